@@ -1,6 +1,6 @@
-"""C1: polls do not notice the backup, whatever it does; C0: turned off, it is silent at once.
+"""C1: polls do not depend on the backup. C0: a backup that is turned off stops immediately.
 
-It is turned off at every boundary: where something leaves or comes.
+It is turned off at every boundary, which is any point at which data leaves or arrives.
 """
 
 import shutil
@@ -30,7 +30,7 @@ _BEGIN: Final = "own:contact,note sign-up consent words on:contact,note sync"
 
 
 class _Beside:
-    """Polling on a phone whose backup does something before, or in the middle of, each poll."""
+    """A polling client on a phone whose backup is active before, or during, each poll."""
 
     def __init__(self, world: World, phone: CloudPhone, cloud: CloudWorld, state: str) -> None:
         self._client = phone.polling(world)
@@ -38,7 +38,7 @@ class _Beside:
         self._polls = 0
 
     def poll(self) -> object:
-        """Poll beside the backup."""
+        """Poll while the backup does what its state says."""
         recorder = self._cloud.recorder
         recorder.now = self._world.now()
         self._polls += 1
@@ -64,11 +64,11 @@ class _Beside:
         return said[0] if said else self._client.poll()
 
     def on_event(self, event: Event) -> None:
-        """Pass it on."""
+        """Pass the event to the polling client."""
         self._client.on_event(event)
 
     def next_poll(self, now: float) -> float:
-        """Return the client's own time."""
+        """Return the due time of the polling client."""
         return self._client.next_poll(now)
 
 
@@ -102,7 +102,7 @@ def observe_beside(factory: Factory, state: str) -> Observation:
 
 
 def examine_beside(factory: Factory) -> Iterator[tuple[str, Finding]]:
-    """Yield findings of two methods: comparing states, and judging polls by the table of polls."""
+    """Yield findings of two methods: comparison of states, and the table of polls."""
     first, *others = [observe_beside(factory, state) for state in STATES]
     for state, seen in zip(STATES[1:], others, strict=True):
         whose = f"the phone whose backup is {state}"
@@ -123,7 +123,7 @@ _LEAVES: Final = frozenset({Channel.DNS, Channel.CONNECT, Channel.BYTES})
 
 
 def examine_boundaries(factory: Factory, stride: int) -> Iterator[tuple[str, Finding]]:
-    """Yield findings of two methods: what leaves afterwards, and that the owner is not told."""
+    """Yield findings of two methods: data that leaves afterwards, and a missing message."""
     passed: list[str] = []
     _live(factory, lambda _phone, name: passed.append(name))
     first = _live(factory, None)

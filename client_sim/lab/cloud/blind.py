@@ -1,4 +1,4 @@
-"""C6: what a server has, and says, of the owners that it serves."""
+"""C6: what a server stores and reveals about its owners."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,14 +17,14 @@ from client_sim.lab.programme.result import MatrixRow
 from client_sim.persona import canaries
 
 CHECKS: Final = {
-    "kept": "Is no name, content, password, key, word or token in what it keeps?",
-    "seconds": "Is no second in it at which an owner did something?",
-    "alike": "Do accounts of equal shape have equal tables, but for ciphertext?",
-    "unknown": "Is a name that is not there answered as one that is, for as much work?",
-    "gone": "Is nothing left of an account that was erased?",
-    "ended": "Is a device that has logged out served no more?",
+    "kept": "Does it store no name, content, password, key, word or token in clear?",
+    "seconds": "Does it store no exact time of an owner's action?",
+    "alike": "Do accounts of equal shape have equal tables, apart from ciphertext?",
+    "unknown": "Does an unknown name get the same answer, with the same work, as a known one?",
+    "gone": "Is nothing left of an erased account?",
+    "ended": "Is a device that has logged out no longer served?",
 }
-"""The checks of a server with their questions."""
+"""The questions of the checks of a server."""
 _GONE: Final = steps(
     "own:contact,photo sign-up consent words on:contact,photo sync log-out log-in consent erase"
 )
@@ -32,7 +32,7 @@ _YEAR: Final = 31_536_000
 
 
 def examine_server(flaws: str = "") -> Iterator[tuple[str, list[Finding]]]:
-    """Let phones live with a server, and look at what it has; yield findings by check."""
+    """Let phones use a server, and search what it stores; yield findings by check."""
     seen = live(OurPhone, Life(make_owner("a"), EVERYTHING, flaws=flaws))
     yield "unknown", list(_judge_unknown(seen.cloud))
     yield "seconds", list(_judge_seconds(seen))

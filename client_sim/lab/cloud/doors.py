@@ -1,4 +1,4 @@
-"""What the double answers, by method and path (FORMATS section 17)."""
+"""The request handlers of the double, by method and path (FORMATS section 17)."""
 
 import base64
 import hashlib
@@ -278,7 +278,7 @@ def _list_items(cloud: Double, request: Request, uid: str) -> tuple[int, Any]:
 
 
 def _page(found: list[dict[str, Any]], request: Request, by: str) -> dict[str, Any]:
-    """Return the first entries behind the question's cursor, which is a count."""
+    """Return the first entries after the request's cursor, which is a count."""
     given = dict(each.split("=") for each in request.query.split("&") if each).get("stoken")
     after = 0
     if given:

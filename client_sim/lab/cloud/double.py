@@ -1,7 +1,7 @@
-"""A cloud in this process, written from FORMATS section 17; it knows nothing of `server`.
+"""A cloud server in this process, written from FORMATS section 17 and independent of `server`.
 
-It keeps ciphertext and counts what it does, so that a run can ask what it has. `flaws` make it one
-of those servers that leak.
+It stores ciphertext and counts its work, so that a run can examine both. `flaws` make it a leaky
+server.
 """
 
 import base64
@@ -39,13 +39,13 @@ FLAWS: Final = {
     "counts-logins": "keeps the second of each login",
     "one-salt": "gives the same salt to all accounts",
 }
-"""What a leaky server does, by its id."""
+"""The descriptions of leaky servers, by id."""
 
 _LOG: Final = ("logs-name", "logs-token", "logs-path")
 
 
 class RefusedError(Exception):
-    """A refusal: its status and code."""
+    """A refused request: its status and code."""
 
     def __init__(self, status: int, code: str) -> None:
         super().__init__(code)
@@ -54,7 +54,7 @@ class RefusedError(Exception):
 
 @dataclass
 class Account:
-    """What the server has of one account; sealed columns are opened by the pepper alone."""
+    """The server's data of one account; only the pepper opens the sealed columns."""
 
     id: str
     sealed: dict[str, bytes]
@@ -69,7 +69,7 @@ class Account:
 
 
 class Double:
-    """One region's cloud. `now` is its clock, epoch seconds; `work` counts costly steps."""
+    """The server of one region; `now` is its clock (epoch seconds), `work` counts costly steps."""
 
     def __init__(
         self,
@@ -102,7 +102,7 @@ class Double:
 
     @property
     def host(self) -> str:
-        """The host of its origin."""
+        """The host name of its origin."""
         return self.region.origin.removeprefix("https://")
 
     def make_policy(self, version: int, key: SigningKey | None = None, **more: Any) -> bytes:
@@ -169,41 +169,41 @@ class Double:
         raise RefusedError(404, "not_found")
 
     def dump(self) -> bytes:
-        """Return all that it keeps: tables, bodies, log."""
+        """Return everything that the server stores: tables, bodies, log."""
         rows = {name: msgspec.to_builtins(vars(each)) for name, each in self.accounts.items()}
         rest = [self.erased, self._left, self.log]
         return msgpack.encode([rows, *rest])
 
     def draw(self, n: int = 16) -> str:
-        """Draw an id."""
+        """Draw an id of `n` random bytes."""
         return base64.urlsafe_b64encode(self._tape.data(n)).rstrip(b"=").decode()
 
     def hash_name(self, name: str) -> str:
-        """Return how a name is found; a flaw keeps it as it is."""
+        """Return the key under which a name is stored; with a flaw, the name itself."""
         if "plain-name" in self.flaws:
             return name
         self.work += 1
         return hmac.new(self._pepper, name.encode(), "sha256").hexdigest()
 
     def seal(self, **values: bytes) -> dict[str, bytes]:
-        """Seal columns under the pepper."""
+        """Encrypt columns with the pepper."""
         if "plain-key" in self.flaws:
             return values
         box = SecretBox(self._pepper)
         return {name: bytes(box.encrypt(v, self._tape.data(24))) for name, v in values.items()}
 
     def unseal(self, account: Account, name: str) -> bytes:
-        """Open a column."""
+        """Decrypt a column."""
         self.work += 1
         value = account.sealed[name]
         return value if "plain-key" in self.flaws else SecretBox(self._pepper).decrypt(value)
 
     def salt_of(self, name: str) -> bytes:
-        """Return a salt for a name, also for one that is not there."""
+        """Return a salt for a name, even if it is unknown."""
         return hmac.new(self._salts, name.encode(), "sha256").digest()
 
     def find(self, request: Request) -> tuple[Account, str]:
-        """Return account and token of a request; raises RefusedError."""
+        """Return the account and the token's hash of a request; raise RefusedError."""
         token = request.header("Authorization").removeprefix("Token ")
         number = hashlib.sha256(token.encode()).hexdigest()
         for account in self.accounts.values():
@@ -212,7 +212,7 @@ class Double:
         raise RefusedError(401, "invalid_token")
 
     def verify(self, request: Request, action: str) -> dict[str, Any]:
-        """Return a signed response; raises RefusedError."""
+        """Return the content of a signed response; raise RefusedError if it is invalid."""
         body = decode_body(request)
         is_json = request.path.startswith("/account")
         response, signature = body["response"], body["signature"]
@@ -231,7 +231,7 @@ class Double:
         return said
 
     def begin_session(self, name: str, account: Account) -> str:
-        """Log a device in; returns its token."""
+        """Log a device in and return its token."""
         token = self.draw(32)
         session: dict[str, Any] = {
             "id": self.draw(),
@@ -258,7 +258,7 @@ class Double:
         return _verifier(f"hening-receipt/{self.name}", self._receipt_key).encode()
 
     def erase(self, name: str, account: Account) -> None:
-        """Remove an account, but for what a flaw keeps."""
+        """Remove an account, except for data that a flaw keeps."""
         if "keeps-rows" not in self.flaws:
             del self.accounts[name]
         if "keeps-bodies" in self.flaws:
@@ -270,7 +270,7 @@ _ROUTES: Final[list[tuple[str, re.Pattern[str], Handler]]] = []
 
 
 def route(method: str, pattern: str) -> Callable[[Handler], Handler]:
-    """Register what answers a method and path."""
+    """Register a handler for a method and a path pattern."""
 
     def add(call: Handler) -> Handler:
         _ROUTES.append((method, re.compile(pattern), call))
@@ -301,7 +301,7 @@ def _sign(text: bytes, name: str, key: SigningKey) -> bytes:
 
 
 def read_note(note: bytes | str) -> Mapping[str, Any]:
-    """Return what a note of this lab's says, without asking who signed it."""
+    """Return the content of a note without verifying its signature."""
     text = note.decode() if isinstance(note, bytes) else note
     said: dict[str, Any] = json.loads(text.split("\n\n")[0])
     return said

@@ -1,9 +1,9 @@
-"""What a row changes inside our phone: one function each, in place of the phone's own.
+"""Changes inside hening's own phone for leaky clients: each replaces a function of the phone.
 
-They stay in force while the leaky client runs, and only then.
+They are in force only while the leaky client runs.
 """
 
-# ruff: noqa: ANN401, SLF001 - what is replaced is of many types, and the phone's own
+# ruff: noqa: ANN401, SLF001 - replaces private attributes of many types
 
 import hashlib
 import zlib
@@ -41,12 +41,12 @@ _INSIDES: Final[dict[str, Callable[[Value, CloudWorld], Patches]]] = {}
 
 
 def find_patches(name: str, value: Value, world: CloudWorld) -> Patches:
-    """Return owners, attributes and what replaces them."""
+    """Return the patches of a name: owner, attribute and replacement."""
     return _INSIDES[name](value, world)
 
 
 def _inside(name: str) -> Callable[[Callable[..., Patches]], Callable[..., Patches]]:
-    """Register what depends on the row's value, or the phone's world."""
+    """Register a change that depends on the row's value or the phone's world."""
 
     def add(make: Callable[..., Patches]) -> Callable[..., Patches]:
         _INSIDES[name] = make
@@ -56,11 +56,11 @@ def _inside(name: str) -> Callable[[Callable[..., Patches]], Callable[..., Patch
 
 
 def _swap(name: str, owner: object, attribute: str, new: object) -> None:
-    """Register a change that depends on nothing."""
+    """Register a change that is always the same."""
     _INSIDES[name] = lambda _value, _world: [(owner, attribute, new)]
 
 
-# Off, and what is on.
+# Backup off, and types that are on.
 
 
 _swap("guard", sync._Guard, "__call__", lambda _guard: None)
@@ -77,7 +77,7 @@ def _with_messages(cloud: Any) -> tuple[str, ...]:
 _swap("message-on", account.Cloud, "on", property(_with_messages))
 
 
-# What is encrypted, and how long it is.
+# Encrypted content, and its length.
 
 
 def _with_content(change: Callable[[bytes], bytes]) -> Callable[..., Any]:
@@ -251,7 +251,7 @@ def _due_changed(_value: Value, _world: CloudWorld) -> Patches:
     return [(sync, "draw_next", _due_at(find))]
 
 
-# Law, and what a server says.
+# Law, and trust in the server's answers.
 
 
 @_inside("age")
@@ -298,7 +298,7 @@ _swap("account-unverified", account, "unwrap_account", _unwrap_anything)
 
 
 def _decode_unbound(found: Any, item: Any, fetch: Any = None) -> Any:
-    """Open what there is of a record by whatever other record it was."""
+    """Decode a record without its binding, and accept any other record instead."""
     try:
         return records.decode_item(found, item, fetch)
     except DeceivedError:

@@ -1,4 +1,4 @@
-"""The parts of requests about records and photos, opened with the owner's keys."""
+"""Openers of requests about records and photos: yield the parts, decrypted with owner's keys."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ _META: Final = frozenset({"name", "mtime", "pad"})
 
 
 def list_multi(ring: Keyring, request: Request, on: frozenset[str]) -> Iterator[Part]:
-    """Open a question for collections of types."""
+    """Open a request for collections of some types."""
     body = msgpack.decode(request.body)
     yield from check_members(body, "collectionTypes", "list")
     for each in body["collectionTypes"]:
@@ -47,7 +47,7 @@ def list_multi(ring: Keyring, request: Request, on: frozenset[str]) -> Iterator[
 
 
 def make_collection(ring: Keyring, request: Request, on: frozenset[str]) -> Iterator[Part]:
-    """Open a new collection."""
+    """Open a request for a new collection."""
     body = msgpack.decode(request.body)
     yield from check_members(body, "item collectionKey collectionType", "collection")
     uid, kind = body["item"]["uid"], body["collectionType"]
@@ -57,7 +57,7 @@ def make_collection(ring: Keyring, request: Request, on: frozenset[str]) -> Iter
 
 
 def transaction(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
-    """Open records that are sent."""
+    """Open an upload of records."""
     body = msgpack.decode(request.body)
     yield from check_members(body, "items", "transaction")
     home = request.path.split("/")[4]
@@ -124,7 +124,7 @@ def _open_meta(ring: Keyring, data: bytes, kind: str) -> Iterator[Part]:
 
 
 def _check_uid(ring: Keyring, uid: str, kind: str, text: bytes, *, deleted: bool) -> Part:
-    """Check that a record's uid is random, or the account's own hash of what it says."""
+    """Check that a record's uid is random, or the account's own hash of its content."""
     meaning = "random"
     data = decode_uid(uid)
     if kind in {"message", "photo"}:
@@ -134,7 +134,7 @@ def _check_uid(ring: Keyring, uid: str, kind: str, text: bytes, *, deleted: bool
         secret = hkdf(account_of(ring).key, info)
         expected = hash_keyed(secret, same, 24)
         is_known = deleted or data == expected or data in ring.drawn
-        # After a rotation the records keep the names that the former key gave them.
+        # After a rotation the records keep the uids that were derived from the previous key.
         former = [v for k, v in ring.secrets.items() if k.startswith(f"key of {info}")]
         is_known |= any(hash_keyed(key, same, 24) == data for key in former)
     elif kind == "devices":
@@ -147,12 +147,12 @@ def _check_uid(ring: Keyring, uid: str, kind: str, text: bytes, *, deleted: bool
 
 
 def new_token(_ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
-    """Open the question for a token of the blobs door."""
+    """Open the request for a token for photos."""
     yield equal("body", json.loads(request.body), {"door": "blobs"}, "a token for photos")
 
 
 def piece_of_photo(ring: Keyring, request: Request, on: frozenset[str]) -> Iterator[Part]:
-    """Open a piece of a photo."""
+    """Open an upload of a piece of a photo."""
     file, name = request.body, request.path.rpartition("/")[2]
     if "photo" not in on:
         yield Part("path", request.path.encode(), "", problem="photos are off")

@@ -1,4 +1,4 @@
-"""What is asked of lives: each judge is a method of its own, and a column of the kill matrix."""
+"""Judges of lives; each is a method of its own, and a column of the kill matrix."""
 
 import base64
 import json
@@ -25,12 +25,12 @@ from client_sim.persona import Persona, canaries
 
 SHORTEST: Final = 4 * 3600
 LONGEST: Final = 8 * 3600
-_ENOUGH: Final = 16  # bytes that two accounts do not share by chance
+_ENOUGH: Final = 16  # bytes; values of this length are not equal by chance
 _PIECE: Final = 64 * 1024
 _SILENT: Final = frozenset(
     {"own", "edit", "add", "remove", "settings", "on", "off", "restart", "reset", "poll"}
 )
-_LENGTHS: Final = frozenset({24, 32})  # bytes of nonces, names and keys; a time takes fewer
+_LENGTHS: Final = frozenset({24, 32})  # bytes of nonces, names and keys; times need fewer
 _SYNCS: Final = frozenset({"sync", "due"})
 _FIELDS: Final = {
     "contact": "contacts.",
@@ -43,7 +43,7 @@ _WAYS: Final = (Channel.DNS, Channel.CONNECT, Channel.BYTES)
 
 
 def judge_silence(seen: Seen) -> Iterator[Finding]:
-    """C0: nothing is asked for, connected to or sent while nothing is on and nothing is asked."""
+    """C0: nothing is resolved, connected to or sent while no type is on and no step needs it."""
     for each in seen.left(*_WAYS):
         step = seen.step_of(each.phase)
         if step.name in _SILENT or (step.name in _SYNCS and not seen.on[each.phase]):
@@ -51,7 +51,7 @@ def judge_silence(seen: Seen) -> Iterator[Finding]:
 
 
 def judge_explained(seen: Seen, opened: Sequence[Opened], ring: Keyring) -> Iterator[Finding]:
-    """C2, C3: each byte is a row's, or ciphertext of what is on, opened with the owner's keys."""
+    """C2, C3: each byte is in the table, or decrypts with the owner's keys to a type that is on."""
     yield from _judge_ways(seen)
     yield from _judge_pieces(seen)
     for each in opened:
@@ -71,7 +71,7 @@ def judge_explained(seen: Seen, opened: Sequence[Opened], ring: Keyring) -> Iter
 
 
 def _judge_contents(seen: Seen, ring: Keyring) -> Iterator[Finding]:
-    """Find what is encrypted, and is not of the type that it is said to be."""
+    """Find encrypted content that is not of its declared type."""
     for kind, text in ring.contents:
         for said, offset, length in _search_owner(seen.life.owner, text) if text else ():
             if not said.startswith(_FIELDS.get(kind, "-")):
@@ -80,7 +80,7 @@ def _judge_contents(seen: Seen, ring: Keyring) -> Iterator[Finding]:
 
 
 def _judge_ways(seen: Seen) -> Iterator[Finding]:
-    """Find names, connections and bytes that belong to no request."""
+    """Find host names, connections and bytes that do not belong to a request."""
     hosts = {seen.cloud.host.encode()}
     for each in seen.left(Channel.DNS, Channel.CONNECT):
         name, *rest = each.data.split(b" ")
@@ -97,7 +97,7 @@ def _judge_ways(seen: Seen) -> Iterator[Finding]:
 
 
 def _judge_pieces(seen: Seen) -> Iterator[Finding]:
-    """Find requests that leave in other writes than a head, and a body by 64 KiB or with it."""
+    """Find requests that are not written as a head and 64 KiB pieces of the body, or together."""
     sent: dict[int, list[Departure]] = {}
     for each in seen.left(Channel.BYTES):
         sent.setdefault(each.connection, []).append(each)
@@ -114,7 +114,7 @@ def _judge_pieces(seen: Seen) -> Iterator[Finding]:
 
 
 def judge_duties(seen: Seen) -> Iterator[Finding]:
-    """Law: a phone that says that it did something has sent what that takes."""
+    """Law: a phone that reports a step as done has sent the request that the step needs."""
     for phase in seen.phases:
         step = seen.step_of(phase)
         owed = OWED.get(step.name)
@@ -130,7 +130,7 @@ def judge_duties(seen: Seen) -> Iterator[Finding]:
 
 
 def judge_state(seen: Seen) -> Iterator[Finding]:
-    """Law: what the server has of accounts, sessions and consents is what the owner did."""
+    """Law: the server's accounts, sessions and consents match the owner's actions."""
     accounts = sessions = consents = 0
     for phase in seen.phases:
         name = seen.step_of(phase).name
@@ -147,7 +147,7 @@ def judge_state(seen: Seen) -> Iterator[Finding]:
 
 
 def judge_nonces(ring: Keyring) -> Iterator[Finding]:
-    """C5: no key and nonce twice for two ciphertexts."""
+    """C5: no two ciphertexts have the same key and nonce."""
     first: dict[tuple[bytes, bytes], bytes] = {}
     for key, nonce, data in ring.nonces:
         if first.setdefault((key, nonce), data) != data:
@@ -155,7 +155,7 @@ def judge_nonces(ring: Keyring) -> Iterator[Finding]:
 
 
 def judge_fresh(seen: Seen, ring: Keyring) -> Iterator[Finding]:
-    """C4, C5, C8: what has to be random was drawn, each by a draw of its own; a time, too."""
+    """C4, C5, C8: each random value, and each next time, comes from a draw of its own."""
     for part in ring.unfresh:
         said = f"{part.name}: no fresh randomness of the phone's"
         yield Finding("draws", said, part.data, 0, len(part.data))
@@ -170,7 +170,7 @@ def judge_fresh(seen: Seen, ring: Keyring) -> Iterator[Finding]:
 
 
 def judge_canaries(seen: Seen, ring: Keyring) -> Iterator[Finding]:
-    """C4: neither planted values nor secrets are to be found, through encodings and digests."""
+    """C4: neither planted values nor secrets are found, through encodings and digests."""
     texts = [each.data for each in seen.left(Channel.DNS)]
     for each in seen.exchanges:
         texts += [each.request.data[: each.request.start], each.request.body]
@@ -191,7 +191,7 @@ def _make_search(owner: Persona) -> CanarySearch:
     return CanarySearch(canaries(owner), 1)
 
 
-@lru_cache(maxsize=20_000)  # most bodies are the same whatever a client adds
+@lru_cache(maxsize=20_000)  # most bodies are equal for all clients
 def _search_owner(owner: Persona, text: bytes) -> tuple[tuple[str, int, int], ...]:
     return tuple(
         (f"{e.field}, {' → '.join(e.chain) or 'as it is'}", e.offset, min(len(e.data), 64))
@@ -201,7 +201,7 @@ def _search_owner(owner: Persona, text: bytes) -> tuple[tuple[str, int, int], ..
 
 @lru_cache(maxsize=64)
 def find_tokens(secrets: tuple[bytes, ...]) -> dict[bytes, list[tuple[bytes, str]]]:
-    """Return what secrets look like, once encoded or hashed, by their first bytes."""
+    """Return the encoded and hashed forms of secrets, by their first bytes."""
     found: dict[bytes, list[tuple[bytes, str]]] = {}
     for secret in secrets:
         for name, transform in (("as it is", bytes), *TRANSFORMS.items()):
@@ -212,7 +212,7 @@ def find_tokens(secrets: tuple[bytes, ...]) -> dict[bytes, list[tuple[bytes, str
 
 
 def judge_equal(one: Seen, other: Seen) -> Iterator[Finding]:
-    """C2: with the same records of what is on, all else of the owner changes nothing."""
+    """C2: only the records of types that are on change what is sent."""
     whose = "an owner with the same contacts, and all else another,"
     yield from judge_equality(one.observation, other.observation, whose, with_time=True)
 
@@ -243,7 +243,7 @@ def judge_apart(one: Seen, other: Seen) -> Iterator[Finding]:
 
 
 def leaves(seen: Seen) -> Iterator[tuple[bytes, str]]:
-    """Yield all longer values of requests, and the beginnings of the longest, but for constants."""
+    """Yield all longer values in requests and their first 24 bytes, except for constants."""
     known = {NAME, seen.cloud.host, f"/policy/{seen.cloud.name}/receipt-key"}
     known |= {each.answer.decode("latin-1") for each in seen.exchanges}
     policies = b"".join(e.answer for e in seen.exchanges if e.request.path.startswith("/policy"))
@@ -282,7 +282,7 @@ def _decode(body: bytes) -> object:
 def _walk(value: object) -> Iterator[bytes]:
     if isinstance(value, Mapping):
         for name, each in value.items():
-            if name not in {"text", "policy"}:  # a statement names public ones
+            if name not in {"text", "policy"}:  # the hashes of public texts
                 yield from _walk(each)
     elif isinstance(value, list):
         for each in value:
@@ -299,7 +299,7 @@ def _walk(value: object) -> Iterator[bytes]:
 
 
 def judge_range(usual: Seen) -> Iterator[Finding]:
-    """C8: the next time is 4 to 8 hours away."""
+    """C8: the next sync is 4 to 8 hours away."""
     intervals = _intervals(usual)
     for phase, seconds in intervals:
         if not SHORTEST <= seconds <= LONGEST:
@@ -309,7 +309,7 @@ def judge_range(usual: Seen) -> Iterator[Finding]:
 
 
 def judge_steady(usual: Seen, busy: Seen) -> Iterator[Finding]:
-    """C8: by the same draws the next times are the same, whatever the owner is and does."""
+    """C8: with the same randomness the next times are the same, whatever the owner does."""
     for (phase, a), (_, b) in zip_longest(_intervals(usual), _intervals(busy), fillvalue=("", 0.0)):
         if a != b:
             said = f"{a:.0f} s to the next time, {b:.0f} s where another owner changed more"
@@ -317,7 +317,7 @@ def judge_steady(usual: Seen, busy: Seen) -> Iterator[Finding]:
 
 
 def judge_drawn(usual: Seen, other: Seen) -> Iterator[Finding]:
-    """C8: by other draws they are other ones."""
+    """C8: with other randomness the next times differ."""
     same = [a for a, b in zip(_intervals(usual), _intervals(other), strict=False) if a[1] == b[1]]
     if len(same) > 1:
         said = f"{len(same)} next times do not depend on what was drawn"
@@ -325,7 +325,7 @@ def judge_drawn(usual: Seen, other: Seen) -> Iterator[Finding]:
 
 
 def _intervals(seen: Seen) -> list[tuple[str, float]]:
-    """Return for each synchronising how far away the next one is."""
+    """Return the seconds from each sync to the next one, by phase."""
     return [
         (each.phase, float(each.data) - each.at)
         for each in seen.left(Channel.SCHEDULE)

@@ -1,4 +1,4 @@
-"""What an owner's password opens: keys as they come along, and the parts of requests."""
+"""The keys that follow from an owner's password and the traffic, and the parts of requests."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ from client_sim.lab.cloud.reader import NONCE, Account, hkdf, kdf, open_account,
 from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange, derive_main
 
 INNER: Final = frozenset({"keys", "devices"})
-"""Types of the phones' own."""
+"""Types of records that phones keep for themselves."""
 COLLECTIONS: Final = {
     "etebase.vcard": "contact",
     "etebase.md.note": "note",
@@ -27,13 +27,13 @@ COLLECTIONS: Final = {
     "hening.keys": "keys",
     "hening.devices": "devices",
 }
-"""Types by the names of their collections."""
+"""Types by the name of their collection type."""
 MALFORMED: Final = (LookupError, TypeError, ValueError, AttributeError, msgspec.MsgspecError)
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a request: its bytes, what it is, what it opens to, and what is wrong with it."""
+    """A part of a request: its bytes, its meaning, its decrypted content, and any problem."""
 
     name: str
     data: bytes
@@ -44,7 +44,7 @@ class Part:
 
 @dataclass
 class Keyring:
-    """What follows from password and traffic. `nonces` are by key; `contents` by type."""
+    """The keys and facts known so far; `nonces` are (key, nonce, data), `contents` (type, text)."""
 
     drawn: frozenset[bytes]
     account: Account | None = None
@@ -65,12 +65,12 @@ class Keyring:
     unfresh: list[Part] = field(default_factory=list)
 
     def keep(self, name: str, value: bytes) -> None:
-        """Keep a secret, which no byte that leaves may show."""
+        """Remember a secret, which must not be found in anything that leaves."""
         self.secrets[f"{name} {len(self.secrets)}"] = value
 
 
 def check_members(value: Mapping[str, Any], names: str, where: str) -> Iterator[Part]:
-    """Find members that a value lacks or that it should not have."""
+    """Yield a problem if a value does not have exactly the members `names`."""
     if set(value) != set(names.split()):
         odd = sorted(set(value) ^ set(names.split()))
         data = repr({name: value.get(name) for name in odd}).encode()
@@ -78,14 +78,14 @@ def check_members(value: Mapping[str, Any], names: str, where: str) -> Iterator[
 
 
 def equal(name: str, value: object, expected: object, meaning: str) -> Part:
-    """Return a part that has one right value."""
+    """Return a part that must have the expected value."""
     data = value if isinstance(value, bytes) else str(value).encode()
     problem = "" if value == expected else "it is not what it has to be"
     return Part(name, data, meaning, problem=problem)
 
 
 def fresh(ring: Keyring, name: str, data: bytes, meaning: str) -> Part:
-    """Return a part that has to be random; one that was not drawn is kept for the judge."""
+    """Return a part that must be random; remember it for the judge if it was not drawn."""
     part = Part(name, data, meaning)
     if data not in ring.drawn:
         ring.unfresh.append(part)
@@ -95,7 +95,7 @@ def fresh(ring: Keyring, name: str, data: bytes, meaning: str) -> Part:
 def open_sealed(
     ring: Keyring, name: str, data: bytes, key: bytes, meaning: str, bound: bytes | None = None
 ) -> Part:
-    """Open a ciphertext; its nonce has to be drawn, and to be used once."""
+    """Decrypt a ciphertext; remember its nonce, which must be drawn and used only once."""
     ring.nonces.append((key, data[:NONCE], data))
     fresh(ring, f"nonce of {name}", data[:NONCE], "random")
     try:
@@ -105,7 +105,7 @@ def open_sealed(
 
 
 def make_mains(ring: Keyring, salt: bytes) -> list[bytes]:
-    """Derive the main keys of the owner's passwords."""
+    """Derive the main keys from the owner's passwords."""
     mains = [derive_main(password.encode(), salt) for password in (PASSWORD, NEW_PASSWORD)]
     for main in mains:
         if main not in ring.mains:
@@ -117,7 +117,7 @@ def make_mains(ring: Keyring, salt: bytes) -> list[bytes]:
 
 
 def take_account(ring: Keyring, wrap: bytes, *, is_new: bool) -> Part:
-    """Open the account's wrap by a main key, and keep all that follows from it."""
+    """Open the account's wrap with a main key, and remember all keys that follow from it."""
     for main in ring.mains:
         try:
             ring.account = account = open_account(main, wrap)
@@ -142,14 +142,14 @@ INFOS: Final = ("hening photo 1", "hening message 1", "hening photo record 1")
 
 
 def account_of(ring: Keyring) -> Account:
-    """Return the account's keys; raises ValueError where none are known yet."""
+    """Return the account's keys; raise ValueError if they are not known yet."""
     if ring.account is None:
         raise ValueError("no account is known")
     return ring.account
 
 
 def check_signature(signature: bytes, text: bytes, keys: list[bytes]) -> Part:
-    """Return a signature, which one of these keys has to have made."""
+    """Return a signature, which must have been made by one of these keys."""
     for key in keys:
         try:
             VerifyKey(key).verify(text, signature)
@@ -162,7 +162,7 @@ def check_signature(signature: bytes, text: bytes, keys: list[bytes]) -> Part:
 def take_collection(
     ring: Keyring, uid: str, wrap: bytes, sealed: bytes, *, is_new: bool
 ) -> Iterator[Part]:
-    """Open a collection's type and keys, and keep them."""
+    """Open a collection's type and keys, and remember them."""
     account = account_of(ring)
     yield open_type(ring, sealed, None)
     part = open_sealed(ring, "collectionKey", wrap, account.cipher, "a type's key", sealed)
@@ -179,7 +179,7 @@ def take_collection(
 
 
 def open_type(ring: Keyring, sealed: bytes, on: frozenset[str] | None) -> Part:
-    """Open the name of a type, which has to be on where `on` is given."""
+    """Open the name of a type; if `on` is given, the type must be in it."""
     account = account_of(ring)
     try:
         name, is_own = account.open_type(sealed)
@@ -193,7 +193,7 @@ def open_type(ring: Keyring, sealed: bytes, on: frozenset[str] | None) -> Part:
 
 
 def learn(ring: Keyring, each: Exchange) -> None:
-    """Take from an answer what later requests may show: tokens, keys, policies."""
+    """Remember tokens, keys and policies of an answer, which later requests may contain."""
     if each.status < 300:
         for end, take in _ANSWERS:
             if each.request.path.endswith(end):
@@ -250,5 +250,5 @@ _ANSWERS: Final = (
 
 
 def to_bytes(value: str | bytes) -> bytes:
-    """Return bytes, which JSON has in base64."""
+    """Return bytes unchanged, and decode the base64 text of JSON."""
     return value if isinstance(value, bytes) else base64.b64decode(value)

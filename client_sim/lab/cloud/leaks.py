@@ -1,4 +1,4 @@
-"""Leaky cloud clients as rows: what is told, how it is written, where, and at what occasion."""
+"""Leaky cloud clients as rows: the leaked value, its encoding, its place, and its trigger."""
 
 import base64
 import gzip
@@ -23,9 +23,10 @@ ENCODINGS: Final[Mapping[str, Encode]] = {
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """One leaky client; `place` and `detail` are where the value stands, `trigger` when it leaves.
+    """One leaky client; `place` and `detail` say where the value is put, `trigger` when it leaves.
 
-    A trigger on the wire is a part of a path, or `all`; elsewhere it is names of steps.
+    For places in requests, the trigger is a part of a path, or `all`; otherwise it is a
+    comma-separated list of steps.
     """
 
     id: str
@@ -38,13 +39,13 @@ class Leak:
 
     @property
     def says(self) -> str:
-        """The row as a sentence."""
+        """The row as text."""
         value = "" if self.source == "-" else f"{self.source} as {self.encoding}, "
         when = "" if self.trigger == "-" else f", at {self.trigger}"
         return f"{value}{self.place} {self.detail}".rstrip(" -") + f"{when}."
 
     def is_at(self, step: str) -> bool:
-        """Whether a step is the occasion."""
+        """Whether a step is the trigger."""
         return step in self.trigger.split(",")
 
 
@@ -62,7 +63,7 @@ FAMILIES: Final = {
     "trust": "lies of a server that are taken",
 }
 
-#: id, family, source, encoding, place, detail, trigger.
+# Columns: id, family, source, encoding, place, detail, trigger.
 _ROWS: Final = """
 telemetry          off    one        plain     tell   stats.lab.example       restart
 login-check        off    -          -         ask    /api/v1/authentication/is_etebase/ settings
@@ -148,6 +149,6 @@ def _read(text: str) -> tuple[Leak, ...]:
 
 
 LEAKS: Final = _read(_ROWS)
-"""Clients that leak."""
+"""The clients that leak."""
 HARMLESS: Final = _read(_HARMLESS)
-"""Clients that differ and leak nothing: an alarm is a false one."""
+"""Clients that differ but do not leak; any alarm is a false alarm."""

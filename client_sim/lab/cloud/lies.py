@@ -1,4 +1,4 @@
-"""C7: a server that lies. Each lie is refused or told, and nothing of it is kept or answered."""
+"""C7: lying servers. The phone refuses or reports each lie, and keeps and sends nothing of it."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ _FORGED: Final = SigningKey(b"\5" * 32)
 
 @dataclass(frozen=True, slots=True)
 class Lied:
-    """A lie: the life whose last step meets it. `is_told` where a sentence is enough."""
+    """A lie, told in the last step of a life; `is_told` if reporting it to the owner is enough."""
 
     id: str
     steps: str
@@ -32,14 +32,14 @@ class Lied:
 
 
 def judge_told(lied: Lied, seen: Seen) -> Iterator[Finding]:
-    """Find a lie of which the owner heard nothing."""
+    """Find a lie that was neither refused nor reported to the owner."""
     phase = seen.phases[-1]
     if phase not in seen.refused and not seen.told.get(phase):
         yield Finding(phase, f"{lied.id}: the owner is told nothing", b"", 0, 0)
 
 
 def judge_kept(lied: Lied, seen: Seen, honest: Seen) -> Iterator[Finding]:
-    """Find records that are neither those of before nor the right ones."""
+    """Find records that are neither the previous ones nor those of an honest run."""
     for kind, records in seen.records.items():
         if records not in (honest.records_before[kind], honest.records[kind]):
             data = b"\n".join(records)
@@ -47,7 +47,7 @@ def judge_kept(lied: Lied, seen: Seen, honest: Seen) -> Iterator[Finding]:
 
 
 def judge_answered(lied: Lied, seen: Seen, first: int | None) -> Iterator[Finding]:
-    """Find what was sent behind the exchange in which the server lied first."""
+    """Find requests after the exchange in which the server lied first."""
     later = seen.exchanges[first + 1 :] if first is not None else []
     if not lied.is_told and later:
         data = later[0].request.data
@@ -56,7 +56,7 @@ def judge_answered(lied: Lied, seen: Seen, first: int | None) -> Iterator[Findin
 
 
 def judge_salts(lied: Lied, seen: Seen) -> Iterator[Finding]:
-    """Find main keys that were made of a salt that no phone of the owner drew."""
+    """Find main keys derived from a salt that no phone of the owner drew."""
     drawn = {draw.data for draw in seen.observation.draws}
     for phase, salt in seen.derived:
         if salt not in drawn:
@@ -64,7 +64,7 @@ def judge_salts(lied: Lied, seen: Seen) -> Iterator[Finding]:
 
 
 def examine_lies(factory: Factory, lies: tuple[Lied, ...]) -> Iterator[tuple[str, Finding]]:
-    """Yield findings of four methods, by their names."""
+    """Yield the findings of four methods, each with the name of its method."""
     owner = make_owner("a")
     known: dict[str, Seen] = {}
     for lied in lies:
@@ -83,7 +83,7 @@ def examine_lies(factory: Factory, lies: tuple[Lied, ...]) -> Iterator[tuple[str
 
 
 def _live_with(factory: Factory, life: Life, lied: Lied) -> tuple[Seen, int | None]:
-    """Live with a server that lies in the last step; also return in which exchange first."""
+    """Run a life with a server that lies in the last step; also return the first lie's exchange."""
     last = len(life.steps) - 1
     lie = lied.make(Double("id", lambda: 0.0, seed=life.seed))
     asked = [0]
@@ -152,7 +152,7 @@ def _undelete(page: dict[str, Any], _first: dict[str, Any]) -> None:
 
 
 def _omit(_cloud: Double) -> Lie:
-    """Withhold what another phone wrote, but not the list in which it says so."""
+    """Withhold another phone's records, but not the list in which it announces them."""
     homes: list[str] = []
 
     def lie(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
@@ -168,7 +168,7 @@ def _omit(_cloud: Double) -> Lie:
 
 
 def _on(part: str, **members: Any) -> Callable[[Double], Lie]:
-    """Return a lie that changes members of a msgpack answer; of `user` with `user_`."""
+    """Return a lie that changes members of a msgpack answer; `user__x` is member `x` of `user`."""
 
     def make(_cloud: Double) -> Lie:
         def lie(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
@@ -188,7 +188,7 @@ def _on(part: str, **members: Any) -> Callable[[Double], Lie]:
 def _answer(
     path: str, answer: Callable[[Double, bytes], bytes], status: int = 0, method: str = "GET"
 ) -> Callable[[Double], Lie]:
-    """Return a lie that answers a path's beginning in another way."""
+    """Return a lie that replaces the answers to paths with a prefix."""
 
     def make(cloud: Double) -> Lie:
         def lie(request: Request, was: int, body: bytes) -> tuple[int, bytes] | None:
@@ -267,4 +267,4 @@ LIES: Final = (
         is_told=True,
     ),
 )
-"""What a hostile server tries; the phone's own tests have more of each kind."""
+"""The lies of hostile servers; the phone's own tests have more of each kind."""

@@ -1,4 +1,4 @@
-"""What happens to a phone, step by step, and the record of everything that left it."""
+"""Runs of a cloud client through the steps of a life, with a record of everything that left."""
 
 import shutil
 import tempfile
@@ -19,12 +19,12 @@ from client_sim.tape import Tape
 
 START: Final = 1_767_225_600.0
 _PACE: Final = 600.0  # seconds between two steps
-SHM: Final = Path("/dev/shm")  # noqa: S108 - phones of a lab lose nothing with its power
+SHM: Final = Path("/dev/shm")  # noqa: S108 - a simulated phone's data need not survive a crash
 
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """An owner, what happens, and the randomness. `model` is the phone's own."""
+    """An owner, the steps, and the randomness; `flaws` and `version` are those of the server."""
 
     owner: Persona
     steps: tuple[Step, ...]
@@ -36,12 +36,16 @@ class Life:
 
 @dataclass
 class Seen:
-    """One life as it was seen.
+    """The record of one life; mappings are by phase, which is the number and name of a step.
 
-    `on` are the types that are on during a step, `told` the sentences by step, `refused` those by
-    which a step ended, `crashed` exceptions that are none of a phone's. `states` is what the server
-    had of the account behind each step. `records` are those of the last phone, `records_before`
-    its records before the last step. `cloud` is the server as the life left it.
+    - `on`: the types that are on during a step.
+    - `told`: the sentences that the owner saw.
+    - `refused`: the error sentence with which a step ended.
+    - `crashed`: exceptions that are not a phone's own errors.
+    - `states`: the numbers of accounts, sessions and consents on the server after a step.
+    - `records`: the records of the last phone at the end, by type; `records_before` those before
+      the last step.
+    - `cloud`: the server at the end of the life.
     """
 
     life: Life
@@ -63,7 +67,7 @@ class Seen:
         return self.life.steps[int(phase.partition(" ")[0])]
 
     def left(self, *channels: Channel) -> list[Departure]:
-        """Return what left by some channels."""
+        """Return the departures of some channels."""
         return [each for each in self.observation.departures if each.channel in channels]
 
 
@@ -74,9 +78,10 @@ def live(
     lies: Callable[[str], Lie | None] | None = None,
     boundary: Callable[[CloudPhone, str], None] | None = None,
 ) -> Seen:
-    """Let a client live a life. `lies` gives for a phase what changes the answers in it.
+    """Run a client through a life.
 
-    `boundary` is called in steps named `sync` with the phone at everything that leaves or comes.
+    `lies` returns the function that changes the answers in a phase, or None. `boundary` is called
+    in `sync` steps whenever data leaves or arrives, with the phone and the channel.
     """
     recorder = Recorder(START)
     cloud = Double(
@@ -172,7 +177,7 @@ def _follow(on: frozenset[str], step: Step) -> frozenset[str]:
 
 
 def _measure(cloud: Double) -> tuple[int, int, int]:
-    """Return how many accounts, sessions and right consents the server has."""
+    """Return the numbers of accounts, sessions and correct consents on the server."""
     accounts = cloud.accounts.values()
     return (
         len(accounts),
@@ -182,7 +187,7 @@ def _measure(cloud: Double) -> tuple[int, int, int]:
 
 
 def steps(text: str) -> tuple[Step, ...]:
-    """Read steps: `NAME[:TYPE[,TYPE…]][@DEVICE]`, between spaces."""
+    """Parse steps of the form `NAME[:TYPE[,TYPE…]][@DEVICE]`, separated by spaces."""
     found = []
     for word in text.split():
         said, _, device = word.partition("@")
@@ -199,23 +204,24 @@ CONTACTS: Final = steps(
     " due withdraw edit:contact due consent on:contact sync log-out due restart due log-in"
     " consent erase receipt settings due reset settings due"
 )
-"""Contacts are on, nothing else; off and on again, until the account is gone."""
+"""Only contacts are on; they are turned off and on again until the account is erased."""
 EVERYTHING: Final = steps(
     f"{_BEGIN} on:contact,note,message,photo sync edit:contact,note add:photo due remove:message"
     " due devices password rotate sync log-in@1 consent@1 on:contact,note,message,photo@1 sync@1"
     " edit:note@1 sync@1 edit:note sync sync@1 off:contact,note,message,photo sync due"
 )
-"""All types are on, on two phones."""
+"""All types are on, with two phones."""
 AWAY: Final = steps(f"{_OWN} due restart edit:contact due settings add:note reset settings due")
-"""No account, ever."""
+"""A phone that never has an account."""
 
 
 @lru_cache(maxsize=16)
 def make_owner(seed: str, *, contacts: str = "", long: bool = False) -> Persona:
-    """Make an owner of `seed`: three contacts, two notes, two messages, a photo.
+    """Make an owner with three contacts, two notes, two messages and a photo.
 
-    `contacts` is the seed of those, if another. Names and texts differ in length, within what
-    padding hides; a `long` owner's first note repeats itself, another's does not.
+    `contacts` is the seed of the contacts, if it is not `seed`. Names and texts differ in length
+    within the limits of padding. The first note of a `long` owner repeats one word, so that
+    compression would shorten it.
     """
     persona, tape = make_persona(seed.encode()), Tape(f"owner {seed}".encode())
     book = Tape(f"contacts {contacts or seed}".encode())
@@ -256,4 +262,4 @@ BUSY_TIMES: Final = steps(
     f"{_BEGIN} on:contact sync edit:contact add:contact edit:contact due edit:contact due"
     " edit:contact remove:contact due"
 )
-"""The same steps, but that the owner changes something where else the owner looks."""
+"""As `IDLE_TIMES`, but the owner changes records instead of looking at the settings."""

@@ -1,4 +1,4 @@
-"""Every byte of a phone's requests, opened with its owner's keys, which the password gives."""
+"""Explains every byte of a phone's requests, decrypted with keys derived from the password."""
 
 import json
 import re
@@ -44,7 +44,7 @@ from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A request with all of its parts."""
+    """A request with its row in the table and all of its parts."""
 
     exchange: Exchange
     row: str
@@ -52,7 +52,7 @@ class Opened:
 
 
 def open_all(seen: Seen) -> tuple[list[Opened], Keyring]:
-    """Open all requests of a life, in order."""
+    """Open all requests of a life in order; also return the keys."""
     ring = Keyring(frozenset(draw.data for draw in seen.observation.draws))
     for password in (PASSWORD, NEW_PASSWORD):
         ring.keep("password", password.encode())
@@ -105,7 +105,7 @@ def _open_headers(ring: Keyring, each: Exchange, names: tuple[str, ...]) -> Iter
     request = each.request
     found = [name for name, _ in request.headers]
     token = ring.tokens.get(each.device, "")
-    if not token and "blobs" not in request.path:  # not logged in yet, or no more
+    if not token and "blobs" not in request.path:  # not logged in
         names = tuple(name for name in names if name != "Authorization")
     if found != ["Host", *names]:
         yield Part("headers", " ".join(found).encode(), "", problem="not the headers of the row")
@@ -154,7 +154,7 @@ def _challenge(_ring: Keyring, request: Request, _on: frozenset[str]) -> Iterato
 def _signed(
     ring: Keyring, request: Request, action: str, more: str
 ) -> Iterator[Part | dict[str, Any]]:
-    """Yield the parts of a signed response, then what it says."""
+    """Yield the parts of a signed response, and last its content."""
     is_json = request.path.startswith("/account")
     body = (json.loads if is_json else msgpack.decode)(request.body)
     response, signature = (to_bytes(body[name]) for name in ("response", "signature"))

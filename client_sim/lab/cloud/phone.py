@@ -1,7 +1,7 @@
-"""The interface of a cloud client under test, and ours behind it.
+"""The interface of a cloud client under test, and its implementation by hening's own client.
 
-A foreign client is a factory `factory(world) -> CloudPhone`, called again after each restart with
-what is left in the folder.
+A third-party client is a factory `factory(world) -> CloudPhone`. It is called again after each
+restart, with the files left in the world's folder.
 """
 
 from collections.abc import Callable
@@ -33,17 +33,22 @@ from client_sim.world import Client, World
 
 NEW_PASSWORD: Final = "amber window secret pilot"  # noqa: S105 - of a phone of the lab
 AGE: Final = 30
-"""What the owner types for an age that was reached."""
+"""The age that the owner states."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that the owner does on one device, or that happens to it; `what` is a type.
+    """An action of the owner on one device, or an event of the device; `what` is a record type.
 
-    own: has records of a type from before; edit, add, remove: one of them; settings: looks at all
-    pages; sign-up, log-in, log-out, consent, words (makes them and types them back), on, off, sync
-    (now), due (time passes until the next sync), devices, password, rotate, withdraw, erase,
-    receipt (of the erasure); restart, reset (to the factory's state).
+    - own: the phone already has records of a type.
+    - edit, add, remove: change one record.
+    - settings: look at all pages of the settings.
+    - words: make the recovery words and confirm them.
+    - sync: synchronise now; due: time passes until the next sync.
+    - receipt: fetch the receipt of the erasure.
+    - reset: a factory reset.
+    - sign-up, log-in, log-out, consent, on, off, devices, password, rotate, withdraw, erase,
+      restart: as named.
     """
 
     name: str
@@ -52,22 +57,22 @@ class Step:
 
 
 class CloudPhone(Protocol):
-    """A cloud client; every method may raise a SimulatorError with a sentence for its owner."""
+    """A cloud client; every method may raise a SimulatorError with a sentence for the owner."""
 
     def do(self, step: Step) -> list[str]:
-        """Do it, and return sentences that the owner sees."""
+        """Execute a step, and return the sentences that the owner sees."""
 
     def due(self) -> float | None:
-        """Return when it synchronises next, epoch seconds; sends nothing."""
+        """Return the time of the next sync (epoch seconds), without sending anything."""
 
     def records(self, kind: str) -> list[bytes]:
         """Return the records of a type as the owner sees them."""
 
     def polling(self, world: World) -> Client:
-        """Return the same phone's polling for updates."""
+        """Return the update client of the same phone."""
 
     def close(self) -> None:
-        """Lose power."""
+        """Simulate a loss of power."""
 
 
 Factory = Callable[[CloudWorld], CloudPhone]
@@ -75,33 +80,33 @@ Factory = Callable[[CloudWorld], CloudPhone]
 
 
 class OurPhone:
-    """`client_sim.cloud` behind the interface."""
+    """The implementation of the interface by `client_sim.cloud`."""
 
     def __init__(self, world: CloudWorld) -> None:
         self.world = world
         self.cloud = Cloud(world.folder, world, world.regions, derive=world.derive)
 
     def do(self, step: Step) -> list[str]:
-        """Do a step as the command line does."""
+        """Execute a step as the command line does."""
         call: Callable[[str], list[str] | None] = getattr(
             self, "_" + step.name.replace("-", "_"), _nothing
         )
         return call(step.what) or []
 
     def due(self) -> float | None:
-        """Return the next time."""
+        """Return the time of the next sync."""
         return find_next(self.cloud)
 
     def records(self, kind: str) -> list[bytes]:
-        """Return the records that are there."""
+        """Return the bodies of the existing records, sorted."""
         return sorted(row.body or b"" for row in self.cloud.store.live(kind))
 
     def polling(self, world: World) -> Client:
-        """Return the polling client, which knows nothing of the cloud."""
+        """Return the polling client, which is independent of the cloud."""
         return PollingClient(world)
 
     def close(self) -> None:
-        """Close the memory."""
+        """Close the store."""
         self.cloud.store.close()
 
     def _own(self, kind: str) -> None:
@@ -109,7 +114,7 @@ class OurPhone:
             plant(self.cloud, only(self.world.owner, kind))
             return
         for each in self.world.owner.photos:
-            # Files of owners differ in length, within what padding hides.
+            # The owners' files differ in length, within the limits of padding.
             more = bytes(int(each.latitude[-1]) % 8)
             add_photo(self.cloud, each.name, make_jpeg(each) + more)
 
@@ -188,7 +193,7 @@ class OurPhone:
 
 
 def _nothing(_what: str) -> None:
-    """Restarts and time are the lab's doing."""
+    """Do nothing; the lab itself executes restarts and lets time pass."""
 
 
 _NEW: Final = Contact("New Person", "+99900000000001", "new@example.org")
@@ -196,7 +201,7 @@ _FIELDS: Final = {"contact": "contacts", "note": "notes", "message": "messages",
 
 
 def only(owner: Persona, kind: str) -> Persona:
-    """Return the owner with the records of one type alone."""
+    """Return the owner with only the records of one type."""
     empty: dict[str, Any] = {field: () for each, field in _FIELDS.items() if each != kind}
     return replace(owner, **empty)
 

@@ -1,4 +1,4 @@
-"""All that is asked of one cloud client, and the kill matrix of those that leak."""
+"""The examination of a cloud client by all methods, and the kill matrix of leaky ones."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,10 +33,10 @@ from client_sim.lab.programme.runner import Mapper
 from client_sim.lab.trace.observation import Channel
 from client_sim.tape import Tape
 
-_KEPT: Final = 4  # findings of a method in one case; it looks for no more
+_KEPT: Final = 4  # findings of a method in one case; the method stops after these
 
 Tell = Callable[[str, int, int], None]
-"""Told what is being done, and how much of it is done, of how much."""
+"""Receives progress: the kind of work, how much of it is done, and the total."""
 
 CLAIMS: Final = {
     "C0": "off is silent",
@@ -49,37 +49,40 @@ CLAIMS: Final = {
     "C8": "times are draws",
     "law": "what is done is what the owner did",
 }
-"""The claims of a client; C6 is a server's."""
+"""The claims about a client; C6 is about a server."""
 
 METHODS: Final[Mapping[str, tuple[str, str]]] = {
-    "silence": ("C0", "Does nothing leave while nothing is on and nothing is asked?"),
-    "off": ("C0", "Turned off at any boundary of a request: does no byte follow?"),
-    "ended": ("C0", "And is the owner told that it ended there?"),
+    "silence": ("C0", "Does nothing leave while no type is on and the owner requests nothing?"),
+    "off": ("C0", "If it is turned off at any boundary of a request, does no byte follow?"),
+    "ended": ("C0", "Is the owner told that the sync ended there?"),
     "beside": ("C1", "Are polls equal to byte and second: never on, on, busy, failing, off again?"),
-    "polls": ("C1", "Is every poll beside a backup one of the table of polls?"),
-    "equal": ("C2", "Do owners who differ in all but contacts send the same bytes?"),
-    "explained": ("C3", "Is each byte a row's, or opens with the owner's keys to what is on?"),
+    "polls": ("C1", "Is every poll during a backup allowed by the request table of polls?"),
+    "equal": ("C2", "Do owners who differ in everything but contacts send the same bytes?"),
+    "explained": (
+        "C3",
+        "Is each byte in the table, or decrypted by the owner's keys to what is on?",
+    ),
     "shape": ("C3", "Do owners of equal shape send equal lengths, in equal order, at equal times?"),
-    "apart": ("C3", "Have two accounts with the same records no value in common?"),
-    "canaries": ("C4", "Is any planted value, key, password or word found, in 50 encodings?"),
-    "fresh": ("C4", "Is what has to be random drawn, each by a draw of its own?"),
-    "nonces": ("C5", "Is no nonce used twice under one key, on two devices, over restarts?"),
-    "told": ("C7", "Is each lie refused, or told in a sentence?"),
+    "apart": ("C3", "Do two accounts with the same records have no value in common?"),
+    "canaries": ("C4", "Is no planted value, key, password or word found, in 50 encodings?"),
+    "fresh": ("C4", "Does each random value come from a draw of its own?"),
+    "nonces": ("C5", "Is no nonce used twice with the same key, on two devices, over restarts?"),
+    "told": ("C7", "Is each lie refused, or reported in a sentence?"),
     "kept": ("C7", "Is nothing of a lie kept?"),
-    "answered": ("C7", "Is nothing sent behind a lie?"),
-    "salts": ("C7", "Is the main key made of the owner's own salt alone?"),
-    "range": ("C8", "Is each next time 4 to 8 hours away?"),
+    "answered": ("C7", "Is nothing sent after a lie?"),
+    "salts": ("C7", "Is the main key derived only from the owner's own salt?"),
+    "range": ("C8", "Is the next sync always 4 to 8 hours away?"),
     "steady": ("C8", "Are times the same for all owners and all changes?"),
-    "drawn": ("C8", "Are they others by other draws?"),
-    "duties": ("law", "Does each step send what it has to?"),
-    "state": ("law", "Has the server the accounts, devices and consents that the owner wanted?"),
+    "drawn": ("C8", "Are times different with other randomness?"),
+    "duties": ("law", "Does each step send the request that it needs?"),
+    "state": ("law", "Does the server have the accounts, devices and consents of the owner?"),
 }
-"""Each method with the claim that it speaks for, and its question."""
+"""The claim and the question of each method."""
 
 
 @dataclass
 class Examined:
-    """What was found of one client, by method; `asked` counts cases by method."""
+    """The findings about one client by method; `asked` counts cases by method."""
 
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
@@ -90,17 +93,17 @@ class Examined:
 
     @property
     def killed_by(self) -> tuple[str, ...]:
-        """The methods that found something, in their order."""
+        """The methods that found something, in the order of `METHODS`."""
         return tuple(method for method in METHODS if self.findings.get(method))
 
     @property
     def is_clean(self) -> bool:
-        """Whether every method was asked and kept silent."""
+        """Whether every method was applied and found nothing."""
         return not self.killed_by and self.asked.keys() >= METHODS.keys()
 
 
 class _Pair:
-    """The lives of one case, made when they are needed."""
+    """The lives of one case, run when they are needed."""
 
     def __init__(self, factory: Factory, examined: Examined, number: int, seed: int) -> None:
         self._factory = factory
@@ -118,7 +121,7 @@ class _Pair:
         long: bool = False,
     ) -> Seen:
         made = make_owner(f"{self._name} {owner}", contacts=contacts, long=long)
-        if owner == "b":  # so that nothing is the same by chance
+        if owner == "b":  # so that these fields are not equal by chance
             made = replace(made, locale="x-other", carrier="Other", time_zone="Etc/UTC")
         seed = self._seed + b" other" * other
         model = "armani" if owner == "a" else "cancro"
@@ -132,13 +135,13 @@ class _Pair:
 
     @cached_property
     def contacts(self) -> tuple[Seen, list[Opened], Keyring]:
-        """Contacts are on; opened."""
+        """The life `CONTACTS`, with its opened requests and keys."""
         seen = self._live("a", CONTACTS)
         return seen, *open_all(seen)
 
     @cached_property
     def everything(self) -> tuple[Seen, list[Opened], Keyring]:
-        """All types are on, on two devices; opened."""
+        """The life `EVERYTHING`, with its opened requests and keys."""
         seen = self._live("a", EVERYTHING)
         return seen, *open_all(seen)
 
@@ -148,7 +151,7 @@ class _Pair:
         yield from _ask_one(*self.contacts)
         b = self._live("b", CONTACTS, contacts=f"{self._name} a")
         yield "equal", judges.judge_equal(self.contacts[0], b)
-        yield from _ask_one(*self.everything)  # not made where contacts are enough
+        yield from _ask_one(*self.everything)  # not run if the caller has enough findings
         p = self.everything[0]
         yield "apart", judges.judge_apart(p, self._live("a", EVERYTHING, other=True))
         yield "shape", judges.judge_shape(p, self._live("q", EVERYTHING, long=True))
@@ -163,7 +166,7 @@ class _Pair:
 def _ask_one(
     seen: Seen, opened: list[Opened], ring: Keyring
 ) -> Iterator[tuple[str, Iterator[Finding]]]:
-    """Yield the findings of each method that looks at one life."""
+    """Yield the findings of each method that needs only one life."""
     yield "silence", judges.judge_silence(seen)
     yield "explained", judges.judge_explained(seen, opened, ring)
     yield "duties", judges.judge_duties(seen)
@@ -173,7 +176,10 @@ def _ask_one(
 
 
 def load_client(name: str) -> Factory:
-    """Return the factory of `clean`, of a leaky client's id, or of `package.module:factory`."""
+    """Return the factory of `clean`, of a leaky client's id, or of `package.module:factory`.
+
+    Raise ClientNotFoundError if there is none.
+    """
     if name == "clean":
         return OurPhone
     for leak in (*LEAKS, *HARMLESS):
@@ -201,9 +207,9 @@ def examine(
     enough: int | None = None,
     tell: Tell = lambda *_: None,
 ) -> Examined:
-    """Ask a client everything: `cases` pairs of owners, every `stride`th boundary of a request.
+    """Examine a client with `cases` pairs of owners and every `stride`th boundary of a request.
 
-    With `enough`, until so many methods have found something.
+    With `enough`, stop when that many methods have found something.
     """
     examined = Examined()
 
@@ -249,9 +255,9 @@ def _ask_all(
 def _sort(
     found: Iterator[tuple[str, Finding]], methods: Sequence[str], enough: int | None
 ) -> Iterator[tuple[str, list[Finding]]]:
-    """Yield the findings of each of some methods, which are asked together.
+    """Group findings by method, for methods that run together.
 
-    With `enough`, those that were there when so many of them had found something.
+    With `enough`, stop when that many of them have found something.
     """
     by_method: dict[str, list[Finding]] = {method: [] for method in methods}
     for method, finding in found:
@@ -262,17 +268,17 @@ def _sort(
 
 
 _PARTS: Final = {"off": "boundaries", "trust": "lies", "links": "beside"}
-_STRIDE: Final = 7  # boundaries, of about 60, for a leaky client
+_STRIDE: Final = 7  # for a leaky client, every seventh of about 60 boundaries is tried
 
 
 def try_leak(leak: Leak, seed: int, enough: int | None) -> Examined:
-    """Let the methods examine one client of the table."""
+    """Examine one client of the table of leaks."""
     parts = frozenset(filter(None, [_PARTS.get(leak.family)]))
     return examine(make_leaky(leak), seed=seed, stride=_STRIDE, parts=parts, enough=enough)
 
 
 def run_matrix(mapper: Mapper, seed: int, *, quick: bool, tell: Tell = lambda *_: None) -> Matrix:
-    """Try the instrument on clients that leak, one of each family with `quick`, and on others."""
+    """Test the instrument on leaky and harmless clients; with `quick`, on one leaky per family."""
     leaks = list(LEAKS)
     if quick:
         leaks = [
@@ -293,5 +299,5 @@ def run_matrix(mapper: Mapper, seed: int, *, quick: bool, tell: Tell = lambda *_
 
 
 def find_lonely(matrix: Matrix) -> list[str]:
-    """Return leaky clients that fewer than two methods found: one may be wrong alone."""
+    """Return the leaky clients that fewer than two methods found."""
     return [row.id for row in matrix.rows if len(row.killed_by) < 2]

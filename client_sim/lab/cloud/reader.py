@@ -1,8 +1,9 @@
-"""What an owner's ciphertexts say, read without the phone's code.
+"""Decryption of an owner's ciphertexts, independent of the phone's code.
 
-A phone that derives a key wrongly would open what it wrote itself. So this is written from FORMATS
-section 17 and from age's specification (age-encryption.org/v1), and takes another library than the
-phone wherever there are two. Everything raises ValueError for what does not open.
+A phone that derives a key wrongly can still decrypt its own ciphertexts. This module is therefore
+written from FORMATS section 17 and the age specification (age-encryption.org/v1), and uses another
+library than the phone if there is one. All functions raise ValueError for input that does not
+decrypt.
 """
 
 import base64
@@ -49,13 +50,13 @@ def hash_keyed(key: bytes, data: bytes, size: int = 32, person: bytes = b"") -> 
 
 
 def hkdf(key: bytes, info: str, salt: bytes = b"") -> bytes:
-    """Return 32 bytes by HKDF-SHA-256 (RFC 5869): one block."""
+    """Return 32 bytes, which are one block, of HKDF-SHA-256 (RFC 5869)."""
     drawn = hmac.digest(salt, key, "sha256")
     return hmac.digest(drawn, info.encode() + b"\1", "sha256")
 
 
 def unseal(key: bytes, data: bytes, bound: bytes | None = None) -> bytes:
-    """Open nonce, ciphertext and tag."""
+    """Decrypt a nonce, ciphertext and tag with XChaCha20-Poly1305."""
     if len(data) < NONCE + TAG:
         raise ValueError("shorter than nonce and tag")
     try:
@@ -78,16 +79,16 @@ class Account:
 
     @property
     def cipher(self) -> bytes:
-        """The key of the account's own fields."""
+        """The key that encrypts the account's own fields."""
         return kdf(self.key, 1, "Acct")
 
     @property
     def mac(self) -> bytes:
-        """The key of hashes."""
+        """The key of keyed hashes."""
         return kdf(self.key, 2, "Acct")
 
     def open_type(self, sealed: bytes) -> tuple[str, bool]:
-        """Return the name of a collection's type, and whether it has the one nonce of this name."""
+        """Return the name of a collection's type, and whether its nonce is the one of the name."""
         padded = unseal(kdf(self.key, 5, "Acct"), sealed)
         name = unpad(padded)
         is_whole = len(padded) == -(-(len(name) + 1) // _TYPE_STEP) * _TYPE_STEP
@@ -96,7 +97,7 @@ class Account:
 
 
 def open_account(main: bytes, wrap: bytes) -> Account:
-    """Open an account's keys by a main key."""
+    """Decrypt an account's keys with a main key."""
     opened = unseal(kdf(main, 1, "Main"), wrap)
     if len(opened) != 2 * _SECRET:
         raise ValueError("no two keys")
@@ -104,7 +105,7 @@ def open_account(main: bytes, wrap: bytes) -> Account:
 
 
 def derive_item(collection: bytes, uid: str) -> tuple[bytes, bytes]:
-    """Return an item's keys, of its cipher and of its hashes."""
+    """Return an item's encryption key and its hash key."""
     key = hash_keyed(uid.encode(), kdf(collection, 4, "Col"))  # the uid is the key
     return kdf(key, 1, "ColItem"), kdf(key, 2, "ColItem")
 
@@ -125,7 +126,7 @@ def encode_uid(data: bytes) -> str:
 
 
 def unpad(data: bytes) -> bytes:
-    """Remove a byte 80 and the zeros after it."""
+    """Remove the padding: a byte 0x80 and the zeros after it."""
     content, mark, zeros = data.rpartition(b"\x80")
     if not mark or zeros.strip(b"\0"):
         raise ValueError("no padding")
@@ -133,28 +134,28 @@ def unpad(data: bytes) -> bytes:
 
 
 def find_padme(length: int) -> int:
-    """Return the length to which Padmé pads: of its exponent as many bits stay as that has."""
+    """Return the length to which Padmé pads `length` bytes."""
     exponent = length.bit_length() - 1
     step = 1 << (exponent - exponent.bit_length())
     return -(-length // step) * step
 
 
 def find_padded(length: int) -> int:
-    """Return how long a chunk's content of `length` bytes is with its padding."""
+    """Return the length of a chunk's content of `length` bytes including its padding."""
     step = _KIB if length < _SMALL else find_padme(length)
     return (length // step + 1) * step
 
 
 @dataclass(frozen=True, slots=True)
 class AgeFile:
-    """What an age file has in it, and what its writer drew: file key, nonce, public share."""
+    """The plaintext of an age file, and its writer's choices: file key, nonce, public share."""
 
     plain: bytes
     drawn: tuple[bytes, bytes, bytes]
 
 
 def open_age(file: bytes, secret: bytes) -> AgeFile:
-    """Open an age file of one X25519 recipient."""
+    """Decrypt an age file with one X25519 recipient."""
     found = _AGE_HEADER.match(file)
     if found is None:
         raise ValueError("no age file of one recipient")
@@ -187,7 +188,7 @@ def _open_age(key: bytes, nonce: bytes, data: bytes) -> bytes:
 
 
 def derive_age(account: bytes, recipient: bytes, plain: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return what a phone has to draw for a piece: the same in an account each time."""
+    """Return the file key, nonce and share of a piece, which are deterministic in an account."""
     key = hkdf(account, "hening photo 1")
     content = recipient + hashlib.sha256(plain).digest()
     drawn = hash_keyed(key, content, 64, b"hening age")
@@ -195,7 +196,7 @@ def derive_age(account: bytes, recipient: bytes, plain: bytes) -> tuple[bytes, b
 
 
 def read_age_secret(text: str) -> bytes:
-    """Return the key of `AGE-SECRET-KEY-1…`, whose checksum other readers verify."""
+    """Return the key of `AGE-SECRET-KEY-1…`, without verifying its checksum."""
     prefix, _, data = text.lower().rpartition("1")
     if prefix != "age-secret-key-":
         raise ValueError("no secret key of age")

@@ -1,4 +1,4 @@
-"""What was found of a cloud client: on a terminal, as JSON, and as a page."""
+"""The report about a cloud client: on a terminal, as JSON, and as a page."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from client_sim.lab.report.printable import dump, printable, say
 from client_sim.pages.page import Origin, make_environment
 
 _SHOWN: Final = 3
-_LINE: Final = 48  # bytes of a part that a page shows
+_LINE: Final = 48  # bytes shown of a part
 _ENVIRONMENT: Final = make_environment(Path(__file__).parent / "templates")
 
 
 @dataclass(frozen=True, slots=True)
 class CloudReport:
-    """Everything that a report shows; `servers` are rows of leaky servers, the honest one last."""
+    """The content of a report; `servers` are the rows of leaky servers, and last the honest one."""
 
     client: str
     profile: str
@@ -34,7 +34,7 @@ class CloudReport:
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """What is wrong with the instrument itself, as sentences."""
+        """The deficiencies of the instrument, as sentences."""
         found: list[str] = []
         if self.matrix is not None:
             found += [
@@ -48,12 +48,12 @@ class CloudReport:
 
     @property
     def is_good(self) -> bool:
-        """Whether the client is clean, and the instrument that says so can be believed."""
+        """Whether the client is clean and the instrument passed its own tests."""
         return self.examined.is_clean and not self.wrong
 
 
 def report_to_dict(report: CloudReport) -> dict[str, Any]:
-    """Return everything as values that JSON has."""
+    """Return the report as JSON values."""
     examined = report.examined
     return {
         "client": report.client,
@@ -81,7 +81,7 @@ def report_to_dict(report: CloudReport) -> dict[str, Any]:
 
 
 def render_terminal(report: CloudReport, console: Console, origin: Origin) -> None:
-    """Print claims, findings with their bytes, the instrument's trials, and the verdict."""
+    """Print the claims, findings with their bytes, tests of the instrument, and the verdict."""
     examined = report.examined
     say(console, f"{report.client} · profile {report.profile} · seed {report.seed}", "bold")
     say(console, str(origin), "dim")
@@ -111,7 +111,7 @@ def render_terminal(report: CloudReport, console: Console, origin: Origin) -> No
 
 
 def render_page(report: CloudReport, origin: Origin) -> str:
-    """Render the self-contained page; the same report gives the same bytes but for `origin`."""
+    """Render the self-contained page; apart from `origin`, the same report gives the same bytes."""
     claims = [
         (claim, says, [(m, q) for m, (of, q) in METHODS.items() if of == claim])
         for claim, says in CLAIMS.items()
@@ -139,7 +139,7 @@ def _describe_outcome(report: CloudReport) -> tuple[str, str]:
 
 
 def _choose_told(sample: Sequence[Opened]) -> list[tuple[str, list[Opened]]]:
-    """Return the requests of each step up to the first synchronising, which sends the contacts."""
+    """Return the requests of each step up to the first sync, which sends the contacts."""
     found: dict[str, list[Opened]] = {}
     for each in sample:
         found.setdefault(each.exchange.phase.partition(" ")[2], []).append(each)
@@ -149,7 +149,7 @@ def _choose_told(sample: Sequence[Opened]) -> list[tuple[str, list[Opened]]]:
 
 
 def _show(part: Part) -> tuple[str, str]:
-    """Return a part's first bytes in hexadecimal, and what they open to as text."""
+    """Return a part's first bytes in hexadecimal, and its decrypted content as text."""
     more = "…" if len(part.data) > _LINE else ""
     opened = part.opened.rstrip(b"\0\x80").decode("utf-8", "backslashreplace")
     return part.data[:_LINE].hex(" ") + more, printable(opened[:2000])

@@ -1,7 +1,7 @@
-"""Requests to the cloud: as they stand in the bytes of a connection, and which may be sent.
+"""Requests to the cloud: a parser, and the table of requests that a phone may send.
 
-The cloud request table of docs/PRIVACY.md is data here: what may be sent, and at what occasion.
-`tests/repo/test_cloud_table.py` holds page and table against each other.
+`TABLE` is the cloud request table of docs/PRIVACY.md: what may be sent, and in which steps.
+`tests/repo/test_cloud_table.py` compares the page and the table.
 """
 
 import re
@@ -27,7 +27,7 @@ _JSON: Final = ("Authorization", "Content-Type", "Content-Length")
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: its parts, and where its body begins in `data`, all of its bytes."""
+    """One request: its parts, all of its bytes (`data`), and the offset of its body (`start`)."""
 
     method: str
     target: str
@@ -42,7 +42,7 @@ class Request:
 
     @property
     def query(self) -> str:
-        """What stands behind the question mark."""
+        """The part of the target after the question mark."""
         return self.target.partition("?")[2]
 
     @property
@@ -51,7 +51,7 @@ class Request:
         return self.data[self.start :]
 
     def header(self, name: str) -> str:
-        """Return the value of a header, empty without it."""
+        """Return the value of a header, or an empty text."""
         return next((value for each, value in self.headers if each == name), "")
 
 
@@ -64,7 +64,7 @@ def encode_request(
 
 
 def split_requests(data: bytes) -> tuple[list[Request], bytes]:
-    """Return the whole requests in what a connection carried, and what is left behind them."""
+    """Return the complete requests at the beginning of a connection's bytes, and the rest."""
     found = []
     while (head := _HEAD.match(data)) is not None:
         headers = tuple(_read_headers(head[3]))
@@ -86,10 +86,10 @@ def _read_headers(lines: bytes) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind of request: its path as the page writes it, the steps in which it may be sent.
+    """One kind of request: its path as on the page, and the steps in which it may be sent.
 
-    `headers` are those that it has behind `Host`, in their order, `Authorization` where a device is
-    logged in. `query` is a regular expression of the whole query.
+    `headers` are the headers after `Host`, in order; `Authorization` is only sent if the device is
+    logged in. `query` is a regular expression for the whole query.
     """
 
     method: str
@@ -100,11 +100,11 @@ class Row:
 
     @property
     def line(self) -> str:
-        """Method and path, as the page writes them."""
+        """Method and path, as on the page."""
         return f"{self.method} {self.path}"
 
     def matches(self, method: str, path: str) -> bool:
-        """Whether a request is one of this row."""
+        """Whether a request belongs to this row."""
         return method == self.method and _compile(self.path).fullmatch(path) is not None
 
 
@@ -166,7 +166,7 @@ TABLE: Final = (
     _row("POST", "/account/1/erasure", "erase", *_JSON[::2]),
     _row("GET", "/erasure/ID", "receipt"),
 )
-"""All requests that a phone makes of its cloud."""
+"""All requests that a phone may send to its cloud."""
 
 OWED: Final = {
     "sign-up": "POST /api/v1/authentication/signup/",
@@ -181,9 +181,9 @@ OWED: Final = {
     "erase": "POST /account/1/erasure",
     "receipt": "GET /erasure/ID",
 }
-"""What a step has to send: a phone that only says that it did something is found."""
+"""The request that a step must send; finds a phone that only claims to have done the step."""
 
 
 def find_row(method: str, path: str) -> Row | None:
-    """Return the row of a request."""
+    """Return the row of a request, or None."""
     return next((row for row in TABLE if row.matches(method, path)), None)

@@ -1,4 +1,4 @@
-"""What builds a client from a row: taps on its way out, and acts of its own."""
+"""Construction of a leaky client from a row: changes of its traffic, and additional actions."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ def make_leaky(leak: Leak) -> Factory:
 
 
 class _Leaky(OurPhone):
-    """Our phone, with one thing done otherwise."""
+    """Hening's own phone with the change of one row."""
 
     def __init__(self, world: CloudWorld, leak: Leak) -> None:
         self._leak = leak
@@ -36,7 +36,7 @@ class _Leaky(OurPhone):
         super().__init__(tapped)
 
     def do(self, step: Step) -> list[str]:
-        """Do a step, and what the row adds to it."""
+        """Execute a step with the row's change."""
         leak = self._leak
         is_now = leak.is_at(step.name)
         if leak.place == "skip" and is_now:
@@ -53,13 +53,13 @@ class _Leaky(OurPhone):
             return super().do(step)
 
     def polling(self, world: World) -> Client:
-        """Return polling that knows of the cloud, where the row says so."""
+        """Return the polling client; for some rows, one that depends on the backup."""
         if not self._leak.place.startswith("poll"):
             return super().polling(world)
         return _Polling(_TappedPoll(world, self) if self._leak.place != "poll-due" else world, self)
 
     def value(self) -> bytes:
-        """Return what the row tells, in its letters."""
+        """Return the leaked value in the row's encoding."""
         return ENCODINGS[self._leak.encoding](_SOURCES[self._leak.source](self))
 
     def _act(self) -> None:
@@ -84,7 +84,7 @@ class _Leaky(OurPhone):
             stream.close()
 
     def tamper(self, request: Request) -> tuple[bytes, int]:
-        """Return a request as the row sends it, and after how many bytes it is cut, if so."""
+        """Return the changed request, and the offset at which it is split, or 0."""
         leak, value = self._leak, self.value()
         headers, target, body = list(request.headers), request.target, request.body
         cut = 0
@@ -107,7 +107,7 @@ class _Leaky(OurPhone):
         return encode_request(request.method, target, tuple(headers), body), cut
 
     def _alter_body(self, request: Request, value: bytes) -> bytes:
-        """Set a member of a body, or add it."""
+        """Set or add a member of the body."""
         is_json = request.header("Content-Type") == "application/json"
         said = (json.loads if is_json else msgpack.decode)(request.body)
         *way, last = self._leak.detail.split(".")
@@ -119,18 +119,18 @@ class _Leaky(OurPhone):
 
     @property
     def sends_whole(self) -> bool:
-        """Whether head and body are one write."""
+        """Whether head and body are sent in one write."""
         return self._leak.place == "join"
 
     def is_tapped(self, request: Request) -> bool:
-        """Whether a request is the row's occasion."""
+        """Whether a request is the row's trigger."""
         if request.method == "GET" and self._leak.place in {"member", "set", "append", "cut"}:
             return False
         return self._leak.trigger == "all" or self._leak.trigger in request.path
 
 
 class _Tapped:
-    """A world whose connections pass through the row."""
+    """A world whose connections are changed by the row."""
 
     def __init__(self, world: Any, phone: _Leaky) -> None:  # noqa: ANN401 - of cloud or polls
         self._world = world
@@ -140,12 +140,12 @@ class _Tapped:
         return getattr(self._world, name)
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Connect, with a tap."""
+        """Connect, and wrap the stream."""
         return _Tap(self._world.connect(address, port, tls), self._phone)
 
 
 class _Tap:
-    """A connection that holds back a request until it is whole."""
+    """A connection that buffers each request until it is complete."""
 
     def __init__(self, stream: Stream, phone: _Leaky) -> None:
         self._stream = stream
@@ -153,7 +153,7 @@ class _Tap:
         self._held = b""
 
     def send(self, data: bytes) -> None:
-        """Send whole requests, as the row has them."""
+        """Send complete requests with the row's change."""
         requests, self._held = split_requests(self._held + data)
         for request in requests:
             altered, cut = request.data, 0
@@ -170,7 +170,7 @@ class _Tap:
                     self._stream.send(altered[start:end])
 
     def recv(self, limit: int) -> bytes:
-        """Read."""
+        """Receive at most `limit` bytes."""
         return self._stream.recv(limit)
 
     def close(self) -> None:
@@ -179,10 +179,10 @@ class _Tap:
 
 
 class _TappedPoll(_Tapped):
-    """A world of polls, in which the phone shows whether its backup is on."""
+    """A polling client's world that reveals whether the backup is on."""
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Connect."""
+        """Connect, and wrap the stream if the backup is on."""
         stream = self._world.connect(address, port, tls)
         return _PollTap(stream, self._phone) if self._phone.cloud.on else stream
 
@@ -191,7 +191,7 @@ class _PollTap(_Tap):
     """A poll's connection; its requests have no bodies."""
 
     def send(self, data: bytes) -> None:
-        """Add a line, or a request of the backup's."""
+        """Send the poll with an additional header line or a request of the backup."""
         leak = self._phone._leak  # noqa: SLF001 - one module
         if leak.place == "poll-ask":
             host = self._phone.cloud.region.origin.removeprefix("https://")
@@ -203,14 +203,14 @@ class _PollTap(_Tap):
 
 
 class _Polling(PollingClient):
-    """Polling that looks at the backup."""
+    """A polling client that depends on the backup."""
 
     def __init__(self, world: Any, phone: _Leaky) -> None:  # noqa: ANN401 - tapped or not
         super().__init__(world)
         self._phone = phone
 
     def next_poll(self, now: float) -> float:
-        """Come sooner where the backup is on."""
+        """Return an earlier due time if the backup is on."""
         due = super().next_poll(now)
         leak = self._phone._leak  # noqa: SLF001 - one module
         return (
@@ -253,7 +253,7 @@ _SOURCES: Final[Mapping[str, Callable[[_Leaky], bytes]]] = {
 
 @contextmanager
 def _patched(patches: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
-    """Have attributes replaced while a client runs."""
+    """Replace attributes while a client runs."""
     kept = [(owner, name, getattr(owner, name)) for owner, name, _ in patches]
     try:
         for owner, name, new in patches:

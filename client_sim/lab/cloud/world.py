@@ -1,7 +1,7 @@
-"""What a cloud client is given: its folder, its owner, randomness, a clock, and the only way out.
+"""The environment of a cloud client: a folder, an owner, randomness, a clock, and the network.
 
-All that leaves is recorded, by step. The same seed gives the same randomness in each step, so that
-two lives that differ in one thing can be compared byte by byte.
+Everything that leaves is recorded by step. The same seed gives the same randomness in each step, so
+that two lives that differ in one thing can be compared byte by byte.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from client_sim.world import Stream
 
 PASSWORD: Final = "hollow marble quiet ladder"  # noqa: S105 - of a phone of the lab
 NAME: Final = "ani-7fq2kd5m3xwz6pta"
-"""The account: a name that tells nothing, as the server's reservations are."""
+"""The account's name, which reveals nothing, like the names that the server reserves."""
 _PHRASES: Final = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content"}
 
 Lie = Callable[[Request, int, bytes], tuple[int, bytes] | None]
@@ -42,7 +42,7 @@ class Exchange:
 
 @dataclass
 class Recorder:
-    """What all devices of a life have done; `now` is the clock of everything."""
+    """The record of all devices of a life; `now` is the clock of all devices and servers."""
 
     now: float
     phase: str = ""
@@ -57,13 +57,13 @@ class Recorder:
     boundary: Callable[[str], None] | None = None
 
     def note(self, channel: Channel, connection: int, data: bytes) -> None:
-        """Record what leaves, then tell who waits for this boundary."""
+        """Record a departure, then call `boundary`."""
         self.departures.append(Departure(self.now, self.phase, channel, connection, data))
         if self.boundary is not None and channel is not Channel.SCHEDULE:
             self.boundary(channel.value)
 
     def pass_boundary(self, name: str) -> None:
-        """Tell who waits that something came."""
+        """Call `boundary` because data arrived."""
         if self.boundary is not None:
             self.boundary(name)
 
@@ -71,10 +71,10 @@ class Recorder:
 class CloudWorld:
     """The environment of one device.
 
-    `folder` survives restarts. `owner` is all that the phone knows of its owner, `model` what it
-    knows of itself. `regions` are those of its image, the first one the owner's choice; `account`
-    and `password` are what the owner types, on all devices. `derive` stands for Argon2id: each call
-    is counted.
+    `folder` survives restarts. `owner` is all data about the owner on the phone, and `model` is the
+    phone's model. `regions` are those of its image; the owner chooses the first. `account` and
+    `password` are what the owner types on all devices. `derive` replaces Argon2id; each call is
+    recorded.
     """
 
     def __init__(
@@ -99,15 +99,15 @@ class CloudWorld:
 
     @property
     def password(self) -> str:
-        """The account's password now."""
+        """The account's current password."""
         return self.recorder.password
 
     def begin(self, step: int) -> None:
-        """Take the randomness of a step."""
+        """Switch to the randomness of a step."""
         self._entropy.begin_poll(step)
 
     def entropy(self, n: int) -> bytes:
-        """Return n fresh random bytes."""
+        """Return `n` random bytes, and record them."""
         data = self._entropy(n)
         self.recorder.draws.append(Draw(self.recorder.phase, data))
         return data
@@ -117,17 +117,17 @@ class CloudWorld:
         return self.recorder.now
 
     def derive(self, password: bytes, salt: bytes) -> bytes:
-        """Make the main key of a password and its salt."""
+        """Derive the main key from a password and a salt, and record the salt."""
         self.recorder.derived.append((self.recorder.phase, salt))
         return derive_main(password, salt)
 
     def resolve(self, host: str) -> Sequence[str]:
-        """Ask for a name: every name has an address."""
+        """Record the DNS question and resolve the name; every name has an address."""
         self.recorder.note(Channel.DNS, -1, host.encode())
         return [f"198.51.100.{1 + hashlib.sha256(host.encode()).digest()[0] % 250} {host}"]
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Connect to an address that `resolve` gave."""
+        """Connect to an address returned by `resolve`."""
         _, _, host = address.partition(" ")
         number, self.recorder.connections = self.recorder.connections, self.recorder.connections + 1
         self.recorder.note(Channel.CONNECT, number, f"{host} {port} {tls or '-'}".encode())
@@ -135,7 +135,7 @@ class CloudWorld:
 
 
 def derive_main(password: bytes, salt: bytes) -> bytes:
-    """Stand for Argon2id, which takes most of a second."""
+    """Derive a main key by BLAKE2b, in place of Argon2id, which takes most of a second."""
     return hashlib.blake2b(password, digest_size=32, key=salt[:16], person=b"lab main").digest()
 
 
@@ -152,14 +152,14 @@ class _Wire:
         self._open = True
 
     def send(self, data: bytes) -> None:
-        """Take bytes."""
+        """Record sent bytes; raise OSError if the connection is closed."""
         if not self._open:
             raise OSError("the connection is closed")
         self._sent += data
         self._recorder.note(Channel.BYTES, self._number, data)
 
     def recv(self, limit: int) -> bytes:
-        """Answer what was asked."""
+        """Return at most `limit` bytes of the answers to all complete requests."""
         if not self._answer:
             requests, self._sent = split_requests(self._sent)
             self._answer = b"".join(map(self._ask, requests))
@@ -168,7 +168,7 @@ class _Wire:
         return taken
 
     def close(self) -> None:
-        """Close."""
+        """Close the connection and record that."""
         if self._open:
             self._open = False
             self._recorder.note(Channel.CLOSE, self._number, b"")
