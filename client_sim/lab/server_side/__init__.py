@@ -1,6 +1,6 @@
-"""The instrument pointed at a server: planted requests, and a search of what it kept of them.
+"""Examination of a server: planted requests, and a search of everything that the server keeps.
 
-`order` says what to examine and what came of it; `examine` does it. `planting` puts `canaries` in
-all `positions`, `exchange` sends them, `search` looks for them in all `places`. `alike` compares
-answers.
+`order` has the inputs and the verdict; `examine` runs the examination. `planting` puts `canaries`
+into all `positions` of requests, `exchange` sends them, and `search` looks for them in all
+`places`. `alike` compares answers.
 """

@@ -1,4 +1,4 @@
-"""Plain requests without a canary, and their answers: equal ones are equal but for the date."""
+"""Plain requests without canaries, whose answers must be equal for all clients, except for Date."""
 
 import re
 from collections import Counter
@@ -19,7 +19,7 @@ _HABITS: Final = (
 _TWO: Final = (b"4711", b"0815")  # values of one length, so that only their meaning differs
 
 _DATE: Final = re.compile(rb"(\r\ndate: ?)[^\r\n]*", re.IGNORECASE)
-_SHOWN: Final = 16  # bytes of the difference that are spelled out
+_SHOWN: Final = 16  # differing bytes listed in an explanation
 _HANDED: Final = frozenset(
     {
         *(b"set-cookie", b"set-cookie2", b"last-modified", b"alt-svc", b"accept-ch", b"nel"),
@@ -31,9 +31,9 @@ _HANDED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A request that any client may send; questions of one `group` must be answered alike.
+    """A request that any client may send; questions of the same `group` must get equal answers.
 
-    `words` distinguish them.
+    `words` distinguish them in findings.
     """
 
     group: str
@@ -43,9 +43,10 @@ class Question:
 
 
 def find_paths(host: bytes, get: Callable[[bytes], bytes]) -> tuple[bytes, ...]:
-    """List paths of what the server has, led by its own timestamp and snapshot.
+    """Return paths of the server's files, found in its timestamp and snapshot.
 
-    `get` sends bytes and gives the answer. A server with another tree has the fixed paths alone.
+    `get` sends bytes and returns the answer. For a server with another tree, only the fixed paths
+    are returned.
     """
     paths = [PATH, b"/metadata/1.root.json", b"/log/checkpoint"]
 
@@ -63,7 +64,7 @@ def find_paths(host: bytes, get: Callable[[bytes], bytes]) -> tuple[bytes, ...]:
 
 
 def plan_questions(host: bytes, paths: tuple[bytes, ...]) -> Iterator[Question]:
-    """Yield every path in several ways, then requests that are refused."""
+    """Yield several requests for each path, and then requests that are refused."""
     for path in paths:
         name = path.decode()
         yield Question(f"GET {name}", request(_GZIP, path=path, host=host))
@@ -87,7 +88,7 @@ def plan_questions(host: bytes, paths: tuple[bytes, ...]) -> Iterator[Question]:
 
 
 def plan_habits(host: bytes) -> Iterator[Question]:
-    """Yield pairs of requests that differ in what a client says of itself and in nothing else."""
+    """Yield pairs of requests that differ only in a header by which a client describes itself."""
     for name in _HABITS:
         for value in _TWO:
             line = name.encode() + b": " + value
@@ -97,7 +98,7 @@ def plan_habits(host: bytes) -> Iterator[Question]:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer to a question; `who` says in words who asked which server, and when."""
+    """An answer to a question; `who` describes the client, the server and the time."""
 
     group: str
     who: str
@@ -105,7 +106,7 @@ class Said:
 
 
 def judge_alike(said: Sequence[Said]) -> Iterator[Finding]:
-    """Find answers that differ within one group, each with the most frequent answer."""
+    """Find answers that differ from the most frequent answer of their group."""
     groups: dict[str, list[Said]] = {}
     for one in said:
         groups.setdefault(one.group, []).append(one)
@@ -121,7 +122,7 @@ def judge_alike(said: Sequence[Said]) -> Iterator[Finding]:
 def judge_pairs(
     here: Mapping[str, bytes], there: Mapping[str, bytes], names: tuple[str, str]
 ) -> Iterator[Finding]:
-    """Find questions that two servers, or one at two times, answered differently."""
+    """Find questions that two servers, or one server at two times, answered differently."""
     for group, answer in here.items():
         one, other = Said(group, names[0], answer), Said(group, names[1], there.get(group, b""))
         mine, theirs = hide_date(one.answer), hide_date(other.answer)
@@ -130,7 +131,7 @@ def judge_pairs(
 
 
 def judge_headers(said: Sequence[Said]) -> Iterator[Finding]:
-    """Find headers with something for a client to send back, or to follow."""
+    """Find headers that make a client send something back, or follow an address."""
     seen: set[bytes] = set()
     for one in said:
         head = one.answer.partition(b"\r\n\r\n")[0]
@@ -150,7 +151,7 @@ def judge_headers(said: Sequence[Said]) -> Iterator[Finding]:
 
 
 def hide_date(answer: bytes) -> bytes:
-    """Return an answer without the value of its `Date`, the only part that may differ."""
+    """Return an answer without the value of `Date`, the only part that may differ."""
     head, blank, body = answer.partition(b"\r\n\r\n")
     return _DATE.sub(rb"\1-", head) + blank + body
 
@@ -164,7 +165,7 @@ def _differ(group: str, one: Said, answer: bytes, other: Said, usual: bytes) -> 
     )
     more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
     lengths = "" if len(answer) == len(usual) else f"; {len(answer)} bytes and {len(usual)}"
-    # After the first difference most bytes are only shifted; the bytes shown begin a line before.
+    # After the first difference most bytes are only shifted; show some bytes before it.
     start = max(first - 64, 0)
     return Finding(
         where=f"{group}, {one.who}",
@@ -180,7 +181,7 @@ def _differ(group: str, one: Said, answer: bytes, other: Said, usual: bytes) -> 
 
 
 def _run(places: list[int], first: int) -> int:
-    """Return how many bytes differ in a row."""
+    """Return the number of consecutive differing bytes."""
     length = 1
     for number, place in enumerate(places):
         if place != first + number:

@@ -1,8 +1,8 @@
-"""A canary in every position of a request to one server, and the searches for what was sent.
+"""The canaries of one examination, and fast searches for them.
 
-What a server keeps is gigabytes without a match, mostly. All windows of eight bytes are looked up
-in one pass, as numbers; only where one is known does the search go byte by byte. Our own address
-and ports are values like the others: a server keeps neither.
+A server's files are gigabytes, mostly without a match. All windows of eight bytes are looked up as
+numbers in one pass, and only data with a known window is searched byte by byte. The client's own
+addresses and ports are searched for as well, because a server must not keep them.
 """
 
 import re
@@ -19,27 +19,28 @@ from client_sim.lab.server_side.exchange import Peer
 from client_sim.lab.server_side.planting import Planted, plant
 from client_sim.lab.server_side.positions import PATH, plan_framings, plan_heads, plan_tls
 
-_THERE: Final = 8  # paths of the server's own that planted requests ask for
+_THERE: Final = 8  # existing paths of the server that planted requests use
 
 Values = Mapping[str, tuple[bytes, ...]]
 _WINDOW: Final = 8
 _STEP: Final = 1024
-_OVERLAP: Final = 512  # bytes: a value in the longest of the usual encodings fits in
+_OVERLAP: Final = 512  # bytes; holds a value in the longest of the usual encodings
 
 _WHO: Final = "the client's address"
 _WHENCE: Final = "the client's address and port"
 _NUMBER: Final = re.compile(rb"(?<![0-9])[1-9][0-9]{3,4}(?![0-9])")
 _FIRST: Final = 1024  # the first port that a client may have
 _SPAN: Final = 64_512
-_AWAY: Final = 10_006  # even: systems hand out ports of one parity
-_MOST: Final = 64  # connections whose ends are looked for
-_ENOUGH: Final = 12  # ports: fewer stand in any long text by chance
+_AWAY: Final = 10_006  # even, because systems assign ports of one parity
+_MOST: Final = 64  # connections whose addresses and ports are searched for
+_ENOUGH: Final = 12  # ports; fewer occur in any long text by chance
 
 
 class Canaries:
-    """The planted requests, in the order in which they are sent, and a search for their values.
+    """The planted requests, in the order of sending, and a search for their values.
 
-    `paths` are some that the server has. Servers with the same name may be sent the same ones.
+    `paths` are existing paths of the server. The same canaries may be sent to servers with the same
+    host name.
     """
 
     def __init__(
@@ -71,8 +72,9 @@ class Canaries:
 class Sieve(CanarySearch):
     """A search for values in large amounts of data.
 
-    `halves` are looked for under one transform, for values that a short field cut off. `wholes` are
-    longer pieces in which a value stands: they are looked for as digests, which do not show it.
+    `halves` are halves of values, searched for under one transform, because a short field may
+    truncate a value. `wholes` are longer pieces that contain a value, searched for as digests,
+    because a digest of the piece does not show the value.
     """
 
     def __init__(self, values: Values, halves: Values, wholes: Values, layers: int) -> None:
@@ -104,7 +106,7 @@ class Sieve(CanarySearch):
 
 
 class Sieves:
-    """Several sieves in one pass: what is read is decoded once, and most of it has no value."""
+    """Several sieves in one pass, so that data is decoded only once."""
 
     def __init__(self, *sieves: Sieve) -> None:
         self._sieves = sieves
@@ -112,9 +114,9 @@ class Sieves:
         self._steps = frozenset().union(*(sieve.steps for sieve in sieves))
 
     def find(self, data: bytes) -> Iterator[Sighting]:
-        """Find values in a string of any length, also where they are encoded or compressed.
+        """Find values in data of any length, including encoded and compressed ones.
 
-        It is read in pieces, so that the decodings that are tried of one piece are bounded.
+        The data is read in pieces, which bounds the decodings that are tried for each.
         """
         for start in range(0, max(len(data) - _OVERLAP, 1), _STEP):
             piece = data[start : start + _STEP + _OVERLAP]
@@ -148,12 +150,12 @@ def _has_any(numbers: frozenset[int], data: bytes) -> bool:
 
 
 def make_peer_sieve(peers: Sequence[Peer]) -> Sieve:
-    """Make a search for our addresses, and for digests of an address with its port."""
+    """Return a search for the client's addresses, and for digests of an address with its port."""
     addresses = list(dict.fromkeys(address for address, _ in peers if address))
     ends = [end for end in dict.fromkeys(peers) if all(end)]
-    ends = ends[:: len(ends) // _MOST + 1]  # a server that keeps one keeps the next
+    ends = ends[:: len(ends) // _MOST + 1]  # a sample: a server that keeps one also keeps others
     structures = tuple(
-        # sockaddr_in of Linux: family, port, address; eight bytes that no chance puts together
+        # sockaddr_in of Linux: family, port, address; these eight bytes do not occur by chance
         b"\x02\0" + port.to_bytes(2, "big") + ip_address(text).packed
         for text, port in ends
         if ip_address(text).version == 4
@@ -169,21 +171,22 @@ def make_peer_sieve(peers: Sequence[Peer]) -> Sieve:
 
 def _spell(text: str) -> Iterator[bytes]:
     if text.startswith("127.0.0."):
-        return  # these stand in the settings of many servers
+        return  # these occur in the settings of many servers
     address = ip_address(text)
     yield from (text.encode(), address.packed, b"%d" % int(address))
     yield from (address.exploded.encode(), address.reverse_pointer.encode())
     if isinstance(address, IPv4Address):
         yield b"::ffff:" + address.packed.hex(":", 2).encode()
         if address.is_loopback:
-            # Where no other host is in the network, three bytes of four are telling.
+            # A loopback network has no other hosts, so three of four bytes identify the client.
             yield text.rpartition(".")[0].encode() + b"."
 
 
 def count_ports(data: bytes, ports: frozenset[int]) -> tuple[int, int]:
-    """Count how many of our ports stand in a text, and how many of as many others.
+    """Count how many of the client's ports occur in a text, and how many of as many other ports.
 
-    One port has too few digits to be looked for; most of a hundred are not there by chance.
+    A single port has too few digits to be searched for, but many of a hundred do not occur by
+    chance.
     """
     there = {int(match[0]) for match in _NUMBER.finditer(data)}
     others = {_FIRST + (port - _FIRST + _AWAY) % _SPAN for port in ports}
@@ -191,5 +194,5 @@ def count_ports(data: bytes, ports: frozenset[int]) -> tuple[int, int]:
 
 
 def is_telling(ours: int, others: int) -> bool:
-    """Return whether ports stand in a text because they were kept."""
+    """Return whether so many of the client's ports occur that they must have been kept."""
     return ours >= _ENOUGH and others * 4 <= ours

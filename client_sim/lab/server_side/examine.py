@@ -1,4 +1,4 @@
-"""The examination of a server: what it keeps of requests, and whether it answers all alike."""
+"""The examination of a server: what it keeps of requests, and whether all get equal answers."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle, islice
@@ -24,23 +24,23 @@ from client_sim.lab.server_side.places import list_files, load_sizes
 from client_sim.lab.server_side.positions import PATH, request
 from client_sim.lab.server_side.search import Search, check_places, judge_growth
 
-_KEPT: Final = 1000  # findings of a check that are kept; all are counted
-_EACH: Final = 3  # of these in one file
-_STEADY: Final = 3  # attempts to see two servers at the same state, when one publishes meanwhile
-_STARTING: Final = 60.0  # seconds that a server may take to start anew
+_KEPT: Final = 1000  # findings kept for each check; all are counted
+_EACH: Final = 3  # findings kept for each file
+_STEADY: Final = 3  # attempts to compare two servers in the same state, if one publishes meanwhile
+_STARTING: Final = 60.0  # seconds that a server may take to restart
 _GZIP: Final = b"Accept-Encoding: gzip"
 
 
 def examine_server(order: Order, seams: Seams, canaries: Canaries | None = None) -> ServerVerdict:
     """Examine a server from the first request to the last search.
 
-    `canaries` may be those of another server of the same name; without, fresh ones are drawn.
-    Raises EnvironmentFailedError where the server, a file or a page cannot be reached.
+    `canaries` may be those of another server with the same host name; without them, new ones are
+    drawn. Raise EnvironmentFailedError if the server, a file or a metrics page cannot be reached.
     """
     sources = plan_sources(order.site, order.sources, seams.entropy)
     host = order.site.host.encode()
-    # Requests before the first look come from the last address, planted ones from the first, so
-    # that this one is as new to the server as possible.
+    # Requests before the first search come from the last address and planted ones from the first,
+    # so that the server does not know the first address yet.
     scout = Sender(order.site, sources[-1:], order.patience)
     scout.require_answer(request(_GZIP, host=host))
     check_places(order.places)
@@ -49,7 +49,7 @@ def examine_server(order: Order, seams: Seams, canaries: Canaries | None = None)
     if canaries is None:
         seams.note("drawing canaries")
         canaries = Canaries(host, paths, seams.entropy, tls=order.site.tls, layers=order.layers)
-    seams.note("reading what is kept before anything is asked")
+    seams.note("reading the files before any request")
     search = Search(order.places, canaries.sieve)
     sender = Sender(order.site, sources, order.patience)
     growth = _check_growth(order, sender, seams)
@@ -59,7 +59,7 @@ def examine_server(order: Order, seams: Seams, canaries: Canaries | None = None)
     seams.sleep(order.settle)
     seams.note("searching")
     search.look(ends)  # before other requests replace these in a ring buffer
-    seams.note("asking the same from several addresses")
+    seams.note("sending equal requests from several addresses")
     said, unlike = _ask_everywhere(sender, questions)
     others = tuple(_check_others(order, sender, questions, seams))
     seams.sleep(order.settle)
@@ -84,14 +84,14 @@ def examine_server(order: Order, seams: Seams, canaries: Canaries | None = None)
     )
 
 
-_ALIKE: Final = "Is everybody who asks the same answered with the same bytes?"
-_HEADERS: Final = "Is nothing handed out that a client would bring back?"
+_ALIKE: Final = "Do equal requests from all clients get the same bytes?"
+_HEADERS: Final = "Is there no header that a client would send back?"
 _ANSWERS: Final = "Does no answer and no error page repeat a request or its sender?"
-_FILES: Final = "Is nothing of a request in files that changed, databases, names of files?"
+_FILES: Final = "Is nothing of a request in changed files, databases and file names?"
 _METRICS: Final = "Is nothing of a request in the metrics?"
-_GROWTH: Final = "Does nothing grow with the number of requests?"
+_GROWTH: Final = "Does no file grow with the number of requests?"
 _NODES: Final = "Does another node answer with the same bytes?"
-_RESTART: Final = "Does it answer with the same bytes after a restart?"
+_RESTART: Final = "Does the server answer with the same bytes after a restart?"
 
 
 def _check(name: str, question: str, cases: int, findings: Iterable[Finding]) -> Check:
@@ -104,7 +104,7 @@ def _check(name: str, question: str, cases: int, findings: Iterable[Finding]) ->
 
 
 def _check_growth(order: Order, sender: Sender, seams: Seams) -> Check:
-    """Count bytes around a batch of plain requests; what is found once must be found again."""
+    """Compare file sizes around a batch of plain requests; a finding must be repeatable."""
     host = order.site.host.encode()
     batch = (request(_GZIP, host=host), request(path=PATH + b"?a", host=host))
     findings: tuple[Finding, ...] = ()
@@ -131,7 +131,7 @@ def _check_growth(order: Order, sender: Sender, seams: Seams) -> Check:
 def _ask_everywhere(
     sender: Sender, questions: Sequence[Question]
 ) -> tuple[list[Said], tuple[Finding, ...]]:
-    """Ask from every address; again where answers differ, as they do when the server publishes."""
+    """Ask from every address; repeat if answers differ, because the server may have published."""
     habits = tuple(plan_habits(sender.site.host.encode()))
     said: list[Said] = []
     found: tuple[Finding, ...] = ()
@@ -161,7 +161,7 @@ def _check_others(
 
 
 def _judge_node(sender: Sender, site: Site, questions: Sequence[Question]) -> tuple[Finding, ...]:
-    """Compare two nodes; again where the first one changed meanwhile, as by publishing."""
+    """Compare two nodes; repeat if the first one changed meanwhile, for example by publishing."""
     other = Sender(site, sender.sources, sender.patience)
     names = (sender.site.host, f"{site.address}:{site.port}")
     found: tuple[Finding, ...] = ()
@@ -187,14 +187,14 @@ def _wait(sender: Sender, seams: Seams) -> None:
 
 
 def _list_unseen(order: Order, sources: Sequence[str]) -> Iterator[str]:
-    yield "Memory of the server's processes, which is not kept."
+    yield "Memory of the server's processes, which does not outlive them."
     if not order.places.paths and not order.places.processes:
-        yield "Files: name folders with --search, or a process with --pid."
+        yield "Files: give folders with --search, or a process with --pid."
     if not order.places.metrics:
-        yield "Metrics: name their page with --metrics."
+        yield "Metrics: give the URL of their page with --metrics."
     if len(set(sources)) < 2:
-        yield "Whether other addresses are answered alike: name two of this machine with --source."
+        yield "Answers to other addresses: give two addresses of this machine with --source."
     if not order.against:
-        yield "Other nodes: name one with --against."
+        yield "Other nodes: give the URL of one with --against."
     if order.restart is None:
-        yield "What is written when the server ends, and answers after that: use --restart."
+        yield "Files written when the server ends, and answers after a restart: use --restart."

@@ -1,6 +1,6 @@
-"""Connections to the server under examination, byte for byte, from chosen addresses.
+"""Connections to the examined server, from chosen addresses and with exact bytes.
 
-A `Sender` sends planted requests and questions, and keeps our end of each connection.
+A `Sender` sends planted requests and questions, and records the client's end of each connection.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from client_sim.lab.server_side.order import PATIENCE, Site
 from client_sim.lab.server_side.planting import Delivery, Planted
 
 _CONNECTING: Final = 10.0  # seconds
-_MOST: Final = 64 * 1024 * 1024  # bytes of an answer: blocks of packages, and an end to floods
+_MOST: Final = 64 * 1024 * 1024  # bytes of an answer; more than a block of a package
 Peer = tuple[str, int]
 
 _EVERY: Final = 5
@@ -25,7 +25,7 @@ _EVERY: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What came back on a connection, and the address and port that the server saw."""
+    """The bytes received on a connection, and the client's address and port."""
 
     answer: bytes
     peer: Peer
@@ -35,10 +35,11 @@ class Exchange:
 def connect(
     site: Site, source: str, *, name: str = "", alpn: str = ""
 ) -> Iterator[tuple[socket.socket, Peer]]:
-    """Connect from an address, by TLS where the site has it; return the socket and our own end.
+    """Connect from an address, with TLS if the site has it; yield the socket and the own address.
 
-    Certificates are not verified: nothing confidential is sent. Raises EnvironmentFailedError when
-    the server does not listen, or the address is not ours, and OSError when the handshake fails.
+    Certificates are not verified, because nothing confidential is sent. Raise
+    EnvironmentFailedError if the server does not listen or `source` is not a local address, and
+    OSError if the handshake fails.
     """
     with contextlib.ExitStack() as stack:
         try:
@@ -57,7 +58,7 @@ def connect(
         if not site.tls:
             yield plain, peer
             return
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # reads no list of authorities
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # does not load the system's CAs
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         if alpn:
@@ -79,21 +80,22 @@ def ask(
     name: str = "",
     alpn: str = "",
 ) -> Exchange:
-    """Send bytes on a connection of their own and read as many answers as `heads` is long.
+    """Send bytes on a new connection and read as many answers as `heads` is long.
 
-    An answer that does not come within `patience` seconds counts as none.
+    Each item of `heads` says whether the answer is to a HEAD request. Reading ends after `patience`
+    seconds without data.
     """
     answer = b""
     peer: Peer = (source, 0)
     with (
-        contextlib.suppress(OSError),  # a server may cut a client off, in a handshake as well
+        contextlib.suppress(OSError),  # a server may close the connection, even in a handshake
         connect(site, source, name=name, alpn=alpn) as (connection, ends),
     ):
         peer = ends
         if delivery is Delivery.CUT:
             connection.sendall(data[: len(data) // 2])
             data = data[len(data) // 2 :]
-        with contextlib.suppress(OSError):  # what it sent before it cut us off can still be read
+        with contextlib.suppress(OSError):  # data sent before a close can still be read
             connection.sendall(data)
         if delivery is Delivery.RESET:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -109,7 +111,7 @@ def ask(
 def ask_together(
     site: Site, starts: Sequence[bytes], source: str, act: Callable[[], None]
 ) -> tuple[Exchange, ...]:
-    """Send beginnings of requests on connections that stay open while `act` runs."""
+    """Send the beginnings of requests on connections that remain open while `act` runs."""
     with contextlib.ExitStack() as stack:
         opened = []
         for data in starts:
@@ -131,14 +133,14 @@ def _receive(connection: socket.socket) -> Iterator[bytes]:
 
 
 def is_whole(data: bytes, heads: Sequence[bool]) -> bool:
-    """Return whether as many answers came as `heads` is long; bytes that are no HTTP/1 are one."""
+    """Return whether as many answers arrived as `heads` is long; non-HTTP bytes count as one."""
     for is_head in heads:
         end = 0
         while end >= 0:
             end = _find_end(data, is_head=is_head)
             if end < 0 or not data.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1")):
                 break
-            data = data[end:]  # an interim answer; the final one follows
+            data = data[end:]  # an informational answer (1xx); the final one follows
         if end < 0:
             return False
         data = data[end:]
@@ -146,7 +148,7 @@ def is_whole(data: bytes, heads: Sequence[bool]) -> bool:
 
 
 def _find_end(data: bytes, *, is_head: bool) -> int:
-    """Return where the first answer ends, or -1 where that is not known yet."""
+    """Return the offset of the end of the first answer, or -1 if it is not known yet."""
     if data and not b"HTTP/1.".startswith(data[:7]):
         return len(data)
     head, blank, body = data.partition(b"\r\n\r\n")
@@ -173,7 +175,7 @@ def _find_end(data: bytes, *, is_head: bool) -> int:
 
 @dataclass(slots=True)
 class Sender:
-    """A client of one server from some addresses; `peers` are the ends of all its connections."""
+    """A client of one server with some addresses; `peers` are its ends of all connections."""
 
     site: Site
     sources: Sequence[str]
@@ -181,7 +183,7 @@ class Sender:
     peers: list[Peer] = field(default_factory=list)
 
     def get(self, data: bytes, source: str | None = None, *, is_head: bool = False) -> bytes:
-        """Ask once, from the first address unless another is named."""
+        """Send one request, from the first address unless `source` is given; return the answer."""
         exchange = ask(
             self.site,
             data,
@@ -192,7 +194,7 @@ class Sender:
         return self._keep(exchange)
 
     def send(self, planted: Sequence[Planted], step: Callable[[], None]) -> list[bytes]:
-        """Send planted requests one after the other, the unfinished ones around all others."""
+        """Send planted requests in order, while the unfinished ones remain open; return answers."""
         answers: list[bytes] = []
         open_ones = [each for each in planted if each.template.delivery is Delivery.UNFINISHED]
 
@@ -209,13 +211,14 @@ class Sender:
         return answers
 
     def ask_all(self, questions: Sequence[Question]) -> dict[str, bytes]:
-        """Ask each question once; gives the answers by group."""
+        """Ask each question once; return the answers by group."""
         return {each.group: self.get(each.data, is_head=each.is_head) for each in questions}
 
     def ask_everywhere(self, questions: Sequence[Question]) -> list[Said]:
-        """Ask from every address, and from the first one again; all questions from two addresses.
+        """Ask from every address, and again from the first one.
 
-        The others, which show what depends on a bit of an address, ask every fifth.
+        The first two addresses ask all questions. The others, which are there to find answers that
+        depend on a bit of the address, ask every fifth.
         """
         return [
             Said(each.group, self._name(source), self.get(each.data, source, is_head=each.is_head))
@@ -224,7 +227,7 @@ class Sender:
         ]
 
     def require_answer(self, data: bytes) -> None:
-        """Raise EnvironmentFailedError unless the server answers in HTTP."""
+        """Raise EnvironmentFailedError unless the server answers in HTTP/1."""
         if not self.get(data).startswith(b"HTTP/1."):
             raise EnvironmentFailedError(
                 f"{self.site.address}:{self.site.port} does not answer in HTTP/1: is the URL right?"

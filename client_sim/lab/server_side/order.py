@@ -1,7 +1,4 @@
-"""An examination of a server: where it is, who asks, its inputs, and its verdict.
-
-The verdict is shown on a terminal and as JSON.
-"""
+"""The inputs of a server examination, and its verdict on a terminal and as JSON."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,19 +17,19 @@ from client_sim.lab.report.printable import render_findings
 from client_sim.lab.server_side.places import Places
 
 PATIENCE: Final = 5.0
-"""Seconds that a server has for an answer."""
+"""Seconds to wait for an answer."""
 
-FRESH: Final = 6  # drawn loopback addresses: in 98 % of draws they differ in a given bit
+FRESH: Final = 6  # drawn loopback addresses; in 98 % of draws they differ in a given bit
 
 _SHOWN: Final = 5  # findings of a check on a terminal; JSON has more
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One question to all runs: passed when there are no findings.
+    """The result of one check, which passed if there are no findings.
 
-    `cases` is how often it was asked; `count` how many findings there were, of which the first
-    few are kept.
+    `cases` is how often the question was asked. `count` is the number of findings, of which
+    `findings` has the first few.
     """
 
     name: str
@@ -49,7 +46,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A server: `host` is what `Host` says, `name` what TLS says, `address` where it listens."""
+    """A server: `host` is the value of `Host`, `name` its TLS server name."""
 
     host: str
     name: str
@@ -59,14 +56,14 @@ class Site:
 
     @property
     def is_loopback(self) -> bool:
-        """Whether the server is on this machine, so that any address of 127/8 may ask it."""
+        """Whether the server is on this machine and can be reached from any address of 127/8."""
         return self.address == "localhost" or self.address.startswith("127.")
 
 
 def plan_site(url: str, host: str | None = None) -> Site:
-    """Read `http://ADDRESS:PORT` or `https://…`; `host` is the name where that is another one.
+    """Read `http://ADDRESS:PORT` or `https://…`; `host` replaces the host name of the URL.
 
-    Raises LabError for any other URL.
+    Raise LabError for any other URL.
     """
     try:
         parts = urlsplit(url)
@@ -87,10 +84,10 @@ def plan_site(url: str, host: str | None = None) -> Site:
 
 
 def plan_sources(site: Site, given: tuple[str, ...], entropy: Callable[[int], bytes]) -> list[str]:
-    """List the addresses to ask from, the one for planted requests first.
+    """Return the addresses to send from; the first one is for planted requests.
 
-    What was given; else on loopback fresh ones, 127.0.0.1 and 127.0.0.2; else the empty string,
-    which lets the system choose.
+    These are the given addresses. The default on loopback is random ones, 127.0.0.1 and 127.0.0.2;
+    elsewhere it is the empty string, with which the system chooses the address.
     """
     if given:
         return list(given)
@@ -101,7 +98,7 @@ def plan_sources(site: Site, given: tuple[str, ...], entropy: Callable[[int], by
 
 
 def read_source(value: str) -> str:
-    """Check an address to ask from; raises LabError."""
+    """Check an address to send from; raise LabError for other text."""
     try:
         return str(ip_address(value))
     except ValueError:
@@ -120,11 +117,13 @@ class Seams:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One server, where it keeps things, and with what it is compared.
+    """The inputs of an examination: a server, its places, and the nodes to compare it with.
 
-    `restart` makes the server start anew and returns; `settle` is how many seconds a server has
-    to write what it writes; `layers` is how many transforms are computed in advance; `batch` is how
-    many plain requests are answered while the growth of files is watched.
+    - `restart` restarts the server and returns.
+    - `settle` is the number of seconds to wait until the server has written its files.
+    - `patience` is the number of seconds to wait for an answer.
+    - `layers` is the number of transforms that are computed in advance.
+    - `batch` is the number of plain requests for measuring the growth of files.
     """
 
     site: Site
@@ -141,7 +140,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class ServerVerdict:
-    """All checks of one server; `unseen` says in sentences what was not examined."""
+    """The results of all checks of one server; `unseen` are sentences about omissions."""
 
     host: str
     requests: int
@@ -156,12 +155,12 @@ class ServerVerdict:
         return all(check.passed for check in self.checks)
 
     def failed(self) -> tuple[str, ...]:
-        """Name the checks that found something."""
+        """Return the names of the checks that found something."""
         return tuple(check.name for check in self.checks if not check.passed)
 
 
 def server_to_dict(verdict: ServerVerdict) -> dict[str, Any]:
-    """Return the verdict as values that JSON has; bytes are hexadecimal."""
+    """Return the verdict as JSON values; bytes are hexadecimal."""
     return {
         "server": verdict.host,
         "clean": verdict.is_clean,
@@ -184,7 +183,7 @@ def server_to_dict(verdict: ServerVerdict) -> dict[str, Any]:
 
 
 def render_server(verdict: ServerVerdict, console: Console) -> None:
-    """Print one line per check, then findings with their bytes, then what was not examined."""
+    """Print one line per check, then findings with their bytes, then the omissions."""
     table = Table(title=Text(f"server {verdict.host}"), title_justify="left")
     table.add_column("check")
     table.add_column("question", ratio=1)

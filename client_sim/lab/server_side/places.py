@@ -1,8 +1,8 @@
-"""Where a server may keep something: files below folders, those of a process, pages of metrics.
+"""The places where a server may keep data: files in folders, files of a process, metrics pages.
 
-Of a process (Linux) the files that it has mapped to be written, or open for writing. Its memory is
-not examined: what is only in memory is not kept, and ends with the process. Files are read as they
-are, and by their format: cells of a database, compressed text.
+The files of a process (Linux) are those that it has mapped or opened for writing. Its memory is not
+examined, because data in memory ends with the process. Files are read as raw bytes, and also by
+their format: cells of a database, compressed text.
 """
 
 import bz2
@@ -26,7 +26,7 @@ from typing import Final
 from client_sim.lab.errors import EnvironmentFailedError
 
 _CHUNK: Final = 4 * 1024 * 1024
-_OVERLAP: Final = 4096  # bytes that two chunks share, so that no value lies across
+_OVERLAP: Final = 4096  # bytes that two chunks share, so that every value is within a chunk
 # proc_pid_maps(5): range, permissions with `s` for shared, offset, device, inode, path.
 _MAPPED: Final = re.compile(r"([0-9a-f]+-[0-9a-f]+) .w.s \S+ \S+ ([0-9]+)\s+(/.*)")
 _MEMORY: Final = ("/dev/zero", "/SYSV", "/memfd:", "/dev/shm/sem.")  # noqa: S108  # no file of ours
@@ -34,7 +34,7 @@ _DELETED: Final = " (deleted)"
 _SQLITE: Final = b"SQLite format 3\0"
 _JOURNALS: Final = ("-wal", "-journal")
 _MIB: Final = 1024 * 1024
-_UNPACKED: Final = 256  # MiB that one file is decompressed to
+_UNPACKED: Final = 256  # MiB; the maximum to which one file is decompressed
 _Opening = Callable[[Path], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]
 _OPEN: Final[tuple[tuple[bytes, _Opening], ...]] = (
     (b"\x1f\x8b\x08", gzip.GzipFile),
@@ -43,12 +43,12 @@ _OPEN: Final[tuple[tuple[bytes, _Opening], ...]] = (
 )
 
 _SECONDS: Final = 30.0
-_PAGE: Final = 64 * 1024 * 1024  # bytes of a page of metrics
+_PAGE: Final = 64 * 1024 * 1024  # bytes of a metrics page
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What the operator points the search at."""
+    """The places that the operator names for the search."""
 
     paths: tuple[Path, ...] = ()
     processes: tuple[int, ...] = ()
@@ -57,16 +57,17 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a file was before anything was sent: its length and the sha256 of its bytes."""
+    """The state of a file before any request: its length and the SHA-256 of its bytes."""
 
     length: int
     digest: bytes
 
 
 def list_files(places: Places) -> dict[str, Path]:
-    """List all files as name and path, and links by what they name; sockets and pipes have none.
+    """Return all files by name; the name of a symbolic link includes its target.
 
-    Raises EnvironmentFailedError for what the operator named and cannot be read.
+    Sockets and pipes are left out. Raise EnvironmentFailedError for a named place that cannot be
+    read.
     """
     found: dict[str, Path] = {}
     for top in places.paths:
@@ -93,7 +94,7 @@ def _walk(top: Path) -> Iterator[Path]:
 
 
 def load_states(files: Mapping[str, Path]) -> dict[str, State]:
-    """Read every file once."""
+    """Return the state of every file."""
     states: dict[str, State] = {}
     for name, path in files.items():
         digest, length = hashlib.sha256(), 0
@@ -120,10 +121,10 @@ def load_sizes(files: Mapping[str, Path]) -> dict[str, int]:
 def find_changed(
     files: Mapping[str, Path], before: Mapping[str, State]
 ) -> dict[str, tuple[Path, int]]:
-    """List the files that are not as they were, each with where new bytes begin in it.
+    """Return the changed files, each with the offset at which new bytes begin.
 
-    A canary is drawn after `before` was read, so what is as it was holds none. A file that only
-    grew is new from its former end on.
+    Canaries are drawn after `before` was read, so unchanged files contain none. In a file that only
+    grew, the new bytes begin at its former end.
     """
     changed: dict[str, tuple[Path, int]] = {}
     for name, path in files.items():
@@ -144,7 +145,7 @@ def find_changed(
 
 
 def load_chunks(path: Path, start: int) -> Iterator[tuple[int, bytes]]:
-    """Yield offset and bytes of a file from `start` on, in chunks that overlap."""
+    """Yield the offset and bytes of overlapping chunks of a file from `start` on."""
     return _chunks(path, start, overlap=_OVERLAP)
 
 
@@ -163,7 +164,7 @@ def _chunks(path: Path, start: int, *, overlap: int) -> Iterator[tuple[int, byte
                     return
                 start += _CHUNK - overlap
     except FileNotFoundError:
-        return  # it is gone, so nothing is kept in it
+        return  # the file was deleted, so it keeps nothing
     except OSError as error:
         raise EnvironmentFailedError(_sentence(error)) from error
 
@@ -173,10 +174,10 @@ def _sentence(error: OSError) -> str:
 
 
 def find_files(pid: int) -> Iterator[tuple[str, Path]]:
-    """Yield name and path of each file that a process or its descendants can write to.
+    """Yield the name and path of each file that a process or its descendants can write to.
 
-    A deleted file is read by the descriptor or the mapping that holds it. Yields nothing for a
-    process that is gone. Raises EnvironmentFailedError where the system does not list the files.
+    A deleted file is read through the descriptor or mapping that still refers to it. Yield nothing
+    for a process that has ended. Raise EnvironmentFailedError if the files cannot be listed.
     """
     for each in (pid, *_find_descendants(pid)):
         try:
@@ -192,7 +193,7 @@ def find_files(pid: int) -> Iterator[tuple[str, Path]]:
 
 
 def check_process(pid: int) -> None:
-    """Raise EnvironmentFailedError unless a process runs and the system lists its files."""
+    """Raise EnvironmentFailedError unless a process runs and its files can be listed."""
     if not Path(f"/proc/{pid}/maps").exists():
         raise EnvironmentFailedError(
             f"there is no process {pid}, or no /proc: name one that runs, on Linux"
@@ -219,7 +220,7 @@ def _find_open(pid: int) -> Iterator[tuple[str, Path]]:
             name = str(link.readlink())
             said = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text(encoding="ascii")
         except FileNotFoundError:
-            continue  # closed meanwhile
+            continue  # the descriptor was closed meanwhile
         flags = re.search(r"^flags:\s+([0-7]+)$", said, re.MULTILINE)
         writes = flags is not None and int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY
         if not writes or not name.startswith("/") or name.startswith(_MEMORY):
@@ -247,10 +248,10 @@ def _find_descendants(pid: int) -> list[int]:
 
 
 def load_contents(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield what reading a file by its format gives, each piece with words that say where it was.
+    """Yield the contents of a file by its format, each with a description of its position.
 
-    Nothing for a file of no known format: its bytes are searched as they are, as those of every
-    file. A database is read from a copy, so that the server's is not touched.
+    Yield nothing for an unknown format, because the raw bytes of every file are searched anyway. A
+    database is read from a copy, so that the server's file is not touched.
     """
     database = next(
         (Path(str(path).removesuffix(end)) for end in _JOURNALS if str(path).endswith(end)), path
@@ -259,7 +260,7 @@ def load_contents(path: Path) -> Iterator[tuple[str, bytes]]:
         with database.open("rb") as file:
             start = file.read(len(_SQLITE))
     except OSError:
-        return  # gone, or already reported as unreadable
+        return  # deleted, or already reported as unreadable
     if start == _SQLITE:
         yield from _load_cells(database)
         return
@@ -277,7 +278,7 @@ def _decompress(path: Path, opening: _Opening) -> Iterator[tuple[str, bytes]]:
                     return
                 yield f"decompressed from {number} MiB on", data
     except (OSError, EOFError, zlib.error, lzma.LZMAError):
-        return  # cut off, or only looks compressed: its bytes as they are were searched
+        return  # truncated, or not compressed at all; the raw bytes were searched
 
 
 def _load_cells(database: Path) -> Iterator[tuple[str, bytes]]:
@@ -295,7 +296,7 @@ def _load_cells(database: Path) -> Iterator[tuple[str, bytes]]:
         try:
             yield from _read_tables(connection)
         except sqlite3.Error:
-            return  # copied while it was written; its bytes as they are were searched
+            return  # copied while it was written; the raw bytes were searched
         finally:
             connection.close()
 
@@ -317,10 +318,10 @@ def _as_bytes(cell: object) -> bytes:
 
 
 def load_page(url: str) -> bytes:
-    """Return a page by HTTP; raises EnvironmentFailedError where there is none."""
+    """Load a metrics page by HTTP; raise EnvironmentFailedError if that fails."""
     if not url.startswith(("http://", "https://")):
         raise EnvironmentFailedError(f"{url} is no page of metrics: write http://HOST:PORT/metrics")
-    # No proxy: what is asked for is near the server.
+    # No proxy, because the page is on the server's network.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=_SECONDS) as answer:

@@ -1,11 +1,11 @@
-"""Planting: fresh canaries in the marked places of a request.
+"""Planting of new canaries at the marks of a request template.
 
-A mark is replaced by a value of its own each time:
+Each mark is replaced by a value of its own:
 
     <T>  26 letters and digits, 128 bits
-    <B>  the base64 of an account and such a value, as Basic authentication has it
+    <B>  the base64 of an account and such a value, as in Basic authentication
     <N>  39 digits
-    <n>  16 digits, where more are refused unread
+    <n>  16 digits, where a server would not read more
     <A>  an IPv6 address of a private network, 120 bits
 """
 
@@ -20,12 +20,12 @@ from typing import Final
 Entropy = Callable[[int], bytes]
 
 _MARK: Final = re.compile(rb"<([TBNnA])>")
-_HALF: Final = 13  # letters, 65 bits: what is left of a value that a short field cut off
+_HALF: Final = 13  # letters, 65 bits; searched for because a short field may truncate a value
 _SEPARATORS: Final = (b" ", b": ", b"?", b"#", b"/", b"=", b"&", b";", b", ", b'"', b"@")
 
 
 class Delivery(enum.Enum):
-    """How the bytes of a request travel."""
+    """How the bytes of a request are sent."""
 
     WHOLE = "whole"
     CUT = "in two packets"
@@ -35,10 +35,10 @@ class Delivery(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A request with marks; `position` says where the canary stands.
+    """A request with marks; `position` describes where the canary is.
 
-    `answers` is how many answers are waited for, `heads` whether they are to HEAD. `name` and
-    `alpn` are marks for TLS, where that is the position.
+    `answers` is the number of expected answers, and `heads` says whether they are to HEAD requests.
+    `name` and `alpn` are the TLS server name and protocol if the canary is there.
     """
 
     position: str
@@ -52,10 +52,10 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A request ready to be sent, with the values in it.
+    """A request ready to be sent, and the values in it.
 
-    `halves` are the halves of values. `wholes` are pieces of the request that hold a value, such as
-    the line or the path: a server that keeps a digest has taken it of such a piece.
+    `halves` are the halves of values. `wholes` are pieces of the request that contain a value, such
+    as the line or the path; a server could keep a digest of such a piece.
     """
 
     template: Template
@@ -97,12 +97,12 @@ def plant(template: Template, entropy: Entropy) -> Planted:
 
 
 def draw_token(entropy: Entropy) -> bytes:
-    """Return 128 fresh bits as 26 bytes that may stand in any position."""
+    """Return 128 random bits as 26 bytes that are valid in any position."""
     return base64.b32encode(entropy(16)).rstrip(b"=").lower()
 
 
 def _draw(kind: bytes, entropy: Entropy) -> tuple[bytes, tuple[bytes, ...]]:
-    """Return what is written in the request, and the values to look for."""
+    """Return the text for the request, and the values to search for."""
     match kind:
         case b"B":
             token = draw_token(entropy)
@@ -114,7 +114,7 @@ def _draw(kind: bytes, entropy: Entropy) -> tuple[bytes, tuple[bytes, ...]]:
             number = b"%d" % (10**15 + int.from_bytes(entropy(8), "big") % (9 * 10**15))
             return number, (number,)
         case b"A":
-            # Each group begins with a digit that is not zero, so that there is one spelling.
+            # No group begins with a zero digit, so the address has only one spelling.
             groups = [0xFD11, *(0x1000 | int.from_bytes(entropy(2), "big") for _ in range(7))]
             packed = b"".join(group.to_bytes(2, "big") for group in groups)
             return str(IPv6Address(packed)).encode(), (str(IPv6Address(packed)).encode(), packed)

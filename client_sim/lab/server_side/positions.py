@@ -1,6 +1,7 @@
-"""Every position of a request, as templates to plant canaries in.
+"""Templates with a canary in every position of a request.
 
-Lines and headers of a head; beyond it bodies in every framing, trailing bytes, other protocols.
+The positions are lines and headers of the head, bodies in every framing, trailing bytes, and other
+protocols.
 """
 
 import gzip
@@ -10,7 +11,7 @@ from typing import Final
 from client_sim.lab.server_side.planting import Delivery, Template
 
 PATH: Final = b"/metadata/timestamp.json"
-_LONG: Final = b"<T>" + b"x" * 9000  # beyond the limits that servers usually have for a line
+_LONG: Final = b"<T>" + b"x" * 9000  # longer than a server's usual limit for a line
 _TARGETS: Final = (
     ("path", b"/<T>"),
     ("role of a path", b"/metadata/1.<T>.json"),
@@ -46,7 +47,7 @@ NAMES: Final = (
     *("X-Correlation-Id", "Traceparent", "X-Imei", "X-Device-Id", "Date", "Forwarded", "Trailer"),
     *("X-HTTP-Method-Override", "X-Original-URL", "Last-Event-Id", "X-Requested-With"),
 )
-"""Headers that a server could know, and some that telephones are known to send."""
+"""Headers that a server may know, and some that phones are known to send."""
 
 _FORMS: Final = (
     ("quoted", b'"<T>"'),
@@ -74,7 +75,7 @@ _SPECIAL: Final = (
     ),
 )
 
-_TOKEN: Final = 26  # bytes that take a mark's place
+_TOKEN: Final = 26  # bytes that replace a mark
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
@@ -87,7 +88,7 @@ def request(
 
 
 def plan_heads(host: bytes, there: tuple[bytes, ...]) -> Iterator[Template]:
-    """Yield templates for request lines and headers; `there` are paths of the server's own."""
+    """Yield templates for request lines and headers; `there` are existing paths of the server."""
     yield Template("method", request(method=b"<T>", host=host))
     yield Template("method of HTTP/1.0", request(method=b"GET<T>", host=host, version=b"1.0"))
     yield Template("version", request(version=b"<T>", host=host))
@@ -108,7 +109,7 @@ def plan_heads(host: bytes, there: tuple[bytes, ...]) -> Iterator[Template]:
     yield Template("account in the host", request(host=b"<T>@a"))
     yield from _plan_headers(host)
     for number, path in enumerate(there, 1):
-        # The server takes another code path for each, whether the file exists or not.
+        # Existing files of each kind are served by another code path.
         name = f"user-agent of a path that is there, {number}"
         yield Template(name, request(b"User-Agent: <T>", path=path, host=host))
 
@@ -140,7 +141,7 @@ def _with(name: str, value: bytes, host: bytes) -> bytes:
 
 
 def plan_framings(host: bytes) -> Iterator[Template]:
-    """Yield templates with bodies, pipelined requests, and what is no HTTP/1.1 at all."""
+    """Yield templates with bodies, pipelined requests, and bytes that are not HTTP/1.1."""
     for method in (b"GET", b"POST", b"PUT"):
         said = method.decode()
         length = request(b"Content-Length: %d" % _TOKEN, method=method, host=host)
@@ -191,7 +192,7 @@ def plan_framings(host: bytes) -> Iterator[Template]:
 
 
 def plan_tls(host: bytes) -> Iterator[Template]:
-    """Yield templates for a handshake: the server's name and a protocol."""
+    """Yield templates for a TLS handshake: the server name and the protocol."""
     yield Template("name in TLS", request(host=host), name=b"<T>.example")
     yield Template("protocol in TLS", request(host=host), alpn=b"<T>")
 

@@ -1,7 +1,7 @@
-"""The search for planted values in all places, and what grows when requests come.
+"""The search for planted values in all places, and the growth of files with requests.
 
-Values that a server hid well, under a key of its own for instance, cannot be looked for. That it
-writes something for each request shows all the same: a server that keeps nothing grows by nothing.
+Values that a server hid well, for example under a key of its own, cannot be searched for. But a
+server that writes something for each request has growing files, and one that keeps nothing has not.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,12 +31,12 @@ from client_sim.lab.server_side.places import (
 
 _AROUND: Final = 48  # bytes shown before and after a value
 
-_EACH: Final = 4  # bytes per request: no shorter note is worth keeping
+_EACH: Final = 4  # bytes per request; a useful record is not shorter
 Sizes = Mapping[str, int]
 
 
 def check_places(places: Places) -> None:
-    """Raise EnvironmentFailedError where a place cannot be read, before anything is sent."""
+    """Raise EnvironmentFailedError if a place cannot be read; called before anything is sent."""
     for pid in places.processes:
         check_process(pid)
     for url in places.metrics:
@@ -44,9 +44,9 @@ def check_places(places: Places) -> None:
 
 
 class Search:
-    """Searches places for what was sent; what was there before the search was made is skipped.
+    """Searches places for sent values; data that existed when it was constructed is skipped.
 
-    `files` is how many there were at the last look, `in_files` and `in_metrics` what was found.
+    `files` is the number of files at the last search; `in_files` and `in_metrics` are the findings.
     """
 
     def __init__(self, places: Places, canaries: Sieve) -> None:
@@ -61,12 +61,12 @@ class Search:
         self.files = len(self._states)
 
     def look(self, ends: Sequence[Peer]) -> None:
-        """Look through what has changed; `ends` are the client's ends of the connections."""
+        """Search the changed data; `ends` are the client's ends of the connections."""
         if not self._has_ends:
             self._sieves = Sieves(self._canaries, make_peer_sieve(ends))
             self._has_ends = True
         ports = frozenset(port for _, port in ends)
-        # Files that a process held before its restart are searched by their names.
+        # Files that a process had open before its restart are still searched, by their names.
         files = self._listed = self._listed | list_files(self._places)
         changed = find_changed(files, self._states)
         self._states = load_states(files)
@@ -87,9 +87,9 @@ def _extend(found: list[Finding], more: Iterable[Finding]) -> None:
 
 
 def judge_bytes(where: str, data: bytes, sieves: Sieves, base: int = 0) -> Iterator[Finding]:
-    """Find values in bytes: of each position the reading with the fewest steps, once.
+    """Find values in bytes; for each position of a canary, only the one with the fewest steps.
 
-    `base` is where the bytes begin in what they are from.
+    `base` is the offset of the bytes in their file.
     """
     best: dict[str, Sighting] = {}
     for sighting in sieves.find(data):
@@ -105,7 +105,7 @@ def judge_bytes(where: str, data: bytes, sieves: Sieves, base: int = 0) -> Itera
         yield Finding(
             where=f"{where}, byte {base + sighting.offset}",
             explanation=f"{position} is there{how}",
-            # After a step that decodes, the decoded bytes say more than the encoded ones.
+            # A decoded value is shown decoded, which is more useful.
             data=shown if inner else sighting.data,
             offset=sighting.offset - start if inner else 0,
             length=length,
@@ -115,7 +115,7 @@ def judge_bytes(where: str, data: bytes, sieves: Sieves, base: int = 0) -> Itera
 def judge_files(
     changed: Mapping[str, tuple[Path, int]], sieves: Sieves, ports: frozenset[int]
 ) -> Iterator[Finding]:
-    """Find values in the names and bytes of files, and in what their formats hold."""
+    """Find values in the names of files, in their bytes, and in their decoded contents."""
     for name, (path, start) in changed.items():
         label = name.encode(errors="surrogateescape")
         yield from judge_bytes(f"the name {name}", label, sieves)
@@ -147,10 +147,10 @@ def _rank(sighting: Sighting) -> tuple[int, int]:
 
 
 def judge_growth(before: Sizes, after: Sizes, idle: Sizes, requests: int) -> Iterator[Finding]:
-    """Find files that grew with the requests by more than twice what they grow by themselves.
+    """Find files that grew with the requests by more than twice as much as without them.
 
-    The lengths are those before the requests, after them, and after a pause of the same time. A
-    new file has grown from nothing; many new files are a finding, too.
+    The sizes are those before the requests, after them, and after a pause of the same length. A new
+    file counts as grown from zero. Many new files are a finding, too.
     """
     for name, size in after.items():
         more = size - before.get(name, 0) - 2 * max(idle.get(name, size) - size, 0)
