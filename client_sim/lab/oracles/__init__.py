@@ -1,12 +1,14 @@
 """The judges: each examines traces in its own way and shares no code with a mutant.
 
-A trace comes in, findings go out (`finding`); `judging` says which judges see a run.
+A judge takes the trace of one or more runs and returns findings (`finding`). `judging` holds the
+judges of a single run.
 
-- What left: `canary` (with `views` and `transforms`) looks for planted values.
-- Its form: `grammar` with `language`, `connections`, `parts`, `answers`.
-- Compared: `equality` (two owners), `cardinality` with `fields` (a fleet and its crowds),
-  `server_state` (two servers), `trust_state` (one phone twice), `again` (what a phone holds).
-- When: `timing`, `distribution`.
-- Which offers are taken: `choices`.
-- Whether there was anything to judge: `completion`.
+- Content: `canary` (with `views` and `transforms`) searches for planted values.
+- Form: `grammar` with `language`, `connections`, `parts`, `answers`.
+- Comparison: `equality` (two owners), `cardinality` with `fields` (a fleet and its crowds),
+  `server_state` (two servers), `trust_state` (one phone at two polls), `again` (requests for data
+  that the phone already holds).
+- Time: `timing`, `distribution`.
+- Decisions: `choices` checks which offers a phone takes.
+- Coverage: `completion` checks that there was anything to judge.
 """

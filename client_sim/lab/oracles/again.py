@@ -1,15 +1,15 @@
-"""What a phone asks for again though it holds it, judged by what it was answered in this life.
+"""Requests for data that the phone already holds, judged by the answers since its last reset.
 
-The request table has a role where a version of it is new, parts of packs where a version of their
-role is, and the blocks of a package that are left. Phones that break this all alike look the same,
-so comparing them shows nothing.
+By the request table a phone asks for a role only if its version is new, for parts of packs only if
+the version of their role is new, and for the remaining blocks of a package. If all phones break
+this rule in the same way, comparing them shows nothing.
 
-A phone holds what came whole and what it went on from: one that refuses an answer ends the poll, or
-passes over a role of public content and does not ask for its packs. The parts of a role version are
-held when all of them came in one poll. A phone lets go of everything at a reset, of roles at a new
-root and of delegated ones at new targets, as their keys may be others. Not judged are roots, whose
-chain may be followed from the ROM's on each time, a download that begins anew at its first byte,
-and which parts a new version of a role makes a phone ask for.
+A phone holds an answer that arrived whole and that it accepted. If it refuses an answer, it ends
+the poll, or skips a role of public content and does not ask for its packs. The parts of a role
+version are held if all of them arrived in one poll. A reset deletes everything. A new root deletes
+all roles and new targets delete the delegated ones, because their keys may have changed. Three
+things are not judged: roots, because a phone may follow their chain from the ROM's root each time;
+a download that restarts at its first byte; and the choice of parts after a new version of a role.
 """
 
 import hashlib
@@ -36,15 +36,15 @@ _PACK: Final = re.compile(r"/targets/(tables|content)/([a-z]+)/([0-9a-f]{64})\.[
 _TARGET: Final = re.compile(r"(?:tables|content)/([a-z]+)/([0-9]{2}\.xz)")
 _PUBLIC: Final = ("tables", "content")
 _TOP: Final = ("snapshot", "targets")
-# Seconds in which no answer is too slow for a phone (FORMATS section 9).
+# Seconds within which a phone accepts any answer (FORMATS section 9).
 _GRACE: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request: where its line stands, what it names, and the first byte of a block.
+    """A request: the place of its line, its path, and the first byte of a block.
 
-    `role` and `version` are those of a role that it names; else there is no name.
+    `role` and `version` are empty and 0 unless the path names a role.
     """
 
     offset: int
@@ -57,10 +57,10 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """The paths of parts that a version of a role lists.
+    """The paths of the parts that a version of a role lists.
 
-    `kept` are those of kinds of which no version was withdrawn: a withdrawal makes a phone ask for
-    all parts of a kind once more.
+    `kept` omits the parts of kinds with a withdrawn version: after a withdrawal a phone asks for
+    all parts of the kind again.
     """
 
     version: int
@@ -72,8 +72,8 @@ _Asked = Sequence[tuple[_Request, Answer | None]]
 
 
 def judge_again(observation: Observation) -> tuple[Finding, ...]:
-    """Find requests for what the phone already holds."""
-    # Nearly all phones ask for nothing twice, and then no answer has to be read.
+    """Find requests for data that the phone already holds."""
+    # Answers are read only if a request is repeated, which is rare.
     return tuple(_follow(observation)) if _has_repeats(observation) else ()
 
 
@@ -134,10 +134,10 @@ def _follow(observation: Observation) -> Iterator[Finding]:
 
 @dataclass(slots=True)
 class _Phone:
-    """What a phone holds, and the newest root that it asked for.
+    """The data that a phone holds, and the newest root that it asked for.
 
-    `parts` are those of the last version of each role of which all came, `whole` is that version.
-    `package` is the package that is being fetched and how many bytes of it are there.
+    `whole` is the last version of each role all of whose parts arrived, and `parts` lists these.
+    `package` is the path of the package that is being fetched, and the number of bytes held.
     """
 
     root: int = 0
@@ -150,9 +150,9 @@ class _Phone:
     def follow(
         self, connection: Connection, received: bytes, *, is_quick: bool
     ) -> Iterator[tuple[_Request, str]]:
-        """Take the requests of a connection and their answers; yield what was held, and its name.
+        """Process the requests of a connection; yield each needless one with what was held.
 
-        `is_quick` says that none of the answers took so long that a phone may have refused it.
+        `is_quick` is true if no answer took so long that the phone may have refused it.
         """
         requests = _read_requests(connection.data)
         answers: Sequence[Answer | None] = decode_answers(received)[: len(requests)]
@@ -173,7 +173,7 @@ class _Phone:
             self._take_parts(role, asked, is_quick=is_quick)
 
     def _ask_root(self, version: int) -> None:
-        # Who asks for the next root has accepted this one, in a poll that broke off, too.
+        # A phone that asks for the next root has accepted this one, even if the poll then ended.
         if version > self.root:
             self.root = version
             self.roles.clear()
@@ -196,7 +196,7 @@ class _Phone:
         return f"a part of {kind}" if is_whole and path in self.parts[role] else None
 
     def _take_parts(self, role: str, asked: _Asked, *, is_quick: bool) -> None:
-        """Count the parts of a role as held if all of them came: else none does."""
+        """Count the parts of a role as held if all of them arrived, else none of them."""
         came = {
             request.path: _is_part(found[3], answer) and (is_quick or place + 1 < len(asked))
             for place, (request, answer) in enumerate(asked)
@@ -212,7 +212,7 @@ class _Phone:
         before, held = self.package
         if path == before and 0 < first < held:
             return f"the block at byte {first}"
-        # A phone that asks for a block has those before it; another package takes their place.
+        # A phone that asks for a block holds the blocks before it. Another package replaces them.
         self.package = path, first
         return None
 
@@ -230,7 +230,7 @@ def _is_part(sha256: str, answer: Answer | None) -> bool:
 
 
 def _is_accepted(name: str, later: _Asked) -> bool:
-    """Say whether what was asked behind a role shows that it was accepted."""
+    """Return whether the requests after a role show that the phone accepted it."""
     if name in _TOP:
         return bool(later)
     if len(later) < 2 or not later[0][0].path.startswith("/log/proof/"):

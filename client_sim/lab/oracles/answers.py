@@ -1,4 +1,4 @@
-"""The answers on one connection, read from the bytes that the other end sent."""
+"""Decodes the answers on a connection from the bytes that the server sent."""
 
 import json
 import zlib
@@ -13,7 +13,7 @@ _GZIP: Final = 31  # zlib's number for a gzip wrapper
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer that came whole: its status and its body without the content coding."""
+    """An answer that arrived whole: its status and its body without the content coding."""
 
     status: int
     body: bytes
@@ -61,9 +61,9 @@ def _parse_signed(body: bytes) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def decode_answers(data: bytes) -> tuple[Answer, ...]:
-    """Return the answers up to the first that is not whole or not HTTP/1.1 with a stated length.
+    """Return the answers before the first that is incomplete, not HTTP/1.1 or without a length.
 
-    Never raises: an answer in a form that a phone does not accept counts as none.
+    Never raises: an answer that a phone would not accept counts as missing.
     """
     return tuple(_iterate_answers(data))
 

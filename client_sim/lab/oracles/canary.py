@@ -1,10 +1,10 @@
-"""The canary search: planted values in recorded bytes, through layers of encodings and digests.
+"""The canary search: finds planted values in recorded bytes, also if encoded or hashed.
 
-It adds no power to comparing two personas, but it names what leaked and how it was encoded. All
-tokens are computed once, and each window of eight bytes is looked up. With one layer computed in
-advance that takes 0.05 s of a processor for a persona, with two 1.5 s; a search takes 6 ms for each
-KiB, or 0.1 ms where the same bytes were searched before, for this persona or another. Of a whole
-run that sent what others did, 0.1 ms say that it has no value of its owner.
+Comparing two personas finds the same leaks, but this search names the value and its encoding. All
+tokens are computed in advance, and each window of eight bytes is looked up. Computing takes 0.05 s
+of processor time for a persona with one layer of encodings, and 1.5 s with two. A search takes 6 ms
+for each KiB, or 0.1 ms if the same bytes were searched before, for any persona. For a whole run
+that sent the same as others, 0.1 ms are enough to rule out all values of its owner.
 """
 
 import base64
@@ -32,23 +32,23 @@ _HIDDEN: Final[Mapping[str, Transform]] = {
     "reversed": TRANSFORMS["reversed"],
     "upper": TRANSFORMS["upper"],
 }
-"""Encodings; two of them are tried beneath a digest, which cannot be undone."""
+"""Encodings of which up to two are tried under a digest, which cannot be undone."""
 _CHAINS: Final[tuple[tuple[str, ...], ...]] = (
     *((), *((name,) for name in TRANSFORMS)),
     *product(TRANSFORMS, repeat=2),
 )
-"""The chains of transforms that make tokens; a token keeps the number of its chain."""
+"""The chains of transforms that make tokens; a token stores the index of its chain."""
 _USUAL: Final = ("md5", "sha1", "sha256")
 _Planted: TypeAlias = tuple[str, bytes, str, bytes]
-"""A value as it is looked for: its field, the value, the name of a spelling, and that."""
+"""A field, its value, the name of a spelling ("" for the value itself), and the spelling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A planted value that left: `data` stand at `offset` of the recorded bytes.
+    """A planted value that was sent: `data` stand at `offset` of the recorded bytes.
 
-    `chain` says how the value was encoded, first step first. After a step that decodes, such as
-    `gunzip`, `offset` is where the encoded bytes begin and `data` are the decoded ones.
+    `chain` names the steps by which the value was encoded, in order. If the search had to decode,
+    for example with `gunzip`, `offset` is the start of the encoded bytes and `data` are decoded.
     """
 
     field: str
@@ -59,9 +59,9 @@ class Sighting:
 
 
 class CanarySearch:
-    """A search for the values of one persona, given as `canaries` lists them.
+    """A search for the values of one persona, by field.
 
-    `layers` is how many transforms are computed in advance, 0 to 2; decoding what was recorded
+    `layers` is the number of transforms computed in advance, 0 to 2. Decoding the recorded bytes
     undoes up to two more.
     """
 
@@ -87,13 +87,13 @@ class CanarySearch:
                     self._add_digests(field, value, values)
 
     def is_absent(self, seen: Windows) -> bool:
-        """Return whether no value can be in any of the texts that were seen, at hardly any cost."""
+        """Return whether none of the texts seen can contain a value; much cheaper than a search."""
         return self._index.keys().isdisjoint(seen.found) and self._deltas.keys().isdisjoint(
             seen.deltas
         )
 
     def search_again(self, data: bytes) -> tuple[Sighting, ...]:
-        """Find what `search` does, quickly where the same bytes are searched for many personas."""
+        """Return what `search` returns; fast if the same bytes are searched for many personas."""
         readings, windows, deltas = find_windows(data)
         known = self._index.keys() & windows
         if self._deltas.keys().isdisjoint(deltas) and not any(
@@ -104,7 +104,7 @@ class CanarySearch:
         return self.search(data)
 
     def _is_there(self, window: bytes, readings: Sequence[bytes]) -> bool:
-        """Return whether any token that begins with a window stands in one of the readings."""
+        """Return whether one of the readings contains a token that begins with `window`."""
         for place, number in self._index[window]:
             whole = _dress(self._spelled[place][3], self._chains[number])
             needed = self._needed(place, number, len(whole))
@@ -113,7 +113,7 @@ class CanarySearch:
         return False
 
     def _needed(self, place: int, number: int, length: int) -> int:
-        """Return how many bytes of a token must be there: of a digest 64 bits, else all."""
+        """Return how many bytes of a token must match: 64 bits of a digest, else all bytes."""
         chain = self._chains[number]
         steps = ("sha256", *chain) if place in self._digested else chain
         if steps and steps[-1] in DIGESTS:
@@ -123,11 +123,11 @@ class CanarySearch:
         return length
 
     def search(self, data: bytes) -> tuple[Sighting, ...]:
-        """Find all planted values; for each one the readings with the fewest steps, by offset."""
+        """Find all planted values, each in the readings with the fewest steps, by offset."""
         return self.search_readings(view(data))
 
     def search_readings(self, readings: Iterable[View]) -> tuple[Sighting, ...]:
-        """Find what `search` does in readings that were made already."""
+        """Return what `search` returns, for readings made by `view`."""
         found: dict[tuple[str, bytes], list[Sighting]] = {}
         for seen in readings:
             for sighting in (*self._plain(seen), *self._xored(seen)):
@@ -163,7 +163,7 @@ class CanarySearch:
                         index.setdefault(second[:window], []).append((place, number))
 
     def _add_rotations(self, field: str, value: bytes) -> None:
-        """Add a value with turned digits, as it is and under one transform."""
+        """Add a value with rotated digits, plain and under one transform."""
         for name, rotate in ROTATIONS.items():
             rotated = rotate(value)
             if rotated:
@@ -173,7 +173,7 @@ class CanarySearch:
     def _add_digests(
         self, field: str, value: bytes, values: Mapping[str, tuple[bytes, ...]]
     ) -> None:
-        """Add digests that are no chain of transforms, or a longer one than is computed for all."""
+        """Add salted digests, and digests under longer chains than other tokens have."""
         for first, second, digest in product(_HIDDEN, _HIDDEN, _USUAL):
             inner = _HIDDEN[second](_HIDDEN[first](value))
             steps = tuple(filter(None, (first, second, digest)))
@@ -204,7 +204,7 @@ class CanarySearch:
                     yield _sighting(planted, (*chain, *cut), seen, offset, length)
 
     def _xored(self, seen: View) -> Iterator[Sighting]:
-        """Find values under XOR with one byte: the differences of neighbours do not change."""
+        """Find values under XOR with one byte, which keeps the differences of neighbours."""
         deltas = step_differences(seen.data)
         for offset in range(len(deltas) - WINDOW + 1):
             for place in self._deltas.get(deltas[offset : offset + WINDOW], ()):
@@ -226,7 +226,7 @@ def _sighting(
     planted: _Planted, chain: tuple[str, ...], seen: View, offset: int, length: int
 ) -> Sighting:
     field, value, spelling, _ = planted
-    # Decoding steps were done last by the client, in the opposite order.
+    # The client applied the steps that the search undid last, in the opposite order.
     dressed = tuple(f"undone by {name}" for name in reversed(seen.chain))
     return Sighting(
         field=field,

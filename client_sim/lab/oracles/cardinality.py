@@ -1,7 +1,7 @@
-"""N2: how many values each field takes over a fleet, against what docs/PRIVACY.md declares.
+"""N2: the number of values of each field over a fleet, against the budgets of docs/PRIVACY.md.
 
-Phones are compared poll by poll with those that are in the same public trust state. The budgets and
-the smallest crowds are this package's own copy: a test compares them with the page.
+Phones are compared poll by poll with phones in the same public trust state. The budgets and crowd
+sizes are a copy, which a test compares with the page.
 """
 
 import math
@@ -18,15 +18,15 @@ from client_sim.lab.oracles.trust_state import TrustState, find_trust_states
 from client_sim.lab.trace.observation import Channel, Observation
 
 NOBODY_DECLARED: Final[Mapping[str, int]] = MappingProxyType({"parts": 1})
-"""Sizes of the named alphabets where none is declared: `latest` is not split."""
+"""Default sizes of the named alphabets: `latest` is not split."""
 CROWDS: Final[Mapping[str, int]] = MappingProxyType({"codename": 4, "package": 4})
-"""The smallest crowd, k, by what a field is of: so many phones show each of its values."""
+"""The smallest allowed crowd, k: each value must be shown by at least k phones."""
 _SHOWN = 5  # values named in a sentence
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """One row: a field, of what it is one, and how many values it has in one trust state.
+    """A row: a field, the thing that has it, and its number of values in one trust state.
 
     `size` is a number, or the name of an alphabet: `parts`, `models`, `packages`, `pictures` or
     `blocks`.
@@ -64,11 +64,11 @@ BUDGETS: Final = (
     Budget("header Accept-Encoding value", "request", "1"),
     Budget("header Range value", "package", "blocks"),
 )
-"""The rows of the table; a field that has none may not be there at all."""
+"""The rows of the table; a field without a row must not occur."""
 
 
 def find_budget(field: str, of: str) -> Budget:
-    """Return the row of a field, that of the kind of request before that of any request."""
+    """Return the row of a field: that of the kind of request, or else that of all requests."""
     rows = {(row.field, row.of): row for row in BUDGETS}
     found = rows.get((field, of)) or rows.get((field, "request"))
     return Budget(field, of, "0") if found is None else found
@@ -76,9 +76,9 @@ def find_budget(field: str, of: str) -> Budget:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """The values of one field in one place, of the phones in one trust state at one poll.
+    """The values of a field in one place, over the phones in one trust state at one poll.
 
-    `values` maps each value to the number of phones that showed it, the commonest first.
+    `values` maps each value to the number of phones that showed it, the most common first.
     """
 
     poll: int
@@ -89,17 +89,17 @@ class Count:
 
     @property
     def phones(self) -> int:
-        """How many phones have the field."""
+        """The number of phones with the field."""
         return sum(self.values.values())
 
     @property
     def least(self) -> int:
-        """The size of the smallest crowd that shares a value: k."""
+        """The size of the smallest crowd that shares a value, k."""
         return min(self.values.values())
 
     @property
     def entropy(self) -> float:
-        """The bits that the field reveals on average, H."""
+        """The bits that the field reveals on average, H (Shannon entropy)."""
         total = self.phones
         return math.fsum(n / total * math.log2(total / n) for n in self.values.values())
 
@@ -107,7 +107,8 @@ class Count:
 def count_fields(observations: Iterable[Observation]) -> tuple[Count, ...]:
     """Count the values of each field over a fleet, by poll and public trust state.
 
-    A field named `all` is the joint value of a whole poll without what an owner's choice asks for.
+    The field `all` is the joint value of a whole poll, without requests that follow an owner's
+    choice.
     """
     counted: dict[tuple[int, TrustState | None, str, str, str], Counter[bytes]] = {}
     for observation in observations:
@@ -125,9 +126,9 @@ def count_fields(observations: Iterable[Observation]) -> tuple[Count, ...]:
 def judge_cardinality(
     observations: Iterable[Observation], sizes: Mapping[str, int] = NOBODY_DECLARED
 ) -> tuple[Finding, ...]:
-    """Find fields that take more values than they may; each names values and their crowds.
+    """Find fields with more values than their budget; each finding names values and crowds.
 
-    `sizes` says how large the named alphabets are: `parts`, `models`, `packages`, `blocks`,
+    `sizes` has the sizes of the named alphabets: `parts`, `models`, `packages`, `blocks`,
     `pictures`.
     """
     return tuple(_findings(count_fields(observations), sizes))
@@ -157,7 +158,7 @@ def _findings(counts: Sequence[Count], sizes: Mapping[str, int]) -> Iterator[Fin
 
 
 def _once(fields: Sequence[Field]) -> Iterator[Field]:
-    """Yield repeated fields of one place as one: blocks of a package, a header that came twice."""
+    """Yield repeated fields of one place as one: blocks of a package, a repeated header."""
     ordered = sorted(fields, key=lambda field: (field.place, field.name, field.of))
     for (place, name, of), same in groupby(ordered, lambda f: (f.place, f.name, f.of)):
         values = [field.value for field in same]
@@ -174,8 +175,8 @@ def judge_crowds(
 ) -> tuple[Finding, ...]:
     """Find values of an installation's fields that fewer than k phones of a fleet show.
 
-    Of each kind of phone (model, region, channel, build) the fleet must have k or more, or clean
-    ones are accused.
+    The fleet must have k or more phones of each kind (model, region, channel, build); otherwise
+    clean phones are accused.
     """
     return tuple(
         Finding(

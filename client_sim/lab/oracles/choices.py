@@ -1,7 +1,7 @@
-"""Whether a phone takes each offer that its place in a rollout lets it take, and no other.
+"""Checks that a phone takes exactly the offers that its place in each rollout allows.
 
-The place follows from the phone's secret, the release and nothing else (FORMATS section 4, bucket),
-so it is the same before and behind whatever happens to the owner.
+The place depends on the phone's secret and the release only (FORMATS section 4, bucket), so it does
+not change with owner events.
 """
 
 import hmac
@@ -19,7 +19,7 @@ _PACKAGE: Final = re.compile(rb"GET /targets/[a-z0-9_-]+/[a-z0-9_-]+/[a-z0-9_-]+
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """What a poll finds: the counter of a build, the phone's place, how many of 1000 phones."""
+    """An offer at a poll: a build's counter, the phone's place, and the share in permille."""
 
     poll: int
     counter: int
@@ -28,12 +28,12 @@ class Offered:
 
     @property
     def is_for_it(self) -> bool:
-        """Whether the phone is to take it."""
+        """Whether the phone has to take the offer."""
         return self.place < self.permille
 
 
 def place_of(secret: bytes, public: Public, counter: int) -> int:
-    """Return the place, 0 to 999, of the phone with a secret in the rollout of a build."""
+    """Return the place, 0 to 999, of the phone with `secret` in the rollout of a build."""
     names = (public.codename, public.region, public.channel, str(counter))
     digest = hmac.digest(secret, b"\0".join(name.encode() for name in names), "sha256")
     return int.from_bytes(digest[:8], "big") % 1000
@@ -42,10 +42,10 @@ def place_of(secret: bytes, public: Public, counter: int) -> int:
 def judge_choices(
     observation: Observation, offered: Sequence[Offered], known: int
 ) -> tuple[Finding, ...]:
-    """Find offers that a phone takes or passes over against its place.
+    """Find offers that a phone takes or skips contrary to its place.
 
-    The first `known` of those that are offered show whether its places are the expected ones. A
-    phone that decides them otherwise has another secret, and is not judged.
+    If the phone decides any of the first `known` offers otherwise than expected, it has another
+    secret and is not judged.
     """
     taken = {c.phase: c for c in observation.connections() if _PACKAGE.search(c.data)}
     wrong = [each for each in offered if (f"poll {each.poll}" in taken) != each.is_for_it]

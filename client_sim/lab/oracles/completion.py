@@ -1,10 +1,10 @@
-"""Whether polls were whole: a client that never gets anywhere has nothing to leak.
+"""Checks that polls were complete: a client that fails early sends nothing that could leak.
 
-What a poll must fetch follows from the server's own answers: a phone that learned of a new snapshot
-asks for it, and for each role in it that is new with its proof. It also asks for the parts of packs
-that a new role lists and its version before did not; of a split `latest` one part is asked for,
-that of the phone's channel. A server that names no snapshot has no more. Packages do not belong to
-a poll: a block that does not come is asked for another time.
+The server's answers decide what a poll must fetch. After learning of a new snapshot a phone asks
+for it, and for each new role in it with its proof. It also asks for the parts of packs that a new
+role lists and its previous version did not. Of a split `latest` it asks for the part of its own
+channel. If the timestamp names no snapshot, nothing more is required. Packages are not part of a
+poll: a phone asks for a missing block again later.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _PACK: Final = re.compile(r"((?:tables|content)/[a-z]+)/([0-9]{2}\.xz)")
 
 @dataclass(frozen=True, slots=True)
 class Incompletion:
-    """A poll that was not whole, or the exception that ended the run, and why that matters."""
+    """An incomplete poll, or the exception that ended the run, with an explanation."""
 
     departure: Departure
     connection: Connection | None
@@ -38,7 +38,7 @@ class Incompletion:
 
 
 def find_incompletions(observation: Observation, public: Public) -> tuple[Incompletion, ...]:
-    """Find the exception that ended the run, and the first thing that each poll lacks."""
+    """Return the exception that ended the run, and the first missing item of each poll."""
     return tuple(_incompletions(observation, public))
 
 
@@ -75,9 +75,10 @@ def _complaint(
     packs: dict[str, set[str]],
     public: Public,
 ) -> str | None:
-    """Say what a poll lacks; `held` are the versions fetched so far, which the poll adds to.
+    """Return the first missing item of a poll as a sentence, or None.
 
-    `packs` are the parts that each role listed when it was fetched last.
+    `held` are the role versions fetched so far and `packs` the parts that each role listed last;
+    both are updated.
     """
     if not answers:
         return "the poll sent no request, so there is nothing to judge"
@@ -136,7 +137,7 @@ def _missing_part(given: dict[str, Answer], packs: dict[str, set[str]]) -> str |
 
 
 def _holder(published: dict[str, int], public: Public) -> str:
-    """Return the role that has the phone's pointer, by the first digit of the hash of its path."""
+    """Return the role with the phone's pointer, by the first digit of its path's hash."""
     parts = len([role for role in published if _PART.fullmatch(role)])
     if not parts:
         return "latest"
@@ -144,7 +145,7 @@ def _holder(published: dict[str, int], public: Public) -> str:
 
 
 def name_part(public: Public, parts: int) -> str:
-    """Name the part of a `latest` in 4 or 16 parts in which the phone's channel is."""
+    """Return the name of the phone's part of a `latest` that is split into 4 or 16 parts."""
     path = f"latest/{public.codename}/{public.region}/{public.channel}"
     digit = hashlib.sha256(path.encode()).digest()[0] >> 4
     return f"latest-{digit * parts // 16:x}"

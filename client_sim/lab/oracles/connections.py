@@ -1,8 +1,8 @@
-"""Connections: where they go, what TLS shows, how they are written and ended.
+"""Checks connections: their targets, their TLS parameters, their writes and their ends.
 
-All is judged by docs/PRIVACY.md and not by other phones: those of one machine may break a rule all
-alike, so comparing them shows nothing. One request is one write, on the network one segment where
-it fits, and under TLS one record. A connection ends in order (FIN), never by a reset (RST).
+The rules are those of docs/PRIVACY.md. Phones are not compared: if all phones of a model break a
+rule in the same way, comparing them shows nothing. One request is one write; on the network it is
+one segment if it fits, and one record under TLS. A connection ends by FIN, never by a reset (RST).
 """
 
 import re
@@ -20,7 +20,7 @@ from client_sim.world import Public
 _END: Final = b"\r\n\r\n"
 _RECORD: Final = re.compile(rb"([0-9]+):([0-9]+)")
 _DATA: Final = b"23"
-# Bytes that a record adds: in TLS 1.3 a type and a tag, before it what its cipher takes.
+# Bytes that a record adds: in TLS 1.3 a type and a tag, in earlier versions 16 to 80 by cipher.
 _SEAL: Final = 17
 _SEALS: Final = range(16, 81)
 _ALERT: Final = 2 + _SEAL
@@ -28,7 +28,7 @@ _ALERT: Final = 2 + _SEAL
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A departure that goes where no poll goes; `field` says by what: name, port, TLS name."""
+    """A departure to a place that no poll uses; `field` is what differs: name, port, TLS name."""
 
     departure: Departure
     explanation: str
@@ -36,11 +36,11 @@ class Stray:
 
 
 def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
-    """Check that only the host of the ROM image is asked for and connected to, as it must be.
+    """Return departures that break the rules for names and targets.
 
-    A name is resolved once per connection, and only one connection is open at a time; each is
-    closed in the poll that opened it. The address is the first that the name gave, where that is
-    known.
+    Only the host of the ROM image may be resolved and connected to. A name is resolved once per
+    connection, one connection is open at a time, and it is closed in the poll that opened it. The
+    address must be the first that the name resolved to, if that is known.
     """
     found: list[Stray] = []
     asked = 0
@@ -96,10 +96,10 @@ def _strays_of_address(departure: Departure, nearest: Sequence[str | None]) -> I
 
 
 def judge_tls(observation: Observation, public: Public) -> tuple[Finding, ...]:
-    """Find connections that name another host, offer another protocol, or come back to a session.
+    """Find connections that name another host, offer another protocol or resume a session.
 
-    Looks at what a network saw; says nothing of runs without one. RFC 8446 section 2.2 is what
-    resumption is, and why it lets a server know a client again.
+    Only runs over a network have TLS parameters to judge. RFC 8446 section 2.2 describes
+    resumption, by which a server recognizes a client.
     """
     return tuple(
         finding
@@ -110,7 +110,7 @@ def judge_tls(observation: Observation, public: Public) -> tuple[Finding, ...]:
 
 
 def judge_handshakes(observation: Observation) -> tuple[Finding, ...]:
-    """Find connections of one phone that begin otherwise than its first, randomness apart."""
+    """Find connections whose handshake differs from the phone's first, apart from randomness."""
     seen = [d for d in observation.departures if d.channel is Channel.TLS]
     return tuple(
         replace(
@@ -156,9 +156,9 @@ def _finding(departure: Departure, explanation: str, field: str, where: str = ""
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """A write that is not one request: where it begins, its length, and what is wrong with it.
+    """A write that is not exactly one request: its start, its length, and an explanation.
 
-    `is_cut` says that it ends in the middle of a request.
+    `is_cut` is true if the write ends within a request.
     """
 
     offset: int
@@ -170,10 +170,10 @@ class Breach:
 def find_breaches(
     pieces: Sequence[int], ends: Sequence[int], *, word: str = "write", full: int | None = None
 ) -> Iterator[Breach]:
-    """Compare the lengths of what was sent with where requests end, both from the beginning on.
+    """Yield the pieces that are not exactly one request.
 
-    A piece of `full` bytes or more has no room for the rest and may end within a request. `word`
-    is what a piece is called.
+    `pieces` are their lengths, and `ends` the offsets at which requests end. A piece of `full` or
+    more bytes may end within a request. `word` names a piece in explanations.
     """
     at = 0
     for size in pieces:
@@ -191,7 +191,7 @@ def find_breaches(
 
 
 def find_ends(data: bytes) -> tuple[int, ...]:
-    """Return where each request ends; what follows the last whole one counts as one."""
+    """Return where each request ends; an incomplete one at the end counts, too."""
     ends = [match.end() for match in re.finditer(_END, data)]
     if data and (not ends or ends[-1] < len(data)):
         ends.append(len(data))
@@ -199,10 +199,10 @@ def find_ends(data: bytes) -> tuple[int, ...]:
 
 
 def is_one_record_each(sizes: bytes, lengths: Sequence[int]) -> bool:
-    """Return whether each request is in a record of its own, by the lengths of both.
+    """Return whether each request has its own TLS record, judged by their lengths.
 
-    `sizes` are `TYPE:LENGTH` of the records. In TLS 1.3 the end of the handshake has the type of
-    data, too, and so has the alert that may say that all is over.
+    `sizes` lists the records as `TYPE:LENGTH`. In TLS 1.3 the record type of data also covers the
+    Finished message of the handshake, and the alert that may close the connection.
     """
     data = [int(size) for kind, size in _RECORD.findall(sizes) if kind == _DATA]
     sealed = [length + _SEAL for length in lengths]
@@ -212,7 +212,7 @@ def is_one_record_each(sizes: bytes, lengths: Sequence[int]) -> bool:
 
 
 def judge_writes(observation: Observation) -> tuple[Finding, ...]:
-    """Find requests that are not one write each, and under TLS not one record each."""
+    """Find requests that are not one write each and, under TLS, one record each."""
     sizes = {d.connection: d for d in observation.departures if d.channel is Channel.SIZES}
     pieces: dict[int, list[int]] = {}
     for departure in observation.departures:
@@ -241,7 +241,7 @@ def judge_writes(observation: Observation) -> tuple[Finding, ...]:
 
 
 def judge_ends(observation: Observation) -> tuple[Finding, ...]:
-    """Find connections that ended by a reset: unread bytes were left, or the connection was cut."""
+    """Find connections that ended by a reset: with unread bytes, or aborted."""
     return tuple(
         _finding(
             departure,

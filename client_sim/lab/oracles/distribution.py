@@ -1,12 +1,13 @@
-"""Whether many intervals look random: their bits, their spread, their order, and their phases.
+"""Statistical tests of many intervals: their bits, their spread, their order, and their phases.
 
-For real clocks, and for clients that are only seen from outside; under virtual time `timing` is
-exact and needs none of this. FORMATS section 9 has a uniform draw: any other one is a finding, even
-if it depends on no owner, as one phone's intervals cannot show that all phones draw alike.
+They are for real clocks and for clients that are only observed from outside; under virtual time
+`timing` is exact. FORMATS section 9 requires a uniform draw. Any other distribution is a finding,
+even if it does not depend on the owner: the intervals of one phone cannot show that all phones draw
+from the same distribution.
 
-The public schedule has no grid: each interval is uniform over 14401 whole seconds, so that modulo
-any divisor of 14400 the time of each poll is as good as independent of the one before. A device
-with a phase of its own in the day, the hour or the minute has one modulo such a divisor too.
+The public schedule has no grid. Each interval is uniform over 14401 whole seconds, so modulo any
+divisor of 14400 the time of a poll is practically independent of the previous one. A device with
+its own phase in the day, the hour or the minute also has a phase modulo such a divisor.
 """
 
 import math
@@ -21,11 +22,11 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.timing import SHORTEST, Interval, decode_intervals
 from client_sim.lab.trace.observation import Channel, Observation
 
-_TERMS: Final = 101  # of Kolmogorov's series, which is long past its last digit by then
+_TERMS: Final = 101  # of Kolmogorov's series: far more than the precision of a float needs
 _WIDTH: Final = 14_401  # whole seconds of the range
 _PLANES: Final = 12
 PERIODS: Final = (60, 900, 3600, 7200, 14_400)
-"""Seconds; divisors of the width of an interval's range."""
+"""Periods in seconds: divisors of the width of an interval's range."""
 
 
 def tail_of_normal(z: float) -> float:
@@ -39,10 +40,11 @@ def tail_of_chi_square(x: float) -> float:
 
 
 def tail_of_kolmogorov(distance: float, effective: float) -> float:
-    """Return the probability that a distance of Kolmogorov and Smirnov is so large.
+    """Return the probability of a Kolmogorov-Smirnov distance of `distance` or more.
 
-    `effective` is the size of the sample, or n m / (n + m) of two. The limit distribution with the
-    correction for small samples of Stephens (1970), good to a few per cent from 8 values on.
+    `effective` is the size of the sample, or n m / (n + m) for two samples. Uses the limit
+    distribution with the correction for small samples of Stephens (1970), which is accurate to a
+    few per cent from 8 values on.
     """
     root = math.sqrt(effective)
     x = (root + 0.12 + 0.11 / root) * distance
@@ -55,7 +57,7 @@ def tail_of_kolmogorov(distance: float, effective: float) -> float:
 def tail_of_rayleigh(length: float, count: int) -> float:
     """Return the probability that `count` independent unit vectors add up to `length` or more.
 
-    The approximation of Rayleigh's test in Zar, Biostatistical Analysis, section 27.1.
+    Uses the approximation of Rayleigh's test in Zar, Biostatistical Analysis, section 27.1.
     """
     return math.exp(math.sqrt(1 + 4 * count + 4 * (count**2 - length**2)) - 1 - 2 * count)
 
@@ -70,7 +72,7 @@ def find_distance(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def find_welch(one: Sequence[float], other: Sequence[float]) -> float:
-    """Return Welch's t; nan where neither population varies and both means are the same."""
+    """Return Welch's t; nan if neither sample varies and both means are the same."""
     difference = fmean(one) - fmean(other)
     spread = math.sqrt(variance(one) / len(one) + variance(other) / len(other))
     if not spread:
@@ -79,16 +81,16 @@ def find_welch(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def find_bit_planes(seconds: Sequence[float]) -> tuple[float, ...]:
-    """Return chi-square of each of bits 0 to 11 of the intervals, counted from their shortest.
+    """Return chi-square of each of the bits 0 to 11 of the intervals minus the shortest allowed.
 
-    The range is no power of two, so that a bit is set in a share of it that is not one half.
+    The range is not a power of two, so a bit is not set in exactly half of it.
     """
     values = [math.floor(interval - SHORTEST) for interval in seconds]
     return tuple(_plane(values, plane) for plane in range(_PLANES))
 
 
 def find_spread(seconds: Sequence[float]) -> float:
-    """Return the distance of Kolmogorov and Smirnov between intervals and the uniform range."""
+    """Return the Kolmogorov-Smirnov distance of the intervals from the uniform distribution."""
     count = len(seconds)
     return max(
         max((place + 1) / count - share, share - place / count)
@@ -100,7 +102,7 @@ def find_spread(seconds: Sequence[float]) -> float:
 def find_runs(seconds: Sequence[float]) -> float:
     """Return the deviate of the number of runs above and below the median (Wald and Wolfowitz).
 
-    Below 0 similar intervals follow each other, above they alternate; nan where all are equal.
+    Below 0 similar intervals follow each other, above 0 they alternate; nan if all are equal.
     """
     median = sorted(seconds)[len(seconds) // 2]
     sides = [value > median for value in seconds if value != median]
@@ -118,9 +120,9 @@ def find_runs(seconds: Sequence[float]) -> float:
 def judge_distribution(seconds: Sequence[float], alpha: float = 1e-9) -> tuple[Finding, ...]:
     """Find intervals that are not uniform, or not independent of the one before.
 
-    `alpha` is shared: a half for the twelve bits, a quarter each for spread and runs. No alarm
-    in 3,000 clean samples of 20 to 500. For an alarm in so many of 100 samples it takes, at alpha =
-    1e-9, so many intervals:
+    `alpha`, the chance of a false alarm, is divided: one half for the twelve bits, a quarter each
+    for spread and runs. There was no alarm in 3,000 clean samples of 20 to 500. Intervals needed
+    for an alarm at alpha = 1e-9, with the number of alarms in 100 samples:
 
     | effect | intervals |
     | --- | --- |
@@ -142,7 +144,7 @@ def judge_distribution(seconds: Sequence[float], alpha: float = 1e-9) -> tuple[F
     distance = find_spread(seconds)
     found.append(("spread", distance, tail_of_kolmogorov(distance, len(seconds)) * 4))
     runs = find_runs(seconds)
-    # Where runs cannot be counted the chance is nan, which is less than nothing.
+    # If runs cannot be counted, the chance is nan, and no comparison with it is true.
     found.append(("number of runs", runs, tail_of_normal(runs) * 4))
     return tuple(_findings(found, seconds, alpha))
 
@@ -178,9 +180,9 @@ def _findings(
 
 @dataclass(frozen=True, slots=True)
 class Concentration:
-    """How far the phases of one device lie together: `length` is R, from 0 to 1.
+    """The concentration of a device's phases: `length` is R, from 0 to 1.
 
-    `of` says what was examined, `chance` how likely a clean client is as concentrated.
+    `of` names the times examined. `chance` is the probability that a clean client reaches R.
     """
 
     of: str
@@ -201,13 +203,13 @@ def measure_concentration(intervals: Sequence[Interval]) -> tuple[Concentration,
 
 
 def judge_concentration(observation: Observation, alpha: float = 1e-9) -> tuple[Finding, ...]:
-    """Find a phase that a device keeps; `alpha` is the chance of an alarm on a clean one.
+    """Find a phase that a device keeps; `alpha` is the chance of an alarm on a clean device.
 
-    The threshold for R follows from the number of polls, by Rayleigh's test; each of the six
-    statistics alarms at alpha / 6. For alpha = 1e-9 it is 0.701 in 40 polls, 0.462 in 100 and 0.236
-    in 400; fewer than 15 never alarm. In 300 clean devices the largest R were 0.416, 0.291 and
-    0.147. A phase that is drawn once has R = 1. One that wobbles by a normal deviate of so much of
-    its period is found in so many of 100 devices:
+    Rayleigh's test gives the threshold for R from the number of polls; each of the six statistics
+    raises an alarm at alpha / 6. For alpha = 1e-9 the threshold is 0.701 for 40 polls, 0.462 for
+    100 and 0.236 for 400; fewer than 15 never raise an alarm. In 300 clean devices the largest R
+    were 0.416, 0.291 and 0.147. A phase that is drawn once has R = 1. Detected devices of 100 whose
+    phase varies with a standard deviation in per cent of the period:
 
     | wobble | 40 polls | 100 polls | 400 polls |
     | --- | --- | --- | --- |

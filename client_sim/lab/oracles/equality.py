@@ -1,4 +1,4 @@
-"""Equality of traces, byte for byte: what two phones show must not differ by one bit.
+"""Compares traces byte by byte: two phones must send exactly the same.
 
 A difference is named by the field in which it begins.
 """
@@ -19,10 +19,10 @@ _TARGET: Final = ("address", "port", "TLS name")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """The first place where two traces part in one channel.
+    """The first difference between two traces in one channel.
 
-    `where` names phase and connection, `field` which part of what left; `first` and `second` are
-    the whole byte strings of both sides, which are equal up to `offset`.
+    `where` names the phase and the connection, and `field` the part of the message. `first` and
+    `second` are the whole byte strings of both sides, which are equal up to `offset`.
     """
 
     channel: str
@@ -36,9 +36,9 @@ class Difference:
 def judge_equality(
     one: Observation, other: Observation, whose: str, *, with_time: bool
 ) -> tuple[Finding, ...]:
-    """Find where another run, named by `whose`, shows anything else than the first.
+    """Find where a second run, called `whose` in the finding, differs from the first.
 
-    `with_time` as in `find_differences`.
+    For `with_time` see `find_differences`.
     """
     return tuple(
         Finding(
@@ -60,11 +60,10 @@ def judge_equality(
 def find_differences(
     one: Observation, other: Observation, *, with_time: bool
 ) -> tuple[Difference, ...]:
-    """Compare everything that left in two runs; empty when nothing differs.
+    """Compare everything that was sent in two runs; empty if nothing differs.
 
-    With `with_time`, as two phones of the same randomness and clock: all departures are equal,
-    their times and the due times of polls included. Without, as any two phones of the fleet: the
-    same, but for the times.
+    With `with_time` both phones have the same randomness and clock, and all departures must be
+    equal, including their times and the due times of polls. Without it, times may differ.
     """
     first = _comparable(one, with_time=with_time)
     second = _comparable(other, with_time=with_time)
@@ -87,7 +86,7 @@ def _comparable(observation: Observation, *, with_time: bool) -> list[Departure]
 
 
 def _by_connection(one: Observation, other: Observation) -> Iterator[Difference]:
-    """Compare channel by channel: names, targets, TLS parameters, bytes of each connection."""
+    """Compare names, then target, TLS parameters and bytes of each connection."""
     yield from _pair(Channel.DNS, "all names", _names(one), _names(other))
     pairs = zip_longest(one.connections(), other.connections())
     for number, (a, b) in enumerate(pairs, 1):
@@ -116,9 +115,9 @@ def _pair(channel: Channel, where: str, first: bytes, second: bytes) -> Iterator
 
 
 def _by_departure(first: Sequence[Departure], second: Sequence[Departure]) -> Difference:
-    """Name the first departure that differs though every connection carries the same bytes.
+    """Return the first departure that differs if every connection carries the same bytes.
 
-    That is: when something was sent or closed, how it was cut into pieces, when the next poll is.
+    It differs in the time of a write or a close, in the pieces written, or in the next due time.
     """
     a, b = next((a, b) for a, b in zip_longest(first, second) if a != b)
     there = a or b
@@ -152,11 +151,11 @@ def _common(first: bytes, second: bytes) -> int:
 
 
 def name_place(channel: Channel, first: bytes, second: bytes, offset: int) -> str:
-    """Name the field at an offset, up to which both strings are equal.
+    """Return the name of the field at an offset, up to which both strings are equal.
 
-    `path`, `query`, `header order`, `header Host value`, `body` and the like in bytes, with the
-    number of the request; `address`, `port` or `TLS name` of a target; `name` of a question; in TLS
-    parameters the first word of the line.
+    In bytes this is the number of the request with `path`, `query`, `header order`, `header Host
+    value`, `body` or another part; in a target `address`, `port` or `TLS name`; in a question
+    `name`; in TLS parameters the first word of the line.
     """
     match channel:
         case Channel.BYTES:
@@ -173,7 +172,7 @@ def name_place(channel: Channel, first: bytes, second: bytes, offset: int) -> st
 
 
 def _name_of_bytes(first: bytes, second: bytes, offset: int) -> str:
-    # Where one side is at its end, the other one has what is too much.
+    # If one side has ended, the rest of the other side is the difference.
     longer, shorter = (second, first) if offset >= len(first) else (first, second)
     part = find_part(longer, offset)
     if part is None or (offset == part.offset >= len(shorter) and part.name == "method"):

@@ -1,4 +1,4 @@
-"""What leaves in one poll, as fields with values: what a fleet is counted by."""
+"""Decodes each poll of a run into fields with values, which `cardinality` counts over a fleet."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ _CHANNELS: Final = {
     "TLS parameters": Channel.TLS,
     "close": Channel.CLOSE,
 }
-"""Of the fields of polls and connections; all others are bytes."""
+"""Channels of the fields of polls and connections; all other fields are bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A value of a field, where in its poll it stands, and of what it is a field (`of`)."""
+    """A value of a field: its place in the poll, its name, and the thing that has it (`of`)."""
 
     place: str
     name: str
@@ -40,16 +40,16 @@ class Field:
 
 
 def name_channel(name: str) -> str:
-    """Name the way out that a field belongs to."""
+    """Return the channel that a field belongs to."""
     return _CHANNELS.get(name, Channel.BYTES).value
 
 
 def decode_fields(observation: Observation) -> dict[int, tuple[Field, ...]]:
-    """List the fields of each poll of a run, by its number.
+    """Return the fields of each poll of a run, by the poll's number.
 
-    Requests are numbered within their connection; those that an owner's choice asks for (an
-    installation, a picture) are counted apart, and under one place for each kind, since phones
-    differ in when they do.
+    Requests are numbered within their connection. Requests that follow an owner's choice (an
+    installation, a picture) are not numbered: each kind has one place, because phones choose at
+    different times.
     """
     found: dict[int, list[Field]] = {}
     left: dict[str, list[Departure]] = {}

@@ -1,15 +1,15 @@
-"""One reason for an alarm, with the bytes that it is about."""
+"""A finding: a reason for an alarm, with the bytes that show it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One reason for an alarm: `length` bytes at `offset` of `data`, and where those left.
+    """A reason for an alarm: `length` bytes at `offset` of `data`, sent at `where`.
 
-    `other` is what another run showed in the same place, where the check compares two. `channel` is
-    the way out (a value of Channel, or "the owner's data" for a read of it) and `field` the part of
-    it, such as `path`, `header Host value` or `interval`.
+    `other` holds the bytes of the other run in the same place if the check compares two runs.
+    `channel` is a value of Channel, or "the owner's data" if the client read them. `field` is the
+    part of the channel, such as `path`, `header Host value` or `interval`.
     """
 
     where: str
@@ -22,5 +22,5 @@ class Finding:
     field: str = ""
 
     def offending(self) -> bytes:
-        """Return the bytes that the finding is about."""
+        """Return the bytes that show the reason."""
         return self.data[self.offset : self.offset + self.length]

@@ -1,7 +1,7 @@
-"""The closed grammar of what one connection may carry, checked on raw bytes.
+"""Checks the bytes of a connection against the closed grammar of requests.
 
-It reads bytes, not HTTP: the case of a header's name, the order of lines, one space too many are
-all seen, and what follows the last whole request is seen too.
+It reads bytes, not HTTP. So it also finds a header name in other case, lines in another order, an
+extra space, and bytes after the last complete request.
 """
 
 import re
@@ -19,7 +19,7 @@ _NEXT_HEAD: Final = re.compile(rb"(?<![A-Z])[A-Z]{3,8} /[^ \r\n]* HTTP/1\.[01]\r
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that obeys a rule: where it starts, the rule's name, the varying parts."""
+    """A request that matches a rule: its start, the rule's name, the path and its variables."""
 
     offset: int
     rule: str
@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Bytes that the grammar does not have: `data` stand at `offset`; `rule` is broken."""
+    """Bytes that the grammar does not allow: `data` at `offset` break `rule`."""
 
     offset: int
     data: bytes
@@ -39,23 +39,23 @@ class Violation:
 
 @lru_cache(maxsize=256)  # phones send the same
 def find_violations(data: bytes, host: bytes | None) -> tuple[Violation, ...]:
-    """Check all bytes that a client sent on one connection, in order.
+    """Return the violations in all bytes that a client sent on a connection, in order.
 
-    `host` is the value that every Host line must have; None accepts any host name (never an
-    address), the same on every line. An empty result means that each byte is accounted for.
+    `host` is the value that every Host line must have. None accepts any host name (never an
+    address), but the same on every line. If the result is empty, the grammar covers every byte.
     """
     return tuple(iterate_violations(data, host))
 
 
 def parse_requests(data: bytes, host: bytes | None) -> tuple[Request, ...]:
-    """Return the requests that obey the table, passing over what does not."""
+    """Return the requests that match the table; others are skipped."""
     return tuple(
         read for head in _heads(data) if isinstance(read := _read(data, *head, host), Request)
     )
 
 
 def iterate_violations(data: bytes, host: bytes | None) -> Iterator[Violation]:
-    """Yield what `find_violations` does one by one, for bytes that are nothing but violations."""
+    """Yield the violations one by one, for bytes that may have very many."""
     if not data:
         yield Violation(0, b"", "silence", "the connection carries no request")
         return
@@ -65,7 +65,7 @@ def iterate_violations(data: bytes, host: bytes | None) -> Iterator[Violation]:
         if isinstance(read, Violation):
             yield read
             continue
-        if host is None:  # the first host that is seen binds the rest
+        if host is None:  # later requests must name the same host as the first
             host = data[start:end].split(b"\r\n")[1].removeprefix(b"Host: ")
         complaint = order.complaint(read.rule, read.parts, read.path)
         if complaint is not None:
@@ -74,14 +74,14 @@ def iterate_violations(data: bytes, host: bytes | None) -> Iterator[Violation]:
 
 
 def _heads(data: bytes) -> Iterator[tuple[int, int]]:
-    """Cut the bytes into what should each be one request: up to the next empty line or head."""
+    """Yield start and end of each supposed request: up to the next empty line or head."""
     start, found = 0, data.find(_END)
     while start < len(data):
-        # Not looked for again where it lies ahead, or nowhere: there may be a million heads.
+        # Searched again only after it was passed: there may be a million heads.
         if 0 <= found < start:
             found = data.find(_END, start)
         end = len(data) if found < 0 else found + len(_END)
-        # After a head that smuggles a body, the next head starts in the middle of a piece.
+        # After a head with a smuggled body the next head starts within the piece.
         inner = _NEXT_HEAD.search(data, start + 1, end)
         if inner is not None:
             end = inner.start()

@@ -1,4 +1,4 @@
-"""The oracles' answers as findings: each judges one run by itself."""
+"""Judges of a single run, which return the results of the other modules as findings."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,17 +15,17 @@ from client_sim.lab.oracles.views import Windows
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.world import Public
 
-_SEEN: Final = Windows()  # of all runs: what two owners' phones send alike is searched once
+_SEEN: Final = Windows()  # of all runs: bytes that several phones send are searched once
 
 
 def host_line(public: Public) -> bytes:
-    """Return the value that Host must have: the port only where it is not the scheme's own."""
+    """Return the required value of Host, with the port unless it is the scheme's default."""
     usual = public.port == (443 if public.tls else 80)
     return (public.host if usual else f"{public.host}:{public.port}").encode()
 
 
 def judge_completion(observation: Observation, public: Public) -> tuple[Finding, ...]:
-    """Find polls that got nowhere and an exception that ended the run: silence proves nothing."""
+    """Find incomplete polls and the exception that ended the run: silence proves nothing."""
     return tuple(
         _finding(i.departure, i.explanation)
         if i.connection is None
@@ -43,7 +43,7 @@ def judge_completion(observation: Observation, public: Public) -> tuple[Finding,
 
 
 def judge_grammar(observation: Observation, public: Public) -> tuple[Finding, ...]:
-    """Find bytes that the request table does not have."""
+    """Find bytes that the request table does not allow."""
     return tuple(
         Finding(
             _where(connection.index, connection.phase),
@@ -60,12 +60,12 @@ def judge_grammar(observation: Observation, public: Public) -> tuple[Finding, ..
 
 
 def judge_schedule(observation: Observation) -> tuple[Finding, ...]:
-    """Find intervals out of range, due times that moved, and what leaves between polls."""
+    """Find intervals out of range, due times that moved, and data sent between polls."""
     return (*judge_range(observation), *judge_due(observation), *judge_silence(observation))
 
 
 def judge_egress(observation: Observation, public: Public) -> tuple[Finding, ...]:
-    """Find names and targets that no poll uses."""
+    """Find names and connection targets other than the ROM's."""
     return tuple(
         _finding(s.departure, s.explanation, s.field) for s in find_strays(observation, public)
     )
@@ -85,9 +85,9 @@ def judge_reads(observation: Observation) -> tuple[Finding, ...]:
 
 
 def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Finding, ...]:
-    """Find planted values in all that left, also split over fields, and say how they were encoded.
+    """Find planted values in everything that was sent, with their encodings.
 
-    What was split is looked for where nothing is found in one piece.
+    Values that are split over several fields are searched only if no whole value is found.
     """
     places = [(Channel.BYTES, _where(c.index, c.phase), c.data) for c in observation.connections()]
     places += [
@@ -127,7 +127,7 @@ def _canaries(
 
 
 def judge_far_end(observation: Observation) -> tuple[Finding, ...]:
-    """Find connections on which the other end received anything but what was sent."""
+    """Find connections on which the server received other bytes than the client sent."""
     if observation.far_end is None:
         return ()
     return tuple(

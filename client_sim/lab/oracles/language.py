@@ -1,14 +1,15 @@
-"""The request table of docs/PRIVACY.md, as this package's own code, and the order of its requests.
+"""The request table of docs/PRIVACY.md as code, and the order of requests on a connection.
 
-The server's gate holds another table; neither is made from the other, and a test compares both with
-the page. Names and numbers are those of docs/FORMATS.md sections 1, 8, 9 and 15.
+The server's gate has its own table. Neither is made from the other, and a test compares both with
+the page. Names and limits are those of docs/FORMATS.md sections 1, 8, 9 and 15.
 
-On one connection there is a poll, then perhaps an installation. A poll is `root` with growing
-versions, `timestamp`, then at most `snapshot`, the roles in their order, each but `targets` with
-its proof behind it, and parts of packs in the order of their roles, kinds and numbers. Of a split
-`latest` one part stands in its place. A poll may end early, when an answer was refused; a refused
-`tables` or `content` is passed over. An installation is the codename role, its proof, and blocks of
-one package; or only blocks, when a download goes on. A picture has a connection of its own.
+A connection carries a poll, which an installation may follow. A poll asks for `root` with growing
+versions, then `timestamp`. `snapshot`, the roles and parts of packs may follow. Roles come in their
+order, each except `targets` with its proof after it. Parts of packs come in the order of their
+roles, kinds and numbers. If `latest` is split, one part takes its place. A phone that refuses an
+answer ends the poll, but skips a refused `tables` or `content`. An installation is the codename
+role, its proof, and blocks of one package; a resumed download is blocks only. A picture has its own
+connection.
 """
 
 import re
@@ -41,7 +42,7 @@ _INSTALL: Final = {"codename", "package"}
 _NEXT: Final = {
     "": {"root", "picture", *_INSTALL},
     "root": {"root", "timestamp"},
-    # A role, or a pack, without a snapshot: an earlier poll broke off between the two.
+    # A role or a pack without a snapshot: an earlier poll ended between the two.
     "timestamp": {"snapshot", "role", "part", "pack", *_INSTALL},
     "snapshot": {"role", "part", "pack", *_INSTALL},
     "role": {"role", "part", "proof-latest", "proof-common", "pack", *_INSTALL},
@@ -59,7 +60,7 @@ _NEXT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One row of the table: its id, the whole path, the header line that follows Host."""
+    """A row of the table: its name, the method, the path, and the header line after Host."""
 
     name: str
     method: bytes
@@ -91,11 +92,11 @@ RULES: Final = tuple(
     Rule(name, b"GET", re.compile(path), RANGE if name == "package" else ACCEPT_ENCODING)
     for name, path in _PATHS.items()
 )
-"""Every request that may leave a phone, in the order of the table."""
+"""Every request that a phone may send, in the order of the table."""
 
 
 class Order:
-    """Follows the requests of one connection."""
+    """Checks the order of the requests of one connection."""
 
     def __init__(self) -> None:
         self._last = ""
@@ -107,9 +108,9 @@ class Order:
         self._package: tuple[bytes, int, int] | None = None
 
     def complaint(self, rule: str, parts: dict[str, bytes], path: bytes) -> str | None:
-        """Take the next request; say why it may not come now, or None when it may."""
+        """Take the next request; return why it is out of order, or None."""
         misplaced = self._sequence_complaint(rule)
-        # Also of one that may not come: what follows is judged by what was asked before it.
+        # Recorded even if misplaced: later requests are judged by the ones before them.
         own = self._own_complaint(rule, parts, path)
         return misplaced or own
 

@@ -1,7 +1,7 @@
-"""The bytes of one connection cut into named parts, well-formed or not, and parts put together.
+"""Splits the bytes of a connection into named parts, and joins parts to find split values.
 
-Parts name places; whether anything may stand there is the grammar's business. What stands in
-several fields, requests or names is put together, because a value may be split.
+Any bytes can be split, well-formed or not: a part names a place, and `grammar` checks its content.
+Values of several fields, requests or names are joined, because a leaked value may be split.
 """
 
 import re
@@ -19,7 +19,7 @@ _END: Final = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A named piece: `data` stand at `offset` of the connection, in a request (from 1)."""
+    """A named part: `data` at `offset` of the connection, in request number `request` (from 1)."""
 
     request: int
     name: str
@@ -28,10 +28,10 @@ class Part:
 
 
 def decode_parts(data: bytes) -> tuple[Part, ...]:
-    """Cut what was sent into methods, paths, queries, versions, headers and bodies, in order.
+    """Return methods, paths, queries, versions, headers and bodies, in order.
 
-    Bytes that end no line, and whole connections that are no HTTP, have parts too. What follows an
-    empty line belongs to a body until something looks like the next request line.
+    Incomplete lines and connections without HTTP have parts, too. Bytes after an empty line belong
+    to a body, up to the next that look like a request line.
     """
     starts = sorted({0, *(match.start() for match in _LINE.finditer(data))})
     return tuple(
@@ -43,7 +43,7 @@ def decode_parts(data: bytes) -> tuple[Part, ...]:
 
 
 def find_part(data: bytes, offset: int) -> Part | None:
-    """Return the part at an offset: what stands between two parts counts with the one before."""
+    """Return the part at an offset; bytes between two parts count with the one before them."""
     before = [part for part in decode_parts(data) if part.offset <= offset]
     return before[-1] if before else None
 
@@ -75,11 +75,11 @@ def _header(request: int, at: int, line: bytes) -> Iterator[Part]:
 
 
 def join_fields(observation: Observation) -> tuple[tuple[str, bytes], ...]:
-    """Return texts, each with the places of its pieces, in which a split value is whole again.
+    """Return joined texts, each after a description of its pieces, in which a split value is whole.
 
-    The values of all headers of a connection, in their order and in the opposite one; each field
-    over all requests, as it is and without what all its values begin and end with; the parameters
-    of queries; names asked for without their dots.
+    They are the values of all headers of a connection, forwards and backwards; each field over all
+    requests, whole and without the common prefix and suffix of its values; the parameters of
+    queries; and the resolved names without dots.
     """
     return _join(
         tuple(connection.data for connection in observation.connections()),
@@ -125,7 +125,7 @@ def _over_requests(parts: Sequence[Part]) -> Iterator[tuple[str, bytes]]:
 
 
 def _differing(values: Sequence[bytes]) -> Iterator[bytes]:
-    """Cut off what all values begin with, and what all end with."""
+    """Yield the values without their common prefix and suffix."""
     shortest, longest = min(values), max(values)
     start = _common(shortest, longest)
     rests = [value[start:] for value in values]

@@ -1,7 +1,7 @@
-"""N3: two servers that differ in nothing but what is not content meet the same phone.
+"""N3: the same phone polls two servers that differ only in data that is not content.
 
-Whatever differs in what leaves came from the server. The finding says where, and which of the
-values that were handed out stands there.
+Every difference in what the phone sends was caused by the server. The finding names the place, and
+the value of the server that stands there.
 """
 
 import base64
@@ -16,15 +16,15 @@ from client_sim.lab.oracles.timing import decode_intervals
 from client_sim.lab.trace.observation import Channel, Observation
 
 _VALUE: Final = re.compile(rb"[A-Za-z0-9+/_.:%=-]+")
-_SHORTEST: Final = 2  # bytes of a value: `Max-Age=17` is handed out too
+_SHORTEST: Final = 2  # bytes of a value, as in `Max-Age=17`
 
 
 def judge_server_state(one: Observation, other: Observation) -> tuple[Finding, ...]:
-    """Find where two runs differ, times included, though no content did; and what came back.
+    """Find where two runs with the same content differ, times included, and by which value.
 
-    The runs are of the same phone with the same randomness and clock. TLS parameters count: a
-    resumed session is the server's own ticket. A reset does not: it follows from how much a server
-    sends unasked.
+    Both runs are of the same phone with the same randomness and clock. TLS parameters count,
+    because a resumed session is a ticket of the server. A reset does not count, because it depends
+    on how many bytes the server sends unasked.
     """
     found = judge_equality(
         _in_order(one), _in_order(other), "a phone of another server", with_time=True
@@ -39,7 +39,7 @@ def judge_server_state(one: Observation, other: Observation) -> tuple[Finding, .
 
 
 def _in_order(observation: Observation) -> Observation:
-    """Return the run as if each connection had ended in order."""
+    """Return the run as if no connection had ended by a reset."""
     if not any(connection.is_reset for connection in observation.connections()):
         return observation
     departures = tuple(
@@ -50,7 +50,7 @@ def _in_order(observation: Observation) -> Observation:
 
 
 def _values(observation: Observation) -> frozenset[tuple[str, bytes]]:
-    """List what answers hand out, as (name of the header or `body`, value)."""
+    """Return the values in the answers as pairs: the header's name or `body`, and the value."""
     return frozenset(
         (name, value)
         for received in observation.received
@@ -68,7 +68,7 @@ def _texts(received: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _came_back(finding: Finding, other: Observation, handed: frozenset[tuple[str, bytes]]) -> str:
-    """Say which value of the second server stands in what the second phone shows instead."""
+    """Return which value of the second server stands at the difference, as text."""
     there = finding.other
     assert there is not None
     if finding.channel == Channel.SCHEDULE.value:

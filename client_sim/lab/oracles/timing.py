@@ -1,10 +1,9 @@
-"""N4 under virtual time, exact: an interval is drawn afresh and is independent of what came before.
+"""N4 under virtual time, exact: each interval is drawn afresh and independent of the past.
 
-A due time that was drawn moves only where it has to, and between polls nothing leaves.
+A due time moves only if it has to, and nothing is sent between polls.
 
-Nothing here depends on the formula by which a client draws: one that takes other bytes, or turns
-them into seconds otherwise than FORMATS section 9 does, is as clean as long as DESIGN section 5
-holds.
+No check depends on a client's formula: a client that takes other random bytes, or turns them into
+seconds otherwise than FORMATS section 9, is clean as long as DESIGN section 5 holds.
 """
 
 import math
@@ -19,14 +18,14 @@ from client_sim.lab.trace.observation import Channel, Departure, Observation
 SHORTEST: Final = 14_400.0  # seconds; DESIGN section 5
 LONGEST: Final = 28_800.0
 _FEWEST: Final = 3
-"""Equal intervals that are an alarm: one is chance once in 14401 pairs, three once in 3e12."""
+"""Equal intervals that raise an alarm: by chance one in 14401 pairs is equal, three in 3e12."""
 RESET: Final = "factory-reset"
-"""The step after which a phone knows nothing of an earlier due time."""
+"""The owner event that deletes a phone's due time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The time after a poll: epoch seconds at its end and when the next one is due."""
+    """The time after a poll: its end and the due time of the next poll, in epoch seconds."""
 
     poll: int
     at: float
@@ -34,17 +33,17 @@ class Interval:
 
     @property
     def seconds(self) -> float:
-        """The length."""
+        """The length in seconds."""
         return self.due - self.at
 
     def is_as_long_as(self, other: "Interval") -> bool:
-        """Compare lengths, as exactly as epoch seconds can be subtracted."""
+        """Return whether both have the same length, within the precision of epoch seconds."""
         coarsest = max(math.ulp(self.due), math.ulp(other.due))
         return abs(self.seconds - other.seconds) <= 4 * coarsest
 
 
 def decode_intervals(observation: Observation) -> tuple[Interval, ...]:
-    """List the intervals of a run, in order."""
+    """Return the intervals of a run, in order."""
     return tuple(
         Interval(int(d.phase.removeprefix("poll ")), d.at, float(d.data))
         for d in observation.departures
@@ -53,7 +52,7 @@ def decode_intervals(observation: Observation) -> tuple[Interval, ...]:
 
 
 def decode_redraws(observation: Observation) -> dict[int, dict[str, Interval]]:
-    """List the due times that were drawn again between polls: by step, by the poll before it."""
+    """Return the due times drawn again between polls, by the poll before and by the step."""
     redraws: dict[int, dict[str, Interval]] = {}
     poll = 0
     for d in observation.departures:
@@ -76,12 +75,12 @@ def judge_range(observation: Observation) -> tuple[Finding, ...]:
 def judge_history(
     one: Observation, other: Observation, polls: Iterable[int]
 ) -> tuple[Finding, ...]:
-    """Find intervals that depend on what came before the poll that they follow.
+    """Find intervals that depend on anything before the poll that they follow.
 
-    The runs differ in randomness, or are of two phones; in and after each of `polls` randomness is
-    the same. This shows a phase that was drawn once, a draw repeated until it fits a number kept
-    from earlier, and a next poll at a fixed hour: the same draw, another interval. What is drawn
-    again between polls is compared, too, where both runs do so at the same steps.
+    The runs differ in randomness, or are of two phones. In and after each of `polls` both have the
+    same randomness. If the same draw gives another interval, the phone has kept something: a phase
+    that was drawn once, a number that the draw must fit, or a fixed hour. Due times that both runs
+    draw again between polls, at the same steps, are compared, too.
     """
     return tuple(_history(one, other, frozenset(polls)))
 
@@ -91,8 +90,8 @@ def judge_freshness(
 ) -> tuple[Finding, ...]:
     """Find intervals that do not depend on the randomness of their own poll.
 
-    The runs of each pair differ in the randomness of `poll` alone. An alarm takes three equal
-    intervals or more, and that most pairs are equal; fewer than three pairs are a ValueError.
+    The runs of each pair differ in the randomness of `poll` alone. An alarm needs three or more
+    equal intervals, and more than half of all. Raises ValueError for fewer than three pairs.
     """
     if len(pairs) < _FEWEST:
         raise ValueError(f"freshness needs {_FEWEST} pairs or more")
@@ -100,9 +99,9 @@ def judge_freshness(
 
 
 def judge_renewal(one: Observation, other: Observation, polls: range) -> tuple[Finding, ...]:
-    """Find intervals that stay the same over polls in all of which randomness is another.
+    """Find intervals that are the same in two runs with different randomness in all `polls`.
 
-    An alarm takes what it takes in `judge_freshness`; fewer than three polls are a ValueError.
+    An alarm needs as many as in `judge_freshness`. Raises ValueError for fewer than three polls.
     """
     if len(polls) < _FEWEST:
         raise ValueError(f"renewal needs {_FEWEST} polls or more")
@@ -177,8 +176,8 @@ def _finding(interval: Interval, explanation: str, other: Interval | None = None
 def judge_due(observation: Observation) -> tuple[Finding, ...]:
     """Find due times that a restart or an event moved, and new ones out of range.
 
-    A new due time is drawn after a reset, and where the old one has passed or, on a clock that was
-    set back, lies over eight hours ahead. It then lies 4 to 8 hours ahead, or is over already.
+    A phone may draw a new due time after a reset, or if the old one has passed or, because the
+    clock was set back, is over eight hours ahead. The new one is 4 to 8 hours ahead, or has passed.
     """
     return tuple(_moves(observation))
 
@@ -213,7 +212,7 @@ def _left(departure: Departure, explanation: str, field: str, old: float | None 
 
 
 def judge_silence(observation: Observation) -> tuple[Finding, ...]:
-    """Find what leaves outside a poll, whatever it says."""
+    """Find anything that is sent outside a poll."""
     return tuple(
         _left(d, "nothing may leave between polls", "time")
         for d in observation.departures

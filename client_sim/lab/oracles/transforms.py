@@ -1,7 +1,7 @@
-"""Spellings, encodings and digests in which a value may hide.
+"""Spellings, encodings and digests of a value that the canary search tries.
 
-Each encoding and digest is a function of bytes to bytes. Salted digests are those of a value with
-something before or after it: a known salt, or another value.
+Each encoding and digest is a function from bytes to bytes. A salted digest is made of a value with
+a known salt, or with another value, before or after it.
 """
 
 import base64
@@ -24,7 +24,7 @@ _NAMED: Final = re.compile(rb"([^ @]{2,}) ([A-Z][a-z2-7]{8,})")
 
 
 def spell(value: bytes) -> tuple[tuple[str, bytes], ...]:
-    """List the spellings of a value as (name, bytes), the value itself first with the name ""."""
+    """Return the spellings of a value as (name, bytes); the first is the value, named ""."""
     return (("", value), *_others(value))
 
 
@@ -62,7 +62,7 @@ _C2: Final = 0x4CF5AD432745937F
 
 
 def murmur3(data: bytes) -> bytes:
-    """Return the digest, both halves little-endian as they lie in memory."""
+    """Return the digest as in memory, with both halves little-endian."""
     one = two = 0
     whole = len(data) // 16 * 16
     for low, high in _BLOCK.iter_unpack(data[:whole]):
@@ -101,7 +101,7 @@ Transform = Callable[[bytes], bytes]
 _DIGESTS: Final = (
     *("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
     *("sha3_224", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"),
-    # What OpenSSL has depends on how it was built.
+    # OpenSSL may be built without these.
     *(
         n
         for n in ("ripemd160", "sha512_256", "sm3", "whirlpool")
@@ -109,8 +109,8 @@ _DIGESTS: Final = (
     ),
 )
 
-# Bytes of a digest's first 64 bits in each encoding, as far as whole digits show them: a digest is
-# found however far it was cut off, and where less is left, chance would find it too.
+# Whole digits of a digest's first 64 bits in each encoding. A digest that was cut to these is still
+# found; a shorter one would also match by chance.
 ENOUGH: Final = MappingProxyType(
     {
         "base16": 16,
@@ -131,7 +131,7 @@ _BASE58: Final = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE32HEX: Final = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHIJKLMNOPQRSTUV"
 )
-# A copy takes half the time of another object: the library looks its algorithm up each time.
+# Copying takes half the time of a new object, for which the library looks up the algorithm.
 _EMPTY: Final = {name: hashlib.new(name, usedforsecurity=False) for name in _DIGESTS}
 
 
@@ -142,9 +142,9 @@ def _digest(name: str, value: bytes) -> bytes:
 
 
 def _aligned(alphabet: bytes, shift: int, value: bytes) -> bytes:
-    """Base64 of a value that stands `shift` bytes after a group's start inside longer text.
+    """Return the base64 digits of a value `shift` bytes after the start of a group of three.
 
-    Only the digits that the value alone decides are kept.
+    Digits that also depend on neighbouring bytes are left out.
     """
     text = base64.b64encode(bytes(shift) + value, alphabet)
     return text[(shift * 8 + 5) // 6 : (shift + len(value)) * 8 // 6]
@@ -265,11 +265,11 @@ TRANSFORMS: Final[Mapping[str, Transform]] = MappingProxyType(
 ROTATIONS: Final[Mapping[str, Transform]] = MappingProxyType(
     {f"digits+{by}": partial(_turn_digits, by) for by in range(1, 10)}
 )
-"""What is tried of a value itself, and not of what another transform made."""
+"""Transforms that are tried only on the value itself, not after other transforms."""
 
 
 SALTS: Final = (b"salt", b"hening", b"android", b"miui", b"xiaomi", b":", b"|", b"\x00")
-"""The salts that are guessed; a known salt of a client is given to the search as a value."""
+"""Guessed salts. A client's known salt is passed to the search as a value."""
 
 _ALGORITHMS: Final = ("md5", "sha1", "sha256")
 _SALTING: Final = ("imei", "android_id", "serial", "wifi_mac", "advertising_id")
@@ -278,10 +278,10 @@ _SALTING: Final = ("imei", "android_id", "serial", "wifi_mac", "advertising_id")
 def salted_digests(
     field: str, value: bytes, values: Mapping[str, tuple[bytes, ...]]
 ) -> Iterator[tuple[tuple[str, ...], bytes]]:
-    """Yield digests of a value with each salt before it, after it, and as a key of HMAC.
+    """Yield (chain, bytes) for digests of a value with each salt before it, after it, and by HMAC.
 
-    The salts are `SALTS` and the phone's own identifiers in `values` but for the field itself, so
-    that a digest of two of them together is found. Each comes as (chain, bytes).
+    The salts are `SALTS` and the phone's other identifiers in `values`, which finds digests of two
+    identifiers together.
     """
     salts = [(repr(salt.decode()), salt) for salt in SALTS]
     salts += [(name, salt) for name in _SALTING if name != field for salt in values.get(name, ())]

@@ -1,9 +1,9 @@
-"""The public trust state of a phone at each poll; polls in the same state ask the same.
+"""The public trust state of a phone at each poll; polls in the same state must ask the same.
 
-The state follows from what the phone was answered. It says nothing of what was asked, or else a
-phone that asks for more would be in a state of its own, and never be compared. Two phones in the
-same state must ask the same, and so must one phone in two polls: no counter, no drip, no number per
-request.
+The state depends on the answers that the phone received, and not on its requests: otherwise a phone
+that asks for more would have its own state, and never be compared. Two phones in the same state
+must ask the same, and so must one phone at two polls. This rules out counters, slow leaks over
+several polls, and numbered requests.
 """
 
 import re
@@ -27,10 +27,10 @@ _TIMESTAMP: Final = b"/metadata/timestamp.json"
 
 @dataclass(frozen=True, slots=True)
 class TrustState:
-    """What a phone held before a poll, and what the server had then: all public.
+    """The public data that a phone held before a poll, and that the server had then.
 
-    `held` are role versions; `roots` is how many newer roots there were, `snapshot` the version
-    that was in force, or None where the poll did not receive it.
+    `held` are role versions, `roots` is the number of newer roots, and `snapshot` the current
+    version, or None if the poll did not receive it.
     """
 
     held: tuple[tuple[str, int], ...]
@@ -69,10 +69,10 @@ def _answers(observation: Observation) -> dict[int, list[tuple[bytes, Answer | N
 
 
 def judge_stationarity(observation: Observation) -> tuple[Finding, ...]:
-    """Find polls of one run that differ from an earlier one in the same public trust state.
+    """Find polls of a run that differ from an earlier one in the same public trust state.
 
-    In a quiet world every poll after the first is compared with the second. Where a server
-    publishes, polls in which something was new are in states of their own.
+    If the server publishes nothing, every poll after the first is compared with the second. A poll
+    that found something new has its own state.
     """
     return tuple(_findings(observation))
 

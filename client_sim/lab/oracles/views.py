@@ -1,8 +1,8 @@
-"""Other readings of recorded bytes, and their windows of eight bytes: what a search looks up.
+"""Readings of recorded bytes, and their windows of eight bytes, which the canary search looks up.
 
-A search looks at the bytes as they are and at each reading that decoding and inflating them gives.
-This undoes layers that cannot be computed in advance, because what surrounds a value is not known:
-compression above all.
+A reading is the bytes themselves, or the result of decoding or inflating them. Decoding undoes
+encodings that depend on the bytes around a value, such as compression, and so cannot be computed in
+advance.
 """
 
 import base64
@@ -15,13 +15,13 @@ from itertools import chain
 from struct import Struct
 from typing import Final
 
-_INFLATED: Final = 1_000_000  # bytes of one inflated reading: a bomb shows no more than this
+_INFLATED: Final = 1_000_000  # bytes of one inflated reading: limits decompression bombs
 _PIECE: Final = 4096
-_SHORT: Final = 512  # bytes of a word whose readings are kept
+_SHORT: Final = 512  # longest word whose readings are cached, in bytes
 _FED: Final = 64 * 1024 * 1024  # bytes that are tried for one kind of compression
 _DEPTH: Final = 2
-_MOST: Final = 300  # readings of one string, so that hostile input takes bounded time
-_BYTES: Final = 256 * 1024 * 1024  # of all of them, and bounded memory
+_MOST: Final = 300  # readings of one string: bounds the time for hostile input
+_BYTES: Final = 256 * 1024 * 1024  # of all readings of one string: bounds the memory
 
 _HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{12,}")
@@ -40,16 +40,16 @@ _ROT13: Final = bytes(
 _ROT47: Final = bytes((o - 33 + 47) % 94 + 33 if 33 <= o <= 126 else o for o in range(256))
 _COMPLEMENT: Final = bytes(255 - byte for byte in range(256))
 WINDOW: Final = 8
-"""Bytes; what is shorter has too little entropy to be looked for."""
+"""Bytes of a window; shorter values have too little entropy to be searched."""
 _MANY: Final = 64  # windows that are cut in one call: texts have thousands
 _CUTS: Final = [Struct(f"{WINDOW}s" * windows) for windows in range(_MANY + 1)]
-_KEPT: Final = 1_000_000  # windows that are kept: a quarter of a GiB
-_LINES: Final = re.compile(rb"[^\n\xf5]*[\n\xf5]|[^\n\xf5]+")  # 0xF5 ends those of a complement
+_KEPT: Final = 1_000_000  # cached windows: a quarter of a GiB
+_LINES: Final = re.compile(rb"[^\n\xf5]*[\n\xf5]|[^\n\xf5]+")  # 0xF5 is the complement of a newline
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A reading: how it was made from which offset of the recorded bytes (outermost first)."""
+    """A reading: its decoding steps (outermost first), its place in what was recorded, its data."""
 
     chain: tuple[str, ...]
     offset: int
@@ -57,13 +57,13 @@ class View:
 
 
 def view(data: bytes) -> tuple[View, ...]:
-    """List the bytes themselves and what up to two decoding steps make of them."""
+    """Return the bytes themselves and the results of up to two decoding steps."""
     found = [View((), 0, data)]
     seen = {data}
     total = len(data)
     for seeing in found:  # grows during the loop
         if len(seeing.chain) == _DEPTH:
-            break  # as many steps as this one has all that follow it
+            break  # all later ones have as many steps
         readings = _readings(seeing.data)
         if not seeing.chain:
             readings = chain(readings, _turned(data))
@@ -98,7 +98,7 @@ def _readings(data: bytes) -> Iterator[tuple[str, int, bytes]]:
 
 
 def _unescaped(data: bytes) -> Iterator[tuple[str, int, bytes]]:
-    """Undo escapes, which leave other bytes as they are."""
+    """Yield the data with escapes decoded and all other bytes unchanged."""
     for match in _WORD.finditer(data):
         if _ESCAPE.search(match[0]):
             yield "unescape url", match.start(), _ESCAPE.sub(_unescape, match[0])
@@ -109,7 +109,7 @@ def _unescaped(data: bytes) -> Iterator[tuple[str, int, bytes]]:
 
 
 def _decoded(data: bytes) -> Iterator[tuple[str, int, bytes]]:
-    """Undo encodings that write bytes by other ones."""
+    """Yield the decoded runs of base16, base64, base32 and decimal digits."""
     for match in _HEX.finditer(data):
         yield "decode base16", match.start(), bytes.fromhex(match[0].decode())
     for match in _BASE64.finditer(data):
@@ -125,7 +125,7 @@ def _decoded(data: bytes) -> Iterator[tuple[str, int, bytes]]:
 
 
 def _turned(data: bytes) -> Iterator[tuple[str, int, bytes]]:
-    """Undo what is done to a whole text: it can be the outermost of several layers."""
+    """Yield the whole data with reversals, rotations and the like undone."""
     yield "reverse", 0, data[::-1]
     yield "rot13", 0, data.translate(_ROT13)
     yield "rot47", 0, data.translate(_ROT47)
@@ -154,7 +154,7 @@ def _hexadecimal(match: re.Match[bytes]) -> bytes:
 
 
 def _shift(word: bytes, decode: Callable[[bytes], bytes], shifts: int) -> Iterable[bytes]:
-    """Decode a word that may begin at each of so many places: requests share most of theirs."""
+    """Return the word decoded from each of its first `shifts` bytes on; short words are cached."""
     if len(word) <= _SHORT:
         return _shift_once(word, decode, shifts)
     return (decode(word[shift:]) for shift in range(shifts))
@@ -175,9 +175,9 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 
 def _inflate(data: memoryview, window: int) -> tuple[bytes, int]:
-    """Return what was compressed, nothing where that is damaged, and how many bytes were tried.
+    """Return the inflated data, empty if they are damaged, and the number of bytes read.
 
-    Piece by piece: a head that never ends would be read to its end at each place that begins one.
+    It reads in pieces: otherwise hostile input would be read to its end for each supposed header.
     """
     machine = zlib.decompressobj(window)
     found: list[bytes] = []
@@ -196,26 +196,26 @@ def _inflate(data: memoryview, window: int) -> tuple[bytes, int]:
 def _decode(text: bytes) -> bytes:
     if len(text) % 4 == 1:  # six bits are no byte
         text = text[:-1]
-    # Padding that is not needed is passed over.
+    # The decoder ignores padding beyond what is needed.
     return base64.b64decode(text.translate(bytes.maketrans(b"-_", b"+/")) + b"==")
 
 
 @lru_cache(maxsize=256)
 def find_windows(data: bytes) -> tuple[tuple[bytes, ...], frozenset[bytes], frozenset[bytes]]:
-    """Return all readings of the bytes, all their windows, and those of their differences."""
+    """Return all readings of the bytes, their windows, and the windows of their differences."""
     readings = tuple(seen.data for seen in view(data))
     return readings, _slide(readings), _slide(map(step_differences, readings))
 
 
 class Windows:
-    """All windows of the texts that were seen so far: many owners' phones send the same texts.
+    """A cache of the windows of all texts seen so far: phones of many owners send the same texts.
 
-    What is in none of them is in no text, so a search for another owner's values, which were not
-    sent, reads their beginnings and no text. `found` and `deltas` are as `find_windows` gives them.
-    After `most` windows they begin anew: a client that leaks sends ever new texts.
+    If no window of a value is in the cache, no text contains the value, and none has to be searched
+    for it. `found` and `deltas` are sets as `find_windows` returns them. The cache is emptied after
+    `most` windows, because a leaky client sends ever new texts.
 
-    Texts that differ share most of their lines. Each line is cut once, together with the bytes
-    after it into which its last windows reach.
+    Different texts share most of their lines. Each line is cut once, with the bytes after it that
+    its last windows cover.
     """
 
     def __init__(self, most: int = _KEPT) -> None:
@@ -226,7 +226,7 @@ class Windows:
         self._lines: set[bytes] = set()
 
     def add(self, texts: Collection[bytes]) -> None:
-        """Keep the windows of these texts, too."""
+        """Add the windows of these texts."""
         if len(self.found) > self._most:
             for kept in (self.found, self.deltas, self._texts, self._lines):
                 kept.clear()
@@ -240,7 +240,7 @@ class Windows:
 
 
 def _cut(data: bytes) -> Iterator[bytes]:
-    """Give lines, each with the bytes after it that windows of differences reach into."""
+    """Yield lines, each with the following bytes that its windows of differences cover."""
     for line in _LINES.finditer(data):
         yield data[line.start() : line.end() + WINDOW]
 
@@ -248,7 +248,7 @@ def _cut(data: bytes) -> Iterator[bytes]:
 def _slide(texts: Iterable[bytes]) -> frozenset[bytes]:
     found: set[bytes] = set()
     for text in texts:
-        # Those that begin at 0, 8, 16 and so on lie side by side, and so do those at 1, 9, 17.
+        # Windows at 0, 8, 16 … do not overlap and are cut in one call, then those at 1, 9, 17 …
         for first in range(WINDOW):
             left = (len(text) - first) // WINDOW
             for at in range(0, left, _MANY):
@@ -258,7 +258,7 @@ def _slide(texts: Iterable[bytes]) -> frozenset[bytes]:
 
 
 def step_differences(data: bytes) -> bytes:
-    """Return the XOR of neighbours, which an XOR of all bytes with one does not change."""
+    """Return the XOR of neighbouring bytes, which an XOR of all bytes with one does not change."""
     if len(data) < 2:
         return b""
     number, length = int.from_bytes(data, "big"), len(data) - 1
