@@ -34,10 +34,21 @@ from client_sim.cloud.web import Guard, Line, Outside, parse_origin
 
 SHORTEST: Final = 12
 """Minimum characters of a password. A thief of the server's database and pepper can guess passwords
-at the cost of Argon2id, so the eight words that the phone proposes (88 bits) are much safer."""
+at the cost of one Argon2id each. The eight words that the phone proposes (88 bits) are much safer.
+"""
 _LABEL: Final = 64  # bytes to which a label is padded
 _IMAGE: Final = "cloud.json"
-_OWN: Final = ("token", "account", "session", "program", "words", "on", "due", "salt", "login")
+_LOGIN_SETTINGS: Final = (
+    "token",
+    "account",
+    "session",
+    "program",
+    "words",
+    "on",
+    "due",
+    "salt",
+    "login",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +158,7 @@ class Cloud:
         """
         token = "" if region is not None else self.store.get("token").decode()
         origin = parse_origin((region or self.region).origin)
-        with Line(self.outside, origin, guard or _pass) as line:
+        with Line(self.outside, origin, guard or _allow) as line:
             try:
                 yield Service(line, token)
             finally:
@@ -180,10 +191,10 @@ class Cloud:
 
     def forget_login(self) -> None:
         """Forget token and keys, and turn all types off; records and receipts stay."""
-        self.store.unset(*_OWN)
+        self.store.unset(*_LOGIN_SETTINGS)
 
 
-def _pass() -> None:
+def _allow() -> None:
     """Allow sending: the owner gave this command."""
 
 

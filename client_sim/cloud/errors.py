@@ -62,7 +62,7 @@ _SENTENCES = {
     "login_bad_signature": "The name or the password is wrong.",
     "no_recovery": "Set up recovery words first.",
     "no_room": "The server's disk is full; nothing was changed there.",
-    "not_ciphertext": "The server says that this is not encrypted; nothing was stored.",
+    "not_ciphertext": "The server refused unencrypted data; nothing was stored.",
     "other_policy": "The policy has changed meanwhile: read it again with `cloud policy`.",
     "quota_exceeded": "Your space on the server is full; downloads still work.",
     "region_closing": "This region is closing and stores nothing new: move to another one.",

@@ -18,14 +18,14 @@ _LIMIT: Final = 512 * 1024 * 1024
 _RECEIVED: Final = {True: "1", False: "2"}
 #: The app writes a character above U+FFFF as two surrogate references, which is not valid XML.
 _PAIR: Final = re.compile(rb"&#(5[56][0-9]{3});&#(5[67][0-9]{3});")
-_XML_SPACE: Final = re.compile(rb"<!DOCTYPE|<!ENTITY", re.IGNORECASE)
+_ENTITIES: Final = re.compile(rb"<!DOCTYPE|<!ENTITY", re.IGNORECASE)
 
 
 def split_messages(data: bytes) -> list[bytes]:
     """Return the messages of a file; raises RecordError if it is malformed or too large."""
     if len(data) > _LIMIT:
         raise RecordError(f"The file has more than {_LIMIT} bytes: export it in parts.")
-    if _XML_SPACE.search(data):
+    if _ENTITIES.search(data):
         raise RecordError("The file defines XML entities, which an export of messages never does.")
     try:
         root = ET.fromstring(_PAIR.sub(_join_pair, data))  # noqa: S314 - defines no entities

@@ -21,7 +21,7 @@ from client_sim.cloud.store import Row
 from client_sim.persona import Persona
 
 #: HKDF info per type: two phones that import the same message or photo give it the same uid.
-_SAME: Final = {"message": "hening message 1", "photo": "hening photo record 1"}
+_UID_INFO: Final = {"message": "hening message 1", "photo": "hening photo record 1"}
 
 
 def add_contact(cloud: Cloud, card: bytes) -> bool:
@@ -141,7 +141,7 @@ def _name(cloud: Cloud, kind: str, same: bytes) -> str:
     key = cloud.store.get("account")[:32]
     if not key:
         return new_uid(cloud)
-    secret = hkdf(key, _SAME[kind])
+    secret = hkdf(key, _UID_INFO[kind])
     return encode_uid(hashlib.blake2b(same, digest_size=UID, key=secret).digest())
 
 

@@ -65,13 +65,13 @@ class Puller:
         except RefusedError as refusal:
             if refusal.code != "bad_stoken":
                 raise
-            self._begin_anew()
+            self._list_from_start()
             self._list_collections()
         for collection in self._store.collections(self._kind.name):
             if collection.changed:
                 self._pull_collection(collection)
 
-    def _begin_anew(self) -> None:
+    def _list_from_start(self) -> None:
         """List everything from the start, since the server rejects the cursor after a restore."""
         with self._store.transaction():
             self._store.set_cursor(self._kind.name, None)

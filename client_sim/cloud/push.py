@@ -32,7 +32,7 @@ from client_sim.cloud.store import CollectionRow, Row
 BATCH: Final = 100
 _BYTES: Final = 8 * 1024 * 1024
 """Maximum bytes of contents in a batch; the server's limit is 16 MiB with padding and metadata."""
-_MOST: Final = 12 * 1024 * 1024
+_MAX_RECORD: Final = 12 * 1024 * 1024
 _TRIES: Final = 5
 
 
@@ -72,7 +72,7 @@ def _choose(cloud: Cloud, kind: Kind, report: Report) -> list[Row]:
     known = {each.uid for each in cloud.store.collections(kind.name)}
     for row in cloud.store.changed(kind.name):
         length = len(row.body or b"")
-        if length > _MOST:
+        if length > _MAX_RECORD:
             sentence = f"{kind.tell(row.body or b'')} is too large to upload."
             if sentence not in report.failures:
                 report.failures.append(sentence)

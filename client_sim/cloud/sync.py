@@ -36,7 +36,7 @@ from client_sim.cloud.store import Row
 
 SHORTEST: Final = 4 * 3600
 LONGEST: Final = 8 * 3600
-_STOPS: Final = {"consent_required", "quota_exceeded", "no_room", "region_closing"}
+_UPLOADS_REFUSED: Final = {"consent_required", "quota_exceeded", "no_room", "region_closing"}
 LISTED: Final = 200
 """Maximum number of revisions in a head; it lists the most recent ones."""
 _TITLE: Final = b"hening cloud head 1\n"
@@ -66,7 +66,7 @@ def synchronise(cloud: Cloud, report: Report, *, forgives: bool = False) -> None
                 try:
                     written += _send(cloud, service, kind, report)
                 except RefusedError as refusal:
-                    if refusal.code not in _STOPS:
+                    if refusal.code not in _UPLOADS_REFUSED:
                         raise
                     is_stopped = True
                     report.warnings.append(f"{refusal} Changes stay on the phone until then.")

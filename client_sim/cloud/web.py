@@ -25,7 +25,7 @@ _HEAD_LIMIT: Final = 16 * 1024
 _RECEIVE: Final = 64 * 1024
 _PATIENCE: Final = 600.0  # seconds to wait for a response; rotations and erasures are slow
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/?=&-]*")
-_BASE: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
 Guard = Callable[[], None]
 """Raises OffError if nothing more may be sent."""
@@ -196,7 +196,7 @@ class Line:
         body: bytes | None,
     ) -> bytes:
         """Return the head of a request; h11 only tracks the state and writes nothing."""
-        if method not in _BASE or not _PATH.fullmatch(path) or ".." in path:
+        if method not in _METHODS or not _PATH.fullmatch(path) or ".." in path:
             raise CloudError("The phone never sends such a request.")
         said = {"Host": self._origin.header, **headers}
         if body is not None or method in {"POST", "PUT"}:

@@ -191,7 +191,7 @@ class Listed(msgspec.Struct):
     size: Annotated[int, msgspec.Meta(ge=0)]
 
 
-def decode(data: bytes, kind: Any, *, is_json: bool = False) -> Any:  # noqa: ANN401 - as it says
+def decode(data: bytes, kind: Any, *, is_json: bool = False) -> Any:  # noqa: ANN401 - the result is of the type `kind`
     """Decode a response as `kind`; raises DeceivedError if it is malformed."""
     codec = msgspec.json if is_json else msgspec.msgpack
     try:

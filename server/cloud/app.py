@@ -98,8 +98,8 @@ async def serving(
             ).start()
             async with (
                 services.law.finishing(),
-                _beside(_count(services)),
-                _beside(run_rounds(services.law, settings)),
+                _background(_count(services)),
+                _background(run_rounds(services.law, settings)),
             ):
                 yield runner.addresses[0][1]
         finally:
@@ -107,7 +107,7 @@ async def serving(
 
 
 @asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+async def _background(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
     task = asyncio.create_task(work)
     try:
         yield

@@ -319,7 +319,7 @@ async def _read_body(request: web.Request, route: Route) -> object:
     return decode(bytes(data), route.body, is_json=route.is_json)
 
 
-def decode(data: bytes, kind: Any, *, is_json: bool = False) -> Any:  # noqa: ANN401 - as it says
+def decode(data: bytes, kind: Any, *, is_json: bool = False) -> Any:  # noqa: ANN401 - the result is of the type `kind`
     """Decode msgpack or JSON to `kind`; raises CloudError that names the invalid field."""
     try:
         codec = msgspec.json if is_json else msgspec.msgpack

@@ -37,13 +37,13 @@ class CloudMetrics:
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "hening_cloud_requests",
-            "Requests that were answered",
+            "Answered requests",
             ["door", "outcome"],
             registry=self.registry,
         )
-        self._accounts = self._gauge("accounts", "Accounts that are there")
-        self._sessions = self._gauge("sessions", "Devices that are logged in")
-        self._bytes = self._gauge("bytes", "Bytes that count for accounts' quotas")
+        self._accounts = self._gauge("accounts", "Accounts")
+        self._sessions = self._gauge("sessions", "Logged-in devices")
+        self._bytes = self._gauge("bytes", "Bytes counted against the accounts' quotas")
         self._reasons: list[str] = ["the totals have not been counted yet."]
 
     def count(self, path: str, status: int) -> None:

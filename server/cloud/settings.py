@@ -153,7 +153,7 @@ def make_cloud(
     _convert(values)
     for path in (folder.settings, pepper):
         if os.path.lexists(path):
-            raise StorageError(f"{path} is there already; nothing was changed.")
+            raise StorageError(f"{path} already exists; nothing was changed.")
     if pepper.resolve().is_relative_to(folder.root.resolve()):
         raise StorageError(
             f"{pepper} is inside {folder.root}: a copy of that folder would include the pepper."

@@ -4,7 +4,7 @@ import math
 import re
 
 from client_sim.cloud.pieces import PIECE
-from client_sim.cloud.push import _MOST
+from client_sim.cloud.push import _MAX_RECORD
 from client_sim.cloud.records import find_padded, find_padme
 from client_sim.lab.cloud.requests import OWED, TABLE, find_row
 from tests.repo.test_request_table import PAGE, read_table
@@ -49,7 +49,9 @@ def test_the_budget_of_lengths_is_what_padding_leaves():
     cells = [list(row.values()) for row in read_table("cloud-budget")]
     rows = {row[0]: row[3:5] for row in cells}
     assert rows["content below 16 KiB"][0] == str(count_lengths(find_padded, 0, 16_383))
-    assert rows["content of 16 KiB to 12 MiB"][0] == str(count_lengths(find_padded, 16_384, _MOST))
+    assert rows["content of 16 KiB to 12 MiB"][0] == str(
+        count_lengths(find_padded, 16_384, _MAX_RECORD)
+    )
     assert rows["piece"][0] == str(count_lengths(find_padme, 2, PIECE))
     for size, bits in rows.values():
         assert round(math.log2(int(size)), 1) == float(bits)

@@ -33,7 +33,7 @@ from server.cloud.storage.models import Account, AppToken, Session
 from server.core.errors import TrustError
 
 CHALLENGE_SECONDS = 300
-_NOBODY = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
+_DUMMY_KEY = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
 """A valid public key that makes verification for an unknown name take as long as for an existing
 one (RFC 8032, section 7.1, test 1)."""
 
@@ -79,7 +79,7 @@ def verify_claim(
     """
     response = claim.response
     try:
-        VerifyKey(login_key or _NOBODY).verify(claim.signed, claim.signature)
+        VerifyKey(login_key or _DUMMY_KEY).verify(claim.signed, claim.signature)
         is_signed = login_key is not None
     except (BadSignatureError, ValueError, TypeError):
         is_signed = False
@@ -137,7 +137,7 @@ class Caller:
     consent_version: int
 
     def check_served(self, *, is_pending_served: bool, is_suspended_served: bool) -> None:
-        """Raise CloudError if the account is suspended or the device pending, unless served."""
+        """Raise CloudError for a suspended account or pending device that is not served."""
         if self.is_suspended and not is_suspended_served:
             raise refuse_suspended()
         if self.is_pending and not is_pending_served:

@@ -243,7 +243,7 @@ async def restore(
         async with database.begin() as db:
             rows = await copy_rows(copy, db)
             erased = await announce_again(db, records)
-            await _begin_anew(db, entropy(GENERATION_BYTES), keep_sessions=keep_sessions)
+            await _invalidate(db, entropy(GENERATION_BYTES), keep_sessions=keep_sessions)
         report = await check_cloud(database, bodies, read=False)
     if is_new:
         text = f'region = "{manifest.region}"\n'
@@ -276,7 +276,7 @@ async def _check_age(copy: Sessions, made_at: int, now: int) -> None:
         )
 
 
-async def _begin_anew(db: AsyncSession, generation: bytes, *, keep_sessions: bool) -> None:
+async def _invalidate(db: AsyncSession, generation: bytes, *, keep_sessions: bool) -> None:
     """Invalidate all cursors, and all sessions and tokens unless `keep_sessions` is set."""
     await db.execute(update(Site).values(generation=generation, looked_at=0))
     if not keep_sessions:

@@ -114,7 +114,7 @@ class Eraser:
         async with self.database.begin() as db:
             await _erase_pages(db)
             await close_account(db, self.secrets, row.account, self.now() + days * DAY)
-            await _pass(db, row, CLOSED)
+            await _complete_step(db, row, CLOSED)
 
     async def _list(self, row: Erasure) -> None:
         assert row.account is not None
@@ -128,7 +128,7 @@ class Eraser:
             used = await db.scalar(select(Account.used).where(Account.id == row.account))
         async with self.database.begin() as db:
             counts = {"bodies": tree.size, "items": items, "size": used, "root": tree.root()}
-            await _pass(db, row, LISTED, **counts)
+            await _complete_step(db, row, LISTED, **counts)
 
     async def _empty(self, row: Erasure) -> None:
         assert row.account is not None
@@ -152,7 +152,7 @@ class Eraser:
                 if not may_remove:
                     await asyncio.sleep(WAIT_SECONDS)
         async with self.database.begin() as db:
-            await _pass(db, row, EMPTIED)
+            await _complete_step(db, row, EMPTIED)
 
     async def _remove(self, row: Erasure) -> None:
         account = row.account
@@ -177,7 +177,7 @@ class Eraser:
             for other in _tables_of_accounts():
                 await db.execute(other.delete().where(_names_account(other, account)))
             await db.execute(delete(Account).where(Account.id == account))
-            await _pass(db, row, REMOVED)
+            await _complete_step(db, row, REMOVED)
 
     async def _finish(self, row: Erasure) -> None:
         assert row.account is not None
@@ -203,7 +203,7 @@ class Eraser:
         receipt = make_erasure_receipt(self.secrets, erased, signed)
         async with self.database.begin() as db:
             values = {"receipt": receipt, "account": None, "forget_at": _forget_at(signed, now)}
-            await _pass(db, row, DONE, **values)
+            await _complete_step(db, row, DONE, **values)
         log.info("an account is erased", reason=row.reason)
 
     async def _remove_body(self, name: str) -> None:
@@ -330,7 +330,7 @@ def _names_account(table: Table, account: str) -> Any:  # noqa: ANN401 - an SQL 
     )
 
 
-async def _pass(db: AsyncSession, row: Erasure, step: str, **values: object) -> None:
+async def _complete_step(db: AsyncSession, row: Erasure, step: str, **values: object) -> None:
     """Record that a step is done, unless another node has done so."""
     await db.execute(
         update(Erasure)
