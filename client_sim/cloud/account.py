@@ -199,11 +199,11 @@ def _allow() -> None:
 
 
 def check_password(password: str) -> None:
-    """Raise CloudError if a password is too short, or repeats too few characters."""
+    """Raise CloudError if a password is too short, or has too few different characters."""
     if len(password) < SHORTEST or len(set(password)) < SHORTEST // 2:
         raise CloudError(
-            f"A password needs {SHORTEST} characters and few repeated ones: use the words that the"
-            " phone proposes."
+            f"A password needs {SHORTEST} characters, not just a few repeated ones: use the words"
+            " that the phone proposes."
         )
 
 

@@ -203,7 +203,7 @@ def open_collection(account: AccountKeys, kind: bytes, found: wire.Collection) -
 
 
 def _derive_item(collection: bytes, uid: str) -> Keys:
-    # Not swapped by mistake: the protocol uses the uid as the key, and the subkey as the message.
+    # The protocol uses the uid as the key and the subkey as the message, not the reverse.
     subkey = kdf(collection, 4, "Col")
     key = hashlib.blake2b(subkey, digest_size=32, key=uid.encode()).digest()
     return Keys.derive(key, "ColItem")

@@ -92,8 +92,8 @@ class Secrets:
             return self._seal.decrypt(nonce, rest, self._place(table, row, column))
         except (InvalidTag, ValueError) as error:
             raise TrustError(
-                f"{column} of a row of {table} does not open with this pepper; restore the pepper"
-                " that belongs to the database."
+                f"{column} of a row of {table} cannot be decrypted with this pepper; restore the"
+                " pepper that belongs to the database."
             ) from error
 
     def open_decoy(self) -> bytes:

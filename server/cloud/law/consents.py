@@ -62,7 +62,7 @@ def check_agreed(signed: Signed | None, version: int) -> None:
             403,
             "consent_required",
             f"agree to version {signed.policy.version} of the policy of {signed.policy.region}"
-            " first, on your phone or on your page of this server; downloads go on.",
+            " first, on your phone or on your page of this server; downloads still work.",
         )
 
 

@@ -123,7 +123,7 @@ class Rewrapped(msgspec.Struct):
 
 
 class Rotate(Response):
-    """All keys of an account, encrypted with its new key, and signed with the password's key."""
+    """A rotation, signed with the password's key: all keys of the account, encrypted again."""
 
     wrap: _Wrap
     public_key: Key

@@ -181,8 +181,8 @@ def seal_lines(lines: Iterable[str], recipient: str) -> str:
     """Return the lines encrypted as an ASCII age file; raises as `check_recipient` does."""
     if _RECIPIENT.fullmatch(recipient) is None:
         raise FormatError(
-            f"{recipient[:70]!r} is no age key: give the public key that `age-keygen` prints, which"
-            " begins with age1."
+            f"{recipient[:70]!r} is not an age key: give the public key that `age-keygen` prints,"
+            " which begins with age1."
         )
     text = "".join(f"{line}\n" for line in lines)
     try:

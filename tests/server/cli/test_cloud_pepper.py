@@ -140,7 +140,7 @@ def test_a_lost_pepper_is_restored_from_an_age_file(root, tmp_path):
     told = subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True, text=True)
     before = (root / "pepper").read_bytes()
     wrong = CliRunner().invoke(cli, [*words(root, "rotate"), "--escrow-to", "age1wrong"])
-    assert "is no age key" in str(wrong.exception)
+    assert "is not an age key" in str(wrong.exception)
     assert (root / "pepper").read_bytes() == before
     new = CliRunner().invoke(cli, [*words(root, "rotate"), "--escrow-to", told.stdout.strip()])
     assert printed(new.output) == []

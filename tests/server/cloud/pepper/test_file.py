@@ -83,7 +83,7 @@ def test_the_key_opens_what_was_sealed(key):
 def test_what_is_no_key_is_refused():
     """And never reaches the program."""
     for given in ("", "age1short", "ssh-ed25519 AAAA", "--output=/tmp/x"):
-        with case(given), pytest.raises(FormatError, match="is no age key"):
+        with case(given), pytest.raises(FormatError, match="is not an age key"):
             check_recipient(given)
 
 
