@@ -1,14 +1,15 @@
 """Fleets: many simulated phones that load a real server over real sockets.
 
-In comes a server, or none, and the habits of phones; out comes a report. Read in this order:
+The input is a `target` server, or none, and the habits of phones (`population`); the output is a
+report. Read in this order:
 
-- `fleet` runs workers (`workers`) on one clock; each has a `driver`, which begins polls that are
+- `fleet` runs workers (`workers`) on one clock. Each has a `driver`, which begins polls that are
   due (`timer_wheel`) and takes a phone from request to request.
-- `response_learner` runs the phone's real code once for each trust state, and `answer_tree` keeps
-  what it asked and which answers it accepted. `deciding` makes a phone's decision by its real code.
-- `loader` sends requests and passes whole answers on (`answers`); benchmarks and soak runs use it,
-  too. `call` is a phone's exchange, or that of several phones at once.
-- `own_server` starts a server with models of its own (`test_repository`, `builds`); `survey` finds
-  the phones of another one. `twins` repeats some installations by the real update engine.
-- `tally` and `lines` count; `report` and `presentation` tell.
+- `response_learner` runs the phone's real code once for each trust state, and `answer_tree` stores
+  its requests and the answers that it accepted. `deciding` runs the real code for decisions.
+- `loader` sends requests and passes on complete answers (`answers`); benchmarks and soak runs use
+  it, too. `call` is the exchange of one phone, or of several phones in one packet.
+- `own_server` starts a server with generated models (`test_repository`, `builds`); `survey` finds
+  the phones of any server. `twins` repeats some installations with the real update engine.
+- `tally` and `lines` count; `report` and `presentation` make the report.
 """

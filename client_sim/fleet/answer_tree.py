@@ -1,4 +1,4 @@
-"""A tree of requests: each answer's sha256 gives the next request, learned from the real code."""
+"""A tree of requests, learned from the phone's real code: each answer's sha256 selects the next."""
 
 import hashlib
 import math
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 
 class ShareWindow:
-    """The interval from `since` to before `until` in which `permille` of a thousand are admitted.
+    """The interval of a rollout's schedule in which `permille` of a thousand phones are admitted.
 
-    `decided` has the offers in this interval, by build and by whether the phone is admitted; None
-    means no offer. Phones whose clocks differ move the window back and forth.
+    It begins at `since` and ends before `until`, epoch seconds. `decided` has the offers in this
+    interval, by build and by whether the phone is admitted; None means no offer. Phones whose
+    clocks differ move the window back and forth.
     """
 
     __slots__ = ("_by_permille", "decided", "final", "permille", "pointer", "since", "until")
@@ -42,12 +43,12 @@ class ShareWindow:
 
 
 class TrustState:
-    """The state of a phone: `vault` is its store, `trust` the metadata that the real code verified.
+    """The trust state that many phones share.
 
-    `index` numbers the states of a worker. `polls` has the requests of a poll, by the role that
-    holds the pointer. `installs` has the requests of an installation, by group, package and the
-    stored version of the role. `windows` has the windows of the pointers that were read, by the
-    group's index.
+    `vault` is the phones' store, `trust` the metadata that the real code verified. `index` numbers
+    the states of a worker. `polls` has the requests of a poll, by the role that holds the pointer.
+    `installs` has the requests of an installation, by group, package and the stored version of the
+    role. `windows` has the windows of the pointers that were read, by the group's index.
     """
 
     __slots__ = ("index", "installs", "polls", "trust", "vault", "windows")
@@ -67,23 +68,24 @@ class TrustState:
 
 
 ABSENT: Final = b"404"
-"""Stands for the hash of a 404's body, which is not verified."""
+"""Used in place of the hash of a 404's body, which is not verified."""
 
-_KNOWN_LIMIT: Final = 4_096  # answers of one place whose raw bytes are cached
-_FIRST_ROOM: Final = 16_384  # receive size at first: nearly all answers have fewer bytes
+_KNOWN_LIMIT: Final = 4_096  # cached hashes of raw bodies, for each node
+_FIRST_ROOM: Final = 16_384  # bytes of the first receive call; nearly all answers are shorter
 _MOST_ROOM: Final = 1 << 20
 _ROLE_LIMIT: Final = 5_000_000  # the largest role, decoded
 MORE_ROOM: Final = 256
-"""Bytes by which the next answer may be longer and is still received in one call."""
+"""Bytes by which the next answer may be longer than the last and still fit in one receive call."""
 
 BODY_LIMIT: Final = _ROLE_LIMIT + 65_536
-"""Largest body in bytes; a longer one is refused. Blocks are smaller."""
+"""Maximum bytes of a body that is received whole; blocks of packages are not, and may be longer."""
 
 
 @dataclass(slots=True)
 class End:
-    """The last request was answered: the phone is in `state` now, or refuses because of `fault`.
+    """The end of a path: the last answer was received.
 
+    `state` is the phone's new state; None if the real code refused, and then `fault` says why.
     After an installation's requests, `release` is the signed release, in version `role` of the
     codename role.
     """
@@ -96,7 +98,7 @@ class End:
 
 @dataclass(slots=True)
 class Edge:
-    """An answer that the real code has seen, and the next place in the tree.
+    """An answer that the real code has accepted, and the next place in the tree.
 
     `version` and `expires` (epoch seconds) are those of a timestamp, 0 for other answers.
     """
@@ -113,11 +115,11 @@ _NOWHERE: Final = Edge(0, End(None))
 class Node:
     """The request `line`; the hash of the answer selects the next place.
 
-    `data` are its bytes, which have `count` answers: several for several requests in a packet, and
-    0 for whatever comes until the server ends the connection. `note` counts a sender.
+    `data` are the bytes of the request. They have `count` answers: several for several requests in
+    a packet, and 0 for any bytes until the server ends the connection. `note` counts a sender.
 
-    `answers` has the edges by the hash of the decoded body; `came` has them by whether an answer
-    was compressed and the hash of its raw bytes. `last` are all bytes of the answers that were
+    `answers` has the edges by the hash of the decoded body. `came` has them by whether the answer
+    was compressed and the hash of its raw body. `last` are all bytes of the answers that were
     recognised last, heads included, and `last_edge` is their edge. `room` is the size of one
     receive call.
     """
@@ -136,14 +138,14 @@ class Node:
         self.room = _FIRST_ROOM * max(1, min(count, _MOST_ROOM // _FIRST_ROOM))
 
     def keep(self, data: bytes, edge: Edge) -> None:
-        """Cache an answer by all its bytes."""
+        """Cache an answer by all its bytes, head included."""
         self.last, self.last_edge = data, edge
         self.room = len(data) + MORE_ROOM
 
     def recognise(self, status: int, body: bytes, digest: bytes, *, is_gzip: bool) -> Edge | None:
-        """Return the edge of an answer whose bytes, with the hash `digest`, are new.
+        """Return the edge of an answer that differs from the last one; `digest` is its body's hash.
 
-        Returns None if the real code has not seen the decoded body.
+        Return None if the real code has not accepted the decoded body.
         """
         known = self.came.get((is_gzip, digest))
         if known is not None and known.status == status:
@@ -167,7 +169,7 @@ Place = Node | End
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One request of the real code and the answer that it accepted; members as in `Edge`."""
+    """A request of the real code and the answer that it accepted; other members as in `Edge`."""
 
     data: bytes
     status: int
@@ -179,7 +181,7 @@ class Taken:
 def grow(
     place: Place | None, taken: Sequence[Taken], end: End, find_line: Callable[[bytes], Line]
 ) -> Place:
-    """Return `place` with the path `taken` and its `end` added."""
+    """Add the path `taken` and its `end` to the tree at `place`, and return the tree."""
     if not taken:
         return end
     first = taken[0]

@@ -10,14 +10,15 @@ import h11
 from client_sim.device.answer import HEAD_LIMIT
 from client_sim.fleet.answer_tree import BODY_LIMIT
 
-_KEPT: Final = 4_096  # cached heads; those of a server differ only by their date
+_KEPT: Final = 4_096  # cached heads; a server's heads differ only in the date
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The relevant parts of a head: `length` bytes of body follow; `fault` is why it is refused.
+    """The relevant parts of a head.
 
-    `fields` are all header fields, by their names in lower case.
+    `length` is that of the body in bytes. `fault` is the reason why a phone refuses the head, or
+    empty. `fields` are all header fields, by their names in lower case.
     """
 
     status: int
@@ -30,7 +31,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Came:
-    """An answer: its head, its raw body, and all its bytes."""
+    """A complete answer: its head, its raw body, and all its bytes."""
 
     head: Head
     body: bytes
@@ -38,13 +39,13 @@ class Came:
 
 
 class Heads:
-    """Decodes heads, each distinct head once."""
+    """Decodes heads and caches the results."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
 
     def find(self, data: bytes) -> Head:
-        """Return the head whose bytes, without the final empty line, are `data`."""
+        """Decode `data`, the bytes of a head without the final empty line."""
         head = self._known.get(data)
         if head is None:
             if len(self._known) >= _KEPT:
@@ -54,7 +55,7 @@ class Heads:
 
 
 def decode_head(data: bytes) -> Head:
-    """Decode a head; one that FORMATS section 9 refuses gets a `fault`."""
+    """Decode a head; `fault` is set if FORMATS section 9 refuses it."""
     if len(data) > HEAD_LIMIT:
         return Head(0, 0, fault="a head is too long")
     machine = h11.Connection(h11.CLIENT)
@@ -64,11 +65,11 @@ def decode_head(data: bytes) -> Head:
         machine.receive_data(data + b"\r\n\r\n")
         event = machine.next_event()
     except h11.RemoteProtocolError:
-        return Head(0, 0, fault="an answer is no HTTP")
+        return Head(0, 0, fault="an answer is not HTTP")
     if not isinstance(event, h11.Response) or event.http_version != b"1.1":
         return Head(0, 0, fault="an answer is not final, or not of HTTP/1.1")
     fields = dict(event.headers)
-    # RFC 9112, section 6.3: a 304 has no body, whatever it says of its length.
+    # RFC 9112, section 6.3: a 304 has no body, whatever length it states.
     length = b"0" if event.status_code == 304 else fields.get(b"content-length", b"")
     coding = fields.get(b"content-encoding", b"")
     if not length.isdigit() or b"transfer-encoding" in fields:
@@ -92,13 +93,13 @@ class AnswerFault(Exception):  # noqa: N818 - a finding about a server
 
 
 class Answers:
-    """Splits answers; known heads are not decoded again."""
+    """Splits received bytes into answers; cached heads are not decoded again."""
 
     def __init__(self) -> None:
         self._heads = Heads()
 
     def find_head(self, data: bytes, start: int = 0) -> tuple[Head, int] | None:
-        """Return the head that begins at `start`, and where its body does; None if incomplete.
+        """Return the head at offset `start` and the offset of its body, or None if incomplete.
 
         Raises AnswerFault for a head that a phone refuses.
         """
@@ -113,9 +114,9 @@ class Answers:
         return head, end + len(_END)
 
     def cut(self, data: bytes, count: int) -> list[Came] | None:
-        """Return the `count` answers in `data`; None while they are incomplete.
+        """Return the `count` answers in `data`, or None while they are incomplete.
 
-        Raises AnswerFault if `data` is anything else.
+        Raises AnswerFault if `data` cannot be exactly that many answers.
         """
         found = list(islice(self.read(data), count))
         if len(found) < count:
@@ -125,7 +126,7 @@ class Answers:
         return found
 
     def read(self, data: bytes) -> Iterator[Came]:
-        """Yield the whole answers at the begin of `data`; raises AnswerFault like `cut`."""
+        """Yield the complete answers at the start of `data`; raises AnswerFault."""
         start = 0
         while (head := self.find_head(data, start)) is not None:
             facts, begin = head

@@ -1,4 +1,4 @@
-"""Made-up builds for a fleet's own server: partitions, payloads and small signed OTA zips."""
+"""Generated builds for a fleet's own server: partitions, payloads and small signed OTA zips."""
 
 import base64
 import hashlib
@@ -21,7 +21,7 @@ from client_sim.engine.manifest import OperationType
 from client_sim.world import BuildFacts
 
 BLOCK: Final = 4096
-"""Bytes of a block; a partition is whole blocks."""
+"""Bytes of a block; the size of a partition is a multiple."""
 
 SDK_LEVEL: Final = 34
 _OVERHEAD: Final = 4096  # approximate bytes of a package besides its images
@@ -29,7 +29,7 @@ _OVERHEAD: Final = 4096  # approximate bytes of a package besides its images
 
 @dataclass(frozen=True, slots=True)
 class MadeBuild:
-    """A build of `codename` with `images` by partition: `boot` compresses well, `system` not."""
+    """A build of `codename` with `images` by partition; `system` does not compress, `boot` does."""
 
     codename: str
     facts: BuildFacts
@@ -39,7 +39,7 @@ class MadeBuild:
 def make_build(codename: str, counter: int, made: int, size: int) -> MadeBuild:
     """Return build `counter` of a model, made at epoch second `made`.
 
-    Its package has about `size` bytes, and at least one block of `system`.
+    Its package has about `size` bytes, but contains at least one block of `system`.
     """
     facts = BuildFacts(
         fingerprint=f"Hening/{codename}/{codename}:14/FLEET/{counter}:user/release-keys",
@@ -59,7 +59,10 @@ def make_build(codename: str, counter: int, made: int, size: int) -> MadeBuild:
 
 
 def write_images(builds: Iterable[MadeBuild], folder: Path) -> dict[str, dict[str, Path]]:
-    """Write the partitions of all builds into a new folder; by fingerprint and partition."""
+    """Write the partitions of all builds into a new folder.
+
+    Return the files by fingerprint and partition.
+    """
     written: dict[str, dict[str, Path]] = {}
     for build in builds:
         place = folder / f"{build.codename}-{build.facts.counter}"
@@ -73,7 +76,7 @@ def write_images(builds: Iterable[MadeBuild], folder: Path) -> dict[str, dict[st
 
 _BITS: Final = 2048
 _LIFE: Final = timedelta(days=365)
-_TEXT: Final = b"signed by SignApk\0"  # the text that AOSP writes
+_TEXT: Final = b"signed by SignApk\0"  # as AOSP writes it
 _OPTIONS: Final = (
     pkcs7.PKCS7Options.DetachedSignature,
     pkcs7.PKCS7Options.Binary,
@@ -111,14 +114,14 @@ class PackageSigner:
 _VARINT: Final = 0
 _BYTES: Final = 2
 _FIXED32: Final = 5
-_RUN: Final = 64  # most blocks that one operation writes
+_RUN: Final = 64  # maximum blocks that one operation writes
 
 
 @dataclass(frozen=True, slots=True)
 class MadePayload:
     """A payload, and the values of `payload_properties.txt`.
 
-    `front` bytes are header, manifest and metadata signature.
+    `front` is the number of bytes of header, manifest and metadata signature.
     """
 
     data: bytes
@@ -127,7 +130,7 @@ class MadePayload:
 
 
 def make_payload(build: MadeBuild, signer: PackageSigner) -> MadePayload:
-    """Write and sign a payload that makes all partitions of `build`."""
+    """Make and sign a full payload with all partitions of `build`."""
     updates, data = b"", b""
     for name, image in build.images.items():
         fields = _field(1, name.encode()) + _field(7, _describe_payload(image))
@@ -152,7 +155,7 @@ def make_payload(build: MadeBuild, signer: PackageSigner) -> MadePayload:
 
 
 def _replace(image: bytes, first: int, offset: int) -> tuple[bytes, bytes]:
-    """Return the operation that writes a run of blocks, and its data, which is at `offset`."""
+    """Return the operation that writes blocks from `first` on, and its data at `offset`."""
     blocks = min(_RUN, len(image) // BLOCK - first)
     plain = image[first * BLOCK : (first + blocks) * BLOCK]
     packed = lzma.compress(plain, lzma.FORMAT_XZ, lzma.CHECK_CRC32)
@@ -194,7 +197,7 @@ def _hash(data: bytes) -> str:
     return base64.b64encode(hashlib.sha256(data).digest()).decode()
 
 
-_DATE: Final = (2009, 1, 1, 0, 0, 0)  # so that nothing depends on the clock
+_DATE: Final = (2009, 1, 1, 0, 0, 0)  # fixed, so that packages do not depend on the clock
 _HEADER: Final = 30  # bytes of a local header before the name
 _METADATA: Final = "META-INF/com/android/metadata"
 
@@ -209,7 +212,7 @@ class MadePackage:
 
 
 def make_package(build: MadeBuild, signer: PackageSigner) -> MadePackage:
-    """Write and sign the full package of `build`."""
+    """Make and sign the full package of `build`."""
     payload = make_payload(build, signer)
     properties = _lines(payload.properties)
     entries = {
@@ -236,7 +239,7 @@ def make_package(build: MadeBuild, signer: PackageSigner) -> MadePackage:
 
 
 def _write(entries: Mapping[str, bytes]) -> tuple[bytes, str]:
-    """Return a zip of stored entries, and the places of all but the first: its property files."""
+    """Return a zip of stored entries, and the property-files string of all except the first."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, data in entries.items():
@@ -251,7 +254,7 @@ def _write(entries: Mapping[str, bytes]) -> tuple[bytes, str]:
 
 
 def _find(names: str) -> str:
-    """Return where the payload begins, which is first in `names`."""
+    """Return the offset of the payload, which is the first part in `names`."""
     return ":".join(names.split(":")[1:2])
 
 

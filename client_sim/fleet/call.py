@@ -1,8 +1,8 @@
 """One active phone: its exchange with the server, its place in the tree, and its download.
 
-Over kept connections both requests of several phones' polls go out in one packet: the second
-request of a poll that finds nothing new does not depend on the first answer. Phones send them one
-after the other, each on its own connection, and so does a fleet in its default mode; packets show
+With kept connections, both requests of several phones' polls are sent in one packet: in a poll that
+finds nothing new, the second request does not depend on the first answer. Real phones, and a fleet
+by default, send them one after the other on the phone's own connection. Packets serve to measure
 how much load one core can put on a server.
 """
 
@@ -22,9 +22,9 @@ from client_sim.transport import BLOCK, encode_block_request
 if TYPE_CHECKING:
     from client_sim.device.release import Release
 
-_ROOM: Final = 262_144  # bytes of a package that are received in one call
+_ROOM: Final = 262_144  # bytes of a package to receive in one call
 SIZE: Final = 8
-"""Most polls in a packet."""
+"""Maximum polls in a packet."""
 
 
 class Purpose(IntEnum):
@@ -36,7 +36,10 @@ class Purpose(IntEnum):
 
 
 class Load:
-    """A package during its download: complete blocks so far, and the sha256 of their bytes."""
+    """A package during its download, and the sha256 of its complete blocks.
+
+    `first` is the offset of the current block, `left` the number of its missing bytes.
+    """
 
     __slots__ = ("_digest", "_running", "first", "left", "offer")
 
@@ -60,7 +63,7 @@ class Load:
         return encode_block_request(host, package_url(self.offer), self.first, last)
 
     def begin(self, head: Head) -> str:
-        """Return why `head` is not that of the block, or an empty text."""
+        """Return the reason why `head` is not that of the block, or an empty text."""
         last = self.first + self.left - 1
         part = b"bytes %d-%d/%d" % (self.first, last, self.offer.length)
         found = (head.status, head.is_gzip, head.length, head.content_range)
@@ -70,13 +73,13 @@ class Load:
         return f"status {head.status}, {head.length} bytes {said}".rstrip()
 
     def receive(self, wire: Wire) -> int:
-        """Receive bytes of the block once; returns how many, 0 at the end of the connection."""
+        """Receive bytes of the block; return their number, 0 at the end of the connection."""
         data = wire.recv(_ROOM)
         self.add(data)
         return len(data)
 
     def add(self, data: bytes) -> None:
-        """Add bytes of the block; too many are a ValueError."""
+        """Add bytes of the block; raises ValueError if they are too many."""
         self.left -= len(data)
         if self.left < 0:
             raise ValueError("more bytes than the block has")
@@ -101,10 +104,10 @@ class Steps(Protocol):
 
 
 class Call(Exchange):
-    """The current exchange of a phone; `steps` say how it goes on.
+    """The current exchange of a phone; `steps` has the callbacks that continue it.
 
-    It was due at tick `begun`, when its own clock said `now`. `breaks` says that the phone's
-    network will fail.
+    The poll was due at tick `begun`, when the phone's own clock said `now`. `breaks` says that the
+    phone's network will fail.
     """
 
     __slots__ = ("begun", "breaks", "load", "now", "offer", "purpose", "release", "steps")
@@ -127,12 +130,12 @@ class Call(Exchange):
         self.steps.follow(self, self.node.last_edge)
 
     def answer(self, came: list[Came]) -> None:
-        """Look for the hash of a new answer."""
+        """Continue after an answer that differs from the last one."""
         self.steps.note_latency(self.sent_at)
         self.steps.take_answer(self, came[0])
 
     def whole(self) -> None:
-        """Go on after a block."""
+        """Continue after a complete block."""
         self.steps.take_block(self)
 
     def end_early(self, why: Failure, detail: str = "") -> None:
@@ -141,9 +144,9 @@ class Call(Exchange):
 
 
 class Pair:
-    """Two requests: `first`, and `second`, which followed its last answer `edge`.
+    """The two requests of an idle poll: `first`, and `second`, which follows the answer `edge`.
 
-    `packets` has the nodes of 1 to `SIZE` polls.
+    `packets` has the nodes for packets of 1 to `SIZE` polls.
     """
 
     __slots__ = ("edge", "first", "line", "packets", "second")
@@ -162,16 +165,16 @@ class Pair:
 
 
 class Pairs:
-    """The pairs of a worker, by their first node; `lines` count their requests."""
+    """The pairs of a worker, by their first node; `lines` counts their requests."""
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._pairs: dict[Node, Pair] = {}
 
     def find(self, place: Place) -> Pair | None:
-        """Return the pair that begins at `place`, if its answers were last those of an idle poll.
+        """Return the pair that begins at `place`, or None.
 
-        That is a 404 and a timestamp.
+        There is one if the last answers were those of an idle poll: a 404 and a timestamp.
         """
         if place.__class__ is not Node:
             return None
@@ -187,7 +190,7 @@ class Pairs:
 
 
 class PairSteps(Protocol):
-    """The callback for answers of a pair that are not the last ones."""
+    """The callback for answers of a pair that differ from the last ones."""
 
     def answer_pair(self, call: Call, pair: Pair, first: Came, second: Came) -> None: ...  # noqa: D102
 
@@ -205,19 +208,19 @@ class Packet(Exchange):
         self.calls: list[Call] = []
 
     def again(self) -> None:
-        """Let all polls follow the edge of the last answers."""
+        """Continue all polls with the edge of the last answers."""
         node = self._finish()
         for call in self.calls:
             call.steps.follow(call, node.last_edge)
 
     def answer(self, came: list[Came]) -> None:
-        """Give each poll its two answers."""
+        """Continue each poll with its two answers."""
         self._finish()
         for call, first, second in zip(self.calls, came[::2], came[1::2], strict=True):
             self._steps.answer_pair(call, self.pair, first, second)
 
     def whole(self) -> None:
-        """Packets have no bodies that are taken as they come."""
+        """Raise AssertionError: a packet never sets `body`."""
         raise AssertionError
 
     def end_early(self, why: Failure, detail: str = "") -> None:
@@ -228,7 +231,7 @@ class Packet(Exchange):
             call.end_early(why, detail)
 
     def _finish(self) -> Node:
-        """Free the connection for others; the latency is that of every poll in the packet."""
+        """Release the connection, and record the latency for every poll in the packet."""
         assert self.node is not None
         self._loader.close(self, is_good=True)
         self.calls[0].steps.note_latency(self.sent_at, len(self.calls))
@@ -246,9 +249,9 @@ class PacketLoader(Loader):
         return self.under_way - (self._gathered is not None) >= self._limit
 
     def join(self, call: Call, pair: Pair, steps: PairSteps) -> bool:
-        """Add both requests of a poll to a packet, which is sent by `look` at the latest.
+        """Add both requests of a poll to a packet, which `look` sends at the latest.
 
-        Returns whether there is a connection for them.
+        Return False if there is no idle connection for them.
         """
         packet = self._gathered
         if packet is not None and packet.pair is not pair:
@@ -265,7 +268,7 @@ class PacketLoader(Loader):
         return True
 
     def look(self, seconds: float) -> None:
-        """Send what was gathered; process what has come, and wait for it at most `seconds`."""
+        """Send the gathered packet, then process received data like `Loader.look`."""
         self._send_packet()
         super().look(seconds)
 

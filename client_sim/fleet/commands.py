@@ -33,33 +33,33 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _SHARE: Final = click.FloatRange(0, 1)
 _STAGES: Final = ("1%=4h", "10%=6h", "50%=8h", "100%")
 _MOST_WAKE: Final = 14_400  # seconds: the shortest interval between two polls
-_MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 days
+_MOST_HOURS: Final = 24 * 60  # less than the 90 days for which its own offline roles are valid
 
 
 @click.command(
     epilog=("\b\nExample:\n  hening-device fleet --devices 100000 --hours 24 --out fleet.html\n"),
 )
 @click.option(
-    "--devices", default=100_000, type=click.IntRange(1, 20_000_000), help="How many phones."
+    "--devices", default=100_000, type=click.IntRange(1, 20_000_000), help="Number of phones."
 )
 @click.option(
-    "--hours", default=24.0, type=click.FloatRange(0.001, _MOST_HOURS), help="How long they live."
+    "--hours", default=24.0, type=click.FloatRange(0.001, _MOST_HOURS), help="Simulated hours."
 )
 @click.option(
     "--wake",
     metavar="SECONDS",
     type=click.FloatRange(1, _MOST_WAKE),
-    help="Let all phones poll first within so many seconds, as where power returns to a city."
-    "  [default: as in a fleet that has run for long]",
+    help="Let all phones poll first within this time, as after a power cut."
+    "  [default: spread as in a fleet that has run for long]",
 )
 @click.option(
     "--speed",
     default=3600.0,
     type=click.FloatRange(1, 20_000),
-    help="Simulated seconds in one second, at most; own server only.",
+    help="Maximum simulated seconds in a second; own server only.",
 )
-@click.option("--workers", default=2, type=click.IntRange(1, 64), help="Processes.")
-@click.option("--seed", default=1, help="Equal seeds draw equal fleets.")
+@click.option("--workers", default=2, type=click.IntRange(1, 64), help="Number of processes.")
+@click.option("--seed", default=1, help="The seed; equal seeds draw equal fleets.")
 @click.option("--url", help="Poll this server, in real time.  [default: a server of its own]")
 @click.option("--root", type=_FILE, help="The TUF root of that server's ROMs.")
 @click.option("--authority", type=_FILE, help="PEM: the authority of that server's certificate.")
@@ -67,8 +67,8 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 d
 @click.option(
     "--load-another-machine",
     is_flag=True,
-    help="Let --url be a server that is not on this machine, and yours: at most 50 polls a second"
-    " and 32 connections at once, of at most 20,000 phones, by https.",
+    help="Allow a --url on another machine; the server must be yours. Limits: https, 20,000 phones,"
+    " 50 polls a second, 32 concurrent connections.",
 )
 @click.option(
     "--models",
@@ -86,45 +86,51 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles are valid for 90 d
     "--package-size",
     default=65_536,
     type=click.IntRange(1, 1 << 28),
-    help="Bytes of each package of the own server, about.",
+    help="Approximate bytes of each package of the own server.",
 )
 @click.option(
     "--download-every",
     default=1,
     type=click.IntRange(1),
-    help="Let one in so many phones that install fetch its package.",
+    help="Let only every Nth phone that installs fetch its package.",
 )
 @click.option(
     "--engine-every",
     default=5000,
     type=click.IntRange(1),
-    help="Let the real update engine do one in so many installs once more; own server only.",
+    help="Let the real update engine repeat every Nth installation; own server only.",
 )
 @click.option(
     "--connections",
     default=128,
     type=click.IntRange(1, 4096),
-    help="Open at once in each process, at most.",
+    help="Maximum open connections of each process.",
 )
 @click.option(
     "--keep-connections",
     is_flag=True,
-    help="Poll many times over one, up to eight phones at once; phones do not.",
+    help="Send many polls over one connection, up to eight phones together; real phones do not.",
 )
 @click.option(
     "--sample",
     default=0,
     type=click.IntRange(0, 1000),
-    help="Let so many phones more install by the real update engine; with --url.",
+    help="Additional phones that install with the real update engine; with --url.",
 )
-@click.option("--sample-package", type=_FILE, help="A full OTA zip: the build that they run.")
-@click.option("--certificate", type=_FILE, help="PEM: who signs packages.")
-@click.option("--current", default=0.0, type=_SHARE, help="Up to date already.")
-@click.option("--older", default=0.1, type=_SHARE, help="A build behind others.")
-@click.option("--fresh", default=0.02, type=_SHARE, help="Have never polled.")
-@click.option("--flaky", default=0.1, type=_SHARE, help="Have a bad network.")
-@click.option("--skewed", default=0.05, type=_SHARE, help="Have a wrong clock.")
-@click.option("--state", type=click.Path(path_type=Path), help="Keep the own server here; new.")
+@click.option(
+    "--sample-package", type=_FILE, help="A full OTA zip: the build that sampled phones run."
+)
+@click.option("--certificate", type=_FILE, help="PEM certificate of the packages' signer.")
+@click.option("--current", default=0.0, type=_SHARE, help="Share of phones that are up to date.")
+@click.option(
+    "--older", default=0.1, type=_SHARE, help="Share of phones that are two builds behind."
+)
+@click.option("--fresh", default=0.02, type=_SHARE, help="Share of phones that never polled.")
+@click.option("--flaky", default=0.1, type=_SHARE, help="Share of phones with a bad network.")
+@click.option("--skewed", default=0.05, type=_SHARE, help="Share of phones with a wrong clock.")
+@click.option(
+    "--state", type=click.Path(path_type=Path), help="Keep the own server in this new folder."
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write an HTML page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def fleet(
@@ -158,11 +164,12 @@ def fleet(
     out: Path | None,
     as_json: bool,
 ) -> None:
-    """Let many phones poll, download and install, and report what the server saw of them.
+    """Let many phones poll, download and install, and report what the server saw.
 
-    Without --url a server of the fleet's own is started on this machine, whose clock goes as fast
-    as the phones can ask: it publishes made-up models and rolls out a build to them. With --url
-    another server is polled, in real time. Servers on other machines are refused.
+    Without --url, the fleet starts its own server on this machine, publishes generated models, and
+    rolls out a build to them; the simulated clock runs as fast as the phones can poll. With --url,
+    the phones poll another server in real time. A server on another machine needs
+    --load-another-machine.
     """
     from client_sim.fleet.fleet import Plan, fit_plan, run_fleet
     from client_sim.fleet.presentation import Screen, render_page
@@ -189,10 +196,10 @@ def fleet(
         clock: ClockFile | None = None
         sampled = Sample()
         if sample and not (url and sample_package and certificate):
-            raise click.UsageError("--sample goes with --url, --sample-package and --certificate.")
+            raise click.UsageError("--sample needs --url, --sample-package and --certificate.")
         if url is None:
             if root or authority or load_another_machine or resolve:
-                raise click.UsageError("--root, --authority, --resolve and --load-… go with --url.")
+                raise click.UsageError("--root, --authority, --resolve and --load-… need --url.")
             screen.prepare("Starting a server")
             server = stack.enter_context(_make_server(stack, state))
             screen.prepare(f"Publishing {models} models")
@@ -260,7 +267,7 @@ def _read_root(file: Path) -> bytes:
     try:
         Trust(data, {}, now=0.0, built_at=0)
     except DeviceError as error:
-        raise FleetError(f"{file} is no root that phones can start from: {error}") from error
+        raise FleetError(f"{file} is not a root that phones can start from: {error}") from error
     return data
 
 

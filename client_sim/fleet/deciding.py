@@ -1,4 +1,4 @@
-"""The decision of each phone, made by the phone's real code."""
+"""Decides for each phone with the phone's real code."""
 
 import hashlib
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from client_sim.world import BuildFacts
 class Decider:
     """Decides for the phones of a worker.
 
-    A decision depends on secret and time only through whether the phone's bucket is below the
-    current share (FORMATS section 4). So decisions are cached by their inputs. `first` is the
-    number of the worker's first phone in the fleet.
+    Secret and time affect a decision only in whether the phone's bucket is below the current share
+    (FORMATS section 4). So decisions are cached by build and by whether the phone is admitted.
+    `first` is the number of the worker's first phone in the fleet.
     """
 
     def __init__(self, groups: tuple[Group, ...], phones: Phones, seed: int, first: int) -> None:
@@ -49,7 +49,7 @@ class Decider:
         try:
             pointer = state.find_pointer(self._groups[index])
         except PointerError:
-            # As on the phone: nothing is installed from an unreadable pointer.
+            # As on the phone, nothing is installed from a malformed pointer.
             pointer = None
         window = state.windows[index] = None if pointer is None else ShareWindow(pointer)
         return window
@@ -67,7 +67,7 @@ class Decider:
         return self._builds[self._phones.group[phone]][self._phones.build[phone]]
 
     def secret(self, phone: int) -> bytes:
-        """Return the 32 bytes that the phone never sends."""
+        """Return the phone's secret of 32 bytes."""
         return hashlib.sha256(f"{self._start}{self._first + phone}".encode()).digest()
 
     def switch(self, phone: int, build: BuildFacts) -> None:
@@ -80,14 +80,14 @@ class Decider:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How the phones of a run behave.
+    """The behaviour of the phones in a run.
 
-    `host` is the value of `Host`; `begin` and `length` are the start of the simulated time in epoch
-    seconds and its duration. At most `connections` are open concurrently. `keep` keeps connections
-    from poll to poll and sends the requests of several polls together, which phones do not do. Of
-    the phones that install, every `download_every`th fetches its package. At most
-    `polls_per_second` are begun, unless that is 0. `twinning` selects the installations that the
-    real update engine repeats.
+    `host` is the value of `Host`; `begin` is the start of the simulated time in epoch seconds,
+    `length` its duration in seconds. At most `connections` are open concurrently. `keep` keeps
+    connections from poll to poll and sends the requests of several polls together, which real
+    phones do not do. Of the phones that install, every `download_every`th fetches its package.
+    `polls_per_second` limits the polls in real time, unless it is 0. `twinning` selects the
+    installations that the real update engine repeats.
     """
 
     host: str

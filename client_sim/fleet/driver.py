@@ -1,7 +1,7 @@
-"""Takes phones from poll to poll: begins those that are due, and follows each to its switch.
+"""Runs the phones of a worker: begins polls that are due, and continues each up to its switch.
 
 A phone is a number. Only an active phone has an object, its `Call`. The tree of its trust state
-gives the next request, and every answer must have a hash that the real code has verified.
+states the next request, and every answer must have a hash that the real code has verified.
 """
 
 import hashlib
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from client_sim.device.release import Release
 
 _HOUR: Final = 3600
-_NO_NETWORK: Final = 0.2  # share of the polls of a flaky phone
-_BREAKS: Final = 0.1  # share of its connections
+_NO_NETWORK: Final = 0.2  # share of a flaky phone's polls that find no network
+_BREAKS: Final = 0.1  # share of its connections that break
 
 
 class Driver:
-    """The phones of one worker against one server.
+    """The phones of one worker, which poll one server.
 
-    `put` schedules a phone, and `place_phones` all of them.
+    `put` schedules a phone, and `place_phones` schedules all of them.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Driver:
         self.tally = Tally()
         self.lines = Lines(len(phones))
         self._time = behaviour.begin  # simulated, epoch seconds
-        self._spare: list[Call] = []  # of phones that sleep
+        self._spare: list[Call] = []  # for reuse, after their phones have gone to sleep
         self.stopwatch = Stopwatch(self.tally)
         self.learner = ResponseLearner(target, self.lines.find)
         self.exchanges = PacketLoader(
@@ -75,7 +75,7 @@ class Driver:
         self._pairs = Pairs(self.lines) if behaviour.keep else None
 
     def advance(self, tick: int) -> None:
-        """Begin the polls that are due at `tick`; waits for free connections."""
+        """Begin the polls that are due at `tick`, waiting for free connections."""
         now = self._time = self._behaviour.begin + tick / TICKS
         self._stretches.move(tick)
         exchanges = self.exchanges
@@ -89,8 +89,7 @@ class Driver:
             call = spare.pop() if spare else Call(self)
             call.phone, call.begun = phone, tick
             # The phone's own clock, which is never before the build of its ROM. It stands still
-            # until the phone sleeps again: a poll takes no simulated time, however long the server
-            # needs.
+            # during the poll: a poll takes no simulated time, however slow the server is.
             call.now = now + skew[phone]
             if call.now <= self._last_built:
                 group = self._groups[self._phones.group[phone]]
@@ -103,7 +102,7 @@ class Driver:
             self.poll(call)
 
     def snapshot(self) -> Tally:
-        """Return the sums so far."""
+        """Return the totals so far."""
         self._stretches.count()
         self.stopwatch.count()
         self.tally.lessons = self.learner.lessons
@@ -133,7 +132,7 @@ class Driver:
         self._go(call, place)
 
     def follow(self, call: Call, edge: Edge) -> None:
-        """Continue after a verified answer, if this phone may trust it now."""
+        """Continue after a verified answer, unless this phone refuses it by version or expiry."""
         if call.breaks:
             self.end_early(call, Failure.CUT)
             return
@@ -153,18 +152,18 @@ class Driver:
             self._go(call, place)
 
     def note_latency(self, sent_at: float, polls: int = 1) -> None:
-        """Record how long `polls` waited for their answers."""
+        """Record the latency of `polls` polls whose requests were sent at `sent_at`."""
         self.stopwatch.note(self.exchanges.now - sent_at, polls)
 
     def take_answer(self, call: Call, came: Came) -> None:
-        """Process an answer whose bytes are new: its hash must be known."""
+        """Process an answer that differs from the last one; its hash must be known."""
         assert call.node is not None
         edge = self._recognise(call, call.node, came)
         if edge is not None:
             self.follow(call, edge)
 
     def answer_pair(self, call: Call, pair: Pair, first: Came, second: Came) -> None:
-        """Process two answers whose bytes are new."""
+        """Process the two answers of a pair that differ from the last ones."""
         edge = self._recognise(call, pair.first, first)
         if edge is None:
             return
@@ -178,7 +177,7 @@ class Driver:
         self._go(call, pair.first)
 
     def _recognise(self, call: Call, node: Node, came: Came) -> Edge | None:
-        """Return the edge of an answer; ends the call if the real code does not know it."""
+        """Return the edge of an answer; end the call if the real code does not accept it."""
         head, body = came.head, came.body
         digest = hashlib.sha256(body).digest()
         edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
@@ -193,7 +192,7 @@ class Driver:
         return edge
 
     def take_block(self, call: Call) -> None:
-        """Fetch the next block, or look at the whole package."""
+        """Fetch the next block, or check the complete package."""
         load = call.load
         assert load is not None
         if not load.is_whole:
@@ -205,7 +204,7 @@ class Driver:
             self.end_early(call, Failure.PACKAGE)
 
     def end_early(self, call: Call, why: Failure, detail: str = "") -> None:
-        """Stop until the phone's next poll; complete blocks of a package are kept."""
+        """Stop until the phone's next poll, and keep the complete blocks of a package."""
         self.tally.failures[why] += 1
         if why not in SIMULATED and len(self.tally.mishaps) < MISHAPS:
             self.tally.mishaps.append(self._describe(call, why, detail))
@@ -234,7 +233,7 @@ class Driver:
             self._go(call, place)
 
     def _go(self, call: Call, place: Place) -> None:
-        """Send the request at `place`, or handle the end of the requests."""
+        """Send the request at `place`, or continue after the end of a path."""
         if place.__class__ is Node:
             self.exchanges.ask(call, place)
             return
@@ -266,7 +265,7 @@ class Driver:
             self._fetch(call)
 
     def _take_release(self, call: Call, end: End) -> None:
-        """Fetch the package, after its signed release was verified."""
+        """Begin or skip the download, after the signed release was verified."""
         assert call.offer is not None
         call.release = end.release
         self._phones.role[call.phone] = end.role
@@ -286,8 +285,7 @@ class Driver:
 
     def _look_again(self, call: Call) -> None:
         """Poll again right before the switch."""
-        # A server may switch a connection to another mode for packages, so no poll follows a
-        # package on it.
+        # A server may handle a connection differently after a package, so a poll needs a new one.
         self.exchanges.close(call, is_good=False)
         call.purpose, call.load = Purpose.LOOK, None
         self.poll(call)
@@ -314,7 +312,7 @@ class Driver:
         self.stopwatch.lost += time.perf_counter() - begun
 
     def _study(self, call: Call) -> bool:
-        """Run the real code against the server's current state; ends the call if it cannot."""
+        """Let the real code learn the server's current answers; end the call if that fails."""
         begun = time.perf_counter()
         state, group = self._where(call)
         if call.purpose is Purpose.FETCH:

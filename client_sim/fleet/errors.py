@@ -1,10 +1,10 @@
-"""What a fleet raises.
+"""Errors of a fleet.
 
     FleetError
-    ├── TargetError          the server to poll is not one that a fleet may load
+    ├── TargetError               a fleet may not load the server
     └── EnvironmentFailedError    a server, a command or a worker that the run needs failed
 
-What a server answers to a phone is no error: it is counted. Each message is one sentence.
+Bad answers of a server are not errors: they are counted as failures. Each message is one sentence.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from client_sim.errors import SimulatorError
 
 
 class FleetError(SimulatorError):
-    """A fleet cannot run; every error of this package is one."""
+    """The base class of all errors of this package: a fleet cannot run."""
 
 
 class TargetError(FleetError):
-    """The server is not one that may be loaded, or the fleet is larger than it may be."""
+    """A fleet may not load the server, or is too large for it."""
 
 
 class EnvironmentFailedError(FleetError):
@@ -26,15 +26,15 @@ class EnvironmentFailedError(FleetError):
 
 
 MISHAPS: Final = 20
-"""How many are reported in full; all of them are counted."""
+"""Maximum failures that are reported in full; all failures are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A failure that the phones did not cause themselves.
+    """A failure that the simulated phones did not cause.
 
-    `hours` are simulated hours since the start of the run; `request` is the last request without
-    its headers, or empty; `detail` is further information.
+    `why` is the value of a `Failure`. `hours` are simulated hours since the start of the run;
+    `request` is the last request as of `first_line`, or empty; `detail` is further information.
     """
 
     why: str

@@ -16,9 +16,10 @@ from client_sim.fleet.timer_wheel import TICKS
 from client_sim.fleet.twins import Twinning
 from client_sim.fleet.workers import Job, started
 
-_WINDOW: Final = 300.0  # most simulated seconds between two steps of a shared clock
-_TURNS: Final = 4.0  # most steps of the shared clock in a second of real time
-"""Phones may lag the server's clock by a window; nothing is signed for less than a day."""
+# Maximum simulated seconds between two steps of the shared clock. Phones may lag behind the
+# server's clock by this window, which is harmless: every signature is valid for a day or more.
+_WINDOW: Final = 300.0
+_TURNS: Final = 4.0  # steps of the shared clock in a second of real time
 
 Watch = Callable[[float, float, Tally], None]
 """Called with simulated and real seconds since the start, and the totals so far."""
@@ -28,10 +29,11 @@ Watch = Callable[[float, float, Tally], None]
 class Plan:
     """A run: `devices` phones for `seconds`, in `workers` processes, drawn from `seed`.
 
-    `speed` is the most seconds that the shared clock advances in a second of real time; without a
-    shared clock the fleet runs in real time. Each worker opens at most `connections`. `twinning`
-    selects the installations that the real update engine repeats. All phones poll first within
-    `wake` seconds, at least 1, or with 0 as in a fleet that has run for long.
+    `speed` is the maximum number of seconds that the shared clock advances in a second of real
+    time; without a shared clock the fleet runs in real time. Each worker opens at most
+    `connections`. `twinning` selects the installations that the real update engine repeats. All
+    phones first poll within `wake` seconds, at least 1; with 0, first polls are spread as in a
+    fleet that has run for long. The other members are those of `Behaviour`.
     """
 
     devices: int
@@ -61,9 +63,10 @@ class Moment:
 class Outcome:
     """The result of a run.
 
-    `begin` is its first simulated second (epoch), `newest` how many phones ran the newest build
-    from the start, `by_group` how many phones each group has. `real` is its duration in seconds,
-    `memory` the bytes of the phones in the workers, before the first poll and at the end.
+    `begin` is its first simulated second (epoch), `newest` the number of phones that ran the newest
+    build from the start, `by_group` the number of phones in each group. `real` is the duration in
+    seconds, `cpu` the CPU seconds of all workers, `memory` the bytes that the phones use in the
+    workers, before the first poll and at the end.
     """
 
     plan: Plan
@@ -93,7 +96,7 @@ def run_fleet(
 
     `held` is the server's state at the phones' last poll before the run; `seen` is its current
     state. The run advances `clock` if there is one; otherwise phones use the machine's clock. The
-    plan is that of `fit_plan`.
+    plan is limited by `fit_plan`.
     """
     plan = fit_plan(plan, target)
     begin = read_clock() if clock is None else clock.seconds
@@ -146,11 +149,11 @@ def run_fleet(
 
 
 def fit_plan(plan: Plan, target: Target) -> Plan:
-    """Return the plan with its workers and connections limited to what `target` allows."""
+    """Return the plan with workers and connections limited for a remote `target`."""
     if target.is_here:
         return plan
     workers = min(plan.workers, STRANGE_WORKERS)
-    # Each worker has one more: the real code polls while the phone that it learns for waits.
+    # Each worker uses one more connection for the real code, which polls while a phone waits.
     most = STRANGE_CONNECTIONS // workers - 1
     return replace(plan, workers=workers, connections=min(plan.connections, most))
 
@@ -158,7 +161,7 @@ def fit_plan(plan: Plan, target: Target) -> Plan:
 def share_out(
     plan: Plan, target: Target, held: Survey, seen: Survey, behaviour: Behaviour, *, is_real: bool
 ) -> list[Job]:
-    """Divide the phones, and for a remote server the allowed load, among the workers."""
+    """Divide the phones among the workers, and for a remote server also the allowed load."""
     jobs = []
     if not target.is_here:
         behaviour = replace(behaviour, polls_per_second=STRANGE_POLLS / plan.workers)

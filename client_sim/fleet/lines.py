@@ -1,16 +1,16 @@
-"""The distinct requests of a fleet, and how many phones have sent each: its anonymity set."""
+"""Counts the distinct requests of a fleet, and the phones that sent each: its anonymity set."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
 LIMIT: Final = 20_000
-"""Distinct requests whose senders are counted; further requests are counted together."""
+"""Maximum distinct requests whose senders are counted; all others are counted together."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineCount:
-    """The bytes of a request, how often they were sent and by how many phones."""
+    """The bytes of a request, the number of times they were sent, and the number of senders."""
 
     data: bytes
     sent: int
@@ -18,7 +18,7 @@ class LineCount:
 
 
 class Line:
-    """One distinct request of `data`, and a bit for each phone that has sent it."""
+    """A distinct request `data`, and a bit for each phone, set if the phone has sent it."""
 
     __slots__ = ("data", "phones", "senders", "sent", "size")
 
@@ -30,7 +30,7 @@ class Line:
         self.senders = bytearray((phones + 7) // 8)
 
     def note(self, phone: int) -> None:
-        """Count that `phone` has sent it."""
+        """Count the request as sent by `phone`."""
         self.sent += 1
         place, bit = phone >> 3, 1 << (phone & 7)
         if not self.senders[place] & bit:
@@ -48,7 +48,7 @@ class Line:
 
 
 class Beyond:
-    """The totals beyond the limit: requests and their bytes."""
+    """The totals of the requests beyond the limit: their number and their bytes."""
 
     __slots__ = ("data", "sent")
 
@@ -58,7 +58,7 @@ class Beyond:
 
 
 class UntoldLine(Line):
-    """A request beyond the limit: it is counted in `beyond` and not kept."""
+    """A request beyond the limit: it is counted in `beyond`, without its senders."""
 
     __slots__ = ("_beyond",)
 
@@ -67,18 +67,18 @@ class UntoldLine(Line):
         self._beyond = beyond
 
     def note(self, phone: int) -> None:  # noqa: ARG002 - senders are not counted
-        """Count it."""
+        """Count the request."""
         self._beyond.sent += 1
         self._beyond.data += self.size
 
     def add(self, other: Line) -> None:
-        """Count it as often as `other` was sent."""
+        """Count the request as often as `other` was sent."""
         self._beyond.sent += other.sent
         self._beyond.data += other.sent * self.size
 
 
 class LinePair(Line):
-    """Two requests that are sent together: noted once, and added to both counts by `settle`."""
+    """Two requests that are sent together: counted once, and added to both lines by `settle`."""
 
     __slots__ = ("_first", "_second")
 
@@ -87,7 +87,7 @@ class LinePair(Line):
         self._first, self._second = first, second
 
     def settle(self) -> None:
-        """Bring the counts of both requests up to date."""
+        """Add the count to both lines, and reset it."""
         for line in (self._first, self._second):
             line.add(self)
         self.sent = 0
@@ -109,17 +109,17 @@ class Lines:
         return pair
 
     def find(self, data: bytes) -> Line:
-        """Return the line of a request, a new one for a new request."""
+        """Return the line of a request; make one for a new request."""
         line = self._lines.get(data)
         if line is None:
             if len(self._lines) >= LIMIT:
-                # The request is still sent; only its senders are not counted.
+                # The request is still sent and counted, but not its senders.
                 return UntoldLine(data, self._beyond)
             line = self._lines[data] = Line(data, self._phones)
         return line
 
     def total(self) -> tuple[int, int]:
-        """Return how many requests were sent, and their bytes."""
+        """Return the number of sent requests and their bytes."""
         for pair in self._pairs:
             pair.settle()
         beyond, lines = self._beyond, self._lines.values()
@@ -129,7 +129,7 @@ class Lines:
         )
 
     def untold(self) -> int:
-        """Return how many requests were sent beyond the limit, whose senders are not counted."""
+        """Return the number of sent requests beyond the limit."""
         return self._beyond.sent
 
     def counts(self) -> Iterator[LineCount]:
@@ -142,7 +142,10 @@ class Lines:
 
 
 def merge_lines(parts: list[list[LineCount]]) -> list[LineCount]:
-    """Add up the counts of several workers, which have different phones; most senders first."""
+    """Add up the counts of several workers, which have different phones.
+
+    The result is sorted by the number of senders, highest first.
+    """
     merged: dict[bytes, tuple[int, int]] = {}
     for part in parts:
         for line in part:

@@ -1,7 +1,8 @@
-"""Raw sockets that carry load: requests out, whole answers in, many connections in one process.
+"""A load generator on raw sockets: sends requests and receives answers on many connections.
 
-Fleets, benchmarks and soak runs use it. A `Loader` does not know what a client wants: an `Exchange`
-is told what came, and asks on. What is asked stands in nodes of a script (`answer_tree`).
+Fleets, benchmarks and soak runs use it. A `Loader` only moves bytes: it calls an `Exchange` for
+each complete answer, and the exchange sends the next request. Requests are nodes of a tree
+(`answer_tree`).
 """
 
 import errno
@@ -21,27 +22,27 @@ from client_sim.fleet.answers import AnswerFault, Answers, Came, Head
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.target import Target
 
-PATIENCE: Final = 30.0  # seconds of real time after which an answer counts as lost
+PATIENCE: Final = 30.0  # seconds of real time after which an exchange gives up
 
 BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """Errors of a connection that is not ready yet."""
 
-_NO_PORT_YET: Final = 24  # IP_BIND_ADDRESS_NO_PORT: connect chooses it by the 4-tuple
-_SOURCES: Final = 64  # addresses of loopback, each of which has its own ports
+_NO_PORT_YET: Final = 24  # IP_BIND_ADDRESS_NO_PORT: connect chooses the port by the 4-tuple
+_SOURCES: Final = 64  # loopback addresses; each has its own ports
 _KIND: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
 _UNDER_WAY: Final = {0, errno.EINPROGRESS}
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 _IN, _BOTH = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
 
 Wire = socket.SocketType
-"""The socket class without Python's wrapper, which costs as much as a system call."""
+"""The C socket class; Python's wrapper around it would cost as much as a system call."""
 
 
 class Dialler:
-    """Opens connections to `target`; on this machine from many addresses in turn.
+    """Opens connections to `target`; on loopback it uses many source addresses in turn.
 
-    A closed connection blocks its port for a minute, and there are 28,000 ports. So clients on
-    loopback use addresses from 127.0.0.2 on.
+    A closed connection blocks its port for a minute, and an address has only 28,000 ports. So
+    clients on loopback use the addresses from 127.0.0.2 on.
     """
 
     def __init__(self, target: Target) -> None:
@@ -76,27 +77,31 @@ class Dialler:
 
 
 class Body(Protocol):
-    """Takes the body of an answer as it comes; `left` bytes of it are missing."""
+    """Receives the body of an answer piece by piece; `left` is the number of missing bytes."""
 
     left: int
 
     def begin(self, head: Head) -> str:
-        """Return why `head` is not that of the body, or an empty text."""
+        """Return the reason why `head` does not fit the body, or an empty text."""
 
     def add(self, data: bytes) -> None:
-        """Take the bytes that came with the head; ValueError if they are too many."""
+        """Add the bytes that came with the head; raises ValueError if they are too many."""
 
     def receive(self, wire: Wire) -> int:
-        """Receive once; returns the number of bytes, 0 at the end. ValueError if too many."""
+        """Receive once, and return the number of bytes, 0 at the end of the connection.
+
+        Raises ValueError if they are too many.
+        """
 
 
 class Exchange(ABC):
-    """A client's requests over one connection, one after the other.
+    """A client's requests over one connection, one after the other; the methods are callbacks.
 
-    `wire` is the connection, `number` its descriptor, `node` the last request, `sent_at` when it
-    was sent by the loader's clock, `phone` the client's number. `unsent` is what could not be sent
-    yet. Of its answers, `got` bytes equal the last ones at the node, or else `rest` has come.
-    `is_plain` says that none of these are in use. `body` takes the body of the next answer.
+    `wire` is the connection, `number` its descriptor, `node` the last request, `sent_at` the time
+    of sending by the loader's clock, `phone` the client's number. `unsent` are the bytes that could
+    not be sent yet. `got` counts received bytes that equal the last answers of the node; once they
+    differ, `rest` has all received bytes instead. `body` receives the body of the next answer, if
+    set. `is_plain` says that `unsent`, `got`, `rest` and `body` are not in use.
     """
 
     __slots__ = (
@@ -114,7 +119,7 @@ class Exchange(ABC):
         self.forget()
 
     def forget(self) -> None:
-        """Drop what is left of a request and its answers."""
+        """Drop the remaining bytes of a request and its answers."""
         self.unsent = self.rest = b""
         self.got = 0
         self.body, self.in_body = None, False
@@ -122,38 +127,41 @@ class Exchange(ABC):
 
     @abstractmethod
     def again(self) -> None:
-        """Go on after answers that equal, byte for byte, the last ones that the node kept."""
+        """Continue after answers that equal, byte for byte, the last ones at the node."""
 
     @abstractmethod
     def answer(self, came: list[Came]) -> None:
-        """Go on after other answers, as many as the node asks for."""
+        """Continue after other answers; their number is the node's `count`."""
 
     @abstractmethod
     def whole(self) -> None:
-        """Go on after the last byte of `body`."""
+        """Continue after the last byte of `body`."""
 
     def hang_up(self, detail: str) -> None:
-        """Go on after the server has ended the connection; `detail` says how much came before."""
+        """Continue after the server has ended the connection.
+
+        `detail` says how much of an answer came before, or is empty.
+        """
         self.end_early(Failure.BROKEN, detail)
 
     @abstractmethod
     def end_early(self, why: Failure, detail: str = "") -> None:
-        """Go on without an answer; closes the connection."""
+        """Continue without an answer, and close the connection."""
 
 
 class Traffic(Protocol):
-    """Counts connections that were opened, and bytes that came."""
+    """Counts opened connections and received bytes."""
 
     connections: int
     received: int
 
 
 class Loader:
-    """Sends requests of exchanges over connections that `dialler` opens, at most `limit` at once.
+    """Sends requests of exchanges over at most `limit` concurrent connections of `dialler`.
 
     Answers that equal the last ones at the same node are neither parsed nor hashed. With `keep`,
-    connections that ended well are used again. An answer is lost after `patience` seconds of real
-    time.
+    connections are reused after a successful exchange. An exchange ends early after `patience`
+    seconds without a complete answer.
     """
 
     def __init__(
@@ -182,7 +190,7 @@ class Loader:
 
     @property
     def under_way(self) -> int:
-        """How many exchanges have a connection or wait for one."""
+        """The number of exchanges that have a connection or wait for one."""
         return len(self._open) + len(self._waiting)
 
     @property
@@ -192,12 +200,12 @@ class Loader:
 
     @property
     def keeps(self) -> bool:
-        """Whether connections are used again."""
+        """Whether connections are reused."""
         return self._keep
 
     @property
     def has_idle(self) -> bool:
-        """Whether there is a connection that is kept and not in use."""
+        """Whether there is an idle connection."""
         return bool(self._idle)
 
     def fileno(self) -> int:
@@ -205,11 +213,11 @@ class Loader:
         return self._epoll.fileno()
 
     def watch(self, number: int) -> None:
-        """Let `look` return when the file `number`, which is not a connection, is readable."""
+        """Make `look` return when the descriptor `number`, not a connection, is readable."""
         self._epoll.register(number, _IN)
 
     def look(self, seconds: float) -> None:
-        """Process what has come; waits for it for at most `seconds`."""
+        """Process received data, waiting for at most `seconds` for it."""
         while self._waiting and len(self._open) < self._limit:
             self.ask(*self._waiting.popleft())
         exchanges, received = self._open, 0
@@ -225,15 +233,14 @@ class Loader:
                 self._take_slowly(exchange)
                 continue
             try:
-                # `recv` allocates the requested size, and the last answer nearly always comes
-                # again.
+                # `recv` allocates the requested size, and the answer is nearly always the last one.
                 data = wire.recv(node.room)
             except BLOCKED:
                 continue
             except OSError as error:
                 exchange.end_early(Failure.BROKEN, str(error))
                 continue
-            # `node.last` is empty at first, and a closed connection yields empty data, too.
+            # Both may be empty: `node.last` at first, `data` of a closed connection.
             if data and data == node.last:
                 received += len(data)
                 exchange.again()
@@ -244,7 +251,7 @@ class Loader:
             self._lose_patience()
 
     def ask(self, exchange: Exchange, node: Node) -> None:
-        """Send a request, on a new connection if there is none; it is counted when sent."""
+        """Send a request and count it; open a connection if the exchange has none."""
         exchange.node = node
         if exchange.wire is None and len(self._open) >= self._limit:
             # Several polls that were sent in one packet may continue at the same time.
@@ -279,7 +286,7 @@ class Loader:
             self._epoll.modify(exchange.number, _BOTH)
 
     def send_part(self, exchange: Exchange, data: bytes) -> None:
-        """Send bytes that are not a request; what does not go now is dropped."""
+        """Send bytes that are not a request; bytes that cannot be sent now are dropped."""
         assert exchange.wire is not None
         try:
             exchange.wire.send(data)
@@ -289,7 +296,7 @@ class Loader:
             exchange.end_early(Failure.BROKEN, f"not sent: {error}")
 
     def close(self, exchange: Exchange, *, is_good: bool) -> None:
-        """End the connection; a good one is kept if the loader keeps them."""
+        """Release the connection: keep it if `is_good` and the loader keeps them, else close it."""
         wire, exchange.wire = exchange.wire, None
         if not exchange.is_plain:
             exchange.forget()
@@ -303,18 +310,18 @@ class Loader:
             wire.close()
 
     def reset(self, exchange: Exchange) -> None:
-        """End the connection as a machine does that lost its power."""
+        """End the connection with a TCP reset."""
         if exchange.wire is not None:
             exchange.wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.close(exchange, is_good=False)
 
     def close_idle(self) -> None:
-        """Close the connections that were kept."""
+        """Close all idle connections."""
         while self._idle:
             self._forget_idle(next(iter(self._idle)))
 
     def close_all(self) -> None:
-        """Close every connection; exchanges are not told."""
+        """Close every connection without calling the exchanges."""
         for exchange in list(self._open.values()):
             self.close(exchange, is_good=False)
         self.close_idle()
@@ -322,9 +329,9 @@ class Loader:
         self._epoll.close()
 
     def connect(self, exchange: Exchange) -> Wire | None:
-        """Give the exchange a connection, which may be one that was kept; None if there is none."""
+        """Assign an idle or new connection to the exchange; return None if there is none."""
         if self._idle:
-            number, wire = self._idle.popitem(last=False)  # so that none is idle for long
+            number, wire = self._idle.popitem(last=False)  # the oldest, so none is idle for long
         else:
             try:
                 wire = self._dialler.dial()
@@ -338,7 +345,7 @@ class Loader:
         return wire
 
     def _send_rest(self, exchange: Exchange, node: Node, wire: Wire) -> bool:
-        """Send on; returns whether there may be an answer to receive."""
+        """Send unsent bytes; return whether there may be an answer to receive."""
         try:
             sent = wire.send(exchange.unsent)
         except ssl.SSLWantReadError:  # the handshake
@@ -359,7 +366,7 @@ class Loader:
         return True
 
     def _take_slowly(self, exchange: Exchange) -> None:
-        """Go on with an exchange that does more than wait for the first bytes of an answer."""
+        """Continue an exchange that is not `is_plain`."""
         node, wire, body = exchange.node, exchange.wire, exchange.body
         assert node is not None
         assert wire is not None
@@ -380,11 +387,11 @@ class Loader:
             self._take(exchange, node, data)
 
     def _take(self, exchange: Exchange, node: Node, data: bytes) -> None:
-        """Compare with the last answers for as long as they are equal; else collect and pass on."""
+        """Compare received data with the last answers; if they differ, collect and split it."""
         self._traffic.received += len(data)
         if not data:
             size = exchange.got + len(exchange.rest)
-            detail = f"behind {size} bytes of {_name(node)}" if size else ""
+            detail = f"after {size} bytes of {_name(node)}" if size else ""
             exchange.hang_up(detail)
             return
         if not exchange.rest:
@@ -402,7 +409,7 @@ class Loader:
 
     def _assemble(self, exchange: Exchange, node: Node, data: bytes) -> None:
         exchange.rest, exchange.is_plain = data, False
-        if not node.count:  # whatever comes, until the end
+        if not node.count:  # any bytes, until the end of the connection
             return
         try:
             if exchange.body is not None:
@@ -449,7 +456,7 @@ class Loader:
             wire.close()
 
     def _lose_patience(self) -> None:
-        """End exchanges that have waited too long; runs rarely, as it looks at all of them."""
+        """End exchanges that have waited too long; called rarely, as it checks all of them."""
         now = self._clock()
         self._impatient_at = now + self.patience / 10
         oldest = now - self.patience

@@ -1,4 +1,4 @@
-"""A fleet's own server: `hening-server` run like an operator would, on the fleet's clock."""
+"""A fleet's own server: `hening-server`, run as an operator runs it, on the fleet's clock."""
 
 import json
 import mmap
@@ -17,13 +17,13 @@ from client_sim.fleet.test_repository import BUILDS, Site, make_site, submit_sit
 from client_sim.fleet.twins import Twinning
 from client_sim.fleet.workers import held_signals
 
-_PATIENCE: Final = 120.0  # most seconds of a publication on a busy machine
+_PATIENCE: Final = 120.0  # maximum seconds of a publication, on a busy machine
 _PAUSE: Final = 0.05
 _FORM: Final = struct.Struct("<Q")
 
 
 class OwnServer:
-    """A server in the new folder `folder`. Use it as a context manager: it ends with the block.
+    """A server in the new folder `folder`; use it as a context manager, which stops the server.
 
     Raises EnvironmentFailedError if one of its commands fails.
     """
@@ -63,9 +63,10 @@ class OwnServer:
         return self._process.pid
 
     def publish(self, models: int, package_size: int) -> None:
-        """Make keys and models, start, and publish; every phone is offered the last but one build.
+        """Make keys and models, start the server, and publish.
 
-        Times are the machine's until the fleet begins to advance the clock.
+        Every phone is offered the last but one build. The clock is the machine's until the fleet
+        begins to advance it.
         """
         self._run("init", "--state", str(self._state))
         public = (self._state / "keys" / "public.json").read_bytes()
@@ -80,7 +81,7 @@ class OwnServer:
         self.offer("--counter", str(BUILDS - 1), "--share", "100%")
 
     def twinning(self, every: int) -> Twinning:
-        """Return a twinning: the real update engine repeats one in `every` installations."""
+        """Return a twinning in which the real update engine repeats one of `every` installs."""
         return Twinning(every, self._folder / "twins", self._images, self._certificate)
 
     def roll_out(self, stages: Sequence[str]) -> None:
@@ -91,7 +92,7 @@ class OwnServer:
     def offer(self, *options: str) -> None:
         """Offer a build in every channel, like `hening-server rollout offer`."""
         self.clock.turn(self._read_clock())
-        # With its address the command ends when the server shows the offer to phones.
+        # With --public-url the command waits until the server shows the offer to phones.
         state = ("--state", str(self._state), "--public-url", self.url, "--json")
         self._run("rollout", "offer", *self._channels, *options, *state)
         self.clock.turn(self._read_clock())
@@ -104,7 +105,7 @@ class OwnServer:
             *("--workers", "1", "--gate", "strict", "--unsafe-clock", str(self.clock.path)),
         ]
         with (self._folder / "server.log").open("ab") as log, held_signals():
-            # Signals are deferred, so that none leaves an untracked server process.
+            # Signals are deferred, so that no signal can leave an untracked server process.
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
@@ -126,12 +127,12 @@ class OwnServer:
     def _run(self, *words: str) -> None:
         done = subprocess.run([self._program, *words], capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            said = (done.stderr.strip().splitlines() or ["it printed no message"])[-1]
             raise EnvironmentFailedError(f"hening-server {words[0]} failed: {said}")
 
     def _failed(self, what: str) -> EnvironmentFailedError:
         return EnvironmentFailedError(
-            f"The fleet's own server {what}; what it said is in {self._folder / 'server.log'}."
+            f"The fleet's own server {what}; its messages are in {self._folder / 'server.log'}."
         )
 
 
@@ -144,7 +145,7 @@ def _find_program() -> str:
 
 
 class ClockFile:
-    """The clock in `path`, a new file."""
+    """A simulated clock in the new file `path`, which other processes can read."""
 
     def __init__(self, path: Path, seconds: float) -> None:
         self.path = path
@@ -154,7 +155,7 @@ class ClockFile:
         self.seconds = seconds
 
     def turn(self, seconds: float) -> None:
-        """Set the clock, epoch seconds; never back."""
+        """Set the clock, epoch seconds; an earlier time is ignored."""
         self.seconds = max(self.seconds, seconds)
         _FORM.pack_into(self._view, 0, int(self.seconds * 1e6))
 

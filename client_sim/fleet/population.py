@@ -12,13 +12,13 @@ FLAKY: Final = 1
 NEW: Final = 2
 
 _WRONG_CLOCKS: Final = (600.0, 90_000.0)
-"""Deviations in seconds of wrong clocks: of most of them, and of one in ten."""
-_BLOCK: Final = 65_536  # bytes that are generated in one call
+"""Standard deviations of wrong clocks in seconds: of most of them, and of one in ten."""
+_BLOCK: Final = 65_536  # bytes to generate in one call
 _WORD: Final = 2.0**64
 
 
 class Draws:
-    """Numbers from SHAKE-256; equal `name` and `seed` give equal numbers."""
+    """Random numbers from SHAKE-256; equal `seed` and `name` give equal numbers."""
 
     def __init__(self, seed: int, name: str) -> None:
         self._start = f"hening fleet v1\0{seed}\0{name}\0".encode()
@@ -26,7 +26,7 @@ class Draws:
         self._words = iter(array("Q"))
 
     def word(self) -> int:
-        """Return 0 to 2**64 - 1."""
+        """Return an integer from 0 to 2^64 - 1."""
         word = next(self._words, None)
         if word is not None:
             return word
@@ -36,7 +36,7 @@ class Draws:
         return self.word()
 
     def below(self, limit: int) -> int:
-        """Return 0 to `limit` - 1."""
+        """Return an integer from 0 to `limit` - 1."""
         return self.word() % limit
 
     def happens(self, share: float) -> bool:
@@ -60,10 +60,10 @@ class Draws:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Phones of one model, region and channel, and the builds that they may run, by counter.
+    """The phones of one model, region and channel, and the builds that they may run, by counter.
 
-    `weight` is its share of the fleet in relation to the other groups', `built_at` the build date
-    of the ROM, epoch seconds, `holder` the role that holds the group's pointer.
+    `weight` is the group's share of the fleet relative to other groups, `built_at` the build date
+    of the ROM in epoch seconds, `holder` the role that holds the group's pointer.
     """
 
     codename: str
@@ -76,7 +76,7 @@ class Group:
 
     @property
     def name(self) -> str:
-        """The channel for people."""
+        """The path of the channel: `CODENAME/REGION/CHANNEL`."""
         return f"{self.codename}/{self.region}/{self.channel}"
 
 
@@ -84,10 +84,11 @@ class Group:
 class Habits:
     """Shares of a fleet, each 0 to 1, by build, network and clock.
 
-    `current` run the newest of a group's builds from the start, `older` the build two before it,
-    and all others the one before it. `fresh` have never polled. `flaky` have a bad network: a fifth
-    of their polls find none, a tenth of their connections break. The clocks of `skewed` are wrong
-    by minutes, of one in ten of them by about a day.
+    `current` phones run the newest build of their group from the start. Of the others, `older` run
+    the build two before it, and the rest the one before it. `fresh` phones have never polled.
+    `flaky` phones have a bad network: a fifth of their polls find no network, a tenth of their
+    connections break. The clocks of `skewed` phones are wrong by minutes, one in ten of them by
+    about a day.
     """
 
     current: float = 0.0
@@ -98,7 +99,7 @@ class Habits:
 
 
 class Phones:
-    """The state of each phone, in arrays: some bytes for each phone.
+    """The state of all phones, in arrays of a few bytes for each phone.
 
     `group` and `build` are indices, `skew` is in seconds, `stamp` the last accepted version of the
     timestamp, `state` its trust state, `role` the version of its codename role or 0. `place` is its
@@ -111,7 +112,7 @@ class Phones:
         self.build = array("B", bytes(count))
         self.traits = array("B", bytes(count))
         self.skew = array("i", bytes(4 * count))
-        # The phone accepts versions of up to 53 bits.
+        # Versions have up to 53 bits.
         self.stamp = array("Q", bytes(8 * count))
         self.state = array("H", bytes(2 * count))
         self.role = array("Q", bytes(8 * count))
@@ -123,7 +124,7 @@ class Phones:
 
 
 def draw_phones(count: int, groups: tuple[Group, ...], habits: Habits, draws: Draws) -> Phones:
-    """Draw `count` phones; the last of a group's builds is the newest."""
+    """Draw `count` phones; the last build of each group is the newest."""
     phones = Phones(count)
     weights = tuple(group.weight for group in groups)
     newest = [len(group.builds) - 1 for group in groups]

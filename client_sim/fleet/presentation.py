@@ -1,4 +1,4 @@
-"""The report for people: in words, on a terminal while it runs, and as a self-contained page."""
+"""The report for people: in sentences, as progress on a terminal, and as a self-contained page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A report in words; `engine` says how the phones were simulated."""
+    """A report in sentences; those of `engine` say how the phones were simulated."""
 
     title: str
     sentences: list[str]
@@ -37,38 +37,38 @@ class Summary:
 
 
 def summarise(report: Report) -> Summary:
-    """Return the report in words."""
+    """Return the report in sentences."""
     older = report.devices - report.begun_newest
     share = report.arrived / older if older else 1.0
     title = f"{report.devices:,} phones, {report.hours:g} hours: {share:.1%} updated"
     first = (
-        f"{report.groups} models, regions and channels; {report.hours:g} hours went by in"
-        f" {tell_seconds(report.seconds)}, {report.speed:,.0f} times as fast as they do."
-        f" {report.arrived:,} of {older:,} phones with an older build came to run the newest one."
+        f"{report.groups} models, regions and channels; {report.hours:g} hours were simulated in"
+        f" {tell_seconds(report.seconds)}, {report.speed:,.0f} times as fast as real time."
+        f" {report.arrived:,} of {older:,} phones with an older build run the newest one now."
     )
     connections = (
-        "Connections were kept from poll to poll, and the two questions of a poll that finds"
-        " nothing new were sent together: phones do neither."
+        "Connections were kept from poll to poll, and the two requests of a poll that finds"
+        " nothing new were sent together; real phones do neither."
         if report.kept_connections
-        else "Every poll had a connection of its own, as phones do it."
+        else "Every poll used its own connection, like real phones."
     )
     verified = (
         f"Every answer had the hash of one that the phone's real code had verified; that code ran"
         f" {report.lessons:,} times, once for each worker, trust state and new answer."
     )
     engine = (
-        f"{report.switched:,} phones of the fleet took a build; {report.fetched:,} packages were"
-        " fetched and had the signed hash, and who fetched none took the decision, the codename"
-        f" role and its proof alone. {_tell_engine(report)}"
+        f"{report.switched:,} phones of the fleet installed a build. {report.fetched:,} packages"
+        " were fetched and had the signed hash; the other phones only decided, and fetched the"
+        f" codename role and its proof. {_tell_engine(report)}"
     )
     untold = (
         f"{report.requests_untold:,} requests came after the first {LIMIT:,} distinct ones of a"
-        " worker; they are in the sums, but not in what is told of distinct requests and senders."
+        " worker; the totals include them, but not the counts of distinct requests and senders."
     )
-    refusals = [f"A sampled phone said: {reason}" for reason in report.engine_refusals]
+    refusals = [f"A sampled phone did not install: {reason}" for reason in report.engine_refusals]
     memory = (
-        f"A phone that sleeps takes {report.bytes_per_idle_phone:.0f} bytes of memory; at the"
-        f" end, with all that was counted, it was {report.bytes_per_phone:.0f}."
+        f"A sleeping phone needs {report.bytes_per_idle_phone:.0f} bytes of memory, and"
+        f" {report.bytes_per_phone:.0f} at the end with all counts."
     )
     facts = [
         Fact("polls", f"{report.polls:,}"),
@@ -98,20 +98,20 @@ def _tell_engine(report: Report) -> str:
     share = f"{report.engine_share:.3%} of all installs"
     if not report.engine_every:
         return (
-            f"Beside them {installs} sampled phones installed through the real update engine,"
+            f"In addition, {installs} sampled phones installed with the real update engine,"
             f" {share}."
         )
     left_out = (
-        f" {report.engine_left_out:,} twins were not made, for they would have taken more of the"
-        " run's time than they may."
+        f" {report.engine_left_out:,} twins were left out, because they would have taken too much"
+        " of the run's time."
         if report.engine_left_out
         else ""
     )
     return (
-        "In each worker the first phone that took a build and every"
-        f" {report.engine_every:,}th after it had a twin in full: {installs} twins fetched the"
-        " package whole, applied it by the real update engine, started the build, confirmed it and"
-        f" ran what their phone ran, {share}.{left_out}"
+        "In each worker the first phone that installed a build and every"
+        f" {report.engine_every:,}th after it had a twin, a complete simulated phone: {installs}"
+        " twins fetched the package, applied it with the real update engine, started and confirmed"
+        f" the build, and ran the same build as their phone, {share}.{left_out}"
     )
 
 
@@ -131,11 +131,11 @@ def tell_bytes(count: int) -> str:
     return f"{size:.3g} {unit}"
 
 
-_LINES: Final = 10  # lines of a whole run without a terminal
+_LINES: Final = 10  # progress lines of a run without a terminal
 
 
 class Screen:
-    """Use as a context manager; shows nothing when `quiet`."""
+    """Prints progress to standard error, nothing if `quiet`; use it as a context manager."""
 
     def __init__(
         self, seconds: float, devices: int, *, quiet: bool, console: Console | None = None
@@ -170,7 +170,7 @@ class Screen:
             self._console.print(sentence, markup=False, soft_wrap=True)
 
     def prepare(self, what: str) -> None:
-        """Show a step of the preparation; a terminal's bar moves until the next step."""
+        """Show a step of the preparation; on a terminal, a bar moves until the next step."""
         if self._progress is not None:
             self._progress.update(self._progress.task_ids[0], description=f"{what} …")
         else:
@@ -248,7 +248,7 @@ def render_page(report: Report, origin: Origin) -> str:
 
 
 def _curve_of(name: str, ends: Sequence[tuple[float, float]]) -> Curve:
-    """Return the curve of what was counted up to each x: it holds from the x before to this one.
+    """Return a stepped curve; each value in `ends` applies from the previous x to its own x.
 
     A line between points would hide an interval in which nothing was counted.
     """
@@ -258,11 +258,11 @@ def _curve_of(name: str, ends: Sequence[tuple[float, float]]) -> Curve:
 
 
 def _steps(heights: list[int]) -> list[tuple[float, float]]:
-    """Return the points of steps, each one wide."""
+    """Return the points of steps of width 1."""
     return [*enumerate(heights), *((len(heights), height) for height in heights[-1:])]
 
 
 def _tell_outside(report: Report) -> str:
     if not report.outside_the_grammar:
-        return "Every one of them is in the request table."
-    return f"{report.outside_the_grammar} are not in the request table, which must not be."
+        return "All of them are in the request table."
+    return f"{report.outside_the_grammar} are not in the request table, which is a defect."

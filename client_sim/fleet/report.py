@@ -13,7 +13,7 @@ from client_sim.fleet.twins import Sample
 from client_sim.lab.oracles.grammar import parse_requests
 
 _SHARES: Final = (0.0, *(each / 50 for each in range(1, 50)), 0.99, 0.995)
-"""Share of the answers in the latency curve: the slowest would hide all others."""
+"""Shares of answers in the latency curve, without the slowest, which would hide all others."""
 
 _SHOWS_MODEL: Final = frozenset({"codename", "proof-codename", "package"})
 
@@ -22,8 +22,8 @@ _SHOWS_MODEL: Final = frozenset({"codename", "proof-codename", "package"})
 class Kind:
     """The requests of one row of the request table.
 
-    `distinct` of them were sent, `sent` times in all; each was sent by `least` to `most` phones.
-    `shows_model` says that by the table it reveals the model.
+    `distinct` requests were sent, `sent` times in total; each was sent by `least` to `most` phones.
+    `shows_model` says that such a request may reveal the model.
     """
 
     name: str
@@ -36,10 +36,11 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """The end of an interval of simulated time.
+    """The state at the end of an interval of simulated time.
 
-    `reached` is the share of the phones with an older build that the rollout had admitted by then,
-    `arrived` the share that ran the newest build; `polls` and `requests` are those of the interval.
+    `reached` is the share of phones that the rollout had admitted by then, `arrived` the share of
+    the phones with an older build that ran the newest build; `polls` and `requests` are those of
+    the interval.
     """
 
     hours: float
@@ -195,14 +196,14 @@ def _draw_curve(outcome: Outcome) -> tuple[Point, ...]:
 
 
 def _thin(outcome: Outcome) -> list[Moment]:
-    """Return about a hundred of the moments, the first and the last among them."""
+    """Return about a hundred of the moments, including the first and the last."""
     moments = outcome.moments
     step = max(1, len(moments) // 100)
     return [*moments[:-1:step], moments[-1]]
 
 
 def _sort_kinds(lines: list[LineCount], host: bytes) -> tuple[tuple[Kind, ...], int]:
-    """Return the requests by rows of the request table, and how many fit no row."""
+    """Return the requests by row of the request table, and the number of those that fit no row."""
     by_kind: dict[str, list[LineCount]] = {}
     outside = 0
     for line in lines:

@@ -1,8 +1,8 @@
-"""Runs the phone's real trust code for the first phone that gets an answer; others follow it.
+"""Runs the phone's real trust code for the first phone that receives an answer.
 
 The requests of the real code and the sha256 of every answer become a path in the tree of the trust
-state. A later phone in the same state follows it, and each of its answers must have a known hash.
-An answer with any other hash is first processed by the real code.
+state. Later phones in the same state follow the path, and each of their answers must have a known
+hash. The real code first processes any answer with another hash.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from client_sim.world import BuildFacts, Public, World
 
 
 class Recorder(Connection):
-    """Sends the requests of a phone; `taken` are the accepted answers, in order."""
+    """A connection that records requests and accepted answers in `taken`, in order."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -37,13 +37,13 @@ class Recorder(Connection):
         self._name = host_header(world.public)
 
     def get(self, path: str, *, limit: int) -> bytes:
-        """Return a body like `Connection.get`."""
+        """Return a body like `Connection.get`, and record it."""
         body = super().get(path, limit=limit)
         self._note(path, 200, hashlib.sha256(body).digest())
         return body
 
     def get_if_there(self, path: str, *, limit: int) -> bytes | None:
-        """Return a body or None like `Connection.get_if_there`."""
+        """Return a body or None like `Connection.get_if_there`, and record it."""
         body = super().get_if_there(path, limit=limit)
         if body is None:
             self._note(path, 404, ABSENT)
@@ -59,9 +59,10 @@ _TIMESTAMP: Final = "role.timestamp"
 
 
 class ResponseLearner:
-    """Runs the real code for the first phone in a situation; keeps the resulting states.
+    """Runs the real code for the first phone with a new state or answer, and stores the results.
 
-    `lessons` counts these runs.
+    `states` has all trust states, `fresh` is that of phones that never polled, `lessons` counts the
+    runs.
     """
 
     def __init__(self, target: Target, find_line: Callable[[bytes], Line]) -> None:
@@ -74,14 +75,14 @@ class ResponseLearner:
         self.fresh = self._keep({}, None)
 
     def adopt(self, vault: dict[str, bytes]) -> TrustState:
-        """Return the state of phones that hold `vault`, which the real code has verified."""
+        """Return the state of phones with the store `vault`, which the real code has verified."""
         return self._keep(dict(vault), None)
 
     def learn_poll(self, state: TrustState, group: Group, now: float) -> tuple[Failure, str] | None:
         """Poll with the real code for a phone of `group` in `state` at `now`.
 
-        A refusal of the real code is learned, too; a failure means that there was no answer to
-        learn.
+        A refusal by the real code is learned, too. Return a failure if no answer could be learned,
+        else None.
         """
         vault = dict(state.vault)
         recorder = self._connect(group, vault, now)
@@ -108,9 +109,10 @@ class ResponseLearner:
     def learn_install(
         self, state: TrustState, group: Group, offer: Offer, held: int, now: float
     ) -> tuple[Failure, str] | None:
-        """Fetch the codename role of `offer` for a phone that has version `held`, and check it.
+        """Fetch and check the codename role of `offer` for a phone that has version `held` of it.
 
-        It is a failure if the poll before it does not succeed.
+        Return a failure if the poll before it does not succeed or no answer could be learned, else
+        None.
         """
         vault = dict(state.vault)
         if held:
@@ -146,7 +148,7 @@ class ResponseLearner:
         return Trust(self._target.root, vault, now=now, built_at=group.built_at)
 
     def _keep(self, vault: dict[str, bytes], trust: Trust | None) -> TrustState:
-        """Return the state of phones with `vault`: a new timestamp alone makes no new state."""
+        """Return the state of phones with `vault`; states that differ only in timestamp are one."""
         digest = hashlib.sha256()
         for name in sorted(vault.keys() - {_TIMESTAMP}):
             digest.update(f"{name} {hashlib.sha256(vault[name]).hexdigest()}\n".encode())
@@ -161,7 +163,7 @@ class ResponseLearner:
 
 
 def make_world(target: Target, group: Group, vault: dict[str, bytes], now: float) -> RealWorld:
-    """Return the world of a phone of `group` that holds `vault`, at `now`."""
+    """Return the world of a phone of `group` with the store `vault` at `now`."""
     public = Public(
         host=target.host,
         port=target.port,
@@ -188,11 +190,11 @@ FACTORY: Final = BuildFacts("factory", "factory", 0, 0, "2000-01-01")
 """A build that is older than every release."""
 
 PROBE: Final = Group("probe", "x", "x", (FACTORY,), 1.0, 0)
-"""A group that no server has; its phones poll like others."""
+"""A group that no server has; its phones send the same requests in a poll as all others."""
 
 
 def record_idle_poll(target: Target, now: float) -> tuple[str, ...]:
-    """Return the paths that a phone asks for in a poll that finds nothing new, in order.
+    """Return the paths that a phone requests in a poll that finds nothing new, in order.
 
     The real code polls twice. Raises EnvironmentFailedError if it refuses an answer.
     """
@@ -220,7 +222,7 @@ def _failure(error: DeviceError) -> tuple[Failure, str]:
 
 
 def _date(taken: Taken, timestamp: bytes) -> Taken:
-    """Return `taken` with version and expiry, if it is the timestamp that was accepted."""
+    """Return `taken`, with version and expiry if it is the accepted timestamp."""
     if taken.digest != hashlib.sha256(timestamp).digest():
         return taken
     signed = json.loads(timestamp)["signed"]

@@ -1,4 +1,4 @@
-"""Finds the possible phones of a server: its channels and builds, from its signed metadata."""
+"""Finds the groups of phones that a server can have, from its signed metadata."""
 
 import json
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from client_sim.fleet.target import Target
 from client_sim.transport import Connection
 from client_sim.world import BuildFacts
 
-_PROBES: Final = 2_000  # placeholder names that are tried until each part of `latest` holds one
-_BUILDS: Final = 200  # most builds of a group that phones may run; the newest are used
+_PROBES: Final = 2_000  # placeholder names to try, so that each part of `latest` is found
+_BUILDS: Final = 200  # maximum builds that the phones of a group run; the newest are used
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The groups of a server, the pointer of each, and the stores of phones that poll now.
+    """The groups of a server, the pointer of each, and the stores of phones that have just polled.
 
-    `vaults` are by the role that holds the pointers: `latest` or its parts.
+    `vaults` has the stores by the role that holds the pointers: `latest` or its parts.
     """
 
     groups: tuple[Group, ...]
@@ -35,7 +35,7 @@ class Survey:
 def survey(target: Target, now: float) -> Survey:
     """Query the server once for the fleet, before any phone polls.
 
-    Raises EnvironmentFailedError if it does not answer, or announces nothing.
+    Raises EnvironmentFailedError if the server cannot be polled or offers no build.
     """
     try:
         return _survey(target, now)
@@ -77,7 +77,7 @@ def _survey(target: Target, now: float) -> Survey:
             )
             pointers.append(pointer)
     if not groups:
-        raise EnvironmentFailedError("The server announces no build to anybody: offer one first.")
+        raise EnvironmentFailedError("The server announces no build; offer one first.")
     return Survey(tuple(groups), tuple(pointers), vaults)
 
 
@@ -86,8 +86,7 @@ def _builds(
 ) -> list[tuple[str, BuildFacts]]:
     """Return the folder and the build of every release of a model."""
     with Connection(make_world(target, PROBE, vault, now)) as connection:
-        # The codename role would stay in the vault, but phones start without it: the vault is
-        # restored.
+        # Phones start without the codename role, so the vault is restored after the fetch.
         before = dict(vault)
         refresh_codename(connection, trust, codename)
         data = vault.get(f"role.{codename}")
@@ -116,7 +115,7 @@ def _choose_builds(
 
 
 def _targets(data: bytes | None) -> list[str]:
-    """Return the target paths of a role that was verified, sorted."""
+    """Return the sorted target paths of a verified role."""
     if data is None:
         return []
     signed: dict[str, Any] = json.loads(data)["signed"]

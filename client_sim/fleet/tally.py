@@ -1,4 +1,4 @@
-"""Counts of what the phones of a worker did, which can be added up."""
+"""Counters of a worker, which can be added up over all workers."""
 
 import time
 from array import array
@@ -16,14 +16,14 @@ BINS: Final = 96
 """The number of intervals into which the curves divide the simulated time of a run."""
 
 REASONS: Final = 10
-"""How many sentences about twins that did not reach their build are kept."""
+"""Maximum sentences about twins that did not run their phone's build."""
 
 _OCTAVE: Final = 8  # latency classes in each power of two: 9 % each
 _SLOTS: Final = 40 * _OCTAVE
 
 
 class Failure(StrEnum):
-    """Why a poll or a later step ended early; the phone polls again at its next time."""
+    """The reason why a poll or a later step ended early; the phone polls again at its next time."""
 
     NO_NETWORK = "the phone had no network (simulated)"
     CUT = "the phone's network broke (simulated)"
@@ -40,7 +40,7 @@ class Failure(StrEnum):
 
 
 SIMULATED: Final = frozenset({Failure.NO_NETWORK, Failure.CUT, Failure.CLOCK})
-"""Failures that the phones cause; all others are the server's."""
+"""Failures that the simulated phones cause; all others count as the server's."""
 
 
 def _find_slot(micros: int) -> int:
@@ -73,7 +73,7 @@ class Latencies:
         self.counts = array("Q", map(sum, zip(self.counts, other.counts, strict=True)))
 
     def quantile(self, share: float) -> float:
-        """Return the seconds below which a `share` of all latencies is, rounded up to a class."""
+        """Return the quantile `share` of the latencies in seconds, rounded up to a class."""
         left = share * sum(self.counts)
         for slot, count in enumerate(self.counts):
             left -= count
@@ -87,12 +87,13 @@ class Latencies:
 class Tally:
     """Totals of one worker, or of all of them.
 
-    `polls` ended well; `offers` were made to a phone for the first time in a poll. `fetched` are
-    complete packages with the signed hash, `switched` the phones that installed a build, of which
-    `arrived` run the newest now. `untold` requests were sent whose senders are not counted. `twins`
-    of phones were made, of which `twins_installed` run their phone's build; `twins_left_out` were
-    not made for lack of time. `mishaps` are the first of the server's failures. Bytes are those of
-    HTTP. `polled_in`, `asked_in` and `arrived_in` divide the simulated time into `BINS`.
+    `polls` counts successful polls, `offers` those with an offer, not counting the poll before a
+    switch. `fetched` counts complete packages with the signed hash, `switched` installations,
+    `arrived` those of the newest build. `untold` counts requests whose senders are not counted.
+    `twins` were made, of which `twins_installed` run their phone's build; `twins_left_out` were not
+    made for lack of time. `mishaps` are the first failures of the server. `sent` and `received` are
+    bytes of HTTP. `polled_in`, `asked_in` and `arrived_in` count polls, requests and arrivals in
+    each of `BINS` intervals of the simulated time.
     """
 
     polls: int = 0
@@ -135,17 +136,17 @@ class Tally:
             setattr(self, name, [a + b for a, b in zip(mine, theirs, strict=True)])
 
     def server_failures(self) -> int:
-        """Return how many failures the phones did not cause themselves."""
+        """Return the number of failures that the simulated phones did not cause."""
         return sum(count for why, count in self.failures.items() if why not in SIMULATED)
 
 
-_MOST: Final = 4_096  # latencies that are collected before they are classified together
+_MOST: Final = 4_096  # latencies to collect before they are classified together
 
 
 class Stopwatch:
-    """Records latencies in `tally`.
+    """A clock that records latencies in `tally`.
 
-    `lost` are seconds in which this process did other work; they do not count.
+    `lost` are the seconds in which this process did other work; the clock excludes them.
     """
 
     def __init__(self, tally: Tally) -> None:
@@ -154,7 +155,7 @@ class Stopwatch:
         self._noted: list[float] = []
 
     def read(self) -> float:
-        """Return the time in seconds."""
+        """Return the clock's time in seconds."""
         return time.perf_counter() - self.lost
 
     def note(self, seconds: float, times: int = 1) -> None:
@@ -164,7 +165,7 @@ class Stopwatch:
             self.count()
 
     def count(self) -> None:
-        """Classify the latencies that were collected."""
+        """Classify the collected latencies."""
         self._tally.latencies.add(self._noted)
         self._noted.clear()
 
@@ -184,7 +185,7 @@ class Stretches:
         return min(BINS - 1, int(tick / self._ticks * BINS))
 
     def move(self, tick: int) -> None:
-        """Set the current tick, which never goes back."""
+        """Set the current tick, which never decreases."""
         if tick >= self._ends:
             self.count()
             self._now = self.find(tick)

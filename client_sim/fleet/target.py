@@ -11,21 +11,21 @@ from client_sim.device.image import is_host
 from client_sim.fleet.errors import EnvironmentFailedError, TargetError
 
 STRANGE_DEVICES: Final = 20_000
-"""How many phones may poll a server that is not on this machine."""
+"""Maximum phones of a fleet that polls a server on another machine."""
 
 STRANGE_POLLS: Final = 50.0
-"""How many polls a second they may begin together."""
+"""Maximum polls per second of all workers, for a server on another machine."""
 
 STRANGE_CONNECTIONS: Final = 32
-"""How many connections they may have open together, including the real code's."""
+"""Maximum connections of all workers, including the real code's, to another machine."""
 
 STRANGE_WORKERS: Final = STRANGE_CONNECTIONS // 2
-"""How many processes share these: each has at least one for phones and one for the real code."""
+"""Maximum workers that share these connections; each needs one for phones, one for real code."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server of a fleet's phones, with the facts in their ROM about it.
+    """The server that a fleet polls, as the phones' ROM describes it.
 
     `address` is an IP address of `host`, resolved once for all phones. `authority` is the PEM
     certificate authority for TLS.
@@ -69,8 +69,9 @@ def find_target(
 ) -> Target:
     """Return the target of a URL `http[s]://HOST[:PORT]`.
 
-    Raises TargetError for a server that is not on this machine unless `may_leave`, and then for
-    more phones than the limit; EnvironmentFailedError for a name without an address.
+    Raises TargetError for an invalid URL, and for a server on another machine unless `may_leave` is
+    true, the URL is https and `devices` is within the limit. Raises EnvironmentFailedError for a
+    name without an address.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -80,21 +81,21 @@ def find_target(
         port = 0
     is_plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
     if parts.scheme not in {"http", "https"} or not is_host(host) or not port or not is_plain:
-        raise TargetError(f"{url} is no server: it is http://HOST:PORT or https://HOST.")
+        raise TargetError(f"{url} is not a server's URL: give http://HOST:PORT or https://HOST.")
     address = _resolve(host, resolver)
     target = Target(host, port, address, parts.scheme == "https", root, authority)
     if target.is_here:
         return target
     if not may_leave:
         raise TargetError(
-            f"{host} is not on this machine ({address}), and a fleet puts real load on what it"
-            " polls: where the server is yours, say so with --load-another-machine."
+            f"{host} is not on this machine ({address}), and a fleet puts real load on the server"
+            " that it polls; if the server is yours, give --load-another-machine."
         )
     if not target.tls:
-        raise TargetError(f"{host} is not on this machine, and phones ask that by https alone.")
+        raise TargetError(f"{host} is not on this machine, so phones poll it only by https.")
     if devices > STRANGE_DEVICES:
         raise TargetError(
-            f"{devices} phones are too many for a server that is not on this machine: at most"
+            f"{devices} phones are too many for a server on another machine: at most"
             f" {STRANGE_DEVICES} may poll it."
         )
     return target
@@ -107,6 +108,6 @@ def _resolve(host: str, resolver: Mapping[str, Sequence[str]]) -> str:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise EnvironmentFailedError(f"{host} has no address: {error}.") from error
-    # A name is local only if all its addresses are, because their order may change at any time.
+    # A name counts as local only if all its addresses are: their order may change at any time.
     addresses = [str(address[0]) for *_, address in found]
     return next((each for each in addresses if not is_loopback(each)), addresses[0])

@@ -1,4 +1,4 @@
-"""The repository of a fleet's own server: made-up models, signed by temporary keys.
+"""The repository of a fleet's own server: generated models, signed by temporary keys.
 
 Metadata follows FORMATS sections 2 and 3, and the submission section 6.
 """
@@ -25,7 +25,7 @@ from client_sim.fleet.builds import (
 )
 
 BUILDS: Final = 3
-"""Builds of each model: an old one, the one that the fleet runs, and the one to roll out."""
+"""The number of builds of each model: an old one, the fleet's current one, the one to roll out."""
 
 CHANNEL: Final = "stable"
 _COUNTERS: Final = range(1, BUILDS + 1)
@@ -51,9 +51,10 @@ class Site:
 
 
 def make_site(models: int, package_size: int, public: bytes, now: float) -> Site:
-    """Sign a repository of `models`, whose packages have about `package_size` bytes each.
+    """Generate and sign a repository of `models` models.
 
-    `public` is the server's `keys/public.json`, `now` epoch seconds.
+    Packages have about `package_size` bytes. `public` is the server's `keys/public.json`, `now`
+    epoch seconds.
     """
     online = json.loads(public)["keys"]
     codenames = tuple(f"model{number:03}" for number in range(models))
@@ -115,7 +116,7 @@ def submit_site(site: Site, incoming: Path) -> str:
 
 
 def _made(counter: int, now: float) -> int:
-    """Return when a build was made: one month ago, and one more for each later build."""
+    """Return the build date: the last build is a month old, each earlier build a month older."""
     return int(now) - (BUILDS + 1 - counter) * _MONTH
 
 
@@ -187,7 +188,7 @@ def _make_targets(signers: Mapping[str, CryptoSigner], online: Mapping[str, str]
 
 
 def _read_key(public: str) -> SSlibKey:
-    """Return an Ed25519 key under the id of FORMATS section 2, rule 2."""
+    """Return an Ed25519 key with the id of FORMATS section 2, rule 2."""
     value = {"keytype": "ed25519", "keyval": {"public": public}, "scheme": "ed25519"}
     text = json.dumps(value, separators=(",", ":"), sort_keys=True)
     keyid = hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A timer wheel: the phones that are due at a tick, in eight bytes for each phone and slot."""
+"""A timer wheel: finds the phones that are due at a tick, with 4 bytes for each phone and slot."""
 
 from array import array
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ _NOBODY: Final = 0xFFFF_FFFF
 
 
 class TimerWheel:
-    """Phones by the tick at which they are due; each is on the wheel at most once.
+    """Phones by the tick at which they are due; each phone is on the wheel at most once.
 
     The phones of a slot are a linked list in one array, so that `put` allocates nothing. `slots`
-    must exceed the ticks by which any phone is put ahead.
+    must exceed the number of ticks by which any phone is scheduled ahead.
     """
 
     def __init__(self, phones: int, slots: int) -> None:
@@ -32,7 +32,7 @@ class TimerWheel:
         self._first[slot] = phone
 
     def take(self, tick: int) -> Iterator[int]:
-        """Remove and yield the phones that are due; phones that are put meanwhile come later."""
+        """Remove and yield the phones that are due; phones scheduled meanwhile are not yielded."""
         slot = tick % self._slots
         phone = self._first[slot]
         if phone == _NOBODY:
@@ -56,9 +56,9 @@ class Appointments:
     def place_phones(self, wake: float = 0.0) -> None:
         """Schedule every phone at a time between now and the longest interval.
 
-        At any moment a long interval is more likely than a short one, and any part of it may have
-        passed. So the polls are distributed as in a fleet that has run for long. With `wake` they
-        are all due within so many seconds, as where power returns to a city.
+        The polls are distributed as in a fleet that has run for long: at any moment, a phone is
+        more likely in a long interval than in a short one, and at any point of it. With `wake`, all
+        polls are due within that many seconds, as after a power cut.
         """
         for phone in range(self._phones):
             if wake:
@@ -73,12 +73,12 @@ class Appointments:
         self._wheel.put(phone, tick)
 
     def take(self, tick: int) -> Iterator[int]:
-        """Yield the phones that are due at `tick`, which is now."""
+        """Set the current tick, and yield the phones that are due at it."""
         self._tick = tick
         return self._wheel.take(tick)
 
     def renew(self, phone: int, begun: int) -> None:
-        """Schedule a phone again, counted from its last due time, not from the last answer."""
+        """Schedule the next poll of a phone, counted from the tick `begun` of its last one."""
         due = begun + (SHORTEST + self._draws.word() % SPREAD) * TICKS
         # A past tick would come again only after a full turn of the wheel.
         self._wheel.put(phone, due if due > self._tick else self._tick + 1)

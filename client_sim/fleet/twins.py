@@ -1,8 +1,8 @@
 """Twins of some phones: full phones on disk that install with the real update engine.
 
-A twin has its phone's build, secret, clock and channel. It polls, fetches the package whole,
-applies it to its other slot, boots the build and confirms it. In the end it must run the same build
-as its phone.
+A twin has its phone's build, secret, clock and channel. It polls, fetches the package, applies it
+to its other slot, boots the build and confirms it. In the end it must run the same build as its
+phone.
 """
 
 import shutil
@@ -22,16 +22,16 @@ from client_sim.fleet.tally import REASONS, Tally
 from client_sim.fleet.target import Target
 from client_sim.world import BuildFacts
 
-_GRACE: Final = 5.0  # seconds that twins may take at first
+_GRACE: Final = 5.0  # seconds that twins may take in addition to their share
 
 
 @dataclass(frozen=True, slots=True)
 class Twinning:
     """One in `every` phones that install a build has a twin, in a folder of `folder`.
 
-    `images` are the partitions of every build by the build's fingerprint, `certificate` is the
-    certificate of its packages. Twins use at most the `share` of a worker's time; beyond that,
-    phones get no twin.
+    `images` are the partition images of every build by its fingerprint, `certificate` is the PEM
+    certificate of the packages. Twins use at most `share` of a worker's time; above that, phones
+    get no twin.
     """
 
     every: int
@@ -42,7 +42,7 @@ class Twinning:
 
 
 class Twins:
-    """Makes the twins of a worker's phones, one after the other, and removes them."""
+    """Makes the twins of a worker's phones, one at a time, and removes each afterwards."""
 
     def __init__(self, target: Target, twinning: Twinning, tally: Tally) -> None:
         self._target = target
@@ -54,7 +54,7 @@ class Twins:
     def follow(
         self, group: Group, running: BuildFacts, chosen: BuildFacts, secret: bytes, now: float
     ) -> None:
-        """Repeat the update of a phone of `group` from `running` to `chosen` at `now`."""
+        """Repeat the update of a phone from `running` to `chosen` at `now`, if it is selected."""
         tally, twinning = self._tally, self._twinning
         if (tally.switched - 1) % twinning.every:
             return
@@ -85,7 +85,7 @@ class Twins:
         secret: bytes,
         now: float,
     ) -> str:
-        """Return why the twin does not run `chosen` in the end, or an empty text."""
+        """Return the reason why the twin does not run `chosen` in the end, or an empty text."""
         target, twinning = self._target, self._twinning
         image = _make_image(target, group, twinning.certificate, group.built_at)
         create_phone(place, image, images=twinning.images[running.fingerprint], build=running)
@@ -93,7 +93,7 @@ class Twins:
             place,
             resolver={target.host: [target.address]},
             now=lambda: now,
-            # A phone draws only its secret, at its first decision, and its next poll's time.
+            # A phone uses randomness only for its secret and for the time of its next poll.
             entropy=lambda count: secret[:count],
         )
         done = phone.install()
@@ -116,14 +116,14 @@ def _make_image(target: Target, group: Group, certificate: bytes, built_at: int)
     return Image(facts, target.root, certificate, target.authority)
 
 
-_TRIES: Final = 20  # phones that are made for each one that is to install: a stage may admit few
+_TRIES: Final = 20  # maximum phones made for each wanted one, as a stage may admit only a few
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`count` phones that run the build in the full OTA zip `package`.
+    """A request for `count` phones that run the build in the full OTA zip `package`.
 
-    `certificate` is the PEM certificate that packages are signed with.
+    `certificate` is the PEM certificate of the packages' signer.
     """
 
     count: int
@@ -133,7 +133,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How many phones were made, how many of them run a new build, and why others do not."""
+    """The numbers of phones that were made and that installed, and the reasons of the others."""
 
     made: int = 0
     installed: int = 0
@@ -147,15 +147,16 @@ def install_sample(
     folder: Path,
     now: Callable[[], float],
 ) -> Sample:
-    """Make phones in `folder` until enough have installed what `target` offers them, or too many.
+    """Make phones in `folder` until `wish.count` have installed the build that `target` offers.
 
-    Each has its own secret, which decides whether a rollout admits it. Raises DeviceError for a
-    package from which no phone can be made, FleetError if the server lacks its model.
+    Each has its own secret, which decides whether a rollout admits it; at most 20 times as many
+    phones are made. Raises DeviceError if no phone can be made from the package, FleetError if the
+    server does not have its model.
     """
     facts = read_package_facts(wish.package)
     fitting = [group for group in groups if group.codename == facts.get("pre-device")]
     if not fitting:
-        raise FleetError(f"{wish.package.name} is of no model that this server announces.")
+        raise FleetError(f"{wish.package.name} is for no model that this server announces.")
     made = installed = 0
     reasons: dict[str, None] = {}
     while installed < wish.count and made < wish.count * _TRIES:
@@ -188,7 +189,7 @@ def _make_phone(
 
 
 def _update(phone: Phone) -> str:
-    """Let a phone poll, install, reboot and confirm; returns why not, or an empty text."""
+    """Let a phone poll, install, reboot and confirm; return the reason if it cannot, else ""."""
     try:
         done = phone.install()
         if done.installed is None:

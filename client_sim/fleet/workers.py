@@ -1,4 +1,4 @@
-"""The worker processes of a fleet, and their control by the coordinator."""
+"""The worker processes of a fleet, and the coordinator's interface to them."""
 
 import gc
 import multiprocessing
@@ -24,7 +24,7 @@ from client_sim.fleet.tally import Tally
 from client_sim.fleet.target import Target
 from client_sim.fleet.timer_wheel import TICKS
 
-_LOOK: Final = 0.05  # most seconds of real time between two checks of the pipe
+_LOOK: Final = 0.05  # maximum seconds of real time between two checks of the pipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Job:
 
     `vaults` are the stores of phones that have polled before, by the role that holds their
     pointers. `paced` is the number of simulated seconds in a second of real time, 0 for no limit.
-    `wake` is as in a plan.
+    `wake` is that of the plan.
     """
 
     target: Target
@@ -50,7 +50,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The phones are ready: how many run their group's newest build, and their bytes of memory."""
+    """A worker's report before the first poll.
+
+    `newest` is the number of phones that run their group's newest build, `by_group` the number of
+    phones in each group, `memory` the bytes that the phones use.
+    """
 
     newest: int
     by_group: tuple[int, ...]
@@ -59,7 +63,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The totals, each distinct request, the phones' bytes of memory, and CPU seconds."""
+    """A worker's report at the end: totals, distinct requests, bytes of memory, CPU seconds."""
 
     tally: Tally
     lines: list[LineCount]
@@ -89,7 +93,7 @@ def work(pipe: Connection, job: Job) -> None:
                 driver.advance(due)
             _wait(driver, begun, until, job.paced)
             tick = until
-            # Simulated time waits for the server; real time does not.
+            # Simulated time stops until all answers have arrived; real time cannot.
             while not job.paced and driver.exchanges.under_way:
                 driver.exchanges.look(_LOOK)
             pipe.send(driver.snapshot())
@@ -99,7 +103,7 @@ def work(pipe: Connection, job: Job) -> None:
         lines = list(driver.lines.counts())
         pipe.send(Finished(driver.snapshot(), lines, max(0, _resident() - before), used))
     except (EOFError, BrokenPipeError):
-        # The coordinator is gone, so there is nothing to report to.
+        # The coordinator is gone, so no report is needed.
         return
 
 
@@ -129,7 +133,7 @@ def _prepare(job: Job, before: int) -> tuple[Driver, Ready]:
 
 
 def _resident() -> int:
-    """Return the bytes of memory that this process has."""
+    """Return the resident memory of this process in bytes."""
     fields = Path("/proc/self/statm").read_text(encoding="ascii").split()
     return int(fields[1]) * resource.getpagesize()
 
@@ -138,7 +142,7 @@ Said = TypeVar("Said", Ready, Tally, Finished)
 
 
 class Workers:
-    """Started processes; every method raises EnvironmentFailedError if one of them is gone."""
+    """The started processes; every method raises EnvironmentFailedError if one has ended."""
 
     def __init__(self, pipes: Sequence[Connection], processes: Sequence[BaseProcess]) -> None:
         self._pipes = pipes
@@ -146,15 +150,15 @@ class Workers:
 
     @property
     def pids(self) -> list[int]:
-        """Their process ids."""
+        """The process ids of the workers."""
         return [process.pid for process in self._processes if process.pid is not None]
 
     def ready(self) -> list[Ready]:
-        """Wait until all workers have their phones."""
+        """Wait until all workers have made their phones."""
         return [self._take(index, Ready) for index in range(len(self._pipes))]
 
     def advance(self, tick: int) -> Tally:
-        """Let all workers begin the polls before `tick`; returns the totals so far."""
+        """Let all workers begin the polls before `tick`, and return the totals so far."""
         for index in range(len(self._pipes)):
             self._tell(index, tick)
         total = Tally()
@@ -163,7 +167,7 @@ class Workers:
         return total
 
     def finish(self) -> list[Finished]:
-        """Let all workers complete their calls and end."""
+        """Let all workers complete their polls and end, and return their reports."""
         for index in range(len(self._pipes)):
             self._tell(index, None)
         return [self._take(index, Finished) for index in range(len(self._pipes))]
@@ -186,14 +190,14 @@ class Workers:
         process = self._processes[index]
         process.join(1.0)
         return EnvironmentFailedError(
-            f"Worker {index + 1} of the fleet ended with status {process.exitcode}; what it said is"
-            " above."
+            f"Worker {index + 1} of the fleet ended with status {process.exitcode}; its messages"
+            " are above."
         )
 
 
 @contextmanager
 def started(jobs: Sequence[Job]) -> Iterator[Workers]:
-    """Start a process for each job; they end with the block."""
+    """Start a process for each job; the processes end with the block."""
     context = multiprocessing.get_context("spawn")
     pipes: list[Connection] = []
     processes: list[BaseProcess] = []
@@ -240,7 +244,7 @@ def held_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            # None stands for a handler that was not set from Python and cannot be restored.
+            # None means that the handler was not set from Python and cannot be restored.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         for each in came:
             signal.raise_signal(each)

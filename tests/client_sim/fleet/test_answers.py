@@ -36,7 +36,7 @@ def test_anything_else_is_a_fault():
         (b"HTTP/1.1 200 OK", "length"),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", "length"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Encoding: br", "coding"),
-        (b"SSH-2.0-OpenSSH_9.9", "no HTTP"),
+        (b"SSH-2.0-OpenSSH_9.9", "not HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 16_384, "too long"),
     ):
         with case(head), pytest.raises(AnswerFault, match=said):

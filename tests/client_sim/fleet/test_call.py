@@ -250,4 +250,4 @@ def test_a_server_that_hangs_up_fails_all_polls_of_the_packet(town, driver):
     assert driver.tally.failures == {Failure.BROKEN: SIZE}
     details = {fault.detail for fault in driver.tally.mishaps}
     assert len(details) == 1
-    assert details.pop().startswith("behind ")
+    assert details.pop().startswith("after ")

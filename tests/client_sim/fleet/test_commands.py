@@ -43,8 +43,8 @@ def test_wrong_usage_is_said():
     """Status 2, and nothing is started."""
     for words, said in (
         (("--url", "http://127.0.0.1:8080"), "--url needs --root"),
-        (("--load-another-machine",), "go with --url"),
-        (("--sample", "1"), "--sample goes with"),
+        (("--load-another-machine",), "need --url"),
+        (("--sample", "1"), "--sample needs"),
         (("--devices", "0"), "--devices"),
         (("--hours", "100000"), "--hours"),
     ):

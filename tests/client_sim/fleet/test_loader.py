@@ -185,7 +185,7 @@ def test_an_end_says_what_came_before_it(small):
     """In the middle of a head; or whatever came, where no rule says where an answer ends."""
     junk = ANSWER + b"SSH-2.0\r\n\r\n"
     for node, sent, detail, rest in (
-        (make_node(), ANSWER[:9], "behind 9 bytes of an answer", ANSWER[:9]),
+        (make_node(), ANSWER[:9], "after 9 bytes of an answer", ANSWER[:9]),
         (make_node(b"\x00", 0), junk, None, junk),
     ):
         client, wire = small.ask(node)
