@@ -1,9 +1,9 @@
-"""What answers a client in the same process.
+"""The servers that answer a client in the same process.
 
-A `repository` says what follows from `contents`, `descriptions` and `packs`, signed by `signing`;
-`answering` makes HTTP of it, and `replies` alters an answer. `scripted` needs no repository, and
-has real sockets and TLS, too. `memo` is for speed.
+A `repository` has the `contents`, with `descriptions` and `packs`, signed by `signing`. `answering`
+serves it by HTTP, and `replies` changes answers. `scripted` needs no repository, and can also use
+real sockets and TLS. `memo` caches for speed.
 
-- What can go wrong (`fault`): `faults_network` and `faults_metadata`, which lists all.
-- Pairs that differ in what is not content: `hostile`, `hostile_heads`.
+- Faults (`fault`): `faults_network` and `faults_metadata`, which lists all of them.
+- Pairs of servers that differ in something other than content: `hostile`, `hostile_heads`.
 """

@@ -1,7 +1,7 @@
-"""HTTP answers as the server gives them: a closed list of fields, gzip where it was asked for.
+"""HTTP answers like those of the real server: a closed list of fields, and gzip on request.
 
-Every request for a path is answered, whatever else it holds: a leaky client must be seen leaking,
-where the real server would refuse it.
+Every request for a path is answered, whatever else it contains. The real server would refuse the
+requests of a leaky client, but here the leak must be observed.
 """
 
 import base64
@@ -16,7 +16,7 @@ from http import HTTPStatus
 from typing import Final
 
 Find = Callable[[str], bytes | HTTPStatus]
-"""Returns the bytes at a path, or why there are none."""
+"""Returns the bytes of a path, or the status of a refusal."""
 
 _LINE: Final = re.compile(r"(GET|HEAD) (/[^ ?#]*)[^ ]* HTTP/1\.1")
 _RANGE: Final = re.compile(r"bytes=([0-9]{1,16})-([0-9]{1,16})")
@@ -63,7 +63,7 @@ def _answer_one(head: str, date: str, find: Find) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _read_head(head: str) -> tuple[str, str, Mapping[str, str]] | None:
-    """Return method, path and fields of a request; None for other bytes."""
+    """Return the method, path and fields of a request; None for other bytes."""
     first, *lines = head.split("\r\n")
     match = _LINE.fullmatch(first)
     if match is None:
@@ -82,7 +82,7 @@ def _represent(path: str, data: bytes, *, encoded: bool) -> tuple[str, tuple[str
     return _describe(body, kind, kept, ("Vary: Accept-Encoding", *coding))
 
 
-@lru_cache(maxsize=1024)  # files are asked for in blocks
+@lru_cache(maxsize=1024)  # each file is requested in several blocks
 def _describe(
     body: bytes, kind: str, kept: str, more: tuple[str, ...] = ()
 ) -> tuple[str, tuple[str, ...], bytes]:

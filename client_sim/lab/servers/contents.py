@@ -1,22 +1,24 @@
-"""What a repository says, without versions, times and signatures, and the changes of it."""
+"""The contents of a repository, without versions, times and signatures, and their changes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 ONLINE: Final = ("snapshot", "timestamp", "latest", "log")
-"""The keys that lie on a server and can be rotated in a run."""
+"""The roles with online keys, which can be rotated in a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What is public: builds 1 to `newest` of every model, in every region and channel.
+    """The public contents: builds 1 to `newest` of every model, in every region and channel.
 
-    `schedule` (pairs of epoch seconds and permille), `paused` and `halted` are of the pointers to
-    the newest; `rotated` names a role once for each time that its key was replaced; `root`,
-    `tables` and `content` count editions. `parts` is into how many `latest` is split: 0, 4 or 16.
-    `packs` lists (kind, edition, state) of the packs of which there is something to be said:
-    `withdrawn`, `bad`, `turned back`, `timed`, `ended`, `to come`, `for nobody`, `for all`.
+    - `schedule` (pairs of epoch seconds and permille), `paused` and `halted` describe the rollout
+      of the newest build.
+    - `rotated` contains a role once for each rotation of its key.
+    - `root`, `tables` and `content` count editions.
+    - `parts` is the number of parts of `latest`: 0, 4 or 16.
+    - `packs` lists (kind, edition, state) of packs with a state: `withdrawn`, `bad`, `turned back`,
+      `timed`, `ended`, `to come`, `for nobody`, `for all`.
     """
 
     newest: int = 1
@@ -35,7 +37,7 @@ class Contents:
         return self.tables if role == "tables" else self.content
 
     def states(self, kind: str, edition: int) -> tuple[str, ...]:
-        """Return what is to be said of an edition of a kind, what was said last at the end."""
+        """Return the states of an edition of a kind, in the order in which they were set."""
         return tuple(state for *which, state in self.packs if which == [kind, edition])
 
 
@@ -44,9 +46,10 @@ Change = Callable[[Contents], Contents]
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A change that is public from a connection of a run on (counted from 0), and from a time on.
+    """A change that becomes public at a connection of a run (counted from 0) and at a time.
 
-    By connection it is the same for phones with different clocks: their k-th polls find the same.
+    A change by connection is the same for phones with different clocks: their n-th polls find the
+    same contents.
     """
 
     name: str
@@ -56,14 +59,14 @@ class Publication:
 
 
 def release(permille: int) -> Change:
-    """Make the change that releases the next build to so many of a thousand phones."""
+    """Return a change that releases the next build to `permille` of the phones."""
     return lambda was: replace(
         was, newest=was.newest + 1, schedule=((0, permille),), paused=False, halted=False
     )
 
 
 def widen(permille: int) -> Change:
-    """Make the change that lets so many of a thousand phones in."""
+    """Return a change that extends the rollout to `permille` of the phones."""
     return lambda was: replace(was, schedule=((0, permille),), paused=False)
 
 
@@ -78,32 +81,32 @@ def halt(was: Contents) -> Contents:
 
 
 def renew_root(was: Contents) -> Contents:
-    """Publish another root."""
+    """Publish a new root."""
     return replace(was, root=was.root + 1)
 
 
 def renew_tables(was: Contents) -> Contents:
-    """Publish other tables."""
+    """Publish new tables."""
     return replace(was, tables=was.tables + 1)
 
 
 def renew_content(was: Contents) -> Contents:
-    """Publish other content."""
+    """Publish new content."""
     return replace(was, content=was.content + 1)
 
 
 def rotate(role: str) -> Change:
-    """Make the change that replaces the key of one of `ONLINE`."""
+    """Return a change that rotates the key of one of `ONLINE`."""
     return lambda was: replace(was, rotated=(*was.rotated, role))
 
 
 def split(parts: int) -> Change:
-    """Make the change that splits `latest` into 4 or 16 parts, for good."""
+    """Return a change that splits `latest` into 4 or 16 parts."""
     return lambda was: replace(was, parts=parts)
 
 
 def mark(kind: str, role: str, state: str) -> Change:
-    """Make the change that says something of the pack of a kind that there is."""
+    """Return a change that sets a state of the current pack of a kind."""
     return lambda was: replace(was, packs=(*was.packs, (kind, was.edition(role), state)))
 
 
@@ -125,7 +128,7 @@ CHANGES: Final[tuple[tuple[str, Change], ...]] = (
     ("another root", renew_root),
     *((f"another key of {role}", rotate(role)) for role in ONLINE),
 )
-"""All that can happen to a repository, each once."""
+"""All kinds of changes of a repository, each once."""
 
 SPLITS: Final[tuple[tuple[str, Change], ...]] = (
     ("a latest in 4 parts", split(4)),
@@ -135,11 +138,11 @@ SPLITS: Final[tuple[tuple[str, Change], ...]] = (
     ("a rollout to all", widen(1000)),
     ("a release for all", release(1000)),
 )
-"""What may happen where an operator asks for a split: phones of two parts are two crowds then."""
+"""Changes with a split of `latest`, after which the phones of each part are one crowd."""
 
 
 def one_by_one(changes: tuple[tuple[str, Change], ...] = CHANGES) -> tuple[Publication, ...]:
-    """Make the history in which a change becomes public before each poll but the first."""
+    """Return a history in which one change is published before each poll except the first."""
     return tuple(
         Publication(name, change, connection=place)
         for place, (name, change) in enumerate(changes, 1)

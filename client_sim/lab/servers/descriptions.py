@@ -11,7 +11,7 @@ from client_sim.lab.servers.packs import describe_packs, list_files
 from client_sim.lab.servers.signing import Key, Keys, encode_verifier, threshold
 
 BORN: Final = 1_735_689_600
-"""When build 0 would have been made: 2025-01-01."""
+"""The nominal time of build 0: 2025-01-01, in epoch seconds."""
 
 _DAY: Final = 86_400
 _PATCH_LEVEL: Final = "2025-01-05"
@@ -27,12 +27,12 @@ def fingerprint(codename: str, counter: int) -> str:
 
 
 def post_timestamp(counter: int) -> int:
-    """Return the time at which a build was made: one a day."""
+    """Return the time of a build (epoch seconds); there is one each day."""
     return BORN + counter * _DAY
 
 
 class Describer:
-    """Says what each role of a repository of these models, regions, channels and kinds signs."""
+    """Makes the signed part of each role of a repository."""
 
     def __init__(
         self,
@@ -50,11 +50,11 @@ class Describer:
         self._blobs: dict[Contents, dict[str, bytes]] = {}
 
     def roles(self, contents: Contents) -> tuple[str, ...]:
-        """Name all roles but snapshot and timestamp, in the order in which targets has them."""
+        """Return all roles except snapshot and timestamp, in the order of the targets role."""
         return ("root", "targets", *self._models, *_PUBLIC, *_parts(contents), "latest")
 
     def describe(self, contents: Contents, role: str) -> tuple[dict[str, Any], tuple[Key, ...]]:
-        """Return what a role says, and the keys that sign it."""
+        """Return the signed part of a role, and the keys that sign it."""
         found = self._said.get((contents, role))
         if found is None:
             found = (self._describe(contents, role), self.signers(contents, role))
@@ -62,7 +62,7 @@ class Describer:
         return found
 
     def signers(self, contents: Contents, role: str) -> tuple[Key, ...]:
-        """Return as many keys of a role as must sign."""
+        """Return as many keys of a role as its threshold requires."""
         return self._keys_of(contents, role)[: threshold(role)]
 
     def log_key(self, contents: Contents) -> Key:
@@ -183,7 +183,7 @@ class Describer:
 
 
 def _parts(contents: Contents) -> dict[str, list[str]]:
-    """Return the first digits of the hashes of the paths that each part of `latest` has."""
+    """Return the hash prefixes of the paths in each part of `latest`."""
     digits, parts = "0123456789abcdef", contents.parts
     return {
         f"latest-{digits[place]}": [*digits[place * 16 // parts : (place + 1) * 16 // parts]]
@@ -192,7 +192,7 @@ def _parts(contents: Contents) -> dict[str, list[str]]:
 
 
 def _holder(contents: Contents, path: str) -> str:
-    """Name the role that has a pointer."""
+    """Return the name of the role that contains a pointer."""
     digit = hashlib.sha256(path.encode()).hexdigest()[0]
     return next((part for part, own in _parts(contents).items() if digit in own), "latest")
 
@@ -203,7 +203,7 @@ def _published(path: str, target: dict[str, Any]) -> str:
 
 
 def _package(path: str) -> bytes:
-    """Return the bytes of a package or another file: few, and unique."""
+    """Return the bytes of a package or another file, which are few and unique."""
     return f"The bytes of {path}.\n".encode() * 64
 
 
@@ -216,7 +216,7 @@ def _target(path: str, custom: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 def _releases(
     codename: str, region: str, channel: str, counter: int
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Return the full package of a build, and the incremental from the build before."""
+    """Return the full package of a build, and the incremental one from the previous build."""
     folder = f"{codename}/{region}/{channel}"
     sources: list[list[str]] = [[]]
     sources += [[fingerprint(codename, counter - 1)]] if counter > 1 else []

@@ -1,4 +1,4 @@
-"""A fault of a server or a network, and where in a poll it strikes."""
+"""Faults of servers and networks, and the requests in which they strike."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ PLACES: Final = {
     "tables": r"/metadata/[0-9]+\.tables\.json",
     "proof": r"/log/proof/latest\.[0-9]+",
 }
-"""The requests of a poll in which a fault can strike, as patterns of their targets."""
+"""The requests of a poll in which a fault can strike: patterns of their targets."""
 
 PACK_PLACES: Final = {
     "content": r"/metadata/[0-9]+\.content\.json",
@@ -33,7 +33,7 @@ PACK_PLACES: Final = {
         for number in range(count)
     },
 }
-"""Those after the decision about an update: a fault there does not make the poll a failure."""
+"""As `PLACES`, for requests after the update decision; a fault there does not fail the poll."""
 
 _MODEL: Final = r"(?!(?:root|targets|snapshot|timestamp|latest|tables|content)\b)[a-z0-9_-]+"
 INSTALL_PLACES: Final = {
@@ -50,15 +50,15 @@ _TARGET: Final = re.compile(rb"[A-Z]+ ([^ ?\r\n]+)")
 
 
 Send = Callable[[bytes], bytes]
-"""Sends other bytes in place of an answer's."""
+"""Returns other bytes instead of those of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault; `wrap` makes a server that has it out of one that has not.
+    """A fault; `wrap` adds it to a server.
 
-    `is_reached` says whether a request leaves at all; without a name or a connection none does.
-    `poll`, from 0, is one in which it finds what it is to strike.
+    `is_reached` says whether a request is sent at all, which needs a resolved name and a
+    connection. `poll`, from 0, is a poll that has a request in which the fault can strike.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Fault:
     poll: int = 1
 
     def at(self, connections: Collection[int]) -> Wrap:
-        """Return the wrap in which the fault strikes in some connections of a run, from 0."""
+        """Return a wrap in which the fault strikes in the given connections of a run, from 0."""
         return only_at(connections, self.wrap)
 
 
@@ -77,7 +77,7 @@ def is_at(place: str, target: str) -> bool:
 
 
 def say_instead(place: str, say: Say) -> Wrap:
-    """Make the wrap that says something else at a place of a poll."""
+    """Return a wrap that changes the reply at a place of a poll."""
 
     def alter(_asked: Asked, target: str, reply: Reply) -> Reply:
         return say(reply) if is_at(place, target) else reply
@@ -86,7 +86,7 @@ def say_instead(place: str, say: Say) -> Wrap:
 
 
 def send_instead(place: str, send: Send) -> Wrap:
-    """Make the wrap that sends other bytes at a place of a poll; it receives the original ones."""
+    """Return a wrap that sends other bytes at a place of a poll; `send` gets the original ones."""
 
     def wrap(respond: Responder) -> Responder:
         def broken(asked: Asked) -> bytes:
@@ -104,7 +104,7 @@ def send_instead(place: str, send: Send) -> Wrap:
 def list_said(
     sayings: Mapping[str, Say], places: Iterable[str], *, poll: int = 1
 ) -> Iterator[Fault]:
-    """Yield a fault for each saying at each place."""
+    """Yield a fault for each reply in `sayings` at each place."""
     for (name, say), place in product(sayings.items(), places):
         yield Fault(f"{name}, at {place}", say_instead(place, say), poll=poll)
 
@@ -112,6 +112,6 @@ def list_said(
 def list_sent(
     sendings: Mapping[str, Send], places: Iterable[str], *, poll: int = 1
 ) -> Iterator[Fault]:
-    """Yield a fault for each sending at each place."""
+    """Yield a fault for each entry of `sendings` at each place."""
     for (name, send), place in product(sendings.items(), places):
         yield Fault(f"{name}, at {place}", send_instead(place, send), poll=poll)

@@ -1,8 +1,9 @@
 """Faults of signed files and of public content, and the list of all faults.
 
-A phone polls on as if nothing had gone wrong: it may notice, and end a poll early. It may not ask
-for anything else, ask again, or come back at another time. When the fault is over, it recovers. No
-update waits for public content: a phone continues with a warning, and asks again for what it lacks.
+A phone must continue to poll as usual. It may detect the fault and end a poll early, but must not
+send other requests, repeat requests, or poll at another time. When the fault is over, it recovers.
+A fault of public content does not block an update: the phone continues with a warning, and requests
+the missing content again.
 """
 
 import gzip
@@ -31,14 +32,14 @@ from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.memory import Asked, Responder
 
 Rewrite = Callable[[bytes], bytes]
-"""Returns another body in place of the one that was found, which is not compressed."""
+"""Returns another body, given the uncompressed original."""
 
 _DAY: Final = 86_400
 _DEEP: Final = 100_000
 
 
 def _rewrite(rewrite: Rewrite) -> Say:
-    """Send another body in place of the one that was found; a missing one stays missing."""
+    """Return a change that rewrites the body of a found file; a missing one remains missing."""
 
     def say(reply: Reply) -> Reply:
         if reply.status != 200:
@@ -56,7 +57,7 @@ def _flip_signature(body: bytes) -> bytes:
 
 
 def _edit(**members: object) -> Rewrite:
-    """Change members of the signed part without signing it again."""
+    """Return a change of members of the signed part, which is not signed again."""
 
     def rewrite(body: bytes) -> bytes:
         document = json.loads(body)
@@ -122,7 +123,7 @@ METADATA: Final[tuple[Fault, ...]] = (
 
 
 def _make_signed_faults(repository: Repository) -> tuple[Fault, ...]:
-    """Return the faults that take signatures: outdated, foreign and expired metadata."""
+    """Return the faults that need signatures: outdated, foreign and expired metadata."""
     stranger = Repository(b"a stranger's repository")
     signed = [place for place in PLACES if place != "root"]
     return (
@@ -141,13 +142,13 @@ def _make_signed_faults(repository: Repository) -> tuple[Fault, ...]:
 
 
 def _serve_alone(repository: Repository) -> Responder:
-    """Serve as to a phone that comes for the first time, without what was published since."""
+    """Serve every request as the first connection, without later publications."""
     serve = repository.serve()
     return lambda asked: serve(replace(asked, connection=0))
 
 
 def _respond_instead(place: str, instead: Callable[[Responder, Asked], bytes]) -> Wrap:
-    """Make the wrap in which requests at a place are answered in another way."""
+    """Return a wrap in which requests at a place are answered by `instead`."""
 
     def wrap(respond: Responder) -> Responder:
         def mixed(asked: Asked) -> bytes:
@@ -159,13 +160,13 @@ def _respond_instead(place: str, instead: Callable[[Responder, Asked], bytes]) -
 
 
 def _take_from(place: str, repository: Repository) -> Wrap:
-    """Make the wrap in which one answer is the first version of another run or repository."""
+    """Return a wrap in which one answer is the first version of another run or repository."""
 
     def wrap(respond: Responder) -> Responder:
         other = _serve_alone(repository)
 
         def take(respond: Responder, asked: Asked) -> bytes:
-            respond(asked)  # what is due becomes public all the same
+            respond(asked)  # so that due publications become public
             first = re.sub(r"(/|latest\.)[0-9]+(?=\.|$)", r"\g<1>1", _target_of(asked))
             return other(_ask_for(first, asked))
 
@@ -175,7 +176,7 @@ def _take_from(place: str, repository: Repository) -> Wrap:
 
 
 def _take_root(repository: Repository) -> Wrap:
-    """Make the wrap in which the next root is a foreign one of the same version."""
+    """Return a wrap in which the next root is a foreign one of the same version."""
 
     def wrap(respond: Responder) -> Responder:
         other = repository.serve([replace(each, connection=0) for each in one_by_one()])
@@ -185,14 +186,14 @@ def _take_root(repository: Repository) -> Wrap:
 
 
 def _shift_time(place: str, seconds: float) -> Wrap:
-    """Make the wrap in which one answer is signed at another time, under the next version."""
+    """Return a wrap in which one answer is signed at another time, with the next version."""
     return _respond_instead(
         place, lambda respond, asked: respond(replace(asked, now=asked.now + seconds))
     )
 
 
 def _swap(place: str, other: str) -> Wrap:
-    """Make the wrap in which one answer is that to another question of the same run."""
+    """Return a wrap in which one answer is that of another request in the same run."""
     target = "/log/proof/tables.1" if place == "proof" else f"/metadata/1.{other}.json"
     return _respond_instead(place, lambda respond, asked: respond(_ask_for(target, asked)))
 
@@ -221,7 +222,7 @@ def _sign_with(*signatures: dict[str, str]) -> Rewrite:
     return lambda body: json.dumps({**json.loads(body), "signatures": signatures}).encode()
 
 
-_FIRST: Final = 0  # the poll that asks for all of public content
+_FIRST: Final = 0  # the poll that requests all public content
 _BOTH_PROOFS: Final = ("the proof of tables", "the proof of content")
 _PARTS: Final = "parts of tables"
 _OF_PARTS: Final[dict[str, Say]] = {
@@ -295,5 +296,5 @@ PACKS: Final[tuple[Fault, ...]] = (
 
 
 def make_faults(repository: Repository) -> tuple[Fault, ...]:
-    """Return all faults; for some the repository signs what it should not."""
+    """Return all faults; for some, the repository signs metadata that it should not sign."""
     return (*NETWORK, *ANSWERS, *METADATA, *PACKS, *_make_signed_faults(repository))

@@ -1,6 +1,6 @@
-"""Faults on the way and of answers: names, connections, statuses, framing, codings, blocks.
+"""Faults of networks and answers: names, connections, statuses, framing, codings, blocks.
 
-Also those after an offer: of the codename role, of its proof, and of the blocks of a package.
+They include faults after an offer: of the codename role, its proof, and the blocks of a package.
 """
 
 import gzip
@@ -22,7 +22,7 @@ from client_sim.lab.servers.replies import Fields, Reply, Say, Wrap, alter_repli
 from client_sim.lab.trace.memory import Asked, Pieces, Responder
 
 _PATIENCE: Final = 30.0
-"""Seconds after which a socket gives up."""
+"""Seconds; the timeout of a socket."""
 
 _BOMB: Final = 16 * 1024 * 1024  # three times the longest body that a phone accepts
 
@@ -36,7 +36,7 @@ def _late() -> OSError:
 
 
 def _middle(data: bytes) -> int:
-    """Return a place in the middle of the body."""
+    """Return the offset of the middle of the body."""
     head = data.index(b"\r\n\r\n") + 4
     return head + (len(data) - head) // 2
 
@@ -57,11 +57,11 @@ SENDINGS: Final[dict[str, Send]] = {
     "an answer after a minute": lambda data: Pieces(data, [(60.0, 1 << 20)]),
     "an answer after an hour": lambda data: Pieces(data, [(3_600.0, 1 << 20)]),
 }
-"""Ways in which an answer does not arrive, or late, by name; each is given the sound one."""
+"""Ways in which an answer is lost or late, by name; each gets the correct answer."""
 
 
 class _Unreachable:
-    """A server whose name does not resolve, or to which no connection is made."""
+    """A server whose name does not resolve, or that accepts no connection."""
 
     def __init__(self, respond: Responder, error: Callable[[], OSError], *, is_name: bool) -> None:
         self._respond = respond
@@ -72,7 +72,7 @@ class _Unreachable:
         return self._respond(asked)
 
     def reach(self, asked: Asked) -> None:
-        """Fail at the name, whose question has no port, or at the connection."""
+        """Fail for the name, whose question has port 0, or for the connection."""
         if self._is_name == (asked.port == 0):
             raise self._error()
 
@@ -102,7 +102,7 @@ def _refuse(status: int, fields: Fields = ()) -> Say:
 
 
 def put(name: str, value: str) -> Say:
-    """Say a field in place of those of its name."""
+    """Return a change that replaces all fields of a name by one."""
     return lambda reply: reply.put((name, value))
 
 
@@ -116,7 +116,7 @@ def _body(make: Callable[[bytes], bytes]) -> Say:
 
 @cache
 def _bomb() -> bytes:
-    """Compress very many zeros; made once, when it is first asked for."""
+    """Return a decompression bomb; made once, when it is first needed."""
     return gzip.compress(bytes(_BOMB), 9, mtime=0)
 
 
@@ -168,7 +168,7 @@ SAYINGS: Final[dict[str, Say]] = {
     "a field without a name": _add("", "value"),
     "a field with a break": _add("X", "a\r\n b"),
 }
-"""Wrong answers by name; each is given the sound one."""
+"""Wrong answers by name; each gets the correct answer."""
 
 OTHER_BYTES: Final[dict[str, Send]] = {
     "bytes that are no HTTP": lambda _: bytes(range(256)) * 8,
@@ -180,7 +180,7 @@ OTHER_BYTES: Final[dict[str, Send]] = {
     "a line without an end": lambda _: b"HTTP/1.1 200 " + b"O" * 300_000,
     "an answer before the answer": lambda data: data + data,
 }
-"""Bytes that are no answer, by name."""
+"""Bytes that are not a valid answer, by name."""
 
 _STATUSES: Final = (400, 403, 404, 408, 410, 421, 429, 451, 500, 502, 503, 504)
 
@@ -193,7 +193,7 @@ ANSWERS: Final[tuple[Fault, ...]] = (
         Fault(f"{status}, at {place}", say_instead(place, _refuse(status)))
         for status in _STATUSES
         for place in PLACES
-        # 404 is what a poll expects there.
+        # 404 is the expected answer for the next root.
         if place in {"root", "timestamp"} or status in {404, 410, 500}
         if (status, place) != (404, "root")
     ),
@@ -217,7 +217,7 @@ _OF_FETCHES: Final = (
 
 
 def _whole(reply: Reply) -> Reply:
-    """Answer with the whole in place of a part."""
+    """Answer with the whole file instead of a part."""
     return replace(reply.drop("Content-Range"), status=200, reason="OK")
 
 
@@ -237,4 +237,4 @@ INSTALL: Final[tuple[Fault, ...]] = (
     *list_said(_RANGES, ("package",)),
     *list_sent(SENDINGS, INSTALL_PLACES),
 )
-"""What goes wrong where a phone fetches what it was offered."""
+"""The faults of an installation."""

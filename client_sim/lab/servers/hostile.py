@@ -1,16 +1,17 @@
-"""Pairs of servers that say the same and differ in what is not content (claim N3).
+"""Pairs of servers with the same content that differ in something else (claim N3).
 
-A server that wants to know a phone again hands it something of its own and waits for it to come
-back. Each pair does so in one way with other values; a client must leave the same trace for both. A
-poll may fail because of it, but then for both.
+A server that wants to recognise a phone sends it a mark and waits for the mark to come back. The
+two servers of a pair send different marks in the same way. A client must leave the same trace for
+both; a poll may fail because of the mark, but then with both.
 
-Heads are in `hostile_heads`. Of bodies an operator can vary for one phone, without the signers'
-keys: the coding, white space and unknown members around the signed part, signatures by unknown
-keys, lines of a proof that are ignored, and the text of an error.
+Pairs of heads are in `hostile_heads`. In bodies, an operator without the signers' keys can vary for
+a single phone: the coding, white space and unknown members around the signed part, signatures by
+unknown keys, ignored lines of a proof, and the text of an error.
 
-After metadata a phone fetches packages, and parts of packs. The server chooses which parts arrive:
-of four parts it can hand out any of fifteen incomplete sets, and recognise a phone by what it still
-asks for. So of a role's version all missing parts come in one poll, or none counts (ADR 57).
+After metadata a phone fetches packages, and parts of packs. The server chooses which parts arrive.
+With four parts it can send any of fifteen incomplete sets, and recognise a phone by its later
+requests. Therefore a phone must receive all missing parts of a role's version in one poll, or none
+of them counts (ADR 57).
 """
 
 import gzip
@@ -40,7 +41,7 @@ from client_sim.lab.servers.replies import (
 from client_sim.lab.trace.memory import Asked, Pieces, Responder
 
 _EXTRA, _NAME, _COMMENT = 4, 8, 16  # flags of RFC 1952 section 2.3.1
-# Status, field, value. {t} is a token, {n} seconds, {d} a date.
+# Status, field, value; {t} is a token, {n} a number of seconds, {d} a date.
 _REFUSALS: Final = (
     (302, "Location", "/u/{t}/7.zip"),
     (307, "Location", "http://{t}.example.org/7.zip"),
@@ -54,7 +55,7 @@ _PATIENCE: Final = 30.0
 
 
 def _recode(pack: Callable[[bytes], bytes]) -> Alter:
-    """Send compressed bodies in another compressed form."""
+    """Return a change that compresses the bodies in another way."""
 
     def say(reply: Reply) -> Reply:
         if reply.get("Content-Encoding") != "gzip":
@@ -70,7 +71,7 @@ def _level(mark: Mark) -> Alter:
 
 
 def _member(mark: Mark) -> Alter:
-    """Name the compressed file, its time and a comment: header fields of gzip itself."""
+    """Set the optional fields of the gzip header: extra field, file name, time and comment."""
     text = mark.text.encode()
     head = b"\x1f\x8b\x08%c%s\x00\x03" % (
         _EXTRA | _NAME | _COMMENT,
@@ -89,7 +90,7 @@ def _member(mark: Mark) -> Alter:
 
 
 def _blocks(mark: Mark) -> Alter:
-    """Cut the compressed stream into blocks, as flushes do."""
+    """Split the compressed stream into blocks by flushes."""
     size = 64 if mark is FIRST else 501
 
     def pack(plain: bytes) -> bytes:
@@ -102,7 +103,7 @@ def _blocks(mark: Mark) -> Alter:
 
 
 def _uncoded(mark: Mark) -> Alter:
-    """Send compressed bodies as they are, for one of the two."""
+    """Send bodies uncompressed by one of the two servers."""
 
     def say(reply: Reply) -> Reply:
         if mark is FIRST or reply.get("Content-Encoding") != "gzip":
@@ -113,7 +114,7 @@ def _uncoded(mark: Mark) -> Alter:
 
 
 def _rewrite(rewrite: Callable[[bytes], bytes], ends: tuple[str, ...]) -> Alter:
-    """Rewrite the bodies of some paths, compressed or not."""
+    """Rewrite the bodies of paths with these endings, compressed or not."""
 
     def alter(_asked: Asked, target: str, reply: Reply) -> Reply:
         if reply.status != 200 or not target.partition("?")[0].endswith(ends):
@@ -125,7 +126,7 @@ def _rewrite(rewrite: Callable[[bytes], bytes], ends: tuple[str, ...]) -> Alter:
     return alter
 
 
-# Roles without a proof; the bytes of all other roles are those of the log.
+# Roles without a proof. The bytes of all other roles are in the log and cannot be changed.
 _UNPROVEN: Final = ("/timestamp.json", ".snapshot.json", ".targets.json")
 
 
@@ -158,13 +159,13 @@ def _signature_member(mark: Mark) -> Alter:
 
 
 def _escapes(mark: Mark) -> Alter:
-    """Spell a letter of a member's name as an escape: the same JSON in other bytes."""
+    """Escape a letter in a member's name, which gives the same JSON in other bytes."""
     spelt = b'"\\u0073ignatures"' if mark is FIRST else b'"si\\u0067natures"'
     return _rewrite(lambda body: body.replace(b'"signatures"', spelt, 1), _UNPROVEN)
 
 
 def _witness(mark: Mark) -> Alter:
-    """Add the signature of an unknown key to proofs, as a witness does."""
+    """Add the signature of an unknown key to proofs, as a witness would."""
     line = "\u2014 " + mark.text + ".example " + "A" * 96 + "\n"
     return _proofs(lambda body: body + line.encode())
 
@@ -188,7 +189,7 @@ _Pieces = Sequence[tuple[float, int]]
 
 
 def _split(*ways: _Pieces) -> Wrap:
-    """Make the wrap in which each answer arrives in pieces, in one way after the other."""
+    """Return a wrap in which answers arrive in pieces; the given ways are used in turn."""
 
     def wrap(respond: Responder) -> Responder:
         turns = cycle(ways)
@@ -218,13 +219,13 @@ _SIZES: Final = _pair_pieces(
 )
 
 
-# The same two seconds for an answer, waited early or late: times must not differ at all.
+# An answer takes two seconds in both cases, with other pauses; no time may differ.
 _WAITS: Final = _pair_pieces(
     "times of the pieces", [(0.25, 16), (1.75, 1 << 20)], ([(1.5, 99), (0.5, 1 << 20)],)
 )
 
 
-# Other sums, which differ in each bit from an eighth of a second to four seconds.
+# The total times differ in each bit from an eighth of a second to four seconds.
 _LENGTHS: Final = _pair_pieces(
     "time of an answer",
     [(2.0, 1 << 20)],
@@ -250,7 +251,7 @@ BODIES: Final[tuple[HostilePair, ...]] = (
     _LENGTHS,
 )
 
-# As many as a phone takes in one head; what replaces another's value comes last.
+# As many fields as a phone accepts in one head; pairs that replace another's value come last.
 _COMMON: Final = tuple(pair for pair in FIELDS if pair.is_common)
 TOGETHER: Final = HostilePair(
     "all fields together",
@@ -259,7 +260,7 @@ TOGETHER: Final = HostilePair(
     chain(tuple(pair.second for pair in _COMMON)),
     tuple(map(chain, zip(*(pair.others for pair in _COMMON), strict=True))),
 )
-"""What every field can hold at once."""
+"""The pair in which all common fields differ together."""
 
 HOSTILE: Final[tuple[HostilePair, ...]] = (*FIELDS, *ANSWERS, *BODIES, TOGETHER)
 
@@ -276,7 +277,7 @@ INSTALLING: Final[tuple[HostilePair, ...]] = (
     *(_refuse(place, *refusal) for refusal, place in product(_REFUSALS, INSTALL_PLACES)),
     *FIELDS,
 )
-"""Pairs that refuse an installation, then those whose fields are in all answers."""
+"""Pairs that refuse an installation, and pairs whose fields are in all answers."""
 
 
 def _say(say: Say) -> Callable[[str], Wrap]:
@@ -309,10 +310,10 @@ _MANNERS: Final[tuple[tuple[str, Callable[[str], Wrap]], ...]] = (
     ("no answer", _send(lambda _: Pieces(b"", [(_PATIENCE, 1)], error=TimeoutError("late")))),
     ("a part without its length", _say(_without_length)),
 )
-"""How a part is withheld."""
+"""The ways to withhold a part."""
 
 MANNERS: Final = len(_MANNERS)
-"""In how many ways."""
+"""The number of ways to withhold a part."""
 
 
 def _pair(manner: tuple[str, Callable[[str], Wrap]], one: str, other: str) -> HostilePair:
@@ -325,7 +326,7 @@ SMALL_PARTS: Final[tuple[HostilePair, ...]] = tuple(
     for one, other in ((0, 3), (1, 2), (2, 3))
     for manner in _MANNERS
 )
-"""At the one pack of `tables` that every repository has: three pairs of parts in all manners."""
+"""Pairs for the only pack of `tables` in every repository: three pairs of parts in all ways."""
 
 STOCKED_PARTS: Final[tuple[HostilePair, ...]] = tuple(
     _pair(manner, one, other)
@@ -337,4 +338,4 @@ STOCKED_PARTS: Final[tuple[HostilePair, ...]] = tuple(
     )
     for manner in _MANNERS[:3]
 )
-"""Pairs at parts of different kinds of a role, where there is every kind."""
+"""Pairs of parts of different kinds in a role, for repositories with every kind."""

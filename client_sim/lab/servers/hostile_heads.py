@@ -1,4 +1,4 @@
-"""Pairs that differ in heads: fields of good answers, redirects, refusals, framing."""
+"""Pairs of servers with different heads: fields of good answers, redirects, refusals, framing."""
 
 from dataclasses import replace
 from typing import Final
@@ -16,7 +16,8 @@ from client_sim.lab.servers.replies import (
 )
 from client_sim.lab.trace.memory import ELSEWHERE, Asked
 
-# Name of the pair, name of the field, value. {t} is a token, {n} seconds, {d} a date, {h} the host.
+# Name of the pair, name of the field, value; {t} is a token, {n} a number of seconds, {d} a date,
+# {h} the host.
 _COMMON: Final = (
     ("strong validator", "ETag", '"{t}"'),
     ("cookie for all paths", "Set-Cookie", "sid={t}; Path=/; Max-Age=31536000"),
@@ -134,13 +135,13 @@ def _pair(name: str, field: str, value: str, *, is_common: bool) -> HostilePair:
 
 
 def _reorder(mark: Mark) -> Alter:
-    """Reverse the order of the fields, for one of the two."""
+    """Reverse the order of the fields in one of the two servers."""
     step = 1 if mark is FIRST else -1
     return always(lambda reply: replace(reply, fields=reply.fields[::step]))
 
 
 def _respell(mark: Mark) -> Alter:
-    """Write all names in small letters, or all in capitals."""
+    """Write all names in lower case, or all in upper case."""
     spell = str.lower if mark is FIRST else str.upper
     return always(
         lambda reply: replace(reply, fields=tuple((spell(name), v) for name, v in reply.fields))
@@ -148,7 +149,7 @@ def _respell(mark: Mark) -> Alter:
 
 
 def _pad(mark: Mark) -> Alter:
-    """Put white space around values: more of it for one of the two."""
+    """Put white space around values, more of it in one of the two servers."""
     gap = " " if mark is FIRST else " \t  "
     return always(
         lambda reply: replace(
@@ -158,7 +159,7 @@ def _pad(mark: Mark) -> Alter:
 
 
 def _repeat(mark: Mark) -> Alter:
-    """Hand out two cookies and two validators."""
+    """Send two cookies and two validators."""
     more = (
         ("Set-Cookie", f"a={mark.text}"),
         ("Set-Cookie", f"b={mark.text[::-1]}; Path=/"),
@@ -168,7 +169,7 @@ def _repeat(mark: Mark) -> Alter:
 
 
 def _on_missing(mark: Mark) -> Alter:
-    """Mark the answer for the root that is not there alone."""
+    """Mark only the answer for the missing root."""
     more = (
         ("Set-Cookie", f"sid={mark.text}; Path=/"),
         ("ETag", f'"{mark.text}"'),
@@ -190,11 +191,11 @@ FIELDS: Final[tuple[HostilePair, ...]] = (
 
 
 def _instead(name: str, status: int, field: str, value: str) -> HostilePair:
-    """Make the pair that refuses the timestamp, or sends a client elsewhere for it."""
+    """Return a pair that refuses or redirects the request for the timestamp."""
 
     def make(mark: Mark) -> Alter:
         def alter(asked: Asked, target: str, reply: Reply) -> Reply:
-            # What every phone asks: a redirected client is not redirected again.
+            # The query is compared as well, so a redirected client is not redirected again.
             if target != TIMESTAMP or asked.address == ELSEWHERE:
                 return reply
             return refuse(status, (field, mark.fill(value, name_host(asked))))
@@ -205,13 +206,13 @@ def _instead(name: str, status: int, field: str, value: str) -> HostilePair:
 
 
 def _redirect_root(mark: Mark) -> Alter:
-    """Send a client elsewhere for the root that is not there."""
+    """Redirect the request for the missing root."""
     instead = refuse(302, ("Location", f"/u/{mark.text}/root.json"))
     return lambda _asked, target, reply: instead if target.endswith(".root.json") else reply
 
 
 def _interim(status: str) -> HostilePair:
-    """Make the pair that says something before the answer."""
+    """Return a pair that sends an informational answer (1xx) before the final one."""
 
     def make(mark: Mark) -> Alter:
         link = f"Link: </{mark.text}>; rel=preload\r\nSet-Cookie: sid={mark.text}\r\n"
@@ -241,7 +242,7 @@ def _chunk(mark: Mark) -> Alter:
 
 
 def _frame(mark: Mark) -> Alter:
-    """State the length in front, or send one chunk."""
+    """Send a body with Content-Length, or in chunks."""
     return always(lambda reply: reply) if mark is FIRST else _chunk(mark)
 
 

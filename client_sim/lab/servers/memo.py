@@ -1,10 +1,9 @@
-"""Checks that are not made twice, for a process that makes very many polls.
+"""Caches of checks and parsed files, for a process that makes very many polls.
 
-Whether a key made a signature of some bytes follows from these three alone; what a metadata file
-says, and whether it keeps to the profile, from its bytes; what a part of a pack says, and whether
-its entries are right, as well; what an answer says, and what h11 makes of it, from the answer. All
-of this is remembered while `memoised` is active, so that a client pays for what is new to this
-process only. Refusals are not remembered.
+The cached results depend only on their input: signature checks on key, signature and bytes; decoded
+metadata and profile checks on the file's bytes; decoded parts of packs and checks of their entries
+on the part's bytes; parsed answers on the answer. While `memoised` is active, only inputs that are
+new to this process are computed. Failures are not cached.
 """
 
 import re
@@ -23,11 +22,11 @@ from client_sim.device.answer import AnswerReader
 
 _FILES: Final = 4_096  # some of which have a hundred pointers
 _CHECKS: Final = 16_384
-_PARTS_KEPT: Final = 512  # of packs; all of a server's packs have some dozens
+_PARTS_KEPT: Final = 512  # parts of packs; all packs of a server have some dozens
 _SIGNED: Final = "_signed_octets"
 
 _KEPT: Final = 4_096  # answers of some KiB
-_LONGEST: Final = 65_536  # bytes of an answer that is remembered
+_LONGEST: Final = 65_536  # bytes; longer answers are not cached
 _DATE: Final = rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}(?::[0-9]{2}){2} GMT"
 _UNREAD: Final = re.compile(
     rb'(?<=\r\nDate: )%s(?=\r\n)|(?<=\r\nETag: "sha256-)[0-9a-f]{64}(?="\r\n)' % _DATE
@@ -35,15 +34,15 @@ _UNREAD: Final = re.compile(
 _BEHIND: Final = b"\r\n\r\n"
 _FRAMED: Final = [h11.Response, h11.Data, h11.EndOfMessage]
 _PARTS: Final = (h11.InformationalResponse, h11.Response, h11.Data, h11.EndOfMessage)
-# Of the same lengths: a phone counts the bytes of a head, but reads neither date nor tag.
+# Placeholders of the same lengths: a phone counts the bytes of a head, but ignores date and tag.
 _INSTEAD: Final = {len(value): value for value in (b"Thu, 01 Jan 1970 00:00:00 GMT", b"0" * 64)}
 
 
 @contextmanager
 def memoised() -> Iterator[None]:
-    """Remember checks and files in this process from here to the end of the block.
+    """Cache checks and files in this process while the context is active.
 
-    Clients that change what python-tuf gave them would see each other's changes; none does.
+    Cached objects are shared, so clients must not change the objects of python-tuf; none does.
     """
     with ExitStack() as undo:
 
@@ -106,9 +105,9 @@ def _remember_bytes(signed_bytes: Any) -> Any:  # noqa: ANN401
 
 
 def _remember_passing(check: Any) -> Any:  # noqa: ANN401  # a check of decoded files
-    """Remember what a check gave for decoded files, which are the same objects for the same bytes.
+    """Cache the results of a check by the identity of decoded files, which are cached themselves.
 
-    They are kept with what it gave, so that no other object has the identity of one of them.
+    The files are kept with the result, so that their identities are not reused.
     """
     passed: dict[tuple[int, ...], tuple[tuple[object, ...], object]] = {}
 
@@ -124,7 +123,7 @@ def _remember_passing(check: Any) -> Any:  # noqa: ANN401  # a check of decoded 
 
 
 def _remember_index(decode: Any) -> Any:  # noqa: ANN401
-    """Remember the index of packs in a decoded file, together with the file's targets."""
+    """Cache the index of packs in a decoded file, together with the file's targets."""
     known: dict[tuple[str, int], tuple[object, object, object]] = {}
 
     def decode_once(role: str, custom: object, targets: object) -> object:
@@ -140,7 +139,7 @@ def _remember_index(decode: Any) -> Any:  # noqa: ANN401
 
 
 def _remember_entries(check: Any) -> Any:  # noqa: ANN401
-    """Remember which entries passed: those of the same parts are the same objects."""
+    """Cache which entries passed, by identity: entries of the same parts are the same objects."""
     passed: dict[tuple[object, ...], tuple[object, object]] = {}
 
     def check_once(kind: str, entries: Mapping[str, object], **beside: object) -> None:
@@ -150,7 +149,7 @@ def _remember_entries(check: Any) -> Any:  # noqa: ANN401
             check(kind, entries, **beside)
             if len(passed) >= _PARTS_KEPT:
                 passed.clear()
-            passed[place] = (dict(entries), beside)  # their ids are not given again
+            passed[place] = (dict(entries), beside)  # keeps them, so that their ids are not reused
 
     return check_once
 
@@ -164,10 +163,10 @@ def _remember_answers(init: Any) -> Any:  # noqa: ANN401
 
 
 class RememberingParser:
-    """Stands in for the parser of a client's connection, while each answer comes whole.
+    """Replaces the parser of a client's connection as long as each answer arrives in one piece.
 
-    Any other answer, or one that leaves the connection in another state, goes to the parser itself,
-    which has seen nothing yet. So does all that follows.
+    Any other answer, or one that leaves the connection in another state, is passed to the real
+    parser, and so is everything after it.
     """
 
     def __init__(self, unused: h11.Connection) -> None:
@@ -186,25 +185,25 @@ class RememberingParser:
 
     @property
     def trailing_data(self) -> tuple[bytes, bool]:
-        """The bytes after an answer: none after one that is remembered."""
+        """The bytes after an answer; there are none after a cached one."""
         return (b"", False) if self._real is None else self._real.trailing_data
 
     def start_next_cycle(self) -> None:
-        """Begin anew after an answer."""
+        """Start the next request and answer."""
         if self._real is None and self._is_over:
             self._sent, self._coming, self._is_over = [], None, False
             return
         self._take_over().start_next_cycle()
 
     def send(self, event: h11.Event) -> None:
-        """Take note of a part of a request."""
+        """Record an event of a request."""
         if self._real is None:
             self._sent.append(event)
         else:
             self._real.send(event)
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes of an answer."""
+        """Receive bytes of an answer."""
         if self._real is None and self._sent and self._coming is None:
             events = _parse_once(data)
             if events:
@@ -213,7 +212,7 @@ class RememberingParser:
         self._take_over().receive_data(data)
 
     def next_event(self) -> Any:  # noqa: ANN401  # as h11 says
-        """Return what comes next."""
+        """Return the next event."""
         if self._real is None and self._sent and self._coming is None:
             return h11.NEED_DATA
         event = None if self._coming is None else next(self._coming, None)
@@ -223,7 +222,7 @@ class RememberingParser:
         return event
 
     def _take_over(self) -> h11.Connection:
-        """Go on with a new parser, which receives what was asked since the last answer."""
+        """Continue with the real parser, which first receives the current request."""
         if self._real is None:
             self._real = self._unused
             for event in self._sent:
@@ -244,9 +243,9 @@ def _parse_once(data: bytes) -> tuple[h11.Event, ...]:
 
 @lru_cache(_KEPT)
 def _parse_framed(head: bytes, length: int) -> tuple[h11.Event, ...]:
-    """Parse a head with a body of zeros; gives nothing unless the head states the body's length.
+    """Parse a head with a body of zeros; return nothing unless the head states the body's length.
 
-    The end of such a body is not looked for in it, and zeros are no chunk.
+    The end of such a body does not depend on its content, and zeros are not a valid chunk.
     """
     events = _parse(head + bytes(length))
     sizes = [len(event.data) for event in events if isinstance(event, h11.Data)]
@@ -256,7 +255,7 @@ def _parse_framed(head: bytes, length: int) -> tuple[h11.Event, ...]:
 
 @lru_cache(_KEPT)
 def _parse(data: bytes) -> tuple[h11.Event, ...]:
-    """Return the events of an answer to GET that leaves the connection open; else nothing."""
+    """Return the events of an answer to GET that leaves the connection open, or nothing."""
     machine = h11.Connection(h11.CLIENT)
     machine.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
     machine.send(h11.EndOfMessage())
@@ -268,7 +267,7 @@ def _parse(data: bytes) -> tuple[h11.Event, ...]:
             if not isinstance(event, _PARTS):
                 return ()
             if isinstance(event, h11.Response):
-                # A phone goes through them four times, which takes long for a sequence of h11's.
+                # A phone iterates over them four times, which is slow with h11's own sequence.
                 object.__setattr__(event, "headers", tuple(event.headers))
             events.append(event)
     except h11.ProtocolError:

@@ -1,8 +1,8 @@
-"""Small packs of public content, edition by edition (FORMATS section 15), and their histories.
+"""Small packs of public content in several editions (FORMATS section 15), and their histories.
 
-Their entries are as few as there may be: one that stays and one that every edition changes, and so
-one part. Whether a phone uses an edition depends on its place in the rollout; whether it fetches it
-must not.
+They have as few entries as possible: one that stays and one that each edition changes, so each
+edition changes one part. A phone uses an edition depending on its place in the rollout, but must
+fetch it in any case.
 """
 
 import base64
@@ -33,7 +33,7 @@ ROLES: Final[Mapping[str, str]] = MappingProxyType(
         **dict.fromkeys(("notices", "themes", "wallpapers"), "content"),
     }
 )
-"""The role of each kind there is."""
+"""The role of each kind of pack."""
 
 PARTS: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -43,10 +43,10 @@ PARTS: Final[Mapping[str, int]] = MappingProxyType(
         for kind, role in ROLES.items()
     }
 )
-"""Into how many parts each kind is cut."""
+"""The number of parts of each kind."""
 
 SMALL: Final = ("emergency", "notices")
-"""A kind of each role: what is cheap enough to be fetched in tens of thousands of runs."""
+"""One kind of each role, small enough to be fetched in tens of thousands of runs."""
 
 _SOURCES: Final = [{"licence": "CC0-1.0", "name": "made for the lab", "version": "1"}]
 _TITLE: Final = {
@@ -60,7 +60,7 @@ _TITLE: Final = {
 }
 _DAY: Final = 86_400
 _SPAN: Final = (1_767_225_600 + 2 * _DAY, 1_767_225_600 + 6 * _DAY)
-"""Begin and end of packs that have a time: while the phones of a fleet make their polls."""
+"""The start and end of timed packs, within the time in which the phones of a fleet poll."""
 
 _STATES: Final[Mapping[str, Mapping[str, object]]] = {
     "timed": {"end": _SPAN[1], "start": _SPAN[0]},
@@ -77,14 +77,14 @@ _CERTIFICATE: Final = base64.b64decode(
     b"AwEB/zAFBgMrZXADQQD7FjH4wdLY8zOPZexfguKTnSBtQ1knIZcKGs9CuDav6vjzVWFBzSXtsTH8zTgnWJnV"
     b"78idkyJodYwVgIq1FjwE"
 )
-"""A CA certificate under which nothing is issued: its key was thrown away."""
+"""A CA certificate whose key was deleted, so that nothing can be issued with it."""
 
 PICTURE: Final = base64.b64decode(
     b"/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAKBueIx4ZKCMgoy0qqC+8P//8Nzc8P//////////////////////"
     b"////////////////////////////////////wAALCABAAEABAREA/8QAFQABAQAAAAAAAAAAAAAAAAAAAAL/"
     b"xAAUEAEAAAAAAAAAAAAAAAAAAAAA/9oACAEBAAA/AJAAAAAAAAAAAAAAAAAAAAAf/9k="
 )
-"""A grey square of 64 by 64."""
+"""A JPEG of a grey square of 64 by 64 pixels."""
 
 _DIGEST: Final = hashlib.sha256(PICTURE).hexdigest()
 _BY: Final = {"author": "The lab", "licence": "CC0-1.0"}
@@ -105,9 +105,9 @@ _STEPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("bad, and withdrawn", ("bad", "! withdrawn", "")),
     ("turned back to the first version", ("", "turned back", "")),
 )
-"""By step the state of a new version, or after `!` of the current one; `-` is no step.
+"""Histories: each step is the state of a new version, or after `!` of the current one.
 
-States separated by `; ` become public between the same two polls.
+`-` is an empty step. States separated by `; ` become public between the same two polls.
 """
 SAID: Final = (
     ("for nobody", "for all"),
@@ -115,21 +115,21 @@ SAID: Final = (
     ("timed", "for nobody"),
     ("bad", "for all"),
 )
-"""Pairs of states: servers may announce the first to one phone, the second to another."""
+"""Pairs of states that two servers announce to the same phone."""
 
 HISTORIES: Final = tuple(name for name, _ in _STEPS)
-"""What can be done with a pack, by name."""
+"""The names of the histories of a pack."""
 
 
 def name_part(kind: str, number: int) -> str:
-    """Name a part of a kind for people."""
+    """Return the display name of a part of a kind."""
     return f"part {number} of {kind}"
 
 
 def describe_packs(
     role: str, kinds: Sequence[str], contents: Contents
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Return the index of a role with its packs, and the targets that are their files."""
+    """Return the index of a role with its packs, and the targets for their files."""
     packs: dict[str, Any] = {}
     targets: dict[str, dict[str, Any]] = {}
     edition = contents.edition(role)
@@ -144,7 +144,7 @@ def describe_packs(
 def list_files(
     kinds: Sequence[str], contents: Contents
 ) -> Iterator[tuple[str, dict[str, Any], bytes]]:
-    """Yield path, target and bytes of every file of every edition so far."""
+    """Yield the path, target and bytes of every file of all editions so far."""
     for kind in kinds:
         for edition in range(1, contents.edition(ROLES[kind]) + 1):
             for path, data in _files(kind, edition, contents.states(kind, edition)):
@@ -153,10 +153,10 @@ def list_files(
 
 def _describe(kind: str, edition: int, contents: Contents) -> dict[str, Any]:
     states = contents.states(kind, edition)
-    # A signer never lowers a version; a phone passes over the pack where one did.
+    # A signer never decreases a version; if it happens, a phone ignores the pack.
     version = 1 if "turned back" in states else edition
     described: dict[str, Any] = {
-        # The first one is for all; later ones are for half of the phones.
+        # The first edition is for all phones; later ones are for half of them.
         "rollout": [[0, 1000 if edition == 1 else 500]],
         "sources": _SOURCES,
         "start": 0,
@@ -188,7 +188,7 @@ def _target(data: bytes) -> dict[str, Any]:
 
 @lru_cache(maxsize=512)
 def encode_parts(kind: str, edition: int, *, is_bad: bool = False) -> tuple[bytes, ...]:
-    """Return the bytes of all parts of an edition of a kind; of a bad one an entry is none."""
+    """Return the bytes of all parts of an edition; with `is_bad` one entry is invalid."""
     parts: list[dict[str, Any]] = [{} for _ in range(PARTS[kind])]
     entries = make_entries(kind, edition)
     if is_bad:
@@ -205,12 +205,12 @@ def _encode(kind: str, number: int, entries: dict[str, Any]) -> bytes:
 
 
 def make_entries(kind: str, edition: int) -> dict[str, Any]:
-    """Make the entries of an edition of a kind by key."""
+    """Return the entries of an edition of a kind by key."""
     return _MAKERS[kind](edition)
 
 
 def make_bad_entry(kind: str) -> dict[str, Any]:
-    """Make an entry that no phone takes for one of the kind, in place of the one that changes."""
+    """Return an invalid entry of the kind, which replaces the changing one."""
     key = {"apn": "510-10", "emergency": "ID", "ca": "0" * 64}.get(kind, "bad")
     return {key: {"script": "<script>"}}
 
@@ -302,12 +302,12 @@ _MAKERS: Final[Mapping[str, Callable[[int], dict[str, Any]]]] = {
 
 
 def make_history(name: str, kind: str) -> tuple[Publication, ...]:
-    """Make what is done with the pack of a kind; a step before each poll but the first."""
+    """Return a named history for a kind of pack, with a step before each poll except the first."""
     return make_steps(dict(_STEPS)[name], kind)
 
 
 def make_steps(steps: Sequence[str], kind: str) -> tuple[Publication, ...]:
-    """Make the history of such steps as are those of `HISTORIES`."""
+    """Return a history of steps in the notation of `_STEPS`."""
     return one_by_one(tuple((f"{kind}: {step}", _change(kind, step)) for step in steps))
 
 

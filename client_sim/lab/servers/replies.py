@@ -1,7 +1,4 @@
-"""Answers taken apart, so that a server can be made to say more, or other, than it does.
-
-A pair of such servers differs in the values that it hands out.
-"""
+"""Parsed answers, which can be changed, and pairs of servers that send different values."""
 
 import re
 from collections.abc import Callable, Collection
@@ -20,7 +17,7 @@ Fields = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer: header fields in their order, the body as it is sent, bytes in front of it."""
+    """One answer: header fields in order, the body as sent, and bytes in front of the answer."""
 
     status: int
     reason: str
@@ -34,7 +31,7 @@ class Reply:
         return next((value for known, value in self.fields if known.lower() == wanted), None)
 
     def put(self, *fields: tuple[str, str]) -> Self:
-        """Return the answer with fields in place of those of the same names."""
+        """Return the answer with these fields instead of those with the same names."""
         names = {name.lower() for name, _ in fields}
         kept = tuple(pair for pair in self.fields if pair[0].lower() not in names)
         return replace(self, fields=(*kept, *fields))
@@ -51,37 +48,37 @@ class Reply:
 
 
 def refuse(status: int, *fields: tuple[str, str], body: bytes = b"") -> Reply:
-    """Return an answer of another status, with these fields and its length."""
+    """Return an answer with a status, these fields, and Content-Length."""
     told = (*fields, ("Content-Length", str(len(body))))
     return Reply(status, HTTPStatus(status).phrase, told, body)
 
 
 def name_host(asked: Asked) -> str:
-    """Return the host that was asked, as its line says."""
+    """Return the value of a request's Host header, or an empty text."""
     found = _HOST.search(asked.data)
     return "" if found is None else found[1].decode("latin-1")
 
 
 Alter = Callable[[Asked, str, Reply], Reply]
-"""Returns what is said instead of a reply; the text is the request's target."""
+"""Returns another reply; the text is the request's target."""
 
 Say = Callable[[Reply], Reply]
-"""Returns what is said instead of a reply, whatever was asked."""
+"""Returns another reply, independent of the request."""
 
 Wrap = Callable[[Responder], Responder]
-"""Makes another server of a server."""
+"""Returns a changed server."""
 
 
 def always(say: Say) -> Alter:
-    """Make the alteration of whatever is asked."""
+    """Return an alteration that applies to every request."""
     return lambda _asked, _target, reply: say(reply)
 
 
 def alter_replies(alter: Alter) -> Wrap:
-    """Make the wrap in which each whole answer of a server is altered."""
+    """Return a wrap that alters each complete answer of a server."""
 
     def wrap(respond: Responder) -> Responder:
-        if isinstance(respond, _Altered):  # so that a reply is taken apart once, however many are
+        if isinstance(respond, _Altered):  # so that a reply is parsed only once
             return _Altered(respond.respond, (*respond.alters, alter))
         return _Altered(respond, (alter,))
 
@@ -90,7 +87,7 @@ def alter_replies(alter: Alter) -> Wrap:
 
 @dataclass(frozen=True, slots=True)
 class _Altered:
-    """A server whose answers are altered, one way after the other."""
+    """A server whose answers are altered by several alterations in order."""
 
     respond: Responder
     alters: tuple[Alter, ...]
@@ -98,7 +95,7 @@ class _Altered:
     def __call__(self, asked: Asked) -> bytes:
         targets = [target.decode("latin-1") for target in _TARGET.findall(asked.data)]
         replies = decode_replies(self.respond(asked))
-        # A malformed request is answered, too.
+        # A malformed request has an answer, but no target.
         targets += [""] * (len(replies) - len(targets))
         return b"".join(
             self._alter(asked, target, reply)
@@ -112,7 +109,7 @@ class _Altered:
 
 
 def chain(wraps: tuple[Wrap, ...]) -> Wrap:
-    """Make the wrap that is all of some, the last one outermost."""
+    """Return a wrap that combines several, the last one outermost."""
 
     def wrap(respond: Responder) -> Responder:
         for each in wraps:
@@ -123,7 +120,7 @@ def chain(wraps: tuple[Wrap, ...]) -> Wrap:
 
 
 class _Some:
-    """A server that is another one for some connections."""
+    """A server that uses another one for some connections."""
 
     def __init__(self, connections: Collection[int], one: Responder, other: Responder) -> None:
         self._connections = connections
@@ -134,18 +131,18 @@ class _Some:
         return (self._one if asked.connection in self._connections else self._other)(asked)
 
     def reach(self, asked: Asked) -> None:
-        """Fail where the one that it is for this connection cannot be reached."""
+        """Call `reach` of the server for this connection, if it has that method."""
         if asked.connection in self._connections and hasattr(self._one, "reach"):
             self._one.reach(asked)
 
 
 def only_at(connections: Collection[int], wrap: Wrap) -> Wrap:
-    """Make the wrap that is active on some connections of a run only, counted from 0."""
+    """Return a wrap that is active only for some connections of a run, counted from 0."""
     return lambda respond: _Some(connections, wrap(respond), respond)
 
 
 def decode_replies(data: bytes) -> list[Reply]:
-    """Take apart what a server of this package says: each head states the body's length."""
+    """Parse the answers of a server of this package, whose heads state the body's length."""
     found = []
     while data:
         head, _, rest = data.partition(b"\r\n\r\n")
@@ -168,9 +165,9 @@ def encode_reply(reply: Reply) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What one of two servers hands to a phone: at least 64 bits in each of them.
+    """The values that a server sends to a phone to recognise it.
 
-    `text` is a token, `number` seconds, `date` a time as HTTP writes it.
+    `text` is a token, `number` a number of seconds, and `date` an HTTP date.
     """
 
     text: str
@@ -178,14 +175,14 @@ class Mark:
     date: str
 
     def fill(self, text: str, host: str = "") -> str:
-        """Put the values in place of {t}, {n} and {d} in a text, and the host of {h}."""
+        """Replace {t}, {n}, {d} and {h} in a text by the token, number, date and host."""
         return text.format(t=self.text, n=self.number, d=self.date, h=host)
 
 
 FIRST: Final = Mark("5f0c6b1e9a7d4c33b2e8f1a09d5576e4", 1_801, "Tue, 03 Feb 2026 04:05:06 GMT")
-# A client might send back one bit of whatever it derives from a value. In each bit of a number, and
-# in the parity of a length, some of these differ; in a bit of a digest, which was not chosen, all
-# eight are alike once in 128 times.
+# A client might send back a single bit derived from a value. Some of these differ from each other
+# in each bit of the number and in the parity of the length. In a bit of a digest, all eight are
+# equal once in 128 times.
 OTHERS: Final = (
     Mark("c41d88a2f36e4b07915c0de27a83fb16e90", 9_007, "Thu, 19 Mar 2026 23:59:58 GMT"),
     Mark("fd467f4d9c3f243e236037072d4f0d39d", 412, "Sun, 11 Jan 2026 17:38:41 GMT"),
@@ -199,12 +196,13 @@ OTHERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class HostilePair:
-    """Servers around a server that differ from each other in `field`.
+    """Wraps that make servers which differ from each other in `field`.
 
-    `first` hands out one value, `second` another one with each answer, so that one bit of what is
-    sent back differs sooner or later; each of `others` has one value again, for clients that keep
-    what they heard first. `is_common` says that many such pairs fit into one answer and leave it
-    valid. `is_timed` says that its servers differ in how long they take, so that times do, too.
+    - `first` always sends the same value.
+    - `second` sends another value with each answer, so that a single bit of it differs eventually.
+    - Each of `others` always sends the same value, for clients that keep the first one.
+    - `is_common` says that many such pairs can be combined in one valid answer.
+    - `is_timed` says that the servers differ in their speed, so that times may differ.
     """
 
     name: str
@@ -219,7 +217,7 @@ class HostilePair:
 def make_pair(
     name: str, field: str, make: Callable[[Mark], Alter], *, is_common: bool = False
 ) -> HostilePair:
-    """Make the pair of the alterations that `make` gives for the marks."""
+    """Return the pair of the alterations that `make` returns for the marks."""
     alters = tuple(map(make, OTHERS))
     return HostilePair(
         name,
@@ -232,7 +230,7 @@ def make_pair(
 
 
 def _taking_turns(alters: tuple[Alter, ...]) -> Wrap:
-    """Make the wrap in which each answer is altered by the next one."""
+    """Return a wrap that applies the alterations to answers in turn."""
 
     def wrap(respond: Responder) -> Responder:
         turns = cycle(alters)

@@ -1,8 +1,8 @@
-"""A signed repository that exists inside a run, for phones under virtual time (ADR 54).
+"""A signed repository inside a run, for phones under virtual time (ADR 54).
 
-A session is one run's view of it: which versions are public, signed when they are needed. Versions
-follow from the number of the connection, so that phones with different clocks find the same ones;
-what they expire at follows from the virtual time.
+A session is the repository of one run: its public versions, which are signed when they are needed.
+Versions depend on the number of the connection, so that phones with different clocks find the same
+ones. Expiry times depend on the virtual time.
 """
 
 from collections.abc import Sequence
@@ -33,9 +33,9 @@ _HOUR: Final = 3_600
 _DAY: Final = 86_400
 _YEAR: Final = 365 * _DAY
 ROOT_EXPIRES: Final = 4_102_444_800
-"""2100-01-01: what a phone asks must not depend on when its run begins."""
+"""2100-01-01 in epoch seconds; a phone's requests must not depend on when its run begins."""
 
-_KEPT: Final = 9  # versions of a role that are there: the current one and 8 before it
+_KEPT: Final = 9  # available versions of a role: the current one and the previous 8
 
 HOST: Final = "updates.hening.example"
 _PATCH_LEVELS: Final = ("2024-12-05", "2025-01-05")
@@ -43,10 +43,11 @@ _PATCH_LEVELS: Final = ("2024-12-05", "2025-01-05")
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """How long a role is good for, and when it is signed again.
+    """How long a role is valid, and when it is signed again.
 
-    `days` from the day of signing; renewed `spare` days before the end of them, or after so many
-    `connections`, which is sooner where each poll comes within eight hours.
+    A role is valid for `days` days from the day of signing. It is renewed `spare` days before it
+    expires, or after `connections` connections, which is earlier if polls are at most eight hours
+    apart.
     """
 
     days: int
@@ -61,7 +62,7 @@ _OFFLINE: Final = Lifetime(days=90, spare=5, connections=180)
 
 
 def _life_of(role: str) -> Lifetime:
-    """Return the lifetime of a role; parts of `latest` have that of the whole."""
+    """Return the lifetime of a role; parts of `latest` have the lifetime of `latest`."""
     return _ONLINE if role == "snapshot" or role.startswith("latest") else _OFFLINE
 
 
@@ -75,10 +76,10 @@ class _Role:
 
 
 class Session:
-    """Answers the requests of one run; call it with each.
+    """A responder that answers the requests of one run.
 
-    `history` is in the order of becoming public; nothing becomes public during a connection unless
-    the virtual time moves on.
+    `history` is in the order of publication. Nothing is published during a connection unless the
+    virtual time advances.
     """
 
     def __init__(self, describer: Describer, history: Sequence[Publication]) -> None:
@@ -95,7 +96,7 @@ class Session:
         self._seen = (-1, 0.0)
 
     def __call__(self, asked: Asked) -> bytes:
-        """Answer; what is due becomes public first."""
+        """Publish the changes that are due, and answer."""
         if self._seen != (asked.connection, asked.now):
             self._seen = (asked.connection, asked.now)
             self._publish_due(asked.connection, asked.now)
@@ -116,7 +117,7 @@ class Session:
         return self._describer.blobs(self._contents).get(path, HTTPStatus.NOT_FOUND)
 
     def _publish_due(self, connection: int, now: float) -> None:
-        due = bool(self._roles)  # what was published just now is not looked through again
+        due = bool(self._roles)  # no second pass if something was just published
         if not self._roles:
             self._publish(connection, now)
         while self._left and connection >= self._left[0].connection and now >= self._left[0].at:
@@ -127,7 +128,7 @@ class Session:
             self._publish(connection, now)
 
     def _publish(self, connection: int, now: float) -> None:
-        """Sign what says something new or is due, then snapshot and timestamp."""
+        """Sign the roles that changed or are due, and then snapshot and timestamp."""
         roles = self._describer.roles(self._contents)
         for role in roles:
             said, keys = self._describer.describe(self._contents, role)
@@ -141,7 +142,7 @@ class Session:
         signers = self._describer.signers(self._contents, "snapshot")
         self._show("snapshot", said, signers, connection, now)
         self._show_timestamp(now)
-        # Proofs lead to the tree of their own publication.
+        # A proof refers to the tree of its own publication.
         size = len(self._leaves)
         for path, (index, known) in self._proofs.items():
             if not known:
@@ -156,12 +157,12 @@ class Session:
         if role is None:
             role = _Role(0, said, keys, day, connection)
         elif (
-            (role.said is said or role.said == said)  # the same object nearly always, and long
+            (role.said is said or role.said == said)  # usually the same object; comparing is slow
             and role.keys == keys
             and not _is_due(name, role, connection, day)
         ):
             return
-        # A phone that was off for years finds that much was signed meanwhile.
+        # After years without polls, as many versions have been skipped as would have been signed.
         missed = (day - role.day) * _DAY // _YEAR * (365 // life.days)
         role = _Role(role.version + 1 + missed, said, keys, day, connection)
         self._roles[name] = role
@@ -213,7 +214,7 @@ def sign_role(said: dict[str, Any], version: int, expires: int, keys: tuple[Key,
 def _sign_described(
     describer: Describer, contents: Contents, role: str, version: int, expires: int
 ) -> bytes:
-    """Sign what is described; a role may have a hundred targets, so it is encoded once."""
+    """Sign a role; cached, because a role may have a hundred targets to encode."""
     said, keys = describer.describe(contents, role)
     return sign_role(said, version, expires, keys)
 
@@ -237,9 +238,10 @@ def _is_due(name: str, role: _Role, connection: int, day: int) -> bool:
 
 
 class Repository:
-    """What signer and server make of some models, regions, channels and kinds of packs.
+    """A repository for some models, regions, channels and kinds of packs.
 
-    It is the same for a seed, and keeps nothing of a run: `serve` makes a server for each.
+    The same seed gives the same repository. It has no state of a run: `serve` makes a server for
+    each run.
     """
 
     def __init__(
@@ -256,11 +258,11 @@ class Repository:
         self._root = sign_role(said, 1, ROOT_EXPIRES, keys)
 
     def publics(self) -> tuple[Public, ...]:
-        """Return a phone of each model, region and channel, then one each with an older build."""
+        """Return a phone of each model, region and channel, then one of each with build 0."""
         return tuple(self.public(*name, counter) for counter in (1, 0) for name in self._names)
 
     def public(self, codename: str, region: str, channel: str, counter: int = 1) -> Public:
-        """Return the public facts of a phone: it runs a build and trusts the first root."""
+        """Return the facts of a phone that runs build `counter` and trusts the first root."""
         if (codename, region, channel) not in self._names:
             raise ValueError(f"the repository has no {codename}/{region}/{channel}")
         return Public(
@@ -283,5 +285,5 @@ class Repository:
         )
 
     def serve(self, history: Sequence[Publication] = ()) -> Session:
-        """Make the server of one run, to which the publications of `history` happen."""
+        """Return the server of one run, with the publications of `history`."""
         return Session(self._describer, history)

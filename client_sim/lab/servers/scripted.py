@@ -1,7 +1,8 @@
-"""Scripted servers: one with every trap of HTTP and nothing new, and one behind a real socket.
+"""Scripted servers: `respond`, which has nothing new, and `Listening`, which uses real sockets.
 
-The first offers a client all that it could send back: a validator, a cookie, a date, a link. The
-second is on loopback, plain or in TLS by an authority of the run, and keeps what arrives.
+The answers of `respond` contain everything that a client could send back: a validator, a cookie, a
+date, a link. `Listening` serves any responder on loopback, with or without TLS by an authority of
+the run, and records the received bytes.
 """
 
 import socket
@@ -34,16 +35,16 @@ _TRAPS: Final = (
 
 _CHUNK: Final = 65_536
 _END: Final = b"\r\n\r\n"
-_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a reset
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER with zero time, so that close sends a reset
 
 
 def respond(asked: Asked) -> bytes:
-    """Answer what was asked in a world without sockets."""
+    """Answer a request in a world without sockets."""
     return answer(asked.data)
 
 
 def answer(asked: bytes) -> bytes:
-    """Answer each request head in what was asked: 200 for the timestamp, 404 for all else."""
+    """Answer each request head with 200 for the timestamp and 404 for everything else."""
     heads = asked.split(b"\r\n\r\n")[:-1]
     return b"".join(_answer_one(head.split(b"\r\n", 1)[0]) for head in heads)
 
@@ -60,10 +61,9 @@ def _response(status: bytes, body: bytes) -> bytes:
 
 
 class Listening:
-    """A running server; a context manager, which stops it.
+    """A server that listens at `address` while its context is active.
 
-    `respond` is called as soon as a head has come, with the time that `now` returns. `address` is
-    where it listens.
+    `respond` is called as soon as a head has arrived, with the time from `now`.
     """
 
     def __init__(
@@ -85,9 +85,9 @@ class Listening:
         self.received()
 
     def received(self, count: int = 0) -> tuple[bytes, ...]:
-        """Wait until `count` connections have come and all are over; give what arrived on each.
+        """Wait until `count` connections were accepted and all have ended; return their bytes.
 
-        They are in the order in which they came. EnvironmentFailedError where one does not end.
+        The order is that of the connections. Raise EnvironmentFailedError if one does not end.
         """
         if not self._acceptor.wait(count):
             raise EnvironmentFailedError("a connection of the lab's own server does not end")
@@ -103,7 +103,7 @@ class Listening:
         with ExitStack() as stack:
             stack.enter_context(wire)
             name = None
-            with suppress(OSError):  # a client may break off whenever it likes
+            with suppress(OSError):  # a client may close the connection at any time
                 if self._context is not None:
                     wire = stack.enter_context(self._context.wrap_socket(wire, server_side=True))
                     name = "tls"
@@ -128,17 +128,17 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """`certificate` is the PEM text that a ROM image would hold; `context` that of the server."""
+    """A CA: `certificate` is the PEM text for the ROM image, `context` the server's TLS context."""
 
     certificate: str
     context: ssl.SSLContext
 
 
 def make_authority(host: str, now: float, key_log: Path | None = None) -> Authority:
-    """Make an authority and a server's certificate for `host`, good for a day around `now`.
+    """Make a CA and a server certificate for `host`, valid from a day before `now` to a day after.
 
-    The server hands out tickets, as servers do: a client that comes back with one is seen. With
-    `key_log` the secrets of each connection are written there, for a reader of a capture.
+    The server issues session tickets, so that a client that resumes sessions is found. If `key_log`
+    is given, the secrets of each connection are written to it.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of one run")])
@@ -150,7 +150,7 @@ def make_authority(host: str, now: float, key_log: Path | None = None) -> Author
     context.set_alpn_protocols(["h2", "http/1.1"])
     if key_log is not None:
         context.keylog_filename = str(key_log)
-    with tempfile.NamedTemporaryFile() as file:  # ssl reads certificates from files alone
+    with tempfile.NamedTemporaryFile() as file:  # ssl reads certificates only from files
         file.write(
             own.private_bytes(
                 serialization.Encoding.PEM,

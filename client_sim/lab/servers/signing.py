@@ -1,6 +1,7 @@
-"""Keys of a repository that exists inside one run, made from its seed, and what they sign.
+"""Keys of a repository inside one run, derived from its seed, and signing.
 
-Metadata, and a transparency log in memory: RFC 6962 trees, checkpoints, proofs (FORMATS 7).
+They sign metadata and the checkpoints of a transparency log in memory: RFC 6962 trees and proofs
+(FORMATS section 7).
 """
 
 import base64
@@ -13,7 +14,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _KEYS: Final = {"root": (3, 2), "targets": (2, 2), "tables": (2, 2)}
-"""How many keys a role has, and how many must sign; of any other role one."""
+"""The number of keys of a role, and its threshold; any other role has one key."""
 
 ORIGIN: Final = "log.hening.example"
 _ED25519: Final = b"\x01"
@@ -21,7 +22,7 @@ _ED25519: Final = b"\x01"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An ed25519 key; `public` is in hex and `keyid` the hash of its canonical JSON."""
+    """An Ed25519 key; `public` is hexadecimal, `keyid` is the hash of its canonical JSON."""
 
     private: Ed25519PrivateKey = field(compare=False, repr=False)
     public: str
@@ -38,14 +39,14 @@ class Key:
 
 
 class Keys:
-    """All keys that follow from a seed: of each role, generation by generation."""
+    """The keys of all roles and generations, derived from a seed."""
 
     def __init__(self, seed: bytes) -> None:
         self._seed = seed
         self._made: dict[tuple[str, int], tuple[Key, ...]] = {}
 
     def of(self, role: str, generation: int) -> tuple[Key, ...]:
-        """Return the keys of a role (or `log`) after so many rotations."""
+        """Return the keys of a role (or `log`) after `generation` rotations."""
         found = self._made.get((role, generation))
         if found is None:
             count, _ = _KEYS.get(role, (1, 1))
@@ -62,12 +63,12 @@ class Keys:
 
 
 def threshold(role: str) -> int:
-    """Return how many keys of a role must sign."""
+    """Return the threshold of a role."""
     return _KEYS.get(role, (1, 1))[1]
 
 
 def encode_canonical(value: Mapping[str, Any]) -> bytes:
-    """Encode JSON as TUF signs it: sorted, compact, nothing escaped that need not be."""
+    """Encode JSON as TUF signs it: sorted, compact, with no unnecessary escapes."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
 
 
@@ -79,20 +80,20 @@ def sign_metadata(signed: bytes, keys: tuple[Key, ...]) -> bytes:
 
 
 def encode_verifier(key: Key) -> str:
-    """Encode the log's verifier key as a C2SP note has it."""
+    """Encode the log's verifier key in the format of C2SP signed notes."""
     data = _ED25519 + bytes.fromhex(key.public)
     return f"{ORIGIN}+{_key_id(data).hex()}+{base64.b64encode(data).decode()}"
 
 
 def hash_leaf(role: str, version: int, data: bytes) -> bytes:
-    """Hash the leaf of a role version."""
+    """Return the leaf hash of a role version."""
     digest = hashlib.sha256(data).hexdigest()
     entry = f"hening role v1\n{role}\n{version}\n{digest}\n".encode()
     return hashlib.sha256(b"\x00" + entry).digest()
 
 
 def hash_tree(leaves: Sequence[bytes]) -> bytes:
-    """Hash a tree, by its leaves' hashes: MTH of RFC 6962 section 2.1."""
+    """Return the root hash of a tree, given its leaf hashes: MTH of RFC 6962 section 2.1."""
     if len(leaves) == 1:
         return leaves[0]
     if not leaves:
@@ -103,7 +104,7 @@ def hash_tree(leaves: Sequence[bytes]) -> bytes:
 
 
 def find_path(index: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """Return the hashes from a leaf to the root: PATH of RFC 6962 section 2.1.1."""
+    """Return the audit path of a leaf: PATH of RFC 6962 section 2.1.1."""
     if len(leaves) == 1:
         return []
     k = _split(len(leaves))
@@ -113,7 +114,7 @@ def find_path(index: int, leaves: Sequence[bytes]) -> list[bytes]:
 
 
 def sign_checkpoint(leaves: Sequence[bytes], key: Key) -> bytes:
-    """Return the signed head of a tree."""
+    """Return the checkpoint of a tree: its signed head."""
     root = base64.b64encode(hash_tree(leaves)).decode()
     text = f"{ORIGIN}\n{len(leaves)}\n{root}\n"
     key_id = _key_id(_ED25519 + bytes.fromhex(key.public))
