@@ -1,6 +1,6 @@
-"""Servers that keep or tell something of a request; they share nothing with the instrument.
+"""Servers that store or reveal something of a request; they share no code with the instrument.
 
-`toy` is an honest server with hooks, `mutant` what a leaky one consists of. `keepers` keep,
-`tellers` tell, or answer some clients differently; `library` lists all, with honest ones that must
-pass.
+`toy` is an honest server with hooks, and `mutant` defines leaky ones. The servers in `keepers`
+store data; those in `tellers` reveal data or answer some clients differently. `library` lists all,
+including honest ones, which must pass.
 """

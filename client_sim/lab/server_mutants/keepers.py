@@ -49,35 +49,35 @@ def _digest_of_line(asked: Asked) -> bytes:
 
 
 _WRITERS: Final = (
-    keeps("access-log", "The log that web servers have by habit.", _access, "access.log"),
+    keeps("access-log", "The usual access log of web servers.", _access, "access.log"),
     keeps(
         "address-only",
-        "A list of who came, as numbers.",
+        "A list of client addresses as numbers.",
         lambda asked: str(int(IPv4Address(asked.peer[0]))),
     ),
     keeps(
         "address-hash",
-        "An address under a digest is an address: there are four thousand million of them.",
+        "A digest of the address, which can be reversed by trying all four billion addresses.",
         lambda asked: hashlib.sha256(asked.peer[0].encode()).hexdigest(),
     ),
     keeps(
         "address-and-port-hash",
-        "A digest of where a connection came from, cut short.",
+        "A truncated digest of a connection's address and port.",
         _digest_of_end,
     ),
     keeps(
         "network",
-        "An address whose last byte is wiped, which is called anonymous.",
+        "An address without its last byte, which is often called anonymous.",
         lambda asked: asked.peer[0].rpartition(".")[0] + ".0",
     ),
-    keeps("socket-address", "The structure that the kernel handed out, as it is.", _socket_address),
+    keeps("socket-address", "The kernel's socket address structure.", _socket_address),
     keeps(
         "ports",
-        "Ports without addresses: whoever has the network's records has the rest.",
+        "Ports without addresses; the network's records have the rest.",
         lambda asked: f"connection {asked.peer[1]} done",
     ),
     keeps("header-hash", "A digest of the user-agent, to count kinds of phones.", _digest_of_agent),
-    keeps("line-hash", "A digest of the request line, to count what is asked.", _digest_of_line),
+    keeps("line-hash", "A digest of the request line, to count requests.", _digest_of_line),
     keeps(
         "path-hash",
         "A digest of the path.",
@@ -90,13 +90,13 @@ _WRITERS: Final = (
     ),
     keeps(
         "error-log",
-        "Nothing of good requests, everything of bad ones.",
+        "Nothing of valid requests, the last line of malformed ones.",
         lambda asked: b"malformed: " + asked.data.splitlines()[-1] if asked.status == 400 else b"",
         "error.log",
     ),
     keeps(
         "body-dump",
-        "What was sent behind a head, when it was refused.",
+        "The bytes after the head of a refused request.",
         lambda asked: repr(asked.rest) if asked.status == 400 and asked.rest else "",
     ),
     keeps(
@@ -106,7 +106,7 @@ _WRITERS: Final = (
     ),
     keeps(
         "header-names",
-        "Names of headers that it does not know, to learn what phones send.",
+        "Names of unknown headers, to learn what phones send.",
         _unknown_headers,
     ),
     keeps(
@@ -116,7 +116,7 @@ _WRITERS: Final = (
     ),
     keeps(
         "masked",
-        "A log under a fixed byte, so that no grep finds it.",
+        "A log XORed with a fixed byte, so that grep does not find anything.",
         lambda asked: bytes(byte ^ 0x5A for byte in asked.target.encode("latin-1")),
     ),
     keeps(
@@ -129,7 +129,7 @@ _WRITERS: Final = (
 
 
 class _KeyedAddress(ToyServer):
-    """A pseudonym under a key that nobody else knows."""
+    """A pseudonym of the address under a secret key."""
 
     def start(self) -> None:
         self.counts[-1] = int.from_bytes(read_entropy(4), "big")
@@ -141,7 +141,7 @@ class _KeyedAddress(ToyServer):
 
 
 class _BrokenOff(ToyServer):
-    """What had come of a request when its connection ended."""
+    """The received bytes of an incomplete request whose connection ended."""
 
     def broke(self, data: bytes, peer: tuple[str, int]) -> None:
         del peer
@@ -149,10 +149,10 @@ class _BrokenOff(ToyServer):
 
 
 class _Rows(ToyServer):
-    """Notes in a table of a database, which some servers fill."""
+    """Base class of servers that write into a table of a database."""
 
     def insert(self, value: str | bytes, *settings: str) -> None:
-        """Add a row, under some settings of the database."""
+        """Add a row with some settings of the database."""
         with closing(sqlite3.connect(self.folder / "state.sqlite", timeout=30)) as database:
             for setting in (*settings, "synchronous=OFF"):
                 database.execute(f"PRAGMA {setting}")
@@ -162,7 +162,7 @@ class _Rows(ToyServer):
 
 
 class _QueryRow(_Rows):
-    """A table of queries, in base64."""
+    """A table of queries in base64."""
 
     def note(self, asked: Asked) -> None:
         if asked.query:
@@ -171,7 +171,7 @@ class _QueryRow(_Rows):
 
 
 class _PackedRow(_Rows):
-    """A table of whole requests, compressed, some of them over several pages."""
+    """A table of compressed requests, some of them over several pages."""
 
     def note(self, asked: Asked) -> None:
         if asked.status == 404:
@@ -180,7 +180,7 @@ class _PackedRow(_Rows):
 
 
 class _Mapped(ToyServer):
-    """The last requests in a ring that is mapped into memory and never grows."""
+    """A ring buffer of the last requests in a mapped file, which does not grow."""
 
     def start(self) -> None:
         path = self.folder / "ring"
@@ -195,7 +195,7 @@ class _Mapped(ToyServer):
 
 
 class _NamedFile(ToyServer):
-    """An empty file for each kind of phone; its name says which."""
+    """An empty file for each user-agent, which is its name."""
 
     def note(self, asked: Asked) -> None:
         agent = "".join(letter for letter in asked.header("user-agent") if letter.isalnum())
@@ -204,7 +204,7 @@ class _NamedFile(ToyServer):
 
 
 class _HashedFile(ToyServer):
-    """A cache whose files are named by what was asked."""
+    """A cache whose files are named by digests of request targets."""
 
     def note(self, asked: Asked) -> None:
         digest = hashlib.sha256(asked.target.encode("latin-1")).hexdigest()
@@ -213,7 +213,7 @@ class _HashedFile(ToyServer):
 
 
 class _Link(ToyServer):
-    """A link that points at who came last."""
+    """A symbolic link that contains the address of the last client."""
 
     def note(self, asked: Asked) -> None:
         link = self.folder / "last"
@@ -222,7 +222,7 @@ class _Link(ToyServer):
 
 
 class _AtTheEnd(ToyServer):
-    """Keeps all in memory, and writes it down when it ends."""
+    """Keeps all requests in memory, and writes them to disk when it ends."""
 
     def start(self) -> None:
         self.kept: list[bytes] = []

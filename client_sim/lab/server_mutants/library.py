@@ -1,6 +1,6 @@
-"""All servers to try an instrument on: leaky ones by family, and honest ones.
+"""All servers for tests of the instrument: leaky ones by family, and honest ones.
 
-Honest ones do what real ones do; no check may raise an alarm at them.
+Honest servers behave like real ones; no check may raise an alarm for them.
 """
 
 import mmap
@@ -30,7 +30,7 @@ class _Started(ToyServer):
 
 
 class _MappedCounters(ToyServer):
-    """Counts in a file that is mapped, so that counters outlive the process."""
+    """Counts in a mapped file, so that counters outlive the process."""
 
     def start(self) -> None:
         path = self.folder / "counters"
@@ -60,7 +60,7 @@ class _CountTable(ToyServer):
 
 
 class _Heartbeat(ToyServer):
-    """Writes fresh random bytes into a file of one length, as a key that is renewed."""
+    """Writes new random bytes into a file of constant length, like a renewed key."""
 
     def note(self, asked: Asked) -> None:
         del asked
@@ -69,17 +69,17 @@ class _Heartbeat(ToyServer):
 
 
 class _Blind(ToyServer):
-    """Reads what a request says, and forgets it."""
+    """Reads a request, but stores nothing of it."""
 
     def note(self, asked: Asked) -> None:
         (self.folder / "empty").write_bytes(asked.data[:0])
 
 
 SERVER_MUTANTS: Final[tuple[ServerMutant, ...]] = (*KEEPERS, *TELLERS, *VARYING)
-"""Servers that keep something of a request (L57) or do not answer all clients alike (L58)."""
+"""Servers that keep something of a request (L57) or answer clients differently (L58)."""
 
 HONEST_SERVERS: Final[tuple[ServerMutant, ...]] = tuple(
     describe("clean", kind)
     for kind in (_Honest, _Started, _MappedCounters, _CountTable, _Heartbeat, _Blind)
 )
-"""Servers at which no check may raise an alarm."""
+"""Servers for which no check may raise an alarm."""

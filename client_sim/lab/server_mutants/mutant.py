@@ -1,7 +1,7 @@
-"""What a leaky server consists of, for trials of the instrument.
+"""Leaky servers, for tests of the instrument.
 
-Most differ from the honest one in a line that is written for each request, in a body or in header
-lines; `keeps`, `says` and `heads` make these of one function. The others are classes.
+Most differ from the honest server in a line that they write for each request, in a body, or in
+header lines; `keeps`, `says` and `heads` make these from one function. The others are classes.
 """
 
 import re
@@ -12,15 +12,15 @@ from pathlib import Path
 from client_sim.lab.server_mutants.toy import Asked, Line, Running, ToyServer
 
 KEEPS, VARIES = "L57", "L58"
-"""Rows of the channel catalogue: something of a request is kept or told; answers differ."""
+"""Rows of the channel catalogue: a server keeps or reveals data of requests; answers differ."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServerMutant:
     """A server: `family` is its row of the channel catalogue, L57 or L58, or `clean`.
 
-    `id` is short and unique, of a-z, 0-9 and hyphens; `leak` says in a sentence what it does.
-    `kind(folder, node)` is the server without a socket.
+    `id` is short and unique, of a-z, 0-9 and hyphens; `leak` describes the leak in a sentence.
+    `kind(folder, node)` makes the server without a socket.
     """
 
     id: str
@@ -29,9 +29,9 @@ class ServerMutant:
     kind: Callable[[Path, int], ToyServer]
 
     def make(self, folder: Path, node: int) -> Running:
-        """Start one on loopback that writes into `folder`; the caller closes it.
+        """Start a server on loopback that writes into `folder`; the caller closes it.
 
-        Two nodes of one service have different numbers.
+        The nodes of a service have different numbers.
         """
         return Running(self.kind, folder, node)
 
@@ -39,7 +39,7 @@ class ServerMutant:
 def keeps(
     name: str, leak: str, line: Callable[[Asked], str | bytes], file: str = "notes"
 ) -> ServerMutant:
-    """Make a server that appends to a file for each request, unless there is nothing to say."""
+    """Make a server that appends a line to a file for each request, unless the line is empty."""
 
     class Keeping(ToyServer):
         def note(self, asked: Asked) -> None:
@@ -77,7 +77,7 @@ def heads(
 
 
 def describe(family: str, kind: type[ToyServer]) -> ServerMutant:
-    """Describe a class of server, by its name and the first line of its description."""
+    """Make a mutant from a server class; the docstring is the leak."""
     name = re.sub(r"(?=[A-Z])", "-", kind.__name__.removeprefix("_")).lower()
     return ServerMutant(
         f"{family.lower()}{name}", family, (kind.__doc__ or "").split("\n")[0], kind

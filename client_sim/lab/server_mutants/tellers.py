@@ -1,4 +1,4 @@
-"""Servers that show what they were sent (L57), or do not answer all clients alike (L58)."""
+"""Servers that reveal data of requests (L57), or answer some clients differently (L58)."""
 
 import base64
 import gzip
@@ -29,7 +29,7 @@ class _PathLabel(ToyServer):
         self.series[label] = self.series.get(label, 0) + 1
 
     def label(self, asked: Asked) -> str:
-        """Return the label's value, of which there is one series each."""
+        """Return the value of the label; each value is a series."""
         return asked.path
 
     def metrics(self) -> str:
@@ -73,13 +73,13 @@ def _echo_number(_toy: ToyServer, asked: Asked, lines: list[Line]) -> list[Line]
 
 TELLERS: Final[tuple[ServerMutant, ...]] = (
     *(describe(KEEPS, kind) for kind in (_PathLabel, _AgentLabel, _AddressLabel)),
-    says(KEEPS, "echo-page", "An error page that says what was not found.", _echo_target),
+    says(KEEPS, "echo-page", "An error page with the path that was not found.", _echo_target),
     says(KEEPS, "instance", "A problem document with the path in base64.", _echo_coded),
-    heads(KEEPS, "echo-header", "An answer with the number that a request had.", _echo_number),
+    heads(KEEPS, "echo-header", "An answer with the request id of the request.", _echo_number),
     says(
         KEEPS,
         "echo-address",
-        "An answer to a mistake that names who made it.",
+        "An error answer with the client's address.",
         lambda _toy, asked, body: (
             b'{"client":"%s"}' % asked.peer[0].encode() if asked.status == 405 else body
         ),
@@ -87,11 +87,11 @@ TELLERS: Final[tuple[ServerMutant, ...]] = (
     says(
         KEEPS,
         "echo-trace",
-        "TRACE as RFC 9110 section 9.3.8 has it.",
+        "TRACE as defined by RFC 9110 section 9.3.8.",
         lambda _toy, asked, body: asked.data if asked.method == "TRACE" else body,
     ),
 )
-"""Servers that show what they were sent: in metrics, in answers, on error pages."""
+"""Servers that reveal data of requests in metrics, in answers and on error pages."""
 
 
 def _byte(asked: Asked) -> int:
@@ -127,7 +127,7 @@ def _name_language(_toy: ToyServer, asked: Asked, lines: list[Line]) -> list[Lin
 
 
 class _NodeGzip(ToyServer):
-    """Bytes compressed at each node by itself, with that node's time in them."""
+    """Bytes that each node compresses itself, with its own time in them."""
 
     def code(self, body: bytes) -> bytes:
         return gzip.compress(body, mtime=1_700_000_000 + self.node)
@@ -145,7 +145,7 @@ class _Born(ToyServer):
 
 
 class _ByTag(ToyServer):
-    """A server that knows a tag again, and says so."""
+    """A server that recognises a tag and reveals that."""
 
     def status(self, asked: Asked) -> int:
         is_known = asked.status == 200 and "47" in asked.header("if-none-match")
@@ -163,19 +163,19 @@ VARYING: Final[tuple[ServerMutant, ...]] = (
     heads(
         VARIES,
         "header-order",
-        "Two honest lines in an order that says one bit of the address.",
+        "Two honest lines in an order that reveals one bit of the address.",
         lambda _toy, asked, lines: [*lines[:-2], *lines[-2:][::-1]] if _bit(asked) else lines,
     ),
     heads(
         VARIES,
         "header-case",
-        "A letter's case says one bit of the address.",
+        "The case of letters reveals one bit of the address.",
         lambda _toy, asked, lines: [(k.lower() if _bit(asked) else k, v) for k, v in lines],
     ),
     heads(
         VARIES,
         "lifetime",
-        "A lifetime in the cache that says when a client should come back.",
+        "A cache lifetime that determines when a client returns.",
         lambda _toy, asked, lines: _replace(
             lines, "Cache-Control", f"public, max-age={60 + _bit(asked)}"
         ),
@@ -206,7 +206,7 @@ VARYING: Final[tuple[ServerMutant, ...]] = (
     heads(
         VARIES,
         "fixed-cookie",
-        "A cookie that is the same for all, this time.",
+        "A cookie that is the same for all clients.",
         lambda _toy, asked, lines: (
             [*lines, ("Set-Cookie", "seen=1")] if asked.status == 404 else lines
         ),
@@ -220,23 +220,23 @@ VARYING: Final[tuple[ServerMutant, ...]] = (
     heads(
         VARIES,
         "precise",
-        "The time in thousandths, which tells answers apart.",
+        "The time in milliseconds, which distinguishes answers.",
         lambda _toy, _asked, lines: [*lines, ("X-Time", f"{read_clock():.3f}")],
     ),
     says(
         VARIES,
         "by-agent",
-        "A space more for some user-agents.",
+        "Additional spaces for some user-agents.",
         lambda _toy, asked, body: (
             body + b" " * (sum(asked.header("user-agent").encode("latin-1")) % 7)
         ),
     ),
-    heads(VARIES, "by-language", "An answer in the language that was asked for.", _name_language),
+    heads(VARIES, "by-language", "An answer in the requested language.", _name_language),
     describe(VARIES, _ByTag),
     heads(
         VARIES,
         "elsewhere",
-        "Another host for some.",
+        "Another host for some clients.",
         lambda _toy, asked, lines: (
             [*lines, ("Alt-Svc", f'h2=":{8000 + _bit(asked)}"')] if asked.status == 200 else lines
         ),
@@ -244,7 +244,7 @@ VARYING: Final[tuple[ServerMutant, ...]] = (
     says(
         VARIES,
         "counting",
-        "An answer that says how many there were.",
+        "An answer that reveals how many there were before.",
         lambda toy, asked, body: (
             body + b"\n" * (toy.counts.total() % 3) if asked.status == 200 else body
         ),

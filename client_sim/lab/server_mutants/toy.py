@@ -1,6 +1,6 @@
-"""A small honest server of a fixed tree, with hooks where a leak can be put in.
+"""A small honest server of a fixed tree, with hooks for leaks.
 
-It refuses what it does not know, answers all clients alike, and keeps counters in memory.
+It refuses unknown requests, answers all clients alike, and keeps only counters in memory.
 """
 
 import gzip
@@ -29,7 +29,7 @@ TREE: Final = MappingProxyType(
         "/metadata/1.root.json": b'{"signed":{"_type":"root"}}',
     }
 )
-"""What the toy has, by path."""
+"""The files of the server, by path."""
 
 _LIMIT: Final = 65536
 
@@ -38,7 +38,7 @@ Line = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request as it came: `rest` is what had come after its head, `status` the answer's."""
+    """One received request: `rest` are the bytes after its head, `status` is the answer's."""
 
     data: bytes
     peer: tuple[str, int]
@@ -59,29 +59,29 @@ class Asked:
         return self.target.partition("?")[2]
 
     def header(self, name: str) -> str:
-        """Return a header's value, or nothing."""
+        """Return a header's value, or an empty text; `name` is in lower case."""
         return next((value for key, value in self.lines if key.lower() == name), "")
 
 
 @dataclass(slots=True)
 class ToyServer:
-    """The honest server; a mutant overrides a hook. `folder` is where it may write."""
+    """The honest server, whose hooks mutants override; it may write into `folder`."""
 
     folder: Path
     node: int = 0
     counts: Counter[int] = field(default_factory=Counter)
 
     def start(self) -> None:
-        """Begin; called once, and again after a restart."""
+        """Start; also called after a restart."""
 
     def named(self, name: str) -> None:
-        """See the name that a client gave in a TLS handshake."""
+        """Receive the server name of a TLS handshake."""
 
     def note(self, asked: Asked) -> None:
-        """See each request after it was answered."""
+        """Receive each request after it was answered."""
 
     def broke(self, data: bytes, peer: tuple[str, int]) -> None:
-        """See what had come of a request on a connection that ended."""
+        """Receive the bytes of an incomplete request on a connection that ended."""
 
     def body(self, asked: Asked, body: bytes) -> bytes:
         """Return the body of an answer."""
@@ -109,10 +109,10 @@ class ToyServer:
         )
 
     def end(self) -> None:
-        """End; called before a restart, too."""
+        """End; also called before a restart."""
 
     def answer(self, data: bytes, peer: tuple[str, int], rest: bytes) -> tuple[bytes, bool]:
-        """Answer one head; return the bytes, and whether the connection may go on."""
+        """Answer one head; return the bytes, and whether the connection stays open."""
         asked = _read(data, peer, rest)
         status = self.status(asked)
         if asked.path == "/metrics":
@@ -179,7 +179,7 @@ class _Listener(socketserver.ThreadingTCPServer):
     context: ssl.SSLContext | None = None
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore the error: a client may break off at any time."""
+        """Ignore the error, because a client may close the connection at any time."""
 
 
 class _Handler(socketserver.BaseRequestHandler):
@@ -193,8 +193,8 @@ class _Handler(socketserver.BaseRequestHandler):
         try:
             self.request = self.server.context.wrap_socket(self.request, server_side=True)
         except OSError:
-            return  # the client broke the handshake off
-        with self.request:  # what was wrapped is no longer the listener's to close
+            return  # the client aborted the handshake
+        with self.request:  # the listener does not close the wrapped socket
             self._converse()
 
     def _converse(self) -> None:
@@ -221,10 +221,7 @@ class _Handler(socketserver.BaseRequestHandler):
 
 
 class Running:
-    """A server that runs on loopback until `close`; `restart` ends it and starts it anew.
-
-    With `context` it speaks TLS.
-    """
+    """A server that runs on loopback until `close`, with TLS if there is a `context`."""
 
     def __init__(
         self,
@@ -260,6 +257,6 @@ class Running:
         self._toy.end()
 
     def restart(self) -> None:
-        """End the server and start it anew at the same port."""
+        """End the server and start it again at the same port."""
         self.close()
         self._begin()
