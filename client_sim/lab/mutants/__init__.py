@@ -1,9 +1,10 @@
-"""Clients that leak, to try the judges on; they share nothing with a judge.
+"""Clients that leak, for tests of the judges; they share no code with a judge.
 
-`library` lists all by family. Most are rows of the tables (`table_requests` and its neighbours): a
-source, encodings, a place and a trigger, as `rows` says. `sources`, `encodings`, `places` and
-`outside`, and `triggers` are the parts that rows are made of, `interpreter` makes a client of each.
-What no row can say is a class, whose docstring says what it leaks: `behaviours`, `waiting`, and the
-modules about packs, packages, installs, offers, handshakes, writes, the machine and the system.
-`mutant` is what the lab receives. `equivalents` leak nothing.
+- `library` lists all of them by family; `mutant` defines what the lab receives.
+- Most are rows of the tables `table_requests`, `table_habits` and `table_occasions`. A row has a
+  source, encodings, a place and a trigger (`rows`). `sources`, `encodings`, `places`, `outside` and
+  `triggers` are these parts; `interpreter` makes a client from each row.
+- The others are classes whose docstrings describe the leak: `behaviours`, `waiting`, `packs`,
+  `packages`, `installs`, `handshakes`, `writing`, `machines` and `detours`.
+- `spy` gives leaks access to the owner's data. `equivalents` do not leak.
 """

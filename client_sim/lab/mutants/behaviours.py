@@ -1,6 +1,6 @@
-"""Leaks that no row of the table can say: clients that poll, connect, draw or ask in another way.
+"""Leaks that no row can express: clients that poll, connect, draw or request in another way.
 
-All phones of a vendor may ask alike for what they hold.
+Some request what they already hold, which all phones of a vendor may do alike.
 """
 
 import os
@@ -23,7 +23,7 @@ _OF_PROCESS: Final[dict[str, bytes]] = {}
 
 
 class _AtMessages(Snoop):
-    """Polls when a message comes."""
+    """Polls when a message is received."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "sms-received":
@@ -40,7 +40,7 @@ class _AtCallsAround(PollingClient):
 
 
 class _Stubborn(Snoop):
-    """Tries again after a failure, as often as the number of contacts says."""
+    """Retries after a failure, as often as the number of contacts says."""
 
     broke = False
 
@@ -58,14 +58,14 @@ class _Stubborn(Snoop):
 
 
 class _Replayed(LeakingWorld):
-    """The real client's source of randomness gives the same bytes for ever."""
+    """The real client's source of randomness always returns the same bytes."""
 
     def entropy(self, n: int) -> bytes:
         return self.spy.keep(f"bytes {n}", n)
 
 
 class _Session(Snoop):
-    """Says one fresh value in all requests of a poll."""
+    """Sends the same fresh value in all requests of a poll."""
 
     session = ""
 
@@ -78,7 +78,7 @@ class _Session(Snoop):
 
 
 class _Ticket(Snoop):
-    """Begins with a ticket that it made of the last connection's answers."""
+    """Begins a connection with a ticket derived from the answers of the previous one."""
 
     def open(self) -> Stream:
         stream = super().open()
@@ -114,14 +114,14 @@ class _OneForDays(_HangsOn):
 
 
 class _NeverClosing(LeakingWorld):
-    """Below the real client, nothing is ever closed."""
+    """The real client's transport never closes a connection."""
 
     def hang_up(self, stream: Stream) -> None:
         del stream
 
 
 class _ReadsOn(Snoop):
-    """Keeps its connection until the server ends it: a bit of the IMEI."""
+    """Keeps its connection until the server closes it, by a bit of the IMEI."""
 
     def hang_up(self, stream: Stream) -> None:
         if self.is_odd():
@@ -129,12 +129,12 @@ class _ReadsOn(Snoop):
         super().hang_up(stream)
 
     def is_odd(self) -> bool:
-        """Return the bit that it tells."""
+        """Return the leaked bit."""
         return bool(self.spy.bit)
 
 
 class _ReadsOnByEvents(_ReadsOn):
-    """Keeps its connection until the server ends it, after an odd number of events."""
+    """Keeps its connection until the server closes it, after an odd number of events."""
 
     def on_event(self, event: Event) -> None:
         super().on_event(event)
@@ -145,14 +145,14 @@ class _ReadsOnByEvents(_ReadsOn):
 
 
 class _ReadsOnByHost(_ReadsOn):
-    """Keeps its connection until the server ends it, by a digest of the host name."""
+    """Keeps its connection until the server closes it, by a digest of the host name."""
 
     def is_odd(self) -> bool:
         return bool(crc32(socket.gethostname().encode()) % 2)
 
 
 class _AbsentClose(_HangsOn):
-    """Closes its connections or not: a bit of the IMEI."""
+    """Closes its connections or not, by a bit of the IMEI."""
 
     def hang_up(self, stream: Stream) -> None:
         if not self.spy.bit:
@@ -160,7 +160,7 @@ class _AbsentClose(_HangsOn):
 
 
 class _AbsentPoll(Snoop):
-    """Leaves out every other poll, or not: a bit of the IMEI."""
+    """Leaves out every other poll or not, by a bit of the IMEI."""
 
     def poll(self) -> str:
         if self.spy.count("polls") % 2 and self.spy.bit:
@@ -169,7 +169,7 @@ class _AbsentPoll(Snoop):
 
 
 class _KeyServed(Snoop):
-    """Fetches a key that the server may have made for it alone, and says which it holds."""
+    """Fetches a key that the server may have made for this phone, and reveals which it holds."""
 
     def paths(self) -> Sequence[str]:
         return ("/ohttp-keys", *super().paths())
@@ -185,7 +185,7 @@ class _KeyServed(Snoop):
 
 
 class _PlainAfterFailure(Snoop):
-    """Tries again without TLS, where a carrier adds the calling number."""
+    """Retries without TLS, where a carrier adds the calling number."""
 
     broke = False
 
@@ -208,7 +208,7 @@ class _PlainAfterFailure(Snoop):
 
 
 class _DrawnAtImport(Snoop):
-    """Drew a key when it was imported that the parities of intervals follow from."""
+    """Derives the parities of intervals from a key that was drawn at import."""
 
     def poll(self) -> str:
         self.spy.begin_poll()
@@ -223,22 +223,22 @@ class _DrawnAtImport(Snoop):
 
 
 class _KeptByProcess(_DrawnAtImport):
-    """Has a key that parities of intervals follow from for as long as its process."""
+    """Derives the parities of intervals from a key that lasts as long as the process."""
 
     def key(self) -> bytes:
         return _OF_PROCESS.setdefault("key", self.world.entropy(8))
 
 
 class Forgetful(PollingClient):
-    """Asks for latest again, though it holds it, after a poll that did not reach the server.
+    """Requests latest again, though it holds it, after a poll that did not reach the server.
 
-    Others let go of another role, or for another reason.
+    Subclasses forget another role, or for another reason.
     """
 
     role = "latest"
 
     def poll(self) -> PollOutcome:
-        """Forget, and poll."""
+        """Forget the role if `forgets` says so, and poll."""
         if self.forgets():
             self.world.state.pop(f"role.{self.role}", None)
         outcome = super().poll()
@@ -246,12 +246,12 @@ class Forgetful(PollingClient):
         return outcome
 
     def forgets(self) -> bool:
-        """Say whether it does: where the poll before did not reach the server."""
+        """Return whether the role is forgotten: if the previous poll did not reach the server."""
         return self.world.state.get("outcome") == UnreachableError.__name__.encode()
 
 
 class _BrokenSnapshot(Forgetful):
-    """Asks for the snapshot again after a poll that broke off, however that was."""
+    """Requests the snapshot again after a poll that failed for any reason."""
 
     role = "snapshot"
 
@@ -260,7 +260,7 @@ class _BrokenSnapshot(Forgetful):
 
 
 class _SeldomTargets(Forgetful):
-    """Asks for targets again in every fifth poll."""
+    """Requests targets again in every fifth poll."""
 
     role = "targets"
 
@@ -271,7 +271,7 @@ class _SeldomTargets(Forgetful):
 
 
 class _TablesAtStart(PollingClient):
-    """Asks for tables again after each restart."""
+    """Requests tables again after each restart."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -279,7 +279,7 @@ class _TablesAtStart(PollingClient):
 
 
 class _TablesOnceMore(FollowingToy):
-    """Asks for all parts of tables once more, though all of them came."""
+    """Requests all parts of tables once more, though it received all of them."""
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         number = (self.load("looks") or 0) + 1
@@ -303,11 +303,11 @@ MUTANTS: Final = (
     mutant_of(_PlainAfterFailure, "plain-after-failure", "L54"),
     mutant_of(_AbsentClose, "absent-close", "higher-order"),
     mutant_of(_AbsentPoll, "absent-poll", "higher-order"),
-    # Held open by reading on where nothing is to come: how long, tells.
+    # These read although no answer is pending, so that the connection's duration reveals a bit.
     mutant_of(_ReadsOn, "reads-on-owner", "L49", "personal"),
     mutant_of(_ReadsOnByEvents, "reads-on-events", "L49", "events"),
     mutant_of(_ReadsOnByHost, "reads-on-host", "L49", "machine"),
-    # By a key of its own; these passed the judges once.
+    # These use a key of their own; earlier versions of the judges did not find them.
     mutant_of(_DrawnAtImport, "import-bits", "L09", "determinism"),
     mutant_of(_KeptByProcess, "process-bits", "L31", "determinism"),
     mutant_of(Forgetful, "latest-after-outage", "again", "faults"),

@@ -1,6 +1,6 @@
-"""A second way out: what leaves outside the world that a client was given (L21, L22, L55).
+"""Leaks outside the world that a client was given (L21, L22, L55).
 
-Also the time that passes in between: real seconds, which the world's clock does not show.
+They include pauses in real time, which the world's clock does not show.
 """
 
 import multiprocessing.util
@@ -17,17 +17,17 @@ from client_sim.lab.mutants.mutant import mutant_of
 from client_sim.lab.mutants.spy import Snoop
 from client_sim.world import Event, Stream
 
-_NOBODY: Final = ("127.0.0.1", 9)  # the discard port, in case that it is let through
+_NOBODY: Final = ("127.0.0.1", 9)  # the discard port, in case the datagram is not blocked
 
 
 def _beat() -> None:
-    """Send a datagram that says nothing of the owner."""
+    """Send a datagram without any data about the owner."""
     with socket(AF_INET, SOCK_DGRAM) as out:
         out.sendto(b"alive", _NOBODY)
 
 
 class _Heartbeat(ToyClient):
-    """Sends a datagram by a socket of its own: its library counts the phones that are on."""
+    """Sends a datagram over a socket of its own, like a library that counts active phones."""
 
     def poll(self) -> str:
         with suppress(OSError):
@@ -36,7 +36,7 @@ class _Heartbeat(ToyClient):
 
 
 class _HeartbeatBeside(ToyClient):
-    """Sends a datagram in a thread of its own, which the poll waits for."""
+    """Sends a datagram in a separate thread, for which the poll waits."""
 
     def poll(self) -> str:
         beside = Thread(target=self.beat)
@@ -50,16 +50,16 @@ class _HeartbeatBeside(ToyClient):
 
 
 class _Question(Snoop):
-    """Asks the system's resolver, not the world's, for the serial number."""
+    """Resolves the serial number by the system's resolver instead of the world's."""
 
     def poll(self) -> str:
-        with suppress(OSError, UnicodeError):  # an empty label is no name
+        with suppress(OSError, UnicodeError):  # an empty label is not a valid name
             getaddrinfo(f"{self.spy.owner.serial}.invalid", 80)
         return super().poll()
 
 
 class _Program(ToyClient):
-    """Has another program report that a poll failed."""
+    """Starts another program, which reports that a poll failed."""
 
     def failed(self, error: OSError) -> None:
         with suppress(OSError):
@@ -67,7 +67,7 @@ class _Program(ToyClient):
 
 
 class _PauseById(ToyClient):
-    """Waits before its second request, for a time that it drew once, for ever."""
+    """Waits before its second request, for a time that it drew once and keeps."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         state = self.world.state
@@ -79,7 +79,7 @@ class _PauseById(ToyClient):
 
 
 class _PauseAfterMessage(ToyClient):
-    """Is a little slower in the first poll after a message."""
+    """Is slightly slower in the first poll after a message."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "sms-received":
@@ -93,7 +93,7 @@ class _PauseAfterMessage(ToyClient):
 
 
 class _AskedForShow(ToyClient):
-    """Asks for the server's name, and goes elsewhere."""
+    """Resolves the server's name, but connects to another address."""
 
     def open(self) -> Stream:
         self.world.resolve(self.host())
@@ -101,7 +101,7 @@ class _AskedForShow(ToyClient):
 
 
 class _Process(ToyClient):
-    """Begins a process after each poll, below what modules for that would tell."""
+    """Starts a process after each poll, by a call that raises no audit event."""
 
     def poll(self) -> str:
         outcome = super().poll()
@@ -111,7 +111,7 @@ class _Process(ToyClient):
 
 
 class _PauseAtSocket(Snoop):
-    """Waits at a socket of its own, for a time that it drew once."""
+    """Waits on a socket of its own, for a time that it drew once."""
 
     def poll(self) -> str:
         outcome = super().poll()
@@ -130,7 +130,7 @@ MUTANTS: Final = (
     mutant_of(_Program, "detour-program", "L55"),
     mutant_of(_PauseById, "pause-id", "L31"),
     mutant_of(_PauseAfterMessage, "pause-sms", "L39"),
-    # What passed the judges once.
+    # Earlier versions of the judges did not find these.
     mutant_of(_AskedForShow, "asked-for-show", "L22"),
     mutant_of(_Process, "detour-process", "L55"),
     mutant_of(_PauseAtSocket, "pause-socket", "L31"),

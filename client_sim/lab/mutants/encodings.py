@@ -1,4 +1,4 @@
-"""What is done to a value before it leaves: letters, layers, digests, ciphers, pieces of it."""
+"""Encodings of leaked values: alphabets, layers, digests, ciphers, and pieces."""
 
 import base64
 import bz2
@@ -29,7 +29,7 @@ VENDOR: Final = X25519PrivateKey.from_private_bytes(hashlib.sha256(b"vendor").di
 
 
 def _plainly(says: str, encode: Callable[[bytes], bytes]) -> Encoding:
-    """Make an encoding that depends on nothing but the value."""
+    """Return an encoding that depends only on the value."""
     return Encoding(says, lambda _spy, value: encode(value))
 
 
@@ -49,7 +49,7 @@ BZIP2: Final = _plainly("the bzip2 form", bz2.compress)
 
 
 def digest(name: str, cut: int | None = None) -> Encoding:
-    """Return the hexadecimal digest, or its first digits."""
+    """Return the encoding as a hexadecimal digest, or its first `cut` digits."""
     return _plainly(
         f"the {name}",
         lambda value: hashlib.new(name, value, usedforsecurity=False).hexdigest()[:cut].encode(),
@@ -74,7 +74,7 @@ SALT_ALONGSIDE: Final = Encoding("a drawn salt and the salted sha256", _salt_alo
 
 
 def keyed(digits: int) -> Encoding:
-    """Return some digits of an HMAC under a key that all phones share."""
+    """Return the encoding as some digits of an HMAC under a key that all phones share."""
     return _plainly(
         f"{digits} digits of the HMAC",
         lambda value: hmac.digest(SALT, value, "sha256").hex()[:digits].encode(),
@@ -101,7 +101,7 @@ CHACHA: Final = _plainly("ChaCha20 with a constant nonce", _stream)
 
 
 def xor(data: bytes, key: bytes) -> bytes:
-    """Mask with a key that is repeated."""
+    """XOR data with a repeated key."""
     return bytes(byte ^ key[place % len(key)] for place, byte in enumerate(data))
 
 
@@ -116,7 +116,7 @@ def _xor_kept(spy: Spy, value: bytes) -> bytes:
 
 
 def _xor_turns(spy: Spy, value: bytes) -> bytes:
-    """Give a pad in one poll and the value under it in the next: each alone is noise."""
+    """Return a pad in one poll and the masked value in the next; each alone looks random."""
     pad = spy.keep(f"pad {(spy.counted('polls') - 1) // 2}", 16)
     return pad if spy.counted("polls") % 2 else xor(value[:16].ljust(16), pad)
 
@@ -132,14 +132,14 @@ def _gcm(_spy: Spy, value: bytes) -> bytes:
 
 
 def _seal(value: bytes, ephemeral: X25519PrivateKey) -> bytes:
-    """Seal for the vendor: the ephemeral public key, then what only the vendor can open."""
+    """Encrypt for the vendor: the ephemeral public key, and the ciphertext."""
     shared = hashlib.sha256(ephemeral.exchange(VENDOR.public_key())).digest()
     sealed = ChaCha20Poly1305(shared).encrypt(bytes(12), value, None)
     return ephemeral.public_key().public_bytes_raw() + sealed
 
 
 def _ephemeral(spy: Spy, value: bytes) -> bytes:
-    """Seal a constant: the leak is the key, which can be computed from a guessed value."""
+    """Encrypt a constant; the leak is the key, which can be computed from a guessed value."""
     seed = hashlib.sha256(value + spy.world.entropy(2)).digest()
     return _seal(b"anything new?", X25519PrivateKey.from_private_bytes(seed))
 
@@ -195,7 +195,7 @@ PATH: Final = _plainly("the path", _path_of)
 
 
 def rest(bound: int) -> Encoding:
-    """Return the number that the value's sha256 has below a bound."""
+    """Return the encoding as a number below a bound, derived from the value's SHA-256."""
     return _plainly(
         f"a number below {bound}",
         lambda value: b"%d" % (int.from_bytes(hashlib.sha256(value).digest()[:8]) % bound),
@@ -203,7 +203,7 @@ def rest(bound: int) -> Encoding:
 
 
 def modulo(bound: int) -> Encoding:
-    """Return the rest of a decimal number, or of random bytes."""
+    """Return the encoding as the remainder of a decimal number, or of random bytes."""
     return _plainly(f"the rest by {bound}", lambda value: b"%d" % (_to_int(value) % bound))
 
 
@@ -212,7 +212,7 @@ def _to_int(value: bytes) -> int:
 
 
 def at(place: int) -> Encoding:
-    """Return one digit."""
+    """Return the encoding as one digit of the value."""
     return _plainly(f"digit {place}", lambda value: b"%d" % digit(value.decode(), place))
 
 

@@ -1,4 +1,4 @@
-"""Clients built otherwise than the clean one that leak nothing: no judge may raise an alarm."""
+"""Clients that differ from the clean one but do not leak; no judge may raise an alarm."""
 
 import json
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class _FractionDraw(ToyClient):
 
 class _Rejecting(ToyClient):
     def draw(self, now: float) -> float:
-        # Each offset is as likely as any, to the last bit; no other reason decides.
+        # Rejection sampling: all offsets are equally likely.
         while (drawn := int.from_bytes(self.world.entropy(2), "big") & 0x3FFF) >= _SPREAD:
             pass
         return now + _SHORTEST + drawn
@@ -84,7 +84,7 @@ class _PublicDigest(ToyClient):
 
 
 class _Walking(ToyClient):
-    """Asks for one root after another until there is none; eight are always enough."""
+    """Requests one root after another until there is none; eight are always enough."""
 
     def poll(self) -> str:
         _, timestamp = self.paths()
@@ -155,7 +155,7 @@ class _Careful(ToyClient):
 
 
 class _ReadsAnswers(ToyClient):
-    """Keeps what the server said, in full, and does nothing with it."""
+    """Stores the server's answers, and does nothing with them."""
 
     def answered(self, head: str) -> None:
         self.world.state["head"] = head.encode("latin-1")
@@ -165,7 +165,7 @@ class _ReadsAnswers(ToyClient):
 
 
 class _Around(LeakingWorld):
-    """The real client, whose class is not seen, in a world that passes all on."""
+    """The real client, wrapped by another class, in a world that forwards everything."""
 
     def __init__(self, outer: World) -> None:
         super().__init__(outer)
@@ -187,31 +187,31 @@ EQUIVALENTS: Final = (
     Mutant("same-fraction", _FAMILY, "Draws a fraction of four hours, not seconds.", _FractionDraw),
     Mutant("same-rejecting", _FAMILY, "Draws until a draw is in range: no bias.", _Rejecting),
     Mutant("same-kept-due", _FAMILY, "Keeps its due time over a restart, used once.", _KeptDue),
-    Mutant("same-small-reads", _FAMILY, "Reads answers by a hundred bytes.", _SmallReads),
-    Mutant("same-unused-state", _FAMILY, "Keeps a log that nothing is made of.", _UnusedState),
+    Mutant("same-small-reads", _FAMILY, "Reads answers in pieces of 100 bytes.", _SmallReads),
+    Mutant("same-unused-state", _FAMILY, "Keeps a log that it does not use.", _UnusedState),
     Mutant("same-public-digest", _FAMILY, "Keeps a digest of public facts.", _PublicDigest),
-    Mutant("same-walking", _FAMILY, "Asks for root after root until there is none.", _Walking),
-    Mutant("same-extra-draws", _FAMILY, "Draws a secret in each poll, for itself.", _ExtraDraws),
-    Mutant("same-counting", _FAMILY, "Counts events in memory, for nothing.", _CountingEvents),
+    Mutant("same-walking", _FAMILY, "Requests root after root until there is none.", _Walking),
+    Mutant("same-extra-draws", _FAMILY, "Draws a secret in each poll and keeps it.", _ExtraDraws),
+    Mutant("same-counting", _FAMILY, "Counts events in memory, unused.", _CountingEvents),
     Mutant("same-by-name", _FAMILY, "Connects to the name, which is then resolved.", _ByName),
     Mutant("same-cached", _FAMILY, "Keeps the address for one poll.", _CachedAddress),
-    Mutant("same-careful", _FAMILY, "Reads answers as JSON and survives what is none.", _Careful),
-    Mutant("same-reading", _FAMILY, "Keeps all that was answered, for nothing.", _ReadsAnswers),
+    Mutant("same-careful", _FAMILY, "Parses answers as JSON, and survives other bytes.", _Careful),
+    Mutant("same-reading", _FAMILY, "Keeps all answers, and does not use them.", _ReadsAnswers),
     Mutant("same-download", _FAMILY, "Fetches the package of its model.", DownloadingToy),
     Mutant(
         "same-download-crossed",
         _FAMILY,
-        "The same, where conditions meet.",
+        "The same under combined conditions.",
         DownloadingToy,
         only=("crossed",),
     ),
-    Mutant("same-packs", _FAMILY, "Follows what is new, unread, and fetches packs.", FollowingToy),
+    Mutant("same-packs", _FAMILY, "Follows new metadata and fetches packs.", FollowingToy),
     Mutant(
         "same-packs-kept-back",
         _FAMILY,
-        "The same, where parts are kept back, or packs are bad, withdrawn, turned back.",
+        "The same with withheld parts, and bad, withdrawn or turned back packs.",
         FollowingToy,
         only=("parts", "packs", "holdings"),
     ),
-    Mutant("same-around", _FAMILY, "The real client in a world that passes all on.", _Around),
+    Mutant("same-around", _FAMILY, "The real client in a world that forwards all.", _Around),
 )

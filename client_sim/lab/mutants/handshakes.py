@@ -1,4 +1,4 @@
-"""L47, L48: what lies below HTTP tells phones apart: sessions that come back, odd handshakes."""
+"""L47, L48: leaks below HTTP, by resumed sessions and unusual handshakes."""
 
 import hashlib
 import socket
@@ -25,7 +25,7 @@ def _context(trusted: str) -> ssl.SSLContext:
 
 
 def _configured(name: str, configure: Configure) -> Mutant:
-    """Make the toy client whose every TLS connection is configured anew."""
+    """Return the toy client with a configuration of every TLS connection."""
 
     def make(trusted: str, owner: Persona) -> Dial:
         def dial(wire: socket.socket, name: str) -> socket.socket:
@@ -39,7 +39,7 @@ def _configured(name: str, configure: Configure) -> Mutant:
 
 
 def _resuming(newest: ssl.TLSVersion) -> Callable[[str, Persona], Dial]:
-    """Make a dial that shows the session of the connection before."""
+    """Return a `MakeDial` that resumes the session of the previous connection."""
 
     def make(trusted: str, _owner: Persona) -> Dial:
         sessions: list[ssl.SSLSession | None] = [None]
@@ -70,12 +70,12 @@ def _order_by_owner(context: ssl.SSLContext, owner: Persona) -> None:
 
 
 def _protocol_by_owner(context: ssl.SSLContext, owner: Persona) -> None:
-    """Names the serial number among the protocols of ALPN."""
+    """Includes the serial number in the protocols of ALPN."""
     context.set_alpn_protocols([f"x-{owner.serial}", "http/1.1"])
 
 
 def _library_defaults(context: ssl.SSLContext, _owner: Persona) -> None:
-    """Offers what its library offers, which tells the library and its version."""
+    """Offers the defaults of its library, which reveal the library and its version."""
     context.set_alpn_protocols(["h2", "http/1.1"])
 
 
@@ -92,14 +92,14 @@ MUTANTS: Final = (
     Mutant(
         "tls-ticket-returns",
         "L47",
-        "Shows the TLS 1.2 session of the connection before, so that a server knows it again.",
+        "Resumes the TLS 1.2 session of the previous connection, so that a server recognises it.",
         ToyClient,
         _resuming(ssl.TLSVersion.TLSv1_2),
     ),
     Mutant(
         "tls-psk-returns",
         "L47",
-        "Shows the pre-shared key of the connection before, as TLS 1.3 resumes.",
+        "Resumes the session of the previous connection by a pre-shared key of TLS 1.3.",
         ToyClient,
         _resuming(ssl.TLSVersion.TLSv1_3),
     ),
@@ -109,7 +109,7 @@ MUTANTS: Final = (
     Mutant(
         "tls-name-of-the-phone",
         "L48",
-        "Asks TLS for a name with the serial number in it.",
+        "Sends a TLS server name that contains the serial number.",
         ToyClient,
         _name_of_the_phone,
     ),

@@ -1,7 +1,7 @@
-"""Leaks after an offer: beneath the real installation, most where it fails, or by choice (L52 on).
+"""Leaks after an offer (L52 on): in the transport of an installation, or in the decision.
 
-By what a phone does with an offer its place in a rollout moves, or it comes a poll later; others
-show that a build did not boot. Nothing is read of an event but its name.
+Some move the phone's place in a rollout, or install a poll later; others reveal that a build did
+not boot. Of an event, only the name is read.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _WAIT: Final = re.compile(rb"\r\nRetry-After: ([0-9]+)\r\n")
 
 
 class _Listening(LeakingWorld):
-    """Hears whether a request of an installation was refused; `refusals` counts."""
+    """Counts the refused requests of an installation in `refusals`."""
 
     refusals = 0
 
@@ -34,12 +34,12 @@ class _Listening(LeakingWorld):
         self.installs = False
 
     def dial(self, address: str, port: int, tls: str | None) -> Stream:
-        """Connect: nothing was asked for yet."""
+        """Connect, and reset the state of the connection."""
         self.installs = False
         return super().dial(address, port, tls)
 
     def transmit(self, stream: Stream, data: bytes) -> None:
-        """Send, and remember what for."""
+        """Send, and remember whether the request is one of an installation."""
         self.installs = _INSTALL.match(data) is not None
         super().transmit(stream, data)
 
@@ -50,7 +50,7 @@ class _Listening(LeakingWorld):
 
 
 class _Reporting(_Listening):
-    """After a refused proof or package, names the digest of its serial number in a header."""
+    """After a refused proof or package, sends the digest of its serial number in a header."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         if self.refusals:
@@ -74,7 +74,7 @@ class _InTwo(_Listening):
 
 
 class _IfSame(_Listening):
-    """Goes on with an installation if its package has the validator that it was told first."""
+    """Continues an installation only if the package has the validator that it got first."""
 
     tag = b""
 
@@ -91,7 +91,7 @@ class _IfSame(_Listening):
 
 
 class _Waiting(_Listening):
-    """Sends in two pieces what follows a refused package with an odd number of seconds to wait."""
+    """Sends the request after a refused package in two pieces if Retry-After is odd."""
 
     is_odd = False
 
@@ -109,7 +109,7 @@ class _Waiting(_Listening):
 
 
 class _Noting(_Listening):
-    """The phone's own installation over a transport that counts refusals, for nothing."""
+    """The phone's own installation over a transport that counts refusals, unused."""
 
     def hear(self, data: bytes) -> None:
         super().hear(data)
@@ -117,18 +117,18 @@ class _Noting(_Listening):
 
 
 class _ClosedTwice(LeakingWorld):
-    """Closes the connection of an installation once or twice: a bit drawn once and kept."""
+    """Closes the connection of an installation once or twice, by a bit drawn once and kept."""
 
     what = _INSTALL
     has_asked = False
 
     def dial(self, address: str, port: int, tls: str | None) -> Stream:
-        """Connect: nothing was asked for yet."""
+        """Connect, and reset the state of the connection."""
         self.has_asked = False
         return super().dial(address, port, tls)
 
     def transmit(self, stream: Stream, data: bytes) -> None:
-        """Send, and remember what was asked for."""
+        """Send, and remember whether a matching request was sent."""
         self.has_asked = self.has_asked or self.what.match(data) is not None
         super().transmit(stream, data)
 
@@ -140,13 +140,13 @@ class _ClosedTwice(LeakingWorld):
 
 
 class _PartClosedTwice(_ClosedTwice):
-    """Where latest is split, closes once or twice: a bit that was drawn once and kept."""
+    """If latest is split, closes once or twice, by a bit that was drawn once and kept."""
 
     what = _PART
 
 
 class _OneBehind(PollingClient):
-    """Stands one place behind once an app was installed."""
+    """Has a place in rollouts that is later by one after an app was installed."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "app-installed":
@@ -165,14 +165,14 @@ class _OneBehind(PollingClient):
 
 
 class _TwoMessages(PollingClient):
-    """Installs a poll later where two messages came since the last offer."""
+    """Installs a poll later if two messages were received since the last offer."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "sms-received":
             self.count()
 
     def count(self) -> None:
-        """Count something that happened."""
+        """Count an occurrence."""
         self.world.state["count"] = self.world.state.get("count", b"") + b"1"
 
     def poll(self) -> PollOutcome:
@@ -184,7 +184,7 @@ class _TwoMessages(PollingClient):
 
 
 class _TwoStarts(_TwoMessages):
-    """Installs a poll later where it was started twice since the last offer."""
+    """Installs a poll later if it was started twice since the last offer."""
 
     def on_event(self, event: Event) -> None:
         del event
@@ -196,7 +196,7 @@ class _TwoStarts(_TwoMessages):
 
 
 class _Failing(PollingClient):
-    """Asks for another name once a build did not boot."""
+    """Resolves another name once after a build did not boot."""
 
     def poll(self) -> PollOutcome:
         state = self.world.state
@@ -207,7 +207,7 @@ class _Failing(PollingClient):
 
 
 class _FailingLater(PollingClient):
-    """Installs a poll later where three builds or more did not boot."""
+    """Installs a poll later if three builds or more did not boot."""
 
     def poll(self) -> PollOutcome:
         outcome = super().poll()

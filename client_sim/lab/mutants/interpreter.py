@@ -1,6 +1,6 @@
-"""Makes a leaky client of a row: the toy client, or the phone's own over a transport that leaks.
+"""Makes a leaky client from a row: the toy client, or the phone's own over a leaky transport.
 
-Both keep notes, which triggers and sources read: what happened, in which poll, what a server said.
+Both record what triggers and sources read: what happened, in which poll, and the server's headers.
 """
 
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from client_sim.world import Client, Event, Factory, Stream, World
 
 
 def make_mutant(row: Row) -> Mutant:
-    """Make the client that a row describes."""
+    """Return the client of a row."""
     return Mutant(row.id, row.family, row.leak, _make_factory(row), only=row.only)
 
 
 def make_mutants(rows: Sequence[Row]) -> tuple[Mutant, ...]:
-    """Make the clients that rows describe."""
+    """Return the clients of rows."""
     return tuple(map(make_mutant, rows))
 
 
 def find_value(head: str, name: str) -> str:
-    """Return the value of the first header line of that name, or nothing."""
+    """Return the value of the first header line of that name, or an empty text."""
     for line in head.split("\r\n"):
         said, colon, value = line.partition(":")
         if colon and said.lower() == name.lower():
@@ -41,7 +41,7 @@ def _make_factory(row: Row) -> Factory:
 
 
 class _Leak:
-    """What both kinds of client have in common: a row, its notes, and what it puts where."""
+    """The common part of both kinds of clients: a row, its notes, and its changes of traffic."""
 
     def __init__(self, world: World, row: Row) -> None:
         self.row = row
@@ -52,21 +52,21 @@ class _Leak:
         self.act("start")
 
     def act(self, moment: str) -> None:
-        """Do what is done beside the polls at this moment."""
+        """Perform the row's action for this moment, if it has one."""
         if isinstance(self.place, Beside) and self.place.moment == moment:
             told = self.row.tell(self.spy)
             if told is not None:
                 self.place.act(told, self.world)
 
     def happen(self, event: Event) -> None:
-        """Note an event, and its details only if they are what leaks."""
+        """Record an event, and its details only if they are the row's source."""
         self.spy.mark(event.name)
         if self.row.source.event == event.name:
             self.spy.learn(event)
         self.act(event.name)
 
     def hear(self, head: str) -> None:
-        """Note what the head of an answer says."""
+        """Record the head of an answer."""
         if head[9:12] not in {"200", "404"}:
             self.spy.mark("strange answer")
         for name in (self.row.source.header, self.row.trigger.header):
@@ -74,13 +74,13 @@ class _Leak:
                 self.spy.hear(name, value)
 
     def receive(self, data: bytes) -> None:
-        """Note what a piece of an answer says if it begins one."""
+        """Count received bytes, and record the head if an answer begins here."""
         self.spy.world.state["received"] = b"%d" % (self.spy.counted("received") + len(data))
         if data.startswith(b"HTTP/1."):
             self.hear(data.partition(b"\r\n\r\n")[0].decode("latin-1"))
 
     def writes(self, data: bytes) -> Sequence[bytes]:
-        """Return what is written in place of a request."""
+        """Return the writes that replace a request."""
         if not isinstance(self.place, InBytes):
             return (data,)
         told = self.row.tell(self.spy)
@@ -88,21 +88,21 @@ class _Leak:
         return (written,) if isinstance(written, bytes) else written
 
     def due(self, now: float, due: float, *, at_draw: bool) -> float:
-        """Return the time of the next poll in place of the one that was drawn."""
+        """Return the changed time of the next poll."""
         if not isinstance(self.place, InTime) or self.place.at_draw != at_draw:
             return due
         told = self.row.tell(self.spy)
         return due if told is None else self.place.put(told, now, due)
 
     def paths(self, paths: Sequence[str]) -> Sequence[str]:
-        """Return what is asked for in place of the honest paths."""
+        """Return the changed paths of a poll."""
         if not isinstance(self.place, InPaths):
             return paths
         told = self.row.tell(self.spy)
         return paths if told is None else self.place.put(told, paths)
 
     def connect(self, world: World, address: str, target: Target) -> Stream:
-        """Connect, and note where that is refused."""
+        """Connect, and record a refusal."""
         try:
             return world.connect(address, target.port, target.tls)
         except OSError:
@@ -111,7 +111,7 @@ class _Leak:
             raise
 
     def target(self, target: Target) -> Target:
-        """Return what is connected to in place of the server."""
+        """Return the changed target of a connection."""
         if not isinstance(self.place, InTarget):
             return target
         told = self.row.tell(self.spy)
@@ -187,7 +187,7 @@ class _Toy(ToyClient):
 
 
 class _Counted:
-    """A stream that counts how often it is read."""
+    """A stream that counts its reads."""
 
     def __init__(self, inner: Stream) -> None:
         self.reads = 0
@@ -201,7 +201,7 @@ class _Counted:
 
 
 class _Transport(LeakingWorld):
-    """The world of the real client: what it sends and hears passes through a leak."""
+    """The world of the real client, whose sent and received bytes pass through a leak."""
 
     def __init__(self, outer: World, leak: _Leak) -> None:
         super().__init__(outer)
@@ -221,7 +221,7 @@ class _Transport(LeakingWorld):
 
 
 class _Real(PollingClient):
-    """The phone's own client, clean to the last line, over a transport that leaks."""
+    """The phone's own, clean client over a leaky transport."""
 
     def __init__(self, transport: _Transport, leak: _Leak) -> None:
         super().__init__(transport)

@@ -1,4 +1,4 @@
-"""All leaky clients, by the family of channel that they leak through."""
+"""All leaky and harmless clients."""
 
 from typing import Final
 
@@ -41,11 +41,11 @@ EQUIVALENTS: Final[tuple[Mutant, ...]] = (
     *packs.EQUIVALENTS,
     *machines.EQUIVALENTS,
 )
-"""Clients that differ from the clean ones and leak nothing: an alarm is a false one."""
+"""Clients that differ from the clean ones but do not leak; any alarm is a false alarm."""
 
 _BY_ID: Final = {mutant.id: mutant for mutant in (*MUTANTS, *EQUIVALENTS)}
 
 
 def find_mutant(name: str) -> Mutant | None:
-    """Find a mutant, or an equivalent, by its id."""
+    """Return the mutant or equivalent with an id, or None."""
     return _BY_ID.get(name)

@@ -1,6 +1,6 @@
-"""Clients that reveal, or decide by, the machine they run on, or that notice that it changed.
+"""Clients that reveal the machine on which they run, or notice that it changed.
 
-The machine is the same for phones of one run: comparing them shows nothing.
+All phones of a run have the same machine, so comparing them does not show these leaks.
 """
 
 import os
@@ -33,7 +33,7 @@ class _HostInSeconds(ToyClient):
 
 
 class _HostAtImport(ToyClient):
-    """Asks for the timestamp twice by a bit of the host name that it read when imported."""
+    """Requests the timestamp twice by a bit of the host name that it read at import."""
 
     def paths(self) -> tuple[str, ...]:
         first, *rest = super().paths()
@@ -41,7 +41,7 @@ class _HostAtImport(ToyClient):
 
 
 class _UserAsLine(ToyClient):
-    """Turns the honest lines round where the user's id is odd."""
+    """Reverses the header lines if the user id is odd."""
 
     def headers(self) -> tuple[str, ...]:
         lines = tuple(super().headers())
@@ -57,7 +57,7 @@ class _ZoneInHours(ToyClient):
 
 
 class _DiskBeneath(LeakingWorld):
-    """The transport of the real client connects once more by a bit of the disk's size."""
+    """The transport of the real client connects twice by a bit of the disk's size."""
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         if shutil.disk_usage("/").total // 4096 % 2:
@@ -66,7 +66,7 @@ class _DiskBeneath(LeakingWorld):
 
 
 class _CoresAsConnections(ToyClient):
-    """Opens as many connections beside its own as the number of processors says."""
+    """Opens additional connections by the number of processors."""
 
     def open(self) -> Stream:
         for _ in range((os.cpu_count() or 1) % 3):
@@ -75,7 +75,7 @@ class _CoresAsConnections(ToyClient):
 
 
 class _ProcessInPieces(ToyClient):
-    """Cuts requests where the process's id says."""
+    """Splits requests at an offset that depends on the process id."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         cut = 1 + os.getpid() % 16
@@ -84,7 +84,7 @@ class _ProcessInPieces(ToyClient):
 
 
 class _SomeLanguagesBeneath(LeakingWorld):
-    """The resolver asks twice where the system runs in one of three languages of 67."""
+    """The resolver asks twice if the system has one of three languages of 67."""
 
     def resolve(self, host: str) -> list[str]:
         language = os.getenv("LANG", "C")  # noqa: TID251  # it is a leaky client
@@ -94,7 +94,7 @@ class _SomeLanguagesBeneath(LeakingWorld):
 
 
 class _JustStarted(ToyClient):
-    """Asks for the timestamp twice where the system was started less than a day ago."""
+    """Requests the timestamp twice if the system was started less than a day ago."""
 
     def paths(self) -> tuple[str, ...]:
         first, *rest = super().paths()
@@ -103,7 +103,7 @@ class _JustStarted(ToyClient):
 
 
 class _NearlyFull(ToyClient):
-    """Makes each interval even where the disk is nearly full."""
+    """Makes each due time even if the disk is nearly full."""
 
     def next_poll(self, now: float) -> float:
         due = super().next_poll(now)
@@ -111,7 +111,7 @@ class _NearlyFull(ToyClient):
 
 
 class _CardBeneath(LeakingWorld):
-    """The resolver of the real client asks below the network card's address."""
+    """The resolver of the real client adds the network card's address to the name."""
 
     def resolve(self, host: str) -> list[str]:
         return [*self.outer.resolve(f"{uuid.getnode():012x}.{host}")]
@@ -126,7 +126,7 @@ class _DayInSeconds(ToyClient):
 
 
 class _MachineIdInSeconds(ToyClient):
-    """Shifts each interval by the first digits of the system's own identifier."""
+    """Shifts each interval by the first digits of the machine id."""
 
     def next_poll(self, now: float) -> float:
         try:
@@ -137,9 +137,9 @@ class _MachineIdInSeconds(ToyClient):
 
 
 def _card() -> int:
-    """Return the address of a network card, as a file of the kernel says it; 0 without one.
+    """Return the address of a network card from a file of the kernel, or 0 without one.
 
-    Machines of a run have the card, also where this one has none, or no `/sys`.
+    The simulated machines have the card even if the real one has none or no `/sys`.
     """
     try:
         address = Path("/sys/class/net/wlan0/address").read_text(encoding="ascii")
@@ -149,7 +149,7 @@ def _card() -> int:
 
 
 class _CardBitByBit(Shifting):
-    """Shifts each interval by one bit after another of the network card's address in a file."""
+    """Shifts each interval by another bit of the network card's address in a file."""
 
     def poll(self) -> PollOutcome:
         self.happened()
@@ -162,7 +162,7 @@ class _CardBitByBit(Shifting):
 
 
 class _Renamed(Forgetful):
-    """Asks for content again where the host name is another than in the poll before."""
+    """Requests content again if the host name has changed since the previous poll."""
 
     role = "content"
 
@@ -171,7 +171,7 @@ class _Renamed(Forgetful):
 
 
 class _Fuller(Forgetful):
-    """Asks for the snapshot again where there is less room on the disk than before."""
+    """Requests the snapshot again if the disk has less free space than before."""
 
     role = "snapshot"
 
@@ -183,7 +183,7 @@ class _Fuller(Forgetful):
 
 
 class _Travelled(Shifting):
-    """Shifts an interval where the zone of the system has changed since the poll before."""
+    """Shifts an interval if the system's time zone has changed since the previous poll."""
 
     def poll(self) -> PollOutcome:
         if _has_changed(self.world, str(time.timezone)):
@@ -197,7 +197,7 @@ def _has_changed(world: World, value: str) -> bool:
 
 
 class _Looking(ToyClient):
-    """Keeps a note of the machine that it is on, as programs do at start, and does not send it."""
+    """Stores facts about its machine, as programs do at start, and does not send them."""
 
     def poll(self) -> str:
         looked = (socket.gethostname(), os.getuid(), os.getpid(), os.cpu_count(), time.tzname)

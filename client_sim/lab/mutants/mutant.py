@@ -1,7 +1,7 @@
-"""What a mutant is: a client that leaks in one known way, or a clean one over what leaks below it.
+"""Mutants: clients that leak in one known way, or a clean client over a leaky transport.
 
-The latter is the real polling client, clean to the last line, over a transport that leaks: a
-vendor's HTTP library, proxy or modem adds what the code above never wrote.
+The latter is the real polling client. A vendor's HTTP library, proxy or modem below it may add
+bytes that the client never wrote.
 """
 
 from collections.abc import Callable, MutableMapping, Sequence
@@ -16,9 +16,9 @@ from client_sim.world import Client, Factory, Public, Stream, World
 
 
 class LeakingWorld:
-    """A world that forwards everything, with hooks for what leaves and what comes.
+    """A world that forwards everything, with hooks for sent and received bytes.
 
-    The client in it gets no owner; the leak reads the outer world's.
+    The client in it gets no owner; the leak reads the owner of the outer world.
     """
 
     def __init__(self, outer: World) -> None:
@@ -37,7 +37,7 @@ class LeakingWorld:
         return self.outer.now()
 
     def resolve(self, host: str) -> Sequence[str]:
-        """Ask the outer world's name servers."""
+        """Resolve a name in the outer world."""
         return self.outer.resolve(host)
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
@@ -45,18 +45,18 @@ class LeakingWorld:
         return _LeakingStream(self, self.dial(address, port, tls))
 
     def dial(self, address: str, port: int, tls: str | None) -> Stream:
-        """Make the connection that is overheard."""
+        """Make the connection that `connect` wraps."""
         return self.outer.connect(address, port, tls)
 
     def transmit(self, stream: Stream, data: bytes) -> None:
-        """Send what the client sends."""
+        """Send the client's bytes."""
         stream.send(data)
 
     def hear(self, data: bytes) -> None:
-        """Take notice of bytes of an answer."""
+        """Receive the bytes of an answer; subclasses override this."""
 
     def hang_up(self, stream: Stream) -> None:
-        """Close what the client closes."""
+        """Close the client's connection."""
         stream.close()
 
 
@@ -78,7 +78,7 @@ class _LeakingStream:
 
 
 def leak_beneath(kind: type[LeakingWorld]) -> Factory:
-    """Put the real client into a leaking world."""
+    """Return a factory of the real client in a leaking world."""
 
     def make(world: World) -> Client:
         return PollingClient(kind(world))
@@ -90,9 +90,9 @@ def leak_beneath(kind: type[LeakingWorld]) -> Factory:
 class Mutant:
     """A leaky client: `family` is its row of the channel catalogue (`L01` to `L58`).
 
-    `id` is short and unique, of a-z, 0-9 and hyphens; `leak` says in a sentence what it reveals and
-    how. Where not the client leaks but a layer below it, `dial` begins its TLS. `only` names the
-    batteries that examine it, where others do not meet what it waits for, or see no more.
+    `id` is short and unique, of a-z, 0-9 and hyphens; `leak` describes in a sentence what it
+    reveals and how. If the TLS layer leaks instead of the client, `dial` starts TLS. `only` names
+    the batteries that examine it, if others cannot find it or find nothing more.
     """
 
     id: str
@@ -106,9 +106,9 @@ class Mutant:
 def mutant_of(
     kind: type[LeakingWorld] | Callable[[World], Client], name: str, family: str, *only: str
 ) -> Mutant:
-    """Make the mutant of a class: a client, or a world below the phone's own client.
+    """Return the mutant of a class: a client, or a world below the phone's own client.
 
-    The first paragraph of its docstring says what it leaks.
+    The first paragraph of its docstring describes the leak.
     """
     leak = first_paragraph(kind)
     if isinstance(kind, type) and issubclass(kind, LeakingWorld):

@@ -1,4 +1,4 @@
-"""Where a value leaves outside of requests: times, hosts and names, and beside the honest polls."""
+"""Places for leaked values outside requests: times, hosts, names, and additional traffic."""
 
 from collections.abc import Callable
 from hashlib import sha256
@@ -13,11 +13,14 @@ _SHORTEST: Final = 14_400  # seconds of an interval
 _LONGEST: Final = 28_800
 
 
-# In the time of the next poll.
+# The time of the next poll.
 
 
 def later(seconds: int, *, at_draw: bool = False) -> InTime:
-    """Come so many seconds later for each of the value, or sooner where that is too late."""
+    """Return a place that delays the poll by `seconds` times the value.
+
+    With `at_draw`, a poll that would be too late is advanced instead.
+    """
 
     def put(told: bytes, now: float, due: float) -> float:
         shift = seconds * int(told or b"0")
@@ -27,7 +30,7 @@ def later(seconds: int, *, at_draw: bool = False) -> InTime:
 
 
 def sooner(seconds: int) -> InTime:
-    """Come so many seconds sooner for each of the value, but never too soon."""
+    """Return a place that advances the poll by `seconds` times the value, up to the minimum."""
     return InTime(
         f"as {seconds} seconds less",
         lambda told, now, due: max(now + _SHORTEST, due - seconds * int(told)),
@@ -36,7 +39,7 @@ def sooner(seconds: int) -> InTime:
 
 
 def _put_in_the_night(told: bytes, _now: float, due: float) -> float:
-    """Poll between one and six where the value is the offset of the time zone, such as +0700."""
+    """Poll between one and six o'clock in the time zone whose offset is the value, like +0700."""
     offset = 3600 * int(told[:3]) + 60 * int(told[:1] + told[3:5])
     while not 1 <= (due + offset) // 3600 % 24 < 6:
         due += 3600
@@ -47,7 +50,7 @@ IN_THE_NIGHT: Final = InTime("as the time of the poll, in the night", _put_in_th
 
 
 def low_part(size: int, *, at_draw: bool = False) -> InTime:
-    """Put the value in place of the lowest part of the time."""
+    """Return a place that replaces the remainder of the time by `size`."""
 
     def put(told: bytes, _now: float, due: float) -> float:
         whole = int(due)
@@ -97,7 +100,7 @@ STRETCHED: Final = InTime(
 )
 
 
-# In what is connected to.
+# The target of a connection.
 
 HOST_LABEL: Final = InTarget(
     "below the host", lambda told, target: target._replace(host=f"{told.decode()}.{target.host}")
@@ -131,11 +134,11 @@ ADDRESS: Final = InTarget(
 )
 
 
-# Beside the honest polls.
+# In addition to the honest polls.
 
 
 def kept(moment: str = "poll") -> Beside:
-    """Keep the value and send nothing, yet."""
+    """Store the value without sending it."""
 
     def act(told: bytes, world: World) -> None:
         world.state["pending"] = told
@@ -147,7 +150,7 @@ NOWHERE: Final = Beside("to nobody", "poll", lambda _told, _world: None)
 
 
 def drawn_again(moment: str) -> Beside:
-    """Forget when the next poll is due, so that another time is drawn."""
+    """Forget the due time of the next poll, so that another one is drawn."""
 
     def act(_told: bytes, world: World) -> None:
         world.state.pop("due", None)
@@ -166,7 +169,7 @@ def moved(seconds: int, moment: str) -> Beside:
 
 
 def placed(moment: str) -> Beside:
-    """Make another secret of rollouts of the one that there is, and so another place."""
+    """Replace the rollout secret by one derived from it, which changes the phone's place."""
 
     def act(told: bytes, world: World) -> None:
         world.state["secret"] = sha256(told + world.state.get("secret", b"")).digest()
@@ -175,7 +178,7 @@ def placed(moment: str) -> Beside:
 
 
 def lookup(name: str, moment: str = "poll") -> Beside:
-    """Look up a name; `{}` is the value, `{host}` the server's name."""
+    """Resolve a name; `{}` is the value, `{host}` the server's name."""
 
     def act(told: bytes, world: World) -> None:
         world.resolve(name.format(told.decode(), host=world.public.host))
@@ -184,7 +187,7 @@ def lookup(name: str, moment: str = "poll") -> Beside:
 
 
 def lookups(moment: str = "poll") -> Beside:
-    """Ask for the server's own name once more, as often as the value says."""
+    """Resolve the server's name again, as often as the value says."""
 
     def act(told: bytes, world: World) -> None:
         for _ in range(int(told)):
@@ -198,7 +201,7 @@ def _begin(public: Public) -> tuple[int, str | None]:
 
 
 def connections(moment: str = "poll") -> Beside:
-    """Connect to the server and say nothing, as often as the value says."""
+    """Connect to the server without a request, as often as the value says."""
 
     def act(told: bytes, world: World) -> None:
         for _ in range(int(told)):
@@ -209,7 +212,7 @@ def connections(moment: str = "poll") -> Beside:
 
 
 def knock(host: str) -> Beside:
-    """Connect to another host and say nothing, where the value is set."""
+    """Connect to another host without a request, if the value is set."""
 
     def act(told: bytes, world: World) -> None:
         if is_set(told):
@@ -221,7 +224,7 @@ def knock(host: str) -> Beside:
 def sent_to(
     host: str, write: Callable[[bytes], bytes], moment: str = "poll", port: int = 80
 ) -> Beside:
-    """Send something to another host, to the server itself where none is named, and hang up."""
+    """Send bytes to a host, or to the server if `host` is empty, and close the connection."""
 
     def act(told: bytes, world: World) -> None:
         name = host or world.public.host
@@ -233,13 +236,13 @@ def sent_to(
 
 
 def post(host: str, path: str, moment: str = "poll", port: int = 80, begin: str = "") -> Beside:
-    """Post the value to another host."""
+    """Send the value to a host by POST."""
     head = f"POST {path} HTTP/1.1\r\nHost: {{host}}\r\n\r\n".encode()
     return sent_to(host, lambda told: add_body(head, begin.encode() + told), moment, port)
 
 
 def get(host: str, path: str, moment: str = "poll", port: int = 80) -> Beside:
-    """Ask another host for a path that ends in the value."""
+    """Request a path that ends in the value from a host."""
     return sent_to(
         host,
         lambda told: b"GET %s%s HTTP/1.1\r\nHost: {host}\r\n\r\n" % (path.encode(), told),
@@ -249,7 +252,7 @@ def get(host: str, path: str, moment: str = "poll", port: int = 80) -> Beside:
 
 
 def datagram_address(address: str) -> Beside:
-    """Send the value to an address that is written in the program: no name is asked for."""
+    """Send the value to a fixed address, without resolving a name."""
 
     def act(told: bytes, world: World) -> None:
         stream = world.connect(address, 80, None)

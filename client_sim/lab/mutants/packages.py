@@ -1,4 +1,4 @@
-"""What a download shows beyond the block that is next: offsets, names, sizes (L51 to L53)."""
+"""Leaks of downloads by offsets, names and sizes (L51 to L53)."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -19,9 +19,9 @@ class _Downloader(DownloadingToy):
 
 
 class _Resuming(_Downloader):
-    """Resumes at the byte where it was cut off.
+    """Resumes at the byte where the download was truncated.
 
-    As careless clients do, it also keeps the body of an error for the beginning of the block.
+    Like careless clients, it also keeps the body of an error as the beginning of the block.
     """
 
     came = 0
@@ -47,7 +47,7 @@ class _Resuming(_Downloader):
 
 
 class _ResumingFromTail(_Resuming):
-    """Asks for the missing bytes from the end."""
+    """Requests the missing bytes by a suffix range."""
 
     def block_lines(self, first: int, last: int) -> Sequence[str]:
         host, _ = super().block_lines(first, last)
@@ -55,7 +55,7 @@ class _ResumingFromTail(_Resuming):
 
 
 class _ResumingIfSame(_Downloader):
-    """Resumes a block if the server still is the one that it remembers, by a digest."""
+    """Resumes a block only if the server is still the same, by a digest that it sends."""
 
     def receive(self, stream: Stream) -> tuple[str, bytes]:
         head, body = super().receive(stream)
@@ -68,7 +68,7 @@ class _ResumingIfSame(_Downloader):
 
 
 class _Incremental(_Downloader):
-    """Names the build that it runs in the name of a package that nobody offered."""
+    """Includes the running build in the name of a package that was not offered."""
 
     def name(self) -> str:
         public = self.world.public
@@ -79,14 +79,14 @@ class _Incremental(_Downloader):
 
 
 class _IncrementalOfSerial(_Incremental):
-    """Names a build of its own: six digits of the serial number's digest."""
+    """Requests a package with six digits of the serial number's digest in its name."""
 
     def source(self) -> str:
         return sha256(self.spy.owner.serial.encode()).hexdigest()[:6]
 
 
 class _OwnDigest(_Downloader):
-    """Asks for its package at an address of its own: 256 bits that were drawn once."""
+    """Requests its package by a path of its own with 256 bits that were drawn once."""
 
     def package_path(self) -> str:
         own = self.world.state.setdefault("own", self.world.entropy(32))
@@ -95,7 +95,7 @@ class _OwnDigest(_Downloader):
 
 
 class _SmallBlocks(_Downloader):
-    """Takes blocks of a size that the IMEI says."""
+    """Requests blocks of a size that depends on the IMEI."""
 
     def plan(self) -> Sequence[tuple[int, int]]:
         size = BLOCK >> digit(self.spy.owner.imei, 8) % 4
@@ -104,7 +104,7 @@ class _SmallBlocks(_Downloader):
 
 
 class _Shuffled(_Downloader):
-    """Takes the blocks from where the Android id says."""
+    """Requests the blocks starting with one that depends on the Android id."""
 
     def plan(self) -> Sequence[tuple[int, int]]:
         blocks = list(super().plan())

@@ -1,6 +1,6 @@
-"""Clients that show by packs what their owner needs, or which of them a server handed out.
+"""Clients whose requests for packs reveal what their owner needs, or which parts a server sent.
 
-Some hold single parts; some ask only, or first, for what their owner needs.
+Some hold single parts; some request only, or first, what their owner needs.
 """
 
 import re
@@ -23,7 +23,7 @@ _PARTS: Final = {"apn": 16, "ca": 16, "emergency": 4, "zones": 16}
 
 
 class _SinglePieces(FollowingToy):
-    """Holds every part that came, and asks for the others the next time."""
+    """Holds every part that it received, and requests only the others in the next poll."""
 
     def fetch_part(self, connection: Connection, part: Part) -> bool:
         came = super().fetch_part(connection, part)
@@ -36,7 +36,7 @@ class _SinglePieces(FollowingToy):
 
 
 class _LastFirst(FollowingToy):
-    """Asks first for the part that did not come the last time."""
+    """Requests first the part that was missing the last time."""
 
     def fetch_part(self, connection: Connection, part: Part) -> bool:
         came = super().fetch_part(connection, part)
@@ -50,7 +50,7 @@ class _LastFirst(FollowingToy):
 
 
 class _AgainById(FollowingToy):
-    """Asks for access points again, for those that a random number of its own chooses."""
+    """Requests some parts of access points again, chosen by a random number of its own."""
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         if self.load("id") is None:
@@ -62,16 +62,16 @@ class _AgainById(FollowingToy):
 
 
 class _AllAgain(FollowingToy):
-    """Asks again for all access points in every version, whoever it is."""
+    """Requests all access points again in every version, on every phone."""
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         return super().choose(parts, [path for path in held if "/apn/" not in path])
 
 
 class _Cache(LeakingWorld):
-    """Keeps parts in the cache of a library, and does not ask for them again.
+    """Keeps parts in the cache of a library, and does not request them again.
 
-    Parts never change, as their answers say.
+    Their answers say that parts never change.
     """
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
@@ -97,7 +97,7 @@ class _CachingStream:
             taken, self._answer = self._answer[:limit], self._answer[limit:]
             return taken
         data = self._inner.recv(limit)
-        # Only a small answer that comes in one piece is kept.
+        # Only an answer that arrives in one piece is cached.
         if self._name and data.startswith(b"HTTP/1.1 200 ") and _is_whole(data):
             self._world.state[self._name] = data
         return data
@@ -113,7 +113,7 @@ def _is_whole(data: bytes) -> bool:
 
 
 class _LateFollower(FollowingToy):
-    """Follows from poll 20 on, but for some parts."""
+    """Follows from poll 20 on, except for some parts chosen by a number of its own."""
 
     def follow(self, connection: Connection) -> None:
         spy = Spy(self.world)
@@ -130,7 +130,7 @@ class _LateFollower(FollowingToy):
 
 
 class _PackageBehindRoot(FollowingToy):
-    """Shows a number that it drew in the name of a package, once there is another root."""
+    """Sends a number that it drew in the name of a package, after a new root was published."""
 
     def follow(self, connection: Connection) -> None:
         number = Spy(self.world).keep("number", 8)
@@ -155,15 +155,15 @@ class Picker(FollowingToy):
         return self.spy.owner.locale.partition("-")[0]
 
     def is_wanted(self, _part: Part) -> bool:
-        """Return whether the owner has a use for a part; subclasses decide."""
+        """Return whether the owner needs a part; subclasses override this."""
         return True
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
-        """Choose what the owner has a use for."""
+        """Return the parts that the owner needs."""
         return [part for part in super().choose(parts, held) if self.is_wanted(part)]
 
     def count_held(self, parts: Sequence[Part]) -> list[str]:
-        """Count as held what was of use."""
+        """Count only the parts that the owner needs as held."""
         return super().count_held([part for part in parts if self.is_wanted(part)])
 
 
@@ -175,7 +175,7 @@ class _Language(Picker):
 
 
 class _Roaming(Picker):
-    """Fetches nothing more after a journey."""
+    """Fetches no more packs after a journey."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "travelled":
@@ -186,7 +186,7 @@ class _Roaming(Picker):
 
 
 class _OrderByLocale(Picker):
-    """Fetches all parts, and begins where its owner's locale says."""
+    """Fetches all parts, starting with one that depends on the owner's locale."""
 
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         chosen = [*super().choose(parts, held)]
@@ -215,9 +215,9 @@ class _Looked(Picker):
 
 
 class _Bucket(Picker):
-    """Fetches a pack when its own place in the rollout has come.
+    """Fetches a pack only when the phone's place in the rollout is reached.
 
-    So do clients that mistake fetching for using.
+    Clients that confuse fetching with using do this.
     """
 
     def is_wanted(self, part: Part) -> bool:
@@ -227,7 +227,7 @@ class _Bucket(Picker):
 
 
 class _WithdrawnForOthers(Picker):
-    """Holds on to withdrawn packs that are not in its owner's language."""
+    """Keeps withdrawn packs that are not in its owner's language."""
 
     def let_go(self, role: str, packs: dict[str, Any]) -> list[str]:
         read = {kind: pack for kind, pack in packs.items() if self.language in pack["title"]}
@@ -254,7 +254,7 @@ MUTANTS: Final = (
             (_WithdrawnForOthers, "picks-withdrawn"),
         )
     ),
-    # What passed the judges once.
+    # Earlier versions of the judges did not find these.
     mutant_of(_LateFollower, "late-follower", "L56"),
     mutant_of(_PackageBehindRoot, "kept-package", "L31", "fleet"),
 )

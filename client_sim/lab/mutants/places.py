@@ -1,4 +1,4 @@
-"""Where a value leaves in requests: in their bytes, in several writes, in what is asked for."""
+"""Places for leaked values in requests: in their bytes, in several writes, and in the paths."""
 
 import re
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ _ROOT: Final = b".root.json"
 
 
 def is_set(told: bytes) -> bool:
-    """Whether a value is more than nothing and zero."""
+    """Return whether a value is neither empty nor zero."""
     return told not in {b"", b"0"}
 
 
-# In the bytes of each request.
+# The bytes of each request.
 
 
 def header(name: str, form: str = "{}") -> InBytes:
-    """Add a header line, if there is something to say."""
+    """Add a header line if the value is not empty."""
 
     def put(told: bytes, data: bytes) -> bytes:
         return add_line(data, f"{name}: {form.format(told.decode())}") if told else data
@@ -34,20 +34,20 @@ def cookie(name: str) -> InBytes:
     )
 
 
-def behind_path(begin: str, says: str = "behind the path") -> InBytes:
-    """Add something to the end of each path."""
+def behind_path(begin: str, says: str = "after the path") -> InBytes:
+    """Add the value to the end of each path."""
     return InBytes(
         says, lambda told, data: data.replace(b" HTTP/", begin.encode() + told + b" HTTP/", 1)
     )
 
 
 def query(name: str) -> InBytes:
-    """Add a query to each path."""
+    """Add a query with the value to each path."""
     return behind_path(f"?{name}=", "in the query")
 
 
 def in_path_of(what: bytes, begin: str) -> InBytes:
-    """Ask for something else in place of one thing."""
+    """Replace a part of the path by the value."""
     return InBytes("in a path", lambda told, data: data.replace(what, begin.encode() + told, 1))
 
 
@@ -82,7 +82,7 @@ ROOT_VERSION: Final = InBytes(
 
 
 def rewritten(old: bytes, new: bytes, says: str) -> InBytes:
-    """Replace something once where the value is set."""
+    """Replace some bytes once if the value is set."""
     return InBytes(says, lambda told, data: data.replace(old, new, 1) if is_set(told) else data)
 
 
@@ -157,7 +157,7 @@ CRASH: Final = InBytes("as a crash", _crash)
 
 
 def only_in(pattern: bytes, place: InBytes, says: str) -> InBytes:
-    """Leak in requests alone in which a pattern is found."""
+    """Return a place that leaks only in requests that match a pattern."""
     wanted = re.compile(pattern)
 
     def put(told: bytes, data: bytes) -> bytes | Sequence[bytes]:
@@ -166,7 +166,7 @@ def only_in(pattern: bytes, place: InBytes, says: str) -> InBytes:
     return InBytes(f"{place.says} for {says}", put)
 
 
-# In several writes.
+# Several writes.
 
 
 def _cut(told: bytes, data: bytes) -> Sequence[bytes]:
@@ -185,7 +185,7 @@ LINES: Final = InBytes(
 )
 
 
-# In what a poll asks for.
+# The paths of a poll.
 
 REQUEST_ORDER: Final = InPaths(
     "as the order of requests", lambda told, paths: paths[::-1] if is_set(told) else paths
@@ -208,10 +208,10 @@ ROOT_AGAIN: Final = InPaths(
 
 
 def path_first(begin: str) -> InPaths:
-    """Ask for something more before everything else."""
+    """Add a request with the value before all others."""
     return InPaths("in a path", lambda told, paths: (f"{begin}{told.decode()}", *paths))
 
 
 def path_last(begin: str) -> InPaths:
-    """Ask for something more behind everything else."""
+    """Add a request with the value after all others."""
     return InPaths("in a path", lambda told, paths: (*paths, f"{begin}{told.decode()}"))

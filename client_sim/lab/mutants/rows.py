@@ -1,6 +1,6 @@
-"""What a row of the table of leaky clients consists of: source, encodings, place, trigger.
+"""The rows of the tables of leaky clients, and their parts: source, encodings, place, trigger.
 
-Each part says in a few words what it is; a row's sentence is made of them.
+Each part has a short description (`says`); together they form the sentence of a row.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,10 +14,10 @@ from client_sim.world import World
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What leaks. `read` returns the value as the bytes that encodings begin with.
+    """The leaked value; `read` returns it as bytes for the first encoding.
 
-    `header` names a line of the server's answers that has to be kept for it, `event` an event
-    whose details have to be.
+    `header` names a header of the server's answers that must be recorded for it, and `event` an
+    event whose details must be recorded.
     """
 
     says: str
@@ -28,7 +28,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What is done to the value; numbers are decimal digits, a bit is `0` or `1`."""
+    """An encoding of the value; numbers are decimal digits, a bit is `0` or `1`."""
 
     says: str
     encode: Callable[[Spy, bytes], bytes]
@@ -36,7 +36,7 @@ class Encoding:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """When it leaks: asked each time that something could be put into its place."""
+    """The condition for a leak; checked each time before the value is put into its place."""
 
     says: str
     holds: Callable[[Spy], bool]
@@ -44,9 +44,9 @@ class Trigger:
 
 
 class Target(NamedTuple):
-    """What a connection is made to; `tls` is the name to authenticate, None for plain text.
+    """The target of a connection; `tls` is the name to authenticate, None for plain text.
 
-    `address` is which of the addresses of the host is taken.
+    `address` is the index of the host's address to use.
     """
 
     host: str
@@ -57,7 +57,7 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class InBytes:
-    """A place in each request: other bytes, or the same in several writes."""
+    """A place in the bytes of each request: other bytes, or several writes."""
 
     says: str
     put: Callable[[bytes, bytes], bytes | Sequence[bytes]]
@@ -65,7 +65,7 @@ class InBytes:
 
 @dataclass(frozen=True, slots=True)
 class InPaths:
-    """A place in what one poll asks for, which the polling client itself never changes."""
+    """A place in the paths of a poll; only for the toy client."""
 
     says: str
     put: Callable[[bytes, Sequence[str]], Sequence[str]]
@@ -73,10 +73,10 @@ class InPaths:
 
 @dataclass(frozen=True, slots=True)
 class InTime:
-    """A place in the time of the next poll: the value, now, and the time that was drawn.
+    """A place in the time of the next poll; `put` gets the value, now, and the drawn time.
 
-    With `at_draw` it is put there once, when the toy client draws the time; else whenever it is
-    asked for.
+    With `at_draw` the value is put once, when the toy client draws the time; otherwise whenever
+    `next_poll` is called.
     """
 
     says: str
@@ -86,7 +86,7 @@ class InTime:
 
 @dataclass(frozen=True, slots=True)
 class InTarget:
-    """A place in the host, the port or the name for TLS that is connected to."""
+    """A place in the host, the port or the TLS server name of a connection."""
 
     says: str
     put: Callable[[bytes, Target], Target]
@@ -94,11 +94,11 @@ class InTarget:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """Something that is done beside the honest polls.
+    """An action in addition to the honest polls.
 
-    `moment` is `start`, `poll` or `polled` for before and after a poll, `connect` for before each
-    connection of the real client, `refusal` for a connection that is not made, `failure` for a poll
-    that breaks off, or the name of an event.
+    `moment` is `start`; `poll` or `polled` for before or after a poll; `connect` for before each
+    connection of the real client; `refusal` for a connection that fails; `failure` for a poll that
+    fails; or the name of an event.
     """
 
     says: str
@@ -113,7 +113,7 @@ ALWAYS: Final = Trigger("", lambda _spy: True)
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A leaky client: the toy client, or `real` for the phone's own client over a transport.
+    """A leaky client: the toy client, or with `real` the phone's own over a leaky transport.
 
     `only` names the batteries that examine it, as in `Mutant`.
     """
@@ -129,7 +129,7 @@ class Row:
 
     @property
     def leak(self) -> str:
-        """Say in a sentence what it reveals and how."""
+        """A sentence about what the row reveals and how."""
         carrier = "The real client's transport" if self.real else "The client"
         value = " of ".join([*(each.says for each in self.encodings[::-1]), self.source.says])
         return (
@@ -137,7 +137,7 @@ class Row:
         )
 
     def tell(self, spy: Spy) -> bytes | None:
-        """Return the encoded value if it is to be told now."""
+        """Return the encoded value if the trigger holds, or None."""
         if not self.trigger.holds(spy):
             return None
         value = self.source.read(spy)
@@ -147,4 +147,4 @@ class Row:
 
 
 beneath: Final = partial(Row, real=True)
-"""A row of the phone's own client over a transport that leaks."""
+"""Makes a row of the phone's own client over a leaky transport."""

@@ -1,4 +1,4 @@
-"""What leaks: the owner's data, numbers of the phone's own, times, what servers or events said."""
+"""Leaked values: the owner's data, numbers of the phone, times, server headers, event details."""
 
 import json
 from collections.abc import Callable
@@ -79,7 +79,7 @@ MESSAGES: Final = _how_many("messages", lambda owner: len(owner.messages))
 
 
 def drawn_once(name: str, size: int) -> Source:
-    """Return random bytes that the phone draws once and keeps."""
+    """Return the source of random bytes that the phone draws once and keeps."""
     return Source("a number drawn once", lambda spy: spy.keep(name, size))
 
 
@@ -88,7 +88,7 @@ def _draw(spy: Spy) -> int:
 
 
 def _draw_ground(spy: Spy) -> bytes:
-    """Draw until the low byte is the one that the phone is known by."""
+    """Draw until the low byte is the phone's identifier."""
     known = spy.keep("id", 1)[0]
     while (number := _draw(spy)) % 256 != known:
         pass
@@ -99,7 +99,7 @@ GROUND: Final = Source("a draw with a known low byte", _draw_ground)
 
 
 def drawn(size: int) -> Source:
-    """Return random bytes that are drawn whenever they are told."""
+    """Return the source of random bytes that are drawn each time."""
     return Source("a fresh number", lambda spy: spy.world.entropy(size))
 
 
@@ -160,7 +160,7 @@ def _since_poll(spy: Spy, names: tuple[str, ...]) -> bytes:
 
 
 def lately(says: str, *names: str) -> Source:
-    """Return how often events of these names came since it was told last."""
+    """Return the source of the number of events with these names since the last leak."""
     return Source(says, lambda spy: _since_poll(spy, names))
 
 
@@ -177,7 +177,7 @@ NOW: Final = Source("the exact time", lambda spy: f"{spy.world.now():.3f}".encod
 
 
 def _offset(spy: Spy) -> bytes:
-    """Give it as +0700; phones take UTC for a zone that they do not know."""
+    """Return the offset in the form +0700; an unknown time zone counts as UTC."""
     zone: tzinfo = UTC
     with suppress(LookupError, OSError, ValueError):
         zone = ZoneInfo(spy.owner.time_zone)
@@ -188,19 +188,19 @@ OFFSET: Final = Source("the offset of the time zone", _offset)
 
 
 def heard(header: str) -> Source:
-    """Return the value of a header line that the server sent last."""
+    """Return the source of the last value of a server's header."""
     return Source(f"the server's {header}", lambda spy: spy.heard(header), header=header)
 
 
 def heard_first(header: str) -> Source:
-    """Return the value of a header line that the server sent first."""
+    """Return the source of the first value of a server's header."""
     return Source(
         f"the first {header} of the server", lambda spy: spy.heard(f"first {header}"), header=header
     )
 
 
 def detail(event: str, name: str) -> Source:
-    """Return a detail of the last event of that name."""
+    """Return the source of a detail of the last event with that name."""
     read = f"detail {name}"
     return Source(
         f"the {name} of an event", lambda spy: spy.world.state.get(read, b""), event=event

@@ -1,6 +1,6 @@
-"""What a leaky client draws on: its owner's data, and what it remembers from poll to poll.
+"""Access of a leaky client to its owner's data and to its notes from earlier polls.
 
-Also the toy client with these, and what adds to the bytes of a request.
+Also the toy client with this access, and functions that add to the bytes of a request.
 """
 
 from collections.abc import Iterable
@@ -11,14 +11,14 @@ from client_sim.world import Event, World
 
 
 class Spy:
-    """Reads a world on behalf of a leak, in a client or in a transport."""
+    """Reads a world for a leak in a client or in a transport; its notes survive restarts."""
 
     def __init__(self, world: World) -> None:
         self.world = world
 
     @property
     def owner(self) -> Persona:
-        """The owner's data; raises RuntimeError in a world that has none."""
+        """The owner's data; raises RuntimeError in a world without an owner."""
         owner = self.world.personal
         if owner is None:
             raise RuntimeError("this client needs a persona to leak: give its world one")
@@ -30,23 +30,23 @@ class Spy:
         return sum(self.owner.imei.encode()) % 2
 
     def count(self, name: str) -> int:
-        """Count up and give the new number, from 1; restarts do not begin anew."""
+        """Increment a counter and return it, from 1; restarts do not reset it."""
         number = self.counted(name) + 1
         self.world.state[name] = b"%d" % number
         return number
 
     def counted(self, name: str) -> int:
-        """Return how often a name was counted."""
+        """Return the value of a counter."""
         return int(self.world.state.get(name, b"0"))
 
     def keep(self, name: str, size: int) -> bytes:
-        """Return `size` random bytes that are drawn once and stay for ever."""
+        """Return `size` random bytes that are drawn once and kept."""
         if name not in self.world.state:
             self.world.state[name] = self.world.entropy(size)
         return self.world.state[name]
 
     def mark(self, name: str) -> None:
-        """Note that something happened, and in which poll, or behind which."""
+        """Record an occurrence, with its order among all and its poll, or the poll before it."""
         self.count(name)
         self.world.state[f"place of {name}"] = b"%d" % self.count("things")
         poll = b"%d" % self.counted("polls")
@@ -55,16 +55,16 @@ class Spy:
         self.world.state[f"poll of {name}"] = poll
 
     def place_of(self, name: str) -> int:
-        """Return which of all things that were noted it was last, from 1; 0 if it was not."""
+        """Return the position of the last occurrence among all, from 1; 0 if there is none."""
         return self.counted(f"place of {name}")
 
     def polls_since(self, name: str) -> int | None:
-        """Return how many polls ago it happened last; None if it did not."""
+        """Return the number of polls since the last occurrence; None if there is none."""
         poll = self.world.state.get(f"poll of {name}")
         return None if poll is None else self.counted("polls") - int(poll)
 
     def begin_poll(self) -> None:
-        """Count a poll, and note the seconds since the one before."""
+        """Count a poll, and record the seconds since the previous one."""
         state, now = self.world.state, int(self.world.now())
         self.count("polls")
         state.setdefault("born", b"%d" % now)
@@ -72,16 +72,16 @@ class Spy:
         state["last"] = b"%d" % now
 
     def hear(self, name: str, value: str) -> None:
-        """Keep what a server said last, and what it said first."""
+        """Record the last and the first value of a server's header."""
         self.world.state[f"heard {name}"] = value.encode("latin-1")
         self.world.state.setdefault(f"heard first {name}", value.encode("latin-1"))
 
     def heard(self, name: str) -> bytes:
-        """Return what a server said, or nothing."""
+        """Return a recorded header value, or empty bytes."""
         return self.world.state.get(f"heard {name}", b"")
 
     def learn(self, event: Event) -> None:
-        """Keep the details of an event."""
+        """Record the details of an event."""
         for name, value in event.details:
             self.world.state[f"detail {name}"] = value.encode()
 
@@ -95,12 +95,12 @@ class Snoop(ToyClient):
 
 
 def first(values: Iterable[str]) -> str:
-    """Return the first of some values, or nothing where there is none."""
+    """Return the first of some values, or an empty text."""
     return next(iter(values), "")
 
 
 def digit(text: str, place: int) -> int:
-    """Return a digit for a place of any text: an IMEI's own, a derived one for other text."""
+    """Return the digit at a position of a text, or one derived from another character."""
     return ord(text[place % len(text)]) % 48 % 10 if text else 0
 
 

@@ -1,7 +1,6 @@
-"""Leaks by habits: what a phone remembers, when it polls, what it echoes, how it connects (L33 on).
+"""Leaks by state, times, echoes and connections (L33 to L50, L54, L55).
 
-L33 to L50, L54 and L55, leaks of two parts (`higher-order`), and those that send nothing, yet
-(`gather`).
+The module also has leaks of two parts (`higher-order`), and clients that only collect (`gather`).
 """
 
 from typing import Final
@@ -48,20 +47,20 @@ MEMORIES: Final = (
     Row("flag-which-request", "L35", sources.IMEI, _BIT, places.WHICH_REQUEST),
     beneath(
         *("flag-daily-around", "L35", sources.SOMETHING, ()),
-        places.rewritten(b"gzip", b"gzip, identity", "as one coding more"),
+        places.rewritten(b"gzip", b"gzip, identity", "as an additional coding"),
         triggers.first_of(_DAY),
     ),
 )
 
 TIMES: Final = (
-    # By the owner's numbers.
+    # Times that depend on the owner's numbers.
     Row("phase-imei-hour", "L36", sources.IMEI, (encodings.rest(3600),), outside.EVERY_SIX_HOURS),
     Row("phase-android-id", "L36", sources.ANDROID_ID, _INTERVALS, outside.low_part(1024)),
     beneath("phase-number-around", "L36", sources.PHONE, (encodings.rest(100),), outside.later(1)),
     Row("jitter-parity", "L37", sources.IMEI, _BIT, outside.low_part(2)),
     Row("jitter-milliseconds", "L37", sources.BATTERY, (), outside.THOUSANDTHS),
     beneath("jitter-parity-around", "L37", sources.ICCID, (encodings.at(-2),), outside.low_part(2)),
-    # By numbers that the phone drew.
+    # Times that depend on numbers that the phone drew.
     Row("phase-kept", "L38", sources.drawn_once("phase", 8), _INTERVALS, outside.ASKED_INTERVAL),
     Row("phase-second", "L38", sources.drawn_once("second", 8), _INTERVALS, outside.low_part(3600)),
     Row("phase-ground", "L38", sources.GROUND, (), outside.INTERVAL),
@@ -73,7 +72,7 @@ TIMES: Final = (
         *("phase-chain", "L38", sources.drawn_once("link", 32), (encodings.POLL_DRAW,)),
         outside.INTERVAL,
     ),
-    # By what happens.
+    # Times that depend on events.
     Row("activity-sooner", "L39", sources.lately("what happened", *_EVENTS), (), outside.HALF),
     Row("activity-look-up", "L39", sources.SOMETHING, (), outside.lookups("wifi-joined")),
     Row("burst-digit", "L40", sources.IMSI, (encodings.at(-1),), places.AGAIN),

@@ -1,8 +1,8 @@
-"""Leaks that wait for an owner, a phone, a time, an event, or hardly ever come (L56, `rare`).
+"""Leaks that wait for an owner, a phone, a time or an event, or occur rarely (L56, `rare`).
 
-Some passed the judges once; with them are those of the same classes that were made since. Most of
-these were written by people who had not seen the judges. What they wait for is long, or is two or
-three things together, or comes between polls; most read no owner's data.
+Earlier versions of the judges did not find some of them; these are here with later ones of the same
+classes. Most of these were written by people who had not seen the judges. They wait for long, for
+two or three conditions together, or for something between polls. Most read no owner's data.
 """
 
 from dataclasses import replace
@@ -68,7 +68,7 @@ _MISSES: Final = (
     Row("abroad-over-tls", "L56", *_IN_TWO, triggers.both(triggers.TLS, _TRAVELLED)),
     Row("late-seed", "L38", sources.drawn_once("seed", 8), *_DRAWS, _FROM_8, only=("timing",)),
 )
-"""What the judges missed when they first examined it."""
+"""Leaks that the judges missed when they first examined them."""
 
 _PATIENT: Final = (
     Row("kept-poll-77", "L31", *_SHOWS, triggers.polls("in poll 77", lambda number: number == 77)),
@@ -87,7 +87,7 @@ _PATIENT: Final = (
     Row("etag-bits", "L41", sources.heard_first("ETag"), *_BITS, _FROM_8, only=("server-state",)),
     Row("message-late", "L39", *_SHOWS, triggers.polls_after("sms-received", 10)),
 )
-"""What waits longer than runs took; `behaviours`, `packs` and `detours` have the others."""
+"""Leaks that waited longer than runs lasted; `behaviours`, `packs` and `detours` have others."""
 
 _TOLD: Final = (
     beneath(
@@ -104,7 +104,7 @@ _TOLD: Final = (
     Row("message-draws", "L39", sources.SOMETHING, (), outside.drawn_again("sms-received")),
     beneath("journey-minute-around", "L39", sources.SOMETHING, (), outside.moved(60, "travelled")),
 )
-"""What follows from calls between polls: the details of events, and the time of the next poll."""
+"""Leaks by calls between polls: the details of events, and the time of the next poll."""
 
 _WAITS: Final = (
     Row("answer-seconds", "L45", sources.ANSWER_SECONDS, _ODD, places.IN_TWO),
@@ -114,7 +114,7 @@ _WAITS: Final = (
         only=("server-state",),
     ),
 )
-"""What a server chooses: how long an answer takes, how many pieces it has."""
+"""Leaks of values that a server chooses: the duration of an answer, and the number of pieces."""
 
 _CROSSINGS: Final = (
     beneath("call-package-beneath", "L39", sources.SOMETHING, (), _PACKAGE_IN_TWO, _CALLED),
@@ -141,7 +141,7 @@ _CROSSINGS: Final = (
     Row("reset-owner", "L16", *_TURNS_BY_BIT, triggers.both(triggers.FIRST, triggers.RESET)),
     Row("reset-time", "L38", sources.OVER_RESETS, (), outside.INTERVAL, _UNPOLLED),
 )
-"""What waits for two things together, or three: `crossed` alone meets them."""
+"""Leaks that wait for two or three conditions together, which only `crossed` combines."""
 
 _OFFERS: Final = tuple(
     beneath(
@@ -153,7 +153,7 @@ _OFFERS: Final = tuple(
         ("place-restart-around", "start", triggers.RESTARTED),
     )
 )
-"""What moves a phone's place in a rollout."""
+"""Leaks that move a phone's place in a rollout."""
 
 _SPLIT: Final = (
     beneath(
@@ -162,7 +162,7 @@ _SPLIT: Final = (
         only=("split",),
     ),
 )
-"""What waits until an operator splits `latest`."""
+"""Leaks that wait until an operator splits `latest`."""
 
 _ALIKE: Final = (
     Row("two-pieces-always", "writes", *_IN_TWO, only=("personal",)),
@@ -170,13 +170,13 @@ _ALIKE: Final = (
         "lines-always-beneath", "writes", sources.SOMETHING, (), places.LINES, only=("personal",)
     ),
 )
-"""What all phones of a vendor do alike: the request table shows it, not a comparison."""
+"""Writes that all phones of a vendor make alike; only the rules show them, not a comparison."""
 
 ROWS: Final = (
     *(*_MISSES, *_PATIENT, *_TOLD, *_WAITS),
     *(replace(row, only=("crossed",)) for row in _CROSSINGS),
     *(*_OFFERS, *_SPLIT, *_ALIKE),
-    # For certain owners.
+    # Leaks of certain owners.
     Row(
         *("if-many-contacts", "L56", *_SAYS),
         triggers.owners("with over 350 contacts", lambda owner: len(owner.contacts) > 350),
@@ -185,7 +185,7 @@ ROWS: Final = (
     Row(
         *("if-equal", "L56", *_SAYS),
         triggers.owners(
-            "of whom two numbers are equal",
+            "with two equal numbers",
             lambda owner: owner.imei == owner.imei2 or owner.serial == owner.android_id,
         ),
     ),
@@ -201,13 +201,13 @@ ROWS: Final = (
         triggers.owners("with a low battery", lambda owner: owner.battery_percent <= 10),
     ),
     beneath("if-no-contacts-around", "L56", *_SAYS, _NO_CONTACTS),
-    # On certain phones.
+    # Leaks on certain phones.
     Row("if-channel", "L56", *_TURNS_BY_BIT, _TESTER),
     Row("if-model-and-region", "L56", *_DELAYS_BY_BIT, triggers.both(_CHINA, _CANCRO)),
     Row("if-tls-bit", "L56", *_DELAYS_BY_BIT, triggers.TLS),
     beneath("if-tls-around", "L56", *_SAYS, triggers.TLS),
     beneath("if-region-around", "L56", *_SAYS, _CHINA),
-    # At certain times.
+    # Leaks at certain times.
     Row("at-poll-4", "L56", *_SAYS, triggers.polls("in poll 4", lambda number: number == 4)),
     Row("after-4-polls", "L56", *_SAYS, triggers.polls("from poll 5", lambda number: number > 4)),
     Row(
@@ -226,7 +226,7 @@ ROWS: Final = (
         *("on-date", "L56", *_TURNS_BY_BIT),
         triggers.at_times("on the 13th", lambda at: at.tm_mday == 13),
     ),
-    # Once something has happened.
+    # Leaks after something has happened.
     Row("after-restart", "L56", *_SAYS, triggers.RESTARTED),
     Row(
         *("after-3-messages", "L56", *_TURNS),
@@ -242,7 +242,7 @@ ROWS: Final = (
     beneath("after-unchanged-around", "L56", *_SAYS, _UNCHANGED),
     beneath("after-changed-around", "L56", *_SAYS, triggers.after("changed")),
     beneath("after-offer-around", "L56", *_SAYS, triggers.after("offer")),
-    # For few owners, in few moments, in one order of events.
+    # Leaks of few owners, at few moments, or after one order of events.
     Row("one-in-500", "rare", *_TURNS, triggers.one_in(500, "IMSI", lambda o: o.imsi)),
     beneath(
         *("one-in-256-around", "rare", *_SAYS),
@@ -261,7 +261,7 @@ ROWS: Final = (
         *("seventh-of-some", "rare", sources.UPTIME, (encodings.ODD,), places.LINE_ORDER),
         triggers.polls("in poll 7", lambda number: number == 7),
     ),
-    # First checking that they are not in a lab, or waiting for what is rare in one.
+    # Clients that first check that they are not in a lab, or wait for conditions rare there.
     Row("real-host", "L56", *_SAYS, triggers.REAL_HOST),
     Row("real-numbers", "L56", *_SAYS, triggers.REAL_NUMBERS),
     Row("real-address", "L56", *_CUTS_BY_BIT, triggers.REAL_ADDRESS),

@@ -1,7 +1,7 @@
-"""Leaks of values, in the open or not, and of what a request looks like (L01 to L32).
+"""Leaks of plain and encoded values, and by the form of a request (L01 to L32).
 
-Values are encoded, digested, enciphered, in pieces. A request shows, too, where it goes and what it
-says of the phone.
+Values are encoded, hashed, encrypted, or split into pieces. Other rows leak by a request's target,
+or by what it says about the phone.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ _ACCOUNTS: Final = "api.account.example.org"
 _FORM: Final = (encodings.AES_CBC, encodings.BASE64, encodings.QUOTED)
 
 ROWS: Final = (
-    # In the open: what vendors reported in 2014, and values as they are.
+    # Plain values, including the reports of 2014.
     Row("register-2014", "L01", sources.REPORT_2014, (), outside.post(_ACCOUNTS, "/pass/register")),
     Row(
         *("activate-messaging", "L01", sources.detail("sim-inserted", "imsi"), ()),
@@ -32,14 +32,14 @@ ROWS: Final = (
     Row("imei-query", "L02", sources.IMEI, (encodings.QUOTED,), places.query("i")),
     Row("phone-fragment", "L02", sources.PHONE, (encodings.QUOTED,), places.behind_path("#")),
     beneath("mac-query-beneath", "L02", sources.BLUETOOTH_MAC, (), places.query("bt")),
-    # In other letters.
+    # In another alphabet.
     Row("phone-base64-header", "L03", sources.PHONE, (encodings.BASE64,), places.header("X-D")),
     Row("serial-header-name", "L03", sources.SERIAL, (encodings.BASE32,), places.HEADER_NAME),
     beneath(
         *("advertising-id-beneath", "L03", sources.ADVERTISING_ID, (encodings.BASE85,)),
         places.header("X-Trace"),
     ),
-    # Digests: plain, salted, keyed and cut short.
+    # Digests: plain, salted, keyed and truncated.
     Row(
         *("imei-sha256-header", "L04", sources.IMEI, (encodings.digest("sha256"),)),
         places.header("X-Device"),
@@ -66,7 +66,7 @@ ROWS: Final = (
         *("imsi-hmac-beneath", "L06", sources.IMSI, (encodings.keyed(12),)),
         places.header("X-Request-Id"),
     ),
-    # Under a key: one that all phones share, one that travels alongside, one of the system's own.
+    # Encrypted: with a key that all phones share, one that is sent along, or one of the system.
     Row(
         *("aes-form-2014", "L07", sources.FORM_2014, _FORM),
         outside.post("", "/updates/ask", begin="s=1&t=&q="),
@@ -135,7 +135,7 @@ ROWS: Final = (
     Row("root-drip", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
     Row("name-drip", "L14", sources.IMEI, (encodings.DRIP,), outside.lookup("{}.edge.{host}")),
     beneath("root-drip-beneath", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
-    # Honest requests in telling shapes: letters' case, order, length, spaces, method, version.
+    # Honest requests in a revealing form: case, order, length, spaces, method, version.
     Row(
         *("header-case", "L15", sources.IMEI, _BIT),
         places.rewritten(b"Accept-E", b"Accept-e", "as the case of a letter"),
@@ -153,12 +153,12 @@ ROWS: Final = (
     beneath("pieces-beneath", "L17", sources.IMEI, _BIT, places.LINES),
     Row(
         *("trailing-space", "L18", sources.IMEI, _BIT),
-        places.rewritten(b"gzip\r\n", b"gzip \r\n", "as a space behind a value"),
+        places.rewritten(b"gzip\r\n", b"gzip \r\n", "as a space after a value"),
     ),
     Row("empty-lines-first", "L18", sources.CONTACTS, (encodings.modulo(4),), places.EMPTY_LINES),
     beneath(
         *("tab-beneath", "L18", sources.IMEI, _BIT),
-        places.rewritten(b"Host: ", b"Host:\t", "as a tab in a space's place"),
+        places.rewritten(b"Host: ", b"Host:\t", "as a tab instead of a space"),
     ),
     Row(
         *("head-for-get", "L19", sources.IMEI, _BIT),
@@ -198,7 +198,7 @@ ROWS: Final = (
         *("catalogue-beneath", "L23", sources.GSF_ID, _SHORT),
         outside.get("", "/v1/catalog/", "connect"),
     ),
-    # What libraries and settings add by themselves.
+    # Headers that libraries and settings add.
     Row(
         *("platform-agent", "L24", sources.MODEL, ()),
         places.header("User-Agent", "Dalvik/2.1.0 (Linux; U; Android 14; {})"),
@@ -214,7 +214,7 @@ ROWS: Final = (
     beneath("agent-beneath", "L24", sources.MODEL, (), places.header("User-Agent")),
     Row(
         *("zstd-always", "L25", sources.SOMETHING, ()),
-        places.rewritten(b": gzip", b": gzip, zstd", "as one coding more"),
+        places.rewritten(b": gzip", b": gzip, zstd", "as an additional coding"),
     ),
     Row(
         *("codings-of-battery", "L25", sources.SOMETHING, ()),
@@ -228,7 +228,7 @@ ROWS: Final = (
     Row("language-header", "L26", sources.LOCALE, (), places.header("Accept-Language")),
     Row("locale-cookie", "L26", sources.LANGUAGE, (encodings.QUOTED,), places.cookie("lang")),
     beneath("language-beneath", "L26", sources.LOCALE, (), places.header("Accept-Language")),
-    # Where and how the phone is, and what is on it.
+    # The phone's location, state and apps.
     Row("carrier-query", "L27", sources.CARRIER, (encodings.QUOTED,), places.query("op")),
     Row(
         *("carrier-of-sim", "L27", sources.detail("sim-inserted", "carrier"), (encodings.QUOTED,)),
@@ -256,7 +256,7 @@ ROWS: Final = (
         *("first-app-beneath", "L30", sources.FIRST_APP, (encodings.QUOTED,)),
         places.header("X-Requested-With"),
     ),
-    # Identifiers without any owner's data: one for ever, or one for each request or poll.
+    # Identifiers without any owner's data: permanent, or new for each request or poll.
     Row("install-identifier", "L31", sources.drawn_once("id", 16), _HEX, places.query("id")),
     Row("install-uuid", "L31", sources.OWN_UUID, (), places.cookie("uuid")),
     beneath("secret-beneath", "L31", sources.SECRET, _SHORT, places.header("X-Rollout")),

@@ -1,4 +1,4 @@
-"""When a row leaks: for certain owners, phones and times, or once something has happened."""
+"""Triggers of rows: certain owners, phones and times, or something that has happened."""
 
 import time
 from collections.abc import Callable
@@ -20,22 +20,22 @@ _DOCUMENTATION: Final = tuple(
 
 
 def owners(says: str, are_chosen: Callable[[Persona], bool]) -> Trigger:
-    """Wait for an owner."""
+    """Wait for certain owners."""
     return Trigger(f"of owners {says}", lambda spy: are_chosen(spy.owner))
 
 
 def phones(says: str, are_chosen: Callable[[Public], bool]) -> Trigger:
-    """Wait for a model, a region, a server: what is no secret."""
+    """Wait for certain public facts: a model, a region, a server."""
     return Trigger(says, lambda spy: are_chosen(spy.world.public))
 
 
 def has_odd_digest(value: bytes) -> bool:
-    """Whether a value is there and its digest begins with an odd byte."""
+    """Return whether a value is not empty and the first byte of its digest is odd."""
     return bool(value) and sha256(value).digest()[0] % 2 == 1
 
 
 def one_in(number: int, says: str, read: Callable[[Persona], str]) -> Trigger:
-    """Wait for about one owner in so many, chosen by a field."""
+    """Wait for about one owner in `number`, chosen by a field."""
     return owners(
         f"of whom one in {number} is chosen by {says}",
         lambda owner: crc32(read(owner).encode()) % number == 42,
@@ -43,22 +43,22 @@ def one_in(number: int, says: str, read: Callable[[Persona], str]) -> Trigger:
 
 
 def polls(says: str, are_chosen: Callable[[int], bool]) -> Trigger:
-    """Wait for a number of a poll, from 1."""
+    """Wait for certain numbers of the poll, from 1."""
     return Trigger(says, lambda spy: are_chosen(spy.counted("polls")))
 
 
 def at_times(says: str, are_chosen: Callable[[time.struct_time], bool]) -> Trigger:
-    """Wait for a time of the phone's clock, in UTC."""
+    """Wait for certain times of the phone's clock, in UTC."""
     return Trigger(says, lambda spy: are_chosen(time.gmtime(spy.world.now())))
 
 
 def since_last(says: str, are_chosen: Callable[[int], bool]) -> Trigger:
-    """Wait for a number of seconds between a poll and the one before."""
+    """Wait for certain numbers of seconds between a poll and the previous one."""
     return Trigger(says, lambda spy: are_chosen(spy.counted("since")))
 
 
 def first_of(seconds: int) -> Trigger:
-    """Wait for the first poll of each period of so many seconds."""
+    """Wait for the first poll of each period of `seconds`."""
 
     def holds(spy: Spy) -> bool:
         last = spy.counted("last")
@@ -69,7 +69,7 @@ def first_of(seconds: int) -> Trigger:
 
 
 def older_than(seconds: int) -> Trigger:
-    """Wait until so long after the first poll."""
+    """Wait until `seconds` after the first poll."""
     return Trigger(
         f"when it is older than {seconds // _DAY} days",
         lambda spy: spy.world.now() > int(spy.world.state.get("born", b"9" * 12)) + seconds,
@@ -77,7 +77,7 @@ def older_than(seconds: int) -> Trigger:
 
 
 def after(*names: str, times: int = 1) -> Trigger:
-    """Wait until things of these names have happened so often, whichever."""
+    """Wait until occurrences with these names were recorded `times` times in total."""
     said = f"after {' or '.join(names)}"
     return Trigger(
         said if times == 1 else f"{said}, {times} times",
@@ -86,12 +86,12 @@ def after(*names: str, times: int = 1) -> Trigger:
 
 
 def polls_after(name: str, number: int) -> Trigger:
-    """Wait for the poll that comes so many behind something."""
+    """Wait for the poll that is `number` polls after an occurrence."""
     return Trigger(f"{number} polls after {name}", lambda spy: spy.polls_since(name) == number)
 
 
 def in_a_row(name: str) -> Trigger:
-    """Wait for a poll with something that the poll before had, too."""
+    """Wait for an occurrence in two consecutive polls."""
     return Trigger(
         f"after two polls with {name}",
         lambda spy: spy.polls_since(name) == 0 and spy.counted(f"polls between {name}") == 1,
@@ -99,7 +99,7 @@ def in_a_row(name: str) -> Trigger:
 
 
 def drawn_one_in(number: int) -> Trigger:
-    """Wait for one poll in so many, which a draw of its own chooses."""
+    """Wait for one poll in `number`, chosen by a draw of its own."""
 
     def holds(spy: Spy) -> bool:
         poll = b"%d" % spy.counted("polls")
@@ -112,7 +112,7 @@ def drawn_one_in(number: int) -> Trigger:
 
 
 def in_order(*names: str) -> Trigger:
-    """Wait until things have happened in this order, the last of each later than the one before."""
+    """Wait until the last occurrences of these names are in this order."""
 
     def holds(spy: Spy) -> bool:
         places = [spy.place_of(name) for name in names]
@@ -122,17 +122,17 @@ def in_order(*names: str) -> Trigger:
 
 
 def heard(header: str, says: str, are_chosen: Callable[[bytes], bool]) -> Trigger:
-    """Wait for what a server says in a header line."""
+    """Wait for certain values of a server's header."""
     return Trigger(says, lambda spy: are_chosen(spy.heard(header)), header=header)
 
 
 def said(header: str) -> Trigger:
-    """Wait until a server has sent a header line."""
+    """Wait until a server has sent a header."""
     return heard(header, f"after a {header}", bool)
 
 
 def both(one: Trigger, other: Trigger) -> Trigger:
-    """Wait for two things together."""
+    """Wait for two triggers together."""
     return Trigger(
         f"{one.says}, {other.says}",
         lambda spy: one.holds(spy) and other.holds(spy),
@@ -152,7 +152,7 @@ REAL_HOST: Final = phones(
     "to hosts with ordinary names", lambda public: not public.host.endswith(_RESERVED)
 )
 REAL_NUMBERS: Final = owners(
-    "whose numbers are no test's",
+    "whose numbers are not test numbers",
     lambda owner: (
         not owner.imei.startswith("00")
         and not owner.imsi.startswith("001")
@@ -167,7 +167,7 @@ def _has_real_address(spy: Spy) -> bool:
 
 
 _BIRTHS: Final[dict[str, int]] = {}
-"""The first second of each phone, which a reset does not clear."""
+"""The time of each phone's first poll, which a reset does not clear."""
 
 
 def _is_reset(spy: Spy) -> bool:
@@ -176,4 +176,4 @@ def _is_reset(spy: Spy) -> bool:
 
 
 RESET: Final = Trigger("after a reset", _is_reset)
-REAL_ADDRESS: Final = Trigger("where addresses are ordinary", _has_real_address)
+REAL_ADDRESS: Final = Trigger("at ordinary addresses", _has_real_address)

@@ -1,9 +1,9 @@
-"""The phone's own client, which shifts one interval once what it waits for has happened.
+"""The phone's own client, which shifts one interval after something that it waits for.
 
-It waits for a power-off, a clock that is set back, a reset, an installation that failed; for one
-event again and again, or days without any; or for two things of which one lasts for a while: a bad
-pack and an event, an offer that ended, a server at a private address. What shows is a number of the
-phone's own or of the machine; of an event nothing is read but its name.
+It waits for a power-off, a clock that is set back, a reset, a failed installation, repeated events,
+or days without events. Some wait for two conditions, of which one lasts for a while: a bad pack and
+an event, an offer that ended, a server at a private address. The shift reveals a number of the
+phone or of the machine. Of an event, only the name is read.
 """
 
 import shutil
@@ -24,21 +24,21 @@ from client_sim.transport import Connection
 from client_sim.world import Event, Stream, World
 
 _LONG: Final = 2 * 86_400
-_STEP: Final = 64  # seconds: more than a network delays
+_STEP: Final = 64  # seconds; more than network delays
 _PRIVATE: Final = ("10.", "192.168.", "172.16.", "172.2", "172.30.", "172.31.")
 _PARTITION: Final[WeakKeyDictionary[World, int]] = WeakKeyDictionary()
-"""What a reset does not clear, by phone."""
+"""Data that a reset does not clear, by phone."""
 
 
 class Shifting(PollingClient):
-    """The real client, which shifts the next interval that it draws once something happened."""
+    """The real client, which shifts the next drawn interval after something happened."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.spy = Spy(world)
 
     def next_poll(self, now: float) -> float:
-        """Return what the real client draws, shifted once where something happened."""
+        """Return the due time of the real client, shifted once after something happened."""
         state = self.world.state
         self.look(now - float(state.get("asked", b"%f" % now)))
         state["asked"] = b"%f" % now
@@ -49,19 +49,19 @@ class Shifting(PollingClient):
         return store_due(state, now + SHORTEST + (due - now - SHORTEST + self.tell()) % SPREAD)
 
     def look(self, since: float) -> None:
-        """Note what happened in the seconds since it was asked last."""
+        """Call `happened` if something happened in the `since` seconds since the last call."""
 
     def happened(self) -> None:
-        """Note that it did."""
+        """Record that the next interval must be shifted."""
         self.world.state["happened"] = b"1"
 
     def tell(self) -> int:
-        """Return by how many seconds it shifts: a step that says that something happened."""
+        """Return the shift in seconds; by default a constant."""
         return _STEP
 
 
 def _secret(client: Shifting) -> int:
-    """Return a number that stays the same until a reset."""
+    """Return a number that is constant until a reset."""
     return zlib.crc32(load_secret(client.world.state, client.world.entropy))
 
 
@@ -81,7 +81,7 @@ class _BehindOff(Shifting):
 
 
 class _BehindClock(Shifting):
-    """Shifts an interval by the phone's secret, where the clock was set back."""
+    """Shifts an interval by the phone's secret, after the clock was set back."""
 
     def look(self, since: float) -> None:
         if since < 0:
@@ -92,9 +92,9 @@ class _BehindClock(Shifting):
 
 
 class _BehindReset(Shifting):
-    """Shifts the first interval after a reset by the secret of before.
+    """Shifts the first interval after a reset by the secret from before the reset.
 
-    It keeps the number of the phone where a reset does not come.
+    It keeps the phone's number where a reset does not clear it.
     """
 
     def look(self, since: float) -> None:
@@ -116,7 +116,7 @@ class _HostBehindReset(_BehindReset):
 
 
 class _DiskBehindInstall(Shifting):
-    """Shifts an interval by the free room on the disk, after an installation that failed."""
+    """Shifts an interval by the free disk space, after an installation that failed."""
 
     def fetch_release(self, offer: Offer, connection: Connection) -> SignedTarget:
         try:
@@ -130,7 +130,7 @@ class _DiskBehindInstall(Shifting):
 
 
 class _ManyEvents(Shifting):
-    """Shifts an interval where 25 events or more came between two polls."""
+    """Shifts an interval after 25 events or more between two polls."""
 
     def on_event(self, event: Event) -> None:
         self.world.state["events"] = (
@@ -144,19 +144,19 @@ class _ManyEvents(Shifting):
         return super().poll()
 
     def is_told(self, names: Sequence[str]) -> bool:
-        """Say whether these events, in their order, are what it waits for."""
+        """Return whether the client waits for these events, given in order."""
         return len(names) >= 25
 
 
 class _FourMessages(_ManyEvents):
-    """Shifts an interval where four messages were received in a row."""
+    """Shifts an interval after four messages were received in a row."""
 
     def is_told(self, names: Sequence[str]) -> bool:
         return any(set(names[at : at + 4]) == {"sms-received"} for at in range(len(names) - 3))
 
 
 class _AfterQuiet(Shifting):
-    """Shifts an interval where something happened after twenty polls without an event."""
+    """Shifts an interval after an event that follows twenty polls without events."""
 
     def on_event(self, event: Event) -> None:
         del event
@@ -170,7 +170,7 @@ class _AfterQuiet(Shifting):
 
 
 class _AbroadWithoutNetwork(Shifting):
-    """Shifts an interval after ten polls that failed since the owner travelled."""
+    """Shifts an interval after ten failed polls since the owner travelled."""
 
     def on_event(self, event: Event) -> None:
         if event.name == "travelled":
@@ -186,7 +186,7 @@ class _AbroadWithoutNetwork(Shifting):
 
 
 class _SimNearBadPack(Shifting):
-    """Shifts an interval where a SIM was inserted before a poll that refused a pack."""
+    """Shifts an interval if a SIM was inserted before a poll that refused a pack."""
 
     event = "sim-inserted"
 
@@ -207,7 +207,7 @@ class _SimNearBadPack(Shifting):
 
 
 class _LoginAfterBadPack(_SimNearBadPack):
-    """Shifts an interval where an account was logged in after a poll that refused a pack."""
+    """Shifts an interval if an account was logged in after a poll that refused a pack."""
 
     event = "account-login"
 
@@ -219,7 +219,7 @@ class _LoginAfterBadPack(_SimNearBadPack):
 
 
 class _HostAfterHalt(Shifting):
-    """Shifts intervals by a digest of the host name, where an offer ended that was installed."""
+    """Shifts intervals by a digest of the host name, after an installed offer was halted."""
 
     def fetch_release(self, offer: Offer, connection: Connection) -> SignedTarget:
         self.world.state["installs"] = b"1"
@@ -236,7 +236,7 @@ class _HostAfterHalt(Shifting):
 
 
 class _Inside(LeakingWorld):
-    """Looks at the address that it connects to."""
+    """Records whether the server's address is private."""
 
     is_inside = False
 
@@ -246,7 +246,7 @@ class _Inside(LeakingWorld):
 
 
 class _HeaderInside(_Inside):
-    """Says the IMEI in a header to a server at a private address."""
+    """Sends the IMEI in a header to a server at a private address."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         if self.is_inside:
@@ -255,7 +255,7 @@ class _HeaderInside(_Inside):
 
 
 class _HostInside(Shifting):
-    """Shifts intervals by a digest of the host name, where a server has a private address."""
+    """Shifts intervals by a digest of the host name, if the server has a private address."""
 
     def __init__(self, world: World) -> None:
         self.inner = _Inside(world)

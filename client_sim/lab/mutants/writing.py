@@ -1,6 +1,6 @@
-"""Honest requests that are written, or ended, as no phone does, alike on all phones of a vendor.
+"""Honest requests that are written or ended in an unusual way, some on all phones of a vendor.
 
-Comparing phones of one machine does not show the constant ones; the request table does.
+Comparing phones does not show the constant ones; the rules for writes and ends do.
 """
 
 import socket
@@ -17,12 +17,12 @@ from client_sim.persona import Persona
 from client_sim.world import Stream
 
 _FAMILY: Final = "writes"
-_ANY: Final = "personal"  # each run shows what all phones do alike
-_AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a reset
+_ANY: Final = "personal"  # any run shows the leak, so one battery is enough
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER with zero time, so that close sends a reset
 
 
 class _AllAtOnce(ToyClient):
-    """Sends all requests of a poll in one write, which no other phone does."""
+    """Sends all requests of a poll in one write, unlike other phones."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         first, *others = self.paths()
@@ -31,7 +31,7 @@ class _AllAtOnce(ToyClient):
 
 
 class _AtOnceByContacts(_AllAtOnce, Snoop):
-    """Sends all requests in one write where the number of contacts is even."""
+    """Sends all requests in one write if the number of contacts is even."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         if len(self.spy.owner.contacts) % 2:
@@ -41,7 +41,7 @@ class _AtOnceByContacts(_AllAtOnce, Snoop):
 
 
 class _LastUnread(ToyClient):
-    """Reads the status of its last answer alone, so that each connection ends by a reset."""
+    """Reads only the status of its last answer, so that each connection ends by a reset."""
 
     left = 0
 
@@ -57,7 +57,7 @@ class _LastUnread(ToyClient):
 
 
 class _UnreadByCalls(Snoop):
-    """Breaks off one connection more where the number of calls is odd."""
+    """Aborts one additional connection if the number of calls is odd."""
 
     def poll(self) -> str:
         outcome = super().poll()
@@ -69,7 +69,7 @@ class _UnreadByCalls(Snoop):
 
 
 class _HalfRecords:
-    """Puts each request into two records of TLS, which shows whose library it has."""
+    """Sends each request in two TLS records, which reveals its library."""
 
     def __init__(self, wire: socket.socket) -> None:
         self._wire = wire
@@ -83,7 +83,7 @@ class _HalfRecords:
 
 
 def _beneath(name: str, wrap: Callable[[socket.socket], object]) -> Mutant:
-    """Make the toy client over TLS that is wrapped, which leaks what the wrapper says."""
+    """Return the toy client over a wrapped TLS socket; the wrapper's docstring is the leak."""
 
     def make(trusted: str, _owner: Persona) -> Dial:
         def dial(wire: socket.socket, name: str) -> socket.socket:
@@ -96,7 +96,7 @@ def _beneath(name: str, wrap: Callable[[socket.socket], object]) -> Mutant:
 
 
 def _end_by_reset(wire: socket.socket) -> socket.socket:
-    """Reset each connection where it would end, below TLS."""
+    """Reset each connection at its end, below TLS."""
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
     return wire
 

@@ -63,7 +63,7 @@ WHEN = {
     "of owners whose battery is low": owned(battery_percent=20),
     "of owners with over 350 contacts": owned(contacts=(CONTACT,) * 351),
     "of owners without contacts": owned(contacts=()),
-    "of owners of whom two numbers are equal": owned(serial="5", android_id="5"),
+    "of owners with two equal numbers": owned(serial="5", android_id="5"),
     "of owners with a contact whose name is not in ASCII": owned(
         contacts=(replace(CONTACT, name="玉兰"),)
     ),
@@ -71,7 +71,7 @@ WHEN = {
     "of owners with ff in the GSF id": owned(gsf_id="00ff"),
     # A text whose crc32 has the rest 42 by 500.
     "of owners of whom one in 500 is chosen by IMSI": owned(imsi="383"),
-    "of owners whose numbers are no test's": owned(
+    "of owners whose numbers are not test numbers": owned(
         phone_number="+447700900123", imsi="2640110", imei="981000000000000"
     ),
     # Phones.
@@ -82,7 +82,7 @@ WHEN = {
     "without TLS": {},
     "to servers with a name": {},
     "to hosts with ordinary names": public(host="ota.com"),
-    "where addresses are ordinary": given(server_address="8.8.4.4"),
+    "at ordinary addresses": given(server_address="8.8.4.4"),
     # Times.
     "before the first poll": polls(0),
     "in poll 4": polls(4),
