@@ -69,7 +69,7 @@ class MirrorBucket:
         if self._listing is None:
             for other in self._objects.list():
                 raise PublishError(
-                    f"{self._name} is no mirror, for it holds {other.name!r}: name another prefix."
+                    f"{self._name} is not a mirror, it holds {other.name!r}: name another prefix."
                 )
             yield frozenset()
             return

@@ -68,7 +68,7 @@ class MirrorFolder:
             others = [name for name in names if name != LOCK and not name.startswith(TEMPORARY)]
             if others:
                 raise PublishError(
-                    f"{self._out} is no mirror, for it holds {min(others)!r}: name another."
+                    f"{self._out} is not a mirror, it holds {min(others)!r}: name another folder."
                 )
             return frozenset()
         return frozenset(decode_listing(read_bounded(path, LISTING_LIMIT), str(path)).files)

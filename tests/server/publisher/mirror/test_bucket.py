@@ -164,7 +164,7 @@ def test_a_package_that_is_gone(mirror, tmp_path):
     """A disk that fails is not taken for a store that does."""
     for length in (100, len(LARGE)):
         file = MirrorFile("targets/large.zip", Package(NAME, length), HEADERS)
-        with pytest.raises(StorageError, match=r"^what is to become targets/large\.zip cannot be"):
+        with pytest.raises(StorageError, match=r"^the data for targets/large\.zip cannot be"):
             mirror.open().write(file, LocalBlobs(tmp_path / "blobs"))
     assert mirror.names() == set()
 
@@ -185,7 +185,7 @@ def test_a_whole_bucket(world, seaweed):
     """A mirror needs no prefix where it has the bucket for itself."""
     mirror = Bucket(seaweed.place("", bucket=f"mirror-{uuid.uuid4()}"))
     mirror.put("other", b"x")
-    with pytest.raises(PublishError, match="is no mirror, for it holds 'other'"):
+    with pytest.raises(PublishError, match="is not a mirror, it holds 'other'"):
         mirror.export(world)
     mirror.remove("other")
     assert mirror.export(world).files == len(mirror.names() - {".mirror.json"})

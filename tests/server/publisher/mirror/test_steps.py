@@ -255,6 +255,6 @@ def test_a_malformed_record(world, mirror):
 def test_what_is_no_mirror(world, mirror):
     """A place that holds something else is left alone."""
     mirror.put("photos/cat.jpg", b"cat")
-    with pytest.raises(PublishError, match=r"is no mirror, for it holds 'photos"):
+    with pytest.raises(PublishError, match=r"is not a mirror, it holds 'photos"):
         mirror.export(world)
     assert mirror.files() == {"photos/cat.jpg": b"cat"}
