@@ -9,9 +9,9 @@ TEMPORARY = ".tmp-"
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
-    """Return the bytes of a regular file, of which there may be `limit`.
+    """Return the bytes of a regular file of at most `limit` bytes.
 
-    Raises FormatError for a larger file, a symbolic link, or anything else.
+    Raises FormatError for a larger file, a symbolic link, or if there is no regular file.
     """
     if path.is_symlink() or not path.is_file():
         raise FormatError(f"{path.name} is not a regular file.")

@@ -93,7 +93,7 @@ async def run_again(transaction: Callable[[], Awaitable[T]]) -> T:
 
 
 def _narrow(file: Path) -> None:
-    """Make a file private, and so those that SQLite makes beside it: webhooks have secrets."""
+    """Make a file private, and with it SQLite's auxiliary files: webhooks have secrets."""
     with suppress(PermissionError):  # the file belongs to another user
         if file.stat().st_mode & 0o077:
             file.chmod(0o600)
@@ -115,14 +115,14 @@ def is_current(place: Place, migrations: Path = MIGRATIONS) -> bool:
 
 
 def newest_revision(migrations: Path = MIGRATIONS) -> str:
-    """Return the newest revision among the migrations; their files begin with it."""
+    """Return the newest revision among the migrations; their file names begin with it."""
     return max(file.stem.partition("_")[0] for file in (migrations / "versions").glob("*.py"))
 
 
 def _read_directly(place: Place) -> str | None:
     """Return the revision, using only the driver; None if that finds none.
 
-    Every start asks for it, and an engine costs ten times as much.
+    Every start needs it, and with an engine it would take ten times as long.
     """
     if isinstance(place, PostgresAddress):
         return asyncio.run(ask_postgres(place, _REVISION))

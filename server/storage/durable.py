@@ -32,7 +32,7 @@ def is_private(found: os.stat_result, user: int) -> bool:
 
 
 def folder_mode(mode: int) -> int:
-    """Return the mode of a folder for files of `mode`: users who may read them may enter it."""
+    """Return the mode of a folder for files of `mode`: the same users may enter it."""
     return mode | (mode & 0o444) >> 2
 
 

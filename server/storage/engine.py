@@ -2,8 +2,8 @@
 
 On SQLite a writing transaction is exclusive from its first statement on (BEGIN IMMEDIATE): it waits
 for another one only at its beginning, and what it has read stays valid. Within a process a gate
-grants the turns. The connection's thread holds it, from before the beginning until after the end.
-On PostgreSQL writers run concurrently, and a writer that depends on a row locks it.
+grants turns. A connection's thread holds its turn from before the transaction begins until after it
+ends. On PostgreSQL writers run concurrently, and a writer that depends on a row locks it.
 """
 
 import asyncio
@@ -94,7 +94,7 @@ KEEPALIVE = {
 LOST_SECONDS = 10
 """How long the database's machine may be silent, since a lost machine closes no connection.
 
-A server that hangs still acknowledges what it receives.
+A server that only hangs still acknowledges received data.
 """
 MOVED = "this server moved to another database"
 """The error for writes to a database that `server.publisher.maintenance.move` closed."""
@@ -330,9 +330,9 @@ def _fault(place: Place, error: BaseException) -> StorageError:
         )
     if MOVED in reason:
         return StorageError(
-            f"the database {name} is closed, for {MOVED}: start the server again with the settings"
-            " that `hening-server move` showed."
+            f"the database {name} is closed, because {MOVED}: start the server again with the"
+            " settings that `hening-server move` showed."
         )
     if "disk is full" in reason or "No space left" in reason:
         return NoRoomError(f"there is no room for the database {name}: make room on its disk.")
-    return StorageError(f"the database {name} fails: {reason}; see that it is up and has room.")
+    return StorageError(f"the database {name} fails: {reason}; check that it runs and has room.")

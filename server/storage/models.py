@@ -2,7 +2,7 @@
 
 The tables from `Account` on belong to the control plane: accounts and their rights, the audit log,
 and open work. Times are epoch seconds. Lists and objects are canonical JSON in a text column, read
-only by the module that writes them.
+by the module that owns the table.
 """
 
 from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
@@ -216,7 +216,7 @@ class Change(Base):
 
 
 class Webhook(Base):
-    """One address that receives events; the secret signs what is sent there.
+    """One address that receives events; the secret signs them.
 
     Until `former_until` the former secret signs, too. `failing_since` is when the first attempt
     after the last success failed.

@@ -1,8 +1,9 @@
 """Blobs in an S3-compatible store: `PREFIX/xx/SHA256`, named as in a local folder.
 
 A small blob is put in one part, on condition that its name is free. A longer one is uploaded in
-several parts, which S3 shows as one object once all are complete. That is not conditional and need
-not be: two writers of a name write the same bytes, since the hash is checked before the last step.
+several parts, which S3 shows as one object once all are complete. That upload is unconditional,
+which is safe: two writers of a name write the same bytes, since the hash is checked before the last
+step.
 """
 
 import contextlib
@@ -119,7 +120,7 @@ async def _chain(begin: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[b
 async def _read_window(
     window: Window | None, first: int, length: int
 ) -> AsyncGenerator[bytes, None]:
-    """Yield bytes of a window until it is dropped; raises StorageError where it ends early."""
+    """Yield bytes of a window until it is dropped; raises StorageError if it ends early."""
     while window is not None and length:
         piece = await window.piece(first // PIECE)
         if piece is None:
@@ -131,11 +132,11 @@ async def _read_window(
         yield piece
 
 
-FEW = 16  # more unknown lengths than these are learnt from a listing, a thousand in each answer
+FEW = 16  # for more unknown lengths, all blobs are listed, a thousand in each answer
 PATIENCE = timedelta(seconds=60)  # how long S3 may be silent; a part must be sent in this time
 REQUEST = timedelta(hours=1)  # how long one request may take as a whole
 RETRIES = 3
-REMOVAL = timedelta(seconds=2)  # for one request, and for beginning the last one: soon given up
+REMOVAL = timedelta(seconds=2)  # for one request, and until the last retry begins
 
 
 class S3Blobs:

@@ -201,7 +201,7 @@ def put_parts(
 async def get_range(store: S3Store, key: str, first: int, end: int) -> "obstore.GetResult | None":
     """Request the bytes between two offsets; returns None if the object ends before the first.
 
-    S3 answers so to each range of an empty object. Raises the library's errors.
+    S3 refuses every range of an empty object. Raises the library's errors.
     """
     try:
         return await obstore.get_async(store, key, options={"range": (first, end)})
@@ -229,9 +229,9 @@ def translated_errors(what: str) -> Iterator[None]:
         raise StorageError(f"the S3 store does not {what}: it is not there.") from error
     except (BaseError, OSError, ValueError) as error:
         status = _STATUS.search(str(error))
-        if status and status[1].startswith(_REFUSED):  # the library does so for lists
+        if status and status[1].startswith(_REFUSED):  # the library raises this for lists
             raise _refusal(what) from error
-        reason = status[1].strip() if status else "it does not answer, or not to the end"
+        reason = status[1].strip() if status else "there was no answer, or an incomplete one"
         raise StorageError(f"the S3 store does not {what}: {reason}.") from error
 
 

@@ -34,7 +34,7 @@ class S3Staging:
         self._names: frozenset[str] = frozenset()
 
     def put(self, temporary: Path, fence: int) -> None:
-        """Put the publication in `temporary` as one object."""
+        """Store the publication in `temporary` as one object."""
         name = f"staging/{fence}.tar"
         self._names |= {name}
         self._objects.create(name, _pack(temporary))

@@ -50,7 +50,7 @@ TREE = "tree"
 TIMESTAMP, CHECKPOINT = "metadata/timestamp.json", "log/checkpoint"
 ROOTS, PROOFS = "roots.json", "proofs.json"
 POINTERS = (TIMESTAMP, CHECKPOINT, ROOTS, PROOFS)
-"""The files that change, except for proofs that are signed again; in the order of reading."""
+"""The files that change, except proofs that are signed again, in the order of reading."""
 _VERSIONED = re.compile(r"metadata/([1-9][0-9]*)\.([a-z0-9][a-z0-9_-]*)\.json")
 _ODD = re.compile(rb'"restated":[0-9]*[13579]\}')
 
@@ -346,7 +346,7 @@ class S3Tree:
     def _check_fetched(self, role: str, version: int) -> None:
         path = f"metadata/{metadata_name(role, version)}"
         if not (self._folder / path).exists():
-            lacks = f"the S3 store lacks {path}, which is named: look at it."
+            lacks = f"the S3 store lacks {path}, which other metadata names: check the store."
             raise StorageError(self._too_large.get(path, lacks))
 
     def _fetch_roots(self) -> None:
@@ -356,7 +356,7 @@ class S3Tree:
             root += 1
 
     def _missing(self, role: str, newest: int) -> list[int]:
-        """Return the served versions of a role down to the first one that is here."""
+        """Return the served versions of a role from the newest down to the first one here."""
         found = list[int]()
         for version in range(newest, max(0, newest - SUPERSEDED - 1), -1):
             if _is_written(self._folder / "metadata" / metadata_name(role, version)):

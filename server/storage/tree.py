@@ -95,7 +95,7 @@ class Tree(Protocol):
     def unstage(self) -> None:
         """Remove the staged publication: it is public now, or can never be.
 
-        After a crash, it is to be removed again. Local: does nothing.
+        After a crash, the caller removes it again. Local: does nothing.
         """
 
 
@@ -179,7 +179,7 @@ def find_roots(public: Path) -> list[int]:
 def list_roots(public: Path, timestamp: int) -> list[int]:
     """Return the versions of root that go with version `timestamp` of the timestamp, ascending.
 
-    Raises FormatError where there is none.
+    Raises FormatError if there is none.
     """
     found = find_roots(public)
     roots = load_roots(public)
@@ -207,7 +207,7 @@ def root_time(public: Path) -> int:
 
 
 def load_roots(public: Path) -> Roots | None:
-    """Return the content of `roots.json`, None where it is missing; raises FormatError."""
+    """Return the content of `roots.json`, None if missing; raises FormatError if malformed."""
     path = public / "roots.json"
     if not path.exists():
         return None
@@ -235,14 +235,14 @@ def load_proof_renewals(public: Path) -> int:
 
 
 def begin_proof_renewal(tree: Tree) -> None:
-    """Make the number in `proofs.json` odd, unless it is."""
+    """Make the number in `proofs.json` odd, if it is even."""
     number = load_proof_renewals(tree.folder)
     if number % 2 == 0:
         _write(tree, number + 1)
 
 
 def end_proof_renewal(tree: Tree) -> None:
-    """Make the number in `proofs.json` even, unless it is."""
+    """Make the number in `proofs.json` even, if it is odd."""
     number = load_proof_renewals(tree.folder)
     if number % 2:
         _write(tree, number + 1)

@@ -96,7 +96,9 @@ def run_move(world, site, objects, close=move_rows):
 def check(world, site, before):
     """Assert that everything is there, the old server is closed, and the new one publishes."""
     assert rows(PostgresAddress(site.address)) == before
-    with pytest.raises(StorageError, match="is closed, for this server moved to another database"):
+    with pytest.raises(
+        StorageError, match="is closed, because this server moved to another database"
+    ):
         world.run(lambda publisher: publisher.change_pointers(world.offer(1, 500)))
     there = moved(world, site)
     assert there.publish(there.second_release(), [PACKAGE_2]).reason == ""
