@@ -94,7 +94,7 @@ def judge_checkpoint(
 def judge_continuation(
     note: bytes, keys: Sequence[VerifierKey], log: SignedLog, leaves: Sequence[bytes]
 ) -> SignedLog:
-    """Return the log of a checkpoint that any of `keys` has signed already, perhaps elsewhere.
+    """Return the log of a checkpoint that any of `keys` has signed already, possibly elsewhere.
 
     `leaves` are its entries after those of the log. Raises FormatError, and LogError for a
     checkpoint that no key has signed or that does not continue the log.

@@ -194,7 +194,7 @@ def _bind(path: Path) -> socket.socket:
             f"{path.parent} is open to all users: give the socket a folder of its own, of mode 0750"
             " with the server's group."
         )
-    path.unlink(missing_ok=True)  # of a process that has ended: this one has the record's lock
+    path.unlink(missing_ok=True)  # left by a process that has ended: this one has the record's lock
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     with contextlib.ExitStack() as stack:
         stack.callback(listener.close)

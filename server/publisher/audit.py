@@ -159,7 +159,7 @@ def audit_files(
         }
         delegated = _load_delegations(Path(folder) / "targets.json")
     if reached != newest_root:
-        raise TrustError(f"the audit comes to root {reached} and no further: {newest_root} is due.")
+        raise TrustError(f"the audit reaches root {reached}, but root {newest_root} is expected.")
     if missing:
         raise TrustError(f"the audit does not find {missing[0]} in the staged tree.")
     for role, paths in found.items():

@@ -8,7 +8,7 @@ class PublishError(HeningError):
 
 
 class MissingKeyError(TrustError):
-    """None of this server's keys for a role, or for the log, is one that root or targets name."""
+    """Root or targets name none of this server's keys for a role, or for the log."""
 
 
 class LeafRefusedError(PublishError):

@@ -108,7 +108,9 @@ def ingest_blobs(folder: Path, submission: Submission, blobs: BlobStore) -> None
     for blob in submission.bundle.blobs:
         source = folder / "blobs" / blob.sha256
         if not os.path.lexists(source) and blobs.length(blob.sha256) != blob.length:
-            raise FormatError(f"the blob {blob.sha256[:16]} is not in the bundle and not here.")
+            raise FormatError(
+                f"the blob {blob.sha256[:16]} is neither in the bundle nor in the store."
+            )
         blobs.ingest(source, blob.sha256, blob.length)
 
 
@@ -182,7 +184,7 @@ def _check_there(targets: Targets, blobs: BlobStore) -> None:
     lengths = blobs.lengths({each.hashes["sha256"] for each in targets.targets.values()})
     for path, target in targets.targets.items():
         if lengths.get(target.hashes["sha256"]) != target.length:
-            raise PublishError(f"the blob of {path} is not in the bundle and not here.")
+            raise PublishError(f"the blob of {path} is neither in the bundle nor in the store.")
 
 
 async def _read(path: str, target: TargetFile, blobs: BlobStore) -> bytes:
@@ -190,5 +192,5 @@ async def _read(path: str, target: TargetFile, blobs: BlobStore) -> bytes:
     async with blobs.open_range(sha256, 0, target.length) as pieces:
         data = b"".join([piece async for piece in pieces])
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise StorageError(f"the blob of {path} is damaged in the store: bring it back.")
+        raise StorageError(f"the blob of {path} is damaged in the store: restore it.")
     return data

@@ -268,7 +268,7 @@ class Lease:
                 await session.execute(_INSERT, {"name": NAME})
                 row, now, urgent = await _locked_row(session)
             if row is None:
-                raise StorageError("the row of the lease cannot be made: look at the database.")
+                raise StorageError("the row of the lease cannot be created: check the database.")
             is_dead = locked and row.holder == place + LOCKED
             if row.expires_at > now and not is_dead:
                 if self._is_urgent and urgent <= now + URGENT_SECONDS // 2:

@@ -61,7 +61,7 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class SignedLeaves:
-    """Entries of a signed log from the index `first` to its end, and its root if there are any."""
+    """Entries of a signed log from the index `first` to its end, and the log's root."""
 
     first: int
     entries: Sequence[bytes]
@@ -76,7 +76,7 @@ def tail_start(size: int) -> int:
 def read_entries(size: int, first: int, read: ReadTile) -> list[bytes]:
     """Return the entries of a public log of `size` leaves from the index `first` on.
 
-    Raises FormatError for tiles without them, and what `read` raises.
+    Raises FormatError for a tile without its entries, and whatever `read` raises.
     """
     entries = list[bytes]()
     for index, width in changed_tiles(size, first):
@@ -108,9 +108,9 @@ def grow(head: Checkpoint | None, tail: Sequence[bytes], read: ReadTile) -> Grow
 
 
 def regrow(head: Checkpoint | None, entries: Sequence[bytes]) -> Growth:
-    """Grow the log anew from all its entries.
+    """Build the log again from all its entries.
 
-    Raises LogError unless those that `head` covers lead to its root.
+    Raises LogError unless the entries that `head` covers lead to its root.
     """
     tree = GrowingTree(0, _read_nothing)
     size = 0 if head is None else head.size
@@ -118,7 +118,8 @@ def regrow(head: Checkpoint | None, entries: Sequence[bytes]) -> Growth:
         tree.append(leaf_hash(entry))
     if head is not None and tree.root() != head.root:
         raise LogError(
-            "the database's leaves do not lead to the signed root: restore both from one moment."
+            "the database's leaves do not lead to the signed root: restore the database and"
+            " public/log from copies of the same moment."
         )
     # Clients may still use the signed head, and with it its partial tiles.
     tiles = list(_new_tiles(tree, entries[:size], 0, 0))

@@ -133,10 +133,10 @@ class PublicationSteps:
     async def repair(self) -> int | None:
         """Refresh the tree and complete the accepted publication; returns its snapshot version.
 
-        Returns None if there was none, or if it was discarded. One that is not newer than the
-        public one is discarded: phones refuse an older timestamp, and later versions would be
-        signed a second time. One that another key process signed but did not log is discarded with
-        an alarm, so that the caller can go on.
+        Returns None if there was none, or if it was discarded. A publication that is not newer than
+        the public one is discarded: phones refuse an older timestamp, and later versions would be
+        signed a second time. If another key process signed it but did not log it, it is discarded
+        with an alarm, and the caller can publish.
         """
         await self._lease.change(self._tree, self._tree.refresh, self._lease.fence)
         staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)

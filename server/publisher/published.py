@@ -79,7 +79,7 @@ class PublicTree:
         self._pointers: tuple[dict[str, _Identity], dict[str, Pointer]] = ({}, {})
 
     def load(self) -> Published | None:
-        """Read the public tree, or None when nothing was published yet.
+        """Return the public state, or None if nothing is published yet.
 
         The files were verified before they became public; this only reads them. Raises FormatError
         for a missing or malformed role file.
@@ -160,7 +160,7 @@ def hash_online(timestamp: bytes, read: Callable[[str, int], bytes]) -> str:
 
 
 def load_newest_root(public: Path) -> Root | None:
-    """Read the root that goes with the public timestamp, or None when nothing is published yet."""
+    """Return the root that goes with the public timestamp, or None if nothing is published yet."""
     path = public / "metadata" / "timestamp.json"
     if not path.exists():
         return None

@@ -33,7 +33,7 @@ Schedule = Sequence[tuple[int, int]]
 def newest_counter(channel: Channel, releases: Mapping[str, Release]) -> int:
     """Return the highest counter of an unwithdrawn release in `channel`.
 
-    Raises PublishError where there is none.
+    Raises PublishError if there is none.
     """
     _check_has_release(channel, releases)
     return max(release.counter for release in offered_in(channel, releases).values())

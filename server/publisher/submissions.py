@@ -238,7 +238,7 @@ class Submissions:
         published = await self.steps.load_published()
         if published is not None and await self._is_public(submission):
             return published.snapshot.version  # a crash came between swap and result
-        # Step 2 again: what is public may have changed.
+        # Step 2 again: the public state may have changed.
         trust = await self._verify(submission, published)
         if prepared.refusal is not None:
             raise prepared.refusal
@@ -307,7 +307,9 @@ class Submissions:
             lengths = self.blobs.lengths(set(hashes))
             for path, sha256, length in wanted:
                 if {lengths.get(sha256), records.get(sha256)} != {length}:
-                    raise PublishError(f"the blob of {path} is not in the bundle and not here.")
+                    raise PublishError(
+                        f"the blob of {path} is neither in the bundle nor in the store."
+                    )
 
         await self._threads.run_soon(look)
 

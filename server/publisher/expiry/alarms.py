@@ -251,7 +251,7 @@ class ExcessFinder:
                 name,
                 f"{' '.join(excess[:_LISTED])}{more}"
                 f" {self._name_keys(name, role.version)} Phones refuse it: take it back with"
-                f" `hening-signer ceremony {command} {name}`, and with other keys where those were"
+                f" `hening-signer ceremony {command} {name}`, and with other keys if those were"
                 " stolen.",
             )
         self._sound &= seen

@@ -22,7 +22,7 @@ from server.storage.layout import StateFolder
 JUMP = timedelta(seconds=60)
 SETTLE = 600.0  # seconds: long enough for a time service to take a wrong step back
 FAR = timedelta(hours=12)
-"""Half a timestamp's life: waiting with the old time for a smaller jump lets nothing expire."""
+"""Half a timestamp's lifetime: if a smaller jump is waited for, nothing expires meanwhile."""
 _TIMESTAMP_LIMIT = 16_384
 _RECORD_LIMIT = 1024
 
@@ -100,11 +100,11 @@ def _sentence(jump: timedelta, wall: datetime) -> str:
     until = (
         "until an operator runs `hening-server clock confirm`"
         if jump > FAR
-        else f"until it was steady for {SETTLE / 60:.0f} minutes"
+        else f"until it has been steady for {SETTLE / 60:.0f} minutes"
     )
     return (
         f"the clock jumped by {jump.total_seconds():+.0f} s to {wall:%Y-%m-%d %H:%M:%S} UTC: check"
-        f" the time service; {until}, the time before the jump is continued."
+        f" the time service; {until}, the server continues from the time before the jump."
     )
 
 

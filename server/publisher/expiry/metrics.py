@@ -66,7 +66,7 @@ class PublishMetrics:
         self.jumps = Counter("hening_clock_jumps", "Jumps of the clock", registry=registry)
         self.clock_ahead = Gauge(
             "hening_clock_ahead_seconds",
-            "The clock's time minus the one that is worked with",
+            "The clock's time minus the time in use",
             registry=registry,
         )
         for result in RESULTS:

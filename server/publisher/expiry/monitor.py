@@ -56,9 +56,9 @@ class Seen:
 class Monitor:
     """Reports problems to `alarm`: when they begin, and then daily.
 
-    `on_expiring` receives expiring roles, for programs; if that fails, it receives them again a day
-    later.
-    `free` returns the free bytes of the disk; `room` says how many there must be.
+    `on_expiring` receives expiring roles, to announce them to programs; if it fails, it receives
+    them again a day later. `free` returns the free bytes of the disk; `room` says how many there
+    must be.
     """
 
     def __init__(

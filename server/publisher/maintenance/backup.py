@@ -42,8 +42,9 @@ _Seen = tuple[int, int]  # length in bytes, and time of the last change in nanos
 class FileCopies:
     """Copies trusted root, public tree, results, staging and settings to another folder.
 
-    Files are replaced by renaming and never written to, so that each is complete at any time. The
-    copy holds nothing that the state folder does not hold at the moment of `copy_rest`.
+    Files are replaced by renaming and never written to, so that each is complete at any time. After
+    `remove_others`, the copy holds only files that the state folder had at the moment of
+    `copy_rest`.
     """
 
     def __init__(self, folder: StateFolder, out: Path) -> None:
@@ -107,7 +108,7 @@ class FileCopies:
         return (self._folder.trusted_root.parent, self._folder.public, self._folder.results)
 
     def _list(self, places: Iterable[Path]) -> Iterator[tuple[str, _Seen]]:
-        """Yield every file of the places, in order of the names in a folder, and settings."""
+        """Yield every file of `places`, each folder sorted by name, then the settings."""
         for place in places:
             yield from _walk(str(place))
         settings = self._folder.settings
@@ -117,7 +118,7 @@ class FileCopies:
 
 
 def _walk(place: str) -> Iterator[tuple[str, _Seen]]:
-    """Walk fast, since publishers wait: without a `Path` for each of many thousand files."""
+    """Yield the files below `place`, fast, since publishers wait: without a `Path` for each."""
     try:
         with os.scandir(place) as found:
             entries = sorted(found, key=lambda entry: entry.name)

@@ -43,7 +43,7 @@ PAUSE_SECONDS = 0.2  # between two batches: longer than others wait between two 
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """The removed blobs, and how many stay: `named` ones, and `young` ones of less than the age."""
+    """The removed blobs, and how many stay because they are `named` or too `young`."""
 
     removed: tuple[StoredBlob, ...]
     named: int
@@ -51,7 +51,7 @@ class Garbage:
 
     @property
     def size(self) -> int:
-        """The bytes of the removed blobs together."""
+        """The total bytes of the removed blobs."""
         return sum(blob.length for blob in self.removed)
 
 

@@ -159,9 +159,9 @@ def _move_pointers(public: Path, objects: Objects) -> None:
 
 
 def check_moved(folder: StateFolder, objects: Objects) -> None:
-    """Copy the tree out of S3, compare every file, and let another TUF client read it.
+    """Copy the tree from S3, compare every file, and let another TUF client read it.
 
-    Raises PublishError for another tree, TrustError for one that does not verify.
+    Raises PublishError if the trees differ, TrustError if the copy does not verify.
     """
     with TemporaryDirectory(prefix="hening-move-") as name:
         copy = Path(name) / "public"
@@ -270,7 +270,7 @@ def _replace(target: Connection, rows: Mapping[Table, Sequence[RowMapping]]) -> 
     for table in _TABLES:
         for at in range(0, len(rows[table]), BATCH):
             target.execute(insert(table), [dict(row) for row in rows[table][at : at + BATCH]])
-    # Leases of the old machine end here; their fences go on, so none is used twice.
+    # Leases of the old machine end here; their fences are kept, so that none is used twice.
     target.execute(text("UPDATE leases SET expires_at = 0"))
     target.execute(insert(LeaseRow).values(name=MARK, holder="", fence=0, expires_at=0))
     return sum(map(len, rows.values()))

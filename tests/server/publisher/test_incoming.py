@@ -83,12 +83,12 @@ def test_a_blob_that_is_not_in_the_bundle(bundle, tmp_path, with_folder):
     if not with_folder:
         (bundle / "blobs").rmdir()
     blobs = LocalBlobs(tmp_path / "store")
-    with pytest.raises(FormatError, match="not in the bundle and not here"):
+    with pytest.raises(FormatError, match="neither in the bundle nor in the store"):
         ingest_blobs(bundle, load_submission(bundle), blobs)
     blobs.ingest(tmp_path / "octets", SHA256, len(BLOB))
     ingest_blobs(bundle, load_submission(bundle), blobs)
     blobs.path(SHA256).write_bytes(BLOB[:-1])
-    with pytest.raises(FormatError, match="not in the bundle and not here"):
+    with pytest.raises(FormatError, match="neither in the bundle nor in the store"):
         ingest_blobs(bundle, load_submission(bundle), blobs)
 
 
@@ -193,7 +193,9 @@ def test_a_part_that_is_missing(world):
     blobs = list(files.values())
     role = {("tables", 2): world.ceremony.sign("tables", targets)}
     gone = [data for path, data in files.items() if path != "tables/zones/03.xz"]
-    assert "tables/zones/03.xz is not in the bundle and not here" in refused(world, role, gone)
+    assert "tables/zones/03.xz is neither in the bundle nor in the store" in refused(
+        world, role, gone
+    )
     del targets.targets["tables/zones/03.xz"]
     role = {("tables", 2): world.ceremony.sign("tables", targets)}
     assert "does not list tables/zones/03.xz" in refused(world, role, blobs)
@@ -225,7 +227,7 @@ def test_a_store_that_fails_is_no_fault_of_the_pack(world):
     """A damaged blob postpones the bundle; a missing one refuses it."""
     targets, files = make_pack_role("content", {"notices": {"a": NEWS}}, version=2)
     blobs = LocalBlobs(world.folder.blobs)
-    with pytest.raises(PublishError, match="not in the bundle and not here"):
+    with pytest.raises(PublishError, match="neither in the bundle nor in the store"):
         check(world, targets, blobs)
     path = blobs.path(hashlib.sha256(files[PART]).hexdigest())
     path.parent.mkdir(parents=True, exist_ok=True)

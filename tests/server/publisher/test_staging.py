@@ -88,7 +88,7 @@ def test_the_newest_root_is_reached(world, staged):
     audit(world, staged, newest_root=2)
     audit(world, staged, newest_root=1)
     second.rename(second.with_name("9.root.json"))
-    with pytest.raises(TrustError, match="the audit comes to root 1 and no further: 2 is due"):
+    with pytest.raises(TrustError, match="the audit reaches root 1, but root 2 is expected"):
         audit(world, staged, newest_root=2)
 
 

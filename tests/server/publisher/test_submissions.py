@@ -183,7 +183,7 @@ def test_a_blob_without_a_record_does_not_count(world):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"x" * len(PACKAGE_2))
     reason = refused(world, armani(world))
-    assert reason == f"the blob of {SECOND} is not in the bundle and not here."
+    assert reason == f"the blob of {SECOND} is neither in the bundle nor in the store."
     world.ceremony.blobs[sha256] = PACKAGE_1
     assert "the blob" in refused(world, armani(world), [PACKAGE_1])
 

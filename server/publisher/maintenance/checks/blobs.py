@@ -54,8 +54,8 @@ def check_records(site: Site) -> Iterator[Finding]:
             if site.records.get(sha256) != length
         ]
         errors += [
-            f"the blob {sha256[:16]} has a record and is not there: it was removed by hand, and"
-            " comes again with a bundle that needs it."
+            f"the blob {sha256[:16]} has a record and is not there: it was removed by hand. A"
+            " bundle that needs it has to bring it again."
             for sha256, length in site.records.items()
             if sha256 not in hashes and stored.get(sha256) != length
         ]

@@ -95,7 +95,7 @@ def _rows(site: Site) -> Iterator[str]:
     for expected, entry in enumerate(site.entries):
         what = f"leaf {entry.index} ({entry.role} {entry.version})"
         if entry.index != expected:
-            yield f"leaf {expected} is not in the database: run `rebuild`, for tiles have it."
+            yield f"leaf {expected} is not in the database: run `rebuild`; the tiles have it."
             return
         if not 0 < entry.appended_at <= site.now.timestamp() + DAY:
             yield (
@@ -148,6 +148,6 @@ def _files(site: Site, head: Checkpoint, entries: list[bytes], key: VerifierKey)
                     " it."
                 )
             elif read_bounded(file, len(wanted)) != wanted:
-                yield f"public/log/{path} is not what the leaves lead to: {_COPY}"
+                yield f"public/log/{path} does not match the leaves: {_COPY}"
         except (HeningError, OSError) as error:
-            yield f"public/log/{path} does not hold: {error} {_COPY.capitalize()}"
+            yield f"public/log/{path} is not valid: {error} {_COPY.capitalize()}"

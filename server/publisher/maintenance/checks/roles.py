@@ -51,7 +51,7 @@ def _foreign(site: Site) -> Iterator[str]:
         if name == "timestamp.json" or name.startswith(TEMPORARY):
             continue
         if match is None or match[2] == "timestamp":
-            yield f"{name} is no role file: find out who put it in public/metadata, and remove it."
+            yield f"{name} is not a role file: find out who put it in public/metadata; remove it."
             continue
         role, version = match[2], int(match[1])
         if role == "snapshot":

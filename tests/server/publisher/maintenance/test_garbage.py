@@ -192,7 +192,7 @@ def test_a_record_goes_with_its_blob(world):
     fingerprint = "Hening/cancro/cancro:14/UKQ1/1:user/release-keys"
     listed = {path: (stray, release(1, fingerprint=fingerprint))}
     role = {("cancro", 3): world.ceremony.role("cancro", 3, listed)}
-    assert "is not in the bundle and not here" in world.publish(role).reason
+    assert "is neither in the bundle nor in the store" in world.publish(role).reason
     assert world.publish(role, [stray]).reason == ""
 
 
