@@ -328,7 +328,7 @@ async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
 
                 async def is_reported():
                     await asyncio.sleep(0)
-                    return any("see that it is up" in str(entry) for entry in logs)
+                    return any("check that it runs" in str(entry) for entry in logs)
 
                 await until(is_reported)
                 assert (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 1
