@@ -1,7 +1,7 @@
-"""Conditions of a change when it is carried out: its build, and the rights of its people.
+"""Conditions under which a change may be carried out: its build, and its accounts' rights.
 
-A change may wait for its time or for an approval. Meanwhile others work on the same channel, so it
-is bound to the state that its author saw. A halt is bound to nothing: it takes precedence.
+While a change waits for its time or an approval, other changes may be made to the same channel. So
+a change is bound to the state that its author saw. A halt is not bound, since it takes precedence.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ from server.storage.models import Account, AuditLogEntry, Change
 class Seen(msgspec.Struct, frozen=True):
     """The state of a channel when a command was given.
 
-    The counter of the offered build, 0 for none; the hash of a paused pointer, or an empty text;
-    whether it was halted.
+    `counter`: of the offered build, 0 for none. `pause`: the hash of the pointer if it was paused,
+    else empty. `halted`: whether the channel was halted.
     """
 
     counter: int = 0
@@ -34,7 +34,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def see(pointer: Pointer | None) -> Seen:
-    """Return the binding of a command that is given while `pointer` is published."""
+    """Return the state to which a command is bound that is given while `pointer` is published."""
     if pointer is None:
         return Seen()
     pause = hash_pointer(pointer) if pointer.paused else ""
@@ -48,10 +48,11 @@ def check_seen(
     pointer: Pointer | None,
     name: Callable[[int], str] = "build {}".format,
 ) -> None:
-    """Raise ConflictError where `command` was for another build, or from before a pause.
+    """Raise ConflictError if the channel has changed since `command` was given.
 
-    Commands that admit phones are bound to the very pause that the author saw, and invalid after a
-    halt. `name` returns a build's name.
+    Every command except a halt requires the same build. Commands that admit phones also fail after
+    a later halt or pause, and a resume fails if the pause that it was for has changed. `name`
+    returns a build's name.
     """
     now = see(pointer)
     if isinstance(command, Halt):
@@ -76,7 +77,7 @@ def check_seen(
 
 
 async def check_rights(session: AsyncSession, change: Change) -> None:
-    """Raise ConflictError unless proposer and approver of a waiting change still have the right."""
+    """Raise ConflictError unless proposer and approver of a change still have their rights."""
     needed = Permission.HALT if change.action == "halt" else Permission.ROLLOUT
     await _check_right(session, change, change.proposed_by, needed, "proposed")
     if change.approved_by is not None:
@@ -86,7 +87,7 @@ async def check_rights(session: AsyncSession, change: Change) -> None:
 async def _check_right(
     session: AsyncSession, change: Change, name: str, permission: Permission, did: str
 ) -> None:
-    if ":" in name:  # a command on the server: its user could write to the state folder anyway
+    if ":" in name:  # a command on the server: its user has access to the state folder
         return
     account = await session.get(Account, name, populate_existing=True)
     if account is not None and account.disabled_at is None:
@@ -96,7 +97,7 @@ async def _check_right(
         if who.is_allowed(permission, decode_channel(change.subject).codename):
             return
     raise ConflictError(
-        f"{name}, who {did} this, has no right to it any more: give the command again."
+        f"{name}, who {did} this, does not have the right any more: give the command again."
     )
 
 
@@ -105,10 +106,10 @@ def _build(seen: Seen, name: Callable[[int], str]) -> str:
 
 
 async def check_recorded(session: AsyncSession, change: Change) -> None:
-    """Raise ConflictError for a row that was created, altered or approved without the audit log.
+    """Raise ConflictError if a row was created, altered or approved without the audit log.
 
-    An attacker who can write to the database can write to the audit log, too; but such an entry
-    stays there for ever.
+    An attacker with write access to the database can also add audit log entries, but these stay
+    visible.
     """
     expected = ReplayedState()
     query = (

@@ -5,9 +5,9 @@
        ├─► rejected└───────► cancelled    by its proposer, an approver, or a halt
        └─► cancelled
 
-A command that needs no approval begins as approved, and is due immediately unless it has a time.
-The intent is written right before a publication begins; from it a restart can tell whether that
-publication succeeded.
+A change that needs no approval begins as approved. It is due immediately unless it has a time. The
+intent is written just before its publication; after a crash it shows whether the publication
+succeeded.
 """
 
 import enum
@@ -39,7 +39,7 @@ class State(enum.StrEnum):
 
 
 class Arguments(msgspec.Struct, frozen=True):
-    """The request, and the channel state it is for: the state seen, and If-Match."""
+    """The request, and the channel state to which it is bound: the state seen, and If-Match."""
 
     command: Command = msgspec.field(name="order")
     seen: Seen = Seen()
@@ -48,19 +48,19 @@ class Arguments(msgspec.Struct, frozen=True):
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """What is about to be published: the pointer's hash, and the public versions before."""
+    """The pointer that is about to be published: its hash, and the public versions before it."""
 
     base: dict[str, int]
     """The version of latest and of each of its parts, by role."""
     pointer: str
     counter: int
-    """Of the build that the pointer offers."""
+    """The counter of the build that the pointer offers."""
     course: Course
     at: int
 
 
 class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The result of a change: the snapshot it is in, or the reason why it is in none."""
+    """The result of a change: the snapshot that published it, or why it was not published."""
 
     intent: Intent | None = None
     snapshot: int = 0
@@ -68,15 +68,15 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class ChangeView(msgspec.Struct, frozen=True):
-    """A change as API and command line show it. Times in epoch seconds."""
+    """A change as the API and commands show it. Times are in epoch seconds."""
 
     id: str
     action: str
     channel: str
     counter: int
-    """The build that the channel offered when this was proposed; 0 where it offered none."""
+    """The build that the channel offered when this was proposed; 0 if it offered none."""
     command: Command | None = msgspec.field(name="order")
-    """Null where the database's row is damaged."""
+    """Null if the database row is damaged."""
     note: str
     state: State
     proposed_by: str
@@ -86,20 +86,19 @@ class ChangeView(msgspec.Struct, frozen=True):
     due_at: int
     finished_at: int | None
     snapshot: int
-    """The snapshot that shows it; 0 while none does."""
+    """The version of snapshot that published it; 0 if it is not published."""
     reason: str
     """Why it was refused, rejected or cancelled."""
     schedule: list[Share] = []
-    """The schedule of the channel after it; empty while it is not done."""
+    """The schedule of the channel after it; empty until it is done."""
     build: BuildName | None = None
-    """The build that this is about: the one to offer, or the one that the channel offered. Null
-    where it offered none."""
+    """The build to offer, or else the build that the channel offered; null if it offered none."""
 
 
 def make_change(
     identity: str, channel: str, arguments: Arguments, proposer: str, now: int, due_at: int
 ) -> Change:
-    """Return the row of a new change, approved unless it needs an approval."""
+    """Return the row of a new change in the state approved; the caller may change the state."""
     return Change(
         id=identity,
         action=action_of(arguments.command),
@@ -117,7 +116,7 @@ def make_change(
 
 
 def show_change(change: Change, names: BuildNames) -> ChangeView:
-    """Return a row for display, with the name of its build."""
+    """Return a row in its public form, with the name of its build."""
     try:
         arguments, outcome = read_arguments(change), read_outcome(change)
     except FormatError as error:
@@ -147,9 +146,10 @@ def show_change(change: Change, names: BuildNames) -> ChangeView:
 
 
 def _build_of(arguments: Arguments, outcome: Outcome) -> int:
-    """Return the counter of the build that a change is about, 0 for none.
+    """Return the counter of the build that a change concerns, 0 for none.
 
-    A halt stops the build that it finds when carried out, which may be a later one than was seen.
+    A halt concerns the build that is offered when it is carried out, which may be later than the
+    one its author saw.
     """
     if isinstance(arguments.command, Offer):
         return arguments.command.counter
@@ -185,5 +185,5 @@ def _read(change: Change, text: str, kind: type[_T]) -> _T:
 
 
 def encode_text(value: Arguments | Outcome) -> str:
-    """Return the text by which a column holds a value."""
+    """Return the JSON text that a column stores."""
     return msgspec.json.encode(value, order="sorted").decode()

@@ -26,11 +26,11 @@ _TAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 
 
 def channel_etag(pointer: Pointer | None, role_version: int) -> str:
-    """Return the entity tag, with its quotation marks: the state that a change's author had seen.
+    """Return the entity tag of a channel's state, with its quotation marks.
 
-    The model's role is in it, as its releases decide what can be offered. The version of `latest`
-    is left out on purpose: each renewal, and every change of another channel, would make all tags
-    stale.
+    It depends on the version of the model's role, since the releases decide what can be offered. It
+    does not depend on the version of `latest`: each renewal, and every change of another channel,
+    would make all tags stale.
     """
     custom = None if pointer is None else encode_pointer(pointer)
     data = encode_canonical_json({"pointer": custom, "role": role_version})
@@ -38,9 +38,9 @@ def channel_etag(pointer: Pointer | None, role_version: int) -> str:
 
 
 def read_if_match(text: str) -> list[str]:
-    """Return the tags of an If-Match, quotation marks included; `*` only alone.
+    """Return the tags in an If-Match header, with their quotation marks, or `*` alone.
 
-    Raises FormatError for other texts and for weak tags, which never match (RFC 9110 section
+    Raises FormatError for anything else, including weak tags, which never match (RFC 9110 section
     13.1.1).
     """
     tags = [tag.strip() for tag in text.split(",")]
@@ -59,26 +59,26 @@ def check_if_match(if_match: str, etag: str) -> None:
     """Raise PreconditionError unless `if_match` lists the `etag` of a channel."""
     if not is_match(if_match, etag):
         raise PreconditionError(
-            "the channel has changed meanwhile: look at it again, and repeat with its new ETag."
+            "the channel has changed meanwhile: read it again, and repeat with its new ETag."
         )
 
 
 def hash_pointer(pointer: Pointer | None) -> str:
-    """Return the sha256 that an intent stores of a pointer; an empty text for None."""
+    """Return a pointer's sha256 for an intent; an empty text for None."""
     if pointer is None:
         return ""
     return hashlib.sha256(encode_canonical_json(encode_pointer(pointer))).hexdigest()
 
 
 class Offer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="offer"):
-    """Offer the build `counter`, with the stepping stones that it needs, as `plan` says."""
+    """Offer the build `counter`, with the stepping stones that it needs, by `plan`."""
 
     counter: Positive
     plan: Plan
 
 
 class Schedule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="schedule"):
-    """Replace what is left of the schedule by `plan`; a paused rollout resumes with it."""
+    """Replace the rest of the schedule with `plan`; a paused rollout resumes with it."""
 
     plan: Plan
 
@@ -94,13 +94,13 @@ class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="resum
 
 
 class Halt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="halt"):
-    """Stop admitting devices, also those that have not switched slots; final for the release."""
+    """Stop admitting devices, even those that have not switched slots yet; final for the build."""
 
     reason: Reason = {}
 
 
 Command = Offer | Schedule | Pause | Resume | Halt
-RAISING = (Offer, Schedule, Resume)  # commands that admit phones; pause and halt only exclude them
+RAISING = (Offer, Schedule, Resume)  # the commands that may admit more phones
 Note = Annotated[str, msgspec.Meta(max_length=500)]
 
 
@@ -111,7 +111,7 @@ def action_of(command: Command) -> str:
 
 MAX_AHEAD = 366 * 86_400
 MAX_WORDS = 4000
-"""Bytes of reason and note of a halt or pause, as JSON without escapes.
+"""The maximum of a halt's or pause's reason and note together, in bytes of JSON without escapes.
 
 A request with them fits into the 4 KiB of the urgent listener.
 """
@@ -119,7 +119,7 @@ A request with them fits into the 4 KiB of the urgent listener.
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """One command for one channel, bound to the state that `if_match` names."""
+    """A command for a channel, to be carried out only if `if_match` matches the channel's tag."""
 
     channel: Channel
     command: Command
@@ -128,16 +128,20 @@ class ChangeRequest:
 
 
 def check_due(due_at: int | None, now: int) -> int:
-    """Return when a command is carried out; raises FormatError for a disallowed time."""
+    """Return when a command is carried out: at `due_at`, or now for None.
+
+    Raises FormatError for a time in the past or more than a year ahead.
+    """
     if due_at is not None and not now <= due_at <= now + MAX_AHEAD:
         raise FormatError("a change is due within a year from now, and not in the past.")
     return now if due_at is None else due_at
 
 
 def check_words(request: ChangeRequest, pointer: Pointer | None) -> None:
-    """Raise ReleaseError unless reason and note are plain text; texts of `pointer` may stay.
+    """Raise ReleaseError unless reason and note are plain text.
 
-    Those of a halt or pause have at most MAX_WORDS together.
+    The reason of a halt or pause may repeat texts of `pointer`, which are not checked again. Reason
+    and note together have at most MAX_WORDS.
     """
     if isinstance(request.command, Halt | Pause):
         size = len(msgspec.json.encode({"reason": request.command.reason, "note": request.note}))
@@ -158,9 +162,9 @@ def check_allowed(principal: Principal, request: ChangeRequest) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ChannelView:
-    """What is published of one channel: its model's releases, and its pointer if there is one.
+    """The published state of a channel: its model's releases, and its pointer if there is one.
 
-    `files` maps target paths to length in bytes and sha256; `names` has the builds' names.
+    `files` maps target paths to length in bytes and sha256. `names` has the builds' names.
     """
 
     channel: Channel
@@ -172,11 +176,11 @@ class ChannelView:
 
     @property
     def etag(self) -> str:
-        """The entity tag that a change of this channel must name."""
+        """The entity tag for the If-Match of a change of this channel."""
         return channel_etag(self.pointer, self.role_version)
 
     def require_pointer(self) -> Pointer:
-        """Return the pointer; raises NotFoundError where nothing was ever offered."""
+        """Return the pointer; raises NotFoundError if nothing was ever offered."""
         if self.pointer is None:
             others = (str(decode_release_path(path)[0]) for path in self.releases)
             near = ask_for_near(str(self.channel), others)
@@ -208,11 +212,11 @@ def view_channel(channel: Channel, trust: Trust | None) -> ChannelView:
 
 
 OfferCheck: TypeAlias = Callable[[ChannelView, Pointer], None]
-"""Raises the error with which the offer of a pointer is refused."""
+"""A function that raises an error to refuse the offer of a pointer."""
 
 
 def accept_offer(view: ChannelView, pointer: Pointer) -> None:
-    """Refuse no offer."""
+    """Accept every offer."""
 
 
 def carry_out(
@@ -224,8 +228,8 @@ def carry_out(
 ) -> Edited:
     """Return the effect of `command` on a channel at `now`, in epoch seconds.
 
-    `known` is the course recorded with the pointer's schedule, if any. Raises an error with a
-    sentence when the command does not fit.
+    `known` is the recorded course of the pointer's schedule, if any. Raises a HeningError if the
+    command does not fit.
     """
     channel = view.channel
     if isinstance(command, Offer):
@@ -257,8 +261,8 @@ def _resume(channel: Channel, current: Pointer, known: Course | None, now: int) 
         raise ConflictError(f"{channel} is not paused, so there is nothing to resume.")
     if known is None or known.rest is None:
         raise ConflictError(
-            f"what the pause of {channel} took out of its schedule is not on record here: give a"
-            " new schedule."
+            f"the stages that the pause of {channel} removed are not recorded here: give a new"
+            " schedule."
         )
     if not known.rest:
         pointer = msgspec.structs.replace(current, paused=False, reason={})
@@ -268,7 +272,7 @@ def _resume(channel: Channel, current: Pointer, known: Course | None, now: int) 
 
 
 def _go_on(pointer: Pointer, course: Course) -> Edited:
-    """Return the edit; its course includes the pair for the share reached before."""
+    """Return the edit; its course includes the pairs of the shares reached before."""
     past = list(pointer.schedule)[: len(pointer.schedule) - len(course.schedule)]
     ready = [*(start for start, _ in past), *course.ready]
     return Edited(pointer, Course(list(pointer.schedule), ready, course.calendar))

@@ -1,13 +1,14 @@
-"""Carries changes out under the publisher's lease, each once: immediately, when due, or again.
+"""Carries out each change once, under the publisher's lease: immediately, when due, or by retry.
 
-    1  the change is read and planned on what is public     nothing is written
-    2  its intent is written                                a restart plans it again
-    3  the pointer is published                             a restart sees that it is public
-    4  the change is done                                   nothing is left to do
+    1  read the change and plan it on the public state      a crash leaves nothing
+    2  write its intent                                     after a crash it is planned again
+    3  publish the pointer                                  after a crash it is found as public
+    4  record the change as done                            nothing is left to do
 
-No other process publishes between 1 and 3. After a crash the next execution of the change looks for
-the intended pointer among the versions of latest since then, and of its parts: it is published once
-or not at all. None of them is drained before that (`Rollouts.is_interrupted`).
+No other process publishes between 1 and 3. After a crash, the next execution of the change searches
+for the intended pointer in the versions of latest, and of its parts, since the intent. So the
+pointer is published at most once. No such version is drained before that
+(`Rollouts.is_interrupted`).
 """
 
 import asyncio
@@ -62,8 +63,8 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.models import Change
 
-ORPHAN_SECONDS = 30  # after which another process completes the change of a request
-HALT_SECONDS = 1  # the same for a halt of another process; doing it twice is harmless
+ORPHAN_SECONDS = 30  # after which a change is completed without the request that made it
+HALT_SECONDS = 1  # the same for a halt of another process: carrying it out twice is harmless
 HALT = "halt"
 SERVER = "server"  # the actor of changes that are carried out when due
 
@@ -81,8 +82,8 @@ class Execution:
     async def carry_out(self, identities: Sequence[str], actor: str) -> None:
         """Publish changes together, all or none; finished ones are skipped.
 
-        Raises the error of a command that does not fit, after the changes are refused for it. After
-        an external failure the changes stay approved and are carried out later.
+        If a command does not fit, all changes are refused, and its error is raised. After an
+        external failure the changes stay approved, to be carried out later.
         """
         names = BuildNames({})
 
@@ -103,7 +104,7 @@ class Execution:
             raise
         except HeningError as error:
             if await asyncio.to_thread(self.folder.staging.exists):
-                raise StorageError(f"it is accepted and not public yet: {error}") from error
+                raise StorageError(f"it is accepted, but not public yet: {error}") from error
             reason = sentence(str(error))
             await self._settle(identities, State.REFUSED, 0, reason, actor, names)
             raise
@@ -112,7 +113,7 @@ class Execution:
     async def _plan(
         self, identity: str, published: Published, actor: str
     ) -> tuple[Channel, Pointer] | None:
-        """Plan one change and write its intent; None where there is nothing to publish."""
+        """Plan one change and write its intent; return None if there is nothing to publish."""
         now = int(self.clock().timestamp())
         async with self.sessions() as session:
             change = await get_change(session, identity)
@@ -163,7 +164,7 @@ class Execution:
     async def _cancel_waiting(
         self, halt: Change, published: Published, actor: str, now: int
     ) -> None:
-        """Halt a channel that offers nothing yet: its waiting changes are cancelled."""
+        """Halt a channel that offers nothing yet: cancel its open changes."""
         async with self.sessions.begin() as session:
             await lock_audit_log(session)
             await self._cancel_others(session, halt, published, actor, now)
@@ -171,9 +172,9 @@ class Execution:
     async def _cancel_others(
         self, session: AsyncSession, halt: Change, published: Published, actor: str, now: int
     ) -> None:
-        """Cancel the waiting changes of the channel, since a halt takes precedence.
+        """Cancel the open changes of the channel, since a halt takes precedence.
 
-        A change that was published before a crash, but not recorded, is done.
+        A change that was published before a crash, but not recorded as done, is recorded instead.
         """
         channel = decode_channel(halt.subject)
         query = select(Change).where(
@@ -234,7 +235,7 @@ class Execution:
     async def _cancel_overtaken(
         self, session: AsyncSession, halt: Change, actor: str, at: int
     ) -> None:
-        """Cancel what was proposed while the halt was under way, for a channel not yet halted."""
+        """Cancel changes that were proposed during the halt, for a channel not halted yet."""
         for change in await find_open(session, halt.subject):
             is_begun = known_outcome(change).intent is not None
             if change.action == halt.action or is_begun or _knows_of_halt(change):
@@ -269,7 +270,7 @@ def _knows_of_halt(change: Change) -> bool:
 async def _announce_halt(
     session: AsyncSession, change: Change, counter: int, at: int, names: BuildNames
 ) -> None:
-    """Announce a halt immediately: a later look may miss it after a following offer."""
+    """Queue the event of a halt now: after a following offer, the change detector may miss it."""
     command = read_arguments(change).command
     if isinstance(command, Halt):
         channel = decode_channel(change.subject)
@@ -282,9 +283,9 @@ def _versions(published: Published) -> dict[str, int]:
 
 
 def _is_among(metadata: Path, channel: Channel, intent: Intent, newest: Mapping[str, int]) -> bool:
-    """Answer whether a version after the intent's base has the intended pointer.
+    """Answer whether a version later than the intent's base has the intended pointer.
 
-    Latest may have been split since, so the pointer may be in any of its parts.
+    Latest may have been split since, so all its parts are searched.
     """
     later = [
         (role, version)
@@ -305,9 +306,9 @@ def _is_among(metadata: Path, channel: Channel, intent: Intent, newest: Mapping[
 
 
 class ChangeRunner:
-    """Carries changes out; `alarm` receives the failures of unattended changes.
+    """Carries changes out; `alarm` is called for failures of changes that run without a caller.
 
-    `under_way` holds the ids of changes being carried out, for all loops of the process.
+    `under_way` has the ids of changes being carried out, for all event loops of the process.
     """
 
     def __init__(
@@ -321,10 +322,10 @@ class ChangeRunner:
         self._execution = execution
         self._alarm = alarm
         self._under_way = under_way
-        self._left: set[str] = set()  # failed here for an external reason; no task has them
+        self._left: set[str] = set()  # failed here for an external reason, left to `run_due`
 
     async def carry_out(self, identities: Sequence[str], actor: str) -> None:
-        """Carry changes out; after a first failure an alarm names those left to `run_due`."""
+        """Carry changes out; the first external failure of a change raises an alarm, too."""
         self._under_way.update(identities)
         try:
             await self._execution.carry_out(identities, actor)
@@ -332,8 +333,8 @@ class ChangeRunner:
             for identity in identities:
                 if identity not in self._left:
                     self._alarm(
-                        f"change {identity} is recorded and not carried out yet:"
-                        f" {sentence(str(error))} It is tried again until it is."
+                        f"change {identity} is recorded, but not carried out yet:"
+                        f" {sentence(str(error))} It is retried until it is."
                     )
             self._left.update(identities)
             raise
@@ -345,11 +346,11 @@ class ChangeRunner:
         self._left.difference_update(identities)
 
     async def run_due(self, now: int) -> list[str]:
-        """Carry out due changes and those that a crash or failure left; returns the finished ids.
+        """Carry out due changes, including those that a crash or failure left; return their ids.
 
-        What failed here is tried again immediately, halts first: they cancel the rest. A change
-        that does not fit any more is refused, with an alarm. An external failure is raised after
-        everything was tried.
+        Halts come first, since they cancel other changes. Changes that failed in this process are
+        retried without a delay. A change that does not fit any more is refused, with an alarm. An
+        external failure is raised after all changes were tried.
         """
         async with self._sessions() as session:
             due = await find_due(session, now)
@@ -361,7 +362,7 @@ class ChangeRunner:
             patience = HALT_SECONDS if is_lost else ORPHAN_SECONDS
             is_asked_for = change.due_at <= begun and change.id not in self._left
             if is_asked_for and now < begun + patience:
-                continue  # its own request is working on it
+                continue  # the request that made or approved it is still carrying it out
             try:
                 await self.carry_out([change.id], SERVER)
             except (StorageError, OSError, SQLAlchemyError) as error:

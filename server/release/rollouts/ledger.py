@@ -1,4 +1,4 @@
-"""Rows of changes: each step of a change and its audit log entry, in one transaction."""
+"""Rows of changes: every step of a change is stored with its audit log entry in a transaction."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -33,22 +33,25 @@ from server.release.webhooks.event import (
 from server.storage.models import Change
 
 REASON_LIMIT = 500
-COMMAND_LIMIT = 8192  # bytes of a command that the audit log repeats; half of an entry's maximum
+COMMAND_LIMIT = 8192  # bytes of a command in an audit log entry: half of the entry's maximum
 NO_NAMES = BuildNames({})  # builds have only their counters
-COURSES = 50  # how far back the origin of a schedule is searched
+COURSES = 50  # of how many changes the courses are searched for a schedule
 
 
 async def add_changes(
     session: AsyncSession, changes: Sequence[Change], actor: str, names: BuildNames
 ) -> None:
-    """Insert new changes and their audit log entries; announce waiting ones with their builds."""
+    """Insert new changes with their audit log entries; queue an event for each that waits.
+
+    `names` gives the names of builds in the events.
+    """
     session.add_all(changes)
     await session.flush()
     for change in changes:
         arguments = read_arguments(change)
         command = msgspec.to_builtins(arguments.command)
         content = encode_canonical_json(command)
-        if len(content) > COMMAND_LIMIT:  # reasons in many languages: the row has them
+        if len(content) > COMMAND_LIMIT:  # with reasons in many languages; the row has all of it
             command = {"sha256": hashlib.sha256(content).hexdigest(), "type": change.action}
         detail = {
             "arguments": hashlib.sha256(change.arguments.encode()).hexdigest(),
@@ -85,9 +88,10 @@ async def find_changes(
     before: str = "",
     limit: int,
 ) -> Sequence[Change]:
-    """Return changes of models in `codenames`, the newest first, from after `before` on.
+    """Return changes of models in `codenames`, newest first, only those older than `before`.
 
-    Raises FormatError where `before` is no change.
+    `before` is the id of the last change of the previous page. Raises FormatError if it does not
+    exist.
     """
     query = select(Change).order_by(Change.proposed_at.desc(), Change.id.desc()).limit(limit)
     if state:
@@ -102,7 +106,7 @@ async def find_changes(
     if before:
         last = await session.get(Change, before)
         if last is None:
-            raise FormatError("there is no such change to go on from: begin anew.")
+            raise FormatError("there is no such change: start from the first page.")
         query = query.where(
             (Change.proposed_at < last.proposed_at)
             | ((Change.proposed_at == last.proposed_at) & (Change.id < last.id))
@@ -119,12 +123,12 @@ _DUE = (
 
 
 async def find_due(session: AsyncSession, now: int) -> Sequence[Change]:
-    """Return the changes that are approved and due at `now`, in the order of their times."""
+    """Return the changes that are approved and due at `now`, by due time."""
     return (await session.scalars(_DUE, {"now": now})).all()
 
 
 async def find_open(session: AsyncSession, channel: str) -> Sequence[Change]:
-    """Return the open changes of a channel, which wait for their time or an approval."""
+    """Return the open changes of a channel: those that are waiting or approved."""
     query = select(Change).where(
         Change.subject == channel, Change.state.in_((State.WAITING, State.APPROVED))
     )
@@ -134,7 +138,7 @@ async def find_open(session: AsyncSession, channel: str) -> Sequence[Change]:
 async def find_course(
     session: AsyncSession, channel: str, schedule: Iterable[tuple[int, int]]
 ) -> Course | None:
-    """Return the newest recorded course from which `schedule` of `channel` was taken."""
+    """Return the newest recorded course of `channel` with this `schedule`, or None."""
     wanted = [tuple(pair) for pair in schedule]
     query = (
         select(Change)
@@ -143,7 +147,7 @@ async def find_course(
             Change.state.in_((State.DONE, State.APPROVED)),
             Change.outcome != "",
         )
-        .order_by(Change.proposed_at.desc(), Change.id.desc())  # of a second, the last first
+        .order_by(Change.proposed_at.desc(), Change.id.desc())  # ids sort within a second
         .limit(COURSES)
     )
     intents = [known_outcome(change).intent for change in await session.scalars(query)]
@@ -156,13 +160,13 @@ async def find_course(
 
 
 async def has_open_intent(session: AsyncSession) -> bool:
-    """Answer whether a change is approved and about to be published, also after a crash."""
+    """Answer whether an approved change has an intent: its publication is running or crashed."""
     query = select(Change).where(Change.state == State.APPROVED, Change.outcome != "")
     return any(known_outcome(change).intent for change in await session.scalars(query))
 
 
 async def intend(session: AsyncSession, change: Change, outcome: Outcome) -> bool:
-    """Record what is about to be published; returns whether the change is still approved."""
+    """Record the intent in `outcome`; return False if the change is not approved any more."""
     return await _move(session, change.id, [State.APPROVED], {"outcome": encode_text(outcome)})
 
 
@@ -177,9 +181,9 @@ async def settle(
     action: str,
     names: BuildNames = NO_NAMES,
 ) -> bool:
-    """End a change that is still open; returns False, and writes nothing, where it is not.
+    """End an open change; return False, without writing anything, if it is not open.
 
-    `names` gives the build in the event of a refusal.
+    `names` gives the build's name in the event of a refusal.
     """
     values = {"state": state, "outcome": encode_text(outcome), "finished_at": at}
     moved = await _move(session, change.id, [State.WAITING, State.APPROVED], values)
@@ -200,7 +204,7 @@ async def settle(
 async def approve_row(
     session: AsyncSession, change: Change, *, name: str, actor: str, at: int
 ) -> bool:
-    """Approve a change that waits; returns False, and writes nothing, where it does not."""
+    """Approve a waiting change; return False, without writing anything, if it is not waiting."""
     values = {"state": State.APPROVED, "approved_by": name, "approved_at": at}
     moved = await _move(session, change.id, [State.WAITING], values)
     if moved:
@@ -210,7 +214,7 @@ async def approve_row(
 
 
 def sentence(text: str) -> str:
-    """Return a reason in the form that a row and the audit log can hold."""
+    """Return a reason that fits into a row and the audit log: cut, and without surrogates."""
     return text[:REASON_LIMIT].encode(errors="backslashreplace").decode()
 
 

@@ -1,7 +1,7 @@
-"""A rollout plan: stages that begin one after the other, each in an open window.
+"""A rollout plan: stages that begin one after the other, each inside a window of the calendar.
 
-Pure, except for time zones, which are read once. Phones read its expansion, the pointer's schedule
-of docs/FORMATS.md section 4.
+Pure, except that time zones are read from files. Phones get the expanded plan: the pointer's
+schedule of docs/FORMATS.md section 4.
 """
 
 import re
@@ -16,7 +16,7 @@ import msgspec
 from server.core.errors import FormatError
 
 MAX_WINDOWS = 14  # two a day
-SEARCH = timedelta(days=22)  # a weekly window that a clock change skips comes twice more in it
+SEARCH = timedelta(days=22)  # contains a weekly window twice, even if a clock change skips one
 _DAY = timedelta(days=1)
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,31}){0,2}")
 
@@ -26,9 +26,9 @@ TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^(?:(?:[01][0-9]|2[0-3]):[0-5]
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Days of the week, and the local times `HH:MM` from which and until which it is open.
+    """A time span on some days of the week: from `start` until `until`, in local time `HH:MM`.
 
-    `until` may be `24:00`. A window over midnight is written as two.
+    `until` may be `24:00`. A window across midnight is written as two.
     """
 
     days: Annotated[list[Weekday], msgspec.Meta(min_length=1, max_length=7)]
@@ -37,7 +37,7 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.start >= self.until:
-            raise ValueError("a window begins before it ends; write one over midnight as two")
+            raise ValueError("a window begins before it ends; write one across midnight as two")
 
 
 class Calendar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,13 +48,13 @@ class Calendar(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def load_zone(name: str) -> tzinfo:
-    """Return a time zone by its IANA name. Reads a file the first time; raises FormatError."""
+    """Return a time zone by its IANA name. Reads a file at first use; raises FormatError."""
     if _ZONE.fullmatch(name) is not None:
         try:
             return ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             pass
-    raise FormatError(f"{name[:64]!r} is no time zone: write one such as Asia/Jakarta.")
+    raise FormatError(f"{name[:64]!r} is not a time zone: use a name such as Asia/Jakarta.")
 
 
 def is_open(calendar: Calendar, zone: tzinfo, moment: int) -> bool:
@@ -69,7 +69,7 @@ def is_open(calendar: Calendar, zone: tzinfo, moment: int) -> bool:
 def next_open(calendar: Calendar, zone: tzinfo, moment: int) -> int:
     """Return the first instant at or after `moment` that is inside a window, in epoch seconds.
 
-    Raises FormatError where there is none in three weeks, or beyond the calendar of datetime.
+    Raises FormatError if there is none within SEARCH.
     """
     if is_open(calendar, zone, moment):
         return moment
@@ -87,13 +87,13 @@ def next_open(calendar: Calendar, zone: tzinfo, moment: int) -> int:
 
 
 def _candidates(calendar: Calendar, zone: tzinfo, since: datetime) -> Iterator[int]:
-    """Yield the instants in the day after `since` at which a window can open.
+    """Yield the instants at which a window can open in the 24 hours from `since`.
 
-    Those are the starts of windows, on either side of a clock change, and the change itself.
+    These are the starts of windows, with both values of `fold`, and a clock change itself.
     """
     until = since + _DAY
     first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
-    # Twenty-four hours touch three days where a day has only twenty-three.
+    # 24 hours may touch three local dates if a day has only 23 hours.
     days: list[date] = [first + number * _DAY for number in range((last - first).days + 1)]
     for window in calendar.windows:
         hour, minute = map(int, window.start.split(":"))
@@ -109,7 +109,7 @@ def _candidates(calendar: Calendar, zone: tzinfo, since: datetime) -> Iterator[i
 
 
 def _change_of_clock(zone: tzinfo, low: int, high: int) -> int | None:
-    """Return the second in which the zone's offset changes between two instants, or None."""
+    """Return the second at which the zone's offset changes between two instants, or None."""
 
     def offset(moment: int) -> timedelta | None:
         return datetime.fromtimestamp(moment, zone).utcoffset()
@@ -123,19 +123,19 @@ def _change_of_clock(zone: tzinfo, low: int, high: int) -> int | None:
     return high
 
 
-MAX_STAGES = 15  # a pointer holds 16 pairs, and one of them is for the share reached before
+MAX_STAGES = 15  # a pointer has 16 pairs, and one of them is for the share reached before
 MAX_HOLD = 36_600 * 86_400  # a century
-MAX_MOMENT = 64_060_588_800  # the year 4000: from there all holds still lead to a datetime
-LATE_SECONDS = 300  # how late a plan may be for its stated start without moving
+MAX_MOMENT = 64_060_588_800  # the year 4000: with all holds added, it is still a valid datetime
+LATE_SECONDS = 300  # a plan whose start is this much in the past keeps it; an older one moves
 
 Schedule = tuple[tuple[int, int], ...]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=MAX_MOMENT)]
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A share of the fleet in permille, and for how many seconds it is kept before the next one.
+    """A share of the fleet in permille, and the minimum seconds until the next stage begins.
 
-    The hold of the last stage means nothing.
+    The hold of the last stage has no effect.
     """
 
     permille: Annotated[int, msgspec.Meta(ge=0, le=1000)]
@@ -143,7 +143,7 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When which share is reached. Without `start` the first stage begins when it is published."""
+    """The stages of a rollout. Without `start`, the first one begins at the publication."""
 
     stages: Annotated[list[Stage], msgspec.Meta(min_length=1, max_length=MAX_STAGES)]
     start: Moment | None = None
@@ -162,11 +162,11 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Course(msgspec.Struct, frozen=True):
-    """A pointer's schedule, with what a pause needs to know.
+    """A pointer's schedule, with the data that pausing and resuming it need.
 
-    `ready` says for each pair when it would have begun without a calendar. `rest` are the stages
-    that a pause took out: the minimum seconds since the resume or the stage before, and the
-    permille; None without a pause.
+    `ready` has for each pair the time at which it would begin without a calendar. `rest` has the
+    stages that a pause removed: the minimum seconds since the resume or the previous stage, and the
+    permille. It is None without a pause.
     """
 
     schedule: list[tuple[int, int]]
@@ -175,7 +175,7 @@ class Course(msgspec.Struct, frozen=True):
     rest: list[tuple[int, int]] | None = None
 
     def cut(self, now: int) -> list[tuple[int, int]]:
-        """Return the stages still to come at `now`, as `rest` holds them."""
+        """Return the stages that begin after `now`, in the form of `rest`."""
         rest: list[tuple[int, int]] = []
         since = now
         for (start, permille), ready in zip(self.schedule, self.ready, strict=True):
@@ -188,8 +188,8 @@ class Course(msgspec.Struct, frozen=True):
 def expand(plan: Plan, now: int) -> Course:
     """Return the course of a plan that is published at `now`.
 
-    A stage begins after the hold of the one before and, with a calendar, inside a window. A plan
-    whose start is more than LATE_SECONDS ago begins now and keeps its holds: it is late as a whole.
+    A stage begins after the hold of the previous one and, with a calendar, inside a window. A plan
+    whose start is more than LATE_SECONDS ago begins now, with the same holds.
     """
     start = now
     if plan.start is not None and plan.start >= now - LATE_SECONDS:
@@ -199,7 +199,7 @@ def expand(plan: Plan, now: int) -> Course:
 
 
 def lay_out(stages: Sequence[tuple[int, int]], start: int, calendar: Calendar | None) -> Course:
-    """Return the course of stages `(least seconds after the one before, permille)` from `start`."""
+    """Return the course from `start` of stages `(minimum seconds since the previous, permille)`."""
     zone: tzinfo | None = None if calendar is None else load_zone(calendar.zone)
     schedule: list[tuple[int, int]] = []
     ready: list[int] = []
@@ -214,15 +214,15 @@ def lay_out(stages: Sequence[tuple[int, int]], start: int, calendar: Calendar | 
 
 
 def course_of(schedule: Sequence[tuple[int, int]]) -> Course:
-    """Return the course of a schedule without a recorded one: its times are its plan."""
+    """Return a course for a schedule that has no recorded one, as if it had no calendar."""
     return Course(list(schedule), [start for start, _ in schedule], None)
 
 
 def check_plan(plan: Plan, now: int) -> None:
-    """Raise FormatError for a zone that is unknown, or a start in the past.
+    """Raise FormatError for a start in the past, and for a plan that cannot be expanded.
 
-    A past start is a mistake in a new plan, but not in one that waited for an approval.
+    Only for new plans: a plan that waited for an approval may start in the past.
     """
     if plan.start is not None and plan.start < now - LATE_SECONDS:
-        raise FormatError("the plan starts in the past: leave its start away to begin now.")
+        raise FormatError("the plan starts in the past: omit its start to begin now.")
     expand(plan, now)

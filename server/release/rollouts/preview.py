@@ -1,8 +1,9 @@
-"""What phones of each build will be offered, before a pointer is published. Pure.
+"""Preview of a pointer: what phones of each build will be offered. Pure.
 
-It follows docs/FORMATS.md section 4, Choice, for every build that the model's role knows in the
-channel's region and for a build that it does not know, which has counter 0. A phone draws its lot
-once for the whole upgrade path, so each stepping stone has the same share as the final build.
+Source: docs/FORMATS.md section 4, Choice. It is applied to every build that the model's role lists
+in the channel's region, and to an unlisted build, which has counter 0. A phone draws its rollout
+number once for the whole upgrade path, so each stepping stone has the same share as the final
+build.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ OLDER = "any older build"
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One package on the path: the build that it leads to, and its length in bytes."""
+    """One package of an upgrade path: the build that it installs, and its length in bytes."""
 
     counter: int
     build: str
@@ -31,7 +32,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class UpgradePath:
-    """What a phone that runs `build` installs, in order, once its lot is drawn.
+    """The packages that a phone with `build` installs, in order, once it is admitted.
 
     `build` is a fingerprint, or OLDER. `end` says how the path ends: `newest` (reached after the
     hops), `current` (nothing newer is offered), `halted`, or `unreachable`.
@@ -44,12 +45,12 @@ class UpgradePath:
 
     @property
     def length(self) -> int:
-        """The bytes of the whole path."""
+        """The bytes of all packages of the path."""
         return sum(hop.length for hop in self.hops)
 
 
 class Share(msgspec.Struct, frozen=True):
-    """The share of the fleet that is in from a time on, in epoch seconds."""
+    """The share of the fleet that is admitted from a time on, in epoch seconds."""
 
     start: int = msgspec.field(name="from")
     permille: int
@@ -57,10 +58,10 @@ class Share(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A pointer as phones will follow it from `now` on.
+    """The effect of a pointer on phones from `now` on.
 
-    `shares` are the one reached at `now`, which has `now` as its time, and those to come. No device
-    is admitted where `state` is `halted`.
+    `shares` begins with the share reached at `now`, with `now` as its time; then come the later
+    ones. If `state` is `halted`, no device is admitted.
     """
 
     channel: str
@@ -75,7 +76,7 @@ class Preview:
 def preview(
     channel: Channel, pointer: Pointer, releases: Mapping[str, Release], now: int
 ) -> Preview:
-    """Return what phones of each build do with `pointer` from `now` on, oldest build first."""
+    """Return the preview of `pointer` from `now` on; upgrade paths by build, oldest first."""
     builds = _known_builds(channel, pointer, releases)
     names = {release.counter: release.fingerprint for release in releases.values()}
     ways = [_find_path(build, counter, pointer, names) for build, counter in builds]
@@ -99,9 +100,9 @@ def describe_state(pointer: Pointer) -> str:
 def _known_builds(
     channel: Channel, pointer: Pointer, releases: Mapping[str, Release]
 ) -> list[tuple[str, int]]:
-    """Return fingerprints with counters, ascending.
+    """Return fingerprints with counters, sorted by counter.
 
-    A source of an incremental that is not listed left the factory and counts 0.
+    An unlisted source of an incremental is a factory build and has counter 0.
     """
     known = {release.fingerprint: release.counter for release in releases.values()}
     here = {

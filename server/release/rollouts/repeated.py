@@ -1,8 +1,8 @@
 """Repeated halts and pauses, with the same reason and note or new ones.
 
-A repetition changes nothing for phones. A new reason or note is recorded as a change of its own,
-and a reason is published. An account has a daily limit of these; beyond it, the answer is the
-recorded change.
+A repetition has no effect on phones. One with a new reason or note is recorded as a new change, and
+a new reason is published. An account has a daily limit for these. Beyond the limit, nothing is
+recorded, and the answer is the existing change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,19 +22,19 @@ from server.storage.models import Change
 
 DAY = 86_400
 STOPPING = ("halt", "pause")
-RETRY_SECONDS = 3600  # after refusing a scheduled pause: the limit is per day
+RETRY_SECONDS = 3600  # Retry-After of a refused scheduled pause: the limit is per day
 
 
 @dataclass(frozen=True, slots=True)
 class DailyShare:
-    """The limit of an account's recorded halts and pauses since `since`, in epoch seconds."""
+    """The limit of an account's halts and pauses: `most` since `since`, in epoch seconds."""
 
     most: int
     since: int
 
 
 def is_repetition(request: ChangeRequest, before: Pointer, after: Pointer) -> bool:
-    """Answer whether `request` stops what is stopped already, whatever its reason and note."""
+    """Answer whether `request` halts or pauses a channel that already is, with any reason."""
     if not isinstance(request.command, Halt | Pause):
         return False
     return msgspec.structs.replace(after, reason=before.reason) == before
@@ -48,11 +48,11 @@ async def find_answer(
     after: Pointer,
     share: DailyShare,
 ) -> Change | None:
-    """Return the recorded change that answers a repetition; None where it is recorded itself.
+    """Return the existing change that answers a repetition; None to record a new change.
 
-    It is recorded if it has to come after an open change, or if the proposer has none on record for
-    this state of the channel. It is also recorded if reason or note are new, unless the proposer
-    has reached the daily limit.
+    A new change is recorded if the channel has an open change, which it has to follow. Otherwise,
+    while the proposer is below the daily limit, one is recorded if the reason or note is new, or if
+    the proposer has no change on record for this state of the channel.
     """
     if await find_open(session, str(request.channel)):
         return None
@@ -66,20 +66,20 @@ async def find_answer(
 
 
 async def check_share(session: AsyncSession, proposer: str, share: DailyShare) -> None:
-    """Raise RateError where a scheduled pause exceeds the limit; it stops nothing now."""
+    """Raise RateError if a scheduled pause exceeds the limit: it is not urgent."""
     if await _count(session, proposer, share) >= share.most:
         raise RateError(
-            f"{proposer} has used up its halts and pauses of 24 hours (rewordings_per_day), so no"
-            " pause for later is taken: pause now, or ask again in an hour.",
+            f"{proposer} has used up its halts and pauses of 24 hours (rewordings_per_day), so a"
+            " pause cannot be scheduled: pause now, or try again in an hour.",
             RETRY_SECONDS,
             Share.REWORDINGS,
         )
 
 
 def explain_unrecorded(request: ChangeRequest, change: ChangeView, shown: Mapping[str, str]) -> str:
-    """Say that reason or note of a repetition are not recorded; empty where they are.
+    """Return a sentence if the reason or note of a repetition was not recorded, else empty.
 
-    `change` is the answer to `request`, `shown` the reason that the channel shows now.
+    `change` is the answer to `request`, and `shown` the reason that the channel shows now.
     """
     if not isinstance(request.command, Halt | Pause):
         return ""
@@ -89,15 +89,18 @@ def explain_unrecorded(request: ChangeRequest, change: ChangeView, shown: Mappin
     state = "halted" if isinstance(request.command, Halt) else "paused"
     return (
         f"{request.channel} is {state} already, by change {change.id}. The new reason and note are"
-        " not recorded: this account has used up the halts and pauses that it may explain anew in"
-        " 24 hours (rewordings_per_day)."
+        " not recorded: this account has used up its halts and pauses with new texts of 24 hours"
+        " (rewordings_per_day)."
     )
 
 
 async def _find_last(
     session: AsyncSession, request: ChangeRequest, proposer: str = ""
 ) -> Change | None:
-    """Return the channel's last change by the action of `request`, of one proposer or of all."""
+    """Return the channel's newest done change with the action of `request`.
+
+    With `proposer`, only changes of this account.
+    """
     query = select(Change).where(
         Change.subject == str(request.channel),
         Change.action == action_of(request.command),
@@ -111,11 +114,11 @@ async def _find_last(
 
 
 async def _count(session: AsyncSession, proposer: str, share: DailyShare) -> int:
-    """Return the number of an account's halts and pauses, `share.most` at most."""
+    """Return the number of an account's halts and pauses since `share.since`, capped at `most`."""
     query = (
         select(Change.id)
         .where(
-            Change.id > f"{share.since * 1000:012x}",  # ids begin with the time, and are an index
+            Change.id > f"{share.since * 1000:012x}",  # ids begin with the time, and are indexed
             Change.action.in_(STOPPING),
             Change.proposed_by == proposer,
         )

@@ -1,7 +1,7 @@
 """Rollouts: commands for channels, approvals, and due changes.
 
-In a channel of `approval_channels` a change that admits phones needs two-person approval. Pausing
-and halting never wait.
+In a channel that matches `approval_channels`, a change that admits phones needs two-person
+approval. Pausing and halting never wait for one.
 """
 
 import asyncio
@@ -82,12 +82,13 @@ from server.storage.tree import open_tree
 
 
 class Rollouts:
-    """Commands for channels. Every change is a row of the database and an entry of the audit log.
+    """Commands for channels. Every change is a database row with entries in the audit log.
 
-    `entropy(n)` returns n random bytes; `alarm` receives the failures of unattended changes.
-    Objects of one process share `under_way`: the ids of changes being carried out. `rewordings`:
-    daily halts and pauses of an account, beyond which new reasons and notes of a repetition are not
-    recorded. `check_offer` may refuse offers.
+    `entropy(n)` returns n random bytes. `approval_channels` are patterns of channels that need
+    two-person approval. `alarm` is called for failures of changes that run without a caller.
+    `under_way` has the ids of changes being carried out, shared by all objects of a process.
+    `rewordings` is an account's daily number of halts and pauses; beyond it, new reasons and notes
+    of repetitions are not recorded. `check_offer` may refuse offers.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Rollouts:
         check_offer: OfferCheck = accept_offer,
     ) -> None:
         self._tree = PublicTree(folder.public)
-        # Not the publisher's: what it has seen is the condition of what it writes.
+        # Not the publisher's object: the versions that it has read are conditions of its writes.
         self._shared = open_tree(folder)
         self._looking = asyncio.Lock()  # one thread at a time reads the tree
         self._sessions = sessions
@@ -123,25 +124,25 @@ class Rollouts:
         return await asyncio.to_thread(view_channel, channel, await self.published())
 
     async def follow(self) -> bool:
-        """Look for what another node published a moment ago: views are of this node's copy.
+        """Update this node's copy of the public tree, from which views are made.
 
-        Returns whether there was something. Raises StorageError where the look fails: nothing is
-        refused for what an old copy says.
+        Returns whether another node had published something. Raises StorageError if that cannot be
+        determined, so that no command is refused because of an outdated copy.
         """
         try:
             return await asyncio.to_thread(self._shared.follow)
         except OSError as error:
             raise StorageError(
-                f"what is public cannot be copied to this node: {error.strerror}; look at its disk."
+                f"the public tree cannot be copied to this node: {error.strerror}; check its disk."
             ) from error
 
     async def published(self) -> Published | None:
-        """Return what is published now; only new files are parsed."""
+        """Return the current publication; only new files are parsed."""
         async with self._looking:
             return await asyncio.to_thread(self._tree.load)
 
     async def _names(self) -> BuildNames:
-        """Return the public build names; if these cannot be read, builds have only counters."""
+        """Return the public build names; if they cannot be read, builds have only counters."""
         try:
             published = await self.published()
         except (HeningError, OSError):
@@ -149,9 +150,9 @@ class Rollouts:
         return BuildNames({} if published is None else published.roles)
 
     async def preview(self, request: ChangeRequest, *, due_at: int | None = None) -> Preview:
-        """Return what phones would be offered after `request`; changes and records nothing.
+        """Return what phones would be offered after `request`, without changing anything.
 
-        With `due_at` as if carried out then. Raises what the command itself would raise.
+        With `due_at`, as if it were carried out then. Raises the errors of the command itself.
         """
         now = self._now()
         at = check_due(due_at, now)
@@ -162,25 +163,28 @@ class Rollouts:
         return await asyncio.to_thread(preview, request.channel, pointer, view.releases, at)
 
     async def check(self, request: ChangeRequest) -> None:
-        """Raise the error with which `request` would be refused now."""
+        """Raise the error with which `request` would be refused now, if any."""
         await self._try(request, await self.view(request.channel), self._now())
 
     async def request(
         self, principal: Principal, requests: Sequence[ChangeRequest], *, due_at: int | None = None
     ) -> list[ChangeView]:
-        """Carry out `requests`, published together, or queue them; returns their changes.
+        """Carry out `requests` in one publication, or queue them; return their changes.
 
-        With `due_at` they are carried out then. Raises PermissionDeniedError, PreconditionError for
-        a stale tag, RateError for a scheduled pause beyond the account's limit, and the error of a
-        command that does not fit. After an external failure in the middle, StorageError is raised,
-        and the change is carried out later, with an alarm. A repeated halt or pause is not recorded
-        if it says nothing new or the account has reached its limit: its change is the recorded one.
+        With `due_at` they are carried out at that time. A repeated halt or pause is not recorded if
+        its reason and note are not new, or if the account has reached its daily limit; then the
+        recorded change is returned.
+
+        Raises PermissionDeniedError, PreconditionError for a stale tag, RateError for a scheduled
+        pause beyond the account's limit, and the error of a command that does not fit. An external
+        failure after the changes were recorded raises StorageError and an alarm; the changes are
+        carried out later.
         """
         now = self._now()
         due_at = None if due_at == now else due_at
         at = check_due(due_at, now)
         changes: list[Change] = []
-        answers: list[ChangeView | None] = []  # of each request, None for one that is recorded
+        answers: list[ChangeView | None] = []  # for each request; None: record a new change
         for request in requests:
             check_allowed(principal, request)
             try:
@@ -205,7 +209,7 @@ class Rollouts:
         return [next(made) if answer is None else answer for answer in answers]
 
     async def approve(self, principal: Principal, identity: str) -> ChangeView:
-        """Approve another account's change; if due, it is carried out immediately."""
+        """Approve another account's change; if it is due, carry it out immediately."""
         async with self._sessions.begin() as session:
             await lock_audit_log(session)
             change = await get_change(session, identity)
@@ -218,7 +222,7 @@ class Rollouts:
         return await self.complete(principal, identity)
 
     async def complete(self, principal: Principal, identity: str) -> ChangeView:
-        """Carry out an approved and due change, unless it is done; returns its state."""
+        """Carry out a change if it is approved and due; return its state."""
         change = await self.get(identity)
         if change.state == State.APPROVED and change.due_at <= self._now():
             try:
@@ -226,7 +230,7 @@ class Rollouts:
             except StorageError:
                 raise
             except HeningError:
-                pass  # the change itself has the error, for the caller to read
+                pass  # the change, which is returned, has the error as its reason
         return await self.get(identity)
 
     async def reject(self, principal: Principal, identity: str, reason: str) -> ChangeView:
@@ -245,7 +249,7 @@ class Rollouts:
         return await self.get(identity)
 
     async def cancel(self, principal: Principal, identity: str, reason: str) -> ChangeView:
-        """Cancel a change that is not carried out yet: one's own, or as an approver any."""
+        """Cancel a change that has not begun: the caller's own, or, as an approver, any."""
         check_note(reason)
         async with self._sessions.begin() as session:
             await lock_audit_log(session)
@@ -280,7 +284,10 @@ class Rollouts:
         before: str = "",
         limit: int = 50,
     ) -> list[ChangeView]:
-        """Return changes of models in `codenames`, the newest first, from after `before` on."""
+        """Return changes of models in `codenames`, newest first, only those older than `before`.
+
+        `before` is the id of the last change of the previous page.
+        """
         names = await self._names()
         async with self._sessions() as session:
             found = await find_changes(
@@ -294,9 +301,9 @@ class Rollouts:
         return [show_change(change, names) for change in found]
 
     async def run_due(self) -> list[ChangeView]:
-        """Carry out due changes, and those that a crash or failure left; returns the finished ones.
+        """Carry out due changes, also those that a crash or failure left; return the ended ones.
 
-        An external failure is raised after everything was tried.
+        An external failure is raised after all of them were tried.
         """
         return [
             await self.get(identity) for identity in await self._change_runner.run_due(self._now())
@@ -316,7 +323,7 @@ class Rollouts:
     def _make(
         self, principal: Principal, request: ChangeRequest, seen: Seen, now: int, due_at: int | None
     ) -> Change:
-        # For a waiting change the tag is checked only now; build and pause stay bound.
+        # The tag of a waiting change is not checked later: `seen` binds it to build and pause.
         is_waiting = self.is_approval_needed(request.channel, request.command)
         is_bound = due_at is None and not is_waiting and not isinstance(request.command, Halt)
         tag = request.if_match if is_bound else ANY
@@ -333,16 +340,16 @@ class Rollouts:
         return change
 
     async def _plan(self, request: ChangeRequest, at: int) -> tuple[ChannelView, Edited | None]:
-        """Return the view of the channel and what `_try` says; raises what it raises."""
+        """Return the view of the channel and the result of `_try`; raises the same errors."""
         view = await self.view(request.channel)
         if not isinstance(request.command, Halt):
             check_if_match(request.if_match, view.etag)
         return view, await self._try(request, view, at)
 
     async def _try(self, request: ChangeRequest, view: ChannelView, now: int) -> Edited | None:
-        """Plan a command on the present state; raises the error if it does not fit.
+        """Plan a command on the present state; raises an error if it does not fit.
 
-        None is a halt of a channel that offers nothing yet, but has waiting changes.
+        Returns None for the halt of a channel that offers nothing yet, but has open changes.
         """
         check_words(request, view.pointer)
         if view.pointer is None and isinstance(request.command, Halt):
@@ -363,20 +370,20 @@ class Rollouts:
     async def _record(
         self, principal: Principal, changes: Sequence[Change], due_at: int | None
     ) -> list[ChangeView]:
-        """Insert new changes and carry out those that need not wait; raises if they do not fit."""
+        """Insert new changes and carry out those that do not wait; raises if one does not fit."""
         waits = any(c.state == State.WAITING or c.due_at > c.proposed_at for c in changes)
         names = await self._names() if waits else BuildNames({})  # only waiting ones are announced
         async with self._sessions.begin() as session:
             await lock_audit_log(session)
             await add_changes(session, changes, principal.actor, names)
-        at_once = [
+        immediate = [
             change.id for change in changes if change.state == State.APPROVED and due_at is None
         ]
-        if at_once:
-            await self._change_runner.carry_out(at_once, principal.actor)
+        if immediate:
+            await self._change_runner.carry_out(immediate, principal.actor)
         views = [await self.get(change.id) for change in changes]
         for view in views:
-            if view.id in at_once and view.state != State.DONE:
+            if view.id in immediate and view.state != State.DONE:
                 raise ConflictError(f"change {view.id} is {view.state}: {view.reason}")
         return views
 
@@ -396,7 +403,7 @@ class Rollouts:
             change = await find_answer(session, request, principal.name, before, after, share)
         if change is None:
             return None
-        # Changes that were open at that look are public by now; other nodes may have made more.
+        # Changes that were open before may be public by now, and other nodes may have added more.
         await self.follow()
         if (await self.view(request.channel)).pointer != before:
             return None
@@ -424,7 +431,7 @@ class Rollouts:
         )
 
     def _identity(self) -> str:
-        """Return the id of a new change; ids sort as the changes were made."""
+        """Return the id of a new change; ids sort by creation time."""
         return f"{int(self._clock().timestamp() * 1000):012x}{self._entropy(10).hex()}"
 
     def _now(self) -> int:

@@ -1,9 +1,10 @@
 """Changes that need offline keys: the next version of a role, as a proposal for the signers.
 
-The control plane writes no metadata of an offline role. It plans the change as the signer would and
-returns the proposal (docs/FORMATS.md section 10) with every byte of what is replaced. The signer's
-ceremony checks it again. A split of `latest` comes with what it saves a phone and what it reveals,
-measured on public data, in bytes of the gzip form, which is what phones fetch.
+The control plane cannot sign offline roles. It plans the change with the same code as the signer
+and returns a proposal (docs/FORMATS.md section 10), which includes the metadata to be replaced. The
+signer's ceremony checks it again. The remarks of a split of `latest` state what it saves a phone
+and what it reveals, computed from the public data. Sizes are those of the gzip form, which phones
+fetch.
 """
 
 import gzip
@@ -49,7 +50,7 @@ class SignedEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     note: Note = ""
     """The reason, shown to the signers: plain text without links, in one line."""
     expires_days: Days = 90
-    """The expiry of the role's new version."""
+    """Days until the role's new version expires."""
 
     def expiry(self, now: datetime) -> datetime:
         """Return when the role's new version expires if it is proposed at `now`."""
@@ -57,18 +58,18 @@ class SignedEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Withdraw(SignedEdit, frozen=True, kw_only=True, tag="withdraw"):
-    """Take a build back for ever: in this channel, everywhere, or one of its incrementals."""
+    """Withdraw a build permanently: in this channel, everywhere, or one of its incrementals."""
 
     counter: Positive
     everywhere: bool = False
     file: Annotated[str, msgspec.Meta(max_length=96)] = ""
     """The file name of one package in this channel; empty: the whole build."""
     drain_until: Integer | None = None
-    """How long its bytes are served on, in epoch seconds; null: no more."""
+    """Until when its bytes are still served, in epoch seconds; null: not any more."""
 
 
 class Promote(SignedEdit, frozen=True, kw_only=True, tag="promote"):
-    """List a build of this channel in another channel of its region, too."""
+    """List a build of this channel also in another channel of its region."""
 
     counter: Positive
     to: Segment
@@ -77,12 +78,12 @@ class Promote(SignedEdit, frozen=True, kw_only=True, tag="promote"):
 
 
 class Retire(SignedEdit, frozen=True, kw_only=True, tag="retire"):
-    """Take every build of the model out: its phones are offered nothing any more."""
+    """Remove all builds of the model: its phones are offered nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """The bytes of a proposal file, their id, and remarks on what the change leaves out."""
+    """The bytes of a proposal file, its id, and remarks for the signers."""
 
     data: bytes
     identity: str
@@ -95,10 +96,10 @@ SignedCommand = Withdraw | Promote
 def propose_for_channel(
     command: SignedCommand, channel: Channel, public: Path, now: datetime
 ) -> Proposed:
-    """Return the proposal of `command`, read from what is public.
+    """Return the proposal of `command` on the `public` tree.
 
-    Raises NotFoundError for a model that does not exist, ConflictError where nothing would change,
-    and the core's own errors for what the role's rules refuse.
+    Raises NotFoundError for an unknown model, ConflictError if nothing would change, and errors of
+    `server.core` if the rules of the role do not allow it.
     """
     published, current = _load(channel.codename, public)
     expires = command.expiry(now)
@@ -127,7 +128,7 @@ def propose_for_channel(
 
 
 def propose_retirement(command: Retire, codename: str, public: Path, now: datetime) -> Proposed:
-    """Return the proposal that empties a model's role; raises as `propose_for_channel` does."""
+    """Return the proposal that empties a model's role; raises like `propose_for_channel`."""
     published, current = _load(codename, public)
     planned = plan_retirement(codename, current, command.expiry(now))
     _check_change(codename, current, planned)
@@ -161,7 +162,7 @@ def propose(
 
 
 def needs_signature(proposed: Proposed) -> NeedsSignatureError:
-    """Return the answer to a command that only holders of offline keys can carry out."""
+    """Return the error that answers a command which needs offline keys."""
     return NeedsSignatureError(
         "only the holders of offline keys can do this: have them review, sign and accept the"
         " proposal with `hening-signer ceremony`, then submit it.",
@@ -183,7 +184,7 @@ def _load(codename: str, public: Path) -> tuple[Published, Targets]:
 
 def _check_change(codename: str, current: Targets, planned: Targets) -> None:
     if is_unchanged(current, planned):
-        raise ConflictError(f"{codename} {current.version} says so already.")
+        raise ConflictError(f"nothing to do: {codename} {current.version} says so already.")
 
 
 def _read(public: Path, role: str, version: int) -> MetadataText:
@@ -192,14 +193,14 @@ def _read(public: Path, role: str, version: int) -> MetadataText:
 
 
 class Split(SignedEdit, frozen=True, kw_only=True, tag="split"):
-    """Split latest into parts, of which a phone fetches the one with its channel."""
+    """Split latest into parts; a phone fetches only the part with its channel."""
 
     parts: Literal[4, 16]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The content of one role: number of pointers, their models, bytes of its gzip form."""
+    """The content of one part: number of pointers, their models, bytes of its gzip form."""
 
     pointers: int
     codenames: frozenset[str]
@@ -208,14 +209,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What phones fetch when one of their pointers changed: before and after the split."""
+    """The parts before and after a split, of which phones fetch one when a pointer changes."""
 
     before: tuple[Part, ...]
     after: tuple[Part, ...]
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """The cost in words."""
+        """The remarks of the proposal: cost and saving in words."""
         pointers = sum(part.pointers for part in self.before)
         models = frozenset[str]().union(*(part.codenames for part in self.before))
         least = min(self.after, key=lambda part: part.pointers)
@@ -238,9 +239,9 @@ class Price:
 
 
 def propose_split(command: Split, public: Path, now: datetime) -> Proposed:
-    """Return the proposal that splits latest, with its cost as remarks.
+    """Return the proposal that splits latest, with cost and saving as remarks.
 
-    Raises NotFoundError where nothing is public, ReleaseError where it has this split already.
+    Raises NotFoundError if nothing is public, ReleaseError if latest has this split already.
     """
     published = load_published(public)
     if published is None:
@@ -251,7 +252,7 @@ def propose_split(command: Split, public: Path, now: datetime) -> Proposed:
 
 
 def plan_price(documents: Documents, parts: int) -> Price:
-    """Return what a split of the public `documents` into `parts` costs and saves."""
+    """Return what phones fetch before and after a split of `documents` into `parts`."""
     before = {role: documents[role] for role in list_parts(documents)}
     targets = {path: t for each in before.values() for path, t in each["signed"]["targets"].items()}
     shares = defaultdict[str, dict[str, Any]](dict)

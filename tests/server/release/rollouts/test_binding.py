@@ -255,7 +255,7 @@ async def test_a_failed_change_of_a_disabled_account_is_not_carried_out(two, mon
         two.ahead = timedelta(days=3)
         (refused,) = await harness.rollouts.run_due()
         assert refused.state == State.REFUSED
-        assert "has no right to it any more" in refused.reason
+        assert "does not have the right any more" in refused.reason
         await set_account(harness, "eka", disabled_at=None)
         await harness.request(Halt(), due_at=two.epoch() + 60)
         await set_account(harness, "eka", disabled_at=5)

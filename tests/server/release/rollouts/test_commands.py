@@ -155,7 +155,7 @@ def test_a_pause_that_is_not_on_record():
     harness.do(Pause(), NOW)
     harness.course = None
     harness.do(Pause({"en": "Again."}), NOW + 1)
-    with pytest.raises(ConflictError, match="is not on record here: give a new schedule"):
+    with pytest.raises(ConflictError, match="are not recorded here: give a new schedule"):
         harness.do(Resume(), NOW + 5)
     harness.do(Schedule(PLAN), NOW + 5)
 

@@ -320,7 +320,7 @@ async def test_a_halt_that_fails_is_tried_again_at_once(two):
                 await harness.request(command, if_match="*")
         halt, pause = await harness.rollouts.find()
         for number, change in enumerate((pause, halt)):
-            assert harness.alarms[number].startswith(f"change {change.id} is recorded and not")
+            assert harness.alarms[number].startswith(f"change {change.id} is recorded, but not")
         with pytest.raises(OSError, match="No space"):
             await harness.rollouts.run_due()
         assert len(harness.alarms) == 2  # each is reported once
