@@ -1,11 +1,11 @@
-"""Accepted connections, in the order in which they are read: known tokens go first.
+"""Finds the callers of requests, and queues urgent connections: those with a known token first.
 
-Reading and refusing a request takes a millisecond; accepting its connection and looking for a token
-takes a fiftieth of that. So a flood without a valid token waits here, and does not delay known
-callers.
+Reading and refusing a request takes a millisecond. Accepting its connection and searching its first
+bytes for a token takes a fiftieth of that. So a flood without valid tokens waits in the queue and
+does not delay known callers.
 
-Each system call may give the interpreter to another thread, which keeps it for a whole turn. So a
-connection is polled only after something has arrived, and not in each turn.
+Each system call may release the interpreter to another thread, which keeps it for a whole switch
+interval. So a connection's data is read only after `poll` has reported some.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from server.release.api.rates import Rates
 from server.release.auth.principal import Principal
 from server.release.errors import AuthenticationError, Share
 
-AT_ONCE = 256  # connections accepted in a turn of the loop, which takes some milliseconds
+AT_ONCE = 256  # connections accepted in one iteration of the loop: some milliseconds
 PEEKED = 8192  # bytes of a head that are searched for a token
 RETRY_SECONDS = 0.05  # after a failed accept
 _BEARER = re.compile(rb"\r\nauthorization:[ \t]*bearer ([!-~]{1,4096})\r\n", re.IGNORECASE)
@@ -32,12 +32,12 @@ _ESTABLISHED = 1  # the state at the beginning of TCP_INFO; a client that closed
 
 
 class AcceptQueue:
-    """The connections of one listening socket that were accepted and not read yet.
+    """The connections of a listening socket that were accepted, but not read yet.
 
-    Those with a known token go first, then those with a complete head, then the others, each by
-    arrival. `is_known` returns whether a token's caller may stop something. At most `limit` of the
-    others wait; beyond that the oldest is sent `displaced_answer` and closed, and `count_limit` is
-    called.
+    First come those with a known token, then those with a complete head, then the others, each by
+    arrival. `is_known` returns whether a token's caller may stop something. At most `limit`
+    connections without a known token wait; beyond that, the oldest is sent `displaced_answer` and
+    closed, and `count_limit` is called.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class AcceptQueue:
         self._silent = select.poll()  # those of them without any data
 
     async def take(self) -> socket.socket:
-        """Return the next connection to read from; waits for one."""
+        """Wait for and return the next connection to read from."""
         loop = asyncio.get_running_loop()
         while True:
             accepted = self._accept()
@@ -69,12 +69,12 @@ class AcceptQueue:
                     while is_gone(one := pop()):
                         one.close()
                     return one
-            if accepted:  # the clients of all of them are gone
+            if accepted:  # the clients of all accepted connections are gone
                 await asyncio.sleep(0)
                 continue
             try:
                 one, _ = await loop.sock_accept(self._listener)
-            except OSError:  # too many descriptors, or it is closed already
+            except OSError:  # too many descriptors, or the client is gone
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 self._add(one)
@@ -85,7 +85,7 @@ class AcceptQueue:
             one.close()
 
     def _accept(self) -> int:
-        """Accept connections from the backlog, but not so many that the loop stalls."""
+        """Accept up to AT_ONCE connections from the backlog; return how many."""
         for accepted in range(AT_ONCE):
             try:
                 one, _ = self._listener.accept()
@@ -100,19 +100,19 @@ class AcceptQueue:
         self._silent.register(one, select.POLLIN)
 
     def _pop_incomplete(self) -> socket.socket:
-        """Return the oldest; IndexError where there is none."""
+        """Return the oldest connection without a complete head; raises IndexError."""
         for descriptor, one in self._incomplete.items():
             self._forget(descriptor)
             return one
         raise IndexError
 
     def _forget(self, descriptor: int) -> socket.socket:
-        with contextlib.suppress(KeyError):  # it has sent data
+        with contextlib.suppress(KeyError):  # it was unregistered when it sent data
             self._silent.unregister(descriptor)
         return self._incomplete.pop(descriptor)
 
     def _sort(self) -> None:
-        """Sort those that have sent data since their arrival, or are gone."""
+        """Move connections that have sent data to their queue; close those that are gone."""
         for descriptor, _ in self._silent.poll(0):
             one = self._incomplete[descriptor]
             head = b"" if is_gone(one) else peek(one)
@@ -131,13 +131,13 @@ class AcceptQueue:
     def _displace(self, one: socket.socket) -> None:
         self._count_limit(Share.CONNECTIONS)
         with contextlib.suppress(OSError):
-            one.recv(PEEKED)  # closing with unread data would discard the answer
+            one.recv(PEEKED)  # closing with unread data would reset the connection
             one.send(self._displaced_answer)
         one.close()
 
 
 def peek(one: socket.socket) -> bytes:
-    """Return what a client has sent so far, up to `PEEKED` bytes, without consuming it."""
+    """Return up to `PEEKED` bytes that a client has sent, without consuming them."""
     try:
         return one.recv(PEEKED, socket.MSG_PEEK)
     except OSError:  # no data yet, or a reset
@@ -145,7 +145,7 @@ def peek(one: socket.socket) -> bytes:
 
 
 def find_token(head: bytes) -> str:
-    """Return the bearer token of a request's head, even incomplete; empty for none."""
+    """Return the bearer token in a request's head, which may be incomplete; empty if none."""
     end = head.find(_END)
     found = _BEARER.search(head if end < 0 else head[: end + 2])
     return "" if found is None else found[1].decode()
@@ -154,8 +154,8 @@ def find_token(head: bytes) -> str:
 def is_gone(one: socket.socket) -> bool:
     """Answer whether the client of an accepted TCP connection has closed it already.
 
-    Clients that connect and close in a loop leave thousands of requests in the backlog. No client
-    waits for their answers, but they delay clients that do wait.
+    Clients that connect and close in a loop can leave thousands of connections in the backlog,
+    which would delay clients that wait for an answer.
     """
     if one.family == socket.AF_UNIX:
         return False
@@ -163,19 +163,19 @@ def is_gone(one: socket.socket) -> bool:
 
 
 Authenticate = Callable[[str], Awaitable[Principal]]
-"""Turns a token's text into its principal; raises AuthenticationError."""
+"""A function that returns the principal of a token; raises AuthenticationError."""
 TOKEN_LIMIT = 4096  # bytes; API tokens have about 100, those of an identity provider more
 JWT_DOTS = 2  # in a token of an identity provider; API tokens have none
 LOOK_UPS = 4
 """Concurrent lookups of API tokens for requests that are not urgent.
 
-More would take as long in total and make every turn of the loop longer. The holder of the gate of
-SQLite's writers waits for such turns between two statements.
+More would not be faster in total, but would make every iteration of the loop longer. The present
+writer of SQLite waits for such iterations between two statements.
 """
 UNKNOWN_AT_ONCE = 2
-"""Concurrent lookups of unknown tokens for urgent requests; others wait in turn.
+"""Concurrent lookups of unknown tokens for urgent requests; further ones wait.
 
-Rates do not limit these, and each needs a database connection.
+Rates do not limit these lookups, and each needs a database connection.
 """
 
 
@@ -186,17 +186,17 @@ class Admission:
         self._authenticate = authenticate
         self._rates = rates
         self._look_ups = asyncio.Semaphore(LOOK_UPS)
-        # Of identity provider tokens and of API tokens: the provider's answer may take seconds.
+        # Separate limits for ID tokens and API tokens: the identity provider may take seconds.
         self._unknown = {is_jwt: asyncio.Semaphore(UNKNOWN_AT_ONCE) for is_jwt in (True, False)}
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
         """Return the caller; raises AuthenticationError or RateError.
 
-        An urgent request with a valid token is never refused for the rates.
+        An urgent request with a valid token is never refused because of a rate.
         """
         secret = read_bearer(request)
         if not secret:
-            if is_urgent:  # on other addresses it is not a guess, and costs nothing
+            if is_urgent:  # for other requests it does not count as a guess, as it costs nothing
                 self._rates.count_failure(secret)
             raise no_token()
         try:
@@ -215,9 +215,10 @@ class Admission:
         return principal
 
     async def _look_up(self, secret: str) -> Principal:
-        """Look a token up in turn, and check its rate then, as other requests of it were counted.
+        """Look a token up, and check its rate before and after waiting for a lookup slot.
 
-        A token of an identity provider, which may take seconds, delays no other token.
+        While it waits, other requests with this token are counted. ID tokens, whose lookup may take
+        seconds, need no slot.
         """
         self._rates.check(secret)
         if secret.count(".") == JWT_DOTS:
@@ -227,12 +228,12 @@ class Admission:
             return await self._authenticate(secret)
 
     def count_change(self, principal: Principal) -> None:
-        """Count a requested change; raises RateError beyond the rate."""
+        """Count a request for a change; raises RateError beyond the account's rate."""
         self._rates.count_change(principal.name)
 
 
 def read_bearer(request: web.BaseRequest) -> str:
-    """Return the text of a request's only bearer token, empty without a possible one."""
+    """Return the bearer token of a request; empty without exactly one possible token."""
     given = request.headers.getall("Authorization", [])
     scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
     if scheme.lower() != "bearer" or not secret.isascii() or len(secret) > TOKEN_LIMIT:

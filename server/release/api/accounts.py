@@ -1,4 +1,4 @@
-"""Accounts and API tokens: who may use the control plane, and the caller's own name and rights."""
+"""Accounts and API tokens of the control plane, and the caller's own name and rights."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ OPERATIONS = Operations(permission=Permission.PEOPLE)
 
 Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]
 Name = Annotated[
-    str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z", description="Given once, for ever.")
+    str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z", description="Cannot be changed.")
 ]
 Codenames = Annotated[
     list[Annotated[str, msgspec.Meta(max_length=32)]],
@@ -32,7 +32,7 @@ Codenames = Annotated[
 
 
 class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A person or a program."""
+    """An account to create, for a person or a program."""
 
     name: Name
     role: Role
@@ -40,12 +40,12 @@ class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccountChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The members to change; others stay."""
+    """The members to change; absent ones stay."""
 
     role: Role | None = None
     codenames: Codenames | None = None
     oidc_subject: Annotated[str, msgspec.Meta(max_length=accounts.SUBJECT_LIMIT)] | None = None
-    """The subject that logs in to it at the identity provider; the empty text for none."""
+    """The subject at the identity provider that logs in to it; an empty text for none."""
 
 
 class AccountState(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class AccountState(msgspec.Struct, frozen=True):
 
 
 async def _show_again(call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer the present state of the account that was created, disabled or enabled."""
+    """Answer with the present state of the account that was created, disabled or enabled."""
     async with call.services.sessions() as session:
         row = await accounts.load_account(session, entry["subject"])
     return _reply(row, is_new=entry["action"] == "account.create")
@@ -69,7 +69,7 @@ async def _show_again(call: Call, entry: Mapping[str, Any]) -> Reply:
 
 @OPERATIONS.on("GET /accounts", "List accounts", query=PageQuery, response=Page[AccountState])
 async def list_accounts(call: Call) -> Reply:
-    """List the accounts whose codenames are all yours, by name, disabled ones too."""
+    """List the accounts all of whose codenames you have, by name, including disabled ones."""
     async with call.services.sessions() as session:
         rows = await accounts.list_accounts(
             session,
@@ -91,7 +91,7 @@ async def list_accounts(call: Call) -> Reply:
     errors=(409,),
 )
 async def create_account(call: Call) -> Reply:
-    """Create an account. A caller cannot give rights that it does not hold."""
+    """Create an account. A caller cannot grant rights that it does not have."""
     async with call.services.sessions.begin() as session:
         made = await accounts.create_account(
             session,
@@ -106,7 +106,7 @@ async def create_account(call: Call) -> Reply:
 
 @OPERATIONS.on("GET /accounts/{account}", "Show an account", response=AccountState)
 async def get_account(call: Call) -> Reply:
-    """Return one account whose codenames are all yours."""
+    """Return one account all of whose codenames you have."""
     async with call.services.sessions() as session:
         row = await accounts.load_account(session, call.path["account"])
     accounts.check_holds(call.who, frozenset(), accounts.account_codenames(row))
@@ -123,9 +123,9 @@ async def get_account(call: Call) -> Reply:
     if_match=True,
 )
 async def change_account(call: Call) -> Reply:
-    """Change role or codenames; it applies to the account's tokens immediately."""
+    """Change role, codenames or login; this applies to the account's tokens immediately."""
     async with call.services.sessions.begin() as session:
-        await lock_audit_log(session)  # until the end no other request changes what the tag covers
+        await lock_audit_log(session)  # so that the account cannot change after the tag's check
         seen = await accounts.load_account(session, call.path["account"])
         accounts.check_manages(call.who, seen)
         call.check_match(_etag(seen))
@@ -150,7 +150,7 @@ async def change_account(call: Call) -> Reply:
     errors=(409,),
 )
 async def disable_account(call: Call) -> Reply:
-    """Disable an account and revoke its tokens."""
+    """Disable an account, and end its tokens and sessions."""
     async with call.services.sessions.begin() as session:
         changed = await accounts.disable_account(
             session, call.who, name=call.path["account"], at=call.services.epoch()
@@ -176,7 +176,7 @@ def _reply(row: Account, *, is_new: bool = False) -> Reply:
 
 
 def _etag(row: Account) -> str:
-    """Return the entity tag, a hash of all of a row that can change, with its quotation marks."""
+    """Return the entity tag, with quotation marks: a hash of all members that can change."""
     seen = encode_canonical_json([row.role, row.codenames, row.subject or "", row.disabled_at or 0])
     return f'"{hashlib.sha256(seen).hexdigest()[:32]}"'
 
@@ -197,7 +197,7 @@ TokenAccount = Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class TokenQuery(PageQuery, frozen=True):
-    """Whose tokens."""
+    """The page and the filter of tokens."""
 
     account: TokenAccount = ""
 
@@ -207,11 +207,11 @@ class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     account: TokenAccount
     label: Annotated[str, msgspec.Meta(min_length=1, max_length=tokens.LABEL_LIMIT)]
-    """What it is for: plain text without links, in one line."""
+    """Its purpose: plain text without links, in one line."""
     permissions: Annotated[list[Permission], msgspec.Meta(min_length=1, max_length=32)] | None = (
         None
     )
-    """What it is narrowed to; null for all that the account's role holds."""
+    """The token's permissions; null for all of the account's role."""
     days: Annotated[int, msgspec.Meta(ge=1, le=MAX_TOKEN_DAYS)] = 90
 
 
@@ -229,10 +229,10 @@ class TokenState(msgspec.Struct, frozen=True):
 
 
 class IssuedToken(TokenState, frozen=True):
-    """A token that was just made."""
+    """A token that was just created."""
 
     token: str
-    """Shown here and never again."""
+    """The token itself, which cannot be shown again."""
 
 
 class Me(msgspec.Struct, frozen=True):
@@ -247,7 +247,7 @@ class Me(msgspec.Struct, frozen=True):
 
 
 async def _revoke_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer the revoked token: revoking it again does nothing."""
+    """Answer with the revoked token: revoking it again has no effect."""
     return await revoke_token(call)
 
 
@@ -277,7 +277,7 @@ async def list_my_tokens(call: Call) -> Reply:
     response=Page[TokenState],
 )
 async def list_tokens(call: Call) -> Reply:
-    """List tokens by id, of one account or of all that you cover, those that ended too."""
+    """List tokens by id, including ended ones: of one account, or of all that you may see."""
     return await _list_tokens(call, call.query.account or None)
 
 
@@ -291,9 +291,9 @@ async def list_tokens(call: Call) -> Reply:
     secret=True,
 )
 async def create_token(call: Call) -> Reply:
-    """Create a token. Only this answer has it. A caller cannot give rights that it does not hold.
+    """Create a token. Only this answer has it. A caller cannot grant rights that it does not have.
 
-    It ends when the token ends that it is made with, if that is sooner: look at `expires_at`.
+    It expires no later than the token of this request: check `expires_at`.
     """
     services = call.services
     at = services.epoch()

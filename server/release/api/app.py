@@ -1,7 +1,7 @@
 """Request handling of the API: route, token, right, body, handler, answer.
 
-The order is a guarantee: without a valid token a request learns only which paths exist, which the
-served schema says anyway; its body is not read.
+The order is a guarantee: the body of a request without a valid token is not read, and its client
+learns only which paths exist. The public OpenAPI description lists these as well.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from server.storage.models import AuditLogEntry
 
 JSON = "application/json"
 MALFORMED = (
-    "This is no HTTP request that the server takes: send HTTP/1.1 with one Host, a known method,"
+    "The server cannot read this HTTP request: send HTTP/1.1 with one Host header, a known method,"
     " and lines that are not too long."
 )
 log = structlog.get_logger()
@@ -49,11 +49,11 @@ class Admitting(Protocol):
         """Return the caller; raises AuthenticationError or RateError."""
 
     def count_change(self, principal: Principal) -> None:
-        """Count a requested change; raises RateError beyond the rate."""
+        """Count a request for a change; raises RateError beyond the account's rate."""
 
 
 class Api:
-    """Answers requests for `operations`; a body must arrive in `body_seconds`."""
+    """Answers requests for `operations`; a body must arrive within `body_seconds`."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Api:
         self._body_seconds = body_seconds
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request. Raises ConnectionError when its client is gone."""
+        """Answer one request. Raises ConnectionError if its client is gone."""
         operation = None
         try:
             route = self._routes.find(request.method, request.raw_path)
@@ -78,7 +78,7 @@ class Api:
             if not operation.urgent:
                 await self._services.urgent_priority.enter()
             response = await self._answer(request, route)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a document
+        except Exception as error:  # noqa: BLE001 - every error is answered by a problem document
             if request.transport is None:
                 raise ConnectionError("the client is gone") from None
             response = _to_response(self._refuse(error, operation))
@@ -89,7 +89,7 @@ class Api:
         return response
 
     def fail(self, error: BaseException | None) -> web.Response:
-        """Answer a failure that came after `handle`; for the listener."""
+        """Answer an error that was raised outside of `handle`; for the listener."""
         failure = error if isinstance(error, Exception) else RuntimeError()
         response = _to_response(self._refuse(failure, None))
         self._metrics.count(None, response.status)
@@ -133,7 +133,7 @@ class Api:
     async def _act(
         self, operation: Operation, call: Call, data: bytes
     ) -> Answer | web.StreamResponse:
-        """Execute a request on its loop, once if it has a key."""
+        """Execute a request on its event loop; only once if it has an Idempotency-Key."""
         keyed = "Idempotency-Key" in call.request.headers
         if call.principal is not None and operation.takes_key and keyed:
             return await self._answer_once(operation, call, data)
@@ -145,23 +145,23 @@ class Api:
         )
 
     async def _answer_once(self, operation: Operation, call: Call, data: bytes) -> Answer:
-        """Answer a request with an Idempotency-Key; an undecodable one does not use the key."""
+        """Answer a request with an Idempotency-Key; its body was decoded before."""
         keys = call.request.headers.getall("Idempotency-Key")
         if len(keys) != 1:
-            raise ProblemError(400, "malformed", "Idempotency-Key is given twice: send one.")
+            raise ProblemError(400, "malformed", "There are two Idempotency-Key headers: send one.")
 
         async def answer(asking: Awaitable[Reply | web.StreamResponse]) -> Answer:
             try:
                 reply = await asking
-            except Exception as error:  # noqa: BLE001 - a refusal is an answer that is kept, too
+            except Exception as error:  # noqa: BLE001 - a refusal is an answer that is stored, too
                 return self._refuse(error, operation)
             if not isinstance(reply, Reply):
-                raise TypeError(f"{operation.id} streams and is not raw")
+                raise TypeError(f"{operation.id} streams, but is not raw")
             return self._count_and_answer(reply, operation)
 
         async def look(index: int) -> Answer:
             if operation.again is None:
-                raise answer_lost(f"as entry {index} of the audit log says")
+                raise answer_lost(f"as entry {index} of the audit log shows")
             async with call.services.sessions() as session:
                 entry = await session.get_one(AuditLogEntry, index)
             return await answer(operation.again(call, describe_entry(entry)))
@@ -209,15 +209,15 @@ def _to_answer(reply: Reply, operation: Operation) -> Answer:
 def _to_response(answer: Answer) -> web.Response:
     response = web.Response(status=answer.status, headers=answer.headers, body=answer.body or None)
     if not answer.body and "Content-Type" not in answer.headers:
-        # aiohttp sets a type for every answer; here there is no body to have one.
+        # aiohttp sets a Content-Type even without a body.
         response.headers.popall("Content-Type", None)
     return response
 
 
 def _check_may_stop(principal: Principal, operation: Operation, path: Mapping[str, str]) -> None:
-    """Raise PermissionDeniedError, before anything is written, unless the caller may stop this.
+    """Raise PermissionDeniedError unless the caller may stop this, before anything is written.
 
-    Urgent requests have precedence, which a client without that right must not get.
+    Urgent requests delay other requests, so a caller without the right must not get that far.
     """
     if operation.permission is not None:
         principal.check(operation.permission, path.get("codename", ""))
@@ -240,7 +240,7 @@ def _fingerprint(request: web.BaseRequest, operation: Operation, body: bytes) ->
 
 
 def locate(error: Exception) -> str:
-    """Return an error's class and its traceback lines: its text may hold client data."""
+    """Return an error's class and traceback lines, but not its text, which may quote a client."""
     names = []
     trace = error.__traceback__
     while trace is not None:

@@ -1,4 +1,4 @@
-"""The audit log: who changed what."""
+"""The audit log: entries, the head, and the export."""
 
 from typing import Annotated, Any
 
@@ -24,19 +24,19 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1, description="Epoch seco
 
 
 class AuditLogQuery(PageQuery, frozen=True):
-    """Which entries; what is left out matches all."""
+    """The page and the filter of entries; an absent member matches all."""
 
     actor: Text = ""
-    """An account with its tokens, `ACCOUNT/TOKENID`, or `cli:USER`."""
+    """An account, with all its tokens; `ACCOUNT/TOKENID`; or `cli:USER`."""
     action: Text = ""
-    """An action, or the group before its dot."""
+    """An action, or a group: the part of an action before the dot."""
     subject: Text = ""
     since: Moment | None = None
     until: Moment | None = None
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One change, as docs/FORMATS.md section 11 has it."""
+    """One entry, in the form of docs/FORMATS.md section 11."""
 
     index: int
     at: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
@@ -48,7 +48,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """The head of the audit log; an auditor keeps it to compare later."""
+    """The head of the audit log, for auditors to keep and to compare with later."""
 
     length: int
     sha256: str
@@ -56,7 +56,7 @@ class Head(msgspec.Struct, frozen=True):
 
 @OPERATIONS.on("GET /trail", "List audit log entries", query=AuditLogQuery, response=Page[Entry])
 async def list_trail(call: Call) -> Reply:
-    """List entries, the newest first."""
+    """List entries, newest first."""
     query = call.query
     wanted = AuditLogFilter(query.actor, query.action, query.subject, query.since, query.until)
     async with call.services.sessions() as session:
@@ -68,7 +68,7 @@ async def list_trail(call: Call) -> Reply:
 
 @OPERATIONS.on("GET /trail/head", "Show the head of the audit log", response=Head)
 async def get_trail_head(call: Call) -> Reply:
-    """Return number and hash of the last entry; 0 and zeros before the first."""
+    """Return the index and hash of the last entry; 0 and zeros if there is none."""
     async with call.services.sessions() as session:
         found = await load_head(session)
     return Reply(Head(found.length, found.sha256))
@@ -76,7 +76,7 @@ async def get_trail_head(call: Call) -> Reply:
 
 @OPERATIONS.on("GET /trail/export", "Export the audit log", raw=True, response_type=JSON_LINES)
 async def export_whole_trail(call: Call) -> web.StreamResponse:
-    """Return every entry as a line of canonical JSON, the oldest first."""
+    """Return all entries, each as a line of canonical JSON, oldest first."""
     response = web.StreamResponse(headers={"Content-Type": JSON_LINES})
     await response.prepare(call.request)
     async for lines in export_audit_log(call.services.sessions):

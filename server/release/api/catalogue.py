@@ -1,4 +1,4 @@
-"""All operations of the API: each resource is a module, listed only here."""
+"""All operations of the API, and the routes to them. Each resource is a module, listed here."""
 
 import asyncio
 from collections.abc import Mapping
@@ -42,11 +42,11 @@ RESOURCES = (
 
 
 def with_schema(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
-    """Return `operations` and one more that returns the OpenAPI page of them all."""
+    """Return `operations` and one more, which returns the OpenAPI description of all of them."""
     data = b""
 
     async def get_openapi(_call: Call) -> Reply:
-        """Return this page."""
+        """Return this description."""
         nonlocal data
         data = data or await asyncio.to_thread(make)
         return Reply(data)
@@ -58,7 +58,7 @@ def with_schema(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
             path=f"{PREFIX}/openapi.json",
             permission=None,
             public=True,
-            summary="The OpenAPI page of this API",
+            summary="The OpenAPI description of this API",
             handler=get_openapi,
             response=dict[str, Any],
         ),
@@ -73,7 +73,7 @@ def with_schema(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
 OPERATIONS = with_schema(
     tuple(operation for resource in RESOURCES for operation in resource.OPERATIONS)
 )
-"""Every operation, in the order in which the schema shows them."""
+"""All operations, in the order of the OpenAPI description."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Routes:
         for operation in operations:
             methods = by_path.setdefault(operation.path, {})
             if operation.method in methods:
-                raise TypeError(f"{operation.method} {operation.path} is there twice")
+                raise TypeError(f"{operation.method} {operation.path} is declared twice")
             methods[operation.method] = operation
         # A literal segment takes precedence over a parameter, in any order of declaration.
         self._paths = [
@@ -102,7 +102,7 @@ class Routes:
         ]
 
     def find(self, method: str, target: str) -> Route:
-        """Return the route; raises ProblemError 404 or 405."""
+        """Return the route of a method and a request target; raises ProblemError 404 or 405."""
         path, _, query = target.partition("?")
         try:
             decoded = "/".join(_decode(segment) for segment in path.split("/"))
@@ -121,7 +121,7 @@ class Routes:
                 raise ProblemError(
                     405,
                     "method-not-allowed",
-                    f"This path takes {_allow(methods)}: use one of them.",
+                    f"This path allows {_allow(methods)}: use one of them.",
                     {"Allow": _allow(methods)},
                 )
             return Route(operation, MappingProxyType(found.groupdict()), query)
@@ -131,7 +131,7 @@ class Routes:
 def _decode(segment: str) -> str:
     value = unquote(segment, errors="strict")
     if "/" in value:
-        raise ValueError("a segment holds a slash")
+        raise ValueError("a segment contains an encoded slash")
     return value
 
 

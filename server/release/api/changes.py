@@ -1,4 +1,4 @@
-"""Changes: every command, its result, and those that wait."""
+"""Changes: all commands with their results, and the approval of those that wait."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -16,34 +16,34 @@ OPERATIONS = Operations(permission=Permission.READ)
 
 
 class ChangesQuery(PageQuery, frozen=True):
-    """Which changes."""
+    """The page and the filter of changes."""
 
     state: Literal["", "waiting", "approved", "done", "refused", "rejected", "cancelled"] = ""
     channel: Annotated[str, msgspec.Meta(max_length=66)] = ""
-    """CODENAME/REGION/CHANNEL; empty: all."""
+    """CODENAME/REGION/CHANNEL; empty: all channels."""
 
 
 class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The reason for ending a change."""
 
     reason: Annotated[str, msgspec.Meta(max_length=REASON_LIMIT)] = ""
-    """For the record: plain text without links."""
+    """For the audit log: plain text without links."""
 
 
 async def _show_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer the present state of a change that was approved, rejected or cancelled."""
+    """Answer with the present state of a change that was rejected or cancelled."""
     return await get_change(call)
 
 
 async def _approve_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer an approved change; if due, it is carried out first."""
+    """Answer with an approved change, after carrying it out if it is due."""
     rollouts = call.services.require_rollouts()
     return Reply(await rollouts.complete(call.who, call.path["change"]))
 
 
 @OPERATIONS.on("GET /changes", "List changes", query=ChangesQuery, response=Page[ChangeView])
 async def list_changes(call: Call) -> Reply:
-    """List the changes of your models, the newest first."""
+    """List the changes of your models, newest first."""
     query = call.query
     if query.channel:
         decode_channel(query.channel)
@@ -59,7 +59,7 @@ async def list_changes(call: Call) -> Reply:
 
 @OPERATIONS.on("GET /changes/{change}", "Show a change", response=ChangeView)
 async def get_change(call: Call) -> Reply:
-    """Return a change: its command, and its result."""
+    """Return a change with its command and its result."""
     change = await call.services.require_rollouts().get(call.path["change"])
     call.who.check(Permission.READ, decode_channel(change.channel).codename)
     return Reply(change)
@@ -74,9 +74,9 @@ async def get_change(call: Call) -> Reply:
     errors=(409,),
 )
 async def approve_change(call: Call) -> Reply:
-    """Approve another account's change; a due one is carried out immediately.
+    """Approve another account's change; if it is due, it is carried out immediately.
 
-    The answer has its state: `refused` if it does not fit any more.
+    Check the state in the answer: it is `refused` if the change does not fit any more.
     """
     rollouts = call.services.require_rollouts()
     return Reply(await rollouts.approve(call.who, call.path["change"]))
@@ -111,6 +111,6 @@ async def reject_change(call: Call) -> Reply:
     urgent=True,
 )
 async def cancel_change(call: Call) -> Reply:
-    """Cancel a change that has not begun: with `rollout` your own, with `approve` any."""
+    """Cancel a change that has not begun: your own with `rollout`, any with `approve`."""
     rollouts = call.services.require_rollouts()
     return Reply(await rollouts.cancel(call.who, call.path["change"], call.body.reason))

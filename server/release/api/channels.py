@@ -1,4 +1,4 @@
-"""Channels: what each offers now, what phones will be offered, and commands that change it."""
+"""Channels: their present offers, previews of what phones get, and rollout commands."""
 
 import asyncio
 from collections.abc import Mapping
@@ -65,26 +65,26 @@ class ChannelState(msgspec.Struct, frozen=True):
     state: str
     """`empty`, `offered`, `paused` or `halted`."""
     counter: int
-    """Of the build that is offered; 0 where none is."""
+    """The counter of the offered build; 0 if none is offered."""
     permille: Permille
     schedule: list[Share]
     steps: list[int]
-    """The counters of the stepping stones, the build itself last."""
+    """The counters of the stepping stones, with the offered build last."""
     reason: dict[str, str]
     etag: str
     build: BuildName | None = None
-    """What people know the build by; null where none is offered."""
+    """The name of the offered build; null if none is offered."""
     newer: BuildName | None = None
-    """The newest listed build, if it is later than what is offered; null where none is."""
+    """The newest listed build if it is later than the offered one; null if there is none."""
 
 
 class _CommandOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     note: Note = ""
-    """Why, for the record: plain text without links."""
+    """The reason for the audit log: plain text without links."""
     dry_run: bool = False
     """Answer with a preview and change nothing."""
     due_at: Moment | None = None
-    """When to do it, in epoch seconds; null: now."""
+    """When to carry it out, in epoch seconds; null: now."""
 
 
 class OfferCommand(_CommandOptions, frozen=True, kw_only=True):
@@ -92,24 +92,24 @@ class OfferCommand(_CommandOptions, frozen=True, kw_only=True):
 
     plan: Plan
     counter: Positive | None = None
-    """Null: the newest."""
+    """The build's counter; null: the newest build."""
 
 
 class ScheduleCommand(_CommandOptions, frozen=True, kw_only=True):
-    """Replace what is left of the schedule; a paused rollout goes on with it."""
+    """Replace the rest of the schedule; a paused rollout resumes with it."""
 
     plan: Plan
 
 
 class PauseCommand(_CommandOptions, frozen=True, kw_only=True):
-    """Freeze the share that was reached."""
+    """Freeze the reached share."""
 
     reason: Reason = {}
     """Shown to owners, by locale: plain text without links, with the note at most 4,000 bytes."""
 
 
 class ResumeCommand(_CommandOptions, frozen=True, kw_only=True):
-    """Go on with what the pause took out of the schedule."""
+    """Resume with the stages that the pause removed from the schedule."""
 
 
 class HaltCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -118,22 +118,22 @@ class HaltCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     reason: Reason = {}
     """Shown to owners, by locale: plain text without links, with the note at most 4,000 bytes."""
     note: Note = ""
-    """Why, for the record: plain text without links."""
+    """The reason for the audit log: plain text without links."""
     dry_run: bool = False
 
 
 class CommandResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The change that a command made, and the channel after it; of a dry run, the preview alone."""
+    """The change that a command made, and the channel after it; for a dry run the preview."""
 
     channel: ChannelState
     change: ChangeView | None
     preview: Preview | None
     unrecorded: str = ""
-    """Of a repeated halt or pause whose reason and note were dropped: a sentence that says why."""
+    """Why the reason and note of a repeated halt or pause were not recorded; else empty."""
 
 
 async def list_channels(call: Call) -> Reply:
-    """List the channels that offer something or list a release, and that you may see."""
+    """List the channels that you may see and that offer a build or list a release."""
     published = await call.services.require_rollouts().published()
     after = str(decode_cursor(call.query.cursor, str) or "")
     limit, now = call.query.limit + 1, call.services.epoch()
@@ -148,7 +148,7 @@ async def get_channel(call: Call) -> Reply:
 
 
 async def preview_channel(call: Call) -> Reply:
-    """Return what phones of each build are offered, and when each share is reached."""
+    """Return what phones with each build are offered, and when each share is reached."""
     view = await _view(call)
     now = call.services.epoch()
     seen = await asyncio.to_thread(
@@ -158,7 +158,7 @@ async def preview_channel(call: Call) -> Reply:
 
 
 async def offer_release(call: Call) -> Reply:
-    """Offer a build, now, later, or after an approval."""
+    """Offer a build: now, at a later time, or after an approval."""
     view = await _newest_view(call)
     counter = call.body.counter
     if counter is None:
@@ -167,7 +167,7 @@ async def offer_release(call: Call) -> Reply:
 
 
 async def schedule_rollout(call: Call) -> Reply:
-    """Replace the schedule; it never falls below the reached share."""
+    """Replace the schedule; shares below the reached one are refused."""
     view = await _newest_view(call)
     return await _give_command(call, view, Schedule(call.body.plan))
 
@@ -194,7 +194,7 @@ async def halt_rollout(call: Call) -> Reply:
 
 
 async def withdraw_release(call: Call) -> Reply:
-    """Propose that a build, or one of its incrementals, is withdrawn, permanently.
+    """Propose to withdraw a build, or one of its incrementals, permanently.
 
     The answer is always `409 needs-signature`, with the proposal for the holders of offline keys.
     """
@@ -202,7 +202,7 @@ async def withdraw_release(call: Call) -> Reply:
 
 
 async def promote_release(call: Call) -> Reply:
-    """Propose that a build of this channel is listed in another channel of the region, too.
+    """Propose to list a build of this channel also in another channel of the region.
 
     The answer is always `409 needs-signature`, with the proposal for the holders of offline keys.
     """
@@ -217,9 +217,10 @@ async def _view(call: Call, permission: Permission = Permission.READ) -> Channel
 
 
 async def _newest_view(call: Call) -> ChannelView:
-    """Return the view for a command that needs what another node may have published just now.
+    """Return the view after updating this node's copy: another node may have published just now.
 
-    A halt does not wait for the store, unless this node's copy refuses it.
+    Halts do not use this, so as not to wait for the shared store: `Rollouts.request` updates the
+    copy only if it would refuse the halt.
     """
     call.who.check(Permission.ROLLOUT, call.path["codename"])
     await call.services.require_rollouts().follow()
@@ -249,7 +250,7 @@ async def _give_command(call: Call, view: ChannelView, command: Command) -> Repl
 
 
 async def _command_again(call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer a recorded command; what a crash or a failure left of it is done first."""
+    """Answer a recorded command, after completing it if a crash or failure interrupted it."""
     identity = entry["detail"]["change"]
     change = await call.services.require_rollouts().complete(call.who, identity)
     if change.state == State.REFUSED:
@@ -269,9 +270,9 @@ async def _propose(call: Call) -> Reply:
 def _list(
     who: Principal, published: Published | None, after: str, limit: int, now: int
 ) -> list[ChannelState]:
-    """Return the states of `limit` channels after the name `after`.
+    """Return the states of up to `limit` channels after the name `after`.
 
-    Only names are read of releases: decoding those of a whole site takes half a second.
+    Releases are not decoded, only their paths: decoding those of a whole site takes half a second.
     """
     if published is None:
         return []

@@ -1,4 +1,4 @@
-"""Content packs, as listed by their signers: versions, schedules, sizes, and what news say."""
+"""Content packs as their signers list them: versions, schedules, sizes, and the text of news."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _NEWS = frozenset({"features", "notices"})
 
 
 class NewsState(msgspec.Struct, frozen=True):
-    """What phones show of an entry of `notices` or `features`. Days as 2026-12-01."""
+    """An entry of `notices` or `features` as phones show it. Days in the form 2026-12-01."""
 
     key: str
     title: dict[str, str]
@@ -29,11 +29,11 @@ class NewsState(msgspec.Struct, frozen=True):
     published: str
     """The day from which it is shown."""
     end: str | None
-    """The first day on which it is not; null: no end."""
+    """The first day on which it is not shown any more; null: no end."""
 
 
 class PackState(msgspec.Struct, frozen=True):
-    """The listed version of one kind of pack. Times in epoch seconds."""
+    """The listed version of one kind of pack. Times are in epoch seconds."""
 
     kind: str
     role: str
@@ -43,18 +43,18 @@ class PackState(msgspec.Struct, frozen=True):
     """By locale."""
     start: int
     end: int | None
-    """From when on no phone uses it; null: no end."""
+    """The time from which no phone uses it; null: no end."""
     rollout: list[Share]
-    """Which share of the phones uses it from when on."""
+    """The shares of phones that use it, each with its start."""
     withdrawn: bool
     sources: list[str]
-    """Where its entries come from, each with version and licence."""
+    """The sources of its entries, each with version and licence."""
     parts: int
     length: Annotated[int, msgspec.Meta(description="Bytes of all parts.")]
     pictures: int
-    """Wallpapers beside the parts, which a phone fetches when its owner chooses one."""
+    """Wallpapers in addition to the parts; a phone fetches one when its owner chooses it."""
     news: list[NewsState] = []
-    """Of notices and features that are not withdrawn, the latest first."""
+    """The entries of notices and features that are not withdrawn, latest first."""
 
 
 class Packs(msgspec.Struct, frozen=True):
@@ -65,7 +65,7 @@ class Packs(msgspec.Struct, frozen=True):
 
 @OPERATIONS.on("GET /content", "List content packs", response=Packs)
 async def list_packs(call: Call) -> Reply:
-    """List the content packs. Every phone fetches all of their parts, whatever its owner uses."""
+    """List the content packs. Every phone fetches all their parts, whichever its owner uses."""
     published = await call.services.require_rollouts().published()
     roles = {} if published is None else published.roles
     listed = {name: roles[name] for name in CONTENT_ROLES if name in roles}

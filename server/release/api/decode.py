@@ -1,8 +1,9 @@
-"""From bytes to typed values, strictly: everything undeclared is refused.
+"""Strict decoding of bodies and queries to typed values: everything undeclared is refused.
 
-msgspec decodes by type, so a body that does not fit costs next to nothing. It accepts the last of
-two equal names, NUL and lone surrogates. These are searched in a body that fits, whose size its
-type bounds. The limits of `operation` keep all of it below a millisecond or two on the event loop.
+msgspec decodes by type, so a body that does not fit is refused at almost no cost. But it accepts
+repeated names, of which the last counts, NUL, and lone surrogates. The code here refuses these,
+after the body has fitted its type, which limits its size. With the limits of `operation`, all of
+this takes at most a millisecond or two on the event loop.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from server.release.errors import TooLargeError
 MAX_QUOTES = 4096
 """Maximum unescaped quotation marks of a body: an account with 1000 codenames has about 2000.
 
-Repeated names fit the type however often they occur, and each is checked against a pattern.
+The type does not limit repeated names, and each value is checked against a pattern.
 """
 MAX_PARAMETERS = 32
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
@@ -35,19 +36,19 @@ def decode_body(data: bytes, kind: type[msgspec.Struct]) -> msgspec.Struct:
     """Return the struct in a JSON body; raises ProblemError 400 or 422."""
     try:
         text = data.decode("utf-8")
-        # Escaped text is checked below. Problems are redacted, too.
+        # Escaped text is checked below. Problem documents are redacted, too.
         _check_tokens(text)
         if text.replace('\\"', "").count('"') > MAX_QUOTES:
-            raise _malformed("the body holds more texts than any operation takes")
+            raise _malformed("the body has more strings than any operation accepts")
         value = msgspec.json.decode(text, type=kind, strict=True)
         plain = json.loads(text, object_pairs_hook=_no_duplicates)
     except msgspec.ValidationError as error:
         raise _invalid("body", error) from error
     except RecursionError as error:
-        raise _malformed("the body is nested too deep") from error
+        raise _malformed("the body is nested too deeply") from error
     except ValueError as error:  # JSON or UTF-8
         raise _malformed("the body is not JSON in UTF-8") from error
-    if "\\" in text:  # without an escape everything was checked already
+    if "\\" in text:  # without escapes, the check above was complete
         _check_value(plain)
     return value
 
@@ -70,12 +71,12 @@ def decode_query(text: str, kind: type[msgspec.Struct] | None) -> msgspec.Struct
     _check_value(values)
     if kind is None:
         if values:
-            raise ProblemError(422, "invalid", "This operation takes no query: leave it out.")
+            raise ProblemError(422, "invalid", "This operation has no query: leave it out.")
         return None
     typed: dict[str, Any] = dict(values)
     info = msgspec.inspect.type_info(kind)
     if not isinstance(info, msgspec.inspect.StructType):
-        raise TypeError(f"{kind.__name__} is no struct")
+        raise TypeError(f"{kind.__name__} is not a struct")
     for member in info.fields:
         if (given := values.get(member.encode_name)) is not None:
             typed[member.encode_name] = _scalar(given, member.type)
@@ -86,7 +87,7 @@ def decode_query(text: str, kind: type[msgspec.Struct] | None) -> msgspec.Struct
 
 
 def _scalar(text: str, kind: msgspec.inspect.Type) -> str | int | bool:
-    """Read a parameter in its canonical spelling; others stay text, which its type refuses."""
+    """Convert a parameter in canonical spelling; others stay text, which their type refuses."""
     while isinstance(kind, msgspec.inspect.Metadata | msgspec.inspect.UnionType):
         if isinstance(kind, msgspec.inspect.Metadata):
             kind = kind.type
@@ -122,9 +123,9 @@ def _check_value(value: object) -> None:
 
 
 def _check_text(text: str) -> None:
-    """Refuse characters that no database column accepts, NUL and lone surrogates; and tokens."""
+    """Refuse NUL and lone surrogates, which no database column accepts, and tokens."""
     if _UNSTORABLE.search(text):
-        raise _malformed("a text holds NUL or half of a surrogate pair")
+        raise _malformed("a text contains NUL or half of a surrogate pair")
     _check_tokens(text)
 
 
@@ -134,12 +135,12 @@ def _check_tokens(text: str) -> None:
         raise ProblemError(
             422,
             "invalid",
-            "A token stands where it does not belong: revoke it, and leave it out.",
+            "The request contains a token where none belongs: revoke it, and leave it out.",
         )
 
 
 def _malformed(reason: str) -> ProblemError:
-    return ProblemError(400, "malformed", f"{reason}: mend the request.")
+    return ProblemError(400, "malformed", f"{reason}: correct the request.")
 
 
 def _invalid(where: str, error: msgspec.ValidationError) -> ProblemError:
@@ -147,16 +148,19 @@ def _invalid(where: str, error: msgspec.ValidationError) -> ProblemError:
 
 
 BODY_SECONDS = 30.0  # for a complete body, of 64 KiB at most
-SILENCE_SECONDS = 30.0  # between two pieces of a streamed body
+SILENCE_SECONDS = 30.0  # between two chunks of a streamed body
 
 
 async def receive_body(
     request: web.BaseRequest, operation: Operation, seconds: float = BODY_SECONDS
 ) -> bytes:
-    """Return the body's bytes; raises ProblemError or TooLargeError before reading all of it."""
+    """Return the body of a request for `operation`; raises ProblemError or TooLargeError.
+
+    A body over the limit is not read to its end.
+    """
     if operation.request is None:
         if request.content_length or "Transfer-Encoding" in request.headers:
-            raise ProblemError(400, "malformed", "This operation takes no body: leave it out.")
+            raise ProblemError(400, "malformed", "This operation has no body: leave it out.")
         return b""
     return await receive_bytes(request, operation.content_type, operation.limit, seconds)
 
@@ -164,9 +168,9 @@ async def receive_body(
 async def receive_bytes(
     request: web.BaseRequest, content_type: str, limit: int, seconds: float = BODY_SECONDS
 ) -> bytes:
-    """Return a body of at most `limit` bytes; raises as `receive_body` does.
+    """Return a body of at most `limit` bytes that arrives within `seconds`.
 
-    It has `seconds` to arrive.
+    Raises like `receive_body`.
     """
     check_media_type(request, content_type)
     if (request.content_length or 0) > limit:
@@ -193,18 +197,18 @@ def check_media_type(request: web.BaseRequest, expected: str) -> None:
     kind = [part.strip().lower() for part in request.headers.get("Content-Type", "").split(";")]
     if kind[0] != expected or kind[1:] not in ([], ["charset=utf-8"]):
         raise ProblemError(
-            415, "media-type", f"The body of this operation is {expected}: say so in Content-Type."
+            415, "media-type", f"This operation needs a body with Content-Type: {expected}."
         )
     if "Content-Encoding" in request.headers:
         raise ProblemError(
             415,
             "media-type",
-            "A body is taken as it is: send it without Content-Encoding.",
+            "Bodies are not decompressed: send it without Content-Encoding.",
         )
 
 
 async def stream_body(request: web.BaseRequest, limit: int) -> AsyncIterator[bytes]:
-    """Yield a body as it arrives, `limit` bytes at most; raises ProblemError or TooLargeError."""
+    """Yield a body of at most `limit` bytes as it arrives; raises ProblemError, TooLargeError."""
     refusal = _too_large(limit)
     if (request.content_length or 0) > limit:
         raise refusal
@@ -228,11 +232,11 @@ async def stream_body(request: web.BaseRequest, limit: int) -> AsyncIterator[byt
 
 
 async def invite_body(request: web.BaseRequest) -> None:
-    """Send `100 Continue` to a client that expects it; raises ProblemError (417) for others."""
+    """Send `100 Continue` if the client expects it; raises ProblemError (417) for other values."""
     expected = request.headers.get("Expect", "")
     if expected and expected.lower() != "100-continue":
         raise ProblemError(
-            417, "expectation", "Of Expect only 100-continue is known: leave it out."
+            417, "expectation", "Expect may only be 100-continue: leave the header out."
         )
     if expected and request.version >= (1, 1):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -244,5 +248,5 @@ def _too_large(limit: int) -> TooLargeError:
 
 
 def _unframed() -> ProblemError:
-    sentence = "The body is not framed as HTTP has it: send Content-Length, or whole chunks."
+    sentence = "The framing of the body is invalid: send Content-Length, or complete chunks."
     return ProblemError(400, "malformed", sentence)

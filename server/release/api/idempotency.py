@@ -1,17 +1,17 @@
-"""A POST with an `Idempotency-Key` is executed at most once a day.
+"""Idempotency keys: a POST with an `Idempotency-Key` is executed at most once within a day.
 
-    1  a row says that the request is begun       a crash before it: nothing happened
-    2  the handler does its work                  its first entry of the audit log goes into the row
+    1  a row is written for the request           after a crash before it, nothing has happened
+    2  the handler does its work                  its first audit log entry is stored in the row
     3  the answer is written into the row         from here on a repetition gets this answer
 
-After a crash between 1 and 3 the row says whether the work was done. If not, a repetition does it.
-If so, the operation's `again` answers from the present state. An answer with a secret cannot be
-given again; the repetition gets an error that says so. The answers 429, 503 and 507 mean "later": a
-repetition continues in the same way.
+After a crash between 1 and 3, the row shows whether the work was done. If it was not, a repetition
+does it. If it was, the operation's `again` answers from the present state. An answer with a secret
+is not stored; its repetition gets an error that says so. After an answer 429, 503 or 507, which
+means "later", a repetition is handled as after a crash.
 
 Storage is limited for each account. Answers without an effect (refusals, repeated halts) can be
-computed again. Only the newest are kept, and they are removed first when an account reaches its
-limit of keys.
+computed again. So only the newest of them are kept, and they are removed first when an account
+reaches its limit of keys.
 """
 
 import json
@@ -36,11 +36,11 @@ KEPT_SECONDS = 24 * 3600
 BEGUN = 0
 """The status of a row whose answer is not known yet."""
 EFFECTLESS_KEPT = 100
-"""Stored answers of an account that had no effect; a repetition comes within seconds.
+"""Stored answers of an account without an effect; repetitions usually come within seconds.
 
 Between two cleanups there may be twice as many.
 """
-REFUSAL_LIMIT = 16_384  # bytes of a stored refusal; a proposal for the signers has more
+REFUSAL_LIMIT = 16_384  # bytes of a stored refusal; one with a proposal may be longer
 CLEANUP_SECONDS = 60  # between two cleanups of an account's rows, which take milliseconds
 LATER = frozenset({429, 503, 507})
 REPLAYED = MappingProxyType({"Idempotent-Replayed": "true"})
@@ -62,15 +62,15 @@ def read_key(text: str) -> str:
     if _KEY.fullmatch(key) is None:
         raise ProblemError(400, "malformed", "Idempotency-Key is 1 to 80 visible ASCII characters.")
     if redact(key) != key:
-        raise ProblemError(400, "malformed", "Idempotency-Key looks like a token: take another.")
+        raise ProblemError(400, "malformed", "Idempotency-Key looks like a token: use another key.")
     return key
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A keyed request. `keep` False drops the answer's body, which holds a secret.
+    """A request with a key. Without `keep`, the answer is not stored, because it has a secret.
 
-    An `urgent` one is accepted however many keys the account has used.
+    An `urgent` request is accepted however many keys the account has used.
     """
 
     account: str
@@ -81,9 +81,9 @@ class Request:
 
 
 class Idempotency:
-    """The keys of the last day, `most` of one account.
+    """The keys of the last 24 hours, at most `most` of one account.
 
-    `epoch` gives the time in seconds, `entropy(n)` n random bytes.
+    `epoch` returns the time in epoch seconds, `entropy(n)` n random bytes.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Idempotency:
         self._entropy = entropy
         self._most = most
         self._cleaned: dict[str, int] = {}  # the last cleanup of an account's rows
-        self._answers = Counter[str]()  # of an account since then
+        self._answers = Counter[str]()  # answers to an account since its last cleanup
         self._under_way: dict[tuple[str, str], str] = {}
 
     async def once(
@@ -109,9 +109,9 @@ class Idempotency:
     ) -> Answer:
         """Return the stored answer of the key, or do `work` and store its answer.
 
-        `again` receives the audit log entry of an effect whose answer was lost; it may be called
-        any number of times. Raises ProblemError: 422 for another request under the key, 409 while
-        it is under way; RateError where the account has too many keys.
+        `again` is called with the index of the audit log entry of work whose answer was lost, any
+        number of times. Raises ProblemError 422 for another request with the same key, ProblemError
+        409 while the request is running, and RateError if the account has too many keys.
         """
         mine = (request.account, request.key)
         if mine in self._under_way:
@@ -150,10 +150,10 @@ class Idempotency:
         return answer
 
     async def _begin(self, request: Request) -> IdempotencyKey:
-        """Write the row of a new request, or return the existing row.
+        """Insert the row of a new request, or return the existing row.
 
-        If that has neither answer nor effect, this attempt takes it over: the former attempt is
-        dead, or cannot change anything any more.
+        If the existing row has neither answer nor effect, this attempt takes it over: the former
+        attempt has died, or cannot change anything any more.
         """
         now, attempt = self._epoch(), self._entropy(8).hex()
         mine = (IdempotencyKey.account == request.account, IdempotencyKey.key == request.key)
@@ -185,18 +185,18 @@ class Idempotency:
                         await self._make_room(session, request.account, now)
                     session.add(row)
                     return row
-        except IntegrityError:  # another process wrote the row between this look and the commit
+        except IntegrityError:  # another process inserted the row before this commit
             async with self._sessions() as session:
                 known = await session.scalar(select(IdempotencyKey).where(*mine))
             if known is None:
                 raise
         _check_same(known.request_sha256, request)
         if known.status == BEGUN and known.effect is None and known.attempt != attempt:
-            raise _under_way()  # another process began it at this moment
+            raise _under_way()  # another process has just begun it
         return known
 
     async def _clean_up(self, session: AsyncSession, account: str, now: int) -> None:
-        """From time to time, delete rows older than a day, and old ones without effect."""
+        """Now and then, delete rows older than a day, and all but the newest without an effect."""
         last = self._cleaned.get(account, now - CLEANUP_SECONDS)
         if 0 <= now - last < CLEANUP_SECONDS and self._answers[account] < EFFECTLESS_KEPT:
             return
@@ -212,7 +212,7 @@ class Idempotency:
         await session.execute(delete(IdempotencyKey).where(IdempotencyKey.account == account, goes))
 
     async def _make_room(self, session: AsyncSession, account: str, now: int) -> None:
-        """Raise RateError unless another key is allowed; rows without effect are removed for it."""
+        """Raise RateError unless another key is allowed; delete rows without an effect for it."""
         own = IdempotencyKey.account == account
         count = select(func.count()).select_from(IdempotencyKey).where(own)
         if (await session.scalar(count) or 0) < self._most:
@@ -223,8 +223,8 @@ class Idempotency:
         oldest = await session.scalar(select(func.min(IdempotencyKey.created_at)).where(own))
         wait = max(1, (oldest or now) + KEPT_SECONDS - now)
         raise RateError(
-            f"{account} has used {self._most} Idempotency-Keys within a day: go on in {wait} s, or"
-            " have the operator raise `idempotency_keys`.",
+            f"{account} has used {self._most} Idempotency-Keys within a day: try again in {wait} s,"
+            " or have the operator raise `idempotency_keys`.",
             wait,
             Share.IDEMPOTENCY_KEYS,
         )
@@ -242,7 +242,7 @@ class Idempotency:
             )
 
     async def _forget(self, claim: Claim) -> None:
-        """Free the key again, unless something was done under it."""
+        """Delete the row, which frees the key, unless the request had an effect."""
         async with self._sessions.begin() as session:
             await session.execute(
                 delete(IdempotencyKey).where(*_is(claim), IdempotencyKey.effect.is_(None))
@@ -271,25 +271,25 @@ def _is(claim: Claim) -> tuple[ColumnElement[bool], ...]:
 def _check_same(known: str, request: Request) -> None:
     if known != request.sha256:
         raise ProblemError(
-            422, "key-reused", "This Idempotency-Key belongs to another request: take a new one."
+            422, "key-reused", "This Idempotency-Key belongs to another request: use a new one."
         )
 
 
 def _under_way() -> ProblemError:
     return ProblemError(
-        409, "under-way", "The request with this key is under way: repeat it to get its answer."
+        409, "under-way", "The request with this key is running: repeat it later for its answer."
     )
 
 
 def answer_lost(what: str) -> ProblemError:
     """Return the refusal of a repetition whose answer cannot be given again."""
     return ProblemError(
-        409, "answer-not-kept", f"It was done, {what}; the answer is not there any more."
+        409, "answer-not-kept", f"The request was done, {what}; its answer was not stored."
     )
 
 
 def _replay(known: IdempotencyKey) -> Answer:
     if not known.headers:
-        raise answer_lost(f"with status {known.status}, and its answer held a secret")
+        raise answer_lost(f"with status {known.status}, and its answer contained a secret")
     headers = {**json.loads(known.headers), **REPLAYED}
     return Answer(known.status, headers, known.body.encode())

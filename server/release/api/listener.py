@@ -1,6 +1,6 @@
-"""The API's socket: aiohttp's low-level server without its texts, its headers and its log.
+"""The API's listener: aiohttp's low-level server without its texts, its headers and its log.
 
-As on the device plane, these are replaced through the classes that aiohttp exports.
+As on the device plane, subclasses of aiohttp's exported classes replace these.
 """
 
 import asyncio
@@ -32,38 +32,38 @@ FIXED_HEADERS = MappingProxyType(
     }
 )
 """The headers of every answer; a handler's own header of the same name takes precedence."""
-LINE_LIMIT = 8190  # bytes of a request line or header: a cursor and a token fit many times
+LINE_LIMIT = 8190  # bytes of a request line or header: much more than a cursor or a token needs
 READ_SIZE = 4096  # bytes of a body that are parsed ahead, and 256 of its chunks
 HEADER_LIMIT = 64  # headers of a request
-HEAD_LIMIT = 65_536  # bytes of a head; the parser keeps most of them until it is complete
+HEAD_LIMIT = 65_536  # bytes of a head; the parser buffers most of them until it is complete
 HEAD_TOO_LARGE = (
     f"The head of a request has at most {HEAD_LIMIT} bytes: send fewer or shorter headers."
 )
 IDLE_SECONDS = 30.0  # for a whole head to arrive, and between requests
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
-STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that is ready
+STALL_SECONDS = 30.0  # how long a client may read nothing of an answer
 LINGER_SECONDS = 2.0  # how long a refused body is discarded, so that its sender reads the answer
 VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 DELAY_SECONDS = 1.0
-"""The delay of refusals beyond `refusals_per_second`, and of other answers without a token.
+"""The delay of refusals, and of answers to callers without a token, over the rate limit.
 
-Clients that repeat a request immediately after its answer would otherwise keep the interpreter
-busy, and delay everything else.
+The limit is `refusals_per_second`. Without the delay, clients that repeat a refused request
+immediately would keep the interpreter busy and delay all other requests.
 """
-DISPLACED_SECONDS = 1.0  # how long a displaced connection may take to fetch the reason
+DISPLACED_SECONDS = 1.0  # how long the client of a displaced connection has to read the reason
 
 SILENT = logging.getLogger("hening.silent")
 SILENT.disabled = True
 
 
 class Answering(Protocol):
-    """A handler of this socket: the API, or a site that passes the API's paths to it."""
+    """A handler of requests: the API, or a site that passes the API's paths to it."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request. Raises ConnectionError when its client is gone."""
+        """Answer one request. Raises ConnectionError if its client is gone."""
 
     def fail(self, error: BaseException | None) -> web.StreamResponse:
-        """Answer a failure that came after `handle`."""
+        """Answer an error that was raised outside of `handle`."""
 
     def refuse_malformed(self) -> web.StreamResponse:
         """Answer bytes that are not an HTTP request."""
@@ -80,11 +80,11 @@ async def listening(
     refusals: int,
     count_limit: Callable[[Share], None],
 ) -> AsyncIterator[int]:
-    """Serve on `host` and `port` (0: any free one) until the block ends; yields the port.
+    """Serve on `host` and `port` (0: any free one) until the block ends; yield the port.
 
-    `connections` is the maximum; a new one beyond it displaces another. Each second so many
-    `refusals` are sent without delay, four times as many in a burst. `count_limit` is called beyond
-    either limit.
+    `connections` is the maximum; a new one beyond it displaces another. `refusals` is the number
+    per second that are sent without delay, with bursts of four times as many. `count_limit` is
+    called when either limit is exceeded.
     """
     server = _Server(
         _handle,
@@ -113,7 +113,7 @@ async def listening(
 
 
 def record_account(request: web.BaseRequest, principal: Principal) -> None:
-    """Record the account of a valid token on a request's connection, which then counts as its."""
+    """Record the caller's account and token on the request's connection, which counts to them."""
     if isinstance(request.protocol, _Protocol):
         request.protocol.account = principal.name
         request.protocol.token = principal.token
@@ -122,7 +122,7 @@ def record_account(request: web.BaseRequest, principal: Principal) -> None:
 async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     protocol = request.protocol
     if not isinstance(protocol, _Protocol):
-        raise TypeError("a request came over a connection that is not ours")
+        raise TypeError("the connection of a request has an unexpected class")
     protocol.request = request
     try:
         response = await answer(request, protocol.api)
@@ -137,16 +137,16 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
 
 
 def make_refusals(per_second: int, now: float) -> Bucket:
-    """Return the bucket of immediate answers to clients without a token."""
+    """Return the bucket of refusals and similar answers that are sent without delay."""
     burst = float(per_second * BURST_SECONDS)
     return Bucket(burst, per_second, burst, now)
 
 
 async def delay_answer(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Wait before `response` is sent, and read nothing from the connection meanwhile.
+    """Wait before `response` is sent, without reading from the connection meanwhile.
 
     If the request's body is incomplete, the connection ends with the answer. Reading is resumed
-    only if it was paused here: aiohttp pauses it for the requests and bodies that it holds.
+    only if it was paused here, since aiohttp pauses it for buffered requests and bodies.
     """
     transport = request.transport
     is_reading = transport is not None and transport.is_reading()
@@ -156,15 +156,15 @@ async def delay_answer(request: web.BaseRequest, response: web.StreamResponse) -
     if not request.content.is_eof():
         response.force_close()
         return
-    with contextlib.suppress(RuntimeError):  # it is closing
+    with contextlib.suppress(RuntimeError):  # the transport is closing
         if transport is not None and is_reading:
             transport.resume_reading()
 
 
 def skip_chunks(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """End the connection with a refusal of a body in chunks, and parse no more of that body.
+    """After refusing a chunked body, parse no more of it, and end the connection.
 
-    A chunk of one byte costs as much as one of 64 KiB, so 30 clients would keep the loop busy.
+    A chunk of one byte costs as much as one of 64 KiB, so 30 clients could keep the loop busy.
     """
     is_refusal = response.status >= HTTPStatus.BAD_REQUEST
     is_chunked = "Transfer-Encoding" in request.headers
@@ -175,7 +175,7 @@ def skip_chunks(request: web.BaseRequest, response: web.StreamResponse) -> None:
 
 
 async def answer(request: web.BaseRequest, api: Answering) -> web.StreamResponse:
-    """Let `api` answer a request, unless its HTTP version or its Host is invalid."""
+    """Let `api` answer a request; refuse an invalid HTTP version or Host."""
     hosts = len(request.headers.getall("Host", []))
     if (
         request.version not in VERSIONS
@@ -198,7 +198,7 @@ def make_request(
 
 
 class _Request(web.BaseRequest):
-    """A request whose answer has the fixed headers and no text of aiohttp's."""
+    """A request whose answer has the fixed headers and no Server header."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         for name, value in FIXED_HEADERS.items():
@@ -207,9 +207,9 @@ class _Request(web.BaseRequest):
 
 
 class Skipping(web.RequestHandler):
-    """A connection with a limited head, which can discard its input and answers failures.
+    """A connection that limits the head of requests, and answers errors in our format.
 
-    It discards what follows a refusal, so that its client reads the answer.
+    After some refusals it discards further input, so that the client can read the answer.
     """
 
     __slots__ = ("_head", "api", "is_skipping")
@@ -221,7 +221,7 @@ class Skipping(web.RequestHandler):
         self._head = 0  # bytes of an incomplete head
 
     def data_received(self, data: bytes) -> None:
-        """Parse the input, unless it is discarded; refuse a head that is too long."""
+        """Parse the input, unless it is being discarded; refuse a head that is too long."""
         if self.is_skipping:
             return
         super().data_received(data)
@@ -236,7 +236,7 @@ class Skipping(web.RequestHandler):
         return self._head > HEAD_LIMIT
 
     def _refuse_head(self) -> None:
-        """Refuse the head, and discard input for a while: a reset would discard the answer."""
+        """Refuse the head, and discard input for a while: a TCP reset could lose the answer."""
         self.is_skipping = True
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -269,7 +269,7 @@ class Skipping(web.RequestHandler):
 
 
 class _Server(web.Server):
-    """A server whose connections speak `_Protocol`."""
+    """A server whose connections are `_Protocol` objects."""
 
     api: Answering
     limit: int
@@ -281,7 +281,7 @@ class _Server(web.Server):
 
 
 def _spell(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
-    """Return the bytes of an answer after which the connection ends."""
+    """Return the bytes of an answer with `Connection: close`."""
     given = {
         **FIXED_HEADERS,
         **headers,
@@ -294,8 +294,8 @@ def _spell(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
 
 def _displaced_answer() -> bytes:
     sentence = (
-        "All connections were in use and this one was displaced: check the request's result, and"
-        " ask again in 1 s."
+        "All connections were in use, and this one was closed for another: check the result of your"
+        " request, and try again in 1 s."
     )
     refusal = describe(ProblemError(503, "unavailable", sentence, {"Retry-After": "1"}), "")
     return _spell(503, {**refusal.headers, "Content-Type": MEDIA_TYPE}, refusal.data)
@@ -306,7 +306,7 @@ DISPLACED_ANSWER = _displaced_answer()
 
 
 class _Protocol(Skipping):
-    """A connection that others may displace, and that ends if its client takes no answer."""
+    """A connection that new ones may displace, and that is aborted if its client stops reading."""
 
     __slots__ = ("_stalled", "account", "is_leaving", "request", "server", "token")
 
@@ -319,7 +319,7 @@ class _Protocol(Skipping):
         self.is_leaving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Accept a connection; over the limit close another one, or this one."""
+        """Accept a connection; over the limit, close another one or this one."""
         super().connection_made(transport)
         others = [
             each
@@ -342,11 +342,11 @@ class _Protocol(Skipping):
 
     @property
     def is_asking(self) -> bool:
-        """Whether a request waits for an answer of which nothing was sent yet."""
+        """Whether a request is being answered and nothing of the answer was sent yet."""
         return self.request is not None and not self.request.writer.output_size
 
     def leave(self, *, is_asking: bool) -> None:
-        """Close this connection; send a client with a waiting request the reason."""
+        """Close this connection; if `is_asking`, send the client the reason first."""
         self.is_leaving = True
         transport = self.transport
         if transport is None:
@@ -359,14 +359,14 @@ class _Protocol(Skipping):
         asyncio.get_running_loop().call_later(DISPLACED_SECONDS, transport.abort)
 
     def pause_writing(self) -> None:
-        """Close the connection of a client that stops reading: it would hold it for ever."""
+        """Start the timeout of a client that stops reading, which would keep the connection."""
         super().pause_writing()
         if self.transport is not None:
             loop = asyncio.get_running_loop()
             self._stalled = loop.call_later(STALL_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """Continue: the client reads."""
+        """End the timeout: the client reads again."""
         self._end_stall()
         super().resume_writing()
 

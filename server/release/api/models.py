@@ -1,6 +1,6 @@
-"""Models, their releases as listed by the signers, and downloads of their packages per day.
+"""Models, their releases as the signers list them, and downloads of their packages per day.
 
-No number tells of one phone (PRIVACY, *What the server counts*).
+No number reveals a single phone (PRIVACY, *What the server counts*).
 """
 
 import asyncio
@@ -34,16 +34,16 @@ _DAY = 86_400
 
 
 class ModelState(msgspec.Struct, frozen=True):
-    """One model, and the version of its role that is published."""
+    """One model, and the published version of its role."""
 
     codename: str
     version: int
     expires: int
     """Epoch seconds."""
     releases: int
-    """How many packages are listed, withdrawn ones among them."""
+    """The number of listed packages, including withdrawn ones."""
     signed_by: list[str]
-    """The ids of the keys that signed this version, and so vouch for each package."""
+    """The ids of the keys that signed this version, with all its packages."""
 
 
 class ReleaseState(msgspec.Struct, frozen=True):
@@ -67,7 +67,7 @@ class ReleaseState(msgspec.Struct, frozen=True):
 
 @OPERATIONS.on("GET /models", "List models", query=PageQuery, response=Page[ModelState])
 async def list_models(call: Call) -> Reply:
-    """List the models that have a signed role, and that you may see."""
+    """List the models that have a signed role and that you may see."""
     roles = await _load_roles(call)
     after = decode_cursor(call.query.cursor, str) or ""
     names = [
@@ -96,7 +96,7 @@ async def get_model(call: Call) -> Reply:
     response=Page[ReleaseState],
 )
 async def list_releases(call: Call) -> Reply:
-    """List a model's packages by path, withdrawn ones among them."""
+    """List a model's packages by path, including withdrawn ones."""
     role = await load_role(call)
     after = decode_cursor(call.query.cursor, str) or ""
     rows = await asyncio.to_thread(lambda: list(_releases(role, str(after))))
@@ -131,10 +131,10 @@ async def retire_model(call: Call) -> Reply:
     errors=(409,),
 )
 async def split_latest(call: Call) -> Reply:
-    """Propose that latest is split into 4 or 16 parts.
+    """Propose to split latest into 4 or 16 parts.
 
-    The answer is always `409 needs-signature`, with the proposal for the holders of offline keys;
-    its `remarks` say what the split saves a phone and what it reveals.
+    The answer is always `409 needs-signature`, with the proposal for the holders of offline keys.
+    Its `remarks` state what the split saves a phone and what it reveals.
     """
     call.who.check(Permission.ROLLOUT, "targets")
     public, now = call.services.folder.public, call.services.clock()
@@ -149,7 +149,7 @@ async def _load_roles(call: Call) -> dict[str, Targets]:
 
 
 async def load_role(call: Call) -> Targets:
-    """Return the role of the model that the path names; raises what a caller without it gets."""
+    """Return the role of the model in the path; raises PermissionDeniedError or NotFoundError."""
     codename = call.path["codename"]
     call.who.check(Permission.READ, codename)
     role = (await _load_roles(call)).get(codename)
@@ -192,33 +192,33 @@ def _show(role: Targets, path: str, release: Release) -> ReleaseState:
 
 
 class DayOfDownloads(msgspec.Struct, frozen=True):
-    """One day of one package."""
+    """The downloads of one package on one day."""
 
     sha256: str
-    """The package's."""
-    day: Annotated[str, msgspec.Meta(description="In UTC, as 2026-12-01.")]
-    begun: Annotated[int, msgspec.Meta(description="First bytes sent, in whole twenties.")]
-    finished: Annotated[int, msgspec.Meta(description="Last bytes sent, in whole twenties.")]
+    """The hash of the package."""
+    day: Annotated[str, msgspec.Meta(description="In UTC, in the form 2026-12-01.")]
+    begun: Annotated[int, msgspec.Meta(description="Begun downloads, in multiples of 20.")]
+    finished: Annotated[int, msgspec.Meta(description="Finished downloads, in multiples of 20.")]
 
 
 class Downloads(msgspec.Struct, frozen=True):
-    """What is known of how many phones have a model's builds."""
+    """The numbers of downloads of a model's packages, and of polls."""
 
     is_known: bool
-    """Whether phones reach this server directly: behind a cache nothing is counted."""
+    """Whether phones connect directly to this server: behind a cache nothing is counted."""
     polls: int
-    """Polls of all models that this process has answered."""
+    """Polls, of all models, that this process has answered since its start."""
     seconds: int
-    """For how long it has."""
+    """Seconds since the start of this process."""
     items: list[DayOfDownloads]
-    """By package and day; a day with fewer than twenty is missing."""
+    """By day and package; days with fewer than 20 downloads are missing."""
 
 
 @OPERATIONS.on(
     "GET /models/{codename}/downloads", "List downloads of a model's packages", response=Downloads
 )
 async def list_downloads(call: Call) -> Reply:
-    """List how often a model's packages were downloaded, per day."""
+    """List the downloads of a model's packages per day."""
     role = await load_role(call)
     hashes = await asyncio.to_thread(_list_hashes, role)
     query = select(PackageDownloads).where(PackageDownloads.sha256.in_(hashes))

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 page, made from the operations; msgspec gives the schemas of the types.
+"""The OpenAPI 3.1 description, made from the operations; msgspec makes the schemas of types.
 
 Source: the OpenAPI specification 3.1; JSON Schema 2020-12.
 """
@@ -15,17 +15,19 @@ from server.release.api.problems import MEDIA_TYPE, Problem, phrase
 
 REFERENCE = "#/components/schemas/{name}"
 ALWAYS = (400, 422, 500, 503)
-"""The refusals of any operation: bad query, failure, disk or database error."""
+"""The refusals of any operation: malformed, invalid or refused; failure; disk or database error."""
 IF_MATCH = Header(
-    "If-Match", "The ETag of what you looked at, or *.", r'^(\*|".+")$', required=True
+    "If-Match", "The ETag of the state that you saw, or *.", r'^(\*|".+")$', required=True
 )
 IDEMPOTENCY_KEY = Header(
-    "Idempotency-Key", "At most once in 24 hours is it done.", r"^[\x21-\x7e]{1,80}$"
+    "Idempotency-Key",
+    "Requests with the same key are executed at most once in 24 hours.",
+    r"^[\x21-\x7e]{1,80}$",
 )
 
 
 def make_page(operations: tuple[Operation, ...], version: str) -> dict[str, Any]:
-    """Return the page of `operations` as JSON values."""
+    """Return the OpenAPI description of `operations` as JSON values."""
     types: list[Any] = [Problem]
     for operation in operations:
         types += [t for t in (operation.request, operation.response, operation.query) if t]
@@ -51,7 +53,7 @@ def make_page(operations: tuple[Operation, ...], version: str) -> dict[str, Any]
         "info": {
             "title": "hening control plane",
             "version": version,
-            "summary": "Publish, roll out, halt, take back, and know who did it.",
+            "summary": "Publish, roll out, halt and withdraw builds, with an audit log.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -63,7 +65,7 @@ def make_page(operations: tuple[Operation, ...], version: str) -> dict[str, Any]
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API token. It is shown once, when it is made.",
+                    "description": "An API token. It is shown only when it is created.",
                 }
             },
         },
@@ -71,7 +73,7 @@ def make_page(operations: tuple[Operation, ...], version: str) -> dict[str, Any]
 
 
 def statuses(operation: Operation) -> tuple[int, ...]:
-    """Return the refusals that `operation` may answer, ascending."""
+    """Return the error statuses that `operation` may answer, ascending."""
     found = {*operation.errors, *ALWAYS}
     if not operation.public:
         found |= {401, 429}
@@ -130,7 +132,7 @@ def _responses(operation: Operation, types: list[tuple[Any, Any]]) -> dict[str, 
     return {str(operation.status): done} | {
         str(status): {
             "description": phrase(status),
-            # The answer to HEAD has a type and no body.
+            # The answer to HEAD has a Content-Type, but no body.
             "content": {MEDIA_TYPE: {"schema": refused} if operation.method != "HEAD" else {}},
         }
         for status in statuses(operation)

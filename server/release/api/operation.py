@@ -1,7 +1,7 @@
 """The declaration of an operation of the API: its path, rights, input and output.
 
-A resource is a module that exports `OPERATIONS`, where each handler is declared; `catalogue` lists
-the modules. Framework, schema and tests use only these declarations.
+A resource is a module that exports `OPERATIONS`, the declarations of its handlers; `catalogue`
+lists the modules. Request handling, OpenAPI description and tests use only these declarations.
 """
 
 import re
@@ -33,9 +33,9 @@ from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 
 BODY_LIMIT = 16_384
-"""Maximum bytes of a JSON body by default: a plan, calendar and note have 8 KiB.
+"""Maximum bytes of a JSON body by default: a plan with calendar and note has 8 KiB.
 
-It is decoded on the event loop, in a millisecond at most; larger data is uploaded.
+A body is decoded on the event loop, in at most a millisecond. Larger data is sent by upload.
 """
 WIDE_BODY_LIMIT = 65_536
 """Maximum bytes of a JSON body that lists a thousand codenames."""
@@ -54,13 +54,13 @@ PATH_PATTERNS: Mapping[str, str] = MappingProxyType(
         "upload": r"[0-9a-f]{32}",
     }
 )
-"""Patterns of path parameters by name; all others are a `SEGMENT`. A mismatch is 404."""
+"""Patterns of path parameters by name; all others match `SEGMENT`. A mismatch is 404."""
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 T = TypeVar("T")
 
 
 class PollCount(NamedTuple):
-    """How many polls a process has answered since it began, and the seconds since."""
+    """The number of polls that a process has answered since its start, and the seconds since."""
 
     number: int
     seconds: float
@@ -68,13 +68,13 @@ class PollCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The services for handlers. `wake` makes the publishing loop look immediately.
+    """The services that handlers use.
 
-    `clock` returns the time, `entropy(n)` n random bytes, `alarms` what needs attention now,
-    `polls` how many were answered, None where phones reach a cache in front of this server.
-    `urgent` runs urgent operations on a loop of their own; None: on this one. Other requests wait
-    for them at `urgent_priority`, and urgent ones take `account_turns`. Owners of a domain add
-    their services.
+    `clock` returns the time, `entropy(n)` n random bytes. `wake` makes the publishing loop look for
+    bundles immediately. `alarms` returns the present alarms. `polls` returns the number of answered
+    polls, or None if phones connect to a cache instead of this server. `urgent` runs urgent
+    operations on their own event loop; with None they run on the present one. Meanwhile other
+    requests wait in `urgent_priority`, and urgent requests of an account wait in `account_turns`.
     """
 
     folder: StateFolder
@@ -122,7 +122,7 @@ class Services:
         object.__setattr__(self, "submissions", submissions)
 
     def require_rollouts(self) -> Rollouts:
-        """Return the rollouts; a server with their operations has them."""
+        """Return the rollouts; raises TypeError if none were passed in."""
         if self.rollouts is None:
             raise TypeError("rollouts are served and were not passed in")
         return self.rollouts
@@ -134,9 +134,9 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, decoded. `query` and `body` are of the operation's types, else None.
+    """A decoded request. `query` and `body` have the types that the operation declares, or None.
 
-    `headers` are the request's. A raw operation reads its body from `request.content` itself.
+    A raw operation reads the body from `request.content` itself.
     """
 
     principal: Principal | None
@@ -149,15 +149,16 @@ class Call:
 
     @property
     def who(self) -> Principal:
-        """The caller. A public operation has none and must not use this."""
+        """The caller; raises TypeError in a public operation, which has none."""
         if self.principal is None:
-            raise TypeError("a public operation asked who its caller is")
+            raise TypeError("a public operation has no caller")
         return self.principal
 
     def check_match(self, etag: str) -> None:
-        """Raise ProblemError (412) unless `If-Match` is `*` or names `etag`, quotes included.
+        """Raise ProblemError (412) unless `If-Match` is `*` or lists `etag`, quotes included.
 
-        Without the header it is 428; an operation with `if_match` never gets that far.
+        Without the header, raise ProblemError (428). The handler of an operation with `if_match`
+        is not called then.
         """
         given = self.headers.get("If-Match")
         if given is None:
@@ -175,11 +176,11 @@ class UrgentLoop(Protocol):
     """A separate event loop for urgent operations, with its own services."""
 
     async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` on that loop, on `call` with its services; returns the result."""
+        """Run `work` on that loop, on `call` with that loop's services; return the result."""
 
 
 async def work_in_turn(call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
-    """Run `work` on `call`, which is urgent, when it is its account's turn."""
+    """Run `work` on the urgent `call` when its account has a turn."""
     async with call.services.account_turns.taken(call.who.name):
         return await work(call)
 
@@ -189,10 +190,10 @@ MATCH_REQUIRED = "This change needs If-Match with the ETag of the state that you
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A handler's answer: a value that is sent as JSON, or bytes if it is raw.
+    """A handler's answer. `body` is a value for JSON, bytes to be sent unchanged, or None.
 
-    `status` None is the operation's own. A body of None is no body. A `Content-Type` among
-    `headers` takes precedence. `share` is one that was used up, though the request is answered.
+    `status` defaults to that of the operation. A `Content-Type` in `headers` takes precedence.
+    `share` is a limit that was reached although the request succeeded; it is counted.
     """
 
     body: object = None
@@ -208,7 +209,7 @@ H = TypeVar("H", bound=Handler)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header that an operation reads; `pattern` is a regular expression for its whole value."""
+    """A header that an operation reads; `pattern` is a regular expression for the whole value."""
 
     name: str
     description: str
@@ -220,20 +221,21 @@ class Header:
 class Operation:
     """One method on one path. Its id is the handler's name, its description the docstring.
 
-    `permission`: what the token must hold; None takes any valid token, only `public` takes none.
-    Rights for one codename are the handler's to check, with `call.who.check`.
-    `request`, `query`: structs that forbid unknown fields; `response`: any type msgspec knows.
-    `errors`: statuses that the handler raises beyond those that its declaration implies.
-    `if_match`: the request must carry If-Match; the handler compares with `call.check_match`.
-    `urgent`: it stops something. It is served on the urgent listener, too, runs on that listener's
-    loop, and a caller who may stop anything is not refused for the rate of requests.
-    `stops`: it is no change that counts; repeated, it does nothing until one that counts undid it.
-    `secret`: the answer holds a secret, so it is not kept for a repeated Idempotency-Key.
-    `again`: answers a repeated Idempotency-Key whose answer was lost, from the entry of the audit
-    log that tells what was done; it does nothing twice.
+    `permission`: required of the token; None accepts any valid token, `public` needs no token. The
+    handler checks rights for a codename with `call.who.check`.
+    `request`, `query`: structs that forbid unknown fields; `response`: any type of msgspec.
+    `errors`: statuses that the handler raises, in addition to those that the declaration implies.
+    `if_match`: the request must have If-Match; the handler compares it with `call.check_match`.
+    `urgent`: it stops something. The urgent listener serves it, too, and it runs on that listener's
+    event loop. A caller that may stop something is not refused because of its rate of requests.
+    `stops`: it does not count as a change of its account. Repeating it has no effect until another
+    operation, which does count, has undone it.
+    `secret`: the answer contains a secret, so it is not stored for a repeated Idempotency-Key.
+    `again`: answers a repeated Idempotency-Key whose answer was lost, from the audit log entry of
+    what was done, without doing it again.
     `raw`: the handler reads the body itself, of `content_type`, and may answer bytes or stream.
-    `limit`: bytes of a body, 0 where a raw handler bounds it itself.
-    `reply_headers`: constant headers of every answer, refusals too.
+    `limit`: maximum bytes of a body; 0 if a raw handler limits it itself.
+    `reply_headers`: constant headers of every answer, including refusals.
     """
 
     method: str
@@ -270,11 +272,11 @@ class Operation:
 
     @property
     def id(self) -> str:
-        """The handler's name: `operationId` of the schema and label of the metrics."""
+        """The handler's name: the `operationId` in OpenAPI, and a label of the metrics."""
         return self.handler.__name__
 
     async def perform(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` for this operation on its loop: urgent operations have their own."""
+        """Run `work` for this operation: on the urgent loop if it is urgent, else on this one."""
         if not self.urgent:
             return await work(call)
         urgent = call.services.urgent
@@ -283,12 +285,12 @@ class Operation:
 
     @property
     def takes_key(self) -> bool:
-        """Whether an Idempotency-Key is used."""
+        """Whether the operation accepts an Idempotency-Key."""
         return self.method == "POST" and not self.raw and not self.public
 
     @property
     def is_change(self) -> bool:
-        """Whether it counts as a change of its account; a part of an upload does not."""
+        """Whether it counts as a change of its account; parts of uploads do not."""
         is_part = self.raw and self.method == "PATCH"
         is_look = self.method in {"GET", "HEAD", "OPTIONS"}
         return not (is_look or is_part or self.stops or self.urgent)
@@ -300,7 +302,7 @@ class Operation:
 
 
 class Members(TypedDict, total=False):
-    """The members of an operation that its declaration may have, as `Operation` explains them."""
+    """The optional members of a declaration; see `Operation`."""
 
     permission: Permission | None
     request: type[msgspec.Struct]
@@ -325,7 +327,7 @@ class Members(TypedDict, total=False):
 class Operations(list[Operation]):
     """The operations of a resource, in the order of their handlers.
 
-    `shared` are members that each of them has, unless its own declaration says otherwise.
+    `shared` are the default members of its operations.
     """
 
     def __init__(self, **shared: Unpack[Members]) -> None:
@@ -335,7 +337,7 @@ class Operations(list[Operation]):
     def on(self, route: str, summary: str, **declared: Unpack[Members]) -> Callable[[H], H]:
         """Declare the decorated handler as an operation.
 
-        `route` is the method, a blank and the path below `PREFIX`; `declared` are other members.
+        `route` is the method, a space, and the path after `PREFIX`. `declared` are other members.
         """
         method, path = route.split(" ")
 
@@ -356,12 +358,12 @@ class Operations(list[Operation]):
 
 
 def path_pattern(name: str) -> str:
-    """Return the regular expression for a whole path parameter."""
+    """Return the regular expression of a path parameter."""
     return PATH_PATTERNS.get(name, SEGMENT)
 
 
 def path_regex(path: str) -> re.Pattern[str]:
-    """Return the pattern of a decoded path of the template `path`, a named group a parameter."""
+    """Return the pattern of decoded paths for the template `path`; parameters are named groups."""
     pieces = _PARAMETER.split(path)
     literals, names = pieces[::2], pieces[1::2]
     expression = re.escape(literals[0])

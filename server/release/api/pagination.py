@@ -1,6 +1,6 @@
-"""Pages by key: `limit` items after an opaque `cursor`; new items meanwhile shift none.
+"""Pagination by key: `limit` items after an opaque `cursor`. New items do not shift the pages.
 
-A cursor holds the key of the last item sent; it is not secret and grants nothing.
+A cursor contains the key of the last item sent. It is not secret and grants no rights.
 """
 
 import base64
@@ -20,21 +20,21 @@ T = TypeVar("T")
 Row = TypeVar("Row")
 Key = str | int
 K = TypeVar("K", bound=Key)
-Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, description="Items of a page.")]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, description="Items per page.")]
 Cursor = Annotated[
-    str, msgspec.Meta(max_length=400, description="From `next` of the page before; opaque.")
+    str, msgspec.Meta(max_length=400, description="From `next` of the previous page; opaque.")
 ]
 
 
 class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The page. An operation with filters adds them in a subclass."""
+    """The wanted page. An operation with filters adds them in a subclass."""
 
     cursor: Cursor = ""
     limit: Limit = DEFAULT_LIMIT
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """Some items, and the cursor of the next ones."""
+    """A page of items, and the link to the next page."""
 
     items: list[T]
     next: str | None
@@ -65,10 +65,9 @@ def decode_cursor(cursor: str, kind: type[K]) -> K | None:
 def make_page(
     call: Call, rows: Sequence[Row], key: Callable[[Row], Key], show: Callable[[Row], T]
 ) -> Page[T]:
-    """Return the page of `rows`, of which the caller fetched one more than `call.query.limit`.
+    """Return the page of `rows`, of which the caller fetched up to `call.query.limit + 1`.
 
-    `key` returns their sort key, `show` an item as it is sent. `next` includes the filters of the
-    query.
+    `key` returns the sort key of a row, `show` the item to send. `next` keeps the query's filters.
     """
     limit = call.query.limit
     shown = rows[:limit]
@@ -85,4 +84,6 @@ def _spell(value: object) -> str:
 
 
 def _malformed() -> ProblemError:
-    return ProblemError(400, "malformed", "The cursor is none that this server gave: start anew.")
+    return ProblemError(
+        400, "malformed", "The cursor is not from this server: start from the first page."
+    )

@@ -1,6 +1,6 @@
-"""Errors as problem documents (RFC 9457): one sentence, a stable type, never a stack trace.
+"""Errors as problem documents (RFC 9457): one sentence and a stable type, never a stack trace.
 
-Types are `urn:hening:problem:NAME`; the names are a closed list in docs/reference/api.md.
+Types are `urn:hening:problem:NAME`; docs/reference/api.md has the complete list of names.
 """
 
 from collections.abc import Mapping
@@ -46,8 +46,8 @@ STATUSES: tuple[tuple[type[HeningError], int, str], ...] = (
     (FormatError, 400, "malformed"),
     (HeningError, 422, "refused"),
 )
-"""The first class that matches decides; the last one matches every other refusal."""
-RETRY_SECONDS = 5  # the retry delay after an external failure: a restart takes about that
+"""Statuses and type names by error class; the first class that matches counts."""
+RETRY_SECONDS = 5  # the Retry-After of an external failure: a restart takes about that long
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -60,13 +60,13 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     """One sentence for people."""
     incident: str | msgspec.UnsetType = msgspec.UNSET
-    """Stands in the server's log, too."""
+    """The id by which the operator finds the error in the server's log."""
     proposal: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
-    """With `needs-signature`: what the signer's ceremony is given."""
+    """With `needs-signature`: the input for the signer's ceremony."""
 
 
 class ProblemError(HeningError):
-    """A refusal by the API itself, with status, type name and headers."""
+    """An error of the API itself, with status, type name and headers."""
 
     def __init__(
         self, status: int, name: str, detail: str, headers: Mapping[str, str] | None = None
@@ -91,7 +91,7 @@ class Refusal:
 
 
 def describe(error: Exception, incident: str) -> Refusal:
-    """Return the answer to an error; it has `incident` if the server is to blame."""
+    """Return the answer to an error; it includes `incident` if the server has failed."""
     if isinstance(error, ProblemError):
         return Refusal(_problem(error.status, error.name, str(error)), error.headers)
     if isinstance(error, HeningError):
@@ -107,19 +107,19 @@ def describe(error: Exception, incident: str) -> Refusal:
         problem = _problem(503, "unavailable", sentence)
         headers = {"Retry-After": str(RETRY_SECONDS)}
     else:
-        sentence = "The server failed; its operator finds the incident in the log."
+        sentence = "The server failed: give its operator the incident, which is in the log."
         problem = _problem(500, "failure", sentence)
         headers = {}
     return Refusal(msgspec.structs.replace(problem, incident=incident), headers)
 
 
 def phrase(status: int) -> str:
-    """Return a status' name; 460 is not from HTTP but from tus."""
+    """Return the reason phrase of a status, including 460 of tus."""
     return "Checksum Mismatch" if status == 460 else HTTPStatus(status).phrase
 
 
 def is_environment_failure(error: Exception) -> bool:
-    """Answer whether disk, network or database failed, and not the code."""
+    """Answer whether the disk, the network or the database failed, rather than the code."""
     return isinstance(error, OSError | OperationalError | InterfaceError | PoolTimeoutError)
 
 

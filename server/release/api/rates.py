@@ -1,10 +1,10 @@
-"""Rate limits of requests: a token bucket for each token, each account, and all guesses together.
+"""Rate limits of requests: a bucket for each API token, each account, and all guesses together.
 
-Client addresses are not stored. All guesses together have the rate of one token, and while their
-bucket is empty unknown tokens are not looked up. Recently valid tokens are exempt, so a flood of
-guesses does not stop working callers. A token or account over its rate is refused before it is
-looked up. Urgent requests, such as halts, are always looked up, and a valid token is never refused
-for them.
+Client addresses are not stored. Requests without a valid token count as guesses, and all guesses
+together have the rate of one token. While their bucket is empty, unknown tokens are not looked up.
+Recently valid tokens are exempt from this, so that a flood of guesses does not block valid callers.
+A token or account over its rate is refused before the lookup. The token of an urgent request, such
+as a halt, is always looked up, and never refused if it is valid.
 """
 
 import hashlib
@@ -15,17 +15,17 @@ from typing import Protocol
 from server.core.buckets import MAX_BUCKETS, Bucket, Buckets
 from server.release.errors import RateError, Share
 
-BURST_SECONDS = 4  # of requests at the full rate that may come in one burst
+BURST_SECONDS = 4  # a burst may have as many requests as the rate allows in this time
 ACCOUNT_TOKENS = 2
-"""The rate of an account in multiples of a token's: a browser beside a script."""
-HOURLY_BURSTS = 6  # of an account's hourly limits a sixth may come in one burst
+"""The rate of an account as a multiple of a token's, for a browser and a script."""
+HOURLY_BURSTS = 6  # a burst may have a sixth of an account's hourly limit
 
 
 class Rates:
-    """The buckets of one process; `now` is monotonic.
+    """The buckets of one process; `now` returns monotonic seconds.
 
-    `per_second`: requests of one token; `sign_ins` to the console and `changes`: of one account,
-    per hour.
+    `per_second`: requests of one token. `sign_ins`, `changes`: sign-ins to the console and changes
+    of one account, per hour.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Rates:
         return _digest(secret) in self._owners
 
     def check(self, secret: str) -> None:
-        """Raise RateError where the token `secret` would be refused anyway, before its lookup."""
+        """Raise RateError before the lookup of the token `secret` if it would be refused anyway."""
         digest, now = _digest(secret), self._now()
         owner = self._owners.get(digest)
         if owner is None:
@@ -54,7 +54,7 @@ class Rates:
             _refuse(self._wait(digest, owner, now), Share.REQUESTS)
 
     def check_sign_in(self, secret: str) -> None:
-        """Do the same for a sign-in: its account may have reached the hourly limit."""
+        """Do the same for a sign-in, also if the account has reached its hourly limit."""
         self.check(secret)
         owner = self._owners.get(_digest(secret))
         if owner is not None:
@@ -62,7 +62,7 @@ class Rates:
             _refuse(self._sign_ins.find(owner, now).wait(now), Share.SIGN_INS)
 
     def count_failure(self, secret: str) -> None:
-        """Count a request without a valid token; raises RateError beyond the rate."""
+        """Count a request without a valid token; raises RateError beyond the rate of guesses."""
         self._owners.pop(_digest(secret), None)
         _refuse(self._guesses.take(self._now()), Share.GUESSES)
 
@@ -108,15 +108,15 @@ def _digest(secret: str) -> str:
 
 def _refuse(wait: int, share: Share) -> None:
     if wait:
-        raise RateError(f"Too many requests: ask again in {wait} s.", wait, share)
+        raise RateError(f"Too many requests: try again in {wait} s.", wait, share)
 
 
 TOKENLESS = ""
-"""The holder of connections without a valid token."""
+"""The account to which connections without a valid token count."""
 
 
 class Slot(Protocol):
-    """A connection: `account` and `token` are of the last valid token sent over it."""
+    """A connection; `account` and `token` are those of the last valid token sent over it."""
 
     account: str
     token: str
@@ -129,9 +129,10 @@ class Slot(Protocol):
 def choose_displaced(slots: Sequence[Slot]) -> int | None:
     """Return the index of the connection to close; None to close the new one.
 
-    `slots` are all except the new one, the oldest first. Of the largest holder's connections those
-    of its largest token are chosen first, idle ones before busy ones, and the oldest of them. With
-    n slots and k holders, no holder of n // k or fewer connections loses one, nor of a single one.
+    `slots` are all connections except the new one, oldest first. The choice is among those of the
+    account with the most connections: first those of its token with the most, then idle ones, then
+    the oldest. With n slots and k accounts, an account with up to n // k connections, or with only
+    one, loses none.
     """
     held = Counter(slot.account for slot in slots)
     held[TOKENLESS] += 1  # the new one

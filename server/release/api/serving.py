@@ -1,4 +1,4 @@
-"""The control plane in a process: all operations, on the socket of the settings."""
+"""Serves the control plane in a process: TLS, the verification of tokens, and the listener."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 class Certificates:
     """Reloads the certificate of a listening `context` when its files change.
 
-    `load` makes a context from the present files; raises FormatError if they cannot be used.
+    `load` returns a context made from the files, and raises FormatError if they cannot be used.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Certificates:
         self._current = context
         self._read: Identity | None = None
         self._refused: Identity | None = None
-        # Each load has a context of its own: a pair that does not match leaves the good one intact.
+        # Each load makes a new context, so that files that do not match leave the good one intact.
         context.sni_callback = self._choose
 
     async def run(self) -> None:
-        """Check for ever."""
+        """Check the files every POLL_SECONDS, until cancelled."""
         while True:
             await self.poll()
             await asyncio.sleep(POLL_SECONDS)
@@ -88,7 +88,7 @@ class Certificates:
 
 
 def is_loopback(host: str) -> bool:
-    """Answer whether only this machine reaches `host`; names but localhost may lead anywhere."""
+    """Answer whether `host` is a loopback address or `localhost`; other names do not count."""
     if host == "localhost":
         return True
     try:
@@ -108,8 +108,8 @@ def load_tls(settings: Settings) -> ssl.SSLContext | None:
     if not settings.api_cert:
         if not is_loopback(settings.api_host) and not settings.api_behind_proxy:
             raise FormatError(
-                f"the API would send tokens in the clear on {settings.api_host}: set api_cert and"
-                " api_key, or api_behind_proxy where a proxy on the way speaks TLS."
+                f"the API would receive tokens unencrypted on {settings.api_host}: set api_cert and"
+                " api_key, or api_behind_proxy if a proxy in front of it uses TLS."
             )
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -118,19 +118,19 @@ def load_tls(settings: Settings) -> ssl.SSLContext | None:
         context.load_cert_chain(settings.api_cert, settings.api_key, password=_no_password)
     except (OSError, ssl.SSLError) as error:
         raise FormatError(
-            f"api_cert and api_key cannot be used: {error}; they are PEM files without a password."
+            f"api_cert and api_key cannot be used: {error}; name PEM files without a password."
         ) from error
     return context
 
 
 def _no_password() -> str:
-    """Answer for an encrypted key: otherwise OpenSSL would prompt on the terminal."""
+    """Return an empty password: without it, OpenSSL would prompt for that of an encrypted key."""
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What a site on the API's socket shares with it."""
+    """The API's objects that a site on the same listener uses."""
 
     api: Answering
     services: Services
@@ -140,11 +140,11 @@ class Shared:
 
 
 Site = Callable[[Shared], Answering]
-"""Makes the handler of the socket, which passes the API's paths to the API."""
+"""A function that returns the listener's handler, which passes the API's paths to the API."""
 
 
 def no_site(shared: Shared) -> Answering:
-    """Serve only the API."""
+    """Return the API itself as the handler: there is no other site."""
     return shared.api
 
 
@@ -156,10 +156,11 @@ async def serving(
     verify: Authenticate | None = None,
     site: Site = no_site,
 ) -> AsyncIterator[int]:
-    """Serve `operations` until the block ends; yields the port.
+    """Serve `operations` until the block ends; yield the port.
 
-    `verify` turns tokens into principals; by default these are the API tokens of the database.
-    Raises FormatError for settings that would expose tokens, StorageError for a port in use.
+    `verify` turns tokens into principals; by default it looks up API tokens in the database, and
+    verifies ID tokens if there is an identity provider. Raises FormatError for settings that would
+    expose tokens, StorageError for a port in use.
     """
     settings = services.settings
     tls = await asyncio.to_thread(load_tls, settings)
@@ -213,7 +214,7 @@ async def renewing(tls: ssl.SSLContext | None, settings: Settings) -> AsyncItera
 
 
 def make_provider(services: Services) -> "Provider | None":
-    """Return the identity provider of the settings; without one JOSE is not imported."""
+    """Return the identity provider of the settings, or None; only with one is JOSE imported."""
     settings = services.settings
     if bool(settings.oidc_issuer) != bool(settings.oidc_audience):
         raise FormatError("oidc_issuer and oidc_audience go together: set both, or neither.")
@@ -226,7 +227,7 @@ def make_provider(services: Services) -> "Provider | None":
 
 
 def token_verifier(services: Services, provider: "Provider | None") -> Authenticate:
-    """Return a verifier of API tokens by the database, and of ID tokens by the provider, if any."""
+    """Return a function that looks up API tokens, and verifies ID tokens if there is a provider."""
 
     async def verify(secret: str) -> Principal:
         if not is_token(secret):  # API tokens have a checksum
@@ -240,7 +241,7 @@ def token_verifier(services: Services, provider: "Provider | None") -> Authentic
 def _with_logins(
     services: Services, provider: "Provider", verify_token: Authenticate
 ) -> Authenticate:
-    from server.release.federation import code_flow  # noqa: PLC0415 - needed with a provider alone
+    from server.release.federation import code_flow  # noqa: PLC0415 - only needed with a provider
 
     async def verify(secret: str) -> Principal:
         if secret.count(".") == 2:

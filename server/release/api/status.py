@@ -1,4 +1,4 @@
-"""The server's state: health for machines, status for people, and the page of the schema."""
+"""The server's state: health for machines, status for people, and the metrics of the API."""
 
 import asyncio
 import functools
@@ -25,7 +25,7 @@ VERSION = version("hening")  # takes a millisecond to find
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The process answers."""
+    """The answer of a process that runs."""
 
     status: Literal["ok"] = "ok"
 
@@ -37,21 +37,23 @@ class RoleState(msgspec.Struct, frozen=True):
     version: int
     expires: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
     threshold: int
-    """How many of its keys have to sign a new version."""
+    """The number of its keys that have to sign a new version."""
     keys: list[str]
     """The ids of the keys that may sign it."""
 
 
 class Status(msgspec.Struct, frozen=True):
-    """What is published, and what waits."""
+    """The published roles, the number of waiting bundles, and alarms."""
 
     version: str
-    """The server's."""
+    """The version of the server."""
     time: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
-    snapshot: Annotated[int, msgspec.Meta(description="Its version; 0 before the first one.")]
+    snapshot: Annotated[
+        int, msgspec.Meta(description="Its published version; 0 before the first publication.")
+    ]
     roles: list[RoleState]
-    queue: Annotated[int, msgspec.Meta(description="Bundles that wait.")]
-    alarms: Annotated[list[Notice], msgspec.Meta(description="What a person has to look at.")]
+    queue: Annotated[int, msgspec.Meta(description="Number of bundles that wait.")]
+    alarms: Annotated[list[Notice], msgspec.Meta(description="Alarms that need a person.")]
 
 
 @OPERATIONS.on("GET /health", "Liveness", public=True, response=Health)
@@ -90,10 +92,10 @@ def _look(call: Call, queue: int) -> Status:
 
 @functools.lru_cache(maxsize=1)
 def _published(public: Path, _identity: tuple[int, int] | None) -> tuple[int, list[RoleState]]:
-    """Return the snapshot's version and the roles; cached until the timestamp file changes.
+    """Return the version of snapshot, and the roles; cached until the timestamp file changes.
 
-    Hundreds of models are hundreds of files: clients that poll each second must not slow
-    publishing.
+    With hundreds of models, hundreds of files are read. Without the cache, clients that poll each
+    second would slow publishing down.
     """
     published = load_published(public)
     if published is None:
@@ -122,8 +124,9 @@ NO_OPERATION = "none"
 
 
 class ApiMetrics:
-    """`hening_PLANE_requests{operation, status}`: how many requests had which class of answer.
+    """The metrics of a listener, `plane` being `api` or `urgent`.
 
+    `hening_PLANE_requests{operation, status}`: requests by class of status, such as `2xx`.
     `hening_PLANE_limits{share}`: how often a limit was reached, of a token, an account or all.
     """
 
@@ -146,7 +149,7 @@ class ApiMetrics:
                 self._requests.labels(label, status)
         self._limits = Counter(
             f"hening_{plane}_limits",
-            "Times that a share was used up: of a token, an account, or all clients",
+            "How often a limit was reached: of a token, an account, or all clients",
             ["share"],
             registry=registry,
         )
@@ -158,7 +161,7 @@ class ApiMetrics:
         self._limits.labels(share).inc()
 
     def count_refusal(self, error: Exception) -> None:
-        """Count an error that is answered, if a limit was reached."""
+        """Count the limit of a RateError that is answered; ignore other errors."""
         if isinstance(error, RateError):
             self.count_limit(error.share)
 

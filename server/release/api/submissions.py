@@ -24,13 +24,15 @@ class SubmissionView(msgspec.Struct, frozen=True):
 
     id: str
     status: Literal["waiting", "published", "refused"]
-    reason: Annotated[str, msgspec.Meta(description="Why it was refused; empty else.")]
-    snapshot: Annotated[int, msgspec.Meta(description="The version that shows it; 0 else.")]
+    reason: Annotated[str, msgspec.Meta(description="Why it was refused; else empty.")]
+    snapshot: Annotated[
+        int, msgspec.Meta(description="The version of snapshot that published it; else 0.")
+    ]
     finished: Annotated[int, msgspec.Meta(description="Epoch seconds; 0 while it waits.")]
 
 
 class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The time to wait for the result."""
+    """How long to wait for the result."""
 
     wait: Annotated[int, msgspec.Meta(ge=0, le=MAX_WAIT, description="Seconds.")] = 0
 
@@ -47,10 +49,10 @@ class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content_type=MEDIA_TYPE,
 )
 async def submit(call: Call) -> Reply:
-    """Take a bundle of FORMATS.md section 6, without the blobs, which are here already.
+    """Submit a bundle of FORMATS.md section 6. Its blobs have to be uploaded before.
 
-    The id is the sha256 of `bundle.json`. It is published or refused soon: look at its Location,
-    with `wait`. The same bundle again is the same submission, so this may be repeated.
+    The id is the sha256 of `bundle.json`. To get the result, read the Location with `wait`. The
+    request may be repeated: the same bundle is the same submission.
     """
     limit = MAX_BUNDLE + call.services.settings.submission_limit
     check_media_type(call.request, MEDIA_TYPE)
@@ -58,7 +60,7 @@ async def submit(call: Call) -> Reply:
     try:
         state = await call.services.submissions.submit(call.who, call.path["submission"], pieces)
     except HeningError:
-        # A client that still sends does not read, and would lose the message with the connection.
+        # Read the rest: a client that is still sending would not see the answer.
         with contextlib.suppress(HeningError):
             async for _ in pieces:
                 pass
@@ -70,9 +72,9 @@ async def submit(call: Call) -> Reply:
     "GET /submissions", "List submissions", query=PageQuery, response=Page[SubmissionView]
 )
 async def list_submissions(call: Call) -> Reply:
-    """List submissions: what waits, then the newest first.
+    """List submissions: first the waiting ones, then the others, newest first.
 
-    With all codenames you see those of all accounts, else only your own.
+    A caller with all codenames sees those of all accounts, other callers only their own.
     """
     after = decode_cursor(call.query.cursor, str) or ""
     states = await call.services.submissions.list(call.who, str(after), call.query.limit + 1)
@@ -83,7 +85,7 @@ async def list_submissions(call: Call) -> Reply:
     "GET /submissions/{submission}", "Show a submission", query=WaitQuery, response=SubmissionView
 )
 async def get_submission(call: Call) -> Reply:
-    """Return the state of a submission, after at most `wait` seconds."""
+    """Return the state of a submission, after waiting up to `wait` seconds for its result."""
     state = await call.services.submissions.get(call.path["submission"], call.query.wait)
     return Reply(_view(state))
 

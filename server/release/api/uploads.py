@@ -1,8 +1,8 @@
 """Resumable uploads by tus 1.0.0: core, creation, checksum, termination, expiration.
 
-Any client of that protocol can be used. The announcement has the sha256 of all bytes. When the last
-one has arrived and the hash matches, the bytes become a blob, and a submission can name it. A query
-for the blob says whether an upload is necessary.
+Any tus client can be used. It announces the sha256 of all bytes. When all bytes have arrived and
+the hash matches, they become a blob, which a submission can name. `GET /blobs/{blob}` shows whether
+a blob is stored already, so that no upload is needed.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -56,7 +56,7 @@ class BlobView(msgspec.Struct, frozen=True):
 
 
 async def _create_again(call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer the present state of the announced upload."""
+    """Answer with the present state of the created upload."""
     state = await call.services.uploads.get(call.who, entry["subject"])
     location = {"Location": f"{PREFIX}/uploads/{state.id}"}
     return Reply(_view(state), headers=location | _progress(state))
@@ -86,19 +86,19 @@ async def tell_upload_protocol(call: Call) -> Reply:
     errors=(412, 413, 507),
     headers=(
         _RESUMABLE,
-        Header("Upload-Length", "Bytes in all.", _DECIMAL, required=True),
+        Header("Upload-Length", "The length of the blob in bytes.", _DECIMAL, required=True),
         Header(
             "Upload-Metadata",
-            "`sha256 BASE64`: the hash of all bytes, in hex, in base64.",
+            "`sha256 BASE64`: the sha256 of the blob in hex, encoded in base64.",
             required=True,
         ),
     ),
 )
 async def create_upload(call: Call) -> Reply:
-    """Create an upload. If its blob is stored already, the upload is complete: see the offset."""
+    """Create an upload. If its blob is stored already, the offset is the whole length."""
     _check_version(call)
     if "Upload-Defer-Length" in call.headers:
-        raise FormatError("Upload-Defer-Length is not taken: say the length with Upload-Length.")
+        raise FormatError("Upload-Defer-Length is not supported: send Upload-Length.")
     state = await call.services.uploads.create(
         call.who,
         _decimal(call, "Upload-Length"),
@@ -110,7 +110,7 @@ async def create_upload(call: Call) -> Reply:
 
 @OPERATIONS.on("GET /uploads/{upload}", "Show an upload", response=UploadView, errors=(409, 460))
 async def get_upload(call: Call) -> Reply:
-    """Return the progress of an own upload, for clients without tus."""
+    """Return the progress of one of your uploads, for clients without tus."""
     state = await call.services.uploads.get(call.who, call.path["upload"])
     return Reply(_view(state), headers=_progress(state))
 
@@ -147,10 +147,10 @@ async def find_upload_offset(call: Call) -> Reply:
     ),
 )
 async def append_to_upload(call: Call) -> Reply:
-    """Take a part. What arrives before a connection is lost is kept; with a checksum it is not.
+    """Append a part. If the connection is lost, the bytes so far stay, unless it has a checksum.
 
-    460 says that bytes have another hash: of the part, which is to be sent again, or of the whole,
-    and then the upload is gone.
+    The answer 460 means that a hash does not match: that of the part, which has to be sent again,
+    or that of the complete upload, which is deleted then.
     """
     _check_version(call)
     check_media_type(call.request, MEDIA_TYPE)
@@ -195,7 +195,7 @@ async def get_blob(call: Call) -> Reply:
     sha256 = call.path["blob"]
     length = await call.services.uploads.blob_length(sha256)
     if length is None:
-        raise NotFoundError("no bytes with this sha256 are here: upload them.")
+        raise NotFoundError("there is no blob with this sha256: upload it.")
     return Reply(BlobView(sha256, length))
 
 
@@ -204,7 +204,9 @@ async def _pieces(request: web.BaseRequest) -> AsyncIterator[bytes]:
         async for piece in request.content.iter_any():
             yield piece
     except web.RequestPayloadError as error:
-        raise FormatError("the body is not framed as HTTP has it: what arrived is kept.") from error
+        raise FormatError(
+            "the framing of the body is invalid: the bytes so far are kept."
+        ) from error
 
 
 def _check_version(call: Call) -> None:
@@ -212,7 +214,7 @@ def _check_version(call: Call) -> None:
         raise ProblemError(
             412,
             "tus-version",
-            f"Send `Tus-Resumable: {VERSION}`: it is the version that is spoken here.",
+            f"Send `Tus-Resumable: {VERSION}`, the version of tus that this server supports.",
             {"Tus-Version": VERSION},
         )
 
@@ -220,7 +222,7 @@ def _check_version(call: Call) -> None:
 def _one(call: Call, name: str) -> str:
     values: list[str] = call.request.headers.getall(name, [])
     if len(values) != 1:
-        raise FormatError(f"{name} has to be given, once.")
+        raise FormatError(f"send the header {name} exactly once.")
     return values[0]
 
 
@@ -229,7 +231,7 @@ def _decimal(call: Call, name: str) -> int:
     try:
         return decode_decimal(text)
     except FormatError as error:
-        raise FormatError(f"{name} is bytes as a decimal number: {error}") from error
+        raise FormatError(f"{name} has to be a decimal number of bytes: {error}") from error
 
 
 def _view(state: UploadState) -> UploadView:

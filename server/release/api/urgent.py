@@ -1,7 +1,7 @@
-"""The urgent API, on a loop of its own: its operations, its access rules, and its sockets.
+"""The urgent API, on an event loop of its own: its operations, access rules, and sockets.
 
-The sockets of `urgent_listener` answer halt, pause and cancel, and nothing else. The API's ordinary
-address and the console answer these too, and run them on the same loop.
+The sockets of `urgent_listener` answer only halt, pause and cancel. The API's ordinary address and
+the console accept these as well, and run them on the same loop.
 """
 
 import asyncio
@@ -47,35 +47,35 @@ from server.storage.errors import StorageError
 
 BODY_SECONDS = 1.0  # for a body to arrive
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
-KNOWN = 1000  # valid tokens that are remembered, so that they do not queue for a lookup
+KNOWN = 1000  # valid tokens that are remembered, so that they do not wait for a lookup slot
 T = TypeVar("T")
 
 
 class OtherLoop:
-    """Runs work on the urgent loop for handlers of another loop; `services` are that loop's."""
+    """Runs work on the urgent event loop, with its `services`, for handlers of other loops."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, services: Services) -> None:
         self._loop = loop
         self._services = services
 
     async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
-        """Run `work` on that loop, on `call` with its services; returns the result."""
+        """Run `work` on the urgent loop, on `call` with that loop's services; return the result."""
         there = dataclasses.replace(call, services=self._services)
         working = work_in_turn(there, work)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(working, self._loop))
 
 
 class UrgentAdmission:
-    """Finds the caller: by a token, or on the commands' socket by the kernel's credentials."""
+    """Finds the caller: by its token, or on the commands' socket by its process's user."""
 
     def __init__(self, authenticate: Authenticate) -> None:
         self._authenticate = authenticate
-        self._turn = asyncio.Lock()  # one lookup at a time of tokens that were never valid here
+        self._turn = asyncio.Lock()  # one lookup at a time of tokens that are not known
         self._known: dict[bytes, None] = {}
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
-        """Return the caller; raises AuthenticationError. The slots bound the guesses."""
-        del is_urgent  # all are
+        """Return the caller; raises AuthenticationError. The slots limit the guesses."""
+        del is_urgent  # all requests are urgent
         operator = decode_operator(request.headers.get(OPERATOR, ""))
         if operator and is_trusted(request):
             return command_line_principal(operator)
@@ -91,11 +91,11 @@ class UrgentAdmission:
         return self._remember(request, digest, principal)
 
     def is_known(self, secret: str) -> bool:
-        """Answer whether a token was valid for stopping something when it was last looked up."""
+        """Answer whether a token's caller could stop something when it was last looked up."""
         return bool(secret) and _digest(secret) in self._known
 
     async def _look_up(self, request: web.BaseRequest, secret: str, digest: bytes) -> Principal:
-        if secret.count(".") == JWT_DOTS:  # its issuer may be asked, which can take seconds
+        if secret.count(".") == JWT_DOTS:  # the identity provider may take seconds
             return await self._authenticate(secret)
         with looking_up(request):
             if digest in self._known:
@@ -113,7 +113,7 @@ class UrgentAdmission:
         return principal
 
     def count_change(self, principal: Principal) -> None:
-        """Count nothing: stopping something does not count as a change."""
+        """Do nothing: stopping something does not count as a change."""
 
 
 def _digest(secret: str) -> bytes:
@@ -121,16 +121,16 @@ def _digest(secret: str) -> bytes:
 
 
 class UrgentApi(Api):
-    """Answers urgent operations, by POST, and refuses everything else as not found."""
+    """Answers urgent operations, by POST, and everything else with 404."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request. Raises ConnectionError when its client is gone."""
+        """Answer one request. Raises ConnectionError if its client is gone."""
         if request.method != "POST":
             return self.fail(ProblemError(404, "not-found", _ELSEWHERE))
         return await super().handle(request)
 
 
-_ELSEWHERE = "Only halt, pause and cancel are here: ask at the API's ordinary address."
+_ELSEWHERE = "Only halt, pause and cancel are served here: use the API's ordinary address."
 
 
 def urgent_operations() -> tuple[Operation, ...]:
@@ -145,12 +145,12 @@ async def serving_urgent(
     say: Callable[[str], None],
     verify: Authenticate | None = None,
 ) -> AsyncIterator[int | None]:
-    """Serve urgent operations on the running loop until the block ends; yields the port, if any.
+    """Serve urgent operations on the running loop until the block ends; yield the port, if any.
 
-    `verify` turns tokens into principals; by default these are the API tokens of the database.
-    `say` is called if the commands' socket cannot be opened, so that commands work directly, and
-    when connections are no longer accepted. Raises FormatError for settings that would expose
-    tokens, StorageError for a socket in use.
+    `verify` turns tokens into principals; by default it looks up API tokens in the database, and
+    verifies ID tokens if there is an identity provider. `say` is called with a message if the
+    commands' socket cannot be opened, and if a listener fails. Raises FormatError for settings that
+    would expose tokens, StorageError for a socket in use.
     """
     settings, folder = services.settings, services.folder
     operations = urgent_operations()
@@ -185,13 +185,13 @@ async def _listen_to_commands(
     stack: contextlib.AsyncExitStack,
     say: Callable[[str], None],
 ) -> None:
-    """Listen on the commands' socket; of two servers of a state only the first one does."""
+    """Listen on the commands' socket; a second server with the same state cannot."""
     try:
         await asyncio.to_thread(create_folder, path.parent)
         bound = bound_unix(path, PRIVATE)
         await _listen_unix(server, bound, stack, say, for_commands=True)
     except (StorageError, OSError) as error:
-        say(f"commands that stop something do it without the server: {error}")
+        say(f"commands that stop something act without the server: {error}")
 
 
 async def _listen_unix(
@@ -218,8 +218,7 @@ async def _listen_tcp(
         one = await asyncio.to_thread(_bind, settings.api_host, settings.urgent_port or 0)
     except OSError as error:
         raise StorageError(
-            f"urgent_port {settings.urgent_port} cannot be listened on: {error.strerror}; choose"
-            " another."
+            f"urgent_port {settings.urgent_port} cannot be used: {error.strerror}; choose another."
         ) from error
     stack.callback(one.close)
     _accept(stack, server.accept(one, tls), say)
@@ -238,7 +237,7 @@ def _accept(
     accepting: Coroutine[Any, Any, None],
     say: Callable[[str], None],
 ) -> None:
-    """Accept connections until the stack is closed; `say` is called if accepting ends by itself."""
+    """Accept connections until the stack is closed; call `say` if accepting fails before."""
     task = asyncio.ensure_future(accepting)
 
     def tell(ended: "asyncio.Task[None]") -> None:

@@ -1,10 +1,10 @@
 """The listener for urgent operations: every resource is limited, so that no client blocks it.
 
-A connection carries one request and is closed. Its head has to arrive within `HEAD_SECONDS`. At
-most a quarter of `urgent_connections` may lack a token of a caller who may stop anything; beyond
+A connection is closed after one request, whose head must arrive within `HEAD_SECONDS`. At most a
+quarter of `urgent_connections` may be without the token of a caller that may stop something; beyond
 that the oldest of these is closed.
 
-The constants here are not settings: every working client is faster.
+The constants here are not settings, since every working client is faster.
 """
 
 import asyncio
@@ -36,24 +36,24 @@ from server.release.api.listener import (
 )
 from server.release.errors import Share
 
-UNKNOWN = 4  # one out of so many connections may be without a valid token
-LOOKED_UP = 16  # concurrent lookups of tokens, for milliseconds each
-HEAD_SECONDS = 1.0  # from the connection to the whole head, and for TLS before it
-STALL_SECONDS = 1.0  # how long a client may take nothing of its answer
+UNKNOWN = 4  # one in UNKNOWN connections may be without a valid token
+LOOKED_UP = 16  # concurrent lookups of tokens, which take milliseconds
+HEAD_SECONDS = 1.0  # for the TLS handshake, and then for the whole head
+STALL_SECONDS = 1.0  # how long a client may read nothing of its answer
 LINGER_SECONDS = 0.5  # how long the body of a refused request is read and discarded
-READ_SIZE = 4096  # bytes of a body that are parsed ahead: all that it may have
-BACKLOG = 4096  # connections waiting to be accepted, for some milliseconds
+READ_SIZE = 4096  # bytes of a body that are parsed ahead: the limit of a body
+BACKLOG = 4096  # connections that wait to be accepted, for some milliseconds
 ROOT = 0
 _CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
 
 
 class UrgentServer(web.Server):
-    """Makes the connections of all urgent sockets of a process, which share the slots.
+    """The server of all urgent sockets of a process, which share its slots.
 
-    `connections` is their maximum. Each second so many `refusals` are sent without delay to callers
-    who may stop something, and as many to all others. `count_limit` is called for those beyond.
-    `is_known` returns whether a token's caller may stop something, as far as known without a
-    lookup.
+    `connections` is their maximum. `refusals` is the number per second that are sent without delay
+    to callers that may stop something; all other callers together have a second limit of this
+    size. `count_limit` is called when a limit is exceeded. `is_known` returns whether a token's
+    caller may stop something, as far as known without a lookup.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class UrgentServer(web.Server):
         self.is_known = is_known
         self.freed = asyncio.Event()
         self.looking = 0  # connections whose token is being looked up
-        # Connections that keep their slot, the oldest first: each accept checks a few of them.
+        # Connections with a slot, oldest first: each new connection checks a few of them.
         self.staying: dict[_Connection, None] = {}
         self.unknown: dict[_Connection, None] = {}
         # A separate limit for known callers, so that a flood without a token does not delay them.
@@ -101,12 +101,13 @@ class UrgentServer(web.Server):
         *,
         for_commands: bool = False,
     ) -> None:
-        """Accept connections for ever, and read from one more in each turn of the loop.
+        """Accept connections until cancelled, and start one in each iteration of the loop.
 
         So each is read once before a later one may take its slot. Requests with a known token go
-        first, except over TLS, where it is not visible. While `LOOKED_UP` tokens are being looked
-        up, for milliseconds, the next one waits. On a Unix socket `for_commands` the user of this
-        process and root need no token. No proxy may connect to it: its clients would be trusted.
+        first, except over TLS, where the token is not visible. While `LOOKED_UP` tokens are being
+        looked up, which takes milliseconds, the next connection waits. On a Unix socket
+        `for_commands`, root and the user of this process need no token. Do not let a proxy connect
+        to it: its clients would be trusted.
         """
         loop = asyncio.get_running_loop()
         opening: list[asyncio.Task[Any]] = []
@@ -130,7 +131,7 @@ class UrgentServer(web.Server):
                 seconds = None if tls is None else HEAD_SECONDS
                 opening = [task for task in opening if not task.done()]
                 if len(opening) >= self.unknown_limit:
-                    opening.pop(0).cancel()  # no reason can be sent before TLS is set up
+                    opening.pop(0).cancel()  # the reason cannot be sent before the TLS handshake
                     self.count_limit(Share.CONNECTIONS)
                 opening.append(
                     loop.create_task(_open(loop.connect_accepted_socket, make, one, tls, seconds))
@@ -147,7 +148,7 @@ async def _open(
     tls: ssl.SSLContext | None,
     seconds: float | None,
 ) -> None:
-    """Begin the protocol on an accepted socket; drop a client without a TLS handshake in time."""
+    """Start the protocol on an accepted socket; close it if the TLS handshake takes too long."""
     try:
         await connect(make, one, ssl=tls, ssl_handshake_timeout=seconds)
     except (OSError, asyncio.CancelledError):
@@ -156,7 +157,7 @@ async def _open(
 
 @contextlib.contextmanager
 def looking_up(request: web.BaseRequest) -> Iterator[None]:
-    """Keep the slot of a request's connection during the short lookup of its token."""
+    """Keep the slot of a request's connection until the block, a short lookup, ends."""
     connection = request.protocol
     if not isinstance(connection, _Connection):
         yield
@@ -172,14 +173,14 @@ def looking_up(request: web.BaseRequest) -> Iterator[None]:
 
 
 def mark_trusted(request: web.BaseRequest) -> None:
-    """Mark a request's caller as one who may stop something: its connection is not displaced."""
+    """Mark a request's caller as allowed to stop something: its connection is not displaced."""
     if isinstance(request.protocol, _Connection):
         request.protocol.is_known = True
         request.protocol.server.unknown.pop(request.protocol, None)
 
 
 def is_trusted(request: web.BaseRequest) -> bool:
-    """Answer whether a command of this process's user, or of root, sent a request."""
+    """Answer whether a request came from a command run by root or this process's user."""
     return isinstance(request.protocol, _Connection) and request.protocol.is_trusted
 
 
@@ -200,7 +201,7 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
 
 
 class _Connection(Skipping):
-    """One connection, for one request."""
+    """A connection, for one request."""
 
     __slots__ = (
         "_timer",
@@ -216,21 +217,21 @@ class _Connection(Skipping):
         super().__init__(server, server.api, **kwargs)
         self.server = server
         self.is_known = False  # its caller may stop something
-        self.request: web.BaseRequest | None = None  # its head has arrived, its answer is made
+        self.request: web.BaseRequest | None = None  # set when the head has arrived
         self.is_for_commands = False
-        self.is_trusted = False  # the kernel reports a process of our user at the other end
+        self.is_trusted = False  # the peer is a process of root or of our user
         self.is_looking = False  # its token is being looked up
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Accept a connection; over the limit close another one, or this one."""
+        """Accept a connection; over the limit, close another one or this one."""
         super().connection_made(transport)
         self._leave_after(HEAD_SECONDS)
         self.is_trusted = self.is_known = self.is_for_commands and _is_ours(transport)
         server = self.server
         staying, unknown = server.staying, server.unknown
         is_full = len(staying) >= server.limit or len(unknown) >= server.unknown_limit
-        # The oldest is closed, except those whose token is being looked up.
+        # Close the oldest unknown connection whose token is not being looked up.
         leaving = next((each for each in unknown if not each.is_looking), self) if is_full else None
         staying[self] = None
         if not self.is_known:
@@ -259,7 +260,7 @@ class _Connection(Skipping):
         self._leave_after(DISPLACED_SECONDS)  # over TLS, where the client does not close
 
     def leave(self) -> None:
-        """Close this connection, whatever waits to be sent."""
+        """Abort this connection, without sending buffered data."""
         self._give_slot_back()
         if self.transport is not None:
             self.transport.abort()
@@ -270,7 +271,7 @@ class _Connection(Skipping):
         self._leave_after(STALL_SECONDS)
 
     def resume_writing(self) -> None:
-        """Continue: the client reads."""
+        """End the timeout: the client reads again."""
         self._stop_timer()
         super().resume_writing()
 

@@ -1,7 +1,7 @@
-"""Ordinary requests wait while a caller stops something: at most half of the time.
+"""Ordinary requests wait while an urgent request runs, but at most half of the time.
 
-All requests of a process share its interpreter, so each answered one delays a halt. Requests that
-have begun continue; those that have not begun wait, whatever they are for.
+All requests of a process share its interpreter, so each running request delays a halt. Ordinary
+requests that have begun continue, and those that have not begun wait.
 """
 
 import asyncio
@@ -12,16 +12,17 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
-LONGEST = 1.0  # seconds in a row: several times what a halt needs when it has the interpreter
-SHORTEST = 0.1  # seconds: enough for a halt to progress, and short for requests that wait
-SPENT = 0.001  # seconds that count as zero: the accuracy of timers
+LONGEST = 1.0  # seconds without interruption: several times what an undisturbed halt takes
+SHORTEST = 0.1  # seconds: long enough for a halt to progress, and short for waiting requests
+SPENT = 0.001  # seconds; less counts as zero, because of the accuracy of timers
 
 
 @dataclass(slots=True)
 class PauseBudget:
-    """Decides whether ordinary requests wait, by a budget of seconds that grows while they do not.
+    """Decides whether ordinary requests wait, by a budget of seconds.
 
-    So they wait for at most `budget` seconds longer than they do not, in any span of time.
+    The budget shrinks while requests wait and grows while they do not. So in any span of time, they
+    wait at most `budget` seconds longer than they do not wait.
     """
 
     budget: float
@@ -30,7 +31,7 @@ class PauseBudget:
     is_closed: bool = False
 
     def update(self, now: float, *, is_wanted: bool) -> bool:
-        """Return whether requests wait from `now` on; `is_wanted`: something is to be stopped."""
+        """Return whether requests wait from `now` on; `is_wanted`: an urgent request is running."""
         passed = max(0.0, now - self.at)
         if self.is_closed:
             self.left = max(0.0, self.left - passed)
@@ -42,23 +43,24 @@ class PauseBudget:
 
 
 class UrgentPriority:
-    """Lets ordinary requests of one loop begin while no thread is stopping something.
+    """Lets ordinary requests of one loop begin while no urgent request runs in any thread.
 
-    They begin in the order of arrival, one in a turn of the loop. `now` returns seconds.
+    Requests that had to wait begin in the order of arrival, one in each iteration of the loop.
+    `now` returns seconds.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic, longest: float = LONGEST) -> None:
         self._now = now
         self._budget = PauseBudget(longest, longest, now())
         self._lock = threading.Lock()
-        self._stopping = 0  # requests under way that stop something
+        self._stopping = 0  # the number of running urgent requests
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._next: asyncio.Handle | None = None
 
     @contextlib.contextmanager
     def stopping(self) -> Iterator[None]:
-        """Make ordinary requests wait until the block ends; for any thread."""
+        """Make ordinary requests wait until the block ends; thread-safe."""
         self._count(1)
         try:
             yield
@@ -66,7 +68,7 @@ class UrgentPriority:
             self._count(-1)
 
     async def enter(self) -> None:
-        """Wait until an ordinary request may begin; call it always on the same loop."""
+        """Wait until an ordinary request may begin; always call it on the same loop."""
         if not self._waiting and not self._is_closed():
             return
         self._loop = asyncio.get_running_loop()
@@ -94,7 +96,7 @@ class UrgentPriority:
         self._let_in()
 
     def _let_in(self) -> None:
-        """Let the next request begin, unless they have to wait."""
+        """Let the next waiting request begin, if it may."""
         self._next = None
         if not self._is_closed():
             while self._waiting:
@@ -113,7 +115,7 @@ class UrgentPriority:
             self._next = loop.call_soon(self._let_in)
 
 
-AT_ONCE = 2  # of an account: a cancel does not wait for a halt that was sent before
+AT_ONCE = 2  # concurrent requests of an account, so that a cancel does not wait for a halt
 
 
 @dataclass(slots=True)
@@ -123,7 +125,7 @@ class _Account:
 
 
 class AccountTurns:
-    """The turns of the accounts on one loop."""
+    """Limits the concurrent urgent requests of each account on one loop to AT_ONCE."""
 
     def __init__(self) -> None:
         self._accounts: dict[str, _Account] = {}

@@ -21,11 +21,11 @@ Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]
 
 
 class NewWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An address, and the events that it receives."""
+    """A webhook to create: an address, and the events that it receives."""
 
     url: Annotated[str, msgspec.Meta(max_length=MAX_URL, description="https://HOST/PATH")]
     events: Annotated[list[Subscribed], msgspec.Meta(min_length=1, max_length=16)]
-    """Types of events; `ping` is sent on request only."""
+    """Types of events; `ping` is sent only on request."""
 
 
 class WebhookState(msgspec.Struct, frozen=True):
@@ -39,29 +39,29 @@ class WebhookState(msgspec.Struct, frozen=True):
     disabled_at: Seconds | None
     failing_since: Seconds | None
     former_until: Seconds | None
-    """Until when the secret before the present one signs, too."""
+    """Until when the former secret signs, too."""
 
 
 class WebhookSecret(WebhookState, frozen=True):
-    """A webhook with the secret that was just made."""
+    """A webhook with the secret that was just created."""
 
     secret: str
-    """Shown here and never again."""
+    """The secret, which cannot be shown again."""
 
 
 class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The replacement of a secret."""
 
     overlap: Annotated[int, msgspec.Meta(ge=0, le=directory.LONGEST_OVERLAP)] = 86_400
-    """Seconds for which the secret before signs, too; 0 after a leak."""
+    """Seconds for which the former secret signs, too; 0 after a leak."""
 
 
 class DeliveryState(msgspec.Struct, frozen=True):
-    """One event on its way to one webhook: delivered, on its way (`next_at`), or given up."""
+    """The delivery of an event to a webhook: delivered, due at `next_at`, or given up."""
 
     id: str
     event: dict[str, Any]
-    """What is sent, see docs/FORMATS.md section 13."""
+    """The event that is sent, see docs/FORMATS.md section 13."""
     created_at: Seconds
     attempts: int
     next_at: Seconds | None
@@ -70,7 +70,7 @@ class DeliveryState(msgspec.Struct, frozen=True):
 
 
 class WebhookDetails(WebhookState, frozen=True):
-    """One webhook and its newest deliveries, newest first."""
+    """One webhook and its latest deliveries, newest first."""
 
     deliveries: list[DeliveryState]
 
@@ -82,18 +82,18 @@ class Webhooks(msgspec.Struct, frozen=True):
 
 
 class QueuedDelivery(msgspec.Struct, frozen=True):
-    """A delivery that is on its way now."""
+    """The id of a delivery that is queued now."""
 
     delivery: str
 
 
 async def _reply_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
-    """Answer the present state of the webhook that was switched on or off."""
+    """Answer with the present state of the webhook that was enabled or disabled."""
     return await _reply(call)
 
 
 async def _redeliver_again(_call: Call, entry: Mapping[str, Any]) -> Reply:
-    """Answer the delivery that was restarted."""
+    """Answer with the delivery that was restarted."""
     return Reply(QueuedDelivery(entry["detail"]["delivery"]))
 
 
@@ -126,14 +126,14 @@ async def create_webhook(call: Call) -> Reply:
 
 @OPERATIONS.on("GET /webhooks", "List webhooks", response=Webhooks)
 async def list_webhooks(call: Call) -> Reply:
-    """List all webhooks, disabled ones too."""
+    """List all webhooks, including disabled ones."""
     found = await directory.list_webhooks(call.services.sessions)
     return Reply(Webhooks([WebhookState(**_describe(webhook)) for webhook in found]))
 
 
 @OPERATIONS.on("GET /webhooks/{webhook}", "Show a webhook", response=WebhookDetails, errors=(404,))
 async def get_webhook(call: Call) -> Reply:
-    """Return one webhook with its newest deliveries."""
+    """Return one webhook with its latest deliveries."""
     return await _reply(call)
 
 
@@ -146,7 +146,7 @@ async def get_webhook(call: Call) -> Reply:
     secret=True,
 )
 async def rotate_secret(call: Call) -> Reply:
-    """Replace a webhook's secret. Only this answer has the new one; the old one ends later."""
+    """Replace a webhook's secret. Only this answer has it. The old one signs during `overlap`."""
     services = call.services
     made = await directory.rotate_secret(
         services.sessions,
@@ -181,7 +181,7 @@ async def disable_webhook(call: Call) -> Reply:
     errors=(404, 409),
 )
 async def enable_webhook(call: Call) -> Reply:
-    """Enable a webhook again, for events from now on."""
+    """Enable a webhook again, for future events."""
     webhook, services = call.path["webhook"], call.services
     await directory.enable_webhook(services.sessions, call.who, webhook, services.epoch())
     return await _reply(call)
@@ -195,7 +195,7 @@ async def enable_webhook(call: Call) -> Reply:
     errors=(404, 409),
 )
 async def ping_webhook(call: Call) -> Reply:
-    """Send an event without content, to test a webhook."""
+    """Send an event without data, to test a webhook."""
     services = call.services
     delivery = await directory.ping_webhook(
         services.sessions, call.who, call.path["webhook"], services.epoch(), services.entropy
@@ -212,7 +212,7 @@ async def ping_webhook(call: Call) -> Reply:
     errors=(404, 409),
 )
 async def redeliver_event(call: Call) -> Reply:
-    """Repeat a delivery that succeeded or was given up, with the same id."""
+    """Repeat a delivery that succeeded or was given up, with the same event id."""
     services, delivery = call.services, call.path["delivery"]
     await directory.redeliver(
         services.sessions, call.who, call.path["webhook"], delivery, services.epoch()

@@ -126,7 +126,7 @@ def test_the_limits_take_what_the_types_take(kind, value):
 def test_equal_names_are_not_checked_without_end():
     """A body with more texts than any type has is refused before it is decoded."""
     name = b'"text":"a",'
-    for times, message in ((1000, "given twice"), (2000, "more texts")):
+    for times, message in ((1000, "given twice"), (2000, "more strings")):
         with pytest.raises(ProblemError, match=message):
             decode_body(b"{" + name * times + b'"text":"b"}', Words)
 

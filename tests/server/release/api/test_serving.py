@@ -66,7 +66,7 @@ async def test_a_token_of_the_database(world):
 
 
 async def test_what_cannot_be_served(world):
-    """Tokens never cross a network in the clear; of a port in use the setting is named.
+    """Tokens never cross a network unencrypted; of a port in use the setting is named.
 
     Without a port the API is not served.
     """
@@ -78,7 +78,7 @@ async def test_what_cannot_be_served(world):
     port = taken.sockets[0].getsockname()[1]
     async with taken:
         for changes, error, sentence in (
-            ({"api_port": 0, "api_host": "0.0.0.0"}, FormatError, "in the clear"),
+            ({"api_port": 0, "api_host": "0.0.0.0"}, FormatError, "unencrypted"),
             ({"api_port": port}, StorageError, "choose another api_port"),
         ):
             settings = Settings(port=0, **changes)
@@ -246,7 +246,7 @@ def test_beyond_loopback():
     private = ("10.0.0.1", "192.168.1.1")
     for host in ("0.0.0.0", "::", *private, "example.org", "", "localhost.example"):
         assert not is_loopback(host)
-        with pytest.raises(FormatError, match="in the clear"):
+        with pytest.raises(FormatError, match="unencrypted"):
             load_tls(Settings(api_host=host, api_port=0))
         assert load_tls(Settings(api_host=host, api_port=0, api_behind_proxy=True)) is None
 
