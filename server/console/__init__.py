@@ -1,10 +1,10 @@
-"""The console: pages for release engineers, on the control plane's socket, without JavaScript.
+"""The console: pages for release engineers, on the control plane's port, without JavaScript.
 
-Pages only call operations of the API, as the signed-in account, so that rights, preconditions and
-the audit log are the same (ADR 41).
+Pages call only operations of the API, as the signed-in account, so rights, preconditions and the
+audit log are the same (ADR 41).
 
-A `page` declares its path and access rules, and calls the API's operations; `site` answers requests
-with it. `sign_in`, `overview` with alarms and keys, `channels` with rollout commands and their
-`timeline`, `changes`, `releases` with downloads and content, `accounts` with the audit log are the
-pages; `forms` decodes what they send, `texts` and `rendering` make HTML of the answer.
+`page` declares pages and calls the API's operations for them. `site` routes requests to pages.
+`forms` decodes forms, `texts` and `rendering` make HTML. The pages are in `sign_in`, `overview`
+with alarms and keys, `channels` with rollout commands and their `timeline`, `changes`, `releases`
+with downloads and content, and `accounts` with sessions and the audit log.
 """

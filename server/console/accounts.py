@@ -1,7 +1,7 @@
-"""Who may use the control plane, and who changed what: accounts, tokens, sessions, the audit log.
+"""The pages of accounts with their tokens, of sessions, and of the audit log.
 
-A leaked token is revoked here. The audit log is shown in sentences, newest first, filtered by
-account, action and subject.
+Tokens can be revoked here, for example a leaked one. The audit log is shown in sentences, newest
+first, and can be filtered by account, action and subject.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ FILTERS = ("actor", "action", "subject")
 
 
 async def list_accounts(visit: Visit) -> PageContent:
-    """Show accounts, a page of them at a time, each with its valid tokens."""
+    """Show the accounts with their valid tokens, page by page."""
     page = await visit.at.do("list_accounts", query=visit.query)
     found = await visit.at.do("list_tokens", query=TokenQuery(limit=EVERY.limit))
     tokens: dict[str, list[TokenState]] = {}
@@ -40,7 +40,7 @@ async def list_accounts(visit: Visit) -> PageContent:
 
 
 async def disable(visit: Visit) -> Redirect:
-    """Disable an account: its tokens and sessions end for good."""
+    """Disable an account, and end its tokens and sessions for good."""
     await visit.at.do("disable_account", visit.path)
     return Redirect(_PATH)
 
@@ -58,7 +58,7 @@ async def revoke(visit: Visit) -> Redirect:
 
 
 async def show_sessions(visit: Visit) -> PageContent:
-    """Show one's own sessions; to managers of accounts also those of accounts that they cover."""
+    """Show the account's own sessions; if it manages accounts, also those of the ones it covers."""
     principal = visit.at.principal
     account = None if principal.is_allowed(Permission.PEOPLE) else principal.name
     async with visit.services.sessions() as session:
@@ -67,7 +67,7 @@ async def show_sessions(visit: Visit) -> PageContent:
 
 
 async def end(visit: Visit) -> Redirect:
-    """End a session; one's own is allowed, too."""
+    """End a session: the account's own, or that of an account it manages."""
     services = visit.services
     async with services.sessions.begin() as session:
         await end_session(
@@ -77,7 +77,7 @@ async def end(visit: Visit) -> Redirect:
 
 
 async def list_trail(visit: Visit) -> PageContent:
-    """Show entries in words. An empty form field matches all."""
+    """Show entries in sentences. An empty form field matches all."""
     page = await visit.at.do("list_trail", query=visit.query)
     wanted = {entry.detail["change"] for entry in page.items if "change" in entry.detail}
     changes = {change: await _find_change(visit, change) for change in wanted}
@@ -88,7 +88,7 @@ async def list_trail(visit: Visit) -> PageContent:
 
 
 async def _find_change(visit: Visit, change: str) -> ChangeView | None:
-    """Return a change; None where it is gone, or not visible to this account."""
+    """Return a change, or None if it does not exist or the account may not see it."""
     try:
         found: ChangeView = await visit.at.do("get_change", {"change": change})
     except (NotFoundError, PermissionDeniedError):

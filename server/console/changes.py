@@ -1,4 +1,4 @@
-"""Changes: those that wait for an approval or for their time, and the results of the others."""
+"""The pages of changes: a list, one change with its result, and approve, reject and cancel."""
 
 from server.console.page import PREFIX, Page, PageContent, Redirect, Visit
 from server.console.texts import describe_windows, plan_of
@@ -12,7 +12,7 @@ _PATH = f"{PREFIX}/orders/{{change}}"
 
 
 async def list_changes(visit: Visit) -> PageContent:
-    """Show changes, the newest first."""
+    """Show changes, newest first."""
     page = await visit.at.do("list_changes", query=visit.query)
     values = {
         "changes": page.items,
@@ -24,7 +24,7 @@ async def list_changes(visit: Visit) -> PageContent:
 
 
 async def show_change(visit: Visit) -> PageContent:
-    """Show one change, and the possible actions."""
+    """Show one change, with the actions that the account may take."""
     change = await visit.at.do("get_change", visit.path)
     rights = _rights(visit.at.principal, change)
     why_not = await find_objection(visit, change) if rights["may_approve"] else ""
@@ -61,7 +61,7 @@ async def _decide(visit: Visit, operation: str) -> Redirect:
 
 
 async def find_objection(visit: Visit, change: ChangeView) -> str:
-    """Return why the signed-in account may not approve a change; an empty text where it may."""
+    """Return why the signed-in account may not approve a change; an empty text if it may."""
     try:
         async with visit.services.sessions() as session:
             await check_approver(session, visit.at.principal, change.proposed_by)
@@ -71,7 +71,7 @@ async def find_objection(visit: Visit, change: ChangeView) -> str:
 
 
 def _rights(who: Principal, change: ChangeView) -> dict[str, bool]:
-    """Return which buttons are shown; the rights are checked when one is pressed."""
+    """Return which buttons are shown; the API checks the rights when one is pressed."""
     codename = decode_channel(change.channel).codename
     is_own = who.name == change.proposed_by
     is_waiting = change.state == State.WAITING

@@ -1,8 +1,8 @@
-"""Channels: what each offers, how far its rollout is, and the forms of its rollout commands.
+"""Channels: their offers, the progress of their rollouts, and the forms of rollout commands.
 
-Each command is an operation of the API. In a channel that needs two-person approval a command that
-admits phones becomes a change, whose page says that another account has to approve it. A withdrawal
-needs offline keys: its form gives a file for their holders.
+Each command is an operation of the API. In a channel with two-person approval, a command that
+admits phones becomes a waiting change, and its page says that another account has to approve it. A
+withdrawal needs offline keys, so its form returns a file for their holders.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,15 +26,15 @@ from server.release.rollouts.commands import Resume
 
 CHANNEL = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
 RECENT = 10  # changes on a channel's page
-HISTORY = 200  # changes that the chart looks through for the last offer
-LANGUAGES = ("en", "id")  # of a halt's reason, if the build has no change log to take them from
+HISTORY = 200  # changes that are searched for the last offer
+LANGUAGES = ("en", "id")  # of a halt's reason, if the build has no changelog with languages
 SPARE = 1  # empty rows for further languages
-MOST = 5  # languages that are asked for: in a halt there is no time for more
-STAGES = 5  # rows of the form; the API takes plans with more
+MOST = 5  # languages in the form of a halt, which is filled in under time pressure
+STAGES = 5  # rows of the form; the API accepts plans with more
 
 
 async def list_channels(visit: Visit) -> PageContent:
-    """Show all channels, a page of them at a time."""
+    """Show the channels, page by page."""
     page = await visit.at.do("list_channels", query=visit.query)
     now = visit.services.epoch()
     rows = [(state, _timeline(state, now)) for state in page.items]
@@ -47,7 +47,7 @@ async def show_channel(visit: Visit) -> PageContent:
 
 
 async def load_values(visit: Visit) -> dict[str, Any]:
-    """Return the state of the channel in the path, its changes, and what the account may do."""
+    """Return the state of the channel in the path, its changes, and the account's rights."""
     operations, codename = visit.at, visit.path["codename"]
     state = await operations.do("get_channel", visit.path)
     now = visit.services.epoch()
@@ -68,7 +68,7 @@ async def load_values(visit: Visit) -> dict[str, Any]:
 
 
 def _moment(state: ChannelState, changes: list[ChangeView], now: int) -> int:
-    """Return the time for which the share is shown: of the halt, if recorded, or now.
+    """Return the time for which the share is shown: that of a recorded halt, else now.
 
     A halted pointer keeps its schedule, which has no effect any more.
     """
@@ -92,19 +92,19 @@ def _timeline(state: ChannelState, now: int, changes: Sequence[ChangeView] = ())
 
 
 def _windows(changes: list[ChangeView]) -> list[str]:
-    """Return the windows of the newest carried-out change that has a plan."""
+    """Return the windows of the newest done change with a plan."""
     carried_out = (change for change in changes if change.state == "done")
     plans = (plan for change in carried_out if (plan := plan_of(change)) is not None)
     return describe_windows(next(plans, None))
 
 
 async def ask_offer(visit: Visit) -> PageContent:
-    """Ask which build is offered, and to which shares of the phones."""
+    """Show the form of an offer: the build, and the shares of the phones."""
     return await _show_offer(visit, {"share-1": "1"})
 
 
 async def offer(visit: Visit) -> Redirect | PageContent:
-    """Offer a build; what cannot be offered is shown again as it was filled in."""
+    """Offer a build; if that is refused, show the filled-in form again with the reason."""
     try:
         plan = {"stages": stages(visit.form)}
         body = {"counter": visit.form.get("counter", ""), "plan": plan}
@@ -125,7 +125,7 @@ async def _show_offer(visit: Visit, given: Mapping[str, str], refusal: str = "")
 
 
 async def raise_share(visit: Visit) -> Redirect:
-    """Raise the share now, in place of the steps that were to come."""
+    """Raise the share now; this replaces the remaining steps."""
     plan = {"stages": [{"permille": permille(visit.form.get("share", ""))}]}
     return await _give_command(visit, "schedule_rollout", {"plan": plan})
 
@@ -141,7 +141,7 @@ async def resume(visit: Visit) -> Redirect:
 
 
 async def ask_halt(visit: Visit) -> PageContent:
-    """Ask for the reason, and say what a halt does."""
+    """Show the form of a halt, which explains its effect and has fields for the reason."""
     values = await load_values(visit)
     visit.at.principal.check(Permission.HALT, visit.path["codename"])
     counter = values["state"].counter
@@ -161,14 +161,14 @@ async def halt(visit: Visit) -> Redirect:
 
 
 async def ask_withdrawal(visit: Visit) -> PageContent:
-    """Ask which build is taken back, and say who has to sign that."""
+    """Show the form of a withdrawal, which explains who has to sign it."""
     visit.at.principal.check(Permission.ROLLOUT, visit.path["codename"])
     values = await load_values(visit)
     return PageContent("withdraw.html", {**values, "builds": _label(await _list_builds(visit))})
 
 
 async def withdraw(visit: Visit) -> Download:
-    """Give the proposal of a withdrawal as a file; nothing changes until it is signed."""
+    """Return the proposal of a withdrawal as a file; nothing changes until it is signed."""
     form = visit.form
     body = {
         "counter": form.get("counter", ""),
@@ -186,7 +186,7 @@ async def withdraw(visit: Visit) -> Download:
 
 
 async def _give_command(visit: Visit, operation: str, body: Mapping[str, Any]) -> Redirect:
-    """Give a command with the form's note, and lead to what it changed."""
+    """Give a command with the form's note, and redirect to the waiting change or the channel."""
     body = {**body, "note": visit.form.get("note", "")}
     result = await visit.at.do(operation, visit.path, body=body, etag=visit.form.get("etag", ""))
     if result.unrecorded:
@@ -204,7 +204,7 @@ async def _list_releases(visit: Visit) -> list[ReleaseState]:
 
 
 async def _list_builds(visit: Visit) -> list[ReleaseState]:
-    """Return the full packages of the channel that are not withdrawn, the newest first."""
+    """Return the full packages of the channel that are not withdrawn, newest first."""
     channel = "{codename}/{region}/{channel}".format_map(visit.path)
     builds = [
         release

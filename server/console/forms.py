@@ -1,4 +1,4 @@
-"""Forms: decoded strictly, and accepted only from the console's own pages."""
+"""Forms: strict decoding, and the check that they come from the console's own pages (CSRF)."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ from server.release.api.decode import receive_bytes
 from server.release.api.problems import ProblemError
 
 FORM = "application/x-www-form-urlencoded"
-FORM_LIMIT = 65_536  # bytes: some reasons of 500 characters each
+FORM_LIMIT = 65_536  # bytes: several reasons of 500 characters each
 MAX_FIELDS = 64
 UNITS = MappingProxyType({"hours": 3600, "days": 86_400})
 _ROW = re.compile(r"share-[0-9]{1,2}")
@@ -23,14 +23,14 @@ _UNSTORABLE = re.compile("[\\0\\ud800-\\udfff]")
 
 
 def csrf_token(secret: str) -> str:
-    """Return the token by which a form proves that it is from a page for this browser."""
+    """Return the token that proves that a form is from a page that was sent to this browser."""
     return hmac.new(secret.encode(), b"csrf", hashlib.sha256).hexdigest()
 
 
 async def receive_form(request: web.BaseRequest, origin: str, secret: str) -> dict[str, str]:
-    """Return the fields of a form; raises ProblemError (403) for one of another site.
+    """Return the fields of a form; raises ProblemError (403) if it is from another site.
 
-    The browser sends the form's origin, and the form has the token of the console's page.
+    The browser has to send the console's origin, and the form has to contain the CSRF token.
     """
     if request.headers.getall("Origin", []) != [origin]:
         raise _foreign()
@@ -40,12 +40,12 @@ async def receive_form(request: web.BaseRequest, origin: str, secret: str) -> di
     given = fields.pop("csrf", "")
     if not hmac.compare_digest(given.encode(), csrf_token(secret).encode()):
         raise _foreign()
-    # Browsers send CRLF line ends; LF is stored.
+    # Browsers send line ends as CRLF; they are stored as LF.
     return {name: value.replace("\r\n", "\n").strip() for name, value in fields.items()}
 
 
 def decode_fields(text: str) -> dict[str, str]:
-    """Return the fields of a form or query, each once; raises ProblemError (400)."""
+    """Return the fields of a form or query; raises ProblemError (400), also for repeated ones."""
     try:
         pairs = parse_qsl(
             text,
@@ -63,33 +63,33 @@ def decode_fields(text: str) -> dict[str, str]:
 
 
 def reasons(fields: Mapping[str, str]) -> dict[str, str]:
-    """Return the texts by locale of a form's rows `locale-N`, `text-N`; empty rows are left out."""
+    """Return the texts by locale from a form's rows `locale-N`, `text-N`; skip empty rows."""
     found = {}
     for name, text in fields.items():
         if not name.startswith("text-") or not text:
             continue
         locale = fields.get(f"locale-{name.removeprefix('text-')}", "")
         if not locale or locale in found:
-            raise ProblemError(422, "invalid", "Each reason has a language of its own.")
+            raise ProblemError(422, "invalid", "Give each reason a language of its own.")
         found[locale] = text
     return found
 
 
 def permille(text: str) -> int:
-    """Return the share that a form has in per cent, such as `12.5`, in permille."""
+    """Return a share in permille from text in per cent, such as `12.5`."""
     found = _SHARE.fullmatch(text)
     share = int(found[1]) * 10 + int(found[2] or 0) if found else -1
     if not 0 <= share <= 1000:
         raise ProblemError(
-            422, "invalid", f"{text[:20]!r} is no share: write per cent, such as 1, 12.5 or 100."
+            422, "invalid", f"{text[:20]!r} is not a share: use per cent, such as 1, 12.5 or 100."
         )
     return share
 
 
 def stages(fields: Mapping[str, str]) -> list[dict[str, int]]:
-    """Return the stages in a form's rows `share-N`, `hold-N`, `unit-N`; empty rows are left out.
+    """Return the stages in a form's rows `share-N`, `hold-N`, `unit-N`; skip empty rows.
 
-    Every stage but the last has a hold.
+    Every stage except the last needs a hold.
     """
     rows = sorted(
         int(name.removeprefix("share-"))

@@ -1,6 +1,6 @@
-"""The first page, with what a person must do, what is published and what waits; alarms; expiry.
+"""The overview page with tasks and the server's state, and the pages of alarms and of keys.
 
-Keys and expiry: what a person has to sign again, the soonest first, and with which keys.
+The page of keys shows which roles have to be signed again, by expiry, and with which keys.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from server.release.auth.principal import Permission, Principal
 from server.release.rollouts.changes import ChangeView
 from server.release.uploads.limits import free_bytes
 
-SHOWN = 8  # of each list; the rest is a page away
-CLOCK_SECONDS = 5  # difference of two clocks that is not reported
+SHOWN = 8  # rows of each list; a link leads to the rest
+CLOCK_SECONDS = 5  # a smaller difference of the two clocks is not reported
 _NO_ROLES = frozenset({"clock", "disk", "limits", "log", "quota", "server"})
-REFUSED = 5  # newest changes that were refused
-SOON_DAYS = 30  # what expires within them is renewed in one go
+REFUSED = 5  # newest refused changes on the page of alarms
+SOON_DAYS = 30  # roles that expire within this time are renewed together
 _DAY = 86_400
 _MEANINGS = {
     "root": "the keys that all trust starts from",
@@ -41,9 +41,9 @@ _MEANINGS = {
 
 @dataclass(frozen=True, slots=True)
 class ProcessState:
-    """The state of the process: why it is not ready, and the last result of the monitor.
+    """The state of the process: why it is not ready, and the last result of the expiry monitor.
 
-    `steady` is the clock of signatures.
+    `steady` is the clock of signatures, which does not follow jumps of the system clock.
     """
 
     reasons: Callable[[], Sequence[str]]
@@ -53,7 +53,7 @@ class ProcessState:
 
 @dataclass(frozen=True, slots=True)
 class ExpiryRow:
-    """A role's lifetime as a bar: used permille, and severity."""
+    """A role's lifetime for a bar: the used permille, and the severity of its alarm."""
 
     role: str
     version: int
@@ -64,10 +64,9 @@ class ExpiryRow:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something that the signed-in person has to do: how urgent, a sentence, and where.
+    """A task of the signed-in account: a badge, a sentence, and a link with its label.
 
-    `badge` is a severity, `approve`, `signed` or the state of a channel; an empty `link` leads
-    nowhere.
+    `badge` is a severity, `approve`, `signed` or the state of a channel. `link` may be empty.
     """
 
     badge: str
@@ -77,7 +76,7 @@ class Task:
 
 
 class Overview:
-    """The first page, from the state of the process, and the pages of alarms and of keys."""
+    """The overview page, with the state of the process, and the pages of alarms and of keys."""
 
     def __init__(self, process: ProcessState) -> None:
         self._process = process
@@ -88,7 +87,7 @@ class Overview:
         )
 
     async def show(self, visit: Visit) -> PageContent:
-        """Show the server's state, what phones see, and what needs attention."""
+        """Show the account's tasks, the server's state, and the moving rollouts."""
         services, operations = visit.services, visit.at
         seen = self._process.seen()
         now = services.clock()
@@ -131,7 +130,7 @@ def _alarm_task(notice: Notice) -> Task:
 
 
 async def _find_approvals(visit: Visit, waiting: Sequence[ChangeView]) -> AsyncIterator[Task]:
-    """Yield the changes that the signed-in account may approve."""
+    """Yield a task for each change that the signed-in account may approve."""
     for change in waiting:
         codename = decode_channel(change.channel).codename
         is_approver = visit.at.principal.is_allowed(Permission.APPROVE, codename)
@@ -141,7 +140,7 @@ async def _find_approvals(visit: Visit, waiting: Sequence[ChangeView]) -> AsyncI
 
 
 def _find_paused(principal: Principal, channels: Sequence[ChannelState]) -> Iterator[Task]:
-    """Yield the paused rollouts that the signed-in account may resume."""
+    """Yield a task for each paused rollout that the signed-in account may resume."""
     for state in channels:
         codename = decode_channel(state.channel).codename
         if state.state == "paused" and principal.is_allowed(Permission.ROLLOUT, codename):
@@ -153,7 +152,10 @@ def _find_paused(principal: Principal, channels: Sequence[ChannelState]) -> Iter
 def _find_unoffered(
     principal: Principal, channels: Sequence[ChannelState], waiting: Sequence[ChangeView]
 ) -> Iterator[Task]:
-    """Yield the signed builds that the signed-in account may offer, without those that wait."""
+    """Yield a task for each channel in which the account may offer a newer build.
+
+    Channels with a waiting offer are left out.
+    """
     proposed = {change.channel for change in waiting if change.action == "offer"}
     for state in channels:
         codename = decode_channel(state.channel).codename
@@ -179,7 +181,7 @@ def _list_expiries(seen: Seen, now: datetime) -> list[ExpiryRow]:
             int(lifetime.expires.timestamp()),
         )
 
-    # Roles that the server renews by itself come last, unless it fails to.
+    # Roles that the server itself renews come last, unless they have an alarm.
     return sorted(
         map(row, seen.lifetimes),
         key=lambda each: (is_online(each.role) and not each.severity, -each.used, each.role),
@@ -187,7 +189,7 @@ def _list_expiries(seen: Seen, now: datetime) -> list[ExpiryRow]:
 
 
 async def list_alarms(visit: Visit) -> PageContent:
-    """Show alarms, the worst first, and the newest refused changes."""
+    """Show alarms, most severe first, and the newest refused changes."""
     status = await visit.at.do("get_status")
     refused = await visit.at.do("list_changes", query={"state": "refused", "limit": REFUSED})
     values = {
@@ -199,19 +201,19 @@ async def list_alarms(visit: Visit) -> PageContent:
 
 
 def sort_notices(notices: list[Notice]) -> list[Notice]:
-    """Return notices with the worst first."""
+    """Return notices, most severe first."""
     return sorted(notices, key=lambda notice: SEVERITIES.index(notice.severity))
 
 
 def where_to(notice: Notice) -> str:
-    """Return the path of the page that says how to end a notice; an empty text for none."""
+    """Return the path of the page that explains how to resolve a notice, or an empty text."""
     is_signed_by_people = notice.subject not in _NO_ROLES and not is_online(notice.subject)
     return f"{PREFIX}/keys" if is_signed_by_people else ""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """What expires: what it is in words, seconds left, and the severity of its alarm, if any."""
+    """A role with its meaning in words, the seconds until its expiry, and its alarm's severity."""
 
     role: RoleState
     meaning: str
@@ -220,7 +222,7 @@ class KeyRow:
 
 
 async def show_keys(visit: Visit) -> PageContent:
-    """Show what expires when: what people sign, and what the server renews itself."""
+    """Show when roles expire: those that people sign, and those that the server renews."""
     status = await visit.at.do("get_status")
     severities = {notice.subject: notice.severity for notice in status.alarms}
     rows = [
@@ -243,13 +245,13 @@ async def show_keys(visit: Visit) -> PageContent:
 
 
 def describe_role(name: str) -> str:
-    """Return what a signed role holds, in words for a person who knows no TUF."""
+    """Return the content of a signed role, in words for readers who do not know TUF."""
     if is_latest(name):
         return "what is offered in which channel"
     return f"the builds of {name}" if is_codename(name) else _MEANINGS.get(name, "")
 
 
 def renewal_command(roles: Iterable[str]) -> str:
-    """Return the command that renews `roles` with all keys at hand; empty without a role."""
+    """Return the command that renews `roles`; empty if there are none."""
     names = " ".join(roles)
     return f"hening-signer ceremony renew {names}" if names else ""

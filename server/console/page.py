@@ -1,7 +1,7 @@
-"""The declaration of a console page, its content, and the operations of the API that it calls.
+"""The declaration of a console page, its content, and the client for the API's operations.
 
-These make the same checks and call the same functions, without a socket, so the console has no
-separate implementation of any operation.
+The client calls the same handlers as the API, with the same checks, but without HTTP. So the
+console has no implementation of its own of any operation.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,12 +25,12 @@ from server.release.rollouts.commands import ANY, read_if_match
 from server.settings import Settings
 
 EVERY = PageQuery(limit=1_000_000)
-"""The query of a page that needs all items: the API's limit is for its answers."""
+"""The query of a page that needs all items: the limit of the API is for its clients only."""
 _BY_ID = MappingProxyType({operation.id: operation for operation in OPERATIONS})
 
 
 class OperationsClient:
-    """Operations as the signed-in `principal`."""
+    """Calls operations of the API as the signed-in `principal`."""
 
     def __init__(
         self, principal: Principal, services: Services, request: web.BaseRequest, rates: Rates
@@ -49,9 +49,9 @@ class OperationsClient:
         body: Mapping[str, Any] = MappingProxyType({}),
         etag: str = "",
     ) -> Any:  # noqa: ANN401 - of the type that the operation declares
-        """Return the body of an operation's reply; raises what the operation raises.
+        """Return the body of an operation's reply; raises the operation's errors.
 
-        `etag` is the state that the page showed; operations with If-Match receive it.
+        `etag` is that of the state which the page showed, for operations with If-Match.
         """
         wanted = _BY_ID[operation]
         if wanted.permission is not None:
@@ -69,7 +69,7 @@ class OperationsClient:
         call = Call(self.principal, path, asked, decoded, headers, self._request, self.services)
         reply = await wanted.perform(call, wanted.handler)
         if not isinstance(reply, Reply):
-            raise TypeError(f"{operation} streams, and no page can show that")
+            raise TypeError(f"{operation} streams, so a page cannot show its answer")
         return reply.body
 
 
@@ -84,9 +84,9 @@ def _convert(values: Mapping[str, Any], kind: type[msgspec.Struct] | None) -> ms
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request to a page, checked. `secret` is of the browser's session or login.
+    """A checked request to a page. `secret` is that of the browser's session or pending login.
 
-    `operations` is set on every page that needs a session.
+    `operations` is set for every page that needs a session.
     """
 
     request: web.BaseRequest
@@ -100,15 +100,15 @@ class Visit:
 
     @property
     def at(self) -> OperationsClient:
-        """The API's operations, as the signed-in account."""
+        """The client for operations as the signed-in account; TypeError for an open page."""
         if self.operations is None:
-            raise TypeError("an open page asked who is signed in")
+            raise TypeError("an open page has no signed-in account")
         return self.operations
 
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """The content of a page: a template, its values, and headers of the answer."""
+    """The content of a page: a template and its values, the status, and Set-Cookie values."""
 
     template: str
     values: Mapping[str, Any]
@@ -126,7 +126,7 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A JSON file that the browser saves, while it goes on to show the page that asked for it."""
+    """A JSON file that the browser saves while it keeps showing the present page."""
 
     name: str
     data: bytes
@@ -137,10 +137,10 @@ Handler = Callable[[Visit], Awaitable[PageContent | Redirect | Download]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One method on one path, a template as the API's.
+    """A handler for a method and a path; the path is a template like those of the API.
 
-    `is_open`: needs no session. `is_urgent`: signed-in accounts are never refused for the rate of
-    requests.
+    `is_open`: needs no session. `is_urgent`: signed-in accounts are never refused because of their
+    rate of requests.
     """
 
     method: str
@@ -155,7 +155,7 @@ PREFIX = "/console"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """The origin that an operator set, or empty for any name of this machine's loopback."""
+    """The console's origin in `url`; empty: any loopback name of this machine."""
 
     url: str
 
@@ -167,8 +167,8 @@ class Address:
     def origin(self, host: str) -> str:
         """Return the origin of a request with the header `Host: host`.
 
-        Without a set origin, a name that could resolve to another host is refused (421), against
-        DNS rebinding.
+        Without a configured origin, raise ProblemError (421) for names that are not loopback,
+        against DNS rebinding.
         """
         if self.url:
             return self.url
@@ -178,27 +178,26 @@ class Address:
             name = ""
         if not is_loopback(name):
             raise ProblemError(
-                421, "misdirected", "The console is here as 127.0.0.1 alone: see console_url."
+                421, "misdirected", "Open the console as 127.0.0.1, or set console_url."
             )
         return f"http://{host}"
 
 
 def find_address(settings: Settings) -> Address:
-    """Return the address of the console for browsers; raises FormatError if it is not set."""
+    """Return the console's address; raises FormatError if console_url is missing or invalid."""
     url = settings.console_url.rstrip("/")
     if not url:
         if settings.api_cert or settings.api_behind_proxy or not is_loopback(settings.api_host):
             raise FormatError(
-                "the console must know its address: set console_url, such as"
-                " https://control.example."
+                "the console needs its address: set console_url, such as https://control.example."
             )
         return Address("")
     parts = urlsplit(url)
     is_plain = parts.scheme == "http" and is_loopback(parts.hostname or "")
     if (parts.scheme != "https" and not is_plain) or url != f"{parts.scheme}://{parts.netloc}":
         raise FormatError(
-            "console_url is https://HOST, with a port if need be and without a path; http is for"
-            " loopback alone."
+            "console_url is https://HOST or https://HOST:PORT, without a path; http is only for"
+            " loopback addresses."
         )
     if "@" in parts.netloc or parts.netloc != parts.netloc.lower() or not parts.hostname:
         raise FormatError("console_url is https://HOST in lower case, without a user.")

@@ -1,6 +1,7 @@
-"""What is published: builds with their packages, channels, signers and downloads; content packs.
+"""Published builds with their packages, channels, signers and downloads, and content packs.
 
-How many phones have a build cannot be known; the page of its downloads shows what can.
+The number of phones with a build cannot be known. The page of downloads shows related numbers that
+can be known.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,17 +17,17 @@ from server.release.api.content import PackState
 from server.release.api.models import DayOfDownloads, Downloads, ReleaseState
 from server.release.rollouts.preview import Share
 
-SHOWN_DAYS = 14  # of each build
-POLL_SECONDS = 6 * 3600  # between two polls of a phone, on average (FORMATS section 9)
-FORECAST_PHONES = 100_000  # of the forecast that the page suggests
-FORECAST_HOURS = 24  # that the forecast goes on after the last step
+SHOWN_DAYS = 14  # newest days with downloads that are shown of each build
+POLL_SECONDS = 6 * 3600  # average time between two polls of a phone (FORMATS section 9)
+FORECAST_PHONES = 100_000  # simulated phones of the suggested forecast
+FORECAST_HOURS = 24  # how long the forecast continues after the last step
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A channel that lists a build; `state` is of its offer, or `listed`, or `withdrawn`.
+    """A channel that lists a build; `state` is that of its offer, or `listed`, or `withdrawn`.
 
-    `halted_at` is of a listed build whose rollout was halted before another was offered, else 0.
+    `halted_at` is the time of the halt if the build was halted and is not offered any more, else 0.
     """
 
     channel: str
@@ -37,17 +38,17 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One build of a model: what is equal in its packages, and the packages of one channel."""
+    """One build of a model: its first package for the common facts, all packages, and channels."""
 
     name: str
     release: ReleaseState
     packages: list[tuple[ReleaseState, str]]
-    """Each with the version that an incremental starts from; an empty text for a full package."""
+    """Each with the source versions of an incremental; an empty text for a full package."""
     listings: list[Listing]
 
 
 async def list_models(visit: Visit) -> PageContent:
-    """Show all models with their newest build, a page of them at a time."""
+    """Show the models with their newest builds, page by page."""
     page = await visit.at.do("list_models", query=visit.query)
     channels = (await visit.at.do("list_channels", query=EVERY)).items
     rows = []
@@ -58,7 +59,7 @@ async def list_models(visit: Visit) -> PageContent:
 
 
 async def show_model(visit: Visit) -> PageContent:
-    """Show all builds of a model, the newest first."""
+    """Show all builds of a model, newest first."""
     codename = visit.path["codename"]
     channels = (await visit.at.do("list_channels", query=EVERY)).items
     halts = {
@@ -77,9 +78,9 @@ async def load_builds(
     channels: Sequence[ChannelState],
     halts: Mapping[str, Mapping[int, int]] = MappingProxyType({}),
 ) -> list[Build]:
-    """Return a model's builds, the newest first; `channels` says which are offered.
+    """Return a model's builds, newest first; `channels` has the present offers.
 
-    `halts` says when which builds were halted, by channel and counter.
+    `halts` has the times of halts, by channel and counter.
     """
     releases = (await visit.at.do("list_releases", {"codename": codename}, query=EVERY)).items
     by_counter: dict[int, list[ReleaseState]] = {}
@@ -92,10 +93,10 @@ async def load_builds(
 
 
 async def _find_halts(visit: Visit, channel: str) -> dict[int, int]:
-    """Return when each build of a channel was halted, by its counter."""
+    """Return the times at which builds of a channel were halted, by counter."""
     query = ChangesQuery(channel=channel, state="done", limit=HISTORY)
     changes = (await visit.at.do("list_changes", query=query)).items
-    # The newest come first: of repeated halts the first one stays.
+    # Changes are newest first, so of repeated halts the first one is kept.
     return {each.counter: each.finished_at for each in changes if each.action == "halt"}
 
 
@@ -104,7 +105,7 @@ def _make(
     states: Mapping[str, ChannelState],
     halts: Mapping[str, Mapping[int, int]],
 ) -> Build:
-    """Return the build of these packages: of each file once, though several channels list it."""
+    """Return the build of these packages; a file that several channels list counts once."""
     packages = sorted(packages, key=lambda each: (each.type != "full", each.path))
     files: dict[str, ReleaseState] = {}
     for package in packages:
@@ -132,7 +133,7 @@ def _list(release: ReleaseState, state: ChannelState | None, halts: Mapping[int,
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """One day of one build."""
+    """The downloads of a build on one day."""
 
     name: str
     begun: int
@@ -150,7 +151,7 @@ class Counted:
 
 
 async def show_downloads(visit: Visit) -> PageContent:
-    """Show how often a model's builds were downloaded, and how many phones poll."""
+    """Show the downloads of a model's builds, and an estimate of the phones that poll."""
     codename = visit.path["codename"]
     known: Downloads = await visit.at.do("list_downloads", visit.path)
     channels: list[ChannelState] = (await visit.at.do("list_channels", query=EVERY)).items
@@ -170,7 +171,7 @@ async def show_downloads(visit: Visit) -> PageContent:
 
 
 def _estimate_phones(known: Downloads) -> int | None:
-    """Return how many phones poll; None until the server has seen each of them once."""
+    """Return the estimated number of phones that poll; None during the first POLL_SECONDS."""
     if known.seconds < POLL_SECONDS:
         return None
     return round(known.polls * POLL_SECONDS / known.seconds)
@@ -202,7 +203,7 @@ def _stages(schedule: list[Share]) -> Iterator[str]:
 
 
 async def list_packs(visit: Visit) -> PageContent:
-    """Show all packs."""
+    """Show all content packs."""
     packs: list[PackState] = (await visit.at.do("list_packs")).items
     now = visit.services.epoch()
     fetched = [pack for pack in packs if not pack.withdrawn]
@@ -225,7 +226,7 @@ def _state(pack: PackState, now: int) -> str:
 
 
 def _share(pack: PackState, now: int) -> int:
-    """Return which share of the phones uses a pack in use, in permille."""
+    """Return the share of the phones that use a pack, in permille."""
     return max((step.permille for step in pack.rollout if step.start <= now), default=0)
 
 

@@ -1,6 +1,6 @@
-"""Templates: read and compiled once, every value escaped, undefined names are errors.
+"""Templates and their filters. Templates are compiled once; an undefined name is an error.
 
-Both HTML characters and invisible ones are escaped.
+Every value is escaped: HTML characters, and invisible ones.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent
 
 
 class Pages:
-    """The templates, and the few files that they name. Reads its folder when it is made."""
+    """The templates, and the assets that they link to. Reads all files when it is created."""
 
     def __init__(self) -> None:
         self.assets: dict[str, tuple[bytes, str]] = {}
@@ -56,57 +56,60 @@ class Pages:
         }
 
     def render(self, name: str, values: Mapping[str, Any]) -> bytes:
-        """Return a page's bytes."""
+        """Return the page of the template `name` with `values`, in UTF-8."""
         return self._templates[name].render(values).encode()
 
 
 def show(value: object) -> object:
-    """Return a value for a page: older texts may hold invisible or bidirectional characters."""
-    if hasattr(value, "__html__"):  # made by a template, from values that were escaped
+    """Return a value for a page, with invisible and bidirectional characters escaped.
+
+    Texts that were stored by older versions may contain them.
+    """
+    if hasattr(value, "__html__"):  # made by a template from escaped values
         return value
     return escape_invisible(str(value), lines=True)
 
 
 def moment(seconds: int) -> str:
-    """Return a time for people, in the time zone of the server's machine.
+    """Return date and time in the time zone of the server.
 
-    A page without scripts does not know the browser's.
+    Without scripts, a page does not know the browser's time zone.
     """
     return f"{local_time(seconds):%Y-%m-%d %H:%M}"
 
 
 def day(seconds: int) -> str:
-    """Return the date of a time, in the same zone."""
+    """Return the date of a time, in the server's time zone."""
     return f"{local_time(seconds):%Y-%m-%d}"
 
 
 def clock(seconds: int) -> str:
-    """Return the time of the day, in the same zone."""
+    """Return the time of the day, in the server's time zone."""
     return f"{local_time(seconds):%H:%M}"
 
 
 def zone(seconds: int) -> str:
-    """Return the name of that zone at a time."""
+    """Return the abbreviation of the server's time zone at a time."""
     return f"{local_time(seconds):%Z}"
 
 
 def utc(seconds: int) -> str:
-    """Return a time for people, in UTC."""
+    """Return date and time in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def local_time(seconds: int) -> datetime:
-    """Return a time in the time zone of the server's machine."""
+    """Return a time in the time zone of the server."""
     return datetime.fromtimestamp(seconds, UTC).astimezone()
 
 
 def iso(seconds: int) -> str:
-    """Return a time for programs, in UTC."""
+    """Return a time in ISO 8601, in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def away(seconds: int, now: int) -> str:
-    """Return how far a time is from now, in the largest unit that fits: `in 3 h`, `2 days ago`."""
+    """Return the distance of a time from now, such as `in 3 h` or `2 days ago`."""
     distance = abs(seconds - now)
     if distance < 60:
         return "now"
@@ -114,10 +117,10 @@ def away(seconds: int, now: int) -> str:
 
 
 def share(permille: int) -> str:
-    """Return permille as per cent: `12.5 %`."""
+    """Return permille in per cent, such as `12.5 %`."""
     return f"{permille / 10:g}\N{NO-BREAK SPACE}%"
 
 
 def size(count: int) -> str:
-    """Return a number of bytes in the unit with the shortest number."""
+    """Return a number of bytes with a unit, such as `1.2 MB`."""
     return spell_size(count).replace(" ", "\N{NO-BREAK SPACE}")

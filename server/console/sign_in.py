@@ -1,6 +1,7 @@
-"""Signing in and out: at the identity provider if configured, else with an API token.
+"""Signing in and out: at the identity provider if there is one, else with an API token.
 
-A session always begins with a new secret, whatever the browser sent, and its former one ends.
+Signing in always creates a new session secret, whatever the browser sent, and ends the browser's
+former session.
 """
 
 import re
@@ -24,7 +25,7 @@ from server.release.auth.web_sessions import (
 from server.release.errors import AuthenticationError
 from server.release.federation.code_flow import Attempt, CodeFlow
 
-PENDING_LOGIN_SECONDS = 600  # how long a login at the provider may take
+PENDING_LOGIN_SECONDS = 600  # how long a login at the identity provider may take
 _PENDING_LOGIN = re.compile(r"([0-9a-f]{64})(?:\.(/.*))?")
 _SESSION = re.compile(r"[0-9a-f]{64}")
 _TARGET = re.compile(r"/console/[A-Za-z0-9/_.~-]{0,200}")
@@ -32,14 +33,14 @@ _TARGET = re.compile(r"/console/[A-Za-z0-9/_.~-]{0,200}")
 
 @dataclass(frozen=True, slots=True)
 class PendingLogin:
-    """The state of a browser that is signing in: a secret, and the page it wanted."""
+    """The state of a browser that is signing in: a secret, and the page to show afterwards."""
 
     secret: str = field(repr=False)
     target: str = ""
 
 
 class Cookies:
-    """Reads and writes cookies. `is_secure`: browsers use TLS."""
+    """Reads and writes the console's cookies. `is_secure`: browsers use TLS."""
 
     def __init__(self, *, is_secure: bool) -> None:
         prefix = "__Host-" if is_secure else ""
@@ -47,12 +48,12 @@ class Cookies:
         self._attributes = "; Path=/; HttpOnly; SameSite=Lax" + ("; Secure" if is_secure else "")
 
     def session(self, request: web.BaseRequest) -> str:
-        """Return the session secret of a request, empty for none."""
+        """Return the session secret of a request, or an empty text."""
         found = _SESSION.fullmatch(request.cookies.get(self._session, ""))
         return "" if found is None else found[0]
 
     def pending_login(self, request: web.BaseRequest) -> PendingLogin | None:
-        """Return the sign-in state of a request."""
+        """Return the sign-in state of a request, or None."""
         found = _PENDING_LOGIN.fullmatch(request.cookies.get(self._pending_login, ""))
         return None if found is None else PendingLogin(found[1], check_target(found[2] or ""))
 
@@ -76,7 +77,7 @@ class Cookies:
 
 
 def check_target(text: str) -> str:
-    """Return `text` if it is the path of a console page, else an empty text: no other site's."""
+    """Return `text` if it is the path of a console page, else an empty text: no open redirect."""
     is_page = _TARGET.fullmatch(text) is not None and "//" not in text and "/." not in text
     return text if is_page else ""
 
@@ -85,14 +86,14 @@ PATH = f"{PREFIX}/sign-in"
 CALLBACK = f"{PREFIX}/callback"
 HOME = f"{PREFIX}/"
 Flow = Callable[[str], CodeFlow]
-"""Makes the login flow that returns to an address."""
+"""A function that returns the login flow for a redirect address."""
 
 
 class SignIn:
-    """The pages for signing in. Without a `flow` they accept an API token.
+    """The pages for signing in; without a `flow` they accept an API token.
 
-    Failures count as the API's failed attempts do, a valid token as a request of its account.
-    Sign-ins of an account have a rate of their own.
+    Failures count as guesses of the API, and valid tokens as requests of their accounts. The
+    sign-ins of an account have a rate limit of their own.
     """
 
     def __init__(self, cookies: Cookies, rates: Rates, flow: Flow | None, issuer: str = "") -> None:
@@ -113,9 +114,9 @@ class SignIn:
         return self._form(visit, target=check_target(visit.query.get("to", "")))
 
     async def use_token(self, visit: Visit) -> PageContent | Redirect:
-        """Sign in with an API token; with a provider, tokens are for the API only."""
+        """Sign in with an API token; refused if there is an identity provider."""
         if self._flow is not None:
-            return self._form(visit, "Tokens open the API alone here: sign in at the provider.")
+            return self._form(visit, "Tokens are only for the API here: sign in at the provider.")
         target = check_target(visit.form.get("to", ""))
         text = visit.form.get("token", "")
         self._rates.check_sign_in(text)
@@ -127,22 +128,22 @@ class SignIn:
             return await self._begin_session(visit, Origin(token.name, token=token.token), target)
         except AuthenticationError:
             self._rates.count_failure(text)
-            return self._form(visit, "That is no valid token: ask an admin for one.", target)
+            return self._form(visit, "That is not a valid token: ask an admin for one.", target)
 
     async def begin(self, visit: Visit) -> PageContent | Redirect:
-        """Send the browser to the provider."""
+        """Redirect the browser to the identity provider."""
         if self._flow is None:
-            return self._form(visit, "No identity provider is configured here.")
+            return self._form(visit, "There is no identity provider here: sign in with a token.")
         target = check_target(visit.query.get("to", ""))
         pending_login = PendingLogin(visit.services.entropy(32).hex(), target)
         address = await self._flow(visit.origin + CALLBACK).begin(Attempt(pending_login.secret))
         return Redirect(address, (self._cookies.set_pending_login(pending_login),))
 
     async def complete(self, visit: Visit) -> PageContent | Redirect:
-        """Sign in the account of the provider's subject, if there is one."""
+        """Handle the return from the provider: sign in the account of the subject, if any."""
         pending_login = self._cookies.pending_login(visit.request)
         if self._flow is None or pending_login is None:
-            return self._form(visit, "Signing in took too long: begin again.")
+            return self._form(visit, "Signing in took too long: start it again.")
         self._rates.check(pending_login.secret)
         services = visit.services
         flow = self._flow(visit.origin + CALLBACK)
@@ -158,7 +159,7 @@ class SignIn:
         self._rates.count_failure(pending_login.secret)
         return self._form(
             visit,
-            "The login did not hold, or no account here is yours: try again, or ask an admin.",
+            "The login failed, or you have no account here: try again, or ask an admin.",
         )
 
     async def sign_out(self, visit: Visit) -> Redirect:
@@ -170,7 +171,7 @@ class SignIn:
         return Redirect(PATH, (self._cookies.end_session(),))
 
     async def _begin_session(self, visit: Visit, origin: Origin, target: str) -> Redirect:
-        """Begin a session and end the one that the browser had; raises RateError."""
+        """Begin a session, and end the browser's former one; raises RateError."""
         self._rates.count_sign_in(origin.account)
         services = visit.services
         former = self._cookies.session(visit.request)
@@ -185,7 +186,7 @@ class SignIn:
         return Redirect(target or HOME, cookies)
 
     def _form(self, visit: Visit, refusal: str = "", target: str = "") -> PageContent:
-        # An existing sign-in state is kept, so that a second tab does not spoil the first.
+        # An existing sign-in state is kept, so that a second tab does not break the first one.
         pending_login = self._cookies.pending_login(visit.request)
         secret = visit.services.entropy(32).hex() if pending_login is None else pending_login.secret
         values = {

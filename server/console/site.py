@@ -1,4 +1,4 @@
-"""The console from settings, and its requests: session, form, handler, answer, errors as pages.
+"""Request handling of the console: session, form, handler, page; errors become pages, too.
 
 Paths outside of the console go to the API, which ignores cookies.
 """
@@ -47,19 +47,19 @@ HEADERS = MappingProxyType(
     {
         "Content-Security-Policy": POLICY,
         "Cross-Origin-Opener-Policy": "same-origin",
-        # With no-referrer a browser hides the origin of its own forms, too.
+        # With no-referrer, browsers would not send the Origin of the console's own forms.
         "Referrer-Policy": "same-origin",
         "X-Frame-Options": "DENY",
     }
 )
-"""Of every page, beside the fixed ones of the socket."""
+"""The headers of every page, in addition to the fixed ones of the listener."""
 FOR_EVER = "private, max-age=31536000, immutable"
 VISITOR = web.RequestKey("VISITOR", Principal)
 log = structlog.get_logger()
 
 
 class Console:
-    """Answers below `/console`, and lets the API answer everything else."""
+    """Answers requests below `/console`, and passes all others to the API."""
 
     def __init__(
         self,
@@ -82,13 +82,13 @@ class Console:
         ]
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request. Raises ConnectionError when its client is gone."""
+        """Answer one request. Raises ConnectionError if its client is gone."""
         path = request.raw_path.partition("?")[0]
         if path not in {"/", PREFIX} and not path.startswith(HOME):
             return await self._shared.api.handle(request)
         try:
             response = await self._answer(request, path)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a page
+        except Exception as error:  # noqa: BLE001 - every error is answered by a page
             if request.transport is None:
                 raise ConnectionError("the client is gone") from None
             response = self._refuse(error, request)
@@ -97,11 +97,11 @@ class Console:
         return response
 
     def fail(self, error: BaseException | None) -> web.StreamResponse:
-        """Answer a failure that came after `handle`; for the listener."""
+        """Answer an error that was raised outside of `handle`; for the listener."""
         return self._shared.api.fail(error)
 
     def refuse_malformed(self) -> web.StreamResponse:
-        """Answer bytes that are no HTTP request; for the listener."""
+        """Answer bytes that are not an HTTP request; for the listener."""
         return self._shared.api.refuse_malformed()
 
     async def _answer(self, request: web.BaseRequest, path: str) -> web.Response:
@@ -135,7 +135,10 @@ class Console:
         return self._respond(await page.handler(visit), visitor, secret)
 
     async def _admit(self, request: web.BaseRequest, page: Page) -> Principal | None:
-        """Return the signed-in account; raises RateError. Failed attempts count as the API's do."""
+        """Return the signed-in account, or None; raises RateError.
+
+        Failed attempts and requests count towards the API's rates.
+        """
         secret = self._cookies.session(request)
         if not secret:
             return None
@@ -164,7 +167,7 @@ class Console:
             if page is None:
                 allowed = ", ".join(sorted(methods))
                 raise ProblemError(
-                    405, "method-not-allowed", f"This page takes {allowed}.", {"Allow": allowed}
+                    405, "method-not-allowed", f"This page allows {allowed}.", {"Allow": allowed}
                 )
             return page, found.groupdict()
         raise ProblemError(404, "not-found", "There is no such page.")
@@ -200,7 +203,7 @@ class Console:
         if problem.status >= 500:
             log.error("the console failed", incident=incident, error=locate(error))
         path = request.raw_path.partition("?")[0]
-        # The path of an action is below that of its page.
+        # The path of an action is one segment longer than that of its page.
         back = path if request.method == "GET" else path.rpartition("/")[0]
         values = {"problem": problem, "incident": incident, "back": back}
         shown = PageContent("problem.html", values, problem.status)
@@ -233,10 +236,10 @@ def _set_cookies(response: web.Response, cookies: tuple[str, ...]) -> None:
 
 
 def open_console(settings: Settings, process: ProcessState) -> Site:
-    """Return the console for the API's socket. Reads templates and the client's secret.
+    """Return the console as a site for the API's listener. Reads templates and the client secret.
 
-    Raises FormatError where the settings lack its address, TrustError where other users can read
-    the secret.
+    Raises FormatError if the settings lack the console's address, TrustError if other users can
+    read the secret.
     """
     address = find_address(settings)
     templates = Pages()

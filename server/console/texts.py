@@ -1,4 +1,4 @@
-"""Changes and entries of the audit log as sentences."""
+"""Changes, plans and entries of the audit log in words."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -20,13 +20,13 @@ _COMMAND_WORDS = {
 
 def describe_change(change: ChangeView) -> str:
     """Return a change in words, such as `offer 1.2.0-id (build 2) in armani/id/stable`."""
-    build = "what is offered" if change.build is None else change.build.title
+    build = "the offered build" if change.build is None else change.build.title
     words = _COMMAND_WORDS.get(change.action, change.action).format(build)
     return f"{words} in {change.channel}"
 
 
 def plan_of(change: ChangeView) -> Plan | None:
-    """Return the plan of a change, where it has one."""
+    """Return the plan of a change, or None if it has none."""
     return change.command.plan if isinstance(change.command, Offer | Schedule) else None
 
 
@@ -51,7 +51,7 @@ def describe_windows(plan: Plan | None) -> list[str]:
 
 
 def _name_days(days: list[Weekday]) -> str:
-    """Return first and last of three or more days in a row, else each of them."""
+    """Return the names of days; of three or more consecutive days, the first and the last."""
     wanted = [day for day in WEEKDAYS if day in days]
     first = WEEKDAYS.index(wanted[0])
     is_row = len(wanted) > 2 and tuple(wanted) == WEEKDAYS[first : first + len(wanted)]
@@ -70,13 +70,13 @@ _ACTION_WORDS = {
     "server.gc": "removed unused packages",
     "server.init": "created the server's online keys",
     "server.migrate": "migrated the database",
-    "server.pin": "pinned the root that all trust starts from",
+    "server.pin": "pinned the initial root",
     "server.rebuild": "rebuilt the database",
     "session.begin": "signed in to the console",
     "session.end": "ended a session of {}",
-    "submission.publish": "published the submission {}",
-    "submission.receive": "handed in the submission {}",
-    "submission.refuse": "refused the submission {}",
+    "submission.publish": "published the bundle {}",
+    "submission.receive": "submitted the bundle {}",
+    "submission.refuse": "refused the bundle {}",
     "token.create": "created a token for {}",
     "token.revoke": "revoked a token of {}",
     "token.revoke-all": "ended all tokens and sessions",
@@ -100,16 +100,17 @@ _STEP_WORDS = {
 _DECISIONS = {"approve": "approved", "cancel": "cancelled", "reject": "rejected"}
 _TIMES = {"expires_at", "due_at", "clock", "vouched"}
 _SIZES = {"length", "octets"}
-# The sentence has it, or it is only for `check`.
+# Members that are in the sentence already, or only needed by `hening-server check`.
 _UNSAID = {"arguments", "receipt", "state"}
-_SHORT = 16  # digits of a hash that people compare; the rest is in `--json`
+_SHORT = 16  # shown digits of a hash, enough to compare; `--json` has all of them
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 def describe_entry(actor: str, action: str, subject: str, change: ChangeView | None) -> str:
-    """Return who did what, such as `cli:root halted armani/id/stable (1.2.0-id)`.
+    """Return an entry as a sentence, such as `cli:root halted armani/id/stable (1.2.0-id)`.
 
-    `change` is the change that the entry is about. An account stands for its tokens and sessions.
+    `change` is the entry's change, if any. Of `actor` only the account is named, without token or
+    session.
     """
     who = actor.partition("/")[0]
     if change is not None:
@@ -120,7 +121,7 @@ def describe_entry(actor: str, action: str, subject: str, change: ChangeView | N
 
 
 def _describe_step(who: str, step: str, change: ChangeView) -> str:
-    """Return what an entry says of a change: that it was asked for, decided, done or refused."""
+    """Return the step of a change in words: it was asked for, decided, done or refused."""
     build, plan = change.build, plan_of(change)
     name = "" if build is None else build.version or f"build {build.counter}"
     place = f"{change.channel} ({name})" if name else change.channel
@@ -145,7 +146,7 @@ def describe_details(
     change: ChangeView | None,
     tell_time: Callable[[int], str],
 ) -> str:
-    """Return the further facts of an entry of the time `at`; empty where there are none."""
+    """Return further facts of an entry that was recorded at `at`; empty if there are none."""
     return "; ".join(_facts(action, at, detail, change, tell_time))
 
 
@@ -167,7 +168,7 @@ def _facts(
         if is_said or is_at_once or value in ("", [], {}):
             continue
         if action == "account.change" and isinstance(value, list):
-            spelt = " to ".join(_spell(name, each, tell_time) for each in value)  # before and after
+            spelt = " to ".join(_spell(name, each, tell_time) for each in value)  # old and new
         else:
             spelt = _spell(name, value, tell_time)
         yield f"{name.removesuffix('_at').replace('_', ' ')}: {spelt}"
@@ -175,7 +176,7 @@ def _facts(
 
 def _spell(
     name: str,
-    value: Any,  # noqa: ANN401 - what JSON can hold
+    value: Any,  # noqa: ANN401 - any JSON value
     tell_time: Callable[[int], str],
 ) -> str:
     if isinstance(value, dict):
@@ -195,5 +196,5 @@ def _spell(
 
 
 def _shorten(text: str) -> str:
-    """Return the first digits of a sha256; any other text as it is."""
+    """Return the first digits of a sha256, and any other text unchanged."""
     return text[:_SHORT] if _HASH.fullmatch(text) else text

@@ -1,4 +1,4 @@
-"""The chart of a rollout: which share of the phones was reached when, and what is to come."""
+"""The chart of a rollout: the reached shares of the phones, and the coming ones, over time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from server.release.rollouts.changes import ChangeView, State
 Schedule = Sequence[tuple[int, int]]
 """Pairs of a time in epoch seconds and the permille from then on."""
 
-LEAST_SECONDS = 60  # shown at least
-LEAST_WIDTH = 1.0  # per cent of a bar: a step that is new is seen, too
-LAST_STEP = 0.05  # of the time shown is added after the last step to come, so that it is seen
-MOST_TICKS = 5  # their labels stand side by side on a phone's screen
+LEAST_SECONDS = 60  # the shortest time span of a chart
+LEAST_WIDTH = 1.0  # the smallest width of a bar in per cent, so that a new step is visible
+LAST_STEP = 0.05  # part of the time span that is added after the last step, to make it visible
+MOST_TICKS = 5  # as many labels fit side by side on a phone's screen
 HOUR, DAY = 3600, 86_400
 _DISTANCES = (
     *(60, 300, 900, 1800),
@@ -25,7 +25,7 @@ _DISTANCES = (
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One step: when it begins, which share it reaches, whether it has begun."""
+    """A step: its start in epoch seconds, its share, and whether it has begun."""
 
     start: int
     permille: int
@@ -34,7 +34,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A share over a time: left edge and width in per cent of the time shown, and height."""
+    """A share during a time: left edge, width and height in per cent of the chart."""
 
     x: float
     width: float
@@ -43,7 +43,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark of the time axis, in per cent of the time shown."""
+    """A mark of the time axis; `x` is in per cent of the chart's width."""
 
     x: float
     label: str
@@ -51,9 +51,9 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """A chart: bars for what was reached and for what is to come, and a line for now.
+    """A chart: bars for the reached and for the coming shares, and a line for now.
 
-    `begin` and `end` are the times at both edges.
+    `begin` and `end` are the times at the edges, in epoch seconds.
     """
 
     stages: tuple[Stage, ...]
@@ -77,10 +77,10 @@ class Timeline:
 
 
 def join_history(schedule: Schedule, changes: Sequence[ChangeView]) -> list[tuple[int, int]]:
-    """Return a schedule with the steps of the schedules that it took the place of.
+    """Return a schedule together with the past steps of the schedules that it replaced.
 
-    `changes` are those of the channel, the newest first; those before the last offer are about
-    another build. Of a former schedule the steps count that began while it was public.
+    `changes` are those of the channel. Changes before the last offer concern another build and are
+    ignored. Of a replaced schedule, only the steps count that began while it was public.
     """
     steps = dict(schedule)
     until: int | None = None
@@ -99,7 +99,7 @@ def join_history(schedule: Schedule, changes: Sequence[ChangeView]) -> list[tupl
 def draw(schedule: Schedule, now: int, *, is_frozen: bool = False) -> Timeline:
     """Return the chart of a schedule as it is at `now`.
 
-    If it `is_frozen`, paused or halted, later steps are not drawn.
+    With `is_frozen`, for a paused or halted rollout, later steps are not drawn.
     """
     stages = tuple(Stage(start, permille, start <= now) for start, permille in schedule)
     reached = [(stage.start, stage.permille) for stage in stages if stage.is_past]
@@ -134,7 +134,8 @@ def draw(schedule: Schedule, now: int, *, is_frozen: bool = False) -> Timeline:
 def find_ticks(begin: int, end: int) -> list[tuple[int, str]]:
     """Return round times from `begin` to `end` with labels, in the server's time zone.
 
-    Distances of hours count from midnight; labels are times of the day, and days at midnight.
+    The times are multiples of a distance, counted from midnight. Labels are times of the day; at
+    midnight they are dates.
     """
     distance = next(
         (each for each in _DISTANCES if (end - begin) / each <= MOST_TICKS), _DISTANCES[-1]
@@ -145,7 +146,7 @@ def find_ticks(begin: int, end: int) -> list[tuple[int, str]]:
     while (at := int(moment.astimezone().timestamp())) <= end:
         if at >= begin:
             ticks.append((at, _label(moment, distance)))
-        # Without a zone, so that a day on which clocks change has its midnights, too.
+        # Added without a zone, so that midnights are right even if the clock changes on a day.
         moment += timedelta(seconds=distance)
     return ticks
 

@@ -78,7 +78,7 @@ async def test_in_and_out(world, issuer, client, tmp_path):
         browser = await team.browser()
         page = await log_in(browser, await begin(browser), "subject-of-eka")
         assert page.status == 401
-        assert "no account here is yours" in page.text
+        assert "you have no account here" in page.text
         await set_subject(team, "engineer", "subject-of-eka")
         at_provider = await begin(browser, "/console/channels/armani/id/stable")
         page = await log_in(browser, at_provider, "subject-of-eka")

@@ -191,9 +191,9 @@ async def test_two_people_where_the_channel_needs_them(world):
     async with console_world(world, approval_channels=("*/*/stable",)) as team:
         await publish_second(world, team)
         engineer = await team.signed_in("engineer")
-        assert "needs a second person" in (await engineer.get(PATH)).text
+        assert "need two-person approval" in (await engineer.get(PATH)).text
         form = await engineer.get(f"{PATH}/offer")
-        assert "needs a second person" in form.text
+        assert "need two-person approval" in form.text
         page = await engineer.send(form, "/offer")
         assert page.path.startswith("/console/orders/")
         assert "another account has to approve it" in page.text
@@ -236,7 +236,7 @@ async def test_proposing_a_withdrawal(world, team):
 def test_what_is_no_share_or_step():
     """Each is refused with a sentence; every step but the last says how long it is kept."""
     for text in ("", "x", "101", "1.25", "-1", "1e2", "1 % of them"):
-        with pytest.raises(ProblemError, match="is no share"):
+        with pytest.raises(ProblemError, match="is not a share"):
             permille(text)
     with pytest.raises(ProblemError, match="how long it is kept"):
         stages({"share-1": "1", "hold-1": "", "share-2": "100"})

@@ -61,7 +61,9 @@ async def test_alarms_at_half_and_at_four_fifths(world, team):
         assert tasks.index(str(alarms[0])) < tasks.index(sentence)
     now = world.now() + timedelta(hours=12)
     team.process["seen"] = Seen(tuple(lifetimes), tuple(plan_alarms(lifetimes, now)))
-    _, _, rows = (await browser.get("/console/")).text.partition("what people sign first")
+    _, _, rows = (await browser.get("/console/")).text.partition(
+        "those that people sign come first"
+    )
     assert rows.index(" armani ") < rows.index(" latest ") < rows.index(" UTC")
 
 

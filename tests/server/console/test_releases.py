@@ -111,7 +111,7 @@ async def test_a_build_with_downloads(team):
     assert "This cannot be known." in text
     assert "Downloads begun 2,000 Downloads finished 1,960" in text
     assert "2025-12-02 1,000 980 2025-12-01 1,000 980" in text
-    assert "Not known here: phones reach a cache" in text  # where no polls are passed in
+    assert "Not known here: phones connect to a cache" in text  # where no polls are passed in
     assert "hening-device fleet --devices 100000 --hours 24 --stage 100%" in text
 
 

@@ -73,7 +73,7 @@ HALT = change("halt", Halt(), NAMED)
         ("cli:root", "account.create", "ani", None, "cli:root created the account ani"),
         ("ani/s-01", "session.begin", "ani", None, "ani signed in to the console"),
         ("ani", "thing.turn", "it", None, "ani did thing.turn to it"),
-        ("ani", "submission.receive", "0" * 64, None, f"ani handed in the submission {'0' * 16}"),
+        ("ani", "submission.receive", "0" * 64, None, f"ani submitted the bundle {'0' * 16}"),
     ],
 )
 def test_entries(actor, action, subject, entry, sentence):
