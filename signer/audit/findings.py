@@ -1,4 +1,4 @@
-"""What an audit finds wrong, each with evidence that a third party can check."""
+"""Findings of an audit, each with evidence that a third party can check."""
 
 import enum
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from signer.errors import EnvironmentFailedError, SignerError
 
 
 class MemoryFileError(SignerError):
-    """The file with the memory of earlier audits cannot be used."""
+    """The memory file of earlier audits cannot be used."""
 
 
 class AnswerError(SignerError):
@@ -19,7 +19,7 @@ class AnswerError(SignerError):
 
 
 class MirrorUnavailableError(EnvironmentFailedError):
-    """The mirror does not answer, or not as a mirror would."""
+    """The mirror does not answer, or its answer is not that of a mirror."""
 
 
 KEPT = 1000  # findings that are kept in full; a broken mirror must not fill the memory
@@ -50,7 +50,7 @@ QUESTIONS = frozenset({Kind.UNSERVED, Kind.PENDING})
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: a sentence, and JSON values that show it."""
+    """One fault: a sentence, and JSON values that prove it."""
 
     kind: Kind
     text: str
@@ -59,9 +59,9 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """The findings so far: the first thousand in full, and how many there are.
+    """The findings so far: `kept` has the first thousand, and `total` is the number of all.
 
-    `wrong` counts those that are more than questions.
+    `wrong` is the number of those whose kind is not one of QUESTIONS.
     """
 
     kept: list[Finding] = field(default_factory=list)
@@ -69,21 +69,21 @@ class Findings:
     wrong: int = 0
 
     def add(self, kind: Kind, text: str, **evidence: Any) -> None:
-        """Note a finding; `evidence` proves it against the log or the mirror."""
+        """Add a finding; `evidence` proves it against the log or the mirror."""
         self.total += 1
         self.wrong += kind not in QUESTIONS
         if self.total <= KEPT:
             self.kept.append(Finding(kind, text, evidence))
 
     def extend(self, others: "Findings") -> None:
-        """Note the findings of `others`, too."""
+        """Add the findings of `others`."""
         self.kept += others.kept[: max(0, KEPT - len(self.kept))]
         self.total += others.total
         self.wrong += others.wrong
 
     @contextmanager
     def catching(self, kind: Kind, **evidence: Any) -> Iterator[None]:
-        """Turn an error about what the mirror sent into a finding of `kind`."""
+        """Turn an error about the mirror's data, raised in the block, into a finding of `kind`."""
         try:
             yield
         except (HeningError, AnswerError) as error:

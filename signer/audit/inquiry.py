@@ -1,7 +1,7 @@
-"""Queries of a team over the whole log: which entries it has, and whether the team signed them.
+"""A team's queries of the whole log: the entries of its roles, and whether the team signed them.
 
 The working folder has every version that the team signed. A version of an offline role that is only
-in the log was signed by another holder of the keys, or is not a valid file of the role.
+in the log was signed elsewhere with the same keys, or is not a valid file of the role.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ MAX_LISTED = 10_000
 class Inquiry:
     """A `folder` to compare with and `roles` to list, and the log's answers.
 
-    `listed` are the newest entries of the roles, with their indices, and `found` says how many
-    there are. `unlogged` are the versions of the folder that the log lacks. `compared` is the
-    number of versions in the folder.
+    `listed` has the newest entries of the roles, with their indices, and `found` is the number of
+    all their entries. `unlogged` has the versions of the folder that the log lacks. `compared` is
+    the number of versions in the folder.
     """
 
     folder: WorkFolder | None = None
@@ -42,10 +42,10 @@ class Inquiry:
         findings: Findings,
         progress: Callable[[int, int], None],
     ) -> None:
-        """Read the log of `newest`, and note what the team never signed.
+        """Read the log of `newest`, and add a finding for each version that the team never signed.
 
-        The folder is read after the checkpoint, so that what the team submits meanwhile is in both
-        or in the folder alone. Raises the errors of the folder.
+        The folder is read after the checkpoint, so that a version that the team submits meanwhile
+        is in both, or only in the folder. Raises the errors of the folder.
         """
         if self.folder is None and not self.roles:
             return
@@ -62,7 +62,7 @@ class Inquiry:
                 unlogged.discard((entry.role, entry.version))
                 if self.folder is not None and not is_online(entry.role):
                     _compare(index, entry, signed, foreign)
-            # Only after the log was read to its end is it known that this is the signed log.
+            # Only at the end of the log is it known that these entries are those of the signed log.
             findings.extend(foreign)
             self.listed, self.found = list(listed), found
             self.unlogged, self.compared = sorted(unlogged), len(signed)

@@ -1,6 +1,6 @@
-"""The log's entries about each role, checked one by one as they are read.
+"""Checks the log's entries about each role, one by one as they are read.
 
-For each role it keeps the newest version and the versions that may still be served. What it keeps
+For each role the newest version and the versions that may still be served are kept. Their number
 does not grow with the log.
 """
 
@@ -14,12 +14,12 @@ from signer.audit.findings import KEPT, AnswerError, Findings, Kind
 from signer.audit.log_reader import CompactRange, Entry, Tiles, decode_entry
 from signer.audit.published import Head
 
-MAX_KEPT = 100_000  # versions in all; a log of pending versions only must not fill the memory
+MAX_KEPT = 100_000  # versions of all roles; a log of only pending versions must not fill the memory
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a version stands in the log, and with which sha256."""
+    """The index of a version in the log, and its sha256."""
 
     index: int
     sha256: str
@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """An entry whose version is not above the highest earlier one, and not among those kept."""
+    """An entry whose version is not above the highest earlier one, and is not kept."""
 
     index: int
     entry: Entry
@@ -37,7 +37,7 @@ class Late:
 
 @dataclass(slots=True)
 class Record:
-    """A role's versions: the highest that was logged, where, and those that are kept."""
+    """A role's versions: the highest logged one, its index, and the kept ones."""
 
     highest: int = 0
     index: int = 0
@@ -54,7 +54,7 @@ class Ledger:
         pinned_root: int,
         findings: Findings,
     ) -> None:
-        """Keep of each role the versions from `oldest_kept` on; it is asked for each entry.
+        """Keep the versions of a role from `oldest_kept(role)` on; it is called for each entry.
 
         A log may begin with root `pinned_root`, the root that the server was set up with.
         """
@@ -67,18 +67,18 @@ class Ledger:
         self._is_overfull = False
 
     def find(self, role: str, version: int) -> Place | None:
-        """Return where a version that may be served stands, or None where it was not logged."""
+        """Return the place of a version that may be served, or None if it was not logged."""
         record = self.records.get(role)
         return None if record is None else record.kept.get(version)
 
     def kept(self) -> Iterator[tuple[str, int, Place]]:
-        """Yield the versions that are kept, by role and version."""
+        """Yield the kept versions, sorted by role and version."""
         for role, record in sorted(self.records.items()):
             for version, place in sorted(record.kept.items()):
                 yield role, version, place
 
     def add(self, index: int, entry: Entry) -> None:
-        """Take in the entry at `index`; what contradicts earlier ones becomes a finding."""
+        """Add the entry at `index`; a contradiction of earlier entries becomes a finding."""
         if self._is_overfull:
             return
         record = self.records.setdefault(entry.role, Record())
@@ -149,7 +149,10 @@ class Ledger:
 
 
 def judge_late(tiles: Tiles, newest: Head, late: Sequence[Late], findings: Findings) -> None:
-    """Note each of `late`: as equivocation where an earlier entry has another sha256."""
+    """Add a finding for each of `late`: equivocation if an earlier entry has another sha256.
+
+    Otherwise the finding is about the order of versions.
+    """
     if not late:
         return
     places: dict[tuple[str, int], Place] = {}
@@ -185,7 +188,7 @@ def judge_late(tiles: Tiles, newest: Head, late: Sequence[Late], findings: Findi
 def _find_first(
     tiles: Tiles, newest: Head, wanted: set[tuple[str, int]]
 ) -> dict[tuple[str, int], Place]:
-    """Return the first entry of each of `wanted`, read from the tree of `newest` itself."""
+    """Return the first entry of each version in `wanted`, from the tree of `newest`."""
     places: dict[tuple[str, int], Place] = {}
     for index, entry in read_whole_log(tiles, newest, lambda _done, _total: None):
         key = entry.role, entry.version
@@ -199,8 +202,8 @@ def read_whole_log(
 ) -> Iterator[tuple[int, Entry]]:
     """Yield every entry of the tree of `newest` with its index, except malformed ones.
 
-    Raises AnswerError at the end when the entries were of another tree: discard what was yielded
-    then.
+    Raises AnswerError at the end if the entries belong to another tree; the caller must then
+    discard them.
     """
     tree = CompactRange()
     while tree.size < newest.size:

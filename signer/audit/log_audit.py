@@ -1,7 +1,7 @@
-"""Audits a mirror's log: what it publishes must be logged, and the log must only have grown.
+"""Audits a mirror's log: every published version must be logged, and the log may only grow.
 
-The order matters: metadata first, then proofs and checkpoint. So a version that is published during
-the audit is found in the log, and not reported as missing.
+Metadata is read before proofs and checkpoint, so that a version that is published during the audit
+is found in the log and not reported as missing.
 """
 
 from collections.abc import Callable, Collection
@@ -36,9 +36,9 @@ Progress = Callable[[int, int], None]  # entries read, entries to read
 
 @dataclass(slots=True)
 class Audit:
-    """What an audit found; `memory` is what the next one starts from.
+    """The result of an audit; the next audit starts from `memory`.
 
-    There is none after findings that are more than questions.
+    `memory` is None after findings that are more than questions.
     """
 
     findings: Findings
@@ -57,10 +57,10 @@ def audit_log(
     progress: Progress,
     inquiry: Inquiry | None = None,
 ) -> Audit:
-    """Audit the log from where `memory` ends, and answer an inquiry about the whole of it.
+    """Audit the log from where `memory` ends, and answer an inquiry about the whole log.
 
-    Raises MirrorUnavailableError when the mirror does not answer, unless something wrong was found
-    before; all that is wrong is a finding.
+    Every fault becomes a finding. Raises MirrorUnavailableError when the mirror does not answer,
+    unless there is a finding already.
     """
     findings = Findings()
     before = {role: known.current for role, known in memory.roles.items()}
@@ -69,10 +69,10 @@ def audit_log(
     try:
         _follow_log(audit, mirror, memory, now, progress, inquiry or Inquiry())
     except MirrorUnavailableError as error:
-        # Otherwise a mirror could hide what it has just shown by ceasing to answer.
+        # Otherwise a mirror could hide a fault that it has just shown by ceasing to answer.
         if not findings.total:
             raise
-        findings.add(Kind.LOG, f"The audit did not reach its end: {error}")
+        findings.add(Kind.LOG, f"The audit could not be completed: {error}")
     return audit
 
 
@@ -115,7 +115,7 @@ def _follow_log(
 
 
 def _read_heads(audit: Audit, mirror: Mirror) -> tuple[list[Head], list[Head]]:
-    """Return all signed checkpoints, the mirror's own first, and those of the proofs alone."""
+    """Return all signed checkpoints, the mirror's own first; and separately those of the proofs."""
     key = log_verifier(audit.published.root)
     stapled = read_stapled(mirror, audit.published, key, audit.findings)
     audit.proofs = len(stapled)
@@ -126,7 +126,10 @@ def _read_heads(audit: Audit, mirror: Mirror) -> tuple[list[Head], list[Head]]:
 
 
 def _is_rolled_back(heads: list[Head], newest: Head, memory: Memory, findings: Findings) -> bool:
-    """Answer, and note, whether the mirror's own checkpoint or all of them are of a smaller log."""
+    """Return whether the mirror's own checkpoint, or every one, is of a smaller log than `memory`.
+
+    A finding is added if so.
+    """
     own = [head for head in heads if head.place == CHECKPOINT]
     for head in (*own, newest):
         if head.size < memory.size:
@@ -177,9 +180,9 @@ def _check_heads(
     proven: Collection[tuple[int, bytes]],
     findings: Findings,
 ) -> None:
-    """Hold every signed checkpoint against the tree of the newest; an earlier audit did `proven`.
+    """Check every signed checkpoint against the newest tree, except those that are `proven`.
 
-    One checkpoint of each size and root is enough.
+    One checkpoint of each size and root is enough. An earlier audit checked those in `proven`.
     """
     distinct = {(head.size, head.root): head for head in heads}
     for (size, root), head in distinct.items():
@@ -188,7 +191,7 @@ def _check_heads(
 
 
 def _explain(tiles: Tiles, remembered: Head, newest: Head, findings: Findings) -> None:
-    """Find out why the remembered hashes and the entries read do not lead to the signed root."""
+    """Add a finding on why the remembered hashes and the entries do not lead to the signed root."""
     before = findings.total
     if remembered.size:
         check_prefix(tiles, remembered, newest, findings)
@@ -219,7 +222,7 @@ def _root_version(memory: Memory) -> int:
 
 
 def _check_served(published: Published, ledger: Ledger, findings: Findings) -> None:
-    """Note every served role version that is not in the log with exactly its bytes."""
+    """Add a finding for every served role version that is not in the log with the same bytes."""
     for served in published.served:
         name = f"{served.role} {served.version}"
         place = ledger.find(served.role, served.version)
@@ -246,11 +249,12 @@ def _check_served(published: Published, ledger: Ledger, findings: Findings) -> N
 def _ask_for_unserved(
     published: Published, ledger: Ledger, memory: Memory, findings: Findings
 ) -> None:
-    """Note the versions that were logged since `memory` and that the mirror should serve.
+    """Add a finding for versions logged since `memory` that the mirror should serve and does not.
 
-    A version that was pending counts as new. A burned version was appended, and given up for the
-    next one after a crash. Nothing in the log or on the mirror distinguishes it from a version that
-    was shown to one phone only, so it is a question to the publisher.
+    A version that was pending counts as logged since then. Such a version may be burned: it was
+    logged, and after a crash given up for the next one. Nothing in the log or on the mirror
+    distinguishes it from a version that was shown to one phone only, so only the publisher can
+    explain it.
     """
     served = {(each.role, each.version) for each in published.served}
     was_pending = {(each.role, each.version) for each in memory.pending}
@@ -263,8 +267,8 @@ def _ask_for_unserved(
             findings.add(
                 Kind.UNSERVED,
                 f"Entry {place.index} is {role} {version}, which the mirror should serve and"
-                " does not: it was burned, or shown to other clients, or is lost there. Ask who"
-                " publishes for the file with this sha256.",
+                " does not: it was burned, or shown to other clients, or is lost there. Ask the"
+                " publisher for the file with this sha256.",
                 role=role,
                 version=version,
                 index=place.index,
@@ -277,12 +281,12 @@ def _list_pending(
 ) -> list[Pending]:
     """Return the versions that are logged and not published yet.
 
-    Versions of unknown roles are noted as findings, and so are those that the previous audit saw
-    pending.
+    A finding is added for each version of an unknown role, and for each version that was pending at
+    the previous audit already.
 
-    A role without delegation is unknown, unless a version of targets is pending that may delegate
-    it. Both belong to one publication then, so no earlier audit has seen either. The list is empty
-    when the published versions are unknown.
+    A role without delegation is unknown, unless a pending version of targets may delegate it. Both
+    then belong to one publication, so no earlier audit has seen either. The list is empty when the
+    published versions are unknown.
     """
     if not published.is_complete:
         return []
@@ -301,7 +305,7 @@ def _list_pending(
                     Kind.PENDING,
                     f"Entry {place.index} is {role} {version}, which is not served since the audit"
                     f" of {show_second(seen)}: it is held back, burned, or shown to other clients."
-                    " Ask who publishes.",
+                    " Ask the publisher.",
                     role=role,
                     version=version,
                     index=place.index,

@@ -1,4 +1,4 @@
-"""Reads the log: tiles and their hashes, bundles of leaves, and what a leaf says."""
+"""Reads the log: tiles and their hashes, bundles of leaves, and the entry in a leaf."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MAX_BUNDLE = WIDTH * (2 + MAX_LEAF)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a leaf says: this version of this role is the file with this sha256."""
+    """A logged role version, and the sha256 of its file."""
 
     role: str
     version: int
@@ -41,15 +41,15 @@ def decode_bundle(data: bytes) -> list[bytes]:
 
 
 def decode_entry(leaf: bytes) -> Entry:
-    """Read a leaf; refuse, with AnswerError, every byte that `encode_leaf` would not write."""
+    """Decode a leaf; raises AnswerError unless `encode_leaf` writes exactly these bytes."""
     try:
         _, role, version, sha256, _ = leaf.decode("ascii").split("\n")
         entry = Entry(role, decode_decimal(version), sha256)
         is_canonical = encode_leaf(entry.role, entry.version, entry.sha256) == leaf
     except (ValueError, HeningError) as error:
-        raise AnswerError("a leaf of the log is not one of a role version.") from error
+        raise AnswerError("a leaf of the log is not that of a role version.") from error
     if not is_canonical or entry.version == 0:
-        raise AnswerError("a leaf of the log is not one of a role version.")
+        raise AnswerError("a leaf of the log is not that of a role version.")
     return entry
 
 
@@ -67,7 +67,7 @@ class Tiles:
         self._cache: dict[tuple[int, int], bytes] = {}
 
     def leaves(self, index: int) -> list[bytes]:
-        """Return the leaves of entry bundle `index`, 256 of them, or fewer in the last bundle."""
+        """Return the leaves of entry bundle `index`: 256, or fewer in the last bundle."""
         width = min(WIDTH, self._size - index * WIDTH)
         path, data = self._fetch("entries", index, width, MAX_BUNDLE)
         leaves = decode_bundle(data)
@@ -76,7 +76,7 @@ class Tiles:
         return leaves[:width]
 
     def node(self, height: int, index: int) -> bytes:
-        """Return the hash of the perfect subtree of 2**height leaves that is number `index`."""
+        """Return the hash of perfect subtree number `index` of those with 2**height leaves."""
         level, within = divmod(height, _LEVEL_BITS)
         tile, first = divmod(index << within, WIDTH)
         data = self._tile(level, tile)
@@ -97,7 +97,7 @@ class Tiles:
         return self._subproof(old_size, 0, self._size, is_whole=True)
 
     def first_difference(self, index: int, leaves: Sequence[bytes]) -> int | None:
-        """Return the first leaf of bundle `index` whose hash is not that of the hash tile."""
+        """Return the first leaf of bundle `index` whose hash differs from the hash tile, if any."""
         data = self._tile(0, index)
         for place, leaf in enumerate(leaves):
             if leaf_hash(leaf) != data[place * _HASH : (place + 1) * _HASH]:
@@ -128,18 +128,18 @@ class Tiles:
         return data
 
     def _fetch(self, level: int | str, index: int, width: int, limit: int) -> tuple[str, bytes]:
-        """Fetch a tile; a mirror may have dropped a partial one for the full one that followed."""
+        """Fetch a tile, or the full tile if the mirror no longer has the partial one."""
         path = f"/log/{tile_path(level, index, width)}"
         data = self._mirror.fetch(path, limit)
         if data is None and width < WIDTH:
             data = self._mirror.fetch(f"/log/{tile_path(level, index, WIDTH)}", limit)
         if data is None:
-            raise AnswerError(f"{path} is not there, although the signed log has it.")
+            raise AnswerError(f"{path} is missing, although the signed log has it.")
         return path, data
 
 
 class CompactRange:
-    """The tree of the first `size` leaves."""
+    """The Merkle tree of the first `size` leaves, stored as the roots of its perfect subtrees."""
 
     def __init__(self, size: int = 0, hashes: Sequence[bytes] = ()) -> None:
         """Start from `hashes`, one of 32 bytes for each bit that is set in `size`."""

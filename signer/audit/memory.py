@@ -1,8 +1,8 @@
-"""What an audit remembers for the next one, as one small file.
+"""The memory of an audit: one small file, from which the next audit continues.
 
-Canonical JSON (docs/FORMATS.md section 1), `{"memory":{…},"schema":1,"sha256":H}`, where H is the
-sha256 of the canonical JSON of the member `memory`: a damaged file is refused. The file is replaced
-as a whole, so that a crash leaves the old or the new one.
+It is canonical JSON (docs/FORMATS.md section 1), `{"memory":{…},"schema":1,"sha256":H}`. H is the
+sha256 of the canonical JSON of the member `memory`, so that a damaged file is refused. The file is
+replaced as a whole: a crash leaves the old or the new one.
 """
 
 import base64
@@ -45,7 +45,7 @@ class Logged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoleMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The known versions of a role: `current` is 0 for one that is not published yet."""
+    """The known versions of a role; `current` is 0 if none is published yet."""
 
     current: Number
     highest: Number
@@ -89,19 +89,19 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def root_bytes(self) -> bytes:
-        """The newest root, as it was signed."""
+        """The signed bytes of the newest root."""
         return decode_base64(self.root)
 
     @property
     def tree(self) -> CompactRange:
-        """The tree of the checkpoint, ready to be continued."""
+        """The tree of the checkpoint, to which further leaves can be appended."""
         return CompactRange(self.size, [bytes.fromhex(each) for each in self.hashes])
 
 
 def begin_memory(root: bytes) -> Memory:
-    """Return the memory before a first audit, which trusts the bytes of a root.
+    """Return the memory that a first audit starts from; `root` is the trusted root's bytes.
 
-    Raises MemoryFileError when they are not a root that an audit could start from.
+    Raises MemoryFileError when they are not a valid root.
     """
     with refusing(MemoryFileError):
         check_root(verify_first_root(root).signed)
@@ -125,16 +125,16 @@ def encode_memory(memory: Memory) -> bytes:
     seal = hashlib.sha256(encode_canonical_json(value)).hexdigest()
     data = encode_canonical_json({"memory": value, "schema": 1, "sha256": seal})
     if len(data) > MAX_MEMORY:
-        raise MemoryFileError(f"The memory of this audit would be over {MAX_MEMORY} bytes.")
+        raise MemoryFileError(f"The memory of this audit would have over {MAX_MEMORY} bytes.")
     return data
 
 
 def decode_memory(data: bytes) -> Memory:
-    """Read the file; raise MemoryFileError for every damage and every contradiction."""
+    """Decode the file; raises MemoryFileError if it is damaged or contradicts itself."""
     try:
         value: Any = decode_canonical_json(data, limit=MAX_MEMORY)
         if not isinstance(value, dict) or set(value) != {"memory", "schema", "sha256"}:
-            raise _refusal("it is no memory of an audit")
+            raise _refusal("it is not the memory of an audit")
         if type(value["schema"]) is not int or value["schema"] != 1:
             raise _refusal(f"its schema is {str(value['schema'])[:32]}, not 1")
         seal = hashlib.sha256(encode_canonical_json(value["memory"])).hexdigest()
@@ -148,7 +148,7 @@ def decode_memory(data: bytes) -> Memory:
 
 
 def load_memory(path: Path) -> Memory | None:
-    """Read the memory of the last audit; None where there was none yet."""
+    """Read the memory of the last audit; returns None if there is no file yet."""
     try:
         with path.open("rb") as file:
             return decode_memory(file.read(MAX_MEMORY + 1))
@@ -177,12 +177,12 @@ def _check(memory: Memory) -> None:
     for name, role in memory.roles.items():
         check_role(name)
         if any(entry.index >= memory.size for entry in role.kept):
-            raise _refusal(f"it has entries of {name} that its log has not")
+            raise _refusal(f"it has entries of {name} that its log does not have")
 
 
 def _refusal(reason: str) -> MemoryFileError:
     return MemoryFileError(
-        f"The memory file cannot be used: {reason}. Restore it from a copy, or begin anew with"
+        f"The memory file cannot be used: {reason}. Restore it from a copy, or start again with"
         " another file."
     )
 

@@ -1,4 +1,4 @@
-"""Sources of an audit: a folder, or a mirror over HTTP(S) with the requests of a phone."""
+"""Sources of an audit: a folder, or a mirror that is asked over HTTP(S) as phones ask it."""
 
 import re
 import socket
@@ -20,10 +20,9 @@ class Mirror(Protocol):
     """A copy of the public tree."""
 
     def fetch(self, path: str, limit: int) -> bytes | None:
-        """Return the bytes at `path`, which starts with a slash; None where nothing is.
+        """Return the bytes at `path`, which starts with a slash; None if there is no such file.
 
-        Raises AnswerError for more than `limit` bytes, MirrorUnavailableError where there is no
-        answer.
+        Raises AnswerError for more than `limit` bytes, MirrorUnavailableError without an answer.
         """
 
 
@@ -32,7 +31,7 @@ class FolderMirror:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise MirrorUnavailableError(f"The mirror {folder} is not there; name a public folder.")
+            raise MirrorUnavailableError(f"The mirror {folder} is not there; give a public folder.")
         self._folder = folder
 
     def fetch(self, path: str, limit: int) -> bytes | None:
@@ -55,7 +54,7 @@ HEAD_LIMIT = 16_384
 ANSWER_SECONDS = 120.0  # for one file: 5 MB at the speed of a poor telephone line
 _SILENCE_SECONDS = 30.0
 _RECEIVE = 65_536
-# What framing (chunk sizes, gzip's own bytes) may add to a body.
+# Bytes that framing (chunk sizes, gzip's own bytes) may add to a body.
 _OVERHEAD = 65_536
 _ENDED = "it ended the connection without a whole answer"
 _PORTS = {"http": 80, "https": 443}
@@ -67,7 +66,7 @@ class HttpMirror:
     def __init__(
         self, url: str, clock: Callable[[], float], *, seconds: float = ANSWER_SECONDS
     ) -> None:
-        """Ask `url`, which is a scheme, a host and perhaps a port; `clock` counts seconds.
+        """Use the mirror at `url`: a scheme, a host and optionally a port; `clock` counts seconds.
 
         Raises AnswerError for any other URL. Nothing is sent before the first `fetch`.
         """
@@ -76,12 +75,12 @@ class HttpMirror:
             port = parts.port or _PORTS[parts.scheme]
             (parts.hostname or "").encode("idna")  # as the DNS lookup will
         except (ValueError, KeyError) as error:
-            raise AnswerError(f"{url[:200]!r} is no http or https URL.") from error
+            raise AnswerError(f"{url[:200]!r} is not an http or https URL.") from error
         self._name = parts.hostname or ""
         if not self._name or url.removesuffix("/") != f"{parts.scheme}://{parts.netloc}":
             raise AnswerError(f"{url[:200]!r} is more than a scheme, a host and a port.")
-        if not re.fullmatch("[!-?A-~]+", parts.netloc):  # printable ASCII but "@"
-            raise AnswerError("The URL of a mirror holds no user name, no space and only ASCII.")
+        if not re.fullmatch("[!-?A-~]+", parts.netloc):  # printable ASCII except "@"
+            raise AnswerError("The URL of a mirror must be ASCII without a user name or a space.")
         host = f"[{self._name}]" if ":" in self._name else self._name
         self._host = host if port == _PORTS[parts.scheme] else f"{host}:{port}"
         self._port = port
@@ -95,14 +94,14 @@ class HttpMirror:
         """Return the decoded body of `path`; None for 404 and 410."""
         try:
             if self._socket is not None:
-                # A server may close an idle connection at any time, which is no refusal to answer.
+                # A server may close an idle connection at any time; the second try is on a new one.
                 with suppress(ConnectionError):
                     return self._ask(path, limit)
             return self._ask(path, limit)
         except h11.ProtocolError as error:
             raise self._unavailable("does not speak HTTP/1.1") from error
         except OSError as error:
-            raise self._unavailable(f"cannot be asked: {error}") from error
+            raise self._unavailable(f"cannot be reached: {error}") from error
 
     def close(self) -> None:
         """Close the connection; the next `fetch` opens another."""
@@ -114,7 +113,7 @@ class HttpMirror:
         try:
             return self._exchange(path, limit, self._clock() + self._seconds)
         except BaseException:
-            # After an error, later bytes of the connection cannot be told apart from the answer.
+            # After an error, later bytes of the connection could be taken for another answer.
             self.close()
             raise
 
@@ -132,7 +131,7 @@ class HttpMirror:
         body = _Body(limit if is_there else HEAD_LIMIT, path, encoded=_is_gzip(response))
         budget = limit + _OVERHEAD
         while not isinstance(event := self._next(opened, deadline), h11.EndOfMessage):
-            assert isinstance(event, h11.Data)  # nothing else lies between head and end
+            assert isinstance(event, h11.Data)  # h11 yields nothing else between head and end
             budget -= len(event.data)
             if budget < 0:
                 raise AnswerError(f"{path} is longer than the {limit} bytes that it may have.")
@@ -197,12 +196,12 @@ class _Body:
     def feed(self, data: bytes) -> None:
         if self._inflate is not None:
             try:
-                # One byte more than allowed is enough to see that there is more.
+                # One byte more than allowed is enough to detect a longer body.
                 data = self._inflate.decompress(data, self._limit + 1 - len(self._data))
             except zlib.error as error:
-                raise AnswerError(f"{self._path} comes as damaged gzip.") from error
+                raise AnswerError(f"{self._path} is damaged gzip.") from error
             if self._inflate.unused_data:
-                raise AnswerError(f"{self._path} goes on after its gzip data.")
+                raise AnswerError(f"{self._path} has bytes after its gzip data.")
         self._data += data
         if len(self._data) > self._limit:
             raise AnswerError(
@@ -211,12 +210,12 @@ class _Body:
 
     def finish(self) -> bytes:
         if self._inflate is not None and not self._inflate.eof:
-            raise AnswerError(f"{self._path} comes as gzip that is cut short.")
+            raise AnswerError(f"{self._path} is gzip that is cut short.")
         return bytes(self._data)
 
 
 def _is_gzip(response: h11.Response) -> bool:
     codings = [value for name, value in response.headers if name == b"content-encoding"]
     if codings not in ([], [b"gzip"]):
-        raise AnswerError("The mirror answers in a content coding that was not asked for.")
+        raise AnswerError("The mirror uses a content coding that was not requested.")
     return bool(codings)

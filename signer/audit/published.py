@@ -1,4 +1,4 @@
-"""What the mirror publishes now, verified from a trusted root as on a phone, and what it serves.
+"""Reads a mirror's current metadata, verified from a trusted root as on a phone, and old versions.
 
 Metadata that does not verify is a finding, and the audit continues with the rest: the log is read
 whatever state the metadata is in.
@@ -40,12 +40,12 @@ from signer.audit.log_reader import Tiles
 from signer.audit.mirror import Mirror
 
 SUPERSEDED = 8  # versions before the current one that are still served (docs/FORMATS.md section 8)
-MAX_ROOTS = 1024  # new roots that one audit follows, and former ones that it reads
+MAX_ROOTS = 1024  # new roots that one audit follows, and earlier roots that it reads
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A role version that the mirror hands out, and the sha256 of its bytes."""
+    """A role version that the mirror serves, and the sha256 of its bytes."""
 
     role: str
     version: int
@@ -54,7 +54,7 @@ class Served:
 
 @dataclass(slots=True)
 class Published:
-    """The metadata that verified; `is_complete` says that it includes snapshot and targets."""
+    """The verified metadata; `is_complete` is true if it includes snapshot and targets."""
 
     root: Root
     root_bytes: bytes
@@ -64,7 +64,7 @@ class Published:
     is_complete: bool = False
 
     def oldest_served(self, role: str) -> int:
-        """Return the oldest version of `role` that may still be served, 0 where all may be."""
+        """Return the oldest version of `role` that may still be served, 0 if all may be."""
         if role == "root":
             return 0
         if not self.is_complete:
@@ -72,9 +72,9 @@ class Published:
         return max(0, self.current.get(role, 0) - SUPERSEDED)
 
     def is_due(self, role: str, version: int, highest: int) -> bool:
-        """Return whether a mirror must serve a version of a role that has `highest` in its log.
+        """Return whether a mirror must serve `version` of a role; `highest` is the last logged one.
 
-        The log is read last, so the versions that it newly superseded may be gone by then.
+        The log is read last: versions that it has superseded meanwhile need not be served.
         """
         if not self.is_complete or version > self.current.get(role, 0):
             return False
@@ -84,9 +84,9 @@ class Published:
 def read_published(
     mirror: Mirror, trusted: bytes, before: Mapping[str, int], now: datetime, findings: Findings
 ) -> Published:
-    """Follow the roots from `trusted`, verify all that is current, list all that is served.
+    """Follow the roots from `trusted`, verify the current metadata, and list all served versions.
 
-    `before` holds the versions that an earlier audit saw; none may have decreased.
+    `before` has the versions that an earlier audit saw; none may have decreased.
     """
     published = _follow_roots(mirror, trusted, findings)
     with findings.catching(Kind.EXPIRED):
@@ -122,7 +122,7 @@ def _follow_roots(mirror: Mirror, trusted: bytes, findings: Findings) -> Publish
 
 
 def _follow_root(mirror: Mirror, published: Published, findings: Findings) -> bool:
-    """Take in the next root; answer whether there was one that verifies."""
+    """Follow the next root; return whether there was one that verifies."""
     before = published.root
     path = f"/metadata/{metadata_name('root', before.version + 1)}"
     with findings.catching(Kind.METADATA, path=path):
@@ -135,7 +135,7 @@ def _follow_root(mirror: Mirror, published: Published, findings: Findings) -> bo
 
 
 def _list_roots(mirror: Mirror, published: Published, trusted: bytes, findings: Findings) -> None:
-    """Note every root that is served; the trusted one must be among them, unchanged."""
+    """List every served root; add a finding if a trusted one is served with other bytes."""
     pinned = {verify_first_root(trusted).signed.version: trusted}
     pinned[published.root.version] = published.root_bytes
     newest = published.root.version
@@ -146,7 +146,7 @@ def _list_roots(mirror: Mirror, published: Published, trusted: bytes, findings: 
         if data is not None and _sha256(data) != served.sha256:
             findings.add(
                 Kind.EQUIVOCATION,
-                f"Root {served.version} on the mirror is another one than the trusted.",
+                f"Root {served.version} on the mirror differs from the trusted one.",
                 served=served.sha256,
                 trusted=_sha256(data),
             )
@@ -166,7 +166,7 @@ def _read_snapshot(mirror: Mirror, published: Published, now: datetime, findings
         check_role(role)
         _check_version(role, number)
     if "targets" not in current or not current.keys().isdisjoint({"root", "snapshot", "timestamp"}):
-        raise FormatError("the snapshot does not list targets, or lists what is not its own.")
+        raise FormatError("the snapshot lacks targets, or lists root, snapshot or timestamp.")
     number = current.pop("targets")
     data = _fetch(mirror, "targets", number)
     targets: Targets = verify_role("targets", data, published.root, None).signed
@@ -192,7 +192,7 @@ def _read_snapshot(mirror: Mirror, published: Published, now: datetime, findings
 def _list_served(
     mirror: Mirror, role: str, versions: range, findings: Findings
 ) -> Iterator[Served]:
-    """Yield those of `versions` that the mirror still has; a superseded one may be gone."""
+    """Yield each of `versions` that the mirror still has; a superseded one may be gone."""
     for version in versions:
         path = f"/metadata/{metadata_name(role, version)}"
         with findings.catching(Kind.METADATA, role=role, version=version):
@@ -243,7 +243,7 @@ CHECKPOINT = "/log/checkpoint"
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A signed checkpoint: its bytes, what they say, and where they were found."""
+    """A signed checkpoint: its path on the mirror, its bytes, and the tree's size and root hash."""
 
     place: str
     note: bytes
@@ -254,7 +254,7 @@ class Head:
 def read_checkpoint(mirror: Mirror, key: VerifierKey) -> Head:
     """Return the mirror's own checkpoint.
 
-    Raises AnswerError where there is none, and an error of the core where `key` did not sign it.
+    Raises AnswerError if there is none, and a HeningError if `key` did not sign it.
     """
     note = mirror.fetch(CHECKPOINT, MAX_NOTE)
     if note is None:
@@ -265,9 +265,9 @@ def read_checkpoint(mirror: Mirror, key: VerifierKey) -> Head:
 def read_stapled(
     mirror: Mirror, published: Published, key: VerifierKey, findings: Findings
 ) -> list[Head]:
-    """Return the checkpoints of the proofs of all current versions that verify.
+    """Return the checkpoints of the valid proofs of all current versions.
 
-    Each is verified against the bytes that the mirror serves for the version.
+    Each proof is verified against the bytes that the mirror serves for the version.
     """
     stapled = []
     for served in published.served:
@@ -285,11 +285,11 @@ def read_stapled(
 
 
 def check_prefix(tiles: Tiles, old: Head, new: Head, findings: Findings) -> None:
-    """Note it as equivocation when the tree of `old` is no prefix of the tree of `new`.
+    """Add a finding of equivocation if the tree of `old` is not a prefix of the tree of `new`.
 
     The evidence is complete: both signed checkpoints, and a consistency proof from the root that
-    the old size has in the new tree, which differs from the signed one. Where the tiles do not lead
-    to `new`, nothing is proven, and that is the finding.
+    the old size has in the new tree, which differs from the signed one. If the tiles do not lead to
+    `new`, nothing is proven, and the finding says that.
     """
     with findings.catching(Kind.LOG, checkpoints=[show(old), show(new)]):
         proof: list[bytes] = []
@@ -305,7 +305,7 @@ def check_prefix(tiles: Tiles, old: Head, new: Head, findings: Findings) -> None
 def _report_fork(old: Head, new: Head, root: bytes, proof: list[bytes], findings: Findings) -> None:
     findings.add(
         Kind.EQUIVOCATION,
-        f"The log has signed two histories: the tree of {old.size} ({old.place}) is no beginning"
+        f"The log has signed two histories: the tree of {old.size} ({old.place}) is not a prefix"
         f" of the tree of {new.size} ({new.place}).",
         checkpoints=[show(old), show(new)],
         consistency_proof=[each.hex() for each in proof],
@@ -314,7 +314,7 @@ def _report_fork(old: Head, new: Head, root: bytes, proof: list[bytes], findings
 
 
 def show(head: Head) -> str:
-    """Return the signed bytes of a checkpoint as text, which a verified note is."""
+    """Return the signed bytes of a checkpoint as text; a verified note is always UTF-8."""
     return head.note.decode()
 
 

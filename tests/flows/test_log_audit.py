@@ -62,7 +62,7 @@ def test_an_auditor_follows_a_server_over_the_network(town, auditor):
     town.stop_server()
     status, refusal = auditor.audit(mirror)
     assert status == 3
-    assert "cannot be asked" in refusal["error"]
+    assert "cannot be reached" in refusal["error"]
 
 
 def test_the_public_folder_is_a_mirror(town, auditor):

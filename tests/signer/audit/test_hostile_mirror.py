@@ -90,4 +90,4 @@ def test_a_checkpoint_of_an_absurd_size(audit, tree, size):
     tree.files["/log/checkpoint"] = checkpoint(tree.leaves, size=size)
     for done in (audit(tree), audit(tree, memory)):
         assert done.memory is None
-        assert "is not there, although the signed log has it" in done.findings.kept[0].text
+        assert "is missing, although the signed log has it" in done.findings.kept[0].text

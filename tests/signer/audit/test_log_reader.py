@@ -83,7 +83,7 @@ def test_a_tile_that_is_none() -> None:
     for data in (b"", bytes(31), bytes(65), bytes(32)):
         with case(data), pytest.raises(AnswerError):
             Tiles(DictMirror({"/log/tile/0/000.p/2": data}), 2).node(0, 0)
-    with pytest.raises(AnswerError, match=r"/log/tile/0/x001/000\.p/1 is not there"):
+    with pytest.raises(AnswerError, match=r"/log/tile/0/x001/000\.p/1 is missing"):
         Tiles(DictMirror({}), 256_001).node(0, 256_000)
 
 

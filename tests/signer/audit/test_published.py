@@ -108,7 +108,7 @@ def test_a_mirror_that_hides(audit, tree) -> None:
     del tree.files["/log/proof/cancro.1"]
     done = audit(SilentMirror(tree.files))
     assert kinds(done) == [Kind.PROOF, Kind.LOG]
-    assert done.findings.kept[1].text == "The audit did not reach its end: The mirror is away."
+    assert done.findings.kept[1].text == "The audit could not be completed: The mirror is away."
     tree = first.copy()
     memory = audit(tree).memory
     del tree.files["/metadata/timestamp.json"]
