@@ -1,10 +1,10 @@
-"""Files that a quickstart makes, and how far an earlier run came.
+"""The files that a quickstart makes, and the state of an earlier, unfinished run.
 
 OUT/keys         the person's keys, 0700
-SECOND           the second root key, on another disk, 0700
+SECOND           the second root key, if possible on another disk, 0700
 OUT/repo         the working folder, with policy.toml
 OUT/server       the server's state
-OUT/hening.toml  names the three, and is written last
+OUT/hening.toml  names keys, repo and server, and is written last
 OUT/unfinished   the parameters and the first proposal; exists until everything is made
 """
 
@@ -31,7 +31,7 @@ class Layout:
 
     @property
     def keys(self) -> Path:
-        """The keys that sign with one person's passphrase."""
+        """The key folder; all of its keys have the same passphrase."""
         return self.out / "keys"
 
     @property
@@ -46,35 +46,35 @@ class Layout:
 
     @property
     def settings(self) -> Path:
-        """The settings file, which makes many options unnecessary."""
+        """The settings file, which makes options such as --repo unnecessary."""
         return self.out / "hening.toml"
 
     @property
     def unfinished(self) -> Path:
-        """Exists until everything is made."""
+        """The folder with the record and the first proposal; it exists until everything is made."""
         return self.out / "unfinished"
 
     @property
     def record(self) -> Path:
-        """What is to be made; while this file exists the quickstart is unfinished."""
+        """The record of the parameters; while this file exists, the quickstart is unfinished."""
         return self.unfinished / _RECORD
 
     @property
     def key_names(self) -> tuple[str, ...]:
-        """One key for each role; the second one for root is elsewhere."""
+        """The names of the keys in `keys`, one for each role; root's second key is elsewhere."""
         return ("root-1", "targets-1", "tables-1", "content-1", f"{self.model}-1")
 
     @property
     def advice(self) -> str:
-        """How to continue after an interruption."""
+        """A sentence on how to continue after an interruption, without a full stop."""
         return (
-            f"{self.out} is unfinished: run the same command again, which goes on, or remove"
+            f"{self.out} is unfinished: run the same command again to continue, or remove"
             f" {self.made}"
         )
 
     @property
     def made(self) -> str:
-        """What to remove to start again, in words; other files in `out` belong to the user."""
+        """The files to remove for a new start, as text; other files in `out` belong to the user."""
         return f"keys, repo, server and unfinished in {self.out}, and {self.second}"
 
 
@@ -89,7 +89,7 @@ def load_unfinished(out: Path) -> Layout | None:
     except (ValueError, KeyError, TypeError) as error:
         raise CeremonyError(
             f"{out / 'unfinished' / _RECORD} is damaged; remove keys, repo, server and unfinished"
-            f" in {out}, and begin again."
+            f" in {out}, and start again."
         ) from error
 
 
@@ -128,8 +128,8 @@ def check_free(layout: Layout, unfinished: Layout | None) -> None:
 def check_writable(folder: Path, option: str) -> None:
     """Check that `folder`, given with `option`, can be made and written.
 
-    It is tried in the part of the path that exists, and leaves nothing. Raises
-    EnvironmentFailedError.
+    A temporary folder is made in the part of the path that exists, and removed. Raises
+    EnvironmentFailedError if that fails.
     """
     there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
     try:
@@ -143,7 +143,7 @@ def check_writable(folder: Path, option: str) -> None:
 
 
 def record_begin(layout: Layout) -> None:
-    """Record what is to be made, so that it can be completed."""
+    """Record the parameters, so that an interrupted quickstart can be completed."""
     layout.out.mkdir(mode=0o700, parents=True, exist_ok=True)
     layout.unfinished.mkdir(mode=0o700, exist_ok=True)
     record = {"model": layout.model, "second": str(layout.second)}

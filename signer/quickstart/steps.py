@@ -1,7 +1,7 @@
 """The steps of a quickstart: each runs a program, and is skipped if it was done before.
 
-They are those of the tutorial's first three chapters, with one person in every role. Programs run
-as a person would run them, with the passphrase over a pipe.
+They are the steps of the tutorial's first three chapters, done by one person. The programs run as
+that person would run them, with the passphrase over a pipe.
 """
 
 import os
@@ -20,7 +20,7 @@ from signer.release.policy import TeamPolicy
 from signer.work_folder import WorkFolder
 
 THRESHOLDS = {"root": 1, "targets": 1, "tables": 1, "content": 1}
-"""Signatures for each role but the model's, which needs one by default."""
+"""Signatures for each role except the model's, which needs one by default."""
 
 
 Words = tuple[str | Path, ...]
@@ -63,7 +63,7 @@ def make_all(layout: Layout, log_origin: str | None, run: Run, say: Callable[[st
                 words = (proposal, "--keys", keys, "--out", signature, "--yes")
                 run(*ceremony, "sign", *words, signs=True)
         run(*ceremony, "accept", proposal, *signatures, *repo)
-    say("Handing them to the server, which trusts this root from now on.")
+    say("Submitting them to the server, which trusts this root from now on.")
     run(*ceremony, "submit", proposal, *repo, "--out", layout.server / "incoming")
     root = layout.repo / "metadata" / "1.root.json"
     run("hening-server", "init", "--state", layout.server, "--root", root)
@@ -76,7 +76,7 @@ def make_all(layout: Layout, log_origin: str | None, run: Run, say: Callable[[st
 
 
 def _make_keys(folder: Path, names: tuple[str, ...], run: Run) -> None:
-    """Make those keys of a folder that are not complete."""
+    """Make the keys of a folder that are missing or incomplete."""
     if missing := [name for name in names if not (folder / f"{name}.pub").exists()]:
         run("hening-signer", "keys", "new", "--keys", folder, *missing, signs=True)
 
@@ -107,11 +107,11 @@ class Programs:
 
 
 def find_program(name: str) -> str:
-    """Return the path of a program of this project: beside this one, or on the PATH."""
+    """Return the path of a program of this project: next to this one, or on the PATH."""
     beside = Path(sys.executable).with_name(name)
     found = str(beside) if beside.is_file() else shutil.which(name)
     if found is None:
-        raise EnvironmentFailedError(f"{name} is not installed beside hening-signer; install it.")
+        raise EnvironmentFailedError(f"{name} is not installed with hening-signer; install it.")
     return found
 
 
@@ -170,15 +170,15 @@ require_proof = true
 
 
 def describe_result(layout: Layout, *, one_disk: bool) -> Iterator[str]:
-    """Yield the lines that say what was made, what it means, and what to do next.
+    """Yield the lines of the final message: the folders, their meaning, and the next commands.
 
-    `one_disk` is whether both root keys are on the same file system.
+    `one_disk` is true if both root keys are on the same file system.
     """
     out = layout.out
     folders = {
         layout.keys: "your keys, encrypted with your passphrase",
-        layout.repo: "what you have signed, and your rules in policy.toml",
-        layout.server: "the server's state, with the keys that it signs with itself",
+        layout.repo: "your signed metadata, and your rules in policy.toml",
+        layout.server: "the server's state, with the server's own signing keys",
     }
     move = "Both are on one disk now: move it to another" if one_disk else "Keep it on another disk"
     width = max(len(str(folder)) for folder in folders)
@@ -193,13 +193,13 @@ One signature is enough for every role. So a thief of a key file and your
 passphrase can sign releases that your phones install. The passphrase is stored
 nowhere: if you forget it, no phone takes an update from you again.
 
-If this disk is lost, the second root key can put new keys in the place of all
-others. {move}, such as a memory
+If this disk is lost, the second root key can replace all other keys with new
+ones. {move}, such as a memory
 stick in a drawer.
 
 Before others use your server, run it as a user who cannot read your keys. What
 you signed is valid for 90 days, and root for a year: `hening-signer ceremony
-expiry` says what has to be renewed.
+expiry` lists what has to be renewed.
 
 To require two signatures later, get the public keys of a second person, and
 propose this in {out}; both of you sign it:

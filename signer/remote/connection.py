@@ -1,8 +1,8 @@
 """A connection to a server's API: address, requests, answers. No proxies, no redirects.
 
-`Server` retries while the server does not answer, and stops at a refusal. A request is retried
-after a lost connection, 429 and 5xx, with pauses that double, as long as there is progress in
-between. Each request used here may be repeated.
+`Server` retries a request after a lost connection, 429 or 5xx, with pauses that double, and gives
+up after several failures without progress. Any other refusal is final. Each request used here may
+be repeated.
 """
 
 import ipaddress
@@ -22,7 +22,7 @@ from signer.errors import EnvironmentFailedError, SignerError
 
 _PORTS = {"http": 80, "https": 443}
 PREFIX = "/api/v1"
-TRIES = 8  # in a row, without progress: two minutes in all
+TRIES = 8  # failures in a row without progress; the pauses between them take a minute in all
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 60.0
 _NO_ROOM = 507
 
@@ -44,7 +44,7 @@ class Address:
 
 
 def decode_address(url: str) -> Address:
-    """Read `https://HOST[:PORT]`; raises SignerError otherwise, also for http to a remote host.
+    """Decode `https://HOST[:PORT]`; raises SignerError otherwise, also for http to a remote host.
 
     Without TLS, an observer on the path could read the token.
     """
@@ -54,13 +54,13 @@ def decode_address(url: str) -> Address:
         host = parts.hostname or ""
         host.encode("idna")
     except (ValueError, KeyError) as error:
-        raise SignerError(f"{url[:200]!r} is no http or https URL.") from error
+        raise SignerError(f"{url[:200]!r} is not an http or https URL.") from error
     if not host or url.removesuffix("/") != f"{parts.scheme}://{parts.netloc}":
         raise SignerError(f"{url[:200]!r} is more than a scheme, a host and a port.")
-    if not re.fullmatch("[!-?A-~]+", parts.netloc):  # printable ASCII but "@"
-        raise SignerError("The URL of a server holds no user name, no space and only ASCII.")
+    if not re.fullmatch("[!-?A-~]+", parts.netloc):  # printable ASCII except "@"
+        raise SignerError("The URL of a server must be ASCII without a user name or a space.")
     if parts.scheme == "http" and not _is_loopback(host):
-        raise SignerError(f"The token would cross the network in the clear; use https://{host}.")
+        raise SignerError(f"The token would be sent unencrypted; use https://{host}.")
     return Address(parts.scheme == "https", host, port)
 
 
@@ -74,7 +74,7 @@ def _is_loopback(host: str) -> bool:
 
 
 ANSWER_LIMIT = 1_048_576
-"""Bytes of an answer; the operations used here return less than 64 KiB."""
+"""Limit of an answer in bytes; the operations used here return less than 64 KiB."""
 SILENCE_SECONDS = 90.0  # the server hashes a whole package before it answers the last part
 _RECEIVE = 65_536
 
@@ -89,7 +89,7 @@ class Answer:
 
 
 class Connection:
-    """Connects at the first request, and again after an error."""
+    """A connection that is opened at the first request, and again after an error."""
 
     def __init__(self, address: Address, token: str, ca: Path | None) -> None:
         self._address = address
@@ -152,7 +152,7 @@ class Connection:
         while isinstance(event := self._next(opened), h11.Data):
             data += event.data
             if len(data) > ANSWER_LIMIT:
-                raise ConnectionResetError("its answer is longer than any that was asked for")
+                raise ConnectionResetError("its answer is too long")
         names = {name.decode("ascii"): value.decode("latin-1") for name, value in response.headers}
         if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
             machine.start_next_cycle()
@@ -196,7 +196,7 @@ class ServerRefusal(SignerError):  # noqa: N818 - a refusal is the answer, not a
 
 
 class ServerUnavailableError(EnvironmentFailedError):
-    """The server does not answer, or not as a server with this API would."""
+    """The server does not answer, or its answer does not fit this API."""
 
 
 class Server:
@@ -209,7 +209,7 @@ class Server:
         self._failures = 0
 
     def progressed(self) -> None:
-        """Note progress: the next failure counts as the first one again."""
+        """Record progress: the next failure counts as the first one again."""
         self._failures = 0
 
     def ask(
@@ -244,8 +244,8 @@ class Server:
             answer = self._connection.ask(method, PREFIX + path, headers, body, length)
         except ssl.SSLCertVerificationError as error:
             raise ServerUnavailableError(
-                f"The certificate of {self.name} does not hold ({error.verify_message}); if it is"
-                " from an authority of your own, name that with --ca."
+                f"The certificate of {self.name} is not valid ({error.verify_message}); if it is"
+                " from your own authority, give that authority's certificate with --ca."
             ) from error
         except h11.RemoteProtocolError:
             self._wait("it does not speak HTTP/1.1", 0)
@@ -272,7 +272,7 @@ class Server:
         if self._failures >= TRIES:
             raise ServerUnavailableError(
                 f"{self.name} does not answer ({reason.rstrip('.')}); run the same command again"
-                " later, it goes on where this one ended."
+                " later: it continues where this one stopped."
             )
         pause = min(_FIRST_PAUSE * 2 ** (self._failures - 1), _LONGEST_PAUSE)
         self._pause(min(max(pause, at_least), _LONGEST_PAUSE))
@@ -285,9 +285,7 @@ def decode_answer(answer: Answer, name: str) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise ServerUnavailableError(
-            f"{name} does not answer as a hening server does; look at --to."
-        )
+        raise ServerUnavailableError(f"{name} does not answer as a hening server does; check --to.")
     return value
 
 

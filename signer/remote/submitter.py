@@ -1,4 +1,4 @@
-"""Submits one bundle to a server: missing blobs, then the signed metadata; waits for the result."""
+"""Submits a bundle to a server: missing blobs, then the signed metadata; waits for the result."""
 
 import base64
 import hashlib
@@ -30,9 +30,10 @@ def has_blob(server: Server, blob: Blob) -> bool:
 def upload_blob(
     server: Server, blob: Blob, entropy: Callable[[int], bytes], advance: Callable[[int], None]
 ) -> None:
-    """Send what the server lacks of a blob; `advance` is called with the bytes that it has.
+    """Upload the bytes of a blob that the server lacks.
 
-    Raises ReleaseRefusal for a file that is not the one that was inspected.
+    `advance` is called with the number of bytes that the server has. Raises ReleaseRefusal if the
+    file has changed since it was inspected.
     """
     if blob.path.stat().st_size != blob.length:
         raise _changed(blob)
@@ -42,13 +43,11 @@ def upload_blob(
         if path and _send(server, blob, path, advance):
             return
         key = f"hening-{entropy(16).hex()}"
-    raise ServerUnavailableError(
-        f"{server.name} forgets uploads before they end; look at its clock."
-    )
+    raise ServerUnavailableError(f"{server.name} forgets uploads before they end; check its clock.")
 
 
 def _announce(server: Server, blob: Blob, key: str) -> str:
-    """Return the path of the upload; empty if the key was used up without an answer."""
+    """Return the path of the upload; empty if `key` was used before, and a new one is needed."""
     metadata = base64.b64encode(blob.sha256.encode()).decode()
     headers = {
         **_TUS,
@@ -115,7 +114,7 @@ def _changed(blob: Blob) -> ReleaseRefusal:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """The contents of a submission: `bundle.json`, the role files in its list's order, blobs."""
+    """The contents of a submission: `bundle.json`, the role files in the order it lists, blobs."""
 
     id: str
     bundle: bytes
@@ -159,7 +158,7 @@ def make_outgoing(roles: Mapping[tuple[str, int], bytes], blobs: Sequence[Blob])
 
 def _read_file(path: Path, limit: int) -> bytes:
     if not path.is_file():
-        raise SignerError(f"{path} is not there; name a folder that `--out` has made.")
+        raise SignerError(f"{path} is not there; give a folder that `--out` has made.")
     with path.open("rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:
@@ -211,8 +210,8 @@ def submit_outgoing(
         if state["status"] == "published":
             return Outcome(outgoing.id, state["snapshot"], total)
     raise ServerUnavailableError(
-        f"{server.name} has the bundle and does not publish it; its operator finds the reason in"
-        " its log, and the same command asks again."
+        f"{server.name} has the bundle and does not publish it; its log says why. The same command"
+        " asks again."
     )
 
 

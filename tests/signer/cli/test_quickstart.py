@@ -160,7 +160,7 @@ def test_what_was_stopped_is_completed_by_the_same_command(run, monkeypatch, now
         )
         status, _, errors = run(*START)
     assert status == 130
-    assert "Stopped; rom is unfinished: run the same command again, which goes on" in errors
+    assert "Stopped; rom is unfinished: run the same command again to continue" in errors
     wrong = {b"HENING_SIGNER_PASSPHRASE": b"not the passphrase"}
     assert "passphrase is wrong" in run(*START, environment=wrong)[2]
     other = ("quickstart", "--model", "dior", "--out", "rom")
@@ -174,7 +174,7 @@ def test_a_step_that_fails_says_how_to_go_on(run, monkeypatch, now):
     status, _, errors = run(*START)
     assert status == 1
     assert errors.splitlines()[-1].endswith(
-        "rom is unfinished: run the same command again, which goes on, or remove keys, repo, server"
+        "rom is unfinished: run the same command again to continue, or remove keys, repo, server"
         f" and unfinished in rom, and {Path.home()}/rom-second-root."
     )
 

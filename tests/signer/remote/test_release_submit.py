@@ -147,7 +147,7 @@ async def test_a_certificate_of_ones_own_authority(harness, bundle, world, tmp_p
     async with api_world(world, settings=settings) as api:
         url = ("--to", f"https://127.0.0.1:{api.port}")
         status, written = await asyncio.to_thread(harness.submit, 1, *url, bundle)
-        assert (status, "name that with --ca" in written) == (3, True)
+        assert (status, "certificate with --ca" in written) == (3, True)
         assert (
             api.registry.get_sample_value(
                 "hening_api_requests_total", {"operation": "get_blob", "status": "4xx"}
