@@ -1,4 +1,4 @@
-"""Builds the entries of a kind from its source: selects the builder."""
+"""Selects the builder of a kind, which makes the entries from a source."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from signer.errors import ContentError
 def build_entries(kind: str, upstream: Upstream) -> Built:
     """Return the entries of `kind` from its source; raises ContentError if an option is missing.
 
-    Raises SourceError where the source is malformed.
+    Raises SourceError if the source is malformed.
     """
     _check_path(kind, upstream.path)
     return _BUILDERS[kind](upstream)
@@ -73,7 +73,7 @@ def _build_holidays(upstream: Upstream) -> Built:
 
 def _path(kind: str, upstream: Upstream) -> Path:
     if upstream.path is None:
-        raise ContentError(f"{kind} has no source that is always there; give one with --source.")
+        raise ContentError(f"{kind} has no built-in source; give one with --source.")
     return upstream.path
 
 
@@ -88,7 +88,7 @@ def _told(kind: str, upstream: Upstream, member: str) -> str:
 
 def _years(kind: str, upstream: Upstream) -> Sequence[int]:
     if not upstream.years:
-        raise ContentError(f"{kind} are of some years; give them with --year.")
+        raise ContentError(f"{kind} need years; give them with --year.")
     return upstream.years
 
 

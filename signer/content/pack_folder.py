@@ -1,7 +1,7 @@
 """A pack on the signer's disk before it is signed, and its differences from another one.
 
     DIR/pack.json           kind, version, title, sources, start, end, rollout
-    DIR/entries.json        the entries by key, one member a line
+    DIR/entries.json        the entries by key, one member per line
     DIR/parts/NN.xz         the same entries as phones get them
     DIR/pictures/NAME.jpg   of wallpapers
 
@@ -34,7 +34,7 @@ _PACK_LIMIT = 1024 * 1024
 class PackFolder:
     """A pack: its index entry, its entries, its parts in order, and its pictures.
 
-    `members` is `pack` as the index writes it, unknown members included.
+    `members` has all members of the index entry, unknown ones included.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class PackFolder:
 
     @property
     def role(self) -> str:
-        """The role that lists it."""
+        """The role that lists the pack."""
         return KINDS[self.kind].role
 
 
@@ -63,7 +63,7 @@ def make_pack(
 ) -> PackFolder:
     """Return a pack of those entries; a part with the same content as in `base` keeps its bytes.
 
-    Raises ContentError where the entries do not fit into parts.
+    Raises ContentError if the entries do not fit into parts.
     """
     with refusing(ContentError):
         known = {} if base is None else dict(enumerate(base.parts))
@@ -84,7 +84,9 @@ def load_pack(folder: Path) -> PackFolder:
     members = _load_json(folder / "pack.json", _PACK_LIMIT)
     kind = members.pop("kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
-        raise ContentError(f"{folder / 'pack.json'} names no kind; there are {', '.join(KINDS)}.")
+        raise ContentError(
+            f"{folder / 'pack.json'} names no known kind; choose among {', '.join(KINDS)}."
+        )
     entries = _load_json(folder / "entries.json", ENTRIES_LIMIT)
     names = [f"{number:02}.xz" for number in range(KINDS[kind].parts)]
     parts = tuple(_read(folder / "parts" / name, ENCODED_LIMIT) for name in names)
@@ -95,8 +97,8 @@ def load_pack(folder: Path) -> PackFolder:
         canonical = encode_canonical_json(entries)
     if encode_canonical_json(held) != canonical:
         raise ContentError(
-            f"{folder / 'parts'} holds other entries than entries.json; run `content build"
-            f" {kind} --edited {folder}` when you have edited it."
+            f"{folder / 'parts'} has other entries than entries.json; if you have edited that, run"
+            f" `content build {kind} --edited {folder}`."
         )
     return PackFolder(kind, members, entries, parts, pictures)
 
@@ -147,7 +149,7 @@ def _load_json(path: Path, limit: int) -> dict[str, Any]:
         value = msgspec.json.decode(data)
         encode_canonical_json(value)
     except (msgspec.DecodeError, FormatError, ValueError, RecursionError) as error:
-        raise ContentError(f"{path} is not JSON as packs have it: {error}.") from error
+        raise ContentError(f"{path} is not valid JSON for a pack: {error}.") from error
     if not isinstance(value, dict):
         raise ContentError(f"{path} does not hold an object.")
     return value

@@ -1,4 +1,4 @@
-"""Plans the next version of `tables` or `content`: with new packs, or other dates for one.
+"""Plans the next version of `tables` or `content`: new packs, other dates, or a withdrawal.
 
 Pure functions. Source: docs/FORMATS.md section 15.
 """
@@ -147,15 +147,15 @@ WITH_LINKS = ("features", "notices")
 def check_is_proposed(transition: Transition, pack: PackFolder) -> None:
     """Raise ContentError unless the proposal lists exactly the parts and pictures of `pack`."""
     if pack.role not in transition.new:
-        raise ContentError(f"The proposal changes no {pack.role}, of which {pack.kind} is a pack.")
+        raise ContentError(f"The proposal does not change {pack.role}, which lists {pack.kind}.")
     if not _is_listed(transition.after.roles[pack.role], pack):
-        raise ContentError(f"The proposal lists another {pack.kind} than is in the folder.")
+        raise ContentError(f"The proposal lists another pack {pack.kind} than the folder has.")
 
 
 def find_replaced(transition: Transition, packs: Sequence[PackFolder]) -> dict[str, PackFolder]:
     """Return by kind those of `packs` that the proposal replaces; raises ContentError if unsigned.
 
-    The proposal's context says what was there before.
+    The replaced packs are those in the proposal's context.
     """
     before = {} if transition.before is None else transition.before.roles
     for pack in packs:
@@ -187,8 +187,8 @@ def check_links_that_stay(
             if kind in index.packs and not index.packs[kind].is_withdrawn and kind not in given:
                 raise ContentError(
                     f"The pack {kind} {index.packs[kind].version} stays, and may link to {host},"
-                    " which would be allowed no more: give its folder with --stays, so that it is"
-                    " read again."
+                    " which would no longer be allowed: give its folder with --stays, so that its"
+                    " links are checked again."
                 )
     for pack in staying:
         with refusing(ContentError):

@@ -1,7 +1,7 @@
-"""The parameters of a builder, the default titles of packs, and the builders themselves.
+"""The parameters of a builder, the default titles of packs, and the import of the builders.
 
-Builders are the extra `content`, which most signers do not install (ADR 58): it is loaded when
-it is needed.
+The builders need the extra `content`, which most signers do not install (ADR 58), so they are
+imported only when needed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
 
 
 def list_refused(kind: str, upstream: Upstream) -> list[str]:
-    """Return the options of `upstream` that do not apply to `kind`, or only with --source."""
+    """Return the given options that do not apply to `kind`, or apply only with --source."""
     taken = _TAKEN[kind] - (_NAMED if upstream.path is None else frozenset())
     return [OPTIONS[each] for each in OPTIONS if getattr(upstream, each) and each not in taken]
 
@@ -83,7 +83,10 @@ TITLES: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """Builds the entries of a kind; raises ContentError for pictures that do not decode."""
+    """Functions of the extra: one builds the entries of a kind, one decodes a pack's pictures.
+
+    `check_decodes` raises ContentError for a picture that cannot be decoded.
+    """
 
     build_entries: Callable[[str, Upstream], Built]
     check_decodes: Callable[[PackFolder], None]

@@ -23,8 +23,8 @@ def check_packs_to_sign(
 ) -> None:
     """Raise ContentError, naming kind, key and rule, unless all of `packs` may be signed.
 
-    `wallpapers` are the names of those that are published; None if unknown: themes are then checked
-    only against the wallpapers of `packs`, if any.
+    `wallpapers` has the names of the published wallpapers. If it is None, themes are checked only
+    against the wallpapers of `packs`, if any.
     """
     kinds = [pack.kind for pack in packs]
     if len(set(kinds)) != len(kinds):
@@ -50,7 +50,7 @@ def _check_pictures(pack: PackFolder) -> None:
             raise entry_error(pack.kind, key, str(error)) from error
         is_same = hashlib.sha256(picture).hexdigest() == entry["sha256"]
         if not is_same or len(picture) != entry["length"]:
-            raise entry_error(pack.kind, key, "its picture is not of its sha256 and length")
+            raise entry_error(pack.kind, key, "its picture has another sha256 or length")
     for name in pack.pictures.keys() - pack.entries.keys():
         raise FormatError(f"the picture {name}.jpg has no entry.")
 
@@ -60,14 +60,14 @@ _SHOWN = 10
 
 
 def check_has_enough(made: PackFolder, before: PackFolder | None) -> None:
-    """Raise ContentError for a pack without entries, or without more than a fifth of `before`.
+    """Raise ContentError for an empty pack, or one that lacks more than a fifth of `before`.
 
     `before` is None if there is no earlier pack, or if the loss is accepted.
     """
     if not made.entries:
         raise ContentError(
-            f"The pack {made.kind} would have no entry; is the source whole? A pack that nobody"
-            " should use any more is withdrawn."
+            f"The pack {made.kind} would have no entry; is the source complete? To end the use of a"
+            " pack, withdraw it."
         )
     if before is None:
         return
@@ -76,7 +76,7 @@ def check_has_enough(made: PackFolder, before: PackFolder | None) -> None:
         keys = ", ".join(lost[:_SHOWN]) + (", \u2026" if len(lost) > _SHOWN else "")
         raise ContentError(
             f"The pack {made.kind} would lose {len(lost)} of the {len(before.entries)} entries of"
-            f" version {before.pack.version} ({keys}); if that is as it should be, give"
+            f" version {before.pack.version} ({keys}); if that is intended, give"
             " --accept-loss."
         )
 

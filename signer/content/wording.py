@@ -1,4 +1,4 @@
-"""Describes entries of packs in words for the person who is asked to sign them."""
+"""Describes pack entries in words, for the people who sign them."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ from server.core.errors import FormatError
 
 
 def name_members(value: object, name: str = "") -> dict[str, str]:
-    """Return each value by its path of names, such as `title en`.
+    """Return the plain values inside `value` by their paths, such as `title en`.
 
     A list of plain values is one text, `110, 112`; elements of other lists are numbered from 1.
     """
@@ -68,7 +68,10 @@ def name_access_points(entry: dict[str, Any]) -> dict[str, str]:
 
 
 def name_certificate(entry: dict[str, Any]) -> dict[str, str]:
-    """Return name, subject, issuer, validity and the DER's sha256; ValueError if malformed."""
+    """Return name, subject, issuer, validity and sha256 of the DER.
+
+    Raises ValueError if the certificate is malformed.
+    """
     der = base64.b64decode(entry["der"], validate=True)
     with warnings.catch_warnings():
         # Some widely used roots have the serial number 0, which RFC 5280 forbids.
@@ -110,7 +113,7 @@ class _Zone:
 
 
 def name_zone(entry: dict[str, Any]) -> dict[str, str]:
-    """Return a zone's link or its times; ValueError or FormatError if it is malformed."""
+    """Return a zone's link or its times; raises ValueError or FormatError if it is malformed."""
     if "link" in entry:
         return {"link": str(entry["link"])}
     zone = _decode(entry)
@@ -177,10 +180,10 @@ _MALFORMED = (AttributeError, FormatError, KeyError, OverflowError, TypeError, V
 
 
 def compare_entries(kind: str, old: object, new: object) -> list[Words]:
-    """Return what differs between two entries of a kind, member by member.
+    """Return the differences between two entries of a kind, member by member.
 
     None stands for an absent entry. An entry that breaks the rules of its kind is shown unchanged,
-    so this raises nothing. Two entries that differ always yield at least one difference.
+    so this never raises. Two entries that differ always yield at least one difference.
     """
     if kind == "zones" and isinstance(old, dict) and isinstance(new, dict):
         with suppress(*_MALFORMED):

@@ -39,10 +39,10 @@ MEMBERS = {
 }
 PORTS = frozenset({"mmsport", "port"})
 PRINTABLE = re.compile(r"[ -~]+")
-#: What no text of a pack may contain.
+#: Patterns that no text of a pack may contain.
 FORBIDDEN = re.compile(r"[<>]|https?:|www\.|javascript:|data:", re.IGNORECASE)
 
-#: Why a reader leaves out what has no place in an entry.
+#: The reason for leaving out a part of the source that no member of an entry can hold.
 NO_PLACE = "entries have no place for it"
 
 Note = Callable[[str], None]
@@ -50,7 +50,7 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """Collects what a reader reports besides access points: notes, and what it left out."""
+    """Collects a reader's reports besides access points: notes, and omitted parts of the source."""
 
     note: Note
     left_out: LeftOut
@@ -59,10 +59,11 @@ class Aside:
 def make_access_point(
     carrier: str, types: Iterable[str], words: dict[str, str | None], where: str, aside: Aside
 ) -> dict[str, object] | None:
-    """Return the APN of FORMATS 15 with `words` of MEMBERS and PORTS, spaces around them removed.
+    """Return the access point of FORMATS 15 with `words`, which are named as in MEMBERS and PORTS.
 
-    Empty values are ignored, and a member that phones could not use is left out. Returns None
-    without a usable `apn` or type. `where` is the place that `aside` reports.
+    Spaces around values are removed, empty values are ignored, and a member that phones could not
+    use is left out. Returns None without a usable `apn` or type. `where` is the place in the source
+    that `aside` reports.
     """
     point: dict[str, object] = {"carrier": _shorten(carrier, where, aside.note)}
     for name, word in words.items():
@@ -247,7 +248,7 @@ def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> 
         name, licence = name or NAME, licence or (LICENCE if name in {"", NAME} else "")
     if not name or not licence:
         raise SourceError(
-            f"{path} does not say whose list it is; give --source-name and --source-licence."
+            f"{path} does not name its publisher; give --source-name and --source-licence."
         )
     notes: list[str] = []
     left_out = LeftOut()
@@ -266,7 +267,7 @@ def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> 
 def _parse(path: Path) -> Element:
     """Return the root of an XML file, parsed without external resources or entity expansion."""
     if path.stat().st_size > MAX_BYTES:
-        raise SourceError(f"{path} has more than {MAX_BYTES} bytes; no list of access points has.")
+        raise SourceError(f"{path} has more than {MAX_BYTES} bytes, too many for access points.")
     try:
         root = parse(path).getroot()
     except ParseError as error:

@@ -1,4 +1,4 @@
-"""The result of a builder, and what it left out."""
+"""The result of a builder, and the parts of the source that it left out."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class LeftOut:
-    """What was left out, by reason: its name, and how often it occurred.
+    """The parts of a source that were left out, counted by reason and name.
 
-    A name is its place in the source, or its name there.
+    A name is the part's place in the source, or its name there.
     """
 
     def __init__(self) -> None:
@@ -47,9 +47,9 @@ class LeftOut:
 class Built:
     """The entries of a kind, their sources, and remarks for a person.
 
-    `entries` and `sources` are as FORMATS 15 says; `pictures` maps names of wallpapers to JPEGs;
-    `left_out` is what the source has and the pack lacks, `notes` are sentences about the rest.
-    `completeness` says which texts exist in which languages, for kinds with texts.
+    `entries` and `sources` are as FORMATS 15 says; `pictures` maps names of wallpapers to JPEGs.
+    `left_out` has the parts of the source that the pack lacks; `notes` are sentences about other
+    facts. `completeness` counts the texts in each language, for kinds with texts.
     """
 
     entries: dict[str, object]

@@ -1,6 +1,6 @@
 """Certificates that phones trust, from PyPI's certifi or a file in PEM.
 
-Only CA certificates are taken: their basic constraints extension says that they may sign others.
+Only CA certificates are used: their basic constraints extension says that they may sign others.
 """
 
 import base64
@@ -50,7 +50,7 @@ def load_ca(
         try:
             title, der, reason = _judge(block[0])
         except ValueError as error:
-            raise SourceError(f"{path}, line {line}: no certificate: {error}.") from error
+            raise SourceError(f"{path}, line {line}: not a certificate: {error}.") from error
         if reason:
             left_out.add(reason, f"line {line}: {title}")
             continue

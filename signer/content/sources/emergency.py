@@ -18,8 +18,8 @@ NAME = "phonenumbers"
 LICENCE = "Apache-2.0"
 #: Eight digits would be a hundred million numbers to try.
 MAX_DIGITS = 7
-#: A suffix longer than every number: a number with it is an emergency call only where further
-#: digits do not matter.
+#: A suffix longer than every number. A number with it is an emergency call only in countries that
+#: ignore further digits.
 REST = "0" * 8
 
 
@@ -27,7 +27,7 @@ def load_emergency() -> Built:
     """Build the kind `emergency` for all countries of the package, including those without numbers.
 
     `exact` is true where a longer number does not reach the emergency services: in Brazil, Chile
-    and Nicaragua. SourceError if a pattern allows numbers that are too long to be tried.
+    and Nicaragua. Raises SourceError if a pattern allows numbers that are too long to be tried.
     """
     entries: dict[str, object] = {}
     for country in sorted(SUPPORTED_SHORT_REGIONS):

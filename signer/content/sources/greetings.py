@@ -1,7 +1,7 @@
 """Preset greetings: occasions with their days, and texts in many languages.
 
-A folder has `occasions.yaml` and messages in YAML, CSV or PO: `OCCASION/name` is what people call
-the occasion, `OCCASION` a text for it, of which there may be several.
+A folder has `occasions.yaml` and messages in YAML, CSV or PO. The key `OCCASION/name` is the
+occasion's name, and `OCCASION` a text for it, of which there may be several.
 """
 
 import datetime as dt
@@ -56,11 +56,14 @@ def load_calendar(years: Iterable[int]) -> Calendar:
 def days_of(marked: Marked, calendar: Calendar, years: Iterable[int]) -> dict[str, list[str]]:
     """Return the days of an occasion by place, from its rules, all of them optional.
 
-    `named` lists holidays as the package calls them in English: a country that has one has the
-    occasion on that day. `countries` restricts the search to these. `like` gives a place the days
-    of a country that has one, `on` days by a rule: `12-25`, or `sunday 2 of 05` and `sunday last of
-    05`, or `22 days before Easter Monday` by a holiday of that country; the place `*` is everywhere
-    else. `without` are places that have no such day. Without any rule the occasion is on any day.
+    - `named` lists English names of holidays in the package: a country with such a holiday has the
+      occasion on that day. `countries` restricts this to some countries.
+    - `like` gives a place the days of a country that `named` has found.
+    - `on` gives a place days by a rule: `12-25`; `sunday 2 of 05` or `sunday last of 05`; or
+      `22 days before Easter Monday`, by a holiday of that country.
+    - `without` lists places that have no such day.
+
+    The place `*` is everywhere else. Without any rule the occasion is on any day. Raises
     SourceError for an invalid rule.
     """
     rules = marked.members((), {"countries", "like", "named", "on", "without"})
@@ -117,7 +120,7 @@ def _day_in(rule: Marked, year: int, own: Mapping[dt.date, list[str]]) -> dt.dat
             return dt.date(year, int(nth[3]), of_month[-1 if nth[2] == "last" else int(nth[2]) - 1])
     except ValueError:
         pass
-    raise rule.error(f"{text!r} is no day such as 12-25 or `sunday 2 of 05`")
+    raise rule.error(f"{text!r} is not a day such as 12-25 or `sunday 2 of 05`")
 
 
 INDEX = "occasions.yaml"
@@ -129,9 +132,9 @@ def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> Built:
     """Build the kind `greetings` from a folder, by default the built-in one, with days of `years`.
 
     The index has `source`, `version`, `licence`, `author`, and `occasions`: name to the rules of
-    `days_of`. SourceError names file and line: for a text of an occasion that the index lacks, an
-    occasion without a name in English, a language that has texts for an occasion but no name for
-    it.
+    `days_of`. Raises SourceError, with file and line, for a text of an occasion that the index
+    lacks, for an occasion without an English name, and for a language that has texts for an
+    occasion but no name for it.
     """
     wanted_years = sorted(set(years))
     head = {"author", "licence", "occasions", "source", "version"}
@@ -149,12 +152,12 @@ def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> Built:
             continue
         check_words(message.text, message.where, 80)
         if names[occasion].setdefault(message.locale, message.text) != message.text:
-            raise SourceError(f"{message.where}: {occasion} has another name before.")
+            raise SourceError(f"{message.where}: {occasion} has another name already.")
     calendar = load_calendar(wanted_years)
     entries: dict[str, object] = {}
     for occasion, marked in sorted(occasions.items()):
         if OCCASION.fullmatch(occasion) is None:
-            raise marked.error(f"{occasion!r} is no name: small letters, digits and hyphens")
+            raise marked.error(f"{occasion!r} is not a name of small letters, digits and hyphens")
         if "en" not in names[occasion]:
             raise marked.error(f"{occasion} has no name in en")
         entries[f"occasion/{occasion}"] = {

@@ -20,7 +20,7 @@ def load_holidays(years: Iterable[int], countries: Collection[str] | None = None
     """Build the kind `holidays` for `years`, of `countries` or all that the package knows.
 
     A day's names are in the package's language for the country, and in English; several names of
-    one day are joined. Years that the package cannot compute for a country are left out, and so are
+    one day are joined. Years that the package cannot compute for a country are left out, as are
     days that are not public holidays of the whole country. Raises SourceError for an unknown
     country.
     """
@@ -51,7 +51,7 @@ def english_days(country: str, year: int) -> dict[dt.date, list[str]]:
 
 
 def _note_others(country: str, left_out: LeftOut) -> None:
-    """Record what is left out: holidays of parts of a country, and of other kinds."""
+    """Record the holidays that are left out: those of parts of a country, and of other kinds."""
     known = country_holidays(country)
     if known.subdivisions:
         reason = "a part of a country, with holidays that only it has"

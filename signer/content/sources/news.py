@@ -1,4 +1,4 @@
-"""Builds notices and features from a folder: an index says which, other files have the texts."""
+"""Builds notices and features from a folder: an index lists them, other files have the texts."""
 
 import datetime as dt
 import json
@@ -30,8 +30,8 @@ def load_news(folder: Path, noun: str) -> Built:
     """Build entries from `folder/index.yaml` and messages with the keys `ID/title` and `ID/body`.
 
     The index has `source`, `version`, `licence` and `entries`: id to `severity`, `published` and,
-    as needed, `end`, `link`, `models`. SourceError names file and line: for a text of an id that
-    the index lacks, a title without a body, an entry without English.
+    optionally, `end`, `link`, `models`. Raises SourceError, with file and line, for a text of an id
+    that the index lacks, for a title without a body, and for an entry without English.
     """
     index = read_yaml(folder / INDEX).members({"entries", "licence", "source", "version"}, ())
     messages = read_messages(folder, but=INDEX)
@@ -57,13 +57,13 @@ def load_news(folder: Path, noun: str) -> Built:
 def _entry_of(name: str, marked: Marked, texts: dict[str, dict[str, str]]) -> dict[str, object]:
     members = marked.members({"published", "severity"}, {"end", "link", "models"})
     if KEY.fullmatch(name) is None:
-        raise marked.error(f"{name!r} is no id: small letters, digits and hyphens")
+        raise marked.error(f"{name!r} is not an id of small letters, digits and hyphens")
     severity = members["severity"].text()
     if severity not in SEVERITIES:
-        raise members["severity"].error(f"{severity!r} is none of {', '.join(SEVERITIES)}")
+        raise members["severity"].error(f"{severity!r} is not one of {', '.join(SEVERITIES)}")
     titles, bodies = (texts.get(part, {}) for part in PARTS)
     if uneven := sorted(titles.keys() ^ bodies.keys()):
-        raise marked.error(f"{name} has a title or a body alone in {', '.join(uneven)}")
+        raise marked.error(f"{name} has only a title or only a body in {', '.join(uneven)}")
     if "en" not in titles:
         raise marked.error(f"{name} has no title and body in en")
     entry: dict[str, object] = {"body": bodies, "severity": severity, "title": titles}
@@ -72,7 +72,7 @@ def _entry_of(name: str, marked: Marked, texts: dict[str, dict[str, str]]) -> di
             entry[key] = _day_of(members[key])
     if "end" in entry and str(entry["end"]) <= str(entry["published"]):
         raise members["end"].error(
-            f"{name} ends before it is shown: end is the first day on which it is not"
+            f"{name} ends before it is shown: `end` is the first day on which it is not shown"
         )
     if "link" in members:
         entry["link"] = members["link"].text()
@@ -85,7 +85,7 @@ def _day_of(marked: Marked) -> str:
     try:
         return str(dt.date.fromisoformat(marked.text()))
     except ValueError:
-        raise marked.error(f"{marked.text()!r} is no day such as 2026-01-31") from None
+        raise marked.error(f"{marked.text()!r} is not a day such as 2026-01-31") from None
 
 
 def _count(wanted: dict[str, Marked], messages: Sequence[Message]) -> Completeness:
@@ -113,14 +113,14 @@ def add_notice(
 ) -> list[Path]:
     """Add a notice to the index, and its title and body to LOCALE.yaml; return these files.
 
-    Lines are added at the end, so comments stay. `members` are as YAML has them, `source` begins an
-    index that is missing. Where the folder could not be built with it, SourceError says why, and
-    every file stays as it was.
+    Lines are added at the end, so comments stay. `members` are written as YAML, and `source` heads
+    a new index. If the folder could not be built afterwards, raises SourceError and leaves every
+    file as it was.
     """
     added = {INDEX: [f"  {key}:", *(f"    {name}: {value}" for name, value in members.items())]}
     heads = {INDEX: [*(f"{name}: {json.dumps(text)}" for name, text in source.items()), "entries:"]}
     for locale, pair in texts.items():
-        # A text in JSON is one in YAML, too.
+        # A text in JSON is also valid YAML.
         lines = zip(PARTS, (json.dumps(text, ensure_ascii=False) for text in pair), strict=True)
         added[f"{locale}.yaml"] = [f"  {key}/{part}: {text}" for part, text in lines]
         heads[f"{locale}.yaml"] = [f"locale: {locale}", "messages:"]

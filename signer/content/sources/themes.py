@@ -42,7 +42,7 @@ def read_picture(path: Path) -> Image.Image:
         raise SourceError(f"{path} is far too large to be decoded; scale it.") from error
     except (OSError, SyntaxError, ValueError, Warning) as error:
         kinds = ", ".join(FORMATS)
-        raise SourceError(f"{path} is no whole image ({kinds}): {error}.") from error
+        raise SourceError(f"{path} is not a complete image ({kinds}): {error}.") from error
 
 
 def encode_picture(image: Image.Image) -> bytes:
@@ -66,7 +66,7 @@ def _check_head(image: Image.Image, path: Path) -> None:
             f"{path} is {width}x{height}; a wallpaper has {MIN_SIDE} to {MAX_SIDE} on each side."
         )
     if getattr(image, "n_frames", 1) != 1:
-        raise SourceError(f"{path} moves; a wallpaper is one picture.")
+        raise SourceError(f"{path} is animated; a wallpaper is one picture.")
     if image.mode not in MODES or image.has_transparency_data:
         raise SourceError(f"{path} ({image.mode}) has transparency or over 8 bits; flatten it.")
 
@@ -80,7 +80,7 @@ def _to_srgb(image: Image.Image, path: Path) -> Image.Image:
             srgb = ImageCms.createProfile("sRGB")
             converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError) as error:
-            raise SourceError(f"{path} has a colour profile that is not sound; drop it.") from error
+            raise SourceError(f"{path} has an invalid colour profile; remove that.") from error
         image = converted or image
     plain = Image.new("RGB", image.size)
     plain.paste(image.convert("RGB"))
@@ -95,7 +95,7 @@ def load_wallpapers(folder: Path) -> Built:
     """Build the kind `wallpapers`, with its pictures, from a folder with `wallpapers.yaml`.
 
     The index has `source`, `version`, `licence` and `wallpapers`: name to `file`, `title` by
-    locale, `author`, `licence`. SourceError for an invalid index or image.
+    locale, `author`, `licence`. Raises SourceError for an invalid index or image.
     """
     head = {"licence", "source", "version", "wallpapers"}
     index = read_yaml(folder / WALLPAPERS).members(head, ())
@@ -106,7 +106,7 @@ def load_wallpapers(folder: Path) -> Built:
         members = marked.members({"author", "file", "licence", "title"}, ())
         file = members["file"].text()
         if FILE.fullmatch(file) is None:
-            raise members["file"].error(f"{file!r} is no file of this folder")
+            raise members["file"].error(f"{file!r} is not a file of this folder")
         image = read_picture(folder / file)
         pictures[name] = encode_picture(image)
         entries[name] = {
@@ -124,7 +124,7 @@ def load_wallpapers(folder: Path) -> Built:
 
 
 def check_name(name: str, marked: Marked) -> None:
-    """Raise SourceError unless `name` may be that of a wallpaper or a theme."""
+    """Raise SourceError unless `name` is valid for a wallpaper or a theme."""
     try:
         kinds.check_name(name)
     except ValueError as error:
@@ -132,7 +132,7 @@ def check_name(name: str, marked: Marked) -> None:
 
 
 def titles_of(marked: Marked) -> dict[str, str]:
-    """Return titles by locale, in the order of the locales."""
+    """Return titles by locale, sorted by locale."""
     return {
         locale: check_words(title.text(), title.where, 80)
         for locale, title in sorted(marked.mapping().items())
@@ -146,9 +146,9 @@ COLOURS = ("background", "primary", "text")
 def load_themes(folder: Path) -> Built:
     """Build the kind `themes` from a folder with `themes.yaml`.
 
-    It has `source`, `version`, `licence` and `themes`: name to `title` by locale, `author`,
-    `licence`, the colours `light` and `dark`, and perhaps `wallpaper`. Raises SourceError for
-    another form. The check of the pack decides whether a text is readable on its background.
+    The file has `source`, `version`, `licence` and `themes`: name to `title` by locale, `author`,
+    `licence`, the colours `light` and `dark`, and optionally `wallpaper`. Raises SourceError for
+    any other form. The pack's own check decides whether text is readable on its background.
     """
     index = read_yaml(folder / THEMES).members({"licence", "source", "themes", "version"}, ())
     entries: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""Reads translators' texts (YAML, CSV, PO), each with its line for error messages."""
+"""Reads translators' texts (YAML, CSV, PO), each with its line number for error messages."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ from signer.errors import SourceError
 class Message:
     """A text by its key and locale; `where` is `FILE, line N`.
 
-    Author and licence are empty where those of the whole folder apply.
+    Author and licence are empty if those of the whole folder apply.
     """
 
     key: str
@@ -38,12 +38,12 @@ def make_message(
 ) -> Message:
     """Return a message, in form NFC and without spaces around it.
 
-    SourceError where it has no key or no locale.
+    Raises SourceError if it has no key or no valid locale.
     """
     if not key.strip():
         raise SourceError(f"{where}: the message has no key.")
     if not is_locale(locale):
-        raise SourceError(f"{where}: {locale!r} is no language, such as id or zh-TW.")
+        raise SourceError(f"{where}: {locale!r} is not a language such as id or zh-TW.")
     clean = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
     return Message(key.strip(), locale, clean, where, author, licence)
 
@@ -51,13 +51,13 @@ def make_message(
 def read_csv(path: Path) -> Iterator[Message]:
     """Yield the messages of a table in UTF-8 whose head is `key,LOCALE…`; empty cells are skipped.
 
-    A key may be in several rows. SourceError, with the line, for another head or width.
+    A key may be in several rows. Raises SourceError, with the line, for another head or width.
     """
     try:
         reader = csv.reader(io.StringIO(path.read_text("utf-8-sig"), newline=""), strict=True)
         head = next(reader, [])
         if len(head) < 2 or head[0] != "key" or len(set(head)) != len(head):
-            raise SourceError(f"{path}, line 1: the head must be `key` and then a locale a column.")
+            raise SourceError(f"{path}, line 1: the head must be `key` and a locale per column.")
         for row in reader:
             where = f"{path}, line {reader.line_num}"
             if len(row) != len(head):
@@ -66,7 +66,7 @@ def read_csv(path: Path) -> Iterator[Message]:
                 if text.strip():
                     yield make_message(row[0], locale, text, where)
     except csv.Error as error:
-        raise SourceError(f"{path}, line {reader.line_num}: no CSV: {error}.") from error
+        raise SourceError(f"{path}, line {reader.line_num}: not CSV: {error}.") from error
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not in UTF-8: {error}.") from error
 
@@ -77,16 +77,16 @@ LINE = re.compile(r"\(line (\d+)\)")
 def read_po(path: Path) -> Iterator[Message]:
     """Yield the translations of a PO file in UTF-8; fuzzy, obsolete and empty ones are skipped.
 
-    SourceError, with the line, for a syntax error, a plural or a message without a context.
+    Raises SourceError, with the line, for a syntax error, a plural or a message without a context.
     """
     try:
-        # polib would read a text that is the name of a file; a trailing line feed prevents that.
+        # polib would read a text that is a file's name from that file; the line feed prevents it.
         file = polib.pofile(path.read_text("utf-8-sig") + "\n")
     except UnicodeDecodeError as error:
         raise SourceError(f"{path} is not in UTF-8: {error}.") from error
     except (OSError, ValueError) as error:  # polib's syntax errors are OSError
         line = LINE.search(str(error))
-        raise SourceError(f"{path}, line {line[1] if line else '1'}: no PO: {error}.") from error
+        raise SourceError(f"{path}, line {line[1] if line else '1'}: not PO: {error}.") from error
     locale = file.metadata.get("Language", "").replace("_", "-")
     for entry in file:
         where = f"{path}, line {entry.linenum}"
@@ -110,23 +110,26 @@ class Marked:
     def text(self) -> str:
         """Return the text; raises SourceError if this is not a text, or empty."""
         if not isinstance(self.value, str) or not self.value.strip():
-            raise self.error("a text is wanted here")
+            raise self.error("a text is expected here")
         return self.value
 
     def sequence(self) -> "list[Marked]":
         """Return the elements; raises SourceError if this is not a sequence."""
         if not isinstance(self.value, list):
-            raise self.error("a list is wanted here")
+            raise self.error("a list is expected here")
         return self.value
 
     def mapping(self) -> "dict[str, Marked]":
         """Return the members; raises SourceError if this is not a mapping."""
         if not isinstance(self.value, dict):
-            raise self.error("members with names are wanted here")
+            raise self.error("a mapping is expected here")
         return self.value
 
     def members(self, needed: Collection[str], optional: Collection[str]) -> "dict[str, Marked]":
-        """Return the members: all of `needed` and any of `optional`, else SourceError."""
+        """Return the members; raises SourceError unless all of `needed` and no unknown ones exist.
+
+        Members in `optional` may be absent.
+        """
         found = self.mapping()
         if missing := sorted(set(needed) - found.keys()):
             raise self.error(f"{', '.join(missing)} is missing")
@@ -144,7 +147,7 @@ TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str"))
 
 
 def read_yaml(path: Path) -> Marked:
-    """Return the content of a file of at most 1 MiB; SourceError, with the line, otherwise."""
+    """Return the content of a YAML file of at most 1 MiB; raises SourceError, with the line."""
     data = path.read_bytes()
     if len(data) > MAX_BYTES:
         raise SourceError(f"{path} has more than {MAX_BYTES} bytes; split it.")
@@ -155,9 +158,9 @@ def read_yaml(path: Path) -> Marked:
         return _mark(node, str(path), set())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SourceError(f"{path}, line {line}: no YAML: {error.problem}.") from error
+        raise SourceError(f"{path}, line {line}: not YAML: {error.problem}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} is no YAML in UTF-8: {error}.") from error
+        raise SourceError(f"{path} is not YAML in UTF-8: {error}.") from error
     except RecursionError:
         raise SourceError(f"{path} is nested too deeply.") from None
 
@@ -183,11 +186,11 @@ def _mark(node: yaml.Node, path: str, seen: set[int]) -> Marked:
 
 
 def read_messages(folder: Path, *, but: str) -> list[Message]:
-    """Return the messages of the files of a folder, by file name; `but` is a file of another kind.
+    """Return the messages of a folder's files, sorted by file name, without the file `but`.
 
     A YAML file has the members `locale` and `messages`: key to text, or to a list of texts, each of
     which may be `{text:, author:, licence:}`. Files other than *.yaml, *.csv and *.po are ignored.
-    SourceError as `read_yaml`, `read_csv` and `read_po`.
+    Raises SourceError as `read_yaml`, `read_csv` and `read_po` do.
     """
     return [
         message
@@ -198,7 +201,7 @@ def read_messages(folder: Path, *, but: str) -> list[Message]:
 
 
 def count_messages(messages: Iterable[Message]) -> Mapping[str, Mapping[str, int]]:
-    """Return how many messages each key has in each locale."""
+    """Return the number of messages by key and locale."""
     counts: dict[str, dict[str, int]] = {}
     for message in messages:
         of_key = counts.setdefault(message.key, {})
@@ -228,9 +231,9 @@ READERS: Mapping[str, Callable[[Path], Iterator[Message]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Completeness:
-    """How many texts there are of each key in each locale.
+    """The number of texts of each key in each locale.
 
-    `counts` maps a key, such as an occasion or the id of a notice, to locales and numbers; a locale
+    `counts` maps a key, such as an occasion or the id of a notice, to numbers by locale; a locale
     that lacks the key is absent.
     """
 
@@ -242,7 +245,7 @@ class Completeness:
         return sorted({locale for each in self.counts.values() for locale in each})
 
     def find_missing(self) -> dict[str, list[str]]:
-        """Return the keys that a locale lacks, ascending, for each locale that lacks one."""
+        """Return the sorted keys that each locale lacks, for locales that lack any."""
         missing = {
             locale: [key for key in sorted(self.counts) if not self.counts[key].get(locale)]
             for locale in self.locales
@@ -260,7 +263,7 @@ class Completeness:
 
 
 def check_words(text: str, where: str, limit: int, *, lines: bool = False) -> str:
-    """Return a text of at most `limit` characters; SourceError, with `where`, if it is invalid."""
+    """Return `text`; raises SourceError, with `where`, if it is invalid or longer than `limit`."""
     try:
         check_text(text, limit, lines=lines)
     except FormatError as error:

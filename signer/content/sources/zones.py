@@ -1,8 +1,8 @@
 """Time zones, from PyPI's tzdata or a folder of compiled files.
 
-A name whose file has the same bytes as another's is a link to it: to the one that the folder's
+A name whose file has the same bytes as another's becomes a link: to the name that the folder's
 `tzdata.zi` calls a zone, else to the first by name. The block that some files repeat for readers of
-version 1 is made empty.
+version 1 is replaced by an empty one.
 """
 
 import base64
@@ -28,7 +28,7 @@ INDEXES = frozenset(
     {"+VERSION", "iso3166.tab", "leap-seconds.list", "leapseconds", "tzdata.zi"}
     | {"zone.tab", "zone1970.tab", "zonenow.tab"}
 )
-#: No zones: the machine's own choice, and copies of all zones with and without leap seconds.
+#: Not zones: the machine's own choice, and copies of all zones with and without leap seconds.
 OTHERS = frozenset({"localtime", "posix", "posixrules", "right"})
 VERSION = re.compile(r"# version (\S+)")
 
@@ -45,7 +45,7 @@ def load_zones(
     left_out = LeftOut()
     found = dict(_find_zones(root, "", left_out))
     if not found:
-        raise SourceError(f"{root} holds no compiled time zones; give a folder like zoneinfo.")
+        raise SourceError(f"{root} has no compiled time zones; give a folder like zoneinfo.")
     told, zones = _read_source(root / "tzdata.zi")
     if version not in {"", told}:
         raise SourceError(f"{root / 'tzdata.zi'} says version {told}, and not {version}.")
@@ -94,7 +94,7 @@ def _read_source(file: Traversable) -> tuple[str, frozenset[str]]:
     version = VERSION.match(lines[0])
     if version is None:
         raise SourceError(
-            f"{file} is missing or says no version in its first line; it lies beside the zones"
-            " wherever they were compiled by their makers."
+            f"{file} is missing, or its first line names no version; give a folder of zones with"
+            " the `tzdata.zi` that they were compiled from."
         )
     return version[1], frozenset(line.split()[1] for line in lines if line.startswith("Z "))

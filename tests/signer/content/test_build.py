@@ -28,10 +28,10 @@ def test_what_has_to_be_told() -> None:
         build_entries("apn", Upstream(PROVIDERS))
     with pytest.raises(ContentError, match="give them with --year"):
         build_entries("holidays", Upstream())
-    with pytest.raises(ContentError, match="greetings are of some years"):
+    with pytest.raises(ContentError, match="greetings need years"):
         build_entries("greetings", Upstream())
     for kind in ("features", "notices", "themes", "wallpapers"):
-        with pytest.raises(ContentError, match=f"{kind} has no source that is always there"):
+        with pytest.raises(ContentError, match=f"{kind} has no built-in source"):
             build_entries(kind, Upstream())
     assert len(build_entries("apn", Upstream(PROVIDERS, VERSION)).entries) > 100
 

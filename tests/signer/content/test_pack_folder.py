@@ -87,12 +87,12 @@ def test_entries_that_were_edited_are_built_anew(tmp_path) -> None:
 
 def test_what_is_no_pack_is_refused(tmp_path) -> None:
     """Whichever of its files it is, and members and entries that no part can hold."""
-    json_of_packs = "is not JSON as packs have it"
+    json_of_packs = "is not valid JSON for a pack"
     for number, (name, data, sentence) in enumerate(
         (
-            ("pack.json", b"{}", "names no kind"),
+            ("pack.json", b"{}", "names no known kind"),
             ("pack.json", b"[]", "does not hold an object"),
-            ("pack.json", b"{", "is not JSON"),
+            ("pack.json", b"{", "is not valid JSON"),
             ("pack.json", b'{"kind":"notices"}', "The pack notices is malformed"),
             ("entries.json", b'{"a":1.5}', json_of_packs),
             ("entries.json", b"[" * 100_000, json_of_packs),

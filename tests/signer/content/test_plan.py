@@ -123,11 +123,11 @@ def test_the_pack_itself() -> None:
     found = transition(before, plan_packs(before, [new], None, EXPIRES))
     check_is_proposed(found, new)
     assert find_replaced(found, [old]) == {"notices": old}
-    with pytest.raises(ContentError, match="lists another notices"):
+    with pytest.raises(ContentError, match="lists another pack notices"):
         check_is_proposed(found, old)
     with pytest.raises(ContentError, match="notices 2 is not the pack that the proposal replaces"):
         find_replaced(found, [new])
-    with pytest.raises(ContentError, match="changes no tables"):
+    with pytest.raises(ContentError, match="does not change tables"):
         check_is_proposed(found, make("zones"))
     with pytest.raises(ContentError, match="is not the pack"):
         find_replaced(transition(None, before), [old])

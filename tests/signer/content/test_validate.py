@@ -81,7 +81,7 @@ def test_pictures_and_entries_are_pairs() -> None:
     with pytest.raises(ContentError, match=r"picture more\.jpg has no entry"):
         check_packs_to_sign([make("wallpapers", pictures={"waves": PICTURE, "more": PICTURE})], ())
     with pytest.raises(
-        ContentError, match=r"'waves' of wallpapers: .*is not of its sha256 and length"
+        ContentError, match=r"'waves' of wallpapers: .*has another sha256 or length"
     ):
         check_packs_to_sign(
             [make("wallpapers", pictures={"waves": jpeg()[:-2] + b"\0\xff\xd9"})], ()
@@ -107,7 +107,7 @@ def test_a_picture_is_decoded() -> None:
 
 def test_too_few_entries() -> None:
     """None is refused, a fifth may go, and more is asked about: how many, which, and the option."""
-    with pytest.raises(ContentError, match="emergency would have no entry; is the source whole"):
+    with pytest.raises(ContentError, match="emergency would have no entry; is the source complete"):
         check_has_enough(numbers(0), None)
     for before, after in ((10, 8), (5, 4), (3, 3), (1, 2)):
         check_has_enough(numbers(after), numbers(before))

@@ -192,7 +192,7 @@ def test_whose_list_it_is(tmp_path):
     own = write(
         tmp_path / "b.xml", '<provider><name>A</name><gsm><apn value="a"/></gsm></provider>'
     )
-    with pytest.raises(SourceError, match="does not say whose list"):
+    with pytest.raises(SourceError, match="does not name its publisher"):
         load_apn(own, "1", name="our list")
     built = load_apn(own, "1", name="our list", licence="MIT")
     assert built.sources == [{"licence": "MIT", "name": "our list", "version": "1"}]

@@ -133,12 +133,12 @@ def test_the_rules_of_an_occasion(tmp_path) -> None:
         (INDEX, TEXTS.replace("[A,", "[t.me/x,"), "line 4: a text holds 't.me'"),
         (INDEX, TEXTS + "  day/title: X\n", "line 6: .* no occasion day/title"),
         (INDEX, TEXTS.replace("  any/name: Any\n", ""), "line 12: any has no name in en"),
-        (INDEX + "  Big: {}\n", TEXTS + "  Big/name: X\n", "line 13: 'Big' is no name"),
+        (INDEX + "  Big: {}\n", TEXTS + "  Big/name: X\n", "line 13: 'Big' is not a name"),
         (INDEX.replace("Christmas Day, Independence Day", "Nobody's Day"), TEXTS,
          "line 7: no country has a holiday"),
         (INDEX.replace('"*": DE', '"*": XX'), TEXTS, "line 9: XX has no such holiday"),
-        (INDEX.replace('"07-14"', '"07-32"'), TEXTS, "line 10: '07-32' is no day"),
-        (INDEX.replace("sunday 2 of 05", "someday"), TEXTS, "line 10: 'someday' is no day"),
+        (INDEX.replace('"07-14"', '"07-32"'), TEXTS, "line 10: '07-32' is not a day"),
+        (INDEX.replace("sunday 2 of 05", "someday"), TEXTS, "line 10: 'someday' is not a day"),
         (INDEX.replace("sunday 2 of 05", "9 days before Eve"), TEXTS,
          "line 10: there is no holiday 'Eve' in 2026"),
     ],
@@ -159,7 +159,7 @@ def test_a_language_needs_names_and_has_one_of_each(tmp_path, monkeypatch):
     with pytest.raises(SourceError, match=r"id.yaml, line 3: day has no name in id"):
         load_greetings([2026], folder)
     (folder / "id.yaml").write_text("locale: en\nmessages:\n  day/name: X\n")
-    with pytest.raises(SourceError, match=r"id.yaml, line 3: day has another name before"):
+    with pytest.raises(SourceError, match=r"id.yaml, line 3: day has another name already"):
         load_greetings([2026], folder)
 
 

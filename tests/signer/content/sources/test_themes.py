@@ -116,9 +116,10 @@ def test_odd_images_are_refused(tmp_path) -> None:
     (tmp_path / "text.png").write_text("no image")
     save(tmp_path / "profile.png", icc_profile=b"no profile")
     expected = {
-        "moves.webp": "moves", "alpha.png": "transparency", "deep.png": "over 8 bits",
-        "a.gif": "no whole image", "half.jpg": "no whole image", "text.png": "no whole image",
-        "profile.png": "profile that is not sound", "missing.png": "no whole image",
+        "moves.webp": "animated", "alpha.png": "transparency", "deep.png": "over 8 bits",
+        "a.gif": "not a complete image", "half.jpg": "not a complete image",
+        "text.png": "not a complete image",
+        "profile.png": "invalid colour profile", "missing.png": "not a complete image",
     }  # fmt: skip
     for name, words in expected.items():
         with pytest.raises(SourceError, match=words):
@@ -128,7 +129,7 @@ def test_odd_images_are_refused(tmp_path) -> None:
         ((63, 64), "is 63x64"),
         ((10_000, 10_000), "far too large"),
         ((60_000, 60_000), "far too large"),
-        ((100, 100), "no whole image"),
+        ((100, 100), "not a complete image"),
     ):
         with case(size):
             (tmp_path / "a.png").write_bytes(png_head(*size))
@@ -143,7 +144,7 @@ def test_an_index_that_is_not_sound_is_refused(folder, tmp_path):
     index = (folder / "wallpapers.yaml").read_text()
     author = "    author: Hening project\n    licence: CC0-1.0\n  sea"
     for before, after, words in (
-        ("file: sea.png", "file: ../sea.png", "line 11: '../sea.png' is no file of this folder"),
+        ("file: sea.png", "file: ../sea.png", "line 11: '../sea.png' is not a file of this folder"),
         ("  sea:", "  Sea:", "line 11: 'Sea' is no name"),
         (author, "    licence: x\n  sea", "line 6: author is missing"),
     ):

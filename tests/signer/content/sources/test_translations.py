@@ -82,38 +82,38 @@ def test_texts_are_texts(tmp_path) -> None:
     assert [each.value for each in found] == ["2026-01-01", "on", "0x10", "~"]
     (tmp_path / "other").write_text(PO)
     (tmp_path / "a.po").write_text(str(tmp_path / "other"))
-    with pytest.raises(SourceError, match="no PO"):
+    with pytest.raises(SourceError, match="not PO"):
         read_messages(tmp_path, but="")
 
 
 def test_an_error_names_the_file_and_the_line(tmp_path):
     """Whoever translates sees at once where to look."""
     for name, text, words in (
-        ("a.yaml", "a: [", "line 1: no YAML"),
+        ("a.yaml", "a: [", "line 1: not YAML"),
         ("a.yaml", "", "is empty"),
         ("a.yaml", "a: 1\na: 2", "line 2: a is there twice"),
         ("a.yaml", "a: &x [1]\nb: *x", "line 1: an alias leads here"),
         ("a.yaml", "a: !!python/object:os.system x", "tag .* is not allowed"),
-        ("a.yaml", "[" * 1000, "nested too deeply|no YAML"),
-        ("a.yaml", "a: \x07", "no YAML"),
+        ("a.yaml", "[" * 1000, "nested too deeply|not YAML"),
+        ("a.yaml", "a: \x07", "not YAML"),
         ("a.yaml", "x" * 1_100_000, "more than 1048576 bytes"),
         ("a.yaml", "locale: id", "line 1: messages is missing"),
         ("a.yaml", "locale: id\nmessages: {}\nlanguage: id", "line 3: language has no meaning"),
-        ("a.yaml", "locale: id\nmessages:\n  hello: ''", "line 3: a text is wanted"),
-        ("a.yaml", "locale: id\nmessages: hello", "line 2: members with names are wanted"),
+        ("a.yaml", "locale: id\nmessages:\n  hello: ''", "line 3: a text is expected"),
+        ("a.yaml", "locale: id\nmessages: hello", "line 2: a mapping is expected"),
         (
             "a.yaml",
             "locale: Indonesian!\nmessages:\n  a: b",
-            "line 3: 'Indonesian!' is no language",
+            "line 3: 'Indonesian!' is not a language",
         ),
         ("a.csv", "", "line 1: the head must be"),
         ("a.csv", "key,id,id\n", "line 1: the head must be"),
         ("a.csv", "key,id\na,b\na\n", "line 3: 1 cells, and the head has 2"),
-        ("a.csv", 'key,id\na,"b"c\n', "line 2: no CSV"),
-        ("a.csv", "key,ID\na,b\n", "line 2: 'ID' is no language"),
-        ("a.po", PO + 'nonsense "x"\n', "line 24: no PO"),
+        ("a.csv", 'key,id\na,"b"c\n', "line 2: not CSV"),
+        ("a.csv", "key,ID\na,b\n", "line 2: 'ID' is not a language"),
+        ("a.po", PO + 'nonsense "x"\n', "line 24: not PO"),
         ("a.po", PO.replace('msgctxt "hello"\n', "", 1), "line 6: the message has no context"),
-        ("a.po", PO.replace("zh_TW", ""), "line 6: '' is no language"),
+        ("a.po", PO.replace("zh_TW", ""), "line 6: '' is not a language"),
         ("a.po", PO + '\nmsgctxt "a"\nmsgid "b"\nmsgid_plural "c"\nmsgstr[0] "d"\n', "no plurals"),
     ):
         with case(name, words):
