@@ -1,4 +1,4 @@
-"""`ceremony`: commands that make a repository, and that change who may sign what."""
+"""`ceremony`: commands that make a repository and change the keys of its roles."""
 
 from pathlib import Path
 
@@ -73,14 +73,14 @@ for _command in (
     multiple=True,
     callback=collected,
     metavar="ROLE=N",
-    help="Signatures that a role asks for. Default: root 2, targets 2, tables 2, others 1.",
+    help="Signatures that a role needs. Default: root 2, targets 2, tables 2, others 1.",
 )
 @expires_option
 @place_option(
     "out",
     type=FOLDER,
     required=False,
-    help="The server's `incoming` folder: sign and submit at once.",
+    help="The server's `incoming` folder: sign and submit directly.",
 )
 @click.option("--propose", type=NEW_FILE, metavar="FILE", help="Write a proposal, sign nothing.")
 @passphrase_option
@@ -101,9 +101,9 @@ def init(
 ) -> None:
     """Sign root, targets, tables, content and one empty role for each model.
 
-    All keys ROLE-N in the key folder are enrolled. With --out they sign at once, and an interrupted
-    ceremony is completed by the same command; with --propose their holders sign, each where they
-    are, and the folder needs the public halves only.
+    All keys ROLE-N in the key folder are enrolled. With --out they sign directly; after an
+    interruption, run the same command again. With --propose each holder signs on their own machine,
+    and the key folder needs only the public halves.
     """
     from signer.ceremony.first import group_keys, init_repository
     from signer.ceremony.plan import MAX_ONLINE_KEYS, decode_online_keys, plan_ceremony

@@ -1,4 +1,4 @@
-"""`ceremony holders`, `model`, `online`, `renew` and `expiry`: who signs what, and until when."""
+"""`ceremony holders`, `model`, `online`, `renew` and `expiry`: the keys and expiry of roles."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ expires_option = click.option(
     type=ROLE_KEY,
     multiple=True,
     metavar="NAME",
-    help="Take a key away: its name in the key folder, or ROLE:KEYID. May be repeated.",
+    help="Remove a key: its name in the key folder, or ROLE:KEYID. May be repeated.",
 )
 @click.option(
     "--threshold",
@@ -68,7 +68,7 @@ expires_option = click.option(
     multiple=True,
     callback=collected,
     metavar="ROLE=N",
-    help="Signatures that a role asks for from then on.",
+    help="Signatures that a role needs from then on.",
 )
 @expires_option
 @change_options
@@ -79,7 +79,7 @@ def holders(
     expiry_days: dict[str, int],
     destination: Destination,
 ) -> None:
-    """Change who signs: enrol keys, take keys away, change how many must sign.
+    """Change the keys of roles: enrol keys, remove keys, change how many must sign.
 
     To rotate a key, add the new one and remove the old one. A role that would lack signatures
     afterwards is signed again in the same proposal.
@@ -118,7 +118,7 @@ def holders(
     type=click.IntRange(1, MAX_KEYS),
     default=MODEL_THRESHOLD,
     show_default=True,
-    help="Signatures that the model's role asks for.",
+    help="Signatures that the model's role needs.",
 )
 @expires_option
 @change_options
@@ -150,17 +150,17 @@ def model(
     "--online", type=EXISTING_FILE, required=True, help="public.json of `hening-server keys new`."
 )
 @click.option(
-    "--overlap", is_flag=True, help="Keep the present keys beside the new ones: a planned rotation."
+    "--overlap", is_flag=True, help="Keep the current keys valid, too, for a planned rotation."
 )
 @expires_option
 @change_options
 def online(
     online: Path, overlap: bool, expiry_days: dict[str, int], destination: Destination
 ) -> None:
-    """Name other keys of the server: snapshot, timestamp, latest and the log's.
+    """Replace the server's keys: those of snapshot, timestamp, latest and the log.
 
     A planned rotation is two changes: one with --overlap, and a later one without. After a theft,
-    the one without --overlap alone.
+    make only the change without --overlap.
     """
     from signer.ceremony.changes import plan_online
     from signer.ceremony.plan import MAX_ONLINE_KEYS, decode_online_keys
@@ -203,7 +203,10 @@ def find_removal(text: str, keys: Mapping[str, PublicKey]) -> tuple[str, str]:
 @click.argument("roles", metavar="[ROLE]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Renew every offline role.")
 @click.option(
-    "--within", type=click.IntRange(min=0), metavar="DAYS", help="Renew what expires in DAYS."
+    "--within",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    help="Renew roles that expire within DAYS.",
 )
 @expires_option
 @change_options
@@ -236,7 +239,10 @@ def renew(
 @click.command(epilog="Example: hening-signer ceremony expiry --repo repo --within 30")
 @place_option("repo", type=FOLDER, help="The working folder.")
 @click.option(
-    "--within", type=click.IntRange(min=0), metavar="DAYS", help="Only what expires in DAYS."
+    "--within",
+    type=click.IntRange(min=0),
+    metavar="DAYS",
+    help="Only roles that expire within DAYS.",
 )
 @UTC_TIMES
 @json_option

@@ -31,7 +31,7 @@ _MOMENTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
 )
 @change_options
 def lifetimes(lifetimes: dict[str, int], destination: Destination) -> None:
-    """Limit for how many days a new version of a role may be valid.
+    """Limit the days for which a new version of a role may be valid.
 
     KIND is codenames, content, tables or targets. Signer, server and phones refuse a version that
     exceeds its limit.
@@ -58,27 +58,27 @@ def lifetimes(lifetimes: dict[str, int], destination: Destination) -> None:
 )
 @click.argument("role")
 @click.option(
-    "--counter", type=click.IntRange(0), help="Of a model: the highest counter that still counts."
+    "--counter", type=click.IntRange(0), help="For a model: the highest counter that stays valid."
 )
 @click.option(
     "--time",
     "latest",
     type=click.DateTime(_MOMENTS),
-    help="Of a model: the latest time that still counts, in UTC. Default: now, or the date of the"
-    " newest build that phones may have taken.",
+    help="For a model: the latest time that stays valid, in UTC. Default: now, or the date of the"
+    " newest build that phones may have installed.",
 )
 @click.option(
     "--keep",
     type=click.IntRange(1),
     metavar="VERSION",
-    help="Of tables or content: list the packs of that version again.",
+    help="For tables or content: list the packs of that version again.",
 )
 @click.option(
     "--pack",
     "packs",
     type=PACK,
     multiple=True,
-    help="With --keep: the folder of a pack that is listed again; may be repeated.",
+    help="With --keep: the folder of a pack to list again; may be repeated.",
 )
 @click.option("--add", type=KEY_NAME, multiple=True, help="Enrol a key; may be repeated.")
 @click.option(
@@ -86,7 +86,7 @@ def lifetimes(lifetimes: dict[str, int], destination: Destination) -> None:
     type=ROLE_KEY,
     multiple=True,
     metavar="NAME",
-    help="Take a key away; may be repeated.",
+    help="Remove a key; may be repeated.",
 )
 @expires_option
 @change_options
@@ -101,10 +101,10 @@ def reset(
     expiry_days: dict[str, int],
     destination: Destination,
 ) -> None:
-    """Take back what a thief of a role's keys, or a mistake, pushed ahead.
+    """Undo counters, times and versions that a thief of a role's keys, or a mistake, set too high.
 
     ROLE is a model, tables or content. Builds above --counter are forgotten, and phones whose
-    clock or counter was pushed ahead go on as before. Builds made before --time have to be made
+    clock or counter was set too high continue as before. Builds made before --time must be built
     again before they can be released.
     """
     from tuf.api.metadata import Targets

@@ -1,4 +1,4 @@
-"""Ends every command that changes metadata: with a proposal for several people, or signed.
+"""The last step of every command that changes metadata: write a proposal, or sign and submit.
 
 --propose FILE              write a proposal; nothing is signed and nothing else is written
 --keys DIR --out DIR        sign with the available keys, accept and submit to the server
@@ -44,7 +44,7 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """How a command ends, as its options choose; either `propose` or `out` is set."""
+    """The destination of a change, from a command's options; either `propose` or `out` is set."""
 
     runtime: Runtime
     repo: Path
@@ -68,18 +68,18 @@ class Destination:
         return WorkFolder(self.repo)
 
     def load_role(self, role: str) -> Targets:
-        """Return the current version of a delegated role, under delegators that are valid now."""
+        """Return the current version of a delegated role; root and targets must not be expired."""
         from signer.signing import load_delegated, load_trusted
 
         return load_delegated(self.folder, load_trusted(self.folder, self.now), role)[1]
 
     def load_public_keys(self) -> list[PublicKey]:
-        """Return the available public keys, which give key ids their names."""
+        """Return the public keys in the key folder, which give key ids their names."""
         return [] if self.keys is None else open_keystore(self.keys).load_public_keys()
 
 
 def change_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that choose how it ends; it gets them as `destination`."""
+    """Give a command the options for the destination of its change, as `destination`."""
 
     @json_option
     @wraps(command)
@@ -106,7 +106,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         if (propose is None) == (out is None):
             raise click.UsageError(
                 "Give --propose FILE, for several people to sign, or --keys and --out, to sign with"
-                " the keys at hand."
+                " the keys of this machine."
             )
         if out is not None and keys is None:
             raise click.UsageError("Give --keys, too: the folder of the keys to sign with.")
@@ -126,7 +126,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
             "out",
             type=FOLDER,
             required=False,
-            help="The server's `incoming` folder: sign and submit at once.",
+            help="The server's `incoming` folder: sign and submit directly.",
         ),
         place_option("keys", type=FOLDER, required=False, help="The folder of key files."),
         click.option(
@@ -139,7 +139,7 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _report_completed(completed: list[Submitted], out: Path, *, as_json: bool) -> None:
-    """Report what an earlier command had signed but not submitted; nothing else is done then."""
+    """Report the proposals of an interrupted command, which are submitted instead of the change."""
     if as_json:
         print_json(
             {
@@ -151,21 +151,21 @@ def _report_completed(completed: list[Submitted], out: Path, *, as_json: bool) -
         return
     for each in completed:
         click.echo(
-            f"Completed what was cut off before: handed over {describe_versions(each.versions)};"
+            f"Completed an interrupted command: submitted {describe_versions(each.versions)};"
             f" bundle {each.bundle} is in {out}."
         )
     click.echo("Nothing else was done; if you wanted something else, run the command again.")
 
 
 def describe_versions(versions: Mapping[str, int]) -> str:
-    """Return role versions as people read them."""
+    """Return role versions as text, such as `root 2, armani 5`."""
     return ", ".join(f"{role} {version}" for role, version in versions.items())
 
 
 def finish_change(destination: Destination, change: Change, remarks: Sequence[str] = ()) -> None:
-    """Propose `change`, or sign and submit it, and print what it means.
+    """Propose `change`, or sign and submit it, and print its review.
 
-    `remarks` are the command's own remarks on the change.
+    `remarks` are the command's own sentences on the change.
     """
     from signer.proposal.document import MAX_NOTE
     from signer.proposal.propose import propose_change

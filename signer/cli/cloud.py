@@ -59,7 +59,7 @@ def policy_commands() -> None:
     callback=collected,
     required=True,
     metavar="LOCALE=FILE",
-    help="What owners are shown before they agree. May be repeated.",
+    help="The text that owners are shown before they agree. May be repeated.",
 )
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to make."
@@ -78,9 +78,9 @@ def sign(
     passphrase_fd: int | None,
     as_json: bool,
 ) -> None:
-    """Check a policy, say it in plain words, and sign it.
+    """Check a policy, print it in plain words, and sign it.
 
-    The note that is made holds the hashes of the texts; the server is given the texts themselves.
+    The signed policy has only the hashes of the texts; give the texts themselves to the server.
     """
     given = {locale: _read(Path(path), MAX_TEXT) for locale, path in texts.items()}
     policy = make_policy(_read(source, MAX_SOURCE), given)
@@ -105,7 +105,7 @@ def sign(
     "--policy-key",
     "key",
     type=CheckedText("KEY", decode_verifier_key),
-    help="Check the signature by this key, too.",
+    help="Also check the signature with this key.",
 )
 @json_option
 @UTC_TIMES

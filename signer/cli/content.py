@@ -34,7 +34,7 @@ _DAY = click.DateTime(["%Y-%m-%d"])
     " --source-licence CC-BY-4.0"
 )
 @click.argument("key")
-@click.option("--source", type=FOLDER, required=True, help="The folder; made where missing.")
+@click.option("--source", type=FOLDER, required=True, help="The folder; made if missing.")
 @click.option(
     "--title",
     type=ChangelogText(),
@@ -75,8 +75,8 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.option(
     "--model", "models", type=CODENAME, multiple=True, help="May be repeated. Default: all models."
 )
-@click.option("--source-name", default="", help="Of a new folder: who writes it.")
-@click.option("--source-licence", default="", help="Of a new folder: an SPDX expression.")
+@click.option("--source-name", default="", help="For a new folder: its author.")
+@click.option("--source-licence", default="", help="For a new folder: an SPDX expression.")
 @json_option
 @click.pass_obj
 def add_notice(
@@ -95,14 +95,14 @@ def add_notice(
 ) -> None:
     """Add a notice to a folder that `content build notices` reads.
 
-    Lines are added to index.yaml and to a file for each language; what is there stays.
+    Lines are added to index.yaml and to a file for each language; existing lines stay.
     """
     from signer.content.sources import news
 
     if not (source / news.INDEX).exists() and not (source_name and source_licence):
         raise click.UsageError("A new folder needs --source-name and --source-licence.")
     if title.keys() != body.keys():
-        raise click.UsageError("--title and --body are for the same languages.")
+        raise click.UsageError("--title and --body must be in the same languages.")
     members = {"severity": severity, "published": f"{published or runtime.now:%Y-%m-%d}"}
     members |= {} if end is None else {"end": f"{end:%Y-%m-%d}"}
     members |= {"models": f"[{', '.join(models)}]"} if models else {}
@@ -125,7 +125,7 @@ def content_commands() -> None:
 @UTC_TIMES
 @json_option
 def list_command(repo: Path, as_json: bool) -> None:
-    """List the packs that the working folder's current versions hold."""
+    """List the packs in the current versions of the working folder."""
     from server.core.content.index import decode_index
     from signer.signing import load_delegated, load_trusted
     from signer.work_folder import WorkFolder

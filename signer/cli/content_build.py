@@ -42,7 +42,7 @@ SHOWN_LEFT_OUT = 10
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """What a pack is made from; `notes` are shown to the person who builds it."""
+    """The contents of a pack to be built; `notes` are shown to the user."""
 
     members: dict[str, Any]
     entries: dict[str, Any]
@@ -64,16 +64,20 @@ class _Draft:
 )
 @click.option("--source-version", default="", help="The version of the source.")
 @click.option(
-    "--source-name", default="", help="The source's name, where the source does not say it."
+    "--source-name", default="", help="The source's name, if the source does not state it."
 )
-@click.option("--source-licence", default="", help="Its licence, as an SPDX expression; likewise.")
+@click.option(
+    "--source-licence",
+    default="",
+    help="The source's licence, an SPDX expression, if the source does not state it.",
+)
 @click.option(
     "--year", "years", type=click.IntRange(1970, 2200), multiple=True, help="May be repeated."
 )
 @click.option("--edited", type=PACK, help="A pack folder whose entries.json was edited by hand.")
-@click.option("--base", type=PACK, help="The pack before it: parts that do not change are kept.")
+@click.option("--base", type=PACK, help="The previous pack: its unchanged parts are kept.")
 @click.option(
-    "--accept-loss", is_flag=True, help="Also where more than a fifth of the entries of --base go."
+    "--accept-loss", is_flag=True, help="Allow losing more than a fifth of the entries of --base."
 )
 @click.option(
     "--version",
@@ -112,7 +116,7 @@ def build(
 ) -> None:
     """Build a pack folder from a source, or from entries that were edited by hand.
 
-    It holds `pack.json` and `entries.json` for people, and the parts as phones get them.
+    The folder has `pack.json` and `entries.json` for people, and the parts that phones get.
     """
     from server.core.content.index import check_step
     from signer.content.pack_folder import load_pack, make_pack, write_pack
@@ -121,7 +125,7 @@ def build(
 
     upstream = Upstream(source, source_version, source_name, source_licence, years)
     if edited is not None and upstream != Upstream():
-        raise click.UsageError("--edited takes the entries from a folder: leave the source away.")
+        raise click.UsageError("--edited takes the entries from a folder: omit the source options.")
     if refused := list_refused(kind, upstream):
         without = "" if source is not None else " without --source"
         raise click.UsageError(f"The pack {kind} takes no {' and no '.join(refused)}{without}.")
@@ -183,9 +187,9 @@ def validate(folders: tuple[Path, ...], hosts: tuple[str, ...], as_json: bool) -
 @click.option("--all", "is_whole", is_flag=True, help="Every entry, however many there are.")
 @json_option
 def diff(old: Path, new: Path, is_whole: bool, as_json: bool) -> None:
-    """Print the differences of two pack folders of a kind, and what phones fetch for them.
+    """Print the differences of two pack folders of a kind, and the bytes that phones fetch.
 
-    Each entry that joins, changes or leaves is shown with its values before and after.
+    Each added, changed or removed entry is shown with its values before and after.
     """
     from signer.content.pack_folder import diff_packs, load_pack
 
@@ -263,8 +267,8 @@ def _read_edited(folder: Path, kind: str) -> _Draft:
     edited = load_edited(folder, kind)
     sources = ", ".join(f"{each.name} {each.version}" for each in edited.pack.sources)
     note = (
-        f"The pack says that it is from {sources}: where you changed more than that holds, add a"
-        " source to pack.json."
+        f"pack.json names as sources {sources}: if your changes come from elsewhere, add their"
+        " source to it."
     )
     return _Draft(edited.members, edited.entries, edited.pictures, (escape_invisible(note),))
 

@@ -18,7 +18,7 @@ PACK = EXISTING_FOLDER
 
 
 class Moment(click.ParamType[int]):
-    """A time with zone, as epoch seconds."""
+    """A time with a time zone, as epoch seconds."""
 
     name = "TIME"
 
@@ -28,7 +28,11 @@ class Moment(click.ParamType[int]):
         with contextlib.suppress(ValueError):
             moment = datetime.fromisoformat(value)
         if moment is None or moment.tzinfo is None or moment.timestamp() < 0:
-            self.fail(f"{value[:40]!r} is no time with zone; 2026-12-01T06:00Z is one.", param, ctx)
+            self.fail(
+                f"{value[:40]!r} is not a time with a time zone such as 2026-12-01T06:00Z.",
+                param,
+                ctx,
+            )
         return int(moment.timestamp())
 
 
@@ -62,14 +66,14 @@ hosts_option = click.option(
     "hosts",
     type=HOST,
     multiple=True,
-    help="A host to which links may lead; may be repeated. Default: those that are signed.",
+    help="A host to which links may lead; may be repeated. Default: the signed ones.",
 )
 own_hosts_option = click.option(
     "--host",
     "hosts",
     type=HOST,
     multiple=True,
-    help="A host to which links may lead; may be repeated. Without it no link may be there.",
+    help="A host to which links may lead; may be repeated. Without it no links are allowed.",
 )
 start_option = click.option("--start", type=Moment(), help="The time from which phones may use it.")
 end_option = click.option("--end", type=Moment(), help="The time from which phones may not use it.")

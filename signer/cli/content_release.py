@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     "kept",
     type=PACK,
     multiple=True,
-    help="A pack that is signed and stays: its links are read again where a host goes.",
+    help="A signed pack that stays: its links are checked again if a host is removed.",
 )
 @expires_option
 @change_options
@@ -62,8 +62,8 @@ def release(
 ) -> None:
     """Propose or sign the next version of `tables` and `content` with packs from their folders.
 
-    --start, --end and --rollout stand in place of what the folders say. Parts and pictures that are
-    published already are not sent again.
+    --start, --end and --rollout override the folders' values. Parts and pictures that are published
+    already are not sent again.
     """
     from signer.content.pack_folder import list_files, load_pack
     from signer.content.plan import check_links_that_stay, plan_packs
@@ -92,16 +92,14 @@ def release(
     epilog="Example: hening-signer content withdraw notices --repo repo --keys keys --out incoming"
 )
 @click.argument("kind", type=KIND)
-@click.option(
-    "--version", type=click.IntRange(min=1), help="Which one. Default: the one that is listed."
-)
+@click.option("--version", type=click.IntRange(min=1), help="The version. Default: the listed one.")
 @expires_option
 @change_options
 def withdraw(kind: str, version: int | None, expiry_days: int, destination: Destination) -> None:
     """Withdraw a pack, permanently: phones go back to the one of its kind that they had before.
 
-    With --version it may be one that was followed already, which some phones use still. A later
-    version of the kind may follow.
+    --version may name an older version, which some phones may still use. A later version of the
+    kind may follow.
     """
     from signer.content.plan import plan_withdrawal
     from signer.proposal.document import Change

@@ -1,4 +1,4 @@
-"""`content review`: a proposal's packs, entry by entry, for the holder who is to sign it."""
+"""`content review`: a proposal's packs, entry by entry, for the holder who signs it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SORTS = ("added", "changed", "removed")
 
 
 def print_difference(difference: PackDifference, *, limit: int | None) -> None:
-    """Print what differs, line by line; at most `limit` entries of each kind, None for all."""
+    """Print the differences; at most `limit` added, changed and removed entries, None for all."""
     from signer.content.wording import compare_entries
 
     click.echo(f"{difference}")
@@ -49,7 +49,7 @@ def print_difference(difference: PackDifference, *, limit: int | None) -> None:
 
 
 def difference_json(difference: PackDifference) -> dict[str, Any]:
-    """Return what differs between two packs as JSON; `entries` has values by key and member."""
+    """Return the differences of two packs as JSON; `entries` has values by key and member."""
     return {
         **{sort: list(getattr(difference, sort)) for sort in _SORTS},
         "entries": {
@@ -93,7 +93,7 @@ def _print_words(words: Iterable[Words]) -> None:
     "earlier",
     type=PACK,
     multiple=True,
-    help="A pack that is replaced; may be repeated.",
+    help="The folder of a pack that is replaced; may be repeated.",
 )
 @UTC_TIMES
 @json_option
@@ -105,11 +105,11 @@ def review(
     earlier: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Hold pack folders against a proposal, and say which entries it adds, changes and removes.
+    """Compare pack folders with a proposal, and list the entries it adds, changes and removes.
 
-    Every entry is shown with its values before and after; without the folder of the pack before it,
-    given with --before, all of a pack's entries. Refuses a folder that is not, byte by byte, what
-    the proposal lists, and one with --before that is not what the proposal replaces.
+    Entries are shown with their values before and after. Without --before, the folder of the
+    replaced pack, all entries of a pack are shown. Refuses a folder that differs in any byte from
+    the pack that the proposal lists, and a --before folder that differs from the replaced pack.
     """
     from server.core.content.index import decode_index
     from signer.content.pack_folder import diff_packs, load_pack
@@ -137,8 +137,8 @@ def review(
         return
     for pack in packs:
         click.echo(
-            f"{pack.kind} {pack.pack.version} is what the proposal lists, and keeps every rule;"
-            f" it has {len(pack.entries)} entries."
+            f"{pack.kind} {pack.pack.version} is the pack that the proposal lists, and keeps every"
+            f" rule; it has {len(pack.entries)} entries."
         )
         if pack.kind not in replaced:
             click.echo(

@@ -87,11 +87,11 @@ def show_key(name: str, folder: Path, repo: Path | None, as_json: bool) -> None:
     for role in [] if roles is None else roles[name]:
         click.echo(f"May sign {role.role}: {_explain(role)}.")
     if roles is not None and not roles[name]:
-        click.echo(f"{repo} lists it for no role, so nothing that it signs counts.")
+        click.echo(f"{repo} lists it for no role, so its signatures are not valid.")
 
 
 def _half_id(keyid: str) -> Text:
-    """Return the first half of a key id on two lines that are not wrapped, as people compare it."""
+    """Return the first half of a key id on two lines, unwrapped, for people to compare."""
     from signer.keys.public_key import group_key_id
 
     lines = (group_key_id(keyid[start:], 16) for start in (0, 16))
@@ -155,7 +155,7 @@ def _explain(role: KeyRole) -> str:
 @place_option("keys", "folder", type=FOLDER, help="The folder of key files.")
 @click.option("--name", type=KEY_NAME, help="The key's name. Default: the file's, without ending.")
 @click.option("--holder", type=HOLDER, default="", help="The person who holds it; never published.")
-@click.option("--token", metavar="LABEL", help="Take a key that is on this PKCS #11 token.")
+@click.option("--token", metavar="LABEL", help="Enrol a key that is on this PKCS #11 token.")
 @click.option("--module", metavar="PATH", help="The PKCS #11 library of the token.")
 @click.option("--id", "key_id", metavar="HEX", help="The id of the key on the token.")
 @passphrase_option
@@ -189,7 +189,7 @@ def import_keys(
         token_key = TokenKey(module, token, key_id)
         taken = [enrol_token_key(store, name, token_key, passphrases, holder)]
     elif token is not None or module is not None or key_id is not None:
-        raise click.UsageError("A token's key takes --token, --module, --id and --name together.")
+        raise click.UsageError("For a key on a token give --token, --module, --id and --name.")
     else:
         given = _load_files(files, name, holder)
         taken = enrol_public_keys(store, given)
@@ -203,8 +203,8 @@ def import_keys(
         return
     for key in taken:
         click.echo(
-            f"Took {key.name}, key id {group_key_id(key.keyid)}; compare that with what its holder"
-            " reads out."
+            f"Imported {key.name}, key id {group_key_id(key.keyid)}; compare it with the key id"
+            " that its holder reads out."
         )
 
 
@@ -212,9 +212,9 @@ def _load_files(files: tuple[Path, ...], name: str | None, holder: str) -> list[
     from signer.keys.public_key import MAX_FOREIGN_KEY, PublicKey, decode_any
 
     if not files:
-        raise click.UsageError("There is nothing to take; give a FILE, or --token.")
+        raise click.UsageError("There is nothing to import; give a FILE, or --token.")
     if name is not None and len(files) > 1:
-        raise click.UsageError("--name is for one FILE; give the others in commands of their own.")
+        raise click.UsageError("--name is for one FILE; import the others in separate commands.")
     keys = []
     for path in files:
         with path.open("rb") as file:
@@ -289,7 +289,7 @@ def new(
     passphrase_fd: int | None,
     as_json: bool,
 ) -> None:
-    """Make key pairs: NAME.pub, and NAME.key, encrypted, or NAME.token.
+    """Make key pairs: NAME.pub, and an encrypted NAME.key or a NAME.token.
 
     A NAME is ROLE-N: root, targets, tables, content, policy or a codename, and a number. With
     --token the private half is made on the token and cannot leave it.
@@ -331,7 +331,7 @@ def passphrase(
 ) -> None:
     """Encrypt key files under new passphrases.
 
-    Copies in backups keep the old ones: a thief of both can still sign.
+    Copies in backups keep the old passphrases: a thief of a copy and its passphrase can still sign.
     """
     old = Passphrases(passphrase_fd, runtime.environment)
     new = Passphrases(new_passphrase_fd, runtime.environment, NEW_VARIABLE)

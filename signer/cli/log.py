@@ -1,4 +1,4 @@
-"""`log`: look into the transparency log."""
+"""`log`: audit the transparency log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def print_audit(done: Audit, memory: Memory) -> None:
-    """Print the extent of the audit, and what is logged and not published."""
+    """Print the extent of the audit, and the versions that are logged and not published."""
     rows = [
         ("trusted root", str(done.published.root.version)),
         ("role versions served", str(len(done.published.served))),
@@ -72,7 +72,7 @@ def print_inquiry(inquiry: Inquiry) -> None:
         print_table(title, ("entry", "role", "version", "sha256"), rows)
     if inquiry.unlogged:
         print_table(
-            "Signed and not logged: not handed over, refused, or on its way",
+            "Signed and not logged: not submitted, refused, or on its way",
             ("role", "version"),
             [(role, str(version)) for role, version in inquiry.unlogged],
         )
@@ -96,7 +96,7 @@ def _print_evidence(finding: Finding) -> None:
 
 
 def describe_audit(done: Audit, memory: Memory, *, is_first: bool) -> dict[str, Any]:
-    """Return an audit as JSON values; `memory` is what it started from."""
+    """Return an audit as JSON values; `memory` is the one that it started from."""
     return {
         "checkpoint": None if done.checkpoint is None else done.checkpoint.note.decode(),
         "entries_read": done.entries_read,
@@ -165,7 +165,7 @@ def log_commands() -> None:
     "--repo",
     "folder",
     type=FOLDER,
-    help="The team's working folder: read the whole log, and find what is not from there.",
+    help="The team's working folder: read the whole log, and find versions that it lacks.",
 )
 @click.option(
     "--list",
@@ -188,8 +188,9 @@ def audit(
 ) -> None:
     """Check that the log only grew and holds every role version that a mirror serves.
 
-    Exit status 1 when something is wrong, with the evidence; the memory then stays as it was. What
-    is logged and not served is only asked about, with exit status 1 and a memory that goes on.
+    Exit status 1, with the evidence, when something is wrong; the memory then stays as it was. A
+    version that is logged and not served is only a question to the publisher: the exit status is 1,
+    but the memory is updated.
     """
     from signer.audit.inquiry import Inquiry
     from signer.audit.log_audit import audit_log
@@ -213,7 +214,7 @@ def audit(
         print_inquiry(inquiry)
         print_findings(done.findings)
     if summary:
-        # Not raised, because the JSON contains it.
+        # The error is not raised, because the JSON contains it already.
         report(summary)
         click.get_current_context().exit(REFUSED)
 
@@ -226,8 +227,8 @@ def _summary(done: Audit) -> str:
     if done.findings.wrong:
         return f"{found}; the memory is as it was."
     return (
-        f"{found}, of which none contradicts the log; the memory goes on, so ask now and keep this"
-        " output."
+        f"{found}, of which none contradicts the log; the memory is updated, so ask now and keep"
+        " this output."
     )
 
 
@@ -249,8 +250,8 @@ def _load_memory(memory_file: Path, root_file: Path | None) -> tuple[Memory, boo
         return begin_memory(root), True
     if root is not None and hashlib.sha256(root).hexdigest() != memory.pinned:
         raise MemoryFileError(
-            f"The memory {memory_file} began with another root than {root_file}; leave --root out,"
-            " or name another memory."
+            f"The memory {memory_file} began with another root than {root_file}; omit --root,"
+            " or give another memory."
         )
     return memory, False
 

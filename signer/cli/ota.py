@@ -1,4 +1,4 @@
-"""`ota`: look into packages."""
+"""`ota`: inspect packages, and sign their parts for Custota."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ota_commands() -> None:
     "allow_operations",
     multiple=True,
     metavar="NAME",
-    help="Allow what not every phone knows, such as unknown-27 or PUFFDIFF. May be repeated.",
+    help="Allow a feature that not every phone supports, such as PUFFDIFF. May be repeated.",
 )
 @click.option(
     "--label",
@@ -64,8 +64,8 @@ def inspect(
 ) -> None:
     """Check a package and print its facts and the verdict on each question.
 
-    A/B packages and block-based ones. Exit status 1 when the package is unsound or must not become
-    a release; of an unsound one there are no facts, and the verdicts end at the first no.
+    Reads A/B and block-based packages. Exit status 1 when the package is unsound or must not become
+    a release. For an unsound package no facts are printed, and the verdicts end at the first no.
     """
     from signer.ota.summary import find_app_warnings
 
@@ -91,7 +91,7 @@ def inspect(
         for warning in warnings:
             click.echo(f"Warning: {warning}")
     if refusal:
-        # Not raised, because the JSON contains it.
+        # The refusal is not raised, because the JSON contains it already.
         report(refusal)
         click.get_current_context().exit(REFUSED)
 
@@ -110,7 +110,7 @@ def inspect(
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write. Default: ZIP.csig.",
+    help="The file to write. Default: ZIP.csig.",
 )
 @passphrase_option
 @click.pass_obj
@@ -124,7 +124,8 @@ def csig(
 ) -> None:
     """Sign the parts of a package for the app Custota.
 
-    `release sign --csig` takes the file. The package must be signed for the same certificate.
+    Give the file to `release sign --csig`. The package's signatures must verify with the same
+    certificate.
     """
     from signer.durable import write_synced
     from signer.ota.csig import make_csig
@@ -143,7 +144,7 @@ def csig(
 def _judge(
     package: Path, pem: bytes | None, codename: str | None, allow_operations: tuple[str, ...]
 ) -> tuple[OtaFacts | None, tuple[Verdict, ...]]:
-    """Return facts and verdicts; of an unsound package no facts, and verdicts up to the first no.
+    """Return facts and verdicts; for an unsound package None, and verdicts up to the first no.
 
     A question can be answered yes from the zip's directory and, later, no from its data.
     """

@@ -1,4 +1,4 @@
-"""Output of commands besides tables: JSON, progress on a terminal, what a proposal means."""
+"""Output of commands besides tables: JSON, progress on a terminal, reviews of proposals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from signer.proposal.accept import Tally
     from signer.proposal.review import RoleReview
 
-_MANY = 12  # roles; among more, renewals are rows of a table
+_MANY = 12  # if there are more roles, renewals are rows of a table
 _LINE_EACH = 1 << 30
 
 
@@ -49,7 +49,7 @@ def print_json(value: dict[str, Any]) -> None:
 def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     """Show the progress of long work: a bar on a terminal, elsewhere a line at each GiB.
 
-    Yields a function of bytes done and bytes in all. The bar appears at the first call, so that it
+    Yields a function of the bytes done and the total. The bar appears at the first call, so that it
     does not overwrite a passphrase prompt.
     """
     console = Console(stderr=True)
@@ -115,7 +115,7 @@ def describe(error: SignerError | HeningError | OSError) -> str:
     if not isinstance(error, OSError):
         return str(error)
     place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or error}; mend that and run the command again."
+    return f"{place}{error.strerror or error}; correct that and run the command again."
 
 
 def report(sentence: str) -> None:
@@ -124,7 +124,7 @@ def report(sentence: str) -> None:
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the option `--json`, which prints failures as JSON on standard output, too."""
+    """Give a command the option `--json`, with which failures are also printed as JSON."""
 
     @wraps(command)
     def run(*arguments: Any, as_json: bool, **options: Any) -> None:
@@ -141,7 +141,7 @@ def json_option(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def print_review(reviews: Sequence[RoleReview]) -> None:
-    """Print each role with its changes and warnings; among many, a renewal is one row."""
+    """Print each role with its changes and warnings; among many roles, a renewal is one row."""
     renewed = [review for review in reviews if _is_renewal(review)]
     shown = [review for review in reviews if len(reviews) <= _MANY or review not in renewed]
     for review in shown:
@@ -155,7 +155,7 @@ def print_review(reviews: Sequence[RoleReview]) -> None:
 
 
 def review_json(review: RoleReview) -> dict[str, Any]:
-    """Return a review for machines."""
+    """Return a review as JSON values."""
     return {
         "changes": list(review.changes),
         "expires": f"{review.expires:%Y-%m-%dT%H:%M:%SZ}",
@@ -185,7 +185,7 @@ def print_tallies(tallies: Sequence[Tally], names: dict[str, str]) -> None:
 
 
 def tally_json(tally: Tally) -> dict[str, Any]:
-    """Return a tally for machines."""
+    """Return a tally as JSON values."""
     return {
         "judge": tally.judge,
         "role": tally.role,

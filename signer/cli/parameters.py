@@ -22,7 +22,7 @@ from signer.keys.key_name import check_key_name
 
 T = TypeVar("T")
 
-# The command itself finds out whether it can be read: that is not an error of usage.
+# The command itself reports an unreadable folder, because that is not a usage error.
 FOLDER = click.Path(file_okay=False, readable=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, readable=True, path_type=Path)
@@ -108,7 +108,7 @@ class ChangelogText(TextAssignment):
         try:
             msgspec.convert(locale, Locale)
         except msgspec.ValidationError:
-            self.fail(f"{locale[:32]!r} is no locale; LOCALE is like en or zh-TW.", param, ctx)
+            self.fail(f"{locale[:32]!r} is not a locale such as en or zh-TW.", param, ctx)
         try:
             msgspec.convert({locale: text}, Changelog)
         except msgspec.ValidationError:
@@ -132,7 +132,7 @@ class LabelAssignment(TextAssignment):
             msgspec.convert({name: text}, Labels)
         except msgspec.ValidationError:
             self.fail(
-                f"{value[:48]!r} is no label; NAME is like lineage.version, TEXT one line of at"
+                f"{value[:48]!r} is not a label; NAME is like lineage.version, TEXT one line of at"
                 " most 1024 characters.",
                 param,
                 ctx,
@@ -164,7 +164,7 @@ class NumberAssignment(click.ParamType[tuple[str, int]]):
 def collected(
     _context: click.Context, parameter: click.Parameter, pairs: Sequence[tuple[str, T]]
 ) -> dict[str, T]:
-    """Return the pairs of an option that may be repeated as a dict; each name is given once."""
+    """Return the pairs of a repeated option as a dict; raises UsageError for a repeated name."""
     found = dict(pairs)
     if len(found) != len(pairs):
         is_option = isinstance(parameter, click.Option)
@@ -179,9 +179,9 @@ def complete_channel(context: click.Context, _parameter: click.Parameter, begun:
 
 
 def complete_part(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
-    """Return what `--codename`, `--region` or `--channel` is in signed releases.
+    """Return the values of `--codename`, `--region` or `--channel` in signed releases.
 
-    If one of the others is on the command line already, only matching values are returned.
+    Only values that match the others of these options are returned, if those are given already.
     """
     wanted = str(parameter.name)
     found = set()

@@ -1,4 +1,4 @@
-"""Where passphrases come from: a file descriptor, the environment or the terminal, in this order.
+"""Reads passphrases from a file descriptor, the environment or the terminal, in this order.
 
 There is no option that takes the passphrase itself: other users could read it in the process list.
 A token's PIN has a file descriptor and a variable of its own, and is never read from those for
@@ -29,7 +29,7 @@ _PIN_DESCRIPTOR = f"{__name__}.pin_fd"
 def passphrase_option(command: _F) -> _F:
     """Give a command the options `--passphrase-fd` and `--pin-fd`.
 
-    The command receives only `passphrase_fd`; `Passphrases` takes the other one from the context.
+    The command receives only `passphrase_fd`; `Passphrases` reads the other one from the context.
     """
     command = click.option(
         "--pin-fd",
@@ -37,15 +37,15 @@ def passphrase_option(command: _F) -> _F:
         metavar="N",
         expose_value=False,
         callback=_keep_pin_descriptor,
-        help="Read the token's PIN from file descriptor N; it serves for all tokens. Else it is"
-        " taken from the environment variable HENING_SIGNER_PIN, or asked for.",
+        help="Read the PIN of all tokens from file descriptor N. Default: the environment variable"
+        " HENING_SIGNER_PIN, or a prompt.",
     )(command)
     return click.option(
         "--passphrase-fd",
         type=_DESCRIPTOR,
         metavar="N",
-        help="Read the passphrase from file descriptor N; it serves for all keys in files. Else it"
-        " is taken from the environment variable HENING_SIGNER_PASSPHRASE, or asked for.",
+        help="Read the passphrase of all key files from file descriptor N. Default: the environment"
+        " variable HENING_SIGNER_PASSPHRASE, or a prompt.",
     )(command)
 
 
@@ -55,13 +55,13 @@ def new_passphrase_option(command: _F) -> _F:
         "--new-passphrase-fd",
         type=_DESCRIPTOR,
         metavar="N",
-        help="Read the new passphrase from file descriptor N; else it is taken from the"
-        " environment variable HENING_SIGNER_NEW_PASSPHRASE, or asked for.",
+        help="Read the new passphrase from file descriptor N. Default: the environment variable"
+        " HENING_SIGNER_NEW_PASSPHRASE, or a prompt.",
     )(command)
 
 
 class Passphrases:
-    """Returns the passphrase of each key, and PINs; a file descriptor is read only once.
+    """Returns passphrases of keys and PINs of tokens; a file descriptor is read only once.
 
     The descriptor of `--pin-fd` of the running command is read when a token is used.
     """
@@ -92,7 +92,7 @@ class Passphrases:
     def __call__(self, name: str) -> bytes:
         """Return the passphrase of the key `name`, or the PIN of a token for `token LABEL`.
 
-        An empty answer repeats the passphrase before.
+        An empty answer repeats the previous passphrase.
         """
         if name.startswith("token "):
             if self._pin_descriptor is not None:
@@ -107,8 +107,8 @@ class Passphrases:
     def choose(self, name: str) -> bytes:
         """Return a passphrase for the key `name`, asked for twice on a terminal.
 
-        An empty answer repeats the passphrase before. A passphrase of invalid length is asked for
-        again.
+        An empty answer repeats the previous passphrase. After a passphrase of invalid length, the
+        user is asked again.
         """
         from signer.keys.key_file import check_passphrase
 
@@ -161,7 +161,7 @@ def _read_descriptor(descriptor: int, option: str) -> bytes:
     try:
         if not os.get_blocking(descriptor):  # data that arrives later would be missing
             raise EnvironmentFailedError(
-                f"{option} {descriptor} does not wait for what is to be read; open a pipe or file"
+                f"{option} {descriptor} is non-blocking; open a pipe or file"
                 f" without O_NONBLOCK, for example with `{descriptor}<FILE`."
             )
         with os.fdopen(descriptor, "rb", closefd=False) as file:
@@ -185,7 +185,7 @@ def _ask(prompt: str) -> bytes:
         )
         return answer.encode()
     except UnicodeError:
-        # Without its cause, which contains what was typed.
+        # The cause is left out, because it contains the typed text.
         raise click.UsageError(
-            "What was typed is not text in this terminal's encoding; use --passphrase-fd."
+            "The input is not text in this terminal's encoding; use --passphrase-fd."
         ) from None

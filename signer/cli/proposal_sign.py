@@ -1,4 +1,4 @@
-"""`ceremony review` and `ceremony sign`: a proposal at one of the key holders."""
+"""`ceremony review` and `ceremony sign`: a key holder reads and signs a proposal."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def review(
 ) -> None:
     """Print what a proposal changes, and which signatures it has.
 
-    Everything needed is in the file: no network, no working folder.
+    The file has everything that is needed: no network or working folder is used.
     """
     from signer.proposal.accept import collect_signatures, tally_signatures
     from signer.proposal.review import review_transition
@@ -106,7 +106,7 @@ def review(
 @click.option(
     "--again",
     is_flag=True,
-    help="Sign although another proposal for the same versions was signed, because it was dropped.",
+    help="Sign although you signed another proposal for the same versions, which was dropped.",
 )
 @click.option(
     "--out", type=NEW_FILE, required=True, metavar="FILE", help="The signature file to write."
@@ -128,10 +128,10 @@ def sign(
     passphrase_fd: int | None,
     as_json: bool,
 ) -> None:
-    """Sign a proposal with every key of yours that may, after a look at what it changes.
+    """Review a proposal, and sign it with all of your keys that may sign it.
 
-    Writes a small file for the proposer. The proposal stays as it is. The key
-    folder remembers the root that you trust, from the first time on, and what you have signed.
+    Writes a small file for the proposer; the proposal is not changed. The key folder remembers the
+    root that you trust, from the first time on, and the versions that you have signed.
     """
     from signer.proposal.review import review_transition
     from signer.proposal.signing import (
@@ -187,14 +187,14 @@ def sign(
             }
         )
         return
-    click.echo(f"Signed with {names}; send {out} back. It is no secret.")
+    click.echo(f"Signed with {names}; send {out} to the proposer. It is not secret.")
     steps.print()
 
 
 def _check_past(
     proposal: Proposal, record: HolderRecord, root: Path | None, *, again: bool
 ) -> bytes:
-    """Refuse a history that contradicts the holder's record; return the root to trust."""
+    """Return the root to trust; raises ProposalError if the holder's record contradicts it."""
     from signer.proposal.document import check_anchor
     from signer.proposal.signing import check_record, list_versions
 
@@ -202,7 +202,7 @@ def _check_past(
     if not proposal.context and pinned is not None and not again:
         raise ProposalError(
             f"The keys in {record.folder} sign for a repository already, and this proposal begins"
-            " another one; use new keys for it, or --again if the first was dropped."
+            " another one; use new keys for it, or give --again if the first was dropped."
         )
     if not again:
         check_record(list_versions(proposal), record.load_signed())

@@ -71,14 +71,14 @@ def read_limited(path: Path, limit: int) -> bytes:
 
 
 def choose_names(proposal: Proposal, keys: Path | None) -> dict[str, str]:
-    """Return names for the keys: from the reader's own folder, else with a question mark."""
+    """Return the names of keys: the reader's own, or the proposer's with a question mark."""
     own = [] if keys is None else open_keystore(keys).load_public_keys()
     claimed = {keyid: f"{name}?" for keyid, name in proposal.names.items()}
     return {**claimed, **{key.keyid: key.label for key in own}}
 
 
 def print_proposal(proposed: Proposed, reviews: Sequence[RoleReview]) -> None:
-    """Print what a proposal means, for people."""
+    """Print a proposal's id, note and review."""
     click.echo(f"Proposal {proposed.identity}")
     if proposed.proposal.note:
         click.echo(f"Note: {escape_invisible(proposed.proposal.note)}")
@@ -100,7 +100,7 @@ def print_proposal(proposed: Proposed, reviews: Sequence[RoleReview]) -> None:
 def accept(
     runtime: Runtime, path: Path, signed: tuple[Path, ...], repo: Path, as_json: bool
 ) -> None:
-    """Accept a proposal once it has all signatures that it needs; atomically."""
+    """Accept a proposal that has all the signatures it needs: all of its versions, or none."""
     from signer.proposal.accept import accept_signatures
     from signer.work_folder import WorkFolder
 
@@ -118,9 +118,9 @@ def accept(
     present = WorkFolder(repo).load_versions()
     if overtaken := [role for role, version in accepted if present[role][-1] > version]:
         role = overtaken[0]
-        click.echo(f"It was accepted earlier; {repo} is at {role} {present[role][-1]} by now.")
+        click.echo(f"It was accepted earlier; {repo} has {role} {present[role][-1]} by now.")
     else:
-        click.echo("Next: `ceremony submit` hands them to a server.")
+        click.echo("Next: `ceremony submit` submits them to a server.")
     steps.print()
 
 
@@ -185,7 +185,7 @@ def submit(
     multiple=True,
     metavar="FILE",
     callback=expand_packages,
-    help="A package that one of the versions lists anew, or a folder; may be repeated.",
+    help="A package that one of the versions adds, or a folder of them; may be repeated.",
 )
 @place_options
 @json_option
@@ -199,10 +199,10 @@ def resubmit(
     packages: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Submit again what a server never received: each ROLE from version N to the newest one.
+    """Submit versions that a server never received: each ROLE from version N to the newest one.
 
-    A server takes versions in order only. When a bundle was lost or refused and later versions have
-    been signed meanwhile, this brings all of them in one bundle.
+    A server accepts versions only in order. If a bundle was lost or refused, and later versions
+    were signed meanwhile, this submits all of them in one bundle.
     """
     from signer.proposal.submission import collect_versions
     from signer.work_folder import WorkFolder

@@ -50,14 +50,14 @@ def _take_one(_context: click.Context, _option: click.Parameter, models: tuple[s
     "--second-root",
     "second",
     type=FOLDER,
-    help="The folder to make for the second root key, if possible on another disk. Left out, it is"
-    " asked for, and without a terminal it is ~/NAME-second-root, where NAME is that of --out.",
+    help="The folder to make for the second root key, if possible on another disk. Default: a"
+    " prompt, or without a terminal ~/NAME-second-root, where NAME is that of --out.",
 )
 @click.option(
     "--log-origin",
     type=CheckedText("NAME", _check_log_name),
     metavar="NAME",
-    help="Name of the transparency log, for ever. Default: hening.example/log.",
+    help="Name of the transparency log, which can never change. Default: hening.example/log.",
 )
 @passphrase_option
 @json_option
@@ -73,9 +73,9 @@ def quickstart_command(
 ) -> None:
     """Make keys, sign a first root and set up a server, for one person.
 
-    It asks for one passphrase for all keys, and stores it nowhere. One signature is enough for
-    every role. Root has two keys, so that one lost disk is no end. What was interrupted is
-    completed by the same command.
+    It asks for one passphrase for all keys, and does not store it. One signature is enough for
+    every role. Root has two keys, so that you can go on after the loss of one disk. After an
+    interruption, run the same command again.
     """
     from signer.quickstart.steps import Programs, describe_result, make_all
 
@@ -128,7 +128,7 @@ def _choose_second(out: Path) -> Path:
 
 
 def _take_passphrase(runtime: Runtime, layout: Layout, passphrase_fd: int | None) -> bytes:
-    """Return the passphrase for all keys: a new one, or the one of the keys that are there."""
+    """Return the passphrase for all keys: a new one, or that of the existing keys."""
     from signer.keys.key_file import check_passphrase
     from signer.keys.keystore import Keystore
 

@@ -42,9 +42,9 @@ def submit(
 ) -> None:
     """Submit bundles to a server over its API, and wait until they are published.
 
-    BUNDLE is a folder that `--out` has made; several go one after the other. Only packages that the
-    server lacks are sent, and after an interruption the same command goes on where it was. Exit
-    status 1 when the server refuses, with its reason; 3 when it does not answer.
+    BUNDLE is a folder that `--out` has made; several are submitted one after the other. Only
+    packages that the server lacks are sent. After an interruption, run the same command again to
+    continue. Exit status 1 when the server refuses, with its reason; 3 when it does not answer.
     """
     from signer.remote.submitter import load_outgoing
 
@@ -70,7 +70,7 @@ def release_commands() -> None:
 @UTC_TIMES
 @json_option
 def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
-    """List the releases that the working folder's current versions hold."""
+    """List the releases in the current versions of the working folder."""
     from signer.release.sign import list_releases
     from signer.work_folder import WorkFolder
 
@@ -100,7 +100,7 @@ def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
         print_json({"models": models})
         return
     for role in listed:
-        gone = f", builds below {role.floor} have left" if role.floor else ""
+        gone = f", builds below {role.floor} are removed" if role.floor else ""
         print_table(
             f"{role.role} {role.version}, expires {role.expires:%Y-%m-%d}{gone}",
             ("path", "counter", "from", "type", "build", "withdrawn"),

@@ -32,12 +32,12 @@ CHANNEL = CheckedText("CODENAME/REGION/CHANNEL", decode_channel)
 @click.option(
     "--counter",
     type=click.IntRange(min=1),
-    help="The build, where PLACE is CODENAME or CODENAME/REGION/CHANNEL.",
+    help="The build, if PLACE is CODENAME or CODENAME/REGION/CHANNEL.",
 )
 @click.option(
     "--drain",
     is_flag=True,
-    help="Serve the bytes on for a while, so that downloads in progress end.",
+    help="Keep serving the bytes for a while, so that downloads in progress can end.",
 )
 @click.option(
     "--drain-days",
@@ -57,7 +57,7 @@ def withdraw(
     """Withdraw releases, permanently.
 
     PLACE is the path of one package, or CODENAME/REGION/CHANNEL or CODENAME with --counter: a build
-    in one channel, or in all. The server takes a withdrawn incremental out of the offer and halts
+    in one channel, or in all. The server removes a withdrawn incremental from the offer and halts
     the channels that offer a withdrawn full package.
     """
     from server.core.release import decode_releases
@@ -110,10 +110,10 @@ def promote(
     expiry_days: int,
     destination: Destination,
 ) -> None:
-    """List a build's packages in another channel of its region, too, without an upload.
+    """List a build's packages also in another channel of its region, without an upload.
 
-    FROM and TO are CODENAME/REGION/CHANNEL. An incremental goes along where its source build is
-    listed in TO or left the factory.
+    FROM and TO are CODENAME/REGION/CHANNEL. An incremental is listed, too, if its source build is
+    listed in TO or is a factory build.
     """
     from signer.release.edits import PromotionRequest, plan_promotion
     from signer.release.policy import load_policy
@@ -149,9 +149,9 @@ def promote(
 def prune(codename: str, keep: int | None, expiry_days: int, destination: Destination) -> None:
     """Remove the oldest builds from a model's role.
 
-    Builds that unwithdrawn incrementals start from, stepping stones, and what still drains stay,
-    and so does everything newer than those. Roll out a newer build first where an old one is
-    offered.
+    Stepping stones, builds that unwithdrawn incrementals start from, and builds that still drain
+    are kept, and so is every newer build. If a channel offers an old build, roll out a newer one
+    first.
     """
     from signer.release.edits import plan_prune
     from signer.release.policy import load_policy
@@ -160,7 +160,7 @@ def prune(codename: str, keep: int | None, expiry_days: int, destination: Destin
     current = destination.load_role(codename)
     now = destination.now
     pruning = plan_prune(codename, kept, current, now, expiry(now, expiry_days))
-    remarks = [f"Packages that leave: {len(pruning.gone)}. Floor: {pruning.floor}."]
+    remarks = [f"Packages removed: {len(pruning.gone)}. Floor: {pruning.floor}."]
     remarks.append(pruning.held_by)
     if pruning.in_the_way:
         remarks.append(
@@ -177,16 +177,16 @@ def prune(codename: str, keep: int | None, expiry_days: int, destination: Destin
 @expires_option
 @change_options
 def retire(codename: str, expiry_days: int, destination: Destination) -> None:
-    """Remove every build of a model: its phones are offered nothing any more.
+    """Remove every build of a model, so that its phones are offered nothing.
 
-    The empty role stays and is renewed like others. A newer build may bring the model back.
+    The empty role stays and is renewed like others. Signing a newer build brings the model back.
     """
     from signer.release.edits import draining, plan_retirement
 
     current = destination.load_role(codename)
     planned = plan_retirement(codename, current, expiry(destination.now, expiry_days))
     remarks = [
-        f"{path} was to be served on for downloads in progress; now it is gone at once."
+        f"{path} was still served for downloads in progress; it is now removed immediately."
         for path in draining(current, destination.now)
     ]
     _finish(destination, codename, current, planned, remarks)
@@ -199,7 +199,7 @@ def _finish(
     planned: Targets,
     remarks: Sequence[str],
 ) -> None:
-    """Propose or sign; an edit that is signed already is submitted again, as it may be lost."""
+    """Propose or sign an edit; one that is signed already is submitted again, as it may be lost."""
     from server.core.role_edit import is_unchanged
     from signer.proposal.document import Change
     from signer.release.sign import submit_again
@@ -211,7 +211,7 @@ def _finish(
     if not destination.as_json:
         for remark in remarks:
             click.echo(remark)
-    sentence = f"{codename} {current.version} says so already"
+    sentence = f"{codename} {current.version} has this change already"
     if destination.out is None:
         raise ReleaseRefusal(f"{sentence}; there is nothing to propose.")
     bundle = submit_again(destination.folder, codename, destination.out)

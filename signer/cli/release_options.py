@@ -1,4 +1,4 @@
-"""What `release plan` and `release sign` share: the packages and the options for them."""
+"""The options that `release plan` and `release sign` share, and the inspection of packages."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def release_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--counter",
             type=click.IntRange(min=1),
-            help="Default: the counter of this build, or the highest and one.",
+            help="Default: the counter of this build, or the highest so far plus one.",
         ),
         changelog_option,
         click.option(
@@ -258,8 +258,8 @@ def _find_extras(options: ReleaseOptions, packages: list[OtaFacts]) -> dict[str,
     csigs = {path.name.removesuffix(".csig"): path for path in options.csigs}
     if unknown := csigs.keys() - {facts.path.name for facts in packages}:
         raise SignatureError(
-            f"{csigs[min(unknown)].name} belongs to no package here: its name is that of the"
-            " package and .csig."
+            f"{csigs[min(unknown)].name} belongs to no package here: its name must be that of the"
+            " package with .csig."
         )
     extras = {}
     for facts in packages:

@@ -48,9 +48,9 @@ def plan(
     *,
     as_json: bool,
 ) -> None:
-    """Print what `release sign` would sign, and every reason against it.
+    """Print the release that `release sign` would sign, and every reason to refuse it.
 
-    Changes nothing and needs no key. Exit status 1 when something refuses.
+    Changes nothing and needs no key. Exit status 1 if there is a reason to refuse it.
     """
     from signer.release.plan import judge_release
     from signer.signing import load_delegated, load_trusted
@@ -96,8 +96,8 @@ def sign(
 ) -> None:
     """Sign the packages of one build, full and incremental, and submit them.
 
-    With --propose nothing is signed yet: the proposal goes to the holders of the model's keys. An
-    interrupted run is completed by the same command.
+    With --propose nothing is signed yet: the holders of the model's keys sign the proposal. After
+    an interruption, run the same command again.
     """
     from signer.release.sign import sign_release
 
@@ -151,7 +151,7 @@ def sign(
 
 
 def _say_next(channel: Channel, signed: SignedRelease, destination: Destination) -> None:
-    """Print the command that follows: an offer where `out` is a server's, else `release submit`."""
+    """Print the next command: an offer if `out` is a server's, otherwise `release submit`."""
     out = destination.out
     assert out is not None
     if _is_of_server(out):
@@ -159,16 +159,16 @@ def _say_next(channel: Channel, signed: SignedRelease, destination: Destination)
         share, whom = ("100%", "all phones") if signed.counter == 1 else ("1%", "1% of the phones")
         if _is_addition(channel, signed, destination.folder):
             click.echo(
-                f"An offer keeps the packages that it began with. Where {channel} offers counter"
-                f" {signed.counter} already, there is nothing to do: its phones go on with those,"
-                " and this one serves phones that reach a later build over it."
+                f"An offer keeps the packages that it started with. If {channel} offers counter"
+                f" {signed.counter} already, there is nothing to do: its phones use those packages,"
+                " and this one is for phones that get to a later build through this build."
             )
-            click.echo(f"Where it does not, offer it to {whom}:")
+            click.echo(f"Otherwise, offer it to {whom}:")
         else:
             click.echo(f"Next, offer it to {whom}:")
         click.echo(f"  hening-server rollout offer {channel}{state} --share {share}")
     else:
-        click.echo("Next, hand it to the server:")
+        click.echo("Next, submit it to the server:")
         click.echo("  hening-signer release submit --to https://HOST:PORT --token-file FILE \\")
         click.echo(f"      {shlex.quote(str(out / signed.bundle))}")
 
@@ -187,7 +187,7 @@ def _is_addition(channel: Channel, signed: SignedRelease, folder: WorkFolder) ->
 
 
 def _is_of_server(out: Path) -> bool:
-    """Return whether `out` lies in a server's state folder, so the server takes its bundles."""
+    """Return whether `out` is in a server's state folder, from which the server reads bundles."""
     try:
         return (out.parent / "trusted" / "root.json").exists()
     except PermissionError:  # only the server's user may read the state
@@ -231,7 +231,7 @@ def _list_paths(inspected: Inspected, judged: JudgedRelease) -> tuple[list[Upgra
         return [], str(error)
 
 
-_LAST = ("yes", "not asked", "no")  # what needs a look stands at the end of a table
+_LAST = ("yes", "not asked", "no")  # answers that need attention are at the end of a table
 
 
 def _print_plan(

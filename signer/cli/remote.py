@@ -45,7 +45,7 @@ def remote_options(*, required: bool) -> Callable[[_F], _F]:
     def decorate(command: _F) -> _F:
         for option in (
             click.option(
-                "--ca", type=EXISTING_FILE, help="PEM file of the authority that signs for it."
+                "--ca", type=EXISTING_FILE, help="PEM file of the server's certificate authority."
             ),
             click.option(
                 "--token-fd",
@@ -154,5 +154,5 @@ def _read_token(place: Place) -> str:
             ) from error
     token = data.removesuffix(b"\n")
     if _TOKEN.fullmatch(token) is None:  # without quoting it
-        raise SignerError("What was read is no API token; put one alone, on one line.")
+        raise SignerError("The input is not an API token; give only the token, on one line.")
     return token.decode("ascii")

@@ -37,7 +37,7 @@ HOLDER = CheckedText("HOLDER", check_holder)
 
 
 def open_keystore(folder: Path) -> Keystore:
-    """Return a key folder whose tokens are logged out when the command ends."""
+    """Return a key folder; its tokens are logged out when the command ends."""
     from signer.keys.keystore import Keystore
 
     return click.get_current_context().with_resource(Keystore(folder))

@@ -167,8 +167,7 @@ def test_a_change_that_was_cut_off_is_completed_and_nothing_else(
     bundle = renewed["bundle"]
     completed, advice = output.splitlines()
     assert completed == (
-        "Completed what was cut off before: handed over armani 2;"
-        f" bundle {bundle} is in {incoming}."
+        f"Completed an interrupted command: submitted armani 2; bundle {bundle} is in {incoming}."
     )
     assert advice == "Nothing else was done; if you wanted something else, run the command again."
     assert not kept.exists()

@@ -46,12 +46,12 @@ def test_an_environment_that_fails_is_3(run, keys, tmp_path, monkeypatch) -> Non
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "fsync", full)
     (tmp_path / "file").write_bytes(b"")
-    mend = "mend that and run the command again."
+    correct = "correct that and run the command again."
     for arguments, sentence in (
-        (("keys", "new", "dior-2", "--keys", keys), f"No space left on device; {mend}"),
+        (("keys", "new", "dior-2", "--keys", keys), f"No space left on device; {correct}"),
         (
             ("keys", "new", "dior-2", "--keys", tmp_path / "file" / "keys"),
-            f"{tmp_path}/file/keys: Not a directory; {mend}",
+            f"{tmp_path}/file/keys: Not a directory; {correct}",
         ),
         (("keys", "list", "--keys", "no"), "The key folder no is not there; make keys with"),
         (("release", "list", "--repo", "no"), "The working folder no is not there; make one"),
@@ -76,7 +76,7 @@ def test_a_folder_that_may_not_be_read_is_3(run, repo, monkeypatch) -> None:
     for arguments in (("keys", "list", "--keys", "."), ("release", "list", "--repo", ".")):
         status, output, errors = run(*arguments)
         assert (status, output) == (3, "")
-        assert "Permission denied; mend that and run the command again." in errors
+        assert "Permission denied; correct that and run the command again." in errors
 
 
 def test_stopping_is_130(run, monkeypatch, made_keys, tmp_path) -> None:

@@ -141,7 +141,7 @@ def test_a_notice_that_cannot_be_added_changes_nothing(run, tmp_path) -> None:
         (("clock", *texts), "line 8: clock is there twice"),
         (("Night", *texts), "'Night' is not an id"),
         (("night", "--title", "id=A", "--body", "id=B"), "night has no title and body in en"),
-        (("night", "--title", "en=A", "--body", "id=B"), "for the same languages"),
+        (("night", "--title", "en=A", "--body", "id=B"), "must be in the same languages"),
         (("night", *texts, "--end", "2026-01-01"), "ends before"),
     ):
         status, _, errors = run(*ADD, *arguments, *source)
@@ -158,7 +158,7 @@ def test_entries_that_were_edited(run_json, notices, tmp_path, run) -> None:
         "content", "build", "notices", "--edited", notices, *HOST, "--version", 2, "--out", new
     )
     (note,) = told["notes"]
-    assert note.startswith("The pack says that it is from hand-made 1: where you changed more")
+    assert note.startswith("pack.json names as sources hand-made 1: if your changes come from")
     shutil.rmtree(notices)
     write_pack(notices, make("notices", start=5))
     told = run_json("content", "diff", notices, new)
@@ -292,7 +292,7 @@ def test_two_holders_sign_tables_apart(
         )
     assert bundles(incoming) == {("tables", 2): 16, ("tables", 3): 1}
     status, output, _ = run("content", "review", proposal, folder, "--before", base)
-    assert "zones 2 is what the proposal lists, and keeps every rule; it has 3 entries" in output
+    assert "zones 2 is the pack that the proposal lists, and keeps every rule; it has 3" in output
     assert "added Etc/Jakarta\n  + link: “Asia/Jakarta”\n" in output
     status, output, _ = run("content", "review", proposal, folder)
     assert "All entries of zones 2 are shown: give the pack that it replaces" in output
@@ -375,7 +375,7 @@ def test_wrong_usage(run, destination, tmp_path) -> None:
         (("schedule", "notices", "--rollout", "100%", *out), "is not TIME=SHARE"),
         (("schedule", "notices", "--rollout", f"{LATER}=101%", *out), "is not TIME=SHARE"),
         (("schedule", "notices", "--rollout", f"{LATER}=half", *out), "is not TIME=SHARE"),
-        (("schedule", "notices", "--end", "2026-12-01", *out), "is no time with zone"),
+        (("schedule", "notices", "--end", "2026-12-01", *out), "is not a time with a time zone"),
         (("withdraw", "jokes", *out), "is not one of"),
     ):
         status, _, errors = run("content", *arguments)

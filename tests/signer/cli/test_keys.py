@@ -72,7 +72,7 @@ def test_who_may_sign_what(run, run_json, keys, repo) -> None:
         assert sentence in output.splitlines()
     run("keys", "new", "--keys", keys, "armani-3")
     _, output, _ = run("keys", "show", "armani-3", "--keys", keys, "--repo", repo)
-    assert f"{repo} lists it for no role, so nothing that it signs counts." in output
+    assert f"{repo} lists it for no role, so its signatures are not valid." in output
     _, output, _ = run("keys", "list", "--keys", keys, "--repo", repo)
     (row,) = (line for line in output.splitlines() if line.startswith("armani-3"))
     assert "nothing" in row
@@ -190,8 +190,8 @@ def test_a_key_comes_in_under_the_name_of_its_file(run, run_json, tmp_path, pem)
     status, output, _ = run("keys", "import", pem, *folder, "--holder", "carol")
     assert status == 0
     assert output == (
-        "Took root-7, key id 74c1 81c7 ad8a 0855 d4b5 5e44 d2ba 87aa; compare that with what its"
-        " holder reads out.\n"
+        "Imported root-7, key id 74c1 81c7 ad8a 0855 d4b5 5e44 d2ba 87aa; compare it with the key"
+        " id that its holder reads out.\n"
     )
     assert run("keys", "import", pem, *folder) == (0, "root-7 is there already.\n", "")
     (key,) = run_json("keys", "list", *folder)["keys"]
@@ -258,10 +258,10 @@ def test_what_cannot_be_taken_is_refused(run, tmp_path, pem) -> None:
     bad.write_text("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n")
     for given, expected, words in (
         ((pem, bad), 1, "not a public key; make one"),
-        ((), 2, "nothing to take; give a FILE, or --token"),
+        ((), 2, "nothing to import; give a FILE, or --token"),
         ((pem, pem, "--name", "root-1"), 2, "--name is for one FILE"),
-        (("--token", "drawer"), 2, "--token, --module, --id and --name together"),
-        ((pem, "--id", "01"), 2, "--token, --module, --id and --name together"),
+        (("--token", "drawer"), 2, "give --token, --module, --id and --name"),
+        ((pem, "--id", "01"), 2, "give --token, --module, --id and --name"),
         ((pem, *token), 2, "from a FILE or from a token"),
         ((pem, "--holder", "x" * 41), 2, "not a holder's name"),
     ):

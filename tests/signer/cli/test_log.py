@@ -113,8 +113,8 @@ def test_what_is_pending_is_told_with_its_age(run, arguments, tree, public):
     assert status == 1
     assert "armani  3        the audit of 2026-06-01 12:00:00 UTC" in output
     assert errors == (
-        "hening-signer: 1 finding, of which none contradicts the log; the memory goes on, so ask"
-        " now and keep this output.\n"
+        "hening-signer: 1 finding, of which none contradicts the log; the memory is updated, so"
+        " ask now and keep this output.\n"
     )
     status, output, _ = run(*arguments, "--json", at=NOW + timedelta(days=0.6))
     value = json.loads(output)
@@ -197,7 +197,7 @@ def test_what_the_team_signed_and_did_not_hand_over(run, arguments, tree, repo):
     (repo / "metadata" / "3.armani.json").write_bytes(tree.make_role("armani", 3))
     status, output, _ = run(*arguments, "--repo", repo, at=NOW)
     assert status == 0
-    assert "Signed and not logged: not handed over, refused, or on its way\n" in output
+    assert "Signed and not logged: not submitted, refused, or on its way\n" in output
     assert "armani  3\n" in output
     value = json.loads(run(*arguments, "--repo", repo, "--json", at=NOW)[1])
     assert value["unlogged"] == [{"role": "armani", "version": 3}]
@@ -224,7 +224,7 @@ def test_an_audit_that_cannot_be_is_no_finding(run, arguments, tmp_path):
         ({3: tmp_path / "nowhere"}, (), 3, "is not there"),
         ({3: "http://127.0.0.1:1"}, (), 3, "cannot be reached"),
         ({3: "https://updates.example/m"}, (), 2, "more than a scheme, a host and a port"),
-        ({5: tmp_path / "no" / "log.memory"}, (), 3, "mend that"),  # after the whole audit
+        ({5: tmp_path / "no" / "log.memory"}, (), 3, "correct that"),  # after the whole audit
     ):
         changed = [change.get(place, word) for place, word in enumerate(arguments)]
         with case(change, more):

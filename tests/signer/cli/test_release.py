@@ -76,7 +76,7 @@ def test_wrong_usage_is_2_and_changes_nothing(run, sign_arguments, zips, tmp_pat
         (("--region", "ID"), "Use lower-case letters, digits and `-`, at most 16."),
         (("--channel", "a/b"), "Use lower-case letters, digits and `-`, at most 16."),
         (("--codename", "Armani"), "'Armani' is not a codename"),
-        (("--changelog", "EN=x"), "'EN' is no locale; LOCALE is like en or zh-TW."),
+        (("--changelog", "EN=x"), "'EN' is not a locale such as en or zh-TW."),
         (("--changelog", "en=" + "x" * 4001), "The text for en is too long; give at most 4000"),
         (("--changelog", "en"), "'en' is not of the form NAME=TEXT."),
         (("--unverified", "--changelog", "en=a", "--changelog", "en=b"), "--changelog is given tw"),

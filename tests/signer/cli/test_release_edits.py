@@ -50,7 +50,7 @@ def test_one_edge_is_withdrawn_and_submitted(run, run_json, destination, current
     for more, start in (((), ""), (("--drain",), sentence)):
         status, output, _ = run("release", "withdraw", *destination, *more, STEP)
         assert (status, output[: len(start)]) == (0, start)
-        assert "armani 4 says so already; submitted again as bundle" in output
+        assert "armani 4 has this change already; submitted again as bundle" in output
         assert {path.name for path in incoming.iterdir()} == bundles
     (remark,) = run_json("release", "withdraw", *destination, "--drain", STEP)["remarks"]
     assert remark.startswith(sentence)
@@ -102,7 +102,7 @@ def test_a_model_is_retired(
     status, output, _ = run("release", "retire", *destination, "armani")
     assert status == 0
     assert output.startswith(
-        f"{STEP} was to be served on for downloads in progress; now it is gone at once.\n"
+        f"{STEP} was still served for downloads in progress; it is now removed immediately.\n"
     )
     assert (current()["targets"], current()["custom"]["floor"]) == ({}, 3)
     status, _, errors = run(*sign_arguments, *VERIFIED, zips["second"])
@@ -154,7 +154,7 @@ def test_old_builds_are_pruned(
         run_json(*sign_arguments, *VERIFIED, tmp_path / f"armani-{name}.zip")
     status, output, _ = run("release", "prune", *destination, "--keep", "1", "armani")
     assert status == 0
-    assert "Packages that leave: 0. Floor: 0." in output
+    assert "Packages removed: 0. Floor: 0." in output
     assert (
         f"The floor could rise to 2 if these incrementals of older builds were withdrawn first:"
         f" {STEP}.\n"
@@ -162,7 +162,7 @@ def test_old_builds_are_pruned(
     run_json("release", "withdraw", *destination, STEP)
     (repo / "policy.toml").write_text("keep_builds = 1\n")
     status, output, _ = run("release", "prune", *destination, "armani")
-    assert "Packages that leave: 1. Floor: 2." in output
+    assert "Packages removed: 1. Floor: 2." in output
     assert current()["custom"]["floor"] == 2
     stable = "armani/id/stable/armani-{}.zip"
     assert [*current()["targets"]] == [
@@ -170,7 +170,7 @@ def test_old_builds_are_pruned(
     ]
     (listed,) = run_json("release", "list", "--repo", repo, "--codename", "armani")["models"]
     assert listed["floor"] == 2
-    assert "builds below 2 have left" in run("release", "list", "--repo", repo)[1]
+    assert "builds below 2 are removed" in run("release", "list", "--repo", repo)[1]
 
 
 @pytest.mark.usefixtures("released")

@@ -141,7 +141,7 @@ def test_what_comes_next(run, sign_arguments, zips, incoming) -> None:
     sign = (*sign_arguments, "--certificate", CERTIFICATE_FILE)
     _, output, _ = run(*sign, zips["first"])
     *_, title, command, bundle = output.splitlines()
-    assert title == "Next, hand it to the server:"
+    assert title == "Next, submit it to the server:"
     assert command.startswith("  hening-signer release submit --to https://HOST:PORT ")
     assert bundle.strip() in map(str, incoming.iterdir())
     (incoming.parent / "trusted").mkdir()
@@ -154,7 +154,7 @@ def test_what_comes_next(run, sign_arguments, zips, incoming) -> None:
         )
     _, output, _ = run(*sign, zips["step"])
     assert "armani/id/stable offers counter 2 already, there is nothing to do" in output
-    assert "Where it does not, offer it to 1% of the phones:\n" in output
+    assert "Otherwise, offer it to 1% of the phones:\n" in output
     assert "Next, offer it" not in output
 
 
@@ -193,4 +193,4 @@ def test_a_csig_needs_its_package(run, sign_arguments, zips, tmp_path) -> None:
     status, _, errors = run(*arguments, "--csig", csig)
     assert (status, "belongs to no package here" in errors) == (1, True)
     status, _, errors = run(*arguments, "--label", "Version=1")
-    assert (status, "is no label" in errors) == (2, True)
+    assert (status, "is not a label" in errors) == (2, True)

@@ -207,9 +207,9 @@ def test_tokens_that_are_not_taken(harness, bundle):
     """A file that others may read, two lines, nothing at all; no sentence quotes it."""
     for text, mode, sentence in (
         ("secret-token", 0o644, "Others may read"),
-        ("secret-token\nX-Other: 1", 0o600, "no API token"),
-        ("secret token", 0o600, "no API token"),
-        ("", 0o600, "no API token"),
+        ("secret-token\nX-Other: 1", 0o600, "not an API token"),
+        ("secret token", 0o600, "not an API token"),
+        ("", 0o600, "not an API token"),
     ):
         harness.token.write_text(text)
         harness.token.chmod(mode)
