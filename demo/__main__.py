@@ -1,4 +1,4 @@
-"""`make demo`: tell the story, leave `var/demo/` behind, exit 0 if it ended as it must."""
+"""`make demo`: plays the story and writes its report; exits with 0 if all checks hold."""
 
 import shutil
 import sys
@@ -20,10 +20,10 @@ from demo.story import tell
 @click.command()
 @click.option(
     "--folder", type=click.Path(path_type=Path), default=Path("var/demo"), show_default=True,
-    help="Where everything is left; emptied first.",
+    help="The folder for all files; it is emptied first.",
 )  # fmt: skip
 def main(folder: Path) -> None:
-    """Play everything on this machine, from keys to the privacy verdict."""
+    """Play the whole demo on this machine, from keys to the privacy lab's verdict."""
     started = time.monotonic()
     if folder.exists():
         shutil.rmtree(folder)

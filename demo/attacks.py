@@ -1,4 +1,4 @@
-"""Three attacks, each by an attacker with more power than expected."""
+"""Three attacks on a phone: by a network, by a server, and by a thief of all online keys."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from fixtures.catalogue import Build
 
 @dataclass(frozen=True)
 class Attack:
-    """What was tried, whether the phone refused it for the right reason, and what it said."""
+    """An attack: whether the phone refused it for the right reason, and the phone's message."""
 
     name: str
     refused: bool
@@ -20,7 +20,7 @@ class Attack:
 
 
 def tamper_with_package(stage: Stage) -> Attack:
-    """Change one bit of a package on its way."""
+    """Change one bit of a package in transit."""
     with HostileServer(stage.port) as server:
         phone = _victim(stage, "victim-package", server.port)
         server.lies["/targets/armani/"] = flip_last_byte
@@ -28,13 +28,13 @@ def tamper_with_package(stage: Stage) -> Attack:
 
 
 def replay_timestamp(stage: Stage, older: bytes) -> Attack:
-    """Answer with a timestamp that was valid yesterday."""
+    """Answer with an older timestamp, which is still validly signed."""
     with HostileServer(stage.port) as server:
         phone = _victim(stage, "victim-timestamp", server.port)
         _check_honest(phone)
         server.lies["/metadata/timestamp.json"] = lambda _body: older
         outcome = phone.poll()
-    # Of several servers behind one name one may be behind, so the poll is no failure.
+    # One of several servers under the same name may lag, so the poll is no failure.
     unharmed = outcome.offer is None and server.sent_lies == server.lies.keys()
     said = " ".join(outcome.warnings)
     return Attack("an older timestamp, validly signed", unharmed and bool(said), said)
@@ -61,7 +61,7 @@ def _victim(stage: Stage, name: str, port: int) -> DemoPhone:
 
 
 def _check_honest(demo_phone: DemoPhone) -> None:
-    """Poll through the server while it still tells the truth: the phone must be satisfied."""
+    """Poll through the server before it lies; the poll must succeed."""
     outcome = demo_phone.poll()
     if outcome.failure is not None:
         raise outcome.failure
@@ -70,7 +70,7 @@ def _check_honest(demo_phone: DemoPhone) -> None:
 def _try(
     name: str, demo_phone: DemoPhone, server: HostileServer, expected: type[DeviceError]
 ) -> Attack:
-    """Let the phone install; it must refuse with `expected` after it received every lie."""
+    """Let the phone install; it must refuse with `expected` after it has received every lie."""
     before = demo_phone.phone.running_build
     try:
         demo_phone.install()

@@ -1,4 +1,4 @@
-"""The chapter of the backup: silent until its owner says so, sealed from then on, and erased."""
+"""The chapter about the backup: silent until its owner turns it on, encrypted, then erased."""
 
 import shutil
 import subprocess
@@ -35,19 +35,22 @@ from signer.cloud_policy import make_policy, sign_policy
 _ROOT = Path(__file__).parents[1]
 _PASSWORD = "hollow marble quiet ladder"  # noqa: S105 - of an account that is erased below
 _LATER = "amber window secret pilot"
-_WAIT = 600  # questions for a receipt, each after a tenth of a second
+_WAIT = 600  # attempts to fetch the receipt, a tenth of a second apart
 REGIONS = ("id", "eu")
 LEAKY = "messages-too"
-"""A client of the lab: contacts are on, and it sends messages, too."""
+"""A leaky client of the lab: only contacts are on, but it also sends messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What the chapter showed.
+    """The results of the chapter.
 
-    `silent` are how many things left a phone before its owner logged in, and after contacts were
-    off again. `policies` are what two regions demand; `size` are bytes of the first backup. `found`
-    are names of contacts that stand in what was sent, `back` how many contacts the words brought.
+    `silent` has two counts of DNS queries and pieces of data that were sent: before the owner
+    logged in, and after everything was turned off again. `policies` describes the policies of two
+    regions. `size` is the number of bytes of the first backup, `found` the number of contacts'
+    values that occur in them in plain text. `back` is the number of contacts that the recovery
+    words restored, `cards` that in the export, `erased` the number of records in the receipt.
+    `is_clean`, `lives` and `caught` are results of the lab.
     """
 
     silent: tuple[int, int]
@@ -65,7 +68,7 @@ class Backup:
 
     @property
     def is_good(self) -> bool:
-        """Whether all went as it must."""
+        """Whether the backup was silent, complete, encrypted and erased."""
         return (
             self.silent == (0, 0)
             and self.back == self.contacts == self.cards
@@ -76,7 +79,7 @@ class Backup:
 
 
 class _Counting(Internet):
-    """The way out of a phone, with everything that leaves counted and kept."""
+    """The network access of a phone, which counts DNS queries and records sent data."""
 
     def __init__(self) -> None:
         super().__init__({}, None)
@@ -92,7 +95,7 @@ class _Counting(Internet):
 
     @property
     def count(self) -> int:
-        """How many names were asked for, and pieces sent."""
+        """The number of DNS queries and of pieces of data that were sent."""
         return self.names + len(self.sent)
 
 
@@ -113,7 +116,7 @@ class _Tap:
 
 
 def start_clouds(stage: Stage) -> dict[str, Region]:
-    """Start a cloud of each region, with its example of a policy; returns them by name."""
+    """Start a cloud for each region, with its example policy, and return them by name."""
     return {region: _start(stage, region) for region in REGIONS}
 
 
@@ -135,7 +138,7 @@ def _start(stage: Stage, region: str) -> Region:
 
 
 def show_backup(stage: Stage, regions: dict[str, Region]) -> Backup:
-    """Play the chapter: out of the box, on, on a second phone, off, exported, erased."""
+    """Play the chapter: a new phone, a backup, a second phone, turning off, export, erasure."""
     owner = make_persona(7)
     first, second, third = (_Phone(stage, name, regions) for name in ("backup", "again", "berlin"))
     plant(first.cloud, owner)
@@ -185,15 +188,15 @@ class _Phone:
         self.cloud = Cloud(stage.folder / "phones" / f"cloud-{name}", self.way, regions)
 
     def try_to_sync(self) -> int:
-        """Synchronise though nothing is on; returns how many things have left."""
+        """Synchronise although nothing is on; return the count of what was sent so far."""
         try:
             synchronise(self.cloud, Report())
         except OffError:
             return self.way.count
-        raise StageError("a phone synchronised though nothing is on")
+        raise StageError("a phone synchronised although nothing is on")
 
     def begin(self, region: str, name: str) -> str:
-        """Sign up and agree; returns what the region's policy demands."""
+        """Sign up and agree to the policy; return a description of its terms."""
         cloud = self.cloud
         sign_up(cloud, cloud.regions[region], name, _PASSWORD, "phone")
         policy, _ = fetch_policy(cloud, cloud.region, "en")
@@ -202,7 +205,7 @@ class _Phone:
         return f"{terms.country}, {terms.minimum_age} years, erased within {terms.hours.erase} h"
 
     def restore(self, region: str, name: str, words: str) -> int:
-        """Get everything back by the words; returns how many contacts came."""
+        """Recover the account with the words; return the number of restored contacts."""
         cloud = self.cloud
         recover(cloud, cloud.regions[region], name, words, _LATER)
         log_in(cloud, cloud.regions[region], name, _LATER, "another phone")
@@ -220,7 +223,10 @@ def _count_names(owner: Persona, sent: bytes) -> int:
 
 
 def _open_pieces(cloud: Cloud, stage: Stage) -> bool:
-    """Open each piece that the server has by `age`, or by the phone's reader where it is not."""
+    """Decrypt all photos from the server with `age`, if installed, or with the phone's own code.
+
+    Return whether all of them equal the originals.
+    """
     (row,) = cloud.store.live("keys")
     text = str(decode_inner(row.body or b"")["age"])
     key, file = stage.folder / "age-key", stage.folder / "piece.age"
@@ -244,7 +250,7 @@ def _open_pieces(cloud: Cloud, stage: Stage) -> bool:
 
 
 def _export(cloud: Cloud, stage: Stage) -> int:
-    """Export everything; returns how many cards any address book finds in it."""
+    """Export everything; return the number of vCards in the export."""
     path = stage.folder / "mine.zip"
     export(cloud, path)
     with zipfile.ZipFile(path) as archive:
@@ -252,11 +258,11 @@ def _export(cloud: Cloud, stage: Stage) -> int:
 
 
 def _erase(phone: _Phone) -> int:
-    """Erase the account; returns how many records the signed receipt counts."""
+    """Erase the account; return the number of records in the signed receipt."""
     erase(phone.cloud)
     for _ in range(_WAIT):
         said: dict[str, Any] | None = finish_erasure(phone.cloud)
         if said is not None:
             return int(said["erased"]["items"])
         time.sleep(0.1)
-    raise StageError("the erasure does not end; see cloud-id/log")
+    raise StageError("the erasure did not end; see cloud-id.log")

@@ -1,4 +1,7 @@
-"""The chapter of public content: two phones far apart ask alike, and each finds what is its own."""
+"""The chapter about public content: phones in two countries send the same requests.
+
+Each then finds its own values offline.
+"""
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +17,8 @@ from demo.wiretap import TappedWorld
 from fixtures.catalogue import Build
 from fixtures.wallpapers import write_wallpapers
 
-#: In Android's form, which does not say whose list it is. Debian's own list is not used
-#: where it is installed: the story is the same on each machine.
+#: A list in Android's format, which names no source. An installed list of Debian is not used, so
+#: that the story is the same on each machine.
 ACCESS_POINTS = Path(__file__).parents[1] / "fixtures" / "content" / "access-points.xml"
 DAY = "2027-01-01"
 PICTURE = "sea"
@@ -23,7 +26,7 @@ PICTURE = "sea"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The owner of a phone, which never reveals it: town, place, locale, network, zone, country."""
+    """Values of an owner that the phone must not reveal; `place` is latitude and longitude."""
 
     town: str
     place: tuple[str, str]
@@ -34,7 +37,7 @@ class Owner:
     country: str
 
     def persona(self, seed: int) -> Persona:
-        """Make the owner's data, with all of this in it."""
+        """Make the owner's data with these values."""
         latitude, longitude = self.place
         return replace(
             make_persona(seed),
@@ -60,12 +63,12 @@ OWNERS = (
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What the chapter showed.
+    """The results of the chapter.
 
-    `rows` are questions and what each phone answered without a network; `requests` and `data`
-    are what one phone sent for all packs; `is_same` says whether both sent and got the same, also
-    when they polled again behind the questions;
-    `picture` is a wallpaper as a `data:` address.
+    `rows` are look-ups and the answer of each phone, made without a network. `requests` and `size`
+    are the number of requests and of bytes that one phone sent for all packs, `received` the number
+    of bytes that it received. `is_same` says whether both phones sent and received the same bytes,
+    also in a poll after the look-ups. `picture` is a wallpaper as a `data:` URL.
     """
 
     packs: list[dict[str, Any]]
@@ -78,7 +81,7 @@ class Content:
 
 
 def show_content(stage: Stage, packs: list[dict[str, Any]]) -> Content:
-    """Publish the packs, let a phone in each town poll, and ask both what they know."""
+    """Publish the packs, let a phone in each town poll, and look up values on both."""
     _publish(stage, [stage.folder / "packs" / pack["kind"] for pack in packs])
     builds = (Build("armani", "id", 0), Build("dior", "eu", 0))
     phones = [
@@ -105,7 +108,7 @@ def _is_same(one: TappedWorld, other: TappedWorld) -> bool:
 
 
 def build_packs(stage: Stage) -> list[dict[str, Any]]:
-    """Build a pack of each kind into the demo's folder; returns what each command said."""
+    """Build a pack of each kind into the demo's folder; return the output of each command."""
     folder = stage.folder / "packs"
     drawn = folder / "drawn"
     write_wallpapers(drawn)
@@ -153,7 +156,7 @@ def _ask(stage: Stage, phone: DemoPhone, owner: Owner) -> dict[str, str]:
 
 
 def _fetch_picture(stage: Stage, phone: DemoPhone) -> str:
-    """Let the owner choose a wallpaper; this request shows which one."""
+    """Let the owner choose a wallpaper; this request reveals which one."""
     file = stage.folder / "packs" / f"{PICTURE}.jpg"
     stage.device(
         "content", "wallpapers", "get", "--phone", phone.folder, PICTURE,

@@ -18,11 +18,12 @@ PAIRS = 1  # of owners
 
 
 def examine_clients(target: Target, public: Public) -> dict[str, ProgrammeResult]:
-    """Return what the lab found of each client; raises LabError where it cannot examine one.
+    """Return the lab's result for each client; raises LabError if it cannot examine one.
 
-    The examinations take most of the demo's processor time, and know nothing of each other.
+    The examinations are independent and take most of the demo's processor time, so they run in
+    parallel.
     """
-    # A process that is started anew shares nothing with this one, whose threads may hold locks.
+    # Spawned, not forked: threads of this process may hold locks.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as beside:
         leaky = beside.submit(_examine, LEAKY, target, public)
         good = _examine(GOOD, target, public)
@@ -36,4 +37,4 @@ def _examine(name: str, target: Target, public: Public) -> ProgrammeResult:
 
 
 def _say_nothing(_what: str, _done: int, _whole: int) -> None:
-    """Show no progress: the narrator does."""
+    """Show no progress, because the narrator does."""

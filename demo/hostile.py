@@ -1,4 +1,4 @@
-"""A server in the middle that passes everything on until a test has it lie about a path."""
+"""A proxy in front of the server that forwards everything, except for paths with a lie."""
 
 import hashlib
 import http.client
@@ -23,9 +23,9 @@ Lie = Callable[[bytes], bytes]
 
 
 class HostileServer:
-    """Listens on a free port of loopback; `lies` maps path prefixes to what is done to a body.
+    """A proxy on a free port of loopback; `lies` maps path prefixes to changes of the body.
 
-    `sent_lies` holds the prefixes whose lie was asked for and told.
+    `sent_lies` has the prefixes for which a changed body was sent.
     """
 
     def __init__(self, upstream_port: int) -> None:
@@ -64,7 +64,7 @@ class HostileServer:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port: int = self._server.server_address[1]
@@ -86,10 +86,10 @@ def flip_last_byte(body: bytes) -> bytes:
 
 
 def forge_pointer(state: Path, pointer: str, other: str) -> dict[str, Lie]:
-    """Return lies that make `pointer` offer what `other` offers, with every online key stolen.
+    """Return lies that make `pointer` offer the build of `other`, signed with all online keys.
 
-    The thief signs latest, snapshot and timestamp, and a log of his own with a proof that holds.
-    What he cannot sign is a release.
+    The thief signs latest, snapshot and timestamp, and a log with a valid proof, but cannot sign a
+    release.
     """
     keys = load_online_keys(state / "keys")
     published = load_published(state / "public")

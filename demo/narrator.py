@@ -1,4 +1,4 @@
-"""Prints the story: plain sentences, with a spinner on a terminal and lines elsewhere."""
+"""Prints the story as sentences, with a spinner on a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from rich.table import Table
 
 
 class Narrator:
-    """Says sentences and remembers them for the report."""
+    """Prints sentences and stores them for the report."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -19,13 +19,13 @@ class Narrator:
         self.console.print(f"\n[bold]{title}[/bold]")
 
     def say(self, sentence: str) -> None:
-        """Say a sentence that belongs to the story."""
+        """Print a sentence of the story."""
         self.sentences.append(sentence)
         self.console.print(f"  {sentence}", highlight=False, soft_wrap=not self.console.is_terminal)
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Show that something takes a while."""
+        """Show a spinner during the block, on a terminal only."""
         if self.console.is_terminal:
             with self.console.status(what):
                 yield

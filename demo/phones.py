@@ -1,4 +1,4 @@
-"""The phones of the story: made from factory images, each with an owner that it never reveals."""
+"""The phones of the story, made from factory images; each has its owner's data."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ CERTIFICATE = Path(__file__).parents[1] / "fixtures" / "keys" / "FIXTURE-ONLY-ot
 
 @dataclass
 class DemoPhone:
-    """One phone, and what the report tells of it."""
+    """One phone, and the values about it in the report."""
 
     name: str
     folder: Path
@@ -34,16 +34,16 @@ class DemoPhone:
 
     @property
     def channel(self) -> str:
-        """Where it gets its updates."""
+        """The phone's channel, `CODENAME/REGION/CHANNEL`."""
         facts = self.phone.image.facts
         return f"{facts.codename}/{facts.region}/{facts.channel}"
 
     def poll(self) -> PollOutcome:
-        """Ask once."""
+        """Poll once."""
         return self.phone.poll()
 
     def poll_tapped(self) -> tuple[PollOutcome, TappedWorld]:
-        """Ask once, with everything on the wire kept."""
+        """Poll once; return the outcome, and the world that recorded all bytes on the wire."""
         worlds: list[TappedWorld] = []
 
         def make_world(public: Public, state: RecordStore) -> TappedWorld:
@@ -56,7 +56,7 @@ class DemoPhone:
         return outcome, worlds[-1]
 
     def install(self, *, is_healthy: bool = True) -> str:
-        """Install what is offered and reboot; returns the incremental of what runs afterwards."""
+        """Install the offer and reboot; return the incremental of the build that runs then."""
         before = self.phone.running_build
         done = self.phone.install()
         if done.installed is not None and done.offer is not None:
@@ -65,14 +65,14 @@ class DemoPhone:
         return self.phone.running_build.incremental
 
     def draw(self, counter: int) -> int:
-        """Return this phone's place in the rollout of `counter`, for the report alone."""
+        """Return this phone's place in the rollout of `counter`, for the report only."""
         facts = self.phone.image.facts
         secret = self.phone.state["secret"]
         return bucket(secret, facts.codename, facts.region, facts.channel, counter)
 
 
 def counter_of(build: Build) -> int:
-    """Return a build's counter: one sequence per model, in the order in which builds were made."""
+    """Return a build's counter: each model has one sequence, in order of build dates."""
     return 2 * build.number + (1 if build.region == "id" else 2)
 
 

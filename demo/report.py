@@ -1,4 +1,4 @@
-"""The report of the story: JSON for programs, one self-contained page for people."""
+"""The report of the story: JSON for programs, and a self-contained HTML page for people."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def write_report(
 ) -> None:
     """Write `report.json` and `report.html`."""
     facts = to_dict(story)
-    # The owners are made up, and the point of the story is to see what a phone says of one.
+    # Nothing is redacted: the owners are fictional, and the report shows what phones reveal.
     examined = [present(Report(result), Revealed()) for result in story.results.values()]
     verdicts = [report_to_dict(presentable) for presentable in examined]
     data = {**facts, "seconds": round(seconds, 1), "story": sentences, "privacy": verdicts}

@@ -1,4 +1,4 @@
-"""What the story is played on: a folder, the two command lines, and a server on loopback."""
+"""The environment of the story: a folder, the three command lines, and servers on loopback."""
 
 import gzip
 import json
@@ -16,7 +16,7 @@ from client_sim.transport import encode_request
 TIMESTAMP = "/metadata/timestamp.json"
 HOST = "updates.hening.example"
 PASSPHRASE = "demo-only-passphrase"  # noqa: S105 - the demo's keys live and die with var/demo
-PATIENCE_SECONDS = 300.0  # ends what hangs, on a busy machine as well
+PATIENCE_SECONDS = 300.0  # a limit for hanging programs, long enough for a busy machine
 STAY_IN = """
 import os, sys
 OUT = ("socket.connect", "socket.send", "socket.getaddrinfo", "socket.gethost",
@@ -27,11 +27,11 @@ def stay_in(event, _):
         os._exit(70)
 sys.addaudithook(stay_in)
 """
-"""What a program begins with that has to find its answers on the phone."""
+"""Python code that ends a program at its first network access or child process."""
 
 
 class StageError(Exception):
-    """A command that did not do what the story needs; the message shows what it said."""
+    """A command failed; the message contains its output."""
 
 
 class Stage:
@@ -50,23 +50,23 @@ class Stage:
         self._clouds: list[subprocess.Popen[str]] = []
 
     def signer(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
-        """Run hening-signer with --json and return what it printed."""
+        """Run hening-signer with --json and return its decoded output."""
         return self._run("signer.cli", "hening-signer", *arguments, "--json")
 
     def server(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
-        """Run hening-server and return what it printed, read as JSON where it is."""
+        """Run hening-server and return its output, decoded if it is JSON."""
         return self._run("server.cli", "hening-server", *arguments)
 
     def device(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
-        """Run hening-device and return what it printed, read as JSON where it is."""
+        """Run hening-device and return its output, decoded if it is JSON."""
         return self._run("client_sim.cli", "hening-device", *arguments)
 
     def ask(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
-        """Run hening-device as `device` does; its first step to a network ends it."""
+        """Run hening-device like `device`, but end it at its first network access."""
         return self._run("client_sim.cli", "hening-device", *arguments, before=STAY_IN)
 
     def speak_dialects(self) -> None:
-        """Have the server speak dialects of existing Updater apps from its next start on."""
+        """Enable dialects of existing Updater apps; the server serves them from its next start."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.dialects = free.getsockname()[1]
         address = f"127.0.0.1:{self.dialects}"
@@ -78,9 +78,9 @@ class Stage:
         )
 
     def start_server(self, *options: str, before: str = "") -> None:
-        """Start `hening-server run` on a free port and wait until it says where it listens.
+        """Start `hening-server run` on a free port and wait until it prints its address.
 
-        `before` is what its program begins with.
+        `before` is Python code that the program runs first.
         """
         state = ["--state", str(self.server_state), "--port", "0"]
         command = [*_python("server.cli", before), "run", *state, *options]
@@ -94,7 +94,7 @@ class Stage:
         self.port = int(line.strip().rpartition(":")[2])
 
     def start_cloud(self, region: str, *options: str | Path) -> str:
-        """Start `hening-server cloud run` on a free port; returns its address."""
+        """Start `hening-server cloud run` on a free port; return its address."""
         command = [*_python("server.cli"), "cloud", "run", *map(str, options), "--port", "0"]
         environment = {**_environment(), "HENING_CLOUD_SIGN_UP": "open"}
         with (self.folder / f"cloud-{region}.log").open("ab") as log:
@@ -123,7 +123,10 @@ class Stage:
             self._server = None
 
     def wait_for_results(self, count: int) -> list[dict[str, Any]]:
-        """Wait until the server has answered `count` submissions in all, and serves the results."""
+        """Wait until the server has answered `count` submissions in total and serves the results.
+
+        Return all results; raises StageError after the time limit.
+        """
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             files = sorted((self.server_state / "results").glob("[0-9a-f]*.json"))
@@ -133,7 +136,7 @@ class Stage:
         raise StageError("the server did not answer a submission; see server.log")
 
     def _is_served(self) -> bool:
-        """Answer whether phones are shown what was published last: a result may be there before."""
+        """Tell whether phones receive the last published timestamp; results may come earlier."""
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS) as wire:
             wire.sendall(encode_request(f"{HOST}:{self.port}", TIMESTAMP))
             answer = HTTPResponse(wire)
@@ -144,7 +147,7 @@ class Stage:
         return served == (self.server_state / "public" / TIMESTAMP[1:]).read_bytes()
 
     def wait_for_published(self, count: int) -> None:
-        """Wait for `count` answers in all, and raise StageError if one of them is a refusal."""
+        """Wait for `count` results in total; raises StageError if one of them is a refusal."""
         for result in self.wait_for_results(count):
             if result["status"] != "published":
                 raise StageError(f"the server refused a submission: {result['reason']}")

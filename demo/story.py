@@ -1,4 +1,4 @@
-"""The story itself, chapter by chapter."""
+"""The chapters of the story, and the checks of their results."""
 
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -40,7 +40,7 @@ KEYS = [
 
 @dataclass
 class Story:
-    """What happened, for the table and the report."""
+    """The results of the story, for the closing table and the report."""
 
     demo_phones: list[DemoPhone] = field(default_factory=list)
     attacks: list[Attack] = field(default_factory=list)
@@ -52,13 +52,13 @@ class Story:
 
     @property
     def is_good(self) -> bool:
-        """Whether everything went as it must."""
+        """Whether all checks hold."""
         return all(holds for _, _, holds in self.checks)
 
 
 def tell(stage: Stage, narrator: Narrator) -> Story:
-    """Play the whole story; raises StageError when a program fails."""
-    # What needs no other chapter is made beside the first ones, on a second processor.
+    """Play the whole story; raises StageError if a program fails."""
+    # These need no other chapter, so they are made in parallel with the first ones.
     with ThreadPoolExecutor(2) as beside:
         packages = beside.submit(build_all, stage.packages)
         packs = beside.submit(build_packs, stage)
@@ -149,7 +149,7 @@ def _sign(stage: Stage, build: Build, channel: str) -> None:
 
 
 def _make_csig(stage: Stage, build: Build) -> Path:
-    """Return the signature that Custota checks the full package's parts with."""
+    """Write the csig file of the full package, with which Custota checks its parts."""
     path = stage.packages / f"{build.codename}-{build.incremental}-full.zip"
     csig = path.with_name(f"{path.name}.csig")
     facts = inspect_ota(path)
@@ -158,7 +158,7 @@ def _make_csig(stage: Stage, build: Build) -> Path:
 
 
 def _apps(stage: Stage, narrator: Narrator, story: Story) -> None:
-    narrator.chapter("7 · Phones that exist today")
+    narrator.chapter("7 · Existing Updater apps")
     base = f"http://127.0.0.1:{stage.dialects}"
     phone = AppPhone("armani", channel="nightly", version="22.1", incremental="1.1.0-id")
     updated = []
@@ -168,11 +168,11 @@ def _apps(stage: Stage, narrator: Narrator, story: Story) -> None:
             found = look(HttpSite(), dialect, base, phone, CERTIFICATE.read_bytes(), target)
             updated += [dialect] if found["fetched"] else []
     narrator.say(
-        f"The same build, from the same snapshot, for apps that know nothing of hening: strict"
-        f" readers of {', '.join(updated)} were offered it, fetched it and verified it."
+        "The server offers the same build to existing Updater apps: strict simulations of"
+        f" {', '.join(updated)} were offered it, fetched it and verified it."
     )
     (stage.server_state / "settings.toml").unlink()  # another machine has other ports
-    narrator.say("Such an app shows its model in each poll. hening's own phones do not, as before.")
+    narrator.say("Such an app reveals its model in each poll; hening's own phones do not.")
     story.checks.append(
         ("Do existing Updater apps update?", f"{len(updated)} apps", len(updated) == 3)
     )
@@ -222,18 +222,18 @@ def _half(stage: Stage, narrator: Narrator, story: Story) -> None:
     )
     asked, answered = ({pair[side] for pair in wires} for side in (0, 1))
     narrator.say(
-        f"Before they did, all {len(wires)} polled: {len(asked)} kind of question,"
-        f" {len(asked.pop())} bytes, and {len(answered)} kind of answer. Only the phones"
-        " know who is in."
+        f"Before that, all {len(wires)} polled: {len(asked)} distinct sequence of requests,"
+        f" {len(asked.pop())} bytes, and {len(answered)} distinct sequence of answers. Only the"
+        " phone itself knows whether it was admitted."
     )
     same = len(set(wires)) == 1
     story.checks.append(
-        ("Can the server tell the phones apart?", f"{len(set(wires))} kind of poll", same)
+        ("Can the server tell the phones apart?", f"{len(set(wires))} distinct poll", same)
     )
     story.checks.append(
         (
             "Do phones decide on their own?",
-            f"{len(inside)} of {len(story.demo_phones)} in",
+            f"{len(inside)} of {len(story.demo_phones)} admitted",
             agree,
         )
     )
@@ -251,7 +251,7 @@ def _whole(stage: Stage, narrator: Narrator, story: Story) -> None:
     running = sum(_number(demo_phone) == 2 for demo_phone in story.demo_phones)
     kinds = sum(demo_phone.package == "incremental" for demo_phone in story.demo_phones)
     narrator.say(f"At 100 % the others followed: {running} run build 2, {kinds} by incremental.")
-    story.checks.append(("Do all phones arrive?", f"{running} phones", running == 12))
+    story.checks.append(("Do all phones get build 2?", f"{running} phones", running == 12))
 
 
 def _beta(stage: Stage, narrator: Narrator, story: Story) -> None:
@@ -308,9 +308,9 @@ def _content(
     for question, here, there in content.rows:
         narrator.say(f"{question[0].upper()}{question[1:]}: {here} | {there}")
     same = "the same bytes" if content.is_same else "DIFFERENT BYTES"
-    story.checks.append(("Does content tell where a phone is?", same, content.is_same))
+    story.checks.append(("Does content hide where a phone is?", same, content.is_same))
     own = all(here != there for _, here, there in content.rows)
-    story.checks.append(("Does each phone find its own?", f"{len(content.rows)} questions", own))
+    story.checks.append(("Does each find its own values?", f"{len(content.rows)} look-ups", own))
 
 
 def _backup(
@@ -319,27 +319,28 @@ def _backup(
     narrator.chapter("10 · Backup")
     with narrator.working("turning a backup on, restoring, erasing, examining"):
         story.backup = backup = show_backup(stage, clouds.result())
-    narrator.say("Out of the box a phone asked the cloud for nothing: no name, no connection.")
+    narrator.say("A new phone sent the cloud nothing: no DNS query, no connection.")
     narrator.say(f"Its owner agreed to the policy of a region: {' | '.join(backup.policies)}.")
     narrator.say(
-        f"Contacts and photos on: {backup.contacts} contacts left in {backup.size} bytes, which"
-        f" show {backup.found} of their names and numbers; `age` opens the photos again."
+        f"With contacts and photos on, it sent {backup.contacts} contacts in {backup.size} bytes,"
+        f" which show {backup.found} of their names and numbers; `age` decrypts the photos."
     )
-    narrator.say(f"A second phone got {backup.back} contacts back by twelve recovery words.")
+    narrator.say(f"Twelve recovery words restored {backup.back} contacts on a second phone.")
     narrator.say(
-        f"Off again, nothing left. An export has {backup.cards} cards for any address book."
+        f"Turned off again, it sent nothing. The export has {backup.cards} vCards for any address"
+        " book."
     )
-    narrator.say(f"Erased: the signed receipt counts {backup.erased} records.")
+    narrator.say(f"The account was erased: the signed receipt counts {backup.erased} records.")
     caught = f"{len(backup.caught)} methods caught it" if backup.caught else "NOT CAUGHT"
     narrator.say(
-        f"The lab let the phone live {backup.lives} lives and found"
-        f" {'nothing' if backup.is_clean else 'LEAKS'}. A phone that sends messages, too, with"
+        f"The lab simulated {backup.lives} lives of the phone and found"
+        f" {'nothing' if backup.is_clean else 'LEAKS'}. A phone that also sends messages, with only"
         f" contacts on: {caught}."
     )
-    silent = "nothing left" if backup.silent == (0, 0) else "SOMETHING LEFT"
+    silent = "nothing sent" if backup.silent == (0, 0) else "SOMETHING SENT"
     story.checks.append(("Is a backup that is off silent?", silent, backup.silent == (0, 0)))
-    sealed = "sealed, restored, erased" if backup.is_good else "NOT"
-    story.checks.append(("Is one that is on sealed?", sealed, backup.is_good))
+    sealed = "encrypted, restored, erased" if backup.is_good else "NOT"
+    story.checks.append(("Is a backup that is on encrypted?", sealed, backup.is_good))
     both = backup.is_clean and len(backup.caught) > 1
     story.checks.append(("Is a phone that uploads silently caught?", caught, both))
 
@@ -361,7 +362,7 @@ def _privacy(stage: Stage, narrator: Narrator, story: Story) -> None:
     size = f"{good.runs} phones, {good.polls} polls, {good.size} bytes"
     narrator.say(f"{size}: {_describe(good)}.")
     narrator.say(f"The same examination of a phone of 2014: {_describe(bad)}.")
-    story.checks.append(("Do good phones say anything?", _describe(good), good.is_clean))
+    story.checks.append(("Do good phones reveal nothing?", _describe(good), good.is_clean))
     caught = set(bad.failed())
     story.checks.append(
         ("Is the phone of 2014 caught?", _describe(bad), {"canaries", "grammar"} <= caught)
@@ -380,13 +381,13 @@ def _build(demo_phone: DemoPhone, number: int) -> Build:
 
 
 def _number(demo_phone: DemoPhone) -> int:
-    """Return which build of its model a phone runs."""
+    """Return the number of the build that a phone runs."""
     running = demo_phone.phone.running_build.incremental
     return next(n for n in range(4) if _build(demo_phone, n).incremental == running)
 
 
 def to_dict(story: Story) -> dict[str, Any]:
-    """Return the story for programs; phones are named, their owners are not."""
+    """Return the story as JSON values; phones are named, but not their owners."""
     return {
         "good": story.is_good,
         "checks": [

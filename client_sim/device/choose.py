@@ -231,7 +231,7 @@ def _judge_failed(step: Step, failed_builds: Collection[int], *, retry_failed: b
         "failed",
         step.counter not in failed_builds,
         f"Build {step.counter} has not failed to start on this phone.",
-        f"Build {step.counter} did not start on this phone, so it is not tried again by itself.",
+        f"Build {step.counter} did not start on this phone, so it is not retried automatically.",
     )
 
 

@@ -69,7 +69,7 @@ class Downloads:
                 if not _is_package(part, offer):
                     self.forget(offer)
                     raise DownloadError(
-                        "The downloaded package is not the signed one and was thrown away."
+                        "The downloaded package is not the signed one and was discarded."
                     )
                 self._disk.replace(part, complete)
                 self._disk.sync_directory(self._directory)

@@ -98,7 +98,7 @@ class VerifiedMetadata:
                 self._check_held()
                 raise OlderError(
                     f"The server showed timestamp {version}, which is older than"
-                    f" {self.timestamp.version}; nothing of it was used."
+                    f" {self.timestamp.version}; it was not used."
                 ) from None
         self.versions["timestamp"] = check_version(self.timestamp.version)
         check_version(self.timestamp.snapshot_meta.version)

@@ -194,7 +194,7 @@ class PackageDigests:
         whole = self.package.copy()
         whole.update(rest)
         if whole.digest().hex() != sha256:
-            raise AlteredError("The downloaded package is not the signed one and was thrown away.")
+            raise AlteredError("The downloaded package is not the signed one and was discarded.")
         _, size = find_payload_signature(payload.manifest)
         self.payload.update(rest, 0, size)
         if self.payload.digest() != layout.properties.file_hash:

@@ -127,7 +127,7 @@ def test_bytes_that_are_not_the_package(repository, world, tmp_path):
     A folder in the way of the file is a failure of the disk.
     """
     repository.files[URL] = b"\0" + PACKAGE[1:]
-    with pytest.raises(DownloadError, match="thrown away"):
+    with pytest.raises(DownloadError, match="discarded"):
         _fetch(world, tmp_path)
     assert not list(tmp_path.iterdir())
     repository.files[URL] = PACKAGE
