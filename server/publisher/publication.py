@@ -69,7 +69,7 @@ class PublicationSteps:
         self._lease = lease
         self._tree = tree
         self._public = PublicTree(tree.folder)
-        self._looking = asyncio.Lock()  # one thread at a time reads the tree
+        self._reading = asyncio.Lock()  # one thread at a time reads the tree
         self._folder = folder
         self._clock = clock
         self._read_backs = read_backs
@@ -77,7 +77,7 @@ class PublicationSteps:
 
     async def load_published(self) -> Published | None:
         """Read the public state, None if nothing is published; only changed files are parsed."""
-        async with self._looking:
+        async with self._reading:
             return await asyncio.to_thread(self._public.load)
 
     async def load_keys(self) -> OnlineKeys:

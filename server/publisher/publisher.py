@@ -91,7 +91,7 @@ class Publisher:
         self._folder = folder
         self._tree = open_tree(folder) if tree is None else tree
         self._clock = clock
-        self._looked: datetime | None = None
+        self._last_check: datetime | None = None
         self._lease = Lease(
             sessions,
             folder.lock,
@@ -236,9 +236,9 @@ class Publisher:
     async def refresh(self) -> str:
         """Sign the online roles again if they are due; returns what `plan_refresh` found due."""
         now = self._clock()
-        if self._looked is not None and timedelta() <= now - self._looked < REFRESH_LOOK:
+        if self._last_check is not None and timedelta() <= now - self._last_check < REFRESH_LOOK:
             return ""
-        self._looked = now
+        self._last_check = now
         published = await self._steps.load_published()
         if published is None or not await asyncio.to_thread(plan_refresh, published, now):
             return ""

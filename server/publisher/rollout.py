@@ -192,12 +192,14 @@ def follow_roles(
             continue
         listed = releases[channel.codename]
         floor = decode_floor(trust.roles[channel.codename]).counter
-        if listed and not _is_over(channel, pointer, listed, floor):
+        if listed and not _is_dropped(channel, pointer, listed, floor):
             followed[path] = _follow_withdrawal(channel, pointer, listed)
     return followed
 
 
-def _is_over(channel: Channel, pointer: Pointer, listed: Mapping[str, Release], floor: int) -> bool:
+def _is_dropped(
+    channel: Channel, pointer: Pointer, listed: Mapping[str, Release], floor: int
+) -> bool:
     """Answer whether a pointer is to be dropped, because builds are gone from its role.
 
     Raises PublishError if it still offers such a build.

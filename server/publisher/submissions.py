@@ -85,7 +85,7 @@ class Submissions:
     on_result: OnResult
     inbox: Inbox
     _threads: BlobThreads = field(default_factory=BlobThreads, init=False)
-    _put_off: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict, init=False)
+    _postponed: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict, init=False)
 
     async def prepare(self, submission_id: str) -> Prepared | None:
         """Verify a bundle and ingest its blobs; the caller does not hold the lease.
@@ -94,7 +94,7 @@ class Submissions:
         other.
         """
         now = self.clock()
-        since, wait = self._put_off.get(submission_id, (now, timedelta()))
+        since, wait = self._postponed.get(submission_id, (now, timedelta()))
         if since <= now < since + wait:
             return None
         self.after_step(0)
@@ -102,7 +102,7 @@ class Submissions:
             return await self._prepare(submission_id)
         except (StorageError, OSError) as error:
             if await asyncio.to_thread(self.inbox.attempt, submission_id):
-                self._delay(submission_id, "is tried again later", error)
+                self._postpone(submission_id, "is tried again later", error)
             return None
 
     async def process(self, prepared: Prepared) -> Result | None:
@@ -116,7 +116,7 @@ class Submissions:
                 return None
             folder = await asyncio.to_thread(self.inbox.path, prepared.id)
             if not await asyncio.to_thread(incoming.is_finished, folder, self.folder.results):
-                result = await self._judge(prepared)
+                result = await self._settle(prepared)
                 if result is None:
                     return None
             outcome = "is done but cannot be removed"
@@ -128,17 +128,17 @@ class Submissions:
         except LeaseLostError:
             raise  # the process that publishes now handles this bundle, too
         except (StorageError, OSError) as error:
-            self._delay(prepared.id, outcome, error)
+            self._postpone(prepared.id, outcome, error)
         else:
-            self._put_off.pop(prepared.id, None)
+            self._postponed.pop(prepared.id, None)
         return result
 
-    def _delay(self, submission_id: str, outcome: str, error: Exception) -> None:
-        if submission_id not in self._put_off:
+    def _postpone(self, submission_id: str, outcome: str, error: Exception) -> None:
+        if submission_id not in self._postponed:
             self.alarm(f"the bundle {submission_id[:16]} {outcome}: {error}")
-        _, wait = self._put_off.get(submission_id, (None, timedelta()))
+        _, wait = self._postponed.get(submission_id, (None, timedelta()))
         wait = min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT)
-        self._put_off[submission_id] = (self.clock(), wait)
+        self._postponed[submission_id] = (self.clock(), wait)
 
     async def _prepare(self, submission_id: str) -> Prepared | None:
         attempt = await asyncio.to_thread(self.inbox.attempt, submission_id)
@@ -147,7 +147,7 @@ class Submissions:
         folder = await asyncio.to_thread(self.inbox.path, submission_id)
         found = Prepared(submission_id, attempt)
         finished = await asyncio.to_thread(incoming.is_finished, folder, self.folder.results)
-        if finished or await self._ended(found) is not None:
+        if finished or await self._stored_result(found) is not None:
             return found
         try:
             submission = await asyncio.to_thread(incoming.load_submission, folder)
@@ -167,7 +167,7 @@ class Submissions:
             return found  # the check under the lease decides: the public state may have changed
         # Step 1.
         try:
-            await self._take_in(folder, submission)
+            await self._ingest(folder, submission)
             # Ask for the lengths now: under the lease `lengths` answers from its cache.
             targets = _named(trust, submission).values()
             named = {sha256 for each in targets for sha256, _ in named_blobs(each)}
@@ -181,21 +181,21 @@ class Submissions:
         self.after_step(1)
         return replace(found, is_whole=True)
 
-    async def _take_in(self, folder: Path, submission: Submission) -> None:
+    async def _ingest(self, folder: Path, submission: Submission) -> None:
         async with self.sessions() as session:
             used = int(await session.scalar(select(func.sum(Blob.length))) or 0)
         await self._threads.run(incoming.check_bundle_room, submission, self.blobs, self.room, used)
         await self._threads.run(incoming.ingest_blobs, folder, submission, self.blobs)
 
-    async def _judge(self, prepared: Prepared) -> Result | None:
-        result = await self._ended(prepared)
+    async def _settle(self, prepared: Prepared) -> Result | None:
+        result = await self._stored_result(prepared)
         if result is None:
-            result = await self._end(prepared)
+            result = await self._publish_or_refuse(prepared)
         if result is not None:
             await self.lease.write(incoming.write_result, self.folder.results, result)
         return result
 
-    async def _ended(self, found: Prepared) -> Result | None:
+    async def _stored_result(self, found: Prepared) -> Result | None:
         """Return the stored result of this attempt, if any. It is in the audit log: it is final."""
         async with self.sessions() as session:
             row = await session.get(SubmissionRow, found.id)
@@ -203,17 +203,17 @@ class Submissions:
             return None
         return _result(row)
 
-    async def _end(self, prepared: Prepared) -> Result | None:
+    async def _publish_or_refuse(self, prepared: Prepared) -> Result | None:
         """Publish or refuse a bundle, and store the result."""
         try:
-            snapshot = await self._submit(prepared)
+            snapshot = await self._publish(prepared)
             if snapshot is None:
                 return None
             status, reason = "published", ""
         except StorageError:
             raise  # an external error: the bundle stays
         except HeningError as error:
-            snapshot, status, reason = 0, "refused", _sentence(error)
+            snapshot, status, reason = 0, "refused", _error_text(error)
         row = SubmissionRow(
             id=prepared.id,
             status=status,
@@ -228,7 +228,7 @@ class Submissions:
             await self.on_result(session, result)
         return result
 
-    async def _submit(self, prepared: Prepared) -> int | None:
+    async def _publish(self, prepared: Prepared) -> int | None:
         """Publish and return the snapshot version; None if the blobs must be ingested first."""
         submission = prepared.submission
         if submission is None:
@@ -340,7 +340,7 @@ def _follow(
     return follow_roles({} if published is None else published.pointers(), trust, changed)
 
 
-def _sentence(error: HeningError) -> str:
+def _error_text(error: HeningError) -> str:
     """Return an error's text, shortened and escaped: it may quote the submission."""
     return str(error)[:REASON_LIMIT].encode(errors="backslashreplace").decode()
 

@@ -29,9 +29,9 @@ class Window:
         self._touch = touch
         self._pieces: list[bytes] = []
         self._waiting: set[asyncio.Future[None]] = set()
-        self._came = 0  # pieces that had arrived when it was dropped
-        self._is_over = False
-        self._is_given_up = False
+        self._arrived = 0  # pieces that had arrived when it was dropped
+        self._is_ended = False
+        self._is_dropped = False
         self._failure = ""
 
     async def piece(self, number: int) -> bytes | None:
@@ -39,7 +39,7 @@ class Window:
 
         Raises StorageError if it cannot be fetched.
         """
-        while not self._is_over and number >= len(self._pieces):
+        while not self._is_ended and number >= len(self._pieces):
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.add(waiter)
             try:
@@ -49,9 +49,9 @@ class Window:
         if number < len(self._pieces):
             self._touch()
             return self._pieces[number]
-        if self._failure and number >= self._came:
+        if self._failure and number >= self._arrived:
             raise StorageError(self._failure)
-        return None if self._is_given_up else b""
+        return None if self._is_dropped else b""
 
     def add(self, piece: bytes) -> None:
         """Append the next piece."""
@@ -61,16 +61,16 @@ class Window:
     def end(self, failure: str = "") -> None:
         """End the fetch: the window is complete, or it failed and is empty."""
         self.task = None
-        if failure and not self._is_given_up:
+        if failure and not self._is_dropped:
             self._failure = failure
             self.give_up()
-        self._is_over = True
+        self._is_ended = True
         self._wake()
 
     def give_up(self) -> None:
         """Drop the pieces; waiting readers get None."""
-        self._came = max(self._came, len(self._pieces))
-        self._is_over = self._is_given_up = True
+        self._arrived = max(self._arrived, len(self._pieces))
+        self._is_ended = self._is_dropped = True
         self._pieces = []
         self._wake()
 

@@ -191,19 +191,19 @@ class RaisedAlarms:
     """Remembers raised notices, and forgets those that are resolved."""
 
     def __init__(self) -> None:
-        self._said: dict[str, tuple[Severity, datetime]] = {}
+        self._raised: dict[str, tuple[Severity, datetime]] = {}
 
     def due(self, notices: Sequence[Notice], now: datetime) -> list[Notice]:
         """Return the notices to raise at `now`; `notices` are all active ones."""
         due = []
         said = {}
         for notice in notices:
-            severity, at = self._said.get(notice.subject, ("", now))
+            severity, at = self._raised.get(notice.subject, ("", now))
             if severity != notice.severity or not timedelta() <= now - at < AGAIN:
                 due.append(notice)
                 at = now
             said[notice.subject] = (notice.severity, at)
-        self._said = said
+        self._raised = said
         return due
 
 

@@ -85,7 +85,7 @@ class KeySocket:
         # If it has more leaves, another node published them, and this copy is behind.
         if held.size < size or (held.size == size and not held.is_known):
             with contextlib.suppress(PublishError):  # the next request reports the error
-                self._bring_up(held)
+                self._synchronize(held)
                 held = self._describe()
         self._size = held.size
         halves = {role: [_half(text) for text in held.roles[role]] for role in ROLES}
@@ -177,7 +177,7 @@ class KeySocket:
             raise _unexpected(held)
         return held
 
-    def _bring_up(self, held: messages.Held) -> None:
+    def _synchronize(self, held: messages.Held) -> None:
         """Send the key process the public state and the log, as far as it lacks them."""
         if not held.is_known:
             published = load_published(self._folder.public)
@@ -202,7 +202,7 @@ class KeySocket:
         answer = self._ask(request)
         if not isinstance(answer, messages.Unknown):
             return answer
-        self._bring_up(self._describe())
+        self._synchronize(self._describe())
         return self._ask(request)
 
     def _public(self) -> str:
