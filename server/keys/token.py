@@ -103,7 +103,7 @@ def load_token(module: str, label: str, pin: str, origin: str) -> FixedKeys:
         ) from error
     except exceptions.PKCS11Error as error:
         raise StorageError(
-            f"the token {label} cannot be opened by {module} ({type(error).__name__}): look at both"
+            f"the token {label} cannot be opened by {module} ({type(error).__name__}): check both"
             " with the token's own tool."
         ) from error
     current = {name: TokenKey(session, name, origin) for name in HOLDERS}
@@ -148,6 +148,6 @@ def _translated_errors(label: str) -> Iterator[None]:
         yield
     except exceptions.PKCS11Error as error:
         raise StorageError(
-            f"the token failed with the key {label} ({type(error).__name__}): look at it, and"
-            " restart the key process."
+            f"the token failed with the key {label} ({type(error).__name__}): check the token,"
+            " and restart the key process."
         ) from error

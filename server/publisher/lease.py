@@ -385,4 +385,4 @@ def _machine(holder: str) -> str:
 
 
 def _busy(holder: str) -> str:
-    return f"another process is publishing and does not end: look at {holder} first."
+    return f"another process is publishing and does not end: check {holder} first."

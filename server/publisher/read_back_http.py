@@ -103,7 +103,7 @@ class HttpReadBack:
             if answer:
                 raise PublishError(f"{self._base} answers {path} with other bytes.")
             await asyncio.sleep(PAUSE_SECONDS)
-        raise PublishError(f"{self._base} does not have {path}: see whether a node is behind.")
+        raise PublishError(f"{self._base} does not have {path}: check whether a node is behind.")
 
     def _may_be_cached(self, answer: bytes, published: int, newest: bytes) -> bool:
         """Answer whether a cache in front may still hold this timestamp for some seconds.

@@ -237,5 +237,5 @@ class BlobThreads:
                 return await self.run(ask)
         except TimeoutError as error:
             raise StorageError(
-                f"the store of blobs does not answer within {ANSWER_SECONDS} seconds: look at it."
+                f"the store of blobs does not answer within {ANSWER_SECONDS} seconds: check it."
             ) from error

@@ -82,7 +82,9 @@ class S3Reader:
                     first += len(piece)
                     yield piece
                 if first < step:
-                    raise StorageError("a blob in the S3 store is shorter than it was: look at it.")
+                    raise StorageError(
+                        "a blob in the S3 store is shorter than it was: check the store."
+                    )
 
     def _fetch(self, key: str, number: int) -> AsyncGenerator[bytes, None]:
         return self._fetch_range(key, number * WINDOW, (number + 1) * WINDOW)
@@ -94,7 +96,7 @@ class S3Reader:
             if found is None:
                 return
             if found.range[0] != first:
-                raise StorageError("the S3 store answers with another range than was asked for.")
+                raise StorageError("the S3 store answers with another range than was requested.")
             left, rest = found.range[1] - first, b""
             # The end is known by its offset: a reader that has the last byte does not wait for the
             # store's end of stream.
@@ -107,7 +109,7 @@ class S3Reader:
                 rest = bytes(view[whole:])
                 if left <= 0:
                     return
-            raise StorageError("the S3 store does not give a blob to the end.")
+            raise StorageError("the S3 store does not give the whole blob.")
 
 
 async def _chain(begin: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
@@ -127,7 +129,7 @@ async def _read_window(
             return
         piece = piece[first % PIECE :][:length]
         if not piece:
-            raise StorageError("a blob in the S3 store is shorter than it was: look at it.")
+            raise StorageError("a blob in the S3 store is shorter than it was: check the store.")
         first, length = first + len(piece), length - len(piece)
         yield piece
 
@@ -204,7 +206,7 @@ class S3Blobs:
                 self._put(reader, sha256, length, is_new=present is None)
         if self.length(sha256) != length:
             raise StorageError(
-                f"the S3 store does not hold the blob {sha256[:16]} as it was sent: look at it."
+                f"the S3 store does not hold the blob {sha256[:16]} as it was sent: check it."
             )
 
     def adopt(self, source: Path, sha256: str, length: int) -> None:

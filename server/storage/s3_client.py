@@ -237,8 +237,8 @@ def translated_errors(what: str) -> Iterator[None]:
 
 def _refusal(what: str) -> StorageError:
     return StorageError(
-        f"the S3 store refuses to {what}: look at key, secret, the key's rights, and whether this"
-        " machine's clock is right."
+        f"the S3 store refuses to {what}: check key, secret, the key's rights, and this machine's"
+        " clock."
     )
 
 
@@ -307,7 +307,7 @@ class S3Uploads:
             answer = connection.getresponse()
             body = answer.read(LIMIT)
         except (OSError, HTTPException) as error:
-            raise StorageError("the S3 store does not answer: look at its endpoint.") from error
+            raise StorageError("the S3 store does not answer: check its endpoint.") from error
         finally:
             connection.close()
         # 404: another process aborted the upload meanwhile.

@@ -145,7 +145,7 @@ class SharedWindows:
             window.task.cancel()
 
     async def _fill(self, name: tuple[str, int], window: Window) -> None:
-        failure = "the S3 store was not asked to the end."
+        failure = "the request to the S3 store was cancelled."
         try:
             async with contextlib.aclosing(self._fetch(*name)) as pieces:
                 async for piece in pieces:

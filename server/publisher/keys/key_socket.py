@@ -240,7 +240,7 @@ class KeySocket:
                 )
         except (OSError, FormatError) as error:
             raise StorageError(
-                f"the key process does not answer at {path} ({error}): look whether"
+                f"the key process does not answer at {path} ({error}): check that"
                 " `hening-server keys serve` runs there."
             ) from error
         if isinstance(answer, messages.Refused):

@@ -45,7 +45,7 @@ def check_store(folder: StateFolder, user: int) -> list[Finding]:
     if folder.tree is None:
         return []
     if folder.root.stat().st_uid != user:
-        return [Finding("store", "not compared: the user who owns the state can do that")]
+        return [Finding("store", "not compared: run it as the owner of the state")]
     from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415 - few states share a tree
 
     tree = open_s3_tree(folder)
@@ -59,11 +59,11 @@ def check_store(folder: StateFolder, user: int) -> list[Finding]:
         return [Finding("store", "", sentence)]
     if missing:
         sentence = (
-            f"{len(missing)} files are not the same in the store and in {folder.public},"
-            f" {missing[0]} first: copy each from where it is whole."
+            f"{len(missing)} files differ between the store and {folder.public}, the first is"
+            f" {missing[0]}: copy each from the side where it is complete."
         )
         return [Finding("store", "", sentence)]
-    return [Finding("store", "the copy has what is in the shared tree")]
+    return [Finding("store", "the copy is equal to the shared tree")]
 
 
 CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (

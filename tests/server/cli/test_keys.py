@@ -140,7 +140,7 @@ def test_the_table(run, ask, world, state):
     for key in keys.log_keys:
         assert key.verifier.key_id.hex() in out
     assert f"Take {state}/keys/public.json to the signers" in " ".join(out.split())
-    assert details(ask).endswith("; next ones of snapshot, log wait to be switched to")
+    assert details(ask).endswith("; the next keys of snapshot, log wait for `keys switch`")
 
 
 def test_a_read_back_that_fails(run, state, direct_port):

@@ -68,5 +68,5 @@ def test_a_wide_back_up_is_named(run, wide, tmp_path):
     out.chmod(0o755)
     status, said, err = run("backup", "--state", wide.folder.root, "--out", out, "--json")
     assert (status, json.loads(said)["files"]) == (0, 0)
-    said = f"others may read or change {out} (0755) by mode: run `chmod go-rwx {out}`.\n"
+    said = f"other users may read or change {out} (0755): run `chmod go-rwx {out}`.\n"
     assert err == f"hening-server: {said}"

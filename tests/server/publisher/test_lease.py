@@ -130,7 +130,7 @@ async def test_who_lost_the_lease_changes_nothing(place, lease, tmp_path, other)
         late, new = lease(), Lease(two, tmp_path / other)
         async with late.held():
             await late.write(file.write_text, "one")
-            with pytest.raises(StorageError, match="does not end: look at a process on"):
+            with pytest.raises(StorageError, match="does not end: check a process on"):
                 await lease("third", wait=0.1).held().__aenter__()
             await run_out(two)
             async with new.held():
@@ -379,7 +379,7 @@ async def test_urgent_publishers_of_other_processes_do_not_keep_the_lease(
     far = (await read_row(sessions)).expires_at + 2**40
     async with sessions.begin() as session:
         session.add(LeaseRow(name=URGENT, holder="", fence=0, expires_at=far))
-    with pytest.raises(StorageError, match="look at an urgent publisher first"):
+    with pytest.raises(StorageError, match="check an urgent publisher first"):
         await lease(wait=0.1).held().__aenter__()
     async with lease(wait=5.0).held():
         pass

@@ -241,10 +241,10 @@ def test_a_copy_is_compared_with_the_store(machines):
     assert public_files(two.folder) == public_files(one.folder)
     (two.folder.public / "log" / "proof" / "root.1").write_bytes(b"cut")
     (lost,) = check_store(two.folder, os.geteuid())
-    assert lost.error.endswith(", log/proof/root.1 first: copy each from where it is whole.")
+    assert "the first is log/proof/root.1: copy each from the side where it is" in lost.error
     one.objects.remove("tree/metadata/1.tables.json")
     (lost,) = check_store(one.folder, os.geteuid())
-    assert ", metadata/1.tables.json first: " in lost.error
+    assert "the first is metadata/1.tables.json: " in lost.error
     place = dataclasses.replace(two.folder.tree, endpoint="http://127.0.0.1:9")
     (away,) = check_store(dataclasses.replace(two.folder, tree=place), os.geteuid())
     assert away.error.endswith("Phones are served from the copies meanwhile.")

@@ -183,7 +183,7 @@ def test_a_key_that_is_refused(place, source):
         for act in acts(S3Blobs(dataclasses.replace(place, key=wrong), now), source):
             with one_sentence() as failed:
                 act()
-            assert "look at key, secret, the key's rights" in str(failed.value)
+            assert "check key, secret, the key's rights" in str(failed.value)
 
 
 def test_a_store_that_is_away(place, source):

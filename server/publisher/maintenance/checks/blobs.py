@@ -35,7 +35,7 @@ def check_blobs(site: Site) -> Iterator[Finding]:
         ]
     except (HeningError, OSError) as error:
         errors = [str(error)]
-    yield from summarise("blobs", f"{len(listed)} there with their length", errors)
+    yield from summarise("blobs", f"{len(listed)} exist with their length", errors)
 
 
 def check_records(site: Site) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def _differences(site: Site) -> Iterator[str]:
             known = f"; the database says {row.status}" if row else ""
             yield (
                 f"results/{name} cannot be read ({error}){known}: restore it from a copy, or remove"
-                " it if it is no submission's."
+                " it if it belongs to no submission."
             )
             continue
         row = site.submissions.get(identity)
@@ -133,16 +133,16 @@ def _differences(site: Site) -> Iterator[str]:
             result.time,
         ):
             yield (
-                f"the database says of submission {identity[:16]} that it was {row.status} in"
-                f" snapshot {row.snapshot}, its result that it was {result.status} in"
-                f" {result.snapshot}, or when and why they differ: restore one of both."
+                f"submission {identity[:16]} was {row.status} in snapshot {row.snapshot} according"
+                f" to the database, and {result.status} in {result.snapshot} according to its"
+                " result, or time and reason differ: restore one of the two."
             )
     # In a site of several machines, a folder has only the results of its own machine.
     expected = {} if site.folder.tree is not None else site.submissions
     for identity in sorted(expected.keys() - {n.removesuffix(_END) for n in site.results}):
         yield (
-            f"the result of submission {identity[:16]} is gone: restore it from a copy, for its"
-            " signer waits for it."
+            f"the result of submission {identity[:16]} is gone: restore it from a copy, because"
+            " its signer waits for it."
         )
 
 
@@ -163,7 +163,7 @@ def check_keys(site: Site) -> Iterator[Finding]:
         except HeningError as error:
             errors.append(str(error))
         waiting = [state.name for state in describe_keys(keys, site.published) if state.following]
-        rest = f"; next ones of {', '.join(waiting)} wait to be switched to" if waiting else ""
+        rest = f"; the next keys of {', '.join(waiting)} wait for `keys switch`" if waiting else ""
     path = site.folder.keys / "public.json"
     try:
         is_same = read_bounded(path, LIMIT) == encode_public(keys)

@@ -57,7 +57,7 @@ def _describe(folder: StateFolder, place: Path, wide: list[tuple[Path, int]]) ->
         command = rf"find {target}/ \( -type d -o -links 1 \) -exec chmod go-rwx {{}} +"
     else:
         command = f"chmod -R go-rwx {target}"
-    return f"others may read or change {named}{rest} by mode: run `{command}`."
+    return f"other users may read or change {named}{rest}: run `{command}`."
 
 
 def _list_own(folder: StateFolder) -> list[Path]:
@@ -98,7 +98,7 @@ def check_tree(site: Site) -> Iterator[Finding]:
     public = site.folder.public
     names = {path.name for path in public.iterdir()} if public.is_dir() else set()
     errors = [
-        f"public/{name} is nothing that hening writes: find out who put it there, and remove it."
+        f"public/{name} is not a file of hening: find out who put it there, and remove it."
         for name in sorted(names - _KNOWN)
         if not name.startswith(TEMPORARY)
     ]
@@ -109,10 +109,10 @@ def check_tree(site: Site) -> Iterator[Finding]:
     else:
         if number % 2 and not site.is_busy and not site.is_staged:
             errors.append(
-                f"the log was being signed again (proofs.json, {number}) and that was cut off: run"
-                " the `keys` command again that did it, or restore public/proofs.json."
+                f"signing the log again (proofs.json, {number}) was interrupted: repeat the `keys`"
+                " command that did it, or restore public/proofs.json."
             )
-    yield from summarise("tree", "nothing else lies in public/", errors)
+    yield from summarise("tree", "no other files in public/", errors)
 
 
 def check_staged(site: Site) -> Iterator[Finding]:
@@ -126,13 +126,13 @@ def check_staged(site: Site) -> Iterator[Finding]:
         if staging.exists():  # it may have become public meanwhile
             errors.append(
                 f"the accepted publication cannot be read ({error}), and nothing is published while"
-                " it is there: restore staging/publication from a copy, or keep one of it, remove"
-                " it, and submit again what it held."
+                " it is there: restore staging/publication from a copy, or move it away, and"
+                " submit its content again."
             )
     folder = staging.parent
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     errors += [
-        f"staging/{name} is nothing that hening writes: remove it."
+        f"staging/{name} is not a file of hening: remove it."
         for name in sorted(names - {staging.name})
         if not name.startswith(TEMPORARY)
     ]
@@ -157,7 +157,7 @@ def check_uploads(site: Site) -> Iterator[Finding]:
         ]
     except (HeningError, OSError) as error:
         errors = [str(error)]
-    yield from summarise("uploads", f"{len(finished)} finished ones are there", errors)
+    yield from summarise("uploads", f"{len(finished)} finished ones have their blobs", errors)
 
 
 def check_database(site: Site) -> Iterator[Finding]:

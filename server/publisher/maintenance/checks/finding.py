@@ -37,7 +37,7 @@ def summarise(subject: str, detail: str, errors: list[str]) -> Iterator[Finding]
     for error in errors[:MOST]:
         yield Finding(subject, "", error)
     if len(errors) > MOST:
-        yield Finding(subject, "", f"{len(errors) - MOST} more things like these are wrong.")
+        yield Finding(subject, "", f"there are {len(errors) - MOST} more errors like these.")
 
 
 async def confirm(look: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:
@@ -53,6 +53,6 @@ async def confirm(look: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]
     return [
         finding
         if not finding.error or (finding.subject, finding.error) in wrong
-        else Finding(finding.subject, "it changes at this moment: look again")
+        else Finding(finding.subject, "it is changing: check again")
         for finding in await look()
     ]

@@ -64,7 +64,7 @@ DAMAGE = [
     (remove("public/roots.json"), "roots: roots.json is gone"),
     (write("public/roots.json", b'{"x":1}\n'), "roots: roots.json cannot be read"),
     (write("public/roots.json", OTHER_ROOTS), "roots: roots.json names root 2"),
-    (write("public/proofs.json", b'{"restated":1}\n'), "tree: signed again"),
+    (write("public/proofs.json", b'{"restated":1}\n'), "tree: signing the log again"),
     (write("public/proofs.json", b'{"count":1}\n'), "tree: proofs.json cannot be read"),
     (remove("trusted/root.json"), "audit: root.json"),
     (remove("public/log/checkpoint"), "log: checkpoint is not there"),
@@ -103,7 +103,7 @@ DAMAGE = [
     (run("DELETE FROM submissions"), "submissions: the database does not know submission"),
     (
         run("UPDATE submissions SET status = 'refused', reason = 'x'"),
-        "submissions: that it was refused in snapshot",
+        "submissions: was refused in snapshot",
     ),
     (remove("results/*.json"), "submissions: is gone: restore"),
     (
@@ -154,7 +154,7 @@ def test_many_wrong_things_are_counted():
     """The first twenty are named, the others counted."""
     found = list(summarise("log", "", [str(number) for number in range(MOST + 5)]))
     assert [finding.error for finding in found[:MOST]] == [str(number) for number in range(MOST)]
-    assert [finding.error for finding in found[MOST:]] == ["5 more things like these are wrong."]
+    assert [finding.error for finding in found[MOST:]] == ["there are 5 more errors like these."]
 
 
 def share(world, permille):

@@ -48,7 +48,7 @@ def test_each_place_is_named(folder, name, mode, command):
     """One wide file is one sentence, with its mode and the command that narrows its place."""
     assert describe_wide(folder) == []
     (folder.root / name).chmod(mode)
-    told = f"others may read or change {folder.root / name} ({mode:04o}) by mode: run"
+    told = f"other users may read or change {folder.root / name} ({mode:04o}): run"
     assert describe_wide(folder) == [f"{told} `{command.format(folder.root)}`."]
 
 
@@ -60,7 +60,7 @@ def test_a_sentence_stays_short(folder):
         path.chmod(0o644)
     (sentence,) = describe_wide(folder)
     assert sentence.count("(0644)") == 3
-    assert f"{folder.results / '2.json'} (0644) and 7 more by mode" in sentence
+    assert f"{folder.results / '2.json'} (0644) and 7 more: run" in sentence
 
 
 def test_what_is_not_the_servers_own(folder):
