@@ -146,7 +146,7 @@ def _find_paused(principal: Principal, channels: Sequence[ChannelState]) -> Iter
         if state.state == "paused" and principal.is_allowed(Permission.ROLLOUT, codename):
             title = "" if state.build is None else f" {state.build.title}"
             sentence = f"{state.channel} waits at {share(state.permille)} of{title}."
-            yield Task("paused", sentence, f"{PREFIX}/channels/{state.channel}", "Go on or halt")
+            yield Task("paused", sentence, f"{PREFIX}/channels/{state.channel}", "Resume or halt")
 
 
 def _find_unoffered(

@@ -128,15 +128,15 @@ def _describe_step(who: str, step: str, change: ChangeView) -> str:
     action = change.action
     if action == "schedule" and plan is not None and len(plan.stages) == 1:
         action, place = "raise", f"{place} to {plan.stages[0].permille / 10:g}%"
-    wish, done = _STEP_WORDS.get(action, (action, action))
+    request, done = _STEP_WORDS.get(action, (action, action))
     if step == "done":
         asked = "" if who == change.proposed_by else f", as {change.proposed_by} asked"
         return f"{done} {place}{asked}"
     if step == "refused":
-        return f"refused what {change.proposed_by} asked for: {wish} {place}"
+        return f"refused what {change.proposed_by} asked for: {request} {place}"
     if step in _DECISIONS:
-        return f"{_DECISIONS[step]} what {change.proposed_by} asked for: {wish} {place}"
-    return f"asked to {wish} {place}"
+        return f"{_DECISIONS[step]} what {change.proposed_by} asked for: {request} {place}"
+    return f"asked to {request} {place}"
 
 
 def describe_details(

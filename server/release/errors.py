@@ -83,4 +83,4 @@ class QuotaError(HeningError):
 
 
 class AuditLogError(HeningError):
-    """The audit log is not what was recorded."""
+    """The audit log was altered: an entry, or its end, is not what was recorded."""

@@ -277,7 +277,7 @@ async def test_a_login_at_the_provider(chromium, world):
         settings = {"oidc_issuer": issuer, "oidc_audience": "console"}
         async with serve(world, **settings) as served, window(chromium) as (page, _):
             await page.goto(served.url + CHANNEL)
-            await page.get_by_role("link", name="Go on to").click()
+            await page.get_by_role("link", name="Continue to").click()
             await page.locator("input[name=login]").fill(SUBJECT)
             await page.locator("input[name=password]").fill("any")
             await page.get_by_role("button", name="Sign-in").click()

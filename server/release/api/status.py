@@ -64,12 +64,12 @@ async def get_health(_call: Call) -> Reply:
 
 @OPERATIONS.on(
     "GET /status",
-    "Show what is published and what waits",
+    "Show the published roles, waiting bundles and alarms",
     permission=Permission.READ,
     response=Status,
 )
 async def get_status(call: Call) -> Reply:
-    """Return the published state."""
+    """Return the published roles, the number of waiting bundles, and alarms."""
     try:
         queue = len(await call.services.submissions.list_waiting())
     except StorageError:

@@ -240,14 +240,14 @@ def _accept(
     """Accept connections until the stack is closed; call `say` if accepting fails before."""
     task = asyncio.ensure_future(accepting)
 
-    def tell(ended: "asyncio.Task[None]") -> None:
+    def report(ended: "asyncio.Task[None]") -> None:
         if not ended.cancelled():
             say(
-                f"the urgent listener accepts no connections any more ({ended.exception()!r}):"
-                " restart the server; halts go through the API's ordinary address meanwhile."
+                f"the urgent listener does not accept connections any more ({ended.exception()!r}):"
+                " restart the server; until then, halts are accepted at the API's ordinary address."
             )
 
-    task.add_done_callback(tell)
+    task.add_done_callback(report)
 
     async def stop() -> None:
         task.cancel()

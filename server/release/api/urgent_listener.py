@@ -187,7 +187,7 @@ def is_trusted(request: web.BaseRequest) -> bool:
 async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     connection = request.protocol
     if not isinstance(connection, _Connection):
-        raise TypeError("a request came over a connection that is not ours")
+        raise TypeError("the connection of a request has an unexpected class")
     connection.begin(request)
     response = await answer(request, connection.server.api)
     skip_chunks(request, response)

@@ -147,7 +147,7 @@ async def change_account(
     await _check_subject(session, account, wanted_subject)
     if (wanted_role, wanted) != (Role.ADMIN, (EVERY_CODENAME,)):
         await _check_admin_left(session, without=account)
-    told = {} if wanted_subject == account.subject else {"subject": wanted_subject}
+    login = {} if wanted_subject == account.subject else {"subject": wanted_subject}
     account.role, account.codenames = wanted_role, _encode(wanted)
     account.subject = wanted_subject
     await record(
@@ -159,7 +159,7 @@ async def change_account(
         detail={
             "role": [before[0], wanted_role],
             "codenames": [shorten_codenames(before[1]), shorten_codenames(wanted)],
-            **told,
+            **login,
         },
     )
     return account

@@ -174,7 +174,7 @@ async def end_session(
     if not is_own:
         principal.check(Permission.PEOPLE)
     if row is None:
-        raise NotFoundError(f"there is no session {identity[:32]}.")
+        raise NotFoundError(f"there is no session {identity[:32]}: look at the list of sessions.")
     if not is_own:
         check_manages(principal, await load_account(session, row.account))
     if row.ended_at is None and row.expires_at > at:

@@ -167,7 +167,7 @@ def read_outcome(change: Change) -> Outcome:
 
 
 def known_outcome(change: Change) -> Outcome:
-    """Return the result of a change so far; empty where its row is damaged."""
+    """Return the result of a change so far; an empty one if its row is damaged."""
     try:
         return read_outcome(change)
     except FormatError:

@@ -90,7 +90,7 @@ class Pause(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="pause"
 
 
 class Resume(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="resume"):
-    """Resume with the stages that a pause took out of the schedule."""
+    """Resume with the stages that a pause removed from the schedule."""
 
 
 class Halt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="halt"):

@@ -249,7 +249,7 @@ class Uploads:
             async with self._sessions() as session:
                 found = await session.get(Upload, upload_id)
         if found is None or found.account != principal.name or found.expires_at <= self._now():
-            raise NotFoundError("there is no such upload of yours: it may have expired.")
+            raise NotFoundError("you have no such upload: it may have expired.")
         return found
 
     async def _state(self, upload: Upload, principal: Principal) -> UploadState:

@@ -81,13 +81,13 @@ async def test_what_waits_for_this_person(world):
         assert paused in (await engineer.get("/console/")).text
         await engineer.send(await engineer.get(PATH), "/resume")
         for browser, tasks in (
-            (engineer, "armani/id/stable waits at 100 % of 1 (build 1). Go on or halt"),
+            (engineer, "armani/id/stable waits at 100 % of 1 (build 1). Resume or halt"),
             (approver, "engineer wants to resume 1 (build 1) in armani/id/stable. Look and decide"),
             (await team.signed_in("viewer"), "Nothing now."),
         ):
             page = (await browser.get("/console/")).text.replace("\xa0", " ")
             assert tasks in page.partition("What to do")[2].partition(" Server ")[0]
-            assert page.count("Go on or halt") + page.count("Look and decide") <= 1
+            assert page.count("Resume or halt") + page.count("Look and decide") <= 1
 
 
 async def test_a_build_that_is_signed_and_not_offered(world, team):

@@ -103,7 +103,7 @@ async def test_a_listener_that_ends_is_told(world, monkeypatch):
     told = asyncio.Queue()
     async with urgent_world(world, say=told.put_nowait):
         sentence = await told.get()
-    assert sentence.startswith("the urgent listener accepts no connections any more")
+    assert sentence.startswith("the urgent listener does not accept connections any more")
     assert "RuntimeError('a fault')" in sentence
 
 

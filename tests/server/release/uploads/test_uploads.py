@@ -232,7 +232,7 @@ async def test_whose_upload(local):
     for asked in (upload_id, "0" * 32):
         with pytest.raises(NotFoundError) as caught:
             await local.offset(asked)
-        assert str(caught.value) == "there is no such upload of yours: it may have expired."
+        assert str(caught.value) == "you have no such upload: it may have expired."
         with pytest.raises(NotFoundError):
             await local.append(asked, 0, DATA)
         with pytest.raises(NotFoundError):
