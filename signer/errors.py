@@ -76,8 +76,8 @@ def resumable(advice: str) -> Iterator[None]:
 def refusing(kind: type[SignerError]) -> Iterator[None]:
     """Turn an error of `server.core` into one of `kind`, with its message.
 
-    The message's first letter is capitalised if it begins an article, not if it begins a name or
-    path.
+    The message's first letter is capitalised if the message begins with an article or `this`. A
+    name or path at its beginning stays as it is.
     """
     try:
         yield

@@ -43,7 +43,7 @@ def sign_role(signed: Root | Targets, signers: Sequence[Signer]) -> bytes:
         for signer in signers:
             metadata.sign(signer, append=True)
     except RepositoryError as error:
-        if isinstance(error.__cause__, SignerError):  # an error of a token, with a message
+        if isinstance(error.__cause__, SignerError):  # a token's error, which has its own message
             raise error.__cause__ from error
         raise SignerError(f"A key did not sign, and nothing was written: {error}.") from error
     with refusing(SignerError):

@@ -35,13 +35,13 @@ class Kind(enum.StrEnum):
     UNKNOWN_ROLE = "unknown-role"  # logged for a role that is not delegated
     ORDER = "order"  # versions of a role that do not grow
     ENTRY = "entry"  # a malformed entry
-    PROOF = "proof"  # a stapled proof that does not hold
-    LOG = "log"  # checkpoint or tiles that are not there, malformed or contradictory
+    PROOF = "proof"  # a stapled proof that is not valid
+    LOG = "log"  # checkpoint or tiles that are missing, malformed or contradictory
     METADATA = "metadata"  # metadata that does not verify
     EXPIRED = "expired"
     UNSERVED = "unserved"  # logged, skipped, and not served: burned, or shown to another client
     PENDING = "pending"  # logged, not skipped, and not served at two audits
-    FOREIGN = "foreign"  # logged, and not what the team signed
+    FOREIGN = "foreign"  # logged, but not signed by the team
 
 
 QUESTIONS = frozenset({Kind.UNSERVED, Kind.PENDING})

@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """An entry whose version is not above the highest earlier one, and is not kept."""
+    """An entry whose version is neither above the highest earlier one nor among the kept ones."""
 
     index: int
     entry: Entry

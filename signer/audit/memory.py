@@ -167,12 +167,12 @@ def store_memory(path: Path, memory: Memory) -> None:
 
 
 def _check(memory: Memory) -> None:
-    """Raise an error unless the parts of a memory fit together."""
+    """Raise MemoryFileError or a HeningError unless the parts of a memory are consistent."""
     if len(memory.hashes) != memory.size.bit_count():
         raise _refusal("its hashes are not those of a tree of its size")
     root = base64.b64encode(memory.tree.root()).decode()
     if memory.checkpoint.split("\n")[1:3] != [str(memory.size), root]:
-        raise _refusal("its checkpoint is not of its tree")
+        raise _refusal("its checkpoint does not match its tree")
     check_root(verify_first_root(memory.root_bytes).signed)
     for name, role in memory.roles.items():
         check_role(name)

@@ -1,4 +1,4 @@
-"""Reads a mirror's current metadata, verified from a trusted root as on a phone, and old versions.
+"""Reads and verifies a mirror's current metadata as a phone does, and lists the versions it serves.
 
 Metadata that does not verify is a finding, and the audit continues with the rest: the log is read
 whatever state the metadata is in.

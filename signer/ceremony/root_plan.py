@@ -203,7 +203,7 @@ def plan_renewal(
     for role in sorted(expiry_days.keys() - set(names)):
         raise CeremonyError(f"{role} is not renewed here; omit --expires {role}=DAYS.")
     if not names:
-        raise CeremonyError("No role is to be renewed; name roles, or give --all or --within DAYS.")
+        raise CeremonyError("No role is given; name roles, or give --all or --within DAYS.")
     planned = {}
     for name in names:
         if name not in roles:

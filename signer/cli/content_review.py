@@ -45,7 +45,7 @@ def print_difference(difference: PackDifference, *, limit: int | None) -> None:
         old, new = ({} if each is None else {name: each} for each in (before, after))
         _print_words(compare_entries("", old, new))
     parts = " ".join(f"{number:02}" for number in difference.parts) or "none"
-    click.echo(f"Parts that phones fetch anew: {parts}; {spell_size(difference.size)}.")
+    click.echo(f"Parts that phones fetch again: {parts}; {spell_size(difference.size)}.")
 
 
 def difference_json(difference: PackDifference) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def print_review(reviews: Sequence[RoleReview]) -> None:
         _print_role(review)
     if len(reviews) > _MANY and renewed:
         print_table(
-            "Roles of which nothing but the expiry changes",
+            "Roles of which only the expiry changes",
             ("role", "signatures", "expires"),
             [(f"{r.role} {r.version}", r.signatures, f"{r.expires:%Y-%m-%d}") for r in renewed],
         )

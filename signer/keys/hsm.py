@@ -280,7 +280,7 @@ class TokenSigner(Signer):
         public_key: Key,
         secrets_handler: SecretsHandler | None = None,
     ) -> Self:
-        """Refuse: tokens are opened by the key store, never by a URI in a file."""
+        """Raise KeyStoreError: the key store opens tokens, never a URI in a file."""
         del public_key, secrets_handler  # the interface names them
         raise KeyStoreError(f"{priv_key_uri!r} is not used: keys are opened by their key folder.")
 

@@ -1,4 +1,4 @@
-"""Private key files (Ed25519, PKCS #8, encrypted PEM), token files, and how they are read."""
+"""Private key files (Ed25519, PKCS #8, encrypted PEM), token files, and safe ways to read them."""
 
 import base64
 import os

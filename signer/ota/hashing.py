@@ -22,7 +22,7 @@ class Hasher(Protocol):
     """Consumes the bytes of runs, like a hash object."""
 
     def update(self, data: memoryview, /) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
 
     def digest(self) -> bytes:
         """Return the result."""

@@ -24,7 +24,7 @@ def end_of(extent: Extent) -> int:
 
 
 def count_blocks(extents: Iterable[Extent]) -> int:
-    """Return how many blocks the extents have together."""
+    """Return the total number of blocks of the extents."""
     return sum(extent.count for extent in extents)
 
 

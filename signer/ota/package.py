@@ -139,7 +139,7 @@ class UnpackedCrc:
         self._size, self._crc, self._is_bad = 0, 0, False
 
     def update(self, data: memoryview, /) -> None:
-        """Take the next packed bytes."""
+        """Add the next packed bytes."""
         if self._inflate is None:
             self._take(data)
             return

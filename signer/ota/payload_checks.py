@@ -290,7 +290,7 @@ class BrotliSize:
         self._size, self._is_bad = 0, False
 
     def update(self, data: memoryview, /) -> None:
-        """Take the next packed bytes."""
+        """Add the next packed bytes."""
         rest: bytes | memoryview = data
         try:
             while not self._is_bad:

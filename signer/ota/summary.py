@@ -186,7 +186,7 @@ def _state(path: Path, envelope: Envelope, sha256: str, signed: Signed) -> parti
 
 def _partition_facts(partition: Partition) -> list[PartitionFacts]:
     if partition.new is None:
-        return []  # the checks refuse this earlier
+        return []  # the checks of the manifest have refused this
     old = partition.old
     return [
         PartitionFacts(

@@ -85,7 +85,7 @@ def _others(prefix: str, members: dict[str, Any], reviewed: set[str]) -> Iterato
 SOON = timedelta(days=7)
 # Twice the usual lifetime.
 LONG, LONG_FOR_OTHERS = {"root": timedelta(days=730)}, timedelta(days=180)
-RENEWAL = "Nothing but the expiry changes."
+RENEWAL = "Only the expiry changes."
 SPLIT_WARNING = (
     "It cannot be taken back, and every phone shows its part to the network from then on."
 )

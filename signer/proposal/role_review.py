@@ -43,7 +43,7 @@ def describe_releases(old: Targets | None, new: Targets) -> tuple[list[str], lis
         changes.append(f"No build below counter {floor.counter} can be listed from then on.")
     if floor.time != was.time:
         moment = show_second(floor.time)
-        changes.append(f"No build made up to {moment} can be listed anew from then on.")
+        changes.append(f"No build made up to {moment} can be newly listed from then on.")
     return changes, list(_warn(before, after))
 
 

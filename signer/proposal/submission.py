@@ -49,7 +49,7 @@ def collect_proposals(
 ) -> Collected:
     """Return the bundle contents of accepted proposals, with the packages that they list.
 
-    `packages` are found by name and length.
+    The packages are found among the paths in `packages` by name and length.
     """
     roles: dict[tuple[str, int], bytes] = {}
     blobs = []
@@ -67,7 +67,7 @@ def collect_proposals(
 def collect_versions(
     folder: WorkFolder, since: Mapping[str, int], packages: Sequence[Path]
 ) -> Collected:
-    """Return each role of `since` from that version to its newest, and the packages listed anew.
+    """Return each role's versions from the one in `since` on, and the packages that they add.
 
     Raises ProposalError for a version that the folder does not have.
     """

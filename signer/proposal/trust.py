@@ -206,7 +206,7 @@ def decode_unsigned(file: MetadataText) -> Metadata[Any]:
         decode_root(data) if file.role == "root" else decode_targets(file.role, data)
     )
     if metadata.signatures or encode_metadata(metadata) != data:
-        raise TrustError(f"the new {file.role} is not in its one unsigned form.")
+        raise TrustError(f"the new {file.role} is not in its canonical unsigned form.")
     try:
         metadata.signed_bytes  # noqa: B018 - an error is raised here, before any key is opened
     except (RepositoryError, ValueError) as error:

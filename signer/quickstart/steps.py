@@ -142,7 +142,7 @@ def _describe_places(layout: Layout) -> bytes:
     """Return `hening.toml`."""
     folders = {"state": layout.server, "repo": layout.repo, "keys": layout.keys}
     lines = [
-        "# Spares --state, --repo, --keys and --out for commands that run here or below.",
+        "# Commands that run here or below need no --state, --repo, --keys and --out.",
         *(f'{name} = "{folder.name}"' for name, folder in folders.items()),
     ]
     return "\n".join([*lines, ""]).encode()

@@ -80,7 +80,7 @@ def choose_codename(facts: OtaFacts) -> str:
 
 
 def _judge_soundness(facts: OtaFacts) -> Iterator[Verdict]:
-    """Yield verdicts on questions that the inspection has answered: it refuses unsound packages."""
+    """Yield verdicts on the questions that the inspection has answered yes, or could not ask."""
     name, is_block = facts.path.name, facts.ota_type == BLOCK
     yield Verdict(name, "is one zip to every reader")
     one_form = "" if facts.has_metadata_pb else "metadata.pb is not there"

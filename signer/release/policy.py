@@ -1,16 +1,16 @@
 """A team's release policy: `policy.toml` in the working folder.
 
-    # Locales that every changelog has.
+    # Locales that every changelog must have.
     required_locales = ["en", "id"]
     # How many builds `release prune` keeps in each channel: 1 to 1000.
     keep_builds = 20
-    # How many days a withdrawn package is served on when `--drain` is asked for: 0 to 365.
+    # For how many days a package is served after `release withdraw --drain`: 0 to 365.
     drain_days = 7
     # Whether each package needs a report of `hening-device prove`.
     require_proof = false
 
-    # Builds that phones left the factory with, by model: their fingerprints. No package of them
-    # needs to be listed, and incrementals may start from them.
+    # Fingerprints of the builds that phones left the factory with, by model. Their packages need
+    # not be listed, and incrementals may start from them.
     [factory_builds]
     armani = ["Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"]
 

@@ -129,7 +129,7 @@ def list_releases(folder: WorkFolder, codename: str | None = None) -> list[Liste
     models = sorted(filter(is_codename, delegated_roles(trusted.targets)))
     if codename is not None:
         if codename not in models:
-            raise WorkFolderError(f"{folder.folder} has no model {codename}; choose one it has.")
+            raise WorkFolderError(f"{folder.folder} has no model {codename}; choose another.")
         models = [codename]
     listed = []
     for model in models:

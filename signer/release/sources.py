@@ -67,13 +67,13 @@ def check_full_listed(full: OtaFacts, listed: ListedFulls) -> OtaFacts:
         return full
     if known:
         raise ReleaseRefusal(
-            f"{full.shown} calls itself {show_name(full.fingerprint)} and is another file"
-            f" than {show_name(min(known.values()))}, which is listed; give that one with --source."
+            f"{full.shown} is of build {show_name(full.fingerprint)}, but is not the listed"
+            f" package {show_name(min(known.values()))}; give that one with --source."
         )
     raise ReleaseRefusal(
-        f"{full.shown} is of {show_name(full.fingerprint)}, of which {listed.codename} lists no"
-        " full package; sign it first, or state with --factory-build that phones left the factory"
-        " with that build."
+        f"{full.shown} is of build {show_name(full.fingerprint)}, for which {listed.codename} lists"
+        " no full package; sign it first, or state with --factory-build that phones left the"
+        " factory with that build."
     )
 
 
@@ -92,7 +92,7 @@ def check_source_bytes(facts: OtaFacts, full: OtaFacts) -> None:
         if (source.size, source.sha256) != (partition.source_size, partition.source_sha256):
             raise ReleaseRefusal(
                 f"{facts.shown} patches another {partition.name} than {full.shown} writes;"
-                " build it from the target files of that very build."
+                " build it from the target files of that same build."
             )
 
 

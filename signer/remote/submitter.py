@@ -167,7 +167,7 @@ def _read_file(path: Path, limit: int) -> bytes:
 
 
 MEDIA_TYPE = "application/vnd.hening.submission"
-_WAIT_SECONDS = 30  # that the server may delay one answer
+_WAIT_SECONDS = 30  # the longest that the server may delay one answer
 _ANSWERS = 20  # ten minutes: a longer wait raises an alarm at the server
 
 

@@ -150,9 +150,9 @@ def test_parts_that_do_not_fit_are_refused(memory):
     """Whoever forges the hash still has to make a memory of one log; no schema is guessed at."""
     for change, reason in (
         ({"size": 8}, "not those of a tree"),
-        ({"size": 10}, "not of its tree"),
-        ({"hashes": ["00" * 32, "11" * 32]}, "not of its tree"),
-        ({"checkpoint": "log.example/hening\n9\n"}, "not of its tree"),
+        ({"size": 10}, "does not match its tree"),
+        ({"hashes": ["00" * 32, "11" * 32]}, "does not match its tree"),
+        ({"checkpoint": "log.example/hening\n9\n"}, "does not match its tree"),
         ({"root": "AAAA"}, "root file"),
         ({"root": "!"}, "base64"),
         ({"pinned": "A" * 64}, "pinned"),

@@ -159,7 +159,7 @@ def test_a_renewal_changes_version_and_expiry_only(roles, now) -> None:
     assert planned["dior"].expires - now == timedelta(days=5)
     assert planned["dior"].expires < roles["dior"].expires
     for names, days, sentence in (
-        ([], {}, "No role is to be renewed"),
+        ([], {}, "No role is given"),
         (["cannon"], {}, "no role cannon"),
         (["dior"], {}, "sooner than it does already"),
         (["dior"], {"dior": 0}, "cannot expire after 0 days"),

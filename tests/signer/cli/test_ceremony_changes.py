@@ -59,7 +59,7 @@ def test_one_role_is_renewed_for_people(run, destination) -> None:
     assert lines[:3] == [
         "dior 2 replaces dior 1, expires on 2026-09-29.",
         "  To be signed by 1 of dior-1.",
-        "  Nothing but the expiry changes.",
+        "  Only the expiry changes.",
     ]
     assert lines[3].startswith("Signed dior 2; bundle ")
     ticks = iter(range(0, 100, 2))

@@ -173,7 +173,7 @@ def test_entries_that_were_edited(run_json, notices, tmp_path, run) -> None:
     assert "added n39\n" in output
     assert "added n40\n" not in output
     assert "and 10 more added, which --all shows" in output
-    assert "Parts that phones fetch anew: 00;" in output
+    assert "Parts that phones fetch again: 00;" in output
     assert "added n49\n" in run("content", "diff", notices, tmp_path / "2", "--all")[1]
 
 

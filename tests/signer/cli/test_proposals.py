@@ -63,7 +63,7 @@ def test_a_review_needs_the_file_only(run, proposal, desks, root) -> None:
         "Note: Expires in June.",
         "armani 2 replaces armani 1, expires on 2026-08-30.",
         "  To be signed by 2 of armani-1?, armani-2?.",
-        "  Nothing but the expiry changes.",
+        "  Only the expiry changes.",
         "Names with a question mark are the proposer's; --keys shows your own.",
         "Signatures",
         "role    has     signed by  can still sign",

@@ -234,6 +234,6 @@ def test_what_goes_is_told(listed, empty) -> None:
     later = copy.deepcopy(listed)
     later.unrecognized_fields["custom"] = {"floor": 0, "floor_time": 4_102_444_800, "schema": 1}
     assert describe_releases(listed, later)[0] == [
-        "No build made up to 2100-01-01 00:00:00 UTC can be listed anew from then on."
+        "No build made up to 2100-01-01 00:00:00 UTC can be newly listed from then on."
     ]
     assert describe_releases(listed, listed) == ([], [])

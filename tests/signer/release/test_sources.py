@@ -131,13 +131,13 @@ def test_a_source_is_the_listed_file() -> None:
         verdict = answer(other, role_of(1), **request)
         assert verdict.answer == "no"
         assert verdict.refusal == (
-            f"other.zip calls itself {fingerprint(1)} and is another file than"
-            f" {STABLE}/armani-id-1-full.zip, which is listed; give that one with --source."
+            f"other.zip is of build {fingerprint(1)}, but is not the listed package"
+            f" {STABLE}/armani-id-1-full.zip; give that one with --source."
         )
     stated = {"factory_builds": frozenset({fingerprint(1)})}
     assert answer(FULL, empty_role(), **stated).answer == "yes"
     verdict = answer(FULL, empty_role())
-    assert (verdict.answer, "of which armani lists no full" in verdict.refusal) == ("no", True)
+    assert (verdict.answer, "for which armani lists no full" in verdict.refusal) == ("no", True)
     other = partition(FULL, sha256="f" * 64)
     assert "patches another system" in answer(other, empty_role(), **stated).refusal
 
@@ -169,7 +169,7 @@ def test_a_left_out_partition_is_refused() -> None:
         assert "leaves out product" in said
         assert left_out([with_more(package)], [older]) == [("yes", "")]
     ((_, said),) = left_out([make_facts(2)], [replace(FULL, sha256="f" * 64)])
-    assert "is another file than" in said
+    assert "is not the listed package" in said
     remark = "give the full package of the build before it with --source"
     assert left_out([make_facts(2)]) == [("not asked", remark)]
     remark = "no build of this region is listed before it"
