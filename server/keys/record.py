@@ -2,7 +2,7 @@
 
     root.json      the pinned root, from which everything follows
     public/        the known public state: metadata/ and roots.json of a public tree
-    pending/       what was signed last, until the publisher reports it as public
+    pending/       the publication signed last, until the publisher reports it as public
     signed.json    the newest version of each online role that was ever signed
     log.json       the largest log that was signed, see `log_record`; beside it `leaves`
     lock           held by the one process that uses this folder

@@ -55,7 +55,7 @@ class HttpReadBack:
         self._replaced: dict[int, float] = {}  # version of a timestamp: when it was replaced
 
     async def __call__(self, publication: Publication) -> None:
-        """Raise PublishError unless the public address answers with what was published."""
+        """Raise PublishError unless the public address answers with the published files."""
         try:
             async with aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),

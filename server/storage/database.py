@@ -216,7 +216,7 @@ def load_migrations(migrations: Path = MIGRATIONS) -> "Config":
 
 
 def _upgrade(place: Place, connection: Connection, migrations: Path, *, backup_made: bool) -> bool:
-    # Imported here: a database is seldom migrated, and alembic is a sixth of what programs import.
+    # Imported here: a database is seldom migrated, and alembic is a sixth of all imports.
     from alembic import command  # noqa: PLC0415
     from alembic.util.exc import CommandError  # noqa: PLC0415
 

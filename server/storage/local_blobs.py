@@ -61,7 +61,7 @@ class OpenFiles:
             shared = self._open[name] = _Open(opening)
         shared.readers += 1
         try:
-            # If this reader is cancelled, the opening goes on for the others.
+            # If this reader is cancelled, the opening continues for the others.
             descriptor = await asyncio.shield(shared.opening)
             _check(descriptor, length)
             yield descriptor

@@ -60,7 +60,7 @@ class S3Tree:
 
     Processes of one machine may share the copy. Its lock file holds the fence of the publishing
     process. Without it, a process that resumes late would take the present content of the copy for
-    what it wrote itself.
+    the content that it saw last.
     """
 
     is_shared = True
@@ -365,7 +365,7 @@ class S3Tree:
         return found
 
     def _fetch_tiles(self, size: int, since: int) -> None:
-        if size - since > MANY_LEAVES:  # list them: so many leaves are new
+        if size - since > MANY_LEAVES:  # many new leaves: list all files
             self._fetch_listed()
             return
         levels: list[tuple[int | str, int]] = [("entries", 0)]

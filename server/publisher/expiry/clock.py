@@ -1,6 +1,6 @@
 """Records jumps of the wall clock, also on disk, and keeps unsettled jumps out of signatures.
 
-A jump ahead by more than `FAR` never settles by itself: an operator has to confirm it (ADR 36).
+A jump ahead by more than `FAR` never settles until an operator confirms it (ADR 36).
 """
 
 import asyncio

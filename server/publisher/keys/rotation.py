@@ -5,7 +5,7 @@
                       theft
     switch_keys       makes next keys the current ones and removes what they replace
 
-After a crash some key files are made or renamed; the same call again completes the rest.
+After a crash some key files are made or renamed; repeating the call completes the rest.
 """
 
 from collections.abc import Callable, Collection

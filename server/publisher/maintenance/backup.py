@@ -8,7 +8,7 @@ So a publication waits only for the copy of new files. Staged files are copied o
 staged files of another moment than the public tree would roll a restored server back.
 
 An incomplete copy contains the file INCOMPLETE, and no command accepts it as a server's state. The
-next run into the same folder completes it, and copies only what is new.
+next run into the same folder completes it, and copies only new files.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class FileCopies:
         """Copy the existing files while others publish; `copy_rest` copies later changes.
 
         Staged files are left to `copy_rest`, and those of an earlier copy are removed. Otherwise a
-        restored server would publish them again, over what came after.
+        restored server would publish them again, over later publications.
         """
         if self._out_of(self._folder.staging).exists():
             shutil.rmtree(self._out_of(self._folder.staging))

@@ -3,8 +3,8 @@
 A key process may have leaves after the public log's end, if a publisher lost or withheld them after
 they were signed. They replace the rows after the public log, which belong to abandoned publications
 or to none. Use it for a database that was lost, or restored from a copy older than the public tree.
-Data of the control plane, such as accounts and the audit log, exists only in the database and does
-not come back.
+Data of the control plane, such as accounts and the audit log, exists only in the database and is
+not rebuilt.
 """
 
 import asyncio

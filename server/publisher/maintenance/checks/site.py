@@ -96,7 +96,7 @@ async def load_site(
 
 
 def _load_files(folder: StateFolder) -> Files:
-    # Read accepted files before public ones: they explain what is newer in the public tree.
+    # Read accepted files before public ones: they explain newer files in the public tree.
     is_staged = folder.staging.exists()
     published, unreadable = None, ""
     try:
