@@ -246,7 +246,7 @@ def compare_tokens(expected: ReplayedState, rows: Iterable[Token]) -> Iterator[s
 
 
 def compare_sessions(expected: ReplayedState, rows: Iterable[WebSession]) -> Iterator[str]:
-    """Yield a sentence for each session whose start is not recorded, or whose end is missing."""
+    """Yield a sentence for each session without a recorded start, or open after a recorded end."""
     for row in sorted(rows, key=lambda row: row.id):
         session = expected.sessions.get(row.id)
         if session is None or (row.account, row.token or "login") != (session.account, session.by):

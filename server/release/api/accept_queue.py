@@ -74,7 +74,7 @@ class AcceptQueue:
                 continue
             try:
                 one, _ = await loop.sock_accept(self._listener)
-            except OSError:  # too many descriptors, or the client is gone
+            except OSError:  # too many descriptors, or a socket that is closed already
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 self._add(one)

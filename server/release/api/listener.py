@@ -113,7 +113,7 @@ async def listening(
 
 
 def record_account(request: web.BaseRequest, principal: Principal) -> None:
-    """Record the caller's account and token on the request's connection, which counts to them."""
+    """Record the caller's account and token on the request's connection: see choose_displaced."""
     if isinstance(request.protocol, _Protocol):
         request.protocol.account = principal.name
         request.protocol.token = principal.token

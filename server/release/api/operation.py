@@ -124,7 +124,7 @@ class Services:
     def require_rollouts(self) -> Rollouts:
         """Return the rollouts; raises TypeError if none were passed in."""
         if self.rollouts is None:
-            raise TypeError("rollouts are served and were not passed in")
+            raise TypeError("operations of rollouts are served, but no rollouts were passed in")
         return self.rollouts
 
     def epoch(self) -> int:

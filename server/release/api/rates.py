@@ -54,7 +54,7 @@ class Rates:
             _refuse(self._wait(digest, owner, now), Share.REQUESTS)
 
     def check_sign_in(self, secret: str) -> None:
-        """Do the same for a sign-in, also if the account has reached its hourly limit."""
+        """Raise RateError as `check` does, and if the account has reached its hourly sign-ins."""
         self.check(secret)
         owner = self._owners.get(_digest(secret))
         if owner is not None:

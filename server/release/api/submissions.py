@@ -49,7 +49,7 @@ class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content_type=MEDIA_TYPE,
 )
 async def submit(call: Call) -> Reply:
-    """Submit a bundle of FORMATS.md section 6. Its blobs have to be uploaded before.
+    """Submit a bundle of FORMATS.md section 6. Its blobs have to be uploaded first.
 
     The id is the sha256 of `bundle.json`. To get the result, read the Location with `wait`. The
     request may be repeated: the same bundle is the same submission.

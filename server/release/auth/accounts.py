@@ -42,7 +42,7 @@ def check_account_name(text: str) -> None:
             " at most 64, the first a letter or digit."
         )
     if redact(text) != text:
-        raise FormatError("an account is not named like a token: if it is one, revoke it.")
+        raise FormatError("an account's name must not look like a token: if it is one, revoke it.")
 
 
 def check_codenames(codenames: Iterable[str]) -> tuple[str, ...]:
@@ -271,7 +271,7 @@ async def _check_subject(session: AsyncSession, account: Account, subject: str |
         raise FormatError(f"a subject has at most {SUBJECT_LIMIT} printable characters.")
     other = await find_by_subject(session, subject)
     if other is not None and other.name != account.name:
-        raise ConflictError(f"this subject logs in to {other.name} already.")
+        raise ConflictError(f"this subject logs in to {other.name} already: remove it there first.")
 
 
 def _encode(codenames: tuple[str, ...]) -> str:

@@ -27,7 +27,7 @@ from server.storage.models import AuditLogEntry, AuditLogHead, IdempotencyKey
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An account's idempotency key, and the number of this attempt at its request."""
+    """An account's idempotency key, and the id of the present attempt at its request."""
 
     account: str
     key: str

@@ -34,7 +34,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def see(pointer: Pointer | None) -> Seen:
-    """Return the state to which a command is bound that is given while `pointer` is published."""
+    """Return the state to which a command is bound if `pointer` is public when it is given."""
     if pointer is None:
         return Seen()
     pause = hash_pointer(pointer) if pointer.paused else ""

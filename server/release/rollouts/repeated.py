@@ -34,7 +34,7 @@ class DailyShare:
 
 
 def is_repetition(request: ChangeRequest, before: Pointer, after: Pointer) -> bool:
-    """Answer whether `request` halts or pauses a channel that already is, with any reason."""
+    """Answer whether `request` halts a halted channel or pauses a paused one, for any reason."""
     if not isinstance(request.command, Halt | Pause):
         return False
     return msgspec.structs.replace(after, reason=before.reason) == before

@@ -299,7 +299,7 @@ async def _find_receipt(session: AsyncSession, submission_id: str) -> str | None
 
 
 def _received_from(name: str) -> Select[str]:
-    """Return the query for the ids of an account's submissions, with whichever of its tokens."""
+    """Return the query for the ids of an account's submissions, with any of its tokens or none."""
     token = AuditLogEntry.actor.startswith(f"{name}/", autoescape=True)
     return select(AuditLogEntry.subject).where(
         AuditLogEntry.action == RECEIVE, or_(AuditLogEntry.actor == name, token)

@@ -186,7 +186,7 @@ class ChangeDetector:
             except Exception as error:  # noqa: BLE001 - a bug must not end the task silently
                 if str(error) != complaint:
                     complaint = str(error)
-                    log.error("events are not noticed and are looked for again", error=complaint)
+                    log.error("changes are not announced: trying again", error=complaint)
             await asyncio.sleep(TICK_SECONDS)
 
     async def detect(self) -> None:

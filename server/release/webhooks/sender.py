@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from server.release.webhooks.urls import is_public
 
-# From the name resolution to the response headers: Standard Webhooks recommends 15 s or more.
+# From the name resolution to the response headers; the least that Standard Webhooks recommends.
 TIMEOUT_SECONDS = 15.0
 USER_AGENT = "hening-server"
 

@@ -51,7 +51,7 @@ def test_names():
     ):
         with pytest.raises(FormatError, match="is not an account name"):
             check_account_name(name)
-    with pytest.raises(FormatError, match="named like a token") as refused:
+    with pytest.raises(FormatError, match="look like a token") as refused:
         check_account_name("hening_0123456789ab_" + "5" * 44)
     assert "5555" not in str(refused.value)
 
