@@ -110,7 +110,7 @@ async def test_a_build_that_is_signed_and_not_offered(world, team):
 async def test_alarms(team):
     """A signed list leads to its renewal, a full disk leads nowhere."""
     browser = await team.signed_in("viewer")
-    assert "None. The server looks" in (await browser.get("/console/alarms")).text
+    assert "None. The server checks" in (await browser.get("/console/alarms")).text
     team.process["alarms"] = [
         Notice("disk", "warning", "It fills."),
         Notice("armani", "expired", "It is over."),
