@@ -51,7 +51,7 @@ def check_incoming(incoming: Path) -> None:
     """Raise EnvironmentFailedError if the folder for bundles does not exist."""
     if not incoming.is_dir():
         raise EnvironmentFailedError(
-            f"The folder {incoming} is not there; make it, or correct --out."
+            f"The folder {incoming} does not exist; make it, or correct --out."
         )
 
 

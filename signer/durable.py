@@ -44,7 +44,7 @@ def write_once(path: Path, data: bytes) -> None:
     except FileExistsError as error:
         if not _holds(path, data):
             raise EnvironmentFailedError(
-                f"{path} is there already with other content; choose another name."
+                f"{path} already exists with other content; choose another name."
             ) from error
 
 

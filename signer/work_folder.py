@@ -178,7 +178,7 @@ class WorkFolder:
     def _check_there(self) -> None:
         if not self.folder.exists():
             raise EnvironmentFailedError(
-                f"The working folder {self.folder} is not there; make one with `ceremony init`"
+                f"The working folder {self.folder} does not exist; make one with `ceremony init`"
                 " first."
             )
         if not self.exists():
@@ -193,7 +193,7 @@ class WorkFolder:
             return False
         if path.read_bytes() != data:
             raise WorkFolderError(
-                f"Version {version} of {role} is there already with other bytes;"
+                f"Version {version} of {role} already exists with other bytes;"
                 " a signed version is never rewritten."
             )
         return True

@@ -31,7 +31,9 @@ class FolderMirror:
 
     def __init__(self, folder: Path) -> None:
         if not folder.is_dir():
-            raise MirrorUnavailableError(f"The mirror {folder} is not there; give a public folder.")
+            raise MirrorUnavailableError(
+                f"The mirror {folder} does not exist; give a public folder."
+            )
         self._folder = folder
 
     def fetch(self, path: str, limit: int) -> bytes | None:
@@ -172,7 +174,7 @@ class HttpMirror:
         return event
 
     def _check_status(self, response: h11.Response, path: str) -> bool:
-        """Return whether the file is there; any other status is refused."""
+        """Return whether the file exists; any other status is refused."""
         status = response.status_code
         if 300 <= status < 400:
             raise self._unavailable(f"redirects {path}, which an audit does not follow")

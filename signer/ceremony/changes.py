@@ -143,7 +143,7 @@ def plan_model(
     if delegations is None or delegations.roles is None:
         raise CeremonyError("The targets role has no delegations; restore the working folder.")
     if codename in delegations.roles:
-        raise CeremonyError(f"{codename} is there already; `ceremony holders` changes it.")
+        raise CeremonyError(f"{codename} already exists; `ceremony holders` changes it.")
     if not 1 <= threshold <= len(keys):
         raise CeremonyError(
             f"{codename} would ask for {threshold} signatures and have {len(keys)} keys; make them"

@@ -196,7 +196,7 @@ def import_keys(
         if not as_json:
             for key in given:
                 if key not in taken:
-                    click.echo(f"{key.name} is there already.")
+                    click.echo(f"{key.name} already exists.")
     if as_json:
         found = [{"holder": key.holder, "keyid": key.keyid, "name": key.name} for key in taken]
         print_json({"keys": found})

@@ -233,5 +233,5 @@ def _submit(
     if as_json:
         print_json({"bundle": submitted.bundle, "versions": dict(submitted.versions)})
         return
-    handed = describe_versions(submitted.versions)
-    click.echo(f"{verb} {handed}; bundle {submitted.bundle} is in {out}.")
+    versions = describe_versions(submitted.versions)
+    click.echo(f"{verb} {versions}; bundle {submitted.bundle} is in {out}.")

@@ -41,7 +41,7 @@ def _check_path(kind: str, path: Path | None) -> None:
 
 
 def _build_apn(upstream: Upstream) -> Built:
-    path, version = _path("apn", upstream), _told("apn", upstream, "version")
+    path, version = _path("apn", upstream), _stated("apn", upstream, "version")
     return load_apn(path, version, name=upstream.name, licence=upstream.licence)
 
 
@@ -49,7 +49,7 @@ def _build_ca(upstream: Upstream) -> Built:
     if upstream.path is None:
         return load_ca()
     version, name, licence = (
-        _told("ca", upstream, each) for each in ("version", "name", "licence")
+        _stated("ca", upstream, each) for each in ("version", "name", "licence")
     )
     return load_ca(upstream.path, version, name=name, licence=licence)
 
@@ -77,7 +77,7 @@ def _path(kind: str, upstream: Upstream) -> Path:
     return upstream.path
 
 
-def _told(kind: str, upstream: Upstream, member: str) -> str:
+def _stated(kind: str, upstream: Upstream, member: str) -> str:
     value: str = getattr(upstream, member)
     if not value:
         raise ContentError(

@@ -120,7 +120,7 @@ def _load_pictures(folder: Path) -> dict[str, bytes]:
 def write_pack(folder: Path, pack: PackFolder) -> None:
     """Write a pack folder, whole or not at all; raises EnvironmentFailedError when it exists."""
     if folder.exists():
-        raise EnvironmentFailedError(f"{folder} is there already; choose another name.")
+        raise EnvironmentFailedError(f"{folder} already exists; choose another name.")
     temporary = make_temporary_folder(folder)
     (temporary / "parts").mkdir()
     write_synced(temporary / "pack.json", _encode_json({"kind": pack.kind, **pack.members}))

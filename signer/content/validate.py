@@ -55,8 +55,8 @@ def _check_pictures(pack: PackFolder) -> None:
         raise FormatError(f"the picture {name}.jpg has no entry.")
 
 
-_SHARE = 5
-_SHOWN = 10
+_SHARE = 5  # losing more than one entry in this many needs --accept-loss
+_SHOWN = 10  # keys of lost entries in a message
 
 
 def check_has_enough(made: PackFolder, before: PackFolder | None) -> None:

@@ -96,7 +96,7 @@ def _check_names(store: Keystore, names: Sequence[str]) -> None:
     for name in names:
         if store.kind(name) == "file":
             raise KeyStoreError(
-                f"{name}.key is there without {name}.pub; complete it with `keys new {name}`, or"
+                f"{name}.key exists without {name}.pub; complete it with `keys new {name}`, or"
                 " choose another name."
             )
 

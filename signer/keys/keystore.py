@@ -85,7 +85,7 @@ class Keystore:
         """
         if not self.folder.is_dir():
             raise EnvironmentFailedError(
-                f"The key folder {self.folder} is not there; make keys with `keys new` first."
+                f"The key folder {self.folder} does not exist; make keys with `keys new` first."
             )
         names = [
             path.name.removesuffix(".pub")
@@ -146,7 +146,7 @@ class Keystore:
         """Raise KeyStoreError when a public half of this name exists."""
         if self.paths(name)[1].exists():
             raise KeyStoreError(
-                f"The key {name} is there already; choose the next free number for its role."
+                f"The key {name} already exists; choose the next free number for its role."
             )
 
     def paths(self, name: str) -> tuple[Path, Path, Path]:

@@ -88,14 +88,14 @@ def check_packages(
 ) -> None:
     """Raise TrustError unless the packages are exactly the newly listed files."""
     listed: set[tuple[str, int]] = set()
-    anew: set[tuple[str, int]] = set()
+    added: set[tuple[str, int]] = set()
     for role in set(new) - set(TOP_LEVEL_ROLES):
         old = None if before is None else before.roles.get(role)
         files = _files(after.roles[role])
         listed |= files
-        anew |= files - (set() if old is None else _files(old))
+        added |= files - (set() if old is None else _files(old))
     given = {(package.sha256, package.length) for package in packages}
-    if missing := sorted(anew - given):
+    if missing := sorted(added - given):
         raise TrustError(
             f"a file with sha256 {missing[0][0][:16]} is listed, and no package has it."
         )

@@ -121,7 +121,7 @@ def check_free(layout: Layout, unfinished: Layout | None) -> None:
     for path in (layout.settings, layout.repo, layout.server):
         if os.path.lexists(path):
             raise CeremonyError(
-                f"{path} is there already; nothing was changed. Choose another folder with --out."
+                f"{path} already exists; nothing was changed. Choose another folder with --out."
             )
 
 

@@ -108,8 +108,8 @@ class Programs:
 
 def find_program(name: str) -> str:
     """Return the path of a program of this project: next to this one, or on the PATH."""
-    beside = Path(sys.executable).with_name(name)
-    found = str(beside) if beside.is_file() else shutil.which(name)
+    sibling = Path(sys.executable).with_name(name)
+    found = str(sibling) if sibling.is_file() else shutil.which(name)
     if found is None:
         raise EnvironmentFailedError(f"{name} is not installed with hening-signer; install it.")
     return found

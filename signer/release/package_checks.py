@@ -83,7 +83,7 @@ def _judge_soundness(facts: OtaFacts) -> Iterator[Verdict]:
     """Yield verdicts on the questions that the inspection has answered yes, or could not ask."""
     name, is_block = facts.path.name, facts.ota_type == BLOCK
     yield Verdict(name, "is one zip to every reader")
-    one_form = "" if facts.has_metadata_pb else "metadata.pb is not there"
+    one_form = "" if facts.has_metadata_pb else "it has no metadata.pb"
     yield Verdict(name, "has metadata that agree", remark=one_form, was_asked=facts.has_metadata_pb)
     if facts.property_files:
         yield Verdict(name, "has true offsets")

@@ -18,7 +18,7 @@ PART = 32 << 20
 """Bytes of one part: the most that a lost connection makes the client send again."""
 _PIECE = 1 << 18
 _TUS = {"Tus-Resumable": "1.0.0"}
-_ANEW = 3  # announcements of one blob: the first, and more if an upload has expired
+_MAX_ANNOUNCEMENTS = 3  # of one blob: the first, and more if an upload has expired
 
 
 def has_blob(server: Server, blob: Blob) -> bool:
@@ -38,7 +38,7 @@ def upload_blob(
     if blob.path.stat().st_size != blob.length:
         raise _changed(blob)
     key = f"hening-{blob.sha256}"
-    for _ in range(_ANEW):
+    for _ in range(_MAX_ANNOUNCEMENTS):
         path = _announce(server, blob, key)
         if path and _send(server, blob, path, advance):
             return
@@ -158,7 +158,7 @@ def make_outgoing(roles: Mapping[tuple[str, int], bytes], blobs: Sequence[Blob])
 
 def _read_file(path: Path, limit: int) -> bytes:
     if not path.is_file():
-        raise SignerError(f"{path} is not there; give a folder that `--out` has made.")
+        raise SignerError(f"{path} does not exist; give a folder that `--out` has made.")
     with path.open("rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:

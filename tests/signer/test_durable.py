@@ -34,7 +34,7 @@ def test_what_is_there_already_may_be_written_again(tmp_path) -> None:
     write_once(tmp_path / "name", b"content")
     for data in (b"content and more", b"conten", b"CONTENT"):
         with pytest.raises(
-            EnvironmentFailedError, match=r"name is there already with other content;"
+            EnvironmentFailedError, match=r"name already exists with other content;"
         ):
             write_once(tmp_path / "name", data)
     assert (tmp_path / "name").read_bytes() == b"content"
@@ -42,7 +42,7 @@ def test_what_is_there_already_may_be_written_again(tmp_path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("nowhere")
     for name in ("folder", "pipe", "link"):
-        with pytest.raises(EnvironmentFailedError, match=f"{name} is there already"):
+        with pytest.raises(EnvironmentFailedError, match=f"{name} already exists"):
             write_once(tmp_path / name, b"content")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "name", "pipe"]
 

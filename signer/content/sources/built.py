@@ -35,11 +35,13 @@ class LeftOut:
         """Return a sentence for each reason, with at most `limit` names."""
         lines = []
         for reason, names in sorted(self._found.items()):
-            told = [
+            shown = [
                 name if count == 1 else f"{name} ({count})" for name, count in sorted(names.items())
             ]
-            more = f"; and {len(told) - limit} more, which --json has" if len(told) > limit else ""
-            lines.append(f"Left out ({names.total()}): {reason}: {'; '.join(told[:limit])}{more}")
+            more = (
+                f"; and {len(shown) - limit} more, which --json has" if len(shown) > limit else ""
+            )
+            lines.append(f"Left out ({names.total()}): {reason}: {'; '.join(shown[:limit])}{more}")
         return lines
 
 

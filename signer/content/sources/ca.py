@@ -56,7 +56,7 @@ def load_ca(
             continue
         key = hashlib.sha256(der).hexdigest()
         if key in entries:
-            left_out.add("it is there already", f"line {line}: {title}")
+            left_out.add("it is a duplicate", f"line {line}: {title}")
         entries[key] = {
             "der": base64.b64encode(der).decode(),
             "name": title,

@@ -47,7 +47,7 @@ def load_news(folder: Path, noun: str) -> Built:
         check_words(message.text, message.where, LIMITS[part], lines=part == "body")
         of_part = texts[name].setdefault(part, {})
         if message.locale in of_part:
-            raise SourceError(f"{message.where}: {message.key} is there twice.")
+            raise SourceError(f"{message.where}: {message.key} is given twice.")
         of_part[message.locale] = message.text
     entries = {name: _entry_of(name, wanted[name], texts[name]) for name in sorted(wanted)}
     source = name_source(*(index[each].text() for each in ("source", "version", "licence")))

@@ -179,7 +179,7 @@ def _mark(node: yaml.Node, path: str, seen: set[int]) -> Marked:
         for key, value in node.value:
             name = _mark(key, path, seen).text()
             if name in members:
-                raise SourceError(f"{path}, line {key.start_mark.line + 1}: {name} is there twice.")
+                raise SourceError(f"{path}, line {key.start_mark.line + 1}: {name} is given twice.")
             members[name] = _mark(value, path, seen)
         return Marked(members, where)
     return Marked(str(node.value), where)

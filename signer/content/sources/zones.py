@@ -46,9 +46,9 @@ def load_zones(
     found = dict(_find_zones(root, "", left_out))
     if not found:
         raise SourceError(f"{root} has no compiled time zones; give a folder like zoneinfo.")
-    told, zones = _read_source(root / "tzdata.zi")
-    if version not in {"", told}:
-        raise SourceError(f"{root / 'tzdata.zi'} says version {told}, and not {version}.")
+    stated, zones = _read_source(root / "tzdata.zi")
+    if version not in {"", stated}:
+        raise SourceError(f"{root / 'tzdata.zi'} says version {stated}, and not {version}.")
     targets: dict[bytes, str] = {}
     for key in sorted(found, key=lambda key: (key not in zones, key)):
         targets.setdefault(found[key], key)
@@ -58,7 +58,7 @@ def load_zones(
         else {"link": targets[data]}
         for key, data in sorted(found.items())
     }
-    return Built(entries, [name_source(name, told, licence)], left_out=left_out)
+    return Built(entries, [name_source(name, stated, licence)], left_out=left_out)
 
 
 def _find_zones(folder: Traversable, prefix: str, left_out: LeftOut) -> Iterator[tuple[str, bytes]]:

@@ -35,7 +35,7 @@ def test_a_file_is_read_as_it_is(tmp_path, monkeypatch) -> None:
     mirror = FolderMirror(tmp_path)
     for path in ("/nothing", "/metadata", "/file/checkpoint", "/pipe"):
         assert mirror.fetch(path, 10) is None
-    with pytest.raises(MirrorUnavailableError, match="is not there; give a public folder"):
+    with pytest.raises(MirrorUnavailableError, match="does not exist; give a public folder"):
         FolderMirror(tmp_path / "public")
 
     def refuse(*_arguments, **_options):

@@ -145,7 +145,7 @@ def test_a_model_is_added(cannon, targets, now) -> None:
     assert f"{planned['cannon'].expires:%Y-%m-%d}" == "2026-07-01"
     assert "cannon" not in targets.delegations.roles
     for codename, threshold, sentence in (
-        ("armani", 1, "is there already"),
+        ("armani", 1, "already exists"),
         ("cannon", 3, "would ask for 3 signatures and have 2 keys"),
         ("cannon", 0, "would ask for 0"),
         ("tables", 1, "not a codename"),

@@ -68,8 +68,8 @@ def test_what_cannot_be_changes_nothing(run, arguments, keys, tmp_path, tree) ->
         (("--model", "dior", "--threshold", "root=0"), 2, "is not of the form NAME=N"),
         (("--model", "dior", "--expires", "root=3651"), 2, "with N from 1 to 3650"),
         (("--model", "dior", "--threshold", "root=2", "--threshold", "root=3"), 2, "given twice"),
-        (("--model", "dior", "--keys", "nokeys"), 3, "is not there"),
-        (("--model", "dior", "--out", "no/where"), 3, "is not there"),
+        (("--model", "dior", "--keys", "nokeys"), 3, "does not exist"),
+        (("--model", "dior", "--out", "no/where"), 3, "does not exist"),
         ((), 2, "--model"),
     ):
         with case(more):

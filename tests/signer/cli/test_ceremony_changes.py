@@ -79,7 +79,7 @@ def test_what_cannot_be_changes_nothing(
     online.write_bytes(online_file)
     before = tree(tmp_path)
     first = ("--keys", keys, "--model", "armani", "--online", online, "--propose", tmp_path / "f")
-    there = "is there already with other content"
+    there = "already exists with other content"
     for command, words, status, sentence in (
         ("renew", ("--all", "dior", *destination), 2, ""),
         ("renew", destination, 2, ""),
@@ -102,7 +102,7 @@ def test_what_cannot_be_changes_nothing(
             "renew",
             ("dior", "--keys", keys, "--out", out),
             3,
-            f"hening-signer: The folder {out} is not there; make it, or correct --out.\n",
+            f"hening-signer: The folder {out} does not exist; make it, or correct --out.\n",
         ),
         ("init", first, 1, "holds a repository already"),
         (
@@ -113,7 +113,7 @@ def test_what_cannot_be_changes_nothing(
         ),
         ("holders", ("--remove", "armani:12", *destination), 2, "ROLE:KEYID"),
         ("holders", destination, 1, "Nothing would change"),
-        ("model", ("dior", *destination), 1, "is there already"),
+        ("model", ("dior", *destination), 1, "already exists"),
         ("online", ("--online", online, *destination), 1, "named already"),
         ("reset", ("content", "--counter", "1", *destination), 1, "has no counters"),
         ("reset", ("content", "--keep", "9", *destination), 1, "no version 9 of content"),

@@ -53,8 +53,8 @@ def test_an_environment_that_fails_is_3(run, keys, tmp_path, monkeypatch) -> Non
             ("keys", "new", "dior-2", "--keys", tmp_path / "file" / "keys"),
             f"{tmp_path}/file/keys: Not a directory; {correct}",
         ),
-        (("keys", "list", "--keys", "no"), "The key folder no is not there; make keys with"),
-        (("release", "list", "--repo", "no"), "The working folder no is not there; make one"),
+        (("keys", "list", "--keys", "no"), "The key folder no does not exist; make keys with"),
+        (("release", "list", "--repo", "no"), "The working folder no does not exist; make one"),
     ):
         status, output, errors = run(*arguments, "--json")
         assert status == 3
@@ -152,6 +152,5 @@ def test_the_script_runs_as_a_process(tmp_path, passphrase) -> None:
         done = subprocess.run(command, env=environment, capture_output=True, check=False)
         assert done.returncode == status
     assert done.stderr == (
-        b"hening-signer: The key root-1 is there already;"
-        b" choose the next free number for its role.\n"
+        b"hening-signer: The key root-1 already exists; choose the next free number for its role.\n"
     )

@@ -138,7 +138,7 @@ def test_a_notice_that_cannot_be_added_changes_nothing(run, tmp_path) -> None:
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     texts = ("--title", "en=A", "--body", "en=B")
     for arguments, sentence in (
-        (("clock", *texts), "line 8: clock is there twice"),
+        (("clock", *texts), "line 8: clock is given twice"),
         (("Night", *texts), "'Night' is not an id"),
         (("night", "--title", "id=A", "--body", "id=B"), "night has no title and body in en"),
         (("night", "--title", "en=A", "--body", "id=B"), "must be in the same languages"),

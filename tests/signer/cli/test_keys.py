@@ -193,7 +193,7 @@ def test_a_key_comes_in_under_the_name_of_its_file(run, run_json, tmp_path, pem)
         "Imported root-7, key id 74c1 81c7 ad8a 0855 d4b5 5e44 d2ba 87aa; compare it with the key"
         " id that its holder reads out.\n"
     )
-    assert run("keys", "import", pem, *folder) == (0, "root-7 is there already.\n", "")
+    assert run("keys", "import", pem, *folder) == (0, "root-7 already exists.\n", "")
     (key,) = run_json("keys", "list", *folder)["keys"]
     found = [key[name] for name in ("public", "name", "holder", "kind", "private")]
     assert found == [PUBLIC, "root-7", "carol", "public only", False]
@@ -245,7 +245,7 @@ def test_an_export_may_be_repeated_and_leaves_nothing_behind(run, tmp_path, tree
     status, _, errors = run(*export, keys / "root-2.pub")
     assert status == 3
     assert errors == (
-        f"hening-signer: {keys}/root-2.pub is there already with other content;"
+        f"hening-signer: {keys}/root-2.pub already exists with other content;"
         " choose another name.\n"
     )
     assert tree(keys) == before

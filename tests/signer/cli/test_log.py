@@ -221,7 +221,7 @@ def test_an_audit_that_cannot_be_is_no_finding(run, arguments, tmp_path):
     for change, more, status, sentence in (
         ({}, ("--repo", tmp_path / "public"), 1, "timestamp.json does not belong in a reposi"),
         ({}, ("--list", "no role"), 2, ""),
-        ({3: tmp_path / "nowhere"}, (), 3, "is not there"),
+        ({3: tmp_path / "nowhere"}, (), 3, "does not exist"),
         ({3: "http://127.0.0.1:1"}, (), 3, "cannot be reached"),
         ({3: "https://updates.example/m"}, (), 2, "more than a scheme, a host and a port"),
         ({5: tmp_path / "no" / "log.memory"}, (), 3, "correct that"),  # after the whole audit

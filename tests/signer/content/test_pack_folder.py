@@ -38,7 +38,7 @@ def test_what_is_written_is_read(tmp_path) -> None:
             write_pack(tmp_path / kind, made)
             assert load_pack(tmp_path / kind) == made
             assert make(kind).parts == made.parts
-            with pytest.raises(EnvironmentFailedError, match="is there already"):
+            with pytest.raises(EnvironmentFailedError, match="already exists"):
                 write_pack(tmp_path / kind, made)
     write_pack(tmp_path / "pack", make("wallpapers", title={"en": "Pictures", "id": "Gambar"}))
     lines = (tmp_path / "pack" / "pack.json").read_text().splitlines()

@@ -29,7 +29,7 @@ def test_one_refusal_refuses_all(keys, tree) -> None:
     """Nothing is written when one of several cannot be taken."""
     before, store = tree(keys), Keystore(keys)
     for name, public, holder, words in (
-        ("root-1", PUBLIC, "", "root-1 is there already"),
+        ("root-1", PUBLIC, "", "root-1 already exists"),
         ("root-5", OTHER, "", "root-5 and root-4 are one key under two names"),
         ("root-4", PUBLIC, "", "given twice"),
         ("root-5", "01" + "00" * 31, "", "not a point that can be trusted"),
@@ -90,7 +90,7 @@ def test_a_name_that_is_taken_while_the_pin_is_typed(softhsm, tmp_path, secrets)
                 enrol_public_keys(other, [PublicKey("root-1", PUBLIC)])
             return secrets(name)
 
-        with pytest.raises(KeyStoreError, match="root-1 is there already"):
+        with pytest.raises(KeyStoreError, match="root-1 already exists"):
             create_token_keys(store, ["root-1"], softhsm.module, "drawer", type_slowly, os.urandom)
         assert store.load_public_key("root-1").public == PUBLIC
         assert store.kind("root-1") == "public only"

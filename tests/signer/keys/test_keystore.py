@@ -198,7 +198,7 @@ def test_two_cannot_make_one_key_at_once(tmp_path, monkeypatch) -> None:
     key = _make(store.folder, "root-1", b"passphrase of A")
     assert told == ["B"]
     assert store.load_signer(key, lambda _name: b"passphrase of A")
-    with pytest.raises(KeyStoreError, match="root-1 is there already"):
+    with pytest.raises(KeyStoreError, match="root-1 already exists"):
         _make(store.folder, "root-1", b"passphrase of B")
 
 
@@ -227,7 +227,7 @@ def test_a_key_that_was_made_while_passphrases_were_typed_is_kept(tmp_path) -> N
         made.append(_make(store.folder, name, b"passphrase of B"))
         return b"passphrase of A"
 
-    with pytest.raises(KeyStoreError, match="root-1 is there already"):
+    with pytest.raises(KeyStoreError, match="root-1 already exists"):
         store.create_keys(["root-1"], ask, os.urandom)
     assert store.load_signer(made[0], lambda _name: b"passphrase of B")
 

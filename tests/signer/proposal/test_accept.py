@@ -62,7 +62,7 @@ def test_a_proposal_of_another_repository_is_refused(office, tmp_path) -> None:
     """A change is taken over only where its past is: not elsewhere, ahead, or in its place."""
     proposed = office.renew("armani")
     files = office.sign(proposed, "alice", "bob")
-    with pytest.raises(EnvironmentFailedError, match="is not there"):
+    with pytest.raises(EnvironmentFailedError, match="does not exist"):
         accept_signatures(WorkFolder(tmp_path / "empty"), proposed, files)
     behind = WorkFolder(shutil.copytree(office.folder.folder, tmp_path / "behind"))
     first = office.renew("armani")

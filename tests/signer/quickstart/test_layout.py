@@ -29,7 +29,7 @@ def test_nothing_is_made_over_what_is_there(layout, tmp_path):
         shutil.rmtree(path.parent)
     for name in ("hening.toml", "repo", "server"):
         (layout.out / name).symlink_to("nowhere")
-        with pytest.raises(CeremonyError, match=f"{layout.out / name} is there already"):
+        with pytest.raises(CeremonyError, match=f"{layout.out / name} already exists"):
             check_free(layout, None)
         (layout.out / name).unlink()
 

@@ -69,7 +69,7 @@ def test_an_unasked_question_has_no_answer(facts) -> None:
     changed = replace(facts["first"], has_metadata_pb=False, property_files="")
     silent = {each.question: each.remark for each in judge_package(changed) if not each.was_asked}
     assert silent == {
-        "has metadata that agree": "metadata.pb is not there",
+        "has metadata that agree": "it has no metadata.pb",
         "has true offsets": "it gives none",
         "has a good metadata signature": "give --certificate",
         "has a good payload signature": "give --certificate",

@@ -242,7 +242,7 @@ def test_addresses_that_are_not_taken(harness, bundle):
 def test_what_is_no_bundle(harness, bundle):
     """A folder that `--out` did not make, or whose files were changed: nothing is sent."""
     status, written = harness.submit(1, harness.outgoing)
-    assert (status, "bundle.json is not there" in written) == (1, True)
+    assert (status, "bundle.json does not exist" in written) == (1, True)
     (bundle / "metadata" / "3.armani.json").write_bytes(b"{}")
     status, written = harness.submit(1, bundle)
     assert (status, "is not the file that was signed" in written) == (1, True)

@@ -95,7 +95,7 @@ def test_what_may_not_sign_is_left_out_and_told(tmp_path):
         "the certificate is not of a CA by its basic constraints": {f"line {begins[1]}: B": 1},
         "the certificate has no version, or no extensions": {f"line {begins[2]}: C": 1},
         "it has more than 8192 bytes": {f"line {begins[3]}: D": 1},
-        "it is there already": {f"line {begins[4]}: A": 1},
+        "it is a duplicate": {f"line {begins[4]}: A": 1},
     }
 
 

@@ -70,7 +70,7 @@ def test_an_entry_has_what_the_index_and_the_texts_say(tmp_path):
     [
         (INDEX, TEXTS + "other/title,A,\n", "texts.csv, line 6: other/title is neither"),
         (INDEX, TEXTS + "update-soon/text,A,\n", "line 6: update-soon/text is neither"),
-        (INDEX, TEXTS + "update-soon/title,A,\n", "line 6: update-soon/title is there twice"),
+        (INDEX, TEXTS + "update-soon/title,A,\n", "line 6: update-soon/title is given twice"),
         (INDEX, TEXTS.replace("update-soon/title,Please update,", "update-soon/title,,x"),
          "line 12: update-soon has only a title or only a body in en, id"),
         (INDEX, TEXTS.replace("Two holes are closed.", "").replace("Please update", ""),

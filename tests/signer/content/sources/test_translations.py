@@ -91,7 +91,7 @@ def test_an_error_names_the_file_and_the_line(tmp_path):
     for name, text, words in (
         ("a.yaml", "a: [", "line 1: not YAML"),
         ("a.yaml", "", "is empty"),
-        ("a.yaml", "a: 1\na: 2", "line 2: a is there twice"),
+        ("a.yaml", "a: 1\na: 2", "line 2: a is given twice"),
         ("a.yaml", "a: &x [1]\nb: *x", "line 1: an alias leads here"),
         ("a.yaml", "a: !!python/object:os.system x", "tag .* is not allowed"),
         ("a.yaml", "[" * 1000, "nested too deeply|not YAML"),
