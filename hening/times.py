@@ -13,7 +13,7 @@ def _remember(context: click.Context, _option: click.Parameter, value: bool) -> 
 
 
 def use_utc() -> None:
-    """Have the running command show times in UTC: output for programs depends on no place."""
+    """Show times in UTC in the running command, for output that programs read."""
     click.get_current_context().meta[_KEY] = True
 
 
@@ -27,7 +27,7 @@ UTC_TIMES = click.option(
 
 
 def show_time(moment: datetime | int | None) -> str:
-    """Return a moment, or epoch seconds, as date, time and zone; nothing for None."""
+    """Return a moment, or epoch seconds, as date, time and zone; an empty string for None."""
     return "" if moment is None else f"{_choose_zone(moment):%Y-%m-%d %H:%M %Z}"
 
 
@@ -37,7 +37,7 @@ def show_day(seconds: int) -> str:
 
 
 def show_second(moment: datetime | int) -> str:
-    """Return a moment to the second; epoch seconds outside the calendar stay a number."""
+    """Return date, time with seconds, and zone; epoch seconds outside the calendar as a number."""
     if isinstance(moment, int) and not 0 <= moment < _YEAR_10000:
         return f"{moment} s after 1970"
     return f"{_choose_zone(moment):%Y-%m-%d %H:%M:%S %Z}"

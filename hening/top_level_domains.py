@@ -1,13 +1,13 @@
-"""The top-level domains that are not ASCII: a table of docs/FORMATS.md section 15, as data.
+"""The non-ASCII top-level domains of docs/FORMATS.md section 15.
 
-Signer, server and phone read this one table. Each trust domain has its own rule for what a link is
-(ADR 76); a test compares the table with FORMATS.
+Signer, server and phone share this table, but each trust domain has its own rule for links (ADR
+76). A test compares the table with FORMATS.
 """
 
 from typing import Final
 
-# The root zone at the end of 2024, and the domains that the IANA reserves for tests, as RFC 3492
-# encodes them, without `xn--`. A change is a change of the format: phones in use keep their table.
+# The root zone at the end of 2024, and the domains that the IANA reserves for tests, in Punycode
+# (RFC 3492) without `xn--`. A change of the table changes the format: phones in use keep theirs.
 _LABELS: Final = """
     0zwm56d 11b4c3d 11b5bs3a9aj6g 1ck2e1b 1qqw23a 2scrj9c 30rr7y 3bst00m 3ds443g 3e0b707e 3hcrj9c
     3pxu8k 42c2d9a 45br5cyl 45brj9c 45q11c 4dbrk0ce 4gbrim 54b7fta0cc 55qw42g 55qx5d 5su34j936bgsg

@@ -8,9 +8,9 @@ from typing import Any, Final
 import click
 
 DISTRIBUTION: Final = "hening"
-#: Where `hatch_build.py` puts the commit in a wheel, beside its other metadata.
+#: Where `hatch_build.py` puts the commit in a wheel's metadata.
 BAKED: Final = "extra_metadata/commit"
-_SHOWN: Final = 12  # hexadecimal digits, as git abbreviates in large repositories
+_SHOWN: Final = 12  # hexadecimal digits, as in git's abbreviations for large repositories
 
 
 def version_option(program: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -33,7 +33,7 @@ def version_option(program: str) -> Callable[[Callable[..., Any]], Callable[...,
 
 def find_version() -> str:
     """Return the installed version, such as `0.1.0`."""
-    # Imported here: a program starts sooner without it.
+    # Imported here, so that programs start sooner.
     from importlib.metadata import version  # noqa: PLC0415
 
     return version(DISTRIBUTION)
@@ -41,7 +41,7 @@ def find_version() -> str:
 
 def describe_version(program: str) -> str:
     """Return the line that `--version` prints."""
-    # Imported here: a program starts sooner without them.
+    # Imported here, so that programs start sooner.
     from importlib.metadata import distribution  # noqa: PLC0415
 
     from hening.commit import ask_git  # noqa: PLC0415
