@@ -1,4 +1,4 @@
-"""Tables that one test goes through."""
+"""Helpers for tests that go through a table of cases."""
 
 from contextlib import contextmanager
 
@@ -7,7 +7,7 @@ import pytest
 
 @contextmanager
 def case(*names):
-    """Name a row of a table in the message of whatever fails there."""
+    """Add a row's name to the message of any failure inside the block."""
     try:
         yield
     except BaseException as error:
@@ -16,7 +16,7 @@ def case(*names):
 
 
 def refuse_each(error, function, values, match=None):
-    """Check that a function refuses each of these values, with an error whose message matches."""
+    """Check that a function refuses each value with an error whose message matches."""
     for value in values:
         with case(value), pytest.raises(error, match=match):
             function(value)

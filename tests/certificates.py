@@ -1,11 +1,11 @@
-"""Certificates in DER, built element by element, for tests of what phones may trust.
+"""Build X.509 certificates in DER, element by element, to test the certificates of phones.
 
 Source: ITU-T X.690 sections 8 and 10; RFC 5280 section 4.1.
 """
 
 
 def tlv(tag, body):
-    """Return an element: its tag, its length in the shortest form, and its content."""
+    """Return a DER element with this tag and content; its length has the shortest form."""
     length = len(body)
     if length < 0x80:
         return bytes((tag, length)) + body
@@ -14,14 +14,15 @@ def tlv(tag, body):
 
 
 def extension(identifier, value, critical=""):
-    """Return an extension; all in hexadecimal digits, the value without its OCTET STRING."""
+    """Return an X.509 extension; arguments are in hex, and the value lacks its OCTET STRING."""
     members = tlv(0x06, bytes.fromhex(identifier)) + bytes.fromhex(critical)
     return tlv(0x30, members + tlv(0x04, bytes.fromhex(value)))
 
 
 CONSTRAINTS = extension("551d13", "30030101ff", critical="0101ff")
 
-#: By what is unusual about them. A library that reads every extension refuses each.
+#: Certificates by their unusual property. A library that reads every extension refuses each of
+#: them.
 EXTENSIONS_OF_ODD_FORM = {
     "a key usage that is empty": extension("551d0f", "030100"),
     "a key usage that is no string of bits": extension("551d0f", "0500"),
@@ -39,7 +40,7 @@ def make_certificate(
 ):
     """Return a certificate with `extensions`, by default with basic constraints alone.
 
-    `version` counts from 0, as the encoding does; None leaves it out. Key and signature are
+    `version` is the encoded number, which counts from 0; None omits it. Key and signature are
     dummies.
     """
     algorithm = tlv(0x30, bytes.fromhex("06032b6570"))  # Ed25519

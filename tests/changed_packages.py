@@ -1,7 +1,7 @@
 """A strategy that changes a valid package in one to three places of its zip, metadata or manifest.
 
-A phone must take every package that the signer takes, and protobuf's own library, zipfile, unzip
-and the signer must read the same from it.
+Every package that the signer accepts must be accepted by phones. Protobuf's own library, zipfile,
+unzip and the signer must read the same content from it.
 """
 
 import shutil
@@ -53,7 +53,7 @@ KEYS += ("post-security-patch-level", "ota-required-cache", "ota-property-files"
 
 
 class PackageDisagreementError(Exception):
-    """A package that one reader takes and another refuses or reads differently."""
+    """One reader accepts the package, and another one refuses it or reads other content."""
 
 
 @st.composite
@@ -117,7 +117,7 @@ def _change_line(draw, draft):
 
 
 def _change_message(draw, fields):
-    """Change one field of a message, or of one that it holds."""
+    """Change one field of a message or of a message nested in it."""
     places = [(holder, index) for holder in _messages(fields) for index in range(len(holder))]
     holder, index = draw(st.sampled_from(places))
     number, wire, value = holder[index]
@@ -138,7 +138,7 @@ def _change_message(draw, fields):
         case 4:
             holder.append([draw(st.integers(1, 21)), VARINT, draw(st.sampled_from(NUMBERS))])
         case 5 if isinstance(value, int):
-            # A number in a longer form.
+            # The number in a longer encoding.
             raw = encode_varint(value)
             holder[index] = encode_varint(number << 3) + raw[:-1] + bytes((raw[-1] | 0x80, 0))
         case _ if isinstance(value, int):
@@ -150,7 +150,7 @@ def _change_message(draw, fields):
 
 
 def _fit(each):
-    """Give a field a value that its wire type can have."""
+    """Return a value that the field's wire type can hold."""
     _, wire, value = each
     if wire == BYTES and isinstance(value, int):
         each[2] = encode_varint(value)
@@ -161,7 +161,7 @@ def _fit(each):
 
 
 def _messages(fields):
-    """Yield a message and every one inside it."""
+    """Yield a message and all messages nested in it."""
     fields[:] = [each for each in fields if not isinstance(each, bytes)] or fields
     yield [] if any(isinstance(each, bytes) for each in fields) else fields
     for each in fields:
@@ -170,7 +170,10 @@ def _messages(fields):
 
 
 def check_readers(draft, folder):
-    """Tell whether the signer takes a package; raises PackageDisagreementError on disagreement."""
+    """Return whether the signer accepts a package.
+
+    Raises PackageDisagreementError if readers disagree.
+    """
     sealed = seal(draft)
     refusal, facts = ask_signer(sealed, folder)
     if refusal is not None:
@@ -201,7 +204,7 @@ def _files(entries):
 
 
 def _compare(data, raw):
-    """Compare what the signer and protobuf's library read from the manifest and metadata.pb."""
+    """Compare the manifest and metadata.pb as the signer and protobuf's library read them."""
     ours, theirs = decode_manifest(raw), parse("DeltaArchiveManifest", raw)
     found = {"manifest": (_show_ours(ours), _show_theirs(theirs)), "metadata.pb": _metadata(data)}
     for name, (mine, other) in found.items():
@@ -262,7 +265,7 @@ def _show_theirs(manifest):
 
 
 def _metadata(data):
-    """Return what the signer reads from the text, and protobuf's library from metadata.pb."""
+    """Return the signer's reading of the text, and protobuf's reading of metadata.pb."""
     with tempfile.TemporaryFile() as stream:
         stream.write(data)
         container = load_container(stream, len(data))
@@ -293,5 +296,6 @@ def _check_any(draft):
         check_readers(draft, Path(folder))
 
 
-#: Lets a fuzzer's bytes decide what is changed in which package; raises as `check_readers` does.
+#: Entry point for a fuzzer, whose bytes decide what is changed in which package; raises as
+#: `check_readers` does.
 fuzz_packages: Callable[[bytes], object] = _check_any.hypothesis.fuzz_one_input

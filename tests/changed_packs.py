@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.pack_judges import check_judges, make_sound
 from tests.server.core.content.samples import KINDS
 
-#: From these scripts, controls, directions and links are composed.
+#: Generated texts consist of these scripts, control characters, directions and links.
 TEXTS = (
     *("", " ", "\n", "\t", "\x7f", "\u00ad", "\u034f", "\u061c", "\u115f", "\u180e", "\u200b"),
     *("\u200c", "\u200d", "\u200e", "\u202e", "\u2060", "\u2066", "\u2028", "\ufe0e", "\ufe0f"),
@@ -43,7 +43,7 @@ values = (
 
 @st.composite
 def changed_packs(draw, kind=None):
-    """Draw a changed pack of `kind`, of any kind if it is None."""
+    """Draw a changed pack of `kind`, or of any kind if `kind` is None."""
     packs = make_sound(draw(st.sampled_from(KINDS)) if kind is None else kind)
     for _ in range(draw(st.sampled_from((1, 1, 2, 3)))):
         match draw(st.sampled_from(("entries", "entries", "octets", "octets", "members"))):
@@ -80,7 +80,7 @@ def _change(draw, document):
 
 
 def _bend(draw, item):
-    """Return a value that is nearly `item`."""
+    """Return a value that differs slightly from `item`."""
     match item:
         case bool():
             return not item
@@ -104,7 +104,7 @@ def _bend(draw, item):
 
 
 def _change_bytes(draw, packs):
-    """Change the bytes that an entry contains or names, and the entry's description of them."""
+    """Change the bytes that an entry contains or names, and its description of them."""
     if packs.kind == "wallpapers":
         data = _changed(draw, packs.pictures["waves"])
         packs.pictures["waves"] = data
@@ -153,5 +153,6 @@ def _check_any(packs):
     check_judges(packs)
 
 
-#: Lets a fuzzer's bytes decide what is changed in which pack; raises as `check_judges` does.
+#: Entry point for a fuzzer, whose bytes decide what is changed in which pack; raises as
+#: `check_judges` does.
 fuzz_packs: Callable[[bytes], object] = _check_any.hypothesis.fuzz_one_input

@@ -16,9 +16,9 @@ from tests.turned import Programs
 
 @pytest.fixture(scope="session", autouse=True)
 def _passphrases_are_stretched_little():
-    """Make keys whose passphrase costs 0.1 ms in place of 55; files say themselves what it costs.
+    """Use a key stretching that takes 0.1 ms in place of 55; a key file records its own parameters.
 
-    `tests/signer/keys/test_key_file.py` has the cost of real files. `tests.forked` does the same.
+    `tests/signer/keys/test_key_file.py` tests real parameters. `tests.forked` does the same.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(signer.keys.key_file, "SCRYPT_N", 2**4)
@@ -27,7 +27,7 @@ def _passphrases_are_stretched_little():
 
 @pytest.fixture(scope="session", autouse=True)
 def _statements_are_compiled_once():
-    """Share what SQLAlchemy compiled, as the one engine of a server does."""
+    """Share compiled SQLAlchemy statements between all engines of the test process."""
     with pytest.MonkeyPatch.context() as patch:
         share_statements(functools.partial(patch.setattr, raising=False))
         yield
@@ -35,13 +35,13 @@ def _statements_are_compiled_once():
 
 @pytest.fixture(scope="session")
 def fresh_state(tmp_path_factory):
-    """Give a server that waits for its first bundle; do not change it, copy it."""
+    """Return a server that waits for its first bundle; tests copy it and do not change it."""
     return make_world(tmp_path_factory.mktemp("fresh") / "state")
 
 
 @pytest.fixture(scope="session")
 def published_state(fresh_state, tmp_path_factory):
-    """Give the same server after its first bundle and release; do not change it, copy it."""
+    """Return the server after its first bundle and release; tests copy it and do not change it."""
     world = fresh_state.copy(tmp_path_factory.mktemp("published") / "state")
     publish_first(world)
     return world
@@ -49,19 +49,19 @@ def published_state(fresh_state, tmp_path_factory):
 
 @pytest.fixture
 def fresh(fresh_state, tmp_path) -> World:
-    """Give a private server that waits for its first bundle."""
+    """Return a private server that waits for its first bundle."""
     return fresh_state.copy(tmp_path / "state")
 
 
 @pytest.fixture
 def world(published_state, tmp_path) -> World:
-    """Give a private server that offers release 1 of armani to everyone."""
+    """Return a private server that offers release 1 of armani to everyone."""
     return published_state.copy(tmp_path / "state")
 
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory):
-    """Give a helper that starts programs without delay."""
+    """Yield a helper that starts programs without delay."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:  # its workers share what they build
         folder = folder.parent
@@ -74,21 +74,21 @@ def programs(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def seaweed(tmp_path_factory):
-    """Give a real S3 server; each test uses its own prefix in the bucket."""
+    """Yield a real S3 server; each test uses its own prefix in the bucket."""
     with run_seaweed(tmp_path_factory.mktemp("seaweed")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def postgres():
-    """Give a real PostgreSQL server; tests that use it need needs("postgresql")."""
+    """Yield a real PostgreSQL server; tests that use it are marked needs("postgresql")."""
     with postgres_server() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def released_site(fresh_state, postgres, seaweed, tmp_path_factory):
-    """Give a site at which one release is public, by its machine `first`; copy it."""
+    """Return a site whose machine `first` has published one release; tests copy it."""
     made = Site(fresh_state, postgres, seaweed, tmp_path_factory.mktemp("released"))
     made.first = made.machine("first")
     first_release(made.first)

@@ -1,6 +1,6 @@
-"""The shipped nginx edge in front of a device plane, with a relay between that sees every request.
+"""The shipped nginx edge, a device plane, and a relay between them that sees each request.
 
-A client speaks raw bytes over TLS, so that a test sees nginx's real answers.
+A client speaks raw bytes over TLS, so that a test sees the exact bytes of nginx's answers.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from tests.recording_relay import Relay, run_relay
 from tests.server.device.served import Response, read_response, request
 from tests.server.release.certificate import write_certificate
 
-#: All requests that the origin may get, whatever clients send to the edge.
+#: Every request that the origin may receive, whatever clients send to the edge.
 CLEAN = re.compile(
     rb"GET /[a-z0-9/._-]+ HTTP/1\.1\r\nHost: updates\.example\.org\r\n"
     rb"(?:Accept-Encoding: gzip\r\n|Range: bytes=[0-9]+-[0-9]+\r\n)?"
@@ -30,14 +30,14 @@ CLEAN = re.compile(
 BLOCK = 8 * 1024 * 1024
 #: A package of three blocks.
 BIG = random.Random(4711).randbytes(2 * BLOCK + 4711)
-#: Headers that nginx writes itself, the same for all clients.
+#: Headers that nginx writes itself and that are the same for all clients.
 OWN = {"Date", "Server", "Connection"}
 NOTHING = ("Content-Length", "0")  # may be left out of an answer to HEAD
 
 
 @dataclass
 class Edge:
-    """Where nginx listens, its folder, and the relay through which it asks."""
+    """The port of nginx, its folder, and the relay to its origin."""
 
     port: int
     folder: Path
@@ -50,13 +50,13 @@ class Edge:
         return self.context.wrap_socket(plain, server_hostname=name)
 
     def get(self, path: str, *lines: bytes, method: str = "GET") -> Response:
-        """Ask for a path with header lines."""
+        """Request a path with these header lines."""
         with self.connect() as connection:
             connection.sendall(request(path, *lines, method=method))
             return read_response(connection, is_head=method == "HEAD")
 
     def exchange(self, data: bytes, name: str = "127.0.0.1") -> bytes:
-        """Send bytes and read until nginx closes; returns all bytes that it sent."""
+        """Send bytes and return everything that nginx sends until it closes."""
         with self.connect(name) as connection:
             connection.sendall(data)
             pieces = []
@@ -66,7 +66,7 @@ class Edge:
             return b"".join(pieces)
 
     def until_asked(self, data: bytes) -> ssl.SSLSocket:
-        """Repeat a request until it reaches the relay; returns that connection."""
+        """Repeat a request until one reaches the relay; returns that connection."""
         while True:
             connection = self.connect()
             connection.sendall(data)
@@ -77,7 +77,7 @@ class Edge:
             connection.close()
 
     def kept(self) -> Iterator[tuple[Path, bytes]]:
-        """Yield every file in nginx's folder except its configuration, with its content."""
+        """Yield name and content of each file in nginx's folder except its configuration."""
         for path in self.folder.rglob("*"):
             if path.is_file() and path.suffix != ".conf":
                 yield path, path.read_bytes()
@@ -98,7 +98,7 @@ def run_edge_before(origin: int, folder: Path) -> Iterator[Edge]:
 
 
 def snapshot_of(world):
-    """Return the answers to a state's paths."""
+    """Return the answers of a state's snapshot by path."""
     return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
@@ -109,7 +109,7 @@ def package_of(world, data=BIG):
 
 
 def said(response):
-    """Return status, headers and body without nginx's own headers."""
+    """Return status, body and headers, without the headers that nginx writes itself."""
     headers = {
         name: value
         for name, value in response.headers

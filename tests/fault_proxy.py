@@ -1,4 +1,4 @@
-"""A proxy on loopback in front of a real server; it simulates failures of network or server."""
+"""A proxy on loopback in front of a real server that simulates failures of server or network."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ SLOW_SECONDS = 0.2
 
 
 class Fault(enum.StrEnum):
-    """What happens to connections from now on; open ones are closed."""
+    """What happens to connections from now on; connections that are already open are closed."""
 
     NONE = "none"
     ERROR = "error"  # every request is answered with status 500
@@ -28,7 +28,7 @@ class Fault(enum.StrEnum):
 
 @dataclass
 class FaultProxy:
-    """The proxy's address, its present fault, and its observations."""
+    """The proxy's address, its present fault, and what it has counted."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -41,7 +41,7 @@ class FaultProxy:
     drop: Callable[[], None] = lambda: None  # closes the open connections
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Set a field; closes kept connections, so that a new fault applies to them too."""
+        """Set a field and close kept connections, so that a new fault applies to them too."""
         super().__setattr__(name, value)
         if name == "fault" and value is not Fault.NONE:
             self.drop()
@@ -72,7 +72,7 @@ def run_fault_proxy(
             try:
                 await _serve(proxy, (host, upstream), reader, writer)
             except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                pass  # the end of a connection, or of the proxy
+                pass  # the connection or the proxy was closed
             finally:
                 await _abort(writer)
                 tasks.discard(task)

@@ -3,13 +3,13 @@
 Jobs come in two ways.
 
 Each line of standard input is a JSON job: a program, its arguments, two output files, and the
-seconds by which its clock is ahead. The answer on standard output is the process's id. With `wait`
-the answer comes when the process has ended, and has its exit status. `{"end": PID}` ends a running
-process; the end of standard input ends all.
+number of seconds by which its clock is ahead. The answer on standard output is the process's id.
+With `wait` the answer comes when the process has ended, and has its exit status. `{"end": PID}`
+ends a running process; the end of standard input ends all.
 
-The listening socket whose descriptor is the first argument takes commands of
-`tests/forked_command.py`, which shells and other programs start as they would start the real ones.
-The second argument is the program that starts Python so, the third the folder of
+The listening socket whose descriptor is the first argument accepts jobs from
+`tests/forked_command.py`, which shells and other programs start in place of the real programs. The
+second argument is the program that stands for Python in this way, the third is the folder of
 `tests/kept_packages.py`.
 """
 
@@ -53,7 +53,7 @@ COMMANDS = {
 }
 BIGGEST = 1 << 20  # bytes of a command with its environment
 MOST = 64  # descriptors of a command
-ABOVE = 512  # all of its numbers
+ABOVE = 512  # above every number that a command's descriptor has
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ class Command:
     caller: socket.socket
 
     def fileno(self):
-        """Return the descriptor that becomes readable when the command has ended."""
+        """Return a descriptor that becomes readable when the command has ended."""
         return self.ended
 
     def finish(self):
-        """Tell the caller the exit status."""
-        with contextlib.suppress(OSError):  # nothing waits for it any more
+        """Send the exit status to the caller."""
+        with contextlib.suppress(OSError):  # the caller may have stopped waiting
             self.caller.send(b"%d" % _wait(self.pid))
         os.close(self.ended)
         self.caller.close()
@@ -78,7 +78,7 @@ class Command:
 
 def main():
     """Serve jobs until standard input ends."""
-    tests.programs.import_all(client_sim, server, signer)  # else each child would do so
+    tests.programs.import_all(client_sim, server, signer)  # otherwise each child would do so
     signer.keys.key_file.SCRYPT_N = 2**4  # as in tests/conftest.py
     door = socket.socket(fileno=int(sys.argv[1]))
     multiprocessing.set_executable(sys.executable)  # its processes inherit descriptors
@@ -94,7 +94,7 @@ def main():
             command.finish()
             commands.remove(command)
         for caller, command in callers.items():
-            if caller in ready and command in commands:  # it was killed, so its command is
+            if caller in ready and command in commands:  # the caller was killed
                 os.kill(command.pid, signal.SIGKILL)
                 command.finish()
                 commands.remove(command)
@@ -129,7 +129,7 @@ def take(door):
 def run_command(descriptors, program, folder, umask, numbers, count, *words):
     """Run a program in this process, in the caller's environment; returns its exit status.
 
-    It has the caller's `descriptors` under the caller's `numbers`.
+    It has the caller's `descriptors` under the same `numbers`.
     """
     for descriptor, number in zip(descriptors, map(int, numbers.split()), strict=True):
         os.dup2(descriptor, number)
@@ -146,7 +146,7 @@ def run_command(descriptors, program, folder, umask, numbers, count, *words):
 
 
 def run_beside(python, main):
-    """Run `main` as a program beside `python`: what it starts in turn is forked, too."""
+    """Run `main` as a program beside `python`; programs that it starts are forked, too."""
     sys.executable = python
     return main()
 
@@ -154,7 +154,7 @@ def run_beside(python, main):
 def run_python(python, packages):
     """Run what the arguments name, as `python` does with -c or -m.
 
-    What it starts in turn is forked, too. Packages of the fixtures are kept in `packages`.
+    Programs that it starts are forked, too. Packages of the fixtures are cached in `packages`.
     """
     kind, what = sys.argv[1:3]
     del sys.argv[1:3]
@@ -170,7 +170,7 @@ def run_python(python, packages):
 
 
 def start(job, running):
-    """Fork a program. With `wait` wait for its end, else record its id in `running`."""
+    """Fork a program. With `wait` wait for its end; otherwise record its id in `running`."""
     child = os.fork()
     if child == 0:
         os._exit(run(job))
@@ -200,7 +200,7 @@ def run(job):
 
 def _call(program, name, arguments):
     sys.argv = [name, *arguments]
-    sys.modules["__main__"] = types.ModuleType("__main__")  # which processes that it spawns import
+    sys.modules["__main__"] = types.ModuleType("__main__")  # its spawned processes import this
     try:
         status = program()
     except SystemExit as exit_:
@@ -214,10 +214,10 @@ def _call(program, name, arguments):
 
 
 def _turned(ahead):
-    """Return replacements for `datetime` and `time` where a program reads its clock."""
+    """Return replacements for `datetime` and `time` in a program that reads its clock."""
 
     class Turned:
-        """A clock that is ahead."""
+        """A clock that is `ahead` seconds ahead."""
 
         @staticmethod
         def now(zone):
@@ -231,7 +231,7 @@ def _turned(ahead):
 
 
 def _read_line():
-    """Return a line of standard input; its writer waits for the answer, so no other follows."""
+    """Read one line of standard input; the writer waits for the answer, so no line follows it."""
     line = b""
     while not line.endswith(b"\n") and (more := os.read(0, BIGGEST)):
         line += more

@@ -1,9 +1,9 @@
-"""Has `tests.forked` run one of the three programs, and ends as that does.
+"""Has `tests.forked` run one of the three programs, and exits with its status.
 
-A script, started with the socket, the name of the program and its arguments. It runs in the
-state of this process: folder, environment, umask and open descriptors. Signals that end a
-program are passed on. It imports only what is built into Python, and so costs 20 ms of processor
-time instead of up to a second.
+A script, started with the socket, the name of the program and its arguments. The program runs in
+the state of this process: folder, environment, umask and open descriptors. Signals that end a
+program are passed on. The script imports only modules built into Python, which costs 20 ms of
+processor time instead of up to a second.
 """
 
 import _signal
@@ -15,7 +15,7 @@ place, program, *arguments = sys.argv[1:]
 
 
 def is_inherited(number):
-    """Answer whether a descriptor came from the caller."""
+    """Return whether a descriptor was inherited from the caller."""
     try:
         return os.get_inheritable(number)
     except OSError:  # that of the folder, which was read
@@ -39,7 +39,7 @@ child = int(door.recv(16))
 
 
 def pass_on(number, _frame):
-    """Send the command the signal that this process got."""
+    """Send the command the signal that this process received."""
     os.kill(child, number)
 
 

@@ -1,6 +1,6 @@
-"""JPEGs composed after ITU-T T.81 annex B: plain ones, and those that hide something.
+"""JPEG files built after ITU-T T.81 annex B: plain ones, and files with hidden content.
 
-Coded data is never decoded by the checks, so it is arbitrary.
+The checks never decode coded data, so it is arbitrary.
 """
 
 import struct
@@ -61,7 +61,7 @@ THREE = ((1, 0x22, 0), (2, 0x11, 1), (3, 0x11, 1))
 COLOURS = dqt(quantization(), quantization(1)) + DC + AC
 PROGRESSIVE = frame(marker=0xC2)
 
-#: Name: bytes of a picture of 64 by 64 pixels, unless the name gives its size.
+#: Bytes of a picture by name; it has 64 by 64 pixels, unless the name gives its size.
 SOUND = {
     "without a name": picture(HEAD, frame(), scan()),
     "JFIF 1.02": picture(JFIF.replace(b"\1\1\0\0\1", b"\1\2\0\0\1"), HEAD, frame(), scan()),
@@ -72,7 +72,7 @@ SOUND = {
         dqt(quantization(3)), dht(codes(1), codes(0x11)), frame((1, 0x11, 3)), scan((1, 0x11))
     ),
     "the frame in front of its tables": picture(frame(), HEAD, scan()),
-    # 64 units of 8x8 in pieces of 20, of 1, and in one piece.
+    # 64 units of 8x8: in pieces of 20, in pieces of 1, and in one piece.
     "restarts": picture(HEAD, frame(), segment(0xDD, b"\0\x14"), scan(data=restart(4))),
     "restarts of each unit": picture(HEAD, frame(), segment(0xDD, b"\0\1"), scan(data=restart(64))),
     "an interval of all units": picture(HEAD, frame(), segment(0xDD, b"\0\x40"), scan()),
@@ -107,7 +107,7 @@ SOUND = {
     "64 scans": picture(Q, DC, PROGRESSIVE, scan(band=(0, 0)), AC, *[scan(band=(1, 63))] * 63),
 }
 
-#: By the server's refusal: name, and bytes.
+#: Name and bytes by the server's refusal.
 _BROKEN = {
     "APP0": {
         "JFIF of another version": picture(
@@ -258,5 +258,5 @@ _BROKEN = {
         )
     },
 }
-#: Name: bytes, and the server's refusal.
+#: Bytes and the server's refusal by name.
 BROKEN = {name: (data, said) for said, found in _BROKEN.items() for name, data in found.items()}

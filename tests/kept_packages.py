@@ -1,6 +1,6 @@
-"""The packages of the fixtures, of which each is built once in a run of the tests.
+"""A cache of the fixtures' packages: each is built once in a test run.
 
-Building all of them takes five seconds of processor time, and pages begin with it.
+Building all of them takes five seconds of processor time, and many how-to pages begin with it.
 """
 
 import os
@@ -10,7 +10,7 @@ from fixtures.catalogue import Package
 
 
 def keeping(folder):
-    """Return a `build_zip` that takes packages from a folder, and adds those that it lacks."""
+    """Return a `build_zip` that reads packages from a folder and builds missing ones there."""
 
     def build_or_read(target, source=None):
         file = folder / Package(target, source).file_name

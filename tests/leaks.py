@@ -10,8 +10,8 @@ from collections.abc import Iterator
 class Leaks:
     """Searches for secrets, given as bytes: raw, in hex, in base64, and as Python's repr.
 
-    Base64 is searched at each of its three alignments, across line ends and in both alphabets, so
-    that a secret inside other data is found too: a seed in PKCS #8, for instance.
+    Base64 is searched at each of its three alignments, across line ends and in both alphabets. So a
+    secret inside other data is found too, such as a seed in PKCS #8.
     """
 
     def __init__(self, **secrets: bytes) -> None:
@@ -20,7 +20,7 @@ class Leaks:
         ]
 
     def find(self, data: bytes | str) -> set[tuple[str, str]]:
-        """Return which secrets are in `data`, and in which form."""
+        """Return the names and forms of the secrets that `data` contains."""
         content = data.encode(errors="surrogateescape") if isinstance(data, str) else data
         joined = content.translate(None, b"\r\n\t ")
         return {
@@ -30,12 +30,12 @@ class Leaks:
         }
 
     def find_reachable(self, *objects: object) -> set[tuple[str, str]]:
-        """Return the findings in the text and bytes that `objects` contain, at any depth."""
+        """Return the secrets in all text and bytes reachable from `objects`, at any depth."""
         return {each for held in _reachable(objects) for each in self.find(_show(held))}
 
 
 def seed_forms(name: str, seed: bytes) -> dict[str, bytes]:
-    """Return an Ed25519 seed and the two halves that RFC 8032 section 5.1.5 makes of it, named."""
+    """Return an Ed25519 seed and the two halves derived in RFC 8032 section 5.1.5, by name."""
     digest = hashlib.sha512(seed).digest()
     scalar = bytearray(digest[:32])
     scalar[0] &= 248
@@ -73,5 +73,5 @@ def _reachable(objects: tuple[object, ...]) -> Iterator[bytes | bytearray | str]
         if isinstance(held, bytes | bytearray | str):
             yield held
         waiting += gc.get_referents(held)
-        if isinstance(held, dict):  # whose keys are not among them where all are text
+        if isinstance(held, dict):  # a dictionary's referents lack its keys if all are text
             waiting += held

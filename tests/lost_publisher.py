@@ -1,7 +1,7 @@
-"""A site whose nodes are processes: a publisher is killed, and a halt is given meanwhile.
+"""A site of several node processes whose publisher is killed before a halt is requested.
 
-One of two publishers is killed while it holds the lease and releases wait. A control node is asked
-to halt a channel, and the other publisher goes on.
+One of two publishers is killed while it holds the lease and releases wait. A control node then gets
+the command to halt a channel, and the other publisher takes over.
 """
 
 import asyncio
@@ -33,16 +33,16 @@ from tests.server.ceremony import write_bundle
 from tests.server.release.auth.issue import make_token
 from tests.server.site import Site, first_release
 
-LOOK = 0.002  # seconds between two looks at the lease
-REST = 0.02  # and at anything else
+LOOK = 0.002  # seconds between two reads of the lease
+REST = 0.02  # and between two reads of other state
 ROLES = ("tables", "content", "cancro")
-NOWHERE = "http://127.0.0.1:9"  # read-backs fail, for which nothing waits
+NOWHERE = "http://127.0.0.1:9"  # read-backs fail here, and the publisher does not wait for them
 HALT = "/api/v1/channels/armani/id/stable/halt"
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What became public after the kill, by role in the log's order, and when, in seconds from it.
+    """The roles that became public after the kill, in the log's order, and seconds from it.
 
     `is_accepted`: the publication of the killed process had been accepted, so it comes first.
     """
@@ -59,7 +59,7 @@ async def play(
     meanwhile: Callable[[], Awaitable[object]],
     programs: Any = None,
 ) -> Story:
-    """Lose a publisher and give a halt; `meanwhile` is called once that waits.
+    """Kill a publisher and request a halt; `meanwhile` is called once the halt is waiting.
 
     With `programs` the nodes are forked.
     """
@@ -130,7 +130,7 @@ def _write_settings(site: Site, folder: StateFolder, node: Node, **changes: Any)
 
 @contextlib.asynccontextmanager
 async def _node(folder: StateFolder, programs: Any) -> AsyncIterator["subprocess.Popen[bytes]"]:
-    """Run the program of a node until the block ends; its log is `log` in the state folder."""
+    """Run a node's program until the block ends; its log is the file `log` in the state folder."""
     with _start(folder, programs) as process:
         try:
             yield process
@@ -151,7 +151,7 @@ def _start(folder: StateFolder, programs: Any) -> "subprocess.Popen[bytes]":
 
 
 def _queue(site: Site, place: Path, sign: Callable[[str, int], bytes]) -> list[str]:
-    """Let one bundle for each role wait in the site's store; returns their ids."""
+    """Put one bundle for each role into the site's store, to wait there; returns their ids."""
     folder = StateFolder(place, tree=site.tree)
     inbox, found = S3Inbox(site.tree, folder, time.monotonic), []
     folder.incoming.mkdir(parents=True)
@@ -206,7 +206,7 @@ async def _count_published(sessions: Sessions, bundles: Sequence[str]) -> int:
 
 
 def _holder(folder: StateFolder) -> str:
-    """Return how the row of the lease names the process of a state folder."""
+    """Return the name that the lease's row has for the process of a state folder."""
     try:
         found = folder.lock.stat()
     except FileNotFoundError:

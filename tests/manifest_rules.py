@@ -34,7 +34,7 @@ def _op(index, at, value, wire=None):
 
 
 def _steps(new, *steps, old=None, minor=None):
-    """Replace the operations of the partition, and their result."""
+    """Replace the operations of the partition, and the image that they produce."""
 
     def change(draft):
         partition = draft.partition
@@ -100,12 +100,12 @@ def _sized(at, size):
 
 
 def _fields(count):
-    """Let the manifest have `count` fields, most of them unknown."""
+    """Add fields to the manifest until it has `count`, most of them unknown."""
     return lambda draft: draft.manifest.append(UNKNOWN * (count - len(draft.manifest)))
 
 
 def _raw_steps(new_blocks, *operations_, old_blocks=None):
-    """Let the partition have operations that no reader carries out."""
+    """Use operations with bytes that no reader executes."""
 
     def change(draft):
         partition = [each for each in draft.partition if each[0] not in {6, 7, 8}]
@@ -136,7 +136,7 @@ def _patched_from(blocks):
 
 
 def _xz_steps(check):
-    """Let the image come from one xz stream with the x86 filter and this check."""
+    """Produce the image from one xz stream with the x86 filter and this integrity check."""
     filters = [{"id": lzma.FILTER_X86}, {"id": lzma.FILTER_LZMA2}]
     return _steps(NEW, (8, ((0, 4),), lzma.compress(NEW, check=check, filters=filters)))
 

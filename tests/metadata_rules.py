@@ -10,7 +10,7 @@ METADATA_KEYS = "ota-property-files=\nota-streaming-property-files=\n"
 
 
 def _lines(**texts):
-    """Set lines of the text metadata; None removes one. An underscore stands for a hyphen."""
+    """Set lines of the text metadata; None removes a line. An underscore stands for a hyphen."""
 
     def change(draft):
         for key, value in texts.items():
@@ -21,7 +21,7 @@ def _lines(**texts):
 
 
 def _pb(part, at, value, wire=None):
-    """Set a field of metadata.pb, of its precondition (5) or postcondition (6)."""
+    """Set a field of metadata.pb, or of its precondition (5) or postcondition (6)."""
 
     def change(draft):
         fields = draft.pb if part is None else values(draft.pb, part)[0]
@@ -31,12 +31,12 @@ def _pb(part, at, value, wire=None):
 
 
 def _text(change):
-    """Change the bytes of the text metadata after the property files were written into them."""
+    """Change the bytes of the text metadata after the property files were written into it."""
     return lambda draft: setattr(draft, "text", change)
 
 
 def _text_length(limit, beyond):
-    """Pad the property files until the text metadata has `limit` bytes, or just more."""
+    """Pad the property files until the text metadata has `limit` bytes, or one more."""
 
     def change(draft):
         have = len(encode_metadata(draft.texts)) + len(METADATA_KEYS)
@@ -78,7 +78,7 @@ def _sdk(level):
 
 
 def _sources(count):
-    """Let an incremental start from this many builds, the running one among them."""
+    """Let an incremental package start from this many builds, including the running one."""
     builds = [SOURCE.fingerprint, *(f"Hening/{index}" for index in range(count - 1))]
 
     def change(draft):
@@ -151,7 +151,7 @@ def _list(change, key="ota-streaming-property-files"):
 
 
 def _listed(length):
-    """List so many entries that the streaming property files have `length` characters."""
+    """List entries until the streaming property files have `length` characters."""
 
     def change(draft):
         draft.reserved = 2048

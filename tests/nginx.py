@@ -32,7 +32,7 @@ http {{
 
 @contextlib.contextmanager
 def run_nginx(mirror: Path, folder: Path) -> Iterator[int]:
-    """Serve a mirror until the block ends; gives the port on loopback."""
+    """Serve a mirror until the block ends; yields the port on loopback."""
     port = free_port()
     ours = {
         "listen 127.0.0.1:8081;": f"listen 127.0.0.1:{port};",
@@ -46,7 +46,7 @@ def run_nginx(mirror: Path, folder: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def run_dialects(out: Path, folder: Path) -> Iterator[int]:
-    """Serve exported dialects, without TLS, until the block ends; gives the port on loopback."""
+    """Serve exported dialects, without TLS, until the block ends; yields the port on loopback."""
     port = free_port()
     ours = {
         "listen 8443 ssl;": f"listen 127.0.0.1:{port};",
@@ -65,9 +65,10 @@ def run_dialects(out: Path, folder: Path) -> Iterator[int]:
 def run_edge(
     origin: int | Path, certificate: Path, key: Path, folder: Path, over_tls: str = ""
 ) -> Iterator[int]:
-    """Run the cache in front of a device plane's port until the block ends; gives its own port.
+    """Run the cache in front of a device plane's port until the block ends; yields its own port.
 
-    Or in front of the nodes that a file lists. These are asked over TLS with the lines `over_tls`.
+    If `origin` is a file, it lists the nodes behind the cache. The cache connects to them by TLS,
+    with the configuration lines `over_tls`.
     """
     port = free_port()
     listed = isinstance(origin, Path)
@@ -98,7 +99,7 @@ def run_edge(
 
 @contextlib.contextmanager
 def run_api_proxy(api: int, urgent: Path, folder: Path) -> Iterator[int]:
-    """Run the control plane's proxy, without its TLS, until the block ends; gives its port."""
+    """Run the control plane's proxy without TLS until the block ends; yields its port."""
     port = free_port()
     ours = {
         "server 127.0.0.1:8081;": f"server 127.0.0.1:{api};",
@@ -116,9 +117,9 @@ def run_api_proxy(api: int, urgent: Path, folder: Path) -> Iterator[int]:
 def run_cloud_proxy(
     nodes: list[int], certificate: Path, key: Path, folder: Path, rate: str = "5r/s"
 ) -> Iterator[int]:
-    """Run the cloud's proxy in front of nodes' ports until the block ends; gives its port.
+    """Run the cloud's proxy in front of nodes' ports until the block ends; yields its port.
 
-    `rate` is how often an address may log in.
+    `rate` limits the logins of an address.
     """
     port = free_port()
     shipped = "server 127.0.0.1:8090 max_fails=1 fail_timeout=2s;"
@@ -154,14 +155,14 @@ server {{
 
 @contextlib.contextmanager
 def run_proxy(origin: int, folder: Path) -> Iterator[int]:
-    """Run a typical nginx proxy in front of a port; gives its own port."""
+    """Run a typical nginx proxy in front of a port; yields its own port."""
     port = free_port()
     with run_site(PROXY.format(port=port, origin=origin), folder, port, ""):
         yield port
 
 
 def _shipped(name: str, ours: dict[str, str]) -> str:
-    """Return a shipped configuration with some texts replaced by `ours`."""
+    """Return a shipped configuration with texts replaced as in `ours`."""
     site = (CONFIGURATIONS / name).read_text()
     for shipped, own in ours.items():
         assert site.count(shipped) == 1, shipped

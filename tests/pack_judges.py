@@ -31,7 +31,7 @@ from tests.server.core.content.samples import EXPIRES, HOSTS, PICTURE, entries_o
 
 
 class PacksDisagreementError(Exception):
-    """A pack that one of the three accepts and another refuses; the message has each answer."""
+    """Server, signer and phone judge a pack differently; the message has each answer."""
 
 
 @dataclass(slots=True)
@@ -51,13 +51,13 @@ def make_sound(kind):
 
 
 def check_judges(packs):
-    """Return whether a pack is valid, on which all three agree.
+    """Return whether a pack is valid, as server, signer and phone agree.
 
-    Raises PacksDisagreementError if they do not, and any exception that is not the usual refusal of
-    its code. What JSON or a signed role cannot hold is invalid.
+    Raises PacksDisagreementError if they disagree, and passes on any exception that is not the
+    usual refusal. A pack that JSON or a signed role cannot represent is invalid.
     """
     published = [packs]
-    if packs.kind == "themes":  # which name wallpapers
+    if packs.kind == "themes":  # themes name wallpapers
         published.append(make_sound("wallpapers"))
     try:
         parts = {each.kind: _encode_parts(each.kind, each.entries) for each in published}

@@ -41,7 +41,7 @@ def number(at, value):
 
 
 def bytes_of(at, value):
-    """Return a field of bytes, of text or of a message."""
+    """Return a length-delimited field: bytes, text or a message."""
     return [at, BYTES, value]
 
 
@@ -67,7 +67,7 @@ def encode(fields):
 
 
 def values(fields, at):
-    """Return the values of a field."""
+    """Return all values of a field."""
     return [each[2] for each in fields if each[0] == at]
 
 
@@ -111,7 +111,7 @@ def image(seed, blocks):
     return random.Random(seed).randbytes(blocks * BLOCK)
 
 
-#: The old content of the phone's partition, and the new one.
+#: The old and the new content of the phone's partition.
 OLD, NEW = image("old", 4), image("new", 4)
 STEP = OLD[:BLOCK] + bytes(BLOCK) + image("changed", 2)
 

@@ -1,4 +1,4 @@
-"""Asks signer and phone about the same package, each by its own code, and compares them.
+"""Asks signer and phone about the same package, each by its own code, and compares the answers.
 
 The phone gets what a release would state: the package's own metadata and properties.
 """
@@ -32,7 +32,7 @@ _PATH = "armani/id/stable/package.zip"
 
 
 def ask_signer(sealed, folder):
-    """Return why the signer refuses a package, or None and its facts."""
+    """Return the signer's refusal of a package, or None, and the facts that it read."""
     path = folder / "package.zip"
     path.write_bytes(sealed.data)
     try:
@@ -44,7 +44,7 @@ def ask_signer(sealed, folder):
 
 
 def ask_phone(sealed, folder):
-    """Return why a phone refuses a package, whole or as a stream, or None if it installs it."""
+    """Return the phone's refusal of a package, whole or streamed, or None if it installs it."""
     expected = _expect(sealed)
     if isinstance(expected, str):
         return expected
@@ -64,9 +64,9 @@ def ask_phone(sealed, folder):
 
 
 def ask_phone_rules(sealed, folder, partitions):
-    """Return why a phone with these partitions refuses a package before it unpacks any data.
+    """Return the refusal of a phone with these partitions before it unpacks any data, or None.
 
-    Only an installation tells whether data and old images match the manifest.
+    Only an installation shows whether data and old images match the manifest.
     """
     expected = _expect(sealed)
     if isinstance(expected, str):
@@ -92,7 +92,7 @@ def ask_phone_rules(sealed, folder, partitions):
 
 
 def _expect(sealed):
-    """Return what a phone gets from the release, or why there can be no release."""
+    """Return what a release tells a phone about the package, or why there can be no release."""
     try:
         release = _release(sealed)
     except (KeyError, ValueError) as error:
@@ -104,7 +104,7 @@ def _expect(sealed):
 
 
 def ask_of_manifest(draft):
-    """Return why signer and phone refuse a manifest, or None, without the data."""
+    """Return the refusals of signer and phone for a manifest without its data; None if accepted."""
     raw, length = encode(draft.manifest), len(draft.blobs) + SIGNATURES_LENGTH
     try:
         payload_checks.check_manifest(manifest.decode_manifest(raw), length)
@@ -144,7 +144,7 @@ def _release(sealed):
 
 
 def _phone(folder, partitions):
-    """Return a new phone that runs build 1, with the same content in each of its partitions."""
+    """Return a new phone that runs build 1 and has the same content in each partition."""
     folder.mkdir(parents=True, exist_ok=True)
     flashed = Path(tempfile.mkdtemp(dir=folder))
     old = flashed / "old.img"

@@ -99,7 +99,7 @@ def _messages():
 
 
 def parse(name, raw):
-    """Return what protobuf's library reads; raises DecodeError or ValueError."""
+    """Return a message as protobuf's library reads it; raises DecodeError or ValueError."""
     message = _messages()[name]()
     message.ParseFromString(raw)
     if not message.IsInitialized():
@@ -118,13 +118,13 @@ def read_by_signer(data):
 
 
 def read_by_zipfile(data):
-    """Return the same as Python's zipfile reads it."""
+    """Return the sha256 of every entry by name, as Python's zipfile reads them."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return {info.filename: _hash(archive.read(info)) for info in archive.infolist()}
 
 
 def read_by_unzip(path, folder):
-    """Return the same as Info-ZIP's unzip writes it into an empty folder."""
+    """Return the sha256 of every file by name that Info-ZIP's unzip writes to an empty folder."""
     done = subprocess.run(
         [shutil.which("unzip"), "-qq", "-o", path, "-d", folder], capture_output=True, check=False
     )
@@ -139,7 +139,7 @@ def read_by_unzip(path, folder):
 
 
 def read_by_java(paths):
-    """Return the same for each path as Java reads it from a stream."""
+    """Return the sha256 of every entry by name for each path, as Java reads them from a stream."""
     command = [shutil.which("java"), "-XX:TieredStopAtLevel=1", JAVA, *paths]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = {path: {} for path in paths}

@@ -1,4 +1,4 @@
-"""Rules of an OTA package, and the changes of a draft that several kinds of rules need."""
+"""Rules of an OTA package, and changes of a draft that several kinds of rules use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ from tests.package_drafts import Draft, full, put, step
 
 @dataclass(frozen=True)
 class Rule:
-    """Builds the two packages of a rule.
+    """Builds an accepted and a refused package for a rule.
 
-    With `by_signer` the rule is the signer's alone and a phone takes both. With `of_manifest` the
-    manifests are checked without the data, which would be too large to write. `limits` are
-    constants of both sides that are lowered meanwhile, for the same reason.
+    With `by_signer` only the signer has the rule, and a phone accepts both packages. With
+    `of_manifest` only the manifests are checked, because the data would be too large to write.
+    `limits` are constants of both sides that the test lowers for the same reason.
     """
 
     accepted: Callable[[], Draft]
@@ -37,7 +37,7 @@ def _made(make, *changes):
 
 
 def make_rule(make, accept, refuse, **options):
-    """Return a rule for packages of a kind: a change that is accepted, and one that is refused."""
+    """Return a rule from a change of a package that is accepted, and one that is refused."""
     return Rule(_made(make, accept), _made(make, refuse), **options)
 
 
@@ -50,7 +50,7 @@ def same(_):
 
 
 def all_of(*changes):
-    """Return the change that makes these changes in order."""
+    """Return a change that applies these changes in order."""
 
     def change(draft):
         for each in changes:
@@ -60,15 +60,15 @@ def all_of(*changes):
 
 
 def add_entries(*members):
-    """Return the change that adds entries to the zip."""
+    """Return a change that adds entries to the zip."""
     return lambda draft: draft.members.extend(members)
 
 
 def add_entry(name, data=b"x", **lies):
-    """Return the change that adds an entry; `lies` are members of its headers."""
+    """Return a change that adds an entry; `lies` are false members of its headers."""
     return add_entries(Member(name, data, **lies))
 
 
 def set_manifest(at, value, wire=None):
-    """Return the change that sets a field of the manifest."""
+    """Return a change that sets a field of the manifest."""
     return lambda draft: put(draft.manifest, at, value, wire)

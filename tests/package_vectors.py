@@ -1,7 +1,7 @@
 """One accepted and one refused package for each rule of docs/FORMATS.md section 14.
 
-The accepted one is at the rule's limit and the refused one just beyond it. The rules of signatures
-are here, the others in `zip_rules`, `metadata_rules` and `manifest_rules`.
+The accepted package is at the rule's limit and the refused one just beyond it. The rules of
+signatures are here, the others in `zip_rules`, `metadata_rules` and `manifest_rules`.
 """
 
 import struct
@@ -31,7 +31,7 @@ JUNK = bytes_field(1, bytes_field(2, bytes(range(256))))
 
 
 def _padded(more):
-    """Return the message with zeros after its signature, and `more` added to its length."""
+    """Return the message with zeros after its signature, and with `more` added to its length."""
 
     def change(message):
         signature = message[6 : 6 + 256]
@@ -41,7 +41,7 @@ def _padded(more):
 
 
 def _whole(text=b"signed by SignApk\0", count=1, digest=hashes.SHA256, signed=bytes, attributes=()):
-    """Sign the zip by a CMS of another form."""
+    """Sign the zip with a CMS structure of another form."""
     options = [pkcs7.PKCS7Options.DetachedSignature, pkcs7.PKCS7Options.Binary]
     options += [] if attributes else [pkcs7.PKCS7Options.NoAttributes]
     certificate = x509.load_pem_x509_certificate(CERTIFICATE_FILE.read_bytes())

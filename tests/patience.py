@@ -3,7 +3,7 @@
 import time
 
 PATIENCE = 300.0
-"""Seconds without the event after which a test gives up. Tests make no claim about times."""
+"""Seconds without the event after which a test gives up. Tests do not measure times by it."""
 
 
 def until(condition):

@@ -1,4 +1,4 @@
-"""Ports of loopback for programs that do not take port 0."""
+"""Free loopback ports for programs that cannot listen on port 0."""
 
 import random
 import socket
@@ -9,9 +9,9 @@ FIRST = 10_000
 
 
 def free_port() -> int:
-    """Return a port on which no process listens, below those that the kernel gives out itself.
+    """Return a port on which no process listens, below the kernel's ephemeral range.
 
-    Between this call and the program's own `bind` no connection of another test can take it.
+    Until the program calls `bind`, no connection of another test can take the port.
     """
     kernels_first = int(EPHEMERAL.read_text().split()[0])
     while True:
@@ -25,7 +25,7 @@ def free_port() -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different ports as `free_port` finds them."""
+    """Return `count` different free ports, found as by `free_port`."""
     found: set[int] = set()
     while len(found) < count:
         found.add(free_port())

@@ -25,14 +25,14 @@ LIMITS = "-c fsync=off -c autovacuum=off -c max_connections=60 -c listen_address
 
 @dataclass
 class PostgresServer:
-    """A server that can be stopped and started; each database is for one test."""
+    """A server that can be stopped and started; each test has a database of its own."""
 
     folder: Path
     port: int
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def start(self) -> None:
-        """Start, and return once it accepts connections."""
+        """Start the server, and return once it accepts connections."""
         options = f"-p {self.port} -c unix_socket_directories={self.folder} {LIMITS}"
         log = str(self.folder / "log")
         self._run(
@@ -40,17 +40,17 @@ class PostgresServer:
         )
 
     def stop(self, mode: str = "immediate") -> None:
-        """Stop; `immediate` simulates a crash."""
+        """Stop the server; `immediate` simulates a crash."""
         self._run("pg_ctl", "-D", str(self.folder / "data"), *WAIT, "-m", mode, "stop")
 
     def make_database(self) -> str:
-        """Make an empty database and return its address, with the password in it."""
+        """Make an empty database and return its address, which includes the password."""
         name = f"test_{next(self.numbers)}"
         fetch(self.address("postgres"), f"CREATE DATABASE {name}")
         return self.address(name)
 
     def copy_database(self, address: str) -> str:
-        """Copy an unused database, and return the copy's address."""
+        """Copy a database that has no connections, and return the copy's address."""
         copy = self.address(f"test_{next(self.numbers)}")
         names = (url.rpartition("/")[2] for url in (copy, address))
         fetch(self.address("postgres"), "CREATE DATABASE {} TEMPLATE {}".format(*names))
@@ -82,7 +82,7 @@ class PostgresServer:
         done = subprocess.run(
             [*user, str(PROGRAMS / program), *words],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # the server would inherit a pipe, which would never end
+            stdout=subprocess.DEVNULL,  # otherwise the server would keep a pipe open
             stderr=subprocess.DEVNULL,
             cwd="/",
             check=False,
@@ -97,7 +97,7 @@ class PostgresServer:
             for path in (self.folder, password):
                 shutil.chown(path, "postgres")
         options = ("-A", "scram-sha-256", "-U", USER, f"--pwfile={password}", "--no-sync")
-        # In place of 4,096, which cost a client in Python 15 ms for each connection.
+        # The default of 4,096 costs a client in Python 15 ms for each connection.
         options += ("--set", "scram_iterations=1")
         data = str(self.folder / "data")
         self._run("initdb", *options, "-E", "UTF8", "--locale=C.UTF-8", "-D", data)

@@ -1,4 +1,4 @@
-"""The three programs, and their commands once they are imported."""
+"""The three programs: their commands, and the import of all their modules."""
 
 import gc
 import importlib
@@ -37,17 +37,18 @@ def find(program, *words):
 
 
 def import_all(*packages):
-    """Import all modules of packages, those that functions import as well, and publish once.
+    """Import all modules of packages, including those that functions import, and publish once.
 
-    A forked process that has them starts in 0.02 instead of up to 1.5 seconds, and has its SQL
+    A process forked afterwards starts in 0.02 instead of up to 1.5 seconds, and has its SQL
     statements compiled.
     """
     for package in packages:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            # Alembic runs migrations, and a `__main__` runs when it is imported.
+            # Importing Alembic's environment runs migrations, and importing a `__main__` runs it.
             if not {"migrations", "__main__"} & set(module.name.split(".")):
                 importlib.import_module(module.name)
-    # Imported here, because `tests/repo/test_lazy_commands.py` looks at what programs import.
+    # Imported here, because `tests/repo/test_lazy_commands.py` checks which modules programs
+    # import.
     from tests.server.world import make_world, publish_first  # noqa: PLC0415
     from tests.statements import share_statements  # noqa: PLC0415
 

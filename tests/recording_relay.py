@@ -1,4 +1,4 @@
-"""A relay between a cache and its origin: it records requests and shortens a minute to a second."""
+"""A relay between cache and origin that records requests and shortens a minute to a second."""
 
 import contextlib
 import socket
@@ -20,12 +20,12 @@ class Relay:
     asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     is_away: bool = False
     life: bytes = SECOND
-    """Replacement for a minute in `Cache-Control`."""
+    """Replacement for a lifetime of one minute in `Cache-Control`."""
     _open: threading.Event = field(default_factory=threading.Event)
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[None]:
-        """Forward no request until the block ends."""
+        """Hold all requests until the block ends."""
         self._open.clear()
         try:
             yield
@@ -37,7 +37,7 @@ class Relay:
         self._open.set()
 
     def forget(self) -> None:
-        """Forget the requests so far."""
+        """Forget the requests recorded so far."""
         self.requests.clear()
         self.statuses.clear()
         while self.asked.acquire(blocking=False):
@@ -64,7 +64,7 @@ def _accept(relay: Relay, server: socket.socket, upstream: int) -> None:
 
 
 def _serve(relay: Relay, client: socket.socket, upstream: int) -> None:
-    """Forward one request after the other."""
+    """Forward the requests of a connection one after the other."""
     with (
         client,
         socket.create_connection(("127.0.0.1", upstream)) as origin,

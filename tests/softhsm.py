@@ -41,7 +41,7 @@ class SoftHsm:
         return label
 
     def take(self, label: str, pem: Path, key_id: str) -> None:
-        """Import a private key from an unencrypted PEM file into a token, by SoftHSM's own tool."""
+        """Import a private key from an unencrypted PEM file with SoftHSM's own tool."""
         program = shutil.which("softhsm2-util")
         assert program, "tests that come here say that they need softhsm"
         key = ("--import", pem, "--label", "imported", "--id", key_id)
@@ -53,13 +53,14 @@ class SoftHsm:
         )
 
     def is_pin_tried(self, label: str) -> bool:
-        """Tell whether the last PIN was wrong, by the token's own flag."""
+        """Return whether the last PIN was wrong, by the token's own flag."""
         script = (
             "import sys, pkcs11; library, label = pkcs11.lib(sys.argv[1]), sys.argv[2];"
             "flags = library.get_token(token_label=label).flags;"
             "print(bool(flags & pkcs11.TokenFlag.USER_PIN_COUNT_LOW))"
         )
-        # In a process of its own, because a module reads its configuration and its tokens once.
+        # In a separate process, because the module reads its configuration and its tokens only
+        # once.
         done = subprocess.run(
             [sys.executable, "-c", script, self.module, label],
             env=self.environment,
@@ -71,7 +72,7 @@ class SoftHsm:
 
     @contextmanager
     def session(self, label: str) -> Iterator[pkcs11.Session]:
-        """Log in to a token with its owner's own tool."""
+        """Log in to a token directly, with the PKCS #11 library."""
         token = pkcs11.lib(MODULE).get_token(token_label=label)
         session = token.open(rw=True, user_pin=PIN)
         try:

@@ -1,8 +1,8 @@
 """Compiled SQL statements that all engines of a process share.
 
-A server compiles each statement once, for its engine lives as long as it does. Tests open databases
-for moments, several thousand times, and would compile all of them anew: that took twice the
-processor time of executing them.
+A server compiles each statement once, because its engine exists as long as the server. Tests open
+databases briefly, several thousand times, and would compile all statements anew: that took twice
+the processor time of executing them.
 """
 
 from sqlalchemy.engine import Engine
@@ -13,14 +13,14 @@ MOST = 5_000
 
 
 class Statements(LRUCache):
-    """Statements by what is compiled and for which kind of database, not for which engine."""
+    """Compiled statements by their source and kind of database, but not by engine."""
 
     def get(self, key, default=None):
-        """Return what was compiled."""
+        """Return the compiled statement."""
         return super().get(_by_kind(key), default)
 
     def __setitem__(self, key, compiled):
-        """Keep what was compiled."""
+        """Store a compiled statement."""
         super().__setitem__(_by_kind(key), compiled)
 
 
@@ -30,7 +30,7 @@ def _by_kind(key):
 
 
 def share_statements(patch=setattr):
-    """Let all engines, and what the ORM writes, share one cache."""
+    """Let all engines and the ORM's mappers share one cache."""
     shared = Statements(MOST)
     own = property(lambda _engine: shared, lambda _engine, _made: None)
     patch(Engine, "_compiled_cache", own)

@@ -1,10 +1,10 @@
-"""Hypothesis strategies that test modules share: hostile values, and values of our formats."""
+"""Hypothesis strategies that test modules share: hostile values, and values of hening's formats."""
 
 from hypothesis import strategies as st
 
 MAX_INTEGER = 2**53 - 1
 
-#: All that `json.loads` can return, including floats and integers of any size.
+#: Everything that `json.loads` can return, including floats and integers of any size.
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -16,7 +16,7 @@ json_values = st.recursive(
     max_leaves=12,
 )
 
-#: All that our canonical JSON can hold.
+#: Everything that hening's canonical JSON can represent.
 canonical_values = st.recursive(
     st.none()
     | st.booleans()

@@ -1,4 +1,4 @@
-"""A forked command behaves as a process of its own to whatever started it."""
+"""A forked command behaves to its caller like a separate process."""
 
 import signal
 import socket
@@ -17,7 +17,7 @@ def run(programs, name, *words, **how):
 
 
 def test_status_streams_and_environment(programs, tmp_path):
-    """Status, output, folder and environment are those of the command and of its caller."""
+    """A command has its own exit status and output, and the caller's folder and environment."""
     done = run(programs, "hening-server", "init", "--state", "here", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "here" / "keys").is_dir()
@@ -31,12 +31,12 @@ def test_status_streams_and_environment(programs, tmp_path):
 
 
 def test_descriptors(programs, tmp_path):
-    """A command has what its caller inherited, under the same numbers, and nothing else."""
+    """A command inherits its caller's descriptors under the same numbers, and no others."""
     with (tmp_path / "file").open("w+") as file:
         told = "import os; print(*sorted(map(int, os.listdir('/proc/self/fd'))))"
         told += f"; os.write({file.fileno()}, b'here')"
         done = run(programs, "python", "-c", told, pass_fds=[file.fileno()])
-        # 3 is that of the folder itself.
+        # Descriptor 3 is that of the listed folder itself.
         assert (done.returncode, done.stdout) == (0, f"0 1 2 3 {file.fileno()}\n"), done.stderr
         assert (tmp_path / "file").read_text() == "here"
 
@@ -45,7 +45,7 @@ def test_descriptors(programs, tmp_path):
     ("sent", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_signals(programs, world, sent, status):
-    """SIGTERM reaches the command, and one whose caller was killed is killed."""
+    """SIGTERM reaches the command; if the caller is killed, the command is killed too."""
     words = ("run", "--state", str(world.folder.root), "--port", "0")
     with subprocess.Popen(
         [*programs.command("hening-server"), *words],
@@ -65,7 +65,7 @@ def test_signals(programs, world, sent, status):
 
 
 def test_a_case_is_named():
-    """A failing row's name stands in the message, and the failure stays what it was."""
+    """A failing row's name is in the message, and the exception stays the same."""
     with pytest.raises(AssertionError) as caught, case("third", 3):
         raise AssertionError("wrong")
     assert caught.value.__notes__ == ["in the case 'third', 3"]

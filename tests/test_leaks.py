@@ -1,4 +1,4 @@
-"""The search for secrets finds planted ones."""
+"""The search for secrets finds secrets that a test planted."""
 
 import base64
 
@@ -14,7 +14,7 @@ LEAKS = Leaks(**seed_forms("seed", SEED))
 
 
 def test_a_key_file_without_encryption_is_found() -> None:
-    """In every form that the library writes, also across a line end."""
+    """A seed is found in every unencrypted form that the library writes, also across a line end."""
     key = Ed25519PrivateKey.from_private_bytes(SEED)
     for encoding, form in (
         (Encoding.DER, PrivateFormat.PKCS8),
@@ -28,7 +28,7 @@ def test_a_key_file_without_encryption_is_found() -> None:
 
 
 def test_every_form_is_found() -> None:
-    """Hex in both cases, base64 in both alphabets and alignments, and Python's repr of bytes."""
+    """Hex in both cases, base64 in both alphabets and alignments, and Python's repr are found."""
     for before in range(3):
         data = b"x" * before + SEED + b"behind"
         for shown, form in (
@@ -45,9 +45,9 @@ def test_every_form_is_found() -> None:
 
 
 def test_the_expanded_key_is_found() -> None:
-    """It can sign without the seed; the values were calculated with sha512sum."""
-    # printf of the seed of RFC 8032 test 1, through `xxd -r -p | sha512sum`; the first byte's
-    # three low bits cleared, of the 32nd the highest cleared and the second highest set.
+    """The expanded key is found, since it can sign without the seed; sha512sum calculated it."""
+    # printf of the seed of RFC 8032 test 1, through `xxd -r -p | sha512sum`. In the first byte the
+    # three low bits are cleared; in the 32nd the highest bit is cleared and the second highest set.
     scalar = "307c83864f2833cb427a2ef1c00a013cfdff2768d980c0a3a520f006904de94f"
     prefix = "9b4f0afe280b746a778684e75442502057b7473a03f08f96f5a38e9287e01f8f"
     assert LEAKS.find(scalar) == {("seed_scalar", "hex")}
@@ -55,12 +55,12 @@ def test_the_expanded_key_is_found() -> None:
 
 
 def test_nothing_is_found_where_nothing_is() -> None:
-    """The public half and a signature are no secrets."""
+    """A public key and a signature are not reported as secrets."""
     assert LEAKS.find(VECTORS["TEST 1"].public + VECTORS["TEST 1"].signature) == set()
 
 
 def test_what_objects_hold_is_found() -> None:
-    """At any depth, but not in the code beside them."""
+    """Secrets inside objects are found at any depth, but not through code they refer to."""
 
     class Holder:
         def __init__(self, held) -> None:

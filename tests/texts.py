@@ -2,7 +2,7 @@
 
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 
-#: Human texts: scripts and emoji that need invisible characters.
+#: Legitimate texts: scripts and emoji that need invisible characters.
 NEEDED = {
     "a joiner behind a virama": "\u0930\u094d\u200d\u092f",
     "a joiner in front of one, in Bengali": "\u09b0\u200d\u09cd\u09af",
@@ -26,7 +26,8 @@ NEEDED = {
     "a flag joined on both sides": f"\U0001f468\u200d{ENGLAND}\u200d\U0001f469",
 }
 
-#: No neighbour needs them, and they can carry a message, or hide a word from a filter.
+#: Invisible characters that no neighbour needs. They can carry a message, or hide a word from a
+#: filter.
 NEEDLESS = {
     "a joiner among letters": "ht\u200dtp",
     "a non-joiner among letters": "a\u200cb",
@@ -82,7 +83,7 @@ PLAIN = [
     *("v2.beta2", "ab.c1"),
     *("V14.0.1.0", "1.2.3", "12.30", "24.12.2026", "2026.11.26.10", "1.2.3.4b", "1.2.3.4567"),
     *("a :: b", "::", "10:30:45", "00:1a:2b:3c:4d:5e", "50%...60%", "C++.Net", "\u2026.ok"),
-    # Full stops without a following space, in scripts that set none, and before other words.
+    # Full stops without a following space, in scripts that write none, and before other words.
     *("1.\u65b0\u589e\u529f\u80fd 2.\u7f51\u7edc\u4f18\u5316", "\u4eca\u5929.\u660e\u5929"),
     "\u3067\u3059\uff0e\u6b21\u306b",
     "\u0434\u0435\u043d\u044c.\u0417\u0430\u0432\u0442\u0440\u0430",
@@ -92,7 +93,7 @@ PLAIN = [
     "a.\u0440\u04442",
 ]
 
-#: Actual names of carriers and authorities, which no text may contain.
+#: Real names of carriers and authorities, which no text may contain.
 NAMES = ["blau.de", "SSL.com Root", "Izenpe.com", "m:tel", "MMS Vodafone.eg", "8.ta"]
 
 #: Texts that some program turns into a link: domain names, and schemes.
@@ -114,11 +115,11 @@ LEADING = [
     "\u0909\u0926\u093e\u0939\u0930\u0923.\u092d\u093e\u0930\u0924",
     *("\u0645\u062b\u0627\u0644.\u0645\u0635\u0631", "\uc608.\ud55c\uad6d-a"),
     *("b\u00fccher.verm\u00f6gensberatung", "xn--e1afmkfd.xn--p1ai"),
-    # An emoji may be a name.
+    # An emoji can be a domain name.
     *("\u2764.ws", "i\u2764.ws", "\U0001f4a9.la", "\u2615.\u0440\u0444"),
 ]
 
-#: Host addresses, which are links without a name.
+#: Host addresses, which are links without a domain name.
 ADDRESSES = [
     *("203.0.113.7", "203.0.113.7:80", "203.0.113.7/login", "(203.0.113.7)", "203.0.113.7."),
     "16.0.1.2",
@@ -130,7 +131,7 @@ ADDRESSES = [
 #: HTML entities.
 ENTITIES = ["&lt;script&gt;", "a &amp; b", "&#60;", "&#x3C;", "\uff06lt\uff1b", f"&{'a' * 32};"]
 
-#: Nothing visible.
+#: Texts without any visible character.
 UNSEEN = [" ", "   ", "\u2800", " \u2800\u00a0", "\u3000", "\u0301", "\u20dd "]
 
 #: Links, or texts that some program turns into a link.

@@ -1,4 +1,4 @@
-"""The three programs with a shifted clock: real processes, changed only in the time they read."""
+"""Runs the three programs with a shifted clock; only the time that they read is changed."""
 
 import contextlib
 import json
@@ -45,20 +45,20 @@ class Started:
         return self
 
     def __exit__(self, *_):
-        """Wait for its end."""
+        """Wait for the program's end."""
         self.wait()
         self.stdout.close()
         self._caller.close()
 
     def wait(self, timeout=None):
-        """Wait for its end; returns the exit status."""
+        """Wait for the program's end; returns the exit status."""
         if self.returncode is None:
             self._caller.settimeout(timeout)
             self.returncode = int(self._caller.recv(16))
         return self.returncode
 
     def send_signal(self, number):
-        """Send a signal, unless its end is known."""
+        """Send a signal, unless the program's end is known."""
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
@@ -75,8 +75,8 @@ class Started:
 class Programs:
     """Starts programs in `tests.forked`.
 
-    A shell that has `path` in its PATH starts them, too, under their own names. Packages that
-    `python -m fixtures.build` makes there are kept in `packages`.
+    If `path` is in a shell's PATH, the shell starts them, too, under their own names. Packages that
+    `python -m fixtures.build` makes there are cached in `packages`.
     """
 
     def __init__(self, packages=None):
@@ -102,14 +102,14 @@ class Programs:
         self.path.mkdir()
         for name in ("hening-server", "hening-signer", "hening-device", "python"):
             lines = ["#!/bin/sh", f'exec {shlex.join(self.command(name))} "$@"', ""]
-            if name == "python":  # with other options than these it is a process of its own
+            if name == "python":  # with other options it runs as a separate process
                 lines.insert(1, f'case $1 in -c | -m) ;; *) exec {sys.executable} "$@" ;; esac')
             script = self.path / name
             script.write_text("\n".join(lines))
             script.chmod(0o755)
 
     def command(self, name):
-        """Return the words that start a program, as those of a subprocess."""
+        """Return the words of a command line that starts a program."""
         words = (sys.executable, "-IS", COMMAND, self._folder / "door", name)
         return [str(word) for word in words]
 
@@ -133,10 +133,10 @@ class Programs:
 
 
 class TurnedStage(Stage):
-    """A stage whose programs have a clock `ahead` seconds ahead; it may be changed.
+    """A stage whose programs have a clock `ahead` seconds ahead; tests may change `ahead`.
 
-    A running server keeps the clock that it was started with. One that is started more than twelve
-    hours after the last signature needs `hening-server clock confirm` first.
+    A running server keeps the clock that it was started with. A server that is started more than
+    twelve hours after the last signature needs `hening-server clock confirm` first.
     """
 
     ahead = 0.0
@@ -151,7 +151,7 @@ class TurnedStage(Stage):
         self.start(*options, listens=1)
 
     def start(self, *options, listens):
-        """Start the server, and wait until it prints the addresses `listens`; returns them."""
+        """Start the server, and wait until it has printed `listens` addresses; returns them."""
         out = self.folder / "listening"
         out.unlink(missing_ok=True)
         arguments = ["run", "--state", self.server_state, "--port", "0", *options]

@@ -1,4 +1,4 @@
-"""A client of the S3 store whose calls are counted; something may happen at one of them."""
+"""A client of the S3 store that counts its calls and can end the process at one of them."""
 
 import threading
 from datetime import timedelta
@@ -12,7 +12,7 @@ CALLS = {"get", "get_newer", "is_there", "create", "replace", "remove", "remove_
 
 
 class EndedError(Exception):
-    """The process is gone; whatever it would do from here on does not happen."""
+    """The simulated process has ended; nothing that it would do from here on happens."""
 
 
 def nothing(_number):
@@ -20,10 +20,10 @@ def nothing(_number):
 
 
 class WatchedObjects(Objects):
-    """Calls `before` and `after` with the number of each call; `calls` has their names.
+    """Calls `before` and `after` with the number of each call; `calls` has the calls' names.
 
-    It waits long for a store that works and, while `is_hasty`, not for one that the test breaks.
-    The store does not answer for names that end with `lost`.
+    It waits long for a working store. While `is_hasty`, it waits briefly, for a store that the test
+    breaks. The store does not answer requests for names that end with `lost`.
     """
 
     def __init__(self, place, before=nothing, after=nothing):
@@ -38,10 +38,10 @@ class WatchedObjects(Objects):
         self.calls, self.before, self.after = [], before, after
 
     def end_at(self, at, *, is_sent):
-        """Let the process end at call `at`, counted from 1; it was carried out, if `is_sent`.
+        """End the process at call `at`, counted from 1; if `is_sent`, that call was carried out.
 
-        Every later call ends, too, so nothing that the process would do while it ends reaches the
-        store.
+        Every later call ends, too, so that nothing that the process would do while it ends reaches
+        the store.
         """
 
         def before(number):
@@ -55,7 +55,7 @@ class WatchedObjects(Objects):
         self.watch(before, after)
 
     def be_hasty(self, is_hasty):
-        """Give up soon from now on, or no more."""
+        """Use a short time limit from now on, or the long one again."""
         hasty = Objects(self._place, patience=SHORT, retries=2)._store if is_hasty else None
         self._store = hasty or self._patient
 
@@ -81,7 +81,7 @@ class WatchedObjects(Objects):
 
 
 def stopping_objects(place, at, *, is_sent):
-    """Return a client in a process that ends at call `at`."""
+    """Return the client of a process that ends at call `at`."""
     objects = WatchedObjects(place)
     objects.end_at(at, is_sent=is_sent)
     return objects

@@ -14,12 +14,12 @@ def _entry(name, **lies):
 
 
 def _alignment(length):
-    """Return an extra field of Android's alignment that has `length` bytes with its head."""
+    """Return Android's alignment extra field with `length` bytes, its header included."""
     return bytes.fromhex("35d9") + (length - 4).to_bytes(2, "little") + bytes(length - 4)
 
 
 def _deflated(data, descriptor=True):
-    """Return an entry as Java's jar writer makes it: deflated, with its sizes after it."""
+    """Return a deflated entry as Java's jar writer makes it, with its sizes after the data."""
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = len(deflate.compress(data) + deflate.flush())
     numbers = struct.pack("<3L", zlib.crc32(data), packed, len(data))
@@ -33,12 +33,12 @@ def _deflated(data, descriptor=True):
 
 
 def _after_stored(data):
-    """Return the descriptor of a stored entry."""
+    """Return the data descriptor of a stored entry."""
     return b"PK\x07\x08" + struct.pack("<3L", zlib.crc32(data), len(data), len(data))
 
 
 def _wide_directory(count):
-    """Let this many entries have 8 KiB of the directory each."""
+    """Add this many entries with 8 KiB in the central directory each."""
     return add_entries(*(Member(f"e{at:03}", b"", extra=_alignment(8192)) for at in range(count)))
 
 
