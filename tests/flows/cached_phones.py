@@ -1,7 +1,7 @@
 """Phones that use a cache, and an attacker between phone and server, all in this process.
 
-The phones are `client_sim`'s own, and the server's answers are those that the device plane plans.
-The cache keeps each answer for as long as its `Cache-Control` says, by the world's clock.
+The phones are `client_sim`'s own, and the server's answers come from the device plane's planner.
+The cache stores each answer for as long as its `Cache-Control` says, by the world's clock.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ FACTORY = BuildFacts("Hening/armani/armani:14/F:user/release-keys", "F", 0, 1, "
 
 
 class Edge:
-    """A server with a cache in front of it, which keeps the paths that match `keeps`."""
+    """A server with a cache in front of it, which stores the paths that match `keeps`."""
 
     def __init__(self, world, *, keeps=""):
         self.world = world
@@ -39,7 +39,7 @@ class Edge:
         self.kept = {}
 
     def answer(self, path):
-        """Return status and body of a path."""
+        """Return the status and body for a path."""
         now = self.world.now().timestamp()
         until, answer = self.kept.get(path, (0, None))
         if until <= now or not self.keeps.search(path):
@@ -50,7 +50,7 @@ class Edge:
         return answer.status, answer.body
 
     def _load(self):
-        """Load the snapshot if files were renamed since it was loaded."""
+        """Reload the snapshot if files were renamed since it was loaded."""
         folder = self.world.folder
         renamed = ("", "metadata", "metadata/timestamp.json", "log", "log/proof")
         found = [(folder.public / name).stat() for name in renamed]
@@ -60,7 +60,7 @@ class Edge:
 
 
 class Thief:
-    """A server in front of another one; it answers some paths with files signed by stolen keys."""
+    """A server in front of another one that replaces some files by ones signed with stolen keys."""
 
     def __init__(self, upstream, keys):
         self.upstream = upstream
@@ -69,7 +69,7 @@ class Thief:
         self.lies = {}
 
     def answer(self, path):
-        """Return status and body of a path."""
+        """Return the status and body for a path."""
         if path in self.lies:
             return 200, self.lies[path]
         return self.upstream.answer(path)
@@ -80,7 +80,7 @@ class Thief:
         self.lies["/metadata/timestamp.json"] = self._sign("timestamp", signed)
 
     def snapshot(self, version, **versions):
-        """Sign a snapshot equal to the published one except for `versions`."""
+        """Sign a snapshot that equals the published one except for `versions`."""
         meta = dict(self.world.published().snapshot.meta)
         meta |= {f"{role}.json": MetaFile(number) for role, number in versions.items()}
         signed = Snapshot(version, None, self._in(7), meta)
@@ -99,7 +99,7 @@ class Thief:
             self.prove("latest", version, data)
 
     def prove(self, role, version, data):
-        """Sign the proof of a log with a single role version."""
+        """Sign a log proof that contains a single role version."""
         leaf = leaf_hash(encode_leaf(role, version, hashlib.sha256(data).hexdigest()))
         note = encode_checkpoint(1, leaf, self.keys.log_verifier, self.keys.log.sign)
         self.lies[f"/log/proof/{role}.{version}"] = encode_proof(0, [], note)
@@ -114,7 +114,7 @@ class Thief:
 
 
 class CachedPhone:
-    """A phone from the factory of armani, with its stored state and its default server."""
+    """A phone as made in armani's factory, with its stored state and its default server."""
 
     def __init__(self, place):
         self.place = place
@@ -126,7 +126,7 @@ class CachedPhone:
         self.client = PollingClient(self.world)
 
     def poll(self, place=None):
-        """Poll once, at another address if one is given; returns the outcome."""
+        """Poll once, at `server` if one is given; returns the outcome."""
         home, self.place = self.place, place or self.place
         try:
             self.world.advance_to(self.place.world.now().timestamp())
@@ -135,7 +135,7 @@ class CachedPhone:
             self.place = home
 
     def update(self, place=None):
-        """Poll once, and fetch what the model's maintainers signed; returns the release's path."""
+        """Poll once, and fetch the release that the maintainers signed; returns its path."""
         outcome = self.poll(place)
         assert outcome.failure is None, outcome.reason
         assert outcome.warnings == ()

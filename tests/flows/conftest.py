@@ -1,4 +1,7 @@
-"""A town for stories: offline keys, a server process on loopback with the strict gate, phones."""
+"""A town for the flow tests: offline keys, a server process on loopback, phones.
+
+The server uses the strict gate.
+"""
 
 import shutil
 
@@ -28,7 +31,7 @@ class Town(TurnedStage):
     """One model, one channel; builds 1 to 3 can be signed and offered."""
 
     def hold_ceremony(self):
-        """Make keys, sign root and roles, pin the root; nothing runs yet."""
+        """Make keys, sign root and roles, and pin the root; no program runs yet."""
         self.packages.mkdir()
         self.server("init", "--state", self.server_state)
         self.signer("keys", "new", "--keys", self.keys, *KEYS)
@@ -46,7 +49,7 @@ class Town(TurnedStage):
         self.wait_for_results(1)
 
     def wait_for_results(self, count):
-        """Wait for results as the demo does, which knows its server: until they are served."""
+        """Wait until results are served, as the demo does, which knows its server."""
         results = super().wait_for_results(count)
         until(self._is_served)
         return results
@@ -77,13 +80,13 @@ class Town(TurnedStage):
         )  # fmt: skip
 
     def phone(self, name, number=0, seed=1):
-        """Make a phone that left the factory with build `number`."""
+        """Make a phone with build `number` from the factory."""
         return make_demo_phone(self, name, Build("armani", "id", number), make_persona(seed))
 
 
 @pytest.fixture(scope="session")
 def ceremony(programs, tmp_path_factory):
-    """Hold one ceremony for all stories; each starts from a copy of it."""
+    """Hold one ceremony for all tests; each test starts from a copy of it."""
     folder = tmp_path_factory.mktemp("ceremony")
     Town(folder, programs).hold_ceremony()
     return folder
@@ -91,7 +94,7 @@ def ceremony(programs, tmp_path_factory):
 
 @pytest.fixture
 def town(ceremony, programs, tmp_path):
-    """Open a private town for a story."""
+    """Open a private town for a test."""
     stage = Town(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:

@@ -1,4 +1,4 @@
-"""Programs of the server, run beside a test."""
+"""Run programs of the server beside a test."""
 
 import subprocess
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from tests.patience import PATIENCE
 
 @contextmanager
 def started(*words, environment=None):
-    """Run a program until the block ends; gives the process and the first line it prints."""
+    """Run a program until the block ends; yields the process and the first line that it prints."""
     with subprocess.Popen(
         [*map(str, words)],
         stdout=subprocess.PIPE,

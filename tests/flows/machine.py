@@ -1,7 +1,7 @@
-"""A machine on which how-to pages for root are played: a folder takes the place of `/`.
+"""A simulated machine for how-to pages that need root: a folder takes the place of `/`.
 
-Units are the files of `deploy/systemd`, and their commands are run as they stand there. Users and
-groups are not played: `tests/deploy` tries them in a Debian root, with the package.
+Units are the files of `deploy/systemd`, and their commands are run unchanged except for paths.
+Users and groups are not simulated: `tests/deploy` tests them in a Debian root, with the package.
 """
 
 import os
@@ -25,12 +25,12 @@ PLAYED = {
 
 
 def moved(text, root):
-    """Put the places of an installed service below a folder."""
+    """Move the paths of an installed service below a folder."""
     return re.sub(r"(?<![\w.])/(?=(?:var/lib|run|etc|backup)/)", f"{root}/", text)
 
 
 def is_running(number):
-    """Tell whether a process runs; one that ended and was not waited for does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{number}/stat").read_text().rpartition(") ")[2][0] != "Z"
     except OSError:
@@ -38,7 +38,7 @@ def is_running(number):
 
 
 def stop(root, name):
-    """End the command of a unit."""
+    """Stop the command of a unit."""
     file = root / f"{name}.pid"
     if file.exists():
         number = int(file.read_text())
@@ -50,8 +50,8 @@ def stop(root, name):
 
 @contextmanager
 def machine(python):
-    """Give a folder with the places of an installed service, and programs for root in `bin`."""
-    root = Path(tempfile.mkdtemp(prefix="machine-"))  # short: paths of sockets have 108 bytes
+    """Yield a folder with the paths of an installed service, and programs for root in `bin`."""
+    root = Path(tempfile.mkdtemp(prefix="machine-"))  # short: socket paths are limited to 108 bytes
     try:
         for place in ("var/lib/hening", "var/lib/hening-keys", "run", "etc/hening-cloud", "backup"):
             (root / place).mkdir(parents=True)
@@ -66,6 +66,6 @@ def machine(python):
             program.chmod(0o755)
         yield root
     finally:
-        for file in sorted(root.glob("*.pid"), reverse=True):  # the keys last
+        for file in sorted(root.glob("*.pid"), reverse=True):  # the key process last
             stop(root, file.stem)
         shutil.rmtree(root)

@@ -1,7 +1,8 @@
-"""Plays `systemctl` for how-to pages: a script with the folder that is `/` there, and its words.
+"""A stand-in for `systemctl` on how-to pages.
 
-A unit's command is run as its file says, and waited for as systemd does: until it reports to
-NOTIFY_SOCKET, where its type is `notify`. Sockets of units are not played.
+It is a script whose arguments are the folder that stands for `/`, and systemctl's own. A unit's
+command is run as its file says. As systemd does, the script waits for it: if the unit's type is
+`notify`, until the command reports to NOTIFY_SOCKET. Socket units are not supported.
 """
 
 import os
@@ -55,7 +56,7 @@ def start(root, name, unit):
 
 
 def main(root, *words):
-    """Do what systemctl would."""
+    """Carry out the arguments as systemctl would."""
     verb, *names = [word for word in words if word != "--now"]
     for name in (name if "." in name else f"{name}.service" for name in names):
         unit = (UNITS / name).read_text()

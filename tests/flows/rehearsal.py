@@ -1,4 +1,4 @@
-"""The place to rehearse of docs/how-to/rehearse.md: a folder in which pages are played."""
+"""The rehearsal folder of docs/how-to/rehearse.md, in which tests run the how-to pages."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def read_blocks(name):
 
 
 def read_files(name):
-    """Return path and text of the files that a page shows; the first line names the path."""
+    """Return path and text of the files that a page shows; a file's first line names its path."""
     page = (HOW_TO / f"{name}.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^ *```yaml\n *# (\S+)\n(.*?)^ *```", page, re.DOTALL | re.MULTILINE)
     return [(path, textwrap.dedent(text)) for path, text in blocks]
@@ -54,17 +54,17 @@ def find_port():
 
 @dataclass
 class Rehearsal:
-    """A folder in which the page was played, and the commands of other pages after it."""
+    """A folder in which the page's commands were run, for the commands of other pages."""
 
     folder: Path
     port: int
     programs: Programs
 
     def shell(self, lines, *, before=""):
-        """Run commands as the page has them, after `before`; each must exit with 0."""
+        """Run the commands of a page, after `before`; each must exit with 0."""
         exports = read_commands("rehearse")[0]
         script = "\n".join(["set -em", exports, before, *lines]).replace("8080", str(self.port))
-        # A file and no pipe, because the server holds it open after the shell has ended.
+        # A file, because a pipe would stay open: the server holds it after the shell has ended.
         said = self.folder / "said.txt"
         with said.open("wb") as file:
             done = subprocess.run(
@@ -87,7 +87,7 @@ class Rehearsal:
         until(lambda: _is_open(self.port) and b"listening" in log.read_bytes())
 
     def stop(self):
-        """End the servers of the folder, whichever shell has started them."""
+        """Stop all servers that run in the folder, whichever shell has started them."""
         for process in Path("/proc").iterdir():
             if not process.name.isdigit():
                 continue
@@ -101,7 +101,7 @@ class Rehearsal:
         until(lambda: not _is_open(self.port))
 
     def environment(self):
-        """Return the environment of a person in this folder."""
+        """Return the environment of a shell in this folder."""
         return {
             **os.environ,
             "HENING": str(ROOT),
@@ -118,7 +118,7 @@ def _is_open(port):
 
 
 def make_rehearsal(folder, programs, kind=Rehearsal):
-    """Play the page once, and stop its server."""
+    """Run the page's commands once, and stop its server."""
     made = kind(folder, find_port(), programs)
     made.folder.mkdir()
     try:
@@ -130,7 +130,7 @@ def make_rehearsal(folder, programs, kind=Rehearsal):
 
 @contextmanager
 def copied(made, folder):
-    """Copy what was made, and start its server again until the end of the block."""
+    """Copy a rehearsal, and run its server again until the block ends."""
     mine = type(made)(folder, made.port, made.programs)
     shutil.copytree(made.folder, mine.folder)
     (mine.folder / "server.log").unlink()

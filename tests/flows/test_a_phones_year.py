@@ -36,7 +36,7 @@ def failed_rule(outcome):
 
 
 def spring(town, phone):
-    """Nothing is announced yet; then a rollout begins with 0 %, is paused, and is resumed."""
+    """Begin a rollout with 0 %, pause and resume it; nothing is announced before."""
     assert failed_rule(phone.poll()) == "pointer"
     live(phone, *KINDS_2014)
     town.release(1)
@@ -55,7 +55,7 @@ def spring(town, phone):
 
 
 def summer(town, phone):
-    """Do not start an incremental that is halted during its installation."""
+    """Halt an incremental during its installation: it is not started."""
     live(phone, *EVERYDAY, Kind.REBOOT)
     town.release(2, source=1)
     town.rollout("offer", "--share", "100%")
@@ -71,9 +71,10 @@ def summer(town, phone):
 
 
 def autumn(town, phone):
-    """Take the full package for an incremental removed during download; it fails to start."""
+    """Remove an incremental during its download: the full package is taken, and fails to start."""
     live(phone, Kind.TRAVELLED, Kind.SIM_INSERTED)
-    # A permanently halted build is withdrawn; otherwise it would be a stepping stone of the next.
+    # A permanently halted build is withdrawn. Otherwise the next build would require it as a
+    # stepping stone.
     counter = str(counter_of(build(2)))
     assert '"published"' in edit(town, "withdraw", CHANNEL, "--counter", counter)
     town.release(3, source=1, min_counter=counter_of(build(1)))
@@ -101,7 +102,7 @@ def autumn(town, phone):
 
 
 def drawer(late):
-    """Bring a phone that was off since the factory over the stepping stone."""
+    """Update a phone that was off since the factory: it takes the stepping stone first."""
     offer = late.poll().offer
     assert (offer.counter, offer.final_counter) == (counter_of(build(1)), counter_of(build(3)))
     assert late.install() == build(1).incremental
@@ -110,7 +111,7 @@ def drawer(late):
 
 
 def winter(town, phone):
-    """Try the build again on the owner's request, with success; then the phone changes hands."""
+    """Install the failed build again at the owner's request, with success; then reset the phone."""
     assert phone.phone.install(retry_failed=True).offer.type == "full"
     phone.phone.reboot(is_healthy=lambda _build: True)
     assert phone.phone.running_build.incremental == build(3).incremental

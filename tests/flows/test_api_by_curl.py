@@ -1,4 +1,4 @@
-"""The API as in docs/how-to/api.md: a real server, its first admin, and curl."""
+"""The commands of docs/how-to/api.md with a real server, its first admin, and curl."""
 
 import json
 import os
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def read_block(name):
-    """Return the block of a how-to page."""
+    """Return a code block of a how-to page."""
     page = (ROOT / "docs" / "how-to" / f"{name}.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"```bash\n(.*?)```", page, re.DOTALL)
     return block
@@ -45,7 +45,7 @@ def bash(world, programs, tmp_path):
 
 @pytest.fixture
 def process(world, programs):
-    """Run the server with an API; give it with the API's address."""
+    """Run the server with an API; yields it and the API's address."""
     with subprocess.Popen(
         [
             *(*programs.command("hening-server"), "run", "--state", str(world.folder.root)),
@@ -63,7 +63,7 @@ def process(world, programs):
 
 @pytest.mark.needs("curl")
 def test_the_page_as_it_stands(bash, process, tmp_path):
-    """The block of the page runs; the token is in no log, and the server ends on SIGTERM."""
+    """The page's block runs unchanged; no log has the token, and the server ends on SIGTERM."""
     server, address = process
     bash(
         "hening-server account add root-admin --role admin --all-codenames --state var/server\n"
@@ -87,7 +87,7 @@ def test_the_page_as_it_stands(bash, process, tmp_path):
 
 @pytest.mark.needs("curl", "jq")
 def test_a_webhook(bash, process):
-    """The lines of docs/how-to/webhooks.md make a webhook, try it out and change its secret."""
+    """The lines of docs/how-to/webhooks.md make a webhook, test it and change its secret."""
     _, address = process
     bash("hening-server account add root-admin --role admin --all-codenames --state var/server")
     before = "".join(BLOCK.partition("\n\n")[:2]).replace("http://127.0.0.1:8081/api/v1", address)

@@ -1,4 +1,4 @@
-"""The benchmarks run with little work; their results are not checked here.
+"""The benchmarks run with small loads; their results are not checked here.
 
 They and most of the programs that they start are forked (`tests/forked.py`).
 """
@@ -61,7 +61,7 @@ ROOT = Path(__file__).parents[2]
     ],
 )
 def test_a_benchmark_runs(programs, module, options, said):
-    """It exits with 0 and prints its comparison."""
+    """The benchmark exits with 0 and prints its comparison."""
     done = subprocess.run(
         [*programs.command("python"), "-m", f"benchmarks.{module}", *options],
         cwd=ROOT,

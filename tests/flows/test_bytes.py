@@ -1,4 +1,4 @@
-"""The bytes of a poll by host name, at both ends of real sockets, with the real server."""
+"""The exact bytes of a poll by host name, at both ends of real sockets, with the real server."""
 
 import re
 
@@ -12,14 +12,14 @@ from demo.stage import HOST
 
 
 def request(path, port):
-    """Write a request as docs/FORMATS.md section 9 has it."""
+    """Return a request as docs/FORMATS.md section 9 defines it."""
     return f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nAccept-Encoding: gzip\r\n\r\n".encode()
 
 
 def test_a_poll_is_exactly_these_bytes(town):
-    """The first poll asks for everything once, the second has two requests, for every owner.
+    """The first poll requests every file once, the second makes two requests, for every owner.
 
-    The page for owners shows these requests, in this order, and no others.
+    docs/PRIVACY.md shows these requests in this order, and no others.
     """
     target = Target(HOST, town.port, "127.0.0.1")
     root = (town.repo / "metadata" / "1.root.json").read_bytes()

@@ -1,4 +1,4 @@
-"""Roles signed in a ceremony reach a real server over its API, also after a lost bundle."""
+"""Roles signed in a ceremony reach a real server over its API, even after a bundle was lost."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from tests.flows.conftest import Town
 
 
 class RemoteTown(Town):
-    """A town whose signers use the server's API alone."""
+    """A town whose signers use only the server's API."""
 
     def open(self):
         """Start the server with an API; `place` is the address that the signers use."""
@@ -40,7 +40,7 @@ class RemoteTown(Town):
 
 @pytest.fixture(scope="module")
 def town(ceremony, programs, tmp_path_factory):
-    """Open such a town."""
+    """Open a town with an API."""
     stage = RemoteTown(tmp_path_factory.mktemp("remote") / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
@@ -51,7 +51,7 @@ def town(ceremony, programs, tmp_path_factory):
 
 
 def test_submitted_lost_and_submitted_again(town):
-    """`submit` brings one version and refuses one after a gap; `resubmit` fills the gap."""
+    """`submit` sends one version and refuses another one after a gap; `resubmit` fills the gap."""
     proposal = town.renew(91)
     for _ in range(2):
         told = town.signer("ceremony", "submit", proposal, "--repo", town.repo, *town.place)

@@ -1,4 +1,4 @@
-"""Without `cloud init` there is no trace of the cloud, and the other planes work as before."""
+"""Without `cloud init` no part of the cloud runs, and the other planes work as before."""
 
 import contextlib
 import signal
@@ -26,7 +26,7 @@ def processes(pid):
 
 
 def sockets(pids):
-    """Return kind and port, or path, of the sockets at which these processes can be reached."""
+    """Return kind and port, or path, of the listening sockets of these processes."""
     own = {target for pid in pids for target in open_files(pid)}
     found = set()
     for kind in ("tcp", "tcp6", "udp", "udp6"):
@@ -39,20 +39,20 @@ def sockets(pids):
 
 
 def open_files(pid):
-    """Yield what a process has open; it may close a file while it is looked at."""
+    """Yield a process's open files; it may close some meanwhile."""
     for file in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
             yield str(file.readlink())
 
 
 def fields_of(kind):
-    """Return the lines of a table of the kernel's."""
+    """Return the rows of a table in /proc/net."""
     table = Path(f"/proc/net/{kind}")
     return [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
 
 
 def test_a_server_has_nothing_of_it(world):
-    """One process with two ports and the socket of halts, as before; no module, no file of it."""
+    """One process has two ports and the halt socket; it has no cloud module and no cloud file."""
     halts = str(world.folder.root / "run" / "urgent.sock.new")  # the kernel keeps the first name
     command = ["run", "--state", str(world.folder.root), "--port", "0", "--api-port", "0"]
     with subprocess.Popen(
@@ -76,7 +76,7 @@ def test_a_server_has_nothing_of_it(world):
 
 @pytest.mark.parametrize("words", [["run"], ["check"], ["upkeep"], ["backup", "--out", "backup"]])
 def test_the_cloud_does_not_begin_by_itself(programs, tmp_path, words):
-    """Its commands say what is missing, and create nothing."""
+    """The cloud's commands report the missing folder, and create nothing."""
     done = subprocess.run(
         [*programs.command("hening-server"), "cloud", *words, "--folder", "cloud"],
         cwd=tmp_path,

@@ -1,8 +1,8 @@
-"""Two nodes on PostgreSQL and S3 behind nginx with TLS, of which one is killed under load.
+"""Two cloud nodes on PostgreSQL and S3 behind nginx with TLS; one node is killed under load.
 
-The clients are the Etebase client and restic, both third-party. Acknowledged writes are there
-afterwards, and what an operator can look at reveals nothing of them: the files of PostgreSQL, S3,
-nginx and the nodes, logs, metrics, lists of accounts, a backup, and a node's memory.
+The clients are the Etebase client and restic, both third-party. Afterwards every acknowledged write
+is stored, and nothing that an operator can read reveals it: the files of PostgreSQL, S3, nginx and
+the nodes, logs, metrics, lists of accounts, a backup, and a node's memory.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ FOLDER = Path(__file__).parents[1] / "etebase"
 PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "cloud")
 NAME, PASSWORD = "canary-owner-4711", "canary password of eight words"
 BATCHES = 8
-#: What no operator may find. A name passes through a node's memory, and nothing else does.
+#: Values that an operator must not find. Only the name passes through a node's memory.
 CANARIES = {
     "name": NAME.encode(),
     "password": PASSWORD.encode(),
@@ -49,7 +49,7 @@ CANARIES = {
 
 @dataclass
 class Deployment:
-    """Nodes by number, with their output, and the places of their data."""
+    """Nodes by number, their output files, and the database and store that they share."""
 
     folder: Path
     programs: Programs
@@ -92,7 +92,7 @@ class Deployment:
 
 
 async def start_owner(mode, url, certificate, *words):
-    """Start the Etebase client's owner."""
+    """Start the program that acts as owner with the Etebase client."""
     return await asyncio.create_subprocess_exec(
         "node",
         "owner.cjs",
@@ -108,7 +108,7 @@ async def start_owner(mode, url, certificate, *words):
 
 
 async def follow(owner):
-    """Yield the messages of an owner's client."""
+    """Yield the messages of the owner's program."""
     async for line in owner.stdout:
         yield json.loads(line)
 
@@ -142,7 +142,7 @@ async def run_restic(*words):
 
 
 def write_photos(folder):
-    """Write files that do not compress; returns their hashes by name."""
+    """Write incompressible files; returns their hashes by name."""
     folder.mkdir()
     draw = random.Random(4711)
     for number in range(8):
@@ -157,7 +157,7 @@ def digests(folder):
 
 @pytest.fixture
 async def deployment(tmp_path, postgres, seaweed, programs):
-    """Give two nodes' folder, with settings for PostgreSQL and S3."""
+    """Yield the folder of two nodes, with settings for PostgreSQL and S3."""
     deployed = Deployment(tmp_path, programs)
     words = ("--folder", tmp_path / "cloud", "--pepper", tmp_path / "pepper", "--region", "id")
     await deployed.command("init", *words)
@@ -180,7 +180,7 @@ async def deployment(tmp_path, postgres, seaweed, programs):
 
 
 async def make_token(url, session, certificate):
-    """Agree to the policy, which uploads require, and make a token for restic."""
+    """Accept the policy, which uploads require, and make a token for restic."""
     context = ssl.create_default_context(cafile=certificate)
     headers = {"Authorization": f"Token {session}"}
     account = f"{url}/account/1"
@@ -193,7 +193,7 @@ async def make_token(url, session, certificate):
 
 
 async def test_a_node_is_killed_under_load(deployment, tmp_path, postgres, tmp_path_factory):
-    """Every acknowledged write is there, and the operator's views show nothing of it."""
+    """Every acknowledged write is stored, and the operator's views reveal nothing of it."""
     certificate, key, _ = write_certificate(tmp_path, "localhost")
     before = write_photos(tmp_path / "photos")
     ports = [await deployment.start(number) for number in range(2)]
@@ -229,7 +229,7 @@ async def test_a_node_is_killed_under_load(deployment, tmp_path, postgres, tmp_p
 
 
 async def check_all_is_there(vault, url, certificate, stored, tmp_path, before):
-    """Let new devices read everything from the remaining node."""
+    """Check that new devices can read all data from the remaining node."""
     reader = await start_owner("read", url, certificate)
     told = [each async for each in follow(reader)]
     assert told[-1] == {"done": True}
@@ -241,7 +241,7 @@ async def check_all_is_there(vault, url, certificate, stored, tmp_path, before):
 
 
 async def check_nothing_is_seen(deployment, tmp_path):
-    """Search what the remaining node tells an operator, and its memory; a backup is made."""
+    """Search the remaining node's memory and reports, and a new backup, for the canaries."""
     folder = ("--folder", tmp_path / "cloud")
     told = [
         await deployment.command("check", *folder, "--read"),

@@ -1,4 +1,4 @@
-"""An owner's two phones, and what they say to each other through a cloud, whatever happens."""
+"""Two phones of one owner synchronise through a cloud, with any order of edits and power cuts."""
 
 import shutil
 import tempfile
@@ -26,10 +26,10 @@ class KilledError(BaseException):
 
 
 class TwoPhones(RuleBasedStateMachine):
-    """Edits, deletions, synchronising and power cuts in any order; at the end both are equal.
+    """Edits, deletions, synchronisations and power cuts in any order leave both phones equal.
 
-    Each edit adds a line that is nowhere else. Such a line may be missing at the end only if its
-    record was deleted by a phone that had it.
+    Each edit adds a unique line. Such a line may be missing at the end only if its record was
+    deleted by a phone that had it.
     """
 
     served = None
@@ -50,7 +50,7 @@ class TwoPhones(RuleBasedStateMachine):
         self.phones = [one, two]
 
     def draw_line(self):
-        """Return a line that nothing else has."""
+        """Return a unique line."""
         self.number += 1
         line = b"NOTE:line %d" % self.number
         self.written.add(line)
@@ -69,13 +69,13 @@ class TwoPhones(RuleBasedStateMachine):
         add_contact(self.phones[at].cloud, card % self.draw_line())
 
     def pick(self, at, data, kind):
-        """Return a record of a phone, or None."""
+        """Return one of a phone's records, or None if it has none."""
         rows = self.phones[at].cloud.store.live(kind)
         return data.draw(st.sampled_from(rows)) if rows else None
 
     @rule(at=PHONES, data=st.data())
     def edit_note(self, at, data):
-        """Add a line at the end of a note, or in front."""
+        """Add a line at the end or the beginning of a note."""
         if row := self.pick(at, data, "note"):
             title, _, text = row.body.partition(b"\n")
             line = self.draw_line() + b"\n"
@@ -120,7 +120,7 @@ class TwoPhones(RuleBasedStateMachine):
         self.phones[at] = make_phone(self.served, self.folder / str(at))
 
     def teardown(self):
-        """Synchronise until nothing changes; nothing is lost, nothing is there twice."""
+        """Synchronise until nothing changes; no line is lost, and no record is duplicated."""
         if self.phones:
             for _ in range(3):
                 for phone in self.phones:
@@ -138,7 +138,7 @@ class TwoPhones(RuleBasedStateMachine):
 
 
 def test_two_phones_converge_whatever_happens(tmp_path, monkeypatch):
-    """And no key seals two things under one nonce, over all lives, crashes and devices."""
+    """Both phones end with equal records, and no key encrypts two values under one nonce."""
     sealed = {}
     encrypt = keys.crypto_aead_xchacha20poly1305_ietf_encrypt
 
@@ -161,12 +161,13 @@ def test_two_phones_converge_whatever_happens(tmp_path, monkeypatch):
 
 @pytest.mark.needs("etebase")
 def test_two_phones_and_the_npm_client_converge(tmp_path):
-    """The four types of a planted owner; each of the three changes something at the same time.
+    """The four record types of a test owner; each of three clients changes data at the same time.
 
-    What the phone does not know of a note of the other client stays, and it reads its collections.
+    A note keeps the other client's fields that the phone does not know, and the phone reads the
+    other client's collections.
     """
     with serve(tmp_path / "cloud") as served:
-        derive = cache(keys.derive_main)  # both phones have one main key, as npm's client
+        derive = cache(keys.derive_main)  # both phones have one main key, as with the npm client
         one = make_phone(served, tmp_path / "1", derive=derive)
         set_up(one, new_name())
         two = make_phone(served, tmp_path / "2", derive=derive)

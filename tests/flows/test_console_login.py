@@ -1,4 +1,4 @@
-"""A user signs in to the console at a real OpenID provider, through its pages, and signs out."""
+"""A user signs in to the console through the pages of a real OpenID provider, and signs out."""
 
 import contextlib
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
@@ -15,18 +15,18 @@ pytestmark = pytest.mark.needs("openid")
 
 @pytest.fixture(scope="module")
 def issuer():
-    """Give the issuer of a provider."""
+    """Yield the issuer of a provider."""
     with run_provider() as name:
         yield name
 
 
 def serve(world, issuer, **settings):
-    """Serve the console to the accounts of the provider."""
+    """Serve the console to the provider's accounts."""
     return console_world(world, **{"oidc_issuer": issuer, "oidc_audience": "console"} | settings)
 
 
 async def set_subject(team, account, subject):
-    """Set which user logs in to an account."""
+    """Set which user of the provider logs in to an account."""
     body = {"oidc_subject": subject}
     token = await team.token("admin")
     answer = await team.api.call(
@@ -40,7 +40,7 @@ async def set_subject(team, account, subject):
 
 
 async def log_in(browser, page, user, *, until="/console/"):
-    """Fill in the provider's pages up to the redirect to the console; the test does the rest."""
+    """Fill in the provider's pages up to the redirect to the console, which is left to the test."""
     while not urlsplit(page.url).path.startswith("/console"):
         action, fields = next(
             (action, fields) for action, _, fields in page.read.forms if "prompt" in fields
@@ -64,9 +64,9 @@ async def begin(browser, path="/console/"):
 
 @pytest.mark.parametrize("client", ["console", "secret:console"])
 async def test_in_and_out(world, issuer, client, tmp_path):
-    """A public and a confidential client: sign in, return to the requested page, sign out.
+    """With a public and a confidential client: sign in, return to the requested page, sign out.
 
-    A user without an account is refused, and the session ends with the account's subject.
+    A user without an account is refused, and the session ends if the account's subject is removed.
     """
     settings = {"oidc_audience": client}
     if client != "console":
@@ -102,7 +102,7 @@ async def test_in_and_out(world, issuer, client, tmp_path):
 
 
 async def test_tokens_open_the_api_alone(world, issuer):
-    """With a provider, sign-in by token is off."""
+    """With a provider, sign-in to the console by token is off."""
     async with serve(world, issuer) as team:
         browser = await team.browser()
         page = await browser.get("/console/sign-in")
@@ -114,7 +114,7 @@ async def test_tokens_open_the_api_alone(world, issuer):
 
 
 async def test_what_comes_back_must_be_ours(world, issuer):
-    """A code of another browser, another state or issuer, an error, or a used code: no session."""
+    """Codes that are foreign, used or with another state or issuer, and errors, open no session."""
     async with serve(world, issuer) as team:
         await set_subject(team, "engineer", "subject-of-eka")
         attacker, victim = await team.browser(), await team.browser()
@@ -149,7 +149,7 @@ async def test_what_comes_back_must_be_ours(world, issuer):
 
 
 async def test_another_secret(world, issuer, tmp_path):
-    """A provider that does not know this server needs the operator: 503 with a message."""
+    """If the provider refuses this server's secret, the operator must act: 503 with a message."""
     file = tmp_path / "secret"
     file.write_text("another")
     file.chmod(0o600)
@@ -166,7 +166,7 @@ async def test_another_secret(world, issuer, tmp_path):
 
 
 async def test_a_provider_that_is_gone(world):
-    """Sign-in is impossible, a page says so, and existing sessions stay."""
+    """Without the provider sign-in fails with a page that says so; existing sessions stay."""
     with contextlib.ExitStack() as stack:
         other = stack.enter_context(run_provider())
         async with serve(world, other) as team:

@@ -1,4 +1,4 @@
-"""Packs from their sources to a running server: phones get exactly what was built."""
+"""Packs from their sources through a running server to phones, which get exactly what was built."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ def town(ceremony, programs, tmp_path):
 
 
 def publish(town, *arguments):
-    """Sign with all available keys and wait until the server has it."""
+    """Sign with all available keys and wait until the server has published it."""
     told = town.signer(
         *("content", *arguments, "--repo", town.repo, "--keys", town.keys),
         *("--out", town.incoming),
@@ -39,7 +39,7 @@ def publish(town, *arguments):
 
 
 def fetch(town, path):
-    """Return what the server answers."""
+    """Return the server's answer."""
     with urllib.request.urlopen(f"http://127.0.0.1:{town.port}{path}", timeout=PATIENCE) as answer:
         return answer.read()
 

@@ -1,8 +1,8 @@
 """The demo succeeds, its report matches its output, and the README shows that output.
 
-Its programs are forked here (`tests/forked.py`), its packages are those of other tests
-(`tests/kept_packages.py`), and the main keys of its backups cost nothing.
-`make bare` runs it as people do.
+Its programs are forked here (`tests/forked.py`), its packages come from the cache of
+`tests/kept_packages.py`, and its backups use the cheapest key stretching. `make bare` runs the demo
+unchanged.
 """
 
 import base64
@@ -31,7 +31,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def demo(programs, tmp_path_factory):
-    """Run the demo once; gives its folder and its output."""
+    """Run the demo once; returns its folder and its output."""
     folder, real = tmp_path_factory.mktemp("demo") / "var", demo_stage._python
     names = {f"{name}.cli": f"hening-{name}" for name in ("server", "signer")}
     names["client_sim.cli"] = "hening-device"
@@ -53,7 +53,7 @@ def demo(programs, tmp_path_factory):
 
 
 def numberless(text):
-    """Replace what differs between runs: numbers and the folder."""
+    """Replace numbers and the folder, which differ between runs."""
     return [
         re.sub(r"\d+", "#", re.sub(r"\s+", " ", re.sub(r"\S*/report\.html", "", line))).strip()
         for line in text.splitlines()
@@ -61,7 +61,7 @@ def numberless(text):
 
 
 def test_the_readme_shows_what_the_demo_prints(demo):
-    """Line by line, except for numbers, after the output of `make`; the README omits nothing."""
+    """The README shows every line of the demo, except for numbers, after the output of `make`."""
     installing = re.search(r'@echo "(Installing the programs .*)"', MAKEFILE)[1]
     block = README.split("$ make demo\n")[1].split("```")[0]
     shown = [line for line in numberless(block) if line]
@@ -100,7 +100,7 @@ def test_a_phone_in_jakarta_and_one_in_berlin(demo):
 
 
 def test_a_backup_is_silent_sealed_and_erased(demo):
-    """Two policies, contacts back by the words, an export, a receipt, and a leaky phone caught."""
+    """The backup restores all contacts, reveals none, and is erased; the lab finds the leak."""
     backup = json.loads((demo[0] / "report.json").read_text())["backup"]
     assert backup["silent"] == [0, 0]
     assert backup["back"] == backup["cards"] == backup["contacts"] > 0
@@ -112,7 +112,7 @@ def test_a_backup_is_silent_sealed_and_erased(demo):
 
 
 def test_a_question_that_goes_to_a_network_ends_the_demo(demo):
-    """The lab sees whatever the phone asks, although the calling program ignores a refusal."""
+    """The lab sees a question's network access, even if the calling program ignores the refusal."""
     stage = Stage(demo[0])
     phone = demo[0] / "phones" / "berlin"
     assert stage.ask("content", "emergency", "--phone", phone, "DE", "--json")["numbers"]
@@ -121,7 +121,7 @@ def test_a_question_that_goes_to_a_network_ends_the_demo(demo):
 
 
 def test_the_recorded_bytes_of_good_phones_are_two_requests(demo):
-    """Spelled out: after the first poll, a poll is exactly these bytes."""
+    """After the first poll, a poll is exactly the bytes that are written out here."""
     report = json.loads((demo[0] / "report.json").read_text())
     *_, last = report["privacy"][0]["sample"]
     data = bytes.fromhex(last["octets"])
@@ -135,7 +135,7 @@ def test_the_recorded_bytes_of_good_phones_are_two_requests(demo):
 
 
 def test_the_offending_bytes_of_the_phone_of_2014_are_shown(demo):
-    """A finding names the field, and its size is that of the planted value."""
+    """A finding names the field, and its bytes are those of the planted value."""
     report = json.loads((demo[0] / "report.json").read_text())
     canaries = next(c for c in report["privacy"][1]["checks"] if c["name"] == "canaries")
     found = [finding for finding in canaries["findings"] if "imei" in finding["explanation"]]
@@ -145,7 +145,7 @@ def test_the_offending_bytes_of_the_phone_of_2014_are_shown(demo):
 
 
 def test_the_page_needs_nothing_from_elsewhere(demo):
-    """No script, no address of another host, no other file; the picture is in the page."""
+    """The page has no script, foreign address or other file; its picture is inline."""
     page = (demo[0] / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
     assert not re.search(r"(?:src|href)=(?!\"data:image/jpeg;base64,)|url\(|@import", page)
@@ -153,7 +153,7 @@ def test_the_page_needs_nothing_from_elsewhere(demo):
 
 
 def test_the_readmes_other_commands_work_on_what_the_demo_left(demo, programs):
-    """The server runs from the state that the demo leaves, and the lab finds phones clean."""
+    """The server runs from the state that the demo leaves, and the lab finds its phones clean."""
     block = README.split("$ .venv/bin/hening-server run")[1].split("```")[0]
     _, lab = f"hening-server run{block}".strip().splitlines()
     stage = Stage(demo[0])
@@ -164,7 +164,7 @@ def test_the_readmes_other_commands_work_on_what_the_demo_left(demo, programs):
             word.replace("8080", str(stage.port)).replace("var/demo", str(demo[0]))
             for word in words[1:]
         ]
-        arguments += ["--pairs", "1"]  # in place of 4, which show no more of the command
+        arguments += ["--pairs", "1"]  # in place of 4, which would test nothing more
         done = subprocess.run(
             [*programs.command("hening-device"), *arguments],
             capture_output=True,

@@ -1,4 +1,4 @@
-"""The how-tos for existing Updater apps, and hening's own phones beside these apps."""
+"""The how-tos for existing Updater apps, and hening's own phones on a server with dialects."""
 
 import os
 import re
@@ -20,11 +20,11 @@ PAGE = (ROOT / "docs" / "how-to" / "existing-updater-apps.md").read_text(encodin
 
 
 def test_the_how_tos_work(programs, tmp_path):
-    """From a zip to a server from which the readers are offered, fetch, resume and verify it."""
+    """From a zip to a server whose offers the apps' readers fetch, resume and verify."""
     blocks = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
     script = "\n".join(["set -em", "trap 'kill %1 2> /dev/null' EXIT", *lines])
-    # aiohttp reads SSL_CERT_FILE when it is imported, and a forked program has imported it.
+    # aiohttp reads SSL_CERT_FILE when it is imported, and a forked program has already imported it.
     script = script.replace("hening-server run", f"{BIN}/hening-server run")
     for port in ("8080", "8443"):
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -55,9 +55,9 @@ def test_the_how_tos_work(programs, tmp_path):
 
 
 def test_the_lab_passes_a_server_that_speaks_dialects(town):
-    """PRIVACY's claims for hening's own phones hold, and the apps are served meanwhile.
+    """PRIVACY's claims for hening's own phones hold while the server answers the apps.
 
-    They hold where latest is split as well, as it is here.
+    They also hold where latest is split, as it is here.
     """
     town.release(1)
     town.rollout("offer", "--share", "100%")

@@ -1,4 +1,4 @@
-"""The how-to pages on lost and stolen keys: a thief acts, their commands run, a phone recovers."""
+"""The how-to pages on lost and stolen keys: a thief attacks, the commands run, a phone recovers."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ class Drill(Rehearsal):
         return name
 
     def thief(self, loot="loot", *, signs_with_next=False):
-        """Return a thief who copies the online keys now; perhaps the next ones sign for him."""
+        """Return a thief with a copy of the online keys; it may sign with the next keys."""
         loot = self.folder / loot
         shutil.copytree(self.folder / "server" / "keys", loot / "keys")
         if signs_with_next:
@@ -56,7 +56,7 @@ class Drill(Rehearsal):
         return make_thief(loot)
 
     def drill(self, name):
-        """Run the commands of a page; where it waits for caches, the newest root becomes older."""
+        """Run the commands of a page; instead of waiting for caches, make the newest root older."""
         seconds = r"s/(\"time\":)[0-9]+/\1$(($(date +%s) - 80))/"
         older = f'sed -i -E "{seconds}" server/public/roots.json'
         return self.shell([older if line == "sleep 80" else line for line in read_commands(name)])
@@ -78,13 +78,13 @@ class Drill(Rehearsal):
 
 @pytest.fixture(scope="module")
 def made(programs, tmp_path_factory):
-    """Make the place to rehearse once."""
+    """Make the rehearsal folder once."""
     return make_rehearsal(tmp_path_factory.mktemp("drills") / "made", programs, Drill)
 
 
 @pytest.fixture
 def drill(made, tmp_path):
-    """Copy it, and start its server again."""
+    """Copy the rehearsal, and start its server again."""
     with copied(made, tmp_path / "drill") as mine:
         yield mine
 
@@ -132,7 +132,7 @@ def fast_forward(thief):
 
 
 def test_a_holder_of_root_is_gone(drill):
-    """The phone follows, and a root signed by the lost key and one other is refused."""
+    """The phone follows, and a root signed by the lost key and one other key is refused."""
     thief = drill.thief()
     assert "root-2" in drill.drill("root-holder-gone")
     version, data = sign_with(drill, current(drill, "root"), "root-1", "root-2")
@@ -144,7 +144,7 @@ def test_a_holder_of_root_is_gone(drill):
 
 
 def test_a_models_key_is_stolen(drill):
-    """The audit finds the version that the thief published; the next one revokes the stolen key."""
+    """The audit finds the thief's version, and the next version revokes the stolen key."""
     thief = drill.thief()
     version, data = sign_with(drill, current(drill, "armani"), "armani-1", "armani-2")
     assert version == 3
@@ -165,7 +165,7 @@ def test_a_models_key_is_stolen(drill):
 
 
 def test_the_snapshot_key_is_stolen(drill):
-    """A phone with versions far ahead is stuck, and recovers with the new root."""
+    """A phone whose versions are far ahead is stuck, and recovers with the new root."""
     thief = drill.thief()
     fast_forward(thief)
     with serving(thief, drill.port):
@@ -179,7 +179,7 @@ def test_the_snapshot_key_is_stolen(drill):
 
 
 def test_the_key_of_latest_is_stolen(drill):
-    """Signatures of the old key are refused under the new targets."""
+    """Signatures by the old key are refused under the new targets."""
     thief = drill.thief()
     version = thief.world.published().roles["latest"].version + 1
     thief.latest(version, {})
@@ -217,9 +217,9 @@ def test_the_logs_key_is_stolen(drill):
 
 
 def test_the_whole_server_is_stolen(drill):
-    """With versions far ahead in every role that the server signs, the phone recovers.
+    """The phone recovers although every role that the server signs was far ahead.
 
-    A change had been prepared: the thief has the next keys, too, and they are worthless.
+    A key change had been prepared, so the thief has the next keys, too; they do not help.
     """
     assert "made before" not in drill.shell(["hening-server keys new all --state server"])
     thief, heir = drill.thief(), drill.thief("legacy", signs_with_next=True)
@@ -240,7 +240,7 @@ def test_the_whole_server_is_stolen(drill):
 
 
 def test_online_keys_are_changed_as_planned(drill):
-    """No phone notices, not even one that was off during it; then the old keys are worthless."""
+    """Every phone keeps updating, even one that was off; then the old keys have no effect."""
     sleeper = drill.another_phone("sleeper")
     thief = drill.thief()
     said = drill.drill("change-online-keys")

@@ -1,4 +1,4 @@
-"""A fleet of 2,000 phones runs for a simulated day with its own server, in seconds."""
+"""A fleet of 2,000 phones polls its own server for a simulated day, in seconds."""
 
 import json
 import re
@@ -16,12 +16,12 @@ _PACKAGE = re.compile(
     r"GET /targets/(\w+)/(\w+)/stable/([0-9a-f]{64})\.\1-3-full\.zip  bytes=0-(\d+)"
 )
 PER_HOUR = 4
-"""Points of the curve in an hour: 96 in the day."""
+"""Points of the curve per hour; the day has 96."""
 
 
 @pytest.fixture(scope="module")
 def day(programs, tmp_path_factory):
-    """Give the report of the day, as JSON and as a page."""
+    """Return the report of the day, as JSON and as a page."""
     page = tmp_path_factory.mktemp("fleet") / "fleet.html"
     stages = [word for stage in ("10%=8h", "50%=8h", "100%") for word in ("--stage", stage)]
     done = subprocess.run(
@@ -59,11 +59,12 @@ def test_nothing_failed(day):
 @pytest.mark.parametrize(
     ("hours", "least", "most"),
     [
-        # A phone that has been polling for long polls within t <= 4 h with probability t / 6 h, for
-        # the mean interval is 6 h; within t between 4 h and 8 h with 1 - (8 h - t)^2 / (48 h^2).
-        # n = 2000, bounds at 4.5 standard deviations of Binomial(n, share let in * that).
+        # A phone that has been polling for long polls within t <= 4 h with probability t / 6 h,
+        # because the mean interval is 6 h. Between 4 h and 8 h the probability is 1 - (8 h - t)^2 /
+        # (48 h^2). n = 2000, bounds at 4.5 standard deviations of Binomial(n, admitted share *
+        # that).
         (4, 83, 184),  # 0.1 * 2/3: mean 133.3, sigma 11.2
-        (8, 140, 260),  # 0.1: mean 200, sigma 13.4; a few seconds later half of all are let in
+        (8, 140, 260),  # 0.1: mean 200, sigma 13.4; seconds later half of all are admitted
         (12, 629, 838),  # 0.1 + 0.4 * 2/3: mean 733.3, sigma 21.6; 4.5 sigma are 97.0
         (16, 899, 1101),  # 0.5: mean 1000, sigma 22.4
         (20, 1582, 1752),  # 0.5 + 0.5 * 2/3: mean 1666.7, sigma 16.7; 4.5 sigma are 75.0
@@ -71,12 +72,12 @@ def test_nothing_failed(day):
     ],
 )
 def test_the_adoption_is_that_of_the_schedule(day, hours, least, most):
-    """As many phones as are admitted and have polled since, computed independently."""
+    """The build runs on the phones that were admitted and have polled since."""
     assert least <= arrived(day[0], hours) <= most
 
 
 def test_never_more_than_let_in(day):
-    """At every point of the curve, within 4.5 standard deviations of the share; it never falls."""
+    """The curve stays below the admitted share plus 4.5 standard deviations, and never falls."""
     points = day[0]["curve"]
     for before, after in pairwise(points):
         assert after["arrived"] >= before["arrived"]
@@ -87,7 +88,7 @@ def test_never_more_than_let_in(day):
 
 
 def test_the_distinct_requests_are_those_of_the_grammar(day):
-    """All that docs/PRIVACY.md lets these phones send, and nothing else.
+    """The requests are exactly those that docs/PRIVACY.md allows these phones to send.
 
     The server published three times: its models, the previous build, and the rollout.
     """
@@ -108,7 +109,7 @@ def test_the_distinct_requests_are_those_of_the_grammar(day):
     # All regions of a model share one package.
     assert len({(model, sha256) for model, _, sha256, _ in found}) == len(MODELS)
     assert all(SIZE - 8192 < int(last) < SIZE for *_, last in found)
-    # Every phone polls: the anonymity set of a poll is the fleet, of a first poll the new ones.
+    # Every phone sends a poll's requests. Only new phones send those of a first poll.
     assert {seen[f"GET {path}"] for path in polled} == {PHONES}
     new = {seen[f"GET {path}"] for path in first}
     assert len(new) == 1
@@ -121,7 +122,7 @@ def test_some_installs_were_done_once_more_by_the_engine(day):
     assert report["engine_every"] == 100
     assert report["engine_refusals"] == []
     assert report["engine_installs"] == report["engine_phones"] > 1
-    # A busy machine leaves some out.
+    # A busy machine omits some.
     turns = report["engine_phones"] + report["engine_left_out"]
     assert turns in {len(range(0, report["switched"], 100)), report["switched"] // 100 + 2}
     assert report["engine_share"] == report["engine_installs"] / report["switched"]
@@ -136,7 +137,7 @@ def test_every_poll_had_its_own_connection(day):
 
 
 def test_the_page_needs_nothing_from_elsewhere(day):
-    """No script, no address except the requests that were sent, and all six plots."""
+    """The page has no script, no address except the requests that were sent, and all six plots."""
     _, page = day
     assert not re.search(r"<script|<link|<img|https?://|url\(", page)
     assert page.count("<svg") == page.count("</svg>") == 6

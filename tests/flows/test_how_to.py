@@ -1,8 +1,8 @@
 """The commands of the how-to pages, executed in order by a shell.
 
-Lines after `$ ` are typed; the other lines of a console block are what the page shows. A person
-looks at a result before typing on: here the shell waits until the server has taken what it was
-handed. Files that a page shows whole are there before its first command.
+Lines after `$ ` are typed; the other lines of a console block are expected in the output. A reader
+checks a result before typing the next command. Here the shell waits until the server has accepted
+what was submitted. Files that a page shows in full exist before its first command.
 """
 
 import re
@@ -23,7 +23,7 @@ from tests.flows.rehearsal import (
 )
 from tests.seaweed import BUCKET, KEY_ID, SECRET
 
-# Pages that other tests play, as a story with more in it.
+# Pages that other tests run, as part of a longer scenario.
 ELSEWHERE = {
     "api": "flows/test_api_by_curl.py",
     "api-rollout": "flows/test_rollout_by_curl.py",
@@ -55,7 +55,7 @@ STOPPED = (
     "watch",
     "workers",
 )
-# Pages for root, which begin where one before them ended.
+# Pages for root, each of which continues where the one before it ended.
 MACHINE = ("systemd", "upgrade", "key-process")
 # Pages that need a database server or an S3 server.
 STORES = ("postgresql-and-s3", "static-mirror")
@@ -73,7 +73,7 @@ settle() {
 
 
 def play(rehearsal, name, *, before="", alter=str):
-    """Run the commands of a page as altered, and look for what it shows."""
+    """Run the commands of a page as altered by `alter`, and check its expected output."""
     typed, shown = [], []
     for path, text in read_files(name):
         file = rehearsal.folder / path
@@ -94,13 +94,13 @@ def play(rehearsal, name, *, before="", alter=str):
 
 @pytest.fixture(scope="module")
 def made(programs, tmp_path_factory):
-    """Make the place to rehearse once."""
+    """Make the rehearsal folder once."""
     return make_rehearsal(tmp_path_factory.mktemp("how-to") / "made", programs)
 
 
 @pytest.fixture
 def rehearsal(made, tmp_path):
-    """Copy it; nothing runs."""
+    """Copy the rehearsal; no server runs."""
     mine = Rehearsal(tmp_path / "here", made.port, made.programs)
     shutil.copytree(made.folder, mine.folder)
     (mine.folder / "server.log").unlink()
@@ -120,10 +120,10 @@ until grep -q listening server.log; do kill -0 %1; sleep 0.1; done
 @pytest.mark.needs("curl", "jq")
 @pytest.mark.parametrize("name", RUNNING)
 def test_beside_a_running_server(rehearsal, name):
-    """Each command exits with 0, and what the page shows is printed.
+    """Each command exits with 0 and prints the output on the page.
 
-    Phones that poll in real time do so for 4 seconds in place of 36, and those on turned time for
-    five hours in place of twelve; they have one process.
+    Phones that poll in real time do so for 4 seconds in place of 36. Phones with simulated time do
+    so for five hours in place of twelve, and in a single process.
     """
 
     def alter(line):
@@ -138,7 +138,7 @@ def test_beside_a_running_server(rehearsal, name):
 def test_where_the_page_starts_the_server(rehearsal, name):
     """Each command exits with 0, the server that it starts included.
 
-    A server is given a tenth of a second to write what it writes, in place of one.
+    `lab server` waits a tenth of a second for the server's writes, in place of a second.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
@@ -151,26 +151,26 @@ def test_where_the_page_starts_the_server(rehearsal, name):
 
 @pytest.fixture
 def empty(programs, tmp_path):
-    """Give an empty folder on a machine of its own, and the folder that is `/` there."""
+    """Yield an empty folder on a simulated machine, and the folder that is that machine's `/`."""
     here = Rehearsal(tmp_path / "here", find_port(), programs)
     here.folder.mkdir()
     (here.folder / "deploy").symlink_to(ROOT / "deploy")
     try:
-        with machine(programs.python) as root:  # its units have the port, too, so they end first
+        with machine(programs.python) as root:  # its units use the port as well, so they end first
             yield here, root
     finally:
         here.stop()
 
 
 def on(root, port):
-    """Return lines that put the machine's programs first, and end what a page began."""
+    """Return lines that put the machine's programs first, and stop background jobs at exit."""
     return f"export PATH={root}/bin:$PATH HENING_PORT={port}\ntrap 'kill %1 2> /dev/null || :' EXIT"
 
 
 @pytest.mark.needs("jq")
 @pytest.mark.parametrize("name", EMPTY)
 def test_in_an_empty_folder(empty, name):
-    """Each command exits with 0."""
+    """Each command of the page exits with 0."""
     here, root = empty
     play(here, name, before=on(root, here.port), alter=lambda line: moved(line, root))
 
@@ -186,7 +186,7 @@ printf 'state = "STATE"\\n' > hening.toml
 
 
 def test_the_life_of_a_service(empty):
-    """The pages for root, each where the one before it ended."""
+    """The pages for root run in order; each continues where the one before it ended."""
     here, root = empty
     before = on(root, here.port)
     state = str(root / "var/lib/hening/state")
@@ -230,7 +230,7 @@ def test_into_a_bucket(rehearsal, seaweed):
 
 
 def test_every_page_is_played():
-    """A page with commands is played here or by the test that is named, which reads it."""
+    """Each page with commands is run here or by its test in ELSEWHERE, which reads the page."""
     for name in PAGES:
         text = (HOW_TO / f"{name}.md").read_text(encoding="utf-8")
         if re.search(r"^ *```(?:console|bash)$", text, re.MULTILINE):

@@ -20,7 +20,7 @@ from tests.server.world import CHANNEL, PACKAGE_2, SECOND, refresh_from_disk
 
 
 class Relay:
-    """A relay between publisher and key process, as a Unix socket of its own."""
+    """A relay between publisher and key process, with a Unix socket of its own."""
 
     def __init__(self, path, behind):
         self.path, self.behind = path, behind
@@ -62,7 +62,7 @@ class Relay:
 
 
 def receive(one, length):
-    """Read so many bytes."""
+    """Read exactly `length` bytes."""
     data = b""
     while len(data) < length:
         part = one.recv(length - len(data))
@@ -85,7 +85,7 @@ class Site:
         self.use(self.socket)
 
     def use(self, path):
-        """Let the server use the socket at a path."""
+        """Configure the server to use the socket at a path."""
         self.world.folder.settings.write_text(f'keys_socket = "{path}"\n')
 
     def keys(self):
@@ -106,12 +106,12 @@ class Site:
 
 @pytest.fixture
 def site(world, programs, tmp_path):
-    """Give a site whose server had its keys until now."""
+    """Return a site whose server has had its keys until now."""
     return Site(world, tmp_path / "apart", programs.command("hening-server"))
 
 
 def said(process, event):
-    """Wait until a program's log contains a text, and return that line."""
+    """Wait until a program logs an event, and return that log line."""
     for line in process.stderr:
         told = json.loads(line)
         if told["event"] == event:
@@ -120,7 +120,7 @@ def said(process, event):
 
 
 def test_a_release_from_bundle_to_rollout(site):
-    """The server publishes without a key, through a restart of the key process."""
+    """The server publishes without keys of its own, also after a restart of the key process."""
     world = site.world
     command = (*site.program, "run", "--state", world.folder.root, "--port", 0)
     with started(*command) as (server, address):
@@ -141,7 +141,7 @@ def test_a_release_from_bundle_to_rollout(site):
 
 @pytest.mark.parametrize("kind", [b"Publish", b"SignCheckpoint"])
 def test_killed_before_the_answer_arrives(site, kind):
-    """The record is on disk and the answer is lost: a new process continues with later versions."""
+    """The answer is recorded but lost: a new key process continues with later versions."""
     world, path = site.world, site.folder / "relay.sock"
     relay = Relay(path, site.socket)
     site.use(path)
@@ -173,7 +173,7 @@ def test_killed_before_the_answer_arrives(site, kind):
 
 
 def test_keys_are_rotated_by_the_same_commands(site):
-    """The new key is in the key process's folder, and its public half is with the server."""
+    """The new key is in the key process's folder, and its public half in the server's state."""
     with site.keys():
         made = site.command("keys", "new", "snapshot", "log")
         assert made.returncode == 0, made.stderr

@@ -1,8 +1,7 @@
-"""Rotation of the online keys, and recovery from theft of the one for `latest`, with phones.
+"""Rotation of the online keys, and recovery from theft of the key for `latest`, with phones.
 
-Other thefts are in `test_drills.py` and `tests/attacks/test_online_thefts.py`.
-
-What the signers do offline is signed here with python-tuf and the ceremony's keys.
+Other thefts are in `test_drills.py` and `tests/attacks/test_online_thefts.py`. Here python-tuf
+signs in place of the offline signers, with the ceremony's keys.
 """
 
 from datetime import timedelta
@@ -23,7 +22,7 @@ POINTER = CHANNEL.pointer_path
 
 
 def held(world):
-    """Return the keys that the server holds now."""
+    """Return the keys that the server has now."""
     return load_online_keys(world.folder.keys)
 
 
@@ -33,14 +32,14 @@ def new(world, *names):
 
 
 def switch(world, *names, **options):
-    """Switch to next keys and return the switched roles."""
+    """Switch to the next keys and return the switched roles."""
     return world.run(
         lambda publisher: switch_keys(publisher, world.folder, names, world.now, **options)
     )
 
 
 def listing(keys, *, former):
-    """Return by role what a root or targets lists: the next keys, and the former if `former`."""
+    """Return by role the keys that root or targets list: next keys, and former if `former`."""
     listed = {}
     for role, signer in keys.signers.items():
         following = keys.next_signers.get(role)
@@ -50,7 +49,7 @@ def listing(keys, *, former):
 
 
 def publish_root(world, version, *, former, targets=False):
-    """Have the signers list the server's keys as its public.json says, and publish that."""
+    """Sign a root that lists the server's keys, as in its public.json, and publish it."""
     keys = held(world)
     listed = listing(keys, former=former)
     log = keys.log_keys[-1].verifier
@@ -61,17 +60,17 @@ def publish_root(world, version, *, former, targets=False):
 
 
 class Town:
-    """Phones that use different caches, each of which keeps other answers; all poll every 20 s."""
+    """Phones with different caches, which store different answers; all poll every 20 s."""
 
     def __init__(self, world):
         self.world = world
-        # A cache evicts any answer: two remaining answers need not have the same age.
+        # A cache may evict any answer, so two stored answers can differ in age.
         self.edges = [Edge(world, keeps=keeps) for keeps in ("", "root", "timestamp", "proof")]
         self.awake = [CachedPhone(edge) for edge in self.edges]
         self.asleep = []
 
     def live(self, seconds):
-        """Let time pass. At the end two caches are refilled, and one phone goes offline."""
+        """Let time pass. At the end two caches are emptied, and one phone goes offline."""
         self._ask([CachedPhone(edge) for edge in self.edges])
         for _ in range(seconds // 20):
             self._ask(self.awake)
@@ -88,7 +87,7 @@ class Town:
 
 
 def test_planned_rotation_of_every_key_through_two_roots(world):
-    """No phone notices anything, whenever it polls and through whichever cache."""
+    """Every phone keeps updating, whenever it polls and through whichever cache."""
     town = Town(world)
     town.live(80)
     new(world, *HOLDERS)
@@ -115,7 +114,7 @@ def test_planned_rotation_of_every_key_through_two_roots(world):
 
 
 def test_a_stale_root_after_a_theft_costs_one_poll(world):
-    """There is no overlap then; a phone that got no new root asks again later."""
+    """After a theft the keys do not overlap; a phone that got no new root polls again later."""
     edge = Edge(world)
     phone = CachedPhone(edge)
     assert phone.update() == FIRST
@@ -132,7 +131,7 @@ def test_a_stale_root_after_a_theft_costs_one_poll(world):
 
 
 def test_a_stolen_latest_key(world):
-    """Alone it is worthless; with the other online keys it chooses among signed releases."""
+    """The key alone has no effect; with all online keys, signed releases can be chosen."""
     honest = Edge(world, keeps=NOTHING)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     first = world.published().pointers()
@@ -140,7 +139,7 @@ def test_a_stolen_latest_key(world):
     version = world.published().roles["latest"].version
     thief.latest(version, {}, is_proven=False)
     assert isinstance(CachedPhone(thief).poll().failure, LogError)
-    # With all online keys, a signed release that is not offered yet is offered early.
+    # With all online keys, the thief can offer a signed release early.
     offered = world.offer(2)(world.published())
     step = far_ahead(thief, offered)
     phone = CachedPhone(honest)
@@ -156,8 +155,8 @@ def test_a_stolen_latest_key(world):
         with Connection(victim.world) as connection, pytest.raises(AgreementError):
             victim.client.fetch_release(outcome.offer, connection)
     assert step == FAR
-    # The phone with the far version of latest is stuck until the keys of snapshot and timestamp are
-    # rotated; latest itself is reset with targets.
+    # The phone with the high version of latest is stuck until the keys of snapshot and timestamp
+    # are rotated; latest itself is reset with targets.
     assert "older" in phone.poll().warnings[0]
     new(world, *HOLDERS)
     publish_root(world, 2, former=False, targets=True)
@@ -170,7 +169,7 @@ def test_a_stolen_latest_key(world):
 
 
 def test_a_new_latest_key_comes_with_targets(world):
-    """No cache has to expire first, and the stolen key is worthless from then on."""
+    """No cache has to expire first, and the stolen key has no effect from then on."""
     edge = Edge(world)
     phone = CachedPhone(edge)
     assert phone.update() == FIRST

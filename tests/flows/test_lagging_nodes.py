@@ -1,4 +1,4 @@
-"""One poll's requests meet several nodes, of which two are behind: no phone fails or goes back."""
+"""One poll's requests reach several nodes, some of which lag: no phone fails or goes back."""
 
 import itertools
 from datetime import timedelta
@@ -19,13 +19,13 @@ NODES = ("newest", "one behind", "two behind")
 
 
 def load(world):
-    """Return what a node that has read a world's tree serves."""
+    """Return the snapshot of a node that has read a world's tree."""
     return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
 @pytest.fixture(scope="module")
 def states(published_state, tmp_path_factory):
-    """Give the world, and the snapshots of three moments by the node that is still there."""
+    """Return the world, and snapshots of three moments, by how far a node with them lags."""
     world = published_state.copy(tmp_path_factory.mktemp("lagging") / "state")
     found = {"two behind": load(world)}
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -39,7 +39,7 @@ def states(published_state, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def rotation(published_state, tmp_path_factory):
-    """Give a world whose online keys all change, and the snapshots between two steps of that."""
+    """Return a world in which all online keys are rotated, and the snapshots between the steps."""
     world = published_state.copy(tmp_path_factory.mktemp("rotation") / "state")
     found = {"former keys": load(world)}
     new(world, *HOLDERS)
@@ -56,7 +56,7 @@ def rotation(published_state, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def theft(published_state, tmp_path_factory):
-    """Give a world whose stolen timestamp key one root replaces; snapshots before and after."""
+    """Return a world whose stolen timestamp key one root replaces, and the snapshots around it."""
     world = published_state.copy(tmp_path_factory.mktemp("theft") / "state")
     found = {"stolen key": load(world)}
     new(world, "timestamp")
@@ -67,7 +67,7 @@ def theft(published_state, tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def _same_signatures_are_verified_once(request):
-    """Remember what a thousand polls verify, once nothing is published or signed any more."""
+    """Cache what a thousand polls verify; nothing is published or signed from here on."""
     for name in ("states", "rotation", "theft"):
         request.getfixturevalue(name)
     with memoised():
@@ -75,7 +75,7 @@ def _same_signatures_are_verified_once(request):
 
 
 class OneName:
-    """Nodes behind one name: the first `cut` requests go to the one, the others to the other.
+    """Nodes with one name: one node gets the first `cut` requests, another node the others.
 
     A node that lacks a file waits for its next snapshot, as `server.device.plane` does.
     """
@@ -87,7 +87,7 @@ class OneName:
         self._asked = itertools.chain(itertools.repeat(first, cut), itertools.repeat(second))
 
     def answer(self, path):
-        """Return status and body of a path."""
+        """Return the status and body for a path."""
         name = next(self._asked)
         snapshot = self._nodes[name]
         answer = plan_answer(snapshot, "GET", path, [])
@@ -100,9 +100,9 @@ class OneName:
 @pytest.mark.parametrize("held", ["nothing", *NODES])
 @pytest.mark.parametrize(("first", "second"), list(itertools.permutations(NODES, 2)))
 def test_a_poll_that_is_cut_between_two_nodes(states, held, first, second):
-    """After each request, for a phone that had polled one of them before, or none.
+    """A poll may change nodes after any request; the phone polled one of the nodes before, or none.
 
-    A poll that meets something older than the phone has is nothing new, and a later one is whole.
+    A poll that meets older files than the phone has finds nothing new, and a later poll completes.
     """
     world, moments = states
 
@@ -126,9 +126,9 @@ def test_a_poll_that_is_cut_between_two_nodes(states, held, first, second):
 
 
 def poll_between(world, moments, order, held, cut):
-    """Poll once, cut between two nodes, with a phone that had polled one that served `held`.
+    """Poll a first node, then poll with a change of nodes after `cut` requests.
 
-    Returns the outcome, and that of a poll of the second node alone.
+    Returns the outcome, and that of a later poll of the second node alone.
     """
     phone = CachedPhone(OneName(world, moments, *order, cut))
     before = phone.poll(OneName(world, moments, held, held, 0))
@@ -140,7 +140,7 @@ def poll_between(world, moments, order, held, cut):
 
 
 def test_a_poll_that_is_cut_while_the_keys_change(rotation):
-    """Between nodes of which one has taken a step more: no phone that had the earlier one fails."""
+    """Between nodes that are one step apart, no phone that had polled the older one fails."""
     world, moments = rotation
     for one, other in itertools.pairwise(moments):
         for order, cut in itertools.product(((one, other), (other, one)), range(1, 14)):
@@ -149,7 +149,7 @@ def test_a_poll_that_is_cut_while_the_keys_change(rotation):
 
 
 def test_a_poll_that_is_cut_while_a_stolen_key_is_replaced(theft):
-    """It fails where the cut is between root and timestamp; the next poll succeeds."""
+    """The poll fails if the nodes change between root and timestamp; the next poll succeeds."""
     world, moments = theft
     stolen, other = moments
     for order, between in (((stolen, other), 1), ((other, stolen), 2)):

@@ -1,4 +1,4 @@
-"""An auditor of a real server's log, over the network and from its folder."""
+"""An auditor checks a real server's log, over the network and from its folder."""
 
 import json
 import shutil
@@ -8,7 +8,7 @@ import pytest
 
 
 class Auditor:
-    """An auditor with the pinned root and stored state, who checks a mirror now and then."""
+    """An auditor with the pinned root and stored state, which checks a mirror from time to time."""
 
     def __init__(self, town):
         self.folder = town.folder / "auditor"
@@ -19,7 +19,7 @@ class Auditor:
         self.signer = town.programs.command("hening-signer")
 
     def audit(self, mirror, *options):
-        """Run the command and return its exit status and its JSON output."""
+        """Run the audit command and return its exit status and its JSON output."""
         done = subprocess.run(
             [
                 *(*self.signer, "log", "audit", "--mirror", mirror, "--memory", self.memory),
@@ -35,14 +35,14 @@ class Auditor:
 
 @pytest.fixture
 def auditor(town):
-    """Give an auditor of a town whose server also serves its log."""
+    """Return an auditor of a town whose server also serves its log."""
     town.stop_server()
     town.start_server("--gate", "direct")
     return Auditor(town)
 
 
 def test_an_auditor_follows_a_server_over_the_network(town, auditor):
-    """First with the pinned root, then from the stored state; each release is found in the log."""
+    """The first audit uses the pinned root, later ones the stored state; each release is found."""
     mirror = f"http://127.0.0.1:{town.port}"
     status, first = auditor.audit(mirror, "--root", auditor.root)
     assert (status, first["findings"]) == (0, [])
@@ -66,7 +66,7 @@ def test_an_auditor_follows_a_server_over_the_network(town, auditor):
 
 
 def test_the_public_folder_is_a_mirror(town, auditor):
-    """The stored state of one mirror is valid for every other mirror of the same log."""
+    """The state stored from one mirror is valid for every other mirror of the same log."""
     public = town.server_state / "public"
     assert auditor.audit(f"http://127.0.0.1:{town.port}", "--root", auditor.root)[0] == 0
     town.release(1)
@@ -82,7 +82,7 @@ def test_the_public_folder_is_a_mirror(town, auditor):
 
 
 def test_a_role_that_was_changed_behind_the_log_is_caught(town, auditor):
-    """Bytes changed after they were logged do not match their entry."""
+    """Bytes that were changed after they were logged do not match their log entry."""
     public = town.server_state / "public"
     assert auditor.audit(public, "--root", auditor.root)[0] == 0
     other = town.repo / "metadata" / "1.armani.json"

@@ -1,4 +1,4 @@
-"""docs/how-to/many-machines.md, played on a site with three releases, from one machine to many."""
+"""docs/how-to/many-machines.md runs on a site with three releases, from one machine to many."""
 
 import re
 import socket
@@ -20,7 +20,7 @@ release --source packages/armani-1.1.0-id-full.zip packages/armani-1.2.0-id-from
 
 @pytest.mark.needs("curl", "postgresql", "seaweed")
 def test_the_page(programs, postgres, seaweed, tmp_path):
-    """Each command exits with 0, and what the page shows is printed: many-machines."""
+    """Each command of the page exits with 0 and prints the output on the page."""
     made = make_rehearsal(tmp_path / "made", programs)
     (made.folder / "server.log").unlink()
     (made.folder / "store.toml").write_text(

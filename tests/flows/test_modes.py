@@ -57,11 +57,11 @@ MADE = {
     *("backup", "backup/.tmp-INCOMPLETE", "backup/.tmp-hening.sqlite", "backup/blobs/"),
     *("backup/public/metadata/.tmp-2.armani.json", "backup/.tmp-settings.toml"),
 }
-"""How the names of some of the server's files and folders begin."""
+"""The beginnings of the names of some of the server's files and folders."""
 
 
 def modes(folder):
-    """Return the modes of all folders, and of all files, in a folder."""
+    """Return the set of modes of folders, and the set of modes of files, in a folder."""
     found = {True: set(), False: set()}
     for path in (folder, *folder.rglob("*")):
         found[path.is_dir()].add(stat.S_IMODE(path.lstat().st_mode))
@@ -70,7 +70,7 @@ def modes(folder):
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
-    """Give programs that have the umask of one file, and report what they create in another."""
+    """Yield programs that read their umask from one file and record what they create in another."""
     folder = tmp_path_factory.mktemp("recorded")
     (folder / "sitecustomize.py").write_text(RECORDER)
     umask, log = folder / "umask", folder / "log"
@@ -87,7 +87,7 @@ def recorded(tmp_path_factory):
 
 @pytest.fixture(params=["000", "077"])
 def town(request, ceremony, tmp_path, recorded):
-    """Give a town whose processes have a given umask."""
+    """Yield a town whose processes have the given umask."""
     programs, umask, log = recorded
     umask.write_text(request.param)
     log.write_text("")
@@ -112,7 +112,7 @@ def release_over_the_api(town):
 
 
 def test_everything_is_narrow_from_the_moment_it_exists(town, recorded):
-    """`init`, `run`, an upload, a submission, a rollout and a backup: 0700 and 0600 throughout.
+    """`init`, `run`, an upload, a submission, a rollout and a backup use 0700 and 0600 only.
 
     A mirror is public: 0755 and 0644, whatever the umask.
     """

@@ -26,7 +26,7 @@ def commands(title):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """Give a running cloud by this machine's clock, which the commands use."""
+    """Yield a running cloud with the real clock, which the commands use, too."""
     with serve(tmp_path_factory.mktemp("cloud")) as cloud:
         cloud.clock.seconds = int(time.time())
         yield cloud
@@ -58,7 +58,7 @@ class Owner:
             self.run("sync", "--phone", home)
 
     def run(self, *words, status=0):
-        """Run a command of the phone in this process; returns what it says."""
+        """Run a phone's command in this process; returns its output."""
         done = CliRunner().invoke(cli, ["cloud", *words])
         assert done.exit_code == status, (words, done.output, done.exception)
         return done.output + (str(done.exception) if status else "")
@@ -88,14 +88,14 @@ class Owner:
 
 @pytest.fixture
 def owner(served, tmp_path, monkeypatch):
-    """Give an owner in an empty folder; the main key costs nothing here."""
+    """Return an owner in an empty folder; key stretching is as cheap as possible."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(Cloud.__init__.__kwdefaults__, "derive", derive_cheaply)
     return Owner(served.regions["id"])
 
 
 def test_a_phone_is_lost(owner):
-    """It is refused, its password is of no use, and the tablet goes on."""
+    """The lost phone is refused, its password is useless, and the tablet continues."""
     owner.play("A phone is lost")
     assert "Rice" in owner.notes("tablet")
     assert "logged out" in owner.run("sync", "--phone", "lost", status=1)
@@ -104,21 +104,21 @@ def test_a_phone_is_lost(owner):
 
 
 def test_the_password_is_lost(owner):
-    """The words set a new one; every phone was logged out."""
+    """The words set a new password; every phone was logged out."""
     owner.play("The password is lost")
     assert "Rice" in owner.notes("tablet")
     assert "logged out" in owner.run("sync", "--phone", "lost", status=1)
 
 
 def test_phone_and_password_are_lost(owner):
-    """A new phone gets everything by the words."""
+    """The words restore all records on a new phone."""
     owner.play("Phone and password are lost")
     assert "Rice" in owner.notes("new")
     assert "logged out" in owner.run("sync", "--phone", "tablet", status=1)
 
 
 def test_everything_is_lost(owner):
-    """A phone that has the records makes a new account of them."""
+    """A phone that still has the records makes a new account from them."""
     owner.play("Everything is lost")
     assert Path("mine.zip").is_file()
     assert "Rice" in owner.notes("tablet")

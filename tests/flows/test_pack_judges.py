@@ -16,7 +16,7 @@ CORPUS = sorted((Path(__file__).parents[2] / "fixtures" / "fuzz" / "packs").iter
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_sound_pack_is_taken_by_all(kind):
-    """The unchanged packs pass, so later refusals have no other reason."""
+    """All three accept the unchanged packs, so later refusals are due to the changes."""
     assert check_judges(make_sound(kind))
 
 
@@ -24,19 +24,19 @@ def test_a_sound_pack_is_taken_by_all(kind):
 @settings(max_examples=20)  # `make soak` tries more
 @given(st.data())
 def test_the_judges_agree(kind, data):
-    """Entries, bytes and members of the index are exchanged, altered, moved, removed or added."""
+    """All three agree on packs whose entries, bytes or index members were changed."""
     check_judges(data.draw(changed_packs(kind)))
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.name)
 def test_what_a_fuzzer_once_tried(file):
-    """The fuzzer's seeds and findings."""
+    """The fuzzer's seeds and former findings are judged alike."""
     fuzz_packs(file.read_bytes())
 
 
 @pytest.mark.parametrize("lax", ["_ask_server", "_ask_signer", "_ask_phone"])
 def test_a_judge_that_takes_everything_is_noticed(monkeypatch, lax):
-    """A disagreement is detected, whichever of the three disagrees."""
+    """A disagreement is detected, whichever of the three accepts everything."""
     monkeypatch.setattr(pack_judges, lax, lambda _published, _parts: None)
     packs = make_sound("emergency")
     packs.entries["ID"]["numbers"].reverse()

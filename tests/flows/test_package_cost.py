@@ -1,8 +1,8 @@
 """The cost of checking a package is bounded by its size, whatever its content.
 
 Processor time is compared with that of a loop over as many bytes in the same process, so a busy
-machine slows both. On an idle machine a second is about 45 such loops over a MiB. What other tests
-left in memory is kept out of it: the garbage collector would look through all of it.
+machine slows both. On an idle machine a second is about 45 such loops over a MiB. Objects that
+other tests left in memory are frozen, because the garbage collector would traverse all of them.
 """
 
 import dataclasses
@@ -29,8 +29,8 @@ from tests.package_drafts import (
 )
 from tests.package_judges import ask_phone, ask_phone_rules, ask_signer
 
-# Loops over a MiB that a MiB may cost. The cases here take 30 or fewer, plus fixed cost; work that
-# grows with the square of the size takes thousands.
+# The most loops over a MiB that checking a MiB may cost. The cases here take 30 or fewer, plus
+# fixed cost; work that grows with the square of the size takes thousands.
 LOOPS = 200
 # The cost of verifying three signatures and writing the file, in MiB of the loop.
 FIXED = 0.25
@@ -40,14 +40,14 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module", autouse=True)
 def clean_memory():
-    """Collect what other tests left, once; what they keep stays frozen for the tests here."""
+    """Collect other tests' garbage once; objects that remain are frozen during these tests."""
     gc.collect()
     yield
     gc.unfreeze()
 
 
 def _spend(work):
-    """Return the processor time of an attempt."""
+    """Return the processor time of a call."""
     gc.freeze()
     begun = time.process_time()
     work()
@@ -55,7 +55,7 @@ def _spend(work):
 
 
 def _is_cheap(work, allowed):
-    """Answer whether one of two attempts stays below `allowed` seconds of processor time."""
+    """Return whether one of two attempts stays below `allowed` seconds of processor time."""
     return any(_spend(work) < allowed for _ in range(2))
 
 
@@ -89,7 +89,7 @@ def scattered_extents(count=50_000):
 
 
 def many_partitions():
-    """Return many operations, and many partitions, of which only the last has an old content."""
+    """Return many operations and many partitions, of which only the last one has old content."""
     draft = short_operations()
     last = draft.manifest.index(next(each for each in draft.manifest if each[0] == 13))
     block = [
@@ -147,7 +147,7 @@ FORMS = (
 
 @pytest.mark.parametrize("make", FORMS)
 def test_time_grows_with_the_size(make, tmp_path):
-    """Signer and phone take at most this many loops over the package's small parts."""
+    """Signer and phone take at most LOOPS loops over the package's small parts."""
     sealed = seal(make())
     partitions = [f"p{index}" for index in range(127)] if make is many_partitions else []
     loop = min(_spend(lambda: _loop(sealed.data)) for _ in range(2))
@@ -158,7 +158,7 @@ def test_time_grows_with_the_size(make, tmp_path):
 
 @pytest.mark.parametrize("name", ["signer.ota.payload", "client_sim.engine.payload"])
 def test_nothing_is_decoded_before_it_is_signed(name, tmp_path, monkeypatch):
-    """A manifest with a wrong signature costs one hash on both sides."""
+    """A manifest with a wrong signature costs signer and phone a single hash."""
     sealed = seal(full())
     at = sealed.data.index(b"CrAU") + 24
     data = bytearray(sealed.data)
@@ -188,7 +188,7 @@ print(int(peak.split()[1]) * 1024)
 
 @pytest.fixture(scope="module")
 def most_memory(tmp_path_factory):
-    """Keep a 16 MiB manifest whose decoded values are many times as large as its bytes."""
+    """Return a 16 MiB manifest whose decoded values are many times as large as its bytes."""
     draft = full()
     draft.manifest.append(b"\x8a\x01\x02\x10\x01" * 500_000)
     partition = encode([bytes_of(1, "q"), b"\x2a\x02\x08\x06" * 500_000])
@@ -200,7 +200,7 @@ def most_memory(tmp_path_factory):
 
 @pytest.mark.parametrize("who", ["signer", "phone"])
 def test_memory_is_bounded(most_memory, who, tmp_path):
-    """The peak memory of a checking process, with the package itself and its tests."""
+    """The peak memory of a checking process is bounded; it includes the package and its tests."""
     done = subprocess.run(
         [sys.executable, "-c", CHILD, most_memory, who, tmp_path], capture_output=True, check=True
     )

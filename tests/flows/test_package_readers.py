@@ -15,19 +15,19 @@ CORPUS = sorted((Path(__file__).parents[2] / "fixtures" / "fuzz" / "packages").i
 
 @pytest.mark.parametrize("make", [full, step])
 def test_sound_packages_are_taken_by_all(make, tmp_path):
-    """An unchanged package has one reading."""
+    """All readers read an unchanged package alike."""
     assert check_readers(make(), tmp_path)
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
 def test_inputs_of_the_fuzzer_have_one_reading(path):
-    """The fuzzer's past findings and its seeds."""
+    """All readers read the fuzzer's seeds and former findings alike."""
     fuzz_packages(path.read_bytes())
 
 
 @settings(max_examples=150)
 @given(changed_packages())
 def test_changed_packages_have_one_reading(draft):
-    """A phone installs what the signer takes, and every reader reads it alike."""
+    """A phone installs every package that the signer accepts, and all readers read it alike."""
     with tempfile.TemporaryDirectory() as folder:
         check_readers(draft, Path(folder))

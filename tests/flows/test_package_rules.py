@@ -1,4 +1,4 @@
-"""Signer and phone agree on the packages of every rule of docs/FORMATS.md section 14."""
+"""Signer and phone agree on packages at each rule of docs/FORMATS.md section 14."""
 
 import hashlib
 import shutil
@@ -25,7 +25,7 @@ COUNTED = {
 
 
 def ask(rule, draft, folder):
-    """Return the refusals of signer and phone for a draft, None for one that accepts it."""
+    """Return the refusals of signer and phone for a draft; None for a side that accepts it."""
     if rule.of_manifest:
         return ask_of_manifest(draft)
     sealed = seal(draft)
@@ -53,7 +53,7 @@ def test_the_edge_of_a_rule_is_taken(tmp_path):
 
 
 def test_what_lies_beyond_a_rule_is_refused(tmp_path):
-    """The signer refuses it in one sentence; so does a phone unless the rule is the signer's."""
+    """The signer refuses it in one sentence, and so does a phone if it has the rule, too."""
     for name, rule in RULES.items():
         folder = tmp_path / str(name)
         folder.mkdir()
@@ -67,14 +67,14 @@ def test_what_lies_beyond_a_rule_is_refused(tmp_path):
 
 
 def test_counted_limits_are_those_of_both_sides():
-    """The limits that the vectors lower are equal on both sides to begin with."""
+    """The limits that the vectors lower are equal on both sides beforehand."""
     for name, (ours, theirs) in COUNTED.items():
         assert getattr(ours, name) == getattr(theirs, name), name
 
 
 @pytest.fixture(scope="module")
 def accepted(tmp_path_factory):
-    """Write every package that signer and phone take."""
+    """Write every package that signer and phone accept."""
     folder, found = tmp_path_factory.mktemp("accepted"), {}
     for name, rule in RULES.items():
         if not rule.of_manifest:
@@ -85,13 +85,13 @@ def accepted(tmp_path_factory):
 
 
 def _with_folders(entries):
-    """Return the entries with their folders, which an unpacker makes."""
+    """Return the entries with their folders, which an unpacker creates."""
     folders = {name[: at + 1] for name in entries for at, sign in enumerate(name) if sign == "/"}
     return dict.fromkeys(folders, EMPTY) | entries
 
 
 def test_python_sees_the_same_zips(accepted):
-    """Names and contents of accepted packages are those that zipfile reads."""
+    """Python's zipfile reads the same names and contents from accepted packages."""
     for name, path in accepted.items():
         data = path.read_bytes()
         assert read_by_zipfile(data) == read_by_signer(data), name
@@ -99,7 +99,7 @@ def test_python_sees_the_same_zips(accepted):
 
 @pytest.mark.needs("unzip")
 def test_unzip_sees_the_same_zips(accepted, tmp_path):
-    """Names and contents of accepted packages are those that Info-ZIP's unzip writes."""
+    """Info-ZIP's unzip writes the same names and contents from accepted packages."""
     for name, path in accepted.items():
         found = read_by_unzip(path, tmp_path / name)
         assert found == _with_folders(read_by_signer(path.read_bytes())), name
@@ -107,7 +107,7 @@ def test_unzip_sees_the_same_zips(accepted, tmp_path):
 
 @pytest.mark.needs("java")
 def test_java_sees_the_same_zips(accepted):
-    """Names and contents of accepted packages are those that Java reads from a stream, in order."""
+    """Java reads the same names and contents, in order, from accepted packages as a stream."""
     found = read_by_java(list(accepted.values()))
     for name, path in accepted.items():
         assert found[path] == read_by_signer(path.read_bytes()), name

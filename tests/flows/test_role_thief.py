@@ -1,6 +1,6 @@
-"""The tools of `tests/attacks/role_thief.py` work: without a broken rule they succeed.
+"""The tools of `tests/attacks/role_thief.py` work: if no rule is broken, they succeed.
 
-A test in which an attack is refused is meaningful only if the same tools are accepted otherwise.
+A refused attack proves something only if the same tools succeed otherwise.
 """
 
 import shutil
@@ -30,7 +30,7 @@ PATH = f"{CHANNEL}/first.zip"
 
 
 class OpenTown(Town):
-    """A town with an API, and a token for it that may only read, upload and submit."""
+    """A town with an API and a token for it that may only read, upload and submit."""
 
     def open(self):
         """Start the server with an API, and wait for the first publication."""
@@ -44,7 +44,7 @@ class OpenTown(Town):
         self.wait_for_results(1)
 
     def sign_first(self):
-        """List build 1 in the role that is public and sign it; return role, bytes and package."""
+        """Sign the public role with build 1 listed; return role, bytes and package."""
         package = self.packages / "first.zip"
         package.write_bytes(build_zip(FIRST))
         current = load_role(self.server_state / "public" / "metadata", "armani").signed
@@ -62,7 +62,7 @@ class OpenTown(Town):
 
 @pytest.fixture
 def town(ceremony, programs, tmp_path):
-    """Open such a town."""
+    """Open a town with an API."""
     stage = OpenTown(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
@@ -81,7 +81,7 @@ def test_over_the_api(town):
 
 
 def test_from_a_mirror(town):
-    """Planted with stolen online keys, a phone takes it, and the server does not know it."""
+    """With stolen online keys a phone accepts it, and the server does not know it."""
     role, data, package = town.sign_first()
     thief = make_thief(town.server_state)
     latest = offer(thief, role, PATH)

@@ -40,7 +40,7 @@ class OfficeTown(Town):
 
 @pytest.fixture
 def town(ceremony, programs, tmp_path):
-    """Open such a town, its packages built and the signer's folders beside them."""
+    """Open a town with an API, its packages built and the signer's folders beside them."""
     stage = OfficeTown(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     (stage.folder / "repo").symlink_to(stage.repo)

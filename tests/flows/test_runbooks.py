@@ -29,19 +29,19 @@ BODY = os.urandom(20_000)
 
 
 def commands(title):
-    """Return the blocks of commands of a section of the page."""
+    """Return the command blocks of a section of the page."""
     section = re.search(rf"^## {title}$.*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)[0]
     blocks = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
     return [re.findall(r"^ *\$ (.*)$", block, re.MULTILINE) for block in blocks]
 
 
 async def play(lines, typed=""):
-    """Run commands as the page has them, with `typed` as input; returns their output."""
+    """Run commands of the page, with `typed` as input; returns their output."""
     return await asyncio.to_thread(lambda: "".join(run(line, typed) for line in lines))
 
 
 def run(line, typed=""):
-    """Run one command; ours run in this process, which saves the start-up time."""
+    """Run one command; hening's own commands run in this process, which saves the start-up time."""
     words = shlex.split(line)
     if words[0] != "hening-server":
         done = subprocess.run(words, check=True, capture_output=True, text=True)
@@ -55,7 +55,7 @@ def run(line, typed=""):
 
 @pytest.fixture
 def rehearsal(tmp_path, monkeypatch):
-    """Give an empty folder with a cloud, as on the page."""
+    """Return an empty folder with a cloud, as on the page."""
     monkeypatch.chdir(tmp_path)
     said = run("hening-server cloud init --folder cloud --pepper pepper --region id")
     (tmp_path / "paper").write_text(find_lines(said))
@@ -63,7 +63,7 @@ def rehearsal(tmp_path, monkeypatch):
 
 
 def find_lines(said):
-    """Return the lines for paper of a command's output."""
+    """Return the lines of a command's output that are to be written on paper."""
     return "\n".join(line for line in said.splitlines() if line.startswith("  "))
 
 
@@ -77,7 +77,7 @@ def serve(folder, **settings):
 
 
 async def begin(cloud):
-    """Let an owner store an item, and a program an object."""
+    """Let an owner store an item, and a program store an object."""
     device = await cloud.device()
     device.collection = (await device.create())["uid"]
     assert (await device.batch(device.collection, make_item(BODY)))[0] == 200
@@ -153,7 +153,7 @@ async def test_moved_to_another_machine_or_store(rehearsal):
 
 
 async def test_region_closed(rehearsal):
-    """New data is refused at every API; stored data is read and removed until none is left."""
+    """All APIs refuse new data; stored data can be read and removed until none is left."""
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
     async with serve(rehearsal / "cloud", closing=True) as cloud:
@@ -202,7 +202,7 @@ async def test_stolen_database(rehearsal, title):
 
 
 async def test_the_pepper_is_rotated_and_lost(rehearsal):
-    """The lines that the rotation printed restore it; owners notice neither."""
+    """The lines that the rotation printed restore the pepper; owners notice neither."""
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
     said = await play(commands("Rotate the pepper")[0])
@@ -219,7 +219,7 @@ async def test_the_pepper_is_rotated_and_lost(rehearsal):
 
 
 async def test_an_account_does_harm(rehearsal):
-    """It is found by its bytes and suspended; the owner's export remains."""
+    """The account is found by its bytes and suspended; its owner can still export."""
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
         shown, suspend = commands("Suspend a harmful account")[0]
@@ -230,7 +230,7 @@ async def test_an_account_does_harm(rehearsal):
 
 
 def test_each_runbook_has_commands():
-    """And stands in the table."""
+    """Each runbook has commands and is in the page's table."""
     titles = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
     assert titles == re.findall(r"^\| \[(.*?)\]", PAGE, re.MULTILINE)
     assert all(commands(title) for title in titles)

@@ -1,4 +1,4 @@
-"""The lab's server inspection, applied to the real server: nodes with one or two workers."""
+"""The lab's server inspection, applied to real nodes with one or two workers."""
 
 import contextlib
 import copy
@@ -28,7 +28,7 @@ HOST = "updates.hening.example"
 
 
 class Node:
-    """A node with a folder of its own for state and logs; it restarts at the same ports.
+    """A node with a private folder for state and logs; it restarts at the same ports.
 
     With `programs` it is forked.
     """
@@ -65,13 +65,13 @@ class Node:
         self.start()
 
     def replace_workers(self):
-        """Have every process that serves phones replaced by a new one."""
+        """Replace every process that serves phones by a new one."""
         self.service.hang_up()
 
 
 @pytest.fixture(scope="module")
 def all_canaries(published_state):
-    """Draw canaries once for all servers, which have one name and the same files."""
+    """Draw canaries once for all servers, which have the same name and the same files."""
     with serve(published_state.folder, GateMode.DIRECT) as node:
         site = plan_site(f"http://127.0.0.1:{node.port}", HOST)
         paths = find_paths(HOST.encode(), Sender(site, ("",)).get)
@@ -80,7 +80,7 @@ def all_canaries(published_state):
 
 @pytest.fixture(scope="module")
 def canaries(all_canaries):
-    """Give those that need no TLS; the last ones are of handshakes."""
+    """Return the canaries that need no TLS; the last ones belong to handshakes."""
     plain = copy.copy(all_canaries)
     plain.planted = plain.planted[: -len(list(plan_tls(HOST.encode())))]
     return plain
@@ -90,10 +90,10 @@ def canaries(all_canaries):
 def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(
     published_state, canaries, programs, tmp_path, gate
 ):
-    """Checks state folder, logs, process files, metrics and answers; without a restart.
+    """State folder, logs, process files, metrics and answers have no canary; without a restart.
 
     The other node is a separate server if its address is public, otherwise the device plane alone.
-    Then the node has two workers, which no gate changes.
+    It then has two workers, which no gate changes.
     """
     workers = 2 if gate is GateMode.DIRECT else 1
     with contextlib.ExitStack() as stack:
@@ -121,7 +121,7 @@ def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(
 
 
 def test_nothing_of_a_handshake_is_kept_either(published_state, all_canaries, tmp_path):
-    """The same over TLS, with canaries as the name and the protocol of a handshake.
+    """The same holds over TLS, with canaries as server name and protocol of a handshake.
 
     A phone that trusts only the server's CA polls it first.
     """

@@ -1,4 +1,4 @@
-"""A fleet that became too large for one `latest`: a split is proposed, signed and polled."""
+"""`latest` is split for a fleet that became too large: the split is proposed, signed and polled."""
 
 from client_sim.persona import make_persona
 from demo.phones import make_demo_phone
@@ -38,7 +38,7 @@ def asked(outcome):
 
 
 def test_latest_is_split_and_split_again(town):
-    """A phone fetches and proves its part alone, installs from it, and sees no other part."""
+    """A phone fetches and proves only its own part, and installs from it."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
     phone = town.phone("walker")
@@ -82,9 +82,9 @@ def test_latest_is_split_and_split_again(town):
 
 
 def test_everything_that_looks_at_the_server_finds_a_split_in_order(town):
-    """The server's own check, the log's audit, a mirror, and a rotated key.
+    """The server's own check, the log's audit, a mirror and a rotated key work with a split latest.
 
-    The privacy lab, too: it is asked in `test_dialects.py`.
+    The privacy lab does as well: see `test_dialects.py`.
     """
     town.release(1)
     town.rollout("offer", "--share", "100%")

@@ -1,4 +1,4 @@
-"""A phone that uses only a static mirror follows two releases, and a halt."""
+"""A phone that uses only a static mirror follows two releases and a halt."""
 
 import contextlib
 import uuid
@@ -24,7 +24,7 @@ server {{
 
 @pytest.mark.needs("nginx")
 def test_a_phone_follows_a_static_mirror(town, tmp_path):
-    """The mirror is a folder, which nginx serves."""
+    """The mirror is a folder that nginx serves."""
     out = tmp_path / "mirror"
     follow(town, ("--out", out), lambda: run_nginx(out, tmp_path / "nginx"))
 
@@ -32,7 +32,7 @@ def test_a_phone_follows_a_static_mirror(town, tmp_path):
 @pytest.mark.needs("nginx")
 @pytest.mark.needs("seaweed")
 def test_a_phone_follows_a_mirror_in_a_bucket(town, seaweed, tmp_path):
-    """The mirror is a prefix in a bucket that anyone may read, the origin of a plain cache."""
+    """The mirror is a prefix in a public bucket, which is the origin of a plain cache."""
     prefix = f"{PUBLIC}/{uuid.uuid4()}"
     settings = tmp_path / "settings.toml"
     settings.write_text(
@@ -50,7 +50,7 @@ def test_a_phone_follows_a_mirror_in_a_bucket(town, seaweed, tmp_path):
 
 
 def follow(town, where, serving):
-    """Full, then incremental, each after an export; a halt takes effect with the next export."""
+    """Install a full package, then an incremental, each after an export; then export a halt."""
 
     def export():
         return town.server("export", "--state", town.server_state, *where, "--json")

@@ -1,4 +1,4 @@
-"""Releases that are withdrawn, promoted and retired, by command line and socket."""
+"""Releases are withdrawn, promoted and retired, by command line and socket."""
 
 import socket
 
@@ -35,7 +35,7 @@ def head_of(town, path):
 
 
 def test_an_edge_is_withdrawn_and_a_model_retired(town):
-    """Phones take the full package while the incremental drains; after retirement it is gone."""
+    """Phones take the full package while the incremental drains, until the model is retired."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
     walker = town.phone("walker")
@@ -71,7 +71,7 @@ def test_an_edge_is_withdrawn_and_a_model_retired(town):
 
 
 def test_bytes_are_served_while_they_drain_and_gone_at_once_otherwise(town):
-    """206 for a download in progress, 410 without a drain."""
+    """A download in progress gets 206 during a drain; without a drain it gets 410."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
     role = town.repo / "metadata" / "2.armani.json"

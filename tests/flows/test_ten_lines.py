@@ -1,4 +1,4 @@
-"""The README's path from an empty folder to a phone that runs one's own release, line by line."""
+"""The README's ten lines, from an empty folder to a phone that runs one's own release."""
 
 import os
 import re
@@ -10,16 +10,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README.split("## Your own ROM, in ten lines\n")[1].split("\n## ")[0]
-# A server checks for a command's publication ten times a second; a person types more slowly.
+# A server checks for a command's publication ten times a second; people type more slowly.
 SERVED = """until grep -q '"serving".*"version": 3' server.log; do sleep 0.1; done"""
 
 
 def test_the_ten_lines_work(programs, tmp_path):
-    """Each exits with 0, and the last but one prints what the README shows.
+    """Each line exits with 0, and the last but one prints what the README shows.
 
-    All but the packages, which stand for a person's own, is made by programs that are started.
+    All files come from programs that the lines start, except for the packages, which stand for the
+    reader's own.
     """
-    checkout = tmp_path / "a checkout"  # many paths contain a space
+    checkout = tmp_path / "a checkout"  # a path may contain a space
     checkout.mkdir()
     (checkout / "fixtures").symlink_to(ROOT / "fixtures")
     (checkout / ".venv").symlink_to(sys.prefix)

@@ -22,7 +22,7 @@ def test_the_tutorial_works(programs, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     # One pair of owners in place of four, and one process of phones for five hours in place of two
-    # for twelve, show no less of the commands.
+    # for twelve, test the commands as well.
     for shown, done in (
         ("lab run --url", "lab run --pairs 1 --url"),
         ("--devices 300 --hours 12", "--workers 1 --devices 50 --hours 5"),

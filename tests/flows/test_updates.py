@@ -1,4 +1,4 @@
-"""Stories of updates through the command lines and real sockets, with the strict gate."""
+"""Updates by way of the command lines and real sockets, with the strict gate."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def incremental(number):
 
 
 def test_a_phone_follows_two_releases(town):
-    """Full from the factory, then incremental; polls in between find no update."""
+    """The phone installs a full package, then an incremental; polls in between find no update."""
     phone = town.phone("follower")
     assert "No build has been announced" in phone.poll().reason
     town.release(1)
@@ -28,7 +28,7 @@ def test_a_phone_follows_two_releases(town):
 
 
 def test_a_release_halted_during_the_download_is_not_started(town):
-    """The phone checks once more before it switches slots, and sees the halt."""
+    """The phone polls once more before it switches slots, and sees the halt."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
     phone = town.phone("stopped")
@@ -45,7 +45,7 @@ def test_a_release_halted_during_the_download_is_not_started(town):
 
 
 def test_a_halt_is_only_followed_by_a_newer_release(town):
-    """Raising the share of a halted release is refused; offering the next one works."""
+    """The share of a halted release cannot be raised; offering the next release works."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
     town.rollout("halt")
@@ -58,7 +58,7 @@ def test_a_halt_is_only_followed_by_a_newer_release(town):
 
 
 def test_a_paused_rollout_admits_no_new_phone(town):
-    """At 0 % no phone is admitted; paused it stays so, and setting the share resumes it."""
+    """At 0 % no phone is admitted, nor while paused; setting the share resumes the rollout."""
     town.release(1)
     town.rollout("offer", "--share", "0%")
     phone = town.phone("waiting")

@@ -1,4 +1,4 @@
-"""A thief's server: the honest tree, with files signed by stolen online keys."""
+"""A thief's server: the honest tree with files that are signed by stolen online keys."""
 
 import re
 import threading
@@ -15,7 +15,7 @@ from tests.flows.cached_phones import Thief
 
 @dataclass
 class Loot:
-    """A state folder with the keys as they were copied; the tree is read as it is now."""
+    """A state folder with a copy of the keys; the tree is read in its present state."""
 
     state: Path
 
@@ -38,7 +38,7 @@ class Tree:
     world: Loot
 
     def answer(self, path):
-        """Return status and body of a path."""
+        """Return the status and body for a path."""
         if path.startswith("/targets/"):
             *_, name = path.split("/")
             digest = name.partition(".")[0]
