@@ -1,7 +1,7 @@
-"""The list of attacks on a phone, filled by the other modules of this folder.
+"""The table of attacks on a phone, filled by the other modules of this folder.
 
-An attack is a function of a `Besieged`, or several that are tried on one phone in turn. If it is a
-generator, the code after its `yield` is how the repository's owners repair what can be repaired.
+An attack is a function that takes a `Besieged`, or several that are tried on one phone in turn. If
+it is a generator, the code after its `yield` is how the repository's owners repair the damage.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ from tests.attacks.besieged import Besieged
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack's ways, their effect on the phone, and the errors that it may refuse them with."""
+    """The functions of an attack, its effect on the phone, and the errors that may refuse it."""
 
     ways: Mapping[str, Callable[[Besieged], Iterator[None] | None]]
     result: str
@@ -31,7 +31,7 @@ def add(name, ways, *errors, result="refused"):
 
 
 def attack(name, *errors, result="refused"):
-    """Register a function under its own name and TUF's name for the attack."""
+    """Register a function; the attack's name consists of TUF's term and the function's own name."""
 
     def register(function):
         what = function.__name__.strip("_").replace("_", " ")

@@ -1,4 +1,4 @@
-"""Requests to every operation of the API, with a secret wherever a value may stand."""
+"""Requests to every operation of the API, with a secret in every place that accepts a value."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from msgspec import inspect
 from server.release.api.catalogue import OPERATIONS
 
 _PARAMETER = re.compile(r"\{\w+\}")
-#: Operations may refuse what these say, so each is sent alone where it is read.
+#: Headers that may make an operation refuse, so each is sent alone to operations that read it.
 READ = ("Idempotency-Key", "If-Match")
 READ_BY_UPLOADS = ("Tus-Resumable", "Upload-Checksum", "Upload-Metadata")
 IGNORED = (
@@ -18,8 +18,8 @@ IGNORED = (
 )
 
 
-def bodies(kind, secret):  # noqa: C901 - a case a kind of type
-    """Return values that fit a type, with `secret` in place of each text."""
+def bodies(kind, secret):  # noqa: C901 - one case per type
+    """Return a value that fits a type, with `secret` in place of each text."""
     match kind:
         case inspect.Metadata():
             return bodies(kind.type, secret)
@@ -48,9 +48,10 @@ def bodies(kind, secret):  # noqa: C901 - a case a kind of type
 
 
 def every_operation(admin, secret):
-    """Yield requests with a right token and the secret of another in path, query, header and body.
+    """Yield requests with a valid token and `secret` in path, query, header and body.
 
-    `admin` are the headers that authorise them; requests of the last kind have none.
+    `admin` are the headers that authorise them. The same requests are also sent without these, and
+    with `secret` as the token.
     """
     for operation in OPERATIONS:
         bare = _PARAMETER.sub("x", operation.path)

@@ -23,25 +23,25 @@ def templates(hostile, tmp_path_factory):
 
 @pytest.fixture
 def _no_patience(monkeypatch):
-    """Shorten the timeout for a silent server, until `Besieged.heal`."""
+    """Shorten the phone's timeout for a silent server, until `Besieged.heal`."""
     monkeypatch.setattr(internet, "PATIENCE", 2.0)
 
 
 @pytest.fixture
 def besieged(_no_patience, hostile, templates, tmp_path):
-    """Give a phone that runs build 0 and is offered build 1."""
+    """Return a phone that runs build 0 and is offered build 1."""
     return besiege(templates, tmp_path / "phone", hostile)
 
 
 @pytest.fixture
 def settled(_no_patience, hostile, templates, tmp_path):
-    """Give a phone that runs build 1 and is offered build 2."""
+    """Return a phone that runs build 1 and is offered build 2."""
     return besiege(templates, tmp_path / "phone", hostile, 1)
 
 
 @pytest.fixture(scope="session")
 def settled_custody(programs, tmp_path_factory):
-    """Hold a ceremony and release two builds; tests copy it and do not change it."""
+    """Hold a ceremony and release two builds; tests copy the result and do not change it."""
     custody = Custody(tmp_path_factory.mktemp("custody") / "settled", programs)
     try:
         custody.hold_ceremony()
@@ -55,7 +55,7 @@ def settled_custody(programs, tmp_path_factory):
 
 @pytest.fixture
 def custody(settled_custody, tmp_path):
-    """Give a copy of the repository with a running server: build 1 is offered, 2 is signed."""
+    """Yield a copy of the repository with a running server: build 1 is offered, 2 is signed."""
     mine = Custody(tmp_path / "custody", settled_custody.programs)
     shutil.copytree(settled_custody.folder, mine.folder)
     try:

@@ -1,7 +1,7 @@
-"""A repository whose keys are stolen in turn: real programs, and a copy of it for each theft.
+"""A repository whose keys are stolen: real programs, and a copy of the repository for each theft.
 
-One ceremony, two releases of which the first is offered, and a phone that runs it. A theft begins
-with a copy. Thieves sign with the tools of `role_thief.py`; owners use the programs.
+The owners hold one ceremony and make two releases; the first is offered, and a phone runs it. A
+theft begins with a copy. Thieves sign with the tools of `role_thief.py`; owners use the programs.
 """
 
 import json
@@ -62,7 +62,7 @@ class Custody(TurnedStage):
     # Owners
 
     def hold_ceremony(self):
-        """Make keys, roles, spare keys, a narrow token, and a phone that has build 0."""
+        """Make keys, roles, spare keys, a token with few rights, and a phone with build 0."""
         self.packages.mkdir(parents=True)
         state = ("--state", self.server_state)
         self.server("init", *state)
@@ -80,7 +80,7 @@ class Custody(TurnedStage):
         self.new_phone("phone")
 
     def package(self, number, build=None):
-        """Return the package of a build of the catalogue or of `build`; made if it is missing."""
+        """Return the package of a build of the catalogue or of `build`; make it if missing."""
         path = self.packages / f"armani-{number}.zip"
         if not path.exists():
             path.write_bytes(small_zip(build or Build("armani", "id", number)))
@@ -125,7 +125,7 @@ class Custody(TurnedStage):
         self.order("rollout", action, CHANNEL, *options)
 
     def order(self, *command):
-        """Run a command that publishes, and wait until the server shows it."""
+        """Run a command that publishes, and wait until the server shows the result."""
         url = f"http://{HONEST}:{self.port}"
         self.server(*command, "--state", self.server_state, "--public-url", url)
 
@@ -157,7 +157,7 @@ class Custody(TurnedStage):
         return [each["error"] for each in json.loads(said) if each["error"]]
 
     def alarms(self):
-        """Return the subjects of the server's alarms, once it has looked at its state."""
+        """Return the subjects of the server's alarms after it has next checked its state."""
         until(lambda: "server" not in self._alarms())
         return self._alarms()
 
@@ -168,14 +168,14 @@ class Custody(TurnedStage):
             return [alarm["subject"] for alarm in json.load(answer)["alarms"]]
 
     def bring_in(self, *roles):
-        """Copy versions that the server has and the owners did not sign into the working folder."""
+        """Copy to the working folder the server's role versions that the owners did not sign."""
         for file in (self.server_state / "public" / "metadata").iterdir():
             mine = self.repo / "metadata" / file.name
             if file.name.split(".")[1] in roles and not mine.exists():
                 shutil.copy(file, mine)
 
     def reset(self, role, *stolen, kept=()):
-        """Reset a role with one root, and put spare keys in place of the stolen ones."""
+        """Reset a role with one root that replaces stolen keys by spare keys."""
         roles = {key.partition("-")[0].partition(":")[0] for key in stolen}
         changes = [word for key in stolen for word in ("--remove", key)]
         spare = [key for key in SPARE if key.partition("-")[0] in roles]
@@ -230,27 +230,27 @@ class Custody(TurnedStage):
     # Thieves
 
     def key(self, name):
-        """Steal an offline key."""
+        """Return a stolen offline key."""
         return load_key(self.keys, name, PASSPHRASE)
 
     def role(self, name):
-        """Return the version of a role that is public, to edit."""
+        """Return the published version of a role, to be edited."""
         return load_role(self.server_state / "public" / "metadata", name).signed
 
     def submit(self, files, *packages):
-        """Hand in role files over the API with a token that may only read, upload and submit."""
+        """Submit role files over the API with a token that may only read, upload and submit."""
         token = (self.folder / "token").read_text()
         return submit(self.api, token, files, *packages)
 
     def hand_in(self, files):
-        """Put role files into `incoming`; returns the server's answer, "" if it published them."""
+        """Put role files into `incoming`; returns the server's refusal, or "" if published."""
         with prepared_bundle(self.incoming, files, []) as bundle:
             bundle.reveal()
         result = self._result(bundle.id)
         return "" if result["status"] == "published" else result["reason"]
 
     def thief(self, ahead=0.0):
-        """Return a thief who copies the online keys now, and whose clock is ahead."""
+        """Return a thief with a copy of the online keys; its clock is `ahead` seconds ahead."""
         thief = make_thief(self.server_state)
         thief.world.now = lambda: datetime.now(UTC) + timedelta(seconds=self.ahead + ahead)
         return thief

@@ -1,4 +1,4 @@
-"""A server on real loopback sockets that sends arbitrary answers and records all it receives."""
+"""A server on real loopback sockets that sends arbitrary answers and records what it receives."""
 
 import itertools
 import socket
@@ -7,23 +7,23 @@ import threading
 from contextlib import contextmanager
 
 RESET = object()
-"""In place of bytes: reset the connection."""
+"""An item of a reply, in place of bytes: reset the connection."""
 
 CLOSE = object()
-"""In place of bytes: close the connection."""
+"""An item of a reply, in place of bytes: close the connection."""
 
-# What this module's own connections send, and no phone does.
+# Sent by this module's own connections, and never by a phone.
 _MARK = b"\0"
 
 
 class HostileServer:
-    """Answers one connection after another, as a phone opens them.
+    """Answers connections one after another, as a phone opens them.
 
-    `repository` gives the valid answer to a request head, both as bytes. `reply(path, answer)`
-    returns what is sent in its place: an iterable of bytes, RESET or CLOSE. Without it the valid
-    answer is sent. `send_limit` and `read_limit` are numbers of bytes after which a connection is
-    reset. `received` has the bytes of each connection in the order of connecting; `failures` has
-    this server's errors.
+    `repository` returns the valid answer to a request head, both as bytes. `reply(path, answer)`
+    returns what is sent instead: an iterable of bytes, RESET or CLOSE. Without `reply` the valid
+    answer is sent. After `send_limit` sent or `read_limit` received bytes a connection is reset.
+    `received` has the bytes of each connection in the order of connecting; `failures` has this
+    server's errors.
     """
 
     def __init__(self):
@@ -44,22 +44,22 @@ class HostileServer:
 
     @property
     def received(self):
-        """Return the bytes of each connection that has ended; waits for the present one."""
-        # Connections are served one after the other. When this one has been served, all bytes of
-        # those before it have been read.
+        """Return the bytes of each connection that has ended; wait for the open one."""
+        # Connections are served one after the other. Once this one is served, all bytes of earlier
+        # connections have been read.
         with socket.create_connection(("127.0.0.1", self.port)) as wire:
             wire.sendall(_MARK)
             assert wire.recv(1) == b""
         return [bytes(data) for data in self._received]
 
     def forget(self):
-        """Forget bytes and failures, after all bytes have been read."""
+        """Clear received bytes and failures, after all bytes have been read."""
         assert self.received is not None
         self._received.clear()
         self.failures.clear()
 
     def close(self):
-        """Stop; waits for the connection that is being answered."""
+        """Stop after the connection that is being answered."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join()
@@ -78,7 +78,7 @@ class HostileServer:
                 except OSError:
                     # The phone closed the connection, as it should.
                     continue
-                except Exception as error:  # noqa: BLE001 - the test that looks will tell
+                except Exception as error:  # noqa: BLE001 - tests check `failures`
                     self.failures.append(error)
 
     def _serve(self, wire, received):
@@ -130,7 +130,7 @@ def forever(data):
 
 @contextmanager
 def hostile_server():
-    """Run a server for the length of a block."""
+    """Run a server until the block ends."""
     server = HostileServer()
     try:
         yield server

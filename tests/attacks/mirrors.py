@@ -107,7 +107,7 @@ def _a_role_that_delegates(besieged):
     armani.delegations = None
 
 
-# Indefinite freeze: the same state for ever.
+# Indefinite freeze: the server always sends the same state.
 
 
 @attack("indefinite freeze", ExpiredError)
@@ -132,7 +132,7 @@ def _a_phone_that_has_lain_in_a_drawer(besieged):
     besieged.repository.publish_root()
 
 
-# Malicious mirrors: a server that anyone may run.
+# Malicious mirrors: a server that an attacker operates.
 
 
 @attack("malicious mirrors", TransportError)

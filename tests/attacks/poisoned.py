@@ -1,6 +1,6 @@
 """Opens `fixtures/poisoned`: servers and phones poisoned under a version without the limits.
 
-`fixtures/poison.py` says how they were made and what is in a scenario's folder.
+`fixtures/poison.py` says how they were made and which files a scenario's folder contains.
 """
 
 import json
@@ -16,9 +16,10 @@ SCENARIOS = ("clock", "build-time", "counter", "patch-level")
 
 @dataclass(frozen=True)
 class Poisoned:
-    """A scenario's folder, and its facts as SCENARIO.json has them; times in epoch seconds.
+    """A scenario's folder, and its facts from SCENARIO.json; times are in epoch seconds.
 
-    `facts["moment"]` is when it was made, `facts["port"]` where the phones look for their server.
+    `facts["moment"]` is when it was made, `facts["port"]` the port at which phones expect their
+    server.
     """
 
     folder: Path
@@ -36,7 +37,7 @@ class Poisoned:
 
     @property
     def keys(self) -> Path:
-        """All offline keys, under `facts["passphrase"]`."""
+        """All offline keys, encrypted with `facts["passphrase"]`."""
         return self.folder / "FIXTURE-ONLY-keys"
 
     @property
@@ -49,7 +50,7 @@ class Poisoned:
         return self.folder / "packages" / f"armani-1.{number}.0-id-full.zip"
 
     def phone(self, name: str = "poisoned") -> Path:
-        """Return the phone `poisoned` or `honest`."""
+        """Return the folder of the phone `poisoned` or `honest`."""
         return self.folder / "phones" / name
 
 

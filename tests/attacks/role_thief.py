@@ -30,7 +30,7 @@ _PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
 def load_role(metadata: Path, role: str) -> Metadata:
     """Return the newest version of `role` in a folder of files `N.ROLE.json`.
 
-    That is `metadata` of a signer's working folder, or `public/metadata` of a server's state.
+    The folder is `metadata` of a signer's working folder, or `public/metadata` of a server's state.
     """
     form = re.compile(rf"([0-9]+)\.{role}\.json")
     versions = [
@@ -40,15 +40,15 @@ def load_role(metadata: Path, role: str) -> Metadata:
 
 
 def load_key(keys: Path, name: str, passphrase: str) -> CryptoSigner:
-    """Open the private key NAME.key of a signer's key folder."""
+    """Load the private key NAME.key from a signer's key folder."""
     pem = (keys / f"{name}.key").read_bytes()
     return CryptoSigner(decode_key_file(name, pem, passphrase.encode()))
 
 
 def next_version(current: Targets, expires: int, **custom: object) -> Targets:
-    """Return a role to edit: a copy with the next version, `expires` in epoch seconds.
+    """Return a copy of a role with the next version, to be edited; `expires` is in epoch seconds.
 
-    `custom` is put into the role's own `custom`, such as `floor_time`.
+    `custom` is merged into the role's own `custom`, for instance `floor_time`.
     """
     following = copy.deepcopy(current)
     following.version += 1
@@ -62,7 +62,7 @@ def next_version(current: Targets, expires: int, **custom: object) -> Targets:
 def list_package(role: Targets, path: str, package: Path, **lies: object) -> None:
     """List a package in `role` under `path`, with its true metadata except for `lies`.
 
-    `lies` has at least the counter. Nothing about the package is verified.
+    `lies` must contain the counter. The package is not verified.
     """
     facts = inspect_ota(package)
     custom = {
@@ -85,7 +85,7 @@ def list_package(role: Targets, path: str, package: Path, **lies: object) -> Non
 
 
 def sign(signed: object, *signers: CryptoSigner) -> bytes:
-    """Return the bytes of `signed`, of any role, with a signature of each of `signers`."""
+    """Return the bytes of `signed`, of any role, with a signature by each of `signers`."""
     metadata = Metadata(signed)
     for signer in signers:
         metadata.sign(signer, append=True)

@@ -1,4 +1,4 @@
-"""A theft of a model's key and of all online keys is undone by one root, whatever the thief does.
+"""One root undoes a theft of a model's key and of all online keys, whatever the thief does.
 
 The phone's own code polls an honest repository and a thief's view of it, in any order, at any time
 and by any clock. Installation is modelled on the update engine: only packages of the team's build
@@ -37,19 +37,19 @@ LATEST_EXPIRY = 253_402_214_400  # the last day of 9999
 
 @dataclass(frozen=True)
 class Package:
-    """A build of the team's build machine: the zip and its metadata."""
+    """A build of the team's build machine: the zip's bytes and its build time."""
 
     data: bytes
     made: int
 
     @property
     def says(self):
-        """A package's own metadata: fingerprint, date and patch level."""
+        """The package's own metadata: fingerprint, date and patch level."""
         return f"Hening/armani:14/T/{self.made}", self.made, "2026-01-05"
 
 
 class Team:
-    """The honest publications: every build is offered to everyone."""
+    """The honest publications; every build is offered to everyone."""
 
     def __init__(self):
         self.repository = Repository()
@@ -71,7 +71,7 @@ class Team:
         self.repository.publish("armani", "latest")
 
     def heal(self):
-        """Change all keys that were stolen and reset the model, in one root; release a build."""
+        """Replace all stolen keys and reset the model with one root; release a build."""
         repository = self.repository
         repository.now += DAY
         for name in ("timestamp", "snapshot"):
@@ -90,10 +90,10 @@ class Team:
 
 @dataclass(frozen=True)
 class Theft:
-    """What a thief signs; times are seconds from the theft.
+    """The values that a thief signs; times are in seconds from the theft.
 
     The team's newest packages are listed again, with counters above `floor` by `steps`. `lie` is
-    the date and the patch level of an invented build that is listed beside them.
+    the date and the patch level of an invented build that is listed as well.
     """
 
     floor: int
@@ -160,7 +160,7 @@ def offer(repository, listed):
 
 
 def sign_role(view, name):
-    """Sign a role as it stands, expiry included, and log it."""
+    """Sign a role unchanged, including its expiry, and log it."""
     signed = view.signed[name]
     data = view.sign(name)
     index = view.log.append(name, signed.version, data)
@@ -174,7 +174,7 @@ def moment(seconds):
 
 
 class CachedPhone:
-    """A phone: polls, installs what it may, and reboots immediately or later."""
+    """A phone that polls, installs offers, and reboots immediately or later."""
 
     def __init__(self, team):
         self.team = team
@@ -182,7 +182,7 @@ class CachedPhone:
         self.pending = None
 
     def attempt(self, view, clock):
-        """Poll once by `clock`, and install what is offered if it can be installed."""
+        """Poll once by `clock`, and install the offer if it can be installed."""
         self.world.repository, self.world.clock = view, float(max(0, clock))
         client = PollingClient(self.world)
         chosen = client.poll().offer
@@ -211,7 +211,7 @@ class CachedPhone:
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
-    """Check no signature twice."""
+    """Cache verified signatures."""
     with memoised():
         yield
 
@@ -242,7 +242,7 @@ actions = st.lists(
 @given(actions=actions, last_clock=st.sampled_from([0, -365 * DAY]))
 @settings(max_examples=150, deadline=None)
 def test_one_root_brings_every_phone_back(actions, last_clock):
-    """With a right clock or one a year slow, the phone installs the next build after the reset."""
+    """With a correct clock or one a year slow, the phone installs the build after the reset."""
     team = Team()
     phone = CachedPhone(team)
     team.release()

@@ -26,7 +26,7 @@ LIMIT = 16_384
 
 @pytest.fixture
 async def api(fresh, monkeypatch):
-    """Give the small API, with a short time limit for reading refused requests."""
+    """Yield the small API, with a short time limit for reading refused requests."""
     monkeypatch.setattr(listener, "LINGER_SECONDS", 0.2)
     MADE.clear()
     async with api_world(fresh, TOYS + FAILURES) as served:
@@ -46,7 +46,7 @@ async def send(api, data):
 
 
 def statuses(answer):
-    """Return the status of each answer in `answer`; each begins where the one before ends."""
+    """Return the status of each answer in `answer`, which has answers one after the other."""
     return [int(status) for status in re.findall(rb"HTTP/\d\.\d (\d{3}) ", answer)]
 
 
@@ -86,7 +86,7 @@ MALFORMED = {
 
 
 async def test_malformed(api):
-    """One refusal and the end of the connection; a request smuggled after it is not executed."""
+    """There is one refusal and the connection ends; a request smuggled after it is not executed."""
     for name, data in MALFORMED.items():
         with case(name):
             answer = await send(api, data)
@@ -112,14 +112,14 @@ TARGETS = {
 
 
 async def test_other_spellings_of_a_path(api):
-    """A path has one spelling."""
+    """A path has exactly one spelling; other spellings are refused."""
     for target, status in TARGETS.items():
         answer = await send(api, b"GET " + target + b" HTTP/1.1\r\n" + LAST + TOKEN + b"\r\n")
         assert statuses(answer) == [status], target
 
 
 async def test_upgrade_and_connect(api):
-    """There are no upgrades and no tunnels."""
+    """Upgrade and CONNECT requests are refused."""
     upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n"
     closing = GET.replace(b"Host: a\r\n", LAST)
     assert statuses(await send(api, GET + upgrade + closing + b"\r\n")) == [200, 200]
@@ -182,7 +182,7 @@ async def test_expect(api):
 
 
 async def test_a_slow_head(fresh, monkeypatch):
-    """A client that does not finish its head is cut off, on a new connection and on a used one."""
+    """A client that does not finish its head is disconnected, even after earlier requests."""
     monkeypatch.setattr(listener, "IDLE_SECONDS", 0.3)
     async with api_world(fresh, TOYS) as api:
         assert await send(api, GET) == b""
@@ -190,7 +190,7 @@ async def test_a_slow_head(fresh, monkeypatch):
 
 
 async def test_a_slow_body(fresh, monkeypatch):
-    """A client that does not finish its body gets an error and is cut off."""
+    """A client that does not finish its body gets an error and is disconnected."""
     monkeypatch.setattr(serving, "BODY_SECONDS", 0.3)
     monkeypatch.setattr(listener, "LINGER_SECONDS", 0.2)
     async with api_world(fresh, TOYS) as api:
@@ -204,7 +204,7 @@ def limited(connections):
 
 
 async def end(writer):
-    """Close a connection, which may be closed already."""
+    """Close a connection, even if it is already closed."""
     writer.close()
     with contextlib.suppress(ConnectionError):
         await writer.wait_closed()
@@ -246,7 +246,7 @@ async def test_idle_connections_keep_no_client_out(fresh, begun):
                 assert (await held[-1][0].readuntil(b"\r\n")).startswith(b"HTTP/1.1 404")
         assert statuses(await send(api, GET + b"Connection: close\r\n\r\n")) == [200]
         with contextlib.suppress(ConnectionResetError):
-            await held[0][0].read()  # it is closed; the next one is still there
+            await held[0][0].read()  # it is closed; the next one stays open
         assert held[0][0].at_eof() or held[0][0].exception()
         assert not held[1][0].at_eof()
         assert held[1][0].exception() is None
@@ -257,11 +257,11 @@ async def test_idle_connections_keep_no_client_out(fresh, begun):
 
 
 async def test_who_is_answered_gives_way_last(fresh):
-    """A connection without a token is not closed during an answer until others wait."""
+    """A connection without a token is closed during an answer only if others wait."""
     begun, release = asyncio.Event(), asyncio.Event()
 
     async def slow(_call):
-        """Wait."""
+        """Wait until the test releases the answer."""
         begun.set()
         await release.wait()
         return Reply()
@@ -284,7 +284,7 @@ async def test_a_client_that_leaves(fresh):
     begun, release, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def slow(call):
-        """Wait."""
+        """Wait until the test releases the answer."""
         begun.set()
         await release.wait()
         done.set()

@@ -1,4 +1,4 @@
-"""One token, account or client takes all that it can get: the others are still answered.
+"""One token, account or client uses all that it can get: others are still answered.
 
 Each test attacks one limit of the control plane over real sockets. Another account is served, the
 attacker gets 429 or 503 with `Retry-After`, and the metric counts it.
@@ -70,14 +70,14 @@ def limits(team, share):
 
 
 async def kept(team, account):
-    """Return how many requests with an idempotency key are remembered for an account."""
+    """Return how many idempotency keys are stored for an account."""
     async with team.services.sessions() as session:
         return await session.scalar(select(func.count()).where(IdempotencyKey.account == account))
 
 
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
 async def test_connections_of_a_token(world, busy):
-    """A token that holds all connections loses some to others, which keep theirs."""
+    """A token with all connections loses some to other accounts, which keep theirs."""
     async with console_world(world, api_connections=8) as team:
         engineer, admin = await team.token("engineer"), await team.token("admin")
         async with clients(team, 1) as (kept_open,), clients(team, 7) as held:
@@ -110,7 +110,7 @@ async def test_connections_without_a_token(world):
 
 
 async def test_a_flood_of_refusals(world, monkeypatch):
-    """If there are too many, accounts wait longer, and that is the only effect."""
+    """A flood of refused requests is delayed, and other accounts are still answered."""
     monkeypatch.setattr(listener, "DELAY_SECONDS", 3600)
     monkeypatch.setattr(listener, "DRAIN_SECONDS", 0.1)
     async with console_world(world, refusals_per_second=1) as team:
@@ -153,7 +153,7 @@ async def test_bodies(world):
 
 
 async def test_requests_of_an_account(world):
-    """Ten tokens of an account get the limit of one account; another account is answered."""
+    """Ten tokens of an account share the limit of one account; another account is answered."""
     async with console_world(world, api_rate=1) as team:
         tokens = [await team.token("viewer") for _ in range(10)]
         admin = await team.token("admin")
@@ -182,7 +182,7 @@ async def test_guesses_at_halts(world):
 
 
 async def test_sign_ins(world):
-    """A valid token in a loop begins few sessions; others can sign in, and its API works."""
+    """A valid token in a loop starts few sessions; others can sign in, and its API works."""
     async with console_world(world, sign_ins_per_hour=60) as team:
         token = await issue_token(team.services, "viewer")
         browser = await team.browser()
@@ -200,7 +200,7 @@ async def test_sign_ins(world):
 
 
 async def test_refused_keys(world, monkeypatch):
-    """A client that stores refusals under new idempotency keys does not fill the database."""
+    """Refused requests under ever new idempotency keys do not fill the database."""
     monkeypatch.setattr(idempotency, "EFFECTLESS_KEPT", 20)
     async with console_world(world) as team:
         viewer = await team.token("viewer")

@@ -1,7 +1,7 @@
-"""A unique word in every position of a request, and a search of all that the process wrote.
+"""A unique word is sent in every position of a request, and all output of the server is searched.
 
-Real servers: one process, and two workers with TLS. Those are killed and replaced, and both are
-ended with unfinished requests. The number in a word says where it stood.
+Real servers run: one process, and two workers with TLS. Workers are killed and replaced, and both
+servers are stopped while requests are unfinished. The number in a word shows its position.
 """
 
 import base64
@@ -29,8 +29,8 @@ from tests.turned import Started
 
 PATH = b"/metadata/timestamp.json"
 STEM = "canary"
-NUMBER = b"471147114711"  # positions that take digits only
-ADDRESS = "127.0.47.11"  # the addresses of these clients
+NUMBER = b"471147114711"  # for positions that accept digits only
+ADDRESS = "127.0.47.11"  # source address of these clients
 WAYS = {
     "one process": (),
     "workers with TLS": (
@@ -56,7 +56,7 @@ FORMS_OF_A_VALUE = (b"%s", b"\0%s", b'"%s"', b"a, %s;q=1", b"%s" * 400, b"\xe9%s
 
 
 def whole(values=FORMS_OF_A_VALUE):
-    """Yield requests with words in every position, each with the bytes that follow it.
+    """Yield requests with words in every position, some followed by further bytes.
 
     Each header is sent with each form of a value.
     """
@@ -111,7 +111,7 @@ def unfinished():
 
 @dataclass
 class Running:
-    """A server, the places where it may write, and the connections with unfinished requests."""
+    """A server, the folder to which it may write, and connections with unfinished requests."""
 
     process: Started
     folder: Path
@@ -121,7 +121,7 @@ class Running:
     half: list
 
     def connect(self, name=STEM):
-        """Connect from an address that is a word, too; with TLS send the name."""
+        """Connect from an address that is a canary, too; with TLS send the server name."""
         plain = socket.create_connection(
             ("127.0.0.1", self.port), timeout=PATIENCE, source_address=(ADDRESS, 0)
         )
@@ -130,7 +130,7 @@ class Running:
         return self.context.wrap_socket(plain, server_hostname=name)
 
     def exchange(self, data, cut=None):
-        """Send bytes, in two packets if they are split, and read until the server closes."""
+        """Send bytes, in two packets if `cut` is given, and read until the server closes."""
         answer = b""
         with (
             self.connect(word().decode()) as connection,
@@ -140,7 +140,7 @@ class Running:
             connection.sendall(data[:cut])
             if cut is not None:
                 connection.sendall(data[cut:])
-            connection.sendall(b"\0\r\n\r\n")  # is refused, and closes the open connections
+            connection.sendall(b"\0\r\n\r\n")  # the request is refused, which closes the connection
             while piece := connection.recv(65536):
                 answer += piece
         return answer
@@ -148,7 +148,7 @@ class Running:
 
 @pytest.fixture(scope="module")
 def servers(published_state, programs, tmp_path_factory):
-    """Run a server for each mode, each with unfinished requests on several connections."""
+    """Run a server of each kind, each with unfinished requests on several connections."""
     with contextlib.ExitStack() as stack:
         running = {}
         for name, options in WAYS.items():
@@ -159,7 +159,7 @@ def servers(published_state, programs, tmp_path_factory):
 
 
 def start(world, programs, folder, options, stack):
-    """Start a server whose every folder is in `folder`; it lacks the blobs that it lists."""
+    """Start a server that writes only below `folder`; the blobs that it lists are missing."""
     (folder / "tmp").mkdir()
     certificate, _, _ = write_certificate(folder)
     context = None
@@ -192,7 +192,7 @@ def start(world, programs, folder, options, stack):
     return server
 
 
-#: The stem, as it is and in the forms in which programs escape it.
+#: The stem, unchanged and in the forms in which programs escape it.
 FORMS = (
     *(STEM.encode(), STEM.upper().encode(), STEM.encode().hex().encode(), NUMBER),
     base64.b64encode(STEM.encode()),
@@ -204,10 +204,10 @@ FOUND = re.compile(rb"(?:%s)\d*" % b"|".join(map(re.escape, FORMS)), re.IGNORECA
 
 @pytest.mark.parametrize("way", WAYS)
 def test_no_position_of_a_request_is_kept(servers, way):
-    """Answers, output, metrics, state and temporary files are searched, also after kills."""
+    """Answers, output, metrics, state and temporary files have no canary, also after kills."""
     server = servers[way]
     answers = [server.exchange(data) for data in whole()]
-    # Where a request is cut does not depend on what is wrong with a value.
+    # The point at which a request is split does not depend on the form of a value.
     answers += [server.exchange(data, len(data) // 2) for data in whole([b"%s"])]
     assert {b" 200 ", b" 400 ", b" 404 ", b" 500 "} <= {
         match[0] for answer in answers for match in re.finditer(rb" \d{3} ", answer[:20])
@@ -217,7 +217,7 @@ def test_no_position_of_a_request_is_kept(servers, way):
             connection.sendall(data)
             linger = struct.pack("ii", 1, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-    for connection in server.half:  # cut off, perhaps after answers to earlier requests
+    for connection in server.half:  # closed, perhaps after answers to earlier requests
         with contextlib.suppress(ConnectionError, ssl.SSLError):
             while piece := connection.recv(65536):
                 answers.append(piece)
@@ -234,7 +234,7 @@ def test_no_position_of_a_request_is_kept(servers, way):
 
 
 def disturb(server):
-    """Kill a worker and replace all, while words are in their buffers."""
+    """Kill a worker and then replace all workers, while canaries are in their buffers."""
     pid = server.process.pid
     first = children(pid)
     half = [server.connect(word().decode()) for _ in range(16)]
@@ -251,7 +251,7 @@ def disturb(server):
 
 
 def search(folder):
-    """Return every word in every file below a folder, and in its name."""
+    """Return every canary in the names and contents of files below a folder."""
     found = []
     for path in folder.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""

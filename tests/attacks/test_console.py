@@ -1,4 +1,4 @@
-"""Attacks on the console: by other sites, with a cookie known beforehand, by names with markup."""
+"""Attacks on the console: cross-site requests, known cookies, markup in names."""
 
 import itertools
 import re
@@ -21,14 +21,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def team(published_state, tmp_path_factory):
-    """Give a console with an account for each role; no attack changes anything in it."""
+    """Yield a console with an account for each role; no attack changes its state."""
     world = published_state.copy(tmp_path_factory.mktemp("attacked") / "state")
     async with console_world(world) as made:
         yield made
 
 
 async def is_halted(team):
-    """Answer whether the channel is halted."""
+    """Return whether the channel is halted."""
     answer = await team.api.call(
         "GET", "/channels/armani/id/stable", token=await team.token("admin")
     )
@@ -42,7 +42,7 @@ FORGED = [
 
 
 async def test_a_form_of_another_site(team):
-    """The request carries the victim's cookies; it is refused, and nothing is halted."""
+    """A cross-site request with the victim's cookies is refused, and nothing is halted."""
     browser = await team.signed_in("engineer")
     action, fields = (await browser.get(f"{PATH}/halt")).form("/halt")
     without = {name: value for name, value in fields.items() if name != "csrf"}
@@ -58,7 +58,7 @@ async def test_a_form_of_another_site(team):
 
 
 async def test_no_page_takes_a_form_of_another_site(team):
-    """Whatever it would do; with the console's own origin it needs the token of its page, too."""
+    """Every form refuses cross-site requests; requests of the same origin need the page's token."""
     browser = await team.signed_in("admin")
     secret = browser.cookies()["hening-session"]
     known = {"codename": "armani", "region": "id", "channel": "stable"}
@@ -83,7 +83,7 @@ async def test_a_form_of_another_session(team):
 
 
 async def test_bodies_that_are_no_form(team):
-    """Other content types, which another site's page may send without preflight, are not read."""
+    """Other content types, which another site may send without preflight, are not read."""
     browser = await team.signed_in("engineer")
     for kind, body in (
         *(("application/json", b"{}"), ("text/plain", b"csrf=x"), ("multipart/form-data", b"")),
@@ -95,7 +95,7 @@ async def test_bodies_that_are_no_form(team):
 
 
 async def test_no_link_changes_anything(team):
-    """Actions take POST alone: a link that is followed or previewed has no effect."""
+    """Actions accept POST alone, so a link that is followed or previewed has no effect."""
     browser = await team.signed_in("engineer")
     for action in ("pause", "resume"):
         assert (await browser.get(f"{PATH}/{action}")).status == 405
@@ -106,7 +106,7 @@ async def test_no_link_changes_anything(team):
 
 
 async def test_login_csrf(team):
-    """Login CSRF: a sign-in is accepted from the console's own page alone."""
+    """A sign-in is accepted only from the console's own page, which prevents login CSRF."""
     browser = await team.browser()
     action, fields = (await browser.get("/console/sign-in")).form("/sign-in")
     token = await team.token("viewer")
@@ -161,7 +161,7 @@ def older(monkeypatch):
 
 
 async def test_no_form_takes_what_misleads_its_readers(world):
-    """The forms of rollout commands and change requests refuse it, and nothing is done."""
+    """Forms of rollout commands and change requests refuse markup and hidden characters."""
     async with console_world(world) as team:
         team.services.rollouts._approval_channels = ("*/*/stable",)
         engineer, approver = await team.signed_in("engineer"), await team.signed_in("approver")
@@ -234,7 +234,7 @@ async def test_markup_in_paths_and_queries(team):
 
 
 async def test_what_every_page_forbids(team):
-    """No scripts, no frames, no resources of other sites, and no caching by the browser."""
+    """Pages allow no scripts, frames, resources of other sites or caching by the browser."""
     admin = await team.signed_in("admin")
     stranger = await team.browser()
     names = [re.sub(r"/\{.*", "", name.removeprefix("GET ")) for name in CLOSED if name[0] == "G"]
@@ -258,7 +258,7 @@ async def test_what_every_page_forbids(team):
 
 
 async def test_the_api_takes_no_cookie(team):
-    """A session opens pages alone: the API does not accept its cookie."""
+    """A session opens pages only: the API does not accept its cookie."""
     browser = await team.signed_in("admin")
     assert (await browser.get("/api/v1/me")).status == 401
 
@@ -271,7 +271,7 @@ async def test_dns_rebinding(team):
 
 
 async def test_guesses_run_dry(world):
-    """Invalid tokens and cookies count towards the shared limit of guesses."""
+    """Invalid tokens and cookies count towards one shared limit of guesses."""
     async with console_world(world, api_rate=1) as team:
         browser = await team.browser()
         statuses = [

@@ -1,7 +1,7 @@
 """Servers and phones poisoned under a version without the limits recover with one root.
 
-Each scenario of `fixtures/poisoned` is opened as it was left. The team copies the thief's version
-into its folder, resets the model and changes its key in one proposal, and releases the next build.
+Each scenario of `fixtures/poisoned` is opened unchanged. The team copies the thief's version into
+its folder, resets the model and changes its key in one proposal, and releases the next build.
 """
 
 import time
@@ -14,7 +14,7 @@ from tests.attacks.custody import HOUR, Custody
 from tests.attacks.poisoned import open_poisoned, turn_to
 
 HONEST = {"clock": 2, "build-time": 2, "counter": 1, "patch-level": 1}
-"""The highest counter that the team itself has signed."""
+"""The highest counter that the team itself signed, by scenario."""
 
 
 class Team(Custody):
@@ -29,12 +29,12 @@ class Team(Custody):
         self.ahead = self.now - time.time()
 
     def open(self) -> None:
-        """Start the server as it was left."""
+        """Start the server with the scenario's state."""
         self.start_server("--gate", "strict")
         self.wait_until_signed()
 
     def heal(self, *options) -> None:
-        """Copy the thief's publications, reset the model and change its key: one root."""
+        """Copy the thief's publications, reset the model and change its key with one root."""
         self.bring_in("armani")
         self.signer("keys", "new", "--keys", self.keys, "armani-3")
         counter = HONEST[self.poisoned.facts["scenario"]]
@@ -52,7 +52,7 @@ class Team(Custody):
         return build.incremental
 
     def install(self, phone):
-        """Let a phone install and reboot; returns the build that runs then."""
+        """Let a phone install and reboot; returns the build that then runs."""
         turn_to(phone, self.port)
         self.ask("install", phone=phone)
         return self.show(phone)
@@ -83,7 +83,7 @@ def test_one_root_heals_server_and_phone(team):
 
 @pytest.mark.parametrize("team", ["patch-level"], indirect=True)
 def test_a_patch_level_that_an_image_states_is_out_of_reach(team):
-    """Honest phones update; a phone with the thief's image refuses older ones; `check` is clean."""
+    """A phone with the thief's image refuses lower patch levels; honest phones update."""
     for path in (team.server_state, *team.server_state.rglob("*")):  # modes of an older version
         path.chmod(0o700 if path.is_dir() else 0o600)
     with pytest.raises(StageError):

@@ -8,11 +8,11 @@ from soak.halts import besieged, find_slow, measure
 from soak.held_up import ATTACKS
 from tests.cases import case
 
-HALTS = 2  # each attack is at its height when the first is sent
+HALTS = 2  # by then each attack is at full strength
 
 
 async def test_every_halt_is_answered_and_public(world):
-    """Under each attack each gets 200, and phones see the pointer halted with its reason."""
+    """Under each attack every halt gets 200, and phones see the pointer halted with its reason."""
     async with besieged(world) as server:
         for name in ATTACKS:
             with case(name):
@@ -20,7 +20,7 @@ async def test_every_halt_is_answered_and_public(world):
 
 
 def test_what_is_slower_than_the_goals():
-    """1 s for 99 of 100 halts and 3 s for the worst one; either alone fails."""
+    """The goals are 1 s for 99 of 100 halts and 3 s for the slowest; exceeding either one fails."""
     fast = {"p50": 2000, "p99": 1000, "worst": 3000}
     assert find_slow({"fast": fast, "p99": {**fast, "p99": 1001}}) == ["p99"]
     assert find_slow({"fast": fast, "worst": {**fast, "worst": 3001}}) == ["worst"]

@@ -48,7 +48,7 @@ class Fleet(Team):
 
 @pytest.fixture(scope="module")
 def fleet(programs, tmp_path_factory):
-    """Give the server of the scenario `counter`, healed and two years later."""
+    """Yield the server of the scenario `counter`, healed and two years later."""
     stage = Fleet(open_poisoned("counter", tmp_path_factory.mktemp("fleet")), programs)
     try:
         stage.open()
@@ -59,14 +59,14 @@ def fleet(programs, tmp_path_factory):
 
 @pytest.mark.parametrize("clock", [0, -YEAR], ids=["right", "a year slow"])
 def test_a_phone_that_was_off_for_two_years(fleet, clock):
-    """The phone takes a build 3,000 counters above its own, also with a clock a year slow."""
+    """The phone accepts a build 3,000 counters above its own, also with a clock a year slow."""
     fleet.copy_phone(f"off {clock}")
     shown = fleet.install_by(f"off {clock}", clock)
     assert (shown["running"]["incremental"], shown["floor"]) == (fleet.made, 3001)
 
 
 def test_a_phone_whose_clock_is_a_year_ahead(fleet):
-    """The phone refuses what has expired by its clock, stores nothing of it, and polls on."""
+    """The phone refuses files that are expired by its clock, stores none, and keeps polling."""
     fleet.copy_phone("ahead")
     with pytest.raises(StageError, match="has expired"):
         fleet.install_by("ahead", YEAR)
@@ -74,7 +74,7 @@ def test_a_phone_whose_clock_is_a_year_ahead(fleet):
 
 
 def test_a_server_that_was_restored(fleet):
-    """Phones take nothing of the older state until a root lists new online keys, then go on."""
+    """Phones refuse the older state until a root lists new online keys, then update again."""
     fleet.copy_phone("ahead of the server")
     fleet.stop_server()
     kept = shutil.copytree(fleet.server_state, fleet.folder / "kept")

@@ -1,4 +1,4 @@
-"""A compromised publisher beside a key process: what it asks for, and what it gets.
+"""A compromised publisher sends dishonest requests to a key process.
 
 An attacker that controls the server's process has its state folder and the socket, but no key.
 """
@@ -42,7 +42,7 @@ POINTER = CHANNEL.pointer_path
 
 @pytest.fixture
 def process(world, tmp_path):
-    """Give the key process of the world, which is not started yet."""
+    """Yield the key process of the world, which is not started yet."""
     moved = move_keys(world, tmp_path / "apart")
     yield moved
     moved.stop()
@@ -50,14 +50,14 @@ def process(world, tmp_path):
 
 @pytest.fixture
 def stolen(world, process):
-    """Give a world whose publisher has no keys; it has published once with its key process."""
+    """Return a world whose publisher has no keys; it has published once with its key process."""
     process.start()
     change(world, lambda pointer: plan_pause(CHANNEL, pointer, {"en": "Once."}, 2**40))
     return world
 
 
 def change(world, edit):
-    """Publish the one pointer as `edit` makes it."""
+    """Publish the one pointer as `edit` changes it."""
     world.run(
         lambda publisher: publisher.change_pointers(
             lambda published: {POINTER: edit(published.pointers()[POINTER])}
@@ -66,7 +66,7 @@ def change(world, edit):
 
 
 def ask(world, pointers, files=(), **changes):
-    """Send the key process a dishonest publisher's request; returns the answer."""
+    """Send a dishonest publisher's request to the key process; returns the answer."""
     holder = open_keys(world.folder)
     asked = {
         "public": holder._public(),
@@ -81,33 +81,33 @@ def ask(world, pointers, files=(), **changes):
 
 
 def offered(world):
-    """Return the offered state in the form of a request."""
+    """Return the offered state as a request contains it."""
     return encode_pointer(world.published().pointers()[POINTER])
 
 
 @contextmanager
 def forked(world, folder):
-    """Give a second publisher on a copy of the state folder as it is now."""
+    """Yield a second publisher on a copy of the state folder as it is now."""
     shutil.copytree(world.folder.root, folder)
     state = StateFolder(folder, world.folder.database_url, world.folder.keys_socket)
     yield World(state, world.keys, world.ceremony)
 
 
 def head(world):
-    """Return the log's public half, and what its checkpoint says."""
+    """Return the log's public key, the note of its checkpoint, and the decoded checkpoint."""
     key = load_keys(world.folder).log_verifier
     note = (world.folder.public / "log" / "checkpoint").read_bytes()
     return key, note, decode_checkpoint(note, key)
 
 
 def sign_text(world, text):
-    """Ask for the log's signature of a text."""
+    """Ask for a signature of `text` by the log's key."""
     key, _, current = head(world)
     return open_keys(world.folder)._ask(SignCheckpoint(str(key), text, current.size, [], []))
 
 
 def test_no_version_has_two_contents(stolen):
-    """Each answer has versions of its own, whatever the requests are and however many."""
+    """No two answers have the same version of a role, whatever the requests are."""
     seen = set()
     for number in range(5):
         pointer = offered(stolen) | {"t": {"en": str(number)}}
@@ -120,7 +120,7 @@ def test_no_version_has_two_contents(stolen):
 
 
 def test_a_forked_state_folder_gets_no_second_log(stolen, tmp_path):
-    """Two publishers on copies of one state: the key process signs the log of one of them."""
+    """Of two publishers on copies of one state, only one gets its log signed."""
     with forked(stolen, tmp_path / "fork") as fork:
         change(stolen, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For all phones."}))
         before = (fork.folder.public / "log" / "checkpoint").read_bytes()
@@ -130,7 +130,7 @@ def test_a_forked_state_folder_gets_no_second_log(stolen, tmp_path):
 
 
 def test_the_log_of_the_fork_by_hand(stolen):
-    """The same by the socket alone: of two tree roots of one size the second is not signed."""
+    """The key process signs only one tree root of a size, also for requests sent to its socket."""
     key, note, current = head(stolen)
     for size in (current.size - 1, current.size, current.size + 1):
         with pytest.raises(PublishError, match="are not of one history"):
@@ -139,7 +139,7 @@ def test_the_log_of_the_fork_by_hand(stolen):
 
 
 def sign_leaves(world, leaves):
-    """Have the log signed with further leaves, and keep that secret; return the note."""
+    """Have the log signed with further leaves without publishing it; return the note."""
     folder = world.folder.public / "log"
     key, _, current = head(world)
     size = current.size
@@ -157,7 +157,7 @@ def sign_leaves(world, leaves):
 
 
 def kept_back(world):
-    """Have latest and the log's leaf of it signed; return the signed note."""
+    """Have a version of latest and its log leaf signed without publishing them; return the note."""
     answer = ask(world, {POINTER: offered(world) | {"t": {"en": "For one."}}})
     (latest,) = (file for file in answer.files if file.role == "latest")
     digest = hashlib.sha256(latest.data).hexdigest()
@@ -177,14 +177,14 @@ def halt(world):
     "leaf", [b"made up", encode_leaf("latest", 9, "0" * 64), encode_leaf("armani", 3, "0" * 64)]
 )
 def test_leaves_of_ones_own(stolen, leaf):
-    """A leaf belongs to a publication of the key process; publishing goes on."""
+    """A leaf that belongs to no publication of the key process is refused; publishing continues."""
     with pytest.raises(PublishError, match=r"belongs to no publication that was signed here"):
         sign_leaves(stolen, [leaf])
     halt(stolen)
 
 
 def test_leaves_that_are_kept_back(stolen):
-    """The key process has the leaves, so the server that takes over continues with `rebuild`."""
+    """The key process has the leaves, so the next server continues after `rebuild`."""
     kept_back(stolen)
     with pytest.raises(StorageError, match=r"leaves was signed, .* run `hening-server rebuild`"):
         halt(stolen)
@@ -193,7 +193,7 @@ def test_leaves_that_are_kept_back(stolen):
 
 
 def add_row(world, entry):
-    """Add a row after the log's last one, as an attacker with access to the database can."""
+    """Append a row to the log's table, as an attacker with access to the database can."""
 
     async def add():
         async with open_database(world.folder.database) as sessions, sessions.begin() as session:
@@ -213,7 +213,7 @@ def test_rows_of_ones_own(stolen):
 
 
 def test_rows_of_ones_own_beside_leaves_that_are_kept_back(stolen):
-    """The signed leaves take their place."""
+    """`rebuild` replaces an invented row by the signed leaves that were withheld."""
     kept_back(stolen)
     add_row(stolen, encode_leaf("latest", 9, "0" * 64))
     assert stolen.rebuild().leaves == 1
@@ -221,7 +221,7 @@ def test_rows_of_ones_own_beside_leaves_that_are_kept_back(stolen):
 
 
 def test_one_version_with_two_contents(stolen):
-    """Maintainers signed both; the log has the one that came first."""
+    """If maintainers signed two contents of a version, only the first one enters the log."""
     contents = [
         RoleVersion("armani", 3, stolen.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, each)}))
         for each in (release(1), release(1, withdrawn=True))
@@ -241,7 +241,7 @@ def test_one_version_with_two_contents(stolen):
 
 
 def test_a_record_that_does_not_know_the_log(stolen, process):
-    """The key process learns the public state when a publisher looks for keys, before it signs."""
+    """When a publisher loads keys, the key process learns the public state, before it signs."""
     process.stop()
     shutil.rmtree(process.record)
     process.start()
@@ -253,7 +253,7 @@ def test_a_record_that_does_not_know_the_log(stolen, process):
 
 
 def test_leaves_that_are_lost(stolen, process):
-    """No copy and no record has the leaves: the log gets a new key.
+    """If no copy and no record has the leaves, the log gets a new key.
 
     The steps are those of docs/how-to/lost-leaves.md, in that order.
     """
@@ -270,7 +270,7 @@ def test_leaves_that_are_lost(stolen, process):
     stolen.run(lambda p: make_next_keys(p, stolen.folder, ["log"], afresh=True))
     following = load_keys(stolen.folder).log_keys[1].verifier
     assert stolen.publish({("root", 2): stolen.ceremony.root(2, log=following)}).reason == ""
-    stolen.ahead += timedelta(minutes=2)  # caches have the new root
+    stolen.ahead += timedelta(minutes=2)  # caches have the new root by now
     assert stolen.run(lambda p: switch_keys(p, stolen.folder, ["log"], stolen.now)) == ["log"]
 
     halt(stolen)
@@ -280,7 +280,7 @@ def test_leaves_that_are_lost(stolen, process):
 
 
 def test_bytes_of_ones_own_are_not_signed(stolen):
-    """The log's key signs checkpoints alone, and the other keys do not sign raw bytes."""
+    """The log's key signs checkpoints alone, and the other keys sign no arbitrary bytes."""
     with pytest.raises(PublishError, match="three lines"):
         sign_text(stolen, b'{"_type":"root"}')
     for role, half in load_keys(stolen.folder).signers.items():
@@ -289,7 +289,7 @@ def test_bytes_of_ones_own_are_not_signed(stolen):
 
 
 def test_nothing_is_offered_that_maintainers_did_not_sign(stolen):
-    """Pointers to another package, another channel's or a withdrawn one are not signed."""
+    """Pointers to a withdrawn package, another channel's or any other package are not signed."""
     for member, value in (
         ("x", "0" * 64),
         ("p", "armani/id/stable/evil.zip"),
@@ -308,12 +308,12 @@ def test_nothing_is_offered_that_maintainers_did_not_sign(stolen):
 
 
 def test_what_was_public_is_not_taken_back(stolen, tmp_path):
-    """A role that withdraws a build cannot be replaced by its predecessor."""
+    """The predecessor of a role that withdraws a build is not signed again."""
     with forked(stolen, tmp_path / "fork") as fork:
         withdrawn = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
         role = stolen.ceremony.role("armani", 3, withdrawn)
         assert stolen.publish({("armani", 3): role}).reason == ""
-        load_keys(stolen.folder)  # as every half minute: the publisher reports what is public
+        load_keys(stolen.folder)  # as every half minute, the publisher reports the public state
         with pytest.raises(PublishError, match=r"was public, and .* is now"):
             open_keys(fork.folder).plan(
                 *([], fork.published().pointers(), fork.now()), renew=True, logged={}, burned={}

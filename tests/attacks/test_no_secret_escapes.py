@@ -51,7 +51,7 @@ async def make_tokens(world):
 
 @pytest.fixture
 def process(programs, world, tmp_path):
-    """Run the real server with both planes; gives process, connection to its API, and tokens."""
+    """Run the real server with both planes; yields process, connection to its API, and tokens."""
     tokens = asyncio.run(make_tokens(world))
     words = ("run", "--state", world.folder.root, "--port", "0", "--api-port", "0")
     with (
@@ -76,7 +76,7 @@ def ask(connection, method, path, headers, body=None):
 
 
 def requests(tokens):
-    """Yield requests that carry a secret in every place where a caller may put it by mistake."""
+    """Yield requests with a secret in every place where a caller may put it by mistake."""
     admin = {"Authorization": f"Bearer {tokens['valid']}"}
     for text in tokens.values():
         for form in BEARERS:
@@ -112,7 +112,7 @@ def requests(tokens):
 
 
 def everything(tokens):
-    """Yield all requests; one that may end its own token does not carry that token."""
+    """Yield all requests; a request that may revoke its own token does not carry that token."""
     yield from requests(tokens)
     admin = {"Authorization": f"Bearer {tokens['valid']}"}
     yield from every_operation(admin, tokens["unknown"])

@@ -1,6 +1,6 @@
-"""Canaries in every field of a request: none appears in a metric.
+"""Canaries are sent in every field of a request: none appears in a metric.
 
-`test_canary_positions` looks for them everywhere else.
+`test_canary_positions` searches everything else.
 """
 
 from tests.server.device.served import serve

@@ -1,8 +1,8 @@
 """What a thief of offline keys can do, by row of `docs/THREAT_MODEL.md`, "By custodian".
 
-A role of the model is handed in over the API with a token that may only read, upload and submit for
-it, other roles through the folder `incoming`, because no narrow token is taken for them. Where
-phones are to fetch what the server refuses, the thief has the online keys, too, and a mirror.
+Roles of the model are submitted over the API with a token that may only read, upload and submit
+them. Other roles go through the folder `incoming`, because such a token cannot submit them. Where
+phones must fetch files that the server refuses, the thief also has the online keys and a mirror.
 """
 
 import shutil
@@ -22,7 +22,7 @@ PATH = f"{CHANNEL}/thief.zip"
 
 
 def test_one_key_of_two(custody):
-    """Server and phone ask for a second signature, and nothing changes."""
+    """Server and phone require a second signature, and nothing changes."""
     for role in ("root", "targets", "tables"):
         with case(role):
             signed = custody.role(role)
@@ -36,7 +36,7 @@ def test_one_key_of_two(custody):
                 plant(thief, {role: (signed.version, data)})
             before = custody.show(phone)["roles"].get(role)
             with custody.mirror(thief):
-                if role == "tables":  # an update does not depend on it
+                if role == "tables":  # updates do not depend on it
                     (warning,) = custody.ask("poll", THIEF, phone)["warnings"]
                     assert "tables" in warning
                 else:
@@ -82,9 +82,9 @@ def test_a_threshold_of_root(custody):
 
 
 def test_a_threshold_of_targets(custody):
-    """The thief names a key for a model, which withdraws its builds; the audit finds all of it.
+    """The thief names a key for a model and withdraws its builds; the audit finds both.
 
-    One root takes back targets and model; new builds follow with other keys.
+    One root reverts targets and model; new builds follow with other keys.
     """
     own = CryptoSigner.generate_ed25519()
     targets = custody.role("targets")
@@ -115,7 +115,7 @@ LIES = {
 
 
 def test_a_codename_key_and_what_cannot_be_taken_back(custody):
-    """The server refuses it; a phone at a hostile mirror does, too, and stores none of it."""
+    """Server and phone refuse lies that no reset could undo; the phone stores none of them."""
     for number, (lie, (members, says, refusal)) in enumerate(LIES.items(), 1):
         with case(lie):
             now = int(time.time())
@@ -148,8 +148,8 @@ def test_a_codename_key_and_what_cannot_be_taken_back(custody):
 def test_a_codename_key(custody):
     """The thief withdraws every build, lists others and uses up counters; the audit finds it.
 
-    No phone takes a build that the online side does not offer. A reset takes the counters back, and
-    new builds follow with another key.
+    No phone installs a build that the online side does not offer. A reset restores the counters,
+    and new builds follow with another key.
     """
     role = next_version(custody.role("armani"), int(time.time()) + YEAR)
     withdraw_all(role)
@@ -177,7 +177,7 @@ FALSE = {
 
 
 def test_keys_of_packs(custody):
-    """The thief adds false texts for every owner and uses up versions; a reset takes both back."""
+    """The thief adds false texts for every owner and uses up versions; a reset reverts both."""
     loot = custody.folder / "loot"
     shutil.copytree(custody.repo, loot / "repo")
     shutil.copytree(custody.keys, loot / "keys")

@@ -21,7 +21,7 @@ SECOND = f"{CHANNEL}/armani-2.zip"
 
 
 def test_latest_alone(custody):
-    """Without the log's key there is no proof, and a phone accepts no pointer without one."""
+    """Without the log's key the thief has no proof, and a phone accepts no pointer without one."""
     thief = custody.thief()
     version = thief.world.published().roles["latest"].version
     thief.latest(version, {}, is_proven=False)
@@ -32,7 +32,7 @@ def test_latest_alone(custody):
 
 
 def test_snapshot_alone(custody):
-    """The thief withholds an honest timestamp's snapshot, until the next one is published."""
+    """A forged snapshot hides the newest `latest`, until the next timestamp is published."""
     custody.offer()
     thief = custody.thief()
     published = thief.world.published()
@@ -47,7 +47,7 @@ def test_snapshot_alone(custody):
 def test_timestamp_alone(custody):
     """The thief freezes phones until their snapshot expires, in at most seven days.
 
-    A phone with versions far ahead needs new keys.
+    A phone whose versions are far ahead needs new keys.
     """
     thief = custody.thief(10 * YEAR)
     thief.timestamp(FAR, thief.world.published().snapshot.version)
@@ -68,7 +68,7 @@ def test_timestamp_alone(custody):
 
 
 def test_log_alone(custody):
-    """No phone notices a second history; an auditor who remembers the first one proves it."""
+    """No phone notices a second history; an auditor with the first one can prove it."""
     thief = custody.thief()
     keys = thief.keys
     checkpoint = encode_checkpoint(11, leaf_hash(b"another"), keys.log_verifier, keys.log.sign)
@@ -82,7 +82,7 @@ def test_log_alone(custody):
 def test_all_online_keys_hurry(custody):
     """Signed builds that are halted or not offered yet reach everyone, and only phones see it.
 
-    What is withdrawn stays so.
+    Withdrawn builds stay withdrawn.
     """
     custody.offer()
     custody.rollout("halt")
@@ -105,7 +105,7 @@ def test_all_online_keys_hurry(custody):
 
 
 def test_all_online_keys_freeze(custody):
-    """An old state, signed again and again, lasts until an offline role expires: 90 days."""
+    """An old state that is signed again and again lasts until an offline role expires: 90 days."""
     thief = custody.thief()
     first = thief.world.published()
     for days, number in ((0, 1), (45, 2), (89, 3), (91, 4)):
@@ -136,7 +136,7 @@ def test_all_online_keys_ten_years_ahead(custody):
 
 
 def test_a_time_ahead_in_the_servers_own_tree(custody):
-    """`check` and the API name the version and the key; only new keys end it."""
+    """`check` and the API name the version and the key; only new keys repair it."""
     custody.stop_server()
     thief = custody.thief(10 * YEAR)
     published = thief.world.published()
@@ -157,7 +157,7 @@ def test_a_time_ahead_in_the_servers_own_tree(custody):
 
 
 def test_a_codename_key_with_all_online_keys(custody):
-    """Together they move a phone's counter and clock ahead; one root with new keys undoes it."""
+    """Together they move a phone's counter and clock ahead; one root with new keys reverts it."""
     thief, later = custody.thief(10 * YEAR), int(time.time()) + 9 * YEAR
     role = custody.role("armani")
     for counter in range(1_000, 10_000, 1_000):
@@ -176,7 +176,7 @@ def test_a_codename_key_with_all_online_keys(custody):
     assert (shown["clock_floor"], shown["floor"]) == (later, 9_500)
     with pytest.raises(StageError, match=r"root\.json is expired"):
         custody.ask("poll")
-    assert custody.audit() == []  # it was shown to this phone alone
+    assert custody.audit() == []  # the thief showed it to this phone only
     custody.change_online_keys()
     custody.reset("armani", "armani-1")
     name = custody.release_next()
@@ -188,7 +188,7 @@ def test_a_codename_key_with_all_online_keys(custody):
 
 
 def test_a_codename_key_with_all_online_keys_and_the_ota_key(custody):
-    """No root undoes what an installed image says of itself: such a phone needs another image."""
+    """No root reverts facts stated by an installed image: such a phone needs another image."""
     thief = custody.thief(10 * YEAR)
     build = OtherBuild("armani", "id", 3, int(time.time()), "2035-01-05")
     own = custody.package("own", build)

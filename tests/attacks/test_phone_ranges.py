@@ -1,4 +1,4 @@
-"""Answers with false ranges: a block is complete and the requested one, or it is discarded."""
+"""Answers with false ranges: a block must be complete and the requested one, or is discarded."""
 
 import gzip
 
@@ -15,7 +15,7 @@ def _ranged(body, content_range, *more):
 
 
 def _lie(change):
-    """Turn a false range into a change of a whole body and its length."""
+    """Return an answer's change for a false range, from a change of the body and its length."""
 
     def changed(answer):
         body = body_of(answer)
@@ -81,7 +81,7 @@ def _range(size):
 
 
 def test_a_lie_about_a_range(besieged):
-    """A block is complete and the requested one, or it is discarded."""
+    """The phone discards a block unless it is complete and the requested one."""
     for name, change in RANGES.items():
         with case(name):
             check_refused(besieged, change)
@@ -90,7 +90,7 @@ def test_a_lie_about_a_range(besieged):
 
 
 def test_other_bytes_under_the_right_range(besieged):
-    """The head is correct, and the hash is not."""
+    """The head is correct, but the block's hash is wrong, so the block is discarded."""
     for name, change in SHIFTED.items():
         with case(name):
             lie = lambda body, size, change=change: _ranged(change(body), _range(size))  # noqa: E731

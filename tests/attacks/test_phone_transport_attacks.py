@@ -1,8 +1,8 @@
 """Answers that violate HTTP: a phone refuses them, follows no redirect, returns no cookie.
 
-Each is given over real sockets in place of one answer of an installation: the phone is offered
-build 1. It must not start another build, must send its requests and no other byte, and after all of
-them must install build 1 as soon as the server answers correctly.
+Each replaces one answer of an installation over real sockets; build 1 is offered to the phone. The
+phone must not start another build, must send its requests and no other byte. After all of them it
+must install build 1 as soon as the server answers correctly.
 """
 
 import gzip
@@ -22,7 +22,7 @@ from tests.cases import case
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import response
 
-# After these the phone asks for more over the same connection.
+# After these the phone continues over the same connection.
 FOLLOWED = ("root", "timestamp", "snapshot", "targets", "latest", "armani")
 STATUSES = (
     *("204 No Content", "300 Choices", "304 Not Modified", "403 Forbidden", "429 Many"),
@@ -54,7 +54,7 @@ def _coded(coding, encode):
     return change
 
 
-# What no answer may be, whatever the request.
+# Invalid answers to any request.
 EVERYWHERE = {
     **{f"status {status}": _with_status(status) for status in STATUSES},
     "HTTP/1.0": lambda answer: [answer.replace(b"HTTP/1.1", b"HTTP/1.0", 1)],
@@ -100,10 +100,10 @@ FOR_METADATA = {
 
 
 def _make_cases():
-    """Return each kind for the package, for a next root, and for one other answer in turn.
+    """Return each kind of answer for the package, for a next root, and for one other file in turn.
 
-    All answers have one reader; a package has a second one, which resumes. For a root a status may
-    mean that there is none.
+    All answers have the same reader, except that a package's reader resumes. For a root, a status
+    may mean that there is none.
     """
     cases = {name: {} for name in PATHS}
     redirects = {f"a redirect {status}": _redirect(status) for status in REDIRECTS}
@@ -129,13 +129,13 @@ def _redirect(status):
 
 
 class _Elsewhere:
-    """Another server, which the phone must not connect to; it listens while this module is run."""
+    """Another server, to which the phone must not connect; it listens during these tests."""
 
     listener: socket.socket
 
     @property
     def port(self):
-        """Return the port that it listens on."""
+        """The port on which it listens."""
         return self.listener.getsockname()[1]
 
     def check_alone(self):
@@ -159,7 +159,7 @@ CASES = _make_cases()
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_answer_that_is_none(besieged, name):
-    """The phone refuses each, ends the connection, and recovers."""
+    """The phone refuses each answer, ends the connection, and recovers."""
     for kind, change in CASES[name].items():
         with case(kind):
             besieged.server.forget()
@@ -170,8 +170,8 @@ def test_an_answer_that_is_none(besieged, name):
             besieged.check_unharmed()
             besieged.check_sent()
             _elsewhere.check_alone()
-            # One for the poll, one for the installation, one for the full package, one for the
-            # last check.
+            # One for the poll, one for the installation, one for the full package, one for the last
+            # check.
             assert connections <= 4
     besieged.check_recovers()
     _elsewhere.check_alone()
@@ -247,7 +247,7 @@ def test_a_storm(besieged, name):
         due = besieged.phone.next_poll()
         assert SHORTEST <= due - besieged.clock <= SHORTEST + SPREAD
         dues.add(due)
-    # Each interval is drawn anew, without any influence of the server.
+    # Each interval is drawn anew; the server has no influence on it.
     assert len(dues) > 1
     besieged.check_unharmed()
     besieged.check_sent()

@@ -1,8 +1,8 @@
-"""Every attack that TUF's specification lists (section 1.5.2), on a phone that wants to install.
+"""Every attack in section 1.5.2 of the TUF specification, on a phone that wants to install.
 
 Each is tried over real sockets on a phone that has just been offered build 1. The phone must start
-only what its maintainers signed, must send only its own requests, and must install build 1 as soon
-as the repository is valid again.
+only builds that its maintainers signed, must send only its own requests, and must install build 1
+as soon as the repository is valid again.
 """
 
 import pytest
@@ -12,7 +12,7 @@ from tests.attacks.attack_list import ATTACKS
 from tests.cases import case
 from tests.client_sim.device import shop
 
-# As the specification names them, each with the modules that try it.
+# The specification's names, each with the modules that try the attack.
 NAMES = {
     "arbitrary installation",
     "endless data",
@@ -29,7 +29,7 @@ NAMES = {
 
 
 def test_every_attack_of_the_list_is_tried():
-    """Exactly the names of the specification's list."""
+    """The table has exactly the names of the specification's list."""
     assert all((floods, mirrors, thieves, times))
     assert {name.partition(":")[0] for name in ATTACKS} == NAMES
 

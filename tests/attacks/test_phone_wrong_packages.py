@@ -1,8 +1,8 @@
-"""Packages that every key has signed and that must not be installed all the same.
+"""Packages that are signed by every key and still must not be installed.
 
-The phone runs build 1, and its maintainers mean build 2. An attacker with all keys of the
+The phone runs build 1, and its maintainers offer build 2. An attacker with all keys of the
 repository and with genuine packages of the ROM's signer cannot install an older build or another
-model's: the phone compares a package with what it runs.
+model's: the phone compares a package with the build that it runs.
 """
 
 import pytest
@@ -29,7 +29,7 @@ WRONG = {}
 
 
 def wrong(error=None):
-    """Register a package, and the error that the phone refuses it with, if it does."""
+    """Register a package, and the error with which the phone refuses it, if it does."""
 
     def register(act):
         WRONG[act.__name__.strip("_").replace("_", " ")] = act, error
@@ -129,7 +129,7 @@ def test_a_wrong_package_is_not_installed(settled, name):
 
 
 def test_an_incremental_for_another_build_is_passed_over(settled):
-    """The incremental does not fit the running build, so the full package of its build is taken."""
+    """An incremental does not fit the running build, so its full package is installed instead."""
     running = shop.facts(1).fingerprint
     wrong = shop.add_data(settled.repository, shop.package(1, 0), 2, 1, source_builds=[running])
     full = shop.add_package(settled.repository, 2)

@@ -1,4 +1,4 @@
-"""Clients that pipeline without end: how many of their answers delay a phone's poll."""
+"""Clients pipeline requests without end: few of their answers delay a phone's poll."""
 
 import contextlib
 import select
@@ -11,15 +11,15 @@ from tests.server.device.served import read_response, request, serve
 ATTACKERS = 100
 ROUNDS = 10
 SENT = 64 * 1024  # bytes that an attacker writes to its socket at a time
-TURNS = 5  # of the server's event loop, which a poll over a new connection may take
+TURNS = 5  # turns of the server's event loop that a poll over a new connection may take
 TIMESTAMP = request("/metadata/timestamp.json", b"Accept-Encoding: gzip")
 NEXT_ROOT = request("/metadata/2.root.json", b"Accept-Encoding: gzip")
-# aiohttp answers it.
+# Requests in this form are answered by aiohttp.
 FOREIGN = TIMESTAMP.replace(b"Host: ", b"Host:")
 
 
 class Answers(dict):
-    """Counts answers by status, and notes how many were 200 when each 404 was sent."""
+    """Counts answers by status, and records the number of 200s at the time of each 404."""
 
     def __init__(self, counts):
         super().__init__(counts)
@@ -33,7 +33,7 @@ class Answers(dict):
 
 @contextlib.contextmanager
 def attacking(served, data):
-    """Pipeline a request over many connections, and take all answers, until the block ends."""
+    """Pipeline a request over many connections, and read all answers, until the block ends."""
     batch, is_over = data * (SENT // len(data)), threading.Event()
 
     def attack():
@@ -64,7 +64,7 @@ def attacking(served, data):
 
 @contextlib.contextmanager
 def standing_still(served):
-    """Block the server's event loop until the block ends; what is sent meanwhile waits."""
+    """Block the server's event loop until the block ends; data sent meanwhile waits."""
     stands, goes_on = threading.Event(), threading.Event()
 
     def stand():
@@ -80,14 +80,14 @@ def standing_still(served):
 
 
 # One turn of the loop answers 64 waiting requests and the first request that it reads of each
-# attacker. Of those that aiohttp answers, it answers four and one that had begun.
+# attacker. Of requests for aiohttp, it answers four and one that had begun.
 @pytest.mark.parametrize(
     ("data", "in_a_turn"),
     [(TIMESTAMP, 64 + ATTACKERS), (FOREIGN, 5)],
     ids=["fast path", "aiohttp"],
 )
 def test_a_poll_waits_for_few_answers_to_others(published_state, data, in_a_turn):
-    """A phone's poll over a new connection is answered after a bounded number of others."""
+    """A phone's poll over a new connection waits for a bounded number of other answers."""
     with serve(published_state.folder) as served, attacking(served, data):
         counts = served.plane.counts
         answers = served.listener._registry.answers = Answers(counts.answers)

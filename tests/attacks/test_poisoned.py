@@ -1,4 +1,4 @@
-"""The content of `fixtures/poisoned` matches its facts."""
+"""The files in `fixtures/poisoned` match their SCENARIO.json."""
 
 import json
 
@@ -12,7 +12,7 @@ YEAR = 365 * 86_400
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_facts_and_archive_agree(scenario, tmp_path):
-    """The phone's clock, floor and build and the state's role are those in the facts."""
+    """The phone's clock, floor and build and the state's role equal the recorded facts."""
     poisoned = open_poisoned(scenario, tmp_path)
     facts = poisoned.facts
     phone = poisoned.phone()
@@ -43,5 +43,5 @@ def test_facts_and_archive_agree(scenario, tmp_path):
     ],
 )
 def test_the_phone_is_poisoned(scenario, holds, tmp_path):
-    """Its clock is nine years ahead, or its counter or its patch level is the maximum."""
+    """The phone's clock is nine years ahead, or its counter or its patch level is the maximum."""
     assert holds(open_poisoned(scenario, tmp_path).facts)

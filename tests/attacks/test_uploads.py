@@ -22,7 +22,7 @@ async def api(world):
 
 
 async def begin(api, data=DATA):
-    """Announce `data`; return the upload's path below /api/v1."""
+    """Announce an upload of `data`; return its path below /api/v1."""
     digest = base64.b64encode(hashlib.sha256(data).hexdigest().encode()).decode()
     told = {"Upload-Length": str(len(data)), "Upload-Metadata": f"sha256 {digest}"}
     answer = await api.call("POST", "/uploads", token="engineer", headers=TUS | told)
@@ -30,7 +30,7 @@ async def begin(api, data=DATA):
 
 
 async def find_offset(api, path):
-    """Return the offset in the answer to HEAD, None while another request is sending."""
+    """Return the offset in the answer to HEAD, or None while another request is sending."""
     answer = await api.call("HEAD", path, token="engineer", headers=TUS)
     return int(answer.headers["Upload-Offset"]) if answer.status == 200 else None
 
@@ -70,7 +70,7 @@ PATHS = (
 
 
 async def test_ids_that_are_paths(api, world):
-    """No spelling of a path reaches a file: the answer is 404."""
+    """No spelling of a path as an upload's id reaches a file: the answer is 404."""
     before = sorted(path for path in world.folder.root.rglob("*") if path.is_file())
     rest = "Authorization: Bearer engineer\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n\r\n"
     for name, method in itertools.product(PATHS, ("HEAD", "PATCH", "DELETE")):
@@ -129,7 +129,7 @@ async def test_a_length_that_is_too_long(api):
 
 
 async def test_two_at_once(api):
-    """Of concurrent parts one is taken whole; none are mixed."""
+    """Of parts sent concurrently one is stored whole; none are mixed."""
     path = await begin(api)
     other = bytes(len(DATA))
     framing = {"Content-Length": str(len(DATA))}

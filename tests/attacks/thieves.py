@@ -8,7 +8,7 @@ from tests.attacks.besieged import make_certificate
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import Log, make_pointer, make_step
 
-# Fast-forward: versions that leave no room for the next.
+# Fast-forward: versions that leave no room for a higher one.
 
 
 @attack("fast-forward", result="installs")
@@ -46,7 +46,7 @@ def _a_version_that_no_path_can_hold(besieged):
     repository.signed["timestamp"].version = version
 
 
-# Vulnerability to key compromises: the abilities of a thief of some keys.
+# Vulnerability to key compromises: what a thief of some keys can do.
 
 
 def _sign_as(besieged, role, thief):
