@@ -1,4 +1,4 @@
-"""The state before each story, the actions of a restarted process, and what must hold then."""
+"""The state before each story, what a restarted process does, and the checks of its result."""
 
 import asyncio
 import hashlib
@@ -56,7 +56,7 @@ class Story:
 def public_state(world):
     """Let an independent TUF client refresh from nothing; return what it trusts and can fetch.
 
-    The same files are not looked at twice: most kills leave the old state.
+    Results are cached by the files' content, because most kills leave the old state.
     """
     files = [world.folder.trusted_root, *world.folder.blobs.rglob("*")]
     files += [path for path in (world.folder.public / "metadata").iterdir() if path.name[0] != "."]
@@ -164,7 +164,7 @@ def prepare_webhook(story):
 
 
 def restart_publish(world, story):
-    """Repair the state and process what waits; the bundle is published once."""
+    """Repair the state and process waiting bundles; the bundle is published once."""
 
     async def restart(publisher):
         await publisher.repair()
@@ -178,12 +178,12 @@ def restart_publish(world, story):
 
 
 def restart_roll_out(world, _story):
-    """Carry out a recorded command; an unrecorded one is not given again."""
+    """Complete a recorded command; if no command was recorded, send it again."""
     carry_on(world, OFFER)
 
 
 def restart_halt(world, _story):
-    """Do the same; what waited for the channel is cancelled."""
+    """Complete or repeat the halt; the change that waited for the channel is cancelled."""
     assert carry_on(world, Halt()) == {"halt": "done", "pause": "cancelled"}
 
 
@@ -208,7 +208,7 @@ def carry_on(world, command):
 
 
 def restart_new_keys(world, _story):
-    """Repair, and give the command again."""
+    """Repair the state, and repeat the command."""
 
     async def restart(publisher):
         await publisher.repair()
@@ -222,14 +222,14 @@ def restart_new_keys(world, _story):
 
 
 def restart_upload(world, story):
-    """Recover, and resume from the offset that the client gets; there is one blob."""
+    """Recover, and resume from the offset that the server reports; one blob exists then."""
     world.run(Publisher.repair)
     offset = asyncio.run(resume(world.folder.root, story.job["upload"]))
     assert offset in {FIRST_PART, len(WHOLE)}
 
 
 def restart_webhook(world, story):
-    """Detect changes and deliver, again after a minute; the receiver knows one event."""
+    """Detect changes and deliver, again after a minute; the receiver has one event."""
 
     async def restart():
         async with post_office(world, world.alarms) as (detector, deliverer):
@@ -249,7 +249,7 @@ def restart_webhook(world, story):
 
 
 def prepare_export(story):
-    """Export, and then publish what the mirror does not have yet."""
+    """Export, and then publish a release that the mirror lacks."""
     world = story.world
     Folder(world.folder.root / "mirror").export(world)
     files = {("root", 2): world.ceremony.root(2)} | world.second_release()
@@ -257,7 +257,7 @@ def prepare_export(story):
 
 
 def restart_export(world, _story):
-    """Check what the mirror shows, and give the command again: it has all that a new one has."""
+    """Check the mirror's public files, and export again: no file of a new mirror is missing."""
     mirror, other = Folder(world.folder.root / "mirror"), Folder(world.folder.root / "other")
     version, found = read_mirror(world, mirror, [FIRST])
     assert found == [PACKAGE_1]
@@ -272,21 +272,21 @@ def restart_export(world, _story):
 
 
 def prepare_garbage(story):
-    """Add blobs that no row names, and make all of them old."""
+    """Add blobs that no row references, and make all of them old."""
     for number in range(3):
         put(story.world, b"PK\x03\x04 stray %d" % number, days=8)
     age_all(story.world, 8)
 
 
 def restart_garbage(world, _story):
-    """Give the command again; what is referenced is there, and nothing else."""
+    """Repeat the command; only referenced blobs are left."""
     world.run(Publisher.repair)
     world.run(lambda publisher: publisher.collect_garbage(timedelta(days=7)))
     assert there(world) == {sha(PACKAGE_1)}
 
 
 def prepare_backup(story):
-    """Back up, and then publish what the copy does not have yet."""
+    """Back up, and then publish a release that the backup lacks."""
     world = story.world
     back_up(world)
     story.copied = public_state(world)
@@ -301,7 +301,7 @@ def back_up(world):
 
 
 def restart_backup(world, story):
-    """Find the copy refused or complete, old or new; repeat the command: it is complete and new."""
+    """Check that the backup is refused, or complete; a repeated backup is complete and new."""
     if is_taken(world):
         assert public_state(restored(world)) in {story.copied, story.new}
     world.run(Publisher.repair)
@@ -316,7 +316,7 @@ def restart_backup(world, story):
 
 
 def is_taken(world):
-    """Tell whether commands accept the backup as a server's state."""
+    """Return whether commands accept the backup as a server's state."""
     try:
         open_state(world.folder.root / "backup")
     except StorageError as error:
@@ -326,7 +326,7 @@ def is_taken(world):
 
 
 def restored(world):
-    """Return a world on a copy of the backup, with the keys from their own copy."""
+    """Return a world on a copy of the backup, with the keys from their separate copy."""
     root = Path(f"{world.folder.root}-restored")
     shutil.rmtree(root, ignore_errors=True)
     shutil.copytree(world.folder.root / "backup", root)
@@ -346,7 +346,7 @@ def prepare_rebuild(story):
 
 
 def restart_rebuild(world, story):
-    """Give the command again; nothing is there twice, and publishing goes on."""
+    """Repeat the command; it records each row once, and publishing continues."""
     run_quietly(["rebuild", "--state", str(world.folder.root)])
     assert table_rows(world) == story.job["rows"]
     assert world.run(Publisher.repair) is None

@@ -30,12 +30,12 @@ from tests.server.cloud.device import PEPPER, SALTS, Device, change, make_item, 
 from tests.server.cloud.policies import LAW
 
 SETTINGS = CloudSettings(region="id")
-BIG = 20_000  # bytes of a body that has a file of its own
+BIG = 20_000  # bytes of a body that is stored in its own file
 
 
 @dataclass
 class World:
-    """A cloud in a folder, its owner's stored items, and what the owner is about to send."""
+    """A cloud in a folder, its owner's stored items, and data that the owner sends in a story."""
 
     root: Path
     seed: bytes = bytes(32)
@@ -56,17 +56,17 @@ class World:
 
     @property
     def place(self):
-        """Where its database is."""
+        """The path of the cloud's database."""
         return self.folder.root / "cloud.sqlite"
 
     @property
     def bodies(self):
-        """Its bodies."""
+        """The cloud's store of bodies."""
         return LocalBodies(self.folder.bodies, os.urandom)
 
     @property
     def backup(self):
-        """A backup of it."""
+        """The cloud's backup."""
         return BackupFolder(self.root / "backup", os.urandom)
 
     def law(self, database, later=0, policy_key=""):
@@ -77,12 +77,12 @@ class World:
         return Law(database, self.bodies, secrets, policies, lambda: now, os.urandom)
 
     def save(self):
-        """Write the facts about it into its folder."""
+        """Write this object into the world's folder."""
         (self.root / "world").write_bytes(pickle.dumps(self))
 
     @asynccontextmanager
     async def device(self):
-        """Run the cloud, and give the owner's device; `vault` is the address of its vault."""
+        """Run the cloud, and yield the owner's device; `vault` is the address of its vault."""
         async with running(self.place, self.folder.root) as cloud:
             device = Device(cloud.http, cloud.url, "ani", SigningKey(self.seed))
             await device.log_in()
@@ -98,7 +98,7 @@ class World:
 
 
 async def prepare(root):
-    """Make a cloud in which an owner stored things, and record what the owner will send."""
+    """Make a cloud in which an owner stored data, and draw the data that the owner will send."""
     world = World(root, now=int(time.time()) + 500 * DAY)
     world.folder.root.mkdir()
     async with running(world.place, world.folder.root) as cloud:
@@ -133,14 +133,14 @@ def _address(pack):
 
 
 def load(root):
-    """Return the world that lies in a folder."""
+    """Load the world of a folder."""
     world = pickle.loads((root / "world").read_bytes())
     world.root = root
     return world
 
 
 async def write(world, start):
-    """Write two items, one of them over another revision, with a large chunk."""
+    """Write two items with large chunks, one of them over another revision."""
     async with world.device() as device:
         start()
         return await device.batch(world.collection, *world.pending, way="transaction")
@@ -183,7 +183,7 @@ async def remove_vault(world, start):
 
 
 async def keep_up(world, start):
-    """Remove what is no longer needed, when all of it is old."""
+    """Run maintenance after all leftovers have become old."""
     async with open_database(world.place, migrations=MIGRATIONS) as database:
         law = world.law(database)
         start()
@@ -191,7 +191,7 @@ async def keep_up(world, start):
 
 
 async def erase(world, start):
-    """Erase the account, whose owner has withdrawn the consent."""
+    """Erase the account of an owner who has withdrawn the consent."""
     async with open_database(world.place, migrations=MIGRATIONS) as database:
         law = world.law(database, policy_key=LAW["policy_key"])
         start()
@@ -199,7 +199,7 @@ async def erase(world, start):
 
 
 async def make_backup(world, start):
-    """Renew a backup."""
+    """Update a backup."""
     async with open_database(world.place, migrations=MIGRATIONS) as database:
         start()
         return await back_up("id", database, world.bodies, world.backup, world.now)
@@ -247,7 +247,7 @@ STORIES = {
 
 
 def act(job, report):
-    """Run a story, and die before the first change that `at` matches."""
+    """Run a story, and kill this process before the first change that `at` matches."""
     root = Path(job["root"])
     point = killing(job["at"], report)
     asyncio.run(STORIES[job["story"]](load(root), lambda: watch(root, point)))
@@ -255,7 +255,7 @@ def act(job, report):
 
 if __name__ == "__main__":
     import_all()
-    with TemporaryDirectory() as folder:  # what it needs is compiled then
+    with TemporaryDirectory() as folder:  # compiles the SQL statements that stories use
         asyncio.run(prepare(Path(folder)))
     gc.freeze()
     serve(act)

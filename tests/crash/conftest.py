@@ -1,4 +1,4 @@
-"""A process that dies at a given point."""
+"""Processes that kill themselves at a given point."""
 
 import subprocess
 import threading
@@ -14,7 +14,7 @@ from tests.crash.forks import forking
 
 @pytest.fixture(scope="session")
 def crash():
-    """Run an action in a process that dies at a given point; returns how it ended."""
+    """Return a function that runs an action in a process that dies at a given point."""
     with forking("tests.crash.zygote") as ask:
 
         def run(world, action, **where):
@@ -34,7 +34,7 @@ class Mailbox:
 
 @pytest.fixture(scope="session")
 def mailbox():
-    """Give a receiver that accepts everything and outlives the killed processes."""
+    """Yield a receiver that accepts everything and outlives the killed processes."""
     box = Mailbox()
 
     class Handler(BaseHTTPRequestHandler):
@@ -59,7 +59,7 @@ def mailbox():
 
 @pytest.fixture(scope="session")
 def stories(published_state, crash, tmp_path_factory, mailbox):
-    """Prepare each story once, and run a copy of it to its end."""
+    """Return a function that prepares a story once, and runs a copy of it to its end."""
     prepared = {}
 
     def prepare(name):
@@ -82,7 +82,7 @@ def stories(published_state, crash, tmp_path_factory, mailbox):
 
 @pytest.fixture(scope="session")
 def small_disk(tmp_path_factory):
-    """Give a folder on a small disk of its own; tests that use it need needs("small-disk")."""
+    """Yield a folder on a small disk; tests that use it are marked needs("small-disk")."""
     folder = tmp_path_factory.mktemp("disk")
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", str(folder)], check=True

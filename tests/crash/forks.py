@@ -1,7 +1,7 @@
-"""Forks a process for each job: one that may die, and reports what it did until then.
+"""Forks a process for each job, which may die, and reports the changes that it made until then.
 
-The programs import modules once. Each line of their standard input is a JSON job.
-The answer on standard output is how the process ended and the lines that it wrote on its way.
+The programs import modules once. Each line of their standard input is a JSON job. The answer on
+standard output has the process's exit status and the lines that it reported.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ ROOT = Path(__file__).parents[2]
 
 @contextlib.contextmanager
 def forking(program):
-    """Run a module as a program; gives a function that sends it a job and returns its answer.
+    """Run a module as a program; yields a function that sends it a job and returns its answer.
 
-    Without a job the function returns a further answer.
+    Without a job the function returns the next answer.
     """
     with subprocess.Popen(
         [sys.executable, "-m", program],
@@ -40,13 +40,13 @@ def forking(program):
 
 
 def serve(act):
-    """Call `act` in a process of its own with each job and a function that reports a line."""
+    """Call `act` in a new process for each job, with the job and a function that reports a line."""
     for line in sys.stdin:
         reader, writer = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reader)
-            sys.stdout = sys.stderr  # a log is no answer
+            sys.stdout = sys.stderr  # log lines must not mix with answers
             act(json.loads(line), reporter(writer))
             os._exit(0)
         os.close(writer)
@@ -60,20 +60,20 @@ def reporter(writer):
 
 
 def ended(child, passed):
-    """Return how a process ended, and the lines that it reported."""
+    """Return a process's exit status, and the lines that it reported."""
     points = passed.read().splitlines()
     _, status = os.waitpid(child, 0)
     return {"status": os.waitstatus_to_exitcode(status), "points": points}
 
 
 def say(answer):
-    """Write a line for the test."""
+    """Write an answer to standard output."""
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
 
 
 def killing(at, report):
-    """Return a function that reports a change, and kills the process at one that `at` matches."""
+    """Return a function that reports a change, and kills the process if `at` matches the change."""
 
     def point(change):
         report(change)

@@ -49,7 +49,7 @@ def answer(job, child, reader):
 
 
 def act(job):
-    """Publish what waits; stop after a step, or before the rename that the job names."""
+    """Publish waiting bundles; stop after a step, or before the rename that the job names."""
     folder = StateFolder(Path(job["state"]), job["database"])
     world = World(folder, load_online_keys(folder.keys), None, lease_seconds=job["seconds"])
 

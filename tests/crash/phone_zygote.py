@@ -1,4 +1,4 @@
-"""Installs a build on a phone for each job, which is killed before a disk operation.
+"""Installs a build on a phone for each job, and kills that process before a disk operation.
 
 Packages are signed once, here.
 """
@@ -21,7 +21,7 @@ BLOCK = 16 * 1024
 
 
 class KilledDisk(CountingDisk):
-    """Kills this process before a step; if the step is a write, half of it is done."""
+    """Kills this process before a step; if the step is a write, half of it is done first."""
 
     def __init__(self, last, report):
         super().__init__()
@@ -29,7 +29,7 @@ class KilledDisk(CountingDisk):
         self.report = report
 
     def step(self, name):
-        """Record a step that is about to be made."""
+        """Record a step before it is made, and kill the process if it is the last one."""
         with self.lock:
             self.steps.append(name)
             self.report(name)
@@ -37,14 +37,14 @@ class KilledDisk(CountingDisk):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def write_at(self, file, position, data):
-        """Write bytes."""
+        """Write the data; write only half of it before a kill."""
         if len(self.steps) == self.last:
             os.pwrite(file.fileno(), data[: len(data) // 2], position)
         super().write_at(file, position, data)
 
 
 def main():
-    """Serve crashes until standard input ends."""
+    """Serve jobs until standard input ends."""
     transport.BLOCK = download.BLOCK = BLOCK
     market = Repository(shop.NOW)
     links = [shop.add_package(market, 1), shop.add_package(market, 1, 0)]
@@ -83,7 +83,7 @@ def install(phone, job):
 
 
 def reboot(phone):
-    """Start the phone, and read every byte of the running build."""
+    """Start the phone, and compare every byte of the running build."""
     build = phone.reboot(is_healthy=lambda _: True).build
     images = shop.find_build("armani", "id", build.counter - 1).images
     for name, image in images.items():
@@ -92,7 +92,7 @@ def reboot(phone):
 
 
 def go_on(phone, job):
-    """Do what a phone does after a power failure: start, poll, and start again."""
+    """Start the phone after a power failure, install if build 0 runs, and start it again."""
     before = reboot(phone)
     assert before in {shop.facts(0), shop.facts(1)}
     if before == shop.facts(0):

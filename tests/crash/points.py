@@ -164,7 +164,7 @@ COPIED = {
 }
 REBUILD = {
     "the file of an empty database is not made": r"create hening\.sqlite",
-    # A migration writes the audit log's one row of the head, whatever else it writes.
+    # A migration writes the first row of the audit log's head, and may write other tables as well.
     "an empty database has no tables": r"commit(?:ted)? (?!trail_entries).*trail_head.*",
     "the leaves are read and not recorded": r"commit log_entries",
     "the leaves are recorded again": r"committed log_entries",
@@ -195,7 +195,7 @@ ANSWERED = {
     "the work is done and the answer not kept": r"commit idempotency_keys 2",
     "the answer is kept and not sent": r"committed idempotency_keys 2",
 }
-#: The same for requests in which a whole server is killed; its other changes have other names.
+#: Points of requests during which a whole server is killed; its other changes have other names.
 API_STORIES = {
     "command": {
         **BEGUN,
@@ -233,7 +233,7 @@ API_STORIES = {
     },
 }
 
-#: What is committed and followed by an end, an answer or a message, and not by another change.
+#: Commits that no other change follows, but an end, an answer or a message.
 LAST = {
     "a command is done",
     "a halt is done",
@@ -248,7 +248,8 @@ LAST = {
 def _story(points, further=MappingProxyType({})):
     """Return the names at which a process is killed, and further names for its changes.
 
-    After a commit the state is the one before the next change, at which it is killed.
+    After a commit the state stays the same until the next change, before which the process is
+    killed.
     """
     same = {
         name: text

@@ -34,7 +34,7 @@ async def send_rest(harness, job, before_piece):
     sending = harness.uploads.append(
         principal(), job["upload"], FIRST, pieces(), len(rest), checksum
     )
-    if "file_size" in job:  # the kernel lets no file grow beyond it
+    if "file_size" in job:  # the kernel refuses to let a file grow further
         resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"],) * 2)
         with pytest.raises(QuotaError, match="disk is full"):
             await sending
@@ -43,7 +43,7 @@ async def send_rest(harness, job, before_piece):
 
 
 async def begin(root):
-    """Begin an upload of which the first part arrives; return its id."""
+    """Begin an upload whose first part arrives; return its id."""
     async with open_harness(root) as harness:
         harness.restart(ROOMY)
         upload_id = await harness.create(data=WHOLE)
@@ -52,9 +52,9 @@ async def begin(root):
 
 
 async def resume(root, upload_id):
-    """Restart, and let the client send the rest from the offset that it reads; return that.
+    """Restart, and let the client send the rest from the offset that it reads; return that offset.
 
-    There is one blob then, each step is in the audit log once, and no file is left.
+    Afterwards one blob exists, each step is in the audit log once, and no upload file is left.
     """
     async with open_harness(root) as harness:
         harness.restart(ROOMY)

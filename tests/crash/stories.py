@@ -1,4 +1,4 @@
-"""Stories in which a process is killed: the actions of the process that dies."""
+"""Stories in which a process is killed: what that process does."""
 
 import asyncio
 import contextlib
@@ -28,13 +28,13 @@ OFFER = Offer(2, Plan([Stage(10)]))
 
 
 def change_id(size):
-    """Return bytes that no command before the story had."""
+    """Return an id that no command before the story had."""
     return b"\x0d" * size
 
 
 @contextlib.asynccontextmanager
 async def post_office(world, alarms):
-    """Give a change detector and a delivery as a process has them."""
+    """Yield the change detector and webhook delivery of one process."""
     numbers = itertools.count()
     async with open_database(world.folder.database) as sessions:
         sender = Sender(private=True)
@@ -68,7 +68,7 @@ async def switch(world, _job, start):
 
 
 async def roll_out(world, _job, start):
-    """Give the command to offer the second release to a part of the fleet."""
+    """Request a rollout of the second release to a part of the fleet."""
     async with open_rollouts_harness(world) as harness:
         harness.rollouts._entropy = change_id
         tag = await harness.tag()
@@ -77,7 +77,7 @@ async def roll_out(world, _job, start):
 
 
 async def halt(world, _job, start):
-    """Give the command to halt the offer; another command waits for its time."""
+    """Request a halt of the offer; another command is scheduled."""
     async with open_rollouts_harness(world) as harness:
         harness.rollouts._entropy = change_id
         start()
@@ -94,7 +94,7 @@ async def upload(world, job, start):
 
 
 async def tell(world, _job, start):
-    """Detect what became public and deliver it to a webhook."""
+    """Detect new publications and deliver them to a webhook."""
     async with post_office(world, []) as (detector, deliverer):
         start()
         await detector.detect()
@@ -110,13 +110,13 @@ async def export(world, _job, start):
 
 
 async def command(start, *arguments):
-    """Run a command of the server's command line."""
+    """Run a command of the `hening-server` program."""
     start()
     await asyncio.to_thread(run_quietly, [*map(str, arguments)])
 
 
 class CommandError(Exception):
-    """A command ended with an exit status other than 0; has the command's output."""
+    """A command ended with an exit status other than 0; the message has its output."""
 
 
 def run_quietly(arguments):
@@ -143,7 +143,7 @@ async def back_up(world, _job, start):
 
 
 async def rebuild(world, _job, start):
-    """Fill a database that was lost."""
+    """Rebuild a database that was lost."""
     await command(start, "rebuild", "--state", world.folder.root)
 
 

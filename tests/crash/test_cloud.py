@@ -51,7 +51,7 @@ def _rows(name, table):
 
 _USE = _commit("use is not noted", "use is noted", "accounts,erasures")
 
-#: For each story its points: a name, and the durable change that follows it.
+#: The points of each story: a name, and the durable change that follows it.
 POINTS = {
     "transaction": {**_USE, **_body("a chunk", "chunks"), **_rows("items are", "items")},
     "collection": {**_USE, **_rows("a collection is", "collections")},
@@ -136,25 +136,25 @@ POINTS = {
 
 @pytest.fixture(scope="module")
 def crash():
-    """Run a story in a process that dies at a given point; returns how it ended."""
+    """Return a function that runs a story in a process that dies at a given point."""
     with forking("tests.crash.cloud_zygote") as ask:
         yield lambda world, story, at: ask({"root": str(world.root), "story": story, "at": at})
 
 
 async def before_upkeep(world):
-    """Leave half a body, and one that no row names, as a crash does."""
+    """Leave an incomplete body, and a body that no row references, as a crash does."""
     await world.bodies.put("blobs/1/spare", one_piece(b"spare"))
     (world.folder.bodies / "chunks" / world.collection / ".tmp-1").write_bytes(b"half")
 
 
 async def before_erasure(world):
-    """Withdraw the consent: the time at which the account is to be erased is long past."""
+    """Withdraw the consent; the account's erasure is overdue by the world's clock."""
     async with world.device() as device:
         assert (await device.ask("POST", "consents/withdrawal"))[0] == 200
 
 
 async def before_backup(world):
-    """Make a backup, and change what is in the cloud."""
+    """Make a backup, and change the cloud's content."""
     async with open_database(world.place, migrations=MIGRATIONS) as database:
         await back_up("id", database, world.bodies, world.backup, world.now - 1)
     async with world.device() as device:
@@ -192,7 +192,7 @@ BEFORE = {
 
 @pytest.fixture(scope="module")
 def worlds(tmp_path_factory, crash):
-    """Give the world before each story, and the changes of a complete run."""
+    """Return a function: the world before a story, and the changes of a complete run."""
     first, found = asyncio.run(prepare(tmp_path_factory.mktemp("cloud"))), {}
 
     def give(story):
@@ -210,7 +210,7 @@ def worlds(tmp_path_factory, crash):
 
 
 def copy_world(world, root):
-    """Return a copy of a world, in the folder `root`."""
+    """Return a copy of a world in the folder `root`."""
     shutil.copytree(world.root, root)
     copy = dataclasses.replace(world, root=root)
     copy.save()
@@ -230,10 +230,10 @@ def test_every_change_has_one_name(worlds, story):
 
 
 def find_killed():
-    """Yield the stories and points at which they are killed.
+    """Yield the stories and the points at which they are killed.
 
-    A point that several stories have is in the first. After a commit the state is the one before
-    the next change, so there only the last change of a story is a point.
+    A point that several stories have is tested in the first. After a commit the state stays the
+    same until the next change, so only a commit at the end of a story is a point.
     """
     seen = set()
     for story, points in POINTS.items():
@@ -246,7 +246,7 @@ def find_killed():
 
 @pytest.mark.parametrize(("story", "point"), list(find_killed()))
 def test_killed_at(worlds, crash, tmp_path, story, point):
-    """The story happened completely or not at all, earlier data is there; repeated, it succeeds."""
+    """The story happened completely or not at all; repeated, it succeeds. Earlier data remains."""
     world = copy_world(worlds(story)[0], tmp_path / "killed")
     assert crash(world, story, POINTS[story][point])["status"] == -9
     asyncio.run(AFTER[story](world))
@@ -254,7 +254,7 @@ def test_killed_at(worlds, crash, tmp_path, story, point):
 
 
 async def check_whole(world):
-    """Check that all is intact, and that one maintenance round removes old leftovers."""
+    """Check the cloud's consistency; one maintenance round removes old leftovers."""
     await expire_leases(world)
     async with open_database(world.place, migrations=MIGRATIONS) as database:
         await run_round(world.law(database, 2 * DAY), SETTINGS)
@@ -264,7 +264,7 @@ async def check_whole(world):
 
 
 async def expire_leases(world):
-    """Let a minute pass, after which the lease of a killed process has expired."""
+    """Expire all leases, as if a minute had passed since the process was killed."""
     async with (
         open_database(world.place, migrations=MIGRATIONS) as database,
         database.begin() as db,
@@ -289,7 +289,7 @@ async def check_stored(device, world, *, but=()):
 
 
 async def after_transaction(world):
-    """Check that both items are old, or both new; send them again, and they are new."""
+    """Check that both items are old, or both new; after they are sent again, both are new."""
     first, second = world.pending
     async with world.device() as device:
         await check_stored(device, world, but=(first["uid"],))
@@ -306,7 +306,7 @@ async def after_transaction(world):
 
 
 async def after_collection(world):
-    """Make it again: it exists once."""
+    """Make the collection again: it exists once."""
     uid_of_it = world.new_collection["item"]["uid"]
     async with world.device() as device:
         await check_stored(device, world)
@@ -318,7 +318,7 @@ async def after_collection(world):
 
 
 async def after_chunk(world):
-    """Send it again: it exists."""
+    """Send the chunk again: it exists."""
     address, body = world.chunk
     async with world.device() as device:
         await check_stored(device, world)
@@ -327,7 +327,7 @@ async def after_chunk(world):
 
 
 async def after_object(world):
-    """Send it again: it exists."""
+    """Send the object again: it exists."""
     name, pack = world.upload
     async with world.device() as device:
         await check_stored(device, world)
@@ -336,7 +336,7 @@ async def after_object(world):
 
 
 async def after_removal(world):
-    """Remove it again: it is gone, and others are there."""
+    """Remove the object again: it is gone, and others exist."""
     name = next(iter(world.objects))
     async with world.device() as device:
         await check_stored(device, world, but=(name,))
@@ -345,7 +345,7 @@ async def after_removal(world):
 
 
 async def after_vault(world):
-    """Remove it again: it is completely gone."""
+    """Remove the vault again: it is completely gone."""
     async with world.device() as device:
         await check_stored(device, world, but=tuple(world.objects))
         there = [(await world.send(device, "GET", name))[0] for name in world.objects]
@@ -355,13 +355,13 @@ async def after_vault(world):
 
 
 async def after_upkeep(world):
-    """Check that everything referenced is there."""
+    """Check that all referenced data is there."""
     async with world.device() as device:
         await check_stored(device, world)
 
 
 async def after_erasure(world):
-    """Go on with it: once the account is closed it stays so, and in the end nothing is left."""
+    """Continue the erasure: a closed account stays closed, and in the end no data is left."""
     await expire_leases(world)
     async with open_database(world.place, migrations=MIGRATIONS) as database, database() as db:
         is_closed = await db.scalar(select(Erasure.step)) != ANNOUNCED
@@ -372,7 +372,7 @@ async def after_erasure(world):
         await run_round(world.law(database, policy_key=LAW["policy_key"]), SETTINGS, OF_LAW)
         async with database() as db:
             row = (await db.scalars(select(Erasure))).one()
-    bodies = len(world.objects) + 4  # of items and what replaced one
+    bodies = len(world.objects) + 4  # three stored items and the body that one replaced
     assert (row.step, row.account) == (DONE, None)
     assert read_receipt(row.receipt.decode())["erased"]["bodies"] == bodies
     files = [path async for page in world.bodies.pages() for path in page]
@@ -418,7 +418,7 @@ async def restored(world):
 
 
 async def check_restored(world):
-    """Restore, and check that all is there; returns the restored world."""
+    """Restore, and check that all data is there; returns the restored world."""
     await asyncio.to_thread(shutil.rmtree, world.root / "again-world", ignore_errors=True)
     again = await restored(world)
     async with again.device() as device:

@@ -1,4 +1,4 @@
-"""A drain that is killed before each removal, and the next run."""
+"""A drain is killed before each removal, and run again."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ def served(world):
 
 
 def test_killed_before_each_removal(published_state, crash, tmp_path):
-    """Served bytes never change, and the next run removes the rest."""
+    """The served bytes never change, and the next run removes the rest."""
     base = published_state.copy(tmp_path / "base")
     pointers = base.published().pointers()
 

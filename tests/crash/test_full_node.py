@@ -1,4 +1,4 @@
-"""A device node whose disk is full when there is a new snapshot."""
+"""A device node's disk is full when a new snapshot is published."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from tests.system.test_site import STAMP, devices, differs, get, says, serves, u
 
 @pytest.fixture
 def disk(small_disk):
-    """Give a small disk, and a file that takes all of it once it is written to."""
+    """Yield a small disk, and the path of a file that fills it once the file is written."""
     ballast = small_disk / "ballast"
     yield small_disk, ballast
     ballast.unlink(missing_ok=True)
@@ -24,7 +24,7 @@ def disk(small_disk):
 
 
 def fill(ballast):
-    """Leave no room."""
+    """Write a file until the disk is full."""
     with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
@@ -32,7 +32,7 @@ def fill(ballast):
 
 @pytest.mark.needs("seaweed", "postgresql", "small-disk")
 async def test_it_serves_what_it_has(fresh_state, postgres, seaweed, tmp_path, disk):
-    """Also after a restart, and says so; with room again it has the new snapshot."""
+    """The node logs the error and serves the old snapshot, until there is space again."""
     site = Site(fresh_state, postgres, seaweed, tmp_path)
     site.first = site.machine("first")
     await asyncio.to_thread(first_release, site.first)

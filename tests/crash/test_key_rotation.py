@@ -1,8 +1,8 @@
-"""New keys after a theft, a switch to keys and publishing across it, each killed on the way.
+"""New keys after a theft, a switch of keys, and publishing across it, each killed on the way.
 
-A switch is killed at each change of the disk: the planned one at every second change, that after a
-theft at the others. The other actions are killed at every eleventh change: `test_points` kills them
-at each change by its name.
+A switch is killed at each change of the disk: the planned one at every second change, the one after
+a theft at the others. The other actions are killed at every eleventh change: `test_points` kills
+them at each change by its name.
 """
 
 import json
@@ -72,7 +72,7 @@ def listing(world, *, former):
 
 
 def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
-    """Phones see a whole tree and a log signed by root's key; a repeated command completes it."""
+    """Phones get a complete tree and a log signed by root's key; a retry completes the action."""
     first, stride = (1 + scenario.is_theft, 2) if scenario.action == "switch" else (1, 11)
     for change in range(first, 500, stride):
         world = scenario.world.copy(tmp_path / "killed")
@@ -88,14 +88,14 @@ def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
 
 
 def check_public(world):
-    """Assert what phones and auditors rely on at every moment."""
+    """Check the properties on which phones and auditors rely at every moment."""
     assert CachedPhone(Edge(world, keeps=NOTHING)).update() == FIRST
     named = log_verifier(world.published().root)
     check_metadata_is_logged(world.folder, check_log(world.folder, named.public))
 
 
 def finish(scenario, world):
-    """Repeat the command, and check its invariants on the folder."""
+    """Repeat the command, and check the folder's invariants."""
     match scenario.action:
         case "new keys afresh":
             world.run(lambda p: make_next_keys(p, world.folder, HOLDERS, afresh=True))

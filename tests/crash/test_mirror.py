@@ -1,6 +1,6 @@
-"""The first export of a mirror, killed with SIGKILL between changes of the disk.
+"""The first export of a mirror is killed with SIGKILL between changes of the disk.
 
-`test_points` kills a later one at each change by its name.
+`test_points` kills a later export at each change by its name.
 """
 
 import shutil
@@ -10,7 +10,7 @@ from tests.server.world import FIRST, PACKAGE_1
 
 
 def test_a_first_export_that_is_killed(world, crash, tmp_path):
-    """Without a timestamp the mirror is empty to clients; the next run completes the folder."""
+    """Without a timestamp clients find no repository; the next run completes the folder."""
     for change in range(1, 500, 17):
         copy = world.copy(tmp_path / "killed")
         ended = crash(copy, "export", change=change)

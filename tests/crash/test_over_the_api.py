@@ -1,4 +1,4 @@
-"""A whole server killed with SIGKILL during a request with an idempotency key, and the retry."""
+"""A whole server is killed with SIGKILL during a request with an idempotency key, and a retry."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,8 @@ from tests.patience import PATIENCE
 from tests.server.release.api.test_submissions import TYPE, body_of
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, refresh_from_disk
 
-#: After a commit the state is the one before the next change: of those only the last is one.
+#: After a commit the state stays the same until the next change, so only a commit at the end of a
+#: story is a point.
 POINTS = [
     (story, name)
     for story, names in API_STORIES.items()
@@ -40,7 +41,7 @@ ACTIONS = {
     "submission": ["submission.receive"],
 }
 ENDS = {"submission.publish"}
-#: Words of the points at which the work is already done.
+#: Words in the names of points at which the work is already done.
 DONE = ("is recorded", "intent", "public", "command is done", "its name", "taken", "work", "kept")
 
 
@@ -55,7 +56,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site(published_state, tmp_path_factory):
-    """Give a server with a release that is not offered yet; do not change it, copy it."""
+    """Return a server with a release that is not offered yet; tests copy it."""
     world = published_state.copy(tmp_path_factory.mktemp("site") / "state")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     role = {("tables", 2): world.ceremony.role("tables", 2)}
@@ -97,11 +98,11 @@ async def make_admin(world):
 
 @pytest.fixture(scope="module")
 def serve():
-    """Run whole servers, each until it dies or the block ends."""
+    """Return a function that runs a whole server until it dies or the block ends."""
     with forking("tests.crash.server_zygote") as fork:
 
         @contextlib.contextmanager
-        def run(folder, at="", ended=None):  # if it survives `at`, it is stopped
+        def run(folder, at="", ended=None):  # a server that survives `at` is stopped
             started = fork({"state": str(folder.root), "at": at, "log": f"{folder.root}.log"})
             try:
                 yield started
@@ -125,7 +126,7 @@ def send(api, site, story):
 
 
 def ask(api, site, method, path, body=None, headers=()):
-    """Send one request on a connection of its own."""
+    """Send one request on a new connection."""
     url = urlsplit(api)
     connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
     with contextlib.closing(connection):
@@ -136,7 +137,7 @@ def ask(api, site, method, path, body=None, headers=()):
 
 
 async def look(world):
-    """Verify the audit log; return its actions, and how many tokens there are."""
+    """Verify the audit log; return its actions, and the number of tokens."""
     async with open_database(world.folder.database) as sessions, sessions() as session:
         await verify_audit_log(session)
         actions = list(
@@ -146,7 +147,7 @@ async def look(world):
 
 
 def wait_for_result(api, site, answer):
-    """Ask for the result of a submission until there is one; the killed server had a lease."""
+    """Poll a submission until it has a result; the killed server had a lease."""
     while True:
         told = ask(api, site, "GET", f"/submissions/{answer['id']}?wait=30")[2]
         if told["status"] != "waiting":
@@ -155,7 +156,7 @@ def wait_for_result(api, site, answer):
 
 @pytest.mark.parametrize(("story", "point"), POINTS, ids=[": ".join(pair) for pair in POINTS])
 def test_killed_at(site, serve, story, point, tmp_path):
-    """The retry has one effect and one entry in the audit log; a third request gets its answer."""
+    """The retry has one effect and one entry in the audit log; a third request is a replay."""
     world = site.world.copy(tmp_path / "killed")
     before, tokens = asyncio.run(look(world))
     ended = {}
@@ -175,10 +176,10 @@ def test_killed_at(site, serve, story, point, tmp_path):
         if story == "submission":
             assert wait_for_result(server["api"], site, second[2])["status"] == "published"
     replayed = [told.get("Idempotent-Replayed") for _, told, _ in (second, third)]
-    if story == "token":  # whose secret is shown once
+    if story == "token":  # its secret is shown once
         assert second[0] == (409 if is_done else 201)
         assert (third[0], third[2]["type"]) == (409, "urn:hening:problem:answer-not-kept")
-    elif story == "submission":  # which can be repeated without a key
+    elif story == "submission":  # it can be repeated without a key
         assert {second[0], third[0]} == {202}
     else:
         assert second[0] == (200 if story == "command" else 201)

@@ -1,6 +1,6 @@
-"""A publisher is stopped in the middle, and another one takes over: one history remains.
+"""A publisher stops in the middle of its work, and another one takes over: one history remains.
 
-On SQLite at each place, on PostgreSQL at some: the statements that lock the lease differ.
+SQLite is tested at each place, PostgreSQL at some: the statements that lock the lease differ.
 """
 
 import asyncio
@@ -41,14 +41,14 @@ SWAPS = [
 
 @pytest.fixture(scope="session")
 def ask():
-    """Give a function that sends a line to the process of `paused`, and returns its answer."""
+    """Yield a function that sends a line to the process of `paused`, and returns its answer."""
     with forking("tests.crash.paused") as send:
         yield send
 
 
 @pytest.fixture(scope="session")
 def on_postgresql(fresh_state, postgres, tmp_path_factory):
-    """Give a server on PostgreSQL that offers release 1; tests copy it and do not change it."""
+    """Return a server on PostgreSQL that offers release 1; tests copy it and do not change it."""
     root = tmp_path_factory.mktemp("postgresql") / "state"
     copy = fresh_state.copy(root)
     world = copy.on(StateFolder(root, postgres.make_database()))
@@ -58,7 +58,7 @@ def on_postgresql(fresh_state, postgres, tmp_path_factory):
 
 @pytest.fixture
 def world(request, tmp_path):
-    """Give a private server on SQLite or the named database, with a second release that waits."""
+    """Return a private server on SQLite or the named database, with a second release that waits."""
     if getattr(request, "param", "sqlite") == "sqlite":
         world = request.getfixturevalue("published_state").copy(tmp_path / "state")
     else:
@@ -72,7 +72,7 @@ def world(request, tmp_path):
 
 
 def job(world, stop, seconds=30):
-    """Return the line that starts to publish what waits, and stops."""
+    """Return the job line that starts to publish waiting bundles, and stops."""
     folder = world.folder
     place = {"state": str(folder.root), "database": folder.database_url}
     return {**place, "stop": stop, "seconds": seconds}
@@ -89,7 +89,7 @@ def run_out(world):
 
 
 def files(world):
-    """Return the bytes of everything public, and what waits or is staged."""
+    """Return the bytes of all public, waiting and staged files."""
     root = world.folder.root
     folders = (world.folder.public, world.folder.staging.parent, world.folder.results)
     paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
@@ -97,7 +97,7 @@ def files(world):
 
 
 def take_over(world):
-    """Publish the waiting bundle and another role as a second process; return what is public."""
+    """Publish the waiting bundle and another role as a second process; return the public state."""
     before = world.published().timestamp.version
     role = world.ceremony.role("tables", 2)
     assert world.publish({("tables", 2): role}).reason == ""
@@ -119,9 +119,9 @@ def check_end(world):
 
 @pytest.mark.parametrize(("world", "step", "machine"), STEPS, indirect=["world"])
 def test_stopped_after_a_step(world, step, machine, ask):
-    """A publisher stopped beyond its lease publishes nothing when it continues, and reports it.
+    """A publisher that continues after its lease expired publishes nothing, and reports this.
 
-    Another machine is one that cannot see the file lock of the first.
+    A publisher on another machine cannot see the file lock of the first one.
     """
     assert ask(job(world, step)) == {"stopped": step}
     if machine == "other":
@@ -136,7 +136,7 @@ def test_stopped_after_a_step(world, step, machine, ask):
 
 
 def test_stopped_before_its_turn(world, ask):
-    """A publisher stopped after storing a bundle's packages blocks none, and finds it published."""
+    """A publisher stopped after it stored packages blocks no other, and finds them published."""
     assert ask(job(world, 1)) == {"stopped": 1}
     after = take_over(world)
     assert ask("go on") == {"status": 0, "said": ""}
@@ -146,7 +146,7 @@ def test_stopped_before_its_turn(world, ask):
 
 @pytest.mark.parametrize("world", DATABASES, indirect=True)
 def test_a_lease_runs_out_by_itself(world, ask):
-    """The other process takes over without an operator."""
+    """The lease expires, and the other process takes over without an operator."""
     assert ask(job(world, 3, seconds=1)) == {"stopped": 3}
     after = take_over(world)
     assert "silent for longer than its lease" in ask("go on")["said"]
@@ -170,7 +170,7 @@ def test_stopped_inside_a_swap(world, name, ask, monkeypatch):
 
 
 async def publish_one_after_the_other(world, files):
-    """Publish bundles as one operator, each submitted when the previous one is done."""
+    """Publish bundles as one operator: each is submitted when the previous one is done."""
     async with world.publisher() as publisher:
         for name, data in files:
             await asyncio.to_thread(world.submit, {name: data})
@@ -197,7 +197,7 @@ def test_two_operators_at_once(world):
     published = world.published()
     assert [published.roles[name].version for name in ("tables", "content")] == [4, 4]
     assert published.roles["armani"].version == 3
-    # The release that waited, six bundles, and six times the timestamp.
+    # The waiting release, six bundles, and six times the timestamp.
     assert published.timestamp.version == before + 13
     results = [path.read_text() for path in world.folder.results.iterdir()]
     assert [text for text in results if "refused" in text] == []

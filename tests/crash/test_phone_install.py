@@ -11,13 +11,13 @@ from tests.client_sim.engine.streamed import snapshot
 from tests.crash.forks import forking
 
 KILLED = -9
-# Every how many steps one is killed: primes, so that each kind of step is hit.
+# A phone is killed at every N-th step. N is prime, so that each kind of step is hit.
 WAYS = [("full", False, 17), ("incremental", False, 11), ("full", True, 13)]
 
 
 @pytest.fixture(scope="module")
 def zygote():
-    """Give a function that does a job in a process of its own; returns its status and its steps."""
+    """Yield a function that runs a job in a new process; returns its status and its steps."""
     with forking("tests.crash.phone_zygote") as ask:
         yield lambda **job: tuple(ask(job).values())
 
@@ -26,7 +26,7 @@ def zygote():
 def test_a_phone_killed_at_any_step_ends_as_if_it_had_not_been(
     tmp_path, zygote, package, whole, stride
 ):
-    """SIGKILL before a write, sync, rename or removal, writes half done.
+    """A phone is killed before a write, sync, rename or removal, also after half of a write.
 
     When the phone starts again, it runs the old or the new build, byte for byte. After it has
     continued, its slots equal those of a phone that was not killed.

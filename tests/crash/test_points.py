@@ -1,4 +1,4 @@
-"""At each named point a process is killed with SIGKILL; where it needs space, the disk is full.
+"""A process is killed with SIGKILL at each named point, or meets a full disk where it needs space.
 
 A restart completes the work by itself.
 """
@@ -14,8 +14,8 @@ from tests.crash.after import RESTARTS, check_folder, check_public_log, public_s
 from tests.crash.points import RETURN, STORIES
 
 POINTS = [(story, name) for story, (names, _) in STORIES.items() for name in names]
-#: The points before a new file or a commit. Garbage collection needs no space, and a webhook waits
-#: as for any other failure.
+#: The points before a new file or a commit. Garbage collection needs no space, and a webhook
+#: retries as after any other failure.
 NEED_SPACE = [
     (story, name)
     for story, name in POINTS
@@ -39,7 +39,7 @@ def test_every_change_has_one_name(stories, name):
 
 
 def test_there_are_enough():
-    """At least thirty points."""
+    """There are at least thirty points."""
     assert len({name for _, name in POINTS}) >= 30
 
 
@@ -62,7 +62,7 @@ def test_full_from(stories, name, point, crash, small_disk):
     """Phones see the old or the new state, one message gives the reason, a retry succeeds."""
     story = stories(name)
     world = story.world.copy(small_disk / "state")
-    world.room = Room(keep_free=0)  # otherwise it would be refused before the disk is full
+    world.room = Room(keep_free=0)  # otherwise the check of free space would refuse first
     ballast = small_disk / "ballast"
     try:
         ended = crash(world, name, at=STORIES[name][0][point], fill=str(ballast), **story.job)
@@ -79,9 +79,9 @@ def test_full_from(stories, name, point, crash, small_disk):
 
 
 def check_restart(world, name, story):
-    """Check what phones see, then that a restarted process completes the story."""
+    """Check what phones see, and that a restarted process then completes the story."""
     assert public_state(world) in {story.old, story.new}
-    if name != "rebuild":  # which begins without a database
+    if name != "rebuild":  # the story begins without a database
         check_public_log(world)
     RESTARTS[name](world, story)
     assert public_state(world) == story.new

@@ -1,6 +1,6 @@
-"""A publisher killed with SIGKILL after each step, and before every eleventh change of the disk.
+"""A publisher is killed with SIGKILL after each step, and before every eleventh change of the disk.
 
-After the steps in a submission and in a publication of its own; these differ in where they begin.
+It is killed in a submission and in a publication of its own, which begin at different steps.
 `test_points` kills it at each change by its name, in other submissions and in rollouts.
 """
 
@@ -95,8 +95,8 @@ def test_killed_before_changes_of_the_disk(scenario, crash, tmp_path):
 def public_state(world: World):
     """Verify the public state from nothing and describe it; None if nothing is public.
 
-    Timestamp and snapshot version, the roles' versions, the length of the package, and the paths
-    of metadata that a server would serve if it started now.
+    The description has timestamp and snapshot version, the roles' versions, the length of the
+    package, and the metadata paths that a server would serve if it started now.
     """
     published = world.published()
     if published is None:

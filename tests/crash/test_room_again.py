@@ -1,4 +1,4 @@
-"""A disk that is full for a while under one running server: it continues without a restart."""
+"""The disk is full for a while under a running server, which continues without a restart."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ LATER = {503, 507}
 
 
 class Client:
-    """Sends requests to the API, with an idempotency key where there is one."""
+    """Sends requests to the API, some with an idempotency key."""
 
     def __init__(self, session, port, token):
         self._session = session

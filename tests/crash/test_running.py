@@ -1,4 +1,4 @@
-"""The real process, killed with SIGKILL while it publishes again and again."""
+"""The real server is killed with SIGKILL while it publishes repeatedly."""
 
 import contextlib
 import os
@@ -26,7 +26,7 @@ def running(programs, world):
 
 
 def test_killed_in_the_middle_of_publishing(programs, world):
-    """Each time the public state verifies, is served right after a restart, and can grow."""
+    """Each time the public state verifies, is served right after a restart, and can be extended."""
     version = 1
     for delay in (0.03, 0.15):
         with running(programs, world) as served:

@@ -1,4 +1,4 @@
-"""A server killed with SIGKILL during an upload, at each piece and change of the disk."""
+"""A server is killed with SIGKILL during an upload, at each piece and change of the disk."""
 
 import asyncio
 import shutil
@@ -10,7 +10,7 @@ from tests.crash.sender import FIRST, PIECE, WHOLE, begin, resume
 
 @pytest.fixture
 def begun(fresh):
-    """Give a server with an upload of which the first part has arrived, and the upload's id."""
+    """Return a server with an upload whose first part has arrived, and the upload's id."""
     return fresh, asyncio.run(begin(fresh.folder.root))
 
 
@@ -23,7 +23,7 @@ def check_resume(world, upload_id):
 
 @pytest.mark.parametrize("checksum", [False, True], ids=["plain", "with a checksum"])
 def test_killed_at_each_point(begun, checksum, crash, tmp_path):
-    """Wherever the server dies, the client resumes from the offset, and gets its one blob."""
+    """Wherever the server dies, the client resumes from the offset, and one blob exists."""
     base, upload_id = begun
     offsets, names = [], []
     for point in range(1, 100):

@@ -15,16 +15,16 @@ from server.storage import one_hop
 _WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)', re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{32}")
-#: The tables of the commit that is under way; each task has its own.
+#: The tables of the current commit; each task has its own value.
 _LAST: ContextVar[str] = ContextVar("_LAST", default="")
 
 
 def watch(root, point):
-    """Call `point` with a change's name from now on, until the process ends.
+    """Call `point` with the name of each durable change, until the process ends.
 
-    `create`, `rename`, `link`, `remove`, `rmtree` with paths relative to `root`, in which hashes
-    and random ids are `SHA` and `ID`; `commit` and `committed` with the written tables, and a
-    number from the second time on.
+    File changes are `create`, `rename`, `link`, `remove` and `rmtree` with paths relative to
+    `root`; hashes and random ids in paths are replaced by `SHA` and `ID`. Commits are `commit` and
+    `committed` with the written tables, and a number from the second time on.
     """
     sys.addaudithook(lambda name, args: _watch_disk(str(root), point, name, args))
     _watch_commits(point)
@@ -52,7 +52,7 @@ def _watch_disk(root, point, name, args):
 
 
 def _absolute(path, folder):
-    """Return the path of a removal; one relative to an open folder is below that folder."""
+    """Return the absolute path of a removal, which may be relative to an open folder."""
     return path if folder == -1 else f"{Path(f'/proc/self/fd/{folder}').readlink()}/{path}"
 
 

@@ -26,7 +26,7 @@ from tests.programs import import_all
 from tests.server.release.uploads.harness import open_harness
 from tests.server.world import World
 
-#: System calls that change the disk visibly for other processes.
+#: System calls whose disk changes other processes can see.
 CHANGES = {"os.link", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 
@@ -86,7 +86,7 @@ def act(job, report):
 
 
 def tell(job, report):
-    """Run a story and record each durable change; die before the first that `at` matches.
+    """Run a story and report each durable change; die before the first that `at` matches.
 
     With `fill` the disk is filled at that point instead, and the story's error is reported.
     """
@@ -99,7 +99,7 @@ def tell(job, report):
     story = STORIES[job["action"]](world, job, lambda: watch_changes(folder.root, point))
     try:
         asyncio.run(story)
-    except Exception as error:  # noqa: BLE001 - the test looks at what it is
+    except Exception as error:  # noqa: BLE001 - the test checks the error
         world.alarms.append(f"{type(error).__name__}: {error}")
     for sentence in world.alarms:
         report(f"! {json.dumps(sentence)}")
@@ -120,7 +120,7 @@ def filling(at, report, ballast):
 
 
 def fill(ballast):
-    """Write a file until the disk has no room left for a byte."""
+    """Write a file until the disk is full."""
     descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT)
     for size in (1 << 16, 1):
         with contextlib.suppress(OSError):
