@@ -18,14 +18,14 @@ from server.publisher.expiry.metrics import SWAPPED, PublishMetrics
 from server.publisher.expiry.monitor import Monitor
 
 POLL_SECONDS = 10.0  # between two rounds
-LEAST_SECONDS = 1.0  # between two, however often something is published: a round reads all roles
-FIRST_SECONDS = 60.0  # the first round waits this long for the first renewal
-STALE_SECONDS = 60.0  # without a round for so long, something is stuck
+LEAST_SECONDS = 1.0  # at least, between two rounds, because a round reads all roles
+FIRST_SECONDS = 60.0  # the first round waits at most this long for the first renewal
+STALE_SECONDS = 60.0  # after this time without a round, something is stuck
 log = structlog.get_logger()
 
 
 class Instruments:
-    """Counters and alarms. `wake` is called for each step of a publication, as it ends."""
+    """Counters and alarms. `wake` is called at the end of each step of a publication."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Instruments:
         self.say(sentence)
 
     def say(self, sentence: str) -> None:
-        """Log what needs an operator's attention."""
+        """Log a sentence that needs an operator's attention."""
         log.error("alarm", error=sentence)
 
     def notice_jump(self, sentence: str) -> None:
@@ -60,7 +60,7 @@ class Instruments:
         log.error("publishing failed and is tried again", error=str(error))
 
     def after_step(self, step: int) -> None:
-        """Count a step, and pass it on."""
+        """Count a finished step, and call `wake` with it."""
         self._wake(step)
         self.metrics.after_step(step)
         if step == SWAPPED:
@@ -70,8 +70,8 @@ class Instruments:
 class Maintenance:
     """Runs the monitor and the clock keeper periodically, and after each publication.
 
-    `serves` returns whether phones are answered from a snapshot. `renews` says that this process
-    also renews roles, so that the first round waits for it.
+    `serves` returns whether phones are answered from a snapshot. `renews`: this process also renews
+    roles, so the first round waits for the first renewal.
     """
 
     def __init__(
@@ -93,11 +93,11 @@ class Maintenance:
         self._serves = serves
         self._others: list[Callable[[], Sequence[str]]] = []
         self._monotonic = monotonic
-        self._found: list[str] = ["this server has only just begun."]
+        self._found: list[str] = ["this server has just started."]
         self._at = monotonic()
 
     async def run(self) -> None:
-        """Run for ever; the first round waits for due renewals."""
+        """Run until cancelled; the first round waits for due renewals."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FIRST_SECONDS):
                 await self.renewed.wait()
@@ -112,15 +112,15 @@ class Maintenance:
             self._published.clear()
 
     def also_ask(self, reasons: Callable[[], Sequence[str]]) -> None:
-        """Count what `reasons` returns as a reason, too."""
+        """Include what `reasons` returns in the reasons why this server is not ready."""
         self._others.append(reasons)
 
     async def look_again(self, _snapshot: Snapshot) -> None:
-        """Begin a round soon, as something was published, by whichever process."""
+        """Begin a round soon, because this or another process has published."""
         self._published.set()
 
     def alarms(self) -> Sequence[Notice]:
-        """Return what needs attention now: why it is not ready, the clock, and the rest."""
+        """Return all current alarms: why this server is not ready, the clock's, the monitor's."""
         seen = [
             *(Notice("clock", "critical", sentence) for sentence in self._clock_alarms),
             *self._monitor.notices,
@@ -130,10 +130,10 @@ class Maintenance:
         return [*(Notice("server", "critical", reason) for reason in reasons), *seen]
 
     def reasons(self) -> Sequence[str]:
-        """Return why this server is not ready, empty when it is; callable from any thread."""
+        """Return why this server is not ready; empty if it is. Callable from any thread."""
         reasons = list(self._found)
         if self._monotonic() - self._at > STALE_SECONDS:
-            reasons.append("the last look at the state was over a minute ago.")
+            reasons.append("the state was last checked over a minute ago.")
         if not self._serves():
             reasons.append("no snapshot is loaded, or no worker serves it.")
         for other in self._others:

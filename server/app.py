@@ -1,8 +1,8 @@
-"""A server over its state folder: it serves phones first, then does the rest of `full_node`.
+"""Runs a server over its state folder: it serves phones first, then starts `full_node`.
 
-A device node serves phones alone, from a copy of the shared tree and a pinned root. It has neither
-database nor keys. Any number of them answer one name; one that has lost the store serves on, and
-its readiness says so.
+A device node only serves phones, from a copy of the shared tree and a pinned root. It has neither
+database nor keys. Any number of device nodes can answer for one host name. A device node that
+cannot reach the store continues to serve phones and reports itself as not ready.
 """
 
 import asyncio
@@ -47,16 +47,17 @@ async def running(
 ) -> AsyncIterator[int]:
     """Serve, repair and publish until the block ends; yields the port for phones.
 
-    Where the settings have an `api_port` the control plane listens, too. `announce_api` receives
-    its port, and `announce_urgent` that of the urgent listener, if any. `entropy(n)` returns n
-    random bytes; `inherited` comes from the caller that started this process. `pace` counts the
-    seconds, by default the machine's; `clock` is compared with it to find jumps.
+    If the settings have an `api_port`, the control plane listens, too. `announce_api` receives its
+    port, and `announce_urgent` the port of the urgent listener, if there is one. `entropy(n)`
+    returns n random bytes. `inherited` comes from the caller that started this process. `pace`
+    returns monotonic seconds, by default the event loop's; `clock` is compared with it to detect
+    jumps.
     """
     inherited = inherited or Inherited((), {}, asyncio.Event())
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
     async with _open_phones(folder, settings, clock, blobs, inherited) as phones:
         dialects = await serve_dialects(settings, clock, phones)
-        # Phones wait neither for a repair nor for imports that take longer than all before them.
+        # Phones are served before repairs and before these imports, the slowest of the start.
         await asyncio.to_thread(importlib.import_module, "server.full_node")
         from server.full_node import managing  # noqa: PLC0415
 
@@ -83,7 +84,7 @@ def _open_phones(
     blobs: BlobStore,
     inherited: Inherited,
 ) -> AbstractAsyncContextManager[Phones]:
-    """Serve phones, or only verify what is public on a node that is not for them."""
+    """Serve phones, or only verify the published files on a node that serves no phones."""
     if settings.node is Node.ALL:
         return serving_phones(folder, settings, clock, blobs, inherited)
     return watching(folder, settings, blobs)
@@ -93,11 +94,11 @@ def _open_phones(
 async def running_device(
     folder: StateFolder, settings: Settings, clock: Clock, inherited: Inherited
 ) -> AsyncIterator[int]:
-    """Serve phones alone until the block ends; yields the port.
+    """Serve only phones until the block ends; yields the port.
 
-    What the last process had is served at once, before the store is asked.
+    The local copy of the last process is served first; then the store is read.
     """
-    from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415 - few share one
+    from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415 - few sites share a tree
     from server.tree_watch import TreeWatch  # noqa: PLC0415
 
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)

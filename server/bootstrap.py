@@ -1,4 +1,4 @@
-"""Opens the objects of server and commands: publisher, rollouts, read-backs."""
+"""Opens the objects that the server and commands use: publisher, rollouts, read-backs."""
 
 import asyncio
 import contextlib
@@ -31,10 +31,10 @@ async def open_publisher(
     blobs: BlobStore | None = None,
     after_step: Callable[[int], None] = lambda _step: None,
 ) -> AsyncIterator[Publisher]:
-    """Yield a publisher on `folder`, its database migrated and open.
+    """Yield a publisher on `folder` with its database open and migrated.
 
-    Keys that are missing, damaged or readable by others are refused here, not hours later. At the
-    end the published files are read back.
+    Missing or damaged keys, and keys that others can read, are refused here, not hours later. At
+    the end of the block the published files are read back.
     """
     await asyncio.to_thread(load_keys, folder)
     async with open_database(folder.database) as sessions:
@@ -61,7 +61,7 @@ async def open_rollouts(
     read_back: ReadBack,
     alarm: Callable[[str], None],
 ) -> AsyncIterator[Rollouts]:
-    """Yield the rollouts of `folder` for a command, with a publisher of their own."""
+    """Yield the rollouts of `folder` for a command, with their own publisher."""
     await asyncio.to_thread(load_keys, folder)
     async with open_database(folder.database) as sessions:
         publisher = Publisher(folder, sessions, clock, read_back, alarm)
@@ -80,9 +80,9 @@ async def open_rollouts(
 
 
 def make_offer_check(options: CompatOptions) -> OfferCheck:
-    """Return what refuses to offer a build that a configured app would misread or never show.
+    """Return a check that refuses to offer a build that a configured app misreads or never shows.
 
-    Halts and other publications are never refused: they must not wait for a list.
+    It never refuses halts and other publications, which must not wait for a list.
     """
 
     def check(view: ChannelView, pointer: Pointer) -> None:
@@ -98,7 +98,7 @@ def make_offer_check(options: CompatOptions) -> OfferCheck:
 
 
 def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:
-    """Return step 7 for a command that publishes: over `public_url`, if given."""
+    """Return step 7 for a publishing command: over `public_url` if set, else from the disk."""
     if public_url:
         # Most commands read back from the disk, and importing HTTP takes a tenth of a second.
         from server.publisher.read_back_http import HttpReadBack  # noqa: PLC0415

@@ -30,7 +30,7 @@ from server.storage.blobs import BlobReader
 from server.storage.layout import StateFolder
 from server.stores import Clock, open_place
 
-LAG = 2.0  # seconds: a node that follows the tree has what another one serves within one
+LAG = 2.0  # seconds: a node that follows the tree has what another node serves within 1 s
 log = structlog.get_logger()
 
 
@@ -38,10 +38,10 @@ log = structlog.get_logger()
 class Phones:
     """The public planes of this process: their ports, the snapshot, their counts.
 
-    `port` is 0 where only Unix sockets were passed, `compat_port` where no dialects are served;
-    `show_lists` serves them. `renew` replaces the workers, with new certificates for phones and for
-    apps if given. `serves` returns whether phones are answered, `lost` how many workers ended
-    unexpectedly.
+    `port` is 0 if only Unix sockets were passed; `compat_port` is 0 if no dialects are served.
+    `show_lists` serves the dialects' lists. `renew` replaces the workers, with new certificates for
+    phones and for apps if given. `serves` returns whether phones are answered, `lost` the number of
+    workers that ended unexpectedly.
     """
 
     port: int
@@ -60,9 +60,9 @@ class Phones:
 class Inherited:
     """What the caller that started this process passed to it.
 
-    `passed` are open listening sockets for phones. `environment` is what workers inherit, without
+    `passed`: open listening sockets for phones. `environment`: the variables for workers, without
     the settings. When `hangup` is set, certificates are read again and workers replaced. `starter`
-    starts workers; without one it is made here.
+    starts workers; by default a new one is made.
     """
 
     passed: Sequence[socket.socket]
@@ -79,7 +79,7 @@ async def serving_phones(
     blobs: BlobReader,
     inherited: Inherited,
 ) -> AsyncIterator[Phones]:
-    """Serve the last release until the block ends; the caller runs the yielded watch.
+    """Serve phones from the published files until the block ends; the caller runs the watch.
 
     Raises StorageError for a socket that cannot be opened, FormatError for contradictory settings,
     and ProcessError for a worker that cannot start.
@@ -157,7 +157,7 @@ async def serving_phones(
 
 
 async def serve_dialects(settings: Settings, clock: Clock, phones: Phones) -> Dialects | None:
-    """Serve the dialects of existing Updater apps, where the settings have a listener for them."""
+    """Serve the dialects of existing Updater apps, if the settings have a listener for them."""
     if not phones.compat_port:
         return None
     dialects = Dialects(settings.compat, clock, phones.show_lists)
@@ -172,7 +172,7 @@ async def serve_dialects(settings: Settings, clock: Clock, phones: Phones) -> Di
 async def watching(
     folder: StateFolder, settings: Settings, blobs: BlobReader
 ) -> AsyncIterator[Phones]:
-    """Verify what is public without serving it; for a node that is not for phones."""
+    """Verify the published files without serving them; for a node that serves no phones."""
 
     async def show(_shown: object) -> None:
         await asyncio.sleep(0)
@@ -199,9 +199,9 @@ async def watching(
 async def opened_sockets(
     settings: Settings, passed: Sequence[socket.socket]
 ) -> AsyncIterator[list[socket.socket]]:
-    """Yield the listening sockets for phones until the block ends: passed or bound ones.
+    """Yield the listening sockets for phones, passed or bound here, until the block ends.
 
-    Raises StorageError where one cannot be bound.
+    Raises StorageError if a socket cannot be bound.
     """
     async with contextlib.AsyncExitStack() as stack:
         sockets = list(passed)
@@ -222,7 +222,7 @@ async def opened_sockets(
 async def opened_compat_sockets(settings: Settings) -> AsyncIterator[list[socket.socket]]:
     """Yield the listening sockets of the dialects, if they have a listener, until the block ends.
 
-    Raises FormatError, and StorageError where one cannot be bound.
+    Raises FormatError, and StorageError if a socket cannot be bound.
     """
     options = settings.compat
     with contextlib.ExitStack() as stack:
@@ -248,9 +248,9 @@ def read_certificate(settings: Settings) -> Certificate | None:
 
 
 def read_back_url(settings: Settings, tcp: Sequence[socket.socket]) -> str:
-    """Return the URL from which published files are read back: public, or of a local socket.
+    """Return the URL from which published files are read back: `public_url` or a local socket's.
 
-    Raises FormatError where only an operator can know it.
+    Raises FormatError if `public_url` is not set and cannot be derived.
     """
     if settings.public_url:
         return settings.public_url
@@ -263,9 +263,9 @@ def read_back_url(settings: Settings, tcp: Sequence[socket.socket]) -> str:
 
 
 async def renew_at(hangup: asyncio.Event, phones: Phones, settings: Settings) -> None:
-    """Read the certificates again, and replace workers, whenever `hangup` is set; for ever.
+    """Read the certificates again and replace workers each time `hangup` is set, until cancelled.
 
-    An unusable certificate raises an alarm, and the former one stays.
+    An unusable certificate raises an alarm, and the former certificate stays in use.
     """
     while True:
         await hangup.wait()
@@ -274,9 +274,9 @@ async def renew_at(hangup: asyncio.Event, phones: Phones, settings: Settings) ->
         try:
             certificate = await asyncio.to_thread(read_certificate, settings)
         except (FormatError, OSError) as error:
-            log.error("alarm", error=f"the certificate stays the former one: {error}")
+            log.error("alarm", error=f"the former certificate stays in use: {error}")
         try:
             other = await asyncio.to_thread(read_compat_certificate, settings.compat)
         except (FormatError, OSError) as error:
-            log.error("alarm", error=f"the dialects' certificate stays the former one: {error}")
+            log.error("alarm", error=f"the dialects' former certificate stays in use: {error}")
         await phones.renew(certificate, other)

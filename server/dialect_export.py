@@ -1,9 +1,11 @@
-"""The dialects as static files, for an nginx or a CDN that answers the apps.
+"""Exports the dialects as static files, for an nginx or a CDN that answers the apps.
 
-1  packages            a crash leaves files that no list names
-2  lists               each by one rename: an app sees the old one or the new one
-3  what is withdrawn   its file goes, and `gone.conf` answers 410
-4  files of no path    a crash leaves some of them, removed by the next run
+The steps, and the effect of a crash:
+
+1  write packages            a crash leaves files that no list names
+2  write lists               each by one rename: an app sees the old list or the new one
+3  write `gone.conf`         it answers 410 for withdrawn files
+4  remove superfluous files  a crash leaves some of them; the next run removes them
 """
 
 from collections.abc import Iterator
@@ -26,7 +28,10 @@ GONE_LIST = "gone.conf"  # included by deploy/nginx/dialects.conf
 
 @dataclass(frozen=True, slots=True)
 class DialectsExported:
-    """What an export wrote: numbers of files, and the second of the next change of a list, or 0."""
+    """The result of an export: numbers of files, and when a list changes next.
+
+    `next_change` is in epoch seconds, or 0.
+    """
 
     files: int
     written: int
@@ -37,10 +42,10 @@ class DialectsExported:
 def export_dialects(
     folder: StateFolder, blobs: BlobStore, options: CompatOptions, out: Path, now: int
 ) -> DialectsExported:
-    """Bring the files in `out` to what the dialects answer at `now`, in epoch seconds.
+    """Update the files in `out` to what the dialects answer at `now`, in epoch seconds.
 
-    They do not follow the clock: run it again at `next_change`, and after each publication. Raises
-    FormatError where no dialect is configured.
+    The files do not follow the clock: export again at `next_change`, and after each publication.
+    Raises FormatError if no dialect is configured.
     """
     if not options.dialects:
         raise FormatError("[compat] speaks no dialect: name at least one in `dialects`.")
@@ -64,7 +69,7 @@ def export_dialects(
 
 
 def _in_order(contents: dict[str, Content]) -> Iterator[tuple[str, Page | Package]]:
-    """Yield packages first: no list ever names a file that is not there."""
+    """Yield packages first, so that no list names a missing file."""
     for kind in (Package, Page):
         for path, content in sorted(contents.items()):
             if isinstance(content, kind):
@@ -72,7 +77,7 @@ def _in_order(contents: dict[str, Content]) -> Iterator[tuple[str, Page | Packag
 
 
 def _write(root: Path, path: str, content: Page | Package, blobs: BlobStore) -> bool:
-    """Write a file unless it is correct; of a package only its length is compared."""
+    """Write a file unless it is correct; a package is compared only by its length."""
     file = root / path.removeprefix("/")
     if isinstance(content, Page):
         if _has(file, content.body):

@@ -1,7 +1,8 @@
-"""Renders the dialects of existing Updater apps, gives them to what serves them, and reads back.
+"""Renders the dialects of existing Updater apps for the workers, and reads them back.
 
-Their public URLs answer what was rendered: step 7 of publishing. A service for one app that hangs
-while the others answer strands its fleet, so each dialect is asked in every publication.
+Step 7 of publishing also compares the answers of their public URLs with the rendered lists. If the
+service of one app hangs while the others answer, that app's fleet gets no updates, so each
+publication checks each dialect.
 """
 
 import asyncio
@@ -25,9 +26,9 @@ from server.processes.messages import Certificate
 from server.processes.serving import load_certificate
 from server.stores import Clock
 
-PATIENCE = 30  # seconds for an answer as a whole
+PATIENCE = 30  # seconds for a whole answer
 CACHE_SECONDS = 75.0  # a list may be cached for 60 s; the rest is slack
-TAKING_SECONDS = 5.0  # until every worker has the map; a path that is new is not there before
+TAKING_SECONDS = 5.0  # until every worker has the map; a new path answers 404 until then
 PAUSE_SECONDS = 1.0
 LOOK_SECONDS = 0.05
 log = structlog.get_logger()
@@ -36,7 +37,10 @@ log = structlog.get_logger()
 def choose_paths(
     options: CompatOptions, before: Contents, after: Contents
 ) -> Iterator[tuple[DialectName, str, Page | Package]]:
-    """Yield of each dialect the lists that changed, or one, and one package. Pure."""
+    """Yield the paths to check: for each dialect its changed lists, or else one, and one package.
+
+    Pure.
+    """
     for name in options.dialects:
         own = _own(name, after)
         lists = {path: each for path, each in own.items() if isinstance(each, Page)}
@@ -56,10 +60,10 @@ def _own(name: DialectName, contents: Contents) -> dict[str, Content]:
 
 @dataclass(eq=False)
 class DialectReadBack:
-    """Asks over the public URL, as the apps do, and tells `alarm` what does not answer.
+    """Sends the apps' requests to the public URL, and passes failures to `alarm`.
 
     `rendered` returns the map that is served, `clock` epoch seconds. Workers have `taking` seconds
-    to take it.
+    to load the map.
     """
 
     options: CompatOptions
@@ -70,9 +74,9 @@ class DialectReadBack:
     _before: Contents = field(default_factory=dict, init=False)
 
     async def look(self, version: int) -> None:
-        """Ask each dialect once the timestamp with this version, or a later one, is rendered.
+        """Check each dialect when the timestamp with this version, or a later one, is rendered.
 
-        What differs is asked again until caches have expired.
+        A path whose answer differs is requested again until caches have expired.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + PATIENCE
@@ -100,7 +104,7 @@ class DialectReadBack:
             self.alarm(f"dialect {name}: {fault}{beside}.")
 
     async def _ask(self, session: aiohttp.ClientSession, path: str, content: Page | Package) -> str:
-        """Return what is wrong with an answer, or nothing."""
+        """Return what is wrong with the answer for `path`; empty if it is correct."""
         loop = asyncio.get_running_loop()
         begun = loop.time()
         url = self.options.public_url + path
@@ -118,7 +122,7 @@ class DialectReadBack:
             await asyncio.sleep(PAUSE_SECONDS)
 
 
-_OTHER = "{} answers with another list than was published"
+_OTHER = "{} answers with a list other than the published one"
 
 
 async def _compare(session: aiohttp.ClientSession, url: str, content: Page | Package) -> str:
@@ -133,7 +137,7 @@ async def _compare(session: aiohttp.ClientSession, url: str, content: Page | Pac
     async with session.get(url, headers=headers, allow_redirects=False) as response:
         found = response.status, response.headers.get("Content-Range")
         if found != (HTTPStatus.PARTIAL_CONTENT, wanted):
-            return "{} does not answer a range request rightly"
+            return "{} does not answer a range request correctly"
     return ""
 
 
@@ -153,9 +157,9 @@ def read_compat_certificate(options: CompatOptions) -> Certificate | None:
 
 
 class Dialects:
-    """The map of the snapshot that is served, rendered once for all workers.
+    """Renders the map of the snapshot that is served, once for all workers.
 
-    `show_lists` serves it; `clock` is the one that lists follow.
+    `show_lists` serves the map. Lists change with the time of `clock`.
     """
 
     def __init__(
@@ -172,7 +176,8 @@ class Dialects:
     async def show(self, snapshot: Snapshot) -> None:
         """Answer from `snapshot` from now on.
 
-        Where it cannot be rendered nothing is offered: the former map may offer what was halted.
+        If it cannot be rendered, nothing is offered, because the former map may offer a build that
+        was halted.
         """
         now, previous = int(self._clock().timestamp()), self.rendered
         try:
@@ -184,7 +189,7 @@ class Dialects:
         self.rendered = rendered
 
     def read_back(self, alarm: Callable[[str], None]) -> DialectReadBack:
-        """Return what asks the public URLs after each publication."""
+        """Return the check of the public URLs that follows each publication."""
         return DialectReadBack(
             self._options, lambda: self.rendered, lambda: self._clock().timestamp(), alarm
         )

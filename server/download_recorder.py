@@ -1,8 +1,8 @@
-"""Records how often packages were downloaded: per package and day, in whole twenties.
+"""Records numbers of downloads, for each package and day, in multiples of 20.
 
-A recorded number never shows a single phone: below twenty nothing is written, and the time of a
-write says only that the twentieth came. The remainder stays in memory, and is lost at the end of
-the process.
+A recorded number never shows a single phone: fewer than 20 downloads are not written, and the time
+of a write shows only that the 20th download came. The remainder stays in memory, and is lost when
+the process ends.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ DAY: Final = 86_400
 
 
 def plan_growth(counted: Mapping[str, int], recorded: Mapping[str, int]) -> dict[str, int]:
-    """Return by package what is to be recorded now: whole twenties of what is not recorded yet."""
+    """Return what to record now, by package: the largest multiple of 20 not recorded yet."""
     growth = {
         sha256: (number - recorded.get(sha256, 0)) // STEP * STEP
         for sha256, number in counted.items()
@@ -32,7 +32,7 @@ def plan_growth(counted: Mapping[str, int], recorded: Mapping[str, int]) -> dict
 
 @dataclass(eq=False)
 class DownloadRecorder:
-    """Writes what `counts` has of packages to the database; `clock` returns epoch seconds."""
+    """Writes numbers of downloads from `counts` to the database; `clock` returns epoch seconds."""
 
     sessions: Sessions
     counts: Counts
@@ -42,7 +42,7 @@ class DownloadRecorder:
     _finished: dict[str, int] = field(default_factory=dict, init=False)
 
     async def run(self) -> None:
-        """Record each minute until cancelled, and then once more."""
+        """Record every minute until cancelled, and once more at the end."""
         try:
             while True:
                 await asyncio.sleep(EVERY_SECONDS)
@@ -51,15 +51,15 @@ class DownloadRecorder:
             await self._try_to_record()
 
     async def _try_to_record(self) -> None:
-        """Record; what could not be written is written the next time."""
+        """Record; numbers that could not be written are written the next time."""
         try:
             await self.record()
         except SQLAlchemyError as error:
             reason = str(error).partition("\n")[0]
-            self.alarm(f"counts of downloads are not written yet: {reason}")
+            self.alarm(f"numbers of downloads could not be written and are tried again: {reason}")
 
     async def record(self) -> None:
-        """Record what has grown by twenty or more."""
+        """Record the packages with 20 or more new downloads."""
         begun = plan_growth(self.counts.begun, self._begun)
         finished = plan_growth(self.counts.finished, self._finished)
         if not begun and not finished:

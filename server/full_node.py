@@ -1,6 +1,6 @@
-"""What a node does besides serving phones: control plane, publisher, refresh schedule.
+"""The work of a node besides serving phones: control plane, publisher, refresh schedule.
 
-Of a site of several machines a process may do a part, as the setting `node` says.
+In a site of several machines a process may do a part of it, chosen by the setting `node`.
 """
 
 import asyncio
@@ -85,7 +85,7 @@ async def managing(
         except StorageError as error:
             if not folder.keys_socket:
                 raise
-            tools.alarm(str(error))  # phones are served meanwhile, and the store is asked again
+            tools.alarm(str(error))  # phones are served meanwhile; the key process is asked again
         shared = Turns()
         sessions = await stack.enter_async_context(open_database(folder.database, shared.writing))
         room = Room(settings.blob_quota, settings.keep_free)
@@ -188,7 +188,7 @@ async def managing(
             await services.uploads.tidy()
             await services.submissions.tidy()
             works.append(UploadRetention(services.uploads, tools.alarm).run)
-            # Entered last, it ends first: handlers under way still have publisher and database.
+            # Entered last, so it ends first: running handlers still have publisher and database.
             site: Site = no_site
             if settings.console:
                 known = ProcessState(maintenance.reasons, lambda: monitor.seen, steady)
@@ -196,7 +196,7 @@ async def managing(
             api_port = await stack.enter_async_context(serving(services, tools.registry, site=site))
             log.info("the control plane listens", host=settings.api_host, port=api_port)
             announce_api(api_port)
-        # Nothing starts before every setting was checked, so nothing is interrupted by an error.
+        # Tasks start after all settings were checked: no error of a setting interrupts them.
         begun += [asyncio.create_task(work()) for work in works]
         yield
 
@@ -209,10 +209,10 @@ async def _follow_tree(
     maintenance: Maintenance,
     monotonic: Callable[[], float],
 ) -> list[Work]:
-    """Return what keeps the copy of a shared tree up to date; nothing where there is none."""
+    """Return the tasks that keep the copy of a shared tree up to date; none without such a tree."""
     if folder.tree is None:
         return []
-    from server.storage.objects import Objects, UnconditionalError  # noqa: PLC0415 - few share one
+    from server.storage.objects import Objects, UnconditionalError  # noqa: PLC0415 - few share a tree
     from server.storage.s3_tree import open_s3_tree  # noqa: PLC0415
     from server.tree_watch import TreeWatch  # noqa: PLC0415
 
@@ -220,7 +220,7 @@ async def _follow_tree(
         await asyncio.to_thread(Objects(folder.tree).check_conditions)
     except UnconditionalError:
         raise
-    except StorageError as error:  # it is away: phones are served, and it is asked again
+    except StorageError as error:  # the store is unreachable: phones are served, and it is retried
         tools.alarm(str(error))
     tree = await asyncio.to_thread(open_s3_tree, folder)
     follower = TreeWatch(folder, tree, phones.watch, tools.registry, monotonic, cleans=cleans)
@@ -245,7 +245,7 @@ def _read_back(first: ReadBack, dialects: Dialects | None, tools: Instruments) -
 
 
 def _make_instruments(clock: Clock, phones: Phones, dialects: Dialects | None) -> Instruments:
-    """Return counters and alarms; the watch is woken from any thread that published."""
+    """Return counters and alarms; any thread that has published wakes the watch."""
     loop = asyncio.get_running_loop()
 
     def wake(step: int) -> None:
@@ -267,14 +267,14 @@ def _poll_counter(
     def count() -> PollCount | None:
         if gate is GateMode.EDGE:
             return None
-        # Each poll asks for the next root, which is not there; little else is 404.
+        # Each poll requests the next root, which does not exist; few other answers are 404.
         return PollCount(counts.answers[HTTPStatus.NOT_FOUND], monotonic() - started)
 
     return count
 
 
 def _free_bytes(folder: StateFolder, blobs: BlobStore) -> int:
-    """Return the free bytes on the disk of the state, or on that of the blobs if less."""
+    """Return the free bytes on the disk of the state or of the blobs, whichever has fewer."""
     here, there = free_bytes(folder.root), blobs.free()
     return here if there is None else min(here, there)
 
@@ -282,7 +282,10 @@ def _free_bytes(folder: StateFolder, blobs: BlobStore) -> int:
 async def _steady_clock(
     folder: StateFolder, clock: Clock, monotonic: Callable[[], float], tools: Instruments
 ) -> SteadyClock:
-    """Return the clock to publish with; it begins where the last process doubted the wall clock."""
+    """Return the clock for publishing.
+
+    If the last process doubted the wall clock, the clock continues from that process's time.
+    """
     witness = await asyncio.to_thread(load_witness, folder)
     since = witness.time if witness.record.is_doubted else None
     if since is None and witness.time is not None and clock() - witness.time > FAR:

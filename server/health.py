@@ -1,8 +1,8 @@
-"""Metrics, health and readiness for machines, on a listener of their own on loopback.
+"""Metrics, health and readiness for monitoring, on a separate loopback listener.
 
-/metrics   Prometheus
+/metrics   Prometheus metrics
 /healthz   200 while the process answers
-/readyz    200 when phones are served and publishing can go on; else 503 and why, a line each
+/readyz    200 if phones are served and publishing works; else 503 and the reasons, one a line
 """
 
 import contextlib
@@ -23,7 +23,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _SilentHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named so there
-        """Log nothing: no request is recorded anywhere."""
+        """Log nothing, because no request may be recorded."""
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def serving_health(
                 lines = lines or ["ready"]
             case _:
                 status, lines = "404 Not Found", ["/metrics, /healthz and /readyz are here."]
-        start_response(status, [*TEXT])  # a new list: headers are added to it
+        start_response(status, [*TEXT])  # a copy: the server adds headers to the list
         return [f"{line}\n".encode() for line in lines]
 
     with make_server("127.0.0.1", port, answer, _Server, _SilentHandler) as server:

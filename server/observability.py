@@ -1,6 +1,6 @@
-"""Logs with a closed list of fields: an event can have only the fields listed here.
+"""Logging with a closed list of fields: an event can have only the fields listed here.
 
-No field holds an address, a header, a path that a client sent, or anything else of a request.
+No field holds an address, a header, a path from a client, or any other part of a request.
 """
 
 import logging
@@ -39,7 +39,7 @@ FIELDS = frozenset(
 
 
 class UnlistedFieldError(RuntimeError):
-    """A log call with a field that is not on the list: a bug, found by the test that runs it."""
+    """A log call has a field that is not on the list: a bug, which tests of that code find."""
 
 
 def check_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -50,9 +50,10 @@ def check_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
 
 
 def describe_unexpected(context: Mapping[str, object]) -> str:
-    """Return the class and the place of what a loop reports to its exception handler.
+    """Return the class and the source line of an error reported to a loop's exception handler.
 
-    The report itself quotes arguments of callbacks, and these can be bytes of a client.
+    The report itself is not logged: it quotes arguments of callbacks, which can hold a client's
+    bytes.
     """
     error = context.get("exception")
     if not isinstance(error, BaseException):
@@ -63,7 +64,7 @@ def describe_unexpected(context: Mapping[str, object]) -> str:
 
 
 def configure_logging(stream: TextIO | None = None) -> None:
-    """Write events to `stream`, or else to standard error, one JSON object a line."""
+    """Write events to `stream`, by default standard error, as one JSON object a line."""
     structlog.configure(
         processors=[
             check_fields,

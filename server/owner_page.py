@@ -1,7 +1,7 @@
-"""The page "what your phone sends", rendered for owners from what is published now.
+"""Renders the page "What your phone sends" for owners, from the currently published files.
 
 It shows the requests of docs/PRIVACY.md byte by byte, with this server's host, versions, models and
-packs, as one HTML file that asks no other host for anything. Pure.
+packs. The page is one HTML file that loads nothing from other hosts. Pure.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ from server.core.names import hashed_target_path, is_codename, is_part
 from server.core.quantities import spell_size
 from server.publisher.published import Published
 
-SHOWN_MODELS = 60  # names; a site with more shows how many there are
+SHOWN_MODELS = 60  # names at most; the page also has the number of all models
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: its path, and in words what the server learns from it."""
+    """One request: its path, and what the server learns from it."""
 
     path: str
     tells: str
@@ -36,11 +36,11 @@ def render_owner_page(
 ) -> str:
     """Return the HTML file. `url` is where phones reach the server, `https://HOST`.
 
-    Raises FormatError for a URL that is no such address.
+    Raises FormatError for any other form of URL.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.path not in {"", "/"}:
-        raise FormatError(f"{url[:80]!r} is not where phones ask: give https://HOST.")
+        raise FormatError(f"{url[:80]!r} is not the address of a server: give https://HOST.")
     packs = list(_pack_requests(published))
     models = sorted(name for name in published.roles if is_codename(name))
     channels = {path.split("/")[1]: path.split("/", 2)[2] for path in published.pointers()}
@@ -69,14 +69,14 @@ def render_owner_page(
 
 
 def _each_poll(published: Published) -> Iterator[Asked]:
-    """Yield what is asked in each poll, also where nothing is new."""
+    """Yield the requests of each poll, whether or not anything is new."""
     root = published.root.version + 1
     yield Asked(f"/metadata/{root}.root.json", "Are there new master keys? The answer is no.")
     yield Asked("/metadata/timestamp.json", "Is anything new?")
 
 
 def _news(published: Published) -> Iterator[Asked]:
-    """Yield what is asked once, when something is new, in the phone's order."""
+    """Yield the requests that follow when something is new, in the phone's order."""
     yield Asked(
         f"/metadata/{published.snapshot.version}.snapshot.json", "What is new? The list of all."
     )

@@ -1,7 +1,7 @@
 """Options that name a folder, and their defaults.
 
-hening-server and hening-signer share them; hening-device simulates another person's phone and takes
-none of its owner's folders from here.
+hening-server and hening-signer share them. hening-device does not use them: it simulates a phone of
+another person, so the operator's folders do not apply to it.
 """
 
 import os
@@ -26,15 +26,15 @@ def place_option(
 ) -> Callable[[_F], _F]:
     """Add the option `--NAME` to a command, with its defaults from a variable or `hening.toml`.
 
-    NAME is as in `Places.find`. Without any of these a required option is a usage error, and
-    another one is None.
+    NAME is as in `Places.find`. If no folder is found, a required option is a usage error, and any
+    other option is None.
     """
     variable = VARIABLES.get(name, VARIABLES["state"])
     beyond = "/incoming" if name == "out" else ""
 
     def default() -> Path | None:
         context = click.get_current_context()
-        if context.resilient_parsing:  # a shell completes the line, which is incomplete
+        if context.resilient_parsing:  # for shell completion, of a line that is still incomplete
             return None
         found = _find(_places(), name)
         if found is None and required:
@@ -67,7 +67,7 @@ def find_completed(context: click.Context, name: str) -> Path | None:
 
 
 def is_given(name: str) -> bool:
-    """Answer whether the command line itself has the running command's parameter `name`."""
+    """Return whether the running command's parameter `name` was given on the command line."""
     source = click.get_current_context().get_parameter_source(name)
     return source is ParameterSource.COMMANDLINE
 
@@ -80,7 +80,7 @@ def explain_option(command: _F) -> _F:
         is_eager=True,
         expose_value=False,
         callback=_explain,
-        help="Show which folders are used here where no option names them, and exit.",
+        help="Show which folders are used here if no option names them, and exit.",
     )(command)
 
 
@@ -93,7 +93,7 @@ def _explain(context: click.Context, _option: click.Parameter, is_asked: bool) -
         click.echo(f"--{name:<6}{'no folder: give the option' if found is None else found.path}")
         if found is not None:
             click.echo(f"        from {found.source}")
-    click.echo(f"An option goes before a variable, and a variable before {FILE}.")
+    click.echo(f"An option takes precedence over a variable, and a variable over {FILE}.")
     context.exit()
 
 

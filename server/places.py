@@ -5,9 +5,9 @@
     repo = "repo"     # --repo of hening-signer
     keys = "keys"     # --keys of hening-signer
 
-An option takes precedence over a variable, and a variable over the file. The file is looked for in
+An option takes precedence over a variable, and a variable over the file. The file is searched in
 the working folder and then in each folder above it, on one file system. It says where keys are and
-where signed releases go, so one that another user can write is an error and is not passed over.
+where signed releases go, so a file that another user can write is an error and is not skipped.
 """
 
 import errno
@@ -23,13 +23,13 @@ from typing import Final
 
 FILE: Final = "hening.toml"
 VARIABLES: Final = {"state": "HENING_STATE", "repo": "HENING_REPO", "keys": "HENING_KEYS"}
-"""The variable of each key of the file."""
-LIMIT: Final = 16_384  # bytes of the file, many times what three paths need
+"""Environment variables by the key of the file."""
+LIMIT: Final = 16_384  # bytes of the file: far more than three paths need
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 class PlacesError(Exception):
-    """A `hening.toml` that applies here but cannot be used; the message names it."""
+    """The `hening.toml` that applies here cannot be used; the message names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Place:
 
 
 class Places:
-    """The folders of the user with the number `user` who works in `folder`.
+    """The folders of the user with the id `user` whose working folder is `folder`.
 
-    The file is searched once, when no variable is set.
+    The file is searched at most once, when a folder has no variable.
     """
 
     def __init__(self, environment: Mapping[str, str], folder: Path, user: int) -> None:
@@ -52,7 +52,7 @@ class Places:
         self._user = user
 
     def find(self, name: str) -> Place | None:
-        """Return the folder for the option `--NAME`: state, repo, keys or out; None for no folder.
+        """Return the folder for the option `--NAME` (state, repo, keys or out), or None.
 
         Raises PlacesError.
         """
@@ -84,7 +84,7 @@ def find_file(folder: Path) -> Path | None:
                 return None
             if os.path.lexists(each / FILE):
                 return each / FILE
-    except PermissionError:  # nothing that is there could be read
+    except PermissionError:  # a file there could not be read either
         pass
     return None
 
@@ -94,12 +94,12 @@ def load_trusted_file(file: Path, user: int) -> bytes:
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        why = f"it cannot be read ({error.strerror}): see who put it there"
+        why = f"it cannot be read ({error.strerror}): find out who put it there"
         if error.errno == errno.ELOOP:
             why = "it is a symbolic link: put the file itself there"
         raise PlacesError(_refuse(file, why)) from error
     try:
-        _check_trusted(os.fstat(descriptor), file, user)  # of the open file: what is read
+        _check_trusted(os.fstat(descriptor), file, user)  # the file that is read, not the path
         with os.fdopen(descriptor, "rb", closefd=False) as opened:
             return opened.read(LIMIT + 1)
     finally:
@@ -140,5 +140,5 @@ def _refuse(file: Path, why: str) -> str:
 
 
 def _shorten(path: Path, folder: Path) -> Path:
-    """Return a path below the working folder as a person there would write it."""
+    """Return `path` relative to `folder` if it is below it, else unchanged."""
     return path.relative_to(folder) if path.is_relative_to(folder) else path

@@ -1,7 +1,7 @@
-"""Which of a site's device nodes an edge asks: those that have the newest timestamp.
+"""Chooses which of a site's device nodes an edge asks: those with the newest timestamp.
 
-Pure. A timestamp counts only where the site's keys have signed it, so no node that shows another
-one takes the others out.
+Pure. A timestamp counts only if the site's keys have signed it, so a node with a forged timestamp
+cannot take the other nodes out of rotation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,19 +11,21 @@ from tuf.api.metadata import Root
 from server.core.errors import TrustError
 from server.core.metadata import verify_role
 
-GRACE = 5.0  # seconds in which a node may have an older timestamp than another one
+GRACE = 5.0  # seconds for which a node may have an older timestamp than another node
 
 Rank = tuple[int, int]
-"""Which of two timestamps is newer: the version of the root whose keys signed it, and its own.
+"""Orders timestamps: by the version of the root whose keys signed it, then by its own version.
 
-The root comes first: a former key may be stolen, and a new one may begin with a lower version.
+The root comes first because a former key may be stolen, and a new key may start with a lower
+version.
 """
 
 
 def rank_timestamp(data: bytes, roots: Sequence[Root]) -> Rank:
-    """Return the rank of a timestamp by the newest of `roots`, oldest first, whose keys signed it.
+    """Return the rank of a timestamp by the newest of `roots` whose keys signed it.
 
-    Raises FormatError, or TrustError where the keys of none did.
+    `roots` are sorted, the oldest first. Raises FormatError, or TrustError if no root's keys signed
+    the timestamp.
     """
     for root in reversed(roots):
         try:
@@ -34,18 +36,18 @@ def rank_timestamp(data: bytes, roots: Sequence[Root]) -> Rank:
 
 
 class Rotation:
-    """Decides after each look at the nodes; remembers when which timestamp was the newest."""
+    """Chooses the nodes after each poll; remembers when each newest timestamp was first seen."""
 
     def __init__(self) -> None:
         self._needed: Rank = (0, 0)
         self._newer: list[tuple[Rank, float]] = []  # ranks, and when each was first seen
 
     def plan(self, seen: Mapping[str, Rank | None], now: float) -> frozenset[str]:
-        """Return the nodes to ask, of those whose timestamp is `seen`; None: no verified one.
+        """Return the nodes to ask; `seen` has the rank of each, None without verified timestamp.
 
         `now` counts seconds. A node needs the timestamp that was the newest GRACE ago, however
-        often there is another. Where no node has it, those with a verified one are asked, and where
-        there is none, all are: an old answer is better than none.
+        often newer timestamps appear. If no node has it, those with a verified timestamp are asked;
+        if none has one, all are asked, because an old answer is better than none.
         """
         verified = {node: rank for node, rank in seen.items() if rank is not None}
         newest = max(verified.values(), default=(0, 0))
@@ -58,7 +60,7 @@ class Rotation:
 
 
 def encode_upstream(nodes: Mapping[str, bool]) -> str:
-    """Return nginx's lines for an `upstream` block: each node's address, and if it is asked."""
+    """Return the lines of an nginx `upstream` block; `nodes` says which addresses are asked."""
     return "".join(
         f"server {node}{'' if is_asked else ' down'};\n" for node, is_asked in nodes.items()
     )

@@ -1,6 +1,6 @@
-"""Settings: one frozen object, read once at the edge from a TOML file and `HENING_*` variables.
+"""Settings: one frozen object, read at the start from a TOML file and `HENING_*` variables.
 
-No other module reads the environment. Unknown keys are errors.
+The caller passes the environment. Unknown keys are errors.
 """
 
 import enum
@@ -26,7 +26,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
 class Node(enum.StrEnum):
-    """What one process of a site does."""
+    """The part of a site's work that one process does."""
 
     ALL = "all"
     DEVICE = "device"
@@ -35,53 +35,54 @@ class Node(enum.StrEnum):
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator may set; the defaults serve one machine on loopback.
+    """The settings of an operator; the defaults serve one machine on loopback.
 
-    `host`, `port`: where the device plane listens; port 0 takes any free one.
-    `workers`: processes that serve phones; 0: the one process does. `socket`: path of a Unix socket
-    for a proxy of this machine, served beside the port. `tls_cert`, `tls_key`: PEM files of the
-    device plane's TLS, read again at SIGHUP.
+    `host`, `port`: where the device plane listens; port 0 is any free port.
+    `workers`: processes that serve phones; with 0 the main process does. `socket`: path of a Unix
+    socket for a proxy on this machine, served in addition to the port. `tls_cert`, `tls_key`: PEM
+    files of the device plane's TLS, read again at SIGHUP.
     `gate`: `direct`, `edge` (for a cache that adds headers) or `strict` (phones only).
     `public_url`: where phones reach this server; published files are read back from there.
-    `metrics_port`: Prometheus metrics on loopback; 0 for none.
-    `api_host`, `api_port`: where the control plane listens; without a port it does not, 0 is any
-    free one. `api_cert`, `api_key`: PEM files of its TLS, which it needs beyond loopback, unless
-    `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second,
-    of an account twice as many. `api_connections`: connections of the control plane.
+    `metrics_port`: port of the Prometheus metrics on loopback; 0 for none.
+    `api_host`, `api_port`: where the control plane listens; without a port it does not listen, and
+    port 0 is any free port. `api_cert`, `api_key`: PEM files of its TLS, required beyond loopback,
+    unless `api_behind_proxy` says that a proxy terminates TLS. `api_rate`: requests per second of
+    one token; an account has twice as many. `api_connections`: connections of the control plane.
     `refusals_per_second`: refusals, and answers to requests without a token, that are sent without
-    delay, of all clients together; on the control plane, and as many on the urgent listener.
+    delay, for all clients together; the control plane and the urgent listener each have this limit.
     `sign_ins_per_hour`: sign-ins of one account to the console, a sixth of them in a burst.
     `changes_per_hour`: changes of one account over the API and in the console, likewise.
-    `rewordings_per_day`: halts and pauses of one account in 24 hours, beyond which a halt of what
-    is halted, or a pause of what is paused, is answered and its new reason and note are dropped.
+    `rewordings_per_day`: halts and pauses of one account in 24 hours. Beyond it, a repeated halt or
+    pause is answered, but its new reason and note are dropped.
     `idempotency_keys`: keyed requests of one account that are remembered, for a day each.
     `urgent_port`, `urgent_socket`: a port on `api_host`, and the path of a Unix socket for a proxy
-    of this machine, that answer only urgent operations (halt, pause, cancel); without them only
-    commands of this machine reach the listener. `urgent_connections`: connections there, a quarter
+    on this machine, that answer only urgent operations (halt, pause, cancel). Without them only
+    commands on this machine reach the listener. `urgent_connections`: connections there, a quarter
     of them without a valid token.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
-    `blob_quota`: bytes that all blobs may have, 0 for no limit; `keep_free`: bytes that
-    bundles and uploads leave free on the disk.
-    `upload_limit`: bytes of one upload; `uploads_per_account`, `uploads_in_all`: how many may be
-    unfinished, and `upload_account_octets`: bytes of those of one account together;
-    `upload_hours`: how long one waits for its next part. `submission_limit`: bytes of the role
-    files that one submission may bring.
+    `blob_quota`: bytes of all blobs together, 0 for no limit; `keep_free`: bytes that bundles and
+    uploads leave free on the disk.
+    `upload_limit`: bytes of one upload; `uploads_per_account`, `uploads_in_all`: numbers of
+    unfinished uploads; `upload_account_octets`: bytes of one account's unfinished uploads together;
+    `upload_hours`: how long an upload waits for its next part. `submission_limit`: bytes of the
+    role files of one submission.
     `blobs_url`: `s3://BUCKET/PREFIX`; empty for the folder `blobs/` of the state.
-    `tree_url`: `s3://BUCKET/PREFIX` of what several machines share beside blobs and database: what
-    is public, and submissions and uploads under way; empty for the state folder.
-    `node`: what this process does: `all`, `device` (serves phones, from `tree_url` and a pinned
-    root alone), `control` (API and console) or `publisher`.
-    `s3_endpoint`, `s3_region`: empty for AWS's endpoint of the region.
-    `s3_key_id`, `s3_secret` or `s3_secret_file`: the key; without one, the machine's own.
-    `keys_socket`: path of the Unix socket of `hening-server keys serve`, which has the online keys
-    then; empty for keys in the state folder, which needs no second process.
+    `tree_url`: `s3://BUCKET/PREFIX` of the tree that several machines share besides blobs and
+    database: the published files, and unfinished submissions and uploads; empty for the state
+    folder.
+    `node`: the work of this process: `all`, `device` (serves phones, with only `tree_url` and a
+    pinned root), `control` (API and console) or `publisher`.
+    `s3_endpoint`, `s3_region`: an empty endpoint is that of AWS in the region.
+    `s3_key_id`, `s3_secret` or `s3_secret_file`: the key; by default that of the machine.
+    `keys_socket`: path of the Unix socket of `hening-server keys serve`, the process that then has
+    the online keys; empty for keys in the state folder, without a second process.
     `database_url`: a PostgreSQL database; empty for a SQLite file in the state folder. It may hold
-    a password, so no sentence quotes it.
+    a password, so no message quotes it.
     `approval_channels`: patterns such as `*/*/stable`; changes that admit phones there need
-    two-person approval. The variable separates them by commas.
+    two-person approval. In the variable, commas separate them.
     `oidc_issuer`, `oidc_audience`: the OpenID provider whose ID tokens are accepted, and their
-    required audience. `oidc_client_secret_file`: a file of mode 0600 with the secret by which the
-    provider knows the console; empty for a public client.
+    required audience. `oidc_client_secret_file`: a file of mode 0600 with the console's client
+    secret at the provider; empty for a public client.
     `console`: pages for people on the control plane's socket. `console_url`: where browsers find
     them, `https://HOST`; empty for loopback.
     `compat`: the table `[compat]` of the file, for the dialects of existing Updater apps.
@@ -139,16 +140,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compat: CompatOptions = CompatOptions()
 
     def __repr__(self) -> str:
-        """Show no value: some of them are secrets."""
+        """Show no value, because some are secrets."""
         return "Settings(…)"
 
 
 def load_settings(
     file: Path | None, environment: Mapping[str, str], **overrides: str | int | bool | None
 ) -> Settings:
-    """Read settings from `file`, then `HENING_*` variables, then the command line's options.
+    """Read settings from `file`, then `HENING_*` variables, then options; later values win.
 
-    Raises FormatError that names the key that is unknown or malformed.
+    Raises FormatError, which names the unknown or malformed key.
     """
     values: dict[str, Any] = {}
     try:
@@ -173,7 +174,7 @@ def load_settings(
 
 
 def _check_site(settings: Settings) -> None:
-    """Raise FormatError for a site of several machines that do not share everything."""
+    """Raise FormatError if settings are missing that the node or a shared tree needs."""
     needed = ["blobs_url"] if settings.node is Node.DEVICE else ["database_url", "blobs_url"]
     lacking = [name for name in needed if not getattr(settings, name)]
     if settings.tree_url and lacking:

@@ -1,4 +1,4 @@
-"""Checks of settings: who may read their secrets, the files that they name, and the dialects."""
+"""Checks of settings: the modes of files with secrets, and the configured dialects."""
 
 import stat
 from collections.abc import Iterator
@@ -22,10 +22,10 @@ NAMES = ("s3_secret_file", "oidc_client_secret_file", "tls_key", "api_key")
 
 
 def check_settings_files(file: Path, settings: Settings, user: int) -> Iterator[Finding]:
-    """Check the modes of the settings' `file`, which may be missing, and of the files it names.
+    """Check the modes of the settings `file`, which may be missing, and of the files it names.
 
-    `user` is the number of the server's user. The server uses such a file in any case, except a key
-    and the console's client secret, which it refuses.
+    `user` is the id of the server's user. The server uses files with wrong modes, except keys and
+    the console's client secret, which it refuses.
     """
     places = [(Path(path), name) for name in NAMES if (path := getattr(settings, name))]
     if settings.compat.tls_key:
@@ -48,10 +48,12 @@ def _describe(path: Path, name: str, user: int) -> Iterator[str]:
     try:
         found = path.stat()
     except OSError as error:
-        yield f"{path} ({name}) cannot be looked at: {error.strerror}."
+        yield f"{path} ({name}) cannot be inspected: {error.strerror}."
         return
     if not is_private(found, user):
-        narrow = "g-w,o-rwx" if found.st_uid == 0 != user else "600"  # by its group
+        narrow = (
+            "g-w,o-rwx" if found.st_uid == 0 != user else "600"
+        )  # readable by the server's group
         yield (
             f"others may read or change {path} ({name}, mode {stat.S_IMODE(found.st_mode):04o}):"
             f" run `chmod {narrow} {path}`, and replace the secret if they could have."
@@ -61,9 +63,9 @@ def _describe(path: Path, name: str, user: int) -> Iterator[str]:
 def check_dialects(
     folder: StateFolder, options: CompatOptions, blobs: BlobStore, now: int
 ) -> Iterator[Finding]:
-    """Yield the sentence on privacy, builds that a dialect cannot offer, and stopped channels.
+    """Yield the notice on privacy, builds that a dialect cannot offer, and stopped channels.
 
-    Nothing where no dialect is configured.
+    Yields nothing if no dialect is configured.
     """
     if not options.dialects:
         return

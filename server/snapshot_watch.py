@@ -1,4 +1,4 @@
-"""The snapshot that phones are answered from, and when it is replaced."""
+"""Replaces the snapshot that phones are served from, after each publication."""
 
 import asyncio
 import contextlib
@@ -14,15 +14,15 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.tree import identify_timestamp
 
-WATCH_SECONDS = 0.1  # between two looks for a publication by another process
-NAMED = 20  # of altered files in the log
+WATCH_SECONDS = 0.1  # between two checks for a publication by another process
+NAMED = 20  # altered files in one log entry
 log = structlog.get_logger()
 
 
 class SnapshotWatch:
     """Holds the snapshot that is served, and replaces it when the public timestamp changes.
 
-    `show` receives each snapshot, and serves it.
+    `show` receives each new snapshot, and serves it.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class SnapshotWatch:
 
     @property
     def complaint(self) -> str:
-        """Why what is public now is not served, as last seen; empty where it is."""
+        """Why the last check could not load the published files; empty if it could."""
         return self._complaint
 
     async def run(self) -> None:
-        """Watch for ever. An incomplete tree is reported, and the last good one stays."""
+        """Watch until cancelled; an incomplete tree is logged, and the last good one is served."""
         while True:
             await self.poll()
             with contextlib.suppress(TimeoutError):
@@ -56,20 +56,20 @@ class SnapshotWatch:
             self._woken.clear()
 
     def also_show(self, show: Callable[[Snapshot], Awaitable[None]]) -> None:
-        """Give each further snapshot to `show`, too, after those that had it before."""
+        """Pass each later snapshot to `show`, too, after the functions added earlier."""
         self._shows.append(show)
 
     def is_current(self) -> bool:
-        """Answer whether what the public folder holds was loaded and shown."""
+        """Return whether the current content of the public folder was loaded and shown."""
         return identify_timestamp(self._folder.public) == self._seen
 
     def after_step(self, step: int) -> None:
-        """Look immediately when this process has published."""
+        """Check immediately after this process has published."""
         if step == SWAPPED:
             self._woken.set()
 
     async def poll(self) -> None:
-        """Load the snapshot if the public timestamp is another file than last time."""
+        """Load the snapshot if the public timestamp was replaced since the last time."""
         seen = await asyncio.to_thread(identify_timestamp, self._folder.public)
         if seen == self._seen:
             return
@@ -77,8 +77,8 @@ class SnapshotWatch:
             self.current = await asyncio.to_thread(self._load, seen)
             for show in self._shows:
                 await show(self.current)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong, phones are served on
-            if str(error) != self._complaint:  # reported once, not five times a second
+        except Exception as error:  # noqa: BLE001 - no error may stop serving phones
+            if str(error) != self._complaint:  # logged once, not in each poll
                 self._complaint = str(error)
                 log.error(
                     "the public tree is not whole; the last good one is served", error=str(error)
@@ -93,11 +93,11 @@ class SnapshotWatch:
             raise StorageError("the public timestamp is gone.")
         verifier = SnapshotVerifier(self._folder.trusted_root.read_bytes(), self._trusted)
         snapshot = load_snapshot(self._folder.public, self._blobs, self.current, verifier)
-        if snapshot is EMPTY:  # it disappeared after the look
+        if snapshot is EMPTY:  # the timestamp disappeared after the check
             raise StorageError("the public timestamp is gone.")
         self._trusted = verifier.finish(snapshot.documents)
         altered = find_altered(snapshot, self.current, self._trusted)
-        if altered - self._left_out:  # reported once, not with each publication
+        if altered - self._left_out:  # logged once, not after each publication
             log.error(
                 "files that are not as they were signed are not served",
                 error=f"restore {len(altered)} from a copy: {', '.join(sorted(altered)[:NAMED])}.",

@@ -1,7 +1,7 @@
-"""Tables for people: 80 columns wide, or as wide as the terminal.
+"""Prints tables for people, as wide as the terminal, or 80 columns without one.
 
-Words are not cut. Where columns do not fit side by side, each row becomes a paragraph.
-hening-server and hening-signer share this.
+Words are not cut. If the columns do not fit side by side, each row becomes a paragraph.
+hening-server and hening-signer share this module.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from rich.text import Text
 
 from server.core.content.invisible import escape_invisible
 
-WIDTH = 80  # columns where there is no terminal to ask
+WIDTH = 80  # columns without a terminal
 _GAP = 2  # between two columns
 Cell = str | Text
-"""A `Text` with `no_wrap` keeps its lines; others are wrapped between words."""
+"""A `Text` with `no_wrap` keeps its lines; other cells are wrapped between words."""
 
 
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], empty: str = ""
 ) -> None:
-    """Print a title, if any, and a table; without rows the sentence `empty` in place of a table.
+    """Print a title, if any, and a table; without rows, print the sentence `empty` instead.
 
-    Outside a terminal it has no lines and no colours.
+    Outside a terminal the table has no lines and no colours.
     """
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -46,8 +46,8 @@ def print_table(
 def choose_widths(least: Sequence[int], natural: Sequence[int], room: int) -> list[int] | None:
     """Return a width for each column: at least `least`, at most `natural`, together within `room`.
 
-    Columns that lack little get it first, so that one long column is wrapped and not every one.
-    None where even `least` does not fit.
+    Columns that need the fewest more cells get them first, so that only the longest columns are
+    wrapped. Returns None if even `least` does not fit.
     """
     spare = room - sum(least)
     if spare < 0:
@@ -82,7 +82,7 @@ def _longest_line(cell: Text) -> int:
 
 
 def _longest_part(cell: Text) -> int:
-    """Return the length of what may not be broken: a word, or a line."""
+    """Return the length of the longest part that must not be broken: a word, or a line."""
     if cell.no_wrap:
         return _longest_line(cell)
     return max((Text(word).cell_len for word in cell.plain.split()), default=0)
@@ -96,7 +96,7 @@ def _print_grid(
     *,
     is_wrapped: bool,
 ) -> None:
-    box = SIMPLE_HEAD if console.is_terminal else None  # it has spaces between columns
+    box = SIMPLE_HEAD if console.is_terminal else None  # SIMPLE_HEAD has spaces between columns
     table = Table(
         box=box,
         pad_edge=False,
@@ -112,7 +112,7 @@ def _print_grid(
 
 
 def _print_facts(console: Console, rows: list[list[Text]], width: int) -> None:
-    """Print a line for each row, and below it what does not fit beside its label."""
+    """Print each row as label and value; a value that does not fit beside its label goes below."""
     for label, value in rows:
         if _longest_part(value) > console.width - width - _GAP:
             console.print(label)
@@ -126,7 +126,7 @@ def _print_facts(console: Console, rows: list[list[Text]], width: int) -> None:
 
 
 def _print_paragraphs(console: Console, columns: Sequence[str], rows: list[list[Text]]) -> None:
-    """Print the first cell of each row as a line, and below it the other columns."""
+    """Print the first cell of each row as a line, and the other columns below it."""
     for number, (first, *others) in enumerate(rows):
         if number:
             console.print()

@@ -1,7 +1,7 @@
 """Keeps a node's copy of the shared tree up to date, and its last good pointers.
 
 `good/` holds the timestamp and the checkpoint of the last snapshot that was verified here. A node
-that starts while the store is away, or after the store had something else, serves that one.
+that starts while the store is unreachable, or after its content was replaced, serves that snapshot.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
 from server.storage.s3_tree import S3Tree
 
-LOOK_SECONDS = 0.25  # between two looks at the store's timestamp
-STALE_SECONDS = 30.0  # without an answer of the store
-AGAIN_SECONDS = 60.0  # between two tries to have what could not be verified once more
+LOOK_SECONDS = 0.25  # between two reads of the store's timestamp
+STALE_SECONDS = 30.0  # without an answer of the store, until this node is not ready
+AGAIN_SECONDS = 60.0  # between two attempts to fetch files again that could not be verified
 CLEAN_SECONDS = 3600.0  # between two removals of superseded files from the copy
 log = structlog.get_logger()
 
 
 class TreeMetrics:
-    """How old the copy is, as `age` says in seconds, and how often looking failed."""
+    """The age of the copy, which `age` returns in seconds, and the number of failed reads."""
 
     def __init__(self, registry: CollectorRegistry, age: Callable[[], float]) -> None:
         self.failures = Counter(
@@ -43,9 +43,9 @@ class TreeMetrics:
 class TreeWatch:
     """Follows `tree` for `watch`; `monotonic` counts seconds.
 
-    Where it `cleans`, superseded files are removed from the copy now and then, and what no key
-    signed. On a node that publishes they are not: draining removes the former from the store as
-    well, an hour later.
+    If it `cleans`, it removes superseded and unsigned files from the copy once an hour. A node that
+    publishes does not clean: draining removes superseded files from its copy and from the store, an
+    hour later.
     """
 
     def __init__(
@@ -71,13 +71,13 @@ class TreeWatch:
         watch.also_show(self.keep_good)
 
     async def run(self) -> None:
-        """Look at the store for ever."""
+        """Follow the store until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Fetch what is new; where that fails, the copy stays, and the failure is logged once."""
+        """Fetch new files; if that fails, the copy stays, and the failure is logged once."""
         try:
             await asyncio.to_thread(self._tree.follow)
         except (HeningError, OSError) as error:
@@ -96,37 +96,38 @@ class TreeWatch:
         if self._watch.complaint:
             await self._fetch_again()
             return
-        # A node that comes back is asked once it serves what it has fetched.
+        # A node that was not ready becomes ready when it serves what it has fetched.
         if not self.reasons() or await asyncio.to_thread(self._watch.is_current):
             self._confirmed = self._monotonic()
 
     async def _fetch_again(self) -> None:
-        """Have what could not be verified once more, now and then: the store may be whole again.
+        """Fetch again, at most once a minute, the files that could not be verified.
 
-        A publisher's copy stays: its own files may be newer than what is served.
+        The store may have been repaired. A publisher's copy stays, because its files may be newer
+        than those that are served.
         """
         if not self._cleans or self._monotonic() - self._again < AGAIN_SECONDS:
             return
         self._again = self._monotonic()
         served = [path[1:] for path in self._watch.current.documents]
-        with contextlib.suppress(HeningError, OSError):  # the next look says it
+        with contextlib.suppress(HeningError, OSError):  # the next `look` logs it
             await asyncio.to_thread(self._tree.fetch_again, served)
 
     async def keep_good(self, snapshot: Snapshot) -> None:
-        """Note a verified snapshot's pointers, and remove now and then what it superseded."""
+        """Store a verified snapshot's pointers, and remove superseded files once an hour."""
         await asyncio.to_thread(self._keep, snapshot)
 
     async def restore_good(self) -> None:
-        """Where the copy cannot be served, return to the pointers that were good, if there are."""
+        """If the copy cannot be served, restore the last good pointers, if there are any."""
         if self._watch.current is EMPTY and self._folder.good.is_dir():
             log.warning("the copy of the shared tree cannot be served; its last good one is")
             await asyncio.to_thread(self._restore)
             await self._watch.poll()
 
     def reasons(self) -> Sequence[str]:
-        """Return why this node should get no requests, empty when it may; from any thread."""
+        """Return why this node must get no requests; empty if it may. Callable from any thread."""
         what = self._complaint or self._watch.complaint
-        what = what or "no look at it has ended, or what it has is not served yet."
+        what = what or "no read has finished, or the content is not served yet."
         if self._confirmed is None:
             return [f"the shared tree was not read since the start: {what}"]
         if self._age() <= STALE_SECONDS:
@@ -145,6 +146,6 @@ class TreeWatch:
             self._tree.keep_only(path[1:] for path in snapshot.documents)
 
     def _restore(self) -> None:
-        for path in reversed(POINTERS):  # the timestamp last
+        for path in reversed(POINTERS):  # the timestamp comes last
             data = read_bounded(self._folder.good / path[1:], FILE_LIMIT)
             write_durable(self._folder.public / path[1:], data)

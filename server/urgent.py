@@ -1,7 +1,7 @@
-"""The urgent listener in a thread of its own: loop, executor, database connections, publisher.
+"""Runs the urgent listener in a separate thread: own loop, executor, connections, publisher.
 
-Two publishers of one process behave as two processes do: they take turns with the lease. So a halt
-waits for other requests only at the interpreter and at that lease.
+The two publishers of the process behave as those of two processes: they take turns with the lease.
+So a halt waits for other requests only at the interpreter and at that lease.
 """
 
 import asyncio
@@ -30,16 +30,16 @@ from server.storage.engine import WriteGate
 from server.storage.layout import StateFolder
 from server.stores import Clock, open_blobs
 
-SWITCH_SECONDS = 0.0001  # of Python's 0.005
+SWITCH_SECONDS = 0.0001  # Python's default is 0.005
 log = structlog.get_logger()
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """What the loops of a process share: the turns of writing to SQLite, publishing, answering.
+    """State that the two loops share: turns of writing to SQLite, of publishing and of answering.
 
-    `under_way` holds the ids of the changes that one of them is carrying out.
+    `under_way` holds the ids of the changes that either loop is carrying out.
     """
 
     writing: WriteGate = field(default_factory=WriteGate)
@@ -59,20 +59,20 @@ async def urgent_thread(
     shared: Turns,
     announce: Callable[[int], None],
 ) -> AsyncIterator[OtherLoop]:
-    """Serve the urgent operations until the block ends; yields the access to its loop.
+    """Serve the urgent operations in a new thread until the block ends; yields access to its loop.
 
     `clock` and `tools` are called from that thread. `url` is the address for phones. `shared` is
-    common to this and the other loop. `announce` receives the TCP port, if there is one.
+    common to both loops. `announce` receives the TCP port, if there is one.
     """
 
     def opening() -> AbstractAsyncContextManager[tuple[Services, int | None]]:
         return _opened(folder, settings, clock, entropy, url, tools, shared)
 
-    # A thread that waits for the interpreter gets it after this time; a halt waits a hundred times.
+    # A thread that waits for the interpreter gets it after this time. A halt waits about 100 times.
     sys.setswitchinterval(SWITCH_SECONDS)
     async with opened_in_thread("urgent", opening) as (loop, (services, port)):
         if port is not None:
-            log.info("what stops things listens", host=settings.api_host, port=port)
+            log.info("the urgent listener listens", host=settings.api_host, port=port)
             announce(port)
         yield OtherLoop(loop, services)
 
@@ -87,7 +87,9 @@ async def _opened(
     tools: Instruments,
     shared: Turns,
 ) -> AsyncIterator[tuple[Services, int | None]]:
-    blobs = open_blobs(folder, settings, clock)  # this loop has no other work yet
+    blobs = open_blobs(
+        folder, settings, clock
+    )  # blocking is harmless: this loop has no other work yet
     read_back = HttpReadBack(url, folder.public, blobs)
     async with (
         open_database(folder.database, shared.writing, is_urgent=True) as sessions,
@@ -134,11 +136,11 @@ async def _opened(
 async def opened_in_thread(
     name: str, opening: Callable[[], AbstractAsyncContextManager[T]]
 ) -> AsyncIterator[tuple[asyncio.AbstractEventLoop, T]]:
-    """Enter a context in a new thread's loop until the block ends; yields the loop and its value.
+    """Enter a context in a new thread's loop until the block ends; yields loop and context value.
 
     The thread shares only the interpreter with the other loops of the process, and has its own
-    executor, connections and locks. The loop is of the caller's kind and has its exception handler.
-    Raises what entering or leaving the context raises.
+    executor, connections and locks. The loop has the class and the exception handler of the
+    caller's loop. Raises what entering or leaving the context raises.
     """
     opened: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event, T]] = Future()
     ended: Future[None] = Future()
@@ -156,12 +158,12 @@ async def opened_in_thread(
         try:
             with asyncio.Runner(loop_factory=kind) as runner:
                 runner.run(live())
-        except BaseException as error:  # noqa: BLE001 - it is raised where the thread was begun
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that started this one
             (ended if opened.done() else opened).set_exception(error)
         else:
             ended.set_result(None)
 
-    # A killed process does not wait for it.
+    # A daemon, so that a process that ends does not wait for it.
     threading.Thread(target=run, name=name, daemon=True).start()
     try:
         loop, end, given = await asyncio.shield(asyncio.wrap_future(opened))

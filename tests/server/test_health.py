@@ -213,10 +213,10 @@ async def test_a_monitor_that_is_stuck():
 
     upkeep = Maintenance(Still(), Still(), lambda: False, lambda: time[0])
     not_serving = "no snapshot is loaded, or no worker serves it."
-    assert upkeep.reasons() == ["this server has only just begun.", not_serving]
+    assert upkeep.reasons() == ["this server has just started.", not_serving]
     upkeep.renewed.set()
     task = asyncio.create_task(upkeep.run())
-    while "this server has only just begun." in upkeep.reasons():  # noqa: ASYNC110 - its own
+    while "this server has just started." in upkeep.reasons():  # noqa: ASYNC110 - its own
         await asyncio.sleep(0)
     assert upkeep.reasons() == [not_serving]
     time[0] = 61.0

@@ -146,7 +146,7 @@ def test_a_file_that_the_settings_name(tmp_path, name):
     assert wrong(none, settings) == []
     secret.unlink()
     assert wrong(none, settings) == [
-        f"{secret} ({name}) cannot be looked at: No such file or directory."
+        f"{secret} ({name}) cannot be inspected: No such file or directory."
     ]
 
 

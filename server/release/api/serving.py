@@ -70,7 +70,7 @@ class Certificates:
                 self._current = fresh
         except (FormatError, OSError) as error:
             if found is None or found != self._refused:
-                log.error("alarm", error=f"the certificate stays the former one: {error}")
+                log.error("alarm", error=f"the former certificate stays in use: {error}")
             self._refused = found
             return
         if self._read is not None:

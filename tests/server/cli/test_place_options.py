@@ -78,5 +78,5 @@ def test_what_was_taken_is_explained(run, at, monkeypatch):
         "        from HENING_KEYS",
         f"--out   {at}/state/incoming",
         f"        from {at}/hening.toml",
-        "An option goes before a variable, and a variable before hening.toml.",
+        "An option takes precedence over a variable, and a variable over hening.toml.",
     ]

@@ -127,7 +127,7 @@ def test_another_certificate(served, certificates):
     (live / "cert.pem").write_bytes((certificates[1] / "cert.pem").read_bytes())
     service.hang_up(REPLACED if workers == "1" else "alarm")
     (alarm,) = service.logged("alarm")
-    assert alarm["error"].startswith("the certificate stays the former one: tls_cert and tls_key")
+    assert alarm["error"].startswith("the former certificate stays in use: tls_cert and tls_key")
     with handshake(service, certificates[0]) as kept:
         assert ask(kept)[0] == 200
         (live / "key.pem").write_bytes((certificates[1] / "key.pem").read_bytes())

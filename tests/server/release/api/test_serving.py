@@ -226,7 +226,7 @@ async def test_files_that_cannot_be_used(made, tmp_path):
                 await certificates.poll()
             events = [entry["event"] for entry in logs]
             assert events == ["alarm", "the certificate was read again"], harm
-            assert "stays the former one" in logs[0]["error"]
+            assert "the former certificate stays in use" in logs[0]["error"]
             _, other, given = await connect()
             assert given == der(made["second"])
             await close(writer, other)
