@@ -135,7 +135,7 @@ _BROKEN = {
     },
     "quant": {"quantization twice": picture(dqt(quantization(values=TEXT)), HEAD, frame(), scan())},
     "FFDB": {"quantization behind a scan": picture(HEAD, frame(), scan(), Q)},
-    "no scan takes": {
+    "no scan uses": {
         "codes that nobody uses": picture(HEAD, dht(codes(1)), frame(), scan()),
         "codes twice": picture(DC, HEAD, frame(), scan()),
         "codes behind the last scan": picture(HEAD, frame(), scan(), AC),
@@ -148,7 +148,7 @@ _BROKEN = {
         "codes of a class 2": picture(HEAD, dht(codes(0x20)), frame(), scan()),
         "codes number 4": picture(HEAD, dht(codes(4)), frame(), scan()),
     },
-    "more codes": {
+    "too many codes": {
         "more codes than there are": picture(
             Q, DC, dht(codes(0x10, b"\3", b"\0\1\2")), frame(), scan()
         ),
@@ -164,13 +164,13 @@ _BROKEN = {
     "value twice": {
         "a value twice": picture(Q, DC, dht(codes(0x10, b"\0\2", b"\1\1")), frame(), scan())
     },
-    "codes nothing": {
+    "without meaning": {
         "a difference of 12 bits": picture(Q, dht(codes(0, values=b"\x0c")), AC, frame(), scan()),
         "a coefficient of 11 bits": picture(
             Q, DC, dht(codes(0x10, values=b"\x1b")), frame(), scan()
         ),
     },
-    "cannot be": {
+    "invalid number": {
         "codes number 2 in a baseline": picture(Q, dht(codes(2)), AC, frame(), scan((1, 0x20)))
     },
     "not there": {"a scan without codes": picture(Q, DC, frame(), scan())},
@@ -197,7 +197,7 @@ _BROKEN = {
             COLOURS, frame((1, 0x33, 0), (2, 0x11, 1), (3, 0x11, 1)), scan((1, 0), (2, 0), (3, 0))
         )
     },
-    "as none does": {
+    "invalid spectral": {
         "a band of a baseline": picture(HEAD, frame(), scan(band=(0, 62))),
         "a bit of a baseline": picture(HEAD, frame(), scan(bits=1)),
         "all at once, progressively": picture(HEAD, PROGRESSIVE, scan()),
@@ -212,7 +212,7 @@ _BROKEN = {
             scan((1, 0), (2, 0), (3, 0), band=(1, 5)),
         ),
     },
-    "does not take": {
+    "does not use": {
         "codes that a scan does not need": picture(
             Q, DC, AC, PROGRESSIVE, scan((1, 1), band=(0, 0))
         )
@@ -231,7 +231,7 @@ _BROKEN = {
             HEAD, frame(), segment(0xDD, b"\0\x20"), scan(data=b"\1\xff\xd0")
         ),
     },
-    "does not restart": {
+    "restarts that its": {
         "restarts that nobody announced": picture(HEAD, frame(), scan(data=restart(4))),
         "a restart too many": picture(
             HEAD, frame(), segment(0xDD, b"\0\x14"), scan(data=restart(5))
@@ -249,7 +249,7 @@ _BROKEN = {
             HEAD, frame(), segment(0xDD, b"hi"), segment(0xDD, b"\0\0"), scan()
         ),
     },
-    "over 64": {
+    "more than 64": {
         "65 scans": picture(Q, DC, PROGRESSIVE, scan(band=(0, 0)), AC, *[scan(band=(1, 63))] * 64)
     },
     "FFDC": {

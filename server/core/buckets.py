@@ -1,4 +1,4 @@
-"""Token buckets: limits of bursts and of the long-term rate."""
+"""Token buckets, which limit bursts and the long-term rate."""
 
 import math
 from collections import OrderedDict
@@ -17,7 +17,7 @@ class Bucket:
     at: float
 
     def take(self, now: float) -> int:
-        """Take a token; returns 0, or the seconds until there is one."""
+        """Take a token and return 0, or return the seconds until one is available."""
         wait = self.wait(now)
         if not wait:
             self.level -= 1
@@ -28,14 +28,14 @@ class Bucket:
         self.level = min(self.size, self.level + 1)
 
     def wait(self, now: float) -> int:
-        """Return the seconds until there is a token, 0 for now."""
+        """Return the seconds until a token is available, 0 if it is now."""
         self.level = min(self.size, self.level + max(0.0, now - self.at) * self.rate)
         self.at = now
         return 0 if self.level >= 1 else max(1, math.ceil((1 - self.level) / self.rate))
 
 
 class Buckets:
-    """One bucket for each name, initially full; each holds `size` and gains `rate` a second."""
+    """One bucket for each name, full at first; each holds `size` and gains `rate` a second."""
 
     def __init__(self, size: float, rate: float) -> None:
         self._size = size
@@ -43,7 +43,7 @@ class Buckets:
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def find(self, name: str, now: float) -> Bucket:
-        """Return the bucket of `name`, and mark it as last used."""
+        """Return the bucket of `name`, and mark it as the last used."""
         bucket = self._buckets.pop(name, None)
         if bucket is None:
             bucket = Bucket(self._size, self._rate, self._size, now)

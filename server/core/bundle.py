@@ -44,7 +44,7 @@ class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The result of a submission; `time` in epoch seconds, `snapshot` 0 when refused."""
+    """The result of a submission; `time` is in epoch seconds, `snapshot` is 0 if refused."""
 
     schema: Literal[1] = 1
     id: Hash
@@ -55,20 +55,20 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     def __post_init__(self) -> None:
         if self.status == "published" and (self.reason or not self.snapshot):
-            raise ValueError("what is published has a snapshot and no reason")
+            raise ValueError("a published submission has a snapshot and no reason")
         if self.status == "refused" and self.snapshot:
-            raise ValueError("what is refused has no snapshot")
+            raise ValueError("a refused submission has no snapshot")
 
 
 def encode_bundle(bundle: Bundle) -> tuple[str, bytes]:
-    """Return a bundle's id and the bytes of its `bundle.json`."""
+    """Return the id of a bundle and the bytes of its `bundle.json`."""
     data = encode_canonical_json(msgspec.to_builtins(bundle))
     decode_bundle(data)
     return hashlib.sha256(data).hexdigest(), data
 
 
 def decode_bundle(data: bytes) -> Bundle:
-    """Read `bundle.json`; refuse anything but its one encoding."""
+    """Read `bundle.json`; raises FormatError for any other than its one encoding."""
     value = decode_canonical_json(data, limit=MAX_BUNDLE)
     try:
         bundle = msgspec.convert(value, Bundle)
@@ -78,10 +78,10 @@ def decode_bundle(data: bytes) -> Bundle:
     versions = [(role.name, role.version) for role in bundle.roles]
     hashes = [blob.sha256 for blob in bundle.blobs]
     if sorted(set(versions)) != versions or sorted(set(hashes)) != hashes:
-        raise FormatError("the bundle's lists are not sorted and free of repetition.")
+        raise FormatError("the bundle's lists are not sorted, or have repetitions.")
     for name, _ in versions:
         if is_online(name):
-            raise FormatError(f"the bundle holds the role {name}, which the server itself signs.")
+            raise FormatError(f"the bundle holds the role {name}, which only the server signs.")
         if name not in {"root", "targets", "tables", "content"}:
             check_codename(name)
     return bundle
@@ -95,7 +95,7 @@ def encode_result(result: Result) -> bytes:
 
 
 def decode_result(data: bytes) -> Result:
-    """Read `results/ID.json`."""
+    """Read `results/ID.json`; raises FormatError for any other than its one encoding."""
     value = decode_canonical_json(data, limit=MAX_RESULT)
     try:
         result = msgspec.convert(value, Result)

@@ -18,7 +18,7 @@ from server.core.tlog import leaf_hash, verify_inclusion
 MAX_LEAF = 160
 MAX_PROOF = 16_384
 MAX_TILE = WIDTH * (MAX_LEAF + 2)
-"""Bytes of the largest tile: one of entries, each with its length in two bytes."""
+"""Bytes of the largest tile, an entry tile: each entry follows its length in two bytes."""
 _PROOF_LINE = "c2sp.org/tlog-proof@v1"
 
 
@@ -33,7 +33,7 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """An inclusion proof with its checkpoint, kept as signed bytes."""
+    """An inclusion proof with its checkpoint, which stays as signed bytes."""
 
     index: int
     hashes: tuple[bytes, ...]
@@ -59,7 +59,7 @@ def decode_leaf(entry: bytes) -> tuple[str, int, str]:
         raise FormatError("a log entry does not have exactly four lines.") from error
     number = decode_decimal(version)
     if (first, end) != ("hening role v1", "") or encode_leaf(role, number, sha256) != entry:
-        raise FormatError("a log entry is not of the one form that it can have.")
+        raise FormatError("a log entry is not in its canonical form.")
     return role, number, sha256
 
 
@@ -78,7 +78,7 @@ def decode_checkpoint(note: bytes, key: VerifierKey) -> Checkpoint:
 
 
 def decode_size(note: bytes) -> int:
-    """Read the number of leaves of a checkpoint whose signature is not verified here."""
+    """Return the number of leaves of a checkpoint; its signature is not verified."""
     try:
         return decode_decimal(note.split(b"\n", 2)[1].decode("ascii"))
     except (IndexError, UnicodeDecodeError) as error:
@@ -86,9 +86,9 @@ def decode_size(note: bytes) -> int:
 
 
 def decode_checkpoint_of_any(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
-    """Verify a checkpoint by the first of `keys` that has signed it, as `decode_checkpoint` does.
+    """Read a checkpoint, verified by the first of `keys` that has signed it.
 
-    Raises LogError where none has.
+    Raises LogError if none of the keys has signed it.
     """
     *others, last = keys
     for key in others:
@@ -118,12 +118,12 @@ def decode_proof(data: bytes) -> Proof:
         raise FormatError("a proof is malformed.")
     raw = tuple(decode_base64(line) for line in hashes)
     if any(len(h) != 32 for h in raw):
-        raise FormatError("a proof holds something that is not a sha256.")
+        raise FormatError("a proof has a hash that is not a sha256.")
     return Proof(decode_decimal(index.removeprefix("index ")), raw, checkpoint)
 
 
 def verify_proof(data: bytes, entry: bytes, key: VerifierKey) -> Checkpoint:
-    """Return the checkpoint of a proof that `entry` is in the log of `key`."""
+    """Verify a proof that `entry` is in the log of `key`, and return its checkpoint."""
     proof = decode_proof(data)
     checkpoint = decode_checkpoint(proof.checkpoint, key)
     verify_inclusion(leaf_hash(entry), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
@@ -131,7 +131,7 @@ def verify_proof(data: bytes, entry: bytes, key: VerifierKey) -> Checkpoint:
 
 
 def decode_checkpoint_text(text: str, key: VerifierKey) -> Checkpoint:
-    """Read the three lines of a checkpoint of the log of `key`; signatures are not verified."""
+    """Read the three lines of a checkpoint; its origin must be the name of `key`."""
     lines = text.split("\n")
     if len(lines) != 4:
         raise FormatError("a checkpoint does not have exactly three lines.")

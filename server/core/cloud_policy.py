@@ -41,7 +41,7 @@ class Controller(_Part, frozen=True):
 
 
 class Law(_Part, frozen=True):
-    """A law, and the articles that the numbers are from."""
+    """A law, and the articles that the numbers come from."""
 
     name: Line
     articles: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=32)]
@@ -62,7 +62,7 @@ class Deadlines(_Part, frozen=True):
 
 
 class Lifetimes(_Part, frozen=True):
-    """Lifetimes in days: of an unused account, of the notice before it is erased, and others.
+    """Lifetimes in days: `inactive` of an unused account, `notice` before it is erased, and others.
 
     `quarantine` is how long the name of an erased account stays unassigned, `backups` the age at
     which a backup of the server is destroyed, `session_idle` the lifetime of an unused session.
@@ -119,23 +119,23 @@ class Policy(_Part, frozen=True, rename={"starts": "from"}, omit_defaults=True):
         )
         _check(
             self.transfer.allowed or self.may_live_in == [self.country],
-            "transfer is not allowed, so may_live_in is country alone.",
+            "transfer is not allowed, so may_live_in must be only country.",
         )
         _check(
             not self.transfer.allowed or bool(self.transfer.basis),
-            "transfer is allowed, so say by which rule in transfer.basis.",
+            "transfer is allowed, so name its legal basis in transfer.basis.",
         )
         _check(
             self.guardian_below == 0 or self.guardian_below >= self.minimum_age,
-            "guardian_below is an age from minimum_age on, or 0 where no guardian is asked.",
+            "guardian_below must be at least minimum_age, or 0 if no guardian has to consent.",
         )
         _check(
             self.days.notice < self.days.inactive,
-            "days.notice is within days.inactive, so give fewer.",
+            "days.notice must be less than days.inactive.",
         )
         _check(
             self.days.revisions <= self.days.tombstones,
-            "days.tombstones is at least days.revisions, so give more.",
+            "days.tombstones must be at least days.revisions.",
         )
         if self.receipts and decode_verifier_key(self.receipts).name != receipt_key_name(
             self.region
@@ -144,17 +144,17 @@ class Policy(_Part, frozen=True, rename={"starts": "from"}, omit_defaults=True):
 
 
 def policy_key_name(region: str) -> str:
-    """Return the name in notes of the key that signs a region's policies."""
+    """Return the name of the key that signs a region's policies, as it is in notes."""
     return f"hening-policy/{region}"
 
 
 def receipt_key_name(region: str) -> str:
-    """Return the name in notes of the key that signs a region's receipts."""
+    """Return the name of the key that signs a region's receipts, as it is in notes."""
     return f"hening-receipt/{region}"
 
 
 def convert_policy(values: Mapping[str, Any]) -> Policy:
-    """Return the policy of JSON values; raises FormatError with the member that is wrong."""
+    """Return the policy of JSON values; raises FormatError, which names the malformed member."""
     try:
         return msgspec.convert(values, Policy)
     except msgspec.ValidationError as error:
@@ -175,26 +175,26 @@ def decode_policy(note: bytes, key: VerifierKey) -> Policy:
 
 
 def read_policy(text: str) -> Policy:
-    """Return the policy of a note's text, whose signature is no matter here; raises FormatError."""
+    """Return the policy in the text of a note, without verifying it; raises FormatError."""
     values = decode_canonical_json(text.encode(), limit=MAX_NOTE)
     if not isinstance(values, dict):
-        raise FormatError("the policy is no JSON object.")
+        raise FormatError("the policy is not a JSON object.")
     return convert_policy(values)
 
 
 def check_follows(policy: Policy, before: Policy) -> None:
-    """Raise FormatError unless `policy` may come after the newest one so far."""
+    """Raise FormatError unless `policy` may follow `before`, the newest policy so far."""
     _check(
         policy.region == before.region,
-        f"it is of the region {policy.region}, and this one is {before.region}.",
+        f"it is for the region {policy.region}, not for {before.region}.",
     )
     _check(
         policy.version > before.version,
-        f"its version {policy.version} is not above {before.version}, the newest one here.",
+        f"its version {policy.version} is not above {before.version}, the newest version here.",
     )
     _check(
         policy.starts >= before.starts,
-        f"it would hold before version {before.version} does; give a later `from`.",
+        f"it would apply before version {before.version} does; give a later `from`.",
     )
 
 

@@ -6,7 +6,7 @@ from server.core.errors import FormatError
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, OBJECT_ID = 0x01, 0x02, 0x03, 0x04, 0x06
 SEQUENCE, SET, CONTEXT_0 = 0x30, 0x31, 0xA0
-_LONGEST_LENGTH = 3  # bytes behind the first: 16 MiB, more than whatever is read here
+_LONGEST_LENGTH = 3  # bytes after the first: 16 MiB, more than anything that is read here
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,10 @@ class Element:
 
 
 def decode_elements(data: bytes) -> list[Element]:
-    """Return the elements that follow each other in `data`; what they contain is not decoded.
+    """Return the elements that follow each other in `data`, without decoding their content.
 
     Raises FormatError for tags of several bytes, for lengths that are indefinite, not in their
-    shortest form or of more than four bytes, and for data that end within an element.
+    shortest form or of more than four bytes, and for data that ends within an element.
     """
     found = []
     start = 0
@@ -35,7 +35,7 @@ def decode_elements(data: bytes) -> list[Element]:
             if not 1 <= own <= _LONGEST_LENGTH or length < max(0x80, 1 << 8 * (own - 1)):
                 raise FormatError("the bytes are not DER: a length is not in its shortest form")
         if tag & 0x1F == 0x1F or at + length > len(data):
-            raise FormatError("the bytes are not DER: an element is longer than they are")
+            raise FormatError("the bytes are not DER: they end within an element")
         found.append(Element(tag, data[at : at + length], data[start : at + length]))
         start = at + length
     return found

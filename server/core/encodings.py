@@ -26,15 +26,15 @@ def encode_canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
     try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return text.encode() + b"\n"
-    except ValueError as error:  # a lone surrogate, or an integer too long to be written
+    except ValueError as error:  # a lone surrogate, or an integer with too many digits
         raise FormatError(f"a value cannot be written as JSON: {error}.") from error
 
 
 def decode_canonical_json(data: bytes, *, limit: int) -> Any:  # noqa: ANN401 - any JSON value
-    """Return the value that `data` encodes; refuse every encoding but the canonical one.
+    """Return the value of canonical JSON.
 
-    Raises FormatError for more than `limit` bytes, and for bytes that differ from the encoding of
-    their own value: white space, duplicate keys, unsorted keys, floats, escapes.
+    Raises FormatError for more than `limit` bytes, and for any other encoding: white space,
+    duplicate keys, unsorted keys, floats, escapes.
     """
     if len(data) > limit:
         raise FormatError(f"a JSON file of {len(data)} bytes is over the limit of {limit}.")
@@ -48,14 +48,14 @@ def decode_canonical_json(data: bytes, *, limit: int) -> Any:  # noqa: ANN401 - 
 
 
 def decode_decimal(text: str) -> int:
-    """Return the integer that a decimal of FORMATS.md section 1 stands for, 0 to 2**53 - 1."""
+    """Return the integer of a decimal (FORMATS.md section 1), 0 to 2**53 - 1."""
     if _DECIMAL.fullmatch(text) is None or int(text) > MAX_INTEGER:
         raise FormatError(f"{text[:32]!r} is not a number in decimal form.")
     return int(text)
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode standard base64 in its one canonical form."""
+    """Decode standard base64; raises FormatError unless it is in its canonical form."""
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -66,12 +66,12 @@ def decode_base64(text: str) -> bytes:
 
 
 def is_sha256(value: object) -> bool:
-    """Answer whether `value` is a sha256 in lower-case hex."""
+    """Return whether `value` is a sha256 in lower-case hex."""
     return isinstance(value, str) and _SHA256.fullmatch(value) is not None
 
 
 def to_ecma(schema: Any) -> Any:  # noqa: ANN401 - JSON
-    r"""Return a JSON schema whose patterns are ECMA's: Python's end of text is `\Z`, theirs `$`."""
+    r"""Return a JSON schema with ECMAScript patterns: Python's `\Z` becomes `$`."""
     match schema:
         case dict():
             spelled = {name: to_ecma(value) for name, value in schema.items()}
@@ -101,7 +101,7 @@ def _check_value(value: object, levels: int) -> None:
         case dict():
             for key, item in value.items():
                 if not isinstance(key, str):
-                    raise FormatError(f"a {type(key).__name__} names no member of an object.")
+                    raise FormatError(f"a {type(key).__name__} cannot name a member of an object.")
                 _check_value(item, levels - 1)
         case list():
             for item in value:
@@ -113,7 +113,7 @@ def _check_value(value: object, levels: int) -> None:
 
 
 def check_schema(path: str, custom: object, member: str) -> None:
-    """Raise FormatError unless `custom` is an object whose schema this version knows."""
+    """Raise FormatError unless `custom` is an object with schema 1 in its `member`."""
     if not isinstance(custom, dict) or member not in custom:
         raise FormatError(f"the target {path} has no `custom` object with a `{member}`.")
     schema = custom[member]

@@ -2,17 +2,17 @@
 
     HeningError
     ├── FormatError      malformed bytes or values
-    ├── ProfileError     valid TUF that breaks a rule of the profile
+    ├── ProfileError     valid TUF metadata that breaks a rule of the profile
     ├── TrustError       an invalid signature, version or expiry
     ├── ReleaseError     releases or pointers that contradict each other or their past
     └── LogError         an invalid proof, checkpoint or append
 
-Every message is one sentence that names the error, fit to be shown to a person.
+Every message is one sentence that can be shown to a person.
 """
 
 
 class HeningError(Exception):
-    """The base of all refusals by server, signer or their formats."""
+    """The base class of all refusals by the server, the signer or their formats."""
 
 
 class FormatError(HeningError):
@@ -20,7 +20,7 @@ class FormatError(HeningError):
 
 
 class ProfileError(HeningError):
-    """TUF metadata that is valid TUF and breaks a rule of the profile."""
+    """Valid TUF metadata that breaks a rule of the profile."""
 
 
 class TrustError(HeningError):

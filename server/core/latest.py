@@ -1,8 +1,9 @@
-"""How `latest` is split: into 4 or 16 roles, by the first hex digit of a pointer path's hash.
+"""Splits `latest` into 4 or 16 roles, by the first hex digit of the hash of a pointer's path.
 
-A part is called `latest-` and one hex digit. Of 4 parts each holds four digits, of 16 one, so the
-first four keep their names when 4 become 16. Once `latest` is split it stays as an empty role after
-its parts: a published role is never dropped. Source: docs/FORMATS.md section 2, TUF 4.5.
+A part is named `latest-` and a hex digit. Each of 4 parts holds four digits, each of 16 parts one,
+so the first four names stay when 4 parts become 16. After a split `latest` stays as an empty role
+after its parts, because a published role is never dropped. Source: docs/FORMATS.md section 2, TUF
+4.5.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ _DIGITS = "0123456789abcdef"
 
 
 def part_prefixes(parts: int) -> dict[str, tuple[str, ...]]:
-    """Return the first digits of the hashes that each of 4 or 16 parts holds, by its name."""
+    """Return the hash prefixes of each of 4 or 16 parts, by the part's name."""
     share = len(_DIGITS) // parts
     return {
         f"latest-{_DIGITS[part]}": tuple(_DIGITS[part * share : (part + 1) * share])
@@ -29,13 +30,13 @@ def part_prefixes(parts: int) -> dict[str, tuple[str, ...]]:
 
 
 def list_parts(roles: Iterable[str]) -> list[str]:
-    """Return those of `roles` that hold pointers: the parts, or `latest` where there is none."""
+    """Return the roles among `roles` that hold pointers: the parts, or `latest` without parts."""
     parts = sorted(filter(is_part, roles))
     return parts or ["latest"]
 
 
 def pointer_role(path: str, parts: int) -> str:
-    """Return the role that lists the pointer `path`, where `latest` has 1, 4 or 16 parts."""
+    """Return the role that lists the pointer `path` if `latest` has 1, 4 or 16 `parts`."""
     if parts == 1:
         return "latest"
     digit = hashlib.sha256(path.encode()).hexdigest()[0]
@@ -43,9 +44,9 @@ def pointer_role(path: str, parts: int) -> str:
 
 
 def assign_pointers(paths: Iterable[str], delegated: Iterable[str]) -> dict[str, list[str]]:
-    """Return the pointer paths of each role that is delegated and holds or held pointers.
+    """Return the pointer paths of each delegated role that holds or held pointers.
 
-    A split `latest` is among them, without any.
+    A split `latest` is included, without paths.
     """
     roles = list_parts(delegated)
     assigned: dict[str, list[str]] = {"latest": [], **{role: [] for role in roles}}
@@ -63,8 +64,8 @@ def delegated_roles(targets: Targets) -> Mapping[str, DelegatedRole]:
 def plan_split(targets: Targets, parts: int, expires: datetime) -> Targets:
     """Return the version after `targets` that splits `latest` into `parts`, with the given expiry.
 
-    The parts are signed by the keys of `latest`. Raises ReleaseError where it has as many parts
-    already, or more: a published role is never dropped, so a split is permanent.
+    The keys of `latest` sign its parts. Raises ReleaseError if `latest` has as many parts already,
+    or more: a published role is never dropped, so a split is permanent.
     """
     before = len(list_parts(delegated_roles(targets)))
     if parts not in SPLITS:

@@ -1,4 +1,4 @@
-"""Limits on signed values that cannot be taken back, and resets by root."""
+"""Limits on signed values that cannot be taken back, and resets of roles by the root."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,20 +14,20 @@ from server.core.names import is_codename, is_online
 from server.core.release import Floor, decode_floor, decode_release, encode_floor
 
 SKEW = timedelta(days=1)
-"""How far a signed time may be ahead of the time of signing, since machines' clocks differ."""
+"""How far a signed time may be ahead of the time of signing, because clocks differ."""
 
 PATCH_LEVEL_SKEW = timedelta(days=62)
-"""How far a patch level may be ahead: bulletins are named after a month that may not have begun."""
+"""How far a patch level may be ahead: a bulletin may be named after a later month."""
 
 COUNTER_STEP = 1000
-"""How far a counter may be above the one before it, so that a typing error wastes no more."""
+"""How far a counter may be above the previous one, so that a typing error wastes no more."""
 
 MAX_LIFETIME_DAYS = 3650
-"""The lifetime of an offline role under a root that sets none."""
+"""The maximum lifetime of an offline role under a root that sets none."""
 
 ONLINE_LIFETIMES = {"latest": timedelta(days=7), "snapshot": timedelta(days=7)}
 TIMESTAMP_LIFETIME = timedelta(days=1)
-"""A timestamp was signed this long before it expires."""
+"""The time from a timestamp's signing to its expiry."""
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIFETIME_DAYS)]
 
@@ -46,9 +46,9 @@ class Lifetimes(msgspec.Struct, frozen=True):
 
 
 def decode_lifetimes(root: Root) -> Lifetimes:
-    """Read the `lifetimes` of root's `custom`; each that is absent is ten years.
+    """Read the `lifetimes` of root's `custom`; a missing one is ten years.
 
-    Raises ProfileError where they are malformed.
+    Raises ProfileError if they are malformed.
     """
     custom = root.unrecognized_fields.get("custom")
     stated = custom.get("lifetimes", {}) if isinstance(custom, dict) else {}
@@ -78,13 +78,13 @@ def find_excess(name: str, role: Targets, root: Root, signed_at: datetime) -> li
 
 
 def check_lifetimes(root: Root, roles: Mapping[str, Targets], now: datetime) -> None:
-    """Raise TrustError for a root whose lifetimes would invalidate one of the `roles` in force."""
+    """Raise TrustError for a root whose lifetimes would invalidate one of the current `roles`."""
     for name, role in roles.items():
         if not is_online(name) and role.expires > now + decode_lifetimes(root).of(name) + SKEW:
             raise TrustError(
                 f"root {root.version} allows {name} {decode_lifetimes(root).of(name).days} days,"
-                f" and {name} {role.version} expires on {role.expires:%Y-%m-%d}: sign {name} again"
-                f" before (`hening-signer ceremony renew {name} --expires {name}=DAYS`)."
+                f" but {name} {role.version} expires on {role.expires:%Y-%m-%d}: sign {name} again"
+                f" first (`hening-signer ceremony renew {name} --expires {name}=DAYS`)."
             )
 
 
@@ -94,7 +94,7 @@ def _find_excess(
     lifetime = ONLINE_LIFETIMES["latest"] if is_online(name) else decode_lifetimes(root).of(name)
     if role.expires > signed_at + lifetime + SKEW:
         yield TrustError(
-            f"{name} {role.version} expires on {role.expires:%Y-%m-%d}, and may be valid for"
+            f"{name} {role.version} expires on {role.expires:%Y-%m-%d}, but may be valid for only"
             f" {lifetime.days} days: choose an earlier expiry, or sign a root with a higher limit."
         )
     if is_codename(name):
@@ -117,8 +117,8 @@ def _find_release_excess(name: str, role: Targets, signed_at: datetime) -> Itera
         if release.post_timestamp > latest:
             yield ReleaseError(
                 f"{path} states the post_timestamp {_tell(release.post_timestamp)}, which is ahead"
-                f" of the time of signing, {signed_at:%Y-%m-%d}: it is in seconds since 1970 and"
-                " lies in the past."
+                f" of the time of signing, {signed_at:%Y-%m-%d}: give seconds since 1970, of a"
+                " time in the past."
             )
         if release.security_patch_level > latest_day:
             yield ReleaseError(
@@ -131,13 +131,13 @@ def _find_release_excess(name: str, role: Targets, signed_at: datetime) -> Itera
         if counter - before > COUNTER_STEP:
             yield ReleaseError(
                 f"{counters[counter]} has counter {counter}, more than {COUNTER_STEP} above"
-                f" {before}, the one before it, and there would be no way back."
+                f" {before}, the previous one, and a counter cannot be lowered later."
             )
         before = counter
 
 
 def _tell(seconds: int) -> str:
-    """Return a time as a date if it is one, else as the number."""
+    """Return the date of a time in epoch seconds, or the number if it has no date."""
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
     except (OverflowError, ValueError, OSError):
@@ -149,10 +149,10 @@ Number = Annotated[int, msgspec.Meta(ge=1, le=MAX_INTEGER)]
 
 
 class Reset(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The newest reset of a role: its number, and for a model the values that hold from then on.
+    """The newest reset of a role: its number, and for a model the values that it resets to.
 
-    `counter` is the highest valid one, `time` the newest valid time in epoch seconds; both are None
-    for `tables` and `content`.
+    `counter` is the highest valid counter, `time` the latest valid time in epoch seconds. Both are
+    None for `tables` and `content`.
     """
 
     number: Number
@@ -161,7 +161,7 @@ class Reset(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def decode_resets(root: Root) -> dict[str, Reset]:
-    """Read the `resets` of root's `custom` by role; ProfileError where they are malformed."""
+    """Read the `resets` of root's `custom` by role; raises ProfileError if they are malformed."""
     custom = root.unrecognized_fields.get("custom")
     stated = custom.get("resets", {}) if isinstance(custom, dict) else {}
     try:
@@ -174,7 +174,7 @@ def decode_resets(root: Root) -> dict[str, Reset]:
         values = [value is not None for value in (reset.counter, reset.time)]
         if not (is_codename(name) and all(values)) and not (name in CONTENT_ROLES and not given):
             raise ProfileError(
-                f"root resets {name[:64]!r}: a model's reset has `counter` and `time`, one of"
+                f"root resets {name[:64]!r}: a model's reset has `counter` and `time`, a reset of"
                 " tables or content has neither, and no other role has resets."
             )
     return resets
@@ -185,14 +185,14 @@ def reset_number(role: Targets) -> int:
     custom = role.unrecognized_fields.get("custom")
     number = custom.get("reset", 0) if isinstance(custom, dict) else 0
     if type(number) is not int or not 0 <= number <= MAX_INTEGER:
-        raise ProfileError(f"a role follows reset {str(number)[:32]!r}, which is no number.")
+        raise ProfileError(f"a role follows reset {str(number)[:32]!r}, which is not a number.")
     return number
 
 
 def check_resets_follow(old: Root, new: Root) -> None:
     """Raise ProfileError unless the resets of `new` continue those of `old`.
 
-    A role's number stays, with the same values, or grows by one.
+    The number of a role's reset stays, with the same values, or grows by one.
     """
     before, after = decode_resets(old), decode_resets(new)
     for name in sorted(before.keys() | after.keys()):
@@ -201,28 +201,28 @@ def check_resets_follow(old: Root, new: Root) -> None:
         reset = after.get(name)
         if reset != was and (reset is None or reset.number != number + 1):
             raise ProfileError(
-                f"root {new.version} has another reset of {name} than root {old.version}: keep"
+                f"root {new.version} changes the reset of {name} in root {old.version}: keep"
                 f" reset {number}, or add reset {number + 1}."
             )
 
 
 def check_follows_reset(name: str, role: Targets, root: Root) -> None:
-    """Raise ReleaseError unless a delegated role follows the newest reset that root has for it."""
+    """Raise ReleaseError unless a delegated role follows its newest reset in `root`."""
     reset = decode_resets(root).get(name)
     number = 0 if reset is None else reset.number
     if reset_number(role) != number:
         raise ReleaseError(
-            f"{name} {role.version} follows reset {reset_number(role)}, and root {root.version} has"
-            f" reset {number} of it: submit both together (`hening-signer ceremony reset`)."
+            f"{name} {role.version} follows reset {reset_number(role)}, but root {root.version} has"
+            f" reset {number} for it: submit both together (`hening-signer ceremony reset`)."
         )
 
 
 def apply_reset(name: str, role: Targets, resets: Mapping[str, Reset]) -> Targets:
-    """Return what a role's next version has to follow: the part of `role` that its reset keeps.
+    """Return the part of `role` that its reset keeps, which the role's next version has to follow.
 
-    Builds of a model above the reset's counter, or later than its time, count as never listed, and
-    the floor falls to it. Of `tables` and `content` nothing is left. A role that follows the reset
-    already is returned as it is.
+    A model's builds above the reset's counter, or later than its time, count as never listed, and
+    the floor falls to the reset's values. Nothing is left of `tables` and `content`. A role that
+    already follows the reset is returned unchanged.
     """
     reset = resets.get(name)
     if reset is None or reset_number(role) == reset.number:

@@ -1,7 +1,7 @@
-"""TUF metadata as bytes: size limits, the one encoding, signature and expiry checks.
+"""TUF metadata as bytes: size limits, the encoding, checks of signatures and expiry.
 
-python-tuf verifies; its errors are translated here and nowhere else. Signed metadata is kept as the
-signed bytes: hening never encodes a metadata file a second time.
+python-tuf verifies; only this module translates its errors. Signed metadata stays as the signed
+bytes: hening never encodes a metadata file a second time.
 """
 
 import json
@@ -47,12 +47,12 @@ _LIMITS = {"root": ROOT_LIMIT, "timestamp": TIMESTAMP_LIMIT, "snapshot": SNAPSHO
 
 
 def metadata_limit(role: str) -> int:
-    """Return how many bytes a file of `role` may have."""
+    """Return the maximum size of a file of `role`, in bytes."""
     return _LIMITS.get(role, TARGETS_LIMIT)
 
 
 def encode_metadata(metadata: Metadata[Any]) -> bytes:
-    """Return the bytes of a signed metadata file, compact JSON."""
+    """Return the bytes of a signed metadata file, in compact JSON."""
     try:
         data: bytes = JSONSerializer(compact=True, validate=True).serialize(metadata)
     except SerializationError as error:
@@ -81,7 +81,7 @@ def decode_timestamp(data: bytes) -> Metadata[Timestamp]:
 
 
 def verify_first_root(data: bytes) -> Metadata[Root]:
-    """Read a root to be pinned: it must at least be signed by its own keys."""
+    """Read a root to be pinned, which must at least be signed by its own keys."""
     metadata = decode_root(data)
     _verify(metadata.signed, "root", metadata, "the root is not signed by its own root keys")
     return metadata
@@ -90,8 +90,7 @@ def verify_first_root(data: bytes) -> Metadata[Root]:
 def verify_root(data: bytes, trusted: Root, now: datetime | None) -> Metadata[Root]:
     """Read the successor of `trusted`: signed by the keys of both, next version, not expired.
 
-    `now` is None for a root that is followed by another: only the last may not be expired (TUF
-    5.3.10).
+    `now` is None for a root with a successor: only the last root must not be expired (TUF 5.3.10).
     """
     metadata = decode_root(data)
     root = metadata.signed
@@ -107,10 +106,10 @@ def verify_root(data: bytes, trusted: Root, now: datetime | None) -> Metadata[Ro
 def verify_role(
     role: str, data: bytes, delegator: Root | Targets, now: datetime | None
 ) -> Metadata[Any]:
-    """Read a file of `role` that the keys named by `delegator` have signed and that is not expired.
+    """Read a file of `role`, and verify its expiry and its signatures by the keys in `delegator`.
 
-    `now` is None for a version that is followed by another, which phones do not load. Raises
-    FormatError for a malformed file, TrustError for invalid signatures or expiry.
+    `now` is None for a version with a successor, which phones do not load and whose expiry is not
+    checked. Raises FormatError for a malformed file, TrustError for invalid signatures or expiry.
     """
     metadata = decode_role(role, data)
     verify_decoded(role, metadata, delegator, now)
@@ -120,19 +119,19 @@ def verify_role(
 def verify_decoded(
     role: str, metadata: Metadata[Any], delegator: Root | Targets, now: datetime | None
 ) -> None:
-    """Verify metadata of `role` that was decoded before, as `verify_role` does."""
+    """Verify decoded metadata of `role`, as `verify_role` does."""
     _verify(
         delegator,
         role,
         metadata,
-        f"{role} {metadata.signed.version} lacks the signatures that it needs",
+        f"{role} {metadata.signed.version} does not have the required signatures",
     )
     if now is not None:
         check_expiry(role, metadata.signed, now)
 
 
 def check_expiry(role: str, signed: Root | Targets | Snapshot | Timestamp, now: datetime) -> None:
-    """Raise TrustError when `signed` is expired at `now`."""
+    """Raise TrustError if `signed` is expired at `now`."""
     if signed.is_expired(now):
         raise TrustError(f"{role} {signed.version} expired on {signed.expires:%Y-%m-%d %H:%M} UTC.")
 
@@ -156,10 +155,10 @@ def decode_role(role: str, data: bytes) -> Metadata[Any]:
 
 
 def encode_signed(metadata: Metadata[Any]) -> bytes:
-    """Return the bytes that signatures of `metadata` cover, TUF's canonical JSON.
+    """Return the bytes that signatures of `metadata` cover, in TUF's canonical JSON.
 
-    They are `metadata.signed_bytes`, at a tenth of its time: JSON with sorted keys, in which only
-    quotation marks and backslashes are escaped.
+    It returns `metadata.signed_bytes` in a tenth of the time. In canonical JSON keys are sorted,
+    and only quotation marks and backslashes are escaped.
     """
     try:
         encoded = msgspec.json.encode(metadata.signed.to_dict(), order="sorted")
@@ -182,7 +181,9 @@ def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
     except _MALFORMED as error:
         raise FormatError(f"the {role} file is not TUF metadata.") from error
     if not is_canonical:
-        raise FormatError(f"the {role} file has no canonical form, so no key can have signed it.")
+        raise FormatError(
+            f"the {role} file has no canonical form, so it cannot have a valid signature."
+        )
     if type(metadata.signed) is not kind:
         raise FormatError(f"the {role} file is of type {metadata.signed.type}.")
     version = metadata.signed.version
@@ -194,8 +195,8 @@ def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
 def _parse(data: bytes) -> tuple[Any, bool]:
     """Return a parsed file, and whether its signed part has TUF's canonical form.
 
-    msgspec takes half the time of `json`, and returns the same. Where it finds a float, or refuses
-    what `json` takes (a lone surrogate, NaN), values are looked at one by one.
+    msgspec takes half the time of `json`, and returns the same values. If msgspec finds a float, or
+    refuses a value that `json` accepts (a lone surrogate, NaN), each value is checked.
     """
     floats: list[str] = []
     try:
@@ -210,7 +211,7 @@ def _parse(data: bytes) -> tuple[Any, bool]:
 
 
 def _is_shallow(value: Any) -> bool:  # noqa: ANN401 - JSON
-    """Answer whether parsed JSON has at most `_MAX_LEVELS` levels."""
+    """Return whether parsed JSON has at most `_MAX_LEVELS` levels."""
     level = [value]
     for _ in range(_MAX_LEVELS):
         level = [
@@ -225,9 +226,9 @@ def _is_shallow(value: Any) -> bool:  # noqa: ANN401 - JSON
 
 
 def _has_canonical_form(value: object) -> bool:
-    """Answer whether parsed JSON has TUF's canonical form: no float, no lone surrogate, not deep.
+    """Return whether parsed JSON has a canonical form: no float, no lone surrogate, not too deep.
 
-    Only types are checked, because python-tuf's encoder takes ten times as long.
+    It is not encoded for this, because python-tuf's encoder takes ten times as long.
     """
     level = [value]
     for _ in range(_MAX_LEVELS):

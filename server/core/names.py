@@ -30,7 +30,7 @@ _FILE = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,90}\.zip")
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Where a release is offered: codename, region and channel."""
+    """The place where a release is offered: codename, region and channel."""
 
     codename: str
     region: str
@@ -46,27 +46,27 @@ class Channel:
 
 
 def is_latest(role: str) -> bool:
-    """Answer whether `role` is `latest` or may be a part of it."""
+    """Return whether `role` is `latest` or has the name of one of its parts."""
     return role == "latest" or is_part(role)
 
 
 def is_part(role: str) -> bool:
-    """Answer whether `role` may be a part of `latest`."""
+    """Return whether `role` has the name of a part of `latest`."""
     return _PART.fullmatch(role) is not None
 
 
 def is_online(role: str) -> bool:
-    """Answer whether `role` is signed by the server: `latest`, its parts, snapshot, timestamp."""
+    """Return whether the server signs `role`: `latest`, its parts, snapshot and timestamp."""
     return role in ONLINE_ROLES or is_latest(role)
 
 
 def is_locale(text: str) -> bool:
-    """Answer whether `text` may name a language, such as `id` or `zh-TW`."""
+    """Return whether `text` has the form of a locale, such as `id` or `zh-TW`."""
     return len(text) <= _MOST_OF_LOCALE and re.fullmatch(_LOCALE, text) is not None
 
 
 def is_codename(text: str) -> bool:
-    """Answer whether `text` may name a model's role."""
+    """Return whether `text` may name a model's role."""
     return (
         _ROLE.fullmatch(text) is not None
         and text not in RESERVED_ROLES
@@ -124,7 +124,7 @@ def decode_pointer_path(path: str) -> Channel:
 
 
 def role_pattern(role: str) -> str:
-    """Return the one path pattern that `role` may sign."""
+    """Return the path pattern of the targets that `role` may sign."""
     return {
         "tables": "tables/*/*",
         "content": "content/*/*",
@@ -143,13 +143,13 @@ def hashed_target_path(path: str, sha256: str) -> str:
     return f"{directory}{slash}{sha256}.{name}"
 
 
-# One or two letters of a short name, but not `beta` for `stable` in a long one.
+# It allows one or two wrong letters in a name, but not `beta` for `stable` in a long name.
 _LIKENESS = 0.82
-_SHORT = 4, 5  # letters of names in which one may be wrong, although the ratio is lower then
+_SHORT = 4, 5  # names of these lengths may have one wrong letter, although their ratio is lower
 
 
 def ask_for_near(name: str, known: Iterable[str]) -> str:
-    """Return a question with the most similar name to `name`; an empty text without one."""
+    """Return a question with the known name most similar to `name`; empty if none is similar."""
     likeness = 1 - 1 / len(name) if len(name) in _SHORT else _LIKENESS
     found = get_close_matches(name, sorted(set(known) - {name}), n=1, cutoff=likeness)
     return f" Did you mean {found[0]}?" if found else ""

@@ -4,8 +4,8 @@
     <empty line>
     — <key name> <base64(key id ∥ signature)>
 
-Source: C2SP signed-note; docs/FORMATS.md section 7. Only signature type 0x01 (Ed25519) is read; the
-private half stays outside: `encode_note` calls a function that signs.
+Source: C2SP signed-note; docs/FORMATS.md section 7. Only signature type 0x01 (Ed25519) is read.
+Private keys stay outside: `encode_note` calls a function that signs.
 """
 
 import base64
@@ -37,7 +37,7 @@ class VerifierKey:
 
     @property
     def key_id(self) -> bytes:
-        """The four bytes by which a signature line names this key."""
+        """The four bytes that identify this key in a signature line."""
         return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class VerifierKey:
 
 
 def decode_verifier_key(text: str) -> VerifierKey:
-    """Read `NAME+ID+BASE64`, the form in which root's `custom` names the log's key."""
+    """Read `NAME+ID+BASE64`, the form of the log's key in root's `custom`."""
     name, _, rest = text[:256].partition("+")
     _, _, encoded = rest.partition("+")
     if _NAME.fullmatch(name) is None or len(name) > 64:
@@ -61,7 +61,7 @@ def decode_verifier_key(text: str) -> VerifierKey:
 
 
 def check_log_name(name: str) -> None:
-    """Check that a key of a log can be called `name`; raises FormatError."""
+    """Raise FormatError unless `name` can name a log's key."""
     try:
         decode_verifier_key(str(VerifierKey(name, bytes(32))))
     except FormatError as error:
@@ -72,14 +72,14 @@ def check_log_name(name: str) -> None:
 
 
 def encode_note(text: str, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:
-    """Return the note that carries `text`, signed by `sign`, which holds the seed of `key`."""
+    """Return the note with `text`, signed by `sign`, which has the private half of `key`."""
     note = f"{text}\n".encode() + _encode_line(text, key, sign)
     verify_note(note, key)
     return note
 
 
 def cosign_note(note: bytes, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:
-    """Return a note with one more signature line, by `sign`, which holds the seed of `key`."""
+    """Return a note with another signature line, by `sign`, which has the private half of `key`."""
     text, _ = _split(note)
     note += _encode_line(text, key, sign)
     verify_note(note, key)
@@ -87,9 +87,9 @@ def cosign_note(note: bytes, key: VerifierKey, sign: Callable[[bytes], bytes]) -
 
 
 def verify_note(note: bytes, key: VerifierKey) -> str:
-    """Return the text of a note after its signature by `key` has been verified.
+    """Verify the signature of a note by `key`, and return its text.
 
-    Raises FormatError for a malformed note, LogError when `key` did not sign it.
+    Raises FormatError for a malformed note, LogError if `key` has not signed it.
     """
     text, lines = _split(note)
     verified = False
@@ -103,7 +103,7 @@ def verify_note(note: bytes, key: VerifierKey) -> str:
         try:
             Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], text.encode())
         except (InvalidSignature, ValueError) as error:
-            raise LogError(f"the signature of {key.name} does not hold.") from error
+            raise LogError(f"the signature of {key.name} is invalid.") from error
         verified = True
     if not verified:
         raise LogError(f"the note is not signed by {key.name}.")

@@ -1,4 +1,4 @@
-"""Pointers: what a channel offers now, to which share of the fleet, in which steps.
+"""Pointers: the build that a channel offers, the steps to it, and the share of the fleet.
 
 The functions from `choose_min_counter` on check a build before it is signed. Source:
 docs/FORMATS.md section 4.
@@ -34,7 +34,7 @@ class Package(msgspec.Struct, frozen=True):
 
     @property
     def type(self) -> Literal["full", "incremental"]:
-        """Full or incremental, by the sources."""
+        """`incremental` if the package has source builds, else `full`."""
         return "incremental" if self.source_builds else "full"
 
 
@@ -54,16 +54,16 @@ class Step(msgspec.Struct, frozen=True):
         if [package.type for package in self.packages] != ["full", "incremental", "incremental"][
             : len(self.packages)
         ]:
-            raise ValueError("a step has one full package first and incrementals after it")
+            raise ValueError("a step has one full package, followed by incrementals")
         if self.min_counter >= self.counter:
             raise ValueError("min_counter is not below counter")
 
 
 class Pointer(msgspec.Struct, frozen=True):
-    """What one channel offers: steps, schedule of `(from, permille)`, paused, halted, reason.
+    """The offer of a channel: steps, schedule of `(from, permille)`, paused, halted, reason.
 
-    `complete_before` is the counter of the newest earlier build that was complete and is not
-    withdrawn; UNSET where none is known. Phones do not read it.
+    `complete_before` is the counter of the newest earlier build that was offered to the whole fleet
+    and is not withdrawn; UNSET if none is known. Phones do not read it.
     """
 
     v: Literal[1]
@@ -94,12 +94,12 @@ class Pointer(msgspec.Struct, frozen=True):
         return max((permille for start, permille in self.schedule if start <= now), default=0)
 
     def is_complete_at(self, now: int) -> bool:
-        """Answer whether every phone that can install the final step is offered it at `now`."""
+        """Return whether the final step is offered to the whole fleet at `now`."""
         return not self.halted and self.permille_at(now) == WHOLE_FLEET
 
 
 def decode_pointer(path: str, custom: object) -> Pointer:
-    """Read the `custom` of the pointer at `path`; its packages must lie in the same channel."""
+    """Read the `custom` of the pointer at `path`; its packages must be in the same channel."""
     channel = decode_pointer_path(path)
     check_schema(path, custom, "v")
     try:
@@ -109,12 +109,14 @@ def decode_pointer(path: str, custom: object) -> Pointer:
     for step in pointer.steps:
         for package in step.packages:
             if decode_release_path(package.path)[0] != channel:
-                raise FormatError(f"the pointer {path} offers {package.path} of another channel.")
+                raise FormatError(
+                    f"the pointer {path} offers {package.path}, which is in another channel."
+                )
     return pointer
 
 
 def encode_pointer(pointer: Pointer) -> dict[str, Any]:
-    """Return the `custom` object of a pointer, checked by reading it back."""
+    """Return the `custom` object of a pointer; raises FormatError unless it can be read back."""
     custom: dict[str, Any] = msgspec.to_builtins(pointer)
     custom["r"] = [list(pair) for pair in custom["r"]]
     try:
@@ -130,7 +132,7 @@ def check_agreement(
     releases: Mapping[str, Release],
     files: Mapping[str, tuple[int, str]],
 ) -> None:
-    """Raise ReleaseError unless every package offered is a listed, unwithdrawn release.
+    """Raise ReleaseError unless each offered package is listed with the same facts, unwithdrawn.
 
     `files` maps target paths to length and sha256. A halted pointer may name withdrawn releases.
     """
@@ -139,7 +141,8 @@ def check_agreement(
             release = releases.get(package.path)
             if release is None or files.get(package.path) != (package.length, package.sha256):
                 raise ReleaseError(
-                    f"{channel} offers {package.path}, which {channel.codename} does not list so."
+                    f"{channel} offers {package.path}, which {channel.codename} does not list with"
+                    " that length and sha256."
                 )
             if release.withdrawn and not pointer.halted:
                 raise ReleaseError(f"{channel} offers {package.path}, which is withdrawn.")
@@ -159,12 +162,12 @@ def check_agreement(
                 package.source_builds,
             ):
                 raise ReleaseError(
-                    f"{channel} describes {package.path} otherwise than {channel.codename} does."
+                    f"{channel} and {channel.codename} describe {package.path} differently."
                 )
     before = pointer.complete_before
     if before is not msgspec.UNSET and not has_full(channel, before, releases):
         raise ReleaseError(
-            f"{channel} names counter {before} as complete, and {channel.codename} lists no full"
+            f"{channel} names counter {before} as complete, but {channel.codename} lists no full"
             " package of it there."
         )
 
@@ -174,7 +177,7 @@ MAX_INCREMENTALS = 2
 
 
 def offered_in(channel: Channel, releases: Mapping[str, Release]) -> dict[str, Release]:
-    """Return the releases that `channel` may offer: its own, without the withdrawn ones."""
+    """Return the releases of `channel` that are not withdrawn."""
     prefix = f"{channel}/"
     return {
         path: release
@@ -184,7 +187,7 @@ def offered_in(channel: Channel, releases: Mapping[str, Release]) -> dict[str, R
 
 
 def has_full(channel: Channel, counter: int, releases: Mapping[str, Release]) -> bool:
-    """Answer whether `channel` lists an unwithdrawn full package of the build `counter`."""
+    """Return whether `channel` lists an unwithdrawn full package of the build `counter`."""
     return any(
         release.counter == counter and release.type == "full"
         for release in offered_in(channel, releases).values()
@@ -192,10 +195,10 @@ def has_full(channel: Channel, counter: int, releases: Mapping[str, Release]) ->
 
 
 def find_upgrade_path(channel: Channel, counter: int, releases: Mapping[str, Release]) -> list[int]:
-    """Return the counters of the steps to `counter`, ascending, `counter` last.
+    """Return the counters of the steps to `counter`, ascending, with `counter` last.
 
-    Each step but the first requires at least the counter of an earlier one. Raises ReleaseError
-    when `channel` has no full package of a required build, or the path is too long.
+    Each step can be installed from the step before it. Raises ReleaseError if `channel` has no full
+    package of a required build, or if the path is too long.
     """
     fulls = {
         release.counter: release
@@ -210,13 +213,14 @@ def find_upgrade_path(channel: Channel, counter: int, releases: Mapping[str, Rel
         if not below:
             raise ReleaseError(
                 f"{channel} has no release from which {fulls[path[0]].fingerprint} may be"
-                f" installed: a full package with a counter from {needed} to {path[0] - 1}."
+                f" installed: it needs a full package with a counter from {needed} to"
+                f" {path[0] - 1}."
             )
         path.insert(0, max(below))
         if len(path) > MAX_STEPS:
             raise ReleaseError(
-                f"{channel} leads to {fulls[counter].fingerprint} by more than {MAX_STEPS} steps;"
-                " a pointer holds no more."
+                f"{channel} leads to {fulls[counter].fingerprint} by more than {MAX_STEPS} steps,"
+                " the maximum of a pointer."
             )
     return path
 
@@ -228,16 +232,16 @@ def choose_min_counter(
     releases: Mapping[str, Release],
     default: int = 0,
 ) -> int:
-    """Return the stepping stone of a build in `channel`: its present one there, or `default`.
+    """Return the `min_counter` of a build in `channel`: `wanted`, its current one, or `default`.
 
-    Raises ReleaseError when a different one is requested, and for one that is not below `counter`.
+    Raises ReleaseError if `wanted` differs from the current one, or is not below `counter`.
     """
     if wanted is not None and wanted >= counter:
         raise ReleaseError(
-            f"a phone with counter {wanted} or more needs no build of counter {counter}:"
-            f" min_counter is not below counter; give less than {counter}."
+            f"min_counter {wanted} is not below the build's counter {counter}: give less than"
+            f" {counter}."
         )
-    # A pointer's step has one stepping stone for all packages of a build (FORMATS.md section 4).
+    # A pointer's step has one min_counter for all packages of a build (FORMATS.md section 4).
     same_step = [
         release.min_counter
         for path, release in releases.items()
@@ -248,7 +252,7 @@ def choose_min_counter(
     if same_step and same_step[0] != wanted:
         raise ReleaseError(
             f"this build's packages in {channel} have min_counter {same_step[0]},"
-            " and all must have the same; leave min_counter away."
+            " and all must have the same; leave out min_counter."
         )
     return wanted
 
@@ -256,8 +260,8 @@ def choose_min_counter(
 def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
     """Raise ReleaseError unless the build has one full package in the channel.
 
-    A pointer to it needs one, for phones without a matching incremental. A withdrawn build needs
-    none.
+    A pointer to the build needs it for phones without a matching incremental. A withdrawn build
+    does not.
     """
     build = {
         path: release
@@ -269,18 +273,18 @@ def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -
     fulls = [path for path, each in build.items() if each.type == "full" and not each.withdrawn]
     if not fulls:
         raise ReleaseError(
-            f"this build has no full package in {channel}, which phones need that no incremental"
-            " starts from; name the full package, too."
+            f"this build has no full package in {channel}, which phones without a matching"
+            " incremental need; name the full package, too."
         )
     if len(fulls) > 1:
         raise ReleaseError(
-            f"this build has {len(fulls)} full packages in {channel}, {' and '.join(fulls)}, and"
-            " one is offered; give the full package the file name that is listed."
+            f"this build has {len(fulls)} full packages in {channel}, {' and '.join(fulls)}, but"
+            " only one can be offered; give the full package the file name that is listed."
         )
 
 
 def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseError when the build has more incrementals than a pointer's step can hold."""
+    """Raise ReleaseError if the build has more incrementals than a pointer's step can hold."""
     count = sum(
         release.counter == counter and release.type == "incremental"
         for release in offered_in(channel, planned).values()
@@ -288,14 +292,14 @@ def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Rel
     if count > MAX_INCREMENTALS:
         raise ReleaseError(
             f"this build has {count} incrementals in {channel}, and {MAX_INCREMENTALS} can be"
-            " offered; leave away those that the fewest phones need."
+            " offered; leave out those that the fewest phones need."
         )
 
 
 def check_upgrade_path(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseError when a build with a stepping stone cannot be reached in the channel.
+    """Raise ReleaseError if the channel has no upgrade path to a build with a `min_counter`.
 
-    `check_full` checks whether it has a full package at all.
+    `check_full` checks whether the build has a full package.
     """
     offered = offered_in(channel, planned).values()
     if any(release.counter == counter and release.type == "full" for release in offered):

@@ -1,7 +1,7 @@
-"""The profile: what hening refuses although TUF allows it.
+"""The profile: TUF metadata that hening refuses although TUF allows it.
 
-Source: docs/FORMATS.md section 2, whose rule numbers are beside the checks. It is a separate layer,
-so that the TUF state machine below it can be tested without it.
+Source: docs/FORMATS.md section 2; comments at the checks give its rule numbers. The profile is a
+separate layer, so that the TUF state machine below it can be tested without it.
 """
 
 import hashlib
@@ -26,13 +26,11 @@ def check_root(root: Root) -> None:
     check_keys(root.keys)
     for name, role in root.roles.items():
         _check_threshold(name, role, root.keys)
-    # Rule 8: only with separate online keys can a new root undo what a thief of one of them did.
+    # Rule 8: if one online key is stolen, a new root can undo the damage only if the keys differ.
     snapshot, timestamp = set(root.roles["snapshot"].keyids), set(root.roles["timestamp"].keyids)
     offline = {*root.roles["root"].keyids, *root.roles["targets"].keyids}
     if snapshot & timestamp or (snapshot | timestamp) & offline:
-        raise ProfileError(
-            "snapshot, timestamp and the offline roles do not have keys of their own."
-        )
+        raise ProfileError("snapshot, timestamp and the offline roles do not have separate keys.")
     log_verifier(root)
     decode_lifetimes(root)
     decode_resets(root)
@@ -58,12 +56,12 @@ def log_verifier(root: Root) -> VerifierKey:
 def check_targets(root: Root, targets: Targets) -> None:
     """Raise ProfileError for a top-level targets role that breaks rules 1 to 7."""
     if targets.targets:
-        raise ProfileError("the targets role lists targets of its own; it may only delegate.")
+        raise ProfileError("the targets role lists targets, but it may only delegate.")
     delegations = targets.delegations
     if delegations is None or delegations.roles is None:
         raise ProfileError("the targets role has no delegations by name.")
-    # Rule 4, a role with two delegators, needs no check of its own: delegated roles may not
-    # delegate (`check_delegated`), and python-tuf refuses a name that one delegation holds twice.
+    # Rule 4, a role with two delegators, needs no separate check: delegated roles may not delegate
+    # (`check_delegated`), and python-tuf refuses a name that occurs twice in one delegation.
     check_keys({**root.keys, **delegations.keys})
     for name in COMMON_ROLES:
         if name not in delegations.roles:
@@ -85,20 +83,20 @@ def check_targets(root: Root, targets: Targets) -> None:
 def check_delegated(name: str, targets: Targets) -> None:
     """Raise ProfileError for a delegated role that delegates further or lists forbidden paths."""
     if targets.delegations is not None:
-        raise ProfileError(f"{name} delegates to others, which no role below targets may.")
+        raise ProfileError(f"{name} delegates to other roles, but only targets may delegate.")
     for path, target in targets.targets.items():
         if not path.startswith("latest/" if is_latest(name) else f"{name}/"):
-            raise ProfileError(f"{name} lists {path[:80]!r}, which is not its own.")
+            raise ProfileError(f"{name} lists {path[:80]!r}, which is not a path of this role.")
         if type(target.length) is not int:  # python-tuf accepts `true` as 1
             raise ProfileError(f"{name} lists {path[:80]!r} with a length that is not a number.")
         if set(target.hashes) != {"sha256"}:
-            raise ProfileError(f"{name} lists {path[:80]!r} with other hashes than sha256.")
+            raise ProfileError(f"{name} lists {path[:80]!r} with hashes other than sha256.")
         if not is_sha256(target.hashes["sha256"]):
-            raise ProfileError(f"{name} lists {path[:80]!r} with a sha256 that is none.")
+            raise ProfileError(f"{name} lists {path[:80]!r} with a malformed sha256.")
 
 
 def check_keys(keys: Mapping[str, Key]) -> None:
-    """Raise ProfileError unless every key is a valid Ed25519 key under its own id, only once."""
+    """Raise ProfileError unless every key is a valid Ed25519 key under its own id, and unique."""
     seen: dict[str, str] = {}
     for keyid, key in keys.items():
         if (key.keytype, key.scheme, set(key.keyval)) != ("ed25519", "ed25519", {"public"}):
@@ -106,7 +104,7 @@ def check_keys(keys: Mapping[str, Key]) -> None:
         public = key.keyval["public"]
         check_point(public)
         if seen.setdefault(public, keyid) != keyid:
-            raise ProfileError(f"the key {public[:16]} stands under two ids.")  # rule 1
+            raise ProfileError(f"the key {public[:16]} has two ids.")  # rule 1
         canonical = encode_canonical(
             {
                 "keytype": "ed25519",
@@ -131,7 +129,7 @@ def check_point(public: object) -> None:
     if len(raw) != 32 or raw.hex() != public:
         raise ProfileError(f"{str(public)[:70]!r} is not 32 bytes of lower-case hex.")
     if not crypto_core_ed25519_is_valid_point(raw):
-        raise ProfileError(f"the key {raw.hex()[:16]} is not a point that can be trusted.")
+        raise ProfileError(f"the key {raw.hex()[:16]} is not a canonical point of large order.")
 
 
 def _check_delegation(name: object, role: DelegatedRole) -> None:
@@ -156,8 +154,8 @@ def _check_parts(roles: Mapping[str, DelegatedRole]) -> None:
         *part_prefixes(len(parts)),
         "latest",
     ]:
-        # Their paths are hashes, so they would take the look-up of any role after them.
-        raise ProfileError("latest is split, and not into 4 or 16 parts after all other roles.")
+        # Parts match hashes of paths, so they would end the look-ups of all roles after them.
+        raise ProfileError("latest is not split into 4 or 16 parts after all other roles.")
     whole = roles["latest"]
     for name, prefixes in part_prefixes(len(parts)).items():
         part = roles[name]
@@ -168,13 +166,15 @@ def _check_parts(roles: Mapping[str, DelegatedRole]) -> None:
         ):
             raise ProfileError(f"the delegation to {name} is not terminating for its own hashes.")
         if part.keyids != whole.keyids or part.threshold != whole.threshold:
-            raise ProfileError(f"{name} is not signed as latest is, of which it is a part.")
+            raise ProfileError(
+                f"{name} does not have the keys and the threshold of latest, whose part it is."
+            )
 
 
 def _check_threshold(name: str, role: Role | DelegatedRole, keys: Iterable[str]) -> None:
     if type(role.threshold) is not int or not 1 <= role.threshold <= len(set(role.keyids)):
         raise ProfileError(
-            f"{name} asks for {role.threshold} signatures and has {len(set(role.keyids))} keys."
+            f"{name} requires {role.threshold} signatures but has {len(set(role.keyids))} keys."
         )
     if not set(role.keyids) <= set(keys):
-        raise ProfileError(f"{name} names a key that is not there.")
+        raise ProfileError(f"{name} names a key that is missing.")

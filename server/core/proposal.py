@@ -1,4 +1,4 @@
-"""The proposal file: what is to be signed, what it replaces, and all that is needed to check it.
+"""The proposal file: the changes to sign, and all metadata that is needed to check them.
 
 Canonical JSON (docs/FORMATS.md section 1), at most 256 MiB; the id of a proposal is the sha256 of
 its bytes:
@@ -9,8 +9,8 @@ its bytes:
 A FILE is `{"octets":TEXT,"role":ROLE,"version":N}`, the text of one metadata file: under `changes`
 without signatures, under `context` as it was signed. The context is every root, targets, and the
 current version of each delegated role that the change touches. `names` has the proposer's names of
-the keys: for display only, never trusted. The signer's ceremony reads and writes it, and the
-control plane writes it where a change needs offline keys. Source: docs/FORMATS.md section 10.
+the keys: for display only, never trusted. The signer's ceremony reads and writes proposals; the
+control plane writes one if a change needs offline keys. Source: docs/FORMATS.md section 10.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ MAX_PROPOSAL = 256 * 1024 * 1024
 
 Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Note = Annotated[str, msgspec.Meta(max_length=MAX_NOTE)]
-# A key's name, and its holder if known; without the characters that separate keys in a list.
+# A key's name, and its holder if known, without the characters that separate keys in a list.
 KeyLabel = Annotated[
     str, msgspec.Meta(pattern=r"^[a-z0-9_-]{3,36}(?: \([^(),;?]{1,40}\))?\Z", max_length=80)
 ]
@@ -48,7 +48,7 @@ class MetadataText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PackageFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
-    """A package that the change lists anew; its bytes do not travel with the proposal."""
+    """A package that the change adds; the proposal does not contain its bytes."""
 
     sha256: Hash
     length: Integer
@@ -71,7 +71,8 @@ class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 def encode_proposal(proposal: Proposal) -> bytes:
     """Return the bytes of a proposal file.
 
-    Raises FormatError for one that breaks the format, ReleaseError for a note that is not plain.
+    Raises FormatError if the proposal breaks the format, ReleaseError if its note is not plain
+    text.
     """
     data = encode_canonical_json(msgspec.to_builtins(proposal))
     _check(proposal, data)
@@ -79,16 +80,16 @@ def encode_proposal(proposal: Proposal) -> bytes:
 
 
 def decode_proposal(data: bytes) -> Proposal:
-    """Read a proposal file; refuse anything but its one encoding, as `encode_proposal` does.
+    """Read a proposal file, without trusting its content.
 
-    Nothing in it is trusted yet.
+    Raises FormatError for any other than its one encoding, and errors as `encode_proposal` does.
     """
     value = decode_canonical_json(data, limit=MAX_PROPOSAL)
     try:
         proposal = msgspec.convert(value, Proposal)
     except msgspec.ValidationError as error:
         raise FormatError(
-            f"the file is no proposal of schema 1: {error}; ask for the one that `--propose` wrote."
+            f"the file is not a proposal of schema 1: {error}; use the file that `--propose` wrote."
         ) from error
     _check(proposal, data)
     return proposal
@@ -103,23 +104,25 @@ def _check(proposal: Proposal, data: bytes) -> None:
     if len(data) > MAX_PROPOSAL:
         raise FormatError(
             f"the proposal has {len(data)} bytes, and {MAX_PROPOSAL} are allowed; propose fewer"
-            " roles at once."
+            " roles in one proposal."
         )
     for files in (proposal.context, proposal.changes):
         names = [(file.role, file.version) for file in files]
         if sorted(set(names)) != names:
-            raise FormatError("the proposal's files are not sorted and free of repetition.")
+            raise FormatError("the proposal's files are not sorted, or have repetitions.")
         for name, _ in names:
             check_role(name)
     roles = [file.role for file in proposal.changes]
     if len(set(roles)) != len(roles):
-        raise FormatError("the proposal changes a role twice; one proposal holds one version.")
+        raise FormatError(
+            "the proposal changes a role twice; a proposal holds one version of each role."
+        )
     if online := sorted(filter(is_online, roles)):
-        raise FormatError(f"the proposal changes {online[0]}, which the server itself signs.")
+        raise FormatError(f"the proposal changes {online[0]}, which only the server signs.")
     if sorted(set(proposal.packages)) != proposal.packages:
-        raise FormatError("the proposal's packages are not sorted and free of repetition.")
+        raise FormatError("the proposal's packages are not sorted, or have repetitions.")
     check_note(proposal.note)
     texts = [proposal.note, *proposal.names.values()]
     texts += [package.name for package in proposal.packages]
     if not all(text.isprintable() for text in texts):
-        raise FormatError("the note or a name in the proposal has characters that do not print.")
+        raise FormatError("the note or a name in the proposal has unprintable characters.")

@@ -1,4 +1,4 @@
-"""Sizes and durations for people."""
+"""Formats sizes and durations for people."""
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 

@@ -1,8 +1,8 @@
 """Releases: the `custom` of a codename role's targets, and the rules that span one role.
 
-Source: docs/FORMATS.md section 3. Allowed changes between two versions are in
-`server.core.succession`. Builds leave a role, so that it stays small; the role's own `custom`, its
-floor, prevents them from coming back.
+Source: docs/FORMATS.md section 3. `server.core.succession` has the allowed changes between two
+versions. Old builds leave a role, so that it stays small. The role's floor, in its own `custom`,
+prevents them from coming back.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ Changelog = Annotated[
 ]
 Hash64 = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+/]{43}=\Z")]
 Label = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}\Z")]
-# No control characters, line ends or changes of direction: the value goes into one line of a list.
+# No control characters, line ends or changes of direction: lists show the value in one line.
 LabelText = Annotated[
     str,
     msgspec.Meta(
@@ -35,7 +35,7 @@ LabelText = Annotated[
     ),
 ]
 Labels = Annotated[dict[Label, LabelText], msgspec.Meta(min_length=1, max_length=32)]
-MAX_CSIG = 1 << 20  # bytes; one of ten property files has 4 KiB
+MAX_CSIG = 1 << 20  # bytes; a csig of ten property files has 4 KiB
 Digits = Annotated[str, msgspec.Meta(pattern=r"^(?:0|[1-9][0-9]{0,15})\Z")]
 
 # Members that are equal in all packages of one build.
@@ -43,7 +43,7 @@ _OF_THE_BUILD = ("incremental", "post_timestamp", "sdk_level", "security_patch_l
 
 
 class PayloadProperties(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="upper"):
-    """The payload's binding in `payload_properties.txt`: base64 sha256 and sizes in bytes."""
+    """The values of `payload_properties.txt`: hashes as base64 of sha256, sizes in bytes."""
 
     file_hash: Hash64
     file_size: Digits
@@ -67,9 +67,9 @@ class Csig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Release(msgspec.Struct, frozen=True):
     """One package of one build in one channel. Times in epoch seconds, lengths in bytes.
 
-    `drain_until` is UNSET where the member is absent: a withdrawn package is then removed
-    immediately. `labels` and `csig` are for the dialects of existing Updater apps; hening's own
-    phones do not read them.
+    `drain_until` is UNSET if the member is absent: a withdrawn package is then removed immediately.
+    `labels` and `csig` are for the dialects of existing Updater apps; hening's own phones do not
+    read them.
     """
 
     schema: Literal[1]
@@ -93,15 +93,15 @@ class Release(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         check_day(self.security_patch_level)
         if (self.type == "full") == bool(self.source_builds):
-            raise ValueError("source_builds belong to an incremental, and to nothing else")
+            raise ValueError("source_builds belong to an incremental, and only to it")
         if self.min_counter >= self.counter:
             raise ValueError("min_counter is not below counter")
         if self.drain_until is not msgspec.UNSET and not self.withdrawn:
-            raise ValueError("drain_until belongs to a withdrawn release, and to nothing else")
+            raise ValueError("drain_until belongs only to a withdrawn release")
 
 
 def named_blobs(target: TargetFile) -> Iterator[tuple[str, int]]:
-    """Yield sha256 and length of each blob that a target names: its own, and its csig."""
+    """Yield sha256 and length of each blob that a target names: its package, and its csig."""
     yield target.hashes.get("sha256", ""), target.length
     custom = target.unrecognized_fields.get("custom")
     csig = custom.get("csig") if isinstance(custom, dict) else None
@@ -114,13 +114,13 @@ def named_blobs(target: TargetFile) -> Iterator[tuple[str, int]]:
 
 
 def check_day(text: str) -> None:
-    """Raise ValueError unless `text` is a day of the calendar."""
+    """Raise ValueError unless `text` is a date, YYYY-MM-DD."""
     try:
         is_day = date.fromisoformat(text).isoformat() == text
     except ValueError:
         is_day = False
     if not is_day:
-        raise ValueError(f"{text!r} is no day of the calendar")
+        raise ValueError(f"{text!r} is not a day of the calendar")
 
 
 def decode_release(path: str, custom: object) -> Release:
@@ -135,7 +135,7 @@ def decode_release(path: str, custom: object) -> Release:
 
 
 def _find_malformed(custom: object) -> str | None:
-    """Return the first malformed member; None if they only contradict each other."""
+    """Return the name of the first malformed member; None if members only contradict each other."""
     members = custom if isinstance(custom, dict) else {}
     for field in msgspec.structs.fields(Release):
         if field.name not in members:
@@ -150,7 +150,7 @@ def _find_malformed(custom: object) -> str | None:
 
 
 def decode_releases(targets: Targets) -> dict[str, Release]:
-    """Read every release of a codename role and check the rules for all of them together."""
+    """Read all releases of a codename role, and check the rules that span them."""
     releases: dict[str, Release] = {}
     for path, target in targets.targets.items():
         decode_release_path(path)
@@ -160,8 +160,8 @@ def decode_releases(targets: Targets) -> dict[str, Release]:
     for path, release in releases.items():
         if release.counter < floor:
             raise ReleaseError(
-                f"{path} has counter {release.counter}, and builds below {floor} have left the"
-                " role for ever."
+                f"{path} has counter {release.counter}, but builds below {floor} have left the"
+                " role permanently."
             )
     return releases
 
@@ -182,28 +182,28 @@ def check_counters(releases: Mapping[str, Release]) -> None:
             here, there = getattr(release, member), getattr(known, member)
             if here != there:
                 raise ReleaseError(
-                    f"{path} gives the build {release.fingerprint} the {member} {here}, and another"
-                    f" package of it {there}."
+                    f"{path} gives the build {release.fingerprint} the {member} {here}, but another"
+                    f" package of the build has {there}."
                 )
     for earlier, later in pairwise(sorted(builds)):
         older, newer = builds[earlier], builds[later]
         if newer.post_timestamp <= older.post_timestamp:
             raise ReleaseError(
-                f"{newer.fingerprint} was not built after {older.fingerprint}, and its counter"
+                f"{newer.fingerprint} was not built after {older.fingerprint}, but its counter"
                 f" {later} is above {earlier}."
             )
         if newer.security_patch_level < older.security_patch_level:
             raise ReleaseError(
-                f"{newer.fingerprint} has an older patch level than {older.fingerprint}, and its"
+                f"{newer.fingerprint} has an older patch level than {older.fingerprint}, but its"
                 f" counter {later} is above {earlier}."
             )
 
 
 class Floor(msgspec.Struct, frozen=True):
-    """No listed counter is below `counter`; no new build is as old as `time`.
+    """The lower limits of a role's builds.
 
-    `time` is the largest post-timestamp of a build that left, in epoch seconds. Both are 0 while
-    none has left.
+    All listed counters are at least `counter`. New builds are later than `time`, the latest
+    post-timestamp of the builds that left, in epoch seconds. Both are 0 while no build has left.
     """
 
     schema: Literal[1]
@@ -235,7 +235,7 @@ def decode_floor(targets: Targets) -> Floor:
 
 
 def encode_floor(targets: Targets, floor: Floor) -> dict[str, Any]:
-    """Return the role's unrecognized fields with `floor` in them, unknown members kept."""
+    """Return the role's unrecognized fields with `floor`; unknown members stay."""
     custom = targets.unrecognized_fields.get("custom", {})
     members = {**custom, **msgspec.to_builtins(floor)}
     ordered = {name: members[name] for name in sorted(members)}

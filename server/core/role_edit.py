@@ -1,7 +1,7 @@
-"""Edits of a codename role: its next version, builds that are removed, withdrawn or promoted.
+"""Edits a codename role: makes its next version, and removes, withdraws and promotes builds.
 
-A promoted build is the same bytes, listed a second time under another channel of the region.
-Nothing is uploaded, because the server has the bytes. Source: docs/FORMATS.md section 3.
+Promoting lists a build's packages a second time, in another channel of the region. Nothing is
+uploaded, because the server has the bytes. Source: docs/FORMATS.md section 3.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -33,10 +33,10 @@ def next_role(
     expires: datetime,
     floor: Floor | None = None,
 ) -> Targets:
-    """Return the version after `current` with `targets`, and `floor` if there is a new one.
+    """Return the version after `current` with `targets`, and with `floor` if it changes.
 
-    The targets are sorted, so that the same edit has the same bytes. Raises an error of the core
-    for a forbidden change (docs/FORMATS.md sections 2 and 3).
+    The targets are sorted, so that the same edit gives the same bytes. Raises a HeningError for a
+    forbidden change (docs/FORMATS.md sections 2 and 3).
     """
     fields = current.unrecognized_fields if floor is None else encode_floor(current, floor)
     planned = Targets(
@@ -53,14 +53,14 @@ def next_role(
 def make_target(
     path: str, length: int, sha256: str, custom: Mapping[str, Any], known: TargetFile | None
 ) -> TargetFile:
-    """Return a target with `custom`, its members sorted; other fields of `known` are kept."""
+    """Return a target with `custom`, its members sorted; other fields of `known` stay."""
     kept = {} if known is None else known.unrecognized_fields
     ordered = {name: custom[name] for name in sorted(custom)}
     return TargetFile(length, {"sha256": sha256}, path, {**kept, "custom": ordered})
 
 
 def is_unchanged(current: Targets, planned: Targets) -> bool:
-    """Answer whether an edit changes only version and expiry."""
+    """Return whether an edit changes only version and expiry."""
     return (
         planned.targets == current.targets
         and planned.unrecognized_fields == current.unrecognized_fields
@@ -68,7 +68,7 @@ def is_unchanged(current: Targets, planned: Targets) -> bool:
 
 
 def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targets:
-    """Return the role without any release; a release with a higher counter may follow later.
+    """Return the role without releases; releases with higher counters may be added later.
 
     If the model is retired already, the result differs from `current` only in version and expiry.
     """
@@ -97,11 +97,11 @@ def without(
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """What to withdraw from one model.
+    """A request to withdraw releases of one model.
 
-    Each of `places` is `CODENAME` or `CODENAME/REGION/CHANNEL`, of which the build with `counter`
-    is withdrawn, or the path of one package. `drain_until`, in epoch seconds, is how long servers
-    still serve the bytes; None: they stop immediately.
+    Each of `places` is the path of a package, or `CODENAME` or `CODENAME/REGION/CHANNEL`, from
+    which the build with `counter` is withdrawn. Servers continue to serve the bytes until
+    `drain_until`, in epoch seconds; with None they stop immediately.
     """
 
     places: tuple[str, ...]
@@ -110,12 +110,12 @@ class Withdrawal:
 
     @property
     def codename(self) -> str:
-        """The model; ReleaseError when the places are of several, or there is none."""
+        """The model; raises ReleaseError unless the places are of exactly one model."""
         names = sorted({place.partition("/")[0] for place in self.places})
         if len(names) != 1:
             raise ReleaseError(
                 f"{len(names)} models are named; withdraw from one model at a time, because each"
-                " has keys of its own."
+                " model has its own keys."
             )
         return names[0]
 
@@ -123,7 +123,7 @@ class Withdrawal:
 def plan_withdrawal(withdrawal: Withdrawal, current: Targets, expires: datetime) -> Targets:
     """Return the next version of the role with the named releases withdrawn.
 
-    What is withdrawn already stays so, and drains no longer than before. Without a change the
+    A withdrawn release stays withdrawn, and its drain never gets longer. Without a change the
     result differs from `current` only in version and expiry. Raises ReleaseError for a place
     without listed releases, and for a full package whose incrementals would stay.
     """
@@ -158,7 +158,7 @@ def _find(withdrawal: Withdrawal, place: str, releases: Mapping[str, Release]) -
             raise ReleaseError(f"{place[:120]} is not listed.")
         if withdrawal.counter not in (None, releases[place].counter):
             raise ReleaseError(
-                f"{place} has counter {releases[place].counter}; leave the counter away."
+                f"{place} has counter {releases[place].counter}; leave out the counter."
             )
         return [place]
     try:
@@ -169,7 +169,7 @@ def _find(withdrawal: Withdrawal, place: str, releases: Mapping[str, Release]) -
             " package."
         ) from error
     if withdrawal.counter is None:
-        raise ReleaseError(f"{place} stands for builds; say which one by its counter.")
+        raise ReleaseError(f"{place} is not a package; give the counter of the build.")
     found = [
         path
         for path, release in releases.items()
@@ -177,13 +177,13 @@ def _find(withdrawal: Withdrawal, place: str, releases: Mapping[str, Release]) -
     ]
     if not found:
         raise ReleaseError(
-            f"{place} lists no build with counter {withdrawal.counter}: look at its releases."
+            f"{place} lists no build with counter {withdrawal.counter}: check its releases."
         )
     return found
 
 
 def _check_no_rest(paths: Sequence[str], releases: Mapping[str, Release]) -> None:
-    """Refuse to withdraw a full package whose incrementals stay."""
+    """Raise ReleaseError for a full package whose incrementals would stay."""
     for path in paths:
         withdrawn = releases[path]
         if withdrawn.type != "full" or withdrawn.withdrawn:
@@ -197,9 +197,9 @@ def _check_no_rest(paths: Sequence[str], releases: Mapping[str, Release]) -> Non
                 and not release.withdrawn
             ):
                 raise ReleaseError(
-                    f"{path} is the full package of a build whose {other} would stay, and no"
-                    f" pointer can offer that; withdraw the build with"
-                    f" counter {withdrawn.counter} from {channel}."
+                    f"{path} is the full package of a build whose {other} would stay, and a"
+                    f" pointer cannot offer a build without its full package; withdraw the build"
+                    f" with counter {withdrawn.counter} from {channel}."
                 )
 
 
@@ -207,8 +207,8 @@ def _check_no_rest(paths: Sequence[str], releases: Mapping[str, Release]) -> Non
 class PromotionRequest:
     """The build, its channel and the target channel.
 
-    None and an empty changelog keep the build's own in `source`. `factory_builds` are fingerprints
-    of builds that phones were delivered with.
+    If `min_counter` is None, or `changelog` is empty, the build's value in `source` is used.
+    `factory_builds` are fingerprints of the builds with which phones were delivered.
     """
 
     source: Channel
@@ -221,9 +221,10 @@ class PromotionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """The next version of the role, its new paths, and remarks on what it leaves out.
+    """The next version of the role, the build's paths in the target channel, and remarks.
 
-    `paths` includes existing ones.
+    `paths` includes paths that existed before. `left_out` has a sentence for each package that is
+    not promoted.
     """
 
     planned: Targets
@@ -235,9 +236,9 @@ def plan_promotion(request: PromotionRequest, current: Targets, expires: datetim
     """Return the role with the build's packages listed under the target channel, too.
 
     The full package is always listed. An incremental is listed if its bytes are not withdrawn, and
-    its source build is in the target channel or a factory build. Raises ReleaseError across models
-    and regions, for a build that is not listed or is withdrawn, and where no pointer could offer it
-    in the target channel.
+    its source build is in the target channel or a factory build. Raises ReleaseError for channels
+    of different models or regions, for a build that is not listed or is withdrawn, and if no
+    pointer could offer the build in the target channel.
     """
     for channel in (request.source, request.target):
         decode_channel(str(channel))
@@ -258,8 +259,8 @@ def plan_promotion(request: PromotionRequest, current: Targets, expires: datetim
         missing = _missing_source(request, release, releases)
         if missing is not None:
             left_out.append(
-                f"{path} stays behind: it starts from {missing}, which {request.target} does not"
-                " list."
+                f"{path} is not promoted: it starts from {missing}, which {request.target} does"
+                " not list."
             )
             continue
         new_path = f"{request.target}/{decode_release_path(path)[1]}"
@@ -268,7 +269,7 @@ def plan_promotion(request: PromotionRequest, current: Targets, expires: datetim
             continue
         gone = withdrawn.get(targets[path].hashes["sha256"])
         if gone is not None and new_path not in releases and release.type == "incremental":
-            left_out.append(f"{path} stays behind: its bytes are withdrawn as {gone}.")
+            left_out.append(f"{path} is not promoted: its bytes are withdrawn as {gone}.")
             continue
         targets[new_path] = _copy(request, stone, targets[path], new_path, targets.get(new_path))
         paths.append(new_path)
@@ -282,12 +283,14 @@ def plan_promotion(request: PromotionRequest, current: Targets, expires: datetim
 def _find_build(request: PromotionRequest, releases: Mapping[str, Release]) -> dict[str, Release]:
     source, target = request.source, request.target
     if source == target:
-        raise ReleaseError(f"{source} is named twice; say where the build goes to.")
+        raise ReleaseError(
+            f"{source} is named twice; name the channel to which the build is promoted."
+        )
     if (source.codename, source.region) != (target.codename, target.region):
         raise ReleaseError(
             f"a build of {source.codename}/{source.region} cannot go to"
             f" {target.codename}/{target.region}: it is made for one model and region; promote it"
-            " among their channels."
+            " between their channels."
         )
     listed = {
         path: release
@@ -296,13 +299,13 @@ def _find_build(request: PromotionRequest, releases: Mapping[str, Release]) -> d
     }
     if not listed:
         raise ReleaseError(
-            f"{source} lists no build with counter {request.counter}: look at its releases."
+            f"{source} lists no build with counter {request.counter}: check its releases."
         )
     build = offered_in(source, listed)
     if not any(release.type == "full" for release in build.values()):
         raise ReleaseError(
             f"the build with counter {request.counter} is withdrawn from {source}, and that is"
-            " final; promote another one."
+            " final; promote another build."
         )
     for path, release in listed_in(target, releases).items():
         is_this = release.counter == request.counter and release.type == "full"
@@ -312,7 +315,7 @@ def _find_build(request: PromotionRequest, releases: Mapping[str, Release]) -> d
 
 
 def listed_in(channel: Channel, releases: Mapping[str, Release]) -> dict[str, Release]:
-    """Return every release that is listed in `channel`, withdrawn ones included."""
+    """Return all releases listed in `channel`, including withdrawn ones."""
     return {path: each for path, each in releases.items() if path.startswith(f"{channel}/")}
 
 
@@ -329,7 +332,7 @@ def _copy(
 ) -> TargetFile:
     if known is not None and (known.length, known.hashes) != (source.length, source.hashes):
         raise ReleaseError(
-            f"{path} is listed already with other bytes, and a path keeps its bytes for ever."
+            f"{path} is listed already with other bytes, and a path always keeps its bytes."
         )
     custom = {**(source if known is None else known).custom, "min_counter": stone}
     if request.changelog:

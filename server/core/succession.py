@@ -23,16 +23,17 @@ _CHANGING = frozenset({"changelog", "drain_until", "withdrawn"})
 def check_succession(old: Targets, new: Targets) -> None:
     """Raise ReleaseError unless `new` keeps the paths, bytes, facts and withdrawals of `old`.
 
-    A path may leave below the new floor, which is at most one above every former counter. A new
-    build must be above that, and no path brings back what is withdrawn. Raises FormatError where
-    one of the two is malformed. `server.core.limits` has the limits of each single version.
+    A path may be removed if its counter is below the new floor, which is at most one above the
+    highest former counter. A new build must have a higher counter than all former builds, and no
+    new path may bring back a withdrawn build. Raises FormatError if either role is malformed.
+    `server.core.limits` has the limits of each single version.
     """
     floor_before, floor = decode_floor(old), decode_floor(new)
     if floor.counter < floor_before.counter or floor.time < floor_before.time:
-        raise ReleaseError("the role's floor falls, and builds that left would be forgotten.")
+        raise ReleaseError("the role's floor falls, so builds that left the role could come back.")
     for path, target in old.targets.items():
         if path in new.targets and _fixed(target) != _fixed(new.targets[path]):
-            raise ReleaseError(f"{path} is changed: a path keeps its bytes and facts for ever.")
+            raise ReleaseError(f"{path} is changed, but a path always keeps its bytes and facts.")
     listed, planned = decode_releases(old), decode_releases(new)
     for path, before in listed.items():
         if path in planned:
@@ -51,12 +52,12 @@ def check_succession(old: Targets, new: Targets) -> None:
 def _check_floor_rises(
     before: Floor, after: Floor, listed: Mapping[str, Release], planned: Mapping[str, Release]
 ) -> None:
-    """Refuse a floor above every former counter: it never falls again."""
+    """Raise ReleaseError for a floor that is too high, because it never falls again."""
     counters = [release.counter for release in (*listed.values(), *planned.values())]
     if after.counter > max([before.counter, 1, *(counter + 1 for counter in counters)]):
         raise ReleaseError(
             f"the role's floor {after.counter} is more than one above {max(counters, default=0)},"
-            " the highest counter there was, and it never falls again."
+            " the highest counter so far, and it never falls again."
         )
     if after.time > max([before.time, *(release.post_timestamp for release in listed.values())]):
         raise ReleaseError(
@@ -71,36 +72,38 @@ def _check_withdrawal(path: str, before: Release, after: Release) -> None:
     if not after.withdrawn:
         raise ReleaseError(f"{path} was withdrawn, and that is final.")
     if (after.drain_until or 0) > (before.drain_until or 0):
-        raise ReleaseError(f"{path} is served for longer, and a drain only ever gets shorter.")
+        raise ReleaseError(f"{path} has a later drain_until, but a drain can only get shorter.")
 
 
 def _check_leaving(path: str, before: Release, floor: Floor) -> None:
     if before.counter >= floor.counter:
         raise ReleaseError(
-            f"{path} is gone, and its counter is not below the role's floor: a release is"
-            " withdrawn, or it leaves with all builds before it."
+            f"{path} is gone, but its counter is not below the role's floor: withdraw the release,"
+            " or remove it with all builds before it."
         )
     if before.post_timestamp > floor.time:
-        raise ReleaseError(f"{path} is gone, and the role's floor_time forgets when it was built.")
+        raise ReleaseError(
+            f"{path} is gone, but the role's floor_time is before its post_timestamp."
+        )
 
 
 def _check_joining(path: str, release: Release, highest: int, floor: Floor) -> None:
     if release.counter <= highest:
         raise ReleaseError(
-            f"{path} brings in {release.fingerprint} with counter {release.counter}, and counter"
-            f" {highest} was there before it."
+            f"{path} adds {release.fingerprint} with counter {release.counter}, which is not above"
+            f" {highest}, the highest counter so far."
         )
     if release.post_timestamp <= floor.time:
         raise ReleaseError(
-            f"{path} brings in {release.fingerprint}, which is not newer than a build that has"
-            " left the role for ever."
+            f"{path} adds {release.fingerprint}, which is not newer than a build that has left the"
+            " role permanently."
         )
 
 
 def _check_not_brought_back(old: Targets, new: Targets, releases: Mapping[str, Release]) -> None:
-    """Refuse a new path to withdrawn bytes, and to a build that is withdrawn as a whole.
+    """Raise ReleaseError for a new path to withdrawn bytes, or to a completely withdrawn build.
 
-    `releases` holds the releases of `old` as `new` lists them, and new ones.
+    `releases` has all releases of `old` and `new`; those in both are as in `new`.
     """
     bytes_gone = {
         target.hashes["sha256"]: path
@@ -126,12 +129,12 @@ def _check_not_brought_back(old: Targets, new: Targets, releases: Mapping[str, R
                 raise ReleaseError(
                     f"{path} leads to {releases[path].fingerprint}, which is withdrawn"
                     f"{f' from {place}' if place else ''}, and that is final; build it again, with"
-                    " a counter of its own."
+                    " a new counter."
                 )
 
 
 def _fixed(target: TargetFile) -> str:
-    """Return the immutable part of a target, as text: Python treats `true` and 1 as equal."""
+    """Return the immutable part of a target, as text because in Python `True` equals 1."""
     members = target.to_dict()
     custom = members.get("custom")
     if isinstance(custom, dict):
@@ -148,9 +151,9 @@ def check_role_content(
     after: Targets,
     resets: Mapping[str, Reset] = NO_RESETS,
 ) -> None:
-    """Raise an error of the core unless the role `name` may follow `before` with `after`.
+    """Raise a HeningError unless `after` may follow `before` as the next version of role `name`.
 
-    `before` is None for the first version. `resets` are those of the root of both.
+    `before` is None for the first version. `resets` are those of the current root.
     """
     check_role_alone(name, after)
     if before is not None and reset_number(after) != reset_number(before):
@@ -167,7 +170,7 @@ def check_role_content(
 
 
 def check_role_alone(name: str, role: Targets) -> None:
-    """Raise an error of the core for content that is forbidden in any version of the role `name`.
+    """Raise a HeningError for content that no version of the role `name` may have.
 
     Use it for a version whose predecessor is not available.
     """
@@ -178,4 +181,4 @@ def check_role_alone(name: str, role: Targets) -> None:
         decode_releases(role)
     else:
         for path in role.targets:
-            raise FormatError(f"{name} lists {path[:80]!r}, and what it lists is for the server.")
+            raise FormatError(f"{name} lists {path[:80]!r}, but only the server signs its targets.")

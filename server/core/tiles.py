@@ -1,6 +1,7 @@
-"""The tiles of a log of a given size: their paths and content.
+"""The tiles of a log: their paths and content.
 
-Source: C2SP tlog-tiles: 256 hashes a tile, levels 0 to 63, the index in groups of three digits.
+Source: C2SP tlog-tiles. A tile has up to 256 hashes, levels are 0 to 63, and the index in a path is
+in groups of three digits.
 """
 
 import struct
@@ -42,7 +43,7 @@ def decode_entries(data: bytes, width: int) -> list[bytes]:
 
 
 def changed_tiles(size: int, since: int) -> Iterator[tuple[int, int]]:
-    """Yield index and width of the tiles of one level that `size` hashes have and `since` lack."""
+    """Yield index and width of one level's tiles that change from `since` to `size` hashes."""
     if size == since:
         return
     for index in range(since // WIDTH, -(-size // WIDTH)):
@@ -56,7 +57,7 @@ ReadTile = Callable[[str], bytes]
 
 
 class GrowingTree:
-    """A tree of `size` leaves in tiles, and the leaves appended to it."""
+    """A tree that grows by appending leaves; `read` returns the tiles of its first `size` ones."""
 
     def __init__(self, size: int, read: ReadTile) -> None:
         self._base = size
@@ -65,7 +66,7 @@ class GrowingTree:
         self.size = size
 
     def append(self, leaf: bytes) -> None:
-        """Add a leaf's hash, and a hash to each level above whose tile below became full."""
+        """Append a leaf's hash; each tile that becomes full adds a hash to the level above."""
         level, index, value = 0, self.size, leaf
         while True:
             tile = self._tile(level, index // WIDTH)
@@ -76,11 +77,11 @@ class GrowingTree:
         self.size += 1
 
     def root(self) -> bytes:
-        """Return the present root of the tree."""
+        """Return the current root of the tree."""
         return self._subtree(0, self.size) if self.size else EMPTY_ROOT
 
     def inclusion_proof(self, index: int) -> list[bytes]:
-        """Return PATH(index) of RFC 6962 section 2.1.1; LogError when there is no such leaf."""
+        """Return PATH(index) of RFC 6962 section 2.1.1; raises LogError without such a leaf."""
         if not 0 <= index < self.size:
             raise LogError(f"there is no leaf {index} in a tree of {self.size}.")
         first, size, path = 0, self.size, list[bytes]()
@@ -95,12 +96,14 @@ class GrowingTree:
         return path[::-1]
 
     def consistency_proof(self, old: int, new: int) -> list[bytes]:
-        """Return PROOF(old, D[new]) of RFC 6962 section 2.1.2, of the first `new` leaves.
+        """Return PROOF(old, D[new]) of RFC 6962 section 2.1.2 for the first `new` leaves.
 
         Raises LogError unless 0 < `old` <= `new` <= the tree's size.
         """
         if not 0 < old <= new <= self.size:
-            raise LogError(f"a tree of {self.size} proves nothing of {old} and {new} leaves.")
+            raise LogError(
+                f"a tree of {self.size} has no consistency proof from {old} to {new} leaves."
+            )
         first, size, path, is_whole = 0, new, list[bytes](), True
         while old != size:
             split = 1 << (size - 1).bit_length() - 1
@@ -124,7 +127,7 @@ class GrowingTree:
             level += 1
 
     def _subtree(self, first: int, size: int) -> bytes:
-        """Return the root of `size` leaves from `first` on; `first` is where such a tree begins."""
+        """Return the root of the subtree of `size` leaves that begins at `first`."""
         if size & (size - 1) == 0:
             return self._perfect(first, size.bit_length() - 1)
         split = 1 << (size - 1).bit_length() - 1
@@ -137,7 +140,7 @@ class GrowingTree:
         return tree_hash(tile[start : start + (1 << bits)])
 
     def _tile(self, level: int, index: int) -> list[bytes]:
-        """Return the hashes of a tile, from disk as far as they are published."""
+        """Return the hashes of a tile; the published ones are read once."""
         known = self._tiles.get((level, index))
         if known is not None:
             return known

@@ -1,4 +1,4 @@
-"""Merkle tree maths of RFC 6962 section 2.1, recursive as the RFC writes it.
+"""The Merkle trees of RFC 6962 section 2.1, recursive as in the RFC.
 
 Trees are given as sequences of 32-byte leaf hashes; a proof is a list of hashes from leaf to root.
 """
@@ -23,7 +23,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def tree_hash(leaves: Sequence[bytes]) -> bytes:
-    """Return MTH of the leaf hashes; of none, the hash of the empty string."""
+    """Return MTH of the leaf hashes; without leaves, the hash of the empty string."""
     if not leaves:
         return EMPTY_ROOT
     if len(leaves) == 1:
@@ -76,7 +76,7 @@ def _root_from(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
 def _roots_from(
     old_size: int, size: int, proof: list[bytes], whole: bytes | None
 ) -> tuple[bytes, bytes]:
-    """Return the roots of both trees; `whole` is the root of the old one while it is a subtree."""
+    """Return the roots of both trees; `whole` is the old tree's root while that is a subtree."""
     if old_size == size and whole is not None:
         return whole, whole
     if not proof:
@@ -99,9 +99,9 @@ def _split(size: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class CompactTree:
-    """A tree of `size` leaves; `subtrees` are 32-byte roots, that of the largest subtree first.
+    """A tree of `size` leaves as the 32-byte roots of its perfect subtrees, the largest first.
 
-    Raises FormatError for subtrees that no tree of that size has.
+    Raises FormatError unless `size` leaves have that many subtrees.
     """
 
     size: int = 0
@@ -117,7 +117,7 @@ class CompactTree:
             )
 
     def grow(self, leaves: Iterable[bytes]) -> "CompactTree":
-        """Return the tree with the hashes of further leaves at its end."""
+        """Return the tree with more leaf hashes appended."""
         size, subtrees = self.size, list(self.subtrees)
         for leaf in leaves:
             subtrees.append(leaf)

@@ -171,14 +171,14 @@ async def test_no_form_takes_what_misleads_its_readers(world):
             fields = {"locale-1": "en"} if name == "text-1" else {}
             page = await engineer.get(f"{PATH}/halt" if form == "/halt" else PATH)
             refused = await engineer.send(page, form, fields | {name: text})
-            assert (refused.status, "no plain text" in refused.text) == (422, True)
+            assert (refused.status, "not plain text" in refused.text) == (422, True)
         await engineer.send(await engineer.get(PATH), "/pause")
         await engineer.send(await engineer.get(PATH), "/resume")
         page = await approver.get("/console/orders?state=waiting")
         (link,) = {link for link in page.read.links if "/orders/" in link}
         for text in (MARKUP, HIDDEN):
             refused = await approver.send(await approver.get(link), "/reject", {"reason": text})
-            assert (refused.status, "no plain text" in refused.text) == (422, True)
+            assert (refused.status, "not plain text" in refused.text) == (422, True)
         assert "waiting" in (await approver.get(link)).text
 
 

@@ -61,7 +61,7 @@ def test_the_part_of_a_key() -> None:
     for kind, key, number in vectors:
         assert part_of(kind, key) == number
         assert phone_kinds.part_of(key, phone_kinds.KINDS[kind].parts) == number
-    with pytest.raises(FormatError, match="'jokes' is no kind of pack; there are apn,"):
+    with pytest.raises(FormatError, match="'jokes' is not a kind of pack; the kinds are apn,"):
         part_of("jokes", "a")
     for key in ("", "a b", "ä", "a\n", "a" * 65, "a*", "a\\b", "a:b"):
         with pytest.raises(FormatError, match="not a key"):
@@ -90,7 +90,7 @@ def test_parts_hold_all_entries_and_come_back(entries, kind):
 
 
 def test_a_part_is_the_canonical_json_of_section_15() -> None:
-    """Compressed with xz, keys sorted; Asia/Jakarta belongs into part 3 of the zones alone."""
+    """Compressed with xz, keys sorted; Asia/Jakarta belongs in part 3 of the zones alone."""
     entries = {"b": {}, "a": {"c": "ü"}}
     assert lzma.decompress(encode_part("notices", 0, entries)) == (
         '{"entries":{"a":{"c":"ü"},"b":{}},"kind":"notices","part":0,"schema":1}\n'.encode()
@@ -103,8 +103,8 @@ def test_a_part_is_the_canonical_json_of_section_15() -> None:
         assert not PART.accepts(kind, number, good)
     wrong = compress(canonical(part(entries=entries, kind="zones", part=4)))
     said = PART.judge("zones", 4, wrong)
-    assert "holds Asia/Jakarta, which belongs into part 3" in said[0]
-    with pytest.raises(FormatError, match=r"part 4 of zones cannot be written: .*belongs into"):
+    assert "holds Asia/Jakarta, which belongs in part 3" in said[0]
+    with pytest.raises(FormatError, match=r"part 4 of zones cannot be written: .*belongs in"):
         encode_part("zones", 4, entries)
 
 
@@ -153,17 +153,17 @@ def containers():
         (b"hello" * 9, "cannot be decoded"),
         (compress(b""), "holds nothing"),
         (GOOD[:-1], "ends before"),
-        (GOOD + b"x", "goes on"),
-        (GOOD + bytes(4), "goes on"),
-        (GOOD + GOOD, "goes on"),
+        (GOOD + b"x", "bytes after its stream"),
+        (GOOD + bytes(4), "bytes after its stream"),
+        (GOOD + GOOD, "bytes after its stream"),
         (b" " + GOOD, "cannot be decoded"),
         (lzma.compress(TEXT, lzma.FORMAT_ALONE), "cannot be decoded"),
-        (compress(TEXT, lzma.CHECK_NONE), "another check"),
-        (compress(TEXT, lzma.CHECK_CRC64), "another check"),
-        (compress(TEXT, lzma.CHECK_SHA256), "another check"),
-        (compress(TEXT, filters=[{"id": lzma.FILTER_DELTA}, LZMA2]), "LZMA2 alone"),
-        (compress(TEXT, filters=[{"id": lzma.FILTER_X86}, LZMA2]), "LZMA2 alone"),
-        (compress(TEXT, filters=[LZMA2 | {"dict_size": 12 << 20}]), "8 MiB of dictionary"),
+        (compress(TEXT, lzma.CHECK_NONE), "a check other than"),
+        (compress(TEXT, lzma.CHECK_CRC64), "a check other than"),
+        (compress(TEXT, lzma.CHECK_SHA256), "a check other than"),
+        (compress(TEXT, filters=[{"id": lzma.FILTER_DELTA}, LZMA2]), "only LZMA2"),
+        (compress(TEXT, filters=[{"id": lzma.FILTER_X86}, LZMA2]), "only LZMA2"),
+        (compress(TEXT, filters=[LZMA2 | {"dict_size": 12 << 20}]), "at most 8 MiB"),
         (compress(TEXT, filters=[LZMA2 | {"dict_size": 64 << 20}]), "cannot be decoded"),
         (compress(TEXT, filters=[LZMA2 | {"dict_size": 1 << 30}]), "cannot be decoded"),
         (compress(bytes(DECODED_LIMIT + 1)), "more than 2097152"),
@@ -187,7 +187,7 @@ def test_the_limits_are_reached_and_not_passed() -> None:
     more = compress(canonical(part(entries={"a": {"b": "a" * (room + 1)}})))
     assert not PART.accepts("notices", 0, more)
     for data in (b"", bytes(DECODED_LIMIT + 1)):
-        with pytest.raises(FormatError, match="make it smaller"):
+        with pytest.raises(FormatError, match="are allowed"):
             encode_xz(data)
     with pytest.raises(FormatError, match="in xz are over 262144"):
         encode_xz(hashlib.shake_256(b"").digest(300_000))

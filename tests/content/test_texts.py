@@ -65,7 +65,7 @@ REFUSED = {
     (r", a forbidden", r"U\+1?F?FFF"): ["\uffff", "\ufffe", "\U0001fffe"],
     ("NFC", "composed form"): ["e\u0301", "\u212b"],
     ("holds '[<>]'", "link of its own"): ["<", ">", "<b>"],
-    ("a link is a member", "link of its own"): [
+    ("only in the member", "link of its own"): [
         *("HTTP:", "https:", "Data:text", "JavaScript:", "java\u017fcript:", "Www.", "http\u017f:"),
         *texts.LINKS,
     ],
@@ -107,7 +107,7 @@ def test_what_cannot_be_seen_and_is_not_needed_is_refused() -> None:
             assert said is not None, each
             assert re.search(r"holds U\+[0-9A-F]{4,6}, (which|a format)", said[0])
             assert "U+" in said[1]
-    for said, found in (("is markup", texts.ENTITIES), ("can be seen", texts.UNSEEN)):
+    for said, found in (("is markup", texts.ENTITIES), ("no visible character", texts.UNSEEN)):
         for text in found:
             server_said, phone_said = NAME.judge(text, 40)
             assert said in server_said
@@ -117,8 +117,8 @@ def test_what_cannot_be_seen_and_is_not_needed_is_refused() -> None:
 
 #: What a name may have and a text may not, by the sentence of the server.
 GUESSED = {
-    "takes for a link; write a": [*texts.LEADING, *texts.NAMES],
-    "takes for a host's address; write `v`": texts.ADDRESSES,
+    "turn into a link; write a": [*texts.LEADING, *texts.NAMES],
+    "take for a host's address; write `v`": texts.ADDRESSES,
 }
 
 

@@ -79,8 +79,8 @@ def test_a_zone_is_read_to_its_last_byte() -> None:
     good = tzif()  # its second block: header from 51, local time from 95, name from 101 to 105
     for data, sentence in (
         (good[:55] + b"3" + good[56:], "has two versions"),
-        (good[:82] + b"\1" + good[83:105] + bytes(12) + good[105:], "counts leap seconds"),
-        (good[:100] + b"\1" + good[101:], r"not of letters, digits, \+ and -"),
+        (good[:82] + b"\1" + good[83:105] + bytes(12) + good[105:], "has leap seconds"),
+        (good[:100] + b"\1" + good[101:], r"other characters than letters, digits, \+ and -"),
         (good[:74] + b"\1" + good[75:105] + b"\2" + good[105:], "neither 0 nor 1"),
         (good[:78] + b"\1" + good[79:105] + b"\2" + good[105:], "neither 0 nor 1"),
         (good[:78] + b"\2" + good[79:105] + b"\1\1" + good[105:], "contradict each other"),

@@ -1,7 +1,7 @@
-"""Content packs: what phones fetch beside updates, and the rules that signer and server share.
+"""Content packs, which phones fetch besides updates, and their rules for signer and server.
 
-An `index` lists the packs of a role; each pack is cut into parts (`part`), which hold entries. Each
-kind (`kinds`) has a module with the schema of its entries: `ca`, `countries`, `greetings`,
-`news`, `themes`, `zones`. Texts pass `text` and `invisible`, pictures `picture`. `role` checks all
+An `index` lists the packs of a role. Each pack is split into parts (`part`), which hold entries.
+The kinds of packs (`kinds`) have their schemas in `ca`, `countries`, `greetings`, `news`, `themes`
+and `zones`. `text` and `invisible` check texts, `picture` checks pictures, and `role` checks all
 packs of a role from their bytes. Source: docs/FORMATS.md section 15.
 """

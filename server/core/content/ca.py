@@ -1,4 +1,4 @@
-"""Entries of `ca`: certificates of authorities that phones trust, by the sha256 of each.
+"""Entries of `ca`: certificates of the authorities that phones trust, each by its sha256.
 
 Source: docs/FORMATS.md section 15.
 """
@@ -44,7 +44,7 @@ def check_ca_certificate(der: bytes) -> None:
         raise FormatError("the bytes are not one certificate")
     parts = decode_elements(whole[0].content)
     if [part.tag for part in parts] != [SEQUENCE, SEQUENCE, BIT_STRING]:
-        raise FormatError("the certificate is not of what is signed, how, and the signature")
+        raise FormatError("the certificate is not a sequence of content, algorithm and signature")
     signed = decode_elements(parts[0].content)
     tags = [member.tag for member in signed]
     if tags[:7] != [CONTEXT_0, INTEGER, *[SEQUENCE] * 5] or tags[7:] not in _LAST_MEMBERS:
@@ -58,7 +58,7 @@ def check_ca_certificate(der: bytes) -> None:
         raise FormatError("the certificate does not have basic constraints")
     constraints = _members(dict(found)[_BASIC_CONSTRAINTS])
     if [each.encoding for each in constraints[:1]] != [_TRUE]:
-        raise FormatError("the certificate is not of a CA by its basic constraints")
+        raise FormatError("the certificate's basic constraints are not those of a CA")
     if [each.tag for each in constraints[1:]] not in ([], [INTEGER]):
         raise FormatError("the certificate's basic constraints are malformed")
 

@@ -1,6 +1,7 @@
 """Entries of `apn`, `holidays` and `emergency`, by country.
 
-They are access points of a network or of a country, holidays in a year, emergency numbers.
+`apn` has access points of a network or a country, `holidays` the holidays of a year, and
+`emergency` emergency numbers.
 
 Source: docs/FORMATS.md section 15.
 """
@@ -58,7 +59,7 @@ def check_holidays(kind: str, entries: Entries) -> None:
 
 
 class Emergency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Numbers as dialled; unless `exact`, longer numbers with this beginning count, too."""
+    """Emergency numbers as dialled; unless `exact`, longer numbers that begin so count, too."""
 
     exact: bool
     numbers: Annotated[list[Number], msgspec.Meta(max_length=200)]

@@ -1,4 +1,4 @@
-"""Entries of `greetings`: occasions with their days, and texts for them.
+"""Entries of `greetings`: occasions with their days, and greetings for them.
 
 Source: docs/FORMATS.md section 15.
 """
@@ -26,8 +26,8 @@ _EXTENSION = frozenset("\f^{}\\[~]|€")
 def count_segments(text: str) -> int:
     """Return the number of SMS segments of `text`, at least 1.
 
-    In the GSM 7-bit default alphabet one segment holds 160 septets, and 153 if there are several.
-    Any other text is in UTF-16 units, 70 or 67. A character of two units is not split.
+    In the GSM 7-bit default alphabet a single segment holds 160 septets, and each of several holds
+    153. In any other text they hold 70 and 67 UTF-16 units. A character of two units is not split.
     """
     if all(character in _DEFAULT or character in _EXTENSION for character in text):
         return _segments((2 if character in _EXTENSION else 1 for character in text), 160, 153)
@@ -53,7 +53,7 @@ _TEXT_KEY = re.compile(rf"text/([^/]+)/({OCCASION.pattern})/(?:0|[1-9][0-9]{{0,1
 
 
 class Occasion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An occasion's name, and its days by country, or `*` for everywhere; none means any day."""
+    """An occasion's name, and its days by country, with `*` for all; no days mean any day."""
 
     days: dict[str, Annotated[list[Day], msgspec.Meta(max_length=64)]]
     name: Localized
@@ -80,7 +80,9 @@ class Greeting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         check_text(self.author, 80)
         check_text(self.text, 500, lines=True)
         if (segments := count_segments(self.text)) > MAX_SEGMENTS:
-            raise ValueError(f"the text takes {segments} SMS segments, and {MAX_SEGMENTS} may be")
+            raise ValueError(
+                f"the text takes {segments} SMS segments, and {MAX_SEGMENTS} are allowed"
+            )
 
 
 def check_entries(kind: str, entries: Entries) -> None:

@@ -1,4 +1,4 @@
-"""The index of a role: its packs, their start and share, and the checks of both.
+"""The index of a role: its packs, when and to which phones they are rolled out, and their checks.
 
 Source: docs/FORMATS.md section 15, Index and Targets.
 """
@@ -30,7 +30,7 @@ from server.core.release import Integer, Positive
 
 INDEX_LIMIT = 1_048_576
 VERSION_STEP = 1_000
-"""The maximum step of a pack's version, so that the numbers are not used up."""
+"""The maximum step of a pack's version, so that a mistake does not use up the numbers."""
 _PICTURE = re.compile(r"content/wallpapers/[a-z0-9][a-z0-9-]{0,47}\.jpg")
 
 
@@ -70,11 +70,11 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
         if any(a >= b for a, b in pairwise(self.withdrawn)):
             raise ValueError("the withdrawn versions do not ascend")
         if self.withdrawn[-1:] > [self.version]:
-            raise ValueError("a version is withdrawn that is not there yet")
+            raise ValueError("a version above the pack's own is withdrawn")
 
     @property
     def is_withdrawn(self) -> bool:
-        """Whether this very version is withdrawn."""
+        """Whether this version itself is withdrawn."""
         return self.version in self.withdrawn
 
     def permille_at(self, now: int) -> int:
@@ -97,9 +97,9 @@ class _Custom(msgspec.Struct, frozen=True):
 
 
 def decode_index(role: str, targets: Targets) -> Index:
-    """Read the index of `tables` or `content`, and check that just its packs' targets are listed.
+    """Read the index of `tables` or `content`, and check that it lists exactly its packs' targets.
 
-    A role without `custom` has no packs. Raises FormatError with a sentence that names the kind.
+    A role without `custom` has no packs. Raises FormatError, which names the kind.
     """
     custom = targets.unrecognized_fields.get("custom")
     if "custom" not in targets.unrecognized_fields:
@@ -120,19 +120,17 @@ def _decode_custom(role: str, custom: object) -> Index:
     except (msgspec.ValidationError, HeningError) as error:
         raise FormatError(f"the index of {role} is malformed: {str(error).rstrip('.')}.") from error
     if members.hosts != sorted(set(members.hosts)):
-        raise FormatError(
-            f"the hosts in the index of {role} are not sorted, or one is there twice."
-        )
+        raise FormatError(f"the hosts in the index of {role} are not sorted, or have repetitions.")
     packs = {}
     for kind, pack in members.packs.items():
         if kind not in KINDS or KINDS[kind].role != role:
-            raise FormatError(f"{role} has a pack of {kind[:40]!r}, which is no kind of it.")
+            raise FormatError(f"{role} has a pack of {kind[:40]!r}, which is not one of its kinds.")
         packs[kind] = decode_pack(kind, pack)
     return Index(tuple(members.hosts), packs)
 
 
 def decode_pack(kind: str, members: object) -> Pack:
-    """Read the pack of `kind` in an index; FormatError where it is malformed."""
+    """Read the pack of `kind` in an index; raises FormatError if it is malformed."""
     try:
         return msgspec.convert(members, Pack)
     except (msgspec.ValidationError, ValueError, HeningError) as error:
@@ -140,7 +138,7 @@ def decode_pack(kind: str, members: object) -> Pack:
 
 
 def targets_of(kind: str, targets: Mapping[str, TargetFile]) -> dict[str, TargetFile]:
-    """Return those of a role's targets that belong to the pack of `kind`, by path."""
+    """Return the targets of a role that belong to the pack of `kind`, by path."""
     folder = f"{KINDS[kind].role}/{kind}/"
     return {path: target for path, target in targets.items() if path.startswith(folder)}
 
@@ -148,7 +146,7 @@ def targets_of(kind: str, targets: Mapping[str, TargetFile]) -> dict[str, Target
 def _check_targets(role: str, index: Index, targets: Targets) -> None:
     expected = {path for kind in index.packs for path in part_paths(kind)}
     for path in expected - targets.targets.keys():
-        raise FormatError(f"{role} does not list {path}: a pack has all of its parts.")
+        raise FormatError(f"{role} does not list {path}, but a pack has all of its parts.")
     for path, target in targets.targets.items():
         if path in expected:
             limit = ENCODED_LIMIT
@@ -164,9 +162,9 @@ def _check_targets(role: str, index: Index, targets: Targets) -> None:
 def check_index_succession(role: str, before: Targets | None, after: Targets) -> None:
     """Raise ReleaseError unless the packs of `after` may follow those of `before`, None for none.
 
-    No kind is removed, no version falls or grows by too much, and withdrawals stay. Under the same
-    version only rollout, end and withdrawals change. Raises FormatError where one of the two is
-    malformed.
+    No kind may be removed, no version may fall or grow by more than VERSION_STEP, and withdrawals
+    stay. If a pack keeps its version, only its rollout, end and withdrawals may change. Raises
+    FormatError if either role is malformed.
     """
     old = Index((), {}) if before is None else decode_index(role, before)
     new = decode_index(role, after)
@@ -174,11 +172,11 @@ def check_index_succession(role: str, before: Targets | None, after: Targets) ->
         check_step(kind, old.packs[kind].version if kind in old.packs else 0, pack.version)
     for kind, pack in old.packs.items():
         if kind not in new.packs:
-            raise ReleaseError(f"the pack {kind} is gone; withdraw it instead.")
+            raise ReleaseError(f"the pack {kind} is removed; withdraw it instead.")
         follower = new.packs[kind]
         if follower.version < pack.version:
             raise ReleaseError(
-                f"the pack {kind} falls back from version {pack.version} to {follower.version}."
+                f"the pack {kind} falls from version {pack.version} to {follower.version}."
             )
         if gone := sorted(set(pack.withdrawn) - set(follower.withdrawn)):
             raise ReleaseError(
@@ -190,21 +188,21 @@ def check_index_succession(role: str, before: Targets | None, after: Targets) ->
 
 
 def check_step(kind: str, before: int, after: int) -> None:
-    """Raise ReleaseError where a pack's version grows too much; `before` is 0 for a first one."""
+    """Raise ReleaseError if a pack's version grows too much; `before` is 0 for a new pack."""
     if after > before + VERSION_STEP:
         raise ReleaseError(
-            f"the pack {kind} leaps from version {before} to {after}; {VERSION_STEP} at once are"
+            f"the pack {kind} leaps from version {before} to {after}; steps of {VERSION_STEP} are"
             " allowed, because a version never falls again."
         )
 
 
 def _changes(kind: str, old: Pack, new: Pack, before: Targets, after: Targets) -> Iterator[str]:
-    """Yield forbidden changes under an unchanged version."""
+    """Yield the changes that an unchanged version forbids."""
     for member in ("title", "sources", "start"):
         if getattr(old, member) != getattr(new, member):
-            yield f"changes its {member}; that takes a new version"
+            yield f"changes its {member}, which needs a new version"
     if _data(kind, before) != _data(kind, after):
-        yield "changes its parts or pictures; that takes a new version"
+        yield "changes its parts or pictures, which needs a new version"
 
 
 def _data(kind: str, targets: Targets) -> dict[str, tuple[int, str]]:

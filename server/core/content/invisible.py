@@ -1,4 +1,4 @@
-"""Invisible characters, and where a text may have them.
+"""Invisible characters, and where a text may contain them.
 
 Source: docs/FORMATS.md section 15, Text; Unicode's Default_Ignorable_Code_Point; UTS 51; RFC 5892
 appendix A.
@@ -30,7 +30,7 @@ _EMOJI = frozenset(
 
 
 def stray_characters(text: str) -> list[int]:
-    """Return the code points of `text` that are invisible and not needed by their neighbours."""
+    """Return the invisible code points of `text` that no neighbouring character needs."""
     codes = [ord(character) for character in text]
     stray = []
     at = 0
@@ -61,7 +61,7 @@ def escape_invisible(text: str, *, lines: bool = False) -> str:
 
 
 def _flag_tags(codes: list[int], at: int) -> int:
-    """Return how many tags from `at` on make a subdivision flag; 0 if they do not."""
+    """Return the number of tags from `at` on if they form a subdivision flag, else 0."""
     end = at
     while end < len(codes) and codes[end] in _TAGS and codes[end - 1] != _CANCEL_TAG:
         end += 1
@@ -89,7 +89,7 @@ def _is_needed(codes: list[int], at: int) -> bool:
 
 
 def _base(codes: list[int], at: int) -> int:
-    """Return the character before `at` that the marks between them belong to."""
+    """Return the last character before `at` that is not a combining mark, or 0."""
     for code in reversed(codes[:at]):
         if category(chr(code)) != "Mn":
             return code

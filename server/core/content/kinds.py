@@ -1,4 +1,4 @@
-"""The kinds of packs: which role signs each, and into how many parts it is split.
+"""The kinds of packs: the role that signs each, and the number of its parts.
 
 Source: docs/FORMATS.md section 15.
 """
@@ -41,9 +41,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 
 
 def find_kind(kind: str) -> Kind:
-    """Return the kind of that name; FormatError where there is none."""
+    """Return the kind with that name; raises FormatError if there is none."""
     if kind not in KINDS:
-        raise FormatError(f"{kind[:40]!r} is no kind of pack; there are {', '.join(KINDS)}.")
+        raise FormatError(f"{kind[:40]!r} is not a kind of pack; the kinds are {', '.join(KINDS)}.")
     return KINDS[kind]
 
 
@@ -67,21 +67,21 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 
 
 def is_country(text: str) -> bool:
-    """Answer whether `text` is two capital letters."""
+    """Return whether `text` is two capital letters."""
     return _COUNTRY.fullmatch(text) is not None
 
 
 def check_name(text: str) -> None:
     """Raise ValueError unless `text` may name a picture or a theme."""
     if _NAME.fullmatch(text) is None:
-        raise ValueError(f"{text[:64]!r} is no name of lower-case letters, digits and `-`")
+        raise ValueError(f"{text[:64]!r} is not a name of lower-case letters, digits and `-`")
 
 
 _T = TypeVar("_T")
 
 
 def convert_entry(kind: str, key: str, entry: object, form: type[_T]) -> _T:
-    """Return `entry` as a `form`; FormatError, with kind and key, where it is malformed."""
+    """Return `entry` as a `form`; raises FormatError, with kind and key, if it is malformed."""
     try:
         return msgspec.convert(entry, form)
     except (msgspec.ValidationError, ValueError, HeningError) as error:
@@ -94,7 +94,10 @@ def convert_entries(
     form: type[_T],
     check: Callable[[str, _T], None] | None = None,
 ) -> dict[str, _T]:
-    """Return all entries as `form`; `check` is called for each with its key."""
+    """Return all entries as `form`; `check` is called with each key and converted entry.
+
+    Raises FormatError, with kind and key, for a malformed entry.
+    """
     converted = {}
     for key, entry in entries.items():
         converted[key] = convert_entry(kind, key, entry, form)
@@ -107,5 +110,5 @@ def convert_entries(
 
 
 def entry_error(kind: str, key: str, rule: str) -> FormatError:
-    """Return the error that says which rule an entry breaks."""
+    """Return the error for an entry that breaks `rule`."""
     return FormatError(f"the entry {key[:64]!r} of {kind}: {rule.rstrip('.')}.")

@@ -20,7 +20,7 @@ Severity = Literal["info", "important", "urgent"]
 
 
 class News(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One notice: title and body by locale, for all models or for some; `end` is exclusive."""
+    """A notice with title and body by locale, for all models or `models`; `end` is exclusive."""
 
     body: Localized
     published: Day
@@ -36,18 +36,20 @@ class News(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         check_localized(self.title, 120)
         check_localized(self.body, 2000, lines=True)
         if self.title.keys() != self.body.keys() or "en" not in self.title:
-            raise ValueError("title and body are not in the same locales, en among them")
+            raise ValueError("title and body must have the same locales, including en")
         check_day(self.published)
         if self.end is not msgspec.UNSET:
             check_day(self.end)
             if self.end <= self.published:
-                raise ValueError("it ends before it is shown: end is the first day without it")
+                raise ValueError(
+                    "end must be after published: it is the first day without the notice"
+                )
         for model in self.models or ():
             check_codename(model)
 
 
 def check_entries(kind: str, entries: Entries, hosts: Collection[str]) -> None:
-    """Raise FormatError unless the entries are a pack of `kind` that links to `hosts` alone."""
+    """Raise FormatError unless the entries are a pack of `kind` that links only to `hosts`."""
 
     def check(key: str, news: News) -> None:
         if KEY.fullmatch(key) is None:

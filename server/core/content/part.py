@@ -1,4 +1,4 @@
-"""Parts of a pack: which entry is in which, and their bytes.
+"""Parts of a pack: their entries and their bytes.
 
 Source: docs/FORMATS.md section 15, Part.
 """
@@ -23,9 +23,12 @@ _LZMA2 = 0x21
 
 
 def encode_xz(data: bytes) -> bytes:
-    """Return `data` in one stream with check CRC32, by preset 6; FormatError beyond the limits."""
+    """Return `data` as one xz stream with check CRC32 and preset 6.
+
+    Raises FormatError if `data` or the stream exceeds its limit.
+    """
     if not 1 <= len(data) <= DECODED_LIMIT:
-        raise FormatError(f"{len(data)} bytes are not 1 to {DECODED_LIMIT}: make it smaller.")
+        raise FormatError(f"it has {len(data)} bytes, and 1 to {DECODED_LIMIT} are allowed.")
     encoded = lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=6)
     if len(encoded) > ENCODED_LIMIT:
         raise FormatError(f"{len(encoded)} bytes in xz are over {ENCODED_LIMIT}: make it smaller.")
@@ -33,7 +36,7 @@ def encode_xz(data: bytes) -> bytes:
 
 
 def decode_xz(data: bytes) -> bytes:
-    """Return the content of the one stream of `data`; FormatError for any other xz feature."""
+    """Return the content of the one stream of `data`; raises FormatError for other xz features."""
     if len(data) > ENCODED_LIMIT:
         raise FormatError(f"an xz file of {len(data)} bytes is over {ENCODED_LIMIT}.")
     decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MEMORY)
@@ -46,18 +49,18 @@ def decode_xz(data: bytes) -> bytes:
     if not decoder.eof:
         raise FormatError("an xz file ends before its stream does.")
     if decoder.unused_data:
-        raise FormatError("an xz file goes on behind its stream.")
+        raise FormatError("an xz file has bytes after its stream.")
     if decoder.check != lzma.CHECK_CRC32:
-        raise FormatError("an xz file has another check than CRC32.")
+        raise FormatError("an xz file has a check other than CRC32.")
     _check_layout(data)
     return decoded
 
 
 def _check_layout(data: bytes) -> None:
-    """Refuse several blocks, other filters and large dictionaries. The decoder accepted `data`."""
+    """Refuse several blocks, other filters and large dictionaries in `data`, which was decoded."""
     backward = 4 * (int.from_bytes(data[-8:-4], "little") + 1)
     if data[-12 - backward :][:2] != b"\0\1":  # the index: its mark, and the number of records
-        raise FormatError("an xz file has not exactly one block.")
+        raise FormatError("an xz file does not have exactly one block.")
     flags, at = data[13], 14
     for flag in (0x40, 0x80):  # optional lengths before the filters
         if flags & flag:
@@ -65,7 +68,7 @@ def _check_layout(data: bytes) -> None:
                 at += 1
             at += 1
     if flags & 3 or data[at] != _LZMA2 or data[at + 2] > _DICTIONARY_BITS:
-        raise FormatError("an xz file is not of LZMA2 alone with at most 8 MiB of dictionary.")
+        raise FormatError("an xz file does not use only LZMA2 with a dictionary of at most 8 MiB.")
 
 
 MAX_ENTRIES = 20_000
@@ -106,7 +109,7 @@ def split_entries(kind: str, entries: Entries) -> list[dict[str, Any]]:
 
 
 def join_parts(kind: str, parts: Sequence[bytes]) -> dict[str, Any]:
-    """Return the entries of all parts of a pack, by key; FormatError for a malformed one."""
+    """Return the entries of all parts of a pack, by key; raises FormatError if one is malformed."""
     joined: dict[str, Any] = {}
     for number, data in enumerate(parts):
         joined |= decode_part(kind, number, data)
@@ -114,7 +117,7 @@ def join_parts(kind: str, parts: Sequence[bytes]) -> dict[str, Any]:
 
 
 def encode_part(kind: str, number: int, entries: Entries) -> bytes:
-    """Return the bytes of a part; FormatError where it is too large or an entry is elsewhere."""
+    """Return the bytes of a part; raises FormatError if it is too large or has a foreign entry."""
     for key in entries:
         check_key(key)
     part = {"entries": entries, "kind": kind, "part": number, "schema": 1}
@@ -129,8 +132,8 @@ def encode_part(kind: str, number: int, entries: Entries) -> bytes:
 def decode_part(kind: str, number: int, data: bytes) -> dict[str, Any]:
     """Return the entries of part `number` of a pack of `kind`, by key.
 
-    Raises FormatError for bytes that are no such part. Entries are objects; `entries.check_entries`
-    checks their content.
+    Raises FormatError for any other bytes. Entries are objects; `role.check_entries` checks their
+    content.
     """
     decoded = decode_canonical_json(decode_xz(data), limit=DECODED_LIMIT)
     try:
@@ -145,7 +148,6 @@ def decode_part(kind: str, number: int, data: bytes) -> dict[str, Any]:
         check_key(key)
         if part_of(kind, key) != number:
             raise FormatError(
-                f"part {number} of {kind} holds {key}, which belongs into part"
-                f" {part_of(kind, key)}."
+                f"part {number} of {kind} holds {key}, which belongs in part {part_of(kind, key)}."
             )
     return part.entries

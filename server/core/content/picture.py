@@ -1,6 +1,6 @@
-"""Pictures: checks every segment of a JPEG, so that it contains nothing but an image.
+"""Checks every segment of a JPEG, so that it contains nothing but an image.
 
-No decoder runs here, and none is needed: the signer looks at what the scan shows.
+The image data is not decoded here; the signer decodes each picture.
 
 Source: docs/FORMATS.md section 15, Picture; ITU-T T.81 annex B; JFIF 1.02.
 """
@@ -19,7 +19,7 @@ _MAX_AC_BITS = 10
 
 
 def quantization_tables(body: bytes) -> Iterator[int]:
-    """Yield the destinations that a DQT segment fills; FormatError where one is malformed."""
+    """Yield the destinations of a DQT segment's tables; raises FormatError for malformed tables."""
     if len(body) % 65 or not body:
         raise FormatError("a picture's quantization tables are malformed.")
     for at in range(0, len(body), 65):
@@ -29,7 +29,7 @@ def quantization_tables(body: bytes) -> Iterator[int]:
 
 
 def huffman_tables(body: bytes) -> Iterator[Table]:
-    """Yield class and destination of the tables of a DHT segment; FormatError as above."""
+    """Yield class and destination of a DHT segment's tables; raises FormatError if malformed."""
     at = 0
     while at < len(body) or not at:
         head, lengths = body[at : at + 1], body[at + 1 : at + 17]
@@ -46,12 +46,12 @@ def huffman_tables(body: bytes) -> Iterator[Table]:
 
 
 def _check_lengths(lengths: bytes) -> None:
-    """Raise FormatError unless the number of codes is valid, with that of all ones unused."""
+    """Raise FormatError unless the codes fit their lengths, without the code of all ones."""
     code = 0
     for bits, count in enumerate(lengths, 1):
         code = (code << 1) + count
         if code >= 1 << bits:
-            raise FormatError("a picture's Huffman tables have more codes than there are.")
+            raise FormatError("a picture's Huffman tables have too many codes.")
 
 
 def _check_values(values: bytes, *, is_ac: bool) -> None:
@@ -59,7 +59,7 @@ def _check_values(values: bytes, *, is_ac: bool) -> None:
         raise FormatError("a picture's Huffman tables have a value twice.")
     for value in values:
         if (value & 15 > _MAX_AC_BITS) if is_ac else (value not in _DC_CATEGORIES):
-            raise FormatError("a picture's Huffman tables have a value that codes nothing.")
+            raise FormatError("a picture's Huffman tables have a value without meaning.")
 
 
 MIN_SIDE, MAX_SIDE = 64, 4096
@@ -67,7 +67,7 @@ MIN_SIDE, MAX_SIDE = 64, 4096
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Width and height in samples; sampling factors and quantization table by component."""
+    """Width and height in samples, sampling factors by component, and quantization tables."""
 
     is_progressive: bool
     width: int
@@ -95,10 +95,10 @@ class Scan:
 
 
 def decode_frame(body: bytes, *, is_progressive: bool) -> Frame:
-    """Read the body of SOF0 or SOF2; FormatError where it is malformed or of a size not allowed."""
+    """Read the body of SOF0 or SOF2; raises FormatError for a malformed one or a forbidden size."""
     components = body[5] if len(body) > 5 else 0
     if components not in {1, 3} or len(body) != 6 + 3 * components or body[0] != 8:
-        raise FormatError("a picture is not of 8 bits in 1 or 3 components.")
+        raise FormatError("a picture does not have 8 bits in 1 or 3 components.")
     sampling = {}
     for expected, (number, factors, table) in enumerate(
         zip(body[6::3], body[7::3], body[8::3], strict=True), 1
@@ -110,13 +110,13 @@ def decode_frame(body: bytes, *, is_progressive: bool) -> Frame:
     height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
     if not (MIN_SIDE <= width <= MAX_SIDE and MIN_SIDE <= height <= MAX_SIDE):
         raise FormatError(
-            f"a picture is {width}x{height}, and both have to be {MIN_SIDE} to {MAX_SIDE}."
+            f"a picture is {width}x{height}, and both must be {MIN_SIDE} to {MAX_SIDE}."
         )
     return Frame(is_progressive, width, height, sampling, frozenset(body[8::3]))
 
 
 def decode_scan(body: bytes, frame: Frame) -> Scan:
-    """Read the body of SOS; FormatError where it is malformed or does not fit the frame."""
+    """Read the body of SOS; raises FormatError if it is malformed or does not fit the frame."""
     count = body[0] if body else 0
     if not 1 <= count <= len(frame.sampling) or len(body) != 4 + 2 * count:
         raise FormatError("a picture's scan is malformed.")
@@ -134,16 +134,16 @@ def decode_scan(body: bytes, frame: Frame) -> Scan:
     else:
         is_known = start <= end <= 63 and count == 1
     if not is_known or low > 13 or high not in {0, low + 1}:
-        raise FormatError("a picture's scan codes coefficients as none does.")
+        raise FormatError("a picture's scan has an invalid spectral selection or approximation.")
     tables: set[Table] = set()
     for selector in selectors:
         chosen = {(0, selector >> 4)} if start == 0 and high == 0 else set()
         chosen |= {(1, selector & 15)} if end > 0 else set()
         if selector != sum(number << 4 * (1 - kind) for kind, number in chosen):
-            raise FormatError("a picture's scan names a Huffman table that it does not take.")
+            raise FormatError("a picture's scan names a Huffman table that it does not use.")
         tables |= chosen
     if any(number > (3 if frame.is_progressive else 1) for _, number in tables):
-        raise FormatError("a picture's scan names a Huffman table that cannot be.")
+        raise FormatError("a picture's scan names a Huffman table with an invalid number.")
     return Scan(components, frozenset(tables))
 
 
@@ -178,7 +178,7 @@ def picture_size(data: bytes) -> tuple[int, int]:
     for number, (marker, body, coded) in enumerate(_segments(data)):
         if marker == _APP0:
             if number or _JFIF.fullmatch(body) is None:
-                raise FormatError("a picture's APP0 is not JFIF's plain one, in front.")
+                raise FormatError("a picture's APP0 is not a plain JFIF header at the start.")
         elif marker == _SOS:
             walk.take_scan(body, coded)
         else:
@@ -208,7 +208,7 @@ class _Walk:
         elif marker == _DHT:
             for table in huffman_tables(body):
                 if self._huffman.get(table) is False:
-                    raise FormatError("a picture has a Huffman table that no scan takes.")
+                    raise FormatError("a picture has a Huffman table that no scan uses.")
                 self._huffman[table] = False
         elif marker == _DRI:
             if len(body) != 2 or self._restarts:
@@ -220,9 +220,13 @@ class _Walk:
     def take_scan(self, body: bytes, coded: bytes) -> None:
         """Check a scan and its coded data."""
         if self._frame is None or len(self._scans) == MAX_SCANS:
-            raise FormatError(f"a picture has a scan without a frame, or over {MAX_SCANS}.")
+            raise FormatError(
+                f"a picture has a scan without a frame, or more than {MAX_SCANS} scans."
+            )
         if sorted(self._quantization) != sorted(self._frame.quantized_by):
-            raise FormatError("a picture has not each quantization table that it names, once.")
+            raise FormatError(
+                "a picture does not have each quantization table that it names exactly once."
+            )
         scan = decode_scan(body, self._frame)
         if not scan.tables <= self._huffman.keys():
             raise FormatError("a picture's scan names a Huffman table that is not there.")
@@ -234,21 +238,21 @@ class _Walk:
         self._scans.append(scan)
 
     def finish(self) -> tuple[int, int]:
-        """Return width and height at the end."""
+        """Check that the picture is complete, and return its width and height."""
         if self._frame is None or not self._scans:
             raise FormatError("a picture has no scan.")
         if self._restarts or not all(self._huffman.values()):
-            raise FormatError("a picture has a table or an interval that no scan takes.")
+            raise FormatError("a picture has a table or an interval that no scan uses.")
         coded = [each for scan in self._scans for each in scan.components]
         if not self._frame.is_progressive and coded != list(self._frame.sampling):
-            raise FormatError("a picture does not code each component once, in their order.")
+            raise FormatError("a picture does not code each component once, in order.")
         return self._frame.width, self._frame.height
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Yield marker and content of each segment between the first and the last, and coded data."""
+    """Yield marker, content and coded data of each segment between SOI and EOI."""
     if data[:2] != bytes((0xFF, _SOI)):
-        raise FormatError("a picture does not begin as a JPEG does.")
+        raise FormatError("a picture does not begin with a JPEG marker.")
     at = 2
     while data[at : at + 2] != bytes((0xFF, _EOI)):
         marker = data[at + 1] if at + 1 < len(data) else _SOI
@@ -256,12 +260,12 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
         begin, at = at, at + 2 + length
         body = data[begin + 4 : at]
         if data[begin : begin + 1] != b"\xff" or marker == _SOI or len(body) != length - 2:
-            raise FormatError("a picture's segments do not follow on each other.")
+            raise FormatError("a picture's segments do not follow each other.")
         end = _end_of_scan(data, at) if marker == _SOS else at
         yield marker, body, data[at:end]
         at = end
     if at + 2 != len(data):
-        raise FormatError("a picture goes on behind its end.")
+        raise FormatError("a picture has bytes after its end.")
 
 
 def _end_of_scan(data: bytes, at: int) -> int:
@@ -273,11 +277,11 @@ def _end_of_scan(data: bytes, at: int) -> int:
 
 
 def _check_restarts(coded: bytes, expected: int) -> None:
-    """Raise FormatError unless there are `expected` restarts, in order, with data between."""
+    """Raise FormatError unless there are `expected` restarts, in order, with data between them."""
     found = list(_MARKER.finditer(coded))
     if [each[0] for each in found] != [_RESTARTS[n % 8] for n in range(expected)]:
-        raise FormatError("a picture's scan does not restart where it says.")
+        raise FormatError("a picture's scan does not have the restarts that its interval requires.")
     ends = [0, *(each.end() for each in found)]
     begins = [*(each.start() for each in found), len(coded)]
     if any(end == begin for end, begin in zip(ends, begins, strict=True)):
-        raise FormatError("a picture's scan has a piece without data.")
+        raise FormatError("a picture's scan has a restart interval without data.")

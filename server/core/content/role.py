@@ -1,6 +1,6 @@
-"""Checks the packs of a role from their bytes.
+"""Checks the packs of a role from their bytes; server and signer use the same checks.
 
-Source: docs/FORMATS.md section 15. Server and signer make the same checks here.
+Source: docs/FORMATS.md section 15.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -50,18 +50,19 @@ def check_entries(kind: str, entries: Entries, hosts: Collection[str]) -> None:
     elif kind in _CHECKS:
         _CHECKS[kind](kind, entries)
     else:
-        raise FormatError(f"{kind[:40]!r} is no kind of pack.")
+        raise FormatError(f"{kind[:40]!r} is not a kind of pack.")
 
 
 Read = Callable[[str], bytes]
-"""Returns the bytes of a target by path, with length and hash verified."""
+"""Returns the bytes of the target at a path, with length and hash verified."""
 
 
 def check_packs(role: str, before: Targets | None, after: Targets, read: Read) -> None:
     """Raise FormatError, naming kind, key and rule, unless the packs of `after` are valid.
 
-    All parts are read, because rules span kinds and hosts may have changed; pictures are read only
-    where their pack is new. Withdrawn packs are not checked: a bad pack must be removable.
+    All parts are read, because some rules span kinds, and hosts may have changed. Pictures are read
+    only if their pack is new. Withdrawn packs are not checked, because a bad pack must be
+    removable.
     """
     old = Index((), {}) if before is None else decode_index(role, before)
     index = decode_index(role, after)
@@ -80,7 +81,7 @@ def check_packs(role: str, before: Targets | None, after: Targets, read: Read) -
 
 
 def check_themes(packs: Mapping[str, Entries]) -> None:
-    """Raise FormatError where a theme names a wallpaper that is not in the pack of wallpapers."""
+    """Raise FormatError if a theme names a wallpaper that is not in the pack of wallpapers."""
     there = packs.get("wallpapers", {})
     for key, theme in packs.get("themes", {}).items():
         if "wallpaper" in theme and theme["wallpaper"] not in there:
@@ -88,7 +89,7 @@ def check_themes(packs: Mapping[str, Entries]) -> None:
 
 
 def check_pictures_listed(entries: Entries, targets: Targets) -> None:
-    """Raise FormatError unless exactly the entries' pictures are listed, with their hashes."""
+    """Raise FormatError unless `targets` lists exactly the entries' pictures and hashes."""
     of_kind = targets_of("wallpapers", targets.targets)
     listed = {path: (t.length, t.hashes["sha256"]) for path, t in of_kind.items()}
     for path in part_paths("wallpapers"):
@@ -97,11 +98,11 @@ def check_pictures_listed(entries: Entries, targets: Targets) -> None:
         if listed.pop(picture_path(key), None) != (wallpaper.length, wallpaper.sha256):
             raise entry_error("wallpapers", key, "its picture is not listed with its hash")
     for path in listed:
-        raise FormatError(f"{path} is listed, and no entry of wallpapers is about it.")
+        raise FormatError(f"{path} is listed, but wallpapers has no entry for it.")
 
 
 def check_pictures(entries: Entries, read: Read) -> None:
-    """Raise FormatError unless every picture is valid, and of the size in its entry."""
+    """Raise FormatError unless every picture is valid and has the size in its entry."""
     for key, wallpaper in decode_wallpapers("wallpapers", entries).items():
         try:
             check_picture(read(picture_path(key)), wallpaper.width, wallpaper.height)

@@ -1,4 +1,7 @@
-"""Texts that a phone shows to its owner: no markup, no hidden characters, few hosts."""
+"""Checks texts that a phone shows to its owner: no markup, no hidden characters, no links.
+
+A link is a separate member, to one of the allowed hosts.
+"""
 
 import re
 import unicodedata
@@ -16,65 +19,65 @@ _ENTITY = re.compile(r"&(?:#|[A-Za-z0-9])[A-Za-z0-9]+;")
 _WIDE_COLON = "\uff1a"
 _BLANK = "\u2800"  # a pattern of Braille without a dot
 
-# The grammar of what a program makes a link of, over classes of characters: `a` is an ASCII letter,
-# `0` an ASCII digit, `x` a letter, digit or mark of another script, `s` a symbol such as an emoji,
-# ` ` another character that is not ASCII. ASCII punctuation stands for itself. A link begins with a
-# scheme or has a host, which is an address or a domain; a domain's last label is of ASCII letters,
-# or a top-level domain (group 1).
+# The grammar of words that programs turn into links, over classes of characters: `a` is an ASCII
+# letter, `0` an ASCII digit, `x` a letter, digit or mark of another script, `s` a symbol such as an
+# emoji, ` ` any other non-ASCII character. ASCII punctuation stands for itself. A link begins with
+# a scheme or has a host, which is an address or a domain. A domain's last label has ASCII letters,
+# or is a top-level domain (group 1).
 _SCHEME = re.compile(r"(?<![a0.+-])a[a0.+-]*:-?[a0/+*#?%&@=~_]")
 _ADDRESS = re.compile(r"(?<![a0])0{1,3}(?:\.0{1,3}){3}(?![a0])|[a0]::|::[a0]|(?:[a0]{1,4}:){7}[a0]")
 _DOMAIN = re.compile(r"[a0xs]\.(?:a{2,}(?![a0])|(?=([a0x]+)))")
 
 
 def check_is_seen(text: str) -> None:
-    """Raise FormatError where `text` has markup as an entity, or no visible character.
+    """Raise FormatError if `text` has an HTML entity, or no visible character.
 
-    `server.core.content.invisible` has the characters that Unicode calls ignorable.
+    `server.core.content.invisible` checks the characters that Unicode calls ignorable.
     """
     if not any(unicodedata.category(c)[0] in "LNPS" and c != _BLANK for c in text):
-        raise FormatError("a text has nothing that can be seen")
+        raise FormatError("a text has no visible character")
     for form in (text, unicodedata.normalize("NFKC", text)):
         if (entity := _ENTITY.search(form)) is not None:
             raise FormatError(f"a text holds {entity[0]!r}, which is markup; write the character")
 
 
 def check_has_no_scheme(text: str) -> None:
-    """Raise FormatError where a word begins like a link of any scheme, such as `tel:112`."""
+    """Raise FormatError if a word begins like a link of any scheme, such as `tel:112`."""
     for form in _forms(text):
         if (found := _SCHEME.search(_classify(form))) is not None:
             raise FormatError(
-                f"a text holds {form[slice(*found.span())]!r}, which some program takes for a link;"
-                " write a space behind the colon"
+                f"a text holds {form[slice(*found.span())]!r}, which some programs turn into a"
+                " link; write a space after the colon"
             )
 
 
 def check_links_nowhere(text: str) -> None:
-    """Raise FormatError where a program might turn a word into a link.
+    """Raise FormatError if a program might turn a word into a link.
 
-    That is a scheme, a domain name, or a host's address.
+    Such words have a scheme, a domain name or a host's address.
     """
     check_has_no_scheme(text)
     for form in _forms(text):
         classes = _classify(form)
         if (found := _ADDRESS.search(classes)) is not None:
             raise FormatError(
-                f"a text holds {form[slice(*found.span())]!r}, which some program takes for a"
-                " host's address; write `v` in front of a version, and a space behind a colon"
+                f"a text holds {form[slice(*found.span())]!r}, which some programs take for a"
+                " host's address; write `v` in front of a version, and a space after a colon"
             )
         for found in _DOMAIN.finditer(classes):
             start, end = found.span(1)
             if start < 0 or form[start:end].casefold() in TOP_LEVEL_DOMAINS:
                 word = form[: max(end, found.end())].split()[-1]
                 raise FormatError(
-                    f"a text holds {word[-60:]!r}, which some program takes for a link; write a"
-                    " space behind the full stop, and a link as a member of its own"
+                    f"a text holds {word[-60:]!r}, which some programs turn into a link; write a"
+                    " space after the full stop; links are allowed only in the member `link`"
                 )
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield those of a text and its form in plain letters that can hold a link.
+    """Yield the text and its form in plain letters, each only if it can hold a link.
 
-    A wide colon ends a word in Chinese, and begins no link.
+    In Chinese a wide colon ends a word and begins no link.
     """
     for form in (text, unicodedata.normalize("NFKC", text.replace(_WIDE_COLON, " "))):
         if "." in form or ":" in form:
@@ -105,32 +108,33 @@ _LINK = re.compile(r"https://([a-z0-9.-]{1,100})/[!$-;=?-Z\[\]_a-z~]*")
 
 
 def check_text(text: str, limit: int, *, lines: bool = False) -> None:
-    """Raise FormatError unless `text` may be shown: 1 to `limit` characters, with `lines` feeds.
+    """Raise FormatError unless `text` may be shown: 1 to `limit` characters, without links.
 
-    Words that a program might turn into a link are refused.
+    Line feeds are allowed with `lines`.
     """
     check_name(text, limit, lines=lines)
     check_links_nowhere(text)
 
 
 def check_name(text: str, limit: int, *, lines: bool = False) -> None:
-    """Raise FormatError as `check_text`, but allow dots in words: for products with such names."""
+    """Raise FormatError as `check_text` does, but allow dots in words, as in names of products."""
     check_characters(text, limit, lines=lines)
     if not unicodedata.is_normalized("NFC", text):
         raise FormatError("a text is not in Unicode's form NFC")
     folded = text.casefold()
-    # Other forms of the same letters, such as wide ones, are links for some programs.
+    # Some programs turn other forms of the same letters, such as wide letters, into links.
     plain = unicodedata.normalize("NFKC", text).casefold()
     for word in _FORBIDDEN:
         if word in folded or word in plain:
-            raise FormatError(f"a text holds {word!r}; a link is a member of its own")
+            raise FormatError(f"a text holds {word!r}; links are allowed only in the member `link`")
     check_is_seen(text)
 
 
 def check_characters(text: str, limit: int, *, lines: bool = False) -> None:
     """Raise FormatError unless `text` has 1 to `limit` characters, each visible or needed.
 
-    No character may change the direction, move a cursor or end a line, except feeds with `lines`.
+    No character may change the direction, move a cursor or end a line, except line feeds with
+    `lines`.
     """
     if not 1 <= len(text) <= limit:
         raise FormatError(f"a text has {len(text)} characters, and 1 to {limit} are allowed")
@@ -138,11 +142,11 @@ def check_characters(text: str, limit: int, *, lines: bool = False) -> None:
         if not (lines and character == "\n"):
             _check_character(character)
     for code in stray_characters(text):
-        raise FormatError(f"a text holds U+{code:04X}, which nothing around it needs")
+        raise FormatError(f"a text holds U+{code:04X}, which is invisible and not needed here")
 
 
 def check_localized(texts: Mapping[str, str], limit: int, *, lines: bool = False) -> None:
-    """Raise FormatError, with the locale, unless each of the texts may be shown."""
+    """Raise FormatError, which names the locale, unless each of the texts may be shown."""
     for locale, text in texts.items():
         try:
             check_text(text, limit, lines=lines)
@@ -161,7 +165,7 @@ def check_link(link: str, hosts: Collection[str]) -> None:
     found = _LINK.fullmatch(link) if len(link) <= 300 else None
     if found is None:
         raise FormatError(
-            f"{link[:100]!r} is not of the form https://HOST/PATH, without port, user and fragment"
+            f"{link[:100]!r} is not of the form https://HOST/PATH, without port, user or fragment"
         )
     if found[1] not in hosts:
         raise FormatError(f"{link[:100]!r} leads to {found[1]}, which is not an allowed host")

@@ -1,6 +1,6 @@
-"""Entries of `themes`, colours and a wallpaper, and of `wallpapers`, metadata of each picture.
+"""Entries of `themes` (colours and a wallpaper) and of `wallpapers` (metadata of pictures).
 
-A picture itself is a separate target.
+Each picture is a separate target.
 
 Source: docs/FORMATS.md section 15; WCAG 2.2, contrast ratio and relative luminance; BlurHash,
 Algorithm.md.
@@ -24,7 +24,7 @@ _BASE83 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-
 
 
 class Colours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Colours as `#rrggbb`; the text can be read on the background."""
+    """Colours as `#rrggbb`; the text's contrast to the background is at least MIN_CONTRAST."""
 
     background: Colour
     primary: Colour
@@ -36,7 +36,7 @@ class Colours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Theme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A theme: colours, light and dark; `wallpaper` is a key of the pack of wallpapers."""
+    """A theme: light and dark colours; `wallpaper` is a key in the pack of wallpapers."""
 
     author: Text
     dark: Colours
@@ -98,5 +98,5 @@ def _check_blurhash(text: str) -> None:
 
 
 def decode_wallpapers(kind: str, entries: Entries) -> dict[str, Wallpaper]:
-    """Return the entries of a pack of wallpapers by name; FormatError for a malformed one."""
+    """Return the entries of a pack of wallpapers by name; raises FormatError."""
     return convert_entries(kind, entries, Wallpaper, lambda key, _: check_name(key))

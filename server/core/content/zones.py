@@ -18,7 +18,7 @@ from server.core.errors import FormatError
 
 _HEADER = struct.Struct(">4sc15s6I")
 EMPTY_BLOCK = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(7)
-"""Counts and data of a block with one local time: UTC without a name."""
+"""Counts and data of a block with one local time type, UTC without a name."""
 _CLOCK = r"(?::[0-5][0-9](?::[0-5][0-9])?)?"
 _OFFSET = rf"[+-]?(?:2[0-4]|1[0-9]|0?[0-9]){_CLOCK}"
 _TIME = rf"[+-]?(?:16[0-7]|1[0-5][0-9]|0?[0-9]?[0-9]){_CLOCK}"
@@ -63,10 +63,10 @@ def check_tzif(data: bytes) -> None:
     _check_block(data[at:end], counts)
     footer = data[end:]
     if len(footer) < 2 or footer[:1] + footer[-1:] != b"\n\n" or not footer.isascii():
-        raise FormatError("a TZif file has no footer, or goes on behind it")
+        raise FormatError("a TZif file has no footer, or has bytes after it")
     rule = footer[1:-1].decode()
     if rule and (len(rule) > 128 or _TZ.fullmatch(rule) is None):
-        raise FormatError(f"a TZif file's footer holds {rule[:60]!r}, which is no TZ string")
+        raise FormatError(f"a TZif file's footer holds {rule[:60]!r}, which is not a TZ string")
 
 
 def _read_header(data: bytes) -> tuple[bytes, _Counts]:
@@ -77,7 +77,7 @@ def _read_header(data: bytes) -> tuple[bytes, _Counts]:
     if magic != b"TZif" or version not in {b"2", b"3", b"4"}:
         raise FormatError("a TZif file is not of version 2 to 4")
     if any(reserved):
-        raise FormatError("a TZif file has something where its header has nothing")
+        raise FormatError("a TZif file's header has reserved bytes that are not zero")
     if (
         not 1 <= counts.type <= 256
         or not counts.char
@@ -90,7 +90,7 @@ def _read_header(data: bytes) -> tuple[bytes, _Counts]:
 
 def _check_block(block: bytes, counts: _Counts) -> None:
     if counts.leap:
-        raise FormatError("a TZif file counts leap seconds, which phones do not")
+        raise FormatError("a TZif file has leap seconds, which phones do not count")
     at = counts.time * 8
     times = struct.unpack(f">{counts.time}q", block[:at])
     if any(first >= second for first, second in pairwise(times)):
@@ -108,7 +108,7 @@ def _check_block(block: bytes, counts: _Counts) -> None:
             raise FormatError("a TZif file has a type out of range")
         if _DESIGNATION.fullmatch(names[index : names.index(b"\0", index)]) is None:
             raise FormatError(
-                "a TZif file has a designation that is not of letters, digits, + and -"
+                "a TZif file has a designation with other characters than letters, digits, + and -"
             )
     flags = block[len(block) - counts.isstd - counts.isut :]
     if any(flag > 1 for flag in flags):
@@ -116,12 +116,12 @@ def _check_block(block: bytes, counts: _Counts) -> None:
 
 
 def _check_designations(names: bytes, indices: set[int]) -> None:
-    """Raise FormatError unless each designation is valid, and begins or ends one that is used."""
+    """Raise FormatError unless each designation is valid and a local time uses it or its end."""
     at = 0
     for name in names[:-1].split(b"\0"):
         following = at + len(name) + 1
         if _DESIGNATION.fullmatch(name) is None or indices.isdisjoint(range(at, following)):
-            raise FormatError("a TZif file has a designation that no local time has")
+            raise FormatError("a TZif file has a designation that no local time uses")
         at = following
 
 
@@ -130,7 +130,7 @@ _NAME = re.compile(r"(?!.*\.\.?(?:/|\Z))[A-Za-z0-9._+-]+(?:/[A-Za-z0-9._+-]+)*")
 
 
 class Zone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Either `tzif`, in base64, or the name of the zone that this one is an alias of."""
+    """A time zone: either `tzif`, in base64, or `link`, the zone of which it is an alias."""
 
     tzif: Annotated[str, msgspec.Meta(max_length=4 * (_LIMIT // 3 + 1))] | msgspec.UnsetType = (
         msgspec.UNSET
@@ -139,7 +139,7 @@ class Zone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if (self.tzif is msgspec.UNSET) == (self.link is msgspec.UNSET):
-            raise ValueError("there is not exactly one of tzif and link")
+            raise ValueError("it must have exactly one of tzif and link")
 
 
 def check_entries(kind: str, entries: Entries) -> None:

@@ -66,7 +66,7 @@ def test_which_roles_are_submitted():
     for name in ("root", "targets", "tables", "content", "armani"):
         assert read(name) == name
     online = ["latest", "snapshot", "timestamp"]
-    refuse_each(FormatError, read, online, "the server itself signs")
+    refuse_each(FormatError, read, online, "only the server signs")
 
 
 def test_what_is_no_integer_is_refused():

@@ -26,7 +26,7 @@ def test_a_policy_is_read_as_it_was_signed():
         decode_policy(note.replace(b'"erase":72', b'"erase":99'), KEY)
     with pytest.raises(LogError):
         decode_policy(note, VerifierKey(policy_key_name("eu"), KEY.public))
-    with pytest.raises(FormatError, match="no JSON object"):
+    with pytest.raises(FormatError, match="not a JSON object"):
         read_policy("[]\n")
 
 
@@ -39,7 +39,7 @@ def test_what_is_no_policy():
         ({"country": "id"}, "country"),
         ({"country": "SG"}, "lacks country"),
         ({"may_live_in": ["ID", "SG"]}, "transfer is not allowed"),
-        ({"transfer": {"allowed": True, "basis": ""}}, "by which rule"),
+        ({"transfer": {"allowed": True, "basis": ""}}, "name its legal basis"),
         (
             {"may_live_in": ["ID", "ID"], "transfer": {"allowed": True, "basis": "x"}},
             "names a country twice",
@@ -68,7 +68,7 @@ def test_which_policy_follows():
     for changed, sentence in (
         ({"version": 2, "from": 200}, "is not above 2"),
         ({"version": 3, "from": 99}, "later `from`"),
-        ({"version": 3, "from": 200, "region": "br"}, "of the region br"),
+        ({"version": 3, "from": 200, "region": "br"}, "for the region br"),
     ):
         with pytest.raises(FormatError, match=sentence):
             check_follows(make_policy(**changed), before)

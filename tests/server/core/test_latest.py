@@ -118,8 +118,14 @@ def test_a_split_that_is_none():
         (lambda roles: part(roles, path_hash_prefixes=["5", "4", "6", "7"]), "own hashes"),
         (lambda roles: part(roles, path_hash_prefixes=["45", "5", "6", "7"]), "own hashes"),
         (lambda roles: part(roles, paths=["latest/*/*/*"]), "own hashes"),
-        (lambda roles: part(roles, keyids=roles["armani"].keyids), "signed as latest is"),
-        (lambda roles: part(roles, keyids=roles["armani"].keyids, threshold=2), "signed as"),
+        (
+            lambda roles: part(roles, keyids=roles["armani"].keyids),
+            "the keys and the threshold of latest",
+        ),
+        (
+            lambda roles: part(roles, keyids=roles["armani"].keyids, threshold=2),
+            "the keys and the threshold",
+        ),
         (lambda roles: roles.pop("latest-2") and None, "4 or 16"),
         (lambda roles: part(roles, "latest-4"), "4 or 16"),
         (lambda roles: dict(sorted(roles.items(), reverse=True)), "after all other roles"),

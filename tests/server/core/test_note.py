@@ -151,7 +151,7 @@ def test_a_line_of_ours_that_does_not_hold_refuses_the_note():
         KEY.key_id + OTHER_SEED.sign(b"a\n"),
     ):
         for lines in (line(KEY.name, bad), good + line(KEY.name, bad), line(KEY.name, bad) + good):
-            with pytest.raises(LogError, match="does not hold"):
+            with pytest.raises(LogError, match="is invalid"):
                 verify_note(b"a\n\n" + lines, KEY)
 
 
@@ -220,7 +220,7 @@ def test_a_note_with_two_signatures():
     assert verify_note(both, KEY) == verify_note(both, second) == TEXT
     with pytest.raises(LogError, match="is not signed by"):
         verify_note(both, third)
-    with pytest.raises(LogError, match="does not hold"):
+    with pytest.raises(LogError, match="is invalid"):
         cosign_note(NOTE, second, SEED.sign)
     with pytest.raises(FormatError):
         cosign_note(NOTE[:-1], second, OTHER_SEED.sign)

@@ -193,7 +193,7 @@ def test_a_package_that_is_listed_otherwise_is_refused():
         *(({}, FILES), (RELEASES, {}), ({full: RELEASES[full]}, FILES)),
         *((RELEASES, FILES | {delta: (4, ABC)}), (RELEASES, FILES | {full: (3, "0" * 64)})),
     ):
-        with pytest.raises(ReleaseError, match="does not list so"):
+        with pytest.raises(ReleaseError, match="does not list with"):
             check_agreement(CHANNEL, pointer, listed, files)
     other = "Hening/armani/armani:14/A/1"
     for changes in (
@@ -202,7 +202,7 @@ def test_a_package_that_is_listed_otherwise_is_refused():
         {"source_builds": [*DELTA["source_builds"], other]},
     ):
         listed = RELEASES | {delta: decode_release(delta, DELTA | changes)}
-        with case(changes), pytest.raises(ReleaseError, match="otherwise than armani does"):
+        with case(changes), pytest.raises(ReleaseError, match=r"describe .* differently"):
             check_agreement(CHANNEL, pointer, listed, FILES)
 
 

@@ -103,7 +103,7 @@ def test_members_of_another_form_are_refused():
         "withdrawn": [0, 1, "false", None],
     }
     for member, values in rows.items():
-        refusal = rf"is malformed: ({member}|'.*' is no day)"
+        refusal = rf"is malformed: ({member}|'.*' is not a day)"
         for value in values:
             with case(member, value), pytest.raises(FormatError, match=refusal):
                 decode_release(PATH, FULL | {member: value})
@@ -157,10 +157,10 @@ CONTRADICTIONS = [
     (build(1), build(1, sdk_level=35), "the build Hening/a:14/A/1 the sdk_level 3"),
     (build(1), build(2, fingerprint=build(1)["fingerprint"]), "a second counter"),
     *(
-        (build(2), build(1, post_timestamp=time), "/2 was not built after Hening/a:14/A/1, and its")
+        (build(2), build(1, post_timestamp=time), "/2 was not built after Hening/a:14/A/1, but its")
         for time in (BUILT, BUILT + 1)
     ),
-    (build(1), build(9, post_timestamp=1), "/9 was not built after Hening/a:14/A/1, and its"),
+    (build(1), build(9, post_timestamp=1), "/9 was not built after Hening/a:14/A/1, but its"),
     (build(1), build(2, security_patch_level="2025-12-31"), "/2 has an older patch level than"),
 ]
 
@@ -184,7 +184,7 @@ def test_a_withdrawn_release_may_drain():
     drained = decode_release(PATH, FULL | {"withdrawn": True, "drain_until": 5})
     assert (drained.withdrawn, drained.drain_until) == (True, 5)
     assert not decode_release(PATH, FULL | {"withdrawn": True}).drain_until
-    with pytest.raises(FormatError, match="drain_until belongs to a withdrawn release"):
+    with pytest.raises(FormatError, match="drain_until belongs only to a withdrawn release"):
         decode_release(PATH, FULL | {"drain_until": 5})
 
 
@@ -194,7 +194,7 @@ def test_nothing_below_the_floor_is_listed():
     role.unrecognized_fields["custom"] = {"floor": 3, "schema": 1}
     assert len(decode_releases(role)) == 1
     role.unrecognized_fields["custom"]["floor"] = 4
-    with pytest.raises(ReleaseError, match="has counter 3, and builds below 4 have left"):
+    with pytest.raises(ReleaseError, match="has counter 3, but builds below 4 have left"):
         decode_releases(role)
 
 

@@ -88,7 +88,7 @@ def test_links_and_markup():
         *("<b>new", "a </b", "<!-- x", "<?php", "\uff1cb\uff1e", "`<b>`", "&#106;x", "&lt;b"),
         *("mailto:a@b", "tel:*06#", "javascript:alert", "intent:#I;end", "data:text/html", "m:x"),
     ]
-    sentence = r"links or markup|takes for a link|is markup"
+    sentence = r"a link or markup|turn into a link|is markup"
     refuse_each(FormatError, lambda text: check_plain(text, 60), bad, sentence)
 
 
@@ -108,9 +108,7 @@ def test_a_changelog_that_joins():
         (role(fine), role(odd)),
         (role(odd), role({"id": "a\u202ec"})),
     ):
-        with pytest.raises(
-            ReleaseError, match=r"stable/[12].zip brings in a changelog in id .*202E"
-        ):
+        with pytest.raises(ReleaseError, match=r"stable/[12].zip has a new changelog in id .*202E"):
             check_changelogs(before, after)
 
 
@@ -135,13 +133,13 @@ def test_no_reason_that_is_there_holds_up_a_pointer(old, new):
     assert kept.items() <= sound.items() <= (old | new).items()
     check_reasons({POINTER: former}, {POINTER: pointer(**sound)})
     if sound != old | new:
-        with pytest.raises(ReleaseError, match="is no plain text"):
+        with pytest.raises(ReleaseError, match="is not plain text"):
             check_reason(old | new, former)
 
 
 def test_a_reason_that_joins():
     """It is refused with its locale and the pointer's path; another pointer's is no exception."""
-    with pytest.raises(ReleaseError, match=r"^the reason in id is no plain text: .*U\+202E"):
+    with pytest.raises(ReleaseError, match=r"^the reason in id is not plain text: .*U\+202E"):
         check_reason({"en": "fine", "id": "a\u202eb"}, None)
     former = {"latest/armani/id/beta": pointer(id="a\u202eb")}
     with pytest.raises(ReleaseError, match=r"^latest/armani/id/stable: the reason in id"):
@@ -153,5 +151,5 @@ def test_notes():
     for text in ("", "Monday.", "one\ntwo", "x" * 500):
         check_note(text)
     for text in ("x" * 501, "see https://tracker.example/1", "a\u200bb", "\x1b[2J"):
-        with pytest.raises(ReleaseError, match=r"^the note is no plain text: a text"):
+        with pytest.raises(ReleaseError, match=r"^the note is not plain text: a text"):
             check_note(text)

@@ -59,8 +59,8 @@ def test_withdrawals_that_cannot_be(role):
     for order, sentence in (
         (Withdrawal((str(STABLE),), 3), "lists no build with counter 3"),
         (Withdrawal((f"{STABLE}/9.zip",)), "is not listed"),
-        (Withdrawal((f"{STABLE}/2.zip",)), "would stay, and no pointer can offer that"),
-        (Withdrawal(("armani",)), "say which one by its counter"),
+        (Withdrawal((f"{STABLE}/2.zip",)), "would stay, and a pointer cannot offer"),
+        (Withdrawal(("armani",)), "give the counter of the build"),
         (Withdrawal(("armani", "cancro"), 1), "one model at a time"),
         (Withdrawal(("Armani",), 1), "is neither CODENAME"),
     ):
@@ -72,7 +72,7 @@ def test_a_promotion(role):
     """The full package is promoted, the incremental is not if its source is not listed."""
     promotion = plan_promotion(PromotionRequest(STABLE, BETA, 2), role, EXPIRES)
     assert promotion.paths == (f"{BETA}/2.zip",)
-    assert "stays behind" in promotion.left_out[0]
+    assert "is not promoted" in promotion.left_out[0]
     for order, sentence in (
         (PromotionRequest(STABLE, STABLE, 2), "is named twice"),
         (PromotionRequest(STABLE, Channel("armani", "eu", "beta"), 2), "one model and region"),
@@ -98,12 +98,15 @@ def test_rules_of_a_build(role):
     with pytest.raises(ReleaseError, match="has no full package"):
         check_full(STABLE, 2, without)
     assert choose_min_counter(STABLE, None, 2, listed) == 0
-    for wanted, sentence in ((2, "is not below counter"), (1, "all must have the same")):
+    for wanted, sentence in (
+        (2, "is not below the build's counter"),
+        (1, "all must have the same"),
+    ):
         with pytest.raises(ReleaseError, match=sentence):
             choose_min_counter(STABLE, wanted, 2, listed)
 
 
 def test_a_file_that_is_no_proposal():
     """The codec raises the core's own error."""
-    with pytest.raises(FormatError, match="is no proposal of schema 1"):
+    with pytest.raises(FormatError, match="is not a proposal of schema 1"):
         decode_proposal(b"{}\n")

@@ -79,7 +79,7 @@ def test_a_pointer_to_an_unsigned_package(world):
     """Online keys can only choose among what the model's role lists."""
     published = world.published()
     (path, pointer) = next(iter(published.pointers().items()))
-    with pytest.raises(ReleaseError, match="does not list so"):
+    with pytest.raises(ReleaseError, match="does not list with"):
         plan(world, {path.replace("armani", "cancro"): pointer})
 
 
@@ -119,7 +119,7 @@ def test_a_changelog_that_joins_is_plain_text(world):
     ):
         result = world.publish(files, [PACKAGE_2])
         assert result.status == "refused"
-        assert result.reason.startswith(f"{path} brings in a changelog in en that is no plain text")
+        assert result.reason.startswith(f"{path} has a new changelog in en that is not plain text")
     assert world.published().roles["armani"].version == 2
 
 
@@ -129,7 +129,7 @@ def test_a_chain_is_judged_by_its_end(world):
     assert world.publish(chain).reason == ""
     assert world.published().roles["armani"].version == 4
     chain = texts(world, 5, {"en": "Fixes."}) | texts(world, 6, ODD)
-    assert "no plain text" in world.publish(chain).reason
+    assert "not plain text" in world.publish(chain).reason
 
 
 def test_a_reason_that_joins_is_plain_text(world):

@@ -76,21 +76,25 @@ def test_signers(world):
     ceremony = world.ceremony
     for signers in (ceremony.keys["cancro"], ceremony.keys["root"], [world.keys.signers["latest"]]):
         reason = refused(world, signed(world, "armani", signers=signers))
-        assert "armani 3 lacks the signatures that it needs" in reason
+        assert "armani 3 does not have the required signatures" in reason
     one = ceremony.keys["tables"][:1]
-    assert "tables 2 lacks the signatures" in refused(world, signed(world, "tables", 2, one))
+    assert "tables 2 does not have the required signatures" in refused(
+        world, signed(world, "tables", 2, one)
+    )
     twice = [*one, *one]
-    assert "tables 2 lacks the signatures" in refused(world, signed(world, "tables", 2, twice))
+    assert "tables 2 does not have the required signatures" in refused(
+        world, signed(world, "tables", 2, twice)
+    )
 
 
 def test_the_content_of_a_role(world):
     """Foreign paths, delegations, schemas and changes of what is public are refused."""
     foreign = first() | {"cancro/id/stable/a.zip": (PACKAGE_2, release(2))}
-    assert "not its own" in refused(world, armani(world, files=foreign), [PACKAGE_2])
+    assert "not a path of this role" in refused(world, armani(world, files=foreign), [PACKAGE_2])
     assert "schema '2'" in refused(world, armani(world, schema=2), [PACKAGE_2])
     delegations = world.published().targets.delegations
     reason = refused(world, signed(world, "armani", delegations=delegations))
-    assert "delegates to others" in reason
+    assert "delegates to other roles" in reason
     assert "is changed" in refused(world, armani(world, files=first(sdk_level=35)))
 
 

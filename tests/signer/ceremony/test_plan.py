@@ -105,7 +105,7 @@ def test_one_key_has_one_purpose(grouped, online, now, online_file) -> None:
         changed = replace(online, **{name: grouped[role][0].public})
         with pytest.raises(CeremonyError, match=f"{role}-1 is also one of the server's keys"):
             plan_ceremony(Policy(("armani",)), grouped, changed, now)
-    with pytest.raises(CeremonyError, match="keys of their own"):
+    with pytest.raises(CeremonyError, match="separate keys"):
         plan_ceremony(Policy(("armani",)), grouped, replace(online, timestamp=online.snapshot), now)
     public = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
     for first, second in combinations(("latest", "log", "snapshot", "timestamp"), 2):
@@ -131,7 +131,7 @@ def test_a_file_that_is_not_sound_is_refused(online_file) -> None:
     sound = json.loads(online_file)
     advice = "; give the public.json that `hening-server init` made"
     for changed, sentence in (
-        ({"latest": "00" * 32}, "not a point"),
+        ({"latest": "00" * 32}, "not a canonical point"),
         ({"snapshot": "AA" * 32}, "lower-case hex"),
         ({"timestamp": 7}, "must name"),
         ({"log": "log.example+00+AAAA"}, "not an Ed25519 key"),

@@ -137,7 +137,7 @@ def test_a_build_is_promoted(run, destination, current) -> None:
     stable, beta = "armani/id/stable", "armani/id/beta"
     status, output, _ = run("release", "promote", *destination, "--counter", "2", stable, beta)
     assert status == 0
-    assert f"{STEP} stays behind: it starts from" in output
+    assert f"{STEP} is not promoted: it starts from" in output
     targets = current()["targets"]
     assert targets[f"{beta}/armani-second.zip"] == targets[f"{stable}/armani-second.zip"]
     assert f"{beta}/armani-step.zip" not in targets

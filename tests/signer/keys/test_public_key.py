@@ -154,7 +154,7 @@ REFUSED = [
     (_pem(rsa.generate_private_key(65537, 2048)), "not an ed25519 key, and no other"),
     (_pem(ec.generate_private_key(ec.SECP256R1())), "not an ed25519 key, and no other"),
     (_pem(Ed448PrivateKey.generate()), "not an ed25519 key, and no other"),
-    (encode_as(PublicKey("root-1", SMALL), "pem"), "not a point that can be trusted"),
+    (encode_as(PublicKey("root-1", SMALL), "pem"), "not a canonical point"),
     # Above all a private key that is sent by mistake.
     (PRIVATE, "is not a public key; make one with"),
     (PRIVATE.replace(b" PRIVATE", b" ENCRYPTED PRIVATE"), "is not a public key; make one with"),
@@ -169,7 +169,7 @@ REFUSED = [
     (TUF | {"x-owner": "bob"}, "other members"),
     (TUF | {"keyval": {"public": PUBLIC, "private": ""}}, "other members"),
     (TUF | {"keyval": {"public": PUBLIC.upper()}}, "lower-case hex"),
-    (TUF | {"keyval": {"public": SMALL}}, "not a point that can be trusted"),
+    (TUF | {"keyval": {"public": SMALL}}, "not a canonical point"),
     (b'{"keyval":{},' + json.dumps(TUF).encode()[1:], "is not a public key"),
     ({KEYID: TUF}, "is not a public key"),
     (b"[" * 8000, "is not a public key"),

@@ -199,7 +199,7 @@ def test_one_of_two_is_not_enough(office, repo, tree) -> None:
     (tally,) = tally_signatures(proposed.transition, signatures)
     assert (tally.role, tally.threshold, tally.missing) == ("armani", 2, 1)
     assert tally.waiting == (office.public("armani-2").keyid,)
-    with pytest.raises(ProposalError, match="lacks the signatures"):
+    with pytest.raises(ProposalError, match="does not have the required signatures"):
         assemble_files(proposed.transition, signatures)
     files = office.sign(proposed, "alice", "alice")
     assert tally_signatures(proposed.transition, collect(proposed, files))[0].missing == 1

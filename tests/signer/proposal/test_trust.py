@@ -134,8 +134,8 @@ def test_a_change_that_breaks_the_profile_is_refused(office) -> None:
     custom = {"custom": release(1, changelog={"en": "a\u202eb"})}
     for role, edit, sentence in (
         ("targets", drop, "drops dior"),
-        ("targets", raise_threshold, "asks for 3 signatures and has 2 keys"),
-        ("armani", add("dior/id/stable/x.zip"), "not its own"),
+        ("targets", raise_threshold, "requires 3 signatures but has 2 keys"),
+        ("armani", add("dior/id/stable/x.zip"), "not a path of this role"),
         ("armani", add("armani/id/stable/a.zip", custom), r"a changelog in en .* holds U\+202E"),
     ):
         proposal = office.renew(role).proposal

@@ -143,7 +143,7 @@ def test_the_next_version_is_sorted_and_judged() -> None:
     backwards = {**two.targets, **one.targets}
     with pytest.raises(ReleaseRefusal, match="is gone"):
         next_role("armani", one, two.targets, EXPIRES)
-    with pytest.raises(ReleaseRefusal, match="not its own"):
+    with pytest.raises(ReleaseRefusal, match="not a path of this role"):
         next_role("dior", empty_role(), one.targets, EXPIRES)
     planned = next_role("armani", empty_role(), backwards, EXPIRES)
     assert list(planned.targets) == [path_of(1), path_of(2)]

@@ -91,7 +91,7 @@ def test_a_request_that_cannot_be_is_refused(one, facts) -> None:
         ("second", STABLE, {"counter": 1002}, leap),
         ("second", STABLE, {"counter": 2**53}, leap),
         ("second", STABLE, {"counter": 10**30}, leap),
-        ("second", STABLE, {"min_counter": 2}, "min_counter is not below counter"),
+        ("second", STABLE, {"min_counter": 2}, "is not below the build's counter"),
         ("second", STABLE, {"changelog": {"english": "x"}}, "malformed"),
         ("second", STABLE, {"changelog": {"en": "x" * 4001}}, "has 4001 characters"),
         ("second", Channel("armani", "ID", "stable"), {}, "not a region or channel"),
@@ -259,9 +259,9 @@ def test_a_changelog_is_plain_text() -> None:
         ("x" * 4001, "has 4001 characters, and 1 to 4000 are allowed"),
         ("a\x1b[2Jb", r"holds U\+001B, a control character"),
         ("", "has 0 characters"),
-        ("<b>new</b>", "links or markup"),
-        ("See [the notes](https://rom.example/notes)", "links or markup"),
-        ("tel:110", "write a space behind the colon"),
+        ("<b>new</b>", "a link or markup"),
+        ("See [the notes](https://rom.example/notes)", "a link or markup"),
+        ("tel:110", "write a space after the colon"),
     ):
         with pytest.raises(ReleaseRefusal, match=sentence) as caught:
             check_text("zh-TW", text)

@@ -83,7 +83,7 @@ def test_what_is_not_there_is_refused(role) -> None:
     for places, more, sentence in (
         ((), {}, "0 models are named"),
         (("armani", "dior"), {"counter": 1}, "2 models are named"),
-        (("armani",), {}, "armani stands for builds; say which one by its counter"),
+        (("armani",), {}, "armani is not a package; give the counter of the build"),
         (("armani",), {"counter": 3}, "lists no build with counter 3"),
         (("armani/id/dev",), {"counter": 1}, "armani/id/dev lists no build"),
         (("armani/id",), {"counter": 1}, "neither CODENAME, CODENAME/REGION/CHANNEL nor the path"),

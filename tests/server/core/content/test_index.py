@@ -90,7 +90,7 @@ def test_what_an_index_may_not_say():
         (notices(rollout=[[0, 5], [1, 4]]), "does not grow"),
         (notices(withdrawn=False), "malformed"),
         (notices(withdrawn=[0]), "malformed"),
-        (notices(withdrawn=[2]), "is not there yet"),
+        (notices(withdrawn=[2]), "above the pack's own"),
         (notices(version=2, withdrawn=[2, 1]), "do not ascend"),
         (notices(version=2, withdrawn=[1, 1]), "do not ascend"),
         (notices(version=2000, withdrawn=[*range(1, 1002)]), "malformed"),
@@ -161,8 +161,8 @@ def test_what_may_not_follow():
     fewer = content()
     del fewer.targets["content/wallpapers/waves.jpg"]
     for before, after, sentence in (
-        (content(), gone, "the pack notices is gone"),
-        (notices(version=2), notices(), "falls back from version 2 to 1"),
+        (content(), gone, "the pack notices is removed"),
+        (notices(version=2), notices(), "falls from version 2 to 1"),
         (content(), notices(title={"en": "b"}), "notices 1 changes its title"),
         (content(), notices(sources=[source]), "changes its sources"),
         (content(), notices(start=1), "changes its start"),

@@ -70,7 +70,7 @@ def test_pictures_are_those_of_the_entries():
     made, files = make(["wallpapers"])
     target = made.targets["content/wallpapers/waves.jpg"]
     made.targets |= dict.fromkeys(more, target)
-    with pytest.raises(FormatError, match=r"more\.jpg is listed, and no entry"):
+    with pytest.raises(FormatError, match=r"more\.jpg is listed, but wallpapers has no entry"):
         check_packs("content", None, made, files.__getitem__)
 
 
@@ -93,5 +93,5 @@ def test_a_picture_that_is_none_is_refused_once():
 
 def test_an_unknown_kind_has_no_entries():
     """Whatever its content."""
-    with pytest.raises(FormatError, match="'jokes' is no kind"):
+    with pytest.raises(FormatError, match="'jokes' is not a kind"):
         check_entries("jokes", {}, ())

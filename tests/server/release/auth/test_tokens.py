@@ -179,7 +179,7 @@ async def test_what_no_token_may_be(issue, enter, sessions, operator):
         ({"label": "a\x1b[31m"}, r"holds U\+001B"),
         ({"label": "lap\u200btop"}, r"holds U\+200B"),
         ({"label": "a\nb"}, r"holds U\+000A"),
-        ({"label": "https://rom.example"}, "links or markup"),
+        ({"label": "https://rom.example"}, "a link or markup"),
         ({"expires_at": NOW}, "within 366 days"),
         ({"expires_at": NOW - 1}, "within 366 days"),
         ({"expires_at": NOW + 366 * DAY + 1}, "within 366 days"),

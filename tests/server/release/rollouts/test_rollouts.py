@@ -376,7 +376,7 @@ async def test_words_that_mislead_are_refused(two):
                 harness.rollouts.request(ENGINEER, [request]),
                 harness.rollouts.preview(request),
             ):
-                with pytest.raises(ReleaseError, match="is no plain text"):
+                with pytest.raises(ReleaseError, match="is not plain text"):
                     await ask
         assert await harness.rollouts.find() == []
 
@@ -388,7 +388,7 @@ async def test_a_reason_that_is_public_may_be_given_again(two, monkeypatch):
         with older(monkeypatch, publisher=True):
             await harness.request(Pause(odd))
         await harness.request(Resume())
-        with pytest.raises(ReleaseError, match="is no plain text"):
+        with pytest.raises(ReleaseError, match="is not plain text"):
             await harness.request(Pause(odd))
         with older(monkeypatch, publisher=True):
             await harness.request(Pause(odd))

@@ -92,7 +92,7 @@ def test_what_may_not_sign_is_left_out_and_told(tmp_path):
     lines = path.read_bytes().splitlines()
     begins = [number for number, line in enumerate(lines, 1) if b"BEGIN" in line]
     assert {each["reason"]: each["names"] for each in built.left_out.to_json()} == {
-        "the certificate is not of a CA by its basic constraints": {f"line {begins[1]}: B": 1},
+        "the certificate's basic constraints are not those of a CA": {f"line {begins[1]}: B": 1},
         "the certificate has no version, or no extensions": {f"line {begins[2]}: C": 1},
         "it has more than 8192 bytes": {f"line {begins[3]}: D": 1},
         "it is a duplicate": {f"line {begins[4]}: A": 1},

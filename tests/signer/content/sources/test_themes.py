@@ -145,7 +145,7 @@ def test_an_index_that_is_not_sound_is_refused(folder, tmp_path):
     author = "    author: Hening project\n    licence: CC0-1.0\n  sea"
     for before, after, words in (
         ("file: sea.png", "file: ../sea.png", "line 11: '../sea.png' is not a file of this folder"),
-        ("  sea:", "  Sea:", "line 11: 'Sea' is no name"),
+        ("  sea:", "  Sea:", "line 11: 'Sea' is not a name"),
         (author, "    licence: x\n  sea", "line 6: author is missing"),
     ):
         (tmp_path / "wallpapers.yaml").write_text(index.replace(before, after, 1))
@@ -190,7 +190,7 @@ def test_a_theme_is_what_its_index_says(tmp_path) -> None:
     }
     assert built.sources == [{"licence": "CC0-1.0", "name": "Ours", "version": "2"}]
     for before, after, words in (
-        ("  plain", "  a_b", "line 6: 'a_b' is no name"),
+        ("  plain", "  a_b", "line 6: 'a_b' is not a name"),
         (', text: "#000000"', "", "line 9: text is missing"),
         ("    author: A", "    by: A", "line 6: author is missing"),
     ):
