@@ -187,7 +187,7 @@ def _package(package: Package, part: bytes | None, if_part: bytes | None) -> Ans
         found = plan_range(part, if_part, "", package.length)
     except Unsatisfiable:
         answer = problem(
-            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins behind the end."
+            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins after the end."
         )
         where = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
         return Answer(answer.status, {**answer.headers, **where}, answer.body)

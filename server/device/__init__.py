@@ -1,7 +1,7 @@
-"""The public plane: keyless, read-only, and the same answer for everyone.
+"""The device plane, which phones ask: keyless, read-only, with the same answer for all clients.
 
-A request's head comes in, bytes or a file go out. `gate` accepts the request language of
-docs/PRIVACY.md and nothing else, `answer` looks the path up in the `snapshot`, whose small files
-`documents` keeps ready to be sent. `integrity` finds files that are not as they were signed.
-`plane` passes all that to `server.http`. Nothing here has a key, a database or a log of requests.
+`gate` accepts only the request language of docs/PRIVACY.md. `answer` finds the path in the
+`snapshot`, whose small files `documents` keeps ready to be sent. `integrity` finds files that
+differ from what was signed. `plane` connects these to `server.http`. Nothing here has a key, a
+database or a log of requests.
 """

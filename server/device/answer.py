@@ -1,4 +1,4 @@
-"""Chooses the answer to a request, or to its head on the fast path. Pure: no sockets, no files.
+"""Chooses the answer to a request, or to a head on the fast path. Pure: no sockets, no files.
 
 Source: RFC 9110 sections 8.8, 12.5.3 and 13; RFC 9530 for `Repr-Digest`.
 """
@@ -39,7 +39,7 @@ from server.http.heads import (
 )
 from server.http.requests import GateMode, Headers, Refused
 
-# What most clients send.
+# `Accept-Encoding` of most clients, and whether it accepts gzip.
 _USUAL = {
     b"gzip": True,
     b"gzip, deflate": True,
@@ -48,16 +48,16 @@ _USUAL = {
     b"deflate, gzip, br, zstd": True,
     b"identity": False,
 }
-LINES = 4  # of a phone's head; the last is empty
+LINES = 4  # lines of a phone's head; the last one is empty
 OK, NOT_MODIFIED = 200, 304
-ELEMENTS = 16  # of a list in a header that are read; later ones are ignored
+ELEMENTS = 16  # elements of a list in a header; later ones are ignored
 _QUALITY_ZERO = re.compile(rb"q=0(?:\.0{0,3})?")
 
 
 def plan_answer(snapshot: Snapshot, method: str, path: str, headers: Headers) -> Answer:
-    """Return the answer to GET `path`; the answer to HEAD is the same without its bytes.
+    """Return the answer to a request for `path`; the caller sends no body for HEAD.
 
-    Range is defined for GET only (RFC 9110 section 14.2).
+    Range is ignored for HEAD, because it is defined only for GET (RFC 9110 section 14.2).
     """
     fields = {name.lower(): value for name, value in headers}
     if method == "HEAD":
@@ -84,7 +84,7 @@ def choose(document: Document, accept_encoding: bytes | None) -> Representation:
 
 
 def is_match(if_none_match: bytes, etag: str) -> bool:
-    """Answer whether `If-None-Match` names this entity tag (weak comparison, section 13.1.2)."""
+    """Return whether `If-None-Match` names this entity tag (weak comparison, section 13.1.2)."""
     tag = etag.encode()
     if if_none_match == tag:
         return True
@@ -101,7 +101,7 @@ def _document(document: Document, fields: Mapping[bytes, bytes]) -> Answer:
 
 
 def package_headers(path: str, package: Package) -> dict[str, str]:
-    """Return the fields of every answer with a package, or a part of it."""
+    """Return the header fields of every answer with a package or a part of it."""
     digest = base64.b64encode(bytes.fromhex(package.sha256)).decode()
     return {
         "Content-Type": "image/jpeg" if path.endswith(".jpg") else "application/octet-stream",
@@ -123,7 +123,7 @@ def _package(path: str, package: Package, fields: Mapping[bytes, bytes]) -> Answ
         )
     except Unsatisfiable:
         answer = problem(
-            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins behind the end."
+            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins after the end."
         )
         where = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
         return Answer(answer.status, {**answer.headers, **where}, answer.body)
@@ -151,10 +151,10 @@ def _elements(value: bytes) -> list[bytes]:
 class Served:
     """A snapshot as a process serves it; immutable, replaced in one assignment.
 
-    `requests` maps a request line to the document that it asks for. `exact` maps whole requests,
-    byte for byte, to the status and the answer without status line and `Date`. It has every request
-    of a phone, the next root's 404 included, and the revalidations of a cache. `recalled` is what
-    the plane found for other clients' heads.
+    `requests` maps request lines to documents. `exact` maps whole requests, byte for byte, to the
+    status and the answer without status line and `Date`: all requests of phones for documents, the
+    next root's 404 included, and the revalidations of a cache. `recalled` caches the answers to
+    other clients' heads.
     """
 
     snapshot: Snapshot = EMPTY
@@ -168,7 +168,7 @@ class Served:
 def make_served(
     snapshot: Snapshot, hosts: Sequence[bytes], mode: GateMode, previous: Served
 ) -> Served:
-    """Return `snapshot` as it is served to phones that ask for one of `hosts`.
+    """Return `snapshot` as it is served to phones whose `Host` is one of `hosts`.
 
     Documents that are unchanged since `previous` are reused.
     """
@@ -194,7 +194,7 @@ def make_served(
 def _hits(
     path: str, document: Document, hosts: Sequence[bytes], mode: GateMode
 ) -> dict[bytes, Hit]:
-    """Return a phone's requests for a document, and those of a cache whose minute has passed."""
+    """Return a phone's requests for a document, and a cache's revalidations, with answers."""
     is_revalidated = path in POINTERS and mode is not GateMode.STRICT
     if phone_request(path) is None and not is_revalidated:
         return {}
@@ -209,7 +209,7 @@ def _hits(
 
 
 def _absent(snapshot: Snapshot, hosts: Sequence[bytes]) -> dict[bytes, Hit]:
-    """Return each poll's request for a file that does not exist yet: the next root."""
+    """Return each poll's requests for the next root, which does not exist yet, with answers."""
     if not snapshot.next_root:
         return {}
     answer = not_there()
@@ -218,7 +218,7 @@ def _absent(snapshot: Snapshot, hosts: Sequence[bytes]) -> dict[bytes, Hit]:
 
 
 def phone_host(url: str) -> bytes:
-    """Return the `Host` of a phone whose ROM has the server's address `url`, e.g. http://a:8080."""
+    """Return the `Host` of phones whose ROM has the server address `url`, e.g. http://a:8080."""
     parts = urlsplit(url)
     default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
     return parts.netloc.removesuffix(default).encode()
@@ -229,12 +229,12 @@ def _line(path: str) -> bytes:
 
 
 def _request(path: str, host: bytes, condition: bytes = b"") -> bytes:
-    """Return a phone's request (docs/FORMATS.md section 9). `condition` is what a cache adds."""
+    """Return a phone's request (docs/FORMATS.md section 9), with a cache's `condition`, if any."""
     return _line(path) + b"\r\nHost: " + host + b"\r\nAccept-Encoding: gzip\r\n%b\r\n" % condition
 
 
 def plan_head(head: bytes, served: Served, *, is_edge: bool) -> Planned | PlannedFile | None:
-    """Return the answer to a whole head in the language; None falls back to aiohttp.
+    """Return the answer to a whole head in the request language, or None for the fallback.
 
     `head` ends with its empty line. With `is_edge` unknown headers are tolerated.
     """
@@ -260,7 +260,7 @@ def plan_head(head: bytes, served: Served, *, is_edge: bool) -> Planned | Planne
 
 
 def plan_gate_refusal(head: bytes, mode: GateMode) -> Planned | None:
-    """Return the answer to a whole head that the gate refuses; None falls back to aiohttp."""
+    """Return the answer to a whole head that the gate refuses, or None for the fallback."""
 
     def check(method: str, path: str, headers: Headers) -> None:
         check_request(method, path, (1, 1), headers, mode)
@@ -269,7 +269,7 @@ def plan_gate_refusal(head: bytes, mode: GateMode) -> Planned | None:
 
 
 def is_for_package(head: bytes, served: Served) -> bool:
-    """Answer whether a head asks for a package, whichever server answers it."""
+    """Return whether a head requests a package, whether or not the fast path answers it."""
     path = head.split(b" ", 2)[1:2]
     return path != [] and path[0].decode("latin-1") in served.snapshot.packages
 
@@ -283,7 +283,7 @@ def _plan_path(
     *,
     is_head: bool,
 ) -> Planned | PlannedFile | None:
-    """Return the answer to a path of a package or of nothing."""
+    """Return the answer to a path that is not a document's."""
     path = match_path(line)
     # The answer to HEAD depends on whether the package can be read.
     if path is None or not is_path(path) or (is_head and path in snapshot.packages):
@@ -293,9 +293,9 @@ def _plan_path(
 
 
 def is_phones(head: bytes, snapshot: Snapshot) -> bool:
-    """Answer whether a head is in the request table: docs/FORMATS.md section 9.
+    """Return whether a head is in the request table (docs/FORMATS.md section 9).
 
-    For a package it asks for a block, whose last byte depends on the package's length.
+    A request for a package must be for a block, whose last byte depends on the package's length.
     """
     if take_heads(head) != (b"", True) or head.count(b"\r\n") != LINES:
         return False

@@ -1,4 +1,4 @@
-"""Small files in memory: each representation as the bytes that are sent."""
+"""Small files in memory, each representation as the bytes that are sent."""
 
 import base64
 import gzip
@@ -31,7 +31,7 @@ from server.storage.tree import load_proof_renewals
 
 
 class Representation(msgspec.Struct, frozen=True, gc=False):
-    """One coding of a small file, serialised once.
+    """A small file in one content coding, serialised once.
 
     `data` is an answer without its status line and `Date`: header fields, an empty line, the body.
     Its first `head` bytes end with the empty line. `unmodified` is the same for a 304.
@@ -54,14 +54,14 @@ class Representation(msgspec.Struct, frozen=True, gc=False):
 
 
 class Document(msgspec.Struct, frozen=True, gc=False):
-    """A small file in memory; `compressed` is set where a gzip form exists."""
+    """A small file in memory; `compressed` is its gzip form, if it has one."""
 
     identity: Representation
     compressed: Representation | None
 
 
 def make_document(url: str, body: bytes, *, mutable: bool) -> Document:
-    """Return the file that is served at `url`; a `mutable` one may be cached for a minute."""
+    """Return the file served at `url`; if `mutable`, caches may keep it only for a minute."""
     cache = ONE_MINUTE if mutable else IMMUTABLE
     if url.startswith("/log/tile/"):
         return Document(_represent("application/octet-stream", cache, body, None), None)
@@ -99,9 +99,8 @@ _PROOF = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})\.([1-9][0-9]{0,15})")
 class LogFiles:
     """Tiles and proofs by path, and the state that the next load needs.
 
-    The state is the tree's `size`, the `versions` whose proofs are loaded, and how often proofs
-    were `restated`. The content of a proof never changes, but another key of the log may have
-    signed it since.
+    The state is the tree's `size`, the `versions` whose proofs are loaded, and the number of times
+    that proofs were signed again (`restated`), by another key of the log.
     """
 
     documents: Mapping[str, Document] = field(default_factory=dict)
@@ -113,12 +112,13 @@ class LogFiles:
 def load_log_files(
     public: Path, checkpoint: bytes, versions: Mapping[str, int], previous: LogFiles
 ) -> LogFiles:
-    """Read what the log has and `previous` has not; `versions` are the roles' current ones.
+    """Read the files of the log that `previous` does not have.
 
-    Raises FormatError or OSError where a file cannot be read.
+    `versions` are the current versions of the roles. Raises FormatError or OSError if a file cannot
+    be read.
     """
     log = public / "log"
-    # Read first: proofs that are signed again after this line are read again by the next load.
+    # Read first, so that the next load reads proofs again that are signed after this line.
     restated = load_proof_renewals(public)
     size = _size(checkpoint)
     documents = dict(previous.documents)
@@ -146,9 +146,9 @@ def _size(checkpoint: bytes) -> int:
 
 
 def _tiles(log: Path, size: int, since: int) -> Iterator[Path]:
-    """Yield the tiles of a tree of `size` leaves that a tree of `since` may have lacked.
+    """Yield the tiles of a tree of `size` leaves that a tree of `since` leaves may not have.
 
-    A partial tile has one file for each size that the log had when it was appended to.
+    A partial tile has a file for each published size of the log.
     """
     levels: list[tuple[int | str, int]] = [("entries", 0)]
     levels += [(level, level * LEVEL_BITS) for level in range(size.bit_length() // LEVEL_BITS + 1)]
@@ -173,7 +173,7 @@ def _new_proofs(versions: Mapping[str, int], before: Mapping[str, int]) -> Itera
 
 
 def _all_proofs(log: Path, versions: Mapping[str, int]) -> Iterator[str]:
-    """Yield the names of the proofs of all versions that are public or were skipped."""
+    """Yield the names of all proofs up to each role's current version."""
     folder = log / "proof"
     for path in folder.iterdir() if folder.is_dir() else ():
         match = _PROOF.fullmatch(path.name)
@@ -183,11 +183,11 @@ def _all_proofs(log: Path, versions: Mapping[str, int]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class RoleFiles:
-    """The current version's number, all served files of the role by path, and its targets by URL.
+    """A role's current version, its served metadata files by path, and its targets by URL.
 
     `drains` maps each withdrawn target to the epoch second until which it is served. `absent` are
-    the targets whose blob is missing. `is_whole` says that no blob of a current target was missing
-    and no version was left out as altered; a role that is not whole is loaded again.
+    the targets whose blob is missing. `is_whole`: all blobs of targets that are not withdrawn
+    exist, and no version was left out as altered. A role that is not whole is loaded again.
     """
 
     version: int
@@ -200,14 +200,14 @@ class RoleFiles:
     def over(self, signed_at: datetime) -> set[str]:
         """Return the URLs of targets that are withdrawn and have drained by `signed_at`.
 
-        The signed time is used instead of a clock, so that every node answers alike.
+        `signed_at` is a signed time and not a clock's, so that all nodes answer alike.
         """
         time = signed_at.timestamp()
         return {url for url, until in self.drains.items() if time >= until}
 
 
 class ListedTarget(NamedTuple):
-    """What is needed of a target; `drain_until` is None unless it is withdrawn."""
+    """A target without the rest of its metadata; `drain_until` is None unless it is withdrawn."""
 
     url: str
     sha256: str
@@ -237,15 +237,15 @@ def make_role_files(
     targets: Iterable[ListedTarget],
     lengths: Mapping[str, int] | None,
 ) -> RoleFiles:
-    """Return what is served of `role`, whose current version is `version` and lists `targets`.
+    """Return the served files of `role`, whose current version is `version` and lists `targets`.
 
-    `lengths` are those of the blobs that exist. With None they are unknown, and every target is
-    assumed to exist.
+    `lengths` are the lengths of the existing blobs, by sha256. With None they are unknown, and all
+    targets are assumed to exist.
     """
     packages: dict[str, Package] = {}
     drains: dict[str, float] = {}
     absent: set[str] = set()
-    is_empty = is_latest(role)  # a pointer's target is the empty file, which no store holds
+    is_empty = is_latest(role)  # a pointer's target is the empty file, which is not in the store
     for url, sha256, length, drain_until in targets:
         if drain_until is not None:
             drains[url] = drain_until

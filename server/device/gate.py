@@ -33,7 +33,7 @@ _LOG = re.compile(
 )
 
 
-# What a phone asks for: the rows of the request table in docs/PRIVACY.md, by their id.
+# The requests of phones: the rows of the request table in docs/PRIVACY.md, by their id.
 _CODENAME = (
     r"(?!(?:root|targets|snapshot|timestamp|mirrors|latest|tables|content)(?![a-z0-9_-])|latest-)"
     rf"{_ROLE}"
@@ -59,12 +59,12 @@ PHONE = {
 
 
 def phone_request(path: str) -> str | None:
-    """Return the id of the row of the request table that `path` belongs to, if any."""
+    """Return the id of the row in the request table that has `path`, or None."""
     return next((name for name, rule in PHONE.items() if rule.fullmatch(path)), None)
 
 
 def is_path(path: str) -> bool:
-    """Answer whether `path` is well formed; it need not exist."""
+    """Return whether `path` is well formed; it need not exist."""
     return (
         path == "/metadata/timestamp.json"
         or VERSIONED.fullmatch(path) is not None
@@ -84,7 +84,7 @@ _BLOCK_RANGE = re.compile(rb"bytes=(0|[1-9][0-9]{0,15})-(0|[1-9][0-9]{0,15})")
 def check_request(
     method: str, path: str, version: tuple[int, int], headers: Headers, mode: GateMode
 ) -> bool:
-    """Raise Refused unless a request is in the language; return whether it had unknown headers.
+    """Raise Refused unless a request is in the language; return whether it has unknown headers.
 
     `path` is the request target and `headers` the names and values, all as received.
     """
@@ -95,7 +95,7 @@ def check_request(
 
 
 def take_heads(data: bytes) -> tuple[bytes, bool]:
-    """Take whole requests in a phone's spelling off the beginning of what a connection has sent.
+    """Remove whole requests in a phone's exact spelling from the beginning of received bytes.
 
     Returns the rest, and whether it can still become such a request. Parsers accept a second space
     or a leading empty line; docs/FORMATS.md section 9 does not.
@@ -106,13 +106,13 @@ def take_heads(data: bytes) -> tuple[bytes, bool]:
 
 
 def is_block(range_value: bytes, length: int) -> bool:
-    """Answer whether a Range is one aligned block of a package of `length` bytes."""
+    """Return whether a Range is one aligned block of a package of `length` bytes."""
     block = _read_block(range_value)
     return block is not None and block[0] < length and block[1] == min(block[0] + BLOCK, length) - 1
 
 
 def _read_block(range_value: bytes) -> tuple[int, int] | None:
-    """Return the first and last byte of a Range that can be a block of a package, also its last."""
+    """Return the first and last byte of a Range that can be a block, also a package's last one."""
     match = _BLOCK_RANGE.fullmatch(range_value)
     if match is None:
         return None
@@ -121,14 +121,14 @@ def _read_block(range_value: bytes) -> tuple[int, int] | None:
 
 
 def _is_phone(method: str, path: str, version: tuple[int, int], headers: Headers) -> bool:
-    """Answer whether a request is in the table: docs/FORMATS.md section 9, byte for byte."""
+    """Return whether a request is in the table of docs/FORMATS.md section 9, byte for byte."""
     if method != "GET" or version != (1, 1) or len(headers) != 2 or headers[0][0] != b"Host":
         return False
     name, value = headers[1]
     match phone_request(path):
         case None:
             return False
-        case "package":  # the end of its last block depends on its length: `is_block`
+        case "package":  # `is_block` checks its end, which needs the package's length
             return name == b"Range" and _read_block(value) is not None
         case _:
             return (name, value) == (b"Accept-Encoding", b"gzip")

@@ -1,4 +1,4 @@
-"""Finds the files of a snapshot that are not as they were signed, following the root's chain."""
+"""Finds the files of a snapshot that differ from what was signed, from the pinned root on."""
 
 import contextlib
 import hashlib
@@ -35,16 +35,17 @@ from server.device.snapshot import Snapshot
 
 
 class Proofs:
-    """Verifies signatures of the log's `key`; the log's entries are in tiles among `documents`."""
+    """Verifies proofs by the log's `key`; the tiles with its entries are among `documents`."""
 
     def __init__(self, documents: Mapping[str, Document], key: VerifierKey) -> None:
         self._documents = documents
         self._key = key
-        self._checkpoints: dict[bytes, Checkpoint] = {}  # the proofs of a publication share one
+        # The proofs of a publication share a checkpoint.
+        self._checkpoints: dict[bytes, Checkpoint] = {}
         self._entries: dict[int, list[bytes]] = {}
 
     def is_signed(self, checkpoint: bytes) -> bool:
-        """Answer whether the log's key has signed `checkpoint`."""
+        """Return whether the log's key has signed `checkpoint`."""
         try:
             self._checkpoint(checkpoint)
         except (FormatError, LogError):
@@ -52,7 +53,7 @@ class Proofs:
         return True
 
     def is_shown(self, proof: bytes, entry: bytes) -> bool:
-        """Answer whether `proof` proves that `entry` is in the log."""
+        """Return whether `proof` proves that `entry` is in the log."""
         try:
             found = decode_proof(proof)
             head = self._checkpoint(found.checkpoint)
@@ -62,7 +63,7 @@ class Proofs:
         return True
 
     def read_entry(self, proof: bytes) -> bytes:
-        """Return the entry of the log that `proof` points to; empty where there is none."""
+        """Return the log entry at the index of `proof`; empty if there is none."""
         try:
             index, at = divmod(decode_proof(proof).index, WIDTH)
             if index not in self._entries:
@@ -72,7 +73,7 @@ class Proofs:
             return b""
 
     def _read_tile(self, index: int) -> list[bytes]:
-        """Return the entries of the widest tile: an altered checkpoint cannot choose another."""
+        """Return the entries of the widest tile, so that an altered checkpoint cannot choose it."""
         for width in range(WIDTH, 0, -1):
             tile = self._documents.get(f"/log/{tile_path('entries', index, width)}")
             if tile is not None:
@@ -87,9 +88,9 @@ class Proofs:
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What was verified of a snapshot: its root, its targets, and the version of each role.
+    """The verified part of a snapshot: its root, its targets, and the version of each role.
 
-    Of the roots, those after the `pinned` version were verified.
+    The roots after version `pinned` were verified.
     """
 
     pinned: int
@@ -99,9 +100,9 @@ class Trusted:
 
 
 class SnapshotVerifier:
-    """Verifies each current version of a snapshot, from the `pinned` root on.
+    """Verifies the current version of each role of a snapshot, from the `pinned` root on.
 
-    Versions in `before` whose keys are the same are not verified again. All methods raise
+    Versions that `before` has with the same keys are not verified again. All methods raise
     TrustError or FormatError.
     """
 
@@ -116,7 +117,9 @@ class SnapshotVerifier:
     def begin(self, documents: Mapping[str, Document], root: int) -> None:
         """Verify the chain of roots up to version `root`, timestamp, snapshot and targets."""
         if root < self._root.version:
-            raise TrustError(f"root {self._root.version} is trusted, and {root} is the newest.")
+            raise TrustError(
+                f"root {self._root.version} is trusted already, but {root} is the newest."
+            )
         for version in range(self._root.version + 1, root + 1):
             body = _body(documents, "root", version)
             self._root = verify_root(body, self._root, None).signed
@@ -135,13 +138,13 @@ class SnapshotVerifier:
         self._targets = targets.signed
 
     def verify(self, role: str, metadata: Metadata[Targets]) -> None:
-        """Verify the current version of a role that targets delegates to; `begin` did the rest."""
+        """Verify the current version of a role that targets delegates to, after `begin`."""
         if role not in self._verified:
             _verify_version(role, metadata, self._versions[role], self._targets)
             self._verified.add(role)
 
     def finish(self, documents: Mapping[str, Document]) -> Trusted:
-        """Verify the other roles, where their keys changed; return what is verified."""
+        """Verify the remaining roles unless version and keys are as before; return the result."""
         for role, version in self._versions.items():
             if role in self._verified:
                 continue
@@ -151,7 +154,7 @@ class SnapshotVerifier:
 
 
 def verify_snapshot(snapshot: Snapshot, pinned: bytes, before: Trusted | None) -> Trusted:
-    """Verify a snapshot that is loaded, as SnapshotVerifier does."""
+    """Verify a loaded snapshot, as SnapshotVerifier does while one is loaded."""
     verifier = SnapshotVerifier(pinned, before)
     verifier.begin(snapshot.documents, snapshot.root)
     return verifier.finish(snapshot.documents)
@@ -187,7 +190,7 @@ def _body(documents: Mapping[str, Document], role: str, version: int) -> bytes:
 
 def _document(documents: Mapping[str, Document], path: str) -> bytes:
     if path not in documents:
-        raise TrustError(f"{path} is named by the metadata and not there.")
+        raise TrustError(f"{path} is named by the metadata but missing.")
     return documents[path].identity.body
 
 
@@ -196,9 +199,9 @@ _PROOF = "/log/proof/"
 
 
 def find_altered(snapshot: Snapshot, previous: Snapshot, trusted: Trusted) -> frozenset[str]:
-    """Return the paths of files that do not verify, given what `verify_snapshot` returned.
+    """Return the paths of files that do not verify; `trusted` is from `verify_snapshot`.
 
-    Files that `previous` has as well were verified before and are skipped.
+    Files that are also in `previous` were verified before and are skipped.
     """
     documents, known = snapshot.documents, previous.documents
     fresh = {path for path, each in documents.items() if known.get(path) is not each}
@@ -221,7 +224,7 @@ def find_altered(snapshot: Snapshot, previous: Snapshot, trusted: Trusted) -> fr
 
 
 def leave_out(snapshot: Snapshot, paths: frozenset[str]) -> Snapshot:
-    """Return the snapshot without the files at `paths`; the next load tries them again."""
+    """Return the snapshot without the files at `paths`; the next load reads them again."""
 
     def keep(documents: Mapping[str, Document]) -> dict[str, Document]:
         return {path: each for path, each in documents.items() if path not in paths}
@@ -253,7 +256,7 @@ def _versions(paths: set[str]) -> set[tuple[str, int]]:
 
 
 def _is_verified(role: str, version: int, snapshot: Snapshot, trusted: Trusted) -> bool:
-    """Answer whether `verify_snapshot` has verified the signatures of this version."""
+    """Return whether `verify_snapshot` has verified the signatures of this version."""
     if role == "root":
         return version > trusted.pinned
     return snapshot.current.get(role) == version
@@ -267,7 +270,7 @@ def _find_logged(
     *,
     is_verified: bool,
 ) -> Iterator[str]:
-    """Yield the paths, of a version and its proof, that do not verify."""
+    """Yield the path of a version, and of its proof, if they do not verify."""
     path, proof_path = _metadata(role, version), f"{_PROOF}{role}.{version}"
     metadata, proof = documents.get(path), documents.get(proof_path)
     shown = b"" if proof is None else proof.identity.body
@@ -279,7 +282,7 @@ def _find_logged(
             yield path
     if proof is None:
         return
-    # What is verified is what was signed, so a proof of other bytes is useless.
+    # Verified metadata is what was signed, so a proof of other bytes is useless.
     entry = b"" if is_verified else proofs.read_entry(shown)
     if not _is_of(entry, role, version) or not proofs.is_shown(shown, entry):
         yield proof_path
@@ -293,7 +296,7 @@ def _is_of(entry: bytes, role: str, version: int) -> bool:
 
 
 def _read_roots(documents: Mapping[str, Document], altered: Collection[str]) -> list[Root]:
-    """Return the roots that verify, the newest first."""
+    """Return the roots that are not among `altered`, the newest first."""
     matches = (VERSIONED.fullmatch(path) for path in documents.keys() - altered)
     versions = sorted((int(m[1]) for m in matches if m and m[2] == "root"), reverse=True)
     return [
@@ -303,7 +306,7 @@ def _read_roots(documents: Mapping[str, Document], altered: Collection[str]) -> 
 
 
 def _is_signed(version: int, documents: Mapping[str, Document], roots: Collection[Root]) -> bool:
-    """Answer whether a version of `snapshot` is signed as one of `roots` requires."""
+    """Return whether a version of `snapshot` is signed as one of `roots` requires."""
     data = documents[_metadata("snapshot", version)].identity.body
     for root in roots:
         with contextlib.suppress(FormatError, TrustError):

@@ -1,8 +1,9 @@
-"""The device plane: gate, then answer. It has no router and no access log.
+"""The device plane: checks requests by the gate, and answers them. It has no router, no access log.
 
-Where several nodes answer one name, a phone may hear of a file from one of them and ask another,
-which has not read the newest timestamp yet. That one waits for its next snapshot before it says
-that the file is not there. It does not for the next root, which each poll asks for in vain.
+If several nodes answer for one host name, a phone may learn of a file from one node and request it
+from another, which has not read the newest timestamp yet. That node waits for its next snapshot
+before it answers 404. It does not wait for the next root, which every poll requests before it
+exists.
 """
 
 import asyncio
@@ -36,8 +37,8 @@ RECALLED = 4096  # answers to the heads of clients that are no phones
 class DevicePlane(Plane):
     """Answers requests from `served`, which is replaced in one assignment.
 
-    `clock` returns epoch seconds. `lag` is for how many seconds a file that is not there may still
-    come; 0 where this server is the first to know of each.
+    `clock` returns epoch seconds. `lag` is the number of seconds in which a missing file may still
+    arrive; 0 if this server is the first node to have each file.
     """
 
     served: Served
@@ -60,23 +61,23 @@ class DevicePlane(Plane):
         self._secret = os.urandom(16)
 
     def show(self, served: Served) -> None:
-        """Answer from `served` from now on, also what waits for it."""
+        """Answer from `served` from now on, including requests that wait for it."""
         self.served = served
         self._shown.set()
         self._shown = asyncio.Event()
 
     def recall(self, data: bytes) -> Hit | None:
-        """Return the answer to one request as `plan` found it since the last snapshot."""
+        """Return the cached answer of `plan` to one request; None if there is none."""
         if len(data) > LONGEST:
             return None
         return self.served.recalled.get(hash(self._secret + data))
 
     def plan(self, head: bytes) -> Planned | PlannedFile | None:
-        """Return the answer to a whole head, where the fast path has it.
+        """Return the answer to a whole head, or None for the fallback to aiohttp.
 
-        Clients that are no phones repeat their heads: an answer that depends on nothing else is
-        recalled by a hash with a secret, so that no header is kept, and no client can find two
-        heads of one hash.
+        Clients other than phones repeat their heads, so answers that depend on nothing else are
+        cached. The key is a hash of the head with a secret: no header is kept, and no client can
+        find two heads with one hash.
         """
         if (hit := self.served.exact.get(head)) is not None:
             return *hit, False, None
@@ -101,7 +102,7 @@ class DevicePlane(Plane):
         return None if self._may_come(match_path(head.partition(b"\r\n")[0])) else planned
 
     async def handle(self, request: web.BaseRequest, *, is_spelled: bool) -> web.StreamResponse:
-        """Answer one request that fell back to aiohttp; a file that may come is waited for."""
+        """Answer a request that fell back to aiohttp; first wait for a file that may arrive."""
         if self._lag and self._may_come(request.raw_path):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._lag):
@@ -123,11 +124,11 @@ class DevicePlane(Plane):
         """Do nothing: the device plane's answers do not depend on the time."""
 
     def is_for_package(self, head: bytes) -> bool:
-        """Answer whether a head asks for a package, whichever server answers it."""
+        """Return whether a head requests a package, whether or not the fast path answers it."""
         return is_for_package(head, self.served)
 
     def is_spelled(self, head: bytes) -> bool:
-        """Answer whether a whole head is byte for byte a phone's, where only those are answered."""
+        """Return whether a whole head has a phone's exact spelling; only STRICT requires it."""
         return self.mode is not GateMode.STRICT or take_heads(head) == (b"", True)
 
     def choose(self, request: web.BaseRequest, *, is_spelled: bool) -> Answer:

@@ -1,8 +1,8 @@
-"""An immutable picture of what is public, loaded off the loop and swapped in one assignment.
+"""An immutable snapshot of the public files, loaded in a thread and replaced in one assignment.
 
-All metadata, proofs and tiles are in memory with their headers and their gzip form. Of packages the
-snapshot knows path, hash and length, from signed metadata. A new snapshot reuses what cannot have
-changed, so that loading costs what was published and not what exists.
+All metadata, proofs and tiles are in memory, with their headers and their gzip form. The snapshot
+has the path, hash and length of each package, from signed metadata. A new snapshot reuses files
+that cannot have changed, so that only newly published files have to be loaded.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -34,8 +34,8 @@ from server.storage.errors import StorageError
 from server.storage.tree import list_roots
 
 FILE_LIMIT = 5_000_000
-# Superseded versions of a role that are still served: a phone in the middle of a refresh asks for
-# them, and so does one whose cache holds the timestamp for a minute. Older ones are 410.
+# Superseded versions of a role that are still served, because a phone in the middle of a refresh
+# requests them, or a phone whose cache has an older timestamp. Older versions are answered 410.
 SUPERSEDED = 8
 TIMESTAMP_LIFE = timedelta(days=1)
 POINTERS = ("/metadata/timestamp.json", "/log/checkpoint")
@@ -43,7 +43,7 @@ POINTERS = ("/metadata/timestamp.json", "/log/checkpoint")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that can be requested, by path; the next snapshot reuses `roles` and `log`."""
+    """All files that can be requested, by path; the next snapshot reuses `roles` and `log`."""
 
     version: int
     documents: Mapping[str, Document]
@@ -51,19 +51,19 @@ class Snapshot:
     withdrawn: frozenset[str]
     current: Mapping[str, int]
     root: int = 0
-    """The newest root's version; 0 where nothing is public."""
+    """The newest root's version; 0 if nothing is public."""
     missing: frozenset[str] = frozenset()
-    """Paths that the metadata lists and whose blob is missing: answered 404."""
+    """Paths that the metadata lists but whose blob is missing; they are answered 404."""
     roles: Mapping[str, RoleFiles] = field(default_factory=dict)
     log: LogFiles = field(default_factory=LogFiles)
 
     @property
     def next_root(self) -> str:
-        """The path of the next root, which every poll asks for in vain; "" for none."""
+        """The path of the next root, which every poll requests; empty if nothing is public."""
         return f"/metadata/{metadata_name('root', self.root + 1)}" if self.root else ""
 
     def is_gone(self, path: str) -> bool:
-        """Answer whether `path` was public once and is superseded or withdrawn (410, not 404)."""
+        """Return whether `path` was public and is superseded or withdrawn (410, not 404)."""
         match = VERSIONED.fullmatch(path)
         if match is not None and path not in self.documents:
             return int(match[1]) < self.current.get(match[2], 0)
@@ -74,10 +74,10 @@ EMPTY = Snapshot(0, {}, {}, frozenset(), {})
 
 
 class Verifier(Protocol):
-    """Verifies what is loaded, as it is loaded: a role's metadata is in memory for that long."""
+    """Verifies roles while a snapshot is loaded, because only then their metadata is in memory."""
 
     def begin(self, documents: Mapping[str, Document], root: int) -> None:
-        """Verify `root`, the timestamp, the snapshot and targets, which `documents` has."""
+        """Verify the roots up to version `root`, timestamp, snapshot and targets in `documents`."""
 
     def verify(self, role: str, metadata: Metadata[Targets]) -> None:
         """Verify the current version of a role."""
@@ -86,14 +86,14 @@ class Verifier(Protocol):
 def load_snapshot(
     public: Path, blobs: BlobReader, previous: Snapshot, verifier: Verifier | None = None
 ) -> Snapshot:
-    """Read the public tree; files that `previous` holds and that never change are not read again.
+    """Read the public tree; immutable files that `previous` has are not read again.
 
-    `verifier` is given the roles that are read. Raises its errors, and FormatError or OSError when
-    the tree is incomplete: the caller keeps the previous one.
+    `verifier` verifies the roles that are read. Raises its errors, and FormatError or OSError if
+    the tree is incomplete; the caller then keeps the previous snapshot.
     """
     if not (public / "metadata" / "timestamp.json").exists():
         return EMPTY
-    # The pointers are read first: the files that they name were written before them.
+    # The pointers are read first, because the files that they name were written before them.
     documents = {
         url: make_document(url, read_bounded(public / url[1:], FILE_LIMIT), mutable=True)
         for url in POINTERS
@@ -124,7 +124,7 @@ def load_snapshot(
         documents.update(known.documents)
     changed = sorted(current.keys() - roles.keys(), key=lambda role: role != "targets")
     listed = {}
-    # Compressing needs no interpreter: another core can do it while roles are decoded and verified.
+    # Compressing releases the interpreter: another core can do it while roles are verified.
     with ThreadPoolExecutor(1) as reader:
         files = {
             role: reader.submit(read, _versions(public, role, current[role])) for role in changed
@@ -169,10 +169,10 @@ def load_snapshot(
 
 
 def _lengths(blobs: BlobReader, sha256s: Collection[str]) -> Mapping[str, int] | None:
-    """Return the lengths of the blobs that exist; None where the store cannot be reached.
+    """Return the lengths of the blobs that exist; None if the store is unavailable.
 
-    A store that is unavailable must not keep a halt from phones. Until it is back, packages cannot
-    be downloaded, although they are assumed to exist here.
+    An unavailable store must not keep a halt from phones. All packages are then assumed to exist,
+    although they cannot be downloaded until the store is back.
     """
     try:
         return blobs.lengths(sha256s) if sha256s else {}
@@ -181,7 +181,7 @@ def _lengths(blobs: BlobReader, sha256s: Collection[str]) -> Mapping[str, int] |
 
 
 def _versions(public: Path, role: str, newest: int) -> Iterator[Path]:
-    """Yield the versions of a role that are served, none later than the timestamp leads to."""
+    """Yield the files of a role's served versions, up to `newest`."""
     for version in range(max(1, newest - SUPERSEDED), newest + 1):
         path = public / "metadata" / metadata_name(role, version)
         if path.is_file():
@@ -191,7 +191,7 @@ def _versions(public: Path, role: str, newest: int) -> Iterator[Path]:
 def _body(documents: Mapping[str, Document], url: str) -> bytes:
     document = documents.get(url)
     if document is None:
-        raise FormatError(f"{url} is named by the metadata and not there.")
+        raise FormatError(f"{url} is named by the metadata but missing.")
     if len(document.identity.body) > metadata_limit("targets"):
         raise FormatError(f"{url} is over its limit.")
     return document.identity.body

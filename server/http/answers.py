@@ -1,4 +1,4 @@
-"""Answers, ranges and problem documents, which every public plane gives alike. Pure.
+"""Answers, ranges and problem documents, common to all public planes. Pure.
 
 Source: RFC 9110 section 14 for ranges; RFC 9457 for problems.
 """
@@ -20,23 +20,23 @@ Fields: TypeAlias = Mapping[str, str]
 
 
 def encode_fields(headers: Fields) -> bytes:
-    """Return header fields and the empty line after them."""
+    """Return the bytes of header fields and the empty line after them."""
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n"
 
 
 def decode_fields(data: bytes) -> Fields:
-    """Return the headers that `encode_fields` was given."""
+    """Return the header fields of what `encode_fields` returned."""
     lines = data.decode().removesuffix("\r\n\r\n").split("\r\n")
     return {name: value for name, _, value in (line.partition(": ") for line in lines)}
 
 
 def unmodified_headers(headers: Fields) -> Fields:
-    """Return the fields of a 200 that its 304 has as well (RFC 9110 section 15.4.5)."""
+    """Return the fields of a 200 that a 304 has as well (RFC 9110 section 15.4.5)."""
     return {name: headers[name] for name in ("Cache-Control", "ETag", "Vary") if name in headers}
 
 
 class Package(msgspec.Struct, frozen=True, gc=False):
-    """A target on disk: sha256 and length in bytes."""
+    """A target in the blob store: its sha256 and its length in bytes."""
 
     sha256: str
     length: int
@@ -48,25 +48,25 @@ class Package(msgspec.Struct, frozen=True, gc=False):
 
 
 _UNIT = re.compile(rb"bytes=", re.IGNORECASE)
-# A number may have any number of digits; a line of a request is at most 2,048 bytes.
+# A number can have as many digits as fit in a line of a request, at most 2,048 bytes.
 _RANGE = re.compile(rb"([0-9]{1,2048})-([0-9]{0,2048})|-([0-9]{1,2048})")
 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The bytes from `first` to `last`, both included."""
+    """The bytes from `first` to `last`, inclusive."""
 
     first: int
     last: int
 
     @property
     def length(self) -> int:
-        """How many bytes the range has."""
+        """The number of bytes in the range."""
         return self.last - self.first + 1
 
 
 class Unsatisfiable(Exception):  # noqa: N818 - an answer (416), not a fault
-    """A range that begins after the end."""
+    """The range begins after the end."""
 
 
 def plan_range(
@@ -74,8 +74,8 @@ def plan_range(
 ) -> ByteRange | None:
     """Return the range to send, or None for the whole representation.
 
-    A malformed or multiple range is ignored, as is one whose `If-Range` is not this entity tag
-    (section 13.1.5: a strong comparison, and a date never matches). Raises Unsatisfiable.
+    Malformed and multiple ranges are ignored, and so is a range whose `If-Range` is not this entity
+    tag (section 13.1.5: a strong comparison, and a date never matches). Raises Unsatisfiable.
     """
     if value is None or (if_range is not None and if_range != etag.encode()):
         return None
@@ -98,7 +98,7 @@ def plan_range(
 
 
 def _only_range(value: bytes) -> bytes:
-    """Return the range of a set that has exactly one, otherwise nothing."""
+    """Return the range of a `Range` value with exactly one range; empty for any other value."""
     unit = _UNIT.match(value)
     if unit is None:
         return b""
@@ -110,11 +110,11 @@ def _only_range(value: bytes) -> bytes:
 PROBLEM = "application/problem+json"
 _SENTENCES = {
     Reason.METHOD: "Only GET and HEAD are answered here.",
-    Reason.PATH: "No such path can exist; docs/FORMATS.md lists those that can.",
-    Reason.QUERY: "A query is never read here, so none is accepted.",
-    Reason.VERSION: "Only HTTP/1.0 and HTTP/1.1 are spoken here.",
-    Reason.HOST: "Exactly one well-formed Host is needed.",
-    Reason.BODY: "A request has no body here.",
+    Reason.PATH: "The path has no valid form; docs/FORMATS.md lists the valid paths.",
+    Reason.QUERY: "Queries are not accepted, because this server reads none.",
+    Reason.VERSION: "Only HTTP/1.0 and HTTP/1.1 are supported.",
+    Reason.HOST: "Exactly one well-formed Host header is required.",
+    Reason.BODY: "Requests with a body are not accepted.",
     Reason.COOKIE: "Cookies are not accepted: this server must not be able to tell clients apart.",
     Reason.HEADER: "A header that is not on the list in docs/PRIVACY.md is not accepted.",
     Reason.MALFORMED: "The request is not well-formed HTTP.",
@@ -140,21 +140,23 @@ def not_there() -> Answer:
 
 
 def refusal(reason: Reason) -> Answer:
-    """Return the answer to a request outside the language."""
+    """Return the answer to a request that the rules refuse."""
     return problem(HTTPStatus.BAD_REQUEST, _SENTENCES[reason], close=True)
 
 
 def failure() -> Answer:
-    """Return the answer when this server is at fault."""
+    """Return the answer for an internal failure of this server."""
     return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "This server could not answer; ask later.", close=True
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "This server could not answer; try again later.",
+        close=True,
     )
 
 
 def problem(
     status: HTTPStatus, detail: str, *, cache: str = "no-store", close: bool = False
 ) -> Answer:
-    """Return a problem document; its text depends on the kind of problem only."""
+    """Return a problem document; its text depends only on the kind of problem."""
     body = json.dumps(
         {
             "type": "about:blank",

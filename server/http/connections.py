@@ -1,4 +1,4 @@
-"""The connection registry of a process: what is served, the date, connections and their limits."""
+"""The connection registry of a process: its open connections, their limits, and the date."""
 
 import asyncio
 from collections import deque
@@ -12,9 +12,9 @@ from server.http.plane import Plane
 from server.http.requests import Reason
 from server.http.turns import SLOW_ANSWER, Turns
 
-HELD = 256 * 1024 * 1024  # bytes that may wait for slow clients in a process
-WAITING_BYTES = 16_384  # of a connection that waits for the fallback to aiohttp
-TICK_SECONDS = 0.5  # resolution of limits and `Date`
+HELD = 256 * 1024 * 1024  # bytes that a process may hold in memory for slow clients
+WAITING_BYTES = 16_384  # unanswered bytes of a connection that waits for the fallback to aiohttp
+TICK_SECONDS = 0.5  # resolution of the limits and of `Date`
 FAST_STATUSES = (
     HTTPStatus.OK,
     HTTPStatus.PARTIAL_CONTENT,
@@ -27,11 +27,12 @@ FAST_STATUSES = (
 
 
 class Connection(Protocol):
-    """A connection on the fast path or in aiohttp: when it is cut, on the loop's clock, and why.
+    """A connection on the fast path or in aiohttp.
 
-    `left` is what the client had not taken when its deadline last came; `least` is how much of it
-    must be taken by the next. `held` bytes wait in memory for it. After its last answer, where
-    `limit` is empty, it may take nothing until `stalls`.
+    At `deadline`, on the loop's clock, it is cut because of `limit`, unless the client has taken at
+    least `least` bytes since the last deadline. `left` is the number of bytes that the client had
+    not taken at that deadline, `held` the number of bytes in memory for it. After the last answer
+    `limit` is empty, and the client may take nothing until `stalls`.
     """
 
     deadline: float
@@ -42,26 +43,26 @@ class Connection(Protocol):
     held: int
 
     def untaken(self) -> int:
-        """Return how many bytes the client has not taken yet."""
+        """Return the number of written bytes that the client has not taken yet."""
 
     def cut(self) -> None:
         """End the connection immediately."""
 
     def drain(self) -> None:
-        """Make the next answer the last."""
+        """Make the next answer the last one."""
 
 
 class FastConnection(Connection, Protocol):
     """A connection on the fast path, which can fall back to aiohttp."""
 
     def hand_to(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
-        """Give the transport and what is still to be answered to `take`, unless it is closed."""
+        """Pass the transport and its unanswered bytes to `take`; return False if it is closed."""
 
 
 class Connections:
-    """Serves connections of the fast path, and cuts those whose deadline has passed.
+    """Registers the connections of a process, and cuts those whose deadline has passed.
 
-    `fall_back` takes a transport and the received bytes that are still to be answered.
+    `fall_back` takes a transport and its unanswered bytes.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Connections:
         self._fall_back = fall_back
         self._waiting: deque[FastConnection] = deque()
         self.is_draining = False
-        self._held = 0  # bytes that wait in memory for clients
+        self._held = 0  # bytes held in memory for all clients
         self._monotonic = monotonic
         self._fallbacks_left = 0
         self._connections: set[Connection] = set()
@@ -103,9 +104,10 @@ class Connections:
             self.turns.line_up(self._fall_back_next)
 
     def _expire(self, connection: Connection, now: float) -> None:
-        """Cut a connection, unless its client takes what was written, however slowly.
+        """Cut a connection, unless its client has taken enough since the last deadline.
 
-        After the last answer, poll again soon: there is no callback when the send buffer drains.
+        After the last answer the next deadline is soon, because there is no callback when the send
+        buffer drains.
         """
         left = connection.untaken()
         is_taking = left > 0 and abs(connection.left - left) >= connection.least
@@ -121,19 +123,19 @@ class Connections:
             connection.cut()
 
     def linger(self, connection: Connection) -> None:
-        """Give a client a moment after the last answer, and more while it still reads."""
+        """Keep a connection shortly after the last answer, and longer while the client reads."""
         connection.deadline, connection.limit = self.until_linger, ""
         connection.stalls = self.until_stall
 
     def is_full(self) -> bool:
-        """Return, and count, whether there is no room for another connection."""
+        """Return whether there are too many connections, and count it."""
         if len(self._connections) <= self.plane.limits.connections:
             return False
         self.plane.counts.cuts["full"] += 1
         return True
 
     def hold(self, connection: Connection, size: int) -> None:
-        """Record the bytes kept for a client; over the total limit, this connection is cut."""
+        """Record that `size` bytes are held for a client; above the total limit, cut it."""
         self._held += size - connection.held
         connection.held = size
         if self._held > HELD and size:
@@ -158,7 +160,7 @@ class Connections:
             connection.drain()
 
     async def wait_empty(self) -> None:
-        """Wait until there is no connection."""
+        """Wait until no connection is left."""
         while self._connections:
             self._left.clear()
             await self._left.wait()
@@ -169,12 +171,13 @@ class Connections:
             connection.cut()
 
     def fall_back(self, connection: FastConnection, data: bytes) -> None:
-        """Queue a connection for aiohttp; its unanswered bytes begin with `data`.
+        """Queue a connection for aiohttp; `data` are its unanswered bytes.
 
         Falling back to aiohttp is expensive and refusals use it, so it is rate-limited. Requests
-        for packages have a second limit of the same size. So a flood of refusals delays no poll.
-        Connections that would wait more than 1 s are closed, and those with many unanswered bytes.
-        A connection that closes meanwhile is noticed only in its turn and must not fill the queue.
+        for packages have a separate limit of the same size, and a flood of refusals delays no poll.
+        Connections that would wait more than 1 s are closed, and so are those with many unanswered
+        bytes. A connection that closes meanwhile is noticed only in its turn, so the queue's length
+        is limited.
         """
         limits = self.plane.limits
         reserve = limits.fallbacks * TICK_SECONDS if self.plane.is_for_package(data) else 0
@@ -188,14 +191,14 @@ class Connections:
             connection.cut()
 
     def _fall_back_next(self) -> None:
-        """Give the longest waiting connection to aiohttp, and the others in later turns."""
+        """Pass the longest waiting connection to aiohttp, and the others in later turns."""
         if self._waiting and self._fallbacks_left > 0:
             self.turns.spend(SLOW_ANSWER)
             self._fallbacks_left -= self._waiting.popleft().hand_to(self._fall_back)
             self.turns.line_up(self._fall_back_next)
 
     def count(self, remark: Remark) -> None:
-        """Count what is remarkable about a request of the fast path."""
+        """Count a refusal, or unknown headers, of a request on the fast path."""
         if isinstance(remark, Reason):
             self.plane.counts.refusals[remark] += 1
         elif remark is not None:

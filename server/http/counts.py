@@ -1,4 +1,4 @@
-"""What a public plane counts: integers, summed over processes; nothing about a request."""
+"""The counters of a public plane: integers, summed over processes, that hold no request's data."""
 
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -26,9 +26,10 @@ CUTS = ("full", "head", "idle", "stall")
 class Counts(msgspec.Struct):
     """Answers by status, refusals by reason, cut connections by the limit that they exceeded.
 
-    Every key of these exists from the start. `connections` and `downloads` are those open now.
-    `begun` and `finished` are packages whose first and last byte were sent, by sha256; they are no
-    metrics, since a series per package would show single phones.
+    All keys of these exist from the start. `connections` and `downloads` are the numbers open now.
+    `begun` and `finished` count, by sha256, how often the first and the last byte of a package were
+    sent. They are not exported as metrics, because a series for each package would show single
+    phones.
     """
 
     answers: dict[int, int] = msgspec.field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
@@ -41,7 +42,7 @@ class Counts(msgspec.Struct):
     finished: dict[str, int] = msgspec.field(default_factory=dict)
 
     def add(self, other: "Counts") -> None:
-        """Add what another process has counted, the gauges of open connections included."""
+        """Add the counts of another process, including its open connections and downloads."""
         for status, number in other.answers.items():
             self.answers[status] += number
         for reason, number in other.refusals.items():
@@ -57,9 +58,9 @@ class Counts(msgspec.Struct):
 
 
 class CountsCollector(Collector):
-    """Exports counts to Prometheus, under names that begin with `prefix`.
+    """Exports counts to Prometheus, with names that begin with `prefix`.
 
-    No sample has a creation time.
+    Samples have no creation time.
     """
 
     def __init__(self, counts: Counts, prefix: str = "hening") -> None:

@@ -1,8 +1,8 @@
-"""Sends packages and parts of them, each client at its own pace, without delaying polls.
+"""Sends packages and parts of them at each client's pace, without delaying polls.
 
-On the fast path a package that is a file goes from the page cache to the socket, over TLS by way of
-the transport. From a remote store, and after the fallback to aiohttp, it is sent in pieces: the
-next one when the client has taken the last.
+On the fast path a package in a file goes from the page cache to the socket, or with TLS through the
+transport. Packages from a remote store, and all packages after the fallback to aiohttp, are sent in
+pieces: each when the client has taken the previous one.
 """
 
 import asyncio
@@ -27,8 +27,8 @@ from server.storage.errors import StorageError
 class Downloads:
     """The downloads of one process: limited in number, and cut when they stall.
 
-    `date` returns the value of the `Date` header. `counts_packages` says whether clients are phones
-    and not a cache in front of them, so that first and last bytes of packages are counted.
+    `date` returns the value of the `Date` header. With `counts_packages` the first and last bytes
+    of packages are counted, because the clients are phones and not a cache in front of them.
     """
 
     blobs: BlobReader
@@ -41,17 +41,17 @@ class Downloads:
     _watched: set[asyncio.Transport] = field(default_factory=set, init=False)
 
     def watches(self, transport: asyncio.Transport | None) -> bool:
-        """Answer whether a download over this connection watches for a stalled client itself."""
+        """Return whether a download over this connection itself detects a stalled client."""
         return transport in self._watched
 
     async def send(
         self, request: web.BaseRequest, answer: Answer, package: Package
     ) -> web.StreamResponse:
-        """Answer with a package that is not empty, or with the part of it that `answer` names.
+        """Answer with a package that is not empty, or with the part of it in `answer`.
 
-        Raises StorageError or OSError when its bytes cannot be read, before the head where that is
-        known by then. After the head the connection is reset, so that the client sees no regular
-        end.
+        Raises StorageError or OSError if its bytes cannot be read, before the head is sent if that
+        is known by then. After the head the connection is reset, so that the client does not take
+        the part for a complete answer.
         """
         if self.counts.downloads >= self.limits.downloads:
             return self._refuse()
@@ -68,11 +68,11 @@ class Downloads:
         head: bytes,
         begin: Callable[[Sending], None],
     ) -> bool:
-        """Send `head` and the planned bytes; without TLS the buffer must be empty.
+        """Send `head` and the planned bytes; without TLS the transport's buffer must be empty.
 
-        `begin` is called when sending begins. Returns False, and sends nothing, where the file does
-        not exist or too many downloads run. Raises OSError or StorageError, and resets the
-        connection, where the file ends early.
+        `begin` is called when sending begins. Returns False without sending anything if the file
+        does not exist or too many downloads run. If the file ends early, resets the connection and
+        raises OSError or StorageError.
         """
         if self.counts.downloads >= self.limits.downloads:
             return False
@@ -101,7 +101,7 @@ class Downloads:
         return True
 
     def resume(self, sending: Sending) -> None:
-        """Continue over TLS, after the client has taken what was written."""
+        """Continue over TLS after the client has taken the written bytes."""
         self._files.resume(sending)
 
     def _count_begin(self, package: Package, first: int) -> None:
@@ -118,7 +118,7 @@ class Downloads:
         self.counts.downloads -= 1
 
     def _refuse(self) -> web.StreamResponse:
-        """Answer that there are too many downloads, without a Retry-After."""
+        """Answer 503 without a Retry-After, because too many downloads run."""
         busy = problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many downloads are under way.")
         self.counts.answers[busy.status] += 1
         response = web.Response(status=busy.status, headers=self._dated(busy), body=busy.body)
@@ -136,7 +136,7 @@ class Downloads:
         response = web.StreamResponse(status=answer.status, headers=self._dated(answer))
         async with contextlib.AsyncExitStack() as stack:
             opening = self.blobs.open_file(package.sha256, package.length)
-            await stack.enter_async_context(opening)  # which verifies that it is as signed
+            await stack.enter_async_context(opening)  # verifies the bytes
             if request.method == "HEAD":
                 await self._begin(request, response)
                 return response
@@ -172,18 +172,18 @@ class Downloads:
         self.counts.answers[response.status] += 1
         writer = await response.prepare(request)
         if writer is None:
-            raise ConnectionError("the answer was given already")
+            raise ConnectionError("the answer was already sent")
         return writer
 
 
 def is_tls(transport: asyncio.Transport) -> bool:
-    """Answer whether a connection is encrypted."""
+    """Return whether a connection is encrypted."""
     return transport.get_extra_info("sslcontext") is not None
 
 
 async def _empty(transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
-    """Wait until the kernel has taken all that was written."""
-    # With 0 a TLS transport waits for ever, for it takes an empty buffer for a full one.
+    """Wait until the kernel has taken all written bytes."""
+    # With 0 a TLS transport never resumes, because it takes an empty buffer for a full one.
     transport.set_write_buffer_limits(high=1 if is_tls(transport) else 0)
     try:
         await writer.drain()
@@ -200,12 +200,12 @@ async def _write(
         with patience.waiting():
             await writer.write(piece)
             await writer.drain()
-        await asyncio.sleep(0)  # a client that takes everything immediately must not hold the loop
+        await asyncio.sleep(0)  # a fast client must not block the loop
 
 
 @contextlib.contextmanager
 def _whole(twin: Twin) -> Iterator[None]:
-    """Reset the connection unless the block completes: a part must not look like the whole."""
+    """Reset the connection unless the block completes: a part must not look complete."""
     try:
         yield
     except BaseException:
@@ -214,7 +214,7 @@ def _whole(twin: Twin) -> Iterator[None]:
 
 
 class FileAnswer:
-    """Sends `head` and the planned bytes, then calls `done` with whether it did; else sent nothing.
+    """Sends `head` and the planned bytes, then calls `done(True)`, or `done(False)` if it could not.
 
     `done` is not called if the connection is gone, or was reset because the file ended early.
     """
@@ -246,22 +246,22 @@ class FileAnswer:
         self._sending = sending
 
     def untaken(self) -> int:
-        """Return how many bytes the client has not taken yet, as far as known."""
+        """Return the number of bytes that the client has not taken yet, as far as known."""
         left = 0 if self._sending is None else self._sending.left()
         return left + untaken(self._transport)
 
     @property
     def is_paused(self) -> bool:
-        """Whether the client does not take what was written."""
+        """Whether the client does not take the written bytes."""
         return self._sending is not None and self._sending.is_paused
 
     def pause(self) -> None:
-        """Write no more for now: the client does not take it."""
+        """Stop writing until `resume`, because the client does not take the bytes."""
         if self._sending is not None:
             self._sending.is_paused = True
 
     def resume(self) -> None:
-        """Continue to write."""
+        """Continue writing."""
         if self._sending is not None:
             self._downloads.resume(self._sending)
 

@@ -1,7 +1,7 @@
-"""aiohttp's low-level server, within the privacy promise, for what the fast path does not answer.
+"""aiohttp's low-level server for requests that the fast path does not answer.
 
-By default aiohttp adds `Server`, logs client addresses and answers malformed requests with texts of
-its own. Each of these is replaced here, through the classes that it exports.
+By default aiohttp adds `Server`, logs client addresses and answers malformed requests with its own
+texts. To keep the privacy promise, subclasses of its public classes replace each of these here.
 """
 
 import asyncio
@@ -38,9 +38,9 @@ RESPONSE_HEADERS = frozenset(
         "Vary",
     }
 )
-LINE_LIMIT = 2048  # bytes of a request line or header: the longest path has under 400
-HEADER_LIMIT = 48  # headers of a request: browsers send about 20
-REST = 16_384  # bytes that a client may send ahead of its answers
+LINE_LIMIT = 2048  # bytes of a request line or header; the longest path has under 400
+HEADER_LIMIT = 48  # headers of a request; browsers send about 20
+REST = 16_384  # bytes that a client may pipeline before reading is paused
 _EMPTY_LINES = re.compile(rb"[\r\n]+")
 _BARE_END = re.compile(rb"(?<!\r)\n")
 _MALFORMED = b"\0"
@@ -50,7 +50,7 @@ _SILENT.disabled = True
 
 
 class FallbackServer(web.Server):
-    """A server without a socket: it takes the connections that the fast path cannot answer."""
+    """A server without a socket, which takes over connections from the fast path."""
 
     def __init__(self, plane: Plane, monotonic: Callable[[], float]) -> None:
         self.options: dict[str, Any] = {
@@ -72,9 +72,9 @@ class FallbackServer(web.Server):
         return _Protocol(self, loop=asyncio.get_running_loop(), **self.options)
 
     def take(self, transport: asyncio.Transport, data: bytes) -> None:
-        """Take a connection over; `data` came over it and is still to be answered.
+        """Take over a connection with its unanswered bytes `data`.
 
-        Bytes that were written before are sent before those written from here on.
+        Bytes that the fast path has written are sent first.
         """
         handler = self()
         transport.set_protocol(handler)
@@ -85,7 +85,7 @@ class FallbackServer(web.Server):
 async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     protocol = request.protocol
     if not isinstance(protocol, _Protocol):
-        raise TypeError("a request came over a connection that is not ours")
+        raise TypeError("a request has another protocol than FallbackServer's")
     response = await protocol.plane.handle(request, is_spelled=protocol.is_spelled)
     protocol.after(request, response)
     return response
@@ -100,13 +100,13 @@ def _make_request(
 ) -> "_Request":
     if isinstance(protocol, _Protocol):
         protocol.deadline = math.inf
-    if message.method == "UNKNOWN":  # aiohttp's placeholder for one that it could not read
+    if message.method == "UNKNOWN":  # aiohttp's placeholder for an unreadable request
         message = message._replace(version=HttpVersion11)
     return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
 class _Request(web.BaseRequest):
-    """A request whose response carries the headers of the table and no others."""
+    """A request whose response has only headers of the table."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         for name in [name for name in response.headers if name not in RESPONSE_HEADERS]:
@@ -114,12 +114,12 @@ class _Request(web.BaseRequest):
 
 
 class _Protocol(web.RequestHandler):
-    """Refuses what cannot be parsed and reports failures; its answers say nothing else.
+    """Gives aiohttp one head at a time, and answers malformed requests and internal failures.
 
-    aiohttp gets one head at a time, the next when the last one's answer is known. Otherwise it
-    would discard what it has parsed of a packet with a malformed rest, and read everything that a
-    client pipelines. Between two requests aiohttp's own limit applies. `deadline` is for heads, and
-    for clients that take nothing.
+    aiohttp gets the next head when the previous answer is known. Otherwise it would discard the
+    parsed requests of a packet with a malformed rest, and read everything that a client pipelines.
+    Between two requests aiohttp's own limit applies. `deadline` is for heads, and for clients that
+    take nothing.
     """
 
     __slots__ = (
@@ -146,33 +146,33 @@ class _Protocol(web.RequestHandler):
         super().__init__(manager, **kwargs)
         self.registry = manager.registry
         self.plane = manager.plane
-        self.has_ended = False  # the client sends nothing more
-        self.is_spelled = True  # as the plane demands
+        self.has_ended = False  # the client has closed its half of the connection
+        self.is_spelled = True  # the current head is spelled as the plane requires
         self.held = self.left = 0
         self.least, self.stalls = 1, 0.0
-        self._beginning = b""  # the part that aiohttp has of an incomplete head
-        self._is_asked = False  # a request is complete and its answer is not known yet
-        self._is_full = False  # reading is paused until some of it is answered
+        self._beginning = b""  # the part of an incomplete head that aiohttp has
+        self._is_asked = False  # a request is complete, and its answer is not known yet
+        self._is_full = False  # reading is paused until some of `_rest` is answered
         self._is_lined_up = False  # the next head waits for a turn
         self._is_over = False  # no further answer follows
-        self._is_slow = False  # the client does not take what was written
-        self._rest = b""  # received, and not given to aiohttp yet
+        self._is_slow = False  # the client does not take the written bytes
+        self._rest = b""  # received bytes that aiohttp does not have yet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for the first head; aiohttp's idle limit begins only after it."""
+        """Start the deadline of the first head; aiohttp's idle limit applies only after it."""
         super().connection_made(transport)
         self.deadline, self.limit = self.registry.until_head, "head"
         self.registry.register(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Stop waiting."""
+        """Unregister the connection, and discard its bytes."""
         self._is_over, self._rest = True, b""
         self.registry.hold(self, 0)
         self.registry.unregister(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Begin to wait for a client that does not take what was written."""
+        """Start the deadline of a client that does not take the written bytes."""
         super().pause_writing()
         if self.transport is not None and not self.plane.downloads.watches(self.transport):
             self.left = self.untaken()
@@ -181,7 +181,7 @@ class _Protocol(web.RequestHandler):
             self._hold()
 
     def resume_writing(self) -> None:
-        """Stop waiting."""
+        """End the deadline: the client has taken the written bytes."""
         super().resume_writing()
         self.deadline, self._is_slow = math.inf, False
         self._hold()
@@ -195,7 +195,7 @@ class _Protocol(web.RequestHandler):
             self.registry.hold(self, waiting + ahead)
 
     def data_received(self, data: bytes) -> None:
-        """Keep the received bytes, and give aiohttp what it may have."""
+        """Keep the received bytes, and give aiohttp the next head if it may have it."""
         if self._is_over:
             return
         self._rest += data
@@ -216,7 +216,7 @@ class _Protocol(web.RequestHandler):
 
     def _take_turn(self) -> None:
         self._is_lined_up = False
-        # aiohttp's task would begin with this head after the end of the connection, and fail.
+        # On a closed connection aiohttp's task would begin with this head, and fail.
         if self.transport is not None and not self.transport.is_closing():
             self._give()
 
@@ -224,8 +224,8 @@ class _Protocol(web.RequestHandler):
         """Give aiohttp the next head, or the part of it that has arrived."""
         while self._rest and not (self._is_asked or self._is_over):
             if not self._beginning:
-                # Empty lines in front of a head are ignored (RFC 9112 section 2.2); no phone sends
-                # them.
+                # Empty lines in front of a head are ignored (RFC 9112 section 2.2). Phones do not
+                # send them.
                 empty = _EMPTY_LINES.match(self._rest)
                 self.is_spelled = empty is None
                 self._rest = self._rest[empty.end() :] if empty else self._rest
@@ -235,10 +235,10 @@ class _Protocol(web.RequestHandler):
             end = (known[-3:] + self._rest).find(END) + len(END) - len(known[-3:])
             is_whole = end + len(known[-3:]) >= len(END)
             if (known + self._rest[:4]).startswith(b"PRI "):
-                is_whole = False  # aiohttp waits for all of HTTP/2's preface before refusing it
+                is_whole = False  # aiohttp refuses HTTP/2's preface only when it is complete
             piece = self._rest[:end] if is_whole else self._rest
             if _BARE_END.search(known[-1:] + piece, len(known[-1:])) is not None:
-                # aiohttp refuses it as well, but with another status if it arrives in other pieces.
+                # aiohttp refuses it, too, but the status would depend on the pieces that arrive.
                 self._is_asked, self._rest = True, b""
                 super().data_received(_MALFORMED)
                 return
@@ -258,7 +258,7 @@ class _Protocol(web.RequestHandler):
             self._hold()
 
     def after(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Continue once an answer is known: with the next head in its turn, or with the end."""
+        """Continue when an answer is known: with the next head in its turn, or the end."""
         self._is_asked = False
         if self.registry.is_draining or (self.has_ended and END not in self._rest):
             response.force_close()
@@ -267,20 +267,20 @@ class _Protocol(web.RequestHandler):
         if self._rest:
             self._line_up()
         else:
-            self._give()  # which resumes reading
+            self._give()  # resumes reading
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio's, which aiohttp narrows
-        """Answer what a client asked before it closed its half of the connection, then close."""
+        """Answer the requests that came before the client closed its half, then close."""
         self.has_ended = True
         is_plain = self.transport is not None and not self.transport.get_extra_info("sslcontext")
         return is_plain and (self._is_asked or END in self._rest)
 
     def untaken(self) -> int:
-        """Return how many bytes the client has not taken yet."""
+        """Return the number of written bytes that the client has not taken yet."""
         return 0 if self.transport is None else untaken(self.transport)
 
     def cut(self) -> None:
-        """End the connection, whatever is still to be written."""
+        """End the connection immediately; bytes that are not sent yet are discarded."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -300,7 +300,7 @@ class _Protocol(web.RequestHandler):
         del message
         self._is_over, self._rest = True, b""
         if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
-            raise ConnectionError("the answer was already begun, or nobody takes it")
+            raise ConnectionError("the answer was already begun, or the client is gone")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return self.plane.refuse_malformed()
         return self.plane.fail()

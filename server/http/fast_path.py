@@ -1,8 +1,8 @@
 """The fast path: a connection whose requests are answered from bytes in memory, and from files.
 
-The request language is finite, so the answer to a phone's request is a look-up of its bytes. The
-connection registry (`Connections`) plans other clients' heads and requests for packages. All other
-requests fall back to aiohttp, together with the connection and for the rest of its life.
+The request language is finite, so the answer to a phone's request is found by its bytes. The plane
+plans the answers to other clients' heads and to requests for packages. All other requests fall back
+to aiohttp, which keeps the connection until its end.
 """
 
 import asyncio
@@ -18,12 +18,15 @@ from server.http.sending import untaken
 from server.http.turns import ANSWER, PIECE, SLOW_ANSWER
 
 CLOSE = b"\r\nConnection: close"
-REST = 16_384  # bytes waiting for their turn; above it they count towards the total limit
-COPIED = 16_384  # below this many bytes, one write of a copy is cheaper than a write of two parts
+REST = 16_384  # unanswered bytes; if there are more, they count towards the total limit
+COPIED = 16_384  # below this number of bytes, one write of a copy is cheaper than two parts
 
 
 class State(enum.Enum):
-    """What a connection waits for. It reads only in READY, READING and ENDING."""
+    """The state of a connection; its value is what the connection waits for.
+
+    It reads only in READY, READING and ENDING.
+    """
 
     OPENING = "its transport: a TLS handshake comes first"
     READY = "a request; nothing is kept, and the server is not draining"
@@ -34,10 +37,10 @@ class State(enum.Enum):
     FALLING_BACK = "aiohttp, which answers all that follows"
     ENDING = "the client, which may take the last answer; further input is discarded"
 
-    __hash__ = object.__hash__  # Enum's own hashes the name, in Python, for each change of state
+    __hash__ = object.__hash__  # faster than Enum's, which hashes the name in Python
 
 
-READY, READING = State.READY, State.READING  # read for each request
+READY, READING = State.READY, State.READING  # names without attribute look-ups, for speed
 _BUSY = frozenset({State.QUEUED, State.STALLED, State.SENDING, State.FALLING_BACK, State.ENDING})
 FOLLOWING = {
     State.OPENING: frozenset({READY, READING}),
@@ -52,7 +55,7 @@ FOLLOWING = {
 
 
 class FastPath(asyncio.Protocol):
-    """One connection; at its `deadline`, on the loop's clock, it has reached its `limit`."""
+    """One connection on the fast path; its attributes are those of `Connection`."""
 
     __slots__ = (
         "_file",
@@ -71,7 +74,7 @@ class FastPath(asyncio.Protocol):
 
     def __init__(self, registry: Connections) -> None:
         self._registry = registry
-        self._rest = b""  # received; from `_start` on still to be answered
+        self._rest = b""  # received bytes; those from `_start` on are unanswered
         self._start = 0
         self._state = State.OPENING
         self._file: FileAnswer | None = None  # while SENDING
@@ -82,13 +85,13 @@ class FastPath(asyncio.Protocol):
         registry.register(self)  # before a TLS handshake, which counts as well
 
     def _become(self, state: State) -> None:
-        """Change the state; raises RuntimeError where FOLLOWING does not list the change."""
+        """Change the state; raises RuntimeError if FOLLOWING does not list the change."""
         if state not in FOLLOWING[self._state]:
             raise RuntimeError(f"a connection cannot become {state.name} from {self._state.name}")
         self._state = state
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for a head, unless there are too many connections."""
+        """Wait for a head, or close if there are too many connections."""
         self._transport = cast("asyncio.Transport", transport)
         self._become(READING if self._registry.is_draining else READY)
         self._registry.register(self)  # again: its deadline may have passed during the handshake
@@ -96,14 +99,14 @@ class FastPath(asyncio.Protocol):
             transport.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - asyncio's
-        """Forget the connection."""
+        """Unregister the connection, and end its download."""
         if self._file is not None:
-            self._file.cut()  # it has a descriptor of its own
+            self._file.cut()  # it has a second descriptor
         self._registry.hold(self, 0)
         self._registry.unregister(self)
 
     def data_received(self, data: bytes) -> None:
-        """Answer one whole request of a phone; parse everything else."""
+        """Answer a whole request of a phone immediately; parse all other bytes."""
         registry = self._registry
         hit = registry.plane.served.exact.get(data) or registry.plane.recall(data)
         if hit is None or self._state is not READY:
@@ -121,13 +124,13 @@ class FastPath(asyncio.Protocol):
             self._transport.writelines((start, data))
 
     def _take(self, data: bytes, start: int) -> None:
-        """Answer the requests of `data` from `start` on, in order, while the client reads.
+        """Answer the requests in `data` from `start` on, in order, while the client reads.
 
-        A single request is always answered, unless its answer is slow. Several are answered while
-        this turn has room. The rest waits for another turn.
+        A single request is always answered, unless its answer is slow. Several requests are
+        answered while this turn has room; the others wait for another turn.
         """
         registry, turns = self._registry, self._registry.turns
-        work, room = -ANSWER, min(turns.left, PIECE)  # the first is free
+        work, room = -ANSWER, min(turns.left, PIECE)  # the first answer is free
         slow: tuple[PlannedFile | None, int] | None = None
         while self._state is READY or self._state is READING:
             end = data.find(END, start) + len(END)
@@ -156,14 +159,14 @@ class FastPath(asyncio.Protocol):
         if work > ANSWER:  # one small answer is not worth counting
             turns.spend(work)
         if slow is None:
-            if start < len(data) or self._state is not READY:  # else nothing is left, as before
+            if start < len(data) or self._state is not READY:  # else nothing is or was kept
                 self._keep(data, start)
         else:
             self._set_rest(data, start)
             self._answer_slowly(*slow)
 
     def _answer_slowly(self, planned: PlannedFile | None, length: int) -> None:
-        """Begin with the next request, of this length: a file, or with None one for aiohttp."""
+        """Answer the next request, of this length, with a file, or by aiohttp if it is None."""
         turns = self._registry.turns
         if turns.is_over:
             self._line_up()
@@ -192,9 +195,9 @@ class FastPath(asyncio.Protocol):
             self._set_rest(data, start)
 
     def _download(self, planned: PlannedFile, length: int) -> None:
-        """Begin to send a file that a head of this length asked for.
+        """Begin to send the file that a head of this length requests.
 
-        Without TLS, answers that the kernel has not fully taken fall back to aiohttp.
+        Without TLS, fall back to aiohttp if the kernel has not taken all earlier answers.
         """
         if not is_tls(self._transport) and self._transport.get_write_buffer_size() > 0:
             self._fall_back()
@@ -229,7 +232,7 @@ class FastPath(asyncio.Protocol):
             self._go_on()
 
     def _go_on(self) -> None:
-        """Resume reading, or wait for a turn to answer what came meanwhile."""
+        """Resume reading, or wait for a turn to answer the bytes that came meanwhile."""
         self.deadline, self.limit = self._registry.until_idle, "idle"
         if self._rest:
             self._line_up()
@@ -238,7 +241,7 @@ class FastPath(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _take_turn(self) -> None:
-        """Answer what this turn has room for, and resume reading once nothing is left."""
+        """Answer requests while this turn has room, and resume reading when none is left."""
         if self._state is not State.QUEUED or self._transport.is_closing():
             return
         self._become(READING)
@@ -264,13 +267,13 @@ class FastPath(asyncio.Protocol):
             self._registry.hold(self, held)
 
     def _fall_back(self) -> None:
-        """Request the fallback to aiohttp, now or a little later; until then nothing is read."""
+        """Request the fallback to aiohttp, which may come later; until then nothing is read."""
         self._stop_reading(State.FALLING_BACK)
         self.deadline, self.limit = self._registry.until_head, "head"
         self._registry.fall_back(self, self._rest[self._start :])
 
     def hand_to(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
-        """Give `take` the connection and its unanswered bytes; return False where it is closed."""
+        """Pass the connection and its unanswered bytes to `take`; return False if it is closed."""
         if self._transport.is_closing():
             return False
         self._registry.hold(self, 0)
@@ -280,8 +283,8 @@ class FastPath(asyncio.Protocol):
         return True
 
     def pause_writing(self) -> None:
-        """Stop answering and reading until the client has taken what was written."""
-        if self._file is not None:  # which has a deadline of its own
+        """Stop answering and reading until the client has taken the written bytes."""
+        if self._file is not None:  # a download has its own deadline
             self._file.pause()
         elif self._state is State.ENDING or self._state is State.FALLING_BACK:
             self._await_client()
@@ -297,7 +300,7 @@ class FastPath(asyncio.Protocol):
         self.deadline, self.limit = self._registry.until_stall, "stall"
 
     def resume_writing(self) -> None:
-        """Continue with what came meanwhile; after the last answer, wait for the client."""
+        """Answer the bytes that came meanwhile; after the last answer, wait for the client."""
         if self._file is not None:
             self._file.resume()
         elif self._state is State.ENDING:
@@ -308,15 +311,17 @@ class FastPath(asyncio.Protocol):
                 self.drain()
 
     def _end(self) -> None:
-        """Send no more once all is taken; closing immediately could discard the answer."""
+        """Close after the client has taken all: closing immediately could discard the answer."""
         is_stalled = self._state is State.STALLED
         self._become(State.ENDING)
-        if not is_stalled:  # else it waits for the client, as in every answer
+        if not is_stalled:  # else it waits for the client, as during any answer
             self._registry.linger(self)
         if self._transport.can_write_eof():
             self._transport.resume_reading()
             self._transport.write_eof()
-            if self._transport.get_write_buffer_size() > COPIED:  # paused until all is taken
+            if (
+                self._transport.get_write_buffer_size() > COPIED
+            ):  # so that it pauses until all is taken
                 self._transport.set_write_buffer_limits(high=0)
         else:
             self._transport.close()
@@ -332,13 +337,13 @@ class FastPath(asyncio.Protocol):
             self._registry.linger(self)
 
     def untaken(self) -> int:
-        """Return how many bytes the client has not taken yet."""
+        """Return the number of written bytes that the client has not taken yet."""
         if self._file is not None:
             return self._file.untaken()
         return 0 if self._state is State.OPENING else untaken(self._transport)
 
     def cut(self) -> None:
-        """End the connection, whatever is still to be written."""
+        """End the connection immediately; bytes that are not sent yet are discarded."""
         if self._file is not None:
             self._file.cut()
         elif self._state is State.OPENING:

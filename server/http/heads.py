@@ -1,8 +1,8 @@
-"""Strict reading of a request's head, for the fast path.
+"""A strict parser of request heads, for the fast path.
 
-It reads only heads that every HTTP parser understands alike: RFC 9112 without its lenient rules.
-For all others the result is None, and the connection falls back to a complete parser. That parser
-may accept more heads, but reads none differently. Pure.
+It reads only heads that all HTTP parsers read alike: RFC 9112 without its lenient rules. For any
+other head the result is None, and the connection falls back to a complete parser. That parser may
+accept more heads, but reads none differently. Pure.
 """
 
 import re
@@ -14,20 +14,20 @@ from typing import Final, TypeAlias
 from server.http.answers import Answer, Package, encode_fields, refusal
 from server.http.requests import HOST, READ, REFUSED, TOLERATED, Headers, Reason, Refused
 
-LONGEST = 2048  # bytes of a head that is read here; a browser's has under 1,000
+LONGEST = 2048  # bytes of a head; a browser's has under 1,000
 END = b"\r\n\r\n"
-UNKNOWN: Final = "unknown"  # the remark that a request had unknown headers
+UNKNOWN: Final = "unknown"  # the remark for a request with unknown headers
 Remark: TypeAlias = Reason | str | None
-# Status, the answer's bytes without status line and `Date`, whether it is the connection's last,
-# and what else is counted.
+# Status, the answer's bytes without status line and `Date`, whether it is the connection's last
+# answer, and a remark to count.
 Planned: TypeAlias = tuple[int, bytes, bool, Remark]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """An answer whose bytes are those of a package from `first` up to `end`.
+    """An answer with the bytes of a package from `first` up to `end`.
 
-    `fields` are its header fields and the empty line; the rest is as in `Planned`.
+    `fields` are its header fields and the empty line; the others are as in `Planned`.
     """
 
     status: int
@@ -40,17 +40,17 @@ class PlannedFile:
 
 
 def may_become_head(data: bytes) -> bool:
-    """Answer whether an incomplete head can still be one that is read here."""
+    """Return whether an incomplete head can still become a head that this parser reads."""
     if len(data) > LONGEST or data.count(b"\n") != data.count(b"\r\n"):
         return False
     return any(data.startswith(each) or each.startswith(data) for each in (b"GET /", b"HEAD /"))
 
 
 def match_fields(rest: bytes, *, is_edge: bool) -> tuple[bytes | None, ...] | None:
-    """Return the values of the header fields that are read, in the order of `READ_HERE`.
+    """Return the values of the known header fields, in the order of `READ_HERE`.
 
-    `rest` is the head after the request line. The last element is set where there were unknown
-    headers, which only `is_edge` tolerates. None where the head has to be read by aiohttp.
+    `rest` is the head after the request line. The last element is set if there are unknown headers,
+    which only `is_edge` tolerates. Returns None if aiohttp has to read the head.
     """
     match = (_EDGE if is_edge else _DIRECT).fullmatch(rest)
     return None if match is None or match[1] is None else match.groups()
@@ -65,7 +65,7 @@ def match_path(line: bytes) -> str | None:
 def plan_rest(
     answer: Answer, *, is_last: bool, is_head: bool, remark: Remark
 ) -> Planned | PlannedFile:
-    """Return the answer as the fast path sends it; that of HEAD has no bytes."""
+    """Return the answer in the form of the fast path; an answer to HEAD has no body."""
     package, part, fields = answer.package, answer.part, encode_fields(answer.headers)
     if package is None or not package.length:
         body = b"" if is_head else answer.body
@@ -83,7 +83,7 @@ def _names(names: Iterable[bytes]) -> bytes:
 
 
 def _once(group: int, name: bytes, value: bytes) -> bytes:
-    """Return the pattern of a header whose value is a group. It matches only once."""
+    """Return the pattern of a header whose value is a group; it matches only once."""
     return b"%b: (?(%d)(?!))(%b)" % (_names([name]), group, value)
 
 
@@ -98,7 +98,7 @@ _KNOWN = b"|".join(
         b"(?:%b|[Ss]ec-[A-Za-z-]+): %b" % (_names(TOLERATED - READ_HERE.keys()), _ANY),
     ]
 )
-# Unknown here, but read by aiohttp's parser, which accepts each only once.
+# Headers that only aiohttp's parser knows; it accepts each of them only once.
 _READ_THERE = {b"content-location", b"content-range", b"etag", b"max-forwards"}
 _READ_THERE |= {b"proxy-connection", b"server"}
 _UNKNOWN = b"(?!(?i:%b|sec-.*):)([A-Za-z0-9-]{1,64}): %b" % (
@@ -117,7 +117,7 @@ _FRAMING = re.compile(
     rb"|(?:content-length|expect|http2-settings|transfer-encoding|upgrade): )",
     re.IGNORECASE | re.MULTILINE,
 )
-# Headers that every parser refuses when repeated; for others that depends on the parser.
+# Headers that all parsers refuse if repeated; for other headers it depends on the parser.
 _SINGLE = frozenset(
     {
         b"content-location",
@@ -140,7 +140,7 @@ Check = Callable[[str, str, Headers], object]
 
 
 def plan_refusal(head: bytes, check: Check) -> Planned | None:
-    """Return the answer to a whole head that `check` refuses; None falls back to aiohttp.
+    """Return the answer to a whole head that `check` refuses, or None for the fallback.
 
     `head` ends with its empty line. `check` gets method, path and headers, and raises Refused.
     """

@@ -1,4 +1,4 @@
-"""Listening sockets of a public plane, and their shutdown."""
+"""Serves a public plane on listening sockets, and shuts it down."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,18 @@ from server.http.fallback import FallbackServer
 from server.http.fast_path import FastPath
 from server.http.plane import Plane
 
-# Seconds until a connection notices that it was cut; 0 is for ever.
+# Seconds that aiohttp waits for its handlers after their connections were cut; 0 is no limit.
 END_SECONDS = 0.1
 BACKLOG = 4096
-# Turns of the loop from an accepted connection to its registration, at most.
+# The maximum number of loop turns from accepting a connection to its registration.
 _TURNS = 3
-# Size of the kernel's receive buffer: some hundred requests. By default it holds megabytes for each
-# client, and a read returns up to 256 KiB.
+# Bytes of the kernel's receive buffer, enough for about a hundred requests. By default it has
+# megabytes for each client, and a read returns up to 256 KiB.
 RECEIVED = 16_384
 
 
 class Listener:
-    """Listening servers. They are drained once, and then wait for answers under way."""
+    """The listening servers of a plane, which can be drained and stopped."""
 
     def __init__(self, fallback: FallbackServer, servers: Sequence[asyncio.Server]) -> None:
         self._registry = fallback.registry
@@ -31,14 +31,14 @@ class Listener:
         self._servers = servers
 
     async def drain(self, seconds: float) -> None:
-        """Accept no new connection; wait up to `seconds` until each has had its last answer.
+        """Accept no new connections, and wait up to `seconds` for the last answer of each.
 
-        Answers under way are sent whole; the next answer of a kept connection has `Connection:
-        close`.
+        Answers under way are sent completely. The next answer of an idle connection has
+        `Connection: close`.
         """
         for server in self._servers:
             server.close()
-        # What was accepted in this turn of the loop is registered in the next ones.
+        # Connections that were accepted in this turn of the loop are registered in the next ones.
         for _ in range(_TURNS):
             await asyncio.sleep(0)
         self._registry.drain()
@@ -47,7 +47,7 @@ class Listener:
                 await self._registry.wait_empty()
 
     async def stop(self) -> None:
-        """End every remaining connection."""
+        """End all remaining connections."""
         self._registry.cut_all()
         await self._fallback.shutdown(END_SECONDS)
 
@@ -60,16 +60,16 @@ async def listening(
     tls: ssl.SSLContext | None = None,
     monotonic: Callable[[], float] | None = None,
 ) -> AsyncIterator[Listener]:
-    """Serve on sockets that are bound, until the block ends; they stay open.
+    """Serve on bound sockets until the block ends; the sockets stay open.
 
-    Limits are measured by `monotonic`, in seconds; by default the loop's clock. At the end
+    `monotonic` returns the seconds for limits, by default from the loop's clock. At the end
     connections are drained for `plane.limits.drain_seconds`.
     """
     loop = asyncio.get_running_loop()
     fallback = FallbackServer(plane, monotonic or loop.time)
     servers: list[asyncio.Server] = []
     listener = Listener(fallback, servers)
-    # Before its TLS handshake a connection is not registered, and no other limit applies to it.
+    # No other limit applies to a connection before the end of its TLS handshake.
     shaking_hands = {} if tls is None else {"ssl_handshake_timeout": plane.limits.head_seconds}
     ticking = asyncio.create_task(_tick(fallback.registry))
     try:
@@ -78,7 +78,7 @@ async def listening(
             each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)  # inherited on accept
             if each.family == socket.AF_UNIX:
                 create = loop.create_unix_server
-            # The loop closes the socket it is given, and others may still accept on the same one.
+            # The loop closes its socket, on which other processes may still accept.
             server = await create(
                 lambda: FastPath(fallback.registry),
                 sock=each.dup(),
@@ -101,6 +101,6 @@ async def _tick(registry: Connections) -> None:
         await asyncio.sleep(TICK_SECONDS)
         try:
             registry.tick()
-        except Exception as error:  # noqa: BLE001 - limits and the date go on whatever happens
-            context = {"message": "a look at the clock failed", "exception": error}
+        except Exception as error:  # noqa: BLE001 - no error may stop limits and date
+            context = {"message": "the update of limits and date failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)

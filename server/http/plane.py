@@ -1,4 +1,4 @@
-"""What a public plane passes to the connection engine: its answers, limits and counts."""
+"""The interface of a public plane to the connection engine: answers, limits and counts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -17,22 +17,22 @@ from server.storage.blobs import BlobReader
 
 
 class Requests(Protocol):
-    """Whole requests, byte for byte, and their answers."""
+    """Answers by the exact bytes of whole requests."""
 
     def get(self, data: bytes, /) -> Hit | None:
-        """Return the answer to one request; None where it is not among them."""
+        """Return the answer to one whole request; None if it is unknown."""
 
 
 class Exact(Protocol):
-    """What a plane serves now; it is replaced in one assignment."""
+    """The current content of a plane; it is replaced in one assignment."""
 
     @property
     def exact(self) -> Requests:
-        """What is found by the bytes of a request alone."""
+        """The answers that are found by a request's exact bytes."""
 
 
 class Plane(ABC):
-    """A public plane. `served` has what is found by the bytes of a request alone.
+    """A public plane; `served` has the answers that are found by a request's exact bytes.
 
     `clock` returns epoch seconds.
     """
@@ -57,33 +57,33 @@ class Plane(ABC):
 
     @abstractmethod
     def plan(self, head: bytes) -> Planned | PlannedFile | None:
-        """Return the answer to a whole head, where the fast path has it."""
+        """Return the answer to a whole head, or None for the fallback to aiohttp."""
 
-    def recall(self, data: bytes) -> Hit | None:  # noqa: ARG002 - a plane may know nothing
-        """Return the answer to one request as `plan` found it before; None for most requests."""
+    def recall(self, data: bytes) -> Hit | None:  # noqa: ARG002 - a plane may cache nothing
+        """Return the cached answer of `plan` to one request; None if there is none."""
         return None
 
     @abstractmethod
     def is_for_package(self, head: bytes) -> bool:
-        """Answer whether a head asks for a package, whichever server answers it."""
+        """Return whether a head requests a package, whether or not the fast path answers it."""
 
     @abstractmethod
     def is_spelled(self, head: bytes) -> bool:
-        """Answer whether a whole head is spelled as this plane demands."""
+        """Return whether a whole head is spelled as this plane requires."""
 
     @abstractmethod
     def choose(self, request: web.BaseRequest, *, is_spelled: bool) -> Answer:
         """Return the answer to a request that fell back to aiohttp.
 
-        `is_spelled` says whether `is_spelled` was true of its bytes.
+        The argument `is_spelled` is the result of the method for the request's bytes.
         """
 
     @abstractmethod
     def tick(self) -> None:
-        """Follow the clock; called twice a second."""
+        """Update answers that depend on the time; called twice a second."""
 
     async def handle(self, request: web.BaseRequest, *, is_spelled: bool) -> web.StreamResponse:
-        """Answer one request of aiohttp's."""
+        """Answer a request that fell back to aiohttp."""
         answer = self.choose(request, is_spelled=is_spelled)
         package = answer.package
         if package is not None and package.length:
@@ -103,13 +103,13 @@ class Plane(ABC):
         return self.to_response(answer)
 
     def refuse_malformed(self) -> web.Response:
-        """Count a request that no parser understands and return its answer."""
+        """Count a malformed request and return its answer."""
         answer = self.refuse(Reason.MALFORMED)
         self.counts.answers[answer.status] += 1
         return self.to_response(answer)
 
     def to_response(self, answer: Answer) -> web.Response:
-        """Return aiohttp's form of an answer that is in memory."""
+        """Return an answer with a body in memory as aiohttp's response."""
         headers = {"Date": self._date(), **answer.headers}
         response = web.Response(status=answer.status, headers=headers, body=answer.body)
         if answer.close:

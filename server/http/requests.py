@@ -1,4 +1,4 @@
-"""The rules for requests that hold on every public plane; refusals are only counted, by reason.
+"""The rules for requests to all public planes; refusals are only counted, by reason.
 
 Source: docs/PRIVACY.md, the table of headers. Pure.
 """
@@ -49,7 +49,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class GateMode(enum.StrEnum):
-    """Which requests the gate accepts."""
+    """The mode of the gate, which decides which requests it accepts."""
 
     DIRECT = "direct"
     EDGE = "edge"
@@ -57,7 +57,7 @@ class GateMode(enum.StrEnum):
 
 
 class Reason(enum.StrEnum):
-    """Why a request was refused; the labels of the counter."""
+    """The reason of a refusal, which is also the label of its counter."""
 
     METHOD = "method"
     PATH = "path"
@@ -71,8 +71,8 @@ class Reason(enum.StrEnum):
     STRICT = "strict"
 
 
-class Refused(Exception):  # noqa: N818 - an answer to a client, not a fault of ours
-    """A request outside the language; only its `reason` is kept."""
+class Refused(Exception):  # noqa: N818 - an answer to a client, not a fault of the server
+    """The rules refuse a request; the exception has only the `reason`."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.value)
@@ -87,10 +87,10 @@ def check_form(
     mode: GateMode,
     is_path: Callable[[str], bool],
 ) -> bool:
-    """Raise Refused unless a request has the form of one; return whether it had unknown headers.
+    """Raise Refused unless a request is well formed; return whether it has unknown headers.
 
     `path` is the request target and `headers` the names and values, all as received. `is_path`
-    answers whether a path is in the plane's grammar.
+    returns whether a path is in the plane's grammar.
     """
     if method not in {"GET", "HEAD"}:
         raise Refused(Reason.METHOD)

@@ -1,12 +1,12 @@
 """Sends files to sockets by `os.sendfile`: the bytes never enter this process, except for TLS.
 
-uvloop has no `loop.sendfile`, and asyncio's sends to one client as long as it reads. Here all files
-take turns: one piece each in a turn of the loop, so that polls are answered in between. Over TLS a
-piece is read and given to the transport, which encrypts it in memory.
+uvloop has no `loop.sendfile`, and asyncio's sends to one client as long as that client reads. Here
+all files take turns: each sends one piece in a turn of the loop, so that polls are answered in
+between. With TLS each piece is read and written to the transport, which encrypts it in memory.
 
-A client that stops reading is found by the kernel's TCP counters, and cut off. Writability is a
-weak signal: the kernel reports it when a third of the send buffer is free, which takes a phone on a
-bad line minutes. The bytes that the client has acknowledged are exact.
+Clients that stop reading are detected by the kernel's TCP counters, and cut. Writability is a weak
+signal: the kernel reports it when a third of the send buffer is free, which can take minutes for a
+phone on a bad line. The number of bytes that the client has acknowledged is exact.
 """
 
 import asyncio
@@ -24,25 +24,28 @@ from typing import Self
 
 from server.storage.errors import StorageError
 
-LOOK_SECONDS = 1.0  # between two looks at a client's progress
+LOOK_SECONDS = 1.0  # between two checks of a client's progress
 _ACKNOWLEDGED = struct.Struct("@120xQ")  # tcpi_bytes_acked of struct tcp_info, linux/tcp.h
 _NOTSENT_LOWAT = 25  # TCP_NOTSENT_LOWAT of linux/tcp.h
 _LINGER_NOT = struct.pack("ii", 1, 0)
-TURN = 1024 * 1024  # bytes in one turn of the loop, for all clients: how long a poll waits
+TURN = 1024 * 1024  # bytes in one turn of the loop, for all clients; polls wait for a turn
 PIECE = 512 * 1024  # bytes of a turn for one client
-TLS_PIECE = 64 * 1024  # of a turn for a client with TLS: it stays in the processor's cache
-COST = 16 * 1024  # the cost, in bytes, of trying a client that takes nothing
-# Unsent bytes that the kernel buffers for a client. With larger buffers the data has left the
+TLS_PIECE = 64 * 1024  # the same with TLS; a piece of this size stays in the processor's cache
+COST = 16 * 1024  # the cost of trying a client that takes nothing, in bytes
+# Unsent bytes that the kernel buffers for a client. In a larger buffer the data would leave the
 # processor's cache before it is sent.
 UNSENT = 256 * 1024
 _EDGES = select.EPOLLOUT | select.EPOLLET
 
 
 class Twin:
-    """A second descriptor of a connection's socket, for what asyncio refuses on the first."""
+    """A second descriptor of a connection's socket, for calls that asyncio refuses on the first."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        """Duplicate; raises ConnectionError when it is closed, OSError if no descriptor is left."""
+        """Duplicate the descriptor.
+
+        Raises ConnectionError if the connection is closed, OSError if no descriptor is left.
+        """
         original = transport.get_extra_info("socket")
         if transport.is_closing() or original is None or original.fileno() < 0:
             raise ConnectionError("the connection was closed")
@@ -58,7 +61,7 @@ class Twin:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the twin; the connection itself is the transport's."""
+        """Close the twin, but not the connection, which belongs to the transport."""
         self._socket.close()
 
     def fileno(self) -> int:
@@ -66,12 +69,12 @@ class Twin:
         return self._socket.fileno()
 
     def bound_unsent(self, size: int) -> None:
-        """Limit the unsent bytes that the kernel buffers to `size`."""
+        """Limit the kernel's buffer of unsent bytes to `size`."""
         if self._is_tcp:
             self._socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, size)
 
     def taken(self) -> int:
-        """Return a number that changes when the client acknowledges bytes."""
+        """Return a number that changes whenever the client acknowledges bytes."""
         if self._is_tcp:
             size = _ACKNOWLEDGED.size
             info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
@@ -80,7 +83,7 @@ class Twin:
         return -int.from_bytes(waiting, "little")
 
     def cut(self) -> None:
-        """Reset the connection when the twin is closed as well; the send buffer is discarded.
+        """Abort the connection; it is reset, without its send buffer, when the twin is closed, too.
 
         `when_cut` notifies a task that waits to write to the twin.
         """
@@ -91,7 +94,7 @@ class Twin:
 
 
 def untaken(transport: asyncio.Transport) -> int:
-    """Return how many written bytes the client has not acknowledged, as far as known."""
+    """Return the number of written bytes that the client has not acknowledged, as far as known."""
     left = transport.get_write_buffer_size()
     own = transport.get_extra_info("socket")
     if own is not None and own.fileno() >= 0:
@@ -104,7 +107,7 @@ def untaken(transport: asyncio.Transport) -> int:
 class Patience:
     """Cuts a connection whose client takes nothing for `seconds` while the server waits for it.
 
-    `tell` is called when that happens. A connection that other code closes is cut as well: the twin
+    `tell` is called then. If other code closes the connection, it is cut as well, because the twin
     would keep it open.
     """
 
@@ -118,7 +121,7 @@ class Patience:
         self._tell = tell
         self._handed = 0
         self._is_waiting = False
-        self._state = (0, 0)  # bytes written and bytes taken at the last look
+        self._state = (0, 0)  # writes begun and bytes taken, at the last check
         self._since = 0.0
         self._schedule()
 
@@ -127,12 +130,12 @@ class Patience:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop looking."""
+        """Stop the checks."""
         self._timer.cancel()
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
-        """Time the client while the block runs, and not outside of it."""
+        """Time the client only while the block runs."""
         self._handed += 1
         self._is_waiting = True
         try:
@@ -165,8 +168,8 @@ def _nothing() -> None:
 class Sending:
     """The bytes of a file from `first` up to `end` on their way to a client, after `head`.
 
-    Without TLS the transport's buffer must be empty. With it, `is_paused` says that the client does
-    not take what was written.
+    Without TLS the transport's buffer must be empty. With TLS `is_paused` says that the client does
+    not take the written bytes.
     """
 
     transport: asyncio.Transport
@@ -188,15 +191,15 @@ class Sending:
             self.over.set_exception(ConnectionError("the connection was cut"))
 
     def left(self) -> int:
-        """Return how many bytes of the file the kernel has not taken yet."""
+        """Return the number of the file's bytes that the kernel has not taken yet."""
         return self.end - self.first
 
 
 class FileSender:
     """Sends the files of one process; all calls belong to one loop.
 
-    Sockets whose buffer is full are watched together by one epoll, which the loop watches: a loop's
-    `add_writer` would need several system calls each time.
+    One epoll watches all sockets, and the loop watches that epoll, because a loop's `add_writer`
+    needs several system calls each time that a socket's buffer is full.
     """
 
     def __init__(self) -> None:
@@ -208,10 +211,10 @@ class FileSender:
     def begin(self, sending: Sending) -> None:
         """Begin to send in the next turn of the loop; call `finish` immediately afterwards.
 
-        Raises OSError where no descriptor is left; nothing is sent then.
+        Raises OSError, and sends nothing, if no descriptor is left.
         """
         if sending.is_tls:
-            # The least: 0 lets a TLS transport wait for ever. It may pause at once.
+            # The minimum, because with 0 a TLS transport never resumes. It may pause immediately.
             sending.transport.set_write_buffer_limits(high=1)
             sending.is_paused = sending.transport.get_write_buffer_size() > 0
         else:
@@ -221,21 +224,21 @@ class FileSender:
         self._line_up(sending)
 
     def resume(self, sending: Sending) -> None:
-        """Continue over TLS, after the client has taken what was written."""
+        """Continue over TLS after the client has taken the written bytes."""
         sending.is_paused = False
         self._line_up(sending)
 
     async def finish(self, sending: Sending) -> None:
-        """Send to the end.
+        """Wait until all is sent.
 
-        Raises ConnectionError once the client is gone or the transport closing, OSError where the
-        file cannot be read, and StorageError when it is shorter than expected. In each case part of
+        Raises ConnectionError if the client is gone or the transport is closing, OSError if the
+        file cannot be read, and StorageError if it is shorter than expected. In each case part of
         it may have been sent.
         """
         try:
             await sending.over
         finally:
-            sending.over.cancel()  # references that still hold it skip it
+            sending.over.cancel()  # queues that still have it skip it
             self._leave(sending)
 
     def _watch(self, sending: Sending) -> None:
@@ -261,7 +264,7 @@ class FileSender:
             self._epoll = None
 
     def _wake(self) -> None:
-        """Queue the sockets that are writable again, or report an error."""
+        """Queue the sockets that are writable again or have an error."""
         if self._epoll is not None:
             for socket, _ in self._epoll.poll(0):
                 self._line_up(self._sendings[socket])
@@ -283,7 +286,7 @@ class FileSender:
             if not sending.over.done():
                 try:
                     left -= self._send_piece(sending)
-                except Exception as error:  # noqa: BLE001 - it must not hold up the others
+                except Exception as error:  # noqa: BLE001 - it must not stop the others
                     sending.over.set_exception(error)
         self._is_turning = bool(self._ready)
         if self._is_turning:

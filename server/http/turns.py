@@ -1,11 +1,11 @@
-"""Turns: connections with more than one request take turns, so that none holds up the others.
+"""Turns: connections with several requests take turns, so that none delays the others.
 
-A request that comes alone is answered when it is read. Further requests of a connection are queued
-once the work of a turn is done: the loop then reads from every connection before the next turn. So
-a poll waits for the work of one turn, however many requests other connections pipeline.
+A single request is answered when it is read. When the work of a turn is used up, a connection's
+other requests are queued, and the loop reads from all connections before the next turn. So a poll
+waits for the work of one turn, however many requests other connections pipeline.
 
 Work is counted in bytes of answers. A time would depend on the machine, and a number of requests
-would make a turn of large documents long.
+would make turns with large documents long.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from dataclasses import dataclass
 
 TURN = 1024 * 1024  # bytes of work in a turn, for all connections: about half a millisecond
 PIECE = 256 * 1024  # bytes of work in a row for one connection; a phone's poll is far less
-ANSWER = 16 * 1024  # bytes that can be copied in the time that a small answer's look-up takes
-# The same for beginning to send a file, or for an answer of aiohttp.
+ANSWER = 16 * 1024  # the cost of finding a small answer, as the bytes copied in the same time
+# The same cost for beginning to send a file, or for an answer of aiohttp.
 SLOW_ANSWER = 256 * 1024
 
 
 class Turns:
     """The queue of work of a process's connections.
 
-    `left` is the work that may still be done in this turn. All calls belong to one loop.
+    `left` is the remaining work of this turn, in bytes. All calls belong to one loop.
     """
 
     def __init__(self) -> None:
@@ -33,16 +33,16 @@ class Turns:
 
     @property
     def is_over(self) -> bool:
-        """Whether even the first work of a turn has to wait for the next."""
+        """Whether even a slow answer to a single request has to wait for the next turn."""
         return self.left <= -ANSWER
 
     def line_up(self, work: Callable[[], None]) -> None:
-        """Call `work` once, in this turn or a later one; it queues itself again if not done."""
+        """Call `work` once, in this turn or a later one; it queues itself again if not finished."""
         self._line.append(work)
         self._call_soon()
 
     def spend(self, work: int) -> None:
-        """Count finished work."""
+        """Count finished work, in bytes."""
         self.left -= work
         self._call_soon()
 
@@ -57,7 +57,7 @@ class Turns:
             self.left -= ANSWER
             try:
                 self._line.popleft()()
-            except Exception as error:  # noqa: BLE001 - it must not hold up the others
+            except Exception as error:  # noqa: BLE001 - it must not stop the others
                 context = {"message": "a connection's turn failed", "exception": error}
                 asyncio.get_running_loop().call_exception_handler(context)
         if self._line:
@@ -66,16 +66,16 @@ class Turns:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one process of the device plane; times in seconds.
+    """Limits of one process of a public plane; times in seconds.
 
     `head_seconds`: from the first byte of a request to the last of its head. `idle_seconds`:
-    between two requests of a connection; it is for caches, since a phone closes immediately.
+    between two requests of a connection; it is for caches, because a phone closes immediately.
     `stall_seconds`: how long a client may take nothing of an answer. `least_rate`: bytes per second
     of a package on the fast path; a slower client counts as stalled, too. `linger_seconds`: how
     long input is discarded after the last answer, so that the client can read it. `drain_seconds`:
-    how long answers under way may take at the end. `connections` and `downloads`: how many may be
-    open. `fallbacks`: how many connections fall back to aiohttp per second; the others wait for the
-    next second.
+    how long answers under way may take at the end. `connections` and `downloads`: the maximum
+    numbers. `fallbacks`: the maximum number of connections that fall back to aiohttp in a second;
+    others wait for the next second.
     """
 
     head_seconds: float = 10.0
