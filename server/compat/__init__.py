@@ -1,7 +1,7 @@
-"""The snapshot in the dialects of existing Updater apps: own listener, off by default.
+"""Serves the snapshot in the dialects of existing Updater apps: separate listener, off by default.
 
-In: a snapshot, and the `[compat]` settings. Out: a finite map from path to answer, and what changes
-in it at which second. Read `options`, `offers`, one dialect (`lineage`), `rendering`, `plane`. It
-holds no key and no state, and no answer depends on the device that asks. Source: docs/FORMATS.md
-section 18.
+From a snapshot and the `[compat]` settings it makes a finite map from paths to answers, and the
+times at which the map changes. Read `options`, `offers`, one dialect (`lineage`), `rendering`,
+`plane`. It has no key and no state, and no answer depends on the requesting device. Source:
+docs/FORMATS.md section 18.
 """

@@ -1,4 +1,4 @@
-"""The table of dialects: for each the grammar of its paths, its lists, its files, its faults."""
+"""The table of dialects, each with the grammar of its paths, its lists, files and faults."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -12,12 +12,12 @@ from server.compat.pages import Content, Page
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One app's form. All functions are pure.
+    """The dialect of one app. All functions are pure.
 
-    `lists(model, now)` returns the pages of a model, `files(model)` its packages, `faults(model,
-    now)` what keeps builds out of the lists. Those of `breaks(model, now)` are no missing label: an
-    offer that brings one is refused. `configuration` is the line for the app's build configuration,
-    with `{url}` for the public URL.
+    `lists(model, now)` returns the pages of a model, and `files(model)` its packages.
+    `faults(model, now)` yields why builds are not in the lists. `breaks(model, now)` yields the
+    faults other than missing labels; an offer that would cause one is refused. `configuration` is
+    the line for the app's build configuration, with `{url}` for the public URL.
     """
 
     grammar: str
@@ -86,5 +86,5 @@ DIALECTS: Mapping[DialectName, Dialect] = {
 
 
 def compile_grammar(names: tuple[DialectName, ...]) -> re.Pattern[str]:
-    """Return the pattern of all paths of some dialects."""
+    """Return the pattern of all paths of the dialects `names`."""
     return re.compile("|".join(DIALECTS[name].grammar for name in names) or r"(?!)")

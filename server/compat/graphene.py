@@ -1,7 +1,7 @@
-"""GrapheneOS's and CalyxOS's Updater: a line of text, and packages by the names that it guesses.
+"""GrapheneOS's and CalyxOS's Updater: a line of text, and packages whose names the app constructs.
 
-Source: docs/FORMATS.md section 18. Every configured device and channel always has a line: an empty
-body ends the app's service, and after a 404 it asks again every four minutes.
+Source: docs/FORMATS.md section 18. Every configured device and channel always has a line, because
+an empty body ends the app's service, and after a 404 it asks again every four minutes.
 """
 
 import re
@@ -12,7 +12,7 @@ from server.compat.offers import Build, Item, Model, Shelf, offer_at
 from server.compat.options import SEGMENT
 from server.compat.pages import HTML, TEXT, Content, Gone, Page, file_of, make_page
 
-# Names of devices and channels are compiled as whole strings and never split.
+# A joined name of device and channel is matched as a whole and never split.
 GRAMMAR = r"/{prefix}/[A-Za-z0-9](?:[A-Za-z0-9_:+-]|\.(?!\.)){{0,255}}"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_:+-]|\.(?!\.)){0,63}")
 _SOURCE = 4  # the part of a fingerprint, between slashes, that begins with the incremental
@@ -20,7 +20,7 @@ _SEGMENT = re.compile(SEGMENT)
 
 
 def lists(prefix: str) -> Callable[[Model, int], dict[str, Page]]:
-    """Return what renders the lines of every channel below `prefix`."""
+    """Return the function that renders the lines of all channels below `prefix`."""
 
     def render(model: Model, now: int) -> dict[str, Page]:
         pages = {}
@@ -45,7 +45,7 @@ def _html(text: str) -> bytes:
 
 
 def _offer(model: Model, shelf: Shelf, now: int) -> Build | None:
-    """Return the build that is offered, where the name of its file means it alone."""
+    """Return the offered build, if the name of its file is unambiguous."""
     build = offer_at(shelf, now)
     if build is None:
         return None
@@ -57,13 +57,13 @@ def _full_name(model: Model, item: Item) -> str:
 
 
 def source_incremental(fingerprint: str) -> str:
-    """Return the incremental of a fingerprint, or an empty text where it has none."""
+    """Return the incremental of a fingerprint; empty if it has none."""
     parts = fingerprint.split("/")
     return parts[_SOURCE].partition(":")[0] if len(parts) > _SOURCE else ""
 
 
 def _named(model: Model) -> Iterator[tuple[str, Shelf, Item]]:
-    """Yield each file name with its package; several names may mean one."""
+    """Yield each file name with its shelf and package; a package may have several names."""
     for shelf in model.shelves.values():
         for item in shelf.items.values():
             if _NAME.fullmatch(item.release.incremental) is None:
@@ -80,7 +80,7 @@ def _named(model: Model) -> Iterator[tuple[str, Shelf, Item]]:
 
 
 def _is_current(shelf: Shelf, item: Item) -> bool:
-    """Answer whether an incremental is of the pointer, or of the build that was complete before."""
+    """Return whether an incremental is in the pointer, or leads to the previous complete build."""
     pointer, counter = shelf.pointer, item.release.counter
     if pointer is None:
         return False
@@ -89,7 +89,7 @@ def _is_current(shelf: Shelf, item: Item) -> bool:
 
 
 def _names(model: Model) -> dict[str, str]:
-    """Return the sha256 that each name means; a name of two different files means none."""
+    """Return the sha256 of each name's file; empty for the name of two different files."""
     found: dict[str, str] = {}
     for name, _, item in _named(model):
         if found.setdefault(name, item.sha256) != item.sha256:
@@ -98,14 +98,14 @@ def _names(model: Model) -> dict[str, str]:
 
 
 def files(prefix: str) -> Callable[[Model], dict[str, Content]]:
-    """Return what lists the packages of a model below `prefix`."""
+    """Return the function that lists the packages of a model below `prefix`."""
 
     def render(model: Model) -> dict[str, Content]:
         means, listed = _names(model), dict[str, Content]()
         for name, shelf, item in _named(model):
             found = file_of(shelf, item) if means[name] == item.sha256 else None
             path = f"/{prefix}/{name}"
-            # The same bytes may be withdrawn from one channel only.
+            # The same bytes may be withdrawn from only one of two channels.
             if found is not None and not (isinstance(found, Gone) and path in listed):
                 listed[path] = found
         return listed
@@ -114,7 +114,7 @@ def files(prefix: str) -> Callable[[Model], dict[str, Content]]:
 
 
 def breaks(model: Model, now: int) -> Iterator[str]:
-    """Yield what keeps the offered builds from being found by their names."""
+    """Yield why apps cannot find offered builds by their names."""
     builds = [offer_at(shelf, now) for shelf in model.shelves.values()]
     offered = {item.path: item for each in builds if each is not None for item in each.packages}
     means = _names(model)
@@ -123,11 +123,11 @@ def breaks(model: Model, now: int) -> Iterator[str]:
             yield _ambiguous(name)
     for item in offered.values():
         if _NAME.fullmatch(item.release.incremental) is None:
-            yield f"{item.path} has an incremental that no file name can hold"
+            yield f"{item.path} has an incremental that cannot be in a file name"
 
 
 def faults(model: Model, now: int) -> Iterator[str]:
-    """Yield what keeps builds from being offered or found by their names."""
+    """Yield why builds are not offered, or cannot be found by their names."""
     found = list(breaks(model, now))
     yield from found
     for name, sha256 in sorted(_names(model).items()):
@@ -136,4 +136,4 @@ def faults(model: Model, now: int) -> Iterator[str]:
 
 
 def _ambiguous(name: str) -> str:
-    return f"{name} would be two different files: two builds have one incremental"
+    return f"{name} would be the name of two different files: two builds have the same incremental"

@@ -1,6 +1,6 @@
 """LineageOS's Updater: version 1 (apps up to 22.2, /e/OS, iodé) and version 2 (since June 2026).
 
-Source: docs/FORMATS.md section 18. In both an empty list is the answer that says "nothing".
+Source: docs/FORMATS.md section 18. In both versions an empty list means that there is no update.
 """
 
 import re
@@ -16,7 +16,7 @@ PROPERTY_FILES = "lineage.property_files"
 ANDROID_VERSION = "lineage.android_version"  # /e/OS shows it
 FILES = "/lineage/files"
 _FILE = rf"{FILES}/{SEGMENT}/[0-9a-f]{{64}}\.[a-z0-9._-]{{1,95}}"
-# The running build, which old templates append. It is matched and thrown away.
+# The running build, which old templates append. It is matched and discarded.
 _INCREMENTAL = r"[A-Za-z0-9._:+-]{0,64}"
 GRAMMAR_1 = rf"/lineage/v1/{SEGMENT}/{SEGMENT}(?:/{_INCREMENTAL})?|{_FILE}"
 GRAMMAR_2 = rf"/lineage/v2/devices/{SEGMENT}/builds|{_FILE}"
@@ -73,7 +73,7 @@ def lists_2(model: Model, now: int) -> dict[str, Page]:
 
 
 def is_version_2(version: str) -> bool:
-    """Answer whether the app of version 2 ever offers such a build: "22" is silently ignored."""
+    """Return whether the app of version 2 shows such a build; it silently ignores "22"."""
     return _VERSION_2.fullmatch(version) is not None
 
 
@@ -99,7 +99,7 @@ def _file_2(model: Model, item: Item) -> dict[str, Any]:
         "url": _url(model, item),
     }
     spans = item.label(PROPERTY_FILES) or item.release.property_files
-    # One token without two numbers makes the app refuse the list; without the member it downloads.
+    # The app refuses a list with a malformed token; without the member it downloads the package.
     return file | ({"ota_property_files": spans} if _TOKENS.fullmatch(spans) else {})
 
 
@@ -113,7 +113,7 @@ def files_1(model: Model) -> dict[str, Content]:
 
 
 def files_2(model: Model) -> dict[str, Content]:
-    """Return the full packages, and the incrementals where lists name them."""
+    """Return the full packages, and the incrementals if lists name them."""
     files = files_1(model)
     if model.options.lineage_incremental:
         files |= hashed_files(model, f"{FILES}/{model.device}", "incremental")
@@ -121,7 +121,7 @@ def files_2(model: Model) -> dict[str, Content]:
 
 
 def faults_1(model: Model, now: int) -> Iterator[str]:
-    """Yield what keeps builds out of the lists of version 1."""
+    """Yield why builds are not in the lists of version 1."""
     for shelf in model.shelves.values():
         yield from find_missing_labels(shelf, now, VERSION)
 
@@ -132,11 +132,11 @@ def breaks_2(model: Model, now: int) -> Iterator[str]:
         for build in _offers(shelf, now):
             version = build.full.label(VERSION)
             if not is_version_2(version):
-                yield f"{build.full.path} has {VERSION} {version}, and the app wants MAJOR.MINOR"
+                yield f"{build.full.path} has {VERSION} {version}, but the app requires MAJOR.MINOR"
 
 
 def faults_2(model: Model, now: int) -> Iterator[str]:
-    """Yield what keeps builds out of the list of version 2."""
+    """Yield why builds are not in the list of version 2."""
     yield from faults_1(model, now)
     yield from breaks_2(model, now)
     count = sum(len(_offers(shelf, now)) for shelf in model.shelves.values())

@@ -1,4 +1,4 @@
-"""The map as a process serves it: by path, and lists by the request line that asks for them."""
+"""The map as a process serves it: answers by path, and lists also by request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from server.http.plane import Requests
 _AGENT = b"User-Agent: "
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _OK = HTTPStatus.OK.value
-# The headers of each library, in its order, and without the User-Agent, which may stand anywhere.
+# The headers of each library, in its order, without the User-Agent, which may be at any position.
 _TAIL = "Host: {host}\r\nConnection: Keep-Alive\r\nAccept-Encoding: gzip\r\n\r\n"
 _FORMS = (
     _TAIL,  # Android's HttpURLConnection, okhttp
@@ -24,10 +24,9 @@ _FORMS = (
 
 @dataclass(slots=True)
 class Lists:
-    """The map that is served, and the changes that are still to come. Only the loop changes it.
+    """The served map and its future changes, in order. Only the loop changes it.
 
-    `lines` are the lists by the request line that asks for them. `changes` are in order. `exact`
-    finds whole requests; the plane sets it.
+    `lines` are the lists by request line. `exact` finds lists by whole requests; the plane sets it.
     """
 
     contents: dict[str, Content] = field(default_factory=dict)
@@ -36,19 +35,19 @@ class Lists:
     exact: Requests = field(default_factory=dict[bytes, Hit], compare=False)
 
     def add(self, contents: Contents) -> None:
-        """Put paths into the map."""
+        """Add paths to the map."""
         self.contents.update(contents)
         for path, each in contents.items():
             if isinstance(each, Page):
                 self.lines[_line(path)] = each
 
     def follow(self, now: float) -> None:
-        """Switch the lists whose second has come."""
+        """Apply the changes that are due at `now`."""
         while self.changes and self.changes[0][0] <= now:
             self.change(self.changes.pop(0)[1])
 
     def change(self, change: Change) -> None:
-        """Switch lists."""
+        """Apply a change of lists."""
         apply_change(self.contents, change)
         for path, page in change.items():
             if page is None:
@@ -62,7 +61,7 @@ def _line(path: str) -> bytes:
 
 
 def usual_rests(public_url: str) -> frozenset[bytes]:
-    """Return what follows the request line, without the User-Agent, at a server's address."""
+    """Return the bytes after the request line, without the User-Agent, of each app's library."""
     parts = urlsplit(public_url)
     host = parts.netloc.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ""))
     return frozenset(form.format(host=host).encode() for form in _FORMS)
@@ -71,8 +70,9 @@ def usual_rests(public_url: str) -> frozenset[bytes]:
 class AppRequests:
     """The lists by whole requests; `lines` are the lists by request line, and may change.
 
-    An app's library sends its headers in one order, so a request line, and the other lines without
-    the User-Agent, are two look-ups. What the User-Agent says is not read; it must be printable.
+    An app's library sends its headers in a fixed order, so two look-ups are enough: of the request
+    line, and of the other lines without the User-Agent. The User-Agent must be printable, and is
+    not read otherwise.
     """
 
     def __init__(self, lines: Mapping[bytes, Page], usual: frozenset[bytes]) -> None:
@@ -80,7 +80,7 @@ class AppRequests:
         self._usual = usual
 
     def get(self, data: bytes, /) -> Hit | None:
-        """Return the answer to one whole request in an app's form; None for everything else."""
+        """Return the answer to one whole request in an app's form; None for any other request."""
         line, _, rest = data.partition(b"\r\n")
         page = self._lines.get(line)
         if page is None or len(data) > LONGEST:

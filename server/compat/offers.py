@@ -1,4 +1,4 @@
-"""What clients without a bucket are offered, and the seconds at which that changes. Pure.
+"""Chooses the builds for clients that are in no rollout bucket, and when the offer changes. Pure.
 
 Source: docs/FORMATS.md section 18. The rules are the same in every dialect.
 """
@@ -18,7 +18,7 @@ from server.core.release import Csig, Release
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A package as its codename role lists it: target path, release, length and sha256."""
+    """A package of a codename role: target path, release, length and sha256."""
 
     path: str
     release: Release
@@ -32,7 +32,7 @@ class Item:
 
     @property
     def hashed(self) -> str:
-        """The file's name after its hash, which no other file has."""
+        """The file's name with its hash in front, which makes it unique."""
         return f"{self.sha256}.{self.file}"
 
     @property
@@ -41,30 +41,30 @@ class Item:
         return self.release.csig or None
 
     def label(self, name: str) -> str:
-        """Return a label, or an empty text."""
+        """Return the label `name`; empty if there is none."""
         labels = self.release.labels
         return "" if labels is msgspec.UNSET else labels.get(name, "")
 
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A build that is offered: its full package, and at most two incrementals."""
+    """An offered build: its full package, and at most two incrementals."""
 
     full: Item
     incrementals: tuple[Item, ...]
 
     @property
     def packages(self) -> tuple[Item, ...]:
-        """All of them."""
+        """All packages of the build, the full one first."""
         return self.full, *self.incrementals
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """What one device may get under one client channel: the pointer, and what the role lists.
+    """The possible offers to one device in one client channel: the pointer and the role's packages.
 
-    `items` are the packages of the channel by path, withdrawn ones included; `absent` the paths of
-    those whose bytes are missing. From the second `until` on the metadata has expired.
+    `items` are the packages of the channel by path, including withdrawn ones. `absent` are the
+    paths of packages whose bytes are missing. The metadata expires at `until`, in epoch seconds.
     """
 
     name: str
@@ -78,9 +78,9 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A device by the app's spelling, its shelves by client channel, and every fingerprint's full.
+    """A device under the app's name for it, with its shelves by client channel.
 
-    `sources` maps the fingerprint of a build of the model to its full package, in any channel.
+    `sources` maps the fingerprint of each build of the model to its full package, in any channel.
     """
 
     device: str
@@ -99,10 +99,11 @@ class Model:
 
 
 def offer_at(shelf: Shelf, now: int) -> Build | None:
-    """Return the build that is offered at `now`, in epoch seconds.
+    """Return the build that is offered at `now`, in epoch seconds, if any.
 
-    It is the final step once that is complete, else the build that was complete before. Of the way
-    to it, it is the last build that the client channel's `from_counter` allows.
+    The target is the final step when the rollout is complete, else the previous complete build. Of
+    the steps to the target, the last one that the client channel's `from_counter` allows is
+    offered.
     """
     pointer = shelf.pointer
     if pointer is None or now >= shelf.until:
@@ -122,13 +123,13 @@ def offer_at(shelf: Shelf, now: int) -> Build | None:
 
 
 def labelled_offer(shelf: Shelf | None, now: int, *labels: str) -> Build | None:
-    """Return the build that is offered, where its full package has all of the labels."""
+    """Return the offered build if its full package has all of the labels."""
     build = None if shelf is None else offer_at(shelf, now)
     return build if build is not None and all(map(build.full.label, labels)) else None
 
 
 def find_missing_labels(shelf: Shelf | None, now: int, *labels: str) -> Iterator[str]:
-    """Yield a sentence for each of the labels that the offered build lacks."""
+    """Yield a sentence for each label that the offered build does not have."""
     build = labelled_offer(shelf, now)
     for label in labels:
         if build is not None and not build.full.label(label):

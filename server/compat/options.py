@@ -1,4 +1,4 @@
-"""The `[compat]` settings: which dialects are spoken, to which devices and client channels."""
+"""The `[compat]` settings: the dialects, and their devices and client channels."""
 
 import re
 from typing import Annotated, Literal, TypeAlias
@@ -18,7 +18,7 @@ SENTENCE = (
     "With a dialect the fleet is not one anonymity set: each poll shows the model, and most show it"
     " again in the User-Agent (docs/PRIVACY.md)."
 )
-# One segment of a path, as an app spells it.
+# One segment of a path of an app.
 SEGMENT = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,63}"
 Segment = Annotated[str, msgspec.Meta(pattern=rf"^{SEGMENT}\Z")]
 _ONE_CHANNEL = ("custota", "crdroid", "pixelexperience")
@@ -28,11 +28,11 @@ _URL = re.compile(
 
 
 class ClientChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A channel by an app's name: region and channel here.
+    """The region and channel for an app's name of a channel.
 
-    `from_counter`: builds whose `min_counter` is higher are not offered. `permille`: the share of
-    the fleet from which on a build is offered under this name. Below 1000 it is a canary channel,
-    whose clients take part in stages.
+    `from_counter`: builds whose `min_counter` is higher are not offered. `permille`: a build is
+    offered under this name when the rollout has reached this share of the fleet. Below 1000 it is a
+    canary channel, whose clients take part in stages.
     """
 
     region: str
@@ -42,17 +42,17 @@ class ClientChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CompatOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an operator may set of the dialects; by default there are none.
+    """The settings of the dialects; by default there are none.
 
-    `listen`: `ADDRESS:PORT` of their own listener; empty: none, where only an edge serves the
-    export. `public_url`: how apps reach it, without a slash at the end. `tls_cert`, `tls_key`: PEM
-    files, read again at SIGHUP. `gate`: as of the device plane; `strict` refuses every header that
-    the apps do not send. `dialects`: those that are spoken. `devices`: an app's spelling of a model
-    and the codename. `channels`: an app's name of a channel. `one_channel`: the client channel of
-    the dialects whose paths name none; needed where there are several. `lineage_incremental`: lists
-    of version 2 carry an incremental, for forks that read it. `crdroid_shape`: `response`, or
-    `array` for the newer app. `pe_versions`: the VERSIONs that PixelExperience's app asks for.
-    `calyx_locale`: the language of CalyxOS's changelogs.
+    `listen`: `ADDRESS:PORT` of their listener; empty if only an edge serves the export.
+    `public_url`: the address for apps, without a slash at the end. `tls_cert`, `tls_key`: PEM
+    files, read again at SIGHUP. `gate`: as for the device plane; `strict` refuses all headers that
+    the apps do not send. `dialects`: the configured dialects. `devices`: an app's name of a model,
+    and the codename. `channels`: an app's name of a channel, and the channel. `one_channel`: the
+    client channel of the dialects whose paths name none; required if there are several.
+    `lineage_incremental`: lists of version 2 have an incremental, for forks that read it.
+    `crdroid_shape`: `response`, or `array` for the newer app. `pe_versions`: the VERSIONs that
+    PixelExperience's app asks for. `calyx_locale`: the language of CalyxOS's changelogs.
     """
 
     listen: str = ""
@@ -76,22 +76,22 @@ class CompatOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def check_options(options: CompatOptions) -> None:
-    """Raise FormatError, with what to do, unless the options can be served."""
+    """Raise FormatError unless the options can be served."""
     if not options.dialects:
         return
     if not options.devices or not options.channels:
         raise FormatError(
-            "[compat] speaks a dialect and has no devices or no channels: name at least one of each"
-            " in [compat.devices] and [compat.channels]."
+            "[compat] has a dialect but no devices or no channels: name at least one of each in"
+            " [compat.devices] and [compat.channels]."
         )
     if _URL.fullmatch(options.public_url) is None:
         raise FormatError(
-            "[compat] needs public_url, how apps reach it: https://HOST or https://HOST:PORT."
+            "[compat] needs public_url, the address for apps: https://HOST or https://HOST:PORT."
         )
     if "lineage2" in options.dialects and not options.public_url.startswith("https://"):
         raise FormatError(
-            "[compat] speaks lineage2, and its app refuses what is not https: give such a"
-            " public_url and tls_cert and tls_key, or an edge that speaks TLS."
+            "[compat] has the dialect lineage2, whose app refuses URLs other than https: set such a"
+            " public_url, and tls_cert and tls_key or an edge with TLS."
         )
     if bool(options.tls_cert) != bool(options.tls_key):
         raise FormatError("[compat] needs tls_cert and tls_key together, or neither.")
@@ -104,21 +104,23 @@ def check_options(options: CompatOptions) -> None:
 
 def _check_one_channel(options: CompatOptions) -> None:
     if options.one_channel and options.one_channel not in options.channels:
-        raise FormatError(f"[compat] one_channel is {options.one_channel!r}, which is no channel.")
+        raise FormatError(
+            f"[compat] one_channel is {options.one_channel!r}, which is not in channels."
+        )
     lone = [name for name in options.dialects if name in _ONE_CHANNEL]
     if lone and len(options.channels) > 1 and not options.one_channel:
         raise FormatError(
-            f"[compat] speaks {lone[0]}, whose paths name no channel: say which in one_channel."
+            f"[compat] has the dialect {lone[0]}, whose paths name no channel: set one_channel."
         )
     if "pixelexperience" in options.dialects and not options.pe_versions:
         raise FormatError(
-            "[compat] speaks pixelexperience, whose paths end with a version: name them in"
-            " pe_versions."
+            "[compat] has the dialect pixelexperience, whose paths end with a version: name the"
+            " versions in pe_versions."
         )
 
 
 def _check_joined(options: CompatOptions) -> None:
-    """Check that no two devices and channels make one GrapheneOS name: it is never split."""
+    """Raise FormatError if two devices and channels have one joined name, which is never split."""
     if not {"graphene", "calyx"} & set(options.dialects):
         return
     joined: dict[str, str] = {}
@@ -126,6 +128,6 @@ def _check_joined(options: CompatOptions) -> None:
         for channel in options.channels:
             if joined.setdefault(f"{device}-{channel}", device) != device:
                 raise FormatError(
-                    f"[compat] makes {device}-{channel} of two devices and channels: rename one of"
-                    " them."
+                    f"[compat] has two devices and channels with the name {device}-{channel}:"
+                    " rename one of them."
                 )

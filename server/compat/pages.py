@@ -1,4 +1,4 @@
-"""What a path of a dialect answers: a list, a file, or that it was withdrawn. Pure."""
+"""The answers to paths of a dialect: a list, a file, or that a file was withdrawn. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ HTML = "text/html; charset=utf-8"
 class Page:
     """A small list, serialised once: `data` is header fields, an empty line and the body.
 
-    Its first `head` bytes end with the empty line. It has neither entity tag nor date, so that
-    nothing comes back.
+    Its first `head` bytes end with the empty line. It has neither an entity tag nor a modification
+    date, so that apps cannot send them back.
     """
 
     data: bytes
@@ -31,7 +31,7 @@ class Page:
 
     @property
     def body(self) -> bytes:
-        """The bytes after them."""
+        """The bytes after the header fields."""
         return self.data[self.head :]
 
 
@@ -43,12 +43,12 @@ class Gone:
 GONE = Gone()
 Content: TypeAlias = Page | Package | Gone
 Contents: TypeAlias = Mapping[str, Content]
-# Lists that a second brings; None takes a path away.
+# Lists that change at a time; None removes a path.
 Change: TypeAlias = Mapping[str, Page | None]
 
 
 def apply_change(contents: dict[str, Content], change: Change) -> None:
-    """Put what changed into the map."""
+    """Apply `change` to the map `contents`."""
     for path, page in change.items():
         if page is None:
             contents.pop(path, None)
@@ -74,16 +74,16 @@ def json_page(value: object) -> Page:
 
 
 def file_of(shelf: Shelf, item: Item) -> Package | Gone | None:
-    """Return what the file of a package answers; None where its bytes are missing."""
+    """Return the answer for the file of a package; None if its bytes are missing."""
     if item.path in shelf.absent:
         return GONE if item.release.withdrawn else None
     return Package(item.sha256, item.length)
 
 
 def hashed_files(model: Model, folder: str, kind: str = "full") -> dict[str, Content]:
-    """Return the files of a model's packages of this kind, in `folder`, by name after their hash.
+    """Return the files of a model's packages of this kind, in `folder`, named by hash and name.
 
-    Files of a halted build stay; those of a withdrawn one are gone.
+    Files of a halted build stay; those of a withdrawn build are gone.
     """
     files: dict[str, Content] = {}
     for shelf in model.shelves.values():

@@ -1,6 +1,6 @@
-"""The dialects' plane: a look-up of paths, with the engine and the request rules of the device's.
+"""The plane of the dialects: looks up paths, with the engine and the rules of all public planes.
 
-Queries, bodies, cookies and paths outside the grammar are refused, and nothing of them is kept.
+Queries, bodies, cookies and paths outside the grammar are refused, and no part of them is kept.
 """
 
 from collections.abc import Callable
@@ -40,7 +40,7 @@ from server.http.requests import GateMode, Headers, Reason, Refused, check_form
 from server.http.turns import LIMITS, Limits
 from server.storage.blobs import BlobReader
 
-# What the apps and the libraries under them send; the strict gate refuses all else.
+# The headers of the apps and their libraries; the strict gate refuses all others.
 APPS = frozenset(
     {
         b"host",
@@ -87,11 +87,11 @@ class CompatPlane(Plane):
         self.tick()
 
     def tick(self) -> None:
-        """Switch lists whose second has come."""
+        """Apply the changes of lists that are due."""
         self.served.follow(self.clock())
 
     def plan(self, head: bytes) -> Planned | PlannedFile | None:
-        """Return the answer to a whole head, where the fast path has it."""
+        """Return the answer to a whole head, or None for the fallback to aiohttp."""
         line, _, rest = head.partition(b"\r\n")
         found = match_fields(rest, is_edge=self._is_edge)
         page = self.served.lines.get(line)
@@ -114,17 +114,17 @@ class CompatPlane(Plane):
         if isinstance(content, Page):
             return OK, content.fields if is_head else content.data, is_last, remark
         if is_head and isinstance(content, Package):
-            return None  # it depends on whether the package can be read
+            return None  # the answer depends on whether the package can be read
         answer = answer_to(content, part, if_part)
         return plan_rest(answer, is_last=is_last, is_head=is_head, remark=remark)
 
     def is_for_package(self, head: bytes) -> bool:
-        """Answer whether a head asks for a package, whichever server answers it."""
+        """Return whether a head requests a package, whether or not the fast path answers it."""
         path = head.split(b" ", 2)[1:2]
         return path != [] and isinstance(self._find(path[0].decode("latin-1")), Package)
 
-    def is_spelled(self, head: bytes) -> bool:  # noqa: ARG002 - no spelling is demanded
-        """Return true: the apps' requests have no one spelling."""
+    def is_spelled(self, head: bytes) -> bool:  # noqa: ARG002 - no spelling is required
+        """Return True, because the apps' requests have no common spelling."""
         return True
 
     def choose(self, request: web.BaseRequest, *, is_spelled: bool) -> Answer:  # noqa: ARG002
@@ -164,7 +164,7 @@ class CompatPlane(Plane):
 
 
 def answer_to(content: Content | None, part: bytes | None, if_part: bytes | None) -> Answer:
-    """Return the answer for what a path means; None is a path that does not exist."""
+    """Return the answer with the content of a path; None is a path that does not exist."""
     match content:
         case None:
             return not_there()
@@ -183,7 +183,7 @@ def _package(package: Package, part: bytes | None, if_part: bytes | None) -> Ans
         "Accept-Ranges": "bytes",
     }
     try:
-        # There is no entity tag, so a condition never holds: the whole file is sent.
+        # Without an entity tag, If-Range never matches, and the whole file is sent.
         found = plan_range(part, if_part, "", package.length)
     except Unsatisfiable:
         answer = problem(

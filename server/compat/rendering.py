@@ -1,4 +1,4 @@
-"""From a snapshot to the finite map of paths, and what changes in it at which second. Pure."""
+"""Renders a snapshot as the finite map of paths, with its future changes. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,9 +22,9 @@ Role = tuple[Targets, Mapping[str, Release]]
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The map at the second `since`, and the later changes in order; None takes a path away.
+    """The map at `since`, in epoch seconds, and its later changes in order.
 
-    `models` is what it was rendered from, `roles` what the next rendering reuses.
+    `models` are the devices that were rendered; the next rendering reuses `roles`.
     """
 
     since: int = 0
@@ -47,9 +47,9 @@ class Rendered:
 def render(
     options: CompatOptions, snapshot: Snapshot, now: int, previous: Rendered | None = None
 ) -> Rendered:
-    """Return everything that the dialects of `options` answer from `snapshot` from `now` on.
+    """Return all answers of the dialects in `options` from `snapshot`, from `now` on.
 
-    Raises FormatError or ReleaseError where a role cannot be read; it was verified before.
+    The snapshot was verified before. Raises FormatError or ReleaseError if a role cannot be read.
     """
     models, roles = read_models(options, snapshot, {} if previous is None else previous.roles)
     contents: dict[str, Content] = {}
@@ -87,7 +87,7 @@ def _files(model: Model) -> dict[str, Content]:
 
 
 def find_faults(rendered: Rendered, now: int) -> Iterator[str]:
-    """Yield, with its dialect, what keeps builds out of lists at `now`."""
+    """Yield why builds are not in the lists at `now`, each sentence with its dialect."""
     for model in rendered.models:
         for name in model.options.dialects:
             for fault in DIALECTS[name].faults(model, now):
@@ -97,9 +97,9 @@ def find_faults(rendered: Rendered, now: int) -> Iterator[str]:
 def find_breaks(
     options: CompatOptions, channel: Channel, pointer: Pointer, items: Mapping[str, Item]
 ) -> Iterator[str]:
-    """Yield, with its dialect, what would break an app's list once `pointer` is complete.
+    """Yield what would break an app's list when `pointer` is complete, each with its dialect.
 
-    `items` are the packages that the role of the channel's model lists.
+    `items` are the packages in the role of the channel's model.
     """
     complete = msgspec.structs.replace(pointer, schedule=[(0, WHOLE_FLEET)])
     pointers = {channel.pointer_path: (complete, MAX_INTEGER)}
@@ -114,9 +114,9 @@ def find_breaks(
 def read_models(
     options: CompatOptions, snapshot: Snapshot, known: Mapping[tuple[str, int], Role]
 ) -> tuple[tuple[Model, ...], Mapping[tuple[str, int], Role]]:
-    """Return the configured devices as `snapshot` has them, and the roles that were read.
+    """Return the configured devices with their builds in `snapshot`, and the roles that were read.
 
-    An empty one has them without builds, so that every dialect says "nothing".
+    An empty snapshot gives devices without builds, for which every dialect answers "no update".
     """
     common, pointers = _read_common(snapshot) if snapshot.root else (0, {})
     roles: dict[tuple[str, int], Role] = {}
@@ -138,7 +138,7 @@ def read_models(
 
 
 def _read_common(snapshot: Snapshot) -> tuple[int, dict[str, tuple[Pointer, int]]]:
-    """Return when what all share expires, and each pointer with the expiry of its role."""
+    """Return the earliest expiry of the common roles, and each pointer with its role's expiry."""
 
     def body(name: str) -> bytes:
         return snapshot.documents[f"/metadata/{name}"].identity.body
@@ -189,7 +189,7 @@ def _make_model(
     until: int,
     pointers: Mapping[str, tuple[Pointer, int]],
 ) -> Model:
-    """Return a device; its packages, and each pointer, have a second at which they expire."""
+    """Return a device; `until` is its packages' expiry, and each pointer comes with its own."""
     shelves = {}
     for name, rule in options.channels.items():
         channel = Channel(codename, rule.region, rule.channel)
@@ -204,5 +204,5 @@ def _make_model(
 
 
 def _is_served(snapshot: Snapshot, item: Item) -> bool:
-    """Answer whether the device plane serves the bytes: there, and not withdrawn and drained."""
+    """Return whether the device plane serves the bytes: they exist and have not drained."""
     return f"/targets/{hashed_target_path(item.path, item.sha256)}" in snapshot.packages

@@ -1,8 +1,8 @@
 """Dialects whose JSON has one build: crDroid, PixelExperience and Custota.
 
-Source: docs/FORMATS.md section 18. For the first two, fields that a release lacks are its labels.
-For Custota packages and their signatures are beside the file; there is no answer that says
-"nothing": without a complete build the file is not there.
+Source: docs/FORMATS.md section 18. For the first two, labels of a release give the fields that a
+release does not have. For Custota packages and their signatures are beside the JSON file. Custota
+has no answer for "no update": without a complete build the file does not exist.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ GRAMMAR_CUSTOTA = rf"{_CUSTOTA}/(?:{SEGMENT}\.json|{_FILE}\.zip(?:\.csig)?)"
 
 
 def lists_crdroid(model: Model, now: int) -> dict[str, Page]:
-    """Return the file of a device; the older app refuses one that lacks a field."""
+    """Return the file of a device; the older app refuses a file without one of the fields."""
     build = labelled_offer(model.single, now, CRDROID_VERSION, MD5)
     elements = [] if build is None else [_crdroid(model, build.full)]
     is_array = model.options.crdroid_shape == "array"
@@ -50,7 +50,7 @@ def _crdroid(model: Model, item: Item) -> dict[str, Any]:
 
 
 def lists_pe(model: Model, now: int) -> dict[str, Page]:
-    """Return one object for each version that the app asks for; dated 0 it says "nothing"."""
+    """Return one object for each version that the app asks for; date 0 means no update."""
     build = labelled_offer(model.single, now, PE_VERSION, MD5)
     item = None if build is None else build.full
     pages = {}
@@ -86,17 +86,17 @@ def files_pe(model: Model) -> dict[str, Content]:
 
 
 def faults_crdroid(model: Model, now: int) -> Iterator[str]:
-    """Yield what keeps builds from being offered."""
+    """Yield why builds are not offered."""
     return find_missing_labels(model.single, now, CRDROID_VERSION, MD5)
 
 
 def faults_pe(model: Model, now: int) -> Iterator[str]:
-    """Yield what keeps builds from being offered."""
+    """Yield why builds are not offered."""
     return find_missing_labels(model.single, now, PE_VERSION, MD5)
 
 
 def lists_custota(model: Model, now: int) -> dict[str, Page]:
-    """Return the file of a device, or nothing."""
+    """Return the file of a device, if it is offered a build with a csig."""
     build = labelled_offer(model.single, now)
     if build is None or build.full.csig is None:
         return {}
@@ -108,7 +108,7 @@ def lists_custota(model: Model, now: int) -> dict[str, Page]:
 
 
 def _custota_locations(item: Item) -> dict[str, str]:
-    """Return the two locations, relative to the folder."""
+    """Return the locations of package and csig, relative to the folder."""
     return {"location_ota": item.hashed, "location_csig": f"{item.hashed}.csig"}
 
 
@@ -135,7 +135,7 @@ def files_custota(model: Model) -> dict[str, Content]:
 
 
 def faults_custota(model: Model, now: int) -> Iterator[str]:
-    """Yield what keeps builds from being offered."""
+    """Yield why builds are not offered."""
     build = labelled_offer(model.single, now)
     if build is not None and build.full.csig is None:
         yield f"{build.full.path} has no csig: make one with `hening-signer ota csig`"

@@ -214,7 +214,7 @@ def _whole(twin: Twin) -> Iterator[None]:
 
 
 class FileAnswer:
-    """Sends `head` and the planned bytes, then calls `done(True)`, or `done(False)` if it could not.
+    """Sends `head` and the planned bytes, then calls `done(True)`; `done(False)` if it sent none.
 
     `done` is not called if the connection is gone, or was reset because the file ended early.
     """

@@ -33,7 +33,7 @@ from server.processes.messages import (
 from server.processes.priority import ProcessStarter
 
 STEP_SECONDS = 1.0  # the interval of signs of life
-STEPS = 2  # at least: after a step that took longer, one more reads what arrived meanwhile
+STEPS = 2  # at least, so that after a long step another one reads the messages that arrived
 
 
 class CallLater(Protocol):
@@ -48,8 +48,8 @@ class CallLater(Protocol):
 class Deadline:
     """Calls `act` after `seconds`, counted in steps.
 
-    A loop that stalled for a minute reads a minute's messages late, and its timers fire before
-    those messages are handled. However long the stall was, it counts as one step here.
+    If the loop stalls for a minute, it reads the messages of that minute late, and its timers fire
+    first. So a stall of any length counts as one step.
     """
 
     def __init__(self, call_later: CallLater, seconds: float, act: Callable[[], None]) -> None:
@@ -75,31 +75,29 @@ class Deadline:
             self._act()
 
 
-# Settings, and variables of a service manager for the main process only.
+# Variables for the main process only: settings, and those of a service manager.
 OURS = ("HENING_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY")
-POLL_SECONDS = 0.01  # between two checks whether a process that closed its channel has ended
+POLL_SECONDS = 0.01  # between two checks whether a process with a closed channel has ended
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long a worker may take, in seconds, before it is killed.
+    """The times after which a worker is killed, in seconds.
 
-    Only seconds in which this process ran count: a worker is not blamed for messages that this
-    process did not read while it stalled.
+    Stalls of this process do not count: a worker is not killed because of messages that this
+    process did not read.
     """
 
-    start: float = 120.0  # until it serves: imports, and a snapshot of some GB
-    taking: float = 30.0  # until it serves a new snapshot: a halt must reach phones
+    start: float = 120.0  # until it serves, with imports and a snapshot of some GB
+    taking: float = 30.0  # until it serves a new snapshot, because a halt must reach phones
     silence: float = 10.0  # between two signs of life, which come once a second
-    replaced: float = (
-        120.0  # to end what is under way once its successor serves: 8 MiB of a download
-    )
+    replaced: float = 120.0  # for answers under way when its successor serves: 8 MiB of a download
     grace: float = 5.0  # added to its drain, and for its exit after the last message
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Number and sockets of a worker; its successors have the same."""
+    """The number and the sockets of a worker; its successors have the same."""
 
     number: int
     tcp: Sequence[socket.socket]
@@ -108,7 +106,7 @@ class Place:
 
 
 class Child:
-    """A worker's process; call `attend` immediately after the start."""
+    """The process of a worker; call `attend` immediately after the start."""
 
     def __init__(
         self,
@@ -126,10 +124,10 @@ class Child:
         self._say = say
         self._wanted: Snapshot | None = None
         self._sent: Snapshot | None = None
-        self._lists: tuple[int, Rendered] | None = None  # wanted, under their number
+        self._lists: tuple[int, Rendered] | None = None  # the wanted map, after its number
         self._sent_lists = 0
         self._news = asyncio.Event()
-        self._begun = asyncio.Event()  # it is ready, or has ended
+        self._begun = asyncio.Event()  # set when it is ready or has ended
         self.reason = ""
         self._starting = self._kill_after(
             bounds.start, "it did not serve within {} seconds and was killed"
@@ -144,7 +142,7 @@ class Child:
         return self._process.pid
 
     def show(self, snapshot: Snapshot) -> None:
-        """Make it serve `snapshot` as soon as it has received it."""
+        """Make the worker serve `snapshot` as soon as it has received it."""
         self._wanted = snapshot
         self._news.set()
         if self.is_ready and self._taking is None:
@@ -152,7 +150,7 @@ class Child:
             self._taking = snapshot.version, self._kill_after(self._bounds.taking, sentence)
 
     def show_lists(self, number: int, rendered: Rendered) -> None:
-        """Make it serve this map of the dialects, counted by `number`, after the snapshot."""
+        """Make the worker serve map `number` of the dialects, after the snapshot."""
         self._lists = number, rendered
         self._news.set()
         if self.is_ready and self._taking_lists is None:
@@ -160,7 +158,7 @@ class Child:
             self._taking_lists = number, self._kill_after(self._bounds.taking, sentence)
 
     def drain(self, seconds: float) -> None:
-        """Make it end what is under way within `seconds`; after that it is killed."""
+        """Make the worker finish its answers and end; it is killed soon after `seconds`."""
         if self._draining is not None:
             self._draining.cancel()
         self._draining = self._kill_after(
@@ -170,12 +168,12 @@ class Child:
             self._channel.post(Drain(seconds))
 
     async def wait_ready(self) -> bool:
-        """Wait until it serves or has ended; returns whether it serves."""
+        """Wait until the worker serves or has ended; return whether it serves."""
         await self._begun.wait()
         return self.is_ready
 
     async def attend(self) -> str:
-        """Send to and read from it until its process has ended; returns why it did."""
+        """Exchange messages with the worker until its process has ended; return the reason."""
         feeding = asyncio.create_task(self._feed())
         feeding.add_done_callback(self._end_unfed)
         try:
@@ -229,7 +227,7 @@ class Child:
                 self.reason = message.sentence
 
     async def _feed(self) -> None:
-        """Send the difference to what it has; several new snapshots become one difference."""
+        """Send differences to the worker's snapshot; several new ones become one difference."""
         with contextlib.suppress(ConnectionError):
             while True:
                 await self._news.wait()
@@ -250,7 +248,7 @@ class Child:
         self._sent_lists = number
 
     def _end_unfed(self, feeding: "asyncio.Task[None]") -> None:
-        """Kill a worker that snapshots do not reach: it would go on serving what was halted."""
+        """Kill the worker if sending fails, because it would continue to serve halted builds."""
         if not feeding.cancelled() and (error := feeding.exception()) is not None:
             known = str(error) if isinstance(error, ChannelError) else type(error).__name__
             self._fail(f"it could not be sent a snapshot: {known}")
@@ -264,7 +262,7 @@ class Child:
             return await self._wait()
 
     async def _wait(self) -> int:
-        while (status := self._process.poll()) is None:  # noqa: ASYNC110 - nobody tells of it
+        while (status := self._process.poll()) is None:  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(POLL_SECONDS)
         return status
 
@@ -282,9 +280,9 @@ class Child:
             self._process.kill()
 
 
-# What a worker begins with. Without collections its modules are imported in four fifths of the
-# time; `main` allows them. Where they are there, structlog would import rich, and securesystemslib
-# PKCS #11: a worker draws nothing for people and has no keys.
+# The beginning of a worker's program. Without garbage collections the imports take four fifths of
+# the time; `main` enables collections. A worker prints nothing for people and has no keys, so
+# structlog must not import rich, and securesystemslib must not import PKCS #11.
 IMPORTS = (
     "import gc, sys; gc.disable(); sys.modules.update(rich=None, pkcs11=None);"
     " from server.processes.worker import main"
@@ -300,7 +298,7 @@ async def begin(
     on_counts: Callable[[int, Counted], None],
     say: Callable[[str], None],
 ) -> Child:
-    """Start a worker at `place`; it inherits that place's sockets and its channel only."""
+    """Start a worker at `place`; it inherits only that place's sockets and its channel."""
     ours, theirs = socket.socketpair()
     groups = place.tcp, place.unix, place.compat
     tcp, unix, compat = (tuple(each.fileno() for each in group) for group in groups)
@@ -319,12 +317,12 @@ async def begin(
 
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the part of the environment that workers get: no settings and no secrets."""
+    """Return the environment for workers, without settings and secrets."""
     return {name: value for name, value in environment.items() if not name.startswith(OURS)}
 
 
 def describe(status: int) -> str:
-    """Describe how a process ended; `status` is negative for a signal."""
+    """Return how a process ended; `status` is negative for a signal."""
     if status == 0:
         return "it was asked to stop"
     if status < 0:

@@ -1,8 +1,8 @@
-"""Snapshots and dialects in pieces small enough for a loop that serves phones.
+"""Snapshots and the dialects' map in pieces small enough for a loop that serves phones.
 
-Of a snapshot the difference to the last one is sent. An unchanged document is the same object in
-the next snapshot, so differences are found by identity, without comparing bytes. The dialects' map
-is sent whole: it is small, and a worker has no part of a former one by mistake. Pure.
+A snapshot is sent as the difference to the previous one. An unchanged document is the same object
+in the next snapshot, so differences are found by identity, without comparing bytes. The dialects'
+map is always sent completely: it is small, and parts of a former map cannot remain. Pure.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,8 +17,8 @@ from server.device.documents import Document
 from server.device.snapshot import Snapshot
 from server.http.answers import Package
 
-PIECE = 256 * 1024  # bytes of documents in a piece that has more than one
-NAMES = 2_000  # entries of one piece
+PIECE = 256 * 1024  # bytes of documents in a piece with more than one document
+NAMES = 2_000  # entries of a piece
 
 V = TypeVar("V")
 
@@ -39,9 +39,9 @@ class Piece(msgspec.Struct, frozen=True, tag="piece", omit_defaults=True):
 
 
 class Whole(msgspec.Struct, frozen=True, tag="whole"):
-    """The end of a difference: with the pieces before, it gives the snapshot `version`.
+    """The end of a difference; its pieces give the snapshot `version`.
 
-    `root` is the newest root's version.
+    `root` is the version of the newest root.
     """
 
     version: int
@@ -49,7 +49,7 @@ class Whole(msgspec.Struct, frozen=True, tag="whole"):
 
 
 def plan_delta(before: Snapshot, after: Snapshot) -> Iterator[Piece]:
-    """Yield the pieces that lead from `before` to `after`; none where both serve the same."""
+    """Yield the pieces that change `before` to `after`; none if both serve the same."""
     for documents in _cut_documents(_changed(before.documents, after.documents)):
         yield Piece(documents=documents)
     for packages in _cut(_changed(before.packages, after.packages)):
@@ -60,7 +60,7 @@ def plan_delta(before: Snapshot, after: Snapshot) -> Iterator[Piece]:
 
 
 def _plan_names(before: Snapshot, after: Snapshot) -> Iterator[Piece]:
-    """Yield which files began or ceased to be withdrawn or missing, and which were removed."""
+    """Yield the changes of the names: withdrawn, missing and removed files."""
     for part in _cut(sorted(after.withdrawn - before.withdrawn)):
         yield Piece(withdrawn=tuple(part))
     for part in _cut(sorted(before.withdrawn - after.withdrawn)):
@@ -78,7 +78,7 @@ def _plan_names(before: Snapshot, after: Snapshot) -> Iterator[Piece]:
 
 
 class Assembly:
-    """Applies pieces to copies, so that the snapshot served meanwhile stays unchanged."""
+    """Applies pieces to copies, so that the served snapshot stays unchanged meanwhile."""
 
     def __init__(self, before: Snapshot) -> None:
         self._documents = dict(before.documents)
@@ -158,7 +158,7 @@ def _size(document: Document) -> int:
 
 
 class ListPiece(msgspec.Struct, frozen=True, tag="lists", omit_defaults=True):
-    """A part of the map; with `second` of a later change, whose `absent` paths go away then."""
+    """A part of the map, or of the change of it at `second`, which removes the `absent` paths."""
 
     second: int = 0
     pages: dict[str, Page] = {}
@@ -168,7 +168,7 @@ class ListPiece(msgspec.Struct, frozen=True, tag="lists", omit_defaults=True):
 
 
 class WholeLists(msgspec.Struct, frozen=True, tag="whole-lists"):
-    """The end of a map: with the pieces before it is number `number`, counted by the sender."""
+    """The end of a map; its pieces give map `number`, as counted by the sender."""
 
     number: int
 
@@ -208,7 +208,7 @@ def _cut_lists(second: int, contents: Contents) -> Iterator[ListPiece]:
 
 
 def add_piece(lists: Lists, piece: ListPiece) -> None:
-    """Put a piece into a map that is not served yet."""
+    """Add a piece to a map that is not served yet."""
     if piece.second == 0:
         lists.add({**piece.pages, **piece.packages, **dict.fromkeys(piece.gone, GONE)})
         return
@@ -219,7 +219,7 @@ def add_piece(lists: Lists, piece: ListPiece) -> None:
 
 
 def make_lists(rendered: Rendered) -> Lists:
-    """Return the map as this process serves it."""
+    """Return the map in the form in which this process serves it."""
     lists = Lists()
     for piece in plan_lists(rendered):
         add_piece(lists, piece)

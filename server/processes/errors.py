@@ -1,8 +1,8 @@
-"""What can go wrong between the processes.
+"""The errors of the processes that serve phones.
 
 ProcessError
-├── ChannelError      bytes that are no message, or too many of them
-└── ActivationError   sockets were announced that are none, or not such as can be served on
+├── ChannelError      bytes that are not a valid message, or a message that is too long
+└── ActivationError   passed sockets that cannot be used
 """
 
 from server.core.errors import HeningError
@@ -17,4 +17,4 @@ class ChannelError(ProcessError):
 
 
 class ActivationError(ProcessError):
-    """Passed sockets that cannot be served on."""
+    """Passed sockets that cannot be used."""

@@ -1,9 +1,9 @@
-"""The messages between main process and worker.
+"""The messages between the main process and a worker.
 
-The main process sends `Start`, then pieces of a snapshot followed by `Whole`, again with each
-publication, and at last `Drain`. Where dialects are spoken, pieces of their map and `WholeLists`
-follow each snapshot. A worker sends `Ready` once, `Counted` every second, and `Failed`
-when it must end.
+The main process sends `Start`, then pieces of a snapshot and `Whole`, these again after each
+publication, and at the end `Drain`. If dialects are configured, pieces of their map and
+`WholeLists` follow each snapshot. A worker sends `Ready` once, `Counted` every second, `Said` for
+failures that it survives, and `Failed` when it must end.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from server.processes.delta import ListPiece, Piece, Whole, WholeLists
 from server.processes.errors import ChannelError
 from server.storage.s3_client import S3Place
 
-PROTOCOL = 4  # raised with each change of these messages: code on disk may be newer than a process
+PROTOCOL = 4  # grows with each change of messages: code on disk may be newer than a process
 
 
 class Certificate(msgspec.Struct, frozen=True):
-    """A certificate chain and its key, both PEM, as read from files and found to match."""
+    """A certificate chain and its key as PEM, read from files; they are known to match."""
 
     chain: bytes
     key: bytes
@@ -36,10 +36,11 @@ class Certificate(msgspec.Struct, frozen=True):
 
 
 class WorkerConfig(msgspec.Struct, frozen=True):
-    """What is the same for every worker. `hosts`: `Host` values of phones; `blobs`: a folder.
+    """The configuration of all workers.
 
-    `compat`: the dialects of existing Updater apps, with a certificate of their own. `lag`: seconds
-    for which a file that is not there may still come.
+    `hosts`: the `Host` values of phones. `blobs`: a folder, or a place in S3. `compat`: the
+    dialects of existing Updater apps, with a separate certificate. `lag`: seconds in which a
+    missing file may still arrive.
     """
 
     gate: GateMode
@@ -53,7 +54,7 @@ class WorkerConfig(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True, tag="start"):
-    """The first message to a worker; the rest are descriptors of its listening sockets.
+    """The first message to a worker, with the descriptors of its listening sockets.
 
     `tcp` and `unix` are for phones, `compat` for the dialects.
     """
@@ -66,19 +67,19 @@ class Start(msgspec.Struct, frozen=True, tag="start"):
 
 
 class Drain(msgspec.Struct, frozen=True, tag="drain"):
-    """Accept no new connection, end what is under way within `seconds`, then exit."""
+    """Accept no new connections, finish answers under way within `seconds`, then exit."""
 
     seconds: float
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """Connections are answered from now on."""
+    """The worker answers connections from now on."""
 
 
 class Counted(msgspec.Struct, frozen=True, tag="counted"):
-    """Counts since the start, and the version that is served; a sign of life as well.
+    """The counts since the start, and the served version; also the sign of life.
 
-    `compat` are the dialects' counts, `lists` the number of their map that is served.
+    `compat` are the dialects' counts, `lists` is the number of the served map.
     """
 
     counts: Counts
@@ -88,13 +89,13 @@ class Counted(msgspec.Struct, frozen=True, tag="counted"):
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The worker cannot continue, and why; the sentence holds nothing of a request."""
+    """The reason why the worker cannot continue; the sentence holds no data of a request."""
 
     sentence: str
 
 
 class Said(msgspec.Struct, frozen=True, tag="said"):
-    """A failure that the worker survives; the sentence is as that of `Failed`."""
+    """A failure that the worker survives; the sentence holds no data of a request."""
 
     sentence: str
 
@@ -105,7 +106,7 @@ WORKER_DECODER: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWo
 MAIN_DECODER: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
 
 
-LIMIT = 16 << 20  # bytes of a message: one file of the public tree (5 MB) in both its codings
+LIMIT = 16 << 20  # bytes of a message; a file of the public tree (5 MB) comes in both codings
 READ = 1 << 18  # bytes of one read
 _HEAD = 4
 
@@ -113,7 +114,7 @@ T = TypeVar("T")
 
 
 def encode_message(message: msgspec.Struct) -> bytes:
-    """Return a message with its length in front; raises ChannelError over `LIMIT`."""
+    """Return a message preceded by its length; raises ChannelError if it exceeds LIMIT."""
     data = msgspec.msgpack.encode(message)
     if len(data) > LIMIT:
         raise ChannelError(f"a message of {len(data)} bytes is over the limit of {LIMIT}.")
@@ -121,7 +122,7 @@ def encode_message(message: msgspec.Struct) -> bytes:
 
 
 class Messages(Generic[T]):
-    """Splits bytes as they come into messages that `decoder` knows. Pure."""
+    """Splits received bytes into messages that `decoder` knows. Pure."""
 
     def __init__(self, decoder: msgspec.msgpack.Decoder[T]) -> None:
         self._decoder = decoder
@@ -129,7 +130,7 @@ class Messages(Generic[T]):
 
     @property
     def is_between(self) -> bool:
-        """Answer whether no message is incomplete."""
+        """Whether all received messages are complete."""
         return not self._data
 
     def feed(self, data: bytes) -> Iterator[T]:
@@ -140,7 +141,7 @@ class Messages(Generic[T]):
             while len(self._data) - start >= _HEAD:
                 length = int.from_bytes(self._data[start : start + _HEAD], "big")
                 if length > LIMIT:
-                    raise ChannelError(f"a message of {length} bytes was announced.")
+                    raise ChannelError(f"a message of {length} bytes is over the limit of {LIMIT}.")
                 end = start + _HEAD + length
                 if len(self._data) < end:
                     break
@@ -154,7 +155,7 @@ class Messages(Generic[T]):
         try:
             return self._decoder.decode(data)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise ChannelError("bytes on a channel are no message of this version.") from error
+            raise ChannelError("bytes on a channel are not a message of this version.") from error
 
 
 class Channel(Generic[T]):
@@ -171,18 +172,21 @@ class Channel(Generic[T]):
         self._writer = writer
 
     async def send(self, message: msgspec.Struct) -> None:
-        """Send; wait while the other end does not read. Raises ConnectionError at its end."""
+        """Send a message; waits while the other end does not read.
+
+        Raises ConnectionError if the other end is closed.
+        """
         self.post(message)
         await self._writer.drain()
 
     def post(self, message: msgspec.Struct) -> None:
-        """Send without waiting; for small messages."""
+        """Send a small message without waiting."""
         self._writer.write(encode_message(message))
 
     async def receive(self) -> list[T]:
         """Return the next messages; an empty list at the end of the channel.
 
-        An end inside a message counts as an end, too: the other process died.
+        A channel may also end within a message, if the other process died.
         """
         while True:
             try:
@@ -199,7 +203,7 @@ class Channel(Generic[T]):
         self._writer.close()
 
     async def wait_closed(self) -> None:
-        """Wait until what was sent is delivered and the channel has ended."""
+        """Wait until sent bytes are delivered and the channel has ended."""
         await self._writer.wait_closed()
 
 

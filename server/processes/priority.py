@@ -1,8 +1,8 @@
-"""CPU priority: where cores are scarce, the main process yields to its workers.
+"""CPU priority: if cores are scarce, the workers go before the main process.
 
-Phones wait for a worker, but a publication may take some milliseconds more. On Linux every thread
+Phones wait for workers, but a publication may take some milliseconds longer. On Linux every thread
 has its own priority, which new threads and processes inherit from the thread that starts them.
-Without privileges it can only be lowered. So one thread starts before the others, keeps the
+Without privileges a priority can only be lowered. So one thread is started before that, keeps the
 original priority, and starts the workers.
 """
 
@@ -16,14 +16,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-NICE = 7  # a fifth of a worker's share; on a core that is never idle still a sixth
+NICE = 7  # gives the main process a fifth of a worker's share, a sixth of a busy core
 
 
 def lower_priority() -> None:
-    """Lower the priority of this thread and of all that it starts; call it before starting any.
+    """Lower the priority of this thread and of those that it starts; call it before starting any.
 
-    On other systems than Linux it would apply to the whole process, so nothing is done. A service
-    manager may have forbidden it; then all have the same share.
+    It does nothing on systems other than Linux, where it would apply to the whole process. If a
+    service manager has forbidden it, all threads keep the same priority.
     """
     if sys.platform == "linux":
         with contextlib.suppress(PermissionError):
@@ -33,12 +33,12 @@ def lower_priority() -> None:
 class ProcessStarter:
     """Starts processes from one thread, which has the priority of its creator.
 
-    The kernel takes that thread for their parent: it lives as long as this process.
+    For the kernel that thread is their parent, so it lives as long as this process.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="starter")
-        # A thread has its creator's priority from its start on, which this waits for.
+        # Start the thread now: it inherits the creator's current priority.
         self._thread.submit(os.getpid)
 
     async def begin(
@@ -48,10 +48,11 @@ class ProcessStarter:
         environment: Mapping[str, str],
         theirs: socket.socket,
     ) -> "subprocess.Popen[bytes]":
-        """Start a process that inherits `descriptors` and of our streams only standard error.
+        """Start a process that inherits `descriptors` and standard error.
 
-        `theirs` is one of them and closed here once they are inherited, since the awaiting task may
-        be cancelled before. Raises OSError where there is no room for another process.
+        `theirs` is one of the descriptors. It is closed by this thread when the process has
+        inherited it, because the awaiting task may be cancelled earlier. Raises OSError if no
+        process can be started.
         """
         loop = asyncio.get_running_loop()
         begin = functools.partial(_begin, command, descriptors, environment, theirs)
@@ -65,14 +66,14 @@ def _begin(
     theirs: socket.socket,
 ) -> "subprocess.Popen[bytes]":
     with theirs:
-        return subprocess.Popen(  # noqa: S603 - the command is ours
+        return subprocess.Popen(  # noqa: S603 - no part of the command is foreign
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=descriptors,
             env=environment,
-            # Ctrl-C is for the main process, which drains the workers. They have no session of
-            # their own: the kernel may divide cores among sessions first, and then priorities have
-            # no effect.
+            # Ctrl-C must only reach the main process, which drains the workers. They do not get a
+            # new session, because the kernel may divide cores among sessions first, and then
+            # priorities have no effect.
             process_group=0,
         )

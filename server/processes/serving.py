@@ -1,4 +1,4 @@
-"""Serves phones, and existing Updater apps, in this process, on the sockets that it is given."""
+"""Serves phones and existing Updater apps in this process, on given sockets."""
 
 import asyncio
 import contextlib
@@ -20,11 +20,11 @@ from server.http.plane import Plane
 from server.processes.messages import Certificate, WorkerConfig
 from server.storage.blobs import BlobReader
 
-FILE_LIMIT = 1 << 20  # bytes of a PEM file: a chain has a few thousand
+FILE_LIMIT = 1 << 20  # bytes of a PEM file; a chain has a few thousand
 
 
 def load_certificate(chain: Path, key: Path) -> Certificate:
-    """Read both PEM files; raises FormatError unless they match."""
+    """Read a certificate from two PEM files; raises FormatError unless they match, or OSError."""
     certificate = Certificate(_read(chain), _read(key))
     make_context(certificate)
     return certificate
@@ -42,9 +42,9 @@ def make_context(certificate: Certificate) -> ssl.SSLContext:
 
 
 def use_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:
-    """Use `certificate` for new connections; open ones continue.
+    """Use `certificate` for new connections; open connections continue.
 
-    Raises FormatError for an unusable one; try it on a context of its own first.
+    Raises FormatError for an unusable certificate. Try it with `make_context` first.
     """
     chain, key = _in_memory(certificate.chain), _in_memory(certificate.key)
     try:
@@ -64,14 +64,16 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(FILE_LIMIT + 1)
     if len(data) > FILE_LIMIT:
-        raise FormatError(f"{path} is larger than {FILE_LIMIT} bytes and so no certificate or key.")
+        raise FormatError(
+            f"{path} is larger than {FILE_LIMIT} bytes, so it is not a certificate or key."
+        )
     return data
 
 
 def _in_memory(data: bytes) -> int:
-    """Return the descriptor of a file in memory: `ssl` reads only files, and keys stay off disk.
+    """Return the descriptor of a file in memory, because `ssl` reads only files.
 
-    A pair that was read once stays usable, whatever happens to the files meanwhile.
+    So a key is not written to disk, and a certificate stays usable when its files change.
     """
     descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
     view = memoryview(data)
@@ -81,12 +83,12 @@ def _in_memory(data: bytes) -> int:
 
 
 def _no_password() -> str:
-    """Answer for an encrypted key: otherwise OpenSSL would prompt on the terminal."""
+    """Return no password for an encrypted key; otherwise OpenSSL would prompt on the terminal."""
     return ""
 
 
 class Serving:
-    """The public planes of one process, with their counts. Call `show` before it listens.
+    """The public planes of one process, with their counts; call `show` before `listening`.
 
     `clock` returns epoch seconds.
     """
@@ -101,14 +103,14 @@ class Serving:
         self._compat_tls: ssl.SSLContext | None = None
         self._listeners: list[Listener] = []
         self._stack: contextlib.AsyncExitStack | None = None  # while it listens
-        self._compat: Sequence[socket.socket] = ()  # where it does not listen yet
+        self._compat: Sequence[socket.socket] = ()  # the dialects' sockets until it listens on them
         self._has_lists = False
 
     async def show(self, snapshot: Snapshot) -> None:
         """Answer from `snapshot` from now on.
 
-        It is prepared in the loop's thread: another thread would compete with every answer for the
-        GIL.
+        The loop's thread prepares it, because another thread would compete with every answer for
+        the GIL.
         """
         await asyncio.sleep(0)
         served = make_served(snapshot, self._config.hosts, self._config.gate, self._plane.served)
@@ -127,15 +129,15 @@ class Serving:
         unix: Sequence[socket.socket],
         compat: Sequence[socket.socket] = (),
     ) -> AsyncIterator[None]:
-        """Serve on the sockets until the block ends, then drain; on `compat` once there are lists.
+        """Serve on the sockets until the block ends, then drain; on `compat` when it has lists.
 
-        TLS is for TCP only: on a Unix socket there is a proxy of this machine.
+        TLS is only for TCP, because the client of a Unix socket is a proxy on this machine.
         """
         certificate, other = self._config.certificate, self._config.compat_certificate
         self._tls = None if certificate is None else make_context(certificate)
         if other is not None:
             self._compat_tls = make_context(other)
-            # Updaters of Android 9 and older, which most of these apps still run on, have no 1.3.
+            # Most of these apps still run on Android 9 and older, which do not have TLS 1.3.
             self._compat_tls.minimum_version = ssl.TLSVersion.TLSv1_2
         async with contextlib.AsyncExitStack() as stack:
             self._stack, self._compat = stack, compat
@@ -155,22 +157,22 @@ class Serving:
             self._listeners.append(await self._stack.enter_async_context(serving))
 
     async def _listen_to_apps(self) -> None:
-        """Listen for the dialects, where it does not yet; connections wait in the kernel so far.
+        """Listen for the dialects when there are lists; until then connections wait in the kernel.
 
-        An app that asked a worker without lists would take its 404 for a failure.
+        Without lists a worker would answer 404, which an app takes for a failure.
         """
         if self._has_lists and self._stack is not None:
             sockets, self._compat = self._compat, ()
             await self._listen(self._dialects, sockets, self._compat_tls)
 
     def renew(self, certificate: Certificate | None, compat: Certificate | None) -> None:
-        """Use the certificates that are given for connections that begin from now on."""
+        """Use the given certificates, those that are not None, for new connections."""
         for tls, new in ((self._tls, certificate), (self._compat_tls, compat)):
             if tls is not None and new is not None:
                 use_certificate(tls, new)
 
     async def drain(self, seconds: float) -> None:
-        """Accept no new connection, wait up to `seconds` for what is under way, close the rest."""
+        """Accept no new connections, wait up to `seconds` for answers under way, then close all."""
         self._compat = ()
         await asyncio.gather(*(each.drain(seconds) for each in self._listeners))
         await asyncio.gather(*(each.stop() for each in self._listeners))

@@ -1,9 +1,9 @@
 """The listening sockets: bound once, kept by the main process, passed to the workers.
 
-A TCP address has one socket for each worker, so that the kernel spreads connections evenly
-(SO_REUSEPORT). None of them is closed while the server runs: closing resets the connections in its
-queue. A Unix socket is shared by all workers. systemd may have bound them instead, and is told when
-the process is ready.
+A TCP address has one socket for each worker, so that the kernel distributes connections evenly
+(SO_REUSEPORT). No socket is closed while the server runs, because closing it resets the connections
+in its queue. All workers share a Unix socket. Instead systemd may bind the sockets; it is notified
+when the process is ready.
 """
 
 import contextlib
@@ -19,21 +19,21 @@ from typing import Any
 from server.processes.errors import ActivationError
 from server.storage.errors import StorageError
 
-BACKLOG = 4096  # connections that wait for a worker; the kernel's `somaxconn` bounds it too
-UNIX_MODE = 0o660  # the proxy in front is in the server's group; no other user can connect
+BACKLOG = 4096  # connections that wait for a worker; the kernel's `somaxconn` limits it, too
+UNIX_MODE = 0o660  # the proxy is in the server's group; no other user can connect
 UNIX_PATH_LIMIT = 107  # bytes of `sun_path`, less the NUL
 ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _NEW = ".new"
 FIRST = 3  # the descriptor of the first passed socket (SD_LISTEN_FDS_START)
-MOST = 1024  # sockets; a worker has one for each address
+MOST = 1024  # passed sockets; a worker has one for each address
 VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 _FAMILIES = {socket.AF_INET, socket.AF_INET6, socket.AF_UNIX}
 
 
 def bind_tcp(host: str, port: int, count: int) -> list[socket.socket]:
-    """Return `count` listening sockets for each address of `host`, at the same port.
+    """Return `count` listening sockets for each address of `host`, all at the same port.
 
-    Port 0 takes a free one. Raises StorageError where the port is in use or `host` is no address of
+    Port 0 is a free port. Raises StorageError if the port is in use, or `host` is not an address of
     this machine.
     """
     bound: list[socket.socket] = []
@@ -42,7 +42,7 @@ def bind_tcp(host: str, port: int, count: int) -> list[socket.socket]:
         for family, address in _addresses(host, port):
             place = (address[0], bound[0].getsockname()[1] if bound else port, *address[2:])
             try:
-                # With SO_REUSEPORT a second server of the same user could bind as well, unnoticed.
+                # With SO_REUSEPORT a second server of the same user could bind, too, unnoticed.
                 _bind(family, place, is_shared=False).close()
             except OSError as error:
                 if error.errno not in ABSENT:
@@ -69,12 +69,12 @@ def bind_tcp(host: str, port: int, count: int) -> list[socket.socket]:
 def bound_unix(path: Path, mode: int = UNIX_MODE) -> Iterator[socket.socket]:
     """Listen on a Unix socket of `mode` until the block ends, then remove its file.
 
-    A file that a dead server left is replaced atomically, with its final mode. Raises StorageError
-    where another server listens there, or the file is not a socket.
+    The file of a dead server is replaced atomically; the new one has its final mode from the
+    beginning. Raises StorageError if another server listens there, or the file is not a socket.
     """
     if len(bytes(path)) + len(_NEW) > UNIX_PATH_LIMIT:
         raise StorageError(
-            f"{path} is too long for a socket: {UNIX_PATH_LIMIT - len(_NEW)} bytes are the most."
+            f"{path} is too long for a socket: it may have {UNIX_PATH_LIMIT - len(_NEW)} bytes."
         )
     _check_stale(path)
     new = path.with_name(path.name + _NEW)
@@ -94,16 +94,15 @@ def bound_unix(path: Path, mode: int = UNIX_MODE) -> Iterator[socket.socket]:
         yield one
     finally:
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_ino == mine:  # a server that started after this one has its own
+            if path.stat().st_ino == mine:  # and not a later server's
                 path.unlink()
         one.close()
 
 
 def share(sockets: Sequence[socket.socket], workers: int) -> list[list[socket.socket]]:
-    """Return for each worker the sockets that it serves on; no socket is left out.
+    """Return the sockets of each worker; all sockets are used.
 
-    Each worker has a socket of its own at an address where there are enough of them; otherwise
-    several workers share one.
+    If an address has enough sockets, each worker gets its own; otherwise several workers share one.
     """
     shares: list[list[socket.socket]] = [[] for _ in range(workers)]
     groups: dict[object, list[socket.socket]] = {}
@@ -121,7 +120,7 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[A
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
     except (socket.gaierror, UnicodeError) as error:
-        raise StorageError(f"{host} is no address of this machine.") from error
+        raise StorageError(f"{host} is not an address of this machine.") from error
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
 
@@ -148,9 +147,9 @@ def _check_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
-        raise StorageError(f"{path} is there and is no socket: choose another with --socket.")
+        raise StorageError(f"{path} exists and is not a socket: choose another with --socket.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.setblocking(False)  # a server with a full queue is one, too
+        probe.setblocking(False)  # a server with a full queue still listens
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
@@ -158,7 +157,7 @@ def _check_stale(path: Path) -> None:
         except BlockingIOError:
             pass
         except OSError as error:
-            raise StorageError(f"{path} cannot be looked at: {error.strerror}.") from error
+            raise StorageError(f"{path} cannot be connected to: {error.strerror}.") from error
     raise StorageError(f"another server listens on {path}: choose another with --socket.")
 
 
@@ -168,9 +167,9 @@ def _close(sockets: Sequence[socket.socket]) -> None:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the soft limit of descriptors to the hard one; later processes inherit it."""
+    """Raise the soft limit of descriptors to the hard limit; child processes inherit it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == hard:  # a service manager may have set it so and forbidden changes
+    if soft == hard:  # a service manager may have set it and forbidden changes
         return
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -178,8 +177,8 @@ def raise_descriptor_limit() -> None:
 def decode_activation(environment: Mapping[str, str], pid: int) -> range:
     """Return the descriptors that were passed to the process `pid`; pure.
 
-    Variables for another process are ignored; none at all is an empty range. Raises ActivationError
-    where they are malformed.
+    The range is empty if there are no variables, or they are for another process. Raises
+    ActivationError if they are malformed.
     """
     if "LISTEN_FDS" not in environment or "LISTEN_PID" not in environment:
         return range(FIRST, FIRST)
@@ -206,7 +205,7 @@ def _take_over(descriptor: int) -> socket.socket:
         one = socket.socket(fileno=descriptor)
     except OSError as error:
         raise ActivationError(
-            f"descriptor {descriptor} was announced by LISTEN_FDS and is no socket."
+            f"descriptor {descriptor}, which LISTEN_FDS announces, is not a socket."
         ) from error
     if (
         one.family not in _FAMILIES
@@ -224,14 +223,14 @@ def _take_over(descriptor: int) -> socket.socket:
 
 def _number(name: str, text: str, most: int) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 10 or int(text) > most:
-        raise ActivationError(f"{name} is no number from 0 to {most}.")
+        raise ActivationError(f"{name} is not a number from 0 to {most}.")
     return int(text)
 
 
 def notify(address: str, state: str) -> None:
     """Send `state`, such as READY=1, to NOTIFY_SOCKET's `address`; do nothing if it is empty.
 
-    A service manager that does not answer is no error: it has its own timeout.
+    Failures are ignored, because the service manager has its own timeout.
     """
     if not address.startswith(("/", "@")):
         return

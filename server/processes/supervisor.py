@@ -1,7 +1,7 @@
 """Supervises the workers: starts, feeds, watches, replaces and ends them.
 
-Their sockets belong to this process and are never closed while it runs. So a connection that waits
-in the queue of a dead worker is answered by its successor.
+Their sockets belong to this process and are not closed while it runs. So the successor of a dead
+worker answers the connections in its queue.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ K = TypeVar("K")
 
 
 class Tally:
-    """Sums workers' counts. Each reports totals since its start, so none is added twice."""
+    """Sums the counts of all workers, which report their totals since their start."""
 
     def __init__(self) -> None:
         self.total = Counts()
         self._last: dict[int, Counts] = {}
 
     def report(self, worker: int, counts: Counts) -> None:
-        """Record what the process `worker` has counted since it began."""
+        """Record the totals of the process `worker` since its start."""
         self.total.add(_growth(self._last.get(worker, Counts()), counts))
         self._last[worker] = counts
 
@@ -63,13 +63,13 @@ def _difference(before: Mapping[K, int], after: Mapping[K, int]) -> dict[K, int]
 
 FIRST_DELAY = 0.1  # seconds before a worker that ended is started again
 LAST_DELAY = 30.0
-GOOD_SECONDS = 60.0  # after this many seconds of service, former failures are forgotten
+GOOD_SECONDS = 60.0  # after this time of service, earlier failures are forgotten
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
 class Slot:
-    """A worker's place, and its present process."""
+    """A worker's place and its current process."""
 
     place: Place
     child: Child | None = None
@@ -78,14 +78,15 @@ class Slot:
 
 
 def restart_delay(failures: int) -> float:
-    """Return the seconds from the last of `failures` ends in a row (at least 1) to the restart."""
+    """Return the seconds until the restart after `failures` failures in a row, at least 1."""
     return min(LAST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 16))
 
 
 class Supervisor:
     """Serves phones through one worker for each of `places`.
 
-    `environment` is all that workers get of this process's; `starter` starts them.
+    `starter` starts the workers. They get the variables in `environment`, except those for the main
+    process.
     """
 
     def __init__(
@@ -112,12 +113,12 @@ class Supervisor:
 
     @property
     def pids(self) -> list[int]:
-        """The ids of the processes that serve now, in the order of their places."""
+        """The ids of the current workers' processes, in the order of their places."""
         return [slot.child.pid for slot in self._slots if slot.child is not None]
 
     @property
     def is_serving(self) -> bool:
-        """Answer whether a worker answers phones."""
+        """Whether at least one worker answers phones."""
         return any(slot.child is not None and slot.child.is_ready for slot in self._slots)
 
     @contextlib.asynccontextmanager
@@ -126,8 +127,8 @@ class Supervisor:
     ) -> AsyncIterator[None]:
         """Serve until the block ends, then drain.
 
-        It is entered when all workers serve; raises ProcessError where one ends before. `load` is
-        awaited while they start; it may show the first snapshot.
+        The block begins when all workers serve; raises ProcessError if one ends before. `load` is
+        awaited while the workers start; it may show the first snapshot.
         """
         try:
             begun = [await self._begin(slot) for slot in self._slots]
@@ -144,24 +145,24 @@ class Supervisor:
             await self._stop()
 
     async def show(self, snapshot: Snapshot) -> None:
-        """Make every worker serve `snapshot`, as soon as it has received it."""
+        """Make each worker serve `snapshot` as soon as it has received it."""
         await asyncio.sleep(0)
         self._snapshot = snapshot
         for child in self._attended:
             child.show(snapshot)
 
     async def show_lists(self, rendered: Rendered) -> None:
-        """Make every worker answer the dialects from `rendered`, as soon as it has received it."""
+        """Make each worker answer the dialects from `rendered` as soon as it has received it."""
         await asyncio.sleep(0)
         self._lists = number, _ = (1 if self._lists is None else self._lists[0] + 1), rendered
         for child in self._attended:
             child.show_lists(number, rendered)
 
     async def renew(self, certificate: Certificate | None, compat: Certificate | None) -> None:
-        """Replace the workers one after the other, each once its successor serves.
+        """Replace the workers one after the other, each when its successor serves.
 
-        They use `certificate`, and `compat` for the dialects, or by default the former ones. Where
-        a successor cannot serve, the remaining workers stay, and an alarm is raised.
+        Successors use `certificate`, and `compat` for the dialects; None is the former certificate.
+        If a successor cannot serve, the remaining workers stay, and an alarm is raised.
         """
         if certificate is not None:
             self._config = msgspec.structs.replace(self._config, certificate=certificate)
@@ -171,7 +172,7 @@ class Supervisor:
         for slot in self._slots:
             if self._stopping.is_set() or not await self._replace(slot, draining):
                 return
-        # Former workers drain concurrently: a download may take long, and nothing waits for it.
+        # Former workers drain concurrently, so that a long download delays no replacement.
         if draining:
             await asyncio.wait(draining)
         log.info("every worker was replaced")
@@ -218,7 +219,7 @@ class Supervisor:
         begun = loop.time()
         try:
             reason = await child.attend()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the slot must not stay empty
+        except Exception as error:  # noqa: BLE001 - the slot must not stay empty
             reason = f"it could not be attended to: an unexpected {type(error).__name__}"
         del self._attended[child]
         self.tally.forget(child.pid)
@@ -249,7 +250,7 @@ class Supervisor:
         return slot.child is None and not self._stopping.is_set()
 
     async def _try_begin(self, slot: Slot) -> Child | None:
-        """Start a worker; where the machine has no room for another process, raise an alarm."""
+        """Start a worker; if the machine cannot start another process, raise an alarm."""
         try:
             return await self._begin(slot)
         except OSError as error:
@@ -258,14 +259,14 @@ class Supervisor:
             return None
 
     async def _replace(self, slot: Slot, draining: "list[asyncio.Task[None]]") -> bool:
-        """Start a successor and drain the former worker; returns whether that worked."""
+        """Start a successor and drain the former worker; return False if no successor serves."""
         async with slot.changing:
             former = slot.child
             successor = await self._try_begin(slot)
             if successor is None or not await successor.wait_ready():
                 log.error(
                     "alarm",
-                    error="the restart stopped here: the successor did not serve.",
+                    error="the restart stopped here, because the successor did not serve.",
                     worker=slot.place.number,
                 )
                 return False
@@ -277,13 +278,13 @@ class Supervisor:
 
 
 class LostCollector(Collector):
-    """Exports what `lost` returns; 0 where there are no workers."""
+    """Exports the number that `lost` returns, 0 without workers."""
 
     def __init__(self, lost: Callable[[], int]) -> None:
         self._lost = lost
 
     def collect(self) -> Iterator[Metric]:
         """Yield the one metric family."""
-        family = CounterMetricFamily("hening_workers_lost", "Workers that ended and were not to")
+        family = CounterMetricFamily("hening_workers_lost", "Workers that ended unexpectedly")
         family.add_metric([], self._lost())
         yield family

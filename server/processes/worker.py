@@ -1,9 +1,9 @@
-"""A worker: serves phones and apps on inherited sockets, from what the main process sends.
+"""A worker: serves phones and apps on inherited sockets, with snapshots from the main process.
 
-Its arguments are DESCRIPTOR and PARENT. Everything else comes over the channel at
-DESCRIPTOR, secrets too, so that they are in no environment and no command line. The worker holds no
-key of the repository and writes nothing. When the channel or the process PARENT ends, the worker
-ends immediately: it would miss the next snapshot, and a halt would not reach its phones.
+Its arguments are DESCRIPTOR and PARENT. Everything else comes over the channel at DESCRIPTOR, also
+secrets, so that they are in no environment and no command line. The worker has no key of the
+repository and writes nothing. When the channel or the process PARENT ends, the worker ends
+immediately, because a halt would not reach its phones.
 """
 
 import asyncio
@@ -53,14 +53,14 @@ _PR_SET_PDEATHSIG = 1
 def exit_with(parent: int) -> None:
     """Make the kernel kill this process when process `parent` ends; exit if it has ended.
 
-    On other systems than Linux this does nothing. Raises OSError where the kernel refuses.
+    Only Linux can do the former. Raises OSError if the kernel refuses.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL)) != 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
-    # If it ended before the call, no signal comes.
+    # If the parent ended before the call, no signal comes.
     if os.getppid() != parent:
         os._exit(1)
 
@@ -69,7 +69,7 @@ COUNTS_SECONDS = 1.0  # between two messages of counts, which are also the sign 
 
 
 class Worker:
-    """The life of one process: start, feed, drain."""
+    """The state of one worker: start, snapshots, drain."""
 
     def __init__(self, channel: Channel[ToWorker], stack: contextlib.AsyncExitStack) -> None:
         self._channel = channel
@@ -78,9 +78,9 @@ class Worker:
         self._start: Start | None = None
         self._snapshot = EMPTY
         self._assembly: Assembly | None = None
-        self._version = EMPTY.version  # the version that is served, not only received
-        self._lists: Lists | None = None  # as far as it was received
-        self._number = 0  # of the dialects' map that is served
+        self._version = EMPTY.version  # the served version, which is not always the received one
+        self._lists: Lists | None = None  # the received part of the next map
+        self._number = 0  # the number of the dialects' map that is served
         self._is_ready = False
         self._said: set[str] = set()
         self._drain: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -99,7 +99,7 @@ class Worker:
             await self._send_counts(self._serving)
 
     async def send_counts(self) -> None:
-        """Send counts, for ever."""
+        """Send counts until cancelled."""
         while True:
             await asyncio.sleep(COUNTS_SECONDS)
             if self._serving is not None:
@@ -111,12 +111,12 @@ class Worker:
         )
 
     def drain(self, seconds: float = LIMITS.drain_seconds) -> None:
-        """Begin to drain, as SIGTERM to a single worker does."""
+        """Begin to drain; SIGTERM to a worker does this, too."""
         if not self._drain.done():
             self._drain.set_result(seconds)
 
     def say(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Report, once, an exception in a callback."""
+        """Report an exception in a callback, each sentence once."""
         sentence = describe_unexpected(context)
         if sentence not in self._said:
             self._said.add(sentence)
@@ -127,7 +127,7 @@ class Worker:
             case Start():
                 if message.protocol != PROTOCOL or self._start is not None:
                     raise ChannelError(
-                        "the code on disk is of another version than the running server: restart"
+                        "the code on disk has another version than the running server: restart"
                         " the service instead of its workers."
                     )
                 self._start = message
@@ -148,7 +148,7 @@ class Worker:
 
     async def _swap(self, message: Whole) -> None:
         if self._serving is None or self._start is None:
-            raise ChannelError("a snapshot came before everything else.")
+            raise ChannelError("a snapshot came before the start message.")
         assembly = self._assembly or Assembly(self._snapshot)
         self._assembly = None
         self._snapshot = assembly.finish(message)
@@ -157,7 +157,7 @@ class Worker:
         if not self._is_ready:
             self._is_ready = True
             gc.collect()
-            gc.freeze()  # what was loaded stays for long: collections skip it
+            gc.freeze()  # loaded objects stay for long, so collections skip them
             groups = self._start.tcp, self._start.unix, self._start.compat
             serving = self._serving.listening(*map(_take_over, groups))
             await self._stack.enter_async_context(serving)
@@ -165,7 +165,7 @@ class Worker:
 
     async def _swap_lists(self, message: WholeLists) -> None:
         if self._serving is None:
-            raise ChannelError("a map of dialects came before everything else.")
+            raise ChannelError("a map of dialects came before the start message.")
         lists, self._lists = self._lists or Lists(), None
         await self._serving.show_lists(lists)
         self._number = message.number
@@ -196,13 +196,13 @@ async def work(end: socket.socket) -> int:
             await _give_up(channel, following)
         for task in tasks:
             task.cancel()
-        # What is still open has outlived the drain, or was closed by it.
+        # Connections that are still open have outlived the drain.
     channel.close()
     return 0
 
 
 async def _give_up(channel: Channel[ToWorker], following: "asyncio.Task[None]") -> NoReturn:
-    """Exit immediately, whatever is under way; send the reason where the channel is open."""
+    """Send the reason if the channel is open, and exit immediately, even with answers under way."""
     error = following.exception() if following.done() else None
     if error is not None:
         known = isinstance(error, HeningError | OSError)

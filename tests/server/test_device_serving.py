@@ -65,7 +65,7 @@ async def test_sockets_that_cannot_be(world, workers):
             async with running(world.folder, taken, world.now, entropy=os.urandom):
                 pass
     wrong = Settings(port=0, workers=workers, socket=str(world.folder.trusted_root))
-    with pytest.raises(StorageError, match="is there and is no socket"):
+    with pytest.raises(StorageError, match="exists and is not a socket"):
         async with running(world.folder, wrong, world.now, entropy=os.urandom):
             pass
 

@@ -98,7 +98,7 @@ def test_an_offer_that_would_break_a_list_is_refused(offered, run):
         (
             ("lineage2", {"labels": {"lineage.version": "22"}}, "has lineage.version 22, and the"),
             ("graphene", {"incremental": "2"}, "FP4-ota_update-2.zip would be two different files"),
-            ("calyx", {"incremental": "a/b"}, "has an incremental that no file name can hold"),
+            ("calyx", {"incremental": "a/b"}, "has an incremental that cannot be in a file name"),
         ),
         4,
     ):

@@ -234,11 +234,11 @@ def test_graphene_refuses_two_builds_with_one_incremental():
     model = make_model(make_shelf(make_pointer(3, c=2), [ITEMS[1], twin]))
     assert lists(model, FROM)["/graphene/FP4-nightly"] == "0 0 FP4 nightly\n"
     assert "/graphene/FP4-ota_update-1.2.zip" not in files(model, "graphene")
-    assert any("two builds have one incremental" in each for each in faults(model, "graphene"))
+    assert any("two builds have the same incremental" in each for each in faults(model, "graphene"))
     model = make_model(make_shelf(make_pointer(3), [make_item(3, incremental="a/b")]))
     assert lists(model, FROM)["/graphene/FP4-nightly"] == "0 0 FP4 nightly\n"
     assert faults(model, "graphene") == [
-        "armani/id/stable/armani-3.zip has an incremental that no file name can hold"
+        "armani/id/stable/armani-3.zip has an incremental that cannot be in a file name"
     ]
 
 

@@ -67,7 +67,7 @@ def test_what_is_refused(tmp_path, old, new, sentence):
     assert text != GOOD
     if sentence is None:
         load(tmp_path, text)
-        with pytest.raises(FormatError, match="refuses what is not https"):
+        with pytest.raises(FormatError, match="refuses URLs other than https"):
             load(tmp_path, text.replace('"lineage1"', '"lineage2"'))
         return
     with pytest.raises(FormatError, match=sentence):

@@ -88,7 +88,7 @@ def test_the_limit():
     assert list(Messages(DECODER).feed(data)) == [largest]
     with pytest.raises(ChannelError, match="over the limit"):
         encode_message(Word("", bytes(room + 1)))
-    with pytest.raises(ChannelError, match="was announced"):
+    with pytest.raises(ChannelError, match="is over the limit"):
         list(Messages(DECODER).feed((LIMIT + 1).to_bytes(4, "big")))
 
 

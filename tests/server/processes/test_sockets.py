@@ -67,7 +67,7 @@ def test_a_port_in_use(bound):
 def test_a_host_that_is_not_here(bound):
     """The error is one sentence, whatever is wrong with it."""
     for host in ("192.0.2.1", "no such name", "a" * 64 + ".example"):
-        with pytest.raises(StorageError, match=r"192\.0\.2\.1 port 0 cannot be|is no address"):
+        with pytest.raises(StorageError, match=r"192\.0\.2\.1 port 0 cannot be|is not an address"):
             bound(host, 0, 1)
 
 
@@ -112,7 +112,7 @@ def test_a_server_that_lives(tmp_path):
             pass
     path.unlink()
     path.write_text("a letter")
-    with pytest.raises(StorageError, match="is there and is no socket"), bound_unix(path):
+    with pytest.raises(StorageError, match="exists and is not a socket"), bound_unix(path):
         pass
     assert path.read_text() == "a letter"
 
@@ -180,7 +180,7 @@ def test_malformed_variables():
     texts += ["\u00b2", "\u0661"]
     for name, text in product(("LISTEN_PID", "LISTEN_FDS"), texts):
         told = {"LISTEN_PID": "4711", "LISTEN_FDS": "1", name: text}
-        with case(told), pytest.raises(ActivationError, match=f"{name} is no number from 0 to"):
+        with case(told), pytest.raises(ActivationError, match=f"{name} is not a number from 0 to"):
             decode_activation(told, 4711)
 
 

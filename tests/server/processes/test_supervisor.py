@@ -113,9 +113,9 @@ async def test_a_successor_that_cannot_begin(world, monkeypatch):
         assert supervisor.pids == before
         assert await ask_in_loop(port) == 200
         (reason,) = reasons(logs)
-        assert reason.startswith("the code on disk is of another version")
+        assert reason.startswith("the code on disk has another version")
         alarms = [entry["error"] for entry in logs if entry["event"] == "alarm"]
-        assert alarms == ["the restart stopped here: the successor did not serve."]
+        assert alarms == ["the restart stopped here, because the successor did not serve."]
         monkeypatch.undo()
         await supervisor.renew(None, None)
         assert not set(before) & set(supervisor.pids)
@@ -124,7 +124,7 @@ async def test_a_successor_that_cannot_begin(world, monkeypatch):
 async def test_a_worker_that_cannot_begin(world, monkeypatch):
     """At the start it ends the server, with the worker's own error message."""
     monkeypatch.setattr(child, "PROTOCOL", 0)
-    with pytest.raises(ProcessError, match="could not be started: the code on disk is of another"):
+    with pytest.raises(ProcessError, match="could not be started: the code on disk has another"):
         async with supervising(world):
             pass
 
