@@ -110,7 +110,7 @@ LIES = {
     "post_timestamp": ({}, {"post_timestamp": 9 * YEAR}, "the post_timestamp"),
     "counter": ({}, {"counter": 2**53 - 1}, "more than 1000 above"),
     "patch level": ({}, {"security_patch_level": "9999-12-31"}, "the patch level 9999-12-31"),
-    "expires": ({"expires": 2 * YEAR}, {}, "may be valid for 365 days"),
+    "expires": ({"expires": 2 * YEAR}, {}, "valid for only 365 days"),
 }
 
 

@@ -237,7 +237,7 @@ BROKEN = [
     ("greetings", greeting(author="evil.com"), "turn into a link"),
     ("greetings", greeting(LOVE, name={"en": "&lt;"}), "is markup"),
     ("holidays", {"ID-2026": {"days": [["2026-01-01", {"id": "t.me/x"}]]}}, "turn into a link"),
-    ("apn", apn(carrier=" "), "no visible character"),
+    ("apn", apn(carrier=" "), "nothing that can be seen"),
     ("notices", news(body={"en": "x", "de": "y"}), "same locales"),
     ("holidays", {"ID-2026": {"days": [["2025-12-31", {"en": "a"}]]}}, "not in 2026"),
 ]

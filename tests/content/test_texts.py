@@ -107,7 +107,7 @@ def test_what_cannot_be_seen_and_is_not_needed_is_refused() -> None:
             assert said is not None, each
             assert re.search(r"holds U\+[0-9A-F]{4,6}, (which|a format)", said[0])
             assert "U+" in said[1]
-    for said, found in (("is markup", texts.ENTITIES), ("no visible character", texts.UNSEEN)):
+    for said, found in (("is markup", texts.ENTITIES), ("can be seen", texts.UNSEEN)):
         for text in found:
             server_said, phone_said = NAME.judge(text, 40)
             assert said in server_said

@@ -75,7 +75,7 @@ def test_whose_keys_signed_a_timestamp(published_state):
     online = published_state.keys.signers["timestamp"]
     assert rank_timestamp(sign(9, online), roots) == (2, 9)
     assert rank_timestamp(sign(5, following), roots) == (3, 5)
-    with pytest.raises(TrustError, match="timestamp 900 lacks"):
+    with pytest.raises(TrustError, match="timestamp 900 does not have"):
         rank_timestamp(sign(900, foreign), roots)
     with pytest.raises(FormatError):
         rank_timestamp(b"[]", roots)

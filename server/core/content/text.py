@@ -35,7 +35,7 @@ def check_is_seen(text: str) -> None:
     `server.core.content.invisible` checks the characters that Unicode calls ignorable.
     """
     if not any(unicodedata.category(c)[0] in "LNPS" and c != _BLANK for c in text):
-        raise FormatError("a text has no visible character")
+        raise FormatError("a text has nothing that can be seen")
     for form in (text, unicodedata.normalize("NFKC", text)):
         if (entity := _ENTITY.search(form)) is not None:
             raise FormatError(f"a text holds {entity[0]!r}, which is markup; write the character")

@@ -96,7 +96,7 @@ def test_an_offer_that_would_break_a_list_is_refused(offered, run):
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2, labels=labels))}
     for version, (dialect, changes, fault) in enumerate(
         (
-            ("lineage2", {"labels": {"lineage.version": "22"}}, "has lineage.version 22, and the"),
+            ("lineage2", {"labels": {"lineage.version": "22"}}, "has lineage.version 22, but the"),
             ("graphene", {"incremental": "2"}, "FP4-ota_update-2.zip would be two different files"),
             ("calyx", {"incremental": "a/b"}, "has an incremental that cannot be in a file name"),
         ),

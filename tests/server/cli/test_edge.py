@@ -69,7 +69,7 @@ def test_a_node_that_shows_what_the_sites_keys_did_not_sign(ceremony, look):
     ):
         asked, said = look(f"127.0.0.1:{good.port}", f"127.0.0.1:{liar.port}")
     assert asked == [f"server 127.0.0.1:{good.port};"]
-    assert f"127.0.0.1:{liar.port}: timestamp 900 lacks the signatures that it needs" in said
+    assert f"127.0.0.1:{liar.port}: timestamp 900 does not have the required signatures" in said
 
 
 def test_a_node_that_has_not_heard_of_a_new_key(ceremony, look):

@@ -195,7 +195,7 @@ def test_words_that_mislead_are_refused(run, ask, state, tmp_path, monkeypatch):
         with case(words):
             status, out, err = run("rollout", *words, "--state", state)
             assert (status, out) == (1, "")
-            assert "is no plain text: a text holds " in err
+            assert "is not plain text: a text holds " in err
             assert not set(err) & set("\x1b\u202e\u200b")
             assert ask("rollout", "show")[0]["state"] == "offered"
             assert list(tmp_path.glob("*.json")) == []

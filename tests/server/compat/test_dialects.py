@@ -166,7 +166,7 @@ def test_lineage_2_needs_a_minor_version():
     assert lists(model, FROM)["/lineage/v2/devices/FP4/builds"] == "[]"
     assert '"version":"22"' in lists(model, FROM)["/lineage/v1/FP4/nightly"]
     (fault,) = faults(model, "lineage2")
-    assert fault.endswith("has lineage.version 22, and the app wants MAJOR.MINOR")
+    assert fault.endswith("has lineage.version 22, but the app requires MAJOR.MINOR")
     items = [relabel(ITEMS[3], **{"lineage.property_files": "payload.bin:x:2"})]
     (element,) = json.loads(lists_of(make_model(make_shelf(items=items))))
     assert "ota_property_files" not in element["files"][0]

@@ -67,7 +67,7 @@ def test_each_kind_has_a_limit_of_its_own():
         check_limits(name, role, make_root(), signed_at - timedelta(seconds=1))
     for name in ("latest", "latest-3"):
         check_limits(name, role, make_root(), EXPIRES - 8 * DAY)
-        with case(name), pytest.raises(TrustError, match="valid for 7 days"):
+        with case(name), pytest.raises(TrustError, match="valid for only 7 days"):
             check_limits(name, role, make_root(), EXPIRES - 9 * DAY)
 
 

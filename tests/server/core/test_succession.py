@@ -136,7 +136,7 @@ def test_what_joins_lies_above_everything_that_was_there():
     with pytest.raises(ReleaseError, match=r"with counter 2, which is not above 3"):
         check_succession(make_role({PATH: build(3)}), make_role({PATH: build(3), OLD: build(2)}))
     empty = pruned({}, 10)
-    with pytest.raises(ReleaseError, match="builds below 10 have left the role for ever"):
+    with pytest.raises(ReleaseError, match="builds below 10 have left the role permanently"):
         check_succession(empty, pruned({OLD: build(9, **later)}, 10))
     with pytest.raises(ReleaseError, match="not newer than a build that has left"):
         check_succession(empty, pruned({OLD: build(10, **same)}, 10))

@@ -239,7 +239,7 @@ def test_delegation_keys_that_changed(world, monkeypatch):
     assert verify(world, with_targets(world, snapshot, same), trusted).versions["targets"] == 2
     monkeypatch.setitem(world.ceremony.keys, "armani", [CryptoSigner.generate_ed25519()])
     other = world.ceremony.targets(2)
-    with pytest.raises(TrustError, match="armani 2 lacks the signatures"):
+    with pytest.raises(TrustError, match="armani 2 does not have the required signatures"):
         verify(world, with_targets(world, snapshot, other), trusted)
 
 

@@ -233,7 +233,7 @@ async def test_a_channel_that_speaks_nonsense():
     theirs.close()
     reader, writer = await asyncio.open_unix_connection(sock=ours)
     writer.write(b"\0\0\0\x03abc")
-    assert b"no message of this version" in await reader.read()
+    assert b"not a message of this version" in await reader.read()
     assert await process.wait() == 1
     writer.close()
 

@@ -93,7 +93,7 @@ def test_what_cannot_be_changes_nothing(
             "renew",
             ("dior", "--propose", tmp_path / "x.json", "--note", "a\u202eb"),
             1,
-            "The note is no plain text: a text holds ",
+            "The note is not plain text: a text holds ",
         ),
         ("renew", ("dior", "--propose", keys / "root-1.key"), 3, there),
         ("renew", ("dior", "--propose", keys / "root-1.pub"), 3, there),

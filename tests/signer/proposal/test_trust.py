@@ -136,7 +136,11 @@ def test_a_change_that_breaks_the_profile_is_refused(office) -> None:
         ("targets", drop, "drops dior"),
         ("targets", raise_threshold, "requires 3 signatures but has 2 keys"),
         ("armani", add("dior/id/stable/x.zip"), "not a path of this role"),
-        ("armani", add("armani/id/stable/a.zip", custom), r"a changelog in en .* holds U\+202E"),
+        (
+            "armani",
+            add("armani/id/stable/a.zip", custom),
+            r"a new changelog in en .* holds U\+202E",
+        ),
     ):
         proposal = office.renew(role).proposal
         bad = with_changes(proposal, **{role: edited(proposal, role, edit)})

@@ -153,7 +153,7 @@ async def test_words_that_mislead_are_refused(gated):
             gated, action, body, token=token, path=path if of_change else CHANNEL
         )
         assert (answer.status, answer.problem) == (422, "refused")
-        assert "is no plain text: a text " in answer.json["detail"]
+        assert "is not plain text: a text " in answer.json["detail"]
     assert (await gated.call("GET", CHANNEL)).json["state"] == "offered"
     assert (await gated.call("GET", "/changes")).json["items"] == [change]
 
