@@ -78,7 +78,8 @@ def _each_poll(published: Published) -> Iterator[Asked]:
 def _news(published: Published) -> Iterator[Asked]:
     """Yield the requests that follow when something is new, in the phone's order."""
     yield Asked(
-        f"/metadata/{published.snapshot.version}.snapshot.json", "What is new? The list of all."
+        f"/metadata/{published.snapshot.version}.snapshot.json",
+        "What is new? The list of all versions.",
     )
     versions = published.versions()
     yield Asked(f"/metadata/{versions['targets']}.targets.json", "Who signs for which model.")

@@ -1,4 +1,4 @@
-"""The command line: `hening-server COMMAND`, one module a command or group of commands.
+"""The command line: `hening-server COMMAND`, with one module for each command or group.
 
 Exit status: 0 done, 1 refused, 2 usage, 3 the environment failed, 130 stopped with Ctrl-C.
 """
@@ -15,7 +15,7 @@ try:
     from server.place_options import explain_option
     from server.storage.errors import StorageError
 except KeyboardInterrupt:
-    # Before `main` there is nothing else that catches it.
+    # During imports `main` cannot catch it yet.
     sys.stderr.write("hening-server: stopped\n")
     sys.exit(130)
 
@@ -58,22 +58,22 @@ for command in (
     LazyCommand(
         "check", "server.cli.state:check", "Verify a state folder and its database completely."
     ),
-    LazyCommand("export", "server.cli.export:export", "Write what phones may ask for as files."),
+    LazyCommand("export", "server.cli.export:export", "Write the files that phones may request."),
     LazyCommand(
         "owner-page",
         "server.cli.export:owner_page",
         'Write the page "what your phone sends", which a ROM can host anywhere.',
     ),
     LazyCommand(
-        "compat", "server.cli.compat:compat", "Look at the dialects of existing Updater apps."
+        "compat", "server.cli.compat:compat", "Show the dialects of existing Updater apps."
     ),
     LazyCommand(
         "gc",
         "server.cli.maintenance:gc",
         "Remove blobs that no served metadata, waiting bundle or upload names.",
     ),
-    LazyCommand("migrate", "server.cli.init:migrate", "Bring the database to this version."),
-    LazyCommand("rebuild", "server.cli.maintenance:rebuild", "Fill the database again."),
+    LazyCommand("migrate", "server.cli.init:migrate", "Migrate the database to this version."),
+    LazyCommand("rebuild", "server.cli.maintenance:rebuild", "Rebuild the database."),
     LazyCommand(
         "backup",
         "server.cli.maintenance:backup",
@@ -82,12 +82,12 @@ for command in (
     LazyCommand(
         "edge",
         "server.cli.edge:edge",
-        "Take device nodes that lag out of an nginx's rotation.",
+        "Take lagging device nodes out of the rotation of an nginx.",
     ),
     LazyCommand(
         "move",
         "server.cli.maintenance:move",
-        "Move a server that is all in one folder to PostgreSQL and S3.",
+        "Move a server from one folder to PostgreSQL and S3.",
     ),
     LazyCommand(
         "account", "server.cli.account:account", "Manage the accounts of the control plane."
@@ -125,7 +125,7 @@ def main() -> None:
         _print_error("stopped")
         sys.exit(130)
     except _find_failures() as error:
-        # A database error goes on with its statement and a link, which help nobody here.
+        # The other lines of a database error are its statement and a link, which do not help here.
         _print_error(str(error).partition("\n")[0])
         sys.exit(3)
     except HeningError as error:
@@ -136,8 +136,8 @@ def main() -> None:
 def _find_failures() -> tuple[type[Exception], ...]:
     """Return the errors that mean that the environment failed.
 
-    SQLAlchemy's are among them where a command imported it: it takes long, and is not needed to
-    print a help.
+    They include SQLAlchemy's if a command has imported it. It is not imported here, because that
+    takes long, and help does not need it.
     """
     database = sys.modules.get("sqlalchemy.exc")
     return (StorageError, OSError, *([database.SQLAlchemyError] if database else []))

@@ -32,8 +32,8 @@ EVERYWHERE = click.option("--all-codenames", is_flag=True, help="Rights for ever
 def account() -> None:
     """Manage the accounts of the control plane. The first admin is created here.
 
-    An account is a person or a program. What it may do follows from its role, and where from its
-    codenames; it signs nothing. It logs in with a token: see `hening-server token`.
+    An account is a person or a program. Its role determines what it may do, and its codenames
+    determine where. Accounts sign nothing. They log in with tokens: see `hening-server token`.
     """
 
 
@@ -55,12 +55,14 @@ def add(
     state: Path,
     as_json: bool,
 ) -> None:
-    """Create the account NAME. A name is used once and never again."""
+    """Create the account NAME. A name can be used only once."""
     from server.release.auth.accounts import create_account
 
     wanted = _wanted(codenames, all_codenames)
     if wanted is None:
-        raise click.UsageError("say where it has rights: --codename, or --all-codenames.")
+        raise click.UsageError(
+            "name the codenames for which it has rights: --codename, or --all-codenames."
+        )
 
     def work(session: AsyncSession, by: Principal) -> Awaitable[Account]:
         return create_account(session, by, name=name, role=Role(role), codenames=wanted, at=epoch())
@@ -78,7 +80,9 @@ def add(
 @CODENAMES
 @EVERYWHERE
 @click.option(
-    "--oidc-subject", "subject", help="The provider's subject that logs in to it; empty for none."
+    "--oidc-subject",
+    "subject",
+    help="The provider's subject that can log in as NAME; empty for none.",
 )
 @STATE
 @JSON
@@ -97,7 +101,7 @@ def set_account(
     wanted = _wanted(codenames, all_codenames)
     if role is None and wanted is None and subject is None:
         raise click.UsageError(
-            "say what changes: --role, --codename, --all-codenames or --oidc-subject."
+            "name a change: --role, --codename, --all-codenames or --oidc-subject."
         )
 
     def work(session: AsyncSession, by: Principal) -> Awaitable[Account]:
@@ -142,7 +146,7 @@ def enable(name: str, state: Path, as_json: bool) -> None:
 @UTC_TIMES
 @JSON
 def list_all(state: Path, as_json: bool) -> None:
-    """Show all accounts, disabled ones too."""
+    """Show all accounts, including disabled ones."""
     from server.release.auth.accounts import list_accounts
 
     _show(read_database(require_state(state, newest=False), list_accounts), as_json=as_json)

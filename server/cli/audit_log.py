@@ -1,4 +1,4 @@
-"""`audit-log`: who changed what, and whether that record is whole."""
+"""`audit-log`: shows and verifies the record of all changes by people."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _INDENT = 4
 
 
 def print_entries(rows: Sequence[Mapping[str, Any]], changes: Mapping[str, ChangeView]) -> None:
-    """Print entries; `changes` has the changes that they are about, by id."""
+    """Print entries; `changes` has the changes that they name, by id."""
     from server.console.texts import describe_details, describe_entry
 
     console = Console(highlight=False)
@@ -65,7 +65,7 @@ def audit_log() -> None:
 )
 @click.option("--actor", default="", help="An account with its tokens, or cli:USER.")
 @click.option("--action", default="", help="An action, or the group before its dot.")
-@click.option("--subject", default="", help="What was changed.")
+@click.option("--subject", default="", help="The subject of the change.")
 @click.option("--since", type=TIME, help="UTC, inclusive.")
 @click.option("--until", type=TIME, help="UTC, inclusive.")
 @click.option("--before", type=int, help="Only entries with a smaller number: the next page.")
@@ -74,7 +74,7 @@ def audit_log() -> None:
     type=click.IntRange(1, 1000),
     default=50,
     show_default=True,
-    help="The most entries to show.",
+    help="The maximum number of entries.",
 )
 @STATE
 @UTC_TIMES
@@ -112,7 +112,7 @@ def list_entries(
         click.echo(json.dumps(rows))
         return
     if not rows:
-        click.echo("No entry of the audit log is like that.")
+        click.echo("No entry of the audit log matches.")
     names = _load_names(folder)
     print_entries(rows, {change.id: show_change(change, names) for change in changes})
 
@@ -122,7 +122,7 @@ def list_entries(
 )
 @STATE
 def export(state: Path) -> None:
-    """Print every entry as a line of JSON, the oldest first (FORMATS.md section 11)."""
+    """Print all entries as lines of JSON, the oldest first (FORMATS.md section 11)."""
     from server.release.auth.audit_log_query import export_audit_log
 
     async def work(sessions: Sessions) -> None:
@@ -151,16 +151,17 @@ def export(state: Path) -> None:
 @click.option("--head", "heads", multiple=True, help="INDEX:SHA256, kept from an earlier run.")
 @JSON
 def verify(state: Path | None, file: Path | None, heads: tuple[str, ...], as_json: bool) -> None:
-    """Verify the chain, and that each --head is in it; print the present head.
+    """Verify the chain, and that each --head is in it; print the current head.
 
-    Keep that head where the server's operators cannot change it: a chain made anew is whole, too.
+    Keep that head where the server's operators cannot change it, because a forged chain can be
+    valid, too.
     """
     from server.release.auth.audit_log_query import verify_audit_log, verify_export
 
     if file is not None and not is_given("state"):
         state = None
     if (state is None) == (file is None):
-        raise click.UsageError("name what to verify: --state or --export.")
+        raise click.UsageError("name either --state or --export.")
     remembered = dict(map(_read_head, heads))
 
     if file is not None:
@@ -186,7 +187,7 @@ def _read_head(text: str) -> tuple[int, str]:
 
 
 def _load_names(folder: StateFolder) -> BuildNames:
-    """Return names by what is public; where that cannot be read, builds have counters alone."""
+    """Return the names of public builds; if they cannot be read, builds have only counters."""
     from server.publisher.build_names import BuildNames
     from server.publisher.published import load_published
 

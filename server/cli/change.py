@@ -1,4 +1,4 @@
-"""`change`: changes that wait, for their time or for an approval."""
+"""`change`: changes that wait for their time or for an approval."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from server.release.rollouts.rollouts import Rollouts
 
 T = TypeVar("T")
-_ID = "01a224f9a4d4d7409c4d6161fa9d33c0"  # all of it: the beginning of an id names no change
+_ID = "01a224f9a4d4d7409c4d6161fa9d33c0"  # a whole id, because prefixes are not accepted
 CHANGE = click.argument("change", metavar="CHANGE")
 REASON = click.option("--reason", default="", help="Why, for the record.")
 
@@ -38,18 +38,20 @@ REASON = click.option("--reason", default="", help="Why, for the record.")
 def change_group() -> None:
     """Show, approve, reject and cancel changes that wait.
 
-    A command acts as `cli:USER`, with all rights: a user who can write the state folder holds its
-    keys. No user approves a change that they proposed themselves.
+    A command acts as `cli:USER`, with all rights, because a user who can write the state folder has
+    its keys. Users cannot approve changes that they proposed themselves.
     """
 
 
 @change_group.command("list", epilog="Example: hening-server change list --state var/server")
 @STATE
-@click.option("--waiting", is_flag=True, help="Only what waits for approval.")
+@click.option("--waiting", is_flag=True, help="Only changes that wait for approval.")
 @click.option(
-    "--channel", default="", shell_complete=complete_channel, help="Only of this channel."
+    "--channel", default="", shell_complete=complete_channel, help="Only changes of this channel."
 )
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, help="The most changes to show.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=50, help="The maximum number of changes."
+)
 @UTC_TIMES
 @JSON
 def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: bool) -> None:
@@ -88,7 +90,7 @@ def show(change: str, state: Path, as_json: bool) -> None:
 @PUBLIC_URL
 @JSON
 def approve(change: str, state: Path, public_url: str, as_json: bool) -> None:
-    """Approve a change that another account proposed; a due one is published now."""
+    """Approve a change that another account proposed; if it is due, it is published now."""
     who = operator()
     _print_result(_run(state, public_url, lambda r: r.approve(who, change)), as_json=as_json)
 

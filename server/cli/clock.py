@@ -1,4 +1,4 @@
-"""`clock`: whether the machine's clock is believed, and a person's word that it is right."""
+"""`clock`: shows whether the machine's clock is trusted, and lets an operator confirm it."""
 
 import ipaddress
 import json
@@ -25,8 +25,8 @@ from server.storage.layout import StateFolder
 def clock() -> None:
     """Show and confirm the clock.
 
-    A clock that jumped ahead by more than 12 hours signs nothing until an operator confirms it:
-    its signatures would be valid for too long.
+    After a clock jumped ahead by more than 12 hours, it is not used for signatures until an
+    operator confirms it, because signatures would be valid for too long.
     """
 
 
@@ -53,18 +53,17 @@ def show(state: Path, as_json: bool) -> None:
     click.echo(f"The clock says {show_second(wall)}.")
     if witness.time is not None:
         click.echo(
-            "The newest time that a signature or a person vouches for is"
-            f" {show_second(witness.time)}."
+            f"The newest time of a signature or a confirmation is {show_second(witness.time)}."
         )
     if is_ahead:
-        click.echo("It is not believed by commands; where it is right, run `clock confirm`.")
+        click.echo("Commands do not trust it; if it is right, run `clock confirm`.")
 
 
 @clock.command(epilog="Example: hening-server clock confirm --state var/server")
 @STATE
 @UTC_TIMES
 def confirm(state: Path) -> None:
-    """Confirm the machine's clock, after you compared it with another one.
+    """Confirm the machine's clock, after you have compared it with another clock.
 
     A running server uses it within seconds.
     """
@@ -74,9 +73,9 @@ def confirm(state: Path) -> None:
     witness, wall = load_witness(folder), now()
     if witness.time is not None and witness.time - wall > JUMP:
         raise PublishError(
-            f"the clock says {show_second(wall)}, and something was signed at"
-            f" {show_second(witness.time)} already: mend the clock; nothing has to be confirmed"
-            " for that."
+            f"the clock says {show_second(wall)}, but something was already signed at"
+            f" {show_second(witness.time)}: correct the clock; it does not have to be confirmed"
+            " afterwards."
         )
     at = int(wall.timestamp())
     before = None if witness.time is None else int(witness.time.timestamp())
@@ -96,9 +95,9 @@ Clock = Callable[[], datetime]
 def choose_clock(
     file: Path | None, true: Clock, folder: StateFolder, settings: Settings, *, has_sockets: bool
 ) -> tuple[Clock, Callable[[], float] | None]:
-    """Return the clock of `run`, and what counts seconds without jumps where that is another one.
+    """Return the clock of `run`, and a function for monotonic seconds if the clock is simulated.
 
-    Raises PublishError where the state has lived by the other kind of clock.
+    Raises PublishError if the state was used with the other kind of clock.
     """
     if file is None:
         check_true_clock(folder)
@@ -109,12 +108,12 @@ def choose_clock(
 
 
 def open_unsafe_clock(file: Path) -> Clock:
-    """Return the clock that `file` is; raises StorageError where it holds no time."""
+    """Return the clock that reads `file`; raises StorageError if the file is not a clock."""
     try:
         with file.open("rb") as opened:
             view = mmap.mmap(opened.fileno(), _FORM.size, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
-        raise StorageError(f"{file} is no clock of 8 bytes: {error}.") from error
+        raise StorageError(f"{file} is not a clock of 8 bytes: {error}.") from error
 
     def clock() -> datetime:
         return _EPOCH + timedelta(microseconds=_FORM.unpack_from(view)[0])
@@ -123,34 +122,34 @@ def open_unsafe_clock(file: Path) -> Clock:
 
 
 def check_true_clock(folder: StateFolder) -> None:
-    """Raise PublishError where the state was served by a simulated clock before."""
+    """Raise PublishError if the state was served with a simulated clock before."""
     if _mark(folder).exists():
         raise PublishError(
-            f"{folder.root} belongs to a simulation, and what it signed is of days that have not"
-            " come: make another state with `hening-server init`."
+            f"{folder.root} belongs to a simulation, and may have signed with future times: make"
+            " another state with `hening-server init`."
         )
 
 
 def take_unsafe_clock(folder: StateFolder, settings: Settings, *, has_sockets: bool) -> None:
-    """Mark a state as a simulation's; raises PublishError where it could be anything else.
+    """Mark a state as a simulation's; raises PublishError if it could be a real server's.
 
-    It listens on loopback alone, uses neither PostgreSQL nor S3 nor inherited sockets, and
-    has published nothing under the true clock.
+    A simulation listens only on loopback, uses neither PostgreSQL nor S3 nor inherited sockets, and
+    has published nothing with the true clock.
     """
     hosts = [settings.host] + [settings.api_host] * (settings.api_port is not None)
     if not all(_is_loopback(host) for host in hosts):
         raise PublishError(
-            "--unsafe-clock is for simulations on this machine: listen on 127.0.0.1 alone."
+            "--unsafe-clock is for simulations on this machine: listen only on 127.0.0.1."
         )
     if settings.database_url or settings.blobs_url or settings.socket or has_sockets:
         raise PublishError(
-            "--unsafe-clock is for simulations on this machine: leave the database, the blobs and"
-            " the sockets of a real server away."
+            "--unsafe-clock is for simulations on this machine: leave out the database, the blobs"
+            " and the sockets of a real server."
         )
     if folder.public.exists() and not _mark(folder).exists():
         raise PublishError(
-            f"{folder.root} has been published from by the true clock, which it keeps: make another"
-            " state for the simulation."
+            f"{folder.root} has published with the true clock, which it keeps: make another state"
+            " for the simulation."
         )
     write_immutable(_mark(folder), _MARK)
 
@@ -167,11 +166,12 @@ def _is_loopback(host: str) -> bool:
 
 
 def witnessed_clock(folder: StateFolder) -> Callable[[], datetime]:
-    """Return the clock to publish with, and say on standard error where it is not the machine's.
+    """Return the clock for publishing; warn on standard error if it is not the machine's.
 
-    A running server signs every hour. So a clock that is far ahead of the newest signature has
-    jumped, or no server runs; until a person says which, the time of that signature is used: a halt
-    goes out, and nothing lives longer than it should. Call it before any loop runs.
+    A running server signs every hour. So if the clock is far ahead of the newest signature, it has
+    jumped, or no server runs. Until an operator confirms the clock, the time of that signature is
+    used: a halt can be published, and no signature is valid for too long. Call it before any loop
+    runs.
     """
     from server.publisher.expiry.clock import FAR, load_witness
 
@@ -180,9 +180,9 @@ def witnessed_clock(folder: StateFolder) -> Callable[[], datetime]:
     if witness is None or wall - witness <= FAR:
         return now
     click.echo(
-        f"hening-server: the clock says {show_time(wall)}, and the newest signature is of"
-        f" {show_time(witness)}, whose time is used: where the clock is right, run"
-        " `hening-server clock confirm` and then this again.",
+        f"hening-server: the clock says {show_time(wall)}, but the newest signature is of"
+        f" {show_time(witness)}, and that time is used: if the clock is right, run"
+        " `hening-server clock confirm` and then this command again.",
         err=True,
     )
     return lambda: witness

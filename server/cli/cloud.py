@@ -1,4 +1,4 @@
-"""`cloud init` and `cloud run`: the owners' encrypted backup, a service of its own."""
+"""`cloud init` and `cloud run`: the owners' encrypted backup, a separate service."""
 
 import asyncio
 import os
@@ -48,7 +48,10 @@ for _group in (account, pepper_commands, policy_group, code_group, breach_group)
 )
 @FOLDER
 @click.option(
-    "--pepper", required=True, type=PATH, help="File to make, outside the folder and its back-ups."
+    "--pepper",
+    required=True,
+    type=PATH,
+    help="The file to make, outside the folder and its backups.",
 )
 @click.option(
     "--region",
@@ -75,8 +78,8 @@ def init(
     Devices cannot upload until a policy is in force: give it here, or with `cloud policy
     accept`.
 
-    The pepper seals names and keys in the database. It is printed once, in clear or with
-    --escrow-to sealed to your age key. Keep that copy: without the pepper no account can be opened.
+    The pepper seals names and keys in the database. It is printed once, in clear, or sealed to your
+    age key with --escrow-to. Keep that copy: without the pepper no account can be opened.
     """
     given.check(region)
     chosen = given.settings | ({} if sign_up is None else {"sign_up": sign_up})
@@ -95,7 +98,7 @@ def init(
 @FOLDER
 @PEPPER
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=click.IntRange(0, 65535), help="Its port; 0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Its port; 0 is any free port.")
 @click.option(
     "--sign-up",
     type=click.Choice(["closed", "code", "open"]),
@@ -112,7 +115,7 @@ def run(folder: Path, pepper: Path | None, **options: str | int | None) -> None:
 
 
 async def _serve(folder: CloudFolder, pepper: Pepper, settings: CloudSettings) -> None:
-    # Imported here, because they take aiohttp and the database's library with them.
+    # Imported here, because they import aiohttp and SQLAlchemy.
     from server.cloud.app import serving
     from server.cloud.metrics import CloudMetrics
     from server.cloud.storage.bodies import open_bodies

@@ -1,6 +1,6 @@
-"""`cloud account`: what an operator sees of accounts, by their random ids, and may stop.
+"""`cloud account`: shows accounts by their random ids, suspends and erases them.
 
-`cloud code`: invitation codes, with which owners sign up.
+`cloud code`: makes invitation codes, with which owners sign up.
 """
 
 import os
@@ -29,9 +29,9 @@ WEEK = 7 * DAY
 
 @click.group()
 def account() -> None:
-    """See how much accounts keep, by their random ids, and suspend or erase one.
+    """Show the sizes of accounts by their random ids, and suspend or erase an account.
 
-    Neither names nor what is stored can be seen here, or anywhere on the server.
+    Neither names nor stored data can be seen here, or anywhere on the server.
     """
 
 
@@ -43,7 +43,7 @@ def account() -> None:
 def list_all(folder: Path, as_json: bool) -> None:
     """List accounts in the order of their ids.
 
-    The last use is the first day of a week: the server keeps no day.
+    The last use is the first day of a week, because the server does not store the day.
     """
 
     async def work(database: "Sessions") -> "list[Row]":
@@ -93,7 +93,7 @@ def show(account: str, folder: Path, as_json: bool) -> None:
 @FOLDER
 @click.option("--lift", is_flag=True, help="Serve the account again.")
 def suspend(account: str, folder: Path, lift: bool) -> None:
-    """Refuse the account ID everything but export and erasure. Its data is kept."""
+    """Suspend the account ID: only export and erasure are served. Its data is kept."""
 
     async def work(database: "Sessions") -> None:
         from server.cloud.operator import suspend_account
@@ -115,7 +115,7 @@ def suspend(account: str, folder: Path, lift: bool) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def erase(account: str, folder: Path, pepper: Path | None, yes: bool) -> None:
     """Erase the account ID and all of its data, as its owner could. It cannot be undone."""
-    # Imported here, because they take the database's library with them.
+    # Imported here, because they import SQLAlchemy.
     from server.cloud.law.policies import Policies
     from server.cloud.law.rounds import Law
     from server.cloud.operator import show_account
@@ -123,7 +123,7 @@ def erase(account: str, folder: Path, pepper: Path | None, yes: bool) -> None:
     from server.cloud.storage.bodies import open_bodies
 
     if not yes:
-        click.confirm(f"Erase the account {account}, and all that is kept of it?", abort=True)
+        click.confirm(f"Erase the account {account} and all of its data?", abort=True)
     settings = load_settings(folder)
     peppers = open_peppers(pepper, settings)
     bodies = open_bodies(CloudFolder(folder), settings, os.urandom, time.time)
@@ -142,7 +142,7 @@ def erase(account: str, folder: Path, pepper: Path | None, yes: bool) -> None:
     if step == "done":
         click.echo(f"The account is erased; its receipt is at /erasure/{erasure}.")
     else:
-        click.echo(f"Its keys are erased. The cloud goes on with the rest: /erasure/{erasure}.")
+        click.echo(f"Its keys are erased. The cloud erases the rest later: /erasure/{erasure}.")
 
 
 def _encode(value: object) -> str:
@@ -194,7 +194,7 @@ def _spell_version(version: int) -> str:
 
 
 def _spell_week(week: int) -> str:
-    """Return the first day of a week that is counted from 1970 on."""
+    """Return the first day of a week, which is counted from 1970 on."""
     return f"{datetime.fromtimestamp(week * WEEK, UTC):%Y-%m-%d}"
 
 
@@ -206,7 +206,11 @@ def code_group() -> None:
 @code_group.command(epilog="Example: hening-server cloud code new --count 5 --folder /srv/cloud")
 @FOLDER
 @click.option(
-    "--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many."
+    "--count",
+    type=click.IntRange(1, 1000),
+    default=1,
+    show_default=True,
+    help="The number of codes.",
 )
 @click.option(
     "--days",
@@ -216,7 +220,7 @@ def code_group() -> None:
     help="Days until an unused code expires.",
 )
 def new(folder: Path, count: int, days: int) -> None:
-    """Make codes, one for each account. They are shown this once.
+    """Make codes, one for each account. They are shown only now.
 
     The owner signs up in any Etebase client with a name that ends in `-` and the code.
     """

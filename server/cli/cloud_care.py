@@ -1,4 +1,4 @@
-"""`cloud check`, `backup`, `restore`, `upkeep` and `migrate`: what keeps a cloud whole."""
+"""`cloud check`, `backup`, `restore`, `upkeep` and `migrate`: maintenance of a cloud."""
 
 import asyncio
 import dataclasses
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from server.cloud.copying.check import Report
     from server.storage.database import Sessions
 
-# What serves and stores is imported by the commands that need it: help does without.
+# Commands import the modules that serve and store, because help does not need them.
 
 
 @click.command(epilog="Example: hening-server cloud check --folder /var/lib/hening-cloud --read")
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def check(folder: Path, read: bool, as_json: bool) -> None:
     """Compare the database with the bodies that it names; change nothing.
 
-    It may run beside `cloud run`. Exit status 1 means that something is wrong. Bodies that no row
+    `cloud run` may run meanwhile. Exit status 1 means that something is wrong. Bodies that no row
     names are not a fault: a crash leaves them, and upkeep removes them.
     """
     report = asyncio.run(_check(CloudFolder(folder), read=read))
@@ -62,8 +62,8 @@ async def _check(folder: CloudFolder, *, read: bool) -> "Report":
     place = folder.database(settings)
     if not await asyncio.to_thread(is_current, place, MIGRATIONS):
         raise StorageError(
-            "the database is not made yet, or of an older version: `hening-server cloud run` or"
-            " `cloud migrate` makes it."
+            "the database does not exist yet, or has an older version: run `hening-server cloud"
+            " run` or `cloud migrate`."
         )
     async with open_database(place, migrations=MIGRATIONS) as database:
         bodies = open_bodies(folder, settings, os.urandom, time.time)
@@ -82,7 +82,7 @@ async def _check(folder: CloudFolder, *, read: bool) -> "Report":
 )
 @JSON
 def backup(folder: Path, out: Path, as_json: bool) -> None:
-    """Copy database and bodies as of one moment; `cloud run` may go on.
+    """Copy database and bodies as of one moment; `cloud run` may run meanwhile.
 
     Bodies that the backup already has are not copied again. Bodies that are no longer needed are
     removed from it. An interrupted backup leaves the previous one intact. The pepper is not part
@@ -97,7 +97,7 @@ def backup(folder: Path, out: Path, as_json: bool) -> None:
     )
     click.echo(
         f"\nRestore: hening-server cloud restore --from {out} --folder NEW --former {folder}"
-        "\nThe pepper is not in it: keep a copy apart from this backup and from the cloud."
+        "\nThe pepper is not in it: keep a copy away from this backup and from the cloud."
     )
 
 
@@ -130,8 +130,8 @@ async def _back_up(folder: CloudFolder, out: Path) -> "Copied":
 @click.option(
     "--keep-sessions",
     is_flag=True,
-    help="Keep devices and programs logged in. Use it only for a backup of this moment: devices"
-    " that were logged out since it was made could log in again.",
+    help="Keep devices and programs logged in. Use it only for a backup made just now, because"
+    " devices that were logged out after it was made could log in again.",
 )
 @JSON
 def restore(
@@ -142,7 +142,7 @@ def restore(
     keep_sessions: bool,
     as_json: bool,
 ) -> None:
-    """Make a cloud from a backup, and check that it is whole.
+    """Make a cloud from a backup, and check that it is complete.
 
     If FOLDER has a cloud.toml, its settings name the database and the store, such as PostgreSQL
     and S3; the database must be empty. Devices have to log in again, and list everything once.
@@ -151,7 +151,7 @@ def restore(
     if (former is None) is not no_former:
         raise click.UsageError(
             "name the folder of the replaced cloud with --former, so that no erased account comes"
-            " back; or say with --no-former that its store is lost, too."
+            " back; or give --no-former if its store is lost, too."
         )
     if former is not None:
         _check_former(CloudFolder(former))
@@ -185,8 +185,8 @@ def restore(
 def _check_former(former: CloudFolder) -> None:
     if not (load_settings(former.root).blobs_url or former.bodies.is_dir()):
         raise StorageError(
-            f"{former.bodies} does not exist, which names the accounts erased since the backup:"
-            " bring it back, or say with --no-former that it is lost; nothing was changed."
+            f"{former.bodies}, which names the accounts erased since the backup, does not exist:"
+            " bring it back, or give --no-former if it is lost; nothing was changed."
         )
 
 
@@ -228,12 +228,12 @@ async def _restore(
 @PEPPER
 @JSON
 def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
-    """Do immediately what `cloud run` does by itself within an hour.
+    """Run now the maintenance that `cloud run` does every hour.
 
     Erase accounts whose announced erasure is due. Remove expired sessions, old revisions and
     tombstones, chunks and bodies that nothing names, and files of unfinished uploads.
     """
-    # Imported here, because they take the database's library with them.
+    # Imported here, because they import SQLAlchemy.
     from server.cloud.law.policies import Policies
     from server.cloud.law.rounds import Law
     from server.cloud.pepper.rotation import choose_secrets
@@ -252,9 +252,7 @@ def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
 
     done = run_in_cloud(folder, settings, work)
     if done is None:
-        raise StorageError(
-            "another node is doing this at the moment: see its log, or try again in a minute."
-        )
+        raise StorageError("another node is doing this now: see its log, or try again in a minute.")
     if as_json:
         click.echo(json.dumps(done))
         return
@@ -266,7 +264,7 @@ def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
 @FOLDER
 @click.option("--backup-made", is_flag=True, help="The PostgreSQL database was backed up.")
 def migrate(folder: Path, backup_made: bool) -> None:
-    """Bring the database to this version.
+    """Migrate the database to this version.
 
     A copy of a SQLite file is kept beside it. A PostgreSQL database that is not empty is migrated
     only with --backup-made.

@@ -1,4 +1,4 @@
-"""What commands of the cloud share: its folder, its pepper, its database and the clock."""
+"""Options and functions of the cloud's commands: folder, pepper, database and time."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ T = TypeVar("T")
 def run_in_cloud(
     folder: Path, settings: CloudSettings, work: Callable[["Sessions"], Awaitable[T]]
 ) -> T:
-    """Return what `work` returns of the open, migrated database of a cloud."""
+    """Call `work` with the open, migrated database of a cloud, and return its result."""
     from server.cloud.storage import MIGRATIONS
     from server.storage.database import open_database
 
@@ -48,7 +48,7 @@ def load_settings(folder: Path) -> CloudSettings:
 
 
 def find_pepper(given: Path | None) -> Path:
-    """Return the pepper's file: as given, or the unit's credential; raises UsageError."""
+    """Return the given file of the pepper, or the unit's credential; raises UsageError."""
     credentials = os.environ.get("CREDENTIALS_DIRECTORY")
     if given is None and credentials is None:
         raise click.UsageError(
@@ -58,19 +58,21 @@ def find_pepper(given: Path | None) -> Path:
 
 
 def open_peppers(pepper: Path | None, settings: CloudSettings) -> tuple[Secrets, ...]:
-    """Return what seals and signs in a cloud, for each pepper that its database may be under."""
+    """Return the secrets of a cloud for each pepper that may have sealed its database."""
     read = load_pepper(find_pepper(pepper), os.geteuid())
     return read.candidates(settings.region, os.urandom)
 
 
 def print_escrow(pepper: Pepper, recipient: str | None) -> None:
-    """Print the lines that restore a pepper, sealed to an age key where one is given."""
+    """Print the lines that restore a pepper, sealed to an age key if one is given."""
     lines = encode_escrow(pepper)
     if recipient is not None:
-        click.echo("Keep this file apart from both of them; your age key opens it:\n")
+        click.echo(
+            "Keep this file away from the cloud and the pepper's file; your age key opens it:\n"
+        )
         click.echo(seal_lines(lines, recipient), nl=False)
         return
-    click.echo("Keep these lines on paper, apart from both of them:\n")
+    click.echo("Keep these lines on paper, away from the cloud and the pepper's file:\n")
     for line in lines:
         click.echo(f"  {line}")
 

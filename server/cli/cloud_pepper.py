@@ -1,4 +1,4 @@
-"""`cloud pepper`: another pepper, and the one that was on paper."""
+"""`cloud pepper`: rotates the pepper, or restores it from paper."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from server.storage.layout import Place
 
 @click.group()
 def pepper() -> None:
-    """Change the pepper, or restore it from paper."""
+    """Rotate the pepper, or restore it from paper."""
 
 
 @pepper.command(
@@ -58,15 +58,14 @@ def rotate(folder: Path, pepper: Path | None, recipient: str | None) -> None:
 def restore(folder: Path, pepper: Path | None) -> None:
     """Make the pepper's file again from its lines on paper, typed or piped in.
 
-    An empty line, or the end of the input, ends them. Lines that were sealed to an age key come
-    from `age --decrypt --identity KEY FILE`. The pepper has to be the one that the database is
-    sealed under.
+    An empty line, or the end of the input, ends the lines. Decrypt lines that were sealed to an age
+    key with `age --decrypt --identity KEY FILE`. It must be the pepper that seals the database.
     """
     path, (region, place) = find_pepper(pepper), _find_database(folder)
     if os.path.lexists(path):
         raise StorageError(f"{path} exists already; nothing was changed.")
     if sys.stdin.isatty():
-        click.echo("Type the lines as they are printed, and an empty line after them:", err=True)
+        click.echo("Type the lines as printed, and an empty line after them:", err=True)
     restored = decode_escrow(iter(lambda: sys.stdin.readline().strip(), ""))
     asyncio.run(_check(place, restored.candidates(region, os.urandom)))
     write_pepper(path, restored)
@@ -81,7 +80,7 @@ def _find_database(folder: Path) -> tuple[str, Place]:
 
 
 async def _seal_again(place: Place, former: Secrets, following: Secrets) -> int:
-    # Imported here, because they take the database's library with them.
+    # Imported here, because they import SQLAlchemy.
     from server.cloud.pepper.rotation import seal_again
     from server.cloud.storage import MIGRATIONS
     from server.storage.database import open_database

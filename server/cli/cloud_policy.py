@@ -1,4 +1,4 @@
-"""`cloud policy`: versions of the region's policy. `cloud breach`: notices that it prescribes."""
+"""`cloud policy`: versions of the region's policy. `cloud breach`: notices of breaches."""
 
 import json
 from collections.abc import Callable
@@ -41,7 +41,7 @@ MAX_TEXT = 65_536
 
 @dataclass(frozen=True, slots=True)
 class GivenPolicy:
-    """A signed policy, its texts, its key, and the country in which the cloud keeps its data."""
+    """A signed policy, its texts, its key, and the country where the cloud stores its data."""
 
     note: bytes | None
     texts: dict[str, bytes]
@@ -50,7 +50,7 @@ class GivenPolicy:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Return the settings that are known with it."""
+        """The settings that follow from the given options."""
         found = {"policy_key": self.key, "country": self.country}
         return {name: value for name, value in found.items() if value}
 
@@ -60,11 +60,11 @@ class GivenPolicy:
             return
         policy = decode_policy(self.note, decode_verifier_key(self.key))
         if policy.region != region:
-            raise FormatError(f"the policy is of {policy.region}, and this cloud of {region}.")
+            raise FormatError(f"the policy is for {policy.region}, but this cloud is for {region}.")
 
     def accept(self, folder: Path, pepper: Path | None) -> Policy:
-        """Keep the policy in the database of a cloud that is there."""
-        # Imported here, because they take the database's library with them.
+        """Store the policy in the database of an existing cloud."""
+        # Imported here, because they import SQLAlchemy.
         from server.cloud.law.policies import accept_policy, check_policy
 
         settings = load_settings(folder)
@@ -72,7 +72,7 @@ class GivenPolicy:
             raise FormatError(
                 f"{folder} has no policy_key: set it in cloud.toml to the key that signs policies."
             )
-        # A rotation of the pepper leaves the key of receipts as it is.
+        # A rotation of the pepper does not change the key of receipts.
         receipts = open_peppers(pepper, settings)[0].receipt_key
         note = self.note or b""
         policy = check_policy(
@@ -93,7 +93,7 @@ class GivenPolicy:
 
 
 def policy_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of a policy, as `given`."""
+    """Add the options of a policy to a command, which gets them as `given`."""
 
     @wraps(command)
     def run(
@@ -115,7 +115,7 @@ def policy_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--country",
             metavar="XX",
-            help="Where this cloud keeps its data.  [default: the policy's own country]",
+            help="The country where this cloud stores its data.  [default: the policy's]",
         ),
         TEXTS,
         click.option("--policy-key", metavar="KEY", help="The key that signs the policies."),
@@ -126,7 +126,7 @@ def policy_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def read_texts(texts: tuple[str, ...]) -> dict[str, bytes]:
-    """Read the files of `--text`; raises UsageError for what is not LOCALE=FILE."""
+    """Read the files of `--text`; raises UsageError unless each is LOCALE=FILE."""
     found: dict[str, bytes] = {}
     for each in texts:
         locale, equals, path = each.partition("=")
@@ -151,15 +151,15 @@ def policy_group() -> None:
 @PEPPER
 @UTC_TIMES
 def accept(file: Path, texts: tuple[str, ...], folder: Path, pepper: Path | None) -> None:
-    """Accept a newer version of the policy. It is in force from its own start on.
+    """Accept a newer version of the policy. It is in force from its start on.
 
-    From then on uploads are refused until the owner has agreed to it; downloads, export and erasure
-    go on. Running nodes notice it within half a minute.
+    From then on uploads are refused until the owner has agreed to it. Downloads, export and erasure
+    continue. Running nodes notice it within half a minute.
     """
     given = GivenPolicy(read_bounded(file, MAX_NOTE), read_texts(texts), "", "")
     policy = given.accept(folder, pepper)
     click.echo(
-        f"Version {policy.version} of the policy of {policy.region} holds from"
+        f"Version {policy.version} of the policy of {policy.region} is in force from"
         f" {show_time(policy.starts)} on."
     )
 
@@ -169,7 +169,7 @@ def accept(file: Path, texts: tuple[str, ...], folder: Path, pepper: Path | None
 @UTC_TIMES
 @JSON
 def list_all(folder: Path, as_json: bool) -> None:
-    """List the versions of the policy, and say which one holds."""
+    """List the versions of the policy, and show which one is in force."""
     from server.cloud.law.policies import Policies
     from server.tables import print_table
 
@@ -191,7 +191,7 @@ def list_all(folder: Path, as_json: bool) -> None:
         return
     print_table(
         f"Policies of {settings.region}",
-        ("version", "from", "holds"),
+        ("version", "from", "in force"),
         [
             (str(each.version), show_time(each.starts), "yes" if each.version == holds else "")
             for each in policies
@@ -210,7 +210,7 @@ def breach_group() -> None:
 @click.option(
     "--at",
     type=click.DateTime(["%Y-%m-%dT%H:%M"]),
-    help="When it was found, in UTC.  [default: now]",
+    help="When the breach was found, in UTC.  [default: now]",
 )
 @UTC_TIMES
 def found(folder: Path, at: datetime | None) -> None:

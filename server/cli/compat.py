@@ -1,4 +1,4 @@
-"""`compat`: what existing Updater apps are told, and the line that points them here."""
+"""`compat`: shows the answers to existing Updater apps, and the line for their configuration."""
 
 import json
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ DIALECT = click.argument("dialect", type=click.Choice(DIALECTS), metavar="DIALEC
     epilog="Example: hening-server compat preview lineage2 FP4 nightly --state var/server",
 )
 def compat() -> None:
-    """Look at the dialects of existing Updater apps."""
+    """Show the dialects of existing Updater apps."""
 
 
 @compat.command(
@@ -52,9 +52,9 @@ def preview(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Say what the app of DIALECT would get now, and at each step of the schedule.
+    """Show what the app of DIALECT would get now, and at each step of the schedule.
 
-    DEVICE and CHANNEL are the app's names, as the settings have them.
+    DEVICE and CHANNEL are the app's names in the settings.
     """
     from server.compat.rendering import find_faults, render
     from server.device.snapshot import EMPTY, load_snapshot
@@ -128,6 +128,6 @@ def template(dialect: str, state: Path, config: Path | None) -> None:
 
     url = read_settings(state, config).compat.public_url
     if not url:
-        raise FormatError("[compat] has no public_url: set how apps reach this server.")
+        raise FormatError("[compat] has no public_url: set the address for apps.")
     found = next(each for name, each in TABLE.items() if name == dialect)
     click.echo(found.configuration.format(url=url))

@@ -1,4 +1,4 @@
-"""Work in the database of a state folder, as the user who runs the command, and its records."""
+"""Runs work in the database of a state folder, and records it for the command's user."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def run_in_database(folder: StateFolder, work: Callable[[Sessions], Awaitable[T]]) -> T:
-    """Return what `work` returns of the open, migrated database of a state folder."""
+    """Call `work` with the open, migrated database of a state folder, and return its result."""
     import asyncio
 
     from server.storage.database import open_database
@@ -35,7 +35,7 @@ def run_in_database(folder: StateFolder, work: Callable[[Sessions], Awaitable[T]
 
 
 def read_database(folder: StateFolder, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """Return what `work` reads in the database of a state folder."""
+    """Call `work` with a session of a state folder's database, and return what it reads."""
 
     async def read(sessions: Sessions) -> T:
         async with sessions() as session:
@@ -45,7 +45,7 @@ def read_database(folder: StateFolder, work: Callable[[AsyncSession], Awaitable[
 
 
 def change_database(folder: StateFolder, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
-    """Return what `work` returns of its change, a transaction in a state folder's database."""
+    """Call `work` in a transaction of a state folder's database, and return its result."""
 
     async def change(sessions: Sessions) -> T:
         async with sessions.begin() as session:
@@ -66,8 +66,8 @@ _UNSET = 2**32 - 1
 def operator() -> Principal:
     """Return the principal of this command: the user who logged in, or else the process's user.
 
-    Linux keeps who logged in across `su` and `sudo`, so that the audit log names a person and not
-    root. The environment is not used: the user could set it.
+    Linux keeps the login user across `su` and `sudo`, so that the audit log names a person and not
+    root. The environment is not used, because the user could set it.
     """
     uid = os.getuid()
     try:
@@ -86,9 +86,9 @@ def operator() -> Principal:
 def recorded(
     folder: StateFolder, action: str, subjects: Sequence[str], detail: Mapping[str, Any]
 ) -> AbstractAsyncContextManager[dict[str, Any]]:
-    """Return what records a block's change of a state folder, as done by who runs the command.
+    """Return a context that records a block's change of a state folder by the command's user.
 
-    The block may put what came of it into the dict that it is given.
+    The block gets a dict, to which it may add the outcome.
     """
     from server.release.auth.audit_log import recording
     from server.storage.database import open_database
@@ -109,7 +109,7 @@ def recorded(
 
 
 def record_once(folder: StateFolder, action: str, subject: str, detail: Mapping[str, Any]) -> None:
-    """Record one step that is complete, as done by the command's user."""
+    """Record a completed change by the command's user."""
     from server.release.auth.audit_log import record
 
     actor, at = operator().actor, epoch()

@@ -1,4 +1,4 @@
-"""`edge`: keeps the nodes that lag out of an nginx's rotation."""
+"""`edge`: takes lagging device nodes out of the rotation of an nginx."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 2.0
 RELOAD_SECONDS = 60
 ANSWER_SECONDS = 2.0
-GZIP = 31  # zlib's name of the format, with the largest window
+GZIP = 31  # zlib's `wbits` for gzip with the largest window
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _TLS = "https://"
 _NODE = re.compile(r"(?:https://)?(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}")
@@ -46,7 +46,7 @@ def _check_node(
         if _NODE.fullmatch(node) is None:
             raise click.BadParameter(f"{node} is not of the form HOST:PORT or https://HOST:PORT.")
     if len({node.startswith(_TLS) for node in nodes}) > 1:
-        raise click.BadParameter("nginx asks all nodes of an upstream over TLS, or none.")
+        raise click.BadParameter("nginx uses TLS for all nodes of an upstream, or for none.")
     return nodes
 
 
@@ -61,7 +61,7 @@ def _check_node(
     required=True,
     multiple=True,
     callback=_check_node,
-    help="A device node, HOST:PORT, or https://HOST:PORT of one that has a certificate.",
+    help="A device node, HOST:PORT, or https://HOST:PORT if it has a certificate.",
 )
 @click.option("--host", required=True, help="The name in the site's public_url.")
 @click.option("--root", required=True, type=FILE, help="A root of the site, 1.root.json.")
@@ -74,8 +74,10 @@ def _check_node(
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file that nginx includes in its `upstream` block.",
 )
-@click.option("--reload", "command", required=True, help="Makes nginx read that file again.")
-@click.option("--once", is_flag=True, help="Look once, write the file, and end.")
+@click.option(
+    "--reload", "command", required=True, help="The command that makes nginx read that file again."
+)
+@click.option("--once", is_flag=True, help="Ask the nodes once, write the file, and end.")
 def edge(
     nodes: tuple[str, ...],
     host: str,
@@ -85,12 +87,12 @@ def edge(
     command: str,
     once: bool,
 ) -> None:
-    """Take device nodes that lag out of an nginx's rotation.
+    """Take lagging device nodes out of the rotation of an nginx.
 
-    Each is asked for its timestamp every two seconds. A node that does not answer with one that the
-    site's keys have signed, or whose timestamp is older than another node's for five seconds, gets
-    no more requests until it has caught up. Where all lag, all are asked. It runs on the machine of
-    the nginx until it is ended.
+    Each node is asked for its timestamp every two seconds. A node gets no requests while it does
+    not answer with a timestamp that the site's keys have signed, or its timestamp has been older
+    than another node's for five seconds. If all nodes lag, all get requests. The command runs on
+    the machine of the nginx until it is stopped.
     """
     from server.core.metadata import ROOT_LIMIT, verify_first_root
     from server.rotation import Rotation, encode_upstream
@@ -127,7 +129,7 @@ def edge(
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """The roots that a node has led to, oldest first, and its timestamp or why there is none."""
+    """A node's answer: the roots up to its newest, oldest first, and timestamp or complaint."""
 
     roots: tuple[Root, ...]
     timestamp: bytes
@@ -135,7 +137,7 @@ class _Look:
 
 
 def _judge(look: _Look, roots: tuple[Root, ...]) -> tuple[tuple[int, int] | None, str]:
-    """Return a timestamp's rank; None, and why, where the site's keys have not signed one."""
+    """Return a timestamp's rank; None and the reason if the site's keys have not signed it."""
     from server.rotation import rank_timestamp
 
     if look.complaint:
@@ -147,15 +149,15 @@ def _judge(look: _Look, roots: tuple[Root, ...]) -> tuple[tuple[int, int] | None
 
 
 def _look(node: str, host: str, tls: ssl.SSLContext | None, roots: tuple[Root, ...]) -> _Look:
-    """Ask a node for the roots that follow the last of `roots`, and for its timestamp.
+    """Ask a node for the roots after the last of `roots`, and for its timestamp.
 
-    The requests are a phone's, so that a strict gate answers them.
+    The requests are those of a phone, so that a strict gate answers them.
     """
     from server.core.metadata import ROOT_LIMIT, TIMESTAMP_LIMIT, verify_root
     from server.core.names import metadata_name
 
     connection = HTTPConnection(node, timeout=ANSWER_SECONDS)
-    connection.auto_open = 0  # the second request goes to the same process, over the same TLS
+    connection.auto_open = 0  # all requests must use this connection
     try:
         connection.connect()
         with _limited(connection.sock):
@@ -163,7 +165,7 @@ def _look(node: str, host: str, tls: ssl.SSLContext | None, roots: tuple[Root, .
                 connection.sock = tls.wrap_socket(
                     connection.sock,
                     server_hostname=urlsplit(f"//{host}").hostname,
-                    do_handshake_on_connect=False,  # `_limited` cuts it off, too
+                    do_handshake_on_connect=False,  # below, where `_limited` can cut it
                 )
                 connection.sock.do_handshake()
             while True:
@@ -183,7 +185,7 @@ def _look(node: str, host: str, tls: ssl.SSLContext | None, roots: tuple[Root, .
 
 
 def _get(connection: HTTPConnection, host: str, name: str, limit: int) -> tuple[int, bytes]:
-    """Return status and body of a metadata file; at most `limit` bytes of it."""
+    """Return status and body of a metadata file, at most `limit` bytes of it."""
     connection.putrequest("GET", f"/metadata/{name}", skip_host=True, skip_accept_encoding=True)
     connection.putheader("Host", host)
     connection.putheader("Accept-Encoding", "gzip")
@@ -199,19 +201,19 @@ def _make_context(ca: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca)
     except ssl.SSLError as error:
-        raise FormatError(f"{ca} holds no certificates; give a PEM file.") from error
+        raise FormatError(f"{ca} has no certificates; give a PEM file.") from error
 
 
 @contextlib.contextmanager
 def _limited(connection: socket.socket) -> Iterator[None]:
-    """Cut a connection after `ANSWER_SECONDS`: its own limit is for each byte.
+    """Cut a connection after ANSWER_SECONDS, because its own timeout applies to each read.
 
-    By a descriptor of its own, as TLS takes the other one over.
+    It uses a second descriptor, because TLS takes over the first.
     """
     with connection.dup() as same:
 
         def cut() -> None:
-            with contextlib.suppress(OSError):  # it was closed just now
+            with contextlib.suppress(OSError):  # it was just closed
                 same.shutdown(socket.SHUT_RDWR)
 
         timer = Timer(ANSWER_SECONDS, cut)
@@ -224,7 +226,7 @@ def _limited(connection: socket.socket) -> Iterator[None]:
 
 def _reload(command: str) -> None:
     try:
-        done = subprocess.run(  # noqa: S603 - the operator's own command
+        done = subprocess.run(  # noqa: S603 - the command is the operator's
             shlex.split(command),
             capture_output=True,
             text=True,
@@ -232,7 +234,7 @@ def _reload(command: str) -> None:
             timeout=RELOAD_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
-        raise StorageError(f"`{command}` does not end: look at nginx.") from error
+        raise StorageError(f"`{command}` does not end: check nginx.") from error
     if done.returncode:
         reason = (done.stderr or done.stdout).strip().partition("\n")[0]
         raise StorageError(f"`{command}` ended with {done.returncode}: {reason or 'no reason'}.")

@@ -1,6 +1,6 @@
-"""`export`: a static mirror of the device plane, or of the dialects of existing Updater apps.
+"""`export`: writes a static mirror of the device plane, or of the dialects of Updater apps.
 
-`owner-page`: a page for owners about what their phones send, which any host can serve.
+`owner-page`: writes a page for owners about what their phones send, which any host can serve.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 LINE_EACH = 1 << 30
 Advance = Callable[[str, int, int], None]
-"""Called with what is being done, bytes done, and bytes in all."""
+"""Called with the current task, the bytes done, and all bytes."""
 
 
 @contextmanager
 def progress_bar() -> Iterator[Advance]:
-    """Give a function that shows progress on standard error until the block ends."""
+    """Yield a function that shows progress on standard error until the block ends."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _line_printer()
@@ -78,18 +78,18 @@ def _line_printer() -> Advance:
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The mirror's folder: empty at first, and written by `export` alone.",
+    help="The mirror's folder: empty at first, and only `export` may write to it.",
 )
 @click.option(
     "--to",
     "bucket",
     default="",
     metavar="URL",
-    help="The mirror's bucket, s3://BUCKET/PREFIX; endpoint, region and key are the settings'.",
+    help="The mirror's bucket, s3://BUCKET/PREFIX; settings give endpoint, region and key.",
 )
 @click.option("--hardlink", is_flag=True, help="Hard-link packages instead of copying them.")
 @click.option(
-    "--compat", "is_compat", is_flag=True, help="Write what existing Updater apps ask for instead."
+    "--compat", "is_compat", is_flag=True, help="Write the files of existing Updater apps instead."
 )
 @CONFIG
 @UTC_TIMES
@@ -103,13 +103,13 @@ def export(
     config: Path | None,
     as_json: bool,
 ) -> None:
-    """Write what phones may ask for as files, for nginx or a CDN; again, and only what changed.
+    """Write the files that phones may request, for nginx or a CDN; later runs write only changes.
 
-    Readers see the old mirror or the new one, and never a pointer to what is not there. The lists
-    of existing Updater apps depend on the time: with --compat run it every minute.
+    Readers see the old mirror or the new one, and never a pointer to a missing file. The lists of
+    existing Updater apps depend on the time: with --compat run it every minute.
     """
     if (out is None) is (not bucket):
-        raise click.UsageError("say where the mirror is: --out for a folder, or --to for a bucket.")
+        raise click.UsageError("name the mirror: --out for a folder, or --to for a bucket.")
     if bucket and (hardlink or is_compat):
         option = "--hardlink" if hardlink else "--compat"
         raise click.UsageError(f"{option} writes files into a folder: give --out, not --to.")
@@ -167,7 +167,9 @@ def _export_dialects(
     epilog="Example: hening-server owner-page --state var/server --url https://updates.rom.example"
     " --out what-your-phone-sends.html",
 )
-@click.option("--url", default="", help="Where phones ask.  [default: public_url of the settings]")
+@click.option(
+    "--url", default="", help="The address for phones.  [default: public_url of the settings]"
+)
 @click.option(
     "--out",
     required=True,
@@ -179,7 +181,7 @@ def _export_dialects(
 def owner_page(url: str, out: Path, state: Path, config: Path | None) -> None:
     """Write the page "what your phone sends", which a ROM can host anywhere.
 
-    It shows the requests byte by byte, with the models and packs that are published now.
+    It shows the requests byte by byte, with the currently published models and packs.
     """
     from server.owner_page import render_owner_page
     from server.publisher.published import load_published
@@ -188,7 +190,9 @@ def owner_page(url: str, out: Path, state: Path, config: Path | None) -> None:
     settings = read_settings(state, config)
     address = url or settings.public_url
     if not address:
-        raise FormatError("say where phones ask: --url https://HOST, or public_url in settings.")
+        raise FormatError(
+            "give the address for phones: --url https://HOST, or public_url in settings."
+        )
     published = load_published(require_state(state, settings).public)
     if published is None:
         raise NotFoundError("nothing is published yet, so there is nothing to show.")

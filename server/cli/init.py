@@ -1,4 +1,4 @@
-"""`init` and `migrate`: a state folder is made, and brought to this version."""
+"""`init` and `migrate`: make a state folder, and migrate its database to this version."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     """Make the online keys; with --root, pin the root that all trust starts from.
 
     Run it once, give STATE/keys/public.json to the signers' ceremony, then run it again with the
-    root that the ceremony made. A key file that was lost is made anew, and no other is touched.
+    root that the ceremony made. Missing key files are made again; existing ones are not changed.
     """
     from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
     from server.core.profile import check_root
@@ -59,7 +59,7 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     if made:
         record_once(folder, "server.init", "keys", {"made": made})
     if root_file is None:
-        place = f"behind {folder.keys_socket}" if folder.keys_socket else f"in {folder.keys}"
+        place = f"at {folder.keys_socket}" if folder.keys_socket else f"in {folder.keys}"
         click.echo(f"Online keys are {place}; the log is {origin}.")
         if made:
             click.echo(f"New keys: {', '.join(made)}.")
@@ -79,15 +79,15 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
 
 
 def _pin_for_device(folder: StateFolder, root_file: Path | None) -> None:
-    """Pin the root of a node that serves phones alone: it has neither keys nor a database.
+    """Pin the root of a device node, which has neither keys nor a database.
 
-    Any root of the site will do, also one that has expired: later ones follow from it.
+    It may be any root of the site, also an expired one, because later roots follow from it.
     """
     from server.core.metadata import ROOT_LIMIT, verify_first_root
     from server.core.profile import check_root
 
     if root_file is None:
-        raise PublishError("a device node needs nothing but the site's root: name it with --root.")
+        raise PublishError("a device node needs only the site's root: give it with --root.")
     data = read_bounded(root_file, ROOT_LIMIT)
     root = verify_first_root(data).signed
     check_root(root)
@@ -99,16 +99,17 @@ def _pin_for_device(folder: StateFolder, root_file: Path | None) -> None:
 def _check_pinned(folder: StateFolder, data: bytes) -> None:
     if folder.trusted_root.exists() and folder.trusted_root.read_bytes() != data:
         raise PublishError(
-            f"another root is pinned in {folder.root}; a server keeps its first one."
+            f"another root is pinned in {folder.root}; a server keeps its first root."
         )
 
 
 def _prepare_keys(
     folder: StateFolder, log_origin: str | None, pinned: Root | None
 ) -> tuple[list[str], str]:
-    """Make the keys that are not there, and return their names and the log's.
+    """Make the missing keys, and return their names and the name of the log.
 
-    A key process makes none: its public halves are written to this folder for the signers.
+    If there is a key process, no keys are made, and its public halves are written to the state
+    folder for the signers.
     """
     from server.core.profile import log_verifier
     from server.publisher.keys.key_socket import KeySocket
@@ -135,10 +136,10 @@ def _load_pinned(folder: StateFolder) -> Root | None:
 @STATE
 @click.option("--backup-made", is_flag=True, help="The PostgreSQL database was backed up.")
 def migrate(state: Path, backup_made: bool) -> None:
-    """Bring the database to this version.
+    """Migrate the database to this version.
 
-    A copy of a SQLite file is kept beside it. A PostgreSQL database with something in it is only
-    migrated with --backup-made: make the back-up first, with pg_dump.
+    A copy of a SQLite file is kept beside it. A PostgreSQL database that is not empty is migrated
+    only with --backup-made: make the backup first, with pg_dump.
     """
     from server.storage.database import migrate as migrate_database
 

@@ -1,4 +1,4 @@
-"""`keys serve` and `keys public`: the online keys in a process of their own."""
+"""`keys serve` and `keys public`: the online keys in a separate process."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ if TYPE_CHECKING:
     from server.keys.service import KeyService
     from server.keys.sources import KeySource
 
-PIN_LIMIT = 256  # bytes; tokens take fewer
+PIN_LIMIT = 256  # bytes, more than tokens accept
 PATH = click.Path(path_type=Path)
 F = TypeVar("F", bound=Callable[..., None])
 
 
 def _sources(command: F) -> F:
-    """Add the options that say where the keys are."""
+    """Add the options for the place of the keys."""
     for option in (
-        click.option("--pin-file", type=PATH, help="A file that holds the token's PIN alone."),
+        click.option("--pin-file", type=PATH, help="A file that contains only the token's PIN."),
         click.option("--token", help="Label of the token."),
         click.option(
             "--pkcs11", metavar="MODULE", help="PKCS #11 module of a token with the keys."
         ),
-        click.option("--credentials", is_flag=True, help="Keys are credentials of this unit."),
-        click.option("--keys", type=PATH, help="Folder with the keys, as `init` makes it."),
+        click.option(
+            "--credentials", is_flag=True, help="The keys are credentials of this systemd unit."
+        ),
+        click.option("--keys", type=PATH, help="Folder with the keys, as made by `init`."),
     ):
         command = option(command)
     return command
@@ -46,7 +48,9 @@ def _sources(command: F) -> F:
     " /var/lib/hening-keys/record --root 1.root.json --socket /run/hening-keys/keys.sock"
 )
 @_sources
-@click.option("--record", required=True, type=PATH, help="Folder of its own: what was signed.")
+@click.option(
+    "--record", required=True, type=PATH, help="A separate folder for the record of signatures."
+)
 @click.option("--root", type=PATH, help="The root to pin in a new record, 1.root.json.")
 @click.option("--socket", "path", required=True, type=PATH, help="Path of the Unix socket.")
 def serve(
@@ -59,10 +63,10 @@ def serve(
     root: Path | None,
     path: Path,
 ) -> None:
-    """Sign for a publisher that has no keys: only what its own copy of the rules accepts.
+    """Sign for a publisher without keys, but only metadata that this process accepts by the rules.
 
-    The publisher's setting `keys_socket` names the socket. SIGTERM ends it after the request that
-    is under way. Keys in a folder are read for each request, others at the start.
+    The publisher's setting `keys_socket` names the socket. SIGTERM ends the process after the
+    current request. Keys in a folder are read for each request, other keys only at the start.
     """
     import asyncio
 
@@ -117,11 +121,11 @@ def public(
     pin_file: Path | None,
     log_origin: str,
 ) -> None:
-    """Print the public halves of the keys: the `public.json` for a ceremony."""
+    """Print the public halves of the keys, the `public.json` for a ceremony."""
     from server.publisher.keys.online_keys import encode_public
 
     if pkcs11 and not log_origin:
-        raise click.UsageError("--log-origin names the log whose key is on the token.")
+        raise click.UsageError("--pkcs11 needs --log-origin, the name of the log.")
     source = _open(keys, pkcs11, token, pin_file, log_origin, credentials=credentials)
     click.echo(encode_public(source.load()).decode(), nl=False)
 
@@ -140,7 +144,7 @@ def _open(
     from server.publisher.keys.holder import KeyFolder
 
     if (keys is not None) + credentials + (module is not None) != 1:
-        raise click.UsageError("the keys are in one place: --keys, --credentials or --pkcs11.")
+        raise click.UsageError("give exactly one of --keys, --credentials and --pkcs11.")
     if keys is not None:
         return KeyFolder(keys)
     if module is None:
@@ -159,5 +163,7 @@ def _open(
 def _credentials() -> Path:
     folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
     if not folder:
-        raise click.UsageError("--credentials is for a unit of systemd with LoadCredential= lines.")
+        raise click.UsageError(
+            "--credentials works only in a systemd unit with LoadCredential= lines."
+        )
     return Path(folder)

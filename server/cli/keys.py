@@ -1,4 +1,4 @@
-"""`keys`: rotation of the online keys, between which the signers list the next one."""
+"""`keys`: rotates the online keys; before a switch the signers list the next key."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NAMES = click.argument(
 
 @click.group(epilog="Example: hening-server keys list --state var/server")
 def keys() -> None:
-    """Rotate the keys that this server signs with, or have them in a process of their own.
+    """Rotate the keys that this server signs with, or run them in a separate process.
 
     Create next keys, have the signers list them, submit the signed metadata, then switch. ROLE is
     latest, snapshot, timestamp, log, or all.
@@ -50,15 +50,16 @@ def keys() -> None:
 @keys.command(epilog="Example: hening-server keys new snapshot timestamp --state var/server")
 @NAMES
 @STATE
-@click.option("--afresh", is_flag=True, help="Discard a next key made before: after a theft.")
+@click.option("--afresh", is_flag=True, help="After a theft: discard an existing next key.")
 @PUBLIC_URL
 @JSON
 def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_json: bool) -> None:
     """Make the next key of each ROLE and its public half for the signers.
 
-    It does not sign before root (for latest: targets) lists it; the log's next key signs beside the
-    current one from now on. A next key that is there is kept, or with --afresh replaced; refused
-    where it is listed alone and so signs already: switch to it first.
+    It does not sign before root (for latest: targets) lists it. The log's next key signs in
+    addition to the current one from now on. An existing next key is kept, or replaced with
+    --afresh. If only the next key is listed, it signs already, and the command is refused: switch
+    to it first.
     """
     from server.publisher.keys.rotation import make_next_keys
 
@@ -71,7 +72,9 @@ def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_j
         lambda p: make_next_keys(p, folder, chosen, afresh=afresh),
         recorded(folder, "keys.new", chosen, {"afresh": afresh}),
     )
-    notes = dict.fromkeys(made.kept, "the next key is kept, made before; after a theft: --afresh")
+    notes = dict.fromkeys(
+        made.kept, "the existing next key is kept; replace it with --afresh after a theft"
+    )
     if made.unsigned:
         reason = made.unsigned.rstrip(".")
         notes["log"] = f"the next key signs from the next root on, because {reason}"
@@ -84,7 +87,7 @@ def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_j
 @keys.command(epilog="Example: hening-server keys switch snapshot timestamp --state var/server")
 @NAMES
 @STATE
-@click.option("--at-once", is_flag=True, help="Do not wait for caches: after a theft.")
+@click.option("--at-once", is_flag=True, help="After a theft: do not wait for caches.")
 @PUBLIC_URL
 @JSON
 def switch(
@@ -92,7 +95,7 @@ def switch(
 ) -> None:
     """Make the next key of each ROLE the current one and remove the former.
 
-    Refused before root (for latest: targets) lists it, and for 75 seconds after that.
+    It is refused until 75 seconds after root (for latest: targets) has listed the next key.
     """
     from server.publisher.keys.rotation import switch_keys
 
@@ -108,7 +111,7 @@ def switch(
     )
     _show(folder, as_json=as_json)
     if not switched and not as_json:
-        click.echo("There was no next key to switch to; the current ones have signed afresh.")
+        click.echo("There was no next key to switch to; the current keys have signed again.")
     _print_alarms(alarms)
 
 
@@ -116,7 +119,7 @@ def switch(
 @STATE
 @JSON
 def list_keys(state: Path, as_json: bool) -> None:
-    """Show each role's keys, which are listed and which sign."""
+    """Show the keys of each role, and which of them are listed and sign."""
     _show(require_state(state), as_json=as_json)
 
 
@@ -135,7 +138,7 @@ def _run(
     work: Callable[[Publisher], Awaitable[T]],
     recording: AbstractAsyncContextManager[dict[str, Any]],
 ) -> tuple[T, list[str]]:
-    """Return what `work` returned, and what the read-back had to complain of; `recording` tells."""
+    """Return the result of `work`, and the alarms of the read-back, which are recorded."""
     import asyncio
 
     from server.bootstrap import disk_read_back, open_publisher
@@ -159,7 +162,7 @@ def _run(
 def _show(
     folder: StateFolder, *, as_json: bool, notes: Mapping[str, str] = MappingProxyType({})
 ) -> None:
-    """Show the keys of each role, and what there is to note of a role."""
+    """Show the keys of each role, and the notes on roles."""
     from server.publisher.keys.choice import describe_keys
     from server.publisher.keys.holder import load_keys
     from server.publisher.published import load_published
@@ -195,7 +198,7 @@ def _marks(state: KeyState, key: str) -> tuple[str, str]:
 
 
 def _short(key: str) -> str:
-    """Return the part of a key's id that people compare; the log's stands between plus signs."""
+    """Return the part of a key's id that people compare; a log key has it between plus signs."""
     return key.split("+")[1] if "+" in key else key[:16]
 
 

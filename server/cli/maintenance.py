@@ -1,4 +1,4 @@
-"""Commands that keep a state folder in order: `backup`, `rebuild`, `gc`, and `move` to S3."""
+"""Commands for the maintenance of a state folder: `backup`, `rebuild`, `gc`, and `move` to S3."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ if TYPE_CHECKING:
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="The folder of the copy, new or from an earlier backup.",
+    help="The folder of the copy: a new one, or that of an earlier backup.",
 )
 @JSON
 def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
-    """Copy database, metadata, log, results and packages, all of one moment, beside `run`.
+    """Copy database, metadata, log, results and packages, all of one moment, while `run` runs.
 
-    Not in it: private keys, which need an encrypted copy of their own, what waits in
-    STATE/incoming, a PostgreSQL database, which is dumped before, and blobs that lie in S3. What
-    others may read of an older copy is named with the command that narrows it.
+    It does not copy private keys, which need a separate encrypted copy, bundles that wait in
+    STATE/incoming, a PostgreSQL database, which is dumped before, and blobs in S3. If other users
+    can read an older copy, the command to prevent it is printed.
     """
     import asyncio
 
@@ -78,22 +78,22 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
         return
     click.echo(f"{done.files} new files and {done.blobs} new blobs are in {out}.")
     if not done.database:
-        click.echo("The PostgreSQL database is not: dump it before, and after a restore rebuild.")
+        click.echo("The PostgreSQL database is not: dump it before, and rebuild after a restore.")
 
 
 @click.command(epilog="Example: hening-server rebuild --state var/server")
 @STATE
 @CONFIG
-@click.option("--keep-tokens", is_flag=True, help="No token was revoked since the back-up.")
+@click.option("--keep-tokens", is_flag=True, help="No token was revoked since the backup.")
 @JSON
 def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) -> None:
-    """Fill the database again from the log's tiles, the blobs and the results; stop `run` first.
+    """Rebuild the database from the log's tiles, the blobs and the results; stop `run` first.
 
-    What the database has stays, and must agree. Every blob without a record is hashed. Accounts,
-    tokens, the audit log and what waits are in the database alone: restore them from its back-up.
+    Existing rows stay, and must agree. All blobs without a record are hashed. Accounts, tokens, the
+    audit log and waiting changes are only in the database: restore them from its backup.
 
-    A back-up does not know what was carried out, cancelled or revoked since: every change that is
-    open is cancelled, and every token and session ends, unless with --keep-tokens.
+    A backup does not have what was carried out, cancelled or revoked later. So all open changes are
+    cancelled, and all tokens and sessions end, unless you give --keep-tokens.
     """
     import asyncio
 
@@ -107,7 +107,7 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     check_has_database(state, settings)
     folder = open_state(state, settings)
     if not folder.trusted_root.exists():
-        raise StorageError(f"there is no server state in {state}: restore it from its back-up.")
+        raise StorageError(f"there is no server state in {state}: restore it from its backup.")
     blobs = open_blobs(folder, settings, now)
     known = load_log_verifiers(folder)
 
@@ -138,8 +138,8 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
             )
     if done.damaged:
         raise PublishError(
-            f"{len(done.damaged)} blobs do not hash to their names, {done.damaged[0][:16]} first:"
-            " restore or submit them again."
+            f"{len(done.damaged)} blobs do not match their hashes, the first is"
+            f" {done.damaged[0][:16]}: restore or submit them again."
         )
 
 
@@ -150,7 +150,7 @@ _UNITS = {"d": "days", "h": "hours", "m": "minutes"}
 def _decode_grace(_context: click.Context, _option: click.Parameter, value: str) -> timedelta:
     match = _GRACE.fullmatch(value)
     if match is None:
-        raise click.BadParameter("it is a number with d, h or m, such as 7d.")
+        raise click.BadParameter("give a number with d, h or m, such as 7d.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
@@ -161,7 +161,7 @@ def _decode_grace(_context: click.Context, _option: click.Parameter, value: str)
     default="7d",
     show_default=True,
     callback=_decode_grace,
-    help="How long ago a blob must have come, such as 7d, 12h or 30m.",
+    help="The minimum age of a blob, such as 7d, 12h or 30m.",
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be removed, and remove nothing.")
 @CONFIG
@@ -178,7 +178,7 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
     folder = require_state(state, settings)
     alarms: list[str] = []
     clock = witnessed_clock(folder)
-    # A dry run changes nothing, so there is nothing to tell.
+    # A dry run changes nothing, so there is nothing to record.
     detail = {"grace_seconds": int(grace.total_seconds())}
     recording = recorded(folder, "server.gc", () if dry_run else ("blobs",), detail)
 
@@ -223,16 +223,16 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
 )
 @STATE
 @click.option("--database", required=True, help="The address of an empty PostgreSQL database.")
-@click.option("--tree", required=True, help="s3://BUCKET/PREFIX of what machines share.")
+@click.option("--tree", required=True, help="s3://BUCKET/PREFIX of the tree that machines share.")
 @click.option("--blobs", required=True, help="s3://BUCKET/PREFIX of packages and content.")
 @JSON
 def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> None:
-    """Move a server that is all in one folder to PostgreSQL and S3. Phones are served meanwhile.
+    """Move a server from one folder to PostgreSQL and S3. Phones are served meanwhile.
 
-    Endpoint, region and key of S3 are the settings'. Everything is compared by its hash, and a TUF
-    client reads what was moved. Then the folder's database is closed, and its settings.toml names
-    the new places: a server that still runs answers phones and publishes nothing. Start it again. A
-    second run goes on where a first one was cut off.
+    The settings give the endpoint, region and key of S3. All files are compared by their hashes,
+    and a TUF client reads the moved tree. Then the folder's database is closed, and its
+    settings.toml names the new places. A server that still runs answers phones but publishes
+    nothing: start it again. If a run was interrupted, the next run continues it.
     """
     import asyncio
 
@@ -244,7 +244,9 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
 
     folder = require_state(state)
     if folder.database != folder.sqlite:
-        raise StorageError(f"the database of {state} is not in it: only an embedded server moves.")
+        raise StorageError(
+            f"the database of {state} is not in it: only a server in one folder can be moved."
+        )
     chosen = {"database_url": database, "tree_url": tree, "blobs_url": blobs}
     settings = read_settings(state, None, **chosen)
     place = open_tree_place(settings)
@@ -264,7 +266,7 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
                     progress,
                 )
 
-    # Closed already: a run was cut off at its end.
+    # The database is closed already if an earlier run was interrupted at its end.
     is_closed = is_moved(folder.sqlite)
     if is_closed:
         check_moved(folder, Objects(place))
@@ -275,12 +277,12 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps({"rows": rows}))
         return
-    click.echo(f"{rows} rows, the blobs and everything public are moved, compared and verified.")
+    click.echo(f"{rows} rows, the blobs and all public files are moved, compared and verified.")
     click.echo(f"{folder.settings} names their places now: start the server again.")
 
 
 def _write_settings(file: Path, chosen: Mapping[str, str]) -> None:
-    """Name the new places in the state's settings, before its tables."""
+    """Write the new places into the state's settings, in front of its tables."""
     former = file.read_text(encoding="utf-8") if file.exists() else ""
     kept = [line for line in former.splitlines(keepends=True) if not _names(line, chosen)]
     lines = [f"{name} = {json.dumps(value)}\n" for name, value in chosen.items()]

@@ -1,4 +1,4 @@
-"""What several commands share: options, what a shell offers for a channel, and the only clock."""
+"""Options and functions that commands share: state, settings, shell completion, the time."""
 
 import os
 from datetime import UTC, datetime
@@ -19,27 +19,27 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for prog
 CONFIG = click.option(
     "--config",
     type=click.Path(path_type=Path, exists=True),
-    help="A TOML file.  [default: STATE/settings.toml, where it is there]",
+    help="A TOML file.  [default: STATE/settings.toml, if it exists]",
 )
 
 
 def read_settings(
     state: Path, config: Path | None = None, **overrides: str | int | bool | None
 ) -> Settings:
-    """Read `config`, or else the state folder's own settings, variables, and `overrides`."""
+    """Read settings from `config` or the state folder, then variables, then `overrides`."""
     file = settings_file(state, config)
     return load_settings(file if file.exists() else None, os.environ, **overrides)
 
 
 def settings_file(state: Path, config: Path | None = None) -> Path:
-    """Return the file that settings are read from; the state folder's own may be missing."""
+    """Return the settings file: `config`, or that of the state folder, which may be missing."""
     return StateFolder(state).settings if config is None else config
 
 
 def open_state(state: Path, settings: Settings | None = None) -> StateFolder:
-    """Return the state folder with its database, whether or not they are there.
+    """Return the state folder with its database, whether or not they exist.
 
-    Raises StorageError for a back-up that is not whole.
+    Raises StorageError for an incomplete backup.
     """
     chosen = read_settings(state) if settings is None else settings
     tree = None
@@ -50,27 +50,27 @@ def open_state(state: Path, settings: Settings | None = None) -> StateFolder:
     folder = StateFolder(state, chosen.database_url, chosen.keys_socket, tree)
     if folder.incomplete.exists():
         raise StorageError(
-            f"{state} is a back-up that was cut off: run `hening-server backup` into it again, or"
-            " take another copy."
+            f"{state} is an incomplete backup: run `hening-server backup` into it again, or use"
+            " another copy."
         )
     return folder
 
 
 def check_has_database(state: Path, settings: Settings) -> None:
-    """Raise StorageError for a device node, which serves phones and can do nothing else."""
+    """Raise StorageError for a device node, which can only serve phones."""
     if settings.node is Node.DEVICE:
         raise StorageError(
-            f"{state} is a device node's, without database and keys: give this command on a"
-            " publisher or control node."
+            f"{state} belongs to a device node, which has no database and no keys: run this"
+            " command on a publisher or control node."
         )
 
 
 def require_state(
     state: Path, settings: Settings | None = None, *, newest: bool = True
 ) -> StateFolder:
-    """Return the state folder; raises StorageError where `init` was never run, or on a device node.
+    """Return the state folder; raises StorageError without `init`, or on a device node.
 
-    Where it has a copy of a shared tree the copy is brought up to date, if `newest` says so.
+    With `newest` its copy of a shared tree, if any, is updated.
     """
     chosen = read_settings(state) if settings is None else settings
     check_has_database(state, chosen)
@@ -90,12 +90,12 @@ def require_state(
 
 
 def now() -> datetime:
-    """Return the time."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 def complete_channel(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the channels that the state's builds are in; none where no state is found."""
+    """Return the channels of the state's builds that begin with `begun`, for shell completion."""
     from server.publisher.published import load_published
 
     state = find_completed(context, "state")
@@ -103,7 +103,7 @@ def complete_channel(context: click.Context, _parameter: click.Parameter, begun:
         return []
     try:
         published = load_published(StateFolder(state).public)
-    except (HeningError, OSError):  # said when the command runs
+    except (HeningError, OSError):  # reported when the command runs
         return []
     roles = {} if published is None else published.roles
     paths = [path for name, role in roles.items() if is_codename(name) for path in role.targets]

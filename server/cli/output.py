@@ -1,4 +1,4 @@
-"""Changes and previews as people read them."""
+"""Prints changes and previews for people."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def print_changes(changes: list[ChangeView]) -> None:
-    """Print one paragraph for each change; its first line has what `approve` asks for."""
+    """Print one paragraph for each change; its first line has the id that `approve` needs."""
     from server.console.texts import describe_change
 
     console = Console(highlight=False)
@@ -39,7 +39,7 @@ def print_changes(changes: list[ChangeView]) -> None:
 
 
 def print_change(change: ChangeView) -> None:
-    """Print everything that is on record of one change."""
+    """Print the complete record of a change."""
     from server.console.texts import describe_change
 
     console = Console(highlight=False)
@@ -68,7 +68,7 @@ def _facts(change: ChangeView) -> list[tuple[str, str]]:
         ("note", change.note),
         ("proposed", f"by {change.proposed_by}, {show_time(change.proposed_at)}"),
         ("approved", _describe_approval(change)),
-        ("due", "at once" if change.due_at == change.proposed_at else show_time(change.due_at)),
+        ("due", "immediately" if change.due_at == change.proposed_at else show_time(change.due_at)),
         ("finished", show_time(change.finished_at)),
         ("snapshot", str(change.snapshot or "")),
         ("reason", change.reason),
@@ -97,7 +97,7 @@ _ENDS = {
 
 
 def print_preview(preview: Preview) -> None:
-    """Print what is offered, to which shares, and what phones of each build install."""
+    """Print the offered build, its shares, and what phones of each build install."""
     click.echo(f"{preview.channel}: {preview.build.title}, {preview.state}")
     for line in (preview.build.facts(show_day), preview.build.changelog):
         if line:

@@ -1,4 +1,4 @@
-"""Options that say when which share of the fleet is reached, as they become a plan."""
+"""Options for a rollout plan: which share of the fleet is reached at which time."""
 
 import contextlib
 import re
@@ -31,7 +31,7 @@ STAGES = click.option(
     "--stage",
     "stages",
     multiple=True,
-    help="SHARE=HOLD, such as 1%=2d (m, h or d); the last one is a share alone. Once for each.",
+    help="SHARE=HOLD, such as 1%=2d (m, h or d); the last stage is only a SHARE. Repeatable.",
 )
 START = click.option("--start", default="", help="When the first stage begins.  [default: now]")
 ZONE = click.option("--zone", default="", help="Time zone of the windows, such as Asia/Jakarta.")
@@ -48,7 +48,7 @@ _WINDOW = re.compile(r"([a-z,-]+) ([0-9:]+)-([0-9:]+)")
 
 
 def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a plan; it gets them as `plan`."""
+    """Add the options of a plan to a command, which gets them as `plan`."""
 
     @wraps(command)
     def run(
@@ -62,7 +62,7 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **options: Any,
     ) -> Any:  # noqa: ANN401 - what the command returns
         if stages and (share or times):
-            raise click.UsageError("--stage says it all: leave --share and --at away.")
+            raise click.UsageError("--stage gives the whole plan: leave out --share and --at.")
         if not stages and (start or zone or windows):
             raise click.UsageError("--start, --zone and --window go with --stage.")
         plan = _staged(stages, start, zone, windows) if stages else _timed(share, times)
@@ -74,30 +74,30 @@ def plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parse_moment(text: str) -> int:
-    """Return a time with zone as epoch seconds; anything else is a usage error."""
+    """Return a time with zone as epoch seconds; any other text is a usage error."""
     with contextlib.suppress(ValueError):
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
             return int(moment.timestamp())
-    raise click.UsageError(f"{text[:40]!r} is no time with zone; 2026-12-01T06:00Z is one.")
+    raise click.UsageError(f"{text[:40]!r} is not a time with zone, such as 2026-12-01T06:00Z.")
 
 
 def _timed(share: str, times: tuple[str, ...]) -> Plan:
-    """Return the plan of `--share` and `--at`: what lies between two times is a stage's hold."""
+    """Return the plan of `--share` and `--at`; the span between two times is a stage's hold."""
     present = int(now().timestamp())
     pairs = [(present, _permille(share))] if share else []
     for text in times:
         moment, _, part = text.partition("=")
         pairs.append((_check_ahead(moment, parse_moment(moment), present), _permille(part)))
     if not pairs:
-        raise click.UsageError("say which share is offered it: --share 1% or --at TIME=1%.")
+        raise click.UsageError("give a share of the fleet: --share 1% or --at TIME=1%.")
     stages = [
         Stage(permille, after - start)
         for (start, permille), (after, _) in pairwise(pairs)
         if after > start
     ]
     if len(stages) != len(pairs) - 1:
-        raise FormatError("the times of the steps do not grow: give them in their order.")
+        raise FormatError("the times of the steps are not ascending: give them in order.")
     is_now = bool(share) and len(pairs) == 1
     return _make([*stages, Stage(pairs[-1][1])], None if is_now else pairs[0][0], None)
 
@@ -114,14 +114,14 @@ def _make(stages: Sequence[Stage], start: int | None, calendar: Calendar | None)
     try:
         return Plan(list(stages), start, calendar)
     except ValueError as error:
-        raise FormatError(f"the plan cannot be: {error}.") from error
+        raise FormatError(f"the plan is invalid: {error}.") from error
 
 
 def _stage(text: str) -> Stage:
     share, mark, hold = text.partition("=")
     match = _HOLD.fullmatch(hold)
     if mark and match is None:
-        raise click.UsageError(f"{hold[:16]!r} is no time to hold; write 30m, 12h or 2d.")
+        raise click.UsageError(f"{hold[:16]!r} is not a duration, such as 30m, 12h or 2d.")
     return Stage(_permille(share), 0 if match is None else int(match[1]) * _SECONDS[match[2]])
 
 
@@ -132,7 +132,7 @@ def _window(text: str) -> Window:
         members = {"days": days, "start": match[2], "until": match[3]}
         with contextlib.suppress(msgspec.ValidationError):
             return msgspec.convert(members, Window)
-    raise click.UsageError(f"{text[:40]!r} is no window; 'mon-thu 09:00-17:00' is one.")
+    raise click.UsageError(f"{text[:40]!r} is not a window, such as 'mon-thu 09:00-17:00'.")
 
 
 def _days(part: str) -> Sequence[Weekday]:
@@ -152,7 +152,7 @@ def _permille(text: str) -> int:
 
 
 def _check_ahead(text: str, start: int, present: int) -> int:
-    """Return the time of a step; a step in the past would apply at once and stay."""
+    """Return the time of a step; raises FormatError for the past, which would apply immediately."""
     if start < present - LATE_SECONDS:
         raise FormatError(f"{text} is in the past; for a share from now on use --share.")
     return start

@@ -1,4 +1,4 @@
-"""`rollout`: commands to channels, published now or when they are due."""
+"""`rollout`: commands for channels, published now or when they are due."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CHANNELS = click.argument(
 def _check_url(_context: click.Context, _option: click.Parameter, value: str) -> str:
     """Refuse an address before anything is published."""
     if value and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+/?", value):
-        raise click.BadParameter("it is not of the form http://HOST:PORT.")
+        raise click.BadParameter("it does not have the form http://HOST:PORT.")
     return value
 
 
@@ -64,7 +64,7 @@ DRY_RUN = click.option(
 
 
 def rollout_command(command: Callable[..., MakeCommand]) -> Callable[..., None]:
-    """Make a click command of a function that returns the rollout command of each channel."""
+    """Make a click command from a function that returns the rollout command of each channel."""
 
     @CHANNELS
     @STATE
@@ -91,13 +91,13 @@ def rollout_command(command: Callable[..., MakeCommand]) -> Callable[..., None]:
 
         make = command(**options)
         settings = read_settings(state)
-        # What stops something does not wait for a shared tree: a running server is asked first.
+        # A halt or pause does not wait for a shared tree, because a running server is asked first.
         stops = command.__name__ in {"halt", "pause"}
         folder = require_state(state, settings, newest=not stops)
         if stops and folder.tree is not None:
             from server.storage.tree import open_tree
 
-            with contextlib.suppress(StorageError):  # the store is away
+            with contextlib.suppress(StorageError):  # the store is unreachable
                 open_tree(folder).follow()
         places = [decode_channel(channel) for channel in dict.fromkeys(channels)]
         if if_match and len(places) > 1:
@@ -105,7 +105,7 @@ def rollout_command(command: Callable[..., MakeCommand]) -> Callable[..., None]:
         moment = parse_moment(due) if due else None
         is_halt, is_offer = (command.__name__ == name for name in ("halt", "offer"))
         if due and is_halt:
-            raise click.UsageError("a halt is never put off: leave --due away.")
+            raise click.UsageError("a halt cannot be delayed: leave out --due.")
         shared = CommandOptions(
             public_url, if_match or ANY, moment, note, dry_run, as_json, is_halt, is_offer
         )
@@ -140,7 +140,7 @@ def offer(counter: int | None, plan: Plan) -> MakeCommand:
     def make(view: ChannelView) -> Offer:
         chosen = newest_counter(view.channel, view.releases) if counter is None else counter
         if chosen < 1:
-            raise FormatError("counters begin at 1: `rollout preview` shows the builds there are.")
+            raise FormatError("counters begin at 1: `rollout preview` shows the existing builds.")
         return Offer(chosen, plan)
 
     return make
@@ -186,7 +186,7 @@ def resume() -> MakeCommand:
 def halt(reasons: tuple[str, ...]) -> MakeCommand:
     """Stop admitting phones, including those that have not switched slots yet.
 
-    It is final for the release, and cancels what waits for the channel.
+    It is final for the release, and cancels all waiting changes of the channel.
     """
     from server.release.rollouts.commands import Halt
 

@@ -1,4 +1,4 @@
-"""Runs rollout commands: one publication, and the output about it."""
+"""Runs rollout commands: makes one publication, and prints the results."""
 
 import asyncio
 import json
@@ -45,9 +45,9 @@ from server.storage.bounded import read_bounded
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
-#: Bundles on one disk are taken in within seconds; after that the server is busy or not there.
+#: A running server publishes bundles on its disk within seconds, unless it is busy.
 PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 0.1  # as often as a server looks for bundles
+PAUSE_SECONDS = 0.1  # the interval in which a server checks for bundles
 
 
 def wait_for_bundles(
@@ -57,7 +57,7 @@ def wait_for_bundles(
     monotonic: Callable[[], float],
     pause: Callable[[float], None],
 ) -> None:
-    """Wait until a running server has taken the bundles `waiting`, which were there a moment ago.
+    """Wait until a running server has taken the bundles `waiting`.
 
     Raises PublishError for a bundle that the server refuses, and after PATIENCE_SECONDS.
     """
@@ -70,8 +70,8 @@ def wait_for_bundles(
             said = True
         if monotonic() > deadline:
             raise PublishError(
-                f"{_count(left)} in {folder.incoming} is not published, and this command may need"
-                " it: start `hening-server run`, or see why it does not take it, then run the"
+                f"the server has not published {_count(left)} in {folder.incoming}, which this"
+                " command may need: start `hening-server run`, or read its log, then run the"
                 " command again."
             )
         pause(PAUSE_SECONDS)
@@ -95,7 +95,7 @@ MakeCommand = Callable[[ChannelView], Command]
 
 
 class CommandResult(msgspec.Struct, frozen=True):
-    """What is read of the API's answer to a command (`server.release.api.channels`)."""
+    """The used members of the API's answer to a command (`server.release.api.channels`)."""
 
     change: ChangeView | None
     unrecorded: str = ""
@@ -103,7 +103,7 @@ class CommandResult(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class CommandOptions:
-    """The options that every rollout command has."""
+    """The options of every rollout command."""
 
     public_url: str
     if_match: str
@@ -116,7 +116,7 @@ class CommandOptions:
 
 
 def show_channel(view: ChannelView) -> dict[str, Any]:
-    """Return what is shown of a channel that offers something."""
+    """Return the facts that are shown of a channel with an offer."""
     pointer = view.require_pointer()
     return {
         "channel": str(view.channel),
@@ -137,7 +137,7 @@ def run_commands(
     make: MakeCommand,
     options: CommandOptions,
 ) -> None:
-    """Give the commands that `make` returns for each channel, and print their results."""
+    """Carry out the commands that `make` returns for each channel, and print their results."""
     alarms: list[str] = []
     who = operator()
     clock = witnessed_clock(folder)
@@ -166,12 +166,12 @@ def run_commands(
         return asyncio.run(act())
 
     failures: list[str] = []
-    dropped: list[str] = []  # of each repeated halt or pause why its words are not on record
+    dropped: list[str] = []  # why reasons of repeated halts or pauses are not recorded
     waiting = list_submissions(folder.incoming)
     try:
         previews, changes, views = attempt()
     except (PublishError, NotFoundError) as refusal:
-        # A release that was signed a moment ago may be about to be published.
+        # A release that was just signed may still have to be published.
         if not (options.is_offer and waiting):
             raise
         try:
@@ -203,9 +203,10 @@ def _stop_by_server(
     options: CommandOptions,
     dropped: list[str],
 ) -> tuple[list[ChangeView], list[ChannelView]] | None:
-    """Have a running server halt or pause a channel; None where the command does it itself.
+    """Ask a running server to halt or pause a channel; None if the command has to do it itself.
 
-    Several channels are published together, and the server has no single request for that.
+    The command does it itself for several channels, because they are published together, and the
+    server has no single request for that.
     """
     if options.dry_run or options.public_url or options.due is not None or len(places) > 1:
         return None
@@ -235,9 +236,9 @@ async def _make_requests(
     options: CommandOptions,
     failures: list[str],
 ) -> list[ChangeRequest]:
-    """Return the request for each channel; of halts, those that have something to halt.
+    """Return the request for each channel; of halts, only those with something to halt.
 
-    Other commands are given all or none.
+    Other commands are carried out for all channels or none.
     """
     requests = []
     for place in places:
@@ -271,7 +272,7 @@ def _describe_result(change: ChangeView, row: dict[str, Any] | None) -> str:
             f"The command to {describe_change(change)} waits for {waits}: it is change {change.id}."
         )
     if row is None:
-        return f"{change.channel} offers nothing, and what waited for it is cancelled."
+        return f"{change.channel} offers nothing, and its waiting changes are cancelled."
     build, place = msgspec.convert(row["build"], BuildName).title, row["channel"]
     share, since = f"{row['permille'] / 10:g}%", f"This is in snapshot {change.snapshot}."
     if row["state"] == "halted":

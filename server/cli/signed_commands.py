@@ -1,4 +1,4 @@
-"""What only offline keys can do: `rollout withdraw`, `promote`, `retire`, `split` propose it."""
+"""`rollout withdraw`, `promote`, `retire`, `split`: propose changes that need offline keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PROPOSE = click.option(
     "file",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where to write the proposal, for `hening-signer ceremony`.",
+    help="The file of the proposal, for `hening-signer ceremony`.",
 )
 NOTE = click.option("--note", default="", help="The reason, shown to the signers.")
 EXPIRES = click.option(
@@ -51,8 +51,8 @@ def _proposes(command: Callable[..., Proposed]) -> Callable[..., None]:
 )
 @click.argument("channel", metavar="CHANNEL", shell_complete=complete_channel)
 @click.option("--counter", type=click.IntRange(min=1), required=True, help="The build.")
-@click.option("--everywhere", is_flag=True, help="In all channels of the model.")
-@click.option("--file", "name", default="", help="One package of it, by its file name.")
+@click.option("--everywhere", is_flag=True, help="Withdraw it from all channels of the model.")
+@click.option("--file", "name", default="", help="Only one package of the build, by its file name.")
 @_proposes
 def withdraw(
     channel: str,
@@ -63,7 +63,7 @@ def withdraw(
     note: str,
     expires_days: int,
 ) -> Proposed:
-    """Propose that a build, or one of its incrementals, is withdrawn, permanently."""
+    """Propose to withdraw a build, or one of its incrementals, permanently."""
     from server.release.rollouts.signed import Withdraw, propose_for_channel
 
     command = Withdraw(
@@ -83,7 +83,7 @@ def withdraw(
 def promote(
     channel: str, to: str, counter: int, state: Path, note: str, expires_days: int
 ) -> Proposed:
-    """Propose that a build of CHANNEL is listed in the channel TO of its region, too."""
+    """Propose to list a build of CHANNEL also in the channel TO of its region."""
     from server.release.rollouts.signed import Promote, propose_for_channel
 
     place = decode_channel(channel)
@@ -99,7 +99,7 @@ def promote(
 @click.argument("codename", metavar="CODENAME")
 @_proposes
 def retire(codename: str, state: Path, note: str, expires_days: int) -> Proposed:
-    """Propose that a model is retired: its phones are offered nothing any more."""
+    """Propose to retire a model: its phones are no longer offered anything."""
     from server.release.rollouts.signed import Retire, propose_retirement
 
     check_codename(codename)
@@ -110,14 +110,13 @@ def retire(codename: str, state: Path, note: str, expires_days: int) -> Proposed
 @click.command(
     epilog="Example: hening-server rollout split --state var/server --parts 4 --propose split.json"
 )
-@click.option(
-    "--parts", type=click.Choice(["4", "16"]), required=True, help="How many parts there will be."
-)
+@click.option("--parts", type=click.Choice(["4", "16"]), required=True, help="The number of parts.")
 @_proposes
 def split(parts: str, state: Path, note: str, expires_days: int) -> Proposed:
     """Propose to split `latest`, and print what that saves and what it reveals.
 
-    For fleets of thousands of channels, of which a phone then fetches a quarter or a sixteenth.
+    It is for fleets with thousands of channels. A phone then fetches a quarter or a sixteenth of
+    the pointers.
     """
     from server.release.rollouts.signed import Split, propose_split
 
@@ -128,8 +127,8 @@ def split(parts: str, state: Path, note: str, expires_days: int) -> Proposed:
 
 def _write(file: Path, proposed: Proposed, *, as_json: bool) -> None:
     if file.exists() and file.read_bytes() != proposed.data:
-        raise FormatError(f"{file} is there already; name another file.")
-    write_immutable(file, proposed.data, mode=READABLE)  # it goes round, and holds no secret
+        raise FormatError(f"{file} exists already; name another file.")
+    write_immutable(file, proposed.data, mode=READABLE)  # signers read it; it holds no secret
     if as_json:
         remarks = list(proposed.remarks)
         click.echo(

@@ -1,4 +1,4 @@
-"""`run` and `check`: a state folder is served, and verified."""
+"""`run` and `check`: serve and verify a state folder."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _WRONG = Text("wrong", "red")
 @STATE
 @CONFIG
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=PORT, help="Port to listen on; 0 takes a free one.  [default: 8080]")
+@click.option("--port", type=PORT, help="Port to listen on; 0 is any free port.  [default: 8080]")
 @click.option(
     "--gate",
     type=click.Choice([mode.value for mode in GateMode]),
@@ -59,27 +59,29 @@ _WRONG = Text("wrong", "red")
 @click.option(
     "--workers",
     type=click.IntRange(0, 256),
-    help="Worker processes that serve phones; 0: none, this process does.  [default: 0]",
+    help="Worker processes that serve phones; with 0 this process does.  [default: 0]",
 )
-@click.option("--socket", help="Path of a Unix socket for a proxy, beside the port.")
+@click.option("--socket", help="Path of a Unix socket for a proxy, in addition to the port.")
 @click.option("--tls-cert", help="PEM file of the phones' TLS certificate; SIGHUP reads it again.")
 @click.option("--tls-key", help="PEM file of the certificate's key.")
 @click.option("--public-url", help="Address of this server for phones.")
 @click.option("--metrics-port", type=PORT, help="Prometheus metrics on loopback; 0 for none.")
 @click.option("--blobs-url", help="s3://BUCKET/PREFIX.  [default: STATE/blobs]")
-@click.option("--tree-url", help="s3://BUCKET/PREFIX of what machines share.  [default: STATE]")
+@click.option(
+    "--tree-url", help="s3://BUCKET/PREFIX of the tree that machines share.  [default: STATE]"
+)
 @click.option(
     "--node",
     type=click.Choice([node.value for node in Node]),
-    help="What this process does.  [default: all]",
+    help="The work of this process.  [default: all]",
 )
 @click.option("--api-host", help="Address of the control plane.  [default: 127.0.0.1]")
 @click.option("--api-port", type=PORT, help="Its port; without one it does not listen.")
 @click.option("--api-cert", help="PEM file of its TLS certificate.")
 @click.option("--api-key", help="PEM file of the certificate's key.")
-@click.option("--api-behind-proxy", is_flag=True, default=None, help="A proxy speaks its TLS.")
+@click.option("--api-behind-proxy", is_flag=True, default=None, help="A proxy terminates its TLS.")
 @click.option(
-    "--urgent-port", type=PORT, help="A second port, for urgent requests alone; 0 takes a free one."
+    "--urgent-port", type=PORT, help="A second port, only for urgent requests; 0 is any free port."
 )
 @click.option("--urgent-socket", help="Path of a Unix socket for urgent requests, for a proxy.")
 @click.option("--console", is_flag=True, default=None, help="Serve the console on --api-port.")
@@ -91,7 +93,7 @@ _WRONG = Text("wrong", "red")
 @click.option(
     "--unsafe-clock",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Simulations only: the time is what this file holds. Loopback only; marks the state.",
+    help="Simulations only: read the time from this file. Loopback only; marks the state.",
 )
 def run(
     state: Path,
@@ -101,8 +103,8 @@ def run(
 ) -> None:
     """Serve phones, publish what arrives in STATE/incoming, and renew the online roles.
 
-    SIGTERM ends it after what is under way; SIGHUP reads the certificate again and replaces the
-    workers, one after the other. Listening sockets may be passed by systemd.
+    SIGTERM ends it after the requests under way. SIGHUP reads the certificate again and replaces
+    the workers, one after the other. systemd may pass the listening sockets.
     """
     import asyncio
 
@@ -117,7 +119,7 @@ def run(
     settings = read_settings(state, config, **options)
     if settings.console and settings.api_port is None:
         raise click.UsageError(
-            "the console is served on the control plane's port: give --api-port as well."
+            "the console is served on the control plane's port: give --api-port, too."
         )
     is_device = settings.node is Node.DEVICE
     folder = (
@@ -196,8 +198,8 @@ def _address(scheme: str, host: str, port: int) -> str:
 def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     """Verify a state folder and its database completely; changes nothing.
 
-    It continues after an error, and may run beside `run`. Exit status 1 says that something is
-    wrong, or that a role is due: it has to be signed again now.
+    It continues after an error, and `run` may run meanwhile. Exit status 1 means that something is
+    wrong, or that a role is due and has to be signed again now.
     """
     import asyncio
 
@@ -223,7 +225,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
         findings += check_settings_files(settings_file(state, config), settings, user)
         findings += check_dialects(folder, settings.compat, blobs, int(now().timestamp()))
     else:
-        findings = [Finding("database", "", "it is of an older version: run `migrate` first.")]
+        findings = [Finding("database", "", "it has an older version: run `migrate` first.")]
     if as_json:
         click.echo(json.dumps([_describe(finding) for finding in findings]))
     else:

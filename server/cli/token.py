@@ -1,4 +1,4 @@
-"""`token`: what accounts show to the control plane's API. `session`: browsers in its console."""
+"""`token`: API tokens of accounts. `session`: sessions of browsers in the console."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def token() -> None:
     " --state var/server"
 )
 @click.argument("account")
-@click.option("--label", required=True, help="A label, to recognise it later.")
+@click.option("--label", required=True, help="A label, to recognise the token later.")
 @click.option(
     "--permission",
     "permissions",
     multiple=True,
     type=PERMISSIONS,
-    help="Limit it to this right; repeatable.  [default: all that the role holds]",
+    help="Limit it to this right; repeatable.  [default: all rights of the role]",
 )
 @click.option(
     "--days",
     type=click.IntRange(1, MAX_TOKEN_DAYS),
     default=90,
     show_default=True,
-    help="How long it is valid.",
+    help="Days until it expires.",
 )
 @STATE
 @JSON
@@ -59,7 +59,7 @@ def create(
     state: Path,
     as_json: bool,
 ) -> None:
-    """Create a token for ACCOUNT and print it, only now. Its description goes to standard error."""
+    """Create a token for ACCOUNT and print it once. Its description goes to standard error."""
     from server.release.auth.tokens import create_token
 
     at, by = epoch(), operator()
@@ -81,14 +81,14 @@ def create(
         return
     click.echo(
         f"Token {issued.row.id} of {account} is valid until {show_time(issued.row.expires_at)}."
-        " It is shown this once:",
+        " It is shown only now:",
         err=True,
     )
     click.echo(issued.text)
 
 
 @token.command("list", epilog="Example: hening-server token list --account ani --state var/server")
-@click.option("--account", help="Of this account only.")
+@click.option("--account", help="Only tokens of this account.")
 @STATE
 @UTC_TIMES
 @JSON
@@ -108,7 +108,7 @@ def list_all(account: str | None, state: Path, as_json: bool) -> None:
 @STATE
 @JSON
 def revoke(identities: tuple[str, ...], account: str | None, state: Path, as_json: bool) -> None:
-    """Revoke tokens immediately, all of them or none."""
+    """Revoke tokens immediately; if one cannot be revoked, none is."""
     from server.release.auth.tokens import list_tokens, revoke_token
 
     if bool(identities) == (account is not None):
@@ -144,7 +144,7 @@ def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:
             )
             for row in described
         ],
-        empty="There is no token: `hening-server token create` makes one.",
+        empty="There are no tokens: `hening-server token create` makes one.",
     )
 
 
@@ -171,7 +171,7 @@ def session_group() -> None:
 @session_group.command(
     "list", epilog="Example: hening-server session list --account ani --state var/server"
 )
-@click.option("--account", help="Of this account only.")
+@click.option("--account", help="Only sessions of this account.")
 @STATE
 @UTC_TIMES
 @JSON
@@ -191,7 +191,7 @@ def list_open(account: str | None, state: Path, as_json: bool) -> None:
 @STATE
 @JSON
 def end(identities: tuple[str, ...], account: str | None, state: Path, as_json: bool) -> None:
-    """End sessions immediately, all of them or none."""
+    """End sessions immediately; if one cannot be ended, none is."""
     from server.release.auth.web_sessions import end_session, list_sessions
 
     if bool(identities) == (account is not None):
@@ -224,7 +224,7 @@ def _show_sessions(rows: Sequence[WebSession], *, as_json: bool) -> None:
             )
             for row in rows
         ],
-        empty="There is no session of the console.",
+        empty="There are no sessions of the console.",
     )
 
 

@@ -1,7 +1,7 @@
-"""Has a running server stop something, over the commands' socket of its state folder.
+"""Sends urgent commands to a running server, over the urgent socket of its state folder.
 
-Within the server's process what stops things comes before all else that writes; from outside it
-would wait for its turn by chance. Where no server answers, the command does the work itself.
+In the server's process halts, pauses and cancels go before all other writes; in another process
+they would compete for their turn. If no server answers, the command does the work itself.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from server.release.errors import ConflictError
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
-ANSWER_SECONDS = 90.0  # a halt waits for a lease for 60 s at most
+ANSWER_SECONDS = 90.0  # a halt waits at most 60 s for a lease
 
 
 def ask_server(
@@ -30,10 +30,10 @@ def ask_server(
     body: Mapping[str, Any],
     headers: Mapping[str, str] | None = None,
 ) -> bytes | None:
-    """POST `body` to `path` of the server that runs on a state; returns the answer's document.
+    """POST `body` to `path` of the server that runs on a state; return the answer's document.
 
-    None where no server takes it. Raises what the server refused it for, and StorageError where
-    the server took it and does not answer.
+    Returns None if no server takes the request. Raises the server's error if it refuses the
+    request, and StorageError if it takes the request but does not answer.
     """
     given = {
         "Content-Type": "application/json",
@@ -43,7 +43,7 @@ def ask_server(
     with contextlib.closing(_Connection(folder.urgent)) as connection:
         try:
             connection.connect()
-        except OSError:  # there is none, it has ended, or it is another user's
+        except OSError:  # no server runs, or another user's
             return None
         try:
             connection.request("POST", path, msgspec.json.encode(body), given)
@@ -51,10 +51,10 @@ def ask_server(
             reply = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise StorageError(
-                "the server took this and does not answer: look at `hening-server change list`, and"
-                " run the command again where it is not there."
+                "the server took the command but does not answer: run `hening-server change list`,"
+                " and repeat the command if it is not there."
             ) from error
-    if response.status == HTTPStatus.UNAUTHORIZED:  # it runs as another user
+    if response.status == HTTPStatus.UNAUTHORIZED:  # the server runs as another user
         return None
     if response.status >= HTTPStatus.BAD_REQUEST:
         raise _error(reply)

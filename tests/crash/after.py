@@ -320,7 +320,7 @@ def is_taken(world):
     try:
         open_state(world.folder.root / "backup")
     except StorageError as error:
-        assert "back-up that was cut off" in str(error)  # noqa: PT017 - not always raised
+        assert "is an incomplete backup" in str(error)  # noqa: PT017 - not always raised
         return False
     return True
 

@@ -221,7 +221,7 @@ def test_the_whole_server_is_stolen(drill):
 
     A key change had been prepared, so the thief has the next keys, too; they do not help.
     """
-    assert "made before" not in drill.shell(["hening-server keys new all --state server"])
+    assert "existing next key" not in drill.shell(["hening-server keys new all --state server"])
     thief, heir = drill.thief(), drill.thief("legacy", signs_with_next=True)
     thief.latest(FAR, {})
     thief.snapshot(FAR, latest=FAR)

@@ -89,7 +89,7 @@ def test_a_clock_that_is_behind_cannot_be_confirmed(run, state, jump):
     jump(days=-1)
     status, out, err = run("clock", "confirm", "--state", state)
     assert (status, out) == (1, "")
-    assert "mend the clock" in err
+    assert "correct the clock" in err
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_a_file_without_eight_bytes_is_no_clock(tmp_path):
     file = tmp_path / "clock"
     for data in (b"", b"1234567"):
         file.write_bytes(data)
-        with pytest.raises(StorageError, match="no clock of 8 bytes"):
+        with pytest.raises(StorageError, match="not a clock of 8 bytes"):
             open_unsafe_clock(file)
 
 
@@ -145,7 +145,7 @@ def test_a_simulated_state_goes_on_being_one(folder):
     """
     check_true_clock(folder)
     folder.public.mkdir()
-    with pytest.raises(PublishError, match="by the true clock"):
+    with pytest.raises(PublishError, match="with the true clock"):
         take_unsafe_clock(folder, Settings(), has_sockets=False)
     folder.public.rmdir()
     take_unsafe_clock(folder, Settings(), has_sockets=False)

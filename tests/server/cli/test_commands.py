@@ -118,7 +118,7 @@ def test_a_device_node_is_the_wrong_one(run, tmp_path):
             status, _, err = run(*words.split(), "--state", tmp_path)
             assert status == 3
             check_sentence(err)
-            assert "give this command on a publisher or control node" in err
+            assert "run this command on a publisher or control node" in err
 
 
 def test_a_file_that_is_no_database(run, state):
@@ -348,4 +348,4 @@ def test_a_console_without_the_port_that_serves_it_is_wrong_usage(run, world):
     """The console would not be served, and no output would say so."""
     status, out, err = run("run", "--state", world.folder.root, "--port", "0", "--console")
     assert (status, out) == (2, "")
-    assert "give --api-port as well." in err
+    assert "give --api-port, too." in err

@@ -127,7 +127,7 @@ def test_nodes_with_and_without_tls(run, published_state):
     words += ["--root", published_state.folder.trusted_root, "--upstream", "any", "--reload", "any"]
     status, _, err = run("edge", *words)
     assert status == 2
-    assert "nginx asks all nodes of an upstream over TLS, or none." in err
+    assert "nginx uses TLS for all nodes of an upstream, or for none." in err
 
 
 def test_a_node_that_does_not_end_its_answer(look):

@@ -54,8 +54,8 @@ def test_into_a_bucket(world, run, seaweed, tmp_path):
 def test_options_that_contradict_each_other(run, tmp_path):
     """They are refused before anything is opened."""
     for words, sentence in (
-        ("", "say where the mirror is"),
-        ("--out mirror --to s3://hening/x", "say where the mirror is"),
+        ("", "name the mirror"),
+        ("--out mirror --to s3://hening/x", "name the mirror"),
         ("--to s3://hening/x --compat", "--compat writes files into a folder"),
         ("--to s3://hening/x --hardlink", "--hardlink writes files into a folder"),
     ):

@@ -57,7 +57,7 @@ def test_a_rotation(run, ask, keys, world, state, monkeypatch):
     assert made["log"]["signing"] == [made["log"]["current"], made["log"]["next"]]
     public = json.loads((state / "keys" / "public.json").read_bytes())["keys"]
     assert public["log"] == made["log"]["next"]
-    kept = "the next key is kept, made before; after a theft: --afresh"
+    kept = "the existing next key is kept; replace it with --afresh after a theft"
     assert keys("new", "all") == {role: row | {"note": kept} for role, row in made.items()}
     assert "does not list the next key of latest yet" in refused()
     publish_both(world)

@@ -109,7 +109,7 @@ def test_tokens(run, state, ask):
     status, out, err = run("token", "create", "ani", "--label", "laptop", "--state", state)
     assert status == 0
     assert is_token(out.rstrip("\n"))
-    assert "It is shown this once" in err
+    assert "It is shown only now" in err
     made = ask("token", "create", "ani", "--label", "ci", "--days", "1", "--permission", "read")
     assert is_token(made["token"])
     assert (made["permissions"], made["state"]) == (["read"], "valid")

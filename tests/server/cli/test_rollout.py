@@ -230,7 +230,7 @@ def test_proposals(run, ask, state, tmp_path):
     assert listed[SECOND]["custom"]["withdrawn"] is True
     assert len(answer["proposal"]) == 64
     status, _, err = run("rollout", *words, "--expires", "30", "--state", state)
-    assert (status, "is there already" in err) == (1, True)
+    assert (status, "exists already" in err) == (1, True)
     other = tmp_path / "promotion.json"
     ask("rollout", "promote", CHANNEL, "beta", "--counter", "2", "--propose", other)
     status, out, _ = run(

@@ -31,7 +31,7 @@ def test_without_a_server_it_ends(world):
     paused, said = [], []
     bundle = world.submit(world.second_release(), [PACKAGE_2])
     waiting = world.folder, [bundle], said.append, lambda: sum(paused), paused.append
-    with pytest.raises(PublishError, match=r"1 bundle .* is not published.*start `hening-server"):
+    with pytest.raises(PublishError, match=r"has not published 1 bundle .*start `hening-server"):
         wait_for_bundles(*waiting)
     assert sum(paused) > PATIENCE_SECONDS
     for _ in range(2):  # the second look removes the bundle

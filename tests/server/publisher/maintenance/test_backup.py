@@ -125,7 +125,7 @@ def test_a_back_up_that_is_cut_off(run, world, tmp_path, monkeypatch):
     for command in ("check", "run", "backup", "rebuild"):
         more = ["--out", tmp_path / "other"] if command == "backup" else []
         status, _, err = run(command, "--state", out, *more)
-        assert (status, "back-up that was cut off" in err) == (3, True)
+        assert (status, "is an incomplete backup" in err) == (3, True)
     assert asyncio.run(copy(world, out)) == Copied(0, 1, database=True)
     assert not StateFolder(out).incomplete.exists()
 
