@@ -214,7 +214,9 @@ def _whole(twin: Twin) -> Iterator[None]:
 
 
 class FileAnswer:
-    """Sends `head` and the planned bytes, then calls `done(True)`; `done(False)` if it sent none.
+    """Sends `head` and the planned bytes, and calls `done` with whether it sent them.
+
+    It sends nothing if it cannot begin, because the file is missing or too many downloads run.
 
     `done` is not called if the connection is gone, or was reset because the file ended early.
     """

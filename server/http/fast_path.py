@@ -29,10 +29,10 @@ class State(enum.Enum):
     """
 
     OPENING = "its transport: a TLS handshake comes first"
-    READY = "a request; nothing is kept, and the server is not draining"
+    READY = "a request; no bytes are kept, and the server is not draining"
     READING = "the rest of a head, or the last request before the server ends"
-    QUEUED = "a turn to answer what is kept"
-    STALLED = "the client, which does not take what was written"
+    QUEUED = "a turn to answer the kept bytes"
+    STALLED = "the client, which does not take the written bytes"
     SENDING = "a file that is being sent"
     FALLING_BACK = "aiohttp, which answers all that follows"
     ENDING = "the client, which may take the last answer; further input is discarded"
