@@ -24,8 +24,8 @@ def check_succession(old: Targets, new: Targets) -> None:
     """Raise ReleaseError unless `new` keeps the paths, bytes, facts and withdrawals of `old`.
 
     A path may be removed if its counter is below the new floor, which is at most one above the
-    highest former counter. A new build must have a higher counter than all former builds, and no
-    new path may bring back a withdrawn build. Raises FormatError if either role is malformed.
+    highest counter. A new build must have a higher counter than all former builds, and no new path
+    may bring back a withdrawn build. Raises FormatError if either role is malformed.
     `server.core.limits` has the limits of each single version.
     """
     floor_before, floor = decode_floor(old), decode_floor(new)

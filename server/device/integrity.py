@@ -73,7 +73,7 @@ class Proofs:
             return b""
 
     def _read_tile(self, index: int) -> list[bytes]:
-        """Return the entries of the widest tile, so that an altered checkpoint cannot choose it."""
+        """Return the entries of the widest tile, whatever size an altered checkpoint claims."""
         for width in range(WIDTH, 0, -1):
             tile = self._documents.get(f"/log/{tile_path('entries', index, width)}")
             if tile is not None:

@@ -216,9 +216,8 @@ def _whole(twin: Twin) -> Iterator[None]:
 class FileAnswer:
     """Sends `head` and the planned bytes, and calls `done` with whether it sent them.
 
-    It sends nothing if it cannot begin, because the file is missing or too many downloads run.
-
-    `done` is not called if the connection is gone, or was reset because the file ended early.
+    It sends nothing if the file is missing or too many downloads run. `done` is not called if the
+    connection is gone, or was reset because the file ended early.
     """
 
     def __init__(

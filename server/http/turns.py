@@ -33,7 +33,7 @@ class Turns:
 
     @property
     def is_over(self) -> bool:
-        """Whether even a slow answer to a single request has to wait for the next turn."""
+        """Whether all further work has to wait for the next turn."""
         return self.left <= -ANSWER
 
     def line_up(self, work: Callable[[], None]) -> None:
