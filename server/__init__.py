@@ -14,7 +14,7 @@ files that phones poll. Read the packages in this order:
     processes/  the workers that serve phones
     keys/       the process that holds the online keys
     cloud/      the owner's backup, a separate server
-    cli/        a module for each command; `run` starts `app`, which runs all planes
+    cli/        a module for each command; it starts `app`, which runs all planes
 
 The modules of this folder connect the packages: `app`, `full_node` and `bootstrap`;
 `device_serving` and `snapshot_watch`; `dialect_serving` and `dialect_export`; `publish_loop`;

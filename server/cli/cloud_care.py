@@ -185,7 +185,7 @@ def restore(
 def _check_former(former: CloudFolder) -> None:
     if not (load_settings(former.root).blobs_url or former.bodies.is_dir()):
         raise StorageError(
-            f"{former.bodies}, which names the accounts erased since the backup, does not exist:"
+            f"{former.bodies} does not exist, but it names the accounts erased since the backup:"
             " bring it back, or give --no-former if it is lost; nothing was changed."
         )
 

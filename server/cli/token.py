@@ -144,7 +144,7 @@ def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:
             )
             for row in described
         ],
-        empty="There are no tokens: `hening-server token create` makes one.",
+        empty="There is no token: `hening-server token create` makes one.",
     )
 
 
@@ -224,7 +224,7 @@ def _show_sessions(rows: Sequence[WebSession], *, as_json: bool) -> None:
             )
             for row in rows
         ],
-        empty="There are no sessions of the console.",
+        empty="There is no session of the console.",
     )
 
 

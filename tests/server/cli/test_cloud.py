@@ -151,7 +151,7 @@ def made(run, place, tmp_path):
     words = ("--policy", tmp_path / "1.policy", "--policy-key", KEY)
     words += ("--text", f"en={tmp_path / 'en.md'}")
     status, _, errors = run("cloud", "init", *place, "--region", "br", *words)
-    assert (status, "the policy is of id" in errors) == (1, True)
+    assert (status, "the policy is for id" in errors) == (1, True)
     assert run("cloud", "init", *place, "--region", "id", *words)[0] == 0
     return place
 

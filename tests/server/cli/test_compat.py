@@ -97,7 +97,7 @@ def test_an_offer_that_would_break_a_list_is_refused(offered, run):
     for version, (dialect, changes, fault) in enumerate(
         (
             ("lineage2", {"labels": {"lineage.version": "22"}}, "has lineage.version 22, but the"),
-            ("graphene", {"incremental": "2"}, "FP4-ota_update-2.zip would be two different files"),
+            ("graphene", {"incremental": "2"}, "FP4-ota_update-2.zip would be the name of two"),
             ("calyx", {"incremental": "a/b"}, "has an incremental that cannot be in a file name"),
         ),
         4,

@@ -62,7 +62,7 @@ def test_init_writes_the_public_halves(run, apart):
     public = (process.keys / "public.json").read_bytes()
     status, out, err = run("init", "--state", world.folder.root)
     assert status == 0, err
-    assert f"Online keys are behind {process.socket}; the log is hening.example/log." in out
+    assert f"Online keys are at {process.socket}; the log is hening.example/log." in out
     assert {path.name for path in world.folder.keys.iterdir()} == {"public.json"}
     assert (world.folder.keys / "public.json").read_bytes() == public
     root = world.folder.trusted_root

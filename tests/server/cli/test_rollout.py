@@ -166,7 +166,7 @@ def test_commands_of_which_some_wait(run, promoted):
     assert lines[1].startswith("armani/id/stable offers 2 (build 2) to 1% of its phones.")
     status, out, _ = run("rollout", "halt", BETA, "--state", promoted)
     assert status == 0
-    assert out == "armani/id/beta offers nothing, and what waited for it is cancelled.\n"
+    assert out == "armani/id/beta offers nothing, and its waiting changes are cancelled.\n"
     status, out, _ = run("change", "list", "--channel", BETA, "--json", "--state", promoted)
     assert sorted(row["state"] for row in json.loads(out)) == ["cancelled", "done"]
 
