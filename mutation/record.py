@@ -10,12 +10,12 @@ from mutation.results import Module, Survivor
 PAGE = """\
 # Mutation of the lab's judges
 
-Made by `make mutation`: every judge is changed in every small way that mutmut knows, one change at
-a time, and the tests that import it are run. A change that no test notices survives, and is either
-a hole or changes nothing that matters; which, is argued below. A test that takes five seconds of a
-processor under a change has noticed it, too; *unknown* are changes of which the tests said nothing.
-mutmut changes what stands in functions, but for decorated ones: constants, patterns and tables are
-guarded by tests alone. A module without a function is not in the table.
+`make mutation` makes this page. mutmut makes every small change that it knows to every judge, one
+at a time, and runs the tests that import the judge. A change that no test notices survives. It is
+either a gap in the tests or changes no verdict; the list below gives the reason. A change also
+counts as noticed if it makes a test use five seconds of processor time. *unknown* counts changes
+whose tests gave no result. mutmut changes only undecorated functions: constants, patterns and
+tables are guarded only by tests. A module without a function is not in the table.
 
 """
 
@@ -88,7 +88,7 @@ def write_record(
     ]
     found = {"tool": "mutmut", "modules": rows, "survivors": survivors}
     record.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    lines = ["| module | killed | survived | of them argued | unknown | score |"]
+    lines = ["| module | killed | survived | with a reason | unknown | score |"]
     lines.append("| --- | --- | --- | --- | --- | --- |")
     for row in rows:
         if not row["killed"] + row["survived"] + row["unknown"]:
@@ -96,7 +96,7 @@ def write_record(
         share = row["killed"] / max(1, row["killed"] + row["survived"])
         told = [str(row[name]) for name in ("module", "killed", "survived", "argued", "unknown")]
         lines.append("| " + " | ".join([*told, f"{share:.1%}"]) + " |")
-    lines += ["", "## What survived", ""]
+    lines += ["", "## Surviving changes", ""]
     for survivor, reason in why.items():
         lines.append(f"- `{survivor.module}.{survivor.function}`: {reason or 'open'}")
         lines.append(f"  `{survivor.removed}` → `{survivor.added}`")
