@@ -59,7 +59,7 @@ for _command in (
     LazyCommand(
         "install",
         "client_sim.device.update_commands:install_command",
-        "Poll, install what is offered, reboot, and confirm the new build or fall back.",
+        "Poll, install the offered build, reboot, and confirm the build or fall back.",
     ),
     LazyCommand(
         "show",
@@ -87,7 +87,9 @@ for _command in (
         "Keep an encrypted backup of contacts, notes, messages and photos.",
     ),
     LazyCommand(
-        "live", "client_sim.owner_events.commands:live_command", "Let events happen to a phone."
+        "live",
+        "client_sim.owner_events.commands:live_command",
+        "Simulate events of a phone and its owner.",
     ),
     LazyCommand(
         "lab",

@@ -101,7 +101,7 @@ def read_2(reply: Reply) -> list[dict[str, Any]]:
     try:
         elements = json.loads(reply.body)
     except ValueError as error:
-        raise DialectError("the list is no JSON.") from error
+        raise DialectError("the list is not JSON.") from error
     if not isinstance(elements, list):
         raise DialectError("the list is not an array.")
     for element in elements:
@@ -225,4 +225,4 @@ def _fetch(site: Site, url: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return json.loads(get_whole(site, url, FIELDS_1).body)
     except ValueError as error:
-        raise DialectError("the list is no JSON.") from error
+        raise DialectError("the list is not JSON.") from error

@@ -93,7 +93,7 @@ class Update:
     is_whole: bool = False
 
     def run(self, *, is_agreed: bool) -> Installation:
-        """Install what is offered; `is_agreed` says that the owner agrees to it right now.
+        """Install the offered build; `is_agreed` says that the owner agrees to it right now.
 
         Raises DeviceError with the running slot untouched.
         """

@@ -111,7 +111,7 @@ def install_command(
     is_whole: bool,
     as_json: bool,
 ) -> None:
-    """Poll, install what is offered, reboot, and confirm the new build or fall back."""
+    """Poll, install the offered build, reboot, and confirm the build or fall back."""
     from client_sim.device.phone import Phone
     from client_sim.device.summary import describe_poll
 

@@ -102,8 +102,8 @@ def _check_control(control: bytes, old_size: int, new_size: int) -> tuple[int, i
         if diff_size + extra_size > new_size:
             raise PackageError("A binary patch makes more than it promises.")
         old_position += add + move
-        # Generators may leave the final position a little outside, but never so far that sums could
-        # overflow in C.
+        # Generators may leave the final position slightly outside the source. The limit prevents an
+        # overflow of sums in C.
         if abs(old_position) > 1 << 48:
             raise PackageError("A binary patch reads outside its source.")
     if diff_size + extra_size != new_size:

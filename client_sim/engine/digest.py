@@ -118,7 +118,7 @@ def open_digest(state: bytes | None = None) -> Digest:
 
 @functools.cache
 def _load_library() -> ctypes.CDLL | None:
-    """Return OpenSSL's library if it exists and gives the same results as hashlib."""
+    """Return OpenSSL's library if it exists and computes the same digests as hashlib."""
     for name in _LIBRARIES:
         try:
             library = ctypes.CDLL(name)

@@ -17,7 +17,7 @@ from client_sim.fleet.test_repository import BUILDS, Site, make_site, submit_sit
 from client_sim.fleet.twins import Twinning
 from client_sim.fleet.workers import held_signals
 
-_PATIENCE: Final = 120.0  # maximum seconds of a publication, on a busy machine
+_PATIENCE: Final = 120.0  # maximum seconds of a publication; long enough for a busy machine
 _PAUSE: Final = 0.05
 _FORM: Final = struct.Struct("<Q")
 

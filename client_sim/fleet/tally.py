@@ -16,7 +16,7 @@ BINS: Final = 96
 """The number of intervals into which the curves divide the simulated time of a run."""
 
 REASONS: Final = 10
-"""Maximum sentences about twins that did not run their phone's build."""
+"""Maximum number of reported reasons why twins do not run their phone's build."""
 
 _OCTAVE: Final = 8  # latency classes in each power of two: 9 % each
 _SLOTS: Final = 40 * _OCTAVE

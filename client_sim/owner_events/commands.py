@@ -49,7 +49,7 @@ def live_command(
     owner: int | None,
     as_json: bool,
 ) -> None:
-    """Let events happen to a phone: a SIM, messages, calls, a journey, a restart, a reset.
+    """Simulate events of a phone and its owner: a SIM, messages, calls, a restart, a reset.
 
     The owner's data grows, apps are notified, and nothing is sent. Events: sim-inserted,
     wifi-joined, location-allowed, contact-added, sms-sent, sms-received, mms-sent, mms-received,
