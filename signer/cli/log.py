@@ -34,7 +34,7 @@ def print_audit(done: Audit, memory: Memory) -> None:
     rows = [
         ("trusted root", str(done.published.root.version)),
         ("role versions served", str(len(done.published.served))),
-        ("proofs that hold", str(done.proofs)),
+        ("valid proofs", str(done.proofs)),
         ("entries read", str(done.entries_read)),
     ]
     if memory.size:
