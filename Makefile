@@ -108,7 +108,7 @@ reference: env
 # The documentation as a site in var/site, to be searched and read without a network. A link that
 # leads nowhere ends it.
 docs: $(DOCS)/.ready
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict
 	@echo "The site is in var/site: python3 -m http.server --directory var/site shows it."
 
 $(DOCS)/.ready: requirements/docs.txt

@@ -44,7 +44,7 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     python = ROOT / ".venv-docs" / "bin" / "python"
     done = subprocess.run(
-        [python, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
+        [python, "-m", "mkdocs", "build", "--strict", "--site-dir", folder],
         cwd=ROOT,
         env={"NO_MKDOCS_2_WARNING": "1", "LC_ALL": "C.UTF-8"},
         capture_output=True,

@@ -1,6 +1,6 @@
 """Models, their releases as the signers list them, and downloads of their packages per day.
 
-No number reveals a single phone (PRIVACY, *What the server counts*).
+No number reveals a single phone (PRIVACY, *What the server does with a request*).
 """
 
 import asyncio
