@@ -85,7 +85,7 @@ def plan_schedule(channel: Channel, pointer: Pointer, schedule: Schedule, now: i
     reached = pointer.permille_at(now)
     if any(permille < reached for _, permille in schedule):
         raise PublishError(
-            f"{channel} has reached {reached / 10:g}%, and no phone can be taken out again:"
+            f"{channel} has reached {reached / 10:g}%, and phones cannot be taken out again:"
             " halt it instead."
         )
     past = [list(pair) for pair in _past(pointer, now, schedule[0][0])]
@@ -157,7 +157,7 @@ def _past(pointer: Pointer, now: int, start: int) -> list[tuple[int, int]]:
 
 def _check_not_halted(channel: Channel, pointer: Pointer) -> None:
     if pointer.halted:
-        raise PublishError(f"{channel} is halted, and that stays: offer a release that follows.")
+        raise PublishError(f"{channel} is halted for good: offer a later release.")
 
 
 def _checked(channel: Channel, custom: dict[str, Any]) -> Pointer:

@@ -52,4 +52,4 @@ def check_room(length: int, *, used: int, free: int | None, room: Room) -> None:
         remedy = "`blob_quota` is used up: collect garbage with `gc`, or raise it"
     else:
         remedy = "the disk is too full: make room, or lower `keep_free`"
-    raise NoRoomError(f"there is no room for {length} bytes, {lacking} are lacking; {remedy}.")
+    raise NoRoomError(f"there is no room for {length} bytes, {lacking} are missing; {remedy}.")

@@ -100,7 +100,7 @@ async def create_token(
     try:
         check_plain(label, LABEL_LIMIT)
     except FormatError as error:
-        raise FormatError(f"the token's label is no plain text: {error}.") from error
+        raise FormatError(f"the token's label is not plain text: {error}.") from error
     if not at < expires_at <= at + MAX_TOKEN_DAYS * 86_400:
         raise FormatError(f"a token expires after now and within {MAX_TOKEN_DAYS} days.")
     if principal.expires_at is not None:

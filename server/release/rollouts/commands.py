@@ -256,7 +256,7 @@ def carry_out(
 
 def _resume(channel: Channel, current: Pointer, known: Course | None, now: int) -> Edited:
     if current.halted:
-        raise ConflictError(f"{channel} is halted, and that stays: offer a release that follows.")
+        raise ConflictError(f"{channel} is halted for good: offer a later release.")
     if not current.paused:
         raise ConflictError(f"{channel} is not paused, so there is nothing to resume.")
     if known is None or known.rest is None:

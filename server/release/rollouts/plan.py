@@ -151,7 +151,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if any(after.permille < before.permille for before, after in pairwise(self.stages)):
-            raise ValueError("a share never falls, because no phone can be taken out again")
+            raise ValueError("a share never falls, because phones cannot be taken out again")
         if any(stage.hold < 1 for stage in self.stages[:-1]):
             raise ValueError("every stage but the last is kept for one second or more")
 

@@ -157,6 +157,6 @@ def check_free(total: int, free: int, limits: SubmissionLimits) -> None:
     lacking = COPIES * total + limits.keep_free - free
     if lacking > 0:
         raise QuotaError(
-            f"the disk has no room for role files of {total} bytes, {lacking} are lacking: have"
+            f"the disk has no room for role files of {total} bytes, {lacking} are missing: have"
             " the operator free disk space, or lower `keep_free`."
         )

@@ -103,7 +103,7 @@ def check_space(upload: Upload, missing: int, free: int, limits: Limits) -> None
     )
     if lacking:
         raise QuotaError(
-            f"the disk has no room for {upload.length} bytes now, {lacking} are lacking: wait"
+            f"the disk has no room for {upload.length} bytes now, {lacking} are missing: wait"
             " for the end of other uploads, or have the operator make room or lower `keep_free`."
         )
 

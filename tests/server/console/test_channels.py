@@ -178,7 +178,7 @@ async def test_raising_the_share(world, team):
     refused = await browser.send(page, "/schedule", {"share": "1"})
     assert refused.status == 422
     assert "This cannot be done" in refused.text
-    assert "no phone can be taken out again" in refused.text
+    assert "phones cannot be taken out again" in refused.text
     page = await browser.send(page, "/schedule", {"share": "100", "note": "no report"})
     assert (page.path, page.status) == (PATH, 200)
     assert "raise to 100 % 2 build 2 done" in page.text.replace("\xa0", " ")

@@ -204,9 +204,9 @@ def test_halting_wins():
     assert plan_halt(CHANNEL, halted, {}) == halted
     again = plan_halt(CHANNEL, halted, {"en": "Again."})
     assert (again.halted, again.schedule, again.reason) == (True, halted.schedule, {"en": "Again."})
-    with pytest.raises(PublishError, match="is halted, and that stays"):
+    with pytest.raises(PublishError, match="is halted for good"):
         plan_schedule(CHANNEL, halted, [(300, 1000)], 300)
-    with pytest.raises(PublishError, match="is halted, and that stays"):
+    with pytest.raises(PublishError, match="is halted for good"):
         plan_pause(CHANNEL, halted, {}, 300)
 
 

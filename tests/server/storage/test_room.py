@@ -21,7 +21,7 @@ def test_the_plan():
             if not lacking:
                 check_room(length, used=used, free=free, room=room)
                 continue
-            with pytest.raises(NoRoomError, match=f"{length} bytes, {lacking} are lacking") as no:
+            with pytest.raises(NoRoomError, match=f"{length} bytes, {lacking} are missing") as no:
                 check_room(length, used=used, free=free, room=room)
             assert isinstance(no.value, StorageError)
             named = "`blob_quota`" if quota and used + length > quota else "`keep_free`"

@@ -174,7 +174,7 @@ async def test_what_no_token_may_be(issue, enter, sessions, operator):
     A missing or disabled account gets none.
     """
     for options, sentence in (
-        ({"label": ""}, "label is no plain text: a text has 0 characters"),
+        ({"label": ""}, "label is not plain text: a text has 0 characters"),
         ({"label": "a" * 81}, "has 81 characters"),
         ({"label": "a\x1b[31m"}, r"holds U\+001B"),
         ({"label": "lap\u200btop"}, r"holds U\+200B"),

@@ -413,7 +413,7 @@ async def test_another_publisher_may_change_pointers(two):
     async with open_harness(two) as harness:
         with pytest.raises(PreconditionError, match="has changed meanwhile"):
             await harness.request(Schedule(PLAN), if_match=tag)
-        with pytest.raises(HeningError, match="is halted, and that stays"):
+        with pytest.raises(HeningError, match="is halted for good"):
             await harness.request(Schedule(PLAN))
         assert len(await harness.rollouts.find()) == 1
         await harness.request(Halt(), if_match=tag)  # halting has priority over that

@@ -285,7 +285,7 @@ async def test_quotas(local):
     await local.append(await local.create(), 0, DATA)
     assert await local.record_of() == len(DATA)
     await local.uploads.create(principal("budi"), len(DATA), "0" * 64)
-    with pytest.raises(QuotaError, match="11 bytes, 1 are lacking"):
+    with pytest.raises(QuotaError, match="11 bytes, 1 are missing"):
         await local.uploads.create(principal(), 11, "1" * 64)
     await local.uploads.create(principal(), 10, "1" * 64)
     assert (await local.uploads.create(principal(), len(DATA), SHA256)).offset == len(DATA)
