@@ -1,4 +1,4 @@
-"""The base of all errors of the phone simulator and its lab.
+"""The base class of all errors of the phone simulator and its lab.
 
 SimulatorError
 ├── CloudError      the phone's backup: `client_sim.cloud.errors`
@@ -7,9 +7,10 @@ SimulatorError
 ├── EngineError     its update engine: `client_sim.engine.errors`
 ├── FleetError      many phones: `client_sim.fleet.errors`
 ├── LabError        the lab: `client_sim.lab.errors`
-└── PersonaError    a planted owner that cannot be read: `client_sim.persona`
+├── OwnerError      impossible events of an owner: `client_sim.owner_events.events`
+└── PersonaError    an owner's data that cannot be read: `client_sim.persona`
 """
 
 
 class SimulatorError(Exception):
-    """Base of all errors here; the message is one sentence that a person can act on."""
+    """The base class; the message is one sentence that a person can act on."""
