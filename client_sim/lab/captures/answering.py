@@ -104,7 +104,7 @@ def _from_folder(folder: Path) -> Load:
 
 def _from_server(url: str) -> Load:
     if urlsplit(url).scheme not in {"http", "https"}:
-        raise LabError(f"{url} is no URL of a server: give http://HOST:PORT or https://HOST")
+        raise LabError(f"{url} is not a server URL: give http://HOST:PORT or https://HOST")
     base = url.rstrip("/")
 
     def load(path: str) -> bytes | None:

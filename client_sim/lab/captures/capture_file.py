@@ -128,7 +128,7 @@ class CaptureFile:
 
     def __enter__(self) -> Self:
         if self.path.exists():
-            raise CaptureError(f"{self.path} is there already: name another file")
+            raise CaptureError(f"{self.path} already exists: name another file")
         self._file = self._part.open("wb")
         resolution = struct.pack("<HHB3xHH", 9, 1, 9, 0, 0)
         self._append(_SECTION, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))

@@ -124,7 +124,7 @@ class Stream:
             data = long
         elif len(self._ahead) == _AHEAD_LIMIT:
             raise CaptureError(
-                "too many segments wait for one that is missing: record the connection again"
+                "too many segments follow a missing one: record the connection again"
             )
         self._ahead[start] = data
 
@@ -248,7 +248,7 @@ class Contacts:
 
 
 def _is_another(contact: Contact, source: Endpoint, segment: Segment) -> bool:
-    """Return whether a SYN opens a new connection between the same ports, or is retransmitted."""
+    """Return whether a SYN opens a new connection, rather than being retransmitted."""
     return contact.near != source or contact.start != segment.sequence
 
 

@@ -129,13 +129,13 @@ def find_faults(data: bytes, dialects: Sequence[str]) -> Iterator[tuple[str, int
         yield from _of_request(request, dialects)
         end = request.end
     if end < len(data):
-        yield "these bytes are no request", end, len(data) - end
+        yield "these bytes are not a request", end, len(data) - end
 
 
 def _of_request(request: HttpRequest, dialects: Sequence[str]) -> Iterator[tuple[str, int, int]]:
     length = len(request.method) + 1 + len(request.target)
     if request.method not in {b"GET", b"HEAD"} or find_row(request.target, dialects) is None:
-        yield "request line: no row of the table of dialects has it", request.offset, length
+        yield "request line: no row of the dialect table allows it", request.offset, length
     for name, value, offset in request.headers:
         start, size = offset - len(name) - 2, len(name) + 2 + len(value)
         if name.lower() not in HEADERS:

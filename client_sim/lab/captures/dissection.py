@@ -118,7 +118,7 @@ class Dissection:
         if packet.options and packet.protocol not in {_IGMP, _ICMP6}:
             self._keep_packet("IP options", packet, packet.options)
         if len(packet.behind) != _CHECK_SUM and any(packet.behind):
-            self._keep_packet("bytes behind a packet", packet, packet.behind)
+            self._keep_packet("bytes after a packet", packet, packet.behind)
         self._take_payload(frame, packet)
 
     def _take_payload(self, frame: Frame, packet: packets.Packet) -> None:
@@ -131,13 +131,13 @@ class Dissection:
                     self._learn(datagram.payload)
                 left = self._flows.add(frame.at, ends, datagram)
                 if left and datagram.behind:
-                    self._keep_packet("bytes behind a datagram", packet, datagram.behind)
+                    self._keep_packet("bytes after a datagram", packet, datagram.behind)
                 if left and packet.missing:
-                    self._keep_packet("datagrams that were not kept whole", packet, b"")
+                    self._keep_packet("truncated datagrams", packet, b"")
             case 2:
                 self._passed["IGMP"] += 1
             case 58 if packet.payload and packet.payload[0] in _LINK_LOCAL:
-                self._passed["ICMPv6 of the link"] += 1
+                self._passed["ICMPv6 on the link"] += 1
             case _:
                 known = {
                     packets.TCP: "damaged TCP segment",
@@ -206,7 +206,7 @@ class Dissection:
     def _read_message(self, message: bytes, where: str, at: float) -> Iterator[Asked]:
         question = dns.read_question(message)
         if question is None:
-            self._add_loose("port 53 without a question", where, [message], at)
+            self._add_loose("port 53 without a DNS question", where, [message], at)
         else:
             yield Asked(where, question.name, question.kind, question.extra, at)
 
@@ -219,7 +219,7 @@ def _converse(number: int, contact: Contact) -> Conversation:
         for gap in sent.gaps
     ]
     if contact.is_guess:
-        gaps.append("the capture begins behind the beginning of the connection")
+        gaps.append("the capture starts after the beginning of the connection")
     secure = is_tls(data)
     hello = read_hello(data) if secure else None
     state = State.ENCRYPTED if secure else State.PLAIN

@@ -119,8 +119,8 @@ def list_places(seen: Observation, search: CanarySearch | None) -> tuple[Place, 
     lines = sum(connection.data.count(b"\n") for connection in seen.connections())
     if lines > _LINES_LIMIT:
         raise CaptureError(
-            f"more than {_LINES_LIMIT} lines left the phone, which are too many to be put together:"
-            " cut the capture into parts"
+            f"more than {_LINES_LIMIT} lines left the phone, which are too many to join: cut the"
+            " capture into parts"
         )
     joined = (Place(_cover(where), data, find(data)) for where, data in join_fields(seen))
     return (*places, *(place for place in joined if place.sightings))

@@ -28,14 +28,12 @@ _TIME_LIMIT: Final = 64
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NEXT_ROOT: Final = re.compile(rb"/metadata/([1-9][0-9]{0,15})\.root\.json")
 _READ: Final = (
-    "a HAR has requests as its exporter read them: names that were asked for, TLS, segments, how"
-    " connections ended, other traffic and what stands between the parts of a request are not in it"
+    "a HAR contains only requests, as its exporter parsed them: no DNS names, no TLS, no segments,"
+    " no ends of connections, no other traffic, and no bytes between the parts of a request"
 )
-_LEFT_OUT: Final = (
-    "browsers leave cookies and credentials out of a HAR unless they are asked not to"
-)
+_LEFT_OUT: Final = "browsers omit cookies and credentials from a HAR unless told to include them"
 _UNCONNECTED: Final = (
-    "the HAR does not say which requests went over one connection: polls are told apart"
+    "the HAR does not say which requests shared a connection: they are grouped by poll"
 )
 
 
@@ -106,7 +104,7 @@ def read_har(data: bytes, bytes_limit: int) -> Capture:
     if len(entries) > _ENTRIES_LIMIT:
         raise CaptureError(f"the HAR has more than {_ENTRIES_LIMIT} requests: export fewer")
     if any(len(entry.request.url) > _URL_LIMIT for entry in entries):
-        raise CaptureError(f"the HAR has a URL of more than {_URL_LIMIT} signs: leave it out")
+        raise CaptureError(f"the HAR has a URL of more than {_URL_LIMIT} characters: leave it out")
     has_connections = all(entry.connection for entry in entries)
     talks = tuple(
         _converse(number, group, bytes_limit)

@@ -16,9 +16,9 @@ from client_sim.world import BuildFacts, Public
 # and connections of other programs overlap. The sentences contain no host names, because these may
 # have to be redacted.
 _STRAYS: Final = {
-    "name": "another name is asked for",
-    "port": "another port is contacted",
-    "TLS name": "TLS is begun with another name, or not begun",
+    "name": "a DNS question for another name",
+    "port": "the phone contacts another port",
+    "TLS name": "TLS with another name, or no TLS",
 }
 
 
@@ -46,7 +46,7 @@ def judge_handshake(
         Case(
             Place(finding.where, finding.data),
             # Not the oracle's own sentence, because it contains values.
-            f"{finding.field} is not what all phones of a fleet show",
+            f"{finding.field} differs from all phones of a fleet",
             finding.offset,
             finding.length,
         )
@@ -112,8 +112,8 @@ def _strays(capture: Capture, seen: Observation, name: bytes | None) -> Iterator
 def _stray_questions(capture: Capture) -> Iterator[Case]:
     for question in capture.asked:
         if question.extra:
-            where = f"name asked for, {question.where}"
-            yield show(where, "a question carries more than its name", question.extra)
+            where = f"DNS question, {question.where}"
+            yield show(where, "a DNS question contains more than its name", question.extra)
 
 
 def _stray_hosts(capture: Capture, name: bytes | None) -> Iterator[Case]:
@@ -123,6 +123,6 @@ def _stray_hosts(capture: Capture, name: bytes | None) -> Iterator[Case]:
             continue
         hosts = hosts_of(talk)
         for other in sorted(hosts - {name}):
-            yield show(talk.where, "another host is contacted", other)
+            yield show(talk.where, "the phone contacts another host", other)
         if not hosts and talk.target.partition(b" ")[0].decode("latin-1") not in addresses:
-            yield show(talk.where, "an address is contacted that no name led to")
+            yield show(talk.where, "the phone contacts an address that no name resolved to")

@@ -125,7 +125,7 @@ def judge_traffic(capture: Capture, *, personal: bool) -> Question:
     ]
     found += [
         show(
-            talk.where, f"{label}: the far end may have taken these bytes in place of others", data
+            talk.where, f"{label}: the server may have received these bytes instead of others", data
         )
         for talk in capture.conversations
         for label, data in talk.odd
@@ -138,7 +138,7 @@ def judge_completeness(capture: Capture) -> Question:
     """Find gaps in connections, and a capture without any request."""
     found = [show(talk.where, gap) for talk in capture.conversations for gap in talk.gaps]
     if not any(talk.data for talk in capture.conversations):
-        nothing = "there is no request in it: silence proves nothing"
+        nothing = "it contains no request, and silence proves nothing"
         found.append(show("the capture", nothing))
     asks = "Is the capture complete?"
     return ask("complete", asks, len(capture.conversations), found)
@@ -146,7 +146,7 @@ def judge_completeness(capture: Capture) -> Question:
 
 def judge_encryption(capture: Capture) -> Question:
     """Find the connections whose requests cannot be read."""
-    sentence = "not judged: encrypted; give the keys by --keylog"
+    sentence = "not judged, because it is encrypted: give the keys with --keylog"
     found = [
         show(talk.where, sentence)
         for talk in capture.conversations
@@ -189,7 +189,7 @@ def judge_writes(capture: Capture, *, personal: bool) -> Question:
 def judge_ends(capture: Capture) -> Question:
     """Find connections that the phone ended by a reset."""
     talks = [talk for talk in list_talks(capture) if talk.closed is not None]
-    said = "the phone ends the connection by a reset (RST), where an end in order (FIN) belongs"
+    said = "the phone ends the connection by a reset (RST) instead of an orderly close (FIN)"
     found = (show(talk.where, said) for talk in talks if talk.is_reset)
     return ask("ends", "Does the phone close each connection in order?", len(talks), found)
 
@@ -206,7 +206,7 @@ def _judge(talk: Conversation) -> Iterator[Case]:
     for breach in find_breaches(talk.segments, ends, word="segment", full=_FULL):
         # At the end of a handshake a segment has more than one record.
         if breach.is_cut:
-            said = "a record of TLS is cut: this segment ends in the midst of it"
+            said = "a TLS record is split: this segment ends in the middle of it"
             yield show(talk.where, said)
     if talk.state is State.DECRYPTED:
         ends = _ends(talk.data)

@@ -21,7 +21,7 @@ Shorter values occur by chance."""
 _VALUES_LIMIT: Final = 20_000
 _DEPTH_LIMIT: Final = 4
 _FORM: Final = (
-    "a file of what is known is a JSON object such as"
+    "a file of known values is a JSON object such as"
     ' {"imei": "…", "phone_number": ["…", "…"], "contacts": [{"number": "…"}]}'
 )
 _NUMBER: Final = re.compile(r"\+([1-9][0-9]{6,14})")
@@ -78,7 +78,7 @@ def _sort(told: dict[str, Any]) -> Known:
 
 def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:  # noqa: ANN401 -- JSON
     if depth > _DEPTH_LIMIT:
-        raise CaptureError(f"the persona has values inside values: {_FORM}")
+        raise CaptureError(f"the persona is nested too deeply: {_FORM}")
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _walk(inner, f"{name}.{key}" if name else key, depth + 1)

@@ -61,7 +61,9 @@ def load_capture(
         with key_log.open("rb") as file:
             secrets.append(file.read(KEY_LOG_LIMIT + 1))
         if len(secrets[-1]) > KEY_LOG_LIMIT:
-            raise CaptureError(f"{key_log} has more than {KEY_LOG_LIMIT} bytes: it is no key log")
+            raise CaptureError(
+                f"{key_log} has more than {KEY_LOG_LIMIT} bytes: it is not a key log"
+            )
     return _open_tls(path, capture, secrets)
 
 
@@ -90,8 +92,8 @@ def decode_capture(
         return read_har(file.read(), BYTES_LIMIT), []
     if size > BYTES_LIMIT:
         raise CaptureError(
-            f"the file is neither pcap, pcapng nor HAR, and for the bytes of one connection it has"
-            f" more than {BYTES_LIMIT}: cut it into connections"
+            f"the file is not pcap, pcapng or HAR, and has more than {BYTES_LIMIT} bytes, the limit"
+            " for the bytes of one connection: cut it into connections"
         )
     return _read_bytes(file.read()), []
 
@@ -100,7 +102,7 @@ def _check_bare(head: bytes) -> None:
     """Raise CaptureError for an empty file or a known container format."""
     if not head:
         raise CaptureError(
-            "not a capture: the file is empty: let its program end, or copy it again"
+            "not a capture: the file is empty: let the recording end, or copy the file again"
         )
     for start, what in _WRAPPED.items():
         if head.startswith(start):
@@ -119,7 +121,9 @@ def _dissect(
             case Secrets():
                 secrets.append(item.data)
                 if sum(map(len, secrets)) > KEY_LOG_LIMIT:
-                    raise CaptureError("the capture carries more keys than it can have connections")
+                    raise CaptureError(
+                        "the capture contains more keys than it can have connections"
+                    )
             case Unread():
                 dissection.take_unread(item)
     return dissection.finish(kind), secrets
@@ -127,7 +131,7 @@ def _dissect(
 
 def _read_bytes(data: bytes) -> Capture:
     talk = Conversation("recording", b"", 0, 0.0, data, State.PLAIN if data else State.SILENT)
-    note = "raw bytes are those of one connection: nothing else that left the phone is in them"
+    note = "raw bytes belong to one connection; nothing else that left the phone is in the file"
     return Capture("octets", (talk,), notes=(note,))
 
 

@@ -99,22 +99,22 @@ def check_frame(number: int, kept: int) -> None:
     if number > FRAMES_LIMIT:
         raise CaptureError(f"the capture has more than {FRAMES_LIMIT} frames: cut it into parts")
     if kept > FRAME_LIMIT:
-        raise CaptureError(f"frame {number} is said to have {kept} bytes: this is no capture")
+        raise CaptureError(f"frame {number} claims to have {kept} bytes: this is not a capture")
 
 
 def read_pcap(source: Source) -> Iterator[Frame]:
     """Yield the frames of a pcap file; raise CaptureError if it is malformed."""
     magic = source.take(4, "the header")
     if magic not in MAGICS:
-        raise CaptureError("the file is no pcap")
+        raise CaptureError("the file is not a pcap file")
     order, parts = MAGICS[magic]
     major, _, _, _, _, link = struct.unpack(f"{order}HHiIII", source.take(20, "the header"))
     if major != 2:
-        raise CaptureError(f"the capture has version {major} of pcap: write it anew as version 2")
+        raise CaptureError(f"the capture has version {major} of pcap: convert it to version 2")
     number = 0
     while not source.peek_end():
         number += 1
-        head = source.take(16, f"the head of frame {number}")
+        head = source.take(16, f"the header of frame {number}")
         seconds, fraction, kept, length = struct.unpack(f"{order}IIII", head)
         check_frame(number, kept)
         data = source.take(kept, f"frame {number}")
@@ -143,19 +143,19 @@ def read_pcapng(source: Source) -> Iterator[Frame | Secrets | Unread]:
             raise CaptureError(
                 f"the capture has more than {_BLOCKS_LIMIT} blocks: cut it into parts"
             )
-        head = source.take(8, "the head of a block")
+        head = source.take(8, "the header of a block")
         if head[:4] == SECTION:
             order, interfaces = _read_section(source, head), []
             continue
         if not source.offset > 8:
-            raise CaptureError("the file is no pcapng")
+            raise CaptureError("the file is not a pcapng file")
         kind, size = struct.unpack(f"{order}II", head)
         body = _read_body(source, order, size)
         match kind:
             case 1:
                 interfaces.append(_read_interface(order, body))
                 if len(interfaces) > _INTERFACES_LIMIT:
-                    raise CaptureError("the capture has more interfaces than any machine")
+                    raise CaptureError("the capture has too many interfaces")
             case 2 | 3 | 6:
                 number += 1
                 yield _read_packet(order, kind, body, interfaces, number)
@@ -168,28 +168,30 @@ def read_pcapng(source: Source) -> Iterator[Frame | Secrets | Unread]:
 
 
 def _read_section(source: Source, head: bytes) -> str:
-    magic = source.take(4, "the head of a section")
+    magic = source.take(4, "the header of a section")
     order = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}.get(magic)
     if order is None:
-        raise CaptureError("the head of a section has no byte order: this is no pcapng")
+        raise CaptureError("the header of a section has no byte order: this is not a pcapng file")
     (size,) = struct.unpack(f"{order}I", head[4:])
     body = _read_body(source, order, size - 4, behind=4)
     if len(body) < 12:
-        raise CaptureError("the head of a section is too short")
+        raise CaptureError("the header of a section is too short")
     (major,) = struct.unpack_from(f"{order}H", body)
     if major != 1:
-        raise CaptureError(f"the capture has version {major} of pcapng: write it anew as 1")
+        raise CaptureError(f"the capture has version {major} of pcapng: convert it to version 1")
     return order
 
 
 def _read_body(source: Source, order: str, size: int, behind: int = 0) -> bytes:
     """Read the rest of a block of `size` + `behind` bytes, of which `behind` were already read."""
     if size < 12 or size % 4 or size > _BLOCK_LIMIT:
-        raise CaptureError(f"a block is said to have {size + behind} bytes: this is no pcapng")
+        raise CaptureError(
+            f"a block claims to have {size + behind} bytes: this is not a pcapng file"
+        )
     body = source.take(size - 12, "a block")
     (again,) = struct.unpack(f"{order}I", source.take(4, "the end of a block"))
     if again != size + behind:
-        raise CaptureError(f"a block ends {source.offset} bytes from the beginning as another one")
+        raise CaptureError(f"the two lengths of the block that ends at {source.offset} differ")
     return body
 
 
@@ -233,7 +235,7 @@ def _read_packet(
 
 def _enough(body: bytes, needed: int, number: int) -> bytes:
     if len(body) < needed:
-        raise CaptureError(f"frame {number} is longer than its block: this is no pcapng")
+        raise CaptureError(f"frame {number} is longer than its block: this is not a pcapng file")
     return body
 
 

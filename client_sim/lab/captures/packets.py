@@ -69,7 +69,7 @@ def strip_link(link: int, data: bytes) -> Inner | Opaque:
 def _by_version(data: bytes) -> Inner | Opaque:
     version = data[0] >> 4 if data else 0
     if version not in {4, 6}:
-        return Opaque("raw frame that is no IP packet")
+        return Opaque("raw frame without an IP packet")
     return Inner(IPV4 if version == 4 else IPV6, data)
 
 
@@ -79,7 +79,7 @@ def _strip_loopback(data: bytes) -> Inner | Opaque:
     for family in families:
         if len(data) >= 4 and family in _FAMILIES:
             return Inner(_FAMILIES[family], data[4:])
-    return Opaque("loopback frame that is no IP packet")
+    return Opaque("loopback frame without an IP packet")
 
 
 def _strip_tags(data: bytes, at: int) -> Inner | Opaque:

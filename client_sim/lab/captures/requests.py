@@ -207,7 +207,7 @@ def _values(talk: Conversation) -> Iterator[tuple[str, bytes]]:
             for field in list_fields(request):
                 yield field.name, field.value
         if end < len(talk.data):
-            yield "bytes that are no request", talk.data[end:]
+            yield "bytes that are not a request", talk.data[end:]
 
 
 def _measure(name: str, counted: Mapping[bytes, int], is_strange: bool) -> FieldRow:

@@ -1,7 +1,7 @@
 """The content of a capture, independent of its format, and its conversion to a trace for oracles.
 
 - The trace contains everything that left. Traffic outside questions and connections, bytes that
-  contradict others, and bytes beside a question are departures of their own.
+  contradict others, and extra bytes of a DNS question are departures of their own.
 - DNS over TCP becomes questions, not connections.
 - A connection that cannot be read has no bytes in the trace, only what the network saw of it.
 - The phase of a departure is its position in the capture, because its poll is unknown.
@@ -162,7 +162,7 @@ def _connect(index: int, talk: Conversation) -> Iterator[Departure]:
 def _ask(asked: Asked) -> Iterator[Departure]:
     yield Departure(asked.at, asked.where, Channel.DNS, -1, asked.name)
     if asked.extra:
-        where = f"bytes beside a question, {asked.where}"
+        where = f"extra bytes of a DNS question, {asked.where}"
         yield Departure(asked.at, where, Channel.OTHER, -1, asked.extra)
 
 

@@ -76,7 +76,7 @@ def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
     if capture.frames:
         yield "frames", str(capture.frames)
     yield "connections", str(len(capture.conversations))
-    yield "requests that can be read", str(audit.requests)
+    yield "readable requests", str(audit.requests)
     for name, count in audit.hosts.most_common(_FIELDS):
         yield (
             "host contacted",
@@ -166,7 +166,7 @@ def render_audit(audit: Audit, console: Console, origin: Origin, *, personal: bo
         console.print(Text(f"{question.name}: {said}"), soft_wrap=True)
     if audit.host is not None and not audit.is_told:
         host = show_name(audit.host, personal=personal)
-        console.print(Text(f"taken for the host: {host}, the first that was seen"), soft_wrap=True)
+        console.print(Text(f"assumed host: {host}, the first one seen"), soft_wrap=True)
     style = "green" if audit.is_clean else "bold red"
     console.print(Text(f"verdict: {audit.verdict}", style), soft_wrap=True)
 

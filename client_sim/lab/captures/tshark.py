@@ -47,8 +47,8 @@ def find_tshark() -> str:
     program = shutil.which("tshark")
     if program is None:
         raise EnvironmentFailedError(
-            "there are keys for TLS connections, but tshark is not installed, which decrypts them:"
-            " install it (Debian: tshark), or leave the keys out to see the rest"
+            "there are keys for TLS connections, but tshark, which decrypts them, is not installed:"
+            " install it (Debian: tshark), or leave out the keys to see the rest"
         )
     return program
 
@@ -141,15 +141,15 @@ def _run(words: Sequence[str], home: str) -> str:
             )
             size = output.tell()
             if size > _OUTPUT_LIMIT:
-                raise CaptureError("the capture has too much under TLS: cut it into parts")
+                raise CaptureError("the capture contains too much TLS data: cut it into parts")
             output.seek(0)
             shown = output.read().decode("utf-8", "replace")
     except subprocess.TimeoutExpired as error:
         raise CaptureError(
-            f"tshark did not end within {_SECONDS} seconds: cut the capture into parts"
+            f"tshark did not finish within {_SECONDS} seconds: cut the capture into parts"
         ) from error
     except OSError as error:
-        raise EnvironmentFailedError(f"tshark cannot be run ({error}): install it anew") from error
+        raise EnvironmentFailedError(f"tshark cannot be run ({error}): reinstall it") from error
     if done.returncode not in {0, 2}:
         raise CaptureError(f"tshark cannot read the capture (status {done.returncode})")
     return shown

@@ -155,7 +155,7 @@ class FollowingToy:
 def _version(named: dict[str, Any]) -> int:
     version = named["version"]
     if type(version) is not int or version < 0:
-        raise ValueError("a version is a number")
+        raise ValueError("a version must be a number")
     return version
 
 
@@ -203,7 +203,7 @@ class DownloadingToy(ToyClient):
                 for first, last in self.plan():
                     self.ask_block(stream, first, last)
                     if self.received != last + 1 - first:
-                        return "a block did not come"
+                        return "a block did not arrive"
                     self.world.state["block"] = b"%d" % (self.held + 1)
             finally:
                 self.hang_up(stream)

@@ -34,7 +34,7 @@ def load_client(name: str) -> Factory:
         return mutant.make
     brought = import_attribute(name)
     if not callable(brought):
-        raise ClientNotFoundError(f"the client {name} is no factory: it cannot be called")
+        raise ClientNotFoundError(f"the client {name} is not a factory: it cannot be called")
     return cast("Factory", brought)
 
 
@@ -56,8 +56,8 @@ def import_attribute(name: str) -> object:
             found: object = getattr(importlib.import_module(module), attribute)
     except Overdue as error:
         raise ClientOverdueError(
-            f"the client {name} is still being imported, {error}: look for what its module waits"
-            " for or goes round in"
+            f"the import of the client {name} does not end, {error}: look for a wait or an endless"
+            " loop in its module"
         ) from error
     except (Exception, SystemExit) as error:  # an unknown module may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split())

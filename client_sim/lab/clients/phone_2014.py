@@ -76,7 +76,7 @@ class Phone2014:
     def _owner(self) -> Persona:
         owner = self._world.personal
         if owner is None:
-            raise RuntimeError("the phone of 2014 needs a persona: give its world one")
+            raise RuntimeError("the phone of 2014 needs a persona: give one to its world")
         return owner
 
     def _post(self, host: str, path: str, form: dict[str, str]) -> None:

@@ -109,7 +109,7 @@ def _receive(stream: Stream) -> tuple[str, bytes]:
     while b"\r\n\r\n" not in data:
         chunk = stream.recv(65_536)
         if not chunk:
-            raise ConnectionError("the server hung up before it had answered")
+            raise ConnectionError("the server closed the connection before it had answered")
         data += chunk
     head, _, body = data.partition(b"\r\n\r\n")
     text = head.decode("latin-1")

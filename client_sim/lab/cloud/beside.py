@@ -153,9 +153,9 @@ def _press(factory: Factory, number: int, usual: int) -> Iterator[tuple[str, Fin
         data = (later or _departures(seen))[-1].data
         yield "off", Finding(where, "something leaves afterwards", data, 0, min(len(data), 64))
     if len(_departures(seen)) < usual and phase not in seen.refused:
-        yield "ended", Finding(where, "the synchronising ends early and says nothing", b"", 0, 0)
+        yield "ended", Finding(where, "the sync ends early without telling the owner", b"", 0, 0)
     if len(_departures(seen)) >= usual and number < usual and phase not in seen.refused:
-        yield "ended", Finding(where, "the synchronising goes on to its end", b"", 0, 0)
+        yield "ended", Finding(where, "the sync continues to its end", b"", 0, 0)
 
 
 def _departures(seen: Seen) -> list[Departure]:

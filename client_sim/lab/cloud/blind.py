@@ -50,7 +50,9 @@ def _judge_kept(seen: Seen) -> Iterator[Finding]:
     values = {**canaries(seen.life.owner), "name": (NAME.encode(),)}
     values["token"] = tuple(token.encode() for token in ring.tokens.values())
     for found in CanarySearch(values, 0).search(dump):
-        yield Finding("kept", f"{found.field} is in it", dump, found.offset, len(found.data))
+        yield Finding(
+            "kept", f"{found.field} is stored in clear", dump, found.offset, len(found.data)
+        )
     secrets = tuple(sorted({value for value in ring.secrets.values() if len(value) >= 8}))
     for window, tokens in find_tokens(secrets).items():
         for token, chain in tokens if window in dump else ():
@@ -61,7 +63,7 @@ def _judge_kept(seen: Seen) -> Iterator[Finding]:
             body = msgpack.decode(each.request.body)
             for name in ("loginPubkey", "encryptedContent", "salt"):
                 if body[name] in dump:
-                    said = f"{name} is in clear: who steals it tries passwords"
+                    said = f"{name} is in clear: a thief can try passwords on it"
                     yield Finding("kept", said, dump, dump.index(body[name]), len(body[name]))
 
 
@@ -71,7 +73,7 @@ def _judge_seconds(seen: Seen) -> Iterator[Finding]:
         numbers = [int(text) for text in texts] + ([value] if isinstance(value, int) else [])
         for number in numbers:
             if START <= number <= START + _YEAR:
-                yield Finding("kept", f"the second {number} is kept", str(value).encode(), 0, 10)
+                yield Finding("kept", f"the second {number} is stored", str(value).encode(), 0, 10)
 
 
 def _leaves(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
@@ -91,7 +93,7 @@ def _judge_alike(one: Seen, other: Seen) -> Iterator[Finding]:
     if a != b:
         at = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
         data = str(a[at : at + 3]).encode()
-        yield Finding("kept", "accounts of equal shape have other tables", data, 0, len(data))
+        yield Finding("kept", "accounts of equal shape have different tables", data, 0, len(data))
 
 
 def _shape(value: Any) -> list[object]:  # noqa: ANN401 - any JSON
@@ -115,14 +117,14 @@ def _judge_unknown(cloud: Double) -> Iterator[Finding]:
     salts = [msgpack.decode(each[3]).get("salt") for each in answers]
     other = msgpack.decode(answers[0][3])
     if salts[0] == cloud.salt_of("all"):
-        yield Finding("challenge", "all accounts have one salt", other["salt"], 0, 32)
+        yield Finding("challenge", "all accounts have the same salt", other["salt"], 0, 32)
 
 
 def _judge_gone(seen: Seen) -> Iterator[Finding]:
     dump = seen.cloud.dump()
     for value, where in leaves(seen):
         if value in dump:
-            said = "a value is still there after the erasure"
+            said = "a value remains after the erasure"
             yield Finding(where, said, dump, dump.index(value), len(value))
 
 
@@ -130,7 +132,7 @@ def _judge_ended(seen: Seen) -> Iterator[Finding]:
     phase = next(each for each in seen.phases if each.endswith("log-out"))
     before = seen.states[seen.phases[seen.phases.index(phase) - 1]]
     if seen.states[phase][1] >= before[1]:
-        yield Finding(phase, "a device that has logged out is still served", b"", 0, 0)
+        yield Finding(phase, "the server still serves a device that has logged out", b"", 0, 0)
 
 
 def try_server(flaw: str) -> MatrixRow:

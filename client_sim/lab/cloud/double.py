@@ -26,13 +26,13 @@ from client_sim.tape import Tape
 msgpack = msgspec.msgpack
 TEXT: Final = "Your backup is encrypted on your phone. We cannot read it.\n"
 FLAWS: Final = {
-    "plain-name": "keeps names in clear in its database",
-    "plain-key": "keeps login keys and wraps in clear, which a thief can try passwords on",
-    "logs-name": "writes the name of who logs in into its log",
+    "plain-name": "stores names in clear in its database",
+    "plain-key": "stores login keys and wraps in clear, so that a thief can try passwords",
+    "logs-name": "writes the name at each login into its log",
     "logs-token": "writes tokens into its log",
     "logs-path": "writes each request's path and second into its log",
-    "fast-unknown": "does less for a name that it does not know",
-    "tells-unknown": "answers a name that it does not know in another way",
+    "fast-unknown": "does less work for an unknown name",
+    "tells-unknown": "answers an unknown name differently",
     "keeps-rows": "keeps an erased account's rows",
     "keeps-bodies": "keeps an erased account's photos",
     "keeps-sessions": "serves a device that has logged out",

@@ -83,7 +83,7 @@ def _open_item(ring: Keyring, home: str, item: dict[str, Any], kind: str) -> Ite
     yield equal("uid of the revision", decode_uid(content["uid"]), whole[-TAG:], "its tag")
     ring.etags.add(content["uid"])
     if "etag" in item and item["etag"] not in ring.etags:
-        yield Part("etag", str(item["etag"]).encode(), "", problem="no revision that was there")
+        yield Part("etag", str(item["etag"]).encode(), "", problem="not an existing revision")
     if meta.opened:
         yield from _open_meta(ring, meta.opened, kind)
     bodies = []
@@ -101,7 +101,7 @@ def _open_item(ring: Keyring, home: str, item: dict[str, Any], kind: str) -> Ite
     yield _check_uid(ring, uid, kind, text, deleted=content["deleted"])
     ring.contents.append((kind, text))
     if text and not text.startswith(_FORMS.get(kind, b"")):
-        yield Part("content", text, "", problem=f"it is no {kind}")
+        yield Part("content", text, "", problem=f"it is not a {kind}")
     if kind == "keys" and text:
         written = json.loads(text)["age"]
         secret = read_age_secret(written)
@@ -119,7 +119,7 @@ def _open_meta(ring: Keyring, data: bytes, kind: str) -> Iterator[Part]:
     if len(data) % META_STEP or any(said.get("pad", b"1")):
         yield Part("meta", data, "", problem=f"it is not padded to {META_STEP} bytes")
     if set(said) - _META:
-        yield Part("meta", data, "", problem=f"it says {sorted(set(said) - _META)}")
+        yield Part("meta", data, "", problem=f"it contains {sorted(set(said) - _META)}")
     ring.contents.append((kind, str(said.get("name", "")).encode()))
 
 
@@ -168,4 +168,4 @@ def piece_of_photo(ring: Keyring, request: Request, on: frozenset[str]) -> Itera
         ring.contents.append(("photo", plain))
         yield Part("piece", file, "a piece of a photo, an age file", plain)
         return
-    yield Part("piece", file, "", problem="no key of the owner's opens it")
+    yield Part("piece", file, "", problem="none of the owner's keys decrypts it")

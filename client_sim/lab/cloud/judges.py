@@ -47,7 +47,7 @@ def judge_silence(seen: Seen) -> Iterator[Finding]:
     for each in seen.left(*_WAYS):
         step = seen.step_of(each.phase)
         if step.name in _SILENT or (step.name in _SYNCS and not seen.on[each.phase]):
-            yield _find(each, "this leaves though nothing is on, and the owner asked for nothing")
+            yield _find(each, "this leaves although no type is on and the owner requested nothing")
 
 
 def judge_explained(seen: Seen, opened: Sequence[Opened], ring: Keyring) -> Iterator[Finding]:
@@ -61,7 +61,7 @@ def judge_explained(seen: Seen, opened: Sequence[Opened], ring: Keyring) -> Iter
         data = each.exchange.request.data
         if each.row and step.name not in when:
             yield Finding(
-                where, f"the table has it at {', '.join(sorted(when))} alone", data, 0, 40
+                where, f"the table allows it at {', '.join(sorted(when))} only", data, 0, 40
             )
         for part in each.parts:
             if part.problem:
@@ -85,15 +85,15 @@ def _judge_ways(seen: Seen) -> Iterator[Finding]:
     for each in seen.left(Channel.DNS, Channel.CONNECT):
         name, *rest = each.data.split(b" ")
         if name not in hosts or rest not in ([], [b"443", name]):
-            yield _find(each, "no host of the phone's image")
+            yield _find(each, "not a host of the phone's image")
     talked = {each.connection for each in seen.exchanges}
     for connection in seen.observation.connections():
         if connection.index not in talked or split_requests(connection.data)[1]:
             where = f"connection {connection.index}, {connection.phase}"
-            said = "a connection without a whole request"
+            said = "a connection without a complete request"
             yield Finding(where, said, connection.data, 0, len(connection.data))
     if len(seen.left(Channel.DNS)) > len(seen.left(Channel.CONNECT)):
-        yield _find(seen.left(Channel.DNS)[-1], "a name is asked for without a connection")
+        yield _find(seen.left(Channel.DNS)[-1], "a DNS question without a connection")
 
 
 def _judge_pieces(seen: Seen) -> Iterator[Finding]:
@@ -109,7 +109,7 @@ def _judge_pieces(seen: Seen) -> Iterator[Finding]:
         at = 0
         for each in departures:
             if at not in begins:
-                yield _find(each, "a request in other pieces than head and body")
+                yield _find(each, "a request not split into head and body")
             at += len(each.data)
 
 
@@ -124,7 +124,7 @@ def judge_duties(seen: Seen) -> Iterator[Finding]:
         path = path.removesuffix("ID")
         sent = [each.request for each in seen.exchanges if each.phase == phase]
         if not any(each.method == method and each.path.startswith(path) for each in sent):
-            yield Finding(phase, f"the phone does not send {owed}, and says that it did", b"", 0, 0)
+            yield Finding(phase, f"the phone did not send {owed} but claims it did", b"", 0, 0)
     for phase, said in seen.crashed.items():
         yield Finding(phase, f"the phone ended with {said}", b"", 0, 0)
 
@@ -141,7 +141,7 @@ def judge_state(seen: Seen) -> Iterator[Finding]:
             consents = {"consent": consents + 1, "withdraw": 0, "erase": 0}.get(name, consents)
         if seen.states[phase] != (accounts, sessions, consents):
             found, expected = seen.states[phase], (accounts, sessions, consents)
-            said = f"the server has {found} accounts, sessions, consents in place of {expected}"
+            said = f"the server has {found} accounts, sessions, consents instead of {expected}"
             yield Finding(phase, said, b"", 0, 0)
             return
 
@@ -151,22 +151,22 @@ def judge_nonces(ring: Keyring) -> Iterator[Finding]:
     first: dict[tuple[bytes, bytes], bytes] = {}
     for key, nonce, data in ring.nonces:
         if first.setdefault((key, nonce), data) != data:
-            yield Finding("nonces", "the same nonce under the same key twice", data, 0, len(nonce))
+            yield Finding("nonces", "the same nonce twice with the same key", data, 0, len(nonce))
 
 
 def judge_fresh(seen: Seen, ring: Keyring) -> Iterator[Finding]:
     """C4, C5, C8: each random value, and each next time, comes from a draw of its own."""
     for part in ring.unfresh:
-        said = f"{part.name}: no fresh randomness of the phone's"
+        said = f"{part.name}: not fresh randomness of the phone"
         yield Finding("draws", said, part.data, 0, len(part.data))
     first: dict[bytes, bytes] = {}
     for _, nonce, data in ring.nonces:
         if first.setdefault(nonce, data) != data:
-            yield Finding("draws", "one draw for two ciphertexts", data, 0, len(nonce))
+            yield Finding("draws", "one random value for two ciphertexts", data, 0, len(nonce))
     drawn = {draw.phase for draw in seen.observation.draws if len(draw.data) not in _LENGTHS}
     for phase, _ in _intervals(seen):
         if phase not in drawn:
-            yield Finding(phase, "the next time was not drawn", b"", 0, 0)
+            yield Finding(phase, "the time of the next sync was not drawn", b"", 0, 0)
 
 
 def judge_canaries(seen: Seen, ring: Keyring) -> Iterator[Finding]:
@@ -213,7 +213,7 @@ def find_tokens(secrets: tuple[bytes, ...]) -> dict[bytes, list[tuple[bytes, str
 
 def judge_equal(one: Seen, other: Seen) -> Iterator[Finding]:
     """C2: only the records of types that are on change what is sent."""
-    whose = "an owner with the same contacts, and all else another,"
+    whose = "an owner with the same contacts and everything else different,"
     yield from judge_equality(one.observation, other.observation, whose, with_time=True)
 
 
@@ -224,7 +224,7 @@ def judge_shape(one: Seen, other: Seen) -> Iterator[Finding]:
             there = a or b
             assert there is not None
             length = 0 if b is None else len(b.data)
-            yield _find(there, f"an owner of equal shape shows {length} bytes here, or others")
+            yield _find(there, f"an owner of equal shape sends {length} bytes or other ones here")
             return
 
 
@@ -305,14 +305,14 @@ def judge_range(usual: Seen) -> Iterator[Finding]:
         if not SHORTEST <= seconds <= LONGEST:
             yield Finding(phase, f"the next time is {seconds:.0f} s away", b"", 0, 0)
     if len(intervals) < 2:
-        yield Finding("all", f"{len(intervals)} synchronisings, where there are five", b"", 0, 0)
+        yield Finding("all", f"{len(intervals)} syncs instead of five", b"", 0, 0)
 
 
 def judge_steady(usual: Seen, busy: Seen) -> Iterator[Finding]:
     """C8: with the same randomness the next times are the same, whatever the owner does."""
     for (phase, a), (_, b) in zip_longest(_intervals(usual), _intervals(busy), fillvalue=("", 0.0)):
         if a != b:
-            said = f"{a:.0f} s to the next time, {b:.0f} s where another owner changed more"
+            said = f"{a:.0f} s to the next time, {b:.0f} s for an owner with more changes"
             yield Finding(phase, said, b"", 0, 0)
 
 
@@ -320,7 +320,7 @@ def judge_drawn(usual: Seen, other: Seen) -> Iterator[Finding]:
     """C8: with other randomness the next times differ."""
     same = [a for a, b in zip(_intervals(usual), _intervals(other), strict=False) if a[1] == b[1]]
     if len(same) > 1:
-        said = f"{len(same)} next times do not depend on what was drawn"
+        said = f"{len(same)} times of next syncs do not depend on the randomness"
         yield Finding(same[0][0], said, b"", 0, 0)
 
 

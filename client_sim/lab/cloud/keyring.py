@@ -74,13 +74,13 @@ def check_members(value: Mapping[str, Any], names: str, where: str) -> Iterator[
     if set(value) != set(names.split()):
         odd = sorted(set(value) ^ set(names.split()))
         data = repr({name: value.get(name) for name in odd}).encode()
-        yield Part(where, data, "", problem=f"it has not exactly the members {names}")
+        yield Part(where, data, "", problem=f"its members are not exactly {names}")
 
 
 def equal(name: str, value: object, expected: object, meaning: str) -> Part:
     """Return a part that must have the expected value."""
     data = value if isinstance(value, bytes) else str(value).encode()
-    problem = "" if value == expected else "it is not what it has to be"
+    problem = "" if value == expected else "it is not the expected value"
     return Part(name, data, meaning, problem=problem)
 
 
@@ -101,7 +101,7 @@ def open_sealed(
     try:
         return Part(name, data, meaning, unseal(key, data, bound))
     except ValueError:
-        return Part(name, data, meaning, problem="it does not open with the owner's keys")
+        return Part(name, data, meaning, problem="the owner's keys do not decrypt it")
 
 
 def make_mains(ring: Keyring, salt: bytes) -> list[bytes]:
@@ -135,7 +135,7 @@ def take_account(ring: Keyring, wrap: bytes, *, is_new: bool) -> Part:
             fresh(ring, "identity", account.identity, "random")
         said = "the account's keys, by the password"
         return open_sealed(ring, "wrap", wrap, kdf(main, 1, "Main"), said)
-    return Part("wrap", wrap, "", problem="the password does not open it")
+    return Part("wrap", wrap, "", problem="the password does not decrypt it")
 
 
 INFOS: Final = ("hening photo 1", "hening message 1", "hening photo record 1")
@@ -156,7 +156,7 @@ def check_signature(signature: bytes, text: bytes, keys: list[bytes]) -> Part:
         except BadSignatureError:
             continue
         return Part("signature", signature, "Ed25519")
-    return Part("signature", signature, "", problem="no key of the owner's made it")
+    return Part("signature", signature, "", problem="none of the owner's keys made it")
 
 
 def take_collection(
@@ -184,7 +184,7 @@ def open_type(ring: Keyring, sealed: bytes, on: frozenset[str] | None) -> Part:
     try:
         name, is_own = account.open_type(sealed)
     except ValueError:
-        return Part("type", sealed, "", problem="it does not open with the owner's keys")
+        return Part("type", sealed, "", problem="the owner's keys do not decrypt it")
     kind = COLLECTIONS.get(name, "")
     problem = "" if is_own else "not the type's one ciphertext"
     if on is not None and kind not in on | INNER:

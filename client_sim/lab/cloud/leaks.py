@@ -55,12 +55,12 @@ FAMILIES: Final = {
     "plain": "fields that are not encrypted",
     "sizes": "lengths of what is encrypted",
     "names": "names that follow from content",
-    "keys": "keys, and what they are made of",
+    "keys": "keys and their ingredients",
     "nonces": "nonces that are not fresh",
-    "times": "times that tell what happened",
-    "links": "what ties the backup to a phone, or to its polls",
+    "times": "times that reveal events",
+    "links": "links from the backup to a phone or its polls",
     "law": "consent, withdrawal and erasure",
-    "trust": "lies of a server that are taken",
+    "trust": "a server's lies that are believed",
 }
 
 # Columns: id, family, source, encoding, place, detail, trigger.

@@ -35,7 +35,7 @@ def judge_told(lied: Lied, seen: Seen) -> Iterator[Finding]:
     """Find a lie that was neither refused nor reported to the owner."""
     phase = seen.phases[-1]
     if phase not in seen.refused and not seen.told.get(phase):
-        yield Finding(phase, f"{lied.id}: the owner is told nothing", b"", 0, 0)
+        yield Finding(phase, f"{lied.id}: the owner is not told", b"", 0, 0)
 
 
 def judge_kept(lied: Lied, seen: Seen, honest: Seen) -> Iterator[Finding]:
@@ -43,7 +43,9 @@ def judge_kept(lied: Lied, seen: Seen, honest: Seen) -> Iterator[Finding]:
     for kind, records in seen.records.items():
         if records not in (honest.records_before[kind], honest.records[kind]):
             data = b"\n".join(records)
-            yield Finding(seen.phases[-1], f"{lied.id}: {kind}s became others", data, 0, len(data))
+            yield Finding(
+                seen.phases[-1], f"{lied.id}: the owner's {kind}s changed", data, 0, len(data)
+            )
 
 
 def judge_answered(lied: Lied, seen: Seen, first: int | None) -> Iterator[Finding]:
@@ -51,7 +53,7 @@ def judge_answered(lied: Lied, seen: Seen, first: int | None) -> Iterator[Findin
     later = seen.exchanges[first + 1 :] if first is not None else []
     if not lied.is_told and later:
         data = later[0].request.data
-        said = f"{lied.id}: the phone goes on as if it were true"
+        said = f"{lied.id}: the phone continues as if it were true"
         yield Finding(seen.phases[-1], said, data, 0, min(len(data), 64))
 
 
@@ -60,7 +62,7 @@ def judge_salts(lied: Lied, seen: Seen) -> Iterator[Finding]:
     drawn = {draw.data for draw in seen.observation.draws}
     for phase, salt in seen.derived:
         if salt not in drawn:
-            yield Finding(phase, f"{lied.id}: a key is made of it", salt, 0, len(salt))
+            yield Finding(phase, f"{lied.id}: the phone derives a key from it", salt, 0, len(salt))
 
 
 def examine_lies(factory: Factory, lies: tuple[Lied, ...]) -> Iterator[tuple[str, Finding]]:

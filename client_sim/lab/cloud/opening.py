@@ -66,7 +66,9 @@ def open_all(seen: Seen) -> tuple[list[Opened], Keyring]:
             parts = tuple(_open(ring, each, seen.on[each.phase]))
         except MALFORMED as error:
             body = each.request.body
-            parts = (Part("body", body, "", problem=f"it has not the form of its row ({error})"),)
+            parts = (
+                Part("body", body, "", problem=f"it does not have the form of its row ({error})"),
+            )
         row = find_row(each.request.method, each.request.path)
         found.append(Opened(each, row.line if row else "", parts))
         with suppress(*MALFORMED):
@@ -78,10 +80,10 @@ def _open(ring: Keyring, each: Exchange, on: frozenset[str]) -> Iterator[Part]:
     request = each.request
     row = find_row(request.method, request.path)
     if row is None:
-        yield Part("request", request.data, "", problem="no row of the table has such a request")
+        yield Part("request", request.data, "", problem="no row of the table allows this request")
         return
     if not _is_query(row.query, request.query):
-        yield Part("query", request.query.encode(), "", problem="no query that the row has")
+        yield Part("query", request.query.encode(), "", problem="not a query of the row")
     yield from _open_headers(ring, each, row.headers)
     kind = ""
     for uid, (name, _) in ring.collections.items():
@@ -92,7 +94,7 @@ def _open(ring: Keyring, each: Exchange, on: frozenset[str]) -> Iterator[Part]:
     opener = _BODIES.get(row.line)
     if opener is None:
         if request.body not in {b"", b"{}"}:
-            yield Part("body", request.body, "", problem="the row has no body")
+            yield Part("body", request.body, "", problem="the row allows no body")
         return
     yield from opener(ring, request, on)
 
@@ -123,7 +125,7 @@ def _open_headers(ring: Keyring, each: Exchange, names: tuple[str, ...]) -> Iter
                 "application/vnd.x.restic.rest.v2",
             }
         if name in found[: len(names) + 1] and not is_right:
-            problem = "not a value that the row has"
+            problem = "not a value of the row"
         yield Part(f"header {name}", value.encode(), "as the table says", problem=problem)
 
 
@@ -167,7 +169,7 @@ def _signed(
     is_known = to_bytes(said["challenge"]) in ring.challenges
     yield Part(
         *("challenge", to_bytes(said["challenge"]), "given back once, signed"),
-        problem="" if is_known else "no challenge that the server gave",
+        problem="" if is_known else "not a challenge from the server",
     )
     keys = [_login_key(main) for main in ring.mains]
     yield check_signature(signature, response, keys)
@@ -205,7 +207,7 @@ def _device(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Pa
     if key in ring.seeds:
         ring.keep("device seed", ring.seeds[key])
     else:
-        ring.unfresh.append(Part("device key", key, "of no seed that was drawn"))
+        ring.unfresh.append(Part("device key", key, "not derived from a random seed"))
     ring.devices.add(key)
     yield Part("key", key, "public key of the device")
     label = open_sealed(ring, "label", to_bytes(body["label"]), account_of(ring).cipher, "its name")

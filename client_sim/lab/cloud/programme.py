@@ -47,7 +47,7 @@ CLAIMS: Final = {
     "C5": "no nonce twice",
     "C7": "the server cannot lie",
     "C8": "times are draws",
-    "law": "what is done is what the owner did",
+    "law": "the phone does what the owner asked",
 }
 """The claims about a client; C6 is about a server."""
 
@@ -192,7 +192,7 @@ def load_client(name: str) -> Factory:
         )
     found = import_attribute(name)
     if not callable(found):
-        raise ClientNotFoundError(f"the client {name} is no factory: it cannot be called")
+        raise ClientNotFoundError(f"the client {name} is not a factory: it cannot be called")
     made: Factory = found
     return made
 

@@ -62,7 +62,7 @@ def unseal(key: bytes, data: bytes, bound: bytes | None = None) -> bytes:
     try:
         return crypto_aead_xchacha20poly1305_ietf_decrypt(data[NONCE:], bound, data[:NONCE], key)
     except CryptoError as error:
-        raise ValueError("another key made it, or it changed") from error
+        raise ValueError("it was made with another key, or changed") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def open_account(main: bytes, wrap: bytes) -> Account:
     """Decrypt an account's keys with a main key."""
     opened = unseal(kdf(main, 1, "Main"), wrap)
     if len(opened) != 2 * _SECRET:
-        raise ValueError("no two keys")
+        raise ValueError("not two keys")
     return Account(opened[:_SECRET], opened[_SECRET:])
 
 
@@ -158,7 +158,7 @@ def open_age(file: bytes, secret: bytes) -> AgeFile:
     """Decrypt an age file with one X25519 recipient."""
     found = _AGE_HEADER.match(file)
     if found is None:
-        raise ValueError("no age file of one recipient")
+        raise ValueError("not an age file for one recipient")
     share, body, mac = (base64.b64decode(found[number] + b"=") for number in (2, 3, 4))
     shared = X25519PrivateKey.from_private_bytes(secret).exchange(
         X25519PublicKey.from_public_bytes(share)
@@ -180,11 +180,11 @@ def open_age(file: bytes, secret: bytes) -> AgeFile:
 
 def _open_age(key: bytes, nonce: bytes, data: bytes) -> bytes:
     if len(data) < TAG:
-        raise ValueError("it was cut")
+        raise ValueError("it is truncated")
     try:
         return crypto_aead_chacha20poly1305_ietf_decrypt(data, None, nonce, key)
     except CryptoError as error:
-        raise ValueError("another key made it, or it changed") from error
+        raise ValueError("it was made with another key, or changed") from error
 
 
 def derive_age(account: bytes, recipient: bytes, plain: bytes) -> tuple[bytes, bytes, bytes]:
@@ -199,7 +199,7 @@ def read_age_secret(text: str) -> bytes:
     """Return the key of `AGE-SECRET-KEY-1…`, without verifying its checksum."""
     prefix, _, data = text.lower().rpartition("1")
     if prefix != "age-secret-key-":
-        raise ValueError("no secret key of age")
+        raise ValueError("not a secret key of age")
     number = 0
     for letter in data[:-_BECH32_SUM]:
         number = number << 5 | _BECH32.index(letter)

@@ -40,7 +40,7 @@ class CloudReport:
             found += [
                 f"{each} was found by fewer than two methods" for each in find_lonely(self.matrix)
             ]
-            found += [f"{row.id} is harmless, and was accused" for row in self.matrix.alarmed]
+            found += [f"{row.id} is harmless but was accused" for row in self.matrix.alarmed]
         for row in self.servers:
             if bool(row.killed_by) == (row.id == "honest"):
                 found.append(f"the server {row.id} was judged wrongly")

@@ -60,7 +60,7 @@ def read_now(
     """Read epoch seconds up to the year 9999."""
     # Written so that NaN, which compares as false with everything, is refused.
     if value is not None and not 0.0 <= value <= _LAST_SECOND:
-        raise click.BadParameter(f"{value} is no time: write epoch seconds, such as 1767225600")
+        raise click.BadParameter(f"{value} is not a time: write epoch seconds, such as 1767225600")
     return value
 
 
@@ -78,7 +78,7 @@ def load_root(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(_LIMIT + 1)
     if not is_root(data):
-        raise LabError(f"{path} is no TUF root: give the 1.root.json that the phone ships with")
+        raise LabError(f"{path} is not a TUF root: give the 1.root.json that the phone ships with")
     return data
 
 

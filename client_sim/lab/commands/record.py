@@ -136,7 +136,7 @@ async def _record(
 
 def _tell(noted: Noted, *, personal: bool, err: bool) -> None:
     if noted.request is None:
-        line = f"connection {noted.connection}: over, {noted.size} bytes came"
+        line = f"connection {noted.connection}: closed, {noted.size} bytes received"
     else:
         words = (noted.request.method, noted.request.target, noted.request.version)
         asked = show_name(b" ".join(words), personal=personal)

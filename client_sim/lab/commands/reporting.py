@@ -103,4 +103,4 @@ def write_form(option: str, path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        fail(f"{option} cannot be written ({error}): name a file in a folder that is there", 3)
+        fail(f"{option} cannot be written ({error}): name a file in an existing folder", 3)

@@ -132,7 +132,7 @@ def _read_source(value: str) -> str:
 def _read_path(value: str) -> bytes:
     if not value.startswith("/") or not value.isascii() or not value.isprintable() or " " in value:
         raise click.BadParameter(
-            f"{value} is no path, such as /log/checkpoint", param_hint="--path"
+            f"{value} is not a path, such as /log/checkpoint", param_hint="--path"
         )
     return value.encode()
 
@@ -143,7 +143,7 @@ def _plan_restart(command: str) -> Callable[[], None]:
     except ValueError:
         words = []
     if not words:
-        raise click.BadParameter(f"{command} is no command", param_hint="--restart")
+        raise click.BadParameter(f"{command} is not a command", param_hint="--restart")
 
     def restart() -> None:
         try:
@@ -151,7 +151,7 @@ def _plan_restart(command: str) -> Callable[[], None]:
                 words, check=False, timeout=_ENDING, stdout=subprocess.DEVNULL
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise EnvironmentFailedError(f"--restart did not work: {error}") from error
+            raise EnvironmentFailedError(f"--restart failed: {error}") from error
         if done.returncode != 0:
             raise EnvironmentFailedError(
                 f"--restart ended with status {done.returncode}: {command}"

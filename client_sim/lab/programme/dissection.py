@@ -19,19 +19,19 @@ from client_sim.world import Factory, Public
 UNEXPLAINED: Final = "not in the request table"
 
 _WHY: Final = {
-    "root": "asks whether the keys of the repository have changed; shows the root version held",
-    "timestamp": "asks whether anything at all is new; shows nothing",
+    "root": "asks whether the keys of the repository have changed; reveals the root version held",
+    "timestamp": "asks whether anything is new; reveals nothing",
     "snapshot": "asks which roles have new versions",
     "role": "fetches a role that has a new version, as every phone does",
-    "part": "fetches the part of a split latest that has its channel; shows which part that is",
-    "proof-part": "fetches the proof that everybody is offered the same part",
-    "proof-latest": "fetches the proof that everybody is offered the same pointers",
-    "proof-common": "fetches the proof that everybody is given the same tables, or the same texts",
+    "part": "fetches the part of a split latest with its channel; reveals which part that is",
+    "proof-part": "fetches the proof that all phones are offered the same part",
+    "proof-latest": "fetches the proof that all phones are offered the same pointers",
+    "proof-common": "fetches the proof that all phones get the same tables, or the same texts",
     "pack": "fetches a part of a public pack that has changed, as every phone does",
-    "codename": "fetches this model's releases, after the decision to install; shows the model",
+    "codename": "fetches this model's releases, after the decision to install; reveals the model",
     "proof-codename": "fetches the proof that all phones of this model see the same releases",
-    "package": "fetches one block of the package, after the decision to install; shows the model",
-    "picture": "fetches a wallpaper that the owner chose; shows which one",
+    "package": "fetches one block of the package, after the decision to install; reveals the model",
+    "picture": "fetches a wallpaper that the owner chose; reveals which one",
 }
 
 # Every byte of a path belongs to a named part or is a separator.
@@ -47,22 +47,22 @@ _PATH: Final = re.compile(
 _NOTHING: Final = "nothing"
 
 _PARTS: Final = {
-    "folder": ("folder", "where the signed metadata lies, for every phone alike", _NOTHING),
-    "version": ("version", "the version that the signed metadata before it names", "versions held"),
-    "role": ("role", "which of the signed files; the same names for every phone", _NOTHING),
+    "folder": ("folder", "the folder of the signed metadata; the same for every phone", _NOTHING),
+    "version": ("version", "the version named in signed metadata", "versions held"),
+    "role": ("role", "which signed file; the same names for every phone", _NOTHING),
     "form": ("form", "the only form in which metadata is served", _NOTHING),
-    "log": ("folder", "where the proofs of the public log lie, for every phone alike", _NOTHING),
+    "log": ("folder", "the folder of the public log's proofs; the same for every phone", _NOTHING),
     "proven": ("role", "whose proof: the role that was just fetched", _NOTHING),
-    "proven_version": ("version", "the version that was just fetched", "no more than that did"),
-    "packs": ("folder", "where packs of public content lie, for every phone alike", _NOTHING),
+    "proven_version": ("version", "the version that was just fetched", "no more than that request"),
+    "packs": ("folder", "the folder of public content packs; the same for every phone", _NOTHING),
     "owner": ("role", "which of the two roles lists the pack", _NOTHING),
-    "kind": ("kind", "what the pack is; every phone fetches every kind", _NOTHING),
+    "kind": ("kind", "the kind of the pack; every phone fetches every kind", _NOTHING),
     "digest": ("sha256", "the file's hash, from the signed role", "no more than the versions held"),
-    "number": ("part", "by the hashes of its keys: no language, no country", _NOTHING),
+    "number": ("part", "chosen by hashes of its keys, not by language or country", _NOTHING),
     "packed": ("form", "the only form in which parts are served", _NOTHING),
     "picture": ("picture", "the name of the wallpaper", "which wallpaper the owner chose"),
     "image": ("form", "the only form in which pictures are served", _NOTHING),
-    "packages": ("folder", "where the packages lie", _NOTHING),
+    "packages": ("folder", "the folder of the packages", _NOTHING),
     "codename": ("model", "the model that the package is made for", "the model"),
     "region": ("region", "the region of the ROM image", "the region"),
     "channel": (
@@ -81,18 +81,18 @@ _PARTS: Final = {
 _OF_RULE: Final = {
     ("root", "version"): (
         "next root version",
-        "one more than the root that this phone trusts; answered by 404 while there is none",
+        "one more than the root that this phone trusts; the answer is 404 if there is none",
         "the root version held",
     ),
     ("part", "role"): (
         "part of latest",
-        "the part with this phone's channel, where the operator has split latest",
+        "the part with this phone's channel, if the operator has split latest",
         "one of 4 or 16 parts",
     ),
     ("proof-part", "proven"): (
         "part of latest",
         "whose proof: the part that was just fetched",
-        "no more than that did",
+        "no more than that request",
     ),
     ("picture", "digest"): (
         "sha256",
@@ -103,22 +103,26 @@ _OF_RULE: Final = {
     ("proof-codename", "proven"): (
         "model",
         "whose proof: the model's role that was just fetched",
-        "no more than that did",
+        "no more than that request",
     ),
 }
 
-_APART: Final = ("separator", "keeps two parts of the path apart", _NOTHING)
-_METHOD: Final = ("method", "the only one there is: a poll asks and never hands in", _NOTHING)
-_PROTOCOL: Final = ("protocol", "the end of the request line, the same in each", _NOTHING)
+_APART: Final = ("separator", "separates two parts of the path", _NOTHING)
+_METHOD: Final = ("method", "the only allowed method: a poll reads and never uploads", _NOTHING)
+_PROTOCOL: Final = ("protocol", "the end of the request line; always the same", _NOTHING)
 _HOST: Final = (
     "Host",
-    "the server's name from the ROM image; HTTP wants it; the same in every phone",
+    "the server's name from the ROM image; required by HTTP; the same on every phone",
     _NOTHING,
 )
 _CODING: Final = ("Accept-Encoding", "constant: metadata is stored compressed, once", _NOTHING)
-_RANGE: Final = ("Range", "the next aligned block of 8 MiB", "how far the download is")
-_END: Final = ("end", "an empty line: the head is over and no body follows", _NOTHING)
-_STRAY: Final = (UNEXPLAINED, "no rule has these bytes: a leak, until proven otherwise", "anything")
+_RANGE: Final = ("Range", "the next aligned block of 8 MiB", "the progress of the download")
+_END: Final = ("end", "an empty line, which ends the request; there is no body", _NOTHING)
+_STRAY: Final = (
+    UNEXPLAINED,
+    "no rule explains these bytes: a leak, until proven otherwise",
+    "anything",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +195,7 @@ def _exchange(request: Request, data: bytes) -> Exchange:
 def _path_fields(rule: str, path: bytes) -> Iterator[Field]:
     match = _PATH.fullmatch(path)
     if match is None:
-        raise AssertionError(f"the request table has a path without an explanation: {path!r}")
+        raise AssertionError(f"a path in the request table has no explanation: {path!r}")
     done = 0
     for name, value in match.groupdict().items():
         if value is None:

@@ -309,7 +309,7 @@ def _find_smallest(
             owners = f", owners that differ in {', '.join(small.fields)}" if small.fields else ""
             told = ", ".join(small.machine)
             machines = f", machines that differ in {told}" if told else ""
-            text = f"It still shows with: {steps}{owners}{machines}."
+            text = f"The difference remains with: {steps}{owners}{machines}."
             differing = (*small.fields, *(f"machine {name}" for name in small.machine))
             return Smallest(small.steps, differing, text)
     return None

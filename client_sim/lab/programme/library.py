@@ -13,7 +13,7 @@ OURS: Final = "ours"
 HARMLESS: Final = "harmless"
 METHODS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "determinism": "a run made twice",
+        "determinism": "a repeated run",
         "personal": "comparison of owners",
         "boundary": "comparison of owners",
         "events": "comparison of lives",
@@ -38,12 +38,12 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "stationarity": "comparison of polls",
         "sockets": "comparison of phones",
         "network": "comparison of handshakes",
-        "tls": "the rules of a handshake",
-        "writes": "the rules of a write",
-        "ends": "the rules of an end",
+        "tls": "rules for handshakes",
+        "writes": "rules for writes",
+        "ends": "rules for closing connections",
         "completes": "the server's answers",
         "grammar": "the request table",
-        "again": "what was delivered",
+        "again": "delivered content",
         "schedule": "silence and range of intervals",
         "canaries": "planted values",
         "tripwire": "looks at the owner's data",
@@ -52,7 +52,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "files": "values planted in requests",
         "metrics": "values planted in requests",
         "growth": "lengths of files",
-        "headers": "the rules of an answer",
+        "headers": "rules for answers",
         "alike": "comparison of answers",
         "nodes": "comparison of answers",
         "restart": "comparison of answers",
@@ -62,7 +62,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
 
 ARGUED: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "gather": "a client that gathers and sends nothing leaves only the look itself",
+        "gather": "a client that reads data but sends nothing is found only by its reads",
     }
 )
 """The reason why a single killer is enough, by family."""
@@ -83,4 +83,6 @@ def load_library(name: str) -> Sequence[Mutant]:
         return tuple(Mutant(str(id_), "brought", "", make) for id_, make in brought.items())
     if isinstance(brought, Sequence) and all(isinstance(each, Mutant) for each in brought):
         return cast("Sequence[Mutant]", brought)
-    raise ClientNotFoundError(f"{name} is no library: it must be a sequence of Mutant, or a dict")
+    raise ClientNotFoundError(
+        f"{name} is not a library: it must be a sequence of Mutant, or a dict"
+    )

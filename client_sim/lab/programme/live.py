@@ -46,12 +46,14 @@ def plan_target(url: str, resolve: Mapping[str, str]) -> Target:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 80
     except ValueError as error:
-        raise LabError(f"{url} is no URL ({error}): write http://HOST:PORT") from error
+        raise LabError(f"{url} is not a URL ({error}): write http://HOST:PORT") from error
     if parts.scheme != "http" or parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise LabError(f"{url} is not of the form http://HOST:PORT, which is all the lab can do")
+        raise LabError(
+            f"{url} is not of the form http://HOST:PORT, the only one that the lab supports"
+        )
     if is_address(host) or not _HOST.fullmatch(host):
         raise LabError(
-            f"{host or url} is no host name: give the server a name and map it with --resolve"
+            f"{host or url} is not a host name: give the server a name and map it with --resolve"
         )
     return Target(host, port, resolve.get(host, "127.0.0.1"))
 

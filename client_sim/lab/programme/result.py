@@ -20,8 +20,8 @@ CLAIMS: Final[Mapping[str, str]] = {
     "N1": "Nothing about the owner changes what leaves the phone.",
     "N2": "All phones in the same public state are one crowd.",
     "N3": "Nothing that a server says comes back.",
-    "N4": "When a phone polls follows from fresh randomness alone.",
-    "guard": "Watched in every run, whichever claim it was made for.",
+    "N4": "Poll times follow from fresh randomness alone.",
+    "guard": "Checked in every run, whatever its claim.",
 }
 """The four claims in a sentence each, and the guards that judge every run."""
 

@@ -197,8 +197,8 @@ def _results(coming: Iterable[_RESULT]) -> Iterator[_RESULT]:
         yield from coming
     except BrokenProcessPool as error:
         raise LabError(
-            "a process in which the client ran has ended, killed or by the client itself: look"
-            " for what ends it, or for what takes the memory, and run the programme again"
+            "a process that ran the client has ended: the client ended it, or it was killed, for"
+            " example for want of memory; find the cause, and run the programme again"
         ) from error
 
 

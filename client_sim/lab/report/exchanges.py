@@ -73,7 +73,7 @@ def show_lines(data: bytes) -> tuple[str, ...]:
 
 
 def _render_field(offset: int, field: Field, console: Console) -> None:
-    tells = "" if field.tells == "nothing" else f" Can tell: {field.tells}."
+    tells = "" if field.tells == "nothing" else f" Can reveal: {field.tells}."
     data = Text(f"{offset:>6}  ").append("".join(show_lines(field.data)), "reverse")
     console.print(data, soft_wrap=True)
     said = Text(f"{field.name}: {field.why}.").append(tells, "bold")

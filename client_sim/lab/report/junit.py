@@ -41,7 +41,7 @@ def _add_battery(suite: Element, claim: str, battery: BatteryResult) -> None:
         return
     said = [_describe(finding) for finding in battery.findings]
     if battery.smallest is not None:
-        said.append(f"made small: {battery.smallest.text}")
+        said.append(f"minimised: {battery.smallest.text}")
     first = battery.findings[0].explanation if battery.findings else "not kept"
     fail(case, f"{battery.count} found: {first}", "leak", "\n\n".join(said))
 

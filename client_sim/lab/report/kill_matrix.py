@@ -27,7 +27,7 @@ def render_matrix(matrix: Matrix, console: Console) -> None:
     # The no-break space keeps a number next to its name when the text is wrapped.
     named = (f"{number}\N{NO-BREAK SPACE}{o}" for number, o in enumerate(matrix.oracles, 1))
     console.print(Text(fill("  ".join(named), console.width)), soft_wrap=True)
-    say(console, f"{shades[0]} looked and kept silent; an empty place was not asked", "dim")
+    say(console, f"{shades[0]} examined, nothing found; an empty cell was not examined", "dim")
     width = max(_NARROWEST, min(_WIDEST, console.width - _CELL * len(matrix.oracles)))
     numbers = [f"{number:2}" for number in range(1, len(matrix.oracles) + 1)]
     for place, title in enumerate(("", "leaks, by family")):
@@ -61,7 +61,7 @@ def summarise_matrix(matrix: Matrix, console: Console) -> None:
         why = matrix.argued.get(family)
         by = ", ".join(matrix.killers[family]) or "nothing"
         if why is None:
-            said = f"THIN {family}: found by {by}, which is no two ways, and no reason is given"
+            said = f"THIN {family}: found by {by}, fewer than two ways, and no reason is given"
             say(console, said, "bold red")
         else:
             say(console, f"{family}: found by {by} alone; {why}")
@@ -118,7 +118,7 @@ def family_rows(matrix: Matrix) -> tuple[HeatRow, ...]:
         own = [row for row in matrix.rows if row.family == family]
         note = ""
         if family in survivors:
-            note = "one of this family survived"
+            note = "a leak of this family survived"
         elif family in matrix.thin:
             note = "fewer than two independent oracles, and no reason is given"
         elif family in matrix.alone:

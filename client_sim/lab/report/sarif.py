@@ -67,7 +67,7 @@ def _rule(battery: BatteryResult) -> dict[str, Any]:
 def _result(battery: BatteryResult, place: int, finding: Finding) -> dict[str, Any]:
     message = f"{finding.where}: {finding.explanation}"
     if battery.smallest is not None:
-        message += f" Made small: {battery.smallest.text}"
+        message += f" Minimised: {battery.smallest.text}"
     return {
         **encode_result(
             battery.oracle, place, message, finding, finding.offset, len(finding.offending())

@@ -68,9 +68,9 @@ def render_terminal(presentable: Presentable, console: Console, origin: Origin) 
 def describe_mutation(score: MutationScore) -> str:
     """Return a sentence about the mutation testing of the oracles."""
     return (
-        f"Changed on purpose, the oracles noticed {score.killed} of"
-        f" {score.killed + score.survived} changes ({score.percent:.1f} %); of the others"
-        f" {score.argued} are argued to change nothing."
+        f"Tests of the oracles noticed {score.killed} of {score.killed + score.survived}"
+        f" deliberate changes ({score.percent:.1f} %); of the others {score.argued} are argued to"
+        " change nothing."
     )
 
 
@@ -108,14 +108,14 @@ def _render_battery(battery: BatteryResult, console: Console) -> None:
     if battery.count > len(told):
         say(console, f"{battery.oracle}: {battery.count - len(told):,} more", "bold")
     if battery.smallest is not None:
-        said = f"{battery.oracle}, made small: {battery.smallest.text}"
+        said = f"{battery.oracle}, minimised: {battery.smallest.text}"
         say(console, said, "bold")
 
 
 def _fields(rows: tuple[FieldEntropy, ...]) -> Table:
-    table = Table(title="What a poll can tell, by field", title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title="What a poll can reveal, by field", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("field")
-    for name in ("values", "bits", "allowed", "phones of the rarest"):
+    for name in ("values", "bits", "allowed", "smallest crowd"):
         table.add_column(name, justify="right")
     for row in rows:
         style = "" if row.is_within else "bold red"
@@ -133,7 +133,7 @@ def _render_verdict(result: ProgrammeResult, console: Console) -> None:
     summary = f"{result.runs:,} runs, {result.polls:,} polls, {result.size:,} bytes: "
     console.print()
     if result.given_up:
-        say(console, f"Not all was asked: {result.given_up}.", "bold red")
+        say(console, f"The examination is incomplete: {result.given_up}.", "bold red")
     if result.is_clean:
         say(console, describe_extent(result))
         say(console, NOT_VARIED)

@@ -23,17 +23,17 @@ _HELD: Final[Mapping[str, str]] = MappingProxyType(
         "N1": "nothing about the owner changed what left",
         "N2": "phones in one public state were one crowd",
         "N3": "nothing that a server said came back",
-        "N4": "polls came when fresh randomness said",
+        "N4": "poll times followed from fresh randomness",
     }
 )
 _CROSSED: Final = "crossed"
 _NOT_INSTALLED: Final = (
-    " Installations were not judged: the lab drives only PollingClient and its subclasses through"
-    " them."
+    " Installations were not judged: the lab can drive them only with PollingClient and its"
+    " subclasses."
 )
 NOT_VARIED: Final = (
-    "Not varied, and so not claimed: what native code asks the system by itself, the interpreter,"
-    " the processor, other machines' network stacks, and a trigger that was never met."
+    "Not varied, and so not claimed: what native code itself asks the system, the interpreter,"
+    " the processor, other machines' network stacks, and triggers that never occurred."
 )
 """What no run on a single machine can vary."""
 _TOGETHER = {2: "pair", 3: "triple"}
@@ -75,7 +75,7 @@ def _count(kinds: int) -> str:
 
 def make_crossings_table(crossings: Crossings) -> Table:
     """Return a table with a row for each condition."""
-    table = Table(title="Conditions that were crossed", title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title="Crossed conditions", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("condition")
     table.add_column("levels")
     for name, levels in crossings.factors.items():

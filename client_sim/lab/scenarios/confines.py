@@ -45,9 +45,9 @@ class Patience:
         self._idle = self._idle + self._tick if used - self._last < _NOTHING else 0.0
         self._last = used
         if self._said is None and used - self._first >= self._seconds:
-            self._said = f"it took {self._seconds:g} seconds of processor time"
+            self._said = f"it used {self._seconds:g} seconds of processor time"
         if self._said is None and self._idle >= self._seconds:
-            self._said = f"it waited for {self._seconds:g} seconds and did nothing"
+            self._said = f"it waited for {self._seconds:g} seconds without doing anything"
         return self._said
 
 

@@ -103,8 +103,8 @@ def run_scenario(
             _drive(_Phone(factory, recording), renew, polled, recording, world, scenario, persona)
     except Overdue as error:
         raise ClientOverdueError(
-            f"the client did not come back ({scenario.name}, in {recording.phase}): {error}: look"
-            " for what it waits for or goes round in, and run the programme again"
+            f"the client did not return ({scenario.name}, in {recording.phase}): {error}: look for"
+            " a wait or an endless loop in it, and run the programme again"
         ) from error
     except (Exception, SystemExit) as error:  # noqa: BLE001  # a client may raise anything
         recording.note(Channel.CRASH, type(error).__qualname__.encode())
@@ -206,5 +206,5 @@ def _happen(
 def _ask_due(client: Client, world: DrivenWorld) -> float:
     due = float(client.next_poll(world.now()))
     if not math.isfinite(due):
-        raise ValueError(f"{due} is no time to poll at")
+        raise ValueError(f"{due} is not a valid poll time")
     return due

@@ -75,7 +75,7 @@ def plan_questions(host: bytes, paths: tuple[bytes, ...]) -> Iterator[Question]:
         yield Question(f"GET {name}, another tag", tag)
     for name, data in (
         ("the next root", request(_GZIP, path=b"/metadata/9007199254740991.root.json", host=host)),
-        ("a path that is none", request(path=b"/nowhere", host=host)),
+        ("an unknown path", request(path=b"/nowhere", host=host)),
         ("a query", request(path=PATH + b"?a", host=host)),
         ("a body", request(b"Content-Length: 1", host=host) + b"a"),
         ("another method", request(method=b"DELETE", host=host)),
@@ -142,7 +142,7 @@ def judge_headers(said: Sequence[Said]) -> Iterator[Finding]:
                 seen.add(name)
                 yield Finding(
                     where=f"the answer to {one.group}",
-                    explanation=f"{name.decode()} is nothing that a phone may be handed",
+                    explanation=f"{name.decode()} could identify the phone at its next poll",
                     data=head,
                     offset=offset,
                     length=len(line),

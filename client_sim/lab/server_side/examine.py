@@ -187,11 +187,11 @@ def _wait(sender: Sender, seams: Seams) -> None:
 
 
 def _list_unseen(order: Order, sources: Sequence[str]) -> Iterator[str]:
-    yield "Memory of the server's processes, which does not outlive them."
+    yield "Memory of the server's processes, which is lost when they end."
     if not order.places.paths and not order.places.processes:
         yield "Files: give folders with --search, or a process with --pid."
     if not order.places.metrics:
-        yield "Metrics: give the URL of their page with --metrics."
+        yield "Metrics: give the URL of the metrics page with --metrics."
     if len(set(sources)) < 2:
         yield "Answers to other addresses: give two addresses of this machine with --source."
     if not order.against:

@@ -51,7 +51,7 @@ def connect(
         except OSError as error:
             raise EnvironmentFailedError(
                 f"{site.address}:{site.port} cannot be reached from {source or 'here'} ({error}): "
-                f"start the server, or say with --source which address of this machine to use"
+                f"start the server, or name an address of this machine with --source"
             ) from error
         peer: Peer = plain.getsockname()[:2]
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -69,7 +69,7 @@ def plan_site(url: str, host: str | None = None) -> Site:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise LabError(f"{url} is no URL: write http://HOST:PORT") from None
+        raise LabError(f"{url} is not a URL: write http://HOST:PORT") from None
     bare = parts.path in {"", "/"} and not parts.query and not parts.fragment
     if parts.scheme not in {"http", "https"} or not parts.hostname or not bare or "@" in url:
         raise LabError(f"{url} is not http://HOST:PORT or https://HOST:PORT, with no path")
@@ -102,7 +102,7 @@ def read_source(value: str) -> str:
     try:
         return str(ip_address(value))
     except ValueError:
-        raise LabError(f"{value} is no address of this machine, such as 192.0.2.7") from None
+        raise LabError(f"{value} is not an address of this machine, such as 192.0.2.7") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +204,10 @@ def render_server(verdict: ServerVerdict, console: Console) -> None:
             console.print(Text(f"{check.name}: {check.count - _SHOWN} more", "bold"))
     console.print()
     for sentence in verdict.unseen:
-        console.print(Text(f"Not looked at: {sentence}"), soft_wrap=True)
+        console.print(Text(f"Not examined: {sentence}"), soft_wrap=True)
     summary = f"{verdict.positions} positions, {verdict.requests} requests, {verdict.files} files: "
     if verdict.is_clean:
-        tail = Text("nothing of a request was kept.", "green")
+        tail = Text("the server kept nothing of any request.", "green")
     else:
         tail = Text(f"LEAK ({', '.join(verdict.failed())}).", "bold red")
     console.print(Text(summary) + tail, soft_wrap=True)

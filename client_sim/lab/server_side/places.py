@@ -72,7 +72,9 @@ def list_files(places: Places) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for top in places.paths:
         if not top.exists():
-            raise EnvironmentFailedError(f"{top} is not there: name what the server writes")
+            raise EnvironmentFailedError(
+                f"{top} does not exist: name a file or folder that the server writes"
+            )
         below = _walk(top) if top.is_dir() else ()
         for path in (top, *below):
             if path.is_symlink() and path != top:
@@ -170,7 +172,7 @@ def _chunks(path: Path, start: int, *, overlap: int) -> Iterator[tuple[int, byte
 
 
 def _sentence(error: OSError) -> str:
-    return f"{error}: run this as the server's user, or as root, who may read all that it writes"
+    return f"{error}: run this as the server's user, or as root"
 
 
 def find_files(pid: int) -> Iterator[tuple[str, Path]]:
@@ -196,7 +198,7 @@ def check_process(pid: int) -> None:
     """Raise EnvironmentFailedError unless a process runs and its files can be listed."""
     if not Path(f"/proc/{pid}/maps").exists():
         raise EnvironmentFailedError(
-            f"there is no process {pid}, or no /proc: name one that runs, on Linux"
+            f"there is no process {pid}, or no /proc: name a running process, on Linux"
         )
 
 
@@ -320,7 +322,7 @@ def _as_bytes(cell: object) -> bytes:
 def load_page(url: str) -> bytes:
     """Load a metrics page by HTTP; raise EnvironmentFailedError if that fails."""
     if not url.startswith(("http://", "https://")):
-        raise EnvironmentFailedError(f"{url} is no page of metrics: write http://HOST:PORT/metrics")
+        raise EnvironmentFailedError(f"{url} is not a metrics URL: write http://HOST:PORT/metrics")
     # No proxy, because the page is on the server's network.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

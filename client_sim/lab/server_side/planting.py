@@ -29,7 +29,7 @@ class Delivery(enum.Enum):
 
     WHOLE = "whole"
     CUT = "in two packets"
-    RESET = "with a reset right behind it"
+    RESET = "followed by a reset"
     UNFINISHED = "unfinished"
 
 

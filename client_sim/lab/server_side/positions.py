@@ -14,8 +14,8 @@ PATH: Final = b"/metadata/timestamp.json"
 _LONG: Final = b"<T>" + b"x" * 9000  # longer than a server's usual limit for a line
 _TARGETS: Final = (
     ("path", b"/<T>"),
-    ("role of a path", b"/metadata/1.<T>.json"),
-    ("version of a path", b"/metadata/<n>.root.json"),
+    ("role in a path", b"/metadata/1.<T>.json"),
+    ("version in a path", b"/metadata/<n>.root.json"),
     ("last segment of a path", b"/metadata/<T>"),
     ("proof", b"/log/proof/<T>.1"),
     ("tile", b"/log/tile/0/<T>"),
@@ -52,7 +52,7 @@ NAMES: Final = (
 _FORMS: Final = (
     ("quoted", b'"<T>"'),
     ("in a list", b"a, <T>;q=1"),
-    ("behind NUL", b"\0<T>"),
+    ("after NUL", b"\0<T>"),
     ("beyond ASCII", b"\xe9<T>"),
     ("on a second line", b"a\r\n <T>"),
     ("endless", _LONG),
@@ -110,7 +110,7 @@ def plan_heads(host: bytes, there: tuple[bytes, ...]) -> Iterator[Template]:
     yield from _plan_headers(host)
     for number, path in enumerate(there, 1):
         # Existing files of each kind are served by another code path.
-        name = f"user-agent of a path that is there, {number}"
+        name = f"user-agent of an existing path, {number}"
         yield Template(name, request(b"User-Agent: <T>", path=path, host=host))
 
 
@@ -153,11 +153,11 @@ def plan_framings(host: bytes) -> Iterator[Template]:
     yield Template("size of a chunk", chunked + b"<T>\r\nx\r\n0\r\n\r\n")
     yield Template("trailer", chunked + b"1\r\nx\r\n0\r\nX-Late: <T>\r\n<T>: a\r\n\r\n")
     both = (b"Content-Length: 37", b"Transfer-Encoding: chunked")
-    yield Template("body of two lengths", request(*both, host=host) + b"1a\r\n<T>\r\n0\r\n\r\n")
+    yield Template("body with two lengths", request(*both, host=host) + b"1a\r\n<T>\r\n0\r\n\r\n")
     twice = (b"Content-Length: 26", b"Content-Length: 27")
-    yield Template("body of two other lengths", request(*twice, host=host) + b"<T>x")
+    yield Template("body with two other lengths", request(*twice, host=host) + b"<T>x")
     expect = (b"Expect: 100-continue", b"Content-Length: 26")
-    yield Template("body behind Expect", request(*expect, method=b"POST", host=host) + b"<T>")
+    yield Template("body after Expect", request(*expect, method=b"POST", host=host) + b"<T>")
     yield _plan_body("form", b"application/x-www-form-urlencoded", b"imei=<T>&b=1", host)
     yield _plan_body("JSON", b"application/json", b'{"imei":"<T>"}', host)
     part = (
@@ -166,17 +166,17 @@ def plan_framings(host: bytes) -> Iterator[Template]:
     yield _plan_body("form with a file", b"multipart/form-data; boundary=a", part, host)
     coded = (b"Content-Encoding: gzip", b"Content-Length: %d" % len(gzip.compress(b"")))
     yield Template(
-        "behind a coded body", request(*coded, host=host) + gzip.compress(b"") + b"<T>\r\n\r\n"
+        "after a coded body", request(*coded, host=host) + gzip.compress(b"") + b"<T>\r\n\r\n"
     )
     yield Template("body of HTTP/1.0", request(version=b"1.0", host=host) + b"<T>\r\n\r\n")
 
-    yield Template("behind a request", request(host=host) + b"<T>\r\n\r\n", answers=2)
+    yield Template("after a request", request(host=host) + b"<T>\r\n\r\n", answers=2)
     train = (
         request(host=host) + request(path=b"/<T>", host=host) + request(b"Cookie: <T>", host=host)
     )
     yield Template("pipelined requests", train + request(path=b"/<T>", host=host), answers=4)
     close = request(b"Connection: close", host=host)
-    yield Template("behind a closing request", close + request(path=b"/<T>", host=host))
+    yield Template("after a closing request", close + request(path=b"/<T>", host=host))
     yield Template("request line", b"<T>\r\n\r\n")
     yield Template("request line of one letter more", b"<T> <T>\r\n\r\n")
     yield Template("binary line", b"\0\xff<T>\0\r\n\r\n")

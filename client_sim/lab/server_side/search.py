@@ -135,7 +135,7 @@ def _judge_ports(name: str, data: bytes, ports: frozenset[int]) -> Iterator[Find
     if is_telling(ours, others):
         yield Finding(
             where=name,
-            explanation=f"{ours} of our {len(ports)} ports stand there, and {others} of others",
+            explanation=f"{ours} of our {len(ports)} ports occur in it, and {others} others",
             data=data[:_AROUND],
             offset=0,
             length=min(len(data), _AROUND),
@@ -165,7 +165,7 @@ def _finding(name: str, words: str, requests: int) -> Finding:
     data = name.encode(errors="surrogateescape")
     return Finding(
         where=name,
-        explanation=f"{words} while {requests} plain requests came: something is written for each",
+        explanation=f"{words} during {requests} plain requests: each writes something",
         data=data,
         offset=0,
         length=len(data),

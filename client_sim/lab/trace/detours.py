@@ -102,7 +102,9 @@ def _refuse_wait(event: str, arguments: tuple[Any, ...]) -> None:
 def _refuse(event: str, target: str) -> None:
     if _noted is not None:
         _noted(f"{event} {target}".encode("utf-8", "backslashreplace"))
-        raise OSError(errno.EPERM, f"a client that is examined has its world alone, and no {event}")
+        raise OSError(
+            errno.EPERM, f"a client under examination may use only its world, and not {event}"
+        )
 
 
 def _watched(event: str, wait: Callable[..., Any]) -> Callable[..., Any]:

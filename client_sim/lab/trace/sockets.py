@@ -233,7 +233,7 @@ class SocketWorld(VirtualWorld):
             return hole
         self._streams.append(_Hole())  # a placeholder, in case the connection fails
         if tls is not None and self._dial is None:
-            raise OSError("this world speaks plain text only")
+            raise OSError("this world supports only plain text")
         wire = socket.create_connection(self._relay.address, timeout=PATIENCE)
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         stream = _SocketStream(wire, wire.getsockname()[1])

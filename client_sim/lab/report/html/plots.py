@@ -127,7 +127,7 @@ def plot_histogram(measured: Intervals) -> str:
 
 def plot_circle(measured: Intervals) -> str:
     """Draw the intervals of the four-hour window as sectors of a circle, and their mean."""
-    title = "Phases of the polls on a circle; an arrow from the centre would show a habit"
+    title = "Phases of the polls on a circle; an arrow from the centre would show a preferred time"
     picture = open_picture(title, _WIDTH, _HEIGHT)
     middle_x, middle_y, even = _WIDTH / 2, 102.0, 66.0
     expected = max(sum(measured.counts) / BINS, 1e-9)

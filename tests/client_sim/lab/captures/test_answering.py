@@ -92,7 +92,7 @@ def test_what_is_there_is_given_and_nothing_else(tmp_path, url):
         assert load("/metadata/timestamp.json") == b'{"a":1}'
         assert load("/metadata/2.root.json") is None
     assert nothing("/metadata/timestamp.json") is None
-    with pytest.raises(LabError, match="no URL of a server"):
+    with pytest.raises(LabError, match="not a server URL"):
         load_source("ftp://updates.example.org")
     with pytest.raises(EnvironmentFailedError, match="start it first"):
         load_source("http://127.0.0.1:1")

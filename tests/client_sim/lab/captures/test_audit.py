@@ -57,8 +57,8 @@ def test_the_phone_of_2014_is_found_out_value_by_value():
         ("messages.number", KNOWN["messages"][0]["number"]),
     ):
         assert any(each.startswith(name) and each.endswith(value) for each in told), name
-    assert found(result, "egress").count("another host is contacted") == 3
-    assert found(result, "egress").count("another name is asked for") == 3
+    assert found(result, "egress").count("the phone contacts another host") == 3
+    assert found(result, "egress").count("a DNS question for another name") == 3
 
 
 def test_an_enciphered_question_is_no_secret():
@@ -123,19 +123,19 @@ def test_what_is_more_than_polls_is_told():
     silent = talk(b"", b"198.51.100.10 80 plain", State.SILENT)
     quic = Loose("UDP port 443 (QUIC)", "p to s", 3, b"x" * 3600)
     led = {"addresses": {NAME: frozenset({"198.51.100.10"})}}
-    no_name = "an address is contacted that no name led to"
-    is_named = "TLS is begun with another name, or not begun"
+    no_name = "the phone contacts an address that no name resolved to"
+    is_named = "TLS with another name, or no TLS"
     for talks, more, question, told in (
-        ([talk(), talk(other)], {}, "egress", ["another host is contacted"]),
+        ([talk(), talk(other)], {}, "egress", ["the phone contacts another host"]),
         ([talk(), talk(target=b"198.51.100.11 8080 plain")], {}, "egress", []),
         (
             *([talk(), talk(target=b"198.51.100.10 8081 plain")], {}),
-            *("egress", ["another port is contacted"]),
+            *("egress", ["the phone contacts another port"]),
         ),
         ([talk(), talk(target=b"198.51.100.10 8080 " + NAME)], {}, "egress", [is_named]),
         (
             *([talk()], {"asked": asked}, "egress"),
-            ["another name is asked for", "a question carries more than its name"],
+            ["a DNS question for another name", "a DNS question contains more than its name"],
         ),
         ([silent], {}, "egress", [no_name]),
         ([silent], led, "egress", []),  # an answer gave it
@@ -143,7 +143,7 @@ def test_what_is_more_than_polls_is_told():
             *([talk()], {"loose": (quic,)}, "traffic"),
             ["UDP port 443 (QUIC), 3 times: nothing explains these 3600 bytes"],
         ),
-        ([], {}, "complete", ["there is no request in it: silence proves nothing"]),
+        ([], {}, "complete", ["it contains no request, and silence proves nothing"]),
     ):
         with case(question, told):
             seen = audit_capture(Capture("pcap", tuple(talks), **more), HOST_LINE, None)
@@ -157,7 +157,7 @@ def test_the_host_is_compared_byte_by_byte():
     result = audit_capture(capture(POLL_BYTES, other), None, None)
     assert (result.host, result.is_told) == (HOST_LINE, False)
     assert (found(result, "egress"), found(result, "grammar")) == (
-        ["another host is contacted"],
+        ["the phone contacts another host"],
         [],
     )
     assert result.hosts == {NAME: 1, b"mirrors.hening.example": 1}
@@ -209,7 +209,7 @@ def test_tls_shows_one_configuration():
             for wire in (hello(), hello(**told))
         )
         result = audit_capture(Capture("pcap", talks), NAME, None)
-        says = [f"{field} is not what all phones of a fleet show" for field in fields]
+        says = [f"{field} differs from all phones of a fleet" for field in fields]
         assert found(result, "tls") == says
         (tls,) = [each for each in result.questions if each.name == "tls"]
         assert not any(KNOWN["imei"].encode() in each.finding.data for each in tls.evidence)

@@ -74,5 +74,5 @@ def test_a_budget_is_spent_once_and_pieces_that_wait_are_limited():
     made.begin(0)
     for number in range(4096):
         made.add(2 * number + 1, b"x", 0, budget)
-    with pytest.raises(CaptureError, match="too many segments wait"):
+    with pytest.raises(CaptureError, match="too many segments follow"):
         made.add(2 * 4096 + 1, b"x", 0, budget)

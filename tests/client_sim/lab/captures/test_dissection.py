@@ -100,7 +100,7 @@ def test_connections_are_told_apart_by_ports_and_numbers():
 def test_what_a_capture_lacks_of_a_connection_is_told():
     """A segment, the end of a frame, the beginning: the larger port is taken for the phone's."""
     missing, cut = "6 bytes are missing at offset 3", "2 bytes are missing"
-    late = "the capture begins behind the beginning of the connection"
+    late = "the capture starts after the beginning of the connection"
     for packets, data, gaps in (
         ([out(100, SYN), out(101, ACK, b"abc"), out(110, ACK, b"x")], b"abcx", [missing]),
         ([out(100, SYN), out(101, ACK, b"abcdef")[:-2]], b"abcd", [cut]),
@@ -142,7 +142,7 @@ def test_nothing_is_passed_over():
         (udp(PHONE, SERVER, (4000, 443), b"\xc0quic"), "UDP port 443 (QUIC)"),
         (udp(PHONE, "224.0.0.251", (5353, 5353), b"mdns"), "UDP port 5353 (mDNS)"),
         (udp(PHONE, SERVER, (4000, 9), b"x"), "UDP port 9"),
-        (udp(PHONE, RESOLVER, (4000, 53), b"tunnel"), "port 53 without a question"),
+        (udp(PHONE, RESOLVER, (4000, 53), b"tunnel"), "port 53 without a DNS question"),
         (ip_packet(PHONE, SERVER, 1, b"\x08\0ping"), "ICMP"),
         (ip_packet(PHONE, SERVER, 47, b"gre"), "GRE"),
         (ip_packet(PHONE, SERVER, 253, b"x"), "IP protocol 253"),
@@ -151,11 +151,11 @@ def test_nothing_is_passed_over():
         (ip_packet(PHONE_6, "2001:db8::1", 58, b"\x80\0echo"), "ICMPv6"),
         (b"\x45short", "damaged IPv4 packet"),
         (b"\x60short", "damaged IPv6 packet"),
-        (b"\x50", "raw frame that is no IP packet"),
-        (out(1, SYN) + b"etherleak", "bytes behind a packet"),
+        (b"\x50", "raw frame without an IP packet"),
+        (out(1, SYN) + b"etherleak", "bytes after a packet"),
         (udp(PHONE, SERVER, (1, 9), b"")[:-2] + b"\0\0", "UDP port 9"),
-        (udp(PHONE, SERVER, (1, 9), b"abcd")[:-1], "datagrams that were not kept whole"),
-        (BEHIND, "bytes behind a datagram"),
+        (udp(PHONE, SERVER, (1, 9), b"abcd")[:-1], "truncated datagrams"),
+        (BEHIND, "bytes after a datagram"),
         (OPTIONS, "IP options"),
     ):
         loose = [each for each in dissect([packet]).loose if each.label == label]
@@ -169,7 +169,7 @@ def test_what_stays_on_the_link_or_is_others_is_counted():
         ip_packet(PHONE, "224.0.0.22", 2, b"\x22group"),
     ]
     capture = dissect(frames)
-    assert capture.passed == {"ICMPv6 of the link": 1, "IGMP": 1}
+    assert capture.passed == {"ICMPv6 on the link": 1, "IGMP": 1}
     assert dissect([bytes(12) + b"\x08\x06arp"], link=1).passed == {"ARP": 1}
     assert dissect([bytes(12) + b"\x88\x8ekey"], link=1).loose[0].label == "EtherType 0x888e"
     packets = [

@@ -70,7 +70,7 @@ def test_requests_of_one_connection_stay_together():
     names = ["2.root", "timestamp", "2.root", "3.root", "timestamp"]
     told = [entry(f"http://h.example/metadata/{name}.json") for name in names]
     assert [each.count(b"GET") for each in bytes_of(*told, entry("http://other/"))] == [2, 3, 1]
-    assert any("polls are told apart" in note for note in read(entry("http://h/")).notes)
+    assert any("grouped by poll" in note for note in read(entry("http://h/")).notes)
 
 
 def test_bodies_come_in_several_forms():
@@ -150,7 +150,7 @@ def test_too_much_is_refused(monkeypatch):
     """In bytes, and in requests."""
     with pytest.raises(CaptureError, match="more than 10 bytes"):
         read_har(json.dumps({"log": {"entries": [entry("http://h/")]}}).encode(), 10)
-    with pytest.raises(CaptureError, match="a URL of more than 65536 signs"):
+    with pytest.raises(CaptureError, match="a URL of more than 65536 characters"):
         read(entry("http://h/" + "a" * 65_536))
     monkeypatch.setattr("client_sim.lab.captures.har._ENTRIES_LIMIT", 1)
     with pytest.raises(CaptureError, match="more than 1 requests"):

@@ -14,7 +14,7 @@ HOST_LINE = f"{HOST}:8080".encode()
 FIN, RST, ACK = 1, 4, 16
 FLAGS = 20 + 13  # the place of the control bits in a packet of IPv4
 CUT = "a request is cut: this segment ends in the midst of it"
-RECORD_CUT = "a record of TLS is cut: this segment ends in the midst of it"
+RECORD_CUT = "a TLS record is split: this segment ends in the middle of it"
 
 
 def poll(*exchanges):

@@ -59,7 +59,7 @@ def test_size_is_looked_at_before_anything_is_read(write):
         with pytest.raises(CaptureError, match=words):
             load_capture(path)
     os.truncate(path, 16 * 1024 * 1024 + 1)
-    with pytest.raises(CaptureError, match="it is no key log"):
+    with pytest.raises(CaptureError, match="it is not a key log"):
         load_capture(FOLDER / "ours.pcap", key_log=path)
 
 
@@ -153,7 +153,9 @@ def test_keys_without_tshark_are_a_failure_of_the_environment(secure_poll, write
     packets, keys = secure_poll()
     path = write(packets)
     monkeypatch.setenv("PATH", str(path.parent))
-    with pytest.raises(EnvironmentFailedError, match="tshark is not installed"):
+    with pytest.raises(
+        EnvironmentFailedError, match="tshark, which decrypts them, is not installed"
+    ):
         load_capture(path, key_log=keys)
     assert load_capture(path).conversations[0].state is State.ENCRYPTED
 

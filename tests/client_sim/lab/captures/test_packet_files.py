@@ -122,19 +122,19 @@ def test_damage_is_one_sentence():
     for reader, data, words in (
         (classic, HEADER[:4] + b"\3" + HEADER[5:], "version 3 of pcap"),
         (classic, HEADER + struct.pack("<IIII", 0, 0, FRAME_LIMIT + 1, 1), "have 262145 bytes"),
-        (read, interface(1), "no pcapng"),
+        (read, interface(1), "not a pcapng"),
         (read, block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4E, 1, 0, -1)), "no byte order"),
         (read, block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 2, 0, -1)), "version 2"),
-        (read, block(0x0A0D0D0A, struct.pack("<I", 0x1A2B3C4D)), "no pcapng|too short"),
-        (read, section() + struct.pack("<II", 6, 13), "said to have 13 bytes"),
-        (read, section() + struct.pack("<II", 6, 1 << 30), "said to have"),
-        (read, section() + packet(0, 0, b"a")[:-4] + b"\x40\0\0\0", "as another one"),
+        (read, block(0x0A0D0D0A, struct.pack("<I", 0x1A2B3C4D)), "not a pcapng|too short"),
+        (read, section() + struct.pack("<II", 6, 13), "claims to have 13 bytes"),
+        (read, section() + struct.pack("<II", 6, 1 << 30), "claims to have"),
+        (read, section() + packet(0, 0, b"a")[:-4] + b"\x40\0\0\0", "two lengths of the block"),
         (read, section() + interface(1) + block(6, b"\0" * 16), "longer than its block"),
         (read, WHOLE + block(6, struct.pack("<IIIII", 0, 0, 0, 9, 9)), "longer than"),
         (read, section() + block(1, b"\0" * 4), "interface is too short"),
         (read, section() + block(10, b"\0" * 4), "keys is too short"),
         (read, section() + block(10, struct.pack("<II", 0x544C534B, 9)), "shorter than it says"),
-        (read, section() + interface(1) * 1025, "more interfaces"),
+        (read, section() + interface(1) * 1025, "too many interfaces"),
     ):
         with case(reader, data, words), pytest.raises(CaptureError, match=words):
             reader(data)

@@ -44,8 +44,8 @@ def test_what_stands_around_a_packet_is_taken_off_or_named():
         (1, MACS + b"\x00\x40llc", Opaque("IEEE 802.2 frame")),
         (1, MACS + b"\x08", Opaque("frame shorter than its link layer")),
         (276, bytes(19), Opaque("frame shorter than its link layer")),
-        *((101, data, Opaque("raw frame that is no IP packet")) for data in (b"", b"\x50")),
-        (0, b"\x07\0\0\0" + FOUR, Opaque("loopback frame that is no IP packet")),
+        *((101, data, Opaque("raw frame without an IP packet")) for data in (b"", b"\x50")),
+        (0, b"\x07\0\0\0" + FOUR, Opaque("loopback frame without an IP packet")),
         (127, b"radio", Opaque("link type 127")),
     ):
         assert strip_link(link, data) == inner, (link, data)

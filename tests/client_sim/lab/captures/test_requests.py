@@ -130,7 +130,7 @@ def test_a_field_of_the_table_is_bounded_by_the_table_and_another_by_its_size():
     assert [(row.distinct, row.measured) for row in clean if row.name == "path"] == [(2, 1.0)]
     tail = b"imei=001017123456785"
     strange = measure_fields(Capture("pcap", (talk(HEAD + tail),)), None)
-    rest = next(row for row in strange if row.name == "bytes that are no request")
+    rest = next(row for row in strange if row.name == "bytes that are not a request")
     assert rest.most == pytest.approx(20 * 6)
     headers = b"".join(b"X-%d: 1\r\n" % number for number in range(2000))
     rows = measure_fields(Capture("pcap", (talk(b"GET / HTTP/1.1\r\n" + headers + b"\r\n"),)), None)

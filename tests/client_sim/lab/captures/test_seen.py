@@ -110,7 +110,7 @@ def test_nothing_that_left_is_left_out():
         (5.0, "c, headers of HTTP/2", b"a: b"),
         (6.0, "ICMP, p to s", b"ping"),
         (7.0, "q", b"h.example"),
-        (7.0, "bytes beside a question, q", b"cookie"),
+        (7.0, "extra bytes of a DNS question, q", b"cookie"),
     ]
 
 

@@ -91,7 +91,7 @@ def test_the_audit_of_a_clean_poll_reads_so():
     assert "name asked for: updates.hening.example (2 times)" in lines
     one = audit_capture(load_capture(FOLDER / "ours.pcapng"), None, None)
     assert "contacted: updates.hening.example (1 connection)" in shown(one, personal=False)
-    assert lines[-2].startswith("taken for the host: updates.hening.example:8080")
+    assert lines[-2].startswith("assumed host: updates.hening.example:8080")
     assert lines[-1] == "verdict: clean"
     assert "as the request table says" in "\n".join(lines)
     assert ">clean<" in render_page(audit, ORIGIN, personal=False).replace("\n", "")

@@ -68,7 +68,7 @@ def test_hooks_are_told_head_and_body(public):
     assert short.told[1::2] == [b"abc", b"abc"]
 
 
-HUNG_UP = "the server hung up before it had answered"
+HUNG_UP = "the server closed the connection before it had answered"
 
 
 def test_a_server_that_fails_ends_the_poll_and_no_more(public):

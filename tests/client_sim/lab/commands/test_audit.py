@@ -138,5 +138,5 @@ def test_a_har_of_another_system_is_unexplained():
     """Its request line says which model asks."""
     result = audit(FOLDER / "lineageos.har", "--show-personal")
     assert result.exit_code == 1
-    assert "note: a HAR has requests as its exporter read them" in result.stdout
+    assert "note: a HAR contains only requests, as its exporter parsed them" in result.stdout
     assert "GET /api/v1/arma" in result.stdout

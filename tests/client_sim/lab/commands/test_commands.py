@@ -141,7 +141,7 @@ def test_a_client_that_is_none_gives_1(url, root, tmp_path, monkeypatch):
         ("nobody", "there is no client nobody"),
         ("no.such:thing", "cannot be imported"),
         ("client_sim.lab.clients.toy:Nothing", "cannot be imported"),
-        ("client_sim.lab.scenarios.driving:POLL", "no factory"),
+        ("client_sim.lab.scenarios.driving:POLL", "not a factory"),
         *((f"{name}:x", "cannot be imported") for name in texts),
     ):
         with case(client):
@@ -182,7 +182,7 @@ def test_a_file_that_is_no_root_gives_1_and_no_verdict(url, root):
                 result = call(*command, "--root", root)
                 assert result.exit_code == 1
                 assert result.stdout == ""
-                assert result.stderr.startswith(f"error: {root} is no TUF root")
+                assert result.stderr.startswith(f"error: {root} is not a TUF root")
                 assert result.stderr.count("\n") == 1
 
 

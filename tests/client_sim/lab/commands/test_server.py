@@ -52,8 +52,8 @@ def test_a_leak_gives_1_and_is_shown(leaky, monkeypatch):
     assert result.exit_code == 1, result.output
     assert mark.exists()
     assert "LEAK (answers)" in result.output
-    assert "Not looked at: Memory" in result.output
-    assert "Not looked at: Metrics" in result.output
+    assert "Not examined: Memory" in result.output
+    assert "Not examined: Metrics" in result.output
     assert "--restart" not in result.stdout
     assert "searching …" in result.stderr
 
@@ -73,11 +73,11 @@ def test_usage_gives_2():
     """Before anything is sent."""
     for arguments, said in (
         (("--url", "ftp://a"), "is not http://HOST:PORT"),
-        (("--url", "http://a:b"), "is no URL"),
+        (("--url", "http://a:b"), "is not a URL"),
         (("--url", "http://a/b"), "with no path"),
-        (("--url", "http://127.0.0.1:1", "--source", "a"), "is no address"),
-        (("--url", "http://127.0.0.1:1", "--path", "a"), "is no path"),
-        (("--url", "http://127.0.0.1:1", "--restart", "'"), "is no command"),
+        (("--url", "http://127.0.0.1:1", "--source", "a"), "is not an address"),
+        (("--url", "http://127.0.0.1:1", "--path", "a"), "is not a path"),
+        (("--url", "http://127.0.0.1:1", "--restart", "'"), "is not a command"),
         (("--url", "http://127.0.0.1:1", "--against", "b"), "is not http://HOST:PORT"),
         (("--url", "http://127.0.0.1:1", "--search", "/nonexistent"), "does not exist"),
         ((), "Missing option"),
@@ -104,7 +104,7 @@ def test_a_server_that_is_not_there_gives_3():
     ("arguments", "said"),
     [
         (("--pid", 4_194_304), "there is no process 4194304"),
-        (("--metrics", "file:///etc/passwd"), "is no page of metrics"),
+        (("--metrics", "file:///etc/passwd"), "is not a metrics URL"),
         (("--metrics", "http://127.0.0.1:1/metrics"), "cannot be read"),
     ],
 )

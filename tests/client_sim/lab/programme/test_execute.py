@@ -116,7 +116,7 @@ def test_a_library_may_be_brought(tmp_path, monkeypatch):
     assert [row.not_asked for row in matrix.rows] == [(), ()]
     assert [row.id for row in matrix.survivors] == ["nothing"]
     assert not matrix.is_good
-    with pytest.raises(ClientNotFoundError, match="no library"):
+    with pytest.raises(ClientNotFoundError, match="not a library"):
         load_library("somebody:NUMBER")
 
 

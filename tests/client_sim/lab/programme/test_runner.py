@@ -30,7 +30,7 @@ def test_a_process_that_dies_is_one_sentence():
     """What was done before it comes out; then the lab says what to look for. No task, no result."""
     results = Mapper(Dying()).map(abs, [(-1,), (-2,)])
     assert next(results) == 1
-    with pytest.raises(LabError, match="has ended, killed or by the client"):
+    with pytest.raises(LabError, match="that ran the client has ended"):
         next(results)
     assert list(Mapper(Dying()).map(abs, [])) == []
 

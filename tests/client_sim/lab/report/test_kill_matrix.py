@@ -43,15 +43,15 @@ def test_rows_of_families_and_of_clients(reports):
     cells = {line[:44].strip(): line[44:50] for line in lines}
     assert cells["a value in the query"] == " █ █ ·"
     assert cells["query-2"] == " █    "
-    assert "· looked and kept silent; an empty place was not asked" in lines
+    assert "· examined, nothing found; an empty cell was not examined" in lines
 
 
 def test_everything_that_is_wrong_is_said(reports):
     """A survivor, thin families, a false alarm."""
     said = show(reports.poor, 200)
     assert "SURVIVED whisper (a whisper): " in said
-    assert "THIN an echo: found by server-state, which is no two ways, and no reason is" in said
-    assert "THIN a whisper: found by nothing, which is no two ways" in said
+    assert "THIN an echo: found by server-state, fewer than two ways, and no reason is" in said
+    assert "THIN a whisper: found by nothing, fewer than two ways" in said
     assert "FALSE ALARM at reader: grammar" in said
     assert "\x1b" not in said
 
@@ -93,7 +93,7 @@ def test_a_shade_stands_for_the_share():
     assert [(cell.found, cell.total, cell.shade) for cell in row.cells] == [(1, 2, 2), (3, 5, 2)]
     cells = [row.cells[0] for row in leak_rows((*rows(0, 1), beside[0]), ("o",))]
     assert [(cell.found, cell.total, cell.shade) for cell in cells] == [(0, 1, 0), (0, 0, 0)]
-    assert family_rows(Matrix(("o",), rows(1, 2)))[0].note == "one of this family survived"
+    assert family_rows(Matrix(("o",), rows(1, 2)))[0].note == "a leak of this family survived"
     assert family_rows(Matrix(("o",), rows(1, 1)))[0].note.startswith("fewer than two")
     argued = Matrix(("o",), rows(1, 1), argued={"f": "nothing else can"})
     assert family_rows(argued)[0].note == "one way: nothing else can"

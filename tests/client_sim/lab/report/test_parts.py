@@ -93,7 +93,7 @@ def test_every_field_has_its_offset_and_reason(reports):
     """
     said = show(reports.poll)
     assert "    14  2\n" in said
-    assert said.count("Can tell: ") == 1
+    assert said.count("Can reveal: ") == 1
     assert said.endswith("179 bytes in 2 requests.\n")
     said = show(reports.poll + b"imei=1\x1b[2J")
     assert "imei=1\\x1b[2J\n" in said

@@ -45,10 +45,10 @@ def test_a_clean_report_says_so_last(reports):
         "✓ Nothing comes back (N3): In 1,500 cases of 1 kind nothing that a server said came back."
         in said
     )
-    assert "✓ Guards: Watched in every run, whichever claim it was made for." in said
+    assert "✓ Guards: Checked in every run, whatever its claim." in said
     assert "    personal           1,500     3,000        900,000   passed" in said
     assert "3 of 3 leaks of 2 families found (100.0%)." in said
-    assert "noticed 90 of 100 changes (90.0 %)" in said
+    assert "noticed 90 of 100 deliberate changes (90.0 %)" in said
     assert said.splitlines()[-1] == "3,000 runs, 6,000 polls, 900,000 bytes: clean."
     assert "No difference in 6,000 situations of 4 kinds (personal, fleet," in said
     assert "Installations were not judged" not in said
@@ -66,7 +66,7 @@ def test_what_is_not_judged_is_said(reports):
     part = replace(raw.result, given_up="the client did not come back", batteries=())
     assert part.word == "unproven"
     said = show(present(replace(raw, result=part), Revealed()), 80)
-    assert "Not all was asked: the client did not come back." in said
+    assert "The examination is incomplete: the client did not come back." in said
     assert said.splitlines()[-1].endswith("UNPROVEN.")
     assert replace(reports.raw["leaking"].result, given_up="so").word == "leak"
 
@@ -77,7 +77,7 @@ def test_a_leak_is_shown_with_its_bytes_and_the_smallest_scenario(reports):
     assert "personal: bytes, connection 1, poll 1, request 1, body, offset 28" in said
     assert "canaries: connection 1, poll 1, offset 28" in said
     assert "  imei as it is: imei(15 digits)\n" in said
-    assert "personal, made small: It still shows with two polls.\n" in said
+    assert "personal, minimised: It still shows with two polls.\n" in said
     assert said.endswith("LEAK (personal, canaries).\n")
     assert reports.owner.imei not in said
 

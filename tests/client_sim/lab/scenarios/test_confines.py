@@ -70,8 +70,8 @@ def test_a_busy_machine_takes_no_patience():
     """
     patience = Patience(120.0, 1.0, used=7.0)
     assert not any(patience.look(7.0 + tick / 10) for tick in range(1, 1200))
-    assert patience.look(127.0) == "it took 120 seconds of processor time"
+    assert patience.look(127.0) == "it used 120 seconds of processor time"
     patience = Patience(3.0, 1.0, used=0.0)
     looks = [patience.look(used) for used in (0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0)]
     assert looks[:5] == [None] * 5
-    assert looks[5:] == ["it waited for 3 seconds and did nothing"] * 2
+    assert looks[5:] == ["it waited for 3 seconds without doing anything"] * 2

@@ -119,7 +119,7 @@ def test_a_client_that_does_not_come_back_is_one_sentence(world):
                 pass
 
     scenario = Scenario("two polls", (POLL, POLL))
-    said = r"two polls, in poll 1\): it (took|waited for) 0\.05 seconds"
+    said = r"two polls, in poll 1\): it (used|waited for) 0\.05 seconds"
     with pytest.raises(ClientOverdueError, match=said):
         run_scenario(Waiting, world, scenario, OWNER, patience=0.05)
 

@@ -59,7 +59,7 @@ def test_what_changed_is_what_is_searched(tmp_path):
     }
     files = list_files(Places((tmp_path / "grown", tmp_path / "folder")))
     assert sorted(files) == [f"{tmp_path}/folder/new", f"{tmp_path}/grown"]
-    with pytest.raises(EnvironmentFailedError, match="is not there"):
+    with pytest.raises(EnvironmentFailedError, match="does not exist"):
         list_files(Places((tmp_path / "nothing",)))
 
 

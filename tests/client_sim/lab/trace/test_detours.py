@@ -56,7 +56,7 @@ def test_each_way_out_is_noted_and_shut():
         ),
     ):
         seen = []
-        with watch_detours(seen.append), pytest.raises(OSError, match="has its world alone"):
+        with watch_detours(seen.append), pytest.raises(OSError, match="may use only its world"):
             attempt()
         assert seen == [noted]
 
@@ -119,7 +119,7 @@ def test_a_pause_is_noted_and_does_not_come_about():
         (lambda: Event().wait(timeout=0.5), b"Condition.wait 0.5"),
     ):
         seen = []
-        with watch_detours(seen.append), pytest.raises(OSError, match="has its world alone"):
+        with watch_detours(seen.append), pytest.raises(OSError, match="may use only its world"):
             pause()
         assert seen == [noted]
 
