@@ -87,8 +87,8 @@ class Transfer(_Part, frozen=True):
 class Policy(_Part, frozen=True, rename={"starts": "from"}, omit_defaults=True):
     """One version of a region's policy; `starts` is in epoch seconds.
 
-    `text` maps locales to the sha256 of the text for owners. `receipts` is the key by which the
-    region signs receipts; without it a phone keeps the one that it saw first.
+    `text` maps locales to the sha256 of the text for owners. `receipts` is the key with which the
+    region signs receipts; without it a phone keeps the first key that it saw.
     """
 
     schema: Literal[1]

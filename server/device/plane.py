@@ -31,7 +31,7 @@ from server.http.requests import GateMode, Reason, Refused
 from server.http.turns import LIMITS, Limits
 from server.storage.blobs import BlobReader
 
-RECALLED = 4096  # answers to the heads of clients that are no phones
+RECALLED = 4096  # cached answers to heads of clients other than phones
 
 
 class DevicePlane(Plane):
