@@ -70,7 +70,7 @@ class World:
         return BackupFolder(self.root / "backup", os.urandom)
 
     def law(self, database, later=0, policy_key=""):
-        """Return its law, `later` seconds after now; without a policy unless its key is given."""
+        """Return the cloud's law, `later` seconds after now; `policy_key` gives it a policy."""
         secrets = Secrets("id", PEPPER, SALTS, os.urandom)
         policies = Policies(database, policy_key)
         now = self.now + later

@@ -24,7 +24,7 @@ from tests.server.world import FIRST, World
 
 @dataclass(frozen=True)
 class Scenario:
-    """A server before an action; whether next keys exist afterwards, and keys were stolen."""
+    """A server before an action, whether next keys exist afterwards, and if there was a theft."""
 
     world: World
     action: str
