@@ -69,7 +69,7 @@ MEASURE = r"""
   return problems;
 }
 """
-"""WCAG 2.2: 1.4.3 contrast of text, 1.4.10 reflow, 1.4.11 contrast of fields, 2.5.8 targets."""
+"""Measures WCAG 2.2: contrast (1.4.3, 1.4.11), reflow (1.4.10) and target sizes (2.5.8)."""
 
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
@@ -83,7 +83,7 @@ async () => {
 
 
 async def find_violations(page):
-    """Return the rules of axe-core that a page breaks, each with the elements that do."""
+    """Return the axe-core rules that a page violates, each with the elements concerned."""
     if not await page.evaluate("'axe' in window"):
         await page.evaluate(AXE)
     return await page.evaluate(_RUN)
@@ -91,7 +91,7 @@ async def find_violations(page):
 
 @contextlib.asynccontextmanager
 async def open_chromium():
-    """Give a browser."""
+    """Yield a browser."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=PROGRAM, args=list(ARGUMENTS))
         try:
@@ -102,7 +102,7 @@ async def open_chromium():
 
 @contextlib.asynccontextmanager
 async def window(browser, **options):
-    """Give a page of a fresh profile, and the list of its errors and foreign requests."""
+    """Yield a page of a new profile, and the list of its errors and requests to other hosts."""
     context = await browser.new_context(**options)
     page = await context.new_page()
     complaints = []

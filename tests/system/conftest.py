@@ -1,4 +1,4 @@
-"""The nginx edge in front of a state whose second release has three blocks, and a site."""
+"""Fixtures: a state with a package of three blocks, the nginx edge in front of it, a site."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.server.world import FIRST, PACKAGE_1, SECOND
 
 @pytest.fixture(scope="package")
 def big_state(published_state, tmp_path_factory):
-    """Give a state whose second release has three blocks; do not change it."""
+    """Return a state whose second release has three blocks; tests do not change it."""
     world = published_state.copy(tmp_path_factory.mktemp("edge") / "state")
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (BIG, release(2))}
     role = {("armani", 3): world.ceremony.role("armani", 3, files)}
@@ -23,26 +23,26 @@ def big_state(published_state, tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def origin(big_state):
-    """Give the device plane for use with the edge."""
+    """Yield the device plane behind the edge."""
     with serve(big_state.folder, GateMode.EDGE, hosts=(b"updates.example.org",)) as served:
         yield served
 
 
 @pytest.fixture(scope="package")
 def edge(origin, tmp_path_factory):
-    """Give an edge that several tests share; it has cached some answers before."""
+    """Yield an edge that tests share, so its cache may already have answers."""
     with run_edge_before(origin.port, tmp_path_factory.mktemp("nginx")) as edge:
         yield edge
 
 
 @pytest.fixture
 def fresh_edge(origin, tmp_path):
-    """Give an edge with an empty cache."""
+    """Yield an edge with an empty cache."""
     with run_edge_before(origin.port, tmp_path) as edge:
         yield edge
 
 
 @pytest.fixture
 def site(released_site, tmp_path):
-    """Give a site at which one release is public, and nothing runs."""
+    """Return a site at which one release is public and no node runs."""
     return released_site.clone(tmp_path)

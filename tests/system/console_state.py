@@ -1,4 +1,4 @@
-"""A state as a team has it: three models, builds with names, packs, and keys that expire soon."""
+"""A typical state of a team: three models, named builds, packs, and keys that expire soon."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ CHANGELOGS = {
 
 
 def make_release(world, model, counter, **changes):
-    """Return the custom object of a build with a name, built a month after the one before."""
+    """Return the custom object of a named build, made a month after the one before."""
     version = VERSIONS[counter]
     return release(counter) | {
         "fingerprint": f"Hening/{model}/{model}:14/UKQ1/{version}:user/release-keys",
@@ -31,7 +31,7 @@ def make_release(world, model, counter, **changes):
 
 
 def list_builds(world, model, count, places=("id/stable",)):
-    """Return the files of a model's role: `count` builds, each with an incremental, by path."""
+    """Return a model role's files by path: `count` builds, with incrementals between them."""
     files = {}
     for counter in range(1, count + 1):
         full = make_release(world, model, counter)
@@ -47,7 +47,7 @@ def list_builds(world, model, count, places=("id/stable",)):
 
 
 def fill(world):
-    """Publish all of it on a fresh state: `cancro` expires in three days."""
+    """Publish this state on a fresh server: `cancro` expires in three days."""
     first = world.ceremony.first()
     first["root", 1] = world.folder.trusted_root.read_bytes()
     assert world.publish(first).reason == ""

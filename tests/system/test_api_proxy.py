@@ -1,4 +1,4 @@
-"""The control plane's nginx: urgent requests go to their own listener, the rest to the API."""
+"""The control plane's nginx: urgent requests go to their own listener, others to the API."""
 
 import asyncio
 
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.needs("nginx")
 
 
 async def serve_api(reader, writer):
-    """Answer as an API that is not the urgent listener."""
+    """Answer with 418, as an API that is not the urgent listener."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 418 I'm a Teapot\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     writer.close()
 
 
 async def test_what_stops_things_goes_its_own_way(world, tmp_path):
-    """Halt, pause and cancel do, by their paths; no others do."""
+    """Halt, pause and cancel go to the urgent listener, by their paths; other requests do not."""
     socket = tmp_path / "urgent.sock"
     headers = {"Authorization": "Bearer engineer", "If-Match": "*"}
     async with urgent_world(world, urgent_socket=str(socket)):
@@ -35,7 +35,7 @@ async def test_what_stops_things_goes_its_own_way(world, tmp_path):
 
             assert await post(f"channels/{CHANNEL}/pause") == 200
             assert await post(f"channels/{CHANNEL}/halt") == 200
-            assert await post("changes/0123/cancel") == 404  # since there is no such change
+            assert await post("changes/0123/cancel") == 404  # no such change exists
             assert await post(f"channels/{CHANNEL}/resume") == 418
             assert await post(f"channels/{CHANNEL}/halt/more") == 418
         await asyncio.to_thread(proxy.__exit__, None, None, None)

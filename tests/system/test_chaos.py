@@ -1,4 +1,4 @@
-"""A whole site under faults: machines are killed, cut off and replaced, and every rule holds."""
+"""A whole site under faults: machines are killed, disconnected and replaced; every rule holds."""
 
 import contextlib
 import os
@@ -18,13 +18,13 @@ pytestmark = [
 ]
 COMMAND = [sys.executable, "-m", "soak.grown"]
 FAULTS = ("kill publisher-1", "cut device-1", "pause s3", "promote the standby")
-# A node that is cut off leaves the rotation after five seconds. Of 3,000 seeds this one has the
+# A disconnected node leaves the rotation after five seconds. Of 3,000 seeds this one has the
 # shortest pauses between four faults.
 HOLD, SEED = 6, 2804
 
 
 def test_a_site_under_faults(tmp_path):
-    """A publisher killed at work, a node cut off, the store stopped, and the database replaced."""
+    """A publisher is killed, a node disconnected, the store paused, the database replaced."""
     options = [word for fault in FAULTS for word in ("--fault", fault)]
     options += ["--hold", str(HOLD), "--seed", str(SEED), "--heal", str(PATIENCE)]
     done = subprocess.run(
@@ -39,10 +39,10 @@ def test_a_site_under_faults(tmp_path):
 
 
 def test_nothing_is_left():
-    """However it ends, its programs and its folder are gone."""
+    """After SIGTERM the site's programs and its folder are gone."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        folder.chmod(0o711)  # PostgreSQL has a user of its own
+        folder.chmod(0o711)  # PostgreSQL runs as a user of its own
         with subprocess.Popen(
             [*COMMAND, "up"],
             stdout=subprocess.DEVNULL,
@@ -59,7 +59,7 @@ def test_nothing_is_left():
 
 
 def running(folder):
-    """Return the processes whose command names a folder."""
+    """Return the processes whose command line contains a folder."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -69,7 +69,7 @@ def running(folder):
 
 
 def test_what_is_missing_is_said():
-    """Without the programs it needs it does nothing, says why, and its status is 3."""
+    """If programs are missing, the command starts nothing, names them, and exits with 3."""
     done = subprocess.run(
         [*COMMAND, "chaos"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The cloud's nginx: an address logs in so often, and everything else is not limited."""
+"""The cloud's nginx limits the logins of each address, and nothing else."""
 
 import asyncio
 import ssl
@@ -15,19 +15,19 @@ BURST = 50
 
 
 async def serve_node(reader, writer):
-    """Answer as a node does to one request."""
+    """Answer one request with 200, as a node does."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     writer.close()
 
 
 async def test_an_address_logs_in_so_often(tmp_path):
-    """One request and a burst; then 429, for recovery words too, and for nothing else."""
+    """After one request and a burst, logins and recovery words get 429; other requests do not."""
     certificate, key, _ = write_certificate(tmp_path, "localhost")
     context = ssl.create_default_context(cafile=certificate)
     node = await asyncio.start_server(serve_node, "127.0.0.1", 0)
     nodes = [node.sockets[0].getsockname()[1]]
-    # At one a minute none is added while the test runs.
+    # At one a minute no further login is admitted while the test runs.
     proxy = run_cloud_proxy(nodes, certificate, key, tmp_path / "nginx", rate="1r/m")
     port = await asyncio.to_thread(proxy.__enter__)
     async with aiohttp.ClientSession(f"https://localhost:{port}") as session:

@@ -54,13 +54,13 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="mod
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium():
-    """Give one browser; each window has its own profile."""
+    """Yield one browser; each window has its own profile."""
     async with open_chromium() as browser:
         yield browser
 
 
 async def make_admin(world):
-    """Make an account that logs in, and a token of it."""
+    """Make an account that can log in, and return a token for it."""
     at = world.epoch()
     operator = command_line_principal("root")
     async with (
@@ -77,7 +77,7 @@ async def make_admin(world):
 
 @dataclass
 class Served:
-    """The address of a whole server, as `run` runs it, and a token of its admin."""
+    """The address of a whole server, its device port, and a token of its admin."""
 
     url: str
     port: int
@@ -96,7 +96,7 @@ class Served:
             return await answer.json()
 
     async def pointer(self):
-        """Return the channel's present offer to a phone."""
+        """Return the channel's pointer as a phone receives it."""
         async with aiohttp.ClientSession(f"http://127.0.0.1:{self.port}") as session:
 
             async def get(path):
@@ -116,7 +116,7 @@ STAGES = [{"permille": share, "hold": 86_400} for share in (10, 100, 500, 1000)]
 
 @contextlib.asynccontextmanager
 async def run(world, **settings):
-    """Run a server, with an admin."""
+    """Run a server that has an admin account."""
     token = await make_admin(world)
     ports = []
     made = Settings(**{"port": 0, "api_port": 0, "console": True} | settings)
@@ -138,7 +138,7 @@ async def serve(world, **settings):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def server(fresh_state, tmp_path_factory):
-    """Give one for tests that only read, with a staged, a waiting and a halted rollout."""
+    """Yield a server for tests that only read, with a staged, a waiting and a halted rollout."""
     world = fresh_state.copy(tmp_path_factory.mktemp("looked-at") / "state")
     await asyncio.to_thread(console_state.fill, world)
     everyone = {"stages": [{"permille": 1000}]}
@@ -154,7 +154,7 @@ async def server(fresh_state, tmp_path_factory):
 
 
 async def sign_in(page, served):
-    """Sign in: the field has the focus initially, is found by its label, and Enter submits."""
+    """Sign in; the token's field is focused initially, has a label, and Enter submits it."""
     await page.goto(f"{served.url}/console/")
     await page.locator("#token:focus").wait_for()  # typing earlier would move the focus
     field = page.get_by_label("API token")
@@ -164,14 +164,15 @@ async def sign_in(page, served):
 
 
 async def measure(page):
-    """Return what is wrong with a page, by our measurements and by axe-core's."""
+    """Return a page's problems, by our measurements and by axe-core's."""
     return [*await page.evaluate(MEASURE), *await find_violations(page)]
 
 
 async def test_what_can_be_measured(chromium, server):
-    """axe-core's rules, contrast AA, labels, targets, nothing too wide, no foreign resources.
+    """Pages satisfy axe-core's rules, contrast AA and target sizes, and fit the window.
 
-    On a phone in light colours, and on a desk in dark ones.
+    They are measured at a phone's width in light colours, and at a desktop's in dark colours. They
+    use no foreign resources.
     """
     found = {}
 
@@ -195,7 +196,7 @@ PICTURES = {"overview": "/", "channel": "/channels/armani/id/stable", "keys": "/
 
 
 async def test_the_pictures_of_the_manual(chromium, server, tmp_path):
-    """What docs/how-to/console.md shows: HENING_PICTURES names the folder to make them anew in."""
+    """Makes the pictures of docs/how-to/console.md, in the folder HENING_PICTURES if it is set."""
     folder = Path(os.environ.get("HENING_PICTURES", tmp_path))
     async with window(chromium, viewport={"width": 1280, "height": 1000}) as (page, _):
         await sign_in(page, server)
@@ -230,7 +231,7 @@ async def test_the_focus_is_seen(chromium, server):
 
 
 async def test_halting_on_a_phone_without_scripts(chromium, world):
-    """Two taps from the channel's page; a phone's next poll finds it halted."""
+    """Two taps from the channel's page halt it; a phone's next poll gets the halt."""
     async with serve(world) as served:
         phone = {"viewport": {"width": 390, "height": 844}, "java_script_enabled": False}
         async with window(chromium, **phone) as (page, complaints):
@@ -272,7 +273,7 @@ async def test_cookies_over_tls(chromium, world, tmp_path, unused_tcp_port):
 
 @pytest.mark.needs("openid")
 async def test_a_login_at_the_provider(chromium, world):
-    """Through the pages of a real provider and back to the requested page."""
+    """A user logs in through the pages of a real provider and returns to the requested page."""
     with run_provider() as issuer:
         settings = {"oidc_issuer": issuer, "oidc_audience": "console"}
         async with serve(world, **settings) as served, window(chromium) as (page, _):

@@ -1,4 +1,4 @@
-"""Device nodes of a site with TLS of their own and with workers, as an operator starts them."""
+"""Device nodes of a site that use TLS themselves, with and without workers."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ KILLED = "a worker ended and is started again"
 
 
 def is_ready(port):
-    """Answer whether a node says that it is ready."""
+    """Return whether a node reports that it is ready."""
     with contextlib.closing(HTTPConnection("127.0.0.1", port)) as connection:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
@@ -31,7 +31,7 @@ def is_ready(port):
 @pytest.mark.needs("seaweed", "postgresql")
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_a_node_with_a_certificate(site, programs, tmp_path, workers):
-    """It serves each snapshot over TLS, by workers as well, and takes a renewed certificate."""
+    """The node serves each snapshot over TLS, also by workers, and loads a renewed certificate."""
     folder, live = site.device("node"), tmp_path / "live"
     chosen = site.settings(Node.DEVICE)
     lines = [f'{name} = "{getattr(chosen, name)}"\n' for name in NAMES]

@@ -1,4 +1,4 @@
-"""Exported dialects on a real nginx answer as the dialects' plane does."""
+"""Exported dialects on a real nginx get the same answers as from the dialects' plane."""
 
 import socket
 
@@ -29,7 +29,7 @@ ALL = ("lineage1", "lineage2", "graphene", "calyx")
 
 @pytest.fixture
 def both(world, tmp_path):
-    """Give the port of nginx, the plane that answers the same map, and the map."""
+    """Yield the port of nginx, the plane that serves the same map, and the map."""
     armani = {("armani", 3): world.ceremony.role("armani", 3, files())}
     assert world.publish(armani, [PACKAGE_2, PACKAGE_3]).reason == ""
     labelled_offer(world)
@@ -47,7 +47,7 @@ def both(world, tmp_path):
 
 
 def ask(port, path, *lines, method="GET"):
-    """Ask nginx."""
+    """Send a request to nginx."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(request(path, *lines, method=method))
         return read_response(connection, is_head=method == "HEAD")
@@ -60,7 +60,10 @@ def said(response):
 
 
 def test_nginx_answers_as_the_plane(both):
-    """Every list and file, whole and by a range; identity whatever is asked; 410 and 404."""
+    """Both answer each list and file alike, whole and by ranges, never compressed.
+
+    Withdrawn and unknown files get 410 and 404.
+    """
     port, served, contents = both
     lines = [(b"Accept-Encoding: gzip",), (b"Accept-Encoding: br;q=1, *",), (b"Range: bytes=5-9",)]
     lines += [(b"Range: bytes=5-",), (b"Range: bytes=999999-",)]
@@ -71,14 +74,14 @@ def test_nginx_answers_as_the_plane(both):
         if is_list and each[0].startswith(b"Range"):  # nginx cuts lists, which no app asks for
             continue
         here, there = said(served.get(path, APP, *each)), said(ask(port, path, APP, *each))
-        if here[0] in {404, 410, 416}:  # nginx says so in HTML
+        if here[0] in {404, 410, 416}:  # nginx sends an HTML page
             assert there[0] == here[0], (path, each)
             continue
         assert there == here, (path, each)
 
 
 def test_the_running_build_of_old_templates_is_thrown_away(both):
-    """By nginx, too."""
+    """As the plane does, nginx ignores the running build in the paths of old templates."""
     port, served, _ = both
     expected = said(served.get(LIST, APP))
     assert said(ask(port, f"{LIST}/1.2.0-id", APP)) == expected
@@ -100,6 +103,6 @@ def test_the_running_build_of_old_templates_is_thrown_away(both):
     ],
 )
 def test_what_nginx_refuses(both, path, lines, method):
-    """As the plane does."""
+    """As the plane does, nginx refuses these requests."""
     port, _, _ = both
     assert ask(port, path, *lines, method=method).status in {400, 404, 405}

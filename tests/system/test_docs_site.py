@@ -1,4 +1,4 @@
-"""The site of `make docs` in a real Chromium, at the width of a phone and of a desk."""
+"""The site of `make docs` in a real Chromium, at the width of a phone and of a desktop."""
 
 import contextlib
 import functools
@@ -32,15 +32,15 @@ pytestmark = pytest.mark.needs("docs")
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
+    """Serves files without logging requests."""
 
     def log_message(self, *_):
-        """Write nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """Build the site; a page without a place, or a link that leads nowhere, ends that."""
+    """Build the site; a page outside the navigation or a broken link fails the build."""
     folder = tmp_path_factory.mktemp("site")
     python = ROOT / ".venv-docs" / "bin" / "python"
     done = subprocess.run(
@@ -57,7 +57,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def address(site):
-    """Serve it on loopback."""
+    """Serve the site on loopback."""
     handler = functools.partial(Handler, directory=site)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -67,26 +67,26 @@ def address(site):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium():
-    """Give one browser."""
+    """Yield one browser."""
     async with open_chromium() as browser:
         yield browser
 
 
 class Loads(HTMLParser):
-    """Collects what a browser fetches for a page without a person's click."""
+    """Collects the addresses that a browser loads with a page, without a click."""
 
     def __init__(self):
         super().__init__()
         self.found = []
 
     def handle_starttag(self, tag, attrs):
-        """Look at everything but links that are followed by hand."""
+        """Collect addresses of all elements except links."""
         if tag != "a":
             self.found += [value for name, value in attrs if name in {"src", "href", "srcset"}]
 
 
 def test_no_page_names_another_host(site):
-    """Nothing that a browser fetches by itself has a host; neither has a style sheet."""
+    """Pages load nothing from another host, and neither do style sheets."""
     pages = list(site.rglob("*.html"))
     assert len(pages) > 150
     for page in pages:
@@ -102,7 +102,7 @@ def test_no_page_names_another_host(site):
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 async def test_pages_fit_and_load_nothing_from_elsewhere(chromium, address, scheme, width):
-    """No page scrolls sideways, lacks a picture, complains, or asks another host."""
+    """No page scrolls sideways, lacks a picture, logs an error, or connects to another host."""
     options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
     async with window(chromium, **options) as (page, complaints):
         for name in PAGES:
@@ -115,7 +115,7 @@ async def test_pages_fit_and_load_nothing_from_elsewhere(chromium, address, sche
 @pytest.mark.needs("chromium")
 @pytest.mark.asyncio(loop_scope="module")
 async def test_commands_are_copied_and_screenshots_open(chromium, address):
-    """A block's button copies what is typed: no prompt, no output. A screenshot leads to itself."""
+    """A block's button copies commands without prompts and output; a screenshot links to itself."""
     rights = ["clipboard-read", "clipboard-write"]
     async with window(chromium, permissions=rights) as (page, complaints):
         await page.goto(f"{address}/how-to/notice-to-owners.html", wait_until="load")
@@ -123,7 +123,7 @@ async def test_commands_are_copied_and_screenshots_open(chromium, address):
         shown = (await block.inner_text()).splitlines()
         await block.hover()
         await block.locator("[data-md-type=copy]").click()
-        # Not for the message, which goes away by itself.
+        # Do not wait for the message, which disappears by itself.
         await page.wait_for_function("navigator.clipboard.readText()", timeout=0)
         copied = (await page.evaluate("navigator.clipboard.readText()")).splitlines()
         assert copied == [line.removeprefix("$ ") for line in shown if line.startswith("$ ")]
@@ -131,20 +131,20 @@ async def test_commands_are_copied_and_screenshots_open(chromium, address):
         await page.goto(f"{address}/how-to/console.html", wait_until="load")
         assert complaints == []
         await page.get_by_alt_text("The overview").click()
-        await page.wait_for_url("**/console-overview.png")  # which has no icon
+        await page.wait_for_url("**/console-overview.png")  # the picture has no icon
 
 
 @pytest.mark.needs("chromium")
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_site_is_searched(chromium, address):
-    """A word finds the page on it, without another host."""
+    """A search finds the page that contains the words, without another host."""
     async with window(chromium, viewport={"width": 1280, "height": 900}) as (page, complaints):
         found = page.locator(".md-search-result__link[href*='how-to/halt']").first
         end = time.monotonic() + PATIENCE
         while not await found.count():
             assert time.monotonic() < end
-            # Anew each time: what is typed before the page's script runs is not seen, and a busy
-            # machine may have ended the script's worker.
+            # Load the page again each time: text typed before the page's script runs is ignored,
+            # and a busy machine may have ended the script's worker.
             await page.goto(f"{address}/index.html", wait_until="load")
             await page.fill("input[name=query]", "drains the battery halt")
             with contextlib.suppress(NotInTime):  # on a busy machine a search takes a while

@@ -13,7 +13,7 @@ GZIP = b"Accept-Encoding: gzip"
 
 
 def test_every_document_is_answered_as_the_origin_does(edge, origin, big_state):
-    """Both codings, GET and HEAD, uncached and cached: bytes, tag, digest, Vary, lifetime."""
+    """Bytes, tag, digest, Vary and lifetime are equal, cached and uncached, in each coding."""
     paths = [
         *snapshot_of(big_state).documents,
         *(NEXT_ROOT, "/metadata/99.armani.json", "/log/proof/armani.99", "/log/tile/0/999"),
@@ -84,7 +84,7 @@ def test_codings(edge, origin, value, is_packed):
     ],
 )
 def test_ranges_of_a_package(edge, big_state, spelled, first, end):
-    """A range is exact, whatever blocks it lies in."""
+    """A range is exact, whichever blocks it overlaps."""
     response = edge.get(package_of(big_state), b"Range: bytes=" + spelled)
     assert response.status == 206
     assert response["Content-Range"] == f"bytes {first}-{end - 1}/{len(BIG)}"
@@ -92,7 +92,7 @@ def test_ranges_of_a_package(edge, big_state, spelled, first, end):
 
 
 def test_other_ranges(edge, origin, big_state):
-    """Other ranges are answered like the origin's: 200, 416, or the whole for another tag."""
+    """Other ranges are answered as by the origin: 200, 416, or the whole file for another tag."""
     path = package_of(big_state)
     tag = edge.get(path, b"Range: bytes=0-0")["ETag"].encode()
     assert edge.get(path, b"Range: bytes=0-9", b"If-Range: " + tag).body == BIG[:10]

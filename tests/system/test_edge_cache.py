@@ -1,4 +1,4 @@
-"""What the nginx edge caches, for how long, and how often it asks the origin."""
+"""Which answers the nginx edge caches, for how long, and how often it asks the origin."""
 
 import asyncio
 import contextlib
@@ -29,13 +29,13 @@ CLIENTS = 200
 
 @contextlib.contextmanager
 def connected(edge, count):
-    """Give open connections; they are closed at the end, so that no other test sees them."""
+    """Yield open connections; all are closed at the end."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(edge.connect()) for _ in range(count)]
 
 
 def test_codings_share_two_entries(fresh_edge):
-    """However many spellings clients have, the origin gets two requests."""
+    """However many spellings of a coding clients use, the origin gets two requests."""
     for spelling in (b"gzip", b"br,gzip", b"gzip, x-canary", b"GZIP", b"br", b"identity", b"a, b"):
         fresh_edge.get("/metadata/1.root.json", b"Accept-Encoding: " + spelling)
     assert len(fresh_edge.relay.requests) == 2
@@ -57,8 +57,8 @@ def test_a_package_is_fetched_once_in_blocks(fresh_edge, big_state):
 
 
 def test_many_at_once_are_one_request(fresh_edge):
-    """200 simultaneous clients cost one request of the origin, during its answer and after it."""
-    fresh_edge.relay.life = DAY  # a second may pass before all are answered
+    """200 simultaneous clients cause one request to the origin, during its answer and after it."""
+    fresh_edge.relay.life = DAY  # reading all answers may take more than a second
     with connected(fresh_edge, CLIENTS) as connections:
         with fresh_edge.relay.holding():
             for connection in connections:
@@ -100,7 +100,7 @@ def test_the_server_answers_the_edge_by_its_bytes(fresh_edge, origin):
 
 
 def test_how_long_an_answer_is_kept(origin, tmp_path):
-    """Nginx's own files have a minute for what changes, and a year for what does not."""
+    """The files of nginx's cache expire after a minute, or a year for immutable answers."""
     lives = {TIMESTAMP: 60, NEXT_ROOT: 60, "/metadata/1.root.json": 31_536_000}
     certificate, key, _ = write_certificate(tmp_path)
     context = ssl.create_default_context(cafile=str(certificate))
@@ -118,7 +118,7 @@ def test_how_long_an_answer_is_kept(origin, tmp_path):
             version, valid, _, _, _, date = struct.unpack_from("<6q", data)
             assert version == 5
             found[re.search(rb"\nKEY: (\S+)", data)[1].decode()] = valid - date
-    # The rest is the time that the answer took to get here.
+    # The rest is the time that the answer took to arrive here.
     assert all(0 <= found[path] - life < 60 for path, life in lives.items()), found
 
 

@@ -17,7 +17,7 @@ GZIP = b"Accept-Encoding: gzip"
 CANARY = b"canary4711"
 
 
-#: Requests that nginx accepts and hening does not; the origin sees only clean ones.
+#: Requests that nginx accepts and hening does not; the origin sees only valid ones.
 FORGIVEN = {
     *("one bare line feed", "bare line feeds", "obsolete folding", "NUL in a value", "no colon"),
     *("bare carriage return", "space before the colon", "space in a name", "no name"),
@@ -30,11 +30,11 @@ FORGIVEN = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_outside_the_language(edge, name):
-    """Refused at the edge, and closed; or tolerated, and the origin sees none of it."""
+    """The edge refuses the request and closes, or tolerates it and forwards a valid one."""
     data, _ = REFUSED[name]
     edge.relay.forget()
     answer = edge.exchange(data + request(NEXT_ROOT, b"Connection: close"))
-    statuses = re.findall(rb"HTTP/1\.1 (?!100)(\d+) ", answer)  # nginx lets a refused body arrive
+    statuses = re.findall(rb"HTTP/1\.1 (?!100)(\d+) ", answer)  # nginx may send a 100 first
     if name in FORGIVEN:
         assert statuses[0] in {b"200", b"400"}
     else:
@@ -45,7 +45,7 @@ def test_outside_the_language(edge, name):
 
 
 def test_nothing_of_a_request_goes_further_or_stays(fresh_edge, big_state):
-    """A canary in every position: not at the origin, in an answer, or in a file of nginx."""
+    """A canary in any position reaches neither the origin, nor an answer, nor a file of nginx."""
     names = (
         *("Host", "Accept-Encoding", "Range", "If-Range", "If-None-Match", "Accept", "Cookie"),
         *("User-Agent", "Accept-Language", "Referer", "Via", "X-Forwarded-For", "Forwarded"),
@@ -83,7 +83,7 @@ def test_nothing_of_a_request_goes_further_or_stays(fresh_edge, big_state):
 
 
 def test_a_session_cannot_be_resumed(edge):
-    """TLS 1.3 alone, and no ticket by which a client could be recognised."""
+    """The edge accepts only TLS 1.3, and sends no ticket that would identify a client."""
     with edge.connect() as connection:
         connection.sendall(request(TIMESTAMP))
         read_response(connection)

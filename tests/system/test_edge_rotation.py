@@ -1,4 +1,4 @@
-"""The edge in front of several device nodes: `hening-server edge` tells nginx whom to ask."""
+"""The edge in front of several device nodes: `hening-server edge` selects the nodes for nginx."""
 
 import contextlib
 import itertools
@@ -23,7 +23,7 @@ PAGE = ROOT / "docs" / "how-to" / "many-machines.md"
 
 @pytest.fixture
 def nodes(published_state, tmp_path):
-    """Give the state folder of a node that lags, and that of one that has the newest release."""
+    """Return the state folder of a node that lags, and that of a node with the newest release."""
     newer = published_state.copy(tmp_path / "newer")
     assert newer.publish(newer.second_release(), [PACKAGE_2]).reason == ""
     return published_state.folder, newer.folder
@@ -35,7 +35,7 @@ def answers(served):
 
 
 def test_only_nodes_that_keep_up_are_asked(nodes, tmp_path, monkeypatch):
-    """One that lags gets no request while another one is there, and all when it is not."""
+    """A node that lags gets no request while another node is available; otherwise it gets all."""
     monkeypatch.setattr(rotation, "GRACE", 0)
     upstream, folder = tmp_path / "nodes.conf", tmp_path / "edge"
     folder.mkdir()
@@ -52,11 +52,11 @@ def test_only_nodes_that_keep_up_are_asked(nodes, tmp_path, monkeypatch):
         return CliRunner().invoke(cli, command, catch_exceptions=False).stdout
 
     def asks_alone(served, other):
-        """Ask for what nginx has not kept; answer whether one node alone was asked."""
+        """Request uncached files; return whether only `served` got requests."""
         before = answers(other), answers(served)
         for _ in range(6):
             if edge.get(f"/log/proof/armani.{next(numbers)}").status != 404:
-                return False  # of a worker of nginx that has not read the new file
+                return False  # from an nginx worker that has not read the new file
         return (answers(other), answers(served)) == (before[0], before[1] + 6)
 
     with serve(nodes[0]) as old, contextlib.ExitStack() as running:
@@ -74,7 +74,7 @@ def test_only_nodes_that_keep_up_are_asked(nodes, tmp_path, monkeypatch):
 
 
 def test_nodes_that_have_a_certificate(published_state, tmp_path):
-    """With the lines of the how-to page nginx asks them over TLS, and verifies their name."""
+    """With the how-to page's lines nginx connects to nodes by TLS, and verifies their name."""
     (lines,) = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(), re.DOTALL)
     name = HOST.decode()
     certificate, key, _ = write_certificate(tmp_path, name)

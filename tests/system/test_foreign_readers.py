@@ -1,4 +1,4 @@
-"""Third-party payload readers produce the committed images from our packages.
+"""Third-party payload readers produce the committed images from hening's test packages.
 
 Each reader has its own environment under `.venv-readers/`, because both install a module of the
 same name.

@@ -1,4 +1,4 @@
-"""Logging in at a real OpenID provider: which users are accepted, as whom, and what ends it."""
+"""Logins at a real OpenID provider: accepted users, their rights, and the end of a session."""
 
 import pytest
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.needs("openid")
 
 @pytest.fixture(scope="module")
 def issuer():
-    """Give the issuer of a provider."""
+    """Yield the issuer of a provider."""
     with run_provider() as name:
         yield name
 
@@ -28,7 +28,7 @@ def serve(world, issuer):
 
 
 async def test_from_the_login_to_the_end(world, issuer):
-    """Without an account a login is refused; with one it has its rights, while it is enabled."""
+    """A login needs an account; it has the account's rights while the account is enabled."""
     given = await log_in(issuer, "subject-of-ani")
     text = given["id_token"]
     async with serve(world, issuer) as api:

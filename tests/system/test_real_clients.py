@@ -17,14 +17,14 @@ TIMESTAMP = "/metadata/timestamp.json"
 
 @pytest.fixture(scope="module")
 def plane(published_state):
-    """Give a device plane for all clients."""
+    """Yield a device plane for all clients."""
     with serve(published_state.folder) as served:
         yield served
 
 
 @pytest.fixture(scope="module")
 def edge_plane(published_state):
-    """Give a device plane for a proxy that adds headers."""
+    """Yield a device plane for a proxy that adds headers."""
     with serve(published_state.folder, GateMode.EDGE) as served:
         yield served
 
@@ -41,7 +41,7 @@ STATUS = ("-o", "/dev/null", "-w", "%{http_code} %{size_download} %{num_connects
 
 @pytest.mark.needs("curl")
 def test_curl_gets_what_is_there(plane):
-    """Plain, compressed, and a part."""
+    """A file is fetched plain, compressed, and in part."""
     body = plane.get(TIMESTAMP).body
     assert curl(plane) == curl(plane, "--compressed") == body
     assert gzip.decompress(curl(plane, "-H", "Accept-Encoding: gzip")) == body
@@ -63,13 +63,13 @@ def test_curl_gets_what_is_there(plane):
     ],
 )
 def test_curl_in_its_many_ways(plane, arguments, status):
-    """Common uses are answered or refused as in the gate's table."""
+    """Common options of curl are answered or refused as in the gate's table."""
     assert curl(plane, *arguments, *STATUS).decode().split(" ")[0] == status
 
 
 @pytest.mark.needs("curl")
 def test_curl_asks_again_by_entity_tag(plane, tmp_path):
-    """The stored tag gets a 304."""
+    """A request with the stored tag gets a 304."""
     kept = str(tmp_path / "tag")
     assert curl(plane, "--etag-save", kept, *STATUS).startswith(b"200 ")
     assert curl(plane, "--etag-compare", kept, *STATUS).startswith(b"304 0 ")
@@ -86,7 +86,7 @@ def test_curl_goes_on_with_a_download(plane, tmp_path):
 
 @pytest.mark.needs("curl")
 def test_curl_keeps_its_connection(plane):
-    """On the fast path and on the fallback alike: three addresses, one connection."""
+    """Three addresses need one connection, on the fast path and on the fallback alike."""
     other = [f"http://127.0.0.1:{plane.port}{path}" for path in (PACKAGE, "/metadata/9.root.json")]
     sinks = ["-o", "/dev/null"] * 2
     told = curl(plane, *STATUS, *sinks, *other).decode().splitlines()
@@ -96,7 +96,7 @@ def test_curl_keeps_its_connection(plane):
 
 @pytest.mark.needs("nginx")
 def test_nginx_hands_on_what_a_client_asks(edge_plane, tmp_path):
-    """With a plain proxy, which adds headers and keeps connections, answers are the same."""
+    """Through a plain proxy, which adds headers and reuses connections, answers are the same."""
     with run_proxy(edge_plane.port, tmp_path / "nginx") as port:
         proxied = type(edge_plane)(port, edge_plane.registry, edge_plane.plane)
         for path, *lines in (
@@ -120,6 +120,6 @@ def test_nginx_hands_on_what_a_client_asks(edge_plane, tmp_path):
 
 
 def meant(response):
-    """Return the end-to-end part of a response."""
+    """Return a response without its hop-by-hop headers, `Server` and `Date`."""
     status, headers, body = without_date(response)
     return status, {each for each in headers if each[0] not in {"Connection", "Server"}}, body

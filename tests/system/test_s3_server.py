@@ -1,4 +1,4 @@
-"""A whole server that keeps its packages in S3: publish, serve, check, mirror."""
+"""A whole server with its packages in S3: publish, serve, check, mirror."""
 
 import asyncio
 import json

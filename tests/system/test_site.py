@@ -56,14 +56,14 @@ async def devices(site, *folders):
 
 
 def ask(port, path, *lines):
-    """Ask a node once; returns its response."""
+    """Send a request to a node; returns its response."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(request(path, GZIP, *lines))
         return read_response(connection)
 
 
 async def get(port, path, *lines):
-    """Do the same in a thread."""
+    """Call `ask` in a thread."""
     return await asyncio.to_thread(ask, port, path, *lines)
 
 
@@ -75,7 +75,7 @@ async def until(condition):
 
 
 async def test_what_one_machine_publishes_the_others_serve(site):
-    """A device node needs the pinned root alone; a publisher node goes on from what others left."""
+    """A device node needs the pinned root only; a publisher node continues from shared state."""
     one, two = site.device("one"), site.device("two")
     publisher = site.machine("publisher", site.first)
     async with devices(site, one, two) as (port, other):
@@ -98,7 +98,7 @@ async def test_what_one_machine_publishes_the_others_serve(site):
 
 
 async def test_a_node_without_its_store(site, seaweed):
-    """It serves on, also after a restart, and has what was published meanwhile once it is back."""
+    """The node keeps serving, also after a restart, and updates once the store is back."""
     with run_fault_proxy(seaweed.port) as proxy:
         folder = site.behind(site.device("one"), proxy)
         async with devices(site, folder) as (port,):
@@ -116,7 +116,7 @@ async def test_a_node_without_its_store(site, seaweed):
 
 
 async def test_a_node_whose_store_lies(site):
-    """What is not signed is never served, and does not keep a restarted node from serving."""
+    """Files with invalid signatures are never served; after a restart the last good state is."""
     folder = site.device("one")
     async with devices(site, folder) as (port,):
         await until(lambda: serves(port, STAMP))
@@ -137,9 +137,9 @@ async def test_a_node_whose_store_lies(site):
 
 @pytest.mark.parametrize("cleans", [False, True], ids=["publisher", "device"])
 async def test_superseded_files(site, monkeypatch, cleans):
-    """A device node removes them from its copy; a publisher's draining removes them everywhere.
+    """A device node removes superseded files from its copy, a publisher's drain everywhere.
 
-    One superseded version stays served here, in place of eight.
+    Here one superseded version stays served, in place of eight.
     """
     for module in (snapshot, garbage):
         monkeypatch.setattr(module, "SUPERSEDED", 1)
@@ -163,20 +163,20 @@ async def test_superseded_files(site, monkeypatch, cleans):
 
 
 async def ignore(_snapshot):
-    """Show nothing."""
+    """Do nothing with a new snapshot."""
 
 
 def has_first_tables(folder):
-    """Answer whether a copy has a file that was superseded."""
+    """Return whether a copy has a file that was superseded."""
     return (folder.public / "metadata" / "1.tables.json").exists()
 
 
 async def test_a_node_says_that_its_store_lies(site):
-    """It reads the store and cannot serve what is there: its readiness says so."""
+    """If a node cannot serve the store's content, its readiness says so."""
     folder, now = site.device("one"), [0.0]
     shown = []
 
-    async def show(snapshot):  # noqa: RUF029 - as the watch asks for
+    async def show(snapshot):  # noqa: RUF029 - the watch requires it
         shown.append(snapshot.version)
 
     watch, tree = SnapshotWatch(folder, site.blobs, show), open_s3_tree(folder)
@@ -200,7 +200,7 @@ async def test_a_node_says_that_its_store_lies(site):
 
 
 async def test_a_store_that_is_whole_again(site):
-    """A copy with a root that no key signed has the right one a minute after the store has it."""
+    """A copy with a forged root recovers a minute after the store has the right one."""
     folder, now = site.device("one"), [0.0]
     watch, tree = SnapshotWatch(folder, site.blobs, ignore), open_s3_tree(folder)
     follower = TreeWatch(folder, tree, watch, CollectorRegistry(), lambda: now[0], cleans=True)
@@ -223,7 +223,7 @@ async def test_a_store_that_is_whole_again(site):
 
 
 async def test_a_node_beside_an_object_that_is_too_large(site):
-    """It serves everything else, also what comes later, and names the object once."""
+    """The node serves everything else, also later publications, and logs the object once."""
     await asyncio.to_thread(site.write, "tree/metadata/8.huge.json", bytes(6_000_000))
     with structlog.testing.capture_logs() as logs:
         async with devices(site, site.device("one")) as (port,):
@@ -236,7 +236,7 @@ async def test_a_node_beside_an_object_that_is_too_large(site):
 
 
 async def test_a_store_that_went_back(site):
-    """A node keeps what it has, and says so: phones would be shown an older timestamp."""
+    """A node keeps its newer timestamp, and logs that the store has an older one."""
     older = site.read("tree/metadata/timestamp.json")
     folder = site.device("one")
     await asyncio.to_thread(site.first.run, offer_no_more)
@@ -251,7 +251,7 @@ async def test_a_store_that_went_back(site):
 
 
 async def test_a_node_that_comes_back(site):
-    """It is ready once it serves what the store has: after its start, and after it was cut off."""
+    """A node is ready once it serves the store's state, after its start or a disconnection."""
     folder, now = site.device("one"), [0.0]
 
     async def show(_snapshot):  # noqa: RUF029 - as workers are shown one
@@ -264,7 +264,7 @@ async def test_a_node_that_comes_back(site):
         now[0] += 2 * STALE_SECONDS if cut_off else 0
         assert node.reasons() != []
         await node.look()
-        assert node.reasons() != []  # it has the snapshot, and serves none or an older one
+        assert node.reasons() != []  # it has the snapshot, but serves none or an older one
         await watch.poll()
         await node.look()
         assert node.reasons() == []
@@ -274,7 +274,7 @@ async def test_a_node_that_comes_back(site):
 
 
 async def test_a_command_after_another_machine_published(site):
-    """A control node knows what was published a moment ago, whatever its copy has."""
+    """A control node knows the last publication, whatever its copy has."""
     control = site.machine("control", site.first)
     await asyncio.to_thread(open_s3_tree(control.folder).follow)
     async with api_world(control) as api:
@@ -291,7 +291,7 @@ async def test_a_command_after_another_machine_published(site):
 
 
 async def test_a_halt_after_another_machine_published(site):
-    """It is not refused because the copy of this node lacks the offer that is to be halted."""
+    """A halt is accepted although the node's copy lacks the offer that is to be halted."""
     control = site.machine("control", site.first)
     await asyncio.to_thread(open_s3_tree(control.folder).follow)
     async with api_world(control) as api:
@@ -305,7 +305,7 @@ async def test_a_halt_after_another_machine_published(site):
 
 
 async def test_a_halt_after_another_machine_offered_again(site):
-    """It is no repetition of the halt that the copy of this node still shows."""
+    """A halt is not taken for a repetition of the halt that the node's copy still shows."""
     first, control = site.first, site.machine("control", site.first)
     await asyncio.to_thread(open_s3_tree(control.folder).follow)
     async with api_world(control) as api:
@@ -338,7 +338,7 @@ def offer_cancro(world):
 
 
 async def test_a_command_on_a_node_without_the_store(site, seaweed):
-    """It is not refused for what an old copy says: it may be sent again, here or elsewhere."""
+    """A command is not refused because of an old copy: it gets 503, and can be sent again."""
     with run_fault_proxy(seaweed.port) as proxy:
         control = site.machine("control", site.first)
         control.folder = site.behind(control.folder, proxy)
@@ -383,17 +383,17 @@ def test_commands_of_the_database_without_the_store(site):
 
 
 async def serves(port, path):
-    """Answer whether a node has a file."""
+    """Return whether a node has a file."""
     return (await get(port, path)).status == 200
 
 
 async def differs(port, before):
-    """Answer whether a node has another timestamp."""
+    """Return whether a node has another timestamp than `before`."""
     return (await get(port, STAMP)).body != before.body
 
 
 async def says(logs, what):  # noqa: RUF029 - it is a condition for `until`
-    """Answer whether a line of the log begins so."""
+    """Return whether the log has an event that contains `what`."""
     return any(what in each["event"] for each in logs)
 
 
@@ -403,5 +403,5 @@ async def offer_no_more(publisher):
 
 
 async def offer_again(publisher):
-    """Give the halted channel another reason."""
+    """Halt the halted channel with another reason."""
     await publisher.change_pointers(halt("It is hot."))

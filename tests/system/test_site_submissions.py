@@ -1,4 +1,4 @@
-"""A site of several machines: what one control node begins, another one ends."""
+"""A site of several machines: uploads and submissions continue at another control node."""
 
 import asyncio
 import base64
@@ -47,7 +47,7 @@ async def control(site, world, public_url, token):
 
 
 async def test_an_upload_and_a_submission_at_two_control_nodes(site):
-    """Half is sent to a node that ends, half to another; it is published, and a third knows it."""
+    """A node stops in the middle of an upload, another completes it, a third has the result."""
     worlds = [site.machine(name, site.first) for name in ("a", "b", "c", "publisher")]
     publisher = worlds[3]
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE, release(2))}

@@ -25,7 +25,7 @@ WORDS = b"correct horse battery"
 
 @pytest.fixture
 def drawer(programs, tmp_path):
-    """Return a function that runs a command with a token, and returns its JSON output."""
+    """Return a function that runs a signer's command with a token, and returns its JSON output."""
     softhsm = make_softhsm(tmp_path / "softhsm")
     softhsm.add("drawer")
     (tmp_path / "incoming").mkdir()
@@ -58,7 +58,7 @@ def _online_file() -> bytes:
 
 @pytest.mark.needs("openssl")
 def test_a_repository_signed_by_a_token_verifies_like_any_other(drawer, tmp_path) -> None:
-    """Python-tuf accepts every role, and three other programs each signature."""
+    """python-tuf accepts every role, and three other programs accept each signature."""
     keys, repo, online = tmp_path / "keys", tmp_path / "repo", tmp_path / "public.json"
     online.write_bytes(_online_file())
     drawer("keys", "new", *NAMES, "armani-1", "--keys", keys, *TOKEN)
@@ -98,7 +98,7 @@ def test_no_private_half_is_in_the_folder(drawer, tmp_path) -> None:
 
 
 def test_a_wrong_pin_leaves_the_token_usable(drawer, tmp_path) -> None:
-    """It is tried once; the right one then opens the token."""
+    """A wrong PIN is tried once; the right one then opens the token."""
     new = ("keys", "new", "root-1", "--keys", tmp_path / "keys", *TOKEN)
     refused = drawer(*new, pin="wrong PIN", status=1)
     assert refused == {
@@ -132,9 +132,9 @@ def test_a_stolen_folder_signs_nothing(drawer, programs, tmp_path) -> None:
 
 
 def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, programs, drawer) -> None:
-    """A folder of file keys and token keys takes two descriptors; each secret has one use.
+    """Of a folder with file and token keys, each secret is used for its own kind only.
 
-    The token itself says whether a wrong PIN was tried on it.
+    The token itself reports whether a wrong PIN was tried on it.
     """
     keys, online = tmp_path / "keys", tmp_path / "public.json"
     online.write_bytes(_online_file())

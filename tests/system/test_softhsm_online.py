@@ -1,4 +1,4 @@
-"""The key process with its keys on a real SoftHSM: a server publishes, without key files."""
+"""The key process with its keys on a real SoftHSM: a server publishes without key files."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from tests.softhsm import MODULE, PIN, make_softhsm
 
 pytestmark = pytest.mark.needs("softhsm")
 
-# In a process of its own, because a module reads its configuration and its tokens once.
+# In a separate process, because the module reads its configuration and its tokens only once.
 MAKE = """
 import sys, pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism
@@ -59,7 +59,7 @@ class Drawer:
         )
 
     def public(self):
-        """Ask for the public halves."""
+        """Run `keys public`, which prints the public halves."""
         words = [*self.program, "keys", "public", *self.options, "--log-origin", ORIGIN]
         return subprocess.run(
             list(map(str, words)),
@@ -72,12 +72,12 @@ class Drawer:
 
 @pytest.fixture
 def drawer(programs, tmp_path):
-    """Give a token without keys."""
+    """Return a token without keys."""
     return Drawer(tmp_path, programs)
 
 
 def online(text):
-    """Return what a ceremony reads from public.json."""
+    """Return the keys in a public.json as a ceremony uses them."""
     keys = json.loads(text)["keys"]
     halves = {
         role: SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(keys[role])))
@@ -113,7 +113,7 @@ def test_a_ceremony_and_a_release(drawer, tmp_path):
 
 
 def test_a_next_key_on_the_token(drawer):
-    """public.json names it, as with keys in files."""
+    """public.json lists a next key, as with keys in files."""
     drawer.make("latest", "snapshot", "timestamp", "log")
     before = json.loads(drawer.public().stdout)["keys"]
     drawer.make("snapshot.next", "log.next")
@@ -132,7 +132,7 @@ def test_a_key_that_could_be_copied(drawer):
 
 
 def test_a_key_that_is_not_there(drawer):
-    """The message names it, and says that the token failed."""
+    """The message names the key, and says that the token failed."""
     drawer.make("latest", "snapshot", "log")
     told = drawer.public()
     assert told.returncode == 3
@@ -140,7 +140,7 @@ def test_a_key_that_is_not_there(drawer):
 
 
 def test_a_wrong_pin(drawer):
-    """It is tried once, and the right one opens the token afterwards."""
+    """A wrong PIN is tried once, and the right one opens the token afterwards."""
     drawer.make("latest", "snapshot", "timestamp", "log")
     drawer.pin.write_text("wrong PIN")
     told = drawer.public()
@@ -152,7 +152,7 @@ def test_a_wrong_pin(drawer):
 
 
 def test_a_pin_that_all_users_may_read(drawer):
-    """It is not tried."""
+    """A PIN file that others can read is refused, and the PIN is not tried."""
     drawer.pin.chmod(0o644)
     told = drawer.public()
     assert told.returncode == 1
@@ -162,7 +162,7 @@ def test_a_pin_that_all_users_may_read(drawer):
 
 @pytest.mark.parametrize(("module", "token"), [("/nonexistent.so", "drawer"), (MODULE, "other")])
 def test_a_token_that_is_not_there(drawer, module, token):
-    """Module and token are named."""
+    """The message names module and token."""
     drawer.options = ("--pkcs11", module, "--token", token, "--pin-file", drawer.pin)
     told = drawer.public()
     assert told.returncode == 3

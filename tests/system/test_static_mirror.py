@@ -16,14 +16,14 @@ from tests.server.device.served import read_response, request, serve
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 pytestmark = pytest.mark.needs("nginx")
-#: What a plain file server cannot send, and what nginx adds by itself.
+#: Headers that a plain file server cannot send, and headers that nginx adds by itself.
 NOTHING = ("Content-Length", "0")  # may be left out of an answer to HEAD
 UNSAID = {"ETag", "Repr-Digest", "Date", "Server", "Connection", "Accept-Ranges"}
 
 
 @pytest.fixture
 def mirror(world, tmp_path):
-    """Give a server that offers two releases, and its mirror behind nginx: world and port."""
+    """Yield a server that offers two releases, and its mirror behind nginx: world and port."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
     out = tmp_path / "mirror"
@@ -33,7 +33,7 @@ def mirror(world, tmp_path):
 
 
 def ask(port, path, *lines, method="GET"):
-    """Ask nginx."""
+    """Send a request to nginx."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(request(path, *lines, method=method))
         return read_response(connection, is_head=method == "HEAD")
@@ -74,7 +74,7 @@ def test_as_the_device_plane(mirror):
             for method in ("GET",) if line.startswith(b"Range") else ("GET", "HEAD"):
                 there = said(ask(port, path, line, method=method))
                 here = said(served.get(path, line, method=method))
-                if here[0] == 404:  # nginx says so in HTML
+                if here[0] == 404:  # nginx sends an HTML page
                     assert there[0] == 404
                     assert there[1]["Cache-Control"] == here[1]["Cache-Control"]
                     continue
@@ -90,7 +90,7 @@ def test_as_the_device_plane(mirror):
     ],
 )
 def test_what_is_refused(mirror, path, method):
-    """Queries and other methods are not part of the request grammar."""
+    """Queries and other methods are not part of the request grammar, and are refused."""
     _, port = mirror
     assert ask(port, path, b"DNT: 1", method=method).status in {400, 405}
 
@@ -103,7 +103,7 @@ def test_what_is_refused(mirror, path, method):
     ],
 )
 def test_what_is_no_path(mirror, path):
-    """Folders, listings and compressed forms under their own names are not there."""
+    """Folders, listings and the paths of compressed forms get 404."""
     _, port = mirror
     assert ask(port, path, b"DNT: 1").status in {400, 403, 404}
 
