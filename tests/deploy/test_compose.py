@@ -31,19 +31,19 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 FILE = DEPLOY / "compose.yaml"
 GROWN = DEPLOY / "grown" / "compose.yaml"
 SECRET = "a1B2c3"
-#: With the variables that it needs; each secret is letters and digits.
+#: With the variables that it needs; each secret consists of letters and digits.
 COMPOSE = yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", SECRET, FILE.read_text()))
 SERVICES = COMPOSE["services"]
 
 
 def grown(secret=SECRET):
-    """Return the compose file of a site, with each password."""
+    """Return the compose file of a site, with a password for each secret."""
     return yaml.safe_load(re.sub(r"\$\{[A-Z0-9_]+:\?\}", secret, GROWN.read_text()))
 
 
 @pytest.mark.parametrize("file", [FILE, GROWN], ids=["one machine", "grown"])
 def test_it_follows_the_compose_specification(file):
-    """Its JSON schema accepts every key and value."""
+    """The specification's JSON schema accepts every key and value."""
     checker = Path(sys.executable).with_name("check-jsonschema")
     checked = subprocess.run(
         [checker, "--builtin-schema", "vendor.compose-spec", file],
@@ -56,7 +56,7 @@ def test_it_follows_the_compose_specification(file):
 
 @pytest.mark.parametrize("node", ["device", "control", "publisher"])
 def test_the_nodes_of_a_grown_site_take_their_settings(node):
-    """Each kind has what it needs and no more: a device node has neither database nor keys."""
+    """Each kind of node has only the settings it needs: device nodes have no database or keys."""
     service = grown()["services"][node]
     settings = load_settings(None, service["environment"])
     assert settings.node == node
@@ -67,7 +67,7 @@ def test_the_nodes_of_a_grown_site_take_their_settings(node):
 
 
 def test_the_primary_lets_the_standby_copy_it(tmp_path):
-    """The image's own rule, of all databases, does not cover replication."""
+    """The image's own rule for all databases does not allow replication, so the file adds one."""
     site = grown()
     primary, standby = (site["services"][name] for name in ("database", "standby"))
     (config,) = primary["configs"]
@@ -81,15 +81,15 @@ def test_the_primary_lets_the_standby_copy_it(tmp_path):
 
 
 def test_a_device_node_keeps_what_it_serves():
-    """Each replica has a volume of its own; the site's root is in it."""
+    """Each replica has a volume of its own, which contains the site's root."""
     device = grown()["services"]["device"]
-    assert "/var/lib/hening" in device["volumes"]  # without a name, so no other replica has it
+    assert "/var/lib/hening" in device["volumes"]  # an unnamed volume is not shared by replicas
     assert device["tmpfs"] == "/tmp"
 
 
 @pytest.mark.needs("postgresql")
 def test_a_standby_whose_first_copy_was_cut_off():
-    """Its next start copies anew, with its slot, and it follows the primary."""
+    """The standby's next start copies again, with its slot, and it follows the primary."""
     service = grown(PASSWORD)["services"]["standby"]
     with (
         postgres_server() as primary,
@@ -125,7 +125,7 @@ def test_a_standby_whose_first_copy_was_cut_off():
             until((Path(folder) / "copy" / "PG_VERSION").exists)
             os.killpg(first.pid, signal.SIGKILL)
 
-        def starts():  # again when it ends, as Docker does: at first the slot is still in use
+        def starts():  # restarted when it ends, as Docker does: at first the slot is still in use
             with start() as process:
                 return process.wait() == 0
 
@@ -142,7 +142,7 @@ def test_a_standby_whose_first_copy_was_cut_off():
 
 
 def test_what_it_brings_in_is_there():
-    """Paths are files of this folder; certificates are the operator's, volumes are declared."""
+    """Mounted files are in this folder or the operator's certificates; volumes are declared."""
     build = SERVICES["server"]["build"]
     assert (DEPLOY / build["context"] / build["dockerfile"]).is_file()
     for service in SERVICES.values():
@@ -167,7 +167,7 @@ def test_the_server_takes_its_settings(tmp_path):
 
 
 def test_nginx_finds_the_server(tmp_path):
-    """The start commands have the server's container and port in place of this machine's."""
+    """The start commands replace this machine's address by the server's container and port."""
     shell, option, line = SERVICES["nginx"]["command"]
     line = line.replace("/edge.conf", shlex.quote(str(DEPLOY / "nginx" / "edge.conf")))
     line = line.replace("/etc/nginx/conf.d/default.conf", str(tmp_path / "site.conf"))
@@ -179,7 +179,7 @@ def test_nginx_finds_the_server(tmp_path):
 
 @pytest.mark.needs("seaweed")
 def test_the_store_takes_signed_requests_alone(tmp_path):
-    """SeaweedFS runs with the file's command and variables, on free ports."""
+    """SeaweedFS, run with the file's command and variables, requires signed requests."""
     service = SERVICES["blobs"]
     (tmp_path / "data").mkdir()
     command = [part.replace("/data", str(tmp_path / "data")) for part in service["command"]]

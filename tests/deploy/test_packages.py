@@ -1,7 +1,7 @@
 """The packages of `make dist`, installed in a clean Debian root.
 
-The package is built once, which takes most of the time; each test that installs it has a root of
-its own.
+The package is built once, which takes most of the time; each test that installs it has a separate
+root.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ STATE = "/var/lib/hening/state"
 UNITS = ("hening.service", "hening.socket", "hening-keys.service", "hening-cloud.service")
 pytestmark = pytest.mark.needs("dpkg-dev", "bare-root")
 
-# One person's ceremony, as the server's user.
+# A ceremony by one person, as the server's user.
 CEREMONY = f"""
 cd /var/lib/hening && export HENING_SIGNER_PASSPHRASE='correct horse battery staple'
 hening-server init --state {STATE} --log-origin rom.example/log
@@ -39,7 +39,7 @@ hening-signer ceremony init --repo repo --keys keys --online {STATE}/keys/public
   --threshold content=1 --threshold armani=1 --out {STATE}/incoming
 hening-server init --state {STATE} --root repo/metadata/1.root.json
 """
-# systemd does not run in the root; this replaces its program, and records the requests of
+# systemd does not run in the root; this script replaces its program, and records the requests of
 # maintainer scripts.
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >> /systemctl
@@ -48,14 +48,14 @@ echo "$*" >> /systemctl
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory):
-    """Give the folder with wheel and package, the folder in which they were made, and the commits.
+    """Return the folder with wheel and package, the build folder, and the commits.
 
-    These are the checkout's commits before and after the build, because work may continue during a
+    These are the checkout's commits before and after the build, because someone may commit during a
     test.
     """
     out, scratch = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("scratch")
     before = ask_git(ROOT)
-    # Relative, because make does not take the spaces that a checkout's path may have. The tests run
+    # Relative, because make does not accept spaces, which a checkout's path may have. The tests run
     # in this environment, so it is not made again.
     environment = os.path.relpath(sys.prefix, ROOT)
     made = subprocess.run(
@@ -79,14 +79,14 @@ def dist(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def package(dist):
-    """Give the Debian package."""
+    """Return the Debian package."""
     (file,) = dist[0].glob("hening_*.deb")
     return file
 
 
 @pytest.fixture
 def debian(tmp_path):
-    """Give a root, and a function that runs shell lines there and returns their output."""
+    """Yield a root, and a function that runs shell lines there and returns their output."""
     folder = tmp_path / "root"
     make(folder)
 
@@ -127,7 +127,7 @@ def listing(folder):
 
 
 def newer(package, folder):
-    """Make a package of a later version, which has no libraries, and return its file."""
+    """Make a package of a later version without libraries, and return its file."""
     subprocess.run(["dpkg-deb", "--raw-extract", package, folder / "newer"], check=True)
     shutil.rmtree(folder / "newer" / "opt" / "hening" / "lib")  # 150 MB
     control = folder / "newer" / "DEBIAN" / "control"
@@ -138,7 +138,7 @@ def newer(package, folder):
 
 
 def test_what_the_package_says(package):
-    """It needs exactly the minor version of Python with which its environment was made."""
+    """The package requires the minor version of Python with which its environment was made."""
     told = subprocess.run(
         ["dpkg-deb", "--field", package, "Depends", "Architecture", "Version"],
         capture_output=True,
@@ -154,7 +154,7 @@ def test_what_the_package_says(package):
 
 
 def test_what_the_package_holds(package, dist, tmp_path):
-    """Files belong to root and name no build path; units and configuration are unchanged."""
+    """Files belong to root and contain no build path; units and configuration are unchanged."""
     lines = subprocess.run(
         ["dpkg-deb", "--contents", package], capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -178,7 +178,7 @@ def test_what_the_package_holds(package, dist, tmp_path):
 def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one life
     debian, dist, package, tmp_path
 ):
-    """Works without a network; nothing starts by itself, and no step touches a state."""
+    """It works without a network; nothing starts by itself, and no step touches a state."""
     folder, run = debian
     shutil.copy(package, folder / "hening.deb")
     newer(package, tmp_path).rename(folder / "newer.deb")
@@ -287,7 +287,7 @@ def test_the_steps_of_the_containerfile(debian, dist):
 
 @contextlib.contextmanager
 def running(command):
-    """Run a server until the block ends, and give its address after its first publication."""
+    """Run a server until the block ends, and yield its address after its first publication."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:

@@ -22,7 +22,7 @@ def promtool(*arguments, cwd):
 
 @pytest.mark.needs("promtool")
 def test_the_rules_are_well_formed():
-    """The rules are valid for Prometheus itself."""
+    """Prometheus accepts the rules."""
     promtool("check", "rules", str(RULES), str(SITE_RULES), cwd=ROOT)
 
 
@@ -37,7 +37,7 @@ def test_each_alert_fires_when_it_should(tmp_path):
 
 
 def test_every_alert_is_tried():
-    """Each rule fires in at least one case of the page."""
+    """Each rule fires in at least one case of the test file."""
     for rules in (RULES, SITE_RULES):
         cases = Path(__file__).with_name(f"{rules.name.removesuffix('.yml')}.test.yml").read_text()
         fired = set(re.findall(r"alertname: (\w+)\n +exp_alerts:\n", cases))

@@ -48,7 +48,7 @@ def unit(name):
 
 @pytest.fixture
 def installed(tmp_path):
-    """Give the units as they are when the server is installed where this test's is."""
+    """Return the units with the paths of this test's environment."""
     units, program = tmp_path / "units", tmp_path / "hening-server"
     units.mkdir()
     # The checkout's path may have spaces, which a unit would have to quote.
@@ -84,7 +84,7 @@ def test_nothing_is_wrong_with_them(installed):
     ],
 )
 def test_the_service_is_shut_in(name, most):
-    """Its exposure is low, by systemd's own measure."""
+    """The service's exposure is low, as `systemd-analyze security` measures it."""
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager"]
     told = subprocess.run(
         [*command, UNITS[name]], capture_output=True, text=True, check=True
@@ -122,7 +122,7 @@ def test_the_key_process_is_another_user_without_a_network():
     ],
 )
 def test_nothing_starts_before_there_is_a_root(name):
-    """It is the file that `init --root` pins, or that the key process gets."""
+    """Each unit waits for the root that `init --root` pins, or that the key process gets."""
     (condition,) = unit(name)["Unit"]["ConditionPathExists"]
     services = {"hening.socket": "hening.service"}
     (start,) = unit(services.get(name, name))["Service"]["ExecStart"]
@@ -135,7 +135,7 @@ def test_nothing_starts_before_there_is_a_root(name):
 
 
 def test_the_cloud_is_another_user_with_its_own_pepper():
-    """It needs no other unit, starts once the cloud exists, and gets the pepper as a credential."""
+    """The cloud needs no other unit, starts once it exists, and gets the pepper as a credential."""
     cloud = unit("hening-cloud.service")
     service, (start,) = cloud["Service"], cloud["Service"]["ExecStart"]
     program, group, command, option, folder = start.split()
@@ -156,7 +156,7 @@ def test_the_cloud_is_another_user_with_its_own_pepper():
 
 
 def test_a_socket_for_each_worker():
-    """There are as many lines as workers, all alike; the kernel spreads connections over them."""
+    """There are as many socket lines as workers, all equal; the kernel distributes connections."""
     service, sockets = unit("hening.service")["Service"], unit("hening.socket")["Socket"]
     (start,) = service["ExecStart"]
     program, command, *options = start.split()
@@ -170,7 +170,7 @@ def test_a_socket_for_each_worker():
 
 
 def test_what_the_server_needs():
-    """File descriptors for every connection and download, and time to drain before it is killed."""
+    """The unit allows descriptors for every connection and download, and time to drain."""
     service = unit("hening.service")["Service"]
     assert int(service["LimitNOFILE"][0]) > LIMITS.connections + 3 * LIMITS.downloads
     assert int(service["TimeoutStopSec"][0]) > 2 * LIMITS.drain_seconds + 10
