@@ -1,4 +1,4 @@
-"""The cloud request table of docs/PRIVACY.md is the one that the lab judges by."""
+"""The cloud request table of docs/PRIVACY.md equals the table by which the lab judges."""
 
 import math
 import re
@@ -17,7 +17,7 @@ SECTION = (
 
 
 def test_the_page_has_each_row_of_the_code_and_no_other():
-    """By method and path; headers are named once for all. What a step owes is a row it may send."""
+    """Page and code have the same requests and headers; a step's required request is its row."""
     rows = re.findall(r"`((?:GET|PUT|POST|DELETE) /[^`]*)`", SECTION.split("| claim |")[0])
     assert sorted(rows) == sorted(row.line for row in TABLE)
     named = set(re.findall(r"`([A-Z][A-Za-z-]+)`", SECTION.split("| request |")[0]))
@@ -28,7 +28,7 @@ def test_the_page_has_each_row_of_the_code_and_no_other():
 
 
 def test_a_request_is_found_by_its_pattern():
-    """Nothing else is."""
+    """A path that matches no row's pattern is found in no row."""
     row = find_row("GET", f"/api/v1/collection/{'A' * 32}/item/")
     assert row is not None
     assert row.path == "/api/v1/collection/UID/item/"
@@ -37,7 +37,7 @@ def test_a_request_is_found_by_its_pattern():
 
 
 def count_lengths(pad, first, last):
-    """Count to how many lengths contents of these lengths are padded."""
+    """Return to how many different lengths contents of `first` to `last` bytes are padded."""
     found, length = 0, first
     while length <= last:
         found, length = found + 1, pad(length) + 1
@@ -45,7 +45,7 @@ def count_lengths(pad, first, last):
 
 
 def test_the_budget_of_lengths_is_what_padding_leaves():
-    """Values, and their logarithm, as the page has them."""
+    """The page's counts of lengths, and their logarithms, equal those that the padding leaves."""
     cells = [list(row.values()) for row in read_table("cloud-budget")]
     rows = {row[0]: row[3:5] for row in cells}
     assert rows["content below 16 KiB"][0] == str(count_lengths(find_padded, 0, 16_383))

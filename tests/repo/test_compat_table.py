@@ -1,4 +1,4 @@
-"""The second table of docs/PRIVACY.md agrees with the lab's copy and with the server's grammar."""
+"""The dialects' table of docs/PRIVACY.md agrees with the lab's copy and the server's grammar."""
 
 import re
 
@@ -40,7 +40,7 @@ def paths_of(pattern):
 
 
 def test_the_page_has_the_labs_rows_and_words():
-    """Row by row, in any order."""
+    """The page has the lab's rows with the same words, in any order."""
     assert TABLE.keys() == ROWS.keys()
     for name, row in ROWS.items():
         assert TABLE[name]["reveals"] == row.reveals
@@ -49,7 +49,7 @@ def test_the_page_has_the_labs_rows_and_words():
 
 @pytest.mark.parametrize("name", TABLE)
 def test_the_pages_paths_are_those_of_lab_and_server(name):
-    """Each is in its row and in no other dialect, and the device plane has none of them."""
+    """Each path is in its row and in no other dialect; the device plane has none of them."""
     row = TABLE[name]
     asked = [each for each in DIALECTS if each.startswith(ROWS[name].dialect)]
     grammar = compile_grammar(tuple(asked))
@@ -60,7 +60,7 @@ def test_the_pages_paths_are_those_of_lab_and_server(name):
 
 
 def test_paths_outside_are_in_no_copy():
-    """Neither in the lab's nor in the server's."""
+    """Neither the lab's copy nor the server's grammar has a path outside the table."""
     grammar = compile_grammar(tuple(SERVED))
     for path in OUTSIDE:
         assert find_row(path.encode(), DIALECTS) is None, path
@@ -68,7 +68,7 @@ def test_paths_outside_are_in_no_copy():
 
 
 def test_the_page_says_the_sentence_first():
-    """What a dialect does to the promise, word for word as the programs say it."""
+    """The section begins with the programs' sentence on what a dialect does to the promise."""
     text = PAGE.read_text(encoding="utf-8")
     section = text.split("## Dialects\n")[1]
     assert section.strip().startswith(SENTENCE.split(" (")[0])

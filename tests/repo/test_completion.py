@@ -12,7 +12,7 @@ BIN = Path(sys.executable).parent
 PROGRAMS = sorted(
     point.name for point in distribution("hening").entry_points.select(group="console_scripts")
 )
-# What bash does when Tab is pressed: it calls the function declared for the program, with its name,
+# Bash's steps when Tab is pressed: it calls the function declared for the program, with its name,
 # and takes the words from COMPREPLY.
 TAB = r"""
 eval "$(env "_$(tr a-z- A-Z_ <<< "$1")_COMPLETE=bash_source" "$1")"
@@ -45,5 +45,5 @@ def press_tab(*words):
     ],
 )
 def test_what_is_completed(words, offered):
-    """Options of each program; commands that are imported lazily, and values of their options."""
+    """Options, lazily imported commands, and values of their options are completed."""
     assert press_tab(*words) == [offered]

@@ -69,7 +69,7 @@ def mutations(value):
 
 
 def apply(value, changes):
-    """Return a copy of `value` with those changes that still fit; `...` removes."""
+    """Return a copy of `value` with those changes that still fit; `...` removes a member."""
     changed = copy.deepcopy(value)
     for path, new in changes:
         target = changed
@@ -86,7 +86,7 @@ def apply(value, changes):
 
 
 def accepts(decode, *arguments):
-    """Tell whether a decoder accepts its arguments."""
+    """Return whether a decoder accepts its arguments."""
     try:
         decode(*arguments)
     except (HeningError, DeviceError):
@@ -100,14 +100,14 @@ def accepts(decode, *arguments):
 @example(RELEASE | {"property_files": "é" * 600})
 @example(RELEASE | {"payload_properties": RELEASE["payload_properties"] | {"FILE_SIZE": "-9"}})
 def test_releases(custom):
-    """Both accept a release, or neither does."""
+    """Server and phone both accept a changed release, or both refuse it."""
     assert accepts(decode_release, PATH, custom) == accepts(decode_release_phone, PATH, custom)
 
 
 @settings(max_examples=1500)
 @given(mutations(POINTER))
 def test_pointers(custom):
-    """Both accept a pointer, or neither does."""
+    """Server and phone both accept a changed pointer, or both refuse it."""
     name = "latest/armani/id/stable"
     assert accepts(decode_pointer, name, custom) == accepts(decode_pointer_phone, name, custom)
 
@@ -143,7 +143,7 @@ LINES = PROOF.decode().split("\n")
 )
 @example([])
 def test_proofs(changes):
-    """Both accept a proof, or neither does: lines removed, repeated, characters changed."""
+    """Both accept a proof with removed, repeated or changed lines, or both refuse it."""
     lines = list(LINES)
     for place, new in changes:
         place = min(place, len(lines) - 1)  # noqa: PLW2901 - a removal may have shortened it

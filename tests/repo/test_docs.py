@@ -31,7 +31,7 @@ QUOTED = [(page, line) for page in PAGES for line in commands_in(page.read_text(
 
 
 def test_a_command_that_is_shown_exists_with_its_options():
-    """The program knows group, command and every long option of the line."""
+    """A command in the documents names an existing group, command and long options."""
     assert len(QUOTED) > 20
     for page, line in QUOTED:
         with case(page.name, line):
@@ -69,7 +69,7 @@ def anchors(page):
 
 
 def test_links_to_files_of_the_repository_lead_somewhere():
-    """Every relative link names an existing file or folder, and a heading of it."""
+    """Every relative link leads to an existing file or folder, and to an existing heading."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for target, fragment in re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", text):
@@ -80,7 +80,7 @@ def test_links_to_files_of_the_repository_lead_somewhere():
 
 
 def test_pages_that_code_and_configuration_name_exist():
-    """A message, comment or unit that sends its reader to `docs/` names a file that is there."""
+    """A page that a message, comment or unit refers to exists."""
     folders = ("server", "signer", "client_sim", "hening", "deploy", "demo", "mutation", "soak")
     named = {
         (path, name)
@@ -95,7 +95,7 @@ def test_pages_that_code_and_configuration_name_exist():
 
 
 def test_the_pages_of_the_programs_are_their_help():
-    """`make reference` would change nothing."""
+    """The committed pages equal what `make reference` generates."""
     for program in PROGRAMS:
         page = (REFERENCE / f"{program}.md").read_text(encoding="utf-8")
         assert page == write_page(program), "run `make reference`"
@@ -127,7 +127,7 @@ ROWS = [row for row in CUSTODIANS.split("\n## ")[0].splitlines() if row.startswi
 
 
 def test_a_theft_names_tests_that_exist():
-    """Each row of the table "By custodian" is covered by tests of the attacks or the flows."""
+    """Each row of the table "By custodian" names existing tests of the attacks or the flows."""
     for row in ROWS:
         with case(row):
             named = re.findall(r"`(?:(\w+\.py)::)?(_?\w+)`", row.split("|")[6])

@@ -61,7 +61,7 @@ def table_names(number, columns):
 def test_the_release_vector_is_read():
     """The release of section 3 has the stated hash and every stated member.
 
-    Table, vector and class name the same members, but for the optional ones.
+    Table, vector and class have the same members, except for the optional ones.
     """
     data, digest = json_vector(3)
     assert hashlib.sha256(data).hexdigest() == digest
@@ -80,7 +80,8 @@ def test_the_release_vector_is_read():
 def test_the_pointer_vectors_are_read_and_written():
     """The pointers of section 4 have the stated hashes and are encoded to the same bytes.
 
-    Table, vector and class name the same members; the second is the first with a complete build.
+    Table, vector and class have the same members; the second pointer is the first one with a
+    complete build.
     """
     data, _ = json_vector(4)
     for text, complete in ((data, UNSET), (b'{"c":2,' + data[1:], 2)):
@@ -139,7 +140,7 @@ def test_the_fixed_limits_are_those_of_section_2():
 
 
 def test_the_delegations_are_those_of_section_2():
-    """The page's patterns are what `role_pattern` gives, for a model and for the common roles."""
+    """`role_pattern` returns the page's patterns, for a model and for the common roles."""
     table = {row[0].strip("`"): row[2].strip("`") for row in rows(2, 4)}
     assert table.pop("one per codename").replace("CODENAME", "armani") == names.role_pattern(
         "armani"
@@ -181,7 +182,7 @@ SAMPLES = [
 
 
 def accepts(decode, text):
-    """Tell whether a decoder accepts a text."""
+    """Return whether a decoder accepts a text."""
     try:
         decode(text)
     except HeningError:
@@ -212,7 +213,7 @@ def test_the_locales_of_section_1_are_what_is_read():
 
 
 def test_the_proof_example_of_section_7_has_the_lines_that_are_written():
-    """The page's block, filled in, is what `encode_proof` writes."""
+    """`encode_proof` writes the page's block with the placeholders filled in."""
     block = re.search(
         r"^```\n(c2sp\.org/tlog-proof@v1\n.*?)```", section(7), re.MULTILINE | re.DOTALL
     )[1]
@@ -246,7 +247,7 @@ def test_members_and_limits_of_a_proposal_are_those_of_the_page():
 
 
 async def test_the_audit_log_vectors_are_what_is_recorded(tmp_path):
-    """The entries of section 11, recorded again, have the same bytes."""
+    """The entries of section 11 have the same bytes when they are recorded again."""
     block = re.search(r"^```jsonl\n(.*?)^```$", section(11), re.MULTILINE | re.DOTALL)[1]
     stated = block.encode().splitlines(keepends=True)
     assert len(stated) == 2
@@ -289,7 +290,7 @@ def test_the_vector_of_patches():
 
 
 def test_the_operations_of_section_14_are_those_of_the_engine():
-    """Each type has its number and the minor version from which it is allowed."""
+    """Each operation type has the page's number and the minor version from which it is allowed."""
     rows = re.findall(r"^\| ((?:`\w+` \d+,? ?)+) \| (\d) \|", section(14), re.MULTILINE)
     listed = {
         name: (int(number), int(minor))
@@ -317,7 +318,7 @@ def test_the_rules_of_section_14_are_those_of_the_vectors():
 
 
 def test_the_kinds_of_section_15_are_those_of_the_code():
-    """Each kind has its role and its number of parts; the page's keys lie in the stated parts."""
+    """Each kind has its role and its number of parts; the page's keys are in the stated parts."""
     table = {kind.strip("`"): (role.strip("`"), parts) for kind, role, parts, _ in rows(15, 4)}
     stated = {kind: place for kind, place in table.items() if place[0] in {"tables", "content"}}
     assert stated == {name: (kind.role, str(kind.parts)) for name, kind in KINDS.items()}
@@ -330,7 +331,7 @@ def test_the_kinds_of_section_15_are_those_of_the_code():
 
 
 def test_the_limits_of_section_15_are_those_of_the_code():
-    """Limits of an encoded and a decoded part, of its entries, of a picture's sides."""
+    """The limits of encoded and decoded parts, of entries and of a picture's sides are equal."""
     text = section(15)
     for limit in (part.ENCODED_LIMIT, part.DECODED_LIMIT, part.MAX_ENTRIES, picture.MAX_SIDE):
         assert f"{limit:,}" in text

@@ -1,4 +1,4 @@
-"""The two tables of docs/PRIVACY.md agree with the gate, which holds its own copy of them."""
+"""The two tables of docs/PRIVACY.md agree with the copies in the gate."""
 
 import re
 
@@ -15,7 +15,7 @@ NAMES = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 def header_rows():
-    """Return the rows of the table of headers: the gate's action, and the cell of names."""
+    """Return the rows of the table of headers: the names by the gate's action."""
     section = PAGE.read_text(encoding="utf-8").split("| header | gate |")[1].split("\n## ")[0]
     rows = [re.findall(r"[^|]+", line) for line in section.strip().splitlines()[1:] if "|" in line]
     return {row[1].strip(): row[0].strip() for row in rows}
@@ -28,7 +28,7 @@ def phone_headers(row):
 
 
 def test_the_table_of_headers():
-    """Read, tolerated and refused are the same names on the page and in the gate."""
+    """Page and gate have the same names of read, tolerated and refused headers."""
     rows = header_rows()
     assert len(rows) == 4
     for verdict, names in COLUMNS.items():
@@ -40,9 +40,9 @@ def test_the_table_of_headers():
 
 
 def test_names_of_headers():
-    """Every name that the page does not refuse passes, in any case; what it refuses never does.
+    """Every name that the page does not refuse passes, in any case; a refused name never does.
 
-    Any other name is refused; with an edge in front it is tolerated and counted.
+    A name that is not in the table is refused; with an edge in front it is tolerated and counted.
     """
     for name in sorted(READ | TOLERATED | {b"sec-any"}):
         for spelling in (name, name.upper(), name.title()):
@@ -68,7 +68,7 @@ def test_the_gate_has_the_same_rows_in_the_same_order():
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["id"])
 def test_every_row_passes_every_mode(row):
-    """A request made from a row matches that row, and no mode refuses it."""
+    """A request built from a row matches that row only, and every mode accepts it."""
     for path in paths_of(row):
         assert phone_request(path) == row["id"], path
         assert [name for name, rule in PHONE.items() if rule.fullmatch(path)] == [row["id"]]
@@ -78,7 +78,7 @@ def test_every_row_passes_every_mode(row):
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["id"])
 def test_strict_takes_no_other_method_or_header(row):
-    """Each row has one method and one set of headers."""
+    """The strict gate accepts each row with one method and one set of headers only."""
     path = next(iter(paths_of(row)))
     right = phone_headers(row)
     others = [(method, right) for method in ("HEAD", "POST", "get") if method != row["method"]] + [

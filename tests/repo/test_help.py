@@ -21,24 +21,24 @@ COMMANDS = {
 }
 
 
-# Options of a group stand between its name and the command's.
+# Options of a group, which are between its name and the command's.
 GROUP_OPTIONS = {"hening-device tuf": find("hening-device", "tuf").params}
 
 
 def inherited(name):
-    """Return the options that a command's group takes in front of it."""
+    """Return the options that a command's group takes before the command."""
     return GROUP_OPTIONS.get(name.rpartition(" ")[0], [])
 
 
 def example_of(name):
-    """Return the example's one line, without the group's options."""
+    """Return the example's only line, without the group's options."""
     example = re.sub(r"\s+", " ", help_of(name).split("Example:")[1]).strip()
     takes = "|".join(option for parameter in inherited(name) for option in parameter.opts)
     return example, re.sub(rf"(?:{takes}) \S+ (?:\\ )?", "", example) if takes else example
 
 
 def help_of(name):
-    """Return what `--help` prints."""
+    """Return the output of `--help`."""
     command = COMMANDS[name]
     return command.get_help(click.Context(command, info_name=name))
 
@@ -52,7 +52,7 @@ def test_help_says_what_the_command_does_and_shows_an_example():
 
 
 def test_the_example_uses_options_that_exist():
-    """Every option in an example exists in its command, and those that it needs are given."""
+    """Every option in an example exists in its command, and all required options are given."""
     for name, command in COMMANDS.items():
         with case(name):
             example = example_of(name)[0].replace("- ", "-").replace("\\ ", "")
@@ -78,7 +78,7 @@ def test_every_option_has_a_help_text():
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_readme_lists_every_command(program):
-    """Its table of tools names each command of a program, and no other."""
+    """The README's table of tools lists every command of a program, and no other."""
     (row,) = re.findall(
         rf"^\| `{program}` \|.*\| (.*) \|$", README.read_text("utf-8"), re.MULTILINE
     )

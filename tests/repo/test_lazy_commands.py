@@ -19,8 +19,8 @@ LAZY_COMMANDS = {
     for name, command in cli.commands.items()
     if not command.hidden
 }
-#: Packages for serving, storing, signing and drawing: lists of commands, help and usage errors do
-#: not need them.
+#: Packages for serving, storing, signing and terminal output, which lists of commands, help and
+#: usage errors do not need.
 SLOW = {
     *("aiohttp", "alembic", "asyncio", "asyncpg", "cryptography", "jinja2", "nacl", "obstore"),
     *("pkcs11", "prometheus_client", "securesystemslib", "sqlalchemy", "structlog", "tuf"),
@@ -63,9 +63,9 @@ for program, command in PROGRAMS.items():
     ],
 )
 def test_a_server_imports_only_what_it_needs_at_once(module, rare):
-    """What migrates databases only to do so, and no database before it serves phones.
+    """A server imports migration code only to migrate, and no database before it serves phones.
 
-    Commands that publish import `bootstrap`, and serve nothing.
+    Commands that publish import `bootstrap`, but run no server.
     """
     command = [sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -75,7 +75,10 @@ def test_a_server_imports_only_what_it_needs_at_once(module, rare):
 
 
 def test_a_worker_imports_nothing_that_draws_or_opens_a_token():
-    """Both are imported by other packages where they are there, and take a seventh of its start."""
+    """A worker imports neither rich nor asn1crypto, which would take a seventh of its start.
+
+    Other packages import them if they are installed.
+    """
     command = [sys.executable, "-P", "-c", f"{IMPORTS}; print(*sys.modules)"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
@@ -96,7 +99,7 @@ def test_the_list_of_commands_shows_the_beginning_of_a_command_s_help():
 
 
 def test_neither_help_nor_wrong_arguments_import_what_a_command_works_with():
-    """In a new process for all programs: start-up time matters to people and scripts."""
+    """Help and usage errors import no slow package; a new process runs those of all commands."""
     done = subprocess.run(
         [sys.executable, "-c", TRY_ALL], capture_output=True, text=True, check=True
     )

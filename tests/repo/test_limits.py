@@ -33,7 +33,7 @@ NOW = datetime.fromtimestamp(SIGNED_AT, UTC)
 
 @pytest.fixture(scope="module")
 def ceremony(tmp_path_factory):
-    """Give the offline keys of a repository made at that moment."""
+    """Return the offline keys of a repository made at that moment."""
     keys = tmp_path_factory.mktemp("keys")
     create_online_keys(keys)
     return Ceremony(load_online_keys(keys), NOW)
@@ -41,12 +41,12 @@ def ceremony(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stories(ceremony):
-    """Give the files before and after each change of `armani`, and the programs that refuse it."""
+    """Return each vector's metadata before and after the change, and what refuses it."""
     return [tell(vector, ceremony) for vector in VECTORS]
 
 
 def tell(vector, ceremony):
-    """Return name, roots, targets, role before and after, and who refuses it."""
+    """Return name, roots, targets, role before and after, and the programs that refuse it."""
     roots = [make_root(ceremony, 1, vector.get("lifetimes"), None)]
     if "resets" in vector:
         roots.append(make_root(ceremony, 2, vector.get("lifetimes"), vector["resets"]))
@@ -83,12 +83,12 @@ def make_role(version, row):
 
 
 def load(data):
-    """Return the content of metadata."""
+    """Return the signed part of metadata."""
     return Metadata.from_bytes(data).signed
 
 
 def test_the_publisher(ceremony, stories):
-    """The publisher refuses what the vectors say, as a submission over the published state."""
+    """The publisher refuses what the vectors say, submitted over the published state."""
     others = {name: load(ceremony.role(name)) for name in ("cancro", "tables", "content")}
     for name, roots, targets, before, after, refused in stories:
         published = Trust(load(roots[0]), load(targets), {"armani": load(before), **others})
@@ -99,7 +99,7 @@ def test_the_publisher(ceremony, stories):
 
 
 def test_the_signer(stories):
-    """The signer refuses the same, as a proposal to be signed."""
+    """The signer refuses the changes that the vectors say, as proposals to be signed."""
     for name, roots, targets, before, after, refused in stories:
         context = [("armani", 1, before), ("root", 1, roots[0]), ("targets", 1, targets)]
         changes = [("armani", 2, after), *(("root", 2, root) for root in roots[1:])]
@@ -121,13 +121,13 @@ def test_the_signer(stories):
 
 
 def packages(before, after):
-    """Return the files that a role newly lists, as a proposal names them."""
+    """Return the files that a role newly lists, in the form of a proposal."""
     new = after.targets.keys() - before.targets.keys()
     return sorted(PackageFile(after.targets[p].hashes["sha256"], 1, Path(p).name) for p in new)
 
 
 def test_the_phone(stories):
-    """The phone refuses what can be seen without the previous version."""
+    """The phone refuses what it can detect without the previous version."""
     for name, roots, _targets, _before, after, refused in stories:
         root, role = load(roots[-1]), load(after)
         with case(name), refusal(TrustError, is_expected="phone" in refused):
@@ -136,12 +136,12 @@ def test_the_phone(stories):
 
 
 def refusal(error, *, is_expected):
-    """Require that a block is refused, or is not."""
+    """Return a context that requires `error`, or no exception."""
     return pytest.raises(error) if is_expected else nullcontext()
 
 
 def test_a_root_that_would_outlaw_a_role_in_force(ceremony):
-    """The publisher accepts it together with a version of that role that expires sooner."""
+    """The publisher accepts the root together with a version of the role that expires sooner."""
     others = {name: load(ceremony.role(name)) for name in ("cancro", "tables", "content")}
     before = {"armani": make_role(1, {"expires": 90, "builds": []}), **others}
     first = make_root(ceremony, 1, None, None)

@@ -81,9 +81,9 @@ def test_the_values_of_labels_are_in_their_rows():
 
 
 def test_every_metric_is_for_something():
-    """Each metric names existing alert rules that use it, or says what it shows, and vice versa.
+    """Each metric names the alert rules that use it, or its purpose; each rule's metrics name it.
 
-    The cloud's metrics have a table of their own, and so have its tests.
+    The cloud's metrics have their own table and tests.
     """
     found = {
         alert: names

@@ -1,4 +1,4 @@
-"""The repository keeps its own rules: packaging, lock files, words that must not be committed."""
+"""The repository's own rules: packaging, lock files, words that must not be committed."""
 
 import ast
 import os
@@ -36,19 +36,19 @@ def committed_files():
 
 
 def test_nothing_leads_out_of_the_repository():
-    """No symbolic link is tracked: it could name a path of one machine."""
+    """No symbolic link is tracked, because a link could name a path of one machine."""
     assert [path for path in committed_paths() if path.is_symlink()] == []
 
 
 def test_each_package_is_the_one_of_this_repository():
-    """A foreign distribution that installs `server` does not shadow ours."""
+    """A foreign distribution that installs `server` does not shadow this repository's package."""
     for package in (hening, server, signer, client_sim):
         assert Path(package.__file__).is_relative_to(ROOT)
         assert (Path(package.__file__).parent / "py.typed").exists()
 
 
 def test_the_wheel_holds_exactly_the_packages_and_the_commit(tmp_path):
-    """Neither tests nor fixtures are ever installed."""
+    """The wheel has the packages and the commit, but neither tests nor fixtures."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     wheel = next(tmp_path.glob("*.whl"))
@@ -73,7 +73,7 @@ def test_lock_files_are_pinned_by_hash_and_name_no_address():
 
 
 def find_in_files(paths, *patterns):
-    """Return each file in which one of the patterns is found, with what is."""
+    """Return each file that matches one of the patterns, with the match."""
     forbidden = re.compile("|".join(patterns))
     return [
         f"{path.relative_to(ROOT)}: {match[0]}"
@@ -83,7 +83,7 @@ def find_in_files(paths, *patterns):
 
 
 def test_nothing_committed_names_a_registry_or_a_path_of_a_machine():
-    """The project works on any machine: it names no registry host and no home folder."""
+    """No committed file names a registry host or a home folder of a machine."""
     hosts = ("pyp" + r"i\.org", "pythonhost" + "ed", r"deb\.debia" + "n", "npmj" + "s")
     home = r"(?:^|[^A-Za-z0-9_.])/(?:root|home)/"
     assert find_in_files(committed_files(), *hosts, home) == []
@@ -123,7 +123,7 @@ def test_make_lets_python_keep_bytecode():
 
 
 def test_maps_of_packages_name_what_is_there():
-    """A word in backquotes in a package's docstring is one of its modules, or a package of ours."""
+    """A word in backquotes in a package's docstring names one of its modules or a package."""
     for root in ("server", "signer", "client_sim"):
         for init in (ROOT / root).rglob("__init__.py"):
             names = re.findall(r"`([a-z0-9_]+)`", ast.get_docstring(ast.parse(init.read_text())))

@@ -23,7 +23,7 @@ BY_NAME = {f"{one.method} {one.path}": one for one in DECLARED}
 
 
 def test_the_tables_have_every_role_permission_and_operation():
-    """One column per role, one line per permission in the code's order, each operation once."""
+    """There are a column per role, a row per permission in the code's order, and all operations."""
     assert list(BODY[0])[2:] == list(OPERATIONS[0])[3:] == ROLES
     assert [first(row) for row in BODY] == [permission.value for permission in Permission]
     assert sorted(map(first, OPERATIONS)) == sorted(BY_NAME)
@@ -35,7 +35,7 @@ def first(row):
 
 
 def test_each_cell_is_what_the_code_allows():
-    """`yes` for every codename, `no` for none, `content` for content and tables alone."""
+    """In a cell `yes` means every codename, `no` none, `content` only content and tables."""
     every = {"armani", "targets", "root", *CONTENT_ROLES}
     allowed = {"yes": every, "no": set(), "content": set(CONTENT_ROLES)}
     for row in BODY:
@@ -50,14 +50,14 @@ def test_each_cell_is_what_the_code_allows():
 
 
 def test_what_an_operation_needs():
-    """The permission is the declared one, and the roles with it have `yes`."""
+    """The table has each operation's declared permission, and the roles with it have `yes`."""
     for row in OPERATIONS:
         with case(first(row)):
             check_operation(BY_NAME[first(row)], list(row.values())[1:])
 
 
 def check_operation(operation, cells):
-    """Compare the cells of the page with the operation's declaration."""
+    """Compare a row of the page with the operation's declaration."""
     permission, place, *held = cells
     if operation.public:
         assert cells == ["nothing", NOWHERE, *["yes"] * len(Role)]
