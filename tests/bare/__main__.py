@@ -1,9 +1,9 @@
-"""The README's two commands on a bare machine: `make bare`, and `.ci/run` begins with it.
+"""Runs the README's two commands on a bare machine: `make bare`, also the first step of `.ci/run`.
 
-In a minimal Debian (root.py) that sees nothing of this machine an unprivileged user and root clone
+A minimal Debian (root.py) is isolated from this machine. In it an unprivileged user and root clone
 the committed state under a path with a space, and run the commands with LANG=C and an otherwise
-empty environment. Both go on side by side, each in a Debian of its own: what `make test` installs
-as root must not help the user. What they print is in var/bare/USER.log.
+empty environment. Both run at the same time, each in a Debian of its own: packages that `make test`
+installs as root must not help the user. The output is in var/bare/USER.log.
 """
 
 import argparse
@@ -30,8 +30,8 @@ from tests.bare.root import (
 
 BUNDLE = "/srv/hening.bundle"
 CLONE = "first hour/hening"
-#: What depends on the Python, formats, parsers and stores; Debian's is newer than most machines'.
-#: Stores need PostgreSQL and S3, which root alone can install.
+#: Tests that depend on the Python version, formats, parsers and stores. Debian's Python is newer
+#: than that of most machines. Stores need PostgreSQL and S3, which only root can install.
 TESTS = {
     NEWCOMER: "tests/signer/ota tests/client_sim/device",
     "root": "tests/server/core tests/server/storage",
@@ -42,21 +42,21 @@ LAST_LINES = 60
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A command of the README, and who runs it."""
+    """A command of the README, and the user who runs it."""
 
     user: str
     command: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return the step as a person would tell it."""
+        """Return the step as a readable line."""
         return f"{self.user}: {' '.join(self.command)}"
 
 
 def plan(*, is_whole: bool) -> dict[str, list[Step]]:
     """Return each user's steps, in order.
 
-    Root's run shows that `make test` installs what its tests need. All tests take half an hour, so
-    they are run by hand.
+    Root's run shows that `make test` installs the programs that its tests need. All tests take half
+    an hour, so they run only by request.
     """
     demo, test = ("make", "demo"), ("make", "test")
     if is_whole:
@@ -110,7 +110,7 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Prove for both users; returns 0, 1 where a command failed, or 3."""
+    """Run the steps of both users; returns 0, 1 if a command failed, or 3."""
     parser = argparse.ArgumentParser(prog="tests.bare", description=__doc__)
     parser.add_argument("--whole", action="store_true", help="all tests: half an hour")
     parser.add_argument("--keep", action="store_true", help="leave the roots in var/bare/USER")

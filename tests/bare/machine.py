@@ -1,14 +1,14 @@
-"""What a bare root takes from the machine that makes it: where packages come from, and no more.
+"""Selects the settings that a bare root takes from its machine: only the sources of packages.
 
-Decisions are made of texts that are passed in; `tests/bare/root.py` reads the files.
+The functions take the settings as text; `tests/bare/root.py` reads the files.
 """
 
 import configparser
 import re
 from collections.abc import Iterable, Mapping
 
-#: pip's settings that say where packages come from and how to reach them. `find-links` and
-#: `cache-dir` name folders of the machine, which the root does not see.
+#: pip's settings for the sources of packages and the way to them. `find-links` and `cache-dir` are
+#: missing: they name folders of the machine, which the root does not see.
 PIP = (
     "index-url", "extra-index-url", "trusted-host", "proxy", "cert", "client-cert", "timeout",
     "default-timeout", "retries",
@@ -23,7 +23,7 @@ FILES = ("cert", "client-cert")
 def keep_sources(text: str) -> str:
     """Return a file of apt's sources without those that are folders of the machine.
 
-    Both forms are read: stanzas with `URIs:`, and lines that begin with `deb`.
+    Both forms are supported: stanzas with `URIs:`, and lines that begin with `deb`.
     """
     stanzas = re.split(r"\n\s*\n", text.strip())
     kept = []
@@ -44,9 +44,9 @@ def keep_apt_settings(dump: str) -> list[str]:
 
 
 def keep_pip_settings(files: Iterable[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Return pip's settings that PIP names, from its files in the order in which pip reads them.
+    """Return those of pip's settings that are in PIP, from its files in pip's order of reading.
 
-    Variables of the environment are stronger, as they are for pip.
+    Variables of the environment override them, as in pip.
     """
     found: dict[str, str] = {}
     for text in files:
@@ -62,6 +62,6 @@ def keep_pip_settings(files: Iterable[str], environment: Mapping[str, str]) -> d
 
 
 def write_pip_settings(settings: Mapping[str, str]) -> str:
-    """Return a `pip.conf` of the settings; several addresses stand one on a line."""
+    """Return a `pip.conf` of the settings, with a line for each of several addresses."""
     lines = [f"{key} = {value.replace(chr(10), chr(10) + '  ')}" for key, value in settings.items()]
     return "\n".join(["[global]", *lines, ""])

@@ -47,9 +47,9 @@ class RootError(Exception):
 
 
 def become_root(arguments: list[str]) -> None:
-    """Start this program again as root of a user namespace, unless it runs as root already.
+    """Restart this program as root of a user namespace, unless it runs as root already.
 
-    RootError where the machine lets neither root nor the user have namespaces.
+    Raises RootError if the machine allows namespaces neither to root nor to the user.
     """
     user = () if os.geteuid() == 0 else ("--user", "--map-root-user", "--map-auto")
     tried = subprocess.run(
@@ -66,9 +66,9 @@ def become_root(arguments: list[str]) -> None:
 
 
 def archive() -> Path:
-    """Return the root as an archive, made once for each suite, package list and source.
+    """Return the root as an archive, cached by suite, package list and sources.
 
-    A user without root calls this before `become_root`: mmdebstrap has namespaces of its own.
+    A user without root calls this before `become_root`: mmdebstrap makes namespaces itself.
     """
     if not shutil.which("mmdebstrap"):
         raise RootError("mmdebstrap is not installed; `make system` installs it on Debian as root.")
@@ -91,7 +91,7 @@ def archive() -> Path:
         (Path(scratch) / "sources").write_text(sources)
         _call([
             "mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
-            "--dpkgopt=force-unsafe-io", # a power cut costs a cache
+            "--dpkgopt=force-unsafe-io", # a power failure costs only the cache
             *(f"--aptopt={line}" for line in settings),
             *(['--setup-hook=cp -a /etc/apt/auth.conf.d "$1/etc/apt/"'] if AUTH.is_dir() else []),
             suite, f"{packed}.new.tar", f"{scratch}/sources",
@@ -101,12 +101,12 @@ def archive() -> Path:
 
 
 def make(folder: Path) -> None:
-    """Put a fresh root into `folder`, which must not exist; RootError where that fails."""
+    """Make a new root in `folder`, which must not exist; raises RootError on failure."""
     if folder.exists():
         raise RootError(f"{folder} exists; remove it first.")
     packed = archive()
     folder.mkdir(parents=True)
-    # The root gets a /dev of its own, and a user namespace allows no device nodes.
+    # The root gets its own /dev, and a user namespace allows no device nodes.
     unpack = ["tar", "--numeric-owner", "--exclude=./dev/*", "-xpf", str(packed)]
     _call([*unpack, "-C", str(folder)])
     etc = folder / "etc"
@@ -124,8 +124,8 @@ def make(folder: Path) -> None:
 def enter(folder: Path, user: str, *command: str) -> list[str]:
     """Return the command line that runs `command` in the root, for subprocess.
 
-    What runs there ends with the process that starts it, and so does what was mounted. The
-    environment is empty but for LANG=C, HOME and PATH.
+    The command and its mounts end with the process that starts it. The environment is empty except
+    for LANG=C, HOME and PATH.
     """
     script = str(Path(__file__).with_name("enter.sh"))
     inside = ["sh", script, str(folder.resolve()), user, *command]
@@ -133,14 +133,14 @@ def enter(folder: Path, user: str, *command: str) -> list[str]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a root; there is nothing mounted in it."""
+    """Remove a root, in which nothing is mounted."""
     shutil.rmtree(folder)
 
 
 def _bring_settings(folder: Path) -> None:
-    """Let the root reach the registries that the machine reaches, by files.
+    """Write files that let the root reach the registries that the machine reaches.
 
-    The environment of what runs there is empty, as a newcomer's is, so it cannot say it.
+    The environment in the root is empty, as a new user's is, so it cannot contain these settings.
     """
     config = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
     files = [
@@ -170,7 +170,7 @@ def _call(command: list[str]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Make, enter or remove a root; returns the command's status, or 2 or 3 of its own."""
+    """Make, enter or remove a root; returns the command's status, or its own 2 or 3."""
     match arguments:
         case ["make", folder]:
             archive()

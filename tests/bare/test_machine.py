@@ -1,4 +1,4 @@
-"""A bare root learns from its machine where packages come from, and nothing else of it."""
+"""A bare root gets the sources of packages from its machine, and no other setting."""
 
 from tests.bare.machine import (
     keep_apt_settings,
@@ -12,13 +12,13 @@ FOLDER = "Types: deb\nURIs: file:/usr/share/packages\nSuites: ./\nTrusted: yes"
 
 
 def test_sources_that_are_folders_of_the_machine_stay_there():
-    """In stanzas and in lines; comments go, what is left is in order."""
+    """Folders of the machine and comments are removed, in both forms; the order stays."""
     text = f"# ours\n{MIRROR}\n\n{FOLDER}\n\ndeb file:/srv/x ./\ndeb http://mirror.example/x y z\n"
     assert keep_sources(text) == f"{MIRROR}\n\ndeb http://mirror.example/x y z\n\n"
 
 
 def test_apts_proxies_certificates_and_dates_are_kept():
-    """Hooks and folders of the machine are not, nor what says nothing."""
+    """Proxies, certificates and dates are kept; hooks, folders and empty settings are not."""
     kept = [
         'Acquire::http::Proxy "http://proxy.example:3128";',
         'Acquire::https::CaInfo "/etc/ssl/ours.pem";',
@@ -34,7 +34,7 @@ def test_apts_proxies_certificates_and_dates_are_kept():
 
 
 def test_pips_index_is_kept_and_its_folders_are_not():
-    """A later file is stronger than an earlier one, the section install than global."""
+    """A later file overrides an earlier one, and the section install overrides global."""
     files = (
         "[global]\nindex-url = https://one.example/simple\nfind-links = /opt/wheels\n",
         (
@@ -49,13 +49,13 @@ def test_pips_index_is_kept_and_its_folders_are_not():
 
 
 def test_a_variable_is_stronger_than_pips_files():
-    """Only those that say how a package is reached."""
+    """Variables override files, but only those that say how a package is reached."""
     variables = {"PIP_CERT": "/etc/ssl/ours.pem", "PIP_FIND_LINKS": "/opt", "PATH": "/bin"}
     kept = keep_pip_settings(["[global]\ncert = /etc/ssl/other.pem\n"], variables)
     assert kept == {"cert": "/etc/ssl/ours.pem"}
 
 
 def test_what_is_written_for_pip_is_read_again():
-    """Several values of a setting, too."""
+    """pip.conf is read back equal, also with several values of a setting."""
     settings = {"index-url": "https://one.example/simple", "trusted-host": "a\nb"}
     assert keep_pip_settings([write_pip_settings(settings)], {}) == settings

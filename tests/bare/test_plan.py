@@ -1,4 +1,4 @@
-"""Which commands of the README a bare machine runs, and what begins continuous integration."""
+"""The plan of commands that a bare machine runs, and the first step of continuous integration."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def said(*, is_whole):
 
 
 def test_a_user_runs_the_demo_and_both_run_what_depends_on_the_python():
-    """The demo comes first: it has to do with what it installs itself."""
+    """The user's demo comes first, so it must work with the packages that it installs itself."""
     assert said(is_whole=False) == {
         NEWCOMER: ["make demo", "make test TESTS=tests/signer/ota tests/client_sim/device"],
         "root": ["make test TESTS=tests/server/core tests/server/storage"],
@@ -23,7 +23,7 @@ def test_a_user_runs_the_demo_and_both_run_what_depends_on_the_python():
 
 
 def test_the_whole_is_the_readmes_two_commands_for_both():
-    """As the README has them, without options."""
+    """With --whole both users run the README's commands without options."""
     both = ["make demo", "make test"]
     assert said(is_whole=True) == {NEWCOMER: both, "root": both}
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ def test_the_whole_is_the_readmes_two_commands_for_both():
 
 
 def test_what_runs_in_a_root_has_namespaces_of_its_own_and_ends_with_its_parent():
-    """So no mount and no program outlives it, however it ends."""
+    """Commands get their own namespaces and die with their parent; no mount is left."""
     command = enter(Path("/srv/bare"), "root", "true")
     assert command[:3] == ["setpriv", "--pdeathsig", "KILL"]
     assert {"--mount", "--pid", "--uts", "--ipc", "--kill-child=KILL"} <= set(command)
@@ -39,7 +39,7 @@ def test_what_runs_in_a_root_has_namespaces_of_its_own_and_ends_with_its_parent(
 
 
 def test_continuous_integration_begins_with_the_bare_machine():
-    """Its first command, which is waited for before the tests; a failure ends the run."""
+    """`.ci/run` waits for the bare machine before the tests, and a failure ends the run."""
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     commands = [line for line in script if line and not line.startswith(("#", "export", "cd "))]
     assert commands[:2] == ["set -euo pipefail", "make bare & bare=$!"]

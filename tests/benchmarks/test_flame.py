@@ -13,7 +13,7 @@ main (server/worker.py:2);rare (x.py:1) 1
 
 
 def test_frames_are_as_wide_as_their_samples():
-    """Addresses of a library are one frame; what has less than a hundredth is left out."""
+    """A library's addresses are one frame; frames below a hundredth of the samples are omitted."""
     root = read_stacks(STACKS)
     (main,) = root.callees.values()
     assert {name: frame.samples for name, frame in main.callees.items()} == {

@@ -1,4 +1,4 @@
-"""What a fleet asks of its servers; expected values are calculated by hand."""
+"""The load that a fleet causes at its servers; expected values are calculated by hand."""
 
 import pytest
 
@@ -16,7 +16,7 @@ from benchmarks.capacity.model import (
 
 
 def test_second_polls_come_four_to_eight_hours_later():
-    """A minute has 60 of the 14,401 seconds over which they are drawn."""
+    """A minute has 60 of the 14,401 seconds over which second polls are drawn."""
     polls = poll_rates(Wave(14_401, 60), 8)
     assert polls[0] == pytest.approx(14_401)
     assert polls[1:240] == [0] * 239
@@ -24,7 +24,7 @@ def test_second_polls_come_four_to_eight_hours_later():
 
 
 def test_a_fleet_forgets_that_it_woke_together():
-    """After three days each minute has a minute's share of polls that come every six hours."""
+    """After three days each minute has its even share of polls that come every six hours."""
     assert poll_rates(Wave(21_600, 60), 72)[-1] == pytest.approx(21_600 * 60 / MEAN, rel=0.01)
 
 
@@ -35,14 +35,14 @@ def test_whose_poll_is_due(hours, share):
 
 
 def test_phones_wait_where_more_come_than_are_answered():
-    """100 a second for a minute, 50 are answered: of the other 3,000 those wait that find room."""
+    """100 polls a second arrive for a minute, 50 are answered: 3,000 wait, if there is room."""
     assert queue(Wave(6_000, 60), 50, room=5_000) == Queue(3_000, 0, 60)
     assert queue(Wave(6_000, 60), 50, room=1_000) == Queue(1_000, 2_000, 20)
     assert queue(Wave(6_000, 60), 200, room=1_000) == Queue(0, 0, 0)
 
 
 def test_bytes():
-    """Of four polls a day one is behind a publication; 86,400 bytes a day are 8 bits a second."""
+    """One of four polls a day follows a publication; 86,400 bytes a day are 8 bits a second."""
     costs = Costs(ours=0, edge=0, unchanged=10, changed=100)
     assert daily_bytes(2, costs, 1) == 260
     assert package_rate(1_000, 86_400, 1) == 8_000

@@ -1,4 +1,4 @@
-"""Processes that load the server's core, which the run of the benchmark in `tests/flows` lacks."""
+"""The processes that load the server's core, which the benchmark's run in `tests/flows` omits."""
 
 import os
 
@@ -7,7 +7,7 @@ from tests.patience import until
 
 
 def test_processes_spin_until_the_block_ends():
-    """They are on the server's core."""
+    """The processes are bound to the server's core."""
     with spinning(1) as (process,):
         until(lambda: os.sched_getaffinity(process.pid) == {SERVER_CORE})
         assert process.poll() is None

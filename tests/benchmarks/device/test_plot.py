@@ -10,7 +10,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_a_scenario_is_a_panel_and_a_server_a_bar():
-    """Names and numbers beside the bars; a mark at 1 and one at the goal."""
+    """Bars have names and numbers beside them; one mark is at 1 and one at the goal."""
     rows = [("hening", [2.0]), ("a <peer>", [1.0])]
     shown = Report("phone", "Polls", ["to nginx per CPU s"], rows, [])
     left_out = Report("idle", "Idle", ["MiB"], rows, [])

@@ -1,4 +1,4 @@
-"""The plan of faults: what a seed gives."""
+"""The plan of faults that a seed produces."""
 
 import itertools
 
@@ -23,13 +23,13 @@ def names(seed, turns):
 
 
 def test_a_seed_gives_one_plan():
-    """The same seed gives the same turns, another one others."""
+    """The same seed produces the same turns; another seed produces others."""
     assert names(1, 50) == names(1, 50)
     assert names(1, 50) != names(2, 50)
 
 
 def test_no_fault_comes_again_before_all_came():
-    """Each kind is among the first, however many faults another kind has."""
+    """Each kind of fault occurs before any kind is repeated, however many faults it has."""
     for seed in range(20):
         drawn = list(itertools.chain.from_iterable(names(seed, 100)))
         first = drawn[: len(FAULTS)]
@@ -38,7 +38,7 @@ def test_no_fault_comes_again_before_all_came():
 
 
 def test_pairs_have_no_part_in_common():
-    """Some turns have two faults, at different parts."""
+    """Some turns have two faults, of different parts."""
     drawn = [turn.faults for turn in itertools.islice(draw_turns(FAULTS, 3), 200)]
     pairs = [faults for faults in drawn if len(faults) == 2]
     assert 0 < len(pairs) < len(drawn)
@@ -46,7 +46,7 @@ def test_pairs_have_no_part_in_common():
 
 
 def test_named_faults_come_in_order():
-    """Each comes once, alone."""
+    """Each named fault occurs once, alone."""
     drawn = list(named_turns(FAULTS[:3], 1, None))
     assert [turn.faults for turn in drawn] == [[each] for each in FAULTS[:3]]
     assert len({turn.hold for turn in drawn}) == 3

@@ -1,4 +1,4 @@
-"""Each rule on histories made by hand: one that it accepts, and ones that break it."""
+"""Each rule is tested on histories made by hand: some that it accepts, and some that break it."""
 
 from soak.grown.history import (
     Acknowledged,
@@ -38,17 +38,17 @@ HALTED = Shown(2, "halted", "it drains")
 
 
 def state(snapshot, shown=OFFERED, node="device-1", role=3, at=9.0):
-    """Return what a node's snapshot says."""
+    """Return a node's snapshot as an observation states it."""
     return State(at, node, snapshot, {"armani": role}, {CHANNEL: shown})
 
 
 def publish(name="p", version=3, snapshot=4, at=1.0):
-    """Return a release, and its answer a second later."""
+    """Return the events of a release and of its answer a second later."""
     return [Sent(at, name, "publish", "armani", version), Acknowledged(at + 1, name, snapshot)]
 
 
 def order(name, action, snapshot, at, words="", counter=2):
-    """Return a command for the channel, and its answer a second later."""
+    """Return the events of a command for the channel and of its answer a second later."""
     return [
         Sent(at, name, action, CHANNEL, counter, words),
         Acknowledged(at + 1, name, snapshot, f"id-{name}"),
@@ -56,12 +56,12 @@ def order(name, action, snapshot, at, words="", counter=2):
 
 
 def seen(snapshot, at, node="device-1", *, is_ready=True, timestamp=None):
-    """Return a look at a node."""
+    """Return the event of an observation of a node."""
     return Seen(at, node, is_ready, snapshot if timestamp is None else timestamp, snapshot)
 
 
 def broken(rule, events):
-    """Return the sentences of what breaks a rule; it was asked about something."""
+    """Return the violations of a rule, which must have been applied to at least one thing."""
     found = list(rule(events))
     assert found
     return [each for each in found if each]
@@ -84,8 +84,8 @@ GOOD = [
 def test_what_was_acknowledged_shows():
     """A release, an offer and a halt show from their snapshots on, and are in the database.
 
-    They are lost where a later snapshot lacks the halt, its own lacks the offer, or a role went
-    back.
+    The rule is broken if a later snapshot lacks the halt, its own lacks the offer, or a role's
+    version decreases.
     """
     assert broken(acknowledged_is_kept, GOOD) == []
     for listed in ({"id-o": "done"}, {"id-o": "done", "id-h": "approved"}):
@@ -100,10 +100,10 @@ def test_what_was_acknowledged_shows():
 
 
 def test_a_command_whose_place_is_open():
-    """A fault interrupted it after it was accepted: the next snapshot's number is in the answer.
+    """A command that a fault interrupted after its acceptance may be in the next snapshot.
 
-    After one without an answer either is right, until the next is acknowledged; a refused one never
-    shows.
+    If a command got no answer, either outcome is valid until the next command is acknowledged. A
+    refused command never shows.
     """
     early = [*OFFER, *order("h", "halt", 7, 5.0, "it drains"), DONE]
     pause = Sent(4.5, "u", "pause", CHANNEL, 2, "hot")
@@ -123,7 +123,7 @@ def test_a_command_whose_place_is_open():
 
 
 def test_one_order():
-    """Nodes agree, versions grow, and commands follow each other as they were answered.
+    """Nodes agree, versions grow, and commands follow each other in the order of their answers.
 
     Two contents of one snapshot are two histories; a role, a counter and a halt never go back.
     """
@@ -142,9 +142,9 @@ def test_one_order():
 
 
 def test_nodes_go_forward():
-    """Equal and newer versions are right, also of a node that is not ready; each has its own.
+    """Equal and newer versions are valid for each node, also while it is not ready.
 
-    An older one breaks the rule, but not of the edge, which asks this node now, and now that one.
+    An older version breaks the rule. The edge may show older ones, because it asks several nodes.
     """
     right = [seen(5, 1), seen(5, 2), seen(6, 3, is_ready=False), seen(4, 4, "device-2"), seen(6, 5)]
     edge = [seen(6, 1, "edge"), seen(5, 2, "edge"), seen(5, 1), seen(5, 2)]
@@ -158,9 +158,9 @@ def test_nodes_go_forward():
 
 
 def test_a_halt_shows_in_time():
-    """Nodes have time, and none that is not in rotation has to show it.
+    """Nodes have time to show a halt, and a node outside the rotation need not show it.
 
-    One that was not seen since says nothing, and is not counted as one that holds.
+    A node that was not observed since then is not counted as one that complies.
     """
     end = HALT[1].at + HALT_SECONDS
     events = [*HALT, seen(5, end), seen(5, end + 9, is_ready=False), seen(6, end + 9)]
@@ -174,9 +174,9 @@ GONE = [*publish("w", 4, 7, 20.0), Withdrawn(19.0, "armani-2.zip", "w")]
 
 
 def test_only_what_is_signed_is_served():
-    """Verified snapshots, and a withdrawn package until the snapshot that withdraws it.
+    """Nodes serve verified snapshots, and a withdrawn package only until its withdrawal is shown.
 
-    The edge may serve it from a node that is behind, and no longer once all nodes show it.
+    The edge may serve it from a node that lags, but no longer once all nodes show the withdrawal.
     """
     behind = [*GONE, seen(7, 21.0, "device-2"), seen(6, 21.0, "device-1")]
     edge = [state(7, node="edge"), Fetched(22.0, "edge", "armani-2.zip", 7, 206)]
@@ -195,7 +195,7 @@ def test_only_what_is_signed_is_served():
 
 
 def healed(**changes):
-    """Return what happens after the last fault at 100 s, by name, with `changes` or without."""
+    """Return the events after the last fault at 100 s, by name, with `changes` applied."""
     parts = {
         "calm": [Calm(100.0, 120.0)],
         "node": [seen(6, 110.0)],
@@ -211,9 +211,10 @@ def healed(**changes):
 
 
 def test_everything_heals():
-    """A ready node with the newest snapshot, each command, and polls that no longer fail.
+    """A healed site has ready nodes with the newest snapshot, all commands, and successful polls.
 
-    It does not where a node is not ready, old or late, or a command or a poll is missing or late.
+    It is not healed if a node is not ready, old or late, or if a command or a poll is missing or
+    late.
     """
     assert broken(everything_heals, healed()) == []
     late = 221.0
@@ -234,14 +235,14 @@ def test_everything_heals():
 
 
 def test_a_run_in_which_nothing_happened():
-    """It proves nothing, whatever the other rules say."""
+    """A run without events proves nothing and fails, whatever the other rules say."""
     assert broken(something_happened, healed()) == []
     assert len(broken(something_happened, [])) == len(ACTIONS) + 1
     assert broken(something_happened, healed(polled=[])) == ["no poll was answered"]
 
 
 def test_the_verdict_counts():
-    """Each rule says how many things it was asked about, and how many broke it."""
+    """The verdict counts for each rule the things that it judged, and the violations."""
     verdicts = {each.rule: each for each in judge([*GOOD, seen(6, 1), seen(5, 2)])}
     back = verdicts["no node goes back to an older snapshot"]
     assert (back.checked, len(back.broken)) == (1, 1)
@@ -250,7 +251,7 @@ def test_the_verdict_counts():
 
 
 def test_a_history_is_read_again(tmp_path):
-    """Every kind of event is a line of the file, as soon as it is recorded."""
+    """Every kind of event is written to the file when it is recorded, and can be read back."""
     times = iter([100.0, 101.5])
     history = History(tmp_path / "history.jsonl", lambda: next(times))
     assert history.now() == 1.5

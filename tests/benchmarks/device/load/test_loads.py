@@ -1,4 +1,4 @@
-"""Each kind of load, for a moment, against a repository over real sockets."""
+"""Each kind of load runs briefly against a repository over real sockets."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ PATHS = ("/metadata/2.root.json", "/metadata/timestamp.json")
 
 
 class Server(WebServer):
-    """A server whose clients may vanish, as loads do in the end."""
+    """A server whose clients may disconnect, as loads do at their end."""
 
     def _serve(self, wire, place):
         with contextlib.suppress(OSError):
@@ -34,19 +34,19 @@ def town():
 
 @pytest.fixture
 def asked(town):
-    """Give the requests of an idle poll."""
+    """Return the requests of an idle poll."""
     return [phone_request(town.server.port, path).decode() for path in PATHS]
 
 
 def test_a_phones_poll_is_recorded_from_the_real_client(town, monkeypatch):
-    """The second poll of a phone that finds nothing new: next root, timestamp."""
+    """The requests are those of a phone's second poll without news: next root, timestamp."""
     monkeypatch.setattr("time.time", lambda: town.repository.now)
     assert idle_poll(town.server.port) == PATHS
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_closed_loop_asks_again_when_it_was_answered(town, asked, keep):
-    """Over one connection for each client, or over a new one for each poll."""
+    """A client polls again after its answer, over the same connection or a new one."""
     spec = ClosedSpec(
         port=town.server.port, seconds=0.2, requests=asked, keep=keep, connections=2, warm_up=0
     )
@@ -60,7 +60,7 @@ def test_a_closed_loop_asks_again_when_it_was_answered(town, asked, keep):
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_an_open_loop_polls_as_often_as_it_is_told(town, asked, keep):
-    """Each poll has a latency; those of phones have a connection each."""
+    """An open loop polls at the given rate; each poll has a latency, and a phone a connection."""
     spec = OpenSpec(
         port=town.server.port, seconds=0.2, requests=asked, rate=100, keep=keep, connections=3
     )
@@ -71,7 +71,7 @@ def test_an_open_loop_polls_as_often_as_it_is_told(town, asked, keep):
 
 
 def test_a_status_that_is_not_expected_is_a_failure(town, asked):
-    """A 404 where only 200 is right."""
+    """A 404 is a failure if only 200 is expected."""
     spec = OpenSpec(
         port=town.server.port, seconds=0.1, requests=asked[:1], rate=50, statuses=(200,)
     )
@@ -79,14 +79,14 @@ def test_a_status_that_is_not_expected_is_a_failure(town, asked):
 
 
 def test_a_download_asks_for_piece_after_piece(town):
-    """Its bytes are counted."""
+    """A download requests one piece after another, and what it got is counted."""
     spec = PullSpec(port=town.server.port, seconds=0.2, path=PATHS[1], length=1, connections=2)
     assert pull.run(spec).done > 0
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_a_crowd_is_there_until_its_input_ends(town, asked, kind, monkeypatch, capsys):
-    """It says when it is complete."""
+    """The crowd reports when it is complete, and stays until its input ends."""
     ours, theirs = os.pipe()
     os.close(theirs)
     with os.fdopen(ours) as ended:
