@@ -70,7 +70,7 @@ def test_every_metric_is_on_the_page():
 
 
 def test_the_values_of_labels_are_in_their_rows():
-    """Reasons of refusals, and classes and limits of the API."""
+    """Rows list their labels' values: reasons of refusals, and classes and limits of the API."""
     for name, values in (
         ("hening_refusals_total", Reason),
         ("hening_api_requests_total", CLASSES),
