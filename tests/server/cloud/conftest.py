@@ -1,4 +1,4 @@
-"""A cloud on SQLite, or on each database where a test is marked `on_both`."""
+"""A cloud on SQLite, or on each database for a test that is marked `on_both`."""
 
 import asyncio
 import shutil
@@ -13,14 +13,14 @@ from tests.server.cloud.device import running
 from tests.server.cloud.policies import POLICY, keep_policies
 
 ON_POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))
-#: For a test that is about databases, or has statements that no other executes on PostgreSQL.
+#: For tests about databases, or with statements that no other test executes on PostgreSQL.
 on_both = pytest.mark.parametrize("place", ["sqlite", ON_POSTGRESQL], indirect=True)
 on_postgresql = pytest.mark.parametrize("place", [ON_POSTGRESQL], indirect=True)
 
 
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory):
-    """Give a database with a cloud's tables and policy on SQLite; do not change it, copy it."""
+    """Return an SQLite database with a cloud's tables and policy; tests copy it."""
     file = tmp_path_factory.mktemp("empty") / "cloud.sqlite"
     migrate(file, migrations=MIGRATIONS)
     asyncio.run(keep_policies(file, POLICY))
@@ -29,7 +29,7 @@ def empty_sqlite(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def empty_postgresql(postgres):
-    """Give the same on PostgreSQL."""
+    """Return a PostgreSQL database with a cloud's tables and policy; tests copy it."""
     address = postgres.make_database()
     migrate(PostgresAddress(address), migrations=MIGRATIONS)
     asyncio.run(keep_policies(PostgresAddress(address), POLICY))
@@ -38,7 +38,7 @@ def empty_postgresql(postgres):
 
 @pytest.fixture
 def place(request, tmp_path):
-    """Give the place of a database with a cloud's tables, on SQLite if a test does not choose."""
+    """Return file or address of a database with a cloud's tables, on SQLite by default."""
     if getattr(request, "param", "sqlite") == "sqlite":
         empty = request.getfixturevalue("empty_sqlite")
         return shutil.copy2(empty, tmp_path / "hening.sqlite")
@@ -54,14 +54,14 @@ def patience(monkeypatch):
 
 @pytest.fixture
 async def cloud(place, tmp_path):
-    """Give a cloud with open sign-up."""
+    """Yield a cloud with open sign-up."""
     async with running(place, tmp_path, policies=()) as running_cloud:
         yield running_cloud
 
 
 @pytest.fixture
 async def database(cloud, place):
-    """Give the database of a running cloud."""
+    """Yield the database of a running cloud."""
     del cloud  # the cloud has made the tables
     async with open_database(place, migrations=MIGRATIONS) as sessions:
         yield sessions

@@ -1,6 +1,6 @@
 """Owners' devices that speak the protocol of the records API, and a cloud for them.
 
-Encrypted content is random here: the server cannot tell the difference.
+Encrypted content is random here, because the server cannot tell the difference.
 """
 
 import base64
@@ -110,7 +110,7 @@ class Device:
         assert (await other.accept(await self.invite(other, collection, access)))[0] == 201
 
     async def agree(self, policy=POLICY, /, key: SigningKey | None = None, **changed: object):
-        """Agree to a policy; `changed` are members of what is signed."""
+        """Agree to a policy; `changed` replace members of the signed statement."""
         return await self.ask("POST", "consents", make_statement(policy, key, **changed))
 
     async def sign_up(self, *, salt: bytes = b"") -> tuple[int, object]:
@@ -131,7 +131,7 @@ class Device:
         return status, answer
 
     async def log_in(self, **changed: object) -> tuple[int, object]:
-        """Log in; `changed` are members of what is signed."""
+        """Log in; `changed` replace members of the signed response."""
         self.token = ""
         asked = {"username": self.name}
         _, challenge = await self.call("POST", "authentication/login_challenge/", asked)
@@ -163,13 +163,13 @@ class Device:
         return {"response": response, "signature": (key or self.key).sign(response).signature}
 
     async def set_recovery(self, words: SigningKey) -> None:
-        """Store recovery words with the key `words`."""
+        """Store recovery words whose key is `words`."""
         kept = {"key": bytes(words.verify_key), "wrap": b"by the words", "words": b"the words"}
         signed = await self.sign("setRecovery", recovery=kept)
         assert await self.ask("PUT", "recovery", signed) == (204, None)
 
     async def create(self, kind: bytes = b"type") -> dict:
-        """Make a collection and return its describing item."""
+        """Make a collection and return the item that describes it."""
         item = make_item()
         body = {"item": item, "collectionKey": os.urandom(72), "collectionType": kind}
         status, answer = await self.call("POST", "collection/", body)

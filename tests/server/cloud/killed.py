@@ -1,9 +1,9 @@
-"""Runs hening-server and ends it with SIGKILL before a durable change.
+"""Runs hening-server and kills it with SIGKILL before a durable change.
 
 python -m tests.server.cloud.killed ROOT CHANGE WORD …
 
-CHANGE is the number or the name of a change. Changes of files below ROOT and commits are written to
-standard error, a line each.
+CHANGE is the number or the name of a change. Each change of a file below ROOT and each commit is
+written as a line to standard error.
 """
 
 import os

@@ -68,7 +68,7 @@ POLICY = make_policy()
 
 
 def policy_words(folder):
-    """Return the options of `cloud init` for this policy; its files are written to `folder`."""
+    """Write this policy's files to `folder`; return the options of `cloud init` for it."""
     (folder / "en.md").write_bytes(TEXT)
     (folder / "1.policy").write_bytes(sign(POLICY))
     text = f"en={folder / 'en.md'}"
@@ -87,7 +87,7 @@ async def keep_policies(place, *policies):
 
 
 def make_statement(policy=POLICY, /, key=None, **changed):
-    """Return a device's consent to a policy; `changed` are members of what it signs."""
+    """Return a device's consent to a policy; `changed` replace members of the signed statement."""
     key = key or SigningKey.generate()
     says = {
         "type": "consent",

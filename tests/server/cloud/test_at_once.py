@@ -1,6 +1,6 @@
-"""Requests that come at once: one takes effect, and the others are refused in their own words.
+"""Of concurrent requests one takes effect, and the others get the refusals of their API.
 
-On SQLite writers take turns. On PostgreSQL each sees what was there before the others' commit.
+On SQLite writers take turns. On PostgreSQL each sees the state before the others' commits.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ TIMES = 6
 
 
 async def at_once(*requests):
-    """Send requests together; returns how often each status and code came."""
+    """Send requests concurrently; returns the number of answers by status and code."""
     answers = await asyncio.gather(*requests)
     return Counter(
         (status, answer.get("code", "") if isinstance(answer, dict) else "")
@@ -31,7 +31,7 @@ async def at_once(*requests):
 
 
 async def test_an_account_is_made_once(cloud):
-    """Of one name; of one address each account is made, and the address finds one."""
+    """Of concurrent sign-ups with one name, one makes the account."""
     devices = [Device(cloud.http, cloud.url, "ani") for _ in range(TIMES)]
     seen = await at_once(*(device.sign_up() for device in devices))
     assert seen == {(201, ""): 1, (409, "user_exists"): TIMES - 1}
@@ -40,7 +40,7 @@ async def test_an_account_is_made_once(cloud):
 
 
 async def test_a_code_is_spent_once(place, tmp_path):
-    """By one of several names that end in it."""
+    """Of several names that end in a code, one gets the account."""
     code = "a" * 16
     async with running(place, tmp_path, sign_up=SignUp.CODE) as cloud:
         async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
@@ -51,7 +51,7 @@ async def test_a_code_is_spent_once(place, tmp_path):
 
 
 async def test_a_collection_is_made_once(cloud):
-    """The other devices learn that it is there."""
+    """One device makes the collection; the others learn that it exists."""
     device = await cloud.device()
     item = make_item(os.urandom(20_000))
     asked = {"item": item, "collectionKey": b"key", "collectionType": b"type"}
@@ -62,7 +62,7 @@ async def test_a_collection_is_made_once(cloud):
 
 
 async def test_writers_of_a_collection_take_turns(cloud):
-    """Batches are all written, each change once; of transactions over one revision one is."""
+    """All batches are written, each change once; of transactions over one revision one succeeds."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     batches = [[make_item(os.urandom(100)) for _ in range(5)] for _ in range(TIMES)]
@@ -85,7 +85,7 @@ async def test_writers_of_a_collection_take_turns(cloud):
 
 
 async def test_an_object_is_kept_once(cloud):
-    """All that sent it are told that it is there, and its bytes count once; removed, too."""
+    """All senders of an object succeed, and its bytes count once; one of the removals succeeds."""
     device, body = await cloud.device(), os.urandom(20_000)
     program = await device.program()
 
@@ -107,7 +107,7 @@ async def test_an_object_is_kept_once(cloud):
 
 
 async def test_an_erasure_is_asked_for_once(cloud):
-    """Of two that ask, both get the same one, or the second is no longer logged in."""
+    """Concurrent requests get the same erasure, or are refused because the session has ended."""
     device = await cloud.device()
     await device.create()
     answers = await asyncio.gather(*(device.ask("POST", "erasure") for _ in range(TIMES)))
@@ -117,7 +117,7 @@ async def test_an_erasure_is_asked_for_once(cloud):
 
 @pytest.mark.parametrize("is_withdrawn", [False, True])
 async def test_an_invitation_is_taken_once(cloud, is_withdrawn):
-    """By one request of the invited account; not where it is taken back at that moment."""
+    """One request accepts the invitation, unless it is withdrawn at the same time."""
     owner, other = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
     invitation = await owner.invite(other, collection)

@@ -1,7 +1,7 @@
 """Other accounts' data is answered like unknown data, for every request.
 
 A stranger sends a request to each route with a path parameter, once with an owner's id and once
-with an unknown one: the answers are equal, byte for byte, and the owner's data is unchanged.
+with an unknown one. The answers are equal, byte for byte, and the owner's data is unchanged.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ BLOBS = [
 
 
 def bodies(ids):
-    """Return a valid body for each route that takes one, by its handler's name."""
+    """Return a valid body for each route that has one, by its handler's name."""
     item = make_item(os.urandom(100))
     item["uid"] = ids["item"]
     return {
@@ -42,7 +42,7 @@ def bodies(ids):
 
 
 async def ask(device, route, ids):
-    """Send a route's request; return the status and the bytes of the answer."""
+    """Send a request to a route; return the status and the bytes of the answer."""
     path = PARTS.sub(lambda part: ids[part[1]], route.path)
     body = bodies(ids).get(route.handler.__name__)
     assert (body is None) == (route.body is None), f"give {route.path} a body here"
@@ -56,7 +56,7 @@ async def ask(device, route, ids):
 
 @pytest.fixture
 async def owner(cloud):
-    """Give an owner with one item of every kind, and their ids."""
+    """Return an owner with data of every kind; `owner.ids` has the ids."""
     device = await cloud.device()
     await device.set_recovery(SigningKey.generate())
     collection = (await device.create())["uid"]
@@ -95,9 +95,9 @@ async def everything(device):
 
 @on_both
 async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
-    """Every route with an id answers as if it did not exist; the owner gets an answer.
+    """Every route with an id answers a stranger as if the id did not exist; the owner gets data.
 
-    Without a token each is refused that is not public.
+    Without a token, each route that is not public refuses the request.
     """
     stranger = await cloud.device("budi")
     await stranger.ask("PUT", "device", {"key": bytes(SigningKey.generate().verify_key)})
@@ -128,7 +128,7 @@ async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
 
 
 async def test_a_program_of_another_account_learns_nothing(cloud):
-    """Vaults and objects of other accounts are answered as unknown, and stay."""
+    """Vaults and objects of other accounts are answered as unknown, and do not change."""
     owner, stranger = await cloud.device(), await cloud.device("budi")
     body = os.urandom(2000)
     name = hashlib.sha256(body).hexdigest()

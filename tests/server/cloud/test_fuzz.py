@@ -1,4 +1,4 @@
-"""Bodies of any bytes: decoded, or refused in the API's own form; and never a failure."""
+"""Bodies of arbitrary bytes are decoded, or refused in the API's own form; no route fails."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ values = st.recursive(
 
 @st.composite
 def bodies(draw):
-    """Return bytes, values, or a valid body with a byte or a member changed."""
+    """Draw bytes, values, or a valid body with a byte or a member changed."""
     if draw(st.booleans()):
         return draw(st.binary() | values.map(msgspec.msgpack.encode))
     valid = draw(st.sampled_from(VALID))
@@ -51,12 +51,12 @@ def bodies(draw):
 
 @given(kind=st.integers(0, len(KINDS) - 1), body=bodies())
 def test_a_body_is_decoded_or_refused(kind, body):
-    """As any type."""
+    """Any body is decoded as any type, or refused."""
     check_body(bytes([kind]) + body)
 
 
 def test_what_fuzzing_found():
-    """And the fuzzer's seeds."""
+    """The fuzzer's seeds and former findings are decoded or refused."""
     for path in sorted(CORPUS.iterdir()):
         with case(path.name):
             check_body(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Which bodies the gate accepts, measured: ciphertext, but no containers and no text."""
+"""The bodies that the gate accepts: ciphertext, but no containers and no text."""
 
 import base64
 import hashlib
@@ -22,11 +22,11 @@ AGE = (
     b"age-encryption.org/v1\n-> X25519 TEiF0ypqr+bpvcqXNyCVJpL7OuwPdVwPL7KQEbFDOCc\n"
     b"EmECAEcKN+n/Vs9SbWiV+Hu0r+E8R77DdWYyd83nw7U\n--- " + b"V" * 43 + b"\n"
 )
-#: Each fifth byte is zero, but for those that a sample of each seventh byte would look at.
+#: Each fifth byte is zero, except for those at each seventh place, which a sample might use.
 FIFTH = bytes(
     0 if number % 5 == 0 and number % 7 else byte for number, byte in enumerate(NOISE[:1050])
 )
-#: A body, and the range of standard deviations measured in its first 64 KiB.
+#: A body, and the range of the standard deviations measured in its first 64 KiB.
 PASSING = {
     "ciphertext of 1 KiB": (NOISE[:1024], 0, 5),
     "ciphertext of 64 KiB": (NOISE, 0, 5),
@@ -42,7 +42,7 @@ REFUSED = {
     "deflate": (zlib.compress(VCARD, 9), 20, 5000),
     "zeros": (bytes(LEAST), 1000, 50_000),
     "an age file's header before text": (AGE + TEXT, 5000, 90_000),
-    # Their bytes look random; their first bytes give them away.
+    # Their bytes look random; their first bytes identify them.
     "JPEG": (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + NOISE, 0, MAX_SIGMA),
     "LZMA": (lzma.compress(NOISE, lzma.FORMAT_ALONE), 0, MAX_SIGMA),
     "xz": (lzma.compress(NOISE), 0, MAX_SIGMA),
@@ -54,7 +54,7 @@ REFUSED = {
 
 
 def test_ciphertext_alone_passes():
-    """Refused is a body by its byte counts, or by its first bytes if the counts look random."""
+    """A body is refused by its byte counts, or by its first bytes if the counts look random."""
     for name, (body, least, most) in {**PASSING, **REFUSED}.items():
         with case(name):
             assert looks_random(body) == (name in PASSING)
@@ -62,13 +62,13 @@ def test_ciphertext_alone_passes():
 
 
 def test_no_ciphertext_is_refused_by_chance():
-    """The largest deviation of 3,000 bodies is far from the limit."""
+    """The largest deviation of 3,000 random bodies is far from the limit."""
     sizes = (1024, 1064, 4096)
     assert max(measure_sigma(DRAWN.randbytes(size)) for size in sizes for _ in range(1000)) < 5.5
 
 
 async def test_each_door_refuses_it_and_keeps_nothing(cloud):
-    """Descriptions and chunks of items, chunks alone, and objects of vaults if not in clear."""
+    """Items, chunks and encrypted kinds of objects are refused, and nothing of them is stored."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     item = make_item(os.urandom(100))

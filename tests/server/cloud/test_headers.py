@@ -1,4 +1,4 @@
-"""Headers of all answers are on a list; bytes that are no request are refused without a word."""
+"""Headers of all answers are on a list; malformed requests are refused without details."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ MORE = {
 
 
 async def test_each_answer_has_listed_headers(cloud):
-    """Of every API and of the page; no cookie, no tag, no date of change, no redirect."""
+    """Answers of every API and of the page have no cookie, tag, modification date or redirect."""
     device = await cloud.device()
     body = os.urandom(2000)
     name, token = hashlib.sha256(body).hexdigest(), await device.make_token()
@@ -89,7 +89,7 @@ MALFORMED = {
 
 
 async def test_what_is_no_request_is_refused(cloud, caplog, capfd):
-    """Without the line that is wrong, an address or a version."""
+    """The refusal contains no part of the request, no address and no version."""
     address = urlsplit(cloud.url)
     for name, data in MALFORMED.items():
         with case(name):
@@ -105,7 +105,7 @@ async def test_what_is_no_request_is_refused(cloud, caplog, capfd):
 
 
 async def test_a_compressed_body_is_not_expanded(cloud):
-    """It is none of the protocol's; a small one would else become a large one in memory."""
+    """A compressed body is refused, because a small one could expand to a large one in memory."""
     body = zlib.compress(bytes(1_000_000))
     headers = {**HEADERS, "Content-Encoding": "deflate"}
     url = f"{cloud.url}/api/v1/authentication/login/"
@@ -114,7 +114,7 @@ async def test_a_compressed_body_is_not_expanded(cloud):
 
 
 async def test_a_silent_connection_stays_open():
-    """For 300 s or what the settings say: clients compute a key between two requests."""
+    """A connection may be idle for 300 s or as configured, so that clients can compute keys."""
     for settings, seconds in ({}, 300), ({"idle_seconds": 20}, 20):
         runner = CloudRunner(web.Application(), CloudSettings(region="id", **settings))
         await runner.setup()

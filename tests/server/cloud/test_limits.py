@@ -1,4 +1,4 @@
-"""Limits: bytes of a body, requests of an account, logins for a name, and room on the disk."""
+"""Limits: bytes of a body, requests of an account, logins for a name, and disk space."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ NAME = "ab" * 32
 
 
 async def send_head(url, method, path, login, length):
-    """Send the head of a request alone; returns the status of the answer."""
+    """Send only the head of a request; returns the status of the answer."""
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     head = [f"{method} {path} HTTP/1.1", f"Host: {address.netloc}", f"Content-Length: {length}"]
@@ -37,7 +37,7 @@ async def pieces(count):  # noqa: RUF029 - as bodies come
 
 
 async def test_each_route_says_how_long_a_body_may_be(cloud):
-    """Of records and accounts."""
+    """Each route of records and accounts refuses a body above its limit with 413."""
     device = await cloud.device()
     parts = {"id": "A" * 22}
     with_body = [route for route in ROUTES if route.body is not None]
@@ -50,7 +50,7 @@ async def test_each_route_says_how_long_a_body_may_be(cloud):
 
 
 async def test_an_object_has_so_many_bytes(cloud):
-    """Keys, locks and the config fewer."""
+    """An object above its limit is refused; keys, locks and the config have a lower limit."""
     device = await cloud.device()
     program = await device.program()
     login = program.headers["Authorization"]
@@ -66,7 +66,7 @@ async def test_an_object_has_so_many_bytes(cloud):
 
 
 async def test_a_body_without_a_length_is_counted(cloud):
-    """And nothing of it is kept."""
+    """A body without a length is cut off at the limit, and nothing of it is stored."""
     device = await cloud.device()
     headers = {**HEADERS, "Authorization": f"Token {device.token}"}
     for method, path in (("POST", "/api/v1/authentication/login/"), ("PUT", "/account/1/choices")):
@@ -81,7 +81,7 @@ async def test_a_body_without_a_length_is_counted(cloud):
 
 @pytest.fixture
 async def limited(tmp_path):
-    """Give a cloud with one request a second for each account, and few logins."""
+    """Yield a cloud with one request a second for each account, and few logins."""
     async with running(
         tmp_path / "cloud.sqlite", tmp_path, requests_per_second=1, logins_per_hour=6
     ) as served:
@@ -89,7 +89,7 @@ async def limited(tmp_path):
 
 
 async def test_an_account_asks_so_often(limited):
-    """All its APIs together; the answer says when to retry, and others are served."""
+    """All APIs share an account's limit; the answer says when to retry, and others are served."""
     device, other = await limited.device(), await limited.device("budi")
     program = await device.program()
     for _ in range(BURST_SECONDS - 2):  # it has agreed to the policy, and made a token
@@ -111,7 +111,10 @@ async def test_an_account_asks_so_often(limited):
 
 @pytest.mark.parametrize("name", ["ani", "nobody"])
 async def test_a_name_is_tried_so_often(limited, name):
-    """Known or unknown; recovery words count, too, and the right password waits as well."""
+    """Attempts are limited for known and unknown names, recovery included.
+
+    A correct password has to wait as well.
+    """
     owner = await limited.device()
     for _ in range(7):
         assert (await owner.log_in())[0] == 200  # a valid login is not counted
@@ -135,14 +138,14 @@ BIG = os.urandom(20_000)
 
 @pytest.fixture
 async def full(tmp_path):
-    """Give a cloud whose disk is at its limit."""
+    """Yield a cloud whose disk is at its limit."""
     bodies = LocalBodies(tmp_path / "bodies", os.urandom, keep_free=1 << 60)
     async with running(tmp_path / "cloud.sqlite", tmp_path, bodies=bodies) as cloud:
         yield cloud
 
 
 async def test_there_is_no_room_for_larger_bodies(full):
-    """507 by both APIs; small bodies are still stored, and stored data is read and removed."""
+    """Both APIs answer 507; small bodies are still stored, and stored data can be read."""
     device = await full.device()
     collection = (await device.create())["uid"]
     status, answer = await device.batch(collection, make_item(BIG))

@@ -1,4 +1,4 @@
-"""The OpenAPI page of the account API, and a stranger who reads it and calls what it names."""
+"""The OpenAPI page of the account API, and an independent client that calls what it names."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.server.stranger import try_out
 
 
 def test_each_route_is_on_the_page():
-    """With the handler's body and answer; all references resolve."""
+    """Each JSON route is on the page with its handler's body; operation ids are unique."""
     page = make_page(ROUTES, "1")
     named = {(path, method) for path, found in page["paths"].items() for method in found}
     spoken = {(split_path(each.path)[0], each.method.lower()) for each in ROUTES if each.is_json}
@@ -28,7 +28,7 @@ def test_each_route_is_on_the_page():
 
 
 def test_patterns_are_parted_from_paths():
-    """Also patterns with braces."""
+    """Patterns in paths are separated from names, also patterns with braces."""
     path = "/a/{id:[A-Z]{2}}/{name}/{n:x{1,2}y{3}}"
     patterns = {"id": "[A-Z]{2}", "name": "[^{}/]+", "n": "x{1,2}y{3}"}
     assert split_path(path) == ("/a/{id}/{name}/{n}", patterns)
@@ -38,7 +38,7 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 async def test_the_account_door(stranger, place, tmp_path):
-    """With an owner's token and, as Schemathesis tries, without; at last what erases the owner."""
+    """Schemathesis finds no failure with an owner's token; the erasure is tested last."""
     async with running(place, tmp_path, requests_per_second=100_000) as cloud:
         device = await cloud.device()
         page = f"{cloud.url}/account/1/openapi.json"

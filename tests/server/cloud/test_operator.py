@@ -16,7 +16,7 @@ from tests.server.cloud.device import NOW, PEPPER, SALTS, make_item
 
 @on_both
 async def test_accounts_are_numbers(cloud, database):
-    """Sizes by account, but no name and no content."""
+    """The operator sees sizes by account, but no name and no content."""
     device, other = await cloud.device(), await cloud.device("budi")
     collection = (await device.create())["uid"]
     await device.batch(collection, make_item(os.urandom(1000)), make_item())
@@ -37,7 +37,10 @@ async def test_accounts_are_numbers(cloud, database):
 
 @on_both
 async def test_a_suspended_account_is_not_served(cloud, database):
-    """By any API from its next request on; it keeps its rights, and is served again later."""
+    """All APIs refuse a suspended account from its next request on; its rights stay.
+
+    The account is served again once the suspension ends.
+    """
     device, other = await cloud.device(), await cloud.device("budi")
     program = await device.program()
     await device.create()
@@ -106,7 +109,7 @@ async def test_metrics_are_totals_and_outcomes(cloud, database):
 
 
 async def test_a_database_that_does_not_answer_is_a_reason():
-    """Until it answers again."""
+    """A database that does not answer is a reason not to be ready."""
     metrics = CloudMetrics()
 
     def broken():

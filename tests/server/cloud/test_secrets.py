@@ -1,4 +1,4 @@
-"""Keys derived from the pepper, as FORMATS section 17 describes each."""
+"""Keys derived from the pepper, as FORMATS section 17 describes them."""
 
 import hashlib
 import hmac
@@ -20,7 +20,7 @@ def derive(key, purpose):
 
 
 def test_names_and_salts_of_names_that_are_not_there():
-    """Each under the key that the page names."""
+    """Name hashes and salts of unknown names are computed with the page's keys."""
     secrets = Secrets("id", PEPPER, SALTS, bytes)
     name = derive(PEPPER, b"hening cloud name 1")
     assert secrets.name_hash("ani") == hmac.digest(name, b"ani", hashlib.sha256)
@@ -29,7 +29,7 @@ def test_names_and_salts_of_names_that_are_not_there():
 
 
 def test_a_hash_under_a_rotated_pepper_is_a_hash_of_the_one_before():
-    """So that it can be computed from the hash alone, in the order of the peppers."""
+    """A rotated hash is computed from the former hash alone, in the order of the peppers."""
     other = bytes(range(64, 96))
     former = Secrets("id", PEPPER, SALTS, bytes)
     following = Secrets("id", other, SALTS, bytes, [derive_name_key(PEPPER)])
@@ -41,7 +41,7 @@ def test_a_hash_under_a_rotated_pepper_is_a_hash_of_the_one_before():
 
 
 def test_the_vectors_of_owners_keys_hold():
-    """The vectors of FORMATS, made by libsodium as clients do."""
+    """libsodium, which clients use, computes the vectors of FORMATS."""
     page = (Path(__file__).parents[3] / "docs" / "FORMATS.md").read_text(encoding="utf-8")
     key = bytes(range(32))
 
@@ -58,6 +58,6 @@ def test_the_vectors_of_owners_keys_hold():
 
 
 def test_no_id_looks_like_an_option():
-    """An owner gives the id of a phone to a command: one that begins with `-` is drawn again."""
+    """An id that begins with `-` is drawn again, because owners pass ids to commands."""
     drawn = iter([b"\xf8\x00\x00", b"\xfb\xff\xff", b"\xf7\xe0\x00"])
     assert draw_text(lambda _count: next(drawn), 3) == "9-AA"

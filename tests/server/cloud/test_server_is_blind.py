@@ -34,14 +34,14 @@ CANARIES = {
 
 
 def dump_memory(pid):
-    """Yield the memory of a process, a region at a time."""
+    """Yield the memory of a process, region by region."""
     regions = Path(f"/proc/{pid}/maps").read_text()
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         for start, end in re.findall(r"^(\w+)-(\w+) rw", regions, re.MULTILINE):
             memory.seek(int(start, 16))
             try:
                 yield memory.read(int(end, 16) - int(start, 16))
-            except OSError:  # a region of the kernel's
+            except OSError:  # a region that only the kernel reads
                 continue
 
 
@@ -63,7 +63,7 @@ def find(secrets, data):
 
 @pytest.mark.needs("etebase")
 def test_nothing_of_an_owner_is_on_the_server(tmp_path):
-    """Neither on disk nor in the process, after two logins and 145 KB of content."""
+    """No secret is on disk or in the process, after two logins and 145 KB of content."""
     folder, pepper, metrics = tmp_path / "cloud", tmp_path / "pepper", free_port()
     words = ["--folder", str(folder), "--pepper", str(pepper)]
     policy = policy_words(tmp_path)

@@ -1,4 +1,4 @@
-"""The cloud's folder, its pepper, its store and its TLS."""
+"""The cloud's folder, its pepper, its body store and its TLS."""
 
 import os
 
@@ -16,14 +16,14 @@ from tests.cases import case
 
 @pytest.fixture
 def made(tmp_path):
-    """Give a folder and its pepper."""
+    """Return a cloud's folder and its pepper file."""
     folder, pepper = CloudFolder(tmp_path / "cloud"), tmp_path / "pepper"
     make_cloud(folder, pepper, "id", os.urandom)
     return folder, pepper
 
 
 def test_what_is_made_is_read(made):
-    """The region from the file, other settings from variables and options."""
+    """The region is read from the file, other settings from variables and options."""
     folder, pepper = made
     environment = {"HENING_CLOUD_PORT": "1234", "HENING_PORT": "99", "HOME": "/"}
     settings = load_cloud_settings(folder, environment, sign_up="open", host=None)
@@ -36,9 +36,9 @@ def test_what_is_made_is_read(made):
 
 
 def test_nothing_is_made_over_another(made, tmp_path):
-    """Neither over a cloud nor over a pepper; both stay unchanged.
+    """`make_cloud` refuses an existing cloud or pepper, and both stay unchanged.
 
-    Nor is a pepper made in the folder, also if the path goes in and out of it.
+    It refuses a pepper inside the folder, even if the path leaves the folder and comes back.
     """
     folder, pepper = made
     before = pepper.read_bytes()
@@ -55,7 +55,7 @@ def test_nothing_is_made_over_another(made, tmp_path):
 
 
 def test_a_pepper_that_others_may_read_is_refused(made):
-    """So is a missing or a malformed pepper."""
+    """A pepper that others can read is refused, and so is a missing or malformed one."""
     _, pepper = made
     pepper.chmod(0o640)
     with pytest.raises(StorageError, match="chmod 600"):
@@ -70,7 +70,7 @@ def test_a_pepper_that_others_may_read_is_refused(made):
 
 
 def test_without_init_there_is_no_cloud(tmp_path):
-    """Nothing is made for a region that is no short word; an unknown setting is an error."""
+    """An invalid region makes no cloud; a missing cloud and an unknown setting are errors."""
     folder = CloudFolder(tmp_path / "cloud")
     for region in ("", "I", "a|b", "../x", "x" * 40):
         with case(region), pytest.raises(FormatError, match="settings are malformed"):
@@ -89,7 +89,7 @@ def settings(**values):
 
 
 def test_bodies_lie_where_the_settings_say(tmp_path):
-    """In the folder, or in S3 with a key from a file."""
+    """Bodies are stored in the folder, or in S3 with a key from a file."""
     folder, secret = CloudFolder(tmp_path), tmp_path / "secret"
     secret.write_text("secret\n")
     assert isinstance(open_bodies(folder, settings(), bytes, float), LocalBodies)
@@ -102,7 +102,7 @@ def test_bodies_lie_where_the_settings_say(tmp_path):
 
 
 def test_no_token_crosses_a_network_in_the_clear():
-    """Beyond loopback, TLS is required here or in a proxy."""
+    """Beyond loopback, TLS is required in the server or in a proxy."""
     assert load_tls(settings()) is None
     assert load_tls(settings(host="::1")) is None
     for host in ("0.0.0.0", "cloud.example.org", "10.0.0.1"):

@@ -1,6 +1,6 @@
 """A thief with the database, the bodies and the program, but without the pepper.
 
-The same searches find everything in a copy with opened columns, so that they could fail.
+The same searches find everything in a copy with decrypted columns, which shows that they work.
 """
 
 import base64
@@ -19,7 +19,7 @@ NAMES = ("ani", "budi", "citra")
 
 
 def read_all(path):
-    """Return each value of bytes or text in a database, by table and column."""
+    """Return each bytes or text value in a database, by table and column."""
     found = {}
     with closing(sqlite3.connect(path)) as db:
         tables = [
@@ -37,7 +37,7 @@ def read_all(path):
 
 
 def guess_names(values):
-    """Return the names whose hash by any of the thief's keys, or by none, is in `values`."""
+    """Return the names whose hash is in `values`, with any key that the thief has, or with none."""
     everything = {each for column in values.values() for each in column}
     keys = {b"", bytes(32)} | {each for each in everything if len(each) <= 64}
     guesses = {}
@@ -51,7 +51,7 @@ def guess_names(values):
 
 
 def find_secrets(files, secrets):
-    """Return the names of those `secrets` that are in the bytes of `files`, in any usual form."""
+    """Return the names of those `secrets` that `files` contain, in any usual form."""
     return {
         name
         for name, secret in secrets.items()
@@ -61,7 +61,7 @@ def find_secrets(files, secrets):
 
 
 async def fill(cloud):
-    """Make accounts; return the secrets of the first."""
+    """Make accounts; return the secrets of the first one."""
     device = await cloud.device("ani")
     await (await cloud.device("budi")).create()
     await device.set_recovery(SigningKey(bytes(range(32))))
@@ -85,9 +85,9 @@ async def fill(cloud):
 
 
 async def test_a_stolen_database_yields_no_name_no_salt_and_no_guess(cloud, place):
-    """Neither a value nor a hash to guess against: without the salt no password can be tried.
+    """The thief gets no value, and cannot test passwords, because the salt is encrypted.
 
-    With the pepper, or where names were hashed without a key, the same searches find them.
+    With the pepper, or if names were hashed without a key, the same searches find them.
     """
     wanted = await fill(cloud)
     values = read_all(place)
@@ -110,7 +110,7 @@ async def test_a_stolen_database_yields_no_name_no_salt_and_no_guess(cloud, plac
 
 
 async def test_equal_values_are_sealed_apart(cloud, place):
-    """Two accounts with the same salt and key look like two with different ones."""
+    """Two accounts with the same salt and key have different encrypted values."""
     key, salt = SigningKey.generate(), os.urandom(32)
     for name in ("ani", "budi"):
         device = Device(cloud.http, cloud.url, name, key)

@@ -1,6 +1,6 @@
-"""Known and unknown names: the same answers, statements and work.
+"""Known and unknown names get the same answers, with the same statements and work.
 
-Times of the clock are compared by `python -m soak.cloud_names`, which takes 2,000 tries of each.
+`python -m soak.cloud_names` compares elapsed times, with 2,000 tries of each.
 """
 
 import os
@@ -77,7 +77,7 @@ class Work:
 
 @pytest.fixture
 def work(monkeypatch):
-    """Give the record; it comes before the cloud, which makes its keys at its start."""
+    """Yield the recorder. It is made before the cloud, which makes its keys when it starts."""
     work = Work(monkeypatch)
     yield work
     work.end()
@@ -85,14 +85,14 @@ def work(monkeypatch):
 
 @pytest.mark.parametrize("earlier", [(), (bytes(32),)], ids=["first pepper", "rotated"])
 async def test_the_same_work_is_done_for_each_name(work, place, tmp_path, earlier):
-    """A challenge, a wrong password, and wrong recovery words; under either pepper."""
+    """Challenge, wrong password and wrong recovery words take the same work for both names."""
     pepper = secrets.Secrets("id", PEPPER, SALTS, os.urandom, earlier)
     async with running(place, tmp_path, peppers=(pepper,)) as cloud:
         await compare(work, cloud)
 
 
 async def compare(work, cloud):
-    """Compare a known name with an unknown one."""
+    """Check that a known name and an unknown one get the same answers with the same work."""
     owner = await cloud.device()
     await owner.set_recovery(SigningKey.generate())
     done, answers = {}, {}
@@ -114,19 +114,20 @@ async def compare(work, cloud):
 
 
 async def test_processor_times_do_not_tell_names_apart(tmp_path):
-    """Before and after a rotation; a busy machine changes no processor times.
+    """Processor times do not tell known from unknown names, before and after a rotation.
 
-    A row that is there is read for 1 % longer. With 200 tries a rank test finds that now and then.
+    Elapsed times would depend on other processes. Reading an existing row takes 1 % longer, which a
+    rank test with 200 tries finds occasionally.
     """
     before, after = await measure_rotation(tmp_path, 60, time.process_time)
     for found in (before, after):
         assert set(found) == {"challenge", "login"}
-        # By chance one run in 250,000 has less.
+        # One run in 250,000 is below this by chance.
         assert min(found.values()) > 1e-6
 
 
 def test_the_rank_test_finds_a_difference():
-    """Of three tenths of the deviation; equal samples are not told apart."""
+    """The rank test finds a shift by 0.3 standard deviations, and none between equal samples."""
     drawn = random.Random(1)
     first = [drawn.gauss(0, 1) for _ in range(1000)]
     assert compare_ranks(first, [drawn.gauss(0, 1) for _ in range(1000)]) > 1e-2

@@ -1,4 +1,4 @@
-"""Login and sign-up: one refusal for all reasons, and codes that each make one account."""
+"""Login and sign-up: one refusal for all reasons, and codes that make one account each."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ CHALLENGE = "authentication/login_challenge/"
 
 
 async def test_a_device_logs_in_and_out(cloud):
-    """Its token is valid until logout, and for as long as the settings say."""
+    """A device's token is valid until logout, and expires after the time in the settings."""
     device = await cloud.device()
     assert (await device.log_in())[0] == 200
     assert (await device.call("GET", "collection/"))[0] == 200
@@ -38,7 +38,7 @@ async def test_a_device_logs_in_and_out(cloud):
 
 
 async def test_every_reason_has_the_same_refusal(cloud):
-    """Another key, host, action or name, a challenge of another name, forged or too old."""
+    """Every wrong login gets the same refusal: another key, host, action, name or challenge."""
     device = await cloud.device()
     other = await cloud.device("budi")
     _, theirs = await device.call("POST", CHALLENGE, {"username": "budi"})
@@ -64,7 +64,7 @@ async def test_every_reason_has_the_same_refusal(cloud):
 
 
 async def test_a_login_is_not_passed_on_by_a_server_of_another_name(tmp_path):
-    """It gives its own name as the request's; what counts is the name that the settings say."""
+    """A login names the host that it is for; only the host name in the settings is accepted."""
     url = "https://cloud.rom.example"
     async with running(tmp_path / "cloud.sqlite", tmp_path, public_url=url) as cloud:
         device = await cloud.device()
@@ -81,7 +81,7 @@ async def test_a_login_is_not_passed_on_by_a_server_of_another_name(tmp_path):
 
 
 async def test_a_name_that_is_not_there_has_a_salt(cloud):
-    """The same salt each time, and another for another name; lengths reveal nothing."""
+    """An unknown name always gets the same salt, which differs by name; all lengths are equal."""
     await cloud.device()
     stranger = Device(cloud.http, cloud.url, "")
     said = {
@@ -100,7 +100,7 @@ async def test_a_name_that_is_not_there_has_a_salt(cloud):
 
 
 async def test_another_password_ends_other_sessions(cloud):
-    """The old key signs for the new one; a forged change has no effect."""
+    """The old key must sign a new password, which ends other sessions; a forged one is refused."""
     device = await cloud.device()
     second = Device(cloud.http, cloud.url, "ani", device.key)
     await second.log_in()
@@ -130,7 +130,7 @@ async def test_another_password_ends_other_sessions(cloud):
 
 
 async def test_what_is_sealed_opens_in_its_place_alone(database, cloud):
-    """Not with another pepper, or in another region, row or column."""
+    """An encrypted value cannot be opened with another pepper, region, row or column."""
     await cloud.device()
     async with database() as db:
         row = (await db.scalars(select(Account))).one()
@@ -154,7 +154,7 @@ async def test_what_is_sealed_opens_in_its_place_alone(database, cloud):
 
 
 async def keep_codes(place, codes):
-    """Let codes make accounts until a time."""
+    """Store codes, each valid until its time."""
     async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
         for code, until in codes.items():
             await add_code(db, code, until)
@@ -162,9 +162,9 @@ async def keep_codes(place, codes):
 
 @on_both
 async def test_a_code_makes_one_account(place, tmp_path):
-    """For the name that ends in it; a login with that name says that it waits for its owner.
+    """A code makes one account, whose name ends in the code; before sign-up its login is refused.
 
-    Where sign-up is closed no code makes one.
+    If sign-up is closed, no code makes an account.
     """
     codes = [draw_code(os.urandom) for _ in range(2)]
     async with running(place, tmp_path, sign_up=SignUp.CODE) as cloud:
@@ -190,7 +190,7 @@ async def test_a_code_makes_one_account(place, tmp_path):
 
 @pytest.mark.needs("etebase")
 async def test_an_unmodified_client_takes_its_name_and_finds_the_page(place, tmp_path):
-    """Its first login makes the account; the dashboard is the page on which the owner agrees."""
+    """The client's first login makes the account; its dashboard is the page for consent."""
     code, own = draw_code(os.urandom), {"PYTHON": sys.executable}
     script = """
     const {Account} = require("etebase");

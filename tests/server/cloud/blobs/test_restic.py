@@ -19,14 +19,14 @@ pytestmark = [pytest.mark.needs("restic"), pytest.mark.needs("seaweed")]
 
 @pytest.fixture
 async def cloud(place, seaweed, tmp_path):
-    """Give a cloud that stores bodies in S3; `law/test_export.py` has restic and a folder."""
+    """Yield a cloud that stores bodies in S3; `law/test_export.py` runs restic with a folder."""
     bodies = S3Bodies(seaweed.place(f"cloud/{uuid.uuid4()}"), tmp_path / "spool", time.time)
     async with running(place, tmp_path, bodies=bodies) as served:
         yield served
 
 
 class Restic:
-    """The program, with an owner's token; `repository` is what it uses by default."""
+    """The program restic, with an owner's token; `repository` is its default repository."""
 
     def __init__(self, name, token, folder, repository=""):
         self._environment = {
@@ -40,7 +40,7 @@ class Restic:
         }
 
     async def start(self, *words):
-        """Start it."""
+        """Start restic."""
         return await asyncio.create_subprocess_exec(
             *("restic", "--no-cache", *map(str, words)),
             env=self._environment,
@@ -49,7 +49,7 @@ class Restic:
         )
 
     async def run(self, *words):
-        """Run it to its end; returns its output."""
+        """Run restic to its end; returns its output."""
         process = await self.start(*words)
         said = (await process.communicate())[0].decode()
         assert process.returncode == 0, said
@@ -58,14 +58,14 @@ class Restic:
 
 @pytest.fixture
 async def restic(cloud, tmp_path):
-    """Give restic with a token of an owner."""
+    """Return restic with a token of an owner."""
     device = await cloud.device()
     vault = f"rest:{cloud.url}/blobs/photos/"
     return Restic("ani", await device.make_token(), tmp_path, vault)
 
 
 def write_files(folder, count):
-    """Write files of 1 to 3 MB that do not compress."""
+    """Write incompressible files of 1 to 3 MB."""
     folder.mkdir(exist_ok=True)
     draw = random.Random(count)
     for number in range(count):
@@ -80,16 +80,16 @@ def digests(folder):
 
 
 async def test_a_backup_that_is_killed_goes_on(restic, tmp_path):
-    """Killed again and again during upload; what is restored in the end is complete.
+    """A backup that was killed repeatedly during uploads can be completed and restored.
 
-    By then an older snapshot was forgotten, and the rest was repacked.
+    Before the restore, an older snapshot is forgotten and the rest repacked.
     """
     photos = tmp_path / "photos"
     await restic.run("init")
     write_files(photos, 12)
     for _ in range(3):
         process = await restic.start("backup", photos, "--json")
-        # restic prints its progress; once an upload has begun, it is killed.
+        # restic prints its progress; it is killed once it has uploaded some bytes.
         async for line in process.stdout:
             if json.loads(line).get("bytes_done", 0) > 10**6:
                 break

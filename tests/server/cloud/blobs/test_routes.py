@@ -17,12 +17,12 @@ NAME = hashlib.sha256(BODY).hexdigest()
 
 
 async def make_program(cloud, name="ani", *, reads_only=False):
-    """Return a program with a token of a new owner."""
+    """Return a program of a new owner, with a token."""
     return await (await cloud.device(name)).program(reads_only=reads_only)
 
 
 async def test_an_object_is_kept_under_its_hash(cloud):
-    """It is listed in both versions, read whole and in ranges, and removed."""
+    """An object is listed in both versions, read whole and in ranges, and removed."""
     program = await make_program(cloud)
     assert (await program.ask("POST", "photos/?create=true"))[0] == 200
     assert (await program.ask("POST", f"photos/data/{NAME}", BODY))[0] == 200
@@ -45,7 +45,7 @@ async def test_an_object_is_kept_under_its_hash(cloud):
 
 
 async def test_a_body_that_is_not_its_name_is_never_seen(cloud):
-    """It is not listed, readable or left in the store."""
+    """A body that does not hash to its name is not listed, readable or left in the store."""
     program = await make_program(cloud)
     await program.ask("POST", "photos/?create=true")
     for body in (BODY[:-1], BODY + b"x", b"", os.urandom(600_000)):
@@ -57,7 +57,7 @@ async def test_a_body_that_is_not_its_name_is_never_seen(cloud):
 
 
 async def test_what_is_no_address(cloud):
-    """It is refused, and nothing is stored."""
+    """Malformed paths are refused, and nothing is stored."""
     program = await make_program(cloud)
     await program.ask("POST", "photos/?create=true")
     for path in (
@@ -70,7 +70,7 @@ async def test_what_is_no_address(cloud):
 
 
 async def test_a_token_opens_one_door_for_one_name(cloud):
-    """Not the records API, and not with another name; a read-only token changes nothing."""
+    """A token is valid only for its own name; a read-only token changes nothing."""
     program = await make_program(cloud)
     await program.ask("POST", "photos/?create=true")
     reader = await make_program(cloud, "budi", reads_only=True)
@@ -84,7 +84,7 @@ async def test_a_token_opens_one_door_for_one_name(cloud):
 
 @on_both
 async def test_a_vault_that_ends_during_an_upload_takes_nothing(cloud):
-    """Neither does another account's, which may have its number by then."""
+    """An upload into a vault that is removed meanwhile is refused, even if its number is reused."""
     owner, other = await make_program(cloud), await make_program(cloud, "budi")
     await owner.ask("POST", "photos/?create=true")
     is_gone = asyncio.Event()
@@ -105,7 +105,7 @@ async def test_a_vault_that_ends_during_an_upload_takes_nothing(cloud):
 
 
 async def test_a_vault_within_the_quota(place, tmp_path):
-    """A larger body is refused before it is read, and removals free space."""
+    """A body above the quota is refused, and removals free space."""
     async with running(place, tmp_path, quota=len(BODY) + 10) as cloud:
         program = await make_program(cloud)
         await program.ask("POST", "photos/?create=true")
@@ -120,7 +120,7 @@ async def test_a_vault_within_the_quota(place, tmp_path):
 
 
 async def test_a_client_that_hangs_up_is_no_failure_of_storage(cloud, monkeypatch):
-    """A download that was cut off gets no answer, and leaves no line in the log."""
+    """A download that the client cuts off ends without an answer or a log line."""
     program = await make_program(cloud)
     await program.ask("POST", "photos/?create=true")
     await program.ask("POST", f"photos/data/{NAME}", BODY)

@@ -1,4 +1,4 @@
-"""A backup made beside a running cloud, a cloud restored from it, and checks of both."""
+"""Backups of a running cloud, restores of them, and checks of both."""
 
 import asyncio
 import hashlib
@@ -31,19 +31,19 @@ SETTINGS = CloudSettings(region="id")
 
 @pytest.fixture
 def bodies(cloud):
-    """Give the bodies of a running cloud."""
+    """Return the body store of a running cloud."""
     return LocalBodies(cloud.folder / "bodies", os.urandom)
 
 
 @pytest.fixture
 def backup(tmp_path):
-    """Give the folder of a backup that does not exist yet."""
+    """Return the folder of a backup that does not exist yet."""
     return BackupFolder(tmp_path / "backup", os.urandom)
 
 
 @pytest.fixture
 async def owner(cloud):
-    """Give a device with a collection of large and small items, and a vault with a pack."""
+    """Return a device with a collection of large and small items, and a vault with a pack."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     large, small = make_item(os.urandom(BIG)), make_item(b"small")
@@ -59,14 +59,14 @@ async def owner(cloud):
 
 
 async def make_backup(database, bodies, backup, now=NOW):
-    """Make a backup; returns the counts."""
+    """Make a backup; returns its counts."""
     return await back_up("id", database, bodies, backup, now)
 
 
 async def restore_into(
     backup, folder, settings, bodies, *, now=NOW, former=None, keep_sessions=False
 ):
-    """Restore a backup; returns the counts."""
+    """Restore a backup; returns its counts."""
     return await restore(
         backup,
         folder,
@@ -93,14 +93,14 @@ async def restored(backup, folder, settings=SETTINGS, *, former=None, keep_sessi
 
 
 async def read_all(device):
-    """Return a device's view: its items with their bodies."""
+    """Return uid and content of a device's items."""
     status, listed = await device.call("GET", f"collection/{device.collection}/item/")
     assert status == 200
     return sorted((item["uid"], item["content"]) for item in listed["data"])
 
 
 def files(folder):
-    """Return the contents of all files by name."""
+    """Return the contents of all files by path."""
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -111,7 +111,7 @@ def files(folder):
 async def test_what_is_backed_up_is_restored(
     database, bodies, backup, owner, tmp_path, request, target
 ):
-    """From each database into the other: an owner finds all data, and can write."""
+    """After a restore into the other kind of database, an owner finds all data and can write."""
     before = await read_all(owner)
     done = await make_backup(database, bodies, backup)
     assert done.bodies == 3
@@ -121,7 +121,7 @@ async def test_what_is_backed_up_is_restored(
         settings = CloudSettings(region="id", database_url=address)
     async with restored(backup, tmp_path / "again", settings) as cloud:
         owner.url = cloud.url
-        assert (await owner.ask("GET", "usage"))[0] == 401  # it has to log in again
+        assert (await owner.ask("GET", "usage"))[0] == 401  # sessions have ended
         await owner.log_in()
         assert await read_all(owner) == before
         assert (await owner.batch(owner.collection, make_item(os.urandom(BIG))))[0] == 200
@@ -136,16 +136,16 @@ async def test_what_is_backed_up_is_restored(
 
 
 async def test_a_backup_follows_the_cloud(cloud, database, bodies, backup, owner, tmp_path):
-    """What is new is copied, and what was removed leaves it, but not while a backup is made.
+    """A backup copies new bodies and drops removed ones; removals wait while a backup is made.
 
-    Where a body is damaged the new backup is not complete, and the one before is restored.
+    If a body is damaged, the new backup is not completed, and the previous one can be restored.
     """
     await make_backup(database, bodies, backup)
     again = await make_backup(database, bodies, backup, NOW + 1)
     assert (again.bodies, again.removed) == (0, 0)
     lease = await take_lease(database, BACKUP)
     assert (await owner.vault.ask("DELETE", owner.object))[0] == 200
-    assert len(files(cloud.folder / "bodies")) == 3  # its row may be copied already
+    assert len(files(cloud.folder / "bodies")) == 3  # the backup may have copied its row already
     with pytest.raises(StorageError, match="another backup is running"):
         await make_backup(database, bodies, backup)
     await lease.release(database)
@@ -168,7 +168,7 @@ async def test_a_backup_follows_the_cloud(cloud, database, bodies, backup, owner
 
 
 async def test_sessions_stay_where_they_are_wanted(database, bodies, backup, owner, tmp_path):
-    """Cursors become invalid all the same."""
+    """With `keep_sessions` sessions stay valid after a restore, but cursors become invalid."""
     _, listed = await owner.call("GET", f"collection/{owner.collection}/item/")
     await make_backup(database, bodies, backup)
     async with restored(backup, tmp_path / "again", keep_sessions=True) as cloud:
@@ -187,7 +187,11 @@ async def test_sessions_stay_where_they_are_wanted(database, bodies, backup, own
 async def test_what_was_erased_stays_erased(
     cloud, database, bodies, backup, owner, tmp_path, has_former
 ):
-    """By the former store's record or a later backup's: logins fail, maintenance completes it."""
+    """An account erased after a backup stays erased in a restored cloud.
+
+    The record of the erasure comes from the former store or from a later backup. Logins fail, and
+    maintenance completes the erasure.
+    """
     other = await cloud.device("budi")
     await make_backup(database, bodies, backup)
     old = BackupFolder(tmp_path / "old", os.urandom)
@@ -206,7 +210,7 @@ async def test_what_was_erased_stays_erased(
         async with cloud.http.get(f"{restarted.url}/erasure/{erased['id']}") as answer:
             assert (await answer.json())["step"] == "done"
         assert [path for path in files(again / "bodies") if "/erased/" not in path] == []
-    # The record is there for the next backup, and its restore.
+    # The record is kept for the next backup and its restore.
     there = LocalBodies(again / "bodies", os.urandom)
     assert [record.id for record in await load_records(there)] == [erased["id"]]
 
@@ -214,7 +218,7 @@ async def test_what_was_erased_stays_erased(
 async def test_a_backup_is_restored_for_the_days_of_its_policy(
     database, bodies, backup, owner, tmp_path
 ):
-    """From the day on which a receipt of erasure calls it gone, it is refused."""
+    """A backup is refused from the day on which receipts of erasure say that it is gone."""
     del owner
     await make_backup(database, bodies, backup)
     gone = (NOW // DAY + DAYS["backups"] + 1) * DAY
@@ -227,7 +231,7 @@ async def test_a_backup_is_restored_for_the_days_of_its_policy(
 
 
 async def test_what_is_damaged_is_not_restored(database, bodies, backup, owner, tmp_path):
-    """Damaged bodies or databases are refused; there is no cloud until an intact restore."""
+    """Damaged bodies or databases are refused; no cloud exists until an intact restore."""
     del owner
     await make_backup(database, bodies, backup)
     whole = tmp_path / "whole"
@@ -246,7 +250,10 @@ async def test_what_is_damaged_is_not_restored(database, bodies, backup, owner, 
 
 
 async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place, cloud):
-    """Nor into another region; and no backup is made over another region's, or over a cloud."""
+    """A backup is not restored over a cloud or into another region.
+
+    No backup is made over another region's backup, or over a cloud.
+    """
     await make_backup(database, bodies, backup)
     other = CloudSettings(region="de")
     with pytest.raises(StorageError, match="region id, but this cloud is de"):
@@ -271,7 +278,7 @@ async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place,
 
 @on_both
 async def test_a_check_finds_what_is_wrong(database, bodies, owner):
-    """Bodies that are lost, cut, altered or too many; chunks and bytes with wrong sums."""
+    """The check finds missing, short, altered and spare bodies, missing chunks and wrong sums."""
 
     async def look(*, read=False):
         report = await check_cloud(database, bodies, read=read)

@@ -1,4 +1,4 @@
-"""A cloud, and its legal deadlines under a test clock."""
+"""A cloud's legal deadlines, with a clock that the test sets."""
 
 import os
 from contextlib import asynccontextmanager
@@ -19,7 +19,7 @@ from tests.server.cloud.policies import KEY
 
 @asynccontextmanager
 async def open_law(place, folder, clock, bodies=None):
-    """Give a node's law of the cloud, and its database."""
+    """Yield the law of another node of the cloud."""
     bodies = bodies or LocalBodies(folder / "bodies", os.urandom)
     secrets = Secrets("id", PEPPER, SALTS, os.urandom)
     async with open_database(place, migrations=MIGRATIONS) as database:
@@ -28,7 +28,7 @@ async def open_law(place, folder, clock, bodies=None):
 
 
 async def go_round(law):
-    """Do what is due by law, as a maintenance round does."""
+    """Do what the law requires now, as a maintenance round does."""
     done = await run_round(law, CloudSettings(region="id"), OF_LAW)
     assert done is not None
     return done
@@ -36,6 +36,6 @@ async def go_round(law):
 
 @pytest.fixture
 async def law(cloud, place, tmp_path):
-    """Give another node's law of the running cloud."""
+    """Yield the law of another node of the running cloud."""
     async with open_law(place, tmp_path, cloud.clock) as opened:
         yield opened

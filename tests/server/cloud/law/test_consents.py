@@ -31,7 +31,7 @@ def read_receipt(note):
 
 
 async def upload(device):
-    """Try every kind of upload; return the statuses, 201 and 200 for accepted ones."""
+    """Try every kind of upload; return the statuses, which are 201 and 200 if accepted."""
     program = await device.program()
     item = make_item()
     body = {"item": item, "collectionKey": b"key", "collectionType": b"type"}
@@ -51,12 +51,12 @@ async def upload(device):
 
 
 async def test_nothing_is_stored_before_consent(place, tmp_path):
-    """Neither records nor blobs; after consent both are, and the receipt names the policy."""
+    """Records and blobs are stored only after consent, whose receipt names the policy."""
     async with running(place, tmp_path) as cloud:
         device = await cloud.device(agrees=False)
         assert await upload(device) == [403, 403, 403]
         for path in ("usage", "sessions", "app-tokens", "consents", "notices", "export"):
-            assert (await device.ask("GET", path))[0] == 200  # what the law lets owners ask
+            assert (await device.ask("GET", path))[0] == 200  # the law grants these to owners
         key = SigningKey.generate()
         status, made = await device.agree(key=key)
         assert status == 201
@@ -77,7 +77,10 @@ async def test_nothing_is_stored_before_consent(place, tmp_path):
 
 @on_both
 async def test_a_new_version_stops_uploads_and_no_more(place, tmp_path):
-    """From its start until consent, which may come earlier; downloads are not affected."""
+    """A new policy stops uploads from its start until consent, but not downloads.
+
+    Consent may be given before the start.
+    """
     async with running(place, tmp_path, policies=(POLICY, NEXT)) as cloud:
         device, early = await cloud.device(), await cloud.device("budi")
         collection = (await device.create())["uid"]
@@ -102,7 +105,7 @@ async def test_a_new_version_stops_uploads_and_no_more(place, tmp_path):
 
 
 async def test_withdrawal_is_one_request(place, tmp_path):
-    """Uploads stop; the answer says when all is erased, and a new consent stops the erasure."""
+    """Uploads stop; the answer says when all is erased, and a new consent cancels the erasure."""
     async with running(place, tmp_path) as cloud:
         device = await cloud.device()
         collection = (await device.create())["uid"]
@@ -125,7 +128,7 @@ async def test_withdrawal_is_one_request(place, tmp_path):
 
 
 async def test_a_withdrawal_counts_by_what_was_agreed_to(place, tmp_path):
-    """Its hours are those of the agreed version, even if another is in force meanwhile."""
+    """The deadline is that of the agreed version, even if another version is in force meanwhile."""
     slow = make_policy(version=2, hours={**HOURS, "stop_after_withdrawal": 500})
     async with running(place, tmp_path, policies=(POLICY,)) as cloud:
         device = await cloud.device()
@@ -138,7 +141,7 @@ async def test_a_withdrawal_counts_by_what_was_agreed_to(place, tmp_path):
 
 
 async def test_what_is_no_consent(cloud):
-    """Another policy or text, an owner who is too young, a forged or malformed statement."""
+    """Statements with another policy or text, too low an age, or a forged signature are refused."""
     device = await cloud.device(agrees=False)
     for changed, refused in (
         ({"region": "eu"}, (409, "other-policy")),
@@ -169,7 +172,7 @@ async def test_what_is_no_consent(cloud):
 
 
 async def test_a_policy_is_given_to_anybody(place, tmp_path):
-    """The one in force, others by version, and their texts; not those of other regions."""
+    """Anyone can fetch this region's policies and texts, but not those of other regions."""
     async with running(place, tmp_path, policies=(POLICY, NEXT)) as cloud:
 
         async def get(path):

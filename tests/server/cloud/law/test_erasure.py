@@ -1,4 +1,4 @@
-"""Erasure: all of an account is removed, whatever happens meanwhile, and a receipt says so."""
+"""Erasure: all data of an account is removed, whatever happens meanwhile, with a receipt."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ DAY = 24 * 60 * 60
 
 
 async def fill(device):
-    """Store something of every kind; returns the uid of a collection, and an item."""
+    """Store data of every kind; returns the uid of a collection, and an item."""
     collection = (await device.create())["uid"]
     item = make_item(os.urandom(LARGE))
     assert (await device.batch(collection, item, make_item(b"small")))[0] == 200
@@ -39,14 +39,14 @@ async def fill(device):
 
 
 def list_bodies(folder):
-    """Return the names of the bodies in the store; records of erasures are excluded."""
+    """Return the names of the bodies in the store, without the records of erasures."""
     bodies = folder / "bodies"
     files = [str(path.relative_to(bodies)) for path in bodies.rglob("*") if path.is_file()]
     return sorted(name for name in files if not name.startswith("erased/"))
 
 
 async def find_traces(database, account):
-    """Return the tables with a value that is or contains an account's id."""
+    """Return the tables with a value that equals or contains an account's id."""
     found = set()
     async with database() as db:
         for table in Base.metadata.sorted_tables:
@@ -60,7 +60,7 @@ async def find_traces(database, account):
 
 @on_both
 async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
-    """Its rows, bodies and name; the receipt counts them. Another account is unchanged."""
+    """Rows, bodies and name are erased; the receipt counts them. Another account is unchanged."""
     device, other = await cloud.device(), await cloud.device("budi")
     await fill(device)
     theirs, _ = await fill(other)
@@ -94,7 +94,7 @@ async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
 
 @on_both
 async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, tmp_path, monkeypatch):
-    """The account is closed meanwhile, and its erasure goes on without another round."""
+    """During a backup the account is closed; the erasure continues afterwards in the same call."""
     device = await cloud.device()
     await fill(device)
     looked, look = asyncio.Event(), may_remove_bodies
@@ -119,7 +119,7 @@ async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, tmp_path, monkeyp
 
 @on_both
 async def test_without_a_policy_what_is_due_is_closed_all_the_same(cloud, law):
-    """As in a database that was restored; the rest is done when a policy is there."""
+    """Without a policy, as in a restored database, due accounts are closed but not yet erased."""
     device = await cloud.device()
     async with law.database.begin() as db:
         account = await db.scalar(select(Account.id))
@@ -133,7 +133,7 @@ async def test_without_a_policy_what_is_due_is_closed_all_the_same(cloud, law):
 
 
 async def test_a_name_is_free_again_after_quarantine(cloud, law):
-    """Until then it is refused like a name in use."""
+    """During quarantine the name is refused like a name in use."""
     device = await cloud.device()
     taken = await Device(cloud.http, cloud.url, "ani").sign_up()
     await device.ask("POST", "erasure")
@@ -148,7 +148,7 @@ async def test_a_name_is_free_again_after_quarantine(cloud, law):
 
 @on_both
 async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
-    """The content belongs to the owner; another member's devices see that the membership ends."""
+    """When the owner is erased, other members lose the content and see the membership end."""
     owner, member = await cloud.device(), await cloud.device("budi")
     collection, _ = await fill(owner)
     await owner.share(member, collection)
@@ -163,7 +163,7 @@ async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
 
 @on_both
 async def test_who_shares_a_collection_stays_logged_in(cloud, law):
-    """While the owner is being erased, what a member writes is refused as for no collection."""
+    """While the owner is being erased, a member's writes are refused like unknown collections."""
     owner, member = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
     await owner.share(member, collection)
@@ -181,7 +181,7 @@ async def test_who_shares_a_collection_stays_logged_in(cloud, law):
 
 
 async def test_an_upload_under_way_is_refused(cloud, law):
-    """A request from before the account closed stores nothing afterwards."""
+    """An upload that began before the account closed stores nothing afterwards."""
     device = await cloud.device()
     await fill(device)
     program = await device.program()
@@ -197,7 +197,7 @@ async def test_an_upload_under_way_is_refused(cloud, law):
 
 
 def test_each_sealed_column_is_overwritten():
-    """All byte columns of an account, so that a later migration's columns are not forgotten."""
+    """All byte columns of an account are known, so that a migration cannot add a forgotten one."""
     table = Base.metadata.tables["accounts"]
     binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
     texts = {column.name for column in table.columns if isinstance(column.type, String)}

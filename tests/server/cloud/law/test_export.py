@@ -1,4 +1,4 @@
-"""The export: everything, byte for byte, in a form that other programs read."""
+"""The export: all data, byte for byte, in a form that other programs read."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ LARGE = 20_000
 
 
 async def export(device):
-    """Return the archive that a device gets."""
+    """Return the archive that a device downloads."""
     headers = {"Authorization": f"Token {device.token}"}
     async with device.http.get(f"{device.url}/account/1/export", headers=headers) as answer:
         assert answer.status == 200
@@ -37,7 +37,7 @@ def read_values(data):
 
 
 async def test_all_that_is_kept_is_in_it(cloud):
-    """Keys, receipts, items with their revisions, chunks; the manifest has the hash of each."""
+    """The export has keys, receipts, items with revisions, chunks, and a manifest of hashes."""
     device, other = await cloud.device(), await cloud.device("budi")
     await other.create()
     described = await device.create(b"notes")
@@ -74,7 +74,7 @@ async def test_all_that_is_kept_is_in_it(cloud):
 
 @pytest.mark.needs("restic")
 async def test_restic_opens_the_vault_of_an_export(cloud, tmp_path):
-    """The folder of a vault is a valid restic repository."""
+    """The folder of an exported vault is a valid restic repository."""
     device = await cloud.device()
     restic = Restic("ani", await device.make_token(), tmp_path)
     (tmp_path / "photos").mkdir()
@@ -93,7 +93,7 @@ async def test_restic_opens_the_vault_of_an_export(cloud, tmp_path):
 
 
 async def test_a_body_that_is_lost_cuts_the_export_off(cloud):
-    """So that a reader does not take it for a complete one."""
+    """If a body is missing, the export is cut off, so that it is not taken for a complete one."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     await device.batch(collection, make_item(os.urandom(LARGE)))

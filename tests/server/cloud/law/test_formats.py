@@ -1,4 +1,4 @@
-"""Vectors of FORMATS section 17, and the table of a policy's numbers."""
+"""The vectors of FORMATS section 17, and the page's table of a policy's numbers."""
 
 import os
 import re
@@ -20,12 +20,12 @@ STATEMENT = make_statement(key=SigningKey(bytes([1] * 32)))
 
 
 def block(name):
-    """Return a block of the page."""
+    """Return a text block of the page."""
     return re.search(rf"^```text {name}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1]
 
 
 def test_the_policy_and_the_statement():
-    """Also the hash by which statements name a policy."""
+    """Policy, statement and the hash by which statements name a policy equal the vectors."""
     assert block("policy").encode() == sign(POLICY)
     assert f"`{SIGNED.sha256}`" in PAGE
     said = f"{STATEMENT['statement']}{STATEMENT['public_key']}\n{STATEMENT['signature']}\n"
@@ -33,7 +33,7 @@ def test_the_policy_and_the_statement():
 
 
 def test_the_receipts():
-    """Of a consent, and of an erasure."""
+    """The receipts of a consent and of an erasure equal the vectors."""
     event = Event(
         "A" * 22,
         "B" * 22,
@@ -69,7 +69,7 @@ ABOUT = {"schema", "region", "controller", "laws", "purposes", "receipts"}
 
 
 def test_each_number_of_a_policy_is_in_the_table():
-    """What only describes is not, and nothing else is."""
+    """The table has each number of a policy, and no descriptive member."""
     table = POLICY_PAGE.partition("## Which number is enforced where")[2].partition("\n## ")[0]
     cells = re.findall(r"^(\|[^|]+)", table, re.MULTILINE)
     named = set(re.findall(r"`([a-z_.]+)`", "".join(cells)))

@@ -1,4 +1,4 @@
-"""The periods of a policy under a test clock: one second before, and at the time."""
+"""The periods of a policy with a clock that the test sets: one second before, and at the time."""
 
 import asyncio
 import os
@@ -32,15 +32,15 @@ async def count(law, table):
 
 
 async def find_erasure(law):
-    """Return the only erasure there is, or None."""
+    """Return the only erasure, or None."""
     async with law.database() as db:
         return (await db.scalars(select(Erasure))).one_or_none()
 
 
 async def test_an_unused_account_is_announced_and_then_erased(cloud, law):
-    """`inactive` days after the week of its last use, and `notice` days after that.
+    """An erasure is announced `inactive` days after the last week of use, and due `notice` later.
 
-    Any use of a device, or of a program to which the notice is shown, keeps it.
+    Any use by a device, or by a program that shows the notice, keeps the account.
     """
     device = await cloud.device()
     # Use is recorded by week, so the days count from a week's end.
@@ -77,7 +77,10 @@ async def test_an_unused_account_is_announced_and_then_erased(cloud, law):
 
 @on_postgresql
 async def test_a_use_that_is_being_noted_counts(cloud, law):
-    """A round on another node waits for it, and announces nothing; on SQLite writers take turns."""
+    """A round waits for another node's record of a use, and then announces nothing.
+
+    On SQLite writers take turns.
+    """
     device = await cloud.device()
     cloud.clock.seconds += (DAYS["inactive"] + 14) * DAY
     waiting = text("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
@@ -98,7 +101,7 @@ async def test_a_use_that_is_being_noted_counts(cloud, law):
 
 
 async def test_a_withdrawal_is_over_within_its_hours(cloud, law):
-    """It begins an hour early, so that there is time to repair a failure."""
+    """The erasure begins an hour before its deadline, to leave time for repairs."""
     device = await cloud.device()
     await device.ask("POST", "consents/withdrawal")
     due = NOW + HOURS["stop_after_withdrawal"] * HOUR
@@ -113,7 +116,7 @@ async def test_a_withdrawal_is_over_within_its_hours(cloud, law):
 
 
 async def test_an_erasure_that_fails_goes_on_and_rings_in_time(cloud, law, place, tmp_path):
-    """It is retried after any failure; after `erase` hours there is an alarm."""
+    """An erasure is retried after any failure; after `erase` hours there is an alarm."""
 
     class Broken(LocalBodies):
         async def remove(self, _name):
@@ -140,7 +143,7 @@ async def test_an_erasure_that_fails_goes_on_and_rings_in_time(cloud, law, place
 
 @on_both
 async def test_records_of_erasures_and_names_are_forgotten(cloud, law):
-    """Records `logs_days` after the last backup is gone, names after `quarantine` days."""
+    """Records are kept `logs_days` beyond the last backup, names for `quarantine` days."""
     device = await cloud.device()
     await device.ask("POST", "erasure")
     assert await count(law, Quarantine) == 1
@@ -159,7 +162,7 @@ async def test_records_of_erasures_and_names_are_forgotten(cloud, law):
 
 @on_both
 async def test_a_breach_is_told_within_its_hours(cloud, law):
-    """There is an alarm from a day before the deadline until it is reported; accounts see it."""
+    """An alarm begins a day before the deadline and ends with the notice, which accounts see."""
     device = await cloud.device()
     async with law.database.begin() as db:
         number = await note_breach(db, NOW, "")
@@ -186,7 +189,7 @@ async def test_a_breach_is_told_within_its_hours(cloud, law):
 
 @on_both
 async def test_links_and_codes_end(cloud, law):
-    """Unused ones are removed."""
+    """Unused links to the owner's page are removed after their time."""
     device = await cloud.device()
     await device.ask("POST", "owner-links")
     async with law.database.begin() as db:

@@ -12,13 +12,13 @@ from tests.server.cloud.policies import DAYS
 
 
 def encoded(data):
-    """Return bytes as JSON has them."""
+    """Return bytes in their JSON form."""
     return base64.b64encode(data).decode()
 
 
 @pytest.fixture
 async def first(cloud):
-    """Give a device whose key approves others; `first.own` is its key."""
+    """Return a device that can approve others, with its key as `first.own`."""
     device = await cloud.device()
     device.own = SigningKey.generate()
     await device.set_recovery(SigningKey.generate())
@@ -28,7 +28,7 @@ async def first(cloud):
 
 
 async def log_in_new(cloud, first):
-    """Return a new device with its session's id and its key, registered."""
+    """Log in a new device and register its key; return it, its session's id and the key."""
     new, own = Device(cloud.http, cloud.url, "ani", first.key), SigningKey.generate()
     assert (await new.log_in())[0] == 200
     status, registered = await new.ask("PUT", "device", {"key": bytes(own.verify_key)})
@@ -38,7 +38,7 @@ async def log_in_new(cloud, first):
 
 @on_both
 async def test_a_new_device_waits_for_approval(cloud, first):
-    """It may only register; after approval it may do everything."""
+    """A new device may only register; after approval it may do everything."""
     new, session, key = await log_in_new(cloud, first)
     for method, path in (("GET", "sessions"), ("GET", "usage"), ("POST", "app-tokens")):
         status, problem = await new.ask(method, path, {"door": "blobs"})
@@ -56,7 +56,10 @@ async def test_a_new_device_waits_for_approval(cloud, first):
 
 
 async def test_no_other_signature_approves(cloud, first):
-    """Not one of another key, for another session or key, nor by the waiting device."""
+    """An approval is refused if another key signed it, or for another session, key or region.
+
+    The waiting device cannot approve itself.
+    """
     new, session, key = await log_in_new(cloud, first)
     own, stranger = first.own, SigningKey.generate()
     texts = [
@@ -75,7 +78,7 @@ async def test_no_other_signature_approves(cloud, first):
     await other.ask("PUT", "device", {"key": bytes(own.verify_key)})
     assert (await other.ask("POST", path, {"signature": signature}))[0] == 404
     assert (await new.ask("GET", "usage"))[0] == 403
-    # It may log out, and the first device may end a session that it did not ask for.
+    # The waiting device may log out, and the first device may end that session.
     assert (await new.call("POST", "authentication/logout/"))[0] == 204
     _, session, _ = await log_in_new(cloud, first)
     assert await first.ask("DELETE", f"sessions/{session}") == (204, None)
@@ -84,12 +87,12 @@ async def test_no_other_signature_approves(cloud, first):
 
 @on_both
 async def test_no_owner_is_locked_out_by_a_choice(cloud):
-    """Approval needs a device that can approve, and recovery words in case all are lost."""
+    """Approval requires a device with a key, and recovery words in case all devices are lost."""
     device, on = await cloud.device(), {"approves_devices": True}
     problem = (await device.ask("PUT", "choices", on))[1]
     assert problem["type"] == "urn:hening:problem:device-without-key"
     own = {"key": bytes(SigningKey.generate().verify_key)}
-    for _ in range(2):  # to repeat the registration is no error; another key needs another login
+    for _ in range(2):  # repeating the registration is no error; another key needs another login
         assert (await device.ask("PUT", "device", own))[0] == 200
     status, problem = await device.ask("PUT", "device", {"key": bytes(32)})
     assert (status, problem["type"]) == (409, "urn:hening:problem:device-has-key")
@@ -103,7 +106,7 @@ async def test_no_owner_is_locked_out_by_a_choice(cloud):
 
 
 async def test_a_session_lasts_as_long_as_it_is_used(cloud):
-    """It is prolonged once a day, and ends after the policy's days without use."""
+    """A session is prolonged once a day, and ends after the policy's days without use."""
     day, idle = 24 * 60 * 60, DAYS["session_idle"]
     device = await cloud.device()
     unused = Device(cloud.http, cloud.url, "ani", device.key)
@@ -123,7 +126,7 @@ async def test_a_session_lasts_as_long_as_it_is_used(cloud):
 
 
 async def test_devices_are_listed_and_logged_out(cloud):
-    """Each by its id, from any other device; the one that asks is marked."""
+    """Any device can list sessions and end each by its id; its own is marked."""
     device = await cloud.device()
     cloud.clock.seconds += 60
     second = Device(cloud.http, cloud.url, "ani", device.key)
@@ -140,7 +143,7 @@ async def test_devices_are_listed_and_logged_out(cloud):
 
 
 async def test_tokens_are_made_listed_and_removed(cloud):
-    """An account has so many; one more is refused until another is removed."""
+    """An account has at most 32 tokens; one more is refused until another is removed."""
     device = await cloud.device()
     status, made = await device.ask("POST", "app-tokens", {"door": "blobs", "reads_only": True})
     assert (status, "token" in made) == (201, True)
@@ -157,7 +160,7 @@ async def test_tokens_are_made_listed_and_removed(cloud):
 
 
 async def test_what_is_no_request_is_refused(cloud):
-    """With a problem document, and every request without a token."""
+    """Malformed requests get a problem document; without a token every request is refused."""
     device = await cloud.device()
     odd = {"door": "blobs", "more": 1}, {"door": "blobs", "reads_only": 1}
     for body in ({}, {"door": "all"}, [], *odd):

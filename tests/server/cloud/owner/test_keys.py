@@ -1,4 +1,4 @@
-"""Recovery words and a new account key: signed, complete, and the same for unknown names."""
+"""Recovery words and new account keys: signed, complete, and the same for unknown names."""
 
 import asyncio
 import base64
@@ -15,9 +15,9 @@ NEW_KEYS = {"login_key": bytes(SigningKey(bytes(32)).verify_key), "wrap": b"wrap
 
 
 async def test_words_open_an_account(cloud):
-    """They give the keys, set a new password, and log all sessions out.
+    """Recovery words return the keys, set a new password, and log all sessions out.
 
-    The new session waits for no approval: all devices may be lost.
+    The new session needs no approval, because all devices may be lost.
     """
     lost, words = await cloud.device(), SigningKey.generate()
     await lost.set_recovery(words)
@@ -41,7 +41,10 @@ async def test_words_open_an_account(cloud):
 
 
 async def test_whatever_is_wrong_the_answer_is_the_same(cloud):
-    """An unknown name, one without words, other words or action, an old challenge."""
+    """Every wrong recovery gets the same answer: unknown name, no words, other words or action.
+
+    An old challenge does, too.
+    """
     owner, words = await cloud.device(), SigningKey.generate()
     await owner.set_recovery(words)
     await cloud.device("budi")
@@ -71,9 +74,9 @@ async def test_whatever_is_wrong_the_answer_is_the_same(cloud):
 
 
 async def test_a_token_alone_changes_no_words(cloud):
-    """The password's key must sign, of the account to which the token belongs.
+    """New words must be signed by the password's key of the token's own account.
 
-    A new account key comes with the words for it; the former ones would open obsolete keys.
+    A new account key requires new words, because the former ones would open obsolete keys.
     """
     device, other = await cloud.device(), await cloud.device("budi")
     kept = {"key": bytes(32), "wrap": b"x", "words": b"y"}
@@ -99,13 +102,13 @@ async def test_a_token_alone_changes_no_words(cloud):
 
 
 def rewrapped(*collections, **more):
-    """Return what a device sends for a new account key."""
+    """Return the body that a device sends for a new account key."""
     wraps = [{"uid": each, "key": b"new " + each.encode(), "type": b"new"} for each in collections]
     return {"wrap": b"new keys", "public_key": b"P" * 32, "collections": wraps, **more}
 
 
 async def test_a_new_account_key_wraps_everything_anew(cloud):
-    """In one transaction; other devices have to log in again, and then get the new keys."""
+    """All collections get new keys in one transaction; other devices log in again for them."""
     device = await cloud.device()
     second = Device(cloud.http, cloud.url, "ani", device.key)
     await second.log_in()
@@ -129,7 +132,7 @@ async def test_a_new_account_key_wraps_everything_anew(cloud):
 
 
 async def test_a_collection_that_is_missing_stops_a_rotation(cloud):
-    """One too few, one too many, one twice: nothing is changed."""
+    """A rotation with missing, additional or repeated collections is refused without any change."""
     device, other = await cloud.device(), await cloud.device("budi")
     own = [(await device.create())["uid"] for _ in range(2)]
     foreign = (await other.create())["uid"]
@@ -147,7 +150,10 @@ async def test_a_collection_that_is_missing_stops_a_rotation(cloud):
 
 
 async def test_keys_that_were_replaced_meanwhile_do_not_come_back(cloud):
-    """What another device began to send before a rotation would be closed to its owner for ever."""
+    """A request that another device began before a rotation is refused after it.
+
+    Its data would be encrypted with the former key, and closed to its owner.
+    """
     device, words = await cloud.device(), SigningKey.generate()
     await device.set_recovery(words)
     late = Device(cloud.http, cloud.url, "ani", device.key)
@@ -185,7 +191,7 @@ async def test_keys_that_were_replaced_meanwhile_do_not_come_back(cloud):
 
 @on_both
 async def test_keys_that_are_replaced_at_once(cloud):
-    """By several devices: each is told that it is done, or that it is logged in no more."""
+    """Of several devices that rotate together, each succeeds or is logged out."""
     device = await cloud.device()
     await device.set_recovery(SigningKey.generate())
     devices = [Device(cloud.http, cloud.url, "ani", device.key) for _ in range(3)]
@@ -203,7 +209,7 @@ async def test_keys_that_are_replaced_at_once(cloud):
 
 @pytest.fixture
 async def shared(cloud):
-    """Give two members of a collection, and its uid."""
+    """Return owner and member of a collection, and its uid."""
     owner, member = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
     await owner.share(member, collection)
@@ -212,7 +218,7 @@ async def shared(cloud):
 
 @on_both
 async def test_members_of_a_collection_with_another_key_are_invited_anew(shared):
-    """As their clients expect: the membership ends, and an invitation has the new key."""
+    """A member's access ends with the former key, and a new invitation has the new key."""
     owner, member, collection = shared
     invitation = uid()
     asked = rewrapped(collection)
@@ -230,7 +236,7 @@ async def test_members_of_a_collection_with_another_key_are_invited_anew(shared)
 
 
 async def test_invitations_to_an_account_end_with_its_key(cloud):
-    """They are encrypted to a key that the account no longer has."""
+    """Invitations to the former key of an account are removed."""
     owner, invited = await cloud.device(), await cloud.device("budi")
     await owner.invite(invited, (await owner.create())["uid"])
     assert len((await invited.call("GET", "invitation/incoming/"))[1]["data"]) == 1
@@ -240,7 +246,7 @@ async def test_invitations_to_an_account_end_with_its_key(cloud):
 
 
 async def test_all_members_are_invited_anew_or_none(cloud, shared):
-    """A forgotten member, an account that is no member, a rotation without the right to share."""
+    """A rotation with missing or foreign members, or without the right to share, is refused."""
     owner, member, collection = shared
     third = await cloud.device("citra")
     await owner.share(third, collection)

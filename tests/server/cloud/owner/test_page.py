@@ -45,7 +45,7 @@ async def visit(device):
 
 @on_both
 async def test_the_page_shows_what_is_kept(cloud):
-    """Bytes, devices and receipts; no script, no cookie, no password field."""
+    """The page shows bytes, devices and receipts, without script, cookie or password field."""
     device = await cloud.device()
     second = Device(cloud.http, cloud.url, "ani", device.key)
     await second.log_in()
@@ -66,7 +66,7 @@ async def test_the_page_shows_what_is_kept(cloud):
 
 @on_both
 async def test_an_owner_agrees_and_withdraws_on_the_page(cloud):
-    """The page has the policy's text; the receipt says that no device signed."""
+    """The page shows the policy's text; the receipt says that no device signed."""
     device = await cloud.device(agrees=False)
     page = await visit(device)
     assert "We keep what your phone encrypts." in (await page.get())[1].decode()
@@ -85,7 +85,7 @@ async def test_an_owner_agrees_and_withdraws_on_the_page(cloud):
 
 
 async def test_a_page_that_was_open_for_long_agrees_to_nothing_old(place, tmp_path):
-    """Its form names a version that holds no more: what was agreed to since stays."""
+    """A form with an older version is refused, and the consent to the newer one stays."""
     newer = make_policy(version=2)
     async with running(place, tmp_path, policies=(POLICY, newer)) as cloud:
         device = await cloud.device(agrees=False)
@@ -99,7 +99,7 @@ async def test_a_page_that_was_open_for_long_agrees_to_nothing_old(place, tmp_pa
 
 
 async def test_a_device_is_logged_out_and_an_account_erased_on_the_page(cloud):
-    """The page still works without a session, because it has a link, which opens ten minutes."""
+    """The page works without a session, because its link is valid for ten minutes."""
     device = await cloud.device()
     page = await visit(device)
     (session,) = (await device.ask("GET", "sessions"))[1]
@@ -124,7 +124,7 @@ async def test_a_device_is_logged_out_and_an_account_erased_on_the_page(cloud):
 
 
 async def test_a_malformed_form_changes_nothing(cloud):
-    """The answer is a page with a message."""
+    """The answer to a malformed form is a page with a message."""
     device = await cloud.device(agrees=False)
     page = await visit(device)
     headers = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -1,4 +1,4 @@
-"""The pepper on paper and encrypted to an age key; a mistake is named."""
+"""The pepper on paper and encrypted to an age key; mistakes are reported by line."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ PEPPER = Pepper(bytes(range(32)), bytes(range(32, 64)))
 
 
 def test_lines_as_formats_has_them():
-    """Label, 32 digits in groups of four, and four check digits."""
+    """A line has a label, 32 digits in groups of four, and four check digits."""
     assert encode_escrow(PEPPER) == [
         "pepper-1   0001 0203 0405 0607 0809 0a0b 0c0d 0e0f  8e9d",
         "pepper-2   1011 1213 1415 1617 1819 1a1b 1c1d 1e1f  91ed",
@@ -32,7 +32,7 @@ def test_lines_as_formats_has_them():
 
 
 def test_what_was_printed_is_restored():
-    """Also after rotations, in any order, and with typical typing variations."""
+    """Printed lines restore the pepper, also after rotations, in any order and letter case."""
     pepper = draw_pepper(os.urandom)
     for _ in range(2):
         lines = encode_escrow(pepper)
@@ -43,7 +43,7 @@ def test_what_was_printed_is_restored():
 
 
 def test_a_mistake_is_named():
-    """A digit, two swapped lines, a missing one, and one that is no line."""
+    """A wrong digit, swapped lines, a missing line and an unknown line are each reported."""
     lines = encode_escrow(PEPPER)
     wrong = [lines[0], lines[1].replace("1415", "1514"), *lines[2:]]
     with pytest.raises(FormatError, match="pepper-2 has a mistake"):
@@ -60,7 +60,7 @@ def test_a_mistake_is_named():
 
 @pytest.fixture
 def key(tmp_path):
-    """Give a new key's file and its public key."""
+    """Return the file of a new key, and its public key."""
     file = tmp_path / "key.txt"
     subprocess.run(["age-keygen", "-o", file], check=True, capture_output=True)
     told = subprocess.run(["age-keygen", "-y", file], check=True, capture_output=True, text=True)
@@ -69,7 +69,7 @@ def key(tmp_path):
 
 @pytest.mark.needs("age")
 def test_the_key_opens_what_was_sealed(key):
-    """Line by line; none is readable without the key."""
+    """The key decrypts all lines; none is readable without it."""
     file, public = key
     lines = ["pepper-1 0011  2233", "salts-1 4455  6677"]
     sealed = seal_lines(lines, public)
@@ -81,7 +81,7 @@ def test_the_key_opens_what_was_sealed(key):
 
 
 def test_what_is_no_key_is_refused():
-    """And never reaches the program."""
+    """A malformed key is refused before age is started."""
     for given in ("", "age1short", "ssh-ed25519 AAAA", "--output=/tmp/x"):
         with case(given), pytest.raises(FormatError, match="is not an age key"):
             check_recipient(given)
@@ -89,7 +89,7 @@ def test_what_is_no_key_is_refused():
 
 @pytest.mark.needs("age")
 def test_a_key_with_a_mistake_is_refused(key, monkeypatch):
-    """By age itself, which verifies the key's checksum; without it the message says what to do."""
+    """A wrong checksum is refused by age; if age is missing, the message says what to install."""
     _, public = key
     wrong = public[:-1] + ("q" if public[-1] != "q" else "p")
     with pytest.raises(StorageError, match="age failed"):

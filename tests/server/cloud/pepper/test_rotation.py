@@ -24,13 +24,13 @@ CHALLENGE = "authentication/login_challenge/"
 
 
 async def rotate(place):
-    """Rotate the pepper; return how many rows were sealed again."""
+    """Rotate the pepper; return how many rows were encrypted again."""
     async with open_database(place, migrations=MIGRATIONS) as database:
         return await seal_again(database, FORMER, FOLLOWING)
 
 
 async def load_all(place):
-    """Return each sealed value with its place, and each hash."""
+    """Return each encrypted value with its place, and each hash."""
     sealed, hashes = [], []
     async with open_database(place, migrations=MIGRATIONS) as database, database() as db:
         for table in Base.metadata.sorted_tables:
@@ -47,7 +47,7 @@ async def load_all(place):
 
 @on_both
 async def test_everything_opens_under_the_next_pepper_alone(cloud, place):
-    """Values are the same, and every hash of a name is different."""
+    """After a rotation the values are the same, and every hash of a name is different."""
     for name in ("ani", "budi"):
         await (await cloud.device(name)).set_recovery(SigningKey.generate())
     before, hashes = await load_all(place)
@@ -70,7 +70,7 @@ async def test_everything_opens_under_the_next_pepper_alone(cloud, place):
 
 
 async def test_owners_notice_nothing(place, tmp_path):
-    """Names, addresses, words and passwords are valid; salts stay, also of unknown names."""
+    """Names, addresses, words and passwords stay valid; salts stay, also of unknown names."""
     words = SigningKey.generate()
     async with running(place, tmp_path) as cloud:
         device = await cloud.device()
@@ -81,7 +81,7 @@ async def test_owners_notice_nothing(place, tmp_path):
         assert await salts(cloud) == before
         again = Device(cloud.http, cloud.url, "ani", device.key)
         assert (await again.log_in())[0] == 200
-        assert (await again.log_in(username="ani@localhost"))[0] == 401  # another challenge
+        assert (await again.log_in(username="ani@localhost"))[0] == 401  # it has another challenge
         again.name = "ani@localhost"
         assert (await again.log_in())[0] == 200
         signed = await again.sign("openRecovery", words)
@@ -99,7 +99,7 @@ async def salts(cloud):
 
 
 async def test_a_server_that_runs_on_refuses_what_it_cannot_know(cloud, place):
-    """Logins of all names alike, and new accounts; logged-in devices continue."""
+    """After a rotation a running server refuses all logins and new accounts; sessions continue."""
     device = await cloud.device()
     await rotate(place)
     stranger = Device(cloud.http, cloud.url, "")
@@ -112,7 +112,7 @@ async def test_a_server_that_runs_on_refuses_what_it_cannot_know(cloud, place):
 
 @pytest.mark.usefixtures("cloud")
 async def test_a_pepper_of_another_database_serves_nothing(place):
-    """The server refuses to start, instead of refusing names one by one."""
+    """With another database's pepper the server refuses to start, instead of refusing each name."""
     other = Secrets("id", os.urandom(32), SALTS, os.urandom)
     async with open_database(place, migrations=MIGRATIONS) as database:
         with pytest.raises(StorageError, match="encrypted with another pepper"):
@@ -123,7 +123,7 @@ async def test_a_pepper_of_another_database_serves_nothing(place):
 
 
 async def test_a_database_without_a_mark_takes_the_pepper_that_opens_it(cloud, place):
-    """A database of an earlier version; a wrong pepper is not recorded as the right one."""
+    """A database of an earlier version accepts the pepper that opens it, and records no other."""
     await cloud.device()
     other = Secrets("id", os.urandom(32), SALTS, os.urandom)
     async with open_database(place, migrations=MIGRATIONS) as database:

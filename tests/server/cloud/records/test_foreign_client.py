@@ -26,12 +26,12 @@ from tests.server.cloud.conftest import on_postgresql
 from tests.server.cloud.device import running
 
 FOLDER = Path(__file__).parents[3] / "etebase"
-#: In Etebase.test.js; its authors have disabled one of its tests.
+#: The number of tests in Etebase.test.js; its authors have disabled one more.
 OF_THE_API = 25
 
 
 async def reset(call):
-    """Clear an account, as that suite requires, and let its owner agree to the policy."""
+    """Clear an account, as that suite requires, and record its owner's consent to the policy."""
     services = call.services
     async with services.database.begin() as db:
         owner = await find_owner(db, services.secrets, call.body.user.username)
@@ -59,7 +59,7 @@ RESET = Route(
 @pytest.mark.needs("etebase")
 @on_postgresql
 async def test_the_clients_own_suite_passes(place, tmp_path):
-    """The whole suite, on the database that refuses more; most of ours are run on SQLite."""
+    """The whole suite passes on PostgreSQL, which is stricter; most other tests use SQLite."""
     async with running(place, tmp_path, (RESET,)) as cloud:
         cloud.clock.seconds = int(asyncio.get_running_loop().time())
         node = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""Lists: pages of so many entries and bytes, and cursors of one database."""
+"""Lists: pages limited by entries and bytes, and cursors of one database."""
 
 import os
 
@@ -22,7 +22,7 @@ from tests.server.cloud.device import make_item, uid
 
 
 async def test_a_page_has_fifty_entries(device):
-    """Or as many as are asked for, 500 at most; a collection's own item is told on demand."""
+    """A page has 50 entries, or up to 500 on request; a collection's own item is optional."""
     items = [make_item() for _ in range(51)]
     assert (await device.batch(device.collection, *items))[0] == 200
     for query, count, done in (
@@ -38,7 +38,10 @@ async def test_a_page_has_fifty_entries(device):
 
 
 async def test_a_page_ends_where_its_bodies_are_large(device, monkeypatch):
-    """One item is in it in any case; without bodies their length does not matter."""
+    """A page ends before its bodies exceed the limit, but has at least one item.
+
+    Without bodies, their length does not matter.
+    """
     monkeypatch.setattr(reading, "PAGE_BYTES", 45_000)
     items = [make_item(os.urandom(length)) for length in (20_000, 20_000, 20_000, 50_000)]
     assert (await device.batch(device.collection, *items))[0] == 200
@@ -54,7 +57,7 @@ async def test_a_page_ends_where_its_bodies_are_large(device, monkeypatch):
 
 
 async def test_what_is_no_question(device):
-    """Too many items, an unknown iterator, and a ticket for a socket that there is not."""
+    """Too many items, an unknown iterator, and a ticket for a socket are refused."""
     known = [{"uid": uid()} for _ in range(200)]
     path = f"{device.items}fetch_updates/"
     assert (await device.call("POST", path, known))[1]["data"] == []
@@ -79,7 +82,7 @@ async def make_items(device, count):
 
 @on_both
 async def test_a_body_that_is_lost_is_told(device, database):
-    """By its item alone: the others of the collection are read, and what is lost is sent again."""
+    """Only the item whose body is lost gets an error; other items can be read."""
     lost, there = make_item(os.urandom(20_000)), make_item(os.urandom(20_000))
     assert (await device.batch(device.collection, lost, there))[0] == 200
     async with database.begin() as db:
@@ -97,7 +100,7 @@ NAMES = st.text(min_size=1, max_size=40)
 
 @given(st.binary(min_size=4, max_size=4), NAMES, NUMBERS, NAMES, NUMBERS)
 def test_what_is_encoded_is_decoded(generation, account, changes, collection, sequence):
-    """Both counts, each for its own account or collection."""
+    """A cursor's two counts are decoded, each for its own account or collection."""
     text = encode_cursor(Cursor(generation, account, changes, collection, sequence))
     assert decode_changes(text, generation, account) == changes
     assert decode_sequence(text, generation, collection) == sequence
@@ -106,7 +109,7 @@ def test_what_is_encoded_is_decoded(generation, account, changes, collection, se
 
 
 def test_a_count_of_another_is_as_good_as_none():
-    """A client that uses a cursor for the wrong list gets more, never less."""
+    """A client that uses a cursor for the wrong list gets more entries, never fewer."""
     of_items = encode_cursor(Cursor(b"base", collection="first", sequence=9))
     of_collections = encode_cursor(Cursor(b"base", account="ani", changes=7))
     assert decode_sequence(of_items, b"base", "second") == 0
@@ -118,7 +121,7 @@ def test_a_count_of_another_is_as_good_as_none():
 
 @given(st.text(max_size=60))
 def test_anything_else_is_refused(text):
-    """Any other text, and cursors from before a restored backup."""
+    """Any other text is refused, and so are cursors from before a restored backup."""
     with pytest.raises(CloudError, match="list again without one"):
         decode_sequence(text, b"base", "first")
     assert not is_at(text, b"base", "first", 0)

@@ -10,7 +10,7 @@ INVITING = {"version": 1, "signedEncryptionKey": b"key", "accessLevel": 2}
 
 
 def everything(collection, item, chunk, name):
-    """Return each request on a collection: method, path, body, and the right that it needs."""
+    """Return each request on a collection: method, path, body, and the right that it requires."""
     items, body = f"collection/{collection}/item", {"items": [make_item()]}
     invitation = {**INVITING, "uid": uid(), "username": name, "collection": collection}
     return [
@@ -31,7 +31,7 @@ def everything(collection, item, chunk, name):
 
 
 async def test_each_request_needs_its_right(cloud):
-    """Members are refused by their right; `test_foreign_accounts.py` has other accounts."""
+    """Members are refused without the right; `test_foreign_accounts.py` tests other accounts."""
     owner, third = await cloud.device(), await cloud.device("citra")
     for access in (READ, WRITE, SHARE):
         other = await cloud.device(f"budi{access}")
@@ -54,7 +54,10 @@ async def test_each_request_needs_its_right(cloud):
 
 
 async def test_a_chunk_of_another_collection_is_none(cloud):
-    """Not even of the same account: only one collection is shared. A uid belongs to its first."""
+    """A chunk cannot be used in another collection, even of the same account.
+
+    Only one collection may be shared. A uid belongs to its first collection.
+    """
     owner, other = await cloud.device(), await cloud.device("budi")
     first, second = (await owner.create())["uid"], (await owner.create())["uid"]
     item = make_item(b"body")
@@ -77,7 +80,7 @@ async def test_a_chunk_of_another_collection_is_none(cloud):
 
 @on_both
 async def test_a_member_who_may_share_stays(cloud):
-    """The last such member can neither leave nor give up the right."""
+    """The last member with the right to share can neither leave nor give up the right."""
     owner, other = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
     await owner.share(other, collection, WRITE)
@@ -97,7 +100,7 @@ async def test_a_member_who_may_share_stays(cloud):
 
 
 async def test_invitations_are_for_the_invited(cloud):
-    """Only the invited account reads, accepts or refuses one; only its author takes it back."""
+    """Only the invited account reads, accepts or refuses it; only its author withdraws it."""
     owner, other, third = [await cloud.device(name) for name in ("ani", "budi", "citra")]
     collection = (await owner.create())["uid"]
     invitation = await owner.invite(other, collection)

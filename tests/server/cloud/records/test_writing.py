@@ -1,4 +1,4 @@
-"""Batches and transactions: all or nothing, once, and only over revisions that the writer has."""
+"""Batches and transactions: all or nothing, once, and only over revisions the writer has."""
 
 import os
 
@@ -14,7 +14,7 @@ async def listed(device, query=""):
 
 
 async def test_what_was_written_is_read(cloud, device):
-    """Small bodies and large ones, in the order of their arrival."""
+    """Small and large bodies are returned in the order of their arrival."""
     items = [make_item(os.urandom(size)) for size in (1, 16 * 1024, 16 * 1024 + 1, 300_000)]
     assert await device.batch(device.collection, *items) == (200, b"")
     answer = await listed(device)
@@ -25,11 +25,11 @@ async def test_what_was_written_is_read(cloud, device):
         assert found["etag"] == item["content"]["uid"]
     without = await listed(device, "?prefetch=medium")
     assert without["data"][0]["content"]["chunks"] == [[items[0]["content"]["chunks"][0][0], None]]
-    assert len(list((cloud.folder / "bodies").rglob("*"))) == 2 + 2  # folders, and two files
+    assert len(list((cloud.folder / "bodies").rglob("*"))) == 2 + 2  # two folders and two files
 
 
 async def test_a_repeated_request_is_a_success(device):
-    """The answer to the first one may have been lost; nothing is stored twice.
+    """A repeated request succeeds and stores nothing twice, because its answer may have been lost.
 
     An earlier revision is refused: a device that missed a change would undo it.
     """
@@ -66,7 +66,7 @@ async def test_nothing_is_written_where_one_item_is_refused(device):
 
 
 async def test_what_no_client_should_send(device):
-    """It is refused with a message, and nothing is stored."""
+    """An invalid batch is refused with a message, and nothing is stored."""
     item = make_item()
 
     def naming(chunk):
@@ -89,7 +89,7 @@ async def test_what_no_client_should_send(device):
 
 
 async def test_pages_give_each_change_once(device):
-    """A change between two pages is in a later one."""
+    """A change between two pages is in a later page."""
     items = [make_item() for _ in range(5)]
     await device.batch(device.collection, *items)
     page = await listed(device, "?limit=2")
@@ -121,7 +121,7 @@ async def test_an_account_keeps_no_more_than_its_quota(place, tmp_path):
 
 
 async def test_the_same_chunk_is_kept_once(device):
-    """Sent in advance, and again with the item: a client resumes where it was interrupted."""
+    """A chunk may be sent in advance, and again with its item, so that uploads can be resumed."""
     item = make_item(os.urandom(50_000))
     name, body = item["content"]["chunks"][0]
     path = f"{device.items}{item['uid']}/chunk/{name}/"

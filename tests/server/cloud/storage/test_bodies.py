@@ -21,7 +21,7 @@ DAY = 24 * 60 * 60
 
 @pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.needs("seaweed"))])
 def bodies(request, tmp_path):
-    """Give an empty store of either kind."""
+    """Return an empty store of either kind."""
     if request.param == "folder":
         return LocalBodies(tmp_path / "bodies", os.urandom)
     place = request.getfixturevalue("seaweed").place(f"cloud/{uuid.uuid4()}")
@@ -39,7 +39,7 @@ async def names(bodies):
 
 
 async def test_what_is_put_is_there(bodies):
-    """Whole and in part, listed with its length, until it is removed; reads end at its end."""
+    """A body is read whole or in part and listed, until its removal; reads past its end fail."""
     for length in (0, 1, IN_MEMORY + 1, PART + 7):
         body = os.urandom(length)
         await bodies.put("blobs/1/a", one_piece(body))
@@ -58,7 +58,7 @@ async def test_what_is_put_is_there(bodies):
 
 
 async def test_a_read_that_begins_after_the_end(bodies):
-    """Each of an empty body is one: the body is too short, and the store does not fail."""
+    """A read that begins after a body's end fails as for a short body, not as a store failure."""
     await bodies.put("blobs/1/empty", one_piece(b""))
     await bodies.put("blobs/1/a", one_piece(b"body"))
     for name, first in (("blobs/1/empty", 0), ("blobs/1/a", 4), ("blobs/1/a", 5)):
@@ -67,7 +67,7 @@ async def test_a_read_that_begins_after_the_end(bodies):
 
 
 async def test_a_body_of_many_pieces_is_there_as_a_whole(tmp_path, monkeypatch):
-    """Short and long pieces, also where the disk takes a part of each write."""
+    """All pieces are stored completely, even if the disk accepts only a part of each write."""
     writev, write = os.writev, os.write
     monkeypatch.setattr(os, "writev", lambda file, pieces: writev(file, [b"".join(pieces)[:999]]))
     monkeypatch.setattr(os, "write", lambda file, data: write(file, data[: 1 << 16]))
@@ -84,7 +84,7 @@ async def test_a_body_of_many_pieces_is_there_as_a_whole(tmp_path, monkeypatch):
 
 
 async def test_a_body_that_ends_with_an_error_was_never_there(bodies):
-    """However much of it arrived."""
+    """A body whose sender fails is not stored, however much of it arrived."""
 
     async def pieces():  # noqa: RUF029 - as bodies come
         for _ in range(1 + PART // PIECE):
@@ -126,7 +126,7 @@ async def test_half_a_body_is_swept_once_it_is_old(tmp_path):
 
 @pytest.mark.parametrize("is_drawn", [False, True])
 async def test_a_body_is_on_the_disk_when_put_returns(tmp_path, monkeypatch, is_drawn):
-    """File and folder are flushed; the file first, unless its name is drawn."""
+    """File and folder are flushed; the file first, unless its name is random."""
     flushed, path = [], tmp_path / "blobs" / "1"
     path.mkdir(parents=True)
 
@@ -143,7 +143,7 @@ async def test_a_body_is_on_the_disk_when_put_returns(tmp_path, monkeypatch, is_
 
 @pytest.mark.parametrize("is_drawn", [False, True])
 async def test_a_full_disk_takes_no_body(tmp_path, monkeypatch, is_drawn):
-    """Neither below the reserved free space nor on a full disk; nothing is left."""
+    """A body is refused below the reserved free space and on a full disk; no file is left."""
     with pytest.raises(NoRoomError, match="make room"):
         await LocalBodies(tmp_path, os.urandom, keep_free=1 << 60).put("a/b", one_piece(b"body"))
 

@@ -1,4 +1,4 @@
-"""What a maintenance round removes, what it keeps, and for how long."""
+"""The data that a maintenance round removes and keeps, and the periods."""
 
 import os
 
@@ -36,7 +36,7 @@ def make_law(cloud, database):
 
 @pytest.fixture
 def keep_up(cloud, database):
-    """Do a round after this many seconds."""
+    """Return a function that runs a round after a number of seconds."""
     law = make_law(cloud, database)
 
     async def run(seconds):
@@ -48,7 +48,7 @@ def keep_up(cloud, database):
 
 @pytest.fixture
 async def device(cloud):
-    """Give an owner's device."""
+    """Return an owner's device."""
     return await cloud.device()
 
 
@@ -70,7 +70,7 @@ async def used(device):
 
 @on_both
 async def test_a_replaced_revision_lives_thirty_days(cloud, database, device, keep_up):
-    """From its replacement; then it is removed with its chunks, and its bytes no longer count.
+    """A revision is removed 30 days after its replacement, with its chunks and bytes.
 
     A chunk that another revision names stays.
     """
@@ -97,7 +97,7 @@ async def test_a_replaced_revision_lives_thirty_days(cloud, database, device, ke
 
 
 async def test_a_tombstone_lives_400_days(database, device, keep_up):
-    """Then the item is removed; others stay."""
+    """A deleted item is removed after 400 days; others stay."""
     collection = (await device.create())["uid"]
     gone, stays = make_item(b"gone"), make_item(b"stays")
     await device.batch(collection, gone, stays)
@@ -110,7 +110,7 @@ async def test_a_tombstone_lives_400_days(database, device, keep_up):
 
 @on_both
 async def test_a_deleted_collection_goes_whole(cloud, database, device, keep_up):
-    """With all its content; the account's other collection is complete."""
+    """A deleted collection is removed with all its content; the account's other one is complete."""
     other = await device.create()
     before = await used(device)
     own = await device.create()
@@ -131,7 +131,7 @@ async def test_a_deleted_collection_goes_whole(cloud, database, device, keep_up)
 async def test_a_chunk_that_was_sent_ahead_waits_a_day_for_its_item(
     cloud, database, device, keep_up
 ):
-    """Counted from the last time it was sent, also if the answer was that it exists."""
+    """A chunk sent in advance is removed a day after it was last sent, even if that got a 409."""
     collection = (await device.create())["uid"]
     chunk, body = uid(), os.urandom(BIG)
     address = f"collection/{collection}/item/{uid()}/chunk/{chunk}/"
@@ -150,7 +150,7 @@ async def test_a_chunk_that_was_sent_ahead_waits_a_day_for_its_item(
 
 
 async def test_a_body_that_no_row_names_goes_after_a_day(cloud, device, keep_up):
-    """The check is daily; referenced bodies and younger ones stay."""
+    """Each day, bodies that no row names are removed if they are older than a day."""
     collection = (await device.create())["uid"]
     await device.batch(collection, make_item(os.urandom(BIG)))
     bodies = LocalBodies(cloud.folder / "bodies", os.urandom)
@@ -169,7 +169,7 @@ async def test_a_body_that_no_row_names_goes_after_a_day(cloud, device, keep_up)
 
 
 async def test_sessions_end(cloud, database, device, keep_up):
-    """Expired ones are removed, and no others; by one node at a time."""
+    """Only expired sessions are removed, by one node at a time."""
     lease = await take_lease(database, UPKEEP)
     assert await keep_up(1) is None
     await lease.release(database)
@@ -181,7 +181,7 @@ async def test_sessions_end(cloud, database, device, keep_up):
 
 
 async def test_a_backup_keeps_bodies(cloud, database, device, keep_up):
-    """Rows are removed, their bodies stay until it is done; a later round removes them."""
+    """During a backup rows are removed but their bodies stay; a later round removes the bodies."""
     token = await device.make_token()
     collection = (await device.create())["uid"]
     item = make_item(os.urandom(BIG))
@@ -201,7 +201,7 @@ async def test_a_backup_keeps_bodies(cloud, database, device, keep_up):
 
 @on_both
 async def test_a_step_that_fails_keeps_no_later_one_from_its_work(cloud, database, device):
-    """The failure is reported at the end, and the lease is released."""
+    """A failing step stops no later step; its error is raised at the end, without the lease."""
     cloud.clock.seconds += 401 * DAY
     law = make_law(cloud, database)
 
@@ -217,7 +217,7 @@ async def test_a_step_that_fails_keeps_no_later_one_from_its_work(cloud, databas
 
 
 def test_the_law_is_looked_at_more_often_than_the_rest():
-    """Each by its setting; a node begins a minute after its start."""
+    """Steps of the law and others run as often as their settings say, from the second minute on."""
     settings = CloudSettings(region="id", law_minutes=2, upkeep_minutes=3)
     of_law, rest = set(OF_LAW), set(STEPS) - set(OF_LAW)
     chosen = {minute: set(choose_steps(minute, settings)) for minute in range(1, 7)}
@@ -232,7 +232,7 @@ POLICY = {**DAYS, "revisions": 2, "tombstones": 3, "session_idle": 4}
 
 
 def test_the_shorter_period_is_kept():
-    """Of each number on its own."""
+    """Of each period in policy and settings, the shorter one is used."""
     for days, kept in (
         (None, (20, 30, 40)),
         (POLICY, (2, 3, 4)),
@@ -247,7 +247,7 @@ def test_the_shorter_period_is_kept():
 
 @on_both
 async def test_a_round_takes_the_days_of_the_policy(place, tmp_path):
-    """A replaced revision and a deleted item stay for the policy's days, not the settings'."""
+    """Replaced revisions and deleted items stay for the policy's days, not the settings'."""
     policy = make_policy(version=2, days=POLICY)
     async with running(place, tmp_path, policies=(policy,)) as cloud:
         device = await cloud.device(agrees=False)
