@@ -1,4 +1,4 @@
-"""A cloud that the tests of a module share; each owner has a name of its own."""
+"""A cloud that the tests of a module share; each owner has a different name."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.client_sim.cloud.phones import make_phone, new_name, serve, set_up
 
 @pytest.fixture(autouse=True)
 def _stores_are_closed(monkeypatch):
-    """Close what phones open, which a command does at its end."""
+    """Close the stores that phones open, as a command does at its end."""
     opened, begin = [], Store.__init__
 
     def begin_and_keep(store, *words):
@@ -23,18 +23,18 @@ def _stores_are_closed(monkeypatch):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    """Give a running cloud."""
+    """Yield a running cloud."""
     with serve(tmp_path_factory.mktemp("cloud")) as cloud:
         yield cloud
 
 
 @pytest.fixture
 def phone(served, tmp_path):
-    """Give a phone with a new account, all types on."""
+    """Return a phone with a new account and all types on."""
     return set_up(make_phone(served, tmp_path / "one"), new_name())
 
 
 @pytest.fixture
 def second(served, phone, tmp_path):
-    """Give another phone of the same owner."""
+    """Return another phone of the same owner."""
     return set_up(make_phone(served, tmp_path / "two"), phone.cloud.name, is_new=False)

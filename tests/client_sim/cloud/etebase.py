@@ -1,4 +1,4 @@
-"""The npm client of the Etebase protocol as one more device of an owner."""
+"""The npm client of the Etebase protocol, as another device of an owner."""
 
 import json
 import subprocess
@@ -11,13 +11,13 @@ FOLDER = Path(__file__).parents[2] / "etebase"
 
 
 class Foreign:
-    """Commands to a running client."""
+    """Sends commands to a running client."""
 
     def __init__(self, process):
         self._process = process
 
     def __call__(self, command, *values):
-        """Give a command and return its answer."""
+        """Send a command and return its answer."""
         self._process.stdin.write(json.dumps([command, *values]) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()

@@ -1,6 +1,6 @@
 """A running cloud in a thread, and phones of owners that use it.
 
-The main key costs nothing here, unless a test says otherwise: Argon2id takes a second each.
+The main key is derived cheaply here, unless a test chooses otherwise: Argon2id takes a second each.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ PASSWORD = "correct horse battery staple"
 
 
 def derive_cheaply(password: bytes, salt: bytes) -> bytes:
-    """Stand for Argon2id."""
+    """Derive a main key in place of Argon2id."""
     return hashlib.blake2b(password, digest_size=32, key=salt).digest()
 
 
 @dataclass
 class Served:
-    """A cloud that runs: its address, its clock, its folder, and the regions of phones' images."""
+    """A running cloud: its address, its clock, its folder, and the regions of phones' images."""
 
     url: str
     clock: Clock
@@ -96,7 +96,7 @@ async def _keep_policy(place, region, key):
 
 @dataclass
 class Wire:
-    """What leads out of a phone: it keeps what was asked, and can break."""
+    """A phone's outside world: it records names, connections and bytes, and can fail."""
 
     clock: Clock
     names: list = field(default_factory=list)
@@ -108,7 +108,7 @@ class Wire:
     drawn: list = field(default_factory=list)
 
     def entropy(self, n):
-        """Draw bytes and keep them."""
+        """Draw bytes and record them."""
         data = os.urandom(n)
         self.drawn.append(data)
         return data
@@ -118,18 +118,18 @@ class Wire:
         return float(self.clock.seconds)
 
     def resolve(self, host):
-        """Note the question."""
+        """Record the name."""
         self.names.append(host)
         return ["127.0.0.1"]
 
     def connect(self, address, port, _tls):
-        """Connect, and note it."""
+        """Connect, and count the connection."""
         self.connections += 1
         return Watched(self, connect_plain(address, port))
 
     @property
     def is_silent(self):
-        """Answer whether nothing left the phone, not even a question for a name."""
+        """Return whether nothing left the phone, not even a DNS query."""
         return not (self.names or self.connections or self.sent)
 
     @property
@@ -138,32 +138,32 @@ class Wire:
         return b"".join(self.sent)
 
     def forget(self):
-        """Begin anew."""
+        """Forget names, sent bytes and connections."""
         self.names, self.sent, self.connections = [], [], 0
 
 
 class Watched:
-    """A stream whose sends and reads a test sees, and can stop."""
+    """A stream that reports sends and reads to the test, which can stop them."""
 
     def __init__(self, wire, stream):
         self.wire, self.stream = wire, stream
 
     def send(self, data):
-        """Send, unless the test says otherwise."""
+        """Send, unless the test's hook raises."""
         if self.wire.before_send is not None:
             self.wire.before_send(data)
         self.wire.sent.append(data)
         self.stream.send(data)
 
     def recv(self, limit):
-        """Read, unless the test says otherwise: by then the server has answered."""
+        """Read, and then call the test's hook: the server has answered by then."""
         data = self.stream.recv(limit)
         if self.wire.before_recv is not None:
             self.wire.before_recv()
         return data
 
     def close(self):
-        """Close it."""
+        """Close the stream."""
         self.stream.close()
 
 
@@ -175,7 +175,7 @@ class Phone:
     wire: Wire
 
     def sync(self, **options):
-        """Synchronise, and return what happened."""
+        """Synchronise, and return the report."""
         report = Report()
         synchronise(self.cloud, report, **options)
         return report
@@ -191,7 +191,7 @@ class KilledError(BaseException):
 
 @contextmanager
 def killed_at(phone, number):
-    """Cut the power of a phone at this send or read of a block, if it comes to that."""
+    """Cut a phone's power at its `number`th send or read, if it gets that far."""
     left = [number]
 
     def step(*_):
@@ -207,7 +207,7 @@ def killed_at(phone, number):
 
 
 def set_again(phone, region, name, *kinds):
-    """Log a phone in again that has been set up before, and turn types on."""
+    """Log a phone in again that was set up before, and turn types on."""
     log_in(phone.cloud, region, name, PASSWORD, "phone")
     phone.cloud.store.set("words", b"1")
     for kind in kinds:
@@ -215,7 +215,7 @@ def set_again(phone, region, name, *kinds):
 
 
 def wait_for_erasure(phone):
-    """Wait until the server has done the erasure that the phone asked for."""
+    """Wait until the server has completed the erasure that the phone requested."""
     asked = decode_inner(phone.cloud.store.get("erasure"))
 
     def is_done():
@@ -226,15 +226,15 @@ def wait_for_erasure(phone):
 
 
 def make_phone(served, folder, *, derive=derive_cheaply):
-    """Make a phone that knows no account."""
+    """Make a phone without an account."""
     wire = Wire(served.clock)
     cloud = Cloud(folder, wire, served.regions, derive=derive)
-    cloud.store._db.execute("PRAGMA synchronous = OFF")  # no test cuts the power of its machine
+    cloud.store._db.execute("PRAGMA synchronous = OFF")  # no test cuts the machine's power
     return Phone(cloud, wire)
 
 
 def new_name():
-    """Return a name that no other test has."""
+    """Return a name that no other test uses."""
     return f"ani-{base64.b32encode(os.urandom(10)).decode().lower()}"
 
 

@@ -1,4 +1,4 @@
-"""The account: what a login, a consent, words and devices send, and what they refuse."""
+"""The account: what logins, consents, words and devices send, and what they refuse."""
 
 import base64
 import hashlib
@@ -40,7 +40,7 @@ NEW = "another password of words"
 
 
 def test_a_fresh_phone_is_silent_and_a_login_turns_nothing_on(served, tmp_path):
-    """Nor can a type be turned on before consent and words."""
+    """Without account, consent and words the phone is silent and no type can be turned on."""
     phone = make_phone(served, tmp_path)
     cloud = phone.cloud
     assert (cloud.on, cloud.store.live("note"), cloud.store.conflicts()) == ((), [], [])
@@ -64,7 +64,7 @@ def test_a_fresh_phone_is_silent_and_a_login_turns_nothing_on(served, tmp_path):
 
 
 def test_password_keys_and_words_never_leave(served, tmp_path):
-    """Neither as they are, nor in hexadecimal or base64, nor what is derived of them."""
+    """Passwords, keys, words and values derived from them never leave, in plain, hex or base64."""
     phone = set_up(make_phone(served, tmp_path), new_name())
     cloud = phone.cloud
     add_note(cloud, "title", "text")
@@ -86,7 +86,7 @@ def test_password_keys_and_words_never_leave(served, tmp_path):
 
 
 def test_passwords_are_proposed_and_checked_by_the_phone(phone):
-    """Eight words; what can be guessed is refused, as the server never sees it."""
+    """The phone proposes eight words and refuses guessable passwords; the server sees none."""
     proposed = propose_password(phone.cloud.entropy)
     check_password(proposed)
     assert len(proposed.split()) == 8
@@ -96,7 +96,7 @@ def test_passwords_are_proposed_and_checked_by_the_phone(phone):
 
 
 def test_words_are_typed_back_and_checked_offline(phone):
-    """A wrong word is named; two that changed places are noticed; case and spaces do not matter."""
+    """Wrong and swapped words are noticed offline; letter case and spaces do not matter."""
     cloud = phone.cloud
     words = encode_words(bytes(range(16)))
     assert decode_words(f"  {words.upper()} ") == bytes(range(16))
@@ -117,7 +117,7 @@ def test_words_are_typed_back_and_checked_offline(phone):
 
 
 def test_a_lost_password_is_replaced_by_the_words(served, phone, second, tmp_path):
-    """All phones are logged out, and all records are there with the new password."""
+    """All phones are logged out, and the records are there with the new password."""
     add_note(phone.cloud, "a", "b")
     phone.sync()
     words = make_words(phone.cloud)
@@ -142,7 +142,7 @@ def test_a_lost_password_is_replaced_by_the_words(served, phone, second, tmp_pat
 
 
 def test_a_new_phone_waits_until_another_one_approves_it(served, phone, tmp_path):
-    """Both show the same six digits; other digits approve nothing."""
+    """Both phones show the same six digits; other digits approve nothing."""
     set_approving(phone.cloud, is_on=True)
     third = make_phone(served, tmp_path / "three")
     waits = log_in(third.cloud, third.cloud.regions["id"], phone.cloud.name, PASSWORD, "tablet")
@@ -159,9 +159,9 @@ def test_a_new_phone_waits_until_another_one_approves_it(served, phone, tmp_path
 
 
 def test_a_lost_phone_is_ended_and_its_keys_open_nothing_new(phone, second):
-    """Revoked, then new keys: what the lost phone knows opens no record that is sent again.
+    """After new keys, the revoked phone's keys open no record that is sent again.
 
-    Another password logs the other phones out, and the old one does not open the account any more.
+    A new password logs the other phones out, and the old one does not open the account.
     """
     add_note(phone.cloud, "a", "b")
     phone.sync()
@@ -195,7 +195,7 @@ def test_a_lost_phone_is_ended_and_its_keys_open_nothing_new(phone, second):
 
 
 def test_a_consent_is_refused_by_the_phone_below_the_age(served, tmp_path):
-    """As the policy's numbers say; a guardian helps from the minimum age on."""
+    """The policy's ages apply; from the minimum age on a guardian's consent is enough."""
     phone = make_phone(served, tmp_path)
     sign_up(phone.cloud, phone.cloud.regions["id"], new_name(), PASSWORD, "phone")
     policy, text = fetch_policy(phone.cloud, phone.cloud.region, "xx")
@@ -210,9 +210,9 @@ def test_a_consent_is_refused_by_the_phone_below_the_age(served, tmp_path):
 
 
 def test_a_withdrawal_is_one_step_and_ends_uploads(phone):
-    """Types are off before the server is told.
+    """A withdrawal turns all types off before it is sent.
 
-    After a logout no key is on the phone, nor in the file's free pages.
+    After a logout no key is on the phone, not even in free pages of the database file.
     """
     add_note(phone.cloud, "a", "b")
     found = withdraw(phone.cloud)

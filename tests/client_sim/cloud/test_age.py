@@ -1,4 +1,4 @@
-"""age files: the age program and pyrage open them, and they are the same each time."""
+"""age files: the age program and pyrage open them, and the same content gives the same file."""
 
 import subprocess
 
@@ -17,12 +17,12 @@ LENGTHS = [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK, 200_000]
 
 
 def make(length, secret=SECRET):
-    """Encrypt so many bytes."""
+    """Encrypt `length` zero bytes."""
     return encrypt(bytes(length), IDENTITY.recipient, secret)
 
 
 def test_pyrage_opens_a_file():
-    """At every length around its chunks."""
+    """Files of all lengths around a chunk's are opened."""
     for length in LENGTHS:
         with case(length):
             other = pyrage.x25519.Identity.from_str(IDENTITY.encode())
@@ -33,7 +33,7 @@ def test_pyrage_opens_a_file():
 
 @pytest.mark.needs("age")
 def test_the_age_program_opens_a_file(tmp_path):
-    """With the key as it is exported."""
+    """The age program opens a file with the exported key."""
     (tmp_path / "key").write_text(IDENTITY.encode() + "\n")
     (tmp_path / "file").write_bytes(make(200_000))
     opened = subprocess.run(
@@ -43,7 +43,7 @@ def test_the_age_program_opens_a_file(tmp_path):
 
 
 def test_the_same_content_is_the_same_file_and_another_one_for_another_account():
-    """Nor does a prefix of a content share a key with it."""
+    """Content and account determine the file; content and its prefix share no key."""
     assert make(100) == make(100)
     assert make(100) != make(100, b"\1" * 32)
     one, other = make(CHUNK), make(CHUNK + 1)
@@ -53,7 +53,7 @@ def test_the_same_content_is_the_same_file_and_another_one_for_another_account()
 
 @given(st.integers(0, 10_000), st.integers(1, 255))
 def test_a_changed_byte_does_not_open(place, change):
-    """Wherever it is."""
+    """A file with any byte changed is refused."""
     file = bytearray(make(5000))
     file[place % len(file)] ^= change
     with pytest.raises(SealError):
@@ -61,7 +61,7 @@ def test_a_changed_byte_does_not_open(place, change):
 
 
 def test_what_is_no_key_is_refused():
-    """Empty, too short, with a wrong check, or a public one."""
+    """Empty, short and public keys and keys with a wrong checksum are refused."""
     for text in ("", "age1", IDENTITY.encode()[:-1] + "A", IDENTITY.recipient_text):
         with case(text):
             with pytest.raises(RecordError):
@@ -70,6 +70,6 @@ def test_what_is_no_key_is_refused():
 
 
 def test_our_reader_opens_a_file_of_another_writer():
-    """So that the format is understood, not only repeated."""
+    """The reader opens pyrage's file, so it does not only match the writer's mistakes."""
     other = pyrage.x25519.Recipient.from_str(IDENTITY.recipient_text)
     assert decrypt(pyrage.encrypt(b"hello", [other]), IDENTITY) == b"hello"

@@ -1,4 +1,4 @@
-"""Polls for updates do not notice the cloud: off, on, busy and failing are the same to the byte."""
+"""Polls for updates send the same bytes whether the cloud is off, on, busy or failing."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def market():
 
 
 def poll(folder, market):
-    """Poll three times; returns all that left the phone, and when it polls next."""
+    """Poll three times; returns all that left the phone, and the times of the next polls."""
     trace, now = [], shop.NOW
     for number in range(3):
         phone = shop.open_phone(folder, market, now=now, draws=100 * number)
@@ -40,7 +40,7 @@ def switched_on(served, folder, market):
 
 
 def busy(served, folder, market):
-    """Poll in the middle of a batch that is being sent."""
+    """Poll while a batch is being sent."""
     phone = set_up(make_phone(served, folder), new_name())
     add_note(phone.cloud, "t", "x")
     trace = []
@@ -77,7 +77,7 @@ def off_again(served, folder, market):
 
 
 def test_polls_are_the_same_in_every_state_of_the_cloud(served, market, tmp_path):
-    """Names, connections, bytes and the time of the next poll."""
+    """Names, connections, bytes and the time of the next poll are equal in all states."""
     traces = []
     for state in (never_on, switched_on, busy, failing, off_again):
         folder = tmp_path / state.__name__
@@ -88,7 +88,7 @@ def test_polls_are_the_same_in_every_state_of_the_cloud(served, market, tmp_path
 
 
 def test_a_factory_reset_forgets_the_cloud(served, market, tmp_path):
-    """With the rest of the owner's data; the phone is silent afterwards."""
+    """A reset erases the owner's cloud data; the phone is silent afterwards."""
     folder = tmp_path / "phone"
     shop.make_phone(folder, market)
     phone = set_up(make_phone(served, folder), new_name())

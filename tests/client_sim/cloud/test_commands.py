@@ -1,4 +1,4 @@
-"""`hening-device cloud`: an owner's story on the command line, and what is said to have left."""
+"""`hening-device cloud`: an owner's use of the command line, and its reports of what was sent."""
 
 import json
 import time
@@ -18,7 +18,7 @@ from tests.patience import until
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Give a function that runs a command on a phone; it returns the output."""
+    """Return a function that runs a command on a phone and returns its output."""
     monkeypatch.setitem(Cloud.__init__.__kwdefaults__, "derive", derive_cheaply)
     (tmp_path / "password").write_text(PASSWORD + "\n")
     facts = ImageFacts("armani", "id", "stable", "updates.example", 80, tls=False, built_at=0)
@@ -41,14 +41,14 @@ def run(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("uid", ["-hBCDEFGHIJKLMNOPQRST", "--jsonEFGHIJKLMNOPQRST"])
 def test_a_uid_may_begin_with_a_dash(run, uid):
-    """One in 64 does; it is no option."""
+    """One uid in 64 begins with a dash; it is not taken for an option."""
     run("status")
-    run("delete", uid, status=1)  # there is no such record; 2 would be wrong usage
+    run("delete", uid, status=1)  # no such record exists; 2 would be wrong usage
 
 
 def test_a_phone_from_the_box_to_the_export(run, served):
     """Regions, account, consent, words, types, sync, a second phone, off, export, erasure."""
-    served.clock.seconds = int(time.time())  # commands use this machine's clock
+    served.clock.seconds = int(time.time())  # commands use the real clock
     region = served.regions["id"]
     name = new_name()
     assert region.origin in run("regions", "--add", "id", region.origin, region.policy_key)
@@ -90,7 +90,7 @@ def test_a_phone_from_the_box_to_the_export(run, served):
 
 
 def test_refusals_are_one_sentence_and_their_status(run):
-    """1 for a refusal, 3 where the server is not there, 2 for wrong words."""
+    """The status is 1 for a refusal, 2 for wrong usage, and 3 if server or store is unavailable."""
     assert find_status(OffError("x")) == 1
     assert find_status(UnavailableError("x")) == 3
     assert find_status(StoreError("x")) == 3

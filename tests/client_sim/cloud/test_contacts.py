@@ -1,4 +1,4 @@
-"""Contacts: lines that stay as they are, and two versions that become one."""
+"""Contacts: unknown lines are preserved, and two versions are merged."""
 
 import pytest
 from hypothesis import given
@@ -26,20 +26,20 @@ BASE = card("FN:Budi", "TEL:1", "TEL:2", "X-LIKES;K=V:tea", "PHOTO:data:image/jp
 
 
 def merge(mine, theirs, base=BASE, *, later=True):
-    """Merge; returns the lines between version and end, and what was lost."""
+    """Merge two versions; returns the lines between version and end, and the lost line."""
     merged = merge_cards(base, mine, theirs, mine_is_later=later)
     return [line.text for line in parse_card(merged.body)[2:-1]], merged.lost
 
 
 def test_lines_that_the_phone_does_not_know_stay_in_their_order():
-    """Also a photo as data, which common libraries lose."""
+    """Unknown lines keep their order, also a photo as data, which common libraries drop."""
     lines = ["FN:Budi", "TEL:1", "TEL:2", "X-LIKES;K=V:tea", "PHOTO:data:image/jpeg;base64,/9j/"]
     assert [line.text for line in parse_card(BASE)[2:-1]] == lines
     assert merge(BASE, BASE) == (lines, "")
 
 
 def test_both_sides_of_a_repeated_property_are_kept():
-    """One adds a number and drops one, the other adds one."""
+    """One side adds a number and drops one, the other adds one: all three changes are merged."""
     mine = card("FN:Budi", "TEL:1", "TEL:3", "X-LIKES;K=V:tea", "PHOTO:data:image/jpeg;base64,/9j/")
     theirs = BASE.replace(b"TEL:2", b"TEL:2\r\nTEL:4")
     lines, lost = merge(mine, theirs)
@@ -49,7 +49,7 @@ def test_both_sides_of_a_repeated_property_are_kept():
 
 
 def test_of_a_single_property_the_later_counts_and_the_other_is_named():
-    """So that the owner learns what was lost."""
+    """The later value is used, and the owner is told the lost one."""
     for later, name in ((True, "FN:Boy"), (False, "FN:Bob")):
         with case(later, name):
             lines, lost = merge(
@@ -64,7 +64,7 @@ def test_of_a_single_property_the_later_counts_and_the_other_is_named():
 
 
 def test_without_a_common_version_nothing_is_dropped():
-    """As at the first synchronising of two phones that had the same contact."""
+    """Two phones that had the same contact before their first synchronisation lose no line."""
     lines, _ = merge(card("FN:Budi", "TEL:1"), card("FN:Budi", "TEL:2", "NOTE:x"), None)
     assert lines == ["FN:Budi", "TEL:2", "TEL:1", "NOTE:x"]
 
@@ -80,7 +80,7 @@ LINES = st.lists(
 
 @given(LINES, LINES, LINES)
 def test_a_merge_loses_no_line_that_was_added(base, mine, theirs):
-    """And keeps none that one side removed and the other left."""
+    """A merge has all added lines, and no line that a side removed."""
     merged = merge_cards(card(*base), card(*mine), card(*theirs), mine_is_later=True)
     lines = {line.text for line in parse_card(merged.body)[2:-1]}
     added = (set(mine) | set(theirs)) - set(base)
@@ -90,7 +90,7 @@ def test_a_merge_loses_no_line_that_was_added(base, mine, theirs):
 
 @given(LINES, LINES, LINES)
 def test_both_sides_of_a_merge_get_the_same_lines(base, mine, theirs):
-    """Whichever phone merges."""
+    """The merged lines are the same, whichever phone merges."""
     one = merge_cards(card(*base), card(*mine), card(*theirs), mine_is_later=True).body
     other = merge_cards(card(*base), card(*theirs), card(*mine), mine_is_later=False).body
     assert sorted(x.text for x in parse_card(one)) == sorted(x.text for x in parse_card(other))
@@ -111,7 +111,7 @@ def test_contacts_match_by_uid_or_by_name_and_a_shared_address():
 
 
 def test_folded_lines_are_one_line_and_long_ones_are_folded():
-    """At 75 bytes, without cutting a character."""
+    """Folded lines are joined; lines are folded at 75 bytes, without splitting a character."""
     body = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Bu\r\n di\r\nNOTE:a\r\n\tb\r\nEND:VCARD\r\n"
     assert [line.text for line in parse_card(body)[2:4]] == ["FN:Budi", "NOTE:ab"]
     written = encode_card(parse_card(card("NOTE:" + "\N{SNOWMAN}" * 60)))
@@ -120,19 +120,19 @@ def test_folded_lines_are_one_line_and_long_ones_are_folded():
 
 
 def test_a_file_is_cut_into_its_cards_byte_by_byte():
-    """Blank lines between them are passed over."""
+    """A file is split into its cards; blank lines between them are skipped."""
     cards = [card("FN:a"), card("FN:b", version="3.0")]
     assert list(split_cards(b"\xef\xbb\xbf" + b"\r\n".join(cards))) == cards
 
 
 def test_a_file_that_is_no_vcard_is_refused():
-    """Cut short, of the oldest version, or without a beginning."""
+    """A truncated file, vCard 2.1 and a file without a beginning are refused."""
     for data in (b"BEGIN:VCARD\r\nFN:a\r\n", card(version="2.1"), b"FN:a\nEND:VCARD"):
         with case(data), pytest.raises(RecordError):
             list(split_cards(data))
 
 
 def test_a_foreign_record_that_is_no_card_is_named():
-    """It is kept as it is."""
+    """A record that is no card is preserved, and is named as unreadable."""
     assert tell_contact(b"\xff") == "a contact that cannot be read"
     assert merge_cards(None, b"\xff", BASE, mine_is_later=False).body == BASE

@@ -1,6 +1,6 @@
-"""A server that lies: what the list of lies in the lab (`lab/cloud/lies.py`) does not have.
+"""Lies of a server that are not in the lab's list (`lab/cloud/lies.py`).
 
-The server is the real one; between it and the phone an answer is changed.
+The server is real; its answers are changed before the phone reads them.
 """
 
 from dataclasses import replace
@@ -27,7 +27,7 @@ msgpack = msgspec.msgpack
 
 @pytest.fixture
 def lies(monkeypatch):
-    """Give a list of lies: functions of method, path, body and answer that return another one."""
+    """Return a list for lies: functions of method, path, body and answer that return another."""
     told, asked = [], {}
     begin, finish = Line.begin, Line.finish
 
@@ -47,7 +47,7 @@ def lies(monkeypatch):
 
 
 def on_items(edit):
-    """Return a lie about pages of items: `edit` gets them and changes them."""
+    """Return a lie about pages of items: `edit` changes each page."""
 
     def lie(method, path, _body, answer):
         if method == "GET" and "/item/?" in path and answer.status == 200:
@@ -60,7 +60,7 @@ def on_items(edit):
 
 
 def on_path(part, body=None, status=None):
-    """Return a lie that answers a path in another way."""
+    """Return a lie that replaces the body or status of answers for a path."""
 
     def lie(_method, path, _body, answer):
         if part not in path:
@@ -93,7 +93,7 @@ def on_msgpack(part, **members):
 
 
 def test_an_older_list_of_a_phone_is_refused(phone, second):
-    """The lists carry numbers that only grow."""
+    """An older list is refused, because the lists have numbers that only grow."""
     add_note(phone.cloud, "t", "1\n")
     phone.sync()
     second.sync()
@@ -104,21 +104,21 @@ def test_an_older_list_of_a_phone_is_refused(phone, second):
 
 
 def forge(policy, name="hening-policy/id"):
-    """Return a policy signed by another key of this name."""
+    """Return a policy signed by another key with this name."""
     key = SigningKey(b"\5" * 32)
     verifier = VerifierKey(name, bytes(key.verify_key))
     return encode_policy(policy, verifier, lambda text: key.sign(text).signature)
 
 
 def test_an_older_policy_is_refused(phone):
-    """Than the one that the owner agreed to."""
+    """A policy older than the one that the owner agreed to is refused."""
     phone.cloud.store.set("consent", sign(make_policy(version=7)))
     with pytest.raises(DeceivedError, match="you agreed to 7"):
         fetch_policy(phone.cloud, phone.cloud.region, "en")
 
 
 def test_a_receipt_of_an_earlier_consent_is_refused(lies, served, tmp_path):
-    """It is well signed, and about something else."""
+    """A receipt is refused if its signature is valid, but it is about another consent."""
     phone = make_phone(served, tmp_path)
     sign_up(phone.cloud, phone.cloud.regions["id"], new_name(), PASSWORD, "phone")
     policy, _ = fetch_policy(phone.cloud, phone.cloud.region, "en")
@@ -130,7 +130,7 @@ def test_a_receipt_of_an_earlier_consent_is_refused(lies, served, tmp_path):
 
 
 def test_space_that_is_counted_wrongly_is_told(lies, phone):
-    """Less than was given; full although there is room by the server's own numbers."""
+    """The owner is warned of lost data, and of a full quota that the numbers contradict."""
     for number in range(20):
         add_note(phone.cloud, f"n{number}", "x" * 900)
     phone.sync()
@@ -147,9 +147,9 @@ def test_space_that_is_counted_wrongly_is_told(lies, phone):
 
 
 def test_another_address_and_a_busy_server_are_not_followed(lies, phone):
-    """A redirect is refused; too many requests and failures are told to be tried later.
+    """A redirect is refused; too many requests and failures are reported as temporary.
 
-    A list of collections without end is refused, as one of records is.
+    An endless list of collections is refused, as an endless list of records is.
     """
     lies[:] = [on_msgpack("list_multi", done=False, data=[])]
     with pytest.raises(DeceivedError, match="does not end"):
@@ -165,7 +165,7 @@ def test_another_address_and_a_busy_server_are_not_followed(lies, phone):
 
 
 def test_a_server_restored_from_an_old_backup_is_noticed_and_repaired_on_a_yes(lies, phone, second):
-    """It has lost a record, and has an older version of another one."""
+    """The server lost a record and has an older version of another; both can be uploaded again."""
     add_note(phone.cloud, "kept", "1\n")
     phone.sync()
     old = []
@@ -179,7 +179,7 @@ def test_a_server_restored_from_an_old_backup_is_noticed_and_repaired_on_a_yes(l
     home = phone.cloud.store.collections("note")[0]
 
     def restored(_method, path, _body, _answer):
-        """Do not know cursors, and have the state of before."""
+        """Refuse cursors, and return the old state."""
         if home.uid in path and "stoken=" in path:
             return Answer(400, msgpack.encode({"code": "bad_stoken", "detail": "x"}), 0)
         if home.uid in path and "/item/?" in path:
@@ -209,7 +209,7 @@ def test_a_server_restored_from_an_old_backup_is_noticed_and_repaired_on_a_yes(l
 
 
 def test_an_erasure_that_is_late_or_whose_receipt_is_another_is_told(lies, phone, served):
-    """The law's hours count by the phone's clock, and the signature by the policy's key."""
+    """By the phone's clock a late erasure is reported; a wrongly signed receipt is refused."""
     erase(phone.cloud)
     wait_for_erasure(phone)
     lies.append(on_json("/erasure/", receipt=None))
@@ -230,7 +230,7 @@ def test_an_erasure_that_is_late_or_whose_receipt_is_another_is_told(lies, phone
 
 
 def test_a_piece_that_the_server_refuses_is_not_recorded(lies, phone, second):
-    """Its photo has no pieces yet, and the next synchronising sends it."""
+    """The photo has no recorded pieces, and the next synchronisation sends it."""
     add_photo(phone.cloud, "a.jpg", make_jpeg(Photo("a.jpg", "-5.1", "110.2", 1_767_225_600)))
     lies.append(
         lambda method, path, _b, answer: (

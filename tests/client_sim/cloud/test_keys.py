@@ -1,4 +1,4 @@
-"""Keys: the vectors of FORMATS section 17, and what does not open."""
+"""Keys: the vectors of FORMATS section 17, and changes that make decryption fail."""
 
 import re
 from pathlib import Path
@@ -26,32 +26,32 @@ VECTORS = re.findall(r"^\| kdf\(K, (\d), `(\w+)`\) \| `([0-9a-f]{64})` \|$", PAG
 
 
 def draw(count):
-    """Stand for randomness."""
+    """Return fixed bytes in place of random ones."""
     return bytes(range(count))
 
 
 def test_derived_keys_are_those_of_the_page():
-    """Each vector of the page holds, and there is one for every context."""
+    """Each vector of the page holds, and there is a vector for every context."""
     for number, context, expected in VECTORS:
         assert kdf(KEY, int(number), context).hex() == expected
     assert {context for _, context, _ in VECTORS} == {"Main", "Acct", "Col", "ColItem"}
 
 
 def test_an_items_key_is_that_of_the_page():
-    """Message and key of the keyed hash are not swapped."""
+    """Message and key of the keyed hash are not swapped; the value is from FORMATS."""
     found = re.search(r"\| item key without `encryptionKey`[^|]*\| `([0-9a-f]{64})` \|", PAGE)
     item = Item("A" * 32, 1, Content("A" * 22, b"", [], deleted=False))
     assert item_keys(KEY, item) == Keys.derive(bytes.fromhex(found[1]), "ColItem")
 
 
 def test_the_main_key_takes_the_hard_way():
-    """Argon2id of the first 16 bytes of the salt, 4 passes, 256 MiB, as OpenSSL computes it."""
+    """Argon2id of the first 16 bytes of the salt, 4 passes, 256 MiB; OpenSSL computed the value."""
     expected = "74ce3c9e66c71e35cf65f07db19e483baf1d6da2ad23eabb23dd0b264bc72bd3"
     assert derive_main(b"SomePassword", bytes(range(32))).hex() == expected
 
 
 def test_a_changed_byte_does_not_open():
-    """Nonce, ciphertext, tag, and what the ciphertext is bound to each count."""
+    """A changed nonce, ciphertext, tag or bound text is refused."""
     sealed = seal(KEY, b"hello", draw, b"bound")
     assert len(sealed) == 24 + 5 + 16
     assert unseal(KEY, sealed, b"bound") == b"hello"
@@ -64,7 +64,7 @@ def test_a_changed_byte_does_not_open():
 
 
 def test_an_account_with_another_public_key_is_refused():
-    """A server cannot pass off its own key as the owner's."""
+    """A server cannot replace the owner's public key by its own."""
     account = make_account_keys(draw)
     cipher = main_cipher(KEY)
     wrap = account.wrap(cipher, draw)
@@ -74,7 +74,7 @@ def test_an_account_with_another_public_key_is_refused():
 
 
 def test_names_of_types_are_the_same_each_time_and_open():
-    """The server finds collections by them; it cannot read them."""
+    """A type's encrypted name is always the same, so that the server finds collections by it."""
     account = make_account_keys(draw)
     sealed = account.type_of("etebase.vcard")
     assert sealed == account.type_of("etebase.vcard")

@@ -1,4 +1,4 @@
-"""The ways out: an export, an erasure with its receipt, and another region."""
+"""Leaving a cloud: an export, an erasure with its receipt, and a move to another region."""
 
 import hashlib
 import io
@@ -36,7 +36,7 @@ KINDS = ("contact", "note", "message", "photo")
 
 
 def test_an_export_is_the_same_bytes_twice_and_on_either_phone(phone, second, tmp_path):
-    """Files that other programs read, with a hash of each; without an original it is refused."""
+    """The export has files for other programs, with hashes; without an original it is refused."""
     plant(phone.cloud, PERSONA)
     phone.sync()
     second.sync()
@@ -51,7 +51,7 @@ def test_an_export_is_the_same_bytes_twice_and_on_either_phone(phone, second, tm
         assert sorted(manifest) == sorted(set(names) - {"manifest.json"})
         for name, sha256 in manifest.items():
             assert hashlib.sha256(one.read(name)).hexdigest() == sha256
-            if not name.startswith("receipts/"):  # each phone has those of its own consent
+            if not name.startswith("receipts/"):  # each phone has the receipts of its own consent
                 assert one.read(name) == other.read(name)
         assert one.read("contacts.vcf").count(b"BEGIN:VCARD") == len(PERSONA.contacts)
         assert one.read("messages.xml").count(b"ms address=") == len(PERSONA.messages)
@@ -67,7 +67,7 @@ def test_an_export_is_the_same_bytes_twice_and_on_either_phone(phone, second, tm
 
 
 def test_an_export_is_imported_as_nothing_new(phone, tmp_path):
-    """So that it can be restored, and restored again."""
+    """Importing one's own export adds no record, so it can be repeated."""
     plant(phone.cloud, PERSONA)
     export(phone.cloud, tmp_path / "mine.zip")
     with zipfile.ZipFile(tmp_path / "mine.zip") as archive:
@@ -84,7 +84,7 @@ def test_an_export_is_imported_as_nothing_new(phone, tmp_path):
 
 @pytest.mark.needs("age")
 def test_the_age_program_opens_every_piece_of_the_store(served, phone, tmp_path):
-    """With the key from the owner's own records, without any of our programs."""
+    """The key from the owner's records opens every piece with the age program alone."""
     plant(phone.cloud, PERSONA)
     phone.sync()
     (row,) = phone.cloud.store.live("keys")
@@ -106,7 +106,7 @@ def test_the_age_program_opens_every_piece_of_the_store(served, phone, tmp_path)
 
 
 def test_an_erasure_ends_with_a_receipt_that_is_verified(phone, second):
-    """The phone keeps its records and the receipt; nothing is on, and the account is gone."""
+    """The phone keeps its records and the receipt; all types are off, and the account is gone."""
     plant(phone.cloud, PERSONA)
     phone.sync()
     region = phone.cloud.region
@@ -151,7 +151,7 @@ def test_moving_home_sends_all_reads_it_back_and_erases(phone, tmp_path):
 
 
 def test_a_new_region_that_does_not_give_all_back_ends_the_move(phone, tmp_path, monkeypatch):
-    """The old account stays, and nothing there was erased."""
+    """If the new region does not return all records, the old account stays and keeps its data."""
     with serve(tmp_path / "eu", region="eu") as eu:
         cloud = phone.cloud
         cloud.regions = {**cloud.regions, **eu.regions}
@@ -176,9 +176,9 @@ def test_a_new_region_that_does_not_give_all_back_ends_the_move(phone, tmp_path,
 
 
 def test_a_move_that_loses_power_anywhere_loses_no_record(served, tmp_path):
-    """The phone is at the old region, at the new one, or between them with all of its records.
+    """After a power cut the phone is at either region, or between them, with all its records.
 
-    One phone moves to and fro, and dies at each fifth send or read of a move.
+    One phone moves back and forth, and loses power at each fifth send or read of a move.
     """
     with serve(tmp_path / "eu", region="eu") as eu:
         folder, regions = tmp_path / "phone", {**served.regions, **eu.regions}
@@ -216,7 +216,7 @@ def test_a_move_that_loses_power_anywhere_loses_no_record(served, tmp_path):
 
 
 def move_to(phone, region, name):
-    """Move as an owner does who has read the policy."""
+    """Move to a region as an owner who has read the policy."""
     cloud = phone.cloud
     policy, _ = fetch_policy(cloud, cloud.regions[region], "en")
     return move(

@@ -1,4 +1,4 @@
-"""Messages: elements of SMS Backup & Restore, unchanged by a round."""
+"""Messages: elements of SMS Backup & Restore, preserved from import to export."""
 
 import pytest
 
@@ -19,7 +19,7 @@ FILE = b"""<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>
 
 
 def test_a_file_comes_back_with_all_its_attributes():
-    """Sorted by time; reading what was written gives the same messages."""
+    """Messages are sorted by time and keep all attributes; an exported file is read back equal."""
     found = split_messages(FILE)
     assert len(found) == 3
     assert "Halo \N{GRINNING FACE} &amp;&#xA;two".encode() in found[0]
@@ -31,7 +31,7 @@ def test_a_file_comes_back_with_all_its_attributes():
 
 
 def test_the_same_message_is_the_same_bytes_whatever_order_its_attributes_have():
-    """So that two phones that import one file have one message."""
+    """The order of attributes does not matter, so two imports of a file give one message."""
     one, other = (
         split_messages(b"<smses>" + element + b"</smses>")
         for element in (b'<sms date="1" body="x"/>', b"<sms body='x' date='1'></sms>")
@@ -40,12 +40,12 @@ def test_the_same_message_is_the_same_bytes_whatever_order_its_attributes_have()
 
 
 def test_a_message_is_named_by_time_and_number():
-    """For people."""
+    """A message is named by time and number, for display."""
     assert tell_message(split_messages(FILE)[1]) == "the message of 2020-09-13 12:26 with +999 1"
 
 
 def test_other_files_are_refused():
-    """Cut short, another export, no XML, entities, half a character."""
+    """Truncated files, other exports, other formats, entities and half characters are refused."""
     for data in (
         b"<smses>",
         b"<calls/>",

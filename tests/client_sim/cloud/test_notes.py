@@ -1,4 +1,4 @@
-"""Notes: changes of two devices in one note, or both notes."""
+"""Notes: changes of two devices are merged into one note, or both notes are kept."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ BASE = make_note("List", "a\nb\nc\nd\n")
 
 
 def merge(mine, theirs, *, later=True):
-    """Merge two texts of the list."""
+    """Merge two texts of the note "List"."""
     merged = merge_notes(
         BASE, make_note("List", mine), make_note("List", theirs), mine_is_later=later
     )
@@ -18,7 +18,7 @@ def merge(mine, theirs, *, later=True):
 
 
 def test_lines_are_merged_where_they_do_not_overlap():
-    """By hand; the other way round it is the same."""
+    """Changes that do not overlap are merged, in either direction; results were written by hand."""
     for mine, theirs, merged in (
         ("a\nb\nc\nd\n", "a\nb\nx\nd\n", "a\nb\nx\nd\n"),
         ("0\na\nb\nc\nd\n", "a\nb\nc\nd\n1\n", "0\na\nb\nc\nd\n1\n"),
@@ -33,7 +33,7 @@ def test_lines_are_merged_where_they_do_not_overlap():
 
 
 def test_a_title_of_one_side_counts_and_of_two_the_later():
-    """The text is merged beside it."""
+    """A title changed by one side is used, of two the later one; the text is merged separately."""
     mine, theirs = make_note("Mine", "a\nb\nc\nd\n"), make_note("Theirs", "a\nb\nc\nd\n")
     assert merge_notes(BASE, mine, BASE, mine_is_later=False) == mine
     assert merge_notes(BASE, BASE, theirs, mine_is_later=True) == theirs
@@ -42,7 +42,7 @@ def test_a_title_of_one_side_counts_and_of_two_the_later():
 
 
 def test_the_copy_of_a_conflict_says_so_in_its_title():
-    """Also where the title is long."""
+    """The copy's title names the conflict, and stays within the limit."""
     assert name_copy(BASE, "2026-09-21") == make_note("List (conflict, 2026-09-21)", "a\nb\nc\nd\n")
     assert len(split_note(name_copy(make_note("x" * 900, ""), "2026-09-21"))[0]) <= 200
 
@@ -52,7 +52,7 @@ TEXTS = st.lists(st.sampled_from("abc"), max_size=8)
 
 @given(TEXTS, TEXTS, TEXTS)
 def test_a_merge_is_the_same_from_both_sides(base, one, other):
-    """And with a side that changed nothing it is the other one."""
+    """A merge is symmetric; if a side changed nothing, the result is the other side."""
     assert merge_lines(base, one, other) == merge_lines(base, other, one)
     assert merge_lines(base, base, other) == other
     assert merge_lines(base, one, one) == one

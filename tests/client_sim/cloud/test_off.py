@@ -1,4 +1,4 @@
-"""Off is silent: at every boundary of a request, in the middle of a body, and for ever after."""
+"""Off is silent: between requests, in the middle of a body, and from then on."""
 
 import pytest
 
@@ -13,7 +13,7 @@ LARGE = make_jpeg(Photo("IMG_1.jpg", "-5.1", "110.2", 1_767_225_600)) + bytes(20
 
 
 def make_ready(served, folder):
-    """Make a phone with a note and a photo that wait."""
+    """Make a phone with a note and a photo that wait to be sent."""
     phone = set_up(make_phone(served, folder), new_name(), on=("note", "photo"))
     add_note(phone.cloud, "t", "x" * 100_000)
     add_photo(phone.cloud, "IMG_1.jpg", LARGE)
@@ -22,9 +22,9 @@ def make_ready(served, folder):
 
 
 def test_turned_off_at_any_moment_nothing_more_is_sent(served, tmp_path):
-    """Before a piece of a request, or while an answer is read: no byte afterwards.
+    """If the cloud is turned off before a send or during a read, no byte is sent afterwards.
 
-    At each third moment; `hening-device lab cloud --full` has all of them.
+    Each third moment is tested; `hening-device lab cloud --full` tests all.
     """
     phone = make_ready(served, tmp_path)
     other = Store(phone.cloud.phone)
@@ -57,9 +57,9 @@ def test_turned_off_at_any_moment_nothing_more_is_sent(served, tmp_path):
 
 
 class Owner:
-    """Turns all off at the step `number`, and counts what is sent after it.
+    """Turns all types off at step `number`, and counts sends after it.
 
-    What is on its way at that moment still leaves; nothing begins afterwards.
+    The send in progress is completed; nothing begins afterwards.
     """
 
     def __init__(self, store, number):
@@ -67,13 +67,13 @@ class Owner:
         self.pressed_at, self.sent_after = "", 0
 
     def before_send(self, _data):
-        """Press, or count."""
+        """Turn off at this send, or count it."""
         if self.pressed_at:
             self.sent_after += 1
         self._step("send")
 
     def before_recv(self):
-        """Press."""
+        """Turn off at this read."""
         self._step("read")
 
     def _step(self, name):
@@ -84,7 +84,7 @@ class Owner:
 
 
 def test_turned_off_between_the_name_and_the_connection(served, tmp_path):
-    """The question for the name is asked, the connection is not made."""
+    """The name is resolved, but no connection is made."""
     phone = make_ready(served, tmp_path)
     resolve = phone.wire.resolve
 
@@ -99,7 +99,7 @@ def test_turned_off_between_the_name_and_the_connection(served, tmp_path):
 
 
 def test_off_stays_off_across_a_restart(served, tmp_path):
-    """Nothing is turned on by itself."""
+    """After a restart no type is on."""
     phone = make_ready(served, tmp_path)
     for kind in phone.cloud.on:
         phone.cloud.turn(kind, is_on=False)

@@ -1,4 +1,4 @@
-"""The owner's records on a phone without an account: files that are imported, edits."""
+"""The owner's records on a phone without an account: imports and edits."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tests.server.cloud.device import Clock
 
 @pytest.fixture
 def phone(tmp_path):
-    """Make a phone that knows no region."""
+    """Yield a phone that knows no region; check that it was silent."""
     wire = Wire(Clock())
     made = Phone(Cloud(tmp_path / "phone", wire, {}), wire)
     yield made
@@ -24,7 +24,7 @@ def phone(tmp_path):
 
 
 def test_a_folder_of_real_files_is_imported_once(phone, tmp_path):
-    """Cards, messages, notes, JPEG and HEIC, also in folders below; another file is named."""
+    """Known kinds of files are imported, also from subfolders; others are named."""
     folder = tmp_path / "backup" / "below"
     folder.mkdir(parents=True)
     (folder / "all.VCF").write_bytes(card("FN:a") + card("FN:b", version="3.0"))
@@ -46,7 +46,7 @@ def test_a_folder_of_real_files_is_imported_once(phone, tmp_path):
 
 
 def test_a_planted_owner_has_all_four_types_once(phone):
-    """As many as the persona; planting again adds nothing."""
+    """There are as many records as the persona has; planting again adds none."""
     persona = make_persona(4)
     planted = plant(phone.cloud, persona)
     assert planted == {
@@ -60,7 +60,7 @@ def test_a_planted_owner_has_all_four_types_once(phone):
 
 
 def test_a_record_that_was_never_sent_is_deleted_without_a_trace(phone):
-    """And one that is not there cannot be changed."""
+    """A deleted record that was never sent leaves no trace, and can no longer be changed."""
     add_note(phone.cloud, "t", "x")
     (row,) = phone.cloud.store.live("note")
     change(phone.cloud, row.uid, None)

@@ -1,4 +1,4 @@
-"""Photos: what a file says of itself, pieces, and two versions of a record."""
+"""Photos: the facts in a file, its pieces, and the merge of two versions of a record."""
 
 import base64
 import hashlib
@@ -35,7 +35,7 @@ IDENTITY = Identity(bytes(range(32)))
 
 
 def make_camera_jpeg():
-    """Return a JPEG by Pillow, with time and place."""
+    """Return a JPEG written by Pillow, with time and place."""
     exif = Image.Exif()
     exif[0x0132] = "2020:01:01 00:00:00"
     exif.get_ifd(0x8769)[0x9003] = "2026:03:20 10:11:12"
@@ -47,14 +47,14 @@ def make_camera_jpeg():
 
 
 def test_time_and_place_are_read_from_the_file_of_another_writer():
-    """The time of taking, not that of the last change."""
+    """The time is that of taking the photo, not that of its last change."""
     facts = read_facts(make_camera_jpeg())
     assert (facts.type, facts.taken) == ("image/jpeg", "2026-03-20T10:11:12")
     assert (facts.latitude, facts.longitude) == ("-6.210000", "106.800000")
 
 
 def test_a_planted_photo_is_a_jpeg_that_other_programs_read():
-    """With the owner's time and place in it."""
+    """A planted photo is a valid JPEG for Pillow, with the owner's time and place."""
     data = make_jpeg(PLANTED)
     image = Image.open(io.BytesIO(data))
     image.load()
@@ -67,7 +67,7 @@ def test_a_planted_photo_is_a_jpeg_that_other_programs_read():
 
 
 def test_a_heic_has_no_preview_and_another_file_is_refused():
-    """The original is kept either way only for photos."""
+    """HEIC has no preview; files other than JPEG and HEIC are refused."""
     assert describe_photo("a.heic", HEIC).preview == ""
     assert read_facts(HEIC).type == "image/heic"
     with pytest.raises(RecordError, match="neither JPEG nor HEIC"):
@@ -76,14 +76,14 @@ def test_a_heic_has_no_preview_and_another_file_is_refused():
 
 @given(st.binary(max_size=300), st.integers(0, 400))
 def test_a_damaged_block_is_passed_over(junk, place):
-    """Whatever stands in the file, the photo is kept."""
+    """A file with arbitrary bytes in its metadata is still accepted as a JPEG."""
     data = make_jpeg(PLANTED)
     damaged = data[:place] + junk + data[place + len(junk) :]
     assert read_facts(b"\xff\xd8" + damaged[2:]).type == "image/jpeg"
 
 
 def test_pieces_are_padded_cut_and_put_together():
-    """At most 12 % longer, and only by the length of their steps."""
+    """Pieces are at most 12 % longer than the photo, which is restored from them."""
     for length in (1, 2, 1000, 3_000_000, PIECE, PIECE + 1):
         with case(length):
             data = bytes(range(256)) * (length // 256 + 1)
@@ -98,7 +98,7 @@ def test_pieces_are_padded_cut_and_put_together():
 
 
 def test_fields_of_two_versions_are_put_together():
-    """Of one field the later counts; the content never changes."""
+    """Of each field the later change is used; the content never changes."""
     base = Photo("a.jpg", "image/jpeg", 1, "0" * 64, latitude="1", pieces=[Piece("0" * 64, 1)])
     mine, theirs = (
         encode_photo(Photo(name, "image/jpeg", 1, "0" * 64, latitude=at, pieces=base.pieces))
@@ -110,14 +110,14 @@ def test_fields_of_two_versions_are_put_together():
 
 
 def test_a_name_that_leads_elsewhere_is_refused():
-    """As it becomes a file's name in an export."""
+    """A name with a path is refused, because exports use it as a file name."""
     for name in ("../a", "a/b", ".hidden", "/etc/passwd", ""):
         with case(name), pytest.raises(RecordError):
             decode_photo(encode_photo(Photo(name, "image/jpeg", 1, "0" * 64)))
 
 
 def test_a_small_picture_is_the_preview_and_a_large_one_is_left_out():
-    """Twelve KiB at most."""
+    """A preview of up to 12 KiB is used, a larger one is not."""
     for length, is_kept in ((1000, True), (PREVIEW + 1, False)):
         data = _with_thumbnail(b"\xff\xd8" + bytes(length - 2))
         preview = base64.b64decode(describe_photo("a.jpg", data).preview)
@@ -125,7 +125,7 @@ def test_a_small_picture_is_the_preview_and_a_large_one_is_left_out():
 
 
 def _with_thumbnail(picture):
-    """Return a JPEG with a small picture in its second folder, written by hand."""
+    """Return a JPEG whose second EXIF directory has a small picture, written by hand."""
     head = b"II*\0\x08\0\0\0" + b"\0\0" + b"\x0e\0\0\0"
     entries = b"".join(
         tag.to_bytes(2, "little") + b"\4\0\1\0\0\0" + value.to_bytes(4, "little")

@@ -1,4 +1,4 @@
-"""Photos' pieces after a loss: encrypted anew, sent, and the former ones removed."""
+"""Photos' pieces after a loss: encrypted with new keys, sent, and the former ones removed."""
 
 import hashlib
 
@@ -18,14 +18,14 @@ FILES = [make_jpeg(Photo(f"{n}.jpg", f"-5.{n}", "110.2", 1_767_225_600 + n)) for
 
 
 def find_piece(phone, name):
-    """Return a piece that the server has, or None."""
+    """Return a piece from the server, or None."""
     with phone.cloud.asking() as service:
         service.program = (phone.cloud.name, phone.cloud.store.get("program").decode())
         return service.blob("GET", f"{VAULT}/data/{name}")
 
 
 def list_pieces(phone):
-    """Return the pieces by name that the phone's photos have."""
+    """Return the server's pieces of the phone's photos, by name."""
     photos = [decode_photo(row.body) for row in phone.cloud.store.live("photo")]
     names = [piece.name for photo in photos for piece in photo.pieces]
     return {name: find_piece(phone, name) for name in names}
@@ -61,7 +61,7 @@ def test_deep_new_keys_replace_every_piece(phone, second):
 
 
 def test_an_upload_that_breaks_off_keeps_the_former_pieces(phone):
-    """They are removed by the synchronising that has sent all new ones."""
+    """Former pieces are removed only once a synchronisation has sent all new ones."""
     add_photo(phone.cloud, "1.jpg", FILES[0])
     phone.sync()
     (name,) = list_pieces(phone)

@@ -1,4 +1,4 @@
-"""Items and collections: bound to their places, padded, and refused when they were changed."""
+"""Items and collections: bound to their places, padded, and refused if they were changed."""
 
 import os
 from dataclasses import replace
@@ -31,12 +31,12 @@ NOTE = Revision(b"text", {"name": "title", "mtime": 1})
 
 
 def write(revision=NOTE, uid=UID, key=KEY):
-    """Seal a revision."""
+    """Encrypt a revision."""
     return encode_item(key, uid, revision, os.urandom)
 
 
 def make(account):
-    """Make a collection as the server gives it back."""
+    """Make a collection, also in the form in which the server returns it."""
     request, made = make_collection(account, "etebase.vcard", "Contacts", os.urandom)
     kind = request["collectionType"]
     found = wire.Collection(request["item"], 1, request["collectionKey"], kind)
@@ -44,7 +44,7 @@ def make(account):
 
 
 def test_a_revision_comes_back():
-    """At every length around padding and cutting; repeated pieces are there once."""
+    """Revisions of all lengths around padding and cutting are restored; pieces are not repeated."""
     for length in (0, 1, 1023, 1024, 20_000, CUT, CUT + 1, 3 * CUT, 200_000):
         with case(length):
             content = (b"x" * CUT * 4)[:length]
@@ -55,7 +55,7 @@ def test_a_revision_comes_back():
 
 @given(st.integers(0, 1_000_000))
 def test_padding_is_padme(length):
-    """1 KiB steps below 16 KiB; else at most 12 % more, in the paper's steps."""
+    """Lengths below 16 KiB are padded in steps of 1 KiB, longer ones by Padmé, at most 12 %."""
     padded = find_padded(length)
     if length < 1 << 14:
         assert padded % 1024 == 0
@@ -68,12 +68,12 @@ def test_padding_is_padme(length):
 
 @given(st.binary(max_size=5000))
 def test_padding_comes_off(data):
-    """Whatever the content ends with."""
+    """Padding is removed, whatever the content ends with."""
     assert unpad(pad(data)) == data
 
 
 def test_a_title_does_not_show_in_the_length_of_a_description():
-    """Up to the step; members of other clients stay."""
+    """Titles of up to a step's length give equal lengths; other clients' members do not matter."""
     lengths = {
         len(write(replace(NOTE, meta={"name": "x" * count, "colour": 1})).content.meta)
         for count in range(150)
@@ -88,7 +88,7 @@ def swap(item, **changed):
 
 
 def test_what_none_of_the_owners_devices_wrote_is_refused():
-    """Each member of an item, each chunk, and whatever stands under another name."""
+    """An item with any changed member or chunk, or of another name or key, is refused."""
     item, other = write(), write(replace(NOTE, content=b"else"))
     chunks = item.content.chunks
     flipped = bytes([chunks[0].body[40] ^ 1])
@@ -110,15 +110,15 @@ def test_what_none_of_the_owners_devices_wrote_is_refused():
         with pytest.raises(DeceivedError):
             decode_item((KEY,), changed)
     assert decode_item((KEY,), item) == NOTE
-    former = b"\1" * 32  # of a rotation that was cut off
+    former = b"\1" * 32  # of an interrupted rotation
     assert decode_item((former, KEY), item) == NOTE
     bodies = {chunk.uid: chunk.body for chunk in chunks}
     bare = swap(item, chunks=[wire.Chunk(uid) for uid in bodies])
-    assert decode_item((KEY,), bare, bodies.__getitem__) == NOTE  # large ones come on their own
+    assert decode_item((KEY,), bare, bodies.__getitem__) == NOTE  # large chunks come separately
 
 
 def test_a_collection_opens_for_its_account_and_type_only():
-    """Neither with another's key nor as another type, nor with another collection's item."""
+    """Another account, another type, and another collection's key or item are refused."""
     account = make_account_keys(os.urandom)
     made, found = make(account)
     kind = account.type_of("etebase.vcard")
@@ -137,7 +137,7 @@ def test_a_collection_opens_for_its_account_and_type_only():
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_arbitrary_answers_raise_the_clouds_errors_only(meta, body):
-    """Whatever a server sends as an item."""
+    """Whatever a server sends as an item, only CloudError is raised."""
     item = wire.Item(
         UID, 1, wire.Content("A" * 22, meta, [wire.Chunk("A" * 43, body)], deleted=False)
     )

@@ -1,4 +1,4 @@
-"""The table of requests in docs/PRIVACY.md, and what a phone sends in an owner's whole story."""
+"""The table of requests in docs/PRIVACY.md, compared with those of an owner's whole story."""
 
 import re
 from pathlib import Path
@@ -34,7 +34,7 @@ REQUEST = re.compile(
 
 
 def find_row(line):
-    """Return the row of the table that a request is one of, or None."""
+    """Return the table's row that a request matches, or None."""
     for row in ROWS:
         pattern = re.sub(r"[A-Z]{2,}", lambda name: NAMES.get(name[0], name[0]), row)
         if re.fullmatch(pattern, line):
@@ -44,7 +44,7 @@ def find_row(line):
 
 @pytest.fixture(scope="module")
 def story(served, tmp_path_factory):
-    """Let an owner do almost everything; give the heads of all that was sent."""
+    """Let an owner do almost everything; return method, target and header lines of each request."""
     folder = tmp_path_factory.mktemp("story")
     phone = set_up(make_phone(served, folder / "one"), new_name())
     second = set_up(make_phone(served, folder / "two"), phone.cloud.name, is_new=False)
@@ -74,7 +74,7 @@ def story(served, tmp_path_factory):
 
 
 def test_every_request_is_a_row_of_the_page(story):
-    """By its method and path; its query is one of a few words."""
+    """Each request's method and path match a row; its query has only a few known words."""
     used = set()
     for method, target, _ in story:
         path, _, query = target.decode().partition("?")
@@ -86,7 +86,7 @@ def test_every_request_is_a_row_of_the_page(story):
 
 
 def test_no_request_has_a_header_that_is_not_on_the_page(story):
-    """No user agent, no language, no cookie, no date."""
+    """Requests have no User-Agent, language, cookie or date."""
     for _, _, lines in story:
         names = [line.partition(b":")[0].decode() for line in lines.split(b"\r\n")]
         assert set(names) <= HEADERS
@@ -95,7 +95,7 @@ def test_no_request_has_a_header_that_is_not_on_the_page(story):
 
 
 def test_the_password_is_no_blobs_login(story):
-    """The blobs door gets a token of its own."""
+    """The blobs API gets a token instead of the password."""
     basics = {lines for _, _, lines in story if b"Basic" in lines}
     assert basics
     assert not any(PASSWORD.encode() in lines for lines in basics)

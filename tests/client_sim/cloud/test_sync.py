@@ -1,4 +1,4 @@
-"""Synchronising: what two phones do to a record, in the order of the table of types."""
+"""Synchronisation: what two phones do to a record, in the order of the table of types."""
 
 import pytest
 
@@ -22,7 +22,7 @@ JPEG = make_jpeg(Photo("IMG_1.jpg", "-5.1", "110.2", 1_767_225_600))
 
 
 def only(phone, kind):
-    """Return the one record of a type."""
+    """Return the only record of a type."""
     (row,) = phone.cloud.store.live(kind)
     return row
 
@@ -41,7 +41,7 @@ def share(phone, second, body, kind="note"):
 
 
 def test_all_four_types_come_to_the_other_phone(phone, second):
-    """Byte by byte, and the original of a photo."""
+    """Records of all types and the original of a photo arrive byte for byte."""
     add_contact(phone.cloud, card("FN:Budi"))
     add_note(phone.cloud, "t", "x\n")
     add_message(phone.cloud, SMS)
@@ -56,7 +56,10 @@ def test_all_four_types_come_to_the_other_phone(phone, second):
 
 
 def test_nothing_new_is_one_request_for_each_type(phone):
-    """And one for the phones' own list; the first time reads over what was written."""
+    """Without news there is one request for each type and one for the phones' own list.
+
+    The first synchronisation after a change also reads the change back.
+    """
     add_note(phone.cloud, "t", "x")
     phone.sync()
     phone.sync()
@@ -68,7 +71,10 @@ def test_nothing_new_is_one_request_for_each_type(phone):
 
 
 def test_changes_of_different_lines_meet_in_one_note(phone, second):
-    """Without the owner's help; of one line both are kept, and the second is named by the day."""
+    """Changes of different lines are merged; of one line both versions are kept as notes.
+
+    The second note's title has the date.
+    """
     uid = share(phone, second, b"t\na\nb\nc\n")
     change(phone.cloud, uid, b"t\nA\nb\nc\n")
     change(second.cloud, uid, b"t\na\nb\nC\n")
@@ -87,7 +93,7 @@ def test_changes_of_different_lines_meet_in_one_note(phone, second):
 
 
 def test_a_change_beats_a_deletion(phone, second):
-    """On either side, and the owner is told; a deletion alone comes to the other phone."""
+    """A change wins over a deletion on either side, and the owner is told."""
     uid = share(phone, second, b"t\na\n")
     change(phone.cloud, uid, None)
     change(second.cloud, uid, b"t\nb\n")
@@ -105,9 +111,9 @@ def test_a_change_beats_a_deletion(phone, second):
 
 
 def test_a_deleted_message_stays_deleted(phone, second):
-    """It does not change, so that the deletion wins; importing it on the other phone is nothing.
+    """A deleted message cannot be restored by importing it on another phone.
 
-    Nor does it come back where the other phone imports it before it has heard of the deletion.
+    It does not come back either if that phone imports it before it knows of the deletion.
     """
     uid = share(phone, second, SMS, "message")
     with pytest.raises(RecordError, match="cannot be changed"):
@@ -129,7 +135,7 @@ def test_a_deleted_message_stays_deleted(phone, second):
 
 
 def test_what_two_phones_import_is_there_once(phone, second):
-    """The same message and photo by their content, the same contact by name and number."""
+    """Messages and photos are identified by content, contacts by name and number."""
     for one in (phone, second):
         add_message(one.cloud, SMS)
         add_photo(one.cloud, "IMG_1.jpg", JPEG)
@@ -148,7 +154,7 @@ def test_what_two_phones_import_is_there_once(phone, second):
 
 
 def test_a_contacts_single_property_is_the_later_ones_and_the_other_is_shown(phone, second, served):
-    """The version that lost is kept for the owner."""
+    """The later value is used, and the other version is kept for the owner."""
     uid = share(phone, second, card("FN:Budi", "TEL:1"), "contact")
     change(phone.cloud, uid, card("FN:Boy", "TEL:1"))
     served.clock.seconds += 10
@@ -163,7 +169,7 @@ def test_a_contacts_single_property_is_the_later_ones_and_the_other_is_shown(pho
 
 
 def test_two_phones_that_begin_at_the_same_time_read_both_collections(phone, second):
-    """Each made one before it saw the other's."""
+    """Each phone made a collection before it saw the other's; both read both."""
     add_note(phone.cloud, "a", "1")
     add_note(second.cloud, "b", "2")
 
@@ -180,7 +186,7 @@ def test_two_phones_that_begin_at_the_same_time_read_both_collections(phone, sec
 
 
 def test_many_records_go_in_batches_over_one_connection(phone, second):
-    """A hundred at a time."""
+    """A batch has at most a hundred records."""
     for number in range(250):
         add_note(phone.cloud, f"n{number}", "text")
     report = phone.sync()
@@ -191,7 +197,7 @@ def test_many_records_go_in_batches_over_one_connection(phone, second):
 
 
 def test_a_type_that_is_off_is_neither_read_nor_written(phone, second):
-    """Only what is on leaves, and later nothing was missed."""
+    """Only types that are on are synchronised; a type that is turned on later is complete."""
     second.cloud.turn("note", is_on=False)
     add_note(phone.cloud, "a", "1")
     add_contact(phone.cloud, card("FN:Budi"))
@@ -207,7 +213,7 @@ def test_a_type_that_is_off_is_neither_read_nor_written(phone, second):
 
 
 def test_the_next_time_is_drawn_and_no_edit_moves_it(phone):
-    """Uniform between four and eight hours; nothing is on: never."""
+    """The next time is uniform between four and eight hours; if no type is on, there is none."""
     clock = phone.wire.clock
     draws = sorted(draw_next(phone.cloud) - clock.seconds for _ in range(200))
     assert draws[0] >= SHORTEST
@@ -222,7 +228,7 @@ def test_the_next_time_is_drawn_and_no_edit_moves_it(phone):
 
 
 def test_a_full_account_stops_uploads_and_reads_on(tmp_path):
-    """The owner is told before and when it happens; what waits stays on the phone."""
+    """The owner is told before and when the account is full; changes stay on the phone."""
     with serve(tmp_path / "full", quota=20_000) as small:
         one = set_up(make_phone(small, tmp_path / "a"), new_name())
         two = set_up(make_phone(small, tmp_path / "b"), one.cloud.name, is_new=False)
@@ -238,7 +244,7 @@ def test_a_full_account_stops_uploads_and_reads_on(tmp_path):
 
 
 def test_a_kill_at_every_request_and_answer_doubles_and_loses_nothing(served, tmp_path):
-    """At each send and each read of a story, the phone dies and synchronises again."""
+    """The phone loses power at each send and read of a story, and synchronises again."""
     kinds = ("note", "photo")
     one = set_up(make_phone(served, tmp_path / "a"), new_name(), on=kinds)
     two = set_up(make_phone(served, tmp_path / "b"), one.cloud.name, is_new=False, on=kinds[:1])
@@ -279,7 +285,7 @@ def test_a_kill_at_every_request_and_answer_doubles_and_loses_nothing(served, tm
 
 
 def test_an_answer_that_is_lost_is_known_again(phone, second):
-    """The upload reached the server, the phone never heard of it, and the owner goes on writing."""
+    """If an upload's answer is lost, the phone recognises its own revision; edits continue."""
     add_note(phone.cloud, "t", "a\n")
 
     def cut(data):
@@ -302,7 +308,7 @@ def test_an_answer_that_is_lost_is_known_again(phone, second):
 
 
 def test_a_server_that_always_has_something_newer_ends_after_five_times(phone, second):
-    """Instead of writing over it, or trying for ever."""
+    """The phone neither overwrites newer revisions nor retries without end."""
     uid = share(phone, second, b"t\n0\nb\nc\n")
     change(phone.cloud, uid, b"t\n0\nb\nmine\n")
     count = 0
@@ -325,7 +331,7 @@ def test_a_server_that_always_has_something_newer_ends_after_five_times(phone, s
 
 
 def test_what_the_owner_does_while_a_record_is_sent_is_sent_the_next_time(phone, second):
-    """By another command, between the choice of the records and the answer."""
+    """An edit or a deletion while a record is being sent is sent at the next synchronisation."""
     for body in (None, b"t\nb\n"):
         add_note(phone.cloud, "t", "a\n")
         uid = only(phone, "note").uid

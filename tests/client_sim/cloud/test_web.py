@@ -1,4 +1,4 @@
-"""Requests byte by byte, and answers that an honest server does not give."""
+"""Exact requests, and answers that an honest server does not give."""
 
 import pytest
 
@@ -10,18 +10,18 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
 class Scripted:
-    """A way out whose one connection answers with `answers`."""
+    """An outside world with one connection, which answers with `answers`."""
 
     def __init__(self, *answers, addresses=("127.0.0.1",)):
         self.answers, self.addresses = list(answers), addresses
         self.sent, self.connected, self.is_closed, self.clock = [], [], False, 0.0
 
     def entropy(self, n):
-        """Give no randomness: requests need none."""
+        """Fail, because requests need no randomness."""
         raise AssertionError(n)
 
     def now(self):
-        """Return a time."""
+        """Return the time."""
         return self.clock
 
     def resolve(self, _host):
@@ -34,11 +34,11 @@ class Scripted:
         return self
 
     def send(self, data):
-        """Keep what is sent."""
+        """Record the bytes."""
         self.sent.append(data)
 
     def recv(self, _limit):
-        """Give the next piece of the answer."""
+        """Return the next piece of the answer."""
         return self.answers.pop(0) if self.answers else b""
 
     def close(self):
@@ -52,7 +52,7 @@ def make_line(outside, guard=lambda: None):
 
 
 def test_a_request_is_exactly_these_bytes():
-    """Host first, then what was given; nothing else."""
+    """Host is first, then come the given headers and the length, and nothing else."""
     outside = Scripted(OK)
     answer = make_line(outside).ask("POST", "/x/?a=b", {"Accept": "text/plain"}, b"body")
     head = b"POST /x/?a=b HTTP/1.1\r\nHost: cloud.example\r\nAccept: text/plain\r\n"
@@ -62,7 +62,7 @@ def test_a_request_is_exactly_these_bytes():
 
 
 def test_one_connection_serves_several_requests():
-    """Unless the server closes it."""
+    """A connection is reused until the server closes it."""
     outside = Scripted(OK, OK)
     line = make_line(outside)
     for _ in range(2):
@@ -75,7 +75,7 @@ def test_one_connection_serves_several_requests():
 
 
 def test_an_answer_that_nothing_reads_is_not_taken_for_another():
-    """The next request has a connection of its own."""
+    """If an answer was not read, the next request uses a new connection."""
     outside = Scripted(OK)
     line = make_line(outside)
     line.begin("GET", "/one", {})
@@ -85,7 +85,7 @@ def test_an_answer_that_nothing_reads_is_not_taken_for_another():
 
 
 def test_the_guard_is_asked_before_every_piece():
-    """Of a body of three pieces: before the name, the connection, the head, and each of them."""
+    """The guard is called before name resolution, connection, head, and each of three pieces."""
     asked = []
     outside = Scripted(OK)
     line = make_line(outside, lambda: asked.append(len(outside.sent)))
@@ -95,7 +95,7 @@ def test_the_guard_is_asked_before_every_piece():
 
 
 def test_a_guard_that_refuses_ends_the_connection():
-    """So that a half request does not stay open."""
+    """If the guard refuses, the connection is closed in the middle of the request."""
     outside = Scripted(OK)
 
     def refuse():
@@ -109,7 +109,7 @@ def test_a_guard_that_refuses_ends_the_connection():
 
 
 def test_other_answers_are_refused():
-    """None, no HTTP, too early, cut short, a head without end; the connection ends."""
+    """Empty, foreign, interim, truncated and endless answers are refused; the connection ends."""
     for answers, error in (
         ((b"",), UnavailableError),
         ((b"SSH-2.0\r\n\r\n",), DeceivedError),
@@ -125,7 +125,7 @@ def test_other_answers_are_refused():
 
 
 def test_a_name_without_address_and_a_slow_server_are_unavailable():
-    """Nothing is sent to nowhere; nothing is waited for without end."""
+    """Without an address nothing is sent, and a slow server's answer is not awaited forever."""
     with pytest.raises(UnavailableError, match="no address"):
         make_line(Scripted(addresses=())).ask("GET", "/", {})
     outside = Scripted(*[b"H"] * 10)
@@ -141,7 +141,7 @@ def test_a_name_without_address_and_a_slow_server_are_unavailable():
 
 
 def test_a_path_that_the_phone_has_no_use_for_is_not_asked():
-    """Whatever led to it."""
+    """A malformed path is refused before anything is sent."""
     for path in ("/a b", "/a\r\nX: y", "/../x", "x"):
         with case(path):
             outside = Scripted(OK)
@@ -151,7 +151,7 @@ def test_a_path_that_the_phone_has_no_use_for_is_not_asked():
 
 
 def test_origins():
-    """With or without a port; anything else is refused in a sentence."""
+    """An origin may have a port; anything else is refused with a message."""
     for text, origin in (
         ("https://cloud.example", Origin("cloud.example", 443, tls=True)),
         ("https://cloud.example:8443/", Origin("cloud.example", 8443, tls=True)),
