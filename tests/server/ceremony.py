@@ -1,4 +1,4 @@
-"""A ceremony in memory: real keys and real TUF metadata, made with python-tuf alone."""
+"""An initial key ceremony in memory: real keys and TUF metadata, made with python-tuf only."""
 
 import copy
 import hashlib
@@ -37,7 +37,7 @@ class Ceremony:
             self.keys[role] = [CryptoSigner.generate_ed25519() for _ in range(count)]
 
     def copy(self) -> "Ceremony":
-        """Return a ceremony with the same keys, versions and blobs, and tables of its own."""
+        """Return a ceremony with the same keys, versions and blobs in tables of its own."""
         other = copy.copy(self)
         other.keys = {role: list(signers) for role, signers in self.keys.items()}
         other.versions, other.blobs = dict(self.versions), dict(self.blobs)
@@ -83,7 +83,7 @@ class Ceremony:
         models: tuple[str, ...] = MODELS,
         latest: Sequence[Key] | None = None,
     ) -> bytes:
-        """Sign the targets role: delegations only, that of latest to any of the keys `latest`."""
+        """Sign the targets role, which only delegates; `latest` replaces the keys of that role."""
         keys, roles = {}, {}
         for role in (*models, "tables", "content", "latest"):
             listed = [signer.public_key for signer in self.keys.get(role, [])]
@@ -101,7 +101,7 @@ class Ceremony:
     def role(
         self, name: str, version: int = 1, files: Mapping[str, tuple[bytes, dict]] | None = None
     ) -> bytes:
-        """Sign a delegated role that lists `files`: path to bytes and custom."""
+        """Sign a delegated role that lists `files`: a path, with its bytes and custom object."""
         targets = Targets(version, None, self.now + timedelta(days=90))
         for path, (data, custom) in (files or {}).items():
             sha256 = hashlib.sha256(data).hexdigest()
@@ -114,7 +114,7 @@ class Ceremony:
     def packs(
         self, name: str, version: int, entries: Mapping[str, Any], **options: Any
     ) -> tuple[bytes, list[bytes]]:
-        """Sign `tables` or `content` with packs of these entries; return it and all its blobs."""
+        """Sign `tables` or `content` with packs of these entries; return the role and its blobs."""
         targets, files = make_pack_role(name, entries, version=version, **options)
         targets.expires = self.now + timedelta(days=90)
         self.blobs |= {hashlib.sha256(data).hexdigest(): data for data in files.values()}
@@ -155,7 +155,7 @@ def release(counter: int, **changes: Any) -> dict:
 def write_bundle(
     incoming: Path, files: Mapping[tuple[str, int], bytes], blobs: Mapping[str, bytes]
 ) -> str:
-    """Write a bundle as the signer would and return its id."""
+    """Write a bundle in the signer's format and return its id."""
     roles = [
         RoleFile(name, version, hashlib.sha256(data).hexdigest(), len(data))
         for (name, version), data in sorted(files.items())

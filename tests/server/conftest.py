@@ -1,4 +1,4 @@
-"""Detection of blocking calls in an event loop, and a database of either kind."""
+"""Fixtures: detection of blocking calls, and databases of both kinds."""
 
 import shutil
 
@@ -13,25 +13,25 @@ from tests.server.world import PACKAGE_2
 
 @pytest.fixture(autouse=True)
 def no_blocking_calls():
-    """Raise BlockingError if code of `server` blocks a running loop."""
+    """Raise BlockingError if code of `server` blocks a running event loop."""
     with blockbuster_ctx(scanned_modules="server") as blockbuster:
-        # The database library makes a path absolute, which reads no disk.
+        # `abspath` reads no disk. The database library calls it.
         blockbuster.functions["os.path.abspath"].deactivate()
         for function in blockbuster.functions.values():
-            # The driver looks for the user's keys and passwords as every client of PostgreSQL does;
-            # migrations run in a loop of their own, which serves no requests.
+            # The PostgreSQL driver looks for the user's keys and passwords, as every client does.
+            # Migrations run in a separate loop that serves no requests.
             function.can_block_in("storage/engine.py", "_ask")
             function.can_block_in("storage/database.py", "_upgrade")
             function.can_block_in("storage/test_both_databases.py", "undo")
             function.can_block_in("storage/test_both_databases.py", "make")
-        # On a non-blocking socket it waits for the disk alone.
+        # On a non-blocking socket, `sendfile` waits for the disk only.
         blockbuster.functions["os.sendfile"].can_block_in("http/sending.py", "_send_piece")
         yield blockbuster
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory):
-    """Make the tables of a database once; do not change it, copy it."""
+    """Return an SQLite database with all tables. Tests must copy it, not change it."""
     path = tmp_path_factory.mktemp("database") / "hening.sqlite"
     migrate(path)
     return path
@@ -39,7 +39,7 @@ def migrated(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def migrated_postgres(postgres):
-    """Make the same on PostgreSQL, and return its address."""
+    """Return the address of a PostgreSQL database with all tables, to be copied."""
     address = postgres.make_database()
     migrate(PostgresAddress(address))
     return address
@@ -47,7 +47,7 @@ def migrated_postgres(postgres):
 
 @pytest.fixture
 def make_place(request, tmp_path):
-    """Give a function that returns the place of a private database with its tables, by kind."""
+    """Return a function that copies a database with all tables and returns its place."""
 
     def make(kind):
         if kind == "sqlite":
@@ -63,20 +63,20 @@ KINDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresq
 
 @pytest.fixture(params=KINDS)
 def place(request, make_place):
-    """Give the place of a database with its tables, on SQLite and on PostgreSQL."""
+    """Return the place of a database with all tables, once on SQLite and once on PostgreSQL."""
     return make_place(request.param)
 
 
 @pytest.fixture(scope="session")
 def stranger():
-    """Give a function that sends a job to `tests.server.stranger`."""
+    """Yield a function that sends a job to `tests.server.stranger`."""
     with forking("tests.server.stranger") as ask:
         yield ask
 
 
 @pytest.fixture(scope="session")
 def second_state(published_state, tmp_path_factory):
-    """Give a server with a second build, which is not offered; do not change it, copy it."""
+    """Return a server with a second build that is not offered. Tests must copy it."""
     world = published_state.copy(tmp_path_factory.mktemp("second") / "state")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     return world
@@ -84,5 +84,5 @@ def second_state(published_state, tmp_path_factory):
 
 @pytest.fixture
 def second(second_state, tmp_path):
-    """Give a private server with a second build, which is not offered."""
+    """Return a test's own copy of the server with a second build."""
     return second_state.copy(tmp_path / "state")

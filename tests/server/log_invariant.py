@@ -1,4 +1,4 @@
-"""A second reading of the transparency log from disk, after C2SP tlog-tiles and RFC 6962."""
+"""An independent reader of the log on disk, written after C2SP tlog-tiles and RFC 6962."""
 
 import base64
 import contextlib
@@ -15,7 +15,7 @@ from tests.postgres import fetch
 def check_log(folder, public_key):
     """Assert that entries, tiles, checkpoint and proofs of a state folder agree.
 
-    Returns the leaves as (role, version, sha256) in order.
+    Return the leaves as (role, version, sha256) in order.
     """
     log = folder.public / "log"
     size, root = read_checkpoint((log / "checkpoint").read_bytes(), public_key)
@@ -35,7 +35,7 @@ def check_log(folder, public_key):
         level += 1
     leaves = [read_leaf(entry) for entry in entries]
     assert len({leaf[:2] for leaf in leaves}) == len(leaves)
-    for path in (log / "proof").glob("[!.]*"):  # a crash may have left a hidden one
+    for path in (log / "proof").glob("[!.]*"):  # a crash may have left a hidden file
         role, _, version = path.name.rpartition(".")
         check_proof(path.read_bytes(), (role, int(version)), leaves, hashes, public_key)
     _check_database(folder.database, leaves)
@@ -53,14 +53,14 @@ def check_metadata_is_logged(folder, leaves):
 
 
 def check_proof(proof, name, leaves, hashes, public_key):
-    """Assert that a stapled proof leads from its leaf to its signed root."""
+    """Assert that a stapled proof leads from its leaf to a signed root."""
     head, _, checkpoint = proof.partition(b"\n\n")
     magic, index, *path = head.decode().split("\n")
     assert magic == "c2sp.org/tlog-proof@v1"
     at = int(index.removeprefix("index "))
     assert leaves[at][:2] == name
     size, root = read_checkpoint(checkpoint, public_key)
-    # RFC 9162 section 2.1.3.2: the iterative form; the code under test has the recursive one.
+    # RFC 9162 section 2.1.3.2, the iterative form. The code under test uses the recursive one.
     node, last, digest = at, size - 1, hashes[at]
     for text in path:
         sibling = base64.b64decode(text)
@@ -75,9 +75,9 @@ def check_proof(proof, name, leaves, hashes, public_key):
 
 
 def read_checkpoint(note, public_key):
-    """Verify a checkpoint with a bare Ed25519 key and return size and root.
+    """Verify a checkpoint with a bare Ed25519 key, and return its size and root.
 
-    The log has one name and at times two keys, so the line is found by the key's id.
+    During a rotation the log has one name and two keys, so the key's id selects the line.
     """
     text, _, lines = note.partition(b"\n\n")
     name, size, root = text.decode().split("\n")
@@ -89,7 +89,7 @@ def read_checkpoint(note, public_key):
 
 
 def merkle(hashes):
-    """Compute the root of a list of leaf hashes: a stack of perfect trees, joined at the end."""
+    """Compute the root hash from leaf hashes with a stack of perfect subtrees."""
     stack = []
     for digest in hashes:
         height, node = 0, digest
@@ -104,13 +104,13 @@ def merkle(hashes):
 
 
 def tile(log: Path, level, index, width):
-    """Read a tile; the tests' logs have fewer than a thousand tiles a level."""
+    """Read a tile. The tests' logs have fewer than a thousand tiles per level."""
     name = f"{index:03}" + ("" if width == 256 else f".p/{width}")
     return (log / "tile" / level / name).read_bytes()
 
 
 def unpack(bundle):
-    """Split an entry bundle at its two-byte lengths."""
+    """Split an entry bundle at its two-byte length prefixes."""
     entries = []
     while bundle:
         (length,) = struct.unpack(">H", bundle[:2])
@@ -120,7 +120,7 @@ def unpack(bundle):
 
 
 def read_leaf(entry):
-    """Read the four lines of a leaf."""
+    """Parse the four lines of a leaf."""
     first, role, version, sha256, end = entry.decode().split("\n")
     assert (first, end) == ("hening role v1", "")
     return role, int(version), sha256

@@ -28,7 +28,7 @@ LONG = timedelta(seconds=PATIENCE)
 
 
 class Site:
-    """The shared parts, and the machines that were added."""
+    """The shared database and store, and the machines of the site."""
 
     def __init__(self, base, postgres, seaweed, root: Path, address=""):
         self._base = base
@@ -40,19 +40,19 @@ class Site:
         self.blobs = S3Blobs(seaweed.place(f"{self._name}/blobs"), base.now)
 
     def machine(self, name, other=None):
-        """Add a machine that may publish; returns its world, with the ceremony of `other`."""
+        """Add a machine that may publish, with the ceremony of `other`, and return its world."""
         root = self._base.copy(self._root / name).folder.root
         return self._join(root, other or self._base)
 
     def _join(self, root, other):
         world = other.on(StateFolder(root, self.address, tree=self.tree))
         world.blobs = self.blobs
-        # Making its two S3 clients takes 8 ms of a processor.
+        # Opening the two S3 clients takes 8 ms of processor time.
         world.inbox = open_inbox(world.folder)
         return world
 
     def clone(self, root):
-        """Return a site with copies of all that is shared, and of the machine `first`."""
+        """Return a site with a copy of the shared state and of the machine `first`."""
         address = self._postgres.copy_database(self.address)
         site = Site(self._base, self._postgres, self._seaweed, root, address)
         bucket = open_store(self._seaweed.place(""), LONG, LONG, 1)
@@ -64,13 +64,13 @@ class Site:
         return site
 
     def device(self, name):
-        """Add a machine that has the pinned root and nothing else, and return its state folder."""
+        """Add a machine that has only the pinned root, and return its state folder."""
         folder = StateFolder(self._root / name, tree=self.tree)
         write_durable(folder.trusted_root, self._base.folder.trusted_root.read_bytes())
         return folder
 
     def behind(self, folder, proxy):
-        """Return a state folder whose way to the store leads through a proxy."""
+        """Return a state folder that reaches the store through a proxy."""
         return dataclasses.replace(
             folder, tree=dataclasses.replace(self.tree, endpoint=proxy.endpoint)
         )
@@ -90,7 +90,7 @@ class Site:
         return load_settings(None, {}, **(values | changes))
 
     def store(self):
-        """Return a client of the shared objects, for those who destroy them."""
+        """Return a client of the shared tree, for tests that damage it."""
         return open_store(self.tree, LONG, LONG, 1)
 
     def read(self, name):
@@ -102,12 +102,12 @@ class Site:
         return [each["path"] for part in obstore.list(self.store(), prefix) for each in part]
 
     def write(self, name, data):
-        """Replace a shared object without any condition."""
+        """Replace a shared object unconditionally."""
         obstore.put(self.store(), name, data, use_multipart=False)
 
 
 def first_release(world):
-    """Publish the ceremony's bundle and a release, and offer it."""
+    """Publish the first bundle and a release, and offer the release."""
     first = world.ceremony.first()
     first["root", 1] = world.folder.trusted_root.read_bytes()
     assert world.publish(first).reason == ""
@@ -116,7 +116,7 @@ def first_release(world):
 
 
 def run_out(world):
-    """Let the lease of a machine that died expire."""
+    """Expire the lease, as if its holder had died."""
 
     async def change():
         async with open_database(world.folder.database) as sessions, sessions.begin() as session:

@@ -1,6 +1,6 @@
-"""Runs Schemathesis in processes of its own, which know only what a served schema says.
+"""Run Schemathesis in separate processes that know only the served schema.
 
-As a program it imports Schemathesis once and forks a process for each job.
+As a program, this module imports Schemathesis once and forks a process for each job.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from tests.crash.forks import serve
 
 
 async def try_out(ask, page, config, folder, *options, **environment):
-    """Run Schemathesis in `folder` on a schema's address; return its exit status and its output.
+    """Run Schemathesis in `folder` against a schema's address; return status and output.
 
-    `ask` sends a job to the running program.
+    `ask` sends the job to the running program.
     """
     words = ["--config-file", str(config), "--no-color", "run", page, *options]
     words += ["--max-examples", "3"]
@@ -27,7 +27,7 @@ async def try_out(ask, page, config, folder, *options, **environment):
 
 
 def act(job, _report):
-    """Run Schemathesis, and exit with its status."""
+    """Run Schemathesis in the forked process, and exit with its status."""
     os.chdir(job["folder"])
     os.environ.update(job["environment"])
     output = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -46,6 +46,6 @@ def act(job, _report):
 if __name__ == "__main__":
     for found in pkgutil.walk_packages(import_module("schemathesis").__path__, "schemathesis."):
         if "__main__" not in found.name:
-            with contextlib.suppress(ModuleNotFoundError):  # of a report that nothing asks for
+            with contextlib.suppress(ModuleNotFoundError):  # of an optional report format
                 import_module(found.name)
     serve(act)

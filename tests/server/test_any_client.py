@@ -23,7 +23,7 @@ def served(published_state):
 
 
 def test_an_unmodified_tuf_client(served, published_state, tmp_path):
-    """With its own fetcher and headers it refreshes, and downloads a package and a pointer."""
+    """python-tuf's own client refreshes, and downloads a package and a pointer."""
     url = f"http://127.0.0.1:{served.port}"
     updater = Updater(
         str(tmp_path),
@@ -40,7 +40,7 @@ def test_an_unmodified_tuf_client(served, published_state, tmp_path):
 
 
 def test_the_phones_machine_as_an_ordinary_client(served, published_state, tmp_path):
-    """`hening-device tuf` refreshes from it, and downloads a package and a pointer."""
+    """`hening-device tuf` refreshes, and downloads a package and a pointer."""
     url = f"http://127.0.0.1:{served.port}"
     command = [
         "tuf",
@@ -61,7 +61,7 @@ def test_the_phones_machine_as_an_ordinary_client(served, published_state, tmp_p
 @pytest.mark.needs("curl")
 @pytest.mark.parametrize("option", [[], ["--compressed"], ["--http1.0"]])
 def test_curl_reads_every_path(served, published_state, option, tmp_path):
-    """Each file of the public tree, the package and the empty target, byte for byte."""
+    """Every public file, the package and the empty target reach curl unchanged."""
     public = published_state.folder.public
     files = {
         f"/{p.relative_to(public)}": p.read_bytes()
@@ -89,7 +89,7 @@ def test_curl_reads_every_path(served, published_state, option, tmp_path):
 
 @pytest.mark.needs("curl")
 def test_a_reader_that_asks_for_gzip_and_stops(served):
-    """Compressed metadata is one gzip member that any reader unpacks."""
+    """Compressed metadata is a single gzip member, which Python's `gzip` decompresses."""
     data = subprocess.run(
         [
             *("curl", "--silent", "--fail", "--header", "Accept-Encoding: gzip"),

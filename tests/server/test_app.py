@@ -1,4 +1,4 @@
-"""One process: publications are served within a second, and broken ones are not."""
+"""The whole server in one process: publishing, renewal, and faults that it survives."""
 
 import asyncio
 import contextlib
@@ -34,12 +34,12 @@ from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 
 class CutError(Exception):
-    """A process dies."""
+    """Simulates the death of a process."""
 
 
 @contextlib.asynccontextmanager
 async def client(port):
-    """Give a function that fetches a path as JSON, with its status."""
+    """Yield a function that fetches a path and returns its status and JSON document."""
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
 
         async def get(path):
@@ -57,12 +57,12 @@ async def until(condition):
 
 
 def test_a_publication_is_looked_for_often_enough():
-    """Bundles and other processes' publications reach phones within a second."""
+    """The two polling intervals together take at most half a second."""
     assert TICK_SECONDS + WATCH_SECONDS <= 0.5
 
 
 async def test_the_monitor_looks_at_each_publication(world, monkeypatch):
-    """An alarm ends with the renewal, and not with the monitor's next round."""
+    """The monitor polls after each publication, without waiting for its next round."""
     monkeypatch.setattr(alarms, "POLL_SECONDS", 2 * PATIENCE)
     poll, seen = Monitor.poll, asyncio.Queue()
 
@@ -76,12 +76,12 @@ async def test_the_monitor_looks_at_each_publication(world, monkeypatch):
         async with asyncio.timeout(PATIENCE):
             assert await seen.get() == 2
             await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
-            while await seen.get() != 3:  # of a round that the bundle overtook
+            while await seen.get() != 3:  # an earlier round may report the old version
                 pass
 
 
 async def test_strict_servers_read_themselves_back(world):
-    """The server's own read-back speaks as a phone does."""
+    """In strict mode the server's read-back passes the gate, so nothing is logged as an error."""
     with structlog.testing.capture_logs() as logs:
         settings = Settings(port=0, gate=GateMode.STRICT)
         async with running(world.folder, settings, world.now, entropy=os.urandom):
@@ -115,9 +115,10 @@ async def test_renewal_by_the_clock(world):
 
 
 async def test_a_broken_tree_keeps_the_last_good_one(world, monkeypatch):
-    """Invalid bytes, a lost file, a lost tree: phones are still served, and it is logged once.
+    """An invalid or missing timestamp leaves the last good snapshot in use.
 
-    A timestamp that vanishes after the look is not replaced by an empty state.
+    Each fault is logged at most once. A timestamp that disappears between identification and
+    loading does not lead to an empty snapshot.
     """
     shown = []
 
@@ -152,7 +153,7 @@ async def test_a_broken_tree_keeps_the_last_good_one(world, monkeypatch):
 
 
 async def test_superseded_files_that_were_altered(world):
-    """They are not served from the first check on; the others are, and it is logged."""
+    """Altered superseded files are not served; the other files are, and one error names them."""
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
     assert (
         await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
@@ -216,7 +217,10 @@ async def test_publishing_goes_on_after_any_failure(world, monkeypatch):
 
 
 async def test_a_clock_that_jumps_far_signs_nothing(world):
-    """It is an alarm immediately; the time without the jump is signed, by later processes, too."""
+    """After a jump of 30 days the server raises an alarm and signs with the old time.
+
+    Servers that start later use the old time, too.
+    """
     before = await asyncio.to_thread(world.published)
     settings = Settings(port=0)
     with structlog.testing.capture_logs() as logs:
@@ -245,7 +249,7 @@ async def test_a_clock_that_jumps_far_signs_nothing(world):
 
 
 async def test_no_bundle_stops_renewal(world, monkeypatch):
-    """Whatever errors publishing has, the timestamp is signed again; a zip is named once."""
+    """The timestamp is renewed even if publishing fails; a stray zip is logged once."""
     looks = []
 
     async def fail(_publisher):
@@ -274,7 +278,7 @@ async def test_no_bundle_stops_renewal(world, monkeypatch):
 
 
 async def test_what_another_process_left(world):
-    """A command that dies in the middle is completed by the running server, automatically."""
+    """The running server completes a publication that a killed command left half done."""
 
     def die(step):
         if step == 4:
@@ -303,9 +307,9 @@ async def test_what_another_process_left(world):
 
 @pytest.mark.needs("postgresql")
 async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
-    """Phones are still served; waiting submissions are published once it is back, automatically.
+    """Without its database, the server still serves phones; it publishes when it is back.
 
-    No message about it contains the password.
+    No log line contains the password.
     """
     address = await asyncio.to_thread(postgres.make_database)
     world = fresh.on(StateFolder(fresh.folder.root, address))
@@ -349,7 +353,7 @@ async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
 
 
 async def test_what_goes_on_beside_a_bundle(tmp_path):
-    """While the packages of a bundle are stored, signing and commands have their turns."""
+    """While a bundle's packages are stored, renewals and due commands still run."""
     begun, calls, enough = asyncio.Event(), [], asyncio.Event()
 
     def turn(name, result):

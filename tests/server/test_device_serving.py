@@ -1,4 +1,4 @@
-"""Contradicting settings of the device plane's listeners, and their error messages."""
+"""Settings of the device plane's listeners that cannot be used, and their error messages."""
 
 import asyncio
 import os
@@ -17,12 +17,12 @@ from tests.server.release.certificate import write_certificate
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory):
-    """Give a certificate, its key, and the key with a password."""
+    """Return the paths of a certificate, its key, and the key with a password."""
     return [str(file) for file in write_certificate(tmp_path_factory.mktemp("pem"))]
 
 
 def cases(pem, tmp_path):
-    """Return settings with the message that refuses them."""
+    """Return pairs of settings and the error message that they cause."""
     rubbish = tmp_path / "rubbish"
     rubbish.write_bytes(b"-----BEGIN CERTIFICATE-----\n")
     large = tmp_path / "large"
@@ -43,7 +43,7 @@ def cases(pem, tmp_path):
 
 
 async def test_tls_that_cannot_be(world, pem, tmp_path):
-    """Each is refused with a message before any request is served."""
+    """Unusable TLS settings stop the server at its start, with a message."""
     for changes, sentence in await asyncio.to_thread(cases, pem, tmp_path):
         with pytest.raises(FormatError, match=sentence):
             async with running(
@@ -58,7 +58,7 @@ async def test_tls_that_cannot_be(world, pem, tmp_path):
 
 @pytest.mark.parametrize("workers", [0, 2])
 async def test_sockets_that_cannot_be(world, workers):
-    """A port in use and a path that is no socket's; the attempt leaves nothing."""
+    """A port in use, or a socket path that is a regular file, stops the server at its start."""
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         taken = Settings(port=other.getsockname()[1], workers=workers)
         with pytest.raises(StorageError, match="is in use: choose another with --port"):
@@ -71,7 +71,7 @@ async def test_sockets_that_cannot_be(world, workers):
 
 
 async def test_unix_sockets_alone(world, tmp_path):
-    """Without a passed TCP socket, the server cannot know its address."""
+    """Unix sockets alone are refused: the server could not know its TCP address."""
     with socket.socket(socket.AF_UNIX) as passed:
         passed.bind(str(tmp_path / "s"))
         passed.listen()
@@ -92,6 +92,6 @@ async def test_unix_sockets_alone(world, tmp_path):
     ],
 )
 def test_where_files_are_read_back(settings, url):
-    """At the public address, or else at the first TCP socket."""
+    """Read-back uses the public address, or else the first TCP socket."""
     with closing(socket.create_server(("127.0.0.1", 0))) as one:
         assert read_back_url(settings, [one]) == url.format(port=one.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Dialects in the one process: lists follow publications, and the two planes keep apart."""
+"""Dialects in a running server: lists follow publications, and each plane has its own paths."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ PACKAGE_3 = PACKAGE_1 + b"3"
 
 
 def config(chosen):
-    """Return what a process that serves is told, with these dialects."""
+    """Return a worker's configuration with these dialects."""
     return WorkerConfig(GateMode.DIRECT, LIMITS, (), "", compat=chosen)
 
 
@@ -75,7 +75,7 @@ async def get(port, path):
 
 
 def files(*counters):
-    """Return two releases with labels, and one without; those of `counters` are withdrawn."""
+    """Return three releases, the last two with labels; those in `counters` are withdrawn."""
     return {
         FIRST: (PACKAGE_1, release(1)),
         SECOND: (PACKAGE_2, release(2, labels=LABELS, withdrawn=2 in counters)),
@@ -83,9 +83,9 @@ def files(*counters):
     }
 
 
-# Each holds what a request must not leave anywhere.
+# Each request carries the serial number, which must not be stored or logged anywhere.
 HOSTILE = [
-    (request(f"{LIST}/{SERIAL}"), 200),  # the running build of old templates
+    (request(f"{LIST}/{SERIAL}"), 200),  # old templates send the running build here
     (request(f"{LIST}/{SERIAL * 9}"), 400),
     (request(f"{LIST}?serial={SERIAL}"), 400),
     (request(f"/lineage/v1/{SERIAL}//nightly"), 400),
@@ -100,7 +100,7 @@ HOSTILE = [
 
 @pytest.fixture
 def labelled(world):
-    """Publish two releases that have what the dialects need; nothing is offered."""
+    """Publish two releases with the labels that the dialects need, without an offer."""
     armani = {("armani", 3): world.ceremony.role("armani", 3, files())}
     assert world.publish(armani, [PACKAGE_2, PACKAGE_3]).reason == ""
     return world
@@ -108,7 +108,7 @@ def labelled(world):
 
 @pytest.mark.parametrize("workers", [0, 2])
 async def test_lists_follow_publications(labelled, workers):
-    """Nothing, a build, the build before it while the next is in stages, and a withdrawal."""
+    """A list follows offers and withdrawals; during a staged rollout it keeps the older build."""
     port = free_port()
     settings = Settings(port=0, workers=workers, compat=options(port))
     with structlog.testing.capture_logs() as logs:
@@ -144,13 +144,16 @@ async def test_lists_follow_publications(labelled, workers):
 
 
 def labelled_packages(world):
-    """Return the packages that are served."""
+    """Return the packages in the served snapshot."""
     blobs = LocalBlobs(world.folder.blobs)
     return load_snapshot(world.folder.public, blobs, EMPTY).packages.values()
 
 
 async def test_what_cannot_be_rendered_offers_nothing(labelled):
-    """The former map may offer what was halted; every app still gets its own "nothing"."""
+    """If rendering fails, every list is its dialect's empty answer, and an alarm is raised.
+
+    The former lists are not kept, because they could offer a release that was halted since.
+    """
     await asyncio.to_thread(labelled_offer, labelled)
     blobs = LocalBlobs(labelled.folder.blobs)
     snapshot = await asyncio.to_thread(load_snapshot, labelled.folder.public, blobs, EMPTY)
@@ -171,7 +174,7 @@ async def test_what_cannot_be_rendered_offers_nothing(labelled):
         await dialects.show(broken)
     (alarm,) = logs
     assert alarm["error"].startswith("the dialects offer nothing: ")
-    assert dialects.rendered.version == 0  # which the read-back says, too
+    assert dialects.rendered.version == 0  # the read-back reports this, too
     for lines in shown:
         assert lines == {
             f"/{where}": body
@@ -184,8 +187,11 @@ async def test_what_cannot_be_rendered_offers_nothing(labelled):
 
 
 async def test_nothing_of_a_miui_request_stays(labelled, capfd, no_blocking_calls):
-    """The POST with serial and account hashes gets the ordinary refusal, its body unread."""
-    # The metrics' server is waited for at its end.
+    """A MIUI request with identifiers is refused, and none of them is stored or logged.
+
+    Refusals of other hostile requests leave nothing either. The answer does not wait for the body.
+    """
+    # The metrics server's thread is joined at the end.
     locks = no_blocking_calls.functions["threading.Lock.acquire"]
     locks.can_block_in("server/health.py", "serving_health")
     port = free_port()
@@ -194,7 +200,7 @@ async def test_nothing_of_a_miui_request_stays(labelled, capfd, no_blocking_call
     head = data.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     async with running(labelled.folder, settings, labelled.now, entropy=os.urandom) as phones:
         for each in (port, phones):
-            for sent in (data, head):  # the answer comes without the body, too
+            for sent in (data, head):  # the server answers without the body, too
                 response = await asyncio.to_thread(ask, each, sent)
                 assert (response.status, response["Connection"]) == (400, "close")
                 assert response["Content-Type"] == "application/problem+json"
@@ -224,7 +230,7 @@ def read_metrics(port):
 
 
 def test_the_device_plane_knows_no_dialect(labelled):
-    """Without `[compat]` nothing changes: every path of every dialect is refused there."""
+    """The device plane refuses every path of every dialect."""
     with serve(labelled.folder) as served:
         for path in (
             *(LIST, "/lineage/v2/devices/FP4/builds", "/graphene/FP4-nightly"),
@@ -235,7 +241,7 @@ def test_the_device_plane_knows_no_dialect(labelled):
 
 
 async def test_read_back_tells_which_dialect_does_not_answer(labelled):
-    """While the others do; where all is well it is silent."""
+    """Read-back names the dialect that fails and those that answer; otherwise it is silent."""
     await asyncio.to_thread(labelled_offer, labelled)
     alarms, port = [], free_port()
     chosen = options(port)
@@ -273,7 +279,7 @@ async def test_read_back_tells_which_dialect_does_not_answer(labelled):
 
 
 async def test_read_back_gives_workers_time_to_take_a_map(labelled, monkeypatch):
-    """A path that is new is not there before, which is no alarm."""
+    """Read-back repeats a request for a new path until the workers serve it."""
     monkeypatch.setattr(dialect_serving, "PAUSE_SECONDS", 0)
     await asyncio.to_thread(labelled_offer, labelled)
     alarms, port, clock = [], free_port(), lambda: labelled.now().timestamp()
@@ -296,18 +302,21 @@ async def test_read_back_gives_workers_time_to_take_a_map(labelled, monkeypatch)
 
 
 def labelled_offer(world):
-    """Offer the first build to the whole fleet."""
+    """Offer release 2 to the whole fleet."""
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
 
 
 def rendered(world, **more):
-    """Render what is public."""
+    """Render the dialects' lists from the public state."""
     snapshot = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
     return render(options(1, **more), snapshot, world.epoch())
 
 
 def test_read_back_asks_what_changed_and_each_dialect(labelled):
-    """Each dialect's changed lists, or one of them, and one package."""
+    """Read-back requests changed lists, and at least one list of each dialect.
+
+    If no list changed, it requests one list and one package of each dialect.
+    """
     before = rendered(labelled).contents
     labelled_offer(labelled)
     after = rendered(labelled).contents
@@ -319,7 +328,7 @@ def test_read_back_asks_what_changed_and_each_dialect(labelled):
 
 
 def test_a_rendering_switches_at_from_and_expires(labelled):
-    """With the signed schedule: one second before, and at it; at the expiry nothing is left."""
+    """A list changes at the second of the signed schedule, and is empty from the expiry on."""
     labelled_offer(labelled)
     start = labelled.epoch() + 500
 
@@ -341,7 +350,7 @@ def test_a_rendering_switches_at_from_and_expires(labelled):
 
 
 def test_roles_are_read_once(labelled):
-    """A rendering of the same versions reuses them."""
+    """Rendering the same versions again reuses the decoded roles."""
     snapshot = load_snapshot(labelled.folder.public, LocalBlobs(labelled.folder.blobs), EMPTY)
     first = render(options(1), snapshot, 0)
     second = render(options(1), snapshot, 0, first)
@@ -350,7 +359,10 @@ def test_roles_are_read_once(labelled):
 
 
 def test_check_says_the_sentence_and_names_what_is_missing(labelled):
-    """Nothing without dialects; a build without its label, and a channel that has stopped."""
+    """`check` reports the dialects in use and each label that a release lacks.
+
+    Without dialects it reports nothing.
+    """
     labelled_offer(labelled)
     blobs = LocalBlobs(labelled.folder.blobs)
 
@@ -367,7 +379,10 @@ def test_check_says_the_sentence_and_names_what_is_missing(labelled):
 
 
 def test_the_export_is_the_same_map_as_files(labelled, tmp_path):
-    """Lists and packages; a second run writes nothing, and what is withdrawn goes."""
+    """The export has the rendered lists and the packages as files.
+
+    A second run writes nothing. Withdrawn packages are removed and listed as gone.
+    """
     labelled_offer(labelled)
     out, blobs, now = tmp_path / "out", LocalBlobs(labelled.folder.blobs), labelled.epoch()
     done = export_dialects(labelled.folder, blobs, options(1), out, now)
@@ -391,7 +406,7 @@ def test_the_export_is_the_same_map_as_files(labelled, tmp_path):
 
 @pytest.mark.parametrize("listen", ["", "8443", ":8443", "a:b", "a:65536", "a:"])
 def test_an_address_that_is_none(listen):
-    """Refused with what to write."""
+    """A malformed listening address is refused, and the message shows the right form."""
     with pytest.raises(FormatError, match="write ADDRESS:PORT"):
         split_address(listen)
     assert split_address("[::1]:8443") == ("::1", 8443)

@@ -1,4 +1,4 @@
-"""Downloads are recorded per package and day, in whole twenties."""
+"""Downloads are recorded per package and day, in multiples of twenty."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ ONE, OTHER = "a" * 64, "b" * 64
 
 
 def test_whole_twenties():
-    """A package that has not grown by twenty is left out."""
+    """Growth is rounded down to a multiple of twenty; a package below that is left out."""
     for counted, recorded, grown in (
         (19, 0, 0),
         (20, 0, 20),
@@ -29,13 +29,13 @@ def test_whole_twenties():
 
 @pytest.fixture
 async def sessions(tmp_path):
-    """Give sessions on a new database."""
+    """Yield the sessions of a new database."""
     async with open_database(tmp_path / "hening.sqlite") as made:
         yield made
 
 
 async def rows(sessions):
-    """Return all rows in order."""
+    """Return all rows, ordered by day and package."""
     async with sessions() as session:
         found = await session.scalars(
             select(PackageDownloads).order_by(PackageDownloads.day, PackageDownloads.sha256)
@@ -44,7 +44,7 @@ async def rows(sessions):
 
 
 async def test_the_remainder_is_carried_to_the_next_day(sessions):
-    """Fifteen of one day and five of the next are twenty of the next."""
+    """Downloads below a multiple of twenty count for the next day."""
     counts, now = Counts(), 7 * DAY + 5
     recorder = DownloadRecorder(sessions, counts, lambda: now, pytest.fail)
     counts.begun |= {ONE: 35, OTHER: 19}
@@ -60,7 +60,7 @@ async def test_the_remainder_is_carried_to_the_next_day(sessions):
 
 
 async def test_what_could_not_be_written_is_written_later(sessions, monkeypatch):
-    """A failed transaction records nothing."""
+    """After a failed transaction, the next run records the same downloads."""
     counts = Counts(begun={ONE: 20})
     recorder = DownloadRecorder(sessions, counts, lambda: 0, pytest.fail)
 
@@ -76,7 +76,7 @@ async def test_what_could_not_be_written_is_written_later(sessions, monkeypatch)
 
 
 async def test_a_server_that_stops_records_what_it_has(sessions):
-    """It was cancelled in the middle of a minute."""
+    """A recorder that is cancelled records the counts before it ends."""
     counts = Counts(begun={ONE: 39})
     task = asyncio.create_task(DownloadRecorder(sessions, counts, lambda: 0, pytest.fail).run())
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The detector of blocking calls on the loop works."""
+"""Tests of the detector of blocking calls on the event loop."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from server.storage.bounded import read_bounded
 
 
 async def test_a_planted_blocking_call_is_found(tmp_path):
-    """Reading a file from a coroutine without a thread raises."""
+    """The detector raises when a coroutine reads a file without a thread."""
     (tmp_path / "file").write_bytes(b"octets")
     with pytest.raises(BlockingError):
         read_bounded(tmp_path / "file", 10)

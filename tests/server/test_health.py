@@ -1,4 +1,4 @@
-"""Answers of the metrics' listener to machines, and what makes a server not ready."""
+"""The health, readiness and metrics endpoints, and what makes a server not ready."""
 
 import asyncio
 import urllib.error
@@ -23,7 +23,7 @@ from tests.server.world import FIRST, PACKAGE_1
 
 
 def ask(port, path):
-    """Return status and text of an answer."""
+    """Return status and body of a GET."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as response:
             return response.status, response.read().decode()
@@ -33,7 +33,7 @@ def ask(port, path):
 
 
 def test_what_is_answered():
-    """Metrics, health, readiness with its reasons, and nothing else."""
+    """The listener answers /healthz, /readyz with its reasons, and /metrics; / gives 404."""
     reasons = ["the database does not answer."]
     with serving_health(0, CollectorRegistry(), lambda: reasons) as port:
         assert ask(port, "/healthz") == (200, "ok\n")
@@ -45,7 +45,7 @@ def test_what_is_answered():
 
 
 async def look(world, rounds=1):
-    """Run a monitor once; return reasons, its messages, and the metrics."""
+    """Run a monitor for some rounds; return its last reasons, its messages, and the metrics."""
     registry, said = CollectorRegistry(), []
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(registry, lambda: 0.0)
@@ -56,7 +56,7 @@ async def look(world, rounds=1):
 
 
 async def test_a_server_that_is_well(world):
-    """It is ready, and its metrics name each role that exists."""
+    """A sound server is ready, and its metrics name each existing role."""
     reasons, said, text = await look(world)
     assert (reasons, said) == ([], [])
     for role in ("root", "targets", "armani", "cancro", "latest", "snapshot", "timestamp"):
@@ -70,7 +70,7 @@ async def test_a_server_that_is_well(world):
 
 
 async def test_offline_roles_that_age(world):
-    """Logged once in two rounds; not ready only if root, targets or an online role is expired."""
+    """Ageing roles are logged once in two rounds; only expired online roles make it not ready."""
     world.ahead = timedelta(days=60)
     reasons, said, _ = await look(world, rounds=2)
     assert len(said) == len(set(said)) == 8
@@ -79,9 +79,9 @@ async def test_offline_roles_that_age(world):
 
 
 async def test_what_was_seen_is_there_for_the_console(world):
-    """Every role's lifetime, the alarms by severity, and a clock that is behind.
+    """The monitor keeps every role's lifetime, and the alarms sorted by severity.
 
-    Such a clock is logged once, with both times, and publishing continues.
+    A clock that is behind the newest signature is logged once and is no reason to be not ready.
     """
     said = []
     async with open_database(world.folder.database) as sessions:
@@ -103,7 +103,7 @@ ANY = Room()
 
 
 async def notices_of(world, free=1 << 50, room=ANY):
-    """Run a monitor twice; return its notices, and its messages."""
+    """Run a monitor for two rounds; return its notices and messages."""
     said = []
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
@@ -116,7 +116,7 @@ async def notices_of(world, free=1 << 50, room=ANY):
 
 
 async def test_what_is_no_role(world):
-    """Disk, quota and a log that lost rows are noticed, and logged once; all else is silent."""
+    """A full disk, a full quota and lost log rows each raise one notice and one message."""
     assert await notices_of(world) == ([], [])
     found, said = await notices_of(world, 100, Room(len(PACKAGE_1), keep_free=200))
     assert found == [("disk", "critical"), ("quota", "critical")]
@@ -129,7 +129,7 @@ async def test_what_is_no_role(world):
 
 
 async def test_what_an_operator_sees(world):
-    """All that needs attention, each sentence once: readiness, clock, roles, the rest."""
+    """The operator's list has each sentence once: readiness, clock, disk, then the roles."""
 
     class Keeper:
         async def poll(self):
@@ -142,7 +142,7 @@ async def test_what_an_operator_sees(world):
         upkeep = Maintenance(monitor, Keeper(), lambda: False, lambda: 0.0)
         upkeep.renewed.set()
         task = asyncio.create_task(upkeep.run())
-        while len(upkeep.alarms()) < 5:  # noqa: ASYNC110 - its own
+        while len(upkeep.alarms()) < 5:  # noqa: ASYNC110 - the monitor sets no event
             await asyncio.sleep(0.01)
         task.cancel()
     seen = [(notice.subject, notice.severity) for notice in upkeep.alarms()]
@@ -155,7 +155,7 @@ async def test_what_an_operator_sees(world):
 
 @pytest.mark.parametrize("lost", ["keys/timestamp.pem", "public/metadata/1.targets.json"])
 async def test_what_is_lost(world, lost):
-    """Keys or files that are gone: the reason is a sentence."""
+    """A missing key or role file makes the server not ready, and the reason names the file."""
     await asyncio.to_thread((world.folder.root / lost).unlink)
     (reason,), _, _ = await look(world)
     assert lost.rpartition("/")[2] in reason
@@ -163,7 +163,7 @@ async def test_what_is_lost(world, lost):
 
 @pytest.mark.needs("postgresql")
 def test_a_database_that_goes_away_and_comes_back(fresh):
-    """The next round is not ready, although nothing had to be read; the one after it is again."""
+    """A stopped database makes the next round not ready; once it is back, the round is ready."""
     with postgres_server() as server:
         world = fresh.on(StateFolder(fresh.folder.root, server.make_database()))
         first = world.ceremony.first()
@@ -191,7 +191,7 @@ async def test_nothing_is_published_yet(fresh):
 
 
 def test_an_expired_model_makes_that_model_wait_and_no_other(world):
-    """Another model's release, a pointer and the renewal continue."""
+    """An expired model neither makes the server not ready nor blocks other models."""
     world.ceremony.now -= timedelta(days=89)
     assert world.publish({("cancro", 2): world.ceremony.role("cancro", 2)}).reason == ""
     world.ceremony.now += timedelta(days=89)
@@ -204,7 +204,7 @@ def test_an_expired_model_makes_that_model_wait_and_no_other(world):
 
 
 async def test_a_monitor_that_is_stuck():
-    """A minute without a round is a reason, as is a snapshot that was never loaded."""
+    """A monitor without a round for a minute, or a missing snapshot, makes it not ready."""
     time = [0.0]
 
     class Still:
@@ -216,7 +216,7 @@ async def test_a_monitor_that_is_stuck():
     assert upkeep.reasons() == ["this server has just started.", not_serving]
     upkeep.renewed.set()
     task = asyncio.create_task(upkeep.run())
-    while "this server has just started." in upkeep.reasons():  # noqa: ASYNC110 - its own
+    while "this server has just started." in upkeep.reasons():  # noqa: ASYNC110 - no event is set
         await asyncio.sleep(0)
     assert upkeep.reasons() == [not_serving]
     time[0] = 61.0
@@ -225,7 +225,7 @@ async def test_a_monitor_that_is_stuck():
 
 
 def test_steps_are_timed():
-    """From the start to each step; a change of pointers begins with step 3."""
+    """The duration of each publishing step is counted; a change of pointers begins at step 3."""
     registry, time = CollectorRegistry(), [0.0]
     metrics = PublishMetrics(registry, lambda: time[0])
     for step, at in ((0, 1.0), (3, 1.5), (4, 1.75), (5, 2.0), (6, 2.0), (7, 3.0)):

@@ -1,4 +1,4 @@
-"""Logs with a closed list of fields."""
+"""The log has a closed list of fields."""
 
 import ast
 import asyncio
@@ -14,7 +14,7 @@ from server.observability import FIELDS, UnlistedFieldError, configure_logging, 
 
 @pytest.fixture
 def stream():
-    """Log into memory, and leave logging as it was."""
+    """Yield a stream that receives the log; restore the configuration afterwards."""
     before = structlog.get_config()
     stream = io.StringIO()
     configure_logging(stream)
@@ -32,14 +32,14 @@ def test_a_line(stream):
 
 @pytest.mark.parametrize("field", ["remote", "path", "headers", "user_agent", "url", "exc_info"])
 def test_an_unlisted_field(stream, field):
-    """A field that could carry a request is a bug and raises."""
+    """Logging a field that is not on the list raises, so that no request data can be logged."""
     with pytest.raises(UnlistedFieldError, match=f"{field} is not a field"):
         structlog.get_logger().error("anything", **{field: "x"})
     assert stream.getvalue() == ""
 
 
 def test_the_list_holds_nothing_of_a_request():
-    """The list is short, and is exactly this one."""
+    """The list of fields is exactly this one, and has no field for request data."""
     assert sorted(FIELDS) == [
         "change",
         *("channel", "error", "event", "host", "incident", "level", "operation", "port"),
@@ -58,7 +58,7 @@ def test_the_list_holds_nothing_of_a_request():
 
 
 def test_no_call_has_another_field():
-    """Also of calls that no test runs: every keyword of every log call is on the list."""
+    """Every keyword of every log call in the source is on the list."""
     levels = {"debug", "info", "warning", "error", "critical", "exception"}
     found = set()
     for path in (Path(__file__).parents[2] / "server").rglob("*.py"):
@@ -73,7 +73,7 @@ def test_no_call_has_another_field():
 
 
 async def test_an_uncaught_exception():
-    """Kind and place are logged; a callback's arguments are not: a client may have sent them."""
+    """An uncaught exception is logged with its type and place, without data from a client."""
     told = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: told.append(describe_unexpected(context)))
@@ -88,5 +88,5 @@ async def test_an_uncaught_exception():
 
 
 def fail(data):
-    """Fail with the bytes in the text."""
+    """Raise an error whose text contains the data."""
     raise ValueError(data)

@@ -1,4 +1,4 @@
-"""The places of folders: variables have priority over the file, and which file is trusted."""
+"""How folders are found: variables take precedence over `hening.toml`, which must be trusted."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ ME = os.geteuid()
 
 @pytest.fixture
 def rom(tmp_path):
-    """Give a folder with a file that names all three folders, and one below it."""
+    """Return a folder with a `hening.toml` that names all three folders, and two subfolders."""
     folder = tmp_path / "rom"
     (folder / "deep" / "er").mkdir(parents=True)
     file = folder / "hening.toml"
@@ -23,9 +23,9 @@ def rom(tmp_path):
 
 
 def test_the_file_above_names_folders_beside_itself(rom):
-    """Its paths are relative to its own folder; `out` is the state's `incoming`.
+    """Paths in `hening.toml` are relative to its folder; `out` is the state's `incoming`.
 
-    A path below the working folder is short, as a user who works there would write it.
+    A path below the working folder is returned in its short, relative form.
     """
     places = Places({}, rom / "deep" / "er", ME)
     source = str(rom / "hening.toml")
@@ -37,9 +37,9 @@ def test_the_file_above_names_folders_beside_itself(rom):
 
 
 def test_a_variable_goes_before_the_file(rom):
-    """Relative to the working folder, as in an option; an empty one has no effect.
+    """A variable takes precedence and is relative to the working folder; an empty one is ignored.
 
-    The file is not opened then, so an unusable one stops only those that would use it.
+    The file is then not opened, so an invalid file stops only commands that need it.
     """
     places = Places({"HENING_STATE": "s", "HENING_KEYS": ""}, rom, ME)
     assert places.find("state") == Place(Path("s"), "HENING_STATE")
@@ -50,7 +50,7 @@ def test_a_variable_goes_before_the_file(rom):
 
 
 def test_what_nothing_names_is_none(tmp_path, rom):
-    """No variable and no file, or a file that does not name it."""
+    """Without a variable and an entry in a file, the result is None."""
     assert Places({}, tmp_path, ME).find("state") is None
     assert Places({}, tmp_path, ME).find("out") is None
     (rom / "hening.toml").write_text("")
@@ -58,7 +58,7 @@ def test_what_nothing_names_is_none(tmp_path, rom):
 
 
 def test_the_nearest_file_is_taken_alone(rom):
-    """What it does not name is not searched for further up."""
+    """Only the nearest file counts: an entry that it lacks is not searched for further up."""
     (rom / "deep" / "hening.toml").write_text('state = "x"\n')
     (rom / "deep" / "hening.toml").chmod(0o600)
     places = Places({}, rom / "deep" / "er", ME)
@@ -67,7 +67,7 @@ def test_the_nearest_file_is_taken_alone(rom):
 
 
 def test_the_search_ends_at_the_border_of_the_file_system(rom, monkeypatch):
-    """A file above a mount point is not read."""
+    """The search stops at a mount point: a file above it is not read."""
     real = Path.stat
 
     def stat(path, **options):
@@ -80,7 +80,7 @@ def test_the_search_ends_at_the_border_of_the_file_system(rom, monkeypatch):
 
 
 def test_a_file_that_others_can_write_is_refused(tmp_path):
-    """With the command that repairs it, quoted for the shell: a folder's name may have a space."""
+    """A file that others can write is refused; the message has a quoted `chmod` command."""
     for folder, quote, mode in (("rom", "", 0o664), ("rom", "", 0o646), ("my rom", "'", 0o666)):
         file = tmp_path / folder / "hening.toml"
         file.parent.mkdir(exist_ok=True)
@@ -92,7 +92,7 @@ def test_a_file_that_others_can_write_is_refused(tmp_path):
 
 
 def test_a_file_of_another_user_is_refused(rom):
-    """Root's is trusted, and the caller's own."""
+    """A file of another user is refused; a file of the caller is accepted."""
     file = rom / "hening.toml"
     if ME == 0:
         os.chown(file, 4711, -1)
@@ -103,13 +103,13 @@ def test_a_file_of_another_user_is_refused(rom):
 
 
 def test_a_file_of_root_is_believed():
-    """By every user; the test uses one that each Unix has."""
+    """A file owned by root is trusted by every user. /etc/passwd serves as the example."""
     assert b"root:" in load_trusted_file(Path("/etc/passwd"), 4711)
 
 
 @pytest.mark.timeout(60)
 def test_what_is_no_regular_file_is_refused(rom):
-    """Any user could choose a link's target, and a pipe is not waited for."""
+    """A symbolic link, a folder and a pipe are refused; the pipe is not waited for."""
     file = rom / "hening.toml"
     file.rename(rom / "other.toml")
     for make, sentence in (
@@ -135,7 +135,7 @@ def test_what_is_no_regular_file_is_refused(rom):
     ],
 )
 def test_a_malformed_file_is_refused(rom, text, sentence):
-    """The message names the file and the error in it."""
+    """A malformed file is refused, and the message names the file and the error."""
     (rom / "hening.toml").write_text(text)
     with pytest.raises(PlacesError, match=sentence) as caught:
         Places({}, rom, ME).find("state")

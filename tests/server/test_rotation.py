@@ -1,4 +1,4 @@
-"""Which device nodes an edge asks."""
+"""Which device nodes an edge sends requests to."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,16 +12,16 @@ from server.rotation import GRACE, Rotation, encode_upstream, rank_timestamp
 
 
 def plan(rotation, versions, now):
-    """Plan with timestamps of one root; None for a node that has no verified one."""
+    """Plan with timestamps of one root; None stands for a node without a verified timestamp."""
     return rotation.plan(
         {node: version and (1, version) for node, version in versions.items()}, now
     )
 
 
 def test_a_node_that_lags():
-    """It is asked until it has lagged for a while, and again once it has caught up.
+    """A lagging node is used for `GRACE` seconds, and again once it has caught up.
 
-    New timestamps every second give it no further time.
+    New timestamps during that time do not extend it.
     """
     rotation = Rotation()
     assert plan(rotation, {"a": 7, "b": 7, "c": 7}, 0) == {"a", "b", "c"}
@@ -36,9 +36,9 @@ def test_a_node_that_lags():
 
 
 def test_a_node_that_does_not_answer():
-    """It is not asked, at once; with the newest one gone the others are, although they lag.
+    """A node without an answer is dropped immediately; the others are used even if they lag.
 
-    Where no node answers all are asked: nginx finds out by itself which one is back.
+    If no node answers, all are used: nginx itself finds out which one is back.
     """
     rotation = Rotation()
     plan(rotation, {"a": 8, "b": 7, "c": 6}, 0)
@@ -51,7 +51,7 @@ def test_a_node_that_does_not_answer():
 
 
 def test_a_new_root_counts_before_a_higher_version():
-    """A former timestamp key that was stolen takes out no node that has the new root."""
+    """A newer root outranks a higher version, so a stolen former key removes no current node."""
     rotation = Rotation()
     for now in (0, 100):
         assert rotation.plan({"a": (2, 1), "b": (1, 2**53)}, now) >= {"a"}
@@ -59,7 +59,10 @@ def test_a_new_root_counts_before_a_higher_version():
 
 
 def test_whose_keys_signed_a_timestamp(published_state):
-    """The newest root's whose keys did; a foreign one and one that is no timestamp are refused."""
+    """A timestamp ranks by the newest root whose keys signed it, then by its version.
+
+    A timestamp with a foreign signature and a malformed one are refused.
+    """
     ceremony = published_state.ceremony.copy()
     following, foreign = (CryptoSigner.generate_ed25519() for _ in range(2))
     first = decode_root(ceremony.root(1)).signed
@@ -82,6 +85,6 @@ def test_whose_keys_signed_a_timestamp(published_state):
 
 
 def test_what_nginx_includes():
-    """An address a line, in the order of the options; a node that is not asked is `down`."""
+    """The file for nginx has a line per address in the given order; unused nodes are `down`."""
     lines = encode_upstream({"10.0.0.1:8080": True, "[fd00::2]:8080": False})
     assert lines == "server 10.0.0.1:8080;\nserver [fd00::2]:8080 down;\n"

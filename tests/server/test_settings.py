@@ -1,4 +1,4 @@
-"""Settings name a store of blobs; their secrets are not revealed, nor left for others to read."""
+"""Settings choose the blob store; their secrets are not printed, and their files are private."""
 
 import os
 from datetime import UTC, datetime
@@ -17,19 +17,19 @@ S3 = {"HENING_BLOBS_URL": "s3://hening/blobs", "HENING_S3_KEY_ID": "id"}
 
 
 def now():
-    """Return the time."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 def test_blobs_lie_in_the_state_folder_by_default(tmp_path):
-    """Without a setting it is the folder `blobs`."""
+    """Without a setting, blobs are stored in the state's folder `blobs`."""
     blobs = open_blobs(StateFolder(tmp_path), Settings(), now)
     assert isinstance(blobs, LocalBlobs)
     assert blobs.path("ab" * 32) == tmp_path / "blobs" / "ab" / ("ab" * 32)
 
 
 def test_a_secret_from_the_environment_or_a_file(tmp_path):
-    """Either gives an S3 store, and neither appears in the repr of settings or store."""
+    """A secret from a variable or a file opens an S3 store, and no repr or str contains it."""
     (tmp_path / "secret").write_text("canary-4711\n")
     for more in (
         {"HENING_S3_SECRET": "canary-4711"},
@@ -48,7 +48,7 @@ def test_a_secret_from_the_environment_or_a_file(tmp_path):
     ids=["port", "unknown key", "blobs_url"],
 )
 def test_an_error_shows_no_secret(tmp_path, broken):
-    """Whatever else is wrong with the settings, the message does not quote the secret."""
+    """The message about any invalid setting does not contain the secret."""
 
     def act():
         settings = load_settings(None, S3 | {"HENING_S3_SECRET": "canary-4711"} | broken)
@@ -67,7 +67,10 @@ SHARED = {
 
 
 def test_a_place_that_machines_share():
-    """It is beside the blobs, with the same endpoint and key; without `tree_url` there is none."""
+    """The shared tree has the bucket, endpoint and key of the blobs, and its own prefix.
+
+    Without `tree_url` there is no shared tree.
+    """
     settings = load_settings(None, SHARED | {"HENING_S3_ENDPOINT": "http://127.0.0.1:8333"})
     blobs, tree = open_place(settings), open_tree_place(settings)
     assert (blobs.prefix, tree.prefix) == ("blobs", "shared")
@@ -86,7 +89,10 @@ def test_a_place_that_machines_share():
     ],
 )
 def test_a_shared_tree_needs_database_and_blobs(missing, named):
-    """Machines that share the one and not the others would destroy each other's work."""
+    """`tree_url` is refused without a shared database and shared blobs.
+
+    Machines that shared only the tree would destroy each other's data.
+    """
     with pytest.raises(FormatError, match=f"^tree_url is set {named}"):
         load_settings(None, {name: url for name, url in SHARED.items() if name not in missing})
 
@@ -95,12 +101,12 @@ ME = os.geteuid()
 
 
 def wrong(file, settings):
-    """Return the findings."""
+    """Return the error messages about the files."""
     return [each.error for each in check_settings_files(file, settings, ME) if each.error]
 
 
 def write(file, text, mode):
-    """Write a file of a mode."""
+    """Write a file with a mode and return it."""
     file.write_text(text)
     file.chmod(mode)
     return file
@@ -123,7 +129,10 @@ def write(file, text, mode):
     ],
 )
 def test_a_settings_file(tmp_path, text, secrets):
-    """A wide one is named for each of its secrets, without a quote; without secrets it may be."""
+    """A readable settings file is reported once for each secret in it, without the value.
+
+    A file without secrets may be readable.
+    """
     file = write(tmp_path / "settings.toml", text, 0o640)
     assert list_secrets(file) == secrets
     assert wrong(file, Settings()) == [
@@ -137,7 +146,7 @@ def test_a_settings_file(tmp_path, text, secrets):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_that_the_settings_name(tmp_path, name):
-    """A wide file and a missing one are named; a narrow one is no finding."""
+    """A secret's file is reported if others can read it or if it is missing."""
     secret = write(tmp_path / "secret", "canary", 0o644)
     settings, none = Settings(**{name: str(secret)}), tmp_path / "settings.toml"
     (sentence,) = wrong(none, settings)
@@ -151,7 +160,7 @@ def test_a_file_that_the_settings_name(tmp_path, name):
 
 
 def test_a_file_that_root_lends(tmp_path, monkeypatch):
-    """The command leaves the group's bits, by which the server reads it."""
+    """For a file of root, the `chmod` keeps the group's read bit, which the server needs."""
     secret = write(tmp_path / "key.pem", "canary", 0o644)
     settings = write(tmp_path / "settings.toml", "", 0o644)
     found = secret.stat()

@@ -19,18 +19,18 @@ from server.tables import choose_widths, print_table
     ],
 )
 def test_what_lacks_least_gets_it_first(least, natural, room, widths):
-    """No column is narrower than its longest word, and the sum never exceeds the width."""
+    """Spare width goes first to the column that lacks least; no column is below its minimum."""
     assert choose_widths(least, natural, room) == widths
 
 
 def test_a_table_off_a_terminal_is_lines(capsys):
-    """Columns are aligned and brackets are text."""
+    """Without a terminal, columns are aligned and brackets are printed as text."""
     print_table("Title", ("a", "b"), [("x y", "[bold]y")])
     assert capsys.readouterr().out == "Title\na    b\nx y  [bold]y\n"
 
 
 def test_a_long_column_is_wrapped_between_words(capsys):
-    """Within 80 columns, and preformatted lines are not touched."""
+    """Text is wrapped between words within 80 columns; preformatted lines are not wrapped."""
     kept = Text("3f 2a\n11 0c", no_wrap=True)
     print_table("", ("a", "b", "c"), [("short text", "word " * 20, kept)])
     assert capsys.readouterr().out.splitlines() == [
@@ -41,7 +41,7 @@ def test_a_long_column_is_wrapped_between_words(capsys):
 
 
 def test_what_does_not_fit_is_a_paragraph(capsys):
-    """Words too long to stand side by side: a row is a line, followed by its details."""
+    """If two long words do not fit side by side, each row becomes a line with its details below."""
     print_table("", ("path", "counter", "build"), [("p" * 50, "1", "b" * 50), ("q" * 50, "2", "")])
     assert capsys.readouterr().out.splitlines() == [
         "p" * 50,
@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_a_paragraph(capsys):
 
 
 def test_a_long_value_stands_below_its_label(capsys):
-    """Whole, so that it can be copied; the others stay beside theirs."""
+    """A value that is too long is printed whole on the line below its label."""
     print_table("", ("fact", "value"), [("security patch level", "2026-11"), ("sha256", "f" * 64)])
     assert capsys.readouterr().out.splitlines() == [
         "security patch level  2026-11",
@@ -64,7 +64,7 @@ def test_a_long_value_stands_below_its_label(capsys):
 
 
 def test_without_rows_there_is_a_sentence(capsys):
-    """In place of an empty frame; a title stays."""
+    """A table without rows prints its title and the `empty` sentence."""
     print_table("Title", ("a", "b"), [], empty="There is none.")
     assert capsys.readouterr().out == "Title\nThere is none.\n"
     print_table("", ("a", "b"), [])
@@ -72,7 +72,7 @@ def test_without_rows_there_is_a_sentence(capsys):
 
 
 def test_a_terminal_has_its_own_width(monkeypatch):
-    """A head with a line below, as wide as the terminal is, and not wider."""
+    """On a terminal the table has a line below its head and uses exactly the terminal's width."""
     screen = io.StringIO()
     monkeypatch.setattr(
         tables, "Console", lambda **_named: Console(file=screen, force_terminal=True, width=40)

@@ -31,20 +31,20 @@ CHANNELS = 20
 
 @pytest.fixture
 def transactions(monkeypatch):
-    """Give the statistics of transactions."""
+    """Yield the statistics of all transactions during the test."""
     with watched_transactions(monkeypatch) as seen:
         yield seen
 
 
 def check_short(seen):
-    """Check that no transaction was long, and that some were there."""
+    """Check that there were transactions and that none of them exceeded the limits."""
     assert seen.statements
     assert {place: n for place, n in seen.statements.items() if n > STATEMENTS} == {}
     assert {place: n for place, n in seen.flushes.items() if n > FLUSHES} == {}
 
 
 async def test_many_leaves_are_many_transactions(world, transactions):
-    """Rows, tiles, proofs: a bundle of many roles blocks no other for long."""
+    """Many log entries are appended in several short transactions."""
     async with open_database(world.folder.database) as sessions:
         lease = Lease(sessions, world.folder.lock)
         log = Log(LocalTree(world.folder.public), sessions, lease)
@@ -56,7 +56,7 @@ async def test_many_leaves_are_many_transactions(world, transactions):
 
 
 async def test_events_for_many_webhooks_are_many_transactions(world, monkeypatch, transactions):
-    """All are queued, in few statements and rows each."""
+    """Events for the largest number of webhooks are queued in several short transactions."""
     (pointer,) = (await asyncio.to_thread(world.published)).pointers().values()
     pointers = {f"latest/m{number}/id/stable": pointer for number in range(CHANNELS)}
     async with open_database(world.folder.database) as sessions:
@@ -82,7 +82,7 @@ async def test_events_for_many_webhooks_are_many_transactions(world, monkeypatch
 
 
 async def test_a_rebuild_is_many_transactions(world, transactions):
-    """It writes few rows in each, and reads a whole table in none."""
+    """A rebuild writes few rows in each transaction and reads nothing inside one."""
     async with open_database(world.folder.database) as sessions:
         lease = Lease(sessions, world.folder.lock)
         log = Log(LocalTree(world.folder.public), sessions, lease)
@@ -115,7 +115,7 @@ def make_webhook(identity):
 
 
 def test_what_a_server_does_every_day(world, transactions):
-    """Repair, a bundle, a rollout, a drain."""
+    """Publishing a bundle, repairing, offering and draining use only short transactions."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     world.run(lambda publisher: publisher.repair())
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
@@ -128,13 +128,14 @@ INNER = ("server/storage/database.py", "server/publisher/lease.py")
 
 
 class Transactions:
-    """The most statements, rows and flushes that one transaction of each place had.
+    """The largest numbers of statements, rows and flushes of a transaction, by place.
 
     A statement for many rows counts as one, and each of its rows as one. `texts` has the statements
     with their places.
 
-    A place is the file and function of the server that opened the transaction. While one of them is
-    open all statements and flushes of the process count for it; on SQLite there is only one.
+    A place is the file and function of the server that opened the transaction. While it is open,
+    all statements and flushes of the process count for it; SQLite has only one writing transaction
+    at a time.
     """
 
     def __init__(self):
@@ -173,7 +174,7 @@ class Transactions:
 
 
 def find_place():
-    """Return file and function of the server that opened a transaction."""
+    """Return file and function of the server code that opened the current transaction."""
     frame = sys._getframe(1)
     while frame is not None:
         path = Path(frame.f_code.co_filename)
@@ -186,7 +187,7 @@ def find_place():
 
 @contextlib.contextmanager
 def watched_transactions(monkeypatch):
-    """Give the statistics, which are collected until the block ends."""
+    """Collect statistics of all transactions inside the block, and yield them."""
     seen = Transactions()
     begin, fsync = Sessions.begin, os.fsync
 

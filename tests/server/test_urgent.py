@@ -18,7 +18,7 @@ from server.urgent import opened_in_thread
 from tests.server.world import CHANNEL
 
 HALT = f"/api/v1/channels/{CHANNEL}/halt"
-DEADLINE = 60.0  # seconds; a halt that waits for the loop that is blocked never ends
+DEADLINE = 60.0  # seconds; a halt that waited for the blocked loop would never end
 
 
 async def make_token(world, role=Role.ENGINEER):
@@ -44,7 +44,7 @@ def post(port, path, token, body):
 
 @pytest.fixture
 async def standing(world):
-    """Give a server whose loop is blocked until the test ends: its urgent port, and a token."""
+    """Yield the urgent port and a token of a server whose loop stays blocked during the test."""
     token = await make_token(world)
     ports, blocked, go_on = [], threading.Event(), threading.Event()
 
@@ -67,7 +67,7 @@ async def standing(world):
 
 
 async def test_a_halt_waits_for_no_loop_that_is_blocked(world, standing):
-    """The server's own loop is blocked: the halt is answered, and public."""
+    """While the server's main loop is blocked, a halt is answered and published."""
     port, token = standing
     status, told = await asyncio.to_thread(post, port, HALT, token, {})
     assert (status, told["channel"]["state"]) == (200, "halted")

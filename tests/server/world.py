@@ -1,4 +1,4 @@
-"""A server's state folder after a ceremony, and a publisher on it."""
+"""A server's state folder after the key ceremony, with a publisher and a test clock."""
 
 import asyncio
 import contextlib
@@ -43,13 +43,13 @@ PACKAGE_2 = b"PK\x03\x04" + bytes(range(255, -1, -1)) * 50
 
 
 def clock():
-    """Return the real time: the independent audit reads it too."""
+    """Return the real time, which the audit's own TUF client reads, too."""
     return datetime.now(UTC)
 
 
 @dataclass
 class World:
-    """State folder, keys, ceremony, and a test clock."""
+    """A server's state folder, its keys, the ceremony, and a test clock."""
 
     folder: StateFolder
     keys: OnlineKeys
@@ -71,14 +71,14 @@ class World:
         return int(self.now().timestamp())
 
     def copy(self, root: Path):
-        """Return a world on a copy of the state folder."""
+        """Copy the state folder and return a world for the copy."""
         shutil.copytree(self.folder.root, root)
         return self.on(StateFolder(root))
 
     def on(self, folder: StateFolder):
         """Return a world with the same keys and clock on another folder or database.
 
-        What it signs, adds or turns is its own: the worlds that tests copy belong to all of them.
+        Its ceremony, settings and alarms are its own, because tests share the world that they copy.
         """
         return World(folder, self.keys, self.ceremony.copy(), self.ahead)
 
@@ -95,7 +95,7 @@ class World:
 
     @contextlib.asynccontextmanager
     async def publisher(self, after_step=lambda _step: None, read_back=None):
-        """Open the database and give a publisher."""
+        """Open the database and yield a publisher."""
         async with open_database(self.folder.database) as sessions:
             made = Publisher(
                 self.folder,
@@ -115,7 +115,7 @@ class World:
                 yield made
 
     def run(self, action):
-        """Run `action(publisher)` to its end in a loop of its own."""
+        """Run `action(publisher)` to its end in a new event loop."""
 
         async def inside():
             async with self.publisher() as publisher:
@@ -124,7 +124,7 @@ class World:
         return asyncio.run(inside())
 
     def stop_after(self, step, action):
-        """Run `action(publisher)` in a process that ends after a step of a publication."""
+        """Run `action(publisher)` and stop it after a step of a publication, as a crash would."""
 
         def stop(done):
             if done == step:
@@ -141,7 +141,7 @@ class World:
         raise AssertionError(f"no publication came to step {step}")
 
     def rebuild(self):
-        """Fill the database again, as the command does."""
+        """Rebuild the database, as `hening-server rebuild` does."""
         known = load_log_verifiers(self.folder)
 
         async def inside():
@@ -167,7 +167,7 @@ class World:
         return {("armani", 3): self.ceremony.role("armani", 3, files)}
 
     def offer(self, counter, permille=1000):
-        """Return the edit that offers `counter` in the one channel of these tests."""
+        """Return an edit that offers `counter` in the tests' only channel."""
 
         def edit(published):
             role = published.roles["armani"]
@@ -188,11 +188,11 @@ class World:
 
 
 class StoppedError(Exception):
-    """A process ends here, as after `kill -9`."""
+    """Simulates the end of a process, as after `kill -9`."""
 
 
 def halt(text="It drains."):
-    """Return the edit that halts the one channel of these tests."""
+    """Return an edit that halts the tests' only channel."""
 
     def edit(published):
         path = CHANNEL.pointer_path
@@ -202,7 +202,7 @@ def halt(text="It drains."):
 
 
 def make_world(root: Path):
-    """Make keys, pin a root, make an empty `incoming`: a server that waits for its first bundle."""
+    """Make keys, a pinned root and an empty `incoming`; return a world that has no bundle yet."""
     folder = StateFolder(root)
     create_online_keys(folder.keys, ORIGIN)
     keys = load_online_keys(folder.keys)
@@ -213,7 +213,7 @@ def make_world(root: Path):
 
 
 def publish_first(world: World):
-    """Publish the first bundle and release, and offer that to everyone."""
+    """Publish the first bundle and a release, and offer the release to all devices."""
     first = world.ceremony.first()
     first["root", 1] = world.folder.trusted_root.read_bytes()
     assert world.publish(first).reason == ""
@@ -223,7 +223,7 @@ def publish_first(world: World):
 
 @contextlib.asynccontextmanager
 async def open_log(folder: StateFolder):
-    """Open the database and give the log, as the holder of the lease does."""
+    """Open the database, take the lease and yield the log."""
     async with open_database(folder.database) as sessions:
         lease = Lease(sessions, folder.lock)
         async with lease.held():
@@ -231,7 +231,7 @@ async def open_log(folder: StateFolder):
 
 
 class FolderFetcher(FetcherInterface):
-    """Serves a public tree and its blobs to a TUF client straight from disk."""
+    """Reads a public tree and its blobs from disk for a TUF client."""
 
     def __init__(self, folder: StateFolder):
         self._folder = folder
@@ -244,16 +244,17 @@ class FolderFetcher(FetcherInterface):
         else:
             file = self._folder.public / path
         if path.startswith("targets/latest/"):
-            return iter([b""])  # a pointer is in its `custom`; the target is the empty file
+            return iter([b""])  # a pointer is in `custom`; its target is an empty file
         if not file.is_file():
             raise DownloadHTTPError(f"{path} is not there", 404)
         return iter([file.read_bytes()])
 
 
 def refresh_from_disk(folder: StateFolder, paths=()):
-    """Refresh a fresh, unmodified TUF client and fetch `paths`; return what it trusts.
+    """Refresh a new, unmodified TUF client and fetch `paths`; return what it trusts.
 
-    The result is the timestamp's version and, for each path, the bytes or None if it is not listed.
+    The result is the timestamp's version and, for each path, its bytes, or None if it is not
+    listed.
     """
     with TemporaryDirectory() as cache:
         updater = Updater(
