@@ -1,4 +1,4 @@
-"""A site of several machines at which one release is public."""
+"""Fixtures: a site of several machines at which one release is public."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from tests.watched_objects import WatchedObjects
 
 @pytest.fixture(autouse=True)
 def _requests_are_repeated_soon(monkeypatch):
-    """Let the library wait 10 ms before it repeats a request to S3, in place of 100."""
+    """Reduce the pause before a repeated S3 request from 100 ms to 10 ms."""
 
     def open_soon(*arguments, retry_config, **options):
         retry_config["backoff"]["init_backoff"] = timedelta(milliseconds=10)
@@ -23,13 +23,13 @@ def _requests_are_repeated_soon(monkeypatch):
 
 @pytest.fixture
 def site(released_site, tmp_path):
-    """Give a copy of that site."""
+    """Return a copy of that site."""
     return released_site.clone(tmp_path)
 
 
 @pytest.fixture
 def machines(site):
-    """Give its machine and an empty one; what both ask the store is watched."""
+    """Return its machine and a new one; their requests to the store are recorded."""
     made = site.first, site.machine("two", site.first)
     for world in made:
         world.objects = WatchedObjects(site.tree)

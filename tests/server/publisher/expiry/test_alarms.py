@@ -25,15 +25,16 @@ DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
 def severity(role, lifetime, age):
-    """Return the severity for a role of that lifetime at that age; None for no alarm."""
+    """Return the alarm's severity for a role of that lifetime and age, or None."""
     alarms = plan_alarms([RoleLifetime(role, 1, BEGIN, BEGIN + lifetime)], BEGIN + age)
     return alarms[0].severity if alarms else None
 
 
 def test_an_offline_role():
-    """Half of 90 days are 45, 80 % are 72; the days that are left count as well as the share.
+    """An offline role's severity depends on its age and on the days that are left.
 
-    A clock earlier than a role's start has used nothing.
+    Expected: a warning from 50 % of the lifetime, critical from 80 %. A clock before the role's
+    start raises no alarm.
     """
     for lifetime, age, expected in (
         (90 * DAY, 0 * DAY, None),
@@ -55,7 +56,7 @@ def test_an_offline_role():
 
 
 def test_an_online_role_that_is_renewed_is_no_alarm():
-    """There is no alarm at the age of renewal; an hour past half of the lifetime there is one."""
+    """An online role raises no alarm at its renewal, but an hour after half of its lifetime."""
     for role, lifetime, renewed in (
         ("timestamp", DAY, HOUR),
         ("snapshot", 7 * DAY, 3.5 * DAY),
@@ -72,7 +73,7 @@ def test_an_online_role_that_is_renewed_is_no_alarm():
 
 
 def test_a_short_life_is_told_in_days_and_comes_first():
-    """A share of 0 % would look harmless; it is worse than half of 90 days."""
+    """A role with few days left comes first, and its message gives the days instead of 0 %."""
     lifetimes = [
         RoleLifetime("a", 1, BEGIN - 50 * DAY, BEGIN + 40 * DAY),
         RoleLifetime("b", 1, BEGIN, BEGIN + 3 * DAY),
@@ -83,7 +84,7 @@ def test_a_short_life_is_told_in_days_and_comes_first():
 
 
 def test_an_alarm_says_what_to_do():
-    """With role, share, days, date, and the command if there is one."""
+    """The message has the role, percentage, days and date, and the command to run."""
     (alarm,) = plan_alarms([RoleLifetime("armani", 3, BEGIN, BEGIN + 100 * DAY)], BEGIN + 60 * DAY)
     assert str(alarm) == (
         "armani has used 60% of its lifetime and expires in 40 days, on 2026-04-11 00:00 UTC:"
@@ -94,7 +95,7 @@ def test_an_alarm_says_what_to_do():
 
 
 def test_a_life_begins_when_the_version_was_logged(world):
-    """Without a date the usual lifetime is assumed; those of online roles are known."""
+    """A lifetime begins at the logged time; without one, the role's usual lifetime is assumed."""
     published = world.published()
     begun = {"armani": published.roles["armani"].expires - 30 * DAY}
     lifetimes = {lifetime.role: lifetime for lifetime in list_lifetimes(published, begun)}
@@ -107,7 +108,7 @@ def test_a_life_begins_when_the_version_was_logged(world):
 
 
 def test_an_alarm_is_said_at_its_crossing_and_daily():
-    """Not in between; after a renewal the next crossing is logged again."""
+    """An alarm is logged when it crosses a threshold and daily; after a renewal, again."""
     book = RaisedAlarms()
 
     def said(age):
@@ -127,7 +128,7 @@ def test_an_alarm_is_said_at_its_crossing_and_daily():
 
 
 def test_a_disk_that_fills():
-    """Below four times `keep_free` there is a warning, below `keep_free` bundles are refused."""
+    """Free space below four times `keep_free` is a warning, below `keep_free` critical."""
     for free, expected in (
         (4000, []),
         (3999, ["warning"]),
@@ -144,7 +145,7 @@ def test_a_disk_that_fills():
 
 
 def test_a_quota_that_is_used_up():
-    """At nine tenths there is a warning; without a quota there is none."""
+    """Nine tenths of the quota is a warning, the whole quota critical; no quota, no alarm."""
     for used, quota, expected in (
         (899, 1000, []),
         (900, 1000, ["warning"]),
@@ -166,7 +167,7 @@ def test_a_quota_that_is_used_up():
     ],
 )
 def test_a_poisoned_role_is_named_with_its_signer(scenario, names, tmp_path):
-    """For as long as it is published, and no other role is named."""
+    """A poisoned role is reported with its signing key for as long as it is published."""
     poisoned = open_poisoned(scenario, tmp_path)
     thief = load_key(poisoned.keys, "armani-1", poisoned.facts["passphrase"]).public_key.keyid
     public = poisoned.server / "public"
@@ -181,9 +182,9 @@ def test_a_poisoned_role_is_named_with_its_signer(scenario, names, tmp_path):
 
 
 def test_roles_that_live_too_long_are_named(world):
-    """Each that lives longer than it could if it were signed now; none that is in order.
+    """Each role with a longer lifetime than a new signature would give is reported.
 
-    Targets have no reset and are to be signed again; packs have one.
+    The message about targets names `ceremony renew`, that about packs `ceremony reset`.
     """
     published = load_published(world.folder.public)
     public = world.folder.public

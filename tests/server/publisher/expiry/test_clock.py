@@ -1,4 +1,4 @@
-"""A wall clock that jumps, and the doubt that is stored; no real time passes here."""
+"""A wall clock that jumps, and the doubt that is stored. The clocks are simulated."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -24,7 +24,7 @@ BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Machine:
-    """A wall clock and a monotonic one under the test's control."""
+    """A simulated wall clock and monotonic clock."""
 
     def __init__(self):
         self.wall, self.ticks, self.said, self.told = BEGIN, 100.0, [], []
@@ -32,20 +32,20 @@ class Machine:
         self.clock()
 
     def start(self, since=None):
-        """Return the clock of a process that starts now."""
+        """Return the steady clock of a process that starts now."""
         return SteadyClock(
             lambda: self.wall, lambda: self.ticks, self.said.append, self.told.append, since
         )
 
     def wait(self, seconds, jump=0.0):
-        """Let time pass, and the wall clock jump; return the steady time in seconds since begin."""
+        """Advance both clocks and let the wall clock jump; return the steady seconds."""
         self.ticks += seconds
         self.wall += timedelta(seconds=seconds + jump)
         return (self.clock() - BEGIN).total_seconds()
 
 
 def test_a_clock_that_runs():
-    """Its time is used as it is, small corrections included, and nothing is logged."""
+    """A normal clock is used as it is, including corrections below a minute, without a message."""
     machine = Machine()
     assert machine.wait(10) == 10
     assert machine.wait(3600, jump=59) == 3669
@@ -55,7 +55,7 @@ def test_a_clock_that_runs():
 
 @pytest.mark.parametrize("jump", [61.0, -61.0, 43_200.0, -86_400.0 * 365])
 def test_a_jump_is_noticed_and_settles(jump):
-    """For ten minutes the old time continues; then the new one is used, without intervention."""
+    """After a jump, the old time continues for ten minutes; then the new time is used."""
     machine = Machine()
     assert machine.wait(5) == 5
     assert machine.wait(1, jump) == 6
@@ -70,7 +70,7 @@ def test_a_jump_is_noticed_and_settles(jump):
 
 @pytest.mark.parametrize("jump", [43_260.0, 86_400.0 * 365])
 def test_a_jump_far_ahead_is_not_believed(jump):
-    """It never settles: the old time continues until a person confirms the new one."""
+    """After a jump far ahead, the old time continues until an operator confirms the new one."""
     machine = Machine()
     assert machine.wait(1, jump) == 1
     assert machine.clock.is_doubted
@@ -86,7 +86,7 @@ def test_a_jump_far_ahead_is_not_believed(jump):
 
 
 def test_two_jumps_that_are_far_together():
-    """The total distance of the clock counts, not the number of jumps."""
+    """The sum of several jumps counts: together they can be too far ahead."""
     machine = Machine()
     for _ in range(2):
         machine.wait(1, jump=30_000)
@@ -95,7 +95,7 @@ def test_two_jumps_that_are_far_together():
 
 
 def test_a_jump_that_is_taken_back():
-    """Both are logged, and the time is immediately what it was; a doubt ends by itself."""
+    """A clock that jumps back to the old time is used immediately, and a doubt ends."""
     machine = Machine()
     assert machine.wait(1, jump=7200) == 1
     assert machine.wait(60, jump=-7200) == 61
@@ -109,7 +109,7 @@ def test_a_jump_that_is_taken_back():
 
 
 def test_a_doubt_outlives_the_process():
-    """The next one continues from the newest signature; a corrected clock counts immediately."""
+    """A new process continues from the newest signature; a corrected clock is used immediately."""
     machine = Machine()
     machine.wait(1, jump=86_400 * 30)
     clock = machine.start(since=BEGIN)
@@ -120,7 +120,7 @@ def test_a_doubt_outlives_the_process():
 
 
 def test_a_second_jump_settles_from_its_own_time():
-    """Ten minutes without any."""
+    """A second jump restarts the ten minutes."""
     machine = Machine()
     machine.wait(1, jump=7200)
     assert machine.wait(599, jump=7200) == 600
@@ -129,7 +129,7 @@ def test_a_second_jump_settles_from_its_own_time():
 
 
 def test_no_signature_is_older_than_the_last_one(world):
-    """With a clock set back by a day a change is published, and no expiry is earlier."""
+    """With a clock set back by a day, changes are published and no expiry becomes earlier."""
     before = world.published()
     world.ahead = timedelta(days=-1)
     world.run(lambda publisher: Publisher.change_pointers(publisher, halt_all))
@@ -145,7 +145,7 @@ def test_no_signature_is_older_than_the_last_one(world):
 
 
 def halt_all(published):
-    """Halt every pointer."""
+    """Return the pointers, all halted."""
     latest = published.roles["latest"]
     return {
         path: decode_pointer(path, target.unrecognized_fields["custom"] | {"h": True})
@@ -157,14 +157,14 @@ DAY = 86_400
 
 
 class WatchedMachine:
-    """A test clock, its keeper, and their messages."""
+    """A simulated machine with its clock keeper and the messages of both."""
 
     def __init__(self, folder, since=None):
         self.folder, self.wall, self.ticks, self.said = folder, BEGIN, 0.0, []
         self.start(since)
 
     def start(self, since):
-        """Start as a new process does."""
+        """Start the clock and its keeper, as a new process does."""
         self.steady = SteadyClock(
             lambda: self.wall, lambda: self.ticks, self.said.append, self.said.append, since
         )
@@ -174,7 +174,7 @@ class WatchedMachine:
         )
 
     def wait(self, seconds, jump=0):
-        """Let time pass, and the wall clock jump."""
+        """Advance both clocks and let the wall clock jump."""
         self.ticks += seconds
         self.wall += timedelta(seconds=seconds + jump)
 
@@ -184,18 +184,21 @@ class WatchedMachine:
 
     @property
     def ahead(self):
-        """Return the metric's value."""
+        """The metric's value in seconds."""
         return self.gauge.collect()[0].samples[0].value
 
 
 @pytest.fixture
 def machine(tmp_path):
-    """Give a machine whose clock was checked once."""
+    """Return a machine with a simulated clock."""
     return WatchedMachine(StateFolder(tmp_path))
 
 
 def test_a_doubt_is_reported_until_confirmed(machine):
-    """Metric, immediate and daily alarms, and a record on disk; a confirmation ends all of it."""
+    """A doubt sets the metric, is logged immediately and daily, and is stored on disk.
+
+    A confirmation ends all of this.
+    """
     machine.look()
     machine.wait(10, jump=30 * DAY)
     (alarm,) = machine.look()
@@ -220,7 +223,7 @@ def test_a_doubt_is_reported_until_confirmed(machine):
 
 
 def test_a_confirmation_of_another_time_counts_for_nothing(machine):
-    """A confirmation of last month does not cover a clock that jumps today."""
+    """An old confirmation does not cover a later jump."""
     write_clock_record(machine.folder, ClockRecord(0, int(BEGIN.timestamp()) - 30 * DAY))
     machine.look()
     machine.wait(10, jump=30 * DAY)
@@ -229,7 +232,7 @@ def test_a_confirmation_of_another_time_counts_for_nothing(machine):
 
 
 def test_a_clock_that_was_mended(machine):
-    """The doubt is removed from disk: the next start must not find it."""
+    """When the clock is correct again, the stored doubt is removed."""
     machine.look()
     machine.wait(10, jump=30 * DAY)
     machine.look()
@@ -239,7 +242,7 @@ def test_a_clock_that_was_mended(machine):
 
 
 def test_a_damaged_record(machine):
-    """It is an alarm with its remedy, and does not stop the checks."""
+    """A damaged record raises an alarm that says what to do, and the checks continue."""
     machine.folder.clock.write_text("{}!")
     assert machine.look() == ["clock.json is malformed: remove it."]
     with pytest.raises(FormatError, match="remove it"):
@@ -247,7 +250,10 @@ def test_a_damaged_record(machine):
 
 
 def test_what_vouches(world):
-    """The newest signature, or a later confirmation; nothing in a new folder."""
+    """The clock's witness is the newest signature, or a later confirmation.
+
+    A new folder has no witness.
+    """
     assert load_witness(StateFolder(world.folder.root / "none")).time is None
     published = world.published()
     signed = load_witness(world.folder).time

@@ -1,4 +1,4 @@
-"""Which held key signs under which root and targets, and when a next key may take over."""
+"""Which key signs under a root and targets, and when a next key may take over."""
 
 import dataclasses
 from datetime import timedelta
@@ -31,13 +31,13 @@ CURRENT, NEXT, BOTH, NEITHER = "current", "next", "both", "neither"
 
 @pytest.fixture
 def keys(fresh):
-    """Give keys each of which has a next one."""
+    """Return online keys, each with a next key."""
     create_next_keys(fresh.folder.keys, HOLDERS)
     return load_online_keys(fresh.folder.keys)
 
 
 def trust(world, keys, **listed):
-    """Return a trust whose root and targets list each role's keys as `listed` says."""
+    """Return a trust whose root and targets list each role's keys as `listed` specifies."""
     online, log = {}, {CURRENT: 0, NEXT: 1}
     for role in ROLES:
         first, second = keys.signers[role].public_key, keys.next_signers[role].public_key
@@ -52,7 +52,7 @@ def trust(world, keys, **listed):
 
 
 def test_what_is_listed_decides(fresh, keys):
-    """The current key for as long as it may sign, then the next one; other roles do not matter."""
+    """The current key signs while it is listed, otherwise the next key; roles are independent."""
     for role, (listed, is_next) in product(ROLES, ((CURRENT, False), (BOTH, False), (NEXT, True))):
         believed = trust(fresh, keys, **{role: listed})
         chosen = choose_keys(keys, believed.root, believed.targets).signers
@@ -61,7 +61,7 @@ def test_what_is_listed_decides(fresh, keys):
 
 
 def test_neither_key_is_listed(fresh, keys):
-    """Then nothing is signed, and the error names the command that makes a key."""
+    """If neither key is listed, nothing is signed; the error names the command for a new key."""
     for role in HOLDERS:
         believed = trust(fresh, keys, **{role: NEITHER})
         with pytest.raises(TrustError, match=f"run `hening-server keys new {role}`"):
@@ -72,7 +72,7 @@ def test_neither_key_is_listed(fresh, keys):
 
 
 def test_a_server_without_next_keys(fresh, keys):
-    """Further foreign keys in the root do not help."""
+    """Without next keys, only the current key counts; other listed keys do not help."""
     alone = dataclasses.replace(keys, next_signers={}, next_log=None)
     believed = trust(fresh, keys, snapshot=BOTH, latest=BOTH)
     assert choose_keys(alone, believed.root, believed.targets).signers == keys.signers
@@ -83,7 +83,7 @@ def test_a_server_without_next_keys(fresh, keys):
 
 
 def test_what_is_shown(fresh, keys):
-    """Ids, which of them are listed, and which sign; both keys of the log always do."""
+    """A key's state shows its ids, which are listed and which sign; both log keys always sign."""
     believed = trust(fresh, keys, latest=CURRENT, snapshot=BOTH, timestamp=NEXT, log=NEXT)
     states = {state.name: state for state in describe_keys(keys, believed)}
     assert list(states) == ["latest", "snapshot", "timestamp", "log"]
@@ -103,7 +103,10 @@ def test_what_is_shown(fresh, keys):
 
 
 def test_when_a_next_key_may_take_over(fresh, keys):
-    """Not before it is listed, nor before caches expire, unless the former cannot be used."""
+    """A next key takes over once it is listed and caches have expired.
+
+    If the former key cannot be used, or with `at_once`, caches do not matter.
+    """
     names = ["timestamp", "snapshot"]
     early, unlisted = "less than 75 s", "does not list the next key of snapshot yet"
     for listed, age, at_once, said in (
@@ -125,7 +128,10 @@ def test_when_a_next_key_may_take_over(fresh, keys):
 
 
 def test_latest_waits_for_no_cache_and_the_log_always(fresh, keys):
-    """Targets come with the timestamp; a root names one key of the log, and both sign."""
+    """The key of latest may switch immediately, the key of the log only after 75 s.
+
+    Targets arrive together with the timestamp. A root names only one key of the log.
+    """
     believed = trust(fresh, keys, latest=BOTH, log=NEXT)
     assert plan_switch(keys, believed, ["latest"], 0, at_once=False) == ["latest"]
     with pytest.raises(PublishError, match="next key of log is public for less than 75 s"):
@@ -139,7 +145,7 @@ def test_latest_waits_for_no_cache_and_the_log_always(fresh, keys):
 
 
 def test_what_has_no_next_key_is_passed(fresh, keys):
-    """All named roles or none: one that may not switch yet is refused for all."""
+    """Roles without a next key are skipped; if one may not switch, none does."""
     believed = trust(fresh, keys, snapshot=NEXT)
     alone = dataclasses.replace(keys, next_signers={"snapshot": keys.next_signers["snapshot"]})
     assert plan_switch(alone, believed, ROLES, 100, at_once=False) == ["snapshot"]
@@ -148,7 +154,10 @@ def test_what_has_no_next_key_is_passed(fresh, keys):
 
 
 def test_which_next_keys_are_kept(fresh, keys):
-    """Existing ones are kept unless `--afresh`; a key that alone is listed is always refused."""
+    """Existing next keys are kept unless `afresh` is set.
+
+    A next key that is listed alone is never replaced: the error names the switch command.
+    """
     alone = dataclasses.replace(keys, next_signers={"snapshot": keys.next_signers["snapshot"]})
     alone = dataclasses.replace(alone, next_log=None)
     for believed in (None, trust(fresh, keys), trust(fresh, keys, snapshot=BOTH)):
@@ -167,7 +176,7 @@ def test_which_next_keys_are_kept(fresh, keys):
 
 
 def test_keys_as_they_are_going_to_be(keys):
-    """A next key is gone, or replaces the current one; the others are unchanged."""
+    """`discard_next` removes next keys, `promote_next` makes them current; others stay."""
     discarded = discard_next(keys, ["snapshot", "log"])
     assert discarded.next_signers.keys() == {"latest", "timestamp"}
     assert (discarded.signers, discarded.log_keys) == (keys.signers, (keys.log,))
@@ -179,12 +188,12 @@ def test_keys_as_they_are_going_to_be(keys):
 
 
 def test_what_can_be_signed(fresh, keys):
-    """Listed keys and a root and targets that phones still accept."""
+    """Signing needs listed keys, and a root and targets that are not expired."""
     believed, now = trust(fresh, keys), fresh.now()
     check_signable(keys, believed, now)
     with pytest.raises(TrustError, match="key for snapshot is not among"):
         check_signable(promote_next(keys, ["snapshot"]), believed, now)
-    # The ceremony's targets are valid for 90 days, its roots for 365.
+    # The ceremony's targets are valid for 90 days, its roots for 365 days.
     with pytest.raises(TrustError, match="targets 1 expired"):
         check_signable(keys, believed, now + timedelta(days=91))
     with pytest.raises(TrustError, match="root 1 expired"):

@@ -1,4 +1,4 @@
-"""The publisher's side of the key process's socket, with a scripted key process."""
+"""The publisher's side of the key process's socket, tested with a scripted key process."""
 
 import base64
 import socket
@@ -42,7 +42,7 @@ ENTRIES = [encode_leaf("latest", number, "0" * 64) for number in range(1, 9)]
 
 @contextmanager
 def answering(tmp_path, *answers):
-    """Give a key socket whose other side sends these answers in turn, and records requests."""
+    """Yield a key socket whose other side sends these answers, and its list of requests."""
     path, asked = tmp_path / "keys.sock", []
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
@@ -63,19 +63,19 @@ def answering(tmp_path, *answers):
 
 
 def held(keys, size=0, *, is_known=True):
-    """Return a key process's answer about the keys of a folder."""
+    """Return the answer of a key process that has the keys of a folder."""
     roles = {role: [key.public_key.keyval["public"]] for role, key in keys.signers.items()}
     return Held(roles, [str(keys.log_verifier)], size, is_known)
 
 
 def test_where_the_keys_are():
-    """The setting decides; without it they are in the state folder."""
+    """With the setting, keys are used through a socket, otherwise from the state folder."""
     assert isinstance(open_keys(StateFolder(Path("state"))), KeyFolder)
     assert isinstance(open_keys(StateFolder(Path("state"), keys_socket="keys.sock")), KeySocket)
 
 
 def test_the_public_halves(fresh, tmp_path):
-    """They have the ids of the keys, and cannot sign by themselves."""
+    """The loaded public keys have the same ids as the keys, and cannot sign."""
     keys = load_online_keys(fresh.folder.keys)
     with answering(tmp_path, held(keys, 7)) as (process, _):
         loaded = process.load()
@@ -89,7 +89,10 @@ def test_the_public_halves(fresh, tmp_path):
 
 
 def test_a_copy_that_is_behind(fresh, tmp_path):
-    """It is not sent to a process that has more leaves, which would refuse it."""
+    """An older copy of the log is not sent to a process that has more leaves.
+
+    The process would refuse it.
+    """
     keys = load_online_keys(fresh.folder.keys)
     with answering(tmp_path, held(keys, 7, is_known=False)) as (process, asked):
         assert process.load().log_size == 7
@@ -115,23 +118,23 @@ NOTHING, OTHER = "the key process does not answer at", "of another version"
     ],
 )
 def test_what_is_no_answer(tmp_path, answer, kind, said):
-    """Waiting work is retried after what the environment causes, and refused after a refusal.
+    """A failure of the environment is retried; a refusal refuses the waiting work.
 
-    A program of another version, or a key that is none, has our own error.
+    An answer of another version and a malformed key raise our own errors.
     """
     with answering(tmp_path, answer) as (process, _), pytest.raises(kind, match=said):
         process.load()
 
 
 def test_no_key_process_is_there(tmp_path):
-    """The error says where, and which command should run there."""
+    """Without a key process, the error names the socket and the command to run."""
     folder = StateFolder(tmp_path, keys_socket=str(tmp_path / "nothing.sock"))
     with pytest.raises(StorageError, match=r"nothing\.sock .* `hening-server keys serve` runs"):
         load_keys(folder)
 
 
 def history(size, public=0):
-    """Return a log with this many entries, some of them public."""
+    """Return the history of a log with `size` entries, of which `public` are public."""
     tree = GrowingTree(0, {}.__getitem__)
     for entry in ENTRIES[:size]:
         tree.append(leaf_hash(entry))
@@ -139,13 +142,13 @@ def history(size, public=0):
 
 
 def text(size):
-    """Return the checkpoint of this many entries."""
+    """Return the unsigned checkpoint of the first `size` entries."""
     root = base64.b64encode(tree_hash(list(map(leaf_hash, ENTRIES[:size])))).decode()
     return f"{LOG.name}\n{size}\n{root}\n".encode()
 
 
 def test_a_checkpoint_comes_with_what_is_new(tmp_path):
-    """The process reports the size that it knows, if it differs from the expected one."""
+    """If the process reports another size, the entries after that size are sent."""
     with answering(tmp_path, LogSize(4), Signature(bytes(64))) as (process, asked):
         signed = process.sign_checkpoint(LOG, text(6), history(6))
     assert signed == bytes(64)
@@ -157,7 +160,10 @@ def test_a_checkpoint_comes_with_what_is_new(tmp_path):
 
 @pytest.mark.parametrize(("size", "signed"), [(3, 6), (6, 6), (6, 8)])
 def test_a_checkpoint_that_is_signed_again(tmp_path, size, signed):
-    """A proof shows one history; an incomplete log cannot prove anything."""
+    """A checkpoint of a known size is sent with a consistency proof, not with entries.
+
+    If the process has signed more than the log holds, the proof is empty.
+    """
     with answering(tmp_path, LogSize(signed), Signature(bytes(64))) as (process, asked):
         process.sign_checkpoint(LOG, text(size), history(6))
     proof = history(6).tree.consistency_proof(size, signed) if signed < 8 else []
@@ -165,9 +171,9 @@ def test_a_checkpoint_that_is_signed_again(tmp_path, size, signed):
 
 
 def test_a_process_that_does_not_follow(tmp_path):
-    """Public leaves are not sent as if they were new.
+    """Public leaves are never sent to a process that does not know them.
 
-    Without its log there is no checkpoint: the process would have nothing to verify.
+    Without its log, no checkpoint is signed: the process could not verify it.
     """
     process = KeySocket(StateFolder(tmp_path, keys_socket="nowhere"))
     with pytest.raises(StorageError, match=r"knows 0 leaves of the log, but 3 are public"):
@@ -185,16 +191,19 @@ def test_a_process_that_does_not_follow(tmp_path):
     ],
 )
 def test_a_checkpoint_that_is_refused(tmp_path, answers, kind, said):
-    """No bundle is blamed for the log; leaves that can never be signed have their own error.
+    """A refused checkpoint postpones bundles; leaves that can never be signed have their own error.
 
-    A size that never settles ends it, so that the publisher's lease ends, too.
+    If the reported size keeps changing, the attempt ends and releases the lease.
     """
     with answering(tmp_path, *answers) as (process, _), pytest.raises(kind, match=said):
         process.sign_checkpoint(LOG, text(6), history(6))
 
 
 def test_leaves_that_the_process_has(fresh, tmp_path):
-    """All from an index on, in as many answers as needed, if it has signed any."""
+    """All signed leaves from an index on are read, in several answers.
+
+    The result is None if the process has signed none or keys are in a folder.
+    """
     state = StateFolder(tmp_path, keys_socket=str(tmp_path / "keys.sock"))
     told, root = held(load_online_keys(fresh.folder.keys), 8), bytes(32)
     parts = [Leaves(ENTRIES[2:5], root), Leaves(ENTRIES[5:], root), Leaves([], root)]

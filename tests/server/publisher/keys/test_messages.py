@@ -1,4 +1,4 @@
-"""Frames between publisher and key process: encoding and decoding are inverse and strict."""
+"""Frames between publisher and key process: decoding is strict and inverts encoding."""
 
 from datetime import UTC, datetime
 
@@ -69,7 +69,7 @@ ANSWERS = [
 
 
 def test_round_trip():
-    """Length in four bytes, then the message; each side decodes what the other may send."""
+    """A frame is a four-byte length and a message, which only the right side decodes."""
     decoders = decode_request, decode_answer
     for messages, (decode, other) in ((REQUESTS, decoders), (ANSWERS, decoders[::-1])):
         for message in messages:
@@ -83,7 +83,7 @@ def test_round_trip():
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes(data):
-    """They are refused by our own error and no other."""
+    """Arbitrary bytes raise FormatError only."""
     for decode in (decode_request, decode_answer):
         with pytest.raises(FormatError):
             decode(data)
@@ -91,7 +91,7 @@ def test_arbitrary_bytes(data):
 
 @given(st.sampled_from(REQUESTS), st.data())
 def test_a_changed_byte(request_, data):
-    """A damaged request is read as a request, or raises our own error."""
+    """A request with a changed byte decodes to a request or raises FormatError."""
     body = bytearray(encode_frame(request_)[HEAD:])
     body[data.draw(st.integers(0, len(body) - 1))] ^= data.draw(st.integers(1, 255))
     try:
@@ -102,7 +102,7 @@ def test_a_changed_byte(request_, data):
 
 
 def test_keys_that_are_not_held():
-    """A name becomes that of a file, so only the four names are accepted."""
+    """Only the four known key names are accepted, because a name becomes a file name."""
     for names in ([], ["armani"], ["../log"], ["log\n"], ["log"] * 5):
         body = msgspec.msgpack.encode(MakeNext("", names, False))
         with case(names), pytest.raises(FormatError):
@@ -110,7 +110,7 @@ def test_keys_that_are_not_held():
 
 
 def test_a_length_beyond_the_limit():
-    """It is refused before anything is read; the limit itself is allowed."""
+    """A length above the limit, or of zero, is refused; the limit itself is accepted."""
     for length in (0, FRAME_LIMIT + 1, 2**32 - 1):
         with pytest.raises(FormatError, match="over the limit"):
             decode_head(length.to_bytes(4))
@@ -118,7 +118,7 @@ def test_a_length_beyond_the_limit():
 
 
 def test_deep_nesting():
-    """A pointer is any value here; one too deep for the decoder is our own error."""
+    """A pointer may be any value; one nested too deeply for the decoder raises FormatError."""
     body = msgspec.msgpack.encode(REQUESTS[1])
     pointer = msgspec.msgpack.encode({"v": 1})
     assert body.count(pointer) == 1

@@ -1,4 +1,4 @@
-"""Online keys: made once, private to their owner."""
+"""Online keys are made once, and are readable by their owner only."""
 
 import json
 import re
@@ -22,7 +22,7 @@ NAMES_SORTED = sorted(NAMES)
 
 
 def test_made_once(tmp_path):
-    """A second run keeps every key and completes what a crash left out."""
+    """A second run keeps every key and restores a missing `public.json`."""
     first = create_online_keys(tmp_path / "keys", "rom.example/log")
     assert create_online_keys(tmp_path / "keys", "rom.example/log") == first
     (tmp_path / "keys" / "public.json").unlink()
@@ -35,7 +35,7 @@ def test_made_once(tmp_path):
 
 
 def test_modes(tmp_path):
-    """Files are 0600; a wider one is refused with the remedy, that of a next key as well."""
+    """Key files have mode 0600; a wider mode is refused with the command to run."""
     create_online_keys(tmp_path, "rom.example/log")
     create_next_keys(tmp_path, ["latest"])
     for name, mode in product((*NAMES, "latest.next"), (0o640, 0o604, 0o644, 0o660, 0o601)):
@@ -51,7 +51,7 @@ def test_modes(tmp_path):
 
 
 def test_what_is_no_key(tmp_path):
-    """A damaged file is named in the error message."""
+    """A damaged key file is refused, and the error names it."""
     create_online_keys(tmp_path, "rom.example/log")
     for data in (b"", b"rubbish", b"-----BEGIN PRIVATE KEY-----\nAAAA\n"):
         (tmp_path / "snapshot.pem").write_bytes(data)
@@ -60,7 +60,7 @@ def test_what_is_no_key(tmp_path):
 
 
 def test_next_keys(tmp_path):
-    """They are made once, published in place of the current ones, and take over by a rename."""
+    """Next keys are made once and published in `public.json`; a rename makes them current."""
     first = json.loads(create_online_keys(tmp_path, "rom.example/log"))["keys"]
     handed = create_next_keys(tmp_path, ["snapshot", "log"])
     assert create_next_keys(tmp_path, ["snapshot", "log"]) == handed
@@ -86,7 +86,7 @@ def test_next_keys(tmp_path):
 
 
 def test_next_keys_afresh(tmp_path):
-    """Named ones are replaced, and published; no other key is touched."""
+    """With `afresh`, only the named next keys are replaced."""
     create_online_keys(tmp_path, "rom.example/log")
     before = json.loads(create_next_keys(tmp_path, NAMES))["keys"]
     files = {path.name: path.read_bytes() for path in tmp_path.glob("*.pem")}
@@ -100,9 +100,9 @@ def test_next_keys_afresh(tmp_path):
 
 
 def test_a_key_file_that_is_gone(tmp_path):
-    """It is named with both remedies; `create_online_keys` makes only that one again.
+    """The error about a missing key names both remedies; a new run makes only that key.
 
-    For a folder without keys the error says what to run.
+    For a folder without keys, it names `hening-server init`.
     """
     folder = tmp_path / "keys"
     with pytest.raises(StorageError, match="run `hening-server init` for a new server"):
@@ -123,7 +123,7 @@ def test_a_key_file_that_is_gone(tmp_path):
 
 
 def test_the_logs_name_when_its_file_is_gone(tmp_path):
-    """It is the name in the pinned root, and no other."""
+    """A lost log name is restored from the pinned root; another name is refused."""
     create_online_keys(tmp_path, "rom.example/log")
     (tmp_path / "log-origin").unlink()
     with pytest.raises(TrustError, match=r"the log of this state is rom\.example/log"):
@@ -133,7 +133,7 @@ def test_the_logs_name_when_its_file_is_gone(tmp_path):
 
 
 def test_private_halves_are_not_shown(tmp_path):
-    """Representations of the keys have only addresses and public halves."""
+    """The repr of the keys does not contain a private key."""
     create_online_keys(tmp_path, "rom.example/log")
     create_next_keys(tmp_path, NAMES)
     keys = load_online_keys(tmp_path)
@@ -144,7 +144,7 @@ def test_private_halves_are_not_shown(tmp_path):
 
 
 def test_a_log_name_that_no_checkpoint_can_carry(tmp_path):
-    """It is refused before anything is written: the name is permanent."""
+    """An invalid log name is refused before any file is written, because it is permanent."""
     for origin in ("", "Rom.example", "rom example", "a+b", "a\nb", "a" * 65):
         with case(origin), pytest.raises(FormatError, match="cannot name a log"):
             create_online_keys(tmp_path / "keys", origin)

@@ -1,4 +1,4 @@
-"""Two publishers of one site, of which one has the next keys: it takes what names these."""
+"""Two publishers of a site, of which only one has the next keys."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 
 @pytest.fixture
 def machines(site):
-    """Give two machines, of which the first makes a next key."""
+    """Return two machines, of which only the first has the next timestamp key."""
     one, two = site.first, site.machine("two", site.first)
     one.run(lambda publisher: make_next_keys(publisher, one.folder, ["timestamp"]))
     for world in (one, two):
@@ -34,7 +34,7 @@ def machines(site):
 
 
 def rotate(world, folder):
-    """Hand a root that names the next timestamp key in, as a control node does; return its id."""
+    """Hand in a root that names the next timestamp key, and return the bundle's id."""
     key = load_online_keys(world.folder.keys).next_signers["timestamp"].public_key
     root = world.ceremony.root(2, {"timestamp": [key]})
     folder.mkdir()
@@ -44,7 +44,7 @@ def rotate(world, folder):
 
 
 def waiting(world):
-    """Return what `check` says of waiting bundles on a machine."""
+    """Return the findings of `check` about waiting bundles on a machine."""
 
     async def look():
         async with open_database(world.folder.database) as sessions:
@@ -55,7 +55,7 @@ def waiting(world):
 
 
 def test_a_bundle_waits_for_the_publisher_that_has_its_keys(machines, tmp_path):
-    """The other one postpones it, says why, and finds it published later."""
+    """A publisher without the key postpones the bundle and says why; the other publishes it."""
     one, two = machines
     assert waiting(two) == [""]
     bundle = rotate(one, tmp_path / "client")
@@ -63,7 +63,7 @@ def test_a_bundle_waits_for_the_publisher_that_has_its_keys(machines, tmp_path):
     (alarm,) = two.alarms
     assert alarm == f"the bundle {bundle[:16]} is tried again later: {SAID}"
     assert waiting(two) == [f"the bundle {bundle[:16]} waits: {SAID}"]
-    one.inbox.folders()  # it looks now, not within a second
+    one.inbox.folders()  # looks now instead of within a second
     (result,) = one.run(Publisher.process_incoming)
     assert (result.id, result.reason) == (bundle, "")
     two.inbox.folders()
@@ -74,7 +74,7 @@ def test_a_bundle_waits_for_the_publisher_that_has_its_keys(machines, tmp_path):
 
 
 def test_a_halt_waits_for_a_publisher_that_has_the_keys(machines, tmp_path):
-    """It is not refused by one that cannot sign any more, so the other one carries it out."""
+    """A publisher that cannot sign postpones a halt; the publisher with the key executes it."""
     one, two = machines
     rotate(one, tmp_path / "client")
     (result,) = one.run(Publisher.process_incoming)
@@ -86,7 +86,7 @@ def test_a_halt_waits_for_a_publisher_that_has_the_keys(machines, tmp_path):
 
 
 def test_a_publication_that_needs_a_key_of_the_log(site):
-    """One that was accepted is completed by a publisher whose log's key phones will trust."""
+    """An accepted publication waits for the publisher that has the new root's log key."""
     one, two = site.first, site.machine("two", site.first)
     one.run(lambda publisher: make_next_keys(publisher, one.folder, ["log"]))
     key = load_online_keys(one.folder.keys).log_keys[1].verifier

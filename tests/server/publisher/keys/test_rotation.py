@@ -1,4 +1,4 @@
-"""Next keys made and switched to on a state folder, beside a running publisher."""
+"""Making and switching to next keys while a publisher is running."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from server.storage.errors import StorageError
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import FIRST, refresh_from_disk
 
-# The public key of test 1 of RFC 8032 section 7.1.
+# The public key of RFC 8032 section 7.1, test 1.
 RFC_8032_KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 
 
@@ -53,7 +53,7 @@ def signers(world, role):
 
 
 def test_before_anything_is_published(fresh):
-    """Next keys are published like the first ones; there is nothing to switch yet."""
+    """Before the first publication, next keys can be made, but not switched to."""
     keys = new(fresh, *HOLDERS)
     with pytest.raises(PublishError, match="nothing is published yet"):
         switch(fresh, "log")
@@ -64,7 +64,10 @@ def test_before_anything_is_published(fresh):
 
 
 def test_a_root_that_lists_the_next_keys_alone(world):
-    """They sign at that publication, by a server that started before they were made."""
+    """When a root lists only next keys, they sign its publication.
+
+    The running server started before the keys were made.
+    """
 
     async def act():
         async with world.publisher() as running, world.publisher() as command:
@@ -83,7 +86,7 @@ def test_a_root_that_lists_the_next_keys_alone(world):
         assert signers(world, role) == [keys.next_signers[role].public_key.keyid]
     assert signers(world, "latest") == [keys.signers["latest"].public_key.keyid]
     assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] is not None
-    # Another next key would replace the one in use.
+    # Another next key would replace the one that signs.
     with pytest.raises(PublishError, match="run `hening-server keys switch snapshot`"):
         new(world, "snapshot")
     assert switch(world, "snapshot", "timestamp") == ["snapshot", "timestamp"]
@@ -96,13 +99,16 @@ def test_a_root_that_lists_the_next_keys_alone(world):
 
 
 def files_of(world):
-    """Return every file of a state folder except the database, which is opened and closed."""
+    """Return every file of a state folder except those of the database."""
     files = {p: p.read_bytes() for p in world.folder.root.rglob("*") if p.is_file()}
     return {p: data for p, data in files.items() if not p.name.startswith("hening.sqlite")}
 
 
 def test_next_keys_afresh(world):
-    """A thief's copy of a next key is worthless: the signers get another."""
+    """Next keys made afresh make stolen ones useless.
+
+    The discarded log key no longer signs, and a root that lists the stolen keys is refused.
+    """
     stolen = new(world, *HOLDERS)
     keys = new(world, *HOLDERS, afresh=True)
     for role, signer in stolen.next_signers.items():
@@ -112,7 +118,7 @@ def test_next_keys_afresh(world):
     assert keys.log_verifier == stolen.log_verifier
     for key in keys.log_keys:
         check_metadata_is_logged(world.folder, check_log(world.folder, key.verifier.public))
-    # The discarded key does not sign the log any more, and a root that lists it is refused.
+    # The discarded key no longer signs the log, and a root that lists it is refused.
     note = (world.folder.public / "log" / "checkpoint").read_bytes()
     with pytest.raises(LogError, match="is not signed by"):
         decode_checkpoint(note, stolen.log_keys[1].verifier)
@@ -121,7 +127,7 @@ def test_next_keys_afresh(world):
 
 
 def test_a_listed_next_key_afresh(world):
-    """Beside the current key, which signs, it is replaced; alone it signs, and is not replaced."""
+    """A next key is replaced if the current key is listed, too, and kept if it is listed alone."""
     keys = new(world, "snapshot", "timestamp", "log")
     online = {
         "snapshot": [keys.signers["snapshot"].public_key, keys.next_signers["snapshot"].public_key],
@@ -136,7 +142,7 @@ def test_a_listed_next_key_afresh(world):
     assert files_of(world) == before
     fresh = new(world, "snapshot", afresh=True)
     assert fresh.next_signers["snapshot"].public_key != keys.next_signers["snapshot"].public_key
-    # The commands in the message, and then the first one again.
+    # First the command that the message names, then the refused one again.
     assert switch(world, "timestamp", "log", at_once=True) == ["timestamp", "log"]
     last = new(world, *HOLDERS, afresh=True)
     online = {role: [signer.public_key] for role, signer in last.next_signers.items()}
@@ -149,7 +155,7 @@ def test_a_listed_next_key_afresh(world):
 
 
 def test_a_switch_that_could_not_sign(world):
-    """Targets have expired: no key file is touched, and the former key is still there."""
+    """A switch with expired targets is refused before any key file is changed."""
     keys = new(world, "snapshot", "timestamp")
     assert publish_next(world, keys, 2) == ""
     before = files_of(world)
@@ -160,7 +166,7 @@ def test_a_switch_that_could_not_sign(world):
 
 
 def test_a_failure_after_the_key_files(world, monkeypatch):
-    """The message says what was done; repeating the call does the rest."""
+    """If signing fails after the switch, the error says so; a second run completes it."""
     keys = new(world, "snapshot", "timestamp")
     assert publish_next(world, keys, 2) == ""
 
@@ -184,7 +190,7 @@ def test_a_failure_after_the_key_files(world, monkeypatch):
 
 
 def test_a_refused_switch_changes_nothing(world):
-    """Neither a key file nor the public tree."""
+    """A refused switch changes neither key files nor public files."""
     new(world, *HOLDERS)
     before = files_of(world)
     for names in (["snapshot"], HOLDERS):
@@ -194,7 +200,7 @@ def test_a_refused_switch_changes_nothing(world):
 
 
 def test_a_log_that_no_known_key_has_signed(world):
-    """Nothing is signed over it, whatever root says."""
+    """A log without a signature of a known key is not signed again."""
     keys = new(world, "log")
     head = world.folder.public / "log" / "checkpoint"
     data = head.read_bytes()
@@ -207,7 +213,7 @@ def test_a_log_that_no_known_key_has_signed(world):
 
 
 def test_damaged_keys_are_no_bundles_fault(world):
-    """Waiting bundles are not refused because others may read a key."""
+    """Key files with a wrong mode stop publishing, but bundles are not refused."""
     bundle_id = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
     path = world.folder.keys / "latest.pem"
     path.chmod(0o644)

@@ -1,4 +1,4 @@
-"""Two machines with a key process each, which have the same keys and a record of their own."""
+"""Two machines, each with a key process that has the same keys and its own record."""
 
 import dataclasses
 import shutil
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.needs("seaweed", "postgresql")
 
 @pytest.fixture
 def machines(machines, tmp_path):
-    """Give them with their key processes running."""
+    """Yield both machines with their key processes running."""
     for world in machines:
         world.process = KeyProcess(tmp_path / f"keys-{world.folder.root.name}", world)
         shutil.move(world.folder.keys, world.process.keys)
@@ -31,7 +31,7 @@ def machines(machines, tmp_path):
 
 
 def change(world, text):
-    """Halt the channel with a reason, which nobody else has given."""
+    """Halt the channel with a reason that no other change has."""
     world.run(lambda publisher: publisher.change_pointers(halt(text)))
     check(world)
     assert world.published().pointers()[CHANNEL.pointer_path].reason == {"en": text}
@@ -48,7 +48,7 @@ def test_they_take_turns(machines):
 
 
 def test_one_dies_with_an_accepted_publication(machines):
-    """The other one's key process cannot log it; its own command is carried out at once."""
+    """After a crash with an accepted publication, the other machine gives it up and goes on."""
     one, two = machines
     one.stop_after(3, lambda publisher: publisher.change_pointers(halt("It drains.")))
     change(two, "It is hot.")
@@ -59,7 +59,10 @@ def test_one_dies_with_an_accepted_publication(machines):
 
 
 def test_one_dies_with_a_log_that_no_other_has_seen(machines):
-    """Its key process signs no second history; with a new record it goes on from what is public."""
+    """A key process that signed an unseen log signs no second history.
+
+    With a new record it continues from the public log.
+    """
     one, two = machines
     one.objects.lost = ".p/" + str(len(list((one.folder.public / "log" / "proof").iterdir())) + 1)
     with pytest.raises(StorageError, match="does not answer"):

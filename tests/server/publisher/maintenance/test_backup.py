@@ -1,4 +1,4 @@
-"""Backups beside a running server, and servers that continue from them."""
+"""Backups made while a server runs, and servers that continue from them."""
 
 import asyncio
 import json
@@ -32,20 +32,20 @@ TABLES = ("tables", 2)
 
 
 async def copy(world, out):
-    """Back up beside whatever is running."""
+    """Make a backup."""
     async with open_database(world.folder.database) as sessions:
         return await back_up(world.folder, sessions, LocalBlobs(world.folder.blobs), out)
 
 
 def restore(world, out, root, database_url=""):
-    """Return a world on the backup, with the keys from their own copy."""
+    """Return a world on a copy of the backup, with the original's keys."""
     shutil.copytree(out, root)
     shutil.copytree(world.folder.keys, root / "keys")
     return world.on(StateFolder(root, database_url))
 
 
 def check_goes_on(world, before):
-    """Publish another role: all earlier data is there, and the log continues."""
+    """Publish another role, and check that the log continues from the entries `before`."""
     assert world.publish({TABLES: world.ceremony.role(*TABLES)}).reason == ""
     leaves = check_log(world.folder, world.keys.log_verifier.public)
     check_metadata_is_logged(world.folder, leaves)
@@ -54,7 +54,10 @@ def check_goes_on(world, before):
 
 
 async def test_beside_a_running_server(world, tmp_path):
-    """Everything published before the backup is in it, and a server continues from it."""
+    """A backup of a running server contains everything published before it.
+
+    A server continues from it.
+    """
     out = tmp_path / "backup"
     async with running(world.folder, Settings(port=0), world.now, entropy=os.urandom):
         bundle = await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
@@ -76,7 +79,7 @@ async def test_beside_a_running_server(world, tmp_path):
 
 
 def test_after_a_publication_only_what_is_new_is_copied(world, tmp_path):
-    """The second backup into the same folder is the new state, and cheap."""
+    """A second backup into the same folder copies only what is new."""
     out = tmp_path / "backup"
     first = asyncio.run(copy(world, out))
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -91,7 +94,7 @@ def test_after_a_publication_only_what_is_new_is_copied(world, tmp_path):
 
 @pytest.mark.needs("postgresql")
 def test_postgresql(fresh, postgres, tmp_path):
-    """First the dump, then the files: publications in between are rebuilt from the files."""
+    """With PostgreSQL, the dump is made first; `rebuild` adds what was published after it."""
     world = fresh.on(StateFolder(fresh.folder.root, postgres.make_database()))
     first = world.ceremony.first()
     first["root", 1] = world.folder.trusted_root.read_bytes()
@@ -111,7 +114,10 @@ def test_postgresql(fresh, postgres, tmp_path):
 
 
 def test_a_back_up_that_is_cut_off(run, world, tmp_path, monkeypatch):
-    """It says so, no command accepts it as complete, and the next one completes it."""
+    """An interrupted backup is marked as incomplete, and every command refuses it.
+
+    The next run completes it.
+    """
     out = tmp_path / "backup"
 
     def fail(*_args):
@@ -131,7 +137,7 @@ def test_a_back_up_that_is_cut_off(run, world, tmp_path, monkeypatch):
 
 
 async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
-    """A publication waits for the copy of the database, so that the backup is consistent."""
+    """The lease is held while the database is copied, so that nothing is published."""
     real = backup._copy_sqlite
     busy = []
 
@@ -153,7 +159,7 @@ async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
 
 
 async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
-    """It is public before the files are copied, and the copy, which is later, has it."""
+    """A halt is published while files are copied, and the backup contains it."""
     begun, go, real = threading.Event(), threading.Event(), shutil.copyfile
 
     def take_long(source, target, **options):
@@ -180,20 +186,20 @@ async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
 
 
 def accept_only(world):
-    """Have a release accepted, and end the process before it is public."""
+    """Stop the publication of a release after it was accepted and before it is public."""
     world.submit(world.second_release(), [PACKAGE_2])
     world.stop_after(3, Publisher.process_incoming)
     assert world.folder.staging.exists()
 
 
 def timestamp(folder):
-    """Return the public version of the timestamp."""
+    """Return the version of the public timestamp."""
     data = (folder.public / "metadata" / "timestamp.json").read_bytes()
     return decode_timestamp(data).signed.version
 
 
 def test_what_is_accepted_is_completed_after_a_restore(world, tmp_path):
-    """A publication that is staged throughout is in the copy, and public after a restart."""
+    """A staged publication is part of the backup, and is completed after a restore."""
     accept_only(world)
     asyncio.run(copy(world, tmp_path / "backup"))
     copied = restore(world, tmp_path / "backup", tmp_path / "restored")
@@ -203,7 +209,7 @@ def test_what_is_accepted_is_completed_after_a_restore(world, tmp_path):
 
 @pytest.mark.parametrize("earlier", [False, True], ids=["meanwhile", "in an earlier copy"])
 def test_what_was_staged_is_not_in_a_copy_of_later(world, tmp_path, monkeypatch, earlier):
-    """A publication that became public during or since a copy does not reappear after a restore."""
+    """A publication that was completed during or since a backup does not reappear."""
     out, real = tmp_path / "backup", FileCopies.copy_ahead
     accept_only(world)
 
@@ -232,7 +238,7 @@ def test_what_was_staged_is_not_in_a_copy_of_later(world, tmp_path, monkeypatch,
 
 
 def test_what_the_server_does_not_hold_any_more_goes(world, tmp_path):
-    """The second copy is the second state: no file of the first one stays in it."""
+    """A second backup removes files that the server no longer has."""
     out = tmp_path / "backup"
     world.folder.settings.write_text("")
     asyncio.run(copy(world, out))
@@ -246,7 +252,7 @@ def test_what_the_server_does_not_hold_any_more_goes(world, tmp_path):
 
 
 def test_the_command(run, world, tmp_path):
-    """It reports what was copied; the copy is a state folder once the keys are back."""
+    """The command reports the number of copied files; with its keys, the backup passes `check`."""
     out = tmp_path / "backup"
     status, text, err = run("backup", "--state", world.folder.root, "--out", out, "--json")
     assert (status, err) == (0, "")

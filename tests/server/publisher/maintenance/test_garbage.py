@@ -1,4 +1,4 @@
-"""Only old blobs that nothing references are removed, and role files that left the window."""
+"""Garbage collection removes old unreferenced blobs, and role files that are no longer served."""
 
 import asyncio
 import fcntl
@@ -28,12 +28,12 @@ STRAY = b"PK\x03\x04 stray"
 
 
 def sha(data):
-    """Return the name of a blob."""
+    """Return the name of a blob: its SHA-256."""
     return hashlib.sha256(data).hexdigest()
 
 
 def test_the_plan():
-    """Referenced blobs stay whatever their age; others until the grace time ends, to the second."""
+    """Unreferenced blobs are removed once the grace time is over; referenced ones stay."""
     age = NOW.timestamp() - WEEK.total_seconds()
     old, edge, young = (
         StoredBlob(c * 64, 10, t) for c, t in (("a", age - 1), ("b", age), ("c", age + 1))
@@ -48,7 +48,7 @@ def test_the_plan():
 
 
 def put(world, data, days):
-    """Put a blob into the store as if it had arrived so many days ago, with its record."""
+    """Add a blob to the store and make all blobs look that many days old; return its name."""
     source = world.folder.root / "source"
     source.write_bytes(data)
     blobs = LocalBlobs(world.folder.blobs)
@@ -58,7 +58,7 @@ def put(world, data, days):
 
 
 def age_all(world, days):
-    """Let every blob look as if it had arrived so many days ago."""
+    """Make every blob look that many days old."""
     then = world.now().timestamp() - days * 86_400
     for blob in LocalBlobs(world.folder.blobs).list():
         os.utime(LocalBlobs(world.folder.blobs).path(blob.sha256), (then, then))
@@ -86,7 +86,7 @@ def records(world):
 
 
 def test_what_nothing_names_goes_when_it_is_old(world):
-    """A stray blob stays for the grace time, a dry run lists it, then it goes; releases stay."""
+    """A stray blob is removed after the grace time, and a dry run only lists it."""
     stray = put(world, STRAY, days=6)
     assert collect(world) == set()
     age_all(world, 8)
@@ -99,7 +99,7 @@ def test_what_nothing_names_goes_when_it_is_old(world):
 
 
 def test_superseded_versions_that_are_served_name_blobs(world):
-    """A blob that left a role goes when the last version that lists it is not served any more."""
+    """A blob stays while a served superseded version of a role lists it."""
     first, old = world.ceremony.packs("content", 2, {"notices": {"first": NEWS}})
     assert world.publish({("content", 2): first}, old).reason == ""
     made = {}
@@ -118,7 +118,7 @@ def test_superseded_versions_that_are_served_name_blobs(world):
 
 
 def test_what_waits_names_blobs(world):
-    """A bundle's own blobs, and stored blobs that its roles list, stay."""
+    """The blobs of a waiting bundle stay, as do stored blobs that its roles list."""
     here, brought = put(world, PACKAGE_2, days=8), b"PK\x03\x04 third"
     files = {
         FIRST: (PACKAGE_1, release(1)),
@@ -169,7 +169,7 @@ def test_what_uploads_hold(world):
 
 
 def test_a_role_that_cannot_be_read(world):
-    """Its references are unknown, so nothing is removed."""
+    """If a role cannot be read, nothing is removed, because its references are unknown."""
     put(world, STRAY, days=8)
     (world.folder.public / "metadata" / "1.armani.json").write_bytes(b"{}")
     with pytest.raises(Exception, match="armani"):
@@ -178,7 +178,7 @@ def test_a_role_that_cannot_be_read(world):
 
 
 def test_a_record_goes_with_its_blob(world):
-    """A bundle that relies on a removed blob is refused, and accepted with the blob."""
+    """A removed blob has no record, so a bundle that needs it must bring it."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     stray = b"PK\x03\x04 unlisted"
     role = {("cancro", 2): world.ceremony.role("cancro", 2)}
@@ -197,7 +197,7 @@ def test_a_record_goes_with_its_blob(world):
 
 
 def test_it_waits_for_a_publisher(world):
-    """A bundle submitted while another process publishes is seen before anything is removed."""
+    """Collection waits for the lease, and sees a bundle submitted meanwhile."""
     name = put(world, PACKAGE_2, days=8)
     done = []
     world.folder.lock.touch()
@@ -215,7 +215,7 @@ def test_it_waits_for_a_publisher(world):
 
 
 async def test_a_halt_beside_a_collection(world, monkeypatch):
-    """It is public between two batches, without waiting for all removals."""
+    """A halt is published between two batches of removals."""
     monkeypatch.setattr("server.publisher.maintenance.garbage.BATCH", 1)
     monkeypatch.setattr("server.publisher.maintenance.garbage.PAUSE_SECONDS", 600)
     for number in range(3):
@@ -238,7 +238,7 @@ async def test_a_halt_beside_a_collection(world, monkeypatch):
 
 
 async def test_a_halt_beside_a_store_that_hangs(world, monkeypatch):
-    """The database is not locked during removals: the halt is public, and the collection ends."""
+    """A halt is published while the store hangs in a removal; then the collection fails."""
     monkeypatch.setattr("server.storage.blobs.ANSWER_SECONDS", 0.1)
     stray, path = await asyncio.to_thread(put, world, STRAY, 8), CHANNEL.pointer_path
     begun, go = asyncio.Event(), threading.Event()
@@ -266,7 +266,7 @@ async def test_a_halt_beside_a_store_that_hangs(world, monkeypatch):
 
 
 def test_a_slow_store_gives_others_their_turn(world, monkeypatch):
-    """A batch ends before its time is over, and everything is removed all the same."""
+    """With a slow store, batches are small, and everything is removed in the end."""
     monkeypatch.setattr("server.publisher.maintenance.garbage.BATCH_SECONDS", -1)
     monkeypatch.setattr("server.publisher.maintenance.garbage.PAUSE_SECONDS", 0)
     strays = {put(world, b"PK\x03\x04 stray %d" % number, days=8) for number in range(3)}
@@ -283,7 +283,7 @@ def test_a_slow_store_gives_others_their_turn(world, monkeypatch):
 
 
 def test_what_is_named_by_its_turn(world, monkeypatch):
-    """A blob that a bundle brings again while others are removed stays."""
+    """A blob stays if a bundle references it before its batch begins."""
     monkeypatch.setattr("server.publisher.maintenance.garbage.BATCH", 1)
     monkeypatch.setattr("server.publisher.maintenance.garbage.PAUSE_SECONDS", 0)
     made = [world.ceremony.packs("content", 2, {"notices": {key: NEWS}}) for key in "ab"]
@@ -311,14 +311,14 @@ HOUR = timedelta(hours=1)
 
 
 def files(role, versions, at=NOON - 2 * HOUR):
-    """Return names of a role's versions with the times at which they were written."""
+    """Return names of a role's versions with the time at which they were written."""
     return {f"{version}.{role}.json": at for version in versions}
 
 
 def test_what_left_the_window_an_hour_ago_goes():
-    """Of 20 versions the last nine stay: 12 to 20; of nine all do.
+    """Of 20 versions the last nine stay: 12 to 20. Of nine versions all stay.
 
-    Roots, timestamp, roles that are not listed, unpublished files, and other names stay, too.
+    Roots, the timestamp, unlisted roles, unpublished files and other names stay, too.
     """
     written = files("armani", range(1, 21)) | files("cancro", range(1, 10))
     gone = plan_drain(written, {"armani": 20, "cancro": 9}, NOON)
@@ -330,9 +330,9 @@ def test_what_left_the_window_an_hour_ago_goes():
 
 
 def test_the_grace_counts_from_the_version_that_pushed_it_out():
-    """Version 1 leaves when version 10 is written.
+    """The grace hour of version 1 begins when version 10 is written.
 
-    If version 10 is burned, version 11 pushes out 1 and 2 together.
+    If version 10 is burned, version 11 starts the hour for 1 and 2.
     """
     written = files("armani", range(1, 10), NOON - 99 * HOUR)
     for minutes, gone in ((0, []), (59, []), (60, ["1.armani.json"]), (-5, [])):

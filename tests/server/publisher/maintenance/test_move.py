@@ -1,4 +1,4 @@
-"""A server in one folder moves to PostgreSQL and S3, cut off anywhere, and loses nothing."""
+"""A server moves from a folder to PostgreSQL and S3 without loss, even if interrupted."""
 
 import asyncio
 import hashlib
@@ -41,12 +41,12 @@ pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 
 @pytest.fixture
 def site(fresh_state, postgres, seaweed, tmp_path):
-    """Give an empty site."""
+    """Return an empty site."""
     return Site(fresh_state, postgres, seaweed, tmp_path)
 
 
 def rows(place):
-    """Return all rows of a database by table, without the leases."""
+    """Return all rows of a database by table, except the leases."""
 
     async def read():
         async with open_database(place) as sessions, sessions() as session:
@@ -60,7 +60,7 @@ def rows(place):
 
 
 def add_row(address):
-    """Write a row as another server would."""
+    """Write a row, as another server would."""
 
     async def write():
         async with open_database(PostgresAddress(address)) as sessions, sessions.begin() as session:
@@ -70,14 +70,14 @@ def add_row(address):
 
 
 def moved(world, site):
-    """Return a world on what was moved, on the same machine."""
+    """Return a world on the moved server, on the same machine."""
     other = world.on(StateFolder(world.folder.root, site.address, tree=site.tree))
     other.blobs = site.blobs
     return other
 
 
 def run_move(world, site, objects, close=move_rows):
-    """Move a world's server."""
+    """Move a world's files and rows to a site."""
 
     async def work():
         async with open_database(world.folder.sqlite) as sessions:
@@ -94,7 +94,7 @@ def run_move(world, site, objects, close=move_rows):
 
 
 def check(world, site, before):
-    """Assert that everything is there, the old server is closed, and the new one publishes."""
+    """Assert that all rows were moved, the old server is closed and the new one publishes."""
     assert rows(PostgresAddress(site.address)) == before
     with pytest.raises(
         StorageError, match="is closed, because this server moved to another database"
@@ -108,7 +108,7 @@ def check(world, site, before):
 
 @pytest.fixture
 def move(world, site):
-    """Give a function that moves the server by the command, with its S3 store in the settings."""
+    """Return a function that runs `hening-server move` with the site's S3 store in the settings."""
     chosen = site.settings(Node.ALL)
     lines = ("s3_endpoint", "s3_key_id", "s3_secret")
     settings = "".join(f'{name} = "{getattr(chosen, name)}"\n' for name in lines)
@@ -124,12 +124,12 @@ def move(world, site):
 
 
 def test_by_the_command(world, site, move):
-    """It writes the settings under which the server goes on, on this machine or another."""
+    """The command moves the server and writes the new settings; another machine can join."""
     chosen = site.settings(Node.ALL)
     before, files = rows(world.folder.sqlite), public_files(world.folder)
     done = move()
     assert "are moved, compared and verified" in done.stdout
-    assert site.address not in done.stdout  # it holds a password
+    assert site.address not in done.stdout  # the address has a password
     settings = load_settings(world.folder.settings, {})
     assert settings == msgspec.structs.replace(chosen, port=8080)
     other = site.machine("other")
@@ -144,7 +144,7 @@ def test_by_the_command(world, site, move):
 
 
 def test_cut_off_at_any_request(world, site):
-    """A run goes on where the one before it ended; phones see nothing of it."""
+    """An interrupted move continues with the next run; until then nothing public changes."""
     before, files = rows(world.folder.sqlite), public_files(world.folder)
     runs = 0
     while True:
@@ -161,7 +161,7 @@ def test_cut_off_at_any_request(world, site):
 
 @pytest.mark.parametrize("commit", [2, 3], ids=["rows are there", "file is closed"])
 def test_cut_off_between_the_databases(world, site, monkeypatch, commit):
-    """The rows are copied again, or what is left is done; none is lost or there twice."""
+    """A move interrupted between the databases' commits neither loses nor duplicates a row."""
     before, commits = rows(world.folder.sqlite), []
 
     def with_connection(*args, **kwargs):
@@ -184,7 +184,7 @@ def test_cut_off_between_the_databases(world, site, monkeypatch, commit):
 
 
 def test_what_is_not_moved(world, site):
-    """While a bundle waits, and to a database or a prefix that holds something else."""
+    """A move is refused while a bundle waits, or if its target holds other data."""
     bundle = world.submit(world.second_release(), [PACKAGE_2])
     with pytest.raises(PublishError, match="let it end, then move again"):
         run_move(world, site, Objects(site.tree))
@@ -201,7 +201,7 @@ def test_what_is_not_moved(world, site):
 
 
 def test_cut_off_before_the_settings_are_written(world, site, postgres, move):
-    """What is named the second time must be what was moved the first time: the rest is closed."""
+    """A repeated move with other targets than the first is refused."""
     run_move(world, site, Objects(site.tree))
     settings = world.folder.settings.read_text()
     tree = f"{site.settings(Node.ALL).tree_url}-other"
@@ -215,10 +215,9 @@ def test_cut_off_before_the_settings_are_written(world, site, postgres, move):
 
 
 def test_what_comes_meanwhile(world, site):
-    """Nothing is closed, and the next run moves it: its client was told that it is there.
+    """Data that arrives during a move aborts it, and the next run moves that data.
 
-    A bundle comes, the old server publishes after the lease of a move that was stopped has expired,
-    and an upload ends.
+    The cases are a bundle, a publication after the move's lease has expired, and an upload.
     """
 
     async def upload():
@@ -252,7 +251,7 @@ def test_what_comes_meanwhile(world, site):
 
 
 def test_a_halt_that_waits_for_the_move(world, site):
-    """It is not answered as done, and the new server carries it out."""
+    """A halt during the move is answered with 503, and the new server executes it."""
     answers = []
 
     async def halt_by_api():
@@ -275,7 +274,7 @@ def test_a_halt_that_waits_for_the_move(world, site):
 
     async def run_due():
         there = moved(world, site)
-        there.ahead = timedelta(minutes=5)  # its own request may still be working on it before
+        there.ahead = timedelta(minutes=5)  # earlier, the API's request may still hold it
         async with (
             open_database(there.folder.database) as sessions,
             there.publisher() as publisher,

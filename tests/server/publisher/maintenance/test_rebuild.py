@@ -1,4 +1,4 @@
-"""A lost database, or one older than the public state: the log waits until it is rebuilt."""
+"""A database that is lost or older than the public state: publishing waits for `rebuild`."""
 
 import asyncio
 import hashlib
@@ -18,12 +18,12 @@ from tests.cases import case
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import PACKAGE_1, PACKAGE_2, open_log
 
-# The world's log: seven roles of the ceremony, armani 2, and latest 2, which offers release 1.
+# The log of the world: seven roles of the ceremony, armani 2, and latest 2, which offers release 1.
 BLOB_1 = hashlib.sha256(PACKAGE_1).hexdigest()
 
 
 def change(world, *statements):
-    """Change the database directly."""
+    """Run statements on the database."""
 
     async def inside():
         async with open_database(world.folder.database) as sessions, sessions.begin() as session:
@@ -34,7 +34,7 @@ def change(world, *statements):
 
 
 def rows(world):
-    """Return the database's content that can be rebuilt, without times."""
+    """Return the rows that can be rebuilt, without their times."""
 
     async def inside():
         async with open_database(world.folder.database) as sessions, sessions() as session:
@@ -57,13 +57,13 @@ def public(world):
 
 
 def lose(world):
-    """Lose the database."""
+    """Delete the database."""
     for path in world.folder.root.glob("hening.sqlite*"):
         path.unlink()
 
 
 def check_goes_on(world, before):
-    """Publish a further release: the log continues."""
+    """Publish another release, and check that the log continues."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     leaves = check_log(world.folder, world.keys.log_verifier.public)
     check_metadata_is_logged(world.folder, leaves)
@@ -72,7 +72,7 @@ def check_goes_on(world, before):
 
 
 def test_a_lost_database(world):
-    """Publishing is refused and changes nothing; after the rebuild the same log continues."""
+    """Without its database nothing is published; after `rebuild` the same log continues."""
     before, files = rows(world), public(world)
     lose(world)
     bundle = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
@@ -89,7 +89,7 @@ def test_a_lost_database(world):
 
 
 def test_an_older_database(world, tmp_path):
-    """Restored from a backup, it gets later publications; nothing is appended twice."""
+    """A database from a backup is completed by `rebuild`, and no leaf is appended twice."""
     shutil.copyfile(world.folder.sqlite, tmp_path / "backup")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
@@ -109,7 +109,7 @@ def test_an_older_database(world, tmp_path):
 
 
 def test_what_was_appended_and_not_shown_stays_burned(world):
-    """Rows beyond the signed log are kept."""
+    """`rebuild` keeps rows beyond the signed log, so their versions stay burned."""
     index = len(rows(world)[0])
     row = {"index": index, "role": "armani", "version": 3, "sha256": "0" * 64, "appended_at": 1}
     change(world, LogEntry.__table__.insert().values(**row), delete(Blob))
@@ -121,7 +121,7 @@ def test_what_was_appended_and_not_shown_stays_burned(world):
 
 
 def test_a_damaged_log_is_not_taken_over(world):
-    """Each byte counts: entries and checkpoint are compared."""
+    """`rebuild` refuses a log with any damaged entry or checkpoint."""
     lose(world)
     for name in ("tile/entries/000.p/9", "checkpoint"):
         path = world.folder.public / "log" / name
@@ -136,7 +136,7 @@ def test_a_damaged_log_is_not_taken_over(world):
 
 
 def test_another_servers_database(world):
-    """Rows that are not those of the public log are named, and nothing is added."""
+    """`rebuild` refuses a database with other rows than the public log, and adds nothing."""
     change(
         world,
         update(LogEntry).where(LogEntry.index == 2).values(sha256="0" * 64),
@@ -149,7 +149,7 @@ def test_another_servers_database(world):
 
 
 def test_a_blob_that_rotted(world):
-    """It gets no record, and its name is reported."""
+    """A damaged blob gets no record, and `rebuild` reports its name."""
     lose(world)
     path = LocalBlobs(world.folder.blobs).path(BLOB_1)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
@@ -158,7 +158,7 @@ def test_a_blob_that_rotted(world):
 
 
 async def test_a_log_of_several_tiles(fresh):
-    """More leaves than one tile holds are restored in their order; before the first, nothing is."""
+    """A log of several tiles is restored in order; an empty log restores nothing."""
     assert await asyncio.to_thread(fresh.rebuild) == Rebuilt(0, 0, 0, ())
     leaves = [("armani", n, hashlib.sha256(b"%d" % n).hexdigest()) for n in range(1, 265)]
     async with open_log(fresh.folder) as log:

@@ -1,4 +1,4 @@
-"""A mirror of each kind, exported to, read by a TUF client, and damaged by others."""
+"""Mirrors of both kinds for tests: export, read with a TUF client, and damage."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ from server.storage.s3_client import S3Place, open_store
 
 
 def load(world):
-    """Return what the server serves."""
+    """Return the snapshot that the server serves."""
     return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
@@ -31,7 +31,7 @@ def export(world, mirror, **options):
 
 @dataclass(frozen=True)
 class Folder:
-    """A mirror in a folder, read as a web server would."""
+    """A mirror in a folder, read as a web server would read it."""
 
     out: Path
 
@@ -40,7 +40,7 @@ class Folder:
         return export(world, MirrorFolder(self.out, link=link), **options)
 
     def files(self):
-        """Return path and bytes of every file that is meant for readers."""
+        """Return path and bytes of every file that readers may see."""
         return {
             path.relative_to(self.out).as_posix(): path.read_bytes()
             for path in self.out.rglob("*")
@@ -64,22 +64,22 @@ class Folder:
 
 @dataclass(frozen=True)
 class Bucket:
-    """A mirror below a prefix that anyone may read, read over plain HTTP."""
+    """A publicly readable mirror below a bucket's prefix, read over plain HTTP."""
 
     place: S3Place
 
     @property
     def address(self):
-        """The address of what the prefix holds."""
+        """The URL of the prefix."""
         return f"{self.place.endpoint}/{self.place.bucket}/{self.place.prefix}"
 
     @property
     def store(self):
-        """A client that may write."""
+        """A client with write access."""
         return open_store(self.place, PATIENCE, PATIENCE, 0)
 
     def open(self, place=None, **options):
-        """Open the mirror for one export, at another address of the store if one is given."""
+        """Open the mirror for one export, optionally at another address of the store."""
         return MirrorBucket(place or self.place, lambda: datetime.now(UTC), **options)
 
     def export(self, world, **options):
@@ -91,7 +91,7 @@ class Bucket:
         return {meta["path"] for found in obstore.list(self.store) for meta in found}
 
     def files(self):
-        """Return path and bytes of every file that is meant for readers."""
+        """Return path and bytes of every file that readers may see."""
         return {path: self.get(path) for path in self.names() if not path.startswith(".")}
 
     def get(self, path):
@@ -115,7 +115,7 @@ class Bucket:
 
 
 class MirrorFetcher(FetcherInterface):
-    """Reads a mirror of either kind."""
+    """Reads a mirror of either kind for a TUF client."""
 
     def __init__(self, mirror):
         self.mirror = mirror
@@ -128,7 +128,7 @@ class MirrorFetcher(FetcherInterface):
 
 
 def read(world, mirror, paths=()):
-    """Let another TUF client read a mirror; return the timestamp's version and the targets."""
+    """Read a mirror with python-tuf's client; return the timestamp's version and the targets."""
     with TemporaryDirectory() as cache:
         updater = Updater(
             cache,

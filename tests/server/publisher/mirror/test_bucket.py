@@ -1,4 +1,4 @@
-"""A mirror in a bucket: headers, conditions, parts, and a store that fails."""
+"""A mirror in a bucket: headers, conditional writes, multipart uploads, and a failing store."""
 
 import contextlib
 import dataclasses
@@ -34,13 +34,13 @@ HEADERS = {"Content-Type": "image/jpeg", "Cache-Control": IMMUTABLE}
 
 @pytest.fixture
 def mirror(seaweed):
-    """Give an empty mirror."""
+    """Return an empty mirror."""
     return Bucket(seaweed.place(f"{PUBLIC}/{uuid.uuid4()}"))
 
 
 @pytest.fixture
 def proxy(seaweed):
-    """Give a proxy in front of the S3 server."""
+    """Yield a proxy in front of the S3 server."""
     with run_fault_proxy(seaweed.port) as running:
         yield running
 
@@ -52,12 +52,12 @@ def behind(mirror, port, **options):
 
 
 def impatient(mirror, proxy):
-    """Open the mirror behind the proxy, with few retries and a short timeout."""
+    """Open the mirror through the proxy, with one retry and a short timeout."""
     return behind(mirror, proxy.port, patience=timedelta(seconds=0.5), retries=1)
 
 
 def headers_of(world):
-    """Return the planned headers of each file by path."""
+    """Return the planned headers of each file by its path."""
     plan = plan_mirror(load(world), gzip=False)
     return {file.path: file.headers for file in (*plan.before, *plan.swap)}
 
@@ -66,7 +66,7 @@ GUESSED = {"xz": "application/x-xz", "zip": "application/zip"}
 
 
 def test_headers_of_the_device_plane(world, mirror):
-    """Each file of each kind has the status, type, caching and bytes that the server gives it."""
+    """Each file has the status, headers and body with which the device plane serves it."""
     kinds = {kind: entries_of(kind) for kind in ("wallpapers", "notices")}
     data, blobs = world.ceremony.packs("content", 2, kinds)
     assert world.publish({("content", 2): data}, blobs).reason == ""
@@ -81,7 +81,7 @@ def test_headers_of_the_device_plane(world, mirror):
                 for name in ("Cache-Control", "Content-Length", "Content-Encoding"):
                     assert there.headers[name] == here[name], (path, name)
                 assert sent[path[1:]]["Content-Type"] == here["Content-Type"]
-                # SeaweedFS goes by a name's ending where the type says nothing of the content.
+                # If the type is generic, SeaweedFS derives it from the name's ending.
                 kind = GUESSED.get(path.rpartition(".")[2], here["Content-Type"])
                 assert there.headers["Content-Type"] == kind
                 seen.add((here["Content-Type"], here["Cache-Control"]))
@@ -98,7 +98,7 @@ def test_headers_of_the_device_plane(world, mirror):
 
 
 def test_what_a_run_with_nothing_new_asks(world, mirror):
-    """Seven requests, none of which writes: for listing, objects, unfinished uploads."""
+    """A run without changes makes seven requests, none of which writes."""
     mirror.export(world)
     with run_relay(int(mirror.place.endpoint.rpartition(":")[2])) as relay:
         assert export(world, behind(mirror, relay.port)).written == 0
@@ -108,7 +108,7 @@ def test_what_a_run_with_nothing_new_asks(world, mirror):
     assert [line.split("?")[0] for line in lines] == [
         listing,
         *[in_bucket] * 4,
-        listing,  # is it unchanged? Asked again at the end, before anything is removed.
+        listing,  # asked again at the end, to see that it is unchanged before anything is removed
         listing,
     ]
     assert all("list-type=2" in line for line in lines[1:4])
@@ -116,7 +116,7 @@ def test_what_a_run_with_nothing_new_asks(world, mirror):
 
 
 def test_tags_that_are_no_hashes(world, mirror):
-    """An object whose tag is not its MD5, as one sent in parts, is read and found correct."""
+    """An object whose ETag is not its MD5 is read, and not written again if it is correct."""
     mirror.export(world)
     attributes = {"Content-Type": "application/json", "Cache-Control": IMMUTABLE}
     root = mirror.get("metadata/1.root.json")
@@ -129,7 +129,7 @@ def test_tags_that_are_no_hashes(world, mirror):
 
 @pytest.fixture(params=["local", "s3"])
 def blobs(request, seaweed, tmp_path):
-    """Give a store of each kind that has the large package."""
+    """Return a store of each kind that has the large package."""
     place = seaweed.place(f"blobs/{uuid.uuid4()}")
     store = LocalBlobs(tmp_path / "blobs") if request.param == "local" else S3Blobs(place, clock)
     (tmp_path / "source").write_bytes(LARGE)
@@ -138,7 +138,7 @@ def blobs(request, seaweed, tmp_path):
 
 
 def test_a_package_in_parts(mirror, blobs):
-    """It has the bytes of either store, its length and its headers."""
+    """A package uploaded in parts has its bytes and headers."""
     file = MirrorFile("targets/large.jpg", Package(NAME, len(LARGE)), HEADERS)
     mirror.open().write(file, blobs)
     with urlopen(f"{mirror.address}/{file.path}") as answer:
@@ -147,7 +147,7 @@ def test_a_package_in_parts(mirror, blobs):
 
 
 def test_a_damaged_package(mirror, blobs):
-    """What does not hash to its name is noticed before its last part, and leaves nothing."""
+    """A wrong hash is found before the last part is sent, and nothing is left in the bucket."""
     path = blobs.path(NAME) if isinstance(blobs, LocalBlobs) else None
     if path is None:
         obstore.put(blobs._store, blob_key(NAME), b"X" + LARGE[1:])
@@ -161,7 +161,7 @@ def test_a_damaged_package(mirror, blobs):
 
 
 def test_a_package_that_is_gone(mirror, tmp_path):
-    """A disk that fails is not taken for a store that does."""
+    """A missing local blob is reported as such, not as an error of the store."""
     for length in (100, len(LARGE)):
         file = MirrorFile("targets/large.zip", Package(NAME, length), HEADERS)
         with pytest.raises(StorageError, match=r"^the data for targets/large\.zip cannot be"):
@@ -170,7 +170,7 @@ def test_a_package_that_is_gone(mirror, tmp_path):
 
 
 def test_parts_that_a_crash_left(world, mirror, monkeypatch):
-    """An unfinished upload is not visible, stays while it may be another's, and is then aborted."""
+    """An unfinished upload is invisible, and is aborted once it cannot belong to another run."""
     obstore.open_writer(mirror.store, "targets/large.zip", buffer_size=PART).write(LARGE)
     assert mirror.get("targets/large.zip") is None
     (begun,) = mirror.open()._uploads.list()
@@ -182,7 +182,7 @@ def test_parts_that_a_crash_left(world, mirror, monkeypatch):
 
 
 def test_a_whole_bucket(world, seaweed):
-    """A mirror needs no prefix where it has the bucket for itself."""
+    """A mirror may use a whole bucket, without a prefix, if the bucket holds nothing else."""
     mirror = Bucket(seaweed.place("", bucket=f"mirror-{uuid.uuid4()}"))
     mirror.put("other", b"x")
     with pytest.raises(PublishError, match="is not a mirror, it holds 'other'"):
@@ -194,11 +194,11 @@ def test_a_whole_bucket(world, seaweed):
     assert [upload.key for upload in mirror.open()._uploads.list()] == ["targets/large.zip"]
 
 
-STEPS = range(5)  # 0: from the beginning
+STEPS = range(5)  # 0 is the beginning
 
 
 def failing(proxy, step, fault, times):
-    """Return a hook that breaks the store after a step of an export."""
+    """Return a hook that makes the store fail after a step of an export."""
     proxy.limit = 20
 
     def after_step(done):
@@ -212,7 +212,10 @@ def failing(proxy, step, fault, times):
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.CUT_ANSWER], ids=str)
 def test_a_store_that_fails(world, mirror, proxy, step, fault):
-    """One sentence; the old mirror or the new one stands, and the next run completes it."""
+    """If the store fails, the error is one sentence and the mirror is the old or new one.
+
+    The next run completes the export.
+    """
     mirror.export(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     hook = failing(proxy, step, fault, -1)
@@ -222,7 +225,7 @@ def test_a_store_that_fails(world, mirror, proxy, step, fault):
         text = str(failed.value)
         assert text.startswith("the S3 store ")
         assert (text.count("\n"), text[-1]) == (0, ".")
-    # The timestamp is sent after step 2, and a cut answer follows what was carried out.
+    # The timestamp is sent after step 2. A cut answer means that the request was executed.
     is_new = step > 2 or (step, fault) == (2, Fault.CUT_ANSWER)
     assert read(world, mirror, [FIRST]) == (4 if is_new else 3, [PACKAGE_1])
     mirror.export(world)
@@ -232,7 +235,7 @@ def test_a_store_that_fails(world, mirror, proxy, step, fault):
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", [Fault.CUT_ANSWER, Fault.LOSE_ANSWER], ids=str)
 def test_an_answer_that_is_lost(world, mirror, proxy, step, fault):
-    """Whether or not the request was carried out, and is repeated, the next run ends well."""
+    """After a lost answer the mirror is valid, and the next run completes it."""
     mirror.export(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     hook = failing(proxy, step, fault, 1)
@@ -247,7 +250,7 @@ def test_an_answer_that_is_lost(world, mirror, proxy, step, fault):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_newer_export_comes_between(world, mirror, step):
-    """The older one ends with an error and overwrites nothing, wherever it stood."""
+    """An export that a newer one overtakes fails and overwrites nothing."""
     mirror.export(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     newer = {}
@@ -262,7 +265,7 @@ def test_a_newer_export_comes_between(world, mirror, step):
         if done == step:
             publish_and_export()
 
-    # The first file is looked at after the listing is written.
+    # The first progress report comes after the listing is written.
     hooks = {"after_step": at_step} if step else {"progress": publish_and_export}
     if step == 4:
         export(world, mirror.open(), **hooks)
@@ -275,7 +278,7 @@ def test_a_newer_export_comes_between(world, mirror, step):
 
 
 def test_an_older_export_comes_between(world, mirror, tmp_path):
-    """It is refused from the moment the newer one has begun, and the newer one goes on."""
+    """An older export is refused once a newer one has begun, and the newer one completes."""
     mirror.export(world)
     older = world.copy(tmp_path / "older")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -294,7 +297,7 @@ def test_an_older_export_comes_between(world, mirror, tmp_path):
 
 
 def test_a_new_root_begins_again(world, mirror, tmp_path):
-    """After a theft lower timestamps follow a new root, and the mirror follows."""
+    """Under a new root, a mirror accepts a lower timestamp version, as after a stolen key."""
     older = world.copy(tmp_path / "older")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
@@ -308,7 +311,7 @@ def test_a_new_root_begins_again(world, mirror, tmp_path):
 
 
 def test_an_earlier_export_writes_on(world, mirror):
-    """What it wrote after a later one had listed ends that one; what the later wrote ends it."""
+    """If two exports write alternately, each fails at the first object that the other wrote."""
     minute = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": ONE_MINUTE}
 
     def write(opened, path, data):
@@ -336,7 +339,7 @@ def test_an_earlier_export_writes_on(world, mirror):
 
 
 def test_the_same_export_twice_at_once(world, mirror):
-    """Both end well: they write the same."""
+    """Two simultaneous exports of the same state both succeed."""
 
     def come_between(step):
         if step == 2:

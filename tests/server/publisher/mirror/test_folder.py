@@ -1,4 +1,4 @@
-"""A mirror in a folder: links to packages, and the lock."""
+"""A mirror in a folder: copies of and links to packages, and its lock."""
 
 import fcntl
 import hashlib
@@ -13,13 +13,13 @@ from tests.server.world import PACKAGE_1, PACKAGE_2
 
 @pytest.fixture
 def mirror(tmp_path):
-    """Give an empty mirror."""
+    """Return an empty mirror."""
     return Folder(tmp_path / "mirror")
 
 
 @pytest.mark.parametrize("link", [False, True])
 def test_files_stay_the_same_files(world, mirror, link):
-    """Nothing is written twice; packages are copied or linked, and readable for everyone."""
+    """Unchanged files are not replaced; packages are copied or linked, and world-readable."""
     mirror.export(world, link=link)
     before = {path: path.stat().st_ino for path in mirror.out.rglob("*") if path.is_file()}
     mirror.export(world, link=link)
@@ -36,7 +36,7 @@ def test_files_stay_the_same_files(world, mirror, link):
 
 
 def test_folders_that_become_empty_go(world, mirror):
-    """A folder of which the last file is removed is removed, too."""
+    """A folder is removed with its last file."""
     mirror.export(world)
     mirror.put("targets/old/armani/stray", b"x")
     assert mirror.export(world).removed == 1
@@ -44,7 +44,7 @@ def test_folders_that_become_empty_go(world, mirror):
 
 
 def test_two_exports_to_one_folder(world, mirror):
-    """The second one is asked to wait for the first."""
+    """A second export to the same folder is refused while the first one runs."""
     mirror.export(world)
     with (mirror.out / ".mirror.lock").open("ab") as other:
         fcntl.flock(other, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""A mirror is exactly what is served, and a second run writes nothing."""
+"""A mirror has exactly the served files, and a second run writes nothing."""
 
 import gzip
 import hashlib
@@ -24,7 +24,7 @@ either = pytest.mark.parametrize("mirror", KINDS, indirect=True)
 
 @pytest.fixture
 def mirror(request, tmp_path):
-    """Give an empty mirror, in a folder unless a test asks for each kind."""
+    """Return an empty mirror: a folder, unless a test asks for both kinds."""
     if getattr(request, "param", "folder") == "folder":
         return Folder(tmp_path / "mirror")
     return Bucket(request.getfixturevalue("seaweed").place(f"{PUBLIC}/{uuid.uuid4()}"))
@@ -32,7 +32,7 @@ def mirror(request, tmp_path):
 
 @either
 def test_a_mirror_is_what_is_served(world, mirror):
-    """Each document and package under its path, nothing else; in a folder with gzip forms."""
+    """A mirror has each document and package at its path; a folder has gzip forms, too."""
     done = mirror.export(world)
     snapshot = load(world)
     expected = {}
@@ -54,7 +54,7 @@ def test_a_mirror_is_what_is_served(world, mirror):
 
 
 def test_again_and_after_a_change(world, mirror):
-    """Nothing is written twice; a change writes the new files."""
+    """A second run writes nothing, and a run after a change writes only new files."""
     mirror.export(world)
     again = mirror.export(world)
     assert (again.written, again.size, again.removed) == (0, 0, 0)
@@ -67,7 +67,7 @@ def test_again_and_after_a_change(world, mirror):
 
 @either
 def test_stale_files_stay_for_one_more_time(world, mirror):
-    """Old files stay until the next run, because a client may be reading them."""
+    """Old files stay until the next run, because a client may still request them."""
     mirror.export(world)
     first = mirror.files().keys()
 
@@ -89,7 +89,7 @@ def test_stale_files_stay_for_one_more_time(world, mirror):
 
 
 def test_a_withdrawn_package_goes_when_it_has_drained(world, mirror):
-    """Its bytes are there while the device plane serves them, and are then removed immediately."""
+    """A withdrawn package stays in the mirror while it is served, and is then removed."""
     signed = int((world.published().timestamp.expires - timedelta(days=1)).timestamp())
     drained = release(1, withdrawn=True, drain_until=signed + 3600)
     changed = {("armani", 3): world.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, drained)})}
@@ -133,11 +133,14 @@ def test_an_audit_that_fails(world, mirror):
 
 
 class KilledError(Exception):
-    """Simulates the end of the process."""
+    """Simulates the end of a process."""
 
 
 def test_what_is_audited(world, mirror, monkeypatch):
-    """First each role; then new ones, also after a run that was killed."""
+    """The first export audits every role, later ones only new or changed roles.
+
+    Roles of an export that was killed are audited by the next one.
+    """
     asked = []
 
     def record(*arguments):
@@ -172,9 +175,9 @@ def test_what_is_audited(world, mirror, monkeypatch):
 
 @pytest.mark.parametrize("mirror", KINDS[1:], indirect=True)
 def test_killed_anywhere(world, mirror):
-    """After every few files, and each step: clients see the old mirror, then the new one.
+    """An export killed at any point leaves a valid mirror, and the next run completes it.
 
-    `tests/crash/test_points.py` does so with a folder.
+    `tests/crash/test_points.py` tests a mirror in a folder.
     """
     mirror.export(world)
     files = {("root", 2): world.ceremony.root(2)} | world.second_release()
@@ -199,7 +202,7 @@ def test_killed_anywhere(world, mirror):
 
 
 def test_a_publication_meanwhile(world, mirror):
-    """What was planned is not audited against what became public since; the next run has it."""
+    """A publication during an export makes it fail; the next run exports the new state."""
     mirror.export(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
 
@@ -215,7 +218,7 @@ def test_a_publication_meanwhile(world, mirror):
 
 
 def test_progress(world, mirror):
-    """It grows with each file, up to the final swap; the audit is named."""
+    """The reported progress grows with each file, and ends with the audit."""
     told = []
     mirror.export(world, progress=lambda *each: told.append(each))
     *writing, (last, done, total) = told
@@ -228,7 +231,7 @@ def test_progress(world, mirror):
 
 @either
 def test_damage_is_mended(world, mirror):
-    """A changed, shortened or removed file of the mirror is written again, a strange one goes."""
+    """Changed, shortened and removed files are written again; a stray file is removed."""
     mirror.export(world)
     whole = mirror.files()
     root = whole["metadata/1.root.json"]
@@ -244,7 +247,7 @@ def test_damage_is_mended(world, mirror):
 
 @either
 def test_a_malformed_record(world, mirror):
-    """What a mirror holds is not guessed."""
+    """A mirror with a malformed listing is refused."""
     mirror.export(world)
     mirror.put(".mirror.json", b"{}\n")
     with pytest.raises(FormatError, match=r"mirror\.json"):
@@ -253,7 +256,7 @@ def test_a_malformed_record(world, mirror):
 
 @either
 def test_what_is_no_mirror(world, mirror):
-    """A place that holds something else is left alone."""
+    """A place that holds other files is refused and not changed."""
     mirror.put("photos/cat.jpg", b"cat")
     with pytest.raises(PublishError, match=r"is not a mirror, it holds 'photos"):
         mirror.export(world)

@@ -1,4 +1,4 @@
-"""A server with superseded files, and the findings of `check`."""
+"""Fixtures: a server with superseded files, and the findings of `check`."""
 
 import pytest
 
@@ -9,13 +9,13 @@ from server.storage.local_blobs import LocalBlobs
 
 @pytest.fixture
 def world(second):
-    """Give a server with superseded files."""
+    """Return a server with superseded files."""
     return second
 
 
 @pytest.fixture
 def wrong():
-    """Give a function that returns subject and sentence of every finding about a world."""
+    """Return a function that returns each finding's subject and sentence."""
 
     async def look(world):
         async with open_database(world.folder.database) as sessions:

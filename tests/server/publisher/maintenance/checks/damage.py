@@ -1,4 +1,4 @@
-"""Possible damage to a state folder: each function makes one change."""
+"""Possible damage to a state folder. Each returned function makes one change."""
 
 import contextlib
 import sqlite3
@@ -7,7 +7,7 @@ from server.storage.durable import write_durable
 
 
 def flip(pattern, at=None):
-    """Return a function that flips one bit of the first matching file, in its middle by default."""
+    """Return a function that flips one bit of the first matching file, by default in its middle."""
 
     def change(state):
         path = min(path for path in state.glob(pattern) if path.is_file())
@@ -24,17 +24,17 @@ def remove(pattern):
 
 
 def write(path, data):
-    """Return a function that writes a file, private to its owner."""
+    """Return a function that writes a file that only its owner may read."""
     return lambda state: write_durable(state / path, data)
 
 
 def copy(source, target):
-    """Return a function that gives a file's bytes another name, too."""
+    """Return a function that copies a file to another name."""
     return lambda state: write_durable(state / target, (state / source).read_bytes())
 
 
 def run(*statements):
-    """Return a function that runs statements on the SQLite database, without its foreign keys."""
+    """Return a function that runs statements on the SQLite database, without foreign key checks."""
 
     def change(state):
         path = state / "hening.sqlite"
@@ -46,7 +46,7 @@ def run(*statements):
 
 
 def plant(table, changes):
-    """Return a function that copies a table's first row with other values, whatever its columns."""
+    """Return a function that inserts a copy of a table's first row with changed values."""
     return run(
         f"CREATE TEMP TABLE planted AS SELECT * FROM {table} LIMIT 1",
         f"UPDATE planted SET {changes}",

@@ -1,4 +1,4 @@
-"""The findings of `check`: altered states, a server that publishes meanwhile, and a crash."""
+"""The findings of `check`: damaged states, a server that publishes meanwhile, and a crash."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ def cut_blob(state):
     write(next(state.glob("blobs/*/*")), b"PK")(state)
 
 
-# The alteration, and the subject of the finding with a part of its sentence.
+# The damage, and the finding's subject with a part of its sentence.
 DAMAGE = [
     (flip("**/2.armani.json"), "metadata: 2.armani.json is not the file that was logged"),
     (remove("**/2.armani.json"), "metadata: 2.armani.json is in the log and not there: restore"),
@@ -122,12 +122,12 @@ DAMAGE = [
 
 
 async def test_a_sound_server_is_in_order(world, wrong):
-    """What hening itself leaves is no finding."""
+    """`check` finds nothing in a server without damage."""
     assert await wrong(world) == []
 
 
 async def test_each_alteration_is_found(second_state, tmp_path, wrong):
-    """The alteration is named in a complete sentence."""
+    """Each damage is found, and every finding is a complete sentence."""
     for number, (alter, finding) in enumerate(DAMAGE):
         with case(finding):
             world = await asyncio.to_thread(second_state.copy, tmp_path / f"{number}")
@@ -139,7 +139,7 @@ async def test_each_alteration_is_found(second_state, tmp_path, wrong):
 
 
 async def test_everything_is_told_at_once(world, wrong):
-    """An unreadable role does not hide other findings."""
+    """`check` reports several kinds of damage in one run, even if a role cannot be read."""
     for alter in (
         remove("**/3.armani.json"),
         write("public/log/proof/armani.9", JUNK),
@@ -151,14 +151,14 @@ async def test_everything_is_told_at_once(world, wrong):
 
 
 def test_many_wrong_things_are_counted():
-    """The first twenty are named, the others counted."""
+    """The first twenty errors of a kind are reported, the others are counted."""
     found = list(summarise("log", "", [str(number) for number in range(MOST + 5)]))
     assert [finding.error for finding in found[:MOST]] == [str(number) for number in range(MOST)]
     assert [finding.error for finding in found[MOST:]] == ["there are 5 more errors like these."]
 
 
 def share(world, permille):
-    """Return the edit that gives the channel another share."""
+    """Return an edit that sets the channel's share of devices."""
 
     def edit(published):
         pointers = published.pointers()
@@ -170,18 +170,18 @@ def share(world, permille):
 
 
 class Busy:
-    """A database in which something is published before each read."""
+    """A database in which something is published before each session."""
 
     def __init__(self, sessions, publish):
         self._sessions, self._publish = sessions, publish
 
     def __call__(self):
-        """Give a session that reads after the publication."""
+        """Return a session that publishes when it is entered."""
         return BusySession(self._sessions(), self._publish)
 
 
 class BusySession:
-    """A session that begins with a publication."""
+    """A session that publishes before it begins."""
 
     def __init__(self, session, publish):
         self._session, self._publish = session, publish
@@ -195,20 +195,20 @@ class BusySession:
 
 
 class BusyBlobs(LocalBlobs):
-    """A store that sees a publication before each look-up."""
+    """A store at which something is published before each look-up."""
 
     def __init__(self, folder, publish):
         super().__init__(folder)
         self._publish = publish
 
     def lengths(self, names):
-        """Answer after the publication."""
+        """Publish, then return the lengths."""
         self._publish()
         return super().lengths(names)
 
 
 async def test_a_server_that_publishes_meanwhile_is_in_order(world):
-    """Releases and rollouts published between two reads are no damage."""
+    """Publications between two reads of `check` cause no finding."""
     numbers = iter(range(4, 100))
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
 
@@ -230,12 +230,12 @@ async def test_a_server_that_publishes_meanwhile_is_in_order(world):
             world.folder, Busy(sessions, submit), blobs, world.now(), deep=False
         )
     assert [finding for finding in found if finding.error] == []
-    assert next(numbers) > 5  # it was published meanwhile
+    assert next(numbers) > 5  # something was published meanwhile
 
 
 @pytest.mark.parametrize("step", [3, 4, 5, 6])
 async def test_a_publication_that_was_cut_off_is_in_order(world, wrong, step):
-    """Wherever a crash occurred, `run` completes the publication, and it is no finding."""
+    """A publication interrupted after any step is no finding, and `run` completes it."""
 
     def crash(done):
         if done == step:

@@ -1,4 +1,4 @@
-"""`check` names files that others may read or change by their mode, one sentence per place."""
+"""`check` reports files whose mode lets others read or change them, one sentence per place."""
 
 import os
 
@@ -12,7 +12,7 @@ from server.storage.layout import StateFolder
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a state folder with one file in each place, all with narrow modes."""
+    """Return a state folder with one private file in each place."""
     folder = StateFolder(tmp_path / "state")
     for name in (
         *("keys/log.pem", "trusted/root.json", "incoming/ID/bundle.json", "results/ID.json"),
@@ -45,7 +45,7 @@ def folder(tmp_path):
     ],
 )
 def test_each_place_is_named(folder, name, mode, command):
-    """One wide file is one sentence, with its mode and the command that narrows its place."""
+    """One file with a wide mode is reported with its mode and the command for its place."""
     assert describe_wide(folder) == []
     (folder.root / name).chmod(mode)
     told = f"other users may read or change {folder.root / name} ({mode:04o}): run"
@@ -53,7 +53,7 @@ def test_each_place_is_named(folder, name, mode, command):
 
 
 def test_a_sentence_stays_short(folder):
-    """Of many files in a place three are named, and the others counted."""
+    """Of many files in one place, three are named and the others are counted."""
     for number in range(10):
         path = folder.results / f"{number}.json"
         path.touch()
@@ -64,7 +64,7 @@ def test_a_sentence_stays_short(folder):
 
 
 def test_what_is_not_the_servers_own(folder):
-    """Waiting bundles, also while they are removed, links and settings: others wrote them."""
+    """Waiting bundles, links and settings are not reported: other users wrote them."""
     removed = folder.staging.with_name(f"{TEMPORARY}bundle")
     removed.mkdir(mode=0o755)
     (removed / "blobs").mkdir(mode=0o755)
@@ -77,7 +77,7 @@ def test_what_is_not_the_servers_own(folder):
 
 @pytest.mark.parametrize(("mode", "named"), [(0o644, False), (0o664, True), (0o645, True)])
 def test_a_package_that_a_mirror_has_as_well(folder, tmp_path, mode, named):
-    """Others may read it, because it is the mirror's file, too, but may not change it."""
+    """A blob that is hard-linked into a mirror may be readable, but not writable, for others."""
     blob = folder.blobs / "ab" / "abcd"
     os.link(blob, tmp_path / "mirrored")
     blob.chmod(mode)
@@ -85,7 +85,7 @@ def test_a_package_that_a_mirror_has_as_well(folder, tmp_path, mode, named):
 
 
 def test_a_folder_with_an_odd_name(tmp_path):
-    """The command can be pasted into a shell."""
+    """The command is quoted for the shell."""
     folder = StateFolder(tmp_path / "a state; rm")
     write_durable(folder.sqlite, b"")
     folder.root.chmod(0o755)
@@ -94,5 +94,5 @@ def test_a_folder_with_an_odd_name(tmp_path):
 
 
 def test_a_state_that_is_gone(tmp_path):
-    """There is nothing to name."""
+    """A missing state folder causes no finding."""
     assert describe_wide(StateFolder(tmp_path / "none")) == []
