@@ -117,7 +117,7 @@ def _read(answer: http.client.HTTPResponse, sink: Sink | None) -> Reply:
     if sink is None:
         body = answer.read(LIST_LIMIT + 1)
         if len(body) > LIST_LIMIT:
-            raise DialectError(f"a list has more than {LIST_LIMIT} bytes.")
+            raise DialectError(f"the answer has more than {LIST_LIMIT} bytes, the limit of a list.")
         return Reply(answer.status, fields, body, len(body))
     length = 0
     with sink(Reply(answer.status, fields, b"", 0)) as file:

@@ -106,7 +106,7 @@ def check_package_facts(
 def _check_step(metadata: PackageMetadata, running: BuildFacts, expected: BuildFacts) -> None:
     """Check that the expected build is not older, and that the running one is a source build."""
     if expected.post_timestamp < 1:
-        raise PackageError("The package's post-timestamp is no date after 1970.")
+        raise PackageError("The package's post-timestamp is not a date after 1970.")
     if expected.post_timestamp < running.post_timestamp:
         raise PackageError("The package is older than the running build.")
     if expected.security_patch_level < running.security_patch_level:

@@ -104,7 +104,7 @@ def test_older_builds_are_refused():
         _check(FULL, running=replace(NEW, security_patch_level="2026-04-05"))
     # A phone without a build is as old as one without a time, and would take it.
     nothing, timeless = BuildFacts("", "", 0, 0, ""), replace(NEW, post_timestamp=0)
-    with pytest.raises(PackageError, match="no date after 1970"):
+    with pytest.raises(PackageError, match="not a date after 1970"):
         _check({**FULL, "post-timestamp": "0"}, running=nothing, expected=timeless)
 
 
