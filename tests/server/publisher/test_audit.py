@@ -1,4 +1,4 @@
-"""What an audit requests, and why the rest cannot have changed."""
+"""What an audit requests, and how it finds a wrong list of targets."""
 
 import contextlib
 import dataclasses
@@ -18,10 +18,10 @@ POINTER = CHANNEL.pointer_path
 
 
 def test_what_is_asked_for(world):
-    """Of a new role a target, an absent one, so that an empty role is valid, too, and the lists.
+    """For a new role, the audit requests a target, an absent path, and the list of targets.
 
-    Unchanged pointers are looked up in the list alone. New keys may count for every role: then each
-    must be valid, and lead to one of its targets.
+    Unchanged pointers are only looked up in the list. After a change of root or targets, every role
+    is requested, because its keys can have changed.
     """
     trust = world.published()
     pointers = trust.pointers()
@@ -39,7 +39,7 @@ def test_what_is_asked_for(world):
 
 
 def test_a_pointer_more_or_less_is_noticed(world):
-    """The client's own copy of latest lists exactly what was to be published."""
+    """The audit fails if latest lists more or fewer pointers than were to be published."""
     published = world.published()
     pointers = published.pointers()
     publication = plan_publication(
@@ -61,7 +61,7 @@ def test_a_pointer_more_or_less_is_noticed(world):
 
 @pytest.fixture
 def audit(world):
-    """Return what stages armani 3 with the given targets and audits it for `listed`."""
+    """Return a function that stages armani 3 with `files` and audits it for `listed`."""
 
     def work(files, listed):
         published = world.published()
@@ -95,9 +95,10 @@ DEEP = FILES | {"armani/id/stable/deep/a.zip": (PACKAGE_2, release(3))}
     ],
 )
 def test_a_role_lists_what_was_to_be_published(audit, files, listed, said):
-    """A target more or less of a role that the client visited is found; others are not checked.
+    """A role with more or fewer targets than expected fails the audit.
 
-    A role that lists a path which no client would look up in it is not published.
+    Only roles that the client visits are compared. A listed path that no client would look up in
+    its role fails, too.
     """
     refusing = pytest.raises(TrustError, match=said) if said else contextlib.nullcontext()
     with refusing:

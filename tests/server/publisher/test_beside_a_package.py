@@ -1,4 +1,4 @@
-"""What happens while the packages of a bundle are stored, and whether there is room for them."""
+"""Publishing while a bundle's packages are stored, and the room that they need."""
 
 import asyncio
 import hashlib
@@ -19,14 +19,14 @@ SHA256 = hashlib.sha256(PACKAGE_2).hexdigest()
 
 
 class SlowBlobs(LocalBlobs):
-    """A store that stores a blob when the test allows it, and signals its start."""
+    """A store whose `ingest` signals its start and waits for the test."""
 
     def __init__(self, folder):
         super().__init__(folder)
         self.begun, self.go = threading.Event(), threading.Event()
 
     def ingest(self, source, sha256, length):
-        """Wait, then copy."""
+        """Signal the start, wait for the test, then copy."""
         self.begun.set()
         assert self.go.wait(PATIENCE)
         super().ingest(source, sha256, length)
@@ -34,7 +34,7 @@ class SlowBlobs(LocalBlobs):
 
 @pytest.fixture
 def slow(world):
-    """Give the world such a store, and put a bundle with a package into `incoming`."""
+    """Yield a world with a slow store and a waiting bundle with a package."""
     world.blobs = SlowBlobs(world.folder.blobs)
     world.bundle_id = world.submit(world.second_release(), [PACKAGE_2])
     yield world
@@ -42,7 +42,7 @@ def slow(world):
 
 
 async def test_a_halt_beside_a_package(slow):
-    """The halt is public before the package is stored; the bundle follows, and the halt stays."""
+    """A halt is published while a package is stored, and stays after the bundle is published."""
     async with slow.publisher() as publisher:
         bundle = asyncio.create_task(publisher.process_incoming())
         assert await asyncio.to_thread(slow.blobs.begun.wait, PATIENCE)
@@ -60,7 +60,7 @@ async def test_a_halt_beside_a_package(slow):
 
 
 async def test_two_processes_and_one_bundle(slow):
-    """The process that stored the blobs later finds the bundle gone, and reports nothing."""
+    """If another process publishes the bundle first, the slower one ends without an alarm."""
     other = slow.on(slow.folder)
     async with slow.publisher() as first, other.publisher() as second:
         late = asyncio.create_task(first.process_incoming())
@@ -74,7 +74,7 @@ async def test_two_processes_and_one_bundle(slow):
 
 
 def test_unsigned_roles(slow):
-    """Of a bundle that is refused for its roles no byte is stored."""
+    """No blob of a bundle with unsigned roles is stored."""
     unsigned = slow.submit({("armani", 3): b"{}"}, [PACKAGE_2])
     slow.folder.incoming.joinpath(slow.bundle_id).rename(slow.folder.root / "later")
     (result,) = slow.run(lambda publisher: publisher.process_incoming())
@@ -84,7 +84,7 @@ def test_unsigned_roles(slow):
 
 
 async def test_what_is_public_changes(slow):
-    """A bundle that fits only by its turn is checked again, and published."""
+    """A bundle that only fits after another one is checked again, and published."""
     slow.blobs.go.set()
     data = await asyncio.to_thread(lambda: slow.second_release()["armani", 3])
     targets = Metadata.from_bytes(data)
@@ -104,7 +104,7 @@ async def test_what_is_public_changes(slow):
 
 
 async def test_a_blob_that_goes_before_its_turn(slow):
-    """No record is made for a missing blob: the bundle waits, and brings it again."""
+    """If a stored blob is removed before the bundle's turn, the bundle stores it again."""
     slow.blobs.go.set()
     async with slow.publisher() as publisher:
         prepared = await publisher._submissions.prepare(slow.bundle_id)
@@ -119,7 +119,7 @@ async def test_a_blob_that_goes_before_its_turn(slow):
 
 
 async def test_a_store_that_falls_silent(slow, monkeypatch):
-    """The requests under the lease have a short timeout; then the bundle is postponed."""
+    """If the store does not answer under the lease, the bundle is postponed after a timeout."""
     monkeypatch.setattr("server.storage.blobs.ANSWER_SECONDS", 0)
     slow.blobs.go.set()
     async with slow.publisher() as publisher:
@@ -132,9 +132,9 @@ TIGHT = len(PACKAGE_1) + len(PACKAGE_2)
 
 
 def test_a_bundle_waits_for_room(world):
-    """It is postponed with an alarm before a blob is copied; with space it is published.
+    """Without room, a bundle is postponed with an alarm; it is published once there is room.
 
-    One without new blobs is published however full the disk is.
+    A bundle without new blobs needs no room.
     """
     bundle_id = world.submit(world.second_release(), [PACKAGE_2])
     for room, named in (
@@ -157,6 +157,6 @@ def test_a_bundle_waits_for_room(world):
 
 
 def process(world, room):
-    """Process what waits, with this free space."""
+    """Process waiting bundles with these limits of space."""
     world.room = room
     world.run(Publisher.process_incoming)

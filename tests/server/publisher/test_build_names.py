@@ -13,7 +13,7 @@ XIAOMI = "Xiaomi/armani/armani:4.4.4/KTU84P/V6.1.2.0.KHCMICB:user/release-keys"
 
 
 def names(**changes):
-    """Return the names of a role that lists one build, and an incremental that leads to it."""
+    """Return the names of a role with one build and an incremental to it."""
     lesser = {"type": "incremental", "source_builds": ["a/b/c:1/D/0:user/x"]}
     files = {
         FIRST.replace("1.zip", "0-1.zip"): (100, release(1, **changes, **lesser)),
@@ -26,9 +26,9 @@ def names(**changes):
 
 
 def test_a_build_has_the_name_that_its_makers_gave_it():
-    """Version and Android's by the fingerprint; the size is that of the full package.
+    """Version and Android release come from the fingerprint, the size from the full package.
 
-    If the fingerprint has another form, the version is the package's own.
+    If the fingerprint has another form, the version is the `incremental` value.
     """
     changelog = {"id": "Baru.", "en": "\n  Fixes the alarm clock. \nAnd more."}
     name = names(fingerprint=XIAOMI, changelog=changelog).find(CHANNEL, 1)
@@ -40,7 +40,7 @@ def test_a_build_has_the_name_that_its_makers_gave_it():
 
 
 def test_the_changelog_in_english_where_there_is_that():
-    """Otherwise in the first language; there may be none. A long line is cut for tables."""
+    """The changelog's first line is shown, preferably in English, cut to 200 characters."""
     for changelog, line in (
         ({}, ""),
         ({"id": "Baru."}, "Baru."),
@@ -51,14 +51,14 @@ def test_the_changelog_in_english_where_there_is_that():
 
 
 def test_the_newest_build_of_a_channel():
-    """It is one that is not withdrawn; a channel without a build has none."""
+    """The newest build is one that is not withdrawn, or None."""
     assert names().find_newest(CHANNEL).counter == 1
     assert names(withdrawn=True).find_newest(CHANNEL) is None
     assert names().find_newest(decode_channel("armani/id/beta")) is None
 
 
 def test_a_build_that_the_channel_does_not_list():
-    """Only its counter is shown: it left the role, or its model is unknown."""
+    """Of a build that its channel does not list, only the counter is shown."""
     for channel, counter in (("armani/id/beta", 1), ("armani/id/stable", 2), ("dior/id/x", 1)):
         name = names().find(decode_channel(channel), counter)
         assert name == BuildName(counter)

@@ -1,4 +1,4 @@
-"""A machine's copy of the shared tree, whatever the store holds and wherever a look at it ends."""
+"""A machine's copy of the shared tree, with damaged stores and interrupted refreshes."""
 
 import dataclasses
 import os
@@ -23,14 +23,14 @@ HUGE = bytes(40 << 20)
 
 @pytest.fixture
 def copy(site):
-    """Give the state folder of a machine that follows the site."""
+    """Return the state folder of a machine that follows the site."""
     folder = site.device("copy")
     open_tree(site, folder).follow()
     return folder
 
 
 def open_tree(site, folder, objects=None):
-    """Return the tree of a machine that was started just now."""
+    """Return the tree of a process that has just started."""
     return S3Tree(objects or Objects(site.tree), folder.public, folder.staging)
 
 
@@ -40,7 +40,7 @@ def timestamp_of(folder):
 
 
 def write_reset(site):
-    """Put a root with another timestamp key into the store, and the first timestamp of that key."""
+    """Write a root with a new timestamp key, and the first timestamp of that key, to the store."""
     first, key = site.first, CryptoSigner.generate_ed25519()
     root = first.ceremony.root(2, {"timestamp": [key.public_key]})
     former = first.published()
@@ -53,7 +53,7 @@ def write_reset(site):
 
 
 def test_a_look_that_ends_anywhere_after_a_reset(site, copy):
-    """The next look follows the new key to its first timestamp; none gets stuck on the way."""
+    """A refresh interrupted anywhere after a key reset is completed by the next one."""
     write_reset(site)
     at, is_cut = 0, True
     while is_cut:
@@ -74,7 +74,10 @@ def test_a_look_that_ends_anywhere_after_a_reset(site, copy):
 
 @pytest.mark.parametrize("root", ["renewed", "forged"])
 def test_a_root_that_allows_no_step_back(site, copy, root):
-    """One that names the same timestamp key, or that no former root signed: the copy stays."""
+    """A root with the same timestamp key, or a forged root, does not allow an older timestamp.
+
+    The copy stays as it is.
+    """
     older = site.read(f"tree/{STAMP}")
     assert site.first.publish({("tables", 2): site.first.ceremony.role("tables", 2)}).reason == ""
     tree = open_tree(site, copy)
@@ -94,7 +97,7 @@ def test_a_root_that_allows_no_step_back(site, copy, root):
 
 
 def test_a_huge_object_below_the_prefix(site, seaweed):
-    """A new node leaves it out without reading it, serves everything else, and `check` names it."""
+    """A new machine skips an object that is too large, and `check` reports it."""
     site.write("tree/metadata/8.huge.json", HUGE)
     site.write("tree/log/proof/huge.8", bytes(20_000))
     with run_fault_proxy(seaweed.port) as proxy:
@@ -112,7 +115,7 @@ def test_a_huge_object_below_the_prefix(site, seaweed):
 
 
 def test_a_huge_object_in_place_of_a_role(site, copy):
-    """What is named cannot be fetched: the copy stays as it is, and the error names the object."""
+    """If a role's object is too large, the copy stays as it is and the error names the object."""
     before = public_files(copy)
     assert site.first.publish({("tables", 2): site.first.ceremony.role("tables", 2)}).reason == ""
     right = site.read("tree/metadata/2.tables.json")

@@ -1,4 +1,4 @@
-"""Bundles that wait, in a folder and in S3: what publishing needs of either."""
+"""Waiting bundles, in a folder and in S3: what publishing needs of both."""
 
 import shutil
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FIRST, SECOND = "0123456789abcdef", "fedcba9876543210"  # receipts
 
 @dataclass
 class Site:
-    """The inbox of a control node and that of a publisher, and the folder of each."""
+    """The inboxes of a control node and of a publisher, with their state folders."""
 
     control: Inbox
     publisher: Inbox
@@ -25,20 +25,20 @@ class Site:
     published: StateFolder
 
     def receive(self, files, receipt=FIRST):
-        """Write a bundle as the API does, and return its id and folder."""
+        """Write a bundle as the API does; return its id and folder."""
         bundle_id = write_bundle(self.received.incoming, files, {})
         folder = self.received.incoming / bundle_id
         (folder / "blobs").rmdir()
         return bundle_id, folder.rename(folder.with_name(f".tmp-api-{bundle_id}-{receipt}"))
 
     def hand_in(self, files, receipt=FIRST):
-        """Let a bundle wait, and return its id."""
+        """Hand a bundle in, and return its id."""
         bundle_id, folder = self.receive(files, receipt)
         self.control.hand_in(folder, bundle_id, receipt)
         return bundle_id
 
     def end(self, bundle_id):
-        """Do what a publisher does once a result is stored."""
+        """End a bundle as a publisher does once its result is stored."""
         attempt = self.publisher.attempt(bundle_id)
         shutil.rmtree(self.publisher.path(bundle_id))
         self.publisher.forget(bundle_id, attempt)
@@ -46,7 +46,7 @@ class Site:
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.needs("seaweed"))])
 def site(request, tmp_path):
-    """Give one machine with a folder, and two machines that share S3."""
+    """Return one machine with a folder, or two machines that share S3."""
     received = published = StateFolder(tmp_path / "a")
     if request.param == "local":
         inbox = LocalInbox(received)
@@ -64,7 +64,7 @@ def site(request, tmp_path):
 
 
 def test_a_bundle_from_the_api_to_its_end(site, fresh):
-    """It waits as a whole, is fetched as it was received, and waits no longer once it has ended."""
+    """A bundle waits from its hand-in to its end, and is fetched unchanged."""
     assert site.publisher.fetch() == site.control.waiting() == []
     files = fresh.ceremony.first()
     bundle_id, folder = site.receive(files)
@@ -84,7 +84,7 @@ def test_a_bundle_from_the_api_to_its_end(site, fresh):
 
 
 def test_the_same_bundle_again(site, fresh):
-    """It is told from the one that ended."""
+    """Each time that a bundle is handed in, its attempt has another name."""
     files = {("cancro", 2): fresh.ceremony.role("cancro", 2)}
     attempts = set()
     for receipt in (FIRST, SECOND):
@@ -97,7 +97,7 @@ def test_the_same_bundle_again(site, fresh):
 
 
 def test_handed_in_twice(site, fresh, tmp_path):
-    """A repetition after a crash or by another client leaves one bundle to publish."""
+    """Handing a bundle in twice leaves one bundle to publish."""
     files = {("cancro", 2): fresh.ceremony.role("cancro", 2)}
     bundle_id, folder = site.receive(files)
     again = tmp_path / "again"
@@ -111,7 +111,7 @@ def test_handed_in_twice(site, fresh, tmp_path):
 
 
 def test_several_bundles(site, fresh):
-    """Each has its folder, for publishing and for garbage collection."""
+    """Each bundle has its own folder, for publishing and for garbage collection."""
     ids = {
         site.hand_in({("cancro", version): fresh.ceremony.role("cancro", version)}, receipt)
         for version, receipt in ((2, FIRST), (3, SECOND))
@@ -122,7 +122,7 @@ def test_several_bundles(site, fresh):
 
 
 def test_a_bundle_that_a_person_put_there(site, fresh):
-    """What a signer wrote into a publisher's own `incoming` is published, too."""
+    """A bundle written directly into a publisher's `incoming` is published, too."""
     files = {("cancro", 2): fresh.ceremony.role("cancro", 2)}
     bundle_id = write_bundle(site.published.incoming, files, {})
     assert site.publisher.fetch() == site.publisher.waiting() == [bundle_id]

@@ -1,4 +1,4 @@
-"""Bundles: exactly the named files, in one encoding, and nothing else."""
+"""Bundles have exactly the files that they name, and their packs obey the rules."""
 
 import asyncio
 import hashlib
@@ -42,13 +42,13 @@ SHA256 = hashlib.sha256(BLOB).hexdigest()
 
 @pytest.fixture
 def bundle(tmp_path):
-    """Give a valid bundle."""
+    """Return the folder of a valid bundle."""
     bundle_id = write_bundle(tmp_path, {("armani", 2): ROLE}, {SHA256: BLOB})
     return tmp_path / bundle_id
 
 
 def test_a_sound_one(bundle, tmp_path):
-    """Files are read, blobs ingested."""
+    """The files of a valid bundle are loaded and its blobs stored."""
     submission = load_submission(bundle)
     assert [(f.role, f.version, f.data) for f in submission.files] == [("armani", 2, ROLE)]
     blobs = LocalBlobs(tmp_path / "store")
@@ -57,7 +57,7 @@ def test_a_sound_one(bundle, tmp_path):
 
 
 def test_files_that_are_not_as_named(bundle):
-    """A file that the bundle does not name, or a link in place of one, is refused, or a gap."""
+    """An additional file, a missing file and a link are refused."""
     for name in ("x", "metadata/x", "blobs/x", ".hidden", "blobs/" + "0" * 64):
         (bundle / name).write_bytes(b"")
         with case(name), pytest.raises(FormatError, match="which it does not name"):
@@ -78,7 +78,7 @@ def test_files_that_are_not_as_named(bundle):
 
 @pytest.mark.parametrize("with_folder", [True, False])
 def test_a_blob_that_is_not_in_the_bundle(bundle, tmp_path, with_folder):
-    """A blob may be omitted if the store has it with its length, and not otherwise."""
+    """A blob may be missing from the bundle only if the store has it with its length."""
     (bundle / "blobs" / SHA256).rename(tmp_path / "octets")
     if not with_folder:
         (bundle / "blobs").rmdir()
@@ -93,7 +93,7 @@ def test_a_blob_that_is_not_in_the_bundle(bundle, tmp_path, with_folder):
 
 
 def test_a_linked_blob(bundle, tmp_path):
-    """A blob that is a link is refused when it is ingested."""
+    """A blob that is a symbolic link is refused."""
     moved = (bundle / "blobs" / SHA256).rename(tmp_path / "elsewhere")
     (bundle / "blobs" / SHA256).symlink_to(moved)
     with pytest.raises(FormatError, match="not a regular file"):
@@ -101,7 +101,7 @@ def test_a_linked_blob(bundle, tmp_path):
 
 
 def test_lies(bundle, tmp_path):
-    """Other bytes than named, of a role, a blob or the bundle itself."""
+    """A role, a blob or a bundle list with other bytes than named is refused."""
     role = bundle / "metadata" / "2.armani.json"
     for data in (b"[]", b"{} "):
         role.write_bytes(data)
@@ -117,7 +117,7 @@ def test_lies(bundle, tmp_path):
 
 
 def test_what_waits(bundle, tmp_path):
-    """Only folders with a bundle's name count, the oldest first."""
+    """Only folders with a bundle's name are submissions, the oldest first; others are ignored."""
     (tmp_path / ".tmp-1").mkdir()
     (tmp_path / "README").write_bytes(b"")
     (tmp_path / ("0" * 64)).write_bytes(b"a file")
@@ -135,18 +135,18 @@ PART = "content/notices/00.xz"
 
 
 def xz(data):
-    """Return bytes in one stream."""
+    """Compress data to one xz stream."""
     return lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=6)
 
 
 def part(**changes):
-    """Return a part of notices as JSON, with members changed."""
+    """Return a part of notices as JSON text, with changed members."""
     whole = {"entries": {"a": NEWS}, "kind": "notices", "part": 0, "schema": 1} | changes
     return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
 
 
 def submit(world, files):
-    """Sign `content` with a pack some of whose files have other bytes; return bundle and blobs."""
+    """Sign `content` with a pack in which `files` replace parts; return bundle and blobs."""
     targets, sound = make_pack_role("content", {"notices": entries_of("notices")}, version=2)
     targets.expires = world.published().roles["content"].expires
     for path, data in files.items():
@@ -167,13 +167,13 @@ def submit(world, files):
     ids=["a bomb", "markup", "a foreign host"],
 )
 def test_a_hostile_part(world, spoil, sentence):
-    """The reason names kind, key and rule."""
+    """A part that breaks a rule is refused, and the reason names kind, key and rule."""
     files, blobs = submit(world, {PART: xz(spoil(part()).encode())})
     assert re.search(sentence, refused(world, files, blobs))
 
 
 def test_a_hostile_picture(world):
-    """Metadata of a picture is refused with the entry's name."""
+    """A picture with metadata is refused, and the reason names the entry."""
     entries, picture = entries_of("wallpapers"), PICTURE[:20] + segment(0xE1, b"Exif\0\0")
     picture += PICTURE[20:]
     sha256 = hashlib.sha256(picture).hexdigest()
@@ -186,7 +186,7 @@ def test_a_hostile_picture(world):
 
 
 def test_a_part_that_is_missing(world):
-    """In the role, and in bundle and store."""
+    """A part missing from the role, or from both bundle and store, is refused."""
     targets, files = make_pack_role("tables", {"zones": entries_of("zones")}, version=2)
     targets.expires = world.published().roles["tables"].expires
     world.ceremony.blobs |= {hashlib.sha256(d).hexdigest(): d for d in files.values()}
@@ -202,7 +202,7 @@ def test_a_part_that_is_missing(world):
 
 
 def test_what_was_published_stays_and_may_be_withdrawn(world):
-    """A bad second version leaves the first; a withdrawal needs no blob at all."""
+    """A refused version changes nothing; a withdrawal needs no blobs."""
     data, blobs = world.ceremony.packs("content", 2, {"notices": {"a": NEWS}})
     assert world.publish({("content", 2): data}, blobs).reason == ""
     bad, worse = world.ceremony.packs(
@@ -217,14 +217,14 @@ def test_what_was_published_stays_and_may_be_withdrawn(world):
 
 
 def check(world, targets, blobs):
-    """Check the packs of one role."""
+    """Check the packs of `content`."""
     published = world.published()
     trust = Trust(published.root, published.targets, {**published.roles, "content": targets})
     asyncio.run(check_content(published, trust, {"content"}, blobs, BlobThreads()))
 
 
 def test_a_store_that_fails_is_no_fault_of_the_pack(world):
-    """A damaged blob postpones the bundle; a missing one refuses it."""
+    """A damaged stored blob postpones the bundle; a missing blob refuses it."""
     targets, files = make_pack_role("content", {"notices": {"a": NEWS}}, version=2)
     blobs = LocalBlobs(world.folder.blobs)
     with pytest.raises(PublishError, match="neither in the bundle nor in the store"):
@@ -239,7 +239,7 @@ def test_a_store_that_fails_is_no_fault_of_the_pack(world):
 
 
 def test_other_roles_are_not_looked_at(world):
-    """And a role of packs only if it changes."""
+    """Packs are only checked in roles that change."""
     targets, _ = make_pack_role("content", {"notices": {"A": NEWS}}, version=2)
     published = world.published()
     trust = Trust(published.root, published.targets, {**published.roles, "content": targets})

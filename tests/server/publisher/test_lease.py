@@ -1,4 +1,4 @@
-"""One active publisher: a dead one holds up no other, and a late one changes nothing."""
+"""Only one publisher is active: a dead one blocks no other, and a late one changes nothing."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ asyncio.run(hold(*sys.argv[1:]))
 
 @contextlib.asynccontextmanager
 async def holding_process(place, lock):
-    """Run another process that holds the lease until the end of the block."""
+    """Run another process that holds the lease during the block."""
     name = str(place) if isinstance(place, Path) else place.url
     holder = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", HOLD, name, str(lock)),
@@ -54,14 +54,14 @@ async def holding_process(place, lock):
 
 @pytest.fixture
 async def sessions(place):
-    """Give an open database of each kind."""
+    """Yield an open database of each kind."""
     async with open_database(place) as opened:
         yield opened
 
 
 @pytest.fixture
 def lease(sessions, tmp_path):
-    """Give a function that makes a lease, by default with one file lock for all."""
+    """Return a function that makes a lease, by default with a common file lock."""
 
     def make(lock="lock", **options):
         return Lease(sessions, tmp_path / lock, **options)
@@ -70,7 +70,7 @@ def lease(sessions, tmp_path):
 
 
 async def run_out(sessions):
-    """Let the lease expire, as its seconds do."""
+    """Let the lease expire."""
     async with sessions.begin() as session:
         await session.execute(update(LeaseRow).filter_by(name=NAME).values(expires_at=0))
 
@@ -82,30 +82,27 @@ async def read_row(sessions):
 
 
 async def hold(lease, order, name):
-    """Hold the lease for a moment, and note it."""
+    """Take and release the lease, and record the name."""
     async with lease.held():
         order.append(name)
 
 
 async def hold_and_stay(lease):
-    """Hold the lease for a moment, and continue for ever unless it is cancelled."""
+    """Take and release the lease, then wait until cancelled."""
     async with lease.held():
         await asyncio.sleep(0)
     await asyncio.Event().wait()
 
 
 async def urgent_until(sessions):
-    """Return until when an urgent publisher waits, 0 if none does."""
+    """Return the time until which an urgent publisher waits, or 0."""
     async with sessions() as session:
         row = await session.get(LeaseRow, URGENT)
         return 0 if row is None else row.expires_at
 
 
 async def test_a_killed_process_holds_up_no_other(place, sessions, lease, tmp_path):
-    """On one machine the second waits for the first, and takes over as soon as it is killed.
-
-    The lease would have lasted for half a minute more.
-    """
+    """When a process is killed, the next one on the machine takes over before the lease expires."""
     async with holding_process(place, tmp_path / "lock") as holder:
         waiting = lease(wait=0.2)
         with pytest.raises(StorageError, match="another process is publishing"):
@@ -121,9 +118,9 @@ async def test_a_killed_process_holds_up_no_other(place, sessions, lease, tmp_pa
 
 @pytest.mark.parametrize("other", ["lock", "other"], ids=["folder", "machines"])
 async def test_who_lost_the_lease_changes_nothing(place, lease, tmp_path, other):
-    """Rows and files of a holder that was silent for too long stay as the new holder left them.
+    """A holder that was silent for too long can change neither rows nor files.
 
-    A process that does not see its file lock waits until the lease has expired.
+    A process without the common file lock waits until the lease has expired.
     """
     file = tmp_path / "timestamp"
     async with open_database(place) as two:
@@ -139,7 +136,7 @@ async def test_who_lost_the_lease_changes_nothing(place, lease, tmp_path, other)
                     await late.write(file.write_text, "late")
                 with pytest.raises(LeaseLostError, match="publishes now"):
                     await add_blob(late)
-            # Released by the new holder, it is still not the late one's.
+            # The new holder released the lease, but the late one still does not hold it.
             with pytest.raises(LeaseLostError):
                 await late.write(file.write_text, "late")
         assert await asyncio.to_thread(file.read_text) == "two"
@@ -158,7 +155,7 @@ async def add_blob(lease):
 
 @sqlite
 async def test_a_holder_prolongs_its_lease(sessions, lease):
-    """While it is held the lease is prolonged, however long the change takes."""
+    """A held lease is prolonged for as long as the change takes."""
     short = lease(seconds=1)
     async with short.held():
         first = (await read_row(sessions)).expires_at
@@ -173,7 +170,7 @@ async def test_a_holder_prolongs_its_lease(sessions, lease):
 
 @sqlite
 async def test_two_tasks_of_one_process(lease):
-    """They take turns, an error releases the lease, and too long a waiting time is an error."""
+    """Tasks take turns, an error releases the lease, and waiting too long raises an error."""
     inside = 0
 
     async def take(lease, error=None):
@@ -199,7 +196,7 @@ async def test_two_tasks_of_one_process(lease):
 
 @sqlite
 async def test_a_write_that_is_cancelled_is_ended_first(sessions, lease, tmp_path):
-    """The thread is waited for in the transaction, so that no other process takes over."""
+    """A cancelled write ends before the lease is released."""
     file = tmp_path / "file"
     loop = asyncio.get_running_loop()
     begun, may_end = asyncio.Event(), asyncio.Event()
@@ -226,7 +223,7 @@ async def test_a_write_that_is_cancelled_is_ended_first(sessions, lease, tmp_pat
 
 @sqlite
 async def test_a_cancellation_is_not_taken_for_the_lock(lease):
-    """Whenever it arrives, a task about to hold the lease ends by it, and releases the lease."""
+    """A task cancelled while it takes the lease ends, and releases the lease."""
     held = lease()
     for turns in range(1, 8):
         async with held.held():  # a cancelled connect would leave the driver's file open
@@ -243,7 +240,7 @@ async def test_a_cancellation_is_not_taken_for_the_lock(lease):
 
 @sqlite
 async def test_a_cancellation_is_not_taken_for_the_end_of_a_beat(lease, monkeypatch):
-    """A cancellation during the release of the lease ends its holder, and the lease is released."""
+    """A task cancelled while it releases the lease ends, and the lease is released."""
     ending = asyncio.Event()
 
     async def beat(_lease):
@@ -266,14 +263,14 @@ async def test_a_cancellation_is_not_taken_for_the_end_of_a_beat(lease, monkeypa
 
 @sqlite
 async def test_what_is_urgent_has_the_lease_next(lease):
-    """An ordinary holder that waited for longer comes after it; then all others may continue."""
+    """An urgent publisher takes the lease before an ordinary one that waited longer."""
     precedence, order = Precedence(), []
     first, second = (lease(precedence=precedence) for _ in range(2))
     urgent = lease(precedence=precedence, is_urgent=True)
     async with first.held():
         ordinary = asyncio.create_task(hold(second, order, "ordinary"))
         await until(lambda: asyncio.sleep(0, bool(second._task.locked())))
-        with precedence.wanted():  # it keeps its place during this check
+        with precedence.wanted():  # keeps an urgent request open during this check
             await asyncio.sleep(0)
             assert second.must_yield
             stop = asyncio.create_task(hold(urgent, order, "halt"))
@@ -285,7 +282,7 @@ async def test_what_is_urgent_has_the_lease_next(lease):
 
 @sqlite
 async def test_what_is_urgent_does_not_keep_the_lease_for_ever(lease, monkeypatch):
-    """An ordinary holder that has waited for the maximum time has its turn."""
+    """After the longest waiting time an ordinary publisher takes precedence."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0)
     precedence = Precedence()
     ordinary = lease(precedence=precedence)
@@ -298,7 +295,7 @@ async def test_what_is_urgent_does_not_keep_the_lease_for_ever(lease, monkeypatc
 
 
 async def test_what_is_urgent_in_another_process_has_the_lease_next(sessions, lease):
-    """Publishers of other processes that waited for longer let it go first, then continue."""
+    """An urgent publisher goes first among processes, too, and the others then continue."""
     order = []
     dead, *others = (lease(str(number)) for number in range(5))
     urgent = lease("urgent", is_urgent=True)
@@ -307,7 +304,7 @@ async def test_what_is_urgent_in_another_process_has_the_lease_next(sessions, le
         waiting.append(asyncio.create_task(hold(urgent, order, "halt")))
         await until(lambda: urgent_until(sessions))
         await run_out(sessions)
-        with pytest.raises(StorageError):  # it tries once, now
+        with pytest.raises(StorageError):  # a single attempt
             await lease("late", wait=0).held().__aenter__()
         await asyncio.gather(*waiting)
     assert order == ["halt", *["ordinary"] * 4]
@@ -316,7 +313,7 @@ async def test_what_is_urgent_in_another_process_has_the_lease_next(sessions, le
 
 @sqlite
 async def test_what_waited_for_a_dead_process_still_lets_a_halt_go_first(lease, monkeypatch):
-    """Only the time for which it let others go first counts: a dead holder's lease is long."""
+    """Waiting for a dead holder does not count as yielding to urgent publishers."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0)
     precedence, tries = Precedence(), 0
     ordinary = lease(precedence=precedence)
@@ -339,7 +336,7 @@ async def test_what_waited_for_a_dead_process_still_lets_a_halt_go_first(lease, 
 
 
 class Polled(Precedence):
-    """Counts how often an ordinary publisher asked whether it yields."""
+    """Counts how often an ordinary publisher asked whether to yield."""
 
     polls = 0
 
@@ -353,7 +350,7 @@ class Polled(Precedence):
 async def test_a_halt_and_other_work_of_one_process_wait_for_a_dead_one(
     sessions, lease, monkeypatch
 ):
-    """The halt goes first, for however long both have waited."""
+    """The halt goes first, however long both have waited for a dead holder."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0)
     precedence, order = Polled(), []
     ordinary = lease(precedence=precedence)
@@ -372,7 +369,7 @@ async def test_a_halt_and_other_work_of_one_process_wait_for_a_dead_one(
 async def test_urgent_publishers_of_other_processes_do_not_keep_the_lease(
     sessions, lease, monkeypatch
 ):
-    """An ordinary one that let them go first for the maximum time has its turn."""
+    """An ordinary publisher yields to other processes only for the longest waiting time."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0.2)
     async with lease().held():
         pass

@@ -1,4 +1,4 @@
-"""The log after every step: each tile, checkpoint and proof derived again by other code."""
+"""The log after each step: an independent reader derives each tile, checkpoint and proof again."""
 
 import asyncio
 import hashlib
@@ -18,12 +18,12 @@ LINE = b"\n\xe2\x80\x94 "
 
 
 def is_signed(path):
-    """Tell whether a file of the log is or contains a signed note."""
+    """Return whether a file of the log is or contains a signed note."""
     return path.name == "checkpoint" or path.parent.name == "proof"
 
 
 def leaves(first, last):
-    """Return leaves of made-up role versions."""
+    """Return leaves of invented versions of armani."""
     return [
         ("armani", number, hashlib.sha256(b"%d" % number).hexdigest())
         for number in range(first, last + 1)
@@ -31,7 +31,7 @@ def leaves(first, last):
 
 
 async def append(fresh, *batches):
-    """Append batches of leaves one after the other."""
+    """Append batches of leaves in turn; return the newest version of armani."""
     async with open_log(fresh.folder) as log:
         for batch in batches:
             await log.append(batch, fresh.keys.log_keys, 1)
@@ -46,7 +46,7 @@ def files(fresh):
 
 @pytest.mark.parametrize("sizes", [[1] * 12, [7, 1, 3, 245, 1], [250, 20]])
 def test_every_step(fresh, sizes):
-    """Whatever the sizes of the batches, also across the border of a tile."""
+    """The log is valid after batches of any size, including those that cross a tile's end."""
     done = 0
     for size in sizes:
         batch = leaves(done + 1, done + size)
@@ -56,9 +56,9 @@ def test_every_step(fresh, sizes):
 
 
 async def test_a_burned_version(fresh):
-    """One version has one sha256, in one batch and across batches.
+    """A version with other bytes than in the log is refused, and the error says what to do.
 
-    A root cannot be passed over: the remedy is the appended root.
+    A root's version cannot be skipped, so the appended root must be submitted.
     """
     (first, second), other = leaves(1, 2), ("armani", 1, "0" * 64)
     with pytest.raises(LogError, match="armani 1 is in the log with other bytes and is burned"):
@@ -71,10 +71,7 @@ async def test_a_burned_version(fresh):
 
 
 async def test_again(fresh):
-    """Appending the same again writes nothing, gives equal bytes, and what was lost comes back.
-
-    Tiles and proofs follow from the rows.
-    """
+    """Appending the same leaves again changes nothing, and restores lost files."""
     await append(fresh, leaves(1, 2))
     before = files(fresh)
     await append(fresh, leaves(1, 2), leaves(2, 2))
@@ -86,7 +83,7 @@ async def test_again(fresh):
 
 
 def restate(fresh, keys, named=()):
-    """Have the log signed by `keys`."""
+    """Sign the log again with `keys`."""
 
     async def inside():
         async with open_log(fresh.folder) as log:
@@ -96,7 +93,7 @@ def restate(fresh, keys, named=()):
 
 
 def test_restated_by_two_keys_and_by_the_next_alone(fresh):
-    """The log's content stays; each held key has a signature line, and no other has."""
+    """Signing again keeps the log's content, with one signature line for each key."""
     asyncio.run(append(fresh, leaves(1, 1), leaves(2, 3)))
     before = files(fresh)
     create_next_keys(fresh.folder.keys, ["log"])
@@ -115,7 +112,7 @@ def test_restated_by_two_keys_and_by_the_next_alone(fresh):
 
 @pytest.mark.parametrize("name", ["checkpoint", "proof/armani.1"])
 def test_only_what_the_log_has_signed_is_signed_again(fresh, name):
-    """A note changed on disk gets no signature, nor does one of an unknown key."""
+    """A note that was changed on disk, or signed by an unknown key, is not signed again."""
     asyncio.run(append(fresh, leaves(1, 1)))
     path = fresh.folder.public / "log" / name
     data = path.read_bytes()
@@ -129,14 +126,14 @@ def test_only_what_the_log_has_signed_is_signed_again(fresh, name):
 
 
 async def test_the_versions_that_were_appended(fresh):
-    """Those of the requested roles, published or not."""
+    """The appended versions of the requested roles are returned, published or not."""
     await append(fresh, [*leaves(1, 2), ("dior", 5, "0" * 64)])
     async with open_log(fresh.folder) as log:
         assert await log.versions({"armani", "cancro"}) == {"armani": {1, 2}}
 
 
 async def test_a_checkpoint_of_another_key(fresh):
-    """A log whose head does not verify is not appended to."""
+    """Nothing is appended to a log whose checkpoint has an invalid signature."""
     await append(fresh, leaves(1, 1))
     head = fresh.folder.public / "log" / "checkpoint"
     head.write_bytes(head.read_bytes().replace(b"\n1\n", b"\n0\n"))
@@ -152,12 +149,12 @@ async def append_after(world, batch, change=None):
     await append(world, batch)
 
 
-PATH = ["tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"]  # of the 301st leaf
+PATH = ["tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"]  # for the 301st leaf
 
 
 @pytest.fixture(scope="module")
 def grown_state(fresh_state, tmp_path_factory):
-    """Give a server whose log has 300 leaves; do not change it, copy it."""
+    """Return a server whose log has 300 leaves. Tests must copy it, not change it."""
     world = fresh_state.copy(tmp_path_factory.mktemp("grown") / "state")
     asyncio.run(append_after(world, leaves(1, 300)))
     return world
@@ -165,12 +162,12 @@ def grown_state(fresh_state, tmp_path_factory):
 
 @pytest.fixture
 def grown(grown_state, tmp_path):
-    """Give a private copy of it."""
+    """Return a test's own copy of the server with 300 leaves."""
     return grown_state.copy(tmp_path / "state")
 
 
 def test_an_append_reads_few_tiles(grown, monkeypatch):
-    """Of 300 leaves: the tiles on the path to the root and the last entries, nothing else."""
+    """An append to 300 leaves reads only the tiles on the new leaf's path."""
     read = []
     real = Log._read_tile
 
@@ -186,7 +183,7 @@ def test_an_append_reads_few_tiles(grown, monkeypatch):
 
 @pytest.mark.parametrize("path", PATH)
 def test_a_lost_tile_is_written_again(grown, path):
-    """The tiles on the new leaf's path follow from the rows, like all others."""
+    """A lost tile on the new leaf's path is restored from the database."""
     tile = grown.folder.public / "log" / path
     before = tile.read_bytes()
     tile.unlink()
@@ -196,7 +193,7 @@ def test_a_lost_tile_is_written_again(grown, path):
 
 
 def test_a_changed_tile_is_never_built_upon(grown):
-    """It does not lead to the signed root; the rows determine it, and it is not replaced."""
+    """With a changed tile nothing is appended, and the checkpoint stays."""
     tile = grown.folder.public / "log/tile/0/001.p/44"
     tile.write_bytes(tile.read_bytes()[::-1])
     head = (grown.folder.public / "log/checkpoint").read_bytes()
@@ -207,7 +204,10 @@ def test_a_changed_tile_is_never_built_upon(grown):
 
 @pytest.mark.parametrize("index", [0, 299])
 def test_rows_of_another_history_are_not_appended_to(grown, index):
-    """Detected immediately among those of the last entry tile; older ones when rows are needed."""
+    """Nothing is appended to rows that do not lead to the signed root.
+
+    Rows of the last entry tile are always checked, older ones when they are read.
+    """
     change = update(LogEntry).where(LogEntry.index == index).values(sha256="0" * 64)
     if index == 0:
         (grown.folder.public / "log/tile/0/001.p/44").unlink()

@@ -1,7 +1,8 @@
-"""Two machines that share a database and a tree in S3: one dies at any request, the other goes on.
+"""Two machines share a database and a tree in S3; one may stop at any request.
 
-Each has a copy of the tree. What one has made public the other continues from, to the byte. One
-whose store is silent, or that was overtaken, holds up no other and changes nothing.
+Each has a copy of the tree, and continues exactly from what the other has published. A machine
+without an answer from its store, or one that was overtaken, neither blocks the other nor changes
+anything.
 """
 
 import asyncio
@@ -44,7 +45,7 @@ def public_files(folder):
 
 
 def start(world):
-    """Repair, then process what waits, as a process that starts; return the version in between."""
+    """Repair, then process bundles, as a new process does; return the version in between."""
 
     async def act(publisher):
         await publisher.repair()
@@ -56,7 +57,7 @@ def start(world):
 
 
 def check(world):
-    """Assert that the copy verifies, that log and metadata agree, and that nothing is left over."""
+    """Assert that the copy verifies, log and metadata agree, and no temporary file is left."""
     version, _ = refresh_from_disk(world.folder, [CHANNEL.pointer_path])
     assert version == world.published().timestamp.version
     leaves = check_log(world.folder, world.keys.log_verifier.public)
@@ -66,7 +67,7 @@ def check(world):
 
 
 def test_they_take_turns(machines):
-    """Each publishes after the other, and both copies are equal; a new machine gets the same."""
+    """Two machines publish alternately, and their copies are equal."""
     one, two = machines
     two.tree.refresh(0)
     assert public_files(two.folder) == public_files(one.folder)
@@ -80,7 +81,10 @@ def test_they_take_turns(machines):
 
 
 def test_superseded_files_leave_a_copy(machines):
-    """What a node serves stays, and what is newer; a node whose copy lacked it could not go on."""
+    """`keep_only` removes superseded files, but neither served nor newer ones.
+
+    Without the newer files, the machine could not continue.
+    """
     one, two = machines
     chain = {("tables", number): one.ceremony.role("tables", number) for number in range(2, 12)}
     assert one.publish(chain).reason == ""
@@ -97,7 +101,7 @@ def test_superseded_files_leave_a_copy(machines):
 
 
 def test_some_files_of_a_publication_do_not_come(machines):
-    """The next look fetches them, though others came."""
+    """If some files of a publication cannot be fetched, the next refresh fetches them."""
     one, two = machines
     two.tree.refresh(0)
     for number, lost in enumerate(
@@ -115,7 +119,7 @@ def test_some_files_of_a_publication_do_not_come(machines):
 
 
 def test_a_checkpoint_that_no_key_signed(machines):
-    """One of a log that nobody could hold is fetched, and refused later, without a long search."""
+    """A checkpoint of an impossible size is fetched with few requests; verification comes later."""
     one, two = machines
     two.tree.refresh(0)
     assert one.publish({("tables", 2): one.ceremony.role("tables", 2)}).reason == ""
@@ -131,7 +135,7 @@ def test_a_checkpoint_that_no_key_signed(machines):
 
 @pytest.fixture
 def proxy(machines, seaweed, monkeypatch):
-    """Give a proxy on the second machine's way to the store."""
+    """Yield a proxy between the second machine and the store."""
     monkeypatch.setattr(s3_tree, "AT_ONCE", 1)  # a new fault closes all connections
     two = machines[1]
     with run_fault_proxy(seaweed.port) as proxy:
@@ -147,7 +151,7 @@ PASSING = [Fault.BUSY, Fault.ERROR, Fault.CLOSE]
 
 @pytest.mark.parametrize("faults", [PASSING, [Fault.CUT_ANSWER]], ids=["refused", "carried out"])
 def test_each_request_fails_once(machines, proxy, faults):
-    """It is sent again, and what is published is the same; no write is done twice."""
+    """Each request that fails is repeated, and the publication is the same."""
     one, two = machines
 
     def fail(number):
@@ -165,10 +169,10 @@ def test_each_request_fails_once(machines, proxy, faults):
     assert public_files(one.folder) == public_files(two.folder)
 
 
-# Of the requests that are not carried out each third: `test_one_dies_at_any_request` has them all.
+# A third of the unexecuted requests. `test_one_dies_at_any_request` tests all of them.
 @pytest.mark.parametrize(("fault", "step"), [(Fault.SILENCE, 3), (Fault.LOSE_ANSWER, 1)])
 def test_a_request_that_is_not_answered(machines, proxy, fault, step):
-    """Whichever it is, carried out or not: the next attempt completes what it was for."""
+    """After an unanswered request, executed or not, the next attempt completes the publication."""
     one, two = machines
     at, number, is_reached = 1 - step, 1, True
     two.tree.refresh(0)
@@ -199,7 +203,10 @@ def test_a_request_that_is_not_answered(machines, proxy, fault, step):
 
 @pytest.mark.parametrize("is_sent", [False, True], ids=["request lost", "answer lost"])
 def test_one_dies_at_any_request(machines, is_sent):
-    """The other publishes the same once; the one that comes back finds it so."""
+    """If a machine stops at any request, the other publishes the same once.
+
+    When the first one starts again, it finds the bundle published.
+    """
     one, two = machines
     number, is_reached = 1, True
     while is_reached:
@@ -227,9 +234,9 @@ def test_one_dies_at_any_request(machines, is_sent):
 
 
 def test_a_copy_is_compared_with_the_store(machines):
-    """`check` brings it up to date, names a file that is lost, and says that the store is away.
+    """`check` refreshes the copy, names lost files, and reports a store that does not answer.
 
-    For another user than the owner, as root, it leaves the copy as it is.
+    For another user than the owner, such as root, it leaves the copy as it is.
     """
     one, two = machines
     (left,) = check_store(two.folder, os.geteuid() + 1)
@@ -251,7 +258,7 @@ def test_a_copy_is_compared_with_the_store(machines):
 
 
 def test_a_store_that_was_emptied(machines):
-    """A process that starts publishes nothing into it; with the files back all go on."""
+    """Nothing is published into an emptied store; once its files are back, machines continue."""
     one, two = machines
     two.tree.refresh(0)
     kept = {
@@ -272,7 +279,7 @@ def test_a_store_that_was_emptied(machines):
 
 
 def test_the_database_is_filled_on_a_new_machine(machines, postgres):
-    """Its copy is brought up to date first, so no leaf is forgotten."""
+    """`rebuild` refreshes the copy first, so that no leaf is missing."""
     one, two = machines
     empty = dataclasses.replace(two.folder, database_url=postgres.make_database())
     leaves = check_log(one.folder, one.keys.log_verifier.public)
@@ -280,7 +287,7 @@ def test_the_database_is_filled_on_a_new_machine(machines, postgres):
 
 
 def test_a_back_up_has_what_another_machine_published(machines, tmp_path):
-    """It brings the copy up to date under the lease, with what is accepted and not public yet."""
+    """A backup first refreshes the copy, and includes an accepted publication."""
     one, two = machines
     one.stop_after(3, lambda publisher: publisher.change_pointers(halt()))
     out = tmp_path / "out"
@@ -298,7 +305,7 @@ FREE = f"SELECT fence FROM leases WHERE name = '{NAME}' FOR UPDATE SKIP LOCKED"
 
 
 def test_no_lock_is_held_while_the_store_is_asked(machines):
-    """Whatever is published or removed, another publisher can take its turn during a request."""
+    """The lease's row is not locked during a request to the store."""
     one, _ = machines
     locked = []
 
@@ -318,12 +325,15 @@ def test_no_lock_is_held_while_the_store_is_asked(machines):
 
 
 def objects_of(site):
-    """Return name and tag of everything in the store."""
+    """Return name and ETag of every object in the store."""
     return {each.name: each.tag for each in Objects(site.tree).list()}
 
 
 def test_overtaken_at_any_request(site, machines):
-    """What the other one has made public stays, to the byte; what is left the next one removes."""
+    """A machine that is overtaken at any request changes nothing that the other published.
+
+    The next repair removes what it left.
+    """
     one, two = machines
     number, at, is_reached = 1, 0, True
     while is_reached:
@@ -360,7 +370,7 @@ def test_overtaken_at_any_request(site, machines):
 
 
 def overtake(one, before=lambda: None, after=lambda: None):
-    """Let a machine lose its lease as it stages a publication; call functions at that moment."""
+    """Make a machine lose its lease while it stages a publication, calling both functions then."""
     create = one.objects.create
 
     def stage(name, *arguments):
@@ -379,7 +389,7 @@ def overtake(one, before=lambda: None, after=lambda: None):
 
 
 def test_overtaken_by_one_that_dies(machines):
-    """What the other one made public of a staged publication, the next one continues from."""
+    """A half-published staged publication is continued by the next machine."""
     one, two = machines
     two.run(Publisher.repair)
 
@@ -389,7 +399,7 @@ def test_overtaken_by_one_that_dies(machines):
 
     overtake(one, after=die)
     for world in machines:
-        world.ahead = timedelta(minutes=1)  # what is signed again has other bytes
+        world.ahead = timedelta(minutes=1)  # signing again would give other bytes
     two.run(Publisher.repair)
     assert two.published().versions()["tables"] == 2
     assert two.publish({("content", 2): two.ceremony.role("content", 2)}).reason == ""
@@ -397,7 +407,7 @@ def test_overtaken_by_one_that_dies(machines):
 
 
 def test_two_publications_of_one_second(machines):
-    """Their timestamps can be equal; the one that came too late is discarded."""
+    """Of two publications with an equal timestamp, the later one is discarded."""
     one, two = machines
     two.run(Publisher.repair)
     second = one.now()

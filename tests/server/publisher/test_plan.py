@@ -1,4 +1,4 @@
-"""What a change publishes, and when the online roles are signed again."""
+"""What a change publishes, and when online roles are signed again."""
 
 from datetime import timedelta
 
@@ -33,9 +33,9 @@ def names(publication):
 
 
 def test_a_renewal(world):
-    """Both are signed again with the same content; the log's versions are not signed again.
+    """A renewal signs latest and snapshot with the same content, and skips used versions.
 
-    Signatures are deterministic, so a crash and a retry give equal bytes.
+    Signatures are deterministic, so a retry after a crash gives equal bytes.
     """
     publication = plan(world, renew=True)
     assert publication == plan(world, renew=True)
@@ -46,7 +46,7 @@ def test_a_renewal(world):
 
 
 def test_nothing_but_the_timestamp(world):
-    """Without a change only the timestamp is signed, for a day, with the same snapshot."""
+    """Without a change only the timestamp is signed, for one day, with the same snapshot."""
     publication = plan(world)
     assert names(publication) == []
     before, now = world.published(), world.ceremony.now
@@ -58,7 +58,7 @@ def test_nothing_but_the_timestamp(world):
 
 
 def test_a_change_of_pointers(world):
-    """A change of a pointer signs latest and snapshot, and changes no other entry."""
+    """A change of pointers signs latest and snapshot, and keeps all other versions."""
     publication = plan(world, {})
     assert names(publication) == [("latest", 3), ("snapshot", 4)]
     latest, snapshot = (Metadata.from_bytes(file.data).signed for file in publication.files)
@@ -76,7 +76,7 @@ def test_a_change_of_pointers(world):
 
 
 def test_a_pointer_to_an_unsigned_package(world):
-    """Online keys can only choose among what the model's role lists."""
+    """A pointer to a package that the model's role does not list is refused."""
     published = world.published()
     (path, pointer) = next(iter(published.pointers().items()))
     with pytest.raises(ReleaseError, match="does not list with"):
@@ -84,7 +84,10 @@ def test_a_pointer_to_an_unsigned_package(world):
 
 
 def test_the_schedule(world):
-    """An hour for the timestamp, half of a week for the rest; never by a clock set back."""
+    """The timestamp is renewed after an hour, all online roles after half a week.
+
+    A clock that was set back renews nothing.
+    """
     published = world.published()
     signed = published.timestamp.expires - DAY
     for age, due in (
@@ -112,7 +115,7 @@ def texts(world, version, first, second=None):
 
 
 def test_a_changelog_that_joins_is_plain_text(world):
-    """In a new build, and in a changed text; otherwise the bundle is refused with a message."""
+    """A bundle with a new changelog that is not plain text is refused."""
     for files, path in (
         (texts(world, 3, {"en": "Fixes."}, ODD), NEXT),
         (texts(world, 3, ODD), FIRST),
@@ -124,7 +127,7 @@ def test_a_changelog_that_joins_is_plain_text(world):
 
 
 def test_a_chain_is_judged_by_its_end(world):
-    """An older signer's bad version is corrected by the next one, and both are accepted."""
+    """Only the last version of a chain must have valid changelogs."""
     chain = texts(world, 3, ODD) | texts(world, 4, {"en": "Fixes."})
     assert world.publish(chain).reason == ""
     assert world.published().roles["armani"].version == 4
@@ -133,7 +136,7 @@ def test_a_chain_is_judged_by_its_end(world):
 
 
 def test_a_reason_that_joins_is_plain_text(world):
-    """Whatever the cause: the publisher signs no pointer with another text."""
+    """A pointer with a new reason that is not plain text is not signed."""
 
     def edit(published):
         (pointer,) = published.pointers().values()
@@ -145,7 +148,7 @@ def test_a_reason_that_joins_is_plain_text(world):
 
 
 def test_older_texts_go_on(world, monkeypatch):
-    """In a state of an older version a build joins, and an offer is halted with its own reason."""
+    """Texts that an older version accepted remain valid; builds can be added and offers halted."""
 
     def pause(published):
         (pointer,) = published.pointers().values()
@@ -163,7 +166,7 @@ def test_older_texts_go_on(world, monkeypatch):
 
 
 def test_a_time_of_a_key_that_goes_does_not_count(world):
-    """No date is before the newest signature, except for those of keys that root revokes."""
+    """The earliest date is the newest signature's, except for keys that the new root revokes."""
     published = world.published()
     published.timestamp.expires += 3650 * DAY
     assert earliest_time(published, published) == newest_signature(published)

@@ -1,4 +1,4 @@
-"""The public files are parsed once."""
+"""Public files are parsed only once."""
 
 import pytest
 
@@ -8,9 +8,9 @@ from tests.server.world import PACKAGE_2
 
 
 def test_what_did_not_change_is_not_parsed_again(world):
-    """The same objects, until a new version follows.
+    """Unchanged roles are the same objects after a reload.
 
-    Another file under the same name, as after a restore from a copy, is parsed again.
+    A replaced file of the same version, as after a restore, is parsed again.
     """
     tree = PublicTree(world.folder.public)
     before = tree.load()
@@ -33,7 +33,7 @@ def test_what_did_not_change_is_not_parsed_again(world):
 
 
 def test_a_role_that_is_a_link(world):
-    """Links lead out of the tree and are not followed."""
+    """A role file that is a symbolic link is refused."""
     path = world.folder.public / "metadata/1.cancro.json"
     path.rename(path.with_name("elsewhere"))
     path.symlink_to("elsewhere")

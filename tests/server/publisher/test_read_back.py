@@ -1,4 +1,4 @@
-"""Step 7: what is public is compared with what was signed, and no halt waits for that."""
+"""Step 7: public files are compared with the signed ones, without delaying a halt."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2, halt
 
 
 def publication(world, extra=()):
-    """Return the public state as the publication that made it."""
+    """Return the public state as the publication that created it."""
     metadata = world.folder.public / "metadata"
     names = [("armani", 2), ("latest", 2), ("snapshot", 3), *extra]
     files = [RoleVersion(r, n, (metadata / f"{n}.{r}.json").read_bytes()) for r, n in names]
@@ -35,13 +35,13 @@ def publication(world, extra=()):
 
 
 def read_back(world, wanted):
-    """Read back over a private server."""
+    """Read a publication back from a test server."""
     with serve(world.folder) as served:
         asyncio.run(HttpReadBack(f"http://127.0.0.1:{served.port}/", world.folder.public)(wanted))
 
 
 def test_a_role_that_comes_in_pieces(world, monkeypatch):
-    """A role of a megabyte is read to its end before it is compared."""
+    """A role of one megabyte is read to its end before it is compared."""
     monkeypatch.setattr("server.publisher.read_back_http.ATTEMPTS", 2)
     noise = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(16_000)).encode()
     (world.folder.public / "metadata" / "2.root.json").write_bytes(noise)
@@ -54,7 +54,7 @@ def test_a_role_that_comes_in_pieces(world, monkeypatch):
 
 
 def test_differences(world, monkeypatch):
-    """Other metadata, an older timestamp and a package that is no zip have different messages."""
+    """Different metadata, an older timestamp and a damaged package have their own messages."""
     monkeypatch.setattr("server.publisher.read_back_http.ATTEMPTS", 2)
     wanted = publication(world)
     other = Publication((RoleVersion("latest", 2, b"{}"),), wanted.timestamp, 3)
@@ -69,14 +69,14 @@ def test_differences(world, monkeypatch):
 
 
 def later(wanted, version):
-    """Return a timestamp of another version; its signature is not verified here."""
+    """Return a timestamp of another version. Read-back does not verify its signature."""
     return wanted.timestamp.replace(b'"version":3}', b'"version":%d}' % version)
 
 
 def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
-    """The previous one is no alarm for a minute, but its publication must be there.
+    """For a minute, a cached previous timestamp is no error if the publication's files are there.
 
-    Another publication's temporary file is not taken for a version.
+    Temporary files of another publication are ignored.
     """
     monkeypatch.setattr("server.publisher.read_back_http.ATTEMPTS", 2)
     wanted = publication(world)
@@ -96,7 +96,7 @@ def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
 
 @contextlib.asynccontextmanager
 async def answering(answers):
-    """Give the address of a server that gives each of the answers once."""
+    """Yield the URL of a server that sends each of the answers once."""
 
     async def answer(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
@@ -112,7 +112,7 @@ async def answering(answers):
 
 
 async def test_a_node_that_is_behind(world):
-    """A file that the answering node does not have yet is asked for again."""
+    """A file that is not there yet is requested again."""
     wanted = await asyncio.to_thread(publication, world)
     latest = await asyncio.to_thread(role, world, "latest", 2)
     answers = [("200 OK", {}, wanted.timestamp), ("404 -", {}, b""), ("200 OK", {}, latest.data)]
@@ -124,7 +124,7 @@ async def test_a_node_that_is_behind(world):
 
 
 async def test_an_answer_that_does_not_end(world, monkeypatch):
-    """An answer has a time limit as a whole, however steadily its bytes come."""
+    """The time limit applies to an answer as a whole, however steadily its bytes arrive."""
     monkeypatch.setattr("server.publisher.read_back_http.PATIENCE", 0.2)
 
     async def answer(_reader, writer):
@@ -149,7 +149,7 @@ async def test_an_answer_that_does_not_end(world, monkeypatch):
 
 
 async def test_on_disk(world):
-    """The same from the folder, if no server runs; an address without a listener is an alarm."""
+    """Without a server, files on disk are compared; an address that does not answer is an error."""
     wanted = await asyncio.to_thread(publication, world)
     disk = DiskReadBack(world.folder.public)
     await disk(wanted)
@@ -162,9 +162,9 @@ async def test_on_disk(world):
 
 
 def test_what_came_later(world):
-    """A publication is correct while its files are there, although others followed it.
+    """A publication is still correct after later ones, as long as its files are there.
 
-    Errors in it are reported nevertheless.
+    Errors in its files are reported.
     """
     wanted = publication(world)
     disk = DiskReadBack(world.folder.public)
@@ -178,7 +178,7 @@ def test_what_came_later(world):
 
     world.run(halt_often)
     assert world.published().roles["latest"].version == 13
-    assert world.run(lambda publisher: publisher.drain()) == 0  # they are kept for auditors
+    assert world.run(lambda publisher: publisher.drain()) == 0  # all are kept for auditors
     other = Publication((RoleVersion("armani", 2, b"{}"),), wanted.timestamp, 3)
     with pytest.raises(PublishError, match=r"2\.armani\.json with other bytes"):
         read_back(world, other)
@@ -201,12 +201,12 @@ def role(world, name, version):
 async def ask(url, world, file, blobs):
     """Read back the targets of a role."""
     own = ("User-Agent", "Accept", "Accept-Encoding")
-    async with aiohttp.ClientSession(skip_auto_headers=own) as session:  # as HttpReadBack's
+    async with aiohttp.ClientSession(skip_auto_headers=own) as session:  # as HttpReadBack does
         await check_targets(session, url, file, world.folder.public, blobs)
 
 
 def check(world, file, blobs=None, mode=GateMode.DIRECT):
-    """Do the same over a private server."""
+    """Read back the targets of a role from a test server."""
     with serve(world.folder, mode) as served:
         asyncio.run(ask(f"http://127.0.0.1:{served.port}", world, file, blobs))
 
@@ -220,7 +220,7 @@ def alter(world, data, at):
 
 
 def test_every_byte_of_what_fits_into_a_block(world):
-    """It is hashed: a change of any byte is reported."""
+    """A package that fits into a block is hashed, so a change of any byte is found."""
     check(world, role(world, "armani", 2))
     for at in (4, 5000, -1):
         alter(world, PACKAGE_1, at)
@@ -229,7 +229,7 @@ def test_every_byte_of_what_fits_into_a_block(world):
 
 
 def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
-    """It is compared with the store; the rest is not read, however long it is."""
+    """Of a longer package, only the first block is read and compared with the store."""
     monkeypatch.setattr("server.publisher.read_back_http.BLOCK", 1000)
     store = LocalBlobs(tmp_path / "blobs")
     shutil.copytree(world.folder.blobs, tmp_path / "blobs")
@@ -238,7 +238,7 @@ def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
     alter(world, PACKAGE_1, 999)
     with pytest.raises(PublishError, match=OTHER):
         check(world, role(world, "armani", 2), store)
-    check(world, role(world, "armani", 2))  # without a store only range and length are compared
+    check(world, role(world, "armani", 2))  # without a store, only range and length are compared
     alter(world, PACKAGE_1, 3)
     with pytest.raises(PublishError, match="is not a zip file"):
         check(world, role(world, "armani", 2))
@@ -246,7 +246,7 @@ def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["content", "tables"])
 def test_content_and_tables(world, name):
-    """Parts and pictures are requested whole, and hashed."""
+    """Parts and pictures are requested as a whole, and hashed."""
     kinds = {"content": ["wallpapers"], "tables": ["emergency"]}[name]
     data, blobs = world.ceremony.packs(name, 2, {kind: entries_of(kind) for kind in kinds})
     assert world.publish({(name, 2): data}, blobs).reason == ""
@@ -262,7 +262,7 @@ def test_content_and_tables(world, name):
 
 
 def test_what_was_read_back_before(world):
-    """For a role's next version only its new packages are requested."""
+    """For the next version of a role, only new packages are requested."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     alter(world, PACKAGE_1, 7)
     check(world, role(world, "armani", 3))
@@ -272,7 +272,7 @@ def test_what_was_read_back_before(world):
 
 
 async def test_an_edge_that_answers_otherwise(world):
-    """Range, length and digest are compared; an edge need not send a digest."""
+    """Status, range, length and digest of an answer are compared; the digest may be missing."""
     part, whole = "206 Partial Content", {"Content-Range": RANGE}
     good, bad = f"sha-256=:{DIGEST}:", "sha-256=:AAAA:"
     file, answers = await asyncio.to_thread(role, world, "armani", 2), []
@@ -295,19 +295,19 @@ PATH = CHANNEL.pointer_path
 
 
 def pause(world):
-    """Return the edit that pauses the channel."""
+    """Return an edit that pauses the channel."""
     return lambda published: {
         PATH: plan_pause(CHANNEL, published.pointers()[PATH], {}, world.epoch())
     }
 
 
 def is_halted(world):
-    """Tell whether the public pointer is halted."""
+    """Return whether the public pointer is halted."""
     return world.published().pointers()[PATH].halted
 
 
 class SlowAddress:
-    """A read-back that ends when the test allows it, and records its begins and ends."""
+    """A read-back that records its begin and end, and waits for the test in between."""
 
     def __init__(self):
         self.begun, self.ended, self.go = [], [], asyncio.Event()
@@ -322,9 +322,9 @@ class SlowAddress:
 
 
 async def test_a_halt_beside_a_read_back(world):
-    """A halt is public, and its caller answered, before the previous publication is read back.
+    """A halt does not wait for the read-back of the previous publication.
 
-    The findings of read-backs are reported by the end of the block, for every publication.
+    Each read-back's error is reported before the publisher's block ends.
     """
     address = SlowAddress()
     async with asyncio.timeout(PATIENCE), world.publisher(read_back=address) as publisher:
@@ -338,7 +338,7 @@ async def test_a_halt_beside_a_read_back(world):
 
 
 async def test_an_unexpected_failure(world):
-    """It is an alarm like any other, and no task's error is lost."""
+    """An unexpected error in a read-back raises an alarm."""
 
     async def fail(_publication):
         await asyncio.to_thread(Path("/dev/null/none").read_bytes)
@@ -352,7 +352,7 @@ async def test_an_unexpected_failure(world):
 
 
 async def test_a_block_that_fails(world):
-    """A block that ends with an error does not wait for an address."""
+    """A publisher's block that fails does not wait for its read-backs."""
     address = SlowAddress()
 
     async def act():

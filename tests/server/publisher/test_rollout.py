@@ -1,4 +1,4 @@
-"""Edits of pointers: those that people ask for, and those that follow from withdrawn builds."""
+"""Edits of pointers: rollout commands, and the consequences of withdrawn builds."""
 
 from datetime import UTC, datetime
 
@@ -30,7 +30,7 @@ OTHER = "armani/eu/stable"
 
 
 def catalogue(*entries):
-    """Return releases and files by path from (file, counter, changes)."""
+    """Return releases and files by path from tuples (file, counter, changes)."""
     releases, files = {}, {}
     for name, counter, changes in entries:
         path = name if "/" in name else f"{CHANNEL}/{name}"
@@ -48,12 +48,12 @@ FULLS = [(f"{n}.zip", n, {}) for n in range(1, 6)]
 
 
 def offer(counter, schedule=((100, 500),), current=None, entries=FULLS, now=100):
-    """Plan an offer."""
+    """Plan an offer of `counter`."""
     return plan_offer(CHANNEL, counter, *catalogue(*entries), schedule, current, now)
 
 
 def test_an_offer():
-    """One step with the full package and its sorted incrementals."""
+    """An offer has one step with the full package and its sorted incrementals."""
     entries = [
         ("a.zip", 2, {}),
         ("c.zip", 2, incremental("build-1")),
@@ -68,7 +68,7 @@ def test_an_offer():
 
 
 def test_stepping_stones():
-    """A release with a minimum comes with the newest release at or above that minimum."""
+    """A release with a minimum is preceded by the newest release at or above that minimum."""
     entries = [
         ("1.zip", 1, {}),
         ("2.zip", 2, {"min_counter": 1}),
@@ -102,15 +102,16 @@ def test_stepping_stones():
     ],
 )
 def test_offers_that_cannot_be(entries, sentence):
-    """Without exactly one full package, or with inconsistent packages, nothing is offered."""
+    """An offer needs exactly one full package and consistent incrementals."""
     with pytest.raises(HeningError, match=sentence):
         offer(2, entries=entries)
 
 
 def test_an_offer_names_the_build_that_was_complete_before():
-    """The replaced build if it was complete at that second, else the one that it named itself.
+    """An offer names the last build that was offered to all devices, if it is still listed.
 
-    One that is withdrawn, or has left the role, is not named.
+    This is the replaced build if its share was 100 % by then, else the build that it named. A
+    halted build is not named, nor a withdrawn one.
     """
     current = offer(2, schedule=((100, 500), (300, 1000)))
     earlier = replace(current, complete_before=1)
@@ -129,7 +130,7 @@ def test_an_offer_names_the_build_that_was_complete_before():
 
 
 def test_stops_and_schedules_keep_the_build_that_was_complete_before():
-    """A halt at 100 % has something to fall back to."""
+    """Schedules, pauses and halts keep the name of the last complete build."""
     pointer = replace(offer(3), complete_before=2)
     for after in (
         plan_schedule(CHANNEL, pointer, [(200, 1000)], 150),
@@ -141,7 +142,7 @@ def test_stops_and_schedules_keep_the_build_that_was_complete_before():
 
 
 def test_an_offer_only_goes_up():
-    """The same counter or a lower one is never offered again, halted or not."""
+    """An offer with the same or a lower counter is refused, even after a halt."""
     current = offer(3)
     halted = plan_halt(CHANNEL, current, {})
     for pointer, words in ((current, "already offers"), (halted, "has halted")):
@@ -153,7 +154,7 @@ def test_an_offer_only_goes_up():
 
 
 def test_the_newest():
-    """The newest release of a channel that is not withdrawn."""
+    """The newest release of a channel is the highest that is not withdrawn."""
     releases, _ = catalogue(*FULLS, ("9.zip", 9, {"withdrawn": True}), (f"{OTHER}/8.zip", 8, {}))
     assert newest_counter(CHANNEL, releases) == 5
     with pytest.raises(PublishError, match="has no release"):
@@ -161,7 +162,7 @@ def test_the_newest():
 
 
 def test_raising():
-    """A new schedule keeps the share reached until it begins."""
+    """A new schedule keeps the share reached so far, and cannot reduce it."""
     pointer = offer(1, ((100, 10), (200, 500), (300, 1000)))
     later = plan_schedule(CHANNEL, pointer, [(400, 600)], 250)
     assert later.schedule == [(200, 500), (400, 600)]
@@ -170,7 +171,7 @@ def test_raising():
 
 
 def test_what_stops_a_rollout_does_not_fail_for_its_words():
-    """Older texts that are now forbidden are left out; public ones may stay."""
+    """A halt or pause drops invalid texts instead of failing; texts already public may stay."""
     pointer = offer(1)
     reason = {"en": "It drains.", "id": "a\u202eb", "zh-TW": "https://rom.example"}
     for plan in (plan_halt, lambda *given: plan_pause(*given, 150)):
@@ -184,7 +185,7 @@ def test_what_stops_a_rollout_does_not_fail_for_its_words():
 
 
 def test_pausing():
-    """The share reached stays; the later plan is cut off; setting a schedule resumes it."""
+    """A pause keeps the share reached and drops later steps; a new schedule resumes the rollout."""
     pointer = offer(1, ((100, 10), (200, 500), (300, 1000)))
     paused = plan_pause(CHANNEL, pointer, {"en": "Looking into it."}, 250)
     assert paused.schedule == [(100, 10), (200, 500)]
@@ -197,7 +198,7 @@ def test_pausing():
 
 
 def test_halting_wins():
-    """It is idempotent, it survives every other operation, and only an offer follows it."""
+    """A halt can be repeated, and a halted pointer can be neither scheduled nor paused."""
     pointer = plan_pause(CHANNEL, offer(1), {"en": "Paused."}, 200)
     halted = plan_halt(CHANNEL, pointer, {"en": "It drains."})
     assert (halted.halted, halted.reason) == (True, {"en": "It drains."})
@@ -221,7 +222,7 @@ def test_halting_wins():
     )
 )
 def test_the_share_never_falls(operations):
-    """For any operations in any order, admitted phones stay so, unless the offer is halted."""
+    """No sequence of operations reduces the share of an offer."""
     now, pointer = 1000, offer(1, ((900, 5), (1100, 100)))
     for name, elapsed, pairs in operations:
         before, now = pointer, now + elapsed
@@ -253,7 +254,7 @@ LISTED = {
 
 
 def trust(listed):
-    """Return a trust in which armani lists these releases, and its floor is the lowest of them."""
+    """Return a trust in which armani lists these releases, with the lowest counter as its floor."""
     targets = {
         path: TargetFile(100, {"sha256": f"{number:064x}"}, path, {"custom": custom})
         for number, (path, custom) in enumerate(sorted(listed.items()))
@@ -265,25 +266,25 @@ def trust(listed):
 
 
 def pointer():
-    """Return the pointer that offers counter 2 over the stone 1."""
+    """Return a pointer that offers counter 2, with counter 1 as a stepping stone."""
     role = trust(LISTED).roles["armani"]
     files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
     return plan_offer(CHANNEL, 2, decode_releases(role), files, [(100, 500)], None, 100)
 
 
 def follow(listed, current=None):
-    """Return the one pointer's next value, or None if it ends."""
+    """Return the pointer after a change of the role, or None if it is removed."""
     pointers = {CHANNEL.pointer_path: current or pointer()}
     return follow_roles(pointers, trust(listed), {"armani"}).get(CHANNEL.pointer_path)
 
 
 def withdrawn(*paths):
-    """Return the releases with some withdrawn."""
+    """Return the releases with those at `paths` withdrawn."""
     return {path: each | {"withdrawn": path in paths} for path, each in LISTED.items()}
 
 
 def test_a_withdrawn_incremental_leaves_its_step():
-    """The offer continues with the full package, paused or not."""
+    """A withdrawn incremental leaves the offer, which continues with the full package."""
     paused = plan_pause(CHANNEL, pointer(), {"en": "Wait."}, 200)
     for before in (pointer(), paused):
         after = follow(withdrawn(STEP), before)
@@ -293,7 +294,7 @@ def test_a_withdrawn_incremental_leaves_its_step():
 
 
 def test_a_withdrawn_full_package_halts():
-    """Of the final step or of a stone."""
+    """A withdrawn full package halts the offer, in the final step or a stepping stone."""
     for paths in ((FULL,), (STONE,), (FULL, STEP)):
         after = follow(withdrawn(*paths))
         assert (after.halted, after.reason) == (True, {"en": "This release was withdrawn."})
@@ -301,7 +302,7 @@ def test_a_withdrawn_full_package_halts():
 
 
 def test_a_withdrawn_build_is_no_longer_named_as_complete():
-    """Nor one that left the role; a halted pointer loses it, too."""
+    """A complete build is no longer named once it is withdrawn or unlisted."""
     before = replace(pointer(), steps=pointer().steps[1:], complete_before=1)
     gone = {path: each for path, each in LISTED.items() if path != STONE}
     for current in (before, replace(before, halted=True)):
@@ -311,9 +312,9 @@ def test_a_withdrawn_build_is_no_longer_named_as_complete():
 
 
 def test_builds_that_are_offered_cannot_leave():
-    """The error says what to do first; a halt of a listed build does not help.
+    """A build that is offered cannot leave its role, and the error says what to do.
 
-    A halted pointer ends with all builds that it names: no other change of it is possible.
+    A halted pointer is removed if all its builds leave.
     """
     halted, newer = plan_halt(CHANNEL, pointer(), {}), {f"{CHANNEL}/3.zip": release(3)}
     rest = {path: LISTED[path] for path in (FULL, STEP)}
@@ -326,10 +327,10 @@ def test_builds_that_are_offered_cannot_leave():
 
 
 def test_what_changes_no_pointer_or_ends_it():
-    """Where nothing is taken back it stays, and so does a halted one with its own reason.
+    """A pointer stays if its builds are unchanged, or if it is already halted.
 
-    A retired model's role is empty, so its phones find nothing. A reset may take a build out that
-    is above the floor; it need not be halted first.
+    It is removed if the role is empty, as for a retired model, or if a reset removes a build above
+    the floor.
     """
     halted = plan_halt(CHANNEL, pointer(), {"en": "It drains."})
     assert follow(LISTED) == pointer()

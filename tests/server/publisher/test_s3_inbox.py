@@ -1,4 +1,4 @@
-"""Bundles that wait in S3: several machines receive them, publish them, and may die meanwhile."""
+"""Waiting bundles in S3: several machines receive and publish them, and may stop meanwhile."""
 
 import asyncio
 import hashlib
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.needs("seaweed")
 
 
 class Node:
-    """A machine of a site: a folder of its own, and the site's database, tree and S3."""
+    """A machine of a site: its own folder, and the site's database, tree and S3."""
 
     def __init__(self, site, name, place=None, open_objects=Objects):
         self.site, self.folder = site, StateFolder(site.root / name)
@@ -41,7 +41,7 @@ class Node:
         self.start(place, open_objects)
 
     def start(self, place=None, open_objects=Objects):
-        """Begin a process, which has nothing in memory; it looks at S3 each time."""
+        """Begin a new process, without a cache, that polls S3 at each call."""
         seconds = count(step=EVERY_SECONDS).__next__
         self.inbox = S3Inbox(place or self.site.place, self.folder, seconds, open_objects)
 
@@ -51,7 +51,7 @@ class Node:
             return await publisher.process_incoming()
 
     def publish(self):
-        """Look for bundles once, as a publisher; return the results."""
+        """Process waiting bundles once; return the results."""
         return asyncio.run(self._publish())
 
     @asynccontextmanager
@@ -82,7 +82,7 @@ class Node:
         return asyncio.run(inside())
 
     def submit(self, bundle):
-        """Hand a bundle in; return its status."""
+        """Submit a bundle through the API; return its status."""
         bundle_id, body = bundle
         parts = body[:40], body[40:]
         return self.ask(lambda api: api.submit(principal(), bundle_id, pieces(*parts))).status
@@ -93,7 +93,7 @@ class Node:
 
 
 class Nodes:
-    """What they share: a published state, S3, and a supply of receipts."""
+    """The shared state of a site: a published state, S3, and a counter for receipts."""
 
     def __init__(self, world, root, place):
         self.world, self.root, self.place = world, root, place
@@ -101,12 +101,12 @@ class Nodes:
         self.seen = len(self.audit_log())
 
     def sign(self, version):
-        """Return the id and the body of a bundle with a version of cancro: 2 comes next."""
+        """Return id and body of a bundle with a version of cancro. The next version is 2."""
         files = {("cancro", version): self.world.ceremony.role("cancro", version)}
         return self.bundle(files)
 
     def bundle(self, files):
-        """Return the id and the body of a bundle."""
+        """Return id and body of a bundle."""
         bundle_id = self.world.submit(files)
         folder = self.world.folder.incoming / bundle_id
         listing = (folder / "bundle.json").read_bytes()
@@ -114,7 +114,7 @@ class Nodes:
         return bundle_id, listing + b"".join(data for _, data in sorted(files.items()))
 
     def audit_log(self):
-        """Return what the audit log says of submissions, in order."""
+        """Return the actions of the audit log about submissions, in order."""
 
         async def read():
             query = select(AuditLogEntry.action).order_by(AuditLogEntry.index)
@@ -125,29 +125,29 @@ class Nodes:
         return [each.removeprefix("submission.") for each in found if "submission." in each]
 
     def new_entries(self):
-        """Return the entries since the last call."""
+        """Return the audit log's entries since the last call."""
         found = self.audit_log()[self.seen :]
         self.seen += len(found)
         return found
 
     def objects(self):
-        """Return the names of what waits."""
+        """Return the names of waiting objects."""
         return [each.name for each in Objects(self.place).list("incoming")]
 
 
 def copies(node):
-    """Return the copies on a machine."""
+    """Return the names of the copies on a machine."""
     return [path.name for path in node.folder.fetched.glob("*")]
 
 
 @pytest.fixture
 def site(world, seaweed, tmp_path):
-    """Give a site whose S3 is empty."""
+    """Return a site with an empty S3 prefix."""
     return Nodes(world, tmp_path, seaweed.place(tmp_path.name))
 
 
 def test_two_publishers(site):
-    """Both fetch a bundle; one publishes it, and the other's copy goes."""
+    """If two publishers fetch a bundle, one publishes it and the other removes its copy."""
     control, one, two = (Node(site, name) for name in ("control", "one", "two"))
     bundle = site.sign(2)
     assert [control.submit(bundle), control.submit(bundle)] == ["waiting", "waiting"]
@@ -171,7 +171,7 @@ def test_two_publishers(site):
 
 
 def test_a_refused_bundle_is_tried_again(site):
-    """Each time that it is handed in there is one refusal, at whichever machine."""
+    """A refused bundle that is submitted again is refused once more, by any machine."""
     control, one, two = (Node(site, name) for name in ("control", "one", "two"))
     bundle = site.sign(9)
     for node in (one, two, one):
@@ -183,7 +183,7 @@ def test_a_refused_bundle_is_tried_again(site):
 
 
 def test_what_two_machines_receive_at_once(site):
-    """The same bundle may wait twice, and is published once."""
+    """A bundle that two machines receive at the same time is published once."""
     one, two = Node(site, "one"), Node(site, "two")
     bundle = site.sign(2)
     first = site.sign(2)
@@ -203,7 +203,7 @@ def test_what_two_machines_receive_at_once(site):
 
 
 def test_a_look_each_second(site):
-    """Between two looks no request is made, except for what this process was handed itself."""
+    """S3 is polled once a second, and immediately for a bundle that this process received."""
     now, counting = [100.0], WatchedObjects(site.place)
     node = Node(site, "one")
     node.inbox = S3Inbox(site.place, node.folder, lambda: now[0], lambda *_, **__: counting)
@@ -218,12 +218,12 @@ def test_a_look_each_second(site):
     assert counting.calls[2:] == ["list", "list", "create", "list", "get"]
     assert node.inbox.fetch() == [bundle[0]]
     node.inbox = S3Inbox(site.place, node.folder, lambda: now[0], lambda *_, **__: counting)
-    assert node.inbox.fetch() == [bundle[0]]  # after a restart its copy is there
+    assert node.inbox.fetch() == [bundle[0]]  # the copy is still there after a restart
     assert counting.calls[7:] == ["list"]
 
 
 def test_a_damaged_object(site):
-    """It is refused as a bundle without files, and delays no other; other names are left alone."""
+    """A damaged object is refused and delays no other bundle; objects with other names stay."""
     node, bundle = Node(site, "one"), site.sign(2)
     objects = Objects(site.place)
     objects.create(f"incoming/{'0' * 64}/{'1' * 16}", b"no bundle\n")
@@ -235,7 +235,7 @@ def test_a_damaged_object(site):
 
 
 def test_garbage_collection_on_a_machine_without_copies(site):
-    """It keeps what a bundle names that waits only in S3."""
+    """Garbage collection keeps blobs of a bundle that waits only in S3."""
     blobs = LocalBlobs(site.world.folder.blobs)
     for data in (PACKAGE_2, b"stray"):
         (site.root / "source").write_bytes(data)
@@ -247,7 +247,7 @@ def test_garbage_collection_on_a_machine_without_copies(site):
 
 
 def test_results_while_the_store_is_away(site, seaweed):
-    """What has ended is answered from the database; what else is asked for is an error."""
+    """Without S3, the status of ended bundles is known; other requests raise an error."""
     control, publisher = Node(site, "control"), Node(site, "publisher")
     ended, waiting = site.sign(2), site.sign(99)
     control.submit(ended)
@@ -264,7 +264,7 @@ def test_results_while_the_store_is_away(site, seaweed):
 
 
 def dying_objects(place, at, *, is_sent):
-    """Return what opens the one client of a process that ends at call `at`, and the client."""
+    """Return a client of a process that ends at call `at`, and a function that opens it."""
     stopping = stopping_objects(place, at, is_sent=is_sent)
     return stopping, lambda *_, **__: stopping
 
@@ -272,7 +272,7 @@ def dying_objects(place, at, *, is_sent):
 @pytest.mark.parametrize("version", [None, 99], ids=["published", "refused"])
 @pytest.mark.parametrize("is_sent", [False, True], ids=["before", "after"])
 def test_a_publisher_killed_at_each_call(site, is_sent, version):
-    """Another one ends the bundle; the first finds that when it is back. It ends once."""
+    """If a publisher stops at any call, another one ends the bundle, and only once."""
     control, calls = Node(site, "control"), []
     while len(calls) == 0 or calls[-1]:
         at = len(calls) + 1
@@ -296,7 +296,7 @@ def test_a_publisher_killed_at_each_call(site, is_sent, version):
 
 
 def test_a_publisher_killed_at_each_step(site):
-    """Whichever machine is next completes what was accepted, and the bundle ends once."""
+    """If a publisher stops after any step, the next machine completes the publication once."""
     control, dying, other = (Node(site, name) for name in ("control", "dying", "other"))
     for number, (step, is_back) in enumerate(product([2, 3, 4, 6], [False, True])):
         with case(step, is_back):
@@ -313,7 +313,7 @@ def test_a_publisher_killed_at_each_step(site):
 
 
 def test_a_publisher_that_fails_after_the_result(site, monkeypatch):
-    """The result in the database counts on the next machine, too."""
+    """A result in the database counts for the next machine, too."""
     control, dying, other = (Node(site, name) for name in ("control", "dying", "other"))
 
     def fail(*_arguments):
@@ -336,7 +336,7 @@ def test_a_publisher_that_fails_after_the_result(site, monkeypatch):
 
 @pytest.mark.parametrize("is_sent", [False, True], ids=["before", "after"])
 def test_a_control_node_killed_at_each_call(site, is_sent):
-    """The client hands the bundle in at another one, and what the first left does no harm."""
+    """If a control node stops at any call, the client can submit to another one."""
     publisher, calls = Node(site, "publisher"), []
     while len(calls) == 0 or calls[-1]:
         at = len(calls) + 1
@@ -362,7 +362,7 @@ def test_a_control_node_killed_at_each_call(site, is_sent):
 
 
 def test_a_bundle_that_was_received_and_not_handed_in(site):
-    """The machine that wrote it to the audit log hands it in when it is back, with one entry."""
+    """A received bundle is handed in when its machine restarts, with one audit log entry."""
     _, open_objects = dying_objects(site.place, 3, is_sent=False)
     dying, publisher = Node(site, "dying", open_objects=open_objects), Node(site, "publisher")
     bundle = site.sign(2)
@@ -377,7 +377,10 @@ def test_a_bundle_that_was_received_and_not_handed_in(site):
 
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.CUT_ANSWER, Fault.LOSE_ANSWER])
 def test_a_store_that_fails(site, seaweed, fault):
-    """At each call of API and publisher: an error or success, and in the end one result."""
+    """If S3 fails at any call, the API and publisher report an error or succeed.
+
+    Afterwards the bundle gets exactly one result.
+    """
     with run_fault_proxy(seaweed.port) as proxy:
         weak = seaweed.place(site.root.name, endpoint=proxy.endpoint)
         node, failures, at, calls, happened = Node(site, "one"), 0, 0, set(), True

@@ -1,4 +1,4 @@
-"""Staged publications: whole or refused, and audited by an independent client before acceptance."""
+"""Staged publications are complete or refused, and an independent client audits them."""
 
 import shutil
 from datetime import timedelta
@@ -18,7 +18,7 @@ from tests.server.world import FIRST, PACKAGE_2
 
 @pytest.fixture
 def publication(world):
-    """Plan a renewal of all online roles."""
+    """Return the plan of a renewal of all online roles."""
     published = world.published()
     return plan_publication(
         published, published, [], published.pointers(), world.keys, world.now(), renew=True
@@ -27,7 +27,7 @@ def publication(world):
 
 @pytest.fixture
 def staged(world, publication):
-    """Give the folder of that publication, which is not accepted yet."""
+    """Return the folder of that publication before it is accepted."""
     folder = staging.staged_temporary(world.folder.staging, 7)
     staging.write_staged(folder, publication)
     return folder
@@ -40,10 +40,7 @@ def audit(world, staged, paths=(FIRST,), newest_root=1):
 
 
 def test_round_trip(world, publication, staged):
-    """What was written and accepted is read back equal; discarded, it is gone.
-
-    What was not accepted is discarded, whichever process wrote it.
-    """
+    """An accepted publication is loaded as it was written; unaccepted ones are discarded."""
     folder = world.folder.staging
     assert staging.load_staged(folder) is None
     staging.write_staged(staging.staged_temporary(folder, 12), publication)
@@ -56,7 +53,7 @@ def test_round_trip(world, publication, staged):
 
 
 def test_damage_is_named(world, staged):
-    """A damaged file is not published, nor one whose plan has another form."""
+    """A publication with a damaged file or plan is refused."""
     folder = world.folder.staging
     move_durable(staged, folder)
     for name in ("metadata/3.latest.json", "timestamp.json"):
@@ -75,14 +72,14 @@ def test_damage_is_named(world, staged):
 
 
 def test_the_audit(world, staged):
-    """The future tree passes, with every target found."""
+    """The staged tree passes the audit; a target that is not listed fails it."""
     audit(world, staged)
     with pytest.raises(TrustError, match=r"does not find armani/id/stable/none\.zip"):
         audit(world, staged, ["armani/id/stable/none.zip"])
 
 
 def test_the_newest_root_is_reached(world, staged):
-    """A root that no client reaches is refused, and one that is not visible yet is not seen."""
+    """The audit must reach the expected root, and ignores later ones."""
     second = staged / "metadata" / "2.root.json"
     second.write_bytes(world.ceremony.root(2))
     audit(world, staged, newest_root=2)
@@ -93,7 +90,7 @@ def test_the_newest_root_is_reached(world, staged):
 
 
 def test_a_tampered_tree(world, staged):
-    """One byte, a lost file, or an older one in its place: the audit refuses the tree."""
+    """The audit refuses a changed, missing or older file."""
     for name, older in (("3.latest", "2.latest"), ("4.snapshot", "3.snapshot")):
         path = staged / "metadata" / f"{name}.json"
         whole = path.read_bytes()
@@ -109,7 +106,7 @@ def test_a_tampered_tree(world, staged):
 
 
 def test_what_is_overtaken_is_not_completed(world, tmp_path):
-    """A publication not newer than the public state is discarded, and decreases no version."""
+    """A staged publication that is not newer than the public state is discarded."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     kept = tmp_path / "staged"
     world.stop_after(3, lambda publisher: publisher.change_pointers(world.offer(2)))

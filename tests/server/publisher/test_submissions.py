@@ -1,4 +1,4 @@
-"""Bundles: reasons to refuse one."""
+"""The reasons to refuse a bundle."""
 
 import hashlib
 import shutil
@@ -25,7 +25,7 @@ from tests.server.world import (
 
 
 def refused(world: World, files, packages=()):
-    """Publish a bundle that must be refused, and return the reason."""
+    """Publish a bundle that must be refused without any change, and return the reason."""
     before = {p: p.read_bytes() for p in world.folder.public.rglob("*") if p.is_file()}
     result = world.publish(files, packages)
     after = {p: p.read_bytes() for p in world.folder.public.rglob("*") if p.is_file()}
@@ -37,18 +37,18 @@ def refused(world: World, files, packages=()):
 
 
 def armani(world, version=3, files=None, **changes):
-    """Sign a version of armani with `changes` to its second release."""
+    """Sign a version of armani with two releases; `changes` apply to the second."""
     second = {SECOND: (PACKAGE_2, release(2, **changes))}
     return {("armani", version): world.ceremony.role("armani", version, files or first() | second)}
 
 
 def first(**changes):
-    """Return the public release, with changes."""
+    """Return the first release as a file, with changes."""
     return {FIRST: (PACKAGE_1, release(1, **changes))}
 
 
 def signed(world, name, version=3, signers=None, **changes):
-    """Sign an empty role with other keys or members."""
+    """Sign an empty role with other signers or members."""
     role = Targets(version, None, world.ceremony.now + timedelta(days=90))
     for member, value in changes.items():
         setattr(role, member, value)
@@ -56,9 +56,9 @@ def signed(world, name, version=3, signers=None, **changes):
 
 
 def test_versions(world):
-    """A skipped version, an old one with other bytes, and a lie about the version are refused.
+    """A skipped version, an old one with other bytes, and a wrong version number are refused.
 
-    The bundle from which they differ is published, and the same once more is no error.
+    The right version is published, and submitting it again is no error.
     """
     lie = {("armani", 3): armani(world, 4)["armani", 4]}
     for files, number in ((armani(world, 4), 4), (armani(world, 2), 2), (lie, 4)):
@@ -72,7 +72,7 @@ def test_versions(world):
 
 
 def test_signers(world):
-    """Another model's key, a foreign key, and one signature of two are not enough."""
+    """Keys of another model, foreign keys and too few signatures are refused."""
     ceremony = world.ceremony
     for signers in (ceremony.keys["cancro"], ceremony.keys["root"], [world.keys.signers["latest"]]):
         reason = refused(world, signed(world, "armani", signers=signers))
@@ -88,7 +88,7 @@ def test_signers(world):
 
 
 def test_the_content_of_a_role(world):
-    """Foreign paths, delegations, schemas and changes of what is public are refused."""
+    """Foreign paths, delegations, unknown schemas and changes of public releases are refused."""
     foreign = first() | {"cancro/id/stable/a.zip": (PACKAGE_2, release(2))}
     assert "not a path of this role" in refused(world, armani(world, files=foreign), [PACKAGE_2])
     assert "schema '2'" in refused(world, armani(world, schema=2), [PACKAGE_2])
@@ -99,7 +99,7 @@ def test_the_content_of_a_role(world):
 
 
 def test_withdrawing_what_is_offered_halts_it(world):
-    """The offline decision wins: the same publication halts the pointer that offers it."""
+    """Withdrawing a release halts the pointer that offers it, in the same publication."""
     published = world.published()
     assert not published.pointers()[CHANNEL.pointer_path].halted
     assert world.publish(armani(world, files=first(withdrawn=True))).reason == ""
@@ -107,13 +107,13 @@ def test_withdrawing_what_is_offered_halts_it(world):
     assert after.timestamp.version == published.timestamp.version + 1
     pointer = after.pointers()[CHANNEL.pointer_path]
     assert (pointer.halted, pointer.reason) == (True, {"en": "This release was withdrawn."})
-    # An online edit still cannot offer it.
+    # An online edit cannot offer it again.
     with pytest.raises(ReleaseError, match="which is withdrawn"):
         world.run(lambda publisher: publisher.change_pointers(lambda _p: published.pointers()))
 
 
 def test_a_chain_whose_first_versions_expired(world):
-    """Only the last version of a chain must not be expired, for a root as for a role."""
+    """Of a chain of versions, only the last one must not be expired."""
     past = world.ceremony.now - timedelta(days=1)
     roots = {("root", 2): world.ceremony.root(2, expires=past)}
     assert "root 2 expired on" in refused(world, roots)
@@ -127,7 +127,7 @@ def test_a_chain_whose_first_versions_expired(world):
 
 
 def test_one_bad_bundle_does_not_hold_up_the_others(world, monkeypatch):
-    """A bundle with a disk error is postponed, logged once, and retried later."""
+    """A bundle with a disk error is postponed and logged once; others are published."""
     bad = world.submit(armani(world), [PACKAGE_2])
     good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
     load = incoming.load_submission
@@ -147,7 +147,7 @@ def test_one_bad_bundle_does_not_hold_up_the_others(world, monkeypatch):
         assert await publisher.process_incoming() == []
         assert len(world.alarms) == 1
         monkeypatch.setattr(incoming, "load_submission", load)
-        assert await publisher.process_incoming() == []  # the second wait is longer
+        assert await publisher.process_incoming() == []  # the second pause is longer
         world.ahead += timedelta(seconds=2)
         assert [result.id for result in await publisher.process_incoming()] == [bad]
 
@@ -157,7 +157,7 @@ def test_one_bad_bundle_does_not_hold_up_the_others(world, monkeypatch):
 
 
 def test_a_bundle_that_cannot_be_removed(world, monkeypatch):
-    """It is processed once, because its result is there; submitted again, it is processed again."""
+    """A bundle that cannot be removed is processed once; submitted again, once more."""
     remove, bundle = incoming.hide_bundle, armani(world, 4)
     bundle_id = world.submit(bundle, [PACKAGE_2])
     good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
@@ -171,7 +171,7 @@ def test_a_bundle_that_cannot_be_removed(world, monkeypatch):
     results = world.run(Publisher.process_incoming)
     assert {result.id for result in results} == {bundle_id, good}
     assert world.run(Publisher.process_incoming) == []
-    assert len(world.alarms) == 2  # once by each process
+    assert len(world.alarms) == 2  # one by each process
     assert all("cannot be removed" in alarm for alarm in world.alarms)
     monkeypatch.setattr(incoming, "hide_bundle", remove)
     assert world.run(Publisher.process_incoming) == []
@@ -181,7 +181,7 @@ def test_a_bundle_that_cannot_be_removed(world, monkeypatch):
 
 
 def test_a_blob_without_a_record_does_not_count(world):
-    """Bytes copied into the folder directly were never hashed, so they are not published."""
+    """A blob that was copied into the store by hand has no record, so it is not published."""
     sha256 = hashlib.sha256(PACKAGE_2).hexdigest()
     path = world.folder.blobs / sha256[:2] / sha256
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -193,9 +193,9 @@ def test_a_blob_without_a_record_does_not_count(world):
 
 
 def test_models_and_their_roles(world):
-    """A model is retired with an empty role, never dropped.
+    """A model cannot be dropped, and a new model needs its role's metadata.
 
-    Delegating to a missing role would break every phone of a new model.
+    A delegation to a missing role would break the model's phones.
     """
     ceremony = world.ceremony
     files = {("targets", 2): ceremony.targets(2, MODELS[:1])}
@@ -208,9 +208,9 @@ def test_models_and_their_roles(world):
 
 
 def test_a_change_of_keys_needs_the_role_signed_again(world):
-    """New keys for a model whose role has the old signature would lock its phones out."""
+    """New keys of a model are refused unless its role is signed with them."""
     ceremony = world.ceremony
-    for name in ("armani", "cancro"):  # one with releases, one without
+    for name in ("armani", "cancro"):  # one role with releases, one without
         kept = ceremony.keys[name]
         ceremony.keys[name] = ceremony.keys["content"]
         files = {("targets", 2): ceremony.targets(2)}
@@ -223,7 +223,7 @@ def test_a_change_of_keys_needs_the_role_signed_again(world):
 
 
 def test_roots(world):
-    """A root follows its predecessor, keeps to the profile and names this server's keys."""
+    """A root must follow its predecessor, obey the profile and name this server's keys."""
     ceremony = world.ceremony
     assert "root 3 does not follow root 1" in refused(world, {("root", 3): ceremony.root(3)})
     one = {("root", 2): ceremony.root(2)}
@@ -239,7 +239,7 @@ def test_roots(world):
 
 
 def test_a_root_under_another_version(world):
-    """The name comes from the bundle, which is not signed; the real root is accepted afterwards."""
+    """A bundle that names another version of a root is refused; the real one is then accepted."""
     data, third = world.ceremony.root(2), world.ceremony.root(3)
     for claimed in (1, 3, 9):
         reason = refused(world, {("root", claimed): data})
@@ -250,7 +250,7 @@ def test_a_root_under_another_version(world):
 
 
 def test_the_first_submission(fresh):
-    """It starts with the pinned root and has every role."""
+    """The first submission needs the pinned root and every role."""
     files = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
     for missing in files:
         rest = {name: data for name, data in files.items() if name != missing}
@@ -266,7 +266,7 @@ def test_the_first_submission(fresh):
 
 
 def test_a_reason_that_cannot_be_written(world):
-    """A path that is no text is refused like any other and blocks no later bundle."""
+    """A role with text that cannot be encoded is refused, and the next bundle is published."""
     hostile = b'"\\ud800' + b"a" * 5000 + b'":1,"spec_version"'
     for number, text in enumerate((b'"spec_version"', b'"_type"')):
         data = armani(world)["armani", 3].replace(text, hostile.replace(b'"spec_version"', text))
@@ -279,18 +279,18 @@ def test_a_reason_that_cannot_be_written(world):
 
 
 def test_a_burned_version(world):
-    """Bytes that lost a race against a lost publication are refused, and pointers continue."""
+    """A version that is in the log with other bytes is refused, and later versions are accepted."""
     phone = CachedPhone(Edge(world, keeps=NOTHING))
     assert phone.update() == FIRST
     world.submit(armani(world), [PACKAGE_2])
     for action in (Publisher.process_incoming, lambda p: p.change_pointers(lambda _published: {})):
         world.stop_after(4, action)
-        shutil.rmtree(world.folder.staging)  # an operator who discards the publication
+        shutil.rmtree(world.folder.staging)  # as if an operator discarded the publication
         shutil.rmtree(world.folder.incoming)
         world.folder.incoming.mkdir()
     reason = refused(world, armani(world, sdk_level=35), [PACKAGE_2])
     assert "armani 3 is in the log with other bytes and is burned" in reason
-    # Exactly the burned version is skipped, alone or with later ones.
+    # Exactly the burned version may be skipped, alone or with later ones.
     assert "armani 5 was submitted; 3 comes next" in refused(world, armani(world, 5), [PACKAGE_2])
     chain = armani(world, 4) | armani(world, 5)
     assert world.copy(world.folder.root.with_name("chain")).publish(chain, [PACKAGE_2]).reason == ""
@@ -301,7 +301,7 @@ def test_a_burned_version(world):
     assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
     assert "armani 4 was submitted; 5 comes next" in refused(world, armani(world, 4), [PACKAGE_2])
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
-    assert world.published().roles["latest"].version == 4  # 3 is burned
+    assert world.published().roles["latest"].version == 4  # version 3 is burned
     assert phone.update() == SECOND
     leaves = check_log(world.folder, world.keys.log_verifier.public)
     assert [leaf[:2] for leaf in leaves[-4:]] == [
@@ -321,7 +321,7 @@ def pruned(world, version, files, floor):
 
 
 def test_old_builds_leave_when_no_phone_is_offered_them(world):
-    """Before the rollout of a newer build it is refused, with a message that says so."""
+    """A build can be removed only after a newer one was rolled out."""
     second = {SECOND: (PACKAGE_2, release(2))}
     assert world.publish(armani(world, files=first() | second), [PACKAGE_2]).reason == ""
     reason = refused(world, pruned(world, 4, second, 2))
@@ -336,7 +336,10 @@ def test_old_builds_leave_when_no_phone_is_offered_them(world):
 
 
 def test_a_retired_model_offers_nothing(world):
-    """Its role stays, empty, its pointer goes; a release with a higher counter may follow."""
+    """A retired model's role stays, but its pointer is removed.
+
+    A release with a higher counter may follow.
+    """
     assert CHANNEL.pointer_path in world.published().pointers()
     assert world.publish(pruned(world, 3, {}, 2)).reason == ""
     published = world.published()
