@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what tests run besides Python, where that is possible without asking: Debian, as root.
+# Installs the programs that tests run, where that is possible without asking: on Debian, as root.
 set -euo pipefail
 declare -A packages=([curl]=curl [jq]=jq [faketime]=faketime [ip]=iproute2 [nginx]=nginx [promtool]=prometheus [openssl]=openssl [mke2fs]=e2fsprogs [mkfs.erofs]=erofs-utils [softhsm2-util]=softhsm2 [systemd-analyze]=systemd [/usr/lib/postgresql/17/bin/initdb]=postgresql-17 [node]=nodejs [npm]=npm [chromium]=chromium [/usr/share/mobile-broadband-provider-info/serviceproviders.xml]=mobile-broadband-provider-info [unzip]=unzip [java]=openjdk-21-jre-headless [xmllint]=libxml2-utils [tshark]=tshark [make]=make [git]=git [xz]=xz-utils [restic]=restic [age]=age [mmdebstrap]=mmdebstrap [dpkg-shlibdeps]=dpkg-dev)
 missing=()

@@ -61,7 +61,7 @@ _METADATA = {
     "PartitionState": "1 partition_name text, 2 device text*, 3 build text*, 4 version text",
     "DeviceState": "1 device text*, 2 build text*, 3 build_incremental text, 4 timestamp i64,"
     " 5 sdk_level text, 6 security_patch_level text, 7 partition_state PartitionState*",
-    # A map is encoded as such messages.
+    # Protobuf encodes a map as repeated messages of this type.
     "Pair": "1 key text, 2 value text",
     "OtaMetadata": "1 type enum, 2 wipe bool, 3 downgrade bool, 4 property_files Pair*,"
     " 5 precondition DeviceState, 6 postcondition DeviceState,"

@@ -110,7 +110,7 @@ async def test_connections_without_a_token(world):
 
 
 async def test_a_flood_of_refusals(world, monkeypatch):
-    """A flood of refused requests is delayed, and other accounts are still answered."""
+    """Refused requests above the limit are delayed; other requests are still answered."""
     monkeypatch.setattr(listener, "DELAY_SECONDS", 3600)
     monkeypatch.setattr(listener, "DRAIN_SECONDS", 0.1)
     async with console_world(world, refusals_per_second=1) as team:

@@ -48,8 +48,8 @@ def test_one_key_of_two(custody):
 def test_a_threshold_of_root(custody):
     """A phone that accepted the thief's root follows the thief until its memory is erased.
 
-    The server refuses such a root without its own online keys. It accepts one with them, and the
-    audit finds it.
+    The server refuses such a root if it lacks the server's online keys. It accepts one with them,
+    and the audit finds it.
     """
     own, other = CryptoSigner.generate_ed25519(), CryptoSigner.generate_ed25519()
     root = custody.role("root")

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs a command in a bare root: enter.sh ROOT USER COMMAND…, in namespaces of its own (root.py).
-# What is mounted here ends with these namespaces, however the command ends.
+# Runs a command in a bare root: enter.sh ROOT USER COMMAND…, in new namespaces (root.py).
+# The mounts end with these namespaces, however the command ends.
 set -eu
 root=$1 user=$2
 shift 2
 cd "$root"
-mount --bind . . # pivot_root takes nothing but a mount point
+mount --bind . . # pivot_root accepts only a mount point
 cd "$root"
 mount -t proc proc proc
 mount -t tmpfs -o mode=755,nosuid dev dev

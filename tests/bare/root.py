@@ -1,16 +1,16 @@
-"""A minimal Debian in a folder, which sees nothing of the machine, and commands that run in it.
+"""A minimal Debian in a folder, isolated from the machine, and commands that run in it.
 
     python3 -S -m tests.bare.root make DIR          # 2 minutes, and seconds from the cache
     python3 -S -m tests.bare.root run DIR USER COMMAND…
     python3 -S -m tests.bare.root remove DIR
 
-USER is `root` or `newcomer`. The root holds Debian's required packages and PACKAGES. From the
-machine it has where packages come from (apt's sources and settings, pip's and npm's settings,
+USER is `root` or `newcomer`. The root has Debian's required packages and PACKAGES. It gets the
+sources of packages from the machine (apt's sources and settings, pip's and npm's settings,
 certificates). Its network is the machine's; /proc and /dev (with terminals) are its own.
 
 It needs Debian, mmdebstrap, and root or a user with namespaces and subordinate ids; without these
-RootError says so, and the status is 3. The standard library is enough: this runs before there is
-an environment.
+RootError says so, and the status is 3. Only the standard library is used, because this runs before
+there is an environment.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A cloud's process killed with SIGKILL at each named point: nothing acknowledged is lost."""
+"""A cloud's process is killed with SIGKILL at each named point: no acknowledged data is lost."""
 
 import asyncio
 import dataclasses
@@ -372,7 +372,7 @@ async def after_erasure(world):
         await run_round(world.law(database, policy_key=LAW["policy_key"]), SETTINGS, OF_LAW)
         async with database() as db:
             row = (await db.scalars(select(Erasure))).one()
-    bodies = len(world.objects) + 4  # three stored items and the body that one replaced
+    bodies = len(world.objects) + 4  # three items had one body, and one a second
     assert (row.step, row.account) == (DONE, None)
     assert read_receipt(row.receipt.decode())["erased"]["bodies"] == bodies
     files = [path async for page in world.bodies.pages() for path in page]

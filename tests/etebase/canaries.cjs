@@ -1,4 +1,4 @@
-// Stores what its environment says as an owner's client does, and prints the keys that it used.
+// Stores the values of its environment like an owner's client, and prints the keys that it used.
 const crypto = require("crypto");
 const Etebase = require("etebase");
 const { getMainCryptoManager } = require("etebase/dist/lib-cjs/EncryptedModels");
@@ -34,7 +34,7 @@ async function sign(action, signer, more = {}) {
   return { response: base64(response), signature: base64(signer(response)) };
 }
 
-// Stores recovery words, opens the account with them, and returns what was derived from them.
+// Stores recovery words, opens the account with them, and returns the keys derived from them.
 async function recover(headers, login, account) {
   const entropy = crypto.createHash("sha256").update(WORDS).digest().subarray(0, 16);
   const wrap = derive(entropy, "hening recovery wrap 1");

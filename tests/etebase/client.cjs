@@ -1,4 +1,4 @@
-// The Etebase client as one more device: reads commands, a line of JSON each, and answers each.
+// The Etebase client as another device: reads commands, one line of JSON each, and answers each.
 const Etebase = require("etebase");
 const readline = require("readline");
 

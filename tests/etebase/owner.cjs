@@ -1,4 +1,4 @@
-// An owner of the Etebase client: `write` uploads batches and repeats what fails, `read` gives all.
+// An owner's Etebase client: `write` uploads batches and retries failures, `read` reports all items.
 const Etebase = require("etebase");
 
 const [mode, url, name, password, batches] = process.argv.slice(2);

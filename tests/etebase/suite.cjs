@@ -1,4 +1,4 @@
-// Runs the suite that comes with the client, which is written for jest, on Node's own runner.
+// Runs the client's own test suite, which is written for jest, with Node's test runner.
 const test = require("node:test");
 
 global.expect = require("expect").expect;

@@ -161,7 +161,7 @@ def test_two_phones_converge_whatever_happens(tmp_path, monkeypatch):
 
 @pytest.mark.needs("etebase")
 def test_two_phones_and_the_npm_client_converge(tmp_path):
-    """The four record types of a test owner; each of three clients changes data at the same time.
+    """Three clients change records of the four types at the same time, and end with equal data.
 
     A note keeps the other client's fields that the phone does not know, and the phone reads the
     other client's collections.

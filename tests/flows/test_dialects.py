@@ -20,7 +20,7 @@ PAGE = (ROOT / "docs" / "how-to" / "existing-updater-apps.md").read_text(encodin
 
 
 def test_the_how_tos_work(programs, tmp_path):
-    """From a zip to a server whose offers the apps' readers fetch, resume and verify."""
+    """The pages lead from a zip to a server whose offers the readers fetch, resume and verify."""
     blocks = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
     script = "\n".join(["set -em", "trap 'kill %1 2> /dev/null' EXIT", *lines])

@@ -188,7 +188,7 @@ print(int(peak.split()[1]) * 1024)
 
 @pytest.fixture(scope="module")
 def most_memory(tmp_path_factory):
-    """Return a 16 MiB manifest whose decoded values are many times as large as its bytes."""
+    """Return the file of a package whose 16 MiB manifest is much larger once decoded."""
     draft = full()
     draft.manifest.append(b"\x8a\x01\x02\x10\x01" * 500_000)
     partition = encode([bytes_of(1, "q"), b"\x2a\x02\x08\x06" * 500_000])

@@ -90,10 +90,11 @@ def canaries(all_canaries):
 def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(
     published_state, canaries, programs, tmp_path, gate
 ):
-    """State folder, logs, process files, metrics and answers have no canary; without a restart.
+    """No canary is in state folder, logs, process files, metrics or answers, also after a restart.
 
-    The other node is a separate server if its address is public, otherwise the device plane alone.
-    It then has two workers, which no gate changes.
+    A direct gate is tested with two workers, a restart of the whole node, and another node for
+    comparison. The other gates are tested with one worker that is replaced, and with the device
+    plane alone for comparison.
     """
     workers = 2 if gate is GateMode.DIRECT else 1
     with contextlib.ExitStack() as stack:

@@ -103,7 +103,7 @@ async def test_a_provider_that_is_gone(world):
 
 
 async def test_half_of_the_settings(world, issuer):
-    """An issuer without an audience would accept logins for any other application."""
+    """An issuer without an audience is refused: it would accept other applications' logins."""
     settings = Settings(api_port=0, oidc_issuer=issuer)
     with pytest.raises(FormatError, match="go together"):
         async with api_world(world, settings=settings, real_tokens=True):

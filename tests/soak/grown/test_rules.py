@@ -100,7 +100,7 @@ def test_what_was_acknowledged_shows():
 
 
 def test_a_command_whose_place_is_open():
-    """A command that a fault interrupted after its acceptance may be in the next snapshot.
+    """An interrupted command may show one snapshot before the number in its answer.
 
     If a command got no answer, either outcome is valid until the next command is acknowledged. A
     refused command never shows.
