@@ -17,7 +17,7 @@ CALLBACK = "http://127.0.0.1/callback"
 
 @contextmanager
 def run_provider() -> Iterator[str]:
-    """Run a provider until the block ends; gives its issuer."""
+    """Run a provider until the block ends; yields its issuer."""
     with subprocess.Popen(
         ["node", "provider.mjs"],
         cwd=FOLDER,
