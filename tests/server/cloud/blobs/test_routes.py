@@ -70,9 +70,14 @@ async def test_what_is_no_address(cloud):
 
 
 async def test_a_token_opens_one_door_for_one_name(cloud):
-    """A token is valid only for its own name; a read-only token changes nothing."""
-    program = await make_program(cloud)
+    """A token opens the blobs of its own name alone; a read-only token changes nothing."""
+    owner = await cloud.device("ani")
+    program = await owner.program()
     await program.ask("POST", "photos/?create=true")
+    assert (await owner.ask("GET", "notices"))[0] == 200
+    owner.token = await owner.make_token()
+    assert (await owner.call("GET", "collection/"))[0] == 401
+    assert (await owner.ask("GET", "notices"))[0] == 401
     reader = await make_program(cloud, "budi", reads_only=True)
     for method, path in (("POST", "photos/?create=true"), ("DELETE", "photos/")):
         assert (await reader.ask(method, path))[0] == 403

@@ -12,7 +12,7 @@ from server.cloud.law.journal import forget_records, load_records
 from server.cloud.law.notices import note_breach, note_use, tell_breach
 from server.cloud.settings import CloudSettings
 from server.cloud.storage.bodies import LocalBodies
-from server.cloud.storage.law_models import Erasure, OwnerLink, Quarantine
+from server.cloud.storage.law_models import Code, Erasure, OwnerLink, Quarantine
 from server.cloud.storage.models import Account
 from server.cloud.upkeep.rounds import run_round
 from server.core.errors import FormatError
@@ -189,11 +189,13 @@ async def test_a_breach_is_told_within_its_hours(cloud, law):
 
 @on_both
 async def test_links_and_codes_end(cloud, law):
-    """Unused links to the owner's page are removed after their time."""
+    """Unused links to the owner's page and unspent sign-up codes are removed after their time."""
     device = await cloud.device()
     await device.ask("POST", "owner-links")
     async with law.database.begin() as db:
         await add_code(db, "a" * 16, NOW + 600)
+    await go_round(law)
+    assert (await count(law, OwnerLink), await count(law, Code)) == (1, 1)
     cloud.clock.seconds += 600
     await go_round(law)
-    assert await count(law, OwnerLink) == 0
+    assert (await count(law, OwnerLink), await count(law, Code)) == (0, 0)
