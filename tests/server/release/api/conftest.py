@@ -1,4 +1,4 @@
-"""The small API of `toys`, one server for each module of tests."""
+"""Fixtures: the API of `toys`, with one server for each module."""
 
 import pytest
 import pytest_asyncio
@@ -11,7 +11,7 @@ from tests.server.release.urgent_world import urgent_world
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def toy_server(fresh_state, tmp_path_factory):
-    """Serve every kind of operation."""
+    """Serve an API with every kind of operation."""
     world = fresh_state.copy(tmp_path_factory.mktemp("toys") / "state")
     async with api_world(world, TOYS + FAILURES) as served:
         yield served
@@ -19,7 +19,7 @@ async def toy_server(fresh_state, tmp_path_factory):
 
 @pytest.fixture
 def toys(toy_server):
-    """Give an API of every kind of operation; earlier toys are removed."""
+    """Return the API of `toys` without toys of earlier tests."""
     MADE.clear()
     toy_server.ahead(0)
     return toy_server
@@ -27,13 +27,13 @@ def toys(toy_server):
 
 @pytest.fixture
 def log():
-    """Give the log's entries during the test."""
+    """Yield the log's entries of the test."""
     with structlog.testing.capture_logs() as entries:
         yield entries
 
 
 @pytest.fixture
 async def urgent(world):
-    """Give the urgent listener on a state that offers a release."""
+    """Yield the urgent listener on a server that offers a release."""
     async with urgent_world(world) as made:
         yield made

@@ -1,4 +1,4 @@
-"""Settings of Schemathesis: how bytes are sent, and which header is sent once."""
+"""Hooks of Schemathesis: sending raw bytes, and which operation gets Idempotency-Key."""
 
 import schemathesis
 
@@ -13,7 +13,7 @@ def send_bytes(_context, value):
 
 @schemathesis.hook
 def before_load_schema(_context, raw_schema):
-    """Leave Idempotency-Key to the first operation: a reused key tests nothing else."""
+    """Keep Idempotency-Key for one operation only: reused keys would be refused elsewhere."""
     operations = [each for path in raw_schema["paths"].values() for each in path.values()]
     taking = [operation for operation in operations if any(map(is_key, operation["parameters"]))]
     for operation in taking[1:]:
@@ -22,5 +22,5 @@ def before_load_schema(_context, raw_schema):
 
 
 def is_key(parameter):
-    """Tell whether a parameter is the key."""
+    """Return whether a parameter is Idempotency-Key."""
     return parameter["name"] == "Idempotency-Key"

@@ -1,4 +1,4 @@
-"""The order in which accepted connections are read, and which of them are closed first."""
+"""The order in which accepted connections are served, and which are closed first."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ OTHER = b"POST / HTTP/1.1\r\nAuthorization: Bearer bad\r\n\r\n"
 
 
 class Door:
-    """A listening socket, and clients whose connections wait at it."""
+    """A listening socket with waiting client connections."""
 
     def __init__(self, listener, stack):
         self.listener = listener
@@ -34,19 +34,19 @@ class Door:
         self.limits = []
 
     def accept_queue(self, limit=100):
-        """Give the acceptor; the token `good` is known."""
+        """Return an acceptor that knows the token `good`."""
         made = AcceptQueue(self.listener, "good".__eq__, limit, self.limits.append, b"parting")
         self._stack.callback(made.close)
         return made
 
     def client(self, data=b""):
-        """Connect, and send something."""
+        """Connect, and send bytes."""
         client = self._stack.enter_context(socket.create_connection(self.listener.getsockname()))
         client.sendall(data)
         return client
 
     async def take(self, found):
-        """Return the port of the client whose connection is next."""
+        """Return the client port of the next connection."""
         async with asyncio.timeout(60):
             one = await found.take()
         self._stack.callback(one.close)
@@ -55,7 +55,7 @@ class Door:
 
 @pytest.fixture
 def door():
-    """Give a listening socket."""
+    """Yield a listening socket."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         listener.setblocking(False)
@@ -68,9 +68,9 @@ def port(client):
 
 
 async def test_known_tokens_go_first(door):
-    """Then those whose head has arrived, then silent ones, each by arrival.
+    """Known tokens come first, then complete heads, then silent connections, each by arrival.
 
-    A connection is sorted as soon as its head has arrived.
+    A connection is sorted when its head arrives.
     """
     sent = (b"", OTHER, b"POST ", KNOWN, b"GET / HTTP/1.1\r\n\r\n", KNOWN)
     ports = [port(door.client(data)) for data in sent]
@@ -84,7 +84,7 @@ async def test_known_tokens_go_first(door):
 
 
 async def test_each_is_looked_at_once(door, monkeypatch):
-    """However many turns a part of a head waits: each look-up may take a turn of another thread."""
+    """Each connection is peeked at once, because each peek can cost a thread switch."""
     looks = []
     monkeypatch.setattr(accept_queue, "peek", lambda one: looks.append(one) or peek(one))
     waiting = [door.client(data) for data in (b"", b"POST ")]
@@ -95,9 +95,9 @@ async def test_each_is_looked_at_once(door, monkeypatch):
 
 
 async def test_the_oldest_gives_way(door):
-    """Beyond the limit it gets the reason, and is counted; known ones do not count.
+    """Beyond the limit the oldest connection is closed with the reason, and counted.
 
-    Connections closed while they wait are skipped.
+    Known tokens do not count. Connections that the client has closed are skipped.
     """
     clients = [door.client(OTHER) for _ in range(4)]
     known = [door.client(KNOWN) for _ in range(3)]
@@ -115,7 +115,7 @@ async def test_the_oldest_gives_way(door):
 
 
 def test_tokens_of_heads():
-    """Of the head alone, and whole."""
+    """A token is found only in the head, and only if it is complete."""
     for head, token in (
         (KNOWN, "good"),
         (b"POST / HTTP/1.1\r\nhost: a\r\nAUTHORIZATION:bearer a.b-c\r\nX: y", "a.b-c"),
@@ -137,12 +137,12 @@ def ask(token):
 
 
 async def refuse(_secret):  # noqa: RUF029 - as the database
-    """Know no token."""
+    """Refuse every token."""
     raise AuthenticationError("no.")
 
 
 async def test_a_request_without_a_valid_token_is_a_guess():
-    """Guesses are limited, on the paths of halts also requests without a token."""
+    """Requests with an invalid token are rate-limited, and for halts those without one, too."""
     for token, is_urgent in (("guess", False), ("guess", True), ("", True)):
         admission = Admission(refuse, Rates(1, 60, 60, lambda: 0.0))
         for _ in range(4):
@@ -153,7 +153,7 @@ async def test_a_request_without_a_valid_token_is_a_guess():
 
 
 class LookUps:
-    """Looks `known` tokens up immediately and others when told; notes how many at a time."""
+    """Look-ups that end at once for `known` tokens, and wait for the test otherwise."""
 
     def __init__(self, limit, *known):
         self.limit, self.known = limit, known
@@ -161,7 +161,7 @@ class LookUps:
         self.full, self.release = asyncio.Event(), asyncio.Event()
 
     async def __call__(self, secret):
-        """Return the viewer, or refuse a guess."""
+        """Return the viewer, after waiting if the token is not known."""
         if secret in self.known:
             return VIEWER
         self.running += 1
@@ -176,7 +176,7 @@ class LookUps:
 
 
 async def test_halts_with_guesses_wait_for_each_other():
-    """Few of them are looked up simultaneously; a recently valid token does not wait."""
+    """Few unknown tokens are looked up at a time for halts; a known token does not wait."""
     look = LookUps(UNKNOWN_AT_ONCE, "known")
     admission = Admission(look, Rates(100, 60, 60, lambda: 0.0))
     assert await admission.admit(ask("known")) == VIEWER
@@ -190,7 +190,7 @@ async def test_halts_with_guesses_wait_for_each_other():
 
 
 async def test_few_tokens_are_looked_up_at_one_time():
-    """Others wait in turn, except for those of an identity provider and for halts."""
+    """The number of simultaneous look-ups is limited, except for logins and halts."""
     look = LookUps(LOOK_UPS, "known", "a.b.c")
     admission = Admission(look, Rates(100, 60, 60, lambda: 0.0))
     await admission.admit(ask("known"))
@@ -204,7 +204,7 @@ async def test_few_tokens_are_looked_up_at_one_time():
 
 
 async def test_a_token_whose_rate_is_used_up_meanwhile_is_not_looked_up():
-    """Requests that arrive together are counted one after the other."""
+    """Simultaneous requests of one token are counted one by one, so the rate limit applies."""
     looked = []
 
     async def look(secret):

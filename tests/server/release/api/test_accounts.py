@@ -1,4 +1,4 @@
-"""Accounts, tokens and audit log over HTTP, with tokens of the database."""
+"""Accounts, tokens and audit log over HTTP, with tokens from the database."""
 
 import json
 
@@ -28,7 +28,7 @@ async def team(fresh_state, tmp_path_factory):
 
 @pytest.fixture
 def ask(team):
-    """Give a function that sends requests as the admin, or with another token."""
+    """Return a function that sends requests with the admin's or another token."""
     team.ahead(0)
 
     async def call(method, path, status=200, *, token=None, **options):
@@ -44,7 +44,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_an_account_over_the_api(ask):
-    """Made, read, changed, disabled, enabled; each answer is the account's new state."""
+    """An account is created, read, changed, disabled and enabled; answers have its new state."""
     body = {"name": "ani", "role": "engineer", "codenames": ["cancro", "armani"]}
     made = await ask("POST", "/accounts", 201, body=body)
     assert made.headers["Location"] == "/api/v1/accounts/ani"
@@ -70,7 +70,7 @@ async def test_an_account_over_the_api(ask):
 
 
 async def test_pages_of_accounts_and_tokens(ask):
-    """Each page names the next one, with filters; together they have all, once each."""
+    """All pages together have each item once, and `next` keeps the filters."""
     for path, key in (("/accounts?", "name"), ("/tokens?", "id"), ("/tokens?account=admin&", "id")):
         whole = [item[key] for item in (await ask("GET", path.rstrip("?&"))).json["items"]]
         found, following = [], f"{path}limit=1"
@@ -82,7 +82,7 @@ async def test_pages_of_accounts_and_tokens(ask):
 
 
 async def test_a_token_over_the_api(team, ask):
-    """Shown once; it identifies its account; it can be narrower; it expires; it revokes itself."""
+    """A token is shown once, can have fewer rights, expires, and can revoke itself."""
     body = {"account": "engineer", "label": "ci", "permissions": ["read"], "days": 1}
     made = (await ask("POST", "/tokens", 201, body=body)).json
     assert is_token(made["token"])
@@ -109,7 +109,7 @@ async def test_a_token_over_the_api(team, ask):
 
 
 async def test_the_audit_log_over_the_api(ask):
-    """Filters, pages, head and export agree, and the chain verifies."""
+    """The audit log's filters, pages, head and export agree, and the chain verifies."""
     name = "trail-1"
     body = {"role": "viewer", "codenames": ["armani"]}
     await ask("POST", "/accounts", 201, body=body | {"name": name})
@@ -135,7 +135,7 @@ async def test_the_audit_log_over_the_api(ask):
 
 
 async def test_two_admins_at_one_account(team, ask):
-    """The slower one gets an error, and removes no codename that it did not know of."""
+    """Of two admins that change an account, the second gets 412 and overwrites nothing."""
     new = {"name": "wati", "role": "engineer", "codenames": ["armani"]}
     made = await ask("POST", "/accounts", 201, body=new)
     tag = made.headers["ETag"]

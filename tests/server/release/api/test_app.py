@@ -1,4 +1,4 @@
-"""The request pipeline: route, token, right, query, body, handler, answer."""
+"""The request pipeline: route, token, right, query, body, handler and answer."""
 
 import io
 
@@ -13,7 +13,7 @@ PROBLEMS = {400: "malformed", 422: "invalid"}
 
 
 async def test_what_is_not_there(toys):
-    """An unknown path gets a problem document, with and without a token."""
+    """An unknown path gets 404 with a problem document, with and without a token."""
     for path in ("", "/", "/nothing", "/toys/", "/toys//bear", "/toys/bear/leg", "/toys/a%2Fb"):
         for token in ("admin", None):
             answer = await toys.call("GET", path, token=token)
@@ -23,7 +23,7 @@ async def test_what_is_not_there(toys):
 
 
 async def test_no_token(toys):
-    """Without one valid bearer token nothing is decoded and nothing is done."""
+    """Without exactly one valid bearer token, a request gets 401 and nothing is decoded."""
     wrong = [
         {},
         {"Authorization": "Bearer"},
@@ -44,13 +44,13 @@ async def test_no_token(toys):
         answer = await toys.call("GET", "/toys?access_token=admin", token=None, headers=headers)
         assert answer.status == 401
     assert MADE == []
-    for scheme in ("Bearer", "bearer", "BEARER"):  # RFC 9110 compares it without case
+    for scheme in ("Bearer", "bearer", "BEARER"):  # RFC 9110: the scheme's name is case-insensitive
         headers = {"Authorization": f"{scheme} viewer"}
         assert (await toys.call("GET", "/toys", token=None, headers=headers)).status == 200
 
 
 async def test_a_right_that_is_not_held(toys):
-    """The token needs the operation's permission; the body is not read."""
+    """Without the operation's permission, a request gets 403 and its body is not read."""
     answer = await toys.call("POST", "/toys", token="viewer", data=b"{", headers={})
     assert (answer.status, answer.problem) == (403, "forbidden")
     assert "viewer is not allowed to upload" in answer.json["detail"].lower()
@@ -59,7 +59,7 @@ async def test_a_right_that_is_not_held(toys):
 
 
 async def test_methods(toys):
-    """HEAD is GET without a body, OPTIONS lists, others are 405 with the same list."""
+    """HEAD is GET without a body, OPTIONS lists the methods, others get 405 with this list."""
     listed = await toys.call("GET", "/toys")
     head = await toys.call("HEAD", "/toys")
     assert (head.status, head.data) == (200, b"")
@@ -75,7 +75,7 @@ async def test_methods(toys):
 
 
 async def test_headers_of_every_answer(toys):
-    """No storing, sniffing, framing or referrer; no header names the software."""
+    """Every answer has the security headers and none that names the software."""
     for method, path in (("GET", "/toys"), ("GET", "/nothing"), ("DELETE", "/toys/bear")):
         answer = await toys.call(method, path)
         assert answer.headers["Cache-Control"] == "no-store"
@@ -102,7 +102,7 @@ QUERIES = {
 
 
 async def test_queries_that_do_not_fit(toys):
-    """Repeated, unknown, misspelled, out of range: a message says so; or where none is taken."""
+    """Repeated, unknown and invalid parameters are refused with a message."""
     for status, query in (
         (status, each) for status, queries in QUERIES.items() for each in queries
     ):
@@ -132,7 +132,7 @@ BODIES = {
 
 
 async def test_bodies_that_do_not_fit(toys):
-    """Not JSON is 400, JSON of another type 422, and so is a body where none is taken."""
+    """A body that is not JSON gets 400, one of another type 422, and a superfluous one 400."""
     headers = {"Content-Type": "application/json"}
     for status, data in ((status, each) for status, bodies in BODIES.items() for each in bodies):
         with case(data[:40]):
@@ -144,9 +144,9 @@ async def test_bodies_that_do_not_fit(toys):
 
 
 async def test_media_types(toys):
-    """Only JSON in UTF-8; the types that a page of another origin can send are not accepted.
+    """Only JSON in UTF-8 is accepted, and no type that a foreign page can send.
 
-    A body with a coding is refused, so that no decompression bomb is possible.
+    A compressed body is refused, which excludes decompression bombs.
     """
     data = b'{"name":"bear","colour":"red"}'
     for kind, status in {
@@ -167,7 +167,7 @@ async def test_media_types(toys):
 
 
 async def test_if_match(toys):
-    """Without If-Match 428, with another tag 412 that has the present one, with it the change."""
+    """Without If-Match a change gets 428, with another tag 412 and the current tag."""
     for headers, status, problem in (
         ({}, 428, "match-required"),
         ({"If-Match": "1"}, 400, "malformed"),
@@ -184,7 +184,7 @@ async def test_if_match(toys):
 
 
 async def test_bytes(toys):
-    """A raw operation reads its body itself; its constant headers are on refusals, too."""
+    """A raw operation reads its body itself; its constant headers are also on refusals."""
     headers = {"Content-Type": "application/offset+octet-stream"}
     answer = await toys.call("PUT", "/octets", data=io.BytesIO(b"x" * 3_000_000), headers=headers)
     assert (answer.status, answer.data) == (200, b"3000000")
@@ -196,7 +196,7 @@ async def test_bytes(toys):
 
 
 async def test_errors_of_the_domain(toys):
-    """Each class has its status and type; the detail is the error's message."""
+    """Each error class has its status and problem type; the detail is its message."""
     for how, status, problem in (
         ("authentication", 401, "unauthenticated"),
         ("conflict", 409, "conflict"),
@@ -221,7 +221,7 @@ async def test_errors_of_the_domain(toys):
 
 @pytest.mark.parametrize(("how", "status"), [("bug", 500), ("database", 503)])
 async def test_a_failure_says_nothing_but_its_incident(toys, how, status, log):
-    """Neither answer nor log has the error's text; both have the incident's id."""
+    """Answer and log of an unexpected error have only an incident's id, not the error's text."""
     answer = await toys.call("GET", f"/failures?how={how}")
     assert answer.status == status
     entry = next(e for e in log if e["event"] == "the API failed")
@@ -233,7 +233,7 @@ async def test_a_failure_says_nothing_but_its_incident(toys, how, status, log):
 
 
 async def test_metrics(toys):
-    """Requests are counted by operation and class of status, and by nothing else."""
+    """Requests are counted by operation and class of status only."""
 
     def count(operation, status):
         labels = {"operation": operation, "status": status}

@@ -66,7 +66,7 @@ OF_ACCOUNT = {
 
 
 def examples(codename):
-    """Return path parameters and body of a request about a model, by operation."""
+    """Return path parameters and body of a request for a model, by operation."""
     new = {"name": f"new-{codename}", "role": "viewer", "codenames": [codename]}
     return {
         **{one: ({"codename": codename}, body) for one, body in (OF_MODEL | OF_CHANNEL).items()},
@@ -79,7 +79,7 @@ def examples(codename):
 
 
 class Team:
-    """The API with many accounts; `tokens` by their kind."""
+    """The API with many accounts; `tokens` has their tokens."""
 
     def __init__(self, served):
         self.served = served
@@ -107,7 +107,7 @@ class Team:
 
 
 async def populate(team):
-    """Make accounts and tokens: whole, narrowed, for one codename, expired, revoked, disabled."""
+    """Make all accounts and tokens, including narrow, expired, revoked and disabled ones."""
     operator, at = command_line_principal("root"), team.served.services.epoch()
     accounts = {f"in-{role}": (role, INSIDE) for role in Role} | {"gone": (Role.ADMIN, "*")}
     for codename in (INSIDE, OUTSIDE):
@@ -121,7 +121,7 @@ async def populate(team):
             change = make_change(
                 f"change-of-{codename}", f"{codename}/id/stable", arguments, "other", at, at
             )
-            change.state = State.REJECTED  # a change that no account can change
+            change.state = State.REJECTED  # a change that no account can act on
             session.add(change)
     for codename in (INSIDE, OUTSIDE):
         await team.issue(f"of-{codename}", f"other-{codename}")
@@ -143,7 +143,7 @@ async def populate(team):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def team(fresh_state, tmp_path_factory):
-    """Serve the API to many accounts; the clock is a minute after the tokens were made."""
+    """Serve the API to these accounts, a minute after the tokens were made."""
     world = fresh_state.copy(tmp_path_factory.mktemp("rights") / "state")
     async with api_world(world, real_tokens=True) as served:
         made = Team(served)
@@ -156,7 +156,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_without_a_valid_token(team):
-    """No, a wrong, an expired, a revoked token, a disabled account's: 401, except for public."""
+    """Without a valid token of an enabled account, all but public operations get 401."""
     for name, operation in BY_NAME.items():
         with case(name):
             expected = operation.status if operation.public else 401
@@ -167,9 +167,9 @@ async def test_without_a_valid_token(team):
 
 
 async def test_each_operation_asks_for_its_right(team):
-    """A viewer gets 403 for all that needs more than reading; with all rights nothing is 403.
+    """A viewer gets 403 for all operations that need more than reading; an admin for none.
 
-    What tells of every model is refused with one codename, whatever the role holds.
+    Operations that concern every model are refused to an admin of one model.
     """
     for name, operation in BY_NAME.items():
         with case(name):
@@ -182,7 +182,7 @@ async def test_each_operation_asks_for_its_right(team):
 
 
 async def test_each_right_of_a_narrowed_token(team):
-    """A token with only the permission is accepted, one with all others is not."""
+    """A token with only an operation's permission is accepted; one with all others is not."""
     first = {one.permission: name for name, one in BY_NAME.items() if one.permission is not None}
     assert first.keys() == ROLE_PERMISSIONS[Role.ADMIN]
     for permission, name in first.items():
@@ -192,7 +192,7 @@ async def test_each_right_of_a_narrowed_token(team):
 
 
 async def test_each_codename(team):
-    """An account for one codename is accepted there and nowhere else, and only with the right."""
+    """An account of one codename is accepted for it, and refused for another."""
     assert {BY_NAME[name].id for name in SCOPED} == examples(INSIDE).keys()
     for name in SCOPED:
         for role, codename, allowed in (
@@ -208,11 +208,11 @@ async def test_each_codename(team):
 
 
 async def test_people_elsewhere_are_not_listed(team):
-    """An admin for one model sees accounts and tokens of that model alone; with all, everything."""
+    """An admin of one model sees only that model's accounts and tokens."""
     token = team.tokens[Role.ADMIN, "inside"]
     accounts = await team.served.call("GET", "/accounts?limit=200", token=token)
     names = {item["name"] for item in accounts.json["items"]}
-    names.discard(f"new-{INSIDE}")  # of a case above
+    names.discard(f"new-{INSIDE}")  # made by an earlier test
     assert names == {f"only-{INSIDE}", f"other-{INSIDE}", *(f"in-{role}" for role in Role)}
     tokens = await team.served.call("GET", "/tokens?limit=200", token=token)
     assert {item["account"] for item in tokens.json["items"]} <= names
@@ -223,7 +223,7 @@ async def test_people_elsewhere_are_not_listed(team):
 
 
 async def test_who_cancels(team):
-    """Another account's change: `approve` is necessary and sufficient."""
+    """Cancelling another account's change needs exactly the `approve` permission."""
     name = "POST /api/v1/changes/{change}/cancel"
     for key, allowed in (
         (Role.VIEWER, False),
@@ -239,7 +239,7 @@ async def test_who_cancels(team):
 
 
 async def test_nothing_was_told_that_was_refused(team):
-    """Every actor in the audit log had the right: no refusal above left a change."""
+    """No refused request of the tests above is in the audit log."""
     answer = await team.served.call("GET", "/trail?limit=200", token=team.tokens[Role.ADMIN])
     for item in answer.json["items"]:
         actor = item["actor"].partition("/")[0]

@@ -6,7 +6,7 @@ from tests.server.core.content.samples import NEWS, entries_of, pack
 
 
 async def test_packs_of_both_roles(api, world):
-    """By role and kind; parts are what each phone fetches, pictures what an owner chooses."""
+    """Packs are listed by role and kind, with sizes of parts and of pictures."""
     assert (await api.call("GET", "/content", token="viewer")).json == {"items": []}
     now = world.epoch()
     notices = pack(3, start=5, end=now, rollout=[[7, 10], [9, 1000]])

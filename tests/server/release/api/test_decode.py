@@ -1,4 +1,4 @@
-"""Any bytes decode to a value of the declared type, or to one of two problems."""
+"""Any bytes decode to a value of the declared type or to a 400 or 422 problem."""
 
 import json
 from urllib.parse import urlencode
@@ -43,7 +43,7 @@ TOYS = st.recursive(
 
 
 def outcome(decode, *arguments):
-    """Return a decoder's result: the value, or the status of its refusal."""
+    """Return the decoded value, or the status of the refusal."""
     try:
         return decode(*arguments)
     except ProblemError as error:
@@ -52,33 +52,33 @@ def outcome(decode, *arguments):
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body(data):
-    """Bytes are a toy, not JSON, or JSON that is no toy."""
+    """Any bytes are a toy, or refused with 400 or 422."""
     result = outcome(decode_body, data, Toy)
     assert isinstance(result, Toy) or result in {400, 422}
 
 
 @given(TOYS)
 def test_a_body_that_fits(toy):
-    """A value of the type is accepted, whatever its spelling in JSON."""
+    """A value of the type is accepted in any JSON formatting."""
     for data in (msgspec.json.encode(toy), json.dumps(msgspec.to_builtins(toy), indent=1).encode()):
         assert msgspec.to_builtins(decode_body(data, Toy)) == msgspec.to_builtins(toy)
 
 
 class Words(msgspec.Struct, forbid_unknown_fields=True):
-    """A body of any text."""
+    """A body with a text."""
 
     text: str
 
 
 def spelled(words):
-    """Return a body in which each character of the text is an escape."""
+    """Return a body in which each character is escaped."""
     text = "".join(f"\\u{ord(character):04x}" for character in words.text)
     return f'{{"text":"{text}"}}'.encode()
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=["NUL", "half a pair"])
 def test_texts_that_no_column_takes(text):
-    """An escape does not introduce what JSON's own text cannot contain."""
+    """Escapes of NUL and of half a surrogate pair are refused."""
     assert outcome(decode_body, spelled(Words(text)), Words) == 400
     assert decode_body(spelled(Words("ab")), Words) == Words("ab")
 
@@ -117,14 +117,14 @@ BIGGEST = {
 
 @pytest.mark.parametrize(("kind", "value"), BIGGEST.values(), ids=BIGGEST.keys())
 def test_the_limits_take_what_the_types_take(kind, value):
-    """The largest value of a type fits into its operation's limit, even with all texts escaped."""
+    """The largest value of each type fits into its operation's limit, even fully escaped."""
     data = json.dumps(value).encode()
     decode_body(data, kind)
     assert len(data) <= max(each.limit for each in OPERATIONS if each.request is kind)
 
 
 def test_equal_names_are_not_checked_without_end():
-    """A body with more texts than any type has is refused before it is decoded."""
+    """A body with more strings than any type can have is refused before it is decoded."""
     name = b'"text":"a",'
     for times, message in ((1000, "given twice"), (2000, "more strings")):
         with pytest.raises(ProblemError, match=message):
@@ -132,7 +132,7 @@ def test_equal_names_are_not_checked_without_end():
 
 
 def test_a_token_in_a_body_or_query():
-    """It is refused wherever it is, and the problem does not repeat it."""
+    """A token in a body or query is refused, and the problem does not repeat it."""
     text = f"hening_{'0a' * 6}_{'0b' * 32}"
     token = text + token_checksum(text)
     for decode, data, kind in (
@@ -150,7 +150,7 @@ def test_a_token_in_a_body_or_query():
 
 @given(st.text() | st.dictionaries(st.text(), st.text()).map(urlencode))
 def test_any_query(text):
-    """A query is accepted, malformed, or does not fit; an unwanted one must be empty."""
+    """Any query is accepted or refused with 400 or 422; an undeclared query must be empty."""
     result = outcome(decode_query, text, ToyQuery)
     assert isinstance(result, ToyQuery) or result in {400, 422}
     assert outcome(decode_query, text, None) in ({None} if not text else {400, 422})
@@ -158,7 +158,7 @@ def test_any_query(text):
 
 @given(st.integers(1, 200), st.sampled_from(["red", "green", None]), st.booleans())
 def test_a_query_that_fits(limit, colour, old):
-    """Numbers, words and truth values have one spelling."""
+    """A valid query decodes to its values."""
     values = {"limit": str(limit), "old": str(old).lower()} | ({"colour": colour} if colour else {})
     assert decode_query(urlencode(values), ToyQuery) == ToyQuery(
         limit=limit, colour=colour, old=old
@@ -167,13 +167,13 @@ def test_a_query_that_fits(limit, colour, old):
 
 @given(st.text(STORABLE, min_size=1))
 def test_cursors_of_names(key):
-    """A cursor decodes to its key."""
+    """A text cursor decodes to its key."""
     assert decode_cursor(encode_cursor(key), str) == key
 
 
 @given(st.integers(-(2**53) + 1, 2**53 - 1))
 def test_cursors_of_numbers(key):
-    """Numbers likewise, and no cursor of a number is one of a name."""
+    """A number cursor decodes to its key, and is no valid text cursor."""
     assert decode_cursor(encode_cursor(key), int) == key
     with pytest.raises(ProblemError):
         decode_cursor(encode_cursor(key), str)
@@ -181,6 +181,6 @@ def test_cursors_of_numbers(key):
 
 @given(st.text(min_size=1))
 def test_any_cursor(text):
-    """Any text is refused, or is the one cursor of its key."""
+    """Any text is refused, or is the only cursor of its key."""
     key = outcome(decode_cursor, text, str)
     assert key == 400 or encode_cursor(key) == text

@@ -50,7 +50,7 @@ TOLD = {
     "redeliver_event": "webhook.redeliver",
 }
 PROPOSING = {"retire_model", "split_latest", "withdraw_release", "promote_release"}
-"""They answer with what the holders of offline keys may sign, and change nothing."""
+"""These answer with what the holders of offline keys may sign, and change nothing."""
 BY_NAME = {one.id: one for one in OPERATIONS}
 
 
@@ -61,21 +61,21 @@ def test_every_operation_is_in_the_table():
 
 
 class Teller:
-    """Calls operations and compares the audit log's entries with the expected ones."""
+    """Calls operations and checks the audit log's new entries."""
 
     def __init__(self, api):
         self.api = api
         self.asked = set()
 
     async def audit_log(self):
-        """Return actor, action and subject of each entry, after the chain was verified."""
+        """Verify the audit log; return actor, action and subject of each entry."""
         async with self.api.services.sessions() as session:
             await verify_audit_log(session)
             rows = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
             return [(row.actor, row.action, row.subject) for row in rows]
 
     async def ask(self, name, path, token="admin", **options):
-        """Call an operation that changes something; return its answer."""
+        """Call a changing operation, check its entry, and return its answer."""
         before = await self.audit_log()
         answer = await self.api.call(BY_NAME[name].method, path, token=token, **options)
         assert answer.status < 300, answer.data
@@ -96,7 +96,7 @@ class Teller:
 
 
 async def upload_and_submit(teller, world):
-    """Announce, end, announce again, send, and submit a bundle."""
+    """Create, delete and complete uploads, and submit a bundle."""
 
     async def begin(data):
         made = await teller.ask("create_upload", "/uploads", "engineer", headers=announcing(data))
@@ -111,7 +111,7 @@ async def upload_and_submit(teller, world):
 
 
 async def run_commands(teller):
-    """Offer, and all other commands; with and without two-person approval."""
+    """Give every rollout command, with and without two-person approval."""
     rollouts = teller.api.services.rollouts
     await teller.request("offer", PLAN, "offer_release")
     await teller.request("pause", {})
@@ -125,7 +125,7 @@ async def run_commands(teller):
 
 
 async def manage_people(teller):
-    """Make, change, disable and enable an account; issue a token and revoke it."""
+    """Create, change, disable and enable an account; make and revoke a token."""
     new = {"name": "ani", "role": "viewer", "codenames": ["armani"]}
     await teller.ask("create_account", "/accounts", body=new)
     match = {"If-Match": "*"}
@@ -137,7 +137,7 @@ async def manage_people(teller):
 
 
 async def manage_webhooks(teller):
-    """Make one, give it a new secret, ping it, switch it off and on, send again."""
+    """Create, rotate, ping, disable and enable a webhook, and redeliver an event."""
     new = {"url": "https://hooks.example.org/x", "events": ["halted"]}
     made = await teller.ask("create_webhook", "/webhooks", body=new)
     path = f"/webhooks/{made.json['id']}"
@@ -150,7 +150,7 @@ async def manage_webhooks(teller):
 
 
 async def test_every_change_is_told(world):
-    """Each operation is called at least once; the chain holds after each."""
+    """Every changing operation adds its entry, and the chain verifies after each."""
     async with api_world(world) as api:
         teller = Teller(api)
         await upload_and_submit(teller, world)
@@ -164,7 +164,7 @@ async def test_every_change_is_told(world):
 READING = """account list, backup, change list, change show, check, clock show, compat preview,
 compat template, edge, export, keys list, owner-page, rollout preview, rollout show, session list,
 token list, audit-log export, audit-log list, audit-log verify"""
-KEY_PROCESS = "keys public, keys serve"  # no database; the caller records what it does
+KEY_PROCESS = "keys public, keys serve"  # has no database; its caller records what it does
 PROPOSALS = "rollout promote, rollout retire, rollout split, rollout withdraw"
 TOLD_BY_COMMANDS = {
     "account add": "account.create",
@@ -195,9 +195,9 @@ TOLD_BY_COMMANDS = {
 
 
 def test_every_command_is_in_the_table():
-    """Commands that change a server are recorded, as tests of each show; others change nothing.
+    """Every command of the server is either in the table of recorded commands or read-only.
 
-    The cloud is a separate service, without this server's audit log.
+    The cloud's commands are left out: it is a separate service without this audit log.
     """
     names = {
         " ".join(words)
@@ -226,7 +226,7 @@ SHELL = [
 
 @pytest.fixture
 def shell(world, capsys):
-    """Run a command on the state folder; returns nothing and must succeed."""
+    """Return a function that runs a command on the state folder."""
 
     def call(words):
         cli.main([*words.split(), "--state", str(world.folder.root)], standalone_mode=False)
@@ -236,7 +236,7 @@ def shell(world, capsys):
 
 
 def test_commands_are_told(shell, world):
-    """One after the other: each adds entries of its action, with its user."""
+    """Each command adds an entry with its action and its user."""
 
     def entries():
         with closing(sqlite3.connect(world.folder.sqlite)) as connection:

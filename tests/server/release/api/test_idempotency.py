@@ -1,4 +1,4 @@
-"""A POST with a key is done once in a day, whatever happens in between."""
+"""A POST with an Idempotency-Key takes effect once within a day, even across crashes."""
 
 import asyncio
 import os
@@ -29,14 +29,14 @@ REQUEST = Request("ben", "key", "0" * 64)
 
 
 def key(name):
-    """Return the header."""
+    """Return the header for a key."""
     return {"Idempotency-Key": name}
 
 
 async def test_a_repetition_gets_the_same_answer(toys):
-    """Status, body and the handler's headers are repeated, marked; nothing is done again.
+    """A repetition gets the same answer, marked as a replay, and has no effect.
 
-    A key is 1 to 80 visible ASCII characters; accounts have keys of their own.
+    A key has 1 to 80 visible ASCII characters. Each account has its own keys.
     """
     for text in ("a" * 81, '""', "a b", "\u00e9"):
         answer = await toys.call("POST", "/toys", body=BEAR, headers=key(text))
@@ -52,7 +52,7 @@ async def test_a_repetition_gets_the_same_answer(toys):
 
 
 async def test_another_request_under_the_key(toys):
-    """The key belongs to one request: another body, path or If-Match is refused."""
+    """A key used with another body or path gets 422."""
     await toys.call("POST", "/toys", body=BEAR, headers=key("taken"))
     for path, body in (("/toys", {**BEAR, "price": 1}), ("/secrets", BEAR)):
         answer = await toys.call("POST", path, body=body, headers=key("taken"))
@@ -61,9 +61,9 @@ async def test_another_request_under_the_key(toys):
 
 
 async def test_a_refusal_and_a_failure_are_kept(toys):
-    """A repetition gets the same answer, without a call of the handler.
+    """A refusal or a failure is replayed without calling the handler.
 
-    After a failure the outcome is unknown: the incident is repeated.
+    After a failure the outcome is unknown, so the incident is repeated.
     """
     for how, status in (("conflict", 409), ("bug", 500)):
         MADE.clear()
@@ -78,7 +78,7 @@ async def test_a_refusal_and_a_failure_are_kept(toys):
 
 
 async def test_later_means_again(toys):
-    """If the answer says "later" the key may be used again, as it may after a malformed request."""
+    """After 429, 503, 507 or a malformed request, the key can be used again."""
     for how, status in (("rate", 429), ("storage", 503), ("quota", 507)):
         for _ in range(2):
             answer = await toys.call("POST", "/failures", body={"how": how}, headers=key(how))
@@ -90,7 +90,7 @@ async def test_later_means_again(toys):
 
 
 async def test_a_secret_is_not_kept(toys):
-    """An answer with a secret is nowhere in the database, and a repetition says so."""
+    """An answer with a secret is not stored, and a repetition gets 409."""
     body = {"name": "canary-of-a-secret", "colour": "red"}
     assert (await toys.call("POST", "/secrets", body=body, headers=key("once"))).status == 201
     again = await toys.call("POST", "/secrets", body=body, headers=key("once"))
@@ -102,7 +102,7 @@ async def test_a_secret_is_not_kept(toys):
 
 
 async def test_a_key_is_forgotten_after_a_day(toys):
-    """24 hours later the key is new, and old rows of the account are gone."""
+    """After 24 hours a key can be used again, and the account's old rows are deleted."""
     await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
     toys.ahead(DAY - 5)
     answer = await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
@@ -117,18 +117,18 @@ async def test_a_key_is_forgotten_after_a_day(toys):
 
 
 async def give(answer):  # noqa: RUF029 - as an operation
-    """Answer."""
+    """Return the answer."""
     return answer
 
 
 def ask(keys, name, answer):
-    """Send a request of ben's with a key, which changes nothing."""
+    """Make a request of ben with a key, without an effect."""
     request = Request("ben", name, "0" * 64)
     return keys.once(request, lambda: give(answer), asyncio.Event().wait)
 
 
 def change(sessions, keys, name):
-    """Send a request of ben's with a key, which changes something."""
+    """Make a request of ben with a key and an effect."""
 
     async def work():
         async with sessions.begin() as session:
@@ -139,7 +139,7 @@ def change(sessions, keys, name):
 
 
 async def kept(sessions):
-    """Return the stored keys, with their statuses."""
+    """Return the stored keys and their statuses."""
     async with sessions() as session:
         rows = await session.execute(select(IdempotencyKey.key, IdempotencyKey.status))
         return {key: status for key, status in rows}  # noqa: C416 - rows
@@ -147,9 +147,9 @@ async def kept(sessions):
 
 @pytest.mark.parametrize("answer", [REFUSED, FIRST], ids=["refused", "nothing to do"])
 async def test_what_had_no_effect_is_kept_within_a_bound(place, monkeypatch, answer):
-    """However many a client collects, the newest stay; answers to effective requests all stay.
+    """Of answers without an effect only the newest are kept; answers with an effect all are.
 
-    A refusal with whole role files is not kept: it is computed again.
+    A refusal with whole role files is not kept: it can be computed again.
     """
     monkeypatch.setattr(idempotency, "EFFECTLESS_KEPT", 3)
     clock = iter(range(1000, 2000))
@@ -167,7 +167,7 @@ async def test_what_had_no_effect_is_kept_within_a_bound(place, monkeypatch, ans
 
 
 async def test_an_account_has_so_many_keys(place):
-    """Entries without an effect are evicted, others are not; a day later there is room again."""
+    """An account's keys are limited; only keys without an effect are evicted."""
     now = [1000]
     async with open_database(place) as sessions:
         await add_account(sessions)
@@ -188,7 +188,7 @@ async def test_an_account_has_so_many_keys(place):
 
 
 async def test_two_at_once(fresh):
-    """While the first is under way the second gets an error, and is not done."""
+    """A second request with a key is refused while the first one is under way."""
     begun, release, done = asyncio.Event(), asyncio.Event(), []
 
     async def slow(call):
@@ -212,14 +212,14 @@ async def test_two_at_once(fresh):
 
 
 async def lose_answer(toys, name):
-    """Leave the state of a crash: a row without an answer."""
+    """Remove a stored answer, as if the process had crashed before it."""
     async with toys.services.sessions.begin() as session:
         row = await session.get(IdempotencyKey, ("admin", name))
         row.status, row.headers, row.body = 0, "{}", ""
 
 
 async def test_a_crash_before_the_effect(toys):
-    """A row that was begun and has no effect: nothing was done, and the repetition does it."""
+    """After a crash before the effect, the repetition carries the request out."""
     await toys.call("POST", "/toys", body=BEAR, headers=key("before"))
     await lose_answer(toys, "before")
     for replayed in (False, True):
@@ -230,16 +230,16 @@ async def test_a_crash_before_the_effect(toys):
 
 
 async def count_audit_log(sessions):
-    """Return how many entries the audit log has."""
+    """Return the number of entries in the audit log."""
     async with sessions() as session:
         return await session.scalar(select(func.count()).select_from(AuditLogEntry))
 
 
 def marking(again, fail=lambda _when: None):
-    """Return an operation that writes two entries of the audit log; `fail` is called around it."""
+    """Return an operation that writes two audit-log entries and calls `fail` around them."""
 
     async def leave_mark(call):
-        """Write into the audit log."""
+        """Write to the audit log."""
         fail("before")
         async with call.services.sessions.begin() as session:
             for number in range(2):
@@ -253,13 +253,16 @@ def marking(again, fail=lambda _when: None):
 
 
 async def show(call, entry):  # noqa: RUF029 - as a handler
-    """Report the result."""
+    """Return the result of an earlier call."""
     return Reply(Toy(entry["subject"], call.body.colour))
 
 
 @pytest.mark.parametrize("again", [show, None], ids=["answered", "silent"])
 async def test_a_crash_between_effect_and_answer(fresh, again):
-    """Completed work is not repeated: the operation answers from the result, or says so."""
+    """After a crash between effect and answer, the repetition does not repeat the effect.
+
+    It answers from the result, or says that the answer was not kept.
+    """
     async with api_world(fresh, marking(again)) as api:
         await api.call("POST", "/mark", body=BEAR, headers=key("k"))
         await lose_answer(api, "k")
@@ -277,7 +280,7 @@ async def test_a_crash_between_effect_and_answer(fresh, again):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 async def test_later_and_the_effect(fresh, moment):
-    """If disk or database fails, a repetition does the rest: all of it, or the answer alone."""
+    """If the disk or database fails, a repetition completes the request."""
     failing = [moment]
 
     def fail(when):
@@ -292,12 +295,12 @@ async def test_later_and_the_effect(fresh, moment):
 
 
 async def mark(session, subject):
-    """Write an entry of the audit log, as each change does."""
+    """Write an audit-log entry."""
     await record(session, at=1, actor="ben", action="toy.make", subject=subject, detail={})
 
 
 async def test_processes_that_share_a_database(place):
-    """Of many processes with the same request at the same time, one does it, on either database."""
+    """Of several processes with the same request, one carries it out, on both databases."""
     barrier = asyncio.Barrier(4)
 
     async def one():
@@ -324,15 +327,15 @@ async def test_processes_that_share_a_database(place):
     async with open_database(place) as sessions:
         assert await count_audit_log(sessions) == 1
     replayed = Answer(201, {"X-Toy": "1", "Idempotent-Replayed": "true"}, b"{}")
-    # A later process takes over, or learns that another is working on it.
+    # A later process takes over, or learns that another one is working on it.
     assert all(answer in (FIRST, replayed, ProblemError, ConflictError) for answer in answers)
     assert any(answer in (FIRST, replayed) for answer in answers)
 
 
 async def test_a_request_that_was_taken_over(place):
-    """A late process changes nothing, however late: its transaction is refused.
+    """The transaction of a process whose request was taken over is refused.
 
-    A database error for another reason, as of a missing account, is a failure.
+    A database error for another reason, such as a missing account, is raised.
     """
     async with open_database(place) as sessions:
         late, early = (Idempotency(sessions, lambda: 1000, os.urandom, 10) for _ in range(2))
@@ -355,6 +358,6 @@ async def test_a_request_that_was_taken_over(place):
 
 
 async def add_account(sessions):
-    """Make the account ben."""
+    """Add the account ben."""
     async with sessions.begin() as session:
         session.add(account_row("ben", "viewer"))

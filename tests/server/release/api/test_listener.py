@@ -1,4 +1,4 @@
-"""The API's listener: the effect of an early answer on its connection."""
+"""The API's listener: an early answer and the rest of the request."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from tests.server.release.api_world import api_world
 
 
 class Transport(asyncio.Transport):
-    """Records when reading ends and begins."""
+    """Records when reading is paused and resumed."""
 
     def __init__(self, is_reading=True):
         super().__init__()
@@ -21,15 +21,15 @@ class Transport(asyncio.Transport):
         self._is_reading = is_reading
 
     def is_reading(self):
-        """Tell whether reading was not paused by other code."""
+        """Return whether reading was not paused by other code."""
         return self._is_reading
 
     def pause_reading(self):
-        """End reading."""
+        """Record a pause."""
         self.steps.append("pause")
 
     def resume_reading(self):
-        """Begin reading."""
+        """Record a resumption."""
         self.steps.append("resume")
 
 
@@ -41,9 +41,9 @@ class Transport(asyncio.Transport):
 async def test_a_body_that_is_not_whole_is_read_no_further(
     monkeypatch, is_whole, is_reading, steps
 ):
-    """The connection ends with the answer; after a whole request reading continues.
+    """After an early answer the rest of the body is not read, and the connection ends.
 
-    Not where aiohttp paused it: it holds the maximum of pipelined requests, and resumes itself.
+    If aiohttp has paused reading because of pipelined requests, it resumes itself.
     """
     monkeypatch.setattr(listener, "DELAY_SECONDS", 0)
     loop = asyncio.get_running_loop()
@@ -58,27 +58,27 @@ async def test_a_body_that_is_not_whole_is_read_no_further(
 
 
 class Refusing:
-    """Answers every request with 401, and records the last one and the last failure."""
+    """Answers each request with 401; keeps the last request and the last failure."""
 
     def fail(self, error):
-        """Record the failure."""
+        """Record a failure."""
         return web.Response(status=error.status, body=str(error).encode())
 
     async def handle(self, request):
-        """Refuse."""
+        """Refuse a request."""
         self.request = request
         return web.Response(status=401)
 
 
 def refusing(api):
-    """Listen with an API that refuses everything."""
+    """Listen with an API that refuses every request."""
     return listener.listening(
         api, "127.0.0.1", 0, None, connections=8, refusals=50, count_limit=print
     )
 
 
 async def test_no_more_is_parsed_of_a_refused_body_in_chunks(monkeypatch):
-    """Its sender gets the answer while it sends, and the connection ends with it."""
+    """The sender of a refused chunked body gets the answer while it sends."""
     monkeypatch.setattr(listener, "LINGER_SECONDS", 0.2)
     api = Refusing()
     async with refusing(api) as port:
@@ -94,7 +94,7 @@ async def test_no_more_is_parsed_of_a_refused_body_in_chunks(monkeypatch):
 
 
 async def test_a_head_is_bounded_as_a_whole():
-    """64 lines of 8 KiB each would take half a megabyte of every connection."""
+    """A request's head is limited as a whole, so that many long lines are refused."""
     line = b"A: " + b"a" * 8000 + b"\r\n"
     async with refusing(Refusing()) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -117,10 +117,10 @@ REQUEST = b"GET /api/v1/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admi
 
 
 def streaming(ended):
-    """Return an operation that streams; its handler's exception goes to `ended`."""
+    """Return an operation that streams; the exception that ends it goes to `ended`."""
 
     async def stream(call):
-        """Stream."""
+        """Stream without an end."""
         response = web.StreamResponse()
         try:
             await response.prepare(call.request)
@@ -137,7 +137,7 @@ def streaming(ended):
 
 
 async def test_who_reads_nothing_is_cut_off(fresh, monkeypatch):
-    """The handler ends and releases its resources; the connection is closed."""
+    """If a client reads nothing, the streaming handler ends and the connection is closed."""
     monkeypatch.setattr(listener, "STALL_SECONDS", 0.2)
     ended = asyncio.get_running_loop().create_future()
     async with api_world(fresh, (streaming(ended),)) as api:

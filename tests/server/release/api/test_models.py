@@ -1,4 +1,4 @@
-"""Models: downloads of their packages."""
+"""The downloads of a model's packages."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from tests.server.world import PACKAGE_1
 
 
 async def test_downloads_of_a_model(world):
-    """The newest day first; packages of other models are left out."""
+    """Downloads are listed newest day first, without those of other models."""
     own, other = hashlib.sha256(PACKAGE_1).hexdigest(), "f" * 64
     async with api_world(world, polls=lambda: PollCount(900, 60.5)) as api:
         async with api.services.sessions.begin() as session:
@@ -26,7 +26,7 @@ async def test_downloads_of_a_model(world):
 
 
 async def test_behind_a_cache_nothing_is_known(api):
-    """And a model that is not there has no downloads."""
+    """Behind a cache the counts are unknown; an unknown model gets 404."""
     found = (await api.call("GET", "/models/armani/downloads", token="viewer")).json
     assert found == {"is_known": False, "polls": 0, "seconds": 0, "items": []}
     assert (await api.call("GET", "/models/dior/downloads", token="viewer")).status == 404

@@ -1,4 +1,4 @@
-"""The served schema: OpenAPI 3.1 generated from the declared operations."""
+"""The served schema: OpenAPI 3.1, generated from the declared operations."""
 
 import re
 
@@ -10,17 +10,17 @@ from server.release.api.openapi import statuses
 
 @pytest.fixture
 def published():
-    """Give the meta-schema that the OpenAPI Initiative publishes for 3.1."""
-    # Imported here: it would take 0.3 s of each process that collects tests.
+    """Return the OpenAPI Initiative's meta-schema for 3.1."""
+    # Imported here, because the import takes 0.3 s in each process that collects tests.
     from schemathesis.specs.openapi import definitions  # noqa: PLC0415
 
     return definitions.OPENAPI_31_VALIDATOR
 
 
 async def test_the_page_shows_every_operation(api, published):
-    """It matches the published meta-schema, and has each operation once.
+    """The schema matches the meta-schema and has each operation once.
 
-    With its right, its statuses and its path parameters.
+    Each has its right, statuses and path parameters.
     """
     page = (await api.call("GET", "/openapi.json", token=None)).json
     assert [str(error) for error in published.iter_errors(page)] == []
@@ -40,7 +40,7 @@ async def test_the_page_shows_every_operation(api, published):
 
 
 def test_every_operation_is_described():
-    """By an id, which metrics and clients name; by a summary; and by a docstring."""
+    """Each operation has an id, a summary and a docstring."""
     assert len({operation.id for operation in OPERATIONS}) == len(OPERATIONS)
     for operation in OPERATIONS:
         assert operation.summary, operation.id

@@ -1,4 +1,4 @@
-"""Declarations: the default is closed, and an impossible declaration is refused immediately."""
+"""Declarations of operations: restrictive by default, and checked when declared."""
 
 import msgspec
 import pytest
@@ -29,7 +29,7 @@ def declare(method="GET", path="/api/v1/things", **more):
 
 
 def test_what_cannot_be_right():
-    """It is a programming error, found when the module is imported."""
+    """A contradictory declaration raises an error when the module is imported."""
     for wrong in (
         {"method": "GETS"},
         {"path": "/things"},
@@ -45,10 +45,10 @@ def test_what_cannot_be_right():
 
 
 def test_what_the_declarations_say():
-    """Few operations are public, answer with a secret, or ask for no right.
+    """Only these operations are public, return a secret, or need no permission.
 
-    An answer with a secret is not kept for a repeated key. An operation without a permission
-    concerns only the caller's own data.
+    An answer with a secret is not kept for a repeated key. Operations without a permission concern
+    only the caller's own data.
     """
     public = {"get_health", "get_openapi", "tell_upload_protocol"}
     assert {operation.id for operation in OPERATIONS if operation.public} == public
@@ -63,7 +63,7 @@ def test_what_the_declarations_say():
 
 
 def test_a_literal_wins_over_a_parameter():
-    """The order of declaration does not matter."""
+    """A literal path takes precedence over a parameter, in any order of declaration."""
     operations = (
         declare(path="/api/v1/things/{thing}"),
         declare(path="/api/v1/things/all"),
@@ -77,7 +77,7 @@ def test_a_literal_wins_over_a_parameter():
 
 
 def test_a_segment_is_decoded_once():
-    """Percent signs are decoded once; a value that no parameter may have matches nothing."""
+    """A path segment is percent-decoded once; an invalid value matches nothing."""
     routes = Routes((declare(path="/api/v1/things/{thing}"), declare(path="/api/v1/c/{codename}")))
     assert routes.find("GET", "/api/v1/things/%61b").path == {"thing": "ab"}
     for path in ("things/%2561", "things/a%20b", "things/a%0Ab", "things/a%0A", "c/Armani", "c/-a"):

@@ -1,4 +1,4 @@
-"""Commands over the API while the database is lost: the answer, and a repetition completes it."""
+"""Commands over the API during a database outage, and their repetition."""
 
 import asyncio
 import functools
@@ -31,7 +31,7 @@ def offered(fresh, postgres):
 
 @pytest.mark.parametrize("step", [0, 3, 6])
 async def test_a_database_that_goes_away_in_a_halt(fresh, postgres, step):
-    """Before it is begun, staged, or public: 503, and the repetition halts once."""
+    """If the database fails at any step of a halt, the answer is 503 and a repetition halts."""
     world = await asyncio.to_thread(offered, fresh, postgres)
     before = await asyncio.to_thread(world.published)
     ended = []
@@ -39,7 +39,7 @@ async def test_a_database_that_goes_away_in_a_halt(fresh, postgres, step):
     def end(done):
         if done == step and not ended:
             ended.append(step)
-            # Nothing else may run meanwhile, so it is waited for where blocking is forbidden.
+            # Nothing else may run meanwhile, so the test waits with a blocking call.
             loop = asyncio._get_running_loop()
             asyncio._set_running_loop(None)
             try:

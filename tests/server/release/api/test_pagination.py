@@ -1,4 +1,4 @@
-"""Pages by key."""
+"""Pagination by key."""
 
 import pytest
 
@@ -6,7 +6,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def walk(toys, query):
-    """Follow `next` from the first page on; return the names and the sizes of the pages."""
+    """Follow `next` from the first page; return all names, and each page's size."""
     names, sizes, path = [], [], f"/toys{query}"
     while path is not None:
         page = (await toys.call("GET", path)).json
@@ -18,7 +18,7 @@ async def walk(toys, query):
 
 
 async def test_every_item_once(toys):
-    """Pages of any size give all 450 items in order; a full last page has no `next`."""
+    """Pages of any size have all 450 items in order; the last page has no `next`."""
     for query, sizes in (
         ("", [50] * 9),
         ("?limit=200", [200, 200, 50]),
@@ -31,7 +31,7 @@ async def test_every_item_once(toys):
 
 
 async def test_filters_go_along(toys):
-    """`next` contains the filters and the limit of the first request."""
+    """`next` keeps the filters and the limit of the first request."""
     page = (await toys.call("GET", "/toys?colour=green&limit=7&old=true")).json
     assert page["next"].startswith("/api/v1/toys?")
     assert {"colour=green", "limit=7", "old=true"} <= set(page["next"].partition("?")[2].split("&"))

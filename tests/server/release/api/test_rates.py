@@ -1,4 +1,4 @@
-"""Token buckets: the limits of one token, and of all guesses together."""
+"""Rate limits: token buckets of tokens, accounts and guesses, and limits of connections."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tests.server.release.api_world import api_world
 
 
 class Clock:
-    """A monotonic clock under the test's control."""
+    """A monotonic clock that the test sets."""
 
     now = 1000.0
 
@@ -26,12 +26,12 @@ class Clock:
 
 @pytest.fixture
 def clock():
-    """Give a clock."""
+    """Return a clock."""
     return Clock()
 
 
 def spend(take):
-    """Take until it is refused; return how often, and the seconds to wait."""
+    """Take from a bucket until it refuses; return the number taken and the seconds to wait."""
     for count in range(10_000):
         try:
             take()
@@ -41,9 +41,9 @@ def spend(take):
 
 
 def test_a_token_has_a_burst_and_a_rate(clock):
-    """At 10 a second there is a burst of 40, then 10 each second, never more than 40.
+    """At 10 a second, a token has a burst of 40, then 10 each second.
 
-    Other tokens are not affected, and a clock that stands still or jumps back gives nothing.
+    Other tokens are not affected. A clock that stands still or jumps back adds nothing.
     """
     rates = Rates(10, 60, 60, clock)
     assert spend(lambda: rates.count("a", "a")) == (40, 1)
@@ -58,7 +58,7 @@ def test_a_token_has_a_burst_and_a_rate(clock):
 
 
 def test_tokens_of_an_account_share(clock):
-    """A hundred tokens of one account get the rate of two; other accounts are not affected."""
+    """All tokens of one account together have twice the rate of one token."""
     rates = Rates(10, 60, 60, clock)
     tokens = iter(f"token-{number}" for number in range(100))
     assert spend(lambda: rates.count(next(tokens), "ben")) == (80, 1)
@@ -66,7 +66,7 @@ def test_tokens_of_an_account_share(clock):
 
 
 def test_what_would_be_refused_is_not_looked_up(clock):
-    """A token over its rate, or its account's, is refused without a look-up."""
+    """A token over its own or its account's rate is refused without a look-up."""
     rates = Rates(1, 60, 60, clock)
     rates.count("idle", "ben")
     for token in ("a", "b"):
@@ -78,9 +78,9 @@ def test_what_would_be_refused_is_not_looked_up(clock):
 
 
 def test_guesses_share_one_bucket(clock):
-    """All guesses share one token's rate; after that unknown tokens are not looked up.
+    """All unknown tokens share one rate; beyond it they are not looked up.
 
-    A revoked token is a guess from then on.
+    A revoked token counts as unknown.
     """
     rates = Rates(10, 60, 60, clock)
     for token in ("good", "revoked"):
@@ -96,7 +96,7 @@ def test_guesses_share_one_bucket(clock):
 
 
 def test_what_is_urgent_is_never_refused(clock):
-    """It takes from the token's bucket, which may be empty already."""
+    """An urgent request takes from the bucket and is not refused if that is empty."""
     rates = Rates(10, 60, 60, clock)
     spend(lambda: rates.count("a", "a"))
     rates.count("a", "a", is_urgent=True)
@@ -105,9 +105,9 @@ def test_what_is_urgent_is_never_refused(clock):
 
 
 def test_sign_ins(clock):
-    """An account has a burst of ten sign-ins, then one a minute; another one is not affected.
+    """An account has a burst of ten sign-ins, then one a minute.
 
-    One that would be refused is not looked up; other uses of the token continue.
+    A sign-in over the rate is not looked up. Other uses of the token are not affected.
     """
     rates = Rates(1000, 60, 60, clock)
     rates.count("token", "ben")
@@ -124,14 +124,14 @@ def test_sign_ins(clock):
 
 
 def test_changes(clock):
-    """An account has a burst of a sixth of its hourly changes; another one is not affected."""
+    """An account has a burst of a sixth of its hourly changes."""
     rates = Rates(1000, 60, 3600, clock)
     assert spend(lambda: rates.count_change("ben")) == (600, 1)
     rates.count_change("eka")
 
 
 def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
-    """The least recently used one is forgotten; it starts again with a full bucket."""
+    """The least recently used token is forgotten, and then starts with a full bucket."""
     monkeypatch.setattr("server.core.buckets.MAX_BUCKETS", 3)
     monkeypatch.setattr("server.release.api.rates.MAX_BUCKETS", 3)
     rates = Rates(1, 60, 60, clock)
@@ -141,9 +141,9 @@ def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
 
 
 async def test_a_halt_gets_through_guesses(world, monkeypatch):
-    """Neither others' guesses nor the account's own rate block a halt; its right is required.
+    """A halt is accepted even if all buckets are empty, if the account has the right.
 
-    Other requests are answered with 429 and Retry-After.
+    Other requests get 429 with Retry-After.
     """
     monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all buckets are empty
     monkeypatch.setattr(listener, "DELAY_SECONDS", 0)
@@ -177,25 +177,28 @@ UNKNOWN = Slot()
 
 
 def test_which_connection_is_displaced():
-    """The oldest idle one of the largest token of the largest holder; tokenless ones first."""
+    """The oldest idle connection of the holder with the most connections is closed.
+
+    Within a holder the largest token loses it, and connections without a token go first.
+    """
     busy, leaked = Slot("ani", "a", is_busy=True), Slot("ani", "leaked", is_busy=True)
     for slots, leaving in (
-        ([ANI, UNKNOWN, UNKNOWN], 1),  # with the new one they are the largest holder
+        ([ANI, UNKNOWN, UNKNOWN], 1),  # with the new connection they are the largest holder
         ([ANI, ANI, UNKNOWN], 2),
-        ([BEN, ANI, ANI, ANI], 1),  # an account with fewer keeps its own
+        ([BEN, ANI, ANI, ANI], 1),  # an account with fewer connections keeps its own
         ([BEN, busy, ANI], 2),
         ([BEN, busy, busy], 1),
-        ([ANI, leaked, leaked, BEN], 1),  # costs the account's other tokens none
-        ([ANI, BEN], None),  # the new one, if each account has a single connection
+        ([ANI, leaked, leaked, BEN], 1),  # the account's other tokens lose none
+        ([ANI, BEN], None),  # the new one, if each account has only one connection
     ):
         assert choose_displaced(slots) == leaving, slots
 
 
 @given(st.integers(1, 12), st.lists(st.tuples(st.sampled_from("abcde"), st.booleans())))
 def test_a_holder_within_its_share_loses_none(limit, openings):
-    """For any order of events, with n slots and k holders, n // k connections each are safe.
+    """With n slots and k holders, n // k connections of each holder are never closed.
 
-    Each step opens a connection, which may show an account's token immediately, or never.
+    Each step opens a connection, which shows an account's token immediately or never.
     """
     slots = []
     for account, shows in openings:

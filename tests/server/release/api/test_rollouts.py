@@ -1,4 +1,4 @@
-"""Models, channels and changes over the API: tags, dry runs, two-person approval, proposals."""
+"""Models, channels and changes over the API."""
 
 import hashlib
 import json
@@ -21,26 +21,26 @@ PLAN = {"stages": [{"permille": 10, "hold": 86_400}, {"permille": 1000}]}
 
 @pytest.fixture
 async def two(two_state, tmp_path):
-    """Give the API on two releases, of which the first is offered."""
+    """Yield the API of a server with two releases, of which the first is offered."""
     async with api_world(two_state.copy(tmp_path / "state")) as served:
         yield served
 
 
 @pytest.fixture
 def gated(two):
-    """Give the same API with two-person approval for stable."""
+    """Yield the same API with two-person approval for stable channels."""
     two.services.rollouts._approval_channels = ("*/*/stable",)
     return two
 
 
 async def request(api, action, body, tag="*", token="engineer", path=CHANNEL):
-    """Give a command; `tag` None sends no If-Match."""
+    """Give a command; with `tag` None, no If-Match is sent."""
     headers = {} if tag is None else {"If-Match": tag}
     return await api.call("POST", f"{path}/{action}", token=token, body=body, headers=headers)
 
 
 async def test_a_halt_whose_words_are_not_recorded(world):
-    """The answer is the recorded change, a message says why, and a metric counts it."""
+    """If a halt's text is not recorded, the answer says so and a metric counts it."""
     settings = Settings(api_port=0, rewordings_per_day=1)
     async with api_world(world, settings=settings) as served:
         first = (await request(served, "halt", {"note": "a"})).json
@@ -53,7 +53,7 @@ async def test_a_halt_whose_words_are_not_recorded(world):
 
 
 async def test_models_and_releases(two, published_state):
-    """The signers' lists, page by page, and the keys that signed them."""
+    """Models and releases are listed in pages, with the keys that signed them."""
     models = (await two.call("GET", "/models", token="viewer")).json["items"]
     assert [(m["codename"], m["version"], m["releases"]) for m in models] == [
         ("armani", 3, 2),
@@ -74,7 +74,7 @@ async def test_models_and_releases(two, published_state):
 
 
 async def test_lists_hold_what_an_account_may_see(two):
-    """Models, channels and changes of the account's codenames, and of no others."""
+    """An account sees models, channels and changes of its codenames only."""
     await request(two, "halt", {})
     for codename, shown in (("armani", [1, 1, 1]), ("cancro", [1, 0, 0]), ("dior", [0, 0, 0])):
         two.principals["some"] = replace(two.principals["admin"], codenames=(codename,))
@@ -84,7 +84,7 @@ async def test_lists_hold_what_an_account_may_see(two):
 
 
 async def test_a_channel(two):
-    """Its offer, with its tag, and what phones will be offered."""
+    """A channel's answer has its offer, its tag, and what phones will be offered."""
     shown = await two.call("GET", CHANNEL, token="viewer")
     assert shown.headers["ETag"] == shown.json["etag"]
     assert (shown.json["state"], shown.json["counter"], shown.json["permille"]) == (
@@ -105,7 +105,7 @@ async def test_a_channel(two):
 
 
 async def test_a_rollout(two):
-    """Offer, pause, resume, schedule and halt; each answer has the next tag."""
+    """Offer, pause, resume, schedule and halt each return the channel's next tag."""
     tag = (await two.call("GET", CHANNEL)).json["etag"]
     dry = await request(two, "offer", {"plan": PLAN, "dry_run": True}, tag)
     assert (dry.status, dry.json["change"]) == (200, None)
@@ -134,9 +134,9 @@ async def test_a_rollout(two):
 
 
 async def test_words_that_mislead_are_refused(gated):
-    """422 says what is wrong, also for a dry run; nothing is changed or recorded.
+    """Texts that are not plain get 422, also in a dry run; nothing is recorded.
 
-    Why a change is rejected or cancelled is plain text, too.
+    This includes the reasons of a rejection or cancellation.
     """
     change = (await request(gated, "offer", {"plan": PLAN})).json["change"]
     path = f"/changes/{change['id']}"
@@ -160,9 +160,9 @@ async def test_words_that_mislead_are_refused(gated):
 
 @pytest.mark.parametrize("action", ["halt", "pause"])
 async def test_words_that_are_valid_fit_the_urgent_listener(two, action):
-    """The longest reason and note have a body under 4 KiB; longer ones are 422.
+    """The longest valid reason and note fit into the urgent listener's body limit.
 
-    So a halt is accepted or refused for its words in the same way at every listener.
+    So every listener decides about a halt's texts in the same way.
     """
     reason = {f"{letter}{letter}-Latn-AA": "b" * 496 for letter in "abcdefg"}
     text = {"reason": reason, "note": ""}
@@ -181,9 +181,9 @@ async def test_words_that_are_valid_fit_the_urgent_listener(two, action):
 
 
 async def test_four_eyes(gated):
-    """An offer waits; its proposer cannot approve it, an approver can; the worker does the rest.
+    """An offer waits until another account approves it, and is then carried out.
 
-    One with a time is cancelled by its proposer.
+    A scheduled offer can be cancelled by its proposer.
     """
     answer = await request(gated, "offer", {"plan": PLAN})
     change = answer.json["change"]
@@ -206,13 +206,16 @@ async def test_four_eyes(gated):
         assert ended["state"] == {"reject": "rejected", "cancel": "cancelled"}[action]
         assert ended["reason"] == "No."
     admin = (await request(gated, "resume", {}, token="admin")).status
-    assert admin == 409  # not paused: a change that does not fit is not even proposed
+    assert admin == 409  # the channel is not paused: such a change is not even proposed
     assert (await gated.call("GET", "/changes/" + "0" * 32)).status == 404
     assert (await gated.call("GET", "/changes?cursor=IjAi")).status == 400
 
 
 async def test_what_needs_signatures(two):
-    """The answer is 409 with the proposal's bytes, whose sha256 is its id; nothing is changed."""
+    """A change that needs offline signatures gets 409 with a proposal, and changes nothing.
+
+    The proposal's id is the sha256 of its bytes.
+    """
     before = await two.call("GET", CHANNEL)
     for action, body, path in (
         ("withdraw", {"counter": 2, "note": "It drains."}, CHANNEL),
@@ -237,12 +240,12 @@ async def test_what_needs_signatures(two):
         ("withdraw", {"counter": 1, "file": "armani-2.zip"}),
         ("promote", {"counter": 2, "to": "stable"}),
         ("promote", {"counter": 2, "to": "Beta"}),
-    ):  # as the signer would refuse it
+    ):  # the signer would refuse it, too
         assert (await request(two, action, body, None)).status == 422
 
 
 async def test_a_split_needs_signatures_and_every_codename(two):
-    """The proposal is of targets, which is in no account's codenames; the answer has its cost."""
+    """A split changes targets, so it needs all codenames; the answer has its cost."""
     answer = await two.call("POST", "/latest/split", token="engineer", body={"parts": 16})
     assert (answer.status, answer.problem) == (409, "needs-signature")
     proposal = decode_proposal(answer.json["proposal"]["file"].encode())

@@ -1,7 +1,7 @@
-"""A client that knows only the served schema finds no failure and no undeclared answer.
+"""Schemathesis, which knows only the served schema, finds no undeclared answer.
 
-Schemathesis runs in a separate process against the real listener. It calls what the page names, so
-a new resource is tested from its first day on.
+It runs in a separate process against a real listener. It calls what the schema declares, so new
+operations are tested without further code.
 """
 
 # ruff: noqa: RUF029 - handlers are awaited, whether they wait themselves or not
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent
 
 
 async def try_api(stranger, port, folder, *options):
-    """Run Schemathesis in `folder` on the API at a port; return its exit status and its output."""
+    """Run Schemathesis in `folder` against a port; return exit status and output."""
     return await try_out(
         stranger,
         f"http://127.0.0.1:{port}/api/v1/openapi.json",
@@ -40,7 +40,7 @@ ADMIN = ("-H", "Authorization: Bearer admin")
 
 
 async def test_all_operations(stranger, world, tmp_path):
-    """Every operation of the served page, with all rights, and without where rights are needed."""
+    """Schemathesis finds no fault in any operation, with all rights and without rights."""
     phases = ("--phases", "coverage,fuzzing,stateful")
     async with api_world(world, entropy=counting()) as api:
         status, output = await try_api(stranger, api.port, tmp_path, *ADMIN, *phases)
@@ -48,17 +48,17 @@ async def test_all_operations(stranger, world, tmp_path):
 
 
 async def broken(call):
-    """Fail for big numbers."""
+    """Raise an error for large numbers."""
     return Reply({"number": 1 // (call.query.limit - 200)})
 
 
 async def untrue(_call):
-    """Send an undeclared answer."""
+    """Return an undeclared answer."""
     return Reply(["a list"])
 
 
 async def test_the_stranger_finds_faults(stranger, fresh, tmp_path):
-    """A failure and an answer of another type are found: the runs above could fail."""
+    """Schemathesis finds a planted error and a planted undeclared answer."""
     faulty = (
         operation("GET", "/broken", broken, query=PageQuery, response=dict[str, int]),
         operation("GET", "/untrue", untrue, response=dict[str, int]),

@@ -1,4 +1,4 @@
-"""The control plane in the running process."""
+"""The control plane in the running server."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ ON = Settings(port=0, api_port=0)
 
 @pytest.fixture
 def published(monkeypatch):
-    """Give a queue of the results of submissions."""
+    """Return a queue with the statuses of processed submissions."""
     results, process = asyncio.Queue(), Publisher.process_incoming
 
     async def process_incoming(publisher):
@@ -44,7 +44,7 @@ def published(monkeypatch):
 
 
 async def test_a_token_of_the_database(world):
-    """The process serves the API on a separate port, and accepts issued tokens."""
+    """The server answers the API on its own port and accepts tokens from the database."""
     token = await make_token(world)
     ports = []
     async with (
@@ -58,7 +58,7 @@ async def test_a_token_of_the_database(world):
             async with session.get(f"{url}/status", headers=headers) as response:
                 assert response.status == status
         async with session.get(f"http://127.0.0.1:{port}/api/v1/health") as response:
-            assert response.status == 400  # no path of the device plane
+            assert response.status == 400  # not a path of the device plane
         async with session.get(
             f"{url.removesuffix('/api/v1')}/metadata/timestamp.json"
         ) as response:
@@ -66,9 +66,9 @@ async def test_a_token_of_the_database(world):
 
 
 async def test_what_cannot_be_served(world):
-    """Tokens never cross a network unencrypted; of a port in use the setting is named.
+    """An unencrypted address beyond loopback is refused; a port in use is named.
 
-    Without a port the API is not served.
+    Without `api_port` the API is not served.
     """
     ports = []
     off = Settings(port=0)
@@ -88,7 +88,7 @@ async def test_what_cannot_be_served(world):
 
 
 async def test_what_wakes_the_publisher(world, monkeypatch, published):
-    """A submission over the API is published immediately, without waiting for the next check."""
+    """A submission over the API is published without waiting for the next poll."""
     monkeypatch.setattr(publish_loop, "TICK_SECONDS", 3600.0)
     wakes, serving = [], server.full_node.serving
 
@@ -104,7 +104,7 @@ async def test_what_wakes_the_publisher(world, monkeypatch, published):
 
 
 async def test_the_end_waits_for_handlers(fresh):
-    """Requests under way when the server is asked to end are completed and answered."""
+    """When the server ends, requests under way are completed and answered."""
     begun, release = asyncio.Event(), asyncio.Event()
 
     async def slow(call):
@@ -130,7 +130,7 @@ async def test_the_end_waits_for_handlers(fresh):
 
 @pytest.fixture
 def made(tmp_path):
-    """Make two certificates with their keys; returns their folders by name."""
+    """Make two certificates with their keys; return their folders by name."""
     folders = {name: tmp_path / name for name in ("first", "second")}
     for folder in folders.values():
         folder.mkdir()
@@ -145,9 +145,9 @@ def der(folder):
 
 @contextlib.asynccontextmanager
 async def serving(folder):
-    """Echo over TLS; gives a function that connects, and the certificates' keeper.
+    """Serve an echo over TLS; yield a function that connects, and the certificates' watcher.
 
-    The function returns streams and the server's certificate.
+    The function returns the streams and the server's certificate.
     """
     files = [folder / "cert.pem", folder / "key.pem"]
     settings = Settings(api_port=0, api_cert=str(files[0]), api_key=str(files[1]))
@@ -174,7 +174,7 @@ async def serving(folder):
 
 
 def copy(folder, to, *names):
-    """Replace files as a renewal does."""
+    """Replace files atomically, as a renewal does."""
     for name in names:
         shutil.copy(folder / name, to / "new")
         (to / "new").replace(to / name)
@@ -188,7 +188,7 @@ async def close(*writers):
 
 
 async def test_a_renewed_certificate(made, tmp_path):
-    """Open connections continue; the next one gets the new certificate; it is logged once."""
+    """After a renewal, new connections get the new certificate; open ones continue."""
     live = tmp_path / "live"
     shutil.copytree(made["first"], live)
     async with serving(live) as (connect, certificates):
@@ -207,7 +207,7 @@ async def test_a_renewed_certificate(made, tmp_path):
 
 
 async def test_files_that_cannot_be_used(made, tmp_path):
-    """The former certificate stays, one alarm is raised, and valid files count later."""
+    """With unusable files the former certificate stays, with one alarm, until valid ones follow."""
     for harm in ("half", "gone", "rubbish"):
         live = tmp_path / harm
         shutil.copytree(made["first"], live)
@@ -239,7 +239,7 @@ def certificate(tmp_path_factory):
 
 
 def test_beyond_loopback():
-    """Only on this machine tokens need no TLS, elsewhere TLS or a proxy that is declared."""
+    """Beyond loopback, the API needs TLS or a declared proxy."""
     for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
         assert is_loopback(host)
         assert load_tls(Settings(api_host=host, api_port=0)) is None
@@ -252,7 +252,7 @@ def test_beyond_loopback():
 
 
 def test_files_that_are_no_pair(certificate, tmp_path):
-    """Half a pair, missing files, rubbish, and a key with a password, without a prompt."""
+    """Incomplete, missing, malformed and password-protected TLS files are refused."""
     cert, key, encrypted = map(str, certificate)
     for half in ({"api_cert": cert}, {"api_key": key}):
         with pytest.raises(FormatError, match="go together"):
@@ -268,7 +268,7 @@ def test_files_that_are_no_pair(certificate, tmp_path):
 
 
 async def test_over_tls(fresh, certificate):
-    """A client that trusts the certificate is served; one without TLS is not."""
+    """With TLS a client that trusts the certificate is served; a client without TLS is not."""
     cert, key, _ = certificate
     settings = Settings(api_port=0, api_cert=str(cert), api_key=str(key))
     trusting = await asyncio.to_thread(ssl.create_default_context, cafile=str(cert))

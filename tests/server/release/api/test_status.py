@@ -1,4 +1,4 @@
-"""Health, status and schema."""
+"""Health and status."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from tests.server.world import PACKAGE_2
 
 
 async def test_before_anything_is_published(fresh):
-    """A server that waits for its first bundle has no roles and snapshot 0; health is public."""
+    """Before the first bundle there are no roles and the snapshot is 0; health is public."""
     async with api_world(fresh) as api:
         status = (await api.call("GET", "/status")).json
         answer = await api.call("GET", "/health", token=None)
@@ -18,7 +18,7 @@ async def test_before_anything_is_published(fresh):
 
 
 async def test_status(world):
-    """The published versions, when they expire, what waits, and what needs attention."""
+    """The status has versions and expiries of roles, the queue, and alarms."""
     notices = [Notice("disk", "warning", "It fills.")]
     async with api_world(world, alarms=lambda: notices) as api:
         answer = await api.call("GET", "/status", token="viewer")
@@ -40,7 +40,7 @@ async def test_status(world):
 
 
 async def test_after_a_publication(api, world):
-    """Later publications are shown; a waiting bundle is counted."""
+    """The status counts a waiting bundle and shows its publication."""
     before = (await api.call("GET", "/status")).json
     await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
     waiting = (await api.call("GET", "/status")).json

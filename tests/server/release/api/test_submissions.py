@@ -1,4 +1,4 @@
-"""Submissions on the wire: submitted, published or refused, queried."""
+"""Submissions over HTTP: accepted, published or refused, and listed."""
 
 import asyncio
 import hashlib
@@ -48,7 +48,7 @@ async def audit_log(api):
 
 
 async def test_a_release(api, world):
-    """Package uploaded, role submitted, published; a repetition is the same submission."""
+    """A release is uploaded, submitted and published; a repetition is the same submission."""
     bundle_id, body = body_of(world.second_release())
     refused = await hand_in(api, bundle_id, body)
     assert (refused.status, refused.problem) == (409, "conflict")
@@ -80,7 +80,7 @@ async def test_a_release(api, world):
 
 
 async def test_a_refusal_and_another_try(api, world):
-    """The publisher's refusal has its reason; the same bundle may be tried once more."""
+    """A refused submission shows its reason and can be submitted again."""
     files = {("armani", 9): world.ceremony.role("armani", 9)}
     bundle_id, body = body_of(files, [])
     for _ in range(2):
@@ -94,7 +94,7 @@ async def test_a_refusal_and_another_try(api, world):
 
 
 async def test_bodies_that_are_refused(api, world):
-    """Other files than the bundle names, other encodings, hostile names: nothing is written."""
+    """A body with other files than its list names, or a malformed list, is refused."""
     files = world.second_release()
     bundle_id, body = body_of(files, [])
     (content,) = files.values()
@@ -127,7 +127,7 @@ async def test_bodies_that_are_refused(api, world):
 
 
 async def test_how_much_is_taken(world):
-    """More than the limit, or than the free disk space, is refused, and nothing is written."""
+    """A submission over the limit, or without room on the disk, is refused."""
     bundle_id, body = body_of(world.second_release(), [])
     for more, status, problem in (
         ({"submission_limit": 1000}, 413, "too-large"),
@@ -144,7 +144,7 @@ async def test_how_much_is_taken(world):
 
 
 async def test_who_may_submit_what(api, world):
-    """Editors submit content, engineers everything, of their codenames; the others nothing."""
+    """Editors submit content, engineers every role, within their codenames; others nothing."""
     roles = {"armani", "content", "tables", "targets", "root"}
     may = {"editor": {"content", "tables"}, "engineer": roles, "approver": set()}
     for who, expected in may.items():
@@ -160,7 +160,7 @@ async def test_who_may_submit_what(api, world):
 
 
 async def test_the_list(api, world):
-    """Waiting ones come first, then the newest; pages have each submission once."""
+    """Waiting submissions come first, then the newest; pages have each one once."""
     for version in range(20, 25):
         world.submit({("armani", version): world.ceremony.role("armani", version)})
     await api.services.publisher.process_incoming()
@@ -179,7 +179,7 @@ async def test_the_list(api, world):
 
 
 async def test_the_list_of_who_sees_one_model(api, world):
-    """It has all submissions of the account, by any token, and no other account's."""
+    """An account with few codenames sees the submissions of all its tokens, and no others."""
     done = [world.submit({("armani", n): world.ceremony.role("armani", n)}) for n in (20, 21)]
     await api.services.publisher.process_incoming()
     waiting = [world.submit({("armani", n): world.ceremony.role("armani", n)}) for n in (30, 31)]
@@ -200,7 +200,7 @@ async def test_the_list_of_who_sees_one_model(api, world):
 
 
 def fail(*_args, **_more):
-    """Have no free space."""
+    """Raise the error of a full disk."""
     raise OSError(28, "No space left on device")
 
 
@@ -209,7 +209,7 @@ def fail(*_args, **_more):
     [("publisher.inbox.LocalInbox.hand_in", 1), ("release.submissions.submissions.record", 0)],
 )
 async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, left):
-    """The publisher skips a bundle without a name; the next start ends what is recorded."""
+    """A submission interrupted by a disk error is completed or removed at the next start."""
     bundle_id, body = body_of(world.second_release(), [])
     monkeypatch.setattr(f"server.{step}", fail)
     answer = await hand_in(api, bundle_id, body)
@@ -226,9 +226,9 @@ async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, le
 
 @pytest.mark.parametrize("is_there", [False, True])
 async def test_one_bundle_from_several_people_at_once(api, world, monkeypatch, is_there):
-    """It is one submission, and the audit log names the first account.
+    """A bundle submitted several times at once is one submission with one entry.
 
-    One that has no name yet gets it without a second entry.
+    The same holds for one that was received but not handed in.
     """
     bundle_id, body = body_of(world.second_release(), [])
     if is_there:

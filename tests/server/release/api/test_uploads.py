@@ -1,4 +1,4 @@
-"""tus 1.0.0 on the wire: byte by byte, by tuspy, and by the commands of docs/how-to/upload.md."""
+"""tus 1.0.0 over HTTP: raw requests, tuspy, and the commands of docs/how-to/upload.md."""
 
 import asyncio
 import base64
@@ -55,14 +55,14 @@ async def patch(api, path, offset, data, **options):
 
 
 async def find_offset(api, path):
-    """Return the offset in the answer to HEAD, None for a refusal."""
+    """Return the offset that HEAD reports, or None if it is refused."""
     answer = await api.call("HEAD", path, token="engineer", headers=TUS)
     assert answer.headers["Cache-Control"] == "no-store"
     return int(answer.headers["Upload-Offset"]) if answer.status == 200 else None
 
 
 async def test_by_hand(api):
-    """Announced, sent in two parts, queried in between, and a blob in the end."""
+    """An upload in two parts makes a blob; HEAD reports the offset in between."""
     path = await begin(api)
     assert (await patch(api, path, 0, DATA[:1000])).headers["Upload-Offset"] == "1000"
     answer = await api.call("HEAD", path, token="engineer", headers=TUS)
@@ -81,7 +81,7 @@ async def test_by_hand(api):
 
 
 async def test_what_is_spoken(api):
-    """OPTIONS needs no token, and has the headers that tus 1.0.0 requires."""
+    """OPTIONS needs no token and has the headers that tus 1.0.0 requires."""
     answer = await api.call("OPTIONS", "/uploads", token=None)
     assert answer.status == 204
     assert answer.headers["Tus-Version"] == "1.0.0"
@@ -92,7 +92,7 @@ async def test_what_is_spoken(api):
 
 
 async def test_another_version(api):
-    """Without the supported version nothing is done, and the answer names it: 412."""
+    """A request with another tus version gets 412, which names the supported version."""
     path = await begin(api)
     for method in ("POST", "HEAD", "PATCH", "DELETE"):
         is_part = method == "PATCH"
@@ -107,7 +107,7 @@ async def test_another_version(api):
 
 
 async def test_announcements_that_are_refused(api):
-    """Invalid lengths and hashes, and lengths over the limit; nothing is made."""
+    """Invalid or too large lengths and invalid metadata are refused."""
     for headers, status in (
         ({"Upload-Length": "-1"}, 400),
         ({"Upload-Length": "9007199254740991"}, 413),
@@ -120,9 +120,9 @@ async def test_announcements_that_are_refused(api):
 
 
 async def test_parts_that_are_refused(api):
-    """Another media type, offset, coding, length or checksum; earlier bytes stay.
+    """A part with a wrong type, offset, coding, length or checksum is refused.
 
-    Other bytes than announced end the upload.
+    Earlier bytes stay, except if the whole has another hash than announced.
     """
     path = await begin(api)
     await patch(api, path, 0, DATA[:10])
@@ -147,7 +147,7 @@ async def test_parts_that_are_refused(api):
 
 
 async def test_a_key_belongs_to_one_announcement(api):
-    """A repeated Idempotency-Key gives the same upload, and is refused for other bytes."""
+    """A repeated Idempotency-Key returns the same upload; with other bytes it gets 422."""
     key = {"Idempotency-Key": "build-7"}
     first = await begin(api, **key)
     assert await begin(api, **key) == first
@@ -158,7 +158,7 @@ async def test_a_key_belongs_to_one_announcement(api):
 
 
 async def test_a_blob_that_is_not_here_any_more(api):
-    """A repeated announcement leads to an ended upload, another to a new one."""
+    """If the blob was removed, a repeated key returns the ended upload, a new key a new one."""
     key = {"Idempotency-Key": "build-8"}
     path = await begin(api, **key)
     assert (await patch(api, path, 0, DATA)).status == 204
@@ -171,7 +171,7 @@ async def test_a_blob_that_is_not_here_any_more(api):
 
 
 async def test_an_end_before_the_end(api):
-    """DELETE removes an upload; later requests to it get 404, as another account's always do."""
+    """DELETE removes an upload; later requests get 404, as for another account's upload."""
     path = await begin(api)
     for method in ("HEAD", "DELETE", "GET"):
         assert (await api.call(method, path, token="admin", headers=TUS)).status == 404
@@ -191,9 +191,9 @@ def uploader(api, data=DATA, sha256=SHA256, **options):
 
 @pytest.mark.parametrize("checksum", [False, True], ids=["plain", "with checksums"])
 async def test_tuspy_goes_on(api, checksum):
-    """Tuspy sends a file in chunks, with and without a checksum of each, and stops in the middle.
+    """Tuspy sends chunks with and without checksums, and resumes at the server's offset.
 
-    Another one resumes at the server's offset, and only there; a third finds the bytes complete.
+    An upload of bytes that are already there is complete immediately.
     """
     options = {"chunk_size": 30_000, "upload_checksum": checksum}
     first = await asyncio.to_thread(uploader, api, **options)
@@ -209,7 +209,7 @@ async def test_tuspy_goes_on(api, checksum):
 
 
 async def test_tuspy_after_a_lost_connection(api):
-    """A connection ends within a part; written bytes stay, and tuspy sends the rest."""
+    """After a lost connection written bytes stay, and tuspy sends the rest."""
     data = DATA * 30
     sha256 = hashlib.sha256(data).hexdigest()
     path = await begin(api, data)
@@ -234,7 +234,7 @@ async def test_tuspy_after_a_lost_connection(api):
 
 @pytest.mark.needs("curl")
 async def test_a_bundle_by_hand(world, tmp_path):
-    """A package is uploaded and its role submitted with curl; the last answer says published."""
+    """The page's curl commands upload a package and publish its role."""
     script = re.search(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
     (tmp_path / "incoming").mkdir()
     files = world.second_release()

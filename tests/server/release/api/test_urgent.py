@@ -1,4 +1,4 @@
-"""The urgent listener: what it answers, and its authentication."""
+"""The urgent listener: its operations and their authentication."""
 
 import asyncio
 import contextlib
@@ -23,9 +23,9 @@ from tests.server.world import CHANNEL
 
 
 async def test_a_halt_is_carried_out(world, urgent):
-    """The answer is the API's, and the pointer is public. A repetition gets the first answer.
+    """A halt is answered and published; a repetition gets the same answer.
 
-    Halt, pause and cancel are urgent, and no others.
+    Only halt, pause and cancel are urgent operations.
     """
     head = [f"POST {HALT} HTTP/1.1", "Authorization: Bearer engineer", "Idempotency-Key: once"]
     status, told = await urgent.ask(head, b"{}")
@@ -38,7 +38,7 @@ async def test_a_halt_is_carried_out(world, urgent):
 
 
 async def test_nothing_else_is_answered(urgent):
-    """Not even with an admin's token; nor are bytes after the first request."""
+    """Any other request gets 404, even with an admin's token."""
     for line in (
         f"GET {HALT}",
         f"OPTIONS {HALT}",
@@ -57,7 +57,7 @@ async def test_nothing_else_is_answered(urgent):
 
 
 async def test_who_may_stop_nothing_there_has_no_precedence(urgent):
-    """It is refused before its body is read and before its key is stored."""
+    """Without the right, a request is refused before its body is read or its key stored."""
     for token, path in (
         ("viewer", "/api/v1/changes/0123/cancel"),
         ("viewer", HALT),
@@ -75,26 +75,26 @@ OF_ANI = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
 
 
 async def ask_socket(urgent, path=None, head=OF_ANI):
-    """Send a halt to the commands' socket, or another."""
+    """Send a halt to the commands' socket, or to another one."""
     path = path or urgent.services.folder.urgent
     return await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path))
 
 
 async def test_commands_need_no_token(urgent, monkeypatch):
-    """On their socket the kernel identifies the user; the audit log names the operator.
+    """On the commands' socket, the kernel identifies the user, whom the audit log names.
 
-    Other users who could open the socket are not authenticated by it.
+    Users other than the server's and root are not authenticated by it.
     """
     status, told = await ask_socket(urgent)
     assert (status, told["change"]["proposed_by"]) == (200, "cli:ani")
-    assert (await urgent.ask(OF_ANI, b"{}"))[0] == 401  # over TCP the header has no effect
+    assert (await urgent.ask(OF_ANI, b"{}"))[0] == 401  # the header has no effect over TCP
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     monkeypatch.setattr(urgent_listener, "ROOT", 54321)
     assert (await ask_socket(urgent))[0] == 401
 
 
 async def test_a_listener_that_ends_is_told(world, monkeypatch):
-    """No other sign shows that halts are not received."""
+    """If the listener stops accepting, an alarm says so."""
 
     async def accept(*_arguments, **_options):  # noqa: RUF029 - as the server's
         raise RuntimeError("a fault")
@@ -108,7 +108,7 @@ async def test_a_listener_that_ends_is_told(world, monkeypatch):
 
 
 async def test_a_proxys_socket_believes_no_peer(world, tmp_path):
-    """A proxy that runs as root forwards anyone's requests."""
+    """On a proxy's socket the user is not trusted, because the proxy forwards all requests."""
     path = tmp_path / "proxy.sock"
     async with urgent_world(world, urgent_socket=str(path)) as urgent:
         assert (await asyncio.to_thread(path.stat)).st_mode & 0o777 == 0o660
@@ -118,7 +118,7 @@ async def test_a_proxys_socket_believes_no_peer(world, tmp_path):
 
 
 async def test_a_second_server_leaves_the_commands_socket_to_the_first(world):
-    """It serves all the same, and logs why."""
+    """A second server does not take the commands' socket, and logs why."""
     async with urgent_world(world) as first:
         registry = CollectorRegistry()
         services = dataclasses.replace(first.services, settings=Settings(api_port=0))
@@ -129,7 +129,7 @@ async def test_a_second_server_leaves_the_commands_socket_to_the_first(world):
 
 
 async def test_the_ordinary_address_hands_what_is_urgent_over(world):
-    """Halts run on the other loop, with its services; other requests run where they arrived."""
+    """A halt on the ordinary port runs on the urgent loop; other requests do not."""
     here = asyncio.get_running_loop()
     ran = []
 
@@ -148,7 +148,7 @@ async def test_the_ordinary_address_hands_what_is_urgent_over(world):
 
 
 async def test_the_port_speaks_the_apis_tls(world, tmp_path):
-    """A client that does not complete its handshake in a second is closed; others are answered."""
+    """A client without a finished TLS handshake after a second is disconnected."""
     write_certificate(tmp_path)
     cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
     async with urgent_world(world, api_cert=cert, api_key=key) as urgent:
@@ -164,7 +164,7 @@ async def test_the_port_speaks_the_apis_tls(world, tmp_path):
 
 
 def test_any_users_name_fits_the_header():
-    """A command sends ASCII, and the server decodes the name; what is none needs a token."""
+    """Any user name is sent as ASCII and decoded again; an invalid header names no user."""
     for name in ("ani", "\u0634\u064a\u0646", "DOM\\a b", "50%", "a" * 64):
         assert encode_operator(name).isascii()
         assert decode_operator(encode_operator(name)) == name

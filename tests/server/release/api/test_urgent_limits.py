@@ -1,4 +1,4 @@
-"""The limits of the urgent listener, and which requests take precedence."""
+"""Limits of the urgent listener, and the precedence of its requests."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ from tests.server.world import CHANNEL
 
 
 async def test_a_head_that_is_too_long(urgent):
-    """It is refused with a message, and counted."""
+    """A head over the limit gets 431 and is counted."""
     reader, writer = await urgent.connect()
     lines = (b"A: " + b"a" * 8000 + b"\r\n") * 9
     writer.write(f"POST {HALT} HTTP/1.1\r\nHost: a\r\n".encode() + lines)
@@ -31,7 +31,7 @@ async def test_a_head_that_is_too_long(urgent):
 
 
 async def test_the_token_comes_before_the_body(urgent):
-    """A request without a valid token is refused before its body is read."""
+    """A request without a valid token gets 401 before its body is read."""
     for token in ("", "unknown"):
         reader, writer = await urgent.send_head(HALT, token, "Content-Length: 1000000")
         assert (await reader.readline()).split()[1] == b"401"
@@ -39,7 +39,7 @@ async def test_the_token_comes_before_the_body(urgent):
 
 
 async def test_a_body_is_small(urgent):
-    """A body over the limit is refused by its length, and as it arrives."""
+    """A body over the limit gets 413, by its declared length or as it arrives."""
     status, _ = await urgent.halt(body=b" " * (BODY_LIMIT + 1))
     assert status == 413
     piece = b"%x\r\n%b\r\n" % (BODY_LIMIT + 1, b" " * (BODY_LIMIT + 1))
@@ -51,9 +51,9 @@ async def test_a_body_is_small(urgent):
 
 
 async def test_what_does_not_come_is_not_waited_for(world, monkeypatch):
-    """A client that sends half a head has one second, and no more.
+    """A client that sends half a head is disconnected after a second.
 
-    One with a valid token that sends half a body is answered after one second.
+    One with a valid token and half a body is answered after a second.
     """
     monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 0.05)
     monkeypatch.setattr("server.release.api.urgent.BODY_SECONDS", 0.05)
@@ -68,18 +68,18 @@ async def test_what_does_not_come_is_not_waited_for(world, monkeypatch):
 
 
 def limits(urgent, share):
-    """Return the metric's count for a share."""
+    """Return the metric's count of a limit."""
     return urgent.registry.get_sample_value("hening_urgent_limits_total", {"share": share})
 
 
 async def test_connections_without_a_token_give_way(world, monkeypatch):
-    """The oldest is closed with a reason, and a halt is carried out meanwhile."""
+    """The oldest connection without a token is closed with 503 in favour of a halt."""
     monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 600)
     async with urgent_world(world, urgent_connections=64) as urgent:
         silent = [await urgent.connect() for _ in range(16)]
         assert (await urgent.halt())[0] == 200
         assert limits(urgent, Share.CONNECTIONS) == 1
-        answer = await silent[0][0].read()  # it was closed in favour of the halt
+        answer = await silent[0][0].read()  # closed in favour of the halt
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert b"\r\nRetry-After: 1\r\n" in answer
         assert not silent[1][0].at_eof()
@@ -88,7 +88,7 @@ async def test_connections_without_a_token_give_way(world, monkeypatch):
 
 
 async def test_a_flood_of_refusals_is_late(world, monkeypatch):
-    """Beyond the rate limit they wait, and the metric counts them; a halt is answered meanwhile."""
+    """Refusals over the rate are delayed and counted; a halt is answered meanwhile."""
     monkeypatch.setattr(listener, "DELAY_SECONDS", 3600)
     monkeypatch.setattr("server.release.api.urgent.DRAIN_SECONDS", 0.1)
     async with urgent_world(world, refusals_per_second=1) as urgent:
@@ -106,7 +106,7 @@ async def test_a_flood_of_refusals_is_late(world, monkeypatch):
 
 
 async def test_refusals_of_an_account_are_late_too(world, monkeypatch):
-    """Beyond a limit of their own, which refusals without a token do not use up."""
+    """Refusals of known accounts have their own rate."""
     monkeypatch.setattr(listener, "DELAY_SECONDS", 0)
     async with urgent_world(world, refusals_per_second=1) as urgent:
         await asyncio.gather(*[urgent.halt("guess") for _ in range(20)])
@@ -120,7 +120,7 @@ async def test_refusals_of_an_account_are_late_too(world, monkeypatch):
 
 
 async def test_few_tokens_are_looked_up_at_a_time(world, monkeypatch):
-    """At the maximum the next connection waits, and that is counted."""
+    """If the maximum of look-ups is reached, the next connection waits and is counted."""
     monkeypatch.setattr(urgent_listener, "LOOKED_UP", 1)
     begun, waited, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
     monkeypatch.setattr(ApiMetrics, "count_limit", lambda _self, _share: waited.set())
@@ -140,7 +140,7 @@ async def test_few_tokens_are_looked_up_at_a_time(world, monkeypatch):
 
 
 async def test_a_token_that_was_revoked_is_known_no_longer():
-    """It waits for its turn among unknown ones from then on."""
+    """A revoked token waits for its turn among unknown tokens."""
     principal, revoked, looked_up, go_on = PRINCIPALS["admin"], set(), [], asyncio.Event()
 
     async def verify(secret):
@@ -171,10 +171,10 @@ async def test_a_token_that_was_revoked_is_known_no_longer():
 
 
 async def test_connections_that_were_closed_in_the_backlog_are_skipped(urgent, monkeypatch):
-    """Their tokens are not looked up; a client that waits after them is answered."""
+    """Connections closed in the backlog are skipped without a look-up of their tokens."""
     monkeypatch.setattr(accept_queue, "AT_ONCE", 2)
     request = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer viewer\r\n\r\n".encode()
-    for _ in range(5):  # without a turn of the loop, so none of them is accepted meanwhile
+    for _ in range(5):  # without a turn of the loop, so that none is accepted meanwhile
         with socket.create_connection(("127.0.0.1", urgent.port)) as client:
             client.sendall(request)
     assert (await urgent.halt())[0] == 200
@@ -183,7 +183,7 @@ async def test_connections_that_were_closed_in_the_backlog_are_skipped(urgent, m
 
 
 async def test_a_known_token_goes_first(urgent):
-    """Its request is read before earlier ones with tokens that were never valid."""
+    """A request with a known token is read before earlier ones with invalid tokens."""
     await urgent.halt()
     assert await urgent.looked_up.get() == "engineer"
     with contextlib.ExitStack() as stack:
@@ -197,7 +197,7 @@ async def test_a_known_token_goes_first(urgent):
 
 @pytest.mark.parametrize("is_urgent_port", [True, False])
 async def test_an_account_that_halts_in_a_loop_holds_up_no_other(world, is_urgent_port):
-    """While it has all of its turns, another account's halt is carried out."""
+    """While one account uses all its turns, another account's halt is carried out."""
     name = PRINCIPALS["engineer"].name
     async with contextlib.AsyncExitStack() as stack:
         if is_urgent_port:
@@ -223,7 +223,7 @@ async def test_an_account_that_halts_in_a_loop_holds_up_no_other(world, is_urgen
 
 
 async def test_ordinary_requests_wait_for_what_is_urgent(world):
-    """During a halt no other request begins; a halt does not wait for another."""
+    """During a halt no ordinary request begins, but another halt does."""
     here, waiting = asyncio.get_running_loop(), []
 
     class Asked(OtherLoop):

@@ -1,4 +1,4 @@
-"""Ordinary requests wait during a halt, and never for more than half of the time."""
+"""Ordinary requests wait during a halt, for at most half of the time."""
 
 import asyncio
 import threading
@@ -15,17 +15,17 @@ from server.release.api.urgent_priority import (
     UrgentPriority,
 )
 
-AGES = 1e6  # seconds, in which the gate does not open
+AGES = 1e6  # seconds; longer than any test
 
 
 def seconds(most):
-    """Return times in milliseconds, as seconds."""
+    """Draw times in whole milliseconds, as seconds."""
     return st.integers(0, int(most * 1000)).map(lambda number: number / 1000)
 
 
 @given(st.lists(st.tuples(seconds(3), st.booleans()), max_size=50))
 def test_the_way_is_open_for_as_long_as_it_is_closed(steps):
-    """In any span of time it is closed for at most a second longer than it is open."""
+    """In any period, waiting exceeds running by at most a second."""
     budget, now, least, surplus = PauseBudget(1.0, 1.0, 0.0), 0.0, 0.0, 0.0
     for lasts, is_wanted in steps:
         end = now + lasts
@@ -40,7 +40,7 @@ def test_the_way_is_open_for_as_long_as_it_is_closed(steps):
 
 
 def test_the_way_closes_again_after_a_while():
-    """An endless urgent request has a tenth of a second, and then the others have one."""
+    """After its second, an endless halt lets others run for SHORTEST, then pauses them again."""
     budget = PauseBudget(1.0, 1.0, 0.0)
     assert budget.update(0.0, is_wanted=True)
     assert not budget.update(1.0, is_wanted=True)
@@ -49,13 +49,13 @@ def test_the_way_closes_again_after_a_while():
 
 
 async def settle():
-    """Run all tasks that can run."""
+    """Let all ready tasks run."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
 def enter(priority, order, name):
-    """Return a task that enters and records it."""
+    """Return a task that enters and then records its name."""
 
     async def entered():
         await priority.enter()
@@ -65,7 +65,7 @@ def enter(priority, order, name):
 
 
 async def test_requests_wait_until_what_stops_something_is_done():
-    """They begin in order of arrival; later ones follow them."""
+    """Waiting requests begin after the halt, in order of arrival."""
     priority, order = UrgentPriority(longest=AGES), []
     await priority.enter()
     with priority.stopping():
@@ -82,7 +82,10 @@ async def test_requests_wait_until_what_stops_something_is_done():
 
 
 async def test_a_turn_of_the_loop_lets_one_in():
-    """Otherwise all waiting requests would be under way when the next halt arrives."""
+    """Each turn of the loop admits one waiting request.
+
+    Otherwise all of them would be under way when the next halt arrives.
+    """
     priority, order = UrgentPriority(longest=AGES), []
     with priority.stopping():
         tasks = [enter(priority, order, number) for number in range(20)]
@@ -94,7 +97,7 @@ async def test_a_turn_of_the_loop_lets_one_in():
 
 
 async def test_requests_begin_though_something_is_stopped_all_the_time():
-    """A caller who may halt does not keep others out."""
+    """Endless halts do not block ordinary requests for ever."""
     priority, order = UrgentPriority(longest=2 * SHORTEST), []
     with priority.stopping():
         tasks = [enter(priority, order, number) for number in range(20)]
@@ -106,7 +109,7 @@ async def test_requests_begin_though_something_is_stopped_all_the_time():
 
 @pytest.mark.parametrize("waits_before", [True, False])
 async def test_what_stops_something_runs_in_another_thread(waits_before):
-    """The waiting requests' loop is notified of its end."""
+    """Requests in one loop begin when a halt in another thread ends."""
     priority, order = UrgentPriority(longest=AGES), []
     begun, go_on = threading.Event(), threading.Event()
 
@@ -128,7 +131,7 @@ async def test_what_stops_something_runs_in_another_thread(waits_before):
 
 
 class Queue:
-    """Requests that wait for a turn, and those that have one."""
+    """Requests that take an account's turn and keep it until `end`."""
 
     def __init__(self):
         self.turns = AccountTurns()
@@ -136,14 +139,14 @@ class Queue:
         self.end = asyncio.Event()
 
     async def ask(self, name):
-        """Take a turn until the end."""
+        """Take a turn, and keep it until the end."""
         async with self.turns.taken(name):
             self.running.append(name)
             await self.end.wait()
 
 
 async def test_an_account_holds_up_no_other():
-    """Of many requests by one account a few have a turn; another account's has its own."""
+    """One account has a limited number of turns; another account has its own."""
     queue = Queue()
     tasks = [asyncio.create_task(queue.ask(name)) for name in [*["script"] * 20, "person"]]
     await asyncio.sleep(0)
@@ -154,7 +157,10 @@ async def test_an_account_holds_up_no_other():
 
 
 async def test_a_cancelled_request_gives_its_turn_back():
-    """Whether it had the turn or waited for it; an account without requests has no entry."""
+    """A cancelled request releases its turn, or its place in the queue.
+
+    An account without requests has no entry.
+    """
     queue = Queue()
     tasks = [asyncio.create_task(queue.ask("script")) for _ in range(AT_ONCE + 2)]
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Webhooks over the API: a secret that is shown once, deliveries, statuses."""
+"""Webhooks over the API: secrets, deliveries and changes."""
 
 from server.release.webhooks.deliveries import enqueue
 from server.release.webhooks.event import SUBSCRIBABLE
@@ -8,7 +8,7 @@ NEW = {"url": "https://hooks.example.org/x", "events": list(SUBSCRIBABLE)}
 
 
 async def test_deliveries_are_shown(api):
-    """Newest first, with the event as it is sent."""
+    """Deliveries are listed newest first, with the event as sent."""
     webhook = (await api.call("POST", "/webhooks", body=NEW)).json["id"]
     for number in (1, 2):
         now = api.services.epoch() + number
@@ -20,9 +20,9 @@ async def test_deliveries_are_shown(api):
 
 
 async def test_off_on_ping_and_again(api):
-    """Each change answers with the new state; a contradicting one is a conflict.
+    """Each change returns the new state; a contradicting one gets 409.
 
-    Private addresses are malformed, unknown events do not fit, unknown webhooks are 404.
+    A private address gets 400, an unknown event type 422, and an unknown webhook 404.
     """
     path = f"/webhooks/{(await api.call('POST', '/webhooks', body=NEW)).json['id']}"
     pinged = await api.call("POST", f"{path}/ping")
@@ -44,7 +44,7 @@ async def test_off_on_ping_and_again(api):
 
 
 async def test_a_secret_is_shown_once(api):
-    """The answer to its creation or rotation has it; no later answer does, nor the audit log."""
+    """A secret is returned when it is created or rotated, and never again."""
     made = await api.call("POST", "/webhooks", body=NEW)
     assert made.status == 201
     secret, path = made.json["secret"], f"/webhooks/{made.json['id']}"

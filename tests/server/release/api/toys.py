@@ -1,5 +1,5 @@
 # ruff: noqa: RUF029 - handlers are awaited, whether they wait themselves or not
-"""A small API with every kind of operation, so that the framework is tested on its own."""
+"""A small API with every kind of operation, to test the framework on its own."""
 
 import enum
 from typing import Annotated
