@@ -1,4 +1,4 @@
-"""A fresh database, and accounts in it."""
+"""Fixtures: a new database, and accounts in it."""
 
 import hashlib
 import itertools
@@ -14,26 +14,26 @@ NOW = 1_800_000_000
 
 @pytest.fixture
 def database(make_place):
-    """Give the place of a fresh database."""
+    """Return the place of a new SQLite database."""
     return make_place("sqlite")
 
 
 @pytest.fixture
 async def sessions(database):
-    """Open a fresh database."""
+    """Yield the sessions of a new database."""
     async with open_database(database) as opened:
         yield opened
 
 
 @pytest.fixture
 def operator():
-    """Give the principal of the command line."""
+    """Return the principal of the command line."""
     return command_line_principal("root")
 
 
 @pytest.fixture
 def entropy():
-    """Give a deterministic source of bytes that are all different."""
+    """Return a deterministic source of bytes that never repeat."""
     numbers = itertools.count()
 
     def draw(length):
@@ -44,7 +44,7 @@ def entropy():
 
 @pytest.fixture
 def make(sessions, operator):
-    """Give a function that makes an account in a transaction of its own."""
+    """Return a function that makes an account in its own transaction."""
 
     async def create(name, role=Role.ENGINEER, *codenames):
         async with sessions.begin() as session:

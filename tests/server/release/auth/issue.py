@@ -1,4 +1,4 @@
-"""Accounts and tokens of the database, for tests that need some."""
+"""Accounts and tokens in a database, for tests."""
 
 import os
 
@@ -12,7 +12,7 @@ OPERATOR = command_line_principal("root")
 
 
 def account_row(name="ani", role="admin"):
-    """Return the row of an account for all codenames, as no command made it."""
+    """Return the row of an account for all codenames, without an audit-log entry."""
     return Account(name=name, role=role, codenames='["*"]\n', created_at=1, disabled_at=None)
 
 
@@ -33,7 +33,7 @@ async def new_token(
     entropy=os.urandom,
     only=None,
 ):
-    """Make a token of an account that lives so long, with all rights or `only` some."""
+    """Make a token that is valid for `seconds`, with all rights or `only` some."""
     times = {"expires_at": at + seconds, "at": at}
     made = {"account": account, "label": label, "permissions": only, **times}
     return await create_token(session, by, entropy, **made)

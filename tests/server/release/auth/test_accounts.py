@@ -1,4 +1,4 @@
-"""Accounts: who may make and change them, what stays, and their audit-log entries."""
+"""Accounts: who may make and change them, and their audit-log entries."""
 
 from dataclasses import replace
 
@@ -39,9 +39,9 @@ async def told(sessions):
 
 
 def test_names():
-    """Lower-case letters, digits, dot, underscore and hyphen, at most 64; no colon and no slash.
+    """A name has 1 to 64 lower-case letters, digits, dots, underscores and hyphens.
 
-    A token pasted as a name is not stored, and not repeated.
+    A token given as a name is refused, and the error does not repeat it.
     """
     for name in ("a", "0", "ani", "ani.s_2-x", "a" * 64, "ci.build-1"):
         check_account_name(name)
@@ -57,7 +57,10 @@ def test_names():
 
 
 def test_codenames():
-    """One set has one form, and `*` includes the rest; 1 to 1000 models, content and tables."""
+    """Codenames are sorted without duplicates; `*` replaces all others.
+
+    One to 1000 are allowed: models, content and tables, but no other roles.
+    """
     assert check_codenames(["cancro", "armani", "cancro"]) == ("armani", "cancro")
     assert check_codenames(["content", "tables"]) == ("content", "tables")
     assert check_codenames(["armani", "*"]) == ("*",)
@@ -73,7 +76,7 @@ def test_codenames():
 
 
 async def test_an_account_from_its_making_to_its_return(sessions, operator, make):
-    """Made, changed, disabled, enabled: each once in the audit log, the rest unchanged."""
+    """Creating, changing, disabling and enabling an account have one audit-log entry each."""
     await make("root", Role.ADMIN)
     await make("ani", Role.ENGINEER, "cancro", "armani")
     async with sessions.begin() as session:
@@ -105,7 +108,7 @@ async def test_an_account_from_its_making_to_its_return(sessions, operator, make
 
 
 async def test_what_changes_nothing_is_not_told(sessions, operator, make):
-    """The same role again, a second disabling and enabling: done, without an entry."""
+    """A change without an effect succeeds and has no audit-log entry."""
     await make("root", Role.ADMIN)
     await make("ani")
     async with sessions.begin() as session:
@@ -118,7 +121,7 @@ async def test_what_changes_nothing_is_not_told(sessions, operator, make):
 
 
 async def test_who_logs_in_to_an_account(sessions, operator, make):
-    """A subject belongs to one account, is shown, and can be removed."""
+    """A subject belongs to one account only, is recorded, and can be removed."""
     await make("root", Role.ADMIN)
     await make("ani")
     async with sessions.begin() as session:
@@ -141,9 +144,9 @@ async def test_who_logs_in_to_an_account(sessions, operator, make):
 
 
 async def test_a_name_is_given_once(sessions, operator, make):
-    """Not even a disabled account's name is free: the audit log would mean two people.
+    """A name cannot be used again, not even after its account was disabled.
 
-    An unknown account is not changed, and the error names it.
+    Otherwise it could mean two people in the audit log. Changing an unknown account is an error.
     """
     await make("root", Role.ADMIN)
     async with sessions.begin() as session:
@@ -158,7 +161,7 @@ async def test_a_name_is_given_once(sessions, operator, make):
 
 
 async def test_the_last_admin_stays(sessions, operator, make):
-    """Neither disabled nor reduced, in role or codenames, until there is a second one."""
+    """The last admin for all codenames can be neither disabled nor demoted."""
     await make("root", Role.ADMIN)
     await make("half", Role.ADMIN, "armani")
     for change in (
@@ -179,7 +182,7 @@ async def test_the_last_admin_stays(sessions, operator, make):
 
 
 async def test_tokens_end_with_the_account(sessions, operator, make):
-    """A disabled account's tokens are revoked for good; enabling does not restore them."""
+    """Disabling an account revokes its tokens; enabling it does not restore them."""
     await make("root", Role.ADMIN)
     await make("ani")
     async with sessions.begin() as session:
@@ -202,10 +205,11 @@ APPROVER = Principal("deni", Role.APPROVER, ROLE_PERMISSIONS[Role.APPROVER], ("*
 
 
 async def test_no_account_gives_or_manages_rights_that_it_lacks(sessions, make, operator):
-    """Only admins manage accounts, of their codenames, and with the rights of their tokens.
+    """Only admins manage accounts, within their codenames and the rights of their token.
 
-    An admin of one model makes no account for another, and changes none with further codenames. A
-    narrow token makes no account with rights that it lacks, and neither demotes nor disables one.
+    An admin of one model neither makes an account for another one, nor changes an account with
+    further codenames. A narrow token neither grants rights that it lacks, nor changes or disables
+    accounts that have them.
     """
     await make("root", Role.ADMIN)
     await make("ani", Role.VIEWER, "armani")

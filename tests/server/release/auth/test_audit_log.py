@@ -1,4 +1,4 @@
-"""The audit log: entries in the caller's transaction, chained, by several writers at once."""
+"""The audit log: entries in the caller's transaction, linked by their hashes."""
 
 import hashlib
 
@@ -31,7 +31,7 @@ async def rows(sessions):
 
 
 async def test_the_hash_is_the_one_of_the_format(sessions):
-    """The hash of each entry is computed here from the text in FORMATS.md."""
+    """An entry's hash is that of the text in FORMATS.md, which the test writes itself."""
     async with sessions.begin() as session:
         await record(session, **entry(1))
         await record(session, **entry(2, detail={"ü": [1, None]}))
@@ -58,9 +58,9 @@ async def test_an_entry_goes_with_its_transaction(sessions):
 
 
 async def test_what_does_not_fit_is_refused(sessions):
-    """A field over its limit is refused on every database alike; so is invalid JSON.
+    """A field over its limit, or invalid JSON, is refused on every database.
 
-    So is a token where it would stay for ever; the message says to revoke it.
+    An entry with a token is refused, because it would be stored permanently.
     """
     body = "hening_0123456789ab_" + "5" * 64
     token = body + hashlib.sha256(body.encode()).hexdigest()[:8]
@@ -81,7 +81,7 @@ async def test_what_does_not_fit_is_refused(sessions):
 
 
 async def test_a_head_that_is_gone(sessions):
-    """Without its head the audit log accepts no entry, and the change fails with it."""
+    """If the audit log's head is missing, the change fails."""
     async with sessions.begin() as session:
         await session.execute(delete(AuditLogHead))
     with pytest.raises(StorageError, match="head is gone"):

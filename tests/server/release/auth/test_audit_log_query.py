@@ -1,4 +1,4 @@
-"""Pages, filters and export of the audit log; each change of each field of it is found."""
+"""Filters, pages, export and verification of the audit log."""
 
 import json
 import re
@@ -36,7 +36,7 @@ ENTRIES = [
 
 @pytest.fixture
 async def filled(sessions):
-    """Record the entries above, one a second."""
+    """Record ENTRIES, one a second."""
     async with sessions.begin() as session:
         for number, (actor, action, subject) in enumerate(ENTRIES):
             await record(
@@ -46,9 +46,9 @@ async def filled(sessions):
 
 
 async def test_filters(filled):
-    """An actor includes its tokens, an action may be a group, and nothing is a pattern.
+    """An actor includes its tokens, an action may be a group, and wildcards have no effect.
 
-    A page has one to a thousand entries.
+    A page has one to 1000 entries.
     """
     for wanted, found in (
         ({}, [7, 6, 5, 4, 3, 2, 1]),
@@ -80,7 +80,7 @@ async def test_filters(filled):
 
 
 async def test_pages_do_not_move(filled):
-    """An entry recorded between two pages is on neither of them."""
+    """An entry recorded between two pages does not move the second page."""
     found, before = [], None
     for _ in range(4):
         async with filled() as session:
@@ -94,7 +94,7 @@ async def test_pages_do_not_move(filled):
 
 
 async def test_an_export_is_whole_and_verifies(sessions, monkeypatch):
-    """Every entry, oldest first, for counts around the batch size."""
+    """An export has every entry, oldest first, for numbers around the batch size."""
     monkeypatch.setattr(audit_log_query, "_BATCH", 3)
     for count in range(8):
         data = b"".join([part async for part in export_audit_log(sessions)])
@@ -140,7 +140,7 @@ async def verify(sessions, remembered=None):
 
 
 async def test_an_audit_log_that_is_whole(halts, sessions):
-    """Length and last hash are those of the export; an empty one is chained to zeros."""
+    """The log's length and last hash equal those of the export; an empty log has zeros."""
     lines = await export(halts)
     expected = AuditLogState(COUNT, json.loads(lines[-1])["sha256"])
     assert await verify(halts) == expected == verify_export(lines)
@@ -172,7 +172,7 @@ FORGERIES = [
 
 
 async def test_a_forgery_in_the_database(halts):
-    """Whatever one statement can change is found, and the first broken entry is named."""
+    """Each change that one SQL statement can make is found, at the first wrong entry."""
     for statement, sentence in FORGERIES:
         async with halts() as session:
             await session.execute(text(statement))
@@ -183,7 +183,7 @@ async def test_a_forgery_in_the_database(halts):
 
 
 async def test_two_entries_that_changed_places(halts):
-    """The order is part of the chain."""
+    """Exchanging two entries is found."""
     async with halts.begin() as session:
         for old, new in ((2, 99), (3, 2), (99, 3)):
             await session.execute(
@@ -195,7 +195,7 @@ async def test_two_entries_that_changed_places(halts):
 
 
 async def test_a_new_chain_is_found_by_who_remembers(halts, sessions):
-    """A chain computed anew is consistent; only a head stored elsewhere reveals it."""
+    """A completely rewritten log is found only by comparing with a remembered head."""
     lines = [json.loads(line) for line in await export(halts)]
     remembered = {3: lines[2]["sha256"], 5: lines[4]["sha256"]}
     assert (await verify(halts, remembered)).length == COUNT
@@ -216,7 +216,7 @@ async def test_a_new_chain_is_found_by_who_remembers(halts, sessions):
 
 
 async def test_every_byte_of_an_export_counts(halts):
-    """The lowest bit of each byte is flipped; every change is detected."""
+    """Flipping the lowest bit of any byte of an export is found."""
     data = b"".join(await export(halts))
     first = json.loads(data.splitlines()[-1])
     for place in range(len(data)):
@@ -226,10 +226,10 @@ async def test_every_byte_of_an_export_counts(halts):
 
 
 async def test_lines_that_are_no_entries(halts):
-    """Arbitrary bytes raise the audit log's error and no other.
+    """Arbitrary bytes raise AuditLogError only.
 
-    An unknown member is refused although its hash would match. A line missing in the middle is
-    named; a cut-off end is found by the head.
+    An unknown member is refused even though its hash would match. A missing line is named; a
+    cut-off end is found by the head.
     """
     bad = [b"", b"\n", b"[]\n", b"{}\n", b"1\n", b"x\n", b'{"index": 1}\n', b"\xff\n", b"[" * 999]
     refuse_each(AuditLogError, lambda line: verify_export([line]), bad)

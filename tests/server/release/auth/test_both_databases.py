@@ -1,4 +1,4 @@
-"""Accounts and audit log on SQLite and on PostgreSQL, by two processes' connections."""
+"""Accounts and audit log on SQLite and PostgreSQL, each with two connections."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -33,13 +33,13 @@ NOW = 1_800_000_000
 
 @pytest.fixture
 async def two(place):
-    """Open the database twice, as two processes would."""
+    """Yield two sessions factories on one database, as two processes have."""
     async with open_database(place) as one, open_database(place) as other:
         yield one, other
 
 
 async def write(sessions, number, *, fail=False):
-    """Record an entry after a read; then, optionally, fail."""
+    """Read, then record an entry; fail afterwards if `fail` is set."""
     async with sessions.begin() as session:
         await session.scalar(select(func.max(AuditLogEntry.index)))
         await record(
@@ -50,7 +50,7 @@ async def write(sessions, number, *, fail=False):
 
 
 async def test_writers_at_once_make_one_chain(two):
-    """Of 12 transactions every third fails; the others are one chain without a gap, once each."""
+    """Simultaneous writers, of which some fail, leave one chain without gaps."""
     results = await asyncio.gather(
         *(write(two[number % 2], number, fail=number % 3 == 0) for number in range(12)),
         return_exceptions=True,
@@ -68,7 +68,7 @@ async def test_writers_at_once_make_one_chain(two):
 
 
 async def test_an_audit_log_is_verified_while_it_grows(two):
-    """A verification while others write finds no error."""
+    """Verification succeeds while entries are written."""
 
     async def verify():
         async with two[1]() as session:
@@ -82,7 +82,7 @@ async def test_an_audit_log_is_verified_while_it_grows(two):
 
 
 async def test_two_admins_shut_each_other_out(two):
-    """One of them succeeds, however the two transactions overlap; an admin is left."""
+    """If two admins disable each other at the same time, only one succeeds."""
     async with two[0].begin() as session:
         for name in ("ani", "budi"):
             await new_account(session, name, at=NOW)
@@ -102,7 +102,7 @@ async def test_two_admins_shut_each_other_out(two):
 
 
 async def test_one_name_is_given_once(two):
-    """Two admins make the same account at the same time; one of them gets an error."""
+    """If two admins make the same account at the same time, one gets an error."""
 
     async def create(sessions):
         async with sessions.begin() as session:
@@ -113,7 +113,7 @@ async def test_one_name_is_given_once(two):
 
 
 async def test_the_story_of_an_account(two, operator):
-    """A change by one process counts for the next request to the other."""
+    """A change made by one process applies to the other's next request."""
     one, other = two
 
     async def enter(token):

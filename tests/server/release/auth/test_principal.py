@@ -1,4 +1,4 @@
-"""Principals: a narrowed token, codenames, names. `tests/repo` has the table of rights."""
+"""Principals: roles, narrow tokens, codenames and names. `tests/repo` has the table of rights."""
 
 import pytest
 
@@ -14,15 +14,15 @@ from tests.cases import case
 
 
 def principal(role, *codenames, name="ani", permissions=None, token=""):
-    """Return a principal with all that its role holds, or with `permissions` of it."""
+    """Return a principal with its role's permissions, or with `permissions`."""
     held = ROLE_PERMISSIONS[role] if permissions is None else frozenset(permissions)
     return Principal(name, role, held, codenames or ("*",), token)
 
 
 def test_codenames_bound_where_a_right_holds():
-    """A codename is compared whole; no codename asks for the right anywhere.
+    """A right applies to exactly the principal's codenames.
 
-    Whatever the codenames of an editor are, only content and tables are submitted.
+    An editor submits only content and tables, whatever its codenames are.
     """
     for role, codenames, allowed, refused in (
         (Role.ENGINEER, ("*",), ("armani", "content", "root"), ()),
@@ -39,7 +39,7 @@ def test_codenames_bound_where_a_right_holds():
 
 
 def test_a_token_narrows_its_role():
-    """A right that the token lacks is refused with a message, although the role would allow it."""
+    """A right that the token lacks is refused, even if the role has it."""
     asking = principal(Role.ADMIN, permissions=[Permission.READ])
     assert asking.is_allowed(Permission.READ, "armani")
     with pytest.raises(PermissionDeniedError, match="ani is not allowed to halt for armani"):
@@ -47,7 +47,7 @@ def test_a_token_narrows_its_role():
 
 
 def test_what_tells_of_every_model_wants_all_codenames():
-    """An admin for one model neither reads the audit log nor makes webhooks."""
+    """Audit log and webhooks concern every model, so they need all codenames."""
     narrow = principal(Role.ADMIN, "armani")
     for permission in (Permission.AUDIT, Permission.WEBHOOKS):
         assert not narrow.is_allowed(permission)
@@ -57,9 +57,9 @@ def test_what_tells_of_every_model_wants_all_codenames():
 
 
 def test_who_is_named():
-    """The audit log names the token; on the command line, a user under a name of no account.
+    """The audit log names account and token, or the command line's user as `cli:USER`.
 
-    A user with the state folder has every right.
+    A user of the command line has every right.
     """
     asking = command_line_principal("root")
     assert asking.actor == "cli:root"

@@ -1,4 +1,4 @@
-"""Tokens: their form, their rows in the database, and authentication."""
+"""Tokens: their form, their rows, and authentication."""
 
 import hashlib
 import re
@@ -33,13 +33,13 @@ DAY = 86_400
 
 
 def when(seconds):
-    """Return a moment after NOW."""
+    """Return the time that many seconds after NOW."""
     return datetime.fromtimestamp(NOW + seconds, UTC)
 
 
 @pytest.fixture
 def issue(sessions, operator, entropy):
-    """Give a function that makes a token in a transaction of its own."""
+    """Return a function that makes a token in its own transaction."""
 
     async def create(account="ani", by=None, **options):
         values = {"label": "laptop", "expires_at": NOW + DAY, "at": NOW, **options}
@@ -51,7 +51,7 @@ def issue(sessions, operator, entropy):
 
 @pytest.fixture
 def enter(sessions):
-    """Give a function that authenticates a text."""
+    """Return a function that authenticates a text."""
 
     async def ask(text, seconds=0):
         async with sessions() as session:
@@ -62,16 +62,16 @@ def enter(sessions):
 
 @pytest.fixture
 async def people(make):
-    """Make an admin and two engineers."""
+    """Make an admin, an engineer and a viewer."""
     await make("root", Role.ADMIN)
     await make("ani", Role.ENGINEER, "armani")
     await make("budi", Role.VIEWER)
 
 
 def test_a_token_in_a_text():
-    """Prefix, id, secret and checksum; the checksum is computed here.
+    """A token has a prefix, id, secret and checksum, which the test computes itself.
 
-    It is found wherever it is, and removed from a text, also if incomplete.
+    Tokens are found inside texts and redacted, even incomplete ones.
     """
     body = "hening_0123456789ab_" + "5" * 64
     check = hashlib.sha256(body.encode()).hexdigest()[:8]
@@ -91,7 +91,7 @@ def test_a_token_in_a_text():
 
 @pytest.mark.usefixtures("people")
 async def test_a_token_lets_its_account_in(issue, enter):
-    """The principal has the account's role and codenames, and names the token."""
+    """Authentication returns the account's role and codenames, and the token's id."""
     issued = await issue()
     assert re.fullmatch(r"hening_[0-9a-f]{12}_[0-9a-f]{72}", issued.text)
     assert is_token(issued.text)
@@ -102,9 +102,9 @@ async def test_a_token_lets_its_account_in(issue, enter):
 
 @pytest.mark.usefixtures("people")
 async def test_a_token_may_be_narrower(issue, enter, sessions, operator):
-    """It has the given rights; when the role loses a right, so does the token, immediately.
+    """A token has its permissions as far as the role has them.
 
-    A permission that there is no more has no effect on others.
+    An unknown permission is ignored.
     """
     issued = await issue(permissions=[Permission.READ, Permission.HALT])
     both = {Permission.READ, Permission.HALT}
@@ -122,7 +122,7 @@ async def test_a_token_may_be_narrower(issue, enter, sessions, operator):
 
 @pytest.mark.usefixtures("people")
 async def test_every_refusal_is_the_same(issue, enter, sessions, operator):
-    """Unknown, wrong, expired, revoked, disabled, malformed: one error with one message."""
+    """Every invalid token gets the same error message, whatever the reason."""
     good = await issue()
     revoked = await issue(label="old")
     shut = await issue("budi")
@@ -152,7 +152,7 @@ async def test_every_refusal_is_the_same(issue, enter, sessions, operator):
 
 @pytest.mark.usefixtures("people")
 async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
-    """Neither a representation nor the database, audit log included, contains the token."""
+    """Neither a repr nor the database contains a token's secret."""
     issued = await issue()
     secret = issued.text[20:84]
     assert len(secret) == 64
@@ -171,7 +171,7 @@ async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
 async def test_what_no_token_may_be(issue, enter, sessions, operator):
     """Label, expiry and permissions have limits; 366 days are allowed, to the second.
 
-    A missing or disabled account gets none.
+    A missing or disabled account gets no token.
     """
     for options, sentence in (
         ({"label": ""}, "label is not plain text: a text has 0 characters"),
@@ -200,7 +200,7 @@ async def test_what_no_token_may_be(issue, enter, sessions, operator):
 
 @pytest.mark.usefixtures("people")
 async def test_who_makes_tokens(issue):
-    """Admins, within their codenames and the rights of their own token."""
+    """Only admins make tokens, within their codenames and the rights of their token."""
     engineer = Principal("ani", Role.ENGINEER, ROLE_PERMISSIONS[Role.ENGINEER], ("*",))
     cancro = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("cancro",))
     narrow = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE, Permission.READ}), ("*",))
@@ -217,7 +217,10 @@ async def test_who_makes_tokens(issue):
 
 @pytest.mark.usefixtures("people")
 async def test_no_token_outlives_the_one_that_made_it(issue):
-    """A one-day token makes no one-year token; the command line and a login do."""
+    """A new token expires no later than the token that made it.
+
+    The command line and a login are not limited.
+    """
     for expires_at, wanted, made in (
         (NOW + DAY, 366 * DAY, DAY),
         (NOW + 9 * DAY, DAY, DAY),
@@ -232,7 +235,7 @@ async def test_no_token_outlives_the_one_that_made_it(issue):
 
 @pytest.mark.usefixtures("people")
 async def test_who_revokes_tokens(issue, enter, sessions):
-    """Admins within their codenames, and every account the token in use."""
+    """Admins revoke tokens within their codenames; every account revokes the token in use."""
     first, second = await issue(), await issue()
     asking = await enter(first.text)
     cancro = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("cancro",))
@@ -267,7 +270,7 @@ async def test_who_revokes_tokens(issue, enter, sessions):
 
 @pytest.mark.usefixtures("people")
 async def test_tokens_are_listed_by_account(issue, sessions):
-    """All of them, or one account's."""
+    """All tokens are listed, or those of one account."""
     for account in ("budi", "ani"):
         await issue(account)
     async with sessions() as session:

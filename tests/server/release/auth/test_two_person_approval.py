@@ -1,4 +1,4 @@
-"""Two-person approval: the approver is another person, also if one person has two accounts."""
+"""Two-person approval: two accounts that one person controls count as one person."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def person(name, role=Role.ADMIN, token="0123456789ab"):
 
 @pytest.fixture
 def have(sessions, operator):
-    """Give a function by which one account gains control of another."""
+    """Return a function by which one account gains control of another."""
 
     async def lay(by, deed, name):
         async with sessions.begin() as session:
@@ -45,15 +45,15 @@ def have(sessions, operator):
 
 
 async def check(sessions, principal, proposer):
-    """Ask whether `principal` may approve a change of `proposer`."""
+    """Check that `principal` may approve a change of `proposer`."""
     async with sessions() as session:
         await check_approver(session, principal, proposer)
 
 
 async def test_no_account_approves_its_own_change(sessions):
-    """Neither with another token nor as an admin; another account's change is approved.
+    """No account approves its own change, with whatever token.
 
-    A second person needs the right.
+    Another account needs the right to approve.
     """
     for role in Role:
         if role in {Role.APPROVER, Role.ADMIN}:
@@ -67,7 +67,7 @@ async def test_no_account_approves_its_own_change(sessions):
 
 
 async def test_a_puppet_is_no_second_person(sessions, make, have):
-    """An account and the account that controlled it are one person, whichever proposes."""
+    """An account cannot approve changes of an account that controls it, nor the reverse."""
     for deed in ("made", "widened", "named a login", "enabled", "gave a token"):
         ben = f"ben-{deed.partition(' ')[0]}"
         if deed != "made":
@@ -82,7 +82,7 @@ async def test_a_puppet_is_no_second_person(sessions, make, have):
 
 
 async def test_a_puppet_of_a_puppet_is_none_either(sessions, have):
-    """Control extends through accounts in between, and covers two accounts of one controller."""
+    """Control is transitive: an account's controllers include those of its controllers."""
     await have(person("adm"), "made", "ben")
     await have(person("ben"), "made", "cid")
     await have(person("adm"), "made", "dan")
@@ -96,7 +96,7 @@ async def test_a_puppet_of_a_puppet_is_none_either(sessions, have):
 
 
 async def test_the_command_line_is_no_person(sessions, make, have, operator):
-    """Accounts made on the server are independent; with the right they may approve."""
+    """The command line controls no account."""
     await make("ben", Role.APPROVER)
     await have(operator, "gave a token", "ben")
     await check(sessions, person("ben"), operator.name)
@@ -104,7 +104,7 @@ async def test_the_command_line_is_no_person(sessions, make, have, operator):
 
 
 async def test_disabling_ends_every_hand(sessions, make, have, operator):
-    """Then all logins set by others are gone; the account that enables it has control."""
+    """Disabling ends the control of others; the account that enables it gains control."""
     await make("root", Role.ADMIN)
     await make("ben")
     await have(person("adm"), "widened", "ben")
@@ -117,7 +117,7 @@ async def test_disabling_ends_every_hand(sessions, make, have, operator):
 
 
 async def test_a_login_outlives_the_account_being_disabled(sessions, operator, have):
-    """The setter can log in again once the account is enabled: it counts until another sets it."""
+    """Control by setting a login survives disabling, until another account sets the login."""
     ani, budi = person("ani"), person("budi")
     await have(operator, "made", "ani")
     await have(operator, "made", "budi")

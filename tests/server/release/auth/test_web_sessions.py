@@ -1,4 +1,4 @@
-"""Sessions: what opens one, its rights, and everything that ends it."""
+"""Web sessions: how they begin, their rights, and everything that ends them."""
 
 import asyncio
 import hashlib
@@ -48,7 +48,7 @@ async def ani(make):
 
 @pytest.fixture
 def token(sessions):
-    """Give a function that makes a token of ani, with all rights and for a day by default."""
+    """Return a function that makes a token of ani, by default with all rights for a day."""
 
     async def make(permissions=None, seconds=DAY):
         async with sessions.begin() as session:
@@ -60,7 +60,7 @@ def token(sessions):
 
 @pytest.fixture
 def begin(sessions, entropy):
-    """Give a function that signs in a browser."""
+    """Return a function that begins a session."""
 
     async def act(seconds=0, former="", **origin):
         async with sessions.begin() as session:
@@ -72,7 +72,7 @@ def begin(sessions, entropy):
 
 
 async def is_open(sessions, begun, seconds=1):
-    """Tell whether a cookie is valid."""
+    """Return whether a session's cookie is valid."""
     try:
         await find_session(sessions, begun.secret, NOW + seconds)
     except AuthenticationError:
@@ -81,13 +81,16 @@ async def is_open(sessions, begun, seconds=1):
 
 
 async def change(sessions, work, *arguments, **options):
-    """Change an account in a separate transaction."""
+    """Run `work` in its own transaction."""
     async with sessions.begin() as session:
         return await work(session, *arguments, **options)
 
 
 async def test_rights_are_the_accounts_of_the_moment(sessions, operator, token, begin):
-    """The present rights of the role, at most the token's; the audit log names the session."""
+    """A session has the role's current rights, limited by its token.
+
+    The audit log names the session.
+    """
     begun, narrow = await begin(token=await token()), await begin(token=await token([READ]))
     who = await find_session(sessions, begun.secret, NOW + 1)
     rights = ROLE_PERMISSIONS[Role.ENGINEER]
@@ -99,7 +102,7 @@ async def test_rights_are_the_accounts_of_the_moment(sessions, operator, token, 
 
 
 async def test_the_database_holds_a_hash(sessions, token, begin):
-    """Nothing else of the cookie is stored, or shown by accident."""
+    """Of the cookie only a hash is stored, and no repr shows the cookie."""
     begun = await begin(token=await token())
     assert begun.row.secret_sha256 == hashlib.sha256(begun.secret.encode()).hexdigest()
     assert begun.secret not in repr(begun)
@@ -109,7 +112,7 @@ async def test_the_database_holds_a_hash(sessions, token, begin):
 
 
 async def test_it_ends_with_its_token(sessions, operator, token, begin):
-    """Revoked or expired, the token ends its sessions."""
+    """A session ends when its token is revoked or expires."""
     identity = await token(seconds=HOUR)
     begun = await begin(token=identity)
     assert await is_open(sessions, begun, HOUR - 1)
@@ -121,7 +124,7 @@ async def test_it_ends_with_its_token(sessions, operator, token, begin):
 
 
 async def test_a_login_ends_with_its_subject(sessions, operator, begin):
-    """A login at the provider lasts while the account has that subject."""
+    """A session of a login ends when the account's subject changes."""
     with pytest.raises(AuthenticationError):
         await begin(subject="u-1")
     await change(sessions, change_account, operator, name="ani", subject="u-1", at=NOW)
@@ -134,7 +137,7 @@ async def test_a_login_ends_with_its_subject(sessions, operator, begin):
 
 
 async def test_it_ends_with_its_account_for_good(sessions, operator, begin):
-    """An account that is enabled again has none of its old sessions."""
+    """Disabling an account ends its sessions; enabling it does not restore them."""
     await change(sessions, change_account, operator, name="ani", subject="u-1", at=NOW)
     begun = await begin(subject="u-1")
     await change(sessions, disable_account, operator, name="ani", at=NOW + 1)
@@ -146,7 +149,7 @@ async def test_it_ends_with_its_account_for_good(sessions, operator, begin):
 
 
 async def test_it_ends_by_time(sessions, token, begin):
-    """After two hours without a request, and after twelve in any case."""
+    """A session ends two hours after its last request, and after twelve hours in any case."""
     begun = await begin(token=await token())
     assert await is_open(sessions, begun, 2 * HOUR - 1)
     assert not await is_open(sessions, begun, 4 * HOUR)
@@ -160,10 +163,7 @@ async def test_it_ends_by_time(sessions, token, begin):
 async def test_signing_in_again_ends_the_session_before(
     sessions, operator, entropy, make, token, begin
 ):
-    """The browser's former session ends in the same transaction, and no other one.
-
-    Whichever account it was.
-    """
+    """A new sign-in ends the browser's former session, of any account, and no other."""
     identity = await token()
     former, other = await begin(token=identity), await begin(token=identity)
     again = await begin(1, former=former.secret, token=identity)
@@ -178,7 +178,7 @@ async def test_signing_in_again_ends_the_session_before(
 
 
 async def test_an_account_has_so_many_open_sessions(sessions, token, begin, monkeypatch):
-    """One more ends the oldest, and the audit log says so."""
+    """Above the limit, a sign-in ends the oldest session, which the audit log records."""
     monkeypatch.setattr(web_sessions, "LIVE_SESSIONS", 3)
     identity = await token()
     begun = [await begin(seconds, token=identity) for seconds in range(4)]
@@ -192,7 +192,7 @@ async def test_an_account_has_so_many_open_sessions(sessions, token, begin, monk
 
 
 async def test_an_account_has_so_many_rows(sessions, token, begin, monkeypatch):
-    """The oldest sessions' rows go, the newest and other accounts' stay."""
+    """Above the limit, an account's oldest rows are deleted."""
     monkeypatch.setattr(web_sessions, "KEPT_SESSIONS", 3)
     identity = await token()
     begun = [await begin(seconds, token=identity) for seconds in range(5)]
@@ -202,7 +202,7 @@ async def test_an_account_has_so_many_rows(sessions, token, begin, monkeypatch):
 
 
 async def test_looking_is_seldom_a_write(sessions, token, begin):
-    """The time of last use is accurate to five minutes."""
+    """The time of last use is written at most every five minutes."""
     begun = await begin(token=await token())
     for seconds, seen in ((299, 0), (300, 300), (500, 300), (600, 600)):
         assert await is_open(sessions, begun, seconds)
@@ -212,7 +212,10 @@ async def test_looking_is_seldom_a_write(sessions, token, begin):
 
 
 async def test_who_may_end_whose(sessions, operator, token, begin):
-    """Accounts end their own; admins those of accounts they manage; others get no information."""
+    """Accounts end their own sessions, admins those of accounts that they manage.
+
+    Other accounts do not learn whether a session exists.
+    """
 
     def person(name, role, *codenames):
         return Principal(name, role, ROLE_PERMISSIONS[role], codenames)
@@ -238,7 +241,7 @@ async def test_who_may_end_whose(sessions, operator, token, begin):
 
 
 async def test_the_list_and_what_is_thrown_away(sessions, token, begin):
-    """Open ones, the newest first; rows go a month after their end."""
+    """Open sessions are listed newest first; rows are deleted a month after their end."""
     identity = await token(seconds=60 * DAY)
     first, second = await begin(token=identity), await begin(10, token=identity)
     async with sessions() as session:
@@ -252,9 +255,9 @@ async def test_the_list_and_what_is_thrown_away(sessions, token, begin):
 
 
 async def test_on_both_databases(place):
-    """Sign-in, use, list and end; and a sign-in while the account is disabled.
+    """Sessions work on both databases.
 
-    In either order of those two, no session is open afterwards.
+    Signing in while the account is disabled leaves no open session.
     """
     async with open_database(place) as one, open_database(place) as other:
         operator = command_line_principal("root")

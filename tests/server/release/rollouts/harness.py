@@ -1,4 +1,4 @@
-"""A team on one state folder: its accounts, and the service for its commands."""
+"""A team's accounts on one state folder, and the service for rollout commands."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ ACCOUNTS = {
 
 
 class Harness:
-    """The service over a world; NUMBERS make its ids."""
+    """The rollout service on a world; NUMBERS makes the ids of changes."""
 
     def __init__(
         self, world, sessions, publisher, approval=(), rewordings=100, check_offer=accept_offer
@@ -71,14 +71,14 @@ class Harness:
         return published.snapshot.version, published.roles["latest"].version
 
     async def request(self, command, who=ENGINEER, *, if_match=None, due_at=None, note=""):
-        """Give one command, with the present tag unless another is given."""
+        """Give one command, with the current tag unless `if_match` is given."""
         request = ChangeRequest(
             CHANNEL, command, await self.tag() if if_match is None else if_match, note
         )
         return (await self.rollouts.request(who, [request], due_at=due_at))[0]
 
     async def audit_log(self):
-        """Return (actor, action) of every entry about commands, after the chain was verified."""
+        """Verify the audit log, and return actor and action of each entry about commands."""
         async with self.sessions() as session:
             await verify_audit_log(session)
             query = (
@@ -91,7 +91,7 @@ class Harness:
 
 @contextlib.asynccontextmanager
 async def open_harness(world, approval=(), rewordings=100, check_offer=accept_offer, **publisher):
-    """Open the service on a world with the team's accounts."""
+    """Open the rollout service on a world with the team's accounts."""
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
             if await session.get(Account, "eka") is None:
@@ -109,11 +109,11 @@ async def open_harness(world, approval=(), rewordings=100, check_offer=accept_of
 
 
 class CrashError(Exception):
-    """The process dies."""
+    """Simulates a crash of the process."""
 
 
 def crash_at(step):
-    """Return a function to be called after each step, which crashes after one."""
+    """Return a callback for `after_step` that crashes after `step`."""
 
     def crash(done):
         if done == step:

@@ -1,4 +1,4 @@
-"""Waiting commands apply only to the build, the pause and the people that they were meant for."""
+"""A waiting command applies only to the build, pause and accounts for which it was given."""
 
 import asyncio
 from datetime import timedelta
@@ -37,7 +37,7 @@ BETA = Channel("armani", "id", "beta")
 
 @pytest.fixture(scope="module")
 def both_channels(published_state, tmp_path_factory):
-    """Give a server with two releases; do not change it, copy it."""
+    """Return a server with two releases in two channels. Tests must copy it, not change it."""
     world = published_state.copy(tmp_path_factory.mktemp("both") / "state")
     files = {
         f"{CHANNEL}/armani-1.zip": (PACKAGE_1, release(1)),
@@ -51,12 +51,15 @@ def both_channels(published_state, tmp_path_factory):
 
 @pytest.fixture
 def two(both_channels, tmp_path):
-    """Give a server with two releases, the first of which is offered to everyone in stable."""
+    """Return a test's own server, which offers the first of two releases to everyone in stable."""
     return both_channels.copy(tmp_path / "state")
 
 
 async def test_an_approval_admits_no_phone_to_another_build(two):
-    """100 % for build 1, approved when build 2 has 1 %: refused, and its approver sees why."""
+    """A schedule for build 1 is refused if it is approved after build 2 is offered.
+
+    The approver gets the reason.
+    """
     async with open_harness(two, ["*/*/stable"]) as harness:
         meant = await harness.request(Schedule(FULL))
         assert meant.counter == 1
@@ -69,7 +72,7 @@ async def test_an_approval_admits_no_phone_to_another_build(two):
 
 
 async def test_nothing_from_before_a_pause_ends_it(two):
-    """A person investigates: what becomes due meanwhile is refused, with an alarm."""
+    """Commands given before a pause are refused with an alarm when they become due."""
     async with open_harness(two) as harness:
         due = [
             await harness.request(command, due_at=two.epoch() + 60)
@@ -86,7 +89,7 @@ async def test_nothing_from_before_a_pause_ends_it(two):
 
 
 async def test_a_command_given_during_a_pause_may_end_it(two):
-    """A command by someone who saw the pause is intended."""
+    """A command given during a pause may end the pause when it becomes due."""
     async with open_harness(two) as harness:
         await harness.request(Pause())
         await harness.request(Schedule(FULL), due_at=two.epoch() + 60)
@@ -97,15 +100,15 @@ async def test_a_command_given_during_a_pause_may_end_it(two):
 
 
 async def set_account(harness, name, **values):
-    """Set columns of an account, as its change would."""
+    """Set columns of an account directly."""
     async with harness.sessions.begin() as session:
         await session.execute(update(Account).where(Account.name == name).values(**values))
 
 
 async def test_people_who_may_not_any_more(two):
-    """Disabled, with another role, for other models: what they proposed or approved is refused.
+    """A command is refused if its proposer or approver has lost the right meanwhile.
 
-    `cli:USER` has no account; that user could write the state folder.
+    A command by `cli:USER` is not: it has no account, and that user can write the state folder.
     """
     whole = {"disabled_at": None, "codenames": '["*"]\n'}
     async with open_harness(two, ["*/*/stable"]) as harness:
@@ -136,7 +139,7 @@ async def test_people_who_may_not_any_more(two):
 
 
 async def test_a_halt_wins_over_an_offer_that_waits(two):
-    """Before the first offer: it is cancelled, and an approval comes too late."""
+    """A halt before the first offer cancels a waiting offer, which can no longer be approved."""
     async with open_harness(two, ["*/*/beta"]) as harness:
         with pytest.raises(NotFoundError, match="offers nothing yet"):
             await harness.rollouts.request(ENGINEER, [ChangeRequest(BETA, Halt())])
@@ -152,7 +155,7 @@ async def test_a_halt_wins_over_an_offer_that_waits(two):
 
 
 async def test_a_damaged_row_stops_no_other_change(two):
-    """It is refused with an alarm, shown without its command, and a halt works."""
+    """A damaged row is refused with an alarm, and other changes are carried out."""
     async with open_harness(two) as harness:
         bad, good = [
             await harness.request(Schedule(FULL), due_at=two.epoch() + 60 + later)
@@ -174,9 +177,9 @@ async def test_a_damaged_row_stops_no_other_change(two):
 
 
 def test_what_a_command_is_bound_to():
-    """A halt neither to a build nor to a pause; a pause to its build.
+    """A halt is bound to nothing, a pause to its build.
 
-    All that admits phones is refused after a halt, and the next build's offer if not given for it.
+    After a halt, every command is refused that could admit phones and was given before it.
     """
     pointer = make_pointer()
     check_seen(Halt(), Seen(9), CHANNEL, pointer)
@@ -191,7 +194,7 @@ def test_what_a_command_is_bound_to():
 
 
 async def test_a_resume_is_of_the_pause_that_was_seen(two):
-    """A resume for a small schedule does not admit everyone after another pause of a larger one."""
+    """A resume is refused if another pause of a larger schedule followed."""
     async with open_harness(two, ["*/*/stable"]) as harness:
         await harness.rollouts.approve(APPROVER, (await harness.request(Offer(2, PLAN))).id)
         await harness.request(Pause())
@@ -206,14 +209,14 @@ async def test_a_resume_is_of_the_pause_that_was_seen(two):
 
 @pytest.mark.parametrize("knows", [False, True])
 async def test_a_command_given_while_a_halt_is_on_its_way(two, knows):
-    """Accepted on the channel's earlier state it is cancelled when the halt is done.
+    """A command accepted on the state before a halt is cancelled when the halt is done.
 
-    The next build's offer, given with knowledge of the halt, stays.
+    An offer of the next build that was given with knowledge of the halt stays.
     """
     async with open_harness(two) as harness, open_harness(two) as other:
         before = await other.rollouts.view(CHANNEL)
 
-        async def look_late(_channel):  # noqa: RUF029 - stands for a look that was quick
+        async def look_late(_channel):  # noqa: RUF029 - replaces `view`
             return before
 
         if not knows:
@@ -237,9 +240,9 @@ async def test_a_command_given_while_a_halt_is_on_its_way(two, knows):
 
 
 async def test_a_failed_change_of_a_disabled_account_is_not_carried_out(two, monkeypatch):
-    """Immediate, postponed by a full disk, its author disabled meanwhile.
+    """A change postponed by a full disk is refused if its author was disabled meanwhile.
 
-    A planned halt is carried out though the account is disabled by then.
+    A scheduled halt is carried out even then.
     """
 
     async def fail(_edit):  # noqa: RUF029 - stands for the publisher's
@@ -270,9 +273,9 @@ ALTERED = "UPDATE changes SET arguments = replace(arguments, '10}', '1000}')"
 
 
 async def test_an_altered_row_publishes_nothing(two):
-    """A command that only its row calls approved is refused when it is due, with an alarm.
+    """A command with a forged approval is refused with an alarm when it is due.
 
-    An approver of a command whose row was altered gets an error, and it is refused.
+    A command whose row was altered is refused when it is approved.
     """
     async with open_harness(two, ("*/*/stable",)) as harness:
         before = await harness.versions()
@@ -288,12 +291,12 @@ async def test_an_altered_row_publishes_nothing(two):
         settled = await harness.rollouts.approve(APPROVER, altered.id)
         assert (settled.state, "another command" in settled.reason) == (State.REFUSED, True)
         assert await harness.versions() == before
-        # Genuine commands continue.
+        # Commands with intact rows are carried out.
         assert (await harness.request(Halt())).state == State.DONE
 
 
 async def test_a_planted_command_publishes_nothing(two):
-    """A row without an entry in the audit log is refused."""
+    """A command without an entry in the audit log is refused."""
     async with open_harness(two) as harness:
         done = await harness.request(Offer(2, Plan(stages=[Stage(10)])))
         before = await harness.versions()

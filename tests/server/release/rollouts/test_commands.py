@@ -1,4 +1,4 @@
-"""Rollout commands: their effect on a channel, when they do not fit, and entity tags."""
+"""Rollout commands: their effect on a channel, the reasons to refuse them, and entity tags."""
 
 import msgspec
 import pytest
@@ -42,7 +42,7 @@ def view(pointer=None):
 
 
 class Harness:
-    """Carries out commands one after the other and remembers the plan, as the service does."""
+    """Carries out commands in turn and keeps the plan's course, as the service does."""
 
     def __init__(self):
         self.pointer, self.course = None, None
@@ -58,14 +58,14 @@ class Harness:
 
 @pytest.fixture
 def harness():
-    """Give a channel where release 1 is offered by PLAN."""
+    """Return a channel that offers release 1 by PLAN."""
     harness = Harness()
     harness.do(Offer(1, PLAN), NOW)
     return harness
 
 
 def test_an_offer(harness):
-    """The plan begins when it is published."""
+    """An offer's plan begins when the offer is published."""
     assert harness.pointer.steps[-1].counter == 1
     assert list(harness.pointer.schedule) == [(NOW, 10), (NOW + DAY, 100), (NOW + 2 * DAY, 1000)]
     with pytest.raises(HeningError, match="already offers 1 \\(build 1\\); offer a later build"):
@@ -73,7 +73,10 @@ def test_an_offer(harness):
 
 
 def test_pause_and_resume(harness):
-    """Six hours into the first day, paused for a week: eighteen hours of that day are left."""
+    """A resume continues the plan with the time that was left at the pause.
+
+    Expected: after six hours of the first day, eighteen hours are left.
+    """
     pointer = harness.do(Pause({"en": "A look at it."}), NOW + DAY // 4)
     assert (pointer.paused, list(pointer.schedule)) == (True, [(NOW, 10)])
     resumed = NOW + 7 * DAY
@@ -87,7 +90,7 @@ def test_pause_and_resume(harness):
 
 
 def test_a_second_pause_keeps_the_rest(harness):
-    """Another reason does not change what follows the resume."""
+    """A second pause does not change what is left of the plan."""
     harness.do(Pause(), NOW + DAY)
     rest = harness.course.rest
     harness.do(Pause({"en": "Still."}), NOW + 3 * DAY)
@@ -96,7 +99,7 @@ def test_a_second_pause_keeps_the_rest(harness):
 
 
 def test_a_pause_before_the_first_stage(harness):
-    """No phone was admitted; the delay after the resume is the delay that was left."""
+    """A pause before the first stage keeps the share at 0 and the delay that was left."""
     harness.do(Offer(2, Plan([Stage(10, DAY), Stage(1000)], NOW + DAY)), NOW)
     assert list(harness.do(Pause(), NOW + 100).schedule) == [(NOW + 100, 0)]
     pointer = harness.do(Resume(), NOW + 200)
@@ -108,7 +111,7 @@ def test_a_pause_before_the_first_stage(harness):
 
 
 def test_a_pause_at_the_end(harness):
-    """If all phones are admitted, a resume only removes the mark."""
+    """If the offer has reached all phones, a resume only ends the pause."""
     harness.do(Pause(), NOW + 9 * DAY)
     pointer = harness.do(Resume(), NOW + 10 * DAY)
     assert (pointer.paused, pointer.permille_at(NOW + 10 * DAY)) == (False, 1000)
@@ -117,7 +120,7 @@ def test_a_pause_at_the_end(harness):
 
 
 def test_windows_hold_after_a_resume(harness):
-    """The plan's calendar is evaluated again."""
+    """After a resume, stages start inside the calendar's windows."""
     office = Calendar("Asia/Jakarta", [Window(["mon"], "09:00", "17:00")])
     harness.do(Schedule(Plan([Stage(100, DAY), Stage(1000)], None, office)), NOW)
     assert list(harness.pointer.schedule)[-1] == (NOW + 7 * DAY + 2 * 3600, 1000)
@@ -127,7 +130,7 @@ def test_windows_hold_after_a_resume(harness):
 
 
 def test_a_new_schedule(harness):
-    """It replaces the rest, ends a pause, and keeps admitted phones."""
+    """A new schedule replaces the plan, ends a pause, and cannot reduce the share."""
     harness.do(Pause(), NOW + DAY)
     pointer = harness.do(
         Schedule(Plan([Stage(500, DAY), Stage(1000)], None, ALWAYS)), NOW + 2 * DAY
@@ -139,7 +142,7 @@ def test_a_new_schedule(harness):
 
 
 def test_halting_wins(harness):
-    """It is idempotent, and only an offer with a higher counter may follow."""
+    """A halt can be repeated, and only an offer with a higher counter may follow."""
     halted = harness.do(Halt({"en": "It drains."}), NOW)
     assert harness.do(Halt(), NOW + 5) == halted
     for command in (Pause(), Resume(), Schedule(PLAN), Offer(1, PLAN)):
@@ -149,7 +152,7 @@ def test_halting_wins(harness):
 
 
 def test_a_pause_that_is_not_on_record():
-    """A pointer that another server paused can be resumed only by a new schedule."""
+    """A pause by another server ends with a new schedule, not with a resume."""
     harness = Harness()
     harness.do(Offer(1, PLAN), NOW)
     harness.do(Pause(), NOW)
@@ -161,7 +164,7 @@ def test_a_pause_that_is_not_on_record():
 
 
 def test_nothing_is_offered_yet():
-    """Only an offer begins a channel; one of an unlisted model does not exist."""
+    """Before the first offer, other commands are refused; an unlisted model does not exist."""
     for command in (Schedule(PLAN), Pause(), Resume(), Halt()):
         with pytest.raises(NotFoundError, match="offers nothing yet"):
             carry_out(command, view(), None, NOW)
@@ -170,7 +173,7 @@ def test_nothing_is_offered_yet():
 
 
 def test_what_makes_it_stale():
-    """Any change of the pointer, and another version of the role, but nothing else."""
+    """The entity tag changes with the pointer and with the role's version only."""
     pointer = make_pointer()
     tags = {
         channel_etag(None, 1),
@@ -184,10 +187,9 @@ def test_what_makes_it_stale():
 
 
 def test_what_matches():
-    """The tag alone, in a list, or a star; other tags are stale.
+    """If-Match accepts the tag alone, in a list, or `*`; other tags are stale.
 
-    A weak tag, one without quotation marks or with nothing in them, and a star among others are
-    malformed.
+    Weak, unquoted and empty tags are malformed, and so is `*` in a list.
     """
 
     def check(value):

@@ -1,4 +1,4 @@
-"""Changes that were begun and are not done: who treats them as lost, and when."""
+"""Changes that were begun and not finished: when they count as lost."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from tests.server.release.rollouts.harness import open_harness
 
 
 class Execution:
-    """Carries out nothing: it records the changes, and blocks if `lasts`."""
+    """Records changes instead of carrying them out, and blocks if `lasts`."""
 
     def __init__(self, *, lasts=False):
         self.given, self.begun, self._lasts = [], asyncio.Event(), lasts
@@ -24,7 +24,7 @@ class Execution:
 
 @contextlib.asynccontextmanager
 async def halting(harness, under_way):
-    """Give a halt and a Carrying that does not finish it until the block ends."""
+    """Yield the id of a halt whose execution does not finish inside the block."""
     slow = Execution(lasts=True)
     harness.rollouts._change_runner = ChangeRunner(
         harness.sessions, slow, harness.alarms.append, under_way
@@ -39,7 +39,7 @@ async def halting(harness, under_way):
 
 
 async def test_a_halt_that_another_loop_is_at_is_left_to_it(world):
-    """The publishing loop does not do the same beside it, which would make both slower."""
+    """A halt under way in this process counts as lost only after ORPHAN_SECONDS."""
     under_way = set()
     async with open_harness(world) as harness, halting(harness, under_way) as identity:
         execution = Execution()
@@ -51,7 +51,10 @@ async def test_a_halt_that_another_loop_is_at_is_left_to_it(world):
 
 
 async def test_a_halt_that_no_loop_of_the_process_is_at_is_lost(world):
-    """It was begun by a process that is dead, or by another one: repeating it does no harm."""
+    """A halt under way in another process counts as lost after HALT_SECONDS.
+
+    Carrying it out twice does no harm.
+    """
     async with open_harness(world) as harness, halting(harness, set()) as identity:
         runner = ChangeRunner(harness.sessions, Execution(), harness.alarms.append, set())
         assert await runner.run_due(world.epoch() + HALT_SECONDS) == [identity]

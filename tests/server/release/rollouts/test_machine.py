@@ -1,6 +1,6 @@
-"""Any sequence of commands, with crashes and two operators: public promises are kept.
+"""A stateful Hypothesis test: random commands and crashes by two operators.
 
-The model remembers what was ever visible; the real service and publisher work on a state folder.
+The model records what was ever public. The real service and publisher work on a state folder.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ WAYS = [
 
 
 def role_files(world, withdrawn=()):
-    """Return what armani lists: build 1 and those of PATHS."""
+    """Return what armani lists: the published builds, and those of PATHS."""
     kept = world.published().roles["armani"].targets
     files = {
         path: (world.ceremony.blobs[target.hashes["sha256"]], target.custom)
@@ -59,7 +59,7 @@ def role_files(world, withdrawn=()):
 
 @pytest.fixture(scope="module")
 def stocked(published_state, tmp_path_factory):
-    """Give a server that has five builds, of which the first is offered."""
+    """Return a server with builds 1 to LAST, of which the first is offered."""
     world = published_state.copy(tmp_path_factory.mktemp("machine") / "state")
     files = role_files(world)
     result = world.publish(
@@ -87,7 +87,7 @@ CRASHES = st.sampled_from([NEVER, NEVER, 0, 3, 4, 5, 6, 7])
 
 
 class Machine(RuleBasedStateMachine):
-    """Two operators on one state folder, each a process of its own that may die."""
+    """Two operators on one state folder, each a process that may crash."""
 
     base = None
     folder = None
@@ -127,7 +127,7 @@ class Machine(RuleBasedStateMachine):
         self.crash_at[number] = NEVER
 
     def run(self, number, work):
-        """Let an operator work; a refusal is a valid answer, a crash starts the process again."""
+        """Let an operator work. A refusal returns None, a crash restarts the process."""
 
         async def act():
             return await work(self.harnesses[number])
@@ -143,7 +143,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 1), command=COMMANDS, crash=CRASHES)
     def request(self, number, command, crash):
-        """One operator gives a command, and may die after any step of its publication."""
+        """One operator gives a command; its process may crash after any step."""
         self.crash_at[number] = crash
         change = self.run(
             number, lambda harness: harness.request(command, person(f"operator-{number}"))
@@ -154,10 +154,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(commands=st.tuples(COMMANDS, COMMANDS))
     def two_commands(self, commands):
-        """Both operators have seen the same state of the channel, and act simultaneously.
+        """Both operators give a command at the same time, with the same tag.
 
-        A halt of a halted channel changes nothing, so that an offer of the next build may follow
-        it.
+        Halting a halted channel changes nothing, so the other operator's offer of the next build
+        may win.
         """
         was_halted = self.pointer().halted
 
@@ -181,13 +181,13 @@ class Machine(RuleBasedStateMachine):
         command=COMMANDS.filter(lambda command: not isinstance(command, Halt)),
     )
     def later(self, number, command):
-        """Have a command wait for half an hour."""
+        """Schedule a command in half an hour."""
         due = self.world.epoch() + 1800
         self.run(number, lambda harness: harness.request(command, due_at=due))
 
     @rule(number=st.integers(0, 1), ends=st.booleans())
     def meanwhile(self, number, ends):
-        """Schedule 100 % for this build, while the other operator offers the next, or pauses."""
+        """Schedule 100 % for this build; then the other operator offers the next one, or pauses."""
         due, was_paused = self.world.epoch() + 600, self.pointer().paused
         command = Schedule(Plan([Stage(1000)]))
         self.run(number, lambda harness: harness.request(command, due_at=due))
@@ -204,7 +204,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 1), minutes=st.sampled_from([1, 15, 60]), crash=CRASHES)
     def time_passes(self, number, minutes, crash):
-        """Carry out what is due, or die in the middle."""
+        """Advance the time and carry out what is due; the process may crash."""
         self.world.ahead += timedelta(minutes=minutes)
         self.crash_at[number] = crash
         self.run(number, lambda harness: harness.rollouts.run_due())
@@ -212,7 +212,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(is_on=st.booleans())
     def four_eyes(self, is_on):
-        """Require a second person for admitting commands from now on, or no more."""
+        """Switch two-person approval on or off."""
         self.approval = ("*/*/stable",) if is_on else ()
         for harness in self.harnesses:
             harness.rollouts._approval_channels = self.approval
@@ -224,7 +224,7 @@ class Machine(RuleBasedStateMachine):
         crash=CRASHES,
     )
     def second_person(self, number, way, choice, crash):
-        """Another person decides about a waiting command, and may die after any step of it."""
+        """Let an approver decide about a waiting command; the process may crash after any step."""
         find = self.harnesses[number].rollouts.find
         waiting = self.runner.run(find(state=State.WAITING, limit=1000))
         if not waiting:
@@ -238,7 +238,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.withdrawn) < 2)
     @rule(counter=st.integers(2, LAST))
     def withdraw(self, counter):
-        """Publish the signers' withdrawal of a build."""
+        """Publish a role in which the maintainers withdraw a build."""
         if counter in self.withdrawn:
             return
         self.withdrawn.add(counter)
@@ -260,7 +260,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def phones_see_only_what_holds(self):
-        """Every offered package is signed for, unwithdrawn unless halted, and stored."""
+        """Every offered package is listed by its role, stored, and not withdrawn unless halted."""
         published = self.world.published()
         role = published.roles["armani"]
         for path, pointer in published.pointers().items():
@@ -276,7 +276,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_falls(self):
-        """Versions, the offered build, its share and its halt only go forward."""
+        """Versions, the offered build and its share never decrease, and a halt stays."""
         published = self.world.published()
         now = (
             published.timestamp.version,
@@ -295,7 +295,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_audit_log_is_whole(self):
-        """Entries stay, and every change has its begin and its end there."""
+        """Check that the audit log only grows, with the begin and the end of every change."""
 
         async def look():
             harness = self.harnesses[0]
@@ -318,7 +318,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def no_command_touches_another_build(self):
-        """Check each published command against the build that its author saw."""
+        """Each published command changed the build that its author had seen."""
 
         async def look():
             async with self.harnesses[0].sessions() as session:
@@ -332,7 +332,7 @@ class Machine(RuleBasedStateMachine):
                 assert outcome.intent.counter == arguments.seen.counter
 
     def teardown(self):
-        """After a last check by the remaining operator all commands are done; the log holds."""
+        """At the end, one operator carries out what is left; every change is then finished."""
         self.world.ahead += timedelta(seconds=ORPHAN_SECONDS + 3600)
         self.run(0, lambda harness: harness.rollouts.run_due())
         open_ones = self.runner.run(
@@ -348,7 +348,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def test_any_sequence(stocked, tmp_path):
-    """Commands, crashes, signers and time in any order break no promise."""
+    """The invariants hold for any sequence of commands, crashes, withdrawals and delays."""
     Machine.base, Machine.folder = stocked, tmp_path
     run_state_machine_as_test(
         Machine,

@@ -1,4 +1,4 @@
-"""Commands on PostgreSQL: the same story as on SQLite, by two operators and with a crash."""
+"""Rollout commands on PostgreSQL, by two operators and with a crash."""
 
 import asyncio
 from datetime import timedelta
@@ -27,7 +27,7 @@ FASTER = Plan([Stage(20, DAY), Stage(1000)])
 
 @pytest.fixture
 def world(fresh, postgres):
-    """Give a server with two releases and a database of PostgreSQL; nothing is offered yet."""
+    """Return a server on PostgreSQL with two releases and no offer."""
     world = fresh.on(StateFolder(fresh.folder.root, postgres.make_database()))
     first = world.ceremony.first()
     first["root", 1] = world.folder.trusted_root.read_bytes()
@@ -39,7 +39,10 @@ def world(fresh, postgres):
 
 @pytest.mark.needs("postgresql")
 async def test_the_story(world):
-    """Approval, two people with one tag, a time, a crash and a halt: each change ends once."""
+    """Of two competing commands only one succeeds, and every change ends exactly once.
+
+    The test has an approval, a shared tag, a scheduled offer, a crash and a halt.
+    """
     async with open_harness(world, ["*/*/stable"]) as harness, open_harness(world) as other:
         waiting = await harness.request(Offer(1, PLAN))
         assert waiting.state == State.WAITING

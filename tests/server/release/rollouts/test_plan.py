@@ -1,4 +1,4 @@
-"""Plans: shares only grow, starts are in windows, a pause keeps the rest; windows by the clock."""
+"""Plans and their calendars: shares never decrease, and stages start inside windows."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -33,28 +33,28 @@ JAKARTA = Calendar("Asia/Jakarta", [Window(["mon", "tue", "wed", "thu"], "09:00"
 
 
 def at(text):
-    """Return the epoch seconds of a time with zone."""
+    """Return the epoch seconds of an ISO time with zone."""
     return int(datetime.fromisoformat(text).timestamp())
 
 
 def test_a_plan_in_office_hours():
-    """1 %, a day later 10 %, two days later 50 %, a day later all; computed independently."""
+    """Stages of a plan start inside office hours. Expected times were calculated by hand."""
     stages = [Stage(10, DAY), Stage(100, 2 * DAY), Stage(500, DAY), Stage(1000)]
-    # Tuesday 18:30 in Jakarta is too late for that day.
+    # Tuesday 18:30 in Jakarta is after office hours.
     course = expand(Plan(stages, at("2026-12-01T18:30+07:00"), JAKARTA), at("2026-11-25T00:00Z"))
     assert course.schedule == [
         (at("2026-12-02T09:00+07:00"), 10),
         (at("2026-12-03T09:00+07:00"), 100),
-        (at("2026-12-07T09:00+07:00"), 500),  # Saturday is no working day
+        (at("2026-12-07T09:00+07:00"), 500),  # Saturday is not a working day
         (at("2026-12-08T09:00+07:00"), 1000),
     ]
     assert course.ready[2] == at("2026-12-05T09:00+07:00")
 
 
 def test_a_late_plan_makes_up_for_nothing():
-    """A start in the past moves the whole plan, so no stage is shorter than requested.
+    """A start in the past moves the whole plan, so that no stage becomes shorter.
 
-    Without one the first stage begins immediately; a schedule without a plan is its own plan.
+    Without a start, the first stage begins immediately. A schedule without a plan is its own plan.
     """
     plan = Plan([Stage(10, DAY), Stage(1000)], start=1000)
     assert expand(plan, 5000).schedule == [(5000, 10), (5000 + DAY, 1000)]
@@ -69,7 +69,7 @@ def test_a_late_plan_makes_up_for_nothing():
 
 @st.composite
 def plans(draw):
-    """Draw a plan with or without calendar."""
+    """Draw a plan with or without a calendar."""
     shares = sorted(draw(st.lists(st.integers(0, 1000), min_size=1, max_size=MAX_STAGES)))
     stages = [Stage(share, draw(st.integers(1, 40 * DAY))) for share in shares]
     zone = draw(st.sampled_from([None, "Asia/Jakarta", "Europe/Berlin", "America/New_York"]))
@@ -84,7 +84,7 @@ NOW = st.integers(1_770_000_000, 1_800_000_000)
 @settings(max_examples=60)
 @given(plans(), NOW)
 def test_what_every_expansion_keeps(plan, now):
-    """Starts and shares grow, holds are kept, every start is in a window, and none is early."""
+    """In every schedule, shares do not decrease, holds are kept, and starts are in windows."""
     course = expand(plan, now)
     assert [share for _, share in course.schedule] == [stage.permille for stage in plan.stages]
     is_late = plan.start is None or plan.start < now - 300
@@ -100,7 +100,7 @@ def test_what_every_expansion_keeps(plan, now):
 @settings(max_examples=60)
 @given(plans(), NOW, st.integers(0, 60 * DAY), st.integers(0, 60 * DAY))
 def test_a_pause_only_delays(plan, now, run, pause):
-    """After a pause the remaining stages come in order, no sooner than without it."""
+    """After a pause, the remaining stages come in order and never earlier."""
     course = expand(plan, now)
     paused = course.schedule[0][0] + run
     rest = course.cut(paused)
@@ -111,25 +111,25 @@ def test_a_pause_only_delays(plan, now, run, pause):
         assert all(
             after[0] >= before[0] for before, after in zip(left, resumed.schedule, strict=True)
         )
-        if course.calendar is None:  # then it is exactly the length of the pause
+        if course.calendar is None:  # then the delay is exactly the pause
             assert {a[0] - b[0] for b, a in zip(left, resumed.schedule, strict=True)} == {pause}
 
 
 def test_what_a_pause_leaves():
-    """A hold continues where the pause stopped it; a completed hold is not repeated."""
+    """After a pause, an interrupted hold continues, and a completed one is not repeated."""
     monday = at("2026-12-07T09:00+07:00")
     plan = Plan([Stage(10, 20 * HOUR), Stage(100, DAY), Stage(1000)], monday, JAKARTA)
     course = expand(plan, 0)
-    assert course.schedule[1][0] == monday + DAY  # 05:00 is outside, 09:00 inside
+    assert course.schedule[1][0] == monday + DAY  # 05:00 is outside of office hours, 09:00 inside
     assert course.cut(monday + 5 * HOUR) == [(15 * HOUR, 100), (DAY, 1000)]
     assert course.cut(monday + 22 * HOUR) == [(0, 100), (DAY, 1000)]
     resumed = lay_out(course.cut(monday + 22 * HOUR), monday + 30 * HOUR, JAKARTA)
-    assert resumed.schedule[0][0] == monday + 30 * HOUR  # Tuesday 15:00, open
+    assert resumed.schedule[0][0] == monday + 30 * HOUR  # Tuesday 15:00 is inside
     assert resumed.schedule[1][0] == monday + 54 * HOUR
 
 
 def test_plans_that_cannot_be():
-    """A decreasing share, a stage without length, too many stages, an unknown zone."""
+    """Invalid plans are refused: decreasing shares, missing holds, unknown zones."""
     for members in (
         {"stages": []},
         {"stages": [{"permille": 500, "hold": 5}, {"permille": 499}]},
@@ -176,24 +176,27 @@ def local(text, zone="UTC", fold=0):
          "2026-10-25T00:30:00"),
         ("Europe/Berlin", Window(["sun"], "02:30", "02:45"), "2026-10-25T00:45:00",
          "2026-10-25T01:30:00"),
-        # St John's leaves 3:30 behind for 2:30 on 2026-03-08, a day of 23 hours: the 24 hours that
-        # begin at 23:00 the day before end at 00:00 the day after.
+        # In St John's, 2:30 follows 23:00 by 3:30 hours on 2026-03-08, a day of 23 hours: the 24
+        # hours that begin at 23:00 the day before end at 00:00 the day after.
         ("America/St_Johns", Window(["sun"], "00:00", "00:01"), "2026-03-08T02:30:28",
          "2026-03-08T03:30:00"),
-        # Samoa went without 2011-12-30, a Friday.
+        # Samoa had no 2011-12-30, which was a Friday.
         ("Pacific/Apia", Window(["fri"], "00:00", "24:00"), "2011-12-29T00:00:00",
          "2012-01-05T10:00:00"),
     ],
 )  # fmt: skip
 def test_the_next_open_instant(zone, window, moment, expected):
-    """Calculated independently from the zones' published offsets; moments are in UTC."""
+    """The next open second is found across weekends and clock changes; times are in UTC.
+
+    Expected values were calculated by hand from the zones' published offsets.
+    """
     calendar = Calendar(zone, [window])
     assert next_open(calendar, load_zone(zone), local(moment)) == local(expected)
 
 
 @st.composite
 def windows(draw):
-    """Draw a window of whole minutes."""
+    """Draw a window that starts and ends at whole minutes."""
     start, until = sorted(draw(st.lists(st.integers(0, 1440), min_size=2, max_size=2, unique=True)))
     days = draw(st.lists(st.sampled_from(WEEKDAYS), min_size=1, max_size=3, unique=True))
     return Window(days, *(f"{minute // 60:02}:{minute % 60:02}" for minute in (start, until)))
@@ -208,7 +211,7 @@ def windows(draw):
 )
 @example([Window(["sun"], "02:10", "02:20")], "Australia/Lord_Howe", "2026-04-04", 0)
 def test_it_is_the_first_minute_that_a_walk_finds(drawn, zone, day, minutes):
-    """A search, minute by minute, over the definition finds the same instant."""
+    """A search minute by minute finds the same instant."""
     calendar, clock = Calendar(zone, drawn), ZoneInfo(zone)
     begin = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(minutes=minutes)
     for number in range(9 * 1440):
@@ -222,7 +225,7 @@ def test_it_is_the_first_minute_that_a_walk_finds(drawn, zone, day, minutes):
         ):
             break
     else:
-        return  # none in nine days: a clock change removed the only one
+        return  # no open minute in nine days, because of a clock change
     assert next_open(calendar, clock, int(begin.timestamp())) == int(moment.timestamp())
     assert is_open(calendar, clock, int(moment.timestamp()))
 
@@ -232,7 +235,7 @@ def _minutes(text):
 
 
 def test_zones_and_windows_that_cannot_be():
-    """A name that leads to no zone, or out of the zones; an empty, inverted or misspelt window."""
+    """Unknown zones, paths as zones, and empty or inverted windows are refused."""
     bad = ["", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "Asia", "a" * 99, "Asia/\0"]
     refuse_each(FormatError, load_zone, bad, "is not a time zone: use a name such as Asia/Jakarta")
     good = {"days": ["mon"], "start": "09:00", "until": "17:00"}

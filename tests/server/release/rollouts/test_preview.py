@@ -1,4 +1,4 @@
-"""Previews: exactly what the phone's own, second implementation does with the same pointer."""
+"""A preview says what the phone's own implementation decides for the same pointer."""
 
 import pytest
 from hypothesis import given, settings
@@ -22,12 +22,12 @@ FACTORY = "Hening/armani/armani:14/UKQ1/0:user/release-keys"
 
 
 def fingerprint(counter):
-    """Return the build of a counter, as `release` names it."""
+    """Return the fingerprint of a counter's build; 0 is the factory's."""
     return FACTORY if counter == 0 else release(counter)["fingerprint"]
 
 
 def catalogue(*entries):
-    """Return releases and files of (channel, counter, min_counter, sources as counters)."""
+    """Return releases and files from tuples (channel, counter, min_counter, source counters)."""
     releases, files = {}, {}
     for number, (channel, counter, stone, sources) in enumerate(entries):
         path = f"{channel}/{number}-{counter}.zip"
@@ -41,7 +41,7 @@ def catalogue(*entries):
 
 
 def test_a_way_with_a_stepping_stone():
-    """Build 3 needs 2 first; from 2 there is an incremental, and from the factory to 2 one, too."""
+    """The preview shows each build's path, with incrementals and a stepping stone."""
     releases, files = catalogue(
         (CHANNEL, 1, 0, ()),
         (CHANNEL, 2, 0, ()),
@@ -71,7 +71,7 @@ def test_a_way_with_a_stepping_stone():
 
 @st.composite
 def worlds(draw):
-    """Draw releases of up to six builds and a pointer to the newest that can be offered."""
+    """Draw up to five releases and a pointer to the newest that can be offered."""
     entries = []
     for counter in range(1, draw(st.integers(2, 6))):
         stone = draw(st.sampled_from([0, 0, *range(counter)]))
@@ -87,7 +87,7 @@ def worlds(draw):
     final = max(entry[1] for entry in entries)
     try:
         pointer = plan_offer(CHANNEL, final, releases, files, schedule, None, NOW)
-    except HeningError:  # no upgrade path leads there
+    except HeningError:  # no upgrade path leads to the newest
         pointer = plan_offer(CHANNEL, 1, releases, files, schedule, None, NOW)
     changes = draw(st.sampled_from(["", "", "pause", "halt", "stone gone"]))
     if changes == "pause":
@@ -104,7 +104,7 @@ def worlds(draw):
 @settings(max_examples=100)
 @given(worlds(), st.binary(min_size=32, max_size=32), st.integers(0, 60))
 def test_phones_do_what_it_says(world, secret, later):
-    """Each build, now and later, is offered that package, or nothing, along its whole path."""
+    """The phone's implementation chooses exactly the packages of each previewed path."""
     releases, pointer = world
     seen = preview(CHANNEL, pointer, releases, NOW)
     theirs = phone_reads(CHANNEL.pointer_path, encode_pointer(pointer))
@@ -134,14 +134,14 @@ def test_phones_do_what_it_says(world, secret, later):
 
 
 def decided(pointer, build, counter, secret, later):
-    """Return what a phone that runs `build` decides."""
+    """Return the decision of a phone that runs `build`."""
     running = BuildFacts(build, str(counter), counter, 1_767_225_600 + counter, "2026-01-05")
     return decide_update(pointer, running, counter, secret, NOW + later, ())
 
 
 @pytest.mark.parametrize("permille", [0, 1000])
 def test_the_edges_of_the_share(permille):
-    """No phone is admitted at 0, every one at 1000; the preview repeats the pointer's numbers."""
+    """The preview repeats the pointer's shares; before the schedule's begin it is 0."""
     releases, files = catalogue((CHANNEL, 1, 0, ()))
     pointer = plan_offer(CHANNEL, 1, releases, files, [(NOW, permille)], None, NOW)
     assert preview(CHANNEL, pointer, releases, NOW).shares == (Share(NOW, permille),)

@@ -1,4 +1,4 @@
-"""Halts and pauses that are given again: by whom, with which words, how often."""
+"""Repeated halts and pauses: which are recorded, and how often."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ PLAN = Plan([Stage(10, DAY), Stage(1000)])
 
 @pytest.mark.parametrize("command", [Halt({"en": "It drains."}), Pause({"en": "We look."})])
 async def test_an_account_stops_a_state_once(two, command):
-    """A repetition gets the recorded change; another account has one of its own."""
+    """A repetition returns the recorded change; another account gets its own change."""
     async with open_harness(two) as harness:
         first = await harness.request(command)
         before = await harness.audit_log()
@@ -30,7 +30,7 @@ async def test_an_account_stops_a_state_once(two, command):
 
 
 async def test_a_halt_of_another_state_is_no_repetition(two):
-    """After the next offer, and for another reason, it is carried out and recorded."""
+    """A halt of the next offer, or with another reason, is carried out and recorded."""
     async with open_harness(two) as harness:
         await harness.request(Halt())
         await harness.request(Offer(2, PLAN))
@@ -42,7 +42,7 @@ async def test_a_halt_of_another_state_is_no_repetition(two):
 
 @pytest.mark.parametrize("kind", [Halt, Pause])
 async def test_a_repetition_with_a_new_note_is_recorded(two, kind):
-    """Then the note is recorded, and its repetition is not; without a note nothing is new."""
+    """A repetition with a new note is recorded once; one without a note is not."""
     async with open_harness(two) as harness:
         first = await harness.request(kind(), note="a")
         second = await harness.request(kind(), note="b")
@@ -54,7 +54,7 @@ async def test_a_repetition_with_a_new_note_is_recorded(two, kind):
 
 @pytest.mark.parametrize("kind", [Halt, Pause])
 async def test_new_words_beyond_an_accounts_share_are_dropped(two, kind):
-    """The channel stays stopped, the change is answered, and the last words stay for a day."""
+    """Beyond an account's daily limit, new texts are dropped and the last change is returned."""
     async with open_harness(two, rewordings=3) as harness:
         kept = [await harness.request(kind({"en": word}), note=word) for word in "abc"]
         before = await harness.audit_log()
@@ -70,7 +70,7 @@ async def test_new_words_beyond_an_accounts_share_are_dropped(two, kind):
 
 
 async def test_a_halt_that_changes_something_is_outside_the_share(two):
-    """However many an account has recorded, an offer is halted, with its reason."""
+    """The limit does not apply to a halt that changes the channel."""
     async with open_harness(two, rewordings=1) as harness:
         for command in (Pause({"en": "a"}), Halt({"en": "b"})):
             assert (await harness.request(command)).command == command
@@ -80,7 +80,7 @@ async def test_a_halt_that_changes_something_is_outside_the_share(two):
 
 
 async def test_pauses_for_later_are_within_the_share(two):
-    """Also after others were cancelled: each is a row. A present pause does not count."""
+    """Scheduled pauses count against the limit, even if cancelled; immediate ones do not."""
     async with open_harness(two, rewordings=2) as harness:
         for days in (1, 2):
             later = await harness.request(Pause(), due_at=two.epoch() + days * DAY)
@@ -91,7 +91,7 @@ async def test_pauses_for_later_are_within_the_share(two):
 
 
 async def test_answers_come_in_the_order_asked(two):
-    """Repetitions keep their place among recorded changes."""
+    """Changes are returned in the order of the requests, including repetitions."""
     async with open_harness(two) as harness:
         halted = await harness.request(Halt())
         requests = [ChangeRequest(CHANNEL, Halt(), note=note) for note in ("new", "")]
@@ -101,7 +101,7 @@ async def test_answers_come_in_the_order_asked(two):
 
 
 async def test_a_repeated_halt_still_cancels_what_waits(two):
-    """Later commands are not carried out after it."""
+    """A repeated halt cancels waiting commands."""
     async with open_harness(two, ["*/*/stable"]) as harness:
         first = await harness.request(Halt())
         waiting = await harness.request(Offer(2, PLAN))
@@ -110,7 +110,7 @@ async def test_a_repeated_halt_still_cancels_what_waits(two):
 
 
 async def test_a_repeated_halt_does_not_pass_over_an_offer(two, monkeypatch):
-    """An offer between its two checks is halted, though it looked like a repetition."""
+    """An offer published between the two checks of a repeated halt is halted."""
     async with open_harness(two) as harness:
         await harness.request(Halt())
         real, stale = harness.rollouts.view, [await harness.rollouts.view(CHANNEL)]

@@ -1,4 +1,4 @@
-"""The service: commands are recorded, wait, are carried out once, and survive crashes."""
+"""The rollout service: commands are recorded, carried out once, and survive crashes."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ PLAN = Plan([Stage(10, DAY), Stage(1000)])
 
 
 async def test_a_command_is_published_and_recorded(two):
-    """The change is done, names its snapshot, and the audit log has its begin and end."""
+    """A command is published, and the audit log has its begin and end."""
     async with open_harness(two) as harness:
         change = await harness.request(Offer(2, PLAN))
         assert (change.state, change.action, change.proposed_by) == (State.DONE, "offer", "eka")
@@ -50,13 +50,13 @@ async def test_a_command_is_published_and_recorded(two):
 
 
 async def test_an_offer_a_pause_and_a_resumption_in_one_second(two):
-    """The resumption finds the pause's record, not the offer's, whose schedule is the same."""
+    """A resume uses the record of the pause, even if the offer was made in the same second."""
     moment = two.now()
     two.now = lambda: moment
     async with open_harness(two) as harness:
         offer = await harness.request(Offer(2, Plan([Stage(1000)])))
         await harness.request(Pause())
-        # A database gives rows of one time in any order. In this one it is that of their making.
+        # Databases return rows of the same time in any order; this one returns them as inserted.
         async with harness.sessions.begin() as session:
             row = await session.get(Change, offer.id)
             values = {column.name: getattr(row, column.name) for column in Change.__table__.columns}
@@ -68,7 +68,7 @@ async def test_an_offer_a_pause_and_a_resumption_in_one_second(two):
 
 
 async def test_a_preview_holds_up_no_loop(two, monkeypatch):
-    """It reads all releases of a model, in a thread, so that the loop stays free for halts."""
+    """A preview runs in a thread, so that it does not block halts."""
     ran = []
 
     def look(*arguments):
@@ -83,7 +83,7 @@ async def test_a_preview_holds_up_no_loop(two, monkeypatch):
 
 
 async def test_a_dry_run_changes_nothing(two):
-    """It says what phones will be offered, or why not, and is not recorded."""
+    """A dry run returns the preview or the error, and records nothing."""
     async with open_harness(two) as harness:
         before = await harness.tag()
         seen = await harness.rollouts.preview(ChangeRequest(CHANNEL, Offer(2, PLAN), before))
@@ -100,7 +100,7 @@ async def test_a_dry_run_changes_nothing(two):
 
 
 async def test_four_eyes(two):
-    """A change that admits phones waits for a second person; one that excludes them does not."""
+    """With two-person approval, changes that admit phones wait; pauses and halts do not."""
     async with open_harness(two, ["*/*/stable"]) as harness:
         change = await harness.request(Offer(2, PLAN))
         assert change.state == State.WAITING
@@ -126,7 +126,7 @@ async def test_four_eyes(two):
 
 
 async def test_no(two):
-    """A rejected or cancelled change is final; only its proposer or an approver cancels it."""
+    """A rejected or cancelled change is final; only the proposer or an approver can cancel."""
     async with open_harness(two, ["armani/*/*"]) as harness:
         first, second = [await harness.request(Offer(2, PLAN)) for _ in range(2)]
         rejected = await harness.rollouts.reject(APPROVER, first.id, "Not on a Friday.")
@@ -147,7 +147,7 @@ async def test_no(two):
 
 
 async def test_scheduled_publishing(two):
-    """A change with a time survives a restart and is carried out then, once."""
+    """A scheduled change survives a restart and is carried out once."""
     due = two.epoch() + DAY
     async with open_harness(two) as harness:
         change = await harness.request(Offer(2, PLAN), due_at=due)
@@ -169,7 +169,7 @@ async def test_scheduled_publishing(two):
 
 
 async def test_an_offer_is_checked_again_when_it_is_due(two):
-    """What was accepted may break an app's list by then; other commands are not checked."""
+    """An offer is checked again when it is due, and refused if it fails; a halt is not checked."""
     asked = []
 
     def check(_view, pointer):
@@ -188,9 +188,9 @@ async def test_an_offer_is_checked_again_when_it_is_due(two):
 
 
 async def test_times_that_cannot_be(two):
-    """A change is due neither in the past nor more than a year ahead.
+    """A time in the past or more than a year ahead is refused.
 
-    One due in this second is carried out in it, like one without a time.
+    A change due in the current second is carried out immediately.
     """
     async with open_harness(two) as harness:
         for days in (-1, 400):
@@ -202,7 +202,7 @@ async def test_times_that_cannot_be(two):
 
 
 async def test_halting_cancels_what_waits(two):
-    """Neither a scheduled change nor one that waits for approval follows a halt by itself."""
+    """A halt cancels scheduled changes and those that wait for approval."""
     async with open_harness(two, ["*/*/stable"]) as harness:
         waiting = await harness.request(Offer(2, PLAN))
         due = await harness.request(Pause(), due_at=two.epoch() + DAY)
@@ -216,7 +216,10 @@ async def test_halting_cancels_what_waits(two):
 
 
 async def test_a_resume_knows_what_the_pause_took(two):
-    """Also after a restart: a day was planned, half of it was left."""
+    """A resume after a restart continues with the time that was left.
+
+    Expected: after half of a day's hold, half a day is left.
+    """
     async with open_harness(two) as harness:
         await harness.request(Offer(2, PLAN))
         two.ahead = timedelta(hours=12)
@@ -236,7 +239,7 @@ async def test_a_resume_knows_what_the_pause_took(two):
 
 @pytest.mark.parametrize("step", [3, 6])
 async def test_a_crash_in_the_middle(two, step):
-    """Whichever step was the last, the change is published once and its row says so."""
+    """After a crash at any step, the change is published once and recorded as done."""
     async with open_harness(two, after_step=crash_at(step)) as harness:
         with pytest.raises(CrashError):
             await harness.request(Offer(2, PLAN))
@@ -255,7 +258,7 @@ async def test_a_crash_in_the_middle(two, step):
 
 
 async def test_a_crash_long_ago(two):
-    """However many versions followed, the role files that show the publication are there."""
+    """The role files that prove an unfinished change are kept until it is finished."""
     async with open_harness(two, after_step=crash_at(6)) as harness:
         with pytest.raises(CrashError):
             await harness.request(Offer(2, PLAN))
@@ -278,7 +281,7 @@ async def test_a_crash_long_ago(two):
 
 
 def age(folder):
-    """Let all files be two hours old."""
+    """Make all files of a folder look two hours old."""
     for path in folder.iterdir():
         then = path.stat().st_mtime - 7200
         os.utime(path, (then, then))
@@ -286,7 +289,7 @@ def age(folder):
 
 @pytest.mark.parametrize("step", [3, 6])
 async def test_a_halt_after_a_crash(two, step):
-    """A halt before any recovery halts what the crash left, and records it."""
+    """A halt after a crash first completes the interrupted offer, then halts it."""
     async with open_harness(two, after_step=crash_at(step)) as harness:
         with pytest.raises(CrashError):
             await harness.request(Offer(2, PLAN))
@@ -298,20 +301,20 @@ async def test_a_halt_after_a_crash(two, step):
 
 
 class Disk:
-    """A disk that is full from step 4 of a publication on, until there is room."""
+    """A disk that is full from step 4 of a publication on, while `is_full`."""
 
     is_full = True
 
     def __call__(self, done):
-        """Fail after the step."""
+        """Raise the error of a full disk at step 4."""
         if self.is_full and done == 4:
             raise OSError(28, "No space left on device")
 
 
 async def test_a_halt_that_fails_is_tried_again_at_once(two):
-    """The server has reported it, and halts with its next check, not half a minute later.
+    """A halt that failed on a full disk is retried at the next check.
 
-    It comes before older changes, which it ends.
+    It is carried out before older changes.
     """
     disk = Disk()
     async with open_harness(two, after_step=disk) as harness:
@@ -323,7 +326,7 @@ async def test_a_halt_that_fails_is_tried_again_at_once(two):
             assert harness.alarms[number].startswith(f"change {change.id} is recorded, but not")
         with pytest.raises(OSError, match="No space"):
             await harness.rollouts.run_due()
-        assert len(harness.alarms) == 2  # each is reported once
+        assert len(harness.alarms) == 2  # each change is reported only once
         disk.is_full = False
         settled = await harness.rollouts.run_due()
         assert {change.id: change.state for change in settled}[halt.id] == State.DONE
@@ -333,7 +336,7 @@ async def test_a_halt_that_fails_is_tried_again_at_once(two):
 
 @contextlib.contextmanager
 def older(monkeypatch, *, publisher=False):
-    """Check no words, as an older version of the service, and of the publisher."""
+    """Accept invalid texts, as an older version of the service or the publisher did."""
     with monkeypatch.context() as patch:
         patch.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
         if publisher:
@@ -343,7 +346,7 @@ def older(monkeypatch, *, publisher=False):
 
 
 async def test_words_that_an_older_version_took(two, monkeypatch):
-    """A waiting halt and a pause are carried out, without forbidden texts."""
+    """A waiting pause or halt with invalid texts is carried out without these texts."""
     reason = {"en": "It drains.", "id": "see https://rom.example"}
     async with open_harness(two) as harness:
         with older(monkeypatch):
@@ -363,7 +366,7 @@ async def test_words_that_an_older_version_took(two, monkeypatch):
 
 
 async def test_words_that_mislead_are_refused(two):
-    """Before anything is written: there is no change, and a preview says so, too."""
+    """Commands and previews with texts that are not plain are refused and not recorded."""
     async with open_harness(two) as harness:
         for command, note in (
             (Halt({"en": "a\u202eb"}), ""),
@@ -382,7 +385,7 @@ async def test_words_that_mislead_are_refused(two):
 
 
 async def test_a_reason_that_is_public_may_be_given_again(two, monkeypatch):
-    """An older pause's words are kept with the halt."""
+    """A halt may repeat an invalid reason that is already public."""
     odd = {"en": "see https://rom.example"}
     async with open_harness(two) as harness:
         with older(monkeypatch, publisher=True):
@@ -397,7 +400,7 @@ async def test_a_reason_that_is_public_may_be_given_again(two, monkeypatch):
 
 
 async def test_another_publisher_may_change_pointers(two):
-    """The next command builds on a pointer changed by a submission."""
+    """After a submission changed the pointer, a command with the old tag is refused."""
     async with open_harness(two) as harness:
         await harness.request(Offer(2, PLAN))
         tag = await harness.tag()
@@ -416,4 +419,4 @@ async def test_another_publisher_may_change_pointers(two):
         with pytest.raises(HeningError, match="is halted for good"):
             await harness.request(Schedule(PLAN))
         assert len(await harness.rollouts.find()) == 1
-        await harness.request(Halt(), if_match=tag)  # halting has priority over that
+        await harness.request(Halt(), if_match=tag)  # a halt ignores the tag

@@ -1,4 +1,4 @@
-"""Costs and savings of a split of `latest`, compared with independently computed numbers."""
+"""Cost and saving of splitting `latest`, compared with independent calculations."""
 
 import gzip
 import hashlib
@@ -12,7 +12,7 @@ from server.release.rollouts.signed import Split, plan_price, propose_split
 
 
 def role(paths, version=1):
-    """Return a role file that lists pointers with an incompressible member each."""
+    """Return a role file with pointers that hardly compress."""
     targets = {
         path: {"custom": {"r": hashlib.sha512(path.encode()).hexdigest()}, "length": 0}
         for path in paths
@@ -24,14 +24,14 @@ PATHS = [f"latest/m{number}/id/{channel}" for number in range(300) for channel i
 
 
 def digits(paths):
-    """Return how many paths begin with each digit of their hash."""
+    """Return how many paths have each first digit of their SHA-256."""
     found = [hashlib.sha256(path.encode()).hexdigest()[0] for path in paths]
     return {digit: found.count(digit) for digit in "0123456789abcdef"}
 
 
 @pytest.mark.parametrize("parts", [4, 16])
 def test_each_part_has_its_share(parts):
-    """As many pointers as hashes begin with its digits; its bytes are about its share."""
+    """Each part has the pointers whose hash begins with its digits, and its share of the size."""
     price = plan_price({"latest": role(PATHS)}, parts)
     (before,) = price.before
     assert (before.pointers, len(before.codenames)) == (600, 300)
@@ -45,7 +45,7 @@ def test_each_part_has_its_share(parts):
 
 
 def test_a_further_split_is_compared_with_the_parts_that_are_there():
-    """Not with a latest that is empty by then."""
+    """A further split is compared with the existing parts, not with the empty latest."""
     digit = {path: hashlib.sha256(path.encode()).hexdigest()[0] for path in PATHS}
     four = {
         f"latest-{part}": role(
@@ -60,7 +60,7 @@ def test_a_further_split_is_compared_with_the_parts_that_are_there():
 
 
 def test_the_sentences_say_what_is_saved_and_what_is_shown():
-    """The smallest part is a phone's anonymity set; a small fleet leaves parts empty."""
+    """The remarks give the saving and the smallest part, which is a phone's anonymity set."""
     now, then, shown, last = plan_price({"latest": role(PATHS)}, 16).sentences
     least = min(digits(PATHS).values())
     assert now.startswith("latest has 600 pointers of 300 models; a phone fetches ")
@@ -76,7 +76,10 @@ def test_the_sentences_say_what_is_saved_and_what_is_shown():
 
 
 def test_a_proposal(world, tmp_path):
-    """Targets changes; every byte that it replaces is in the context. Nothing public: no split."""
+    """A proposed split changes targets and has the replaced roles as context.
+
+    Without public metadata there is no split.
+    """
     proposed = propose_split(Split(parts=4, note="Too large."), world.folder.public, world.now())
     proposal = decode_proposal(proposed.data)
     assert [(file.role, file.version) for file in proposal.context] == [("root", 1), ("targets", 1)]

@@ -1,4 +1,4 @@
-"""A submission is split into its parts, however the network has fragmented it."""
+"""A submission's body is split into its parts, whatever the sizes of its pieces."""
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from server.release.submissions.intake import Intake
 
 
 async def each(pieces):  # noqa: RUF029 - a socket is waited for
-    """Yield pieces as a socket would."""
+    """Yield pieces as a socket does."""
     for piece in pieces:
         yield piece
 
@@ -20,7 +20,7 @@ async def each(pieces):  # noqa: RUF029 - a socket is waited for
     cuts=st.lists(st.integers(1, 50), max_size=40),
 )
 async def test_parts_are_what_was_sent(line, parts, cuts):
-    """However the bytes arrive, the line and each part are those that were joined."""
+    """The line and each part are read unchanged, whatever the sizes of the pieces."""
     content, pieces = line + b"".join(parts), []
     for cut in cuts:
         pieces.append(content[:cut])
@@ -33,7 +33,7 @@ async def test_parts_are_what_was_sent(line, parts, cuts):
 
 
 async def test_a_line_that_does_not_end():
-    """Bytes without a line feed are collected up to the limit; no more are read."""
+    """Of a line without an end, no more than the limit is read."""
     asked = []
 
     async def pieces():  # noqa: RUF029 - a socket is waited for
@@ -48,13 +48,13 @@ async def test_a_line_that_does_not_end():
 
 @pytest.mark.parametrize("data", [b"", b"no line feed", b"x" * 30 + b"\n"])
 async def test_lines_that_are_refused(data):
-    """Nothing, no end, and one byte too many."""
+    """An empty line, a line without an end, and one over the limit are refused."""
     with pytest.raises(FormatError, match="one line of at most 30 bytes"):
         await Intake(each([data] if data else [])).line(30)
 
 
 async def test_more_and_less_than_named():
-    """A file that ends early and bytes after the last one are refused; skipped bytes are gone."""
+    """A file that ends early and bytes after the last file are refused."""
     with pytest.raises(FormatError, match="ends before the last role file"):
         await Intake(each([b"ab", b"c"])).take(4)
     intake = Intake(each([b"ab", b"cd"]))

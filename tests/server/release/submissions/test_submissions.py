@@ -1,4 +1,4 @@
-"""The audit log has the result of a submission, once for each time that it was sent."""
+"""The audit log has each submission's result, once for each time that it was sent."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ SHA256 = "ab" * 32
 
 
 def audit_log(world):
-    """Return actor, action, subject and detail of each entry, after the chain was verified."""
+    """Verify the audit log; return actor, action, subject and detail of each entry."""
 
     async def read():
         async with open_database(world.folder.database) as sessions, sessions() as session:
@@ -34,7 +34,7 @@ def audit_log(world):
 
 
 def test_a_bundle_that_is_published(world):
-    """One entry, by the server, with the snapshot that lists it."""
+    """A published bundle has one entry by the server, with its snapshot."""
     before = audit_log(world)
     bundle = world.submit(world.second_release(), [PACKAGE_2])
     world.run(Publisher.process_incoming)
@@ -44,7 +44,7 @@ def test_a_bundle_that_is_published(world):
 
 
 def test_a_bundle_that_is_refused_twice(world):
-    """One entry each time, with the reason."""
+    """A bundle that is refused twice has two entries with the reason."""
     before = audit_log(world)
     for _ in range(2):
         bundle = world.submit({("cancro", 3): world.ceremony.role("cancro", 3)})
@@ -57,7 +57,7 @@ def test_a_bundle_that_is_refused_twice(world):
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_result_that_could_not_be_written(world, monkeypatch, version):
-    """The bundle is processed again and recorded once, whether it is published or refused."""
+    """If the result could not be written, the bundle is processed again and recorded once."""
     before, write = audit_log(world), incoming.write_result
 
     def fail(_results, _result):
@@ -73,7 +73,7 @@ def test_a_result_that_could_not_be_written(world, monkeypatch, version):
 
 
 def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
-    """A bundle overtaken by others ends as the audit log says, with that snapshot."""
+    """A result that is written late has the snapshot that the audit log recorded."""
     before, write, now = audit_log(world), incoming.write_result, world.now()
     monkeypatch.setattr(world, "now", lambda: now + world.ahead)
     fourth = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
@@ -113,7 +113,7 @@ def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
 
 
 async def test_a_reason_that_quotes_a_token(place):
-    """The entry is written, without the secret: it must not block publishing for ever."""
+    """A reason that quotes a token is recorded without it, so that publishing is not blocked."""
     token = f"hening_{'0a' * 6}_{'0b' * 32}"
     token += token_checksum(token)
     reason = f"the role {token} is unknown."

@@ -1,4 +1,4 @@
-"""Uploads on a separate state folder, with a clock, free space and limits set by a test."""
+"""Uploads on their own state folder; the test sets clock, free space and limits."""
 
 import asyncio
 import contextlib
@@ -28,13 +28,13 @@ LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_bytes=1 << 20, 
 
 
 def principal(name="ani", role=Role.ENGINEER):
-    """Return a principal with a role's rights for every codename."""
+    """Return a principal with all rights of a role for every codename."""
     return Principal(name, role, ROLE_PERMISSIONS[role], ("*",))
 
 
 @contextlib.asynccontextmanager
 async def sending(uploads, upload_id, offset, first, rest, checksum=None):
-    """Give a part that is under way after its `first` bytes, and what lets it send the rest."""
+    """Yield the task that sends a part from its `first` bytes, and a function for the rest."""
     is_open, may_end = asyncio.Event(), asyncio.Event()
 
     async def slowly():
@@ -51,7 +51,7 @@ async def sending(uploads, upload_id, offset, first, rest, checksum=None):
 
 
 async def pieces(*parts, error=None):  # noqa: RUF029 - as a socket would give them
-    """Yield the pieces of a part, then fail with `error` if one is given."""
+    """Yield the pieces of a part, then raise `error` if one is given."""
     for part in parts:
         yield part
     if error is not None:
@@ -60,7 +60,7 @@ async def pieces(*parts, error=None):  # noqa: RUF029 - as a socket would give t
 
 @dataclass
 class Harness:
-    """Uploads and their environment."""
+    """Uploads, with everything that they use."""
 
     folder: StateFolder
     sessions: Sessions
@@ -74,20 +74,20 @@ class Harness:
     blobs: LocalBlobs = None
 
     def __post_init__(self):
-        """Keep blobs in the state folder, unless they are elsewhere."""
+        """Keep blobs in the state folder unless a store is given."""
         self.blobs = self.blobs or LocalBlobs(self.folder.blobs)
 
     def now(self):
-        """Return a fixed time plus the test's addition."""
+        """Return a fixed time plus `ahead`."""
         return datetime(2026, 3, 1, tzinfo=UTC) + self.ahead
 
     def entropy(self, count):
-        """Return new bytes each time."""
+        """Return different bytes each time."""
         self.numbers += 1
         return self.numbers.to_bytes(count, "big")
 
     def restart(self, limits=LIMITS, after_step=None):
-        """Drop everything that a process has in memory."""
+        """Make new services, as a restarted process does."""
         self.uploads = Uploads(
             self.folder,
             self.sessions,
@@ -102,7 +102,7 @@ class Harness:
         return self.uploads
 
     def beside(self, root, objects=None):
-        """Return another machine with the same database and stores, reached through `objects`."""
+        """Return another machine with the same database and stores, and the client `objects`."""
         folder, objects = StateFolder(root), objects or self.objects
         other = replace(
             self, folder=folder, partials=S3Partials(objects, folder.uploads, PIECE), steps=[]
@@ -125,30 +125,30 @@ class Harness:
         return state.offset
 
     async def offset(self, upload_id):
-        """Return the offset that a client would get."""
+        """Return the offset that the server reports to a client."""
         return (await self.uploads.get(principal(), upload_id)).offset
 
     def files(self):
-        """Return the names below which uploads have bytes."""
+        """Return the names under which data of uploads is stored."""
         if self.objects is not None:
             return sorted({each.name.split("/")[1] for each in self.objects.list("uploads")})
         folder = self.folder.uploads
         return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
     def plant(self, name):
-        """Put bytes where those of an upload `name` would be."""
+        """Store bytes under a name of an upload's data."""
         if self.objects is not None:
             self.objects.create(f"uploads/{name}/{0:016d}", b"planted")
         else:
             (self.folder.uploads / name).write_bytes(b"planted")
 
     def blob(self, sha256=SHA256):
-        """Return a blob's bytes, None where it is not in the store."""
+        """Return a blob's bytes, or None if it is not in the store."""
         path = self.blobs.path(sha256)
         return path.read_bytes() if path.exists() else None
 
     async def record_of(self, sha256=SHA256):
-        """Return the length that the database has for a blob."""
+        """Return a blob's recorded length, or None."""
         async with self.sessions() as session:
             found = await session.get(Blob, sha256)
             return None if found is None else found.length
@@ -163,10 +163,10 @@ class Harness:
 
 @contextlib.asynccontextmanager
 async def open_harness(root, database=None, objects=None, address=""):
-    """Open a state folder with two accounts; `database` is an empty one that saves migrating.
+    """Open a state folder with two accounts. `database` is an empty database to copy.
 
-    With `objects` the bytes of uploads are there, in pieces of `PIECE`. `address` is an empty
-    database of PostgreSQL.
+    With `objects`, data of uploads is stored there in pieces of `PIECE` bytes. `address` is an
+    empty PostgreSQL database.
     """
     folder = StateFolder(root, address)
     root.mkdir(exist_ok=True)

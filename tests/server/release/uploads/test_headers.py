@@ -1,4 +1,4 @@
-"""The two headers of tus that carry values of their own."""
+"""The two headers of tus with values of their own syntax."""
 
 import base64
 import hashlib
@@ -15,12 +15,12 @@ ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def encoded(text):
-    """Return the base64 of a text."""
+    """Return the base64 form of a text."""
     return base64.b64encode(text.encode()).decode()
 
 
 def test_metadata():
-    """The hash is found among ignored keys; the protocol allows keys without a value."""
+    """The hash is found among other keys, which may have no value."""
     for text in (
         f"sha256 {encoded(ABC)}",
         f"filename {encoded('ü.zip')},sha256 {encoded(ABC)}",
@@ -31,7 +31,7 @@ def test_metadata():
 
 
 def test_metadata_that_is_refused():
-    """Another form, a repeated key, an invalid hash, a second line, too many characters."""
+    """Malformed metadata, a repeated key, and an invalid hash are refused."""
     bad = [
         *("", "sha256", f"SHA256 {encoded(ABC)}", f"sha256 {ABC}", f"sha256 {encoded(ABC)[:-1]}"),
         *(f"sha256 {encoded(each)}" for each in (ABC.upper(), ABC + "\n", "../../keys/latest.pem")),
@@ -44,9 +44,9 @@ def test_metadata_that_is_refused():
 
 
 def test_a_checksum():
-    """The hash of the bytes matches, however they are cut; that of others does not.
+    """A checksum matches exactly its bytes, however they are split.
 
-    One is the example of the specification of tus 1.0.0.
+    One example is that of the tus 1.0.0 specification.
     """
     example = "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="
     for text, data in (
@@ -66,7 +66,7 @@ def test_a_checksum():
 
 
 def test_a_checksum_that_is_refused():
-    """Another algorithm, a hash of another length, and non-canonical base64."""
+    """An unknown algorithm, a wrong length and non-canonical base64 are refused."""
     text = "Kq5sNclPz7QV2+lfQIuc6R7oRu0="
     bad = [
         *("", "sha1", "md5 1B2M2Y8AsgTpgAmY7PhCfg==", f"SHA1 {text}", f"sha1 {text[:-1]}"),

@@ -1,4 +1,4 @@
-"""Uploads whose pieces are in S3: any machine continues them, and faults cost no counted byte."""
+"""Uploads with pieces in S3: any machine can continue them, and no acknowledged byte is lost."""
 
 import asyncio
 import fcntl
@@ -29,29 +29,29 @@ HALF = len(DATA) // 2
 
 @pytest.fixture
 async def node(tmp_path, migrated, objects):
-    """Give one machine of several; `beside` gives the others."""
+    """Yield one of several machines; `beside` returns others."""
     async with open_harness(tmp_path / "a", migrated, objects) as opened:
         yield opened
 
 
 def checksum(data):
-    """Return the sha256 of a part, as announced."""
+    """Return the SHA-256 checksum of a part, as a client announces it."""
     return Checksum(hashlib.sha256(data).digest(), hashlib.sha256())
 
 
 def end_process(step):
-    """End after a step."""
+    """Simulate the end of the process after a step."""
     raise EndedError(step)
 
 
 def sizes(node):
-    """Return the lengths of the pieces by name."""
+    """Return the length of each piece by its name."""
     return {each.name.split("/")[2]: each.size for each in node.objects.list("uploads")}
 
 
 @pytest.mark.parametrize("size", [1, 700, 1001, 2500])
 async def test_another_machine_for_each_part(node, tmp_path, size):
-    """Three machines take the parts in turn, and the last byte makes the blob."""
+    """Three machines receive parts in turn, and the last part makes the blob."""
     data = DATA[:40] if size == 1 else DATA
     nodes = [node, node.beside(tmp_path / "b"), node.beside(tmp_path / "c")]
     upload_id = await node.create(data=data)
@@ -66,7 +66,7 @@ async def test_another_machine_for_each_part(node, tmp_path, size):
 
 
 async def test_pieces(node):
-    """All are full except the last, however small the parts are; a part may be many."""
+    """All pieces except the last are full, whatever the sizes of the parts."""
     upload_id = await node.create()
     await node.append(upload_id, 0, DATA[:10])
     assert sizes(node) == {f"{0:016d}": 10}
@@ -75,14 +75,14 @@ async def test_pieces(node):
 
 
 async def test_no_bytes(node):
-    """An upload of nothing is complete immediately, although it has no piece."""
+    """An empty upload is complete immediately and has no piece."""
     empty = hashlib.sha256(b"").hexdigest()
     assert (await node.uploads.create(principal(), 0, empty)).is_whole
     assert (node.blob(empty), node.files()) == (b"", [])
 
 
 async def test_two_machines_at_one_offset(node, tmp_path):
-    """One appends; the other is refused and drops what it has, and nothing is mixed."""
+    """If two machines append at one offset, one is refused and its bytes are dropped."""
     other = node.beside(tmp_path / "b")
     upload_id = await node.create()
     await node.append(upload_id, 0, DATA[:10])
@@ -97,7 +97,7 @@ async def test_two_machines_at_one_offset(node, tmp_path):
 
 
 async def test_a_checksum_counts_as_a_whole(node, tmp_path):
-    """No piece of a part is there before its checksum was verified, however long it is."""
+    """No piece of a part is stored before the part's checksum is verified."""
     other = node.beside(tmp_path / "b")
     upload_id = await node.create()
     await node.append(upload_id, 0, DATA[:10])
@@ -115,7 +115,7 @@ async def test_a_checksum_counts_as_a_whole(node, tmp_path):
 
 @pytest.mark.needs("postgresql")
 async def test_two_machines_end_one_upload(tmp_path, objects, postgres):
-    """Both make the blob of a complete upload, and the audit log has its end once."""
+    """If several machines finish an upload, the audit log records its end once."""
     address = await asyncio.to_thread(postgres.make_database)
     async with open_harness(tmp_path / "a", objects=objects, address=address) as node:
         upload_id = await node.create()
@@ -141,7 +141,7 @@ async def test_two_machines_end_one_upload(tmp_path, objects, postgres):
 
 
 async def test_another_machine_ends_what_a_dead_one_left(node, tmp_path):
-    """A complete upload whose machine is gone becomes a blob, and its pieces are removed."""
+    """Another machine finishes a dead one's complete upload and removes its pieces."""
     stopped = node.beside(tmp_path / "b")
     stopped.restart(after_step=lambda step: end_process(step) if step == 3 else None)
     upload_id = await node.create()
@@ -154,7 +154,7 @@ async def test_another_machine_ends_what_a_dead_one_left(node, tmp_path):
 
 
 async def test_expiry_on_another_machine(node, tmp_path):
-    """The machine that looks after uploads need not be the one that took the bytes."""
+    """Any machine can remove an expired upload."""
     other = node.beside(tmp_path / "b")
     upload_id = await node.create()
     await node.append(upload_id, 0, DATA[:HALF])
@@ -166,7 +166,7 @@ async def test_expiry_on_another_machine(node, tmp_path):
 
 
 async def test_the_disk_holds_the_upload_that_ends(node):
-    """What waits takes no room on this machine; one that cannot be joined here is refused."""
+    """Only the upload to be joined needs room on the disk; without it, an upload is refused."""
     node.room = len(DATA) + LIMITS.keep_free
     await node.create()
     await node.create("budi")
@@ -176,7 +176,7 @@ async def test_the_disk_holds_the_upload_that_ends(node):
 
 
 def test_temporary_files(tmp_path, objects):
-    """Those of a crash are removed at the start, and those that another process writes stay."""
+    """Temporary files of a crash are removed at start; those in use by a process stay."""
     (tmp_path / ".tmp-left").write_bytes(b"")
     with (tmp_path / ".tmp-held").open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
@@ -185,7 +185,7 @@ def test_temporary_files(tmp_path, objects):
 
 
 async def send(node, upload_id, data):
-    """Send what is missing, as a client that asks after a failure."""
+    """Send the missing bytes, as a client does after a failure."""
     offset = await node.offset(upload_id)
     if offset < len(data):
         offset = await node.append(upload_id, offset, data[offset:])
@@ -194,7 +194,7 @@ async def send(node, upload_id, data):
 
 
 async def check_end(node, uploads, *more):
-    """Check that so many uploads ended once, and that nothing is left of them."""
+    """Check that this many uploads ended once and left nothing."""
     assert await node.audit_log() == [*["upload.create", "upload.finish"] * uploads, *more]
     await node.uploads.sweep()
     assert node.files() == []
@@ -203,7 +203,7 @@ async def check_end(node, uploads, *more):
 @pytest.mark.parametrize("is_sent", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("with_checksum", [False, True], ids=["plain", "checksum"])
 async def test_killed_at_each_call(node, tmp_path, seaweed, is_sent, with_checksum):
-    """Another machine has every acknowledged byte, goes on, and makes the one blob."""
+    """If a machine is killed at any call, another one has each acknowledged byte and finishes."""
     kinds, at, has_ended = set(), 0, True
     while has_ended:
         at, has_ended = at + 1, False
@@ -229,14 +229,14 @@ async def test_killed_at_each_call(node, tmp_path, seaweed, is_sent, with_checks
     assert kinds == {"list", "create", "get", "replace", "remove_all"}
 
 
-#: A request is refused, half sent, and carried out without an answer. `tests/server/publisher` and
-#: `tests/server/storage` try all that the store's client may meet.
+#: A request is refused, sent in part, or executed without an answer. `tests/server/publisher` and
+#: `tests/server/storage` test all faults that the store's client may meet.
 FAULTS = [Fault.ERROR, Fault.CUT_REQUEST, Fault.LOSE_ANSWER]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_store_that_fails(node, tmp_path, seaweed, fault):
-    """From each part of an upload on: the client goes on at another machine, or at this one."""
+    """If the store fails at any part, the client continues on this or another machine."""
     with run_fault_proxy(seaweed.port) as proxy:
         place = seaweed.place(tmp_path.name, endpoint=proxy.endpoint)
         objects = WatchedObjects(place)
@@ -245,7 +245,7 @@ async def test_a_store_that_fails(node, tmp_path, seaweed, fault):
 
         async def fail(*, is_failing):
             objects.be_hasty(is_failing)
-            # In a thread, as this waits for the end of the open connections.
+            # In a thread, because it waits for open connections to end.
             await asyncio.to_thread(setattr, proxy, "fault", fault if is_failing else Fault.NONE)
             await asyncio.to_thread(proxy.drop)
 
@@ -275,7 +275,7 @@ async def test_a_store_that_fails(node, tmp_path, seaweed, fault):
 
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_request_that_fails(node, tmp_path, seaweed, fault):
-    """One of each part: it is repeated, or the client asks and goes on; a lost answer is found."""
+    """If one request fails, it is repeated, or the client queries the offset and continues."""
     with run_fault_proxy(seaweed.port) as proxy:
         place = seaweed.place(tmp_path.name, endpoint=proxy.endpoint)
         objects = WatchedObjects(place)
@@ -295,7 +295,7 @@ async def test_a_request_that_fails(node, tmp_path, seaweed, fault):
                 objects.be_hasty(False)
                 found = await weak.offset(upload_id)
                 assert found >= offset
-                # The fault came before a piece was sent: without it the part arrives.
+                # The fault came before a piece was sent; without the fault, the part arrives.
                 offset = await weak.append(upload_id, found, DATA[found : found + 2500])
         assert tries <= 5
         assert node.blob() == DATA

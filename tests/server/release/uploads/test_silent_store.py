@@ -1,4 +1,4 @@
-"""A blob store that stops answering blocks only requests that need it: halts work."""
+"""A blob store that does not answer blocks only requests that need it, and no halt."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ from tests.server.release.uploads.harness import DATA, SHA256, pieces, principal
 from tests.server.world import CHANNEL, PACKAGE_2
 
 PATH = CHANNEL.pointer_path
-FEW = 2  # threads for all other work in this test
+FEW = 2  # threads for all other work in these tests
 ROLE = RoleFile("armani", 3, SHA256, 1)
 NAMING = Bundle(roles=[ROLE], blobs=[BlobFile(SHA256, len(DATA))])
 
@@ -53,7 +53,7 @@ class SilentBlobs(LocalBlobs):
 
 @pytest.fixture
 def silent(world):
-    """Give the world such a store."""
+    """Yield a world with such a store."""
     world.blobs = SilentBlobs(world.folder.blobs)
     yield world
     world.blobs.go.set()
@@ -61,7 +61,7 @@ def silent(world):
 
 @contextlib.asynccontextmanager
 async def services(world, publisher):
-    """Give the API's services, where all other work has a few threads."""
+    """Yield the API's services with few threads for all other work."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FEW))
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
@@ -71,7 +71,7 @@ async def services(world, publisher):
 
 
 async def hang(world, count):
-    """Wait until so many more calls have no answer."""
+    """Wait until this many more calls wait for the store."""
     asked, loop = world.blobs.asked, asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as thread:  # the others may hang
         for _ in range(count):
@@ -98,7 +98,7 @@ async def halt(world, publisher):
     ],
 )
 async def test_a_halt_beside_questions(silent, ask):
-    """More requests than there are threads get no answer; the halt is public before one does."""
+    """While more requests than threads wait for the store, a halt is published."""
     async with silent.publisher() as publisher, services(silent, publisher) as made:
         silent.blobs.silent = True
         asked = [asyncio.create_task(ask(made)) for _ in range(MOST + FEW)]
@@ -110,7 +110,7 @@ async def test_a_halt_beside_questions(silent, ask):
 
 
 async def test_a_halt_beside_uploads_that_end(silent):
-    """Complete uploads that enter the store leave threads for a halt."""
+    """While finished uploads wait for the store, a halt is published."""
     async with silent.publisher() as publisher, services(silent, publisher) as made:
         parts = [DATA + bytes([number]) for number in range(FEW)]
         states = [
@@ -134,7 +134,7 @@ async def test_a_halt_beside_uploads_that_end(silent):
 
 
 async def test_a_halt_beside_a_bundle(silent, monkeypatch):
-    """A request that timed out continues in a thread that a halt never needs."""
+    """Requests of a bundle that timed out keep their threads, and a halt needs none of these."""
     monkeypatch.setattr("server.storage.blobs.ANSWER_SECONDS", 0.5)
     silent.submit(silent.second_release(), [PACKAGE_2])
 

@@ -1,4 +1,4 @@
-"""Uploads: parts in order, whole or resumed, and a blob at the end."""
+"""Uploads: parts in order, interruptions, limits, and the finished blob."""
 
 import asyncio
 import base64
@@ -41,13 +41,13 @@ from tests.server.release.uploads.harness import (
 
 
 def checksum(data, algorithm="sha256"):
-    """Return the checksum of a part as the header's reader gives it."""
+    """Return a part's checksum as the header's decoder does."""
     digest = base64.b64encode(hashlib.new(algorithm, data).digest()).decode()
     return decode_checksum(f"{algorithm} {digest}")
 
 
 async def test_an_upload_in_one_part(harness):
-    """The last byte makes a blob with its record, and no other file is left."""
+    """The last byte makes a blob with its record and removes the upload's file."""
     upload_id = await harness.create()
     assert (await harness.offset(upload_id), harness.blob()) == (0, None)
     assert await harness.append(upload_id, 0, DATA[:5], DATA[5:]) == len(DATA)
@@ -59,7 +59,7 @@ async def test_an_upload_in_one_part(harness):
 
 
 async def test_an_upload_in_parts(harness):
-    """Parts of any size are joined, also across restarts."""
+    """Parts of any size are joined, even across restarts."""
     for size in (7, 4000):
         whole = bytes([size % 256]) + DATA
         upload_id = await harness.create(data=whole)
@@ -72,7 +72,7 @@ async def test_an_upload_in_parts(harness):
 
 
 async def test_a_part_that_is_cut_off(harness):
-    """Bytes that arrived before a connection was lost stay, and the rest follows."""
+    """Bytes that arrived before a lost connection are kept, and the client sends the rest."""
     upload_id = await harness.create()
     with pytest.raises(ConnectionResetError):
         await harness.append(upload_id, 0, DATA[:100], DATA[100:150], error=ConnectionResetError())
@@ -82,7 +82,7 @@ async def test_a_part_that_is_cut_off(harness):
 
 
 async def test_a_part_whose_task_is_cancelled(harness):
-    """A server that stops keeps the bytes that arrived, and releases the upload."""
+    """A server that stops keeps received bytes and releases the upload."""
     upload_id = await harness.create()
     async with sending(harness.uploads, upload_id, 0, DATA[:300], b"") as (task, _):
         task.cancel()
@@ -92,7 +92,7 @@ async def test_a_part_whose_task_is_cancelled(harness):
 
 
 async def test_a_part_that_pauses(harness):
-    """A sender silent for longer than allowed is not waited for; received bytes are kept."""
+    """A client that is silent for too long is disconnected; received bytes are kept."""
     harness.restart(replace(LIMITS, silence=timedelta(milliseconds=1)))
     upload_id = await harness.create()
 
@@ -106,9 +106,9 @@ async def test_a_part_that_pauses(harness):
 
 
 async def test_parts_with_checksums(harness):
-    """A part with its checksum counts; one with another leaves nothing, and is sent again.
+    """A part with a wrong checksum leaves nothing and can be sent again.
 
-    Nothing stays of one that is cut off: its correctness is unknown.
+    A part with a checksum that is cut off leaves nothing, either.
     """
     upload_id = await harness.create()
     first, rest = DATA[:4000], DATA[4000:]
@@ -125,7 +125,7 @@ async def test_parts_with_checksums(harness):
 
 
 async def test_a_wrong_offset(harness):
-    """A part at a wrong offset is refused with the right one."""
+    """A part at a wrong offset is refused, and the error has the right offset."""
     upload_id = await harness.create()
     await harness.append(upload_id, 0, DATA[:10])
     for offset in (0, 9, 11, len(DATA), 1 << 60):
@@ -136,7 +136,7 @@ async def test_a_wrong_offset(harness):
 
 
 async def test_two_parts_at_once(harness):
-    """The second is refused while the first is sending, and nothing is mixed."""
+    """A second part, or a removal, is refused while the first part is being sent."""
     upload_id = await harness.create()
     async with sending(harness.uploads, upload_id, 0, DATA[:10], DATA[10:]) as (first, end):
         with pytest.raises(UploadBusyError):
@@ -150,7 +150,10 @@ async def test_two_parts_at_once(harness):
 
 @pytest.mark.parametrize("declared", [None, len(DATA) + 1])
 async def test_more_than_announced(harness, declared):
-    """A part beyond the announced length leaves nothing; in S3 its full pieces, if undeclared."""
+    """A part beyond the announced length leaves nothing.
+
+    In S3 its full pieces stay if the part's length was not declared.
+    """
     upload_id = await harness.create()
     await harness.append(upload_id, 0, DATA[:10])
     with pytest.raises(TooLargeError):
@@ -166,7 +169,7 @@ async def test_more_than_announced(harness, declared):
 
 
 async def test_other_bytes_than_announced(harness):
-    """Bytes with another hash become no blob, and the upload is removed: it cannot succeed."""
+    """If the bytes have another hash than announced, the upload is removed."""
     upload_id = await harness.create()
     with pytest.raises(UploadChecksumError, match="start it again"):
         await harness.append(upload_id, 0, DATA[::-1])
@@ -177,7 +180,7 @@ async def test_other_bytes_than_announced(harness):
 
 
 async def test_sent_again_while_it_is_refused(harness, monkeypatch):
-    """A sender at the moment when a refused upload's file is removed learns that it has ended."""
+    """A part sent while a refused upload is removed gets an error and leaves no file."""
     upload_id = await harness.create()
     kind = type(harness.partials.partial(upload_id))
     loop, remove, again = asyncio.get_running_loop(), kind.remove, []
@@ -197,9 +200,9 @@ async def test_sent_again_while_it_is_refused(harness, monkeypatch):
 
 
 async def test_bytes_that_are_here_already(local):
-    """A second upload of the same bytes is complete immediately; another length is not.
+    """An upload of an existing blob, or of no bytes, is complete immediately.
 
-    So is the empty byte string. Its hash is `printf '' | sha256sum`.
+    The expected hash of no bytes is the output of `printf '' | sha256sum`.
     """
     await local.append(await local.create(), 0, DATA)
     state = await local.uploads.create(principal("budi"), len(DATA), SHA256)
@@ -215,7 +218,7 @@ async def test_bytes_that_are_here_already(local):
 
 
 async def test_whole_uploads_are_remembered_within_a_bound(local):
-    """The oldest of an account are forgotten; the newest and those of others are not."""
+    """Of an account's finished uploads only the newest are kept."""
     local.restart(replace(LIMITS, finished=2))
     await local.append(await local.create(), 0, DATA)
     other = await local.create("budi")
@@ -227,7 +230,7 @@ async def test_whole_uploads_are_remembered_within_a_bound(local):
 
 
 async def test_whose_upload(local):
-    """Another account's upload looks like an unknown one; without the right all is refused."""
+    """Another account's upload looks like an unknown one; without the right, all is refused."""
     upload_id = await local.create("budi")
     for asked in (upload_id, "0" * 32):
         with pytest.raises(NotFoundError) as caught:
@@ -250,7 +253,7 @@ async def test_whose_upload(local):
 
 
 async def test_too_many(local):
-    """Three per account, four in all, also of those at the same time; an ended one makes room."""
+    """An account may have three open uploads, all accounts together four."""
     results = await asyncio.gather(*(local.create() for _ in range(8)), return_exceptions=True)
     mine = [result for result in results if isinstance(result, str)]
     assert sum(isinstance(result, RateError) for result in results) == 8 - len(mine) == 5
@@ -265,9 +268,9 @@ async def test_too_many(local):
 
 
 async def test_quotas(local):
-    """The announced lengths of one account's uploads stay within its quota, to the byte.
+    """The announced lengths of an account's uploads stay within its quota, to the byte.
 
-    So do stored blobs and running uploads within the quota of all.
+    Stored blobs and open uploads stay within the total quota.
     """
     with pytest.raises(TooLargeError):
         await local.uploads.create(principal(), LIMITS.length + 1, SHA256)
@@ -292,7 +295,7 @@ async def test_quotas(local):
 
 
 async def test_room_on_the_disk(local):
-    """Space for the rest of other uploads, and a reserve, is not given away twice."""
+    """An upload is refused if the disk lacks room beside other uploads and the reserve."""
     local.room = 2 * len(DATA) + LIMITS.keep_free
     first = await local.create()
     await local.create("budi")
@@ -305,7 +308,7 @@ async def test_room_on_the_disk(local):
 
 
 async def test_a_full_disk(local, monkeypatch):
-    """Bytes that fitted before the disk was full stay; the rest follows when there is space."""
+    """On a full disk, bytes already written are kept; the rest can follow later."""
     upload_id = await local.create()
     write = os.write
 
@@ -323,7 +326,7 @@ async def test_a_full_disk(local, monkeypatch):
 
 
 async def test_expiry(harness):
-    """An upload lives for a day after its last part; then it is removed with its bytes."""
+    """An upload expires a day after its last part, and is removed with its data."""
     upload_id = await harness.create()
     harness.ahead = timedelta(hours=23)
     await harness.append(upload_id, 0, DATA[:10])
@@ -354,7 +357,7 @@ async def test_the_blob_outlives_the_upload(local):
 
 
 async def test_what_is_being_sent_does_not_expire(harness):
-    """A part that takes days is not removed under its sender."""
+    """An upload does not expire while a part is being sent."""
     upload_id = await harness.create()
 
     async def long():
@@ -368,7 +371,7 @@ async def test_what_is_being_sent_does_not_expire(harness):
 
 
 async def test_unneeded_files(harness):
-    """Files of uploads without a row are removed; other files are left alone."""
+    """Files of uploads without a row are removed; other files stay."""
     upload_id = await harness.create()
     await harness.append(upload_id, 0, DATA[:10])
     harness.plant("f" * 32)
@@ -378,7 +381,7 @@ async def test_unneeded_files(harness):
 
 
 async def test_a_blob_is_what_its_record_says(local):
-    """A blob that was cut off on disk counts as missing, and an upload of it repairs it."""
+    """A truncated blob counts as missing, and a new upload repairs it."""
     await local.append(await local.create(), 0, DATA)
     path = local.folder.blobs / SHA256[:2] / SHA256
     path.write_bytes(DATA[:-1])
