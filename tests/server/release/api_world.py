@@ -1,4 +1,4 @@
-"""The control plane on a real socket, one account per role, and a client that checks answers."""
+"""The control plane on a real socket, with an account per role and a client that checks answers."""
 
 import contextlib
 import json
@@ -26,7 +26,7 @@ PROBLEM = "application/problem+json"
 
 @dataclass
 class Answer:
-    """An answer: `json` is None without a body."""
+    """An answer; `json` is None without a body."""
 
     status: int
     headers: aiohttp.typedefs.LooseHeaders
@@ -47,7 +47,7 @@ class Answer:
 
 @dataclass
 class ApiWorld:
-    """A listening server. The token `ROLE` is that role's account for all codenames.
+    """A listening API. The token `ROLE` belongs to that role's account for all codenames.
 
     `ahead(seconds)` moves the clock.
     """
@@ -61,11 +61,11 @@ class ApiWorld:
 
     @property
     def url(self):
-        """The address."""
+        """The server's address."""
         return f"http://127.0.0.1:{self.port}"
 
     async def call(self, method, path, *, token="admin", body=None, data=None, headers=None):
-        """Send one request below /api/v1; `token` None sends none."""
+        """Send a request below /api/v1; with `token` None, without a token."""
         sent = dict(headers or {})
         if token is not None:
             sent["Authorization"] = f"Bearer {token}"
@@ -83,7 +83,7 @@ class ApiWorld:
 
 
 def role_principals():
-    """Return one principal for each role, by the role's name."""
+    """Return a principal for each role, by the role's name."""
     return {
         role.value: Principal(role.value, role, ROLE_PERMISSIONS[role], (EVERY_CODENAME,))
         for role in Role
@@ -101,9 +101,9 @@ async def api_world(
     site=no_site,
     **services,
 ):
-    """Serve `operations` on the state folder of `world`; further services by name.
+    """Serve `operations` on the state folder of `world`; pass further services by name.
 
-    With `real_tokens` only tokens of the database are accepted.
+    With `real_tokens`, only tokens from the database are accepted.
     """
     principals = role_principals()
     registry = CollectorRegistry()

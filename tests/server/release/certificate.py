@@ -1,4 +1,4 @@
-"""A certificate for loopback, as made by an operator's own CA."""
+"""A certificate for loopback, as an operator's own CA would issue it."""
 
 import datetime as dt
 import ipaddress
@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def write_certificate(folder, *names):
-    """Write a certificate for 127.0.0.1 and names, its key, and the key with a password."""
+    """Write a certificate for 127.0.0.1 and `names`, its key, and the key with a password."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hening")])
     start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)

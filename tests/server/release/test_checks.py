@@ -1,4 +1,4 @@
-"""Rows that contradict the audit log: one alteration a row, on a copy of a team's database."""
+"""Findings of `check` about rows that contradict the audit log, one altered row at a time."""
 
 import asyncio
 import itertools
@@ -30,11 +30,11 @@ from tests.server.world import PACKAGE_2
 ADMIN = person("adm", Role.ADMIN)
 DAY = 86_400
 TOKENS = ("adm", "eka", "vi", "old")
-"""The accounts of the tokens, in this order: their ids are 000000000001 to 000000000004."""
+"""The accounts of the four tokens, in the order of their ids 000000000001 to 000000000004."""
 
 
 async def hire(sessions, at):
-    """Make five accounts, four tokens and two sessions; some are ended."""
+    """Make five accounts, four tokens and two sessions; end some of them."""
     numbers = itertools.count(1)
 
     def entropy(size):
@@ -65,7 +65,7 @@ async def hire(sessions, at):
 
 
 async def make_webhooks(sessions, at):
-    """Make two webhooks, ids 00…1 and 00…2, and switch the second one off."""
+    """Make two webhooks with the ids 00…1 and 00…2, and disable the second."""
     for number in (1, 2):
         await create_webhook(
             sessions,
@@ -81,7 +81,7 @@ async def make_webhooks(sessions, at):
 
 
 async def run_commands(harness):
-    """Give commands: done, waiting, approved for tomorrow, cancelled, rejected."""
+    """Give commands that are done, waiting, approved for tomorrow, cancelled and rejected."""
 
     async def schedule(permille, **options):
         return await harness.request(Schedule(Plan(stages=[Stage(permille)])), **options)
@@ -101,12 +101,12 @@ async def run_commands(harness):
 
 @pytest.fixture(scope="module")
 def team_state(published_state, tmp_path_factory):
-    """Give a server with a team; do not change it, copy it."""
+    """Return a server with a team. Tests must copy it, not change it."""
     world = published_state.copy(tmp_path_factory.mktemp("team") / "state")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
 
     async def fill():
-        # First, and recorded: the harness makes missing accounts.
+        # This comes first, so that the accounts are recorded: the harness makes missing ones.
         async with open_database(world.folder.database) as sessions:
             await hire(sessions, world.epoch())
         async with open_harness(world, ("*/*/stable",)) as harness:
@@ -119,13 +119,13 @@ def team_state(published_state, tmp_path_factory):
 
 @pytest.fixture
 def team(team_state, tmp_path):
-    """Give a private copy of such a server."""
+    """Return a test's own copy of such a server."""
     return team_state.copy(tmp_path / "state")
 
 
 @pytest.fixture
 def wrong():
-    """Give a function that returns subject and sentence of every finding about a database."""
+    """Return a function that returns each finding's subject and sentence."""
 
     async def look(world):
         async with open_database(world.folder.database) as sessions:
@@ -139,7 +139,7 @@ VI, JUNK = "name = 'vi'", f"secret_sha256 = '{'0' * 64}'"
 OF_VI, WAITING = "account = 'vi'", "state = 'waiting'"
 FIRST, SECOND = f"{1:032x}", f"{2:032x}"
 RIGHTS = "permissions = (SELECT permissions FROM tokens WHERE account = 'adm')"
-#: By subject and table: columns that are set and where, or None for rows that are removed.
+#: By subject and table: the columns to set and where, or None for rows to delete.
 ALTERED = {
     ("accounts", "accounts"): [
         ("role = 'admin'", VI, "the account vi is admin, but viewer in the audit log"),
@@ -224,7 +224,7 @@ CUT_AND_FITTING = run(
 
 
 def damages():
-    """Yield each alteration with its subject and what is said of it."""
+    """Yield each alteration with its finding's subject and text."""
     for (subject, table), rows in ALTERED.items():
         for columns, where, said in rows:
             verb = f"UPDATE {table} SET {columns}" if columns else f"DELETE FROM {table}"
@@ -235,12 +235,12 @@ def damages():
 
 
 async def test_a_team_at_work_is_in_order(team, wrong):
-    """Accounts, tokens, sessions and commands in every state match the audit log."""
+    """Accounts, tokens, sessions and commands in every state cause no finding."""
     assert await wrong(team) == []
 
 
 async def test_each_alteration_is_found(team_state, tmp_path, wrong):
-    """The alteration is named in a sentence, and nothing else is."""
+    """Each alteration causes exactly one finding."""
     world = SimpleNamespace(folder=StateFolder(tmp_path))
     for alter, subject, said in damages():
         with case(subject, said):
@@ -254,14 +254,14 @@ async def test_each_alteration_is_found(team_state, tmp_path, wrong):
 
 
 def copy_database(source, folder):
-    """Let a folder have nothing but a copy of a database."""
+    """Make a folder that has only a copy of a database."""
     for path in folder.iterdir():
         path.unlink()
     shutil.copy(source, folder)
 
 
 async def test_people_who_come_meanwhile_are_in_order(team):
-    """Rows and entries written between two reads are no damage."""
+    """Accounts made between two reads cause no finding."""
     async with open_database(team.folder.database) as sessions:
         count = 0
 

@@ -5,7 +5,7 @@ from server.release import errors
 
 
 def test_the_tree_is_written_down():
-    """The module's docstring shows each class under its base class."""
+    """The module's docstring lists each error class below its base class."""
     classes = [
         value
         for value in vars(errors).values()

@@ -1,4 +1,4 @@
-"""The urgent listener on a real socket, with one account per role, and raw requests to it."""
+"""The urgent listener on a real socket, with an account per role, and raw requests."""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ PRINCIPALS["other"] = dataclasses.replace(PRINCIPALS["engineer"], codenames=("an
 
 
 class Urgent:
-    """The urgent listener on a port and on the commands' socket, with raw requests."""
+    """The urgent listener on its port and on the commands' socket, with raw requests."""
 
     def __init__(self, services, port, registry):
         self.services = services
@@ -28,18 +28,18 @@ class Urgent:
         self.looked_up = asyncio.Queue()
 
     async def connect(self):
-        """Return a new connection to the port."""
+        """Open a connection to the port."""
         return await asyncio.open_connection("127.0.0.1", self.port)
 
     async def ask(self, head, body=b"", streams=None):
-        """Send a request's head lines and body; returns status and document."""
+        """Send a request's head lines and body; return status and document."""
         reader, writer = streams or await self.connect()
         lines = [*head, "Host: a", f"Content-Length: {len(body)}", "Content-Type: application/json"]
         writer.write("\r\n".join([*lines, "", ""]).encode() + body)
         return await read_answer(reader, writer)
 
     async def send_head(self, path, token, *lines, body=b""):
-        """Send the head of a request on a new connection, and a part of its body."""
+        """Send a request's head, and a part of its body, on a new connection."""
         reader, writer = await self.connect()
         head = [f"POST {path} HTTP/1.1", "Host: a", *lines, "Content-Type: application/json"]
         head += [f"Authorization: Bearer {token}"] if token else []
@@ -47,12 +47,12 @@ class Urgent:
         return reader, writer
 
     async def halt(self, token="engineer", body=b"{}", path=HALT):
-        """Halt with a token."""
+        """Send a halt with a token."""
         return await self.ask([f"POST {path} HTTP/1.1", f"Authorization: Bearer {token}"], body)
 
 
 async def read_answer(reader, writer):
-    """Read an answer up to the end of its connection, which the server closes."""
+    """Read an answer to the end of the connection, which the server closes."""
     head, _, body = (await reader.read()).partition(b"\r\n\r\n")
     writer.close()
     return int(head.split()[1]), json.loads(body)
@@ -60,7 +60,7 @@ async def read_answer(reader, writer):
 
 @contextlib.asynccontextmanager
 async def urgent_world(world, verify=None, say=None, **settings):
-    """Serve urgent requests on a state; the token `ROLE` is that role's account."""
+    """Serve urgent requests on a state; the token `ROLE` belongs to that role's account."""
     registry = CollectorRegistry()
     async with api_world(world) as api:
         services = dataclasses.replace(

@@ -1,4 +1,4 @@
-"""The code flow's own part: what is sent, what is accepted, and client authentication."""
+"""The authorisation code flow: requests, accepted answers, and client authentication."""
 
 import base64
 import hashlib
@@ -33,7 +33,7 @@ ATTEMPT = Attempt("s" * 64)
 
 
 class Provider:
-    """A provider for the flow, which records requests."""
+    """A provider that records the flow's requests."""
 
     def __init__(self, **page):
         self.expected = Expected(ISSUER, "hening console")
@@ -42,7 +42,7 @@ class Provider:
         self.answer = (200, {"id_token": "a.b.c", "access_token": "unused"})
 
     async def discover(self):
-        """Return its metadata."""
+        """Return the provider's metadata."""
         return self.page
 
     async def verify(self, text, nonce):
@@ -51,18 +51,21 @@ class Provider:
         return "u-1"
 
     async def post(self, url, fields, headers):
-        """Record the request."""
+        """Record the request and return the prepared answer."""
         self.sent.append((url, dict(fields), dict(headers)))
         return self.answer
 
 
 def flow(provider, secret=""):
-    """Return a flow at the provider."""
+    """Return a code flow at the provider."""
     return CodeFlow(provider, BACK, secret, provider.post)
 
 
 async def test_where_the_browser_is_sent():
-    """RFC 7636: the challenge is the verifier's sha256; the endpoint's own query stays."""
+    """The browser is sent to the endpoint with the code challenge of RFC 7636.
+
+    The endpoint's own query is kept.
+    """
     address = urlsplit(await flow(Provider()).begin(ATTEMPT))
     assert f"{address.scheme}://{address.netloc}{address.path}" == f"{ISSUER}/auth"
     query = {name: value[0] for name, value in parse_qs(address.query).items()}
@@ -82,7 +85,7 @@ async def test_where_the_browser_is_sent():
 
 
 def test_what_is_derived_is_not_each_other():
-    """State, nonce and verifier are different, and so are those of another browser."""
+    """State, nonce and verifier differ from each other and between browsers."""
     made = {
         value
         for attempt in (ATTEMPT, Attempt("t" * 64))
@@ -94,7 +97,7 @@ def test_what_is_derived_is_not_each_other():
 
 
 async def test_a_public_client():
-    """It sends its id in the form, and shows that it began the login."""
+    """A public client sends its id in the form, and the code verifier."""
     provider = Provider()
     assert await flow(provider).complete(ATTEMPT, {"state": ATTEMPT.state, "code": "c"}) == "u-1"
     url, fields, headers = provider.sent[0]
@@ -110,7 +113,10 @@ async def test_a_public_client():
 
 
 async def test_a_confidential_client():
-    """RFC 6749 section 2.3.1: Basic, each part encoded first; in the form if nothing else works."""
+    """A client with a secret uses Basic authentication, RFC 6749 section 2.3.1.
+
+    If the provider does not support Basic, the secret is sent in the form.
+    """
     query = {"state": ATTEMPT.state, "code": "c"}
     provider = Provider()
     await flow(provider, "a+b:c").complete(ATTEMPT, query)
@@ -126,9 +132,9 @@ async def test_a_confidential_client():
 
 
 async def test_what_is_not_the_answer_to_this_login():
-    """Nothing is sent to the provider for it.
+    """An answer that does not belong to this login is refused without a request.
 
-    RFC 9207 section 2.4: an answer without the issuer is refused, where it is always there.
+    RFC 9207 section 2.4: if the provider always sends its issuer, an answer without it is refused.
     """
     provider, state = Provider(), {"state": ATTEMPT.state}
     good = state | {"code": "c"}
@@ -147,9 +153,9 @@ async def test_what_is_not_the_answer_to_this_login():
 
 
 async def test_what_the_provider_may_answer():
-    """An invalid code is the browser's error, an unknown client is ours.
+    """An invalid code is an authentication error, an unknown client a storage error.
 
-    So is an endpoint that is missing, or of plain HTTP.
+    A missing token endpoint, or one without TLS, is a storage error, too.
     """
     for answer, error in (
         ((400, {"error": "invalid_grant"}), AuthenticationError),
@@ -169,9 +175,9 @@ async def test_what_the_provider_may_answer():
 
 
 def test_a_secret(tmp_path):
-    """The file's content, without the line end; not empty, binary, several lines, or too long.
+    """The secret is the file's single line; empty, binary and long files are refused.
 
-    One that others may read is refused; the message says what to do and not what it contains.
+    A file that others can read is refused, and the message does not contain the secret.
     """
     file = tmp_path / "secret"
 
@@ -194,7 +200,7 @@ NOW = 1_800_000_000
 
 
 class Believing:
-    """A provider whose every token is valid and contains its subject."""
+    """A provider that accepts every token and returns its subject."""
 
     async def verify(self, text):
         """Return the subject."""
@@ -202,13 +208,13 @@ class Believing:
 
 
 def login(at):
-    """Return an ID token as of a time; its signature is not verified."""
+    """Return an ID token issued at a time; its signature is not verified."""
     claims = json.dumps({"iat": at, "sub": "subject-of-ani"}).encode()
     return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.x"
 
 
 async def test_a_disabled_account_ends_its_logins_for_good(place):
-    """Also after it is enabled again; only a login a minute later is accepted."""
+    """Logins from before an account was disabled stay invalid after it is enabled."""
     operator = command_line_principal("root")
     async with open_database(place) as sessions:
 

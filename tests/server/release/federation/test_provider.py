@@ -1,4 +1,4 @@
-"""Which texts are valid ID tokens, and how the provider's keys are found, cached and renewed."""
+"""Verification of ID tokens, and how a provider's keys are fetched, cached and renewed."""
 
 import asyncio
 import base64
@@ -38,32 +38,32 @@ EVERY = ["RS256", "PS256", "ES256", "Ed25519", "RS512"]
 
 
 def sign(key=RSA, algorithm="RS256", header=(), **changed):
-    """Return a token; a claim that is None is omitted."""
+    """Return a signed token; a claim that is None is left out."""
     claims = {name: value for name, value in {**CLAIMS, **changed}.items() if value is not None}
     head = {"alg": algorithm, "kid": key.kid, **dict(header)}
     return jwt.encode(head, claims, key, algorithms=EVERY)
 
 
 def encode(data):
-    """Return the decoded form of a part of a token."""
+    """Return the base64url form of a part of a token."""
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def verify(text, now=NOW):
-    """Verify as the server does: first find the key, then check the token."""
+    """Find the key and verify the token, as the server does."""
     assert isinstance(key_id(text), str)
     return verify_identity(text, KEYS, WANTED, now)
 
 
 def test_each_signature():
-    """The subject is returned, whichever allowed algorithm signs; an audience may be a list."""
+    """Each allowed algorithm is accepted, and the audience may be a list."""
     for key, algorithm in ((RSA, "RS256"), (RSA, "PS256"), (EC, "ES256"), (OKP, "Ed25519")):
         assert verify(sign(key, algorithm)) == "u-1"
     assert verify(sign(aud=["hening"], azp="hening")) == "u-1"
 
 
 def test_the_time():
-    """From issue to expiry, with a minute for clocks that differ."""
+    """A token is valid from issue to expiry, with a minute's tolerance for clocks."""
     text = sign(nbf=NOW)
     for seconds in (-60, 0, 659):
         assert verify(text, NOW + seconds) == "u-1"
@@ -71,7 +71,7 @@ def test_the_time():
 
 
 def test_a_nonce():
-    """For a login the nonce must match; a bearer token's nonce is not checked."""
+    """A login's nonce must match; a bearer token's nonce is not checked."""
     text = sign(nonce="n-1")
     assert verify(text) == "u-1"
     assert verify_identity(text, KEYS, WANTED, NOW, "n-1") == "u-1"
@@ -81,9 +81,9 @@ def test_a_nonce():
 
 
 def test_claims_that_do_not_hold():
-    """Another issuer or audience, no subject, a wrong time, another kind of token.
+    """Wrong issuers, audiences, subjects and times are refused.
 
-    An access token or a logout token is no ID token, although the provider signed it.
+    Access tokens and logout tokens are refused, although the provider signed them.
     """
     logout = "http://schemas.openid.net/event/backchannel-logout"
     for claim, values in {
@@ -103,7 +103,7 @@ def test_claims_that_do_not_hold():
 
 
 def test_signatures_that_do_not_hold():
-    """A foreign key, no signature, a key of another kind, a public key used as a secret."""
+    """Foreign keys, unsigned tokens, wrong key types and a public key as secret are refused."""
     public = RSA.public_key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -122,7 +122,7 @@ def test_signatures_that_do_not_hold():
 
 
 def test_every_letter_counts():
-    """A token with one letter changed is refused, except for unused bits of base64."""
+    """A token with any letter changed is refused, except for unused bits of base64."""
     text = sign(EC, "ES256")
     for place, letter in enumerate(text):
         changed = text[:place] + ("A" if letter != "A" else "B") + text[place + 1 :]
@@ -135,7 +135,7 @@ def test_every_letter_counts():
 
 @given(st.one_of(st.text(), st.text("abcdefghij.=_-", min_size=3), st.binary().map(repr)))
 def test_any_text(text):
-    """Any text raises the one error."""
+    """Any text raises FormatError."""
     with pytest.raises(FormatError):
         verify(text)
 
@@ -149,7 +149,7 @@ def test_any_text(text):
     st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"]), st.text()),
 )
 def test_any_json(payload, header):
-    """So do texts in the form of a token."""
+    """Any JSON in the form of a token raises FormatError."""
     parts = [json.dumps(header).encode(), json.dumps(payload).encode(), b"x"]
     text = ".".join(map(encode, parts))
     with pytest.raises(FormatError):
@@ -157,7 +157,7 @@ def test_any_json(payload, header):
 
 
 def test_pages_without_a_key():
-    """Secret, private and encryption keys are skipped; malformed ones are an error.
+    """Secret, private and encryption keys are ignored.
 
     An unusable key does not prevent the use of others.
     """
@@ -179,7 +179,7 @@ JWKS = "https://keys.example/jwks"
 
 
 class World:
-    """A provider with pages set by a test, and a test clock."""
+    """A provider whose pages the test sets, and a test clock."""
 
     def __init__(self):
         self.now = 1_800_000_000
@@ -190,18 +190,18 @@ class World:
         self.provider = Provider(Expected(REALM, "hening"), lambda: self.now, self.fetch)
 
     async def fetch(self, url):
-        """Return a page, or fail if there is none."""
+        """Return a page, or raise an error if there is none."""
         self.asked.append(url)
         if url not in self.pages:
             raise StorageError("the identity provider does not answer: try again.")
         return self.pages[url]
 
     def publish(self, *keys):
-        """Let the provider have these keys."""
+        """Publish these keys at the provider."""
         self.pages[JWKS] = {"keys": [key.as_dict(private=False) for key in keys]}
 
     def token(self, key):
-        """Sign a token as the provider would now."""
+        """Sign a token issued now."""
         claims = {
             "iss": REALM,
             "aud": "hening",
@@ -223,14 +223,14 @@ ONE, TWO = make_key("one"), make_key("two")
 
 @pytest.fixture
 def world():
-    """Give a provider with one key."""
+    """Return a provider with one key."""
     made = World()
     made.publish(ONE)
     return made
 
 
 async def test_keys_are_kept_for_an_hour(world):
-    """Two pages are fetched for many tokens, and again after an hour."""
+    """The provider's two pages are fetched once an hour, for any number of tokens."""
     for _ in range(3):
         assert await world.provider.verify(world.token(ONE)) == "u-1"
     assert world.asked == [f"{REALM}/.well-known/openid-configuration", JWKS]
@@ -243,7 +243,10 @@ async def test_keys_are_kept_for_an_hour(world):
 
 
 async def test_a_new_key_is_found(world):
-    """An unknown key is fetched, but only once a minute, because any caller can name one."""
+    """An unknown key id causes a fetch, at most once a minute.
+
+    Any caller can invent key ids.
+    """
     await world.provider.verify(world.token(ONE))
     world.publish(ONE, TWO)
     with pytest.raises(AuthenticationError):
@@ -258,7 +261,10 @@ async def test_a_new_key_is_found(world):
 
 
 async def test_invented_key_ids_delay_no_known_key(world):
-    """Known keys do not wait for a fetch that hangs; failed fetches pause for all others."""
+    """Tokens of known keys do not wait for a fetch that hangs.
+
+    After a failed fetch, others wait a minute.
+    """
     world.publish(ONE)
     await world.provider.verify(world.token(ONE))
     world.now += 120
@@ -276,7 +282,7 @@ async def test_invented_key_ids_delay_no_known_key(world):
     invented = asyncio.create_task(world.provider.verify(world.token(TWO)))
     await hanging.wait()
     assert await world.provider.verify(world.token(ONE)) == "u-1"
-    world.now += 60  # the fetch ends long after it began
+    world.now += 60  # the fetch ends long after its begin
     going_on.set()
     with pytest.raises(StorageError, match="does not answer"):
         await invented
@@ -288,7 +294,7 @@ async def test_invented_key_ids_delay_no_known_key(world):
 
 
 async def test_a_withdrawn_key_is_forgotten(world):
-    """After an hour at the latest a key that the provider dropped is refused."""
+    """A key that the provider withdrew is refused after an hour at the latest."""
     await world.provider.verify(world.token(ONE))
     world.publish(TWO)
     world.now += 3600
@@ -297,7 +303,7 @@ async def test_a_withdrawn_key_is_forgotten(world):
 
 
 async def test_a_provider_that_is_away(world):
-    """Known keys are used; without them it is an outage, without a request each time."""
+    """During an outage known keys are used; without keys, it is an error without a new request."""
     await world.provider.verify(world.token(ONE))
     pages, world.pages = world.pages, {}
     assert await world.provider.verify(world.token(ONE)) == "u-1"
@@ -313,7 +319,7 @@ async def test_a_provider_that_is_away(world):
 
 
 async def test_a_discovery_that_does_not_fit():
-    """Another issuer than the configured one, or keys without TLS: all are refused."""
+    """Metadata of another issuer, or with a key address without TLS, is refused."""
     page = f"{REALM}/.well-known/openid-configuration"
     keys = (1, "http://keys.example/jwks", "file:///etc/passwd")
     for content in (
@@ -328,7 +334,7 @@ async def test_a_discovery_that_does_not_fit():
 
 
 async def test_malformed_tokens_ask_no_provider(world):
-    """The provider is not asked for a text that names no key. An issuer is https."""
+    """A text without a key id causes no fetch; an issuer must be an https URL."""
     for text in ("", "a.b.c", "..", "e30.e30.e30"):
         with pytest.raises(AuthenticationError):
             await world.provider.verify(text)

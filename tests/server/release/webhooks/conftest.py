@@ -1,4 +1,4 @@
-"""A database with an admin and a test clock; a receiver; webhooks made in one call."""
+"""Fixtures: a database with an admin and a test clock, and a webhook receiver."""
 
 import hashlib
 import itertools
@@ -43,7 +43,7 @@ def named(counter):
 
 @dataclass
 class Post:
-    """A queue, its delivery, and logged problems."""
+    """A queue of events, its delivery, and the logged errors."""
 
     sessions: object
     now: int = 1_800_000_000
@@ -54,11 +54,11 @@ class Post:
         self.deliverer = self.new_deliverer()
 
     def entropy(self, count):
-        """Return bytes that differ each time and repeat in each run."""
+        """Return bytes that differ each time and are the same in each run."""
         return hashlib.shake_128(f"{next(self._counter)}".encode()).digest(count)
 
     def new_deliverer(self, timeout=15.0, *, private=True):
-        """Return a delivery as a restarted process has one."""
+        """Return a new deliverer, as after a restart."""
         sender = Sender(private=private, timeout=timeout)
         self.registry = CollectorRegistry()
         metrics = WebhookMetrics(self.registry)
@@ -68,11 +68,11 @@ class Post:
         )
 
     def metric(self, name, **labels):
-        """Return a metric of the newest delivery."""
+        """Return the value of a metric of the newest deliverer."""
         return self.registry.get_sample_value(f"hening_webhook{name}", labels)
 
     async def create(self, receiver, events=SUBSCRIBABLE):
-        """Make a webhook to a receiver, which gets the secret; returns its id."""
+        """Make a webhook to a receiver and give it the secret; return the webhook's id."""
         webhook = await create_webhook(
             self.sessions, ADMIN, receiver.url, events, self.now, self.entropy, private=True
         )
@@ -87,7 +87,7 @@ class Post:
         return event
 
     async def deliveries(self, webhook):
-        """Return the deliveries of a webhook, oldest first."""
+        """Return a webhook's deliveries, oldest first."""
         return (await load_webhook(self.sessions, webhook))[1][::-1]
 
 
@@ -99,13 +99,13 @@ def halted(number, now):
 
 @pytest.fixture
 def database(request, make_place):
-    """Give the place of a database, on SQLite by default."""
+    """Return the place of a database, by default on SQLite."""
     return make_place(getattr(request, "param", "sqlite"))
 
 
 @pytest.fixture
 async def post(database):
-    """Give a queue whose delivery may use private addresses."""
+    """Return a queue whose delivery may use private addresses."""
     async with open_database(database) as sessions:
         async with sessions.begin() as session:
             session.add(account_row())
@@ -114,6 +114,6 @@ async def post(database):
 
 @pytest.fixture
 async def receiver():
-    """Give a receiver that accepts everything."""
+    """Yield a receiver that accepts every message."""
     async with receiving() as found:
         yield found

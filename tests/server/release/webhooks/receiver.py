@@ -1,4 +1,4 @@
-"""A real receiver on loopback: it verifies messages by its own code."""
+"""A webhook receiver on loopback, which verifies messages with its own code."""
 
 import asyncio
 import base64
@@ -13,7 +13,7 @@ from aiohttp import web
 
 @dataclass
 class Receiver:
-    """The messages received, and how to answer: a status, or a coroutine that runs first."""
+    """Received messages, and the answer to send: a status, after an optional coroutine."""
 
     url: str = ""
     secret: str = ""
@@ -26,13 +26,13 @@ class Receiver:
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait(self, count):
-        """Wait until that many messages have arrived."""
+        """Wait until this many messages have arrived."""
         while len(self.ids) < count:
             self.arrived.clear()
             await self.arrived.wait()
 
     async def handle(self, request):
-        """Verify and store one message."""
+        """Verify and store a message."""
         body = await request.read()
         self.raw.append((request.method, dict(request.headers), body))
         if self.secret:
@@ -51,7 +51,7 @@ class Receiver:
 
 @contextlib.asynccontextmanager
 async def receiving(tls=None):
-    """Give a receiver that listens until the block ends."""
+    """Yield a receiver that listens during the block."""
     receiver = Receiver()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", receiver.handle)

@@ -1,4 +1,4 @@
-"""Events derived from the public state: publications, rollout steps, halts; each sent once."""
+"""Events about changes of the public state: publications, rollout steps and halts."""
 
 import asyncio
 import contextlib
@@ -27,14 +27,14 @@ PATH = CHANNEL.pointer_path
 
 
 class Ear:
-    """A change detector on a server's folder, and the queued events."""
+    """A change detector on a server's state folder, and the events that it queued."""
 
     def __init__(self, world, sessions):
         self.world, self.sessions, self.now = world, sessions, world.epoch()
         self.detector, self.seen = self.another(), []
 
     def another(self):
-        """Return a change detector as a restarted process has one."""
+        """Return a new change detector, as after a restart."""
         return ChangeDetector(self.world.folder.public, self.sessions, lambda: self.now)
 
     async def run(self, action):
@@ -45,7 +45,7 @@ class Ear:
         return done
 
     async def edit(self, change):
-        """Publish the result of `change` for the one pointer."""
+        """Publish `change` applied to the only pointer."""
 
         def edit(published):
             return {PATH: change(published.pointers()[PATH])}
@@ -65,7 +65,7 @@ class Ear:
         assert (await asyncio.to_thread(self.world.result, identity)).reason == ""
 
     async def news(self):
-        """Check, and return type, subject and data of events queued since the last time."""
+        """Detect changes; return type, subject and data of new events."""
         await self.detector.detect()
         async with self.sessions() as session:
             rows = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
@@ -81,7 +81,7 @@ class Ear:
 
 @contextlib.asynccontextmanager
 async def listening(world):
-    """Give an ear on a server with a webhook for all events."""
+    """Yield a detector on a server with a webhook for all events."""
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
             session.add(account_row())
@@ -91,23 +91,23 @@ async def listening(world):
 
 @pytest.fixture
 async def ear(world):
-    """Give an ear on a server that offered release 1 to everyone before it started."""
+    """Yield a detector that started after release 1 was offered to all devices."""
     async with listening(world) as found:
         assert await found.news() == []
         yield found
 
 
 def rolled_out(counter, permille):
-    """Return the events about a rollout."""
+    """Return the expected event of a rollout step."""
     data = {"channel": "stable", "codename": "armani", "complete": permille == 1000}
     data |= {"counter": counter, "permille": permille, "region": "id", "build": named(counter)}
     return "rolled-out", "armani/id/stable", data
 
 
 async def test_a_publication(ear):
-    """A bundle's new roles are reported when phones can see them, with their versions.
+    """A publication is reported with the versions of its new roles.
 
-    A renewed signature without new content is no event.
+    A renewal without new content is not reported.
     """
     await ear.publish_second()
     assert await ear.news() == [
@@ -120,7 +120,7 @@ async def test_a_publication(ear):
 
 
 async def test_a_first_publication(fresh):
-    """On a new server everything is new: every role of the ceremony's bundle, the root too."""
+    """The first publication reports every role, including root."""
     async with listening(fresh) as ear:
         assert await ear.news() == []
         files = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
@@ -132,7 +132,7 @@ async def test_a_first_publication(fresh):
 
 
 async def test_the_steps_of_a_rollout(ear):
-    """Each step is reported when it begins, by the schedule alone; the last one is complete."""
+    """Each rollout step is reported when it begins by the schedule, the last one as complete."""
     await ear.publish_second()
     await ear.news()
     start = ear.now
@@ -154,9 +154,9 @@ async def test_the_steps_of_a_rollout(ear):
 
 
 async def test_an_offer_that_begins_at_once(ear):
-    """The share at the start is reported with the offer; larger shares later.
+    """An offer is reported with its first share, later shares when they begin.
 
-    A step that begins a second time, by a clock that jumps back, is not reported a second time.
+    A step is reported once, even if the clock jumps back.
     """
     await ear.publish_second()
     await ear.news()
@@ -174,7 +174,7 @@ async def test_an_offer_that_begins_at_once(ear):
 
 
 async def test_a_halt(ear):
-    """A halt is reported once, with its reason; another reason or a pause is no second halt."""
+    """A halt is reported once with its reason; a pause or a new reason is not reported."""
     await ear.edit(lambda p: plan_pause(CHANNEL, p, {"en": "Wait."}, ear.now))
     assert await ear.news() == []
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {"en": "It reboots."}))
@@ -186,10 +186,7 @@ async def test_a_halt(ear):
 
 
 async def test_a_process_that_died_before_it_told(ear):
-    """Changes while no process ran are reported by the next process, once.
-
-    However many check simultaneously.
-    """
+    """Changes made while no process ran are reported once, even by several processes."""
     await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
     detectors = [ear.another() for _ in range(4)]
     await asyncio.gather(*(detector.detect() for detector in detectors), return_exceptions=True)
@@ -199,7 +196,7 @@ async def test_a_process_that_died_before_it_told(ear):
 
 
 async def test_a_process_that_died_while_it_told(ear, monkeypatch):
-    """Queued events are not queued again, and the next process reports the rest."""
+    """After a crash, queued events are not queued again, and the others are."""
     monkeypatch.setattr(deliveries, "AT_ONCE", 1)
     await ear.publish_second()
     await ear.offer(permille=10)
@@ -221,7 +218,7 @@ async def test_a_process_that_died_while_it_told(ear, monkeypatch):
 
 
 async def test_a_tree_that_cannot_be_read(ear, monkeypatch):
-    """The loop logs it once and checks again; nothing is lost."""
+    """If the public state cannot be read, this is logged once and retried."""
     detect, failures, looked = ear.detector.detect, 0, asyncio.Event()
 
     async def fail():
@@ -258,7 +255,7 @@ async def rounds(world, sessions, days):
 
 
 async def stored(sessions, role):
-    """Return the data of the queued events about a role, by percent."""
+    """Return the queued events about a role's expiry, by percent."""
     async with sessions() as session:
         bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
     assert {body["type"] for body in bodies} <= {"expiring"}
@@ -267,7 +264,7 @@ async def stored(sessions, role):
 
 
 async def test_each_crossing_is_told_once(world):
-    """Armani lives 90 days: nothing on day 1, once at 50 % and once at 80 %, restarts or not."""
+    """Expiry is reported once at 50 % and once at 80 % of the lifetime, despite restarts."""
     expires = await asyncio.to_thread(lambda: world.published().roles["armani"].expires)
     async with open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:

@@ -1,4 +1,4 @@
-"""Waiting and refused changes are reported, in the transaction that records them."""
+"""Waiting and refused changes are reported in the transaction that records them."""
 
 import json
 
@@ -19,7 +19,7 @@ OFFER = Offer(2, Plan([Stage(1000)]))
 
 
 async def events(harness):
-    """Return type, change and the rest of all queued events."""
+    """Return the queued events by type and change."""
     async with harness.sessions() as session:
         bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
     assert {body["subject"] for body in bodies} <= {"armani/id/stable"}
@@ -28,7 +28,7 @@ async def events(harness):
 
 @pytest.fixture
 async def told(two):
-    """Give the service, with a webhook for changes, where offers need a second person."""
+    """Yield the rollout service with a webhook for changes and two-person approval."""
     async with open_harness(two, ["*/*/stable"]) as harness:
         async with harness.sessions.begin() as session:
             session.add(account_row())
@@ -38,9 +38,9 @@ async def told(two):
 
 
 async def test_what_waits(told):
-    """A command that waits for a person or for its time is reported; one carried out is not.
+    """A command that waits, and a rejection with its reason, are reported without names.
 
-    So is a rejection with its reason; names are not.
+    A command that is carried out immediately is not reported.
     """
     await told.request(Pause())
     assert await events(told) == {}
@@ -58,7 +58,7 @@ async def test_what_waits(told):
 
 
 async def test_what_does_not_fit(told):
-    """An approved change that does not fit any more is reported with its message."""
+    """An approved change that is refused is reported with its reason."""
     first, second = [await told.request(OFFER) for _ in range(2)]
     await told.rollouts.approve(APPROVER, first.id)
     late = await told.rollouts.approve(APPROVER, second.id)
@@ -68,7 +68,7 @@ async def test_what_does_not_fit(told):
 
 
 async def test_a_halt_is_told_though_an_offer_follows_at_once(two):
-    """Before the next check of the public state, which does not report it a second time."""
+    """A halt is reported when it is recorded, and not again by the change detector."""
     async with open_harness(two) as harness:
         async with harness.sessions.begin() as session:
             session.add(account_row())

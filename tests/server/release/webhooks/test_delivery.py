@@ -1,4 +1,4 @@
-"""Delivery to a real receiver: signed, in order, retried after failures, reported once."""
+"""Delivery to a real receiver: signed, in order, and retried after failures."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ DAY = 86_400
 
 
 async def run_for_days(post, webhook, days):
-    """Run the delivery, and advance the time to whatever is due next."""
+    """Run the delivery, advancing the clock to each next attempt."""
     end = post.now + days * DAY
     while post.now < end:
         await post.deliverer.deliver_due()
@@ -32,7 +32,7 @@ async def run_for_days(post, webhook, days):
 
 
 async def test_an_event_reaches_its_receiver(post, receiver):
-    """Its bytes are those of the queue, its signature is valid, and it is sent once."""
+    """An event is sent once, unchanged and with a valid signature."""
     webhook = await post.create(receiver)
     event = await post.halted(1)
     await post.deliverer.deliver_due()
@@ -49,9 +49,9 @@ async def test_an_event_reaches_its_receiver(post, receiver):
 
 @on_both
 async def test_what_is_queued(post, receiver):
-    """Each occasion once, even after its delivery; nothing of a transaction that was rolled back.
+    """An event is queued once; events of a rolled-back transaction are not queued.
 
-    A webhook gets only the types that it was made for.
+    A webhook gets only its event types.
     """
     async with receiving() as other:
         await post.create(receiver)
@@ -67,7 +67,7 @@ async def test_what_is_queued(post, receiver):
 
 
 async def test_a_receiver_that_recovers(post, receiver):
-    """The same message is sent again with its id and a new time, until it is accepted."""
+    """A message is repeated with the same id and a new time until it is accepted."""
     webhook = await post.create(receiver)
     event = await post.halted(1)
     receiver.status = 503
@@ -88,7 +88,7 @@ async def test_a_receiver_that_recovers(post, receiver):
 
 
 async def test_given_up_after_three_days(post, receiver):
-    """Fourteen attempts, then an alarm; the webhook stays on for later events."""
+    """A message is given up after fourteen attempts, with an alarm; the webhook stays enabled."""
     webhook = await post.create(receiver)
     await post.halted(1)
     receiver.status = 500
@@ -103,7 +103,7 @@ async def test_given_up_after_three_days(post, receiver):
 
 
 async def test_switched_off_after_days_without_success(post, receiver):
-    """After five days without success, the next failed delivery switches the webhook off."""
+    """After five days without success, a failed delivery disables the webhook."""
     webhook = await post.create(receiver)
     receiver.status = 500
     for number in (1, 2):
@@ -124,7 +124,7 @@ async def test_switched_off_after_days_without_success(post, receiver):
 
 
 async def test_gone(post, receiver):
-    """A receiver that answers 410 gets no more requests, and that is in the audit log."""
+    """A receiver that answers 410 gets no further requests; the audit log records this."""
     webhook = await post.create(receiver)
     await post.halted(1)
     await post.halted(2)
@@ -138,7 +138,7 @@ async def test_gone(post, receiver):
 
 
 async def test_a_slow_receiver_holds_up_no_other(post, receiver):
-    """While one receiver does not answer, the others get events; it has one request at a time."""
+    """A slow receiver delays no other, and has one request at a time."""
     async with receiving() as slow:
         entered, released = asyncio.Event(), asyncio.Event()
 
@@ -163,7 +163,7 @@ async def test_a_slow_receiver_holds_up_no_other(post, receiver):
 
 @on_both
 async def test_a_process_that_dies_during_an_attempt(post, receiver):
-    """A claimed delivery is sent by the next process, a minute later, with the same id."""
+    """A delivery of a dead process is sent by the next one after a minute, with the same id."""
     webhook = await post.create(receiver)
     event = await post.halted(1)
     assert (await claim(post.sessions, webhook, post.now)).event_id == event.id
@@ -178,9 +178,9 @@ async def test_a_process_that_dies_during_an_attempt(post, receiver):
 
 @on_both
 async def test_two_processes_share_the_queue(post, receiver):
-    """The process that claims a delivery makes the attempt, and no other does.
+    """Each delivery is made by one process only.
 
-    One alone sends events in the order of queueing.
+    A single process sends events in the order of the queue.
     """
     await post.create(receiver)
 
@@ -202,7 +202,7 @@ async def test_two_processes_share_the_queue(post, receiver):
 
 
 async def test_private_addresses_where_they_are_not_allowed(post, receiver):
-    """A webhook made while private addresses were allowed fails once they are not."""
+    """Once private addresses are forbidden, delivery to one fails."""
     webhook = await post.create(receiver)
     await post.halted(1)
     await post.new_deliverer(private=False).deliver_due()
@@ -212,7 +212,7 @@ async def test_private_addresses_where_they_are_not_allowed(post, receiver):
 
 @on_both
 async def test_what_is_over_is_forgotten(post, receiver):
-    """A month after its end a delivery is removed; a pending one is not."""
+    """A finished delivery is deleted after a month, a pending one is not."""
     webhook = await post.create(receiver)
     await post.halted(1)
     await post.deliverer.deliver_due()
@@ -225,7 +225,7 @@ async def test_what_is_over_is_forgotten(post, receiver):
 
 
 async def test_the_loop_survives_whatever_happens(post, receiver, monkeypatch):
-    """A fault in one round is logged, and the next round delivers."""
+    """An error in one round is logged, and the next round delivers."""
     await post.create(receiver)
     event = await post.halted(1)
     start, failed = post.deliverer._start_due, asyncio.Event()
@@ -247,7 +247,7 @@ async def test_the_loop_survives_whatever_happens(post, receiver, monkeypatch):
 
 
 async def test_a_receiver_that_asks_for_time(post):
-    """It is left alone that long, within limits: not below the usual wait, at most 12 hours."""
+    """Retry-After is obeyed, between the usual pause and 12 hours."""
     for number, (asked, least, most) in enumerate(
         (("3600", 3600, 3600), ("1", 5, 10), ("999999", 43_200, 43_200))
     ):
@@ -263,7 +263,7 @@ async def test_a_receiver_that_asks_for_time(post):
 
 @on_both
 async def test_what_is_counted(post, receiver):
-    """Attempts by result, the number and age of waiting ones, and webhooks switched off."""
+    """Metrics count attempts by result, waiting deliveries, their age, and disabled webhooks."""
     await post.create(receiver)
     await post.halted(1)
     post.now += 100
@@ -285,7 +285,7 @@ async def test_what_is_counted(post, receiver):
 
 
 async def test_a_new_secret_and_the_one_before(post, receiver):
-    """During the overlap a receiver may have either; after it or without one, the new one."""
+    """During the overlap both secrets sign, afterwards only the new one."""
     webhook = await post.create(receiver)
     old = receiver.secret
     made = await rotate_secret(post.sessions, ADMIN, webhook, 3600, post.now, post.entropy)
@@ -309,12 +309,12 @@ async def test_a_new_secret_and_the_one_before(post, receiver):
     assert " " not in receiver.raw[-1][1]["webhook-signature"]
 
 
-#: 10 s, tripled each time, at most twelve hours: calculated independently.
+#: 10 s, tripled each time, at most twelve hours; calculated by hand.
 LONGEST = [10, 30, 90, 270, 810, 2430, 7290, 21870, *[43200] * 5]
 
 
 def test_the_waits_grow_and_end_within_three_days():
-    """Between 14 attempts there are 13 waits, each in the upper half of its maximum."""
+    """Each of the 13 pauses is in the upper half of its maximum."""
     for attempts, longest in enumerate(LONGEST, start=1):
         drawn = [plan_retry(attempts, lambda _n, i=i: i.to_bytes(8)) for i in range(longest + 2)]
         assert min(drawn) == longest // 2
@@ -324,7 +324,10 @@ def test_the_waits_grow_and_end_within_three_days():
 
 
 def test_what_a_receiver_asks_for():
-    """Seconds or one of the three forms of a date; 1,800,000,000 is 2027-01-15 08:00 UTC."""
+    """Retry-After is a number of seconds or a date in one of three forms.
+
+    1,800,000,000 is 2027-01-15 08:00 UTC.
+    """
     friday = "Fri, 15 Jan 2027 08:02:00 GMT"
     for seconds, texts in {
         0: [

@@ -1,4 +1,4 @@
-"""Management of webhooks: rights, refusals, and audit-log entries."""
+"""Management of webhooks: permissions, refusals and audit-log entries."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ async def create(post, **changed):
 
 @on_both
 async def test_a_webhook_is_made(post):
-    """It has its own secret; the audit log has neither the secret nor the address."""
+    """A webhook has its own secret; the audit log has neither secret nor address."""
     first = await create(post, events=["published", "halted", "halted"])
     second = await create(post)
     assert first.secret.startswith("whsec_")
@@ -64,7 +64,7 @@ async def test_a_webhook_is_made(post):
 
 
 async def test_what_no_webhook_can_be(post):
-    """A message says why, and nothing is made."""
+    """Invalid event types and addresses are refused."""
     for changed, sentence in (
         ({"events": []}, "needs event types"),
         ({"events": ["ping"]}, "'ping' is not an event type"),
@@ -78,7 +78,7 @@ async def test_what_no_webhook_can_be(post):
 
 
 async def test_who_may_not(post):
-    """Without the permission nothing is made, switched or sent."""
+    """Without the permission, no operation on webhooks is allowed."""
     webhook, sessions, now = (await create(post)).id, post.sessions, post.now
     other = Principal("eve", Role.APPROVER, ROLE_PERMISSIONS[Role.APPROVER], ("*",))
     for refused in (
@@ -95,7 +95,7 @@ async def test_who_may_not(post):
 
 
 async def test_there_is_a_limit(post, monkeypatch):
-    """The limit counts webhooks that are on; one that is off makes room."""
+    """The limit counts enabled webhooks only."""
     monkeypatch.setattr(directory, "MAX_WEBHOOKS", 1)
     first = await create(post)
     with pytest.raises(ConflictError, match="there are 1 webhooks already"):
@@ -108,7 +108,7 @@ async def test_there_is_a_limit(post, monkeypatch):
 
 @on_both
 async def test_off_and_on(post, receiver):
-    """Waiting events are given up when it is switched off; on again, it gets new ones."""
+    """Disabling gives up waiting events; enabled again, the webhook gets new ones."""
     webhook = await post.create(receiver)
     await post.halted(1)
     for _ in range(2):
@@ -127,7 +127,7 @@ async def test_off_and_on(post, receiver):
 
 
 async def test_a_ping(post, receiver):
-    """A ping sends an event without content, whatever the webhook's types are."""
+    """A ping is an event without data, which every webhook gets."""
     webhook = await post.create(receiver, [EventType.EXPIRING])
     first = await ping_webhook(post.sessions, ADMIN, webhook, post.now, post.entropy)
     second = await ping_webhook(post.sessions, ADMIN, webhook, post.now, post.entropy)
@@ -138,7 +138,7 @@ async def test_a_ping(post, receiver):
 
 
 async def test_again(post, receiver):
-    """A finished delivery is started again with its id; a pending one is not."""
+    """A finished delivery can be repeated with its id; a pending one cannot."""
     webhook = await post.create(receiver)
     event = await post.halted(1)
     (delivery,) = await post.deliveries(webhook)
@@ -151,7 +151,7 @@ async def test_again(post, receiver):
 
 
 async def test_what_is_not_there(post):
-    """An unknown webhook, and the delivery of another one, are not found."""
+    """An unknown webhook, and another webhook's delivery, are not found."""
     webhook, other = await create(post), await create(post)
     await post.halted(1)
     (delivery,) = await post.deliveries(other.id)
@@ -168,7 +168,7 @@ async def test_what_is_not_there(post):
 
 
 async def test_a_rotation(post):
-    """The audit log has who did it, with which overlap, and neither secret; a week at most."""
+    """A rotation is recorded with its overlap, at most a week, and without a secret."""
     webhook = await create(post)
     for overlap in (-1, 7 * 86_400 + 1):
         with pytest.raises(FormatError, match="0 to 604800"):

@@ -1,4 +1,4 @@
-"""The events of docs/FORMATS.md section 13: their members, types and the vector."""
+"""Events follow docs/FORMATS.md section 13: members, types and test vector."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def section():
 
 
 def test_the_page_names_every_type_and_every_member():
-    """For each type the page's table has the members that are sent."""
+    """The page's table has exactly the types and members that are sent."""
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]* \| ([^|]*) \|", section(), re.MULTILINE))
     assert list(rows) == [kind.value for kind in EventType]
     for data in DATA:
@@ -53,7 +53,7 @@ def test_the_page_names_every_type_and_every_member():
 
 
 def test_the_vector_is_sent_and_signed_as_the_page_says():
-    """The code produces the event, its id and the three headers of the page."""
+    """The code produces the page's event, id and headers."""
     event = make_event(DATA[1], subject="armani/id/stable", time=1_800_000_000, occasion="2/10")
     body = encode_event(event)
     assert f"```json\n{body.decode()}```" in section()
@@ -63,7 +63,7 @@ def test_the_vector_is_sent_and_signed_as_the_page_says():
 
 
 def test_ids():
-    """The same occasion has the same id; another type, subject or occasion another one."""
+    """An event's id depends on its type, subject and occasion only."""
     made = [
         make_event(data, subject=subject, time=time, occasion=occasion)
         for data, subject, time, occasion in (
@@ -80,7 +80,7 @@ def test_ids():
 
 
 def test_nothing_names_a_person():
-    """Events leave for third-party computers: no member could contain an account."""
+    """No event has a member for an account, because events go to third parties."""
     members = {name for data in DATA for name in msgspec.structs.asdict(data)}
     assert members & {"by", "account", "actor", "name", "proposed_by", "approved_by"} == set()
     assert set(SUBSCRIBABLE) == set(EventType) - {EventType.PING}

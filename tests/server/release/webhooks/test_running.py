@@ -1,4 +1,4 @@
-"""The whole process: a bundle is published, and a receiver on loopback gets the event."""
+"""A running server publishes a bundle, and a receiver on loopback gets the event."""
 
 import asyncio
 import hashlib
@@ -18,7 +18,7 @@ from tests.server.world import PACKAGE_2
 
 
 async def test_a_receiver_is_told_of_a_publication(world, receiver):
-    """From `incoming` to the webhook without a restart; neither secret nor URL is in the log."""
+    """A bundle in `incoming` leads to an event; neither secret nor URL is logged."""
     counter = itertools.count()
 
     def entropy(count):

@@ -1,4 +1,4 @@
-"""One attempt: allowed and forbidden addresses, and hostile receivers."""
+"""One attempt to send: allowed and forbidden addresses, and hostile receivers."""
 
 import asyncio
 import base64
@@ -26,14 +26,14 @@ HEADERS = {"webhook-id": "evt_1", "webhook-timestamp": "1", "webhook-signature":
 
 
 class Names(AbstractResolver):
-    """Resolves every name to given lists of addresses in turn, the last one for ever."""
+    """Resolves every name to these lists of addresses in turn; the last one repeats."""
 
     def __init__(self, *answers):
         self.answers = list(answers)
         self.asked = 0
 
     async def resolve(self, host, port=0, family=socket.AF_UNSPEC):  # noqa: ARG002 - the interface has it
-        """Return the next answer."""
+        """Return the next list of addresses."""
         await asyncio.sleep(0)
         self.asked += 1
         found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -54,7 +54,7 @@ class Names(AbstractResolver):
 
 
 async def test_what_is_sent(receiver):
-    """A POST of the unchanged bytes, with the three headers and none that describes us."""
+    """A POST has the unchanged bytes and only the required headers."""
     assert await Sender(private=True).send(receiver.url, HEADERS, b'{"a":1}\n') == Attempt()
     ((method, headers, body),) = receiver.raw
     assert (method, body) == ("POST", b'{"a":1}\n')
@@ -67,7 +67,7 @@ async def test_what_is_sent(receiver):
 
 
 async def test_every_success_is_taken_and_nothing_else(receiver):
-    """2xx means that the message was accepted; redirects are not followed; 410: send no more."""
+    """Only 2xx is a success; redirects are not followed, and 410 means to stop."""
     sending = Sender(private=True)
     for status in (200, 201, 202, 204, 299):
         receiver.status = status
@@ -81,7 +81,7 @@ async def test_every_success_is_taken_and_nothing_else(receiver):
 
 
 async def test_no_private_address_is_connected_to(receiver):
-    """Whether a name leads to one among others, or the URL has it, in any spelling."""
+    """No private address is connected to, whether from DNS or in the URL, in any spelling."""
     for addresses in (
         ["127.0.0.1"],
         ["8.8.8.8", "127.0.0.1"],
@@ -106,7 +106,7 @@ async def test_no_private_address_is_connected_to(receiver):
 
 
 async def test_a_name_that_changes_its_mind(receiver, monkeypatch):
-    """The checked address is the one connected to: there is no second look-up."""
+    """The name is resolved once, so the checked address is the one that is used."""
     connected = []
 
     def note(info):
@@ -122,7 +122,7 @@ async def test_a_name_that_changes_its_mind(receiver, monkeypatch):
 
 
 async def test_a_resolver_that_is_passed_by(receiver, monkeypatch):
-    """If the check of names did not happen, that of the socket still does."""
+    """If the resolver's check is bypassed, the socket's check still refuses."""
     monkeypatch.setattr(sender, "CheckedResolver", lambda inner: inner)
     url = receiver.url.replace("127.0.0.1", "hooks.example.org")
     attempt = await Sender(private=False, resolver=Names(["127.0.0.1"])).send(url, HEADERS, b"{}")
@@ -130,7 +130,7 @@ async def test_a_resolver_that_is_passed_by(receiver, monkeypatch):
 
 
 class Raw(asyncio.Protocol):
-    """Writes fixed bytes to any request, and keeps the connection open."""
+    """Answers any request with fixed bytes, and keeps the connection open."""
 
     def __init__(self, data):
         self.data = data
@@ -140,19 +140,19 @@ class Raw(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, _data):
-        """Answer the first bytes of a request, and no others."""
+        """Answer the first data that arrives."""
         self.transport.write(self.data)
         self.data = b""
 
 
 async def serve_raw(data):
-    """Start a server of bytes; returns it and its URL."""
+    """Start a server that sends fixed bytes; return it and its URL."""
     server = await asyncio.get_running_loop().create_server(lambda: Raw(data), "127.0.0.1", 0)
     return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
 async def test_a_hostile_receiver():
-    """Anything but a valid answer is a failure in the end."""
+    """Any answer that is not valid HTTP, or is late, is a failure."""
     late = "no answer within 0.3 seconds"
     for data, error in (
         *((b"", late), (b"HTTP/1.1 200 OK\r\n", late)),
@@ -167,7 +167,7 @@ async def test_a_hostile_receiver():
 
 
 async def test_a_body_without_an_end():
-    """The status is the answer: a body of a terabyte, compressed or not, is not waited for."""
+    """The answer's body is not read, whatever its size or coding."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\nContent-Encoding: gzip\r\n\r\n"
     server, url = await serve_raw(head + b"\0" * 100_000)
     async with server:
@@ -175,9 +175,9 @@ async def test_a_body_without_an_end():
 
 
 async def test_no_proxy_is_asked(receiver, monkeypatch, unused_tcp_port):
-    """A proxy in the environment would resolve names itself, so it is ignored.
+    """A proxy in the environment is ignored, because it would resolve names itself.
 
-    A refused connection is a failure without the address in its message.
+    The message about a refused connection does not contain the address.
     """
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9/")
     assert await Sender(private=True).send(receiver.url, HEADERS, b"{}") == Attempt()
@@ -186,7 +186,7 @@ async def test_no_proxy_is_asked(receiver, monkeypatch, unused_tcp_port):
 
 
 async def test_certificates_are_verified(tmp_path):
-    """An untrusted certificate ends the attempt; a trusted one does not."""
+    """An untrusted certificate ends the attempt; a trusted one is accepted."""
     cert, key, _ = await asyncio.to_thread(write_certificate, tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     await asyncio.to_thread(tls.load_cert_chain, cert, key)
@@ -214,7 +214,7 @@ SPECIAL_V4 = [
 
 SPECIAL_V6 = [
     *("::", "::1"),  # unspecified, loopback
-    # Mapped, compatible and translated IPv4, NAT64, Teredo and 6to4; of public ones, too.
+    # Mapped, compatible and translated IPv4, NAT64, Teredo and 6to4, even of public addresses.
     *("::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:8.8.8.8"),
     *("::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::808:808"),
     *("64:ff9b:1::a00:1", "2001:0:4136:e378:8000:63bf:3fff:fdd2"),
@@ -229,7 +229,10 @@ SPECIAL_V6 = [
 
 
 def test_which_ipv4_addresses_are_public():
-    """All but the special blocks: at their edges, and at those of each block of 2**18 addresses."""
+    """Exactly the special blocks are not public.
+
+    Their edges are tested, and those of each block of 2**18 addresses.
+    """
     blocks = [(int(IPv4Address(first)), int(IPv4Address(last))) for first, last in SPECIAL_V4]
     numbers = {start + end for start in range(0, 2**32, 2**18) for end in (0, 0x3FFFF)}
     for first, last in blocks:
@@ -242,7 +245,7 @@ def test_which_ipv4_addresses_are_public():
 
 
 def test_which_ipv6_addresses_are_public():
-    """None outside the global unicast space, nor one that contains IPv4."""
+    """No address outside the global unicast space, or with an IPv4 address inside, is public."""
     for address in SPECIAL_V6:
         assert not is_public(address), address
     for address in ("2606:4700:4700::1111", "2a00:1450:4001::1", "2001:200::"):
@@ -251,7 +254,10 @@ def test_which_ipv6_addresses_are_public():
 
 @given(st.ip_addresses(v=6), st.ip_addresses(v=4))
 def test_no_ipv6_address_is_public_that_python_calls_private(address, inner):
-    """Python is nowhere stricter; mapped, translated, NAT64 and 6to4 forms are private."""
+    """Every address that Python's `ipaddress` calls private is refused.
+
+    Mapped, translated, NAT64 and 6to4 forms are refused, too.
+    """
     if not address.is_global or address not in IPv6Network("2000::/3"):
         assert not is_public(str(address))
     for high in (0xFFFF << 32, 0xFFFF << 48, 0x64FF9B << 96):
@@ -260,7 +266,7 @@ def test_no_ipv6_address_is_public_that_python_calls_private(address, inner):
 
 
 def test_addresses_that_a_webhook_may_have():
-    """A URL in its plain form; with the setting, loopback, names without dots and plain HTTP."""
+    """Plain https URLs are accepted; with the setting, private hosts and http are, too."""
     for url in (
         "https://hooks.example.org",
         "https://hooks.example.org:8443/a/b?c=d&e",
@@ -296,14 +302,14 @@ REFUSED = [
 
 
 def test_addresses_that_no_webhook_may_have():
-    """Every other form is refused when the webhook is made, and the message has no URL."""
+    """Every other form of URL is refused, and the message does not contain the URL."""
     for url in REFUSED:
         with case(url):
             with pytest.raises(FormatError) as refused:
                 check_url(url, private=False)
             assert url not in str(refused.value)
     for url in ("http://127.1/", "http://user@intra/", "gopher://intra/"):
-        with pytest.raises(FormatError):  # the setting allows private addresses and no odd forms
+        with pytest.raises(FormatError):  # the setting allows private addresses, but no odd forms
             check_url(url, private=True)
 
 
@@ -311,7 +317,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def test_the_vector_of_the_reference_libraries():
-    """The specification's own libraries test with this secret, id, time and body."""
+    """The signature equals the test vector of the specification's own libraries."""
     headers = sign_message(
         [SECRET], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
     )
@@ -324,7 +330,7 @@ def test_the_vector_of_the_reference_libraries():
 
 @pytest.mark.needs("openssl")
 def test_openssl_computes_the_same():
-    """HMAC-SHA256 over ID.TIME.BODY with the decoded secret, of the specified form and random."""
+    """OpenSSL computes the same HMAC-SHA256 over ID.TIME.BODY."""
     secret = make_secret(lambda count: bytes(range(count)))
     assert secret == "whsec_" + base64.b64encode(bytes(range(32))).decode()
     command = ["openssl", "mac", "-digest", "SHA256", "-binary", "-macopt"]
@@ -340,14 +346,14 @@ def test_openssl_computes_the_same():
 
 
 def test_what_cannot_be_signed():
-    """Another form of secret, or an id that would make the signed text ambiguous, is refused."""
+    """A malformed secret, and an id that would make the signed text ambiguous, are refused."""
     for secret, message_id in ((SECRET[6:], "evt_1"), ("whsec_!", "evt_1"), (SECRET, "evt.1")):
         with pytest.raises(FormatError):
             sign_message([secret], message_id, 1, b"")
 
 
 def test_two_secrets_sign_beside_each_other():
-    """Each as it would alone, the newest first, separated by a space: the specification's list."""
+    """Two secrets give two signatures, the newest first, separated by a space."""
     one, other = (make_secret(lambda n, i=i: bytes([i]) * n) for i in (1, 2))
     alone = [sign_message([each], "evt_1", 7, b"{}")["webhook-signature"] for each in (one, other)]
     both = sign_message([one, other], "evt_1", 7, b"{}")["webhook-signature"]
