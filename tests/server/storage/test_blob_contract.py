@@ -24,7 +24,7 @@ KINDS = ["local", pytest.param("s3", marks=pytest.mark.needs("seaweed"))]
 
 @pytest.fixture(params=KINDS)
 def store(request, tmp_path):
-    """Give an empty store of each kind."""
+    """Return an empty store of each kind."""
     if request.param == "local":
         return LocalBlobs(tmp_path / "blobs")
     place = request.getfixturevalue("seaweed").place(f"contract/{uuid.uuid4()}")
@@ -33,17 +33,17 @@ def store(request, tmp_path):
 
 @pytest.fixture(params=DATA)
 def data(request):
-    """Give bytes of one part, and of several."""
+    """Return data that fits into one part, and data of several parts."""
     return DATA[request.param]
 
 
 def sha(data):
-    """Return the name of a blob."""
+    """Return the name of a blob: its SHA-256."""
     return hashlib.sha256(data).hexdigest()
 
 
 def take_in(store, data, folder):
-    """Ingest bytes and return their name."""
+    """Ingest data and return its name."""
     source = folder / "source"
     source.write_bytes(data)
     store.ingest(source, sha(data), len(data))
@@ -51,7 +51,7 @@ def take_in(store, data, folder):
 
 
 def read(store, name, first, length):
-    """Return the pieces of a range."""
+    """Return the pieces of a range as a list."""
 
     async def collect():
         async with store.open_range(name, first, length) as pieces:
@@ -61,7 +61,7 @@ def read(store, name, first, length):
 
 
 def test_a_blob_comes_in(store, data, tmp_path):
-    """It is stored under its hash with its length, and can be stored again."""
+    """A blob is stored under its hash with its length, and can be stored again."""
     name = sha(data)
     assert (store.length(name), store.lengths([name]), list(store.list())) == (None, {}, [])
     before = datetime.now(UTC).timestamp()
@@ -76,7 +76,7 @@ def test_a_blob_comes_in(store, data, tmp_path):
 
 
 def test_a_blob_is_read(store, data, tmp_path):
-    """Its bytes are returned; with another length than asked for they are refused at their end."""
+    """A blob's bytes are returned; if it has another length than requested, an error follows."""
     name = take_in(store, data, tmp_path)
     assert b"".join(store.read(name, len(data))) == data
     for length in (len(data) - 1, len(data) + 1):
@@ -85,9 +85,9 @@ def test_a_blob_is_read(store, data, tmp_path):
 
 
 def test_ranges(store, tmp_path):
-    """Any range is returned exactly, in small pieces.
+    """Any range is returned exactly, in pieces of limited size.
 
-    One of a missing blob fails before the first piece, so that a client can get an error.
+    A missing blob raises before the first piece, so that a server can still send an error.
     """
     name = take_in(store, LARGE, tmp_path)
     for first in (0, 1, PIECE, WINDOW - 1, WINDOW, 2 * WINDOW + 7):
@@ -101,7 +101,7 @@ def test_ranges(store, tmp_path):
 
 
 def test_a_range_that_begins_after_the_end(store):
-    """Each of an empty blob is one: the blob is too short, and the store does not fail."""
+    """A range after the blob's end raises StorageError; in an empty blob each range does."""
     for data in (b"", SMALL):
         put(store, sha(data), data)
         for length in (1, WINDOW):
@@ -110,7 +110,7 @@ def test_a_range_that_begins_after_the_end(store):
 
 
 def test_other_bytes_than_named(store, data, tmp_path):
-    """A wrong hash or length is refused, and nothing is stored under any name."""
+    """A wrong hash or length is refused, and nothing is stored."""
     source, size = tmp_path / "source", len(data)
     source.write_bytes(data)
     for name, length, sentence in (
@@ -123,7 +123,7 @@ def test_other_bytes_than_named(store, data, tmp_path):
 
 
 def test_names_that_are_none(store, tmp_path):
-    """Only a sha256 reaches the store."""
+    """A name that is not a SHA-256 is refused."""
     (tmp_path / "source").write_bytes(SMALL)
     for name in (sha(SMALL).upper(), "../../keys/latest.pem", "", "a" * 63):
         for act in (
@@ -137,7 +137,10 @@ def test_names_that_are_none(store, tmp_path):
 
 
 def test_what_others_put_under_a_name(store, tmp_path):
-    """Another length is replaced when the blob comes; the same length is found by hashing."""
+    """A foreign object of another length is replaced when the blob is ingested.
+
+    One of the same length is found by hashing.
+    """
     name = sha(SMALL)
     put(store, name, SMALL[:10])
     take_in(store, SMALL, tmp_path)
@@ -153,7 +156,7 @@ def test_what_others_put_under_a_name(store, tmp_path):
 
 
 def put(store, name, data):
-    """Put bytes under a name directly, without the store."""
+    """Store bytes under a name directly."""
     if isinstance(store, LocalBlobs):
         store.path(name).parent.mkdir(parents=True, exist_ok=True)
         store.path(name).write_bytes(data)
@@ -162,7 +165,7 @@ def put(store, name, data):
 
 
 def test_copies(store, data, tmp_path):
-    """A blob is copied to a file, whose folders are made; a missing blob is refused."""
+    """A blob is copied to a file, whose folders are created; a missing blob is an error."""
     name = take_in(store, data, tmp_path)
     store.copy(name, len(data), tmp_path / "a" / "b" / "copy")
     assert (tmp_path / "a" / "b" / "copy").read_bytes() == data
@@ -175,7 +178,7 @@ def test_copies(store, data, tmp_path):
 
 
 def test_removal(store, tmp_path):
-    """A removed blob can come again; removing a missing one is no error."""
+    """A removed blob can be stored again; removing a missing one is no error."""
     name = take_in(store, SMALL, tmp_path)
     other = take_in(store, SMALL[1:], tmp_path)
     store.remove(name)
@@ -188,9 +191,9 @@ def test_removal(store, tmp_path):
 
 
 def test_a_list_holds_blobs_only(store, tmp_path):
-    """Other objects among the blobs are skipped.
+    """Foreign objects are not listed.
 
-    A folder knows its file system's free space, even before it exists; a bucket has no limit.
+    A folder reports its file system's free space, even before it exists; a bucket has no limit.
     """
     is_local = isinstance(store, LocalBlobs)
     if is_local:
@@ -210,7 +213,7 @@ def test_a_list_holds_blobs_only(store, tmp_path):
 
 
 def test_many_lengths_are_learnt_once(store, tmp_path):
-    """All lengths of forty blobs are known after one request; missing ones are omitted."""
+    """The lengths of forty blobs are known after one call; a missing blob is left out."""
     names = [take_in(store, b"%d" % number, tmp_path) for number in range(40)]
     fresh = S3Blobs.__new__(S3Blobs) if isinstance(store, S3Blobs) else store
     if isinstance(store, S3Blobs):

@@ -1,4 +1,4 @@
-"""Blobs in a folder match their names, or are not there, also where the disk is full."""
+"""Blobs in a folder: wrong data, hard links, temporary files, and a full disk."""
 
 import contextlib
 import hashlib
@@ -21,25 +21,25 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 
 @pytest.fixture
 def store(tmp_path):
-    """Give an empty store."""
+    """Return an empty store."""
     return LocalBlobs(tmp_path / "blobs")
 
 
 @pytest.fixture
 def source(tmp_path):
-    """Give a file that holds the package."""
+    """Return a file with the package."""
     path = tmp_path / "source"
     path.write_bytes(DATA)
     return path
 
 
 def files(store):
-    """Return the names of everything that lies in the store."""
+    """Return the names of all files in the store."""
     return [path.name for path in store.path(SHA256).parents[1].rglob("*") if path.is_file()]
 
 
 def test_lies(store, source):
-    """A wrong hash or length is refused, and nothing stays."""
+    """A wrong hash, length or name is refused, and no file is left."""
     size = len(DATA)
     for sha256, length, sentence in (
         ("0" * 64, size, "does not hash to its name"),
@@ -53,7 +53,7 @@ def test_lies(store, source):
 
 
 def test_adopt(store, source):
-    """The file gets a second name and no copy; an existing blob stays, a truncated one does not."""
+    """`adopt` makes a hard link instead of a copy; a truncated blob is replaced."""
     store.adopt(source, SHA256, len(DATA))
     store.verify(SHA256, len(DATA))
     assert store.path(SHA256).samefile(source)
@@ -68,7 +68,7 @@ def test_adopt(store, source):
 
 
 def test_adopt_while_the_same_blob_is_ingested(store, source):
-    """Neither disturbs the other's temporary file: the blob is whole whichever is last."""
+    """`adopt` does not touch the temporary file of an ingest under way."""
     store.path(SHA256).parent.mkdir(parents=True)
     under_way = store.path(SHA256).with_name(f".tmp-{SHA256}")
     under_way.write_bytes(DATA[:10])
@@ -78,7 +78,7 @@ def test_adopt_while_the_same_blob_is_ingested(store, source):
 
 
 def test_a_wrong_length_is_found_before_the_copy(store, source):
-    """A sparse file of any size, declared to be small, uses no disk space."""
+    """A file larger than declared is refused before it is copied."""
     with source.open("r+b") as file:
         file.truncate(1 << 40)
     with pytest.raises(FormatError, match=f"does not have {len(DATA)} bytes"):
@@ -87,7 +87,7 @@ def test_a_wrong_length_is_found_before_the_copy(store, source):
 
 
 def test_what_is_no_file(store, source, tmp_path):
-    """A symbolic link, a folder and a missing file are refused; a pipe without waiting for it."""
+    """A symbolic link, folder, pipe or missing file is refused without waiting."""
     link, pipe = tmp_path / "link", tmp_path / "pipe"
     link.symlink_to(source)
     os.mkfifo(pipe)
@@ -115,7 +115,7 @@ write_blob(pieces(), "0" * 64, 4, Path(sys.argv[1]))
 
 @contextlib.contextmanager
 def no_room():
-    """Let no file grow beyond a limit, as if the disk were full."""
+    """Limit the size of files inside the block, as if the disk were full."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, before[1]))
     try:
@@ -125,7 +125,7 @@ def no_room():
 
 
 def test_no_room_for_a_blob(tmp_path):
-    """The message has the required size; neither the blob nor a part of it stays."""
+    """On a full disk the error has the required size, and no part of the blob is left."""
     (tmp_path / "source").write_bytes(BIG)
     store = LocalBlobs(tmp_path / "blobs")
     with no_room(), pytest.raises(StorageError, match=f"no room for .* of {len(BIG)} bytes"):
@@ -136,7 +136,7 @@ def test_no_room_for_a_blob(tmp_path):
 
 
 def test_two_write_the_same_blob(tmp_path):
-    """Each has its own file, and the blob is whole whichever is first or last."""
+    """Two simultaneous writers of a blob use different files, and the blob is complete."""
     target = tmp_path / "blobs" / BIG_SHA256
     source = tmp_path / "source"
     source.write_bytes(BIG)
@@ -156,7 +156,7 @@ def test_two_write_the_same_blob(tmp_path):
 
 
 def test_a_sweep_spares_what_is_being_written(tmp_path):
-    """The temporary file of a living process stays; after its kill it is removed."""
+    """A sweep keeps the temporary file of a living process and removes that of a dead one."""
     folder = tmp_path / "blobs" / "00"
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, folder / ("0" * 64)],

@@ -1,4 +1,4 @@
-"""Common behaviour of SQLite and PostgreSQL: migrations both ways, with rows, and writers."""
+"""Behaviour that SQLite and PostgreSQL share: migrations, locking and foreign keys."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -30,14 +30,14 @@ EVERY = {*Account.metadata.tables, "alembic_version"}
     params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
 )
 def place(request, tmp_path):
-    """Give the place of a database that does not exist yet, on SQLite and on PostgreSQL."""
+    """Return the place of a database without tables, on SQLite and PostgreSQL."""
     if request.param == "sqlite":
         return tmp_path / "hening.sqlite"
     return PostgresAddress(request.getfixturevalue("postgres").make_database())
 
 
 def on(place, work):
-    """Return the result of `work` on a new connection."""
+    """Run `work` on a new connection and return its result."""
     return with_connection(place, work)
 
 
@@ -58,13 +58,13 @@ def tables(place):
 
 
 def differences(connection):
-    """Return what the models have and the tables lack, and vice versa."""
+    """Return the differences between the models and the tables."""
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     return compare_metadata(context, Account.metadata)
 
 
 def test_up_down_and_up_again(place):
-    """Each migration is undone completely; migrating up gives the model each time."""
+    """Migrations can be undone completely, and lead to the models' tables each time."""
     assert not is_current(place)
     assert migrate(place) is True
     assert migrate(place) is False
@@ -82,7 +82,7 @@ def test_up_down_and_up_again(place):
 
 
 def test_several_processes_migrate_at_once(place):
-    """One of them makes the tables, the others find them; none fails."""
+    """Of several simultaneous migrations one makes the tables; none fails."""
     with ThreadPoolExecutor(4) as threads:
         changed = list(threads.map(migrate, [place] * 4))
     assert sorted(changed) == [False, False, False, True]
@@ -90,7 +90,7 @@ def test_several_processes_migrate_at_once(place):
 
 
 async def add_one(sessions):
-    """Add one to a length that was read before, as an operator's decision would."""
+    """Read a length under a lock, then add one."""
     async with sessions.begin() as session:
         row = (await session.scalars(select(Blob).with_for_update())).one()
         length = row.length
@@ -99,7 +99,7 @@ async def add_one(sessions):
 
 
 async def test_no_writer_loses_what_another_wrote(place):
-    """Two operators read, decide and write at the same time; every change is there afterwards."""
+    """Simultaneous read-modify-write transactions lose no change."""
     async with open_database(place) as one, open_database(place) as other:
         async with one.begin() as session:
             session.add(Blob(sha256="0" * 64, length=0, verified_at=1))
@@ -109,7 +109,7 @@ async def test_no_writer_loses_what_another_wrote(place):
 
 
 async def test_a_row_needs_the_row_that_it_names(place):
-    """Foreign keys hold on both."""
+    """Foreign keys are enforced."""
     async with open_database(place) as sessions:
         with pytest.raises(IntegrityError):
             async with sessions.begin() as session:
@@ -146,7 +146,7 @@ ROWS = {
 
 
 def fill(connection):
-    """Write rows as the first release did, into its three tables."""
+    """Write rows into the three tables of the first release."""
     for table, rows in ROWS.items():
         names = [f"v{number}" for number in range(len(rows[0]))]
         values = ", ".join(f":{name}" for name in names)
@@ -155,7 +155,7 @@ def fill(connection):
 
 
 def read(connection):
-    """Return the rows of the three tables, with the columns that the first release had."""
+    """Return the rows of these tables, with the first release's columns."""
     return {
         table: sorted(
             tuple(row) for row in connection.execute(text(f"SELECT {columns} FROM {table}"))
@@ -166,7 +166,7 @@ def read(connection):
 
 @pytest.fixture
 def older(place):
-    """Give a database of the first revision, with rows in every table."""
+    """Return a database of the first revision with rows in every table."""
     config = load_migrations()
 
     def make(connection):
@@ -181,7 +181,7 @@ def older(place):
 
 
 def upgrade(place):
-    """Migrate as an operator does: backup first."""
+    """Migrate as an operator does, who makes a backup first."""
     if isinstance(place, PostgresAddress):
         with pytest.raises(StorageError, match="--backup-made"):
             migrate(place)
@@ -191,7 +191,7 @@ def upgrade(place):
 
 
 def test_rows_survive_up_down_and_up_again(older):
-    """The first release's rows are the same, row for row, after each migration."""
+    """The first release's rows are unchanged after each migration."""
     rows = {table: sorted(rows) for table, rows in ROWS.items()}
     assert upgrade(older) is True
     assert on(older, read) == rows
@@ -203,7 +203,7 @@ def test_rows_survive_up_down_and_up_again(older):
 
 
 def test_the_control_plane_begins_empty(older):
-    """Its tables exist and can be written; the audit log is empty, after a downgrade too."""
+    """New tables are empty and writable, even after a downgrade and a second upgrade."""
 
     async def use():
         async with open_database(older) as sessions, sessions.begin() as session:

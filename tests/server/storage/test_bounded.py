@@ -5,7 +5,7 @@ from server.storage.bounded import read_bounded
 
 
 def test_bounded_reading(tmp_path):
-    """A file over its limit, a folder, a link and a missing file are refused."""
+    """A file over the limit, a folder, a symbolic link and a missing file are refused."""
     file, link = tmp_path / "file", tmp_path / "link"
     file.write_bytes(b"12345")
     link.symlink_to(file)

@@ -1,4 +1,4 @@
-"""Migrations: once, twice, interrupted, from a newer version; and the resulting model."""
+"""SQLite migrations: repeated, interrupted, and from a newer version; and durability."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ def tables(path):
 
 @pytest.fixture
 def further_migration(tmp_path):
-    """Give the migrations of a server version that has one more."""
+    """Return the migrations of a later version, which has one more."""
     folder = tmp_path / "migrations"
     shutil.copytree(database.MIGRATIONS, folder)
     (folder / "versions" / "0004_more.py").write_text(FURTHER)
@@ -61,9 +61,9 @@ async def commit_and_crash(path, crashed):
 
 
 def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, further_migration):
-    """Data committed before a crash is in the copy, although the main file lacks it.
+    """The copy made before a migration has data that was only in the write-ahead log.
 
-    The copy from before a migration has the same secrets; others may not read it either.
+    It is readable for its owner only, because it has the same secrets.
     """
     (tmp_path / "state").mkdir()
     asyncio.run(commit_and_crash(tmp_path / "state" / "hening.sqlite", tmp_path / "crashed"))
@@ -76,7 +76,7 @@ def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, further_migration
 
 
 def test_an_interrupted_migration_leaves_nothing(tmp_path, monkeypatch):
-    """A migration that fails half-way is rolled back whole, and the next run completes it."""
+    """A failed migration is rolled back as a whole, and the next run completes it."""
     path = tmp_path / "hening.sqlite"
     create = op.create_table
     with monkeypatch.context() as patch:
@@ -94,7 +94,7 @@ def test_an_interrupted_migration_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_database_of_a_newer_version(tmp_path):
-    """A version unknown to this server is named, and nothing is changed."""
+    """A database of an unknown version is refused, and the error names the version."""
     path = tmp_path / "hening.sqlite"
     migrate(path)
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
@@ -104,7 +104,7 @@ def test_a_database_of_a_newer_version(tmp_path):
 
 
 async def test_commits_are_durable(tmp_path):
-    """Connections write ahead and sync fully."""
+    """Connections use write-ahead logging with full synchronisation."""
     async with open_database(tmp_path / "hening.sqlite") as sessions, sessions() as session:
         connection = await session.connection()
         for pragma, value in (("journal_mode", "wal"), ("synchronous", 2)):
@@ -114,7 +114,7 @@ async def test_commits_are_durable(tmp_path):
 
 
 async def test_a_writer_that_does_not_end(tmp_path, monkeypatch):
-    """The error for a process stopped in a transaction says what to look for."""
+    """If another process stays in a transaction, the error says how to find it."""
     monkeypatch.setattr("server.storage.engine.BUSY_SECONDS", 0)
     path, change = tmp_path / "hening.sqlite", text("UPDATE leases SET expires_at = 0")
 
@@ -134,7 +134,7 @@ async def test_a_writer_that_does_not_end(tmp_path, monkeypatch):
 
 
 async def test_no_other_user_reads_the_database(tmp_path):
-    """It contains secrets of webhooks: it and its side files are private to their owner."""
+    """The database and its side files are readable for their owner only."""
     file = tmp_path / "hening.sqlite"
     for _ in range(2):
         async with open_database(file) as sessions, sessions() as session:
@@ -146,7 +146,10 @@ async def test_no_other_user_reads_the_database(tmp_path):
 
 
 def test_two_programs_open_a_new_database_at_one_moment(tmp_path, monkeypatch):
-    """SQLite does not wait where a file gets its write-ahead log, so the program tries again."""
+    """Switching a new database to write-ahead logging is retried if it is locked.
+
+    SQLite itself does not wait for this lock.
+    """
     path = tmp_path / "new.sqlite"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as first:
         first.execute("BEGIN IMMEDIATE")

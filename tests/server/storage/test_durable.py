@@ -1,4 +1,4 @@
-"""Writes that survive a power cut, with a failure injected before and after each system call."""
+"""Writes that survive a power cut, with a failure before and after each system call."""
 
 import os
 import stat
@@ -23,11 +23,11 @@ from tests.cases import case
 
 
 class PowerCutError(Exception):
-    """The machine stops here."""
+    """Simulates a power cut."""
 
 
 class Machine:
-    """Counts the calls that reach the disk and fails at one of them, before or after it."""
+    """Records system calls for durability, and fails before or after one of them."""
 
     def __init__(self, monkeypatch, fail_at=0, *, after=False):
         self.calls = []
@@ -52,10 +52,10 @@ class Machine:
 
 
 def test_order_of_calls(tmp_path, monkeypatch):
-    """File synced, renamed, folder synced: only in this order a crash leaves old or new.
+    """A file is synced, renamed, and its folder synced, so that a crash leaves old or new.
 
-    A file in a folder lost in a power cut is lost, however well it was synced: new folders are
-    synced in their parents. A rename is followed by a sync of the folder that got the name.
+    New folders are synced in their parents, because otherwise they can be lost with their files.
+    After a rename the target's folder is synced.
     """
     machine, folder = Machine(monkeypatch), tmp_path.name
     write_durable(tmp_path / "file", b"new")
@@ -71,7 +71,7 @@ def test_order_of_calls(tmp_path, monkeypatch):
 
 
 def test_a_crash_leaves_old_or_new(tmp_path, monkeypatch):
-    """Whichever call is the last, the file is whole, and a second attempt completes it."""
+    """After a crash at any call the file is old or new, and a second write succeeds."""
     path = tmp_path / "file"
     for fail_at in range(1, 6):
         for after in (False, True):
@@ -88,9 +88,9 @@ def test_a_crash_leaves_old_or_new(tmp_path, monkeypatch):
 
 
 def test_the_mode_holds_from_the_first_moment(tmp_path, monkeypatch):
-    """A key is never readable for others, not even under its temporary name.
+    """A private file is private from its creation, even under its temporary name.
 
-    The mode is given in the creating system call, so that it holds from the start.
+    The mode is an argument of the system call that creates the file.
     """
     modes, asked, really = [], [], os.open
 
@@ -108,7 +108,7 @@ def test_the_mode_holds_from_the_first_moment(tmp_path, monkeypatch):
 
 
 def test_immutable_is_equal_or_fails(tmp_path):
-    """The same bytes may be written again, others never."""
+    """Writing an immutable file again succeeds only with the same bytes."""
     path = tmp_path / "1.root.json"
     write_immutable(path, b"first")
     before = path.stat()
@@ -120,7 +120,7 @@ def test_immutable_is_equal_or_fails(tmp_path):
 
 
 def test_sweep(tmp_path):
-    """Temporary files and folders go, nested ones too; everything else stays."""
+    """Temporary files and folders are removed, even nested ones; all else stays."""
     for name in (".tmp-a/b/.tmp-c/d", "keep/.tmp-e", "keep/tmp-f", "keep/.tmp"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
@@ -137,15 +137,15 @@ SERVER, OTHER = 998, 1000  # numbers of users
 
 
 def mode(path):
-    """Return a path's mode."""
+    """Return a path's permission bits."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
 @pytest.mark.parametrize("umask", UMASKS, ids=oct)
 def test_created_with_exactly_the_mode(tmp_path, umask):
-    """A umask removes no necessary bits, and adds none.
+    """Created files and folders have exactly the requested mode, whatever the umask.
 
-    The default is 0600 in 0700; also for a database, before SQLite opens it.
+    The default is 0600 for files, including the database, and 0700 for folders.
     """
     former = os.umask(umask)
     try:
@@ -170,7 +170,7 @@ def test_created_with_exactly_the_mode(tmp_path, umask):
 
 
 def test_what_is_there_keeps_its_mode(tmp_path):
-    """A wide file of an older version is opened as it is; narrowing it is the operator's step."""
+    """An existing file or folder keeps its mode; narrowing it is the operator's task."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"old")
     for name, wide in (("folder", 0o755), ("file", 0o664)):
@@ -185,9 +185,9 @@ def test_what_is_there_keeps_its_mode(tmp_path):
 
 
 def test_is_private():
-    """A secret belongs to its owner and the server; root's may be the server's group's, too.
+    """A file is private if only its owner and the server can access it.
 
-    Not where the server runs as root: it needs no group to read root's file.
+    A file of root may also be readable for the server's group, unless the server runs as root.
     """
     # The first two of root are a systemd credential, with an access control list for the server.
     for owner, private, wide in (

@@ -1,4 +1,4 @@
-"""Turns at the gate: one at a time, in order, urgent ones first."""
+"""The write gate of SQLite: one writer at a time, in order, urgent writers first."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ SECONDS = 60.0
 
 
 def waiting(gate, pool, order, name, *, is_urgent):
-    """Begin to wait in a thread, and return when the gate has registered it."""
+    """Wait for the gate in a thread; return when the gate has queued it."""
     queue = gate._urgent if is_urgent else gate._ordinary
     before = len(queue)
 
@@ -40,9 +40,9 @@ def waiting(gate, pool, order, name, *, is_urgent):
     ids=["first", "not for ever"],
 )
 def test_what_is_urgent_comes_first(ordinary, urgent, expected):
-    """Ahead of all earlier ones; within a class the order is that of arrival.
+    """Urgent writers come before ordinary ones; each class is served in order.
 
-    After the maximum number of turns a waiting ordinary one has its own.
+    After the maximum number of urgent turns, an ordinary writer has a turn.
     """
     gate, order = WriteGate(), []
     assert gate.take(0, is_urgent=False)
@@ -56,7 +56,7 @@ def test_what_is_urgent_comes_first(ordinary, urgent, expected):
 
 
 def test_who_waits_too_long_has_no_turn():
-    """And the next one's turn is not lost by that."""
+    """A writer that times out does not cost the next one its turn."""
     gate = WriteGate()
     assert gate.take(0, is_urgent=False)
     assert not gate.take(0, is_urgent=True)
@@ -67,7 +67,7 @@ def test_who_waits_too_long_has_no_turn():
 
 @pytest.fixture
 async def both(tmp_path):
-    """Give ordinary and urgent sessions on one file, and their gate."""
+    """Yield ordinary and urgent sessions on one file, and their gate."""
     gate, place = WriteGate(), tmp_path / "hening.sqlite"
     async with (
         open_database(place, gate) as ordinary,
@@ -78,27 +78,27 @@ async def both(tmp_path):
 
 @contextlib.asynccontextmanager
 async def writing(sessions):
-    """Give a transaction that has written."""
+    """Yield a session whose transaction has written."""
     async with sessions.begin() as session:
         await session.execute(text("UPDATE leases SET expires_at = 0"))
         yield session
 
 
 async def write(sessions, order=None, name=""):
-    """Write in a transaction."""
+    """Write in a transaction, and record the name if `order` is given."""
     async with writing(sessions):
         if order is not None:
             order.append(name)
 
 
 async def until_waiting(queue, count):
-    """Wait until this many wait at the gate."""
+    """Wait until this many writers wait at the gate."""
     while await asyncio.sleep(0.001, len(queue) < count):
         pass
 
 
 async def test_transactions_take_turns(both):
-    """An urgent transaction waits for the one under way, and for none of those that wait."""
+    """An urgent transaction waits only for the one under way."""
     ordinary, urgent, gate = both
     order = []
     async with writing(ordinary):
@@ -112,9 +112,9 @@ async def test_transactions_take_turns(both):
 
 
 async def test_reading_takes_no_turn(both, monkeypatch):
-    """A read is answered while others write.
+    """A read does not wait for the gate.
 
-    The message of a turn that does not come is the one for a transaction that hangs.
+    A writer that gets no turn raises the error of a locked database.
     """
     monkeypatch.setattr("server.storage.engine.BUSY_SECONDS", 0)
     ordinary, urgent, gate = both
@@ -127,7 +127,7 @@ async def test_reading_takes_no_turn(both, monkeypatch):
 
 
 async def test_a_turn_ends_with_its_transaction(both):
-    """Committed, failed, or cancelled while it waits or works: the next one writes."""
+    """A transaction that fails or is cancelled releases the gate."""
     ordinary, urgent, gate = both
     with pytest.raises(ZeroDivisionError):
         async with writing(ordinary):

@@ -1,4 +1,4 @@
-"""A statement takes one hop to SQLite's thread, and an empty operation takes none."""
+"""A statement takes one hop to SQLite's thread, and an empty operation none."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ from server.storage.one_hop import execute_later, execute_together
 
 @pytest.fixture
 async def sessions(tmp_path):
-    """Give a database with one existing connection."""
+    """Yield the sessions of a database that has an open connection."""
     async with open_database(tmp_path / "database") as sessions:
         async with sessions.begin() as session:
             await session.execute(text("CREATE TABLE things (name TEXT UNIQUE)"))
@@ -25,7 +25,7 @@ async def sessions(tmp_path):
 
 @pytest.fixture
 def hops(monkeypatch):
-    """Give the names of the calls that connections' threads get."""
+    """Return the list of calls that are passed to the connections' threads."""
     names = []
     execute = aiosqlite.Connection._execute
 
@@ -38,11 +38,11 @@ def hops(monkeypatch):
 
 
 async def test_a_statement_takes_one_hop(hops, sessions):
-    """So does the end of a transaction. The begin runs in the hop of the first statement.
+    """Each statement takes one hop to the thread, as does the end of a transaction.
 
-    A statement with many sets of parameters is one statement. A transaction without a statement
-    takes no hop, and only an open one is rolled back, although the pool rolls back every
-    connection.
+    The begin runs in the first statement's hop. A statement with several sets of parameters is one
+    statement. A transaction without a statement takes no hop; only an open one is rolled back,
+    although the pool rolls back every connection.
     """
     hops.clear()
     async with sessions.begin() as session:
@@ -64,9 +64,9 @@ async def test_a_statement_takes_one_hop(hops, sessions):
 
 
 async def test_what_is_written_later_is_there_in_the_end(hops, sessions):
-    """It takes no hop, and is gone where the transaction is rolled back.
+    """A deferred statement takes no hop, and is lost if the transaction is rolled back.
 
-    An error of it is raised by commit, and the next transaction finds nothing of it.
+    Its error is raised by the commit, and the next transaction sees nothing of it.
     """
     insert, count = "INSERT INTO things VALUES (?)", text("SELECT count(*) FROM things")
     async with sessions() as session:
@@ -87,7 +87,10 @@ async def test_what_is_written_later_is_there_in_the_end(hops, sessions):
 
 
 async def test_what_is_done_together_takes_one_hop(hops, sessions):
-    """With its answer, or its error; work that waits for something else would stop the thread."""
+    """Statements executed together take one hop, and return the result or raise the error.
+
+    Work that waits for anything else is refused, because it would stop the thread.
+    """
 
     async def work(session):
         await session.execute(text("INSERT INTO things VALUES ('a')"))
@@ -106,7 +109,7 @@ async def test_what_is_done_together_takes_one_hop(hops, sessions):
 
 
 async def test_work_that_is_cancelled_ends_before_it_is_rolled_back(sessions):
-    """Its thread and the rollback never meet in one session."""
+    """Cancelled work in the thread ends before its session is rolled back."""
     begun, may_go_on = asyncio.Event(), threading.Event()
     loop, seen = asyncio.get_running_loop(), []
 
@@ -133,7 +136,7 @@ async def test_work_that_is_cancelled_ends_before_it_is_rolled_back(sessions):
 
 @pytest.mark.parametrize("statement", ["INSERT", "INSERT OR ROLLBACK"])
 async def test_a_transaction_that_failed_is_rolled_back(hops, sessions, statement):
-    """The next one finds the gate free, even if SQLite has ended it itself, as with a full disk."""
+    """After a failed transaction the gate is free, even if SQLite itself rolled back."""
     hops.clear()
     with pytest.raises(IntegrityError):
         async with sessions.begin() as session:
@@ -146,7 +149,7 @@ async def test_a_transaction_that_failed_is_rolled_back(hops, sessions, statemen
 async def test_after_a_begin_that_failed_nothing_is_written_outside_of_a_transaction(
     tmp_path, monkeypatch
 ):
-    """A caller that continues begins with the next statement."""
+    """After a failed begin, the next statement begins the transaction again."""
     monkeypatch.setattr(engine, "BUSY_SECONDS", 0)
     gate = engine.WriteGate()
     async with open_database(tmp_path / "database", gate) as sessions:

@@ -1,4 +1,4 @@
-"""PostgreSQL by its address: no password in any message, no migration without a backup."""
+"""PostgreSQL: addresses, passwords in messages, timeouts, and several hosts."""
 
 import socket
 
@@ -14,7 +14,7 @@ from tests.postgres import PASSWORD
 
 
 def test_addresses_that_are_refused():
-    """Another database, another driver, no database: the form is named, the address is not."""
+    """An address of another form is refused, and the message does not contain it."""
     for url in (
         *("mysql://root@localhost/hening", "postgresql+asyncpg://hening@localhost/hening"),
         *("postgresql://hening@localhost", "postgresql://hening@localhost/", "hening"),
@@ -27,7 +27,7 @@ def test_addresses_that_are_refused():
 
 
 def test_what_is_shown_of_an_address():
-    """Host, port and database; never the password, wherever it is."""
+    """An address is shown as host, port and database, never with its password."""
     for url, shown in (
         ("postgresql://u:secret@db.example:6543/hening", "db.example:6543/hening"),
         ("postgresql://u:secret@db.example/hening?sslmode=require", "db.example:5432/hening"),
@@ -40,7 +40,7 @@ def test_what_is_shown_of_an_address():
 
 
 def test_the_machines_of_an_address():
-    """They are named where a connection is to the one that takes writes; a port is of one host."""
+    """Several hosts are listed only if the connection must be writable, each with its port."""
     writes = "target_session_attrs=read-write"
     for url, hosts in (
         (f"postgresql://u@a,b/d?{writes}", [("a", None), ("b", None)]),
@@ -54,7 +54,10 @@ def test_the_machines_of_an_address():
 
 @pytest.mark.needs("postgresql")
 def test_one_of_two_machines_is_silent(postgres, monkeypatch):
-    """The other one is connected to; where none takes writes, the error says why."""
+    """If one of two hosts does not answer, the other one is used.
+
+    If neither is usable, the error says why.
+    """
     address = postgres.make_database()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("PGPORT", str(silent.getsockname()[1]))
@@ -67,7 +70,7 @@ def test_one_of_two_machines_is_silent(postgres, monkeypatch):
 
 @pytest.mark.needs("postgresql")
 async def test_a_machine_that_disappears(postgres):
-    """The system ends connections that nothing acknowledges, in place of waiting for minutes."""
+    """Connections have TCP timeouts, so that a vanished host is noticed within seconds."""
     engine = make_engine(PostgresAddress(postgres.make_database()))
     async with engine.connect() as connection:
         raw = await connection.get_raw_connection()
@@ -80,9 +83,9 @@ async def test_a_machine_that_disappears(postgres):
 
 @pytest.mark.needs("postgresql")
 def test_a_server_that_refuses_connections(postgres, tmp_path, monkeypatch):
-    """A wrong password or a missing database is reported without the password.
+    """A wrong password or missing database is reported without the password.
 
-    PGPASSFILE gives the password, as with every other program that uses PostgreSQL.
+    PGPASSFILE is used as with any client of PostgreSQL.
     """
     url = postgres.make_database()
     for change, reason in (

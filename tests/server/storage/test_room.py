@@ -1,4 +1,4 @@
-"""Data that does not fit is refused before it is moved, with the number of missing bytes."""
+"""Data without room is refused before it is moved; the error has the missing bytes."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.cases import case
 
 
 def test_the_plan():
-    """The quota limits all blobs, reserved space limits the disk, the larger lack counts."""
+    """The quota limits the sum of blobs, the reserve the disk; the larger lack counts."""
     for length, used, free, quota, keep, lacking in (
         *((10, 0, 10, 0, 0, 0), (11, 0, 10, 0, 0, 1), (10, 0, 15, 0, 5, 0), (10, 0, 14, 0, 5, 1)),
         *((10, 90, 10, 100, 0, 0), (10, 91, 10, 100, 0, 1), (10, 200, 99, 100, 0, 110)),

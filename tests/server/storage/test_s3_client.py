@@ -1,4 +1,4 @@
-"""The place of blobs in S3, as configured."""
+"""The place of blobs in S3, and signatures of requests."""
 
 import os
 from datetime import UTC, datetime
@@ -11,9 +11,9 @@ from tests.cases import case
 
 
 def test_urls():
-    """Bucket and prefix are read; the default endpoint is that of the region.
+    """Bucket and prefix are parsed; the default endpoint is that of the region.
 
-    Without key and secret there is no key, and nothing to sign with.
+    Without id and secret there is no key, and a request cannot be signed.
     """
     endpoint = "https://s3.eu-central-1.amazonaws.com"
     for url, bucket, prefix in (
@@ -32,7 +32,7 @@ def test_urls():
 
 
 def test_what_is_no_place():
-    """It is refused with a message that names the setting and quotes no secret."""
+    """An invalid place is refused; the message names the setting and no secret."""
     urls = ("s3://", "s3://UPPER", "s3://hening//x", "s3://hening/x?y", "file:///var/blobs")
     endpoints = ("127.0.0.1:8333", "http://h/x", "http://user:word@h")
     for arguments, sentence in (
@@ -48,7 +48,7 @@ def test_what_is_no_place():
 
 
 def test_secret_files(tmp_path):
-    """A one-line file is read; a pipe, a long file and a binary one are refused."""
+    """A file with one line is read; a pipe, a long file and a binary one are refused."""
     file = tmp_path / "secret"
     file.write_bytes(b"secret-4711\n")
     assert load_secret(file) == "secret-4711"
@@ -67,9 +67,9 @@ HOST = "examplebucket.s3.amazonaws.com"
 
 
 def test_examples_of_the_reference():
-    """Target, credential, signed headers and signature are as printed there.
+    """Signatures equal the examples of the AWS reference.
 
-    Spaces and other signs are percent-encoded; a slash is in a value, but not in a path.
+    Special characters are percent-encoded; a slash is encoded in a value, but not in a path.
     """
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     for query, expected, signature in (

@@ -1,4 +1,4 @@
-"""A failing S3 store gives one error message, shows no secret, and leaves nothing half visible."""
+"""Errors of an S3 store are one sentence without secrets, and leave no incomplete blob."""
 
 import asyncio
 import contextlib
@@ -36,32 +36,32 @@ S3Blobs(place, lambda: datetime.now(UTC)).ingest(Path(source), sha256, int(lengt
 
 
 def now():
-    """Return the time."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 @pytest.fixture
 def place(seaweed):
-    """Give an unused prefix in the bucket."""
+    """Return an unused prefix in the bucket."""
     return seaweed.place(f"faults/{uuid.uuid4()}")
 
 
 @pytest.fixture
 def proxy(seaweed):
-    """Give a proxy in front of the S3 server."""
+    """Yield a proxy in front of the S3 server."""
     with run_fault_proxy(seaweed.port) as running:
         yield running
 
 
 def impatient(place, proxy, *, retries=1, seconds=60):
-    """Return a store behind the proxy with few retries and short timeouts."""
+    """Return a store that uses the proxy, with few retries and a short timeout."""
     behind = dataclasses.replace(place, endpoint=proxy.endpoint)
     return S3Blobs(behind, now, patience=timedelta(seconds=seconds), retries=retries)
 
 
 @pytest.fixture(params=[SMALL, LARGE], ids=["small", "large"])
 def source(request, tmp_path):
-    """Give a file that holds a package: path, name and length."""
+    """Return path, name and length of a file with a package."""
     path = tmp_path / "source"
     path.write_bytes(request.param)
     return path, hashlib.sha256(request.param).hexdigest(), len(request.param)
@@ -69,7 +69,7 @@ def source(request, tmp_path):
 
 @contextlib.contextmanager
 def one_sentence():
-    """Expect a StorageError that is one sentence and quotes neither secret nor answer."""
+    """Expect a StorageError that is one sentence without secrets or the answer's text."""
     with pytest.raises(StorageError) as failed:
         yield failed
     text = str(failed.value)
@@ -91,7 +91,7 @@ def one_sentence():
     ids=str,
 )
 def test_a_blob_that_cannot_be_sent(place, proxy, source, fault, limit, seconds):
-    """It is not stored under its name, and is stored when S3 is back."""
+    """A blob that could not be sent is not stored; later it is stored by a retry."""
     store, real = impatient(place, proxy, seconds=seconds), S3Blobs(place, now)
     proxy.fault, proxy.limit = fault, limit
     with one_sentence():
@@ -103,9 +103,9 @@ def test_a_blob_that_cannot_be_sent(place, proxy, source, fault, limit, seconds)
 
 
 def test_a_failure_that_passes(place, proxy, source):
-    """Requests are retried, so that one or two failed connections have no effect.
+    """A request is retried, so that a single failure has no effect.
 
-    Within the timeout a store may take its time, for any request.
+    A slow store is waited for up to the timeout.
     """
     path, sha256, length = source
     real = S3Blobs(place, now)
@@ -121,7 +121,7 @@ def test_a_failure_that_passes(place, proxy, source):
 
 
 def test_an_answer_that_is_lost(place, proxy, source):
-    """The store may have received it; it is reported as a failure, and may be repeated."""
+    """A request without an answer is reported as a failure and can be repeated."""
     store, real = impatient(place, proxy, seconds=1), S3Blobs(place, now)
     proxy.fault = Fault.LOSE_ANSWER
     with one_sentence():
@@ -135,7 +135,7 @@ def test_an_answer_that_is_lost(place, proxy, source):
 
 
 def test_a_package_that_is_cut_off(place, proxy, tmp_path):
-    """Delivered bytes are right, and missing ones are an error, never an early end."""
+    """A read that is cut off raises an error after the correct bytes."""
     path, sha256 = tmp_path / "source", hashlib.sha256(LARGE).hexdigest()
     path.write_bytes(LARGE)
     S3Blobs(place, now).ingest(path, sha256, len(LARGE))
@@ -159,7 +159,7 @@ def test_a_package_that_is_cut_off(place, proxy, tmp_path):
 
 
 def acts(store, source):
-    """Yield every request to S3."""
+    """Yield a function for each kind of request to S3."""
 
     async def read():
         async with store.open_range(source[1], 0, 10):
@@ -177,7 +177,7 @@ def acts(store, source):
 
 
 def test_a_key_that_is_refused(place, source):
-    """Each request ends with a message that names the key's settings and nothing of the key."""
+    """With a wrong key, the error names the settings and not the key."""
     known = S3Key(place.key.id, "canary-wrong-secret")
     for wrong in (known, S3Key("canary-unknown", "canary-secret")):
         for act in acts(S3Blobs(dataclasses.replace(place, key=wrong), now), source):
@@ -187,7 +187,7 @@ def test_a_key_that_is_refused(place, source):
 
 
 def test_a_store_that_is_away(place, source):
-    """Without a listener each request ends with a message."""
+    """Without a store, each request raises an error."""
     away = dataclasses.replace(place, endpoint="http://127.0.0.1:9")
     store = S3Blobs(away, now, patience=timedelta(seconds=1), retries=0)
     for act in acts(store, source):
@@ -197,7 +197,10 @@ def test_a_store_that_is_away(place, source):
 
 
 def test_a_bucket_that_is_not_there(place, source):
-    """A list fails with a message instead of being empty, because it decides about removals."""
+    """Listing a missing bucket is an error instead of an empty list.
+
+    Garbage collection relies on the list.
+    """
     store = S3Blobs(dataclasses.replace(place, bucket="another"), now)
     with one_sentence():
         list(store.list())
@@ -205,7 +208,10 @@ def test_a_bucket_that_is_not_there(place, source):
 
 
 def test_killed_in_the_middle_of_an_upload(place, proxy, tmp_path):
-    """Nothing is visible, the blob can come, and old enough parts are removed."""
+    """After a kill during an upload nothing is visible, and the blob can be stored.
+
+    Old parts are removed.
+    """
     path, sha256 = tmp_path / "source", hashlib.sha256(LARGE).hexdigest()
     path.write_bytes(LARGE)
     proxy.fault, proxy.limit = Fault.HOLD_REQUEST, 3_000_000
@@ -228,7 +234,7 @@ def test_killed_in_the_middle_of_an_upload(place, proxy, tmp_path):
 
 
 def test_an_upload_that_is_refused_leaves_no_parts(place, tmp_path):
-    """Bytes with another hash are sent, detected before the end, and withdrawn."""
+    """An upload with a wrong hash is aborted and leaves no parts."""
     path = tmp_path / "source"
     path.write_bytes(LARGE)
     store = S3Blobs(place, now)
@@ -238,7 +244,7 @@ def test_an_upload_that_is_refused_leaves_no_parts(place, tmp_path):
 
 
 def test_the_sweep_leaves_what_others_keep_in_the_bucket(seaweed, place):
-    """Uploads under another prefix are not touched, even with the same beginning."""
+    """Uploads under another prefix are not touched, even if it begins in the same way."""
     other = S3Blobs(seaweed.place(f"{place.prefix}x"), now)
     assert other._uploads.prefix.startswith(place.prefix)
     assert not other._uploads.prefix.startswith(S3Blobs(place, now)._uploads.prefix)

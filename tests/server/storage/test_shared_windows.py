@@ -1,4 +1,4 @@
-"""Windows: one fetch for many readers, bounded memory, and no reader that waits for another."""
+"""Shared windows: one fetch for many readers, limited memory, and independent readers."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ PIECES = [b"a", b"b", b"c"]
 
 
 class Store:
-    """Yields pieces when it is allowed to, and counts requests."""
+    """Yields pieces when the test allows it, and records requests."""
 
     def __init__(self):
         self.asked = []
@@ -23,7 +23,7 @@ class Store:
         self.gates = {}
 
     async def fetch(self, key, number):
-        """Yield three pieces, each once its gate is open."""
+        """Yield three pieces, each when the test allows it."""
         self.asked.append((key, number))
         gate = self.gates.setdefault((key, number), asyncio.Semaphore(0))
         try:
@@ -36,7 +36,7 @@ class Store:
             self.ended.append((key, number))
 
     def give(self, key="k", number=0, count=3):
-        """Let some pieces come."""
+        """Allow this many pieces."""
         gate = self.gates.setdefault((key, number), asyncio.Semaphore(0))
         for _ in range(count):
             gate.release()
@@ -44,12 +44,12 @@ class Store:
 
 @pytest.fixture
 def store():
-    """Give a store that yields nothing yet."""
+    """Return a store that yields nothing yet."""
     return Store()
 
 
 async def read(windows, number=0, key="k"):
-    """Read a window to its end; None stands for an evicted window."""
+    """Read a window to its end. None stands for an evicted window."""
     found = []
     with windows.reading(key, number) as window:
         if window is None:
@@ -60,13 +60,13 @@ async def read(windows, number=0, key="k"):
 
 
 async def turns():
-    """Run all tasks that can run."""
+    """Let all ready tasks run."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 async def test_one_fetch_for_many(store):
-    """A hundred simultaneous readers, and a later one, need one fetch."""
+    """A hundred simultaneous readers and a later one share a single fetch."""
     windows = SharedWindows(store.fetch, 4)
     readers = [asyncio.create_task(read(windows)) for _ in range(100)]
     await turns()
@@ -77,9 +77,9 @@ async def test_one_fetch_for_many(store):
 
 
 async def test_pieces_are_given_as_they_come(store):
-    """The first is there before the last was sent.
+    """A piece is available before the next one was fetched.
 
-    A slow reader holds up no other: others read to the end, and the next window too.
+    A slow reader delays no other reader.
     """
     windows = SharedWindows(store.fetch, 4)
     with windows.reading("k", 0) as window:
@@ -98,7 +98,7 @@ async def test_pieces_are_given_as_they_come(store):
 
 
 async def test_a_failure_is_for_those_who_wait(store):
-    """Each of them gets an error, of an unexpected failure, too; the next reader fetches again."""
+    """A failed fetch raises an own error for each waiting reader; the next one fetches again."""
     windows, seen = SharedWindows(store.fetch, 4), []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: seen.append(context))
     for failure in (StorageError("the S3 store does not answer."), RuntimeError("a bug")):
@@ -119,7 +119,7 @@ async def test_a_failure_is_for_those_who_wait(store):
 
 
 async def test_what_came_before_a_failure_counts(store):
-    """A reader of pieces that had arrived continues; one that waits for more gets the error."""
+    """Pieces from before a failure can be read; a reader that waits for more gets the error."""
     windows = SharedWindows(store.fetch, 4)
     with windows.reading("k", 0) as window:
         store.give(count=1)
@@ -135,7 +135,7 @@ async def test_what_came_before_a_failure_counts(store):
 async def test_the_last_reader_that_goes_away(store):
     """Without readers the fetch is cancelled, and a later reader starts a new one.
 
-    Also one right after the last one left.
+    A reader that comes at the same moment gets a new fetch, too.
     """
     windows = SharedWindows(store.fetch, 4)
     readers = [asyncio.create_task(read(windows)) for _ in range(2)]
@@ -157,7 +157,7 @@ async def test_the_last_reader_that_goes_away(store):
 
 
 async def test_the_one_read_last_is_kept(store):
-    """Of windows without readers the least recently used one is evicted."""
+    """Among windows without readers, the least recently used one is evicted."""
     windows = SharedWindows(store.fetch, 2)
     for number in (0, 1, 0, 2):  # 1 was read before 0 was read again
         store.give(number=number)
@@ -166,7 +166,7 @@ async def test_the_one_read_last_is_kept(store):
 
 
 async def test_no_room_among_those_that_are_read(store):
-    """A new reader reads without a window; no reader loses its window."""
+    """If all windows are being read, a new reader gets none, and no reader loses its window."""
     windows = SharedWindows(store.fetch, 2)
     with windows.reading("k", 0) as first, windows.reading("k", 1) as second:
         store.give(number=0)
@@ -178,7 +178,7 @@ async def test_no_room_among_those_that_are_read(store):
 
 
 async def test_a_reader_that_is_slower_than_a_moment(store, monkeypatch):
-    """Its window is evicted for a wanted one; it gets a signal and continues without."""
+    """A slow reader's window is evicted if another one is needed; the reader gets None."""
     monkeypatch.setattr("server.storage.shared_windows.MOMENT", 0.0)
     windows = SharedWindows(store.fetch, 1)
     with windows.reading("k", 0) as slow:
@@ -192,7 +192,7 @@ async def test_a_reader_that_is_slower_than_a_moment(store, monkeypatch):
 
 
 async def test_a_window_that_comes_and_is_given_up(store, monkeypatch):
-    """Its fetch ends, and its readers get the signal to continue without it."""
+    """If a window is evicted while it is fetched, the fetch ends and its readers get None."""
     monkeypatch.setattr("server.storage.shared_windows.MOMENT", 0.0)
     windows = SharedWindows(store.fetch, 1)
     waiting = asyncio.create_task(read(windows))
@@ -206,14 +206,14 @@ async def test_a_window_that_comes_and_is_given_up(store, monkeypatch):
 
 
 async def test_never_more_than_is_kept():
-    """For any readers the limit holds, and each gets the right pieces or the signal."""
+    """With random readers the limit holds, and each reader gets its pieces or None."""
     for seed in range(20):
         with case(seed):
             await read_at_random(random.Random(seed))
 
 
 async def read_at_random(choose):
-    """Let readers come and go, and the store give."""
+    """Let random readers begin and end, and the store yield random pieces."""
     store = Store()
     windows, most = SharedWindows(store.fetch, 3), 0
     tasks = []

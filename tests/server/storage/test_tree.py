@@ -1,4 +1,4 @@
-"""Both stores of the public tree keep the same promises; what its records say is visible."""
+"""Both stores of the public tree behave in the same way; and the tree's records."""
 
 import uuid
 
@@ -24,13 +24,13 @@ STAMP = "metadata/timestamp.json"
 
 @pytest.fixture
 def place(seaweed):
-    """Give an unused prefix in the bucket."""
+    """Return an unused prefix in the bucket."""
     return seaweed.place(f"tree/{uuid.uuid4()}")
 
 
 @pytest.fixture
 def machine(place, tmp_path):
-    """Give a function that makes a machine with a copy of its own."""
+    """Return a function that makes a machine with its own copy."""
 
     def make(name):
         return S3Tree(Objects(place), tmp_path / name / "public", tmp_path / name / "staging" / "p")
@@ -40,7 +40,7 @@ def machine(place, tmp_path):
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.needs("seaweed"))])
 def tree(request, tmp_path):
-    """Give an empty tree of either kind."""
+    """Return an empty tree of either kind."""
     if request.param == "local":
         return LocalTree(tmp_path / "here" / "public")
     return request.getfixturevalue("machine")("here")
@@ -56,9 +56,9 @@ def staged(tmp_path):
 
 
 def test_files_that_never_change(tree):
-    """They are written once; a second time with the same bytes is no error, with others it is.
+    """Creating a file twice succeeds only with the same bytes.
 
-    Of others each content replaces the one before it; what is removed is gone, once or twice.
+    `replace` overwrites a file; removing a missing file is no error.
     """
     name = "metadata/1.root.json"
     assert not tree.has(name)
@@ -78,7 +78,7 @@ def test_files_that_never_change(tree):
 
 @pytest.mark.needs("seaweed")
 def test_a_staged_publication(machine, tmp_path):
-    """Another machine finds it whole, and not when it was removed."""
+    """Another machine finds a staged publication complete, and not after it was removed."""
     one, two = machine("here"), machine("there")
     folder = tmp_path / "there" / "staging" / "p"
     one.stage(staged(tmp_path), 1)
@@ -105,7 +105,7 @@ def test_an_older_writer(machine):
 
 @pytest.mark.needs("seaweed")
 def test_publications_of_two_leases(machine, tmp_path):
-    """The one of the later lease counts; both are discarded with it."""
+    """Of two staged publications that of the later lease counts; `unstage` removes both."""
     one, two = machine("one"), machine("two")
     for tree, name, fence in ((one, "one", 9), (two, "two", 10)):
         temporary = tmp_path / name / "staging" / ".tmp-p"
@@ -121,7 +121,7 @@ def test_publications_of_two_leases(machine, tmp_path):
 
 @pytest.mark.needs("seaweed")
 def test_a_late_process_of_the_same_machine(machine):
-    """Once another one has begun to publish from the copy, it writes nothing any more."""
+    """A process stops writing once another process of its machine publishes."""
     late, new = machine("one"), machine("one")
     late.refresh(1)
     late.replace(STAMP, b"1")
@@ -136,7 +136,7 @@ def test_a_late_process_of_the_same_machine(machine):
 
 @pytest.mark.needs("seaweed")
 def test_a_copy_after_a_power_cut(machine):
-    """A file that is empty is fetched again; one that differs from the store's stays as it is."""
+    """An empty file is fetched again; a file with other bytes stays as it is."""
     one, two = machine("one"), machine("two")
     for name in ("1.root.json", "2.root.json"):
         one.create(f"metadata/{name}", b"root")
@@ -151,7 +151,7 @@ def test_a_copy_after_a_power_cut(machine):
 
 @pytest.mark.needs("seaweed")
 def test_conditions_are_tried(place, monkeypatch):
-    """A store that heeds them passes, again and again; one that ignores them is refused."""
+    """A store that ignores the conditions of writes is refused."""
     objects = Objects(place)
     for _ in range(3):
         objects.check_conditions()
@@ -169,7 +169,7 @@ def test_conditions_are_tried(place, monkeypatch):
 
 @pytest.fixture
 def public(tmp_path):
-    """Give a public tree of three roots."""
+    """Return a public tree with three roots."""
     (tmp_path / "metadata").mkdir()
     for version in (1, 2, 3):
         (tmp_path / "metadata" / f"{version}.root.json").write_bytes(b"{}")
@@ -177,7 +177,7 @@ def public(tmp_path):
 
 
 def test_the_record(public):
-    """A new root is seen with its timestamp and later ones; that time is stored."""
+    """A new root is listed from its timestamp on, and its time is stored."""
     assert root_time(public) == 0
     write_roots(LocalTree(public), before=1, newest=3, timestamp=7, time=1_795_000_000)
     assert [list_roots(public, version) for version in (6, 7, 8)] == [[1], [1, 2, 3], [1, 2, 3]]
@@ -185,14 +185,14 @@ def test_the_record(public):
 
 
 def test_other_names(public):
-    """A file without a root's name is no root."""
+    """A file without a root's name is not listed."""
     for name in ("0.root.json", "04.root.json", "9x.root.json", "5.root.json.old"):
         (public / "metadata" / name).write_bytes(b"{}")
     assert list_roots(public, 1) == find_roots(public) == [1, 2, 3]
 
 
 def test_other_records(public):
-    """One of a former version has no time: its root is public for long. Others are refused."""
+    """A record of an older version has the time 0; malformed records are refused."""
     (public / "roots.json").write_bytes(b'{"before":1,"newest":3,"timestamp":7}\n')
     assert list_roots(public, 6) == [1]
     assert root_time(public) == 0
@@ -203,7 +203,10 @@ def test_other_records(public):
 
 
 def test_how_often_proofs_were_signed_again(public):
-    """The number is odd in between; beginning and ending twice changes nothing."""
+    """The counter of proof renewals is odd during a renewal.
+
+    Beginning or ending twice changes nothing.
+    """
     assert load_proof_renewals(public) == 0
     end_proof_renewal(LocalTree(public))
     assert not (public / "proofs.json").exists()
