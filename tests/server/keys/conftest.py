@@ -1,4 +1,4 @@
-"""Worlds whose online keys are in a separate key process."""
+"""A fixture whose online keys are in a separate key process."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.server.keys.process import move_keys
 
 @pytest.fixture
 def apart(world, tmp_path):
-    """Give a world that offers release 1, and the running key process with its keys."""
+    """Yield a world that offers release 1, and the running key process with its keys."""
     process = move_keys(world, tmp_path / "apart")
     process.start()
     yield world, process

@@ -1,4 +1,4 @@
-"""A key process inside this process: a thread with its own loop, reached by a real socket."""
+"""A key process inside the test's process: a thread with its own loop and a real socket."""
 
 import asyncio
 import contextlib
@@ -16,28 +16,28 @@ from tests.server.world import World
 
 
 class KeyProcess:
-    """Keys and record in `folder`; it can be stopped and started again."""
+    """A key process with keys and record in `folder`, which can be restarted."""
 
     def __init__(self, folder: Path, world: World) -> None:
         self.keys, self.record = folder / "keys", folder / "record"
         self.socket = folder / "run" / "keys.sock"
-        self.ahead = timedelta()  # of its own clock, ahead of the publisher's
+        self.ahead = timedelta()  # of its clock, compared with the publisher's
         self._world = world
         self._root = world.folder.trusted_root.read_bytes()
         self._stack = contextlib.ExitStack()
 
     def start(self, after_record=lambda: None):
-        """Start to answer."""
+        """Start the process and return it."""
         self._stack.enter_context(self._running(after_record))
         return self
 
     def stop(self) -> None:
-        """End it, as a restart does."""
+        """Stop the process."""
         self._stack.close()
 
     @contextlib.contextmanager
     def opened(self):
-        """Give the service without a socket."""
+        """Yield the service without a socket."""
         record = open_record(self.record, self._root)
         with contextlib.closing(record):
             yield KeyService(KeyFolder(self.keys), record, self._now)
@@ -77,7 +77,7 @@ class KeyProcess:
 
 
 def move_keys(world: World, folder: Path) -> KeyProcess:
-    """Move the keys of a world to a key process in `folder`, which is not started yet."""
+    """Move a world's keys to a key process in `folder`, and return it before it is started."""
     process = KeyProcess(folder, world)
     folder.mkdir(mode=0o700)
     shutil.move(world.folder.keys, process.keys)

@@ -1,4 +1,4 @@
-"""Requests of a compromised publisher, and their refusals."""
+"""The key process refuses the requests of a compromised publisher."""
 
 import contextlib
 from dataclasses import replace
@@ -24,7 +24,7 @@ POINTER = CHANNEL.pointer_path
 
 
 def wish(world, pointers=None, files=(), **changes):
-    """Return a request for the public state, with changes."""
+    """Return a request to publish the public state, with changes."""
     public = {path: encode_pointer(each) for path, each in world.published().pointers().items()}
     asked = {
         "public": "",
@@ -47,16 +47,16 @@ def judge(world, request, signed=None, now=None):
 
 
 def pointer(world, **changes):
-    """Return the one pointer with members of its only package changed."""
+    """Return the only pointer with changed members of its package."""
     custom = encode_pointer(world.published().pointers()[POINTER])
     custom["s"][0]["k"][0] |= changes
     return {POINTER: custom}
 
 
 def test_versions_are_above_all_that_were_signed(world):
-    """Not only above the public ones: a version that was signed but not seen is never reused.
+    """New versions are above all signed ones, including those that were never public.
 
-    What the maintainers signed is published unchanged, with a snapshot that names it.
+    Roles that the maintainers signed are published unchanged, with a snapshot that names them.
     """
     signed = {"latest": 40, "snapshot": 50, "timestamp": 60}
     publication = judge(world, wish(world, renew=True), signed)
@@ -71,7 +71,7 @@ def test_versions_are_above_all_that_were_signed(world):
 
 
 def test_a_time_that_is_ahead_or_goes_back(world):
-    """The process's own clock bounds every expiry, and no signature is dated before the public.
+    """The key process's clock limits each expiry, and no date precedes the public ones.
 
     ADR 36.
     """
@@ -88,9 +88,9 @@ def test_a_time_that_is_ahead_or_goes_back(world):
 
 
 def test_an_offer_that_no_maintainer_signed(world):
-    """A package is offered as its codename role lists it, in its own channel, or not at all.
+    """A pointer must name packages as their role lists them, in their own channel.
 
-    A pointer of an unknown form is refused as the phones would refuse it.
+    A malformed pointer is refused as phones would refuse it.
     """
     paths = ("armani/id/beta/armani-1.zip", "cancro/id/stable/armani-1.zip")
     for changes, error in (
@@ -107,7 +107,7 @@ def test_an_offer_that_no_maintainer_signed(world):
 
 
 def test_a_withdrawn_release(world):
-    """It cannot be offered again, whatever the pointer was before."""
+    """A withdrawn release cannot be offered."""
     withdrawn = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
     files = {("armani", 3): world.ceremony.role("armani", 3, withdrawn)}
     with pytest.raises(ReleaseError, match="which is withdrawn"):
@@ -117,9 +117,9 @@ def test_a_withdrawn_release(world):
 
 
 def test_a_role_that_no_maintainer_signed(world):
-    """Only signatures of the keys that targets lists for a role count, and each version once.
+    """A role needs valid signatures of its keys and the next version.
 
-    Files of roles that are signed here are never accepted from outside, even with valid signatures.
+    Roles that are signed here are not accepted from outside, even with valid signatures.
     """
     stranger = world.ceremony.keys["cancro"]
     published = world.published()
@@ -141,7 +141,7 @@ def test_a_role_that_no_maintainer_signed(world):
 
 
 def test_a_root_that_lists_foreign_keys(world):
-    """Its signers may list them, but then the keys of this process sign nothing."""
+    """Under a root that lists foreign online keys, nothing is signed."""
     other = [CryptoSigner.generate_ed25519().public_key]
     files = {("root", 2): world.ceremony.root(2, {"timestamp": other})}
     with pytest.raises(TrustError, match="this server's key for timestamp is not among those"):
@@ -149,7 +149,7 @@ def test_a_root_that_lists_foreign_keys(world):
 
 
 def test_a_first_publication_starts_from_the_pinned_root(fresh):
-    """Another root, though signed by its own keys, is not the pinned one."""
+    """A first publication with another root than the pinned one is refused."""
     first = fresh.ceremony.first()
     first["root", 1] = fresh.ceremony.root(expires=fresh.ceremony.now + timedelta(days=7))
     request = Publish(
@@ -162,7 +162,10 @@ def test_a_first_publication_starts_from_the_pinned_root(fresh):
 
 
 def test_versions_are_not_used_up(world):
-    """A log may be some versions of latest ahead of what was signed, after a loss of the record."""
+    """A log may be at most 1000 versions of latest ahead of the signed one.
+
+    After a loss of the record it may be ahead a little.
+    """
     signed = {"latest": 40, "snapshot": 40, "timestamp": 40}
     for logged in ({"latest": 2**53 - 1}, {"latest": 1041}, {"snapshot": 41}, {"armani": 1}):
         with case(logged), pytest.raises(TrustError, match="the log is said to hold"):
@@ -184,9 +187,9 @@ def public_files(world):
 
 
 def test_what_is_public_is_taken_over(world):
-    """Every file, by the versions that its timestamp leads to.
+    """The public state is accepted if it verifies from the pinned root.
 
-    Not with one bit changed in any file that follows from the pinned root, or a missing file.
+    A changed or missing file is refused.
     """
     root = world.folder.trusted_root.read_bytes()
     files = public_files(world)
@@ -204,7 +207,7 @@ def test_what_is_public_is_taken_over(world):
 
 
 def test_what_is_older_than_what_was_public(world):
-    """A replay of files signed by the same keys is refused, with advice."""
+    """A replay of an older public state is refused, and the error says what to do."""
     root = world.folder.trusted_root.read_bytes()
     before = public_files(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -213,16 +216,16 @@ def test_what_is_older_than_what_was_public(world):
 
 
 def swapped(world, role, version, data):
-    """Return the public state with the file of a role replaced."""
+    """Return the public state with one role's file replaced."""
     files = public_files(world)
     (at,) = (index for index, file in enumerate(files) if file.role == role)
     return [*files[:at], RoleVersion(role, version, data), *files[at + 1 :]]
 
 
 def test_what_breaks_the_profile_is_not_taken_over(world):
-    """Even with valid signatures: a role with foreign paths, targets with targets.
+    """Files that break the profile are refused, even with valid signatures.
 
-    The timestamp leads to a version, and the file must have that version.
+    A file of another version than the snapshot names is refused, too.
     """
     root, published = world.folder.trusted_root.read_bytes(), world.published()
     foreign = {"cancro/id/stable/cancro-1.zip": (PACKAGE_1, release(1))}
@@ -258,7 +261,7 @@ ROLES = st.sampled_from(["root", "targets", "armani", "latest", "snapshot", "tim
     st.dictionaries(ROLES, st.integers(0, 2**53 - 1), max_size=2),
 )
 def test_whatever_is_asked(published_state, pointers, files, logged):
-    """It is refused by one of our errors, unless it names no file and no pointer."""
+    """A random request with files or pointers is refused with one of our errors."""
     named = [RoleVersion(*each) for each in files]
     request = wish(published_state, pointers, logged=logged)
     request.files = named
@@ -271,7 +274,7 @@ def test_whatever_is_asked(published_state, pointers, files, logged):
 
 
 def test_limits_of_times_and_counters(world):
-    """The key process limits what one codename key signs, as publisher and phone do."""
+    """The key process has the same limits of times and counters as publisher and phone."""
     for days, custom, error in (
         (3660, release(2), "valid for only 3650 days"),
         (90, release(2, post_timestamp=4_000_000_000), "ahead of the time of signing"),

@@ -1,4 +1,4 @@
-"""Which checkpoints the key process signs with which new leaves; its record of the log."""
+"""Which checkpoints the key process signs, and its record of the log."""
 
 import base64
 import json
@@ -33,24 +33,24 @@ FOREIGN = encode_leaf("latest", 99, "f" * 64)
 
 
 def text(entries, name=KEY.name):
-    """Return the text of the checkpoint of some entries."""
+    """Return the text of a checkpoint of these entries."""
     root = base64.b64encode(tree_hash(list(map(leaf_hash, entries)))).decode()
     return f"{name}\n{len(entries)}\n{root}\n".encode()
 
 
 def note(entries):
-    """Return the signed checkpoint of some entries."""
+    """Return the signed checkpoint of these entries."""
     root = tree_hash(list(map(leaf_hash, entries)))
     return encode_checkpoint(len(entries), root, KEY, PRIVATE.sign)
 
 
 def log(size, expected=ENTRIES):
-    """Return a log with this many entries, which may have all as its next ones."""
+    """Return a signed log of `size` entries that expects further ones."""
     return SignedLog(CompactTree().grow(map(leaf_hash, ENTRIES[:size])), tuple(expected))
 
 
 def consistency(old, new, entries=ENTRIES):
-    """Return PROOF(old, D[new]) by its definition in RFC 6962 section 2.1.2."""
+    """Return PROOF(old, D[new]), computed by the definition in RFC 6962 section 2.1.2."""
 
     def subproof(m, part, whole):
         if m == len(part):
@@ -64,7 +64,7 @@ def consistency(old, new, entries=ENTRIES):
 
 
 def test_one_history():
-    """A larger log of expected leaves is signed and recorded; a smaller one is signed again."""
+    """A log that grows by expected leaves is signed; an older size is signed again with a proof."""
     for new in range(1, 10):
         for old in range(9):
             with case(old, new):
@@ -78,7 +78,7 @@ def test_one_history():
 
 
 def test_a_second_history():
-    """Another leaf among those that both have: no proof makes up for that."""
+    """A checkpoint with another leaf below the signed size is refused, whatever the proof."""
     for new in range(1, 10):
         for old in range(1, 9):
             with case(old, new):
@@ -90,7 +90,7 @@ def test_a_second_history():
 
 
 def test_a_leaf_that_is_not_expected():
-    """Of no publication of this process, or logged already."""
+    """A leaf of no publication signed here, or one already logged, is refused."""
     third = ENTRIES[3]
     for leaves in (
         *([FOREIGN], [third, FOREIGN], [third, third], [ENTRIES[0]], [b"made up"]),
@@ -105,7 +105,7 @@ def test_a_leaf_that_is_not_expected():
 
 
 def test_what_a_crash_cut_off():
-    """It may be logged in any order, together with later leaves or alone, but only once."""
+    """Expected leaves may be logged in any order after a crash, but each only once."""
     crashed, second, third = ENTRIES[3:6]
     both = judge_checkpoint(text(ENTRIES[:5]), KEY, log(3, ENTRIES[3:6]), [crashed, second], [])
     assert both.expected == (third,)
@@ -117,14 +117,14 @@ def test_what_a_crash_cut_off():
 
 
 def test_leaves_that_do_not_lead_to_the_checkpoint():
-    """Its size and root are computed from the leaves."""
+    """A checkpoint whose size or root does not follow from the leaves is refused."""
     for leaves in (ENTRIES[3:4], ENTRIES[3:6], ()):
         with case(leaves), pytest.raises(LogError, match="are not of one history"):
             judge_checkpoint(text(ENTRIES[:5]), KEY, log(3), leaves, consistency(3, 5))
 
 
 def test_a_text_that_is_no_checkpoint_of_this_log():
-    """The log's key signs checkpoints of its own log and no other bytes."""
+    """The log's key signs only checkpoints of its own log."""
     good = text(ENTRIES[:5])
     for data, error in (
         (text(ENTRIES[:5], "other.example/log"), LogError),
@@ -139,7 +139,7 @@ def test_a_text_that_is_no_checkpoint_of_this_log():
 
 @given(st.integers(1, 12), st.lists(st.tuples(st.booleans(), st.integers(1, 20)), max_size=30))
 def test_no_order_of_requests_leads_to_two_histories(common, requests):
-    """Two logs of expected leaves that diverge: only one log's further leaves are signed."""
+    """Of two diverging logs, only one is signed beyond their common part."""
 
     def entry(name, number):
         return encode_leaf("latest", number + 1, name * 64)
@@ -161,7 +161,7 @@ def test_no_order_of_requests_leads_to_two_histories(common, requests):
 
 
 def test_a_log_that_the_key_has_signed_already():
-    """A new or older record follows it; expected leaves stay, except for logged ones."""
+    """A record follows a log that one of its keys has signed; logged leaves are not expected."""
     for old in range(8):
         left = [entry for entry in ENTRIES if entry not in ENTRIES[old:8]]
         for keys in ([KEY], [OTHER, KEY], [KEY, OTHER]):
@@ -170,7 +170,7 @@ def test_a_log_that_the_key_has_signed_already():
 
 
 def test_a_log_that_is_not_followed():
-    """Unsigned, of another history, or no longer than the known one."""
+    """A log that is unsigned, of another history, or not longer is not followed."""
     for changes, error in (
         ({"note": note(ENTRIES[:3]), "leaves": []}, "are not of one history"),
         ({"note": note((FOREIGN, *ENTRIES[1:8]))}, "are not of one history"),
@@ -186,24 +186,24 @@ def test_a_log_that_is_not_followed():
 
 
 def kept(size, expected=()):
-    """Return the log of the first entries."""
+    """Return a signed log of the first `size` entries."""
     return SignedLog(CompactTree().grow(map(leaf_hash, ENTRIES[:size])), tuple(expected))
 
 
 def publication(role, *versions, data=b"data"):
-    """Return a publication of one role in these versions, and a snapshot."""
+    """Return a publication of a role in these versions, and of a snapshot."""
     files = [RoleVersion(role, version, data) for version in versions]
     return Publication((*files, RoleVersion("snapshot", 1, b"")), b"", 1)
 
 
 def leaves(role, *versions, data=b"data"):
-    """Return the entries of a publication."""
+    """Return the log entries of a publication."""
     files = publication(role, *versions, data=data)
     return tuple(encode_leaf(*leaf) for leaf in files.leaves())
 
 
 def test_signed_leaves_are_remembered(tmp_path):
-    """The tree, and the entries from any index on; a new record has neither."""
+    """The record has the tree and all entries; a new record is empty."""
     record = LogRecord(tmp_path)
     assert record.load() == kept(0)
     assert record.leaves(0, 10) == []
@@ -218,7 +218,7 @@ def test_signed_leaves_are_remembered(tmp_path):
 
 
 def test_a_cut_before_the_log_is_remembered(tmp_path, monkeypatch):
-    """Partly written entries do not count, and are overwritten."""
+    """Entries written before an interruption do not count, and are overwritten."""
     record = LogRecord(tmp_path)
     record.keep(kept(2), ENTRIES[:2])
     with monkeypatch.context() as patch:
@@ -232,7 +232,7 @@ def test_a_cut_before_the_log_is_remembered(tmp_path, monkeypatch):
 
 
 def test_entries_that_are_lost(tmp_path):
-    """Then nothing is signed: a leaf could be logged twice."""
+    """If entries are lost, the record cannot be loaded, so that no leaf is logged twice."""
     record = LogRecord(tmp_path)
     record.keep(kept(3), ENTRIES[:3])
     os.truncate(tmp_path / "leaves", 100)
@@ -244,7 +244,7 @@ def test_entries_that_are_lost(tmp_path):
 
 
 def test_what_is_expected(tmp_path):
-    """All roles except the snapshot, each once, the newest last, and no logged ones."""
+    """All roles of publications except snapshots are expected once, unless already logged."""
     record = LogRecord(tmp_path)
     record.expect(publication("latest", 1, 2))
     record.expect(publication("armani", 1, 2))
@@ -258,7 +258,7 @@ def test_what_is_expected(tmp_path):
 
 
 def test_a_version_with_other_bytes(tmp_path):
-    """It replaces the expected one, and is refused once that is logged."""
+    """Other bytes replace an expected version, and are refused once it is logged."""
     record = LogRecord(tmp_path)
     record.expect(publication("armani", 1, 2))
     record.expect(publication("armani", 1, data=b"other"))
@@ -271,7 +271,7 @@ def test_a_version_with_other_bytes(tmp_path):
 
 
 def test_what_is_expected_is_bounded(tmp_path, monkeypatch):
-    """The oldest leave, and never those of the newest publication."""
+    """The number of expected leaves is limited; those of the newest publication stay."""
     monkeypatch.setattr(log_record, "MOST_EXPECTED", 3)
     record = LogRecord(tmp_path)
     for number in range(6):
@@ -283,9 +283,9 @@ def test_what_is_expected_is_bounded(tmp_path, monkeypatch):
 
 
 def test_its_form(tmp_path):
-    """Canonical JSON, and the entries as they are.
+    """The record is canonical JSON beside the raw entries, with mode 0600.
 
-    A damaged log is never treated as an empty one: that would sign a second history.
+    A damaged record is refused: treating it as empty would allow a second history.
     """
     LogRecord(tmp_path).keep(kept(3, ENTRIES[3:4]), ENTRIES[:3])
     assert json.loads((tmp_path / "log.json").read_bytes()) == {

@@ -1,4 +1,4 @@
-"""The key process's record, after restarts and interrupted writes."""
+"""The key process's record, across restarts and interrupted writes."""
 
 import contextlib
 import dataclasses
@@ -25,7 +25,7 @@ def root(world):
 
 @pytest.fixture
 def kept(root, tmp_path):
-    """Return a function that opens the record again, as after a restart."""
+    """Return a context manager that opens the record, as after a restart."""
 
     @contextlib.contextmanager
     def opened():
@@ -36,7 +36,7 @@ def kept(root, tmp_path):
 
 
 def plan(world, number=0):
-    """Plan a publication whose versions are this far above the public ones."""
+    """Plan a publication whose versions are `number` + 11."""
     published = world.published()
     used = dict.fromkeys(("latest", "snapshot", "timestamp"), number + 10)
     return plan_publication(
@@ -47,14 +47,14 @@ def plan(world, number=0):
 
 
 def digest(publication):
-    """Return the publisher's claim of what is public."""
+    """Return the digest with which the publisher names the public state."""
     files = {file.role: file.data for file in publication.files}
     signed = (publication.timestamp, files["snapshot"], files["latest"])
     return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in signed)).hexdigest()
 
 
 def test_a_new_record(kept, root, tmp_path):
-    """It contains the pinned root alone, and is private to its owner."""
+    """A new record has only the pinned root, and is private to its owner."""
     with kept() as record:
         assert record.pinned() == root
         assert (record.published(), record.signed()) == (None, {})
@@ -64,7 +64,7 @@ def test_a_new_record(kept, root, tmp_path):
 
 
 def test_what_was_signed_is_remembered(world, kept):
-    """Versions only increase; files of the record are 0600."""
+    """The record remembers the highest signed versions and expected leaves."""
     first, second = plan(world), plan(world, 1)
     with kept() as record:
         record.keep(second)
@@ -78,7 +78,7 @@ def test_what_was_signed_is_remembered(world, kept):
 
 
 def adopted(world, record):
-    """Give a record the public state."""
+    """Give the record the public state."""
     metadata = world.folder.public / "metadata"
     published = world.published()
     versions = {**published.versions(), "snapshot": published.snapshot.version, "root": 1}
@@ -91,7 +91,10 @@ def adopted(world, record):
 
 
 def test_what_was_signed_becomes_public(world, kept):
-    """When the publisher reports it; then the replaced files are removed."""
+    """A signed publication counts as public once the publisher reports it.
+
+    The files that it replaces are then removed.
+    """
     publication = plan(world)
     with kept() as record:
         adopted(world, record)
@@ -109,7 +112,7 @@ def test_what_was_signed_becomes_public(world, kept):
 
 
 def test_what_did_not_become_public_is_replaced(world, kept):
-    """A publication planned again replaces one that was not accepted."""
+    """A second publication replaces one that did not become public."""
     first, second = plan(world), plan(world, 1)
     with kept() as record:
         adopted(world, record)
@@ -120,7 +123,7 @@ def test_what_did_not_become_public_is_replaced(world, kept):
 
 
 def test_another_key_process_signed_the_same_timestamp(world, kept):
-    """For another version's file of the same name: what was signed here is not public."""
+    """A publication of another key process with an equal timestamp is not taken for this one's."""
     publication = plan(world)
     files = [
         dataclasses.replace(file, data=b"other") if file.role == "latest" else file
@@ -134,11 +137,11 @@ def test_another_key_process_signed_the_same_timestamp(world, kept):
 
 
 class CutError(BaseException):
-    """A power cut."""
+    """Simulates a power cut."""
 
 
 def test_what_became_public_elsewhere(world, kept):
-    """An earlier publication that was signed but not public does not become public any more."""
+    """After another public state was adopted, an older pending publication stays unpublished."""
     publication = plan(world)
     with kept() as record:
         record.keep(publication)
@@ -148,7 +151,7 @@ def test_what_became_public_elsewhere(world, kept):
 
 
 def test_what_was_signed_last_is_damaged(world, kept, tmp_path):
-    """It is discarded: the public state comes from the publisher."""
+    """A damaged pending publication is discarded; the publisher sends the public state."""
     publication = plan(world)
     with kept() as record:
         record.keep(publication)
@@ -169,7 +172,7 @@ STEPS = [
 
 @pytest.mark.parametrize("cut_at", range(1, 8))
 def test_a_cut_at_any_step(world, kept, monkeypatch, cut_at):
-    """Versions of signatures that may have left are on disk; any step can be resumed."""
+    """After an interruption at any step, signed versions are recorded and work can continue."""
     publication, steps = plan(world), []
 
     def cutting(function):
@@ -207,7 +210,7 @@ def test_a_cut_at_any_step(world, kept, monkeypatch, cut_at):
 
 
 def test_one_process_at_a_time(kept, tmp_path, root):
-    """Two would each keep a history of their own; a record that others may read is refused."""
+    """Only one process can open a record, and a record that others can read is refused."""
     with kept(), pytest.raises(StorageError, match="another key process has"):
         open_record(tmp_path / "record", root)
     (tmp_path / "record").chmod(0o755)
@@ -216,7 +219,7 @@ def test_one_process_at_a_time(kept, tmp_path, root):
 
 
 def test_the_pinned_root_stays(world, kept, tmp_path):
-    """A later start need not name it, and cannot name another."""
+    """A later start needs no root, and cannot pin another one."""
     with pytest.raises(StorageError, match="start with --root once"):
         open_record(tmp_path / "record", None)
     with kept():
@@ -227,7 +230,7 @@ def test_the_pinned_root_stays(world, kept, tmp_path):
 
 
 def test_a_root_that_is_not_sound(world, tmp_path):
-    """It is not pinned."""
+    """An invalid root is not pinned."""
     loose = world.ceremony.root(consistent_snapshot=False)
     with pytest.raises(ProfileError):
         open_record(tmp_path / "record", loose)
@@ -238,9 +241,9 @@ def test_a_root_that_is_not_sound(world, tmp_path):
 
 
 def test_the_form_of_the_record(world, kept, tmp_path):
-    """Versions by role, in canonical JSON.
+    """The record is canonical JSON with versions by role.
 
-    A damaged record is never treated as an empty one: that would sign versions again.
+    A damaged record is refused: treating it as empty would sign versions again.
     """
     file = tmp_path / "record" / "signed.json"
     with kept() as record:

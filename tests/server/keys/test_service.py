@@ -1,4 +1,4 @@
-"""A publisher without keys, beside the process that has them."""
+"""A publisher without keys and a key process."""
 
 import re
 import shutil
@@ -18,11 +18,11 @@ from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, ref
 
 
 class Killed(BaseException):
-    """Simulates a process that ends here, as after `kill -9`."""
+    """Simulates the end of a process, as after `kill -9`."""
 
 
 def offer(world, counter):
-    """Offer a build to everyone."""
+    """Offer a build to all devices."""
     return world.run(lambda publisher: publisher.change_pointers(world.offer(counter)))
 
 
@@ -32,7 +32,7 @@ def latest(world):
 
 
 def pause(world):
-    """Publish a version of latest that differs from the previous one."""
+    """Publish a pause with a new reason, and so a new version of latest."""
 
     def edit(published):
         reason = {"en": f"After {published.roles['latest'].version}."}
@@ -43,7 +43,7 @@ def pause(world):
 
 
 def test_a_server_that_had_its_keys_goes_on(apart):
-    """Earlier publications are accepted by their signatures; versions continue from there."""
+    """A server whose keys are moved to a key process continues with the next versions."""
     world, process = apart
     before = world.published()
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -58,7 +58,7 @@ def test_a_server_that_had_its_keys_goes_on(apart):
 
 
 def test_while_it_is_away(apart):
-    """What waits keeps waiting: a bundle is not blamed, and the public state does not change."""
+    """While the key process is away, bundles wait and the public state stays."""
     world, process = apart
     process.stop()
     bundle_id = world.submit(world.second_release(), [PACKAGE_2])
@@ -72,7 +72,7 @@ def test_while_it_is_away(apart):
 
 @pytest.mark.parametrize("kill_at", [1, 2])
 def test_an_answer_that_never_came(apart, kill_at):
-    """Killed after recording a publication or a checkpoint: the publisher simply continues."""
+    """If the key process dies after recording its answer, the publisher continues."""
     world, process = apart
     process.stop()
     before, calls = latest(world), []
@@ -89,7 +89,7 @@ def test_an_answer_that_never_came(apart, kill_at):
     process.start()
     world.run(Publisher.repair)
     pause(world)
-    # A version that was signed and not seen is skipped; an accepted one was completed.
+    # A version that was signed and not received is skipped; an accepted one was completed.
     assert latest(world) == before + 2
     skipped = world.folder.public / "metadata" / f"{before + 1}.latest.json"
     assert skipped.exists() == (kill_at == 2)
@@ -99,7 +99,7 @@ def test_an_answer_that_never_came(apart, kill_at):
 
 
 def test_a_root_whose_checkpoint_never_came(apart):
-    """The log's signed content is signed again under a new root, even after a lost checkpoint."""
+    """The log is signed again under a new root, even if a checkpoint was lost."""
     world, process = apart
     process.stop()
     calls = []
@@ -124,7 +124,10 @@ def test_a_root_whose_checkpoint_never_came(apart):
 
 
 def test_a_clock_that_is_ahead(apart):
-    """The earlier of the two clocks dates signatures; both must be wrong to date them ahead."""
+    """Signatures have the earlier of both clocks' times.
+
+    Both clocks must be ahead to date a signature ahead.
+    """
     world, process = apart
     before = world.now()
     for publisher, own in ((10, 0), (0, 10), (10, 10)):
@@ -136,7 +139,7 @@ def test_a_clock_that_is_ahead(apart):
 
 
 def put_back(world, copy, *names):
-    """Restore parts of the public tree as they are in a copy."""
+    """Restore parts of the public tree from a copy."""
     for name in names:
         shutil.rmtree(world.folder.public / name)
         shutil.copytree(copy / "public" / name, world.folder.public / name)
@@ -149,7 +152,10 @@ def copied(world, folder):
 
 
 def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
-    """It is refused with advice: leaves and role files are in the record."""
+    """A publisher restored from an older copy is refused, and the errors say what to do.
+
+    The missing leaves and role files are in the key process's record.
+    """
     world, process = apart
     pause(world)
     older = copied(world, tmp_path / "older")
@@ -172,7 +178,7 @@ def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
 
 
 def test_an_accepted_publication_in_an_older_copy(apart, tmp_path):
-    """It puts no leaf where another one was signed, so that `rebuild` still works."""
+    """An accepted publication in an older copy logs nothing, so that `rebuild` works."""
     world, _ = apart
     pause(world)
 
@@ -191,7 +197,7 @@ def test_an_accepted_publication_in_an_older_copy(apart, tmp_path):
 
 
 def test_a_publisher_that_lost_what_is_public(apart):
-    """It does not start anew under keys that have signed."""
+    """A publisher that lost its state cannot begin anew with keys that have signed."""
     world, _ = apart
     pause(world)
     shutil.rmtree(world.folder.public)
@@ -206,7 +212,7 @@ def test_a_publisher_that_lost_what_is_public(apart):
 
 
 def test_a_record_that_was_restored_from_an_older_copy(apart, tmp_path):
-    """The public state is newer and signed by its own keys, so the record follows."""
+    """An older record follows the newer public state, which its own keys signed."""
     world, process = apart
     pause(world)
     older = tmp_path / "older"
@@ -222,7 +228,7 @@ def test_a_record_that_was_restored_from_an_older_copy(apart, tmp_path):
 
 
 def test_a_publication_that_was_cut_off_before(world, tmp_path):
-    """Its leaves can never be signed, and it was not seen: it is discarded and made again."""
+    """A publication accepted before keys were moved is given up and made again."""
     bundle_id = world.submit(world.second_release(), [PACKAGE_2])
     world.stop_after(3, Publisher.process_incoming)
     process = move_keys(world, tmp_path / "apart")
@@ -239,7 +245,7 @@ def test_a_publication_that_was_cut_off_before(world, tmp_path):
 
 
 def test_keys_and_record_are_lost(apart):
-    """New keys continue the log of the former ones, once a root names them."""
+    """New keys continue the log of lost ones, once a root names them."""
     world, process = apart
     pause(world)
     process.stop()

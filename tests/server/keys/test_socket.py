@@ -1,4 +1,4 @@
-"""The socket of the key process: which clients get an answer, and what others get."""
+"""The key process's socket: which clients are answered."""
 
 import socket
 import stat
@@ -26,7 +26,7 @@ from server.storage.errors import StorageError
 
 
 def receive(one):
-    """Read one answer, or nothing if the connection was closed."""
+    """Read one answer; return None if the connection was closed."""
     data = b""
     while part := one.recv(1 << 16):
         data += part
@@ -37,7 +37,7 @@ def receive(one):
 
 
 def connect(process):
-    """Return a connection."""
+    """Open a connection to the key process."""
     one = socket.socket(socket.AF_UNIX)
     one.settimeout(30)
     one.connect(str(process.socket))
@@ -52,7 +52,10 @@ def send(process, data):
 
 
 def test_the_socket_is_for_its_owner_and_group(apart):
-    """A folder made for it is private to its owner; one that is open to all users is not used."""
+    """The socket is for its owner and group, in a private folder.
+
+    A folder that is open to all users is refused.
+    """
     _, process = apart
     folder = process.socket.parent
     assert stat.S_IMODE(process.socket.stat().st_mode) == 0o660
@@ -66,9 +69,9 @@ def test_the_socket_is_for_its_owner_and_group(apart):
 
 
 def test_malformed_frames(apart, monkeypatch):
-    """They get a refusal, and the next request is answered as usual.
+    """A malformed frame is refused, and the next request is answered.
 
-    So it is after half a request, and after silence, which ends a connection after a while.
+    A client that is silent or sends half a request is disconnected after a while.
     """
     _, process = apart
     for data in (bytes(4), b"\xff" * 4, b"\0\0\0\3abc", b"\0\0\0\1\xc0"):
@@ -83,7 +86,7 @@ def test_malformed_frames(apart, monkeypatch):
 
 
 def test_a_request_of_many_megabytes(apart):
-    """A site's first request is large; it is read whole, and judged."""
+    """A large request is read completely and answered."""
     _, process = apart
     files = [RoleVersion("armani", 1, bytes(4_000_000)) for _ in range(5)]
     refused = send(process, encode_frame(Adopt(files)))
@@ -91,7 +94,7 @@ def test_a_request_of_many_megabytes(apart):
 
 
 def test_more_clients_than_places(apart, monkeypatch):
-    """Later ones are closed unread, until a slot is free again."""
+    """Connections above the limit are closed unread."""
     _, process = apart
     monkeypatch.setattr(module, "RECEIVE_SECONDS", 1)
     silent = [connect(process) for _ in range(module.CONNECTIONS)]
@@ -107,7 +110,7 @@ def test_more_clients_than_places(apart, monkeypatch):
 
 
 def test_a_key_that_is_not_listed(apart):
-    """It does not take over, whatever the request: root and targets decide that."""
+    """A next key that root does not list cannot be promoted, whatever the request."""
     world, process = apart
     world.run(Publisher.repair)
     holder = open_keys(world.folder)
@@ -118,7 +121,7 @@ def test_a_key_that_is_not_listed(apart):
 
 
 def test_a_next_key_that_signs_already(apart):
-    """It is not discarded, whatever the request: the listed key would be lost."""
+    """A next key that is listed alone is not replaced, whatever the request."""
     world, process = apart
     world.run(lambda publisher: make_next_keys(publisher, world.folder, ["timestamp"]))
     following = open_keys(world.folder).load().next_signers["timestamp"].public_key

@@ -1,4 +1,4 @@
-"""Keys that only the operator of the key process can change."""
+"""Keys from systemd credentials, which only the operator can change."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from server.publisher.keys.online_keys import load_online_keys
 
 
 def test_credentials_have_the_names_of_the_keys_folder(fresh):
-    """The same keys sign, whether systemd passed them or a folder has them."""
+    """Credentials and a keys folder lead to the same keys."""
     held, read = load_credentials(fresh.folder.keys).load(), load_online_keys(fresh.folder.keys)
     assert held.log_verifier == read.log_verifier
     for role, signer in read.signers.items():
@@ -17,7 +17,10 @@ def test_credentials_have_the_names_of_the_keys_folder(fresh):
 
 
 def test_they_are_changed_by_hand(fresh):
-    """The refusals say where, and under which name; a key that everyone may read is refused."""
+    """A change of keys is refused, and the error says which credential to change.
+
+    A key that everyone can read is refused.
+    """
     source = load_credentials(fresh.folder.keys)
     with pytest.raises(PublishError, match=r"in the unit's credentials by hand.* snapshot\.next"):
         source.create_next(["snapshot", "timestamp"], afresh=False)
