@@ -1,4 +1,4 @@
-"""Planes that the tests of this folder share: one for each mode of the gate."""
+"""Fixtures: a device plane for each mode of the gate."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def direct(published_state):
 
 @pytest.fixture(scope="session")
 def edge(published_state):
-    """Serve the published state with an edge in front that adds headers."""
+    """Serve the published state behind an edge that adds headers."""
     with serve(published_state.folder, GateMode.EDGE) as served:
         yield served
 

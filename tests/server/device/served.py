@@ -1,4 +1,4 @@
-"""The device plane on a real socket, in a thread with its own loop; packages; a minimal client."""
+"""The device plane on a real socket, in a thread with its own loop, and a minimal client."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ LONG = 64 * 1024 * 1024  # more than the kernel buffers for a client that does n
 
 @dataclass
 class Response:
-    """One response, parsed from its bytes."""
+    """A response, parsed from its bytes."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -40,7 +40,7 @@ class Response:
     head: bytes
 
     def __getitem__(self, name):
-        """Return the one header of this name, or None."""
+        """Return the only header of this name, or None."""
         values = [value for header, value in self.headers if header == name]
         assert len(values) <= 1, name
         return values[0] if values else None
@@ -48,7 +48,7 @@ class Response:
 
 @dataclass
 class Served:
-    """The plane's address, a port or a Unix socket, and its connection registry."""
+    """The plane's address (a port or a Unix socket), its metrics and its connections."""
 
     port: int
     registry: CollectorRegistry
@@ -56,7 +56,7 @@ class Served:
     unix: Path | None = None
     errors: list = field(default_factory=list)
     now: float | None = None
-    """The limits' clock, in seconds; None if it is the real one."""
+    """The time of the limits' clock in seconds; None if it is the real one."""
 
     def connect(self):
         """Open a connection."""
@@ -74,7 +74,7 @@ class Served:
             return read_response(connection, is_head=data.startswith(b"HEAD "))
 
     def exchange(self, data):
-        """Send bytes and read until the server closes; returns all bytes that it sent."""
+        """Send bytes and read until the server closes; return all bytes received."""
         with self.connect() as connection:
             connection.sendall(data)
             answer = b""
@@ -84,21 +84,21 @@ class Served:
             return answer
 
     def get(self, path, *lines, method="GET"):
-        """Ask for a path with header lines."""
+        """Request a path with header lines."""
         return self.ask(request(path, *lines, method=method))
 
     def drain(self, seconds):
-        """Begin to drain, and return when no socket listens and each connection knows of it."""
+        """Begin to drain; return when the sockets are closed and each connection knows."""
         asyncio.run_coroutine_threadsafe(self.listener.drain(seconds), self.loop)
         while not self._in_loop(lambda: self.listener._registry.is_draining):
             pass
 
     def stand(self):
-        """Stop the limits' clock, except for `turn`."""
+        """Stop the clock of the limits, which then only `turn` advances."""
         self.now = self._in_loop(self.loop.time)
 
     def turn(self, seconds):
-        """Advance the limits' clock, and have the limits checked."""
+        """Advance the clock of the limits and check the limits."""
         self.now += seconds
         self._in_loop(self.listener._registry.tick)
 
@@ -120,7 +120,7 @@ def request(path, *lines, method="GET", host=HOST):
 
 
 def read_response(connection, *, is_head=False):
-    """Read one response, and no byte after it."""
+    """Read exactly one response."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
         byte = connection.recv(1)
@@ -140,7 +140,7 @@ def read_response(connection, *, is_head=False):
 
 
 def serve(folder, mode=GateMode.DIRECT, blobs=None, limits=LIMITS, hosts=(HOST,)):
-    """Serve a state folder's public tree until the block ends."""
+    """Serve a state folder's public tree during the block."""
     blobs = blobs or LocalBlobs(folder.blobs)
     snapshot = load_snapshot(folder.public, blobs, EMPTY)
     return serve_snapshot(snapshot, blobs, mode, limits, hosts)
@@ -157,9 +157,9 @@ def serve_snapshot(
     tls=None,
     unix=None,
 ):
-    """Serve a snapshot until the block ends, on the loop that `run` makes.
+    """Serve a snapshot during the block, on the loop that `run` makes.
 
-    At a port, or at a Unix socket if `unix` is its path.
+    It is served at a port, or at the Unix socket `unix`.
     """
     plane = DevicePlane(blobs, Counts(), mode, time.time, limits)
     plane.served = make_served(snapshot, hosts, mode, Answers())
@@ -170,7 +170,7 @@ def serve_snapshot(
 
 @contextlib.contextmanager
 def serve_plane(plane, run=uvloop.run, tls=None, unix=None):
-    """Serve a plane in a thread until the block ends; nothing may fail on its loop."""
+    """Serve a plane in a thread during the block, and check that nothing failed on its loop."""
     served = Served(0, CollectorRegistry(), plane, unix)
     ready, stop = threading.Event(), None
 
@@ -202,7 +202,7 @@ def serve_plane(plane, run=uvloop.run, tls=None, unix=None):
 
 
 def listen(unix):
-    """Return a socket that listens at a path, or else at a free port."""
+    """Return a socket that listens at a path, or at a free port."""
     if unix is None:
         return socket.create_server(("127.0.0.1", 0))
     listening_socket = socket.socket(socket.AF_UNIX)
@@ -212,7 +212,7 @@ def listen(unix):
 
 
 def put(folder, data):
-    """Write a blob in the form of a store in this folder; returns its path."""
+    """Write a blob into a folder as a store does; return its path."""
     sha256 = hashlib.sha256(data).hexdigest()
     path = folder / sha256[:2] / sha256
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -226,7 +226,7 @@ def package_snapshot(sha256, length):
 
 
 def serve_bytes(folder, data, **kwargs):
-    """Serve bytes as a package from a folder."""
+    """Serve data as a package from a folder."""
     path = put(folder, data)
     if not data:
         path.unlink()  # no store has the empty file
@@ -234,7 +234,7 @@ def serve_bytes(folder, data, **kwargs):
 
 
 def serve_long(folder, **kwargs):
-    """Serve a long package of zeros that uses no disk space; its name is no hash."""
+    """Serve a long sparse package of zeros, whose name is not its hash."""
     path = folder / "cd" / ("cd" * 32)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
@@ -243,5 +243,5 @@ def serve_long(folder, **kwargs):
 
 
 def descriptors():
-    """Return how many descriptors this process has open."""
+    """Return the number of open descriptors of this process."""
     return len(list(Path("/proc/self/fd").iterdir()))

@@ -1,4 +1,4 @@
-"""Answers: a process's table of them, and RFC 9110 over real sockets, from ranges to conditions."""
+"""Prepared answers, and RFC 9110 on real sockets: representations, conditions and caching."""
 
 import base64
 import gzip
@@ -34,12 +34,12 @@ HOSTS = (b"updates.example", b"updates.example:8443")
     ],
 )
 def test_the_host_of_a_phone(url, host):
-    """The port is omitted if it is the scheme's default: docs/FORMATS.md section 9."""
+    """A phone's Host omits the scheme's default port: docs/FORMATS.md section 9."""
     assert phone_host(url) == host
 
 
 def test_step_by_step(world):
-    """After each publication the old and new parts together equal a new process's table."""
+    """After each publication, the updated table of answers equals a newly made one."""
     blobs = LocalBlobs(world.folder.blobs)
     snapshot, served = EMPTY, Served()
 
@@ -72,7 +72,7 @@ def test_step_by_step(world):
 
 
 def test_other_hosts(published_state):
-    """A process with another Host takes over no requests."""
+    """A table for another Host takes over no prepared answers."""
     folder = published_state.folder
     snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), EMPTY)
     first = make_served(snapshot, HOSTS[:1], GateMode.DIRECT, Served())
@@ -82,7 +82,7 @@ def test_other_hosts(published_state):
 
 
 def test_phones_only(published_state):
-    """A strict process has no prepared answer to requests of a cache or of an auditor."""
+    """In strict mode there are no prepared answers for caches and auditors."""
     folder = published_state.folder
     snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), EMPTY)
     direct = make_served(snapshot, HOSTS, GateMode.DIRECT, Served())
@@ -95,7 +95,7 @@ def test_phones_only(published_state):
 
 
 def test_nothing_is_public_yet():
-    """Then no answer is 200, and there is no next root."""
+    """Before the first publication there are no prepared answers."""
     assert make_served(EMPTY, HOSTS, GateMode.DIRECT, Served()) == Served(EMPTY, HOSTS)
 
 
@@ -115,7 +115,7 @@ def tile(folder):
 
 @pytest.mark.parametrize("path", NEGOTIATED)
 def test_two_representations(direct, published_state, path):
-    """The same bytes come plain or compressed, each with its own validator and digest."""
+    """Plain and compressed forms have the same content, each with its own ETag and digest."""
     plain = direct.get(path)
     packed = direct.get(path, b"Accept-Encoding: gzip")
     content = (published_state.folder.public / path[1:]).read_bytes()
@@ -130,7 +130,7 @@ def test_two_representations(direct, published_state, path):
 
 
 def test_negotiation(direct):
-    """Gzip is sent to clients that accept it, and to no others."""
+    """Gzip is sent only to clients that accept it."""
     accepting = (b"gzip", b"GZIP", b"br, gzip", b"gzip;q=0.5")
     others = (b"gzip;q=0", b"gzip; q=0.000", b"identity", b"br", b"", b"*", b"gzipx")
     for value in (*accepting, *others):
@@ -140,7 +140,7 @@ def test_negotiation(direct):
 
 
 def test_head_is_get_without_its_bytes(direct):
-    """Status and headers of HEAD are those of GET (section 9.3.2)."""
+    """Status and headers of HEAD are those of GET (RFC 9110 section 9.3.2)."""
     for path in (*NEGOTIATED, PACKAGE, "/metadata/9.root.json"):
         for line in (b"Accept-Encoding: gzip", b"Accept-Encoding: identity"):
             with case(path, line):
@@ -151,7 +151,7 @@ def test_head_is_get_without_its_bytes(direct):
 
 
 def test_head_leaves_the_connection_usable(direct):
-    """No byte of a body follows the answer to HEAD."""
+    """No body follows the answer to HEAD."""
     with direct.connect() as connection:
         connection.sendall(request(PACKAGE, method="HEAD") + request(TIMESTAMP))
         assert read_response(connection, is_head=True).status == 200
@@ -160,7 +160,7 @@ def test_head_leaves_the_connection_usable(direct):
 
 @pytest.mark.parametrize("coding", [b"gzip", b"identity"])
 def test_if_none_match(direct, coding):
-    """A validator gives 304 for its own representation, however it is listed."""
+    """A matching ETag gives 304 for its own representation, in any list."""
     line = b"Accept-Encoding: " + coding
     for path in (*NEGOTIATED, PACKAGE):
         etag = direct.get(path, line)["ETag"]
@@ -172,7 +172,7 @@ def test_if_none_match(direct, coding):
 
 
 def test_what_is_gone(world):
-    """A withdrawn package is 410; its neighbours are not."""
+    """A withdrawn package or removed version gives 410, an unknown one 404."""
     world.run(lambda publisher: publisher.change_pointers(halt_all))
     files = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
     result = world.publish({("armani", 3): world.ceremony.role("armani", 3, files)})
@@ -187,7 +187,7 @@ def test_what_is_gone(world):
 
 
 def halt_all(published):
-    """Halt every pointer."""
+    """Return the pointers, all halted."""
     return {
         path: plan_halt(decode_pointer_path(path), pointer, {})
         for path, pointer in published.pointers().items()
@@ -195,7 +195,7 @@ def halt_all(published):
 
 
 def test_caching(direct, published_state):
-    """Pointers and what a key of the log signs are cached for a minute, all else for a year."""
+    """Mutable files are cached for a minute, all others for a year."""
     for path in (TIMESTAMP, "/log/checkpoint", "/log/proof/armani.2"):
         assert direct.get(path)["Cache-Control"] == "public, max-age=60"
     for path in ("/metadata/1.root.json", PACKAGE, POINTER, tile(published_state.folder)):
@@ -203,14 +203,14 @@ def test_caching(direct, published_state):
 
 
 def test_vary_stands_exactly_where_a_packed_form_exists(direct, published_state):
-    """Tiles and packages have one form only."""
+    """Tiles and packages have a single form, and no Vary."""
     for path in (PACKAGE, POINTER, tile(published_state.folder)):
         response = direct.get(path, b"Accept-Encoding: gzip")
         assert response["Vary"] is response["Content-Encoding"] is None
 
 
 def test_everyone_gets_the_same_bytes(direct):
-    """Ten clients with different habits get the same answer, except for its date."""
+    """Clients with different User-Agents get the same answer, except for its date."""
     answers = {
         re.sub(rb"Date: [^\r]*", b"", answer.head) + answer.body
         for number in range(10)

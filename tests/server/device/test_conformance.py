@@ -1,6 +1,6 @@
-"""RFC 9110 and RFC 9112, section by section, on the fast path and on the fallback to aiohttp.
+"""RFC 9110 and RFC 9112 by section, on the fast path and on the fallback to aiohttp.
 
-A case is bytes, the statuses of their answers in order, and whether the connection ends then.
+A case has request bytes, the expected statuses in order, and whether the connection then ends.
 Requests that are always refused are in test_wire.py, answers about packages in test_answer.py.
 """
 
@@ -21,14 +21,14 @@ PATH = "/metadata/timestamp.json"
 LINE = f"GET {PATH} HTTP/1.1\r\n".encode()
 HOST = b"Host: updates.example\r\n"
 GOOD = LINE + HOST + b"\r\n"
-#: The fast path leaves this to aiohttp, which then has the connection for good.
+#: The fast path leaves this request, and all others on its connection, to aiohttp.
 FALLEN_BACK = request(PATH, b"Range: bytes=0-0")
 OPEN, CLOSED = False, True
 
 
 @dataclass
 class Case:
-    """`has` and `lacks` are header fields of the last answer."""
+    """A case; `has` and `lacks` are header fields of the last answer."""
 
     data: bytes
     statuses: list[int]
@@ -43,7 +43,7 @@ def asked(*lines, path=PATH, method="GET"):
 
 
 def old(*lines):
-    """Return a request of an HTTP/1.0 client."""
+    """Return an HTTP/1.0 request."""
     return asked(*lines).replace(b"HTTP/1.1", b"HTTP/1.0")
 
 
@@ -122,18 +122,18 @@ CASES = {
 }
 
 
-#: Ends a connection that is still open: it is refused, whatever came before it.
+#: Ends a connection that is still open, because it is always refused.
 STOP = b"\0\r\n\r\n"
 
 
 def over_fast_path(served, data):
-    """Return all bytes of the server over a new connection."""
+    """Return all bytes that the server sends over a new connection."""
     with served.connect() as connection:
         return tell(connection, data)
 
 
 def over_aiohttp(served, data):
-    """Return all bytes of the server over a connection that aiohttp has."""
+    """Return all bytes that the server sends over a connection of aiohttp."""
     with served.connect() as connection:
         connection.sendall(FALLEN_BACK)
         assert read_response(connection).status == 200
@@ -141,7 +141,7 @@ def over_aiohttp(served, data):
 
 
 def tell(connection, data):
-    """Send bytes and a last request that is refused, and return all bytes of the answers."""
+    """Send bytes and then STOP; return all bytes received, without dates."""
     connection.sendall(data)
     answer = b""
     with contextlib.suppress(ConnectionResetError, BrokenPipeError):
@@ -154,7 +154,7 @@ def tell(connection, data):
 
 
 def split(data):
-    """Return each answer as status, fields and body; no bytes may be left."""
+    """Return status, fields and body of each answer; no bytes may be left."""
     found = []
     while data:
         head, _, data = data.partition(b"\r\n\r\n")
@@ -170,7 +170,7 @@ def split(data):
 
 
 def test_each_section(direct):
-    """The statuses in order, the last answer's fields, and the end; the same on both paths."""
+    """Each case has its statuses, fields and end, with the same bytes on both paths."""
     for name, row in CASES.items():
         with case(name):
             data = over_fast_path(direct, row.data)
@@ -187,9 +187,9 @@ def test_each_section(direct):
 @pytest.mark.parametrize("way", [over_fast_path, over_aiohttp])
 @pytest.mark.parametrize("path", [PATH, "/metadata/9.root.json", PACKAGE, POINTER, "/nowhere"])
 def test_a_client_that_ends_its_half(direct, way, path):
-    """RFC 9112 section 9.6: earlier requests are answered, and then the connection ends.
+    """After a half-close, earlier requests are answered (RFC 9112 section 9.6).
 
-    Every answer has a date, a refusal too (RFC 9110 section 6.6.1).
+    Every answer has a date (RFC 9110 section 6.6.1).
     """
     with direct.connect() as connection:
         if way is over_aiohttp:

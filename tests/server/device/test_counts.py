@@ -1,4 +1,4 @@
-"""Counters of several processes are added up."""
+"""Counters of several processes are added."""
 
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -6,7 +6,7 @@ from server.http.counts import Counts, CountsCollector
 
 
 def test_counts_add_up():
-    """Each number is the sum, and every counter is shown from the start."""
+    """Each metric is the sum of all processes, and every counter exists from the start."""
     whole = Counts()
     registry = CollectorRegistry()
     registry.register(CountsCollector(whole))

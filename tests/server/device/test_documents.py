@@ -1,4 +1,4 @@
-"""The log in memory: after growth, an incremental read equals a fresh one."""
+"""The log in memory: an incremental read equals a complete one."""
 
 import asyncio
 import hashlib
@@ -18,7 +18,7 @@ from tests.server.world import open_log
 
 
 async def append(world, *batches, look=lambda _size: None):
-    """Append batches of role versions, and read after each."""
+    """Append batches of versions, and call `look` after each."""
     async with open_log(world.folder) as log:
         size = 0
         for count in batches:
@@ -30,19 +30,19 @@ async def append(world, *batches, look=lambda _size: None):
 
 
 async def restate(world, keys):
-    """Sign every proof again, with the present keys."""
+    """Sign every proof again with these keys."""
     async with open_log(world.folder) as log:
         await log.restate(keys, ())
 
 
 def load(world, version, previous):
-    """Read the log when `version` of its one role is current."""
+    """Read the log while `version` of its only role is current."""
     checkpoint = (world.folder.public / "log/checkpoint").read_bytes()
     return load_log_files(world.folder.public, checkpoint, {"armani": version}, previous)
 
 
 def test_growth_is_followed(fresh):
-    """Whether each size is read or some are skipped, across the border of a tile."""
+    """Reading after every, every second or every third batch gives the same files."""
     seen, looks = dict.fromkeys((1, 2, 3), LogFiles()), 0
 
     def look(size):
@@ -61,7 +61,7 @@ def test_growth_is_followed(fresh):
 
 
 def test_proofs_of_what_is_not_public_yet(fresh):
-    """A version that was appended but not published has its proof once its timestamp is public."""
+    """A proof is served once the version that it proves is public."""
     asyncio.run(append(fresh, 3))
     before = load(fresh, 2, LogFiles())
     assert "/log/proof/armani.3" not in before.documents
@@ -70,7 +70,7 @@ def test_proofs_of_what_is_not_public_yet(fresh):
 
 
 def test_proofs_that_are_being_signed_again(fresh):
-    """Until that has ended every read covers all of them, and once more after it."""
+    """During a renewal of proofs, and once after it, all proofs are read again."""
     asyncio.run(append(fresh, 2))
     public = fresh.folder.public
     before = load(fresh, 2, LogFiles())
@@ -87,7 +87,7 @@ def test_proofs_that_are_being_signed_again(fresh):
 
 
 def test_a_checkpoint_without_a_size(fresh):
-    """It is refused, so that the last valid state stays in service."""
+    """A malformed checkpoint is refused, so that the last valid state stays."""
     for checkpoint in (b"", b"log\n3", b"log\n03\n\n", b"log\n 3\n\n"):
         with case(checkpoint), pytest.raises(FormatError):
             load_log_files(fresh.folder.public, checkpoint, {}, LogFiles())

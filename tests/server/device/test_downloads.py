@@ -1,4 +1,4 @@
-"""Downloads: correct bytes on every path, progress for polls, limits, and clear endings."""
+"""Downloads: correct ranges on every kind of connection, limits, and errors."""
 
 import asyncio
 import contextlib
@@ -42,7 +42,7 @@ LINGER_NOT = struct.pack("ii", 1, 0)
 
 @pytest.fixture(scope="module", params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
 def served(request, tmp_path_factory):
-    """Serve a package on each kind of loop."""
+    """Serve a package on each kind of event loop."""
     folder = tmp_path_factory.mktemp("blobs")
     with serve_bytes(folder, BYTES, run=request.param) as running:
         yield running
@@ -50,7 +50,7 @@ def served(request, tmp_path_factory):
 
 @given(st.integers(0, len(BYTES) - 1), st.integers(0, len(BYTES)))
 def test_any_range_is_a_slice(served, first, length):
-    """The bytes on the wire are Python's slice of the bytes."""
+    """Any range's bytes are the same as Python's slice."""
     wanted = BYTES[first : first + length + 1]
     answer = served.get(URL, b"Range: bytes=%d-%d" % (first, first + length))
     assert answer.status == 206
@@ -58,7 +58,7 @@ def test_any_range_is_a_slice(served, first, length):
 
 
 def test_a_connection_serves_on(served):
-    """Blocks, polls and packages follow each other on one connection, all requested in advance."""
+    """Pipelined requests for ranges, metadata and packages are answered in order."""
     asked = [
         request(URL, b"Range: bytes=%d-%d" % (n * 100_000, n * 100_000 + 99_999)) for n in (0, 1)
     ]
@@ -74,14 +74,17 @@ def test_a_connection_serves_on(served):
 
 
 def test_http_1_0(served):
-    """An HTTP/1.0 client gets the bytes and the end of the connection."""
+    """An HTTP/1.0 client gets the bytes, and then the connection ends."""
     answer = served.exchange(f"GET {URL} HTTP/1.0\r\nHost: a\r\n\r\n".encode())
     assert answer.partition(b"\r\n\r\n")[2] == BYTES
 
 
 @pytest.mark.parametrize("mode", [GateMode.DIRECT, GateMode.EDGE])
 def test_first_and_last_bytes_are_counted(tmp_path, mode):
-    """Once for each answer that has them; behind a cache, which asks for all phones, never."""
+    """Answers with a package's first or last byte are counted.
+
+    Behind a cache nothing is counted, because the cache's requests are not those of phones.
+    """
     end = len(BYTES) - 1
     with serve_bytes(tmp_path, BYTES, mode=mode) as served:
         for first, last in ((0, 99), (0, end), (100, 199), (200, end), (end, end)):
@@ -97,7 +100,7 @@ def test_first_and_last_bytes_are_counted(tmp_path, mode):
 
 
 def test_many_at_once(served):
-    """Thirty clients with one range each get their own bytes."""
+    """Thirty simultaneous clients each get their own range."""
 
     def ask(number):
         first = number * 7_001
@@ -110,7 +113,7 @@ def test_many_at_once(served):
 
 @pytest.fixture(scope="module")
 def contexts(tmp_path_factory):
-    """Give the TLS contexts of a server and a client."""
+    """Return the TLS contexts of a server and of a client."""
     certificate, key, _ = write_certificate(tmp_path_factory.mktemp("certificate"))
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -122,7 +125,7 @@ def contexts(tmp_path_factory):
 
 @dataclass
 class Way:
-    """How clients reach a server: what it is given for that, and a connection to it."""
+    """A kind of connection: the server's arguments, and how to connect."""
 
     given: dict
     tls: ssl.SSLContext | None = None
@@ -143,20 +146,20 @@ class Way:
 
 @pytest.fixture(params=["port", "tls", "unix"])
 def kind(request):
-    """Give the name of a way to the server."""
+    """Return the name of a kind of connection."""
     return request.param
 
 
 @pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
 def way(request, kind, tmp_path, contexts):
-    """Give each way to the server, on each kind of loop."""
+    """Return each kind of connection on each kind of event loop."""
     server, client = contexts
     given = {"port": {}, "tls": {"tls": server}, "unix": {"unix": tmp_path / "s"}}[kind]
     return Way({"run": request.param, **given}, client if kind == "tls" else None)
 
 
 def test_ranges_on_every_way(tmp_path, way):
-    """Whole and in ranges, one after the other on a connection."""
+    """Whole packages and ranges are correct on every kind of connection."""
     with serve_bytes(tmp_path, BYTES, **way.given) as running, way.connect(running) as connection:
         for lines, wanted in {
             (): BYTES,
@@ -169,7 +172,7 @@ def test_ranges_on_every_way(tmp_path, way):
 
 
 def test_a_slow_client_is_not_a_stalled_one(tmp_path, way):
-    """A client that reads a little at a time is served to the end, for longer than the limit."""
+    """A client that keeps reading slowly is not cut off."""
     with serve_bytes(tmp_path, BYTES, limits=Limits(stall_seconds=0.4), **way.given) as running:
         running.stand()
         for lines in ((), (b"Connection: close",)):
@@ -184,13 +187,16 @@ def test_a_slow_client_is_not_a_stalled_one(tmp_path, way):
 
 
 def read_all(connection):
-    """Read to the end, and discard the bytes."""
+    """Read to the end and discard the data."""
     while connection.recv(1 << 20):
         pass
 
 
 def test_a_client_that_takes_nothing_is_cut_off(tmp_path, way, kind, monkeypatch):
-    """It is reset and counted, its slot is free, and little of the package was read for it."""
+    """A client that reads nothing is reset and counted, and its slot is released.
+
+    Little of the package is read for it.
+    """
     pread, read = os.pread, []
 
     def count(*asked):
@@ -225,10 +231,7 @@ BEGUN = b"\x16\x03\x01\x02\x00"
 @pytest.mark.parametrize("kind", ["tls"])
 @pytest.mark.parametrize("room", [2, 3])
 def test_handshakes_take_room(tmp_path, way, room):
-    """With the maximum of handshakes under way, the next is not served, and is counted.
-
-    With one more slot it is served.
-    """
+    """Connections in a TLS handshake count towards the limit of connections."""
     limits = Limits(connections=room, head_seconds=60.0, drain_seconds=0.1)
     with (
         serve_bytes(tmp_path, BYTES, limits=limits, **way.given) as running,
@@ -249,7 +252,7 @@ def test_handshakes_take_room(tmp_path, way, room):
 @pytest.mark.parametrize("kind", ["tls"])
 @pytest.mark.parametrize("said", [b"", BEGUN], ids=["nothing", "a record's head"])
 def test_a_handshake_that_never_ends(tmp_path, way, said):
-    """It is cut off at the time limit of a head, and counted as one."""
+    """An unfinished handshake is cut off at the time limit of a head, and counted."""
     with serve_bytes(tmp_path, BYTES, limits=Limits(head_seconds=0.3), **way.given) as running:
         with running.connect() as connection:
             connection.sendall(said)
@@ -259,7 +262,10 @@ def test_a_handshake_that_never_ends(tmp_path, way, said):
 
 
 def test_too_many(tmp_path):
-    """Beyond the limit the answer is 503 without Retry-After, then close; polls are answered."""
+    """Beyond the limit of downloads the answer is 503 without Retry-After, then close.
+
+    Other requests are still answered.
+    """
     with serve_long(tmp_path, limits=Limits(downloads=2)) as running:
         held = [running.connect() for _ in range(2)]
         for connection in held:
@@ -281,7 +287,7 @@ def test_too_many(tmp_path):
 
 
 def test_polls_are_answered_between_pieces(tmp_path):
-    """While sixteen clients read at full speed, each poll is answered before the packages end."""
+    """While sixteen downloads run at full speed, polls are answered."""
     path = tmp_path / "cd" / ("cd" * 32)
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
@@ -312,7 +318,7 @@ def test_polls_are_answered_between_pieces(tmp_path):
 
 @pytest.mark.parametrize("end", ["reset", "closed", "half closed", "over TLS", "before the head"])
 def test_clients_that_go_away(tmp_path, contexts, end):
-    """However they leave in the middle of a body, their slot and descriptor are released."""
+    """A client that disconnects in any way releases its slot and descriptor."""
     server, client = contexts
     is_tls = end == "over TLS"
     with serve_long(tmp_path, tls=server if is_tls else None) as running:
@@ -336,7 +342,7 @@ def test_clients_that_go_away(tmp_path, contexts, end):
 
 
 def test_one_descriptor_for_all_who_read_a_package(tmp_path):
-    """Ten downloads of one package open its file once."""
+    """Ten downloads of a package open its file once."""
     with serve_long(tmp_path) as running:
         before = len(opened(tmp_path))
         held = [running.connect() for _ in range(10)]
@@ -350,7 +356,7 @@ def test_one_descriptor_for_all_who_read_a_package(tmp_path):
 
 
 def opened(folder):
-    """Return the files below a folder that this process has open."""
+    """Return the open files of this process below a folder."""
     found = []
     for each in Path("/proc/self/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
@@ -360,7 +366,7 @@ def opened(folder):
 
 @pytest.mark.parametrize("fault", ["missing", "shorter", "longer", "folder", "unreadable"])
 def test_a_blob_that_is_not_as_signed(tmp_path, fault):
-    """It is 500 before any byte of a package, and close; the answer hides where blobs are."""
+    """A missing or wrong blob gives 500 and close; the answer does not reveal its path."""
     path = put(tmp_path, BYTES)
     with serve_bytes(tmp_path, BYTES) as running:
         path.unlink()
@@ -382,7 +388,7 @@ def test_a_blob_that_is_not_as_signed(tmp_path, fault):
 
 
 def test_a_blob_that_becomes_shorter(tmp_path):
-    """The connection is reset after the available bytes: no invented bytes, no false end."""
+    """If a blob is truncated while it is sent, the connection is reset after its bytes."""
     with serve_long(tmp_path) as running:
         with running.connect() as connection:
             connection.sendall(request(URL))
@@ -394,7 +400,7 @@ def test_a_blob_that_becomes_shorter(tmp_path):
 
 
 def test_the_end_of_the_server(tmp_path):
-    """A download that is still running at the end of the drain time is cut off."""
+    """A download that is still running after the drain time is cut off."""
     with serve_long(tmp_path, limits=Limits(drain_seconds=0.2)) as running:
         connection = running.connect()
         connection.sendall(request(URL))

@@ -1,4 +1,4 @@
-"""The resources that one client can take: the process's memory, and slots for downloads."""
+"""The resources that one client can use: memory, descriptors and download slots."""
 
 import contextlib
 import select
@@ -12,7 +12,7 @@ from tests.server.device.served import BYTES, URL, read_response, request, serve
 
 
 def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):
-    """If too many bytes wait in total after packages, the latest client is cut off."""
+    """If too many pipelined bytes wait after packages, the newest client is cut off."""
     monkeypatch.setattr("server.http.connections.HELD", 100_000)
     with serve_long(tmp_path) as running, contextlib.ExitStack() as stack:
 
@@ -26,7 +26,7 @@ def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):
 
 
 def test_a_trickle_holds_no_place(tmp_path):
-    """A client slower than a phone on the worst line is replaced by another."""
+    """A download below the least rate is cut off, so that its slot is free."""
     limits = Limits(stall_seconds=1.0, least_rate=500_000, downloads=1)
     with serve_long(tmp_path, limits=limits) as running, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
@@ -42,7 +42,7 @@ def test_a_trickle_holds_no_place(tmp_path):
 
 
 def test_a_drain_waits_for_no_client_that_has_all(tmp_path):
-    """A client that was slow and then read everything does not hold up the drain."""
+    """A client that was slow and has read everything does not delay the drain."""
     limits = Limits(idle_seconds=1_000.0, linger_seconds=0.1)
     data = b"GET /metadata/9.root.json HTTP/1.1\r\nHost: a\r\n\r\n"
     with serve_bytes(tmp_path, BYTES, limits=limits) as running, socket.socket() as connection:
@@ -65,7 +65,7 @@ def test_a_drain_waits_for_no_client_that_has_all(tmp_path):
 
 
 def test_no_descriptor_for_sending_files(tmp_path, monkeypatch):
-    """Every client gets the package by the slower method, and is counted once."""
+    """Without a descriptor for epoll, packages are sent by the slower method and counted once."""
 
     def epoll():
         raise OSError(24, "no descriptor left")
@@ -81,7 +81,7 @@ def test_no_descriptor_for_sending_files(tmp_path, monkeypatch):
 
 
 def test_what_the_kernel_keeps_of_a_client_is_bounded(tmp_path):
-    """It buffers some hundred pipelined requests; Linux doubles the configured size."""
+    """A connection's receive buffer is limited; Linux doubles the configured size."""
     with serve_bytes(tmp_path, BYTES) as running, running.connect() as connection:
         connection.sendall(request("/metadata/9.root.json"))
         read_response(connection)

@@ -1,4 +1,4 @@
-"""The fast path: the same bytes as aiohttp, however requests are cut, read slowly or ended."""
+"""The fast path sends the same bytes as aiohttp, however requests are split or read."""
 
 import contextlib
 import itertools
@@ -23,12 +23,12 @@ FALLEN_BACK = request(PACKAGE, method="HEAD")
 
 
 def bytes_of(response):
-    """Return all of a response except its date."""
+    """Return the bytes of a response without its date."""
     return re.sub(rb"Date: [^\r]*\r\n", b"", response.head) + response.body
 
 
 class Both:
-    """A connection that the fast path has and one that aiohttp has, until an answer ends them."""
+    """Two connections, one on the fast path and one on aiohttp, until an answer ends them."""
 
     def __init__(self, served):
         self._served, self._stack, self._pair = served, contextlib.ExitStack(), ()
@@ -40,7 +40,7 @@ class Both:
         self._stack.close()
 
     def ask(self, asked):
-        """Return the bytes of the fast path's answer, and of aiohttp's."""
+        """Return the bytes of both answers."""
         is_head = asked.startswith(b"HEAD ")
         if not self._pair:
             self._pair = [self._stack.enter_context(self._served.connect()) for _ in range(2)]
@@ -56,7 +56,7 @@ class Both:
 
 
 def every_path(served):
-    """Return all valid paths, and some others."""
+    """Return all valid paths, and some invalid ones."""
     snapshot = served.plane.served.snapshot
     return [
         *snapshot.documents,
@@ -84,7 +84,7 @@ def every_path(served):
     ],
 )
 def test_both_ways_give_the_same_bytes(direct, method, lines):
-    """For every path of the server: status, header fields in their order, body."""
+    """For every path, both give the same status, header fields and body."""
     with Both(direct) as both:
         for path in every_path(direct):
             fast, slow = both.ask(request(path, *lines, method=method))
@@ -92,7 +92,7 @@ def test_both_ways_give_the_same_bytes(direct, method, lines):
 
 
 def test_validators_give_the_same_bytes(direct):
-    """Each document's own validators are known on both paths."""
+    """For each document's ETags, both give the same 304."""
     documents = direct.plane.served.snapshot.documents
     with Both(direct) as both:
         for path, coding in itertools.product(documents, (b"gzip", b"identity")):
@@ -105,14 +105,14 @@ def test_validators_give_the_same_bytes(direct):
 
 
 def test_a_phone_in_any_mode(direct, edge, strict):
-    """Its bytes get the same answer in every mode of the gate."""
+    """A phone's request gets the same answer in every mode of the gate."""
     for path in (STAMP, NEXT_ROOT, "/metadata/2.latest.json", "/log/proof/latest.2"):
         answers = {bytes_of(each.get(path, GZIP)) for each in (direct, edge, strict)}
         assert len(answers) == 1
 
 
 def test_however_requests_are_cut(direct):
-    """Three requests in packets that are cut at every byte are answered in order."""
+    """Three pipelined requests, split at any byte, are answered in order."""
     asked = PHONE + request("/log/checkpoint", b"Accept: */*") + request(NEXT_ROOT, GZIP)
     expected = [
         bytes_of(direct.ask(each)) for each in re.findall(rb".+?\r\n\r\n", asked, re.DOTALL)
@@ -126,7 +126,7 @@ def test_however_requests_are_cut(direct):
 
 
 def test_a_client_that_reads_slowly(direct):
-    """While it reads nothing it gets no more answers; when it reads, none is missing."""
+    """A client that does not read gets no more answers until it reads; none is lost."""
     number, path = 5000, "/metadata/2.armani.json"
     response = direct.get(path)
     expected, length = bytes_of(response), len(response.head) + len(response.body)
@@ -147,7 +147,7 @@ def test_a_client_that_reads_slowly(direct):
 
 
 def test_a_connection_that_asks_nothing_more(published_state):
-    """It is closed after a while, on both paths, and other connections are not."""
+    """An idle connection is closed after a while, on both paths."""
     with serve(published_state.folder, limits=Limits(idle_seconds=0.1)) as served:
         for asked in (PHONE, FALLEN_BACK):
             with served.connect() as connection:
@@ -158,7 +158,7 @@ def test_a_connection_that_asks_nothing_more(published_state):
 
 
 def test_too_many_connections(published_state):
-    """One above the limit is closed and counted; when another ends, a slot is free again."""
+    """A connection above the limit is closed and counted, until a slot is free."""
     with serve(published_state.folder, limits=Limits(connections=2)) as served:
         with served.connect() as first, served.connect() as second:
             for each in (first, second):
@@ -172,7 +172,7 @@ def test_too_many_connections(published_state):
 
 
 def test_counts(published_state):
-    """Every answer is counted once by its status, on either path."""
+    """Every answer is counted once by its status, on both paths."""
     with serve(published_state.folder) as served:
         for asked in (PHONE, request(STAMP), request(NEXT_ROOT, GZIP), request("/nowhere")):
             served.ask(asked)
@@ -190,7 +190,7 @@ def test_counts(published_state):
 
 
 def test_what_is_drained(published_state):
-    """The next answer on each kept connection is its last, and no connection is reset."""
+    """While draining, the next answer on each connection is its last; none is reset."""
     with serve(published_state.folder) as served:
         connections = [served.connect() for _ in range(4)]
         for number, each in enumerate(connections):
@@ -210,7 +210,7 @@ def test_what_is_drained(published_state):
 
 
 def test_a_flood_of_refusals(published_state):
-    """Beyond the rate limit they wait for the next second; polls and packages do not; all end."""
+    """Refusals beyond the rate wait for the next second; polls and packages do not."""
     limits = Limits(fallbacks=20)
     number = 25
     with serve(published_state.folder, limits=limits) as served:
@@ -233,7 +233,7 @@ def test_a_flood_of_refusals(published_state):
 
 
 def test_a_flood_of_those_who_leave(published_state):
-    """However many send invalid requests and disconnect, polls are accepted."""
+    """Clients that send invalid requests and disconnect do not block polls."""
     limits = Limits(fallbacks=2, connections=100)
     with serve(published_state.folder, limits=limits) as served:
         for _ in range(300):
@@ -246,7 +246,7 @@ def test_a_flood_of_those_who_leave(published_state):
 
 
 def test_a_flood_that_names_a_package(published_state):
-    """A client whose package requests are refused gets at most twice the rate of others."""
+    """Refused requests for packages have at most twice the rate of others."""
     limits = Limits(fallbacks=60, head_seconds=60.0)
     with serve(published_state.folder, limits=limits) as served:
         served.stand()

@@ -1,4 +1,4 @@
-"""Bytes close to the grammar: fast path and aiohttp's parser always read the same request."""
+"""Bytes close to HTTP's grammar: the fast path and aiohttp always read the same requests."""
 
 import asyncio
 from pathlib import Path
@@ -85,7 +85,7 @@ head = st.builds(
 
 @st.composite
 def streams(draw):
-    """Draw pipelined requests, most of them valid, with some bytes changed anywhere."""
+    """Draw pipelined requests, most of them valid, with some changed bytes."""
     data = b"".join(draw(st.lists(head, min_size=1, max_size=4)))
     for _ in range(draw(st.sampled_from([0, 0, 0, 1, 2]))):
         at = draw(st.integers(0, len(data)))
@@ -99,7 +99,7 @@ places = st.lists(st.integers(0, 5000), max_size=6)
 
 @pytest.fixture(scope="module")
 def ways():
-    """Give the three modes of the gate."""
+    """Return both paths in the three modes of the gate."""
     return {mode: TwoWays(mode) for mode in GateMode}
 
 
@@ -107,13 +107,16 @@ def ways():
 @given(streams(), places, st.sampled_from(list(GateMode)))
 @example(b"GET " + PATHS[0] + b" HTTP/1.1\r\nSec-A b: c\r\n" + PHONE + b"\r\n", [], GateMode.DIRECT)
 def test_both_ways_take_the_same_requests(ways, data, places, mode):
-    """However bytes are cut, each request has one answer; a refusal ends the connection."""
+    """However data is split, both paths give the same answers.
+
+    A refusal ends the connection.
+    """
     asyncio.run(check_agreement(ways[mode], data, places))
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_what_the_fuzzer_starts_from(ways, path):
-    """The corpus of the long runs, with every input that failed in the past, is answered alike."""
+    """Both paths give the same answers to the fuzzer's corpus, including past failures."""
     data = path.read_bytes()
     if path.parent.name == "heads":
         check_head(ways, b"GET " + PATHS[0] + b" HTTP/1.1\r\n" + data + END)
@@ -125,12 +128,12 @@ def test_what_the_fuzzer_starts_from(ways, path):
 @settings(max_examples=400)
 @given(head)
 def test_what_the_fast_path_takes_is_one_request_to_h11(ways, data):
-    """A third HTTP parser sees the same request, one header for each of ours, and no body."""
+    """h11 reads the same request in what the fast path accepts, without a body."""
     check_head(ways, data)
 
 
 def check_head(ways, data):
-    """Assert that h11 reads as one request what the fast path accepts."""
+    """Assert that h11 reads a head that the fast path accepts as one request."""
     served = ways[GateMode.EDGE].plane.served
     if plan_head(data, served, is_edge=True) is None:
         assert plan_head(data, served, is_edge=False) is None

@@ -1,4 +1,4 @@
-"""What the gate accepts in its three modes: docs/PRIVACY.md, and FORMATS section 9 to the byte."""
+"""Which requests the gate accepts in its modes: docs/PRIVACY.md and FORMATS section 9."""
 
 import re
 
@@ -67,7 +67,7 @@ NOT_A_PHONE = {
 
 
 def test_strict_answers_a_phone(strict):
-    """Each request of the table, on one connection, however it is cut into packets."""
+    """Strict mode answers each request of the table, however it is split into packets."""
     with strict.connect() as connection:
         for path, line in PHONE.items():
             status = {PACKAGE: 206, ABSENT: 404, "/metadata/2.root.json": 404}.get(path, 200)
@@ -78,7 +78,7 @@ def test_strict_answers_a_phone(strict):
 
 
 def test_strict_refuses_everything_else(strict):
-    """One byte more, less or other than FORMATS section 9 says is refused, and so is HEAD."""
+    """Strict mode refuses any request that differs by a byte from FORMATS section 9."""
     for name, data in NOT_A_PHONE.items():
         with case(name):
             check_refusal(strict.exchange(data))
@@ -88,14 +88,14 @@ def test_strict_refuses_everything_else(strict):
 
 
 def unknown_headers(served):
-    """Return the number of requests that had headers which no phone sends."""
+    """Return the number of requests with headers that are not in the table."""
     return float(
         re.search(r"^hening_unknown_headers_total (.*)$", served.metrics(), re.MULTILINE)[1]
     )
 
 
 def test_an_edge_may_add_headers(edge):
-    """With an edge in front, unknown headers are tolerated unread, and their number is counted."""
+    """In edge mode, unknown headers are ignored and counted."""
     lines = [b"X-Forwarded-For: 192.0.2.1", b"X-Request-Id: 1", b"CF-Ray: 1"]
     before = unknown_headers(edge)
     assert edge.get(STAMP, *lines).status == 200
@@ -103,13 +103,13 @@ def test_an_edge_may_add_headers(edge):
 
 
 def test_an_edge_may_not_pass_on_what_is_refused(edge):
-    """Cookies, credentials and bodies are refused in every mode."""
+    """Cookies, credentials and bodies are refused in edge mode, too."""
     for line in (b"Cookie: a", b"Content-Length: 0", b"Authorization: a", b"Expect: 100-continue"):
         check_refusal(edge.exchange(request(STAMP, line)))
 
 
 def test_refusals_are_counted_by_reason_and_nothing_else(strict):
-    """The label of a counter is one of a closed list."""
+    """Refusals are counted with a reason from a closed list."""
     strict.exchange(request("/canary"))
     assert set(refusals(strict)) == {
         *("method", "path", "query", "version", "host", "body", "cookie", "header"),

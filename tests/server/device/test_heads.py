@@ -1,4 +1,4 @@
-"""Heads that the fast path answers or refuses itself, and those that it leaves to aiohttp."""
+"""Which heads the fast path answers or refuses itself, and which it leaves to aiohttp."""
 
 from dataclasses import replace
 
@@ -40,18 +40,18 @@ HOST = b"Host: updates.example"
 
 
 def head(*lines, line=LINE):
-    """Return a head, by default one that requests the document."""
+    """Return a head, by default with the document's request line."""
     return b"\r\n".join([line if isinstance(line, bytes) else line.encode(), *lines, b"", b""])
 
 
 def plan(data, *, is_edge=False):
-    """Return the status and whether it is the last answer, or None."""
+    """Return the planned status and whether it is the last answer, or None."""
     planned = plan_head(data, SERVED, is_edge=is_edge)
     return planned and (planned[0], planned[2])
 
 
 def test_heads_that_are_left_to_others():
-    """Refused, ambiguous or unusual heads are not parsed here, nor with an edge in front."""
+    """Refused, ambiguous and unusual heads are left to aiohttp, also in edge mode."""
     for lines in [
         [],
         [b"Host:updates.example"],
@@ -114,12 +114,12 @@ def test_heads_that_are_left_to_others():
     ],
 )
 def test_request_lines_that_are_left_to_others(line):
-    """Only the exact spelling of a document's own line is looked up."""
+    """Only a document's exact request line is answered."""
     assert plan(head(HOST, line=line)) is None
 
 
 def test_paths_that_lead_nowhere():
-    """They are answered here, too, so that invalid requests cost little."""
+    """Valid paths without a file are answered with 404 or 410."""
     for path, status in (
         ("/metadata/1.root.json", 404),
         ("/metadata/10.armani.json", 404),
@@ -135,27 +135,27 @@ def test_paths_that_lead_nowhere():
 
 
 def test_who_asks_for_a_package():
-    """It is recognised by its path alone, whatever else the head contains."""
+    """A request for a package is recognised by its path alone."""
     assert is_for_package(f"GET {PACKAGE} HTTP/1.1\r\n".encode(), SERVED)
     for data in (b"", b"GET", b"GET ", b"GET /\xff\x00 ", b"GET /metadata/timestamp.json HTTP/1.1"):
         assert not is_for_package(data, SERVED)
 
 
 def test_habits_are_read_over():
-    """Each header that the table tolerates unread is accepted, in both spellings."""
+    """Each header that the table tolerates is accepted in both spellings."""
     for name in sorted(TOLERATED - {b"connection"}):
         for spelled in (name, b"-".join(word.capitalize() for word in name.split(b"-"))):
             assert plan(head(spelled + b": any Value, 1;q=0.1", HOST)) == (200, False), name
 
 
 def test_last_answers():
-    """Connection is parsed, since it says what follows the answer."""
+    """`Connection: close` makes the answer the last one."""
     assert plan(head(HOST, b"Connection: close")) == (200, True)
     assert plan(head(HOST, b"connection: keep-alive")) == (200, False)
 
 
 def test_unknown_headers():
-    """With an edge in front they are tolerated and reported; names in the table are known."""
+    """In edge mode unknown headers are tolerated and reported; known ones are not reported."""
     planned = plan_head(head(b"X-A: b", HOST), SERVED, is_edge=True)
     assert (planned[0], planned[3]) == (200, "unknown")
     planned = plan_head(head(b"Via: 1.1 a", HOST), SERVED, is_edge=True)
@@ -166,13 +166,13 @@ def test_unknown_headers():
 
 
 def test_headers_that_a_parser_reads():
-    """Headers that matter to aiohttp are judged there, an edge's too."""
+    """Headers that aiohttp interprets are left to it."""
     for name in (b"ETag", b"Max-Forwards", b"server", b"Proxy-Connection"):
         assert plan(head(HOST, name + b": 1"), is_edge=True) is None, name
 
 
 def test_long_lists():
-    """A list in a header is parsed only as far as necessary."""
+    """Only the first elements of a list in a header are parsed."""
     tag = DOCUMENT.identity.etag.encode()
     assert plan(head(HOST, b"If-None-Match: " + b"a, " * 15 + tag)) == (304, False)
     assert plan(head(HOST, b"If-None-Match: " + b"a, " * 16 + tag)) == (200, False)
@@ -184,19 +184,19 @@ def test_long_lists():
 
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_an_answer_or_none(data):
-    """No error is raised; invalid bytes are never a phone's request."""
+    """Arbitrary bytes raise no error and are left to aiohttp."""
     assert plan_head(data, SERVED, is_edge=True) is None
     may_become_head(data)
 
 
 @given(st.integers(0, len(head(HOST, b"Accept: a")) - 1))
 def test_the_beginning_of_a_head(cut):
-    """However little of a valid head has arrived, it can still become one."""
+    """Any beginning of a valid head can still become a head."""
     assert may_become_head(head(HOST, b"Accept: a")[:cut])
 
 
 def test_what_cannot_become_a_head():
-    """It falls back to aiohttp before its end, which might never arrive."""
+    """Bytes that cannot become a head are left to aiohttp without waiting for the end."""
     for data in (
         *(b"POST /", b"G\0", b"\r\n", b" GET /", b"GET /a HTTP/1.1\nHost: a"),
         b"GET /" + b"a" * 3000,
@@ -209,13 +209,13 @@ FRAMING = [b"content-length", b"expect", b"http2-settings", b"transfer-encoding"
 
 
 def reason(data, mode=GateMode.DIRECT):
-    """Return why a head is refused without a complete parser, or None."""
+    """Return the reason for which the gate refuses a head, or None."""
     planned = plan_gate_refusal(data, mode)
     return planned and planned[3]
 
 
 def test_what_the_gate_refuses_here():
-    """The reason is that of the table in docs/PRIVACY.md, and the connection ends."""
+    """The gate refuses heads with the reason of docs/PRIVACY.md, and the connection ends."""
     stamp = "/metadata/timestamp.json"
     for data, expected in (
         (head(HOST, line=f"GET {stamp}?imei=1 HTTP/1.1"), "query"),
@@ -233,7 +233,7 @@ def test_what_the_gate_refuses_here():
 
 
 def test_what_the_gate_leaves_to_others():
-    """Accepted, framed, ambiguous and non-HTTP heads are not judged here."""
+    """Accepted, framed, ambiguous and malformed heads are not refused here."""
     for data in (
         head(HOST),
         head(),
@@ -255,7 +255,7 @@ def test_what_the_gate_leaves_to_others():
 
 
 def test_strictness():
-    """What the mode refuses is refused here; a phone's own request never is."""
+    """Each mode refuses its own requests, and none refuses a phone's."""
     phone = head(HOST, b"Accept-Encoding: gzip")
     curl = head(HOST, b"User-Agent: curl/8.14.1", b"Accept: */*")
     assert [reason(curl, mode) for mode in GateMode] == [None, None, "strict"]
@@ -275,7 +275,7 @@ pieces = st.sampled_from(
 
 @given(st.lists(st.lists(pieces, min_size=1, max_size=2).map(b"".join), max_size=6))
 def test_what_is_refused_here_is_one_request(lines):
-    """Another HTTP/1.1 parser finds the same headers, and no bytes after the head."""
+    """h11 reads a refused head as one request with the same headers."""
     data = head(*lines, line="GET / HTTP/1.1")
     data = data[: data.index(b"\r\n\r\n") + 4]
     if reason(data) in {None, "malformed"}:
@@ -289,7 +289,10 @@ def test_what_is_refused_here_is_one_request(lines):
 
 
 def test_a_phones_heads_for_packages_and_packs():
-    """Packages by aligned blocks, parts and pictures whole; test_gate_modes.py has the rest."""
+    """Phones request packages in aligned blocks, and parts and pictures whole.
+
+    test_gate_modes.py has further requests.
+    """
     part = f"/targets/tables/zones/{'0' * 64}.03.xz"
     picture = f"/targets/content/wallpapers/{'0' * 64}.sea.jpg"
     packages = {PACKAGE: Package("0" * 64, BLOCK + 9)}
@@ -317,14 +320,14 @@ CURL = head(HOST, b"User-Agent: curl/8.14.1", b"Accept: */*")
 
 @pytest.fixture
 def plane():
-    """Give a plane with the snapshot."""
+    """Return a plane with SNAPSHOT in edge mode."""
     plane = DevicePlane(None, Counts(), GateMode.EDGE, lambda: 0.0)
     plane.show(replace(SERVED, recalled={}))
     return plane
 
 
 def test_a_head_is_recalled_until_the_next_snapshot(plane):
-    """The answer is what was planned; a phone's own head needs no recalling."""
+    """A planned answer is reused for the same head until the next snapshot."""
     assert plane.recall(CURL) is None
     planned = plane.plan(CURL)
     assert plane.recall(CURL) == planned[:2]
@@ -337,7 +340,7 @@ def test_a_head_is_recalled_until_the_next_snapshot(plane):
 
 
 def test_what_is_counted_or_ends_the_connection_is_not_recalled(plane):
-    """Nor is a file: each such head is planned whenever it comes."""
+    """Answers that are counted specially, end the connection or are files are not reused."""
     for lines in ([HOST, b"Connection: close"], [HOST, b"X-Unknown: 1"], [HOST, b"Cookie: a=b"]):
         with case(lines):
             assert plane.plan(head(*lines)) is not None
@@ -348,7 +351,7 @@ def test_what_is_counted_or_ends_the_connection_is_not_recalled(plane):
 
 
 def test_few_heads_are_recalled(plane):
-    """A client that never repeats a head makes the plane forget others, and grow no further."""
+    """The number of remembered heads is limited."""
     heads = [head(HOST, b"User-Agent: %d" % number) for number in range(RECALLED + 1)]
     for each in heads:
         plane.plan(each)

@@ -1,4 +1,4 @@
-"""A snapshot is served only if it follows from the pinned root, and of it what is as signed."""
+"""A snapshot is served only if it verifies from the pinned root, without altered files."""
 
 import asyncio
 import itertools
@@ -23,7 +23,7 @@ from tests.server.world import ORIGIN, PACKAGE_2, open_log
 
 @pytest.fixture(scope="module")
 def rich(published_state, tmp_path_factory):
-    """Give a state with superseded versions of each kind; do not change it."""
+    """Return a state with superseded versions of each kind. Tests must not change it."""
     world = published_state.copy(tmp_path_factory.mktemp("rich") / "state")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
@@ -37,24 +37,24 @@ def load(world, previous=EMPTY):
 
 
 def verify(world, snapshot, before=None):
-    """Verify, starting from the pinned root."""
+    """Verify a snapshot from the pinned root."""
     return verify_snapshot(snapshot, world.folder.trusted_root.read_bytes(), before)
 
 
 def find(world, snapshot, previous=EMPTY):
-    """Verify, and return the paths that fail."""
+    """Verify a snapshot and return the paths of altered files."""
     return find_altered(snapshot, previous, verify(world, snapshot))
 
 
 def replaced(snapshot, url, change):
-    """Return the snapshot with one file of other bytes."""
+    """Return the snapshot with one file's bytes changed."""
     body = change(snapshot.documents[url].identity.body)
     document = make_document(url, body, mutable=False)
     return replace(snapshot, documents={**snapshot.documents, url: document})
 
 
 def test_what_was_published_holds(rich):
-    """All files pass, of each kind at least one."""
+    """All files of a published state verify, at least one of each kind."""
     snapshot = load(rich)
     assert find(rich, snapshot) == frozenset()
     assert {
@@ -76,13 +76,13 @@ ALTERED = {
 
 
 def turn(body):
-    """Turn one bit in the middle."""
+    """Flip one bit in the middle."""
     at = len(body) // 2
     return body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
 
 
 def test_what_was_altered(rich):
-    """It is found, in the first snapshot and in a later one, with its dependents alone."""
+    """An altered file is found, with exactly the files that depend on it."""
     snapshot = load(rich)
     for url, change in itertools.product(
         ALTERED, (turn, lambda _body: b"", lambda body: body[:-1])
@@ -102,7 +102,7 @@ def test_what_was_altered(rich):
 
 
 def test_what_was_exchanged(rich):
-    """A signed file under another's name fails."""
+    """A signed file under the name of another one is found."""
     snapshot = load(rich)
     for url, other in (
         ("/metadata/1.snapshot.json", "/metadata/2.snapshot.json"),
@@ -114,7 +114,7 @@ def test_what_was_exchanged(rich):
 
 
 def test_proofs_of_versions_that_are_not_served(rich):
-    """They are compared with the log's entries, and these are verified with the log's key."""
+    """Proofs of versions that are not served are compared with the log's entries."""
     snapshot = leave_out(load(rich), frozenset({"/metadata/2.armani.json"}))
     proof = "/log/proof/armani.2"
     assert proof in snapshot.documents
@@ -128,7 +128,7 @@ def test_proofs_of_versions_that_are_not_served(rich):
 
 
 def test_a_log_that_is_signed_by_the_next_key_as_well(world):
-    """Partly or completely signed again: what was published passes."""
+    """A log that was partly or completely signed again verifies."""
     snapshot = load(world)
     create_next_keys(world.folder.keys, ["log"])
     keys = load_online_keys(world.folder.keys).log_keys
@@ -145,7 +145,7 @@ def test_a_log_that_is_signed_by_the_next_key_as_well(world):
 
 
 def test_a_forged_root_that_names_a_key(rich, tmp_path):
-    """A root that fails verification gives no key to superseded snapshots."""
+    """A forged root's keys are not trusted for superseded snapshots."""
     create_online_keys(tmp_path / "keys", ORIGIN)
     keys = load_online_keys(tmp_path / "keys")
     stranger = Ceremony(keys, rich.now())
@@ -157,7 +157,7 @@ def test_a_forged_root_that_names_a_key(rich, tmp_path):
 
 
 def test_what_was_published_is_trusted(world):
-    """Step by step or in one pass, over releases, new holders and new roots; expired or not."""
+    """Verification in steps and in one pass trust the same versions, even expired ones."""
     snapshot = load(world)
     trusted = verify(world, snapshot)
     assert trusted.versions["armani"] == 2
@@ -172,9 +172,9 @@ def test_what_was_published_is_trusted(world):
 
 
 def test_what_is_not_as_it_was_signed(world):
-    """With one altered value in any current file, no part of the snapshot is trusted.
+    """If any current file is altered, the whole snapshot is refused.
 
-    Two roles of one shape cannot replace each other.
+    Two roles cannot replace each other.
     """
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
     snapshot = load(world)
@@ -199,7 +199,7 @@ def test_what_is_not_as_it_was_signed(world):
 
 
 def test_an_older_file_under_a_newer_name(world):
-    """Its signature is valid, but it is not what its name says."""
+    """An older version under a newer file name is refused."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     snapshot = load(world)
     older = snapshot.documents["/metadata/2.armani.json"].identity.body
@@ -208,7 +208,7 @@ def test_an_older_file_under_a_newer_name(world):
 
 
 def with_targets(world, snapshot, targets):
-    """Return the snapshot with other bytes for version 2 of `targets`, signed up to the top."""
+    """Return the snapshot with `targets` as version 2 of targets, signed by the online roles."""
     ceremony, documents = world.ceremony, dict(snapshot.documents)
 
     def put(url, role, signed):
@@ -232,7 +232,7 @@ def with_targets(world, snapshot, targets):
 
 
 def test_delegation_keys_that_changed(world, monkeypatch):
-    """A verified version is verified again if its role has other keys since."""
+    """An unchanged role is verified again if its delegation's keys changed."""
     snapshot = load(world)
     trusted = verify(world, snapshot)
     same = world.ceremony.targets(2)
@@ -244,7 +244,7 @@ def test_delegation_keys_that_changed(world, monkeypatch):
 
 
 def test_a_root_that_went_back(world):
-    """Once a root is trusted, a tree with an older one is refused."""
+    """A snapshot with an older root than the trusted one is refused."""
     first = load(world)
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
     trusted = verify(world, load(world))
@@ -253,7 +253,7 @@ def test_a_root_that_went_back(world):
 
 
 def test_another_pinned_root(world):
-    """A tree of another operator is not served."""
+    """A snapshot of another operator's root is refused."""
     other = type(world.ceremony)(world.ceremony.online, world.ceremony.now).root(1)
     with pytest.raises(TrustError):
         verify_snapshot(load(world), other, None)

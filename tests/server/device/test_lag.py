@@ -1,4 +1,4 @@
-"""A node that is behind another one waits for a file that may come, and for no other."""
+"""A node that lags waits for a file of the next version, and for no other."""
 
 import contextlib
 import threading
@@ -22,14 +22,14 @@ GZIP = b"Accept-Encoding: gzip"
 
 
 def made(world):
-    """Return what a node serves of a world's public tree."""
+    """Return the answers that a node with a world's public tree serves."""
     snapshot = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
     return make_served(snapshot, (HOST,), GateMode.DIRECT, Served())
 
 
 @contextlib.contextmanager
 def lagging(world, lag):
-    """Serve a world's present state from a node that may lag for `lag` seconds."""
+    """Serve a world's current state from a node that waits up to `lag` seconds."""
     blobs = LocalBlobs(world.folder.blobs)
     plane = DevicePlane(blobs, Counts(), GateMode.DIRECT, time.time, lag=lag)
     plane.show(made(world))
@@ -39,7 +39,7 @@ def lagging(world, lag):
 
 @pytest.mark.parametrize("path", [NEXT, "/log/proof/armani.3"])
 def test_a_file_that_comes(world, path):
-    """Its request is answered with the next snapshot."""
+    """A request for the next version is answered when its snapshot arrives."""
     with lagging(world, PATIENCE) as served:
         found = []
         thread = threading.Thread(target=lambda: found.append(served.get(path, GZIP)))
@@ -53,14 +53,14 @@ def test_a_file_that_comes(world, path):
 
 
 def test_a_file_that_does_not_come(world):
-    """It is answered 404 after the lag."""
+    """If the next version does not arrive, the answer is 404 after the lag."""
     with lagging(world, 0.05) as served:
         assert served.get(NEXT, GZIP).status == 404
         assert served.get(NEXT, b"Accept: */*", method="HEAD").status == 404
 
 
 def test_files_that_are_not_waited_for(world):
-    """The next root, what is there, and what was superseded or withdrawn is answered at once."""
+    """Other requests are answered immediately, including that for the next root."""
     with lagging(world, 10 * PATIENCE) as served:
         for path, status in (
             ("/metadata/2.root.json", 404),

@@ -1,4 +1,4 @@
-"""Parts and pictures on the wire: their paths, types and caching, the same on both paths."""
+"""Parts and pictures over HTTP: paths, types and caching on both paths."""
 
 import hashlib
 
@@ -31,7 +31,10 @@ def paths(served):
 
 
 def test_all_parts_and_pictures_are_served(packs):
-    """Whole, cached for ever, as bytes or as a picture; a valid path without a file is 404."""
+    """Parts and pictures have their type and are cached for a year.
+
+    A valid path without a file gives 404.
+    """
     assert packs.get(f"/targets/tables/zones/{DIGEST}.03.xz", GZIP).status == 404
     assert len(paths(packs)) == 16 + 4 + 3 + 1
     for path in paths(packs):
@@ -50,7 +53,7 @@ def test_all_parts_and_pictures_are_served(packs):
 
 
 def test_both_ways_give_the_same_bytes(packs):
-    """The fast path and aiohttp."""
+    """The fast path and aiohttp send the same bytes."""
     with Both(packs) as both:
         for path in paths(packs):
             for lines in ([GZIP], [], [b"Range: bytes=0-9"], [b"If-None-Match: *"]):
@@ -59,7 +62,7 @@ def test_both_ways_give_the_same_bytes(packs):
 
 
 def test_the_language_has_these_paths_alone(packs):
-    """There are no packages under tables or content; what is no path is refused."""
+    """Only these forms of paths are valid below tables and content."""
     assert packs.get(f"/targets/tables/zones/{DIGEST}.a.zip", GZIP).status == 400
     for path, known in (
         ("tables/zones/{}.03.xz", True),

@@ -1,4 +1,4 @@
-"""Ranges as in RFC 9110 section 14: a row for each sentence, and any range as a slice."""
+"""Ranges of RFC 9110 section 14: a row for each rule, and any range as a slice."""
 
 import pytest
 from hypothesis import given
@@ -59,7 +59,7 @@ ROWS = [
 
 
 def plan(value, length, if_range=None):
-    """Return the planned answer in the table's words."""
+    """Return the planned answer in the table's terms."""
     try:
         part = plan_range(value.encode(), if_range, ETAG, length)
     except Unsatisfiable:
@@ -68,14 +68,14 @@ def plan(value, length, if_range=None):
 
 
 def test_the_table():
-    """As the sentence of the section says."""
+    """Each row's range is planned as its sentence says."""
     for value, length, wanted in [row[2:] for row in ROWS]:
         with case(value, length, wanted):
             assert plan(value, length) == wanted
 
 
 def test_if_range(served):
-    """The range counts for the same representation only, whether satisfiable or not."""
+    """A range applies only if If-Range names the same representation."""
     for if_range in (
         f"W/{ETAG}",  # 13.1.5: a weak tag must not be used, 8.8.3.2: never matches
         '"sha256-abd"',
@@ -100,7 +100,7 @@ numbers = st.integers(0, 2000) | st.integers(0, 10**30)
 
 @given(st.binary(max_size=1000), numbers, numbers)
 def test_an_int_range_is_a_slice(data, first, last):
-    """Python's slice of the bytes is sent, and an empty slice is 416."""
+    """A range with two positions is Python's slice; an empty slice gives 416."""
     wanted = data[first : last + 1]
     found = plan(f"bytes={first}-{last}", len(data))
     if last < first:
@@ -114,7 +114,7 @@ def test_an_int_range_is_a_slice(data, first, last):
 
 @given(st.binary(max_size=1000), numbers)
 def test_open_and_suffix_ranges_are_slices(data, number):
-    """The remainder from an offset, and the last bytes."""
+    """Open ranges and suffix ranges are Python's slices."""
     found = plan(f"bytes={number}-", len(data))
     assert (data[found[0] : found[1] + 1] if found != NONE else b"") == data[number:]
     found = plan(f"bytes=-{number}", len(data))
@@ -128,7 +128,7 @@ def test_open_and_suffix_ranges_are_slices(data, number):
 
 @given(st.binary(max_size=60), st.integers(0, 100))
 def test_any_bytes_are_read(value, length):
-    """Whatever the header contains, the planned range lies in the representation."""
+    """For any header, the planned range lies inside the representation."""
     for field in (value, b"bytes=" + value):
         try:
             part = plan_range(field, None, ETAG, length)
@@ -160,10 +160,9 @@ WIRE = [
 
 
 def test_on_the_wire(served):
-    """Status, Content-Range and bytes (15.3.7, 15.5.17); other headers are as without a range.
+    """Status, Content-Range and bytes are as required (15.3.7, 15.5.17).
 
-    The digest is the whole package's, whichever part is sent: RFC 9530 section 3. HEAD describes
-    the whole, and no byte follows: Range applies to GET only (14.2).
+    The digest is that of the whole package (RFC 9530 section 3). HEAD ignores Range (14.2).
     """
     whole = served.get(URL)
     fields = [each for each in whole.headers if each[0] != "Date"]
@@ -185,7 +184,7 @@ def test_on_the_wire(served):
 
 
 def test_if_none_match_comes_first(served):
-    """13.2.2: what the client already has is not sent in part."""
+    """If-None-Match is evaluated before Range (13.2.2)."""
     etag = served.get(URL)["ETag"].encode()
     answer = served.get(URL, b"Range: bytes=0-1", b"If-None-Match: " + etag)
     assert (answer.status, answer.body) == (304, b"")
@@ -194,7 +193,7 @@ def test_if_none_match_comes_first(served):
 
 
 def test_a_package_of_no_bytes(tmp_path):
-    """It is sent whole, needs no blob, and only a suffix range is satisfiable."""
+    """An empty package needs no blob, and only a suffix range is satisfiable."""
     with serve_bytes(tmp_path, b"") as running:
         head = running.get(URL, method="HEAD")
         assert (head.status, head["Content-Length"]) == (200, "0")

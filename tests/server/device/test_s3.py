@@ -1,4 +1,4 @@
-"""Packages in S3: the bytes are those on disk, and few requests go to the store."""
+"""Packages in S3: the same answers as from disk, with few requests to the store."""
 
 import hashlib
 import uuid
@@ -37,25 +37,25 @@ BLOCK = b"Range: bytes=0-%d" % (WINDOW - 1)
 
 @pytest.fixture
 def proxy(seaweed):
-    """Give a proxy in front of the S3 server."""
+    """Yield a proxy in front of the S3 server."""
     with run_fault_proxy(seaweed.port) as running:
         yield running
 
 
 def now():
-    """Return the time."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 @pytest.fixture
 def place(seaweed, proxy):
-    """Give a place reached through the proxy."""
+    """Return a place in S3 that is reached through the proxy."""
     return seaweed.place(f"packages/{uuid.uuid4()}", endpoint=proxy.endpoint)
 
 
 @pytest.fixture
 def blobs(place, proxy, tmp_path):
-    """Give a store that holds the package."""
+    """Return a store that has the package."""
     store = S3Blobs(place, now)
     (tmp_path / "source").write_bytes(LONG)
     store.ingest(tmp_path / "source", SHA256, len(LONG))
@@ -69,7 +69,7 @@ def serve_long(blobs, **kwargs):
 
 
 def test_a_fleet_asks_once(blobs, proxy):
-    """Eight phones that request the same blocks simultaneously cost the store one package."""
+    """Eight simultaneous downloads fetch the package once from the store."""
     with serve_long(blobs) as running, ThreadPoolExecutor(8) as threads:
         bodies = threads.map(lambda _number: running.get(URL).body, range(8))
         assert all(body == LONG for body in bodies)
@@ -78,7 +78,7 @@ def test_a_fleet_asks_once(blobs, proxy):
 
 
 def test_little_is_not_fetched_as_a_window(blobs, proxy):
-    """A few bytes cost a few; once the window is cached, they cost nothing, as HEAD does."""
+    """A small range fetches little; a range inside a cached window fetches nothing."""
     with serve_long(blobs) as running:
         assert running.get(URL, method="HEAD")["Content-Length"] == str(len(LONG))
         assert proxy.answered == 0
@@ -92,7 +92,7 @@ def test_little_is_not_fetched_as_a_window(blobs, proxy):
 
 
 def test_a_store_that_is_slow_is_not_a_client_that_stalls(blobs, proxy):
-    """The limit on stalling does not run while a client waits for the store."""
+    """The stall limit does not apply while the store is waited for."""
     proxy.fault = Fault.SLOW  # longer than the limit
     with serve_long(blobs, limits=Limits(stall_seconds=0.05)) as running:
         assert running.get(URL, BLOCK).body == LONG[:WINDOW]
@@ -101,7 +101,7 @@ def test_a_store_that_is_slow_is_not_a_client_that_stalls(blobs, proxy):
 
 @pytest.mark.usefixtures("blobs")
 def test_a_store_that_is_silent(place, proxy):
-    """All waiting clients get 500 when the timeout ends; the next client is served again."""
+    """If the store times out, waiting clients get 500; later ones are served."""
     impatient = S3Blobs(place, now, patience=timedelta(seconds=2), retries=0)
     with serve_long(impatient) as running, ThreadPoolExecutor(5) as threads:
         proxy.fault = Fault.SILENCE
@@ -112,7 +112,7 @@ def test_a_store_that_is_silent(place, proxy):
 
 
 def test_an_object_that_is_shorter_than_signed(blobs):
-    """If no byte of a range is there it is 500; otherwise the available bytes, and a reset."""
+    """A range without any bytes gives 500; otherwise the connection is reset after them."""
     with serve_snapshot(package_snapshot(SHA256, 3 * len(LONG)), blobs) as running:
         behind = b"Range: bytes=%d-" % (2 * len(LONG))
         assert running.exchange(request(URL, behind)).startswith(b"HTTP/1.1 500 ")
@@ -125,7 +125,7 @@ def test_an_object_that_is_shorter_than_signed(blobs):
 
 @pytest.fixture
 def remote(place, world):
-    """Give a server that keeps packages in S3, through the proxy."""
+    """Return a server whose packages are in S3, through the proxy."""
     world.blobs = S3Blobs(place, now, retries=1)
     first = world.folder.root / "first"
     first.write_bytes(PACKAGE_1)
@@ -134,13 +134,13 @@ def remote(place, world):
 
 
 def submit(world):
-    """Submit a role that lists the long package, with the package."""
+    """Submit a role with the long package, and the package."""
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (LONG, release(2))}
     return world.submit({("armani", 3): world.ceremony.role("armani", 3, files)}, [LONG])
 
 
 def test_as_from_disk(remote, tmp_path):
-    """Whole, in ranges, by HEAD and unsatisfiable: all but the date is as from a folder."""
+    """GET and HEAD with any range have the same answers as from a folder."""
     bundle_id = submit(remote)
     remote.run(Publisher.process_incoming)
     assert remote.result(bundle_id).reason == ""
@@ -167,7 +167,7 @@ def test_as_from_disk(remote, tmp_path):
 
 
 def test_a_store_that_fails_while_a_phone_asks(remote, proxy):
-    """Before the first byte it is a 500, later the connection ends; the next phone is served."""
+    """If the store fails before the first byte, the answer is 500; later, the connection ends."""
     submit(remote)
     remote.run(Publisher.process_incoming)
     with serve(remote.folder, blobs=remote.blobs) as served:
@@ -188,7 +188,7 @@ def test_a_store_that_fails_while_a_phone_asks(remote, proxy):
 
 
 def test_a_bundle_waits_for_the_store(remote, proxy):
-    """It is postponed with an alarm, none of it is visible, and it is published once S3 is back."""
+    """A bundle is postponed with an alarm while S3 is away, and then published."""
     bundle_id = submit(remote)
     before = remote.published().timestamp.version
     proxy.fault = Fault.ERROR
@@ -204,7 +204,7 @@ def test_a_bundle_waits_for_the_store(remote, proxy):
 
 
 def test_a_halt_needs_no_store(remote, place, proxy):
-    """While S3 is unreachable pointers change, repair works, and snapshots load, old or new."""
+    """Without S3, pointers can be changed and snapshots loaded."""
     known = load_snapshot(remote.folder.public, remote.blobs, EMPTY)
     proxy.fault = Fault.CLOSE
     remote.blobs = S3Blobs(place, now, patience=timedelta(seconds=1), retries=0)

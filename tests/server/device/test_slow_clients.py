@@ -1,4 +1,4 @@
-"""Clients that read, send or end slowly: each gets its answers, and holds up no other."""
+"""Clients that read, send or disconnect slowly get their answers and delay no others."""
 
 import asyncio
 import contextlib
@@ -37,13 +37,13 @@ HANDED_OVER = request(PACKAGE, method="HEAD")
 
 @cache
 def big_document():
-    """Return a document of twelve megabytes; to compress it takes long."""
+    """Return a document of twelve megabytes, cached because compressing it takes long."""
     return make_document(BIG, BYTES, mutable=False)
 
 
 @contextlib.contextmanager
 def serve_big(folder, **limits):
-    """Serve one document of twelve megabytes beside the folder's."""
+    """Serve a document of twelve megabytes together with the folder's."""
     with serve(folder, limits=Limits(**limits)) as served:
         served.stand()
         known = served.plane.served.snapshot
@@ -55,7 +55,7 @@ def serve_big(folder, **limits):
 
 @contextlib.contextmanager
 def narrow(served):
-    """Open a connection with small buffers."""
+    """Open a connection with a small receive buffer."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         connection.connect(("127.0.0.1", served.port))
@@ -64,9 +64,9 @@ def narrow(served):
 
 
 def take_slowly(served, connection, seconds, is_kept=False):
-    """Read to the end within this many seconds on the limits' clock; returns the bytes.
+    """Read to the end within `seconds` of the limits' clock; return the data.
 
-    The end is that of the connection or, if it `is_kept`, that of the document.
+    The end is that of the connection or, with `is_kept`, that of the document.
     """
     answer = bytearray()
     while piece := connection.recv(60_000):
@@ -79,13 +79,13 @@ def take_slowly(served, connection, seconds, is_kept=False):
 
 
 def body(answer):
-    """Return the bytes after the last head."""
+    """Return the body after the last head."""
     return answer[answer.rindex(b"\r\n\r\n", 0, answer.index(BYTES[:64]) + 4) + 4 :]
 
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_the_last_answer_is_taken_slowly(published_state, first):
-    """It arrives whole, although it takes longer than the grace time after the last answer."""
+    """The last answer arrives completely, even if it takes longer than the linger time."""
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(first + request(BIG, b"Connection: close"))
         assert body(take_slowly(served, client, 2.0)) == BYTES
@@ -93,7 +93,7 @@ def test_the_last_answer_is_taken_slowly(published_state, first):
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
-    """A client that reads nothing for longer than the grace time is not cut off either."""
+    """A client that begins to read late gets the complete last answer."""
     for module in ("fast_path", "fallback"):
         monkeypatch.setattr(f"server.http.{module}.untaken", lambda _: len(BYTES))
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
@@ -106,7 +106,7 @@ def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_no_end_waits_for_a_client_that_has_all(published_state, monkeypatch, first):
-    """A client that was slow to read the end of the last answer is closed as soon as it has it."""
+    """A connection is closed as soon as its client has the last answer."""
     left = [3, 2, 2]  # checks it; two checks in a row find no progress
     for module in ("fast_path", "fallback"):
         monkeypatch.setattr(f"server.http.{module}.untaken", lambda _: left.pop() if left else 0)
@@ -122,7 +122,7 @@ def test_no_end_waits_for_a_client_that_has_all(published_state, monkeypatch, fi
 
 
 def test_the_last_answer_of_a_process_that_drains(published_state):
-    """It is not cut off because the process ends soon."""
+    """While draining, a slow client gets its complete last answer."""
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(PHONE)
         read_response(client)
@@ -135,7 +135,7 @@ def test_the_last_answer_of_a_process_that_drains(published_state):
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_a_client_that_takes_little_and_goes_on(published_state, first):
-    """A client that reads something now and then is not stalled, however long it takes."""
+    """A client that keeps reading is not stalled, however long it takes."""
     with serve_big(published_state.folder, stall_seconds=2.0) as served, narrow(served) as client:
         client.sendall(first + request(BIG))
         assert body(take_slowly(served, client, 60.0, is_kept=True)) == BYTES
@@ -144,7 +144,10 @@ def test_a_client_that_takes_little_and_goes_on(published_state, first):
 
 @pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_a_client_that_takes_nothing(published_state, first):
-    """It is cut off on both paths, and counted; its pipelined bytes were not read without limit."""
+    """A client that reads nothing is cut off and counted, on both paths.
+
+    The server does not read its pipelined requests without limit.
+    """
     with serve_big(published_state.folder, stall_seconds=0.2) as served, narrow(served) as client:
         client.settimeout(0.5)
         sent = 0
@@ -157,12 +160,12 @@ def test_a_client_that_takes_nothing(published_state, first):
 
 
 def resident():
-    """Return how many bytes of memory this process uses."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def test_a_document_is_in_memory_once(published_state):
-    """Thirty clients that read nothing of twelve megabytes cost less than ten copies of it."""
+    """Thirty clients that do not read cost less than ten copies of the document."""
     with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
         before = resident()
         clients = [stack.enter_context(narrow(served)) for _ in range(30)]
@@ -175,7 +178,7 @@ def test_a_document_is_in_memory_once(published_state):
 
 
 def test_what_is_held_after_the_fallback_is_bounded(published_state, monkeypatch):
-    """If too many bytes wait for clients in total, the latest client is cut off."""
+    """If too many bytes wait for clients, the newest client is cut off."""
     monkeypatch.setattr("server.http.connections.HELD", 100_000)
     with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(narrow(served)) for _ in range(5)]
@@ -187,7 +190,7 @@ def test_what_is_held_after_the_fallback_is_bounded(published_state, monkeypatch
 
 @pytest.mark.parametrize("behind", [b"\r\n\r\n" * 60_000, PHONE * 2_000])
 def test_what_stands_behind_a_refusal_is_not_read(published_state, monkeypatch, behind):
-    """The parser sees the refused head at most, and no byte sent after it."""
+    """No byte after a refused head is parsed."""
     given = []
     receive = web.RequestHandler.data_received
 
@@ -207,7 +210,7 @@ def test_what_stands_behind_a_refusal_is_not_read(published_state, monkeypatch, 
 
 
 def test_empty_lines_before_a_head(direct, strict):
-    """They are ignored, however many there are (RFC 9112 section 2.2), and no phone sends them."""
+    """Empty lines before a request are ignored (RFC 9112 section 2.2), except in strict mode."""
     data = b"\r\n" * 50_000 + PHONE
     assert direct.ask(data).status == 200
     assert strict.ask(data).status == 400
@@ -220,7 +223,7 @@ def test_empty_lines_before_a_head(direct, strict):
 
 @pytest.mark.parametrize("first", [PHONE, HANDED_OVER], ids=["fast-path", "aiohttp"])
 def test_a_second_head_that_never_ends(published_state, first):
-    """The limit of a head counts from its first byte, not from each byte, on both paths."""
+    """The time limit of a head counts from its first byte, on both paths."""
     with serve(published_state.folder, limits=Limits(head_seconds=0.4)) as served:
         with served.connect() as connection:
             connection.sendall(first)
@@ -244,7 +247,7 @@ def test_a_second_head_that_never_ends(published_state, first):
 
 
 def test_clients_that_leave_are_no_failure(published_state):
-    """A download that the client resets before it begins is not counted as a server failure."""
+    """A client that resets its download is not counted as a 500."""
     with serve(published_state.folder) as served:
         for _ in range(100):
             with served.connect() as connection:
@@ -256,7 +259,7 @@ def test_clients_that_leave_are_no_failure(published_state):
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 def test_a_client_that_is_accepted_as_the_server_ends(tmp_path, run):
-    """It is closed, and the loop ends with nothing open."""
+    """A connection accepted while the server ends is closed."""
     limits = Limits(drain_seconds=0)
     plane = DevicePlane(LocalBlobs(tmp_path), Counts(), GateMode.DIRECT, time.time, limits)
     plane.served = make_served(EMPTY, (HOST,), GateMode.DIRECT, Served())
@@ -276,7 +279,7 @@ def test_a_client_that_is_accepted_as_the_server_ends(tmp_path, run):
 
 
 def test_what_is_sent_after_the_last_answer(direct):
-    """A megabyte after it is discarded, and does not revoke the answer."""
+    """Data sent after the last request is discarded, and the answer arrives."""
     for asked in (request(STAMP, b"Connection: close"), request(STAMP, b"Cookie: a=1")):
         with direct.connect() as connection:
             connection.sendall(asked)
@@ -287,13 +290,13 @@ def test_what_is_sent_after_the_last_answer(direct):
 
 
 def send_in_vain(connection):
-    """Send until the server stops reading."""
+    """Send data until the server closes the connection."""
     with contextlib.suppress(ConnectionError):
         connection.sendall(b"x" * 1_000_000)
 
 
 def test_the_date_goes_on(published_state):
-    """It is the present date, on both paths, also after the first update."""
+    """The Date header is the current date, on both paths."""
     with serve(published_state.folder) as served:
         served.stand()
         for day, date in ((1, "Fri, 02 Jan 1970"), (2, "Sat, 03 Jan 1970")):

@@ -1,4 +1,4 @@
-"""What a snapshot holds of the public tree: current versions, a few older, no later ones."""
+"""Which versions a snapshot of the public tree serves."""
 
 from datetime import timedelta
 
@@ -15,19 +15,19 @@ from tests.server.world import FIRST, PACKAGE_1
 
 
 def load(world):
-    """Load what a server that starts now would serve."""
+    """Load the snapshot that a new server would serve."""
     return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
 def served(snapshot, role):
-    """Return the versions of a role that are served."""
+    """Return the served versions of a role."""
     ends = f".{role}.json"
     paths = [path for path in snapshot.documents if path.endswith(ends)]
     return sorted(int(path.removeprefix("/metadata/").removesuffix(ends)) for path in paths)
 
 
 def test_superseded_versions(world):
-    """After many renewals nine versions are in memory; older ones are gone, roots and log stay."""
+    """Nine versions of a role are served, older ones are gone; all roots and proofs stay."""
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
 
     pointers = world.published().pointers()
@@ -53,7 +53,7 @@ def test_superseded_versions(world):
 
 
 def test_a_withdrawn_package_drains_by_the_signed_time(world):
-    """Its bytes are served while the timestamp was signed before the end, then they are gone."""
+    """A withdrawn package is served until the timestamp's time passes `drain_until`."""
     signed = int((world.published().timestamp.expires - timedelta(days=1)).timestamp())
     drained = release(1, withdrawn=True, drain_until=signed + 3600)
     files = {("armani", 3): world.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, drained)})}
@@ -83,7 +83,7 @@ def test_what_the_timestamp_does_not_lead_to_yet(world):
 
 
 def test_proofs_that_another_key_has_signed(world):
-    """They are read again with the next timestamp; immutable files are the same objects."""
+    """Proofs are read again with the next timestamp; immutable files are not."""
     before = load(world)
     world.run(lambda publisher: make_next_keys(publisher, world.folder, ["log"]))
     after = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), before)
@@ -104,7 +104,7 @@ def test_proofs_that_another_key_has_signed(world):
 
 
 def test_roots_that_are_not_there(world):
-    """A tree without a root, and an invalid record, end with an error message."""
+    """A tree without a root, or with a malformed record, raises an error."""
     (world.folder.public / "roots.json").write_bytes(b"{}\n")
     with pytest.raises(FormatError, match=r"roots\.json"):
         list_roots(world.folder.public, 3)

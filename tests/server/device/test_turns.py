@@ -1,4 +1,4 @@
-"""Turns: the order in which connections are served, with in-memory transports and no clock."""
+"""The order in which connections are served, with in-memory transports and no clock."""
 
 import asyncio
 import functools
@@ -30,7 +30,7 @@ MOST = 1_000  # turns of the loop after which a test gives up
 
 
 class Server:
-    """Connections to one process; `served` names the client of each answer, in order."""
+    """Connections to one process; `served` has the client of each answer, in order."""
 
     def __init__(self):
         self.ways = TwoWays(GateMode.DIRECT)
@@ -52,7 +52,7 @@ class Server:
         return transport
 
     async def until(self, condition):
-        """Run the loop; returns how many answers each of its turns produced."""
+        """Run the loop until a condition holds; return the number of answers of each turn."""
         answers = []
         while not condition():
             before = len(self.served)
@@ -64,7 +64,7 @@ class Server:
 
 @pytest.mark.parametrize("asked", [POLL, COMMAS])
 async def test_a_turn_is_bounded_for_all_connections(asked):
-    """However many connections pipeline, one turn of the loop answers no more than one could."""
+    """A turn of the loop has a limited number of answers, for all connections together."""
     server = Server()
     attackers = [server.connect("attacker") for _ in range(50)]
     for each in attackers:
@@ -74,7 +74,7 @@ async def test_a_turn_is_bounded_for_all_connections(asked):
 
 
 async def test_a_poll_waits_for_no_pipeline():
-    """A single request is answered when it is read, ahead of all that waits."""
+    """A single request is answered immediately, before all pipelined ones."""
     server = Server()
     for _ in range(50):
         server.connect("attacker").feed(POLL * 1_000)
@@ -88,7 +88,7 @@ async def test_a_poll_waits_for_no_pipeline():
 
 
 async def test_connections_in_line_are_served_by_turns():
-    """A short pipeline waits for a piece or two of each long one, and not for its end."""
+    """A short pipeline does not wait for the end of long ones."""
     server = Server()
     for number in range(20):
         server.connect(number).feed(POLL * 1_000)
@@ -100,7 +100,7 @@ async def test_connections_in_line_are_served_by_turns():
 
 
 async def test_only_what_comes_alone_needs_no_room():
-    """If a turn is full, a single request is still answered and several wait."""
+    """If a turn is full, a single request is answered and pipelined ones wait."""
     server = Server()
     server.registry.turns.left = -ANSWER
     server.connect("attacker").feed(COMMAS * 2)
@@ -110,7 +110,7 @@ async def test_only_what_comes_alone_needs_no_room():
 
 
 async def test_answers_count_by_their_size(monkeypatch):
-    """If answers are large, fewer of them fit into a turn."""
+    """The larger the answers, the fewer fit into a turn."""
     monkeypatch.setattr(turns, "ANSWER", 1)
     monkeypatch.setattr(fast_path, "ANSWER", 1)
     monkeypatch.setattr(turns, "TURN", 1_000)
@@ -122,7 +122,7 @@ async def test_answers_count_by_their_size(monkeypatch):
 
 
 async def test_requests_for_aiohttp_take_turns_too():
-    """A connection that fell back to aiohttp gets one request per turn, and few connections do."""
+    """Connections of aiohttp get one request per turn, and few connections do."""
     server = Server()
     for _ in range(20):
         server.connect("attacker").feed(FOREIGN * 20)
@@ -131,7 +131,7 @@ async def test_requests_for_aiohttp_take_turns_too():
 
 
 async def test_few_requests_for_aiohttp_are_begun_in_a_turn():
-    """If each of many connections brings one request, those beyond a turn's limit wait."""
+    """Few requests begin in aiohttp per turn, on however many connections."""
     server = Server()
     attackers = [server.connect("attacker") for _ in range(50)]
     for number in (1, 2):  # the first makes the connection fall back
@@ -142,7 +142,7 @@ async def test_few_requests_for_aiohttp_are_begun_in_a_turn():
 
 
 async def test_fallbacks_that_waited_take_turns():
-    """If a second's fallbacks are used up, the next second does not begin with all of them."""
+    """Fallbacks that waited for the next second do not all begin in one turn."""
     server = Server()
     server.registry._fallbacks_left = 0
     attackers = [server.connect("attacker") for _ in range(100)]
@@ -160,7 +160,7 @@ async def test_fallbacks_that_waited_take_turns():
 
 
 async def test_fallbacks_keep_their_order():
-    """A connection that waits for the fallback is ahead of later ones."""
+    """Fallbacks that wait are served in order."""
     server = Server()
     server.registry._fallbacks_left = 0
     server.connect("first").feed(FOREIGN)
@@ -172,7 +172,7 @@ async def test_fallbacks_keep_their_order():
 
 
 async def test_a_closed_connection_is_passed_over():
-    """A connection that ends in the queue is not answered, and holds up no other."""
+    """A connection closed in the queue is skipped."""
     server = Server()
     gone, other = server.connect("gone"), server.connect("other")
     gone.feed(POLL * 1_000)
@@ -184,7 +184,10 @@ async def test_a_closed_connection_is_passed_over():
 
 
 async def test_what_waits_for_a_turn_ends_with_its_connection():
-    """The task of aiohttp would begin with it after the end, and fail."""
+    """A waiting request for aiohttp is dropped with its connection.
+
+    Otherwise aiohttp's task would begin with it after the end, and fail.
+    """
     server = Server()
     gone = server.connect("gone")
     gone.feed(FOREIGN)
@@ -201,7 +204,7 @@ async def test_what_waits_for_a_turn_ends_with_its_connection():
 
 
 async def test_a_client_that_stops_reading_gives_up_its_turn():
-    """While it waits for a turn it may stop reading; it gets no answer until it reads again."""
+    """A client that stops reading while it waits gets no answer until it reads again."""
     server = Server()
     slow, other = server.connect("slow"), server.connect("other")
     slow.feed(POLL * 100)
@@ -215,7 +218,7 @@ async def test_a_client_that_stops_reading_gives_up_its_turn():
 
 
 async def test_a_change_of_state_outside_the_table():
-    """What its last answer has ended reads no further request."""
+    """A change of state that the table does not allow raises an error."""
     server = Server()
     transport = server.connect("browser")
     transport.feed(POLL.replace(b"Accept-Encoding: gzip", b"Connection: close"))
@@ -225,7 +228,7 @@ async def test_a_change_of_state_outside_the_table():
 
 
 async def test_a_turn_that_fails_ends_no_other():
-    """The error is reported, and the next connection has its turn."""
+    """An error in one connection's turn is reported, and the next one has its turn."""
     reported, done = [], []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, told: reported.append(told))
     line = Turns()
@@ -261,7 +264,7 @@ REQUESTS = st.lists(
     is_slow=st.booleans(),
 )
 def test_no_bound_changes_what_is_answered(requests, places, room, piece, is_slow):
-    """The bytes of the answers are the same for any packets and any limits of a turn."""
+    """The answers are the same for any packets and any limits of a turn."""
     data = b"".join(requests)
 
     async def answer(pieces, **how):

@@ -1,4 +1,4 @@
-"""Raw bytes against RFC 9110 and RFC 9112: invalid input is refused and the connection closed."""
+"""Raw bytes against RFC 9110 and RFC 9112: invalid input is refused with close."""
 
 import re
 
@@ -14,12 +14,12 @@ from tests.server.device.served import request, serve
 PATH = b"/metadata/timestamp.json"
 HOST = b"Host: updates.example\r\n"
 GOOD = b"GET " + PATH + b" HTTP/1.1\r\n" + HOST + b"\r\n"
-#: The fast path leaves this to aiohttp, which then has the connection for good.
+#: The fast path leaves this request, and all others on its connection, to aiohttp.
 BY_AIOHTTP = request(PATH.decode(), b"Range: bytes=0-0")
 
 
 def get(headers=b"", *, path=PATH, version=b"HTTP/1.1", method=b"GET", host=HOST):
-    """Return the bytes of a request with one error."""
+    """Return a request with one error."""
     return method + b" " + path + b" " + version + b"\r\n" + host + headers + b"\r\n"
 
 
@@ -109,13 +109,13 @@ REFUSED = {
 
 
 def refusals(served):
-    """Return the counter of refusals by reason."""
+    """Return the counters of refusals by reason."""
     found = re.findall(r'hening_refusals_total\{reason="(\w+)"\} ([0-9.]+)', served.metrics())
     return {reason: float(value) for reason, value in found}
 
 
 def check_refusal(data):
-    """Assert that the answer is one problem document on a connection that ends."""
+    """Assert that the answer is one problem document."""
     head, _, body = data.partition(b"\r\n\r\n")
     assert re.match(rb"HTTP/1\.[01] 400 Bad Request\r\n", head)
     names = {line.partition(b":")[0].decode() for line in head.split(b"\r\n")[1:]}
@@ -128,7 +128,7 @@ def check_refusal(data):
 
 @pytest.mark.parametrize("first", [b"", BY_AIOHTTP], ids=["fast-path", "aiohttp"])
 def test_outside_the_language(direct, first):
-    """One 400, counted by its reason, closed; a valid request right after it is never read."""
+    """Invalid input gets one 400, is counted by its reason, and nothing after it is read."""
     for name, (data, reason) in REFUSED.items():
         with case(name):
             before = refusals(direct)
@@ -141,13 +141,13 @@ def test_outside_the_language(direct, first):
 
 
 def without_date(response):
-    """Return everything of a response that must not differ between two clients."""
+    """Return status, headers without date, and body, which must not differ between clients."""
     headers = [header for header in response.headers if header[0] != "Date"]
     return response.status, headers, response.body
 
 
 def test_a_failure_of_ours_is_a_problem_document(world, capfd):
-    """A missing blob is a 500 that reveals nothing of the request, here or in the logs."""
+    """A missing blob gives a 500 that reveals nothing of the request, as do the logs."""
     with serve(world.folder) as served:
         (package,) = served.plane.served.snapshot.packages.keys() & {
             path for path in served.plane.served.snapshot.packages if path.endswith(".zip")
@@ -181,7 +181,7 @@ def test_a_failure_of_ours_is_a_problem_document(world, capfd):
     ).map(b"".join)
 )
 def test_any_bytes(direct, data):
-    """No input is a failure of the server, and the next client is served."""
+    """No input causes a 5xx, and the next client is served."""
     with direct.connect() as connection:
         connection.sendall(data + b"\r\n\r\nX\r\n\r\n")  # an end that cannot be a request
         connection.settimeout(PATIENCE)
