@@ -1,4 +1,4 @@
-"""A strategy that changes valid JSON in any place."""
+"""A Hypothesis strategy that changes valid JSON at any place."""
 
 import copy
 
@@ -23,7 +23,7 @@ def places_in(value):
 
 @st.composite
 def mutated(draw, make):
-    """Draw the JSON value of `make` with one to three places exchanged, removed or added."""
+    """Draw the JSON value of `make` with one to three members replaced, removed or added."""
     document = make()
     for _ in range(draw(st.integers(1, 3))):
         container, name = draw(st.sampled_from(list(places_in(document))))

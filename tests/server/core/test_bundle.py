@@ -37,7 +37,7 @@ NO_INTEGERS = [True, 1.0, "1", None, [], -1, 2**53, 10**30]
 
 
 def bytes_of(value):
-    """Return canonical JSON, made without the code under test; floats as Python writes them."""
+    """Return canonical JSON, written without the code under test; floats as Python writes them."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
@@ -46,7 +46,7 @@ def bytes_of(value):
     st.dictionaries(sha256s, integers),
 )
 def test_bundles_are_read_back(roles, blobs):
-    """One value, one encoding; the id is the hash of the bytes."""
+    """A bundle has one encoding, and its id is the hash of the bytes."""
     bundle = Bundle(
         roles=[RoleFile(name, version, *rest) for (name, version), rest in sorted(roles.items())],
         blobs=[BlobFile(*each) for each in sorted(blobs.items())],
@@ -58,7 +58,7 @@ def test_bundles_are_read_back(roles, blobs):
 
 
 def test_which_roles_are_submitted():
-    """The signer's roles and every model's may be in a bundle, those of the server may not."""
+    """A bundle may contain the signer's roles and models, but not the server's roles."""
 
     def read(name):
         return decode_bundle(bytes_of(BUNDLE | {"roles": [ROLE | {"name": name}]})).roles[0].name
@@ -70,7 +70,7 @@ def test_which_roles_are_submitted():
 
 
 def test_what_is_no_integer_is_refused():
-    """Booleans, floats, texts, negative and huge numbers are refused in every place."""
+    """Booleans, floats, texts, negative and too large numbers are refused everywhere."""
     for value in NO_INTEGERS:
         changes = [
             *({"roles": [ROLE | {member: value}]} for member in ("length", "version")),
@@ -85,7 +85,7 @@ OTHER = "0" * 64
 
 
 def test_bundles_of_another_form_are_refused():
-    """Each row breaks one sentence of FORMATS section 6; every member is required."""
+    """Each row breaks a sentence of FORMATS section 6; every member is required."""
     for change in (
         {"roles": []},
         {"roles": [ROLE | {"version": n} for n in range(1, 1002)]},
@@ -119,7 +119,7 @@ def test_bundles_of_another_form_are_refused():
 
 
 def test_limits():
-    """A thousand roles and blobs are read; 1 MiB and a byte, a result of 64 KiB and one are not."""
+    """A bundle has at most 1 MiB, with a thousand roles and blobs; a result at most 64 KiB."""
     roles = [ROLE | {"version": n} for n in range(1, 1001)]
     blobs = [{"length": n, "sha256": f"{n:064x}"} for n in range(1000)]
     bundle = decode_bundle(bytes_of(BUNDLE | {"roles": roles, "blobs": blobs}))
@@ -131,7 +131,7 @@ def test_limits():
 
 
 def test_what_could_not_be_read_is_not_written():
-    """The encoders refuse what the decoders would."""
+    """The encoders refuse values that the decoders would refuse."""
     roles = [RoleFile("b", 1, ABC, 1), RoleFile("a", 1, ABC, 1)]
     with pytest.raises(FormatError, match="not sorted"):
         encode_bundle(Bundle(roles=roles, blobs=[]))
@@ -163,14 +163,14 @@ def test_what_could_not_be_read_is_not_written():
     )
 )
 def test_results_are_read_back(result):
-    """One value has one encoding."""
+    """A result has one encoding."""
     data = encode_result(result)
     assert decode_result(data) == result
     assert encode_result(decode_result(data)) == data
 
 
 def test_results_of_another_form_are_refused():
-    """A reason although published, a snapshot although refused, and other shapes."""
+    """A published result with a reason, or a refused one with a snapshot, is refused."""
     assert decode_result(bytes_of(REFUSED)).reason == "No."
     changes = [
         *({"reason": "because"}, {"snapshot": 0}, {"status": "pending"}, {"id": "x"}),
@@ -182,7 +182,7 @@ def test_results_of_another_form_are_refused():
 
 @given(st.sampled_from(sorted(BUNDLE)), st.sampled_from(sorted(PUBLISHED)), json_values)
 def test_any_member_exchanged_is_refused_or_has_one_encoding(member, other, value):
-    """An accepted value is encoded to the same bytes."""
+    """A changed bundle is refused, or encodes to the same bytes."""
     for decode, encode, base, name in (
         (decode_bundle, lambda each: encode_bundle(each)[1], BUNDLE, member),
         (decode_result, encode_result, PUBLISHED, other),

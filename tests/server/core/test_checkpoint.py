@@ -39,9 +39,9 @@ PROOF = encode_proof(2, TREE.inclusion_proof(2), HEAD)
 
 
 def test_a_leaf_is_four_lines():
-    """The bytes are those of FORMATS section 7; line breaks, other numbers and hashes are refused.
+    """A leaf's bytes are those of FORMATS section 7, and each value has one encoding.
 
-    Each value has one encoding.
+    Line breaks, other numbers and other hashes are refused.
     """
     entry = f"hening role v1\narmani\n12\n{ABC}\n".encode()
     assert encode_leaf("armani", 12, ABC) == entry
@@ -62,7 +62,7 @@ def test_a_leaf_is_four_lines():
 
 @given(integers, hashes)
 def test_checkpoints_are_read_back(size, root):
-    """Encoding and decoding are inverse; the text is the key's name, the size and the root."""
+    """A checkpoint decodes to the encoded size and root; its text has name, size and root."""
     note = encode_checkpoint(size, root, KEY, SEED.sign)
     assert decode_checkpoint(note, KEY) == Checkpoint(KEY.name, size, root)
     text = f"log.hening.test/main\n{size}\n{base64.b64encode(root).decode()}"
@@ -70,7 +70,7 @@ def test_checkpoints_are_read_back(size, root):
 
 
 def test_what_could_not_be_read_is_never_signed():
-    """The signing function is not called for sizes and roots out of range."""
+    """A size or root out of range is refused before signing."""
     calls = []
     bad = [(-1, ROOT), (True, ROOT), (2**53, ROOT), (1, b""), (1, ROOT + b"x")]
     refuse_each(FormatError, lambda each: encode_checkpoint(*each, KEY, calls.append), bad)
@@ -78,7 +78,7 @@ def test_what_could_not_be_read_is_never_signed():
 
 
 def test_other_texts_are_no_checkpoints_although_signed():
-    """Extensions, other origins, non-canonical numbers and base64 are refused."""
+    """Signed texts with extensions, other origins or non-canonical values are refused."""
     line, name = base64.b64encode(ROOT).decode(), KEY.name
 
     def read(text):
@@ -93,7 +93,7 @@ def test_other_texts_are_no_checkpoints_although_signed():
 
 @given(integers, st.lists(hashes, max_size=63), st.binary(max_size=80))
 def test_proofs_are_read_back(index, path, checkpoint):
-    """Encoding and decoding are inverse; the checkpoint keeps its bytes."""
+    """A proof decodes to the encoded value, and keeps the checkpoint's bytes."""
     proof = decode_proof(encode_proof(index, path, checkpoint))
     assert proof == Proof(index, tuple(path), checkpoint)
 
@@ -109,7 +109,7 @@ def test_proofs_are_read_back(index, path, checkpoint):
 @example(b"")
 @example(b"\n\n")
 def test_a_proof_is_refused_or_is_the_one_encoding(data):
-    """Arbitrary bytes raise only our error, and no proof has two encodings."""
+    """Arbitrary bytes raise our error or are the only encoding of a proof."""
     try:
         proof = decode_proof(data)
     except HeningError:
@@ -118,7 +118,7 @@ def test_a_proof_is_refused_or_is_the_one_encoding(data):
 
 
 def test_other_texts_are_no_proofs():
-    """Other versions, extra lines, non-canonical numbers, short hashes, 64 hashes are refused."""
+    """Other versions, extra lines, non-canonical numbers and wrong hashes are refused."""
     lines = [
         *(b"extra AAAA\nindex 2\n", b"index 2\nextra AAAA\n", b"index 02\n", b"index 2 \n"),
         *(b"index  2\n", b"", b"index 2\nAAAA\n", b"index \xb2\n"),
@@ -133,7 +133,7 @@ def test_other_texts_are_no_proofs():
 
 
 def test_the_limit_of_a_proof_is_16384_bytes():
-    """A proof of the limit is read; one byte more is neither read nor written."""
+    """A proof of 16384 bytes is accepted; a longer one is neither read nor written."""
     overhead = len(encode_proof(0, [], b""))
     assert decode_proof(encode_proof(0, [], b"x" * (16_384 - overhead))).index == 0
     with pytest.raises(FormatError, match="16385"):
@@ -149,7 +149,7 @@ def test_what_could_not_be_read_is_not_written():
 
 
 def test_a_proof_shows_its_entry_and_no_other():
-    """Each entry verifies with its own proof only, under a checkpoint of the trusted key."""
+    """Each entry verifies only with its own proof, under a checkpoint of the trusted key."""
     proofs = [encode_proof(i, TREE.inclusion_proof(i), HEAD) for i in range(len(LEAVES))]
     for number, proof in enumerate(proofs):
         for other, entry in enumerate(ENTRIES):
@@ -164,7 +164,7 @@ def test_a_proof_shows_its_entry_and_no_other():
 
 
 def test_every_flipped_bit_of_a_proof_is_refused():
-    """Index, hashes and checkpoint are all bound to the entry."""
+    """A proof with any flipped bit is refused."""
     for position in range(len(PROOF)):
         for bit in range(8):
             changed = bytearray(PROOF)
@@ -175,6 +175,6 @@ def test_every_flipped_bit_of_a_proof_is_refused():
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_leaf_or_an_error_of_ours(entry):
-    """An accepted leaf encodes to the same bytes."""
+    """Arbitrary bytes raise our error or are the only encoding of a leaf."""
     with contextlib.suppress(HeningError):
         assert encode_leaf(*decode_leaf(entry)) == entry

@@ -1,4 +1,4 @@
-"""Policies of the cloud: invalid ones, and valid successors."""
+"""The cloud's policies: which are valid, and which may follow."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.server.cloud.policies import DAYS, HOURS, KEY, SIGNER, VALUES, make_p
 
 
 def test_a_policy_is_read_as_it_was_signed():
-    """It verifies with its own key alone; a changed number is detected."""
+    """A policy verifies only with its own key and unchanged."""
     policy = make_policy(version=3)
     note = sign(policy)
     assert decode_policy(note, KEY) == policy
@@ -31,7 +31,7 @@ def test_a_policy_is_read_as_it_was_signed():
 
 
 def test_what_is_no_policy():
-    """The message names the member; none has a default, so that none is forgotten."""
+    """Every member is required, and the message names the invalid one."""
     for changed, sentence in (
         ({"schema": 2}, "schema"),
         ({"more": 1}, "more"),
@@ -62,7 +62,7 @@ def test_what_is_no_policy():
 
 
 def test_which_policy_follows():
-    """A newer version of the same region that does not begin before its predecessor."""
+    """A successor has the same region, a higher version, and no earlier begin."""
     before = make_policy(version=2, **{"from": 100})
     check_follows(make_policy(version=5, **{"from": 100}), before)
     for changed, sentence in (
@@ -75,7 +75,7 @@ def test_which_policy_follows():
 
 
 def test_a_policy_that_is_too_large_is_not_signed():
-    """A note has 4,096 bytes at most."""
+    """A policy over the limit of a note, 4,096 bytes, is not signed."""
     policy = make_policy(laws=[{"name": "x" * 160, "articles": ["y" * 160] * 32}])
     with pytest.raises(FormatError, match="over the limit"):
         encode_policy(policy, KEY, lambda text: SIGNER.sign(text).signature)

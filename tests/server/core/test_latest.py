@@ -25,7 +25,7 @@ EXPIRES = datetime(2027, 3, 1, tzinfo=UTC)
 
 
 def test_the_parts():
-    """Every digit is in one part, in ascending order; a part is signed online and is no model."""
+    """Each hash digit belongs to one part; a part is an online role and no model."""
     assert part_prefixes(4) == {
         "latest-0": ("0", "1", "2", "3"),
         "latest-1": ("4", "5", "6", "7"),
@@ -45,14 +45,14 @@ SPLITS = {1: make_targets(), **{n: plan_split(make_targets(), n, EXPIRES) for n 
 
 @given(st.from_regex(r"latest/[a-z]{1,6}/[a-z]{2}/[a-z]{1,6}", fullmatch=True))
 def test_a_pointer_is_where_python_tuf_looks_for_it(path):
-    """The delegations' own look-up finds the same role first, and ends there."""
+    """python-tuf looks a pointer up in the same part first, and in no other role."""
     for parts, targets in SPLITS.items():
         found = targets.delegations.get_roles_for_target(path)
         assert next(iter(found)) == (pointer_role(path, parts), True)
 
 
 def test_every_pointer_is_assigned_once():
-    """A split latest is empty; parts without pointers exist, too."""
+    """Each pointer is in one part; the split latest is empty, and parts may be, too."""
     paths = [f"latest/armani/id/c{number}" for number in range(40)]
     assert assign_pointers(paths, ["armani", "latest"]) == {"latest": sorted(paths)}
     parts = assign_pointers(paths[:3], [*part_prefixes(16), "latest"])
@@ -62,7 +62,7 @@ def test_every_pointer_is_assigned_once():
 
 
 def test_a_split_and_a_further_one():
-    """Each follows the profile; the keys are those of latest, which stays last."""
+    """Each split obeys the profile and uses latest's keys; latest stays the last role."""
     four = plan_split(make_targets(), 4, EXPIRES)
     check_targets(make_root(), four)
     sixteen = plan_split(four, 16, EXPIRES)
@@ -76,7 +76,7 @@ def test_a_split_and_a_further_one():
 
 
 def test_other_splits_are_refused():
-    """A split is neither taken back nor repeated, and has 4 or 16 parts."""
+    """A split cannot be reversed or repeated, and has 4 or 16 parts."""
     for before, parts in ((4, 4), (16, 4), (16, 16)):
         targets = plan_split(make_targets(), before, EXPIRES)
         with pytest.raises(ReleaseError, match="never dropped"):
@@ -89,7 +89,7 @@ def test_other_splits_are_refused():
 
 
 def edited(change):
-    """Return targets split into 4 with its delegations changed."""
+    """Return targets that are split into 4 parts, with changed delegations."""
     targets = plan_split(make_targets(), 4, EXPIRES)
     roles = dict(delegated_roles(targets))
     targets.delegations.roles = change(roles) or roles
@@ -97,12 +97,12 @@ def edited(change):
 
 
 def armani(roles, name):
-    """Return the delegation to armani under another name."""
+    """Return armani's delegation under another name."""
     return DelegatedRole(name, roles["armani"].keyids, 2, terminating=True, paths=[f"{name}/*/*/*"])
 
 
 def part(roles, name="latest-1", **fields):
-    """Put another delegation in place of a part's."""
+    """Replace a part's delegation."""
     whole = roles["latest"]
     fields = {"keyids": whole.keyids, "threshold": 1, "terminating": True} | fields
     if "paths" not in fields:
@@ -111,7 +111,7 @@ def part(roles, name="latest-1", **fields):
 
 
 def test_a_split_that_is_none():
-    """Rules 7 and 11: another number, place, key, or set of hashes."""
+    """Splits that break rule 7 or 11 of the profile are refused."""
     for change, match in (
         (lambda roles: part(roles, terminating=False), "not terminating"),
         (lambda roles: part(roles, path_hash_prefixes=["4", "5", "6"]), "own hashes"),

@@ -1,4 +1,4 @@
-"""Limits on irreversible values, floors, and resets; the vectors of FORMATS are in tests/repo."""
+"""Limits of irreversible values, floors, and resets. The vectors of FORMATS are in tests/repo."""
 
 from datetime import timedelta
 
@@ -32,14 +32,14 @@ DAY = timedelta(days=1)
 
 
 def root_with(version=1, **members):
-    """Return a root whose `custom` has further members."""
+    """Return a root with further members in `custom`."""
     root = make_root(version)
     root.unrecognized_fields["custom"] |= members
     return root
 
 
 def test_a_root_without_lifetimes_allows_ten_years():
-    """As does every root of earlier versions, and one that states only some lifetimes."""
+    """Without stated lifetimes, a root allows ten years for each role."""
     assert decode_lifetimes(make_root()) == Lifetimes()
     lifetimes = decode_lifetimes(root_with(lifetimes={"codenames": 30}))
     assert lifetimes.of("armani") == 30 * DAY
@@ -47,16 +47,16 @@ def test_a_root_without_lifetimes_allows_ten_years():
 
 
 def test_malformed_lifetimes_are_refused():
-    """Lifetimes are whole days from 1 to 3,650; the profile refuses other roots."""
+    """Lifetimes are whole days from 1 to 3,650; other roots are refused."""
     bad = [*({"codenames": 0}, {"tables": 3651}, {"content": True}, {"targets": "9"}, [], None, 5)]
     roots = [root_with(lifetimes=lifetimes) for lifetimes in bad]
     refuse_each(ProfileError, check_root, roots, "`lifetimes` are malformed")
 
 
 def test_each_kind_has_a_limit_of_its_own():
-    """The most is 90 days and the skew of one if root says 90; other roles are not checked.
+    """A role's expiry is limited by its kind's lifetime plus a day of tolerance.
 
-    The server's own roles have seven days, whatever root says about others.
+    The server's roles have seven days, whatever the root says.
     """
     signed_at, role = EXPIRES - 91 * DAY, make_role()
     for name in ("targets", "tables", "content", "armani"):
@@ -72,7 +72,7 @@ def test_each_kind_has_a_limit_of_its_own():
 
 
 def test_a_root_does_not_outlaw_a_role_in_force():
-    """The error names the conflicting role; online roles are not checked."""
+    """A root with a shorter lifetime than a current offline role is refused by name."""
     roles = {"armani": make_role(), "latest": make_role(), "targets": make_role()}
     lifetimes = root_with(lifetimes={"codenames": 30, "targets": 400})
     with pytest.raises(TrustError, match="sign armani again"):
@@ -81,7 +81,7 @@ def test_a_root_does_not_outlaw_a_role_in_force():
 
 
 def test_every_excess_is_named():
-    """The publisher raises the first; `check` reports all, what is malformed among them."""
+    """The publisher raises the first excess; `check` reports all, including malformed values."""
     late = {"post_timestamp": 2**53 - 1, "security_patch_level": "9999-12-31"}
     for changes, sentences in (
         (
@@ -104,7 +104,7 @@ RESET = {"counter": 2, "number": 1, "time": TIME}
 
 
 def role_of(*counters, **custom):
-    """Return a role with builds of these counters, and members of its own `custom`."""
+    """Return a role with builds of these counters and these members in `custom`."""
     role = make_role({f"armani/id/stable/{each}.zip": build(each) for each in counters})
     for each in counters:
         role.targets[f"armani/id/stable/{each}.zip"].hashes["sha256"] = f"{each:064x}"
@@ -114,9 +114,9 @@ def role_of(*counters, **custom):
 
 
 def test_resets_are_read():
-    """A model's reset has a counter and a time, those of tables and content have none.
+    """A model's reset has a counter and a time; that of tables or content has neither.
 
-    An earlier root has no resets.
+    A root of an older version has no resets.
     """
     resets = {"armani": RESET, "content": {"number": 3}}
     check_root(root_with(resets=resets))
@@ -134,7 +134,7 @@ def test_resets_are_read():
 
 
 def test_roots_continue_resets():
-    """A number stays with its values, or grows by one; the first is 1."""
+    """A reset's number stays with its values or increases by one, starting at 1."""
     first, second = {"armani": RESET}, {"armani": {**RESET, "number": 2, "counter": 9}}
     for old, new in (({}, first), (first, first), (first, second), ({}, {})):
         check_resets_follow(root_with(resets=old), root_with(2, resets=new))
@@ -145,7 +145,7 @@ def test_roots_continue_resets():
 
 
 def test_a_role_follows_the_newest_reset():
-    """An older one, and one that root does not have, are refused."""
+    """A role that follows an older or unknown reset is refused."""
     root = root_with(resets={"armani": RESET})
     check_follows_reset("armani", role_of(1, reset=1), root)
     check_follows_reset("dior", role_of(), root)
@@ -157,7 +157,7 @@ def test_a_role_follows_the_newest_reset():
 
 
 def test_what_a_reset_leaves():
-    """Builds up to its counter and its time, a floor at most one above, all else unchanged."""
+    """A reset keeps builds up to its counter and time, with a floor at most one above."""
     poisoned = role_of(1, 2, 9000, floor=1, floor_time=10**10, later={"x": 1})
     left = apply_reset("armani", poisoned, {"armani": Reset(1, 2, TIME)})
     assert [*left.targets] == ["armani/id/stable/1.zip", "armani/id/stable/2.zip"]
@@ -173,7 +173,7 @@ def test_what_a_reset_leaves():
 
 
 def test_a_role_goes_on_after_a_reset():
-    """Builds above the reset may leave, the others stay, and a new build is later."""
+    """After a reset, builds above it may leave; others stay, and new builds are later."""
     resets = {"armani": Reset(1, 2, TIME)}
     poisoned = role_of(1, 2, 9000, floor=1, floor_time=10**10)
     floor = {"floor": 1, "floor_time": TIME}
@@ -188,16 +188,16 @@ def test_a_role_goes_on_after_a_reset():
 
 
 def role_with(custom):
-    """Return a role whose own `custom` is that value."""
+    """Return a role whose `custom` has this value."""
     role = make_role()
     role.unrecognized_fields["custom"] = custom
     return role
 
 
 def test_a_floor_is_read():
-    """Both numbers; `floor_time` may be absent, and unknown members are ignored.
+    """A floor has two numbers, of which `floor_time` may be missing.
 
-    A role without an object, as a ceremony makes it, has no floor.
+    A role without `custom` has no floor. Unknown members are ignored.
     """
     assert decode_floor(make_role()) == NO_FLOOR == Floor(schema=1, counter=0, time=0)
     custom = {"floor": 5, "floor_time": 7, "schema": 1, "later": [1.5]}
@@ -207,7 +207,7 @@ def test_a_floor_is_read():
 
 @given(integers, integers)
 def test_what_is_written_is_read(counter, time):
-    """And members of a later version beside it stay, sorted by name."""
+    """A written floor is read back; members of a later version are kept and sorted."""
     role = role_with({"schema": 1, "floor": 0, "aaa": 1})
     role.unrecognized_fields["x"] = 2
     fields = encode_floor(role, Floor(schema=1, counter=counter, time=time))
@@ -222,7 +222,7 @@ def test_what_is_written_is_read(counter, time):
 
 
 def test_malformed_floors_are_refused():
-    """Only the integer 1 is schema 1; both members are integers; the floor must be there."""
+    """A floor needs schema 1 and integers."""
     for schema in (0, 2, True, "1", None, 1.0):
         sentence = "this version knows schema 1 only"
         with case(schema), pytest.raises(FormatError, match=sentence) as caught:
@@ -237,7 +237,7 @@ def test_malformed_floors_are_refused():
 
 @given(json_values | st.fixed_dictionaries({"schema": st.just(1), "floor": json_values}))
 def test_arbitrary_values_raise_only_our_error(custom):
-    """Any value is a floor, or is refused."""
+    """Any value is a floor or raises our error."""
     try:
         floor = decode_floor(role_with(custom))
     except FormatError:

@@ -52,7 +52,7 @@ MAKERS = {
 
 
 def test_a_file_at_the_limit_is_parsed_and_one_byte_more_is_not():
-    """The length is checked first; a file within the limit is refused for its content."""
+    """The length is checked before parsing."""
     limits = {"root": 512_000, "timestamp": 16_384, "snapshot": 2_000_000, "armani": 5_000_000}
     for role, limit in limits.items():
         assert metadata_limit(role) == limit
@@ -65,7 +65,7 @@ def test_a_file_at_the_limit_is_parsed_and_one_byte_more_is_not():
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("role", DECODERS)
 def test_each_decoder_reads_its_own_type_only(kind, role):
-    """A file of another role is refused, whatever its signatures."""
+    """A file of another role type is refused, whatever its signatures."""
     data = signed(MAKERS[kind](), signer(kind))
     if role == kind or (role, kind) == ("armani", "targets"):
         assert DECODERS[role](data).signed.type == kind
@@ -75,7 +75,7 @@ def test_each_decoder_reads_its_own_type_only(kind, role):
 
 
 def test_encoded_metadata_is_compact_and_read_back():
-    """The bytes have no white space, and python-tuf verifies the signature."""
+    """Encoded metadata has no white space, and python-tuf verifies it."""
     metadata = Metadata(make_root())
     metadata.sign(signer("root 1"))
     data = encode_metadata(metadata)
@@ -85,7 +85,7 @@ def test_encoded_metadata_is_compact_and_read_back():
 
 
 def test_metadata_that_cannot_be_read_back_is_not_written():
-    """What python-tuf could not read raises our error."""
+    """Metadata that python-tuf could not read is not encoded."""
     root = make_root()
     root.unrecognized_fields["custom"] = object()
     with pytest.raises(FormatError, match="cannot be written"):
@@ -94,7 +94,7 @@ def test_metadata_that_cannot_be_read_back_is_not_written():
 
 @given(st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_arbitrary_bytes_raise_only_our_error(data):
-    """No decoder accepts hypothesis' arbitrary bytes, and none raises another error."""
+    """Arbitrary bytes raise our error in every decoder."""
     for decode in DECODERS.values():
         with pytest.raises(FormatError):
             decode(data)
@@ -102,7 +102,7 @@ def test_arbitrary_bytes_raise_only_our_error(data):
 
 @given(st.sampled_from(sorted(MAKERS)), st.data())
 def test_a_document_with_any_member_exchanged_raises_only_our_error(kind, data):
-    """A member of a real file is replaced by an arbitrary value, at a drawn place."""
+    """A real file with a random change raises only our error."""
     document = json.loads(signed(MAKERS[kind](), *keys_of(kind)))
     place = document["signed"]
     while True:
@@ -136,7 +136,7 @@ def test_a_document_with_any_member_exchanged_raises_only_our_error(kind, data):
 @example('\x00\x08\x0c\x1f\x7f \n\r\t "\\ \\u0041 \\" / é \u2028 \U0001f600')
 @example({"\U0001f600": 1, "\uffff": 2, "Z": 3, "a": 2**70})
 def test_signatures_cover_python_tufs_bytes(value):
-    """Any text in any order of keys: the bytes are those that python-tuf verifies."""
+    """Signatures cover the bytes that python-tuf verifies, in any order of keys."""
     targets = make_targets()
     targets.unrecognized_fields["custom"] = value
     metadata = Metadata(targets)
@@ -144,7 +144,7 @@ def test_signatures_cover_python_tufs_bytes(value):
 
 
 def test_what_has_no_canonical_form_is_refused():
-    """No valid signature can cover a float or a lone surrogate, wherever it is."""
+    """A float or lone surrogate anywhere is refused, because it has no canonical form."""
     numbers = [1.5, 1e300, float("nan"), float("inf"), -0.0]
     for value in [*numbers, "\ud800", "a\udfff", {"\ud800": 1}, [[{"a": [0.5]}]]]:
         for kind, make in MAKERS.items():
@@ -159,7 +159,7 @@ def test_what_has_no_canonical_form_is_refused():
 
 
 def test_values_are_those_of_pythons_json():
-    """However they are spelled: what is signed is what python-tuf reads, integers of any size."""
+    """Values are decoded as python-tuf decodes them, including large integers."""
     document = signed(make_root(), *keys_of("root")).decode()
     for text in (
         '{"a":1,"b":2,"a":3}',
@@ -174,7 +174,7 @@ def test_values_are_those_of_pythons_json():
 
 
 def test_deep_nesting_is_refused():
-    """Neither the parser nor the canonical encoding exceeds the stack."""
+    """Deep nesting raises our error and not RecursionError."""
     document = signed(make_targets(), *keys_of("targets")).decode()
     for depth in (500, 900, 100_000):
         text = "[" * depth + "]" * depth
@@ -184,9 +184,9 @@ def test_deep_nesting_is_refused():
 
 
 def test_a_version_that_is_no_number_is_refused():
-    """`true` is not 1, no number above 2**53 - 1 has a path, and none is below one.
+    """A version must be an integer from 1 to 2**53 - 1; `true` is not 1.
 
-    The first two are signed validly; others are refused by whichever layer finds them.
+    The first two cases have valid signatures.
     """
     for version in (True, 2**53):
         data = edited(make_root(), lambda part, v=version: part.update(version=v), *keys_of("root"))
@@ -200,7 +200,7 @@ def test_a_version_that_is_no_number_is_refused():
 
 
 def test_a_role_is_read_when_enough_keys_signed_it():
-    """Both keys of the model, named by targets: not one, one twice, or another role's.
+    """A role needs signatures of different keys up to its threshold.
 
     An unknown model and root are not roles below targets.
     """
@@ -220,7 +220,7 @@ def test_a_role_is_read_when_enough_keys_signed_it():
 
 
 def test_metadata_expires_at_its_second():
-    """Valid one second before, expired at the stated time; the message names day and role."""
+    """Metadata is invalid from the second of its expiry; the message has day and role."""
     role = make_role()
     check_expiry("armani", role, EXPIRES - timedelta(seconds=1))
     data = signed(role, *keys_of("armani"))
@@ -230,7 +230,7 @@ def test_metadata_expires_at_its_second():
 
 
 def test_every_flipped_byte_of_the_signed_part_is_refused():
-    """No byte of a role file can change without an error."""
+    """A role file with any changed byte in its signed part is refused."""
     data = signed(make_role({"armani/id/stable/a.zip": {"a": 1}}), *keys_of("armani"))
     targets = make_targets()
     good = verify_role("armani", data, targets, NOW).signed.to_dict()
@@ -245,7 +245,7 @@ def test_every_flipped_byte_of_the_signed_part_is_refused():
 
 
 def test_a_root_that_does_not_follow_is_refused():
-    """Versions are neither repeated nor skipped; a successor is refused after its expiry."""
+    """A root's version must be the next one, and it must not be expired."""
     for version in (1, 3, 2**53 - 1):
         data = signed(make_root(version), *keys_of("root"))
         with pytest.raises(TrustError, match=f"root {version} does not follow root 1"):
@@ -255,7 +255,7 @@ def test_a_root_that_does_not_follow_is_refused():
 
 
 def test_a_new_root_key_needs_the_old_keys_and_the_new():
-    """Old two and new one together succeed; either side alone does not."""
+    """A new root needs enough signatures of the old and the new keys."""
     root = make_root(2)
     root.revoke_key(signer("root 1").public_key.keyid, "root")
     root.add_key(signer("root 3").public_key, "root")
@@ -268,7 +268,7 @@ def test_a_new_root_key_needs_the_old_keys_and_the_new():
 
 
 def test_a_first_root_is_signed_by_its_own_keys():
-    """Trusting a root initially does not replace its missing signatures."""
+    """A first root needs the signatures of its own keys."""
     assert verify_first_root(signed(make_root(), *keys_of("root"))).signed == make_root()
     with pytest.raises(TrustError, match="its own root keys"):
         verify_first_root(signed(make_root(), *keys_of("targets")))

@@ -23,7 +23,7 @@ RESERVED = ["root", "targets", "snapshot", "timestamp", "mirrors", "latest", "ta
 
 
 def test_codenames():
-    """1 to 32 lower-case letters, digits, `_` and `-` name a model; reserved names do not."""
+    """A codename has 1 to 32 lower-case letters, digits, `_` and `-`, and is not reserved."""
     for name in ("armani", "a", "0", "a" * 32, "dior_x-2", "latest2", "roots"):
         with case(name):
             assert is_codename(name)
@@ -38,14 +38,14 @@ def test_codenames():
 
 
 def test_role_names():
-    """A reserved name is a role's; no role name leaves its directory or breaks a line."""
+    """Role names include the reserved ones; none can leave its folder or break a line."""
     for name in (*RESERVED, "latest-0"):
         check_role(name)
     refuse_each(FormatError, check_role, ["", "a\n", "../x", "A", "a" * 33, "a b"])
 
 
 def test_file_names():
-    """At most 95 bytes that end in `.zip`; two dots in a row, escapes, separators are refused."""
+    """A file name has at most 95 bytes and ends in `.zip`, without `..` or separators."""
     for name in ("a.zip", "0.zip", "a.b_c-d.zip", "a" * 91 + ".zip", "a-.zip"):
         check_file_name(name)
     bad = [
@@ -57,7 +57,7 @@ def test_file_names():
 
 @given(codenames, segments, segments)
 def test_a_channel_is_read_back(codename, region, channel):
-    """Paths of channels, releases and pointers are read into their parts."""
+    """Paths of channels, releases and pointers are decoded into their parts."""
     expected = Channel(codename, region, channel)
     text = f"{codename}/{region}/{channel}"
     assert str(expected) == text
@@ -68,7 +68,7 @@ def test_a_channel_is_read_back(codename, region, channel):
 
 
 def test_other_texts_are_no_channels():
-    """Empty, dotted, over-long and reserved parts are refused wherever a channel stands."""
+    """Empty, dotted, too long and reserved parts are refused in every path."""
     bad = [
         *("", "armani", "armani/id", "armani/id/stable/x", "/id/stable", "armani//stable"),
         *("armani/id/", "armani/../stable", "armani/./stable", "armani/id/stable\n"),
@@ -84,7 +84,7 @@ def test_other_texts_are_no_channels():
 
 @given(st.text(max_size=80))
 def test_arbitrary_texts_raise_only_our_error(text):
-    """A decoder of names returns a value or raises our error."""
+    """Any text decodes to a value or raises our error."""
     for decode in (decode_channel, decode_pointer_path, decode_release_path):
         try:
             decode(text)
@@ -94,7 +94,7 @@ def test_arbitrary_texts_raise_only_our_error(text):
 
 
 def test_names_of_files():
-    """Only the timestamp has no version; the hash stands before a target's file name."""
+    """Metadata files have a version, except the timestamp; targets have their hash as prefix."""
     assert metadata_name("timestamp", 7) == "timestamp.json"
     assert metadata_name("root", 1) == "1.root.json"
     assert hashed_target_path("armani/id/stable/a.zip", "ab") == "armani/id/stable/ab.a.zip"
@@ -122,5 +122,5 @@ SHORT = ["dior", "mido", "mocha"]
     ],
 )
 def test_a_near_name(known, name, near):
-    """A typing error is found; in a short name one letter differs, or two are swapped."""
+    """A similar name is suggested; for a short name, one letter may differ or two be swapped."""
     assert ask_for_near(name, known) == (f" Did you mean {near}?" if near else "")

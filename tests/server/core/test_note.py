@@ -54,7 +54,7 @@ def test_the_example_of_the_specification_verifies():
 
 @given(st.from_regex(r"[a-z0-9.-]{1,20}(?:/[a-z0-9-]{1,10}){0,3}", fullmatch=True), st.binary())
 def test_verifier_keys_are_read_back(name, raw):
-    """A key has one text, and a text one key."""
+    """A key has one text, and a text has one key."""
     key = VerifierKey(name, hashlib.sha256(raw).digest())
     assert decode_verifier_key(str(key)) == key
 
@@ -138,7 +138,7 @@ def test_lines_of_other_keys_are_ignored():
 
 
 def test_a_line_of_ours_that_does_not_hold_refuses_the_note():
-    """A valid line of the same key does not change that, in either order."""
+    """An invalid line of our key refuses the note, even beside a valid one, in either order."""
     good = line(KEY.name, signature(KEY, SEED, "a\n"))
     raw = bytearray(signature(KEY, SEED, "a\n"))
     raw[40] ^= 1
@@ -156,7 +156,7 @@ def test_a_line_of_ours_that_does_not_hold_refuses_the_note():
 
 
 def test_signatures_of_no_key():
-    """S + L is no second signature of a text, and a key of another length verifies nothing."""
+    """A signature with S + L is refused, and a key of another length verifies nothing."""
     order = 2**252 + 27742317777372353535851937790883648493
     raw = signature(KEY, SEED, "a\n")
     scalar = int.from_bytes(raw[36:], "little") + order
@@ -170,7 +170,7 @@ def test_signatures_of_no_key():
 
 
 def test_a_malformed_line_refuses_the_note():
-    """Even with a valid line of our key beside it; without any line there is no note."""
+    """A malformed line refuses the note, even beside a valid line; a note needs a line."""
     lines = [
         *("\n", "- log AAAAAAAA\n", "— log\n", "— log \n", "—  AAAAAAAA\n", "— a+b AAAAAAAA\n"),
         *("— log AAAA\n", "— log AAAAAAAA \n", "— log AAAAAAAA AAAA\n", "—\u00a0log AAAAAAAA\n"),
@@ -185,7 +185,7 @@ def signed(text):
 
 
 def test_texts_that_are_refused_although_signed():
-    """A log shows no escape sequence to a terminal, and a note has a text."""
+    """Signed texts with escape sequences, and empty texts, are refused."""
     bad = ["a\0\n", "a\t\n", "a\r\n", "\x1f\n", "\x1b[2J\n"]
     refuse_each(FormatError, lambda text: verify_note(signed(text), KEY), bad, "control characters")
     refuse_each(FormatError, lambda text: encode_note(text, KEY, SEED.sign), bad)
@@ -204,7 +204,7 @@ def test_the_limit_is_4096_bytes():
 
 
 def test_nothing_is_returned_that_would_not_verify():
-    """A signer with another seed, or a text without its newline, makes no note."""
+    """A note is not returned if the signer has another key or the text lacks its newline."""
     with pytest.raises(LogError):
         encode_note("a\n", KEY, OTHER_SEED.sign)
     with pytest.raises(FormatError):
@@ -233,6 +233,6 @@ def test_a_note_with_two_signatures():
 @example(b"\n\n\n\n")
 @example(b"\n\n\xe2\x80\x94 a AAAAAAAA\n")
 def test_arbitrary_bytes_raise_only_our_error(note):
-    """Whatever they hold."""
+    """Arbitrary bytes raise only our error."""
     with pytest.raises(HeningError):
         verify_note(note, KEY)

@@ -47,14 +47,14 @@ def with_package(**changes):
 
 @given(pointers())
 def test_every_pointer_of_the_format_is_read_and_written(custom):
-    """Decoding and encoding are inverse for everything in the tables of FORMATS section 4."""
+    """Every pointer of FORMATS section 4 decodes, and encodes to the same value."""
     pointer = decode_pointer(PATH, custom)
     assert encode_pointer(pointer) == custom
     assert decode_pointer(PATH, encode_pointer(pointer)) == pointer
 
 
 def test_the_members_arrive_where_they_belong():
-    """Short keys become attributes."""
+    """Each short key is decoded into its attribute."""
     pointer = decode_pointer(PATH, POINTER | {"h": True, "t": {"en": "Stopped."}, "later": 1})
     step = pointer.steps[0]
     assert (pointer.halted, pointer.paused, pointer.reason) == (True, False, {"en": "Stopped."})
@@ -64,7 +64,7 @@ def test_the_members_arrive_where_they_belong():
 
 
 def test_an_unknown_schema_is_refused_with_a_sentence_that_names_it():
-    """Only the integer 1 is known."""
+    """Any other schema than the integer 1 is refused."""
     for version in (0, 2, True, 1.0, "1", None):
         with case(version), pytest.raises(FormatError) as caught:
             decode_pointer(PATH, POINTER | {"v": version})
@@ -72,12 +72,12 @@ def test_an_unknown_schema_is_refused_with_a_sentence_that_names_it():
 
 
 def read(custom):
-    """Read a pointer."""
+    """Decode a pointer."""
     return decode_pointer(PATH, custom)
 
 
 def test_every_member_is_required():
-    """A pointer, step or package without any one member is refused."""
+    """A pointer, step or package without any of its members is refused."""
 
     def without(part):
         return [{k: v for k, v in part.items() if k != member} for member in part]
@@ -88,9 +88,9 @@ def test_every_member_is_required():
 
 
 def test_what_is_no_integer_is_refused():
-    """Booleans, floats, texts, negative and huge numbers are refused in every place.
+    """Booleans, floats, texts, negative and too large numbers are refused everywhere.
 
-    The build that was complete before has a counter from 1 to one below the final step's.
+    The counter of the last complete build must be below that of the final step.
     """
     for value in NO_INTEGERS:
         steps = [with_step(n=value), with_step(t=value), with_step(m=value), with_package(z=value)]
@@ -100,7 +100,7 @@ def test_what_is_no_integer_is_refused():
 
 
 def test_members_of_another_form_are_refused():
-    """Each row breaks one line of the tables in FORMATS section 4."""
+    """Each row breaks a line of the tables in FORMATS section 4."""
     full, delta = FULL_PACKAGE, DELTA_PACKAGE
     steps = [
         *([], [STEP | {"n": n} for n in range(1, 10)], [STEP, STEP], [STEP, STEP | {"n": 2}]),
@@ -140,7 +140,7 @@ def test_members_of_another_form_are_refused():
 
 
 def test_the_limits_themselves_are_allowed():
-    """Eight steps, sixteen pairs, three packages and the longest texts are read."""
+    """Eight steps, sixteen pairs, three packages and the longest texts are accepted."""
     step = STEP | {"k": [FULL_PACKAGE, DELTA_PACKAGE, DELTA_PACKAGE], "m": 0}
     custom = POINTER | {
         "s": [step | {"n": n} for n in range(1, 9)],
@@ -151,13 +151,16 @@ def test_the_limits_themselves_are_allowed():
 
 
 def test_a_pointer_lies_at_a_pointer_path():
-    """Other paths are refused."""
+    """A pointer at another path is refused."""
     bad = ["armani/id/stable", "latest/armani/id", "latest/root/id/stable", "latest", ""]
     refuse_each(FormatError, lambda path: decode_pointer(path, POINTER), bad)
 
 
 def test_the_share_is_that_of_the_last_pair_that_has_begun():
-    """Before the first pair the share is 0; from the last on a build is complete, if not halted."""
+    """The share is that of the last pair that has begun, and 0 before the first.
+
+    From 1000 on a build is complete, unless it is halted.
+    """
     shares = {0: 0, 99: 0, 100: 10, 199: 10, 200: 500, 300: 1000, 2**53: 1000}
     assert {now: read(POINTER).permille_at(now) for now in shares} == shares
     assert [read(POINTER).is_complete_at(now) for now in (299, 300)] == [False, True]
@@ -166,13 +169,13 @@ def test_the_share_is_that_of_the_last_pair_that_has_begun():
 
 @given(pointers(), integers, integers)
 def test_the_share_never_falls(custom, one, other):
-    """The share of admitted phones only grows with time."""
+    """A pointer's share never decreases with time."""
     pointer = decode_pointer(PATH, custom)
     assert pointer.permille_at(min(one, other)) <= pointer.permille_at(max(one, other))
 
 
 def test_what_could_not_be_read_is_not_written():
-    """Values out of range, which a program could construct, cannot be encoded."""
+    """A value out of range cannot be encoded."""
     pointer = read(POINTER)
     for schedule in ([(0, 1001)], [], [(-1, 5)]):
         with pytest.raises(FormatError, match="cannot be written"):
@@ -187,7 +190,7 @@ FILES = dict.fromkeys(RELEASES, (3, ABC))
 
 
 def test_a_package_that_is_listed_otherwise_is_refused():
-    """Its hash, length, counter, time, patch level, stone, sources and type must be the role's."""
+    """A package must have the same values as in its role."""
     pointer, full, delta = read(POINTER), FULL_PACKAGE["p"], DELTA_PACKAGE["p"]
     for listed, files in (
         *(({}, FILES), (RELEASES, {}), ({full: RELEASES[full]}, FILES)),
@@ -207,7 +210,10 @@ def test_a_package_that_is_listed_otherwise_is_refused():
 
 
 def test_the_build_that_was_complete_before_is_listed_with_a_full_package():
-    """Also where the pointer is halted; a withdrawn one, or an incremental alone, is refused."""
+    """The last complete build needs a full package that is not withdrawn.
+
+    This holds for a halted pointer, too.
+    """
     path = "armani/id/stable/before.zip"
     pointer = decode_pointer(PATH, POINTER | {"c": 2, "h": True})
     assert pointer.complete_before == 2
@@ -221,7 +227,7 @@ def test_the_build_that_was_complete_before_is_listed_with_a_full_package():
 
 
 def test_a_withdrawn_release_is_offered_by_a_halted_pointer_only():
-    """A halted pointer may still name a withdrawn release; no other may."""
+    """Only a halted pointer may name a withdrawn release."""
     releases = {
         path: decode_release(path, custom | {"withdrawn": True})
         for path, custom in ((FULL_PACKAGE["p"], FULL), (DELTA_PACKAGE["p"], DELTA))
@@ -236,7 +242,7 @@ OTHER = "armani/id/beta"
 
 
 def releases(*entries):
-    """Return releases by path from (counter, changes); `place` in changes is another channel."""
+    """Return releases by path from tuples (counter, changes); `place` sets another channel."""
     found = {}
     for number, (counter, changes) in enumerate(entries):
         place = changes.pop("place", CHANNEL)
@@ -246,20 +252,20 @@ def releases(*entries):
 
 
 def test_a_channel_offers_its_own_that_are_not_withdrawn():
-    """Another channel's, and withdrawn ones, are not offered."""
+    """Releases of other channels and withdrawn ones are not offered."""
     listed = releases((1, {}), (2, {"withdrawn": True}), (3, {"place": OTHER}))
     assert [release.counter for release in offered_in(CHANNEL, listed).values()] == [1]
 
 
 def test_the_newest_stone_that_will_do_is_taken():
-    """From a stone to its own stone, each with the highest suitable counter, if there is any."""
+    """An upgrade path has the newest suitable stepping stone of each release."""
     assert find_upgrade_path(CHANNEL, 3, releases((1, {}), (2, {}), (3, {}))) == [3]
     listed = releases((1, {}), (2, {}), (4, {"min_counter": 2}), (7, {"min_counter": 3}))
     assert find_upgrade_path(CHANNEL, 7, listed) == [2, 4, 7]
 
 
 def test_a_stone_is_a_full_package_of_the_channel():
-    """A withdrawn one, another channel's, and an incremental are no stones, nor alone a build."""
+    """A stepping stone is a full package of the channel that is not withdrawn."""
     edge = {"type": "incremental", "source_builds": DELTA["source_builds"]}
     for stone in ({"withdrawn": True}, {"place": OTHER}, edge):
         listed = releases((1, {}), (2, stone), (4, {"min_counter": 2}))
@@ -270,7 +276,7 @@ def test_a_stone_is_a_full_package_of_the_channel():
 
 
 def test_a_way_has_at_most_eight_steps():
-    """As many as a pointer holds."""
+    """An upgrade path has at most eight steps, like a pointer."""
     entries = [(1, {}), *((number, {"min_counter": number - 1}) for number in range(2, 10))]
     assert find_upgrade_path(CHANNEL, 8, releases(*entries)) == [1, 2, 3, 4, 5, 6, 7, 8]
     with pytest.raises(ReleaseError, match="more than 8 steps"):

@@ -47,7 +47,7 @@ def add(a, b):
 
 
 def is_of_order(number, x, y):
-    """Tell whether a point added to itself that many times is the neutral element."""
+    """Return whether that multiple of a point is the neutral element."""
     result, point = (0, 1, 1, 0), (x, y, 1, x * y % P)
     while number:
         if number & 1:
@@ -57,7 +57,7 @@ def is_of_order(number, x, y):
 
 
 def recover_x(y):
-    """Return the even x of a point with that y, or None when there is none."""
+    """Return the even x of a point with that y, or None if there is none."""
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
     x = pow(square, (P + 3) // 8, P)
     if x * x % P != square:
@@ -98,13 +98,13 @@ HONEST = signer("armani 1").public_key.keyval["public"]
 
 
 def check_both(root, targets):
-    """Check root, then targets under it, as every reader does."""
+    """Check a root, then targets under it, as every reader does."""
     check_root(root)
     check_targets(root, targets)
 
 
 def refuse_both(root, targets, match):
-    """Check that root is refused, and that targets are under a sound root."""
+    """Check that the root is refused, and that the targets are refused under a valid root."""
     with pytest.raises(ProfileError, match=match):
         check_root(root)
     with pytest.raises(ProfileError, match=match):
@@ -136,7 +136,7 @@ def test_rule_3_only_64_lower_case_digits_are_a_key():
 
 @given(st.integers(0, 2**256 - 1))
 def test_canonical_points_of_large_order_are_exactly_what_passes(number):
-    """The library's answer equals that of plain arithmetic on the curve."""
+    """The check agrees with plain arithmetic on the curve."""
     raw = number.to_bytes(32, "little")
     y, sign = number & (2**255 - 1), number >> 255
     x = recover_x(y) if y < P else None
@@ -161,7 +161,7 @@ def test_what_keeps_the_profile_passes():
 
 
 def test_rule_1_one_public_key_under_two_ids_is_refused():
-    """In root, in targets, and across the two."""
+    """One public key under two ids is refused in root, in targets, and across both."""
     twin = key_of(signer("root 1").public_key.keyval["public"], "f" * 64)
     root, targets = make_root(), make_targets()
     root.keys[twin.keyid] = targets.delegations.keys[twin.keyid] = twin
@@ -199,7 +199,7 @@ def test_rule_4_a_delegated_role_does_not_delegate():
 
 
 def test_rule_5_a_threshold_that_keys_cannot_meet_is_refused():
-    """Below one, above the number of keys, or no number at all."""
+    """A threshold below one, above the number of keys, or that is no integer is refused."""
     for threshold in [0, -1, 3, 2**53, True, 1.0]:
         for name in ["root", "targets", "armani", "tables", "content"]:
             with case(threshold, name):
@@ -243,7 +243,7 @@ def test_rule_6_other_keys_are_refused():
 
 
 def test_rule_7_other_delegations_are_refused():
-    """Not terminating, other or more patterns, hash prefixes; and names that are not for roles."""
+    """Delegations that do not terminate, or have other patterns or names, are refused."""
     own = ["armani/*/*/*"]
     rows = [
         *({"terminating": False}, {"paths": []}, {"paths": ["dior/*/*/*"]}, {"paths": ["*"]}),
@@ -264,7 +264,7 @@ def test_rule_7_other_delegations_are_refused():
 
 
 def test_rule_7_values_that_python_tuf_does_not_check_are_refused():
-    """Only `true` is true, and a name is a text."""
+    """`terminating` must be `true`, and a name must be text."""
     for member, value in (
         *(("terminating", value) for value in ("x", 1, [1], {"a": 1})),
         *(("name", 7), ("name", True)),
@@ -282,7 +282,7 @@ SUCCINCT = Delegations({}, None, SuccinctRoles([], 1, 2, "armani"))
 
 
 def test_rule_7_what_targets_lack_or_have_beside_the_roles():
-    """The common roles are delegated to, by name; targets list nothing themselves."""
+    """Targets must delegate to the common roles, and list no files themselves."""
     for name in ("tables", "content", "latest"):
         targets = make_targets()
         del targets.delegations.roles[name]
@@ -323,7 +323,7 @@ def test_rule_8_shared_keys_are_refused():
 
 
 def test_consistent_snapshots_are_required():
-    """Only `true` is true."""
+    """`consistent_snapshot` must be `true`."""
     root = make_root()
     for value in (None, False, 1, "yes"):
         root.consistent_snapshot = value
@@ -332,9 +332,9 @@ def test_consistent_snapshots_are_required():
 
 
 def test_root_names_the_log():
-    """In its `custom`: a missing one, another schema, a malformed key and a weak one are refused.
+    """A root must name the log's key in `custom`; malformed and weak keys are refused.
 
-    Anyone can sign for a point of small order.
+    Anyone can forge signatures for a point of small order.
     """
     public = "e932791ae6e7a840a46164c904786426d5e7821dd8b29a00d61cae72afdd4da4"
     root = make_root()
@@ -354,7 +354,7 @@ def test_root_names_the_log():
 
 
 def test_what_a_delegated_role_may_not_list():
-    """Another model's paths; other hashes than a sha256, which becomes part of a path."""
+    """A role may list only its own paths, with a sha256, which becomes part of a path."""
     bad = ["dior/id/stable/a.zip", "a.zip", "armani", "armani2/id/stable/a.zip", "/armani/a.zip"]
     roles = [make_role({path: None}) for path in bad]
     refuse_each(
@@ -378,7 +378,7 @@ def test_what_a_delegated_role_may_not_list():
 
 
 def test_the_length_of_a_target_is_a_number():
-    """A length of `true`, which python-tuf takes for 1, is refused although signed."""
+    """A length of `true`, which python-tuf accepts as 1, is refused."""
     path = "armani/id/stable/a.zip"
     changed = edited(
         make_role({path: None}),
@@ -395,7 +395,10 @@ TARGETS = signed(make_targets(), *keys_of("targets"))
 
 @given(mutated(lambda: json.loads(ROOT)))
 def test_a_root_that_is_changed_anywhere_raises_only_our_error(document):
-    """Whatever a thief of its keys may sign; accepted roots have a canonical form."""
+    """A validly signed root with random changes raises only our error.
+
+    An accepted root has a canonical form.
+    """
     with contextlib.suppress(HeningError):
         metadata = decode_root(json.dumps(document).encode())
         assert metadata.signed_bytes
@@ -404,7 +407,7 @@ def test_a_root_that_is_changed_anywhere_raises_only_our_error(document):
 
 @given(mutated(lambda: json.loads(TARGETS)))
 def test_targets_that_are_changed_anywhere_raise_only_our_error(document):
-    """The same for targets."""
+    """Validly signed targets with random changes raise only our error."""
     with contextlib.suppress(HeningError):
         metadata = decode_targets("targets", json.dumps(document).encode())
         assert metadata.signed_bytes

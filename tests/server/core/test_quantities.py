@@ -1,10 +1,10 @@
-"""Sizes and spans in readable form."""
+"""Sizes and durations in readable form."""
 
 from server.core.quantities import spell_size, spell_span
 
 
 def test_sizes():
-    """Three digits, and never 1000 of a unit below the largest."""
+    """A size has three digits, and never shows 1000 of a smaller unit."""
     for count, text in (
         *((0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1 kB")),
         *((56_123_456, "56.1 MB"), (999_499, "999 kB"), (999_700, "1 MB")),
@@ -14,6 +14,6 @@ def test_sizes():
 
 
 def test_spans():
-    """In the largest suitable unit."""
+    """A duration is shown in the largest suitable unit."""
     spans = {5: "5 s", 90: "2 min", 7200: "2 h", 86_400: "1 day", 172_800: "2 days"}
     assert {seconds: spell_span(seconds) for seconds in spans} == spans

@@ -36,14 +36,14 @@ NO_INTEGERS = [True, False, 1.0, 1.5, "1", None, [], {}, -1, 2**53, 10**30, " 4_
 
 
 def build(counter, **changes):
-    """Return the full release of a counter, with a fingerprint and a time of its own."""
+    """Return a full release of a counter, with its own fingerprint and time."""
     own = {"fingerprint": f"Hening/a:14/A/{counter}", "post_timestamp": 1_767_225_597 + counter}
     return FULL | {"counter": counter} | own | changes
 
 
 @given(releases())
 def test_every_release_of_the_format_is_read(custom):
-    """Every release drawn from the table is accepted, member by member."""
+    """Every release drawn from the table is accepted with all its members."""
     release = decode_release(PATH, custom)
     for name in set(custom) - {"payload_properties"}:
         assert getattr(release, name) == custom[name]
@@ -58,7 +58,7 @@ def test_every_member_is_required_and_more_are_allowed():
 
 
 def test_an_unknown_schema_is_refused_with_a_sentence_that_names_it():
-    """Only the integer 1 is schema 1."""
+    """Any other schema than the integer 1 is refused."""
     for schema in (0, 2, True, 1.0, "1", None, [1], {}, 2**64):
         with case(schema), pytest.raises(FormatError) as caught:
             decode_release(PATH, FULL | {"schema": schema})
@@ -66,7 +66,7 @@ def test_an_unknown_schema_is_refused_with_a_sentence_that_names_it():
 
 
 def test_what_is_no_integer_is_refused():
-    """Booleans, floats, texts, negative and huge numbers are no integers of the format."""
+    """Booleans, floats, texts, negative and too large numbers are refused."""
     withdrawn = FULL | {"withdrawn": True}
     for member in ["counter", "post_timestamp", "sdk_level", "min_counter", "drain_until"]:
         for value in NO_INTEGERS:
@@ -75,7 +75,7 @@ def test_what_is_no_integer_is_refused():
 
 
 def test_members_of_another_form_are_refused():
-    """Each row breaks one line of the table in FORMATS section 3; member or day is named."""
+    """Each row breaks a line of the table in FORMATS section 3; the message names it."""
     payload = FULL["payload_properties"]
     rows = {
         "type": ["Full", "delta", 1],
@@ -110,7 +110,7 @@ def test_members_of_another_form_are_refused():
 
 
 def test_an_incremental_has_one_to_eight_sources():
-    """None, nine, or malformed ones are refused; eight are read."""
+    """An incremental has one to eight valid sources."""
 
     def read(sources):
         return decode_release(PATH, DELTA | {"source_builds": sources})
@@ -120,7 +120,7 @@ def test_an_incremental_has_one_to_eight_sources():
 
 
 def test_the_limits_themselves_are_allowed():
-    """The longest texts of the table are read."""
+    """The longest texts of the table are accepted."""
     custom = FULL | {
         "fingerprint": "~" * 128,
         "incremental": "!" * 64,
@@ -144,7 +144,7 @@ def test_the_releases_of_a_role_are_read_by_path():
 
 
 def role_of(*customs):
-    """Return a role with those releases under paths of their own."""
+    """Return a role with these releases at paths of their own."""
     return make_role({f"armani/id/stable/{n}.zip": each for n, each in enumerate(customs)})
 
 
@@ -166,9 +166,9 @@ CONTRADICTIONS = [
 
 
 def test_contradicting_releases_are_refused():
-    """In any order of the paths: counters, builds, times and patch levels must agree.
+    """Counters, builds, times and patch levels of a role must agree, in any order of paths.
 
-    The patch level may stay, counters may have gaps, packages may share a counter.
+    The patch level may stay, counters may have gaps, and packages may share a counter.
     """
     customs = [build(1), build(1, type="incremental", source_builds=["x"]), build(7), build(9)]
     assert len(decode_releases(role_of(*customs))) == 4
@@ -180,7 +180,7 @@ def test_contradicting_releases_are_refused():
 
 
 def test_a_withdrawn_release_may_drain():
-    """`drain_until` is an integer that belongs to a withdrawn release, and may be absent."""
+    """`drain_until` is an optional integer of a withdrawn release."""
     drained = decode_release(PATH, FULL | {"withdrawn": True, "drain_until": 5})
     assert (drained.withdrawn, drained.drain_until) == (True, 5)
     assert not decode_release(PATH, FULL | {"withdrawn": True}).drain_until
@@ -189,7 +189,7 @@ def test_a_withdrawn_release_may_drain():
 
 
 def test_nothing_below_the_floor_is_listed():
-    """A build that has left cannot return with its counter."""
+    """A role cannot list a counter below its floor."""
     role = make_role({PATH: FULL})
     role.unrecognized_fields["custom"] = {"floor": 3, "schema": 1}
     assert len(decode_releases(role)) == 1
@@ -199,7 +199,7 @@ def test_nothing_below_the_floor_is_listed():
 
 
 def test_labels_and_csig_may_be_there():
-    """For the dialects of existing Updater apps; absent they are UNSET. Each limit of section 3."""
+    """Labels and csig are optional, and UNSET if missing; their limits are those of section 3."""
     csig = {"length": 1_048_576, "sha256": "0" * 64}
     labels = {"lineage.version": "22.1", "crdroid.maintainer": "Zoë", "a" * 32: "x" * 1024}
     found = decode_release(PATH, FULL | {"labels": labels, "csig": csig})
@@ -216,7 +216,7 @@ def test_labels_and_csig_may_be_there():
 
 
 def test_a_target_names_its_own_blob_and_that_of_its_csig():
-    """Both have to be in the store, and stay there."""
+    """A target's blobs are its package and its csig, which both must stay in the store."""
     csig = {"length": 7, "sha256": "1" * 64}
     for custom, more in (({}, []), ({"csig": csig}, [("1" * 64, 7)])):
         target = TargetFile(3, {"sha256": "0" * 64}, PATH, {"custom": FULL | custom})

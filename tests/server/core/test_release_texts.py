@@ -1,4 +1,4 @@
-"""Plain text: rules for changelogs, reasons and notes, and an exception for older texts."""
+"""Plain text: rules for changelogs, reasons and notes, and exceptions for older texts."""
 
 import pytest
 from hypothesis import given
@@ -51,9 +51,9 @@ def role(*changelogs):
 
 
 def test_what_people_write_is_plain_text():
-    """Scripts and emoji with their special characters; words with dots.
+    """Scripts and emoji with their special characters are accepted, as are words with dots.
 
-    In changelogs file names, four-part numbers, signs and lines, too.
+    Changelogs may also have file names, four-part numbers and several lines.
     """
     for text in [*texts.NEEDED.values(), *texts.PLAIN, "blau.de", "8.ta"]:
         with case(text):
@@ -70,7 +70,7 @@ def test_what_people_write_is_plain_text():
 
 
 def test_what_is_not_seen_and_not_needed():
-    """It is refused with the character's number, also where lines are allowed."""
+    """Invisible characters are refused with their number, even where lines are allowed."""
     for text in texts.NEEDLESS.values():
         with case(text), pytest.raises(FormatError, match=r"holds U\+"):
             check_plain(f"a {text} b", 60)
@@ -80,7 +80,7 @@ def test_what_is_not_seen_and_not_needed():
 
 
 def test_links_and_markup():
-    """Of any scheme, in any letters; Markdown's and HTML's."""
+    """Links of any scheme, Markdown and HTML are refused."""
     bad = [
         *("https://rom.example", "see HTTP://a", "//rom.example", "www.rom.example"),
         *("WWW.rom.example", "www\u3002rom", "http\uff1a//rom", "\uff0f\uff0from.example"),
@@ -93,14 +93,14 @@ def test_links_and_markup():
 
 
 def test_lines_length_and_nothing():
-    """A line feed is allowed where lines are; a text has at least one visible character."""
+    """A text has a limited length and a visible character; line feeds need `lines`."""
     check_plain("a\nb", 3, lines=True)
     bad = ["a\nb", "", "abcd", " ", "\u0301"]
     refuse_each(FormatError, lambda text: check_plain(text, 3), bad)
 
 
 def test_a_changelog_that_joins():
-    """In a first version, a new build, or a listed one; the message names it."""
+    """An invalid changelog is refused in a first version, a new build and a changed text."""
     odd, fine = {"id": "a\u202eb"}, {"en": "Fixes."}
     for before, after in (
         (None, role(odd)),
@@ -124,7 +124,7 @@ def test_no_text_that_is_there_holds_up_a_role(changelogs, order):
 
 @given(TEXTS, TEXTS)
 def test_no_reason_that_is_there_holds_up_a_pointer(old, new):
-    """It may stay; only words that are new are checked."""
+    """An existing reason may stay; only new texts are checked."""
     former = pointer(**old)
     check_reason(old, former)
     check_reasons({POINTER: former}, {POINTER: pointer(**old), "latest/armani/id/beta": pointer()})
@@ -138,7 +138,7 @@ def test_no_reason_that_is_there_holds_up_a_pointer(old, new):
 
 
 def test_a_reason_that_joins():
-    """It is refused with its locale and the pointer's path; another pointer's is no exception."""
+    """A new invalid reason is refused with its locale and path, even if another pointer has it."""
     with pytest.raises(ReleaseError, match=r"^the reason in id is not plain text: .*U\+202E"):
         check_reason({"en": "fine", "id": "a\u202eb"}, None)
     former = {"latest/armani/id/beta": pointer(id="a\u202eb")}
@@ -147,7 +147,7 @@ def test_a_reason_that_joins():
 
 
 def test_notes():
-    """A note may be empty and have lines; otherwise it is plain text of 500 characters."""
+    """A note may be empty and have lines, and has at most 500 characters of plain text."""
     for text in ("", "Monday.", "one\ntwo", "x" * 500):
         check_note(text)
     for text in ("x" * 501, "see https://tracker.example/1", "a\u200bb", "\x1b[2J"):

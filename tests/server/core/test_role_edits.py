@@ -1,4 +1,4 @@
-"""Edits of a codename role that signer and control plane share; refusals are core errors."""
+"""Edits of a model's role that signer and control plane share."""
 
 from datetime import UTC, datetime
 
@@ -42,7 +42,7 @@ def role():
 
 
 def test_a_withdrawal(role):
-    """The named package is withdrawn in the next version, and nothing else changes."""
+    """A withdrawal changes only the named package, in the next version."""
     path = f"{STABLE}/2-from-1.zip"
     planned = plan_withdrawal(Withdrawal((path,), 2, 1_900_000_000), role, EXPIRES)
     assert planned.version == 8
@@ -55,7 +55,7 @@ def test_a_withdrawal(role):
 
 
 def test_withdrawals_that_cannot_be(role):
-    """Each refusal is an error of the core."""
+    """An impossible withdrawal raises an error of the core."""
     for order, sentence in (
         (Withdrawal((str(STABLE),), 3), "lists no build with counter 3"),
         (Withdrawal((f"{STABLE}/9.zip",)), "is not listed"),
@@ -69,7 +69,7 @@ def test_withdrawals_that_cannot_be(role):
 
 
 def test_a_promotion(role):
-    """The full package is promoted, the incremental is not if its source is not listed."""
+    """A promotion copies the full package, and incrementals whose source is listed."""
     promotion = plan_promotion(PromotionRequest(STABLE, BETA, 2), role, EXPIRES)
     assert promotion.paths == (f"{BETA}/2.zip",)
     assert "is not promoted" in promotion.left_out[0]
@@ -83,7 +83,7 @@ def test_a_promotion(role):
 
 
 def test_a_retirement(role):
-    """The role is empty, and its floor is above everything that it had."""
+    """A retired role is empty, with a floor above all its builds."""
     planned = plan_retirement("armani", role, EXPIRES)
     assert (dict(planned.targets), decode_floor(planned).counter) == ({}, 3)
     assert is_unchanged(planned, plan_retirement("armani", planned, EXPIRES))
@@ -107,6 +107,6 @@ def test_rules_of_a_build(role):
 
 
 def test_a_file_that_is_no_proposal():
-    """The codec raises the core's own error."""
+    """A file that is no proposal raises an error of the core."""
     with pytest.raises(FormatError, match="is not a proposal of schema 1"):
         decode_proposal(b"{}\n")

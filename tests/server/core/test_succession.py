@@ -1,4 +1,4 @@
-"""Allowed changes of a role: it grows, withdraws, rewords, and drops what is below its floor."""
+"""Which changes of a role are allowed: additions, withdrawals, new texts, and floors."""
 
 import contextlib
 import copy
@@ -18,7 +18,7 @@ from tests.server.core.test_release import DELTA, FULL, PATH, build
 from tests.server.core.tuf_objects import keys_of, make_role, signed
 
 OLD, NEW = "armani/id/stable/1.zip", "armani/id/stable/9.zip"
-TIME = FULL["post_timestamp"]  # of the build with counter 3
+TIME = FULL["post_timestamp"]  # for the build with counter 3
 
 
 def pruned(files, floor, time=TIME):
@@ -29,7 +29,7 @@ def pruned(files, floor, time=TIME):
 
 
 def test_a_role_may_grow_withdraw_and_reword():
-    """New paths, new texts and a withdrawal are all that may change."""
+    """New paths, new texts and withdrawals are allowed."""
     old = make_role({PATH: FULL})
     check_succession(old, old)
     check_succession(make_role(), old)
@@ -41,19 +41,19 @@ def test_a_role_may_grow_withdraw_and_reword():
 
 
 def test_a_path_never_disappears():
-    """A release is withdrawn, not removed."""
+    """A listed path cannot be removed."""
     with pytest.raises(ReleaseError, match="is gone"):
         check_succession(make_role({PATH: FULL}), make_role({"armani/id/stable/b.zip": FULL}))
 
 
 def changed(old, new):
-    """Check that a change of the one release is refused."""
+    """Check that a change of the only release is refused."""
     with pytest.raises(ReleaseError, match="is changed"):
         check_succession(make_role({PATH: old}), make_role({PATH: new}))
 
 
 def test_a_withdrawal_is_final():
-    """Neither `false` nor a missing member reverts it."""
+    """A withdrawal cannot be reverted, whether by `false` or by removing the member."""
     old = make_role({PATH: WITHDRAWN})
     with pytest.raises(ReleaseError, match="that is final"):
         check_succession(old, make_role({PATH: FULL}))
@@ -63,7 +63,7 @@ def test_a_withdrawal_is_final():
 
 
 def test_no_other_member_changes():
-    """Every member of a release is fixed, also one that a later version added; `true` is not 1."""
+    """Every other member of a release is fixed, including unknown ones; `true` is not 1."""
     for member in set(FULL) - {"changelog", "withdrawn"}:
         with case(member):
             changed(FULL, FULL | {member: "other"})
@@ -74,7 +74,7 @@ def test_no_other_member_changes():
 
 
 def test_nothing_beside_the_custom_changes():
-    """Length and hash are fixed, and so are members of a later version of the format."""
+    """Length, hash and unknown members of a target are fixed."""
     rows = [("length", 4), ("hashes", {"sha256": "0" * 64})]
     rows += [("unrecognized_fields", {"later": later}) for later in (1, True, None, [], {"a": 1})]
     for name, value in rows:
@@ -94,7 +94,7 @@ WITHDRAWN = FULL | {"withdrawn": True}
 
 
 def test_a_drain_stays_or_gets_shorter():
-    """A shorter drain, or none, ends a withdrawn download earlier; a drain is not added later."""
+    """A drain may be shortened or removed, but not added or extended."""
     short = DRAINED | {"drain_until": 999}
     for before, after in (
         *((FULL, DRAINED), (DRAINED, DRAINED), (DRAINED, short), (DRAINED, WITHDRAWN)),
@@ -106,9 +106,9 @@ def test_a_drain_stays_or_gets_shorter():
 
 
 def test_builds_below_the_floor_leave():
-    """With all their paths, withdrawn or not; the role may become empty.
+    """Builds below the floor leave with all their paths; the role may become empty.
 
-    The floor prevents their return, by its counter and its time.
+    The floor's counter and time prevent their return.
     """
     old = make_role({OLD: build(1, withdrawn=True), PATH: FULL, NEW: build(9)})
     check_succession(old, pruned({PATH: FULL, NEW: build(9)}, 2))
@@ -122,7 +122,7 @@ def test_builds_below_the_floor_leave():
 
 
 def test_a_floor_never_falls():
-    """Neither of its numbers; nor is the object removed."""
+    """Neither number of a floor may decrease, and a floor cannot be removed."""
     listed = {NEW: build(9)}
     old = pruned(listed, 5)
     for after in (pruned(listed, 4, TIME), pruned(listed, 5, TIME - 1), make_role(listed)):
@@ -131,7 +131,7 @@ def test_a_floor_never_falls():
 
 
 def test_what_joins_lies_above_everything_that_was_there():
-    """Above all listed and all removed builds, in counters and in time."""
+    """New builds are above all listed and removed builds, in counter and time."""
     later, same = {"post_timestamp": TIME + 1}, {"post_timestamp": TIME}
     with pytest.raises(ReleaseError, match=r"with counter 2, which is not above 3"):
         check_succession(make_role({PATH: build(3)}), make_role({PATH: build(3), OLD: build(2)}))
@@ -144,7 +144,7 @@ def test_what_joins_lies_above_everything_that_was_there():
 
 
 def role_with(*listed):
-    """Return a role of `(path, custom, byte)`; the byte determines a hash."""
+    """Return a role from tuples (path, custom, byte); the byte determines the hash."""
     role = make_role({path: custom for path, custom, _ in listed})
     for path, _, byte in listed:
         role.targets[path].hashes["sha256"] = byte * 64
@@ -156,7 +156,7 @@ GONE, KEPT = (build(3, withdrawn=withdrawn) for withdrawn in (True, False))
 
 
 def test_a_withdrawn_build_gets_no_new_path():
-    """Neither with its bytes nor with others, in its channel or another, even at the same time."""
+    """A withdrawn build gets no new path in any channel, even in the same version."""
     for before in (KEPT, GONE):
         for path in (BETA, AGAIN):
             for byte in ("a", "b"):
@@ -167,7 +167,7 @@ def test_a_withdrawn_build_gets_no_new_path():
 
 
 def test_withdrawn_bytes_get_no_new_path():
-    """Not even in a channel that still lists the build: those bytes are known to be bad."""
+    """A withdrawn package gets no new path, even in a channel that lists its build."""
     edge = KEPT | {"type": "incremental", "source_builds": ["x"]}
     listed = (BETA, KEPT, "a"), (STABLE, KEPT, "a")
     bad = "armani/id/stable/edge.zip", edge | {"withdrawn": True}, "c"
@@ -180,7 +180,10 @@ def test_withdrawn_bytes_get_no_new_path():
 
 
 def test_a_build_that_is_withdrawn_from_one_channel_lives_in_others():
-    """Where it is listed already, also with new packages; not in the channel that withdrew it."""
+    """Other channels that list a build may get new packages of it.
+
+    The channel that withdrew it may not.
+    """
     old = role_with((STABLE, GONE, "a"), (BETA, KEPT, "a"))
     check_succession(old, old)
     edge = KEPT | {"type": "incremental", "source_builds": ["x"]}
@@ -194,12 +197,12 @@ TABLE = "tables/apn/00.xz"
 
 
 def tables():
-    """Return a role tables with one pack."""
+    """Return a `tables` role with one pack."""
     return make_pack_role("tables", {"emergency": entries_of("emergency")})[0]
 
 
 def test_a_first_version_is_judged_alone() -> None:
-    """Empty, or with releases that agree; a pack of any version is sound alone.
+    """A first version is valid if it is consistent in itself.
 
     The largest step of a version is checked only against a known predecessor.
     """
@@ -215,7 +218,7 @@ def test_a_first_version_is_judged_alone() -> None:
 
 
 def test_what_may_not_be_listed_is_refused() -> None:
-    """In a first version as in a later one."""
+    """An invalid path is refused in first and later versions."""
     for name, targets, sentence in (
         ("armani", {PATH: FULL | {"schema": 2}}, "schema '2'"),
         ("armani", {PATH: FULL, "armani/id/stable/b.zip": build(3)}, "belongs to"),
@@ -254,14 +257,14 @@ def model():
 
 @cache
 def base(name):
-    """Return a role to be changed, and its signed bytes; do not change it itself."""
+    """Return a role and its signed bytes. Tests must copy the role, not change it."""
     role = model() if name == "armani" else tables()
     check_role_content(name, role, role)
     return role, signed(role, *keys_of(name))
 
 
 def check_mutant(name, document):
-    """Check a changed role as a successor and as a first version; it has a canonical form."""
+    """Check a changed role as successor and as first version, and that it has a canonical form."""
     with contextlib.suppress(HeningError):
         metadata = decode_targets(name, json.dumps(document).encode())
         assert metadata.signed_bytes
@@ -272,11 +275,11 @@ def check_mutant(name, document):
 
 @given(mutated(lambda: json.loads(base("armani")[1])))
 def test_a_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
-    """As a successor and as a first version; accepted roles have a canonical form."""
+    """A model's role with random changes raises only our error, or has a canonical form."""
     check_mutant("armani", document)
 
 
 @given(mutated(lambda: json.loads(base("tables")[1])))
 def test_a_common_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
-    """The same for the roles that all models share."""
+    """A common role with random changes raises only our error, or has a canonical form."""
     check_mutant("tables", document)

@@ -1,4 +1,4 @@
-"""Tiles, and trees that grow from them, compared with the definition and the phone."""
+"""Tiles, and trees that grow from them, compared with the definition and the phone's code."""
 
 import hashlib
 from functools import cache
@@ -19,7 +19,7 @@ PROVEN = {*range(1, 65), 96, 127, 128, 129, 192, 254, 255, 256}
 
 
 def test_paths_are_those_of_the_specification():
-    """Groups of three digits, `x` before all but the last, a partial tile's width at the end."""
+    """Paths have groups of three digits, `x` before all but the last, and partial widths."""
     for path, tile in {
         "tile/0/x001/x234/067": (0, 1_234_067, 256),
         "tile/0/000": (0, 0, 256),
@@ -34,7 +34,7 @@ def test_paths_are_those_of_the_specification():
 
 
 def test_entries_are_read_back():
-    """Each follows its length, two bytes in big-endian order; too few, too many, cut off."""
+    """Each entry follows its length in two big-endian bytes; incomplete bundles are refused."""
     assert decode_entries(b"\0\3abc\0\0\0\1d", 3) == [b"abc", b"", b"d"]
     assert decode_entries(b"\1\0" + b"x" * 256, 1) == [b"x" * 256]
     bad = [
@@ -74,12 +74,12 @@ def all_tiles():
 
 
 def nothing(path):
-    """Refuse to read, for trees that have no tiles yet."""
+    """Refuse to read a tile: these trees have none yet."""
     raise AssertionError(path)
 
 
 def test_every_proof_of_small_trees():
-    """The phone's code accepts each proof, with the root of a stack of subtrees."""
+    """The phone's code accepts each inclusion proof of small trees."""
     grown, stack = GrowingTree(0, nothing), []
     for size in range(1, 257):
         grown.append(LEAVES[size - 1])
@@ -101,7 +101,7 @@ def test_every_proof_of_small_trees():
 
 
 def test_growth_writes_the_tiles_of_the_definition():
-    """For any two sizes, the new tiles are those that the definition adds."""
+    """Between any two sizes, growth writes the tiles that the definition adds."""
     for size in [0, 1, 3, 255, 256, 257, 511, 512, 600]:
         for more in [0, 1, 2, 255, 256, 300]:
             with case(size, more):
@@ -116,7 +116,7 @@ def test_growth_writes_the_tiles_of_the_definition():
 
 @pytest.mark.parametrize("size", [65_279, 65_535, 65_536, 65_791])
 def test_growth_across_the_border_of_the_third_level(size):
-    """One hash of level 2 stands for 65,536 leaves; proofs lead through all levels."""
+    """Trees above 65,536 leaves use a third level, and proofs pass through all levels."""
     read = []
     before = tiles_of(size)
 
@@ -136,14 +136,14 @@ def test_growth_across_the_border_of_the_third_level(size):
 
 @given(st.integers(1, 66_099), st.data())
 def test_a_proof_of_a_published_leaf_leads_to_the_root(size, data):
-    """Proofs are read from the tiles of a larger log; a smaller tree has its own partial tiles."""
+    """Proofs for a smaller tree can be read from a larger log's tiles."""
     index = data.draw(st.integers(0, size - 1))
     tree = GrowingTree(size, _narrow)
     verify_inclusion(LEAVES[index], index, size, tree.inclusion_proof(index), tree.root())
 
 
 def _narrow(path):
-    """Return a tile of any width that the whole log has."""
+    """Return a tile of any width that the log has."""
     full, _, width = path.partition(".p/")
     if not width:
         return all_tiles()[full]
@@ -154,7 +154,7 @@ def _narrow(path):
 
 
 def test_every_consistency_proof_leads_to_both_roots():
-    """For any prefix of the tree and any prefix of that; only one proof does."""
+    """Each consistency proof verifies between any two prefixes, and no other proof does."""
     roots = {size: tree_hash(LEAVES[:size]) for size in range(1, 301)}
     for size in (1, 2, 7, 8, 33, 255, 256, 257, 300):
         tree = GrowingTree(size, tiles_of(size).__getitem__)
@@ -166,7 +166,7 @@ def test_every_consistency_proof_leads_to_both_roots():
 
 
 def test_there_is_no_proof_beyond_the_tree():
-    """Of no leaf before the first or after the last, and of no empty or larger tree."""
+    """Proofs for leaves or sizes outside the tree are refused."""
     tree = GrowingTree(3, tiles_of(3).__getitem__)
     for old, new in [(0, 3), (3, 2), (2, 4), (-1, 3), (4, 4)]:
         with pytest.raises(LogError, match="has no consistency proof"):
@@ -177,7 +177,7 @@ def test_there_is_no_proof_beyond_the_tree():
 
 
 def test_a_tile_of_another_length_is_no_tile():
-    """Three hashes have 96 bytes."""
+    """A tile with another length than 32 bytes per hash is refused."""
     for data in (b"", bytes(31), bytes(64), bytes(97)):
         with pytest.raises(LogError, match="a tile of 3 hashes"):
             GrowingTree(3, lambda _path, data=data: data).root()

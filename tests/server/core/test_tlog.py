@@ -160,7 +160,7 @@ def test_every_wrong_inclusion_proof_of_a_small_tree_is_refused():
 
 @given(st.integers(0, 2**53 - 1), st.integers(1, 2**53))
 def test_both_verifiers_agree_in_trees_too_large_to_build(index, size):
-    """Of the proofs of all lengths one fits, and leads to the same root in both."""
+    """For each proof length at most one proof fits, with the same root in both verifiers."""
     index %= size
     accepted = []
     for length in range(55):
@@ -176,7 +176,7 @@ def test_both_verifiers_agree_in_trees_too_large_to_build(index, size):
 
 
 def test_trees_that_are_not_there():
-    """The empty tree and larger trees are refused as prefixes, and subtrees of no tree."""
+    """The empty tree and larger trees are refused as prefixes."""
     for old, size in ((0, 3), (-1, 3), (4, 3), (0, 0)):
         with pytest.raises(LogError, match="no prefix"):
             verify_consistency(old, EMPTY_ROOT, size, EMPTY_ROOT, [])
@@ -204,7 +204,7 @@ def test_both_consistency_verifiers_agree_in_trees_too_large_to_build(old, size)
 
 
 def test_every_pair_of_sizes_up_to_256_is_consistent():
-    """Both verifiers accept each of 32,896 proofs; in small trees no change of one."""
+    """Both verifiers accept each of 32,896 proofs, and refuse changed ones."""
     for size in range(1, 257):
         root = root_of(0, size)
         for old in range(1, size + 1):
@@ -219,7 +219,7 @@ def test_every_pair_of_sizes_up_to_256_is_consistent():
 
 
 def wrong_proofs(old, old_root, size, root, proof):
-    """Yield arguments of which one is wrong."""
+    """Yield arguments with one wrong value."""
     yield old, old_root, size, bytes(32), proof
     yield old, bytes(32), size, root, proof
     yield old, old_root, size, root, [*proof, root]
@@ -234,7 +234,7 @@ def wrong_proofs(old, old_root, size, root, proof):
 
 @given(st.integers(0, 70), st.integers(0, 70))
 def test_a_compact_tree_grows_as_rfc_6962_says(size, further):
-    """In one step or in two, its root is MTH of the leaves."""
+    """A compact tree's root is MTH of its leaves, after one step or two."""
     tree = CompactTree().grow(LEAVES[:size]).grow(LEAVES[size : size + further])
     assert tree.size == size + further
     assert tree.root() == tree_hash(LEAVES[: size + further])

@@ -1,4 +1,4 @@
-"""Signed TUF objects that keep every rule of the profile, for tests that then break one."""
+"""Signed TUF objects that obey the profile; tests then break one rule."""
 
 import hashlib
 import json
@@ -42,7 +42,7 @@ def keys_of(role):
 
 
 def make_root(version=1):
-    """Return a root that keeps the profile."""
+    """Return a root that obeys the profile."""
     root = Root(version=version, expires=EXPIRES, consistent_snapshot=True)
     for role in ("root", "targets", "snapshot", "timestamp"):
         for each in keys_of(role):
@@ -53,7 +53,7 @@ def make_root(version=1):
 
 
 def make_targets():
-    """Return a top-level targets role that keeps the profile and delegates to one model."""
+    """Return top-level targets that obey the profile and delegate to one model."""
     delegations = Delegations({}, {})
     targets = Targets(expires=EXPIRES, delegations=delegations)
     for name, pattern in PATTERNS.items():
@@ -107,7 +107,7 @@ def edited(value, change, *signers):
 
 
 def key_of(public, keyid=None):
-    """Return a key object with this public hex; its id is correct unless one is given."""
+    """Return a key object with this public key in hex; its id is correct unless one is given."""
     text = f'{{"keytype":"ed25519","keyval":{{"public":"{public}"}},"scheme":"ed25519"}}'
     right = hashlib.sha256(text.encode()).hexdigest()
     return SSlibKey(keyid or right, "ed25519", "ed25519", {"public": public})

@@ -1,4 +1,4 @@
-"""Valid entries of every kind, and roles with them, for tests that then break one rule."""
+"""Valid entries of every kind, and roles with them; tests then break one rule."""
 
 import base64
 import copy
@@ -33,7 +33,7 @@ TABLES = (
 
 
 def jpeg(width=64, height=64):
-    """Return a grey picture composed after ITU-T T.81: two bits for each block of 8x8."""
+    """Return a grey JPEG, composed after ITU-T T.81 with two bits for each block of 8x8."""
     frame = segment(0xC0, struct.pack(">BHHB3B", 8, height, width, 1, 1, 0x11, 0))
     scan = segment(0xDA, b"\1\1\0\0\x3f\0")
     blocks = -(-width // 8) * -(-height // 8)
@@ -63,7 +63,7 @@ FULL = struct.pack(">6I", 0, 0, 0, 0, 1, 4) + struct.pack(">iBB", 25200, 0, 0) +
 
 
 def tzif(footer=b"<+07>-7", offset=25200, names=b"+07\0", first=EMPTY):
-    """Return a zone without transitions, version 2, as RFC 9636 lays it out."""
+    """Return a time zone without transitions in version 2 of RFC 9636."""
     head = b"TZif2" + bytes(15)
     first = head + first
     second = head + struct.pack(">6I", 0, 0, 0, 0, 1, len(names))

@@ -1,4 +1,4 @@
-"""The index of a role: its valid content, and its valid successors."""
+"""A role's index of packs: what is valid, and which versions may follow."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from tests.server.core.tuf_objects import keys_of, make_role, signed
 
 
 def content(**changes):
-    """Return a role content with notices and wallpapers, its index changed."""
+    """Return a `content` role with notices and wallpapers and a changed index."""
     kinds = ("notices", "wallpapers")
     role, _ = make_pack_role("content", {kind: entries_of(kind) for kind in kinds})
     role.unrecognized_fields["custom"] |= changes
@@ -27,14 +27,14 @@ def content(**changes):
 
 
 def notices(**changes):
-    """Return a role content whose index entry of notices is changed."""
+    """Return a `content` role with a changed index entry of notices."""
     role = content()
     role.unrecognized_fields["custom"]["packs"]["notices"] |= changes
     return role
 
 
 def test_the_kinds_are_those_of_the_table():
-    """There are ten, with the paths of their parts."""
+    """There are ten kinds, with the paths of their parts."""
     assert sum(kind.parts for kind in KINDS.values() if kind.role == "tables") == 52
     assert sum(kind.parts for kind in KINDS.values() if kind.role == "content") == 20
     assert part_path("zones", 3) == "tables/zones/03.xz"
@@ -42,7 +42,10 @@ def test_the_kinds_are_those_of_the_table():
 
 
 def test_an_index_is_read():
-    """Hosts and packs; a role without `custom` has none of either; unknown members are ignored."""
+    """An index has hosts and packs; a role without `custom` has neither.
+
+    Unknown members are ignored.
+    """
     index = decode_index("content", content())
     assert index.hosts == ("example.com",)
     assert [*index.packs] == ["notices", "wallpapers"]
@@ -57,7 +60,7 @@ def test_an_index_is_read():
 
 
 def test_what_an_index_may_not_say():
-    """The message names the kind, if there is one."""
+    """An invalid index is refused, and the message names the kind if there is one."""
     for role, sentence in [
         (content(schema=2), "index of content is malformed"),
         (content(schema=True), "malformed"),
@@ -100,7 +103,7 @@ def test_what_an_index_may_not_say():
 
 
 def test_nothing_else_is_listed():
-    """No further part, no other name."""
+    """A role may list no further part and no other path."""
     for path in (
         *("content/notices/01.xz", "content/themes/00.xz", "content/notices/0.xz"),
         *("content/notices/00.zip", "content/notices/a.jpg", "content/wallpapers/A.jpg"),
@@ -114,7 +117,7 @@ def test_nothing_else_is_listed():
 
 
 def test_every_part_is_listed_within_the_limits():
-    """All parts, each with a schema, not empty, and not above its limit."""
+    """Every part must be listed with a schema, must not be empty, and has a maximum size."""
     role, _ = make_pack_role("tables", {"zones": entries_of("zones")})
     decode_index("tables", role)
     target = role.targets["tables/zones/15.xz"]
@@ -136,7 +139,10 @@ def test_every_part_is_listed_within_the_limits():
 
 
 def test_what_may_follow():
-    """Under one version rollout, end, hosts and a withdrawal; with a new version everything."""
+    """With the same pack version, only rollout, end, hosts and withdrawals may change.
+
+    With a new pack version everything may change.
+    """
     end, hosts = notices(end=2**40), content(hosts=[])
     for after in (content(), notices(rollout=[[5, 10]]), end, hosts, notices(withdrawn=[1])):
         check_index_succession("content", content(), after)
@@ -151,7 +157,7 @@ def test_what_may_follow():
 
 
 def test_what_may_not_follow():
-    """Each refusal has its message."""
+    """Each invalid successor is refused with its own message."""
     source = {"licence": "MIT", "name": "a", "version": "1"}
     gone = content()
     del gone.unrecognized_fields["custom"]["packs"]["notices"]
@@ -191,7 +197,7 @@ def signed_content():
 
 @given(mutated(lambda: json.loads(signed_content())))
 def test_a_role_that_is_changed_anywhere_raises_only_our_error(document):
-    """As a first version and as a successor."""
+    """A role with random changes raises only our error, as first version and as successor."""
     with contextlib.suppress(HeningError):
         role = decode_targets("content", json.dumps(document).encode()).signed
         decode_index("content", role)

@@ -1,4 +1,4 @@
-"""Escapes for invisible characters, shown to readers of older texts."""
+"""Escaping of invisible characters in texts of older versions."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,9 +8,9 @@ from tests import texts
 
 
 def test_what_is_escaped():
-    """Controls, direction marks, fillers, private-use characters and tags; spaces are not.
+    """Controls, direction marks, fillers, private-use characters and tags are escaped.
 
-    A line feed stays if lines are shown; a carriage return never does.
+    Spaces are not. A line feed stays if lines are shown; a carriage return is always escaped.
     """
     for text, shown in (
         ("a\u202eb", r"a\u{202e}b"),

@@ -1,4 +1,4 @@
-"""The packs of a role, read from their bytes: rules across kinds, and pictures."""
+"""A role's packs, checked from their bytes: rules across kinds, and pictures."""
 
 import hashlib
 import lzma
@@ -26,7 +26,7 @@ def make(kinds=CONTENT, role="content", **options):
 
 
 def test_sound_packs_pass():
-    """Of both roles, as a first version and as a later one."""
+    """Valid packs of both roles pass, as first and as later versions."""
     for role in ("tables", "content"):
         kinds = [kind for kind in KINDS if (kind in CONTENT) == (role == "content")]
         made, files = make(kinds, role)
@@ -35,7 +35,7 @@ def test_sound_packs_pass():
 
 
 def test_a_bad_part_is_found():
-    """In any pack, also if only the hosts changed."""
+    """An invalid part is found in any pack, even if only the hosts changed."""
     made, files = make()
     bad = lzma.compress(b"[]\n", lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=6)
     with pytest.raises(FormatError, match="part 5 of greetings is malformed"):
@@ -47,7 +47,7 @@ def test_a_bad_part_is_found():
 
 
 def test_a_theme_needs_its_wallpaper():
-    """It is in another pack of the same role; a withdrawn theme does not count."""
+    """A theme's wallpaper must be in the same role; a withdrawn theme is not checked."""
     made, files = make(["themes"])
     with pytest.raises(FormatError, match="'sea' of themes: there is no wallpaper 'waves'"):
         check_packs("content", None, made, files.__getitem__)
@@ -56,13 +56,13 @@ def test_a_theme_needs_its_wallpaper():
 
 
 def test_what_is_withdrawn_is_not_read():
-    """A bad pack can be withdrawn."""
+    """An invalid pack can be withdrawn."""
     made, _ = make(["notices"], packs={"notices": pack(withdrawn=[1])})
     check_packs("content", None, made, {}.__getitem__)
 
 
 def test_pictures_are_those_of_the_entries():
-    """Exactly those, with length and hash; checked if the pack is new."""
+    """A new pack's pictures are exactly those of its entries, with length and hash."""
     made, files = make(pictures={"waves": jpeg(64, 72)})
     with pytest.raises(FormatError, match="'waves' of wallpapers: its picture is not listed"):
         check_packs("content", None, made, files.__getitem__)
@@ -75,7 +75,7 @@ def test_pictures_are_those_of_the_entries():
 
 
 def test_a_picture_that_is_none_is_refused_once():
-    """If its pack is new; a picture with EXIF, for example."""
+    """An invalid picture, such as one with EXIF, is refused if its pack is new."""
     entries = entries_of("wallpapers")
     exif = PICTURE[:20] + segment(0xE1, b"Exif\0\0") + PICTURE[20:]
     entries["waves"] |= {"length": len(exif), "sha256": hashlib.sha256(exif).hexdigest()}
@@ -92,6 +92,6 @@ def test_a_picture_that_is_none_is_refused_once():
 
 
 def test_an_unknown_kind_has_no_entries():
-    """Whatever its content."""
+    """A pack of an unknown kind has no entries, whatever its content."""
     with pytest.raises(FormatError, match="'jokes' is not a kind"):
         check_entries("jokes", {}, ())
