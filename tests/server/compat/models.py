@@ -1,4 +1,4 @@
-"""A model with three builds, as the dialects see it, and a snapshot of it without signatures."""
+"""A model with three builds, as dialects see it, and an unsigned snapshot of it."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def fingerprint(counter):
 
 
 def make_item(counter, source=None, channel=CHANNEL, **changes):
-    """Return the full package of a build, or its incremental from another."""
+    """Return a build's full package, or its incremental from another build."""
     name = f"armani-{counter}" + ("" if source is None else f"-from-{source}")
     path = f"{channel}/{name}.zip"
     custom = {
@@ -61,7 +61,7 @@ def make_item(counter, source=None, channel=CHANNEL, **changes):
 
 
 def make_pointer(*counters, packages=None, **members):
-    """Return a pointer whose steps are these builds; it is complete from `FROM` on."""
+    """Return a pointer whose steps are these builds, complete from `FROM` on."""
     items = [make_item(counter) for counter in counters]
     steps = [
         {
@@ -119,11 +119,11 @@ def make_model(shelf=None, device="FP4", **options):
 
 
 def withdraw(item):
-    """Return a package withdrawn."""
+    """Return a withdrawn package."""
     return replace(item, release=msgspec.structs.replace(item.release, withdrawn=True))
 
 
 def relabel(item, **labels):
-    """Return a package with other labels; an empty one is taken away."""
+    """Return a package with changed labels; an empty value removes the label."""
     found = {name: value for name, value in {**LABELS, **labels}.items() if value}
     return replace(item, release=msgspec.structs.replace(item.release, labels=found))

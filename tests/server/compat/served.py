@@ -1,4 +1,4 @@
-"""The dialects' plane on a real socket, in a thread with its own loop."""
+"""The plane of the dialects on a real socket, in a thread with its own loop."""
 
 from server.compat.plane import CompatPlane
 from server.compat.rendering import Rendered
@@ -8,7 +8,7 @@ from tests.server.device.served import serve_plane
 
 
 def serve_contents(options, contents, blobs, *, changes=(), clock=lambda: 0.0, tls=None):
-    """Serve a map until the block ends; `clock` returns epoch seconds."""
+    """Serve a map during the block; `clock` returns epoch seconds."""
     plane = CompatPlane(options, blobs, Counts(), clock)
     plane.serve(make_lists(Rendered(contents=contents, changes=tuple(changes))))
     return serve_plane(plane, tls=tls)

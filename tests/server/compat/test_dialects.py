@@ -93,23 +93,23 @@ def files(model, name):
 
 
 def faults(model, name, now=FROM):
-    """Return one dialect's faults."""
+    """Return a dialect's faults."""
     return list(DIALECTS[name].faults(model, now))
 
 
 def test_the_bytes_of_a_complete_build():
-    """From the second on at which it is complete."""
+    """A build is listed from the second at which it is complete."""
     assert lists(make_model(), FROM) == GOLDEN
     assert lists(make_model(), FROM - 1) != GOLDEN
 
 
 def test_nothing_is_no_error():
-    """Each app's own way to say so; Custota has none, so its file is not there."""
+    """Without a build, each dialect has its own empty answer; Custota has no file."""
     assert lists(make_model(make_shelf(None)), FROM) == NOTHING
 
 
 def test_headers_of_lists_hold_nothing_that_could_come_back():
-    """Kind, a minute, the length: no entity tag, no date of change."""
+    """A list has type, caching and length, but no ETag or Last-Modified."""
     (page,) = DIALECTS["lineage1"].lists(make_model(), FROM).values()
     assert page.fields.decode() == (
         "Content-Type: application/json\r\nCache-Control: public, max-age=60\r\n"
@@ -118,7 +118,7 @@ def test_headers_of_lists_hold_nothing_that_could_come_back():
 
 
 def test_every_name_is_in_its_dialects_grammar():
-    """Lists and files alike; otherwise they could not be asked for."""
+    """Every list and file has a path that its dialect's grammar accepts."""
     model = make_model(lineage_incremental=True)
     for name, dialect in DIALECTS.items():
         for path in (*dialect.lists(model, FROM), *dialect.files(model)):
@@ -126,7 +126,7 @@ def test_every_name_is_in_its_dialects_grammar():
 
 
 def test_files_of_a_halted_build_stay_and_those_of_a_withdrawn_one_are_gone():
-    """A withdrawn one is gone once the device plane no longer serves it."""
+    """A halted build's files stay; a withdrawn build's go when the device plane drops them."""
     items = [ITEMS[0], withdraw(ITEMS[1]), *ITEMS[2:]]
     model = make_model(make_shelf(items=items, absent=[ITEMS[1].path]))
     listed = files(model, "lineage1")
@@ -140,7 +140,7 @@ def test_files_of_a_halted_build_stay_and_those_of_a_withdrawn_one_are_gone():
 
 
 def test_a_build_without_a_label_is_not_offered():
-    """The list says "nothing", and the fault names package and label."""
+    """A build without a required label is not listed, and the fault names package and label."""
     for name, label, path in (
         ("lineage1", "lineage.version", "/lineage/v1/FP4/nightly"),
         ("lineage2", "lineage.version", "/lineage/v2/devices/FP4/builds"),
@@ -158,9 +158,9 @@ def test_a_build_without_a_label_is_not_offered():
 
 
 def test_lineage_2_needs_a_minor_version():
-    """A version "22" would silently never be offered.
+    """A version without a minor number is a fault, because the app would never offer it.
 
-    Property files of which a token lacks its two numbers would break the list: they are left out.
+    Malformed property files are left out, because they would break the list.
     """
     model = make_model(make_shelf(items=[relabel(ITEMS[3], **{"lineage.version": "22"})]))
     assert lists(model, FROM)["/lineage/v2/devices/FP4/builds"] == "[]"
@@ -173,7 +173,7 @@ def test_lineage_2_needs_a_minor_version():
 
 
 def test_lineage_2_stays_below_the_apps_limit():
-    """The list loses elements rather than the app the list."""
+    """Elements are left out of a list that would exceed the app's size limit."""
     shelves = {}
     long = "payload.bin:1:2," + ",".join(f"part{n}:1:2" for n in range(80))
     for n in range(12):
@@ -190,13 +190,13 @@ def test_lineage_2_stays_below_the_apps_limit():
 
 
 def lists_of(model):
-    """Return the body of the list of version 2."""
+    """Return the body of the list in version 2."""
     (page,) = DIALECTS["lineage2"].lists(model, FROM).values()
     return page.body
 
 
 def test_lineage_2_has_an_incremental_where_forks_read_it():
-    """A list of one file; its package is there, too. By default neither is."""
+    """With the setting, the list has an incremental, and its package is served."""
     model = make_model(lineage_incremental=True)
     (element,) = json.loads(lists(model, FROM)["/lineage/v2/devices/FP4/builds"])
     assert [each["sha256"] for each in element["incremental"]] == [STEP]
@@ -206,7 +206,7 @@ def test_lineage_2_has_an_incremental_where_forks_read_it():
 
 
 def test_graphene_finds_packages_by_the_names_that_the_app_guesses():
-    """The full ones of the channel; incrementals of the pointer and of the build before."""
+    """Full packages and current incrementals have the file names that the app derives."""
     late = [*ITEMS, make_item(3, 1)]
     assert files(make_model(make_shelf(items=late)), "graphene") == {
         "/graphene/FP4-ota_update-1.1.zip": Package(f"{100:064x}", 100),
@@ -218,7 +218,7 @@ def test_graphene_finds_packages_by_the_names_that_the_app_guesses():
 
 
 def test_the_source_of_an_incremental_is_the_fifth_part_of_a_fingerprint():
-    """Before its colon; a shorter fingerprint has none."""
+    """An incremental's source is the fingerprint's fifth part, up to its colon."""
     assert (
         source_incremental("Hening/armani/armani:14/UKQ1/1.2.0-id:user/release-keys") == "1.2.0-id"
     )
@@ -226,9 +226,9 @@ def test_the_source_of_an_incremental_is_the_fifth_part_of_a_fingerprint():
 
 
 def test_graphene_refuses_two_builds_with_one_incremental():
-    """The name would be two files: none is served, and the line says "nothing".
+    """Two builds with one `incremental` value are not served, as one name would be two files.
 
-    So it does for an incremental that no name holds, because of a slash for example.
+    A value that cannot be in a file name is not served, either.
     """
     twin = make_item(3, incremental="1.2")
     model = make_model(make_shelf(make_pointer(3, c=2), [ITEMS[1], twin]))
@@ -243,7 +243,7 @@ def test_graphene_refuses_two_builds_with_one_incremental():
 
 
 def test_custota_needs_a_csig_and_the_sources_digest():
-    """Without a csig the file is not there; without the label `vbmeta` it has no incremental."""
+    """Custota needs a csig, and for incrementals the label `vbmeta` of the source."""
     bare = [
         type(item)(
             item.path,
@@ -265,7 +265,7 @@ def test_custota_needs_a_csig_and_the_sources_digest():
 
 
 def test_settings_of_single_dialects():
-    """`crdroid_shape` for the newer app; `one_channel` names the channel of paths without one."""
+    """`crdroid_shape` selects the newer format; `one_channel` names the only channel."""
     body = lists(make_model(crdroid_shape="array"), FROM)["/crdroid/FP4.json"]
     assert [each["version"] for each in json.loads(body)] == ["11.2"]
     found = lists(make_model(one_channel="other"), FROM)
@@ -274,7 +274,7 @@ def test_settings_of_single_dialects():
 
 
 def test_a_build_in_stages_is_not_offered_anywhere():
-    """The build before is; no body has the new one's hash."""
+    """During a staged rollout every dialect lists the build before it."""
     found = lists(make_model(), START)
     assert all(THREE not in body and "1.3" not in body for body in found.values())
     assert POINTER.permille_at(START) == 500

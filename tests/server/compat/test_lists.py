@@ -1,4 +1,4 @@
-"""Requests of the apps are found without a parser, and nothing else is."""
+"""The usual requests of apps are recognised without a parser, and no others."""
 
 from server.compat.lists import AppRequests, usual_rests
 from server.compat.pages import make_page
@@ -16,7 +16,7 @@ KTOR = b"Accept: application/json\r\nAccept-Charset: UTF-8\r\nUser-Agent: ktor-c
 
 
 def test_what_the_apps_send():
-    """Wherever the User-Agent stands."""
+    """An app's request is recognised wherever its User-Agent is."""
     for lines in (
         AGENT + HOST + CONNECTION + GZIP,
         HOST + AGENT + CONNECTION + GZIP,
@@ -32,7 +32,7 @@ GOOD = START + HOST + AGENT + CONNECTION + GZIP + END
 
 
 def test_everything_else_goes_to_the_parser():
-    """Also what would be a good request with one byte less."""
+    """Any other request goes to the parser, even with one byte missing."""
     for data in (
         GOOD[:-2],  # incomplete
         GOOD + GOOD,  # two of them

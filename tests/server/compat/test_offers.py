@@ -1,4 +1,4 @@
-"""What clients without a bucket are offered: the table of FORMATS section 18, row by row."""
+"""The offers to clients without a bucket: each row of the table in FORMATS section 18."""
 
 import msgspec
 
@@ -19,18 +19,18 @@ from tests.server.compat.models import (
 
 
 def counter_at(shelf, now):
-    """Return the counter that is offered, or None."""
+    """Return the offered counter, or None."""
     build = offer_at(shelf, now)
     return None if build is None else build.full.release.counter
 
 
 def halted(pointer=POINTER):
-    """Return a pointer halted."""
+    """Return a halted pointer."""
     return msgspec.structs.replace(pointer, halted=True)
 
 
 def test_every_state_one_second_before_a_switch_and_at_it():
-    """Each row: the shelf, a second, and what is offered before it and from it on."""
+    """Each row has a shelf, a second, and the offers before and from that second."""
     alone = make_pointer(3, packages=STEP_3)
     paused = make_pointer(3, p=True, r=[[START, 500]], c=2)
     paused_whole = make_pointer(3, p=True, r=[[START, 1000]], c=2)
@@ -60,7 +60,7 @@ def test_every_state_one_second_before_a_switch_and_at_it():
 
 
 def test_incrementals_are_those_of_the_pointer_or_of_the_build_before():
-    """One that joined the role after the offer is not named; one without bytes is not, either."""
+    """Only incrementals of the pointer, or of the build before, are named, if they are stored."""
     late = [*ITEMS, make_item(3, 1)]
     shelf = make_shelf(items=late)
     assert [each.file for each in offer_at(shelf, FROM).incrementals] == ["armani-3-from-2.zip"]
@@ -70,7 +70,7 @@ def test_incrementals_are_those_of_the_pointer_or_of_the_build_before():
 
 
 def test_the_seconds_at_which_an_offer_changes():
-    """That of the whole fleet, and the expiry; of a canary channel an earlier one."""
+    """An offer changes when it is complete and at the expiry; in a canary channel earlier."""
     assert switch_times(make_shelf()) == {FROM, EXPIRY}
     assert switch_times(make_shelf(permille=500)) == {START, EXPIRY}
     assert switch_times(make_shelf(make_pointer(3, r=[[START, 999]]))) == {EXPIRY}
@@ -78,7 +78,7 @@ def test_the_seconds_at_which_an_offer_changes():
 
 
 def test_where_a_client_channel_has_stopped():
-    """The build that its counter keeps back, once it is complete."""
+    """A complete build that the client channel's counter keeps back is reported."""
     stone = [make_item(2), make_item(3, min_counter=2)]
     shelf = make_shelf(make_pointer(2, 3), stone)
     assert held_back(shelf, FROM).counter == 3

@@ -1,4 +1,4 @@
-"""The settings of dialects: what is refused, and with which sentence."""
+"""Settings of the dialects, and their error messages."""
 
 import msgspec
 import pytest
@@ -21,21 +21,21 @@ stable6 = { region = "id", channel = "stable", from_counter = 5, permille = 100 
 
 
 def load(tmp_path, text):
-    """Read settings from a file."""
+    """Load settings from a file."""
     file = tmp_path / "settings.toml"
     file.write_text(text)
     return load_settings(file, {})
 
 
 def test_they_are_off_by_default(tmp_path):
-    """No listener and no dialect."""
+    """By default there is no listener and no dialect."""
     options = load(tmp_path, "").compat
     assert options == CompatOptions()
     assert (options.listen, options.dialects) == ("", ())
 
 
 def test_a_table_of_the_file(tmp_path):
-    """Names of devices and channels keep their spelling."""
+    """Names of devices and channels keep their upper and lower case."""
     options = load(tmp_path, GOOD).compat
     assert options.devices == {"FP4": "armani"}
     assert options.channels["stable6"].from_counter == 5
@@ -62,7 +62,10 @@ def test_a_table_of_the_file(tmp_path):
     ],
 )
 def test_what_is_refused(tmp_path, old, new, sentence):
-    """Each with what to do; plain HTTP is allowed where no dialect forbids it."""
+    """Invalid settings are refused, and the message says what to do.
+
+    Plain HTTP is allowed if no dialect forbids it.
+    """
     text = GOOD.replace(old, new, 1)
     assert text != GOOD
     if sentence is None:
@@ -75,7 +78,7 @@ def test_what_is_refused(tmp_path, old, new, sentence):
 
 
 def test_pixelexperience_needs_its_versions(tmp_path):
-    """Its paths end with one, and the map is finite."""
+    """PixelExperience needs a list of versions, because its paths end with one."""
     text = GOOD.replace('"lineage1", "graphene"', '"pixelexperience"')
     text = text.replace("[compat]", '[compat]\none_channel = "nightly"', 1)
     with pytest.raises(FormatError, match="pe_versions"):
@@ -84,7 +87,7 @@ def test_pixelexperience_needs_its_versions(tmp_path):
 
 
 def test_joined_names_are_never_ambiguous():
-    """A device `a` with a channel `b-c`, and a device `a-b` with a channel `c`."""
+    """Device and channel names that would join to one path are refused."""
     channel = {"region": "id", "channel": "stable"}
     value = {
         "public_url": "https://u.example",

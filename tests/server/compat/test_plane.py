@@ -1,4 +1,4 @@
-"""The dialects' plane over sockets: hostile requests, ranges, and the clock."""
+"""The plane of the dialects over sockets: hostile requests, ranges and the clock."""
 
 import hashlib
 import ssl
@@ -76,7 +76,7 @@ HOSTILE = [
 
 
 def test_hostile_paths_are_refused_and_counted(served):
-    """400 with a problem document that repeats nothing; the counter has the reason."""
+    """A hostile path gets 400 without an echo, and is counted by its reason."""
     for name, path, reason in HOSTILE:
         before = dict(served.plane.counts.refusals)
         response = served.get(path, *APP)
@@ -88,7 +88,7 @@ def test_hostile_paths_are_refused_and_counted(served):
 
 
 def test_other_requests_are_refused(served):
-    """A method, a cookie, a body, a second host, a coding of the body."""
+    """Other methods, cookies, bodies and a second Host are refused."""
     for lines, method, reason in (
         ((), "POST", Reason.METHOD),
         ((), "PUT", Reason.METHOD),
@@ -103,7 +103,10 @@ def test_other_requests_are_refused(served):
 
 
 def test_strict_mode_takes_what_the_apps_send_alone(served):
-    """Otherwise the headers of the device plane's table are tolerated; an edge adds any."""
+    """Strict mode accepts only the apps' own requests.
+
+    The other modes tolerate the device plane's headers, and behind an edge any.
+    """
     for line, direct, edge in (
         (b"Accept: application/json", 200, 200),
         (b"Accept-Charset: UTF-8", 200, 200),
@@ -121,7 +124,7 @@ def test_strict_mode_takes_what_the_apps_send_alone(served):
 
 
 def test_unknown_names_are_404_and_withdrawn_files_410(served):
-    """Also names in another case; both may be cached for a minute."""
+    """Unknown names get 404 and withdrawn files 410, cached for a minute."""
     for path, status in (
         ("/lineage/v1/fp4/nightly", 404),
         ("/lineage/v1/FP4/Nightly", 404),
@@ -135,7 +138,7 @@ def test_unknown_names_are_404_and_withdrawn_files_410(served):
 
 
 def test_the_running_build_of_old_templates_is_thrown_away(served):
-    """The answer is that of the path without it, byte for byte but for the date."""
+    """A running build at the end of a path is ignored: the answer is the same."""
     plain = served.get(LIST, *APP)
     for running in ("", "1.2.0-id", "a" * 64, "eng.root.20260101"):
         answer = served.get(f"{LIST}/{running}", *APP)
@@ -144,7 +147,7 @@ def test_the_running_build_of_old_templates_is_thrown_away(served):
 
 
 def test_identity_whatever_is_asked(served):
-    """Lists and packages have no other coding, no entity tag, and no Vary."""
+    """Lists and packages have neither a content coding nor an ETag nor Vary."""
     for path in (LIST, LINE, FILE):
         for coding in (b"gzip", b"br, gzip;q=1.0, *;q=0.5", b"identity;q=0", b"*"):
             response = served.get(path, b"Accept-Encoding: " + coding)
@@ -155,7 +158,7 @@ def test_identity_whatever_is_asked(served):
 
 
 def check_ranges(ask):
-    """Ask for the whole file, for ranges of it, and beyond its end."""
+    """Request the whole file, ranges of it, and a range beyond its end."""
     end = len(DATA)
     whole = ask(wire.request(FILE, *APP))
     assert (whole.status, whole.body) == (200, DATA)
@@ -176,7 +179,7 @@ def check_ranges(ask):
 
 
 def test_ranges_are_exact(served):
-    """From files, in each mode of the gate."""
+    """Ranges of local files are exact in each mode of the gate."""
     check_ranges(served.ask)
     head = served.get(FILE, *APP, method="HEAD")
     assert (head.status, head["Content-Length"], head.body) == (200, str(len(DATA)), b"")
@@ -184,7 +187,7 @@ def test_ranges_are_exact(served):
 
 @pytest.mark.needs("seaweed")
 def test_ranges_from_s3(seaweed, tmp_path):
-    """A real S3 server holds the package."""
+    """Ranges of a package in a real S3 store are exact."""
     store = S3Blobs(seaweed.place(f"compat/{uuid.uuid4()}"), lambda: datetime.now(UTC))
     (tmp_path / "source").write_bytes(DATA)
     store.ingest(tmp_path / "source", SHA256, len(DATA))
@@ -193,7 +196,7 @@ def test_ranges_from_s3(seaweed, tmp_path):
 
 
 def test_ranges_over_tls(blobs, tmp_path):
-    """LineageOS's version 2 asks nothing else; older Androids have TLS 1.2 only."""
+    """Ranges are exact over TLS, which version 2 of LineageOS requires; TLS 1.2 is accepted."""
     write_certificate(tmp_path, "u.example")
     tls = make_context(load_certificate(tmp_path / "cert.pem", tmp_path / "key.pem"))
     tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -210,7 +213,7 @@ def test_ranges_over_tls(blobs, tmp_path):
 
 
 def test_both_servers_answer_alike(served):
-    """The fast path, and aiohttp, which a request after an empty line reaches."""
+    """The fast path and aiohttp give the same answers."""
     for path in (LIST, FILE, WITHDRAWN, "/lineage/v1/FP5/nightly", "/lineage/v1///x"):
         fast = served.get(path, b"Accept: */*")
         slow = served.ask(b"\r\n" + wire.request(path, b"Accept: */*"))
@@ -222,13 +225,13 @@ def test_both_servers_answer_alike(served):
 
 
 def as_an_app(path):
-    """Return an app's whole request, which is found without a parser."""
+    """Return an app's complete request, which is recognised without a parser."""
     lines = [b"GET %b HTTP/1.1" % path.encode(), APP[0], b"Host: u.example", *APP[1:]]
     return b"\r\n".join([*lines, b"", b""])
 
 
 def test_requests_of_the_apps_are_answered_as_others(served):
-    """In each mode of the gate, in any number."""
+    """Recognised requests get the same answers as parsed ones, in each mode."""
     for path in (LIST, LINE):
         found, other = served.ask(as_an_app(path)), served.get(path, b"Accept: */*")
         assert served.plane.served.exact.get(as_an_app(path)) is not None
@@ -239,7 +242,7 @@ def test_requests_of_the_apps_are_answered_as_others(served):
 
 
 def test_a_list_switches_at_its_second(blobs):
-    """One second before it is the old one; the clock decides, without a new snapshot."""
+    """A list changes at the scheduled second, without a new snapshot."""
     old, new = json_page("old"), json_page("new")
     changes = [(100, {LIST: new, LINE: None}), (200, {LIST: old})]
     clock = [99.0]
