@@ -21,7 +21,7 @@ from tests.server.release.auth.issue import issue_token
 
 
 class Forms(HTMLParser):
-    """Collects the forms of a page with their fields, and the texts."""
+    """Collects a page's forms with their fields, and its text."""
 
     def __init__(self, text):
         super().__init__()
@@ -56,7 +56,7 @@ class Forms(HTMLParser):
 
 @dataclass
 class Page:
-    """The page that a browser shows."""
+    """A page in the browser."""
 
     url: str
     status: int
@@ -69,29 +69,29 @@ class Page:
 
     @property
     def path(self):
-        """The present path and query."""
+        """The current path and query."""
         parts = urlsplit(self.url)
         return parts.path + (f"?{parts.query}" if parts.query else "")
 
     @property
     def text(self):
-        """The visible text, with single spaces."""
+        """The visible text with single spaces."""
         return " ".join(self.read.text.split())
 
     def form(self, ending):
-        """Return action and fields of the form whose action has this ending."""
+        """Return action and fields of the form whose action ends with this."""
         (found,) = [form for form in self.read.forms if form[0].endswith(ending)]
         return found[0], dict(found[2])
 
 
 class Browser:
-    """One person's browser."""
+    """A person's browser."""
 
     def __init__(self, session, base):
         self.session, self.base = session, base
 
     async def ask(self, method, path, *, follow=True, **options):
-        """Send a request; forms carry their origin, as in browsers."""
+        """Send a request; a form has its Origin, as in browsers."""
         url = urljoin(self.base, path)
         headers = dict(options.pop("headers", {}))
         if method == "POST":
@@ -108,7 +108,7 @@ class Browser:
         return await self.ask("GET", path, **options)
 
     async def send(self, page, ending, values=None, **options):
-        """Fill in and submit the page's form whose action has this ending."""
+        """Fill in and submit the page's form whose action ends with this."""
         action, fields = page.form(ending)
         return await self.ask("POST", action, data=fields | (values or {}), **options)
 
@@ -124,7 +124,7 @@ class Browser:
 
 @dataclass
 class Team:
-    """A console, one account per role, and a browser for each of them."""
+    """A console with an account for each role, and browsers for them."""
 
     api: object
     process: dict
@@ -132,11 +132,11 @@ class Team:
 
     @property
     def services(self):
-        """The services that pages use."""
+        """The services that the pages use."""
         return self.api.services
 
     async def browser(self):
-        """Give a fresh browser."""
+        """Return a new browser."""
         jar = aiohttp.CookieJar(unsafe=True)  # otherwise it would keep no cookie of an IP address
         session = await self.stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
         return Browser(session, self.api.url)
@@ -146,14 +146,14 @@ class Team:
         return await issue_token(self.services, name)
 
     async def signed_in(self, name):
-        """Give a browser signed in to an account."""
+        """Return a browser that is signed in to an account."""
         browser = await self.browser()
         page = await browser.sign_in(await self.token(name))
         assert page.path == "/console/", page.body
         return browser
 
     async def audit_log(self):
-        """Return (actor, action, subject) of every entry."""
+        """Return actor, action and subject of every entry."""
         answer = await self.api.call("GET", "/trail?limit=200", token=await self.token("admin"))
         return [
             (entry["actor"], entry["action"], entry["subject"])
@@ -164,13 +164,13 @@ class Team:
 
 @cache
 def pages():
-    """Return the templates, of which compiling all takes a sixth of a second."""
+    """Return the compiled templates; compiling them takes a sixth of a second."""
     return Pages()
 
 
 @contextlib.asynccontextmanager
 async def console_world(world, **settings):
-    """Serve the console on the state folder of `world`; further settings by name.
+    """Serve the console on a world's state folder; pass further settings by name.
 
     Members of its `process` may be changed: `reasons`, `seen`, `behind`, `alarms`.
     """

@@ -1,4 +1,4 @@
-"""A console on a published state."""
+"""A fixture: a console on a published state."""
 
 import pytest
 
@@ -7,6 +7,6 @@ from tests.server.console.browser import console_world
 
 @pytest.fixture
 async def team(world):
-    """Give a console with an account for each role."""
+    """Yield a console with an account for each role."""
     async with console_world(world) as made:
         yield made

@@ -1,12 +1,12 @@
-"""Accounts and tokens: shown to those who manage them; the audit log: newest first, filtered."""
+"""The pages of accounts, tokens, sessions and audit log."""
 
 import re
 
 
 async def test_accounts_with_their_valid_tokens(team):
-    """Role, models, tokens with label and expiry; no secret, and no revoked token.
+    """An account has its role, models and valid tokens, without a secret.
 
-    Many accounts are on several pages, and the menu has them for admins alone.
+    Many accounts are on several pages, which only admins find in the menu.
     """
     token = await team.token("viewer")
     browser, viewer = await team.signed_in("admin"), await team.signed_in("viewer")
@@ -30,7 +30,7 @@ async def test_accounts_with_their_valid_tokens(team):
 
 
 async def test_a_person_leaves(team):
-    """Disabling ends the account's sessions; enabled again it needs a new token."""
+    """Disabling ends an account's sessions; enabled again, it needs a new token."""
     engineer, admin = await team.signed_in("engineer"), await team.signed_in("admin")
     page = await admin.send(await admin.get("/console/accounts"), "/engineer/disable")
     assert "engineer engineer disabled" in page.text
@@ -47,9 +47,9 @@ def ids(page):
 
 
 async def test_ending_sessions(team):
-    """The other one stays valid; the browser whose session ended is asked to sign in again.
+    """A user can end one of its sessions, whose browser must then sign in again.
 
-    An admin sees all sessions, which others do not, and ends another user's.
+    Only admins see and end sessions of others.
     """
     here, there = await team.signed_in("engineer"), await team.signed_in("engineer")
     page = await here.get("/console/sessions")
@@ -74,9 +74,9 @@ PATH = "/console/channels/armani/id/stable"
 
 
 async def test_pages_and_filters(team):
-    """A filter stays on the next page; entries are sentences by day, with further details.
+    """A filter stays on the next page; entries are sentences, grouped by day.
 
-    The form uses GET, and its fields keep their input.
+    The filter's form uses GET, and its fields keep their input.
     """
     engineer = await team.signed_in("engineer")
     page = await engineer.get(PATH)

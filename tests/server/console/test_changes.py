@@ -1,4 +1,4 @@
-"""Waiting commands: shown to all, decided by a second person."""
+"""Waiting changes: who sees them and who decides."""
 
 import pytest
 
@@ -11,7 +11,7 @@ PLAN = {"stages": [{"permille": 1000}]}
 
 @pytest.fixture
 async def waiting(world):
-    """Give a console with an engineer's waiting offer, and the path of its page."""
+    """Return a console with a waiting offer of an engineer, and its page's path."""
     async with console_world(world, approval_channels=("*/*/stable",)) as team:
         await publish_second(world, team)
         given = await offer(team, plan=PLAN, note="the July build")
@@ -20,7 +20,7 @@ async def waiting(world):
 
 
 async def test_four_eyes(waiting):
-    """The proposer cannot approve it; an approver can, from the overview, and it is published."""
+    """The proposer cannot approve a change; an approver can, and it is published."""
     team, path = waiting
     engineer = await team.signed_in("engineer")
     own = await engineer.get(path)
@@ -41,7 +41,7 @@ async def test_four_eyes(waiting):
 
 
 async def test_no(waiting):
-    """An approver rejects, the proposer cancels; the reason is shown, and nothing is published."""
+    """An approver can reject a change and the proposer cancel it; the reason is shown."""
     team, first = waiting
     again = await offer(team, plan=PLAN)
     for account, button, state, path in (
@@ -60,7 +60,7 @@ async def test_no(waiting):
 
 
 async def test_a_puppet_is_no_second_person(waiting):
-    """An account that could act as the proposer has no button, sees why, and is refused."""
+    """An account that the proposer controls cannot approve, and sees why."""
     team, path = waiting
     at = team.services.epoch()
     admin = team.api.principals["admin"]

@@ -1,4 +1,4 @@
-"""Channels: how a rollout is shown; what commands change, who is recorded, what is refused."""
+"""The pages of channels, and rollout commands."""
 
 import asyncio
 import re
@@ -18,7 +18,7 @@ DAY = 86_400
 
 
 async def offer(team, **change):
-    """Offer the newest build through the API, as an engineer."""
+    """Offer the newest build through the API as an engineer."""
     answer = await team.api.call(
         "POST",
         "/channels/armani/id/stable/offer",
@@ -43,7 +43,7 @@ async def pointer(team):
 
 
 async def test_a_staged_rollout(world, team):
-    """The present share, the next step and the windows; the table lists every step, too."""
+    """A staged rollout shows its share, its next step, its windows and all steps."""
     await publish_second(world, team)
     stages = [{"permille": 10, "hold": 2 * DAY}, {"permille": 125, "hold": DAY}, {"permille": 1000}]
     windows = [
@@ -73,7 +73,7 @@ async def test_a_staged_rollout(world, team):
 
 
 async def test_what_was_reached_at_the_halt(world, team):
-    """A halted schedule admits no device, whatever its times: the page shows the halt's share."""
+    """The page of a halted channel shows the share at the halt."""
     await publish_second(world, team)
     stages = [{"permille": 10, "hold": DAY}, {"permille": 1000}]
     await offer(team, plan={"stages": stages})
@@ -90,7 +90,7 @@ async def test_what_was_reached_at_the_halt(world, team):
 
 
 async def test_a_new_schedule_erases_no_share(world, team):
-    """Two raises later the first share is still on the page, with its time."""
+    """After two changes of the schedule, the first share is still shown with its time."""
     await publish_second(world, team)
     given = await offer(team, plan={"stages": [{"permille": 10}]})
     begun = given["channel"]["schedule"]
@@ -107,9 +107,9 @@ async def test_a_new_schedule_erases_no_share(world, team):
 
 
 async def test_pages_that_are_not_there(team):
-    """Unknown models, odd names and other paths are 404 with a page.
+    """Unknown models and paths get 404 with a page.
 
-    The page of a channel without an offer says so, and has no buttons.
+    A channel without an offer says so and has no buttons.
     """
     browser = await team.signed_in("admin")
     for path in ("/nobody/id/stable", "/armani", "/ARMANI/id/stable", "/armani/id/stable/"):
@@ -128,13 +128,13 @@ HOUR = 3600
 
 
 async def shares(team):
-    """Return the public schedule: seconds since its first step, and permille."""
+    """Return the public schedule as seconds since its first step, and permille."""
     schedule = (await pointer(team)).schedule
     return [(start - schedule[0][0], permille) for start, permille in schedule]
 
 
 async def test_offering_to_one_in_a_hundred(world, team):
-    """The form has the newest build and 1 %; phones are offered it, and the audit log has who."""
+    """The form proposes the newest build and 1 %; the offer is published and recorded."""
     await publish_second(world, team)
     browser = await team.signed_in("engineer")
     page = await browser.get(PATH)
@@ -152,9 +152,9 @@ async def test_offering_to_one_in_a_hundred(world, team):
 
 
 async def test_offering_in_steps(world, team):
-    """Each line is a step that is kept for hours or days; empty lines are left out.
+    """Each line of the form is a step with its duration; empty lines are ignored.
 
-    A form that cannot be used comes again with the reason and everything that was filled in.
+    An invalid form is shown again with the reason and all input.
     """
     await publish_second(world, team)
     browser = await team.signed_in("engineer")
@@ -170,7 +170,7 @@ async def test_offering_in_steps(world, team):
 
 
 async def test_raising_the_share(world, team):
-    """From the channel's page to 100 %; a lower share than was reached is refused."""
+    """A channel can be raised to 100 %, but not below its share."""
     await publish_second(world, team)
     browser = await team.signed_in("engineer")
     await browser.send(await browser.get(f"{PATH}/offer"), "/offer", {"share-1": "50"})
@@ -187,7 +187,7 @@ async def test_raising_the_share(world, team):
 
 
 async def test_two_people_where_the_channel_needs_them(world):
-    """The forms say so beforehand; the command waits as a change, and an approver lets it go."""
+    """Forms announce two-person approval, and a command waits for an approver."""
     async with console_world(world, approval_channels=("*/*/stable",)) as team:
         await publish_second(world, team)
         engineer = await team.signed_in("engineer")
@@ -209,7 +209,7 @@ async def test_two_people_where_the_channel_needs_them(world):
 
 
 async def test_proposing_a_withdrawal(world, team):
-    """The browser saves a proposal for the holders of offline keys, and nothing changes."""
+    """A withdrawal is a proposal file for the signers, and changes nothing."""
     files = dict.fromkeys((FIRST, FIRST.replace("stable", "beta")), (PACKAGE_1, release(1)))
     role = {("armani", 3): world.ceremony.role("armani", 3, files)}
     await asyncio.to_thread(world.submit, role, [PACKAGE_1])
@@ -234,7 +234,7 @@ async def test_proposing_a_withdrawal(world, team):
 
 
 def test_what_is_no_share_or_step():
-    """Each is refused with a sentence; every step but the last says how long it is kept."""
+    """Invalid shares and steps are refused with a message."""
     for text in ("", "x", "101", "1.25", "-1", "1e2", "1 % of them"):
         with pytest.raises(ProblemError, match="is not a share"):
             permille(text)
@@ -244,10 +244,7 @@ def test_what_is_no_share_or_step():
 
 
 async def test_an_old_page_changes_nothing_and_halts_all_the_same(team):
-    """Another user was faster: the command is refused, and the page asks for a new look.
-
-    A halt wins, whatever happened since its form was opened, and however often it is pressed.
-    """
+    """A command from an outdated page is refused, but a halt is always accepted."""
     browser = await team.signed_in("engineer")
     old, form = await browser.get(PATH), await browser.get(f"{PATH}/halt")
     await browser.send(await browser.get(PATH), "/pause")
@@ -263,9 +260,9 @@ async def test_an_old_page_changes_nothing_and_halts_all_the_same(team):
 
 
 async def test_a_halt_with_its_reasons(team):
-    """Two clicks from the channel: the form has reasons by language; phones see it, it is final.
+    """A halt has reasons by language, which phones see; it is final.
 
-    Reasons that cannot be shown are refused with a message, and nothing is halted.
+    Reasons that cannot be shown are refused, and nothing is halted.
     """
     browser = await team.signed_in("approver")
     page = await browser.get(PATH)
@@ -294,7 +291,7 @@ async def test_a_halt_with_its_reasons(team):
 
 
 async def test_words_that_are_not_recorded(world):
-    """A form opened before the halt is answered with the reason of the refusal."""
+    """If a halt's reason is not recorded, the page says why."""
     async with console_world(world, rewordings_per_day=1) as team:
         browser = await team.signed_in("approver")
         form = await browser.get(f"{PATH}/halt")
@@ -304,7 +301,7 @@ async def test_words_that_are_not_recorded(world):
 
 
 async def test_what_stops_something_gets_through_guesses(team, monkeypatch):
-    """While guesses and the account's own limit block every other page; on the urgent loop."""
+    """A halt is accepted while rate limits block all other pages."""
     browser = await team.signed_in("engineer")
     page = await browser.get(PATH)
     ran = []

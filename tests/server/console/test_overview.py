@@ -1,4 +1,4 @@
-"""The first page, alarms, keys and expiry: is all well, and if not, what needs attention."""
+"""The first page: state, alarms, tasks and expiry."""
 
 import asyncio
 import re
@@ -15,9 +15,9 @@ from tests.server.console.test_channels import DAY, PATH, offer, publish_second
 
 
 async def test_the_state_of_the_server(team):
-    """A quiet server says so; one that is not ready has a sentence for every reason.
+    """A sound server says so; otherwise each reason is a sentence.
 
-    Signatures use another time than a machine's whose clock jumped: the page shows the difference.
+    If the clock jumped, the difference to the signatures' time is shown.
     """
     browser = await team.signed_in("viewer")
     page = await browser.get("/console/")
@@ -40,10 +40,9 @@ async def test_the_state_of_the_server(team):
 
 
 async def test_alarms_at_half_and_at_four_fifths(world, team):
-    """Offline roles have 90 days: at 46 a warning, at 73 late, with what to do.
+    """An offline role of 90 days has a warning at 46 days and is late at 73.
 
-    Online roles that were not renewed have expired by then. What the server renews stands last,
-    however far its life is spent: it needs no action, unless renewal fails.
+    Expired online roles come last, because the server renews them itself.
     """
     browser = await team.signed_in("viewer")
     lifetimes = list_lifetimes(await asyncio.to_thread(world.published), {})
@@ -68,9 +67,9 @@ async def test_alarms_at_half_and_at_four_fifths(world, team):
 
 
 async def test_what_waits_for_this_person(world):
-    """A change is a task of those who may approve it, a pause of those who may resume it.
+    """Changes and pauses are tasks of accounts that may act on them.
 
-    A running, paused or halted rollout is on the first page; a completed one is not.
+    Running, paused and halted rollouts are shown, completed ones are not.
     """
     async with console_world(world, approval_channels=("*/*/stable",)) as team:
         engineer, approver = await team.signed_in("engineer"), await team.signed_in("approver")
@@ -91,7 +90,7 @@ async def test_what_waits_for_this_person(world):
 
 
 async def test_a_build_that_is_signed_and_not_offered(world, team):
-    """It is a task of those who may offer it, with the form, until it is offered."""
+    """A new build is a task of accounts that may offer it, until it is offered."""
     await publish_second(world, team)
     engineer, viewer = await team.signed_in("engineer"), await team.signed_in("viewer")
     task = "2 (build 2) of armani/id/stable is signed and not offered. Offer it…"
@@ -108,7 +107,7 @@ async def test_a_build_that_is_signed_and_not_offered(world, team):
 
 
 async def test_alarms(team):
-    """A signed list leads to its renewal, a full disk leads nowhere."""
+    """An alarm about a role links to its renewal; one about the disk has no link."""
     browser = await team.signed_in("viewer")
     assert "None. The server checks" in (await browser.get("/console/alarms")).text
     team.process["alarms"] = [
@@ -125,7 +124,7 @@ async def test_alarms(team):
 
 
 async def test_a_change_that_was_refused(world, team):
-    """A scheduled change that did not fit when its time came is on the page."""
+    """A scheduled change that was refused is shown."""
     await publish_second(world, team)
     plan = {"stages": [{"permille": 1000}]}
     due = world.epoch() + DAY
@@ -139,9 +138,9 @@ async def test_a_change_that_was_refused(world, team):
 
 
 async def test_the_soonest_first(world, team):
-    """Roles of people by the days that are left, each with how many of which keys sign it.
+    """Offline roles are sorted by expiry, with their keys and thresholds.
 
-    Everything that expires within 30 days, and nothing else, is one command.
+    One command renews all that expire within 30 days.
     """
     browser = await team.signed_in("viewer")
     page = await browser.get("/console/keys")
@@ -179,5 +178,5 @@ async def test_the_soonest_first(world, team):
     ],
 )
 def test_roles_in_words(role, words):
-    """A person who knows no TUF is told what a role is."""
+    """The page explains each role in plain words."""
     assert describe_role(role) == words

@@ -1,4 +1,4 @@
-"""The console's address: set by the operator, or this machine's loopback alone."""
+"""The console's address: configured, or loopback."""
 
 import re
 from pathlib import Path
@@ -12,9 +12,9 @@ from server.settings import Settings, load_settings
 
 
 def test_loopback_by_its_own_names():
-    """Without a configured address the console has the loopback names, which cannot be rebound.
+    """Without a configured address only loopback names are accepted, against DNS rebinding.
 
-    Any other name is refused with 421.
+    Any other Host gets 421.
     """
     address = find_address(Settings(console=True))
     assert not address.is_secure
@@ -27,7 +27,7 @@ def test_loopback_by_its_own_names():
 
 
 def test_a_named_address_whatever_the_request_says():
-    """Host is ignored if the operator set the address."""
+    """With a configured address, Host is ignored."""
     address = find_address(
         Settings(console_url="https://control.example:8443/", api_behind_proxy=True)
     )
@@ -36,7 +36,7 @@ def test_a_named_address_whatever_the_request_says():
 
 
 def test_beyond_loopback_it_must_be_named():
-    """With TLS, a proxy or another interface the address cannot be guessed."""
+    """With TLS, a proxy or another interface, the address must be configured."""
     for settings in (
         {"api_host": "0.0.0.0"},
         {"api_behind_proxy": True},

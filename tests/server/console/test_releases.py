@@ -1,4 +1,4 @@
-"""Releases: each build of each model, as people know it, its downloads, and content packs."""
+"""The pages of models, builds, downloads and content packs."""
 
 import asyncio
 import hashlib
@@ -38,9 +38,9 @@ async def publish_three(world, team):
 
 
 async def test_builds_of_a_model(world, team):
-    """Newest first: patch level, packages once each, channels with their share, and changelogs.
+    """Builds are listed newest first with packages, channels and changelogs.
 
-    The list of models has each with its newest build; a model without one says so.
+    The list of models shows each newest build.
     """
     await publish_three(world, team)
     browser = await team.signed_in("viewer")
@@ -66,7 +66,7 @@ async def test_builds_of_a_model(world, team):
 
 
 async def test_a_halted_build_after_which_another_is_offered(world, team):
-    """The page says when it was halted; a build that was never offered is not offered."""
+    """A halted build shows when it was halted; one never offered says so."""
     browser = await team.signed_in("engineer")
     await browser.send(await browser.get(f"{PATH}/halt"), "/halt")
     day = rendering.day(team.services.epoch())
@@ -80,7 +80,7 @@ async def test_a_halted_build_after_which_another_is_offered(world, team):
 
 
 async def test_a_withdrawn_build(world, team):
-    """It stays listed, and the page says that it is withdrawn."""
+    """A withdrawn build stays listed as withdrawn."""
     files = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
     role = {("armani", 3): world.ceremony.role("armani", 3, files)}
     await asyncio.to_thread(world.submit, role)
@@ -94,12 +94,12 @@ async def test_a_withdrawn_build(world, team):
     ("seconds", "polls", "phones"), [(21_599, 9, None), (21_600, 9, 9), (43_200, 30, 15)]
 )
 def test_phones_are_estimated_from_polls(seconds, polls, phones):
-    """Each polls every six hours on average; before six hours most have not polled yet."""
+    """Phones are estimated from polls, of which each phone makes one every six hours."""
     assert _estimate_phones(Downloads(True, polls, seconds, [])) == phones
 
 
 async def test_a_build_with_downloads(team):
-    """Sums and days of the build, and the command that forecasts its rollout."""
+    """A build has its downloads by day, and the command that forecasts its rollout."""
     sha256 = hashlib.sha256(PACKAGE_1).hexdigest()
     async with team.services.sessions.begin() as session:
         for day in (20_423, 20_424):
@@ -116,9 +116,9 @@ async def test_a_build_with_downloads(team):
 
 
 async def test_packs(world, team):
-    """Version, state, share, schedule and size; what a phone fetches is the sum.
+    """Packs have version, state, share, schedule and size; a sum shows what each phone fetches.
 
-    Without packs the page says what they are for.
+    Without packs the page explains them.
     """
     browser, now = await team.signed_in("viewer"), world.epoch()
     page = await browser.get("/console/content")

@@ -1,4 +1,4 @@
-"""Texts on pages: times, shares, sizes; and every template escapes."""
+"""Texts on pages: times, shares, sizes; and escaping in every template."""
 
 import time
 
@@ -11,7 +11,10 @@ DAY = 86_400
 
 
 def test_times(monkeypatch):
-    """The first second of 2026-11-25 UTC, on a server in Jakarta; attributes have UTC."""
+    """Times are shown in the server's zone; attributes have UTC.
+
+    The example is the first second of 2026-11-25 UTC in Jakarta.
+    """
     second = 1_795_564_800
     monkeypatch.setenv("TZ", "Asia/Jakarta")
     time.tzset()
@@ -30,18 +33,18 @@ def test_times(monkeypatch):
     [(0, "now"), (59, "now"), (60, "in 1 min"), (-7200, "2 h ago"), (DAY, "in 1 day")],
 )
 def test_how_far_away(seconds, text):
-    """In the largest unit that fits."""
+    """A duration is shown in its largest suitable unit."""
     assert away(1000 * DAY + seconds, 1000 * DAY) == text
 
 
 def test_shares_and_sizes():
-    """In the usual notation, without line breaks."""
+    """Shares and sizes have the usual notation, without line breaks."""
     assert (share(1000), share(125)) == ("100\N{NO-BREAK SPACE}%", "12.5\N{NO-BREAK SPACE}%")
     assert size(1_250_000_000) == "1.25\N{NO-BREAK SPACE}GB"
 
 
 def test_markup_in_a_value_is_text():
-    """No value on a page becomes markup."""
+    """A value with markup is shown as text."""
     data = Pages().render(
         "sign-in.html",
         {
@@ -60,7 +63,7 @@ def test_markup_in_a_value_is_text():
 
 
 def test_what_is_not_seen_is_shown():
-    """As escapes, once; lines, joined emoji and numbers are unchanged."""
+    """Invisible characters are shown as escapes; lines and joined emoji are unchanged."""
     assert show("a\u202eb\nc \U0001f468\u200d\U0001f4bb") == (
         "a\\u{202e}b\nc \U0001f468\u200d\U0001f4bb"
     )
@@ -68,7 +71,7 @@ def test_what_is_not_seen_is_shown():
 
 
 def test_no_template_turns_escaping_off_or_needs_a_script():
-    """No `safe`, no inline style or handler, no resource from elsewhere."""
+    """Templates have no `safe`, inline style, handler or foreign resource."""
     pages = Pages()
     for name in pages._templates:
         source, _, _ = pages._templates[name].environment.loader.get_source(None, name)

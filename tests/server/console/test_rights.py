@@ -1,6 +1,6 @@
-"""The whole matrix: every page and form, every role, inside and outside of its codenames.
+"""Every page and form with every role, inside and outside of its codenames.
 
-The expected values are written in docs/reference/rights.md.
+The expected values are those of docs/reference/rights.md.
 """
 
 import re
@@ -44,21 +44,21 @@ INSIDE, OUTSIDE = "armani", "cancro"
 
 
 class Matrix:
-    """One browser for each role, for all codenames and for one; and a waiting command."""
+    """A browser for each role, for all codenames and for one; and a waiting command."""
 
     def __init__(self, team, change):
         self.team, self.change = team, change
         self.browsers, self.own, self.tokens = {}, {}, {}
 
     async def enter(self, key, account):
-        """Sign an account in; it has a second session, which it may end."""
+        """Sign an account in, with a second session that it may end."""
         self.browsers[key] = await self.team.signed_in(account)
         other = await self.team.signed_in(account)
         page = await other.get("/console/sessions")
         self.own[key] = re.search(r"<code>(s-\w+)</code> <span[^>]*>this one", page.body)[1]
 
     async def ask(self, key, name, codename=INSIDE, session="s-000000000000"):
-        """Send a request for a page, with a form as its own page would; return the status."""
+        """Request a page, or submit a form as its page would; return the status."""
         browser = self.browsers[key]
         method, _, template = name.partition(" ")
         values = {
@@ -79,7 +79,7 @@ class Matrix:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def matrix(published_state, tmp_path_factory):
-    """Serve the console to all of them."""
+    """Serve the console with all these accounts."""
     world = published_state.copy(tmp_path_factory.mktemp("rights") / "state")
     async with console_world(world, approval_channels=("*/*/stable",)) as team:
         services = team.services
@@ -106,7 +106,7 @@ async def matrix(published_state, tmp_path_factory):
 
 
 def test_every_page_has_its_line():
-    """The table has every page, each once."""
+    """The table has every page once."""
     assert HEAD[3:] == [role.value for role in Role]
     assert sorted(ROWS) == sorted(f"{page.method} {page.path}" for page in PAGES)
     assert len(ROWS) == len(LINES)
@@ -114,7 +114,7 @@ def test_every_page_has_its_line():
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_without_a_session(matrix):
-    """A page redirects to the sign-in, a form is refused; nothing is shown or done."""
+    """Without a session, a page redirects to the sign-in and a form is refused."""
     for name in CLOSED:
         status = await matrix.ask("nobody", name)
         assert status == (303 if name.startswith("GET") else 401), name
@@ -127,9 +127,9 @@ DECIDING = {f"POST /console/orders/{{change}}/{word}" for word in ("approve", "r
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_deciding_about_a_command(matrix):
-    """No role without `approve` decides, nor does one for another codename.
+    """Only `approve` for the codename allows a decision about a change.
 
-    It runs before the halts below, which cancel the command; approvals run last for the same
+    This test runs before the halts below, which cancel the change. Approvals run last for the same
     reason.
     """
     for word in ("approve", "reject", "cancel"):
@@ -147,7 +147,7 @@ async def test_deciding_about_a_command(matrix):
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_each_role(matrix):
-    """`no` is 403; `yes` is any other status; `own` is 403 for what belongs to others."""
+    """`no` is 403, `yes` is any other status, and `own` is 403 for others' sessions."""
     for name in [name for name in CLOSED if name not in ENDING | DECIDING]:
         for role in [role.value for role in Role]:
             with case(role, name):
@@ -169,7 +169,7 @@ SCOPED = [name for name in CLOSED if ROWS[name][2] == "codename" and name not in
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_each_codename(matrix):
-    """An account for one model may act on it, by its role, and on no other model."""
+    """An account for one model can act on that model only."""
     for name in SCOPED:
         for role in (Role.ADMIN, Role.VIEWER):
             with case(role, name):
@@ -180,7 +180,7 @@ async def test_each_codename(matrix):
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_audit_log_is_for_who_sees_every_model(matrix):
-    """An account with one codename cannot open it, and no page links to it."""
+    """An account with one codename can neither open nor find the audit log."""
     assert await matrix.ask(f"admin-{INSIDE}", "GET /console/trail") == 403
     page = await matrix.browsers[f"admin-{INSIDE}"].get("/console/")
     assert "/console/trail" not in page.read.links

@@ -1,4 +1,4 @@
-"""Signing in and out: what is accepted, what is refused, and what is recorded."""
+"""Signing in and out."""
 
 from types import SimpleNamespace
 
@@ -6,7 +6,7 @@ from server.console.sign_in import Cookies, PendingLogin, check_target
 
 
 async def test_a_token_opens_and_signing_out_closes(team):
-    """The session has its own cookie, the audit log has both; the cookie is invalid afterwards."""
+    """A token opens a session with its own cookie, which signing out ends; both are recorded."""
     browser = await team.browser()
     asked = await browser.get("/console/channels")
     assert asked.path == "/console/sign-in?to=/console/channels"
@@ -32,7 +32,7 @@ async def test_a_token_opens_and_signing_out_closes(team):
 
 
 def test_where_signing_in_leads():
-    """To a page of the console; other sites, schemes, encoded and broken paths are forgotten."""
+    """Signing in leads only to paths of the console; all others are dropped."""
     for path in ("/console/", "/console/channels/armani/id/stable/halt"):
         assert check_target(path) == path
     for path in (
@@ -58,7 +58,7 @@ def test_where_signing_in_leads():
 
 
 def test_attributes():
-    """With TLS the cookie is for this host alone; scripts and other sites never get it."""
+    """With TLS the cookie is for this host only, and not for scripts or other sites."""
     secure = Cookies(is_secure=True)
     assert secure.set_session("ab", 60) == (
         "__Host-hening-session=ab; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=60"
@@ -74,7 +74,7 @@ def test_attributes():
 
 
 def test_a_cookie_that_is_no_secret():
-    """Whatever its bytes, no session opens, and no request fails."""
+    """An invalid cookie opens no session and causes no failure."""
     good = "0a" * 32
     for secret in ("", "x", "A" * 64, "0" * 63, "0" * 65, "\udcff\udcfe", good):
         request = SimpleNamespace(cookies={"hening-session": secret})

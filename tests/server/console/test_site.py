@@ -1,4 +1,4 @@
-"""The console's routing: the paths that it serves, and its failures."""
+"""The console's routing and its failures."""
 
 import aiohttp
 import structlog
@@ -11,7 +11,7 @@ from tests.server.release.api_world import FAST, api_world
 
 
 async def test_off_by_default(world):
-    """Without the setting there is no page, and cookies are neither read nor set."""
+    """Without the setting there is no console, and no cookie is read or set."""
     assert not Settings().console
     settings = Settings(api_port=0, api_rate=FAST)
     async with api_world(world, settings=settings) as api, aiohttp.ClientSession() as session:
@@ -22,10 +22,9 @@ async def test_off_by_default(world):
 
 
 async def test_what_lies_beside_the_pages(team):
-    """All other paths are the API's, with its own refusals; style and icon are cached for ever.
+    """Other paths belong to the API; style and icon are cached under names with hashes.
 
-    These are named by their hash. Neither token nor cookie is logged, whether or not a sign-in
-    succeeds.
+    Neither token nor cookie is logged.
     """
     token = await team.token("viewer")
     assert (await team.api.call("GET", "/status", token=token)).status == 200
@@ -50,7 +49,7 @@ async def test_what_lies_beside_the_pages(team):
 
 
 async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch):
-    """The page shows a number; the log has that number and the place of the failure."""
+    """A failure's page has an incident number, which the log has with the place."""
     browser = await team.signed_in("viewer")
     for kind, status in ((RuntimeError, 500), (OSError, 503)):
 
@@ -69,7 +68,7 @@ async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch):
 
 
 async def test_the_overview_says_what_dialects_do_to_the_promise(world, tmp_path):
-    """Where the settings speak one, and not where they speak none."""
+    """The overview warns about dialects exactly if any is configured."""
     channel = ClientChannel(region="id", channel="stable")
     spoken = CompatOptions(
         public_url="http://u.example",

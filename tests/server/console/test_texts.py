@@ -12,7 +12,7 @@ DASH = "\N{EN DASH}"
 
 
 def test_days():
-    """Three or more consecutive days as a range, others one by one, in the week's order.
+    """Three or more consecutive days are a range, others are listed.
 
     Without a calendar a step begins at any time.
     """
@@ -32,7 +32,7 @@ def test_days():
 
 
 def change(action, command, build):
-    """Return a change that ani proposed."""
+    """Return a change proposed by ani."""
     done = {"state": State.DONE, "finished_at": 0, "snapshot": 1, "reason": "", "due_at": 0}
     asked = {"proposed_by": "ani", "proposed_at": 0, "approved_by": None, "approved_at": None}
     what = {"channel": "armani/id/stable", "counter": 1, "note": "", "command": command}
@@ -77,5 +77,5 @@ HALT = change("halt", Halt(), NAMED)
     ],
 )
 def test_entries(actor, action, subject, entry, sentence):
-    """Who did what to which channel or account; who asked is said where it was another."""
+    """An entry says who did what to which channel or account, and who proposed it."""
     assert describe_entry(actor, action, subject, entry) == sentence

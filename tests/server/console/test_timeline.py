@@ -1,4 +1,4 @@
-"""The chart of a rollout: computed by hand, in per cent of the time shown."""
+"""The chart of a rollout. Expected percentages of the shown time are calculated by hand."""
 
 import time
 from types import SimpleNamespace
@@ -14,7 +14,7 @@ HOUR, DAY = 3600, 86_400
 
 @pytest.fixture
 def zone(monkeypatch):
-    """Let the server stand in a time zone."""
+    """Set the server's time zone."""
 
     def stand_in(name):
         monkeypatch.setenv("TZ", name)
@@ -26,7 +26,7 @@ def zone(monkeypatch):
 
 
 def test_between_two_steps():
-    """From the first step to a twentieth of the time after the last one."""
+    """The chart ends a twentieth of the time after the last step."""
     # 8 h from the first step to the last, so 8.4 h are shown; at 5 h the first is 4 h old.
     timeline = draw([(HOUR, 100), (5 * HOUR, 500), (9 * HOUR, 1000)], 6 * HOUR)
     assert (timeline.begin, timeline.end, timeline.now) == (HOUR, 9 * HOUR + 1440, 59.52)
@@ -38,10 +38,9 @@ def test_between_two_steps():
 
 
 def test_before_the_first_step_and_after_the_last():
-    """If no step was reached the chart begins now, and has only the future.
+    """Before the first step the chart begins now.
 
-    A new step has a minute, no division by zero, and a bar that is seen. A paused or halted rollout
-    does not proceed: the chart ends now.
+    A single step has a minimum width. For a paused or halted rollout the chart ends now.
     """
     timeline = draw([(11 * HOUR, 1000)], HOUR)
     assert (timeline.begin, timeline.past) == (HOUR, ())
@@ -68,14 +67,14 @@ def test_before_the_first_step_and_after_the_last():
     ],
 )
 def test_ticks_are_round_times_of_the_servers_day(zone, begin, seconds, labels):
-    """At most five, hours counted from midnight, and a day's name in place of midnight."""
+    """There are at most five ticks at round hours, with the day's name at midnight."""
     zone("Asia/Jakarta")
     start = int(time.mktime(time.strptime(begin, "%Y-%m-%dT%H:%M"))) + 7 * HOUR
     assert [label for _, label in find_ticks(start, start + seconds)] == labels
 
 
 def test_midnights_of_a_day_with_twenty_five_hours(zone):
-    """In Berlin clocks were set back on 2026-10-25."""
+    """Midnights are right on 2026-10-25, when Berlin's clocks are set back."""
     zone("Europe/Berlin")
     saturday = int(time.mktime((2026, 10, 24, 0, 0, 0, 0, 0, -1)))
     ticks = find_ticks(saturday, saturday + 3 * DAY + HOUR)
@@ -84,7 +83,7 @@ def test_midnights_of_a_day_with_twenty_five_hours(zone):
 
 
 def change(action, finished_at, *schedule, state=State.DONE):
-    """Return what the chart reads of a change."""
+    """Return a change as the chart reads it."""
     return SimpleNamespace(
         action=action,
         state=state,
@@ -94,9 +93,9 @@ def change(action, finished_at, *schedule, state=State.DONE):
 
 
 def test_a_new_schedule_keeps_the_steps_before():
-    """Steps of a former schedule count that began while it was public; other builds' do not.
+    """Steps of former schedules are shown if they began while these were public.
 
-    A database that was filled again knows no changes: then the schedule is all.
+    After a rebuild of the database, no changes are known, and only the schedule is shown.
     """
     assert join_history([(1000, 10)], []) == [(1000, 10)]
     changes = [
