@@ -38,9 +38,10 @@ def test_between_two_steps():
 
 
 def test_before_the_first_step_and_after_the_last():
-    """Before the first step the chart begins now.
+    """Before the first step the chart begins now, and has only the future.
 
-    A single step has a minimum width. For a paused or halted rollout the chart ends now.
+    A step that begins now has a minute and a visible bar. For a paused or halted rollout the chart
+    ends now.
     """
     timeline = draw([(11 * HOUR, 1000)], HOUR)
     assert (timeline.begin, timeline.past) == (HOUR, ())

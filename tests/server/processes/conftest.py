@@ -1,4 +1,4 @@
-"""A published state, and one with a package that takes a while to send."""
+"""Fixtures: a published state, and one with a package that takes a while to send."""
 
 import pytest
 
@@ -10,7 +10,7 @@ BIG = bytes(range(256)) * (1 << 15)
 
 @pytest.fixture(scope="package")
 def big_state(published_state, tmp_path_factory):
-    """Give a state whose second release has 8 MiB; do not change it."""
+    """Return a state whose second release has 8 MiB. Tests must copy it, not change it."""
     world = published_state.copy(tmp_path_factory.mktemp("big") / "state")
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (BIG, release(2))}
     role = {("armani", 3): world.ceremony.role("armani", 3, files)}
@@ -20,5 +20,5 @@ def big_state(published_state, tmp_path_factory):
 
 @pytest.fixture
 def big(big_state, tmp_path) -> World:
-    """Give a private copy of such a state."""
+    """Return a test's own copy of such a state."""
     return big_state.copy(tmp_path / "state")

@@ -1,4 +1,4 @@
-"""The real server with its workers, as an operator starts it, and requests to it."""
+"""The real server with its workers, started as an operator does, and requests to it."""
 
 import asyncio
 import contextlib
@@ -30,11 +30,11 @@ class Service:
         self.port = int(process.stdout.readline().rpartition(":")[2] or 0)
 
     def events(self):
-        """Return the log so far."""
+        """Return the log's entries so far."""
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
     def logged(self, event):
-        """Return the log's lines of one event."""
+        """Return the log's entries of one event."""
         return [each for each in self.events() if each["event"] == event]
 
     def workers(self):
@@ -42,11 +42,11 @@ class Service:
         return sorted(pid for pid in children(self.process.pid) if is_worker(pid))
 
     def answers(self, status="200"):
-        """Return the metrics' count of answers with a status."""
+        """Return the counted number of answers with a status."""
         return self.metric(f'hening_answers_total{{status="{status}"}}')
 
     def metric(self, name):
-        """Return the sample of this name and labels."""
+        """Return the value of a metric with these labels."""
         url = f"http://127.0.0.1:{self.metrics_port}/metrics"
         with urllib.request.urlopen(url) as answer:
             for line in answer.read().decode().splitlines():
@@ -55,7 +55,7 @@ class Service:
         raise AssertionError("there is no such metric")
 
     def hang_up(self, done=REPLACED):
-        """Have certificates reloaded and workers replaced; returns when the log says so."""
+        """Send SIGHUP, and return when the log has the entry."""
         before = len(self.logged(done))
         self.process.send_signal(signal.SIGHUP)
         until(lambda: len(self.logged(done)) > before)
@@ -65,17 +65,17 @@ class Service:
         return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
 
     def poll(self, path=TIMESTAMP):
-        """Send a phone's request over a new connection."""
+        """Make a phone's request on a new connection."""
         with self.connect() as one:
             return ask(one, path, self.port)
 
 
 @contextlib.contextmanager
 def serving(world, folder, *options, programs=None, environment=(), prefix=(), **process):
-    """Run the server until the block ends; then it drains, and must exit with 0.
+    """Run the server during the block; then it drains, and must exit with 0.
 
-    With `programs` it is forked from a process that has imported all modules, else `process` has
-    options of its `Popen`.
+    With `programs` it is forked from a process that has imported all modules; otherwise `process`
+    has options of `Popen`.
     """
     metrics_port = free_port()
     log = folder / "log"
@@ -113,14 +113,14 @@ def serving(world, folder, *options, programs=None, environment=(), prefix=(), *
 
 
 def ask(one, path=TIMESTAMP, port=8080, fields=""):
-    """Send a phone's request over a connection and read its answer."""
+    """Make a phone's request on a connection and read the answer."""
     head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept-Encoding: gzip\r\n{fields}"
     one.sendall(f"{head}\r\n".encode())
     return read_answer(one)
 
 
 def read_answer(one, data=b""):
-    """Read an answer that began with `data`; returns status, body and `Connection`."""
+    """Read an answer that begins with `data`; return status, body and `Connection`."""
     while b"\r\n\r\n" not in data:
         piece = one.recv(65536)
         if not piece:
@@ -139,7 +139,7 @@ def read_answer(one, data=b""):
 
 
 def children(pid):
-    """Return the running child processes of any thread of a process."""
+    """Return the running child processes of all threads of a process."""
     found = []
     for thread in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(OSError):  # it ended meanwhile
@@ -148,7 +148,7 @@ def children(pid):
 
 
 def is_worker(pid):
-    """Tell whether a process is a living worker."""
+    """Return whether a process is a running worker."""
     with contextlib.suppress(OSError):
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -157,7 +157,7 @@ def is_worker(pid):
 
 
 async def ask_in_loop(port):
-    """Poll over a new connection, in a loop; returns the status."""
+    """Make a request on a new connection in an event loop; return the status."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n")
     line = await reader.readline()

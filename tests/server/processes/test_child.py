@@ -1,4 +1,4 @@
-"""A worker from the main process's view, after the main process was suspended."""
+"""A worker as the main process sees it, after the main process was suspended."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ SILENT = "it was silent for 10 seconds and was killed"
 
 
 class Process:
-    """A worker's process, which ends when it is killed."""
+    """A fake process of a worker, which ends when it is killed."""
 
     pid = 1
 
@@ -26,11 +26,11 @@ class Process:
         self.is_killed = False
 
     def poll(self):
-        """Return how it ended."""
+        """Return the exit status, or None."""
         return -9 if self.is_killed else None
 
     def kill(self):
-        """End it, and its end of the channel."""
+        """End the process and close its end of the channel."""
         self.is_killed = True
         self._end.close()
 
@@ -44,18 +44,18 @@ class Watched:
         self.attending = attending
 
     def post(self, message):
-        """Let the worker send a message, which is read when the loop runs again."""
+        """Send a message as the worker, to be read when the loop runs again."""
         self._end.sendall(encode_message(message))
 
     async def hear(self):
-        """Wait until a sign of life arrived, or the worker has ended."""
+        """Wait until a heartbeat was read or the worker has ended."""
         hearing = asyncio.create_task(self._heard.wait())
         await asyncio.wait({hearing, self.attending}, return_when=asyncio.FIRST_COMPLETED)
         hearing.cancel()
         self._heard.clear()
 
     def turn(self, seconds):
-        """Advance the loop's clock, which for the loop looks like a suspension."""
+        """Advance the loop's clock, as a suspension does."""
         loop = asyncio.get_running_loop()
         now = loop.time
         loop.time = lambda: now() + seconds
@@ -63,7 +63,7 @@ class Watched:
 
 @pytest.fixture
 async def watched():
-    """Give a serving worker, with a server's limits."""
+    """Yield a serving worker with the server's limits."""
     ours, theirs = socket.socketpair()
     process, heard = Process(theirs), asyncio.Event()
     channel = await open_channel(MAIN_DECODER, ours)
@@ -82,7 +82,7 @@ async def watched():
 
 @pytest.mark.parametrize("seconds", [5, 10.5, 600])
 async def test_a_worker_is_heard_after_the_main_process_stood_still(watched, seconds):
-    """However long it was: the worker's messages are read before it is judged."""
+    """After any suspension, a worker's messages are read before it is judged."""
     for _ in range(3):
         watched.turn(seconds)
         watched.post(Counted(Counts(), 0))
@@ -91,7 +91,7 @@ async def test_a_worker_is_heard_after_the_main_process_stood_still(watched, sec
 
 
 async def test_a_worker_that_does_not_take_lists_is_killed(watched):
-    """It would offer a halted build; a sign of life with the number of the former map is none."""
+    """A worker that does not confirm new lists is killed, because it could offer a halted build."""
     watched.child.show_lists(2, Rendered())
     while not watched.process.is_killed:
         watched.turn(1)
@@ -101,7 +101,7 @@ async def test_a_worker_that_does_not_take_lists_is_killed(watched):
 
 
 async def test_a_worker_that_takes_lists_lives(watched):
-    """Its number is reported before the limit."""
+    """A worker that confirms new lists within the limit is kept."""
     watched.child.show_lists(2, Rendered())
     watched.post(Counted(Counts(), 0, lists=2))
     await watched.hear()
@@ -113,7 +113,7 @@ async def test_a_worker_that_takes_lists_lives(watched):
 
 
 async def test_a_worker_that_is_silent_is_killed(watched):
-    """When the loop has run for the maximum time of silence, in turns of a second each."""
+    """A worker without a heartbeat is killed once the loop has run for the maximum time."""
     while not watched.process.is_killed:
         watched.turn(1)
         await asyncio.sleep(0)
@@ -121,7 +121,7 @@ async def test_a_worker_that_is_silent_is_killed(watched):
 
 
 class Clock:
-    """Runs due calls when its clock is advanced, as a loop does after a suspension."""
+    """A clock that runs due calls when advanced, as a loop does after a suspension."""
 
     def __init__(self):
         self.now = 0.0
@@ -129,13 +129,13 @@ class Clock:
         self._numbers = itertools.count()
 
     def call_later(self, delay, callback, *arguments):
-        """Call later."""
+        """Schedule a call."""
         entry = [self.now + delay, next(self._numbers), callback, arguments]
         heapq.heappush(self._due, entry)
         return Handle(entry)
 
     def turn(self, seconds):
-        """Let time pass, and run the calls due by then."""
+        """Advance the clock and run due calls."""
         self.now += seconds
         due, self._due = self._due, []
         for entry in due:
@@ -152,15 +152,15 @@ class Handle:
         self._entry = entry
 
     def cancel(self):
-        """Do not call."""
+        """Cancel the call."""
         self._entry[2] = None
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.5, 10.0, 30.0])
 def test_a_deadline(seconds):
-    """It passes after its seconds on a loop that runs, and not before.
+    """A deadline passes after its seconds on a running loop, and not before.
 
-    A suspension is one step, however long; a deadline takes at least two.
+    A suspension counts as one step; a deadline needs at least two.
     """
     running, stopped, passed = Clock(), Clock(), []
     Deadline(running.call_later, seconds, lambda: passed.append(running.now))
@@ -176,7 +176,7 @@ def test_a_deadline(seconds):
 
 
 def test_a_deadline_that_is_cancelled():
-    """It never passes, whichever step was the last."""
+    """A cancelled deadline never passes."""
     clock, passed = Clock(), []
     deadline = Deadline(clock.call_later, 10, lambda: passed.append(clock.now))
     clock.turn(3)

@@ -1,4 +1,4 @@
-"""Snapshots and the dialects' map in pieces: each arrives whole, and no piece is large."""
+"""Differences between snapshots, and between maps of dialects, in pieces of limited size."""
 
 import random
 from dataclasses import replace
@@ -51,7 +51,7 @@ def through_a_channel(pieces):
 
 @given(SNAPSHOT, SNAPSHOT)
 def test_any_two_snapshots(before, after):
-    """The pieces lead from one to the other, through a channel, and `before` stays."""
+    """The pieces turn any snapshot into any other one, and `before` stays unchanged."""
     kept = msgspec.msgpack.encode(before.documents)
     pieces = through_a_channel(plan_delta(before, after))
     assert apply_delta(before, pieces, Whole(after.version, after.root)) == after
@@ -60,18 +60,18 @@ def test_any_two_snapshots(before, after):
 
 @given(SNAPSHOT)
 def test_no_difference(snapshot):
-    """The same snapshot, or an equal new one, gives no piece at all."""
+    """Equal snapshots have no pieces."""
     again = replace(snapshot, documents=dict(snapshot.documents))
     assert list(plan_delta(snapshot, again)) == []
 
 
 def snapshot(documents):
-    """Return a snapshot of documents alone."""
+    """Return a snapshot with documents only."""
     return replace(EMPTY, version=1, documents=documents)
 
 
 def test_one_document_of_many():
-    """What did not change is not sent, and stays the same object."""
+    """An unchanged document is not sent, and stays the same object."""
     documents = {
         f"/metadata/{n}.x.json": make_document("/metadata/1.x.json", b"%d" % n, mutable=False)
         for n in range(1000)
@@ -86,7 +86,7 @@ def test_one_document_of_many():
 
 
 def test_a_large_snapshot_comes_in_pieces():
-    """No piece is much above its limit, unless it holds a single large file."""
+    """A piece does not exceed its limit much, unless it has a single large file."""
     large = make_document("/log/tile/0/000", bytes(3 * PIECE), mutable=False)
     small = make_document("/log/tile/0/001", bytes(1000), mutable=False)
     documents = {f"/log/tile/0/{n:03}": large if n % 100 == 7 else small for n in range(1000)}
@@ -100,7 +100,7 @@ def test_a_large_snapshot_comes_in_pieces():
 
 
 def test_the_largest_file_fits_a_message():
-    """Five million incompressible bytes, in both codings."""
+    """Five million incompressible bytes in both codings fit into a message."""
     data = random.Random(4).randbytes(5_000_000)
     document = make_document("/metadata/1.x.json", data, mutable=False)
     (piece,) = plan_delta(EMPTY, snapshot({"/metadata/1.x.json": document}))
@@ -108,7 +108,7 @@ def test_the_largest_file_fits_a_message():
 
 
 def test_what_is_served_stays_while_pieces_come():
-    """Until the last has arrived the former snapshot is unchanged."""
+    """Until the last piece arrives, the former snapshot is unchanged."""
     one, other = (make_document("/log/checkpoint", text, mutable=True) for text in (b"1", b"2"))
     before = snapshot({"/log/checkpoint": one})
     assembly = Assembly(before)
@@ -128,7 +128,7 @@ RENDERED = st.builds(Rendered, contents=CONTENTS, changes=CHANGES)
 
 
 def received(rendered):
-    """Return the map as another process makes it of the pieces."""
+    """Return the map that another process makes of the pieces."""
     decoder, lists = msgspec.msgpack.Decoder(ListPiece), Lists()
     for piece in plan_lists(rendered):
         add_piece(lists, decoder.decode(encode_message(piece)[4:]))
@@ -137,7 +137,7 @@ def received(rendered):
 
 @given(RENDERED)
 def test_any_map_arrives(rendered):
-    """Contents and changes are the same, through a channel and in this process."""
+    """Any map's contents and changes arrive, directly and through a channel."""
     lists = received(rendered)
     assert lists == make_lists(rendered)
     assert lists.contents == rendered.contents
@@ -150,7 +150,7 @@ def test_any_map_arrives(rendered):
 
 
 def test_no_piece_is_large():
-    """A map of thousands of lists, which all change in one second, comes in many pieces."""
+    """A map of thousands of lists that change at once is sent in many pieces."""
     page, other = make_page("text/plain", bytes(2_000)), make_page("text/plain", b"")
     paths = [f"/graphene/FP{number}-stable" for number in range(3 * NAMES)]
     half = paths[: len(paths) // 2]

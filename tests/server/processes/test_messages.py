@@ -1,4 +1,4 @@
-"""Messages between processes, for any fragmentation, and for invalid bytes."""
+"""Messages between processes, with any fragmentation and with invalid bytes."""
 
 import asyncio
 import contextlib
@@ -37,7 +37,7 @@ MESSAGES = st.lists(
 
 @given(MESSAGES, st.data())
 def test_any_cut(messages, data):
-    """Messages arrive in order, in whatever pieces the bytes come."""
+    """Messages arrive in order, however their bytes are split."""
     content = b"".join(map(encode_message, messages))
     places = st.integers(0, len(content))
     cuts = sorted({0, len(content), *data.draw(st.lists(places, max_size=10))})
@@ -50,7 +50,7 @@ def test_any_cut(messages, data):
 
 @given(MESSAGES.filter(bool), st.data())
 def test_an_end_within_a_message(messages, data):
-    """Complete messages are delivered; the rest is known to be incomplete."""
+    """At an end within a message, complete messages are delivered and the rest is incomplete."""
     content = b"".join(map(encode_message, messages))
     last = len(encode_message(messages[-1]))
     reader = Messages(DECODER)
@@ -61,7 +61,7 @@ def test_an_end_within_a_message(messages, data):
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes(data):
-    """They are messages, the beginning of one, or refused with the package's own error."""
+    """Arbitrary bytes are messages, the beginning of one, or raise our error."""
     reader, found = Messages(DECODER), []
     with contextlib.suppress(ChannelError):
         found.extend(reader.feed(data))
@@ -70,7 +70,7 @@ def test_arbitrary_bytes(data):
 
 @given(st.binary(max_size=40))
 def test_arbitrary_bytes_in_a_frame(data):
-    """The same with a correct length, so that the decoder sees all of them."""
+    """Arbitrary bytes with a correct length reach the decoder, with the same result."""
     reader = Messages(DECODER)
     try:
         (message,) = reader.feed(len(data).to_bytes(4, "big") + data)
@@ -80,7 +80,7 @@ def test_arbitrary_bytes_in_a_frame(data):
 
 
 def test_the_limit():
-    """A message of exactly the limit passes; one byte more is neither sent nor waited for."""
+    """A message of exactly the limit is accepted; a longer one is neither sent nor read."""
     room = LIMIT - len(msgspec.msgpack.encode(Word("", bytes(70_000)))) + 70_000
     largest = Word("", bytes(room))
     data = encode_message(largest)
@@ -93,14 +93,14 @@ def test_the_limit():
 
 
 def test_deep_nesting():
-    """It is refused as too deep."""
+    """A message nested too deeply is refused."""
     data = b"\x91" * 100_000
     with pytest.raises(ChannelError):
         list(Messages(DECODER).feed(len(data).to_bytes(4, "big") + data))
 
 
 async def test_both_ends():
-    """Each receives from the other; a slow reader makes the sender wait, and loses nothing."""
+    """Both ends receive messages; a slow reader makes the sender wait."""
     ours, theirs = socket.socketpair()
     one, other = await open_channel(DECODER, ours), await open_channel(DECODER, theirs)
     sent = [Word(str(number), bytes(100_000)) for number in range(50)]
@@ -125,7 +125,7 @@ async def test_both_ends():
 
 
 async def test_an_end_that_dies_within_a_message():
-    """The other end sees the end, and no message."""
+    """If one end dies within a message, the other sees the end and no message."""
     ours, theirs = socket.socketpair()
     other = await open_channel(DECODER, theirs)
     ours.send(encode_message(Word("half"))[:-2])

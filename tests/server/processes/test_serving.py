@@ -1,4 +1,4 @@
-"""TLS for phones without an edge: one configuration, certificate renewal, no leaks."""
+"""TLS for phones without an edge: configuration, renewal of certificates, and logs."""
 
 import contextlib
 import shutil
@@ -23,7 +23,7 @@ REQUESTS = [
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    """Give two certificates for loopback."""
+    """Return the folders of two certificates for loopback."""
     made = []
     for name in ("first", "second"):
         folder = tmp_path_factory.mktemp(name)
@@ -34,7 +34,7 @@ def certificates(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["0", "1"])
 def served(request, published_state, tmp_path_factory, certificates):
-    """Give a server with TLS, with its number of workers, state and folder of files."""
+    """Yield a server with TLS, its number of workers, its state and its folder of files."""
     folder = tmp_path_factory.mktemp("tls")
     world = published_state.copy(folder / "state")
     live = folder / "live"
@@ -43,14 +43,14 @@ def served(request, published_state, tmp_path_factory, certificates):
     url = f"https://127.0.0.1:{port}"
     files = ("--tls-cert", str(live / "cert.pem"), "--tls-key", str(live / "key.pem"))
     options = ("--port", str(port), "--public-url", url, "--workers", request.param)
-    # It reads itself back by the name of its certificate.
+    # The server reads itself back under its certificate's name.
     trust = {"SSL_CERT_FILE": str(certificates[0] / "cert.pem")}
     with serving(world, folder, *options, *files, environment=trust) as service:
         yield service, request.param, world, live
 
 
 def handshake(service, certificate):
-    """Connect as a client that trusts this certificate alone."""
+    """Connect as a client that trusts only this certificate."""
     context = ssl.create_default_context(cafile=certificate / "cert.pem")
     context.set_alpn_protocols(["h2", "http/1.1"])
     return context.wrap_socket(service.connect(), server_hostname="127.0.0.1")
@@ -58,7 +58,7 @@ def handshake(service, certificate):
 
 @pytest.mark.needs("openssl")
 def test_one_configuration(served, certificates):
-    """TLS 1.3 and HTTP/1.1 alone, and no ticket by which a phone could be recognised."""
+    """Only TLS 1.3 and HTTP/1.1 are offered, without tickets that could identify a phone."""
     service, *_ = served
     with handshake(service, certificates[0]) as one:
         assert ask(one)[0] == 200
@@ -87,7 +87,7 @@ def s_client(service, version, status):
 
 
 def test_a_canary(served):
-    """A failed handshake leaves no log line, whatever its bytes; nor does a request."""
+    """Neither a failed handshake nor a request leaves a trace in the log."""
     service, _, _, live = served
     before = service.answers("400")
     for request in REQUESTS:
@@ -112,7 +112,7 @@ def test_a_canary(served):
 
 
 def test_a_publication(served, certificates):
-    """Publications are read back by the certificate's name."""
+    """Publications are read back under the certificate's name."""
     service, _, world, _ = served
     bundle = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
     until((world.folder.results / f"{bundle}.json").exists)
@@ -122,7 +122,10 @@ def test_a_publication(served, certificates):
 
 
 def test_another_certificate(served, certificates):
-    """SIGHUP gives new connections the new one; one that does not match its key is an alarm."""
+    """After SIGHUP new connections get the new certificate.
+
+    A certificate that does not match its key raises an alarm.
+    """
     service, workers, _, live = served
     (live / "cert.pem").write_bytes((certificates[1] / "cert.pem").read_bytes())
     service.hang_up(REPLACED if workers == "1" else "alarm")

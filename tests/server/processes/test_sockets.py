@@ -1,4 +1,4 @@
-"""Listening sockets: one for each worker, none left behind; those that systemd passes."""
+"""Listening sockets: bound by the server, or passed by systemd."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ from tests.cases import case
 
 @pytest.fixture
 def bound():
-    """Bind as the server does, and close at the end."""
+    """Bind sockets as the server does, and close them after the block."""
     with ExitStack() as stack:
 
         def bind(*args):
@@ -41,7 +41,7 @@ def bound():
 
 
 def test_a_socket_for_each_worker(bound):
-    """They have one port, listen, and are not inherited."""
+    """Each worker has a socket with the same port, which is not inherited."""
     sockets = bound("127.0.0.1", 0, 3)
     assert len({each.getsockname() for each in sockets}) == 1
     assert len({each.fileno() for each in sockets}) == 3
@@ -50,14 +50,14 @@ def test_a_socket_for_each_worker(bound):
 
 
 def test_a_name_of_several_addresses(bound):
-    """Each address has its sockets, all at the same port."""
+    """Each address of a name has its sockets, all with the same port."""
     sockets = bound("localhost", 0, 2)
     assert len({each.getsockname()[1] for each in sockets}) == 1
     assert set(Counter(each.family for each in sockets).values()) == {2}
 
 
 def test_a_port_in_use(bound):
-    """No process can join a running server, not even one that could share its port."""
+    """No process can share a running server's port."""
     (first, *_) = bound("127.0.0.1", 0, 2)
     for count in (1, 2):
         with pytest.raises(StorageError, match=r"port \d+ is in use: choose another with --port"):
@@ -65,14 +65,14 @@ def test_a_port_in_use(bound):
 
 
 def test_a_host_that_is_not_here(bound):
-    """The error is one sentence, whatever is wrong with it."""
+    """Any error about the host is one sentence."""
     for host in ("192.0.2.1", "no such name", "a" * 64 + ".example"):
         with pytest.raises(StorageError, match=r"192\.0\.2\.1 port 0 cannot be|is not an address"):
             bound(host, 0, 1)
 
 
 def test_a_unix_socket(tmp_path):
-    """Only owner and group may connect, from the first moment; it is removed with the server."""
+    """Only owner and group may connect to a Unix socket, which is removed with the server."""
     path = tmp_path / "hening.sock"
     with bound_unix(path) as one:
         assert stat.S_IMODE(path.stat().st_mode) == UNIX_MODE == 0o660
@@ -84,7 +84,7 @@ def test_a_unix_socket(tmp_path):
 
 
 def test_a_socket_that_a_dead_server_left(tmp_path):
-    """It is replaced, and so are leftovers of a server that died while binding."""
+    """A dead server's socket and temporary files are replaced."""
     path = tmp_path / "hening.sock"
     for name in (path, path.with_name("hening.sock.new")):
         with socket.socket(socket.AF_UNIX) as dead:
@@ -95,7 +95,7 @@ def test_a_socket_that_a_dead_server_left(tmp_path):
 
 
 def test_a_server_that_lives(tmp_path):
-    """Its socket stays, also with a full queue, and so does any other file."""
+    """A running server's socket is kept, even with a full queue, as is any other file."""
     path = tmp_path / "hening.sock"
     with socket.socket(socket.AF_UNIX) as other, ExitStack() as stack:
         other.bind(str(path))
@@ -118,7 +118,7 @@ def test_a_server_that_lives(tmp_path):
 
 
 def test_a_successor_keeps_its_own(tmp_path):
-    """A server that ends later than its successor began leaves the successor's socket alone."""
+    """A server that ends late does not remove its successor's socket."""
     path = tmp_path / "hening.sock"
     with socket.socket(socket.AF_UNIX) as successor:
         with bound_unix(path):
@@ -131,7 +131,7 @@ def test_a_successor_keeps_its_own(tmp_path):
 
 
 def test_paths_that_cannot_be(tmp_path):
-    """Too long for the kernel, or in a missing folder."""
+    """A path that is too long, or in a missing folder, is refused."""
     for path, sentence in (
         (tmp_path / ("x" * 108), "is too long for a socket: it may have 103 bytes"),
         (tmp_path / "none" / "s", "cannot be listened on: No such file or directory"),
@@ -141,7 +141,7 @@ def test_paths_that_cannot_be(tmp_path):
 
 
 def test_shares(bound):
-    """Every socket has a worker and every worker a socket of each address, evenly."""
+    """Sockets are divided evenly among workers, with one of each address for every worker."""
     for workers, count in product(range(1, 6), repeat=2):
         first, second = bound("127.0.0.1", 0, count), bound("127.0.0.1", 0, 1)
         shares = share([*first, *second], workers)
@@ -155,7 +155,7 @@ def test_shares(bound):
 
 
 def test_passed_to_this_process():
-    """As many as announced, from descriptor 3 on."""
+    """The announced number of sockets is taken from descriptor 3 on."""
     told = {"LISTEN_PID": "4711", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"}
     assert decode_activation(told, 4711) == range(3, 5)
     assert decode_activation({**told, "LISTEN_FDS": "0"}, 4711) == range(3, 3)
@@ -163,7 +163,7 @@ def test_passed_to_this_process():
 
 
 def test_nothing_for_this_process():
-    """Variables that a parent did not remove are not ours."""
+    """Variables meant for another process are ignored."""
     for told in (
         {},
         {"LISTEN_FDS": "2"},
@@ -175,7 +175,7 @@ def test_nothing_for_this_process():
 
 
 def test_malformed_variables():
-    """One encoding of a number is accepted, within limits; all others are refused by name."""
+    """Malformed variables are refused, and the error names them."""
     texts = ["", "-1", "+1", "1 ", " 1", "1_0", "0x1", "1.0", "99999999", "9" * 5000]
     texts += ["\u00b2", "\u0661"]
     for name, text in product(("LISTEN_PID", "LISTEN_FDS"), texts):
@@ -185,7 +185,7 @@ def test_malformed_variables():
 
 
 def test_listening_sockets():
-    """They are used unchanged, and not inherited."""
+    """Passed sockets are used unchanged and are not inherited."""
     with closing(socket.create_server(("127.0.0.1", 0))) as passed:
         descriptor = os.dup(passed.fileno())
         os.set_inheritable(descriptor, True)
@@ -197,7 +197,7 @@ def test_listening_sockets():
 
 
 def test_what_cannot_be_served_on(tmp_path):
-    """Each is refused with its descriptor's number, before any request is served."""
+    """An unusable descriptor is refused with its number."""
     one, other = socket.socketpair()
     with (
         closing(one),
@@ -221,7 +221,7 @@ def test_what_cannot_be_served_on(tmp_path):
 
 @pytest.mark.parametrize("is_abstract", [False, True])
 def test_a_manager_hears(tmp_path, is_abstract):
-    """At a path, and at a name of Linux' abstract kind."""
+    """The service manager is notified at a path or an abstract name."""
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(f"\0{address}" if is_abstract else address)
@@ -231,7 +231,7 @@ def test_a_manager_hears(tmp_path, is_abstract):
 
 @pytest.mark.parametrize("form", ["", "vsock:1:2", "/nowhere{}", "@{}"])
 def test_no_manager_hears(tmp_path, form):
-    """No manager, one of another kind, or one that is gone: no error, and no other one hears."""
+    """Without a service manager, or with one that is gone, there is no error."""
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(address)

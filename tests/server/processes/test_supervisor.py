@@ -44,7 +44,7 @@ async def until(condition):
 
 @contextlib.asynccontextmanager
 async def supervising(world, workers=1, compat=(), **bounds):
-    """Give a supervisor of real workers, the port, and its log."""
+    """Yield a supervisor of real workers, the port, and its log."""
     sockets = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, workers)
     limits = Limits(drain_seconds=0.5)
     spoken = CompatOptions(dialects=("graphene",))
@@ -68,8 +68,8 @@ def reasons(logs):
 
 
 async def test_a_worker_that_hangs(world):
-    """It is killed after the maximum time of silence; its successor answers waiting clients."""
-    # A healthy worker gives a sign each second; a slow machine is no reason to kill it.
+    """A worker that hangs is killed, and its successor answers waiting clients."""
+    # A healthy worker sends a heartbeat each second; a slow machine is no reason to kill it.
     async with supervising(world, silence=4.0) as (supervisor, port, logs):
         (pid,) = supervisor.pids
         os.kill(pid, signal.SIGSTOP)
@@ -80,7 +80,7 @@ async def test_a_worker_that_hangs(world):
 
 
 async def test_a_worker_that_does_not_take_a_snapshot(world, monkeypatch):
-    """It is killed, because a halt must reach every worker; the others take it and live."""
+    """A worker that does not confirm a snapshot is killed, because a halt must reach all."""
     async with supervising(world, taking=1.5) as (supervisor, port, logs):
         before = supervisor.pids
         await supervisor.show(replace(EMPTY, version=8))
@@ -96,7 +96,7 @@ async def test_a_worker_that_does_not_take_a_snapshot(world, monkeypatch):
 
 
 async def test_a_worker_that_hangs_in_its_drain(world):
-    """It is killed after the limit, so that the server's shutdown is bounded, too."""
+    """A worker that hangs while it drains is killed after the limit."""
     async with supervising(world, grace=0.5) as (supervisor, _, logs):
         (pid,) = supervisor.pids
         os.kill(pid, signal.SIGSTOP)
@@ -105,7 +105,7 @@ async def test_a_worker_that_hangs_in_its_drain(world):
 
 
 async def test_a_successor_that_cannot_begin(world, monkeypatch):
-    """The former workers continue to serve, and an alarm says what to do."""
+    """If successors cannot start, former workers continue, and an alarm says what to do."""
     async with supervising(world) as (supervisor, port, logs):
         before = supervisor.pids
         monkeypatch.setattr(child, "PROTOCOL", 0)
@@ -122,7 +122,7 @@ async def test_a_successor_that_cannot_begin(world, monkeypatch):
 
 
 async def test_a_worker_that_cannot_begin(world, monkeypatch):
-    """At the start it ends the server, with the worker's own error message."""
+    """If a worker cannot start with the server, the server ends with the worker's message."""
     monkeypatch.setattr(child, "PROTOCOL", 0)
     with pytest.raises(ProcessError, match="could not be started: the code on disk has another"):
         async with supervising(world):
@@ -130,7 +130,7 @@ async def test_a_worker_that_cannot_begin(world, monkeypatch):
 
 
 async def test_a_worker_that_does_not_get_ready(world, monkeypatch, tmp_path):
-    """It is killed after its limit."""
+    """A worker that does not get ready is killed after its limit."""
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\nexec sleep 600\n")
     program.chmod(0o755)
@@ -141,7 +141,7 @@ async def test_a_worker_that_does_not_get_ready(world, monkeypatch, tmp_path):
 
 
 async def test_a_machine_without_room(world, monkeypatch):
-    """If no process can be started there is an alarm, and another attempt."""
+    """If no process can be started, an alarm is raised and the start is retried."""
 
     async def fail(*_args):
         await asyncio.sleep(0)
@@ -161,7 +161,7 @@ async def test_a_machine_without_room(world, monkeypatch):
 
 
 async def test_a_snapshot_that_cannot_be_sent(world, monkeypatch):
-    """A worker that cannot receive it does not keep serving the former one."""
+    """A worker that cannot receive a snapshot is replaced."""
 
     def fail(_before, _after):
         raise ChannelError("a message of 17000000 bytes is over the limit of 16777216.")
@@ -177,7 +177,7 @@ async def test_a_snapshot_that_cannot_be_sent(world, monkeypatch):
 
 
 async def test_lists_of_dialects(world):
-    """A worker listens for apps once it has lists, its successor too, and all take new ones."""
+    """Workers serve the dialects' lists once they have them, and take new ones."""
     lists = Rendered(contents={"/graphene/FP4-stable": make_page("text/plain", b"first")})
     other = Rendered(contents={"/graphene/FP4-stable": make_page("text/plain", b"other")})
     (compat,) = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, 1)
@@ -206,7 +206,7 @@ def line_of(port):
 
 
 def test_delays():
-    """The first restart is immediate; delays double up to a limit, however many there were."""
+    """The first restart is immediate; delays then double up to a limit."""
     delays = [restart_delay(failures) for failures in range(1, 100)]
     assert delays[:4] == [0.1, 0.2, 0.4, 0.8]
     assert sorted(delays) == delays
@@ -214,7 +214,7 @@ def test_delays():
 
 
 def test_what_workers_inherit():
-    """None of our settings, of the service manager's variables, and of its credentials."""
+    """Workers inherit none of the server's settings, and no variable of the service manager."""
     kept = {"PATH": "/bin", "AWS_REGION": "eu", "LANG": "C"}
     ours = ("HENING_S3_SECRET", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC")
     given = {**kept, **dict.fromkeys((*ours, "CREDENTIALS_DIRECTORY"), "x")}
@@ -243,7 +243,7 @@ REPORTS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 5), st.integers(0
 
 @given(REPORTS)
 def test_any_reports(reports):
-    """The sum is that of the last reports; ended workers count, with no open connections."""
+    """Counts are the sum of the last reports, including those of ended workers."""
     tally = Tally()
     served, opened = dict.fromkeys((1, 2, 3), 0), dict.fromkeys((1, 2, 3), 0)
     for worker, more, connections in reports:
@@ -262,7 +262,7 @@ def test_any_reports(reports):
 
 
 def test_a_number_that_is_given_again():
-    """Another process with the same number starts to count from zero."""
+    """A new process with a reused number counts from zero."""
     tally = Tally()
     for number in (5, 3):
         counts = Counts()

@@ -1,4 +1,4 @@
-"""Workers reached other than by a port: passed sockets, and a Unix socket."""
+"""Workers reached through passed sockets and through a Unix socket."""
 
 import socket
 import stat
@@ -45,10 +45,10 @@ def passing(sockets):
 
 
 def test_passed_sockets(world, tmp_path):
-    """A server ends and another starts on the same sockets: requests in between are answered.
+    """A restart on passed sockets loses no request.
 
-    The first serves by itself, the second by workers. The service manager is notified when the
-    server is ready, and when it stops.
+    The first server has no workers, the second has. The service manager is notified when the server
+    is ready and when it stops.
     """
     sockets = bind_tcp("127.0.0.1", 0, 2)
     port = sockets[0].getsockname()[1]
@@ -77,7 +77,7 @@ def test_passed_sockets(world, tmp_path):
 
 
 def test_sockets_that_cannot_be_served_on(world):
-    """One error message, and nothing is started."""
+    """Unusable sockets give one error message, and nothing is started."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as datagrams:
         way = passing([datagrams])
         command = [*way["prefix"], *COMMAND]
@@ -98,7 +98,7 @@ def test_sockets_that_cannot_be_served_on(world):
 @pytest.mark.needs("curl")
 @pytest.mark.needs("nginx")
 def test_a_unix_socket(world, tmp_path, programs):
-    """A curl and an nginx in front are answered through it, whichever worker takes them."""
+    """Through the Unix socket, curl and nginx get answers from any worker."""
     path = tmp_path / "s" / "hening.sock"
     path.parent.mkdir()
     options = ("--workers", "2", "--socket", str(path))

@@ -1,4 +1,4 @@
-"""Real worker processes, real signals, real connections, and priorities."""
+"""Real worker processes, signals, connections and priorities."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ AGAIN = "a worker ended and is started again"
 
 @pytest.fixture(scope="module")
 def shared(published_state, tmp_path_factory, programs):
-    """Give a server of two workers to tests that leave it running."""
+    """Yield a server with two workers, for tests that leave it running."""
     folder = tmp_path_factory.mktemp("shared")
     world = published_state.copy(folder / "state")
     with serving(world, folder, "--workers", "2", programs=programs) as service:
@@ -54,7 +54,7 @@ def shared(published_state, tmp_path_factory, programs):
 
 
 def test_garbage_is_collected(monkeypatch):
-    """A worker is begun without collections, and allows them before it serves."""
+    """A worker starts without garbage collection and enables it before it serves."""
 
     def stop(_parent):
         raise SystemExit
@@ -71,7 +71,7 @@ def test_garbage_is_collected(monkeypatch):
 
 
 def test_a_rolling_restart_under_load(shared):
-    """No request fails: kept connections get `Connection: close`, new ones are answered."""
+    """During a rolling restart no request fails; kept connections get `Connection: close`."""
     lost = shared.metric("hening_workers_lost_total")
     with Load(shared) as load:
         before = shared.workers()
@@ -88,7 +88,7 @@ def test_a_rolling_restart_under_load(shared):
 
 
 def connection_count(pid):
-    """Return how many sockets a process has open."""
+    """Return the number of a process's open sockets."""
     count = 0
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
@@ -97,7 +97,7 @@ def connection_count(pid):
 
 
 def test_workers_share_connections(shared):
-    """Of two thousand connections each of two workers has a thousand, within ten per cent."""
+    """Two workers share two thousand connections evenly, within ten per cent."""
     with ExitStack() as stack:
         before = {pid: connection_count(pid) for pid in shared.workers()}
         for _ in range(CONNECTIONS):
@@ -111,7 +111,7 @@ def test_workers_share_connections(shared):
 
 
 def test_a_worker_that_is_killed(shared):
-    """The other continues to serve; the successor answers what waits in the dead one's queue."""
+    """If a worker is killed, the successor answers the requests in its queue."""
     lost, told = shared.metric("hening_workers_lost_total"), len(shared.logged(AGAIN))
     with ExitStack() as stack:
         victim, other = shared.workers()
@@ -138,14 +138,14 @@ def send(one, service):
 
 
 def has_answer(one):
-    """Tell whether the beginning of an answer has arrived."""
+    """Return whether the beginning of an answer has arrived."""
     return bool(select.select([one], [], [], 0)[0])
 
 
 def test_the_main_process_is_killed(world, tmp_path, programs):
-    """No worker continues without it, not even one with a connection under way.
+    """If the main process is killed, no worker continues.
 
-    A stopped worker does not notice, and still does not keep the listening socket.
+    A stopped worker does not notice, but does not keep the listening socket either.
     """
     with (
         serving(world, tmp_path, "--workers", "2", programs=programs) as service,
@@ -166,7 +166,7 @@ def test_the_main_process_is_killed(world, tmp_path, programs):
 
 
 def is_refused(service):
-    """Tell whether no process listens any more; one that ends has no command before that."""
+    """Return whether no process listens any more."""
     try:
         service.connect().close()
     except ConnectionError:
@@ -175,13 +175,13 @@ def is_refused(service):
 
 
 def kill(worker):
-    """Kill a worker that may have ended."""
+    """Kill a worker that may have ended already."""
     if is_worker(worker):
         os.kill(worker, signal.SIGKILL)
 
 
 def test_a_publication_reaches_all_workers(shared):
-    """Over every connection, whichever worker serves it."""
+    """A publication is served on every connection by every worker."""
     world = shared.world
     with ExitStack() as stack:
         before = {pid: connection_count(pid) for pid in shared.workers()}
@@ -199,9 +199,9 @@ def test_a_publication_reaches_all_workers(shared):
 
 
 def test_workers_come_before_the_main_process(shared):
-    """All threads of the main process are lowered, except the one that starts workers; no worker's.
+    """All threads of the main process have a lower priority, except the one that starts workers.
 
-    This holds after a publication and for workers started later, too.
+    Workers keep the normal priority, including those started later.
     """
     usual, world = os.getpriority(os.PRIO_PROCESS, 0), shared.world
     bundle = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
@@ -226,7 +226,7 @@ def package_path(world):
 
 
 def test_an_answer_under_way_at_the_end(big, tmp_path, programs):
-    """SIGTERM waits for a client that is reading; others get `Connection: close`."""
+    """After SIGTERM an answer under way is completed; others get `Connection: close`."""
     with (
         serving(big, tmp_path, "--workers", "1", programs=programs) as service,
         service.connect() as one,
@@ -242,7 +242,7 @@ def test_an_answer_under_way_at_the_end(big, tmp_path, programs):
 
 
 def test_counts_go_on(shared):
-    """The metrics are the sum of all workers, including replaced and ended ones."""
+    """Metrics are the sum of all workers, including replaced ones."""
     shared.hang_up()  # earlier counts are all there
     before = {status: shared.answers(status) for status in ("200", "404")}
     for _ in range(20):
@@ -255,7 +255,7 @@ def test_counts_go_on(shared):
 
 
 def test_nothing_grows(world, tmp_path):
-    """After four restarts the main process's descriptors and memory are as after the second."""
+    """The main process's descriptors and memory are the same after two and four restarts."""
     with serving(world, tmp_path, "--workers", "1") as service:
         seen = []
         for _ in range(4):
@@ -270,7 +270,7 @@ def test_nothing_grows(world, tmp_path):
 
 
 def measure(pid):
-    """Return how many descriptors a process has, and its resident kilobytes."""
+    """Return a process's number of descriptors and its resident memory in kB."""
     status = dict(
         line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
     )
@@ -281,7 +281,7 @@ ROOT = Path(__file__).parents[3]
 
 
 async def begin(parent, descriptors=()):
-    """Start a worker; returns its process and our end of its channel."""
+    """Start a worker; return its process and our end of the channel."""
     ours, theirs = socket.socketpair()
     with theirs:
         process = await asyncio.create_subprocess_exec(
@@ -294,7 +294,7 @@ async def begin(parent, descriptors=()):
 
 
 async def test_a_parent_that_has_ended():
-    """A worker that started after its parent's end exits, though its channel is open."""
+    """A worker whose parent has already ended exits."""
     process, ours = await begin(parent=os.getppid())
     with ours:
         async with asyncio.timeout(PATIENCE):
@@ -302,7 +302,7 @@ async def test_a_parent_that_has_ended():
 
 
 async def test_pieces_without_their_end(world):
-    """Pieces of a snapshot are not served before the message that it is complete."""
+    """Pieces of a snapshot are not served before the message that completes it."""
     blobs = LocalBlobs(world.folder.blobs)
     first = await asyncio.to_thread(load_snapshot, world.folder.public, blobs, EMPTY)
     other = make_document(TIMESTAMP, b"{}", mutable=True)
@@ -341,21 +341,21 @@ def nice(pid):
 
 
 def has_begun_others(thread):
-    """Tell whether a thread is the parent of a process."""
+    """Return whether a thread is the parent of a process."""
     return bool(Path(f"/proc/{thread}/task/{thread}/children").read_text().split())
 
 
 def test_one_process_keeps_its_priority(world, tmp_path, programs):
-    """Without workers the main process serves phones itself."""
+    """Without workers, the main process keeps its priority, because it serves phones."""
     with serving(world, tmp_path, programs=programs) as service:
         assert service.poll()[0] == 200
         assert set(nice(service.process.pid).values()) == {os.getpriority(os.PRIO_PROCESS, 0)}
 
 
 def test_an_interrupt_from_the_keyboard(world, tmp_path):
-    """It ends the main process, which lets workers drain; workers do not receive the signal.
+    """Ctrl-C ends the main process, which lets workers drain; they do not get the signal.
 
-    They stay in its session: the kernel may share cores among sessions first.
+    They stay in its session, because the kernel may share cores among sessions first.
     """
     options = ("--workers", "1")
     with (
@@ -375,7 +375,7 @@ KEPT, FRESH = 8, 2
 
 
 class Load:
-    """Kept connections, and connections for one poll each; counts answers and records failures."""
+    """Kept and new connections that make requests, count answers and record failures."""
 
     def __init__(self, service):
         self._service = service
@@ -385,7 +385,7 @@ class Load:
         self.failures = []
 
     def __enter__(self):
-        """Begin."""
+        """Begin to make requests."""
         works = [self._kept] * KEPT + [self._fresh] * FRESH
         self._threads = [threading.Thread(target=self._run, args=(work,)) for work in works]
         for thread in self._threads:
@@ -393,7 +393,7 @@ class Load:
         return self
 
     def __exit__(self, *_):
-        """End, and wait for the last answers."""
+        """Stop, and wait for the last answers."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
