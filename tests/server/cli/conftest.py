@@ -1,4 +1,4 @@
-"""The command line in this process, a state, and a port in use."""
+"""Fixtures: the command line in the test's process, a state, and a port in use."""
 
 import json
 import socket
@@ -11,13 +11,13 @@ from server import cli
 
 @pytest.fixture
 def state(second):
-    """Give the state folder of a server that offers its first build of two."""
+    """Return the state folder of a server with two builds, which offers the first."""
     return second.folder.root
 
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Run a command in this process; returns exit status, stdout and stderr."""
+    """Return a function that runs a command; it returns exit status, stdout and stderr."""
     # The log would write to a standard error that is closed when the test ends.
     monkeypatch.setattr("server.observability.configure_logging", lambda: None)
 
@@ -36,7 +36,7 @@ def run(monkeypatch, capsys):
 
 @pytest.fixture
 def ask(run, state):
-    """Run a command on the state that succeeds, and return its JSON."""
+    """Return a function that runs a command on the state and returns its JSON."""
 
     def call(*words):
         status, out, err = run(*words, "--state", state, "--json")
@@ -48,7 +48,7 @@ def ask(run, state):
 
 @pytest.fixture
 def wrong(run, request):
-    """Return subject and sentence of each finding of `check`."""
+    """Return a function that returns each finding of `check`."""
 
     def look(*words, folder=None):
         folder = folder or request.getfixturevalue("state")
@@ -62,7 +62,7 @@ def wrong(run, request):
 
 @pytest.fixture
 def direct_port():
-    """Give a port that is in use."""
+    """Yield a port that is in use."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         yield taken.getsockname()[1]
 

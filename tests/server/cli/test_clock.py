@@ -22,7 +22,7 @@ HALT = ("rollout", "halt", CHANNEL, "--reason", "en=It drains the battery.")
 
 @pytest.fixture
 def jump(monkeypatch):
-    """Give a function that sets the clock of every command ahead."""
+    """Return a function that sets the clock of every command ahead."""
 
     def ahead(**how):
         for name in ("clock", "rollout_run", "database"):
@@ -34,7 +34,7 @@ def jump(monkeypatch):
 
 @pytest.mark.parametrize("days", [1, 365 * 10])
 def test_a_halt_goes_out_and_lives_no_longer(run, second, state, jump, days):
-    """However far the clock is ahead, it works; the command says whose time it used."""
+    """A halt works with any clock, and the command says whose time it used."""
     before = newest_signature(second.published())
     jump(days=days)
     status, _, err = run(*HALT, "--state", state)
@@ -47,7 +47,7 @@ def test_a_halt_goes_out_and_lives_no_longer(run, second, state, jump, days):
 
 
 def test_an_hour_is_no_jump(run, second, state, jump):
-    """Commands beside a server that signs hourly do not mention the clock."""
+    """A clock an hour ahead of the newest signature is not mentioned."""
     jump(hours=11)
     before = newest_signature(second.published())
     status, _, err = run(*HALT, "--state", state)
@@ -56,7 +56,7 @@ def test_an_hour_is_no_jump(run, second, state, jump):
 
 
 def test_every_command_that_could_publish_notices(run, state, jump):
-    """The warning is on standard error, once, and the answer does not change."""
+    """Each command that can publish warns once on standard error."""
     jump(days=3)
     for words in ("keys new timestamp", "gc", "change list", f"rollout pause {CHANNEL}"):
         with case(words):
@@ -67,7 +67,7 @@ def test_every_command_that_could_publish_notices(run, state, jump):
 
 
 def test_a_person_confirms(run, ask, second, state, jump):
-    """After that the clock's time is signed, and the audit log has the person's name."""
+    """After a confirmation the clock's time is signed, and the audit log names the user."""
     jump(hours=23)
     shown = ask("clock", "show")
     assert (shown["believed"], shown["confirmed"]) == (False, 0)
@@ -85,7 +85,7 @@ def test_a_person_confirms(run, ask, second, state, jump):
 
 
 def test_a_clock_that_is_behind_cannot_be_confirmed(run, state, jump):
-    """A later signature exists: the clock is wrong, and confirming it fails."""
+    """A clock behind a signature cannot be confirmed."""
     jump(days=-1)
     status, out, err = run("clock", "confirm", "--state", state)
     assert (status, out) == (1, "")
@@ -94,12 +94,12 @@ def test_a_clock_that_is_behind_cannot_be_confirmed(run, state, jump):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give the folder of a state that has not published anything."""
+    """Return the folder of a state that has published nothing."""
     return StateFolder(tmp_path)
 
 
 def test_the_time_is_what_the_file_holds_now(tmp_path):
-    """Microseconds, little-endian; every process that maps the file sees a rewrite in place."""
+    """The clock's file has little-endian microseconds, and every process sees a new value."""
     file = tmp_path / "clock"
     file.write_bytes(bytes.fromhex("00c006bdd4050600"))
     clock = open_unsafe_clock(file)
@@ -110,7 +110,7 @@ def test_the_time_is_what_the_file_holds_now(tmp_path):
 
 
 def test_a_file_without_eight_bytes_is_no_clock(tmp_path):
-    """The error comes when the file is opened, not when the time is read."""
+    """A file of another size is refused when it is opened."""
     file = tmp_path / "clock"
     for data in (b"", b"1234567"):
         file.write_bytes(data)
@@ -119,9 +119,10 @@ def test_a_file_without_eight_bytes_is_no_clock(tmp_path):
 
 
 def test_nothing_that_a_real_server_has_goes_with_it(folder):
-    """Addresses other than loopback, foreign stores and sockets are refused; no mark is written.
+    """A simulated clock is refused with other addresses than loopback, or foreign stores.
 
-    A service manager's sockets may listen anywhere.
+    Passed sockets are refused, too, because they may listen anywhere. After a refusal no mark is
+    written.
     """
     for settings in (
         {"host": "0.0.0.0"},
@@ -139,9 +140,9 @@ def test_nothing_that_a_real_server_has_goes_with_it(folder):
 
 
 def test_a_simulated_state_goes_on_being_one(folder):
-    """It can be run again by a simulated clock, and never by the real one, nor the other way.
+    """A state can be used with a simulated clock only, or with the real clock only.
 
-    Real phones may know the signatures of a state that lived by the true clock.
+    Real phones may know the signatures of a state that used the real clock.
     """
     check_true_clock(folder)
     folder.public.mkdir()

@@ -25,7 +25,7 @@ from tests.server.cloud.policies import KEY, TEXT, make_policy, sign
 
 
 def test_a_cloud_is_made_and_served_until_it_is_told_to_end(programs, tmp_path):
-    """The pepper is printed once and is in no file of the folder; `run` prints the address."""
+    """`init` prints the pepper once and stores it in no file; `run` prints the address."""
     folder, pepper = tmp_path / "cloud", tmp_path / "pepper"
     made = CliRunner().invoke(
         cli,
@@ -54,7 +54,7 @@ def test_a_cloud_is_made_and_served_until_it_is_told_to_end(programs, tmp_path):
 
 
 def test_without_a_pepper_nothing_is_served(tmp_path, monkeypatch):
-    """The message says where the pepper may come from."""
+    """Without a pepper, `run` fails and says where the pepper may come from."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     folder = tmp_path / "cloud"
     words = ["--folder", str(folder), "--pepper", str(tmp_path / "pepper"), "--region", "id"]
@@ -66,7 +66,7 @@ def test_without_a_pepper_nothing_is_served(tmp_path, monkeypatch):
 
 
 def test_a_former_cloud_without_its_bodies_is_refused(tmp_path):
-    """Otherwise what was erased there would come back, and no sentence say so."""
+    """A database without its bodies is refused, because erased data could return unnoticed."""
     for name in ("former", "new"):
         words = ["--folder", str(tmp_path / name), "--pepper", str(tmp_path / f"{name}.pepper")]
         made = CliRunner().invoke(cli, ["cloud", "init", *words, "--region", "id"])
@@ -90,7 +90,7 @@ ID = "A" * 22
 
 @pytest.fixture
 def folder(tmp_path):
-    """Give a cloud with one account."""
+    """Return a cloud with one account."""
     root = tmp_path / "cloud"
     words = ["--folder", str(root), "--pepper", str(tmp_path / "pepper"), "--region", "id"]
     assert CliRunner().invoke(cli, ["cloud", "init", *words]).exit_code == 0
@@ -117,7 +117,7 @@ def account(folder, *words):
 
 
 def test_accounts_are_shown_and_suspended(folder):
-    """In a table of 80 columns, or as JSON."""
+    """Accounts are shown in a table of 80 columns, or as JSON."""
     listed = account(folder, "list")
     assert listed.output.splitlines()[-1].split()[:5] == [ID, "123", "kB", "2026-08-27", "3"]
     assert max(map(len, listed.output.splitlines())) <= 80
@@ -136,7 +136,7 @@ def test_accounts_are_shown_and_suspended(folder):
 
 @pytest.fixture
 def place(tmp_path):
-    """Give the options that name a cloud and its pepper, after files for it were written."""
+    """Write the files of a cloud and its pepper; return the options that name them."""
     (tmp_path / "en.md").write_bytes(TEXT)
     for version in (1, 2, 3):
         starts = 0 if version < 3 else 4_000_000_000
@@ -147,7 +147,7 @@ def place(tmp_path):
 
 @pytest.fixture
 def made(run, place, tmp_path):
-    """Give the same options, after the cloud was made with its first policy."""
+    """Make a cloud with its first policy; return the same options."""
     words = ("--policy", tmp_path / "1.policy", "--policy-key", KEY)
     words += ("--text", f"en={tmp_path / 'en.md'}")
     status, _, errors = run("cloud", "init", *place, "--region", "br", *words)
@@ -157,7 +157,7 @@ def made(run, place, tmp_path):
 
 
 def rows(tmp_path, table):
-    """Return the rows of a table of the cloud."""
+    """Return the rows of a table."""
 
     async def read():
         file = tmp_path / "cloud" / "cloud.sqlite"
@@ -168,7 +168,7 @@ def rows(tmp_path, table):
 
 
 def test_versions_are_accepted_in_their_order(run, made, tmp_path):
-    """`init` accepts the first; none is accepted twice, and none without its text."""
+    """Policies are accepted in order, each once and with its text."""
     place, text = made, f"en={tmp_path / 'en.md'}"
     assert 'country = "ID"' in (tmp_path / "cloud" / "cloud.toml").read_text()
     accept = ("cloud", "policy", "accept")
@@ -186,7 +186,7 @@ def test_versions_are_accepted_in_their_order(run, made, tmp_path):
 
 
 def test_a_policy_of_another_country_is_not_accepted(run, place, tmp_path):
-    """The policy's country is the one where data is stored."""
+    """A policy of another country than that of the stored data is refused."""
     text = f"en={tmp_path / 'en.md'}"
     key = ("--policy-key", KEY, "--country", "SG")
     assert run("cloud", "init", *place, "--region", "id", *key)[0] == 0
@@ -196,7 +196,7 @@ def test_a_policy_of_another_country_is_not_accepted(run, place, tmp_path):
 
 
 def test_an_account_is_erased_by_its_id(run, made, tmp_path):
-    """The account is erased as by its owner; an unknown id is refused."""
+    """`account erase` erases as the owner would; an unknown id is refused."""
     secrets = load_pepper(tmp_path / "pepper", os.geteuid()).secrets("id", os.urandom)
 
     async def add():

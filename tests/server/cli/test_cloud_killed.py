@@ -1,4 +1,4 @@
-"""A cloud that is killed while an owner's keys are replaced: all keys change, or none."""
+"""If a cloud is killed while an owner's keys are replaced, all keys change, or none."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ RECOVERY = "accounts,app_tokens,sessions"
 
 @contextlib.contextmanager
 def serving(programs, root, change="never"):
-    """Run the cloud in `root` until the block ends, or it is killed before `change`."""
+    """Run the cloud in `root` during the block; kill it before `change`."""
     words = ["--folder", root / "cloud", "--pepper", root / "pepper", "--port", "0"]
     words = ["cloud", "run", *words, "--sign-up", "open"]
     with (
@@ -36,7 +36,7 @@ def serving(programs, root, change="never"):
 
 @pytest.fixture
 def root(tmp_path):
-    """Give a folder with a cloud."""
+    """Return the folder of a cloud."""
     words = ["--folder", str(tmp_path / "cloud"), "--pepper", str(tmp_path / "pepper")]
     words += ["--region", "id", *policy_words(tmp_path)]
     assert CliRunner().invoke(cli, ["cloud", "init", *words]).exit_code == 0
@@ -52,13 +52,13 @@ async def rotate(device, collections):
 
 
 async def recover(device, _collections):
-    """Use the recovery words."""
+    """Recover with the recovery words."""
     keys = {"login_key": bytes(NEW.verify_key), "wrap": b"new"}
     return await device.ask("POST", "recovery/use", await device.sign("useRecovery", WORDS, **keys))
 
 
 async def look(device, http, url):
-    """Return all values that a rotation or a recovery replaces, as a new device gets them."""
+    """Return all values that a rotation or recovery replaces, as a new device gets them."""
     found = set()
     for key in (device.key, NEW):
         again = Device(http, url, "ani", key)
@@ -85,7 +85,7 @@ async def look(device, http, url):
     ids=["rotate", "recover"],
 )
 def test_keys_are_replaced_together_or_not_at_all(programs, root, action, tables, changed):
-    """Before the commit no key is replaced, after it all are; a success answer is always true."""
+    """Before the commit no key is replaced, afterwards all are; a success is always true."""
 
     async def play(url, device, collections):
         async with aiohttp.ClientSession() as http:

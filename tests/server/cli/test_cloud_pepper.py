@@ -1,4 +1,4 @@
-"""`cloud pepper` as an operator runs it: rotated, interrupted at any step, restored from paper."""
+"""`cloud pepper`: rotation, interruption at each step, and restoration from paper."""
 
 import asyncio
 import os
@@ -31,7 +31,7 @@ STEPS = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Give a folder with a cloud, its pepper and one account; do not change it, copy it."""
+    """Return a cloud with its pepper and one account. Tests must copy it, not change it."""
     root = tmp_path_factory.mktemp("made")
     words = ["--folder", str(root / "cloud"), "--pepper", str(root / "pepper"), "--region", "id"]
     assert CliRunner().invoke(cli, ["cloud", "init", *words]).exit_code == 0
@@ -54,17 +54,17 @@ def made(tmp_path_factory):
 
 @pytest.fixture
 def root(made, tmp_path):
-    """Give a copy."""
+    """Return a test's own copy of the cloud."""
     return shutil.copytree(made, tmp_path / "copy")
 
 
 def candidates(root):
-    """Return the secrets of the pepper's file."""
+    """Return the secrets in the pepper's file."""
     return load_pepper(root / "pepper", os.geteuid()).candidates("id", os.urandom)
 
 
 def is_whole(root):
-    """Tell whether a server that starts now knows the account, and its pepper."""
+    """Return whether a server that starts now knows the account and its pepper."""
     held = candidates(root)
 
     async def look():
@@ -83,7 +83,7 @@ def words(root, command):
 
 
 def printed(output):
-    """Return the lines for paper."""
+    """Return the printed lines for paper."""
     return [line for line in output.splitlines() if line.startswith("  ")]
 
 
@@ -97,7 +97,7 @@ def rotate(programs, root, last=0):
 
 
 def test_a_rotation_that_is_killed_anywhere_goes_on(programs, root, tmp_path):
-    """After any interruption a server can start; the next run completes it, with one pepper."""
+    """After any interruption a server can start, and the next run completes the rotation."""
     before = load_pepper(root / "pepper", os.geteuid())
     for last, change in enumerate(STEPS.values(), 1):
         copy = shutil.copytree(root, tmp_path / f"{last}")
@@ -115,7 +115,7 @@ def test_a_rotation_that_is_killed_anywhere_goes_on(programs, root, tmp_path):
 
 
 def test_a_lost_pepper_is_restored_from_paper(root):
-    """The lines of the last rotation restore it; earlier lines are refused."""
+    """The lines of the last rotation restore the pepper; earlier lines are refused."""
     old = CliRunner().invoke(cli, words(root, "rotate"))
     new = CliRunner().invoke(cli, words(root, "rotate"))
     before = (root / "pepper").read_bytes()
@@ -134,7 +134,7 @@ def test_a_lost_pepper_is_restored_from_paper(root):
 
 @pytest.mark.needs("age")
 def test_a_lost_pepper_is_restored_from_an_age_file(root, tmp_path):
-    """A rotation printed the file in place of the lines; an unusable key changes nothing."""
+    """A rotation can print an age file instead of lines; an unusable key changes nothing."""
     key = tmp_path / "key"
     subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
     told = subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True, text=True)
@@ -160,7 +160,7 @@ def test_a_lost_pepper_is_restored_from_an_age_file(root, tmp_path):
 
 
 def test_a_pepper_of_another_cloud_is_left_as_it_is(root, tmp_path):
-    """Neither file nor database is changed."""
+    """With another cloud's pepper, neither file nor database is changed."""
     other = tmp_path / "other"
 
     made = ["--folder", str(other), "--pepper", str(tmp_path / "pepper"), "--region", "id"]

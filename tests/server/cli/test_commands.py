@@ -19,7 +19,7 @@ CHANNEL = "armani/id/stable"
 
 
 def test_usage_is_status_2(run):
-    """Errors of click are usage errors on stderr."""
+    """Usage errors give status 2 and a message on stderr."""
     for words in (
         ["nothing"],
         ["run"],
@@ -37,7 +37,7 @@ def test_usage_is_status_2(run):
 
 
 def test_init_twice(run, tmp_path, world):
-    """Keys and public half are made once; the root is pinned once and never replaced."""
+    """A second `init` keeps the keys and the pinned root."""
     state = tmp_path / "new"
     status, out, _ = run("init", "--state", state, "--log-origin", "rom.example/log")
     assert status == 0
@@ -72,7 +72,7 @@ def test_init_twice(run, tmp_path, world):
 
 
 def test_run_needs_a_root(run, tmp_path):
-    """Without a pinned root no request is served, and the message names the remedy."""
+    """Without a pinned root `run` fails, and the message says what to do."""
     run("init", "--state", tmp_path / "s")
     status, _, err = run("run", "--state", tmp_path / "s")
     assert status == 1
@@ -81,7 +81,7 @@ def test_run_needs_a_root(run, tmp_path):
 
 
 def test_settings_that_are_wrong(run, tmp_path, fresh, monkeypatch):
-    """An unknown key, a malformed value or a misspelt variable is refused, and named."""
+    """Unknown keys, malformed values and misspelt variables are refused by name."""
     file = tmp_path / "hening.toml"
     words = ("run", "--state", fresh.folder.root, "--config", file)
     for content in (b"unknown = 1", b'port = "x"', b"port = 99999", b"gate = 'wide'", b"\xff"):
@@ -98,7 +98,7 @@ def test_settings_that_are_wrong(run, tmp_path, fresh, monkeypatch):
 
 
 def test_no_state_is_status_3(run, tmp_path):
-    """A folder that is no server's gives status 3; it is not created."""
+    """A folder without a state gives status 3 and is not created."""
     for words in ("check", "rollout show", f"rollout halt {CHANNEL}", "run", "migrate"):
         with case(words):
             status, _, err = run(*words.split(), "--state", tmp_path / "nowhere")
@@ -109,7 +109,7 @@ def test_no_state_is_status_3(run, tmp_path):
 
 
 def test_a_device_node_is_the_wrong_one(run, tmp_path):
-    """It has nothing that these commands work on, and they say where it is."""
+    """On a device node these commands are refused, and the message says where to run them."""
     (tmp_path / "settings.toml").write_text(
         'node = "device"\ntree_url = "s3://rom/shared"\nblobs_url = "s3://rom/blobs"\n'
     )
@@ -122,7 +122,7 @@ def test_a_device_node_is_the_wrong_one(run, tmp_path):
 
 
 def test_a_file_that_is_no_database(run, state):
-    """The database library's message is cut to its first line."""
+    """Of the database library's message only the first line is shown."""
     (state / "hening.sqlite").write_bytes(b"no database" * 1000)
     status, _, err = run("migrate", "--state", state)
     assert status == 3
@@ -153,7 +153,7 @@ def test_before_the_first_bundle_is_published(run, wrong, fresh_state, tmp_path)
 
 
 def test_a_port_that_is_taken(run, state, direct_port):
-    """A port that another server uses gives status 3."""
+    """A port in use gives status 3."""
     status, _, err = run("run", "--state", state, "--port", direct_port)
     assert status == 3
     check_sentence(err)
@@ -161,7 +161,7 @@ def test_a_port_that_is_taken(run, state, direct_port):
 
 
 def test_a_rollout(run, ask, state):
-    """Offer, set, pause, resume and halt, with output for people and as JSON."""
+    """Each rollout command has output for people and as JSON."""
 
     def rollout(*words):
         answer = ask("rollout", *words)
@@ -187,7 +187,7 @@ def test_a_rollout(run, ask, state):
 
 
 def test_rollouts_that_are_refused(run, second, state):
-    """Each refusal is one sentence and status 1, and nothing is published."""
+    """A refusal is one sentence with status 1, and nothing is published."""
     before = second.published().timestamp.version
     for words in (
         ["offer", CHANNEL, "--counter", "1", "--share", "1%"],
@@ -210,7 +210,7 @@ def test_rollouts_that_are_refused(run, second, state):
 
 
 def test_malformed_option_values_are_usage(run, second, state):
-    """A malformed value is status 2, before anything is published."""
+    """A malformed value gives status 2, and nothing is published."""
     before = second.published().timestamp.version
     for words in (
         "--share 101%",
@@ -229,7 +229,7 @@ def test_malformed_option_values_are_usage(run, second, state):
 
 
 def test_the_log_keeps_its_name(run, state, tmp_path):
-    """Another origin is refused; a root without keys to compare it with is not pinned."""
+    """Another origin is refused, and so is a root without keys to compare it with."""
     status, _, err = run("init", "--state", state, "--log-origin", "other.example/log")
     assert status == 1
     assert "its name cannot change" in err
@@ -241,7 +241,7 @@ def test_the_log_keeps_its_name(run, state, tmp_path):
 
 
 def test_check(run, ask, state):
-    """An intact folder has no findings, with `--deep` or without, as text and as JSON."""
+    """`check` finds nothing in a sound state, with and without `--deep`."""
     for words in ([], ["--deep"]):
         status, out, err = run("check", "--state", state, *words)
         assert (status, err) == (0, "")
@@ -254,9 +254,9 @@ def test_check(run, ask, state):
 
 @pytest.mark.parametrize(("days", "word", "status"), [(2, "due", 1), (5, "due soon", 0)])
 def test_check_tells_which_role_is_due(run, second, state, days, word, status):
-    """A role that is due soon is reported separately; only a late one is exit status 1.
+    """A role that is due soon is shown with status 0, an overdue one with status 1.
 
-    Roles that the server renews by itself are listed last.
+    Roles that the server renews itself are listed last.
     """
     second.ceremony.now = second.now() - timedelta(days=90 - days)
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
@@ -274,7 +274,7 @@ def test_check_tells_which_role_is_due(run, second, state, days, word, status):
 
 
 def test_check_tells_everything_that_is_wrong(run, state, wrong):
-    """An unreadable file is one of the findings, as text and as JSON."""
+    """An unreadable file is one of several findings, as text and as JSON."""
     (state / "public/metadata/3.armani.json").write_bytes(b"{}")
     for blob in (state / "blobs").glob("*/*"):
         blob.unlink()
@@ -286,7 +286,7 @@ def test_check_tells_everything_that_is_wrong(run, state, wrong):
 
 
 def test_check_goes_from_root_to_root(second, wrong):
-    """Each root is stored under its version, without a gap."""
+    """`check` needs each root under its version, without a gap."""
     for version in (2, 3):
         assert second.publish({("root", version): second.ceremony.root(version)}).reason == ""
     metadata = second.folder.public / "metadata"
@@ -303,7 +303,7 @@ def test_check_goes_from_root_to_root(second, wrong):
 
 
 def test_check_finds_what_expired(second, wrong, monkeypatch):
-    """An expired timestamp is named, and a phone would not take it."""
+    """An expired timestamp is a finding, and a phone would refuse it."""
     monkeypatch.setattr("server.cli.state.now", lambda: second.now() + timedelta(days=2))
     assert {subject for subject, _ in wrong()} == {"timestamp", "audit"}
 
@@ -335,7 +335,7 @@ def listening(run, world, monkeypatch):
     ],
 )
 def test_the_consoles_address_is_printed_last(listening, options, address):
-    """In the form that a browser takes; the API's address comes first."""
+    """The console's address is printed last, as a URL for a browser."""
     status, out, err = listening(*options)
     assert (status, err) == (0, "")
     phones, api, console = out.splitlines()
@@ -345,7 +345,7 @@ def test_the_consoles_address_is_printed_last(listening, options, address):
 
 
 def test_a_console_without_the_port_that_serves_it_is_wrong_usage(run, world):
-    """The console would not be served, and no output would say so."""
+    """A console without the API's port is a usage error."""
     status, out, err = run("run", "--state", world.folder.root, "--port", "0", "--console")
     assert (status, out) == (2, "")
     assert "give --api-port, too." in err

@@ -1,4 +1,4 @@
-"""`compat`, and what `export` and `check` say of dialects."""
+"""`compat`, and what `export` and `check` report about dialects."""
 
 import json
 
@@ -21,7 +21,7 @@ nightly = { region = "id", channel = "stable" }
 
 @pytest.fixture
 def offered(world):
-    """Give a state that offers its second build, which has a label, to the whole fleet."""
+    """Return a state that offers its second build, with a label, to all devices."""
     labels = {"lineage.version": "22.1"}
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2, labels=labels))}
     role = {("armani", 3): world.ceremony.role("armani", 3, files)}
@@ -32,7 +32,7 @@ def offered(world):
 
 
 def test_preview(offered, run):
-    """Now, and at each later change: what is offered, and every body."""
+    """The preview shows the offers and bodies now and after each later change."""
     words = ("compat", "preview", "graphene", "FP4", "nightly", "--state", offered.folder.root)
     status, text, err = run(*words, "--json")
     found = json.loads(text)
@@ -53,7 +53,7 @@ def test_preview(offered, run):
 
 
 def test_names_that_the_settings_lack(offered, run):
-    """Each with those that they have; a dialect that does not exist is a matter of usage."""
+    """An unknown name is refused with the known ones; an unknown dialect is a usage error."""
     state = ("--state", offered.folder.root)
     status, _, err = run("compat", "preview", "graphene", "FP5", "nightly", *state)
     assert (status, "[compat.devices] has no FP5: it has FP4." in err) == (1, True)
@@ -63,7 +63,7 @@ def test_names_that_the_settings_lack(offered, run):
 
 
 def test_template(offered, run):
-    """The line for the app's build configuration; without a public URL there is none."""
+    """The template is the line for the app's build configuration; it needs a public URL."""
     state = ("--state", offered.folder.root)
     status, text, _ = run("compat", "template", "lineage2", *state)
     assert status == 0
@@ -77,7 +77,7 @@ def test_template(offered, run):
 
 
 def test_export_and_check(offered, run, tmp_path):
-    """The export counts files; `check` says what dialects do to the promise."""
+    """`export` counts files, and `check` reports the dialects' effect on the privacy promise."""
     state, out = ("--state", offered.folder.root), tmp_path / "dialects"
     status, text, _ = run("export", *state, "--compat", "--out", out, "--json")
     done = json.loads(text)
@@ -90,7 +90,7 @@ def test_export_and_check(offered, run, tmp_path):
 
 
 def test_an_offer_that_would_break_a_list_is_refused(offered, run):
-    """Long before it is complete; where no such app is served it is accepted, and a halt always."""
+    """An offer that would break an app's list is refused; a halt never is."""
     state, settings = ("--state", offered.folder.root), offered.folder.settings
     labels = {"lineage.version": "22.1"}
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2, labels=labels))}

@@ -17,7 +17,7 @@ CHANNEL = "armani/id/stable"
 
 @pytest.fixture
 def moved(fresh, postgres):
-    """Give a server on PostgreSQL that can offer release 1, with the address in its settings."""
+    """Return a server on PostgreSQL that can offer release 1, with the address in its settings."""
     address = postgres.make_database()
     write_durable(fresh.folder.settings, f'database_url = "{address}"\n'.encode())
     fresh.folder.sqlite.unlink(missing_ok=True)
@@ -31,7 +31,7 @@ def moved(fresh, postgres):
 
 @pytest.mark.needs("postgresql")
 def test_commands_use_postgresql(run, wrong, moved):
-    """A rollout, a rotation and a check read and write there; no SQLite file appears."""
+    """With the setting, commands use PostgreSQL, and no SQLite file appears."""
     state, address = moved.folder.root, moved.folder.database_url
     before = len(fetch(address, "SELECT * FROM log_entries"))
     status, _, err = run("rollout", "offer", CHANNEL, "--state", state, "--share", "1%")
@@ -46,7 +46,7 @@ def test_commands_use_postgresql(run, wrong, moved):
 
 @pytest.mark.needs("postgresql")
 def test_an_older_database_waits_for_its_back_up(run, wrong, moved):
-    """No command works on it, each says what to do, and `--backup-made` migrates it."""
+    """An older database is migrated only with `--backup-made`, which each command says."""
     state = moved.folder.root
     go_down(moved.folder.database, "0001")
     for words in (["migrate"], ["rollout", "halt", CHANNEL]):
@@ -61,7 +61,7 @@ def test_an_older_database_waits_for_its_back_up(run, wrong, moved):
 
 @pytest.mark.needs("postgresql")
 def test_a_database_that_is_away(run, moved, postgres):
-    """Exit status 3 and a message without the password."""
+    """A database that does not answer gives status 3 and a message without the password."""
     wrong = moved.folder.database_url.replace(f":{postgres.port}/", ":1/")
     (moved.folder.root / "settings.toml").write_text(f'database_url = "{wrong}"\n')
     for words in (["check"], ["migrate"], ["keys", "new", "log"], ["rollout", "halt", CHANNEL]):
@@ -74,7 +74,7 @@ def test_a_database_that_is_away(run, moved, postgres):
 
 @pytest.mark.parametrize("value", ["mysql://root:secret@localhost/x", "secret"])
 def test_an_address_of_another_kind(run, fresh, monkeypatch, value):
-    """It is a usage error, and the message does not quote it."""
+    """Another kind of address is a usage error that does not quote it."""
     monkeypatch.setenv("HENING_DATABASE_URL", value)
     status, _, err = run("check", "--state", fresh.folder.root)
     assert status == 1
@@ -125,7 +125,7 @@ def read(path):
 
 
 def go_back(world):
-    """Put the first release's database in place of this one; return its rows."""
+    """Replace the database by the first release's; return its rows."""
     rows = read(world.folder.sqlite)
     for path in world.folder.root.glob("hening.sqlite*"):
         path.unlink()
@@ -139,7 +139,7 @@ def go_back(world):
 
 
 def test_the_state_of_the_release_before_opens(run, wrong, second, state):
-    """Commands migrate it and keep a copy; all data is there, and the next release is published."""
+    """Commands migrate the first release's database, keep a copy, and can publish."""
     rows = go_back(second)
     assert [subject for subject, _ in wrong("--deep")] == ["database"]
     assert run("migrate", "--state", state)[1] == "The database was migrated.\n"

@@ -1,4 +1,4 @@
-"""`edge` as a client of device nodes, over TLS as well; nginx itself is in `tests/system`."""
+"""`edge` as a client of device nodes, with and without TLS. nginx itself is in `tests/system`."""
 
 import contextlib
 import socket
@@ -22,13 +22,13 @@ POINTER = "/metadata/timestamp.json"
 
 @pytest.fixture
 def ceremony(published_state):
-    """Give keys with which a site's roots and timestamps are signed."""
+    """Return keys that sign a site's roots and timestamps."""
     return published_state.ceremony.copy()
 
 
 @pytest.fixture
 def look(ceremony, run, tmp_path, monkeypatch):
-    """Have `edge` look at nodes once; returns the nodes that nginx asks, and what was said."""
+    """Run `edge` once; return the nodes that nginx uses, and the output."""
     monkeypatch.setattr(rotation, "GRACE", 0)
     monkeypatch.setattr(edge, "ANSWER_SECONDS", 0.5)
     root, upstream = tmp_path / "1.root.json", tmp_path / "nodes.conf"
@@ -61,7 +61,7 @@ def node(timestamp, roots=(), tls=None):
 
 
 def test_a_node_that_shows_what_the_sites_keys_did_not_sign(ceremony, look):
-    """It is left out, whatever its timestamp's version is, and the reason is said."""
+    """A node with a foreign timestamp is not used, and the reason is printed."""
     online, foreign = ceremony.online.signers["timestamp"], CryptoSigner.generate_ed25519()
     with (
         node(sign(ceremony, 7, online)) as good,
@@ -73,7 +73,7 @@ def test_a_node_that_shows_what_the_sites_keys_did_not_sign(ceremony, look):
 
 
 def test_a_node_that_has_not_heard_of_a_new_key(ceremony, look):
-    """It lags behind one that shows the root with the new key, in which versions begin again."""
+    """A node without the newest root lags behind one that has it, whatever the versions."""
     former, following = ceremony.online.signers["timestamp"], CryptoSigner.generate_ed25519()
     second = ceremony.root(2, {"timestamp": [following.public_key]})
     third = ceremony.root(3, {"timestamp": [following.public_key]})
@@ -86,7 +86,7 @@ def test_a_node_that_has_not_heard_of_a_new_key(ceremony, look):
 
 
 def test_a_node_whose_root_does_not_follow(ceremony, look):
-    """It is left out, and the root is not believed."""
+    """A node with an invalid root is not used."""
     online, foreign = ceremony.online.signers["timestamp"], CryptoSigner.generate_ed25519()
     good, other = sign(ceremony, 7, online), sign(ceremony, 900, foreign)
     stolen = ceremony.copy()
@@ -100,7 +100,7 @@ def test_a_node_whose_root_does_not_follow(ceremony, look):
 
 @pytest.fixture
 def tls(tmp_path):
-    """Give the context of nodes whose certificate has the site's name, and its authority."""
+    """Return the TLS context of nodes with the site's certificate, and its authority."""
     certificate, key, _ = write_certificate(tmp_path, HOST.decode())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -108,7 +108,7 @@ def tls(tmp_path):
 
 
 def test_nodes_that_have_a_certificate(ceremony, look, tls):
-    """They are asked over TLS, and one whose certificate no authority signed is left out."""
+    """Nodes are requested over TLS; one with an untrusted certificate is not used."""
     online = ceremony.online.signers["timestamp"]
     old, new = sign(ceremony, 7, online), sign(ceremony, 8, online)
     context, authority = tls
@@ -122,7 +122,7 @@ def test_nodes_that_have_a_certificate(ceremony, look, tls):
 
 
 def test_nodes_with_and_without_tls(run, published_state):
-    """They cannot be in one upstream of nginx, and the command says so."""
+    """Nodes with and without TLS in one upstream of nginx are refused."""
     words = ["--node", "a.example:1", "--node", "https://b.example:1", "--host", "any"]
     words += ["--root", published_state.folder.trusted_root, "--upstream", "any", "--reload", "any"]
     status, _, err = run("edge", *words)
@@ -131,7 +131,7 @@ def test_nodes_with_and_without_tls(run, published_state):
 
 
 def test_a_node_that_does_not_end_its_answer(look):
-    """It is left out like one that says nothing, and does not keep the others waiting."""
+    """A node with an endless answer is not used, and does not delay the others."""
 
     def trickle():
         connection, _ = listening.accept()

@@ -1,4 +1,4 @@
-"""`export` reports what it did, or why it failed."""
+"""`export`: its report, its progress, and its errors."""
 
 import contextlib
 import importlib
@@ -17,7 +17,7 @@ from tests.seaweed import BUCKET, KEY_ID, SECRET
 
 
 def test_export(world, run, tmp_path):
-    """Counts as JSON, or in a sentence; a second run writes nothing."""
+    """The report is JSON or a sentence; a second run writes nothing."""
     out = tmp_path / "mirror"
     status, text, err = run("export", "--state", world.folder.root, "--out", out, "--json")
     done = json.loads(text)
@@ -33,7 +33,7 @@ def test_export(world, run, tmp_path):
 
 @pytest.mark.needs("seaweed")
 def test_into_a_bucket(world, run, seaweed, tmp_path):
-    """Endpoint and key are those of the settings; a second run writes nothing."""
+    """An export to a bucket uses the settings' endpoint and key."""
     config = tmp_path / "settings.toml"
     config.write_text(
         f's3_endpoint = "{seaweed.endpoint}"\ns3_key_id = "{KEY_ID}"\ns3_secret = "{SECRET}"\n'
@@ -52,7 +52,7 @@ def test_into_a_bucket(world, run, seaweed, tmp_path):
 
 
 def test_options_that_contradict_each_other(run, tmp_path):
-    """They are refused before anything is opened."""
+    """Contradicting options are refused before anything is opened."""
     for words, sentence in (
         ("", "name the mirror"),
         ("--out mirror --to s3://hening/x", "name the mirror"),
@@ -64,7 +64,7 @@ def test_options_that_contradict_each_other(run, tmp_path):
 
 
 def test_what_cannot_be_exported(world, fresh_state, run, tmp_path):
-    """Another folder, nothing published, no state, no store: each has status and message."""
+    """Each impossible export has its status and message."""
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat").write_bytes(b"")
     fresh = fresh_state.copy(tmp_path / "fresh")
@@ -93,7 +93,7 @@ def test_what_cannot_be_exported(world, fresh_state, run, tmp_path):
 
 
 def test_lines_off_a_terminal(capsys):
-    """One line for each GiB, whatever the steps are; none for little work."""
+    """Without a terminal, one line is printed per GiB, and none for little work."""
     with progress_bar() as show:
         show("Writing", 1000, 3 * LINE_EACH)
         show("Writing", LINE_EACH - 1, 3 * LINE_EACH)
@@ -122,7 +122,7 @@ def test_a_bar_on_a_terminal(world, tmp_path, monkeypatch):
 
 
 def read_to_the_end(controlling):
-    """Return the terminal's output until its other end is closed; reads while it is written."""
+    """Return a terminal's output, read while it is written."""
     painted = b""
     with contextlib.suppress(OSError):  # EIO: the other end is closed
         while data := os.read(controlling, 4096):

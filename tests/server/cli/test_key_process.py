@@ -9,7 +9,7 @@ from tests.server.keys.process import move_keys
 
 @pytest.fixture
 def apart(world, tmp_path):
-    """Give a state folder whose settings name the running key process with its keys."""
+    """Yield a state folder whose settings name a running key process with its keys."""
     process = move_keys(world, tmp_path / "apart")
     world.folder.settings.write_text(f'keys_socket = "{process.socket}"\n')
     process.start()
@@ -18,9 +18,9 @@ def apart(world, tmp_path):
 
 
 def test_public_is_public_json(run, world, monkeypatch):
-    """`keys public` prints what a ceremony needs, from a folder.
+    """`keys public` prints the public keys that a ceremony needs.
 
-    Credentials are found in systemd's folder, and only there.
+    Credentials are read only from systemd's folder.
     """
     keys = world.folder.keys
     public = (keys / "public.json").read_text()
@@ -32,7 +32,7 @@ def test_public_is_public_json(run, world, monkeypatch):
 
 
 def test_one_place_for_keys(run):
-    """Missing, double or incomplete places of keys are usage errors."""
+    """Missing, double and incomplete places of keys are usage errors."""
     for words in (
         "",
         "--keys a --credentials",
@@ -46,7 +46,7 @@ def test_one_place_for_keys(run):
 
 
 def test_what_serve_needs(run, world, tmp_path):
-    """The operator pins the root here, too; without its keys it does not begin to listen."""
+    """`keys serve` needs a pinned root and its keys; otherwise it does not listen."""
     places = ("--record", tmp_path / "record", "--socket", tmp_path / "run" / "keys.sock")
     status, _, err = run("keys", "serve", "--keys", world.folder.keys, *places)
     assert (status, "start with --root once" in err) == (3, True)
@@ -57,7 +57,7 @@ def test_what_serve_needs(run, world, tmp_path):
 
 
 def test_init_writes_the_public_halves(run, apart):
-    """The server makes no key, and signers find public.json at its usual place."""
+    """With a key process, `init` makes no keys, and writes public.json at its usual place."""
     world, process = apart
     public = (process.keys / "public.json").read_bytes()
     status, out, err = run("init", "--state", world.folder.root)
@@ -71,7 +71,7 @@ def test_init_writes_the_public_halves(run, apart):
 
 
 def test_list_and_check(run, apart):
-    """They query the key process."""
+    """`keys list` and `check` query the key process."""
     world, process = apart
     status, out, _ = run("keys", "list", "--json", "--state", world.folder.root)
     assert status == 0

@@ -12,13 +12,13 @@ from tests.server.log_invariant import check_log
 
 @pytest.fixture
 def state(world):
-    """Give the state folder of `world`."""
+    """Return the state folder of `world`."""
     return world.folder.root
 
 
 @pytest.fixture
 def keys(ask):
-    """Run a command of keys and return its rows by role."""
+    """Run a `keys` command and return its rows by role."""
     return lambda *words: {row["role"]: row for row in ask("keys", *words)}
 
 
@@ -37,7 +37,7 @@ def publish_both(world):
 
 
 def test_a_rotation(run, ask, keys, world, state, monkeypatch):
-    """Made, listed by the signers, waited for, switched to; `list` shows each stage."""
+    """Keys are made, listed by the signers, and switched to; `list` shows each stage."""
 
     def refused():
         status, out, err = run("keys", "switch", "all", "--state", state)
@@ -75,13 +75,13 @@ def test_a_rotation(run, ask, keys, world, state, monkeypatch):
 
 
 def details(ask):
-    """Return what `check` says of the keys."""
+    """Return what `check` reports about the keys."""
     (row,) = (row for row in ask("check") if row["subject"] == "keys")
     return row["detail"]
 
 
 def test_a_log_that_cannot_be_signed(run, world, monkeypatch):
-    """The next keys are made, and the message says why they do not sign the log yet."""
+    """If the log cannot be signed, next keys are made and the message says why."""
     module = importlib.import_module("server.cli.clock")
     now = module.now
     monkeypatch.setattr(module, "now", lambda: now() + timedelta(days=91))
@@ -93,7 +93,7 @@ def test_a_log_that_cannot_be_signed(run, world, monkeypatch):
 
 
 def test_a_key_file_that_is_gone(run, wrong, state):
-    """Every command that signs names `init`, which makes that file and reports it."""
+    """Each command that signs names `init`, which makes the missing key file."""
     path = state / "keys" / "snapshot.pem"
     path.unlink()
     for words in ("keys list", "keys new all", "rollout halt armani/id/stable"):
@@ -110,7 +110,7 @@ def test_a_key_file_that_is_gone(run, wrong, state):
 
 
 def test_a_folder_of_keys_that_is_gone(run, world, state):
-    """The log keeps the name in the pinned root."""
+    """If all keys are lost, new ones keep the log's name from the pinned root."""
     for path in (state / "keys").iterdir():
         path.unlink()
     assert run("keys", "list", "--state", state)[0] == 3
@@ -122,7 +122,7 @@ def test_a_folder_of_keys_that_is_gone(run, world, state):
 
 
 def test_nothing_to_switch_to(run, world):
-    """The command says so, and signs the online roles again: that completes a killed switch."""
+    """Without a next key, `switch` says so and signs again, which completes a killed switch."""
     before = world.published().snapshot.version
     status, out, err = run("keys", "switch", "snapshot", "--state", world.folder.root)
     assert (status, err) == (0, "")
@@ -131,7 +131,7 @@ def test_nothing_to_switch_to(run, world):
 
 
 def test_the_table(run, ask, world, state):
-    """It shows the part of each id that people compare, and where the public halves are."""
+    """The table shows the beginning of each id, and where the public keys are."""
     status, out, _ = run("keys", "new", "snapshot", "log", "--state", state)
     keys = load_online_keys(world.folder.keys)
     assert status == 0
@@ -144,7 +144,7 @@ def test_the_table(run, ask, world, state):
 
 
 def test_a_read_back_that_fails(run, state, direct_port):
-    """The keys are made; status 3 says that the public address does not show the new state."""
+    """If the read-back fails, keys are made and the status is 3."""
     url = f"http://127.0.0.1:{direct_port + 1 if direct_port < 65_535 else 1}"
     words = ("keys", "new", "log", "--state", state, "--public-url", url, "--json")
     status, out, err = run(*words)

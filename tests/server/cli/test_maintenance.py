@@ -1,4 +1,4 @@
-"""`rebuild` and `gc`: what they restore and remove, and what a restored database forgets."""
+"""`rebuild` and `gc`, and the effects of a restored database."""
 
 import asyncio
 import json
@@ -25,14 +25,14 @@ from tests.server.release.rollouts.harness import open_harness
 
 @pytest.fixture
 def lost(world):
-    """Give a server whose database is lost."""
+    """Return a server whose database is lost."""
     for path in world.folder.root.glob("hening.sqlite*"):
         path.unlink()
     return world
 
 
 def test_the_way_back(run, wrong, lost):
-    """Commands name `rebuild`; after it `check` has no findings."""
+    """Commands name `rebuild`; afterwards `check` finds nothing."""
     state = lost.folder.root
     for words in (["check"], ["migrate"], ["rollout", "halt", "armani/id/stable"]):
         status, _, err = run(*words, "--state", state)
@@ -54,7 +54,7 @@ def test_the_way_back(run, wrong, lost):
 
 
 def test_damaged_blobs(run, lost):
-    """Damaged blobs are reported with exit status 1; everything else is restored."""
+    """Damaged blobs are reported with status 1, and all else is restored."""
     (blob,) = LocalBlobs(lost.folder.blobs).list()
     LocalBlobs(lost.folder.blobs).path(blob.sha256).write_bytes(bytes(blob.length))
     status, out, err = run("rebuild", "--state", lost.folder.root)
@@ -65,7 +65,7 @@ def test_damaged_blobs(run, lost):
 
 
 def test_nothing_to_rebuild(run, tmp_path):
-    """A folder that is no state is not made into one."""
+    """`rebuild` does not create a state."""
     status, _, err = run("rebuild", "--state", tmp_path / "none")
     assert status == 3
     check_sentence(err)
@@ -77,7 +77,7 @@ NAME = "ab" * 32
 
 @pytest.fixture
 def state(world):
-    """Give a server's state with an unreferenced blob, ten days old."""
+    """Return a server's state with an unreferenced blob, ten days old."""
     path = LocalBlobs(world.folder.blobs).path(NAME)
     write_durable(path, b"12345")
     then = world.now().timestamp() - 10 * 86_400
@@ -86,7 +86,7 @@ def state(world):
 
 
 def test_gc(state, run, ask, wrong):
-    """First as a dry run, then for real, then there is nothing left to do."""
+    """A dry run lists the blob, `gc` removes it, and a second run finds nothing."""
     expected = {"named": 1, "young": 0, "octets": 5, "removed": [{"length": 5, "sha256": NAME}]}
     assert ask("gc", "--dry-run") == expected | {"dry_run": True}
     status, out, _ = run("gc", "--state", state, "--grace", "11d")
@@ -104,7 +104,7 @@ def test_gc(state, run, ask, wrong):
 
 
 def test_a_grace_that_is_none(state, run):
-    """A malformed time is a usage error."""
+    """A malformed grace time is a usage error."""
     for grace in ("7", "d", "-1d", "1w", "123456d", "1d "):
         status, out, err = run("gc", "--state", state, f"--grace={grace}")
         assert (status, out, "such as 7d" in err) == (2, "", True), grace
@@ -195,7 +195,7 @@ def look(world, texts):
 
 
 def test_a_restored_database_does_nothing_again(run, wrong, restored):
-    """Open commands are cancelled with a reason, no token or session is valid; check is clean."""
+    """After a restore, open commands are cancelled, and no token or session is valid."""
     world, texts = restored
     status, out, err = run("rebuild", "--state", world.folder.root)
     assert (status, err) == (0, "")
@@ -211,7 +211,7 @@ def test_a_restored_database_does_nothing_again(run, wrong, restored):
 
 
 def test_tokens_may_be_kept(run, restored):
-    """An option keeps them if none was revoked; commands are cancelled all the same."""
+    """An option keeps tokens if none was revoked; commands are cancelled in any case."""
     world, texts = restored
     status, out, _ = run("rebuild", "--state", world.folder.root, "--keep-tokens", "--json")
     assert status == 0

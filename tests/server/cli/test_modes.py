@@ -1,4 +1,4 @@
-"""An older version's state with wide modes: it works, and `check` says how to narrow it."""
+"""A state of an older version with wide modes works, and `check` says how to narrow them."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from tests.server.world import PACKAGE_2
 
 @pytest.fixture
 def wide(world):
-    """Give a server whose whole state others may read."""
+    """Return a server whose whole state others can read."""
     world.folder.settings.write_text('s3_secret = "canary"\ns3_key_id = "id"\n')
     for path in (world.folder.root, *world.folder.root.rglob("*")):
         is_key = path.suffix == ".pem"  # refused with wide modes, in both versions
@@ -31,7 +31,7 @@ def commands(run, state, *more):
 
 
 def test_a_wide_state_goes_on_until_it_is_narrowed(run, wide):
-    """It publishes; the commands of `check` narrow it, and leave no finding."""
+    """A wide state can publish; the commands of `check` narrow it and leave no finding."""
     state = wide.folder.root
     assert wide.publish(wide.second_release(), [PACKAGE_2]).reason == ""
     found = commands(run, state)
@@ -44,7 +44,7 @@ def test_a_wide_state_goes_on_until_it_is_narrowed(run, wide):
 
 
 def test_a_mirror_of_linked_packages_stays_readable(run, wide, tmp_path):
-    """The commands leave files that a mirror shares; `export` repairs a mirror's narrowed file."""
+    """The commands leave files that a mirror shares; `export` makes a narrowed one readable."""
     out, blobs = tmp_path / "mirror", LocalBlobs(wide.folder.blobs)
     export_mirror(wide.folder, blobs, MirrorFolder(out, link=True))
     for command in commands(run, wide.folder.root):
@@ -60,7 +60,7 @@ def test_a_mirror_of_linked_packages_stays_readable(run, wide, tmp_path):
 
 
 def test_a_wide_back_up_is_named(run, wide, tmp_path):
-    """A copy of a wide state is narrow; a wide backup is named each time."""
+    """A backup of a wide state is narrow; a wide backup is reported each time."""
     out = tmp_path / "backup"
     status, _, err = run("backup", "--state", wide.folder.root, "--out", out)
     assert (status, err) == (0, "")

@@ -1,4 +1,4 @@
-"""The page for owners: what phones ask now, packs among it, as one file that loads nothing."""
+"""The page for owners: what phones request now, as one file without external resources."""
 
 import re
 
@@ -14,7 +14,7 @@ URL = "https://updates.rom.example"
 
 
 def test_packs_are_asked_for_in_the_phones_order(world, run, tmp_path):
-    """By role and kind, each part by its hash; a withdrawn pack is not fetched."""
+    """Requests for packs are listed by role and kind; a withdrawn pack is not."""
     entries = {"notices": {"first": NEWS}, "features": {"first": NEWS}, "themes": {}}
     role, blobs = world.ceremony.packs(
         "content", 2, entries, packs={"themes": pack(1, withdrawn=[1])}
@@ -36,7 +36,7 @@ def test_packs_are_asked_for_in_the_phones_order(world, run, tmp_path):
 
 
 def test_dialects_are_named(world):
-    """Where the server speaks one, the page says what that does to the promise."""
+    """If dialects are configured, the page says what they mean for the privacy promise."""
     published, now = world.published(), world.now()
     assert SENTENCE in render_owner_page(published, URL, now, has_dialects=True)
     assert SENTENCE not in render_owner_page(published, URL, now)
@@ -44,13 +44,13 @@ def test_dialects_are_named(world):
 
 @pytest.mark.parametrize("url", ["updates.rom.example", "https://rom.example/x", "ftp://a"])
 def test_what_is_no_address(world, url):
-    """The host is shown to owners, so it has to be one."""
+    """An invalid host is refused, because owners see it."""
     with pytest.raises(FormatError, match="give https://HOST"):
         render_owner_page(world.published(), url, world.now())
 
 
 def test_what_is_missing(world, fresh_state, run, tmp_path):
-    """Without an address, or with nothing published, a sentence says what to do."""
+    """Without an address or a publication, the error says what to do."""
     options = ("--out", tmp_path / "page.html")
     status, _, error = run("owner-page", "--state", world.folder.root, *options)
     assert (status, "--url" in error) == (1, True)

@@ -23,14 +23,14 @@ CHANNEL = "armani/id/stable"
 
 @pytest.fixture
 def state(fresh, run):
-    """Give a state folder with an empty database."""
+    """Return a state folder with an empty database."""
     assert run("init", "--state", fresh.folder.root)[0] == 0
     return fresh.folder.root
 
 
 @pytest.fixture(autouse=True)
 def someone(monkeypatch, tmp_path):
-    """Let the command run as user number 0, who logged in as such."""
+    """Make commands run as user 0, who logged in under a name."""
     login = tmp_path / "loginuid"
     login.write_text("0")
     monkeypatch.setattr(cli_operator, "LOGIN", login)
@@ -43,7 +43,7 @@ def names(table):
 
 
 def test_people_from_the_first_admin_on(run, state, ask):
-    """The first admin is made here; accounts are listed, changed, disabled, enabled."""
+    """The first admin is made here; accounts are listed, changed, disabled and enabled."""
     assert ask("account", "list") == []
     (made,) = ask("account", "add", "root", "--role", "admin", "--all-codenames")
     assert (made["name"], made["role"], made["codenames"]) == ("root", "admin", ["*"])
@@ -66,7 +66,7 @@ def test_people_from_the_first_admin_on(run, state, ask):
 
 
 def test_usage(run, state):
-    """Options that contradict each other or are missing are status 2, and nothing is changed."""
+    """Contradicting or missing options give status 2, and nothing is changed."""
     for words in (
         "account add ani --role viewer",
         "account add ani --role king --all-codenames",
@@ -88,7 +88,7 @@ def test_usage(run, state):
 
 
 def test_refusals(run, state):
-    """A refusal by the rules is status 1 and a sentence."""
+    """A refusal gives status 1 and a sentence."""
     for words, sentence in (
         ("account add Ani --role viewer --all-codenames", "not an account name"),
         ("account add ani --role viewer --codename root", "neither a codename"),
@@ -104,7 +104,7 @@ def test_refusals(run, state):
 
 
 def test_tokens(run, state, ask):
-    """A token is printed alone, listed without its secret, expires, and is revoked."""
+    """A new token is printed alone; later lists have no secret. It expires, or is revoked."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
     status, out, err = run("token", "create", "ani", "--label", "laptop", "--state", state)
     assert status == 0
@@ -129,7 +129,7 @@ def test_tokens(run, state, ask):
 
 
 def test_the_audit_log_of_commands(run, state, ask):
-    """Each change is there once, with the login name; pages and filters show parts of it."""
+    """Each change is recorded once with the login name; pages and filters show parts."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
     token = ask("token", "create", "ani", "--label", "ci")
     ask("token", "revoke", token["id"])
@@ -152,7 +152,7 @@ def test_the_audit_log_of_commands(run, state, ask):
 
 
 def test_an_export_is_verified_elsewhere(run, state, ask, tmp_path):
-    """Database and export have the same head; an old head is found again; a forgery is refused."""
+    """An export and the database have the same head; a forgery is refused."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
     old = ask("audit-log", "verify")
     assert old["length"] == 1
@@ -180,7 +180,7 @@ def test_an_export_is_verified_elsewhere(run, state, ask, tmp_path):
 
 
 def test_commands_are_told_before_and_after(run, world):
-    """The request, its author, and the snapshot that shows it; a refusal is not a change."""
+    """The audit log has a command's request, author and snapshot; a refusal is not recorded."""
     state = world.folder.root
     reason = "en=It drains the battery."
     assert run("rollout", "halt", CHANNEL, "--reason", reason, "--state", state)[0] == 0
@@ -196,7 +196,7 @@ def test_commands_are_told_before_and_after(run, world):
 
 
 def test_keys_and_roots_are_told(run, tmp_path, world):
-    """New keys, and the pinned root, are in the audit log once."""
+    """New keys and the pinned root are recorded once."""
 
     def told(state):
         return json.loads(run("audit-log", "list", "--state", state, "--json")[1])
@@ -222,7 +222,7 @@ def test_keys_and_roots_are_told(run, tmp_path, world):
 
 
 def test_who_logged_in(someone, monkeypatch):
-    """The login name is recorded, also with sudo; else the process's user; else the number."""
+    """The recorded name is the login name, even with sudo, else the process's user or number."""
     monkeypatch.setattr("os.getuid", lambda: 0)
     monkeypatch.setenv("LOGNAME", "mallory")
     monkeypatch.setenv("SUDO_USER", "mallory")
@@ -256,7 +256,7 @@ ORDER = {"change": "3f", "order": {"type": "halt"}, "due_at": 1_800_000_000}
     ],
 )
 def test_an_entry_is_a_sentence(capsys, action, subject, detail, lines):
-    """With further details; an entry whose command has no row is shown as recorded."""
+    """An entry is a sentence; one without its command's row is shown as recorded."""
     print_entries([ENTRY | {"action": action, "subject": subject, "detail": detail}], {})
     head, *rest = capsys.readouterr().out.splitlines()
     assert head.startswith("7  2027-01-15 ")
@@ -265,7 +265,7 @@ def test_an_entry_is_a_sentence(capsys, action, subject, detail, lines):
 
 
 def test_the_former_name_of_the_command_still_works(run):
-    """`trail` is hidden, and does what `audit-log` does."""
+    """`trail` is hidden and works like `audit-log`."""
     assert " trail" not in run("--help")[1]
     assert (
         run("trail", "list", "--help")[1].splitlines()[2:]
@@ -275,7 +275,7 @@ def test_the_former_name_of_the_command_still_works(run):
 
 @pytest.fixture
 def begun(world):
-    """Sign an account in twice; gives the state folder and the sessions' ids and secrets."""
+    """Begin two sessions of an account; return the folder, and the sessions' ids and secrets."""
 
     async def act():
         at, operator = world.epoch(), command_line_principal("root")
@@ -294,9 +294,9 @@ def begun(world):
 
 
 def test_listing_and_ending(run, begun):
-    """Without any secret; an unknown id ends no session.
+    """Sessions are listed without secrets; an unknown id ends none.
 
-    Ids and an account together are a usage error.
+    Ids together with an account are a usage error.
     """
     state, (first, second) = begun
 

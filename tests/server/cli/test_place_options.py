@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def at(world, tmp_path, monkeypatch):
-    """Work in a subfolder of a folder whose `hening.toml` names the server's state."""
+    """Work in a subfolder of a folder whose `hening.toml` names the state."""
     assert world.folder.root == tmp_path / "state"
     (tmp_path / "below").mkdir()
     (tmp_path / "hening.toml").write_text('state = "state"\n')
@@ -17,21 +17,21 @@ def at(world, tmp_path, monkeypatch):
 
 
 def test_the_file_spares_the_option(run):
-    """The file is also found from a subfolder."""
+    """With `hening.toml`, `--state` can be omitted, even in a subfolder."""
     status, out, err = run("rollout", "show", "--json")
     assert (status, err) == (0, "")
     assert json.loads(out)[0]["channel"] == "armani/id/stable"
 
 
 def test_option_variable_and_file_in_this_order(run, monkeypatch):
-    """Each has priority over those after it."""
+    """The option takes precedence over the variable, and that over the file."""
     monkeypatch.setenv("HENING_STATE", "by-variable")
     assert "no server state in by-variable" in run("rollout", "show")[2]
     assert "no server state in by-option" in run("rollout", "show", "--state", "by-option")[2]
 
 
 def test_without_any_it_is_wrong_usage(run, at):
-    """The message lists the ways to name it."""
+    """Without any of them, the usage error lists the ways to name the state."""
     (at / "hening.toml").unlink()
     status, _, err = run("rollout", "show")
     assert status == 2
@@ -39,7 +39,7 @@ def test_without_any_it_is_wrong_usage(run, at):
 
 
 def test_an_unsafe_file_is_wrong_usage(run, at):
-    """Unless the command does not need it."""
+    """An unsafe file is a usage error, unless the command does not need it."""
     (at / "hening.toml").chmod(0o666)
     status, _, err = run("rollout", "show")
     assert status == 2

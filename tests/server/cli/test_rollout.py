@@ -1,4 +1,4 @@
-"""`rollout` and `change` on the command line: plans, previews, tags, waiting changes, proposals."""
+"""`rollout` and `change`: plans, previews, tags, waiting changes and proposals."""
 
 import getpass
 import json
@@ -20,7 +20,7 @@ CHANNEL, BETA = "armani/id/stable", "armani/id/beta"
 
 @pytest.fixture
 def promoted(world):
-    """Give a state folder with two builds in two channels, one of which was never offered."""
+    """Return a state folder with two builds in two channels, one of which was never offered."""
     files = {
         f"{channel}/armani-{number}.zip": (data, release(number))
         for channel in (CHANNEL, BETA)
@@ -35,7 +35,7 @@ OFFICE = ["--zone", "Asia/Jakarta", "--window", "mon-thu 09:00-17:00"]
 
 
 def test_a_plan_in_windows(ask):
-    """The command's stages become starts in the windows; 2099-06-01 is a Monday."""
+    """A plan's stages start inside the given windows. 2099-06-01 is a Monday."""
     stages = ["--stage", "1%=1d", "--stage", "10%=90m", "--stage", "100%"]
     start = ["--start", "2099-06-01T16:00+07:00"]
     seen = ask("rollout", "offer", CHANNEL, *stages, *start, *OFFICE, "--dry-run")
@@ -49,7 +49,7 @@ def test_a_plan_in_windows(ask):
 
 
 def test_plans_that_are_usage(run, state):
-    """A plan with a syntax error is status 2."""
+    """A malformed plan gives status 2."""
     for words in (
         ["--stage", "1%=1d", "--share", "1%"],
         ["--stage", "1%=1y"],
@@ -66,7 +66,7 @@ def test_plans_that_are_usage(run, state):
 
 
 def test_a_preview_for_people(run, state):
-    """Shares and builds in two tables; the newest build gets no offer."""
+    """A preview has tables of shares and builds; the newest build gets no offer."""
     status, out, err = run("rollout", "preview", CHANNEL, "--state", state)
     assert (status, err) == (0, "")
     words = " ".join(out.split())
@@ -81,7 +81,7 @@ def test_a_preview_for_people(run, state):
 
 
 def test_tags(run, ask, state):
-    """`show` prints the tag; a command for an older tag is refused and says so."""
+    """`show` prints the tag; a command with an older tag is refused."""
     (row,) = ask("rollout", "show")
     tag = ["--if-match", row["etag"]]
     (after,) = ask("rollout", "pause", CHANNEL, *tag)["channels"]
@@ -93,7 +93,7 @@ def test_tags(run, ask, state):
 
 
 def test_what_waits(run, ask, state, monkeypatch):
-    """Scheduled commands and those that need approval are listed, approved, rejected, cancelled."""
+    """Scheduled and waiting changes are listed, approved, rejected and cancelled."""
     answer = ask("rollout", "pause", CHANNEL, "--due", f"{later()}")
     (later_on,) = answer["changes"]
     assert (later_on["state"], answer["snapshot"]) == ("approved", 0)
@@ -120,9 +120,9 @@ def test_what_waits(run, ask, state, monkeypatch):
 
 
 def test_a_halt_reaches_every_channel_it_can(run, ask, state):
-    """A channel without an offer, or a misspelt one, does not prevent the other halts.
+    """A channel that cannot be halted does not prevent other halts.
 
-    What is halted where, the effect, and the share reached are said in a sentence.
+    A sentence says which channels were halted, with which effect and at which share.
     """
     status, out, err = run("rollout", "halt", "dior/id/stable", CHANNEL, "--state", state)
     assert status == 1
@@ -138,7 +138,7 @@ def test_a_halt_reaches_every_channel_it_can(run, ask, state):
 
 
 def test_words_that_are_not_recorded(run, state, monkeypatch):
-    """Beyond an account's limit the halt still works, with status 0, and a message says why."""
+    """Beyond an account's limit a halt has status 0, and a message says what is not recorded."""
     monkeypatch.setenv("HENING_REWORDINGS_PER_DAY", "1")
     told = [
         run("rollout", "halt", CHANNEL, "--note", note, "--json", "--state", state)
@@ -153,7 +153,7 @@ def test_words_that_are_not_recorded(run, state, monkeypatch):
 def test_commands_of_which_some_wait(run, promoted):
     """Each channel has its own message, in any order.
 
-    A halt of what was never offered cancels the waiting offer, and says so.
+    Halting a channel that was never offered cancels its waiting offer, and says so.
     """
     (promoted / "settings.toml").write_text('approval_channels = ["*/*/beta"]\n')
     status, out, _ = run(
@@ -172,7 +172,7 @@ def test_commands_of_which_some_wait(run, promoted):
 
 
 def test_a_dry_run_of_what_is_put_off(run, ask, state):
-    """Its shares begin when it is due; a due time in the past is refused as without a dry run."""
+    """A dry run of a scheduled command shows shares from its time; a past time is refused."""
     moment = later()
     seen = ask("rollout", "offer", CHANNEL, "--share", "1%", "--due", moment, "--dry-run")
     due = int(datetime.fromisoformat(moment).timestamp())
@@ -182,7 +182,7 @@ def test_a_dry_run_of_what_is_put_off(run, ask, state):
 
 
 def test_words_that_mislead_are_refused(run, ask, state, tmp_path, monkeypatch):
-    """Status 1, and a message that does not repeat them; nothing is halted or written."""
+    """Texts that are not plain give status 1 and are not repeated; nothing is recorded."""
     monkeypatch.chdir(tmp_path)
     for words in (
         ["halt", CHANNEL, "--reason", "en=see https://rom.example"],
@@ -202,7 +202,7 @@ def test_words_that_mislead_are_refused(run, ask, state, tmp_path, monkeypatch):
 
 
 def test_older_words_do_no_harm(run, ask, state, monkeypatch):
-    """A terminal gets escapes, and no markup of rich; JSON has the original words."""
+    """Older invalid texts are escaped on terminals; JSON has the original."""
     odd = "[red]a\u202eb\x1b[2J"
     with monkeypatch.context() as older:
         older.setattr("server.release.rollouts.rollouts.check_note", lambda _: None)
@@ -218,7 +218,7 @@ def test_older_words_do_no_harm(run, ask, state, monkeypatch):
 
 
 def test_proposals(run, ask, state, tmp_path):
-    """Withdrawal, promotion and retirement are written for the ceremony; nothing is published."""
+    """Withdrawal, promotion and retirement are written as proposals; nothing is published."""
     file = tmp_path / "proposal.json"
     words = ["withdraw", CHANNEL, "--counter", "2", "--note", "It drains.", "--propose", file]
     answer = ask("rollout", *words)
@@ -247,12 +247,12 @@ def later():
 
 
 def another():
-    """Return another user of the machine."""
+    """Return the name of another user."""
     return command_line_principal("another")
 
 
 def test_a_command_names_its_own_build(run, ask, state):
-    """The build is that of the command, not a later offer's, in lists and alone."""
+    """A change shows its own build, not that of a later offer."""
     (change,) = ask("rollout", "offer", CHANNEL, "--counter", "2", "--share", "1%")["changes"]
     newest, *_ = ask("change", "list")
     assert (newest["build"]["counter"], newest["counter"]) == (2, 1)
@@ -264,7 +264,7 @@ def test_a_command_names_its_own_build(run, ask, state):
 
 
 def test_everything_about_a_command(run, ask, state):
-    """Build, plan, note, author and approver, in 80 columns."""
+    """A change shows build, plan, note, author and approver in 80 columns."""
     stages = ["--stage", "1%=1d", "--stage", "10%=90m", "--stage", "100%"]
     note = ["--note", "Tried by ten of us.", "--due", later()]
     (change,) = ask("rollout", "offer", CHANNEL, *stages, *OFFICE, *note)["changes"]
@@ -297,7 +297,7 @@ def test_a_near_name(run, state):
 
 
 def test_lists_fit_80_columns(run, ask, state):
-    """All lists do, whatever their content, and nothing is cut off."""
+    """Every list fits into 80 columns without loss."""
     name = "a-long-name-for-a-program"
     ask("account", "add", name, "--role", "engineer", "--codename", "armani")
     ask("token", "create", name, "--label", "a long label " * 4)
@@ -321,7 +321,7 @@ def test_lists_fit_80_columns(run, ask, state):
 
 
 def test_the_audit_log_is_sentences(run, ask, state):
-    """With local time, author, action and the build by name, and without braces."""
+    """An entry has local time, author, action and build in words, without braces."""
     ask("rollout", "halt", CHANNEL, "--reason", "en=It drains", "--note", "Seen in the lab")
     _, out, _ = run("audit-log", "list", "--state", state, "--utc")
     lines = [line.strip() for line in out.splitlines()]
@@ -353,7 +353,7 @@ def test_times_are_local_or_utc(run, ask, state, monkeypatch):
 
 
 def test_a_shell_offers_channels(state, tmp_path):
-    """Channels with builds, if a state is given; otherwise none."""
+    """Shell completion offers channels with builds, if a state is given."""
     completion = ShellComplete(cli, {}, "hening-server", "")
     for folder, offered in ((state, [CHANNEL]), (tmp_path / "none", [])):
         words = ["rollout", "halt", "--state", str(folder)]
@@ -361,7 +361,7 @@ def test_a_shell_offers_channels(state, tmp_path):
 
 
 def test_an_empty_list_is_a_sentence(run, state):
-    """And has no frame."""
+    """An empty list is a sentence without a frame."""
     for what in ("change", "session", "account"):
         status, out, _ = run(what, "list", "--state", state)
         assert (status, out.count("\n"), out.startswith(("No ", "There is no "))) == (0, 1, True)

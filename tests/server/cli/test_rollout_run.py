@@ -1,4 +1,4 @@
-"""Rollout commands beside a server: some wait for a bundle, what stops things never does."""
+"""Rollout commands with and without a server: some wait for a bundle, a halt never does."""
 
 import asyncio
 import json
@@ -24,9 +24,9 @@ CHANNEL = "armani/id/stable"
 
 
 def test_without_a_server_it_ends(world):
-    """It gives up after a minute and says what to do; the bundle stays.
+    """Without a server, a command stops waiting for a bundle after a minute; the bundle stays.
 
-    What was taken meanwhile is not waited for.
+    A bundle that was processed meanwhile is not waited for.
     """
     paused, said = [], []
     bundle = world.submit(world.second_release(), [PACKAGE_2])
@@ -43,7 +43,7 @@ def test_without_a_server_it_ends(world):
 
 
 def test_an_offer_waits_for_its_release(run, world, monkeypatch):
-    """It is refused because the release is missing, waits, and is tried once more."""
+    """An offer of a missing release waits for the bundle, and is then tried once more."""
     world.submit(world.second_release(), [PACKAGE_2])
     monkeypatch.setattr("time.sleep", lambda _seconds: world.run(Publisher.process_incoming))
     status, out, err = run(
@@ -54,7 +54,7 @@ def test_an_offer_waits_for_its_release(run, world, monkeypatch):
 
 
 def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
-    """The message has the reason of the refusal and the result of the bundle."""
+    """If the bundle does not help, the message has both reasons."""
     world.submit(world.second_release())  # without its package
     monkeypatch.setattr("time.sleep", lambda _seconds: world.run(Publisher.process_incoming))
     words = ("rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root)
@@ -65,7 +65,7 @@ def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
 
 
 def test_what_stops_things_never_waits(run, world):
-    """Halts and the like run, or are refused, immediately, whatever is in `incoming`."""
+    """Halts and pauses do not wait for bundles."""
     world.submit(world.second_release(), [PACKAGE_2])
     for command in ("halt", "pause"):
         status, _, err = run("rollout", command, BETA, "--state", world.folder.root)
@@ -73,7 +73,7 @@ def test_what_stops_things_never_waits(run, world):
 
 
 def test_an_offer_waits_for_its_model(run, fresh, monkeypatch):
-    """Right after a ceremony nothing is published yet."""
+    """An offer waits for the first publication after a ceremony."""
     fresh.run(Publisher.repair)  # creates the database
     first = {("root", 1): fresh.folder.trusted_root.read_bytes()}
     fresh.submit(fresh.ceremony.first() | first)
@@ -88,7 +88,7 @@ BETA = "armani/id/beta"
 
 @pytest.fixture
 async def served(world, run, monkeypatch):
-    """Give a function that runs a command beside a server, and fails if it works directly."""
+    """Return a function that runs a command with a server, and fails if it works directly."""
     files = {
         f"{channel}/armani-{number}.zip": (data, release(number))
         for channel in (CHANNEL, BETA)
@@ -113,10 +113,10 @@ async def served(world, run, monkeypatch):
 
 
 async def test_the_server_works_for_a_command(served, world):
-    """The output is the same as without a server, and so is what is refused.
+    """With a server, output and refusals are the same as without.
 
-    The command carries the tag that was seen; a stale one is refused, and a channel without an
-    offer. A command that waits for its time is cancelled; an unknown one is refused.
+    The command sends the tag that was seen; a stale one is refused. Scheduled commands can be
+    cancelled; an unknown one is refused.
     """
     status, _, err = await served("rollout", "pause", CHANNEL, "--if-match", '"0"')
     assert (status, err.startswith("hening-server: ")) == (1, True)
@@ -140,7 +140,7 @@ async def test_the_server_works_for_a_command(served, world):
 
 
 def test_a_server_that_takes_it_and_ends(world, run):
-    """The command does not repeat it: it says where to look."""
+    """If the server ends after it received a command, the command is not repeated."""
     world.folder.run.mkdir()
 
     def answer(listener):
@@ -159,7 +159,7 @@ def test_a_server_that_takes_it_and_ends(world, run):
 
 
 def test_a_server_that_has_ended(world, run):
-    """A socket without a listener is ignored: the command works directly."""
+    """A socket without a listener is ignored, and the command works directly."""
     world.folder.run.mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(world.folder.urgent))
