@@ -211,7 +211,7 @@ def test_a_restored_database_does_nothing_again(run, wrong, restored):
 
 
 def test_tokens_may_be_kept(run, restored):
-    """An option keeps tokens if none was revoked; commands are cancelled in any case."""
+    """With `--keep-tokens` all tokens of the backup stay valid; commands are cancelled anyway."""
     world, texts = restored
     status, out, _ = run("rebuild", "--state", world.folder.root, "--keep-tokens", "--json")
     assert status == 0

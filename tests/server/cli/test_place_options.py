@@ -57,7 +57,7 @@ def test_a_variable_is_no_setting_of_the_server(run, at, monkeypatch):
 
 
 def test_an_export_goes_before_a_folder_that_is_only_a_default(run, at):
-    """`audit-log verify` requires one of two; only the command line counts."""
+    """`audit-log verify --export` works although `hening.toml` names a state folder, too."""
     exported = run("audit-log", "export")[1]
     (at / "audit-log.jsonl").write_text(exported)
     status, out, err = run("audit-log", "verify", "--export", at / "audit-log.jsonl")
