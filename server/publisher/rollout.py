@@ -174,7 +174,7 @@ def follow_roles(
 
     A withdrawn incremental is removed from its step, and phones take the full package. A withdrawn
     full package halts the pointer. A complete build that is withdrawn, or gone from its role, is no
-    longer named. If builds are gone from a role, halted pointers to them are dropped; if the role
+    longer named. A halted pointer is dropped if all its builds are gone from the role; if the role
     is empty, as of a retired model, all its pointers are. A reset of root drops the pointers to
     builds that it removed. Raises PublishError if another pointer still offers a package that its
     role no longer lists.
@@ -202,7 +202,8 @@ def _is_dropped(
 ) -> bool:
     """Answer whether a pointer is to be dropped, because builds are gone from its role.
 
-    Raises PublishError if it still offers such a build.
+    That is so if it is halted and all its builds are gone, or if a reset removed one of them.
+    Raises PublishError if it still offers any other build that is gone.
     """
     offered = [package.path for step in pointer.steps for package in step.packages]
     gone = [path for path in offered if path not in listed]

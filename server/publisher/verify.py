@@ -52,9 +52,9 @@ def verify_submission(
 
     Raises FormatError, TrustError, ProfileError, ReleaseError or PublishError unless (1) each root
     follows the trusted one, (2) targets follows its predecessor and delegates as the profile
-    requires, (3) each submitted role is delegated to, follows its predecessor, and has valid
-    content within its limits, (4) every delegated role exists, (5) each role follows root's newest
-    reset of it, and none in force exceeds root's lifetimes, and (6) the online keys are this
+    requires, (3) each submitted role is delegated to, follows its predecessor in version and
+    content, and keeps its limits, (4) every delegated role exists, (5) each role follows root's
+    newest reset of it, and none in force exceeds root's lifetimes, and (6) the online keys are this
     server's. The timestamp that goes with the submission is signed at `now`, too.
     """
     by_role = {

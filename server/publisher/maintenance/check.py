@@ -63,7 +63,7 @@ def check_store(folder: StateFolder, user: int) -> list[Finding]:
             f" {missing[0]}: copy each from the side where it is complete."
         )
         return [Finding("store", "", sentence)]
-    return [Finding("store", "the copy is equal to the shared tree")]
+    return [Finding("store", "the copy has the files of the shared tree")]
 
 
 CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
