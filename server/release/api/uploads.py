@@ -147,7 +147,7 @@ async def find_upload_offset(call: Call) -> Reply:
     ),
 )
 async def append_to_upload(call: Call) -> Reply:
-    """Append a part. If the connection is lost, the bytes so far stay, unless it has a checksum.
+    """Append a part. Of an interrupted part the bytes so far stay, unless it has a checksum.
 
     The answer 460 means that a hash does not match: that of the part, which has to be sent again,
     or that of the complete upload, which is deleted then.

@@ -101,7 +101,7 @@ class UrgentPriority:
         if not self._is_closed():
             while self._waiting:
                 turn = self._waiting.popleft()
-                if not turn.done():  # it was cancelled
+                if not turn.done():  # a done one was cancelled
                     turn.set_result(None)
                     break
         if self._waiting:

@@ -237,12 +237,15 @@ def check_holds(
         missing = min(set(codenames) - set(principal.codenames))
         raise PermissionDeniedError(
             f"the account {principal.name} has no rights for {missing}, so it cannot manage"
-            " accounts that have: ask an admin with all codenames."
+            " accounts that have them: ask an admin with all codenames."
         )
 
 
 def check_manages(principal: Principal, account: Account) -> None:
-    """Raise PermissionDeniedError unless `principal` has all rights of `account`'s role."""
+    """Raise PermissionDeniedError unless `principal` has the role's rights for all its codenames.
+
+    Role and codenames are those of `account`.
+    """
     check_holds(principal, ROLE_PERMISSIONS[Role(account.role)], account_codenames(account))
 
 

@@ -78,7 +78,7 @@ ROLE_SCOPES: Mapping[tuple[Role, Permission], frozenset[str]] = MappingProxyType
 """Permissions that a role holds for some signed roles only, whatever the account's codenames."""
 
 STOPPING = frozenset({Permission.HALT, Permission.ROLLOUT, Permission.APPROVE})
-"""The permissions of which each allows to halt, pause or cancel something."""
+"""A caller with any of these permissions may halt, pause or cancel something."""
 
 
 EVERY_CODENAME = "*"

@@ -346,7 +346,7 @@ class ChangeRunner:
         self._left.difference_update(identities)
 
     async def run_due(self, now: int) -> list[str]:
-        """Carry out due changes, including those that a crash or failure left; return their ids.
+        """Carry out due changes, also those that a crash or failure left; return ids of ended ones.
 
         Halts come first, since they cancel other changes. Changes that failed in this process are
         retried without a delay. A change that does not fit any more is refused, with an alarm. An

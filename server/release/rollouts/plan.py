@@ -126,7 +126,7 @@ def _change_of_clock(zone: tzinfo, low: int, high: int) -> int | None:
 MAX_STAGES = 15  # a pointer has 16 pairs, and one of them is for the share reached before
 MAX_HOLD = 36_600 * 86_400  # a century
 MAX_MOMENT = 64_060_588_800  # the year 4000: with all holds added, it is still a valid datetime
-LATE_SECONDS = 300  # a plan whose start is this much in the past keeps it; an older one moves
+LATE_SECONDS = 300  # a plan keeps a start that is at most this long ago; else it begins now
 
 Schedule = tuple[tuple[int, int], ...]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=MAX_MOMENT)]

@@ -113,8 +113,8 @@ class Submissions:
         """Receive a bundle: `bundle.json`, then the role files in the order it lists.
 
         The blobs that it names must be in the store. Submitting a bundle again changes nothing if
-        it waits or is published, and tries a refused bundle again. After any return the caller may
-        continue to read from `pieces`.
+        it waits or is published, and tries a refused bundle again. Afterwards, also after an error,
+        the caller may continue to read from `pieces`.
         """
         intake = Intake(pieces)
         data = await intake.line(MAX_BUNDLE)

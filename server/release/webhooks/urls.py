@@ -70,8 +70,8 @@ def check_url(url: str, *, private: bool) -> None:
     """Raise FormatError unless a webhook may have this address.
 
     The form is `https://HOST[:PORT][/PATH][?QUERY]`, in lower case up to the path, without user or
-    fragment. `http` is allowed only together with `private` addresses. Names are not resolved here:
-    each delivery checks the address that it connects to.
+    fragment. `http` is allowed only if `private` addresses are. Names are not resolved here: each
+    delivery checks the address that it connects to.
     """
     match = _URL.fullmatch(url) if len(url) <= MAX_URL else None
     if match is None or int(match["port"] or 1) > 65_535:
