@@ -135,7 +135,7 @@ def find_ticks(begin: int, end: int) -> list[tuple[int, str]]:
     """Return round times from `begin` to `end` with labels, in the server's time zone.
 
     The times are multiples of a distance, counted from midnight. Labels are times of the day; at
-    midnight they are dates.
+    midnight they are dates, or months if the distance is 90 days or more.
     """
     distance = next(
         (each for each in _DISTANCES if (end - begin) / each <= MOST_TICKS), _DISTANCES[-1]

@@ -257,7 +257,7 @@ class Delivery(Base):
 
 
 class Noticed(Base):
-    """The public state that was last announced as events; the next change is found against it."""
+    """The public state that was last announced as events; the next poll compares with it."""
 
     __tablename__ = "noticed"
 

@@ -68,7 +68,7 @@ class Window:
         self._wake()
 
     def give_up(self) -> None:
-        """Drop the pieces; waiting readers get None."""
+        """Drop the pieces; waiting readers get None, or the error of a failed fetch."""
         self._arrived = max(self._arrived, len(self._pieces))
         self._is_ended = self._is_dropped = True
         self._pieces = []
