@@ -72,7 +72,7 @@ LEASE_SECONDS = 30  # until another machine takes over from a holder that does n
 BEATS = 3  # renewals within one lease: two may fail
 WAIT_SECONDS = 60.0  # for another change to end: longer than a lease
 RETRY_SECONDS = 0.05
-YIELD_SECONDS = 5.0  # for urgent publishers, which could follow each other forever
+YIELD_SECONDS = 5.0  # to urgent publishers, at most: these could follow each other forever
 AT_ONCE = 8
 """The maximum number of files, or rows of two statements each, that a transaction writes.
 
