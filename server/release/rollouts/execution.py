@@ -325,7 +325,11 @@ class ChangeRunner:
         self._left: set[str] = set()  # failed here for an external reason, left to `run_due`
 
     async def carry_out(self, identities: Sequence[str], actor: str) -> None:
-        """Carry changes out; the first external failure of a change raises an alarm, too."""
+        """Carry changes out.
+
+        After an external failure they are left to `run_due`; the first failure of each raises an
+        alarm.
+        """
         self._under_way.update(identities)
         try:
             await self._execution.carry_out(identities, actor)

@@ -43,7 +43,7 @@ class WebhookMetrics:
         )
         self.switched_off = Counter(
             "hening_webhooks_switched_off",
-            "Webhooks that were switched off because all their deliveries failed",
+            "Webhooks that were switched off after failed deliveries or an answer 410",
             registry=registry,
         )
         self.waiting = Gauge(
