@@ -59,7 +59,7 @@ _SENTENCES = {
     "device_without_key": "Register this phone first: log in again.",
     "guardian_required": "At this age a guardian has to agree, too: use --guardian.",
     "invalid_token": "This phone was logged out: log in again.",
-    "login_bad_signature": "The name or the password is wrong.",
+    "login_bad_signature": "The name, the recovery words or the password is wrong.",
     "no_recovery": "Set up recovery words first.",
     "no_room": "The server's disk is full; nothing was changed there.",
     "not_ciphertext": "The server refused unencrypted data; nothing was stored.",

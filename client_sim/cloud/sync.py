@@ -69,7 +69,7 @@ def synchronise(cloud: Cloud, report: Report, *, forgives: bool = False) -> None
                     if refusal.code not in _UPLOADS_REFUSED:
                         raise
                     is_stopped = True
-                    report.warnings.append(f"{refusal} Changes stay on the phone until then.")
+                    report.warnings.append(f"{refusal} Your changes stay on the phone.")
             if kind == "photo":
                 download_originals(cloud, service, report)
         asks.kinds = kinds

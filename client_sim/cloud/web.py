@@ -220,7 +220,7 @@ class Line:
                 raise DeceivedError("The server's response is not HTTP/1.1.") from None
             if event is h11.NEED_DATA:
                 if self._outside.now() > end:
-                    raise UnavailableError("The server does not respond; try again later.")
+                    raise UnavailableError("The server's response takes too long; try again later.")
                 self._receive(stream, is_begun=response is not None)
             elif isinstance(event, h11.Response):
                 response = event

@@ -97,7 +97,9 @@ def verify_claim(
 
 def refuse_login() -> CloudError:
     """Return the refusal of a login, which is the same for all causes."""
-    return CloudError(401, "login_bad_signature", "the name or the password is wrong.")
+    return CloudError(
+        401, "login_bad_signature", "the name, the recovery words or the password is wrong."
+    )
 
 
 def _without_port(host: str) -> str:

@@ -106,7 +106,7 @@ async def approve_session(
         VerifyKey(approving.key).verify(approval_text(region, session, row.key), signature)
     except (BadSignatureError, ValueError, TypeError) as error:
         raise CloudError(
-            403, "bad_signature", "the approval is not signed with this device's key."
+            403, "bad_signature", "the approval is not signed by this device for that session."
         ) from error
     await db.execute(
         update(models.Session).where(models.Session.id == session).values(is_pending=False)

@@ -1,4 +1,4 @@
-"""Tables of the cloud. Times are epoch seconds; `server.cloud.secrets` seals columns.
+"""Tables of the cloud. Times are epoch seconds; `server.cloud.secrets` seals and hashes values.
 
 Ciphertext and keys come from clients and are never decrypted here. `sequence` counts the changes of
 a collection, `changes` those of all collections of an account. Both are incremented while their row
@@ -114,8 +114,8 @@ class Recovery(Base):
 class Session(Base):
     """One logged-in device; only the sha256 of its token is stored.
 
-    Each use extends `expires_at`. A session with `is_pending` waits for another device's approval.
-    `key` is the device's Ed25519 key. `label` is the device's name, encrypted.
+    Use extends `expires_at`, at most once a day. A session with `is_pending` waits for another
+    device's approval. `key` is the device's Ed25519 key. `label` is the device's name, encrypted.
     """
 
     __tablename__ = "sessions"
