@@ -101,9 +101,9 @@ class Model:
 def offer_at(shelf: Shelf, now: int) -> Build | None:
     """Return the build that is offered at `now`, in epoch seconds, if any.
 
-    The target is the final step when the rollout is complete, else the previous complete build. Of
-    the steps to the target, the last one that the client channel's `from_counter` allows is
-    offered.
+    The target is the final step when the rollout has reached the client channel's `permille`, else
+    the previous complete build. Of the steps to the target, the last one that the client channel's
+    `from_counter` allows is offered.
     """
     pointer = shelf.pointer
     if pointer is None or now >= shelf.until:

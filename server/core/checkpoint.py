@@ -131,7 +131,10 @@ def verify_proof(data: bytes, entry: bytes, key: VerifierKey) -> Checkpoint:
 
 
 def decode_checkpoint_text(text: str, key: VerifierKey) -> Checkpoint:
-    """Read the three lines of a checkpoint; its origin must be the name of `key`."""
+    """Read the three lines of a checkpoint of the log of `key`, without verifying a signature.
+
+    Raises LogError if the origin is not the name of `key`, FormatError if the lines are malformed.
+    """
     lines = text.split("\n")
     if len(lines) != 4:
         raise FormatError("a checkpoint does not have exactly three lines.")

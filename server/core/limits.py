@@ -221,7 +221,7 @@ def apply_reset(name: str, role: Targets, resets: Mapping[str, Reset]) -> Target
     """Return the part of `role` that its reset keeps, which the role's next version has to follow.
 
     A model's builds above the reset's counter, or later than its time, count as never listed, and
-    the floor falls to the reset's values. Nothing is left of `tables` and `content`. A role that
+    the floor falls to match the reset. Nothing is left of `tables` and `content`. A role that
     already follows the reset is returned unchanged.
     """
     reset = resets.get(name)

@@ -155,7 +155,7 @@ def _check_parts(roles: Mapping[str, DelegatedRole]) -> None:
         "latest",
     ]:
         # Parts match hashes of paths, so they would end the look-ups of all roles after them.
-        raise ProfileError("latest is not split into 4 or 16 parts after all other roles.")
+        raise ProfileError("latest is split, but not into 4 or 16 parts after all other roles.")
     whole = roles["latest"]
     for name, prefixes in part_prefixes(len(parts)).items():
         part = roles[name]

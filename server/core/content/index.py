@@ -191,8 +191,8 @@ def check_step(kind: str, before: int, after: int) -> None:
     """Raise ReleaseError if a pack's version grows too much; `before` is 0 for a new pack."""
     if after > before + VERSION_STEP:
         raise ReleaseError(
-            f"the pack {kind} leaps from version {before} to {after}; steps of {VERSION_STEP} are"
-            " allowed, because a version never falls again."
+            f"the pack {kind} leaps from version {before} to {after}; a step of at most"
+            f" {VERSION_STEP} is allowed, because a version never falls again."
         )
 
 
