@@ -1,4 +1,4 @@
-"""Shortens a program's start and end: commands are imported on first use, collections are fewer."""
+"""Shortens a program's start and end: lazy imports of commands, fewer garbage collections."""
 
 import atexit
 import gc

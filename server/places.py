@@ -5,9 +5,9 @@
     repo = "repo"     # --repo of hening-signer
     keys = "keys"     # --keys of hening-signer
 
-An option takes precedence over a variable, and a variable over the file. The file is searched in
-the working folder and then in each folder above it, on one file system. It says where keys are and
-where signed releases go, so a file that another user can write is an error and is not skipped.
+An option takes precedence over a variable, and a variable over the file. The file is searched for
+in the working folder and then in each folder above it, on one file system. It says where keys are
+and where signed releases go, so a file that another user can write is an error and is not skipped.
 """
 
 import errno

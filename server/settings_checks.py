@@ -51,9 +51,8 @@ def _describe(path: Path, name: str, user: int) -> Iterator[str]:
         yield f"{path} ({name}) cannot be inspected: {error.strerror}."
         return
     if not is_private(found, user):
-        narrow = (
-            "g-w,o-rwx" if found.st_uid == 0 != user else "600"
-        )  # readable by the server's group
+        # The server's group must still be able to read a file of root.
+        narrow = "g-w,o-rwx" if found.st_uid == 0 != user else "600"
         yield (
             f"others may read or change {path} ({name}, mode {stat.S_IMODE(found.st_mode):04o}):"
             f" run `chmod {narrow} {path}`, and replace the secret if they could have."

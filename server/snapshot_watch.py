@@ -43,7 +43,7 @@ class SnapshotWatch:
 
     @property
     def complaint(self) -> str:
-        """Why the last check could not load the published files; empty if it could."""
+        """Why the last check could not load or show the published files; empty if it could."""
         return self._complaint
 
     async def run(self) -> None:

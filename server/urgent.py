@@ -87,9 +87,8 @@ async def _opened(
     tools: Instruments,
     shared: Turns,
 ) -> AsyncIterator[tuple[Services, int | None]]:
-    blobs = open_blobs(
-        folder, settings, clock
-    )  # blocking is harmless: this loop has no other work yet
+    # Blocking is harmless: this loop has no other work yet.
+    blobs = open_blobs(folder, settings, clock)
     read_back = HttpReadBack(url, folder.public, blobs)
     async with (
         open_database(folder.database, shared.writing, is_urgent=True) as sessions,

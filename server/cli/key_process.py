@@ -63,7 +63,7 @@ def serve(
     root: Path | None,
     path: Path,
 ) -> None:
-    """Sign for a publisher without keys, but only metadata that this process accepts by the rules.
+    """Sign for a publisher without keys, but only metadata that passes this process's own checks.
 
     The publisher's setting `keys_socket` names the socket. SIGTERM ends the process after the
     current request. Keys in a folder are read for each request, other keys only at the start.

@@ -319,9 +319,8 @@ class FastPath(asyncio.Protocol):
         if self._transport.can_write_eof():
             self._transport.resume_reading()
             self._transport.write_eof()
-            if (
-                self._transport.get_write_buffer_size() > COPIED
-            ):  # so that it pauses until all is taken
+            # A limit of 0 keeps the transport paused until the client has taken all.
+            if self._transport.get_write_buffer_size() > COPIED:
                 self._transport.set_write_buffer_limits(high=0)
         else:
             self._transport.close()

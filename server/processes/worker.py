@@ -53,7 +53,7 @@ _PR_SET_PDEATHSIG = 1
 def exit_with(parent: int) -> None:
     """Make the kernel kill this process when process `parent` ends; exit if it has ended.
 
-    Only Linux can do the former. Raises OSError if the kernel refuses.
+    On systems other than Linux it only does the latter. Raises OSError if the kernel refuses.
     """
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
