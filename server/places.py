@@ -43,7 +43,7 @@ class Place:
 class Places:
     """The folders of the user with the id `user` whose working folder is `folder`.
 
-    The file is searched at most once, when a folder has no variable.
+    The file is searched for at most once, when a folder has no variable.
     """
 
     def __init__(self, environment: Mapping[str, str], folder: Path, user: int) -> None:

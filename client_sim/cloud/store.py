@@ -316,7 +316,7 @@ class Store:
         )
 
     def take_account(self, folder: Path) -> None:
-        """Replace this store's contents with those of another one, and add its receipts."""
+        """Take over the records, settings and cursors of another store; add its receipts."""
         self._run("ATTACH ? AS next", (str(folder / _FILE),))
         with self.transaction():
             self._run("DELETE FROM item")

@@ -228,7 +228,7 @@ async def _restore(
 @PEPPER
 @JSON
 def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
-    """Run now the maintenance that `cloud run` does every hour.
+    """Run now the maintenance that `cloud run` does by itself within an hour.
 
     Erase accounts whose announced erasure is due. Remove expired sessions, old revisions and
     tombstones, chunks and bodies that nothing names, and files of unfinished uploads.

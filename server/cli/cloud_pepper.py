@@ -59,7 +59,7 @@ def restore(folder: Path, pepper: Path | None) -> None:
     """Make the pepper's file again from its lines on paper, typed or piped in.
 
     An empty line, or the end of the input, ends the lines. Decrypt lines that were sealed to an age
-    key with `age --decrypt --identity KEY FILE`. It must be the pepper that seals the database.
+    key with `age --decrypt --identity KEY FILE`. The pepper must be the one of the database.
     """
     path, (region, place) = find_pepper(pepper), _find_database(folder)
     if os.path.lexists(path):

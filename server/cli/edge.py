@@ -90,9 +90,9 @@ def edge(
     """Take lagging device nodes out of the rotation of an nginx.
 
     Each node is asked for its timestamp every two seconds. A node gets no requests while it does
-    not answer with a timestamp that the site's keys have signed, or its timestamp has been older
-    than another node's for five seconds. If all nodes lag, all get requests. The command runs on
-    the machine of the nginx until it is stopped.
+    not answer with a timestamp that the site's keys have signed, or while its timestamp has been
+    older than another node's for five seconds. If all nodes lag, all get requests. The command runs
+    on the machine of the nginx until it is stopped.
     """
     from server.core.metadata import ROOT_LIMIT, verify_first_root
     from server.rotation import Rotation, encode_upstream

@@ -119,7 +119,7 @@ def switch(
 @STATE
 @JSON
 def list_keys(state: Path, as_json: bool) -> None:
-    """Show the keys of each role, and which of them are listed and sign."""
+    """Show the keys of each role, which of them are listed, and which sign."""
     _show(require_state(state), as_json=as_json)
 
 

@@ -51,7 +51,7 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
     """Copy database, metadata, log, results and packages, all of one moment, while `run` runs.
 
     It does not copy private keys, which need a separate encrypted copy, bundles that wait in
-    STATE/incoming, a PostgreSQL database, which is dumped before, and blobs in S3. If other users
+    STATE/incoming, a PostgreSQL database, which is dumped before, or blobs in S3. If other users
     can read an older copy, the command to prevent it is printed.
     """
     import asyncio
@@ -93,7 +93,7 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     audit log and waiting changes are only in the database: restore them from its backup.
 
     A backup does not have what was carried out, cancelled or revoked later. So all open changes are
-    cancelled, and all tokens and sessions end, unless you give --keep-tokens.
+    cancelled. All tokens and sessions end, too, unless you give --keep-tokens.
     """
     import asyncio
 
