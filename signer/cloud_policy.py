@@ -114,7 +114,7 @@ def describe_policy(policy: Policy) -> list[tuple[str, str]]:
             f"is announced after {days.inactive} days, and erased {days.notice} days later",
         ),
         ("Erased name", f"not given out again for {days.quarantine} days"),
-        ("Old revisions", f"{days.revisions} days; marks of deletion, in days: {days.tombstones}"),
+        ("Old revisions", f"{days.revisions} days; marks of deletion {days.tombstones} days"),
         ("Backups", f"destroyed after {days.backups} days"),
         ("Unused session", f"ends after {days.session_idle} days"),
         ("Records of erasures", f"{policy.logs_days} days after the last backup is gone"),

@@ -165,7 +165,7 @@ def log_commands() -> None:
     "--repo",
     "folder",
     type=FOLDER,
-    help="The team's working folder: read the whole log, and find versions that it lacks.",
+    help="The team's working folder: read the whole log, and find entries that the folder lacks.",
 )
 @click.option(
     "--list",

@@ -42,7 +42,8 @@ def ota_commands() -> None:
     "allow_operations",
     multiple=True,
     metavar="NAME",
-    help="Allow a feature that not every phone supports, such as PUFFDIFF. May be repeated.",
+    help="Allow a feature that not every phone supports, such as unknown-27 or PUFFDIFF. May be"
+    " repeated.",
 )
 @click.option(
     "--label",

@@ -129,7 +129,7 @@ _WEIGHT = 0.4  # per byte of a stored entry; most packages deflate little
 class UnpackedCrc:
     """Computes size and CRC-32 of an entry's unpacked bytes, with the interface of a hash.
 
-    `digest` returns 8 bytes of size and 4 of CRC-32, big-endian. It returns none when the entry
+    `digest` returns 8 bytes of size and 4 of CRC-32, big-endian. It returns no bytes when the entry
     cannot be unpacked, does not end where its packed bytes end, or exceeds its announced size.
     """
 

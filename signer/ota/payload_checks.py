@@ -280,8 +280,8 @@ _PIECE = 1 << 20
 class BrotliSize:
     """Computes the unpacked length of a brotli stream, with the interface of a hash.
 
-    `digest` returns 8 bytes, big-endian. It returns none when the stream cannot be unpacked, does
-    not end where its bytes end, or exceeds `limit`.
+    `digest` returns 8 bytes, big-endian. It returns no bytes when the stream cannot be unpacked,
+    does not end where its bytes end, or exceeds `limit`.
     """
 
     def __init__(self, limit: int) -> None:

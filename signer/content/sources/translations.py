@@ -147,7 +147,7 @@ TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str"))
 
 
 def read_yaml(path: Path) -> Marked:
-    """Return the content of a YAML file of at most 1 MiB; raises SourceError, with the line."""
+    """Return the content of a YAML file; raises SourceError if it is invalid or above 1 MiB."""
     data = path.read_bytes()
     if len(data) > MAX_BYTES:
         raise SourceError(f"{path} has more than {MAX_BYTES} bytes; split it.")
