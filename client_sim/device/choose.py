@@ -150,7 +150,7 @@ def _judge_pointer(pointer: Pointer | None) -> Check:
 
 
 def _judge_halt(pointer: Pointer) -> Check:
-    """Refuse a halted rollout. A phone that has the build already failed the rule `newer`."""
+    """Refuse a halted rollout; the rule `newer` has failed before on phones that have the build."""
     return _choose(
         "halted",
         not pointer.halted,

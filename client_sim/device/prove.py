@@ -78,7 +78,7 @@ def opened_proof(directory: Path, request: bytes) -> Iterator[ProofFolder]:
 def _begin(directory: Path, request: bytes) -> None:
     path, phone, over = (directory / name for name in (_REQUEST, "phone", "over"))
     if not path.exists() and any(each.name not in _LEFTOVERS for each in directory.iterdir()):
-        raise StateError(f"{directory} exists and is not of a proof; remove or rename it.")
+        raise StateError(f"{directory} exists and was not made by a proof; remove or rename it.")
     if over.exists():
         shutil.rmtree(over)
     if path.exists() and path.read_bytes() != request:

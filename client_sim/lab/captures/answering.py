@@ -88,7 +88,7 @@ def load_source(place: str) -> Load:
 
 
 def nothing(_path: str) -> bytes | None:
-    """Return None for every path; hening's own client continues until it has no metadata."""
+    """Return None for every path; hening's own client still polls, but its poll fails."""
     return None
 
 

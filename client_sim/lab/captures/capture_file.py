@@ -49,7 +49,10 @@ class Ends:
 def encode_connection(
     ends: Ends, begun: float, passed: Iterable[Passed], ended: float, *, is_reset: bool = False
 ) -> Iterator[tuple[float, bytes]]:
-    """Yield the packets of a connection with their times; `is_reset`: the client ended it so."""
+    """Yield the packets of a connection with their times.
+
+    `is_reset` says that the client ended it by a reset.
+    """
     numbers = {True: 0, False: 0}
 
     def packet(at: float, from_client: bool, flags: int, data: bytes = b"") -> tuple[float, bytes]:

@@ -46,7 +46,7 @@ def judge_handshake(
         Case(
             Place(finding.where, finding.data),
             # Not the oracle's own sentence, because it contains values.
-            f"{finding.field} differs from all phones of a fleet",
+            f"{finding.field} differs from that of all phones of a fleet",
             finding.offset,
             finding.length,
         )

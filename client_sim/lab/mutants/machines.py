@@ -103,7 +103,7 @@ class _JustStarted(ToyClient):
 
 
 class _NearlyFull(ToyClient):
-    """Makes each due time even if the disk is nearly full."""
+    """Rounds each due time to an even second when the disk is nearly full."""
 
     def next_poll(self, now: float) -> float:
         due = super().next_poll(now)

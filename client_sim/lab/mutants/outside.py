@@ -50,7 +50,7 @@ IN_THE_NIGHT: Final = InTime("as the time of the poll, in the night", _put_in_th
 
 
 def low_part(size: int, *, at_draw: bool = False) -> InTime:
-    """Return a place that replaces the remainder of the time by `size`."""
+    """Return a place that replaces the remainder of the time modulo `size` by the value."""
 
     def put(told: bytes, _now: float, due: float) -> float:
         whole = int(due)

@@ -101,7 +101,7 @@ def rotate(role: str) -> Change:
 
 
 def split(parts: int) -> Change:
-    """Return a change that splits `latest` into 4 or 16 parts."""
+    """Return a change that splits `latest` into 4 or 16 parts, permanently."""
     return lambda was: replace(was, parts=parts)
 
 

@@ -167,7 +167,7 @@ def encode_reply(reply: Reply) -> bytes:
 class Mark:
     """The values that a server sends to a phone to recognise it.
 
-    `text` is a token, `number` a number of seconds, and `date` an HTTP date.
+    `text` is a token of at least 64 bits, `number` a number of seconds, and `date` an HTTP date.
     """
 
     text: str

@@ -226,7 +226,7 @@ def test_a_folder_of_something_else_stays(ask, tmp_path):
     with hold_folder(folder, waits=False), pytest.raises(StateError, match="in use by another"):
         ask(build_zip(SECOND))
     (folder / "request.json").unlink()
-    with pytest.raises(StateError, match="is not of a proof"):
+    with pytest.raises(StateError, match="was not made by a proof"):
         ask(build_zip(SECOND))
     assert (folder / "phone").is_dir()
 

@@ -209,7 +209,7 @@ def test_tls_shows_one_configuration():
             for wire in (hello(), hello(**told))
         )
         result = audit_capture(Capture("pcap", talks), NAME, None)
-        says = [f"{field} differs from all phones of a fleet" for field in fields]
+        says = [f"{field} differs from that of all phones of a fleet" for field in fields]
         assert found(result, "tls") == says
         (tls,) = [each for each in result.questions if each.name == "tls"]
         assert not any(KNOWN["imei"].encode() in each.finding.data for each in tls.evidence)
