@@ -98,7 +98,7 @@ class End:
 
 @dataclass(slots=True)
 class Edge:
-    """An answer that the real code has accepted, and the next place in the tree.
+    """An answer that the real code has processed, and the next place in the tree.
 
     `version` and `expires` (epoch seconds) are those of a timestamp, 0 for other answers.
     """
@@ -145,7 +145,7 @@ class Node:
     def recognise(self, status: int, body: bytes, digest: bytes, *, is_gzip: bool) -> Edge | None:
         """Return the edge of an answer that differs from the last one; `digest` is its body's hash.
 
-        Return None if the real code has not accepted the decoded body.
+        Return None if the real code has not processed the decoded body.
         """
         known = self.came.get((is_gzip, digest))
         if known is not None and known.status == status:
@@ -169,7 +169,7 @@ Place = Node | End
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A request of the real code and the answer that it accepted; other members as in `Edge`."""
+    """A request of the real code and the answer to it; other members as in `Edge`."""
 
     data: bytes
     status: int

@@ -1,7 +1,7 @@
 """Runs the phones of a worker: begins polls that are due, and continues each up to its switch.
 
 A phone is a number. Only an active phone has an object, its `Call`. The tree of its trust state
-states the next request, and every answer must have a hash that the real code has verified.
+states the next request, and every answer must have a hash that the real code has processed.
 """
 
 import hashlib
@@ -177,7 +177,7 @@ class Driver:
         self._go(call, pair.first)
 
     def _recognise(self, call: Call, node: Node, came: Came) -> Edge | None:
-        """Return the edge of an answer; end the call if the real code does not accept it."""
+        """Return the edge of an answer; end the call if the real code cannot learn it."""
         head, body = came.head, came.body
         digest = hashlib.sha256(body).digest()
         edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)

@@ -233,7 +233,7 @@ class Loader:
                 self._take_slowly(exchange)
                 continue
             try:
-                # `recv` allocates the requested size, and the answer is nearly always the last one.
+                # `recv` allocates the requested size; nearly every answer equals the previous one.
                 data = wire.recv(node.room)
             except BLOCKED:
                 continue

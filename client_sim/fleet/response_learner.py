@@ -29,7 +29,7 @@ from client_sim.world import BuildFacts, Public, World
 
 
 class Recorder(Connection):
-    """A connection that records requests and accepted answers in `taken`, in order."""
+    """A connection that records requests and their answers in `taken`, in order."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

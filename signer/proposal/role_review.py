@@ -214,7 +214,7 @@ _KINDS = {
 
 
 def describe_root(old: Root | None, new: Root) -> Iterator[str]:
-    """Yield a sentence for each change from one root to the next, or on the first root."""
+    """Yield a sentence for each change from one root to the next, or each fact of a first one."""
     before, after = None if old is None else _log_key(old), _log_key(new)
     if before != after:
         verb = "Names" if before is None else "Replaces the log key: names"
