@@ -165,7 +165,7 @@ def _finding(name: str, words: str, requests: int) -> Finding:
     data = name.encode(errors="surrogateescape")
     return Finding(
         where=name,
-        explanation=f"{words} during {requests} plain requests: each writes something",
+        explanation=f"{words} during {requests} plain requests: the server writes for each",
         data=data,
         offset=0,
         length=len(data),
