@@ -264,10 +264,15 @@ class Provider:
         issuer = self._expected.issuer
         page = await self._fetch(issuer.rstrip("/") + DISCOVERY)
         address = page.get("jwks_uri")
-        if page.get("issuer") != issuer or not isinstance(address, str):
+        if page.get("issuer") != issuer:
             raise StorageError(
                 "the identity provider's metadata names another issuer: set oidc_issuer to its"
                 " exact name."
+            )
+        if not isinstance(address, str):
+            raise StorageError(
+                "the identity provider's metadata has no jwks_uri: set oidc_issuer to a provider"
+                " of OpenID Connect."
             )
         try:
             check_address(address)

@@ -319,16 +319,19 @@ async def test_a_provider_that_is_away(world):
 
 
 async def test_a_discovery_that_does_not_fit():
-    """Metadata of another issuer, or with a key address without TLS, is refused."""
+    """Metadata of another issuer, or without a key address over TLS, is refused."""
     page = f"{REALM}/.well-known/openid-configuration"
-    keys = (1, "http://keys.example/jwks", "file:///etc/passwd")
-    for content in (
-        *({}, {"issuer": "https://evil.example", "jwks_uri": JWKS}, {"issuer": REALM}),
-        *({"issuer": REALM, "jwks_uri": each} for each in keys),
+    for content, said in (
+        ({}, "another issuer"),
+        ({"issuer": "https://evil.example", "jwks_uri": JWKS}, "another issuer"),
+        ({"issuer": REALM}, "no jwks_uri"),
+        ({"issuer": REALM, "jwks_uri": 1}, "no jwks_uri"),
+        ({"issuer": REALM, "jwks_uri": "http://keys.example/jwks"}, "https"),
+        ({"issuer": REALM, "jwks_uri": "file:///etc/passwd"}, "https"),
     ):
         world = World()
         world.pages[page] = content
-        with case(content), pytest.raises(StorageError):
+        with case(content), pytest.raises(StorageError, match=said):
             await world.provider.verify(world.token(ONE))
         assert world.asked == [page]
 
