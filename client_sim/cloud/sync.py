@@ -181,7 +181,7 @@ def _check_heads(cloud: Cloud, service: Service, report: Report) -> None:
         key = _verify(head, row)
         number = int(head["number"])
         if number < cloud.store.head(key):
-            raise DeceivedError("The server gave an older head of one of your phones.")
+            raise DeceivedError("The server gave an older list of one of your phones' changes.")
         if key != own and number > cloud.store.head(key):
             kept = (cloud.policy().terms.days.revisions - 1) * _DAY
             missing = [
@@ -210,7 +210,7 @@ def _verify(head: dict[str, Any], row: Row) -> bytes:
     except (BadSignatureError, ValueError, TypeError, LookupError):
         is_whole = False
     if not is_whole or encode_uid(hashlib.blake2b(key, digest_size=UID).digest()) != row.uid:
-        raise DeceivedError("The head of one of your phones is not signed by that phone.")
+        raise DeceivedError("The list of one of your phones' changes is not signed by that phone.")
     return key
 
 

@@ -99,7 +99,7 @@ def test_an_older_list_of_a_phone_is_refused(phone, second):
     second.sync()
     key = bytes(phone.cloud.device_key.verify_key)
     second.cloud.store.set_head(key, second.cloud.store.head(key) + 1)
-    with pytest.raises(DeceivedError, match="older head"):
+    with pytest.raises(DeceivedError, match="older list"):
         second.sync()
 
 
