@@ -68,7 +68,7 @@ def encode_bundle(bundle: Bundle) -> tuple[str, bytes]:
 
 
 def decode_bundle(data: bytes) -> Bundle:
-    """Read `bundle.json`; raises FormatError for any other than its one encoding."""
+    """Read `bundle.json`; raises FormatError for anything but its one encoding."""
     value = decode_canonical_json(data, limit=MAX_BUNDLE)
     try:
         bundle = msgspec.convert(value, Bundle)
@@ -95,7 +95,7 @@ def encode_result(result: Result) -> bytes:
 
 
 def decode_result(data: bytes) -> Result:
-    """Read `results/ID.json`; raises FormatError for any other than its one encoding."""
+    """Read `results/ID.json`; raises FormatError for anything but its one encoding."""
     value = decode_canonical_json(data, limit=MAX_RESULT)
     try:
         result = msgspec.convert(value, Result)

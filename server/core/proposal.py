@@ -82,7 +82,7 @@ def encode_proposal(proposal: Proposal) -> bytes:
 def decode_proposal(data: bytes) -> Proposal:
     """Read a proposal file, without trusting its content.
 
-    Raises FormatError for any other than its one encoding, and errors as `encode_proposal` does.
+    Raises FormatError for anything but its one encoding, and errors as `encode_proposal` does.
     """
     value = decode_canonical_json(data, limit=MAX_PROPOSAL)
     try:
