@@ -211,7 +211,7 @@ class Keystore:
             self._load_private(name, known[name])
         chosen = {name: new(name) for name in names}
         with (
-            resumable("some keys have their new passphrases, and the others still the old ones"),
+            resumable("some keys may have new passphrases; repeat it for those with the old ones"),
             self.changing(),
         ):
             # Read under the lock, so that a concurrent change is not undone.

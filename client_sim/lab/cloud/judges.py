@@ -305,7 +305,7 @@ def judge_range(usual: Seen) -> Iterator[Finding]:
         if not SHORTEST <= seconds <= LONGEST:
             yield Finding(phase, f"the next time is {seconds:.0f} s away", b"", 0, 0)
     if len(intervals) < 2:
-        yield Finding("all", f"{len(intervals)} syncs instead of five", b"", 0, 0)
+        yield Finding("all", f"{len(intervals)} syncs, and two or more are needed", b"", 0, 0)
 
 
 def judge_steady(usual: Seen, busy: Seen) -> Iterator[Finding]:
