@@ -201,8 +201,10 @@ def _until(pack: Pack) -> str:
 
 
 def _describe_rollout(kind: str, pack: Pack) -> str:
-    steps = [f"{permille / 10:g}% from {show_second(at)}" for at, permille in pack.rollout]
-    return f"{kind} {pack.version} is used by {', then '.join(steps)} of all phones."
+    steps = [
+        f"{permille / 10:g}% of phones from {show_second(at)}" for at, permille in pack.rollout
+    ]
+    return f"{kind} {pack.version} is used by {', then '.join(steps)}."
 
 
 _KINDS = {

@@ -180,7 +180,9 @@ def describe_result(layout: Layout, *, one_disk: bool) -> Iterator[str]:
         layout.repo: "your signed metadata, and your rules in policy.toml",
         layout.server: "the server's state, with the server's own signing keys",
     }
-    move = "Both are on one disk now: move it to another" if one_disk else "Keep it on another disk"
+    move = (
+        "It is on the same disk now: move it to another" if one_disk else "Keep it on another disk"
+    )
     width = max(len(str(folder)) for folder in folders)
     yield f"{out} is ready to sign releases for {layout.model}."
     yield ""

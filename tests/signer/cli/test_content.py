@@ -222,7 +222,7 @@ def test_validation_names_kind_key_and_rule(run, run_json, notices, repo, tmp_pa
         *("--rollout", f"{LATER}=100%", "--propose", tmp_path / "both.json"),
     )
     assert [role["role"] for role in told["roles"]] == ["content", "tables"]
-    sentence = "notices 1 is used by 100% from 2026-12-01 06:00:00 UTC of all phones."
+    sentence = "notices 1 is used by 100% of phones from 2026-12-01 06:00:00 UTC."
     assert sentence in told["roles"][0]["changes"]
 
 

@@ -38,7 +38,7 @@ def test_it_says_what_there_is_and_what_comes_next(run, tmp_path, home, tree) ->
     said = output[output.index("rom is ready") :]
     assert f"\n  {home}/rom-second-root\n" in said
     assert "One signature is enough for every role." in said
-    assert "Both are on one disk now: move it to another" in said
+    assert "It is on the same disk now: move it to another" in said
     assert "hening-server rollout offer armani/id/stable --share 100%" in said
     assert [line for line in said.splitlines() if len(line) > 80 and "/" not in line] == []
     assert (tmp_path / "rom" / "hening.toml").exists()

@@ -24,8 +24,8 @@ ENTRIES = (
 NONE = "a phone outside the share of notices 1 has none until the rollout reaches it."
 FETCHED = "bytes that every phone fetches."
 SHARES = (
-    "notices 1 is used by 10.5% from 1970-01-02 00:00:00 UTC, then 100% from 1970-01-03 00:00:00"
-    " UTC of all phones."
+    "notices 1 is used by 10.5% of phones from 1970-01-02 00:00:00 UTC, then 100% of phones from"
+    " 1970-01-03 00:00:00 UTC."
 )
 
 
@@ -104,7 +104,7 @@ def test_other_dates() -> None:
     other.unrecognized_fields["custom"]["hosts"] = []
     assert describe_packs("content", content(), other)[0] == [
         "notices 1 is used until 1970-01-02 00:00:00 UTC from then on.",
-        "notices 1 is used by 50% from 1970-01-01 00:00:00 UTC of all phones.",
+        "notices 1 is used by 50% of phones from 1970-01-01 00:00:00 UTC.",
         "Links may lead to no host from then on.",
     ]
     assert describe_packs("content", content(end=DAY), content())[0] == [
