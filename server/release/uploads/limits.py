@@ -89,7 +89,7 @@ def check_blob_quota(upload: Upload, used: int, limits: Limits) -> None:
     if lacking:
         raise QuotaError(
             f"the quota of all packages has no room for {upload.length} bytes, {lacking} are"
-            " lacking: have the operator collect garbage or raise `blob_quota`."
+            " missing: have the operator collect garbage or raise `blob_quota`."
         )
 
 
