@@ -30,13 +30,12 @@ ON = Settings(port=0, api_port=0)
 
 @pytest.fixture
 def published(monkeypatch):
-    """Return a queue with the statuses of processed submissions."""
+    """Return a queue with the statuses of the submissions that each look for bundles processed."""
     results, process = asyncio.Queue(), Publisher.process_incoming
 
     async def process_incoming(publisher):
         found = await process(publisher)
-        for result in found:
-            results.put_nowait(result.status)
+        results.put_nowait([result.status for result in found])
         return found
 
     monkeypatch.setattr(Publisher, "process_incoming", process_incoming)
@@ -98,9 +97,10 @@ async def test_what_wakes_the_publisher(world, monkeypatch, published):
 
     monkeypatch.setattr(server.full_node, "serving", watched)
     async with running(world.folder, ON, world.now, entropy=os.urandom):
+        assert await published.get() == []
         await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
         wakes[0]()
-        assert await published.get() == "published"
+        assert await published.get() == ["published"]
 
 
 async def test_the_end_waits_for_handlers(fresh):
