@@ -1,4 +1,4 @@
-"""A world in memory around a simulated repository, and one that loses power."""
+"""A phone's world in memory, around a simulated repository."""
 
 import hashlib
 import itertools
@@ -11,7 +11,7 @@ HOST = "updates.hening.example"
 
 
 class State(dict):
-    """A mapping that dies right before or right after its n-th change."""
+    """A mapping whose n-th change raises `PowerCut` in place of taking effect."""
 
     def __init__(self, *args):
         super().__init__(*args)
@@ -46,7 +46,7 @@ class MemoryStream:
         self.closed = False
 
     def send(self, data):
-        """Send bytes; complete heads are answered at once."""
+        """Send bytes; each complete head is answered immediately."""
         self.world.sent.append(data)
         self.asked += data
         while b"\r\n\r\n" in self.asked:
@@ -57,18 +57,18 @@ class MemoryStream:
             self.answers += answer
 
     def recv(self, limit):
-        """Receive what there is; small pieces, to try the parser."""
+        """Receive at most `piece` bytes, so that tests can feed the parser small pieces."""
         size = min(limit, self.world.piece)
         taken, self.answers = self.answers[:size], self.answers[size:]
         return taken
 
     def close(self):
-        """Close."""
+        """Close the connection."""
         self.closed = True
 
 
 class FakeWorld:
-    """A phone's world: `sent` are the bytes that left, in the order of sending."""
+    """A phone's world; `sent` holds the bytes that left, in the order of sending."""
 
     personal = None
 
@@ -86,7 +86,7 @@ class FakeWorld:
 
     @property
     def paths(self):
-        """Return the paths asked for since `sent` was emptied."""
+        """Return the paths requested since `sent` was emptied."""
         return [data.decode().split(" ")[1] for data in self.sent]
 
     def entropy(self, n):
@@ -94,16 +94,16 @@ class FakeWorld:
         return hashlib.shake_256(b"%d" % next(self._draws)).digest(n)
 
     def now(self):
-        """Return the time."""
+        """Return the time of the phone's clock."""
         return self.clock
 
     def resolve(self, host):
-        """Resolve."""
+        """Return two documentation addresses for any name."""
         self.resolved.append(host)
         return ["198.51.100.7", "198.51.100.8"]
 
     def connect(self, address, port, tls):
-        """Connect."""
+        """Open a connection to the repository."""
         self.connected.append((address, port, tls))
         self.streams.append(MemoryStream(self))
         return self.streams[-1]

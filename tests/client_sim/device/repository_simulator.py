@@ -86,7 +86,7 @@ class Log:
 
 
 class Repository:
-    """Metadata is changed through `signed[ROLE]`, then `publish` signs and shows it.
+    """Change metadata through `signed[ROLE]`; `publish` then signs and serves it.
 
     `files` holds what is served by path, `overrides` whole HTTP answers by path.
     """
@@ -137,7 +137,7 @@ class Repository:
         return metadata.to_bytes(JSONSerializer(compact=True))
 
     def publish_role(self, name, extra=()):
-        """Sign a role, log it and let the next snapshot list it."""
+        """Sign a role, log it and list it in the next snapshot."""
         signed = self.signed[name]
         signed.expires = expiry(self.now, LIFETIMES.get(name.partition("-")[0], 90))
         data = self.sign(name, extra)
@@ -148,7 +148,7 @@ class Repository:
             self.signed["snapshot"].meta[f"{name}.json"] = MetaFile(signed.version)
 
     def publish_online(self):
-        """Sign snapshot and timestamp and show them."""
+        """Sign and serve snapshot and timestamp."""
         self.publish_snapshot()
         self.publish_timestamp()
 
@@ -165,7 +165,7 @@ class Repository:
         self.files["/metadata/timestamp.json"] = self.sign("timestamp")
 
     def publish(self, *names):
-        """Give new versions to roles, then to snapshot and timestamp."""
+        """Publish new versions of these roles, then of snapshot and timestamp."""
         for name in names:
             self.signed[name].version += 1
             self.publish_role(name)
@@ -174,12 +174,12 @@ class Repository:
         self.refresh()
 
     def refresh(self):
-        """Give a new version to the timestamp alone, as every hour."""
+        """Publish a new version of the timestamp alone, as every hour."""
         self.signed["timestamp"].version += 1
         self.publish_timestamp()
 
     def publish_root(self, extra=()):
-        """Give a new version to root."""
+        """Publish a new version of root."""
         self.signed["root"].version += 1
         self.publish_role("root", extra)
 
@@ -203,13 +203,13 @@ class Repository:
         return {"p": path, "z": len(package), "x": digest, "b": custom["source_builds"]}
 
     def point(self, pointer, name=POINTER):
-        """Let role `latest` hold a pointer."""
+        """List a pointer in the role `latest`."""
         target = TargetFile(0, {"sha256": hashlib.sha256().hexdigest()}, name)
         target.unrecognized_fields["custom"] = pointer
         self.signed["latest"].targets[name] = target
 
     def offer(self, **changes):
-        """Publish build 2 to all phones, with members of the pointer changed."""
+        """Publish build 2 for all phones, with some members of the pointer changed."""
         self.point({**make_pointer([make_step(2, [self.add_release()])]), **changes})
         self.publish("armani", "latest")
 
@@ -233,7 +233,7 @@ class Repository:
 
 
 def response(status, body, *headers):
-    """Return an HTTP response with everything that a phone must not bring back."""
+    """Return an HTTP response with headers that a phone must not store or send back."""
     traps = (b'ETag: "0123456789abcdef"', b"Set-Cookie: sid=fedcba98", b"Retry-After: 7")
     length = b"Content-Length: %d" % len(body)
     lines = (b"HTTP/1.1 " + status, *traps, length, *headers)

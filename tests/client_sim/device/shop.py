@@ -1,21 +1,20 @@
 """A repository that offers the fixtures' real OTA packages for model armani, region id."""
 
-import hashlib
 import io
 import zipfile
 from functools import cache
-from pathlib import Path
 
 from client_sim.device.factory import create_phone
 from client_sim.device.image import Image, ImageFacts
 from client_sim.device.phone import Phone
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
+from fixtures.signing import CERTIFICATE_FILE
 from tests.client_sim.device.fake_world import HOST, FakeWorld
 from tests.client_sim.device.repository_simulator import START, Repository, make_pointer, make_step
 from tests.client_sim.engine.streamed import facts_of
 
-CERTIFICATE = (Path(__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-ota.cert.pem").read_bytes()
+CERTIFICATE = CERTIFICATE_FILE.read_bytes()
 NOW = START + 300 * 86_400  # after the newest fixture was "built"
 
 
@@ -37,7 +36,7 @@ def add_package(repository, number, source=None, **changes):
 
 
 def add_data(repository, data, number, source=None, **changes):
-    """List any bytes of a package as one of build `number` and return their link."""
+    """List arbitrary package bytes as a package of build `number` and return the link."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         pairs = dict(
             line.split("=", 1)
@@ -97,7 +96,7 @@ def make_phone(folder, repository, port=80, persona=None):
 def open_phone(folder, repository, *, disk=None, now=NOW, draws=0):
     """Open a phone as after a restart; its world is in memory, and is `phone.world`.
 
-    `draws` were made before from its tape of randomness.
+    `draws` is how much of its random tape was used before.
     """
     world = FakeWorld(repository)
     world.clock = float(now)
@@ -111,12 +110,3 @@ def open_phone(folder, repository, *, disk=None, now=NOW, draws=0):
     phone = Phone(folder, make_world=make_world, disk=disk)
     phone.world = world
     return phone
-
-
-def digest_tree(folder):
-    """Return the sha256 of every file below a folder by relative path."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }

@@ -31,10 +31,10 @@ def package(tmp_path):
     return path
 
 
-def test_an_entry(package, tmp_path):
-    """Its lines by key, without what is no pair; one byte more than is allowed of a long one.
+def test_entries_are_read_as_pairs(package, tmp_path):
+    """Lines without `=` are skipped, and at most one byte more than the limit is read.
 
-    One that is not there is the package's fault, a file that is not the environment's.
+    A missing entry is an install error, a missing file a storage error.
     """
     assert read_pairs(package, METADATA) == {"a": "1", "b": "2=3"}
     with zipfile.ZipFile(package, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -47,14 +47,14 @@ def test_an_entry(package, tmp_path):
 
 
 def test_a_long_directory_is_not_read(package, monkeypatch):
-    """A file that is all directory would take memory many times its size."""
+    """A long central directory is refused: parsed, it takes many times its size in memory."""
     monkeypatch.setattr(candidate, "MAX_DIRECTORY_BYTES", 100_000)
     with pytest.raises(InstallError, match=r"package\.zip is not an OTA package with a readable"):
         read_text(package, METADATA)
 
 
-def test_an_entry_of_another_method(package):
-    """Bad data of those can look like a disk that fails, so none is unpacked."""
+def test_other_compression_methods_are_refused(package):
+    """Corrupt data of those methods can look like a disk error, so none is unpacked."""
     data = package.read_bytes()
     at = data.index(b"PK\x01\x02") + 10
     for method in (9, 12, 14, 93):
@@ -63,8 +63,8 @@ def test_an_entry_of_another_method(package):
             read_text(package, METADATA)
 
 
-def test_an_entry_outside_the_file(tmp_path):
-    """The directory can say any place, which is the package's fault and no disk's."""
+def test_entry_offset_beyond_the_file(tmp_path):
+    """An offset beyond the end is the package's error, not the disk's."""
     member = write_zip([Member(METADATA, b"a=1\n")], zip64=True)
     at = member.rindex(METADATA.encode()) + len(METADATA) + 4 + 16
     path = tmp_path / "package.zip"
@@ -74,8 +74,8 @@ def test_an_entry_outside_the_file(tmp_path):
             read_text(path, METADATA)
 
 
-def test_the_vector_of_formats():
-    """The report of FORMATS section 14 is what is written of its values."""
+def test_formats_vector_of_a_proof():
+    """The report of FORMATS section 14 decodes and encodes to the same bytes."""
     data, digest = json_vector(14)
     assert hashlib.sha256(data).hexdigest() == digest
     proof = msgspec.json.decode(data, type=Proof)
@@ -84,7 +84,7 @@ def test_the_vector_of_formats():
 
 
 def test_a_refusal_is_one_printable_line():
-    """What a package's own bytes bring into a sentence cannot steer a terminal."""
+    """A refusal has no control characters and at most 300 characters."""
     for sentence, printed in (
         ("It is.", "It is."),
         ("a\nb\x1b[2J", "a?b?[2J"),

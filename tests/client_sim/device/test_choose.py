@@ -30,18 +30,18 @@ def _full(counter, **changes):
 
 
 def test_a_phone_on_the_newest_build_is_up_to_date():
-    """That its rollout was halted meanwhile is nothing that its owner can do something about."""
+    """A halt of the build that the phone already runs is not reported."""
     running = dataclasses.replace(RUNNING, counter=2)
     decision = _decide([_full(2)], h=True, running=running, floor=2)
     assert decision.reason == "Build 2 is the newest; there is nothing to install."
     assert not decision.is_halted
 
 
-def test_the_bucket_decides_strictly():
-    """The secret 00..1f has bucket 840 for build 2: in from 841 per mille on.
+def test_share_admits_buckets_below_it():
+    """Build 2's bucket for the secret 00..1f is 840, so that a share of 841 admits the phone.
 
-    A pause leaves the share; those outside hear why, without what could steer a terminal. The
-    bucket of a way is that of its final step, 814 for build 3.
+    A pause keeps the share, and its text is shown without control characters. On an upgrade path
+    the bucket of the final step counts: 814 for build 3.
     """
     for permille, is_in in ((840, False), (841, True), (0, False), (1000, True)):
         for is_paused in (False, True):
@@ -55,7 +55,7 @@ def test_the_bucket_decides_strictly():
 
 
 def test_stepping_stones():
-    """The last step that can be reached from the floor, then the next one."""
+    """The offer is the last step that the floor allows."""
     steps = [_full(2), _full(4, m=2), _full(6, m=4)]
     for floor, counter in ((1, 2), (2, 4), (3, 4), (5, 6)):
         offer = _plan(steps, floor=floor)
@@ -64,7 +64,7 @@ def test_stepping_stones():
 
 
 def test_the_incremental_of_the_running_build_is_preferred():
-    """The first incremental that starts from the running build, else the full package."""
+    """The first incremental from the running build is offered, else the full package."""
     step = make_step(2, [_link("full"), _link("other", "x"), _link("fits", "y", SOURCE)])
     offer = _plan([step])
     assert (offer.path, offer.type) == ("armani/id/stable/fits.zip", "incremental")
@@ -74,12 +74,8 @@ def test_the_incremental_of_the_running_build_is_preferred():
         assert _plan([step], running=running).type == "full"
 
 
-def test_only_the_build_that_comes_next_must_not_have_failed():
-    """Whatever follows it; a failed final build keeps no phone from the stone before it.
-
-    If the owner says so, it is tried again, and the rule says that it had failed; of one that had
-    not it says nothing else than ever.
-    """
+def test_failed_build_blocks_only_its_own_step():
+    """A failed build is offered again only on request, and blocks no step before it."""
     steps = [_full(2), _full(3, m=2)]
     assert "Build 2 did not start" in _decide(steps, failed=(2,)).reason
     assert _plan(steps, failed=(3,)).counter == 2
@@ -93,8 +89,8 @@ def test_only_the_build_that_comes_next_must_not_have_failed():
         assert {check.name: check.sentence for check in decision.checks}["failed"] == sentence
 
 
-def test_a_build_that_broke_after_it_was_confirmed_is_not_offered_again():
-    """The floor stands above what runs: the reason says so, also to who wants it tried again."""
+def test_build_that_broke_after_confirmation():
+    """A build at the floor that no longer runs is not offered again, not even on request."""
     decision = _decide([_full(2)], floor=2, failed=(2,), retry=True)
     assert decision.offer is None
     assert "Build 2 was confirmed on this phone before build 1 came back" in decision.reason
@@ -107,9 +103,9 @@ RULES = ["pointer", "newer", "halted", "share", "step", "forward", "failed", "pa
 
 
 def test_an_offer_has_passed_every_rule():
-    """All rules of FORMATS section 4, in the page's order, each with a sentence.
+    """An offer has passed every rule of FORMATS section 4, in the page's order.
 
-    Build date and patch level must not fall; equal ones are fine.
+    An equal build date and patch level are accepted.
     """
     decision = _decide([_full(2, t=RUNNING.post_timestamp, l=RUNNING.security_patch_level)])
     assert [check.name for check in decision.checks] == RULES
@@ -120,8 +116,8 @@ def test_an_offer_has_passed_every_rule():
     assert _plan([_full(2)]) == offer
 
 
-def test_the_first_rule_that_fails_decides():
-    """Those before it have passed, those behind it are not asked, its sentence is the reason."""
+def test_first_failed_rule_gives_the_reason():
+    """The rules before it passed, and the rules after it are not checked."""
     for rule, changes in (
         ("halted", {"h": True}),
         ("newer", {"floor": 2}),
@@ -145,10 +141,10 @@ def test_the_first_rule_that_fails_decides():
             assert decision.is_halted == (rule == "halted")
 
 
-def test_what_the_sentences_tell():
-    """Bucket 814 for build 3 (calculated in FORMATS section 4), build 2 as its stone.
+def test_sentences_of_the_checks():
+    """Sentences name the announced builds, the phone's bucket and the stepping stone.
 
-    That no build is announced is said by one check.
+    The bucket 814 for build 3 is calculated in FORMATS section 4.
     """
     sentences = {c.name: c.sentence for c in _decide([_full(2), _full(3, m=2)]).checks}
     assert sentences["pointer"] == "armani/id/stable leads to the builds 2, 3."
@@ -159,8 +155,8 @@ def test_what_the_sentences_tell():
     assert decision.offer is None
 
 
-def test_an_incremental_of_no_use_is_passed_over():
-    """Then the next incremental from the running build, and at last the full package."""
+def test_unusable_incrementals_are_skipped():
+    """The next incremental from the running build follows, and then the full package."""
     links = [
         _link("full"),
         {**_link("first", SOURCE), "x": "1" * 64},

@@ -34,9 +34,9 @@ def _poll(world):
 
 
 def test_a_first_poll_sends_exactly_these_bytes(world):
-    """A factory-new phone asks for root, timestamp, snapshot, four roles and three proofs.
+    """A new phone requests root, timestamp, snapshot, four roles and three proofs.
 
-    Over one connection to the first address of one name, closed at the end.
+    It uses one connection to the first address of one name, and closes it.
     """
     outcome = _poll(world)
     assert world.sent == [LINES.format(path).encode() for path in FIRST]
@@ -50,7 +50,7 @@ def test_a_first_poll_sends_exactly_these_bytes(world):
 
 
 def test_a_poll_without_news_is_two_requests(repository, world):
-    """Only the next root and the timestamp are asked for, also where that was signed anew."""
+    """Only the next root and the timestamp are requested, also after a new timestamp."""
     _poll(world)
     outcome = _poll(world)
     assert world.sent == [LINES.format(path).encode() for path in FIRST[:2]]
@@ -61,8 +61,8 @@ def test_a_poll_without_news_is_two_requests(repository, world):
     assert dict(_poll(world).versions)["timestamp"] == 2
 
 
-def test_a_changed_poll_asks_for_what_changed(repository, world):
-    """A new pointer costs snapshot, `latest` and its proof; the model's role is not asked for."""
+def test_poll_requests_only_changed_roles(repository, world):
+    """A new pointer costs snapshot, `latest` and its proof, but not the model's role."""
     _poll(world)
     repository.offer()
     outcome = _poll(world)
@@ -77,7 +77,7 @@ def test_a_changed_poll_asks_for_what_changed(repository, world):
 
 
 def test_phones_with_different_secrets_send_the_same(repository):
-    """In or out of a rollout, two phones in the same trust state send the same bytes."""
+    """Phones inside and outside of a rollout send the same bytes."""
     repository.offer(r=[[START, 500]])
     seen = set()
     offers = set()
@@ -90,10 +90,10 @@ def test_phones_with_different_secrets_send_the_same(repository):
     assert len(seen) == 1
 
 
-def test_nothing_that_the_server_hands_out_comes_back(repository, world):
-    """Cookies, validators and Retry-After of the answers appear in no request and no state.
+def test_server_headers_are_not_sent_back(repository, world):
+    """Cookies, validators and Retry-After appear in no request and in no stored state.
 
-    The phone's own 32 bytes are made once, and appear in no request either.
+    The phone's secret is made once and appears in no request.
     """
     repository.offer()
     PollingClient(world).poll()
@@ -107,8 +107,8 @@ def test_nothing_that_the_server_hands_out_comes_back(repository, world):
     assert all(secret not in data and secret.hex().encode() not in data for data in world.sent)
 
 
-def test_the_port_is_left_out_where_it_is_the_usual_one(repository):
-    """Host carries the port only when it is not the scheme's own."""
+def test_host_omits_the_default_port(repository):
+    """`Host` has the port only if it is not the scheme's default."""
     for public, host in (
         ({"port": 80}, "updates.hening.example"),
         ({"port": 443, "tls": True}, "updates.hening.example"),
@@ -120,8 +120,8 @@ def test_the_port_is_left_out_where_it_is_the_usual_one(repository):
         assert world.connected[0][2] == ("updates.hening.example" if public.get("tls") else None)
 
 
-def test_the_model_is_asked_for_only_after_the_decision(repository, world):
-    """Role and proof of the codename are fetched by `fetch_release`, once, and behind a poll."""
+def test_codename_role_is_fetched_after_the_decision(repository, world):
+    """`fetch_release` requests the codename role and its proof once, and only after a poll."""
     repository.offer()
     client = PollingClient(world)
     offer = client.poll().offer
@@ -137,7 +137,7 @@ def test_the_model_is_asked_for_only_after_the_decision(repository, world):
 
 
 def test_expired_metadata_is_refused_and_polling_goes_on(repository, world):
-    """A frozen repository gives no offer but a warning; a later timestamp ends it."""
+    """A frozen repository gives no offer but a warning, until a later timestamp arrives."""
     repository.offer()
     world.clock += 2 * DAY
     outcome = _poll(world)
@@ -152,7 +152,7 @@ def test_expired_metadata_is_refused_and_polling_goes_on(repository, world):
 
 @pytest.mark.parametrize(("role", "days"), [("snapshot", 8), ("latest", 8), ("targets", 91)])
 def test_an_expired_role_is_refused_without_asking_again(repository, world, role, days):
-    """A held role of the listed version that has expired is not fetched a second time."""
+    """A stored role that has expired is not requested again in the same version."""
     repository.offer()
     assert _poll(world).offer
     world.clock += days * DAY
@@ -170,7 +170,7 @@ def test_an_expired_role_is_refused_without_asking_again(repository, world, role
 
 @pytest.mark.parametrize("role", ["tables", "content"])
 def test_an_expired_public_role_is_a_warning(repository, world, role):
-    """Old tables do not stand in the way of an update."""
+    """Expired tables or content do not block an update."""
     repository.offer()
     _poll(world)
     world.clock += 91 * DAY
@@ -182,8 +182,8 @@ def test_an_expired_public_role_is_a_warning(repository, world, role):
     assert outcome.offer.counter == 2
 
 
-def test_the_clock_is_not_before_the_date_of_a_build(repository):
-    """Of the ROM that the factory wrote, or of the build that runs now."""
+def test_build_date_is_a_floor_of_the_clock(repository):
+    """The floor is the build date of the factory image or of the running build."""
     build = BuildFacts(SOURCE, "1", 1, START + 2 * DAY, "2025-12-05")
     for public in ({"built_at": START + 2 * DAY}, {"build": build}):
         world = FakeWorld(repository, **public)
@@ -192,7 +192,7 @@ def test_the_clock_is_not_before_the_date_of_a_build(repository):
 
 
 def test_a_damaged_floor_stops_updates_and_not_polling(repository, world):
-    """Whatever could be below the floor is not installed."""
+    """A phone with an unreadable floor polls, but gets no offer."""
     repository.offer()
     world.state["floor"] = b"-1"
     assert _poll(world).offer is None
@@ -202,7 +202,7 @@ PLACES = ["a release", "another release", "the role's floor"]
 
 
 def offer_with_time(repository, place, time):
-    """Offer build 2, and state a time in that place of the codename role."""
+    """Offer build 2 with a time in one place of the codename role."""
     link = repository.add_release(post_timestamp=time if place == "a release" else START)
     if place == "another release":
         repository.add_release(b"other", "armani-3-full.zip", counter=3, post_timestamp=time)
@@ -223,15 +223,15 @@ def fetch_codename_role(world):
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_what_the_models_maintainers_signed_moves_the_clock(repository, world, place):
-    """A phone that has seen a build of tomorrow's signed does not believe in yesterday any more."""
+def test_times_in_the_codename_role_move_the_clock(repository, world, place):
+    """A phone that has verified a later build date refuses metadata that expired before it."""
     later = START + 5 * DAY
     repository.now = later
     offer_with_time(repository, place, later)
     assert load_clock(world.state) == 0
     fetch_codename_role(world)
     assert load_clock(world.state) == later
-    # A timestamp that expired at START + 1 day; the phone's own clock says START.
+    # This timestamp expires at START + 1 day, and the phone's own clock says START.
     repository.now = START
     repository.publish("latest")
     assert isinstance(_poll(world).failure, ExpiredError)
@@ -241,16 +241,16 @@ def test_what_the_models_maintainers_signed_moves_the_clock(repository, world, p
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_no_time_moves_the_clock_beyond_the_signing(repository, world, place):
-    """A codename key alone moves no clock: the timestamp's signing time bounds it."""
+def test_clock_is_bounded_by_the_signing_time(repository, world, place):
+    """The timestamp's signing time bounds what a codename key can do to the clock."""
     offer_with_time(repository, place, START + DAY)
     fetch_codename_role(world)
     assert load_clock(world.state) == START
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_role_that_is_refused_leaves_nothing_behind(repository, world, place):
-    """A time beyond the skew: neither the role nor its time is stored."""
+def test_refused_role_is_not_stored(repository, world, place):
+    """A time beyond the allowed skew: neither the role nor its time is stored."""
     offer_with_time(repository, place, START + DAY + 1)
     with pytest.raises(LimitError, match="later than when it was signed"):
         fetch_codename_role(world)
@@ -258,8 +258,8 @@ def test_a_role_that_is_refused_leaves_nothing_behind(repository, world, place):
     assert _poll(world).failure is None
 
 
-def test_a_time_that_is_none_moves_no_clock(repository, world):
-    """A malformed release beside the one that is taken says nothing about time."""
+def test_malformed_times_do_not_move_the_clock(repository, world):
+    """A malformed release beside the offered one does not move the clock."""
     for time in (-1, 2**53, "9", True, None, [9]):
         link = repository.add_release()
         repository.add_release(b"other", "armani-3-full.zip", counter=3, post_timestamp=time)
@@ -271,7 +271,7 @@ def test_a_time_that_is_none_moves_no_clock(repository, world):
 
 
 def test_a_pointers_time_does_not_move_the_clock(repository, world):
-    """What `latest` says of a build's date is an online key's word."""
+    """The build date in `latest` does not move the clock, as an online key signs it."""
     link = repository.add_release()
     later = START + 5 * DAY
     repository.point(make_pointer([make_step(2, [link], t=later)]))
@@ -281,10 +281,10 @@ def test_a_pointers_time_does_not_move_the_clock(repository, world):
     assert _poll(world).failure is None
 
 
-def test_an_older_timestamp_is_nothing_new(repository, world):
-    """It is a warning and no failure: a server may be behind another one. No state changes.
+def test_older_timestamp_is_a_warning(repository, world):
+    """A server may lag behind another: no failure, and the stored state does not change.
 
-    It hides no expiry.
+    Expiry is still detected.
     """
     repository.offer()
     old = repository.files["/metadata/timestamp.json"]
@@ -298,7 +298,7 @@ def test_an_older_timestamp_is_nothing_new(repository, world):
     assert "which is older than" in warning
     assert list(outcome.requests) == FIRST[:2]
     assert dict(world.state) == kept
-    # Old ones for ever are found out as the last one for ever would be.
+    # A server that always sends old timestamps is noticed by their expiry.
     world.clock += 2 * DAY
     outcome = _poll(world)
     assert isinstance(outcome.failure, ExpiredError)
@@ -309,7 +309,7 @@ def test_an_older_timestamp_is_nothing_new(repository, world):
 
 
 def test_an_online_role_does_not_move_the_clock(repository, world):
-    """After a timestamp that expires in ten years the clock is still the phone's own."""
+    """A timestamp that expires in ten years does not move the phone's clock."""
     repository.signed["timestamp"].version += 1
     signed = repository.signed["timestamp"]
     repository.publish_timestamp()
@@ -323,11 +323,8 @@ def test_an_online_role_does_not_move_the_clock(repository, world):
 
 @settings(deadline=None)
 @given(st.binary(min_size=8, max_size=8), st.floats(0, 10**9))
-def test_the_interval_is_the_one_draw(data, elapsed):
-    """FORMATS section 9: 14400 + (u mod 14401) seconds, whatever the phone does until then.
-
-    Off for a minute or for thirty years, restarted at any time: the due time is that one, once.
-    """
+def test_due_time_is_drawn_once(data, elapsed):
+    """The due time of FORMATS section 9 is drawn once, and survives restarts and long pauses."""
     world, draws = SimpleNamespace(state={}), []
 
     def draw(n):
@@ -342,8 +339,8 @@ def test_the_interval_is_the_one_draw(data, elapsed):
     assert draws == [8]
 
 
-def test_a_poll_uses_the_due_time_up(world):
-    """The next one is drawn behind it; so is one for a stored time that is far ahead, or none."""
+def test_due_time_is_drawn_again(world):
+    """A poll, a damaged due time and one too far ahead each lead to a new draw."""
     world.state["due"] = b"%d" % (START + SHORTEST + 14_400)
     assert PollingClient(world).next_poll(START) == START + SHORTEST + 14_400
     PollingClient(world).poll()
@@ -354,10 +351,10 @@ def test_a_poll_uses_the_due_time_up(world):
         assert PollingClient(world).next_poll(START + 5) == START + 5 + SHORTEST
 
 
-def test_when_a_schedule_counts_from(repository, world):
-    """From when `latest` was signed, where the phone's clock is slower.
+def test_time_that_a_schedule_is_compared_with(repository, world):
+    """The signing time of `latest` counts if the phone's clock is behind it.
 
-    A timestamp alone admits no phone: its key signs a year ahead, and the schedule is in a week.
+    A timestamp alone admits no phone: its key can sign a year ahead.
     """
     world.clock = START - 90 * DAY
     for begin, is_in in ((START, True), (START + 1, False)):
@@ -378,8 +375,8 @@ FLOORS = [
 ]
 
 
-def test_a_malformed_floor_of_a_role_is_refused(repository, world):
-    """As the server refuses it, and a schema that this phone does not know."""
+def test_malformed_role_floor_is_refused(repository, world):
+    """Malformed floors and unknown schemas of the codename role are refused."""
     link = repository.add_release()
     repository.point(make_pointer([make_step(2, [link])]))
     for custom in FLOORS:

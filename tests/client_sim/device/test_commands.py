@@ -18,13 +18,13 @@ from tests.client_sim.device.repository_simulator import Repository
 
 
 def _run(*arguments):
-    """Return what the command line gives, usage errors included."""
+    """Run the command, with usage errors as a result."""
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
 def create(tmp_path):
-    """Give a function that creates a phone, with options changed."""
+    """Return a function that creates a phone, with options changed."""
     (tmp_path / "full.zip").write_bytes(shop.package(0))
     (tmp_path / "root.json").write_bytes(Repository(shop.NOW).trusted_root)
     (tmp_path / "ota.pem").write_bytes(shop.CERTIFICATE)
@@ -43,8 +43,8 @@ def create(tmp_path):
     return call
 
 
-def test_a_factory_build_counts_0_unless_told(create, tmp_path):
-    """Releases count from 1, so every release can be installed on a phone from the factory."""
+def test_counter_of_a_factory_build(create, tmp_path):
+    """The default is 0; releases count from 1, so that a new phone can install all of them."""
     for name, counter, expected in (
         ("a", {}, 0),
         ("b", {"counter": 0}, 0),
@@ -57,7 +57,7 @@ def test_a_factory_build_counts_0_unless_told(create, tmp_path):
 
 
 def test_malformed_options_are_usage_errors(create, tmp_path):
-    """Status 2, the option is named, nothing is made."""
+    """The status is 2, the message names the option, and no phone is made."""
     for option in (
         *({"host": value} for value in ("Updates.example", "updates.example:80", "")),
         *({"region": value} for value in ("ID", "")),
@@ -73,7 +73,7 @@ def test_malformed_options_are_usage_errors(create, tmp_path):
 
 
 def test_malformed_addresses_are_usage_errors(tmp_path):
-    """`--resolve` maps a host name to an IP address, nothing else."""
+    """`--resolve` accepts only a host name and an IP address."""
     for mapping in (
         "",
         "a.example",
@@ -89,23 +89,23 @@ def test_malformed_addresses_are_usage_errors(tmp_path):
                 assert "Invalid value for '--resolve'" in result.stderr
 
 
-def test_dates_are_told_as_dates(tmp_path):
-    """A person reads a date, a program the seconds; what no calendar holds stays a number."""
+def test_dates_are_readable(tmp_path):
+    """The text has a date, `--json` the seconds; a number beyond the calendar stays a number."""
     image = shop.make_image(Repository(shop.NOW), 80)
     images = find_build("armani", "id", 0).images
-    for seconds, told in ((1_767_225_600, "2026-01-01 00:00:00 UTC"), (2**53 - 1, 2**53 - 1)):
+    for seconds, shown_date in ((1_767_225_600, "2026-01-01 00:00:00 UTC"), (2**53 - 1, 2**53 - 1)):
         phone = tmp_path / str(seconds)
         build = BuildFacts("a/b", "1", 0, seconds, "2026-01-05")
         create_phone(phone, image, images=images, build=build)
         shown = _run("show", "--phone", phone).stdout
-        assert f"made {told}, security patches of 2026-01-05\n" in shown
-        told_to_programs = json.loads(_run("show", "--phone", phone, "--json").stdout)
-        assert told_to_programs["running"]["post_timestamp"] == seconds
+        assert f"made {shown_date}, security patches of 2026-01-05\n" in shown
+        as_json = json.loads(_run("show", "--phone", phone, "--json").stdout)
+        assert as_json["running"]["post_timestamp"] == seconds
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Give a function that proves a package in an empty folder, with options."""
+def prove(tmp_path, monkeypatch):
+    """Return a function that proves a package in an empty folder, with options."""
     monkeypatch.chdir(tmp_path)
 
     def call(data, *options):
@@ -116,9 +116,9 @@ def run(tmp_path, monkeypatch):
     return call
 
 
-def test_a_report_is_written_beside_what_is_said(run, tmp_path):
-    """By default it lies in this folder, under the package's name; nothing else is left."""
-    done = run(build_zip(find_build("armani", "id", 1)))
+def test_prove_writes_a_report(prove, tmp_path):
+    """By default the report is in the working directory, named after the package."""
+    done = prove(build_zip(find_build("armani", "id", 1)))
     sentence = "new.zip installs, streamed and whole. The report is new.proof.json.\n"
     assert (done.exit_code, done.stdout) == (0, sentence)
     assert {path.name for path in tmp_path.iterdir()} == {"new.zip", "new.proof.json"}
@@ -126,18 +126,18 @@ def test_a_report_is_written_beside_what_is_said(run, tmp_path):
     assert (report["prover"], report["refusal"]) == (find_version(), "")
 
 
-def test_json_is_the_report(run, tmp_path):
-    """For programs the report itself is printed, and nothing else."""
-    done = run(build_zip(find_build("armani", "id", 1)), "--json", "--out=other.json")
+def test_prove_with_json_prints_the_report(prove, tmp_path):
+    """With `--json` the report is printed, and nothing else."""
+    done = prove(build_zip(find_build("armani", "id", 1)), "--json", "--out=other.json")
     assert (done.exit_code, done.stderr) == (0, "")
     assert json.loads(done.stdout) == json.loads((tmp_path / "other.json").read_bytes())
 
 
-def test_a_refusal_is_reported_too(run, tmp_path):
-    """The report says the phone's sentence, and so does the command, which fails."""
+def test_prove_reports_a_refusal(prove, tmp_path):
+    """The command fails with the same sentence that the report has."""
     draft = drafts.full()
     drafts.put(draft.partition, 7, drafts.info(drafts.OLD))
-    done = run(drafts.seal(draft).data)
+    done = prove(drafts.seal(draft).data)
     assert done.stdout == "The report on new.zip is new.proof.json.\n"
     assert isinstance(done.exception, InstallError)
     refusal = json.loads((tmp_path / "new.proof.json").read_bytes())["refusal"]

@@ -36,8 +36,8 @@ def _unmet(conditions=None, settings=None, agreed=None):
     return [check.name for check in checks if not check.passed]
 
 
-def test_the_battery():
-    """30 percent, or 10 on the charger; the owner learns whatever else is in the way as well."""
+def test_battery_level():
+    """30 percent is needed, or 10 on the charger; other unmet conditions are reported as well."""
     for percent, is_charging, is_met in (
         (30, False, True),
         (29, False, False),
@@ -52,9 +52,9 @@ def test_the_battery():
 
 
 def test_network_room_and_consent():
-    """Downloads that may cost money are the owner's decision; consent is for one build.
+    """Metered downloads need the owner's setting, and consent is for one build.
 
-    Exactly as many bytes as are needed are enough.
+    Exactly as much room as the package needs is enough.
     """
     metered, asks = Conditions(is_metered=True), UpdateSettings(asks=True)
     assert _unmet(metered) == ["network"]
@@ -65,10 +65,10 @@ def test_network_room_and_consent():
         assert _unmet(settings=asks, agreed=agreed) == unmet
 
 
-def test_quiet_hours_have_the_length_that_they_say():
-    """Over all minutes of a day, across midnight too; equal ends are never quiet.
+def test_quiet_hours():
+    """Quiet hours may cross midnight, and equal ends are never quiet.
 
-    They stop an update until their end, and where the time is not known. Minutes are told as times.
+    They delay an update until their end. With an unknown local time they do not apply.
     """
     for quiet, minutes in (
         ((60, 120), 60),
@@ -93,8 +93,8 @@ GOLDEN = b'{"asks":true,"quiet":[1380,420],"schema":1,"takes_metered":false}\n'
 minutes = st.integers(0, 1439)
 
 
-def test_the_encoding_is_the_one_on_the_page():
-    """Canonical JSON, written by hand; a new phone installs by itself and never for money."""
+def test_encoding_of_settings():
+    """Settings are canonical JSON; a new phone installs by itself, and not on metered networks."""
     assert encode_settings(UpdateSettings(asks=True, quiet=(1380, 420))) == GOLDEN
     assert load_settings({}) == UpdateSettings(asks=False, takes_metered=False, quiet=None)
 
@@ -107,15 +107,15 @@ def test_the_encoding_is_the_one_on_the_page():
         quiet=st.none() | st.tuples(minutes, minutes),
     )
 )
-def test_what_is_stored_is_read_again(settings):
+def test_settings_round_trip(settings):
     """Every setting survives."""
     state = {}
     store_settings(state, settings)
     assert load_settings(state) == settings
 
 
-def test_a_changed_byte_is_noticed():
-    """Each byte flipped: refused, or other valid settings, never something else."""
+def test_each_flipped_byte():
+    """A flipped byte is refused, or leads to other valid settings."""
     for place, byte in enumerate(GOLDEN):
         data = GOLDEN[:place] + bytes([byte ^ 1]) + GOLDEN[place + 1 :]
         with case(place), suppress(StateError):
@@ -123,8 +123,8 @@ def test_a_changed_byte_is_noticed():
 
 
 @given(st.binary(max_size=100))
-def test_arbitrary_bytes_raise_nothing_else(data):
-    """StateError, and nothing of the library below."""
+def test_arbitrary_bytes_raise_only_state_error(data):
+    """A decoder raises no error of the library."""
     with pytest.raises(StateError):
         decode_settings(data)
 

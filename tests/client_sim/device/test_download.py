@@ -31,9 +31,9 @@ class Cut:
         self.left = answers
 
     def answer(self, head):
-        """Answer while it lasts."""
+        """Answer until the blocks are used up."""
         if not self.left:
-            return OSError("the train enters a tunnel")
+            return OSError("tunnel")
         self.left -= 1
         return self.repository.answer(head)
 
@@ -58,7 +58,7 @@ def _ranges(world):
 
 
 def test_a_package_comes_in_aligned_blocks(world, tmp_path):
-    """Exactly these bytes, ascending; what is there and whole costs no further request."""
+    """Blocks are requested in order; a complete package needs no further request."""
     seen = []
     path = _fetch(world, tmp_path, progress=lambda done, total: seen.append((done, total)))
     assert path.read_bytes() == PACKAGE
@@ -73,11 +73,8 @@ def test_a_package_comes_in_aligned_blocks(world, tmp_path):
     assert not world.sent
 
 
-def test_a_resume_asks_for_the_next_block(repository, world, tmp_path):
-    """After a broken connection and a restart only the missing blocks are asked for.
-
-    A crash between a block and its count costs that block, and only that.
-    """
+def test_resume_requests_the_missing_blocks(repository, world, tmp_path):
+    """A crash between writing a block and its count repeats only that block."""
     for whole, counted in ((0, 0), (1, 1), (2, 2), (2, 1)):
         folder = tmp_path / f"{whole}{counted}"
         world.repository = Cut(repository, whole)
@@ -91,8 +88,8 @@ def test_a_resume_asks_for_the_next_block(repository, world, tmp_path):
             assert _ranges(world) == RANGES[counted:]
 
 
-def test_a_damaged_count_is_not_believed(world, tmp_path):
-    """A count that the file cannot hold starts from what the file does hold."""
+def test_damaged_block_count(world, tmp_path):
+    """A count that does not fit the file is ignored."""
     for count in (b"7", b"-1", b"x", b""):
         (tmp_path / f"{SHA256}.zip").unlink(missing_ok=True)
         (tmp_path / f"{SHA256}.blocks").write_bytes(count)
@@ -102,8 +99,8 @@ def test_a_damaged_count_is_not_believed(world, tmp_path):
             assert _ranges(world) == RANGES
 
 
-def test_what_was_superseded_is_removed(world, tmp_path):
-    """Everything of other packages goes, a crash's leftovers too; nothing else does."""
+def test_other_packages_are_removed(world, tmp_path):
+    """`keep_only` removes all files of other packages, and no other files."""
     other = "0123456789abcdef" * 4
     for name in (f"{other}.part", f"{other}.blocks", f".{other}.blocks.new", f"{other}.zip"):
         (tmp_path / name).write_bytes(b"1")
@@ -121,10 +118,10 @@ def test_what_was_superseded_is_removed(world, tmp_path):
     assert here == sorted([*kept, f"{SHA256}.zip", f"{SHA256}.blocks"])
 
 
-def test_bytes_that_are_not_the_package(repository, world, tmp_path):
-    """One changed byte is found at the end, and at each later use; nothing of it stays.
+def test_bytes_of_another_package_are_discarded(repository, world, tmp_path):
+    """A changed byte is found after the last block and at each later use.
 
-    A folder in the way of the file is a failure of the disk.
+    A folder in place of the file is a storage error.
     """
     repository.files[URL] = b"\0" + PACKAGE[1:]
     with pytest.raises(DownloadError, match="discarded"):

@@ -15,7 +15,7 @@ from tests.client_sim.device import shop
 
 @pytest.fixture
 def zip_path(tmp_path):
-    """Give the path of build 0's full package."""
+    """Return the path of build 0's full package."""
     path = tmp_path / "full.zip"
     path.write_bytes(shop.package(0))
     return path
@@ -32,7 +32,7 @@ def _left(tmp_path):
 
 
 def test_a_full_package_becomes_a_phone(tmp_path, zip_path, image):
-    """Slot a holds the very images of the build, confirmed, and the owner's data lies apart."""
+    """Slot a holds the build's images and is confirmed; the owner's data is in its own folder."""
     phone = create_phone_from_package(
         tmp_path / "phone", image, zip_path, counter=1, persona=make_persona(3)
     )
@@ -46,7 +46,7 @@ def test_a_full_package_becomes_a_phone(tmp_path, zip_path, image):
 
 
 def test_an_incremental_makes_no_phone(tmp_path, image):
-    """There is nothing yet that it could start from."""
+    """An incremental is refused, as there is no build to start from."""
     path = tmp_path / "delta.zip"
     path.write_bytes(shop.package(1, 0))
     with pytest.raises(InstallError, match="incremental"):
@@ -55,7 +55,7 @@ def test_an_incremental_makes_no_phone(tmp_path, image):
 
 
 def test_an_image_that_does_not_fit_makes_no_phone(tmp_path, zip_path, image):
-    """The package names its device; and a phone that trusts nothing valid could never poll."""
+    """Another model or an invalid root is refused."""
     other = dataclasses.replace(image.facts, codename="dior")
     for changes, error, words in (
         ({"facts": other}, InstallError, "another model"),
@@ -73,7 +73,7 @@ def _flip(data):
 
 
 def _replace(data, old, new):
-    """Change the metadata of a package, and their check sum."""
+    """Change the metadata of a package, and its checksum."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         text = archive.read(METADATA)
     changed = text.replace(old, new, 1)
@@ -81,8 +81,8 @@ def _replace(data, old, new):
     return data.replace(text, changed).replace(*sums)
 
 
-def test_what_is_no_package_makes_no_phone(tmp_path, zip_path, image):
-    """Nor does one without a build time, a floor for the clock; nothing is left behind."""
+def test_damaged_package_makes_no_phone(tmp_path, zip_path, image):
+    """Damaged packages, and those without a build date, are refused; no file is left."""
     data, untimed = zip_path.read_bytes(), "does not say when its build was made"
     for damaged, words in (
         *((each, None) for each in (data[: len(data) // 2], b"hello", b"PK\5\6" + bytes(18))),
@@ -97,7 +97,7 @@ def test_what_is_no_package_makes_no_phone(tmp_path, zip_path, image):
 
 
 def test_an_existing_folder_is_left_alone(tmp_path, zip_path, image):
-    """A phone is never made over another one."""
+    """A phone is not made in a folder that exists."""
     (tmp_path / "phone").mkdir()
     (tmp_path / "phone/mine").touch()
     with pytest.raises(StateError, match="exists"):
@@ -105,8 +105,8 @@ def test_an_existing_folder_is_left_alone(tmp_path, zip_path, image):
     assert _left(tmp_path / "phone") == ["mine"]
 
 
-def test_a_failing_environment_is_told(tmp_path, zip_path, image):
-    """A folder in place of the package, and a file where the phone's parent folder should be."""
+def test_file_system_errors_are_storage_errors(tmp_path, zip_path, image):
+    """A folder in place of the package, and a file in place of the parent folder."""
     for folder, package in ((tmp_path / "phone", tmp_path), (zip_path / "phone", zip_path)):
         with pytest.raises(StorageError):
             create_phone_from_package(folder, image, package, counter=1)

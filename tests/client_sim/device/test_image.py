@@ -23,13 +23,13 @@ BYTES = (
 
 
 def test_the_encoding_of_an_image():
-    """Canonical JSON as FORMATS section 1 says."""
+    """Facts are canonical JSON as FORMATS section 1 says."""
     assert encode_facts(FACTS) == BYTES
     assert decode_facts(BYTES) == FACTS
 
 
 def test_refused_images():
-    """One encoding, and names that are names: a host goes into every request."""
+    """There is one encoding, and names are checked, as the host goes into each request."""
     for data in (
         *(b"", BYTES[:-1], BYTES + b"\n", b"[" * 100_000, b" " * 2_000_000),
         *(BYTES.replace(b":7", other) for other in (b": 7", b":7.0")),
@@ -45,14 +45,14 @@ def test_refused_images():
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_bytes_raise_nothing_else(data):
-    """Anything but an image is refused with the phone's own error."""
+def test_arbitrary_bytes_raise_only_device_error(data):
+    """Arbitrary bytes are refused with the phone's own error."""
     with pytest.raises(DeviceError):
         decode_facts(data)
 
 
 def test_an_image_is_written_and_read(tmp_path):
-    """All four files, or three; the factory checks what the phone would refuse."""
+    """The certificate authority is optional; facts that a phone would refuse are not written."""
     for authority in (None, "PEM"):
         image = Image(FACTS, b"root", b"certificate", authority)
         write_image(tmp_path / str(authority), image)
@@ -63,8 +63,8 @@ def test_an_image_is_written_and_read(tmp_path):
     assert not (tmp_path / "nameless").exists()
 
 
-def test_no_phone_and_half_a_phone(tmp_path):
-    """No folder, an empty folder, and a phone whose root is missing."""
+def test_missing_and_incomplete_images(tmp_path):
+    """A missing folder, an empty one, and an image without its root have their own errors."""
     with pytest.raises(StorageError, match="no folder"):
         load_image(tmp_path / "nothing" / "image")
     with pytest.raises(StateError, match="no phone"):

@@ -23,8 +23,8 @@ def _make_world(public, **options):
     )
 
 
-def test_a_connection_ends_in_order_with_an_answer_unread():
-    """The other end reads its end, where a socket that is merely closed would reset it."""
+def test_close_with_unread_data_sends_no_reset():
+    """Closing a plain socket with unread data would send a reset."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(PATIENCE)
         near = socket.create_connection(listener.getsockname(), timeout=PATIENCE)
@@ -35,13 +35,13 @@ def test_a_connection_ends_in_order_with_an_answer_unread():
             near.recv(1, socket.MSG_PEEK)
             SocketStream(near).close()
             assert far.recv(1) == b""
-            # A reset behind the end would have closed this end, too.
+            # A reset after the FIN would have closed this end as well.
             assert far.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1) == bytes([CLOSE_WAIT])
         SocketStream(near).close()
 
 
-def test_what_is_spoken_to(repository):
-    """Without TLS loopback alone; with it only what the image's authority vouches for."""
+def test_allowed_servers(repository):
+    """Without TLS only loopback is allowed; with TLS the image must have an authority."""
     plain, tls = (_make_world(make_public(repository, tls=tls)) for tls in (False, True))
     for address in ("192.0.2.1", "::ffff:192.0.2.1", "nonsense"):
         with pytest.raises(OSError, match="plain text"):
@@ -50,7 +50,7 @@ def test_what_is_spoken_to(repository):
         connection.get("/metadata/timestamp.json", limit=1)
 
 
-def test_names_outside_the_map_are_asked_of_the_system(repository):
+def test_other_names_use_the_system_resolver(repository):
     """The resolver map replaces DNS for its own names only."""
     world = _make_world(make_public(repository))
     assert set(world.resolve("localhost")) <= {"127.0.0.1", "::1"}

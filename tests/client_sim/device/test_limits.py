@@ -1,4 +1,4 @@
-"""What a root's resets do to a phone: once, before any expiry, and whenever it dies in between."""
+"""Resets of a root are applied once, before any expiry check, and survive power cuts."""
 
 import hashlib
 
@@ -30,7 +30,7 @@ LAST = 2**53 - 1
 
 
 def publish_resets(repository, resets, **followed):
-    """Publish a root with resets, and the roles that follow them by number."""
+    """Publish a root with resets, and the roles that follow them with their numbers."""
     repository.signed["root"].unrecognized_fields["custom"]["resets"] = resets
     repository.publish_root()
     for name, number in followed.items():
@@ -42,7 +42,7 @@ def publish_resets(repository, resets, **followed):
 
 @pytest.fixture
 def poisoned(world):
-    """Give a phone whose clock and counter were pushed ahead."""
+    """Make a phone whose clock and counter were pushed ahead."""
     raise_clock(world.state, START + 3000 * DAY)
     raise_floor(world.state, LAST)
     store_failed(world.state, (1, LAST - 1))
@@ -50,10 +50,10 @@ def poisoned(world):
     return world
 
 
-def test_a_reset_lowers_what_was_pushed_ahead(repository, poisoned):
-    """In the poll that brings it: its clock is right before anything is judged by it.
+def test_reset_lowers_clock_and_counters(repository, poisoned):
+    """The poll that brings a reset applies it before anything is judged by the clock.
 
-    It is applied once: what grows after it stays, until the next one.
+    It is applied once: later values stay until the next reset.
     """
     assert PollingClient(poisoned).poll().failure is not None
     publish_resets(repository, {"armani": RESET}, armani=1)
@@ -71,22 +71,22 @@ def test_a_reset_lowers_what_was_pushed_ahead(repository, poisoned):
 
 
 def test_a_reset_raises_nothing(repository, world):
-    """A phone that is below it stays there."""
+    """A phone whose values are lower keeps them."""
     raise_floor(world.state, 1)
     publish_resets(repository, {"armani": {**RESET, "counter": 9}}, armani=1)
     PollingClient(world).poll()
     assert (load_clock(world.state), load_floor(world.state)) == (0, 1)
 
 
-def test_a_reset_of_another_model_is_none_of_this_phone(repository, poisoned):
+def test_reset_of_another_model_is_ignored(repository, poisoned):
     """It may be healed by the next root only."""
     publish_resets(repository, {"cancro": RESET})
     assert PollingClient(poisoned).poll().failure is not None
     assert load_floor(poisoned.state) == LAST
 
 
-def test_a_phone_that_dies_anywhere_is_healed_by_its_next_poll(repository):
-    """Power is lost before and after each change of what it stores."""
+def test_reset_after_a_power_cut(repository):
+    """After a power cut at any change of the state the next poll completes the reset."""
     publish_resets(repository, {"armani": RESET}, armani=1)
     for step in range(1, 40):
         world = FakeWorld(repository)
@@ -104,16 +104,16 @@ def test_a_phone_that_dies_anywhere_is_healed_by_its_next_poll(repository):
     assert step > 6
 
 
-def test_a_phone_that_stored_the_root_before_it_knew_of_resets_is_healed(repository, poisoned):
-    """Software that was updated later finds the reset in the root that it holds already."""
+def test_reset_in_a_stored_root(repository, poisoned):
+    """Updated software applies the reset of a root that the phone already stored."""
     publish_resets(repository, {"armani": RESET}, armani=1)
     poisoned.state["role.root"] = repository.files["/metadata/2.root.json"]
     assert PollingClient(poisoned).poll().failure is None
     assert load_floor(poisoned.state) == 2
 
 
-def test_an_image_that_brings_the_root(repository, poisoned):
-    """It heals a phone over whose state it was flashed; a new one only remembers the reset."""
+def test_reset_in_the_root_of_an_image(repository, poisoned):
+    """An image with the root applies the reset to old state; a new phone only remembers it."""
     publish_resets(repository, {"armani": RESET}, armani=1)
     root, new = repository.files["/metadata/2.root.json"], {}
     for state in (poisoned.state, new):
@@ -122,8 +122,8 @@ def test_an_image_that_brings_the_root(repository, poisoned):
     assert new == {"reset": b"1 2 %d" % START}
 
 
-def test_a_build_from_before_a_reset_counts_no_more_than_it_allows():
-    """One that was made after it has a counter that was signed under it."""
+def test_counter_of_a_build_from_before_a_reset():
+    """A build made before the reset has at most the reset's counter, a later one its own."""
     for counter, made, counts in (
         (LAST, START, 2),
         (LAST, START - DAY, 2),
@@ -137,7 +137,7 @@ def test_a_build_from_before_a_reset_counts_no_more_than_it_allows():
 
 
 def test_a_reset_of_content_forgets_its_packs(repository, world):
-    """Those of tables stay."""
+    """A reset of content removes its packs and keeps those of tables."""
     store = Store(world.state)
     part = hashlib.sha256(b"part").hexdigest()
     store.keep_part(part, b"part")
@@ -150,8 +150,8 @@ def test_a_reset_of_content_forgets_its_packs(repository, world):
     assert world.state["reset.content"] == b"1"
 
 
-def test_a_role_that_does_not_follow_is_refused(repository, world):
-    """Of a model after the decision, of content at once, with a warning."""
+def test_role_that_does_not_follow_a_reset(repository, world):
+    """Content with an older reset number is refused, with a warning."""
     publish_resets(repository, {"content": {"number": 1}})
     outcome = PollingClient(world).poll()
     assert outcome.failure is None
@@ -160,7 +160,7 @@ def test_a_role_that_does_not_follow_is_refused(repository, world):
 
 @pytest.mark.parametrize("number", [0, 2, 3])
 def test_a_root_that_does_not_continue_resets_is_refused(repository, world, number):
-    """After reset 1 comes 1 or 2, and a first one is 1."""
+    """The first reset is 1, and reset 1 is followed by 1 or 2."""
     if number == 2:
         publish_resets(repository, {"armani": {**RESET, "number": 2}}, armani=2)
     else:
@@ -178,7 +178,7 @@ MALFORMED = [
 
 
 def test_resets_are_read(repository):
-    """Of a model with its values, of content without; malformed ones are refused."""
+    """Resets of models have a counter and a time, those of content only a number."""
     root = repository.signed["root"]
     root.unrecognized_fields["custom"]["resets"] = {"armani": RESET, "tables": {"number": 4}}
     assert read_resets(root) == {"armani": Reset(1, 2, START), "tables": Reset(4)}

@@ -17,8 +17,8 @@ def _show(*, terminal, quiet=False):
     return file.getvalue()
 
 
-def test_lines_where_there_is_no_terminal():
-    """Sentences as they are, a line at each new tenth, no bars, no escapes; nothing when quiet."""
+def test_screen_without_a_terminal():
+    """Each sentence and each new tenth is a line without escapes; `quiet` prints nothing."""
     assert not _show(terminal=True, quiet=True)
     assert _show(terminal=False).splitlines() == [
         "Fetching [10] bytes.",
@@ -28,8 +28,8 @@ def test_lines_where_there_is_no_terminal():
     ]
 
 
-def test_bars_on_a_terminal():
-    """A bar with the first word of the step's sentence and how far it is, in one line."""
+def test_screen_on_a_terminal():
+    """A bar shows the first word of the step's sentence and the progress in one line."""
     shown = re.sub("\x1b[^A-Za-z]*[A-Za-z]", "", _show(terminal=True))
     assert "Fetching ━━" in shown
     assert "━ 10/10 bytes" in shown

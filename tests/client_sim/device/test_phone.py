@@ -17,6 +17,7 @@ from tests.client_sim.device.fake_world import HOST
 from tests.client_sim.device.repository_simulator import POINTER, START
 from tests.client_sim.device.web_server import serve
 from tests.client_sim.engine.power_cut import DyingDisk, PowerCut
+from tests.client_sim.engine.streamed import snapshot
 
 
 def _healthy(_build):
@@ -24,7 +25,7 @@ def _healthy(_build):
 
 
 def test_install_reboot_and_confirm_over_real_sockets(tmp_path, market):
-    """Poll; role, proof, package; poll again: one connection each, then build 1 runs."""
+    """Poll, installation and the last check use one connection each; then build 1 runs."""
     with serve(market) as server:
         shop.make_phone(tmp_path / "phone", market, server.port)
         phone = Phone(
@@ -40,7 +41,7 @@ def test_install_reboot_and_confirm_over_real_sockets(tmp_path, market):
     assert phone.slots.state.slots["b"].successful
     for name, image in shop.find_build("armani", "id", 1).images.items():
         assert phone.slots.image_path(name).read_bytes() == image.read_bytes()
-    # Looking at the role again needs no request, as it is held: there is no fourth connection.
+    # The role is stored, so that checking it again needs no fourth connection.
     heads = [data.split(b"\r\n\r\n")[:-1] for data in server.received]
     paths = [[head.split(b" ")[1].decode() for head in connection] for connection in heads]
     assert paths[1][:2] == ["/metadata/2.armani.json", "/log/proof/armani.2"]
@@ -48,15 +49,15 @@ def test_install_reboot_and_confirm_over_real_sockets(tmp_path, market):
     assert paths[2:] == [["/metadata/2.root.json", "/metadata/timestamp.json"]]
     host = b"Host: updates.hening.example:%d" % server.port
     assert {head.split(b"\r\n")[1] for connection in heads for head in connection} == {host}
-    # What a server receives in a first poll are the bytes of FORMATS section 9.
+    # The server received the bytes of FORMATS section 9.
     first = "GET {} HTTP/1.1\r\n{}\r\nAccept-Encoding: gzip\r\n\r\n"
     assert len(paths[0]) == 10
     sent = "".join(first.format(path, host.decode()) for path in paths[0])
     assert server.received[0] == sent.encode()
 
 
-def test_the_next_build_follows_and_old_ones_do_not(phone, market):
-    """After build 1 comes build 2; the pointer back to build 1 then offers nothing."""
+def test_only_newer_builds_are_installed(phone, market):
+    """After build 1 build 2 is installed; a pointer back to build 1 offers nothing."""
     phone.install()
     phone.reboot(is_healthy=_healthy)
     assert phone.install().installed is None
@@ -69,8 +70,8 @@ def test_the_next_build_follows_and_old_ones_do_not(phone, market):
     assert "nothing to install" in done.reason
 
 
-def test_a_build_that_does_not_boot_is_left_and_not_retried(phone):
-    """It waits for the reboot, the phone falls back; only at the owner's word is it tried again."""
+def test_build_that_does_not_boot(phone):
+    """The phone falls back to the old build, and retries the new one only on request."""
     phone.install()
     with pytest.raises(InstallError, match="reboot"):
         phone.install()
@@ -88,7 +89,7 @@ def test_a_build_that_does_not_boot_is_left_and_not_retried(phone):
 
 
 def test_a_failed_build_is_remembered_after_a_power_cut(phone, market):
-    """The bootloader's memory is copied even if the phone died right after falling back."""
+    """The failure is taken from the boot state if the phone lost power right after the fallback."""
     phone.install()
     phone.slots.boot(lambda build: build == shop.facts(0))
     assert phone.install().installed is None
@@ -97,8 +98,8 @@ def test_a_failed_build_is_remembered_after_a_power_cut(phone, market):
     assert phone.state["failed"] == b"2"
 
 
-def test_the_floor_rises_behind_the_confirmation(tmp_path, phone, market):
-    """Whenever the power goes during the first start, a build that then fails can be had again."""
+def test_floor_rises_after_confirmation(tmp_path, phone, market):
+    """After a power cut during the first start, a build that then fails can be installed again."""
     phone.install()
     steps = 0
     while True:
@@ -151,21 +152,21 @@ def _withdraw(market):
         (_withdraw, AgreementError, "withdrawn"),
     ],
 )
-def test_what_changes_during_the_download_is_not_started(phone, market, change, error, words):
-    """Pointer and codename role are looked at again right before the switch.
+def test_offer_that_changes_during_the_download(phone, market, change, error, words):
+    """Pointer and codename role are checked again right before the switch of slots.
 
-    Halted, withdrawn, or superseded by nothing, the next build or another package.
+    The offer is halted, withdrawn, or superseded by no build, the next build or another package.
     """
     answer = market.answer
 
-    def change_behind_a_block(head):
+    def change_after_a_block(head):
         reply = answer(head)
         if b"Range: " in head:
             market.answer = answer
             change(market)
         return reply
 
-    market.answer = change_behind_a_block
+    market.answer = change_after_a_block
     with pytest.raises(error, match=words):
         phone.install()
     assert market.answer == answer
@@ -176,7 +177,7 @@ def test_what_changes_during_the_download_is_not_started(phone, market, change, 
 
 
 def test_a_model_without_a_role_installs_nothing(phone, market):
-    """A pointer to a model that targets do not delegate to leads nowhere."""
+    """A pointer to a model without a delegated role is refused."""
     del market.signed["targets"].delegations.roles["armani"]
     market.publish("targets", "latest")
     with pytest.raises(TrustError, match="no role for the model armani"):
@@ -184,7 +185,7 @@ def test_a_model_without_a_role_installs_nothing(phone, market):
 
 
 def test_a_failing_disk_is_a_storage_error(phone):
-    """What the slots' file system says becomes the phone's own error."""
+    """Errors of the slots' file system become the phone's own error."""
     (phone.slots.directory / "boot.json").unlink()
     with pytest.raises(InstallError, match="flash"):
         phone.reboot(is_healthy=_healthy)
@@ -201,7 +202,7 @@ class _BrokenSlots(Slots):
 
 
 def test_a_forged_proof_of_the_model_is_refused(phone, market):
-    """The codename role counts only once its proof was verified, and is not kept before."""
+    """The codename role is not stored before its log proof is verified."""
     market.files["/log/proof/armani.2"] = market.files["/log/proof/armani.1"]
     with pytest.raises(LogError):
         phone.install()
@@ -209,17 +210,17 @@ def test_a_forged_proof_of_the_model_is_refused(phone, market):
 
 
 def test_a_tampered_package_is_thrown_away(phone, market):
-    """One changed byte: refused after the last block, and nothing of it stays, either way."""
+    """A changed byte is found after the last block, streamed or whole, and no data of it stays."""
     shop.announce(market, 1, [shop.add_package(market, 1)])
     path = next(path for path in market.files if path.endswith("armani-1-full.zip"))
     whole = market.files[path]
     market.files[path] = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
-    before = shop.digest_tree(phone.slots.directory)
+    before = snapshot(phone.slots.directory)
     for is_whole in (False, True):
         with pytest.raises(DownloadError, match="not the signed one"):
             phone.install(is_whole=is_whole)
         assert "unusable" not in phone.state
         assert not list((phone.slots.directory.parent / "downloads").iterdir())
-        assert shop.digest_tree(phone.slots.directory) == before
+        assert snapshot(phone.slots.directory) == before
     market.files[path] = whole
     assert phone.install().installed == shop.facts(1)

@@ -42,8 +42,8 @@ def _with_link(**changes):
     return make_pointer([make_step(3, [{**FULL, **changes}])])
 
 
-def test_the_vector_of_formats():
-    """The pointer of FORMATS section 4 is read, member by member."""
+def test_formats_vector_of_a_pointer():
+    """The pointer of FORMATS section 4 is decoded member by member."""
     data, digest = json_vector(4)
     assert hashlib.sha256(data).hexdigest() == digest
     pointer = _decode(json.loads(data))
@@ -59,8 +59,8 @@ def test_the_vector_of_formats():
     assert place == 814
 
 
-def test_the_vector_with_a_complete_build_reads_as_the_one_without():
-    """Phones pass over the member `c`, and any other in the pointer, a step and a package."""
+def test_unknown_members_are_ignored():
+    """Phones ignore the member `c`, and unknown members of a pointer, a step and a package."""
     data, _ = json_vector(4)
     page = section(4)
     with_it = b'{"c":2,' + data[1:]
@@ -70,8 +70,8 @@ def test_the_vector_with_a_complete_build_reads_as_the_one_without():
     assert _decode(custom).steps[0].counter == 3
 
 
-def test_the_buckets_of_formats():
-    """The four vectors of the page."""
+def test_bucket_vectors():
+    """The four vectors of FORMATS section 4."""
     rows = list(bucket_rows())
     assert len(rows) == 4
     for *place, expected in rows:
@@ -79,15 +79,15 @@ def test_the_buckets_of_formats():
             assert bucket(*place) == expected
 
 
-def test_the_last_pair_that_has_begun_counts():
-    """No share before the first pair, the last one for ever."""
+def test_share_at_a_time():
+    """The share is 0 before the first pair, and stays at the last pair's."""
     for now, expected in ((0, 0), (9, 0), (9.9, 0), (10, 5), (19.5, 5), (20, 7), (2**60, 7)):
         with case(now, expected):
             assert permille_at(((10, 5), (20, 7)), now) == expected
 
 
 def test_refused_pointers():
-    """Types, ranges, order, paths that lead elsewhere, and members that are missing."""
+    """Wrong types, ranges, order, paths and missing members are refused."""
     for custom in [
         make_pointer([]),
         make_pointer([make_step(n, [FULL]) for n in range(1, 10)]),
@@ -118,16 +118,16 @@ def test_refused_pointers():
             _decode(custom)
 
 
-def test_a_pointer_has_a_pointers_name():
-    """Only `latest/CODENAME/REGION/CHANNEL`."""
+def test_names_of_pointers():
+    """Only `latest/CODENAME/REGION/CHANNEL` is a pointer."""
     for name in ("latest/armani/id", "latest/root/id/x", "x/armani/id/stable"):
         with case(name), pytest.raises(PointerError):
             decode_pointer(name, _with_step())
 
 
 @given(json_values, st.sampled_from(["s", "r", "t", "k", "b", "all"]))
-def test_arbitrary_values_raise_nothing_else(value, place):
-    """Any JSON value in any place is read or refused with the phone's own error."""
+def test_arbitrary_values_raise_only_pointer_error(value, place):
+    """Any JSON value in any place is decoded or refused with the phone's own error."""
     custom = {"all": value, "k": make_pointer([make_step(3, value)]), "b": _with_link(b=value)}.get(
         place, _pointer(**{place: value})
     )
@@ -148,7 +148,7 @@ def delegate(name, **fields):
 
 
 def split(count):
-    """Return delegations with so many parts, made from the words of FORMATS section 2."""
+    """Return delegations with `count` parts, as FORMATS section 2 describes them."""
     each = 16 // count
     parts = {
         f"latest-{DIGITS[index]}": delegate(
@@ -161,8 +161,8 @@ def split(count):
     return {"armani": armani, **parts, "latest": delegate("latest", paths=["latest/*/*/*"])}
 
 
-def test_a_sound_split_is_accepted_and_found():
-    """Each pointer is in the part of the first digit of its hash; a whole latest has every one."""
+def test_pointers_of_a_split_latest():
+    """The first digit of a pointer's hash selects the part; without parts `latest` has all."""
     for count in (4, 16):
         roles = split(count)
         check_parts(roles)
@@ -183,22 +183,22 @@ def _second(**fields):
     return lambda roles: roles.update({"latest-1": delegate("latest-1", **fields)})
 
 
-SOUND = "FORMATS section 2"
-UNSOUND = [
+RULES = "FORMATS section 2"
+REFUSED_SPLITS = [
     (lambda roles: roles.pop("latest-2"), "4 or 16"),
     (lambda roles: roles.update({"latest-4": roles["latest-3"]}), "4 or 16"),
     (lambda roles: roles.update({"armani": roles.pop("armani")}), "4 or 16"),
     (lambda roles: roles.update({"latest-0": roles.pop("latest-0")}), "4 or 16"),
-    (_second(path_hash_prefixes=["4", "5", "6", "70"]), SOUND),
-    (_second(path_hash_prefixes=None, paths=["latest/*/*/*"]), SOUND),
-    (_second(terminating=False), SOUND),
+    (_second(path_hash_prefixes=["4", "5", "6", "70"]), RULES),
+    (_second(path_hash_prefixes=None, paths=["latest/*/*/*"]), RULES),
+    (_second(terminating=False), RULES),
     (_second(keyids=["other"]), "other signers"),
 ]
 
 
-def test_a_split_that_is_not_sound_is_refused():
-    """Another number or place, other hashes, another key: it is open which phones see what."""
-    for number, (change, match) in enumerate(UNSOUND):
+def test_refused_splits():
+    """With other numbers, hashes, places or keys it is open which phones get which part."""
+    for number, (change, match) in enumerate(REFUSED_SPLITS):
         roles = split(4)
         change(roles)
         with case(number, match), pytest.raises(ProfileError, match=match):
@@ -206,7 +206,7 @@ def test_a_split_that_is_not_sound_is_refused():
 
 
 def publish_split(repository, count, holder):
-    """Split the repository's latest; the part `holder` gets what latest listed."""
+    """Split the repository's `latest`; the part `holder` gets its pointers."""
     delegations = repository.signed["targets"].delegations
     keyids = delegations.roles["latest"].keyids
     whole = delegations.roles.pop("latest")
@@ -225,8 +225,8 @@ def publish_split(repository, count, holder):
 
 # The sha256 of latest/armani/id/stable starts with aacd4d75.
 @pytest.mark.parametrize(("count", "holder"), [(4, "latest-2"), (16, "latest-a")])
-def test_a_phone_asks_for_its_part_and_its_proof(repository, world, count, holder):
-    """In the place of latest and its proof; nothing of another part."""
+def test_poll_requests_its_part_and_proof(repository, world, count, holder):
+    """A phone requests its part in place of `latest`, and no other part."""
     repository.offer()
     publish_split(repository, count, holder)
     outcome = PollingClient(world).poll()
@@ -243,7 +243,7 @@ def test_a_phone_asks_for_its_part_and_its_proof(repository, world, count, holde
 
 
 def test_a_pointer_in_another_part_is_not_seen(repository, world):
-    """A server that lists it where it does not belong offers it to no phone."""
+    """A pointer listed in the wrong part is offered to no phone."""
     repository.offer()
     publish_split(repository, 4, "latest-0")
     outcome = PollingClient(world).poll()
@@ -252,7 +252,7 @@ def test_a_pointer_in_another_part_is_not_seen(repository, world):
 
 
 def test_a_part_without_its_proof_is_not_used(repository, world):
-    """As with latest: it is not kept, and the next poll asks for both again."""
+    """The part is not stored, and the next poll requests part and proof again."""
     repository.offer()
     publish_split(repository, 4, "latest-2")
     proof = repository.files.pop("/log/proof/latest-2.2")

@@ -11,8 +11,8 @@ from tests.cases import case
 from tests.client_sim.device.repository_simulator import Log, Repository
 
 # The generator of the group, RFC 8032 section 5.1, and points of order 1, 2, 4, 8 and 8 in their
-# canonical encodings (curve25519's torsion). y = p + 1 is the identity once more; y = p + 3 is 3
-# written too large.
+# canonical encodings (curve25519's torsion). y = p + 1 is a second encoding of the
+# identity, y = p + 3 one of 3.
 BASE = "58" + "66" * 31
 FORGEABLE = [
     "0100000000000000000000000000000000000000000000000000000000000000",
@@ -51,7 +51,7 @@ def _with_key(key, place="root"):
 
 
 def _twin(known, place):
-    """List a key of one file under another id in that file or in the other one."""
+    """List a key of one file under another key ID, in the same file or in the other one."""
 
     def change(repository):
         keys = {"root": repository.signed["root"].keys, "targets": _delegations(repository).keys}
@@ -62,7 +62,7 @@ def _twin(known, place):
 
 
 def _shared(first, second):
-    """Let two roles share a key of the first."""
+    """Give a role a key of another role."""
 
     def change(repository):
         key = repository.signers[first][0].public_key
@@ -158,8 +158,8 @@ REFUSED = [
 ]
 
 
-def test_the_rules():
-    """A proper repository passes, and the log's key comes out; each change is refused."""
+def test_rules_of_the_profile():
+    """A proper repository passes and gives the log's key; each change is refused."""
     proper = Repository()
     proper.signed["root"].unrecognized_fields["custom"]["later"] = {"x": 1}
     _delegated()(proper)
@@ -171,14 +171,14 @@ def test_the_rules():
             _check(repository)
 
 
-def test_points():
-    """Rule 3: with keys of small order, or written too large, anybody could sign."""
+def test_points_of_keys():
+    """Rule 3: for a key of small order, or in a second encoding, anyone can forge signatures."""
     assert is_good_point(bytes.fromhex(BASE))
     assert not any(is_good_point(bytes.fromhex(public)) for public in FORGEABLE)
 
 
 def test_a_role_lists_its_own_paths_and_delegates_no_further(repository):
-    """Rule 7, for every caller: what another role lists and roles below it are refused."""
+    """Rule 7: a leaf role with other paths or delegations is refused."""
     role = repository.signed["armani"]
     check_leaf_role("armani", role)
     path = "dior/id/stable/a.zip"

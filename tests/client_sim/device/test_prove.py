@@ -27,8 +27,8 @@ DER = "c67ae561746db2d7324903b0fdedf9f9788398132593fbde0c8298e9386f2391"
 
 
 @pytest.fixture
-def ask(tmp_path):
-    """Give a function that proves a package, from a source's where one is given."""
+def prove_package(tmp_path):
+    """Return a function that proves a package, with the package of its source if given."""
 
     def call(data, source=None, say=lambda _: None, progress=None, **changes):
         paths = []
@@ -51,33 +51,35 @@ def _written(build):
     }
 
 
-def test_a_full_package_is_installed_both_ways(ask, tmp_path):
-    """The proof names package, certificate, prover, rules and every partition's hash."""
+def test_proof_of_a_full_package(prove_package, tmp_path):
+    """The proof names package, certificate, prover, rules and the hash of each partition."""
     ota, told, done = Ota(SECOND), [], {}
-    proof = ask(ota.data, say=told.append, progress=lambda *at: done.update({told[-1]: at}))
+    proof = prove_package(
+        ota.data, say=told.append, progress=lambda *at: done.update({told[-1]: at})
+    )
     assert {each.name: each.sha256 for each in proof.partitions} == _written(SECOND)
     assert (proof.sha256, proof.length) == (ota.sha256, len(ota.data))
     assert (proof.codename, proof.certificate, proof.prover) == ("armani", DER, "1.2.3")
     assert (proof.ways, proof.refusal, proof.source) == (("stream", "whole"), "", None)
     assert list(proof.rules) == json.loads(json_vector(14)[0])["rules"]
-    # The second does not find in the slot what the first has left there.
+    # The second installation does not reuse what the first wrote into the slot.
     images = sum(path.stat().st_size for path in SECOND.images.values())
     assert done["Installing package.zip as a stream."] == (len(ota.data),) * 2
     assert done["Installing package.zip as a file."] == (images, images)
     assert not (tmp_path / "unfinished").exists()
 
 
-def test_an_incremental_is_installed_on_its_source(ask):
-    """The phone runs the source's build first, and the proof says of which package."""
+def test_proof_of_an_incremental(prove_package):
+    """The phone runs the source's build first, and the proof names the source's package."""
     source = Ota(SECOND)
-    proof = ask(Ota(THIRD, SECOND).data, source.data)
+    proof = prove_package(Ota(THIRD, SECOND).data, source.data)
     assert {each.name: each.sha256 for each in proof.partitions} == _written(THIRD)
     assert proof.source == ProvedSource(SECOND.fingerprint, source.sha256)
     assert (proof.ways, proof.refusal) == (("stream", "whole"), "")
 
 
-def test_a_wrong_source_is_no_refusal_of_the_package(ask, tmp_path):
-    """Without the right source there is nothing to prove, and nothing is begun."""
+def test_wrong_source_is_an_error(prove_package, tmp_path):
+    """Without the right source no proof is begun, and the package is not refused."""
     for source, words in (
         (None, "package.zip is an incremental: give the full package"),
         ((FIRST, None), f"source.zip is of {FIRST.fingerprint}, and package.zip does not start"),
@@ -85,12 +87,12 @@ def test_a_wrong_source_is_no_refusal_of_the_package(ask, tmp_path):
     ):
         data = source and build_zip(*source)
         with case(words), pytest.raises(InstallError, match=re.escape(words)):
-            ask(build_zip(THIRD, SECOND), data)
+            prove_package(build_zip(THIRD, SECOND), data)
         assert not (tmp_path / "unfinished").exists()
 
 
 def _bomb(draft):
-    """Let the one operation of a full package unpack to 1 MiB."""
+    """Let the only operation of a full package unpack to 1 MiB."""
     data = lzma.compress(bytes(1 << 20), check=lzma.CHECK_CRC32)
     drafts.values(draft.manifest, 13)[0][:] = [each for each in draft.partition if each[0] != 8] + [
         drafts.bytes_of(8, drafts.operation(8, ((0, 4),), data))
@@ -99,7 +101,7 @@ def _bomb(draft):
     draft.blobs = data
 
 
-def _lie(draft):
+def _promise_another_image(draft):
     """Promise another image than the operations write."""
     drafts.put(draft.partition, 7, drafts.info(drafts.OLD))
 
@@ -108,65 +110,67 @@ def _lie(draft):
     ("lie", "words", "group"),
     [
         (_bomb, "An xz stream holds more than the 16384 bytes expected.", "data"),
-        (_lie, "The new product is not what the package promises.", "images"),
+        (_promise_another_image, "The new product is not what the package promises.", "images"),
     ],
 )
-def test_what_only_unpacking_shows_is_refused(ask, lie, words, group):
-    """Every hash and signature of the package is right, and a phone could not install it."""
+def test_refusal_while_unpacking(prove_package, lie, words, group):
+    """A package with valid hashes and signatures that a phone cannot install is refused."""
     draft = drafts.full()
     lie(draft)
-    proof = ask(drafts.seal(draft).data)
+    proof = prove_package(drafts.seal(draft).data)
     assert words in proof.refusal
     assert (proof.ways, proof.partitions, proof.rules[-1]) == (("stream",), (), group)
 
 
-def test_a_lie_about_the_old_image_is_refused(ask):
-    """An incremental from another image than the source's package writes is refused."""
-    source = drafts.full()  # writes another image than the incremental starts from
+def test_incremental_of_another_image_is_refused(prove_package):
+    """An incremental must start from the image that the source's package writes."""
+    source = drafts.full()  # its image is not the one that the incremental starts from
     source.texts |= metadata_fields(Package(drafts.SOURCE))
-    proof = ask(drafts.seal(drafts.step()).data, drafts.seal(source).data)
+    proof = prove_package(drafts.seal(drafts.step()).data, drafts.seal(source).data)
     assert "product is not the one that this incremental package starts from" in proof.refusal
 
 
-def test_a_full_package_for_a_phone_that_runs_another_may_not_leave_a_partition_out(ask):
-    """With a source a full package is proved on a phone that has partitions already."""
+def test_full_package_must_have_all_partitions_of_its_source(prove_package):
+    """With a source, a full package is proved on a phone that has partitions already."""
     data = drafts.seal(drafts.full()).data
-    assert ask(data).refusal == ""
-    proof = ask(data, build_zip(drafts.SOURCE))
+    assert prove_package(data).refusal == ""
+    proof = prove_package(data, build_zip(drafts.SOURCE))
     assert proof.refusal == "The package leaves out the partition system of this phone."
     assert proof.rules[-1] == "phone"
 
 
-def test_what_cannot_be_streamed_is_proved_whole(ask, monkeypatch):
-    """As a phone does that fetches such a package whole."""
+def test_package_that_cannot_be_streamed(prove_package, monkeypatch):
+    """Such a package is proved only as a whole file, as a phone would install it."""
     monkeypatch.setattr(prefix, "MAX_BEFORE_BYTES", 0)
-    assert ask(build_zip(THIRD, SECOND), build_zip(SECOND)).ways == ("whole",)
+    assert prove_package(build_zip(THIRD, SECOND), build_zip(SECOND)).ways == ("whole",)
 
 
-def test_no_release_can_be_made(ask, tmp_path):
-    """A package whose release a phone would not read is no package to prove."""
+def test_package_that_cannot_be_released(prove_package, tmp_path):
+    """A package whose release a phone would not decode is an error, not a refusal."""
     draft = drafts.full()
     draft.texts["post-sdk-level"] = "0x1"
     with pytest.raises(InstallError, match=r"cannot be released: .*'sdk_level'") as refusal:
-        ask(drafts.seal(draft).data)
+        prove_package(drafts.seal(draft).data)
     assert "any/any" not in str(refusal.value)
     with pytest.raises(InstallError, match="readable META-INF"):
-        ask(b"no zip")
+        prove_package(b"no zip")
     assert not (tmp_path / "unfinished").exists()
 
 
 class _StoppedError(Exception):
-    """The process ends here."""
+    """Stop the process here."""
 
 
-def test_an_interrupted_proof_goes_on(ask, tmp_path, monkeypatch):
-    """Wherever it stops, the next one reads on there, and the proof is the same.
+def test_interrupted_proof_is_resumed(prove_package, tmp_path, monkeypatch):
+    """Wherever a proof stops, the next one continues there, with the same result.
 
-    It stops at every sentence, and at every fourth block.
+    It stops at each sentence, and at each fourth block.
     """
     monkeypatch.setattr(candidate, "BLOCK", 32 * 1024)
     arguments, steps = (build_zip(THIRD, SECOND), build_zip(SECOND)), []
-    expected = ask(*arguments, say=steps.append, progress=lambda done, _: steps.append(done))
+    expected = prove_package(
+        *arguments, say=steps.append, progress=lambda done, _: steps.append(done)
+    )
     for last, step in enumerate(steps):
         if last % 4 and not isinstance(step, str):
             continue
@@ -178,20 +182,20 @@ def test_an_interrupted_proof_goes_on(ask, tmp_path, monkeypatch):
             seen.append(step)
 
         with pytest.raises(_StoppedError):
-            ask(*arguments, say=stop, progress=lambda done, _, stop=stop: stop(done))
-        proof = ask(
+            prove_package(*arguments, say=stop, progress=lambda done, _, stop=stop: stop(done))
+        proof = prove_package(
             *arguments, say=again.append, progress=lambda done, _, again=again: again.append(done)
         )
         assert proof == expected
         assert len(again) <= len(steps)
         for sentence, blocks in _streams(seen).items():
-            # What was told is durable but for the last block.
+            # Reported blocks are durable, except for the last one.
             assert not set(blocks[:-1]) & set(_streams(again).get(sentence, ()))
     assert not (tmp_path / "unfinished").exists()
 
 
 def _streams(steps):
-    """Return how far each streamed installation was told to be."""
+    """Return the reported progress of each streamed installation."""
     found, sentence = {}, ""
     for step in steps:
         if isinstance(step, str):
@@ -201,60 +205,60 @@ def _streams(steps):
     return found
 
 
-def _interrupt(ask, *arguments):
+def _interrupt(prove_package, *arguments):
     def stop(sentence):
         if "as a file" in sentence:
             raise _StoppedError
 
     with pytest.raises(_StoppedError):
-        ask(*arguments, say=stop)
+        prove_package(*arguments, say=stop)
 
 
-def test_another_proof_does_not_go_on_with_the_folder(ask):
-    """Neither the phone nor what it has passed is used for another package."""
-    _interrupt(ask, build_zip(SECOND))
+def test_proof_of_another_package_starts_anew(prove_package):
+    """Phone and state of an unfinished proof are not used for another package."""
+    _interrupt(prove_package, build_zip(SECOND))
     said = []
-    proof = ask(build_zip(THIRD), say=said.append)
+    proof = prove_package(build_zip(THIRD), say=said.append)
     assert {each.name: each.sha256 for each in proof.partitions} == _written(THIRD)
     assert any("as a stream" in sentence for sentence in said)
 
 
-def test_a_folder_of_something_else_stays(ask, tmp_path):
-    """A folder in the way is named and not emptied; one in use is left alone."""
+def test_folder_that_is_not_an_unfinished_proof(prove_package, tmp_path):
+    """Such a folder is named and not emptied, and a folder in use is an error."""
     folder = tmp_path / "unfinished"
-    _interrupt(ask, build_zip(SECOND))
+    _interrupt(prove_package, build_zip(SECOND))
     with hold_folder(folder, waits=False), pytest.raises(StateError, match="in use by another"):
-        ask(build_zip(SECOND))
+        prove_package(build_zip(SECOND))
     (folder / "request.json").unlink()
     with pytest.raises(StateError, match="was not made by a proof"):
-        ask(build_zip(SECOND))
+        prove_package(build_zip(SECOND))
     assert (folder / "phone").is_dir()
 
 
-def test_a_package_that_changes_meanwhile_proves_nothing(ask, tmp_path):
-    """What was hashed must be what was installed."""
+def test_package_that_changes_during_its_proof(prove_package, tmp_path):
+    """The hashed bytes must be the installed bytes."""
 
     def change(sentence):
         if "as a file" in sentence:
             (tmp_path / "package.zip").write_bytes(build_zip(SECOND))
 
     with pytest.raises(StorageError, match="changed meanwhile"):
-        ask(build_zip(SECOND), say=change)
+        prove_package(build_zip(SECOND), say=change)
 
 
-def test_what_a_source_calls_itself_is_cut(ask):
-    """Its metadata may hold 64 KiB, and signs that move a terminal's cursor."""
+def test_long_source_names_are_cut(prove_package):
+    """A source's metadata may have 64 KiB and control characters of terminals."""
     source = drafts.full()
     source.texts["post-build"] = "\x1b[2J" + "x" * 50_000
     with pytest.raises(InstallError, match=r"is of \?\[2Jx+…, and") as caught:
-        ask(drafts.seal(drafts.step()).data, drafts.seal(source).data)
+        prove_package(drafts.seal(drafts.step()).data, drafts.seal(source).data)
     assert len(str(caught.value)) <= 300
 
 
-def test_what_is_told_before_anything_is_read(ask, tmp_path):
-    """A certificate that is none; and a named pipe, whose opening would wait for its writer."""
+def test_refused_before_the_package_is_read(prove_package, tmp_path):
+    """A malformed certificate, and a named pipe, whose opening would wait for a writer."""
     with pytest.raises(InstallError, match="cannot be read"):
-        ask(build_zip(SECOND), certificate=b"")
+        prove_package(build_zip(SECOND), certificate=b"")
     path = tmp_path / "pipe.zip"
     os.mkfifo(path)
     request = Request(path, None, CERTIFICATE_FILE.read_bytes(), None, "1.2.3")

@@ -30,7 +30,7 @@ from tests.client_sim.engine.power_cut import DyingDisk, PowerCut
 
 
 def test_the_floor_only_rises():
-    """A lower counter changes nothing."""
+    """A lower counter does not change the floor."""
     state = {}
     assert load_floor(state) == 0
     for counter, floor in ((3, 3), (2, 3), (7, 7)):
@@ -39,7 +39,7 @@ def test_the_floor_only_rises():
 
 
 def test_failed_builds_and_consent():
-    """The highest 64 counters, each once; consent is the last one given, for one build."""
+    """The 64 highest failed counters are kept; consent is for the last agreed build."""
     state = {}
     store_failed(state, [3, 1, 3])
     assert load_failed(state) == (1, 3)
@@ -52,7 +52,7 @@ def test_failed_builds_and_consent():
 
 
 def test_a_damaged_secret_is_made_anew():
-    """32 bytes or none."""
+    """A secret that does not have 32 bytes is replaced."""
     state = {"secret": b"short"}
     assert load_secret(state, lambda n: b"\x07" * n) == b"\x07" * 32
     assert load_secret(state, bytes) == b"\x07" * 32
@@ -60,8 +60,8 @@ def test_a_damaged_secret_is_made_anew():
 
 @given(st.floats(0, 10**11))
 @example(1e-05)
-def test_a_due_time_is_read_as_it_was_stored(due):
-    """What `store_due` returns is what every later reading gives, to the microsecond."""
+def test_due_time_round_trip(due):
+    """`store_due` returns what `load_due` reads, at most a millisecond off."""
     state = {}
     assert store_due(state, due) == load_due(state)
     assert abs(load_due(state) - due) < 0.001
@@ -70,7 +70,7 @@ def test_a_due_time_is_read_as_it_was_stored(due):
 
 
 def test_unusable_incrementals_are_kept_in_order_and_bounded():
-    """The 64 that were added last, each once; what is no sha256 is passed over."""
+    """The 64 hashes added last are kept; other text is ignored."""
     state = {}
     hashes = [f"{number:064x}" for number in range(66)]
     for sha256 in (*hashes, hashes[3]):
@@ -83,8 +83,8 @@ def test_unusable_incrementals_are_kept_in_order_and_bounded():
 
 
 @given(st.binary(max_size=20))
-def test_arbitrary_records_raise_nothing_else(data):
-    """Damaged records are StateError, or read as none."""
+def test_arbitrary_records_raise_only_state_error(data):
+    """Damaged records are a `StateError`, or as if absent."""
     names = ("floor", "failed", "due", "agreed", "unusable")
     state = dict.fromkeys(names, data)
     load_due(state)
@@ -99,8 +99,8 @@ def test_arbitrary_records_raise_nothing_else(data):
         load_failed({"failed": b"1\n" * 65})
 
 
-def test_values_survive(tmp_path):
-    """What was assigned is there when the folder is opened again."""
+def test_values_are_read_by_a_new_store(tmp_path):
+    """Assigned and deleted values are seen by a store that is opened later."""
     RecordStore(tmp_path / "state")["role.armani"] = b"\x00\xff"
     records = RecordStore(tmp_path / "state")
     assert dict(records) == {"role.armani": b"\x00\xff"}
@@ -113,7 +113,7 @@ def test_values_survive(tmp_path):
 
 
 def test_names_cannot_leave_the_folder(tmp_path):
-    """Only names of the phone's own are stored; reading others finds nothing."""
+    """Only valid names are stored, and other names are not found."""
     records = RecordStore(tmp_path / "state")
     for name in ("", ".", "..", "../x", "a/b", "A", ".a", "a..b", "a.", "x" * 97):
         with case(name), pytest.raises(StorageError):
@@ -125,7 +125,7 @@ def test_names_cannot_leave_the_folder(tmp_path):
 
 
 def test_a_power_cut_at_any_step_leaves_the_old_value_or_the_new_one(tmp_path):
-    """Half a value never, also where it is replaced by a longer or a shorter one, or removed."""
+    """A replaced or removed value is never cut."""
     RecordStore(tmp_path)["due"] = b"old value"
     for new, steps in ((b"n", 6), (b"a new and longer value", 6), (None, 3)):
         found = set()
@@ -135,7 +135,7 @@ def test_a_power_cut_at_any_step_leaves_the_old_value_or_the_new_one(tmp_path):
                 _change(RecordStore(tmp_path, disk=DyingDisk(last)), new)
             found.add(RecordStore(tmp_path).get("due"))
         assert found == {b"old value", new}
-        # The leftovers do no harm, and there are no more steps than were tried.
+        # Leftovers do no harm, and there are no further steps.
         RecordStore(tmp_path)["due"] = b"old value"
         _change(RecordStore(tmp_path, disk=DyingDisk(steps)), new)
         assert RecordStore(tmp_path).get("due") == new
@@ -149,7 +149,7 @@ def _change(records, value):
 
 
 def test_values_have_a_limit(tmp_path):
-    """Neither stored nor read are values beyond the largest that a phone has."""
+    """Longer values are neither stored nor read."""
     records = RecordStore(tmp_path)
     with pytest.raises(StorageError):
         records["due"] = bytes(VALUE_LIMIT + 1)
@@ -159,7 +159,7 @@ def test_values_have_a_limit(tmp_path):
 
 
 def test_a_failing_disk_is_a_storage_error(tmp_path):
-    """Whatever the operating system says becomes the phone's own error."""
+    """Errors of the operating system become the phone's own error."""
     records = RecordStore(tmp_path)
     (tmp_path / "due").mkdir()
     with pytest.raises(StorageError):
@@ -178,8 +178,8 @@ def test_a_failing_disk_is_a_storage_error(tmp_path):
         list(gone)
 
 
-def test_one_at_a_time(tmp_path):
-    """A second holder is refused, or waits, until the first has done; no file is left behind."""
+def test_folder_has_one_holder(tmp_path):
+    """A second holder is refused or waits, and no file is left behind."""
     with hold_folder(tmp_path, waits=False) as is_first, hold_folder(tmp_path, waits=False) as two:
         assert (is_first, two) == (True, False)
     with pytest.raises(ZeroDivisionError), hold_folder(tmp_path, waits=False):
@@ -200,8 +200,8 @@ def test_one_at_a_time(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_it_is_free_when_its_process_was_killed(tmp_path):
-    """A program of its own that has it, and is killed while it does."""
+def test_folder_of_a_killed_process_is_free(tmp_path):
+    """A process that is killed does not keep the folder."""
     code = (
         "import sys, pathlib; from client_sim.device.records import hold_folder\n"
         "with hold_folder(pathlib.Path(sys.argv[1]), waits=True): print(flush=True); input()"

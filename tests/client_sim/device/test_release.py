@@ -14,8 +14,8 @@ from tests.strategies import json_values, releases
 PATH = "armani/id/stable/armani-2-full.zip"
 
 
-def test_the_vector_of_formats():
-    """The release of FORMATS section 3 is read, member by member."""
+def test_formats_vector_of_a_release():
+    """The release of FORMATS section 3 is decoded member by member."""
     data, digest = json_vector(3)
     assert hashlib.sha256(data).hexdigest() == digest
     release = decode_release("armani/id/stable/x.zip", json.loads(data))
@@ -30,15 +30,15 @@ def test_the_vector_of_formats():
     assert not release.withdrawn
 
 
-def test_later_releases():
-    """A later schema-compatible member does not disturb; an unknown schema is named."""
+def test_releases_of_later_versions():
+    """An unknown member is ignored; an unknown schema is named in the refusal."""
     assert decode_release(PATH, make_release(later={"x": [1.5, None]})).counter == 2
     with pytest.raises(ReleaseError, match="schema 2"):
         decode_release(PATH, make_release(schema=2))
 
 
 def test_members_out_of_range_are_refused():
-    """Each member has its type and range, and none may be missing."""
+    """Each member is required and has its type and range."""
     for member, values in (
         ("schema", [None, True, "1", 1.0, 0]),
         ("type", [None, "Full", "", 1, ["full"]]),
@@ -70,7 +70,7 @@ def test_members_out_of_range_are_refused():
 
 
 def test_malformed_payload_properties_are_refused():
-    """Hashes are the one base64 of 32 bytes, sizes decimals that JSON can hold."""
+    """Hashes are canonical base64 of 32 bytes, sizes are decimals below 2**53."""
     for name, values in (
         (
             "HASH",
@@ -90,7 +90,7 @@ def test_malformed_payload_properties_are_refused():
 
 
 def test_an_incremental_names_its_sources():
-    """One to eight builds that it starts from."""
+    """An incremental has one to eight source builds."""
     custom = make_release(type="incremental", source_builds=[SOURCE] * 8)
     assert decode_release(PATH, custom).source_builds == (SOURCE,) * 8
     for sources in ([], [SOURCE] * 9):
@@ -98,8 +98,8 @@ def test_an_incremental_names_its_sources():
             decode_release(PATH, make_release(type="incremental", source_builds=sources))
 
 
-def test_a_release_lies_where_releases_lie():
-    """Codename, region, channel, file."""
+def test_paths_of_releases():
+    """A path has codename, region, channel and file name."""
     for path in (
         "",
         "armani/id/a.zip",
@@ -113,13 +113,13 @@ def test_a_release_lies_where_releases_lie():
 
 @given(releases())
 def test_valid_releases_are_read(custom):
-    """Whatever FORMATS allows is read with its counter."""
+    """Every valid release is decoded."""
     assert decode_release(PATH, custom).counter == custom["counter"]
 
 
 @given(json_values)
-def test_arbitrary_values_raise_nothing_else(value):
-    """Any JSON value, alone or as any member, is read or refused."""
+def test_arbitrary_values_raise_only_release_error(value):
+    """Any JSON value, alone or as a member, is refused."""
     with pytest.raises(ReleaseError):
         decode_release(PATH, value)
     with pytest.raises(ReleaseError):

@@ -10,6 +10,7 @@ from client_sim.device.reset import finish_reset, reset_phone
 from client_sim.persona import make_persona
 from tests.client_sim.device import shop
 from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
+from tests.client_sim.engine.streamed import snapshot
 
 KEPT = ("image", "slots")
 WIPED = ("state", "downloads", "personal")
@@ -22,7 +23,7 @@ def market():
     return shop.make_market()
 
 
-def live_in(folder, repository):
+def make_used_phone(folder, repository):
     """Make a phone that has an owner, has polled, and has half a package."""
     shop.make_phone(folder, repository, persona=make_persona(7))
     poll(folder, repository)
@@ -32,7 +33,7 @@ def live_in(folder, repository):
 
 
 def poll(folder, repository, draws=0):
-    """Poll once and return the bytes that left."""
+    """Poll once and return the bytes that were sent."""
     phone = shop.open_phone(folder, repository, draws=draws)
     assert phone.poll().failure is None
     phone.next_poll()
@@ -40,17 +41,17 @@ def poll(folder, repository, draws=0):
 
 
 def files_of(folder, names):
-    """Return the digests of all files below some folders of a phone."""
-    return {name: shop.digest_tree(folder / name) for name in names}
+    """Return all files below some folders of a phone."""
+    return {name: snapshot(folder / name) for name in names}
 
 
-def test_nothing_of_the_owner_or_the_polls_stays(tmp_path, market):
-    """State, downloads and the owner's data are gone; image and slots are as they were.
+def test_reset_removes_the_owners_data(tmp_path, market):
+    """State, downloads and the owner's data are removed; image and slots stay.
 
-    No build below the running one is allowed. A link goes, and what it points to stays.
+    The floor is the running build's counter. A link is removed, its target is not.
     """
     folder = tmp_path / "phone"
-    live_in(folder, market)
+    make_used_phone(folder, market)
     before = files_of(folder, KEPT)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "file").touch()
@@ -64,12 +65,9 @@ def test_nothing_of_the_owner_or_the_polls_stays(tmp_path, market):
     assert phone.floor == phone.running_build.counter == 1
 
 
-def test_the_next_poll_is_that_of_a_new_phone(tmp_path, market):
-    """From the root in the image, with the bytes of a phone from the factory.
-
-    A place among a thousand and a due time do not survive their phone's owner.
-    """
-    live_in(tmp_path / "used", market)
+def test_poll_after_a_reset_is_that_of_a_new_phone(tmp_path, market):
+    """The next poll starts from the image's root, with a new secret and due time."""
+    make_used_phone(tmp_path / "used", market)
     old = Phone(tmp_path / "used").state["secret"]
     reset_phone(tmp_path / "used")
     assert not {"due", "secret"} & set(Phone(tmp_path / "used").state)
@@ -80,8 +78,8 @@ def test_the_next_poll_is_that_of_a_new_phone(tmp_path, market):
 
 
 def test_a_power_cut_at_any_step_leaves_the_old_phone_or_a_new_one(tmp_path, market):
-    """Before the mark all is there; behind it the next start completes the reset."""
-    live_in(tmp_path / "lived", market)
+    """Until the mark is written nothing is removed; then the next start completes the reset."""
+    make_used_phone(tmp_path / "lived", market)
     before = files_of(tmp_path / "lived", WIPED)
     shutil.copytree(tmp_path / "lived", tmp_path / "counted")
     disk = CountingDisk()
@@ -102,9 +100,9 @@ def test_a_power_cut_at_any_step_leaves_the_old_phone_or_a_new_one(tmp_path, mar
     assert outcomes == {True, False}
 
 
-def test_a_second_power_cut_is_survived_as_well(tmp_path, market):
-    """Completing a reset may be interrupted as often as one likes."""
-    live_in(tmp_path / "phone", market)
+def test_completing_a_reset_can_be_interrupted(tmp_path, market):
+    """The reset is completed after any number of power cuts."""
+    make_used_phone(tmp_path / "phone", market)
     with pytest.raises(PowerCut):
         reset_phone(tmp_path / "phone", disk=DyingDisk(4))
     for last in (1, 2, 1):
@@ -114,7 +112,7 @@ def test_a_second_power_cut_is_survived_as_well(tmp_path, market):
     assert files_of(tmp_path / "phone", WIPED) == {name: {} for name in WIPED}
 
 
-def _break_off(folder, repository):
+def _interrupt_installation(folder, repository):
     """Begin an installation and lose the network in the fourth block."""
     answer, asked = repository.answer, []
 
@@ -131,15 +129,15 @@ def _break_off(folder, repository):
     repository.answer = answer
 
 
-def test_the_next_package_is_asked_for_as_by_a_new_phone(tmp_path, market, monkeypatch):
-    """What an interrupted update had reached is forgotten: the first request is for block 0."""
+def test_download_after_a_reset_starts_at_block_0(tmp_path, market, monkeypatch):
+    """The progress of an interrupted update is forgotten."""
     monkeypatch.setattr(transport, "BLOCK", BLOCK)
     monkeypatch.setattr(download, "BLOCK", BLOCK)
-    live_in(tmp_path / "phone", market)
-    _break_off(tmp_path / "phone", market)
-    assert shop.digest_tree(tmp_path / "phone" / "slots" / "update")
+    make_used_phone(tmp_path / "phone", market)
+    _interrupt_installation(tmp_path / "phone", market)
+    assert snapshot(tmp_path / "phone" / "slots" / "update")
     reset_phone(tmp_path / "phone")
-    assert not shop.digest_tree(tmp_path / "phone" / "slots" / "update")
+    assert not snapshot(tmp_path / "phone" / "slots" / "update")
     phone = shop.open_phone(tmp_path / "phone", market)
     assert phone.install().installed == shop.facts(1)
     (first, *_) = [head for head in phone.world.sent if b"/targets/" in head]
@@ -153,7 +151,7 @@ class _WornDisk(CountingDisk):
 
 
 def test_a_failing_disk(tmp_path):
-    """Where there is no folder nothing can be marked; a mark stays for the next start."""
+    """Without its folder a phone cannot be marked; a mark stays until the reset is complete."""
     with pytest.raises(StorageError):
         reset_phone(tmp_path / "missing")
     (tmp_path / "reset").touch()

@@ -1,10 +1,10 @@
-"""What a phone knows about the time besides its clock."""
+"""The newest signed time, the floor of a phone's clock."""
 
 from client_sim.device.signed_time import clock_floor, load_clock, lower_clock, raise_clock
 
 
 def test_the_clocks_floor_only_rises():
-    """An older signed time changes nothing; what cannot be read is no time."""
+    """An older signed time is ignored, and an unreadable one is as if absent."""
     state = {}
     assert load_clock(state) == 0
     for seconds, floor in ((30, 30), (20, 30), (70, 70)):
@@ -17,8 +17,8 @@ def test_the_clocks_floor_only_rises():
     assert load_clock(state) == 1
 
 
-def test_a_reset_only_lowers_it():
-    """An earlier stored time stays; the newest known one, or the date of a build, is the floor."""
+def test_reset_only_lowers_the_floor():
+    """A reset keeps an earlier time; the floor is the newest signed time or build date."""
     state = {}
     lower_clock(state, 30)
     assert not state

@@ -1,6 +1,6 @@
-"""The phone loses power before each change of its state, on a real file system.
+"""A phone loses power before each change of its state, on a real file system.
 
-That one change is made as a whole or not at all is shown in `test_records`.
+That a single change is atomic is tested in `test_records`.
 """
 
 import shutil
@@ -51,7 +51,7 @@ def _open(folder, repository, disk=None):
 
 @pytest.fixture
 def repository(tmp_path):
-    """Make the phone `used`, which has polled, and change all that it holds since."""
+    """Make the phone `used`, which has polled, and publish changes of all that it stored."""
     repository = Repository(shop.NOW)
     shop.make_phone(tmp_path / "used", repository)
     phone = _open(tmp_path / "used", repository)
@@ -67,30 +67,30 @@ def repository(tmp_path):
 
 
 def poll(phone):
-    """Set something, poll, and draw the next due time."""
+    """Change a setting, poll, and draw the next due time."""
     store_settings(phone.state, UpdateSettings(asks=True))
     assert phone.poll().offer.counter == 2
     phone.next_poll()
 
 
 def update(phone):
-    """Agree, meet an incremental that is gone, take the full package, start and confirm it."""
+    """Agree, find the incremental missing, install the full package, start and confirm it."""
     poll(phone)
     if phone.install(is_agreed=True).installed is not None:
         phone.reboot(is_healthy=lambda _build: True)
 
 
 def roles_of(state):
-    """Return the metadata that a phone holds."""
+    """Return the metadata that a phone has stored."""
     return {name: value for name, value in state.items() if name.startswith("role.")}
 
 
 @pytest.mark.parametrize(("live", "first", "fewest"), [(poll, 0, 8), (update, 8, 14)])
 def test_each_record_is_the_old_one_or_the_new_one(tmp_path, repository, live, first, fewest):
-    """After any cut each record is one that an undisturbed phone held, and the phone goes on.
+    """After a cut each record is one that an undisturbed phone had, and the phone goes on.
 
-    `role` files, due time, settings, consent, what was of no use, floor: all of them, before every
-    change; those that an update begins with are those of the poll, which are not cut twice.
+    The cuts are before each change of a `role` file, the due time, settings, consent, unusable
+    packages and the floor. An update begins with the changes of a poll, which are not cut twice.
     """
     shutil.copytree(tmp_path / "used", tmp_path / "undisturbed")
     counted = StateDisk()
@@ -113,7 +113,7 @@ def test_each_record_is_the_old_one_or_the_new_one(tmp_path, repository, live, f
 
 
 def _go_on(folder, repository, live):
-    """Let the phone live on; a power cut may have come after the switch, or after the start."""
+    """Continue; the power cut may have come after the switch of slots or after the start."""
     phone = _open(folder, repository)
     if phone.boot_state.active != phone.boot_state.running:
         phone.reboot(is_healthy=lambda _build: True)

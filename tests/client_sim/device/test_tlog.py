@@ -32,16 +32,16 @@ SPEC_NOTE = (
     "\u2014 example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3"
     "mFXmRKuwHjG1Yu72IneyaQM=\n"
 ).encode()
-# A line as a witness writes it: type 0x04, a time and a signature after the key id.
+# A witness's signature line: type 0x04, a time and a signature after the key ID.
 WITNESS = (
     b"\xe2\x80\x94 witness.example/w1 " + base64.b64encode(b"\x01\x02\x03\x04" + bytes(72)) + b"\n"
 )
 
 
 def test_every_index_of_every_small_tree():
-    """Trees up to 40 leaves: the true index is proven, every other index is refused.
+    """In trees of up to 40 leaves only the true index is proven.
 
-    The oracle's roots over the classic leaves are the published ones.
+    The oracle's roots of the eight known leaves are the published ones.
     """
     assert [tree.root_hash(LEAVES[:size]).hex() for size in range(9)] == ROOTS
     entries = [*LEAVES, *(bytes([number]) for number in range(32))]
@@ -56,7 +56,7 @@ def test_every_index_of_every_small_tree():
 
 
 def test_changed_paths_are_refused():
-    """A proof must be used up exactly and lead to the root; an empty tree holds nothing."""
+    """A path must be used up and lead to the root; an empty tree has no leaves."""
     checkpoint = Checkpoint("log", 8, bytes.fromhex(ROOTS[8]))
     path, leaf = tree.path(5, LEAVES), leaf_hash(LEAVES[5])
     for changed, of in (
@@ -71,7 +71,7 @@ def test_changed_paths_are_refused():
         verify_inclusion(bytes(32), 0, [], Checkpoint("log", 0, hashlib.sha256().digest()))
 
 
-def test_the_leaf_vector_of_formats():
+def test_formats_vector_of_a_leaf():
     """`armani`, version 2, bytes `abc`."""
     leaf = encode_leaf("armani", 2, b"abc")
     digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -81,7 +81,7 @@ def test_the_leaf_vector_of_formats():
 
 
 def test_the_signed_note_example():
-    """The specification's own key and note; one flipped bit anywhere in it is noticed."""
+    """The example of C2SP signed-note verifies, and with any flipped bit it does not."""
     key = decode_log_key(SPEC_KEY)
     assert (key.name, key.key_id.hex()) == ("example.com/foo", "530d903a")
     assert verify_note(SPEC_NOTE, key) == "This is an example message.\n"
@@ -94,7 +94,7 @@ def test_the_signed_note_example():
 
 
 def test_refused_log_keys():
-    """Wrong ids, names, encodings, types, and keys whose signatures can be forged."""
+    """Wrong IDs, names, encodings and types, and keys whose signatures can be forged."""
     weak = b"\x01" + bytes(32)
     weak_id = hashlib.sha256(b"log\n" + weak).hexdigest()[:8]
     for text in (
@@ -115,11 +115,8 @@ def _log():
     return log, decode_log_key(log.vkey)
 
 
-def test_a_proof_is_of_these_bytes_under_this_name_and_version():
-    """Index, hashes and checkpoint of the log prove the bytes that the phone holds.
-
-    Not others, nor a path from one tree under the checkpoint of another, or by another log.
-    """
+def test_proof_of_bytes_name_and_version():
+    """Other bytes, names and versions are refused, and so are mixed trees and another log."""
     log, key = _log()
     old = log.prove(4)
     found = verify_proof(old, key, role="armani", version=5, data=b"4")
@@ -135,7 +132,7 @@ def test_a_proof_is_of_these_bytes_under_this_name_and_version():
 
 
 def test_every_changed_byte_of_a_proof_is_refused():
-    """One flipped bit anywhere in a stapled proof is noticed."""
+    """A flipped bit anywhere in a stapled proof is refused."""
     log, key = _log()
     proof = log.prove(4)
     for place in range(len(proof)):
@@ -147,7 +144,7 @@ def test_every_changed_byte_of_a_proof_is_refused():
 
 
 def test_refused_checkpoints():
-    """Validly signed, but not the three lines of FORMATS section 7."""
+    """Signed text that does not have the three lines of FORMATS section 7 is refused."""
     log, key = _log()
     root = base64.b64encode(bytes(32)).decode()
     for text in (
@@ -164,7 +161,7 @@ def test_refused_checkpoints():
 
 
 def _signed_by(*lines):
-    """Return the log's key and its checkpoint's text with other signature lines."""
+    """Return the log's key, and its checkpoint with other signature lines."""
     log, key = _log()
     head, _, own = log.checkpoint().partition(b"\n\n")
     forged = Log(log.name)
@@ -172,14 +169,14 @@ def _signed_by(*lines):
     wrong = forged.sign("another text\n").partition(b"\n\n")[2]
     namesake = Log(log.name).sign(head.decode() + "\n").partition(b"\n\n")[2]
     named = {"own": own, "wrong": wrong, "namesake": namesake, "witness": WITNESS}
-    # A line with the log's name and key id is the log's, whatever follows.
+    # A line with the log's name and key ID is the log's, whatever follows.
     short = base64.b64encode(key.key_id + bytes(63)).decode()
     named["short"] = f"\u2014 {key.name} {short}\n".encode()
     return key, head + b"\n\n" + b"".join(named.get(line, line) for line in lines)
 
 
 def test_signatures_by_others_are_ignored():
-    """Witnesses before and after the log's line, and the log's line twice."""
+    """Lines of witnesses around the log's line, and the log's line twice, are accepted."""
     more = ["witness"] * 15
     for lines in (["own"], ["witness", "own"], ["own", *more], ["own", "own"], ["namesake", "own"]):
         key, note = _signed_by(*lines)
@@ -188,7 +185,7 @@ def test_signatures_by_others_are_ignored():
 
 
 def test_refused_signature_lines():
-    """No line by the log, one of its lines forged, more than 16 lines, or a malformed one."""
+    """No line by the log, a forged one, more than 16 lines, or a malformed one."""
     for lines in (
         *([], ["witness"], ["namesake"], ["wrong"], ["own", "wrong"], ["wrong", "own"]),
         *(["witness", "own", "wrong", "own"], ["own", *["witness"] * 16], ["own", "short"]),
@@ -207,7 +204,7 @@ def test_refused_signature_lines():
 
 
 def test_refused_proofs():
-    """Other forms of a proof are refused, however readable."""
+    """A proof has one encoding."""
     log, key = _log()
     proof = log.prove(4)
     for changed in (
@@ -222,8 +219,8 @@ def test_refused_proofs():
 
 
 @given(st.binary(max_size=300))
-def test_arbitrary_bytes_raise_nothing_else(content):
-    """Decoders of proofs, notes and keys raise LogError and nothing else."""
+def test_arbitrary_bytes_raise_only_log_error(content):
+    """Decoders of proofs, notes and keys raise only `LogError`."""
     key = decode_log_key(SPEC_KEY)
     head = b"c2sp.org/tlog-proof@v1\nindex 0\n"
     for data in (content, head + content, SPEC_NOTE + content):
@@ -236,8 +233,8 @@ def test_arbitrary_bytes_raise_nothing_else(content):
 
 
 @given(st.binary(max_size=200))
-def test_what_is_decoded_is_bounded(data):
-    """A proof that can be decoded has hashes of 32 bytes and an index that JSON can hold."""
+def test_decoded_proofs_are_bounded(data):
+    """A decoded proof has hashes of 32 bytes."""
     lines = base64.b64encode(data[:32].ljust(32, b"\0")) + b"\n\n"
     proof = decode_proof(b"c2sp.org/tlog-proof@v1\nindex 3\n" + lines + data)
     assert [len(part) for part in proof.path] == [32]

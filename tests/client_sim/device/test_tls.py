@@ -1,4 +1,4 @@
-"""The one TLS configuration, looked at from the other end of the wire."""
+"""The phone's TLS configuration, as the server sees it."""
 
 import socket
 import ssl
@@ -20,12 +20,12 @@ OFFERED = (0xC02B, 0xC02F, 0xCCA9, 0xCCA8, 0xC02C, 0xC030)
 CONNECTIONS = 3
 NEWER = {0x1301, 0x1302, 0x1303}
 SIGNALLING = 0x00FF
-SESSION = 5 + 4 + 2 + 32  # behind the heads of record and message, a version and the random bytes
+SESSION = 5 + 4 + 2 + 32  # after two headers, a version and the random bytes
 
 
 @pytest.fixture(scope="module")
 def make_authority(tmp_path_factory):
-    """Give a function that makes a certificate for a name, its own authority, with its key."""
+    """Return a function that makes a self-signed certificate for a name, with its key."""
 
     def make(name):
         certificate, key, _ = write_certificate(tmp_path_factory.mktemp("authority"), name)
@@ -36,7 +36,7 @@ def make_authority(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def authority(make_authority):
-    """Make the authority of the phone's host."""
+    """Make the certificate of the phone's host."""
     return make_authority(HOST)
 
 
@@ -50,7 +50,7 @@ def _hello(certificate):
 
 
 def _find_key_share(data):
-    """Return where the content of extension 51 lies in a hello: RFC 8446 section 4.1.2."""
+    """Return the range of extension 51 in a hello: RFC 8446 section 4.1.2."""
     session = data[SESSION]
     ciphers = SESSION + 1 + session
     at = ciphers + 2 + int.from_bytes(data[ciphers : ciphers + 2])
@@ -64,8 +64,8 @@ def _find_key_share(data):
     raise AssertionError(data)
 
 
-def test_every_phone_says_the_same(authority):
-    """Two client hellos differ in what has to be random, and in no other byte."""
+def test_hellos_of_all_phones_are_alike(authority):
+    """Two client hellos differ only in their random fields."""
     hellos = [_hello(authority[0]) for _ in range(4)]
     assert len({len(data) for data in hellos}) == 1
     differing = {at for at, found in enumerate(zip(*hellos, strict=True)) if len(set(found)) > 1}
@@ -74,8 +74,8 @@ def test_every_phone_says_the_same(authority):
     assert len({read_hello(data).random for data in hellos}) == 4
 
 
-def test_what_is_offered(authority):
-    """The six ciphers in order, one protocol, the host's name, no ticket, no earlier session."""
+def test_offered_parameters(authority):
+    """Six ciphers in order, one protocol, the host's name, no ticket, no earlier session."""
     hello = read_hello(_hello(authority[0]))
     older = [number for number in hello.ciphers if number not in NEWER | {SIGNALLING}]
     assert tuple(older) == OFFERED
@@ -116,7 +116,7 @@ class Server:
                 line.recv(1)
 
     def ask(self, authority):
-        """Ask for something as a phone does: nothing waits for an acknowledgement."""
+        """Request a document as a phone does, without delay by Nagle's algorithm."""
         public = make_public(
             SimpleNamespace(trusted_root=b""), tls=True, port=self.listener.getsockname()[1]
         )
@@ -135,14 +135,14 @@ class Server:
             return answer
 
     def close(self):
-        """Wait until all were served."""
+        """Wait until all connections were served."""
         self.thread.join()
         self.listener.close()
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_no_session_is_resumed(tmp_path, authority, version):
-    """A server that hands out tickets gets a full handshake each time, and HTTP/1.1."""
+    """A server that issues tickets gets a full handshake each time, and HTTP/1.1."""
     server = Server(tmp_path, authority, version)
     for _ in range(CONNECTIONS):
         assert server.ask(authority[0]) == b"ok"
@@ -152,7 +152,7 @@ def test_no_session_is_resumed(tmp_path, authority, version):
 
 
 def test_another_name_or_authority_is_refused(tmp_path, authority, make_authority):
-    """The authority alone is not enough, nor is the name."""
+    """Both the name and the authority must match."""
     other = make_authority("other.example")
     server = Server(tmp_path, other, ssl.TLSVersion.TLSv1_3)
     for known, match in ((other, "match"), (authority, "certificate"), (authority, "certificate")):

@@ -41,7 +41,7 @@ def _poll(world):
 
 
 def test_the_root_to_start_from(repository, world):
-    """The image's, where it is newer or the stored one is damaged; the chain is walked anew."""
+    """The image's root counts if it is newer or the stored one is damaged."""
     repository.publish_root()
     _poll(world)
     first, second = (repository.files[f"/metadata/{number}.root.json"] for number in (1, 2))
@@ -52,8 +52,8 @@ def test_the_root_to_start_from(repository, world):
     assert world.paths[:2] == ["/metadata/2.root.json", "/metadata/3.root.json"]
 
 
-def test_a_release_is_signed_by_sha256_alone(repository, world):
-    """A target with other hashes, or none besides, is no release of this profile."""
+def test_release_has_only_a_sha256(repository, world):
+    """A target with other or additional hashes is refused."""
     link = repository.add_release()
     target = repository.signed["armani"].targets[link["p"]]
     repository.point(make_pointer([make_step(2, [link])]))
@@ -67,9 +67,9 @@ def test_a_release_is_signed_by_sha256_alone(repository, world):
 
 
 def test_latest_without_its_proof_is_not_used(repository, world):
-    """It is not kept; the next poll asks for both again.
+    """It is not stored, and the next poll requests both again.
 
-    A second content under the same version, validly signed, has no proof.
+    Other content of the same version, validly signed, has no proof.
     """
     repository.offer()
     proof = repository.files.pop("/log/proof/latest.2")
@@ -87,8 +87,8 @@ def test_latest_without_its_proof_is_not_used(repository, world):
 
 @pytest.mark.parametrize("role", ["tables", "content"])
 @pytest.mark.parametrize("is_signed", [False, True])
-def test_a_forged_public_role_is_a_warning_and_not_kept(repository, world, role, is_signed):
-    """The pointer still counts; tables by another key or without a good proof do not."""
+def test_forged_public_role_is_a_warning(repository, world, role, is_signed):
+    """Tables or content with another key or proof are not stored, and the pointer still counts."""
     repository.offer()
     if not is_signed:
         repository.signers[role] = [CryptoSigner.generate_ed25519()]
@@ -101,8 +101,8 @@ def test_a_forged_public_role_is_a_warning_and_not_kept(repository, world, role,
     assert f"role.{role}" not in world.state
 
 
-def test_a_repository_without_pointers_yet_is_no_error(repository, world):
-    """Before the first announcement the snapshot does not list `latest`."""
+def test_repository_without_pointers(repository, world):
+    """Before the first announcement the snapshot does not list `latest`, which is no error."""
     del repository.signed["snapshot"].meta["latest.json"]
     repository.publish_online()
     outcome = _poll(world)
@@ -111,8 +111,8 @@ def test_a_repository_without_pointers_yet_is_no_error(repository, world):
     assert not [path for path in world.paths if "latest" in path]
 
 
-def test_a_version_that_no_path_can_hold_is_refused(repository, world):
-    """A version goes into a path, so that only a decimal number may ever be one."""
+def test_malformed_versions_are_refused(repository, world):
+    """A version becomes part of a path, so that only decimal numbers are accepted."""
     signer = repository.signers["timestamp"][0]
     signed = repository.signed["timestamp"]
     signed.version += 1
@@ -124,8 +124,8 @@ def test_a_version_that_no_path_can_hold_is_refused(repository, world):
             assert len(world.sent) == 2
 
 
-def test_a_root_of_the_image_that_breaks_the_profile_is_refused():
-    """Not even the image's root may break the rules."""
+def test_root_of_the_image_must_fit_the_profile():
+    """The rules of the profile also hold for the image's root."""
     repository = Repository()
     repository.signed["root"].unrecognized_fields["custom"] = {"log": "x", "schema": 1}
     repository.signed["root"].version = 1
@@ -135,10 +135,10 @@ def test_a_root_of_the_image_that_breaks_the_profile_is_refused():
 
 
 def _resign(metadata, signer, version):
-    """Sign the metadata with its 777 replaced by any JSON text."""
+    """Sign the metadata with its version 777 replaced by any JSON text."""
     signed = metadata.signed.to_dict()
     signed["meta"]["snapshot.json"]["version"] = json.loads(version)
-    # Canonical JSON has no floats; what cannot be signed is refused for that already.
+    # Canonical JSON has no floats, so that these have no valid signature.
     payload = b""
     with contextlib.suppress(FormatError):
         payload = encode_canonical(signed).encode()
@@ -147,7 +147,7 @@ def _resign(metadata, signer, version):
 
 
 def test_a_pointer_is_an_empty_file(repository, world):
-    """One that names bytes is no pointer, though `latest` is signed: FORMATS section 4."""
+    """FORMATS section 4: a pointer that names bytes is refused."""
     repository.offer()
     target = repository.signed["latest"].targets["latest/armani/id/stable"]
     for length, data in ((1, b""), (0, b"x")):
@@ -163,8 +163,8 @@ OFFER = Offer(PATH, 7, "0" * 64, "full", 2, START, "2026-01-05", 0, (), 5)
 TARGET = SignedTarget(7, "0" * 64, decode_release(PATH, make_release()))
 
 
-def test_each_difference_is_refused():
-    """All nine facts are compared; the final counter is the pointer's own."""
+def test_release_must_agree_with_the_pointer():
+    """All nine facts are compared; only the final counter is the pointer's own."""
     check_agreement(OFFER, TARGET)
     for change in (
         {"path": "armani/id/stable/b.zip"},
@@ -182,7 +182,7 @@ def test_each_difference_is_refused():
 
 
 def test_a_withdrawn_release_is_refused():
-    """Withdrawn is final, whatever an online key points at, also while it still drains."""
+    """A withdrawn release is refused, also while it drains."""
     for drain in ({}, {"drain_until": 2**53 - 1}, {"drain_until": "later"}):
         release = decode_release(PATH, make_release(withdrawn=True, **drain))
         with pytest.raises(AgreementError, match="withdrawn"):

@@ -17,26 +17,26 @@ def path_of(repository, name):
     return next(path for path in repository.files if path.endswith(name))
 
 
-def packages_asked_for(phone):
-    """Return the names of the packages that were asked for, in order."""
+def requested_packages(phone):
+    """Return the names of the requested packages, in order."""
     paths = [path for path in phone.world.paths if path.startswith("/targets/")]
     return [path.split(".", 1)[1] for path in paths]
 
 
 def boot(phone):
-    """Restart the phone with whatever was installed."""
+    """Restart the phone."""
     return phone.reboot(is_healthy=lambda _build: True)
 
 
 def break_one_byte(repository, name):
-    """Serve a package that is not the signed one."""
+    """Change a byte of a package that is served."""
     path = path_of(repository, name)
     whole = repository.files[path]
     repository.files[path] = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
 
 
-def _misfit(phone):
-    """Change the running slot: it is not what the incremental starts from, as its hashes say."""
+def _change_running_slot(phone):
+    """Change the running slot, so that the incremental does not fit."""
     image = phone.slots.image_path("system")
     image.write_bytes(bytes(image.stat().st_size))
 
@@ -55,20 +55,20 @@ def _answer_with(status):
         _answer_with(b"404 Not Found"),
         _answer_with(b"410 Gone"),
         lambda phone: break_one_byte(phone.world.repository, INCREMENTAL),
-        _misfit,
+        _change_running_slot,
     ],
 )
-def test_an_incremental_of_no_use_is_replaced_by_the_full_package(phone, market, spoil):
-    """In the same go, under the role that is held: its connection asks for nothing else.
+def test_unusable_incremental_is_replaced_by_the_full_package(phone, market, spoil):
+    """The full package follows in the same installation, without fetching the role again.
 
-    Once build 1 is confirmed, the record of what did not lead there is gone.
+    The record of the unusable package is removed when build 1 is confirmed.
     """
     spoil(phone)
     said = []
     done = phone.install(report=said.append)
     assert done.poll.offer.type == "incremental"
     assert done.offer.type == "full"
-    assert packages_asked_for(phone) == [INCREMENTAL, FULL]
+    assert requested_packages(phone) == [INCREMENTAL, FULL]
     assert any("of no use" in sentence for sentence in said)
     assert phone.world.paths.count("/metadata/2.armani.json") == 1
     start = phone.world.paths.index(path_of(market, FULL))
@@ -79,8 +79,8 @@ def test_an_incremental_of_no_use_is_replaced_by_the_full_package(phone, market,
     assert "unusable" not in phone.state
 
 
-def test_what_was_of_no_use_is_not_tried_again(tmp_path, phone, market):
-    """Incremental and full are both gone: the next time the phone asks for the full one alone."""
+def test_unusable_incremental_is_not_tried_again(tmp_path, phone, market):
+    """Incremental and full package are gone; later the phone requests only the full one."""
     del market.files[path_of(market, INCREMENTAL)]
     full = market.files.pop(path_of(market, FULL))
     with pytest.raises(GoneError):
@@ -89,16 +89,16 @@ def test_what_was_of_no_use_is_not_tried_again(tmp_path, phone, market):
     assert again.poll().offer.type == "full"
     market.add_release(full, FULL)
     again.install()
-    assert packages_asked_for(again) == [FULL]
+    assert requested_packages(again) == [FULL]
 
 
-def test_a_server_in_trouble_is_no_reason_to_fall_back(phone, market):
-    """Nor is a broken connection: the incremental is asked for again next time."""
+def test_server_errors_lead_to_no_fallback(phone, market):
+    """After a server error or a broken connection the incremental is requested again."""
     for answer in (response(b"500 Oops", b"no\n"), response(b"200 OK", b"no\n"), OSError("reset")):
         market.overrides[path_of(market, INCREMENTAL)] = answer
         with case(answer), pytest.raises(TransportError):
             phone.install()
-    assert set(packages_asked_for(phone)) == {INCREMENTAL}
+    assert set(requested_packages(phone)) == {INCREMENTAL}
     market.overrides.clear()
     assert phone.install().offer.type == "incremental"
 
@@ -112,8 +112,8 @@ UNMET = [
 ]
 
 
-def test_an_unmet_condition_stops_before_the_model_is_shown(tmp_path, market):
-    """The poll is that of every phone, no request follows it, and the sentence says why."""
+def test_unmet_condition_stops_after_the_poll(tmp_path, market):
+    """All phones send the same bytes up to there, and the reason names the condition."""
     sent = set()
     for number, (name, conditions) in enumerate(UNMET):
         folder = tmp_path / str(number)
@@ -132,8 +132,8 @@ def test_an_unmet_condition_stops_before_the_model_is_shown(tmp_path, market):
     assert len(sent) == 1
 
 
-def test_the_owner_is_asked_for_each_build(phone, market):
-    """Once, also where the download broke; build 2 waits for another word."""
+def test_consent_is_for_one_build(phone, market):
+    """Consent outlives a broken download, and is needed again for build 2."""
     store_settings(phone.state, UpdateSettings(asks=True))
     assert "waits until the owner agrees" in phone.install().reason
     market.overrides[path_of(market, INCREMENTAL)] = response(b"500 Oops", b"")
@@ -148,20 +148,20 @@ def test_the_owner_is_asked_for_each_build(phone, market):
     assert phone.install().reason == "Build 3 waits until the owner agrees to it."
 
 
-def test_a_fall_back_asks_the_conditions_again(phone, market):
-    """There is room for the incremental and none for the full package: nothing is installed."""
+def test_fallback_checks_the_conditions_again(phone, market):
+    """There is room for the incremental, but not for the full package."""
     path = path_of(market, INCREMENTAL)
     room = Conditions(free_bytes=len(market.files.pop(path)))
     done = phone.install(conditions=room)
     assert done.installed is None
     assert done.checks[-1].name == "room"
-    assert packages_asked_for(phone) == [INCREMENTAL]
+    assert requested_packages(phone) == [INCREMENTAL]
     assert phone.install(conditions=Conditions(free_bytes=10**9)).offer.type == "full"
 
 
 @pytest.mark.parametrize("is_refused", [False, True])
-def test_a_due_time_is_drawn_behind_each_poll_of_an_installation(phone, market, is_refused):
-    """Behind the last look, too, and also where the poll goes wrong: 4 to 8 hours from then."""
+def test_installation_draws_a_due_time_after_its_last_poll(phone, market, is_refused):
+    """The next poll is due 4 to 8 hours after the last one, also if that failed."""
     if is_refused:
         market.overrides["/metadata/timestamp.json"] = response(b"500 Oops", b"")
         with pytest.raises(TransportError):
@@ -173,7 +173,7 @@ def test_a_due_time_is_drawn_behind_each_poll_of_an_installation(phone, market, 
 
 
 def _list_wrong_incremental(repository):
-    """List, signed, an incremental of build 1 that makes build 2's images; returns the links."""
+    """List a signed incremental of build 1 that writes build 2's images; return the links."""
     first, second, third = (find_build("armani", "id", number) for number in range(3))
     wrong = write_ota(Package(second, first), build_payload(Package(third, first)))
     return [shop.add_package(repository, 1), shop.add_data(repository, wrong, 1, 0)]
@@ -185,8 +185,8 @@ def _withdraw_incremental(repository, full):
     shop.announce(repository, 1, [full])
 
 
-def _break_last_look(repository, then):
-    """Do something when the package has been asked for and the pointer is looked at once more."""
+def _change_before_last_poll(repository, then):
+    """Call a function after the package was requested, before the pointer is polled again."""
     answer, asked = repository.answer, []
 
     def late(head):
@@ -202,10 +202,10 @@ def _break_last_look(repository, then):
 
 @pytest.mark.parametrize("is_whole", [False, True])
 @pytest.mark.parametrize("is_lost", [False, True])
-def test_what_a_withdrawn_package_left_is_not_started(tmp_path, market, is_whole, is_lost):
-    """The full package of the same build is fetched, and its bytes run.
+def test_withdrawn_package_is_not_started(tmp_path, market, is_whole, is_lost):
+    """The full package of the same build is fetched and runs.
 
-    The last look finds the incremental withdrawn, or it gets lost and the next attempt finds that.
+    The last poll finds the incremental withdrawn, or fails, and the next attempt finds it.
     """
     full, wrong = _list_wrong_incremental(market)
     shop.announce(market, 1, [full, wrong])
@@ -218,16 +218,16 @@ def test_what_a_withdrawn_package_left_is_not_started(tmp_path, market, is_whole
     def withdraw():
         _withdraw_incremental(market, full)
 
-    _break_last_look(market, lose if is_lost else withdraw)
+    _change_before_last_poll(market, lose if is_lost else withdraw)
     with pytest.raises(TransportError if is_lost else InstallError):
         phone.install(is_whole=is_whole)
-    assert packages_asked_for(phone) == [INCREMENTAL]
+    assert requested_packages(phone) == [INCREMENTAL]
     assert phone.slots.is_begun is not is_lost
     if is_lost:
         withdraw()
     again = shop.open_phone(tmp_path / "phone", market)
     assert again.install(is_whole=is_whole).offer.type == "full"
-    assert packages_asked_for(again) == [FULL]
+    assert requested_packages(again) == [FULL]
     boot(again)
     for name, path in find_build("armani", "id", 1).images.items():
         assert again.slots.image_path(name).read_bytes() == path.read_bytes()

@@ -1,4 +1,4 @@
-"""A simulated repository behind a real socket on loopback; it keeps the bytes that arrive."""
+"""A simulated repository behind a socket on loopback; it records the bytes that arrive."""
 
 import socket
 import threading
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 class WebServer:
     """`received` holds the bytes of each connection, in the order of connecting.
 
-    Where the repository's answer is no bytes the server hangs up.
+    The server closes the connection where the repository returns no bytes.
     """
 
     def __init__(self, repository):

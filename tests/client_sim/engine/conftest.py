@@ -28,7 +28,7 @@ def certificate(key) -> bytes:
 
 @pytest.fixture(scope="session")
 def samples() -> dict[str, bytes]:
-    """AOSP's sample payloads and images by file name."""
+    """Return AOSP's sample payloads and images by file name."""
     folder = os.environ.get("HENING_SAMPLES")
     if not folder:
         pytest.fail("HENING_SAMPLES must name the folder with AOSP's sample payloads")
@@ -42,7 +42,7 @@ def samples() -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def open_payload():
-    """Give a function that loads a payload from bytes."""
+    """Return a function that loads a payload from bytes."""
 
     def load(data: bytes) -> Payload:
         file = PayloadFile(io.BytesIO(data), 0, len(data))
@@ -53,7 +53,7 @@ def open_payload():
 
 @pytest.fixture
 def builds():
-    """Give builds 0, 1 and 2 of one model."""
+    """Return builds 0, 1 and 2 of one model."""
     return [find_build("armani", "id", number) for number in range(3)]
 
 

@@ -1,4 +1,4 @@
-"""A small old and new image and the delta between them that uses every operation there is."""
+"""A small old and new image, and a delta between them with all eight operations."""
 
 import hashlib
 

@@ -1,7 +1,7 @@
-"""Does in this process what `argv` says, and prints how much more memory it took at the most.
+"""A program that does what `argv` says and prints by how much its memory peaked.
 
-`stream PACKAGE SHA256` or `file PACKAGE SHA256` installs a package. `operation IMAGE` carries out a
-large REPLACE_XZ operation, and also prints what `Step.memory` says of it.
+`stream PACKAGE SHA256` or `file PACKAGE SHA256` installs a package. `operation IMAGE` applies a
+large REPLACE_XZ operation, and also prints its `Step.memory`.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ from tests.client_sim.engine.streamed import CERTIFICATE, facts_of
 
 SIZE = 96 * 1024 * 1024
 DICTIONARY = 64 * 1024 * 1024  # the largest that a phone takes
-# The longest matches there are: packing takes longest of all here.
+# With the longest matches compression is fastest, and it takes most of the time here.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 0, "nice_len": 273, "dict_size": DICTIONARY}]
 
 
 class FileBlocks:
-    """The blocks of a file, as long as a phone's."""
+    """The blocks of a file, of the size that phones use."""
 
     def __init__(self, path):
         self.path = path
@@ -49,7 +49,7 @@ class FileBlocks:
 
 
 def install(way, path, sha256):
-    """Install a package on a phone beside it; returns the memory."""
+    """Install a package on a phone beside it; return the memory used."""
     with zipfile.ZipFile(path) as archive:
         texts = [
             archive.read(name).decode().splitlines()
@@ -77,7 +77,7 @@ def install(way, path, sha256):
 
 
 def operate(path):
-    """Write a partition of noise that comes again after each 64 KiB; returns the memory twice."""
+    """Write a partition that repeats 64 KiB of noise; return the memory used and announced."""
     noise = hashlib.shake_256(b"noise").digest(1 << 16)
     packer = lzma.LZMACompressor(lzma.FORMAT_XZ, lzma.CHECK_CRC32, filters=FILTERS)
     data = b"".join([*(packer.compress(noise) for _ in range(SIZE >> 16)), packer.flush()])

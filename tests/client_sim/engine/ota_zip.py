@@ -1,4 +1,4 @@
-"""Wraps a payload of a test into an OTA zip."""
+"""OTA zips around the payloads of tests."""
 
 import base64
 import datetime as dt
@@ -19,7 +19,7 @@ from tests.client_sim.engine.streamed import Blocks
 
 METADATA = "META-INF/com/android/metadata"
 TEXT = b"ota-type=AB\npre-device=armani\n"
-# What the metadata of a package for a phone on RUNNING says, and what its release does.
+# The metadata of a package for a phone that runs RUNNING.
 FULL_TEXT = (
     "ota-type=AB\npre-device=armani\npost-build=new\npost-build-incremental=2\n"
     "post-timestamp=2000\npost-security-patch-level=2026-03-05\n"
@@ -30,7 +30,7 @@ EXPECTED = BuildFacts("new", "2", 2, 2000, "2026-03-05")
 
 
 class Zip:
-    """An OTA zip around a payload, written with Python's own zip writer, and its two strings."""
+    """An OTA zip around a payload, written with Python's zip writer, and its two strings."""
 
     def __init__(self, payload: bytes, key=None, order=None, **changes: bytes) -> None:
         size = 24 + int.from_bytes(payload[12:20], "big")
@@ -64,7 +64,7 @@ class Zip:
 
     @property
     def property_files(self) -> str:
-        """The property-files string."""
+        """Return the property-files string."""
         return ",".join(f"{name}:{start}:{size}" for name, (start, size) in self.ranges.items())
 
     def install(self, way, slots, certificate, *, blocks=None, properties=None):
@@ -100,7 +100,7 @@ def make_certificate(key) -> bytes:
 
 
 def sign_package(data: bytes, key, digest=hashes.SHA256, times=1) -> bytes:
-    """Put whole-file signatures, as many as `times`, into the empty comment of a zip."""
+    """Put `times` whole-file signatures into the empty comment of a zip."""
     signed = data[:-2]
     options = [
         pkcs7.PKCS7Options.DetachedSignature,

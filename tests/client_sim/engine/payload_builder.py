@@ -1,4 +1,4 @@
-"""Writes CrAU payloads for tests from the format's description, sharing nothing with the engine."""
+"""A writer of CrAU payloads, made from the format's description and not from the engine."""
 
 import bz2
 import hashlib
@@ -31,7 +31,7 @@ def field(number: int, value: int | bytes | str | None) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Op:
-    """One InstallOperation; hashes are computed unless given, `data_offset` unless given."""
+    """An InstallOperation; omitted hashes and the omitted `data_offset` are computed."""
 
     type: int
     dst: Blocks
@@ -84,7 +84,7 @@ class Part:
 
     @property
     def data(self) -> bytes:
-        """The data of all operations in order."""
+        """Return the data of all operations in order."""
         return b"".join(op.data for op in self.ops)
 
 
@@ -114,7 +114,7 @@ def build_payload(
     block_size: int | None = BLOCK,
     manifest: Callable[[bytes], bytes] = lambda encoded: encoded,
 ) -> bytes:
-    """Write a payload, signed if there is a key; `more` goes to the end of the manifest."""
+    """Write a payload, signed if a key is given; `more` is appended to the manifest."""
     blobs = b"".join(part.data for part in parts)
     signature_size = len(signatures(key, b"")) if key else 0
     encoded = field(3, block_size)
@@ -133,7 +133,7 @@ def build_payload(
 
 
 def full_part(name: str, new: bytes) -> Part:
-    """Make a partition of a full payload from REPLACE, REPLACE_BZ and REPLACE_XZ in turn."""
+    """Make a partition of a full payload with REPLACE, REPLACE_BZ and REPLACE_XZ in turn."""
     ops = []
     for block in range(len(new) // BLOCK):
         data = new[block * BLOCK : (block + 1) * BLOCK]

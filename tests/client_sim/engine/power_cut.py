@@ -20,7 +20,7 @@ def _counted(name):
 
 
 class CountingDisk(Disk):
-    """Counts the steps that change something; `write_at` makes those of `write`, too."""
+    """A disk that records the steps that change it; `write` uses `write_at`."""
 
     def __init__(self) -> None:
         self.steps: list[str] = []
@@ -38,7 +38,7 @@ class CountingDisk(Disk):
 
 
 class DyingDisk(CountingDisk):
-    """Loses power just before step number `last`; a write that it hits is half done."""
+    """A disk that loses power just before step number `last`, or in the middle of a write."""
 
     def __init__(self, last: int) -> None:
         super().__init__()

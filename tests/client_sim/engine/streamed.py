@@ -1,4 +1,4 @@
-"""A fixture's package as a phone gets it in blocks, and a phone to install it on."""
+"""A fixture's package in blocks, and a phone to install it on."""
 
 import hashlib
 import io
@@ -11,8 +11,9 @@ from client_sim.engine.slots import Slots
 from client_sim.world import BuildFacts
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
+from fixtures.signing import CERTIFICATE_FILE
 
-CERTIFICATE = (Path(__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-ota.cert.pem").read_bytes()
+CERTIFICATE = CERTIFICATE_FILE.read_bytes()
 BLOCK = 16 * 1024
 
 
@@ -44,7 +45,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 class Blocks:
-    """The blocks of some bytes; notes which were asked for, and fails once `left` is used up."""
+    """The blocks of some bytes; records the requested ones and fails after `left` of them."""
 
     def __init__(self, data: bytes, size: int = BLOCK, left: int | None = None) -> None:
         self.data = data
@@ -54,13 +55,13 @@ class Blocks:
 
     @property
     def length(self) -> int:
-        """The length of all."""
+        """Return the number of bytes."""
         return len(self.data)
 
     def read(self, index: int) -> bytes:
         """Return one block."""
         if self.left is not None and len(self.recorded) >= self.left:
-            raise OSError("the train enters a tunnel")
+            raise OSError("tunnel")
         self.recorded.append(index)
         return self.data[index * self.size : (index + 1) * self.size]
 
@@ -80,7 +81,7 @@ class Ota:
 
     @property
     def expected(self) -> Expected:
-        """What both ways of installing it are given."""
+        """Return what both kinds of installation get."""
         return Expected(
             sha256=self.sha256,
             property_files=self.metadata["ota-streaming-property-files"],
@@ -91,12 +92,12 @@ class Ota:
         )
 
     def install(self, slots: Slots, progress=None, **changes):
-        """Install it from a file, with anything changed that is expected of it."""
+        """Install it from a file, with some expected values changed."""
         expected = replace(self.expected, **changes)
         return install_package(io.BytesIO(self.data), slots, expected, progress=progress)
 
     def stream(self, slots: Slots, blocks: Blocks | None = None, progress=None, **changes):
-        """Install it while it passes by, with anything changed that is expected of it."""
+        """Install it as a stream, with some expected values changed."""
         expected = replace(self.expected, **changes)
         return install_stream(blocks or Blocks(self.data), slots, expected, progress=progress)
 

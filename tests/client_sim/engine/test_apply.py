@@ -46,7 +46,7 @@ def _no_source(name):
 @pytest.mark.parametrize("kind", ["full", "delta"])
 @pytest.mark.needs("samples")
 def test_aosp_payloads_give_their_target_images(samples, open_payload, tmp_path, new_dir, kind):
-    """AOSP's own payloads, full and delta, are applied to exactly the images they were made for."""
+    """AOSP's full and delta payloads give exactly the images that they were made for."""
     for name, image in SOURCES.items():
         (tmp_path / f"{name}.img").write_bytes(samples[image])
     payload = open_payload(samples[f"{kind}_payload.bin"])
@@ -72,7 +72,7 @@ def test_a_missing_or_other_source_is_refused(open_payload, old_dir):
 
 
 def test_every_operation_gives_the_new_image(open_payload, old_dir, new_dir):
-    """One delta with all eight operations gives the image put together by hand, with progress."""
+    """A delta with all eight operations gives the expected image, and reports progress."""
     seen = []
     apply_payload(
         open_payload(build_payload([delta_part()], minor=4)),
@@ -87,10 +87,7 @@ def test_every_operation_gives_the_new_image(open_payload, old_dir, new_dir):
 
 
 def test_zeros_stay_holes(open_payload, new_dir):
-    """A megabyte of zeros in a package takes no room on the disk.
-
-    What an earlier attempt left in the slot is gone, also where the new image has holes.
-    """
+    """Zeros take no room on the disk, also over data of an earlier attempt."""
     new = noise(1, 1) + bytes(256 * BLOCK)
     op = Op(type=0, dst=((0, 257),), data=new)
     for before in (b"", b"\xff" * 9 * BLOCK):
@@ -101,8 +98,8 @@ def test_zeros_stay_holes(open_payload, new_dir):
         assert (new_dir / "system.img").stat().st_blocks * 512 < 16 * BLOCK
 
 
-def test_a_result_that_breaks_its_promise_is_refused(open_payload, new_dir):
-    """Operations whose data is intact but whose image has another hash end in a refusal."""
+def test_image_with_another_hash_is_refused(open_payload, new_dir):
+    """Intact operations that write another image than promised end in a refusal."""
     op = Op(type=0, dst=((0, 1),), data=noise(1, 1))
     payload = open_payload(build_payload([Part(name="system", new=noise(2, 1), ops=(op,))]))
     with pytest.raises(ApplyError, match="not what the package promises"):
@@ -110,7 +107,7 @@ def test_a_result_that_breaks_its_promise_is_refused(open_payload, new_dir):
 
 
 def test_new_images_are_synced_before_the_end(open_payload, new_dir):
-    """Each image is durable, and then the folder that names it."""
+    """Each image is synced, and then its folder."""
     disk = CountingDisk()
     payload = open_payload(
         build_payload([full_part("a", noise(1, 1)), full_part("b", noise(2, 1))])
@@ -124,11 +121,11 @@ GOOD = build_payload([delta_part()], minor=4)
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_a_mutated_payload_is_refused_or_still_exact(open_payload, old_dir, new_dir, data):
-    """Any change of an unsigned payload gives an EngineError or exactly the image it promises."""
+def test_mutated_payloads(open_payload, old_dir, new_dir, data):
+    """A changed unsigned payload gives an `EngineError` or exactly the image that it promises."""
     mutated = bytearray(GOOD)
     for _ in range(data.draw(st.integers(1, 3))):
-        # Two thirds of the changes hit the header and the manifest, where the meaning is.
+        # Two thirds of the changes are in the header and the manifest.
         end = data.draw(st.sampled_from([24, 1000, len(mutated)]))
         at = data.draw(st.integers(0, min(end, len(mutated)) - 1))
         mutated[at] = data.draw(st.integers(0, 255))

@@ -40,8 +40,8 @@ GOLDEN = (
 )
 
 
-def test_the_form_of_the_file():
-    """The file is the canonical JSON written down here, in both directions."""
+def test_encoding_of_the_boot_state():
+    """The file is canonical JSON."""
     assert encode_boot_state(STATE) == GOLDEN
     assert decode_boot_state(GOLDEN) == STATE
     text = json.dumps(json.loads(GOLDEN), sort_keys=True, separators=(",", ":"))
@@ -65,13 +65,13 @@ names = st.sampled_from("ab")
 @given(
     st.builds(BootState, names, names, st.fixed_dictionaries({"a": slot_states, "b": slot_states}))
 )
-def test_every_state_comes_back(state):
+def test_boot_state_round_trip(state):
     """What is written is read as the same state."""
     assert decode_boot_state(encode_boot_state(state)) == state
 
 
-def test_anything_else_is_refused():
-    """A file that this phone would not have written is damaged, and the error says what to do."""
+def test_damaged_boot_states_are_refused():
+    """Other encodings and values are refused, and the error says to flash the phone."""
     for data in (
         b"",
         b"{}",
@@ -97,8 +97,8 @@ def test_anything_else_is_refused():
 
 
 @given(st.integers(0, len(GOLDEN) - 1), st.integers(0, 255))
-def test_a_changed_byte_gives_another_state_or_an_engine_error(at, byte):
-    """A changed byte is refused or is what another state is written as."""
+def test_changed_bytes_of_a_boot_state(at, byte):
+    """A changed byte is refused, or gives the encoding of another state."""
     data = GOLDEN[:at] + bytes([byte]) + GOLDEN[at + 1 :]
     try:
         assert encode_boot_state(decode_boot_state(data)) == data

@@ -38,8 +38,8 @@ def _triples(*triples):
     return b"".join(encode_offset(number) for triple in triples for number in triple)
 
 
-def test_control_streams_that_make_no_sense_are_refused():
-    """Lengths that are negative, too big or too small, and reads outside the source, fail."""
+def test_refused_control_streams():
+    """Negative or wrong lengths, and reads outside the source, are refused."""
     for control, diff, extra, words in (
         (_triples((4, 0, 0)), b"\0" * 4, b"", "less than it promises"),
         (_triples((9, 0, 0)), b"\0" * 9, b"", "more than it promises"),
@@ -61,8 +61,8 @@ def test_control_streams_that_make_no_sense_are_refused():
             apply_patch(bytes(12), bsdf2_streams(control, diff, extra, 8), 8)
 
 
-def test_headers_that_make_no_sense_are_refused():
-    """A patch whose header is cut, unknown or lies about sizes is refused."""
+def test_refused_headers():
+    """A header that is cut, unknown or has wrong sizes is refused."""
     for change, words in (
         (lambda p: p[:31], "cut short"),
         (lambda p: b"BSDIFF41" + p[8:], "neither"),
@@ -78,7 +78,7 @@ def test_headers_that_make_no_sense_are_refused():
 
 @given(st.data())
 def test_damaged_patches_give_only_engine_errors(data):
-    """A patch with changed bytes gives an EngineError or as many bytes as asked for."""
+    """A patch with changed bytes gives an `EngineError` or the requested size."""
     kinds = data.draw(st.sampled_from([b"\0\0\0", b"\2\2\2", b"\1\0\2"]))
     patch = bytearray(bsdf2(OLD, NEW, kinds))
     for _ in range(data.draw(st.integers(1, 4))):
@@ -91,7 +91,7 @@ def test_damaged_patches_give_only_engine_errors(data):
 
 @given(st.binary(max_size=120), st.sampled_from([b"", b"BSDIFF40", b"BSDF2\0\0\0"]))
 def test_arbitrary_patches_give_only_engine_errors(tail, magic):
-    """Arbitrary bytes, with and without a good magic, give an EngineError or the asked size."""
+    """Arbitrary bytes, with and without a valid magic, give an `EngineError` or that size."""
     try:
         assert len(apply_patch(OLD, magic + tail, 16)) == 16
     except EngineError:

@@ -35,15 +35,15 @@ ALL = {**ENCODERS, Compression.NONE: bytes}
 
 @pytest.mark.parametrize("compression", ALL)
 @given(data=st.binary(max_size=5000), piece=st.integers(1, 700))
-def test_streams_come_back_whatever_their_pieces(compression, data, piece):
-    """What the real compressors wrote comes back, however the input is cut up."""
+def test_decompression_in_pieces(compression, data, piece):
+    """Data of the real compressors is decompressed in pieces of any size."""
     encoded = ALL[compression](data)
     pieces = [encoded[at : at + piece] for at in range(0, len(encoded), piece)]
     assert b"".join(iter_decompressed(compression, pieces, len(data))) == data
 
 
-def test_long_output_comes_back_whole():
-    """Output of megabytes, from few bytes or from as many, is not cut at a buffer's end."""
+def test_long_output():
+    """Output of megabytes, compressible or not, is complete."""
     for compression, encode in ALL.items():
         with case(compression):
             for data in (bytes(2_500_000) + b"end", NOISE):
@@ -54,7 +54,7 @@ def test_long_output_comes_back_whole():
 
 
 def test_output_comes_in_bounded_pieces():
-    """A stream of 12 MB is stopped after the first piece beyond the limit."""
+    """A stream of 12 MB is stopped at the first piece beyond the limit."""
     for compression, encode in ALL.items():
         with case(compression):
             bomb = encode(bytes(12_000_000))
@@ -67,8 +67,8 @@ def test_output_comes_in_bounded_pieces():
             assert 2_000_000 < sum(seen) <= 5_000_000
 
 
-def test_where_a_stream_ends():
-    """The limit is exact; without its end, or with bytes behind it, a stream is refused."""
+def test_end_of_a_stream():
+    """The limit is exact; a stream without its end or with trailing bytes is refused."""
     for compression, encode in ENCODERS.items():
         encoded, long = encode(b"four"), encode(b"hello" * 100)
         assert decompress(compression, encoded, 4) == b"four"
@@ -84,7 +84,7 @@ def test_where_a_stream_ends():
         decompress(Compression.NONE, b"four", 3)
 
 
-def test_xz_integrity_checks_are_those_that_phones_know():
+def test_xz_integrity_checks():
     """Phones' xz decoder knows no check and CRC32; streams with others are refused."""
     for check in (lzma.CHECK_NONE, lzma.CHECK_CRC32):
         assert decompress(Compression.XZ, _xz(b"hello", check), 5) == b"hello"
@@ -93,8 +93,8 @@ def test_xz_integrity_checks_are_those_that_phones_know():
             decompress(Compression.XZ, _xz(b"hello", check), 5)
 
 
-def test_xz_may_not_ask_for_much_memory():
-    """A tiny stream that wants a dictionary above 64 MiB is refused before it is allocated."""
+def test_xz_dictionary_limit():
+    """A dictionary above 64 MiB is refused before it is allocated."""
     encoded = _xz(b"hello", lzma.CHECK_NONE)
 
     def want(size_code):
@@ -113,7 +113,7 @@ def test_xz_may_not_ask_for_much_memory():
 @pytest.mark.parametrize("compression", ENCODERS)
 @given(data=st.data())
 def test_damaged_streams_give_only_engine_errors(compression, data):
-    """Arbitrary bytes and flipped bytes give an EngineError or some bounded output."""
+    """Arbitrary and flipped bytes give an `EngineError` or bounded output."""
     encoded = bytearray(ENCODERS[compression](b"the quick brown fox" * 20))
     at = data.draw(st.integers(0, len(encoded) - 1))
     encoded[at] = data.draw(st.integers(0, 255))
@@ -136,7 +136,7 @@ def _branch(name, **options):
     return {"id": getattr(lzma, f"FILTER_{name}"), **options}
 
 
-TAKEN = [(), *[(_branch(name),) for name in ("X86", "ARM", "ARMTHUMB")]]
+ACCEPTED = [(), *[(_branch(name),) for name in ("X86", "ARM", "ARMTHUMB")]]
 REFUSED = [
     (_branch("DELTA"),),
     *[(_branch(name),) for name in ("POWERPC", "IA64", "SPARC")],
@@ -149,7 +149,7 @@ def _crc(data):
     return zlib.crc32(data).to_bytes(4, "little")
 
 
-def _one_after_the_other(first, second):
+def _join_streams(first, second):
     """Return one stream with the blocks of two streams of one block each."""
     blocks, records = b"", b""
     for stream in (first, second):
@@ -164,9 +164,9 @@ def _one_after_the_other(first, second):
     return first[:12] + blocks + index + _crc(backward) + backward + b"YZ"
 
 
-def test_filters_that_phones_know():
-    """LZMA2 alone, or behind one branch filter of AOSP's decoder, from its start."""
-    for filters in TAKEN:
+def test_xz_filters():
+    """LZMA2 is accepted, alone or after one branch filter that AOSP's decoder knows."""
+    for filters in ACCEPTED:
         with case(filters):
             check_filters(_filtered(*filters))
             check_filters(bytearray(_filtered(*filters)))
@@ -175,13 +175,13 @@ def test_filters_that_phones_know():
             check_filters(_filtered(*filters))
 
 
-def test_every_block_is_looked_at():
-    """A stream may have several, each with its own filters."""
+def test_filters_of_each_block_are_checked():
+    """Each block of a stream has its own filters."""
     good, bad = _filtered(), _filtered(_branch("DELTA"))
-    two = _one_after_the_other(good, good)
+    two = _join_streams(good, good)
     assert lzma.decompress(two) == DATA * 2
     check_filters(two)
-    for stream in (_one_after_the_other(good, bad), _one_after_the_other(bad, good)):
+    for stream in (_join_streams(good, bad), _join_streams(bad, good)):
         assert lzma.decompress(stream) == DATA * 2
         with pytest.raises(PackageError, match="uses a filter"):
             check_filters(stream)
@@ -189,8 +189,8 @@ def test_every_block_is_looked_at():
 
 @given(st.binary(max_size=80), st.integers(0, 80))
 @example(b"", 0)
-def test_any_bytes_are_looked_at_or_refused(data, at):
-    """There is no other error."""
+def test_arbitrary_bytes_raise_only_package_error(data, at):
+    """Filters of arbitrary bytes are checked without another error."""
     encoded = _filtered()
     for each in (data, encoded[:at] + data + encoded[at:], encoded[:-at]):
         try:

@@ -11,8 +11,8 @@ from tests.cases import case
 
 
 @given(st.lists(st.binary(max_size=200), max_size=6), st.integers(0, 6))
-def test_a_saved_digest_goes_on_where_it_was(pieces, place):
-    """Put aside after any piece, it ends as hashlib over all, and so does the first."""
+def test_saved_digest_is_continued(pieces, place):
+    """A digest saved after any piece ends like hashlib's over all pieces, and so does the first."""
     first = open_digest()
     for piece in pieces[:place]:
         first.update(piece)
@@ -24,7 +24,7 @@ def test_a_saved_digest_goes_on_where_it_was(pieces, place):
 
 
 def test_bits_are_counted_in_two_words():
-    """There are 2^32 bits in 512 MiB; sha256sum says what these 528 are."""
+    """512 MiB have 2^32 bits; the expected digest of 528 MiB is sha256sum's."""
     digest, zeros = open_digest(), bytes(1 << 24)
     for _ in range(33):
         digest = open_digest(digest.save())
@@ -34,8 +34,8 @@ def test_bits_are_counted_in_two_words():
 
 
 @given(st.binary(max_size=300), st.integers(0, 310), st.none() | st.integers(0, 310))
-def test_part_of_some_bytes_is_added(data, start, stop):
-    """As in a slice, also without a state; a copy goes its own way, and asking changes nothing."""
+def test_part_of_a_buffer(data, start, stop):
+    """`start` and `stop` work as in a slice; copies are independent."""
     for each in (open_digest(), PlainDigest()):
         each.update(b"before")
         other = each.copy()
@@ -47,14 +47,14 @@ def test_part_of_some_bytes_is_added(data, start, stop):
 
 
 def test_a_damaged_state_is_refused():
-    """C code is never given numbers that it would trust and must not."""
+    """OpenSSL never gets values that it must not trust."""
     for state in (b"", bytes(STATE_BYTES - 1), bytes(STATE_BYTES), b"\xff" * STATE_BYTES):
         with case(state), pytest.raises(SlotError):
             open_digest(state)
 
 
-def test_without_the_library_nothing_is_saved(monkeypatch):
-    """Where OpenSSL is no shared library hashing works, and there is no state to go on with."""
+def test_digest_without_openssl(monkeypatch):
+    """Without OpenSSL's shared library hashing works, and no state is saved or opened."""
     monkeypatch.setattr(digest, "_LIBRARIES", ("libnothing.so.0",))
     digest._load_library.cache_clear()
     try:

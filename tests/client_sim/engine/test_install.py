@@ -33,7 +33,7 @@ def _refuse(way, ota, slots, words, error=PackageError, **changes):
 
 @pytest.mark.parametrize("way", WAYS)
 def test_wrong_packages_change_nothing_on_the_disk(slots, builds, way):
-    """Another device, another build, another signer, another start: refused before any write."""
+    """A package for another device, build, signer or start is refused before any write."""
     full, delta = Ota(builds[1]), Ota(builds[1], builds[0])
     _refuse(way, full, slots, "another device", codename="cancro")
     _refuse(way, full, slots, "post-build is not", facts=facts_of(builds[2]))
@@ -47,7 +47,7 @@ def test_wrong_packages_change_nothing_on_the_disk(slots, builds, way):
 
 
 def test_damaged_packages_change_nothing(slots, builds):
-    """A package that ends early or has a byte flipped in its payload is refused."""
+    """A package that is cut or has a flipped byte is refused."""
     ota = Ota(builds[1])
     good = ota.data
     for size in (0, 1, 100, len(good) // 2, len(good) - 1):
@@ -69,8 +69,8 @@ def _full_payload(key):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_package_right_but_for_its_whole_file_signature(small, key, certificate, way):
-    """Hashes and payload signatures hold, and it is refused: nothing of it can be started."""
+def test_wrong_whole_file_signature(small, key, certificate, way):
+    """With valid hashes and payload signatures it is refused, and nothing can be booted."""
     other = rsa.generate_private_key(65537, 2048)
     for signer, words in ((None, "no whole-file"), (other, "not signed by")):
         package = Zip(_full_payload(key), signer, **{METADATA: FULL_TEXT.encode()})
@@ -83,8 +83,8 @@ def test_a_package_right_but_for_its_whole_file_signature(small, key, certificat
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_payload_with_another_hash_than_the_signed_one(small, key, certificate, way):
-    """FILE_HASH is compared, also where release and zip agree on a wrong one."""
+def test_wrong_file_hash(small, key, certificate, way):
+    """FILE_HASH is compared even if release and zip have the same wrong one."""
     properties = Zip(_full_payload(key), key).properties
     wrong = {**properties, "FILE_HASH": base64.b64encode(bytes(32)).decode()}
     text = "".join(f"{name}={value}\n" for name, value in wrong.items()).encode()
@@ -98,7 +98,7 @@ def test_a_payload_with_another_hash_than_the_signed_one(small, key, certificate
 
 @pytest.mark.parametrize("way", WAYS)
 def test_payloads_that_do_not_fit_the_phone_change_nothing(small, key, certificate, way):
-    """A payload of another kind than announced, an older or an incomplete one is refused."""
+    """A payload of another kind, an older and an incomplete one are refused."""
     before = snapshot(small.directory)
     full = full_part("system", noise(1, 3))
     for part, more, words in (
@@ -117,9 +117,9 @@ def test_payloads_that_do_not_fit_the_phone_change_nothing(small, key, certifica
     ("way", "source", "stride"), [("file", 0, 1), ("stream", 0, 1), ("stream", None, 9)]
 )
 def test_a_power_cut_at_any_step_of_an_installation(tmp_path, builds, way, source, stride):
-    """Whichever step fails, the phone boots its old build, and going on ends as without the cut.
+    """After the cut the old build boots, and the resumed installation ends as without a cut.
 
-    A full package has the same steps as an incremental, and more of each: every ninth is cut.
+    A full package has the same kinds of steps as an incremental: every ninth is cut.
     """
     ota = Ota(builds[1], None if source is None else builds[source])
     make_phone(tmp_path / "template", builds[0])
@@ -147,7 +147,7 @@ TARGET = find_build("armani", "id", 1)
 
 
 def test_hostile_payloads_are_refused_with_a_sentence(slots):
-    """Signed by the right key and wrong in one thing: refused from a file and in passing."""
+    """Payloads with a valid signature and one fault are refused from a file and as a stream."""
     before = snapshot(slots.directory)
     for name, data in hostile_payloads(build_zip(TARGET, None)).items():
         ota = Ota(TARGET, data=data)

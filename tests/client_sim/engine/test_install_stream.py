@@ -14,10 +14,10 @@ from tests.client_sim.engine.streamed import BLOCK, Blocks, Ota, facts_of, make_
 @pytest.mark.parametrize(
     ("codename", "size"), [("armani", 4096), ("cancro", 10_000), ("armani", 1 << 20)]
 )
-def test_it_ends_as_an_installation_from_a_file(tmp_path, codename, size):
-    """Full, then incremental, with blocks of any size: the phone's folder is the same.
+def test_stream_ends_as_an_installation_from_a_file(tmp_path, codename, size):
+    """After a full and an incremental package both phones' folders are the same.
 
-    The file is read by the other of the two property strings.
+    The file is read with the other one of the two property strings.
     """
     first, second, third = (find_build(codename, "id", number) for number in range(3))
     file, stream = (make_phone(tmp_path / name, first) for name in ("file", "stream"))
@@ -44,7 +44,7 @@ def test_it_ends_as_an_installation_from_a_file(tmp_path, codename, size):
 
 @pytest.fixture
 def delta(key):
-    """Make a package with every operation, from OLD to NEW."""
+    """Make a package with all operations, from OLD to NEW."""
     return Zip(
         build_payload([delta_part()], minor=4, key=key, more=field(14, 2000)),
         key,
@@ -54,7 +54,7 @@ def delta(key):
 
 @pytest.mark.parametrize(("size", "left"), [(4096, 1), (5000, 2), (20_000, 1), (4096, 3)])
 def test_every_operation_after_interruptions(small, delta, certificate, size, left):
-    """However often the network fails, each block is asked for once and the image is right."""
+    """After any number of interruptions each block was requested once and the image is right."""
     recorded = []
     for _ in range(100):
         blocks = Blocks(delta.data, size, left=left)
@@ -72,15 +72,15 @@ def test_every_operation_after_interruptions(small, delta, certificate, size, le
 
 
 def size_of(path):
-    """Give a file's size; the installer goes on beside, and may have replaced it meanwhile."""
+    """Return a file's size, or 0 if the installer's other thread has removed it."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
 
 
-def test_never_more_than_a_few_blocks_lie_on_the_disk(slots, builds):
-    """What is kept of the package are its head and the operation that is not complete."""
+def test_stored_part_of_a_package_is_small(slots, builds):
+    """Only the head of a package and its incomplete operation are stored."""
     ota, kept = Ota(builds[1]), []
 
     class Watching(Blocks):
@@ -93,8 +93,8 @@ def test_never_more_than_a_few_blocks_lie_on_the_disk(slots, builds):
     assert max(kept) < len(ota.data) / 3
 
 
-def test_another_package_does_not_go_on_with_the_journal(slots, builds):
-    """What was begun for one package is forgotten when another one comes."""
+def test_journal_of_another_package_is_ignored(slots, builds):
+    """An installation that was begun for another package is discarded."""
     full, delta = Ota(builds[1]), Ota(builds[1], builds[0])
     with pytest.raises(OSError, match="tunnel"):
         full.stream(slots, Blocks(full.data, left=5))
@@ -105,8 +105,8 @@ def test_another_package_does_not_go_on_with_the_journal(slots, builds):
         assert (slots.target_directory / f"{name}.img").read_bytes() == path.read_bytes()
 
 
-def test_what_is_ready_is_not_fetched_again(slots, builds):
-    """A phone that stopped between the end and the switch finds the build in its slot."""
+def test_complete_slot_is_not_fetched_again(slots, builds):
+    """A phone that stopped before the switch uses the complete slot, unless it was changed."""
     ota = Ota(builds[1])
     results = ota.stream(slots)
     blocks = Blocks(ota.data)
@@ -119,8 +119,8 @@ def test_what_is_ready_is_not_fetched_again(slots, builds):
     assert image.read_bytes() == builds[1].images["system"].read_bytes()
 
 
-def test_whom_it_is_for_is_asked_again_when_it_goes_on(slots, builds):
-    """A journal of the same package is no answer to which device and build it is for."""
+def test_resumed_package_is_checked_again(slots, builds):
+    """Device and build are checked again when an installation is resumed."""
     ota = Ota(builds[1])
     for change, words in (({"codename": "cancro"}, "another device"), ({"facts": RUNNING}, "post")):
         with pytest.raises(OSError, match="tunnel"):
@@ -134,7 +134,7 @@ def test_whom_it_is_for_is_asked_again_when_it_goes_on(slots, builds):
 
 @pytest.mark.parametrize("what", ["journal.json", "head", "image", "carry", "other block size"])
 def test_a_damaged_journal_only_costs_time(small, delta, certificate, what):
-    """Whatever of an interrupted update is damaged or gone, the phone starts over and ends well."""
+    """If a file of an interrupted update is damaged or missing, the update starts over."""
     size = 4096
     with pytest.raises(OSError, match="tunnel"):
         delta.install("stream", small, certificate, blocks=Blocks(delta.data, size, left=4))
@@ -156,7 +156,7 @@ def test_a_damaged_journal_only_costs_time(small, delta, certificate, what):
 
 @pytest.mark.parametrize("what", ["image", "carry"])
 def test_changed_bytes_of_an_interrupted_update_are_noticed(small, delta, certificate, what):
-    """Bytes that were right once and are not any more end in a refusal, the next try is whole."""
+    """Changed bytes end in a refusal, and the next attempt succeeds."""
     with pytest.raises(OSError, match="tunnel"):
         delta.install("stream", small, certificate, blocks=Blocks(delta.data, 4096, left=5))
     if what == "image":
@@ -171,11 +171,11 @@ def test_changed_bytes_of_an_interrupted_update_are_noticed(small, delta, certif
     assert (small.target_directory / "system.img").read_bytes() == NEW
 
 
-def test_a_wrong_block_costs_only_itself(slots, builds):
-    """A server that serves one wrong block is refused; later only what is missing is asked for."""
+def test_wrong_block_is_fetched_again(slots, builds):
+    """A wrong block is refused, and later only the missing blocks are requested."""
     ota = Ota(builds[1])
     wrong = bytearray(ota.data)
-    # Operations of full fixtures are smaller than two blocks of this size, which one damages.
+    # This damages an operation; each is smaller than two blocks.
     wrong[7 * BLOCK + BLOCK // 2 : 7 * BLOCK + BLOCK // 2 + 9] = b"corrupted"
     with pytest.raises(PackageError, match="damaged"):
         ota.stream(slots, Blocks(bytes(wrong)))
@@ -186,8 +186,8 @@ def test_a_wrong_block_costs_only_itself(slots, builds):
         assert (slots.target_directory / f"{name}.img").read_bytes() == path.read_bytes()
 
 
-def test_any_changed_byte_is_refused_and_leaves_the_phone_as_it_was(tmp_path, slots, builds):
-    """Wherever a byte is wrong, nothing of it can be booted, and a retry succeeds."""
+def test_changed_byte_leaves_the_phone_as_it_was(tmp_path, slots, builds):
+    """No package with a changed byte can be booted, and a retry succeeds."""
     ota = Ota(builds[1], builds[0])
     good = ota.data
     before = snapshot(slots.directory)
@@ -205,13 +205,11 @@ def test_any_changed_byte_is_refused_and_leaves_the_phone_as_it_was(tmp_path, sl
     assert snapshot(other.directory) == snapshot(slots.directory)
 
 
-def test_a_package_with_its_metadata_behind_the_payload_is_not_for_streaming(
-    small, certificate, key
-):
-    """It would have to be written before it is known whom it is for: fetched whole it can be."""
+def test_metadata_after_the_payload_prevents_streaming(small, certificate, key):
+    """Its target would be known only after writing; installed as a file it is accepted."""
     payload = build_payload([full_part("system", noise(1, 3))], key=key, more=field(14, 2000))
     package = Zip(payload, key, **{METADATA: FULL_TEXT.encode()})
-    behind = Zip(
+    late = Zip(
         payload,
         key,
         order=("payload.bin", METADATA, "payload_properties.txt"),
@@ -221,6 +219,6 @@ def test_a_package_with_its_metadata_behind_the_payload_is_not_for_streaming(
     small.begin_update()
     before = snapshot(small.directory)
     with pytest.raises(NotStreamableError, match="metadata follows"):
-        behind.install("stream", small, certificate)
+        late.install("stream", small, certificate)
     assert snapshot(small.directory) == before
-    assert behind.install("file", small, certificate)
+    assert late.install("file", small, certificate)

@@ -13,8 +13,8 @@ STATE = "00" * STATE_BYTES
 JOURNAL = Journal("ab" * 32, 1000, 500, 3, (100, 300), (STATE, STATE, STATE))
 
 
-def test_it_comes_back():
-    """What was encoded is decoded, as canonical JSON; one value has one encoding."""
+def test_encoding_of_a_journal():
+    """A journal is canonical JSON, and each has one encoding."""
     data = encode_journal(JOURNAL)
     assert decode_journal(data) == JOURNAL
     assert data.startswith(b'{"carry":[100,300],"digests":["00')
@@ -22,8 +22,8 @@ def test_it_comes_back():
         assert decode_journal(other) is None
 
 
-def test_a_journal_that_cannot_be_is_no_journal():
-    """Places out of order or out of the package, states of another length."""
+def test_invalid_journals():
+    """Positions out of order or beyond the package, and states of another length, are invalid."""
     for changes in (
         {"position": 1001},
         {"position": 300},
@@ -41,12 +41,12 @@ def test_a_journal_that_cannot_be_is_no_journal():
 
 @given(st.binary(max_size=400) | st.integers(0, 10**6).map(lambda n: b"[" * (n % 5000)))
 def test_arbitrary_bytes_are_no_journal(data):
-    """Nothing is raised, and nothing found."""
+    """Arbitrary bytes raise no error."""
     assert decode_journal(data) is None
 
 
-def test_kept_bytes_come_back_in_order(tmp_path):
-    """The pieces that a journal names, and no others, up to its position."""
+def test_carried_bytes_are_loaded_in_order(tmp_path):
+    """Only the pieces that the journal names are loaded, up to its position."""
     folder = JournalFolder(tmp_path / "update", Disk())
     folder.begin(b"head")
     for start, size in ((0, 100), (100, 200), (300, 200)):
@@ -66,7 +66,7 @@ def test_kept_bytes_come_back_in_order(tmp_path):
 
 
 def test_a_power_cut_leaves_the_old_journal_or_the_new_one(tmp_path):
-    """At any step, and what it names is there."""
+    """After a cut at any step, the files that the journal names are there."""
     new = Journal("ab" * 32, 1000, 600, 4, (550,), (STATE, STATE, STATE))
 
     def prepare(folder):
@@ -75,18 +75,18 @@ def test_a_power_cut_leaves_the_old_journal_or_the_new_one(tmp_path):
         folder.store_carry(300, bytes(200))
         folder.store(JOURNAL)
 
-    def go_on(folder):
+    def resume(folder):
         folder.store_carry(550, bytes(50))
         folder.store(new)
 
     counting = CountingDisk()
     prepare(JournalFolder(tmp_path / "whole", Disk()))
-    go_on(JournalFolder(tmp_path / "whole", counting))
+    resume(JournalFolder(tmp_path / "whole", counting))
     for last in range(len(counting.steps)):
         place = tmp_path / str(last)
         prepare(JournalFolder(place, Disk()))
         with pytest.raises(PowerCut):
-            go_on(JournalFolder(place, DyingDisk(last)))
+            resume(JournalFolder(place, DyingDisk(last)))
         folder = JournalFolder(place, Disk())
         journal = folder.load(JOURNAL.sha256, 1000)
         assert journal in {JOURNAL, new}

@@ -21,7 +21,7 @@ def _manifest(part=PART, more=b""):
 @pytest.mark.parametrize(("kind", "minor"), [("full", 0), ("delta", 6)])
 @pytest.mark.needs("samples")
 def test_aosp_manifests(samples, open_payload, kind, minor):
-    """AOSP's samples decode to the facts that are published about them."""
+    """AOSP's samples decode to the published facts."""
     decoded = open_payload(samples[f"{kind}_payload.bin"]).manifest
     assert (decoded.minor_version, decoded.block_size, decoded.max_timestamp) == (minor, 4096, 0)
     assert decoded.signatures_offset is decoded.signatures_size is None
@@ -69,20 +69,20 @@ def test_every_field_is_read():
 
 
 def test_unknown_fields_are_skipped():
-    """Fields of later versions, and the ones this engine has no use for, do not disturb."""
+    """Fields of later versions, and those that the engine does not use, are ignored."""
     known = decode_manifest(_manifest())
     assert decode_manifest(_manifest(more=field(15, b"groups") + field(99, 1))) == known
 
 
 def test_names_that_could_be_paths_are_refused():
-    """A partition name is letters, digits, underscore and hyphen, and nothing that is a path."""
+    """A partition name has only letters, digits, underscores and hyphens."""
     for name in ("", ".", "../system", "a/b", "a.img", "-a", "a\n", "système", "a\0"):
         with case(name), pytest.raises(PackageError, match="names a partition"):
             decode_manifest(_manifest(Part(name=name, new=b"", ops=())))
 
 
 def test_incomplete_manifests_are_refused():
-    """A manifest that lacks what it must have, or has it in the wrong form, is refused."""
+    """A manifest with a missing or malformed field is refused."""
     for encoded, words in (
         (field(13, field(1, "a")), "what partition a must become"),
         (field(13, field(1, "a") + field(7, field(1, 4))), "without its sha256"),
@@ -98,9 +98,9 @@ def test_incomplete_manifests_are_refused():
 
 @given(st.data())
 def test_mutated_manifests_give_only_engine_errors(data):
-    """A changed byte gives an EngineError, or what protobuf's own library reads where it reads it.
+    """A changed byte gives an `EngineError`, or the values that protobuf's own library decodes.
 
-    That library also reads the fields that a phone passes over.
+    That library also decodes the fields that a phone ignores, and may refuse them.
     """
     encoded = bytearray(_manifest(more=field(17, extent(1, 2))))
     encoded[data.draw(st.integers(0, len(encoded) - 1))] = data.draw(st.integers(0, 255))

@@ -34,7 +34,7 @@ def _refuse(open_payload, words, data, error=PackageError):
         open_payload(data)
 
 
-def test_a_full_payload_replaces_and_nothing_else(open_payload):
+def test_full_payload_has_only_replace_operations(open_payload):
     """Other operations are refused by name."""
     for kind in (pb.ZERO, pb.DISCARD, pb.SOURCE_COPY, pb.SOURCE_BSDIFF, pb.BROTLI_BSDIFF):
         name = OperationType(kind).name
@@ -44,7 +44,7 @@ def test_a_full_payload_replaces_and_nothing_else(open_payload):
 
 
 def test_payloads_of_other_kinds_are_unsupported(open_payload):
-    """What the rules of FORMATS section 14 leave: no block size, no kind before 4, hash trees."""
+    """Block sizes, minor versions and hash trees beside the rules of FORMATS section 14."""
     assert open_payload(build_payload([_full(WHOLE)], block_size=None)).manifest.block_size == 4096
     for minor in range(4, 10):
         payload = open_payload(build_payload([delta_part()], minor=minor))
@@ -57,7 +57,7 @@ def test_payloads_of_other_kinds_are_unsupported(open_payload):
         _refuse(open_payload, "verity", build_payload([part], minor=6), UnsupportedError)
 
 
-SENSELESS = [
+REFUSED = [
     ([], "no partition"),
     ([_full(WHOLE), _full(WHOLE)], "partition twice"),
     ([_full(WHOLE, new_size=0)], "impossible size of 0"),
@@ -82,9 +82,9 @@ SENSELESS = [
 ]
 
 
-def test_payloads_that_make_no_sense_are_refused(open_payload):
-    """Overflows and nothing, beside the rules of FORMATS section 14 (`package_vectors`)."""
-    for parts, words in SENSELESS:
+def test_refused_payloads(open_payload):
+    """Overflows and empty values, beside the rules of FORMATS section 14 (`package_vectors`)."""
+    for parts, words in REFUSED:
         minor = 4 if any(part.old for part in parts) else 0
         with case(parts, words):
             _refuse(open_payload, words, build_payload(parts, minor=minor))
@@ -99,7 +99,7 @@ def test_a_new_partition_of_an_incremental_has_no_source(open_payload):
 
 
 def test_a_payload_signature_follows_the_data(open_payload):
-    """The payload signature lies right behind the data and ends the payload."""
+    """The payload signature follows the data immediately and ends the payload."""
     for more, words in (
         (field(4, 4 * BLOCK), "half of a payload signature"),
         (field(5, 9), "half of a payload signature"),

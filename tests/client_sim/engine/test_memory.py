@@ -12,11 +12,11 @@ from fixtures.payload_operations import REPLACE, REPLACE_XZ
 
 ROOT = Path(__file__).parents[3]
 PARTITION = 128 * 1024**2
-ALLOWED = 64 * 10**6  # beyond the largest operation
+ALLOWED = 64 * 10**6  # in addition to the largest operation
 
 
 def write_package(path, partition):
-    """Write a package whose partition has so many bytes; one chunk in 32 is not zero."""
+    """Write a package with a partition of this size; one chunk in 32 is not zero."""
     zeros, noise = bytes(CHUNK), hashlib.shake_256(b"noise").digest(CHUNK)
     packed = lzma.compress(zeros, check=lzma.CHECK_CRC32)
     pieces = [Piece(REPLACE_XZ, packed, zeros)] * 31 + [Piece(REPLACE, noise, noise)]
@@ -26,7 +26,7 @@ def write_package(path, partition):
 
 
 def measure(*arguments):
-    """Return what a process of its own prints."""
+    """Return the numbers that `memory_run` prints."""
     command = [sys.executable, "-m", "tests.client_sim.engine.memory_run", *arguments]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     return [int(word) for word in done.stdout.split()]
@@ -34,7 +34,7 @@ def measure(*arguments):
 
 @pytest.mark.parametrize("way", ["stream", "file"])
 def test_a_large_partition_takes_little_memory_and_little_disk(tmp_path, way):
-    """One of many MiB takes less than 64 MB beyond an operation's, and its zeros no room."""
+    """A large partition takes 64 MB besides its operation, and its zeros take no room."""
     package = tmp_path / "armani.zip"
     write_package(package, PARTITION)
     (peak,) = measure(way, package, hashlib.sha256(package.read_bytes()).hexdigest())
@@ -44,8 +44,8 @@ def test_a_large_partition_takes_little_memory_and_little_disk(tmp_path, way):
     assert peak < ALLOWED + CHUNK
 
 
-def test_a_large_operation_takes_no_more_than_it_says(tmp_path):
-    """96 MiB out of one xz stream with the largest dictionary: its result is never held whole."""
+def test_memory_of_a_large_operation(tmp_path):
+    """The result of an operation of 96 MiB is never held in memory as a whole."""
     peak, said = measure("operation", tmp_path / "system.img")
     assert peak < said + ALLOWED
     assert peak < 96 * 1024**2

@@ -49,8 +49,8 @@ def _apply(kind, data=b"", source=OLD, *, blocks=2, src=(), **more):
 REPLACES = [OperationType.REPLACE, OperationType.REPLACE_BZ, OperationType.REPLACE_XZ]
 
 
-def test_replaced_blocks_go_where_they_belong():
-    """Exactly the destination blocks; data that does not fill them, or overflows, is refused."""
+def test_replace_operations():
+    """Only the destination is written; data that is shorter or longer is refused."""
     new = noise(1, 2)
     for kind in REPLACES:
         with case(kind):
@@ -63,7 +63,7 @@ def test_replaced_blocks_go_where_they_belong():
 
 
 def test_an_xz_stream_with_another_filter_is_refused():
-    """A phone's decoder does not know it, though the library here does."""
+    """A phone's decoder does not know the filter that the library here accepts."""
     filters = [{"id": lzma.FILTER_DELTA}, {"id": lzma.FILTER_LZMA2}]
     data = lzma.compress(noise(1, 2), check=lzma.CHECK_CRC32, filters=filters)
     with pytest.raises(PackageError, match="a filter that phones do not know"):
@@ -78,15 +78,15 @@ def test_data_with_another_hash_is_refused():
 
 
 def test_zeros_and_copies():
-    """ZERO and DISCARD write nothing; source extents are strung together, also backwards."""
+    """ZERO and DISCARD write nothing; SOURCE_COPY joins its source extents in their order."""
     for kind in (OperationType.ZERO, OperationType.DISCARD):
         assert _apply(kind) == bytes(4 * BLOCK)
     copied = _apply(OperationType.SOURCE_COPY, src=((3, 1), (1, 1)))
     assert copied[BLOCK : 3 * BLOCK] == OLD[3 * BLOCK : 4 * BLOCK] + OLD[BLOCK : 2 * BLOCK]
 
 
-def test_patched_blocks_are_the_new_data():
-    """A patch of either operation is applied to the strung-together source."""
+def test_patch_operations():
+    """A patch is applied to the joined source extents."""
     new = OLD[4 * BLOCK : 5 * BLOCK] + OLD[:BLOCK]
     for kind in (OperationType.SOURCE_BSDIFF, OperationType.BROTLI_BSDIFF):
         patch = bsdf2(OLD[: 2 * BLOCK], new)
@@ -94,7 +94,7 @@ def test_patched_blocks_are_the_new_data():
 
 
 def test_a_wrong_source_is_refused():
-    """One with another hash, none, too short, and more blocks than the operation fills."""
+    """A source with another hash, a missing, a short and a long one are refused."""
     for kind in (OperationType.SOURCE_COPY, OperationType.SOURCE_BSDIFF):
         with case(kind), pytest.raises(ApplyError, match="not the one that this incremental"):
             _apply(kind, src=((0, 2),), src_sha256=bytes(32))
@@ -117,7 +117,7 @@ def _step(kind, data, result):
 
 
 def test_an_xz_operation_counts_its_dictionary():
-    """It holds as much as it has decoded, at most the 64 MiB of `xz -9`; the result is not held."""
+    """Its memory is what it has decoded, at most the 64 MiB of `xz -9`, and not the result."""
     for result, memory in ((2 * MIB, 2 * MIB), (64 * MIB, 64 * MIB), (256 * MIB, 64 * MIB)):
         with case(result, memory):
             assert _step(OperationType.REPLACE_XZ, 1000, result).memory == 1000 + memory
@@ -126,8 +126,8 @@ def test_an_xz_operation_counts_its_dictionary():
             assert 2 * (1000 + 64 * MIB) > MEMORY_BYTES  # so large ones run alone
 
 
-def test_jobs_run_side_by_side_and_leaving_waits_for_them():
-    """Two jobs that need each other both come to their end."""
+def test_jobs_run_in_parallel():
+    """Two jobs that wait for each other both finish before the workers end."""
     meeting, ended = threading.Barrier(2), []
 
     def job():
@@ -140,8 +140,8 @@ def test_jobs_run_side_by_side_and_leaving_waits_for_them():
     assert len(set(ended)) == 2
 
 
-def test_what_they_hold_together_is_bounded():
-    """A job that would hold too much beside another waits for it; a larger one runs alone."""
+def test_memory_of_parallel_jobs_is_bounded():
+    """A job waits if it would exceed the limit with others; a larger one runs alone."""
     held, most, lock = 0, 0, threading.Lock()
 
     def make(memory):
@@ -162,8 +162,8 @@ def test_what_they_hold_together_is_bounded():
     assert most <= MEMORY_BYTES
 
 
-def test_a_failure_is_told_and_gives_its_room_back():
-    """The error comes out of the future, and the next job has room."""
+def test_failed_job_releases_its_memory():
+    """The error is in the future, and the next job can start."""
 
     def fail():
         raise OSError("no room")
@@ -175,11 +175,11 @@ def test_a_failure_is_told_and_gives_its_room_back():
         assert workers.start(lambda: None, MEMORY_BYTES).result() is None
 
 
-def test_how_many_are_begun_is_bounded():
-    """Each takes memory itself, also one that holds no data."""
+def test_number_of_started_jobs_is_bounded():
+    """A job takes memory even if it has no data."""
     full = threading.Event()
     with Workers(1) as workers:
-        wait_for, begun = workers._changed.wait_for, 1
+        wait_for, started = workers._changed.wait_for, 1
 
         def waiting(has_room):
             if not has_room():
@@ -188,8 +188,8 @@ def test_how_many_are_begun_is_bounded():
 
         workers._changed.wait_for = waiting
         workers.start(full.wait, 0)
-        while not full.is_set() and begun < 10_000:
+        while not full.is_set() and started < 10_000:
             workers.start(lambda: None, 0)
-            begun += 1
+            started += 1
         full.set()
-    assert begun <= MEMORY_BYTES // 4096 + 1
+    assert started <= MEMORY_BYTES // 4096 + 1

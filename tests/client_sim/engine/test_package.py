@@ -27,7 +27,7 @@ def _refuse(package, words):
 
 
 def test_a_good_package_is_opened_and_verified(package, key):
-    """Where the strings say; AOSP's streaming string does not list payload_metadata.bin."""
+    """AOSP's streaming string may omit payload_metadata.bin."""
     for _ in range(2):
         opened = package.open()
         assert opened.metadata.pre_devices == ("armani",)
@@ -37,8 +37,8 @@ def test_a_good_package_is_opened_and_verified(package, key):
         package.ranges.pop("payload_metadata.bin", None)
 
 
-def test_parts_that_are_not_listed_or_lie_elsewhere_are_refused(package):
-    """The three parts that an update needs, each where the string says."""
+def test_missing_and_moved_parts_are_refused(package):
+    """The three parts that an update needs must be where the string says."""
     for name in ("payload.bin", "payload_properties.txt", "metadata"):
         start, size = package.ranges.pop(name)
         with case(name):
@@ -49,7 +49,7 @@ def test_parts_that_are_not_listed_or_lie_elsewhere_are_refused(package):
 
 
 def test_parts_beyond_the_end_are_refused(package):
-    """A part that reaches beyond the end of the file is refused, whatever it is."""
+    """Any part that reaches beyond the end of the file is refused."""
     package.ranges["care_map.pb"] = (len(package.data) - 1, 2)
     _refuse(package, r"ends before its part care_map\.pb does")
     package.ranges["care_map.pb"] = (len(package.data) - 1, 1)
@@ -57,7 +57,7 @@ def test_parts_beyond_the_end_are_refused(package):
 
 
 def test_payload_metadata_is_the_start_of_the_payload(package, key):
-    """Header, manifest and metadata signature, exactly."""
+    """payload_metadata.bin is exactly header, manifest and metadata signature."""
     start, size = package.ranges["payload_metadata.bin"]
     package.data += bytes(10**6)
     for at, length in ((start + 1, size), (start, size + 10**6)):
@@ -96,8 +96,8 @@ def test_malformed_properties_in_the_package_are_refused(key):
             _refuse(Zip(payload, **{"payload_properties.txt": text}), words)
 
 
-def test_a_release_and_a_package_that_lie_alike_are_refused(key):
-    """If both name the same wrong hash or size, the payload itself shows it."""
+def test_same_wrong_properties_in_release_and_package(key):
+    """If both have the same wrong hash or size, the payload does not match."""
     payload = build_payload([full_part("system", noise(1, 2))], key=key)
     for name in ("FILE_HASH", "METADATA_HASH", "METADATA_SIZE"):
         wrong = "25" if name == "METADATA_SIZE" else base64.b64encode(bytes(32)).decode()
@@ -111,7 +111,7 @@ def test_a_release_and_a_package_that_lie_alike_are_refused(key):
 
 @given(st.binary(max_size=400), st.binary(max_size=100))
 def test_arbitrary_files_give_only_engine_errors(data, tail):
-    """Nothing but EngineError comes out of any file, whatever the strings promise."""
+    """Arbitrary files raise only `EngineError`."""
     package = Zip(b"CrAU" + bytes(20) + tail)
     package.data = data
     with pytest.raises(EngineError):
@@ -146,7 +146,7 @@ def test_stored_entries_are_found():
 
 
 def test_entries_with_zip64_sizes_are_found():
-    """Sizes above 4 GiB stand in an extra field, and are read there."""
+    """Sizes above 4 GiB are read from the extra field."""
     name = b"payload.bin"
     size = 5 << 30
     extra = struct.pack("<HH2x", 0xD935, 2) + struct.pack("<HHQQ", 1, 16, size, size)
@@ -163,8 +163,8 @@ def test_entries_with_zip64_sizes_are_found():
         _check(without, len(without), 2**32 - 1)
 
 
-def test_lies_about_an_entry_are_refused():
-    """Another place, size, name or method, and sizes that stand behind the data."""
+def test_wrong_entries_are_refused():
+    """Another offset, size, name or method, and sizes after the data, are refused."""
     data, offset = _zip()
     for shift in (-1, 1, -30, 5):
         with case(shift), pytest.raises(PackageError, match=r"does not hold payload\.bin where"):
@@ -184,6 +184,6 @@ def test_lies_about_an_entry_are_refused():
 
 @given(st.binary(max_size=200), st.integers(0, 250))
 def test_arbitrary_bytes_are_refused(data, offset):
-    """No bytes without a true header are taken for an entry."""
+    """Bytes without a valid header are not an entry."""
     with pytest.raises(EngineError):
         _check(data, offset)

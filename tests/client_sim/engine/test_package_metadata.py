@@ -44,7 +44,7 @@ def _check(values, *, codename="armani", running=OLD, expected=NEW):
 
 
 def test_metadata_is_read():
-    """Lists are split at bars, everything else is kept as text."""
+    """Lists are split at bars, and all other values are text."""
     metadata = decode_metadata(_encode(INCREMENTAL))
     assert metadata.pre_devices == ("armani", "cancro")
     assert metadata.pre_builds == ("other", OLD.fingerprint)
@@ -66,8 +66,8 @@ def test_malformed_metadata_is_refused():
             decode_metadata(data)
 
 
-def test_a_package_for_this_phone_is_taken():
-    """It lists the device, whole, fits both builds, and lacks nothing."""
+def test_package_for_this_phone():
+    """It names the device and fits both builds, and no required value is missing."""
     for values in (FULL, INCREMENTAL):
         for codename in ("armani", "cancro"):
             _check(values, codename=codename)
@@ -96,13 +96,13 @@ def test_metadata_that_does_not_fit_is_refused():
 
 
 def test_older_builds_are_refused():
-    """Neither the build time nor the patch level falls; the same ones may be installed again."""
+    """Build time and patch level must not fall; the same build may be installed again."""
     _check(FULL, running=NEW)
     with pytest.raises(PackageError, match="older than the running build"):
         _check(FULL, running=replace(NEW, post_timestamp=2001))
     with pytest.raises(PackageError, match="older security patch level"):
         _check(FULL, running=replace(NEW, security_patch_level="2026-04-05"))
-    # A phone without a build is as old as one without a time, and would take it.
+    # A phone without a build has the time 0, which is not older than that.
     nothing, timeless = BuildFacts("", "", 0, 0, ""), replace(NEW, post_timestamp=0)
     with pytest.raises(PackageError, match="not a date after 1970"):
         _check({**FULL, "post-timestamp": "0"}, running=nothing, expected=timeless)
@@ -110,7 +110,7 @@ def test_older_builds_are_refused():
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_give_only_engine_errors(data):
-    """Nothing but EngineError comes out of any bytes, and no random text is for this phone."""
+    """Arbitrary bytes raise only `EngineError`, as they are for no phone."""
     with pytest.raises(EngineError):
         check_package_facts(decode_metadata(data), codename="a", running=OLD, expected=NEW)
 
@@ -125,7 +125,7 @@ PROPERTIES = {
 
 
 def test_strings_of_a_release_are_read():
-    """Parts in any order, padded with spaces; keys that steer other updaters are left alone."""
+    """Parts may have any order and padding, and unknown properties are ignored."""
     text = "metadata:69:379,payload.bin:679:343,payload_metadata.bin:679:100      "
     assert decode_property_files(text) == {
         "metadata": FileRange(69, 379),
@@ -139,7 +139,7 @@ def test_strings_of_a_release_are_read():
 
 
 def test_property_files_in_another_form_are_refused():
-    """There is one form: no signs, leading zeros, empty or repeated names, paths, long text."""
+    """Signs, leading zeros, empty or repeated names, paths and long text are refused."""
     for text in (
         *("", " ", "a:1", "a:1:2:3", "a:1:2,", ",a:1:2", " a:1:2", "a:1:2 ,b:1:2", "a:-1:2"),
         *("a:+1:2", "a:01:2", "a:1_0:2", "a:\u0661:2", "a:1:2\n", "a:1:", ":1:2", "a/b:1:2"),
@@ -169,7 +169,7 @@ def test_payload_properties_in_another_form_are_refused():
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_arbitrary_text_gives_only_engine_errors(text, value):
-    """Nothing but EngineError comes out of any text."""
+    """Arbitrary text raises only `EngineError`."""
     try:
         decode_property_files(text)
     except EngineError:

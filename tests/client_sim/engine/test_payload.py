@@ -20,8 +20,8 @@ def _header(magic=b"CrAU", version=2, manifest=1, signature=0) -> bytes:
     return magic + struct.pack(">QQI", version, manifest, signature) + b"\0" * 8
 
 
-def test_headers_that_make_no_sense_are_refused():
-    """A header with another magic or version, or with sizes that cannot be, is refused."""
+def test_refused_headers():
+    """Another magic or version, and impossible sizes, are refused."""
     for data, words in (
         (b"", "cut short"),
         (_header()[:23], "cut short"),
@@ -41,8 +41,8 @@ def test_headers_that_make_no_sense_are_refused():
                 decode_header(_open(data))
 
 
-def test_the_payload_is_a_window_of_a_bigger_file():
-    """A payload inside a zip is read from its offset, and never beyond its size."""
+def test_payload_inside_a_larger_file():
+    """A payload is read from its offset and never beyond its size."""
     data = build_payload([full_part("system", noise(1, 1))])
     file = PayloadFile(io.BytesIO(b"before" + data + b"after"), 6, len(data))
     payload = load_payload(file, decode_header(file))
@@ -57,7 +57,7 @@ def test_the_payload_is_a_window_of_a_bigger_file():
 
 @given(st.binary(max_size=300), st.booleans())
 def test_arbitrary_bytes_give_only_engine_errors(data, has_header):
-    """Nothing but EngineError comes out of any bytes, behind a good header or not."""
+    """Arbitrary bytes, with and without a valid header, raise only `EngineError`."""
     if has_header:
         data = b"CrAU" + struct.pack(">QQI", 2, len(data), 0) + data
     file = _open(data)

@@ -10,8 +10,8 @@ WHOLE = bytes(range(1, 101))
 
 
 @given(st.integers(0, 60), st.integers(60, 100), st.integers(0, 100), st.integers(0, 120))
-def test_what_is_known_reads_as_the_file_does(head, tail, start, size):
-    """Both ends read as they are, the middle as zeros before the end or not at all."""
+def test_known_edges_of_a_file(head, tail, start, size):
+    """Both ends have the file's bytes; the unknown middle is zeros or refused."""
     edges = Edges(100, WHOLE[:head], WHOLE[tail:])
     file = io.BytesIO(WHOLE)
     assert edges.seek(0, 2) == len(WHOLE)

@@ -9,10 +9,10 @@ from tests.client_sim.engine.payload_builder import field
 
 
 def test_fields_are_read():
-    """The encoding guide's own examples: 150 in field 1, `testing` in field 2, and a nested one.
+    """The encoding guide's own examples, and defaults of absent fields.
 
-    A fixed32 is little-endian, repeated values keep their order, absent fields are their default,
-    and fields of every wire type that are not asked for do not disturb.
+    Fixed32 values are little-endian, repeated values keep their order, and unread fields of every
+    wire type are ignored.
     """
     assert decode_message(bytes.fromhex("089601"), "it").integer(1) == 150
     assert decode_message(bytes.fromhex("120774657374696e67"), "it").text(2) == "testing"
@@ -30,7 +30,7 @@ def test_fields_are_read():
 
 
 def test_malformed_messages_are_refused():
-    """What no encoder writes is refused, each with its reason."""
+    """Bytes that no encoder writes are refused, each with its reason."""
     for encoded, words in (
         ("08", "cut short"),
         ("0880", "cut short"),
@@ -51,7 +51,7 @@ def test_malformed_messages_are_refused():
 
 
 def test_fields_of_another_kind_are_refused():
-    """A field that is repeated, too wide, of another wire type or not text is refused when read."""
+    """A repeated, too wide or wrongly typed field, and invalid text, are refused when read."""
     for encoded, read in (
         (field(1, 1) * 2, lambda m: m.integer(1)),
         (field(1, b"x"), lambda m: m.integer(1)),
@@ -66,8 +66,8 @@ def test_fields_of_another_kind_are_refused():
 
 
 @given(st.dictionaries(st.integers(1, 100), st.integers(0, 2**64 - 1) | st.binary(max_size=20)))
-def test_what_is_encoded_is_decoded(values):
-    """Every message of integers and bytes comes back as it was."""
+def test_message_round_trip(values):
+    """Every message of integers and bytes is decoded as it was."""
     message = decode_message(b"".join(field(*item) for item in values.items()), "it")
     for number, value in values.items():
         read = message.integer if isinstance(value, int) else message.data
@@ -76,7 +76,7 @@ def test_what_is_encoded_is_decoded(values):
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_give_fields_or_an_engine_error(data):
-    """Nothing but EngineError comes out of any bytes."""
+    """Arbitrary bytes raise only `EngineError`."""
     try:
         message = decode_message(data, "it")
         for number in message.fields:

@@ -35,7 +35,7 @@ def _verify(data: bytes, public) -> None:
 
 
 def test_the_metadata_signature_covers_header_and_manifest_only(key):
-    """The signature, found by hand, is one over the bytes before it."""
+    """The signature is over the bytes before it."""
     data = build_payload(PARTS, key=key)
     size = 24 + int.from_bytes(data[12:20], "big")
     message = data[size : size + int.from_bytes(data[20:24], "big")]
@@ -44,13 +44,13 @@ def test_the_metadata_signature_covers_header_and_manifest_only(key):
 
 
 def test_every_flipped_byte_is_refused(key, certificate):
-    """A change of any one byte of a signed payload is refused, wherever it is meant to count."""
+    """A flipped byte of a signed payload is refused, except in the framing of signatures."""
     good = build_payload(PARTS, key=key)
     public = key.public_key()
     data = bytearray(good)
     meta = 24 + int.from_bytes(good[12:20], "big")
     signature_size = int.from_bytes(good[20:24], "big")
-    # Around a signature lies framing whose unknown fields are skipped; FILE_HASH covers that.
+    # Unknown fields in the framing of a signature are ignored; FILE_HASH covers those bytes.
     framing = {
         start + offset
         for start in (meta, len(good) - signature_size)
@@ -67,12 +67,12 @@ def test_every_flipped_byte_is_refused(key, certificate):
             _verify(bytes(data), public)
         data[at] ^= 0x01
     assert data == good
-    # The certificate has long expired: phones do not look.
+    # The certificate has expired, which phones do not check.
     _verify(good, load_certificate_key(certificate))
 
 
 def test_another_key_and_no_signature_are_refused(key):
-    """Also a payload whose metadata alone is signed."""
+    """Both the metadata and the payload must be signed with the right key."""
     other = rsa.generate_private_key(65537, 2048)
     for data, public in (
         (build_payload(PARTS, key=key), other.public_key()),
@@ -93,8 +93,8 @@ def _with_messages(monkeypatch, key, make):
     return build_payload(PARTS, key=key)
 
 
-def test_signature_messages_that_make_no_sense_are_refused(key):
-    """Messages without a usable signature or malformed are refused."""
+def test_refused_signature_messages(key):
+    """Malformed messages, and messages without a usable signature, are refused."""
     for make, words in (
         (lambda _: field(1, field(2, b"x" * 20)), "not signed by the key"),
         (lambda _: field(1, b""), "not signed by the key"),
@@ -108,8 +108,8 @@ def test_signature_messages_that_make_no_sense_are_refused(key):
             _verify(data, key.public_key())
 
 
-def test_a_payload_signature_of_endless_length_is_refused(key):
-    """The payload signature, whose size the manifest states, is bounded before it is read."""
+def test_payload_signature_length_limit(key):
+    """The size stated in the manifest is checked before the signature is read."""
     size = 64 * 1024 + 1
     more = field(4, len(PARTS[0].data)) + field(5, size)
     data = build_payload(PARTS, more=more) + bytes(size)
@@ -119,7 +119,7 @@ def test_a_payload_signature_of_endless_length_is_refused(key):
 
 
 def test_certificates_that_cannot_be_used_are_refused(certificate):
-    """Text that is no certificate, a key that is not RSA, and a short key are refused."""
+    """Malformed certificates, keys other than RSA and short keys are refused."""
     short = rsa.generate_private_key(65537, 1024)
     curve = ec.generate_private_key(ec.SECP256R1())
     for bad in (
@@ -148,7 +148,7 @@ def _verify_tail(tail, digest, key):
 
 
 def test_every_signed_byte_counts(key):
-    """One changed byte anywhere before the comment's length is noticed."""
+    """A changed byte before the comment's length is refused."""
     data = sign_package(EMPTY_ZIP, key)
     _verify_package(data, key)
     for at in range(len(EMPTY_ZIP) - 2):
@@ -157,7 +157,7 @@ def test_every_signed_byte_counts(key):
 
 
 def test_every_byte_of_the_comment_is_read_or_harmless(key):
-    """A changed byte of the comment ends in a refusal, or leaves the signature what it was."""
+    """A changed byte of the comment is refused, or the same bytes stay signed."""
     data = sign_package(EMPTY_ZIP, key)
     for at in range(len(EMPTY_ZIP) - 2, len(data)):
         changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
@@ -169,7 +169,7 @@ def test_every_byte_of_the_comment_is_read_or_harmless(key):
 
 
 def test_packages_that_are_not_signed_are_refused(key):
-    """No comment, a footer that leads elsewhere, a second end record, a length that lies."""
+    """No comment, wrong footers and lengths, and a second end record are refused."""
     for data, words in (
         (b"", "no whole-file"),
         (EMPTY_ZIP, "no whole-file"),
@@ -194,8 +194,8 @@ def test_no_more_than_16_signatures(key):
 
 
 @given(st.binary(max_size=60), st.binary(max_size=60))
-def test_arbitrary_bytes_give_nothing_but_engine_errors(key, before, message):
-    """Any end of a file, and any signature in a well-formed comment, is refused with a sentence."""
+def test_arbitrary_bytes_give_only_engine_errors(key, before, message):
+    """Arbitrary file ends and signatures raise only `EngineError`."""
     digest = hashlib.sha256(b"").digest()
     for tail in (before, EMPTY_ZIP[:-2] + comment(message)):
         with pytest.raises(EngineError):

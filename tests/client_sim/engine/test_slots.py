@@ -19,18 +19,18 @@ NEW_PARTITIONS = (PartitionResult("system", len(NEW_IMAGE), hashlib.sha256(NEW_I
 
 
 def healthy(_):
-    """Come up."""
+    """Every build starts."""
     return True
 
 
 def only_old(build):
-    """Come up with the old build only."""
+    """Only the old build starts."""
     return build == OLD
 
 
 @pytest.fixture
 def images(tmp_path):
-    """Make the images that the factory flashes."""
+    """Make the images of the factory."""
     paths = {}
     for seed, name in enumerate(("system", "product")):
         paths[name] = tmp_path / f"factory-{name}"
@@ -40,7 +40,7 @@ def images(tmp_path):
 
 @pytest.fixture
 def slots(tmp_path, images):
-    """Make a phone as it leaves the factory."""
+    """Make a phone from the factory."""
     return _make_phone(tmp_path / "phone", images)
 
 
@@ -51,7 +51,7 @@ def _make_phone(folder, images):
 
 
 def update(slots, build=NEW, image=NEW_IMAGE):
-    """Put another build into the slot that does not run, without switching."""
+    """Write another build into the inactive slot, without switching."""
     slots.begin_update()
     target = slots.target_directory / "system.img"
     with slots.disk.create(target) as file:
@@ -61,9 +61,9 @@ def update(slots, build=NEW, image=NEW_IMAGE):
 
 
 def test_a_phone_from_the_factory_boots(slots, images):
-    """The factory's build is in slot a, confirmed, with the images as given.
+    """The factory's build is confirmed in slot a.
 
-    A phone is not flashed over, and a folder without one has no state.
+    A flashed phone is not flashed again, and a folder without a phone has no state.
     """
     assert slots.boot(healthy) == BootOutcome("a", OLD)
     assert slots.running_build == OLD
@@ -81,7 +81,7 @@ def test_a_phone_from_the_factory_boots(slots, images):
 
 
 def test_partition_names_are_no_paths(tmp_path, images):
-    """A factory image with a name that is a path is refused before anything is written."""
+    """A name that is a path is refused before any write."""
     for name in ("../a", "a/b", "", "a.b"):
         with case(name), pytest.raises(SlotError, match="not a name"):
             Slots(tmp_path / "other").flash_factory({name: images["system"]}, OLD)
@@ -89,7 +89,7 @@ def test_partition_names_are_no_paths(tmp_path, images):
 
 
 def test_an_update_boots_after_the_switch(slots):
-    """The new build runs after switch and boot, needs confirming, and then stays."""
+    """The new build runs after switch and boot, and stays once it is confirmed."""
     update(slots)
     assert slots.boot(healthy) == BootOutcome("a", OLD)
     slots.switch()
@@ -104,8 +104,8 @@ def test_an_update_boots_after_the_switch(slots):
     assert slots.state.slots["a"].successful
 
 
-def test_a_build_that_does_not_come_up_is_left_again(slots):
-    """After three tries the old build runs, and the outcome and the slots name the failed one."""
+def test_build_that_does_not_start(slots):
+    """After three tries the old build runs, and outcome and slots name the failed one."""
     update(slots)
     slots.switch()
     seen = []
@@ -121,7 +121,7 @@ def test_a_build_that_does_not_come_up_is_left_again(slots):
 
 
 def test_tries_are_counted_before_they_are_made(slots):
-    """A build that takes the phone down with it, or is never confirmed, is given up as well."""
+    """A build that loses power at each boot, or is never confirmed, is given up as well."""
 
     def dies(build):
         if build == NEW:
@@ -144,7 +144,7 @@ def test_tries_are_counted_before_they_are_made(slots):
 
 
 def test_a_changed_partition_is_not_booted(tmp_path, images):
-    """An image that is not what was installed makes the phone fall back without trying it."""
+    """The phone falls back from a changed image without trying it."""
     for change in (
         lambda data: data[:-1] + b"\0",
         lambda data: data[:-1],
@@ -160,9 +160,9 @@ def test_a_changed_partition_is_not_booted(tmp_path, images):
 
 
 def test_a_confirmed_build_that_breaks(slots):
-    """It falls back to the older one, which is there until the next update begins.
+    """The older build starts, as long as no other update has begun.
 
-    With one build and nothing to fall back to, the error names the slot; the state stays.
+    With only one build the error names the slot, and the state does not change.
     """
     before = slots.state
     with pytest.raises(SlotError, match="Slot a does not boot"):
@@ -176,7 +176,7 @@ def test_a_confirmed_build_that_breaks(slots):
 
 
 def test_only_a_finished_update_is_switched_to(slots):
-    """Neither an empty slot nor a half-written one; and it is finished once."""
+    """An empty or incomplete slot is refused, and an update is finished once."""
     with pytest.raises(SlotError, match="no complete build"):
         slots.switch()
     slots.begin_update()
@@ -188,7 +188,7 @@ def test_only_a_finished_update_is_switched_to(slots):
 
 
 def test_no_update_begins_before_the_running_build_is_confirmed(slots):
-    """The way back is not cut while it may be needed."""
+    """The older build is kept while it may be needed."""
     update(slots)
     slots.switch()
     slots.boot(healthy)
@@ -207,10 +207,10 @@ def test_a_new_update_takes_back_a_switch_that_was_not_booted(slots):
     assert list((slots.directory / "b").iterdir()) == []
 
 
-def test_what_is_durable_before_what(slots):
-    """A new state is written aside, synced, renamed, and the name synced, in this order.
+def test_order_of_durable_steps(slots):
+    """A new state is written to another file, synced and renamed, then the folder is synced.
 
-    At the moment an image of the other slot is removed, the state says unbootable.
+    The state already says unbootable when an image of that slot is removed.
     """
     update(slots)
     slots.switch()
@@ -230,7 +230,7 @@ def test_what_is_durable_before_what(slots):
 
 
 def test_a_power_cut_while_flashing_leaves_an_empty_phone(tmp_path, images):
-    """Whichever step fails, the folder can be flashed again, or is flashed."""
+    """After a cut at any step the folder is flashed, or can be flashed again."""
     counting = CountingDisk()
     Slots(tmp_path / "counted", disk=counting).flash_factory(images, OLD)
     for last in range(len(counting.steps)):
@@ -243,7 +243,7 @@ def test_a_power_cut_while_flashing_leaves_an_empty_phone(tmp_path, images):
         assert again.boot(healthy) == BootOutcome("a", OLD)
 
 
-def _life(slots):
+def _update_and_confirm(slots):
     """Update, switch, boot and confirm."""
     update(slots)
     slots.switch()
@@ -252,32 +252,32 @@ def _life(slots):
 
 
 def test_a_power_cut_at_any_step_leaves_a_phone_that_boots(tmp_path, images):
-    """From the update's first write to its confirmation, any step may be the last one."""
+    """The cuts are at each step from the update's first write to its confirmation."""
     _make_phone(tmp_path / "counted", images)
     counting = CountingDisk()
-    _life(Slots(tmp_path / "counted", disk=counting))
+    _update_and_confirm(Slots(tmp_path / "counted", disk=counting))
     assert len(counting.steps) > 25
     booted = []
     for last in range(len(counting.steps)):
         folder = tmp_path / f"phone-{last}"
         _make_phone(folder, images)
         with pytest.raises(PowerCut):
-            _life(Slots(folder, disk=DyingDisk(last)))
+            _update_and_confirm(Slots(folder, disk=DyingDisk(last)))
         phone = Slots(folder)
         outcome = phone.boot(healthy)
         assert outcome.failed_build is None
         booted.append(outcome.build)
         phone.mark_successful()
         if outcome.build == OLD:
-            _life(phone)
+            _update_and_confirm(phone)
         assert phone.boot(healthy).build == NEW
-    # Old up to the one rename of the switch, new from it on.
+    # The old build until the switch's rename, the new one after it.
     assert booted == sorted(booted, key=lambda build: build.counter)
     assert {build.counter for build in booted} == {1, 2}
 
 
-def test_a_power_cut_while_falling_back_does_not_lose_the_way(tmp_path, images):
-    """Every step of a boot that falls back may be the last; the old build runs in the end."""
+def test_power_cut_while_falling_back(tmp_path, images):
+    """After a cut at any step of the fallback the old build runs."""
     for last in range(40):
         phone = _make_phone(tmp_path / f"phone-{last}", images)
         update(phone)
@@ -289,12 +289,12 @@ def test_a_power_cut_while_falling_back_does_not_lose_the_way(tmp_path, images):
             assert phone.failed_build == NEW
         else:
             break
-    # Three tries and the falling back, each one atomic replacement in five steps.
+    # Three tries and the fallback, each an atomic replacement in five steps.
     assert last == 4 * 5
 
 
-def test_a_boot_state_whose_active_slot_holds_nothing_falls_back(slots):
-    """An active slot that cannot be booted, as after a careless edit, is left for the good one."""
+def test_boot_state_with_an_empty_active_slot(slots):
+    """The phone falls back from an active slot without a build."""
     state = slots.state
     broken = replace(state, active="b")
     (slots.directory / "boot.json").write_bytes(encode_boot_state(broken))
@@ -306,8 +306,8 @@ def test_a_boot_state_whose_active_slot_holds_nothing_falls_back(slots):
         _ = slots.running_build
 
 
-def test_what_is_found_ready(slots):
-    """Not what another package left there, is damaged, or was tried and given up."""
+def test_find_ready(slots):
+    """Another package, a damaged slot, and a build that failed are not ready."""
     update(slots)
     assert slots.find_ready(NEW, "2" * 64) is None
     assert slots.find_ready(NEW, PACKAGE) == NEW_PARTITIONS

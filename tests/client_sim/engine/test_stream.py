@@ -12,26 +12,26 @@ from tests.client_sim.engine.streamed import Ota, make_phone
 
 
 class WatchedDisk(Disk):
-    """A slow disk that knows what of each file is durable, and looks at each new journal."""
+    """A slow disk that records what is durable at the time of each new journal."""
 
     def __init__(self):
         self.durable = {}
         self.journals = []
 
     def write_at(self, file, position, data):
-        """Write bytes, to images slowly."""
+        """Write bytes, slowly into images."""
         if str(file.name).endswith(".img"):
             time.sleep(0.002)
         super().write_at(file, position, data)
 
     def sync(self, file):
-        """Make bytes durable: those that are there now."""
+        """Record the bytes that are durable now."""
         data = Path(file.name).read_bytes()
         super().sync(file)
         self.durable[Path(file.name).name] = data
 
     def replace(self, source, target):
-        """Rename a file; of a journal, note what was durable by then."""
+        """Rename a file; for a journal, record what is durable."""
         if target.name == "journal.json":
             self.journals.append((decode_journal(source.read_bytes()), dict(self.durable)))
         super().replace(source, target)
@@ -46,8 +46,8 @@ def _operations(ota):
     return [(part.name, each) for part in manifest.partitions for each in part.operations]
 
 
-def test_a_journal_speaks_of_what_is_durable(tmp_path):
-    """However slow the disk is, each operation before a journal's is synced when it is written."""
+def test_journal_names_only_durable_operations(tmp_path):
+    """On a slow disk, too, the operations before the journal's are synced when it is written."""
     first, second = (find_build("armani", "id", number) for number in range(2))
     make_phone(tmp_path / "phone", first)
     ota, disk = Ota(second), WatchedDisk()
