@@ -1,4 +1,4 @@
-"""Packs in a simulated repository, encoded here by hand: canonical JSON in xz."""
+"""Packs in a simulated repository, encoded independently: canonical JSON in xz."""
 
 import hashlib
 import json
@@ -27,19 +27,15 @@ def canonical(value):
     return text.encode() + b"\n"
 
 
-def compress(data, preset=6, check=lzma.CHECK_CRC32):
-    """Return bytes as a part is compressed."""
-    return lzma.compress(data, lzma.FORMAT_XZ, check, preset)
-
-
 def number_of(kind, key):
-    """Return the part that a key lies in."""
+    """Return the number of a key's part."""
     return hashlib.sha256(key.encode()).digest()[0] * PARTS[kind][1] // 256
 
 
 def encode_part(kind, number, entries):
     """Return the bytes of a part."""
-    return compress(canonical({"entries": entries, "kind": kind, "part": number, "schema": 1}))
+    data = canonical({"entries": entries, "kind": kind, "part": number, "schema": 1})
+    return lzma.compress(data, lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=0)
 
 
 def encode_parts(kind, entries):
@@ -53,7 +49,7 @@ def encode_parts(kind, entries):
 
 
 def describe(version=1, **changes):
-    """Return what an index says of a pack."""
+    """Return a pack's entry of an index."""
     return {
         "rollout": [[0, 1000]],
         "sources": SOURCES,
@@ -77,9 +73,9 @@ def put_file(repository, path, data):
 
 
 def put_pack(repository, kind, entries, version=1, pictures=(), hosts=(), **changes):
-    """Let the next version of a kind's role list a pack; returns the paths of its parts.
+    """List a pack in the next version of its role; return the paths of its parts.
 
-    `entries` may be the bytes of all parts, `pictures` bytes by name.
+    `entries` may be the bytes of all parts; `pictures` maps names to bytes.
     """
     role, _ = PARTS[kind]
     custom = repository.signed[role].unrecognized_fields.setdefault(

@@ -11,7 +11,7 @@ MORE = {**ID, "DE": {"exact": False, "numbers": ["110", "112"]}}
 
 
 def poll(world):
-    """Poll; the outcome, whose update decision must not have failed."""
+    """Poll and return the outcome; the decision about updates must not fail."""
     world.sent.clear()
     outcome = PollingClient(world).poll()
     assert outcome.failure is None
@@ -25,12 +25,12 @@ def used(world, kind="emergency"):
 
 
 def publish(repository, kind="emergency", entries=ID, version=1, **changes):
-    """Publish a pack; returns the paths of its parts."""
+    """Publish a pack; return the paths of its parts."""
     paths = put_pack(repository, kind, entries, version, **changes)
     repository.publish(KINDS[kind].role)
     return paths
 
 
 def damage(world, path):
-    """Change a part where it is stored."""
+    """Change a stored part."""
     world.state["part." + path.rpartition("/")[2].split(".")[0]] += b"x"

@@ -1,4 +1,4 @@
-"""Entries beside what the index lists: pictures, and the wallpapers of themes."""
+"""Checks of entries against the index and against packs of wallpapers."""
 
 import pytest
 from hypothesis import given
@@ -15,21 +15,21 @@ HOSTS = frozenset({"example.com"})
 
 
 def test_pictures_that_no_wallpaper_has_are_refused():
-    """The index lists exactly those of the entries."""
+    """The index lists exactly the pictures of the entries."""
     with pytest.raises(ContentError, match="no wallpaper has"):
         check_entries("wallpapers", {}, hosts=(), pictures={"x": File(1, "0" * 64)}, wallpapers=())
 
 
-def test_themes_may_name_any_wallpaper_of_a_pack_that_was_withdrawn():
-    """Or that this phone cannot read: the pack of themes is not the one that is bad."""
+def test_wallpapers_of_themes():
+    """If the pack of wallpapers cannot be read, a theme may name any wallpaper."""
     for wallpapers in (None, {"waves"}):
         check_entries("themes", entries_of("themes"), hosts=(), pictures={}, wallpapers=wallpapers)
     with pytest.raises(ContentError, match="not there"):
         check_entries("themes", entries_of("themes"), hosts=(), pictures={}, wallpapers=())
 
 
-def test_a_picture_is_the_one_that_the_index_lists():
-    """By hash and length."""
+def test_picture_must_match_the_index():
+    """Hash and length of a picture are those of the index."""
     for member, value in (("sha256", "0" * 64), ("length", 1)):
         with case(member, value):
             entries = entries_of("wallpapers")
@@ -56,8 +56,8 @@ JSON = st.recursive(
     st.sampled_from(sorted(KINDS)),
     st.dictionaries(st.sampled_from(["ID", "510-10", "ID-2026", "text/a/b/1", "a"]), JSON),
 )
-def test_whatever_is_in_a_pack_it_is_good_or_refused(kind, entries):
-    """No entry brings the phone down."""
+def test_arbitrary_entries_raise_only_content_error(kind, entries):
+    """Arbitrary entries raise no other error."""
     try:
         check_entries(kind, entries, hosts=HOSTS, pictures={}, wallpapers=None)
     except ContentError:

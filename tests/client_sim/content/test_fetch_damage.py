@@ -1,4 +1,4 @@
-"""Disks that are full or damaged: which parts of packs a phone asks for, and what it uses."""
+"""Requests and use of packs on disks that are full or damaged."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from tests.server.core.content.samples import entries_of
 
 
 class FullDisk(State):
-    """A state that stores no more than `room` new values whose names begin with `prefix`."""
+    """A state that stores at most `room` new values whose names begin with `prefix`."""
 
     def __init__(self, held, prefix, room):
         super().__init__(held)
@@ -28,8 +28,8 @@ class FullDisk(State):
 
 
 @pytest.mark.parametrize("prefix", ["part.", "contents."])
-def test_how_full_a_disk_is_does_not_show(repository, world, prefix):
-    """All missing parts of both roles are asked for, in this poll and the next; it is told."""
+def test_requests_do_not_show_a_full_disk(repository, world, prefix):
+    """All missing parts of both roles are requested in each poll, with a warning."""
     paths = publish(repository) + publish(repository, "zones", entries_of("zones"))
     paths += publish(repository, "greetings", entries_of("greetings"))
     poll(world)
@@ -54,7 +54,7 @@ def test_how_full_a_disk_is_does_not_show(repository, world, prefix):
 
 
 def test_a_damaged_record_is_fetched_again(repository, world):
-    """All of its role, in that poll; the other role is as it was."""
+    """All parts of its role are fetched in the same poll, and the other role stays."""
     paths = publish(repository)
     publish(repository, "notices", entries_of("notices"), hosts=["example.com"])
     poll(world)
@@ -70,7 +70,7 @@ def test_a_damaged_record_is_fetched_again(repository, world):
 
 
 def test_a_damaged_part_is_fetched_again(repository, world):
-    """With all of its kind in the next poll, whether its owner has asked for it or not."""
+    """All parts of its kind are fetched in the next poll, whether a query found it or not."""
     paths = publish(repository)
     publish(repository, "zones", entries_of("zones"))
     poll(world)
@@ -88,8 +88,8 @@ def test_a_damaged_part_is_fetched_again(repository, world):
         assert world.paths == POLL
 
 
-def test_a_damaged_part_that_a_new_pack_still_has(repository, world):
-    """All parts of its kind are fetched, of the others what changed; all of it is used at once."""
+def test_damaged_part_of_a_new_pack(repository, world):
+    """All parts of its kind and the changed parts of others are fetched and used in one poll."""
     paths = publish(repository)
     before = publish(repository, "zones", entries_of("zones"))
     poll(world)
@@ -110,7 +110,7 @@ def test_a_damaged_part_that_a_new_pack_still_has(repository, world):
 
 
 class RottingDisk(State):
-    """A state in which one part is not what was stored, `times` times."""
+    """A state that changes one part as it is stored, `times` times."""
 
     def __init__(self, sha256, times):
         super().__init__()
@@ -123,8 +123,8 @@ class RottingDisk(State):
         super().__setitem__(name, value)
 
 
-def test_a_part_that_rots_as_it_is_stored_fails_its_kind_alone(repository, world):
-    """The others of its role are used; its own parts, all of them, are asked for in each poll."""
+def test_part_that_is_damaged_as_it_is_stored(repository, world):
+    """Other packs of its role are used; each poll requests all parts of its kind."""
     paths = publish(repository)
     publish(repository, "zones", entries_of("zones"))
     world.state = RottingDisk(paths[1].rpartition("/")[2].split(".")[0], 2)
@@ -139,8 +139,8 @@ def test_a_part_that_rots_as_it_is_stored_fails_its_kind_alone(repository, world
 
 
 @pytest.mark.parametrize("error", [MemoryError(), KeyError("x"), RuntimeError("no thread")])
-def test_only_what_a_pack_says_is_held_against_it(repository, world, monkeypatch, error):
-    """A phone without memory judges it in the next poll, which asks for nothing of it."""
+def test_failed_check_is_repeated(repository, world, monkeypatch, error):
+    """A pack that could not be checked is not bad: the next poll checks it without a request."""
     publish(repository)
     publish(repository, "zones", entries_of("zones"))
 
@@ -162,8 +162,8 @@ def test_only_what_a_pack_says_is_held_against_it(repository, world, monkeypatch
     assert used(world) == (1, ID)
 
 
-def test_a_disk_that_holds_nothing_ends_each_poll_at_the_same_place(world):
-    """Behind the first thing that has to be kept; nothing else is asked for."""
+def test_disk_that_stores_nothing(world):
+    """Each poll ends after the first requests whose result must be stored."""
     world.state = FullDisk({}, "", 0)
     for _ in range(2):
         world.sent.clear()
@@ -172,7 +172,7 @@ def test_a_disk_that_holds_nothing_ends_each_poll_at_the_same_place(world):
 
 
 def test_a_part_that_cannot_be_read_is_fetched_again(repository, world):
-    """A sector of the disk is bad until something is written there."""
+    """A bad sector of the disk is readable again after a write."""
     paths = publish(repository)
     poll(world)
     bad = {"part." + paths[2].rpartition("/")[2].split(".")[0]}

@@ -1,4 +1,4 @@
-"""What is fetched and which pack is used, decided from records and indexes alone."""
+"""The choice of parts to fetch and of the pack to use, from records and indexes alone."""
 
 import hashlib
 from dataclasses import replace
@@ -43,7 +43,7 @@ def pack(version, parts="abcd", **changes):
 
 
 def take(record, listed, verdict="ready"):
-    """Give the record behind a poll that fetched all of a listed pack, and the parts fetched."""
+    """Return the record after a poll that fetched a listed pack, and the fetched parts."""
     record = plan_listing(record, listed)
     asked = [listed.parts[number].sha256 for number in plan_parts(record)]
     if not listed.is_withdrawn:
@@ -53,19 +53,19 @@ def take(record, listed, verdict="ready"):
 
 
 def use(record, now=NOW, place=0):
-    """Give the record with what is used at a time by a phone at a place."""
+    """Return the record after the choice of a pack, for a time and a phone's place."""
     return plan_use(record, now, lambda _: place)
 
 
 def versions(record):
-    """Give the versions in use and before."""
+    """Return the versions in use and before."""
     return tuple(pack and pack.version for pack in (record.used, record.before))
 
 
 def test_only_what_changed_is_fetched():
-    """All parts of the first pack, then those that the one before does not list.
+    """After the first pack, only the parts that the previous one does not list are fetched.
 
-    A bad pack is not asked for again under any version of the role; the next version is.
+    A bad pack is not fetched again under any version of its role, but the next pack is.
     """
     record, asked = take(Record(), pack(1, "abcd"))
     assert asked == "abcd"
@@ -79,21 +79,21 @@ def test_only_what_changed_is_fetched():
     assert take(bad, pack(2, "abcx"))[1] == "x"
 
 
-def test_what_is_fetched_does_not_show_which_pack_is_used():
-    """Phones at every place, with and without a roll-back, fetch the same of what comes next."""
+def test_fetched_parts_do_not_show_the_pack_in_use():
+    """Phones at any place, with and without a rollback, fetch the same parts."""
     asked = set()
-    for place, turns_back in ((0, False), (0, True), (999, False)):
+    for place, rolls_back in ((0, False), (0, True), (999, False)):
         record = use(take(Record(), pack(1, "abcd"))[0])
         record = use(take(record, pack(2, "abxd", rollout=((0, 500),)))[0], place=place)
         assert versions(record) == ((2, 1) if place == 0 else (1, None))
-        if turns_back:
+        if rolls_back:
             record = plan_rollback(record, NOW)
         asked.add(take(record, pack(3, "abcy"))[1])
     assert asked == {"cy"}
 
 
-def test_nor_does_a_withdrawn_pack_show_who_had_it():
-    """It is not fetched, and behind it everything is."""
+def test_fetched_parts_do_not_show_who_had_a_withdrawn_pack():
+    """A withdrawn pack is not fetched, and after it all parts are."""
     had = take(take(Record(), pack(1))[0], pack(2, "abxd"))[0]
     had_not = take(Record(), pack(1))[0]
     asked = set()
@@ -104,8 +104,8 @@ def test_nor_does_a_withdrawn_pack_show_who_had_it():
     assert asked == {"abxy"}
 
 
-def test_a_phone_that_slept_through_a_withdrawal():
-    """It lets go of the pack with the next index, also where another waits; asks as all others."""
+def test_withdrawal_that_a_phone_missed():
+    """The phone drops the pack with the next index, and fetches the same as all others."""
     had = use(take(use(take(Record(), pack(1))[0]), pack(2, "abxd"))[0])
     awake = use(take(had, pack(2, "abxd", withdrawn=(2,)))[0])
     next_one = pack(3, "abxy", rollout=((0, 0),), withdrawn=(2,))
@@ -119,8 +119,8 @@ def test_a_phone_that_slept_through_a_withdrawal():
     assert asked == {"abxy"}
 
 
-def test_versions_that_are_listed_no_more_are_withdrawn():
-    """The one in use, or the one before it, under a version that is listed already."""
+def test_withdrawal_of_earlier_versions():
+    """The pack in use or the one before it is withdrawn by the index of a later one."""
     both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
     third = pack(3, "abcy", rollout=((0, 0),))
     waits = use(take(both, third)[0], place=999)
@@ -131,8 +131,8 @@ def test_versions_that_are_listed_no_more_are_withdrawn():
         assert plan_parts(record) == ()
 
 
-def test_an_index_that_goes_back_is_passed_over():
-    """To an older version, or to other words under the same one; a withdrawal is final."""
+def test_refused_changes_of_an_index():
+    """An older version or other values of the same one are refused; a withdrawal is final."""
     record, _ = take(Record(), pack(2))
     for other in (pack(1), pack(2, "abcx"), pack(2, title={"en": "x"}), pack(2, start=1)):
         with pytest.raises(ContentError):
@@ -144,8 +144,8 @@ def test_an_index_that_goes_back_is_passed_over():
     assert plan_parts(withdrawn) == ()
 
 
-def test_a_pack_is_used_from_its_start_by_those_whose_place_is_in():
-    """Also where there is none in use; one in use stays when the share falls."""
+def test_start_and_share_of_a_pack():
+    """A pack in use stays in use when the share falls."""
     first = take(Record(), pack(1, rollout=((0, 0), (NOW, 10))))[0]
     for now, place in ((NOW - 1, 0), (NOW, 10)):
         assert versions(use(first, now, place)) == (None, None)
@@ -160,7 +160,7 @@ def test_a_pack_is_used_from_its_start_by_those_whose_place_is_in():
 
 
 def test_no_place_is_drawn_where_none_is_needed():
-    """A phone without packs that are ready makes no secret."""
+    """A phone without a ready pack makes no secret."""
 
     def refuse(_version):
         raise AssertionError
@@ -171,8 +171,8 @@ def test_no_place_is_drawn_where_none_is_needed():
         assert versions(plan_use(record, NOW, refuse)) == (None, None)
 
 
-def test_what_is_withdrawn_or_over_gives_way_to_the_one_before():
-    """If that is good still; a phone that has none is left with none."""
+def test_withdrawn_or_ended_pack():
+    """The previous pack is used if it is still valid, otherwise none."""
     for change in ({"withdrawn": (2,)}, {"end": NOW}):
         both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
         alone = use(take(Record(), pack(2))[0])
@@ -187,8 +187,8 @@ def test_what_is_withdrawn_or_over_gives_way_to_the_one_before():
                 assert versions(use(listed)) == left
 
 
-def test_the_owner_turns_a_pack_back():
-    """The one before is used; the other not again, but the next one is."""
+def test_rollback_by_the_owner():
+    """The previous pack is used, and the other one never again, but its successor is."""
     both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
     back = plan_rollback(both, NOW)
     assert versions(back) == versions(use(back)) == (1, None)
@@ -198,8 +198,8 @@ def test_the_owner_turns_a_pack_back():
             plan_rollback(alone, NOW)
 
 
-def test_a_pack_that_was_used_before_its_start_is_out_of_use_until_then():
-    """The clock ran ahead, and was set right: the one before is used, and at its time that one."""
+def test_pack_used_before_its_start():
+    """After the clock was set right, the previous pack is used until the start."""
     both = take(use(take(Record(), pack(1))[0]), pack(2, "abcx", start=NOW + 50))[0]
     ahead = use(both, NOW + 60)
     assert versions(ahead) == (2, 1)
@@ -212,7 +212,7 @@ def test_a_pack_that_was_used_before_its_start_is_out_of_use_until_then():
 
 
 def test_parts_are_kept_for_two_packs_and_one_that_waits():
-    """And no others."""
+    """Parts of the packs in use, before and waiting are kept, and no others."""
     record = use(take(use(take(Record(), pack(1, "ab"))[0]), pack(2, "ac"))[0])
     waiting = take(record, pack(3, "ad", rollout=((0, 0),)))[0]
     assert waiting.files() == set("abcd")
@@ -231,8 +231,8 @@ PACKS = st.builds(
 
 
 @given(st.lists(st.tuples(PACKS, st.integers(0, 2_000)), max_size=8), st.integers(0, 999))
-def test_a_history_of_indexes_never_leads_to_what_is_not_good(history, place):
-    """What is used is whole, neither withdrawn nor over, and its parts are kept."""
+def test_history_of_indexes(history, place):
+    """The pack in use is complete, neither withdrawn nor ended, and its parts are kept."""
     record = Record()
     for listed, now in history:
         try:
@@ -253,12 +253,12 @@ HOLDING = Holding(7, {"zones": Record(), "apn": Record(verdict="bad")})
 
 
 def seal(body):
-    """Return lines with the hash in front of them."""
+    """Return lines after their hash."""
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
-def test_what_is_remembered_is_lines_under_their_hash():
-    """The version, and each kind with its record, in ascending order."""
+def test_encoding_of_a_holding():
+    """The lines have the version, and each kind with its record in ascending order."""
     data = encode_holding(HOLDING)
     bad, none = encode_record(Record(verdict="bad")), encode_record(Record())
     assert data == seal(b"7\napn " + bad + b"zones " + none)
@@ -267,16 +267,16 @@ def test_what_is_remembered_is_lines_under_their_hash():
 
 @given(st.integers(0, 600), st.integers(1, 255))
 @settings(max_examples=50)
-def test_a_changed_byte_is_told(place, change):
-    """Wherever it is."""
+def test_changed_bytes_are_damage(place, change):
+    """A changed byte anywhere is reported as damage."""
     data = bytearray(encode_holding(HOLDING))
     data[place % len(data)] ^= change
     with pytest.raises(StateError, match="damaged"):
         decode_holding(bytes(data))
 
 
-def test_what_another_release_wrote_is_damage():
-    """Whole, but nothing that can be read."""
+def test_unreadable_holdings_are_damage():
+    """Lines with the right hash that cannot be decoded are damage."""
     for body in (
         b"",
         b"x\n",
@@ -290,7 +290,7 @@ def test_what_another_release_wrote_is_damage():
 
 @given(st.binary(max_size=80))
 @settings(max_examples=50)
-def test_whatever_is_read_is_a_holding_or_damage(data):
-    """No other error."""
+def test_arbitrary_bytes_raise_only_state_error(data):
+    """Arbitrary bytes raise no other error."""
     with pytest.raises(StateError, match="damaged"):
         decode_holding(data)

@@ -1,4 +1,4 @@
-"""Packs of real sources are good on the phone, and answer as their sources do."""
+"""Packs of real sources are valid on the phone and give the answers of their sources."""
 
 import datetime as dt
 import itertools
@@ -27,11 +27,11 @@ from signer.content.sources.emergency import load_emergency
 from signer.content.sources.zones import load_zones
 from tests.client_sim.content.packs import encode_parts
 
-DEBIANS = Path("/usr/share/mobile-broadband-provider-info/serviceproviders.xml")
+PROVIDERS = Path("/usr/share/mobile-broadband-provider-info/serviceproviders.xml")
 
 
 def through_parts(kind, built):
-    """Return entries as a phone has them, checked."""
+    """Return the checked entries as a phone decodes them."""
     entries = {}
     for number, data in enumerate(encode_parts(kind, built.entries)):
         entries |= decode_part(data, KINDS[kind], number)
@@ -52,7 +52,7 @@ def real_numbers():
 
 
 def test_zones_answer_as_the_standard_library_does():
-    """Of 7,000 random zones and times, 1900 to 2150, offset, name and summer time are equal."""
+    """7,000 random zones and times from 1900 to 2150 have the same offset, name and season."""
     zones = real_zones()
     assert len(zones) > 590
     draw = random.Random(8)
@@ -70,7 +70,7 @@ def test_zones_answer_as_the_standard_library_does():
 
 
 def test_emergency_numbers_are_those_of_phonenumbers():
-    """In every region of the package: its numbers, longer ones, and short ones that are none."""
+    """Each region's own numbers, longer ones, and other short numbers give the same answers."""
     entries = real_numbers()
     draw = random.Random(8)
     others = [f"{draw.randrange(10**digits):0{digits}}" for digits in (2, 3, 3, 3, 4, 5, 6)]
@@ -91,8 +91,8 @@ DIALLED = (
 SCRIPTS = ["0123456789", *("".join(map(chr, range(s, s + 10))) for s in (0x660, 0x6F0, 0xFF10))]
 
 
-def test_what_is_dialled_is_read_as_phonenumbers_reads_it():
-    """With whatever stands between the digits, and with digits of other scripts."""
+def test_dialled_text_is_read_as_by_phonenumbers():
+    """Separators between the digits and digits of other scripts give the same answers."""
     entries = real_numbers()
     for region, number in (("US", "911"), ("ID", "112"), ("BR", "190"), ("DE", "110"), ("CL", "9")):
         found = find_emergency(entries, region)
@@ -106,8 +106,8 @@ def test_what_is_dialled_is_read_as_phonenumbers_reads_it():
     assert not us.is_emergency("+911")
 
 
-def test_dublin_puts_its_clocks_back_in_winter():
-    """Which is no summer time, whatever the database marks; Berlin's is, by change and by rule."""
+def test_summer_time_of_dublin():
+    """Dublin's database entries mark winter, which is no summer time; Berlin's mark summer."""
     entries = real_zones()
     for name, date, expected in (
         ("Europe/Dublin", (2026, 1, 15), ("GMT", False)),
@@ -123,7 +123,7 @@ def test_dublin_puts_its_clocks_back_in_winter():
 
 
 def test_the_trust_store_is_that_of_certifi():
-    """Against its file nothing is added, and what is missing is no authority."""
+    """The pack adds no certificate to certifi's file, and omits only noted ones."""
     built = load_ca()
     own = list_certificates(through_parts("ca", built))
     found = compare_trust(decode_pem(Path(certifi.where()).read_bytes()), own)
@@ -133,13 +133,13 @@ def test_the_trust_store_is_that_of_certifi():
 
 
 @pytest.mark.needs("mobile-broadband")
-def test_the_whole_list_of_debian_is_on_the_phone():
-    """Each of 1,263 access points of upstream's Android form, by its network's numbers.
+def test_access_points_of_debians_list():
+    """Each of 1,263 access points of upstream's Android form is found by its network.
 
-    And back in that form, as a phone's system reads it: each network in XML of its own.
+    Encoded as Android's XML again, each network has its own file.
     """
-    entries = through_parts("apn", load_apn(DEBIANS, "20250613"))
-    android = ET.parse(DEBIANS.with_name("apns-conf.xml"))
+    entries = through_parts("apn", load_apn(PROVIDERS, "20250613"))
+    android = ET.parse(PROVIDERS.with_name("apns-conf.xml"))
     wanted = [apn.attrib for apn in android.iterfind("apn") if apn.get("mcc")]
     assert len(wanted) == 1_281 - 18  # those of no network
     written: dict[tuple[str, str], list[dict[str, str]]] = {}

@@ -1,4 +1,4 @@
-"""Time zones are read without the C library, which trusts its bytes, and answer by RFC 9636."""
+"""Time zones by RFC 9636, decoded without the C library, which trusts its bytes."""
 
 import datetime as dt
 import struct
@@ -12,12 +12,12 @@ from tests.server.core.content.samples import tzif
 
 
 def at(text):
-    """Return the seconds of a time in UTC."""
+    """Return the epoch seconds of a time in UTC."""
     return int(dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC).timestamp())
 
 
 def test_the_rule_for_later_years():
-    """By hand, beside those of the real data: from the second of a change on, the other holds."""
+    """Values by hand; each change holds from its first second."""
     for rule, moment, offset, name in (
         # J60 is the 1st of March in every year, 59 its 60th day: 29 February in 2028.
         ("AAA0BBB,J60/0,J61/0", "2028-02-29T12:00:00", 0, "AAA"),
@@ -30,14 +30,14 @@ def test_the_rule_for_later_years():
             assert (found.offset, found.name) == (offset, name)
 
 
-def test_a_rule_has_no_year_ten_thousand():
-    """No calendar goes so far, and that is a sentence."""
+def test_rule_beyond_the_calendar():
+    """A year that the calendar does not have is a content error."""
     with pytest.raises(ContentError, match="years that the calendar has"):
         decode_rule("CET-1CEST,M3.5.0,M10.5.0/3").find(10**12)
 
 
 def zone_with(times, numbers, types, footer=b"UTC0"):
-    """Return a version 2 file with these transitions, all of whose times are called UTC."""
+    """Return a version 2 file with these transitions, in which all types are named UTC."""
     empty = tzif()[: 44 + 6 + 1]
     rows = b"".join(struct.pack(">iBB", *row) for row in types)
     head = b"TZif2" + bytes(15) + struct.pack(">6I", 0, 0, 0, len(times), len(types), 4)
@@ -46,7 +46,7 @@ def zone_with(times, numbers, types, footer=b"UTC0"):
 
 
 def test_a_zone_that_ends_in_summer_time():
-    """The C library of some Pythons reads behind its memory here; a phone must not die of it."""
+    """The C library of some Python versions reads beyond its buffer for this file."""
     data = zone_with((1, 2), (1, 1), ((0, 0, 0), (3600, 1, 0), (0, 0, 0)))
     zone = decode_tzif(data)
     assert [zone.find(second).offset for second in (0, 1, 2)] == [0, 3600, 0]
