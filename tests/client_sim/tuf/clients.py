@@ -1,4 +1,4 @@
-"""The client under test as a program, and python-tuf's own for a second opinion."""
+"""The client under test, and python-tuf's client for comparison."""
 
 import datetime as dt
 import json
@@ -31,7 +31,7 @@ class Client:
         self.output = self.error = ""
 
     def data(self, role):
-        """Return the trusted metadata of a role as it lies there, or None."""
+        """Return the stored metadata of a role, or None."""
         path = self.metadata / f"{quote(role, safe='')}.json"
         return path.read_bytes() if path.is_file() else None
 
@@ -49,7 +49,7 @@ class Client:
 
     @property
     def stored(self):
-        """Return the contents of all files below the target folder."""
+        """Return the contents of all files in the target folder."""
         return sorted(path.read_bytes() for path in self.targets.rglob("*") if path.is_file())
 
 
@@ -65,7 +65,7 @@ class Device(Client):
         return done.exit_code
 
     def run_process(self, *arguments, before=()):
-        """Run a command in a process of its own."""
+        """Run a command in its own process."""
         command = [*before, str(PROGRAM), "tuf", *arguments]
         environment = {"TZ": "UTC", "PATH": "/usr/bin:/bin"}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -74,7 +74,7 @@ class Device(Client):
         return done.returncode
 
     def init(self, root=None):
-        """Trust a root, the repository's first one unless given."""
+        """Trust a root, by default the repository's first one."""
         self.anchor.write_bytes(self.repository.trusted_root if root is None else root)
         return self.run("--metadata-dir", str(self.metadata), "init", str(self.anchor))
 

@@ -12,7 +12,7 @@ def repository():
 
 @pytest.fixture(params=[Device, Reference], ids=["hening-device", "python-tuf"])
 def make_client(request, tmp_path):
-    """Give a function that makes a client which trusts a repository's first root."""
+    """Return a function that makes a client which trusts a repository's first root."""
 
     def make(repository):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
@@ -32,7 +32,7 @@ def client(make_client, repository):
 
 @pytest.fixture
 def device(repository, tmp_path):
-    """Make the phone's client alone, for what the other one does not promise."""
+    """Make the phone's client alone, for behaviour that python-tuf does not have."""
     made = Device(tmp_path, repository)
     assert made.init() == 0
     return made

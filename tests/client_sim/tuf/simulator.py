@@ -1,4 +1,4 @@
-"""Any TUF repository, sound or not, behind a real HTTP/1.0 server on loopback."""
+"""Any TUF repository, valid or not, served over HTTP/1.0 on loopback."""
 
 import datetime as dt
 import threading
@@ -30,10 +30,10 @@ def now():
 
 
 class Repository:
-    """Change `signed[ROLE]`, then `publish`; what is served lies in `files` by path.
+    """Change `signed[ROLE]`, then `publish`; `files` has what is served, by path.
 
-    `requests` lists the paths that were asked for, `answers` whole answers (status, body) by path.
-    With `fingerprints`, timestamp and snapshot list lengths and hashes too.
+    `requests` lists the requested paths, `answers` maps paths to whole answers (status, body). With
+    `fingerprints`, timestamp and snapshot also list lengths and hashes.
     """
 
     def __init__(self, *, consistent=True, fingerprints=False, make_key=None):
@@ -52,18 +52,18 @@ class Repository:
         self.signers = {}
         for name in self.signed:
             self.set_keys(name, [self.make_key()])
-        self.show("root")
-        self.show_snapshot("targets")
-        self.show_timestamp()
+        self.serve_role("root")
+        self.serve_snapshot("targets")
+        self.serve_timestamp()
         self.trusted_root = self.files["metadata/1.root.json"]
 
     @property
     def consistent(self):
-        """Tell whether names carry versions."""
+        """Tell whether file names have versions."""
         return self.signed["root"].consistent_snapshot
 
     def set_keys(self, name, signers, threshold=1, *, signing=None):
-        """Replace the keys of a top-level role; `signing` are those that will sign."""
+        """Replace the keys of a top-level role; `signing` are those that sign."""
         root = self.signed["root"]
         root.roles[name] = Role([], threshold)
         for signer in signers:
@@ -78,28 +78,30 @@ class Repository:
         return metadata.to_bytes()
 
     def name(self, role):
-        """Return where a role is served."""
+        """Return the path of a role."""
         encoded = quote(role, safe="")
         if role == "timestamp" or (role != "root" and not self.consistent):
             return f"metadata/{encoded}.json"
         return f"metadata/{self.signed[role].version}.{encoded}.json"
 
-    def show(self, name):
-        """Sign a role and serve it; returns its bytes."""
+    def serve_role(self, name):
+        """Sign and serve a role; return its bytes."""
         data = self.files[self.name(name)] = self.sign(name)
         return data
 
-    def show_snapshot(self, *names):
-        """Serve roles and a snapshot that lists them, as they are."""
+    def serve_snapshot(self, *names):
+        """Serve roles and a snapshot that lists them, without new versions."""
         for name in names:
-            self.signed["snapshot"].meta[f"{name}.json"] = self._describe(name, self.show(name))
-        self.show("snapshot")
+            self.signed["snapshot"].meta[f"{name}.json"] = self._describe(
+                name, self.serve_role(name)
+            )
+        self.serve_role("snapshot")
 
-    def show_timestamp(self):
-        """Serve a timestamp that names the snapshot, as it is."""
+    def serve_timestamp(self):
+        """Serve a timestamp that names the snapshot, without a new version."""
         data = self.files[self.name("snapshot")]
         self.signed["timestamp"].snapshot_meta = self._describe("snapshot", data)
-        self.show("timestamp")
+        self.serve_role("timestamp")
 
     def _describe(self, name, data):
         version = self.signed[name].version
@@ -112,19 +114,19 @@ class Repository:
         self.signed["root"].version += 1
         own = self.signers["root"]
         self.signers["root"] = [*own, *signing]
-        data = self.show("root")
+        data = self.serve_role("root")
         self.signers["root"] = own
         return data
 
     def publish(self, *names):
-        """Serve the next version of roles, of snapshot and of timestamp."""
+        """Serve the next versions of roles, snapshot and timestamp."""
         for name in (*names, "snapshot", "timestamp"):
             self.signed[name].version += 1
-        self.show_snapshot(*names)
-        self.show_timestamp()
+        self.serve_snapshot(*names)
+        self.serve_timestamp()
 
     def delegate(self, delegator, name, *, signers=None, threshold=1, **how):
-        """Delegate to a role, which is empty at first; nothing is published."""
+        """Delegate to a role, which is empty at first, without publishing it."""
         signers = [self.make_key()] if signers is None else signers
         if name not in self.signed:
             self.signed[name] = Targets(expires=now() + 30 * DAY)
@@ -152,8 +154,8 @@ class Repository:
         return target
 
     @property
-    def asked(self):
-        """Return the roles asked for, `None` in place of a missing version."""
+    def requested(self):
+        """Return the requested roles with their versions, or `None` for no version."""
         found = []
         for path in self.requests:
             if path.startswith("metadata/"):
@@ -164,8 +166,8 @@ class Repository:
 
     @property
     def delegated(self):
-        """Return the names of the delegated roles asked for, in order."""
-        return [name for name, _ in self.asked if name not in TOP_LEVEL_ROLE_NAMES]
+        """Return the names of the requested delegated roles, in order."""
+        return [name for name, _ in self.requested if name not in TOP_LEVEL_ROLE_NAMES]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -191,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serve(repository):
-    """Serve a repository for the length of a block; gives its URL."""
+    """Serve a repository for the length of a block; give its URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
         server.repository = repository
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -10,8 +10,8 @@ from tests.client_sim.tuf.simulator import DAY, now, serve
 from tests.patience import PATIENCE
 
 
-def test_the_program_itself(device, repository):
-    """In processes of their own: init, refresh, download, then a refresh that is refused."""
+def test_commands_in_processes(device, repository):
+    """init, refresh, download, and a refresh that is refused."""
     repository.add("file", b"data")
     repository.publish("targets")
     metadata = ("--metadata-dir", str(device.metadata))
@@ -27,8 +27,8 @@ def test_the_program_itself(device, repository):
 
 
 @pytest.mark.needs("faketime")
-def test_the_systems_clock_is_believed(device, repository):
-    """Of the process, and in both directions."""
+def test_system_clock(device, repository):
+    """Metadata expires by the clock of the process, also if it is far behind."""
     with serve(repository) as url:
         options = ("--metadata-url", f"{url}/metadata/", "--metadata-dir", str(device.metadata))
         late = f"{now() + 31 * DAY:%Y-%m-%d %H:%M:%S}"
@@ -38,8 +38,8 @@ def test_the_systems_clock_is_believed(device, repository):
 
 
 FOLDER = ("--metadata-dir", "{metadata}")
-NOBODY = ("--metadata-url", "http://127.0.0.1:1/")
-WRONG = [
+NO_SERVER = ("--metadata-url", "http://127.0.0.1:1/")
+FAILING = [
     (),
     ("nonsense",),
     ("--nonsense", "refresh"),
@@ -49,11 +49,11 @@ WRONG = [
     ("--metadata-dir", "{folder}", "init"),
     ("--metadata-dir", "{folder}", "init", "{folder}/absent"),
     ("--metadata-dir", "{folder}/anchor.json", "init", "{folder}/anchor.json"),
-    ("--metadata-dir", "{folder}/empty", *NOBODY, "refresh"),
+    ("--metadata-dir", "{folder}/empty", *NO_SERVER, "refresh"),
     (*FOLDER, "refresh"),
-    (*FOLDER, *NOBODY, "refresh"),
-    (*FOLDER, *NOBODY, "download"),
-    (*FOLDER, "refresh", *NOBODY),
+    (*FOLDER, *NO_SERVER, "refresh"),
+    (*FOLDER, *NO_SERVER, "download"),
+    (*FOLDER, "refresh", *NO_SERVER),
     *(
         (*FOLDER, "--metadata-url", url, "refresh")
         for url in (
@@ -64,44 +64,44 @@ WRONG = [
 ]
 
 
-def test_whatever_goes_wrong_is_status_1(device):
-    """Wrong usage, an absent server, a wrong folder: a sentence and 1, never 2 or 3."""
+def test_failures_have_status_1(device):
+    """Usage errors, an absent server and a wrong folder have a message and status 1."""
     names = {"folder": device.folder, "metadata": device.metadata}
-    for arguments in WRONG:
+    for arguments in FAILING:
         with case(*arguments):
             assert device.run(*(part.format(**names) for part in arguments)) == 1
             assert device.error.strip()
 
 
 def test_help_is_status_0(device):
-    """Help is there for each command."""
+    """Each command has help."""
     for command in ((), ("init",), ("refresh",), ("download",)):
         assert device.run(*command, "--help") == 0
         assert "Usage: hening-device tuf" in device.output
 
 
-def test_only_what_is_asked_leaves(device):
-    """A request is three lines, the same as a phone's."""
+def test_bytes_of_a_request(device):
+    """A request has the three lines of a phone's."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}/a b/metadata?x=ü"
         listener.settimeout(PATIENCE)
-        heard = []
+        received = []
 
-        def hear():
+        def receive():
             wire, _ = listener.accept()
             with wire:
-                heard.append(wire.recv(65_536))
+                received.append(wire.recv(65_536))
 
-        thread = threading.Thread(target=hear)
+        thread = threading.Thread(target=receive)
         thread.start()
         options = ("--metadata-url", url, "--metadata-dir", str(device.metadata))
         assert device.run(*options, "refresh") == 1
         thread.join()
-    assert heard[0].split(b"\r\n")[1:] == [
+    assert received[0].split(b"\r\n")[1:] == [
         b"Host: 127.0.0.1:%d" % port,
         b"Accept-Encoding: gzip",
         b"",
         b"",
     ]
-    assert heard[0].split(b" ")[1].isascii()
+    assert received[0].split(b" ")[1].isascii()

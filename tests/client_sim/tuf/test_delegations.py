@@ -27,16 +27,16 @@ GRAPHS = {
 
 
 def _build(repository, graph):
-    """Delegate as a graph says and publish everything."""
+    """Make the delegations of a graph and publish all roles."""
     for (delegator, name), how in graph.items():
         delegator = "targets" if delegator == "T" else delegator  # noqa: PLW2901 - its full name
         repository.delegate(delegator, name, signers=[KEY], **how)
-    repository.show_snapshot(*dict.fromkeys(name for _, name in graph))
+    repository.serve_snapshot(*dict.fromkeys(name for _, name in graph))
     repository.publish("targets")
 
 
 def test_the_order_of_the_search(make_client):
-    """Pre-order and depth first, each role once, nothing behind a terminating one."""
+    """Pre-order and depth first, each role once, and none after a terminating one."""
     for name, (graph, order) in GRAPHS.items():
         with case(name):
             repository = Repository()
@@ -56,14 +56,14 @@ def test_hashed_bins(client, repository):
         repository.signers[name] = [KEY]
     holder = f"bin-{hashlib.sha256(b'file').hexdigest()[0]}"
     repository.add("file", b"data", holder)
-    repository.show_snapshot(*names)
+    repository.serve_snapshot(*names)
     repository.publish("targets")
     assert client.download("file") == 0
     assert repository.delegated == [holder]
 
 
-def test_names_of_roles_that_lead_astray(client, repository):
-    """A name is one segment of a URL and one file in the folder, whatever is in it."""
+def test_unusual_names_of_roles(client, repository):
+    """Any name is one segment of a URL and one file in the folder."""
     names = ["?", "#", "/delegated", "../delegated", "..", "a b", "%2e", "ü"]
     _build(repository, {("T", name): {} for name in names})
     assert client.download("nowhere") == 1
@@ -73,8 +73,8 @@ def test_names_of_roles_that_lead_astray(client, repository):
     assert around <= {"metadata", "targets", "anchor.json"}
 
 
-def test_a_delegated_role_that_is_not_sound(make_client):
-    """The search ends there; a role further down must not answer in its place."""
+def test_invalid_delegated_role(make_client):
+    """The search ends there; a later role must not provide the target instead."""
     for fault in ("stranger", "version", "expired", "absent", "unlisted"):
         repository = Repository()
         _build(repository, {"TA": {}, "TB": {}})
@@ -100,8 +100,8 @@ def test_a_delegated_role_that_is_not_sound(make_client):
             assert client.stored == []
 
 
-def test_new_keys_for_a_role_that_is_held(client, repository):
-    """A held role is verified against the keys that its delegator names now."""
+def test_new_keys_for_a_stored_role(client, repository):
+    """A stored role is verified with the keys that its delegator lists now."""
     _build(repository, {"TA": {}})
     repository.add("file", b"data", "A")
     repository.publish("A")
@@ -113,7 +113,7 @@ def test_new_keys_for_a_role_that_is_held(client, repository):
 
 
 def test_a_role_with_two_delegators_is_verified_for_each(client, repository):
-    """What A's keys sign is nothing to those who trust B's: two targets in one run."""
+    """Signatures by the keys of A do not count for a target that B delegates."""
     _build(repository, {"TA": {"paths": ["a*"]}, "TB": {"paths": ["b*"]}, "AC": {}})
     repository.delegate("B", "C", signers=[CryptoSigner.generate_ed25519()])
     repository.signers["C"] = [KEY]
@@ -125,7 +125,7 @@ def test_a_role_with_two_delegators_is_verified_for_each(client, repository):
 
 
 def test_a_search_visits_32_delegated_roles(client, repository):
-    """A repository that delegates without end is left: 5.6.7.1."""
+    """The search ends after 32 roles: 5.6.7.1."""
     _build(repository, {("T", f"role{number}"): {} for number in range(34)})
     repository.add("near", b"near", "role31")
     repository.add("far", b"far", "role32")

@@ -1,4 +1,4 @@
-"""Targets themselves: step 5.7 of TUF's client workflow."""
+"""Targets: step 5.7 of TUF's client workflow."""
 
 import hashlib
 
@@ -15,9 +15,9 @@ def _fetched(repository):
 
 @pytest.mark.parametrize("path", ["path/to/a/file.txt", "a-b_c~1%202"])
 def test_a_target_is_fetched(client, repository, path):
-    """By its hash, which stands before the last segment; exactly the signed bytes are stored.
+    """Its path has the hash before the last segment, and the signed bytes are stored.
 
-    It is fetched again when it has changed or was damaged, and only then.
+    It is fetched again only if it has changed or was damaged.
     """
     versions = (b"contents", b"", b"\x00" * 100_000)
     for data in versions:
@@ -39,7 +39,7 @@ def test_a_target_is_fetched(client, repository, path):
 
 
 def test_arbitrary_software(client, repository):
-    """Other bytes than the signed ones are not stored, nor do they replace what is there."""
+    """Unsigned bytes are not stored and do not replace the stored target."""
     repository.add("file", b"old!")
     repository.publish("targets")
     assert client.download("file") == 0
@@ -53,7 +53,7 @@ def test_arbitrary_software(client, repository):
 
 
 def test_endless_data(device, repository):
-    """A target is cut off behind its signed length."""
+    """The connection is closed after the signed length of a target."""
     repository.add("file", b"data")
     repository.publish("targets")
     written = 0
@@ -70,12 +70,12 @@ def test_endless_data(device, repository):
     repository.answers[f"targets/{digest}.file"] = (200, pour)
     assert device.download("file") == 1
     assert device.stored == []
-    # What the two sockets hold, not what the server could send.
+    # The sockets' buffers may be full, but the server cannot send on.
     assert written < 50_000_000
 
 
 def test_targets_in_order_up_to_the_first_that_fails(client, repository):
-    """Several names in one run; what follows a failure is not fetched, nor is any by a bad run."""
+    """Targets after a failure are not fetched, and none if the refresh fails."""
     for name in ("one", "two", "three"):
         repository.add(name, name.encode())
     repository.publish("targets")
@@ -89,7 +89,7 @@ def test_targets_in_order_up_to_the_first_that_fails(client, repository):
 
 
 def test_a_name_without_a_hash(tmp_path):
-    """Where snapshots are not consistent a target lies under its own name."""
+    """Without consistent snapshots a target is served under its own name."""
     repository = Repository(consistent=False)
     repository.add("a/file", b"data")
     repository.publish("targets")
@@ -100,10 +100,10 @@ def test_a_name_without_a_hash(tmp_path):
     assert device.stored == [b"data"]
 
 
-def test_names_lead_nowhere_else(tmp_path):
-    """Whatever a role is called, its file lies in the folder, and its name comes back."""
+def test_files_of_the_metadata_folder(tmp_path):
+    """Each role's file is in the folder, whatever its name is."""
     folder = MetadataFolder(tmp_path / "a" / "b")
-    (tmp_path / "a" / "b" / "note.txt").write_text("hello")  # other files are no metadata
+    (tmp_path / "a" / "b" / "note.txt").write_text("hello")  # not metadata
     names = ["role.root", "role.../../x", "role./x", "role.ü?#", "role..", "role.a.json"]
     for name in names:
         folder[name] = name.encode()

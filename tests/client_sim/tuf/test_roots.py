@@ -18,20 +18,20 @@ def _keys(numbers):
 
 
 def test_two_refreshes(client, repository):
-    """The four roles are asked for in TUF's order, kept as they were served, and asked for once."""
+    """The roles are requested in TUF's order, stored as served, and not requested again."""
     assert client.refresh() == 0
     first = [("root", 2), ("timestamp", None), ("snapshot", 1), ("targets", 1)]
-    assert repository.asked == first
+    assert repository.requested == first
     assert client.versions == dict.fromkeys(("root", "timestamp", "snapshot", "targets"), 1)
     for name in client.versions:
         assert client.data(name) == repository.files[repository.name(name)]
     repository.requests.clear()
     assert client.refresh() == 0
-    assert repository.asked == first[:2]
+    assert repository.requested == first[:2]
 
 
-# Each root is (keys, threshold, signers); 0 to 9 are keys. python-tuf counts signatures: these show
-# that a root is verified by its predecessor and by itself.
+# Each root is (keys, threshold, signers); 0 to 9 are keys. python-tuf counts the signatures. These
+# show that a root is verified by its predecessor and by itself.
 FIRST = ([0, 1, 2], 2, [0, 1])
 CHAINS = {
     "all replaced": ([FIRST, ([5, 6, 7], 2, [0, 2, 5, 6]), ([5, 6, 7], 2, [6, 7])], 3),
@@ -42,9 +42,9 @@ CHAINS = {
 
 
 def test_chains_of_roots(make_client):
-    """Enough of the predecessor's keys and of its own sign a root: 5.3.4.
+    """A root is signed by enough keys of its predecessor and of its own: 5.3.4.
 
-    Otherwise the run ends there, and the last good root stays.
+    Otherwise the refresh fails, and the last valid root stays.
     """
     for name, (steps, trusted) in CHAINS.items():
         with case(name):
@@ -59,11 +59,11 @@ def test_chains_of_roots(make_client):
             assert client.version("root") == trusted
             assert client.data("root") == repository.files[f"metadata/{trusted}.root.json"]
             asked = ["root"] * min(trusted, len(steps) - 1)
-            assert trusted == len(steps) or [role for role, _ in repository.asked] == asked
+            assert trusted == len(steps) or [role for role, _ in repository.requested] == asked
 
 
 def test_other_key_types(tmp_path):
-    """The profile's ed25519 is no rule of TUF."""
+    """Key types other than the profile's ed25519 are accepted."""
     repository = Repository(make_key=CryptoSigner.generate_ecdsa)
     device = Device(tmp_path, repository)
     device.init()
@@ -75,7 +75,7 @@ def test_other_key_types(tmp_path):
 
 
 def test_an_expired_root(client, repository):
-    """It is passed in the chain; where it is the newest, nothing that it signs counts: 5.3.10."""
+    """An expired root is accepted within the chain, but not as its end: 5.3.10."""
     client.refresh()
     for expires in (now() - DAY, now() + DAY, now() - DAY):
         repository.signed["root"].expires = expires
@@ -89,8 +89,8 @@ def test_an_expired_root(client, repository):
     assert client.versions == {"root": 4, "timestamp": 2, "snapshot": 2, "targets": 2}
 
 
-def test_a_trust_anchor_that_is_none(client, repository):
-    """Without a root nothing is asked of anybody."""
+def test_invalid_trust_anchor(client, repository):
+    """Without a valid root no request is sent."""
     unsigned = json.loads(repository.trusted_root)
     unsigned["signatures"][0]["sig"] = "00" * 64
     for data in (
@@ -105,19 +105,19 @@ def test_a_trust_anchor_that_is_none(client, repository):
     assert repository.requests == []
 
 
-def test_a_server_that_cannot_tell_whether_there_is_a_root(client, repository):
-    """A failing server must not keep a client at an old root; 403 is an absent one: 5.3.3."""
+def test_status_of_the_next_root(client, repository):
+    """Only 403 and 404 mean that there is none, so that errors cannot hide a root: 5.3.3."""
     for status in (400, 410, 429, 500, 503):
         repository.answers["metadata/2.root.json"] = (status, b"later")
         with case(status):
             assert client.refresh() == 1
-            assert repository.asked[-1] == ("root", 2)
+            assert repository.requested[-1] == ("root", 2)
     repository.answers["metadata/2.root.json"] = (403, b"nothing")
     assert client.refresh() == 0
 
 
-def test_more_roots_than_one_run_takes(device, repository, monkeypatch):
-    """The run goes on with the root it has, and the next run with the other roots: 5.3.3."""
+def test_limit_of_roots_in_a_refresh(device, repository, monkeypatch):
+    """The refresh ends with the last root it got, and the next one continues: 5.3.3."""
     assert refresh.MAX_ROOTS == 256
     monkeypatch.setattr(refresh, "MAX_ROOTS", 2)
     for _ in range(3):
@@ -129,14 +129,14 @@ def test_more_roots_than_one_run_takes(device, repository, monkeypatch):
 
 @pytest.mark.parametrize(("role", "fingerprints"), [("timestamp", False), ("snapshot", True)])
 def test_recovery_from_a_fast_forward(tmp_path, role, fingerprints):
-    """New keys for a role void the versions that the old ones signed: 5.3.11."""
+    """With new keys for a role, the versions signed by the old keys are void: 5.3.11."""
     repository = Repository(fingerprints=fingerprints)
     device = Device(tmp_path, repository)
     device.init()
     for name in ("timestamp", "snapshot", "targets") if role == "snapshot" else ("timestamp",):
         repository.signed[name].version = 99_999
-    repository.show_snapshot("targets")
-    repository.show_timestamp()
+    repository.serve_snapshot("targets")
+    repository.serve_timestamp()
     assert device.refresh() == 0
     assert device.version(role) == 99_999
     for name in ("timestamp", "snapshot", "targets"):
@@ -153,8 +153,8 @@ def test_recovery_from_a_fast_forward(tmp_path, role, fingerprints):
 
 
 @pytest.mark.parametrize("role", ["timestamp", "snapshot"])
-def test_both_are_forgotten_with_one_key(device, repository, role):
-    """Timestamp and snapshot go when either loses a key: 5.3.11 names both files."""
+def test_lost_key_voids_timestamp_and_snapshot(device, repository, role):
+    """Both files are removed if either role loses a key: 5.3.11."""
     for name in ("timestamp", "snapshot"):
         repository.set_keys(name, KEYS[:2])
     repository.publish_root()
@@ -171,8 +171,8 @@ def test_both_are_forgotten_with_one_key(device, repository, role):
     assert device.versions == {"root": 3, "timestamp": 2, "snapshot": 3, "targets": 2}
 
 
-def test_a_key_that_is_only_added_forgives_nothing(client, repository):
-    """The old key still counts, and so do the versions that it signed."""
+def test_added_key_voids_no_version(client, repository):
+    """Versions signed by a key that is still listed count."""
     repository.signed["timestamp"].version = 99
     repository.publish()
     assert client.refresh() == 0

@@ -15,8 +15,8 @@ LIMITS = {"timestamp": 16_384, "snapshot": 2_000_000, "targets": 5_000_000}
 
 
 @pytest.mark.parametrize("consistent", [True, False])
-def test_each_role_is_followed(tmp_path, consistent):
-    """With versions in the names and without; what TUF does not name is kept as it was signed."""
+def test_roles_are_updated(tmp_path, consistent):
+    """With and without versions in file names; unknown fields are kept as signed."""
     repository = Repository(consistent=consistent)
     device = Device(tmp_path, repository)
     device.init()
@@ -28,16 +28,16 @@ def test_each_role_is_followed(tmp_path, consistent):
     assert device.refresh() == 0
     assert device.versions == {"root": 1, "snapshot": 2, "targets": 2, "timestamp": 2}
     version = 2 if consistent else None
-    assert repository.asked[2:] == [("snapshot", version), ("targets", version)]
+    assert repository.requested[2:] == [("snapshot", version), ("targets", version)]
     for role in ROLES:
         assert device.data(role) == repository.files[repository.name(role)]
 
 
 def spoil(repository, what, role):
-    """Publish new versions of which one role is not as it should be."""
+    """Publish new versions, one role of which is invalid."""
     snapshot, timestamp = repository.signed["snapshot"], repository.signed["timestamp"]
     match what:
-        case "signed by a stranger":
+        case "signed by another key":
             repository.signers[role] = [CryptoSigner.generate_ed25519()]
         case "expired":
             repository.signed[role].expires = now() - DAY
@@ -55,7 +55,7 @@ def spoil(repository, what, role):
         timestamp.snapshot_meta = MetaFile(snapshot.version, None, {"md9": "00"})
     else:
         return
-    repository.show("timestamp")
+    repository.serve_role("timestamp")
 
 
 def serve_wrong(repository, what, role):
@@ -75,33 +75,33 @@ def serve_wrong(repository, what, role):
             repository.answers[name] = (what, b"")
 
 
-# What a repository does after a refresh, and with which role.
+# Faults of a repository after a refresh, and their role.
 REFUSED = [
-    *itertools.product(("signed by a stranger", "expired", "too long", "absent"), ROLES),
+    *itertools.product(("signed by another key", "expired", "too long", "absent"), ROLES),
     *itertools.product(("older",), ROLES),  # rollback: 5.4.3.1, 5.4.3.2, 5.5.5
     *itertools.product(("of another version",), ROLES[1:]),
     *itertools.product((204, 301, 403, 500), ROLES[:1]),
     ("a role vanished", "snapshot"),  # 5.5.5
     ("of an unknown hash", "snapshot"),
 ]
-# The same where timestamp and snapshot list lengths and hashes.
+# Faults where timestamp and snapshot list lengths and hashes.
 LISTED = [("older", "targets"), ("one byte more", "snapshot"), ("one byte more", "targets")]
 
 
-def test_what_is_refused(make_client):
-    """The run ends there; what came before is kept, and so is the older one of what was refused."""
+def test_refused_roles(make_client):
+    """The refresh ends there; earlier roles are stored, and the role's old version stays."""
     rows = [*((*row, False) for row in REFUSED), *((*row, True) for row in LISTED)]
     for what, role, fingerprints in rows:
         with case(what, role, fingerprints):
             repository = Repository(fingerprints=fingerprints)
             repository.delegate("targets", "armani")
-            repository.show_snapshot("armani")
+            repository.serve_snapshot("armani")
             repository.publish("targets")
             client = make_client(repository)
             assert client.refresh() == 0
             spoil(repository, what, role)
             assert client.refresh() == 1
-            # Older versions in a list spoil the list.
+            # An older version makes the role that lists it invalid.
             place = ROLES.index(role) - (what == "older" and role != "timestamp")
             assert [client.version(role) for role in ROLES] == [3] * place + [2] * (3 - place)
 
@@ -109,8 +109,8 @@ def test_what_is_refused(make_client):
 GARBAGE = (b"", b"{}", b"[]", b"\xff", b"[" * 5_000, b"null", b'{"a":1e9}')
 
 
-def test_what_is_no_metadata(client, repository):
-    """Any bytes at all are refused, and nothing before them is lost."""
+def test_malformed_metadata(client, repository):
+    """Malformed bytes are refused, and the stored metadata stays."""
     client.refresh()
     repository.publish("targets")
     good = dict(repository.files)
@@ -124,8 +124,8 @@ def test_what_is_no_metadata(client, repository):
     assert client.refresh() == 0
 
 
-def test_a_role_has_a_largest_size(client, repository):
-    """So many bytes and no more where no length is signed: 5.3.3, 5.4.1, 5.5.1, 5.6.1."""
+def test_size_limits_of_roles(client, repository):
+    """Roles without a signed length have a limit: 5.3.3, 5.4.1, 5.5.1, 5.6.1."""
     repository.publish_root()
     for role, limit in (*LIMITS.items(), ("root", 512_001)):
         name = repository.name(role)
@@ -137,8 +137,8 @@ def test_a_role_has_a_largest_size(client, repository):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_the_clock(client, repository, role):
-    """What is held expires though nothing new is served; it is no obstacle to what is new."""
+def test_expiry_of_stored_roles(client, repository, role):
+    """Stored roles expire although no new ones are served, and do not block newer ones."""
     repository.signed[role].expires = now() + 7 * DAY
     repository.publish("targets")
     assert client.refresh(at=now() + 6 * DAY) == 0
@@ -161,27 +161,27 @@ def test_an_expired_timestamp_still_stops_a_rollback(client, repository):
 
 
 def test_the_same_timestamp_version_with_other_bytes(client, repository):
-    """The one that is held stays, and nothing that the other one says counts: 5.4.3.1."""
+    """The stored timestamp stays, and the values of the other one are ignored: 5.4.3.1."""
     client.refresh()
     held = client.data("timestamp")
     repository.signed["timestamp"].snapshot_meta = MetaFile(100)
-    repository.show("timestamp")
+    repository.serve_role("timestamp")
     repository.requests.clear()
     assert client.refresh() == 0
     assert client.data("timestamp") == held
-    assert repository.asked == [("root", 2), ("timestamp", None)]
+    assert repository.requested == [("root", 2), ("timestamp", None)]
 
 
 def test_a_snapshot_without_targets(client, repository):
-    """Targets have to be listed."""
+    """A snapshot must list targets."""
     repository.signed["snapshot"].meta = {}
-    repository.show("snapshot")
+    repository.serve_role("snapshot")
     assert client.refresh() == 1
     assert client.version("targets") is None
 
 
-def test_a_damaged_file_among_what_is_held(client):
-    """It is fetched again."""
+def test_damaged_stored_roles(client):
+    """Damaged files are fetched again."""
     client.refresh()
     for name in ROLES:
         (client.metadata / f"{name}.json").write_bytes(b"{")
