@@ -6,7 +6,7 @@ from tests.client_sim.device.repository_simulator import Repository
 
 @pytest.fixture
 def repository():
-    """Make a repository in which every role has version 1 and nothing is announced."""
+    """Make a repository with version 1 of each role and no pointer."""
     return Repository()
 
 

@@ -38,21 +38,21 @@ def server():
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Give a function that runs a command line and returns status, output and errors."""
+    """Return a function that runs a command line and returns status, output and errors."""
 
     def call(*arguments):
         monkeypatch.setattr(sys, "argv", ["hening-device", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
             main()
-        said = capsys.readouterr()
-        return stop.value.code, said.out, said.err
+        output = capsys.readouterr()
+        return stop.value.code, output.out, output.err
 
     return call
 
 
 @pytest.fixture
 def create(run, tmp_path, server):
-    """Give a function that makes the phone `tmp_path/phone` and returns what `run` does."""
+    """Return a function that makes the phone `tmp_path/phone` and returns what `run` does."""
     (tmp_path / "full.zip").write_bytes(shop.package(0))
     (tmp_path / "root.json").write_bytes(server.repository.trusted_root)
     (tmp_path / "ota.pem").write_bytes(shop.CERTIFICATE)
@@ -67,9 +67,9 @@ def create(run, tmp_path, server):
 
 
 def test_poll_explains_every_rule_and_condition(create, run, server, tmp_path):
-    """Behind the bytes a line for each: passed or not, its name, a sentence.
+    """`--explain` prints a line for each: passed or not, name, and sentence.
 
-    Where a rule fails, the rules up to that one, and no condition.
+    If a rule fails, the later rules and the conditions have no line.
     """
     create()
     conditions = ["--battery", 20, "--metered", "--free", 10, "--local-time", "12:00"]
@@ -85,10 +85,10 @@ def test_poll_explains_every_rule_and_condition(create, run, server, tmp_path):
         "Not now: The battery holds 20 % and is not charging; an update needs 30 %."
     )
     assert status == 0
-    told = json.loads(run("poll", *phone, *RESOLVE, "--json", *conditions)[1])
-    unmet = [check["name"] for check in told["checks"] if not check["passed"]]
+    shown = json.loads(run("poll", *phone, *RESOLVE, "--json", *conditions)[1])
+    unmet = [check["name"] for check in shown["checks"] if not check["passed"]]
     assert unmet == ["battery", "network", "room"]
-    assert told["checks"][0]["sentence"] == "armani/id/stable leads to the build 2."
+    assert shown["checks"][0]["sentence"] == "armani/id/stable leads to the build 2."
     shop.announce(server.repository, 1, [shop.add_package(server.repository, 1)], h=True)
     out = run("poll", *phone, *RESOLVE, "--explain", *conditions)[1]
     assert out.splitlines()[-4:] == [
@@ -100,7 +100,7 @@ def test_poll_explains_every_rule_and_condition(create, run, server, tmp_path):
 
 
 def test_install_waits_for_its_conditions(create, run, tmp_path):
-    """Status 0: nothing is wrong, it is not the moment; nothing was asked but the poll."""
+    """Unmet conditions are no error: the status is 0, and only the poll's requests are sent."""
     create()
     phone = ["--phone", tmp_path / "phone"]
     assert run("settings", *phone, "--quiet-hours", "22:00-07:00")[0] == 0
@@ -116,38 +116,38 @@ def test_install_waits_for_its_conditions(create, run, tmp_path):
     assert run("install", *phone, *RESOLVE, *noon)[1].startswith("Build 2 was")
 
 
-def test_the_owner_is_asked(create, run, tmp_path):
-    """`--ask` lets an offer wait, `--yes` agrees to it, `--automatic` lets it install itself."""
+def test_consent_options(create, run, tmp_path):
+    """With `--ask` an offer waits, `--yes` agrees to it, `--automatic` installs without asking."""
     create()
     phone = ["--phone", tmp_path / "phone"]
     run("settings", *phone, "--ask")
     assert "waits until the owner agrees" in run("install", *phone, *RESOLVE)[1]
     status, out, err = run("install", *phone, *RESOLVE, "--yes", "--json")
-    told = json.loads(out)
-    assert (status, err, told["running"]["counter"]) == (0, "", 2)
-    assert (told["installed"], told["package"]["type"]) == (True, "incremental")
+    shown = json.loads(out)
+    assert (status, err, shown["running"]["counter"]) == (0, "", 2)
+    assert (shown["installed"], shown["package"]["type"]) == (True, "incremental")
     assert json.loads(run("show", *phone, "--json")[1])["agreed_build"] is None
     assert "asks the owner before it installs" in run("show", *phone)[1]
     assert json.loads(run("settings", *phone, "--automatic", "--json")[1])["asks"] is False
 
 
-def test_settings_change_what_is_named_and_nothing_else(create, run, tmp_path):
-    """Each option by itself; hours that exclude each other and no hours are usage errors."""
+def test_settings_change_only_the_given_options(create, run, tmp_path):
+    """Malformed and contradicting quiet hours are usage errors."""
     create()
     phone = ["--phone", tmp_path / "phone"]
-    told = json.loads(run("settings", *phone, "--quiet-hours", "22:30-07:05", "--json")[1])
-    assert told == {"asks": False, "quiet": [1350, 425], "takes_metered": False}
-    told = json.loads(run("settings", *phone, "--metered", "--json")[1])
-    assert told == {"asks": False, "quiet": [1350, 425], "takes_metered": True}
+    shown = json.loads(run("settings", *phone, "--quiet-hours", "22:30-07:05", "--json")[1])
+    assert shown == {"asks": False, "quiet": [1350, 425], "takes_metered": False}
+    shown = json.loads(run("settings", *phone, "--metered", "--json")[1])
+    assert shown == {"asks": False, "quiet": [1350, 425], "takes_metered": True}
     assert "installs nothing from 22:30 to 07:05" in run("show", *phone)[1]
-    told = json.loads(run("settings", *phone, "--no-quiet-hours", "--no-metered", "--json")[1])
-    assert told == {"asks": False, "quiet": None, "takes_metered": False}
+    shown = json.loads(run("settings", *phone, "--no-quiet-hours", "--no-metered", "--json")[1])
+    assert shown == {"asks": False, "quiet": None, "takes_metered": False}
     for wrong in (["22:00"], ["24:00-07:00"], ["7:00-8:00"], ["01:00-02:00", "--no-quiet-hours"]):
         assert run("settings", *phone, "--quiet-hours", *wrong)[0] == 2
 
 
 def test_reset_asks_and_wipes(create, run, tmp_path, monkeypatch):
-    """Without a yes nothing happens; with it the phone remembers nothing and runs on."""
+    """Without confirmation nothing changes; with it the phone's data is removed."""
     create("--persona", 3)
     phone = ["--phone", tmp_path / "phone"]
     run("poll", *phone, *RESOLVE)
@@ -163,16 +163,16 @@ def test_reset_asks_and_wipes(create, run, tmp_path, monkeypatch):
     assert json.loads(run("reset", *phone, "--yes", "--json")[1])["running"]["counter"] == 0
 
 
-def test_show_tells_everything_but_the_secret(create, run, tmp_path):
-    """Due time, role versions, slots, settings; the secret's bytes in no spelling.
+def test_show_prints_everything_but_the_secret(create, run, tmp_path):
+    """The output has due time, role versions, slots and settings.
 
-    A failed build is tried again at the owner's word, and not by itself.
+    A failed build is retried only with `--retry-failed`.
     """
     create("--persona", 3)
     phone = ["--phone", tmp_path / "phone"]
     assert "holds no metadata except the root" in run("show", *phone)[1]
-    told = "Build 2 did not start; build 0 runs again.\n"
-    assert run("install", *phone, *RESOLVE, "--broken-boot")[:2] == (1, told)
+    sentence = "Build 2 did not start; build 0 runs again.\n"
+    assert run("install", *phone, *RESOLVE, "--broken-boot")[:2] == (1, sentence)
     due = json.loads(run("poll", *phone, *RESOLVE, "--json")[1])["next_poll"]
     status, out, _ = run("show", *phone)
     assert status == 0
@@ -196,7 +196,7 @@ def test_show_tells_everything_but_the_secret(create, run, tmp_path):
 
 
 def test_a_refusal_is_one_sentence(create, run, server, tmp_path):
-    """A redirect: status 1 and one line. The owner hears why, also of what has expired."""
+    """A redirect and expired metadata have status 1 and a line that gives the reason."""
     create()
     server.repository.overrides["/metadata/timestamp.json"] = (
         b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /\r\n\r\n"
@@ -219,8 +219,8 @@ def test_a_refusal_is_one_sentence(create, run, server, tmp_path):
     assert "warning: The metadata has expired" in err
 
 
-def test_status_of_usage(run, monkeypatch, tmp_path):
-    """Usage errors are 2, no folder is 3, a folder without a phone is a refusal, help is done."""
+def test_exit_statuses(run, monkeypatch, tmp_path):
+    """Usage errors are 2, no folder is 3, a folder without a phone is 1, help is 0."""
     monkeypatch.chdir(tmp_path)
     for line, status in (
         ("poll", 2),
@@ -235,8 +235,8 @@ def test_status_of_usage(run, monkeypatch, tmp_path):
             assert run(*line.split())[0] == status
 
 
-def test_the_status_of_errors(run, monkeypatch):
-    """1 refused, also by click itself; 3 the environment."""
+def test_exit_statuses_of_errors(run, monkeypatch):
+    """Refusals are 1, also click's own; failures of the environment are 3."""
     for error, status in (
         (AgreementError, 1),
         (UnreachableError, 3),
@@ -254,7 +254,7 @@ def test_the_status_of_errors(run, monkeypatch):
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, click.Abort])
 def test_an_interrupt_is_one_line(run, create, monkeypatch, tmp_path, interrupt):
-    """Ctrl-C while a command runs, and before or after what click itself guards."""
+    """Ctrl-C while a command runs, and outside of click's own handling."""
     create()
 
     def stop(*_arguments, **_options):
@@ -262,14 +262,14 @@ def test_an_interrupt_is_one_line(run, create, monkeypatch, tmp_path, interrupt)
 
     monkeypatch.setattr(Phone, "poll", stop)
     status, out, err = run("poll", "--phone", tmp_path / "phone")
-    # Click ends the terminal's line, on which ^C stands.
+    # Click ends the terminal's line, which shows ^C.
     assert (status, out, err.strip()) == (130, "", "hening-device: stopped")
     monkeypatch.setattr(module.cli, "main", stop)
     assert run("show") == (130, "", "hening-device: stopped\n")
 
 
 def test_an_interrupt_while_modules_are_loaded_is_one_line(monkeypatch, capsys):
-    """Ctrl-C before `main` is reached."""
+    """Ctrl-C before `main` runs."""
 
     class Interrupted(ModuleType):
         def __getattr__(self, name):

@@ -1,4 +1,4 @@
-"""Where owners are at home: every country of the real list, and every language with greetings."""
+"""Homes of owners: each country of the real list, and each language with greetings."""
 
 import re
 from dataclasses import fields
@@ -18,8 +18,8 @@ GREETINGS = Path("signer/content/texts/greetings")
 HOME = {"locale", "time_zone", "carrier"}
 
 
-def test_a_home_changes_what_a_country_decides_and_nothing_else():
-    """Locale, time zone and network; the first and the last of the list, and its second turn."""
+def test_home_changes_locale_zone_and_carrier():
+    """The first and the last country of the list, and further networks of one country."""
     first = settle(OWNER, 0)
     assert (first.locale, first.time_zone, first.carrier) == ("ca-AD", "Europe/Andorra", "213-03")
     assert settle(OWNER, 153).locale == "en-ZA"
@@ -31,7 +31,7 @@ def test_a_home_changes_what_a_country_decides_and_nothing_else():
 
 
 def test_every_country_has_a_zone_and_networks_of_its_own():
-    """Each once, in order; zones are there, networks have numbers, none is of two countries."""
+    """Countries are sorted and distinct, time zones exist, and networks have numbers."""
     names = [country.name for country in COUNTRIES]
     assert names == sorted(set(names))
     assert len(names) == 154
@@ -43,7 +43,7 @@ def test_every_country_has_a_zone_and_networks_of_its_own():
 
 @pytest.mark.needs("mobile-broadband")
 def test_countries_and_networks_are_those_of_the_list():
-    """All of it, and of each country the first three networks; two have none of their own there."""
+    """The first three networks of each listed country; two have no network of their own there."""
     listed = {
         country.get("code").upper(): {
             f"{each.get('mcc')}-{each.get('mnc')}" for each in country.iter("network-id")
@@ -58,14 +58,14 @@ def test_countries_and_networks_are_those_of_the_list():
 
 
 def test_every_language_with_greetings_is_spoken_somewhere():
-    """The ROM's own texts."""
+    """Each language of the ROM's greetings is the language of a country."""
     texts = {path.stem for path in GREETINGS.glob("??.yaml")}
     assert len(texts) == 7
     assert texts <= {country.language for country in COUNTRIES}
 
 
 def test_homes_are_counted():
-    """One for each of the first owners, then more networks of the same countries."""
+    """The first owners have different countries, later ones further networks."""
     for owners, homes in (
         (1, (1, 1, 1)),
         (154, (154, 154, 67)),

@@ -1,4 +1,4 @@
-"""The device is a second implementation: it loads nothing of server or signer."""
+"""The device is an independent implementation: it imports neither server nor signer."""
 
 import json
 import pkgutil
@@ -26,21 +26,21 @@ def _load(*names):
     return set(json.loads(done.stdout))
 
 
-def test_nothing_of_the_server_is_loaded_with_the_device():
-    """Every module of `client_sim` is imported, and none of them brings `server` or `signer`."""
+def test_device_imports_no_server_code():
+    """Importing all modules of `client_sim` loads neither `server` nor `signer`."""
     assert {"client_sim.cli", "client_sim.device.trust", "client_sim.engine.apply"} <= set(MODULES)
     loaded = _load(*MODULES)
     assert "client_sim" in loaded
     assert not loaded & {"server", "signer", "fixtures", "demo", "soak", "tests"}
 
 
-def test_it_would_be_seen():
-    """The same look at a module that does load the server finds it."""
+def test_import_of_server_code_is_detected():
+    """A module that loads the server is found by the same check."""
     assert "server" in _load("server.core.names")
 
 
 def test_each_command_works_without_server_and_signer(tmp_path):
-    """Also what is imported only when it is needed: the command line runs where both are absent."""
+    """Commands, too, import neither of them when they run."""
     program = """
 import sys
 sys.modules["server"] = sys.modules["signer"] = None

@@ -1,4 +1,4 @@
-"""A persona is deterministic, fictional, valid where a standard says what valid is."""
+"""Personas are deterministic and fictional, and valid where a standard defines it."""
 
 import re
 
@@ -60,14 +60,14 @@ def test_encoding_round_trip(seed):
 
 @given(st.binary())
 def test_arbitrary_bytes_are_refused(data):
-    """A decoder reports nothing but its own error."""
+    """A decoder raises only its own error."""
     with pytest.raises(PersonaError):
         decode_persona(data)
 
 
 @given(st.integers(min_value=0), st.binary(min_size=1, max_size=1))
 def test_a_changed_byte_never_reads_as_the_same_persona(place, byte):
-    """There is one encoding per value: a changed encoding is refused or another persona."""
+    """Each persona has one encoding: another one is refused or another persona."""
     data = encode_persona(make_persona(3))
     place %= len(data)
     changed = data[:place] + byte + data[place + 1 :]
@@ -93,7 +93,7 @@ def test_other_encodings_are_refused():
 
 
 def test_canaries_are_long_and_name_their_field():
-    """Each has 64 bits of text or more, stands under its name, and is of one persona alone."""
+    """Each has at least 64 bits and the name of its field, and is of one persona alone."""
     persona = make_persona(5)
     found = canaries(persona)
     assert found["imei"] == (persona.imei.encode(),)

@@ -16,7 +16,7 @@ PATH = "/metadata/timestamp.json"
 
 
 class Script:
-    """A server that gives the same bytes to every request."""
+    """A server that gives the same answer to each request."""
 
     trusted_root = b""
 
@@ -43,9 +43,9 @@ def _get(data, *, limit=100, piece=1 << 16):
 
 
 def test_the_bytes_of_a_request():
-    """Request line, Host, one constant header, and nothing else.
+    """A request has a request line, Host and one constant header.
 
-    Range stands in place of Accept-Encoding: packages are identity only.
+    A range replaces Accept-Encoding, as packages are not compressed.
     """
     assert encode_request("a.example:8080", "/log/proof/latest.7") == (
         b"GET /log/proof/latest.7 HTTP/1.1\r\nHost: a.example:8080\r\nAccept-Encoding: gzip\r\n\r\n"
@@ -56,8 +56,8 @@ def test_the_bytes_of_a_request():
     )
 
 
-def test_no_other_path_is_ever_sent():
-    """A path with anything but the bytes of the public tree is refused before the wire."""
+def test_invalid_paths_are_not_sent():
+    """A path with other bytes than those of the public tree is refused before a request."""
     for path in (
         *("/a?b=1", "/a b", "/a\r\nCookie: x", "/a\n", "/../a", "/a/../b", "//a"),
         *("a", "", "/a%2e", "/\u00e4", "/a/", "/a/.b", "http://x/a"),
@@ -70,7 +70,7 @@ def test_no_other_path_is_ever_sent():
 
 
 def test_answers_are_read_in_any_pieces():
-    """Identity and gzip, with length or chunked, arrive whole whatever the network does."""
+    """Answers with and without gzip, with length or chunked, are read from pieces of any size."""
     plain = response(b"200 OK", b"hello")
     packed = response(b"200 OK", gzip.compress(b"hello"), b"Content-Encoding: gzip")
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -81,10 +81,7 @@ def test_answers_are_read_in_any_pieces():
 
 
 def test_one_connection_carries_all_requests():
-    """The second request goes over the first connection; nothing is resolved again.
-
-    After its end a connection refuses; there is never a second one for the same poll.
-    """
+    """The name is resolved once, and a closed connection is not reopened in a poll."""
     world, connection = _connect(response(b"200 OK", b"x"))
     with connection:
         connection.get(PATH, limit=9)
@@ -96,7 +93,7 @@ def test_one_connection_carries_all_requests():
 
 
 def test_only_the_next_root_may_be_missing():
-    """404 is an answer where it is expected, and a refusal elsewhere."""
+    """404 is an answer for the next root, and an error for all other paths."""
     for status, body in ((b"200 OK", b"x"), (b"404 Not Found", None)):
         data = response(status, b"x")
         with _connect(data)[1] as connection:
@@ -106,7 +103,7 @@ def test_only_the_next_root_may_be_missing():
 
 
 def test_the_limit_itself_is_allowed():
-    """Exactly as many bytes as allowed are allowed, compressed or not."""
+    """A body may have exactly the allowed length, compressed or not."""
     for size in (99, 100):
         with case(size):
             body = bytes(size)
@@ -115,7 +112,7 @@ def test_the_limit_itself_is_allowed():
 
 
 def test_a_server_that_closes_early_is_noticed():
-    """`Connection: close` before all was asked ends the poll."""
+    """`Connection: close` before the last request ends the poll."""
     with _connect(response(b"200 OK", b"x", b"Connection: close"))[1] as connection:
         connection.get(PATH, limit=9)
         with pytest.raises(TransportError, match="closed the connection"):
@@ -123,7 +120,7 @@ def test_a_server_that_closes_early_is_noticed():
 
 
 def test_bytes_without_a_request_are_refused():
-    """A second answer to one request could pass for the answer to the next one."""
+    """A second answer to a request could be taken for the answer to the next one."""
     world, connection = _connect(response(b"200 OK", b"x") * 2)
     with connection:
         connection.get(PATH, limit=9)
@@ -133,9 +130,9 @@ def test_bytes_without_a_request_are_refused():
 
 
 def test_the_pace_of_an_answer():
-    """Half a minute may be silent; then a kibibyte a second on average, and 100 s in all."""
+    """After 30 s of grace an answer needs 1 KiB a second on average, and at most 100 s."""
     for passed, received, match in (
-        (-10_000, 0, None),  # a clock that is put back
+        (-10_000, 0, None),  # a clock that was set back
         (30, 0, None),
         (40, 10_240, None),
         (40, 10_239, "too slow"),
@@ -152,8 +149,8 @@ def test_the_pace_of_an_answer():
             pace.check(received)
 
 
-def test_a_poll_that_is_slow_as_a_whole_is_stopped():
-    """Answers that each come just in time take 15 minutes together at most."""
+def test_time_limit_of_a_poll():
+    """Answers that each are in time may take at most 15 minutes together."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
     world, connection = _connect(b"")
     start = world.clock
@@ -172,7 +169,7 @@ def test_a_poll_that_is_slow_as_a_whole_is_stopped():
 
 @pytest.mark.parametrize("step", ["resolve", "connect", "send", "recv"])
 def test_a_broken_network_is_unreachable(step):
-    """Every OSError of the world becomes the one error that means the environment."""
+    """Each OSError of the world becomes an `UnreachableError`."""
     world, connection = _connect(b"")
 
     def fail(*_arguments):
@@ -189,7 +186,7 @@ def test_a_broken_network_is_unreachable(step):
 
 
 def test_a_close_that_fails_changes_nothing():
-    """The answer has been read; the end of the connection is not worth an error."""
+    """An error while closing does not affect the answer."""
     world, connection = _connect(response(b"200 OK", b"x"))
 
     def fail():
@@ -201,7 +198,7 @@ def test_a_close_that_fails_changes_nothing():
 
 
 def test_blocks():
-    """206 with the very range that was asked for: eight mebibytes each, the last up to the end."""
+    """A block is a 206 with the requested range: 8 MiB each, the last one up to the end."""
     data = response(b"206 Partial Content", b"hello", b"Content-Range: bytes 0-4/5")
     with _connect(data)[1] as connection:
         assert connection.get_block("/targets/a/b/c/0.x.zip", 0, 5) == b"hello"
@@ -216,8 +213,8 @@ def test_blocks():
 
 
 @given(st.binary(max_size=400))
-def test_arbitrary_answers_raise_nothing_else(data):
-    """Whatever a server sends, the phone's own error is all that comes of it."""
+def test_arbitrary_answers_raise_only_transport_error(data):
+    """Arbitrary answers raise only the phone's own error."""
     for prefix in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"):
         with contextlib.suppress(TransportError):
             assert len(_get(prefix + data)) <= 100

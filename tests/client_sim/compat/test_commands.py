@@ -1,4 +1,4 @@
-"""`hening-device compat`: what an app would be offered, in sentences and as JSON."""
+"""`hening-device compat`: the offer of an app, as text and as JSON."""
 
 import http.server
 import json
@@ -15,7 +15,7 @@ from tests.server.compat.models import FROM, make_model, make_shelf
 
 @pytest.fixture
 def address():
-    """Serve the lists of two models, one of which is offered nothing."""
+    """Serve the lists of two models, one of which has no offer."""
     pages = {}
     for name in ("lineage1", "graphene"):
         pages |= DIALECTS[name].lists(make_model(), FROM)
@@ -31,7 +31,7 @@ def address():
             self.wfile.write(body)
 
         def log_message(self, *_):
-            """Say nothing."""
+            """Print nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -47,7 +47,7 @@ def run(*words):
 
 
 def test_an_offer(address):
-    """In sentences and as JSON."""
+    """The offer is printed as text and as JSON."""
     phone = ("--device", "FP4", "--channel", "nightly", "--version", "22.1")
     done = run("lineage1", address, *phone)
     assert done.exit_code == 0
@@ -61,14 +61,14 @@ def test_an_offer(address):
     assert value["offer"]["fallback"].endswith("/graphene/FP4-ota_update-1.3.zip")
 
 
-def test_nothing(address):
-    """Is no error."""
+def test_no_offer(address):
+    """No offer is not an error."""
     done = run("graphene", address, "--device", "FP5", "--channel", "nightly")
     assert (done.exit_code, done.output) == (0, "The app would offer nothing to FP5.\n")
 
 
-def test_what_the_app_refuses_and_what_does_not_answer(address):
-    """Status 1 and 3; Custota needs a certificate, which is a matter of usage."""
+def test_exit_statuses(address):
+    """A refusal is 1, a server without an answer 3, Custota without a certificate 2."""
     done = run("graphene", address, "--device", "FP6", "--channel", "nightly")
     assert isinstance(done.exception, DialectError)
     assert find_status(done.exception) == 1

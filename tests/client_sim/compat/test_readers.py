@@ -1,4 +1,4 @@
-"""The strict readers: what the apps accept, and each refusal of FORMATS section 18."""
+"""The strict readers: accepted answers, and each refusal of FORMATS section 18."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ def package(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def site(package):
-    """Return a site whose one build is that package, under all dialects."""
+    """Return a site whose only build is that package, in all dialects."""
     facts, data, csig = package
     names = {
         "lineage.version": "22.1",
@@ -80,7 +80,7 @@ APPS = [
 
 @pytest.mark.parametrize(("dialect", "phone"), APPS, ids=[name for name, _ in APPS])
 def test_each_app_is_offered_fetches_resumes_and_verifies(site, package, dialect, phone, tmp_path):
-    """From nothing, from a third, and from the end, which is complete."""
+    """A download starts from nothing, from a third, and from the complete file."""
     _, data, _ = package
     offer = ask(site, dialect, BASE, phone, PEM)
     for start in (0, len(data) // 3, len(data)):
@@ -95,7 +95,7 @@ def test_each_app_is_offered_fetches_resumes_and_verifies(site, package, dialect
 
 
 def test_lineage_2_streams(site, package):
-    """One range for the properties; the payload's place is that of the package."""
+    """The properties are one range, and the payload's offset is that of the package."""
     facts, data, _ = package
     offer = lineage.ask_2(site, BASE, ARMANI)
     _, offset, size, properties = lineage.stream_2(site, offer)
@@ -105,20 +105,20 @@ def test_lineage_2_streams(site, package):
 
 
 def test_graphene_tries_the_incremental_and_then_the_full_package(site, tmp_path):
-    """Whether or not the incremental is there: its name shows the running build either way."""
+    """The name of the incremental shows the running build, whether it exists or not."""
     phone = replace(ARMANI, incremental="9.9")
     offer = graphene.ask(site, BASE, phone)
-    site.asked.clear()
+    site.requests.clear()
     fetched = fetch(site, offer, tmp_path / "a.zip", needs_206=False)
-    assert [path for path, _ in site.asked] == [
+    assert [path for path, _ in site.requests] == [
         f"/graphene/armani-incremental-9.9-{FOURTH.incremental}.zip",
         f"/graphene/armani-ota_update-{FOURTH.incremental}.zip",
     ]
     assert fetched == offer.fallback
 
 
-def test_nothing_is_nothing():
-    """No app takes it for an error; Custota's file alone is not there."""
+def test_site_without_offers():
+    """No app reports an error, except for Custota, whose file is missing."""
     contents = {}
     model = make_model(make_shelf(None))
     for dialect in DIALECTS.values():
@@ -134,24 +134,24 @@ def test_nothing_is_nothing():
 
 
 def test_a_phone_on_the_build_is_offered_nothing(site):
-    """By its date, or Custota's by its fingerprint."""
+    """Apps compare the build date, Custota the fingerprint."""
     for dialect, phone in APPS:
         same = replace(phone, built=FOURTH.post_timestamp, fingerprint=FOURTH.fingerprint)
         assert ask(site, dialect, BASE, same, PEM) is None
 
 
 def lists(name, now=START):
-    """Return a site with the lists of a model whose newest build is in stages."""
+    """Return a site with the lists of a model whose newest build is rolled out in stages."""
     return MapSite(DIALECTS[name].lists(make_model(), now))
 
 
 def broken(site, **changes):
-    """Return a site whose answers are changed."""
+    """Return a site with changed answers."""
     return MapSite(site.contents, site.data, lambda reply: replace(reply, **changes))
 
 
 def edited(site, edit):
-    """Return a site whose lists' JSON is edited."""
+    """Return a site with edited JSON lists."""
 
     def change(reply):
         value = json.loads(reply.body)
@@ -177,15 +177,15 @@ REFUSED_2 = [
 ]
 
 
-def test_what_lineage_2_refuses_of_an_answer():
-    """A redirect, another type, no JSON, one byte more than it reads."""
+def test_answers_that_lineage_2_refuses():
+    """A redirect, another type, malformed JSON, and a byte more than its limit."""
     for changes, words in REFUSED_2:
         with case(changes, words), pytest.raises(DialectError, match=words):
             lineage.ask_2(broken(lists("lineage2"), **changes), BASE, PHONE)
 
 
-def test_lineage_2_takes_a_charset_and_asks_https_alone():
-    """The type may have parameters."""
+def test_lineage_2_accepts_a_charset_and_needs_https():
+    """The content type may have parameters."""
     kind = {"content-type": "application/json; charset=utf-8", "content-length": "2"}
     assert lineage.ask_2(broken(lists("lineage2"), fields=kind, body=b"[]"), BASE, PHONE) is None
     with pytest.raises(DialectError, match="not https"):
@@ -194,7 +194,7 @@ def test_lineage_2_takes_a_charset_and_asks_https_alone():
 
 @pytest.mark.parametrize("member", ["datetime", "type", "version", "files"])
 def test_one_bad_element_breaks_a_list_of_version_2(member):
-    """And is skipped alone by version 1."""
+    """Version 1 skips only the malformed element."""
     site = edited(lists("lineage2"), lambda value: [*value, {**value[0], member: None}])
     with pytest.raises(DialectError):
         lineage.ask_2(site, BASE, PHONE)
@@ -204,7 +204,7 @@ def test_one_bad_element_breaks_a_list_of_version_2(member):
 
 @pytest.mark.parametrize("member", ["filename", "sha256", "url", "size"])
 def test_one_bad_file_breaks_a_list_of_version_2(member):
-    """Also a property token without two numbers."""
+    """So does a property token without two numbers."""
     site = edited(lists("lineage2"), lambda value: value[0]["files"][0].pop(member) and None)
     with pytest.raises(DialectError):
         lineage.ask_2(site, BASE, PHONE)
@@ -216,8 +216,8 @@ def test_one_bad_file_breaks_a_list_of_version_2(member):
         lineage.ask_2(edited(lists("lineage2"), spoil), BASE, PHONE)
 
 
-def test_versions():
-    """Version 1 installs the running one alone; version 2 the same major, minor not lower."""
+def test_compared_versions():
+    """Version 1 accepts only the running version, version 2 an equal or higher minor version."""
     for version, one, two in (
         ("22.1", True, True),
         ("22.0", False, True),
@@ -232,7 +232,7 @@ def test_versions():
 
 
 def test_a_missing_response_fails_the_check_of_version_1():
-    """As does one that is no list."""
+    """So does a response that is not a list."""
     for value in ({}, {"response": {}}, []):
         with pytest.raises(DialectError):
             lineage.ask_1(
@@ -241,7 +241,7 @@ def test_a_missing_response_fails_the_check_of_version_1():
 
 
 def test_lines_that_graphene_refuses():
-    """An empty body ends the service; the third field is the device, and is checked."""
+    """An empty body is refused, and the third field must be the device."""
     for body in (
         b"",
         b"\n",
@@ -258,13 +258,13 @@ def test_lines_that_graphene_refuses():
 
 
 def test_calyx_reads_two_fields():
-    """The others may be anything."""
+    """The other fields may have any value."""
     site = broken(lists("calyx"), body=b"1.2 3 x y\n", fields={"content-length": "10"})
     assert graphene.ask(site, BASE, PHONE, "calyx").version == "1.2"
 
 
-def test_what_custota_refuses(site, package):
-    """Another key, another package, a missing part, another version, a wrong range."""
+def test_answers_that_custota_refuses(site, package):
+    """Another key, package, version or range, and a missing part."""
     facts, _, csig = package
     other = load_certificate_key((KEYS / "FIXTURE-ONLY-other.cert.pem").read_bytes())
     with pytest.raises(DialectError, match="not signed by the key"):
@@ -291,14 +291,14 @@ def test_what_custota_refuses(site, package):
 
 @pytest.mark.parametrize("member", [*lineage.CRDROID, "timestamp", "size"])
 def test_crdroid_needs_every_field(member):
-    """The older app refuses an element that lacks one."""
+    """The older app refuses an element without one of these fields."""
     site = edited(lists("crdroid"), lambda value: value["response"][0].pop(member) and None)
     with pytest.raises(DialectError, match=member):
         lineage.ask_crdroid(site, BASE, PHONE)
 
 
 def test_resumes_that_are_refused(site, tmp_path):
-    """200 where 206 is needed, another Content-Range, a 416 of another length."""
+    """200 where 206 is needed, another Content-Range, and a 416 for another length."""
     offer = lineage.ask_1(site, BASE, ARMANI)
     target = tmp_path / "a.zip"
     target.write_bytes(b"PK")
@@ -312,7 +312,7 @@ def test_resumes_that_are_refused(site, tmp_path):
 
 
 def test_files_that_are_refused(tmp_path):
-    """Another length, another hash, no signature."""
+    """Another length or hash, and a missing signature."""
     path = tmp_path / "a.zip"
     path.write_bytes(b"PK")
     for offer, words in (
@@ -326,21 +326,21 @@ def test_files_that_are_refused(tmp_path):
 
 
 class MapSite:
-    """Answers from `contents`; `data` has the bytes of packages by sha256.
+    """Answers from `contents`; `data` maps sha256 to the bytes of packages.
 
-    `change` may replace any answer. `asked` lists path and Range of each request.
+    `change` may replace any answer. `requests` lists path and Range of each request.
     """
 
     def __init__(self, contents, data=None, change=lambda reply: reply):
         self.contents = contents
         self.data = data or {}
         self.change = change
-        self.asked = []
+        self.requests = []
 
     def get(self, url, fields, sink=None):
-        """Return the answer to GET."""
+        """Return the answer to a GET request."""
         path, part = urlsplit(url).path, fields.get("Range")
-        self.asked.append((path, part))
+        self.requests.append((path, part))
         answer = answer_to(self.contents.get(path), part and part.encode(), None)
         body = answer.body
         if answer.package is not None:

@@ -27,7 +27,7 @@ def run(folder, *arguments):
 
 
 def test_every_event_can_be_named(folder):
-    """All of them in one line: each is printed, and that nothing was sent."""
+    """All events are given in one command, which prints each, and that nothing was sent."""
     result = run(folder, *Kind)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -35,18 +35,18 @@ def test_every_event_can_be_named(folder):
     assert lines[-1] == "Nothing was sent. The next poll is not drawn yet."
 
 
-def test_the_due_time_is_told_and_is_the_old_one(folder):
-    """For people and for programs."""
+def test_due_time_is_printed_and_unchanged(folder):
+    """Both outputs have the due time."""
     due = float((folder / "state/due").read_text())
-    told = json.loads(run(folder, "sms-received", "travelled", "--json").stdout)
-    assert told["next_poll"] == due
-    assert [event["name"] for event in told["events"]] == ["sms-received", "travelled"]
-    assert told["events"][1]["details"]["time zone"]
+    output = json.loads(run(folder, "sms-received", "travelled", "--json").stdout)
+    assert output["next_poll"] == due
+    assert [event["name"] for event in output["events"]] == ["sms-received", "travelled"]
+    assert output["events"][1]["details"]["time zone"]
     assert "The next poll is due at 2" in run(folder, "reboot").stdout
 
 
-def test_a_seed_tells_the_same_life_again(folder):
-    """The same random events with the same details; without it they differ."""
+def test_seed_repeats_the_events(folder):
+    """A seed gives the same random events again; without it the details differ."""
     first, second = (run(folder, "--random", 20, "--seed", 5, "--json").stdout for _ in range(2))
     names = [event["name"] for event in json.loads(first)["events"]]
     assert names == [event["name"] for event in json.loads(second)["events"]]
@@ -56,7 +56,7 @@ def test_a_seed_tells_the_same_life_again(folder):
 
 
 def test_nothing_to_do_is_a_usage_error(folder):
-    """An event or a number of them; unknown events are named."""
+    """An event or a number of events is needed, and the error names an unknown event."""
     assert run(folder).exit_code == 2
     result = run(folder, "sunrise")
     assert result.exit_code == 2
@@ -64,7 +64,7 @@ def test_nothing_to_do_is_a_usage_error(folder):
 
 
 def test_a_phone_without_an_owner_is_a_refusal(folder):
-    """One sentence that says what to do, and doing it helps; damaged data is another refusal."""
+    """The error names the option that helps; damaged data is another refusal."""
     run(folder, "factory-reset")
     result = run(folder, "sms-sent")
     assert result.exit_code == 1

@@ -36,8 +36,8 @@ def changed(before, after):
     }
 
 
-def test_one_thing_is_added_in_front():
-    """The owner has one more of it, first, all else is as it was, and apps hear of it."""
+def test_events_that_add_an_item():
+    """The item is added in front, no other field changes, and the event has its values."""
     for kind, field in GROWS.items():
         with case(kind, field):
             after, event = apply_event(kind, OWNER, Tape(1), NOW)
@@ -47,17 +47,17 @@ def test_one_thing_is_added_in_front():
             for _, value in event.details:
                 assert value == newest or value in dataclasses.asdict(newest).values()
             assert event.details
-            assert apply_event(kind, OWNER, Tape(1), NOW) == (after, event)  # told again
+            assert apply_event(kind, OWNER, Tape(1), NOW) == (after, event)  # repeatable
     assert (
         apply_event(Kind.CONTACT_ADDED, OWNER, Tape(2), NOW)[0]
         != (apply_event(Kind.CONTACT_ADDED, OWNER, Tape(1), NOW)[0])
     )
 
 
-def test_what_else_an_event_changes():
-    """Nothing but what it is about; a carrier may by chance be the same one.
+def test_events_that_change_fields():
+    """No other field changes; a new carrier may by chance be the same.
 
-    A logout takes the account from the phone, and tells its name.
+    A logout removes the account, and its event has the account's name.
     """
     for kind, fields in (
         (Kind.SIM_INSERTED, {"imsi", "iccid", "phone_number", "carrier"}),
@@ -75,7 +75,7 @@ def test_what_else_an_event_changes():
 
 
 def test_a_journey_leads_into_another_time_zone():
-    """However often one travels."""
+    """Each of 50 journeys changes the time zone."""
     owner, tape, zones = OWNER, Tape(1), []
     for _ in range(50):
         owner, _ = apply_event(Kind.TRAVELLED, owner, tape, NOW)
@@ -85,7 +85,7 @@ def test_a_journey_leads_into_another_time_zone():
 
 
 def test_a_reset_leaves_the_device_and_the_sim():
-    """Numbers of hardware and SIM stay, set-up ids are new, all that the owner had is gone."""
+    """Hardware and SIM numbers stay, IDs of the set-up are new, and the owner's data is gone."""
     after, _ = apply_event(Kind.FACTORY_RESET, OWNER, Tape(1), NOW)
     for kept in ("imei", "imei2", "serial", "wifi_mac", "bluetooth_mac", "imsi", "iccid"):
         assert getattr(after, kept) == getattr(OWNER, kept)
@@ -96,8 +96,8 @@ def test_a_reset_leaves_the_device_and_the_sim():
 
 
 @given(st.lists(st.sampled_from(Kind), max_size=40), st.integers(0, 2**32))
-def test_any_life_is_fictional_and_can_be_stored(kinds, seed):
-    """After any order of events the data is read as it was stored, in unassigned number ranges."""
+def test_any_sequence_of_events_can_be_stored(kinds, seed):
+    """The data survives encoding, and its numbers are in unassigned ranges."""
     owner, tape = OWNER, Tape(seed)
     for kind in kinds:
         owner, event = apply_event(kind, owner, tape, NOW)
@@ -120,16 +120,16 @@ WITH = dataclasses.replace(
 )
 
 
-def test_the_lists_part_the_kinds():
-    """What was staged in 2014, everyday life, and what happens to the phone itself."""
+def test_lists_of_kinds_are_disjoint():
+    """The events of 2014, everyday events, and those of the phone itself are all events."""
     rest = {Kind.REBOOT, Kind.FACTORY_RESET}
     assert {*KINDS_2014, *EVERYDAY, *rest} == set(Kind)
     assert len(KINDS_2014) + len(EVERYDAY) + len(rest) == len(Kind)
     assert all(describe(kind, WITH).name == kind for kind in Kind)
 
 
-def test_apps_hear_the_owners_own_values():
-    """The newest of its kind, which stands first."""
+def test_details_are_the_owners_values():
+    """An event has the values of the newest item, which is first."""
     for kind, name, value in (
         (Kind.SIM_INSERTED, "imsi", OWNER.imsi),
         (Kind.WIFI_JOINED, "bssid", OWNER.networks[0].bssid),
@@ -148,8 +148,8 @@ def test_apps_hear_the_owners_own_values():
             assert dict(describe(kind, WITH).details)[name] == value
 
 
-def test_an_owner_who_has_nothing_has_events_all_the_same():
-    """No contact, no message, no photo: an event without details."""
+def test_events_of_an_owner_without_data():
+    """Without an item of its kind an event has no details."""
     nothing = {"contacts": (), "messages": (), "photos": (), "calls": (), "accounts": ()}
     bare = dataclasses.replace(OWNER, networks=(), apps=(), **nothing)
     for kind in set(Kind) - {Kind.SIM_INSERTED, Kind.LOCATION_ALLOWED, Kind.TRAVELLED}:

@@ -18,13 +18,13 @@ def phone(tmp_path):
 
 
 def live(tmp_path, phone, *kinds, owner=None):
-    """Let events happen and return them."""
+    """Apply events and return them."""
     simulator = OwnerSimulator(tmp_path / "phone", phone, Tape(1), owner)
     return [simulator.apply_event(kind, shop.NOW) for kind in kinds]
 
 
 def test_no_owner_has_no_events(tmp_path, phone):
-    """An owner moves in, or nothing can happen; a second one does not move in beside the first."""
+    """Events need an owner; a second owner does not replace the first."""
     with pytest.raises(OwnerError, match="--owner"):
         live(tmp_path, phone, Kind.SMS_SENT)
     live(tmp_path, phone, Kind.SMS_SENT, owner=make_persona(4))
@@ -34,19 +34,19 @@ def test_no_owner_has_no_events(tmp_path, phone):
     assert len(stored.messages) == len(make_persona(4).messages) + 2
 
 
-def test_the_client_is_told_and_sends_nothing(tmp_path, phone, monkeypatch):
-    """Every event reaches the poller as it reaches every app."""
-    told = []
+def test_client_gets_events_and_sends_nothing(tmp_path, phone, monkeypatch):
+    """Each event is passed to the client, as to every app."""
+    events_seen = []
     name = "client_sim.device.client.PollingClient.on_event"
-    monkeypatch.setattr(name, lambda _client, event: told.append(event))
+    monkeypatch.setattr(name, lambda _client, event: events_seen.append(event))
     kinds = [kind for kind in Kind if kind is not Kind.FACTORY_RESET]
     events = live(tmp_path, phone, *kinds, owner=make_persona(4))
-    assert told == events
+    assert events_seen == events
     assert phone.world.sent == []
 
 
 def test_a_reboot_starts_what_was_installed(tmp_path, phone):
-    """The event is the phone's own restart: build 1 runs and is confirmed."""
+    """The event restarts the phone: build 1 runs and is confirmed."""
     phone.install()
     live(tmp_path, phone, Kind.REBOOT, owner=make_persona(4))
     assert phone.running_build == shop.facts(1)
@@ -54,7 +54,7 @@ def test_a_reboot_starts_what_was_installed(tmp_path, phone):
 
 
 def test_a_factory_reset_wipes_phone_and_owner(tmp_path, phone):
-    """Nothing is left on the disk; the next owner sets the phone up again."""
+    """All data is removed, and the next owner sets the phone up again."""
     phone.poll()
     live(tmp_path, phone, Kind.SMS_SENT, Kind.FACTORY_RESET, owner=make_persona(4))
     assert dict(phone.state) == {}
@@ -65,10 +65,10 @@ def test_a_factory_reset_wipes_phone_and_owner(tmp_path, phone):
     assert stored.android_id != make_persona(4).android_id
 
 
-def test_what_is_stored_is_read_again(tmp_path):
-    """No owner at first, then the owner, then the owner's new data.
+def test_personal_store(tmp_path):
+    """The store has no owner at first, and then the owner's last data.
 
-    More than can be read again is not stored; what `store` did not write is no owner's data.
+    Data that would be too long to read is not stored; damaged data is an error.
     """
     store = PersonalStore(tmp_path)
     assert store.load() is None

@@ -1,4 +1,4 @@
-"""Nothing that happens to the owner moves a poll: not a byte of it and not its time."""
+"""Events of the owner change neither the bytes nor the time of a poll."""
 
 import itertools
 import shutil
@@ -18,7 +18,7 @@ from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import DAY, START, Repository
 
-# Signed so late that nothing expires during a story.
+# Signed late enough that nothing expires during a story.
 SIGNED = START + 4 * DAY
 HARMLESS = sorted(set(Kind) - {Kind.FACTORY_RESET})
 NEWS = ("nothing", "timestamp", "latest", "root")
@@ -30,7 +30,7 @@ days = st.lists(
 
 
 def publish(repository, news):
-    """Let the server have something new."""
+    """Publish something new, or nothing."""
     if news == "timestamp":
         repository.refresh()
     elif news == "latest":
@@ -43,7 +43,8 @@ def publish(repository, news):
 def poll_through(repository, story, reads, seed=None, client_class=PollingClient):
     """Poll once a day of `story` and return bytes and due times.
 
-    With a seed the story's events happen in between, to an owner behind a tripwire.
+    With a seed the story's events happen between the polls, and a tripwire watches the owner's
+    data.
     """
     world = FakeWorld(repository)
     owner, tape = make_persona(seed or 0), Tape(seed or 0)
@@ -57,7 +58,7 @@ def poll_through(repository, story, reads, seed=None, client_class=PollingClient
             if kind is Kind.REBOOT:
                 client = client_class(world)
             client.on_event(event)
-            # A system asks every now and then when the next job is due.
+            # A system may ask at any time when the next job is due.
             client.next_poll(world.clock)
         world.sent.clear()
         outcome = client.poll()
@@ -70,55 +71,55 @@ def poll_through(repository, story, reads, seed=None, client_class=PollingClient
 
 @settings(deadline=None, max_examples=40)
 @given(days, st.integers(0, 2**32))
-def test_events_in_any_order_move_nothing(story, seed):
-    """Raw bytes, number of connections and due times are those of a phone without an owner.
+def test_events_change_no_poll(story, seed):
+    """Bytes, connections and due times are those of a phone without an owner.
 
-    Restarts are among the events: the due time survives them. The owner's data is never looked at.
+    Restarts are among the events, and the owner's data is never read.
     """
-    # One random day drew before the first poll: both phones have one, so neither starts ahead.
+    # Both phones have drawn a due time before the events begin.
     story = [("nothing", []), *story]
     reads = []
-    lived = poll_through(Repository(SIGNED), story, reads, seed)
-    assert lived == poll_through(Repository(SIGNED), story, reads)
+    eventful = poll_through(Repository(SIGNED), story, reads, seed)
+    assert eventful == poll_through(Repository(SIGNED), story, reads)
     assert reads == []
 
 
-class _Gossip(PollingClient):
-    """Leaves no byte behind, but polls a second later once a message has come."""
+class _LateClient(PollingClient):
+    """A client that polls a second later after each received message."""
 
     late = 0
 
     def on_event(self, event):
-        """Notice messages."""
+        """Count received messages."""
         type(self).late += event.name == Kind.SMS_RECEIVED
 
     def next_poll(self, now):
-        """Be late."""
+        """Add the delay."""
         return super().next_poll(now) + self.late
 
 
-class _Curious(PollingClient):
-    """Looks at the owner's data and sends nothing of it."""
+class _ReadingClient(PollingClient):
+    """A client that reads the owner's data and sends nothing of it."""
 
     def poll(self):
-        """Look."""
+        """Read the contacts, then poll."""
         if self.world.personal is not None:
             len(self.world.personal.contacts)
         return super().poll()
 
 
-class _Eager(PollingClient):
-    """Asks when a call comes."""
+class _EagerClient(PollingClient):
+    """A client that polls when a call is received."""
 
     def on_event(self, event):
-        """Ask."""
+        """Poll after a call."""
         if event.name == Kind.CALL_RECEIVED:
             self.poll()
 
 
-def test_the_comparison_notices_clients_that_are_moved():
-    """A time, a look, a request more: each is found by the comparison above."""
-    for client_class in (_Gossip, _Curious, _Eager):
+def test_comparison_detects_affected_clients():
+    """A later poll, a read of the owner's data and a further poll are each detected."""
+    for client_class in (_LateClient, _ReadingClient, _EagerClient):
         with case(client_class):
             story = [
                 ("nothing", []),
@@ -126,9 +127,9 @@ def test_the_comparison_notices_clients_that_are_moved():
                 ("nothing", []),
             ]
             reads = []
-            lived = poll_through(Repository(SIGNED), story, reads, 1, client_class)
+            eventful = poll_through(Repository(SIGNED), story, reads, 1, client_class)
             calm = poll_through(Repository(SIGNED), story, [], None, PollingClient)
-            assert lived != calm or reads
+            assert eventful != calm or reads
 
 
 @settings(deadline=None, max_examples=40)
@@ -136,7 +137,7 @@ def test_the_comparison_notices_clients_that_are_moved():
     st.lists(st.sampled_from(HARMLESS), max_size=5), st.lists(st.sampled_from(HARMLESS), max_size=5)
 )
 def test_after_a_factory_reset_a_phone_polls_as_a_new_one(before, after):
-    """Whatever happened before and happens behind it: the bytes of the first poll of all."""
+    """The poll has the bytes of a first poll, whatever happens before and after the reset."""
     repository = Repository(SIGNED)
     world = FakeWorld(repository)
     client = PollingClient(world)
@@ -157,7 +158,7 @@ def test_after_a_factory_reset_a_phone_polls_as_a_new_one(before, after):
 
 @pytest.fixture(scope="module")
 def factory(tmp_path_factory):
-    """Make a phone on disk that all cases start from, and a repository without an offer."""
+    """Make a phone on disk that all cases copy, and a repository without an offer."""
     folder = tmp_path_factory.mktemp("factory")
     repository = Repository(shop.NOW)
     shop.make_phone(folder / "phone", repository, persona=make_persona(8))
@@ -171,20 +172,20 @@ _numbers = itertools.count()
     deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.sampled_from(HARMLESS), min_size=1, max_size=8), st.integers(0, 2**32))
-def test_a_phone_on_disk_is_not_moved_either(factory, tmp_path, kinds, seed):
+def test_events_change_no_poll_of_a_phone_on_disk(factory, tmp_path, kinds, seed):
     """The whole phone, with its owner's data on its disk and restarts of its slots."""
     folder, repository = factory
     traces = []
-    for lives in (True, False):
+    for has_events in (True, False):
         place = tmp_path / str(next(_numbers))
         shutil.copytree(folder, place)
         phone = shop.open_phone(place, repository)
         assert phone.poll().failure is None
         dues = [phone.next_poll()]
-        if lives:
-            life = OwnerSimulator(place, phone, Tape(seed), None)
+        if has_events:
+            simulator = OwnerSimulator(place, phone, Tape(seed), None)
             for kind in kinds:
-                life.apply_event(kind, shop.NOW)
+                simulator.apply_event(kind, shop.NOW)
                 dues.append(phone.next_poll())
         assert len(set(dues)) == 1
         again = shop.open_phone(place, repository, draws=10)

@@ -1,4 +1,4 @@
-"""The poller's code cannot reach the owner's data: by its imports, by its words, by its deeds."""
+"""The polling code cannot reach the owner's data: by imports, by names, and at run time."""
 
 import ast
 import sys
@@ -17,11 +17,11 @@ MODULES = sorted(
     [*(ROOT / "device").rglob("*.py"), *(ROOT / "engine").rglob("*.py"), ROOT / "transport.py"]
 )
 PLANTS = {"device/phone_commands.py", "device/factory.py"}
-"""The factory may plant an owner's data on a new phone; it is no part of a phone that polls."""
+"""These may write an owner's data to a new phone; they are not part of a phone that polls."""
 
 
 def imports_of(path):
-    """Return the modules of ours that a module names in imports."""
+    """Return the modules of `client_sim` that a module imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -32,13 +32,13 @@ def imports_of(path):
 
 
 def module_file(name):
-    """Return the file of a module of ours, or None if the name is something in a module."""
+    """Return the file of a module, or None if the name is an object in a module."""
     path = ROOT.parent / name.replace(".", "/")
     return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
 
 
 def reach_from(name):
-    """Return the files of ours that importing a module brings in."""
+    """Return the files of `client_sim` that importing a module loads."""
     seen, left = set(), {name}
     while left:
         file = module_file(left.pop())
@@ -49,7 +49,7 @@ def reach_from(name):
 
 
 def test_importing_the_poller_imports_no_owner_events():
-    """Neither the life nor the instruments, over whatever way; the walk itself works."""
+    """Client and phone load neither owner events nor the lab, directly or indirectly."""
     for name in ("client_sim.device.client", "client_sim.device.phone"):
         with case(name):
             reached = reach_from(name)
@@ -60,22 +60,22 @@ def test_importing_the_poller_imports_no_owner_events():
             assert not reached & PLANTS
 
 
-def test_the_walk_finds_what_is_there():
-    """From the commands of the life one reaches both."""
+def test_reach_is_transitive():
+    """The commands of owner events reach both packages."""
     assert {"owner_events/owner_simulator.py", "device/client.py"} <= reach_from(
         "client_sim.owner_events.commands"
     )
 
 
 def test_no_module_of_the_phone_reads_personal():
-    """`.personal` of a world is read nowhere, no text names the folder but to wipe it."""
+    """`.personal` of a world is never read, and only a reset and the factory name the folder."""
     for path in MODULES:
         with case(path.relative_to(ROOT)):
             check_module(path)
 
 
 def check_module(path):
-    """Look for the attribute and for texts in a module."""
+    """Check a module for the attribute and for texts with the folder's name."""
     name = str(path.relative_to(ROOT))
     tree = ast.parse(path.read_text("utf-8"))
     reads = [
@@ -98,54 +98,54 @@ def check_module(path):
     assert words == []
 
 
-class Wire:
-    """Notes every look of this process at a folder, by the interpreter's audit events."""
+class AccessRecorder:
+    """Records accesses of this process to a folder, by the interpreter's audit events."""
 
     def __init__(self):
         self.folder = None
-        self.looks = []
+        self.accesses = []
 
     def __call__(self, event, arguments):
-        """Take an audit event; those of opening, listing and reading of names count."""
+        """Record audit events of opening and listing."""
         if self.folder is None or event not in {"open", "os.listdir", "os.scandir"}:
             return
         if str(arguments[0]).startswith(self.folder):
-            self.looks.append((event, str(arguments[0])))
+            self.accesses.append((event, str(arguments[0])))
 
 
-WIRE = Wire()
-sys.addaudithook(WIRE)
-
-
-@pytest.fixture
-def wire():
-    """Lay the wire for one test."""
-    WIRE.looks.clear()
-    yield WIRE
-    WIRE.folder = None
+RECORDER = AccessRecorder()
+sys.addaudithook(RECORDER)
 
 
 @pytest.fixture
-def phone(tmp_path, wire):
-    """Make a phone with an owner, behind the wire, that is offered build 1."""
+def recorder():
+    """Return the recorder, without earlier accesses."""
+    RECORDER.accesses.clear()
+    yield RECORDER
+    RECORDER.folder = None
+
+
+@pytest.fixture
+def phone(tmp_path, recorder):
+    """Make a phone with an owner, whose folder is watched, and offer it build 1."""
     repository = shop.make_market(0)
     shop.make_phone(tmp_path / "phone", repository, persona=make_persona(7))
     phone = shop.open_phone(tmp_path / "phone", repository)
-    wire.folder = str(tmp_path / "phone" / "personal")
+    recorder.folder = str(tmp_path / "phone" / "personal")
     return phone
 
 
-def test_a_poll_and_an_installation_touch_no_wire(phone, wire):
-    """From the first request to the confirmed build nothing in `personal/` is looked at."""
+def test_poll_and_installation_do_not_access_personal_data(phone, recorder):
+    """From the first request to the confirmed build no file in `personal/` is opened or listed."""
     phone.poll()
     phone.next_poll()
     assert phone.install().installed is not None
     phone.reboot(is_healthy=lambda _build: True)
-    assert wire.looks == []
+    assert recorder.accesses == []
 
 
 @pytest.mark.parametrize(
-    "look",
+    "access",
     [
         lambda folder: PersonalStore(folder).load(),
         lambda folder: (folder / "personal/persona.json").read_bytes(),
@@ -153,16 +153,16 @@ def test_a_poll_and_an_installation_touch_no_wire(phone, wire):
         lambda folder: list(folder.rglob("*")),
     ],
 )
-def test_the_wire_notices_every_look(phone, wire, look, tmp_path, monkeypatch):
-    """A poll that reads the store, its file, or lists the folder is found out."""
+def test_accesses_are_recorded(phone, recorder, access, tmp_path, monkeypatch):
+    """Reading the store or its file, and listing the folder, are recorded."""
     next_poll = phone.next_poll
 
     def curious():
-        look(tmp_path / "phone")
+        access(tmp_path / "phone")
         return next_poll()
 
     monkeypatch.setattr(phone, "next_poll", curious)
     phone.poll()
-    assert wire.looks == []
+    assert recorder.accesses == []
     phone.next_poll()
-    assert wire.looks
+    assert recorder.accesses

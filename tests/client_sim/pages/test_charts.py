@@ -8,14 +8,14 @@ from client_sim.pages.charts import Curve, find_ticks, plot_curves
 
 
 def paths(svg):
-    """Return the `d` of every curve; the text has to be well-formed XML."""
+    """Return the `d` of each curve; the text must be well-formed XML."""
     return [each.get("d") for each in ET.fromstring(svg).iter() if each.tag == "path"]
 
 
 def test_curves():
-    """0 is at the lower left of the frame (62, 216), the most at the upper right (468, 14).
+    """0 is at the lower left of the frame (62, 216), the maximum at the upper right (468, 14).
 
-    Steps go across first, then up. A run that was too short for a rate has an empty frame.
+    Steps are horizontal first. Without any point the frame is empty.
     """
     straight = Curve("c", "one", [(0, 0.0), (24, 1.0)])
     steps = Curve("c", "two", [(0, 0), (12, 1), (24, 1)], True)
@@ -28,7 +28,7 @@ def test_curves():
 
 
 def test_axes_have_round_numbers():
-    """Quarters of the next round number above the most, and the unit below the x axis."""
+    """The y axis has quarters of the next round number, and the x axis has its unit."""
     svg = plot_curves("t", "s", [Curve("c", "one", [(1, 3.0), (10, 31_000.0)])])
     labels = [each.text for each in ET.fromstring(svg).iter() if each.tag == "text"]
     assert labels[:5] == ["0", "8000", "16k", "24k", "32k"]
@@ -36,7 +36,7 @@ def test_axes_have_round_numbers():
 
 
 def test_ticks_are_multiples_of_a_round_number():
-    """None of them beyond the most."""
+    """No tick is above the maximum."""
     for most, ticks in (
         (24, [0, 6, 12, 18, 24]),
         (4.31, [0, 1, 2, 3, 4]),
@@ -49,7 +49,7 @@ def test_ticks_are_multiples_of_a_round_number():
 
 
 def test_titles_are_escaped():
-    """What a server names is data from strangers."""
+    """Names from a server are untrusted data."""
     svg = plot_curves("<b>", "h", [Curve("<script>", "one", [(0, 0)])])
     assert "<b>" not in svg
     assert "<script>" not in svg

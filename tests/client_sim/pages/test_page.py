@@ -1,4 +1,4 @@
-"""Templates of reports: what they are given is shown and not obeyed."""
+"""Templates of reports show their values without interpreting them."""
 
 import platform
 from datetime import UTC, datetime
@@ -17,32 +17,32 @@ ORIGIN = Origin(datetime(2026, 12, 1, 12, 9, tzinfo=UTC), "hening-device 1.0", "
 
 @pytest.fixture
 def template(tmp_path):
-    """Give a report's template."""
+    """Return the template of a report."""
     (tmp_path / "report.html").write_text(REPORT)
     return make_environment(tmp_path).get_template("report.html")
 
 
 def test_a_report_fills_the_blocks_of_the_common_page(template):
-    """With the common style, and nothing that a browser would load."""
+    """The page has the common style and loads no other resource."""
     page = template.render(name="<script>", number=1234567, origin="Made here.")
     assert "<title>&lt;script&gt;</title>" in page
     assert "<p>1,234,567</p>" in page
     assert "Made here.</footer>" in page
     assert "--ink" in page
     assert "<script" not in page
-    # A page never hides that it does not know something.
+    # A missing value is an error.
     with pytest.raises(UndefinedError):
         template.render(number=1)
 
 
-def test_a_line_names_time_program_and_machine():
-    """The date stands alone, too: titles carry it."""
+def test_line_of_an_origin():
+    """The line has time, program and machine, and titles use the date alone."""
     line = "Made 2026-12-01 12:09 UTC by hening-device 1.0 on Linux, 2 CPUs."
     assert (str(ORIGIN), ORIGIN.day) == (line, "2026-12-01")
 
 
-def test_what_this_process_makes_has_a_version_and_no_host_name():
-    """1764590400 is noon of 1 December 2025."""
+def test_origin_of_this_process():
+    """It has a version and no host name. 1764590400 is noon of 1 December 2025."""
     origin = Origin.read(1_764_590_400)
     assert origin.made == datetime(2025, 12, 1, 12, 0, tzinfo=UTC)
     assert origin.program.startswith("hening-device ")
