@@ -1,6 +1,6 @@
 """A running cloud in a thread, and phones of owners that use it.
 
-The main key is derived cheaply here, unless a test chooses otherwise: Argon2id takes a second each.
+By default the main key is derived with a cheap hash, as Argon2id takes a second each time.
 """
 
 import asyncio

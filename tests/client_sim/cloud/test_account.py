@@ -158,7 +158,7 @@ def test_a_new_phone_waits_until_another_one_approves_it(served, phone, tmp_path
     assert b"tablet" not in third.wire.bytes
 
 
-def test_a_lost_phone_is_ended_and_its_keys_open_nothing_new(phone, second):
+def test_revoked_phone_and_its_keys(phone, second):
     """After new keys, the revoked phone's keys open no record that is sent again.
 
     A new password logs the other phones out, and the old one does not open the account.

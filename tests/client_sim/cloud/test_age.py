@@ -60,7 +60,7 @@ def test_a_changed_byte_does_not_open(place, change):
         decrypt(bytes(file), IDENTITY)
 
 
-def test_what_is_no_key_is_refused():
+def test_malformed_keys_are_refused():
     """Empty, short and public keys and keys with a wrong checksum are refused."""
     for text in ("", "age1", IDENTITY.encode()[:-1] + "A", IDENTITY.recipient_text):
         with case(text):

@@ -46,7 +46,7 @@ def test_a_uid_may_begin_with_a_dash(run, uid):
     run("delete", uid, status=1)  # no such record exists; 2 would be wrong usage
 
 
-def test_a_phone_from_the_box_to_the_export(run, served):
+def test_commands_of_an_owner(run, served):
     """Regions, account, consent, words, types, sync, a second phone, off, export, erasure."""
     served.clock.seconds = int(time.time())  # commands use the real clock
     region = served.regions["id"]
@@ -58,8 +58,8 @@ def test_a_phone_from_the_box_to_the_export(run, served):
     policy = run("policy", "--region", "id")
     assert "We keep what your phone encrypts." in policy
     assert "Left the phone: the request for the policy (" in policy
-    said = run("sign-up", "--region", "id", "--name", name, *run.new_password)
-    assert "everything is off" in said
+    output = run("sign-up", "--region", "id", "--name", name, *run.new_password)
+    assert "everything is off" in output
     assert "agreed to version 1" in run("consent", "--age", 30, "--yes")
     words = run("words", "--json")
     typed = json.loads(words)["result"]["words"].split()
@@ -89,7 +89,7 @@ def test_a_phone_from_the_box_to_the_export(run, served):
     assert "No account" in run("status")
 
 
-def test_refusals_are_one_sentence_and_their_status(run):
+def test_exit_statuses(run):
     """The status is 1 for a refusal, 2 for wrong usage, and 3 if server or store is unavailable."""
     assert find_status(OffError("x")) == 1
     assert find_status(UnavailableError("x")) == 3

@@ -18,8 +18,8 @@ from tests.cases import case
 
 def card(*lines, version="4.0"):
     """Return a card with these lines."""
-    said = ("BEGIN:VCARD", f"VERSION:{version}", *lines, "END:VCARD")
-    return "".join(f"{line}\r\n" for line in said).encode()
+    content = ("BEGIN:VCARD", f"VERSION:{version}", *lines, "END:VCARD")
+    return "".join(f"{line}\r\n" for line in content).encode()
 
 
 BASE = card("FN:Budi", "TEL:1", "TEL:2", "X-LIKES;K=V:tea", "PHOTO:data:image/jpeg;base64,/9j/")
@@ -48,7 +48,7 @@ def test_both_sides_of_a_repeated_property_are_kept():
     assert lost == ""
 
 
-def test_of_a_single_property_the_later_counts_and_the_other_is_named():
+def test_conflicting_values_of_a_single_property():
     """The later value is used, and the owner is told the lost one."""
     for later, name in ((True, "FN:Boy"), (False, "FN:Bob")):
         with case(later, name):
@@ -132,7 +132,7 @@ def test_a_file_that_is_no_vcard_is_refused():
             list(split_cards(data))
 
 
-def test_a_foreign_record_that_is_no_card_is_named():
+def test_malformed_card_is_kept():
     """A record that is no card is preserved, and is named as unreadable."""
     assert tell_contact(b"\xff") == "a contact that cannot be read"
     assert merge_cards(None, b"\xff", BASE, mine_is_later=False).body == BASE

@@ -1,4 +1,4 @@
-"""Lies of a server that are not in the lab's list (`lab/cloud/lies.py`).
+"""False answers of a server that are not in the lab's list (`lab/cloud/lies.py`).
 
 The server is real; its answers are changed before the phone reads them.
 """
@@ -28,7 +28,7 @@ msgpack = msgspec.msgpack
 @pytest.fixture
 def lies(monkeypatch):
     """Return a list for lies: functions of method, path, body and answer that return another."""
-    told, asked = [], {}
+    active, asked = [], {}
     begin, finish = Line.begin, Line.finish
 
     def note(line, method, path, headers, body=None):
@@ -37,13 +37,13 @@ def lies(monkeypatch):
 
     def finish_lying(line):
         answer = finish(line)
-        for lie in told:
+        for lie in active:
             answer = lie(*asked[line], answer) or answer
         return answer
 
     monkeypatch.setattr(Line, "begin", note)
     monkeypatch.setattr(Line, "finish", finish_lying)
-    return told
+    return active
 
 
 def on_items(edit):
@@ -129,7 +129,7 @@ def test_a_receipt_of_an_earlier_consent_is_refused(lies, served, tmp_path):
         agree(phone.cloud, policy, "en", at_least=31, guardian=False)
 
 
-def test_space_that_is_counted_wrongly_is_told(lies, phone):
+def test_wrong_usage_is_reported(lies, phone):
     """The owner is warned of lost data, and of a full quota that the numbers contradict."""
     for number in range(20):
         add_note(phone.cloud, f"n{number}", "x" * 900)
@@ -146,7 +146,7 @@ def test_space_that_is_counted_wrongly_is_told(lies, phone):
     )
 
 
-def test_another_address_and_a_busy_server_are_not_followed(lies, phone):
+def test_redirects_and_temporary_failures(lies, phone):
     """A redirect is refused; too many requests and failures are reported as temporary.
 
     An endless list of collections is refused, as an endless list of records is.
@@ -164,7 +164,7 @@ def test_another_address_and_a_busy_server_are_not_followed(lies, phone):
     assert "\x1b" not in str(refused.value)
 
 
-def test_a_server_restored_from_an_old_backup_is_noticed_and_repaired_on_a_yes(lies, phone, second):
+def test_server_restored_from_an_old_backup(lies, phone, second):
     """The server lost a record and has an older version of another; both can be uploaded again."""
     add_note(phone.cloud, "kept", "1\n")
     phone.sync()
@@ -208,7 +208,7 @@ def test_a_server_restored_from_an_old_backup_is_noticed_and_repaired_on_a_yes(l
     assert phone.bodies("note") == [b"kept\n2\n", b"lost\nx\n"]
 
 
-def test_an_erasure_that_is_late_or_whose_receipt_is_another_is_told(lies, phone, served):
+def test_late_erasure_and_wrong_receipt(lies, phone, served):
     """By the phone's clock a late erasure is reported; a wrongly signed receipt is refused."""
     erase(phone.cloud)
     wait_for_erasure(phone)
@@ -224,9 +224,9 @@ def test_an_erasure_that_is_late_or_whose_receipt_is_another_is_told(lies, phone
     with pytest.raises(DeceivedError, match="not signed"):
         finish_erasure(phone.cloud)
     lies.clear()
-    said = finish_erasure(phone.cloud)
-    assert said is not None
-    assert said["type"] == "erasure"
+    receipt = finish_erasure(phone.cloud)
+    assert receipt is not None
+    assert receipt["type"] == "erasure"
 
 
 def test_a_piece_that_the_server_refuses_is_not_recorded(lies, phone, second):

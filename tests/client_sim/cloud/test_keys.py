@@ -44,7 +44,7 @@ def test_an_items_key_is_that_of_the_page():
     assert item_keys(KEY, item) == Keys.derive(bytes.fromhex(found[1]), "ColItem")
 
 
-def test_the_main_key_takes_the_hard_way():
+def test_main_key_is_derived_with_argon2id():
     """Argon2id of the first 16 bytes of the salt, 4 passes, 256 MiB; OpenSSL computed the value."""
     expected = "74ce3c9e66c71e35cf65f07db19e483baf1d6da2ad23eabb23dd0b264bc72bd3"
     assert derive_main(b"SomePassword", bytes(range(32))).hex() == expected
@@ -73,7 +73,7 @@ def test_an_account_with_another_public_key_is_refused():
         unwrap_account(cipher, wrap, bytes(32))
 
 
-def test_names_of_types_are_the_same_each_time_and_open():
+def test_encrypted_names_of_types():
     """A type's encrypted name is always the same, so that the server finds collections by it."""
     account = make_account_keys(draw)
     sealed = account.type_of("etebase.vcard")

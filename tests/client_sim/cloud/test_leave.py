@@ -112,8 +112,8 @@ def test_an_erasure_ends_with_a_receipt_that_is_verified(phone, second):
     region = phone.cloud.region
     erase(phone.cloud)
     wait_for_erasure(phone)
-    said = finish_erasure(phone.cloud)
-    assert said["erased"]["items"] > len(PERSONA.contacts)
+    receipt = finish_erasure(phone.cloud)
+    assert receipt["erased"]["items"] > len(PERSONA.contacts)
     assert [kind for kind, _ in phone.cloud.store.receipts()] == ["consent", "erasure"]
     assert len(phone.bodies("contact")) == len(PERSONA.contacts)
     phone.wire.forget()
@@ -125,7 +125,7 @@ def test_an_erasure_ends_with_a_receipt_that_is_verified(phone, second):
     assert region.name == "id"
 
 
-def test_moving_home_sends_all_reads_it_back_and_erases(phone, tmp_path):
+def test_move_to_another_region(phone, tmp_path):
     """The words on the owner's paper open the new account; no record is lost."""
     with serve(tmp_path / "eu", region="eu") as eu:
         cloud = phone.cloud
@@ -150,7 +150,7 @@ def test_moving_home_sends_all_reads_it_back_and_erases(phone, tmp_path):
             phone.sync()
 
 
-def test_a_new_region_that_does_not_give_all_back_ends_the_move(phone, tmp_path, monkeypatch):
+def test_move_to_a_region_that_loses_records(phone, tmp_path, monkeypatch):
     """If the new region does not return all records, the old account stays and keeps its data."""
     with serve(tmp_path / "eu", region="eu") as eu:
         cloud = phone.cloud
@@ -175,7 +175,7 @@ def test_a_new_region_that_does_not_give_all_back_ends_the_move(phone, tmp_path,
         assert cloud.region.name == "id"
 
 
-def test_a_move_that_loses_power_anywhere_loses_no_record(served, tmp_path):
+def test_power_cuts_during_a_move(served, tmp_path):
     """After a power cut the phone is at either region, or between them, with all its records.
 
     One phone moves back and forth, and loses power at each fifth send or read of a move.

@@ -32,7 +32,7 @@ def test_lines_are_merged_where_they_do_not_overlap():
             assert merge(theirs, mine) == merged
 
 
-def test_a_title_of_one_side_counts_and_of_two_the_later():
+def test_merged_titles():
     """A title changed by one side is used, of two the later one; the text is merged separately."""
     mine, theirs = make_note("Mine", "a\nb\nc\nd\n"), make_note("Theirs", "a\nb\nc\nd\n")
     assert merge_notes(BASE, mine, BASE, mine_is_later=False) == mine

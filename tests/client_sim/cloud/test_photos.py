@@ -97,7 +97,7 @@ def test_pieces_are_padded_cut_and_put_together():
             assert len(parts) == -(-length // PIECE)
 
 
-def test_fields_of_two_versions_are_put_together():
+def test_merged_fields():
     """Of each field the later change is used; the content never changes."""
     base = Photo("a.jpg", "image/jpeg", 1, "0" * 64, latitude="1", pieces=[Piece("0" * 64, 1)])
     mine, theirs = (
@@ -109,7 +109,7 @@ def test_fields_of_two_versions_are_put_together():
         assert (merged.name, merged.latitude, merged.pieces) == (name, "2", base.pieces)
 
 
-def test_a_name_that_leads_elsewhere_is_refused():
+def test_names_with_a_path_are_refused():
     """A name with a path is refused, because exports use it as a file name."""
     for name in ("../a", "a/b", ".hidden", "/etc/passwd", ""):
         with case(name), pytest.raises(RecordError):

@@ -31,7 +31,7 @@ def list_pieces(phone):
     return {name: find_piece(phone, name) for name in names}
 
 
-def test_deep_new_keys_replace_every_piece(phone, second):
+def test_renewed_pieces_have_new_keys(phone, second):
     """The former key opens none of the new pieces, and no former piece is left."""
     for number, data in enumerate(FILES):
         add_photo(phone.cloud, f"{number}.jpg", data)

@@ -43,7 +43,7 @@ def make(account):
     return made, found
 
 
-def test_a_revision_comes_back():
+def test_revision_round_trip():
     """Revisions of all lengths around padding and cutting are restored; pieces are not repeated."""
     for length in (0, 1, 1023, 1024, 20_000, CUT, CUT + 1, 3 * CUT, 200_000):
         with case(length):
@@ -67,7 +67,7 @@ def test_padding_is_padme(length):
 
 
 @given(st.binary(max_size=5000))
-def test_padding_comes_off(data):
+def test_padding_round_trip(data):
     """Padding is removed, whatever the content ends with."""
     assert unpad(pad(data)) == data
 
@@ -87,7 +87,7 @@ def swap(item, **changed):
     return msgspec.structs.replace(item, content=msgspec.structs.replace(item.content, **changed))
 
 
-def test_what_none_of_the_owners_devices_wrote_is_refused():
+def test_changed_items_are_refused():
     """An item with any changed member or chunk, or of another name or key, is refused."""
     item, other = write(), write(replace(NOTE, content=b"else"))
     chunks = item.content.chunks
@@ -136,8 +136,8 @@ def test_a_collection_opens_for_its_account_and_type_only():
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
-def test_arbitrary_answers_raise_the_clouds_errors_only(meta, body):
-    """Whatever a server sends as an item, only CloudError is raised."""
+def test_arbitrary_answers_raise_only_cloud_error(meta, body):
+    """Arbitrary items raise only `CloudError`."""
     item = wire.Item(
         UID, 1, wire.Content("A" * 22, meta, [wire.Chunk("A" * 43, body)], deleted=False)
     )

@@ -94,7 +94,7 @@ def test_no_request_has_a_header_that_is_not_on_the_page(story):
         assert names[0] == "Host"
 
 
-def test_the_password_is_no_blobs_login(story):
+def test_password_is_not_sent_to_the_blobs_api(story):
     """The blobs API gets a token instead of the password."""
     basics = {lines for _, _, lines in story if b"Basic" in lines}
     assert basics

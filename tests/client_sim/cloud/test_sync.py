@@ -55,7 +55,7 @@ def test_all_four_types_come_to_the_other_phone(phone, second):
     assert original.read_bytes() == JPEG
 
 
-def test_nothing_new_is_one_request_for_each_type(phone):
+def test_requests_without_news(phone):
     """Without news there is one request for each type and one for the phones' own list.
 
     The first synchronisation after a change also reads the change back.
@@ -70,7 +70,7 @@ def test_nothing_new_is_one_request_for_each_type(phone):
     assert phone.wire.connections == 1
 
 
-def test_changes_of_different_lines_meet_in_one_note(phone, second):
+def test_conflicting_notes(phone, second):
     """Changes of different lines are merged; of one line both versions are kept as notes.
 
     The second note's title has the date.
@@ -134,7 +134,7 @@ def test_a_deleted_message_stays_deleted(phone, second):
     assert phone.bodies("message") == second.bodies("message") == []
 
 
-def test_what_two_phones_import_is_there_once(phone, second):
+def test_records_that_two_phones_import_are_merged(phone, second):
     """Messages and photos are identified by content, contacts by name and number."""
     for one in (phone, second):
         add_message(one.cloud, SMS)
@@ -153,7 +153,7 @@ def test_what_two_phones_import_is_there_once(phone, second):
     assert b"EMAIL" in phone.bodies("contact")[0]
 
 
-def test_a_contacts_single_property_is_the_later_ones_and_the_other_is_shown(phone, second, served):
+def test_conflicting_contacts(phone, second, served):
     """The later value is used, and the other version is kept for the owner."""
     uid = share(phone, second, card("FN:Budi", "TEL:1"), "contact")
     change(phone.cloud, uid, card("FN:Boy", "TEL:1"))
@@ -212,7 +212,7 @@ def test_a_type_that_is_off_is_neither_read_nor_written(phone, second):
     assert second.bodies("note") == [b"a\n1"]
 
 
-def test_the_next_time_is_drawn_and_no_edit_moves_it(phone):
+def test_time_of_the_next_synchronisation(phone):
     """The next time is uniform between four and eight hours; if no type is on, there is none."""
     clock = phone.wire.clock
     draws = sorted(draw_next(phone.cloud) - clock.seconds for _ in range(200))
@@ -243,7 +243,7 @@ def test_a_full_account_stops_uploads_and_reads_on(tmp_path):
         assert len(two.cloud.store.changed("note")) == 40
 
 
-def test_a_kill_at_every_request_and_answer_doubles_and_loses_nothing(served, tmp_path):
+def test_power_cut_at_every_request_and_answer(served, tmp_path):
     """The phone loses power at each send and read of a story, and synchronises again."""
     kinds = ("note", "photo")
     one = set_up(make_phone(served, tmp_path / "a"), new_name(), on=kinds)
@@ -284,7 +284,7 @@ def test_a_kill_at_every_request_and_answer_doubles_and_loses_nothing(served, tm
     assert at > 20
 
 
-def test_an_answer_that_is_lost_is_known_again(phone, second):
+def test_lost_answer_of_an_upload(phone, second):
     """If an upload's answer is lost, the phone recognises its own revision; edits continue."""
     add_note(phone.cloud, "t", "a\n")
 
@@ -307,7 +307,7 @@ def test_an_answer_that_is_lost_is_known_again(phone, second):
     assert phone.bodies("note") == second.bodies("note") == [b"t\nb\n"]
 
 
-def test_a_server_that_always_has_something_newer_ends_after_five_times(phone, second):
+def test_record_that_keeps_changing_on_the_server(phone, second):
     """The phone neither overwrites newer revisions nor retries without end."""
     uid = share(phone, second, b"t\n0\nb\nc\n")
     change(phone.cloud, uid, b"t\n0\nb\nmine\n")
@@ -330,7 +330,7 @@ def test_a_server_that_always_has_something_newer_ends_after_five_times(phone, s
     assert phone.bodies("note") == second.bodies("note") == [b"t\n5\nb\nmine\n"]
 
 
-def test_what_the_owner_does_while_a_record_is_sent_is_sent_the_next_time(phone, second):
+def test_edit_during_an_upload(phone, second):
     """An edit or a deletion while a record is being sent is sent at the next synchronisation."""
     for body in (None, b"t\nb\n"):
         add_note(phone.cloud, "t", "a\n")

@@ -74,7 +74,7 @@ def test_one_connection_serves_several_requests():
     assert len(outside.connected) == 2
 
 
-def test_an_answer_that_nothing_reads_is_not_taken_for_another():
+def test_unread_answer_is_not_taken_for_another():
     """If an answer was not read, the next request uses a new connection."""
     outside = Scripted(OK)
     line = make_line(outside)
@@ -84,7 +84,7 @@ def test_an_answer_that_nothing_reads_is_not_taken_for_another():
     assert line.finish().body == b"hi"
 
 
-def test_the_guard_is_asked_before_every_piece():
+def test_guard_is_called_before_every_piece():
     """The guard is called before name resolution, connection, head, and each of three pieces."""
     asked = []
     outside = Scripted(OK)
@@ -140,7 +140,7 @@ def test_a_name_without_address_and_a_slow_server_are_unavailable():
         make_line(outside).ask("GET", "/", {})
 
 
-def test_a_path_that_the_phone_has_no_use_for_is_not_asked():
+def test_malformed_paths_are_not_sent():
     """A malformed path is refused before anything is sent."""
     for path in ("/a b", "/a\r\nX: y", "/../x", "x"):
         with case(path):

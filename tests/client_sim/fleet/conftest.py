@@ -1,4 +1,4 @@
-"""A server in this process that a fleet's phones can poll, and phones for it."""
+"""A server in this process, and phones of a fleet that poll it."""
 
 from contextlib import contextmanager
 
@@ -27,13 +27,13 @@ LONGEST = 28_801
 
 
 def target_of(server):
-    """Return how a fleet reaches a server."""
+    """Return the target with which a fleet reaches a server."""
     root = server.repository.trusted_root
     return Target("127.0.0.1", server.port, "127.0.0.1", tls=False, root=root)
 
 
 class Town:
-    """A repository, the server before it, and what a fleet knows of both."""
+    """A repository, its server, and the fleet's target."""
 
     def __init__(self, repository, server):
         self.repository = repository
@@ -53,7 +53,7 @@ class Town:
         return driver
 
     def paths(self):
-        """Return what was asked on each connection so far, in their order."""
+        """Return the paths requested so far on each connection."""
         return [
             [line.split(b" ")[1].decode() for line in data.split(b"\r\n") if b"GET " in line]
             for data in self.server.received
@@ -61,9 +61,9 @@ class Town:
 
 
 def live(driver, seconds, start=0):
-    """Let the phones live from `start` for so many seconds, in windows as a worker does.
+    """Advance the phones by `seconds` from `start`, in windows as a worker does.
 
-    Ticks at which no phone is due are passed over.
+    Ticks at which no phone is due are skipped.
     """
     wheel = driver._appointments._wheel
     first, slots, nobody = wheel._first, wheel._slots, timer_wheel._NOBODY
@@ -77,14 +77,14 @@ def live(driver, seconds, start=0):
 
 
 def settle(driver):
-    """Wait until nothing is under way."""
+    """Wait until all exchanges have ended."""
     while driver.exchanges.under_way:
         driver.exchanges.look(1.0)
 
 
 @pytest.fixture
 def town():
-    """Serve a repository in which nothing is announced yet."""
+    """Serve a repository without a pointer."""
     with open_town() as opened:
         yield opened
 

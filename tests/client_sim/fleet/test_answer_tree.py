@@ -1,4 +1,4 @@
-"""Paths that the real code has gone, by the hashes of answers."""
+"""Paths that the real code has taken, by the hashes of answers."""
 
 import gzip
 import hashlib
@@ -13,7 +13,7 @@ def hashed(data):
 
 
 def make_tree(*bodies):
-    """Grow one path for each body behind the same first question."""
+    """Grow one path for each body after the same first request."""
     lines, place = Lines(1), None
     ends = [End(None, str(index)) for index in range(len(bodies))]
     for body, end in zip(bodies, ends, strict=True):
@@ -23,7 +23,7 @@ def make_tree(*bodies):
 
 
 def test_a_path_leads_to_its_end():
-    """Each body has its own; the questions on the way are shared."""
+    """Each body has its own end, and the requests before it are shared."""
     place, ends = make_tree(b"a", b"b")
     second = place.recognise(404, b"<any>", hashed(b"<any>"), is_gzip=False).following
     assert second.line.data == b"second"
@@ -34,7 +34,7 @@ def test_a_path_leads_to_its_end():
 
 
 def test_an_unknown_hash_leads_nowhere():
-    """Nor does a known body under another status, before and after it was recognised."""
+    """A known body with another status is unknown, too, before and after it was recognised."""
     place, ends = make_tree(b"a")
     assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False) is None
     second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
@@ -45,7 +45,7 @@ def test_an_unknown_hash_leads_nowhere():
 
 
 def test_a_compressed_body_is_known_by_what_it_decodes_to():
-    """Also when its bytes are others the next time; damaged or trailing ones are unknown."""
+    """Other compressed bytes of the same body are recognised; damaged or trailing ones are not."""
     place, ends = make_tree(b"a" * 100)
     second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
     for level in (1, 9):
@@ -56,7 +56,7 @@ def test_a_compressed_body_is_known_by_what_it_decodes_to():
 
 
 def test_known_bytes_are_unknown_under_the_other_coding():
-    """A phone is given something else, or nothing, where the head names another coding."""
+    """With another content coding a phone would decode other bytes, or none."""
     body = b"a" * 100
     sent = gzip.compress(body, mtime=0)
     for first, is_gzip in ((sent, True), (body, False)):
@@ -68,7 +68,7 @@ def test_known_bytes_are_unknown_under_the_other_coding():
 
 
 def test_a_path_that_is_learned_again_replaces_what_followed():
-    """The newest lesson holds, also for known bytes; another first request is another tree."""
+    """The newest lesson replaces the older one; another first request starts another tree."""
     lines = Lines(1)
     place = grow(None, [Taken(b"q", 200, hashed(b"a"))], End(None, "old"), lines.find)
     assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False).following.fault == "old"

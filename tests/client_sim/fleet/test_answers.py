@@ -1,4 +1,4 @@
-"""Answers cut out of bytes (RFC 9112, section 6), and heads under FORMATS section 9."""
+"""Parsing of answers (RFC 9112, section 6), and their heads as FORMATS section 9 has them."""
 
 import pytest
 
@@ -10,8 +10,8 @@ GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 PACKED = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\nContent-Encoding: gzip"
 
 
-def test_whole_answers_are_cut_where_their_lengths_say():
-    """Head, body, and all their bytes, once all is there; the answers before it can be read."""
+def test_complete_answers_are_cut_by_length():
+    """`cut` returns all answers once they are complete, `read` those that are."""
     data = GONE + GOOD
     first, second = Answers().cut(data, 2)
     assert (first.head.status, first.body, first.whole) == (404, b"no\n", GONE)
@@ -21,16 +21,16 @@ def test_whole_answers_are_cut_where_their_lengths_say():
         assert len(list(Answers().read(data[:end]))) == (end >= len(GONE)), end
 
 
-def test_anything_else_is_a_fault():
-    """The sentence says what it is; a head's faults are those of FORMATS section 9."""
-    for data, said in (
+def test_faults_of_answers():
+    """Each fault has its sentence; those of heads are in FORMATS section 9."""
+    for data, words in (
         (GONE + GOOD + b"x", "more bytes than the answers have"),
         (GONE + b"x" * 70_000, "a head is too long"),
         (GONE + b"HTTP/1.1 200 OK\r\nContent-Length: 9999999\r\n\r\n", "a body of 9999999 bytes"),
     ):
-        with case(said), pytest.raises(AnswerFault, match=said):
+        with case(words), pytest.raises(AnswerFault, match=words):
             Answers().cut(data, 2)
-    for head, said in (
+    for head, words in (
         (b"HTTP/1.0 200 OK\r\nContent-Length: 1", "HTTP/1.1"),
         (b"HTTP/1.1 100 Continue", "final"),
         (b"HTTP/1.1 200 OK", "length"),
@@ -39,12 +39,12 @@ def test_anything_else_is_a_fault():
         (b"SSH-2.0-OpenSSH_9.9", "not HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"a" * 16_384, "too long"),
     ):
-        with case(head), pytest.raises(AnswerFault, match=said):
+        with case(head), pytest.raises(AnswerFault, match=words):
             Answers().cut(GONE + head + b"\r\n\r\n", 2)
 
 
-def test_what_a_phone_looks_at_is_read():
-    """Status, length, coding and range; names in any case. A 304 has no body: RFC 9112, 6.3."""
+def test_decoded_fields_of_a_head():
+    """Header names may have any case. A 304 has no body: RFC 9112, section 6.3."""
     assert decode_head(PACKED) == Head(200, 12, is_gzip=True)
     block = b"HTTP/1.1 206 Partial Content\r\ncontent-length: 3\r\nContent-Range: bytes 0-2/9"
     assert decode_head(block) == Head(206, 3, content_range=b"bytes 0-2/9")

@@ -1,4 +1,4 @@
-"""Packages that a fleet makes itself, read by the engine and by the signer's own reader."""
+"""Packages that a fleet builds, read by the engine and by the signer's own reader."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ MADE = NOW - 86_400
 
 @pytest.fixture(scope="module")
 def signer():
-    """Give a key for one run."""
+    """Make the key of one run."""
     return PackageSigner(NOW)
 
 
@@ -35,8 +35,8 @@ def apply(package, certificate, folder):
 
 
 @pytest.mark.parametrize("size", [1, 65_536, 600_000])
-def test_the_engine_makes_the_build_of_it(signer, tmp_path, size):
-    """Of one block and of several operations; about as large as was asked for."""
+def test_engine_installs_a_package(signer, tmp_path, size):
+    """The package has the requested size and gives the build's images."""
     build = make_build("armani", 3, MADE, size)
     package = make_package(build, signer)
     assert apply(package, signer.certificate, tmp_path / "out") == dict(build.images)
@@ -45,8 +45,8 @@ def test_the_engine_makes_the_build_of_it(signer, tmp_path, size):
     assert {name: file.read_bytes() for name, file in written.items()} == dict(build.images)
 
 
-def test_the_signers_reader_takes_it(signer, tmp_path):
-    """Another reader of the format finds the same build, and the signatures good."""
+def test_signer_reads_a_package(signer, tmp_path):
+    """Another reader of the format finds the same build and valid signatures."""
     build = make_build("armani", 3, MADE, 20_000)
     package = make_package(build, signer)
     file = tmp_path / "ota.zip"
@@ -61,7 +61,7 @@ def test_the_signers_reader_takes_it(signer, tmp_path):
 
 
 def test_builds_differ():
-    """By model and by counter, in every partition."""
+    """Builds differ by model and counter in every partition."""
     builds = [make_build(name, number, MADE, 9000) for name in ("a", "b") for number in (1, 2)]
     for partition in ("boot", "system"):
         assert len({build.images[partition] for build in builds}) == 4

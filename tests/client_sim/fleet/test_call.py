@@ -1,4 +1,4 @@
-"""A package on its way, block by block."""
+"""A fleet's downloads block by block, and polls of two requests at a time."""
 
 import hashlib
 from dataclasses import replace
@@ -24,7 +24,7 @@ def make_offer(package=PACKAGE):
 
 
 def test_blocks_are_asked_for_in_order_and_hashed():
-    """Two aligned ranges, the second one shorter; the hash is that of all bytes."""
+    """A package of two blocks is requested in two aligned ranges."""
     load, data = Load(make_offer()), []
     while not load.is_whole:
         data.append(load.request("h"))
@@ -36,8 +36,8 @@ def test_blocks_are_asked_for_in_order_and_hashed():
     assert ranges == [b"0-8388607", b"8388608-10039999"]
 
 
-def test_a_block_that_broke_off_is_fetched_again_whole():
-    """Its first bytes are not in the hash: a block is kept only when whole (FORMATS section 9)."""
+def test_incomplete_block_is_fetched_again():
+    """A block counts only when it is complete (FORMATS section 9)."""
     load = Load(make_offer())
     load.request("h")
     load.add(b"\xff" * 1000)
@@ -51,7 +51,7 @@ def test_a_block_that_broke_off_is_fetched_again_whole():
 
 
 def test_more_bytes_than_the_block_has_are_an_error():
-    """Nobody asked for them."""
+    """A server must not send more than the requested range."""
     load = Load(make_offer(b"abc"))
     load.request("h")
     with pytest.raises(ValueError, match="more bytes than the block has"):
@@ -65,7 +65,7 @@ PHONES = 16
 
 @pytest.fixture
 def make(town):
-    """Make drivers whose connections are closed before the server ends."""
+    """Return a function that makes drivers, whose connections are closed before the server ends."""
     drivers = []
 
     def make_driver(count, **behaviour):
@@ -79,7 +79,7 @@ def make(town):
 
 
 def watch(driver):
-    """Return the list of what is asked from now on, each as its bytes."""
+    """Return a list to which the bytes of all further requests are appended."""
     seen = []
     ask, join = driver.exchanges.ask, driver.exchanges.join
 
@@ -100,14 +100,14 @@ def watch(driver):
 
 
 def is_pair(data):
-    """Tell whether these are the two questions, one behind the other."""
+    """Tell whether these are the two requests of a poll together."""
     asked = data.split(b"\r\n\r\n")
     return len(asked) == 3 and asked[0].startswith(POLL) and asked[1].startswith(NEXT)
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_only_kept_connections_carry_both_questions_at_once(town, make, keep):
-    """Once the way is known; the server sees the same requests, and both are counted."""
+def test_only_kept_connections_send_pairs(town, make, keep):
+    """The server sees the same requests, and both requests of a pair are counted."""
     driver = make(30, keep=keep, connections=4)
     live(driver, LONGEST)
     before = driver.tally.polls
@@ -118,17 +118,17 @@ def test_only_kept_connections_carry_both_questions_at_once(town, make, keep):
     assert not tally.failures
     assert {is_pair(data) for data in seen} == {keep}
     received = b"".join(town.server.received)
-    # The real code has polled twice on connections of its own: for new phones, and for these.
+    # The real code polled twice on its own connections: for new phones, and for these.
     assert tally.requests == received.count(b"GET ") - 10 - 2
     counts = {line.data.split(b" ")[1]: line for line in driver.lines.counts()}
     assert counts[b"/metadata/2.root.json"].phones == 30
     assert counts[b"/metadata/timestamp.json"].sent == tally.polls
 
 
-def test_what_is_new_goes_on_behind_the_pair(town, make):
-    """A new timestamp leads to the snapshot and what follows, asked one after the other.
+def test_requests_after_a_pair(town, make):
+    """A new timestamp leads to further requests, one after the other.
 
-    Behind a new root the timestamp is asked for once more: it was too early.
+    After a new root the timestamp is requested again, as the first one was too early.
     """
     driver = make(5, keep=True)
     live(driver, LONGEST)
@@ -149,7 +149,7 @@ def test_what_is_new_goes_on_behind_the_pair(town, make):
 
 @pytest.fixture
 def driver(town):
-    """Phones that have polled once and are due at the same tick; one connection."""
+    """Make phones that have polled once and are due at the same tick, with one connection."""
     made = town.make_driver(PHONES, PLAIN, keep=True, connections=1)
     live(made, LONGEST)
     gather(made)
@@ -159,7 +159,7 @@ def driver(town):
 
 
 def gather(driver, phones=PHONES):
-    """Let so many phones be due at one tick, and no other."""
+    """Make `phones` due at one tick, and no others."""
     driver.due = getattr(driver, "due", LONGEST * 4) + 4
     wheel = driver._appointments._wheel
     driver._appointments._wheel = TimerWheel(len(wheel._next), wheel._slots)
@@ -174,7 +174,7 @@ def poll(driver):
 
 
 def watch_sizes(driver):
-    """Return the list of how many polls are answered together from now on."""
+    """Return a list to which the number of polls of each further packet is appended."""
     sizes = []
     note = driver.stopwatch.note
 
@@ -186,8 +186,8 @@ def watch_sizes(driver):
     return sizes
 
 
-def test_polls_that_are_due_together_leave_in_packets_of_eight(driver):
-    """Each of them is a poll, with two requests, and over no more connections than before."""
+def test_polls_are_sent_in_packets_of_eight(driver):
+    """Each poll has two requests, and no further connection is opened."""
     sizes = watch_sizes(driver)
     before = replace(driver.snapshot())
     poll(driver)
@@ -198,8 +198,8 @@ def test_polls_that_are_due_together_leave_in_packets_of_eight(driver):
     assert not driver.tally.failures
 
 
-def test_polls_that_go_on_wait_for_a_connection(town, driver):
-    """Behind a new timestamp all phones ask for more, one at a time."""
+def test_further_requests_wait_for_a_connection(town, driver):
+    """After a new timestamp all phones have more requests, one phone at a time."""
     town.repository.offer()
     seen = []
     ask = driver.exchanges.ask
@@ -216,7 +216,7 @@ def test_polls_that_go_on_wait_for_a_connection(town, driver):
 
 
 def test_a_forged_answer_among_good_ones_is_refused(town, driver):
-    """The others of its packet are believed."""
+    """The other answers of its packet are accepted."""
     answer_well, files = town.repository.answer, town.repository.files
     path, count = "/metadata/timestamp.json", 0
     good = files[path]
@@ -227,7 +227,7 @@ def test_a_forged_answer_among_good_ones_is_refused(town, driver):
         files[path] = good.replace(b'"version":1', b'"version":9') if count == 3 else good
         return answer_well(head)
 
-    # The real code asks as well, on its own connection, when it has to look at the forged one.
+    # The real code also polls, on its own connection, to judge the forged answer.
     town.repository.answer = answer
     polls = driver.tally.polls
     poll(driver)
@@ -236,7 +236,7 @@ def test_a_forged_answer_among_good_ones_is_refused(town, driver):
 
 
 def test_a_server_that_hangs_up_fails_all_polls_of_the_packet(town, driver):
-    """How much had come is said."""
+    """The failure says how many bytes had arrived."""
     good = town.repository.answer
     count = 0
 

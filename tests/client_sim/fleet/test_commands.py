@@ -1,4 +1,4 @@
-"""`hening-device fleet`: what it refuses, and a short life against another server in real time."""
+"""`hening-device fleet`: refusals, and a short run against another server in real time."""
 
 import json
 import os
@@ -21,14 +21,14 @@ from tests.patience import PATIENCE
 
 @pytest.fixture
 def town():
-    """Serve a repository that is signed today: the command's phones live today."""
+    """Serve a repository that is signed now, as the command uses the system's clock."""
     with open_town(int(time.time())) as opened:
         yield opened
 
 
 @pytest.fixture
 def root(town, tmp_path):
-    """Give the root of the town's server as a file."""
+    """Write the root of the server's repository into a file."""
     file = tmp_path / "1.root.json"
     file.write_bytes(town.repository.trusted_root)
     return file
@@ -39,23 +39,23 @@ def run(*words):
     return CliRunner().invoke(cli, ["fleet", *map(str, words)])
 
 
-def test_wrong_usage_is_said():
-    """Status 2, and nothing is started."""
-    for words, said in (
+def test_usage_errors():
+    """The status is 2, and nothing is started."""
+    for arguments, words in (
         (("--url", "http://127.0.0.1:8080"), "--url needs --root"),
         (("--load-another-machine",), "need --url"),
         (("--sample", "1"), "--sample needs"),
         (("--devices", "0"), "--devices"),
         (("--hours", "100000"), "--hours"),
     ):
-        with case(words, said):
-            done = run(*words)
+        with case(arguments, words):
+            done = run(*arguments)
             assert done.exit_code == 2
-            assert said in done.output
+            assert words in done.output
 
 
 def test_another_machine_is_refused(root):
-    """By its address, before anything is sent; the status is that of a refusal."""
+    """An address of another machine is refused before a request, with status 1."""
     done = run("--url", "https://192.0.2.1", "--root", root)
     assert isinstance(done.exception, TargetError)
     assert "--load-another-machine" in str(done.exception)
@@ -63,8 +63,8 @@ def test_another_machine_is_refused(root):
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage", b"{}"])
-def test_a_root_that_is_none_is_said_with_its_file(town, tmp_path, data):
-    """It is the operator's mistake, not the server's: status 1, and nothing is asked."""
+def test_malformed_root_file(town, tmp_path, data):
+    """The operator's mistake has status 1, names the file, and nothing is requested."""
     file = tmp_path / "wrong.json"
     file.write_bytes(data)
     done = run("--url", f"http://127.0.0.1:{town.server.port}", "--root", file)
@@ -74,15 +74,15 @@ def test_a_root_that_is_none_is_said_with_its_file(town, tmp_path, data):
     assert not town.server.received
 
 
-def test_a_folder_that_is_there_is_no_new_server(tmp_path):
-    """Nothing in it is touched."""
+def test_existing_state_folder_is_refused(tmp_path):
+    """The folder is not changed."""
     done = run("--state", tmp_path)
     assert isinstance(done.exception, FleetError)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_server_is_polled_in_real_time(root, town, tmp_path):
-    """45,000 phones poll about 2.1 times a second; in 3.6 s that is 7.5, by Poisson 1 to 20."""
+    """45,000 phones poll 7.5 times in 3.6 s on average, by Poisson 1 to 20 times."""
     town.repository.offer()
     page = tmp_path / "page.html"
     url = f"http://127.0.0.1:{town.server.port}"
@@ -101,7 +101,7 @@ def test_another_server_is_polled_in_real_time(root, town, tmp_path):
 
 
 def test_phones_that_wake_together_poll_together(root, town):
-    """All within the second that `--wake` gives, where 30 of a fleet wait four hours or more."""
+    """With `--wake 1` all 30 phones poll within a second, in place of four hours or more."""
     town.repository.offer()
     url = f"http://127.0.0.1:{town.server.port}"
     done = run(
@@ -113,11 +113,11 @@ def test_phones_that_wake_together_poll_together(root, town):
 
 
 def children(pid):
-    """List the processes that a process began and that live."""
+    """Return the process ids of a process's living children."""
     return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-#: In the place of `hening-server`: it makes keys, and runs without publishing anything.
+#: A stand-in for `hening-server`: it makes keys, and runs without publishing anything.
 SERVER = f"""#!/bin/sh
 if [ "$1" = init ]; then
     mkdir -p "$3/keys"
@@ -130,8 +130,8 @@ fi
 """
 
 
-def test_a_fleet_that_is_ended_ends_its_server(tmp_path):
-    """SIGTERM leaves no server behind, as Control-C leaves none."""
+def test_sigterm_ends_the_fleets_server(tmp_path):
+    """A fleet that gets SIGTERM ends its server first."""
     (tmp_path / "server").write_text(SERVER)
     (tmp_path / "server").chmod(0o755)
     program = (
@@ -145,16 +145,16 @@ def test_a_fleet_that_is_ended_ends_its_server(tmp_path):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     ) as process:
-        begun = []
+        servers = []
         deadline = time.monotonic() + PATIENCE
         log = state / "server.log"
-        # A server that has logged something is one whose handle the fleet holds.
-        while not (log.exists() and log.stat().st_size and (begun := children(process.pid))):
+        # Once a server has logged, the fleet holds its handle.
+        while not (log.exists() and log.stat().st_size and (servers := children(process.pid))):
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 128 + signal.SIGTERM
-    for pid in begun:
+    for pid in servers:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)

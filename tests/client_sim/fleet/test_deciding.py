@@ -1,4 +1,4 @@
-"""Each phone's decision is the real code's, for its own secret, build and clock."""
+"""Each phone decides as the real code does, by its own secret, build and clock."""
 
 from client_sim.device.choose import decide_update
 from client_sim.fleet.deciding import Decider
@@ -8,7 +8,7 @@ from tests.client_sim.fleet.conftest import BUILDS, GROUP, PLAIN, live
 
 
 def make_state(town, schedule):
-    """Return a driver whose phones have polled, and the state that they are in."""
+    """Return the trust state of phones that have polled."""
     link = town.repository.add_release()
     town.repository.point(make_pointer([make_step(2, [link])], r=schedule))
     town.repository.publish("armani", "latest")
@@ -18,7 +18,7 @@ def make_state(town, schedule):
 
 
 def test_every_phone_decides_as_the_real_code_does(town):
-    """300 phones of two builds at three times, one after the other and once more from memory."""
+    """300 phones of two builds at three times, and once more from memory."""
     state = make_state(town, [[START - DAY, 0], [START + 10, 300], [START + 20, 1000]])
     phones = draw_phones(300, (GROUP,), PLAIN, Draws(5, "x"))
     for phone in range(0, 300, 3):
@@ -39,8 +39,8 @@ def test_every_phone_decides_as_the_real_code_does(town):
     assert 29 <= offers[START + 15] <= 91  # Binomial(200, 0.3): mean 60, 4.5 sigma are 29
 
 
-def test_the_first_phone_that_a_share_leaves_out_decides_for_itself(town):
-    """Place 300 is not among 300 of a thousand, whatever place 299 was offered before."""
+def test_phones_beside_the_edge_of_a_share(town):
+    """At 300 permille place 299 is offered the build, and place 300 is not."""
     state = make_state(town, [[START, 300]])
     phones = draw_phones(4000, (GROUP,), PLAIN, Draws(5, "x"))
     decider = Decider((GROUP,), phones, 5, 0)
@@ -56,8 +56,8 @@ def test_the_first_phone_that_a_share_leaves_out_decides_for_itself(town):
     assert seen == {(299, False), (300, True)}
 
 
-def test_secrets_are_different_ones_in_every_worker_and_fleet():
-    """32 bytes that follow from the seed and the phone's number in the fleet."""
+def test_secrets_differ_between_workers_and_fleets():
+    """A secret has 32 bytes and follows from the seed and the phone's number in the fleet."""
     phones = draw_phones(4, (GROUP,), PLAIN, Draws(5, "x"))
     secrets = [
         Decider((GROUP,), phones, seed, first).secret(phone)

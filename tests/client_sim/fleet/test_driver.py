@@ -21,7 +21,7 @@ from tests.client_sim.device.repository_simulator import (
 )
 from tests.client_sim.fleet.conftest import LONGEST, PLAIN, live, settle
 
-PACKAGE = b"package"  # what the repository offers unless it is told otherwise
+PACKAGE = b"package"  # the repository's default
 DIGEST = hashlib.sha256(PACKAGE).hexdigest()
 FIRST_POLL = [
     "/metadata/2.root.json",
@@ -43,13 +43,13 @@ FETCH = [
 ]
 
 
-def test_every_phone_asks_what_a_phone_asks(town):
-    """First poll, codename role, proof and package, the look before the switch: PRIVACY's table."""
+def test_phones_send_the_requests_of_a_real_phone(town):
+    """Each poll, codename role, proof and package has the bytes of PRIVACY's table."""
     town.repository.offer()
     driver = town.make_driver(3)
     live(driver, 1)
     asked = town.paths()
-    # The real code polls once on a connection of its own, and once more before it fetches a role.
+    # The real code polls on its own connection, and once more before it fetches a role.
     assert sorted(asked).count(FIRST_POLL) == 3 + 1
     assert asked.count(FETCH) == 3
     assert asked.count(POLL) == 3 + 1
@@ -66,7 +66,7 @@ def test_every_phone_asks_what_a_phone_asks(town):
 
 
 def test_the_real_code_runs_once_for_a_trust_state(town):
-    """Thirty phones need no more lessons than one does."""
+    """Thirty phones need as many lessons as one."""
     town.repository.offer()
     lessons = []
     for count in (1, 30):
@@ -74,13 +74,13 @@ def test_the_real_code_runs_once_for_a_trust_state(town):
         live(driver, 1)
         lessons.append(driver.learner.lessons)
         assert driver.tally.switched == count
-    assert lessons[0] == lessons[1] == 3  # first poll, install, look before the switch
+    assert lessons[0] == lessons[1] == 3  # first poll, installation, last poll
 
 
 def test_a_phone_polls_again_after_four_to_eight_hours(town):
-    """Not before the shortest interval, and all of them until the longest one.
+    """All phones poll again between the shortest and the longest interval.
 
-    Where a poll ended late the next time is over: that phone does not wait for the wheel's turn.
+    A phone whose poll ended after its next due time polls at the next tick.
     """
     driver = town.make_driver(10)
     live(driver, 14_400)
@@ -95,8 +95,8 @@ def test_a_phone_polls_again_after_four_to_eight_hours(town):
         assert late.tally.polls == polls
 
 
-def test_a_phone_is_in_as_its_bucket_says(town):
-    """At 0 permille nobody is, at 1000 everybody; between them it is each phone's own place."""
+def test_phones_are_admitted_by_their_bucket(town):
+    """0 permille admits no phone, 1000 all phones, and 500 about half of them."""
     link = town.repository.add_release()
     schedule = [[START - DAY, 0], [START + LONGEST, 500], [START + 2 * LONGEST, 1000]]
     town.repository.point(make_pointer([make_step(2, [link])], r=schedule))
@@ -112,11 +112,11 @@ def test_a_phone_is_in_as_its_bucket_says(town):
 
 
 def test_a_halt_between_download_and_switch_stops_the_switch(town):
-    """The look before the switch sees the new pointer, and nobody takes the build."""
+    """The last poll finds the new pointer, and the build is not started."""
     town.repository.offer()
     answer = town.repository.answer
 
-    def halt_behind_the_package(head):
+    def halt_after_the_package(head):
         given = answer(head)
         if "/targets/" in head.decode() and not town.repository.halted:
             town.repository.halted = True
@@ -126,7 +126,7 @@ def test_a_halt_between_download_and_switch_stops_the_switch(town):
         return given
 
     town.repository.halted = False
-    town.repository.answer = halt_behind_the_package
+    town.repository.answer = halt_after_the_package
     driver = town.make_driver(1)
     live(driver, 1)
     assert driver.tally.fetched == 1
@@ -134,8 +134,8 @@ def test_a_halt_between_download_and_switch_stops_the_switch(town):
     assert driver.tally.failures == {Failure.CHANGED: 1}
 
 
-def test_an_answer_that_nobody_verified_ends_the_poll(town):
-    """A timestamp that the real code refuses is refused of every phone, and nothing follows it."""
+def test_refused_answer_ends_the_poll(town):
+    """A timestamp that the real code refuses fails for every phone, without further requests."""
     for status, body, why in (
         (b"500 Internal Server Error", b"", Failure.HTTP),
         (b"302 Found", b"", Failure.HTTP),
@@ -149,8 +149,8 @@ def test_an_answer_that_nobody_verified_ends_the_poll(town):
     assert {tuple(paths) for paths in town.paths()} <= {tuple(POLL), tuple(POLL[:1])}
 
 
-def test_a_forged_answer_between_good_ones_is_noticed_by_its_hash(town):
-    """Phones that have polled well before do not take other bytes, and recover with the server."""
+def test_forged_answer_is_noticed_by_its_hash(town):
+    """Phones that have polled before refuse other bytes, and recover with the server."""
     driver = town.make_driver(5)
     live(driver, 1)
     good = town.repository.files["/metadata/timestamp.json"]
@@ -164,7 +164,7 @@ def test_a_forged_answer_between_good_ones_is_noticed_by_its_hash(town):
 
 
 def test_an_older_timestamp_is_a_rollback(town):
-    """A phone that has seen a newer one refuses the old one, whose hash was verified once."""
+    """A phone refuses a timestamp older than its own, although its hash was verified before."""
     driver = town.make_driver(6)
     old = town.repository.files["/metadata/timestamp.json"]
     live(driver, LONGEST + 1)
@@ -181,8 +181,8 @@ def test_an_older_timestamp_is_a_rollback(town):
 
 
 @pytest.mark.parametrize("role", ["timestamp", "armani"])
-def test_a_version_beyond_32_bits_is_a_version(town, role):
-    """Of the timestamp or of a codename role: phones take it and poll on."""
+def test_versions_beyond_32_bits(town, role):
+    """Phones accept such a version of the timestamp or of a codename role."""
     town.repository.signed[role].version = 2**32 + 1
     town.repository.offer()
     driver = town.make_driver(2)
@@ -191,8 +191,8 @@ def test_a_version_beyond_32_bits_is_a_version(town, role):
     assert not driver.tally.failures
 
 
-def test_polls_are_begun_no_faster_than_may_be(town):
-    """Six polls at 50 a second: the last is begun a tenth of a second after the first."""
+def test_rate_limit_of_polls(town):
+    """At 50 polls a second the sixth begins a tenth of a second after the first."""
     driver = town.make_driver(6, PLAIN, polls_per_second=50.0)
     begun = time.perf_counter()
     driver.advance(0)
@@ -207,14 +207,14 @@ def _wrong_bytes(repository):
 
 
 def _block(part, status=b"206 Partial Content"):
-    """Serve the right bytes under a `Content-Range`, or under none."""
+    """Serve the right bytes with this `Content-Range`, or without one."""
     fields = [b"Content-Range: " + part] if part else []
     answer = response(status, PACKAGE, *fields)
     return lambda repository: repository.overrides.update({FETCH[-1]: answer})
 
 
 def _other_release(repository):
-    """Let pointer and codename role disagree."""
+    """Publish a codename role that disagrees with the pointer."""
     link = repository.add_release(security_patch_level="2026-02-05")
     repository.point(make_pointer([make_step(2, [link])]))
     repository.publish("armani", "latest")
@@ -231,8 +231,8 @@ def _other_release(repository):
         (_other_release, Failure.TRUST),
     ],
 )
-def test_a_package_that_is_not_the_signed_one_is_thrown_away(town, change, why):
-    """Wrong bytes, another block; what the maintainers did not sign is not even fetched."""
+def test_wrong_package_is_not_installed(town, change, why):
+    """Wrong bytes and blocks are refused; a release that is not signed is not even fetched."""
     town.repository.offer()
     change(town.repository)
     driver = town.make_driver(2)
@@ -243,10 +243,10 @@ def test_a_package_that_is_not_the_signed_one_is_thrown_away(town, change, why):
     assert asked == (why is not Failure.TRUST)
 
 
-def test_a_timestamp_is_expired_in_the_second_that_it_names(town):
-    """As the real code has it: TUF 5.4.4, not expired is strictly before.
+def test_second_in_which_a_timestamp_expires(town):
+    """TUF 5.4.4: it is expired from its expiry on, as the real code has it.
 
-    A phone whose clock is beyond it sends what every phone sends first, and no more.
+    A phone with a fast clock sends the first requests of a poll, and no more.
     """
     driver = town.make_driver(1)
     live(driver, 1)
@@ -265,8 +265,8 @@ def test_a_timestamp_is_expired_in_the_second_that_it_names(town):
     assert skewed.tally.polls == 2
 
 
-def test_a_bad_network_ends_polls_early_and_the_phone_goes_on(town):
-    """Of flaky phones a fifth of the polls finds no network, and of the others a tenth breaks."""
+def test_flaky_phones(town):
+    """A fifth of their polls finds no network, and a tenth of the others breaks."""
     habits = Habits(current=0.0, older=0.0, fresh=0.0, flaky=1.0, skewed=0.0)
     driver = town.make_driver(500, habits)
     live(driver, 1)
@@ -277,8 +277,8 @@ def test_a_bad_network_ends_polls_early_and_the_phone_goes_on(town):
     assert driver.tally.server_failures() == 0
 
 
-def test_every_poll_has_a_connection_of_its_own_unless_they_are_kept(town):
-    """Kept ones carry the polls of many phones, and are as many as are open at once."""
+def test_kept_connections_are_shared(town):
+    """Each poll has its own connection, unless connections are kept."""
     for keep, most in ((False, 60), (True, 4)):
         before = len(town.server.received)
         driver = town.make_driver(60, PLAIN, keep=keep, connections=4)
@@ -289,8 +289,8 @@ def test_every_poll_has_a_connection_of_its_own_unless_they_are_kept(town):
         driver.exchanges.close_idle()
 
 
-def test_a_server_that_hangs_up_before_it_ever_answered_broke_off(town):
-    """No bytes are no answer, also where no phone has had one yet: only the lesson was given."""
+def test_server_that_never_answers(town):
+    """A connection closed without an answer is a failure even before any phone got one."""
     driver = town.make_driver(5)
     learn = driver.learner.learn_poll
 
@@ -305,8 +305,8 @@ def test_a_server_that_hangs_up_before_it_ever_answered_broke_off(town):
     assert sum(driver.snapshot().latencies.counts) == 0
 
 
-def test_what_never_left_is_not_counted_as_sent(town):
-    """Phones that know the way ask a server that is gone: no request, no byte, no sender."""
+def test_unsent_requests_are_not_counted(town):
+    """If the server is gone, no request, byte or sender is counted."""
     driver = town.make_driver(5)
     live(driver, 1)
     before = replace(driver.snapshot())
@@ -322,7 +322,7 @@ def test_what_never_left_is_not_counted_as_sent(town):
     assert list(driver.lines.counts()) == lines
 
 
-def test_what_is_sent_is_counted_by_phone(town):
+def test_counts_of_requests_and_phones(town):
     """Sums, curve and anonymity sets are those of the bytes that arrived."""
     driver = town.make_driver(6)
     live(driver, 1)
@@ -337,10 +337,10 @@ def test_what_is_sent_is_counted_by_phone(town):
     assert sum(tally.latencies.counts) == tally.requests
 
 
-def test_a_halt_ends_the_adoption_and_a_later_release_takes_it_up(town):
-    """Half are let in, then the rollout is halted whatever its schedule says, then build 3 comes.
+def test_halt_and_later_release(town):
+    """A halted rollout admits no more phones; then all phones install build 3.
 
-    Who runs build 2 and who runs build 1 all come to build 3.
+    At first half of the phones install build 2.
     """
     repository = town.repository
     step = make_step(2, [repository.add_release()])

@@ -1,4 +1,4 @@
-"""Distinct requests and their senders."""
+"""Counts of distinct requests and of their senders."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from client_sim.fleet.lines import LineCount, Lines, merge_lines
 
 
 def test_a_line_counts_requests_and_phones():
-    """A phone that sends the same bytes again is not another phone."""
+    """A phone that sends the same bytes again is counted once."""
     lines = Lines(20)
     for phone in (0, 7, 8, 19, 8, 0):
         lines.find(b"a").note(phone)
@@ -17,8 +17,8 @@ def test_a_line_counts_requests_and_phones():
     assert lines.total() == (7, 7)
 
 
-def test_what_is_beyond_the_limit_is_counted_but_not_told_apart(monkeypatch):
-    """A server that names ever new paths does not fill the memory with senders' bits."""
+def test_requests_beyond_the_limit(monkeypatch):
+    """They are counted together, so that new paths do not fill the memory with senders' bits."""
     monkeypatch.setattr(module, "LIMIT", 1)
     lines = Lines(8)
     lines.find(b"a").note(1)
@@ -29,9 +29,9 @@ def test_what_is_beyond_the_limit_is_counted_but_not_told_apart(monkeypatch):
     assert lines.untold() == 2
 
 
-@pytest.mark.parametrize(("limit", "told"), [(2, [2, 2]), (1, [2]), (0, [])])
-def test_a_pair_counts_for_both_of_its_requests(monkeypatch, limit, told):
-    """Each as often as they were sent together or alone, also where senders are not told apart."""
+@pytest.mark.parametrize(("limit", "phones"), [(2, [2, 2]), (1, [2]), (0, [])])
+def test_a_pair_counts_for_both_of_its_requests(monkeypatch, limit, phones):
+    """Each request is counted together and alone, also beyond the limit."""
     monkeypatch.setattr(module, "LIMIT", limit)
     lines = Lines(16)
     first, second = lines.find(b"a"), lines.find(b"bc")
@@ -43,13 +43,13 @@ def test_a_pair_counts_for_both_of_its_requests(monkeypatch, limit, told):
     pair.note(2)
     for _ in range(2):
         assert lines.total() == (6, 9)
-        assert [line.phones for line in lines.counts()] == told
+        assert [line.phones for line in lines.counts()] == phones
         assert {line.sent for line in lines.counts()} <= {3}
     assert lines.untold() == 3 * (2 - limit)
 
 
 def test_workers_counts_are_added():
-    """Their phones are different ones, so both numbers add up; most senders come first."""
+    """Workers have different phones, so both numbers add up; most senders come first."""
     one = [LineCount(b"a", 5, 2), LineCount(b"b", 9, 3)]
     two = [LineCount(b"a", 5, 2), LineCount(b"c", 1, 1)]
     assert merge_lines([one, two]) == [

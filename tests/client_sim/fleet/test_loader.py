@@ -1,4 +1,4 @@
-"""Raw sockets under load: what is sent, what is compared, what is passed on."""
+"""Exchanges over raw sockets: requests, compared answers, and failures."""
 
 import socket
 from types import SimpleNamespace
@@ -19,38 +19,38 @@ BLOCK = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 9\r\n\r\n"
 
 
 class Client(Exchange):
-    """Notes what it is told."""
+    """An exchange that records its callbacks."""
 
     def __init__(self):
         super().__init__()
-        self.told = []
+        self.events = []
 
     def again(self):
-        """Note an answer that is the last one."""
-        self.told.append("again")
+        """Record an answer that equals the kept one."""
+        self.events.append("again")
 
     def answer(self, came):
-        """Note the bodies of answers."""
-        self.told += [each.body for each in came]
+        """Record the bodies of answers."""
+        self.events += [each.body for each in came]
 
     def whole(self):
-        """Note the end of a body."""
-        self.told.append("whole")
+        """Record the end of a body."""
+        self.events.append("whole")
 
     def end_early(self, why, detail=""):
-        """Note the end, and what has come before it."""
-        self.told.append((why, detail, self.rest))
-        self.town.loader.close(self, is_good=False)
+        """Record the end and the bytes before it."""
+        self.events.append((why, detail, self.rest))
+        self.harness.loader.close(self, is_good=False)
 
 
 class Body:
-    """Takes nine bytes."""
+    """A body of nine bytes."""
 
     def __init__(self):
         self.left, self.data = 9, b""
 
     def begin(self, head):
-        """Refuse anything but a part."""
+        """Refuse all but a partial answer."""
         return "" if head.status == 206 else f"status {head.status}"
 
     def add(self, data):
@@ -67,8 +67,8 @@ class Body:
         return len(data)
 
 
-class Town:
-    """A listener that the test answers for, and a loader before it."""
+class Harness:
+    """A loader, and a listener for which the test answers."""
 
     def __init__(self, **options):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -80,9 +80,9 @@ class Town:
         self.wires = []
 
     def client(self):
-        """Return a client of this town."""
+        """Return a client of this loader."""
         client = Client()
-        client.town = self
+        client.harness = self
         return client
 
     def accept(self):
@@ -93,12 +93,12 @@ class Town:
         return wire
 
     def look(self, client, count):
-        """Look until the client was told so many things."""
-        while len(client.told) < count:
+        """Run the loader until the client has `count` events."""
+        while len(client.events) < count:
             self.loader.look(PATIENCE)
 
     def ask(self, node=None):
-        """Let a new client ask; returns it and the server's end."""
+        """Let a new client send a request; return it and the server's socket."""
         client = self.client()
         self.loader.ask(client, node or make_node())
         return client, self.accept()
@@ -111,217 +111,217 @@ class Town:
 
 
 @pytest.fixture
-def make_town():
-    """Make towns that are closed at the end."""
-    towns = []
+def make_harness():
+    """Return a function that makes harnesses, which are closed at the end."""
+    harnesses = []
 
     def make(**options):
-        towns.append(Town(**options))
-        return towns[-1]
+        harnesses.append(Harness(**options))
+        return harnesses[-1]
 
     yield make
-    for each in towns:
+    for each in harnesses:
         each.close()
 
 
 @pytest.fixture
-def small(make_town):
-    """Give a town without kept connections."""
-    return make_town()
+def harness(make_harness):
+    """Make a harness without kept connections."""
+    return make_harness()
 
 
 def make_node(data=REQUEST, count=1):
-    """Return a node that any answer leads on from."""
+    """Return a node that accepts any answer."""
     return Node(Line(data, 1), count)
 
 
-def test_an_answer_that_is_kept_is_not_parsed_again(small):
-    """However it is cut; a client is told once it is whole."""
+def test_kept_answer_is_not_parsed_again(harness):
+    """The client is called once the answer is complete, in however many pieces it came."""
     node = make_node()
-    client, wire = small.ask(node)
+    client, wire = harness.ask(node)
     assert wire.recv(99) == REQUEST
     wire.sendall(ANSWER)
-    small.look(client, 1)
+    harness.look(client, 1)
     node.keep(ANSWER, Edge(200, End(None)))
-    small.loader.ask(client, node)
+    harness.loader.ask(client, node)
     wire.sendall(ANSWER)
-    small.look(client, 2)
-    small.loader.ask(client, node)
+    harness.look(client, 2)
+    harness.loader.ask(client, node)
     for cut in (3, 20):
         wire.sendall(ANSWER[:3] if cut == 3 else ANSWER[3:cut])
-        small.loader.look(PATIENCE)
-        assert len(client.told) == 2
+        harness.loader.look(PATIENCE)
+        assert len(client.events) == 2
     wire.sendall(ANSWER[20:])
-    small.look(client, 3)
-    assert client.told == [b"hello", "again", "again"]
-    assert small.traffic.received == 3 * len(ANSWER)
+    harness.look(client, 3)
+    assert client.events == [b"hello", "again", "again"]
+    assert harness.traffic.received == 3 * len(ANSWER)
     assert node.line.sent == 3
 
 
-def test_an_answer_that_begins_like_the_kept_one_is_passed_on_whole(small):
-    """The bytes that were compared only are among those that are parsed."""
+def test_answer_that_begins_like_the_kept_one(harness):
+    """The compared bytes are among those that are parsed."""
     node = make_node()
     node.keep(ANSWER, Edge(200, End(None)))
-    client, wire = small.ask(node)
+    client, wire = harness.ask(node)
     wire.sendall(OTHER[:-4])
-    small.loader.look(PATIENCE)
+    harness.loader.look(PATIENCE)
     wire.sendall(OTHER[-4:])
-    small.look(client, 1)
-    assert client.told == [b"hullo"]
+    harness.look(client, 1)
+    assert client.events == [b"hullo"]
 
 
-def test_a_packet_has_as_many_answers_as_requests(small):
-    """They are passed on together."""
-    client, wire = small.ask(make_node(REQUEST * 3, 3))
+def test_a_packet_has_as_many_answers_as_requests(harness):
+    """The answers of a packet are delivered together."""
+    client, wire = harness.ask(make_node(REQUEST * 3, 3))
     wire.sendall(ANSWER + OTHER)
-    small.loader.look(PATIENCE)
-    assert client.told == []
+    harness.loader.look(PATIENCE)
+    assert client.events == []
     wire.sendall(ANSWER)
-    small.look(client, 1)
-    assert client.told == [b"hello", b"hullo", b"hello"]
+    harness.look(client, 1)
+    assert client.events == [b"hello", b"hullo", b"hello"]
 
 
-def test_an_end_says_what_came_before_it(small):
-    """In the middle of a head; or whatever came, where no rule says where an answer ends."""
+def test_failure_has_the_bytes_before_it(harness):
+    """In the middle of a head, or of bytes without a rule for an answer's end."""
     junk = ANSWER + b"SSH-2.0\r\n\r\n"
     for node, sent, detail, rest in (
         (make_node(), ANSWER[:9], "after 9 bytes of an answer", ANSWER[:9]),
         (make_node(b"\x00", 0), junk, None, junk),
     ):
-        client, wire = small.ask(node)
+        client, wire = harness.ask(node)
         wire.recv(99)
         wire.sendall(sent)
-        small.loader.look(PATIENCE)
+        harness.loader.look(PATIENCE)
         wire.close()
-        small.look(client, 1)
-        why, told, left = client.told[0]
+        harness.look(client, 1)
+        why, found, left = client.events[0]
         assert (why, left) == (Failure.BROKEN, rest)
-        assert detail in {None, told}
+        assert detail in {None, found}
 
 
-def test_what_is_no_answer_ends_the_exchange(small):
-    """The sentence says what was wrong."""
+def test_malformed_answer_ends_the_exchange(harness):
+    """The failure says what was wrong."""
     for answer, detail in (
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "a head is too long"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", "a body of 999999999 bytes"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", "more bytes than the answers have"),
     ):
-        client, wire = small.ask()
+        client, wire = harness.ask()
         wire.sendall(answer)
-        small.look(client, 1)
-        assert client.told[0][:2] == (Failure.HTTP, detail)
+        harness.look(client, 1)
+        assert client.events[0][:2] == (Failure.HTTP, detail)
 
 
-def test_a_request_that_no_buffer_holds_is_sent_in_parts(small):
-    """It is counted when the last of them is sent; answers may come before."""
+def test_large_request_is_sent_in_parts(harness):
+    """It is counted when its last part is sent; an answer may come earlier."""
     node = make_node(b"x" * 20_000_000)
-    client, wire = small.ask(node)
+    client, wire = harness.ask(node)
     assert client.unsent
     assert node.line.sent == 0
     wire.sendall(ANSWER)
-    small.look(client, 1)
+    harness.look(client, 1)
     left = node.line.size
     wire.setblocking(False)
     while left:
-        small.loader.look(0)
+        harness.loader.look(0)
         try:
             left -= len(wire.recv(1 << 20))
         except BlockingIOError:
             continue
-    assert client.told == [b"hello"]
+    assert client.events == [b"hello"]
     assert node.line.sent == 1
 
 
-def test_a_body_is_taken_as_it_comes(small):
-    """From the bytes behind the head on; then the next answer is an answer again."""
-    client = small.client()
+def test_body_is_streamed(harness):
+    """The body gets the bytes after the head, and the next answer is parsed again."""
+    client = harness.client()
     client.body = body = Body()
-    small.loader.ask(client, make_node())
-    wire = small.accept()
+    harness.loader.ask(client, make_node())
+    wire = harness.accept()
     wire.sendall(BLOCK + b"ab")
-    small.loader.look(PATIENCE)
-    assert (client.told, body.data) == ([], b"ab")
+    harness.loader.look(PATIENCE)
+    assert (client.events, body.data) == ([], b"ab")
     wire.sendall(b"cdefghi")
-    small.look(client, 1)
+    harness.look(client, 1)
     assert body.data == b"abcdefghi"
-    small.loader.ask(client, make_node())
+    harness.loader.ask(client, make_node())
     wire.sendall(ANSWER)
-    small.look(client, 2)
-    assert client.told == ["whole", b"hello"]
+    harness.look(client, 2)
+    assert client.events == ["whole", b"hello"]
 
 
-def test_a_body_may_be_refused(small):
-    """By its head, and where it is too long."""
+def test_a_body_may_be_refused(harness):
+    """A body is refused by its head, or if it is too long."""
     for sent, detail in ((BLOCK + b"x" * 10, "too many"), (ANSWER, "status 200")):
-        client = small.client()
+        client = harness.client()
         client.body = Body()
-        small.loader.ask(client, make_node())
-        small.accept().sendall(sent)
-        small.look(client, 1)
-        assert client.told[0][:2] == (Failure.HTTP, detail)
+        harness.loader.ask(client, make_node())
+        harness.accept().sendall(sent)
+        harness.look(client, 1)
+        assert client.events[0][:2] == (Failure.HTTP, detail)
 
 
-def test_more_exchanges_than_connections_wait(make_town):
-    """The next one begins when another one ends."""
-    town = make_town(limit=1)
-    first, wire = town.ask()
-    second = town.client()
-    town.loader.ask(second, make_node())
-    assert town.loader.is_busy
-    assert town.loader.under_way == 2
-    assert town.traffic.connections == 1
+def test_more_exchanges_than_connections_wait(make_harness):
+    """The next exchange begins when another one ends."""
+    harness = make_harness(limit=1)
+    first, wire = harness.ask()
+    second = harness.client()
+    harness.loader.ask(second, make_node())
+    assert harness.loader.is_busy
+    assert harness.loader.under_way == 2
+    assert harness.traffic.connections == 1
     wire.sendall(ANSWER)
-    town.look(first, 1)
-    town.loader.close(first, is_good=True)
-    town.loader.look(0)
-    town.accept().sendall(ANSWER)
-    town.look(second, 1)
-    assert town.traffic.connections == 2
+    harness.look(first, 1)
+    harness.loader.close(first, is_good=True)
+    harness.loader.look(0)
+    harness.accept().sendall(ANSWER)
+    harness.look(second, 1)
+    assert harness.traffic.connections == 2
 
 
-def test_the_connection_that_was_idle_for_longest_is_used_next(make_town):
-    """So that the server ends none for being idle; one that it ends is forgotten."""
-    town = make_town(keep=True)
-    clients = [town.ask() for _ in range(3)]
+def test_longest_idle_connection_is_used_next(make_harness):
+    """So no connection reaches the server's idle limit; a closed one is forgotten."""
+    harness = make_harness(keep=True)
+    clients = [harness.ask() for _ in range(3)]
     for client, wire in clients:
         wire.recv(99)
         wire.sendall(ANSWER)
-        town.look(client, 1)
-        town.loader.close(client, is_good=True)
+        harness.look(client, 1)
+        harness.loader.close(client, is_good=True)
     clients[0][1].close()
-    town.loader.look(PATIENCE)
-    town.loader.ask(town.client(), make_node())
+    harness.loader.look(PATIENCE)
+    harness.loader.ask(harness.client(), make_node())
     assert clients[1][1].recv(99) == REQUEST
-    assert town.traffic.connections == 3
+    assert harness.traffic.connections == 3
 
 
-def test_what_benchmarks_do_to_connections(small):
-    """A part of a request is sent; a connection is reset, which the server sees, and no end."""
-    client, wire = small.ask(make_node(b"", 0))
-    small.loader.send_part(client, b"GE")
+def test_partial_requests_and_resets(harness):
+    """A part of a request is sent, and a connection is reset, for benchmarks."""
+    client, wire = harness.ask(make_node(b"", 0))
+    harness.loader.send_part(client, b"GE")
     assert wire.recv(99) == b"GE"
-    small.loader.reset(client)
+    harness.loader.reset(client)
     with pytest.raises(ConnectionResetError):
         wire.recv(99)
-    assert small.loader.under_way == 0
+    assert harness.loader.under_way == 0
 
 
-def test_no_answer_in_time_is_given_up(make_town):
-    """How much had come is said; a minute has passed on the loader's clock."""
+def test_timeout_of_an_answer(make_harness):
+    """After a minute of the loader's clock the failure says how much had arrived."""
     now = 0.0
-    town = make_town(clock=lambda: now)
-    client, wire = town.ask()
+    harness = make_harness(clock=lambda: now)
+    client, wire = harness.ask()
     wire.sendall(ANSWER[:9])
-    town.loader.look(PATIENCE)
+    harness.loader.look(PATIENCE)
     now = 60.0
-    town.loader.look(0)
-    assert client.told[0][:2] == (Failure.SLOW, "9 bytes of the answer came")
+    harness.loader.look(0)
+    assert client.events[0][:2] == (Failure.SLOW, "9 bytes of the answer came")
 
 
-def test_nothing_listens(small):
+def test_refused_connection(harness):
     """The exchange ends when the connection is refused."""
-    small.listener.close()
-    client = small.client()
-    small.loader.ask(client, make_node())
-    small.look(client, 1)
-    assert client.told[0][0] is Failure.UNREACHABLE
+    harness.listener.close()
+    client = harness.client()
+    harness.loader.ask(client, make_node())
+    harness.look(client, 1)
+    assert client.events[0][0] is Failure.UNREACHABLE

@@ -1,4 +1,4 @@
-"""A fleet's own server, where its program fails."""
+"""A fleet's own server whose program fails."""
 
 import json
 import os
@@ -19,7 +19,7 @@ PUBLIC = {"keys": {**KEYS, "log": "log+00000000+AAAA"}}
 
 @pytest.fixture
 def program(tmp_path, monkeypatch):
-    """Let a Python text be the program `hening-server`."""
+    """Return a function that installs a Python text as the program `hening-server`."""
 
     def write(text):
         source, file = tmp_path / "program.py", tmp_path / "hening-server"
@@ -34,7 +34,7 @@ def program(tmp_path, monkeypatch):
 
 
 def after_init(then):
-    """Return a program that has keys after `init`, and else does `then`."""
+    """Return a program that writes keys for `init`, and otherwise runs `then`."""
     return (
         "words = sys.argv\n"
         "if words[1] == 'init':\n"
@@ -46,8 +46,8 @@ def after_init(then):
     )
 
 
-def test_a_program_that_fails_is_said(program):
-    """A command with its last line; the server, which says no address, with its log."""
+def test_failing_program(program):
+    """The error has a command's last line, or the log of a server that prints no address."""
     for text, words in (
         (
             "sys.exit('many words\\nno room on the disk')",
@@ -61,15 +61,15 @@ def test_a_program_that_fails_is_said(program):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_fleet_that_is_ended_while_its_server_begins_ends_it(program, monkeypatch, number):
-    """The signal comes when the process is there and nobody holds it yet."""
-    begun = []
+def test_signal_while_the_server_starts(program, monkeypatch, number):
+    """The signal comes when the process exists and the fleet does not hold it yet."""
+    processes = []
 
     class Popen(subprocess.Popen):
         def __init__(self, *words, **options):
             super().__init__(*words, **options)
             if "run" in self.args:
-                begun.append(self)
+                processes.append(self)
                 os.kill(os.getpid(), number)
 
     def end(number, _frame):
@@ -86,23 +86,23 @@ def test_a_fleet_that_is_ended_while_its_server_begins_ends_it(program, monkeypa
         assert signal.getsignal(number) is end
     finally:
         signal.signal(number, before)
-    assert [process.returncode for process in begun] == [-signal.SIGTERM]
+    assert [process.returncode for process in processes] == [-signal.SIGTERM]
 
 
-def test_a_program_that_is_not_installed_is_said(monkeypatch, tmp_path):
-    """Before anything is made."""
+def test_program_that_is_not_installed(monkeypatch, tmp_path):
+    """The fleet fails before it creates a file."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr("shutil.which", lambda _name: None)
     with pytest.raises(EnvironmentFailedError, match="not installed beside hening-device"):
         OwnServer(tmp_path / "fleet", lambda: NOW)
 
 
-def test_another_program_reads_microseconds(tmp_path):
-    """Eight bytes, little-endian, rewritten in place."""
+def test_clock_file(tmp_path):
+    """It has microseconds in eight bytes, little-endian, rewritten in place."""
     clock = ClockFile(tmp_path / "clock", 1_700_000_000.25)
     assert clock.path.read_bytes() == (1_700_000_000_250_000).to_bytes(8, "little")
     clock.turn(1_700_000_300.0)
-    clock.turn(50.0)  # an earlier time is passed over: nothing may be signed in the past
+    clock.turn(50.0)  # an earlier time is ignored: nothing may be signed in the past
     assert clock.seconds == 1_700_000_300.0
     assert clock.path.read_bytes() == (1_700_000_300_000_000).to_bytes(8, "little")
     clock.close()

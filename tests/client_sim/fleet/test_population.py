@@ -1,4 +1,4 @@
-"""Who the phones are."""
+"""Drawing the phones of a fleet."""
 
 import hashlib
 from collections import Counter
@@ -14,15 +14,15 @@ GROUPS = (
 
 
 def draw(**habits):
-    """Draw 10,000 phones, of which nothing is special unless `habits` says so."""
+    """Draw 10,000 phones with these habits."""
     plain = {"current": 0.0, "older": 0.0, "fresh": 0.0, "flaky": 0.0, "skewed": 0.0}
     return draw_phones(10_000, GROUPS, Habits(**{**plain, **habits}), Draws(1, "test"))
 
 
 def test_plain_phones():
-    """Groups have their weights: three to one, within five standard deviations.
+    """Groups have their weights of three to one, within five standard deviations.
 
-    Most phones run the last build but one, or the only one. All arrays of one take few bytes.
+    Most phones run the last build but one, or the only one. A phone takes 36 bytes.
     """
     phones = draw()
     assert abs(sum(index == 0 for index in phones.group) - 7500) < 217
@@ -32,7 +32,7 @@ def test_plain_phones():
 
 
 def test_habits_are_shares():
-    """Current, older, fresh, flaky and skewed phones are as many as was said."""
+    """Current, older, fresh, flaky and skewed phones have the requested shares."""
     phones = draw(current=0.3, older=0.5, fresh=0.1, flaky=0.2, skewed=0.4)
     builds = [build for index, build in zip(phones.group, phones.build, strict=True) if not index]
     assert abs(builds.count(2) / len(builds) - 0.3) < 0.03
@@ -42,8 +42,8 @@ def test_habits_are_shares():
     assert 3500 < sum(skew != 0 for skew in phones.skew) < 4250
 
 
-def test_equal_seeds_and_names_give_equal_numbers_and_others_do_not():
-    """A run can be made again, and two uses of a seed do not follow each other."""
+def test_draws_follow_from_seed_and_name():
+    """A run can be repeated, and two uses of a seed are independent."""
     rows = [
         [Draws(seed, name).word() for _ in range(3)]
         for seed, name in [(1, "a"), (1, "b"), (2, "a")]
@@ -53,14 +53,14 @@ def test_equal_seeds_and_names_give_equal_numbers_and_others_do_not():
 
 
 def test_the_numbers_are_shake_256():
-    """The first word is the first eight bytes, in this machine's order."""
+    """The first word is the first eight bytes of the digest."""
     data = hashlib.shake_256(b"hening fleet v1\x007\x00x\x000").digest(8)
     draws = Draws(7, "x")
     assert draws.word().to_bytes(8, "little") == data
     assert len({draws.word() for _ in range(20_000)}) == 20_000  # more than a block holds
 
 
-def test_shares_and_weights_are_kept():
+def test_distributions_of_draws():
     """Within five standard deviations of 10,000 draws; normal numbers are normal."""
     draws = Draws(3, "a")
     happened = sum(draws.happens(0.1) for _ in range(10_000))

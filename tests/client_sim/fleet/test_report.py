@@ -1,4 +1,4 @@
-"""What a run says, from what it did: as values, as a page, and on a terminal."""
+"""The report of a run: as values, as a page, and on a terminal."""
 
 import io
 from collections import Counter
@@ -26,7 +26,7 @@ LINK = {"p": "armani/id/stable/armani-2-full.zip", "z": 7, "x": "0" * 64, "b": [
 
 
 def make_outcome(*, halted=False, **sums):
-    """Return what a run of 200 phones for a day did; half are let in after 12 hours."""
+    """Return the outcome of 200 phones in a day; half are admitted after 12 hours."""
     schedule = [[START, 0], [START + 12 * HOUR, 500]]
     custom = make_pointer([make_step(2, [LINK])], r=schedule, h=halted)
     pointer = decode_pointer("latest/armani/id/stable", custom)
@@ -54,12 +54,12 @@ def make_outcome(*, halted=False, **sums):
     )
 
 
-def test_what_a_report_says():
-    """Rates are those of 10 seconds, and the most of any stretch between two moments.
+def test_rates_and_curve_of_a_report():
+    """Rates are those of 10 seconds, and the highest between two moments.
 
-    The curve is of the 160 phones that had an older build: 80 of them came in stretch 60, and half
-    were let in after half of the run; a halted rollout lets nobody in. Requests are told by rows of
-    the table, and what is in no row is counted apart.
+    The curve is of the 160 phones with an older build: 80 of them arrived in stretch 60, and half
+    were admitted after half of the run. A halted rollout admits no phone. Requests are named by
+    rows of the table, and those in no row are counted separately.
     """
     report = make_report(make_outcome(), Sample())
     assert (report.polls_per_second, report.requests_per_second) == (100.0, 200.0)
@@ -80,7 +80,7 @@ def test_what_a_report_says():
 
 
 def test_the_share_of_the_real_engine_is_of_all_installs():
-    """Twins are installs of the fleet done once more, phones of a sample are installs beside it."""
+    """Twins repeat installations of the fleet, phones of a sample are additional ones."""
     outcome = make_outcome(twins=10, twins_installed=9, twins_left_out=3, twin_refusals=["no"])
     report = make_report(outcome, Sample())
     assert (report.engine_phones, report.engine_installs, report.engine_left_out) == (10, 9, 3)
@@ -91,8 +91,8 @@ def test_the_share_of_the_real_engine_is_of_all_installs():
     assert report.engine_share == 0.1
 
 
-def test_failures_of_the_server_are_told_apart_and_with_their_cause():
-    """A phone's own network is none of them."""
+def test_server_failures_have_their_cause():
+    """Failures of a phone's own network are not among them."""
     outcome = make_outcome(mishaps=[Fault("no connection", 1.0, "a/b/c", "GET /x", "")])
     outcome.tally.failures[Failure.NO_NETWORK] = 5
     outcome.tally.failures[Failure.UNREACHABLE] = 1
@@ -108,17 +108,17 @@ def test_failures_of_the_server_are_told_apart_and_with_their_cause():
     }
 
 
-def test_requests_whose_senders_are_not_told_apart_are_said():
-    """Only where there are any."""
+def test_requests_beyond_the_limit_are_reported():
+    """They are mentioned only if there are any."""
     for untold in (1234, 0):
-        told = summarise(make_report(make_outcome(untold=untold), Sample())).sentences
-        said = "1,234 requests came after the first 20,000 distinct"
-        assert any(said in each for each in told) == bool(untold)
-        assert any("distinct ones" in each for each in told) == bool(untold)
+        sentences = summarise(make_report(make_outcome(untold=untold), Sample())).sentences
+        text = "1,234 requests came after the first 20,000 distinct"
+        assert any(text in each for each in sentences) == bool(untold)
+        assert any("distinct ones" in each for each in sentences) == bool(untold)
 
 
-def test_failures_and_requests_are_shown():
-    """Each failure with its count, each request with its senders, six pictures."""
+def test_page_of_a_report():
+    """Each failure has its count, each request its senders, and there are six charts."""
     fault = Fault("no <answer>", 1.5, "armani/id/stable", "GET /metadata/timestamp.json", "")
     failures = Counter({Failure.CUT: 1200, Failure.HTTP: 2})
     outcome = make_outcome(failures=failures, mishaps=[fault])
@@ -132,7 +132,7 @@ def test_failures_and_requests_are_shown():
 
 
 def test_a_mishap_is_a_sentence():
-    """When, who, after what, why; what is not known is left out. A block's range is named."""
+    """Time, group, last request and cause; unknown parts are omitted, and a range is shown."""
     full = Fault("no answer in time", 1.5, "a/b/c", "GET /x", "0 bytes of the answer came")
     assert full.tell() == (
         "hour 1.50, a/b/c after GET /x: no answer in time: 0 bytes of the answer came."
@@ -146,7 +146,7 @@ def test_a_mishap_is_a_sentence():
 
 
 def test_the_first_failures_of_the_server_are_kept(town):
-    """With the real code's own sentence; a phone's bad clock is none, and the list has an end."""
+    """They have the real code's own sentence, and their number is limited."""
     driver = town.make_driver(MISHAPS + 5)
     driver.phones.skew[0] = 2 * 86_400
     live(driver, 1)
@@ -166,7 +166,7 @@ def test_the_first_failures_of_the_server_are_kept(town):
 
 
 def show(*, is_terminal):
-    """Return what is shown of a run of 100 seconds at its preparation and at a half."""
+    """Return the output of a run of 100 seconds when it is prepared and half done."""
     output = io.StringIO()
     console = Console(file=output, force_terminal=is_terminal, width=140)
     with Screen(100.0, 5000, quiet=False, console=console) as screen:
@@ -177,8 +177,8 @@ def show(*, is_terminal):
     return output.getvalue(), before, after
 
 
-def test_what_is_shown_while_phones_wake_and_poll():
-    """A bar on a terminal, without an end at first; elsewhere a line in front of the sums."""
+def test_screen_of_a_run():
+    """A terminal shows a bar, at first without an end; other outputs get lines."""
     assert show(is_terminal=True)[1:] == (None, 50.0)
     first, second = show(is_terminal=False)[0].splitlines()
     assert first == "Waking 5,000 phones."

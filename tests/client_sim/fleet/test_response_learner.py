@@ -1,4 +1,4 @@
-"""The real code runs for the first phone, and what it asked is the path of the others."""
+"""The real code polls for the first phone, and the others follow its path."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def follow(place):
 
 
 def test_a_lesson_becomes_a_path(town):
-    """Its questions in their order; the 404 first, the timestamp with version and expiry."""
+    """The path has the requests in order, and version and expiry of the timestamp."""
     learner = make_learner(town)
     assert learner.learn_poll(learner.fresh, GROUP, NOW) is None
     place = learner.fresh.polls["latest"]
@@ -42,7 +42,7 @@ def test_a_lesson_becomes_a_path(town):
 
 
 def test_another_timestamp_alone_is_no_other_state(town):
-    """Who has polled before and after a renewal holds the same."""
+    """Phones that polled before and after a renewal have the same state."""
     learner = make_learner(town)
     learner.learn_poll(learner.fresh, GROUP, NOW)
     town.repository.publish_timestamp()
@@ -52,8 +52,8 @@ def test_another_timestamp_alone_is_no_other_state(town):
     assert learner.lessons == 2
 
 
-def test_what_the_real_code_refuses_is_a_path_that_ends_in_its_sentence(town):
-    """So the next phone with that answer needs no lesson."""
+def test_refusal_becomes_a_path(town):
+    """The next phone with that answer needs no lesson."""
     town.repository.overrides["/metadata/timestamp.json"] = response(b"200 OK", b"{}")
     learner = make_learner(town)
     assert learner.learn_poll(learner.fresh, GROUP, NOW) is None
@@ -63,8 +63,8 @@ def test_what_the_real_code_refuses_is_a_path_that_ends_in_its_sentence(town):
     assert end.fault
 
 
-def test_no_answer_is_nothing_to_learn(town):
-    """Why is said: nobody listens, or what came is no answer."""
+def test_no_path_without_an_answer(town):
+    """The cause is returned if no server listens, or if the answer is an error."""
     learner = ResponseLearner(replace(town.target, port=9), Lines(1).find)
     why, detail = learner.learn_poll(learner.fresh, GROUP, NOW)
     assert why is Failure.UNREACHABLE

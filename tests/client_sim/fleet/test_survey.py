@@ -1,4 +1,4 @@
-"""Who can be a phone of a server, from what it has signed."""
+"""Models, channels and builds of a server's phones, from its signed metadata."""
 
 from dataclasses import replace
 
@@ -10,8 +10,8 @@ from tests.client_sim.device.repository_simulator import START
 from tests.client_sim.fleet.conftest import NEWEST
 
 
-def test_channels_builds_and_what_phones_hold(town):
-    """One group for the channel that is announced, with the build to come as its newest."""
+def test_survey_of_a_server(town):
+    """The announced channel is a group, and the build to come is its newest."""
     town.repository.offer()
     found = survey(town.target, float(START))
     (group,) = found.groups
@@ -19,13 +19,13 @@ def test_channels_builds_and_what_phones_hold(town):
     assert group.builds[-1].fingerprint == NEWEST
     assert [pointer.steps[-1].counter for pointer in found.pointers] == [2]
     assert found.vaults.keys() == {"latest"}
-    # Phones that have polled hold no role of a model: only who installs asks for one.
+    # Polls do not fetch the role of a model; only installations do.
     assert "role.latest" in found.vaults["latest"]
     assert "role.armani" not in found.vaults["latest"]
 
 
-def test_a_withdrawn_build_is_none_that_phones_run(town):
-    """The maintainers took it back."""
+def test_withdrawn_builds_are_left_out(town):
+    """No phone of the fleet runs a withdrawn build."""
     town.repository.add_release(
         name="armani-1-full.zip",
         counter=1,
@@ -39,8 +39,8 @@ def test_a_withdrawn_build_is_none_that_phones_run(town):
     assert all(not build.fingerprint.endswith("T/1:user/release-keys") for build in group.builds)
 
 
-def test_a_server_without_phones_is_said(town):
-    """It announces nothing, or is away."""
+def test_server_without_phones(town):
+    """A server that announces no build, or is not reachable, is an error."""
     with pytest.raises(EnvironmentFailedError, match="announces no build"):
         survey(town.target, float(START))
     with pytest.raises(EnvironmentFailedError, match=r"127\.0\.0\.1:9 cannot be polled"):

@@ -1,4 +1,4 @@
-"""Sums of what phones did."""
+"""Sums and latencies of a fleet."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.cases import case
 
 
 def test_quantiles():
-    """A class ends at most 12.5 % above where it begins; 99 quick answers leave the worst slow."""
+    """A class ends at most 12.5 % above its begin; the worst of 100 answers is not averaged."""
     for seconds in (0.000_001, 0.000_37, 0.004_2, 0.09, 1.5, 29.0):
         with case(seconds):
             latencies = Latencies()
@@ -22,7 +22,7 @@ def test_quantiles():
 
 
 def test_workers_sums_are_added():
-    """Numbers, failures, latencies and curves."""
+    """Numbers, failures, latencies and curves are added."""
     one, two = Tally(polls=2, sent=10), Tally(polls=3, sent=5)
     one.failures[Failure.CUT] = two.failures[Failure.CUT] = 1
     two.failures[Failure.BROKEN] = 4
@@ -35,15 +35,15 @@ def test_workers_sums_are_added():
     assert (one.arrived_in[0], one.arrived_in[95], sum(one.latencies.counts)) == (3, 7, 2)
 
 
-def test_what_the_phones_do_themselves_is_not_the_servers_failure():
-    """Networks and clocks that the fleet makes bad are told apart from what the server did."""
+def test_simulated_failures_are_not_the_servers():
+    """Simulated bad networks and clocks are not counted as failures of the server."""
     tally = Tally()
     tally.failures.update(Failure)
     assert tally.server_failures() == len(Failure) - len(SIMULATED) == 9
 
 
-def test_time_stands_still_while_the_process_does_something_else(monkeypatch):
-    """Lost seconds are not counted."""
+def test_lost_time_is_not_measured(monkeypatch):
+    """Seconds in which the process did something else are subtracted."""
     monkeypatch.setattr("time.perf_counter", lambda: 100.0)
     stopwatch = Stopwatch(Tally())
     stopwatch.lost += 30.0
@@ -51,7 +51,7 @@ def test_time_stands_still_while_the_process_does_something_else(monkeypatch):
 
 
 def test_a_latency_counts_for_each_poll():
-    """What was noted is counted when it is asked for, or when there is much of it."""
+    """Noted latencies are counted on request, or when there are many."""
     tally = Tally()
     stopwatch = Stopwatch(tally)
     stopwatch.note(0.5)

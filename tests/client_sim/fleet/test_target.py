@@ -1,4 +1,4 @@
-"""Which server a fleet may poll."""
+"""Servers that a fleet may poll."""
 
 import pytest
 
@@ -8,13 +8,13 @@ from tests.cases import case
 
 
 def find(url, *, devices=10, may_leave=False, **resolver):
-    """Find a target; names are those of `resolver`, underscores for dots."""
+    """Find a target; `resolver` maps names, with underscores in place of dots."""
     names = {name.replace("_", "."): [address] for name, address in resolver.items()}
     return find_target(url, b"root", None, devices=devices, may_leave=may_leave, resolver=names)
 
 
 def test_this_machine_is_allowed():
-    """Any address of its loopback, plain; the address decides, not the name."""
+    """Any loopback address is allowed without TLS; the address decides, not the name."""
     for url in ("http://127.0.0.1:8080", "http://127.9.9.9:8080/"):
         target = find(url)
         assert target.is_here
@@ -23,8 +23,8 @@ def test_this_machine_is_allowed():
     assert (target.address, target.host_header) == ("127.0.0.1", "updates.hening.example")
 
 
-def test_another_machine_is_refused_unless_it_is_said():
-    """By address or name; the sentence names the option. It is asked by https, by few phones."""
+def test_another_machine_needs_an_option():
+    """The refusal names the option; with it only https and a small fleet are allowed."""
     for url in ("http://192.0.2.1:8080", "https://192.0.2.1", "http://[::2]:80"):
         with (
             case(url),
@@ -40,8 +40,8 @@ def test_another_machine_is_refused_unless_it_is_said():
         find("https://192.0.2.1", devices=20_001, may_leave=True)
 
 
-def test_what_is_no_server_is_refused():
-    """Only scheme, host and port; a name that never has an address (RFC 6761) is no mistake."""
+def test_refused_urls():
+    """Only scheme, host and port are allowed; a name without an address has another error."""
     for url in (
         *("ftp://127.0.0.1", "127.0.0.1:8080", "http://", "http://127.0.0.1:99999"),
         *("http://127.0.0.1/path", "http://127.0.0.1/?a=b", "http://user@127.0.0.1"),

@@ -1,10 +1,10 @@
-"""Who is due at which tick."""
+"""Phones that are due at a tick."""
 
 from client_sim.fleet.timer_wheel import TimerWheel
 
 
 def test_each_phone_comes_once_at_its_tick():
-    """Nobody comes again; a tick behind the last slot is the first slot of the next turn."""
+    """A tick after the last slot is in the first slot of the next turn."""
     wheel = TimerWheel(6, 8)
     for phone, tick in enumerate([3, 4, 3, 7, 3, 13]):
         wheel.put(phone, tick)
@@ -15,7 +15,7 @@ def test_each_phone_comes_once_at_its_tick():
 
 
 def test_a_phone_that_is_put_while_its_tick_is_taken_comes_later():
-    """Whoever is put into the slot that is being emptied stands on the wheel for its next turn."""
+    """A phone put into the slot that is being taken is due in the next turn."""
     wheel = TimerWheel(3, 4)
     for phone in range(3):
         wheel.put(phone, 0)

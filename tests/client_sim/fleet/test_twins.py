@@ -1,4 +1,4 @@
-"""Some phones that install are followed by the real update engine."""
+"""Some installations of a fleet are repeated by the real update engine."""
 
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,15 +22,15 @@ GROUP = Group("armani", "id", "stable", (OLD, NEW), 1.0, OLD.post_timestamp)
 
 @pytest.fixture(scope="module")
 def signer():
-    """Give a key for one run."""
+    """Make the key of one run."""
     return PackageSigner(START)
 
 
 @contextmanager
 def follow(folder, signer, phones, *, every=1, pointer=None, package=None, arrived=NEW, **limits):
-    """Let the twins of so many phones follow; gives the sums and what the server received.
+    """Run the twins of some phones; give the sums and the server.
 
-    Their phones run `arrived`. Where nothing else is said they may take all of the time.
+    The phones run `arrived`. By default the twins may take all of the time.
     """
     limits = {"share": 1.0, **limits}
     repository = Repository(START)
@@ -59,7 +59,7 @@ def follow(folder, signer, phones, *, every=1, pointer=None, package=None, arriv
 
 
 def test_a_twin_fetches_installs_and_starts_the_build(tmp_path, signer):
-    """Poll, role, proof, package whole, look before the switch; nothing of it is left on disk."""
+    """It polls twice and fetches the package once; no file of it is left."""
     with follow(tmp_path, signer, 1) as (tally, server):
         assert (tally.twins, tally.twins_installed, tally.twin_refusals) == (1, 1, [])
         data = b"".join(server.received)
@@ -68,21 +68,21 @@ def test_a_twin_fetches_installs_and_starts_the_build(tmp_path, signer):
 
 
 @pytest.mark.parametrize(("phones", "twins"), [(3, 1), (4, 2)])
-def test_one_in_so_many_has_a_twin(tmp_path, signer, phones, twins):
-    """The first one is the first."""
+def test_share_of_phones_with_a_twin(tmp_path, signer, phones, twins):
+    """Every n-th phone has a twin, from the first one on."""
     with follow(tmp_path, signer, phones, every=3) as (tally, _):
         assert tally.twins == tally.twins_installed == twins
 
 
 def test_twins_take_no_more_time_than_they_may(tmp_path, signer, monkeypatch):
-    """Who comes when it is used up has none, and is counted."""
+    """Phones without a twin are counted once the time is used up."""
     monkeypatch.setattr("client_sim.fleet.twins._GRACE", 0.0)
     with follow(tmp_path, signer, 4, share=0.0) as (tally, _):
         assert (tally.twins, tally.twins_left_out) == (1, 3)
 
 
-def test_a_package_of_another_key_is_told(tmp_path, signer):
-    """A twin that the engine refuses is no install, and its sentence is kept; not all of them."""
+def test_refusals_of_the_engine_are_reported(tmp_path, signer):
+    """A refused twin is no installation; a limited number of sentences is kept."""
     package = make_package(BUILDS[1], PackageSigner(START))
     with follow(tmp_path, signer, REASONS + 1, package=package, share=1.0) as (tally, _):
         assert (tally.twins, tally.twins_installed) == (REASONS + 1, 0)
@@ -96,8 +96,8 @@ def test_a_package_of_another_key_is_told(tmp_path, signer):
     assert both.twins == 2 * (REASONS + 1)
 
 
-def test_a_twin_that_does_not_come_to_the_build_of_its_phone_is_told(tmp_path, signer):
-    """It is offered nothing where its phone was, or takes another build."""
+def test_twin_with_another_build_is_reported(tmp_path, signer):
+    """A twin that gets no offer, or another build than its phone, is no installation."""
     with follow(tmp_path, signer, 1, pointer={"h": True}) as (tally, _):
         assert tally.twins_installed == 0
         assert "halted" in tally.twin_refusals[0]
@@ -112,7 +112,7 @@ SAMPLED = Group("armani", "id", "stable", (shop.facts(0), shop.facts(1)), 1.0, 0
 
 @pytest.fixture
 def sample(tmp_path):
-    """Give a function that lets `count` phones of `group` install from a repository."""
+    """Return a function that lets `count` phones of `group` install from a repository."""
 
     def run(repository, count, group=SAMPLED):
         package = tmp_path / "old.zip"
@@ -127,7 +127,7 @@ def sample(tmp_path):
 
 
 def test_phones_install_by_the_real_engine(sample, tmp_path):
-    """From an incremental that fits their build; each is on disk and runs the new one."""
+    """Phones of a sample install an incremental and are kept on disk."""
     repository = Repository(shop.NOW)
     links = [shop.add_package(repository, 1), shop.add_package(repository, 1, 0)]
     shop.announce(repository, 1, links)
@@ -136,8 +136,8 @@ def test_phones_install_by_the_real_engine(sample, tmp_path):
     assert sorted(path.name for path in tmp_path.glob("phone-*")) == ["phone-1", "phone-2"]
 
 
-def test_phones_that_are_not_let_in_are_told(sample):
-    """Nobody is in, so twenty phones are tried for one; the phone's own sentence says why."""
+def test_sample_without_admitted_phones(sample):
+    """Twenty phones are tried for one, and the phone's own sentence is the reason."""
     repository = Repository(shop.NOW)
     shop.announce(repository, 1, [shop.add_package(repository, 1)], r=[[0, 0]])
     done = sample(repository, 1)
@@ -147,7 +147,7 @@ def test_phones_that_are_not_let_in_are_told(sample):
 
 
 def test_a_package_of_another_model_makes_no_sample(sample):
-    """The server has no such model."""
+    """The model of the package must be announced by the server."""
     other = Group("dior", "id", "stable", SAMPLED.builds, 1.0, 0)
     with pytest.raises(FleetError, match="no model that this server announces"):
         sample(Repository(shop.NOW), 1, other)

@@ -1,4 +1,4 @@
-"""One process of a fleet, told how far to go."""
+"""Worker processes of a fleet."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def make_job(town, first, count):
 
 
 def test_workers_poll_what_is_due_and_add_up(town):
-    """Within the longest interval all of both workers' phones, none of them before its time."""
+    """All phones poll within the longest interval, and none before its time."""
     with started([make_job(town, 0, 30), make_job(town, 30, 10)]) as workers:
         ready = workers.ready()
         assert [sum(each.by_group) for each in ready] == [30, 10]
@@ -38,8 +38,8 @@ def test_workers_poll_what_is_due_and_add_up(town):
     assert b"/metadata/timestamp.json" in asked
 
 
-def test_a_worker_that_dies_is_said(town):
-    """With its number and what it ended with."""
+def test_dead_worker(town):
+    """The error has the worker's signal_with_record and its status."""
     with started([make_job(town, 0, 3)]) as workers:
         workers.ready()
         workers._processes[0].kill()
@@ -50,20 +50,20 @@ def test_a_worker_that_dies_is_said(town):
 
 
 @pytest.fixture(params=[signal.SIGTERM, signal.SIGINT])
-def number(request):
-    """Give a signal that a handler notes, and that handler's notes."""
+def signal_with_record(request):
+    """Install a handler that records a signal; return the signal and the record."""
     came = []
     before = signal.signal(request.param, lambda each, _frame: came.append(each))
     yield request.param, came
     signal.signal(request.param, before)
 
 
-def test_a_signal_comes_behind_the_block(number):
-    """Not in it, and once for each time that it was sent; also where the block fails.
+def test_held_signals_are_delivered_after_the_block(signal_with_record):
+    """Each sent signal is delivered once, also if the block fails.
 
-    Its handler is the one from before, and the fault goes on.
+    Afterwards the previous handler is installed, and the exception goes on.
     """
-    sent, came = number
+    sent, came = signal_with_record
 
     def hold():
         with held_signals():
@@ -79,8 +79,8 @@ def test_a_signal_comes_behind_the_block(number):
     assert came == [sent, sent, sent]
 
 
-def test_a_thread_holds_nothing():
-    """Handlers run on the main thread; only that may set them."""
+def test_held_signals_in_a_thread():
+    """Only the main thread may set handlers, so that another thread holds no signals."""
     done = []
 
     def hold():
