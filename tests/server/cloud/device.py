@@ -22,6 +22,7 @@ from tests.server.cloud.policies import LAW, POLICY, keep_policies, make_stateme
 
 NOW = 1_790_000_000
 PEPPER, SALTS = bytes(range(32)), bytes(range(32, 64))
+SECRETS = Secrets("id", PEPPER, SALTS, os.urandom)
 READ, SHARE, WRITE = 0, 1, 2
 HEADERS = {"Content-Type": "application/msgpack", "Accept": "application/msgpack"}
 
@@ -219,6 +220,10 @@ class Cloud:
     folder: Path
     http: aiohttp.ClientSession
 
+    def stored_bodies(self) -> list[Path]:
+        """Return the files of all stored bodies, and of records of erasures."""
+        return [path for path in (self.folder / "bodies").rglob("*") if path.is_file()]
+
     async def device(self, name: str = "ani", *, agrees: bool = True) -> Device:
         """Return a new owner's device, logged in, whose owner has agreed to the policy."""
         device = Device(self.http, self.url, name)
@@ -239,7 +244,7 @@ async def running(
     chosen = CloudSettings(**{**own, **settings})
     await keep_policies(place, *policies)
     bodies = bodies or LocalBodies(folder / "bodies", os.urandom)
-    peppers = peppers or (Secrets("id", PEPPER, SALTS, os.urandom),)
+    peppers = peppers or (SECRETS,)
     async with (
         serving(place, bodies, peppers, chosen, clock, os.urandom, more) as port,
         aiohttp.ClientSession() as http,

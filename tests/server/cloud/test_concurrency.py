@@ -21,7 +21,7 @@ pytestmark = on_both
 TIMES = 6
 
 
-async def at_once(*requests):
+async def concurrently(*requests):
     """Send requests concurrently; returns the number of answers by status and code."""
     answers = await asyncio.gather(*requests)
     return Counter(
@@ -30,43 +30,45 @@ async def at_once(*requests):
     )
 
 
-async def test_an_account_is_made_once(cloud):
+async def test_concurrent_sign_ups_with_one_name(cloud):
     """Of concurrent sign-ups with one name, one makes the account."""
     devices = [Device(cloud.http, cloud.url, "ani") for _ in range(TIMES)]
-    seen = await at_once(*(device.sign_up() for device in devices))
+    seen = await concurrently(*(device.sign_up() for device in devices))
     assert seen == {(201, ""): 1, (409, "user_exists"): TIMES - 1}
     (made,) = [device for device in devices if device.token]
     assert (await made.log_in())[0] == 200
 
 
-async def test_a_code_is_spent_once(place, tmp_path):
+async def test_concurrent_sign_ups_with_one_code(place, tmp_path):
     """Of several names that end in a code, one gets the account."""
     code = "a" * 16
     async with running(place, tmp_path, sign_up=SignUp.CODE) as cloud:
         async with open_database(place, migrations=MIGRATIONS) as database, database.begin() as db:
             await add_code(db, code, NOW + 100)
         names = [f"{number}-{code}" for number in range(TIMES)]
-        seen = await at_once(*(Device(cloud.http, cloud.url, name).sign_up() for name in names))
+        seen = await concurrently(
+            *(Device(cloud.http, cloud.url, name).sign_up() for name in names)
+        )
     assert seen == {(201, ""): 1, (403, "signup_closed"): TIMES - 1}
 
 
-async def test_a_collection_is_made_once(cloud):
+async def test_concurrent_creation_of_a_collection(cloud):
     """One device makes the collection; the others learn that it exists."""
     device = await cloud.device()
     item = make_item(os.urandom(20_000))
     asked = {"item": item, "collectionKey": b"key", "collectionType": b"type"}
-    seen = await at_once(*(device.call("POST", "collection/", asked) for _ in range(TIMES)))
+    seen = await concurrently(*(device.call("POST", "collection/", asked) for _ in range(TIMES)))
     assert seen == {(201, ""): 1, (409, "unique_uid"): TIMES - 1}
     _, listed = await device.call("GET", "collection/")
     assert [each["item"]["content"] for each in listed["data"]] == [item["content"]]
 
 
-async def test_writers_of_a_collection_take_turns(cloud):
+async def test_concurrent_writes_to_a_collection(cloud):
     """All batches are written, each change once; of transactions over one revision one succeeds."""
     device = await cloud.device()
     collection = (await device.create())["uid"]
     batches = [[make_item(os.urandom(100)) for _ in range(5)] for _ in range(TIMES)]
-    seen = await at_once(*(device.batch(collection, *batch) for batch in batches))
+    seen = await concurrently(*(device.batch(collection, *batch) for batch in batches))
     assert seen == {(200, ""): TIMES}
     page, uids = {"done": False, "stoken": ""}, []
     while not page["done"]:
@@ -76,15 +78,17 @@ async def test_writers_of_a_collection_take_turns(cloud):
     assert sorted(uids) == sorted(item["uid"] for batch in batches for item in batch)
     item = batches[0][0]
     rivals = [change(item) for _ in range(TIMES)]
-    seen = await at_once(*(device.batch(collection, each, way="transaction") for each in rivals))
+    seen = await concurrently(
+        *(device.batch(collection, each, way="transaction") for each in rivals)
+    )
     assert seen == {(200, ""): 1, (409, "item_failed"): TIMES - 1}
     chunk = f"collection/{collection}/item/{uid()}/chunk/{uid()}/"
     body = os.urandom(20_000)
-    seen = await at_once(*(device.call("PUT", chunk, raw=body) for _ in range(TIMES)))
+    seen = await concurrently(*(device.call("PUT", chunk, raw=body) for _ in range(TIMES)))
     assert seen == {(201, ""): 1, (409, "chunk_exists"): TIMES - 1}
 
 
-async def test_an_object_is_kept_once(cloud):
+async def test_concurrent_uploads_and_removals_of_an_object(cloud):
     """All senders of an object succeed, and its bytes count once; one of the removals succeeds."""
     device, body = await cloud.device(), os.urandom(20_000)
     program = await device.program()
@@ -98,15 +102,14 @@ async def test_an_object_is_kept_once(cloud):
         ("POST", name, body, {(200, ""): TIMES}),
         ("DELETE", name, None, {(200, ""): 1, (404, ""): TIMES - 1}),
     ):
-        seen = await at_once(*(send(method, path, data) for _ in range(TIMES)))
+        seen = await concurrently(*(send(method, path, data) for _ in range(TIMES)))
         assert seen == expected, (method, path)
         used = len(body) if data else 0
         assert (await device.ask("GET", "usage"))[1]["used"] == used
-        bodies = [each for each in (cloud.folder / "bodies").rglob("*") if each.is_file()]
-        assert len(bodies) == (1 if data else 0)
+        assert len(cloud.stored_bodies()) == (1 if data else 0)
 
 
-async def test_an_erasure_is_asked_for_once(cloud):
+async def test_concurrent_requests_of_an_erasure(cloud):
     """Concurrent requests get the same erasure, or are refused because the session has ended."""
     device = await cloud.device()
     await device.create()
@@ -116,7 +119,7 @@ async def test_an_erasure_is_asked_for_once(cloud):
 
 
 @pytest.mark.parametrize("is_withdrawn", [False, True])
-async def test_an_invitation_is_taken_once(cloud, is_withdrawn):
+async def test_concurrent_acceptance_of_an_invitation(cloud, is_withdrawn):
     """One request accepts the invitation, unless it is withdrawn at the same time."""
     owner, other = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
@@ -124,7 +127,7 @@ async def test_an_invitation_is_taken_once(cloud, is_withdrawn):
     requests = [other.accept(invitation) for _ in range(TIMES)]
     if is_withdrawn:
         requests.insert(0, owner.call("DELETE", f"invitation/outgoing/{invitation}/"))
-    seen = await at_once(*requests)
+    seen = await concurrently(*requests)
     taken = seen[201, ""] + seen[204, ""]
     assert (taken, seen[404, "not_found"]) == (1, len(requests) - 1)
     is_member = (await other.call("GET", f"collection/{collection}/"))[0] == 200

@@ -79,7 +79,7 @@ async def owner(cloud):
     return device
 
 
-async def everything(device):
+async def view_all_data(device):
     """Return an owner's view of all data."""
     collection = device.ids["collection"]
     return [
@@ -94,7 +94,7 @@ async def everything(device):
 
 
 @on_both
-async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
+async def test_other_accounts_data_is_answered_as_unknown(cloud, owner):
     """Every route with an id answers a stranger as if the id did not exist; the owner gets data.
 
     Without a token, each route that is not public refuses the request.
@@ -104,14 +104,14 @@ async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
     nobodys = {
         part: "nobody" if part == "name" else os.urandom(16).hex()[:22] for part in owner.ids
     }
-    before = await everything(owner)
+    before = await view_all_data(owner)
     assert len(WITH_PARTS) >= 21
     for route in WITH_PARTS:
         for one in (owner.ids, {**owner.ids, "id": owner.ids["session"]}):
             theirs, nothing = await ask(stranger, route, one), await ask(stranger, route, nobodys)
             assert theirs == nothing, route.path
             assert theirs[0] in {404, 501}, (route.method, route.path)
-    assert await everything(owner) == before
+    assert await view_all_data(owner) == before
     assert (await stranger.call("GET", "collection/"))[1]["data"] == []
     assert (await stranger.call("GET", "invitation/incoming/"))[1]["data"] == []
     for route in ROUTES:
@@ -127,7 +127,7 @@ async def test_a_stranger_learns_and_changes_nothing(cloud, owner):
     assert answered >= {"get_collection", "list_items", "get_item", "get_chunk", "list_members"}
 
 
-async def test_a_program_of_another_account_learns_nothing(cloud):
+async def test_other_accounts_vaults_are_answered_as_unknown(cloud):
     """Vaults and objects of other accounts are answered as unknown, and do not change."""
     owner, stranger = await cloud.device(), await cloud.device("budi")
     body = os.urandom(2000)

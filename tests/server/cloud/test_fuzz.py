@@ -55,7 +55,7 @@ def test_a_body_is_decoded_or_refused(kind, body):
     check_body(bytes([kind]) + body)
 
 
-def test_what_fuzzing_found():
+def test_corpus_of_the_fuzzer():
     """The fuzzer's seeds and former findings are decoded or refused."""
     for path in sorted(CORPUS.iterdir()):
         with case(path.name):

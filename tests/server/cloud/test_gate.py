@@ -53,7 +53,7 @@ REFUSED = {
 }
 
 
-def test_ciphertext_alone_passes():
+def test_only_ciphertext_passes():
     """A body is refused by its byte counts, or by its first bytes if the counts look random."""
     for name, (body, least, most) in {**PASSING, **REFUSED}.items():
         with case(name):
@@ -67,7 +67,7 @@ def test_no_ciphertext_is_refused_by_chance():
     assert max(measure_sigma(DRAWN.randbytes(size)) for size in sizes for _ in range(1000)) < 5.5
 
 
-async def test_each_door_refuses_it_and_keeps_nothing(cloud):
+async def test_all_apis_refuse_unencrypted_bodies(cloud):
     """Items, chunks and encrypted kinds of objects are refused, and nothing of them is stored."""
     device = await cloud.device()
     collection = (await device.create())["uid"]

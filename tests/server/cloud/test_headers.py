@@ -88,7 +88,7 @@ MALFORMED = {
 }
 
 
-async def test_what_is_no_request_is_refused(cloud, caplog, capfd):
+async def test_malformed_requests_are_refused(cloud, caplog, capfd):
     """The refusal contains no part of the request, no address and no version."""
     address = urlsplit(cloud.url)
     for name, data in MALFORMED.items():

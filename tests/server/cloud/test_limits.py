@@ -36,7 +36,7 @@ async def pieces(count):  # noqa: RUF029 - as bodies come
         yield bytes(1024)
 
 
-async def test_each_route_says_how_long_a_body_may_be(cloud):
+async def test_body_limit_of_each_route(cloud):
     """Each route of records and accounts refuses a body above its limit with 413."""
     device = await cloud.device()
     parts = {"id": "A" * 22}
@@ -49,7 +49,7 @@ async def test_each_route_says_how_long_a_body_may_be(cloud):
         assert await send_head(*head) == 413, route.path
 
 
-async def test_an_object_has_so_many_bytes(cloud):
+async def test_size_limits_of_objects(cloud):
     """An object above its limit is refused; keys, locks and the config have a lower limit."""
     device = await cloud.device()
     program = await device.program()
@@ -76,7 +76,7 @@ async def test_a_body_without_a_length_is_counted(cloud):
     program = await device.program()
     assert (await program.ask("POST", "photos/?create=true"))[0] == 200
     assert (await program.ask("POST", f"photos/keys/{NAME}", pieces(65)))[0] == 413
-    assert [path for path in (cloud.folder / "bodies").rglob("*") if path.is_file()] == []
+    assert cloud.stored_bodies() == []
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ async def limited(tmp_path):
         yield served
 
 
-async def test_an_account_asks_so_often(limited):
+async def test_rate_limit_of_an_account(limited):
     """All APIs share an account's limit; the answer says when to retry, and others are served."""
     device, other = await limited.device(), await limited.device("budi")
     program = await device.program()
@@ -101,8 +101,8 @@ async def test_an_account_asks_so_often(limited):
     async with limited.http.get(f"{limited.url}/account/1/usage", headers=headers) as refused:
         assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
         assert refused.content_type == "application/problem+json"
-    status, _, told = await program.ask("GET", "photos/data/")
-    assert (status, told["Retry-After"]) == (429, "1")
+    status, _, fields = await program.ask("GET", "photos/data/")
+    assert (status, fields["Retry-After"]) == (429, "1")
     assert (await other.call("GET", "collection/"))[0] == 200
     limited.clock.seconds += 1
     assert (await device.call("GET", "collection/"))[0] == 200
@@ -110,7 +110,7 @@ async def test_an_account_asks_so_often(limited):
 
 
 @pytest.mark.parametrize("name", ["ani", "nobody"])
-async def test_a_name_is_tried_so_often(limited, name):
+async def test_rate_limit_of_logins(limited, name):
     """Attempts are limited for known and unknown names, recovery included.
 
     A correct password has to wait as well.
@@ -144,7 +144,7 @@ async def full(tmp_path):
         yield cloud
 
 
-async def test_there_is_no_room_for_larger_bodies(full):
+async def test_full_disk(full):
     """Both APIs answer 507; small bodies are still stored, and stored data can be read."""
     device = await full.device()
     collection = (await device.create())["uid"]
@@ -160,4 +160,4 @@ async def test_there_is_no_room_for_larger_bodies(full):
     status, listed = await device.call("GET", f"collection/{collection}/item/")
     assert [item["uid"] for item in listed["data"]] == [small["uid"]]
     assert (await device.ask("GET", "usage"))[1]["used"] < len(BIG)
-    assert [path for path in (full.folder / "bodies").rglob("*") if path.is_file()] == []
+    assert full.stored_bodies() == []

@@ -27,7 +27,7 @@ def test_each_route_is_on_the_page():
     assert "\\Z" not in msgspec.json.encode(page).decode()
 
 
-def test_patterns_are_parted_from_paths():
+def test_patterns_are_separated_from_paths():
     """Patterns in paths are separated from names, also patterns with braces."""
     path = "/a/{id:[A-Z]{2}}/{name}/{n:x{1,2}y{3}}"
     patterns = {"id": "[A-Z]{2}", "name": "[^{}/]+", "n": "x{1,2}y{3}"}
@@ -37,7 +37,7 @@ def test_patterns_are_parted_from_paths():
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
-async def test_the_account_door(stranger, place, tmp_path):
+async def test_schemathesis_finds_no_failure(stranger, place, tmp_path):
     """Schemathesis finds no failure with an owner's token; the erasure is tested last."""
     async with running(place, tmp_path, requests_per_second=100_000) as cloud:
         device = await cloud.device()

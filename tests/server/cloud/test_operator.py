@@ -8,14 +8,13 @@ from prometheus_client import generate_latest
 from server.cloud.errors import CloudError
 from server.cloud.metrics import ROTATED, CloudMetrics
 from server.cloud.operator import WEEK, list_accounts, show_account, suspend_account
-from server.cloud.secrets import Secrets
 from server.storage.errors import StorageError
 from tests.server.cloud.conftest import on_both
-from tests.server.cloud.device import NOW, PEPPER, SALTS, make_item
+from tests.server.cloud.device import NOW, SECRETS, make_item
 
 
 @on_both
-async def test_accounts_are_numbers(cloud, database):
+async def test_operator_sees_no_names(cloud, database):
     """The operator sees sizes by account, but no name and no content."""
     device, other = await cloud.device(), await cloud.device("budi")
     collection = (await device.create())["uid"]
@@ -81,7 +80,7 @@ async def test_metrics_are_totals_and_outcomes(cloud, database):
     assert metrics.reasons()
     await metrics.count_totals(database, bytes(8), NOW)
     assert metrics.reasons() == [ROTATED]
-    await metrics.count_totals(database, Secrets("id", PEPPER, SALTS, os.urandom).mark, NOW)
+    await metrics.count_totals(database, SECRETS.mark, NOW)
     assert metrics.reasons() == []
     for path, status in (
         ("/api/v1/authentication/login/", 401),

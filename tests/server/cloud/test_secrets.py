@@ -19,7 +19,7 @@ def derive(key, purpose):
     return hmac.digest(extracted, purpose + b"\x01", hashlib.sha256)
 
 
-def test_names_and_salts_of_names_that_are_not_there():
+def test_name_hashes_and_salts_of_unknown_names():
     """Name hashes and salts of unknown names are computed with the page's keys."""
     secrets = Secrets("id", PEPPER, SALTS, bytes)
     name = derive(PEPPER, b"hening cloud name 1")
@@ -28,7 +28,7 @@ def test_names_and_salts_of_names_that_are_not_there():
     assert secrets.unknown_salt("ani") == hmac.digest(salt, b"ani", hashlib.sha256)
 
 
-def test_a_hash_under_a_rotated_pepper_is_a_hash_of_the_one_before():
+def test_hashes_after_a_rotation():
     """A rotated hash is computed from the former hash alone, in the order of the peppers."""
     other = bytes(range(64, 96))
     former = Secrets("id", PEPPER, SALTS, bytes)

@@ -62,7 +62,7 @@ def find(secrets, data):
 
 
 @pytest.mark.needs("etebase")
-def test_nothing_of_an_owner_is_on_the_server(tmp_path):
+def test_no_secret_of_an_owner_is_on_the_server(tmp_path):
     """No secret is on disk or in the process, after two logins and 145 KB of content."""
     folder, pepper, metrics = tmp_path / "cloud", tmp_path / "pepper", free_port()
     words = ["--folder", str(folder), "--pepper", str(pepper)]

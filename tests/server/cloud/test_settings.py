@@ -22,7 +22,7 @@ def made(tmp_path):
     return folder, pepper
 
 
-def test_what_is_made_is_read(made):
+def test_settings_of_a_new_cloud(made):
     """The region is read from the file, other settings from variables and options."""
     folder, pepper = made
     environment = {"HENING_CLOUD_PORT": "1234", "HENING_PORT": "99", "HOME": "/"}
@@ -35,7 +35,7 @@ def test_what_is_made_is_read(made):
     assert pepper.stat().st_mode & 0o777 == 0o600
 
 
-def test_nothing_is_made_over_another(made, tmp_path):
+def test_existing_files_are_not_overwritten(made, tmp_path):
     """`make_cloud` refuses an existing cloud or pepper, and both stay unchanged.
 
     It refuses a pepper inside the folder, even if the path leaves the folder and comes back.
@@ -69,7 +69,7 @@ def test_a_pepper_that_others_may_read_is_refused(made):
         load_pepper(pepper, os.geteuid())
 
 
-def test_without_init_there_is_no_cloud(tmp_path):
+def test_refused_regions_and_settings(tmp_path):
     """An invalid region makes no cloud; a missing cloud and an unknown setting are errors."""
     folder = CloudFolder(tmp_path / "cloud")
     for region in ("", "I", "a|b", "../x", "x" * 40):
@@ -88,7 +88,7 @@ def settings(**values):
     return CloudSettings(region="id", **values)
 
 
-def test_bodies_lie_where_the_settings_say(tmp_path):
+def test_body_store_of_the_settings(tmp_path):
     """Bodies are stored in the folder, or in S3 with a key from a file."""
     folder, secret = CloudFolder(tmp_path), tmp_path / "secret"
     secret.write_text("secret\n")
@@ -101,7 +101,7 @@ def test_bodies_lie_where_the_settings_say(tmp_path):
         open_bodies(folder, settings(blobs_url="s3://bucket/cloud", s3_key_id="id"), bytes, float)
 
 
-def test_no_token_crosses_a_network_in_the_clear():
+def test_tls_is_required_beyond_loopback():
     """Beyond loopback, TLS is required in the server or in a proxy."""
     assert load_tls(settings()) is None
     assert load_tls(settings(host="::1")) is None

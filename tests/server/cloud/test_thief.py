@@ -12,8 +12,8 @@ from contextlib import closing
 
 from nacl.signing import SigningKey
 
-from server.cloud.secrets import Secrets, derive_name_key
-from tests.server.cloud.device import PEPPER, SALTS, Device, make_item
+from server.cloud.secrets import derive_name_key
+from tests.server.cloud.device import PEPPER, SALTS, SECRETS, Device, make_item
 
 NAMES = ("ani", "budi", "citra")
 
@@ -84,7 +84,7 @@ async def fill(cloud):
     }
 
 
-async def test_a_stolen_database_yields_no_name_no_salt_and_no_guess(cloud, place):
+async def test_stolen_database_without_the_pepper(cloud, place):
     """The thief gets no value, and cannot test passwords, because the salt is encrypted.
 
     With the pepper, or if names were hashed without a key, the same searches find them.
@@ -97,11 +97,10 @@ async def test_a_stolen_database_yields_no_name_no_salt_and_no_guess(cloud, plac
     assert guess_names(values) == set()
     assert guess_names({**values, "taken": {PEPPER}}) == {"ani", "budi"}
     assert guess_names({**values, "plain": {hashlib.sha256(b"citra").digest()}}) == {"citra"}
-    secrets = Secrets("id", PEPPER, SALTS, os.urandom)
     with closing(sqlite3.connect(place)) as db:
         rows = db.execute("SELECT id, salt, login_key, name FROM accounts").fetchall()
     opened = [
-        secrets.open(value, "accounts", row[0], column)
+        SECRETS.open(value, "accounts", row[0], column)
         for row in rows
         for column, value in zip(("salt", "login_key", "name"), row[1:], strict=True)
     ]
@@ -109,7 +108,7 @@ async def test_a_stolen_database_yields_no_name_no_salt_and_no_guess(cloud, plac
     assert b"ani" in opened
 
 
-async def test_equal_values_are_sealed_apart(cloud, place):
+async def test_equal_values_are_encrypted_differently(cloud, place):
     """Two accounts with the same salt and key have different encrypted values."""
     key, salt = SigningKey.generate(), os.urandom(32)
     for name in ("ani", "budi"):

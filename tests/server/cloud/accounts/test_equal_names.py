@@ -113,7 +113,7 @@ async def compare(work, cloud):
     assert "verify 0" in done["ani"][1]
 
 
-async def test_processor_times_do_not_tell_names_apart(tmp_path):
+async def test_processor_times_of_names_are_equal(tmp_path):
     """Processor times do not tell known from unknown names, before and after a rotation.
 
     Elapsed times would depend on other processes. Reading an existing row takes 1 % longer, which a

@@ -19,7 +19,7 @@ from server.core.errors import TrustError
 from server.storage.database import open_database
 from tests.cases import case
 from tests.server.cloud.conftest import on_both
-from tests.server.cloud.device import NOW, PEPPER, SALTS, Device, running
+from tests.server.cloud.device import NOW, PEPPER, SALTS, SECRETS, Device, running
 
 CHALLENGE = "authentication/login_challenge/"
 
@@ -63,7 +63,7 @@ async def test_every_reason_has_the_same_refusal(cloud):
     assert (await other.log_in())[0] == 200
 
 
-async def test_a_login_is_not_passed_on_by_a_server_of_another_name(tmp_path):
+async def test_login_names_the_host(tmp_path):
     """A login names the host that it is for; only the host name in the settings is accepted."""
     url = "https://cloud.rom.example"
     async with running(tmp_path / "cloud.sqlite", tmp_path, public_url=url) as cloud:
@@ -80,21 +80,21 @@ async def test_a_login_is_not_passed_on_by_a_server_of_another_name(tmp_path):
         assert link["url"].startswith("https://127.0.0.1:")
 
 
-async def test_a_name_that_is_not_there_has_a_salt(cloud):
+async def test_unknown_names_have_a_salt(cloud):
     """An unknown name always gets the same salt, which differs by name; all lengths are equal."""
     await cloud.device()
     stranger = Device(cloud.http, cloud.url, "")
-    said = {
+    answers = {
         name: [(await stranger.call("POST", CHALLENGE, {"username": name}))[1] for _ in range(2)]
         for name in ("ani", "budi", "citra")
     }
-    for first, second in said.values():
+    for first, second in answers.values():
         assert first["salt"] == second["salt"]
         assert first["challenge"] != second["challenge"]
-    assert len({first["salt"] for first, _ in said.values()}) == 3
+    assert len({first["salt"] for first, _ in answers.values()}) == 3
     shapes = {
         tuple((name, len(value)) for name, value in first.items() if isinstance(value, bytes))
-        for first, _ in said.values()
+        for first, _ in answers.values()
     }
     assert len(shapes) == 1
 
@@ -129,22 +129,21 @@ async def test_another_password_ends_other_sessions(cloud):
     assert (status, answer["user"]["encryptedContent"]) == (200, b"wrapped anew")
 
 
-async def test_what_is_sealed_opens_in_its_place_alone(database, cloud):
+async def test_encrypted_values_are_bound_to_their_place(database, cloud):
     """An encrypted value cannot be opened with another pepper, region, row or column."""
     await cloud.device()
     async with database() as db:
         row = (await db.scalars(select(Account))).one()
-    secrets = Secrets("id", PEPPER, SALTS, os.urandom)
-    assert secrets.open(row.name, "accounts", row.id, "name") == b"ani"
+    assert SECRETS.open(row.name, "accounts", row.id, "name") == b"ani"
     for column in ("name", "salt", "login_key", "wrap"):
         sealed = getattr(row, column)
-        assert secrets.open(sealed, "accounts", row.id, column) not in sealed
+        assert SECRETS.open(sealed, "accounts", row.id, column) not in sealed
         for opener, *where in (
             (Secrets("id", bytes(32), SALTS, os.urandom), "accounts", row.id, column),
             (Secrets("de", PEPPER, SALTS, os.urandom), "accounts", row.id, column),
-            (secrets, "sessions", row.id, column),
-            (secrets, "accounts", row.id[::-1], column),
-            (secrets, "accounts", row.id, "other"),
+            (SECRETS, "sessions", row.id, column),
+            (SECRETS, "accounts", row.id[::-1], column),
+            (SECRETS, "accounts", row.id, "other"),
         ):
             with (
                 case(column, *where),
@@ -189,7 +188,7 @@ async def test_a_code_makes_one_account(place, tmp_path):
 
 
 @pytest.mark.needs("etebase")
-async def test_an_unmodified_client_takes_its_name_and_finds_the_page(place, tmp_path):
+async def test_sign_up_and_consent_with_an_unmodified_client(place, tmp_path):
     """The client's first login makes the account; its dashboard is the page for consent."""
     code, own = draw_code(os.urandom), {"PYTHON": sys.executable}
     script = """
@@ -225,8 +224,8 @@ async def test_an_unmodified_client_takes_its_name_and_finds_the_page(place, tmp
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said = (await process.communicate())[0].decode().splitlines()
-    assert process.returncode == 0, said
-    assert said[0].startswith(f"{cloud.url}/owner/")
-    assert "agree to version 1" in said[1]
-    assert said[2:] == ["200", "1"]
+        output = (await process.communicate())[0].decode().splitlines()
+    assert process.returncode == 0, output
+    assert output[0].startswith(f"{cloud.url}/owner/")
+    assert "agree to version 1" in output[1]
+    assert output[2:] == ["200", "1"]

@@ -51,9 +51,9 @@ class Restic:
     async def run(self, *words):
         """Run restic to its end; returns its output."""
         process = await self.start(*words)
-        said = (await process.communicate())[0].decode()
-        assert process.returncode == 0, said
-        return said
+        output = (await process.communicate())[0].decode()
+        assert process.returncode == 0, output
+        return output
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def digests(folder):
     }
 
 
-async def test_a_backup_that_is_killed_goes_on(restic, tmp_path):
+async def test_killed_backup_can_be_completed(restic, tmp_path):
     """A backup that was killed repeatedly during uploads can be completed and restored.
 
     Before the restore, an older snapshot is forgotten and the rest repacked.

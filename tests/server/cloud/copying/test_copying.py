@@ -108,7 +108,7 @@ def files(folder):
     ("place", "target"), [("sqlite", "postgresql"), ("postgresql", "sqlite")], indirect=["place"]
 )
 @pytest.mark.needs("postgresql")
-async def test_what_is_backed_up_is_restored(
+async def test_restore_into_the_other_kind_of_database(
     database, bodies, backup, owner, tmp_path, request, target
 ):
     """After a restore into the other kind of database, an owner finds all data and can write."""
@@ -135,7 +135,7 @@ async def test_what_is_backed_up_is_restored(
     assert (report.faults, report.told, report.bodies) == (0, [], 4)
 
 
-async def test_a_backup_follows_the_cloud(cloud, database, bodies, backup, owner, tmp_path):
+async def test_repeated_backups(cloud, database, bodies, backup, owner, tmp_path):
     """A backup copies new bodies and drops removed ones; removals wait while a backup is made.
 
     If a body is damaged, the new backup is not completed, and the previous one can be restored.
@@ -167,7 +167,7 @@ async def test_a_backup_follows_the_cloud(cloud, database, bodies, backup, owner
         assert len(await read_all(owner)) == 3
 
 
-async def test_sessions_stay_where_they_are_wanted(database, bodies, backup, owner, tmp_path):
+async def test_restore_that_keeps_sessions(database, bodies, backup, owner, tmp_path):
     """With `keep_sessions` sessions stay valid after a restore, but cursors become invalid."""
     _, listed = await owner.call("GET", f"collection/{owner.collection}/item/")
     await make_backup(database, bodies, backup)
@@ -184,7 +184,7 @@ async def test_sessions_stay_where_they_are_wanted(database, bodies, backup, own
     [("sqlite", True), pytest.param("postgresql", False, marks=pytest.mark.needs("postgresql"))],
     indirect=["place"],
 )
-async def test_what_was_erased_stays_erased(
+async def test_restore_of_erased_accounts(
     cloud, database, bodies, backup, owner, tmp_path, has_former
 ):
     """An account erased after a backup stays erased in a restored cloud.
@@ -215,9 +215,7 @@ async def test_what_was_erased_stays_erased(
     assert [record.id for record in await load_records(there)] == [erased["id"]]
 
 
-async def test_a_backup_is_restored_for_the_days_of_its_policy(
-    database, bodies, backup, owner, tmp_path
-):
+async def test_backup_expires_with_its_policy(database, bodies, backup, owner, tmp_path):
     """A backup is refused from the day on which receipts of erasure say that it is gone."""
     del owner
     await make_backup(database, bodies, backup)
@@ -230,7 +228,7 @@ async def test_a_backup_is_restored_for_the_days_of_its_policy(
     assert (await restore_into(backup, folder, SETTINGS, there, now=gone - 1)).bodies == 3
 
 
-async def test_what_is_damaged_is_not_restored(database, bodies, backup, owner, tmp_path):
+async def test_damaged_backup_is_not_restored(database, bodies, backup, owner, tmp_path):
     """Damaged bodies or databases are refused; no cloud exists until an intact restore."""
     del owner
     await make_backup(database, bodies, backup)
@@ -249,7 +247,7 @@ async def test_what_is_damaged_is_not_restored(database, bodies, backup, owner, 
         pass
 
 
-async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place, cloud):
+async def test_backup_and_restore_never_overwrite_a_cloud(database, bodies, backup, place, cloud):
     """A backup is not restored over a cloud or into another region.
 
     No backup is made over another region's backup, or over a cloud.
@@ -277,7 +275,7 @@ async def test_nothing_is_restored_over_a_cloud(database, bodies, backup, place,
 
 
 @on_both
-async def test_a_check_finds_what_is_wrong(database, bodies, owner):
+async def test_findings_of_a_check(database, bodies, owner):
     """The check finds missing, short, altered and spare bodies, missing chunks and wrong sums."""
 
     async def look(*, read=False):

@@ -7,13 +7,12 @@ import pytest
 
 from server.cloud.law.policies import Policies
 from server.cloud.law.rounds import Law
-from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
 from server.cloud.storage import MIGRATIONS
 from server.cloud.storage.bodies import LocalBodies
 from server.cloud.upkeep.rounds import OF_LAW, run_round
 from server.storage.database import open_database
-from tests.server.cloud.device import PEPPER, SALTS
+from tests.server.cloud.device import SECRETS
 from tests.server.cloud.policies import KEY
 
 
@@ -21,10 +20,9 @@ from tests.server.cloud.policies import KEY
 async def open_law(place, folder, clock, bodies=None):
     """Yield the law of another node of the cloud."""
     bodies = bodies or LocalBodies(folder / "bodies", os.urandom)
-    secrets = Secrets("id", PEPPER, SALTS, os.urandom)
     async with open_database(place, migrations=MIGRATIONS) as database:
         policies = Policies(database, str(KEY))
-        yield Law(database, bodies, secrets, policies, clock, os.urandom)
+        yield Law(database, bodies, SECRETS, policies, clock, os.urandom)
 
 
 async def go_round(law):

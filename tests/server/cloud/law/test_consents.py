@@ -2,15 +2,13 @@
 
 import base64
 import json
-import os
 
 from nacl.signing import SigningKey
 
-from server.cloud.secrets import Secrets
 from server.core.note import decode_verifier_key, verify_note
 from tests.server.cloud.blobs.test_routes import BODY, NAME
 from tests.server.cloud.conftest import on_both
-from tests.server.cloud.device import NOW, PEPPER, SALTS, make_item, running
+from tests.server.cloud.device import NOW, SECRETS, make_item, running
 from tests.server.cloud.policies import (
     HOURS,
     POLICY,
@@ -22,7 +20,7 @@ from tests.server.cloud.policies import (
 
 HOUR = 60 * 60
 NEXT = make_policy(version=2, **{"from": NOW + HOUR})
-KEY = Secrets("id", PEPPER, SALTS, os.urandom).receipt_key
+KEY = SECRETS.receipt_key
 
 
 def read_receipt(note):
@@ -61,13 +59,13 @@ async def test_nothing_is_stored_before_consent(place, tmp_path):
         status, made = await device.agree(key=key)
         assert status == 201
         assert await upload(device) == [201, 200, 200, 200, 200]
-        said = read_receipt(made["receipt"])
-        assert said["consentReceiptID"] == made["id"]
-        assert said["consentTimestamp"] == NOW
-        assert said["version"] == "KI-CR-v1.1.0"
-        assert said["record"]["event_state"] == "given"
-        assert said["device"]["public_key"] == base64.b64encode(bytes(key.verify_key)).decode()
-        assert said["policy"]["version"] == 1
+        receipt = read_receipt(made["receipt"])
+        assert receipt["consentReceiptID"] == made["id"]
+        assert receipt["consentTimestamp"] == NOW
+        assert receipt["version"] == "KI-CR-v1.1.0"
+        assert receipt["record"]["event_state"] == "given"
+        assert receipt["device"]["public_key"] == base64.b64encode(bytes(key.verify_key)).decode()
+        assert receipt["policy"]["version"] == 1
         status, listed = await device.ask("GET", "consents")
         assert (listed["agreed"], listed["holds"]) == (1, 1)
         assert [each["receipt"] for each in listed["receipts"]] == [made["receipt"]]
@@ -76,7 +74,7 @@ async def test_nothing_is_stored_before_consent(place, tmp_path):
 
 
 @on_both
-async def test_a_new_version_stops_uploads_and_no_more(place, tmp_path):
+async def test_new_policy_stops_uploads_until_consent(place, tmp_path):
     """A new policy stops uploads from its start until consent, but not downloads.
 
     Consent may be given before the start.
@@ -113,9 +111,9 @@ async def test_withdrawal_is_one_request(place, tmp_path):
         assert status == 200
         assert gone["ends_at"] == NOW + 48 * HOUR
         assert gone["begins_at"] == gone["ends_at"] - HOUR
-        said = read_receipt(gone["receipt"])
-        assert said["record"]["event_state"] == "withdrawn"
-        assert said["record"]["processing_ends"] == gone["ends_at"]
+        receipt = read_receipt(gone["receipt"])
+        assert receipt["record"]["event_state"] == "withdrawn"
+        assert receipt["record"]["processing_ends"] == gone["ends_at"]
         assert (await device.batch(collection, make_item()))[0] == 403
         assert (await device.call("GET", f"collection/{collection}/item/"))[0] == 200
         assert (await device.ask("GET", "usage"))[1]["erases_at"] == gone["begins_at"]
@@ -127,7 +125,7 @@ async def test_withdrawal_is_one_request(place, tmp_path):
         assert (await device.batch(collection, make_item()))[0] == 200
 
 
-async def test_a_withdrawal_counts_by_what_was_agreed_to(place, tmp_path):
+async def test_withdrawal_has_the_deadline_of_the_agreed_policy(place, tmp_path):
     """The deadline is that of the agreed version, even if another version is in force meanwhile."""
     slow = make_policy(version=2, hours={**HOURS, "stop_after_withdrawal": 500})
     async with running(place, tmp_path, policies=(POLICY,)) as cloud:
@@ -140,7 +138,7 @@ async def test_a_withdrawal_counts_by_what_was_agreed_to(place, tmp_path):
         assert read_receipt(gone["receipt"])["policy"]["version"] == 1
 
 
-async def test_what_is_no_consent(cloud):
+async def test_refused_consents(cloud):
     """Statements with another policy or text, too low an age, or a forged signature are refused."""
     device = await cloud.device(agrees=False)
     for changed, refused in (
@@ -171,7 +169,7 @@ async def test_what_is_no_consent(cloud):
     assert read_receipt(made["receipt"])["age"] == {"at_least": 13, "guardian": True}
 
 
-async def test_a_policy_is_given_to_anybody(place, tmp_path):
+async def test_policies_are_public(place, tmp_path):
     """Anyone can fetch this region's policies and texts, but not those of other regions."""
     async with running(place, tmp_path, policies=(POLICY, NEXT)) as cloud:
 

@@ -79,12 +79,12 @@ async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
     gone = sorted(set(kept) - set(left))
     assert (len(gone), len(left)) == (2, 2)
     assert await find_traces(law.database, account) == set()
-    said = read_receipt(erased["receipt"])
-    assert said["account"] == hash_account(account)
+    receipt = read_receipt(erased["receipt"])
+    assert receipt["account"] == hash_account(account)
     root = CompactTree().grow(leaf_hash(name.encode()) for name in gone).root()
-    assert said["erased"] == {"bodies": 2, "bytes": used, "items": 4, "root": root.hex()}
-    assert (said["asked"], said["due"], said["done"]) == (NOW, NOW + 72 * 60 * 60, NOW)
-    assert said["last_backup_gone"] == (NOW // DAY + 14 + 1) * DAY
+    assert receipt["erased"] == {"bodies": 2, "bytes": used, "items": 4, "root": root.hex()}
+    assert (receipt["asked"], receipt["due"], receipt["done"]) == (NOW, NOW + 72 * 60 * 60, NOW)
+    assert receipt["last_backup_gone"] == (NOW // DAY + 14 + 1) * DAY
     async with cloud.http.get(f"{cloud.url}/erasure/{erased['id']}") as answer:
         assert await answer.json() == erased
     assert (await device.ask("GET", "usage"))[0] == 401
@@ -118,7 +118,7 @@ async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, tmp_path, monkeyp
 
 
 @on_both
-async def test_without_a_policy_what_is_due_is_closed_all_the_same(cloud, law):
+async def test_due_accounts_are_closed_without_a_policy(cloud, law):
     """Without a policy, as in a restored database, due accounts are closed but not yet erased."""
     device = await cloud.device()
     async with law.database.begin() as db:
@@ -147,7 +147,7 @@ async def test_a_name_is_free_again_after_quarantine(cloud, law):
 
 
 @on_both
-async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
+async def test_members_lose_collections_of_an_erased_owner(cloud):
     """When the owner is erased, other members lose the content and see the membership end."""
     owner, member = await cloud.device(), await cloud.device("budi")
     collection, _ = await fill(owner)
@@ -162,7 +162,7 @@ async def test_who_shares_a_collection_learns_that_it_is_gone(cloud):
 
 
 @on_both
-async def test_who_shares_a_collection_stays_logged_in(cloud, law):
+async def test_writes_of_members_during_an_erasure(cloud, law):
     """While the owner is being erased, a member's writes are refused like unknown collections."""
     owner, member = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
@@ -180,7 +180,7 @@ async def test_who_shares_a_collection_stays_logged_in(cloud, law):
     assert (await member.ask("GET", "usage"))[0] == 200
 
 
-async def test_an_upload_under_way_is_refused(cloud, law):
+async def test_upload_during_an_erasure_is_refused(cloud, law):
     """An upload that began before the account closed stores nothing afterwards."""
     device = await cloud.device()
     await fill(device)
@@ -196,7 +196,7 @@ async def test_an_upload_under_way_is_refused(cloud, law):
         assert (await db.execute(select(Base.metadata.tables["blobs"]))).all() == []
 
 
-def test_each_sealed_column_is_overwritten():
+def test_all_encrypted_columns_are_known():
     """All byte columns of an account are known, so that a migration cannot add a forgotten one."""
     table = Base.metadata.tables["accounts"]
     binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}

@@ -1,6 +1,5 @@
 """The vectors of FORMATS section 17, and the page's table of a policy's numbers."""
 
-import os
 import re
 from pathlib import Path
 
@@ -8,13 +7,11 @@ from nacl.signing import SigningKey
 
 from server.cloud.law.policies import open_signed
 from server.cloud.law.receipts import Erased, Event, make_consent_receipt, make_erasure_receipt
-from server.cloud.secrets import Secrets
 from server.core.cloud_policy import Deadlines, Lifetimes, Policy
-from tests.server.cloud.device import NOW, PEPPER, SALTS
+from tests.server.cloud.device import NOW, SECRETS
 from tests.server.cloud.policies import KEY, POLICY, make_statement, sign
 
 PAGE = (Path(__file__).parents[4] / "docs" / "FORMATS.md").read_text()
-SECRETS = Secrets("id", PEPPER, SALTS, os.urandom)
 SIGNED = open_signed(sign(POLICY), KEY)
 STATEMENT = make_statement(key=SigningKey(bytes([1] * 32)))
 
@@ -24,15 +21,15 @@ def block(name):
     return re.search(rf"^```text {name}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1]
 
 
-def test_the_policy_and_the_statement():
+def test_vectors_of_policy_and_statement():
     """Policy, statement and the hash by which statements name a policy equal the vectors."""
     assert block("policy").encode() == sign(POLICY)
     assert f"`{SIGNED.sha256}`" in PAGE
-    said = f"{STATEMENT['statement']}{STATEMENT['public_key']}\n{STATEMENT['signature']}\n"
-    assert block("statement") == said
+    text = f"{STATEMENT['statement']}{STATEMENT['public_key']}\n{STATEMENT['signature']}\n"
+    assert block("statement") == text
 
 
-def test_the_receipts():
+def test_vectors_of_receipts():
     """The receipts of a consent and of an erasure equal the vectors."""
     event = Event(
         "A" * 22,

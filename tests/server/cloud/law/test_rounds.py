@@ -76,7 +76,7 @@ async def test_an_unused_account_is_announced_and_then_erased(cloud, law):
 
 
 @on_postgresql
-async def test_a_use_that_is_being_noted_counts(cloud, law):
+async def test_use_that_another_node_is_recording(cloud, law):
     """A round waits for another node's record of a use, and then announces nothing.
 
     On SQLite writers take turns.
@@ -100,7 +100,7 @@ async def test_a_use_that_is_being_noted_counts(cloud, law):
     assert device.token
 
 
-async def test_a_withdrawal_is_over_within_its_hours(cloud, law):
+async def test_erasure_after_a_withdrawal(cloud, law):
     """The erasure begins an hour before its deadline, to leave time for repairs."""
     device = await cloud.device()
     await device.ask("POST", "consents/withdrawal")
@@ -115,7 +115,7 @@ async def test_a_withdrawal_is_over_within_its_hours(cloud, law):
     assert (await device.ask("GET", "usage"))[0] == 401
 
 
-async def test_an_erasure_that_fails_goes_on_and_rings_in_time(cloud, law, place, tmp_path):
+async def test_failing_erasure_is_retried_and_raises_an_alarm(cloud, law, place, tmp_path):
     """An erasure is retried after any failure; after `erase` hours there is an alarm."""
 
     class Broken(LocalBodies):
@@ -142,7 +142,7 @@ async def test_an_erasure_that_fails_goes_on_and_rings_in_time(cloud, law, place
 
 
 @on_both
-async def test_records_of_erasures_and_names_are_forgotten(cloud, law):
+async def test_retention_of_erasures_and_names(cloud, law):
     """Records are kept `logs_days` beyond the last backup, names for `quarantine` days."""
     device = await cloud.device()
     await device.ask("POST", "erasure")
@@ -161,7 +161,7 @@ async def test_records_of_erasures_and_names_are_forgotten(cloud, law):
 
 
 @on_both
-async def test_a_breach_is_told_within_its_hours(cloud, law):
+async def test_deadline_of_a_breach_notice(cloud, law):
     """An alarm begins a day before the deadline and ends with the notice, which accounts see."""
     device = await cloud.device()
     async with law.database.begin() as db:
@@ -188,7 +188,7 @@ async def test_a_breach_is_told_within_its_hours(cloud, law):
 
 
 @on_both
-async def test_links_and_codes_end(cloud, law):
+async def test_links_and_codes_expire(cloud, law):
     """Unused links to the owner's page and unspent sign-up codes are removed after their time."""
     device = await cloud.device()
     await device.ask("POST", "owner-links")

@@ -55,7 +55,7 @@ async def test_a_new_device_waits_for_approval(cloud, first):
     assert [each["state"] for each in sessions] == ["approved", "approved"]
 
 
-async def test_no_other_signature_approves(cloud, first):
+async def test_refused_approvals(cloud, first):
     """An approval is refused if another key signed it, or for another session, key or region.
 
     The waiting device cannot approve itself.
@@ -86,7 +86,7 @@ async def test_no_other_signature_approves(cloud, first):
 
 
 @on_both
-async def test_no_owner_is_locked_out_by_a_choice(cloud):
+async def test_conditions_of_device_approval(cloud):
     """Approval requires a device with a key, and recovery words in case all devices are lost."""
     device, on = await cloud.device(), {"approves_devices": True}
     problem = (await device.ask("PUT", "choices", on))[1]
@@ -105,7 +105,7 @@ async def test_no_owner_is_locked_out_by_a_choice(cloud):
     assert (await device.call("GET", "collection/"))[0] == 200
 
 
-async def test_a_session_lasts_as_long_as_it_is_used(cloud):
+async def test_sessions_are_prolonged_by_use(cloud):
     """A session is prolonged once a day, and ends after the policy's days without use."""
     day, idle = 24 * 60 * 60, DAYS["session_idle"]
     device = await cloud.device()
@@ -159,7 +159,7 @@ async def test_tokens_are_made_listed_and_removed(cloud):
     await device.make_token()
 
 
-async def test_what_is_no_request_is_refused(cloud):
+async def test_malformed_requests_are_refused(cloud):
     """Malformed requests get a problem document; without a token every request is refused."""
     device = await cloud.device()
     odd = {"door": "blobs", "more": 1}, {"door": "blobs", "reads_only": 1}

@@ -14,7 +14,7 @@ OPEN, USE = "recovery/open", "recovery/use"
 NEW_KEYS = {"login_key": bytes(SigningKey(bytes(32)).verify_key), "wrap": b"wrapped anew"}
 
 
-async def test_words_open_an_account(cloud):
+async def test_recovery_with_words(cloud):
     """Recovery words return the keys, set a new password, and log all sessions out.
 
     The new session needs no approval, because all devices may be lost.
@@ -40,7 +40,7 @@ async def test_words_open_an_account(cloud):
     assert (status, answer["user"]["encryptedContent"]) == (200, b"wrapped anew")
 
 
-async def test_whatever_is_wrong_the_answer_is_the_same(cloud):
+async def test_wrong_recoveries_get_the_same_answer(cloud):
     """Every wrong recovery gets the same answer: unknown name, no words, other words or action.
 
     An old challenge does, too.
@@ -73,7 +73,7 @@ async def test_whatever_is_wrong_the_answer_is_the_same(cloud):
     assert (await owner.log_in())[0] == 200
 
 
-async def test_a_token_alone_changes_no_words(cloud):
+async def test_new_words_need_a_signature(cloud):
     """New words must be signed by the password's key of the token's own account.
 
     A new account key requires new words, because the former ones would open obsolete keys.
@@ -107,7 +107,7 @@ def rewrapped(*collections, **more):
     return {"wrap": b"new keys", "public_key": b"P" * 32, "collections": wraps, **more}
 
 
-async def test_a_new_account_key_wraps_everything_anew(cloud):
+async def test_rotation_replaces_all_keys(cloud):
     """All collections get new keys in one transaction; other devices log in again for them."""
     device = await cloud.device()
     second = Device(cloud.http, cloud.url, "ani", device.key)
@@ -131,7 +131,7 @@ async def test_a_new_account_key_wraps_everything_anew(cloud):
     assert items["data"][0]["uid"] == item["uid"]
 
 
-async def test_a_collection_that_is_missing_stops_a_rotation(cloud):
+async def test_rotation_with_other_collections_is_refused(cloud):
     """A rotation with missing, additional or repeated collections is refused without any change."""
     device, other = await cloud.device(), await cloud.device("budi")
     own = [(await device.create())["uid"] for _ in range(2)]
@@ -149,7 +149,7 @@ async def test_a_collection_that_is_missing_stops_a_rotation(cloud):
     assert (await other.call("GET", "collection/"))[1]["data"][0]["collectionType"] == b"type"
 
 
-async def test_keys_that_were_replaced_meanwhile_do_not_come_back(cloud):
+async def test_requests_that_began_before_a_rotation_are_refused(cloud):
     """A request that another device began before a rotation is refused after it.
 
     Its data would be encrypted with the former key, and closed to its owner.
@@ -190,7 +190,7 @@ async def test_keys_that_were_replaced_meanwhile_do_not_come_back(cloud):
 
 
 @on_both
-async def test_keys_that_are_replaced_at_once(cloud):
+async def test_concurrent_rotations(cloud):
     """Of several devices that rotate together, each succeeds or is logged out."""
     device = await cloud.device()
     await device.set_recovery(SigningKey.generate())
@@ -217,7 +217,7 @@ async def shared(cloud):
 
 
 @on_both
-async def test_members_of_a_collection_with_another_key_are_invited_anew(shared):
+async def test_rotation_invites_members_again(shared):
     """A member's access ends with the former key, and a new invitation has the new key."""
     owner, member, collection = shared
     invitation = uid()
@@ -235,7 +235,7 @@ async def test_members_of_a_collection_with_another_key_are_invited_anew(shared)
     assert (await owner.call("GET", f"collection/{collection}/"))[1]["collectionKey"][:3] == b"new"
 
 
-async def test_invitations_to_an_account_end_with_its_key(cloud):
+async def test_rotation_removes_invitations_to_the_account(cloud):
     """Invitations to the former key of an account are removed."""
     owner, invited = await cloud.device(), await cloud.device("budi")
     await owner.invite(invited, (await owner.create())["uid"])
@@ -245,7 +245,7 @@ async def test_invitations_to_an_account_end_with_its_key(cloud):
     assert (await invited.call("GET", "invitation/incoming/"))[1]["data"] == []
 
 
-async def test_all_members_are_invited_anew_or_none(cloud, shared):
+async def test_rotation_with_other_members_is_refused(cloud, shared):
     """A rotation with missing or foreign members, or without the right to share, is refused."""
     owner, member, collection = shared
     third = await cloud.device("citra")

@@ -44,7 +44,7 @@ async def visit(device):
 
 
 @on_both
-async def test_the_page_shows_what_is_kept(cloud):
+async def test_content_of_the_page(cloud):
     """The page shows bytes, devices and receipts, without script, cookie or password field."""
     device = await cloud.device()
     second = Device(cloud.http, cloud.url, "ani", device.key)
@@ -65,7 +65,7 @@ async def test_the_page_shows_what_is_kept(cloud):
 
 
 @on_both
-async def test_an_owner_agrees_and_withdraws_on_the_page(cloud):
+async def test_consent_and_withdrawal_on_the_page(cloud):
     """The page shows the policy's text; the receipt says that no device signed."""
     device = await cloud.device(agrees=False)
     page = await visit(device)
@@ -77,14 +77,14 @@ async def test_an_owner_agrees_and_withdraws_on_the_page(cloud):
     status, text = await page.post("consent", **form, agree="yes")
     assert (status, "You have agreed" in text) == (200, True)
     (made,) = (await device.ask("GET", "consents"))[1]["receipts"]
-    said = read_receipt(made["receipt"])
-    assert (said["collectionMethod"], "device" in said) == ("page", False)
+    receipt = read_receipt(made["receipt"])
+    assert (receipt["collectionMethod"], "device" in receipt) == ("page", False)
     assert (await device.create())["uid"]
     assert "is withdrawn" in (await page.post("withdraw"))[1]
     assert "Everything is erased on" in (await page.get())[1].decode()
 
 
-async def test_a_page_that_was_open_for_long_agrees_to_nothing_old(place, tmp_path):
+async def test_form_with_an_older_policy_is_refused(place, tmp_path):
     """A form with an older version is refused, and the consent to the newer one stays."""
     newer = make_policy(version=2)
     async with running(place, tmp_path, policies=(POLICY, newer)) as cloud:
@@ -98,7 +98,7 @@ async def test_a_page_that_was_open_for_long_agrees_to_nothing_old(place, tmp_pa
         assert (await device.create())["uid"]
 
 
-async def test_a_device_is_logged_out_and_an_account_erased_on_the_page(cloud):
+async def test_logout_and_erasure_on_the_page(cloud):
     """The page works without a session, because its link is valid for ten minutes."""
     device = await cloud.device()
     page = await visit(device)

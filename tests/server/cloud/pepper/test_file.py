@@ -21,7 +21,7 @@ from tests.cases import case
 PEPPER = Pepper(bytes(range(32)), bytes(range(32, 64)))
 
 
-def test_lines_as_formats_has_them():
+def test_formats_vector_of_the_lines():
     """A line has a label, 32 digits in groups of four, and four check digits."""
     assert encode_escrow(PEPPER) == [
         "pepper-1   0001 0203 0405 0607 0809 0a0b 0c0d 0e0f  8e9d",
@@ -31,7 +31,7 @@ def test_lines_as_formats_has_them():
     ]
 
 
-def test_what_was_printed_is_restored():
+def test_printed_lines_restore_the_pepper():
     """Printed lines restore the pepper, also after rotations, in any order and letter case."""
     pepper = draw_pepper(os.urandom)
     for _ in range(2):
@@ -42,7 +42,7 @@ def test_what_was_printed_is_restored():
     assert len(encode_escrow(pepper)) == 8
 
 
-def test_a_mistake_is_named():
+def test_mistakes_in_printed_lines():
     """A wrong digit, swapped lines, a missing line and an unknown line are each reported."""
     lines = encode_escrow(PEPPER)
     wrong = [lines[0], lines[1].replace("1415", "1514"), *lines[2:]]
@@ -63,12 +63,12 @@ def key(tmp_path):
     """Return the file of a new key, and its public key."""
     file = tmp_path / "key.txt"
     subprocess.run(["age-keygen", "-o", file], check=True, capture_output=True)
-    told = subprocess.run(["age-keygen", "-y", file], check=True, capture_output=True, text=True)
-    return file, told.stdout.strip()
+    output = subprocess.run(["age-keygen", "-y", file], check=True, capture_output=True, text=True)
+    return file, output.stdout.strip()
 
 
 @pytest.mark.needs("age")
-def test_the_key_opens_what_was_sealed(key):
+def test_lines_are_encrypted_to_the_key(key):
     """The key decrypts all lines; none is readable without it."""
     file, public = key
     lines = ["pepper-1 0011  2233", "salts-1 4455  6677"]
@@ -80,7 +80,7 @@ def test_the_key_opens_what_was_sealed(key):
     assert opened.stdout.splitlines() == lines
 
 
-def test_what_is_no_key_is_refused():
+def test_malformed_keys_are_refused():
     """A malformed key is refused before age is started."""
     for given in ("", "age1short", "ssh-ed25519 AAAA", "--output=/tmp/x"):
         with case(given), pytest.raises(FormatError, match="is not an age key"):
@@ -88,7 +88,7 @@ def test_what_is_no_key_is_refused():
 
 
 @pytest.mark.needs("age")
-def test_a_key_with_a_mistake_is_refused(key, monkeypatch):
+def test_keys_that_age_refuses(key, monkeypatch):
     """A wrong checksum is refused by age; if age is missing, the message says what to install."""
     _, public = key
     wrong = public[:-1] + ("q" if public[-1] != "q" else "p")

@@ -1,4 +1,4 @@
-"""A new pepper: every value opens under it alone, and owners notice nothing."""
+"""Rotation of the pepper: values open under the new one alone, and owners are not affected."""
 
 import os
 
@@ -16,9 +16,9 @@ from server.core.errors import TrustError
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from tests.server.cloud.conftest import on_both
-from tests.server.cloud.device import PEPPER, SALTS, Device, running
+from tests.server.cloud.device import PEPPER, SALTS, SECRETS, Device, running
 
-FORMER = Secrets("id", PEPPER, SALTS, os.urandom)
+FORMER = SECRETS
 FOLLOWING = Secrets("id", bytes(32), SALTS, os.urandom, [derive_name_key(PEPPER)])
 CHALLENGE = "authentication/login_challenge/"
 
@@ -46,7 +46,7 @@ async def load_all(place):
 
 
 @on_both
-async def test_everything_opens_under_the_next_pepper_alone(cloud, place):
+async def test_rotation_encrypts_all_values_again(cloud, place):
     """After a rotation the values are the same, and every hash of a name is different."""
     for name in ("ani", "budi"):
         await (await cloud.device(name)).set_recovery(SigningKey.generate())
@@ -69,7 +69,7 @@ async def test_everything_opens_under_the_next_pepper_alone(cloud, place):
         assert await find_owner(db, FOLLOWING, "citra") is None
 
 
-async def test_owners_notice_nothing(place, tmp_path):
+async def test_owners_are_not_affected_by_a_rotation(place, tmp_path):
     """Names, addresses, words and passwords stay valid; salts stay, also of unknown names."""
     words = SigningKey.generate()
     async with running(place, tmp_path) as cloud:
@@ -98,7 +98,7 @@ async def salts(cloud):
     return [answer["salt"] for _, answer in answers]
 
 
-async def test_a_server_that_runs_on_refuses_what_it_cannot_know(cloud, place):
+async def test_running_server_after_a_rotation(cloud, place):
     """After a rotation a running server refuses all logins and new accounts; sessions continue."""
     device = await cloud.device()
     await rotate(place)
@@ -111,7 +111,7 @@ async def test_a_server_that_runs_on_refuses_what_it_cannot_know(cloud, place):
 
 
 @pytest.mark.usefixtures("cloud")
-async def test_a_pepper_of_another_database_serves_nothing(place):
+async def test_pepper_of_another_database_is_refused(place):
     """With another database's pepper the server refuses to start, instead of refusing each name."""
     other = Secrets("id", os.urandom(32), SALTS, os.urandom)
     async with open_database(place, migrations=MIGRATIONS) as database:
@@ -122,7 +122,7 @@ async def test_a_pepper_of_another_database_serves_nothing(place):
         assert await choose_secrets(database, [other, FORMER]) is FORMER
 
 
-async def test_a_database_without_a_mark_takes_the_pepper_that_opens_it(cloud, place):
+async def test_database_without_a_mark(cloud, place):
     """A database of an earlier version accepts the pepper that opens it, and records no other."""
     await cloud.device()
     other = Secrets("id", os.urandom(32), SALTS, os.urandom)

@@ -72,10 +72,10 @@ async def test_the_clients_own_suite_passes(place, tmp_path):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        said = (await node.communicate())[0].decode()
-    failed = re.findall(r"^not ok \d+ - (.*)$", said, re.MULTILINE)
-    assert not failed, said[-6000:]
-    names = re.findall(r"^ok \d+ - ((?!.*# SKIP).*)$", said, re.MULTILINE)
+        output = (await node.communicate())[0].decode()
+    failed = re.findall(r"^not ok \d+ - (.*)$", output, re.MULTILINE)
+    assert not failed, output[-6000:]
+    names = re.findall(r"^ok \d+ - ((?!.*# SKIP).*)$", output, re.MULTILINE)
     start = names.index("Check server is etebase")
     assert len(names[start:]) == OF_THE_API
     assert node.returncode == 0

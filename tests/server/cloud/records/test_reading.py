@@ -37,7 +37,7 @@ async def test_a_page_has_fifty_entries(device):
         assert (status, answer["code"]) == (400, "bad_limit"), limit
 
 
-async def test_a_page_ends_where_its_bodies_are_large(device, monkeypatch):
+async def test_page_size_is_limited_by_bytes(device, monkeypatch):
     """A page ends before its bodies exceed the limit, but has at least one item.
 
     Without bodies, their length does not matter.
@@ -56,7 +56,7 @@ async def test_a_page_ends_where_its_bodies_are_large(device, monkeypatch):
     assert (len(page["data"]), page["done"]) == (4, True)
 
 
-async def test_what_is_no_question(device):
+async def test_refused_queries(device):
     """Too many items, an unknown iterator, and a ticket for a socket are refused."""
     known = [{"uid": uid()} for _ in range(200)]
     path = f"{device.items}fetch_updates/"
@@ -81,7 +81,7 @@ async def make_items(device, count):
 
 
 @on_both
-async def test_a_body_that_is_lost_is_told(device, database):
+async def test_item_with_a_lost_body(device, database):
     """Only the item whose body is lost gets an error; other items can be read."""
     lost, there = make_item(os.urandom(20_000)), make_item(os.urandom(20_000))
     assert (await device.batch(device.collection, lost, there))[0] == 200
@@ -99,7 +99,7 @@ NAMES = st.text(min_size=1, max_size=40)
 
 
 @given(st.binary(min_size=4, max_size=4), NAMES, NUMBERS, NAMES, NUMBERS)
-def test_what_is_encoded_is_decoded(generation, account, changes, collection, sequence):
+def test_cursor_round_trip(generation, account, changes, collection, sequence):
     """A cursor's two counts are decoded, each for its own account or collection."""
     text = encode_cursor(Cursor(generation, account, changes, collection, sequence))
     assert decode_changes(text, generation, account) == changes
@@ -108,7 +108,7 @@ def test_what_is_encoded_is_decoded(generation, account, changes, collection, se
     assert not is_at(text, generation, collection, (sequence + 1) % 2**64)
 
 
-def test_a_count_of_another_is_as_good_as_none():
+def test_cursor_of_another_list():
     """A client that uses a cursor for the wrong list gets more entries, never fewer."""
     of_items = encode_cursor(Cursor(b"base", collection="first", sequence=9))
     of_collections = encode_cursor(Cursor(b"base", account="ani", changes=7))
@@ -120,7 +120,7 @@ def test_a_count_of_another_is_as_good_as_none():
 
 
 @given(st.text(max_size=60))
-def test_anything_else_is_refused(text):
+def test_malformed_and_old_cursors_are_refused(text):
     """Any other text is refused, and so are cursors from before a restored backup."""
     with pytest.raises(CloudError, match="list again without one"):
         decode_sequence(text, b"base", "first")

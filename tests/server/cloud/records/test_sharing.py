@@ -9,7 +9,7 @@ from tests.server.cloud.device import READ, SHARE, WRITE, make_item, uid
 INVITING = {"version": 1, "signedEncryptionKey": b"key", "accessLevel": 2}
 
 
-def everything(collection, item, chunk, name):
+def requests_on(collection, item, chunk, name):
     """Return each request on a collection: method, path, body, and the right that it requires."""
     items, body = f"collection/{collection}/item", {"items": [make_item()]}
     invitation = {**INVITING, "uid": uid(), "username": name, "collection": collection}
@@ -41,7 +41,7 @@ async def test_each_request_needs_its_right(cloud):
         await owner.share(other, collection, access)
         chunk = item["content"]["chunks"][0][0]
         fourth = await cloud.device(f"dewi{access}")
-        for method, path, body, needed in everything(collection, item["uid"], chunk, third.name):
+        for method, path, body, needed in requests_on(collection, item["uid"], chunk, third.name):
             raw = body if isinstance(body, bytes) else None
             sent = {**body, "username": fourth.name} if "outgoing" in path else body
             status, answer = await other.call(method, path, None if raw else sent, raw=raw)
@@ -53,7 +53,7 @@ async def test_each_request_needs_its_right(cloud):
                     assert (status, answer["code"]) == (403, code)
 
 
-async def test_a_chunk_of_another_collection_is_none(cloud):
+async def test_chunks_belong_to_one_collection(cloud):
     """A chunk cannot be used in another collection, even of the same account.
 
     Only one collection may be shared. A uid belongs to its first collection.
@@ -79,7 +79,7 @@ async def test_a_chunk_of_another_collection_is_none(cloud):
 
 
 @on_both
-async def test_a_member_who_may_share_stays(cloud):
+async def test_last_member_with_the_right_to_share(cloud):
     """The last member with the right to share can neither leave nor give up the right."""
     owner, other = await cloud.device(), await cloud.device("budi")
     collection = (await owner.create())["uid"]
@@ -99,7 +99,7 @@ async def test_a_member_who_may_share_stays(cloud):
     assert (await other.batch(collection, make_item(os.urandom(9))))[0] == 200
 
 
-async def test_invitations_are_for_the_invited(cloud):
+async def test_only_the_invited_account_can_use_an_invitation(cloud):
     """Only the invited account reads, accepts or refuses it; only its author withdraws it."""
     owner, other, third = [await cloud.device(name) for name in ("ani", "budi", "citra")]
     collection = (await owner.create())["uid"]

@@ -13,7 +13,7 @@ async def listed(device, query=""):
     return answer
 
 
-async def test_what_was_written_is_read(cloud, device):
+async def test_written_items_are_read(cloud, device):
     """Small and large bodies are returned in the order of their arrival."""
     items = [make_item(os.urandom(size)) for size in (1, 16 * 1024, 16 * 1024 + 1, 300_000)]
     assert await device.batch(device.collection, *items) == (200, b"")
@@ -48,7 +48,7 @@ async def test_a_repeated_request_is_a_success(device):
     assert (status, answer["code"]) == (400, "revision_exists")
 
 
-async def test_nothing_is_written_where_one_item_is_refused(device):
+async def test_refused_transaction_writes_nothing(device):
     """A transaction over another revision names the item, and changes nothing."""
     first, other = make_item(), make_item(b"body")
     assert (await device.batch(device.collection, first))[0] == 200
@@ -65,7 +65,7 @@ async def test_nothing_is_written_where_one_item_is_refused(device):
     assert len((await listed(device))["data"]) == 1
 
 
-async def test_what_no_client_should_send(device):
+async def test_invalid_batches_are_refused(device):
     """An invalid batch is refused with a message, and nothing is stored."""
     item = make_item()
 
@@ -104,7 +104,7 @@ async def test_pages_give_each_change_once(device):
     assert (again["data"], again["done"]) == ([], True)
 
 
-async def test_an_account_keeps_no_more_than_its_quota(place, tmp_path):
+async def test_quota_of_records(place, tmp_path):
     """A batch above the quota is not stored at all; stored data stays readable."""
     async with running(place, tmp_path, quota=100_000) as cloud:
         device = await cloud.device()
@@ -120,7 +120,7 @@ async def test_an_account_keeps_no_more_than_its_quota(place, tmp_path):
         assert [each["content"] for each in answer["data"]] == [kept["content"]]
 
 
-async def test_the_same_chunk_is_kept_once(device):
+async def test_chunk_sent_in_advance(device):
     """A chunk may be sent in advance, and again with its item, so that uploads can be resumed."""
     item = make_item(os.urandom(50_000))
     name, body = item["content"]["chunks"][0]

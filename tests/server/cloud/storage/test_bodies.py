@@ -38,7 +38,7 @@ async def names(bodies):
     return {each.name: each.length async for page in bodies.pages() for each in page}
 
 
-async def test_what_is_put_is_there(bodies):
+async def test_put_read_and_remove(bodies):
     """A body is read whole or in part and listed, until its removal; reads past its end fail."""
     for length in (0, 1, IN_MEMORY + 1, PART + 7):
         body = os.urandom(length)
@@ -66,7 +66,7 @@ async def test_a_read_that_begins_after_the_end(bodies):
             await read(bodies, name, first, 1)
 
 
-async def test_a_body_of_many_pieces_is_there_as_a_whole(tmp_path, monkeypatch):
+async def test_body_of_many_pieces_is_stored_completely(tmp_path, monkeypatch):
     """All pieces are stored completely, even if the disk accepts only a part of each write."""
     writev, write = os.writev, os.write
     monkeypatch.setattr(os, "writev", lambda file, pieces: writev(file, [b"".join(pieces)[:999]]))
@@ -83,7 +83,7 @@ async def test_a_body_of_many_pieces_is_there_as_a_whole(tmp_path, monkeypatch):
     assert await read(bodies, "blobs/1/a", 0, len(body)) == body
 
 
-async def test_a_body_that_ends_with_an_error_was_never_there(bodies):
+async def test_body_whose_sender_fails_is_not_stored(bodies):
     """A body whose sender fails is not stored, however much of it arrived."""
 
     async def pieces():  # noqa: RUF029 - as bodies come
@@ -104,7 +104,7 @@ async def test_a_name_stays_within_the_store(bodies):
             await bodies.put(name, one_piece(b"body"))
 
 
-async def test_half_a_body_is_swept_once_it_is_old(tmp_path):
+async def test_old_leftovers_are_removed(tmp_path):
     """Leftovers of a killed process are removed; complete bodies and running uploads stay."""
     bodies, arrived, more = LocalBodies(tmp_path, os.urandom), asyncio.Event(), asyncio.Event()
 

@@ -7,7 +7,6 @@ from sqlalchemy import func, select
 
 from server.cloud.law.policies import Policies
 from server.cloud.law.rounds import Law
-from server.cloud.secrets import Secrets
 from server.cloud.settings import DAY, CloudSettings
 from server.cloud.storage.bodies import LocalBodies, one_piece
 from server.cloud.storage.lease import BACKUP, UPKEEP, take_lease
@@ -19,7 +18,7 @@ from server.core.cloud_policy import Lifetimes
 from server.storage.errors import StorageError
 from tests.cases import case
 from tests.server.cloud.conftest import on_both
-from tests.server.cloud.device import PEPPER, SALTS, change, make_item, running, uid
+from tests.server.cloud.device import SECRETS, change, make_item, running, uid
 from tests.server.cloud.law.conftest import open_law
 from tests.server.cloud.policies import DAYS, make_policy
 
@@ -30,8 +29,7 @@ BIG = 20_000
 def make_law(cloud, database):
     """Return a law without a policy, so that the settings decide what is kept."""
     bodies = LocalBodies(cloud.folder / "bodies", os.urandom)
-    secrets = Secrets("id", PEPPER, SALTS, os.urandom)
-    return Law(database, bodies, secrets, Policies(database, ""), cloud.clock, os.urandom)
+    return Law(database, bodies, SECRETS, Policies(database, ""), cloud.clock, os.urandom)
 
 
 @pytest.fixture
@@ -60,7 +58,7 @@ async def count(database, table):
 
 def bodies_of(cloud):
     """Return the names of all bodies."""
-    return sorted(path.name for path in (cloud.folder / "bodies").rglob("*") if path.is_file())
+    return sorted(path.name for path in cloud.stored_bodies())
 
 
 async def used(device):
@@ -69,7 +67,7 @@ async def used(device):
 
 
 @on_both
-async def test_a_replaced_revision_lives_thirty_days(cloud, database, device, keep_up):
+async def test_retention_of_replaced_revisions(cloud, database, device, keep_up):
     """A revision is removed 30 days after its replacement, with its chunks and bytes.
 
     A chunk that another revision names stays.
@@ -96,7 +94,7 @@ async def test_a_replaced_revision_lives_thirty_days(cloud, database, device, ke
     assert listed["content"]["chunks"] == second["content"]["chunks"]
 
 
-async def test_a_tombstone_lives_400_days(database, device, keep_up):
+async def test_retention_of_deleted_items(database, device, keep_up):
     """A deleted item is removed after 400 days; others stay."""
     collection = (await device.create())["uid"]
     gone, stays = make_item(b"gone"), make_item(b"stays")
@@ -109,7 +107,7 @@ async def test_a_tombstone_lives_400_days(database, device, keep_up):
 
 
 @on_both
-async def test_a_deleted_collection_goes_whole(cloud, database, device, keep_up):
+async def test_removal_of_a_deleted_collection(cloud, database, device, keep_up):
     """A deleted collection is removed with all its content; the account's other one is complete."""
     other = await device.create()
     before = await used(device)
@@ -128,9 +126,7 @@ async def test_a_deleted_collection_goes_whole(cloud, database, device, keep_up)
 
 
 @on_both
-async def test_a_chunk_that_was_sent_ahead_waits_a_day_for_its_item(
-    cloud, database, device, keep_up
-):
+async def test_retention_of_chunks_sent_in_advance(cloud, database, device, keep_up):
     """A chunk sent in advance is removed a day after it was last sent, even if that got a 409."""
     collection = (await device.create())["uid"]
     chunk, body = uid(), os.urandom(BIG)
@@ -149,7 +145,7 @@ async def test_a_chunk_that_was_sent_ahead_waits_a_day_for_its_item(
     assert (status, answer["code"]) == (400, "chunk_no_content")
 
 
-async def test_a_body_that_no_row_names_goes_after_a_day(cloud, device, keep_up):
+async def test_removal_of_unreferenced_bodies(cloud, device, keep_up):
     """Each day, bodies that no row names are removed if they are older than a day."""
     collection = (await device.create())["uid"]
     await device.batch(collection, make_item(os.urandom(BIG)))
@@ -168,7 +164,7 @@ async def test_a_body_that_no_row_names_goes_after_a_day(cloud, device, keep_up)
     assert (await keep_up(HOUR))["bodies"] == 1
 
 
-async def test_sessions_end(cloud, database, device, keep_up):
+async def test_removal_of_expired_sessions(cloud, database, device, keep_up):
     """Only expired sessions are removed, by one node at a time."""
     lease = await take_lease(database, UPKEEP)
     assert await keep_up(1) is None
@@ -200,7 +196,7 @@ async def test_a_backup_keeps_bodies(cloud, database, device, keep_up):
 
 
 @on_both
-async def test_a_step_that_fails_keeps_no_later_one_from_its_work(cloud, database, device):
+async def test_failing_step_stops_no_later_step(cloud, database, device):
     """A failing step stops no later step; its error is raised at the end, without the lease."""
     cloud.clock.seconds += 401 * DAY
     law = make_law(cloud, database)
@@ -216,7 +212,7 @@ async def test_a_step_that_fails_keeps_no_later_one_from_its_work(cloud, databas
     assert device.token
 
 
-def test_the_law_is_looked_at_more_often_than_the_rest():
+def test_intervals_of_steps():
     """Steps of the law and others run as often as their settings say, from the second minute on."""
     settings = CloudSettings(region="id", law_minutes=2, upkeep_minutes=3)
     of_law, rest = set(OF_LAW), set(STEPS) - set(OF_LAW)
@@ -231,7 +227,7 @@ SHORT = CloudSettings(
 POLICY = {**DAYS, "revisions": 2, "tombstones": 3, "session_idle": 4}
 
 
-def test_the_shorter_period_is_kept():
+def test_shorter_period_of_policy_and_settings():
     """Of each period in policy and settings, the shorter one is used."""
     for days, kept in (
         (None, (20, 30, 40)),
@@ -246,7 +242,7 @@ def test_the_shorter_period_is_kept():
 
 
 @on_both
-async def test_a_round_takes_the_days_of_the_policy(place, tmp_path):
+async def test_rounds_use_the_periods_of_the_policy(place, tmp_path):
     """Replaced revisions and deleted items stay for the policy's days, not the settings'."""
     policy = make_policy(version=2, days=POLICY)
     async with running(place, tmp_path, policies=(policy,)) as cloud:
