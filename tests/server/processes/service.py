@@ -11,6 +11,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from server.processes.child import IMPORTS
 from tests.patience import PATIENCE, until
 from tests.ports import free_port
 
@@ -154,6 +155,18 @@ def is_worker(pid):
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
         return stat[0] != "Z" and b"server.processes.worker" in command
     return False
+
+
+async def start_worker(parent, descriptors=()):
+    """Start a worker; return its process and our end of the channel."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-c", f"{IMPORTS}; main()"),
+            *(str(theirs.fileno()), str(parent)),
+            pass_fds=(theirs.fileno(), *descriptors),
+        )
+    return process, ours
 
 
 async def ask_in_loop(port):

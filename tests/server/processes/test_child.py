@@ -5,12 +5,16 @@ import contextlib
 import heapq
 import itertools
 import socket
+from dataclasses import replace
 
 import pytest
 
 from server.compat.rendering import Rendered
+from server.device.snapshot import EMPTY
 from server.http.counts import Counts
+from server.processes import child as module
 from server.processes.child import Bounds, Child, Deadline
+from server.processes.errors import ChannelError
 from server.processes.messages import MAIN_DECODER, Counted, Ready, encode_message, open_channel
 
 SILENT = "it was silent for 10 seconds and was killed"
@@ -47,14 +51,14 @@ class Watched:
         """Send a message as the worker, to be read when the loop runs again."""
         self._end.sendall(encode_message(message))
 
-    async def hear(self):
+    async def wait_for_heartbeat(self):
         """Wait until a heartbeat was read or the worker has ended."""
         hearing = asyncio.create_task(self._heard.wait())
         await asyncio.wait({hearing, self.attending}, return_when=asyncio.FIRST_COMPLETED)
         hearing.cancel()
         self._heard.clear()
 
-    def turn(self, seconds):
+    def advance(self, seconds):
         """Advance the loop's clock, as a suspension does."""
         loop = asyncio.get_running_loop()
         now = loop.time
@@ -72,7 +76,7 @@ async def watched():
     made = Watched(process, child, theirs, heard, attending)
     made.post(Ready())
     made.post(Counted(Counts(), 0))
-    await made.hear()
+    await made.wait_for_heartbeat()
     yield made
     attending.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -81,41 +85,69 @@ async def watched():
 
 
 @pytest.mark.parametrize("seconds", [5, 10.5, 600])
-async def test_a_worker_is_heard_after_the_main_process_stood_still(watched, seconds):
+async def test_worker_survives_a_suspended_main_process(watched, seconds):
     """After any suspension, a worker's messages are read before it is judged."""
     for _ in range(3):
-        watched.turn(seconds)
+        watched.advance(seconds)
         watched.post(Counted(Counts(), 0))
-        await watched.hear()
+        await watched.wait_for_heartbeat()
         assert not watched.process.is_killed
 
 
-async def test_a_worker_that_does_not_take_lists_is_killed(watched):
-    """A worker that does not confirm new lists is killed, because it could offer a halted build."""
-    watched.child.show_lists(2, Rendered())
+def show_snapshot(worker):
+    """Send snapshot 2."""
+    worker.show(replace(EMPTY, version=2))
+
+
+def show_lists(worker):
+    """Send map 2 of the dialects."""
+    worker.show_lists(2, Rendered())
+
+
+@pytest.mark.parametrize(
+    ("show", "named"), [(show_snapshot, "a new snapshot"), (show_lists, "new lists")]
+)
+async def test_worker_that_does_not_serve_new_data_is_killed(watched, show, named):
+    """A worker that does not confirm a new snapshot or new lists is killed.
+
+    It could offer a halted build.
+    """
+    show(watched.child)
     while not watched.process.is_killed:
-        watched.turn(1)
-        watched.post(Counted(Counts(), 0, lists=1))
-        await watched.hear()
-    assert await watched.attending == "it did not serve new lists within 30 seconds and was killed"
+        watched.advance(1)
+        watched.post(Counted(Counts(), 1, lists=1))
+        await watched.wait_for_heartbeat()
+    assert await watched.attending == f"it did not serve {named} within 30 seconds and was killed"
 
 
-async def test_a_worker_that_takes_lists_lives(watched):
-    """A worker that confirms new lists within the limit is kept."""
-    watched.child.show_lists(2, Rendered())
-    watched.post(Counted(Counts(), 0, lists=2))
-    await watched.hear()
+async def test_worker_that_serves_new_data_is_kept(watched):
+    """A worker that confirms a new snapshot and new lists within the limit is kept."""
+    show_snapshot(watched.child)
+    show_lists(watched.child)
     for _ in range(40):
-        watched.turn(1)
-        watched.post(Counted(Counts(), 0, lists=2))
-        await watched.hear()
+        watched.post(Counted(Counts(), 2, lists=2))
+        await watched.wait_for_heartbeat()
+        watched.advance(1)
     assert not watched.process.is_killed
 
 
-async def test_a_worker_that_is_silent_is_killed(watched):
+async def test_worker_that_cannot_be_sent_a_snapshot_is_killed(watched, monkeypatch):
+    """A worker is killed if it cannot be sent a snapshot, because it would serve the former one."""
+
+    def fail(_before, _after):
+        raise ChannelError("a message is over the limit.")
+
+    monkeypatch.setattr(module, "plan_delta", fail)
+    show_snapshot(watched.child)
+    reason = "it could not be sent a snapshot: a message is over the limit."
+    assert await watched.attending == reason
+    assert watched.process.is_killed
+
+
+async def test_silent_worker_is_killed(watched):
     """A worker without a heartbeat is killed once the loop has run for the maximum time."""
     while not watched.process.is_killed:
-        watched.turn(1)
+        watched.advance(1)
         await asyncio.sleep(0)
     assert await watched.attending == SILENT
 
@@ -134,7 +166,7 @@ class Clock:
         heapq.heappush(self._due, entry)
         return Handle(entry)
 
-    def turn(self, seconds):
+    def advance(self, seconds):
         """Advance the clock and run due calls."""
         self.now += seconds
         due, self._due = self._due, []
@@ -157,7 +189,7 @@ class Handle:
 
 
 @pytest.mark.parametrize("seconds", [0.5, 1.5, 10.0, 30.0])
-def test_a_deadline(seconds):
+def test_deadline(seconds):
     """A deadline passes after its seconds on a running loop, and not before.
 
     A suspension counts as one step; a deadline needs at least two.
@@ -165,22 +197,22 @@ def test_a_deadline(seconds):
     running, stopped, passed = Clock(), Clock(), []
     Deadline(running.call_later, seconds, lambda: passed.append(running.now))
     while not passed:
-        running.turn(0.25)
+        running.advance(0.25)
     assert passed == [seconds]
     Deadline(stopped.call_later, seconds, passed.clear)
-    stopped.turn(600)
+    stopped.advance(600)
     assert passed
     for _ in range(29):
-        stopped.turn(600)
+        stopped.advance(600)
     assert not passed
 
 
-def test_a_deadline_that_is_cancelled():
+def test_cancelled_deadline():
     """A cancelled deadline never passes."""
     clock, passed = Clock(), []
     deadline = Deadline(clock.call_later, 10, lambda: passed.append(clock.now))
-    clock.turn(3)
+    clock.advance(3)
     deadline.cancel()
     for _ in range(20):
-        clock.turn(3)
+        clock.advance(3)
     assert not passed

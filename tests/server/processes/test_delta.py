@@ -50,7 +50,7 @@ def through_a_channel(pieces):
 
 
 @given(SNAPSHOT, SNAPSHOT)
-def test_any_two_snapshots(before, after):
+def test_delta_between_any_two_snapshots(before, after):
     """The pieces turn any snapshot into any other one, and `before` stays unchanged."""
     kept = msgspec.msgpack.encode(before.documents)
     pieces = through_a_channel(plan_delta(before, after))
@@ -59,7 +59,7 @@ def test_any_two_snapshots(before, after):
 
 
 @given(SNAPSHOT)
-def test_no_difference(snapshot):
+def test_equal_snapshots_have_no_pieces(snapshot):
     """Equal snapshots have no pieces."""
     again = replace(snapshot, documents=dict(snapshot.documents))
     assert list(plan_delta(snapshot, again)) == []
@@ -70,7 +70,7 @@ def snapshot(documents):
     return replace(EMPTY, version=1, documents=documents)
 
 
-def test_one_document_of_many():
+def test_only_changed_documents_are_sent():
     """An unchanged document is not sent, and stays the same object."""
     documents = {
         f"/metadata/{n}.x.json": make_document("/metadata/1.x.json", b"%d" % n, mutable=False)
@@ -85,7 +85,7 @@ def test_one_document_of_many():
     assert all(made.documents[name] is document for name, document in documents.items())
 
 
-def test_a_large_snapshot_comes_in_pieces():
+def test_large_snapshot_is_sent_in_pieces():
     """A piece does not exceed its limit much, unless it has a single large file."""
     large = make_document("/log/tile/0/000", bytes(3 * PIECE), mutable=False)
     small = make_document("/log/tile/0/001", bytes(1000), mutable=False)
@@ -99,7 +99,7 @@ def test_a_large_snapshot_comes_in_pieces():
     assert apply_delta(EMPTY, pieces, Whole(1, 0)) == after
 
 
-def test_the_largest_file_fits_a_message():
+def test_largest_file_fits_into_a_message():
     """Five million incompressible bytes in both codings fit into a message."""
     data = random.Random(4).randbytes(5_000_000)
     document = make_document("/metadata/1.x.json", data, mutable=False)
@@ -107,7 +107,7 @@ def test_the_largest_file_fits_a_message():
     assert len(encode_message(piece)) < LIMIT
 
 
-def test_what_is_served_stays_while_pieces_come():
+def test_served_snapshot_is_unchanged_during_a_delta():
     """Until the last piece arrives, the former snapshot is unchanged."""
     one, other = (make_document("/log/checkpoint", text, mutable=True) for text in (b"1", b"2"))
     before = snapshot({"/log/checkpoint": one})
@@ -136,7 +136,7 @@ def received(rendered):
 
 
 @given(RENDERED)
-def test_any_map_arrives(rendered):
+def test_any_map_of_lists_round_trips(rendered):
     """Any map's contents and changes arrive, directly and through a channel."""
     lists = received(rendered)
     assert lists == make_lists(rendered)
@@ -149,7 +149,7 @@ def test_any_map_arrives(rendered):
         assert lists.contents == rendered.at(now)
 
 
-def test_no_piece_is_large():
+def test_large_map_of_lists_is_sent_in_pieces():
     """A map of thousands of lists that change at once is sent in many pieces."""
     page, other = make_page("text/plain", bytes(2_000)), make_page("text/plain", b"")
     paths = [f"/graphene/FP{number}-stable" for number in range(3 * NAMES)]

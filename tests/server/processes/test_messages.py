@@ -36,7 +36,7 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES, st.data())
-def test_any_cut(messages, data):
+def test_messages_survive_any_fragmentation(messages, data):
     """Messages arrive in order, however their bytes are split."""
     content = b"".join(map(encode_message, messages))
     places = st.integers(0, len(content))
@@ -49,7 +49,7 @@ def test_any_cut(messages, data):
 
 
 @given(MESSAGES.filter(bool), st.data())
-def test_an_end_within_a_message(messages, data):
+def test_end_of_input_within_a_message(messages, data):
     """At an end within a message, complete messages are delivered and the rest is incomplete."""
     content = b"".join(map(encode_message, messages))
     last = len(encode_message(messages[-1]))
@@ -69,7 +69,7 @@ def test_arbitrary_bytes(data):
 
 
 @given(st.binary(max_size=40))
-def test_arbitrary_bytes_in_a_frame(data):
+def test_arbitrary_bytes_in_a_valid_frame(data):
     """Arbitrary bytes with a correct length reach the decoder, with the same result."""
     reader = Messages(DECODER)
     try:
@@ -79,7 +79,7 @@ def test_arbitrary_bytes_in_a_frame(data):
     assert isinstance(message, Word | Number)
 
 
-def test_the_limit():
+def test_message_size_limit():
     """A message of exactly the limit is accepted; a longer one is neither sent nor read."""
     room = LIMIT - len(msgspec.msgpack.encode(Word("", bytes(70_000)))) + 70_000
     largest = Word("", bytes(room))
@@ -99,7 +99,7 @@ def test_deep_nesting():
         list(Messages(DECODER).feed(len(data).to_bytes(4, "big") + data))
 
 
-async def test_both_ends():
+async def test_messages_in_both_directions():
     """Both ends receive messages; a slow reader makes the sender wait."""
     ours, theirs = socket.socketpair()
     one, other = await open_channel(DECODER, ours), await open_channel(DECODER, theirs)
@@ -124,7 +124,7 @@ async def test_both_ends():
     other.close()
 
 
-async def test_an_end_that_dies_within_a_message():
+async def test_sender_ends_within_a_message():
     """If one end dies within a message, the other sees the end and no message."""
     ours, theirs = socket.socketpair()
     other = await open_channel(DECODER, theirs)

@@ -57,16 +57,16 @@ def handshake(service, certificate):
 
 
 @pytest.mark.needs("openssl")
-def test_one_configuration(served, certificates):
+def test_tls_parameters(served, certificates):
     """Only TLS 1.3 and HTTP/1.1 are offered, without tickets that could identify a phone."""
     service, *_ = served
     with handshake(service, certificates[0]) as one:
         assert ask(one)[0] == 200
         assert (one.version(), one.selected_alpn_protocol()) == ("TLSv1.3", "http/1.1")
-    told = s_client(service, "-tls1_3", status=0)
-    assert "HTTP/1.1 200 OK" in told
-    assert "CertificateVerify" in told
-    assert "NewSessionTicket" not in told
+    trace = s_client(service, "-tls1_3", status=0)
+    assert "HTTP/1.1 200 OK" in trace
+    assert "CertificateVerify" in trace
+    assert "NewSessionTicket" not in trace
     assert "Cipher is (NONE)" in s_client(service, "-tls1_2", status=1)
 
 
@@ -86,7 +86,7 @@ def s_client(service, version, status):
     return ended.stdout + ended.stderr
 
 
-def test_a_canary(served):
+def test_requests_are_not_logged(served):
     """Neither a failed handshake nor a request leaves a trace in the log."""
     service, _, _, live = served
     before = service.answers("400")
@@ -111,7 +111,7 @@ def test_a_canary(served):
     assert {each["event"] for each in service.events()} <= {"serving", "listening"}
 
 
-def test_a_publication(served, certificates):
+def test_read_back_over_tls(served, certificates):
     """Publications are read back under the certificate's name."""
     service, _, world, _ = served
     bundle = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
@@ -121,7 +121,7 @@ def test_a_publication(served, certificates):
     assert service.logged("alarm") == []
 
 
-def test_another_certificate(served, certificates):
+def test_certificate_renewal(served, certificates):
     """After SIGHUP new connections get the new certificate.
 
     A certificate that does not match its key raises an alarm.

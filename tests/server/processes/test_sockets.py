@@ -28,7 +28,7 @@ from tests.cases import case
 
 @pytest.fixture
 def bound():
-    """Bind sockets as the server does, and close them after the block."""
+    """Return a function that binds sockets as the server does; they are closed after the test."""
     with ExitStack() as stack:
 
         def bind(*args):
@@ -40,7 +40,7 @@ def bound():
         yield bind
 
 
-def test_a_socket_for_each_worker(bound):
+def test_one_socket_for_each_worker(bound):
     """Each worker has a socket with the same port, which is not inherited."""
     sockets = bound("127.0.0.1", 0, 3)
     assert len({each.getsockname() for each in sockets}) == 1
@@ -49,14 +49,14 @@ def test_a_socket_for_each_worker(bound):
     assert not any(os.get_inheritable(each.fileno()) for each in sockets)
 
 
-def test_a_name_of_several_addresses(bound):
+def test_host_name_with_several_addresses(bound):
     """Each address of a name has its sockets, all with the same port."""
     sockets = bound("localhost", 0, 2)
     assert len({each.getsockname()[1] for each in sockets}) == 1
     assert set(Counter(each.family for each in sockets).values()) == {2}
 
 
-def test_a_port_in_use(bound):
+def test_port_in_use(bound):
     """No process can share a running server's port."""
     (first, *_) = bound("127.0.0.1", 0, 2)
     for count in (1, 2):
@@ -64,14 +64,14 @@ def test_a_port_in_use(bound):
             bound("127.0.0.1", first.getsockname()[1], count)
 
 
-def test_a_host_that_is_not_here(bound):
+def test_host_of_another_machine(bound):
     """Any error about the host is one sentence."""
     for host in ("192.0.2.1", "no such name", "a" * 64 + ".example"):
         with pytest.raises(StorageError, match=r"192\.0\.2\.1 port 0 cannot be|is not an address"):
             bound(host, 0, 1)
 
 
-def test_a_unix_socket(tmp_path):
+def test_unix_socket(tmp_path):
     """Only owner and group may connect to a Unix socket, which is removed with the server."""
     path = tmp_path / "hening.sock"
     with bound_unix(path) as one:
@@ -83,7 +83,7 @@ def test_a_unix_socket(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_socket_that_a_dead_server_left(tmp_path):
+def test_socket_of_a_dead_server_is_replaced(tmp_path):
     """A dead server's socket and temporary files are replaced."""
     path = tmp_path / "hening.sock"
     for name in (path, path.with_name("hening.sock.new")):
@@ -94,7 +94,7 @@ def test_a_socket_that_a_dead_server_left(tmp_path):
         assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_server_that_lives(tmp_path):
+def test_socket_of_a_running_server_is_kept(tmp_path):
     """A running server's socket is kept, even with a full queue, as is any other file."""
     path = tmp_path / "hening.sock"
     with socket.socket(socket.AF_UNIX) as other, ExitStack() as stack:
@@ -117,7 +117,7 @@ def test_a_server_that_lives(tmp_path):
     assert path.read_text() == "a letter"
 
 
-def test_a_successor_keeps_its_own(tmp_path):
+def test_socket_of_a_successor_is_kept(tmp_path):
     """A server that ends late does not remove its successor's socket."""
     path = tmp_path / "hening.sock"
     with socket.socket(socket.AF_UNIX) as successor:
@@ -130,7 +130,7 @@ def test_a_successor_keeps_its_own(tmp_path):
             client.connect(str(path))
 
 
-def test_paths_that_cannot_be(tmp_path):
+def test_invalid_socket_paths(tmp_path):
     """A path that is too long, or in a missing folder, is refused."""
     for path, sentence in (
         (tmp_path / ("x" * 108), "is too long for a socket: it may have 103 bytes"),
@@ -140,7 +140,7 @@ def test_paths_that_cannot_be(tmp_path):
             pass
 
 
-def test_shares(bound):
+def test_sockets_are_divided_among_workers(bound):
     """Sockets are divided evenly among workers, with one of each address for every worker."""
     for workers, count in product(range(1, 6), repeat=2):
         first, second = bound("127.0.0.1", 0, count), bound("127.0.0.1", 0, 1)
@@ -154,37 +154,40 @@ def test_shares(bound):
         assert share([], workers) == [[] for _ in range(workers)]
 
 
-def test_passed_to_this_process():
+def test_activation_of_this_process():
     """The announced number of sockets is taken from descriptor 3 on."""
-    told = {"LISTEN_PID": "4711", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"}
-    assert decode_activation(told, 4711) == range(3, 5)
-    assert decode_activation({**told, "LISTEN_FDS": "0"}, 4711) == range(3, 3)
-    assert len(decode_activation({**told, "LISTEN_FDS": str(MOST)}, 4711)) == MOST
+    variables = {"LISTEN_PID": "4711", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"}
+    assert decode_activation(variables, 4711) == range(3, 5)
+    assert decode_activation({**variables, "LISTEN_FDS": "0"}, 4711) == range(3, 3)
+    assert len(decode_activation({**variables, "LISTEN_FDS": str(MOST)}, 4711)) == MOST
 
 
-def test_nothing_for_this_process():
+def test_activation_of_another_process():
     """Variables meant for another process are ignored."""
-    for told in (
+    for variables in (
         {},
         {"LISTEN_FDS": "2"},
         {"LISTEN_PID": "4711"},
         {"LISTEN_PID": "4712", "LISTEN_FDS": "2"},
         {"LISTEN_PID": "4712", "LISTEN_FDS": "rubbish"},
     ):
-        assert len(decode_activation(told, 4711)) == 0, told
+        assert len(decode_activation(variables, 4711)) == 0, variables
 
 
-def test_malformed_variables():
+def test_malformed_activation_variables():
     """Malformed variables are refused, and the error names them."""
     texts = ["", "-1", "+1", "1 ", " 1", "1_0", "0x1", "1.0", "99999999", "9" * 5000]
     texts += ["\u00b2", "\u0661"]
     for name, text in product(("LISTEN_PID", "LISTEN_FDS"), texts):
-        told = {"LISTEN_PID": "4711", "LISTEN_FDS": "1", name: text}
-        with case(told), pytest.raises(ActivationError, match=f"{name} is not a number from 0 to"):
-            decode_activation(told, 4711)
+        variables = {"LISTEN_PID": "4711", "LISTEN_FDS": "1", name: text}
+        with (
+            case(variables),
+            pytest.raises(ActivationError, match=f"{name} is not a number from 0 to"),
+        ):
+            decode_activation(variables, 4711)
 
 
-def test_listening_sockets():
+def test_passed_sockets_are_taken_over():
     """Passed sockets are used unchanged and are not inherited."""
     with closing(socket.create_server(("127.0.0.1", 0))) as passed:
         descriptor = os.dup(passed.fileno())
@@ -196,7 +199,7 @@ def test_listening_sockets():
             assert not taken.getblocking()
 
 
-def test_what_cannot_be_served_on(tmp_path):
+def test_unusable_passed_descriptors(tmp_path):
     """An unusable descriptor is refused with its number."""
     one, other = socket.socketpair()
     with (
@@ -220,7 +223,7 @@ def test_what_cannot_be_served_on(tmp_path):
 
 
 @pytest.mark.parametrize("is_abstract", [False, True])
-def test_a_manager_hears(tmp_path, is_abstract):
+def test_notification_of_the_service_manager(tmp_path, is_abstract):
     """The service manager is notified at a path or an abstract name."""
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -230,7 +233,7 @@ def test_a_manager_hears(tmp_path, is_abstract):
 
 
 @pytest.mark.parametrize("form", ["", "vsock:1:2", "/nowhere{}", "@{}"])
-def test_no_manager_hears(tmp_path, form):
+def test_notification_without_a_service_manager(tmp_path, form):
     """Without a service manager, or with one that is gone, there is no error."""
     address = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:

@@ -5,8 +5,6 @@ import contextlib
 import os
 import signal
 import socket
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import structlog
@@ -22,15 +20,14 @@ from server.http.requests import GateMode
 from server.http.turns import Limits
 from server.processes import child
 from server.processes.child import Bounds, Place, worker_environment
-from server.processes.delta import Whole
-from server.processes.errors import ChannelError, ProcessError
+from server.processes.errors import ProcessError
 from server.processes.messages import WorkerConfig
 from server.processes.priority import ProcessStarter
 from server.processes.sockets import bind_tcp
 from server.processes.supervisor import LAST_DELAY, Supervisor, Tally, restart_delay
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
-from tests.server.processes.service import ask, ask_in_loop, is_worker
+from tests.server.processes.service import ask, ask_in_loop, is_worker, start_worker
 
 HOST = b"127.0.0.1:8080"
 
@@ -47,12 +44,13 @@ async def supervising(world, workers=1, compat=(), **bounds):
     """Yield a supervisor of real workers, the port, and its log."""
     sockets = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, workers)
     limits = Limits(drain_seconds=0.5)
-    spoken = CompatOptions(dialects=("graphene",))
-    where = str(world.folder.blobs)
-    config = WorkerConfig(GateMode.DIRECT, limits, (HOST,), where, compat=spoken)
+    dialects = CompatOptions(dialects=("graphene",))
+    blobs = LocalBlobs(world.folder.blobs)
+    config = WorkerConfig(
+        GateMode.DIRECT, limits, (HOST,), str(world.folder.blobs), compat=dialects
+    )
     places = [Place(number, [one], [], compat) for number, one in enumerate(sockets)]
     supervisor = Supervisor(places, config, os.environ, ProcessStarter(), Bounds(**bounds))
-    blobs = LocalBlobs(world.folder.blobs)
     snapshot = await asyncio.to_thread(load_snapshot, world.folder.public, blobs, EMPTY)
     with structlog.testing.capture_logs() as logs, contextlib.ExitStack() as stack:
         for one in sockets:
@@ -67,7 +65,7 @@ def reasons(logs):
     return [entry["reason"] for entry in logs if "reason" in entry]
 
 
-async def test_a_worker_that_hangs(world):
+async def test_hanging_worker_is_replaced(world):
     """A worker that hangs is killed, and its successor answers waiting clients."""
     # A healthy worker sends a heartbeat each second; a slow machine is no reason to kill it.
     async with supervising(world, silence=4.0) as (supervisor, port, logs):
@@ -79,23 +77,7 @@ async def test_a_worker_that_hangs(world):
     assert reasons(logs)[0] == "it was silent for 4 seconds and was killed"
 
 
-async def test_a_worker_that_does_not_take_a_snapshot(world, monkeypatch):
-    """A worker that does not confirm a snapshot is killed, because a halt must reach all."""
-    async with supervising(world, taking=1.5) as (supervisor, port, logs):
-        before = supervisor.pids
-        await supervisor.show(replace(EMPTY, version=8))
-        async with asyncio.timeout(PATIENCE):
-            while await ask_in_loop(port) != 404:
-                pass
-        monkeypatch.setattr(child, "plan_delta", lambda _before, _after: iter(()))
-        monkeypatch.setattr(child, "Whole", lambda _version, root: Whole(0, root))
-        await supervisor.show(replace(EMPTY, version=9))
-        await until(lambda: supervisor.pids != before)
-        monkeypatch.undo()
-    assert reasons(logs)[0] == "it did not serve a new snapshot within 1.5 seconds and was killed"
-
-
-async def test_a_worker_that_hangs_in_its_drain(world):
+async def test_worker_hanging_in_its_drain_is_killed(world):
     """A worker that hangs while it drains is killed after the limit."""
     async with supervising(world, grace=0.5) as (supervisor, _, logs):
         (pid,) = supervisor.pids
@@ -104,7 +86,7 @@ async def test_a_worker_that_hangs_in_its_drain(world):
     assert not await asyncio.to_thread(is_worker, pid)
 
 
-async def test_a_successor_that_cannot_begin(world, monkeypatch):
+async def test_failed_successor_keeps_former_workers(world, monkeypatch):
     """If successors cannot start, former workers continue, and an alarm says what to do."""
     async with supervising(world) as (supervisor, port, logs):
         before = supervisor.pids
@@ -121,7 +103,7 @@ async def test_a_successor_that_cannot_begin(world, monkeypatch):
         assert not set(before) & set(supervisor.pids)
 
 
-async def test_a_worker_that_cannot_begin(world, monkeypatch):
+async def test_failed_worker_ends_the_start(world, monkeypatch):
     """If a worker cannot start with the server, the server ends with the worker's message."""
     monkeypatch.setattr(child, "PROTOCOL", 0)
     with pytest.raises(ProcessError, match="could not be started: the code on disk has another"):
@@ -129,7 +111,7 @@ async def test_a_worker_that_cannot_begin(world, monkeypatch):
             pass
 
 
-async def test_a_worker_that_does_not_get_ready(world, monkeypatch, tmp_path):
+async def test_worker_start_timeout(world, monkeypatch, tmp_path):
     """A worker that does not get ready is killed after its limit."""
     program = tmp_path / "python"
     program.write_text("#!/bin/sh\nexec sleep 600\n")
@@ -140,7 +122,7 @@ async def test_a_worker_that_does_not_get_ready(world, monkeypatch, tmp_path):
             pass
 
 
-async def test_a_machine_without_room(world, monkeypatch):
+async def test_start_of_a_process_fails(world, monkeypatch):
     """If no process can be started, an alarm is raised and the start is retried."""
 
     async def fail(*_args):
@@ -160,23 +142,7 @@ async def test_a_machine_without_room(world, monkeypatch):
         assert supervisor.is_serving
 
 
-async def test_a_snapshot_that_cannot_be_sent(world, monkeypatch):
-    """A worker that cannot receive a snapshot is replaced."""
-
-    def fail(_before, _after):
-        raise ChannelError("a message of 17000000 bytes is over the limit of 16777216.")
-
-    async with supervising(world) as (supervisor, port, logs):
-        (pid,) = supervisor.pids
-        monkeypatch.setattr(child, "plan_delta", fail)
-        await supervisor.show(replace(EMPTY, version=9))
-        await until(lambda: supervisor.pids != [pid])
-        monkeypatch.undo()
-        assert await ask_in_loop(port) == 404
-    assert reasons(logs)[0].startswith("it could not be sent a snapshot: a message of 17000000")
-
-
-async def test_lists_of_dialects(world):
+async def test_dialect_lists_reach_workers(world):
     """Workers serve the dialects' lists once they have them, and take new ones."""
     lists = Rendered(contents={"/graphene/FP4-stable": make_page("text/plain", b"first")})
     other = Rendered(contents={"/graphene/FP4-stable": make_page("text/plain", b"other")})
@@ -184,28 +150,28 @@ async def test_lists_of_dialects(world):
     port = compat.getsockname()[1]
     with contextlib.closing(compat):
         async with supervising(world, compat=[compat]) as (supervisor, _, _):
-            waiting = asyncio.create_task(asyncio.to_thread(line_of, port))
+            waiting = asyncio.create_task(asyncio.to_thread(get_list, port))
             await supervisor.show_lists(lists)
             assert await waiting == (200, b"first")
             before = supervisor.pids
             await supervisor.renew(None, None)
             assert supervisor.pids != before
-            assert await asyncio.to_thread(line_of, port) == (200, b"first")
+            assert await asyncio.to_thread(get_list, port) == (200, b"first")
             await supervisor.show_lists(other)
             async with asyncio.timeout(PATIENCE):
-                while await asyncio.to_thread(line_of, port) != (200, b"other"):
+                while await asyncio.to_thread(get_list, port) != (200, b"other"):
                     pass
             await until(lambda: supervisor.compat_tally.total.answers[200] >= 3)
             assert supervisor.tally.total.answers[200] == 0
 
 
-def line_of(port):
+def get_list(port):
     """Return the answer to an app over a new connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as one:
         return ask(one, "/graphene/FP4-stable", port)[:2]
 
 
-def test_delays():
+def test_restart_delays():
     """The first restart is immediate; delays then double up to a limit."""
     delays = [restart_delay(failures) for failures in range(1, 100)]
     assert delays[:4] == [0.1, 0.2, 0.4, 0.8]
@@ -213,7 +179,7 @@ def test_delays():
     assert delays[-1] == LAST_DELAY == restart_delay(10**6)
 
 
-def test_what_workers_inherit():
+def test_worker_environment():
     """Workers inherit none of the server's settings, and no variable of the service manager."""
     kept = {"PATH": "/bin", "AWS_REGION": "eu", "LANG": "C"}
     ours = ("HENING_S3_SECRET", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC")
@@ -221,16 +187,9 @@ def test_what_workers_inherit():
     assert worker_environment(given) == kept
 
 
-async def test_a_channel_that_speaks_nonsense():
+async def test_invalid_message_ends_a_worker():
     """A worker that gets an invalid message says so and ends."""
-    ours, theirs = socket.socketpair()
-    process = await asyncio.create_subprocess_exec(
-        *(child.sys.executable, "-m", "server.processes.worker"),
-        *(str(theirs.fileno()), str(os.getpid())),
-        pass_fds=(theirs.fileno(),),
-        cwd=Path(__file__).parents[3],
-    )
-    theirs.close()
+    process, ours = await start_worker(os.getpid())
     reader, writer = await asyncio.open_unix_connection(sock=ours)
     writer.write(b"\0\0\0\x03abc")
     assert b"not a message of this version" in await reader.read()
@@ -242,7 +201,7 @@ REPORTS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 5), st.integers(0
 
 
 @given(REPORTS)
-def test_any_reports(reports):
+def test_tally_of_any_reports(reports):
     """Counts are the sum of the last reports, including those of ended workers."""
     tally = Tally()
     served, opened = dict.fromkeys((1, 2, 3), 0), dict.fromkeys((1, 2, 3), 0)
@@ -261,7 +220,7 @@ def test_any_reports(reports):
     assert tally.total.connections == opened[2] + opened[3]
 
 
-def test_a_number_that_is_given_again():
+def test_tally_of_a_reused_process_id():
     """A new process with a reused number counts from zero."""
     tally = Tally()
     for number in (5, 3):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import hashlib
 import os
 import select
 import signal
@@ -25,6 +26,7 @@ from server.processes.delta import Whole, plan_delta
 from server.processes.messages import (
     MAIN_DECODER,
     PROTOCOL,
+    Counted,
     Drain,
     Ready,
     Start,
@@ -35,12 +37,19 @@ from server.processes.priority import NICE
 from server.processes.sockets import bind_tcp
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
-from tests.server.processes.conftest import BIG
-from tests.server.processes.service import TIMESTAMP, ask, is_worker, read_answer, serving
-from tests.server.world import PACKAGE_2, SECOND
+from tests.server.ceremony import release
+from tests.server.processes.service import (
+    TIMESTAMP,
+    ask,
+    is_worker,
+    read_answer,
+    serving,
+    start_worker,
+)
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 CONNECTIONS = 2000
-AGAIN = "a worker ended and is started again"
+RESTARTED = "a worker ended and is started again"
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +62,7 @@ def shared(published_state, tmp_path_factory, programs):
         yield service
 
 
-def test_garbage_is_collected(monkeypatch):
+def test_worker_enables_garbage_collection(monkeypatch):
     """A worker starts without garbage collection and enables it before it serves."""
 
     def stop(_parent):
@@ -70,7 +79,7 @@ def test_garbage_is_collected(monkeypatch):
         gc.enable()
 
 
-def test_a_rolling_restart_under_load(shared):
+def test_rolling_restart_under_load(shared):
     """During a rolling restart no request fails; kept connections get `Connection: close`."""
     lost = shared.metric("hening_workers_lost_total")
     with Load(shared) as load:
@@ -81,7 +90,7 @@ def test_a_rolling_restart_under_load(shared):
         answered = dict(load.answered)
         until(lambda: all(load.answered[kind] > answered[kind] for kind in answered))
     assert load.failures == []
-    assert load.told_to_close > 0
+    assert load.closing > 0
     assert shared.metric("hening_workers_lost_total") == lost
     reasons = {each["reason"] for each in shared.logged("a worker ended")}
     assert reasons == {"it was asked to stop"}
@@ -96,7 +105,7 @@ def connection_count(pid):
     return count
 
 
-def test_workers_share_connections(shared):
+def test_connections_are_shared_evenly(shared):
     """Two workers share two thousand connections evenly, within ten per cent."""
     with ExitStack() as stack:
         before = {pid: connection_count(pid) for pid in shared.workers()}
@@ -110,9 +119,9 @@ def test_workers_share_connections(shared):
         assert all(abs(share - CONNECTIONS / 2) <= CONNECTIONS / 20 for share in shares())
 
 
-def test_a_worker_that_is_killed(shared):
+def test_successor_answers_a_killed_workers_queue(shared):
     """If a worker is killed, the successor answers the requests in its queue."""
-    lost, told = shared.metric("hening_workers_lost_total"), len(shared.logged(AGAIN))
+    lost, before = shared.metric("hening_workers_lost_total"), len(shared.logged(RESTARTED))
     with ExitStack() as stack:
         victim, other = shared.workers()
         os.kill(victim, signal.SIGSTOP)
@@ -125,7 +134,9 @@ def test_a_worker_that_is_killed(shared):
         assert all(read_answer(one)[0] == 200 for one in waiting)
         until(lambda: len(shared.workers()) == 2)
         assert other in shared.workers()
-    assert [each["reason"] for each in shared.logged(AGAIN)[told:]] == ["it was killed by SIGKILL"]
+    assert [each["reason"] for each in shared.logged(RESTARTED)[before:]] == [
+        "it was killed by SIGKILL"
+    ]
     assert shared.metric("hening_workers_lost_total") == lost + 1
 
 
@@ -142,7 +153,7 @@ def has_answer(one):
     return bool(select.select([one], [], [], 0)[0])
 
 
-def test_the_main_process_is_killed(world, tmp_path, programs):
+def test_workers_end_with_the_main_process(world, tmp_path, programs):
     """If the main process is killed, no worker continues.
 
     A stopped worker does not notice, but does not keep the listening socket either.
@@ -180,7 +191,7 @@ def kill(worker):
         os.kill(worker, signal.SIGKILL)
 
 
-def test_a_publication_reaches_all_workers(shared):
+def test_publication_reaches_all_workers(shared):
     """A publication is served on every connection by every worker."""
     world = shared.world
     with ExitStack() as stack:
@@ -198,7 +209,7 @@ def test_a_publication_reaches_all_workers(shared):
     assert shared.poll("/metadata/3.armani.json")[0] == 200
 
 
-def test_workers_come_before_the_main_process(shared):
+def test_workers_have_higher_priority_than_the_main_process(shared):
     """All threads of the main process have a lower priority, except the one that starts workers.
 
     Workers keep the normal priority, including those started later.
@@ -206,42 +217,40 @@ def test_workers_come_before_the_main_process(shared):
     usual, world = os.getpriority(os.PRIO_PROCESS, 0), shared.world
     bundle = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
     until((world.folder.results / f"{bundle}.json").exists)
-    (killed, _), told = shared.workers(), len(shared.logged(AGAIN))
+    (killed, _), before = shared.workers(), len(shared.logged(RESTARTED))
     os.kill(killed, signal.SIGKILL)
-    until(lambda: len(shared.logged(AGAIN)) > told)
+    until(lambda: len(shared.logged(RESTARTED)) > before)
     until(lambda: len(shared.workers()) == 2)
-    main = nice(shared.process.pid)
-    (parent,) = (thread for thread in main if has_begun_others(thread))
+    main = nice_values(shared.process.pid)
+    (parent,) = (thread for thread in main if has_children(thread))
     assert main.pop(parent) == usual
     assert len(main) > 2
     assert set(main.values()) == {usual + NICE}
-    assert all(set(nice(pid).values()) == {usual} for pid in shared.workers())
+    assert all(set(nice_values(pid).values()) == {usual} for pid in shared.workers())
 
 
-def package_path(world):
-    """Return the path of the package of 8 MiB."""
-    sha256 = world.published().roles["armani"].targets[SECOND].hashes["sha256"]
-    folder, _, name = SECOND.rpartition("/")
-    return f"/targets/{folder}/{sha256}.{name}"
-
-
-def test_an_answer_under_way_at_the_end(big, tmp_path, programs):
+def test_answer_under_way_is_completed_at_shutdown(world, tmp_path, programs):
     """After SIGTERM an answer under way is completed; others get `Connection: close`."""
+    large = bytes(range(256)) * (1 << 15)  # 8 MiB, more than the kernel's buffers
+    files = {FIRST: (PACKAGE_1, release(1)), SECOND: (large, release(2))}
+    role = {("armani", 3): world.ceremony.role("armani", 3, files)}
+    assert world.publish(role, [large]).reason == ""
+    folder, _, name = SECOND.rpartition("/")
+    path = f"/targets/{folder}/{hashlib.sha256(large).hexdigest()}.{name}"
     with (
-        serving(big, tmp_path, "--workers", "1", programs=programs) as service,
+        serving(world, tmp_path, "--workers", "1", programs=programs) as service,
         service.connect() as one,
         service.connect() as other,
     ):
-        path = package_path(big)
         one.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n".encode())
         assert one.recv(1) == b"H"
         service.process.terminate()
         until(lambda: ask(other)[2] == "close")  # the drain has begun
         status, body, _ = read_answer(one, b"H")
-        assert (status, body) == (200, BIG)
+        assert (status, body) == (200, large)
 
 
-def test_counts_go_on(shared):
+def test_metrics_include_replaced_workers(shared):
     """Metrics are the sum of all workers, including replaced ones."""
     shared.hang_up()  # earlier counts are all there
     before = {status: shared.answers(status) for status in ("200", "404")}
@@ -254,7 +263,7 @@ def test_counts_go_on(shared):
     assert shared.answers("404") == before["404"]
 
 
-def test_nothing_grows(world, tmp_path):
+def test_restarts_leak_neither_descriptors_nor_memory(world, tmp_path):
     """The main process's descriptors and memory are the same after two and four restarts."""
     with serving(world, tmp_path, "--workers", "1") as service:
         seen = []
@@ -277,32 +286,16 @@ def measure(pid):
     return len(list(Path(f"/proc/{pid}/fd").iterdir())), int(status["VmRSS"].split()[0])
 
 
-ROOT = Path(__file__).parents[3]
-
-
-async def begin(parent, descriptors=()):
-    """Start a worker; return its process and our end of the channel."""
-    ours, theirs = socket.socketpair()
-    with theirs:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "server.processes.worker"),
-            *(str(theirs.fileno()), str(parent)),
-            pass_fds=(theirs.fileno(), *descriptors),
-            cwd=ROOT,
-        )
-    return process, ours
-
-
-async def test_a_parent_that_has_ended():
+async def test_worker_exits_if_its_parent_has_ended():
     """A worker whose parent has already ended exits."""
-    process, ours = await begin(parent=os.getppid())
+    process, ours = await start_worker(parent=os.getppid())
     with ours:
         async with asyncio.timeout(PATIENCE):
             assert await process.wait() == 1
 
 
-async def test_pieces_without_their_end(world):
-    """Pieces of a snapshot are not served before the message that completes it."""
+async def test_incomplete_snapshot_is_not_served(world):
+    """Pieces of a snapshot are not served, or reported, before the message that completes it."""
     blobs = LocalBlobs(world.folder.blobs)
     first = await asyncio.to_thread(load_snapshot, world.folder.public, blobs, EMPTY)
     other = make_document(TIMESTAMP, b"{}", mutable=True)
@@ -311,7 +304,7 @@ async def test_pieces_without_their_end(world):
     port = one.getsockname()[1]
     hosts = (f"127.0.0.1:{port}".encode(),)
     config = WorkerConfig(GateMode.DIRECT, Limits(), hosts, str(world.folder.blobs))
-    process, ours = await begin(os.getpid(), (one.fileno(),))
+    process, ours = await start_worker(os.getpid(), (one.fileno(),))
     with contextlib.closing(one):
         channel = await open_channel(MAIN_DECODER, ours)
         await channel.send(Start(PROTOCOL, config, (one.fileno(),), ()))
@@ -330,29 +323,35 @@ async def test_pieces_without_their_end(world):
             while answer[2] != "close":
                 answer = await asyncio.to_thread(ask, kept, TIMESTAMP, port)
                 assert answer[:2] == served[:2]
+        counted = []
+        while messages := await channel.receive():
+            counted += [each.version for each in messages if isinstance(each, Counted)]
+        assert set(counted) == {first.version}
         assert await process.wait() == 0
         channel.close()
 
 
-def nice(pid):
+def nice_values(pid):
     """Return the nice values of a process's threads, by their ids."""
     threads = [int(each.name) for each in Path(f"/proc/{pid}/task").iterdir()]
     return {thread: os.getpriority(os.PRIO_PROCESS, thread) for thread in threads}
 
 
-def has_begun_others(thread):
+def has_children(thread):
     """Return whether a thread is the parent of a process."""
     return bool(Path(f"/proc/{thread}/task/{thread}/children").read_text().split())
 
 
-def test_one_process_keeps_its_priority(world, tmp_path, programs):
+def test_single_process_keeps_its_priority(world, tmp_path, programs):
     """Without workers, the main process keeps its priority, because it serves phones."""
     with serving(world, tmp_path, programs=programs) as service:
         assert service.poll()[0] == 200
-        assert set(nice(service.process.pid).values()) == {os.getpriority(os.PRIO_PROCESS, 0)}
+        assert set(nice_values(service.process.pid).values()) == {
+            os.getpriority(os.PRIO_PROCESS, 0)
+        }
 
 
-def test_an_interrupt_from_the_keyboard(world, tmp_path):
+def test_keyboard_interrupt_drains_workers(world, tmp_path):
     """Ctrl-C ends the main process, which lets workers drain; they do not get the signal.
 
     They stay in its session, because the kernel may share cores among sessions first.
@@ -381,7 +380,7 @@ class Load:
         self._service = service
         self._stop = threading.Event()
         self.answered = {"kept": 0, "fresh": 0}
-        self.told_to_close = 0
+        self.closing = 0
         self.failures = []
 
     def __enter__(self):
@@ -416,7 +415,7 @@ class Load:
                 answer = ask(one, port=self._service.port)
                 self._check("kept", answer)
                 if answer[2] == "close":
-                    self.told_to_close += 1
+                    self.closing += 1
                     stack.close()
                     one = stack.enter_context(self._service.connect())
                 time.sleep(0.005)

@@ -37,14 +37,14 @@ server {{
 """
 
 
-def passing(sockets):
+def passing_sockets(sockets):
     """Return the command that starts the server with sockets opened by this process."""
     high = [one.fileno() for one in sockets]
     numbers = ",".join(map(str, high))
     return {"prefix": (sys.executable, "-c", PASS, numbers), "pass_fds": high}
 
 
-def test_passed_sockets(world, tmp_path):
+def test_restart_on_passed_sockets(world, tmp_path):
     """A restart on passed sockets loses no request.
 
     The first server has no workers, the second has. The service manager is notified when the server
@@ -57,8 +57,11 @@ def test_passed_sockets(world, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(PATIENCE)
-        way = {"environment": {"NOTIFY_SOCKET": str(tmp_path / "notify")}, **passing(sockets)}
-        with serving(world, tmp_path, "--workers", "0", **way) as service:
+        options = {
+            "environment": {"NOTIFY_SOCKET": str(tmp_path / "notify")},
+            **passing_sockets(sockets),
+        }
+        with serving(world, tmp_path, "--workers", "0", **options) as service:
             assert manager.recv(100) == b"READY=1"
             assert service.port == port
             assert {service.poll()[0] for _ in range(20)} == {200}
@@ -66,7 +69,7 @@ def test_passed_sockets(world, tmp_path):
         waiting = [socket.create_connection(("127.0.0.1", port), PATIENCE) for _ in range(20)]
         for one in waiting:
             one.sendall(f"GET {TIMESTAMP} HTTP/1.1\r\nHost: a.example\r\n\r\n".encode())
-        with serving(world, tmp_path, "--workers", "2", **way):
+        with serving(world, tmp_path, "--workers", "2", **options):
             assert manager.recv(100) == b"READY=1"
             for one in waiting:
                 with one:
@@ -76,14 +79,14 @@ def test_passed_sockets(world, tmp_path):
         one.close()
 
 
-def test_sockets_that_cannot_be_served_on(world):
+def test_unusable_passed_socket(world):
     """Unusable sockets give one error message, and nothing is started."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as datagrams:
-        way = passing([datagrams])
-        command = [*way["prefix"], *COMMAND]
+        options = passing_sockets([datagrams])
+        command = [*options["prefix"], *COMMAND]
         ended = subprocess.run(
             [*command, "run", "--state", world.folder.root],
-            pass_fds=way["pass_fds"],
+            pass_fds=options["pass_fds"],
             capture_output=True,
             text=True,
             check=False,
@@ -97,7 +100,7 @@ def test_sockets_that_cannot_be_served_on(world):
 
 @pytest.mark.needs("curl")
 @pytest.mark.needs("nginx")
-def test_a_unix_socket(world, tmp_path, programs):
+def test_unix_socket_behind_nginx(world, tmp_path, programs):
     """Through the Unix socket, curl and nginx get answers from any worker."""
     path = tmp_path / "s" / "hening.sock"
     path.parent.mkdir()
