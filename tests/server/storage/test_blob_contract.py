@@ -42,7 +42,7 @@ def sha(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def take_in(store, data, folder):
+def ingest(store, data, folder):
     """Ingest data and return its name."""
     source = folder / "source"
     source.write_bytes(data)
@@ -60,13 +60,13 @@ def read(store, name, first, length):
     return asyncio.run(collect())
 
 
-def test_a_blob_comes_in(store, data, tmp_path):
+def test_ingest(store, data, tmp_path):
     """A blob is stored under its hash with its length, and can be stored again."""
     name = sha(data)
     assert (store.length(name), store.lengths([name]), list(store.list())) == (None, {}, [])
     before = datetime.now(UTC).timestamp()
     for _ in range(2):
-        assert take_in(store, data, tmp_path) == name
+        assert ingest(store, data, tmp_path) == name
         assert store.length(name) == len(data)
         assert store.lengths([name, "0" * 64]) == {name: len(data)}
         store.verify(name, len(data))
@@ -75,21 +75,21 @@ def test_a_blob_comes_in(store, data, tmp_path):
         assert before - 2 <= stored.time <= datetime.now(UTC).timestamp() + 2
 
 
-def test_a_blob_is_read(store, data, tmp_path):
+def test_read(store, data, tmp_path):
     """A blob's bytes are returned; if it has another length than requested, an error follows."""
-    name = take_in(store, data, tmp_path)
+    name = ingest(store, data, tmp_path)
     assert b"".join(store.read(name, len(data))) == data
     for length in (len(data) - 1, len(data) + 1):
         with pytest.raises(FormatError, match=f"does not have {length} bytes"):
             list(store.read(name, length))
 
 
-def test_ranges(store, tmp_path):
+def test_read_ranges(store, tmp_path):
     """Any range is returned exactly, in pieces of limited size.
 
     A missing blob raises before the first piece, so that a server can still send an error.
     """
-    name = take_in(store, LARGE, tmp_path)
+    name = ingest(store, LARGE, tmp_path)
     for first in (0, 1, PIECE, WINDOW - 1, WINDOW, 2 * WINDOW + 7):
         for length in (1, 1000, WINDOW + 3):
             wanted = LARGE[first : first + length]
@@ -100,7 +100,7 @@ def test_ranges(store, tmp_path):
         read(store, "0" * 64, 0, 10)
 
 
-def test_a_range_that_begins_after_the_end(store):
+def test_range_after_the_end(store):
     """A range after the blob's end raises StorageError; in an empty blob each range does."""
     for data in (b"", SMALL):
         put(store, sha(data), data)
@@ -109,7 +109,7 @@ def test_a_range_that_begins_after_the_end(store):
                 read(store, sha(data), len(data), length)
 
 
-def test_other_bytes_than_named(store, data, tmp_path):
+def test_ingest_of_other_bytes_is_refused(store, data, tmp_path):
     """A wrong hash or length is refused, and nothing is stored."""
     source, size = tmp_path / "source", len(data)
     source.write_bytes(data)
@@ -122,7 +122,7 @@ def test_other_bytes_than_named(store, data, tmp_path):
         assert (store.length(name), list(store.list())) == (None, [])
 
 
-def test_names_that_are_none(store, tmp_path):
+def test_invalid_names(store, tmp_path):
     """A name that is not a SHA-256 is refused."""
     (tmp_path / "source").write_bytes(SMALL)
     for name in (sha(SMALL).upper(), "../../keys/latest.pem", "", "a" * 63):
@@ -136,14 +136,14 @@ def test_names_that_are_none(store, tmp_path):
                 act()
 
 
-def test_what_others_put_under_a_name(store, tmp_path):
+def test_damaged_blobs(store, tmp_path):
     """A foreign object of another length is replaced when the blob is ingested.
 
     One of the same length is found by hashing.
     """
     name = sha(SMALL)
     put(store, name, SMALL[:10])
-    take_in(store, SMALL, tmp_path)
+    ingest(store, SMALL, tmp_path)
     store.verify(name, len(SMALL))
     put(store, name, b"P" + SMALL[1:])
     with pytest.raises(FormatError, match="does not hash to its name"):
@@ -164,9 +164,9 @@ def put(store, name, data):
         obstore.put(store._store, f"{name[:2]}/{name}", data)
 
 
-def test_copies(store, data, tmp_path):
+def test_copy(store, data, tmp_path):
     """A blob is copied to a file, whose folders are created; a missing blob is an error."""
-    name = take_in(store, data, tmp_path)
+    name = ingest(store, data, tmp_path)
     store.copy(name, len(data), tmp_path / "a" / "b" / "copy")
     assert (tmp_path / "a" / "b" / "copy").read_bytes() == data
     assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["copy"]
@@ -177,20 +177,20 @@ def test_copies(store, data, tmp_path):
     assert not (tmp_path / "other").exists()
 
 
-def test_removal(store, tmp_path):
+def test_remove(store, tmp_path):
     """A removed blob can be stored again; removing a missing one is no error."""
-    name = take_in(store, SMALL, tmp_path)
-    other = take_in(store, SMALL[1:], tmp_path)
+    name = ingest(store, SMALL, tmp_path)
+    other = ingest(store, SMALL[1:], tmp_path)
     store.remove(name)
     store.remove(name)
     assert store.length(name) is None
     assert store.lengths([name, other]) == {other: len(SMALL) - 1}
     assert [blob.sha256 for blob in store.list()] == [other]
-    take_in(store, SMALL, tmp_path)
+    ingest(store, SMALL, tmp_path)
     assert store.length(name) == len(SMALL)
 
 
-def test_a_list_holds_blobs_only(store, tmp_path):
+def test_list_omits_foreign_objects(store, tmp_path):
     """Foreign objects are not listed.
 
     A folder reports its file system's free space, even before it exists; a bucket has no limit.
@@ -201,7 +201,7 @@ def test_a_list_holds_blobs_only(store, tmp_path):
         assert 0 < store.free() < disk.f_blocks * disk.f_frsize
     else:
         assert store.free() is None
-    name = take_in(store, SMALL, tmp_path)
+    name = ingest(store, SMALL, tmp_path)
     if is_local:
         (store.path(name).parent / ".tmp-x").write_bytes(b"x")
         (store.path(name).parent / "README").write_bytes(b"x")
@@ -212,9 +212,9 @@ def test_a_list_holds_blobs_only(store, tmp_path):
     assert [type(blob) for blob in store.list()] == [StoredBlob]
 
 
-def test_many_lengths_are_learnt_once(store, tmp_path):
+def test_lengths_of_many_blobs(store, tmp_path):
     """The lengths of forty blobs are known after one call; a missing blob is left out."""
-    names = [take_in(store, b"%d" % number, tmp_path) for number in range(40)]
+    names = [ingest(store, b"%d" % number, tmp_path) for number in range(40)]
     fresh = S3Blobs.__new__(S3Blobs) if isinstance(store, S3Blobs) else store
     if isinstance(store, S3Blobs):
         fresh.__dict__ |= store.__dict__ | {"_known": {}}

@@ -38,7 +38,7 @@ def files(store):
     return [path.name for path in store.path(SHA256).parents[1].rglob("*") if path.is_file()]
 
 
-def test_lies(store, source):
+def test_ingest_and_adopt_refuse_other_bytes(store, source):
     """A wrong hash, length or name is refused, and no file is left."""
     size = len(DATA)
     for sha256, length, sentence in (
@@ -67,7 +67,7 @@ def test_adopt(store, source):
     assert files(store) == [SHA256]
 
 
-def test_adopt_while_the_same_blob_is_ingested(store, source):
+def test_adopt_during_an_ingest(store, source):
     """`adopt` does not touch the temporary file of an ingest under way."""
     store.path(SHA256).parent.mkdir(parents=True)
     under_way = store.path(SHA256).with_name(f".tmp-{SHA256}")
@@ -77,7 +77,7 @@ def test_adopt_while_the_same_blob_is_ingested(store, source):
     store.verify(SHA256, len(DATA))
 
 
-def test_a_wrong_length_is_found_before_the_copy(store, source):
+def test_wrong_length_is_refused_before_copying(store, source):
     """A file larger than declared is refused before it is copied."""
     with source.open("r+b") as file:
         file.truncate(1 << 40)
@@ -86,7 +86,7 @@ def test_a_wrong_length_is_found_before_the_copy(store, source):
     assert not store.path(SHA256).parent.exists()
 
 
-def test_what_is_no_file(store, source, tmp_path):
+def test_source_that_is_not_a_regular_file(store, source, tmp_path):
     """A symbolic link, folder, pipe or missing file is refused without waiting."""
     link, pipe = tmp_path / "link", tmp_path / "pipe"
     link.symlink_to(source)
@@ -124,7 +124,7 @@ def no_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_no_room_for_a_blob(tmp_path):
+def test_full_disk(tmp_path):
     """On a full disk the error has the required size, and no part of the blob is left."""
     (tmp_path / "source").write_bytes(BIG)
     store = LocalBlobs(tmp_path / "blobs")
@@ -135,7 +135,7 @@ def test_no_room_for_a_blob(tmp_path):
     store.verify(BIG_SHA256, len(BIG))
 
 
-def test_two_write_the_same_blob(tmp_path):
+def test_simultaneous_writers_of_a_blob(tmp_path):
     """Two simultaneous writers of a blob use different files, and the blob is complete."""
     target = tmp_path / "blobs" / BIG_SHA256
     source = tmp_path / "source"
@@ -155,7 +155,7 @@ def test_two_write_the_same_blob(tmp_path):
     assert [path.name for path in target.parent.iterdir()] == [BIG_SHA256]
 
 
-def test_a_sweep_spares_what_is_being_written(tmp_path):
+def test_sweep_keeps_files_of_running_processes(tmp_path):
     """A sweep keeps the temporary file of a living process and removes that of a dead one."""
     folder = tmp_path / "blobs" / "00"
     with subprocess.Popen(

@@ -36,12 +36,7 @@ def place(request, tmp_path):
     return PostgresAddress(request.getfixturevalue("postgres").make_database())
 
 
-def on(place, work):
-    """Run `work` on a new connection and return its result."""
-    return with_connection(place, work)
-
-
-def go_down(place, revision):
+def downgrade(place, revision):
     """Undo migrations down to `revision`."""
 
     def undo(connection):
@@ -49,12 +44,12 @@ def go_down(place, revision):
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
 
-    on(place, undo)
+    with_connection(place, undo)
 
 
 def tables(place):
     """Return the names of the tables."""
-    return set(on(place, lambda connection: inspect(connection).get_table_names()))
+    return set(with_connection(place, lambda connection: inspect(connection).get_table_names()))
 
 
 def differences(connection):
@@ -63,25 +58,25 @@ def differences(connection):
     return compare_metadata(context, Account.metadata)
 
 
-def test_up_down_and_up_again(place):
+def test_upgrade_and_downgrade(place):
     """Migrations can be undone completely, and lead to the models' tables each time."""
     assert not is_current(place)
     assert migrate(place) is True
     assert migrate(place) is False
     assert ScriptDirectory.from_config(load_migrations()).get_current_head() == newest_revision()
     assert tables(place) == EVERY
-    assert on(place, differences) == []
-    go_down(place, "0001")
+    assert with_connection(place, differences) == []
+    downgrade(place, "0001")
     assert tables(place) == {"submissions", "blobs", "log_entries", "alembic_version"}
     assert not is_current(place)
-    go_down(place, "base")
+    downgrade(place, "base")
     assert tables(place) == {"alembic_version"}
     assert migrate(place) is True
     assert is_current(place)
-    assert on(place, differences) == []
+    assert with_connection(place, differences) == []
 
 
-def test_several_processes_migrate_at_once(place):
+def test_simultaneous_migrations(place):
     """Of several simultaneous migrations one makes the tables; none fails."""
     with ThreadPoolExecutor(4) as threads:
         changed = list(threads.map(migrate, [place] * 4))
@@ -98,7 +93,7 @@ async def add_one(sessions):
         row.length = length + 1
 
 
-async def test_no_writer_loses_what_another_wrote(place):
+async def test_simultaneous_writers_lose_no_change(place):
     """Simultaneous read-modify-write transactions lose no change."""
     async with open_database(place) as one, open_database(place) as other:
         async with one.begin() as session:
@@ -108,7 +103,7 @@ async def test_no_writer_loses_what_another_wrote(place):
             assert await session.scalar(select(Blob.length)) == 16
 
 
-async def test_a_row_needs_the_row_that_it_names(place):
+async def test_foreign_keys_are_enforced(place):
     """Foreign keys are enforced."""
     async with open_database(place) as sessions:
         with pytest.raises(IntegrityError):
@@ -174,8 +169,8 @@ def older(place):
         command.upgrade(config, "0001")
         fill(connection)
 
-    on(place, make)
-    assert on(place, read) == {table: sorted(rows) for table, rows in ROWS.items()}
+    with_connection(place, make)
+    assert with_connection(place, read) == {table: sorted(rows) for table, rows in ROWS.items()}
     assert not is_current(place)
     return place
 
@@ -185,25 +180,14 @@ def upgrade(place):
     if isinstance(place, PostgresAddress):
         with pytest.raises(StorageError, match="--backup-made"):
             migrate(place)
-        assert on(place, read) == {table: sorted(rows) for table, rows in ROWS.items()}
+        assert with_connection(place, read) == {table: sorted(rows) for table, rows in ROWS.items()}
         return migrate(place, backup_made=True)
     return migrate(place)
 
 
-def test_rows_survive_up_down_and_up_again(older):
-    """The first release's rows are unchanged after each migration."""
+def test_migrations_keep_rows_and_make_empty_tables(older):
+    """Each migration keeps the first release's rows; new tables are empty and writable."""
     rows = {table: sorted(rows) for table, rows in ROWS.items()}
-    assert upgrade(older) is True
-    assert on(older, read) == rows
-    go_down(older, "0001")
-    assert on(older, read) == rows
-    assert upgrade(older) is True
-    assert on(older, read) == rows
-    assert is_current(older)
-
-
-def test_the_control_plane_begins_empty(older):
-    """New tables are empty and writable, even after a downgrade and a second upgrade."""
 
     async def use():
         async with open_database(older) as sessions, sessions.begin() as session:
@@ -213,8 +197,12 @@ def test_the_control_plane_begins_empty(older):
             session.add(Account(name="eka", role="viewer", codenames="[]\n", created_at=1))
             head.length = 1
 
-    upgrade(older)
+    assert upgrade(older) is True
+    assert with_connection(older, read) == rows
     asyncio.run(use())
-    go_down(older, "0001")
-    upgrade(older)
+    downgrade(older, "0001")
+    assert with_connection(older, read) == rows
+    assert upgrade(older) is True
+    assert is_current(older)
+    assert with_connection(older, read) == rows
     asyncio.run(use())

@@ -4,7 +4,7 @@ from server.core.errors import FormatError
 from server.storage.bounded import read_bounded
 
 
-def test_bounded_reading(tmp_path):
+def test_read_bounded(tmp_path):
     """A file over the limit, a folder, a symbolic link and a missing file are refused."""
     file, link = tmp_path / "file", tmp_path / "link"
     file.write_bytes(b"12345")

@@ -60,7 +60,7 @@ async def commit_and_crash(path, crashed):
         await asyncio.to_thread(shutil.copytree, path.parent, crashed)
 
 
-def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, further_migration):
+def test_copy_before_a_migration_has_the_write_ahead_log(tmp_path, further_migration):
     """The copy made before a migration has data that was only in the write-ahead log.
 
     It is readable for its owner only, because it has the same secrets.
@@ -75,7 +75,7 @@ def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, further_migration
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
-def test_an_interrupted_migration_leaves_nothing(tmp_path, monkeypatch):
+def test_failed_migration_is_rolled_back(tmp_path, monkeypatch):
     """A failed migration is rolled back as a whole, and the next run completes it."""
     path = tmp_path / "hening.sqlite"
     create = op.create_table
@@ -93,7 +93,7 @@ def test_an_interrupted_migration_leaves_nothing(tmp_path, monkeypatch):
     assert migrate(path) is True
 
 
-def test_a_database_of_a_newer_version(tmp_path):
+def test_database_of_a_newer_version(tmp_path):
     """A database of an unknown version is refused, and the error names the version."""
     path = tmp_path / "hening.sqlite"
     migrate(path)
@@ -113,7 +113,7 @@ async def test_commits_are_durable(tmp_path):
         assert (await session.scalars(select(LogEntry))).all() == []
 
 
-async def test_a_writer_that_does_not_end(tmp_path, monkeypatch):
+async def test_transaction_of_another_process_does_not_end(tmp_path, monkeypatch):
     """If another process stays in a transaction, the error says how to find it."""
     monkeypatch.setattr("server.storage.engine.BUSY_SECONDS", 0)
     path, change = tmp_path / "hening.sqlite", text("UPDATE leases SET expires_at = 0")
@@ -128,12 +128,12 @@ async def test_a_writer_that_does_not_end(tmp_path, monkeypatch):
         sessions.begin() as session,
     ):
         await session.execute(change)
-        said = r"is locked for over 0 seconds: .* `fuser hening.sqlite`"
-        with pytest.raises(StorageError, match=said):
+        message = r"is locked for over 0 seconds: .* `fuser hening.sqlite`"
+        with pytest.raises(StorageError, match=message):
             await write(others)
 
 
-async def test_no_other_user_reads_the_database(tmp_path):
+async def test_database_files_are_private(tmp_path):
     """The database and its side files are readable for their owner only."""
     file = tmp_path / "hening.sqlite"
     for _ in range(2):
@@ -145,7 +145,7 @@ async def test_no_other_user_reads_the_database(tmp_path):
         await asyncio.to_thread(file.chmod, 0o644)
 
 
-def test_two_programs_open_a_new_database_at_one_moment(tmp_path, monkeypatch):
+def test_switch_to_write_ahead_logging_is_retried(tmp_path, monkeypatch):
     """Switching a new database to write-ahead logging is retried if it is locked.
 
     SQLite itself does not wait for this lock.

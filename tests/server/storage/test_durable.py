@@ -51,7 +51,7 @@ class Machine:
         return call
 
 
-def test_order_of_calls(tmp_path, monkeypatch):
+def test_order_of_system_calls(tmp_path, monkeypatch):
     """A file is synced, renamed, and its folder synced, so that a crash leaves old or new.
 
     New folders are synced in their parents, because otherwise they can be lost with their files.
@@ -70,7 +70,7 @@ def test_order_of_calls(tmp_path, monkeypatch):
     assert (tmp_path / "to" / "target").is_dir()
 
 
-def test_a_crash_leaves_old_or_new(tmp_path, monkeypatch):
+def test_crash_at_any_system_call(tmp_path, monkeypatch):
     """After a crash at any call the file is old or new, and a second write succeeds."""
     path = tmp_path / "file"
     for fail_at in range(1, 6):
@@ -87,16 +87,16 @@ def test_a_crash_leaves_old_or_new(tmp_path, monkeypatch):
             assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_the_mode_holds_from_the_first_moment(tmp_path, monkeypatch):
+def test_private_file_is_private_from_its_creation(tmp_path, monkeypatch):
     """A private file is private from its creation, even under its temporary name.
 
     The mode is an argument of the system call that creates the file.
     """
-    modes, asked, really = [], [], os.open
+    modes, requested, real = [], [], os.open
 
     def watch(path, flags, given=0o777, **more):
-        asked.append(given)
-        return really(path, flags, given, **more)
+        requested.append(given)
+        return real(path, flags, given, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda fd: modes.append(os.fstat(fd).st_mode & 0o777))
@@ -104,10 +104,10 @@ def test_the_mode_holds_from_the_first_moment(tmp_path, monkeypatch):
     assert modes[0] == (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     monkeypatch.setattr(os, "open", watch)
     create_file(tmp_path / "file")
-    assert asked == [0o600]
+    assert requested == [0o600]
 
 
-def test_immutable_is_equal_or_fails(tmp_path):
+def test_write_immutable(tmp_path):
     """Writing an immutable file again succeeds only with the same bytes."""
     path = tmp_path / "1.root.json"
     write_immutable(path, b"first")
@@ -119,7 +119,7 @@ def test_immutable_is_equal_or_fails(tmp_path):
     assert path.read_bytes() == b"first"
 
 
-def test_sweep(tmp_path):
+def test_sweep_temporary(tmp_path):
     """Temporary files and folders are removed, even nested ones; all else stays."""
     for name in (".tmp-a/b/.tmp-c/d", "keep/.tmp-e", "keep/tmp-f", "keep/.tmp"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ def mode(path):
 
 
 @pytest.mark.parametrize("umask", UMASKS, ids=oct)
-def test_created_with_exactly_the_mode(tmp_path, umask):
+def test_modes_do_not_depend_on_the_umask(tmp_path, umask):
     """Created files and folders have exactly the requested mode, whatever the umask.
 
     The default is 0600 for files, including the database, and 0700 for folders.
@@ -169,7 +169,7 @@ def test_created_with_exactly_the_mode(tmp_path, umask):
     assert found == [0o700, 0o600, 0o600]
 
 
-def test_what_is_there_keeps_its_mode(tmp_path):
+def test_existing_paths_keep_their_mode(tmp_path):
     """An existing file or folder keeps its mode; narrowing it is the operator's task."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").write_bytes(b"old")

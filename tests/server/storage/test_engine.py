@@ -15,7 +15,7 @@ from server.storage.errors import StorageError
 SECONDS = 60.0
 
 
-def waiting(gate, pool, order, name, *, is_urgent):
+def queue_writer(gate, pool, order, name, *, is_urgent):
     """Wait for the gate in a thread; return when the gate has queued it."""
     queue = gate._urgent if is_urgent else gate._ordinary
     before = len(queue)
@@ -39,7 +39,7 @@ def waiting(gate, pool, order, name, *, is_urgent):
     ],
     ids=["first", "not for ever"],
 )
-def test_what_is_urgent_comes_first(ordinary, urgent, expected):
+def test_urgent_writers_come_first(ordinary, urgent, expected):
     """Urgent writers come before ordinary ones; each class is served in order.
 
     After the maximum number of urgent turns, an ordinary writer has a turn.
@@ -48,14 +48,14 @@ def test_what_is_urgent_comes_first(ordinary, urgent, expected):
     assert gate.take(0, is_urgent=False)
     with ThreadPoolExecutor(len(expected)) as pool:
         for name in ordinary:
-            waiting(gate, pool, order, name, is_urgent=False)
+            queue_writer(gate, pool, order, name, is_urgent=False)
         for name in urgent:
-            waiting(gate, pool, order, name, is_urgent=True)
+            queue_writer(gate, pool, order, name, is_urgent=True)
         gate.give()
     assert order == expected
 
 
-def test_who_waits_too_long_has_no_turn():
+def test_writer_that_times_out():
     """A writer that times out does not cost the next one its turn."""
     gate = WriteGate()
     assert gate.take(0, is_urgent=False)
@@ -66,7 +66,7 @@ def test_who_waits_too_long_has_no_turn():
 
 
 @pytest.fixture
-async def both(tmp_path):
+async def databases(tmp_path):
     """Yield ordinary and urgent sessions on one file, and their gate."""
     gate, place = WriteGate(), tmp_path / "hening.sqlite"
     async with (
@@ -97,9 +97,9 @@ async def until_waiting(queue, count):
         pass
 
 
-async def test_transactions_take_turns(both):
+async def test_urgent_transaction_comes_next(databases):
     """An urgent transaction waits only for the one under way."""
-    ordinary, urgent, gate = both
+    ordinary, urgent, gate = databases
     order = []
     async with writing(ordinary):
         tasks = [asyncio.create_task(write(ordinary, order, f"{n}")) for n in range(3)]
@@ -111,13 +111,13 @@ async def test_transactions_take_turns(both):
     assert sorted(order[1:]) == ["0", "1", "2"]
 
 
-async def test_reading_takes_no_turn(both, monkeypatch):
+async def test_reads_do_not_wait(databases, monkeypatch):
     """A read does not wait for the gate.
 
     A writer that gets no turn raises the error of a locked database.
     """
     monkeypatch.setattr("server.storage.engine.BUSY_SECONDS", 0)
-    ordinary, urgent, gate = both
+    ordinary, urgent, gate = databases
     async with writing(urgent), ordinary() as session:
         assert (await session.execute(text("SELECT count(*) FROM leases"))).scalar_one() == 0
         assert not gate.take(0, is_urgent=True)
@@ -126,9 +126,9 @@ async def test_reading_takes_no_turn(both, monkeypatch):
             await write(urgent)
 
 
-async def test_a_turn_ends_with_its_transaction(both):
+async def test_failed_transaction_releases_the_gate(databases):
     """A transaction that fails or is cancelled releases the gate."""
-    ordinary, urgent, gate = both
+    ordinary, urgent, gate = databases
     with pytest.raises(ZeroDivisionError):
         async with writing(ordinary):
             1 / 0  # noqa: B018 - it raises

@@ -37,7 +37,7 @@ def hops(monkeypatch):
     return names
 
 
-async def test_a_statement_takes_one_hop(hops, sessions):
+async def test_each_statement_takes_one_hop(hops, sessions):
     """Each statement takes one hop to the thread, as does the end of a transaction.
 
     The begin runs in the first statement's hop. A statement with several sets of parameters is one
@@ -63,7 +63,7 @@ async def test_a_statement_takes_one_hop(hops, sessions):
     assert hops == []
 
 
-async def test_what_is_written_later_is_there_in_the_end(hops, sessions):
+async def test_deferred_statements(hops, sessions):
     """A deferred statement takes no hop, and is lost if the transaction is rolled back.
 
     Its error is raised by the commit, and the next transaction sees nothing of it.
@@ -86,7 +86,7 @@ async def test_what_is_written_later_is_there_in_the_end(hops, sessions):
         assert (await session.scalars(text("SELECT name FROM things"))).all() == ["a", "b"]
 
 
-async def test_what_is_done_together_takes_one_hop(hops, sessions):
+async def test_statements_executed_together_take_one_hop(hops, sessions):
     """Statements executed together take one hop, and return the result or raise the error.
 
     Work that waits for anything else is refused, because it would stop the thread.
@@ -108,7 +108,7 @@ async def test_what_is_done_together_takes_one_hop(hops, sessions):
             await execute_together(session, asyncio.sleep(0))
 
 
-async def test_work_that_is_cancelled_ends_before_it_is_rolled_back(sessions):
+async def test_cancelled_work_ends_before_the_rollback(sessions):
     """Cancelled work in the thread ends before its session is rolled back."""
     begun, may_go_on = asyncio.Event(), threading.Event()
     loop, seen = asyncio.get_running_loop(), []
@@ -135,7 +135,7 @@ async def test_work_that_is_cancelled_ends_before_it_is_rolled_back(sessions):
 
 
 @pytest.mark.parametrize("statement", ["INSERT", "INSERT OR ROLLBACK"])
-async def test_a_transaction_that_failed_is_rolled_back(hops, sessions, statement):
+async def test_failed_transaction_is_rolled_back(hops, sessions, statement):
     """After a failed transaction the gate is free, even if SQLite itself rolled back."""
     hops.clear()
     with pytest.raises(IntegrityError):
@@ -146,9 +146,7 @@ async def test_a_transaction_that_failed_is_rolled_back(hops, sessions, statemen
         assert await session.scalar(text("SELECT count(*) FROM things")) == 0
 
 
-async def test_after_a_begin_that_failed_nothing_is_written_outside_of_a_transaction(
-    tmp_path, monkeypatch
-):
+async def test_statement_after_a_failed_begin(tmp_path, monkeypatch):
     """After a failed begin, the next statement begins the transaction again."""
     monkeypatch.setattr(engine, "BUSY_SECONDS", 0)
     gate = engine.WriteGate()

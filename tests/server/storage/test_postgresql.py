@@ -13,7 +13,7 @@ from tests.cases import case
 from tests.postgres import PASSWORD
 
 
-def test_addresses_that_are_refused():
+def test_invalid_addresses():
     """An address of another form is refused, and the message does not contain it."""
     for url in (
         *("mysql://root@localhost/hening", "postgresql+asyncpg://hening@localhost/hening"),
@@ -26,7 +26,7 @@ def test_addresses_that_are_refused():
         assert url not in str(found.value)
 
 
-def test_what_is_shown_of_an_address():
+def test_addresses_are_shown_without_password():
     """An address is shown as host, port and database, never with its password."""
     for url, shown in (
         ("postgresql://u:secret@db.example:6543/hening", "db.example:6543/hening"),
@@ -39,7 +39,7 @@ def test_what_is_shown_of_an_address():
         assert "secret" not in repr(address)
 
 
-def test_the_machines_of_an_address():
+def test_hosts_of_an_address():
     """Several hosts are listed only if the connection must be writable, each with its port."""
     writes = "target_session_attrs=read-write"
     for url, hosts in (
@@ -53,7 +53,7 @@ def test_the_machines_of_an_address():
 
 
 @pytest.mark.needs("postgresql")
-def test_one_of_two_machines_is_silent(postgres, monkeypatch):
+def test_one_of_two_hosts_does_not_answer(postgres, monkeypatch):
     """If one of two hosts does not answer, the other one is used.
 
     If neither is usable, the error says why.
@@ -69,7 +69,7 @@ def test_one_of_two_machines_is_silent(postgres, monkeypatch):
 
 
 @pytest.mark.needs("postgresql")
-async def test_a_machine_that_disappears(postgres):
+async def test_tcp_timeouts(postgres):
     """Connections have TCP timeouts, so that a vanished host is noticed within seconds."""
     engine = make_engine(PostgresAddress(postgres.make_database()))
     async with engine.connect() as connection:
@@ -82,7 +82,7 @@ async def test_a_machine_that_disappears(postgres):
 
 
 @pytest.mark.needs("postgresql")
-def test_a_server_that_refuses_connections(postgres, tmp_path, monkeypatch):
+def test_refused_connections(postgres, tmp_path, monkeypatch):
     """A wrong password or missing database is reported without the password.
 
     PGPASSFILE is used as with any client of PostgreSQL.

@@ -7,7 +7,7 @@ from server.storage.room import NoRoomError, Room, check_room, plan_room
 from tests.cases import case
 
 
-def test_the_plan():
+def test_plan_room():
     """The quota limits the sum of blobs, the reserve the disk; the larger lack counts."""
     for length, used, free, quota, keep, lacking in (
         *((10, 0, 10, 0, 0, 0), (11, 0, 10, 0, 0, 1), (10, 0, 15, 0, 5, 0), (10, 0, 14, 0, 5, 1)),

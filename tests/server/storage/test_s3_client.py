@@ -10,7 +10,7 @@ from server.storage.s3_client import S3Key, S3Place, decode_place, load_secret, 
 from tests.cases import case
 
 
-def test_urls():
+def test_valid_places():
     """Bucket and prefix are parsed; the default endpoint is that of the region.
 
     Without id and secret there is no key, and a request cannot be signed.
@@ -31,7 +31,7 @@ def test_urls():
         place.credential()
 
 
-def test_what_is_no_place():
+def test_invalid_places():
     """An invalid place is refused; the message names the setting and no secret."""
     urls = ("s3://", "s3://UPPER", "s3://hening//x", "s3://hening/x?y", "file:///var/blobs")
     endpoints = ("127.0.0.1:8333", "http://h/x", "http://user:word@h")
@@ -47,7 +47,7 @@ def test_what_is_no_place():
         assert "canary" not in str(refused.value)
 
 
-def test_secret_files(tmp_path):
+def test_load_secret(tmp_path):
     """A file with one line is read; a pipe, a long file and a binary one are refused."""
     file = tmp_path / "secret"
     file.write_bytes(b"secret-4711\n")
@@ -66,7 +66,7 @@ NOW = datetime(2013, 5, 24, tzinfo=UTC)
 HOST = "examplebucket.s3.amazonaws.com"
 
 
-def test_examples_of_the_reference():
+def test_signatures_of_the_aws_reference():
     """Signatures equal the examples of the AWS reference.
 
     Special characters are percent-encoded; a slash is encoded in a value, but not in a path.

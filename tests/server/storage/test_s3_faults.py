@@ -90,7 +90,7 @@ def one_sentence():
     ],
     ids=str,
 )
-def test_a_blob_that_cannot_be_sent(place, proxy, source, fault, limit, seconds):
+def test_failed_upload(place, proxy, source, fault, limit, seconds):
     """A blob that could not be sent is not stored; later it is stored by a retry."""
     store, real = impatient(place, proxy, seconds=seconds), S3Blobs(place, now)
     proxy.fault, proxy.limit = fault, limit
@@ -102,7 +102,7 @@ def test_a_blob_that_cannot_be_sent(place, proxy, source, fault, limit, seconds)
     real.verify(*source[1:])
 
 
-def test_a_failure_that_passes(place, proxy, source):
+def test_single_failures_are_retried(place, proxy, source):
     """A request is retried, so that a single failure has no effect.
 
     A slow store is waited for up to the timeout.
@@ -120,7 +120,7 @@ def test_a_failure_that_passes(place, proxy, source):
         real.remove(sha256)
 
 
-def test_an_answer_that_is_lost(place, proxy, source):
+def test_lost_answer(place, proxy, source):
     """A request without an answer is reported as a failure and can be repeated."""
     store, real = impatient(place, proxy, seconds=1), S3Blobs(place, now)
     proxy.fault = Fault.LOSE_ANSWER
@@ -134,7 +134,7 @@ def test_an_answer_that_is_lost(place, proxy, source):
     assert [blob.sha256 for blob in real.list()] == [source[1]]
 
 
-def test_a_package_that_is_cut_off(place, proxy, tmp_path):
+def test_interrupted_read(place, proxy, tmp_path):
     """A read that is cut off raises an error after the correct bytes."""
     path, sha256 = tmp_path / "source", hashlib.sha256(LARGE).hexdigest()
     path.write_bytes(LARGE)
@@ -176,7 +176,7 @@ def acts(store, source):
     yield store.sweep
 
 
-def test_a_key_that_is_refused(place, source):
+def test_wrong_key(place, source):
     """With a wrong key, the error names the settings and not the key."""
     known = S3Key(place.key.id, "canary-wrong-secret")
     for wrong in (known, S3Key("canary-unknown", "canary-secret")):
@@ -186,7 +186,7 @@ def test_a_key_that_is_refused(place, source):
             assert "check key, secret, the key's rights" in str(failed.value)
 
 
-def test_a_store_that_is_away(place, source):
+def test_unreachable_store(place, source):
     """Without a store, each request raises an error."""
     away = dataclasses.replace(place, endpoint="http://127.0.0.1:9")
     store = S3Blobs(away, now, patience=timedelta(seconds=1), retries=0)
@@ -196,7 +196,7 @@ def test_a_store_that_is_away(place, source):
         assert "the S3 store does not " in str(failed.value)
 
 
-def test_a_bucket_that_is_not_there(place, source):
+def test_missing_bucket(place, source):
     """Listing a missing bucket is an error instead of an empty list.
 
     Garbage collection relies on the list.
@@ -207,7 +207,7 @@ def test_a_bucket_that_is_not_there(place, source):
     assert store.length(source[1]) is None
 
 
-def test_killed_in_the_middle_of_an_upload(place, proxy, tmp_path):
+def test_process_killed_during_an_upload(place, proxy, tmp_path):
     """After a kill during an upload nothing is visible, and the blob can be stored.
 
     Old parts are removed.
@@ -233,7 +233,7 @@ def test_killed_in_the_middle_of_an_upload(place, proxy, tmp_path):
     real.verify(sha256, len(LARGE))
 
 
-def test_an_upload_that_is_refused_leaves_no_parts(place, tmp_path):
+def test_refused_upload_leaves_no_parts(place, tmp_path):
     """An upload with a wrong hash is aborted and leaves no parts."""
     path = tmp_path / "source"
     path.write_bytes(LARGE)
@@ -243,7 +243,7 @@ def test_an_upload_that_is_refused_leaves_no_parts(place, tmp_path):
     assert store._uploads.list() == []
 
 
-def test_the_sweep_leaves_what_others_keep_in_the_bucket(seaweed, place):
+def test_sweep_keeps_uploads_under_another_prefix(seaweed, place):
     """Uploads under another prefix are not touched, even if it begins in the same way."""
     other = S3Blobs(seaweed.place(f"{place.prefix}x"), now)
     assert other._uploads.prefix.startswith(place.prefix)

@@ -55,7 +55,7 @@ def staged(tmp_path):
     return folder
 
 
-def test_files_that_never_change(tree):
+def test_create_replace_and_remove(tree):
     """Creating a file twice succeeds only with the same bytes.
 
     `replace` overwrites a file; removing a missing file is no error.
@@ -77,7 +77,7 @@ def test_files_that_never_change(tree):
 
 
 @pytest.mark.needs("seaweed")
-def test_a_staged_publication(machine, tmp_path):
+def test_staged_publication_reaches_other_machines(machine, tmp_path):
     """Another machine finds a staged publication complete, and not after it was removed."""
     one, two = machine("here"), machine("there")
     folder = tmp_path / "there" / "staging" / "p"
@@ -90,7 +90,7 @@ def test_a_staged_publication(machine, tmp_path):
 
 
 @pytest.mark.needs("seaweed")
-def test_an_older_writer(machine):
+def test_outdated_machine_cannot_write(machine):
     """A machine that has not seen the newest timestamp cannot replace it."""
     one, two = machine("one"), machine("two")
     one.replace(STAMP, b"1")
@@ -104,7 +104,7 @@ def test_an_older_writer(machine):
 
 
 @pytest.mark.needs("seaweed")
-def test_publications_of_two_leases(machine, tmp_path):
+def test_staged_publication_of_the_later_lease_counts(machine, tmp_path):
     """Of two staged publications that of the later lease counts; `unstage` removes both."""
     one, two = machine("one"), machine("two")
     for tree, name, fence in ((one, "one", 9), (two, "two", 10)):
@@ -120,7 +120,7 @@ def test_publications_of_two_leases(machine, tmp_path):
 
 
 @pytest.mark.needs("seaweed")
-def test_a_late_process_of_the_same_machine(machine):
+def test_late_process_of_the_same_machine(machine):
     """A process stops writing once another process of its machine publishes."""
     late, new = machine("one"), machine("one")
     late.refresh(1)
@@ -135,7 +135,7 @@ def test_a_late_process_of_the_same_machine(machine):
 
 
 @pytest.mark.needs("seaweed")
-def test_a_copy_after_a_power_cut(machine):
+def test_copy_after_a_power_cut(machine):
     """An empty file is fetched again; a file with other bytes stays as it is."""
     one, two = machine("one"), machine("two")
     for name in ("1.root.json", "2.root.json"):
@@ -150,7 +150,7 @@ def test_a_copy_after_a_power_cut(machine):
 
 
 @pytest.mark.needs("seaweed")
-def test_conditions_are_tried(place, monkeypatch):
+def test_store_without_conditional_writes(place, monkeypatch):
     """A store that ignores the conditions of writes is refused."""
     objects = Objects(place)
     for _ in range(3):
@@ -176,7 +176,7 @@ def public(tmp_path):
     return tmp_path
 
 
-def test_the_record(public):
+def test_record_of_roots(public):
     """A new root is listed from its timestamp on, and its time is stored."""
     assert root_time(public) == 0
     write_roots(LocalTree(public), before=1, newest=3, timestamp=7, time=1_795_000_000)
@@ -184,14 +184,14 @@ def test_the_record(public):
     assert root_time(public) == 1_795_000_000
 
 
-def test_other_names(public):
+def test_files_without_a_roots_name(public):
     """A file without a root's name is not listed."""
     for name in ("0.root.json", "04.root.json", "9x.root.json", "5.root.json.old"):
         (public / "metadata" / name).write_bytes(b"{}")
     assert list_roots(public, 1) == find_roots(public) == [1, 2, 3]
 
 
-def test_other_records(public):
+def test_older_and_malformed_records_of_roots(public):
     """A record of an older version has the time 0; malformed records are refused."""
     (public / "roots.json").write_bytes(b'{"before":1,"newest":3,"timestamp":7}\n')
     assert list_roots(public, 6) == [1]
@@ -202,7 +202,7 @@ def test_other_records(public):
             root_time(public)
 
 
-def test_how_often_proofs_were_signed_again(public):
+def test_counter_of_proof_renewals(public):
     """The counter of proof renewals is odd during a renewal.
 
     Beginning or ending twice changes nothing.
