@@ -23,10 +23,10 @@ from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 POINTER = CHANNEL.pointer_path
 
 
-def wish(world, pointers=None, files=(), **changes):
+def make_request(world, pointers=None, files=(), **changes):
     """Return a request to publish the public state, with changes."""
     public = {path: encode_pointer(each) for path, each in world.published().pointers().items()}
-    asked = {
+    request = {
         "public": "",
         "now": world.now(),
         "files": [RoleVersion(*name, data) for name, data in dict(files).items()],
@@ -35,7 +35,7 @@ def wish(world, pointers=None, files=(), **changes):
         "logged": {},
         "burned": {},
     }
-    return Publish(**(asked | changes))
+    return Publish(**(request | changes))
 
 
 def judge(world, request, signed=None, now=None):
@@ -53,33 +53,33 @@ def pointer(world, **changes):
     return {POINTER: custom}
 
 
-def test_versions_are_above_all_that_were_signed(world):
+def test_new_versions_are_above_all_signed_ones(world):
     """New versions are above all signed ones, including those that were never public.
 
     Roles that the maintainers signed are published unchanged, with a snapshot that names them.
     """
     signed = {"latest": 40, "snapshot": 50, "timestamp": 60}
-    publication = judge(world, wish(world, renew=True), signed)
+    publication = judge(world, make_request(world, renew=True), signed)
     named = {file.role: file.version for file in publication.files}
     assert named == {"latest": 41, "snapshot": 51}
-    again = judge(world, wish(world, pointers={}, renew=True), {**named, "timestamp": 61})
+    again = judge(world, make_request(world, pointers={}, renew=True), {**named, "timestamp": 61})
     assert {file.role: file.version for file in again.files} == {"latest": 42, "snapshot": 52}
     files = world.second_release()
-    (armani, snapshot) = judge(world, wish(world, files=files)).files
+    (armani, snapshot) = judge(world, make_request(world, files=files)).files
     assert armani == RoleVersion("armani", 3, files["armani", 3])
     assert decode_snapshot(snapshot.data).signed.meta["armani.json"].version == 3
 
 
-def test_a_time_that_is_ahead_or_goes_back(world):
+def test_publishers_clock_is_ahead_or_behind(world):
     """The key process's clock limits each expiry, and no date precedes the public ones.
 
-    ADR 36.
+    The publisher's time is only accepted in between (ADR 36).
     """
     now, published = world.now(), world.published()
-    own = judge(world, wish(world, renew=True), now=now)
+    own = judge(world, make_request(world, renew=True), now=now)
     for ahead in (timedelta(days=3650), timedelta(seconds=1)):
-        assert judge(world, wish(world, renew=True, now=now + ahead), now=now) == own
-    early = judge(world, wish(world, renew=True, now=datetime(2020, 1, 1, tzinfo=UTC)))
+        assert judge(world, make_request(world, renew=True, now=now + ahead), now=now) == own
+    early = judge(world, make_request(world, renew=True, now=datetime(2020, 1, 1, tzinfo=UTC)))
     signed = published.timestamp.expires - timedelta(days=1)
     late = plan_publication(
         *(published, published, [], published.pointers(), world.keys, signed), renew=True
@@ -87,7 +87,7 @@ def test_a_time_that_is_ahead_or_goes_back(world):
     assert early == late
 
 
-def test_an_offer_that_no_maintainer_signed(world):
+def test_offer_of_unsigned_packages(world):
     """A pointer must name packages as their role lists them, in their own channel.
 
     A malformed pointer is refused as phones would refuse it.
@@ -99,24 +99,24 @@ def test_an_offer_that_no_maintainer_signed(world):
         *(({"p": path}, "in another channel") for path in paths),
     ):
         with case(changes), pytest.raises((ReleaseError, FormatError), match=error):
-            judge(world, wish(world, pointer(world, **changes)))
+            judge(world, make_request(world, pointer(world, **changes)))
     with pytest.raises(FormatError, match="the pointer latest/armani/id/stable"):
-        judge(world, wish(world, {POINTER: {"v": 1}}))
+        judge(world, make_request(world, {POINTER: {"v": 1}}))
     with pytest.raises(FormatError, match="nonsense"):
-        judge(world, wish(world, {"latest/nonsense": {}}))
+        judge(world, make_request(world, {"latest/nonsense": {}}))
 
 
-def test_a_withdrawn_release(world):
+def test_offer_of_a_withdrawn_release(world):
     """A withdrawn release cannot be offered."""
     withdrawn = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
     files = {("armani", 3): world.ceremony.role("armani", 3, withdrawn)}
     with pytest.raises(ReleaseError, match="which is withdrawn"):
-        judge(world, wish(world, files=files))
+        judge(world, make_request(world, files=files))
     pointers = {POINTER: pointer(world)[POINTER] | {"h": True}}
-    judge(world, wish(world, pointers, files))
+    judge(world, make_request(world, pointers, files))
 
 
-def test_a_role_that_no_maintainer_signed(world):
+def test_role_with_wrong_signatures_or_version(world):
     """A role needs valid signatures of its keys and the next version.
 
     Roles that are signed here are not accepted from outside, even with valid signatures.
@@ -137,18 +137,18 @@ def test_a_role_that_no_maintainer_signed(world):
         (("latest", version), own, "latest is signed here and not submitted"),
     ):
         with pytest.raises(TrustError, match=sentence):
-            judge(world, wish(world, files={name: data}))
+            judge(world, make_request(world, files={name: data}))
 
 
-def test_a_root_that_lists_foreign_keys(world):
+def test_root_with_foreign_online_keys(world):
     """Under a root that lists foreign online keys, nothing is signed."""
     other = [CryptoSigner.generate_ed25519().public_key]
     files = {("root", 2): world.ceremony.root(2, {"timestamp": other})}
     with pytest.raises(TrustError, match="this server's key for timestamp is not among those"):
-        judge(world, wish(world, files=files))
+        judge(world, make_request(world, files=files))
 
 
-def test_a_first_publication_starts_from_the_pinned_root(fresh):
+def test_first_publication_needs_the_pinned_root(fresh):
     """A first publication with another root than the pinned one is refused."""
     first = fresh.ceremony.first()
     first["root", 1] = fresh.ceremony.root(expires=fresh.ceremony.now + timedelta(days=7))
@@ -161,7 +161,7 @@ def test_a_first_publication_starts_from_the_pinned_root(fresh):
         )
 
 
-def test_versions_are_not_used_up(world):
+def test_logged_versions_are_limited(world):
     """A log may be at most 1000 versions of latest ahead of the signed one.
 
     After a loss of the record it may be ahead a little.
@@ -169,8 +169,8 @@ def test_versions_are_not_used_up(world):
     signed = {"latest": 40, "snapshot": 40, "timestamp": 40}
     for logged in ({"latest": 2**53 - 1}, {"latest": 1041}, {"snapshot": 41}, {"armani": 1}):
         with case(logged), pytest.raises(TrustError, match="the log is said to hold"):
-            judge(world, wish(world, renew=True, logged=logged), signed)
-    burned = judge(world, wish(world, renew=True, logged={"latest": 1040}), signed)
+            judge(world, make_request(world, renew=True, logged=logged), signed)
+    burned = judge(world, make_request(world, renew=True, logged={"latest": 1040}), signed)
     assert burned.files[0].version == 1041
 
 
@@ -186,7 +186,7 @@ def public_files(world):
     return [*files, RoleVersion("timestamp", published.timestamp.version, data)]
 
 
-def test_what_is_public_is_taken_over(world):
+def test_public_state_is_adopted(world):
     """The public state is accepted if it verifies from the pinned root.
 
     A changed or missing file is refused.
@@ -206,7 +206,7 @@ def test_what_is_public_is_taken_over(world):
             judge_public([*files[:at], *files[at + 1 :]], None, root)
 
 
-def test_what_is_older_than_what_was_public(world):
+def test_replay_of_an_older_public_state(world):
     """A replay of an older public state is refused, and the error says what to do."""
     root = world.folder.trusted_root.read_bytes()
     before = public_files(world)
@@ -222,7 +222,7 @@ def swapped(world, role, version, data):
     return [*files[:at], RoleVersion(role, version, data), *files[at + 1 :]]
 
 
-def test_what_breaks_the_profile_is_not_taken_over(world):
+def test_public_state_that_breaks_the_profile(world):
     """Files that break the profile are refused, even with valid signatures.
 
     A file of another version than the snapshot names is refused, too.
@@ -260,10 +260,10 @@ ROLES = st.sampled_from(["root", "targets", "armani", "latest", "snapshot", "tim
     st.lists(st.tuples(ROLES, st.integers(0, 2**53 - 1), st.binary(max_size=50)), max_size=3),
     st.dictionaries(ROLES, st.integers(0, 2**53 - 1), max_size=2),
 )
-def test_whatever_is_asked(published_state, pointers, files, logged):
+def test_random_requests(published_state, pointers, files, logged):
     """A random request with files or pointers is refused with one of our errors."""
     named = [RoleVersion(*each) for each in files]
-    request = wish(published_state, pointers, logged=logged)
+    request = make_request(published_state, pointers, logged=logged)
     request.files = named
     with contextlib.suppress(HeningError):
         judge(published_state, request)
@@ -285,4 +285,4 @@ def test_limits_of_times_and_counters(world):
         role.expires = world.now() + timedelta(days=days)
         data = world.ceremony.sign("armani", role)
         with case(error), pytest.raises((ReleaseError, TrustError), match=error):
-            judge(world, wish(world, files={("armani", 3): data}))
+            judge(world, make_request(world, files={("armani", 3): data}))

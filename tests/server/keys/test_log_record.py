@@ -45,7 +45,7 @@ def note(entries):
 
 
 def log(size, expected=ENTRIES):
-    """Return a signed log of `size` entries that expects further ones."""
+    """Return a signed log of the first `size` entries that expects `expected`."""
     return SignedLog(CompactTree().grow(map(leaf_hash, ENTRIES[:size])), tuple(expected))
 
 
@@ -63,7 +63,7 @@ def consistency(old, new, entries=ENTRIES):
     return subproof(old, list(map(leaf_hash, entries[:new])), True)
 
 
-def test_one_history():
+def test_checkpoints_of_one_history():
     """A log that grows by expected leaves is signed; an older size is signed again with a proof."""
     for new in range(1, 10):
         for old in range(9):
@@ -77,7 +77,7 @@ def test_one_history():
                 )
 
 
-def test_a_second_history():
+def test_second_history_is_refused():
     """A checkpoint with another leaf below the signed size is refused, whatever the proof."""
     for new in range(1, 10):
         for old in range(1, 9):
@@ -89,7 +89,7 @@ def test_a_second_history():
                         judge_checkpoint(text(other[:new]), KEY, log(old), other[old:new], proof)
 
 
-def test_a_leaf_that_is_not_expected():
+def test_unexpected_leaf_is_refused():
     """A leaf of no publication signed here, or one already logged, is refused."""
     third = ENTRIES[3]
     for leaves in (
@@ -104,7 +104,7 @@ def test_a_leaf_that_is_not_expected():
             judge_checkpoint(text(entries), KEY, log(3, ENTRIES[3:]), leaves, [])
 
 
-def test_what_a_crash_cut_off():
+def test_expected_leaves_after_a_crash():
     """Expected leaves may be logged in any order after a crash, but each only once."""
     crashed, second, third = ENTRIES[3:6]
     both = judge_checkpoint(text(ENTRIES[:5]), KEY, log(3, ENTRIES[3:6]), [crashed, second], [])
@@ -116,14 +116,14 @@ def test_what_a_crash_cut_off():
     assert later.expected == (second,)
 
 
-def test_leaves_that_do_not_lead_to_the_checkpoint():
+def test_leaves_must_lead_to_the_checkpoint():
     """A checkpoint whose size or root does not follow from the leaves is refused."""
     for leaves in (ENTRIES[3:4], ENTRIES[3:6], ()):
         with case(leaves), pytest.raises(LogError, match="are not of one history"):
             judge_checkpoint(text(ENTRIES[:5]), KEY, log(3), leaves, consistency(3, 5))
 
 
-def test_a_text_that_is_no_checkpoint_of_this_log():
+def test_only_checkpoints_of_this_log_are_signed():
     """The log's key signs only checkpoints of its own log."""
     good = text(ENTRIES[:5])
     for data, error in (
@@ -138,7 +138,7 @@ def test_a_text_that_is_no_checkpoint_of_this_log():
 
 
 @given(st.integers(1, 12), st.lists(st.tuples(st.booleans(), st.integers(1, 20)), max_size=30))
-def test_no_order_of_requests_leads_to_two_histories(common, requests):
+def test_no_sequence_of_requests_signs_two_histories(common, requests):
     """Of two diverging logs, only one is signed beyond their common part."""
 
     def entry(name, number):
@@ -160,7 +160,7 @@ def test_no_order_of_requests_leads_to_two_histories(common, requests):
     assert len(signed) <= 1
 
 
-def test_a_log_that_the_key_has_signed_already():
+def test_log_signed_by_a_known_key_is_followed():
     """A record follows a log that one of its keys has signed; logged leaves are not expected."""
     for old in range(8):
         left = [entry for entry in ENTRIES if entry not in ENTRIES[old:8]]
@@ -169,7 +169,7 @@ def test_a_log_that_the_key_has_signed_already():
             assert found == log(8, left)
 
 
-def test_a_log_that_is_not_followed():
+def test_unsigned_or_diverging_log_is_not_followed():
     """A log that is unsigned, of another history, or not longer is not followed."""
     for changes, error in (
         ({"note": note(ENTRIES[:3]), "leaves": []}, "are not of one history"),
@@ -180,14 +180,9 @@ def test_a_log_that_is_not_followed():
         ({"keys": [OTHER, OTHER]}, "is not signed by"),
         ({"note": note((*ENTRIES[:3], b"no leaf")), "leaves": [b"no leaf"]}, "four lines"),
     ):
-        asked = {"note": note(ENTRIES[:8]), "keys": [KEY], "log": log(3), "leaves": ENTRIES[3:8]}
+        given = {"note": note(ENTRIES[:8]), "keys": [KEY], "log": log(3), "leaves": ENTRIES[3:8]}
         with case(changes), pytest.raises((FormatError, LogError), match=error):
-            judge_continuation(**(asked | changes))
-
-
-def kept(size, expected=()):
-    """Return a signed log of the first `size` entries."""
-    return SignedLog(CompactTree().grow(map(leaf_hash, ENTRIES[:size])), tuple(expected))
+            judge_continuation(**(given | changes))
 
 
 def publication(role, *versions, data=b"data"):
@@ -202,39 +197,39 @@ def leaves(role, *versions, data=b"data"):
     return tuple(encode_leaf(*leaf) for leaf in files.leaves())
 
 
-def test_signed_leaves_are_remembered(tmp_path):
+def test_record_keeps_signed_leaves(tmp_path):
     """The record has the tree and all entries; a new record is empty."""
     record = LogRecord(tmp_path)
-    assert record.load() == kept(0)
+    assert record.load() == log(0, [])
     assert record.leaves(0, 10) == []
     assert list(tmp_path.iterdir()) == []
-    record.keep(kept(3), ENTRIES[:3])
-    LogRecord(tmp_path).keep(kept(5, [ENTRIES[6]]), ENTRIES[3:5])
+    record.keep(log(3, []), ENTRIES[:3])
+    LogRecord(tmp_path).keep(log(5, [ENTRIES[6]]), ENTRIES[3:5])
     record = LogRecord(tmp_path)
-    assert record.load() == kept(5, [ENTRIES[6]])
+    assert record.load() == log(5, [ENTRIES[6]])
     for first in range(7):
         assert record.leaves(first, 10) == ENTRIES[first:5]
     assert record.leaves(1, 2) == ENTRIES[1:3]
 
 
-def test_a_cut_before_the_log_is_remembered(tmp_path, monkeypatch):
+def test_crash_before_the_record_is_written(tmp_path, monkeypatch):
     """Entries written before an interruption do not count, and are overwritten."""
     record = LogRecord(tmp_path)
-    record.keep(kept(2), ENTRIES[:2])
+    record.keep(log(2, []), ENTRIES[:2])
     with monkeypatch.context() as patch:
         patch.setattr(log_record, "write_durable", lambda *_: 1 // 0)
         with pytest.raises(ZeroDivisionError):
-            record.keep(kept(5), ENTRIES[2:5])
-    assert LogRecord(tmp_path).load() == kept(2)
+            record.keep(log(5, []), ENTRIES[2:5])
+    assert LogRecord(tmp_path).load() == log(2, [])
     assert LogRecord(tmp_path).leaves(0, 10) == ENTRIES[:2]
-    record.keep(kept(3), ENTRIES[2:3])
+    record.keep(log(3, []), ENTRIES[2:3])
     assert record.leaves(0, 10) == ENTRIES[:3]
 
 
-def test_entries_that_are_lost(tmp_path):
+def test_lost_entries(tmp_path):
     """If entries are lost, the record cannot be loaded, so that no leaf is logged twice."""
     record = LogRecord(tmp_path)
-    record.keep(kept(3), ENTRIES[:3])
+    record.keep(log(3, []), ENTRIES[:3])
     os.truncate(tmp_path / "leaves", 100)
     with pytest.raises(FormatError, match="see docs/how-to/lost-leaves"):
         record.load()
@@ -243,7 +238,7 @@ def test_entries_that_are_lost(tmp_path):
         record.load()
 
 
-def test_what_is_expected(tmp_path):
+def test_expected_leaves(tmp_path):
     """All roles of publications except snapshots are expected once, unless already logged."""
     record = LogRecord(tmp_path)
     record.expect(publication("latest", 1, 2))
@@ -257,7 +252,7 @@ def test_what_is_expected(tmp_path):
     assert record.load().expected == leaves("armani", 4)
 
 
-def test_a_version_with_other_bytes(tmp_path):
+def test_expected_version_with_other_bytes(tmp_path):
     """Other bytes replace an expected version, and are refused once it is logged."""
     record = LogRecord(tmp_path)
     record.expect(publication("armani", 1, 2))
@@ -270,7 +265,7 @@ def test_a_version_with_other_bytes(tmp_path):
     assert record.load().expected == ()
 
 
-def test_what_is_expected_is_bounded(tmp_path, monkeypatch):
+def test_expected_leaves_are_limited(tmp_path, monkeypatch):
     """The number of expected leaves is limited; those of the newest publication stay."""
     monkeypatch.setattr(log_record, "MOST_EXPECTED", 3)
     record = LogRecord(tmp_path)
@@ -282,18 +277,18 @@ def test_what_is_expected_is_bounded(tmp_path, monkeypatch):
         assert record.load().expected == leaves("latest", 2, 3, 4, 5, 6, 7, 8, 9)
 
 
-def test_its_form(tmp_path):
+def test_format_of_the_log_record(tmp_path):
     """The record is canonical JSON beside the raw entries, with mode 0600.
 
     A damaged record is refused: treating it as empty would allow a second history.
     """
-    LogRecord(tmp_path).keep(kept(3, ENTRIES[3:4]), ENTRIES[:3])
+    LogRecord(tmp_path).keep(log(3, ENTRIES[3:4]), ENTRIES[:3])
     assert json.loads((tmp_path / "log.json").read_bytes()) == {
         "expected": [ENTRIES[3].decode()],
         "length": sum(map(len, ENTRIES[:3])),
         "schema": 1,
         "size": 3,
-        "subtrees": [root.hex() for root in kept(3).tree.subtrees],
+        "subtrees": [root.hex() for root in log(3, []).tree.subtrees],
     }
     assert (tmp_path / "leaves").read_bytes() == b"".join(ENTRIES[:3])
     for path in tmp_path.iterdir():

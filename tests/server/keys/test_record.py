@@ -53,7 +53,7 @@ def digest(publication):
     return hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in signed)).hexdigest()
 
 
-def test_a_new_record(kept, root, tmp_path):
+def test_new_record(kept, root, tmp_path):
     """A new record has only the pinned root, and is private to its owner."""
     with kept() as record:
         assert record.pinned() == root
@@ -63,7 +63,7 @@ def test_a_new_record(kept, root, tmp_path):
     assert stat.S_IMODE((tmp_path / "record").stat().st_mode) == 0o700
 
 
-def test_what_was_signed_is_remembered(world, kept):
+def test_signed_versions_are_recorded(world, kept):
     """The record remembers the highest signed versions and expected leaves."""
     first, second = plan(world), plan(world, 1)
     with kept() as record:
@@ -90,7 +90,7 @@ def adopted(world, record):
     record.adopt(module.Publication(files, data, published.snapshot.version), 5)
 
 
-def test_what_was_signed_becomes_public(world, kept):
+def test_signed_publication_becomes_public(world, kept):
     """A signed publication counts as public once the publisher reports it.
 
     The files that it replaces are then removed.
@@ -111,7 +111,7 @@ def test_what_was_signed_becomes_public(world, kept):
         assert not any(name.endswith("latest.json") for name in names - {"11.latest.json"})
 
 
-def test_what_did_not_become_public_is_replaced(world, kept):
+def test_unpublished_publication_is_replaced(world, kept):
     """A second publication replaces one that did not become public."""
     first, second = plan(world), plan(world, 1)
     with kept() as record:
@@ -122,7 +122,7 @@ def test_what_did_not_become_public_is_replaced(world, kept):
         assert record.settle(digest(second), 7)
 
 
-def test_another_key_process_signed_the_same_timestamp(world, kept):
+def test_equal_timestamp_of_another_key_process(world, kept):
     """A publication of another key process with an equal timestamp is not taken for this one's."""
     publication = plan(world)
     files = [
@@ -140,7 +140,7 @@ class CutError(BaseException):
     """Simulates a power cut."""
 
 
-def test_what_became_public_elsewhere(world, kept):
+def test_adopted_state_replaces_a_pending_publication(world, kept):
     """After another public state was adopted, an older pending publication stays unpublished."""
     publication = plan(world)
     with kept() as record:
@@ -150,7 +150,7 @@ def test_what_became_public_elsewhere(world, kept):
         assert record.published().timestamp.version == world.published().timestamp.version
 
 
-def test_what_was_signed_last_is_damaged(world, kept, tmp_path):
+def test_damaged_pending_publication(world, kept, tmp_path):
     """A damaged pending publication is discarded; the publisher sends the public state."""
     publication = plan(world)
     with kept() as record:
@@ -171,7 +171,7 @@ STEPS = [
 
 
 @pytest.mark.parametrize("cut_at", range(1, 8))
-def test_a_cut_at_any_step(world, kept, monkeypatch, cut_at):
+def test_crash_at_any_step(world, kept, monkeypatch, cut_at):
     """After an interruption at any step, signed versions are recorded and work can continue."""
     publication, steps = plan(world), []
 
@@ -209,7 +209,7 @@ def test_a_cut_at_any_step(world, kept, monkeypatch, cut_at):
         assert record.published().timestamp.version == 14
 
 
-def test_one_process_at_a_time(kept, tmp_path, root):
+def test_record_is_locked_and_private(kept, tmp_path, root):
     """Only one process can open a record, and a record that others can read is refused."""
     with kept(), pytest.raises(StorageError, match="another key process has"):
         open_record(tmp_path / "record", root)
@@ -218,7 +218,7 @@ def test_one_process_at_a_time(kept, tmp_path, root):
         open_record(tmp_path / "record", root)
 
 
-def test_the_pinned_root_stays(world, kept, tmp_path):
+def test_pinned_root_cannot_change(world, kept, tmp_path):
     """A later start needs no root, and cannot pin another one."""
     with pytest.raises(StorageError, match="start with --root once"):
         open_record(tmp_path / "record", None)
@@ -229,7 +229,7 @@ def test_the_pinned_root_stays(world, kept, tmp_path):
         open_record(tmp_path / "record", world.ceremony.root(version=2))
 
 
-def test_a_root_that_is_not_sound(world, tmp_path):
+def test_invalid_root_is_not_pinned(world, tmp_path):
     """An invalid root is not pinned."""
     loose = world.ceremony.root(consistent_snapshot=False)
     with pytest.raises(ProfileError):
@@ -240,7 +240,7 @@ def test_a_root_that_is_not_sound(world, tmp_path):
     assert not (tmp_path / "record" / "root.json").exists()
 
 
-def test_the_form_of_the_record(world, kept, tmp_path):
+def test_format_of_the_record(world, kept, tmp_path):
     """The record is canonical JSON with versions by role.
 
     A damaged record is refused: treating it as empty would sign versions again.

@@ -42,7 +42,7 @@ def pause(world):
     world.run(lambda publisher: publisher.change_pointers(edit))
 
 
-def test_a_server_that_had_its_keys_goes_on(apart):
+def test_server_continues_after_moving_its_keys(apart):
     """A server whose keys are moved to a key process continues with the next versions."""
     world, process = apart
     before = world.published()
@@ -57,7 +57,7 @@ def test_a_server_that_had_its_keys_goes_on(apart):
     }
 
 
-def test_while_it_is_away(apart):
+def test_bundles_wait_without_the_key_process(apart):
     """While the key process is away, bundles wait and the public state stays."""
     world, process = apart
     process.stop()
@@ -71,7 +71,7 @@ def test_while_it_is_away(apart):
 
 
 @pytest.mark.parametrize("kill_at", [1, 2])
-def test_an_answer_that_never_came(apart, kill_at):
+def test_key_process_dies_before_its_answer(apart, kill_at):
     """If the key process dies after recording its answer, the publisher continues."""
     world, process = apart
     process.stop()
@@ -98,7 +98,7 @@ def test_an_answer_that_never_came(apart, kill_at):
     assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
 
 
-def test_a_root_whose_checkpoint_never_came(apart):
+def test_new_root_after_a_lost_checkpoint(apart):
     """The log is signed again under a new root, even if a checkpoint was lost."""
     world, process = apart
     process.stop()
@@ -123,7 +123,7 @@ def test_a_root_whose_checkpoint_never_came(apart):
     check_metadata_is_logged(world.folder, check_log(world.folder, world.keys.log_verifier.public))
 
 
-def test_a_clock_that_is_ahead(apart):
+def test_earlier_clock_counts(apart):
     """Signatures have the earlier of both clocks' times.
 
     Both clocks must be ahead to date a signature ahead.
@@ -138,20 +138,13 @@ def test_a_clock_that_is_ahead(apart):
         assert (ahead > timedelta(hours=9)) == (publisher == own == 10)
 
 
-def put_back(world, copy, *names):
-    """Restore parts of the public tree from a copy."""
-    for name in names:
-        shutil.rmtree(world.folder.public / name)
-        shutil.copytree(copy / "public" / name, world.folder.public / name)
-
-
 def copied(world, folder):
     """Copy the state folder and return the copy."""
     shutil.copytree(world.folder.root, folder)
     return folder
 
 
-def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
+def test_publisher_restored_from_an_older_copy(apart, tmp_path):
     """A publisher restored from an older copy is refused, and the errors say what to do.
 
     The missing leaves and role files are in the key process's record.
@@ -177,11 +170,10 @@ def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
     check_metadata_is_logged(world.folder, check_log(world.folder, world.keys.log_verifier.public))
 
 
-def test_an_accepted_publication_in_an_older_copy(apart, tmp_path):
+def test_accepted_publication_in_an_older_copy(apart, tmp_path):
     """An accepted publication in an older copy logs nothing, so that `rebuild` works."""
     world, _ = apart
     pause(world)
-
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     world.stop_after(3, lambda publisher: publisher.change_pointers(world.offer(2)))
     older = copied(world, tmp_path / "older")
@@ -192,11 +184,12 @@ def test_an_accepted_publication_in_an_older_copy(apart, tmp_path):
     shutil.copytree(older, world.folder.root)
     with pytest.raises(StorageError, match="leaves was signed, and this one has"):
         world.run(Publisher.repair)
-    put_back(world, mirror, "log")
+    shutil.rmtree(world.folder.public / "log")
+    shutil.copytree(mirror / "public" / "log", world.folder.public / "log")
     world.rebuild()
 
 
-def test_a_publisher_that_lost_what_is_public(apart):
+def test_publisher_that_lost_its_state(apart):
     """A publisher that lost its state cannot begin anew with keys that have signed."""
     world, _ = apart
     pause(world)
@@ -211,7 +204,7 @@ def test_a_publisher_that_lost_what_is_public(apart):
         open_keys(world.folder).create_next(["log"], afresh=False)
 
 
-def test_a_record_that_was_restored_from_an_older_copy(apart, tmp_path):
+def test_record_restored_from_an_older_copy(apart, tmp_path):
     """An older record follows the newer public state, which its own keys signed."""
     world, process = apart
     pause(world)
@@ -227,7 +220,7 @@ def test_a_record_that_was_restored_from_an_older_copy(apart, tmp_path):
     assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
 
 
-def test_a_publication_that_was_cut_off_before(world, tmp_path):
+def test_publication_accepted_before_keys_were_moved(world, tmp_path):
     """A publication accepted before keys were moved is given up and made again."""
     bundle_id = world.submit(world.second_release(), [PACKAGE_2])
     world.stop_after(3, Publisher.process_incoming)
@@ -244,7 +237,7 @@ def test_a_publication_that_was_cut_off_before(world, tmp_path):
     check_metadata_is_logged(world.folder, check_log(world.folder, world.keys.log_verifier.public))
 
 
-def test_keys_and_record_are_lost(apart):
+def test_lost_keys_and_record(apart):
     """New keys continue the log of lost ones, once a root names them."""
     world, process = apart
     pause(world)

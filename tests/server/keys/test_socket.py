@@ -51,7 +51,7 @@ def send(process, data):
         return receive(one)
 
 
-def test_the_socket_is_for_its_owner_and_group(apart):
+def test_socket_mode(apart):
     """The socket is for its owner and group, in a private folder.
 
     A folder that is open to all users is refused.
@@ -85,7 +85,7 @@ def test_malformed_frames(apart, monkeypatch):
     assert isinstance(send(process, encode_frame(Describe(""))), Held)
 
 
-def test_a_request_of_many_megabytes(apart):
+def test_large_request(apart):
     """A large request is read completely and answered."""
     _, process = apart
     files = [RoleVersion("armani", 1, bytes(4_000_000)) for _ in range(5)]
@@ -93,7 +93,7 @@ def test_a_request_of_many_megabytes(apart):
     assert "what is public has 0 timestamps" in refused.reason
 
 
-def test_more_clients_than_places(apart, monkeypatch):
+def test_connection_limit(apart, monkeypatch):
     """Connections above the limit are closed unread."""
     _, process = apart
     monkeypatch.setattr(module, "RECEIVE_SECONDS", 1)
@@ -109,7 +109,7 @@ def test_more_clients_than_places(apart, monkeypatch):
     assert isinstance(send(process, encode_frame(Describe(""))), Held)
 
 
-def test_a_key_that_is_not_listed(apart):
+def test_unlisted_key_is_not_promoted(apart):
     """A next key that root does not list cannot be promoted, whatever the request."""
     world, process = apart
     world.run(Publisher.repair)
@@ -120,7 +120,7 @@ def test_a_key_that_is_not_listed(apart):
     assert (process.keys / "snapshot.next.pem").exists()
 
 
-def test_a_next_key_that_signs_already(apart):
+def test_next_key_listed_alone_is_not_replaced(apart):
     """A next key that is listed alone is not replaced, whatever the request."""
     world, process = apart
     world.run(lambda publisher: make_next_keys(publisher, world.folder, ["timestamp"]))

@@ -8,7 +8,7 @@ from server.publisher.errors import PublishError
 from server.publisher.keys.online_keys import load_online_keys
 
 
-def test_credentials_have_the_names_of_the_keys_folder(fresh):
+def test_keys_from_credentials(fresh):
     """Credentials and a keys folder lead to the same keys."""
     held, read = load_credentials(fresh.folder.keys).load(), load_online_keys(fresh.folder.keys)
     assert held.log_verifier == read.log_verifier
@@ -16,7 +16,7 @@ def test_credentials_have_the_names_of_the_keys_folder(fresh):
         assert held.signers[role].public_key == signer.public_key
 
 
-def test_they_are_changed_by_hand(fresh):
+def test_credentials_are_read_only(fresh):
     """A change of keys is refused, and the error says which credential to change.
 
     A key that everyone can read is refused.
