@@ -25,7 +25,7 @@ def names(**changes):
     return BuildNames({"armani": role})
 
 
-def test_a_build_has_the_name_that_its_makers_gave_it():
+def test_name_from_the_fingerprint():
     """Version and Android release come from the fingerprint, the size from the full package.
 
     If the fingerprint has another form, the version is the `incremental` value.
@@ -39,7 +39,7 @@ def test_a_build_has_the_name_that_its_makers_gave_it():
     assert (name.version, name.android) == ("eng.ani.20261128", "")
 
 
-def test_the_changelog_in_english_where_there_is_that():
+def test_changelog_line():
     """The changelog's first line is shown, preferably in English, cut to 200 characters."""
     for changelog, line in (
         ({}, ""),
@@ -50,14 +50,14 @@ def test_the_changelog_in_english_where_there_is_that():
         assert names(changelog=changelog).find(CHANNEL, 1).changelog == line
 
 
-def test_the_newest_build_of_a_channel():
+def test_newest_build_of_a_channel():
     """The newest build is one that is not withdrawn, or None."""
     assert names().find_newest(CHANNEL).counter == 1
     assert names(withdrawn=True).find_newest(CHANNEL) is None
     assert names().find_newest(decode_channel("armani/id/beta")) is None
 
 
-def test_a_build_that_the_channel_does_not_list():
+def test_unlisted_build():
     """Of a build that its channel does not list, only the counter is shown."""
     for channel, counter in (("armani/id/beta", 1), ("armani/id/stable", 2), ("dior/id/x", 1)):
         name = names().find(decode_channel(channel), counter)

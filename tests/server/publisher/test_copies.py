@@ -52,7 +52,7 @@ def write_reset(site):
     site.write(f"tree/{STAMP}", reset.to_bytes())
 
 
-def test_a_look_that_ends_anywhere_after_a_reset(site, copy):
+def test_interrupted_refresh_after_a_key_reset(site, copy):
     """A refresh interrupted anywhere after a key reset is completed by the next one."""
     write_reset(site)
     at, is_cut = 0, True
@@ -73,7 +73,7 @@ def test_a_look_that_ends_anywhere_after_a_reset(site, copy):
 
 
 @pytest.mark.parametrize("root", ["renewed", "forged"])
-def test_a_root_that_allows_no_step_back(site, copy, root):
+def test_older_timestamp_without_a_key_reset(site, copy, root):
     """A root with the same timestamp key, or a forged root, does not allow an older timestamp.
 
     The copy stays as it is.
@@ -96,7 +96,7 @@ def test_a_root_that_allows_no_step_back(site, copy, root):
         assert timestamp_of(copy) == held
 
 
-def test_a_huge_object_below_the_prefix(site, seaweed):
+def test_oversized_foreign_object(site, seaweed):
     """A new machine skips an object that is too large, and `check` reports it."""
     site.write("tree/metadata/8.huge.json", HUGE)
     site.write("tree/log/proof/huge.8", bytes(20_000))
@@ -114,7 +114,7 @@ def test_a_huge_object_below_the_prefix(site, seaweed):
     assert "tree/log/proof/huge.8 in the S3 store is over its limit" in finding.error
 
 
-def test_a_huge_object_in_place_of_a_role(site, copy):
+def test_oversized_role(site, copy):
     """If a role's object is too large, the copy stays as it is and the error names the object."""
     before = public_files(copy)
     assert site.first.publish({("tables", 2): site.first.ceremony.role("tables", 2)}).reason == ""

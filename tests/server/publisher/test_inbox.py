@@ -63,7 +63,7 @@ def site(request, tmp_path):
     return made
 
 
-def test_a_bundle_from_the_api_to_its_end(site, fresh):
+def test_life_of_a_bundle(site, fresh):
     """A bundle waits from its hand-in to its end, and is fetched unchanged."""
     assert site.publisher.fetch() == site.control.waiting() == []
     files = fresh.ceremony.first()
@@ -83,7 +83,7 @@ def test_a_bundle_from_the_api_to_its_end(site, fresh):
     assert count_waiting(site.published) == 0
 
 
-def test_the_same_bundle_again(site, fresh):
+def test_attempts_have_different_names(site, fresh):
     """Each time that a bundle is handed in, its attempt has another name."""
     files = {("cancro", 2): fresh.ceremony.role("cancro", 2)}
     attempts = set()
@@ -96,7 +96,7 @@ def test_the_same_bundle_again(site, fresh):
     assert all(0 < len(attempt) <= 48 for attempt in attempts)
 
 
-def test_handed_in_twice(site, fresh, tmp_path):
+def test_bundle_handed_in_twice(site, fresh, tmp_path):
     """Handing a bundle in twice leaves one bundle to publish."""
     files = {("cancro", 2): fresh.ceremony.role("cancro", 2)}
     bundle_id, folder = site.receive(files)
@@ -121,7 +121,7 @@ def test_several_bundles(site, fresh):
     assert all(load_submission(site.publisher.path(each)).id == each for each in ids)
 
 
-def test_a_bundle_that_a_person_put_there(site, fresh):
+def test_bundle_written_by_a_person(site, fresh):
     """A bundle written directly into a publisher's `incoming` is published, too."""
     files = {("cancro", 2): fresh.ceremony.role("cancro", 2)}
     bundle_id = write_bundle(site.published.incoming, files, {})

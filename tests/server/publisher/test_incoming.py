@@ -47,7 +47,7 @@ def bundle(tmp_path):
     return tmp_path / bundle_id
 
 
-def test_a_sound_one(bundle, tmp_path):
+def test_valid_bundle(bundle, tmp_path):
     """The files of a valid bundle are loaded and its blobs stored."""
     submission = load_submission(bundle)
     assert [(f.role, f.version, f.data) for f in submission.files] == [("armani", 2, ROLE)]
@@ -56,7 +56,7 @@ def test_a_sound_one(bundle, tmp_path):
     assert blobs.length(SHA256) == len(BLOB)
 
 
-def test_files_that_are_not_as_named(bundle):
+def test_additional_missing_and_linked_files(bundle):
     """An additional file, a missing file and a link are refused."""
     for name in ("x", "metadata/x", "blobs/x", ".hidden", "blobs/" + "0" * 64):
         (bundle / name).write_bytes(b"")
@@ -77,22 +77,22 @@ def test_files_that_are_not_as_named(bundle):
 
 
 @pytest.mark.parametrize("with_folder", [True, False])
-def test_a_blob_that_is_not_in_the_bundle(bundle, tmp_path, with_folder):
+def test_blob_from_the_store(bundle, tmp_path, with_folder):
     """A blob may be missing from the bundle only if the store has it with its length."""
-    (bundle / "blobs" / SHA256).rename(tmp_path / "octets")
+    (bundle / "blobs" / SHA256).rename(tmp_path / "blob")
     if not with_folder:
         (bundle / "blobs").rmdir()
     blobs = LocalBlobs(tmp_path / "store")
     with pytest.raises(FormatError, match="neither in the bundle nor in the store"):
         ingest_blobs(bundle, load_submission(bundle), blobs)
-    blobs.ingest(tmp_path / "octets", SHA256, len(BLOB))
+    blobs.ingest(tmp_path / "blob", SHA256, len(BLOB))
     ingest_blobs(bundle, load_submission(bundle), blobs)
     blobs.path(SHA256).write_bytes(BLOB[:-1])
     with pytest.raises(FormatError, match="neither in the bundle nor in the store"):
         ingest_blobs(bundle, load_submission(bundle), blobs)
 
 
-def test_a_linked_blob(bundle, tmp_path):
+def test_linked_blob(bundle, tmp_path):
     """A blob that is a symbolic link is refused."""
     moved = (bundle / "blobs" / SHA256).rename(tmp_path / "elsewhere")
     (bundle / "blobs" / SHA256).symlink_to(moved)
@@ -100,7 +100,7 @@ def test_a_linked_blob(bundle, tmp_path):
         ingest_blobs(bundle, load_submission(bundle), LocalBlobs(tmp_path / "store"))
 
 
-def test_lies(bundle, tmp_path):
+def test_files_with_other_bytes(bundle, tmp_path):
     """A role, a blob or a bundle list with other bytes than named is refused."""
     role = bundle / "metadata" / "2.armani.json"
     for data in (b"[]", b"{} "):
@@ -116,7 +116,7 @@ def test_lies(bundle, tmp_path):
         load_submission(bundle)
 
 
-def test_what_waits(bundle, tmp_path):
+def test_list_submissions(bundle, tmp_path):
     """Only folders with a bundle's name are submissions, the oldest first; others are ignored."""
     (tmp_path / ".tmp-1").mkdir()
     (tmp_path / "README").write_bytes(b"")
@@ -166,13 +166,13 @@ def submit(world, files):
     ],
     ids=["a bomb", "markup", "a foreign host"],
 )
-def test_a_hostile_part(world, spoil, sentence):
+def test_invalid_part(world, spoil, sentence):
     """A part that breaks a rule is refused, and the reason names kind, key and rule."""
     files, blobs = submit(world, {PART: xz(spoil(part()).encode())})
     assert re.search(sentence, refused(world, files, blobs))
 
 
-def test_a_hostile_picture(world):
+def test_invalid_picture(world):
     """A picture with metadata is refused, and the reason names the entry."""
     entries, picture = entries_of("wallpapers"), PICTURE[:20] + segment(0xE1, b"Exif\0\0")
     picture += PICTURE[20:]
@@ -185,7 +185,7 @@ def test_a_hostile_picture(world):
     assert "the entry 'waves' of wallpapers: a picture has a segment FFE1" in reason
 
 
-def test_a_part_that_is_missing(world):
+def test_missing_part(world):
     """A part missing from the role, or from both bundle and store, is refused."""
     targets, files = make_pack_role("tables", {"zones": entries_of("zones")}, version=2)
     targets.expires = world.published().roles["tables"].expires
@@ -201,7 +201,7 @@ def test_a_part_that_is_missing(world):
     assert "does not list tables/zones/03.xz" in refused(world, role, blobs)
 
 
-def test_what_was_published_stays_and_may_be_withdrawn(world):
+def test_withdrawal_of_a_pack(world):
     """A refused version changes nothing; a withdrawal needs no blobs."""
     data, blobs = world.ceremony.packs("content", 2, {"notices": {"a": NEWS}})
     assert world.publish({("content", 2): data}, blobs).reason == ""
@@ -223,7 +223,7 @@ def check(world, targets, blobs):
     asyncio.run(check_content(published, trust, {"content"}, blobs, BlobThreads()))
 
 
-def test_a_store_that_fails_is_no_fault_of_the_pack(world):
+def test_damaged_blob_postpones_a_pack(world):
     """A damaged stored blob postpones the bundle; a missing blob refuses it."""
     targets, files = make_pack_role("content", {"notices": {"a": NEWS}}, version=2)
     blobs = LocalBlobs(world.folder.blobs)
@@ -238,7 +238,7 @@ def test_a_store_that_fails_is_no_fault_of_the_pack(world):
     check(world, targets, blobs)
 
 
-def test_other_roles_are_not_looked_at(world):
+def test_only_changed_roles_are_checked(world):
     """Packs are only checked in roles that change."""
     targets, _ = make_pack_role("content", {"notices": {"A": NEWS}}, version=2)
     published = world.published()

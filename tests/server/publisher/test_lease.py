@@ -69,7 +69,7 @@ def lease(sessions, tmp_path):
     return make
 
 
-async def run_out(sessions):
+async def expire_lease(sessions):
     """Let the lease expire."""
     async with sessions.begin() as session:
         await session.execute(update(LeaseRow).filter_by(name=NAME).values(expires_at=0))
@@ -101,7 +101,7 @@ async def urgent_until(sessions):
         return 0 if row is None else row.expires_at
 
 
-async def test_a_killed_process_holds_up_no_other(place, sessions, lease, tmp_path):
+async def test_lease_of_a_killed_process(place, sessions, lease, tmp_path):
     """When a process is killed, the next one on the machine takes over before the lease expires."""
     async with holding_process(place, tmp_path / "lock") as holder:
         waiting = lease(wait=0.2)
@@ -117,7 +117,7 @@ async def test_a_killed_process_holds_up_no_other(place, sessions, lease, tmp_pa
 
 
 @pytest.mark.parametrize("other", ["lock", "other"], ids=["folder", "machines"])
-async def test_who_lost_the_lease_changes_nothing(place, lease, tmp_path, other):
+async def test_holder_of_an_expired_lease_cannot_write(place, lease, tmp_path, other):
     """A holder that was silent for too long can change neither rows nor files.
 
     A process without the common file lock waits until the lease has expired.
@@ -129,7 +129,7 @@ async def test_who_lost_the_lease_changes_nothing(place, lease, tmp_path, other)
             await late.write(file.write_text, "one")
             with pytest.raises(StorageError, match="does not end: check a process on"):
                 await lease("third", wait=0.1).held().__aenter__()
-            await run_out(two)
+            await expire_lease(two)
             async with new.held():
                 await new.write(file.write_text, "two")
                 with pytest.raises(LeaseLostError, match="silent for longer than its lease"):
@@ -154,7 +154,7 @@ async def add_blob(lease):
 
 
 @sqlite
-async def test_a_holder_prolongs_its_lease(sessions, lease):
+async def test_held_lease_is_prolonged(sessions, lease):
     """A held lease is prolonged for as long as the change takes."""
     short = lease(seconds=1)
     async with short.held():
@@ -169,7 +169,7 @@ async def test_a_holder_prolongs_its_lease(sessions, lease):
 
 
 @sqlite
-async def test_two_tasks_of_one_process(lease):
+async def test_tasks_of_one_process_take_turns(lease):
     """Tasks take turns, an error releases the lease, and waiting too long raises an error."""
     inside = 0
 
@@ -195,7 +195,7 @@ async def test_two_tasks_of_one_process(lease):
 
 
 @sqlite
-async def test_a_write_that_is_cancelled_is_ended_first(sessions, lease, tmp_path):
+async def test_cancelled_write_ends_before_the_release(sessions, lease, tmp_path):
     """A cancelled write ends before the lease is released."""
     file = tmp_path / "file"
     loop = asyncio.get_running_loop()
@@ -222,7 +222,7 @@ async def test_a_write_that_is_cancelled_is_ended_first(sessions, lease, tmp_pat
 
 
 @sqlite
-async def test_a_cancellation_is_not_taken_for_the_lock(lease):
+async def test_cancellation_while_taking_the_lease(lease):
     """A task cancelled while it takes the lease ends, and releases the lease."""
     held = lease()
     for turns in range(1, 8):
@@ -239,7 +239,7 @@ async def test_a_cancellation_is_not_taken_for_the_lock(lease):
 
 
 @sqlite
-async def test_a_cancellation_is_not_taken_for_the_end_of_a_beat(lease, monkeypatch):
+async def test_cancellation_while_releasing_the_lease(lease, monkeypatch):
     """A task cancelled while it releases the lease ends, and the lease is released."""
     ending = asyncio.Event()
 
@@ -262,7 +262,7 @@ async def test_a_cancellation_is_not_taken_for_the_end_of_a_beat(lease, monkeypa
 
 
 @sqlite
-async def test_what_is_urgent_has_the_lease_next(lease):
+async def test_urgent_publisher_goes_first(lease):
     """An urgent publisher takes the lease before an ordinary one that waited longer."""
     precedence, order = Precedence(), []
     first, second = (lease(precedence=precedence) for _ in range(2))
@@ -281,7 +281,7 @@ async def test_what_is_urgent_has_the_lease_next(lease):
 
 
 @sqlite
-async def test_what_is_urgent_does_not_keep_the_lease_for_ever(lease, monkeypatch):
+async def test_ordinary_publisher_goes_first_after_the_longest_wait(lease, monkeypatch):
     """After the longest waiting time an ordinary publisher takes precedence."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0)
     precedence = Precedence()
@@ -294,7 +294,7 @@ async def test_what_is_urgent_does_not_keep_the_lease_for_ever(lease, monkeypatc
         assert lease(precedence=precedence, is_urgent=True).must_yield
 
 
-async def test_what_is_urgent_in_another_process_has_the_lease_next(sessions, lease):
+async def test_urgent_publisher_of_another_process_goes_first(sessions, lease):
     """An urgent publisher goes first among processes, too, and the others then continue."""
     order = []
     dead, *others = (lease(str(number)) for number in range(5))
@@ -303,7 +303,7 @@ async def test_what_is_urgent_in_another_process_has_the_lease_next(sessions, le
         waiting = [asyncio.create_task(hold(each, order, "ordinary")) for each in others]
         waiting.append(asyncio.create_task(hold(urgent, order, "halt")))
         await until(lambda: urgent_until(sessions))
-        await run_out(sessions)
+        await expire_lease(sessions)
         with pytest.raises(StorageError):  # a single attempt
             await lease("late", wait=0).held().__aenter__()
         await asyncio.gather(*waiting)
@@ -312,7 +312,7 @@ async def test_what_is_urgent_in_another_process_has_the_lease_next(sessions, le
 
 
 @sqlite
-async def test_what_waited_for_a_dead_process_still_lets_a_halt_go_first(lease, monkeypatch):
+async def test_waiting_for_a_dead_holder_is_not_yielding(lease, monkeypatch):
     """Waiting for a dead holder does not count as yielding to urgent publishers."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0)
     precedence, tries = Precedence(), 0
@@ -347,9 +347,7 @@ class Polled(Precedence):
 
 
 @sqlite
-async def test_a_halt_and_other_work_of_one_process_wait_for_a_dead_one(
-    sessions, lease, monkeypatch
-):
+async def test_halt_goes_first_after_a_dead_holder(sessions, lease, monkeypatch):
     """The halt goes first, however long both have waited for a dead holder."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0)
     precedence, order = Polled(), []
@@ -360,15 +358,13 @@ async def test_a_halt_and_other_work_of_one_process_wait_for_a_dead_one(
         await until(lambda: urgent_until(sessions))
         waiting.append(asyncio.create_task(hold(ordinary, order, "ordinary")))
         await until(lambda: asyncio.sleep(0, precedence.polls > 3))
-        await run_out(sessions)
+        await expire_lease(sessions)
         await asyncio.gather(*waiting)
     assert order == ["halt", "ordinary"]
 
 
 @sqlite
-async def test_urgent_publishers_of_other_processes_do_not_keep_the_lease(
-    sessions, lease, monkeypatch
-):
+async def test_yielding_to_other_processes_is_limited(sessions, lease, monkeypatch):
     """An ordinary publisher yields to other processes only for the longest waiting time."""
     monkeypatch.setattr(module, "YIELD_SECONDS", 0.2)
     async with lease().held():

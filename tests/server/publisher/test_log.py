@@ -45,7 +45,7 @@ def files(fresh):
 
 
 @pytest.mark.parametrize("sizes", [[1] * 12, [7, 1, 3, 245, 1], [250, 20]])
-def test_every_step(fresh, sizes):
+def test_log_after_batches_of_any_size(fresh, sizes):
     """The log is valid after batches of any size, including those that cross a tile's end."""
     done = 0
     for size in sizes:
@@ -55,7 +55,7 @@ def test_every_step(fresh, sizes):
         assert len(check_log(fresh.folder, fresh.keys.log_verifier.public)) == done
 
 
-async def test_a_burned_version(fresh):
+async def test_burned_version_is_refused(fresh):
     """A version with other bytes than in the log is refused, and the error says what to do.
 
     A root's version cannot be skipped, so the appended root must be submitted.
@@ -70,7 +70,7 @@ async def test_a_burned_version(fresh):
         await append(fresh, [("root", 2, "0" * 64)], [("root", 2, "1" * 64)])
 
 
-async def test_again(fresh):
+async def test_append_again(fresh):
     """Appending the same leaves again changes nothing, and restores lost files."""
     await append(fresh, leaves(1, 2))
     before = files(fresh)
@@ -92,7 +92,7 @@ def restate(fresh, keys, named=()):
     asyncio.run(inside())
 
 
-def test_restated_by_two_keys_and_by_the_next_alone(fresh):
+def test_restate_with_several_keys(fresh):
     """Signing again keeps the log's content, with one signature line for each key."""
     asyncio.run(append(fresh, leaves(1, 1), leaves(2, 3)))
     before = files(fresh)
@@ -111,7 +111,7 @@ def test_restated_by_two_keys_and_by_the_next_alone(fresh):
 
 
 @pytest.mark.parametrize("name", ["checkpoint", "proof/armani.1"])
-def test_only_what_the_log_has_signed_is_signed_again(fresh, name):
+def test_restate_refuses_unsigned_notes(fresh, name):
     """A note that was changed on disk, or signed by an unknown key, is not signed again."""
     asyncio.run(append(fresh, leaves(1, 1)))
     path = fresh.folder.public / "log" / name
@@ -125,14 +125,14 @@ def test_only_what_the_log_has_signed_is_signed_again(fresh, name):
         restate(fresh, load_online_keys(fresh.folder.keys).log_keys[1:])
 
 
-async def test_the_versions_that_were_appended(fresh):
+async def test_appended_versions(fresh):
     """The appended versions of the requested roles are returned, published or not."""
     await append(fresh, [*leaves(1, 2), ("dior", 5, "0" * 64)])
     async with open_log(fresh.folder) as log:
         assert await log.versions({"armani", "cancro"}) == {"armani": {1, 2}}
 
 
-async def test_a_checkpoint_of_another_key(fresh):
+async def test_checkpoint_with_an_invalid_signature(fresh):
     """Nothing is appended to a log whose checkpoint has an invalid signature."""
     await append(fresh, leaves(1, 1))
     head = fresh.folder.public / "log" / "checkpoint"
@@ -166,7 +166,7 @@ def grown(grown_state, tmp_path):
     return grown_state.copy(tmp_path / "state")
 
 
-def test_an_append_reads_few_tiles(grown, monkeypatch):
+def test_append_reads_few_tiles(grown, monkeypatch):
     """An append to 300 leaves reads only the tiles on the new leaf's path."""
     read = []
     real = Log._read_tile
@@ -182,7 +182,7 @@ def test_an_append_reads_few_tiles(grown, monkeypatch):
 
 
 @pytest.mark.parametrize("path", PATH)
-def test_a_lost_tile_is_written_again(grown, path):
+def test_lost_tile_is_restored(grown, path):
     """A lost tile on the new leaf's path is restored from the database."""
     tile = grown.folder.public / "log" / path
     before = tile.read_bytes()
@@ -192,7 +192,7 @@ def test_a_lost_tile_is_written_again(grown, path):
     assert len(check_log(grown.folder, grown.keys.log_verifier.public)) == 302
 
 
-def test_a_changed_tile_is_never_built_upon(grown):
+def test_changed_tile_is_refused(grown):
     """With a changed tile nothing is appended, and the checkpoint stays."""
     tile = grown.folder.public / "log/tile/0/001.p/44"
     tile.write_bytes(tile.read_bytes()[::-1])
@@ -203,7 +203,7 @@ def test_a_changed_tile_is_never_built_upon(grown):
 
 
 @pytest.mark.parametrize("index", [0, 299])
-def test_rows_of_another_history_are_not_appended_to(grown, index):
+def test_rows_of_another_history_are_refused(grown, index):
     """Nothing is appended to rows that do not lead to the signed root.
 
     Rows of the last entry tile are always checked, older ones when they are read.

@@ -66,7 +66,7 @@ def check(world):
     assert list(world.folder.root.rglob(".tmp-*")) == []
 
 
-def test_they_take_turns(machines):
+def test_machines_publish_alternately(machines):
     """Two machines publish alternately, and their copies are equal."""
     one, two = machines
     two.tree.refresh(0)
@@ -80,7 +80,7 @@ def test_they_take_turns(machines):
     assert list(one.objects.list("staging")) == []
 
 
-def test_superseded_files_leave_a_copy(machines):
+def test_keep_only_removes_superseded_files(machines):
     """`keep_only` removes superseded files, but neither served nor newer ones.
 
     Without the newer files, the machine could not continue.
@@ -100,7 +100,7 @@ def test_superseded_files_leave_a_copy(machines):
     check(two)
 
 
-def test_some_files_of_a_publication_do_not_come(machines):
+def test_refresh_after_lost_files(machines):
     """If some files of a publication cannot be fetched, the next refresh fetches them."""
     one, two = machines
     two.tree.refresh(0)
@@ -118,7 +118,7 @@ def test_some_files_of_a_publication_do_not_come(machines):
         assert not two.tree.follow()
 
 
-def test_a_checkpoint_that_no_key_signed(machines):
+def test_checkpoint_of_an_impossible_size(machines):
     """A checkpoint of an impossible size is fetched with few requests; verification comes later."""
     one, two = machines
     two.tree.refresh(0)
@@ -150,7 +150,7 @@ PASSING = [Fault.BUSY, Fault.ERROR, Fault.CLOSE]
 
 
 @pytest.mark.parametrize("faults", [PASSING, [Fault.CUT_ANSWER]], ids=["refused", "carried out"])
-def test_each_request_fails_once(machines, proxy, faults):
+def test_failed_requests_are_repeated(machines, proxy, faults):
     """Each request that fails is repeated, and the publication is the same."""
     one, two = machines
 
@@ -169,9 +169,9 @@ def test_each_request_fails_once(machines, proxy, faults):
     assert public_files(one.folder) == public_files(two.folder)
 
 
-# A third of the unexecuted requests. `test_one_dies_at_any_request` tests all of them.
+# A third of the unexecuted requests. `test_machine_stops_at_any_request` tests all of them.
 @pytest.mark.parametrize(("fault", "step"), [(Fault.SILENCE, 3), (Fault.LOSE_ANSWER, 1)])
-def test_a_request_that_is_not_answered(machines, proxy, fault, step):
+def test_unanswered_requests(machines, proxy, fault, step):
     """After an unanswered request, executed or not, the next attempt completes the publication."""
     one, two = machines
     at, number, is_reached = 1 - step, 1, True
@@ -202,7 +202,7 @@ def test_a_request_that_is_not_answered(machines, proxy, fault, step):
 
 
 @pytest.mark.parametrize("is_sent", [False, True], ids=["request lost", "answer lost"])
-def test_one_dies_at_any_request(machines, is_sent):
+def test_machine_stops_at_any_request(machines, is_sent):
     """If a machine stops at any request, the other publishes the same once.
 
     When the first one starts again, it finds the bundle published.
@@ -233,7 +233,7 @@ def test_one_dies_at_any_request(machines, is_sent):
     assert one.alarms == two.alarms == []
 
 
-def test_a_copy_is_compared_with_the_store(machines):
+def test_check_compares_copy_and_store(machines):
     """`check` refreshes the copy, names lost files, and reports a store that does not answer.
 
     For another user than the owner, such as root, it leaves the copy as it is.
@@ -257,7 +257,7 @@ def test_a_copy_is_compared_with_the_store(machines):
     assert away.error.endswith("Phones are served from the copies meanwhile.")
 
 
-def test_a_store_that_was_emptied(machines):
+def test_emptied_store(machines):
     """Nothing is published into an emptied store; once its files are back, machines continue."""
     one, two = machines
     two.tree.refresh(0)
@@ -278,7 +278,7 @@ def test_a_store_that_was_emptied(machines):
     assert check_store(two.folder, os.geteuid())[0].error == ""
 
 
-def test_the_database_is_filled_on_a_new_machine(machines, postgres):
+def test_rebuild_refreshes_the_copy(machines, postgres):
     """`rebuild` refreshes the copy first, so that no leaf is missing."""
     one, two = machines
     empty = dataclasses.replace(two.folder, database_url=postgres.make_database())
@@ -286,7 +286,7 @@ def test_the_database_is_filled_on_a_new_machine(machines, postgres):
     assert two.on(empty).rebuild().leaves == len(leaves)
 
 
-def test_a_back_up_has_what_another_machine_published(machines, tmp_path):
+def test_backup_refreshes_the_copy(machines, tmp_path):
     """A backup first refreshes the copy, and includes an accepted publication."""
     one, two = machines
     one.stop_after(3, lambda publisher: publisher.change_pointers(halt()))
@@ -304,7 +304,7 @@ def test_a_back_up_has_what_another_machine_published(machines, tmp_path):
 FREE = f"SELECT fence FROM leases WHERE name = '{NAME}' FOR UPDATE SKIP LOCKED"
 
 
-def test_no_lock_is_held_while_the_store_is_asked(machines):
+def test_lease_row_is_not_locked_during_requests(machines):
     """The lease's row is not locked during a request to the store."""
     one, _ = machines
     locked = []
@@ -388,7 +388,7 @@ def overtake(one, before=lambda: None, after=lambda: None):
         one.run(Publisher.process_incoming)
 
 
-def test_overtaken_by_one_that_dies(machines):
+def test_overtaken_by_a_machine_that_stops(machines):
     """A half-published staged publication is continued by the next machine."""
     one, two = machines
     two.run(Publisher.repair)
@@ -406,7 +406,7 @@ def test_overtaken_by_one_that_dies(machines):
     check(two)
 
 
-def test_two_publications_of_one_second(machines):
+def test_two_publications_with_an_equal_timestamp(machines):
     """Of two publications with an equal timestamp, the later one is discarded."""
     one, two = machines
     two.run(Publisher.repair)

@@ -10,7 +10,6 @@ from tuf.api.metadata import Metadata
 from server.core.errors import ReleaseError
 from server.publisher.plan import earliest_time, newest_signature, plan_publication, plan_refresh
 from server.publisher.published import Trust
-from server.publisher.publisher import Publisher
 from tests.server.ceremony import release
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, halt
 from tests.server.world import SECOND as NEXT
@@ -32,7 +31,7 @@ def names(publication):
     return [(file.role, file.version) for file in publication.files]
 
 
-def test_a_renewal(world):
+def test_renewal(world):
     """A renewal signs latest and snapshot with the same content, and skips used versions.
 
     Signatures are deterministic, so a retry after a crash gives equal bytes.
@@ -45,7 +44,7 @@ def test_a_renewal(world):
     assert names(plan(world, renew=True, used={"latest": 7}))[0] == ("latest", 8)
 
 
-def test_nothing_but_the_timestamp(world):
+def test_only_the_timestamp_is_signed(world):
     """Without a change only the timestamp is signed, for one day, with the same snapshot."""
     publication = plan(world)
     assert names(publication) == []
@@ -57,7 +56,7 @@ def test_nothing_but_the_timestamp(world):
     assert publication.snapshot_version == before.snapshot.version
 
 
-def test_a_change_of_pointers(world):
+def test_changed_pointers(world):
     """A change of pointers signs latest and snapshot, and keeps all other versions."""
     publication = plan(world, {})
     assert names(publication) == [("latest", 3), ("snapshot", 4)]
@@ -75,7 +74,7 @@ def test_a_change_of_pointers(world):
     assert all(meta.length is None and not meta.hashes for meta in snapshot.meta.values())
 
 
-def test_a_pointer_to_an_unsigned_package(world):
+def test_pointer_to_an_unlisted_package(world):
     """A pointer to a package that the model's role does not list is refused."""
     published = world.published()
     (path, pointer) = next(iter(published.pointers().items()))
@@ -83,7 +82,7 @@ def test_a_pointer_to_an_unsigned_package(world):
         plan(world, {path.replace("armani", "cancro"): pointer})
 
 
-def test_the_schedule(world):
+def test_renewal_schedule(world):
     """The timestamp is renewed after an hour, all online roles after half a week.
 
     A clock that was set back renews nothing.
@@ -114,7 +113,7 @@ def texts(world, version, first, second=None):
     return {("armani", version): world.ceremony.role("armani", version, files)}
 
 
-def test_a_changelog_that_joins_is_plain_text(world):
+def test_new_changelogs_are_plain_text(world):
     """A bundle with a new changelog that is not plain text is refused."""
     for files, path in (
         (texts(world, 3, {"en": "Fixes."}, ODD), NEXT),
@@ -126,7 +125,7 @@ def test_a_changelog_that_joins_is_plain_text(world):
     assert world.published().roles["armani"].version == 2
 
 
-def test_a_chain_is_judged_by_its_end(world):
+def test_only_the_last_version_of_a_chain_is_checked(world):
     """Only the last version of a chain must have valid changelogs."""
     chain = texts(world, 3, ODD) | texts(world, 4, {"en": "Fixes."})
     assert world.publish(chain).reason == ""
@@ -135,7 +134,7 @@ def test_a_chain_is_judged_by_its_end(world):
     assert "not plain text" in world.publish(chain).reason
 
 
-def test_a_reason_that_joins_is_plain_text(world):
+def test_new_reasons_are_plain_text(world):
     """A pointer with a new reason that is not plain text is not signed."""
 
     def edit(published):
@@ -143,11 +142,11 @@ def test_a_reason_that_joins_is_plain_text(world):
         return {CHANNEL.pointer_path: replace(pointer, paused=True, reason=ODD)}
 
     with pytest.raises(ReleaseError, match=r"^latest/armani/id/stable: the reason in en"):
-        world.run(lambda publisher: Publisher.change_pointers(publisher, edit))
+        world.run(lambda publisher: publisher.change_pointers(edit))
     assert not world.published().pointers()[CHANNEL.pointer_path].paused
 
 
-def test_older_texts_go_on(world, monkeypatch):
+def test_older_texts_remain_valid(world, monkeypatch):
     """Texts that an older version accepted remain valid; builds can be added and offers halted."""
 
     def pause(published):
@@ -165,7 +164,7 @@ def test_older_texts_go_on(world, monkeypatch):
     assert (pointer.halted, pointer.reason) == (True, ODD)
 
 
-def test_a_time_of_a_key_that_goes_does_not_count(world):
+def test_signatures_of_a_revoked_key_do_not_count(world):
     """The earliest date is the newest signature's, except for keys that the new root revokes."""
     published = world.published()
     published.timestamp.expires += 3650 * DAY

@@ -7,7 +7,7 @@ from server.publisher.published import PublicTree, load_published
 from tests.server.world import PACKAGE_2
 
 
-def test_what_did_not_change_is_not_parsed_again(world):
+def test_unchanged_roles_are_not_parsed_again(world):
     """Unchanged roles are the same objects after a reload.
 
     A replaced file of the same version, as after a restore, is parsed again.
@@ -32,7 +32,7 @@ def test_what_did_not_change_is_not_parsed_again(world):
     assert (exchanged == after.roles["armani"], exchanged is after.roles["armani"]) == (True, False)
 
 
-def test_a_role_that_is_a_link(world):
+def test_linked_role_is_refused(world):
     """A role file that is a symbolic link is refused."""
     path = world.folder.public / "metadata/1.cancro.json"
     path.rename(path.with_name("elsewhere"))

@@ -26,10 +26,10 @@ from tests.server.device.served import serve
 from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2, halt
 
 
-def publication(world, extra=()):
+def publication(world):
     """Return the public state as the publication that created it."""
     metadata = world.folder.public / "metadata"
-    names = [("armani", 2), ("latest", 2), ("snapshot", 3), *extra]
+    names = [("armani", 2), ("latest", 2), ("snapshot", 3)]
     files = [RoleVersion(r, n, (metadata / f"{n}.{r}.json").read_bytes()) for r, n in names]
     return Publication(tuple(files), (metadata / "timestamp.json").read_bytes(), 3)
 
@@ -40,7 +40,7 @@ def read_back(world, wanted):
         asyncio.run(HttpReadBack(f"http://127.0.0.1:{served.port}/", world.folder.public)(wanted))
 
 
-def test_a_role_that_comes_in_pieces(world, monkeypatch):
+def test_large_role_is_read_completely(world, monkeypatch):
     """A role of one megabyte is read to its end before it is compared."""
     monkeypatch.setattr("server.publisher.read_back_http.ATTEMPTS", 2)
     noise = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(16_000)).encode()
@@ -53,7 +53,7 @@ def test_a_role_that_comes_in_pieces(world, monkeypatch):
         read_back(world, Publication((*wanted.files, other), wanted.timestamp, 3))
 
 
-def test_differences(world, monkeypatch):
+def test_messages_about_differences(world, monkeypatch):
     """Different metadata, an older timestamp and a damaged package have their own messages."""
     monkeypatch.setattr("server.publisher.read_back_http.ATTEMPTS", 2)
     wanted = publication(world)
@@ -73,7 +73,7 @@ def later(wanted, version):
     return wanted.timestamp.replace(b'"version":3}', b'"version":%d}' % version)
 
 
-def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
+def test_cached_previous_timestamp(world, monkeypatch):
     """For a minute, a cached previous timestamp is no error if the publication's files are there.
 
     Temporary files of another publication are ignored.
@@ -111,7 +111,7 @@ async def answering(answers):
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-async def test_a_node_that_is_behind(world):
+async def test_missing_file_is_requested_again(world):
     """A file that is not there yet is requested again."""
     wanted = await asyncio.to_thread(publication, world)
     latest = await asyncio.to_thread(role, world, "latest", 2)
@@ -123,7 +123,7 @@ async def test_a_node_that_is_behind(world):
     assert answers == []
 
 
-async def test_an_answer_that_does_not_end(world, monkeypatch):
+async def test_answer_timeout(world, monkeypatch):
     """The time limit applies to an answer as a whole, however steadily its bytes arrive."""
     monkeypatch.setattr("server.publisher.read_back_http.PATIENCE", 0.2)
 
@@ -148,8 +148,8 @@ async def test_an_answer_that_does_not_end(world, monkeypatch):
         await is_left.wait()
 
 
-async def test_on_disk(world):
-    """Without a server, files on disk are compared; an address that does not answer is an error."""
+async def test_read_back_from_disk(world):
+    """Without a server, files on disk are compared; an slow that does not answer is an error."""
     wanted = await asyncio.to_thread(publication, world)
     disk = DiskReadBack(world.folder.public)
     await disk(wanted)
@@ -161,7 +161,7 @@ async def test_on_disk(world):
         await HttpReadBack("http://127.0.0.1:9", world.folder.public)(wanted)
 
 
-def test_what_came_later(world):
+def test_read_back_after_later_publications(world):
     """A publication is still correct after later ones, as long as its files are there.
 
     Errors in its files are reported.
@@ -219,7 +219,7 @@ def alter(world, data, at):
     LocalBlobs(world.folder.blobs).path(sha256).write_bytes(changed)
 
 
-def test_every_byte_of_what_fits_into_a_block(world):
+def test_small_package_is_hashed(world):
     """A package that fits into a block is hashed, so a change of any byte is found."""
     check(world, role(world, "armani", 2))
     for at in (4, 5000, -1):
@@ -228,7 +228,7 @@ def test_every_byte_of_what_fits_into_a_block(world):
             check(world, role(world, "armani", 2))
 
 
-def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
+def test_only_the_first_block_of_a_large_package_is_read(world, tmp_path, monkeypatch):
     """Of a longer package, only the first block is read and compared with the store."""
     monkeypatch.setattr("server.publisher.read_back_http.BLOCK", 1000)
     store = LocalBlobs(tmp_path / "blobs")
@@ -245,7 +245,7 @@ def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["content", "tables"])
-def test_content_and_tables(world, name):
+def test_parts_and_pictures_are_hashed(world, name):
     """Parts and pictures are requested as a whole, and hashed."""
     kinds = {"content": ["wallpapers"], "tables": ["emergency"]}[name]
     data, blobs = world.ceremony.packs(name, 2, {kind: entries_of(kind) for kind in kinds})
@@ -261,7 +261,7 @@ def test_content_and_tables(world, name):
         check(world, role(world, name, 2))
 
 
-def test_what_was_read_back_before(world):
+def test_only_new_packages_are_read_back(world):
     """For the next version of a role, only new packages are requested."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     alter(world, PACKAGE_1, 7)
@@ -271,13 +271,13 @@ def test_what_was_read_back_before(world):
         check(world, role(world, "armani", 3))
 
 
-async def test_an_edge_that_answers_otherwise(world):
+async def test_headers_of_an_answer(world):
     """Status, range, length and digest of an answer are compared; the digest may be missing."""
     part, whole = "206 Partial Content", {"Content-Range": RANGE}
     good, bad = f"sha-256=:{DIGEST}:", "sha-256=:AAAA:"
     file, answers = await asyncio.to_thread(role, world, "armani", 2), []
     async with answering(answers) as url:
-        for status, headers, said in (
+        for status, headers, message in (
             (part, whole, ""),
             (part, whole | {"Repr-Digest": good}, ""),
             (part, whole | {"Repr-Digest": bad}, "with the digest of something else"),
@@ -286,7 +286,9 @@ async def test_an_edge_that_answers_otherwise(world):
             (part, {"Content-Range": RANGE + "0"}, "range request"),
         ):
             answers.append((status, headers, PACKAGE_1))
-            refused = pytest.raises(PublishError, match=said) if said else contextlib.nullcontext()
+            refused = (
+                pytest.raises(PublishError, match=message) if message else contextlib.nullcontext()
+            )
             with case(status, headers), refused:
                 await ask(url, world, file, None)
 
@@ -306,7 +308,7 @@ def is_halted(world):
     return world.published().pointers()[PATH].halted
 
 
-class SlowAddress:
+class SlowReadBack:
     """A read-back that records its begin and end, and waits for the test in between."""
 
     def __init__(self):
@@ -321,23 +323,23 @@ class SlowAddress:
             raise PublishError("4 is not there.")
 
 
-async def test_a_halt_beside_a_read_back(world):
+async def test_halt_during_a_read_back(world):
     """A halt does not wait for the read-back of the previous publication.
 
     Each read-back's error is reported before the publisher's block ends.
     """
-    address = SlowAddress()
-    async with asyncio.timeout(PATIENCE), world.publisher(read_back=address) as publisher:
+    slow = SlowReadBack()
+    async with asyncio.timeout(PATIENCE), world.publisher(read_back=slow) as publisher:
         assert await publisher.change_pointers(pause(world)) == 4
         assert await publisher.change_pointers(halt()) == 5
         assert await asyncio.to_thread(is_halted, world)
-        assert (address.ended, world.alarms) == ([], [])
-        address.go.set()
-    assert address.begun == address.ended == [4, 5]
+        assert (slow.ended, world.alarms) == ([], [])
+        slow.go.set()
+    assert slow.begun == slow.ended == [4, 5]
     assert world.alarms == ["4 is not there."]
 
 
-async def test_an_unexpected_failure(world):
+async def test_unexpected_error_in_a_read_back(world):
     """An unexpected error in a read-back raises an alarm."""
 
     async def fail(_publication):
@@ -351,15 +353,15 @@ async def test_an_unexpected_failure(world):
     )
 
 
-async def test_a_block_that_fails(world):
+async def test_failed_block_does_not_wait_for_read_backs(world):
     """A publisher's block that fails does not wait for its read-backs."""
-    address = SlowAddress()
+    slow = SlowReadBack()
 
     async def act():
-        async with world.publisher(read_back=address) as publisher:
+        async with world.publisher(read_back=slow) as publisher:
             await publisher.change_pointers(pause(world))
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         await act()
-    assert (address.ended, world.alarms) == ([], [])
+    assert (slow.ended, world.alarms) == ([], [])

@@ -52,7 +52,7 @@ def offer(counter, schedule=((100, 500),), current=None, entries=FULLS, now=100)
     return plan_offer(CHANNEL, counter, *catalogue(*entries), schedule, current, now)
 
 
-def test_an_offer():
+def test_offer():
     """An offer has one step with the full package and its sorted incrementals."""
     entries = [
         ("a.zip", 2, {}),
@@ -101,13 +101,13 @@ def test_stepping_stones():
         ),
     ],
 )
-def test_offers_that_cannot_be(entries, sentence):
+def test_invalid_offers(entries, sentence):
     """An offer needs exactly one full package and consistent incrementals."""
     with pytest.raises(HeningError, match=sentence):
         offer(2, entries=entries)
 
 
-def test_an_offer_names_the_build_that_was_complete_before():
+def test_offer_names_the_last_complete_build():
     """An offer names the last build that was offered to all devices, if it is still listed.
 
     This is the replaced build if its share was 100 % by then, else the build that it named. A
@@ -129,7 +129,7 @@ def test_an_offer_names_the_build_that_was_complete_before():
         assert offer(3, current=current, entries=entries, now=300).complete_before is UNSET
 
 
-def test_stops_and_schedules_keep_the_build_that_was_complete_before():
+def test_last_complete_build_is_kept():
     """Schedules, pauses and halts keep the name of the last complete build."""
     pointer = replace(offer(3), complete_before=2)
     for after in (
@@ -141,7 +141,7 @@ def test_stops_and_schedules_keep_the_build_that_was_complete_before():
         assert encode_pointer(after)["c"] == 2
 
 
-def test_an_offer_only_goes_up():
+def test_offered_counters_only_rise():
     """An offer with the same or a lower counter is refused, even after a halt."""
     current = offer(3)
     halted = plan_halt(CHANNEL, current, {})
@@ -153,7 +153,7 @@ def test_an_offer_only_goes_up():
         assert (following.halted, following.steps[-1].counter) == (False, 4)
 
 
-def test_the_newest():
+def test_newest_counter():
     """The newest release of a channel is the highest that is not withdrawn."""
     releases, _ = catalogue(*FULLS, ("9.zip", 9, {"withdrawn": True}), (f"{OTHER}/8.zip", 8, {}))
     assert newest_counter(CHANNEL, releases) == 5
@@ -161,7 +161,7 @@ def test_the_newest():
         newest_counter(decode_channel("armani/id/beta"), releases)
 
 
-def test_raising():
+def test_raised_share():
     """A new schedule keeps the share reached so far, and cannot reduce it."""
     pointer = offer(1, ((100, 10), (200, 500), (300, 1000)))
     later = plan_schedule(CHANNEL, pointer, [(400, 600)], 250)
@@ -170,13 +170,13 @@ def test_raising():
         plan_schedule(CHANNEL, pointer, [(260, 499)], 250)
 
 
-def test_what_stops_a_rollout_does_not_fail_for_its_words():
+def test_invalid_reasons_do_not_stop_a_halt():
     """A halt or pause drops invalid texts instead of failing; texts already public may stay."""
     pointer = offer(1)
     reason = {"en": "It drains.", "id": "a\u202eb", "zh-TW": "https://rom.example"}
     for plan in (plan_halt, lambda *given: plan_pause(*given, 150)):
-        told = plan(CHANNEL, pointer, reason)
-        assert (told.halted or told.paused, told.reason) == (True, {"en": "It drains."})
+        stopped = plan(CHANNEL, pointer, reason)
+        assert (stopped.halted or stopped.paused, stopped.reason) == (True, {"en": "It drains."})
     older = replace(pointer, paused=True, reason=reason)
     halted = plan_halt(CHANNEL, older, reason | {"de": "a\u202ec"})
     assert (halted.halted, halted.reason) == (True, reason)
@@ -184,7 +184,7 @@ def test_what_stops_a_rollout_does_not_fail_for_its_words():
     assert plan_schedule(CHANNEL, older, [(400, 1000)], 400).reason == {}
 
 
-def test_pausing():
+def test_pause_and_resume():
     """A pause keeps the share reached and drops later steps; a new schedule resumes the rollout."""
     pointer = offer(1, ((100, 10), (200, 500), (300, 1000)))
     paused = plan_pause(CHANNEL, pointer, {"en": "Looking into it."}, 250)
@@ -197,7 +197,7 @@ def test_pausing():
     assert (resumed.paused, resumed.reason, resumed.permille_at(400)) == (False, {}, 1000)
 
 
-def test_halting_wins():
+def test_halt_is_final():
     """A halt can be repeated, and a halted pointer can be neither scheduled nor paused."""
     pointer = plan_pause(CHANNEL, offer(1), {"en": "Paused."}, 200)
     halted = plan_halt(CHANNEL, pointer, {"en": "It drains."})
@@ -221,7 +221,7 @@ def test_halting_wins():
         max_size=8,
     )
 )
-def test_the_share_never_falls(operations):
+def test_share_never_falls(operations):
     """No sequence of operations reduces the share of an offer."""
     now, pointer = 1000, offer(1, ((900, 5), (1100, 100)))
     for name, elapsed, pairs in operations:
@@ -283,7 +283,7 @@ def withdrawn(*paths):
     return {path: each | {"withdrawn": path in paths} for path, each in LISTED.items()}
 
 
-def test_a_withdrawn_incremental_leaves_its_step():
+def test_withdrawn_incremental_leaves_the_offer():
     """A withdrawn incremental leaves the offer, which continues with the full package."""
     paused = plan_pause(CHANNEL, pointer(), {"en": "Wait."}, 200)
     for before in (pointer(), paused):
@@ -293,7 +293,7 @@ def test_a_withdrawn_incremental_leaves_its_step():
         assert (after.schedule, after.reason) == (before.schedule, before.reason)
 
 
-def test_a_withdrawn_full_package_halts():
+def test_withdrawn_full_package_halts_the_offer():
     """A withdrawn full package halts the offer, in the final step or a stepping stone."""
     for paths in ((FULL,), (STONE,), (FULL, STEP)):
         after = follow(withdrawn(*paths))
@@ -301,7 +301,7 @@ def test_a_withdrawn_full_package_halts():
         assert after.steps == pointer().steps
 
 
-def test_a_withdrawn_build_is_no_longer_named_as_complete():
+def test_withdrawn_build_is_not_the_last_complete_one():
     """A complete build is no longer named once it is withdrawn or unlisted."""
     before = replace(pointer(), steps=pointer().steps[1:], complete_before=1)
     gone = {path: each for path, each in LISTED.items() if path != STONE}
@@ -311,7 +311,7 @@ def test_a_withdrawn_build_is_no_longer_named_as_complete():
             assert follow(listed, current).complete_before is UNSET
 
 
-def test_builds_that_are_offered_cannot_leave():
+def test_offered_builds_cannot_be_removed():
     """A build that is offered cannot leave its role, and the error says what to do.
 
     A halted pointer is removed if all its builds leave.
@@ -326,7 +326,7 @@ def test_builds_that_are_offered_cannot_leave():
     assert follow(newer, halted) is None
 
 
-def test_what_changes_no_pointer_or_ends_it():
+def test_pointers_that_stay_or_are_removed():
     """A pointer stays if its builds are unchanged, or if it is already halted.
 
     It is removed if the role is empty, as for a retired model, or if a reset removes a build above

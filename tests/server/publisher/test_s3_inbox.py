@@ -146,7 +146,7 @@ def site(world, seaweed, tmp_path):
     return Nodes(world, tmp_path, seaweed.place(tmp_path.name))
 
 
-def test_two_publishers(site):
+def test_one_of_two_publishers_publishes_a_bundle(site):
     """If two publishers fetch a bundle, one publishes it and the other removes its copy."""
     control, one, two = (Node(site, name) for name in ("control", "one", "two"))
     bundle = site.sign(2)
@@ -170,7 +170,7 @@ def test_two_publishers(site):
     assert site.new_entries() == ["receive", "publish"]
 
 
-def test_a_refused_bundle_is_tried_again(site):
+def test_refused_bundle_can_be_submitted_again(site):
     """A refused bundle that is submitted again is refused once more, by any machine."""
     control, one, two = (Node(site, name) for name in ("control", "one", "two"))
     bundle = site.sign(9)
@@ -182,7 +182,7 @@ def test_a_refused_bundle_is_tried_again(site):
     assert site.new_entries() == ["receive", "refuse"] * 3
 
 
-def test_what_two_machines_receive_at_once(site):
+def test_bundle_received_by_two_machines(site):
     """A bundle that two machines receive at the same time is published once."""
     one, two = Node(site, "one"), Node(site, "two")
     bundle = site.sign(2)
@@ -202,7 +202,7 @@ def test_what_two_machines_receive_at_once(site):
     assert one.status(bundle) == "published"
 
 
-def test_a_look_each_second(site):
+def test_polling_interval(site):
     """S3 is polled once a second, and immediately for a bundle that this process received."""
     now, counting = [100.0], WatchedObjects(site.place)
     node = Node(site, "one")
@@ -222,7 +222,7 @@ def test_a_look_each_second(site):
     assert counting.calls[7:] == ["list"]
 
 
-def test_a_damaged_object(site):
+def test_damaged_object(site):
     """A damaged object is refused and delays no other bundle; objects with other names stay."""
     node, bundle = Node(site, "one"), site.sign(2)
     objects = Objects(site.place)
@@ -234,7 +234,7 @@ def test_a_damaged_object(site):
     assert site.objects() == ["incoming/README"]
 
 
-def test_garbage_collection_on_a_machine_without_copies(site):
+def test_garbage_collection_keeps_blobs_of_waiting_bundles(site):
     """Garbage collection keeps blobs of a bundle that waits only in S3."""
     blobs = LocalBlobs(site.world.folder.blobs)
     for data in (PACKAGE_2, b"stray"):
@@ -246,7 +246,7 @@ def test_garbage_collection_on_a_machine_without_copies(site):
     assert [blob.length for blob in removed] == [len(b"stray")]
 
 
-def test_results_while_the_store_is_away(site, seaweed):
+def test_status_without_the_store(site, seaweed):
     """Without S3, the status of ended bundles is known; other requests raise an error."""
     control, publisher = Node(site, "control"), Node(site, "publisher")
     ended, waiting = site.sign(2), site.sign(99)
@@ -254,8 +254,8 @@ def test_results_while_the_store_is_away(site, seaweed):
     publisher.publish()
     control.submit(waiting)
     with run_fault_proxy(seaweed.port) as proxy:
-        weak = seaweed.place(site.root.name, endpoint=proxy.endpoint)
-        control.start(weak, lambda place, **_: Objects(place, retries=0))
+        faulty = seaweed.place(site.root.name, endpoint=proxy.endpoint)
+        control.start(faulty, lambda place, **_: Objects(place, retries=0))
         proxy.fault = Fault.CLOSE
         assert control.status(ended) == control.submit(ended) == "published"
         for act in (control.status, control.submit):
@@ -271,7 +271,7 @@ def dying_objects(place, at, *, is_sent):
 
 @pytest.mark.parametrize("version", [None, 99], ids=["published", "refused"])
 @pytest.mark.parametrize("is_sent", [False, True], ids=["before", "after"])
-def test_a_publisher_killed_at_each_call(site, is_sent, version):
+def test_publisher_killed_at_each_call(site, is_sent, version):
     """If a publisher stops at any call, another one ends the bundle, and only once."""
     control, calls = Node(site, "control"), []
     while len(calls) == 0 or calls[-1]:
@@ -295,7 +295,7 @@ def test_a_publisher_killed_at_each_call(site, is_sent, version):
     assert {"list", "get", "remove", ""} == set(calls)
 
 
-def test_a_publisher_killed_at_each_step(site):
+def test_publisher_killed_at_each_step(site):
     """If a publisher stops after any step, the next machine completes the publication once."""
     control, dying, other = (Node(site, name) for name in ("control", "dying", "other"))
     for number, (step, is_back) in enumerate(product([2, 3, 4, 6], [False, True])):
@@ -312,7 +312,7 @@ def test_a_publisher_killed_at_each_step(site):
             assert site.objects() == copies(dying) == copies(other) == []
 
 
-def test_a_publisher_that_fails_after_the_result(site, monkeypatch):
+def test_publisher_fails_after_the_result(site, monkeypatch):
     """A result in the database counts for the next machine, too."""
     control, dying, other = (Node(site, name) for name in ("control", "dying", "other"))
 
@@ -335,7 +335,7 @@ def test_a_publisher_that_fails_after_the_result(site, monkeypatch):
 
 
 @pytest.mark.parametrize("is_sent", [False, True], ids=["before", "after"])
-def test_a_control_node_killed_at_each_call(site, is_sent):
+def test_control_node_killed_at_each_call(site, is_sent):
     """If a control node stops at any call, the client can submit to another one."""
     publisher, calls = Node(site, "publisher"), []
     while len(calls) == 0 or calls[-1]:
@@ -361,7 +361,7 @@ def test_a_control_node_killed_at_each_call(site, is_sent):
     assert set(calls) == {"list", "create", ""}
 
 
-def test_a_bundle_that_was_received_and_not_handed_in(site):
+def test_received_bundle_is_handed_in_after_a_restart(site):
     """A received bundle is handed in when its machine restarts, with one audit log entry."""
     _, open_objects = dying_objects(site.place, 3, is_sent=False)
     dying, publisher = Node(site, "dying", open_objects=open_objects), Node(site, "publisher")
@@ -376,15 +376,15 @@ def test_a_bundle_that_was_received_and_not_handed_in(site):
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.CUT_ANSWER, Fault.LOSE_ANSWER])
-def test_a_store_that_fails(site, seaweed, fault):
+def test_store_fails_at_each_call(site, seaweed, fault):
     """If S3 fails at any call, the API and publisher report an error or succeed.
 
     Afterwards the bundle gets exactly one result.
     """
     with run_fault_proxy(seaweed.port) as proxy:
-        weak = seaweed.place(site.root.name, endpoint=proxy.endpoint)
+        faulty = seaweed.place(site.root.name, endpoint=proxy.endpoint)
         node, failures, at, calls, happened = Node(site, "one"), 0, 0, set(), True
-        watched = WatchedObjects(weak)
+        watched = WatchedObjects(faulty)
 
         def fail(number):
             if number == at and not healed:
@@ -395,7 +395,7 @@ def test_a_store_that_fails(site, seaweed, fault):
         while happened:
             at, healed = at + 1, False
             watched.watch(fail)
-            node.start(weak, lambda *_, **__: watched)
+            node.start(faulty, lambda *_, **__: watched)
             bundle = site.sign(at + 10)
             for act in (partial(node.submit, bundle), node.publish):
                 try:

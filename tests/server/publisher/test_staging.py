@@ -39,7 +39,7 @@ def audit(world, staged, paths=(FIRST,), newest_root=1):
     audit_staged(staged, world.folder.public, root, newest_root, AuditPlan(paths))
 
 
-def test_round_trip(world, publication, staged):
+def test_staged_publication_round_trip(world, publication, staged):
     """An accepted publication is loaded as it was written; unaccepted ones are discarded."""
     folder = world.folder.staging
     assert staging.load_staged(folder) is None
@@ -52,7 +52,7 @@ def test_round_trip(world, publication, staged):
     assert list(folder.parent.iterdir()) == []
 
 
-def test_damage_is_named(world, staged):
+def test_damaged_files_are_refused(world, staged):
     """A publication with a damaged file or plan is refused."""
     folder = world.folder.staging
     move_durable(staged, folder)
@@ -71,14 +71,14 @@ def test_damage_is_named(world, staged):
             staging.load_staged(folder)
 
 
-def test_the_audit(world, staged):
+def test_audit_of_a_staged_tree(world, staged):
     """The staged tree passes the audit; a target that is not listed fails it."""
     audit(world, staged)
     with pytest.raises(TrustError, match=r"does not find armani/id/stable/none\.zip"):
         audit(world, staged, ["armani/id/stable/none.zip"])
 
 
-def test_the_newest_root_is_reached(world, staged):
+def test_audit_reaches_the_newest_root(world, staged):
     """The audit must reach the expected root, and ignores later ones."""
     second = staged / "metadata" / "2.root.json"
     second.write_bytes(world.ceremony.root(2))
@@ -89,7 +89,7 @@ def test_the_newest_root_is_reached(world, staged):
         audit(world, staged, newest_root=2)
 
 
-def test_a_tampered_tree(world, staged):
+def test_audit_refuses_changed_files(world, staged):
     """The audit refuses a changed, missing or older file."""
     for name, older in (("3.latest", "2.latest"), ("4.snapshot", "3.snapshot")):
         path = staged / "metadata" / f"{name}.json"
@@ -105,7 +105,7 @@ def test_a_tampered_tree(world, staged):
             path.write_bytes(whole)
 
 
-def test_what_is_overtaken_is_not_completed(world, tmp_path):
+def test_overtaken_publication_is_discarded(world, tmp_path):
     """A staged publication that is not newer than the public state is discarded."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     kept = tmp_path / "staged"

@@ -60,8 +60,8 @@ def test_versions(world):
 
     The right version is published, and submitting it again is no error.
     """
-    lie = {("armani", 3): armani(world, 4)["armani", 4]}
-    for files, number in ((armani(world, 4), 4), (armani(world, 2), 2), (lie, 4)):
+    mislabelled = {("armani", 3): armani(world, 4)["armani", 4]}
+    for files, number in ((armani(world, 4), 4), (armani(world, 2), 2), (mislabelled, 4)):
         reason = refused(world, files, [PACKAGE_2])
         assert f"armani {number} was submitted; 3 comes next" in reason
     for _ in range(2):
@@ -71,7 +71,7 @@ def test_versions(world):
     assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
 
 
-def test_signers(world):
+def test_wrong_signers(world):
     """Keys of another model, foreign keys and too few signatures are refused."""
     ceremony = world.ceremony
     for signers in (ceremony.keys["cancro"], ceremony.keys["root"], [world.keys.signers["latest"]]):
@@ -87,7 +87,7 @@ def test_signers(world):
     )
 
 
-def test_the_content_of_a_role(world):
+def test_invalid_role_content(world):
     """Foreign paths, delegations, unknown schemas and changes of public releases are refused."""
     foreign = first() | {"cancro/id/stable/a.zip": (PACKAGE_2, release(2))}
     assert "not a path of this role" in refused(world, armani(world, files=foreign), [PACKAGE_2])
@@ -98,7 +98,7 @@ def test_the_content_of_a_role(world):
     assert "is changed" in refused(world, armani(world, files=first(sdk_level=35)))
 
 
-def test_withdrawing_what_is_offered_halts_it(world):
+def test_withdrawal_halts_the_offer(world):
     """Withdrawing a release halts the pointer that offers it, in the same publication."""
     published = world.published()
     assert not published.pointers()[CHANNEL.pointer_path].halted
@@ -112,7 +112,7 @@ def test_withdrawing_what_is_offered_halts_it(world):
         world.run(lambda publisher: publisher.change_pointers(lambda _p: published.pointers()))
 
 
-def test_a_chain_whose_first_versions_expired(world):
+def test_chain_with_expired_versions(world):
     """Of a chain of versions, only the last one must not be expired."""
     past = world.ceremony.now - timedelta(days=1)
     roots = {("root", 2): world.ceremony.root(2, expires=past)}
@@ -126,7 +126,7 @@ def test_a_chain_whose_first_versions_expired(world):
     assert (after.root.version, after.roles["cancro"].version) == (3, 3)
 
 
-def test_one_bad_bundle_does_not_hold_up_the_others(world, monkeypatch):
+def test_unreadable_bundle_does_not_delay_others(world, monkeypatch):
     """A bundle with a disk error is postponed and logged once; others are published."""
     bad = world.submit(armani(world), [PACKAGE_2])
     good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
@@ -156,7 +156,7 @@ def test_one_bad_bundle_does_not_hold_up_the_others(world, monkeypatch):
     assert list(world.folder.incoming.iterdir()) == []
 
 
-def test_a_bundle_that_cannot_be_removed(world, monkeypatch):
+def test_bundle_that_cannot_be_removed(world, monkeypatch):
     """A bundle that cannot be removed is processed once; submitted again, once more."""
     remove, bundle = incoming.hide_bundle, armani(world, 4)
     bundle_id = world.submit(bundle, [PACKAGE_2])
@@ -180,7 +180,7 @@ def test_a_bundle_that_cannot_be_removed(world, monkeypatch):
     assert [result.id for result in world.run(Publisher.process_incoming)] == [bundle_id]
 
 
-def test_a_blob_without_a_record_does_not_count(world):
+def test_blob_without_a_record_is_not_used(world):
     """A blob that was copied into the store by hand has no record, so it is not published."""
     sha256 = hashlib.sha256(PACKAGE_2).hexdigest()
     path = world.folder.blobs / sha256[:2] / sha256
@@ -192,7 +192,7 @@ def test_a_blob_without_a_record_does_not_count(world):
     assert "the blob" in refused(world, armani(world), [PACKAGE_1])
 
 
-def test_models_and_their_roles(world):
+def test_models_and_their_delegations(world):
     """A model cannot be dropped, and a new model needs its role's metadata.
 
     A delegation to a missing role would break the model's phones.
@@ -207,7 +207,7 @@ def test_models_and_their_roles(world):
     assert world.publish(both).reason == ""
 
 
-def test_a_change_of_keys_needs_the_role_signed_again(world):
+def test_new_keys_need_a_new_role_version(world):
     """New keys of a model are refused unless its role is signed with them."""
     ceremony = world.ceremony
     for name in ("armani", "cancro"):  # one role with releases, one without
@@ -238,7 +238,7 @@ def test_roots(world):
     assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
 
 
-def test_a_root_under_another_version(world):
+def test_root_under_another_version(world):
     """A bundle that names another version of a root is refused; the real one is then accepted."""
     data, third = world.ceremony.root(2), world.ceremony.root(3)
     for claimed in (1, 3, 9):
@@ -249,7 +249,7 @@ def test_a_root_under_another_version(world):
     assert (world.folder.public / "metadata" / "2.root.json").read_bytes() == data
 
 
-def test_the_first_submission(fresh):
+def test_first_submission(fresh):
     """The first submission needs the pinned root and every role."""
     files = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
     for missing in files:
@@ -265,7 +265,7 @@ def test_the_first_submission(fresh):
     assert fresh.publish(files).reason == ""
 
 
-def test_a_reason_that_cannot_be_written(world):
+def test_reason_that_cannot_be_encoded(world):
     """A role with text that cannot be encoded is refused, and the next bundle is published."""
     hostile = b'"\\ud800' + b"a" * 5000 + b'":1,"spec_version"'
     for number, text in enumerate((b'"spec_version"', b'"_type"')):
@@ -278,7 +278,7 @@ def test_a_reason_that_cannot_be_written(world):
     assert world.result(good).status == "published"
 
 
-def test_a_burned_version(world):
+def test_burned_version_is_skipped(world):
     """A version that is in the log with other bytes is refused, and later versions are accepted."""
     phone = CachedPhone(Edge(world, keeps=NOTHING))
     assert phone.update() == FIRST
@@ -320,7 +320,7 @@ def pruned(world, version, files, floor):
     return {("armani", version): world.ceremony.sign("armani", role)}
 
 
-def test_old_builds_leave_when_no_phone_is_offered_them(world):
+def test_offered_builds_cannot_be_removed(world):
     """A build can be removed only after a newer one was rolled out."""
     second = {SECOND: (PACKAGE_2, release(2))}
     assert world.publish(armani(world, files=first() | second), [PACKAGE_2]).reason == ""
@@ -335,7 +335,7 @@ def test_old_builds_leave_when_no_phone_is_offered_them(world):
     assert "floor falls" in refused(world, armani(world, 5, second))
 
 
-def test_a_retired_model_offers_nothing(world):
+def test_retired_model_has_no_pointer(world):
     """A retired model's role stays, but its pointer is removed.
 
     A release with a higher counter may follow.

@@ -30,7 +30,7 @@ def severity(role, lifetime, age):
     return alarms[0].severity if alarms else None
 
 
-def test_an_offline_role():
+def test_severity_for_offline_roles():
     """An offline role's severity depends on its age and on the days that are left.
 
     Expected: a warning from 50 % of the lifetime, critical from 80 %. A clock before the role's
@@ -55,7 +55,7 @@ def test_an_offline_role():
             assert severity(role, lifetime, age) == expected, (role, lifetime, age)
 
 
-def test_an_online_role_that_is_renewed_is_no_alarm():
+def test_severity_for_online_roles():
     """An online role raises no alarm at its renewal, but an hour after half of its lifetime."""
     for role, lifetime, renewed in (
         ("timestamp", DAY, HOUR),
@@ -72,7 +72,7 @@ def test_an_online_role_that_is_renewed_is_no_alarm():
             assert severity(role, lifetime, age) == expected, (role, age)
 
 
-def test_a_short_life_is_told_in_days_and_comes_first():
+def test_alarm_with_few_days_left_comes_first():
     """A role with few days left comes first, and its message gives the days instead of 0 %."""
     lifetimes = [
         RoleLifetime("a", 1, BEGIN - 50 * DAY, BEGIN + 40 * DAY),
@@ -83,7 +83,7 @@ def test_a_short_life_is_told_in_days_and_comes_first():
     assert str(first).startswith("b expires in 3 days, on 2026-01-04 00:00 UTC: sign it again")
 
 
-def test_an_alarm_says_what_to_do():
+def test_alarm_message():
     """The message has the role, percentage, days and date, and the command to run."""
     (alarm,) = plan_alarms([RoleLifetime("armani", 3, BEGIN, BEGIN + 100 * DAY)], BEGIN + 60 * DAY)
     assert str(alarm) == (
@@ -94,7 +94,7 @@ def test_an_alarm_says_what_to_do():
     assert "timestamp is expired since 2026-01-02 00:00 UTC: this server fails" in str(alarm)
 
 
-def test_a_life_begins_when_the_version_was_logged(world):
+def test_lifetime_begins_when_the_version_was_logged(world):
     """A lifetime begins at the logged time; without one, the role's usual lifetime is assumed."""
     published = world.published()
     begun = {"armani": published.roles["armani"].expires - 30 * DAY}
@@ -107,27 +107,27 @@ def test_a_life_begins_when_the_version_was_logged(world):
     assert (spans["latest"], spans["snapshot"], spans["timestamp"]) == (7 * DAY, 7 * DAY, DAY)
 
 
-def test_an_alarm_is_said_at_its_crossing_and_daily():
+def test_alarm_is_logged_at_thresholds_and_daily():
     """An alarm is logged when it crosses a threshold and daily; after a renewal, again."""
     book = RaisedAlarms()
 
-    def said(age):
+    def logged_severities(age):
         alarms = plan_alarms([RoleLifetime("armani", 1, BEGIN, BEGIN + 90 * DAY)], BEGIN + age)
         notices = [notice_of(alarm) for alarm in alarms]
         return [notice.severity for notice in book.due(notices, BEGIN + age)]
 
-    assert said(44 * DAY) == []
-    assert said(45 * DAY) == ["warning"]
-    assert said(45 * DAY + 23 * HOUR) == []
-    assert said(46 * DAY) == ["warning"]
-    assert said(72 * DAY) == ["critical"]
-    assert said(72 * DAY + HOUR) == []
-    assert said(10 * DAY) == []
-    assert said(73 * DAY) == ["critical"]
-    assert said(90 * DAY) == ["expired"]
+    assert logged_severities(44 * DAY) == []
+    assert logged_severities(45 * DAY) == ["warning"]
+    assert logged_severities(45 * DAY + 23 * HOUR) == []
+    assert logged_severities(46 * DAY) == ["warning"]
+    assert logged_severities(72 * DAY) == ["critical"]
+    assert logged_severities(72 * DAY + HOUR) == []
+    assert logged_severities(10 * DAY) == []
+    assert logged_severities(73 * DAY) == ["critical"]
+    assert logged_severities(90 * DAY) == ["expired"]
 
 
-def test_a_disk_that_fills():
+def test_notice_about_free_space():
     """Free space below four times `keep_free` is a warning, below `keep_free` critical."""
     for free, expected in (
         (4000, []),
@@ -144,7 +144,7 @@ def test_a_disk_that_fills():
             assert "make room" in notice.sentence
 
 
-def test_a_quota_that_is_used_up():
+def test_notice_about_the_quota():
     """Nine tenths of the quota is a warning, the whole quota critical; no quota, no alarm."""
     for used, quota, expected in (
         (899, 1000, []),
@@ -166,7 +166,7 @@ def test_a_quota_that_is_used_up():
         ("patch-level", "the patch level 9999-12-31"),
     ],
 )
-def test_a_poisoned_role_is_named_with_its_signer(scenario, names, tmp_path):
+def test_poisoned_role_is_reported_with_its_signer(scenario, names, tmp_path):
     """A poisoned role is reported with its signing key for as long as it is published."""
     poisoned = open_poisoned(scenario, tmp_path)
     thief = load_key(poisoned.keys, "armani-1", poisoned.facts["passphrase"]).public_key.keyid
@@ -181,7 +181,7 @@ def test_a_poisoned_role_is_named_with_its_signer(scenario, names, tmp_path):
         assert "hening-signer ceremony reset armani" in found.sentence
 
 
-def test_roles_that_live_too_long_are_named(world):
+def test_excessive_lifetimes_are_reported(world):
     """Each role with a longer lifetime than a new signature would give is reported.
 
     The message about targets names `ceremony renew`, that about packs `ceremony reset`.

@@ -27,14 +27,14 @@ class Machine:
     """A simulated wall clock and monotonic clock."""
 
     def __init__(self):
-        self.wall, self.ticks, self.said, self.told = BEGIN, 100.0, [], []
+        self.wall, self.ticks, self.alarms, self.messages = BEGIN, 100.0, [], []
         self.clock = self.start()
         self.clock()
 
     def start(self, since=None):
         """Return the steady clock of a process that starts now."""
         return SteadyClock(
-            lambda: self.wall, lambda: self.ticks, self.said.append, self.told.append, since
+            lambda: self.wall, lambda: self.ticks, self.alarms.append, self.messages.append, since
         )
 
     def wait(self, seconds, jump=0.0):
@@ -44,17 +44,17 @@ class Machine:
         return (self.clock() - BEGIN).total_seconds()
 
 
-def test_a_clock_that_runs():
+def test_normal_clock():
     """A normal clock is used as it is, including corrections below a minute, without a message."""
     machine = Machine()
     assert machine.wait(10) == 10
     assert machine.wait(3600, jump=59) == 3669
     assert machine.wait(10, jump=-59) == 3620
-    assert machine.said == []
+    assert machine.alarms == []
 
 
 @pytest.mark.parametrize("jump", [61.0, -61.0, 43_200.0, -86_400.0 * 365])
-def test_a_jump_is_noticed_and_settles(jump):
+def test_jump_is_accepted_after_ten_minutes(jump):
     """After a jump, the old time continues for ten minutes; then the new time is used."""
     machine = Machine()
     assert machine.wait(5) == 5
@@ -63,13 +63,13 @@ def test_a_jump_is_noticed_and_settles(jump):
     assert machine.wait(1) == 605
     assert machine.wait(1) == 606 + jump
     assert machine.wait(10) == 616 + jump
-    assert len(machine.said) == 1
-    assert f"jumped by {jump:+.0f} s" in machine.said[0]
-    assert machine.told == ["the clock was steady for 10 minutes: its time is used now."]
+    assert len(machine.alarms) == 1
+    assert f"jumped by {jump:+.0f} s" in machine.alarms[0]
+    assert machine.messages == ["the clock was steady for 10 minutes: its time is used now."]
 
 
 @pytest.mark.parametrize("jump", [43_260.0, 86_400.0 * 365])
-def test_a_jump_far_ahead_is_not_believed(jump):
+def test_jump_far_ahead_needs_a_confirmation(jump):
     """After a jump far ahead, the old time continues until an operator confirms the new one."""
     machine = Machine()
     assert machine.wait(1, jump) == 1
@@ -80,12 +80,12 @@ def test_a_jump_far_ahead_is_not_believed(jump):
     assert not machine.clock.is_doubted
     assert machine.wait(1) == 7 * 86_400 + 2 + jump
     assert machine.clock.ahead == timedelta()
-    assert len(machine.said) == 1
-    assert "until an operator runs `hening-server clock confirm`" in machine.said[0]
-    assert machine.told == ["the clock was confirmed: its time is used from now on."]
+    assert len(machine.alarms) == 1
+    assert "until an operator runs `hening-server clock confirm`" in machine.alarms[0]
+    assert machine.messages == ["the clock was confirmed: its time is used from now on."]
 
 
-def test_two_jumps_that_are_far_together():
+def test_sum_of_jumps_counts():
     """The sum of several jumps counts: together they can be too far ahead."""
     machine = Machine()
     for _ in range(2):
@@ -94,21 +94,21 @@ def test_two_jumps_that_are_far_together():
     assert machine.clock.is_doubted
 
 
-def test_a_jump_that_is_taken_back():
+def test_jump_back_to_the_old_time():
     """A clock that jumps back to the old time is used immediately, and a doubt ends."""
     machine = Machine()
     assert machine.wait(1, jump=7200) == 1
     assert machine.wait(60, jump=-7200) == 61
     assert machine.wait(1) == 62
-    assert len(machine.said) == 2
-    machine.told.clear()
+    assert len(machine.alarms) == 2
+    machine.messages.clear()
     machine.wait(1, jump=86_400)
     assert machine.wait(3600, jump=-86_400) == 3663
     assert not machine.clock.is_doubted
-    assert machine.told == ["the clock is back where it was before it jumped."]
+    assert machine.messages == ["the clock is back where it was before it jumped."]
 
 
-def test_a_doubt_outlives_the_process():
+def test_doubt_survives_a_restart():
     """A new process continues from the newest signature; a corrected clock is used immediately."""
     machine = Machine()
     machine.wait(1, jump=86_400 * 30)
@@ -119,7 +119,7 @@ def test_a_doubt_outlives_the_process():
     assert machine.start(since=BEGIN)() == machine.wall
 
 
-def test_a_second_jump_settles_from_its_own_time():
+def test_second_jump_restarts_the_ten_minutes():
     """A second jump restarts the ten minutes."""
     machine = Machine()
     machine.wait(1, jump=7200)
@@ -128,7 +128,7 @@ def test_a_second_jump_settles_from_its_own_time():
     assert machine.wait(1) == 1200 + 14_400
 
 
-def test_no_signature_is_older_than_the_last_one(world):
+def test_expiry_never_becomes_earlier(world):
     """With a clock set back by a day, changes are published and no expiry becomes earlier."""
     before = world.published()
     world.ahead = timedelta(days=-1)
@@ -156,29 +156,18 @@ def halt_all(published):
 DAY = 86_400
 
 
-class WatchedMachine:
-    """A simulated machine with its clock keeper and the messages of both."""
+class WatchedMachine(Machine):
+    """A simulated machine whose clock has a keeper."""
 
-    def __init__(self, folder, since=None):
-        self.folder, self.wall, self.ticks, self.said = folder, BEGIN, 0.0, []
-        self.start(since)
-
-    def start(self, since):
-        """Start the clock and its keeper, as a new process does."""
-        self.steady = SteadyClock(
-            lambda: self.wall, lambda: self.ticks, self.said.append, self.said.append, since
-        )
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
         self.gauge = Gauge("ahead", "Seconds", registry=CollectorRegistry())
         self.keeper = ClockKeeper(
-            self.folder, lambda: self.wall, self.steady, self.gauge, self.said.append
+            folder, lambda: self.wall, self.clock, self.gauge, self.alarms.append
         )
 
-    def wait(self, seconds, jump=0):
-        """Advance both clocks and let the wall clock jump."""
-        self.ticks += seconds
-        self.wall += timedelta(seconds=seconds + jump)
-
-    def look(self):
+    def poll(self):
         """Run the keeper's check once."""
         return asyncio.run(self.keeper.poll())
 
@@ -194,62 +183,62 @@ def machine(tmp_path):
     return WatchedMachine(StateFolder(tmp_path))
 
 
-def test_a_doubt_is_reported_until_confirmed(machine):
+def test_doubt_is_reported_until_confirmed(machine):
     """A doubt sets the metric, is logged immediately and daily, and is stored on disk.
 
     A confirmation ends all of this.
     """
-    machine.look()
+    machine.poll()
     machine.wait(10, jump=30 * DAY)
-    (alarm,) = machine.look()
+    (alarm,) = machine.poll()
     assert "2026-01-31 00:00 UTC and is not believed" in alarm
     assert "hening-server clock confirm" in alarm
     assert machine.ahead == 30 * DAY
     assert load_clock_record(machine.folder).is_doubted
-    assert len(machine.said) == 1
+    assert len(machine.alarms) == 1
     machine.wait(DAY - 1)
-    machine.look()
-    assert len(machine.said) == 1
+    machine.poll()
+    assert len(machine.alarms) == 1
     machine.wait(2)
-    machine.look()
-    assert len(machine.said) == 2
+    machine.poll()
+    assert len(machine.alarms) == 2
     record = load_clock_record(machine.folder)
     confirmed = ClockRecord(record.doubted, int(machine.wall.timestamp()))
     write_clock_record(machine.folder, confirmed)
-    assert machine.look() == []
+    assert machine.poll() == []
     assert machine.ahead == 0
-    assert machine.steady() == machine.wall
+    assert machine.clock() == machine.wall
     assert not load_clock_record(machine.folder).is_doubted
 
 
-def test_a_confirmation_of_another_time_counts_for_nothing(machine):
+def test_old_confirmation_does_not_cover_a_later_jump(machine):
     """An old confirmation does not cover a later jump."""
     write_clock_record(machine.folder, ClockRecord(0, int(BEGIN.timestamp()) - 30 * DAY))
-    machine.look()
+    machine.poll()
     machine.wait(10, jump=30 * DAY)
-    assert len(machine.look()) == 1
-    assert machine.steady.is_doubted
+    assert len(machine.poll()) == 1
+    assert machine.clock.is_doubted
 
 
-def test_a_clock_that_was_mended(machine):
+def test_corrected_clock_removes_the_doubt(machine):
     """When the clock is correct again, the stored doubt is removed."""
-    machine.look()
+    machine.poll()
     machine.wait(10, jump=30 * DAY)
-    machine.look()
+    machine.poll()
     machine.wait(10, jump=-30 * DAY)
-    assert machine.look() == []
+    assert machine.poll() == []
     assert load_clock_record(machine.folder) == ClockRecord()
 
 
-def test_a_damaged_record(machine):
+def test_damaged_clock_record(machine):
     """A damaged record raises an alarm that says what to do, and the checks continue."""
     machine.folder.clock.write_text("{}!")
-    assert machine.look() == ["clock.json is malformed: remove it."]
+    assert machine.poll() == ["clock.json is malformed: remove it."]
     with pytest.raises(FormatError, match="remove it"):
         load_clock_record(machine.folder)
 
 
-def test_what_vouches(world):
+def test_load_witness(world):
     """The clock's witness is the newest signature, or a later confirmation.
 
     A new folder has no witness.

@@ -51,41 +51,41 @@ def trust(world, keys, **listed):
     return Trust(root, targets, {})
 
 
-def test_what_is_listed_decides(fresh, keys):
+def test_choose_listed_keys(fresh, keys):
     """The current key signs while it is listed, otherwise the next key; roles are independent."""
     for role, (listed, is_next) in product(ROLES, ((CURRENT, False), (BOTH, False), (NEXT, True))):
-        believed = trust(fresh, keys, **{role: listed})
-        chosen = choose_keys(keys, believed.root, believed.targets).signers
+        trusted = trust(fresh, keys, **{role: listed})
+        chosen = choose_keys(keys, trusted.root, trusted.targets).signers
         following = {role: keys.next_signers[role]} if is_next else {}
         assert chosen == dict(keys.signers) | following, (role, listed)
 
 
-def test_neither_key_is_listed(fresh, keys):
+def test_no_key_is_listed(fresh, keys):
     """If neither key is listed, nothing is signed; the error names the command for a new key."""
     for role in HOLDERS:
-        believed = trust(fresh, keys, **{role: NEITHER})
+        trusted = trust(fresh, keys, **{role: NEITHER})
         with pytest.raises(TrustError, match=f"run `hening-server keys new {role}`"):
-            choose_keys(keys, believed.root, believed.targets)
+            choose_keys(keys, trusted.root, trusted.targets)
         if role != "latest":
             with pytest.raises(TrustError, match=f"keys new {role}"):
-                check_root_keys(believed.root, keys)
+                check_root_keys(trusted.root, keys)
 
 
-def test_a_server_without_next_keys(fresh, keys):
+def test_choice_without_next_keys(fresh, keys):
     """Without next keys, only the current key counts; other listed keys do not help."""
     alone = dataclasses.replace(keys, next_signers={}, next_log=None)
-    believed = trust(fresh, keys, snapshot=BOTH, latest=BOTH)
-    assert choose_keys(alone, believed.root, believed.targets).signers == keys.signers
+    trusted = trust(fresh, keys, snapshot=BOTH, latest=BOTH)
+    assert choose_keys(alone, trusted.root, trusted.targets).signers == keys.signers
     for role in HOLDERS:
-        believed = trust(fresh, keys, **{role: NEXT})
+        trusted = trust(fresh, keys, **{role: NEXT})
         with pytest.raises(TrustError, match=f"keys new {role}"):
-            choose_keys(alone, believed.root, believed.targets)
+            choose_keys(alone, trusted.root, trusted.targets)
 
 
-def test_what_is_shown(fresh, keys):
+def test_describe_keys(fresh, keys):
     """A key's state shows its ids, which are listed and which sign; both log keys always sign."""
-    believed = trust(fresh, keys, latest=CURRENT, snapshot=BOTH, timestamp=NEXT, log=NEXT)
-    states = {state.name: state for state in describe_keys(keys, believed)}
+    trusted = trust(fresh, keys, latest=CURRENT, snapshot=BOTH, timestamp=NEXT, log=NEXT)
+    states = {state.name: state for state in describe_keys(keys, trusted)}
     assert list(states) == ["latest", "snapshot", "timestamp", "log"]
     for role in ROLES:
         assert states[role].current == keys.signers[role].public_key.keyid
@@ -102,14 +102,14 @@ def test_what_is_shown(fresh, keys):
     assert {(state.following, state.listed) for state in nothing} == {("", ())}
 
 
-def test_when_a_next_key_may_take_over(fresh, keys):
+def test_plan_switch(fresh, keys):
     """A next key takes over once it is listed and caches have expired.
 
     If the former key cannot be used, or with `at_once`, caches do not matter.
     """
     names = ["timestamp", "snapshot"]
     early, unlisted = "less than 75 s", "does not list the next key of snapshot yet"
-    for listed, age, at_once, said in (
+    for listed, age, at_once, message in (
         (CURRENT, 1e9, True, unlisted),
         (NEITHER, 1e9, True, unlisted),
         (BOTH, 74.9, False, early),
@@ -119,63 +119,61 @@ def test_when_a_next_key_may_take_over(fresh, keys):
         (NEXT, 0, False, ""),
     ):
         with case(listed, age, at_once):
-            believed = trust(fresh, keys, snapshot=listed, timestamp=listed)
-            if said:
-                with pytest.raises(PublishError, match=said):
-                    plan_switch(keys, believed, ["snapshot"], age, at_once=at_once)
+            trusted = trust(fresh, keys, snapshot=listed, timestamp=listed)
+            if message:
+                with pytest.raises(PublishError, match=message):
+                    plan_switch(keys, trusted, ["snapshot"], age, at_once=at_once)
             else:
-                assert plan_switch(keys, believed, names, age, at_once=at_once) == names[::-1]
+                assert plan_switch(keys, trusted, names, age, at_once=at_once) == names[::-1]
 
 
-def test_latest_waits_for_no_cache_and_the_log_always(fresh, keys):
+def test_plan_switch_of_latest_and_the_log(fresh, keys):
     """The key of latest may switch immediately, the key of the log only after 75 s.
 
     Targets arrive together with the timestamp. A root names only one key of the log.
     """
-    believed = trust(fresh, keys, latest=BOTH, log=NEXT)
-    assert plan_switch(keys, believed, ["latest"], 0, at_once=False) == ["latest"]
+    trusted = trust(fresh, keys, latest=BOTH, log=NEXT)
+    assert plan_switch(keys, trusted, ["latest"], 0, at_once=False) == ["latest"]
     with pytest.raises(PublishError, match="next key of log is public for less than 75 s"):
-        plan_switch(keys, believed, ["log"], 74, at_once=False)
-    assert plan_switch(keys, believed, ["log"], 75, at_once=False) == ["log"]
-    assert plan_switch(keys, believed, ["log"], 0, at_once=True) == ["log"]
-    believed = trust(fresh, keys)
+        plan_switch(keys, trusted, ["log"], 74, at_once=False)
+    assert plan_switch(keys, trusted, ["log"], 75, at_once=False) == ["log"]
+    assert plan_switch(keys, trusted, ["log"], 0, at_once=True) == ["log"]
+    trusted = trust(fresh, keys)
     for name in ("latest", "log"):
         with pytest.raises(PublishError, match=f"next key of {name} yet"):
-            plan_switch(keys, believed, [name], 1e9, at_once=True)
+            plan_switch(keys, trusted, [name], 1e9, at_once=True)
 
 
-def test_what_has_no_next_key_is_passed(fresh, keys):
+def test_plan_switch_skips_roles_without_a_next_key(fresh, keys):
     """Roles without a next key are skipped; if one may not switch, none does."""
-    believed = trust(fresh, keys, snapshot=NEXT)
+    trusted = trust(fresh, keys, snapshot=NEXT)
     alone = dataclasses.replace(keys, next_signers={"snapshot": keys.next_signers["snapshot"]})
-    assert plan_switch(alone, believed, ROLES, 100, at_once=False) == ["snapshot"]
+    assert plan_switch(alone, trusted, ROLES, 100, at_once=False) == ["snapshot"]
     with pytest.raises(PublishError, match="targets does not list the next key of latest"):
-        plan_switch(keys, believed, ROLES, 100, at_once=False)
+        plan_switch(keys, trusted, ROLES, 100, at_once=False)
 
 
-def test_which_next_keys_are_kept(fresh, keys):
+def test_plan_next(fresh, keys):
     """Existing next keys are kept unless `afresh` is set.
 
     A next key that is listed alone is never replaced: the error names the switch command.
     """
     alone = dataclasses.replace(keys, next_signers={"snapshot": keys.next_signers["snapshot"]})
     alone = dataclasses.replace(alone, next_log=None)
-    for believed in (None, trust(fresh, keys), trust(fresh, keys, snapshot=BOTH)):
-        assert plan_next(alone, believed, HOLDERS, afresh=False) == ["snapshot"]
-        assert plan_next(alone, believed, ["log", "latest"], afresh=False) == []
-        assert plan_next(alone, believed, HOLDERS, afresh=True) == []
-    believed = trust(fresh, keys, snapshot=NEXT, log=NEXT)
+    for trusted in (None, trust(fresh, keys), trust(fresh, keys, snapshot=BOTH)):
+        assert plan_next(alone, trusted, HOLDERS, afresh=False) == ["snapshot"]
+        assert plan_next(alone, trusted, ["log", "latest"], afresh=False) == []
+        assert plan_next(alone, trusted, HOLDERS, afresh=True) == []
+    trusted = trust(fresh, keys, snapshot=NEXT, log=NEXT)
     for afresh, rest in ((False, "`"), (True, " --at-once`")):
         with pytest.raises(
             PublishError, match=f"run `hening-server keys switch snapshot log{rest}"
         ):
-            plan_next(keys, believed, HOLDERS, afresh=afresh)
-        assert plan_next(keys, believed, ["latest"], afresh=afresh) == (
-            [] if afresh else ["latest"]
-        )
+            plan_next(keys, trusted, HOLDERS, afresh=afresh)
+        assert plan_next(keys, trusted, ["latest"], afresh=afresh) == ([] if afresh else ["latest"])
 
 
-def test_keys_as_they_are_going_to_be(keys):
+def test_discard_and_promote_next(keys):
     """`discard_next` removes next keys, `promote_next` makes them current; others stay."""
     discarded = discard_next(keys, ["snapshot", "log"])
     assert discarded.next_signers.keys() == {"latest", "timestamp"}
@@ -187,14 +185,14 @@ def test_keys_as_they_are_going_to_be(keys):
     assert promote_next(discarded, ["snapshot", "log"]) == discarded
 
 
-def test_what_can_be_signed(fresh, keys):
+def test_check_signable(fresh, keys):
     """Signing needs listed keys, and a root and targets that are not expired."""
-    believed, now = trust(fresh, keys), fresh.now()
-    check_signable(keys, believed, now)
+    trusted, now = trust(fresh, keys), fresh.now()
+    check_signable(keys, trusted, now)
     with pytest.raises(TrustError, match="key for snapshot is not among"):
-        check_signable(promote_next(keys, ["snapshot"]), believed, now)
+        check_signable(promote_next(keys, ["snapshot"]), trusted, now)
     # The ceremony's targets are valid for 90 days, its roots for 365 days.
     with pytest.raises(TrustError, match="targets 1 expired"):
-        check_signable(keys, believed, now + timedelta(days=91))
+        check_signable(keys, trusted, now + timedelta(days=91))
     with pytest.raises(TrustError, match="root 1 expired"):
-        check_signable(keys, believed, now + timedelta(days=366))
+        check_signable(keys, trusted, now + timedelta(days=366))

@@ -43,7 +43,7 @@ ENTRIES = [encode_leaf("latest", number, "0" * 64) for number in range(1, 9)]
 @contextmanager
 def answering(tmp_path, *answers):
     """Yield a key socket whose other side sends these answers, and its list of requests."""
-    path, asked = tmp_path / "keys.sock", []
+    path, requests = tmp_path / "keys.sock", []
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
@@ -53,12 +53,12 @@ def answering(tmp_path, *answers):
             for answer in answers:
                 client, _ = listener.accept()
                 with client, client.makefile("rb") as reader:
-                    asked.append(decode_request(reader.read(decode_head(reader.read(HEAD)))))
+                    requests.append(decode_request(reader.read(decode_head(reader.read(HEAD)))))
                     client.sendall(answer if isinstance(answer, bytes) else encode_frame(answer))
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield KeySocket(StateFolder(tmp_path / "state", keys_socket=str(path))), asked
+        yield KeySocket(StateFolder(tmp_path / "state", keys_socket=str(path))), requests
         thread.join()
 
 
@@ -68,13 +68,13 @@ def held(keys, size=0, *, is_known=True):
     return Held(roles, [str(keys.log_verifier)], size, is_known)
 
 
-def test_where_the_keys_are():
+def test_open_keys():
     """With the setting, keys are used through a socket, otherwise from the state folder."""
     assert isinstance(open_keys(StateFolder(Path("state"))), KeyFolder)
     assert isinstance(open_keys(StateFolder(Path("state"), keys_socket="keys.sock")), KeySocket)
 
 
-def test_the_public_halves(fresh, tmp_path):
+def test_load_public_keys(fresh, tmp_path):
     """The loaded public keys have the same ids as the keys, and cannot sign."""
     keys = load_online_keys(fresh.folder.keys)
     with answering(tmp_path, held(keys, 7)) as (process, _):
@@ -88,45 +88,45 @@ def test_the_public_halves(fresh, tmp_path):
         loaded.signers["latest"].sign(b"bytes")
 
 
-def test_a_copy_that_is_behind(fresh, tmp_path):
+def test_older_log_is_not_sent(fresh, tmp_path):
     """An older copy of the log is not sent to a process that has more leaves.
 
     The process would refuse it.
     """
     keys = load_online_keys(fresh.folder.keys)
-    with answering(tmp_path, held(keys, 7, is_known=False)) as (process, asked):
+    with answering(tmp_path, held(keys, 7, is_known=False)) as (process, requests):
         assert process.load().log_size == 7
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
-NOTHING, OTHER = "the key process does not answer at", "of another version"
+NO_ANSWER, OTHER_VERSION = "the key process does not answer at", "of another version"
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "said"),
+    ("answer", "kind", "message"),
     [
-        (b"", StorageError, NOTHING),
-        (b"\0", StorageError, NOTHING),
-        (b"\0\0\0\5abc", StorageError, NOTHING),
-        (b"\xff\xff\xff\xff", StorageError, NOTHING),
-        (b"\0\0\0\1\xc0", StorageError, NOTHING),
+        (b"", StorageError, NO_ANSWER),
+        (b"\0", StorageError, NO_ANSWER),
+        (b"\0\0\0\5abc", StorageError, NO_ANSWER),
+        (b"\xff\xff\xff\xff", StorageError, NO_ANSWER),
+        (b"\0\0\0\1\xc0", StorageError, NO_ANSWER),
         (Refused("no.", True), StorageError, "the key process refuses: no"),
         (Refused("no.", False), PublishError, "the key process refuses: no"),
-        (Done(), StorageError, OTHER),
-        (Held({}, ["log"], 0, True), StorageError, OTHER),
+        (Done(), StorageError, OTHER_VERSION),
+        (Held({}, ["log"], 0, True), StorageError, OTHER_VERSION),
         (Held({role: ["zz"] for role in ROLES}, [str(LOG)], 0, True), FormatError, "malformed"),
     ],
 )
-def test_what_is_no_answer(tmp_path, answer, kind, said):
+def test_invalid_answers_and_refusals(tmp_path, answer, kind, message):
     """A failure of the environment is retried; a refusal refuses the waiting work.
 
     An answer of another version and a malformed key raise our own errors.
     """
-    with answering(tmp_path, answer) as (process, _), pytest.raises(kind, match=said):
+    with answering(tmp_path, answer) as (process, _), pytest.raises(kind, match=message):
         process.load()
 
 
-def test_no_key_process_is_there(tmp_path):
+def test_no_key_process(tmp_path):
     """Without a key process, the error names the socket and the command to run."""
     folder = StateFolder(tmp_path, keys_socket=str(tmp_path / "nothing.sock"))
     with pytest.raises(StorageError, match=r"nothing\.sock .* `hening-server keys serve` runs"):
@@ -147,30 +147,30 @@ def text(size):
     return f"{LOG.name}\n{size}\n{root}\n".encode()
 
 
-def test_a_checkpoint_comes_with_what_is_new(tmp_path):
+def test_checkpoint_is_sent_with_new_entries(tmp_path):
     """If the process reports another size, the entries after that size are sent."""
-    with answering(tmp_path, LogSize(4), Signature(bytes(64))) as (process, asked):
+    with answering(tmp_path, LogSize(4), Signature(bytes(64))) as (process, requests):
         signed = process.sign_checkpoint(LOG, text(6), history(6))
     assert signed == bytes(64)
-    assert asked == [
+    assert requests == [
         SignCheckpoint(str(LOG), text(6), 0, ENTRIES[:6], []),
         SignCheckpoint(str(LOG), text(6), 4, ENTRIES[4:6], []),
     ]
 
 
 @pytest.mark.parametrize(("size", "signed"), [(3, 6), (6, 6), (6, 8)])
-def test_a_checkpoint_that_is_signed_again(tmp_path, size, signed):
+def test_known_checkpoint_is_sent_with_a_proof(tmp_path, size, signed):
     """A checkpoint of a known size is sent with a consistency proof, not with entries.
 
     If the process has signed more than the log holds, the proof is empty.
     """
-    with answering(tmp_path, LogSize(signed), Signature(bytes(64))) as (process, asked):
+    with answering(tmp_path, LogSize(signed), Signature(bytes(64))) as (process, requests):
         process.sign_checkpoint(LOG, text(size), history(6))
     proof = history(6).tree.consistency_proof(size, signed) if signed < 8 else []
-    assert asked[1] == SignCheckpoint(str(LOG), text(size), signed, [], proof)
+    assert requests[1] == SignCheckpoint(str(LOG), text(size), signed, [], proof)
 
 
-def test_a_process_that_does_not_follow(tmp_path):
+def test_public_leaves_are_never_sent(tmp_path):
     """Public leaves are never sent to a process that does not know them.
 
     Without its log, no checkpoint is signed: the process could not verify it.
@@ -183,33 +183,33 @@ def test_a_process_that_does_not_follow(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("answers", "kind", "said"),
+    ("answers", "kind", "message"),
     [
         ([Refused("no.", False)], StorageError, "refuses: no"),
         ([Unexpected("no.")], LeafRefusedError, "refuses: no"),
         ([LogSize(1), LogSize(2), LogSize(3)], StorageError, "another publisher is using"),
     ],
 )
-def test_a_checkpoint_that_is_refused(tmp_path, answers, kind, said):
+def test_refused_checkpoint(tmp_path, answers, kind, message):
     """A refused checkpoint postpones bundles; leaves that can never be signed have their own error.
 
     If the reported size keeps changing, the attempt ends and releases the lease.
     """
-    with answering(tmp_path, *answers) as (process, _), pytest.raises(kind, match=said):
+    with answering(tmp_path, *answers) as (process, _), pytest.raises(kind, match=message):
         process.sign_checkpoint(LOG, text(6), history(6))
 
 
-def test_leaves_that_the_process_has(fresh, tmp_path):
+def test_load_signed_leaves(fresh, tmp_path):
     """All signed leaves from an index on are read, in several answers.
 
     The result is None if the process has signed none or keys are in a folder.
     """
     state = StateFolder(tmp_path, keys_socket=str(tmp_path / "keys.sock"))
-    told, root = held(load_online_keys(fresh.folder.keys), 8), bytes(32)
+    described, root = held(load_online_keys(fresh.folder.keys), 8), bytes(32)
     parts = [Leaves(ENTRIES[2:5], root), Leaves(ENTRIES[5:], root), Leaves([], root)]
-    with answering(tmp_path, told, *parts) as (_, asked):
+    with answering(tmp_path, described, *parts) as (_, requests):
         assert load_signed_leaves(state, 2) == SignedLeaves(2, ENTRIES[2:], root)
-    assert asked[1:] == [ReadLeaves(2), ReadLeaves(5), ReadLeaves(8)]
+    assert requests[1:] == [ReadLeaves(2), ReadLeaves(5), ReadLeaves(8)]
     with answering(tmp_path, held(load_online_keys(fresh.folder.keys))):
         assert load_signed_leaves(state, 0) is None
     assert load_signed_leaves(fresh.folder, 0) is None

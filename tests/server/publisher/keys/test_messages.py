@@ -68,7 +68,7 @@ ANSWERS = [
 ]
 
 
-def test_round_trip():
+def test_message_round_trip():
     """A frame is a four-byte length and a message, which only the right side decodes."""
     decoders = decode_request, decode_answer
     for messages, (decode, other) in ((REQUESTS, decoders), (ANSWERS, decoders[::-1])):
@@ -90,7 +90,7 @@ def test_arbitrary_bytes(data):
 
 
 @given(st.sampled_from(REQUESTS), st.data())
-def test_a_changed_byte(request_, data):
+def test_changed_byte(request_, data):
     """A request with a changed byte decodes to a request or raises FormatError."""
     body = bytearray(encode_frame(request_)[HEAD:])
     body[data.draw(st.integers(0, len(body) - 1))] ^= data.draw(st.integers(1, 255))
@@ -101,7 +101,7 @@ def test_a_changed_byte(request_, data):
     assert type(read) in {type(each) for each in REQUESTS}
 
 
-def test_keys_that_are_not_held():
+def test_unknown_key_names():
     """Only the four known key names are accepted, because a name becomes a file name."""
     for names in ([], ["armani"], ["../log"], ["log\n"], ["log"] * 5):
         body = msgspec.msgpack.encode(MakeNext("", names, False))
@@ -109,7 +109,7 @@ def test_keys_that_are_not_held():
             decode_request(body)
 
 
-def test_a_length_beyond_the_limit():
+def test_frame_limit():
     """A length above the limit, or of zero, is refused; the limit itself is accepted."""
     for length in (0, FRAME_LIMIT + 1, 2**32 - 1):
         with pytest.raises(FormatError, match="over the limit"):

@@ -21,7 +21,7 @@ NAMES = [*ROLES, "log"]
 NAMES_SORTED = sorted(NAMES)
 
 
-def test_made_once(tmp_path):
+def test_existing_keys_are_kept(tmp_path):
     """A second run keeps every key and restores a missing `public.json`."""
     first = create_online_keys(tmp_path / "keys", "rom.example/log")
     assert create_online_keys(tmp_path / "keys", "rom.example/log") == first
@@ -34,7 +34,7 @@ def test_made_once(tmp_path):
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
 
 
-def test_modes(tmp_path):
+def test_modes_of_key_files(tmp_path):
     """Key files have mode 0600; a wider mode is refused with the command to run."""
     create_online_keys(tmp_path, "rom.example/log")
     create_next_keys(tmp_path, ["latest"])
@@ -50,7 +50,7 @@ def test_modes(tmp_path):
             path.chmod(0o600)
 
 
-def test_what_is_no_key(tmp_path):
+def test_damaged_key_file(tmp_path):
     """A damaged key file is refused, and the error names it."""
     create_online_keys(tmp_path, "rom.example/log")
     for data in (b"", b"rubbish", b"-----BEGIN PRIVATE KEY-----\nAAAA\n"):
@@ -99,7 +99,7 @@ def test_next_keys_afresh(tmp_path):
     assert (tmp_path / "log.next.pem").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_key_file_that_is_gone(tmp_path):
+def test_missing_key_file(tmp_path):
     """The error about a missing key names both remedies; a new run makes only that key.
 
     For a folder without keys, it names `hening-server init`.
@@ -122,7 +122,7 @@ def test_a_key_file_that_is_gone(tmp_path):
         assert changed == {path.name}
 
 
-def test_the_logs_name_when_its_file_is_gone(tmp_path):
+def test_lost_log_name(tmp_path):
     """A lost log name is restored from the pinned root; another name is refused."""
     create_online_keys(tmp_path, "rom.example/log")
     (tmp_path / "log-origin").unlink()
@@ -132,7 +132,7 @@ def test_the_logs_name_when_its_file_is_gone(tmp_path):
     assert load_online_keys(tmp_path).log_verifier.name == "rom.example/log"
 
 
-def test_private_halves_are_not_shown(tmp_path):
+def test_repr_without_private_keys(tmp_path):
     """The repr of the keys does not contain a private key."""
     create_online_keys(tmp_path, "rom.example/log")
     create_next_keys(tmp_path, NAMES)
@@ -143,7 +143,7 @@ def test_private_halves_are_not_shown(tmp_path):
         assert repr(seed)[2:-1] not in repr(keys)
 
 
-def test_a_log_name_that_no_checkpoint_can_carry(tmp_path):
+def test_invalid_log_name(tmp_path):
     """An invalid log name is refused before any file is written, because it is permanent."""
     for origin in ("", "Rom.example", "rom example", "a+b", "a\nb", "a" * 65):
         with case(origin), pytest.raises(FormatError, match="cannot name a log"):

@@ -15,7 +15,7 @@ from server.storage.errors import StorageError
 from tests.server.ceremony import write_bundle
 from tests.server.world import CHANNEL, halt, refresh_from_disk
 
-SAID = (
+REASON = (
     "this server's key for timestamp is not among those that root allows: a publisher of the site"
     " that has it is needed; copy its keys/ to this machine."
 )
@@ -46,23 +46,23 @@ def rotate(world, folder):
 def waiting(world):
     """Return the findings of `check` about waiting bundles on a machine."""
 
-    async def look():
+    async def find():
         async with open_database(world.folder.database) as sessions:
             found = await check_state(world.folder, sessions, world.blobs, world.now(), deep=False)
         return [each.error for each in found if each.subject == "waiting bundles"]
 
-    return asyncio.run(look())
+    return asyncio.run(find())
 
 
-def test_a_bundle_waits_for_the_publisher_that_has_its_keys(machines, tmp_path):
+def test_bundle_waits_for_the_publisher_with_the_key(machines, tmp_path):
     """A publisher without the key postpones the bundle and says why; the other publishes it."""
     one, two = machines
     assert waiting(two) == [""]
     bundle = rotate(one, tmp_path / "client")
     assert two.run(Publisher.process_incoming) == []
     (alarm,) = two.alarms
-    assert alarm == f"the bundle {bundle[:16]} is tried again later: {SAID}"
-    assert waiting(two) == [f"the bundle {bundle[:16]} waits: {SAID}"]
+    assert alarm == f"the bundle {bundle[:16]} is tried again later: {REASON}"
+    assert waiting(two) == [f"the bundle {bundle[:16]} waits: {REASON}"]
     one.inbox.folders()  # looks now instead of within a second
     (result,) = one.run(Publisher.process_incoming)
     assert (result.id, result.reason) == (bundle, "")
@@ -73,7 +73,7 @@ def test_a_bundle_waits_for_the_publisher_that_has_its_keys(machines, tmp_path):
     assert one.alarms == []
 
 
-def test_a_halt_waits_for_a_publisher_that_has_the_keys(machines, tmp_path):
+def test_halt_waits_for_the_publisher_with_the_key(machines, tmp_path):
     """A publisher that cannot sign postpones a halt; the publisher with the key executes it."""
     one, two = machines
     rotate(one, tmp_path / "client")
@@ -85,7 +85,7 @@ def test_a_halt_waits_for_a_publisher_that_has_the_keys(machines, tmp_path):
     assert one.published().pointers()[CHANNEL.pointer_path].halted
 
 
-def test_a_publication_that_needs_a_key_of_the_log(site):
+def test_publication_waits_for_the_publisher_with_the_log_key(site):
     """An accepted publication waits for the publisher that has the new root's log key."""
     one, two = site.first, site.machine("two", site.first)
     one.run(lambda publisher: make_next_keys(publisher, one.folder, ["log"]))

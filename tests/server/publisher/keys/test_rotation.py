@@ -52,7 +52,7 @@ def signers(world, role):
     return [signature["keyid"] for signature in data["signatures"]]
 
 
-def test_before_anything_is_published(fresh):
+def test_next_keys_before_the_first_publication(fresh):
     """Before the first publication, next keys can be made, but not switched to."""
     keys = new(fresh, *HOLDERS)
     with pytest.raises(PublishError, match="nothing is published yet"):
@@ -63,7 +63,7 @@ def test_before_anything_is_published(fresh):
         assert check_log(fresh.folder, key.verifier.public)
 
 
-def test_a_root_that_lists_the_next_keys_alone(world):
+def test_root_that_lists_only_next_keys(world):
     """When a root lists only next keys, they sign its publication.
 
     The running server started before the keys were made.
@@ -104,7 +104,7 @@ def files_of(world):
     return {p: data for p, data in files.items() if not p.name.startswith("hening.sqlite")}
 
 
-def test_next_keys_afresh(world):
+def test_afresh_discards_stolen_next_keys(world):
     """Next keys made afresh make stolen ones useless.
 
     The discarded log key no longer signs, and a root that lists the stolen keys is refused.
@@ -126,7 +126,7 @@ def test_next_keys_afresh(world):
     assert publish_next(world, keys, 2) == ""
 
 
-def test_a_listed_next_key_afresh(world):
+def test_afresh_with_listed_next_keys(world):
     """A next key is replaced if the current key is listed, too, and kept if it is listed alone."""
     keys = new(world, "snapshot", "timestamp", "log")
     online = {
@@ -154,7 +154,7 @@ def test_a_listed_next_key_afresh(world):
     assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] is not None
 
 
-def test_a_switch_that_could_not_sign(world):
+def test_switch_with_expired_targets(world):
     """A switch with expired targets is refused before any key file is changed."""
     keys = new(world, "snapshot", "timestamp")
     assert publish_next(world, keys, 2) == ""
@@ -165,7 +165,7 @@ def test_a_switch_that_could_not_sign(world):
     assert files_of(world) == before
 
 
-def test_a_failure_after_the_key_files(world, monkeypatch):
+def test_signing_fails_after_the_switch(world, monkeypatch):
     """If signing fails after the switch, the error says so; a second run completes it."""
     keys = new(world, "snapshot", "timestamp")
     assert publish_next(world, keys, 2) == ""
@@ -189,7 +189,7 @@ def test_a_failure_after_the_key_files(world, monkeypatch):
             new(world, "snapshot")
 
 
-def test_a_refused_switch_changes_nothing(world):
+def test_refused_switch_changes_no_file(world):
     """A refused switch changes neither key files nor public files."""
     new(world, *HOLDERS)
     before = files_of(world)
@@ -199,7 +199,7 @@ def test_a_refused_switch_changes_nothing(world):
     assert files_of(world) == before
 
 
-def test_a_log_that_no_known_key_has_signed(world):
+def test_log_without_a_known_signature(world):
     """A log without a signature of a known key is not signed again."""
     keys = new(world, "log")
     head = world.folder.public / "log" / "checkpoint"
@@ -212,7 +212,7 @@ def test_a_log_that_no_known_key_has_signed(world):
     assert log_verifier(world.published().root) == keys.log_keys[1].verifier
 
 
-def test_damaged_keys_are_no_bundles_fault(world):
+def test_wrong_key_modes_do_not_refuse_bundles(world):
     """Key files with a wrong mode stop publishing, but bundles are not refused."""
     bundle_id = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
     path = world.folder.keys / "latest.pem"

@@ -37,7 +37,7 @@ def change(world, text):
     assert world.published().pointers()[CHANNEL.pointer_path].reason == {"en": text}
 
 
-def test_they_take_turns(machines):
+def test_key_processes_sign_alternately(machines):
     """Each key process learns from its publisher what the other one has signed."""
     one, two = machines
     for number, world in enumerate((two, one, two, two, one)):
@@ -47,7 +47,7 @@ def test_they_take_turns(machines):
     assert one.alarms == two.alarms == []
 
 
-def test_one_dies_with_an_accepted_publication(machines):
+def test_crash_with_an_accepted_publication(machines):
     """After a crash with an accepted publication, the other machine gives it up and goes on."""
     one, two = machines
     one.stop_after(3, lambda publisher: publisher.change_pointers(halt("It drains.")))
@@ -58,7 +58,7 @@ def test_one_dies_with_an_accepted_publication(machines):
     change(one, "It drains.")
 
 
-def test_one_dies_with_a_log_that_no_other_has_seen(machines):
+def test_crash_with_an_unseen_log(machines):
     """A key process that signed an unseen log signs no second history.
 
     With a new record it continues from the public log.

@@ -44,7 +44,7 @@ def restore(world, out, root, database_url=""):
     return world.on(StateFolder(root, database_url))
 
 
-def check_goes_on(world, before):
+def check_log_continues(world, before):
     """Publish another role, and check that the log continues from the entries `before`."""
     assert world.publish({TABLES: world.ceremony.role(*TABLES)}).reason == ""
     leaves = check_log(world.folder, world.keys.log_verifier.public)
@@ -53,7 +53,7 @@ def check_goes_on(world, before):
     assert world.run(Publisher.repair) is None
 
 
-async def test_beside_a_running_server(world, tmp_path):
+async def test_backup_of_a_running_server(world, tmp_path):
     """A backup of a running server contains everything published before it.
 
     A server continues from it.
@@ -75,10 +75,10 @@ async def test_beside_a_running_server(world, tmp_path):
     copied = await asyncio.to_thread(restore, world, out, tmp_path / "restored")
     _, found = await asyncio.to_thread(refresh_from_disk, copied.folder, [FIRST, SECOND])
     assert found == {FIRST: PACKAGE_1, SECOND: PACKAGE_2}
-    await asyncio.to_thread(check_goes_on, copied, before)
+    await asyncio.to_thread(check_log_continues, copied, before)
 
 
-def test_after_a_publication_only_what_is_new_is_copied(world, tmp_path):
+def test_second_backup_copies_only_new_files(world, tmp_path):
     """A second backup into the same folder copies only what is new."""
     out = tmp_path / "backup"
     first = asyncio.run(copy(world, out))
@@ -89,7 +89,7 @@ def test_after_a_publication_only_what_is_new_is_copied(world, tmp_path):
         assert copied.execute("SELECT expires_at FROM leases").fetchall() == [(0,)]
     assert 0 < second.files < first.files
     before = check_log(world.folder, world.keys.log_verifier.public)
-    check_goes_on(restore(world, out, tmp_path / "restored"), before)
+    check_log_continues(restore(world, out, tmp_path / "restored"), before)
 
 
 @pytest.mark.needs("postgresql")
@@ -110,10 +110,10 @@ def test_postgresql(fresh, postgres, tmp_path):
         copied.run(lambda publisher: publisher.change_pointers(copied.offer(1)))
     assert copied.rebuild() == Rebuilt(1, 1, 1, ())
     assert rows(copied) == known
-    check_goes_on(copied, before)
+    check_log_continues(copied, before)
 
 
-def test_a_back_up_that_is_cut_off(run, world, tmp_path, monkeypatch):
+def test_interrupted_backup(run, world, tmp_path, monkeypatch):
     """An interrupted backup is marked as incomplete, and every command refuses it.
 
     The next run completes it.
@@ -136,7 +136,7 @@ def test_a_back_up_that_is_cut_off(run, world, tmp_path, monkeypatch):
     assert not StateFolder(out).incomplete.exists()
 
 
-async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
+async def test_lease_is_held_during_the_copy_of_the_database(world, tmp_path, monkeypatch):
     """The lease is held while the database is copied, so that nothing is published."""
     real = backup._copy_sqlite
     busy = []
@@ -158,7 +158,7 @@ async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
     assert busy == [True]
 
 
-async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
+async def test_halt_while_files_are_copied(world, tmp_path, monkeypatch):
     """A halt is published while files are copied, and the backup contains it."""
     begun, go, real = threading.Event(), threading.Event(), shutil.copyfile
 
@@ -182,7 +182,7 @@ async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
     copied = await asyncio.to_thread(restore, world, tmp_path / "backup", tmp_path / "restored")
     assert (await asyncio.to_thread(copied.published)).pointers()[path].halted
     before = await asyncio.to_thread(check_log, world.folder, world.keys.log_verifier.public)
-    await asyncio.to_thread(check_goes_on, copied, before)
+    await asyncio.to_thread(check_log_continues, copied, before)
 
 
 def accept_only(world):
@@ -198,7 +198,7 @@ def timestamp(folder):
     return decode_timestamp(data).signed.version
 
 
-def test_what_is_accepted_is_completed_after_a_restore(world, tmp_path):
+def test_accepted_publication_is_completed_after_a_restore(world, tmp_path):
     """A staged publication is part of the backup, and is completed after a restore."""
     accept_only(world)
     asyncio.run(copy(world, tmp_path / "backup"))
@@ -208,7 +208,7 @@ def test_what_is_accepted_is_completed_after_a_restore(world, tmp_path):
 
 
 @pytest.mark.parametrize("earlier", [False, True], ids=["meanwhile", "in an earlier copy"])
-def test_what_was_staged_is_not_in_a_copy_of_later(world, tmp_path, monkeypatch, earlier):
+def test_completed_publication_does_not_reappear(world, tmp_path, monkeypatch, earlier):
     """A publication that was completed during or since a backup does not reappear."""
     out, real = tmp_path / "backup", FileCopies.copy_ahead
     accept_only(world)
@@ -234,10 +234,10 @@ def test_what_was_staged_is_not_in_a_copy_of_later(world, tmp_path, monkeypatch,
     copied = restore(world, out, tmp_path / "restored")
     assert copied.run(Publisher.repair) is None
     assert timestamp(copied.folder) == timestamp(world.folder)
-    check_goes_on(copied, before)
+    check_log_continues(copied, before)
 
 
-def test_what_the_server_does_not_hold_any_more_goes(world, tmp_path):
+def test_second_backup_removes_old_files(world, tmp_path):
     """A second backup removes files that the server no longer has."""
     out = tmp_path / "backup"
     world.folder.settings.write_text("")
@@ -251,7 +251,7 @@ def test_what_the_server_does_not_hold_any_more_goes(world, tmp_path):
     assert not any(path.exists() for path in copies)
 
 
-def test_the_command(run, world, tmp_path):
+def test_backup_command(run, world, tmp_path):
     """The command reports the number of copied files; with its keys, the backup passes `check`."""
     out = tmp_path / "backup"
     status, text, err = run("backup", "--state", world.folder.root, "--out", out, "--json")

@@ -32,7 +32,7 @@ def sha(data):
     return hashlib.sha256(data).hexdigest()
 
 
-def test_the_plan():
+def test_plan_garbage():
     """Unreferenced blobs are removed once the grace time is over; referenced ones stay."""
     age = NOW.timestamp() - WEEK.total_seconds()
     old, edge, young = (
@@ -70,7 +70,7 @@ def collect(world, **options):
     return {blob.sha256 for blob in done.removed}
 
 
-def there(world):
+def stored(world):
     """Return the names of all blobs."""
     return {blob.sha256 for blob in LocalBlobs(world.folder.blobs).list()}
 
@@ -85,20 +85,20 @@ def records(world):
     return world.run(read)
 
 
-def test_what_nothing_names_goes_when_it_is_old(world):
+def test_stray_blob_is_removed_after_the_grace_time(world):
     """A stray blob is removed after the grace time, and a dry run only lists it."""
     stray = put(world, STRAY, days=6)
     assert collect(world) == set()
     age_all(world, 8)
     assert collect(world, dry_run=True) == {stray}
-    assert there(world) == {stray, sha(PACKAGE_1)}
+    assert stored(world) == {stray, sha(PACKAGE_1)}
     assert collect(world) == {stray}
     assert collect(world) == set()
-    assert there(world) == {sha(PACKAGE_1)}
+    assert stored(world) == {sha(PACKAGE_1)}
     assert refresh_from_disk(world.folder, [FIRST])[1] == {FIRST: PACKAGE_1}
 
 
-def test_superseded_versions_that_are_served_name_blobs(world):
+def test_blobs_of_served_versions_stay(world):
     """A blob stays while a served superseded version of a role lists it."""
     first, old = world.ceremony.packs("content", 2, {"notices": {"first": NEWS}})
     assert world.publish({("content", 2): first}, old).reason == ""
@@ -117,7 +117,7 @@ def test_superseded_versions_that_are_served_name_blobs(world):
     assert collect(world) == {sha(old[0])}
 
 
-def test_what_waits_names_blobs(world):
+def test_blobs_of_waiting_bundles_stay(world):
     """The blobs of a waiting bundle stay, as do stored blobs that its roles list."""
     here, brought = put(world, PACKAGE_2, days=8), b"PK\x03\x04 third"
     files = {
@@ -142,7 +142,7 @@ def test_what_waits_names_blobs(world):
     assert collect(world) == set()
 
 
-def test_what_uploads_hold(world):
+def test_blobs_of_uploads_stay(world):
     """The blob of an upload stays until the upload expires."""
     name = put(world, STRAY, days=8)
 
@@ -168,16 +168,16 @@ def test_what_uploads_hold(world):
     assert collect(world) == {name}
 
 
-def test_a_role_that_cannot_be_read(world):
+def test_nothing_is_removed_if_a_role_cannot_be_read(world):
     """If a role cannot be read, nothing is removed, because its references are unknown."""
     put(world, STRAY, days=8)
     (world.folder.public / "metadata" / "1.armani.json").write_bytes(b"{}")
     with pytest.raises(Exception, match="armani"):
         collect(world)
-    assert there(world) == {sha(STRAY), sha(PACKAGE_1)}
+    assert stored(world) == {sha(STRAY), sha(PACKAGE_1)}
 
 
-def test_a_record_goes_with_its_blob(world):
+def test_removed_blob_has_no_record(world):
     """A removed blob has no record, so a bundle that needs it must bring it."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     stray = b"PK\x03\x04 unlisted"
@@ -196,7 +196,7 @@ def test_a_record_goes_with_its_blob(world):
     assert world.publish(role, [stray]).reason == ""
 
 
-def test_it_waits_for_a_publisher(world):
+def test_collection_waits_for_the_lease(world):
     """Collection waits for the lease, and sees a bundle submitted meanwhile."""
     name = put(world, PACKAGE_2, days=8)
     done = []
@@ -211,10 +211,10 @@ def test_it_waits_for_a_publisher(world):
     assert done == [set()]
     world.run(Publisher.process_incoming)
     assert refresh_from_disk(world.folder, [SECOND])[1] == {SECOND: PACKAGE_2}
-    assert name in there(world)
+    assert name in stored(world)
 
 
-async def test_a_halt_beside_a_collection(world, monkeypatch):
+async def test_halt_between_two_batches(world, monkeypatch):
     """A halt is published between two batches of removals."""
     monkeypatch.setattr("server.publisher.maintenance.garbage.BATCH", 1)
     monkeypatch.setattr("server.publisher.maintenance.garbage.PAUSE_SECONDS", 600)
@@ -234,10 +234,10 @@ async def test_a_halt_beside_a_collection(world, monkeypatch):
         assert not collection.done()
         collection.cancel()
         await asyncio.wait([collection])
-    assert len(await asyncio.to_thread(there, world)) == 3
+    assert len(await asyncio.to_thread(stored, world)) == 3
 
 
-async def test_a_halt_beside_a_store_that_hangs(world, monkeypatch):
+async def test_halt_while_the_store_hangs(world, monkeypatch):
     """A halt is published while the store hangs in a removal; then the collection fails."""
     monkeypatch.setattr("server.storage.blobs.ANSWER_SECONDS", 0.1)
     stray, path = await asyncio.to_thread(put, world, STRAY, 8), CHANNEL.pointer_path
@@ -265,7 +265,7 @@ async def test_a_halt_beside_a_store_that_hangs(world, monkeypatch):
     assert stray not in await asyncio.to_thread(records, world)
 
 
-def test_a_slow_store_gives_others_their_turn(world, monkeypatch):
+def test_slow_store_has_small_batches(world, monkeypatch):
     """With a slow store, batches are small, and everything is removed in the end."""
     monkeypatch.setattr("server.publisher.maintenance.garbage.BATCH_SECONDS", -1)
     monkeypatch.setattr("server.publisher.maintenance.garbage.PAUSE_SECONDS", 0)
@@ -279,10 +279,10 @@ def test_a_slow_store_gives_others_their_turn(world, monkeypatch):
     done = asyncio.run(run())
     assert {blob.sha256 for blob in done.removed} == strays
     assert (steps, done.named) == ([1, 2] * 3, 1)
-    assert there(world) == {sha(PACKAGE_1)}
+    assert stored(world) == {sha(PACKAGE_1)}
 
 
-def test_what_is_named_by_its_turn(world, monkeypatch):
+def test_blob_referenced_before_its_batch_stays(world, monkeypatch):
     """A blob stays if a bundle references it before its batch begins."""
     monkeypatch.setattr("server.publisher.maintenance.garbage.BATCH", 1)
     monkeypatch.setattr("server.publisher.maintenance.garbage.PAUSE_SECONDS", 0)
@@ -302,7 +302,7 @@ def test_what_is_named_by_its_turn(world, monkeypatch):
     assert [blob.sha256 for blob in done.removed] == [first[0]]
     assert (done.named, done.young) == (2, 0)
     world.run(Publisher.process_incoming)
-    assert there(world) == {sha(PACKAGE_1), second[0]}
+    assert stored(world) == {sha(PACKAGE_1), second[0]}
     assert world.published().roles["content"].version == 2
 
 
@@ -315,7 +315,7 @@ def files(role, versions, at=NOON - 2 * HOUR):
     return {f"{version}.{role}.json": at for version in versions}
 
 
-def test_what_left_the_window_an_hour_ago_goes():
+def test_plan_drain():
     """Of 20 versions the last nine stay: 12 to 20. Of nine versions all stay.
 
     Roots, the timestamp, unlisted roles, unpublished files and other names stay, too.
@@ -329,7 +329,7 @@ def test_what_left_the_window_an_hour_ago_goes():
     assert plan_drain(written, {"armani": 9}, NOON) == []
 
 
-def test_the_grace_counts_from_the_version_that_pushed_it_out():
+def test_drain_grace_time():
     """The grace hour of version 1 begins when version 10 is written.
 
     If version 10 is burned, version 11 starts the hour for 1 and 2.

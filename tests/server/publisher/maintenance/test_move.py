@@ -123,7 +123,7 @@ def move(world, site):
     return run
 
 
-def test_by_the_command(world, site, move):
+def test_move_command(world, site, move):
     """The command moves the server and writes the new settings; another machine can join."""
     chosen = site.settings(Node.ALL)
     before, files = rows(world.folder.sqlite), public_files(world.folder)
@@ -143,7 +143,7 @@ def test_by_the_command(world, site, move):
     assert after == before
 
 
-def test_cut_off_at_any_request(world, site):
+def test_interrupted_at_any_request(world, site):
     """An interrupted move continues with the next run; until then nothing public changes."""
     before, files = rows(world.folder.sqlite), public_files(world.folder)
     runs = 0
@@ -160,7 +160,7 @@ def test_cut_off_at_any_request(world, site):
 
 
 @pytest.mark.parametrize("commit", [2, 3], ids=["rows are there", "file is closed"])
-def test_cut_off_between_the_databases(world, site, monkeypatch, commit):
+def test_interrupted_between_the_databases(world, site, monkeypatch, commit):
     """A move interrupted between the databases' commits neither loses nor duplicates a row."""
     before, commits = rows(world.folder.sqlite), []
 
@@ -183,7 +183,7 @@ def test_cut_off_between_the_databases(world, site, monkeypatch, commit):
     check(world, site, before)
 
 
-def test_what_is_not_moved(world, site):
+def test_refused_moves(world, site):
     """A move is refused while a bundle waits, or if its target holds other data."""
     bundle = world.submit(world.second_release(), [PACKAGE_2])
     with pytest.raises(PublishError, match="let it end, then move again"):
@@ -200,21 +200,21 @@ def test_what_is_not_moved(world, site):
     world.run(lambda publisher: publisher.change_pointers(halt()))
 
 
-def test_cut_off_before_the_settings_are_written(world, site, postgres, move):
+def test_interrupted_before_the_settings_are_written(world, site, postgres, move):
     """A repeated move with other targets than the first is refused."""
     run_move(world, site, Objects(site.tree))
     settings = world.folder.settings.read_text()
     tree = f"{site.settings(Node.ALL).tree_url}-other"
-    for refused, said in (
+    for refused, message in (
         (move(database=postgres.make_database()), "another PostgreSQL"),
         (move(tree=tree), "what is in S3"),
     ):
-        assert (refused.exit_code, said in str(refused.exception)) == (1, True)
+        assert (refused.exit_code, message in str(refused.exception)) == (1, True)
         assert world.folder.settings.read_text() == settings
     assert move().exit_code == 0
 
 
-def test_what_comes_meanwhile(world, site):
+def test_data_that_arrives_during_a_move(world, site):
     """Data that arrives during a move aborts it, and the next run moves that data.
 
     The cases are a bundle, a publication after the move's lease has expired, and an upload.
@@ -229,7 +229,7 @@ def test_what_comes_meanwhile(world, site):
         run_out(world)
         assert world.publish({("tables", 2): world.ceremony.role("tables", 2)}).reason == ""
 
-    for act, said in (
+    for act, message in (
         (lambda: world.submit(world.second_release(), [PACKAGE_2]), "let it end, then move again"),
         (publish, "came in meanwhile: run the same command again"),
         (lambda: asyncio.run(upload()), "came in meanwhile: run the same command again"),
@@ -239,7 +239,7 @@ def test_what_comes_meanwhile(world, site):
             act()
             return move_rows(source, target, check)
 
-        with case(said), pytest.raises(PublishError, match=said):
+        with case(message), pytest.raises(PublishError, match=message):
             run_move(world, site, Objects(site.tree), close)
         world.run(Publisher.process_incoming)
     assert site.blobs.length(SHA256) is None
@@ -250,7 +250,7 @@ def test_what_comes_meanwhile(world, site):
     assert {("armani", 3), ("tables", 2)} <= other.published().versions().items()
 
 
-def test_a_halt_that_waits_for_the_move(world, site):
+def test_halt_during_a_move(world, site):
     """A halt during the move is answered with 503, and the new server executes it."""
     answers = []
 

@@ -62,7 +62,7 @@ def lose(world):
         path.unlink()
 
 
-def check_goes_on(world, before):
+def check_log_continues(world, before):
     """Publish another release, and check that the log continues."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     leaves = check_log(world.folder, world.keys.log_verifier.public)
@@ -71,7 +71,7 @@ def check_goes_on(world, before):
     assert len(leaves) > len(before)
 
 
-def test_a_lost_database(world):
+def test_lost_database(world):
     """Without its database nothing is published; after `rebuild` the same log continues."""
     before, files = rows(world), public(world)
     lose(world)
@@ -85,10 +85,10 @@ def test_a_lost_database(world):
     assert rows(world) == before
     world.run(Publisher.process_incoming)
     assert world.result(bundle).status == "published"
-    check_goes_on(world, before[0])
+    check_log_continues(world, before[0])
 
 
-def test_an_older_database(world, tmp_path):
+def test_older_database(world, tmp_path):
     """A database from a backup is completed by `rebuild`, and no leaf is appended twice."""
     shutil.copyfile(world.folder.sqlite, tmp_path / "backup")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -108,7 +108,7 @@ def test_an_older_database(world, tmp_path):
     assert leaves[11:] == [("tables", 2, leaves[11][2])]
 
 
-def test_what_was_appended_and_not_shown_stays_burned(world):
+def test_rows_beyond_the_signed_log_stay_burned(world):
     """`rebuild` keeps rows beyond the signed log, so their versions stay burned."""
     index = len(rows(world)[0])
     row = {"index": index, "role": "armani", "version": 3, "sha256": "0" * 64, "appended_at": 1}
@@ -120,7 +120,7 @@ def test_what_was_appended_and_not_shown_stays_burned(world):
     )
 
 
-def test_a_damaged_log_is_not_taken_over(world):
+def test_damaged_log_is_refused(world):
     """`rebuild` refuses a log with any damaged entry or checkpoint."""
     lose(world)
     for name in ("tile/entries/000.p/9", "checkpoint"):
@@ -135,7 +135,7 @@ def test_a_damaged_log_is_not_taken_over(world):
         path.write_bytes(data)
 
 
-def test_another_servers_database(world):
+def test_database_of_another_server(world):
     """`rebuild` refuses a database with other rows than the public log, and adds nothing."""
     change(
         world,
@@ -148,7 +148,7 @@ def test_another_servers_database(world):
     assert rows(world) == before
 
 
-def test_a_blob_that_rotted(world):
+def test_damaged_blob_has_no_record(world):
     """A damaged blob gets no record, and `rebuild` reports its name."""
     lose(world)
     path = LocalBlobs(world.folder.blobs).path(BLOB_1)
@@ -157,7 +157,7 @@ def test_a_blob_that_rotted(world):
     assert rows(world)[1] == []
 
 
-async def test_a_log_of_several_tiles(fresh):
+async def test_log_of_several_tiles(fresh):
     """A log of several tiles is restored in order; an empty log restores nothing."""
     assert await asyncio.to_thread(fresh.rebuild) == Rebuilt(0, 0, 0, ())
     leaves = [("armani", n, hashlib.sha256(b"%d" % n).hexdigest()) for n in range(1, 265)]

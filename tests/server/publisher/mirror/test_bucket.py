@@ -65,7 +65,7 @@ def headers_of(world):
 GUESSED = {"xz": "application/x-xz", "zip": "application/zip"}
 
 
-def test_headers_of_the_device_plane(world, mirror):
+def test_same_answers_as_the_device_plane(world, mirror):
     """Each file has the status, headers and body with which the device plane serves it."""
     kinds = {kind: entries_of(kind) for kind in ("wallpapers", "notices")}
     data, blobs = world.ceremony.packs("content", 2, kinds)
@@ -97,7 +97,7 @@ def test_headers_of_the_device_plane(world, mirror):
         assert listing.headers["Cache-Control"] == "no-store"
 
 
-def test_what_a_run_with_nothing_new_asks(world, mirror):
+def test_requests_of_a_run_without_changes(world, mirror):
     """A run without changes makes seven requests, none of which writes."""
     mirror.export(world)
     with run_relay(int(mirror.place.endpoint.rpartition(":")[2])) as relay:
@@ -115,7 +115,7 @@ def test_what_a_run_with_nothing_new_asks(world, mirror):
     assert "uploads" in lines[4]
 
 
-def test_tags_that_are_no_hashes(world, mirror):
+def test_object_whose_etag_is_not_its_md5(world, mirror):
     """An object whose ETag is not its MD5 is read, and not written again if it is correct."""
     mirror.export(world)
     attributes = {"Content-Type": "application/json", "Cache-Control": IMMUTABLE}
@@ -137,7 +137,7 @@ def blobs(request, seaweed, tmp_path):
     return store
 
 
-def test_a_package_in_parts(mirror, blobs):
+def test_package_in_parts(mirror, blobs):
     """A package uploaded in parts has its bytes and headers."""
     file = MirrorFile("targets/large.jpg", Package(NAME, len(LARGE)), HEADERS)
     mirror.open().write(file, blobs)
@@ -146,7 +146,7 @@ def test_a_package_in_parts(mirror, blobs):
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
 
 
-def test_a_damaged_package(mirror, blobs):
+def test_damaged_package(mirror, blobs):
     """A wrong hash is found before the last part is sent, and nothing is left in the bucket."""
     path = blobs.path(NAME) if isinstance(blobs, LocalBlobs) else None
     if path is None:
@@ -160,7 +160,7 @@ def test_a_damaged_package(mirror, blobs):
     assert (mirror.names(), opened._uploads.list()) == (set(), [])
 
 
-def test_a_package_that_is_gone(mirror, tmp_path):
+def test_missing_package(mirror, tmp_path):
     """A missing local blob is reported as such, not as an error of the store."""
     for length in (100, len(LARGE)):
         file = MirrorFile("targets/large.zip", Package(NAME, length), HEADERS)
@@ -169,7 +169,7 @@ def test_a_package_that_is_gone(mirror, tmp_path):
     assert mirror.names() == set()
 
 
-def test_parts_that_a_crash_left(world, mirror, monkeypatch):
+def test_unfinished_upload_of_a_crash(world, mirror, monkeypatch):
     """An unfinished upload is invisible, and is aborted once it cannot belong to another run."""
     obstore.open_writer(mirror.store, "targets/large.zip", buffer_size=PART).write(LARGE)
     assert mirror.get("targets/large.zip") is None
@@ -181,7 +181,7 @@ def test_parts_that_a_crash_left(world, mirror, monkeypatch):
     assert mirror.open()._uploads.list() == []
 
 
-def test_a_whole_bucket(world, seaweed):
+def test_mirror_in_a_whole_bucket(world, seaweed):
     """A mirror may use a whole bucket, without a prefix, if the bucket holds nothing else."""
     mirror = Bucket(seaweed.place("", bucket=f"mirror-{uuid.uuid4()}"))
     mirror.put("other", b"x")
@@ -211,7 +211,7 @@ def failing(proxy, step, fault, times):
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.CUT_ANSWER], ids=str)
-def test_a_store_that_fails(world, mirror, proxy, step, fault):
+def test_store_fails_at_each_step(world, mirror, proxy, step, fault):
     """If the store fails, the error is one sentence and the mirror is the old or new one.
 
     The next run completes the export.
@@ -234,7 +234,7 @@ def test_a_store_that_fails(world, mirror, proxy, step, fault):
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", [Fault.CUT_ANSWER, Fault.LOSE_ANSWER], ids=str)
-def test_an_answer_that_is_lost(world, mirror, proxy, step, fault):
+def test_lost_answer_at_each_step(world, mirror, proxy, step, fault):
     """After a lost answer the mirror is valid, and the next run completes it."""
     mirror.export(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -249,7 +249,7 @@ def test_an_answer_that_is_lost(world, mirror, proxy, step, fault):
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_newer_export_comes_between(world, mirror, step):
+def test_export_overtaken_by_a_newer_one(world, mirror, step):
     """An export that a newer one overtakes fails and overwrites nothing."""
     mirror.export(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -277,7 +277,7 @@ def test_a_newer_export_comes_between(world, mirror, step):
     assert mirror.export(world).written == 0
 
 
-def test_an_older_export_comes_between(world, mirror, tmp_path):
+def test_older_export_is_refused(world, mirror, tmp_path):
     """An older export is refused once a newer one has begun, and the newer one completes."""
     mirror.export(world)
     older = world.copy(tmp_path / "older")
@@ -296,7 +296,7 @@ def test_an_older_export_comes_between(world, mirror, tmp_path):
         mirror.export(older)
 
 
-def test_a_new_root_begins_again(world, mirror, tmp_path):
+def test_new_root_allows_a_lower_timestamp(world, mirror, tmp_path):
     """Under a new root, a mirror accepts a lower timestamp version, as after a stolen key."""
     older = world.copy(tmp_path / "older")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -310,7 +310,7 @@ def test_a_new_root_begins_again(world, mirror, tmp_path):
         mirror.export(world)
 
 
-def test_an_earlier_export_writes_on(world, mirror):
+def test_alternating_exports_fail(world, mirror):
     """If two exports write alternately, each fails at the first object that the other wrote."""
     minute = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": ONE_MINUTE}
 
@@ -338,7 +338,7 @@ def test_an_earlier_export_writes_on(world, mirror):
     assert mirror.files() == {"log/checkpoint": b"4", "log/proof/armani.1": b"5"}
 
 
-def test_the_same_export_twice_at_once(world, mirror):
+def test_simultaneous_exports_of_one_state(world, mirror):
     """Two simultaneous exports of the same state both succeed."""
 
     def come_between(step):

@@ -18,7 +18,7 @@ def mirror(tmp_path):
 
 
 @pytest.mark.parametrize("link", [False, True])
-def test_files_stay_the_same_files(world, mirror, link):
+def test_unchanged_files_are_not_replaced(world, mirror, link):
     """Unchanged files are not replaced; packages are copied or linked, and world-readable."""
     mirror.export(world, link=link)
     before = {path: path.stat().st_ino for path in mirror.out.rglob("*") if path.is_file()}
@@ -35,7 +35,7 @@ def test_files_stay_the_same_files(world, mirror, link):
         assert copy.stat().st_mode & 0o444 == 0o444
 
 
-def test_folders_that_become_empty_go(world, mirror):
+def test_empty_folders_are_removed(world, mirror):
     """A folder is removed with its last file."""
     mirror.export(world)
     mirror.put("targets/old/armani/stray", b"x")
@@ -43,7 +43,7 @@ def test_folders_that_become_empty_go(world, mirror):
     assert not (mirror.out / "targets/old").exists()
 
 
-def test_two_exports_to_one_folder(world, mirror):
+def test_simultaneous_export_is_refused(world, mirror):
     """A second export to the same folder is refused while the first one runs."""
     mirror.export(world)
     with (mirror.out / ".mirror.lock").open("ab") as other:

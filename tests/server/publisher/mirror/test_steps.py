@@ -31,7 +31,7 @@ def mirror(request, tmp_path):
 
 
 @either
-def test_a_mirror_is_what_is_served(world, mirror):
+def test_mirror_has_the_served_files(world, mirror):
     """A mirror has each document and package at its path; a folder has gzip forms, too."""
     done = mirror.export(world)
     snapshot = load(world)
@@ -53,7 +53,7 @@ def test_a_mirror_is_what_is_served(world, mirror):
     assert read(world, mirror, [FIRST, CHANNEL.pointer_path]) == (3, [PACKAGE_1, b""])
 
 
-def test_again_and_after_a_change(world, mirror):
+def test_second_export(world, mirror):
     """A second run writes nothing, and a run after a change writes only new files."""
     mirror.export(world)
     again = mirror.export(world)
@@ -66,7 +66,7 @@ def test_again_and_after_a_change(world, mirror):
 
 
 @either
-def test_stale_files_stay_for_one_more_time(world, mirror):
+def test_old_files_stay_until_the_next_export(world, mirror):
     """Old files stay until the next run, because a client may still request them."""
     mirror.export(world)
     first = mirror.files().keys()
@@ -88,7 +88,7 @@ def test_stale_files_stay_for_one_more_time(world, mirror):
     assert "metadata/2.latest.json" not in mirror.files()
 
 
-def test_a_withdrawn_package_goes_when_it_has_drained(world, mirror):
+def test_withdrawn_package_is_removed_after_its_drain(world, mirror):
     """A withdrawn package stays in the mirror while it is served, and is then removed."""
     signed = int((world.published().timestamp.expires - timedelta(days=1)).timestamp())
     drained = release(1, withdrawn=True, drain_until=signed + 3600)
@@ -102,7 +102,7 @@ def test_a_withdrawn_package_goes_when_it_has_drained(world, mirror):
     assert PACKAGE_1 not in mirror.files().values()
 
 
-def test_what_is_not_there_is_not_pointed_to(world, mirror):
+def test_missing_or_damaged_blob_stops_an_export(world, mirror):
     """A missing or damaged blob stops an export, and the old mirror stays."""
     mirror.export(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -121,7 +121,7 @@ def test_what_is_not_there_is_not_pointed_to(world, mirror):
     assert read(world, mirror, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
 
 
-def test_an_audit_that_fails(world, mirror):
+def test_failed_audit(world, mirror):
     """A tree that does not follow from the pinned root is not exported."""
     mirror.export(world)
     before = mirror.get("metadata/timestamp.json")
@@ -136,45 +136,45 @@ class KilledError(Exception):
     """Simulates the end of a process."""
 
 
-def test_what_is_audited(world, mirror, monkeypatch):
+def test_only_changed_roles_are_audited(world, mirror, monkeypatch):
     """The first export audits every role, later ones only new or changed roles.
 
     Roles of an export that was killed are audited by the next one.
     """
-    asked = []
+    audited = []
 
     def record(*arguments):
-        asked.append(set(arguments[-1].paths))
+        audited.append(set(arguments[-1].paths))
         audit_files(*arguments)
 
-    def die(step):
+    def stop(step):
         if step == 1:
             raise KilledError
 
     monkeypatch.setattr("server.publisher.mirror.steps.audit_files", record)
     mirror.export(world)
-    assert asked.pop() == {FIRST, CHANNEL.pointer_path}
+    assert audited.pop() == {FIRST, CHANNEL.pointer_path}
     mirror.export(world)
-    assert asked == []
+    assert audited == []
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     with pytest.raises(KilledError):
-        mirror.export(world, after_step=die)
-    assert asked == []
+        mirror.export(world, after_step=stop)
+    assert audited == []
     mirror.export(world)
-    assert asked.pop() == {FIRST}
+    assert audited.pop() == {FIRST}
     mirror.put("metadata/3.armani.json", b"{}")
     mirror.export(world)
-    assert asked.pop() == {FIRST}
+    assert audited.pop() == {FIRST}
     mirror.put("metadata/timestamp.json", b"{}")
     mirror.export(world)
-    assert asked.pop() == {FIRST, CHANNEL.pointer_path}
+    assert audited.pop() == {FIRST, CHANNEL.pointer_path}
     world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
     mirror.export(world)
-    assert asked.pop() == {CHANNEL.pointer_path}
+    assert audited.pop() == {CHANNEL.pointer_path}
 
 
 @pytest.mark.parametrize("mirror", KINDS[1:], indirect=True)
-def test_killed_anywhere(world, mirror):
+def test_export_killed_at_any_point(world, mirror):
     """An export killed at any point leaves a valid mirror, and the next run completes it.
 
     `tests/crash/test_points.py` tests a mirror in a folder.
@@ -188,12 +188,12 @@ def test_killed_anywhere(world, mirror):
     for hook, point in points:
         calls = iter(range(point - 1, -1, -1))
 
-        def die(*_, calls=calls):
+        def stop(*_, calls=calls):
             if next(calls) == 0:
                 raise KilledError
 
         with pytest.raises(KilledError):
-            mirror.export(world, **{hook: die})
+            mirror.export(world, **{hook: stop})
         version = 4 if hook == "after_step" and point >= 3 else 3
         assert read(world, mirror, [FIRST]) == (version, [PACKAGE_1]), (hook, point)
     mirror.export(world)
@@ -201,7 +201,7 @@ def test_killed_anywhere(world, mirror):
     assert mirror.export(world).written == 0
 
 
-def test_a_publication_meanwhile(world, mirror):
+def test_publication_during_an_export(world, mirror):
     """A publication during an export makes it fail; the next run exports the new state."""
     mirror.export(world)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -219,9 +219,9 @@ def test_a_publication_meanwhile(world, mirror):
 
 def test_progress(world, mirror):
     """The reported progress grows with each file, and ends with the audit."""
-    told = []
-    mirror.export(world, progress=lambda *each: told.append(each))
-    *writing, (last, done, total) = told
+    reports = []
+    mirror.export(world, progress=lambda *each: reports.append(each))
+    *writing, (last, done, total) = reports
     assert last == "Auditing"
     assert {what for what, _, _ in writing} == {"Writing"}
     assert [data for _, data, _ in writing] == sorted(data for _, data, _ in writing)
@@ -230,7 +230,7 @@ def test_progress(world, mirror):
 
 
 @either
-def test_damage_is_mended(world, mirror):
+def test_damage_is_repaired(world, mirror):
     """Changed, shortened and removed files are written again; a stray file is removed."""
     mirror.export(world)
     whole = mirror.files()
@@ -246,7 +246,7 @@ def test_damage_is_mended(world, mirror):
 
 
 @either
-def test_a_malformed_record(world, mirror):
+def test_malformed_listing(world, mirror):
     """A mirror with a malformed listing is refused."""
     mirror.export(world)
     mirror.put(".mirror.json", b"{}\n")
@@ -255,7 +255,7 @@ def test_a_malformed_record(world, mirror):
 
 
 @either
-def test_what_is_no_mirror(world, mirror):
+def test_place_with_other_files(world, mirror):
     """A place that holds other files is refused and not changed."""
     mirror.put("photos/cat.jpg", b"cat")
     with pytest.raises(PublishError, match=r"is not a mirror, it holds 'photos"):

@@ -1,4 +1,4 @@
-"""Fixtures: a server with superseded files, and the findings of `check`."""
+"""Fixtures: a server with superseded files, and the errors that `check` finds."""
 
 import pytest
 
@@ -14,13 +14,13 @@ def world(second):
 
 
 @pytest.fixture
-def wrong():
+def find_errors():
     """Return a function that returns each finding's subject and sentence."""
 
-    async def look(world):
+    async def find(world):
         async with open_database(world.folder.database) as sessions:
             blobs = LocalBlobs(world.folder.blobs)
             found = await check_state(world.folder, sessions, blobs, world.now(), deep=True)
         return [(finding.subject, finding.error) for finding in found if finding.error]
 
-    return look
+    return find

@@ -1,6 +1,7 @@
 """The findings of `check`: damaged states, a server that publishes meanwhile, and a crash."""
 
 import asyncio
+import contextlib
 
 import pytest
 from msgspec import structs
@@ -121,24 +122,24 @@ DAMAGE = [
 ]
 
 
-async def test_a_sound_server_is_in_order(world, wrong):
+async def test_undamaged_server(world, find_errors):
     """`check` finds nothing in a server without damage."""
-    assert await wrong(world) == []
+    assert await find_errors(world) == []
 
 
-async def test_each_alteration_is_found(second_state, tmp_path, wrong):
+async def test_each_damage_is_found(second_state, tmp_path, find_errors):
     """Each damage is found, and every finding is a complete sentence."""
     for number, (alter, finding) in enumerate(DAMAGE):
         with case(finding):
             world = await asyncio.to_thread(second_state.copy, tmp_path / f"{number}")
             await asyncio.to_thread(alter, world.folder.root)
-            found = await wrong(world)
+            found = await find_errors(world)
             subject, _, text = finding.partition(": ")
             assert [error for each, error in found if each == subject and text in error]
             assert all(error.endswith((".", '"')) for _, error in found)
 
 
-async def test_everything_is_told_at_once(world, wrong):
+async def test_several_kinds_of_damage(world, find_errors):
     """`check` reports several kinds of damage in one run, even if a role cannot be read."""
     for alter in (
         remove("**/3.armani.json"),
@@ -147,10 +148,15 @@ async def test_everything_is_told_at_once(world, wrong):
         flip("blobs/*/*"),
     ):
         await asyncio.to_thread(alter, world.folder.root)
-    assert {subject for subject, _ in await wrong(world)} == {"metadata", "log", "lease", "hashes"}
+    assert {subject for subject, _ in await find_errors(world)} == {
+        "metadata",
+        "log",
+        "lease",
+        "hashes",
+    }
 
 
-def test_many_wrong_things_are_counted():
+def test_many_errors_are_summarised():
     """The first twenty errors of a kind are reported, the others are counted."""
     found = list(summarise("log", "", [str(number) for number in range(MOST + 5)]))
     assert [finding.error for finding in found[:MOST]] == [str(number) for number in range(MOST)]
@@ -169,29 +175,16 @@ def share(world, permille):
     return edit
 
 
-class Busy:
-    """A database in which something is published before each session."""
+def busy(sessions, publish):
+    """Return the sessions of a database in which something is published before each session."""
 
-    def __init__(self, sessions, publish):
-        self._sessions, self._publish = sessions, publish
+    @contextlib.asynccontextmanager
+    async def begin():
+        await publish()
+        async with sessions() as session:
+            yield session
 
-    def __call__(self):
-        """Return a session that publishes when it is entered."""
-        return BusySession(self._sessions(), self._publish)
-
-
-class BusySession:
-    """A session that publishes before it begins."""
-
-    def __init__(self, session, publish):
-        self._session, self._publish = session, publish
-
-    async def __aenter__(self):
-        await self._publish()
-        return await self._session.__aenter__()
-
-    async def __aexit__(self, *error):
-        return await self._session.__aexit__(*error)
+    return begin
 
 
 class BusyBlobs(LocalBlobs):
@@ -207,7 +200,7 @@ class BusyBlobs(LocalBlobs):
         return super().lengths(names)
 
 
-async def test_a_server_that_publishes_meanwhile_is_in_order(world):
+async def test_check_during_publications(world):
     """Publications between two reads of `check` cause no finding."""
     numbers = iter(range(4, 100))
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
@@ -227,14 +220,14 @@ async def test_a_server_that_publishes_meanwhile_is_in_order(world):
             lambda: asyncio.run_coroutine_threadsafe(submit(), loop).result(),
         )
         found = await check_state(
-            world.folder, Busy(sessions, submit), blobs, world.now(), deep=False
+            world.folder, busy(sessions, submit), blobs, world.now(), deep=False
         )
     assert [finding for finding in found if finding.error] == []
     assert next(numbers) > 5  # something was published meanwhile
 
 
 @pytest.mark.parametrize("step", [3, 4, 5, 6])
-async def test_a_publication_that_was_cut_off_is_in_order(world, wrong, step):
+async def test_check_after_an_interrupted_publication(world, find_errors, step):
     """A publication interrupted after any step is no finding, and `run` completes it."""
 
     def crash(done):
@@ -244,9 +237,9 @@ async def test_a_publication_that_was_cut_off_is_in_order(world, wrong, step):
     with pytest.raises(KeyboardInterrupt):
         async with world.publisher(after_step=crash) as publisher:
             await publisher.change_pointers(share(world, 500))
-    assert await wrong(world) == []
+    assert await find_errors(world) == []
     async with world.publisher() as publisher:
         await Publisher.repair(publisher)
     published = await asyncio.to_thread(world.published)
     assert published.pointers()[CHANNEL.pointer_path].schedule[-1][1] == 500
-    assert await wrong(world) == []
+    assert await find_errors(world) == []

@@ -44,15 +44,15 @@ def folder(tmp_path):
         ),
     ],
 )
-def test_each_place_is_named(folder, name, mode, command):
+def test_wide_mode_in_each_place(folder, name, mode, command):
     """One file with a wide mode is reported with its mode and the command for its place."""
     assert describe_wide(folder) == []
     (folder.root / name).chmod(mode)
-    told = f"other users may read or change {folder.root / name} ({mode:04o}): run"
-    assert describe_wide(folder) == [f"{told} `{command.format(folder.root)}`."]
+    sentence = f"other users may read or change {folder.root / name} ({mode:04o}): run"
+    assert describe_wide(folder) == [f"{sentence} `{command.format(folder.root)}`."]
 
 
-def test_a_sentence_stays_short(folder):
+def test_many_wide_files_are_counted(folder):
     """Of many files in one place, three are named and the others are counted."""
     for number in range(10):
         path = folder.results / f"{number}.json"
@@ -63,7 +63,7 @@ def test_a_sentence_stays_short(folder):
     assert f"{folder.results / '2.json'} (0644) and 7 more: run" in sentence
 
 
-def test_what_is_not_the_servers_own(folder):
+def test_files_of_other_users_are_not_reported(folder):
     """Waiting bundles, links and settings are not reported: other users wrote them."""
     removed = folder.staging.with_name(f"{TEMPORARY}bundle")
     removed.mkdir(mode=0o755)
@@ -76,7 +76,7 @@ def test_what_is_not_the_servers_own(folder):
 
 
 @pytest.mark.parametrize(("mode", "named"), [(0o644, False), (0o664, True), (0o645, True)])
-def test_a_package_that_a_mirror_has_as_well(folder, tmp_path, mode, named):
+def test_blob_linked_into_a_mirror(folder, tmp_path, mode, named):
     """A blob that is hard-linked into a mirror may be readable, but not writable, for others."""
     blob = folder.blobs / "ab" / "abcd"
     os.link(blob, tmp_path / "mirrored")
@@ -84,7 +84,7 @@ def test_a_package_that_a_mirror_has_as_well(folder, tmp_path, mode, named):
     assert bool(describe_wide(folder)) is named
 
 
-def test_a_folder_with_an_odd_name(tmp_path):
+def test_command_is_quoted(tmp_path):
     """The command is quoted for the shell."""
     folder = StateFolder(tmp_path / "a state; rm")
     write_durable(folder.sqlite, b"")
@@ -93,6 +93,6 @@ def test_a_folder_with_an_odd_name(tmp_path):
     assert f"chmod go-rwx '{folder.root}'`." in sentence
 
 
-def test_a_state_that_is_gone(tmp_path):
+def test_missing_state_folder(tmp_path):
     """A missing state folder causes no finding."""
     assert describe_wide(StateFolder(tmp_path / "none")) == []

@@ -41,7 +41,7 @@ def slow(world):
     world.blobs.go.set()
 
 
-async def test_a_halt_beside_a_package(slow):
+async def test_halt_while_a_package_is_stored(slow):
     """A halt is published while a package is stored, and stays after the bundle is published."""
     async with slow.publisher() as publisher:
         bundle = asyncio.create_task(publisher.process_incoming())
@@ -59,7 +59,7 @@ async def test_a_halt_beside_a_package(slow):
     assert published.pointers()[PATH].halted
 
 
-async def test_two_processes_and_one_bundle(slow):
+async def test_another_process_publishes_the_bundle_first(slow):
     """If another process publishes the bundle first, the slower one ends without an alarm."""
     other = slow.on(slow.folder)
     async with slow.publisher() as first, other.publisher() as second:
@@ -73,7 +73,7 @@ async def test_two_processes_and_one_bundle(slow):
     assert await asyncio.to_thread(lambda: list(slow.folder.incoming.iterdir())) == []
 
 
-def test_unsigned_roles(slow):
+def test_blobs_of_unsigned_roles_are_not_stored(slow):
     """No blob of a bundle with unsigned roles is stored."""
     unsigned = slow.submit({("armani", 3): b"{}"}, [PACKAGE_2])
     slow.folder.incoming.joinpath(slow.bundle_id).rename(slow.folder.root / "later")
@@ -83,7 +83,7 @@ def test_unsigned_roles(slow):
     assert slow.blobs.length(SHA256) is None
 
 
-async def test_what_is_public_changes(slow):
+async def test_bundle_is_checked_again_after_another_publication(slow):
     """A bundle that only fits after another one is checked again, and published."""
     slow.blobs.go.set()
     data = await asyncio.to_thread(lambda: slow.second_release()["armani", 3])
@@ -103,7 +103,7 @@ async def test_what_is_public_changes(slow):
         assert (result.id, result.status, result.reason) == (fourth_id, "published", "")
 
 
-async def test_a_blob_that_goes_before_its_turn(slow):
+async def test_blob_removed_before_the_bundles_turn(slow):
     """If a stored blob is removed before the bundle's turn, the bundle stores it again."""
     slow.blobs.go.set()
     async with slow.publisher() as publisher:
@@ -118,7 +118,7 @@ async def test_a_blob_that_goes_before_its_turn(slow):
     assert slow.alarms == []
 
 
-async def test_a_store_that_falls_silent(slow, monkeypatch):
+async def test_store_does_not_answer(slow, monkeypatch):
     """If the store does not answer under the lease, the bundle is postponed after a timeout."""
     monkeypatch.setattr("server.storage.blobs.ANSWER_SECONDS", 0)
     slow.blobs.go.set()
@@ -131,7 +131,7 @@ async def test_a_store_that_falls_silent(slow, monkeypatch):
 TIGHT = len(PACKAGE_1) + len(PACKAGE_2)
 
 
-def test_a_bundle_waits_for_room(world):
+def test_bundle_waits_for_free_space(world):
     """Without room, a bundle is postponed with an alarm; it is published once there is room.
 
     A bundle without new blobs needs no room.
