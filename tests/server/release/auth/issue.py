@@ -1,9 +1,15 @@
-"""Accounts and tokens in a database, for tests."""
+"""Principals, and accounts, tokens and audit log in a database, for tests."""
 
 import os
 
 from server.release.auth.accounts import create_account
-from server.release.auth.principal import Role, command_line_principal
+from server.release.auth.audit_log_query import read_audit_log, verify_audit_log
+from server.release.auth.principal import (
+    ROLE_PERMISSIONS,
+    Principal,
+    Role,
+    command_line_principal,
+)
 from server.release.auth.tokens import create_token
 from server.storage.database import open_database
 from server.storage.models import Account
@@ -11,9 +17,30 @@ from server.storage.models import Account
 OPERATOR = command_line_principal("root")
 
 
+def principal(
+    name="ani", role=Role.ENGINEER, codenames=("*",), *, permissions=None, token="", expires_at=None
+):
+    """Return a principal with all rights of a role, or with `permissions`."""
+    held = ROLE_PERMISSIONS[role] if permissions is None else frozenset(permissions)
+    return Principal(name, role, held, tuple(codenames), token, expires_at)
+
+
+async def audit_log(sessions):
+    """Verify the audit log, and return its entries, oldest first."""
+    async with sessions() as session:
+        await verify_audit_log(session)
+        return [entry async for entry in read_audit_log(session)]
+
+
 def account_row(name="ani", role="admin"):
     """Return the row of an account for all codenames, without an audit-log entry."""
     return Account(name=name, role=role, codenames='["*"]\n', created_at=1, disabled_at=None)
+
+
+async def add_account(sessions, name="ani", role="admin"):
+    """Add an account for all codenames, without an audit-log entry."""
+    async with sessions.begin() as session:
+        session.add(account_row(name, role))
 
 
 async def new_account(session, name, role=Role.ADMIN, codenames=("*",), *, at, by=OPERATOR):

@@ -10,6 +10,7 @@ from server.release.auth.audit_log import record
 from server.storage.errors import StorageError
 from server.storage.models import AuditLogEntry, AuditLogHead
 from tests.cases import case
+from tests.server.release.auth.issue import audit_log
 
 
 def entry(number=1, **changed):
@@ -24,21 +25,14 @@ def entry(number=1, **changed):
     }
 
 
-async def rows(sessions):
-    """Return all entries in order."""
-    async with sessions() as session:
-        return list(await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index)))
-
-
-async def test_the_hash_is_the_one_of_the_format(sessions):
+async def test_entry_hash_follows_the_format(sessions):
     """An entry's hash is that of the text in FORMATS.md, which the test writes itself."""
     async with sessions.begin() as session:
         await record(session, **entry(1))
         await record(session, **entry(2, detail={"ü": [1, None]}))
     previous = "0" * 64
-    for row, detail in zip(
-        await rows(sessions), ('{"reason":"#1"}', '{"ü":[1,null]}'), strict=True
-    ):
+    details = ('{"reason":"#1"}', '{"ü":[1,null]}')
+    for row, detail in zip(await audit_log(sessions), details, strict=True):
         text = (
             f'{{"action":"rollout.halt","actor":"ani","at":180000000{row.index},"detail":{detail},'
             f'"index":{row.index},"previous":"{previous}","subject":"armani/id/stable"}}\n'
@@ -47,17 +41,17 @@ async def test_the_hash_is_the_one_of_the_format(sessions):
         assert row.sha256 == previous
 
 
-async def test_an_entry_goes_with_its_transaction(sessions):
+async def test_rollback_removes_the_entry(sessions):
     """A rollback leaves neither an entry nor a gap."""
     async with sessions() as session:
         await record(session, **entry(1))
         await session.rollback()
     async with sessions.begin() as session:
         await record(session, **entry(2))
-    assert [(row.index, row.at) for row in await rows(sessions)] == [(1, 1_800_000_002)]
+    assert [(row.index, row.at) for row in await audit_log(sessions)] == [(1, 1_800_000_002)]
 
 
-async def test_what_does_not_fit_is_refused(sessions):
+async def test_invalid_fields_are_refused(sessions):
     """A field over its limit, or invalid JSON, is refused on every database.
 
     An entry with a token is refused, because it would be stored permanently.
@@ -77,10 +71,10 @@ async def test_what_does_not_fit_is_refused(sessions):
         async with sessions.begin() as session:
             with case(field, value), pytest.raises(FormatError, match=sentence or None):
                 await record(session, **entry(1, **{field: value}))
-    assert await rows(sessions) == []
+    assert await audit_log(sessions) == []
 
 
-async def test_a_head_that_is_gone(sessions):
+async def test_missing_head(sessions):
     """If the audit log's head is missing, the change fails."""
     async with sessions.begin() as session:
         await session.execute(delete(AuditLogHead))

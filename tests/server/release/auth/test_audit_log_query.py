@@ -34,9 +34,15 @@ ENTRIES = [
 ]
 
 
+async def export(sessions):
+    """Return the export's lines."""
+    data = b"".join([part async for part in export_audit_log(sessions)])
+    return data.splitlines(keepends=True)
+
+
 @pytest.fixture
 async def filled(sessions):
-    """Record ENTRIES, one a second."""
+    """Record ENTRIES, one a second, and return the database's sessions."""
     async with sessions.begin() as session:
         for number, (actor, action, subject) in enumerate(ENTRIES):
             await record(
@@ -79,7 +85,7 @@ async def test_filters(filled):
                 await query_audit_log(session, AuditLogFilter(), limit=limit)
 
 
-async def test_pages_do_not_move(filled):
+async def test_new_entries_do_not_move_pages(filled):
     """An entry recorded between two pages does not move the second page."""
     found, before = [], None
     for _ in range(4):
@@ -93,12 +99,11 @@ async def test_pages_do_not_move(filled):
     assert found == [7, 6, 5, 4, 3, 2, 1]
 
 
-async def test_an_export_is_whole_and_verifies(sessions, monkeypatch):
+async def test_export_is_complete_and_verifies(sessions, monkeypatch):
     """An export has every entry, oldest first, for numbers around the batch size."""
     monkeypatch.setattr(audit_log_query, "_BATCH", 3)
     for count in range(8):
-        data = b"".join([part async for part in export_audit_log(sessions)])
-        lines = data.splitlines(keepends=True)
+        lines = await export(sessions)
         assert [json.loads(line)["detail"]["number"] for line in lines] == list(range(count))
         state = verify_export(lines)
         assert state.length == count
@@ -113,7 +118,7 @@ COUNT = 5
 
 @pytest.fixture
 async def halts(sessions):
-    """Record five entries."""
+    """Record COUNT entries, and return the database's sessions."""
     async with sessions.begin() as session:
         for number in range(1, COUNT + 1):
             await record(
@@ -127,30 +132,24 @@ async def halts(sessions):
     return sessions
 
 
-async def export(sessions):
-    """Return the export's lines."""
-    data = b"".join([part async for part in export_audit_log(sessions)])
-    return data.splitlines(keepends=True)
-
-
 async def verify(sessions, remembered=None):
     """Verify the audit log in the database."""
     async with sessions() as session:
         return await verify_audit_log(session, remembered)
 
 
-async def test_an_audit_log_that_is_whole(halts, sessions):
+async def test_intact_audit_log_verifies(halts):
     """The log's length and last hash equal those of the export; an empty log has zeros."""
     lines = await export(halts)
     expected = AuditLogState(COUNT, json.loads(lines[-1])["sha256"])
     assert await verify(halts) == expected == verify_export(lines)
-    async with sessions.begin() as session:
+    async with halts.begin() as session:
         await session.execute(text("DELETE FROM trail_entries"))
         await session.execute(text(f"UPDATE trail_head SET length = 0, sha256 = '{'0' * 64}'"))
-    assert await verify(sessions) == AuditLogState(0, "0" * 64) == verify_export([])
+    assert await verify(halts) == AuditLogState(0, "0" * 64) == verify_export([])
 
 
-FORGERIES = [
+ALTERATIONS = [
     ('UPDATE trail_entries SET at = at + 1 WHERE "index" = 3', "entry 3 .* not what was recorded"),
     ("UPDATE trail_entries SET actor = 'budi' WHERE \"index\" = 1", "entry 1 .* not what was"),
     ("UPDATE trail_entries SET action = 'x' WHERE \"index\" = 5", "entry 5 .* not what was"),
@@ -171,9 +170,9 @@ FORGERIES = [
 ]
 
 
-async def test_a_forgery_in_the_database(halts):
+async def test_altered_rows_are_found(halts):
     """Each change that one SQL statement can make is found, at the first wrong entry."""
-    for statement, sentence in FORGERIES:
+    for statement, sentence in ALTERATIONS:
         async with halts() as session:
             await session.execute(text(statement))
             with case(statement), pytest.raises(AuditLogError, match=sentence):
@@ -182,7 +181,7 @@ async def test_a_forgery_in_the_database(halts):
     assert (await verify(halts)).length == COUNT
 
 
-async def test_two_entries_that_changed_places(halts):
+async def test_exchanged_entries_are_found(halts):
     """Exchanging two entries is found."""
     async with halts.begin() as session:
         for old, new in ((2, 99), (3, 2), (99, 3)):
@@ -194,16 +193,14 @@ async def test_two_entries_that_changed_places(halts):
         await verify(halts)
 
 
-async def test_a_new_chain_is_found_by_who_remembers(halts, sessions):
+async def test_rewritten_log_is_found_by_remembered_hashes(halts):
     """A completely rewritten log is found only by comparing with a remembered head."""
     lines = [json.loads(line) for line in await export(halts)]
     remembered = {3: lines[2]["sha256"], 5: lines[4]["sha256"]}
     assert (await verify(halts, remembered)).length == COUNT
-    async with sessions.begin() as session:
+    async with halts.begin() as session:
         await session.execute(text("DELETE FROM trail_entries"))
-        await session.execute(
-            text("UPDATE trail_head SET length = 0, sha256 = :zero"), {"zero": "0" * 64}
-        )
+        await session.execute(text(f"UPDATE trail_head SET length = 0, sha256 = '{'0' * 64}'"))
         for number in range(1, COUNT):
             await record(session, at=NOW, actor="x", action="x", subject="x", detail={"n": number})
     assert (await verify(halts)).length == COUNT - 1
@@ -215,7 +212,7 @@ async def test_a_new_chain_is_found_by_who_remembers(halts, sessions):
         await verify(halts, {5: remembered[5]})
 
 
-async def test_every_byte_of_an_export_counts(halts):
+async def test_flipped_bits_of_an_export_are_found(halts):
     """Flipping the lowest bit of any byte of an export is found."""
     data = b"".join(await export(halts))
     first = json.loads(data.splitlines()[-1])
@@ -225,7 +222,7 @@ async def test_every_byte_of_an_export_counts(halts):
             verify_export(changed.splitlines(keepends=True), {COUNT: first["sha256"]})
 
 
-async def test_lines_that_are_no_entries(halts):
+async def test_malformed_lines_of_an_export(halts):
     """Arbitrary bytes raise AuditLogError only.
 
     An unknown member is refused even though its hash would match. A missing line is named; a

@@ -21,12 +21,12 @@ from server.release.auth.audit_log_query import (
     verify_audit_log,
     verify_export,
 )
-from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.auth.principal import Role
 from server.release.auth.tokens import authenticate, list_tokens, page_tokens
 from server.release.errors import AuthenticationError, ConflictError
 from server.storage.database import open_database
 from server.storage.models import AuditLogEntry
-from tests.server.release.auth.issue import new_account, new_token
+from tests.server.release.auth.issue import new_account, new_token, principal
 
 NOW = 1_800_000_000
 
@@ -49,7 +49,7 @@ async def write(sessions, number, *, fail=False):
             raise ZeroDivisionError
 
 
-async def test_writers_at_once_make_one_chain(two):
+async def test_simultaneous_writers_make_one_chain(two):
     """Simultaneous writers, of which some fail, leave one chain without gaps."""
     results = await asyncio.gather(
         *(write(two[number % 2], number, fail=number % 3 == 0) for number in range(12)),
@@ -67,7 +67,7 @@ async def test_writers_at_once_make_one_chain(two):
     assert state.length == 8
 
 
-async def test_an_audit_log_is_verified_while_it_grows(two):
+async def test_verification_while_entries_are_written(two):
     """Verification succeeds while entries are written."""
 
     async def verify():
@@ -81,17 +81,16 @@ async def test_an_audit_log_is_verified_while_it_grows(two):
     assert await verify() == 8
 
 
-async def test_two_admins_shut_each_other_out(two):
+async def test_two_admins_disable_each_other(two):
     """If two admins disable each other at the same time, only one succeeds."""
     async with two[0].begin() as session:
         for name in ("ani", "budi"):
             await new_account(session, name, at=NOW)
 
     async def disable(sessions, by, whom):
-        asking = Principal(by, Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
         async with sessions.begin() as session:
             await list_accounts(session)
-            await disable_account(session, asking, name=whom, at=NOW)
+            await disable_account(session, principal(by, Role.ADMIN), name=whom, at=NOW)
 
     results = await asyncio.gather(
         disable(two[0], "ani", "budi"), disable(two[1], "budi", "ani"), return_exceptions=True
@@ -101,7 +100,7 @@ async def test_two_admins_shut_each_other_out(two):
         assert sum(row.disabled_at is None for row in await list_accounts(session)) == 1
 
 
-async def test_one_name_is_given_once(two):
+async def test_simultaneous_creation_of_one_account(two):
     """If two admins make the same account at the same time, one gets an error."""
 
     async def create(sessions):
@@ -112,11 +111,11 @@ async def test_one_name_is_given_once(two):
     assert sorted(type(result) is ConflictError for result in results) == [False, True]
 
 
-async def test_the_story_of_an_account(two, operator):
+async def test_changes_apply_in_another_process(two, operator):
     """A change made by one process applies to the other's next request."""
     one, other = two
 
-    async def enter(token):
+    async def log_in(token):
         async with other() as session:
             return await authenticate(session, token, datetime.fromtimestamp(NOW, UTC))
 
@@ -126,15 +125,15 @@ async def test_the_story_of_an_account(two, operator):
         issued = [
             await new_token(session, "a-i", label=f"ü{number}", at=NOW) for number in range(3)
         ]
-    assert (await enter(issued[0].text)).role is Role.ENGINEER
+    assert (await log_in(issued[0].text)).role is Role.ENGINEER
     async with one.begin() as session:
         await change_account(session, operator, name="a-i", role=Role.APPROVER, at=NOW)
-    assert (await enter(issued[0].text)).role is Role.APPROVER
+    assert (await log_in(issued[0].text)).role is Role.APPROVER
     async with one.begin() as session:
         await disable_account(session, operator, name="a-i", at=NOW)
         await enable_account(session, operator, name="a-i", at=NOW)
     with pytest.raises(AuthenticationError):
-        await enter(issued[0].text)
+        await log_in(issued[0].text)
     async with other() as session:
         names = [row.name for row in await list_accounts(session)]
         assert set(names) == {"root", "a-i", "a.i"}
@@ -145,11 +144,7 @@ async def test_the_story_of_an_account(two, operator):
         pages = await page_tokens(session, None, after=min(row.id for row in tokens), limit=9)
         assert len(pages) == 2
         found = await query_audit_log(session, AuditLogFilter(subject="a-i", action="account"))
-        assert [row.action.partition(".")[2] for row in found] == [
-            "enable",
-            "disable",
-            "change",
-            "create",
-        ]
+        actions = [row.action.partition(".")[2] for row in found]
+        assert actions == ["enable", "disable", "change", "create"]
         assert len(await query_audit_log(session, AuditLogFilter(actor="cli:root"), limit=5)) == 5
         assert (await verify_audit_log(session)).length == 9

@@ -5,14 +5,11 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
 
 from server.core.errors import FormatError
 from server.release.auth.accounts import change_account, disable_account
 from server.release.auth.principal import (
-    ROLE_PERMISSIONS,
     Permission,
-    Principal,
     Role,
     holds_token,
     is_token,
@@ -25,8 +22,9 @@ from server.release.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from server.storage.models import AuditLogEntry, Token
+from server.storage.models import Token
 from tests.cases import case
+from tests.server.release.auth.issue import audit_log, principal
 
 NOW = 1_800_000_000
 DAY = 86_400
@@ -50,8 +48,8 @@ def issue(sessions, operator, entropy):
 
 
 @pytest.fixture
-def enter(sessions):
-    """Return a function that authenticates a text."""
+def log_in(sessions):
+    """Return a function that authenticates with a text as token."""
 
     async def ask(text, seconds=0):
         async with sessions() as session:
@@ -61,14 +59,14 @@ def enter(sessions):
 
 
 @pytest.fixture
-async def people(make):
+async def accounts(make):
     """Make an admin, an engineer and a viewer."""
     await make("root", Role.ADMIN)
     await make("ani", Role.ENGINEER, "armani")
     await make("budi", Role.VIEWER)
 
 
-def test_a_token_in_a_text():
+def test_tokens_in_texts():
     """A token has a prefix, id, secret and checksum, which the test computes itself.
 
     Tokens are found inside texts and redacted, even incomplete ones.
@@ -89,43 +87,41 @@ def test_a_token_in_a_text():
     assert redact("hening_server and hening_x") == "hening_server and hening_x"
 
 
-@pytest.mark.usefixtures("people")
-async def test_a_token_lets_its_account_in(issue, enter):
+@pytest.mark.usefixtures("accounts")
+async def test_authentication(issue, log_in):
     """Authentication returns the account's role and codenames, and the token's id."""
     issued = await issue()
     assert re.fullmatch(r"hening_[0-9a-f]{12}_[0-9a-f]{72}", issued.text)
     assert is_token(issued.text)
-    rights = ROLE_PERMISSIONS[Role.ENGINEER]
-    expected = Principal("ani", Role.ENGINEER, rights, ("armani",), issued.row.id, NOW + DAY)
-    assert await enter(issued.text) == expected
+    expected = principal(codenames=["armani"], token=issued.row.id, expires_at=NOW + DAY)
+    assert await log_in(issued.text) == expected
 
 
-@pytest.mark.usefixtures("people")
-async def test_a_token_may_be_narrower(issue, enter, sessions, operator):
+@pytest.mark.usefixtures("accounts")
+async def test_permissions_of_a_token(issue, log_in, sessions, operator):
     """A token has its permissions as far as the role has them.
 
     An unknown permission is ignored.
     """
     issued = await issue(permissions=[Permission.READ, Permission.HALT])
     both = {Permission.READ, Permission.HALT}
-    for role, rights in (
-        *((Role.ENGINEER, both), (Role.VIEWER, {Permission.READ}), (Role.ADMIN, both)),
-    ):
+    narrower = {Permission.READ}
+    for role, rights in ((Role.ENGINEER, both), (Role.VIEWER, narrower), (Role.ADMIN, both)):
         async with sessions.begin() as session:
             await change_account(session, operator, name="ani", role=role, at=NOW)
-        assert (await enter(issued.text)).permissions == rights
+        assert (await log_in(issued.text)).permissions == rights
     async with sessions.begin() as session:
         row = await session.get(Token, issued.row.id)
         row.permissions = '["operate","read"]\n'
-    assert (await enter(issued.text)).permissions == {Permission.READ}
+    assert (await log_in(issued.text)).permissions == {Permission.READ}
 
 
-@pytest.mark.usefixtures("people")
-async def test_every_refusal_is_the_same(issue, enter, sessions, operator):
+@pytest.mark.usefixtures("accounts")
+async def test_refusals_do_not_differ(issue, log_in, sessions, operator):
     """Every invalid token gets the same error message, whatever the reason."""
     good = await issue()
     revoked = await issue(label="old")
-    shut = await issue("budi")
+    disabled = await issue("budi")
     async with sessions.begin() as session:
         await revoke_token(session, operator, identity=revoked.row.id, at=NOW)
         await disable_account(session, operator, name="budi", at=NOW)
@@ -140,35 +136,35 @@ async def test_every_refusal_is_the_same(issue, enter, sessions, operator):
     sentences = set()
     for text, seconds in (
         (good.text, DAY),
-        *((text, 0) for text in (swapped, unknown, revoked.text, shut.text, *malformed)),
+        *((text, 0) for text in (swapped, unknown, revoked.text, disabled.text, *malformed)),
     ):
         with pytest.raises(AuthenticationError) as refused:
-            await enter(text, seconds)
+            await log_in(text, seconds)
         sentences.add(str(refused.value))
         assert (refused.value.__context__, refused.value.__cause__) == (None, None)
     assert sentences == {"this needs a valid token: ask an admin for one."}
-    assert (await enter(good.text, DAY - 1)).name == "ani"
+    assert (await log_in(good.text, DAY - 1)).name == "ani"
 
 
-@pytest.mark.usefixtures("people")
-async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
+@pytest.mark.usefixtures("accounts")
+async def test_secret_is_not_stored(issue, sessions, tmp_path):
     """Neither a repr nor the database contains a token's secret."""
     issued = await issue()
     secret = issued.text[20:84]
     assert len(secret) == 64
     async with sessions() as session:
         (row,) = await list_tokens(session, "ani")
-        audit_log = [entry.detail for entry in await session.scalars(select(AuditLogEntry))]
+    recorded = "".join(entry.detail for entry in await audit_log(sessions))
     assert row.secret_sha256 == hashlib.sha256(secret.encode()).hexdigest()
-    assert secret not in repr(issued) + repr(row) + "".join(audit_log)
+    assert secret not in repr(issued) + repr(row) + recorded
     dump = b"".join(path.read_bytes() for path in tmp_path.rglob("hening.sqlite*"))
     assert issued.row.id.encode() in dump
     assert secret.encode() not in dump
     assert bytes.fromhex(secret) not in dump
 
 
-@pytest.mark.usefixtures("people")
-async def test_what_no_token_may_be(issue, enter, sessions, operator):
+@pytest.mark.usefixtures("accounts")
+async def test_invalid_tokens_are_not_created(issue, log_in, sessions, operator):
     """Label, expiry and permissions have limits; 366 days are allowed, to the second.
 
     A missing or disabled account gets no token.
@@ -189,7 +185,7 @@ async def test_what_no_token_may_be(issue, enter, sessions, operator):
         with case(options), pytest.raises(FormatError, match=sentence):
             await issue(**options)
     issued = await issue(expires_at=NOW + 366 * DAY)
-    assert (await enter(issued.text, 366 * DAY - 1)).name == "ani"
+    assert (await log_in(issued.text, 366 * DAY - 1)).name == "ani"
     with pytest.raises(NotFoundError, match="no account eka"):
         await issue("eka")
     async with sessions.begin() as session:
@@ -198,15 +194,13 @@ async def test_what_no_token_may_be(issue, enter, sessions, operator):
         await issue()
 
 
-@pytest.mark.usefixtures("people")
-async def test_who_makes_tokens(issue):
+@pytest.mark.usefixtures("accounts")
+async def test_who_may_create_tokens(issue):
     """Only admins make tokens, within their codenames and the rights of their token."""
-    engineer = Principal("ani", Role.ENGINEER, ROLE_PERMISSIONS[Role.ENGINEER], ("*",))
-    cancro = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("cancro",))
-    narrow = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE, Permission.READ}), ("*",))
+    narrow = principal("deni", Role.ADMIN, permissions=[Permission.PEOPLE, Permission.READ])
     for asking, sentence in (
-        (engineer, "not allowed to people"),
-        (cancro, "no rights for armani"),
+        (principal(), "not allowed to people"),
+        (principal("deni", Role.ADMIN, ["cancro"]), "no rights for armani"),
         (narrow, "does not have the right to halt"),
     ):
         with pytest.raises(PermissionDeniedError, match=sentence):
@@ -215,8 +209,8 @@ async def test_who_makes_tokens(issue):
     assert issued.row.account == "ani"
 
 
-@pytest.mark.usefixtures("people")
-async def test_no_token_outlives_the_one_that_made_it(issue):
+@pytest.mark.usefixtures("accounts")
+async def test_expiry_is_limited_by_the_creating_token(issue):
     """A new token expires no later than the token that made it.
 
     The command line and a login are not limited.
@@ -226,22 +220,19 @@ async def test_no_token_outlives_the_one_that_made_it(issue):
         (NOW + 9 * DAY, DAY, DAY),
         (None, 366 * DAY, 366 * DAY),
     ):
-        asking = Principal(
-            "deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",), "x", expires_at
-        )
+        asking = principal("deni", Role.ADMIN, token="x", expires_at=expires_at)
         issued = await issue(by=asking, expires_at=NOW + wanted)
         assert issued.row.expires_at == NOW + made
 
 
-@pytest.mark.usefixtures("people")
-async def test_who_revokes_tokens(issue, enter, sessions):
+@pytest.mark.usefixtures("accounts")
+async def test_who_may_revoke_tokens(issue, log_in, sessions):
     """Admins revoke tokens within their codenames; every account revokes the token in use."""
     first, second = await issue(), await issue()
-    asking = await enter(first.text)
-    cancro = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("cancro",))
-    codenames = ("armani", "cancro")
-    armani = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], codenames)
-    narrow = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE}), ("*",))
+    asking = await log_in(first.text)
+    cancro = principal("deni", Role.ADMIN, ["cancro"])
+    armani = principal("deni", Role.ADMIN, ["armani", "cancro"])
+    narrow = principal("deni", Role.ADMIN, permissions=[Permission.PEOPLE])
     async with sessions.begin() as session:
         with pytest.raises(PermissionDeniedError):
             await revoke_token(session, asking, identity=second.row.id, at=NOW)
@@ -257,18 +248,13 @@ async def test_who_revokes_tokens(issue, enter, sessions):
         assert again.revoked_at == NOW
     for issued in (first, second):
         with pytest.raises(AuthenticationError):
-            await enter(issued.text)
-    async with sessions() as session:
-        rows = await session.scalars(
-            select(AuditLogEntry).where(AuditLogEntry.action == "token.revoke")
-        )
-        assert [(row.actor, row.subject) for row in rows] == [
-            (f"ani/{first.row.id}", "ani"),
-            ("deni", "ani"),
-        ]
+            await log_in(issued.text)
+    entries = [each for each in await audit_log(sessions) if each.action == "token.revoke"]
+    actors = [(each.actor, each.subject) for each in entries]
+    assert actors == [(f"ani/{first.row.id}", "ani"), ("deni", "ani")]
 
 
-@pytest.mark.usefixtures("people")
+@pytest.mark.usefixtures("accounts")
 async def test_tokens_are_listed_by_account(issue, sessions):
     """All tokens are listed, or those of one account."""
     for account in ("budi", "ani"):

@@ -22,26 +22,26 @@ def person(name, role=Role.ADMIN, token="0123456789ab"):
 
 
 @pytest.fixture
-def have(sessions, operator):
-    """Return a function by which one account gains control of another."""
+def act(sessions, operator):
+    """Return a function with which one account acts on another."""
 
-    async def lay(by, deed, name):
+    async def perform(by, action, name):
         async with sessions.begin() as session:
-            if deed == "made":
+            if action == "created":
                 await new_account(session, name, by=by, at=NOW)
-            elif deed == "widened":
+            elif action == "changed":
                 await change_account(session, by, name=name, role=Role.ADMIN, at=NOW)
-            elif deed == "named a login":
+            elif action == "set login":
                 await change_account(session, by, name=name, subject="248289761001", at=NOW)
-            elif deed == "disabled":
+            elif action == "disabled":
                 await disable_account(session, by, name=name, at=NOW)
-            elif deed == "enabled":
+            elif action == "enabled":
                 await disable_account(session, operator, name=name, at=NOW)
                 await enable_account(session, by, name=name, at=NOW)
             else:
                 await new_token(session, name, by=by, at=NOW)
 
-    return lay
+    return perform
 
 
 async def check(sessions, principal, proposer):
@@ -66,27 +66,27 @@ async def test_no_account_approves_its_own_change(sessions):
                 await check(sessions, person("ani", role), "budi")
 
 
-async def test_a_puppet_is_no_second_person(sessions, make, have):
+async def test_controlled_account_cannot_approve(sessions, make, act):
     """An account cannot approve changes of an account that controls it, nor the reverse."""
-    for deed in ("made", "widened", "named a login", "enabled", "gave a token"):
-        ben = f"ben-{deed.partition(' ')[0]}"
-        if deed != "made":
+    for action in ("created", "changed", "set login", "enabled", "issued token"):
+        ben = f"ben-{action.partition(' ')[0]}"
+        if action != "created":
             await make(ben, Role.APPROVER)
             await check(sessions, person(ben), "adm")
-        await have(person("adm"), deed, ben)
+        await act(person("adm"), action, ben)
         for approver, proposer in ((ben, "adm"), ("adm", ben)):
             sentence = f"account {ben} is controlled by adm"
-            with case(deed), pytest.raises(PermissionDeniedError, match=sentence):
+            with case(action), pytest.raises(PermissionDeniedError, match=sentence):
                 await check(sessions, person(approver), proposer)
             await check(sessions, person("ari"), proposer)
 
 
-async def test_a_puppet_of_a_puppet_is_none_either(sessions, have):
+async def test_control_is_transitive(sessions, act):
     """Control is transitive: an account's controllers include those of its controllers."""
-    await have(person("adm"), "made", "ben")
-    await have(person("ben"), "made", "cid")
-    await have(person("adm"), "made", "dan")
-    await have(person("cid"), "gave a token", "cid")
+    await act(person("adm"), "created", "ben")
+    await act(person("ben"), "created", "cid")
+    await act(person("adm"), "created", "dan")
+    await act(person("cid"), "issued token", "cid")
     async with sessions() as session:
         assert await find_controllers(session, "cid") == {"adm", "ben"}
         assert await find_controllers(session, "adm") == set()
@@ -95,43 +95,43 @@ async def test_a_puppet_of_a_puppet_is_none_either(sessions, have):
     await check(sessions, person("dan"), "ben")
 
 
-async def test_the_command_line_is_no_person(sessions, make, have, operator):
+async def test_command_line_controls_no_account(sessions, make, act, operator):
     """The command line controls no account."""
     await make("ben", Role.APPROVER)
-    await have(operator, "gave a token", "ben")
+    await act(operator, "issued token", "ben")
     await check(sessions, person("ben"), operator.name)
     await check(sessions, operator, "ben")
 
 
-async def test_disabling_ends_every_hand(sessions, make, have, operator):
+async def test_disabling_ends_control(sessions, make, act, operator):
     """Disabling ends the control of others; the account that enables it gains control."""
     await make("root", Role.ADMIN)
     await make("ben")
-    await have(person("adm"), "widened", "ben")
-    await have(person("adm"), "gave a token", "ben")
-    await have(operator, "enabled", "ben")
+    await act(person("adm"), "changed", "ben")
+    await act(person("adm"), "issued token", "ben")
+    await act(operator, "enabled", "ben")
     await check(sessions, person("ben"), "adm")
-    await have(person("adm"), "enabled", "ben")
+    await act(person("adm"), "enabled", "ben")
     with pytest.raises(PermissionDeniedError, match="a third account has to approve"):
         await check(sessions, person("ben"), "adm")
 
 
-async def test_a_login_outlives_the_account_being_disabled(sessions, operator, have):
+async def test_control_by_login_survives_disabling(sessions, operator, act):
     """Control by setting a login survives disabling, until another account sets the login."""
     ani, budi = person("ani"), person("budi")
-    await have(operator, "made", "ani")
-    await have(operator, "made", "budi")
-    await have(operator, "made", "puppet")
-    await have(ani, "named a login", "puppet")
-    await have(budi, "disabled", "puppet")
+    await act(operator, "created", "ani")
+    await act(operator, "created", "budi")
+    await act(operator, "created", "cid")
+    await act(ani, "set login", "cid")
+    await act(budi, "disabled", "cid")
     async with sessions.begin() as session:
-        await enable_account(session, budi, name="puppet", at=NOW)
+        await enable_account(session, budi, name="cid", at=NOW)
     async with sessions() as session:
-        assert await find_controllers(session, "puppet") == {"ani", "budi"}
+        assert await find_controllers(session, "cid") == {"ani", "budi"}
     with pytest.raises(PermissionDeniedError, match="controlled by ani"):
-        await check(sessions, person("puppet"), "ani")
+        await check(sessions, person("cid"), "ani")
     async with sessions.begin() as session:
-        await change_account(session, operator, name="puppet", subject="another", at=NOW)
-    await have(operator, "disabled", "puppet")
+        await change_account(session, operator, name="cid", subject="another", at=NOW)
+    await act(operator, "disabled", "cid")
     async with sessions() as session:
-        assert await find_controllers(session, "puppet") == set()
+        assert await find_controllers(session, "cid") == set()

@@ -16,7 +16,6 @@ from server.release.auth.accounts import (
 from server.release.auth.principal import (
     ROLE_PERMISSIONS,
     Permission,
-    Principal,
     Role,
     command_line_principal,
 )
@@ -31,8 +30,8 @@ from server.release.auth.web_sessions import (
 )
 from server.release.errors import AuthenticationError, NotFoundError, PermissionDeniedError
 from server.storage.database import open_database
-from server.storage.models import AuditLogEntry, WebSession
-from tests.server.release.auth.issue import new_account, new_token
+from server.storage.models import WebSession
+from tests.server.release.auth.issue import audit_log, new_account, new_token, principal
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -86,7 +85,7 @@ async def change(sessions, work, *arguments, **options):
         return await work(session, *arguments, **options)
 
 
-async def test_rights_are_the_accounts_of_the_moment(sessions, operator, token, begin):
+async def test_session_has_the_current_rights(sessions, operator, token, begin):
     """A session has the role's current rights, limited by its token.
 
     The audit log names the session.
@@ -101,7 +100,7 @@ async def test_rights_are_the_accounts_of_the_moment(sessions, operator, token, 
     assert (await find_session(sessions, begun.secret, NOW + 3)).permissions == {READ}
 
 
-async def test_the_database_holds_a_hash(sessions, token, begin):
+async def test_cookie_is_stored_as_a_hash(sessions, token, begin):
     """Of the cookie only a hash is stored, and no repr shows the cookie."""
     begun = await begin(token=await token())
     assert begun.row.secret_sha256 == hashlib.sha256(begun.secret.encode()).hexdigest()
@@ -111,7 +110,7 @@ async def test_the_database_holds_a_hash(sessions, token, begin):
             await find_session(sessions, wrong, NOW + 1)
 
 
-async def test_it_ends_with_its_token(sessions, operator, token, begin):
+async def test_session_ends_with_its_token(sessions, operator, token, begin):
     """A session ends when its token is revoked or expires."""
     identity = await token(seconds=HOUR)
     begun = await begin(token=identity)
@@ -123,7 +122,7 @@ async def test_it_ends_with_its_token(sessions, operator, token, begin):
         await begin(token=identity)
 
 
-async def test_a_login_ends_with_its_subject(sessions, operator, begin):
+async def test_session_ends_when_the_subject_changes(sessions, operator, begin):
     """A session of a login ends when the account's subject changes."""
     with pytest.raises(AuthenticationError):
         await begin(subject="u-1")
@@ -136,7 +135,7 @@ async def test_a_login_ends_with_its_subject(sessions, operator, begin):
         assert await list_sessions(session, NOW + 1) == []
 
 
-async def test_it_ends_with_its_account_for_good(sessions, operator, begin):
+async def test_session_ends_with_its_account(sessions, operator, begin):
     """Disabling an account ends its sessions; enabling it does not restore them."""
     await change(sessions, change_account, operator, name="ani", subject="u-1", at=NOW)
     begun = await begin(subject="u-1")
@@ -148,7 +147,7 @@ async def test_it_ends_with_its_account_for_good(sessions, operator, begin):
     assert not await is_open(sessions, begun, 4)
 
 
-async def test_it_ends_by_time(sessions, token, begin):
+async def test_session_expires(sessions, token, begin):
     """A session ends two hours after its last request, and after twelve hours in any case."""
     begun = await begin(token=await token())
     assert await is_open(sessions, begun, 2 * HOUR - 1)
@@ -160,9 +159,7 @@ async def test_it_ends_by_time(sessions, token, begin):
     assert not await is_open(sessions, begun, 12 * HOUR)
 
 
-async def test_signing_in_again_ends_the_session_before(
-    sessions, operator, entropy, make, token, begin
-):
+async def test_sign_in_ends_the_former_session(sessions, operator, entropy, make, token, begin):
     """A new sign-in ends the browser's former session, of any account, and no other."""
     identity = await token()
     former, other = await begin(token=identity), await begin(token=identity)
@@ -177,21 +174,19 @@ async def test_signing_in_again_ends_the_session_before(
     assert not await is_open(sessions, former, 2)
 
 
-async def test_an_account_has_so_many_open_sessions(sessions, token, begin, monkeypatch):
+async def test_limit_of_open_sessions(sessions, token, begin, monkeypatch):
     """Above the limit, a sign-in ends the oldest session, which the audit log records."""
     monkeypatch.setattr(web_sessions, "LIVE_SESSIONS", 3)
     identity = await token()
     begun = [await begin(seconds, token=identity) for seconds in range(4)]
     opened = [await is_open(sessions, each, 5) for each in begun]
     assert opened == [False, True, True, True]
-    async with sessions() as session:
-        query = select(AuditLogEntry).where(AuditLogEntry.action == "session.end")
-        (entry,) = (await session.scalars(query)).all()
+    (entry,) = [each for each in await audit_log(sessions) if each.action == "session.end"]
     assert begun[0].row.id in entry.detail
     assert entry.actor == f"ani/{begun[3].row.id}"
 
 
-async def test_an_account_has_so_many_rows(sessions, token, begin, monkeypatch):
+async def test_limit_of_stored_sessions(sessions, token, begin, monkeypatch):
     """Above the limit, an account's oldest rows are deleted."""
     monkeypatch.setattr(web_sessions, "KEPT_SESSIONS", 3)
     identity = await token()
@@ -201,7 +196,7 @@ async def test_an_account_has_so_many_rows(sessions, token, begin, monkeypatch):
     assert rows == {each.row.id for each in begun[2:]}
 
 
-async def test_looking_is_seldom_a_write(sessions, token, begin):
+async def test_time_of_last_use_is_written_seldom(sessions, token, begin):
     """The time of last use is written at most every five minutes."""
     begun = await begin(token=await token())
     for seconds, seen in ((299, 0), (300, 300), (500, 300), (600, 600)):
@@ -211,36 +206,33 @@ async def test_looking_is_seldom_a_write(sessions, token, begin):
             assert row.seen_at == NOW + seen
 
 
-async def test_who_may_end_whose(sessions, operator, token, begin):
+async def test_who_may_end_a_session(sessions, operator, token, begin):
     """Accounts end their own sessions, admins those of accounts that they manage.
 
     Other accounts do not learn whether a session exists.
     """
 
-    def person(name, role, *codenames):
-        return Principal(name, role, ROLE_PERMISSIONS[role], codenames)
-
     async def end(who, identity):
         return await change(sessions, end_session, who, identity=identity, at=NOW + 5)
 
     begun = await begin(token=await token())
-    for who in (person("eve", Role.ENGINEER, "*"), person("eve", Role.ADMIN, "cancro")):
+    for who in (principal("eve"), principal("eve", Role.ADMIN, ["cancro"])):
         with pytest.raises(PermissionDeniedError):
             await end(who, begun.row.id)
     with pytest.raises(PermissionDeniedError):
-        await end(person("eve", Role.ENGINEER, "*"), "s-000000000000")
+        await end(principal("eve"), "s-000000000000")
     with pytest.raises(NotFoundError):
         await end(operator, "s-000000000000")
     assert await is_open(sessions, begun)
-    row = await end(person("ani", Role.ENGINEER, "armani"), begun.row.id)
+    row = await end(principal(codenames=["armani"]), begun.row.id)
     assert row.ended_at == NOW + 5
     assert not await is_open(sessions, begun, 6)
     assert (await end(operator, begun.row.id)).ended_at == NOW + 5
     other = await begin(token=await token())
-    assert (await end(person("ada", Role.ADMIN, "armani"), other.row.id)).ended_at
+    assert (await end(principal("ada", Role.ADMIN, ["armani"]), other.row.id)).ended_at
 
 
-async def test_the_list_and_what_is_thrown_away(sessions, token, begin):
+async def test_listing_and_deletion(sessions, token, begin):
     """Open sessions are listed newest first; rows are deleted a month after their end."""
     identity = await token(seconds=60 * DAY)
     first, second = await begin(token=identity), await begin(10, token=identity)
