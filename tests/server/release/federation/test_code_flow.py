@@ -61,7 +61,7 @@ def flow(provider, secret=""):
     return CodeFlow(provider, BACK, secret, provider.post)
 
 
-async def test_where_the_browser_is_sent():
+async def test_authorisation_request():
     """The browser is sent to the endpoint with the code challenge of RFC 7636.
 
     The endpoint's own query is kept.
@@ -84,7 +84,7 @@ async def test_where_the_browser_is_sent():
     assert ATTEMPT.secret not in address.query
 
 
-def test_what_is_derived_is_not_each_other():
+def test_derived_values_differ():
     """State, nonce and verifier differ from each other and between browsers."""
     made = {
         value
@@ -131,7 +131,7 @@ async def test_a_confidential_client():
     assert (headers, fields["client_secret"]) == ({}, "a+b:c")
 
 
-async def test_what_is_not_the_answer_to_this_login():
+async def test_answer_to_another_login_is_refused():
     """An answer that does not belong to this login is refused without a request.
 
     RFC 9207 section 2.4: if the provider always sends its issuer, an answer without it is refused.
@@ -152,7 +152,7 @@ async def test_what_is_not_the_answer_to_this_login():
     assert await flow(naming).complete(ATTEMPT, good | {"iss": ISSUER}) == "u-1"
 
 
-async def test_what_the_provider_may_answer():
+async def test_errors_of_the_provider():
     """An invalid code is an authentication error, an unknown client a storage error.
 
     A missing token endpoint, or one without TLS, is a storage error, too.
@@ -174,7 +174,7 @@ async def test_what_the_provider_may_answer():
             await flow(Provider(authorization_endpoint=endpoint)).begin(ATTEMPT)
 
 
-def test_a_secret(tmp_path):
+def test_client_secret_file(tmp_path):
     """The secret is the file's single line; empty, binary and long files are refused.
 
     A file that others can read is refused, and the message does not contain the secret.
@@ -199,7 +199,7 @@ def test_a_secret(tmp_path):
 NOW = 1_800_000_000
 
 
-class Believing:
+class TrustingProvider:
     """A provider that accepts every token and returns its subject."""
 
     async def verify(self, text):
@@ -213,14 +213,14 @@ def login(at):
     return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.x"
 
 
-async def test_a_disabled_account_ends_its_logins_for_good(place):
+async def test_logins_before_an_account_was_disabled_are_invalid(place):
     """Logins from before an account was disabled stay invalid after it is enabled."""
     operator = command_line_principal("root")
     async with open_database(place) as sessions:
 
         async def may(at):
             try:
-                return (await log_in(sessions, Believing(), login(at))).actor
+                return (await log_in(sessions, TrustingProvider(), login(at))).actor
             except AuthenticationError:
                 return None
 

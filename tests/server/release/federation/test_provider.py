@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import hmac
 import json
 
@@ -27,21 +28,31 @@ from tests.cases import case, refuse_each
 NOW = 1_800_000_000
 ISSUER = "https://login.example"
 WANTED = Expected(ISSUER, "hening")
-RSA = RSAKey.generate_key(2048, parameters={"kid": "rsa", "use": "sig"})
-EC = ECKey.generate_key("P-256", parameters={"kid": "ec", "use": "sig"})
-OKP = OKPKey.generate_key("Ed25519", parameters={"kid": "okp", "use": "sig"})
-STRANGER = RSAKey.generate_key(2048, parameters={"kid": "rsa", "use": "sig"})
-PAGE = {"keys": [key.as_dict(private=False) for key in (RSA, EC, OKP)]}
-KEYS = load_keys(PAGE)
 CLAIMS = {"iss": ISSUER, "aud": "hening", "sub": "u-1", "iat": NOW, "exp": NOW + 600}
 EVERY = ["RS256", "PS256", "ES256", "Ed25519", "RS512"]
 
 
-def sign(key=RSA, algorithm="RS256", header=(), **changed):
+@functools.cache
+def keys():
+    """Make the provider's keys, by id."""
+    made = (
+        RSAKey.generate_key(2048, parameters={"kid": "rsa", "use": "sig"}),
+        ECKey.generate_key("P-256", parameters={"kid": "ec", "use": "sig"}),
+        OKPKey.generate_key("Ed25519", parameters={"kid": "okp", "use": "sig"}),
+    )
+    return {key.kid: key for key in made}
+
+
+def sign(kid="rsa", algorithm="RS256", header=(), key=None, **changed):
     """Return a signed token; a claim that is None is left out."""
     claims = {name: value for name, value in {**CLAIMS, **changed}.items() if value is not None}
-    head = {"alg": algorithm, "kid": key.kid, **dict(header)}
-    return jwt.encode(head, claims, key, algorithms=EVERY)
+    head = {"alg": algorithm, "kid": kid, **dict(header)}
+    return jwt.encode(head, claims, key or keys()[kid], algorithms=EVERY)
+
+
+def page(*made):
+    """Return a page with the public parts of keys."""
+    return {"keys": [key.as_dict(private=False) for key in made]}
 
 
 def encode(data):
@@ -49,20 +60,27 @@ def encode(data):
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def verify(text, now=NOW):
+@functools.cache
+def published_keys():
+    """Return the keys as the server loads them from the provider's page."""
+    return load_keys(page(*keys().values()))
+
+
+def verify(text, now=NOW, nonce=None):
     """Find the key and verify the token, as the server does."""
     assert isinstance(key_id(text), str)
-    return verify_identity(text, KEYS, WANTED, now)
+    return verify_identity(text, published_keys(), WANTED, now, nonce)
 
 
-def test_each_signature():
+def test_algorithms():
     """Each allowed algorithm is accepted, and the audience may be a list."""
-    for key, algorithm in ((RSA, "RS256"), (RSA, "PS256"), (EC, "ES256"), (OKP, "Ed25519")):
-        assert verify(sign(key, algorithm)) == "u-1"
+    allowed = (("rsa", "RS256"), ("rsa", "PS256"), ("ec", "ES256"), ("okp", "Ed25519"))
+    for kid, algorithm in allowed:
+        assert verify(sign(kid, algorithm)) == "u-1"
     assert verify(sign(aud=["hening"], azp="hening")) == "u-1"
 
 
-def test_the_time():
+def test_validity_period():
     """A token is valid from issue to expiry, with a minute's tolerance for clocks."""
     text = sign(nbf=NOW)
     for seconds in (-60, 0, 659):
@@ -74,13 +92,12 @@ def test_a_nonce():
     """A login's nonce must match; a bearer token's nonce is not checked."""
     text = sign(nonce="n-1")
     assert verify(text) == "u-1"
-    assert verify_identity(text, KEYS, WANTED, NOW, "n-1") == "u-1"
-    for other in (text, sign(), sign(nonce=1), sign(nonce="")):
-        with pytest.raises(FormatError):
-            verify_identity(other, KEYS, WANTED, NOW, "n-2")
+    assert verify(text, nonce="n-1") == "u-1"
+    others = [text, sign(), sign(nonce=1), sign(nonce="")]
+    refuse_each(FormatError, lambda other: verify(other, nonce="n-2"), others)
 
 
-def test_claims_that_do_not_hold():
+def test_invalid_claims():
     """Wrong issuers, audiences, subjects and times are refused.
 
     Access tokens and logout tokens are refused, although the provider signed them.
@@ -102,9 +119,10 @@ def test_claims_that_do_not_hold():
     assert verify(sign(header={"typ": "JWT"})) == "u-1"
 
 
-def test_signatures_that_do_not_hold():
+def test_invalid_signatures():
     """Foreign keys, unsigned tokens, wrong key types and a public key as secret are refused."""
-    public = RSA.public_key.public_bytes(
+    stranger = RSAKey.generate_key(2048, parameters={"kid": "rsa", "use": "sig"})
+    public = keys()["rsa"].public_key.public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     head, body, mark = sign().split(".")
@@ -114,16 +132,22 @@ def test_signatures_that_do_not_hold():
     keyed = encode(b'{"alg":"HS256","kid":"rsa"}') + f".{body}"
     confused = f"{keyed}.{encode(hmac.digest(public, keyed.encode(), 'sha256'))}"
     bad = [
-        *(sign(STRANGER), sign(RSA, "RS512"), confused, f"{none}.{body}.", f"{none}.{body}.{mark}"),
+        *(
+            sign(key=stranger),
+            sign("rsa", "RS512"),
+            confused,
+            f"{none}.{body}.",
+            f"{none}.{body}.{mark}",
+        ),
         *(f"{swapped}.{body}.{mark}", f"{unknown}.{body}.{mark}", f"{head}.{body}."),
         f"{head}.{mark}.{body}",
     ]
     refuse_each(FormatError, verify, bad)
 
 
-def test_every_letter_counts():
+def test_changed_letters_are_refused():
     """A token with any letter changed is refused, except for unused bits of base64."""
-    text = sign(EC, "ES256")
+    text = sign("ec", "ES256")
     for place, letter in enumerate(text):
         changed = text[:place] + ("A" if letter != "A" else "B") + text[place + 1 :]
         try:
@@ -156,34 +180,35 @@ def test_any_json(payload, header):
         verify(text)
 
 
-def test_pages_without_a_key():
+def test_unusable_keys_are_ignored():
     """Secret, private and encryption keys are ignored.
 
     An unusable key does not prevent the use of others.
     """
     secret = {"kty": "oct", "k": "AAAA", "kid": "rsa"}
     bad = [
-        *([], [1, None, "x"], [secret], [RSA.as_dict(private=True)]),
-        [{**RSA.as_dict(private=False), "use": "enc"}],
+        *([], [1, None, "x"], [secret], [keys()["rsa"].as_dict(private=True)]),
+        [{**keys()["rsa"].as_dict(private=False), "use": "enc"}],
         [{"kty": "RSA", "kid": "x", "n": "", "e": ""}],
         [{"kty": "EC", "kid": "x", "crv": "P-256", "x": "AA", "y": "AA"}],
         [{"kty": "OKP", "kid": "x"}],
     ]
     refuse_each(FormatError, load_keys, [{}, {"keys": None}, *({"keys": each} for each in bad)])
-    keys = load_keys({"keys": [secret, *PAGE["keys"], {"kty": "new", "kid": "x"}]})
-    assert {key.kid for key in keys.keys} == {"rsa", "ec", "okp"}
+    usable = page(*keys().values())["keys"]
+    found = load_keys({"keys": [secret, *usable, {"kty": "new", "kid": "x"}]})
+    assert {key.kid for key in found.keys} == {"rsa", "ec", "okp"}
 
 
 REALM = "https://login.example/realm"
 JWKS = "https://keys.example/jwks"
 
 
-class World:
+class Site:
     """A provider whose pages the test sets, and a test clock."""
 
     def __init__(self):
         self.now = 1_800_000_000
-        self.asked = []
+        self.fetched = []
         self.pages = {
             f"{REALM}/.well-known/openid-configuration": {"issuer": REALM, "jwks_uri": JWKS}
         }
@@ -191,14 +216,14 @@ class World:
 
     async def fetch(self, url):
         """Return a page, or raise an error if there is none."""
-        self.asked.append(url)
+        self.fetched.append(url)
         if url not in self.pages:
             raise StorageError("the identity provider does not answer: try again.")
         return self.pages[url]
 
-    def publish(self, *keys):
+    def publish(self, *made):
         """Publish these keys at the provider."""
-        self.pages[JWKS] = {"keys": [key.as_dict(private=False) for key in keys]}
+        self.pages[JWKS] = page(*made)
 
     def token(self, key):
         """Sign a token issued now."""
@@ -222,106 +247,106 @@ ONE, TWO = make_key("one"), make_key("two")
 
 
 @pytest.fixture
-def world():
+def site():
     """Return a provider with one key."""
-    made = World()
+    made = Site()
     made.publish(ONE)
     return made
 
 
-async def test_keys_are_kept_for_an_hour(world):
+async def test_keys_are_cached_for_an_hour(site):
     """The provider's two pages are fetched once an hour, for any number of tokens."""
     for _ in range(3):
-        assert await world.provider.verify(world.token(ONE)) == "u-1"
-    assert world.asked == [f"{REALM}/.well-known/openid-configuration", JWKS]
-    world.now += 3599
-    await world.provider.verify(world.token(ONE))
-    assert len(world.asked) == 2
-    world.now += 1
-    await world.provider.verify(world.token(ONE))
-    assert len(world.asked) == 4
+        assert await site.provider.verify(site.token(ONE)) == "u-1"
+    assert site.fetched == [f"{REALM}/.well-known/openid-configuration", JWKS]
+    site.now += 3599
+    await site.provider.verify(site.token(ONE))
+    assert len(site.fetched) == 2
+    site.now += 1
+    await site.provider.verify(site.token(ONE))
+    assert len(site.fetched) == 4
 
 
-async def test_a_new_key_is_found(world):
+async def test_a_new_key_is_found(site):
     """An unknown key id causes a fetch, at most once a minute.
 
     Any caller can invent key ids.
     """
-    await world.provider.verify(world.token(ONE))
-    world.publish(ONE, TWO)
+    await site.provider.verify(site.token(ONE))
+    site.publish(ONE, TWO)
     with pytest.raises(AuthenticationError):
-        await world.provider.verify(world.token(TWO))
-    world.now += 60
-    assert await world.provider.verify(world.token(TWO)) == "u-1"
-    asked = len(world.asked)
+        await site.provider.verify(site.token(TWO))
+    site.now += 60
+    assert await site.provider.verify(site.token(TWO)) == "u-1"
+    count = len(site.fetched)
     for number in range(20):
         with pytest.raises(AuthenticationError):
-            await world.provider.verify(world.token(make_key(f"x{number}")))
-    assert len(world.asked) == asked
+            await site.provider.verify(site.token(make_key(f"x{number}")))
+    assert len(site.fetched) == count
 
 
-async def test_invented_key_ids_delay_no_known_key(world):
+async def test_invented_key_ids_delay_no_known_key(site):
     """Tokens of known keys do not wait for a fetch that hangs.
 
     After a failed fetch, others wait a minute.
     """
-    world.publish(ONE)
-    await world.provider.verify(world.token(ONE))
-    world.now += 120
+    site.publish(ONE)
+    await site.provider.verify(site.token(ONE))
+    site.now += 120
     hanging, going_on = asyncio.Event(), asyncio.Event()
-    fetch = world.fetch
+    fetch = site.fetch
 
     async def hang(url):
-        world.asked.append(url)
+        site.fetched.append(url)
         hanging.set()
         await going_on.wait()
         raise StorageError("the identity provider does not answer: try again.")
 
-    world.provider._fetch = hang
-    asked = len(world.asked)
-    invented = asyncio.create_task(world.provider.verify(world.token(TWO)))
+    site.provider._fetch = hang
+    count = len(site.fetched)
+    invented = asyncio.create_task(site.provider.verify(site.token(TWO)))
     await hanging.wait()
-    assert await world.provider.verify(world.token(ONE)) == "u-1"
-    world.now += 60  # the fetch ends long after its begin
+    assert await site.provider.verify(site.token(ONE)) == "u-1"
+    site.now += 60  # the fetch ends long after its begin
     going_on.set()
     with pytest.raises(StorageError, match="does not answer"):
         await invented
     for _ in range(3):
         with pytest.raises(StorageError, match="a moment ago"):
-            await world.provider.verify(world.token(TWO))
-    assert len(world.asked) == asked + 1
-    world.provider._fetch = fetch
+            await site.provider.verify(site.token(TWO))
+    assert len(site.fetched) == count + 1
+    site.provider._fetch = fetch
 
 
-async def test_a_withdrawn_key_is_forgotten(world):
+async def test_a_withdrawn_key_is_forgotten(site):
     """A key that the provider withdrew is refused after an hour at the latest."""
-    await world.provider.verify(world.token(ONE))
-    world.publish(TWO)
-    world.now += 3600
+    await site.provider.verify(site.token(ONE))
+    site.publish(TWO)
+    site.now += 3600
     with pytest.raises(AuthenticationError):
-        await world.provider.verify(world.token(ONE))
+        await site.provider.verify(site.token(ONE))
 
 
-async def test_a_provider_that_is_away(world):
+async def test_provider_outage(site):
     """During an outage known keys are used; without keys, it is an error without a new request."""
-    await world.provider.verify(world.token(ONE))
-    pages, world.pages = world.pages, {}
-    assert await world.provider.verify(world.token(ONE)) == "u-1"
-    world.now += 3600
-    asked = len(world.asked)
+    await site.provider.verify(site.token(ONE))
+    pages, site.pages = site.pages, {}
+    assert await site.provider.verify(site.token(ONE)) == "u-1"
+    site.now += 3600
+    count = len(site.fetched)
     for _ in range(5):
         with pytest.raises(StorageError):
-            await world.provider.verify(world.token(ONE))
-    assert len(world.asked) == asked + 1
-    world.pages = pages
-    world.now += 5
-    assert await world.provider.verify(world.token(ONE)) == "u-1"
+            await site.provider.verify(site.token(ONE))
+    assert len(site.fetched) == count + 1
+    site.pages = pages
+    site.now += 5
+    assert await site.provider.verify(site.token(ONE)) == "u-1"
 
 
-async def test_a_discovery_that_does_not_fit():
+async def test_invalid_metadata():
     """Metadata of another issuer, or without a key address over TLS, is refused."""
-    page = f"{REALM}/.well-known/openid-configuration"
-    for content, said in (
+    address = f"{REALM}/.well-known/openid-configuration"
+    for content, sentence in (
         ({}, "another issuer"),
         ({"issuer": "https://evil.example", "jwks_uri": JWKS}, "another issuer"),
         ({"issuer": REALM}, "no jwks_uri"),
@@ -329,19 +354,19 @@ async def test_a_discovery_that_does_not_fit():
         ({"issuer": REALM, "jwks_uri": "http://keys.example/jwks"}, "https"),
         ({"issuer": REALM, "jwks_uri": "file:///etc/passwd"}, "https"),
     ):
-        world = World()
-        world.pages[page] = content
-        with case(content), pytest.raises(StorageError, match=said):
-            await world.provider.verify(world.token(ONE))
-        assert world.asked == [page]
+        site = Site()
+        site.pages[address] = content
+        with case(content), pytest.raises(StorageError, match=sentence):
+            await site.provider.verify(site.token(ONE))
+        assert site.fetched == [address]
 
 
-async def test_malformed_tokens_ask_no_provider(world):
+async def test_malformed_tokens_cause_no_fetch(site):
     """A text without a key id causes no fetch; an issuer must be an https URL."""
     for text in ("", "a.b.c", "..", "e30.e30.e30"):
         with pytest.raises(AuthenticationError):
-            await world.provider.verify(text)
-    assert world.asked == []
+            await site.provider.verify(text)
+    assert site.fetched == []
     bad = ["", "login.example", "http://login.example", "ftp://x", "https://u:p@login.example"]
     refuse_each(
         FormatError,
