@@ -4,30 +4,22 @@ import asyncio
 import contextlib
 import itertools
 
-from sqlalchemy import select
-
 from server.core.pointer import decode_pointer
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
-from server.release.auth.audit_log_query import verify_audit_log
-from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.auth.principal import Role
 from server.release.rollouts.commands import ChangeRequest, accept_offer
 from server.release.rollouts.rollouts import Rollouts
 from server.storage.database import open_database
-from server.storage.models import Account, AuditLogEntry
-from tests.server.release.auth.issue import account_row
+from server.storage.models import Account
+from tests.server.release.auth.issue import account_row, audit_log, principal
 from tests.server.world import CHANNEL
 
 DAY = 86_400
 NUMBERS = itertools.count(1)
 
 
-def person(name, role=Role.ENGINEER, codenames=("*",)):
-    """Return a principal with all rights of a role."""
-    return Principal(name, role, ROLE_PERMISSIONS[role], codenames)
-
-
-ENGINEER, APPROVER = person("eka"), person("ari", Role.APPROVER)
+ENGINEER, APPROVER = principal("eka"), principal("ari", Role.APPROVER)
 ACCOUNTS = {
     "eka": Role.ENGINEER,
     "operator-0": Role.ENGINEER,
@@ -79,14 +71,11 @@ class Harness:
 
     async def audit_log(self):
         """Verify the audit log, and return actor and action of each entry about commands."""
-        async with self.sessions() as session:
-            await verify_audit_log(session)
-            query = (
-                select(AuditLogEntry)
-                .where(~AuditLogEntry.action.startswith("submission."))
-                .order_by(AuditLogEntry.index)
-            )
-            return [(entry.actor, entry.action) for entry in await session.scalars(query)]
+        return [
+            (entry.actor, entry.action)
+            for entry in await audit_log(self.sessions)
+            if not entry.action.startswith("submission.")
+        ]
 
 
 @contextlib.asynccontextmanager

@@ -141,7 +141,7 @@ def test_a_new_schedule(harness):
         harness.do(Schedule(Plan([Stage(100)])), NOW + 2 * DAY)
 
 
-def test_halting_wins(harness):
+def test_halt(harness):
     """A halt can be repeated, and only an offer with a higher counter may follow."""
     halted = harness.do(Halt({"en": "It drains."}), NOW)
     assert harness.do(Halt(), NOW + 5) == halted
@@ -151,7 +151,7 @@ def test_halting_wins(harness):
     assert not harness.do(Offer(2, PLAN), NOW + 20).halted
 
 
-def test_a_pause_that_is_not_on_record():
+def test_pause_by_another_server():
     """A pause by another server ends with a new schedule, not with a resume."""
     harness = Harness()
     harness.do(Offer(1, PLAN), NOW)
@@ -163,7 +163,7 @@ def test_a_pause_that_is_not_on_record():
     harness.do(Schedule(PLAN), NOW + 5)
 
 
-def test_nothing_is_offered_yet():
+def test_commands_before_the_first_offer():
     """Before the first offer, other commands are refused; an unlisted model does not exist."""
     for command in (Schedule(PLAN), Pause(), Resume(), Halt()):
         with pytest.raises(NotFoundError, match="offers nothing yet"):
@@ -172,7 +172,7 @@ def test_nothing_is_offered_yet():
         view_channel(CHANNEL, None)
 
 
-def test_what_makes_it_stale():
+def test_entity_tag():
     """The entity tag changes with the pointer and with the role's version only."""
     pointer = make_pointer()
     tags = {
@@ -186,7 +186,7 @@ def test_what_makes_it_stale():
     assert channel_etag(make_pointer(), 1) in tags
 
 
-def test_what_matches():
+def test_if_match():
     """If-Match accepts the tag alone, in a list, or `*`; other tags are stale.
 
     Weak, unquoted and empty tags are malformed, and so is `*` in a list.

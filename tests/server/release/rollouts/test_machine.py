@@ -23,25 +23,25 @@ from sqlalchemy import select
 from server.core.errors import HeningError
 from server.core.names import decode_pointer_path
 from server.publisher.publisher import Publisher
-from server.release.auth.audit_log_query import verify_audit_log
 from server.release.rollouts.changes import State, read_arguments, read_outcome
 from server.release.rollouts.commands import Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.rollouts.plan import Plan, Stage
-from server.storage.models import AuditLogEntry, Change
+from server.storage.models import Change
 from tests.server.ceremony import release
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.release.rollouts.harness import APPROVER, CrashError, open_harness, person
+from tests.server.release.auth.issue import audit_log, principal
+from tests.server.release.rollouts.harness import APPROVER, CrashError, open_harness
 from tests.server.world import CHANNEL, refresh_from_disk
 
 LAST = 9
 PATHS = {n: f"{CHANNEL}/build-{n}.zip" for n in range(2, LAST + 1)}
-WAYS = [
-    (State.DONE, "done"),
-    (State.REFUSED, "refused"),
-    (State.CANCELLED, "cancel"),
-    (State.REJECTED, "reject"),
-]
+ENDS = {
+    State.DONE: ["done"],
+    State.REFUSED: ["refused"],
+    State.CANCELLED: ["cancel"],
+    State.REJECTED: ["reject"],
+}
 
 
 def role_files(world, withdrawn=()):
@@ -58,7 +58,7 @@ def role_files(world, withdrawn=()):
 
 
 @pytest.fixture(scope="module")
-def stocked(published_state, tmp_path_factory):
+def nine_builds(published_state, tmp_path_factory):
     """Return a server with builds 1 to LAST, of which the first is offered."""
     world = published_state.copy(tmp_path_factory.mktemp("machine") / "state")
     files = role_files(world)
@@ -146,7 +146,7 @@ class Machine(RuleBasedStateMachine):
         """One operator gives a command; its process may crash after any step."""
         self.crash_at[number] = crash
         change = self.run(
-            number, lambda harness: harness.request(command, person(f"operator-{number}"))
+            number, lambda harness: harness.request(command, principal(f"operator-{number}"))
         )
         self.crash_at[number] = NEVER
         if isinstance(command, Halt) and change is not None:
@@ -164,7 +164,7 @@ class Machine(RuleBasedStateMachine):
         async def act():
             tag = await self.harnesses[0].tag()
             given = [
-                harness.request(command, person(f"operator-{number}"), if_match=tag)
+                harness.request(command, principal(f"operator-{number}"), if_match=tag)
                 for number, (harness, command) in enumerate(
                     zip(self.harnesses, commands, strict=True)
                 )
@@ -180,13 +180,13 @@ class Machine(RuleBasedStateMachine):
         number=st.integers(0, 1),
         command=COMMANDS.filter(lambda command: not isinstance(command, Halt)),
     )
-    def later(self, number, command):
+    def request_later(self, number, command):
         """Schedule a command in half an hour."""
         due = self.world.epoch() + 1800
         self.run(number, lambda harness: harness.request(command, due_at=due))
 
     @rule(number=st.integers(0, 1), ends=st.booleans())
-    def meanwhile(self, number, ends):
+    def other_command_meanwhile(self, number, ends):
         """Schedule 100 % for this build; then the other operator offers the next one, or pauses."""
         due, was_paused = self.world.epoch() + 600, self.pointer().paused
         command = Schedule(Plan([Stage(1000)]))
@@ -194,7 +194,7 @@ class Machine(RuleBasedStateMachine):
         following = self.pointer().steps[-1].counter + 1
         other = Pause() if ends else Offer(min(following, LAST), Plan([Stage(1, 600), Stage(1000)]))
         self.run(
-            1 - number, lambda harness: harness.request(other, person(f"operator-{1 - number}"))
+            1 - number, lambda harness: harness.request(other, principal(f"operator-{1 - number}"))
         )
         before = self.pointer()
         self.world.ahead += timedelta(minutes=11)
@@ -211,7 +211,7 @@ class Machine(RuleBasedStateMachine):
         self.crash_at[number] = NEVER
 
     @rule(is_on=st.booleans())
-    def four_eyes(self, is_on):
+    def two_person_approval(self, is_on):
         """Switch two-person approval on or off."""
         self.approval = ("*/*/stable",) if is_on else ()
         for harness in self.harnesses:
@@ -223,7 +223,7 @@ class Machine(RuleBasedStateMachine):
         choice=st.integers(0, 3),
         crash=CRASHES,
     )
-    def second_person(self, number, way, choice, crash):
+    def decide(self, number, way, choice, crash):
         """Let an approver decide about a waiting command; the process may crash after any step."""
         find = self.harnesses[number].rollouts.find
         waiting = self.runner.run(find(state=State.WAITING, limit=1000))
@@ -259,7 +259,7 @@ class Machine(RuleBasedStateMachine):
         return self.world.published().pointers()[CHANNEL.pointer_path]
 
     @invariant()
-    def phones_see_only_what_holds(self):
+    def offered_packages_are_valid(self):
         """Every offered package is listed by its role, stored, and not withdrawn unless halted."""
         published = self.world.published()
         role = published.roles["armani"]
@@ -275,7 +275,7 @@ class Machine(RuleBasedStateMachine):
             self.polled = published.timestamp.version
 
     @invariant()
-    def nothing_falls(self):
+    def nothing_decreases(self):
         """Versions, the offered build and its share never decrease, and a halt stays."""
         published = self.world.published()
         now = (
@@ -294,30 +294,27 @@ class Machine(RuleBasedStateMachine):
         self.reached[counter] = (share, pointer.halted)
 
     @invariant()
-    def the_audit_log_is_whole(self):
+    def audit_log_is_complete(self):
         """Check that the audit log only grows, with the begin and the end of every change."""
 
         async def look():
             harness = self.harnesses[0]
-            async with harness.sessions() as session:
-                await verify_audit_log(session)
-                query = select(AuditLogEntry).order_by(AuditLogEntry.index)
-                entries = [(e.action, e.detail) for e in await session.scalars(query)]
+            entries = [(e.action, e.detail) for e in await audit_log(harness.sessions)]
             return entries, await harness.rollouts.find(limit=1000)
 
         entries, changes = self.runner.run(look())
         assert entries[: len(self.audit_log)] == self.audit_log
         self.audit_log = entries
         for change in changes:
-            told = [action for action, detail in entries if change.id in detail]
-            assert told[0] == f"rollout.{change.action}"
-            assert told.count("change.approve") == (change.approved_by is not None)
-            told = [action for action in told if action != "change.approve"]
-            ends = [word for state, word in WAYS if state == change.state]
-            assert [action.rpartition(".")[2] for action in told[1:]] == ends
+            actions = [action for action, detail in entries if change.id in detail]
+            assert actions[0] == f"rollout.{change.action}"
+            assert actions.count("change.approve") == (change.approved_by is not None)
+            actions = [action for action in actions if action != "change.approve"]
+            ends = [action.rpartition(".")[2] for action in actions[1:]]
+            assert ends == ENDS.get(change.state, [])
 
     @invariant()
-    def no_command_touches_another_build(self):
+    def commands_change_the_build_that_was_seen(self):
         """Each published command changed the build that its author had seen."""
 
         async def look():
@@ -335,21 +332,21 @@ class Machine(RuleBasedStateMachine):
         """At the end, one operator carries out what is left; every change is then finished."""
         self.world.ahead += timedelta(seconds=ORPHAN_SECONDS + 3600)
         self.run(0, lambda harness: harness.rollouts.run_due())
-        open_ones = self.runner.run(
+        unfinished = self.runner.run(
             self.harnesses[0].rollouts.find(state=State.APPROVED, limit=1000)
         )
         for number in (0, 1):
             self.stop(number)
         self.runner.close()
-        assert open_ones == []
-        self.phones_see_only_what_holds()
+        assert unfinished == []
+        self.offered_packages_are_valid()
         public = self.world.keys.log_verifier.public
         check_metadata_is_logged(self.world.folder, check_log(self.world.folder, public))
 
 
-def test_any_sequence(stocked, tmp_path):
+def test_any_sequence(nine_builds, tmp_path):
     """The invariants hold for any sequence of commands, crashes, withdrawals and delays."""
-    Machine.base, Machine.folder = stocked, tmp_path
+    Machine.base, Machine.folder = nine_builds, tmp_path
     run_state_machine_as_test(
         Machine,
         settings=settings(

@@ -11,13 +11,13 @@ from server.release.rollouts.commands import Halt, Offer, Pause, Schedule
 from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.rollouts.plan import Plan, Stage
 from server.storage.layout import StateFolder
+from tests.server.release.auth.issue import principal
 from tests.server.release.rollouts.harness import (
     APPROVER,
     DAY,
     CrashError,
     crash_at,
     open_harness,
-    person,
 )
 from tests.server.world import PACKAGE_1, PACKAGE_2
 
@@ -38,7 +38,7 @@ def world(fresh, postgres):
 
 
 @pytest.mark.needs("postgresql")
-async def test_the_story(world):
+async def test_competing_commands_and_a_crash(world):
     """Of two competing commands only one succeeds, and every change ends exactly once.
 
     The test has an approval, a shared tag, a scheduled offer, a crash and a halt.
@@ -48,7 +48,7 @@ async def test_the_story(world):
         assert waiting.state == State.WAITING
         answers = await asyncio.gather(
             harness.rollouts.approve(APPROVER, waiting.id),
-            other.rollouts.approve(person("ida", APPROVER.role), waiting.id),
+            other.rollouts.approve(principal("ida", APPROVER.role), waiting.id),
             return_exceptions=True,
         )
         assert sorted(isinstance(answer, HeningError) for answer in answers) == [False, True]
@@ -56,7 +56,7 @@ async def test_the_story(world):
         tag = await other.tag()
         answers = await asyncio.gather(
             other.request(Schedule(FASTER), if_match=tag),
-            other.request(Pause(), person("ida"), if_match=tag),
+            other.request(Pause(), principal("ida"), if_match=tag),
             return_exceptions=True,
         )
         assert sorted(isinstance(answer, HeningError) for answer in answers) == [False, True]

@@ -51,7 +51,7 @@ def test_a_plan_in_office_hours():
     assert course.ready[2] == at("2026-12-05T09:00+07:00")
 
 
-def test_a_late_plan_makes_up_for_nothing():
+def test_start_in_the_past_moves_the_plan():
     """A start in the past moves the whole plan, so that no stage becomes shorter.
 
     Without a start, the first stage begins immediately. A schedule without a plan is its own plan.
@@ -83,7 +83,7 @@ NOW = st.integers(1_770_000_000, 1_800_000_000)
 
 @settings(max_examples=60)
 @given(plans(), NOW)
-def test_what_every_expansion_keeps(plan, now):
+def test_any_expansion(plan, now):
     """In every schedule, shares do not decrease, holds are kept, and starts are in windows."""
     course = expand(plan, now)
     assert [share for _, share in course.schedule] == [stage.permille for stage in plan.stages]
@@ -115,7 +115,7 @@ def test_a_pause_only_delays(plan, now, run, pause):
             assert {a[0] - b[0] for b, a in zip(left, resumed.schedule, strict=True)} == {pause}
 
 
-def test_what_a_pause_leaves():
+def test_holds_after_a_pause():
     """After a pause, an interrupted hold continues, and a completed one is not repeated."""
     monday = at("2026-12-07T09:00+07:00")
     plan = Plan([Stage(10, 20 * HOUR), Stage(100, DAY), Stage(1000)], monday, JAKARTA)
@@ -128,7 +128,7 @@ def test_what_a_pause_leaves():
     assert resumed.schedule[1][0] == monday + 54 * HOUR
 
 
-def test_plans_that_cannot_be():
+def test_invalid_plans():
     """Invalid plans are refused: decreasing shares, missing holds, unknown zones."""
     for members in (
         {"stages": []},
@@ -210,7 +210,7 @@ def windows(draw):
     st.integers(0, 2 * 1440),
 )
 @example([Window(["sun"], "02:10", "02:20")], "Australia/Lord_Howe", "2026-04-04", 0)
-def test_it_is_the_first_minute_that_a_walk_finds(drawn, zone, day, minutes):
+def test_next_open_equals_a_search_by_minute(drawn, zone, day, minutes):
     """A search minute by minute finds the same instant."""
     calendar, clock = Calendar(zone, drawn), ZoneInfo(zone)
     begin = datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(minutes=minutes)
@@ -234,7 +234,7 @@ def _minutes(text):
     return int(text[:2]) * 60 + int(text[3:])
 
 
-def test_zones_and_windows_that_cannot_be():
+def test_invalid_zones_and_windows():
     """Unknown zones, paths as zones, and empty or inverted windows are refused."""
     bad = ["", "Mars/Olympus", "../etc/passwd", "/etc/localtime", "Asia", "a" * 99, "Asia/\0"]
     refuse_each(FormatError, load_zone, bad, "is not a time zone: use a name such as Asia/Jakarta")

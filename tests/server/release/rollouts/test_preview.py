@@ -40,7 +40,7 @@ def catalogue(*entries):
     return releases, files
 
 
-def test_a_way_with_a_stepping_stone():
+def test_path_with_a_stepping_stone():
     """The preview shows each build's path, with incrementals and a stepping stone."""
     releases, files = catalogue(
         (CHANNEL, 1, 0, ()),
@@ -103,7 +103,7 @@ def worlds(draw):
 
 @settings(max_examples=100)
 @given(worlds(), st.binary(min_size=32, max_size=32), st.integers(0, 60))
-def test_phones_do_what_it_says(world, secret, later):
+def test_phones_follow_the_preview(world, secret, later):
     """The phone's implementation chooses exactly the packages of each previewed path."""
     releases, pointer = world
     seen = preview(CHANNEL, pointer, releases, NOW)
@@ -140,7 +140,7 @@ def decided(pointer, build, counter, secret, later):
 
 
 @pytest.mark.parametrize("permille", [0, 1000])
-def test_the_edges_of_the_share(permille):
+def test_share_before_and_after_the_start(permille):
     """The preview repeats the pointer's shares; before the schedule's begin it is 0."""
     releases, files = catalogue((CHANNEL, 1, 0, ()))
     pointer = plan_offer(CHANNEL, 1, releases, files, [(NOW, permille)], None, NOW)

@@ -8,30 +8,31 @@ from server.release.errors import RateError
 from server.release.rollouts.changes import State
 from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause
 from server.release.rollouts.plan import Plan, Stage
-from tests.server.release.rollouts.harness import DAY, ENGINEER, open_harness, person
+from tests.server.release.auth.issue import principal
+from tests.server.release.rollouts.harness import DAY, ENGINEER, open_harness
 from tests.server.world import CHANNEL
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
 
 
 @pytest.mark.parametrize("command", [Halt({"en": "It drains."}), Pause({"en": "We look."})])
-async def test_an_account_stops_a_state_once(two, command):
+async def test_repetition_returns_the_recorded_change(world, command):
     """A repetition returns the recorded change; another account gets its own change."""
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         first = await harness.request(command)
         before = await harness.audit_log()
         assert [await harness.request(command) for _ in range(2)] == [first] * 2
         assert await harness.audit_log() == before
-        operator = person("operator-0")
+        operator = principal("operator-0")
         other = await harness.request(command, operator)
         assert (other.proposed_by, other.state) == ("operator-0", State.DONE)
         assert await harness.request(command, operator) == other
         assert len(await harness.rollouts.find()) == 2
 
 
-async def test_a_halt_of_another_state_is_no_repetition(two):
+async def test_halt_of_another_offer_is_recorded(world):
     """A halt of the next offer, or with another reason, is carried out and recorded."""
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         await harness.request(Halt())
         await harness.request(Offer(2, PLAN))
         ids = {(await harness.request(Halt({"en": reason}))).id for reason in ("a", "b", "a", "a")}
@@ -41,9 +42,9 @@ async def test_a_halt_of_another_state_is_no_repetition(two):
 
 
 @pytest.mark.parametrize("kind", [Halt, Pause])
-async def test_a_repetition_with_a_new_note_is_recorded(two, kind):
+async def test_a_repetition_with_a_new_note_is_recorded(world, kind):
     """A repetition with a new note is recorded once; one without a note is not."""
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         first = await harness.request(kind(), note="a")
         second = await harness.request(kind(), note="b")
         assert (second.note, second.state) == ("b", State.DONE)
@@ -53,25 +54,25 @@ async def test_a_repetition_with_a_new_note_is_recorded(two, kind):
 
 
 @pytest.mark.parametrize("kind", [Halt, Pause])
-async def test_new_words_beyond_an_accounts_share_are_dropped(two, kind):
+async def test_new_texts_over_the_limit_are_dropped(world, kind):
     """Beyond an account's daily limit, new texts are dropped and the last change is returned."""
-    async with open_harness(two, rewordings=3) as harness:
+    async with open_harness(world, rewordings=3) as harness:
         kept = [await harness.request(kind({"en": word}), note=word) for word in "abc"]
         before = await harness.audit_log()
         for command, note in ((kind({"en": "d"}), ""), (kind({"en": "c"}), "d"), (kind(), "d")):
             assert await harness.request(command, note=note) == kept[-1]
         assert await harness.audit_log() == before
         assert (await harness.pointer()).reason == {"en": "c"}
-        operator = person("operator-0")
+        operator = principal("operator-0")
         assert (await harness.request(kind({"en": "e"}), operator)).proposed_by == "operator-0"
         assert (await harness.request(kind({"en": "f"}))).proposed_by == "operator-0"
-        two.ahead = timedelta(days=1, seconds=1)
+        world.ahead = timedelta(days=1, seconds=1)
         assert (await harness.request(kind({"en": "g"}))).command == kind({"en": "g"})
 
 
-async def test_a_halt_that_changes_something_is_outside_the_share(two):
+async def test_limit_does_not_apply_to_a_halt_with_an_effect(world):
     """The limit does not apply to a halt that changes the channel."""
-    async with open_harness(two, rewordings=1) as harness:
+    async with open_harness(world, rewordings=1) as harness:
         for command in (Pause({"en": "a"}), Halt({"en": "b"})):
             assert (await harness.request(command)).command == command
         await harness.request(Offer(2, PLAN))
@@ -79,20 +80,20 @@ async def test_a_halt_that_changes_something_is_outside_the_share(two):
         assert (await harness.pointer()).reason == {"en": "c"}
 
 
-async def test_pauses_for_later_are_within_the_share(two):
+async def test_limit_of_scheduled_pauses(world):
     """Scheduled pauses count against the limit, even if cancelled; immediate ones do not."""
-    async with open_harness(two, rewordings=2) as harness:
+    async with open_harness(world, rewordings=2) as harness:
         for days in (1, 2):
-            later = await harness.request(Pause(), due_at=two.epoch() + days * DAY)
+            later = await harness.request(Pause(), due_at=world.epoch() + days * DAY)
             await harness.rollouts.cancel(ENGINEER, later.id, "no")
         with pytest.raises(RateError, match="a pause cannot be scheduled"):
-            await harness.request(Pause(), due_at=two.epoch() + DAY)
+            await harness.request(Pause(), due_at=world.epoch() + DAY)
         assert (await harness.request(Pause())).state == State.DONE
 
 
-async def test_answers_come_in_the_order_asked(two):
+async def test_changes_are_returned_in_order(world):
     """Changes are returned in the order of the requests, including repetitions."""
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         halted = await harness.request(Halt())
         requests = [ChangeRequest(CHANNEL, Halt(), note=note) for note in ("new", "")]
         changes = await harness.rollouts.request(ENGINEER, requests)
@@ -100,18 +101,18 @@ async def test_answers_come_in_the_order_asked(two):
         assert changes[1] == halted
 
 
-async def test_a_repeated_halt_still_cancels_what_waits(two):
+async def test_repeated_halt_cancels_waiting_commands(world):
     """A repeated halt cancels waiting commands."""
-    async with open_harness(two, ["*/*/stable"]) as harness:
+    async with open_harness(world, ["*/*/stable"]) as harness:
         first = await harness.request(Halt())
         waiting = await harness.request(Offer(2, PLAN))
         assert (await harness.request(Halt())).id != first.id
         assert (await harness.rollouts.get(waiting.id)).state == State.CANCELLED
 
 
-async def test_a_repeated_halt_does_not_pass_over_an_offer(two, monkeypatch):
+async def test_repeated_halt_halts_a_new_offer(world, monkeypatch):
     """An offer published between the two checks of a repeated halt is halted."""
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         await harness.request(Halt())
         real, stale = harness.rollouts.view, [await harness.rollouts.view(CHANNEL)]
         await harness.request(Offer(2, PLAN))

@@ -24,6 +24,7 @@ from server.release.rollouts.execution import ORPHAN_SECONDS
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.preview import preview
 from server.storage.models import Change
+from tests.server.release.auth.issue import principal
 from tests.server.release.rollouts.harness import (
     APPROVER,
     DAY,
@@ -31,29 +32,28 @@ from tests.server.release.rollouts.harness import (
     CrashError,
     crash_at,
     open_harness,
-    person,
 )
 from tests.server.world import CHANNEL
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
 
 
-async def test_a_command_is_published_and_recorded(two):
+async def test_a_command_is_published_and_recorded(world):
     """A command is published, and the audit log has its begin and end."""
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         change = await harness.request(Offer(2, PLAN))
         assert (change.state, change.action, change.proposed_by) == (State.DONE, "offer", "eka")
         assert change.snapshot == (await harness.versions())[0]
         assert await harness.rollouts.find() == [await harness.rollouts.get(change.id)] == [change]
-        told = [("eka", "rollout.offer"), ("eka", "rollout.offer.done")]
-        assert await harness.audit_log() == told
+        recorded = [("eka", "rollout.offer"), ("eka", "rollout.offer.done")]
+        assert await harness.audit_log() == recorded
 
 
-async def test_an_offer_a_pause_and_a_resumption_in_one_second(two):
+async def test_offer_pause_and_resume_in_one_second(world):
     """A resume uses the record of the pause, even if the offer was made in the same second."""
-    moment = two.now()
-    two.now = lambda: moment
-    async with open_harness(two) as harness:
+    moment = world.now()
+    world.now = lambda: moment
+    async with open_harness(world) as harness:
         offer = await harness.request(Offer(2, Plan([Stage(1000)])))
         await harness.request(Pause())
         # Databases return rows of the same time in any order; this one returns them as inserted.
@@ -67,7 +67,7 @@ async def test_an_offer_a_pause_and_a_resumption_in_one_second(two):
         assert not (await harness.pointer()).paused
 
 
-async def test_a_preview_holds_up_no_loop(two, monkeypatch):
+async def test_preview_runs_in_a_thread(world, monkeypatch):
     """A preview runs in a thread, so that it does not block halts."""
     ran = []
 
@@ -76,15 +76,15 @@ async def test_a_preview_holds_up_no_loop(two, monkeypatch):
         return preview(*arguments)
 
     monkeypatch.setattr("server.release.rollouts.rollouts.preview", look)
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         await harness.rollouts.preview(ChangeRequest(CHANNEL, Halt()))
     assert ran
     assert threading.get_ident() not in ran
 
 
-async def test_a_dry_run_changes_nothing(two):
+async def test_a_dry_run_changes_nothing(world):
     """A dry run returns the preview or the error, and records nothing."""
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         before = await harness.tag()
         seen = await harness.rollouts.preview(ChangeRequest(CHANNEL, Offer(2, PLAN), before))
         assert (seen.counter, [share.permille for share in seen.shares]) == (2, [10, 1000])
@@ -99,17 +99,17 @@ async def test_a_dry_run_changes_nothing(two):
         assert await harness.audit_log() == []
 
 
-async def test_four_eyes(two):
+async def test_two_person_approval(world):
     """With two-person approval, changes that admit phones wait; pauses and halts do not."""
-    async with open_harness(two, ["*/*/stable"]) as harness:
+    async with open_harness(world, ["*/*/stable"]) as harness:
         change = await harness.request(Offer(2, PLAN))
         assert change.state == State.WAITING
         assert (await harness.pointer()).steps[-1].counter == 1
-        admin = person("eka", Role.ADMIN)
+        admin = principal("eka", Role.ADMIN)
         with pytest.raises(PermissionDeniedError, match="another account has to approve"):
             await harness.rollouts.approve(admin, change.id)
         with pytest.raises(PermissionDeniedError):
-            await harness.rollouts.approve(person("vera", Role.VIEWER), change.id)
+            await harness.rollouts.approve(principal("vera", Role.VIEWER), change.id)
         approved = await harness.rollouts.approve(APPROVER, change.id)
         assert (approved.state, approved.approved_by) == (State.DONE, "ari")
         assert (await harness.pointer()).steps[-1].counter == 2
@@ -125,14 +125,14 @@ async def test_four_eyes(two):
         ]
 
 
-async def test_no(two):
+async def test_rejected_and_cancelled_changes(world):
     """A rejected or cancelled change is final; only the proposer or an approver can cancel."""
-    async with open_harness(two, ["armani/*/*"]) as harness:
+    async with open_harness(world, ["armani/*/*"]) as harness:
         first, second = [await harness.request(Offer(2, PLAN)) for _ in range(2)]
         rejected = await harness.rollouts.reject(APPROVER, first.id, "Not on a Friday.")
         assert (rejected.state, rejected.reason) == (State.REJECTED, "Not on a Friday.")
         with pytest.raises(PermissionDeniedError, match="may not cancel this change: ask eka"):
-            await harness.rollouts.cancel(person("ida"), second.id, "")
+            await harness.rollouts.cancel(principal("ida"), second.id, "")
         cancelled = await harness.rollouts.cancel(ENGINEER, second.id, "Changed my mind.")
         assert cancelled.state == State.CANCELLED
         for over in (first, second):
@@ -146,15 +146,15 @@ async def test_no(two):
             await harness.rollouts.get("0")
 
 
-async def test_scheduled_publishing(two):
+async def test_scheduled_change(world):
     """A scheduled change survives a restart and is carried out once."""
-    due = two.epoch() + DAY
-    async with open_harness(two) as harness:
+    due = world.epoch() + DAY
+    async with open_harness(world) as harness:
         change = await harness.request(Offer(2, PLAN), due_at=due)
         assert change.state == State.APPROVED
         assert await harness.rollouts.run_due() == []
-    two.ahead = timedelta(days=1, seconds=1)
-    async with open_harness(two) as harness, open_harness(two) as other:
+    world.ahead = timedelta(days=1, seconds=1)
+    async with open_harness(world) as harness, open_harness(world) as other:
         settled = await asyncio.gather(harness.rollouts.run_due(), other.rollouts.run_due())
         done = await harness.rollouts.get(change.id)
         assert done in [view for views in settled for view in views]
@@ -168,7 +168,7 @@ async def test_scheduled_publishing(two):
         ]
 
 
-async def test_an_offer_is_checked_again_when_it_is_due(two):
+async def test_an_offer_is_checked_again_when_it_is_due(world):
     """An offer is checked again when it is due, and refused if it fails; a halt is not checked."""
     asked = []
 
@@ -177,9 +177,9 @@ async def test_an_offer_is_checked_again_when_it_is_due(two):
         if len(asked) == 2:
             raise ReleaseError("an app would misread build 2.")
 
-    async with open_harness(two, check_offer=check) as harness:
-        change = await harness.request(Offer(2, PLAN), due_at=two.epoch() + DAY)
-        two.ahead = timedelta(days=2)
+    async with open_harness(world, check_offer=check) as harness:
+        change = await harness.request(Offer(2, PLAN), due_at=world.epoch() + DAY)
+        world.ahead = timedelta(days=2)
         (refused,) = await harness.rollouts.run_due()
         assert (refused.id, refused.state) == (change.id, State.REFUSED)
         assert refused.reason == "an app would misread build 2."
@@ -187,25 +187,25 @@ async def test_an_offer_is_checked_again_when_it_is_due(two):
     assert asked == [2, 2]
 
 
-async def test_times_that_cannot_be(two):
+async def test_invalid_times(world):
     """A time in the past or more than a year ahead is refused.
 
     A change due in the current second is carried out immediately.
     """
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         for days in (-1, 400):
             with pytest.raises(FormatError, match="within a year from now, and not in the past"):
-                await harness.request(Offer(2, PLAN), due_at=two.epoch() + days * DAY)
-        change = await harness.request(Pause(), due_at=two.epoch())
+                await harness.request(Offer(2, PLAN), due_at=world.epoch() + days * DAY)
+        change = await harness.request(Pause(), due_at=world.epoch())
         assert change.state == State.DONE
         assert (await harness.pointer()).paused
 
 
-async def test_halting_cancels_what_waits(two):
+async def test_halt_cancels_pending_changes(world):
     """A halt cancels scheduled changes and those that wait for approval."""
-    async with open_harness(two, ["*/*/stable"]) as harness:
+    async with open_harness(world, ["*/*/stable"]) as harness:
         waiting = await harness.request(Offer(2, PLAN))
-        due = await harness.request(Pause(), due_at=two.epoch() + DAY)
+        due = await harness.request(Pause(), due_at=world.epoch() + DAY)
         await harness.request(Halt({"en": "It drains."}))
         for change in (waiting, due):
             over = await harness.rollouts.get(change.id)
@@ -215,40 +215,40 @@ async def test_halting_cancels_what_waits(two):
         assert (await harness.pointer()).reason == {"en": "It drains."}
 
 
-async def test_a_resume_knows_what_the_pause_took(two):
+async def test_resume_after_a_restart(world):
     """A resume after a restart continues with the time that was left.
 
     Expected: after half of a day's hold, half a day is left.
     """
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         await harness.request(Offer(2, PLAN))
-        two.ahead = timedelta(hours=12)
+        world.ahead = timedelta(hours=12)
         await harness.request(Pause())
         assert [share for _, share in (await harness.pointer()).schedule] == [10]
-    two.ahead = timedelta(days=9)
-    async with open_harness(two) as harness:
+    world.ahead = timedelta(days=9)
+    async with open_harness(world) as harness:
         await harness.request(Resume())
         pointer = await harness.pointer()
         assert [share for _, share in pointer.schedule] == [10, 1000]
-        assert abs(pointer.schedule[1][0] - two.epoch() - DAY // 2) < 60
+        assert abs(pointer.schedule[1][0] - world.epoch() - DAY // 2) < 60
         await harness.request(Pause())
-        two.ahead = timedelta(days=10)
+        world.ahead = timedelta(days=10)
         await harness.request(Resume())
-        assert abs((await harness.pointer()).schedule[-1][0] - two.epoch() - DAY // 2) < 120
+        assert abs((await harness.pointer()).schedule[-1][0] - world.epoch() - DAY // 2) < 120
 
 
 @pytest.mark.parametrize("step", [3, 6])
-async def test_a_crash_in_the_middle(two, step):
+async def test_crash_during_a_change(world, step):
     """After a crash at any step, the change is published once and recorded as done."""
-    async with open_harness(two, after_step=crash_at(step)) as harness:
+    async with open_harness(world, after_step=crash_at(step)) as harness:
         with pytest.raises(CrashError):
             await harness.request(Offer(2, PLAN))
         (change,) = await harness.rollouts.find()
         assert change.state == State.APPROVED
         with pytest.raises(ConflictError, match="cannot be cancelled"):
             await harness.rollouts.cancel(ENGINEER, change.id, "")
-    two.ahead = timedelta(seconds=ORPHAN_SECONDS)
-    async with open_harness(two) as harness:
+    world.ahead = timedelta(seconds=ORPHAN_SECONDS)
+    async with open_harness(world) as harness:
         (settled,) = await harness.rollouts.run_due()
         assert (settled.id, settled.state) == (change.id, State.DONE)
         assert (await harness.versions())[1] == 3
@@ -257,22 +257,22 @@ async def test_a_crash_in_the_middle(two, step):
         assert actions == ["rollout.offer", "rollout.offer.done"]
 
 
-async def test_a_crash_long_ago(two):
+async def test_role_files_of_an_unfinished_change_are_kept(world):
     """The role files that prove an unfinished change are kept until it is finished."""
-    async with open_harness(two, after_step=crash_at(6)) as harness:
+    async with open_harness(world, after_step=crash_at(6)) as harness:
         with pytest.raises(CrashError):
             await harness.request(Offer(2, PLAN))
-    async with two.publisher() as publisher, open_harness(two) as harness:
+    async with world.publisher() as publisher, open_harness(world) as harness:
         pointers = (await harness.rollouts.published()).pointers()
         for _ in range(6):
             await publisher.change_pointers(lambda _published: {})
             await publisher.change_pointers(lambda _published: pointers)
         newest = (await harness.versions())[1]
-        await asyncio.to_thread(age, two.folder.public / "metadata")
-        draining, role = Draining(), two.folder.public / "metadata" / "3.latest.json"
+        await asyncio.to_thread(age, world.folder.public / "metadata")
+        draining, role = Draining(), world.folder.public / "metadata" / "3.latest.json"
         await draining.poll(publisher, harness.rollouts)
         assert role.exists()
-        two.ahead = timedelta(seconds=ORPHAN_SECONDS)
+        world.ahead = timedelta(seconds=ORPHAN_SECONDS)
         (settled,) = await harness.rollouts.run_due()
         assert settled.state == State.DONE
         assert (await harness.versions())[1] == newest
@@ -288,12 +288,12 @@ def age(folder):
 
 
 @pytest.mark.parametrize("step", [3, 6])
-async def test_a_halt_after_a_crash(two, step):
+async def test_a_halt_after_a_crash(world, step):
     """A halt after a crash first completes the interrupted offer, then halts it."""
-    async with open_harness(two, after_step=crash_at(step)) as harness:
+    async with open_harness(world, after_step=crash_at(step)) as harness:
         with pytest.raises(CrashError):
             await harness.request(Offer(2, PLAN))
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         await harness.request(Halt())
         pointer = await harness.pointer()
         assert (pointer.steps[-1].counter, pointer.halted) == (2, True)
@@ -311,13 +311,13 @@ class Disk:
             raise OSError(28, "No space left on device")
 
 
-async def test_a_halt_that_fails_is_tried_again_at_once(two):
+async def test_failed_halt_is_retried_first(world):
     """A halt that failed on a full disk is retried at the next check.
 
     It is carried out before older changes.
     """
     disk = Disk()
-    async with open_harness(two, after_step=disk) as harness:
+    async with open_harness(world, after_step=disk) as harness:
         for command in (Pause(), Halt()):
             with pytest.raises(OSError, match="No space"):
                 await harness.request(command, if_match="*")
@@ -335,7 +335,7 @@ async def test_a_halt_that_fails_is_tried_again_at_once(two):
 
 
 @contextlib.contextmanager
-def older(monkeypatch, *, publisher=False):
+def older_version(monkeypatch, *, publisher=False):
     """Accept invalid texts, as an older version of the service or the publisher did."""
     with monkeypatch.context() as patch:
         patch.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
@@ -345,19 +345,19 @@ def older(monkeypatch, *, publisher=False):
         yield
 
 
-async def test_words_that_an_older_version_took(two, monkeypatch):
+async def test_invalid_texts_of_an_older_version(world, monkeypatch):
     """A waiting pause or halt with invalid texts is carried out without these texts."""
     reason = {"en": "It drains.", "id": "see https://rom.example"}
-    async with open_harness(two) as harness:
-        with older(monkeypatch):
-            await harness.request(Pause(reason), due_at=two.epoch() + 10)
-        two.ahead = timedelta(seconds=10)
+    async with open_harness(world) as harness:
+        with older_version(monkeypatch):
+            await harness.request(Pause(reason), due_at=world.epoch() + 10)
+        world.ahead = timedelta(seconds=10)
         (paused,) = await harness.rollouts.run_due()
         assert (paused.state, paused.command) == (State.DONE, Pause(reason))
         assert (await harness.pointer()).reason == {"en": "It drains."}
     disk = Disk()
-    async with open_harness(two, after_step=disk) as harness:
-        with older(monkeypatch), pytest.raises(OSError, match="No space"):
+    async with open_harness(world, after_step=disk) as harness:
+        with older_version(monkeypatch), pytest.raises(OSError, match="No space"):
             await harness.request(Halt({"en": "a\u202eb"}))
         disk.is_full = False
         (halted,) = await harness.rollouts.run_due()
@@ -365,9 +365,9 @@ async def test_words_that_an_older_version_took(two, monkeypatch):
         assert ((await harness.pointer()).halted, (await harness.pointer()).reason) == (True, {})
 
 
-async def test_words_that_mislead_are_refused(two):
+async def test_misleading_texts_are_refused(world):
     """Commands and previews with texts that are not plain are refused and not recorded."""
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         for command, note in (
             (Halt({"en": "a\u202eb"}), ""),
             (Pause({"en": "see https://rom.example"}), ""),
@@ -384,36 +384,39 @@ async def test_words_that_mislead_are_refused(two):
         assert await harness.rollouts.find() == []
 
 
-async def test_a_reason_that_is_public_may_be_given_again(two, monkeypatch):
+async def test_public_reason_can_be_repeated(world, monkeypatch):
     """A halt may repeat an invalid reason that is already public."""
     odd = {"en": "see https://rom.example"}
-    async with open_harness(two) as harness:
-        with older(monkeypatch, publisher=True):
+    async with open_harness(world) as harness:
+        with older_version(monkeypatch, publisher=True):
             await harness.request(Pause(odd))
         await harness.request(Resume())
         with pytest.raises(ReleaseError, match="is not plain text"):
             await harness.request(Pause(odd))
-        with older(monkeypatch, publisher=True):
+        with older_version(monkeypatch, publisher=True):
             await harness.request(Pause(odd))
         await harness.request(Halt(odd))
         assert ((await harness.pointer()).halted, (await harness.pointer()).reason) == (True, odd)
 
 
-async def test_another_publisher_may_change_pointers(two):
+async def test_tag_is_stale_after_a_submission(world):
     """After a submission changed the pointer, a command with the old tag is refused."""
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         await harness.request(Offer(2, PLAN))
         tag = await harness.tag()
-        published = await asyncio.to_thread(two.published)
+        published = await asyncio.to_thread(world.published)
         files = {
-            path: (two.ceremony.blobs[target.hashes["sha256"]], target.custom | {"withdrawn": True})
+            path: (
+                world.ceremony.blobs[target.hashes["sha256"]],
+                target.custom | {"withdrawn": True},
+            )
             for path, target in published.roles["armani"].targets.items()
         }
-        two.submit({("armani", 4): two.ceremony.role("armani", 4, files)})
-    async with two.publisher() as publisher:
+        world.submit({("armani", 4): world.ceremony.role("armani", 4, files)})
+    async with world.publisher() as publisher:
         (result,) = await Publisher.process_incoming(publisher)
         assert result.status == "published", result.reason
-    async with open_harness(two) as harness:
+    async with open_harness(world) as harness:
         with pytest.raises(PreconditionError, match="has changed meanwhile"):
             await harness.request(Schedule(PLAN), if_match=tag)
         with pytest.raises(HeningError, match="is halted for good"):

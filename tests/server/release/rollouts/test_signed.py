@@ -44,7 +44,7 @@ def test_each_part_has_its_share(parts):
         assert part.size == pytest.approx(before.size * part.pointers / 600, rel=0.2)
 
 
-def test_a_further_split_is_compared_with_the_parts_that_are_there():
+def test_further_split_is_compared_with_existing_parts():
     """A further split is compared with the existing parts, not with the empty latest."""
     digit = {path: hashlib.sha256(path.encode()).hexdigest()[0] for path in PATHS}
     four = {
@@ -59,7 +59,7 @@ def test_a_further_split_is_compared_with_the_parts_that_are_there():
     assert "a 4th of the fleet" in price.sentences[2]
 
 
-def test_the_sentences_say_what_is_saved_and_what_is_shown():
+def test_sentences_of_a_split():
     """The remarks give the saving and the smallest part, which is a phone's anonymity set."""
     now, then, shown, last = plan_price({"latest": role(PATHS)}, 16).sentences
     least = min(digits(PATHS).values())
