@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from server.publisher.build_names import BuildName
-from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
+from server.release.auth.principal import Role
 from server.release.webhooks.deliveries import enqueue
 from server.release.webhooks.delivery import WebhookDelivery, WebhookMetrics
 from server.release.webhooks.directory import create_webhook, load_webhook
@@ -17,8 +17,8 @@ from server.release.webhooks.event import SUBSCRIBABLE, HaltedData, make_event
 from server.release.webhooks.sender import Sender
 from server.storage.database import open_database
 from tests.server.ceremony import release
-from tests.server.release.auth.issue import account_row
-from tests.server.release.webhooks.receiver import receiving
+from tests.server.release.auth.issue import add_account, principal
+from tests.server.release.webhooks.receiver import Receiver, receiving
 from tests.server.world import PACKAGE_1, PACKAGE_2
 
 #: For tests that need more of the database than rows: run on both.
@@ -27,11 +27,11 @@ on_both = pytest.mark.parametrize(
     ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))],
     indirect=True,
 )
-ADMIN = Principal("ani", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
+ADMIN = principal(role=Role.ADMIN)
 
 
-def named(counter):
-    """Return an event's members about a build of the test server."""
+def build_of(counter):
+    """Return an event's member about a build of the test server."""
     length = {1: len(PACKAGE_1), 2: len(PACKAGE_2)}[counter]
     made = release(counter)
     patch_level, built_at = made["security_patch_level"], made["post_timestamp"]
@@ -42,8 +42,8 @@ def named(counter):
 
 
 @dataclass
-class Post:
-    """A queue of events, its delivery, and the logged errors."""
+class Harness:
+    """A queue of events, its delivery, and the alarms."""
 
     sessions: object
     now: int = 1_800_000_000
@@ -57,9 +57,9 @@ class Post:
         """Return bytes that differ each time and are the same in each run."""
         return hashlib.shake_128(f"{next(self._counter)}".encode()).digest(count)
 
-    def new_deliverer(self, timeout=15.0, *, private=True):
+    def new_deliverer(self):
         """Return a new deliverer, as after a restart."""
-        sender = Sender(private=private, timeout=timeout)
+        sender = Sender(private=True)
         self.registry = CollectorRegistry()
         metrics = WebhookMetrics(self.registry)
         clock = lambda: self.now  # noqa: E731
@@ -103,13 +103,18 @@ def database(request, make_place):
     return make_place(getattr(request, "param", "sqlite"))
 
 
+async def subscribe(sessions, events=SUBSCRIBABLE):
+    """Add an admin's account, and a webhook for `events`."""
+    await add_account(sessions)
+    await Harness(sessions).create(Receiver(url="https://hooks.example.org/"), events)
+
+
 @pytest.fixture
-async def post(database):
-    """Return a queue whose delivery may use private addresses."""
+async def harness(database):
+    """Yield a queue whose delivery may use private addresses."""
     async with open_database(database) as sessions:
-        async with sessions.begin() as session:
-            session.add(account_row())
-        yield Post(sessions)
+        await add_account(sessions)
+        yield Harness(sessions)
 
 
 @pytest.fixture

@@ -18,22 +18,20 @@ from server.release.webhooks import change_detector, deliveries
 from server.release.webhooks.change_detector import ChangeDetector, queue_expiring
 from server.storage.database import open_database
 from server.storage.models import Delivery
-from tests.server.release.auth.issue import account_row
-from tests.server.release.webhooks.conftest import Post, named
-from tests.server.release.webhooks.receiver import Receiver
+from tests.server.release.webhooks.conftest import build_of, subscribe
 from tests.server.world import CHANNEL, PACKAGE_2
 
 PATH = CHANNEL.pointer_path
 
 
-class Ear:
+class Observed:
     """A change detector on a server's state folder, and the events that it queued."""
 
     def __init__(self, world, sessions):
         self.world, self.sessions, self.now = world, sessions, world.epoch()
-        self.detector, self.seen = self.another(), []
+        self.detector, self.seen = self.new_detector(), []
 
-    def another(self):
+    def new_detector(self):
         """Return a new change detector, as after a restart."""
         return ChangeDetector(self.world.folder.public, self.sessions, lambda: self.now)
 
@@ -64,7 +62,7 @@ class Ear:
         await self.run(Publisher.process_incoming)
         assert (await asyncio.to_thread(self.world.result, identity)).reason == ""
 
-    async def news(self):
+    async def new_events(self):
         """Detect changes; return type, subject and data of new events."""
         await self.detector.detect()
         async with self.sessions() as session:
@@ -80,146 +78,144 @@ class Ear:
 
 
 @contextlib.asynccontextmanager
-async def listening(world):
+async def observing(world):
     """Yield a detector on a server with a webhook for all events."""
     async with open_database(world.folder.database) as sessions:
-        async with sessions.begin() as session:
-            session.add(account_row())
-        await Post(sessions).create(Receiver(url="https://hooks.example.org/"))
-        yield Ear(world, sessions)
+        await subscribe(sessions)
+        yield Observed(world, sessions)
 
 
 @pytest.fixture
-async def ear(world):
+async def observed(world):
     """Yield a detector that started after release 1 was offered to all devices."""
-    async with listening(world) as found:
-        assert await found.news() == []
+    async with observing(world) as found:
+        assert await found.new_events() == []
         yield found
 
 
 def rolled_out(counter, permille):
     """Return the expected event of a rollout step."""
     data = {"channel": "stable", "codename": "armani", "complete": permille == 1000}
-    data |= {"counter": counter, "permille": permille, "region": "id", "build": named(counter)}
+    data |= {"counter": counter, "permille": permille, "region": "id", "build": build_of(counter)}
     return "rolled-out", "armani/id/stable", data
 
 
-async def test_a_publication(ear):
+async def test_a_publication(observed):
     """A publication is reported with the versions of its new roles.
 
     A renewal without new content is not reported.
     """
-    await ear.publish_second()
-    assert await ear.news() == [
+    await observed.publish_second()
+    assert await observed.new_events() == [
         ("published", "snapshot/4", {"roles": {"armani": 3}, "snapshot": 4, "timestamp": 4})
     ]
-    assert await ear.news() == []
-    ear.world.ahead = timedelta(days=4)
-    await ear.run(Publisher.refresh)
-    assert await ear.news() == []
+    assert await observed.new_events() == []
+    observed.world.ahead = timedelta(days=4)
+    await observed.run(Publisher.refresh)
+    assert await observed.new_events() == []
 
 
 async def test_a_first_publication(fresh):
     """The first publication reports every role, including root."""
-    async with listening(fresh) as ear:
-        assert await ear.news() == []
+    async with observing(fresh) as observed:
+        assert await observed.new_events() == []
         files = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
         await asyncio.to_thread(fresh.submit, files)
-        await ear.run(Publisher.process_incoming)
-        ((kind, _, data),) = await ear.news()
+        await observed.run(Publisher.process_incoming)
+        ((kind, _, data),) = await observed.new_events()
         expected = {"root", "targets", "tables", "content", "armani", "cancro"}
         assert (kind, set(data["roles"])) == ("published", expected)
 
 
-async def test_the_steps_of_a_rollout(ear):
+async def test_the_steps_of_a_rollout(observed):
     """Each rollout step is reported when it begins by the schedule, the last one as complete."""
-    await ear.publish_second()
-    await ear.news()
-    start = ear.now
+    await observed.publish_second()
+    await observed.new_events()
+    start = observed.now
     schedule = [(start + 100, 10), (start + 200, 500), (start + 300, 1000)]
-    offer = ear.world.offer(2)
+    offer = observed.world.offer(2)
 
     def edit(published):
         pointers = offer(published)
         return {**pointers, PATH: msgspec.structs.replace(pointers[PATH], schedule=schedule)}
 
-    await ear.run(lambda publisher: publisher.change_pointers(edit))
-    for seconds, told in ((0, []), (99, []), (100, [10]), (101, []), (250, [500]), (251, [])):
+    await observed.run(lambda publisher: publisher.change_pointers(edit))
+    for seconds, begun in ((0, []), (99, []), (100, [10]), (101, []), (250, [500]), (251, [])):
         if seconds == 251:
-            ear.detector = ear.another()
-        ear.now = start + seconds
-        assert await ear.news() == [rolled_out(2, permille) for permille in told]
-    ear.now = start + 300
-    assert await ear.news() == [rolled_out(2, 1000)]
+            observed.detector = observed.new_detector()
+        observed.now = start + seconds
+        assert await observed.new_events() == [rolled_out(2, permille) for permille in begun]
+    observed.now = start + 300
+    assert await observed.new_events() == [rolled_out(2, 1000)]
 
 
-async def test_an_offer_that_begins_at_once(ear):
+async def test_offer_with_an_immediate_share(observed):
     """An offer is reported with its first share, later shares when they begin.
 
     A step is reported once, even if the clock jumps back.
     """
-    await ear.publish_second()
-    await ear.news()
-    await ear.offer(permille=10)
-    assert await ear.news() == [rolled_out(2, 10)]
-    ear.now += 1
-    await ear.edit(lambda p: plan_schedule(CHANNEL, p, [(ear.now, 1000)], ear.now))
-    assert await ear.news() == [rolled_out(2, 1000)]
+    await observed.publish_second()
+    await observed.new_events()
+    await observed.offer(permille=10)
+    assert await observed.new_events() == [rolled_out(2, 10)]
+    observed.now += 1
+    await observed.edit(lambda p: plan_schedule(CHANNEL, p, [(observed.now, 1000)], observed.now))
+    assert await observed.new_events() == [rolled_out(2, 1000)]
     for seconds in (-10_000, 10_001):
-        ear.now += seconds
-        ear.detector = ear.another()
-        assert await ear.news() == []
-    async with ear.sessions() as session:
+        observed.now += seconds
+        observed.detector = observed.new_detector()
+        assert await observed.new_events() == []
+    async with observed.sessions() as session:
         assert len((await session.scalars(select(Delivery))).all()) == 3
 
 
-async def test_a_halt(ear):
+async def test_a_halt(observed):
     """A halt is reported once with its reason; a pause or a new reason is not reported."""
-    await ear.edit(lambda p: plan_pause(CHANNEL, p, {"en": "Wait."}, ear.now))
-    assert await ear.news() == []
-    await ear.edit(lambda p: plan_halt(CHANNEL, p, {"en": "It reboots."}))
+    await observed.edit(lambda p: plan_pause(CHANNEL, p, {"en": "Wait."}, observed.now))
+    assert await observed.new_events() == []
+    await observed.edit(lambda p: plan_halt(CHANNEL, p, {"en": "It reboots."}))
     data = {"channel": "stable", "codename": "armani", "counter": 1, "region": "id"}
-    data |= {"reason": {"en": "It reboots."}, "build": named(1)}
-    assert await ear.news() == [("halted", "armani/id/stable", data)]
-    await ear.edit(lambda p: plan_halt(CHANNEL, p, {"en": "It catches fire."}))
-    assert await ear.news() == []
+    data |= {"reason": {"en": "It reboots."}, "build": build_of(1)}
+    assert await observed.new_events() == [("halted", "armani/id/stable", data)]
+    await observed.edit(lambda p: plan_halt(CHANNEL, p, {"en": "It catches fire."}))
+    assert await observed.new_events() == []
 
 
-async def test_a_process_that_died_before_it_told(ear):
+async def test_changes_while_no_process_ran(observed):
     """Changes made while no process ran are reported once, even by several processes."""
-    await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
-    detectors = [ear.another() for _ in range(4)]
+    await observed.edit(lambda p: plan_halt(CHANNEL, p, {}))
+    detectors = [observed.new_detector() for _ in range(4)]
     await asyncio.gather(*(detector.detect() for detector in detectors), return_exceptions=True)
-    for told in (["halted"], []):
-        ear.detector = ear.another()
-        assert [kind for kind, _, _ in await ear.news()] == told
+    for expected in (["halted"], []):
+        observed.detector = observed.new_detector()
+        assert [kind for kind, _, _ in await observed.new_events()] == expected
 
 
-async def test_a_process_that_died_while_it_told(ear, monkeypatch):
+async def test_crash_while_events_are_queued(observed, monkeypatch):
     """After a crash, queued events are not queued again, and the others are."""
     monkeypatch.setattr(deliveries, "AT_ONCE", 1)
-    await ear.publish_second()
-    await ear.offer(permille=10)
+    await observed.publish_second()
+    await observed.offer(permille=10)
     queued = []
 
-    async def die(session, events, at):
+    async def crash(session, events, at):
         if queued:
-            raise RuntimeError("it died")
+            raise RuntimeError("it crashed")
         queued.append(events[0].type)
         return await deliveries.enqueue_some(session, events, at)
 
     with monkeypatch.context() as patch:
-        patch.setattr(change_detector, "enqueue_some", die)
+        patch.setattr(change_detector, "enqueue_some", crash)
         with pytest.raises(RuntimeError):
-            await ear.detector.detect()
+            await observed.detector.detect()
     assert queued == ["published"]
-    ear.detector = ear.another()
-    assert {kind for kind, _, _ in await ear.news()} == {"published", "rolled-out"}
+    observed.detector = observed.new_detector()
+    assert {kind for kind, _, _ in await observed.new_events()} == {"published", "rolled-out"}
 
 
-async def test_a_tree_that_cannot_be_read(ear, monkeypatch):
+async def test_unreadable_public_state(observed, monkeypatch):
     """If the public state cannot be read, this is logged once and retried."""
-    detect, failures, looked = ear.detector.detect, 0, asyncio.Event()
+    detect, failures, detected = observed.detector.detect, 0, asyncio.Event()
 
     async def fail():
         nonlocal failures
@@ -227,21 +223,21 @@ async def test_a_tree_that_cannot_be_read(ear, monkeypatch):
         if failures < 3:
             raise OSError("the disk is away")
         await detect()
-        looked.set()
+        detected.set()
 
     monkeypatch.setattr("server.release.webhooks.change_detector.TICK_SECONDS", 0.01)
-    monkeypatch.setattr(ear.detector, "detect", fail)
-    await ear.edit(lambda p: plan_halt(CHANNEL, p, {}))
-    task = asyncio.create_task(ear.detector.run())
-    await looked.wait()
+    monkeypatch.setattr(observed.detector, "detect", fail)
+    await observed.edit(lambda p: plan_halt(CHANNEL, p, {}))
+    task = asyncio.create_task(observed.detector.run())
+    await detected.wait()
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
     monkeypatch.undo()
-    assert [kind for kind, _, _ in await ear.news()] == ["halted"]
+    assert [kind for kind, _, _ in await observed.new_events()] == ["halted"]
 
 
-async def rounds(world, sessions, days):
+async def poll_on_day(world, sessions, days):
     """Run a new monitor twice on a day, as after a restart."""
 
     async def queue(alarm):
@@ -263,17 +259,15 @@ async def stored(sessions, role):
     return sorted(found, key=lambda data: data["percent"])
 
 
-async def test_each_crossing_is_told_once(world):
+async def test_expiry_is_reported_at_50_and_80_percent(world):
     """Expiry is reported once at 50 % and once at 80 % of the lifetime, despite restarts."""
     expires = await asyncio.to_thread(lambda: world.published().roles["armani"].expires)
     async with open_database(world.folder.database) as sessions:
-        async with sessions.begin() as session:
-            session.add(account_row())
-        await Post(sessions).create(Receiver(url="https://hooks.example.org/"), ["expiring"])
-        await rounds(world, sessions, 1)
+        await subscribe(sessions, ["expiring"])
+        await poll_on_day(world, sessions, 1)
         assert await stored(sessions, "armani") == []
         for days in (46, 47, 73, 74):
-            await rounds(world, sessions, days)
+            await poll_on_day(world, sessions, days)
         data = await stored(sessions, "armani")
     assert [each["percent"] for each in data] == [51, 81]
     assert {each["expires"] for each in data} == {int(expires.timestamp())}

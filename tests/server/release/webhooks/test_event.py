@@ -40,7 +40,7 @@ def section():
     return re.search(r"^## 13\. .*?(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL)[0]
 
 
-def test_the_page_names_every_type_and_every_member():
+def test_page_has_every_type_and_member():
     """The page's table has exactly the types and members that are sent."""
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]* \| ([^|]*) \|", section(), re.MULTILINE))
     assert list(rows) == [kind.value for kind in EventType]
@@ -52,7 +52,7 @@ def test_the_page_names_every_type_and_every_member():
         assert set(event) == {"data", "id", "subject", "time", "type"}
 
 
-def test_the_vector_is_sent_and_signed_as_the_page_says():
+def test_vector_of_the_page():
     """The code produces the page's event, id and headers."""
     event = make_event(DATA[1], subject="armani/id/stable", time=1_800_000_000, occasion="2/10")
     body = encode_event(event)
@@ -62,7 +62,7 @@ def test_the_vector_is_sent_and_signed_as_the_page_says():
         assert f"{name}: {value}\n" in section()
 
 
-def test_ids():
+def test_event_ids():
     """An event's id depends on its type, subject and occasion only."""
     made = [
         make_event(data, subject=subject, time=time, occasion=occasion)
@@ -79,7 +79,7 @@ def test_ids():
     assert all(re.fullmatch(r"evt_[0-9a-f]{32}", event.id) for event in made)
 
 
-def test_nothing_names_a_person():
+def test_events_name_no_account():
     """No event has a member for an account, because events go to third parties."""
     members = {name for data in DATA for name in msgspec.structs.asdict(data)}
     assert members & {"by", "account", "actor", "name", "proposed_by", "approved_by"} == set()

@@ -11,13 +11,13 @@ from server.app import running
 from server.release.webhooks.directory import create_webhook
 from server.settings import Settings
 from server.storage.database import open_database
-from tests.server.release.auth.issue import account_row
+from tests.server.release.auth.issue import add_account
 from tests.server.release.webhooks.conftest import ADMIN
 from tests.server.test_app import until
 from tests.server.world import PACKAGE_2
 
 
-async def test_a_receiver_is_told_of_a_publication(world, receiver):
+async def test_publication_is_delivered(world, receiver):
     """A bundle in `incoming` leads to an event; neither secret nor URL is logged."""
     counter = itertools.count()
 
@@ -28,8 +28,7 @@ async def test_a_receiver_is_told_of_a_publication(world, receiver):
     with structlog.testing.capture_logs() as logs:
         async with running(world.folder, settings, world.now, entropy=entropy):
             async with open_database(world.folder.database) as sessions:
-                async with sessions.begin() as session:
-                    session.add(account_row())
+                await add_account(sessions)
                 chosen = (receiver.url, ["published"], world.epoch(), entropy)
                 made = await create_webhook(sessions, ADMIN, *chosen, private=True)
             receiver.secret, receiver.status = made.secret, 500

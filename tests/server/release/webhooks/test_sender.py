@@ -25,7 +25,7 @@ PRIVATE = Attempt("the address is private, and events go to public ones only")
 HEADERS = {"webhook-id": "evt_1", "webhook-timestamp": "1", "webhook-signature": "v1,AA=="}
 
 
-class Names(AbstractResolver):
+class FakeResolver(AbstractResolver):
     """Resolves every name to these lists of addresses in turn; the last one repeats."""
 
     def __init__(self, *answers):
@@ -53,7 +53,7 @@ class Names(AbstractResolver):
         """Do nothing."""
 
 
-async def test_what_is_sent(receiver):
+async def test_request(receiver):
     """A POST has the unchanged bytes and only the required headers."""
     assert await Sender(private=True).send(receiver.url, HEADERS, b'{"a":1}\n') == Attempt()
     ((method, headers, body),) = receiver.raw
@@ -66,7 +66,7 @@ async def test_what_is_sent(receiver):
     assert (headers["Content-Type"], headers["User-Agent"]) == ("application/json", "hening-server")
 
 
-async def test_every_success_is_taken_and_nothing_else(receiver):
+async def test_only_2xx_is_a_success(receiver):
     """Only 2xx is a success; redirects are not followed, and 410 means to stop."""
     sending = Sender(private=True)
     for status in (200, 201, 202, 204, 299):
@@ -80,7 +80,7 @@ async def test_every_success_is_taken_and_nothing_else(receiver):
         assert len(receiver.raw) == before + 1
 
 
-async def test_no_private_address_is_connected_to(receiver):
+async def test_private_addresses_are_refused(receiver):
     """No private address is connected to, whether from DNS or in the URL, in any spelling."""
     for addresses in (
         ["127.0.0.1"],
@@ -93,7 +93,7 @@ async def test_no_private_address_is_connected_to(receiver):
         ["0.0.0.0"],
     ):
         url = receiver.url.replace("127.0.0.1", "hooks.example.org")
-        names = Names(addresses)
+        names = FakeResolver(addresses)
         attempt = await Sender(private=False, resolver=names).send(url, HEADERS, b"{}")
         assert (attempt, names.asked) == (PRIVATE, 1), addresses
     for host in ("127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "localhost"):
@@ -105,7 +105,7 @@ async def test_no_private_address_is_connected_to(receiver):
     assert receiver.raw == []
 
 
-async def test_a_name_that_changes_its_mind(receiver, monkeypatch):
+async def test_name_is_resolved_once(receiver, monkeypatch):
     """The name is resolved once, so the checked address is the one that is used."""
     connected = []
 
@@ -114,18 +114,20 @@ async def test_a_name_that_changes_its_mind(receiver, monkeypatch):
         raise OSError("not from here")
 
     monkeypatch.setattr(sender, "_checked_socket", note)
-    names = Names(["93.184.216.34"], ["127.0.0.1"])
+    names = FakeResolver(["93.184.216.34"], ["127.0.0.1"])
     url = receiver.url.replace("127.0.0.1", "hooks.example.org")
     attempt = await Sender(private=False, resolver=names).send(url, HEADERS, b"{}")
     assert attempt == Attempt("no connection")
     assert (connected, names.asked, receiver.raw) == (["93.184.216.34"], 1, [])
 
 
-async def test_a_resolver_that_is_passed_by(receiver, monkeypatch):
+async def test_socket_refuses_private_addresses(receiver, monkeypatch):
     """If the resolver's check is bypassed, the socket's check still refuses."""
     monkeypatch.setattr(sender, "CheckedResolver", lambda inner: inner)
     url = receiver.url.replace("127.0.0.1", "hooks.example.org")
-    attempt = await Sender(private=False, resolver=Names(["127.0.0.1"])).send(url, HEADERS, b"{}")
+    attempt = await Sender(private=False, resolver=FakeResolver(["127.0.0.1"])).send(
+        url, HEADERS, b"{}"
+    )
     assert (attempt, receiver.raw) == (PRIVATE, [])
 
 
@@ -151,7 +153,7 @@ async def serve_raw(data):
     return server, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
-async def test_a_hostile_receiver():
+async def test_invalid_answers():
     """Any answer that is not valid HTTP, or is late, is a failure."""
     late = "no answer within 0.3 seconds"
     for data, error in (
@@ -166,7 +168,7 @@ async def test_a_hostile_receiver():
             assert await sending.send(url, HEADERS, b"{}") == Attempt(error)
 
 
-async def test_a_body_without_an_end():
+async def test_answer_body_is_not_read():
     """The answer's body is not read, whatever its size or coding."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\nContent-Encoding: gzip\r\n\r\n"
     server, url = await serve_raw(head + b"\0" * 100_000)
@@ -174,7 +176,7 @@ async def test_a_body_without_an_end():
         assert await Sender(private=True).send(url, HEADERS, b"{}") == Attempt()
 
 
-async def test_no_proxy_is_asked(receiver, monkeypatch, unused_tcp_port):
+async def test_proxy_is_ignored(receiver, monkeypatch, unused_tcp_port):
     """A proxy in the environment is ignored, because it would resolve names itself.
 
     The message about a refused connection does not contain the address.
@@ -265,7 +267,7 @@ def test_no_ipv6_address_is_public_that_python_calls_private(address, inner):
     assert not is_public(str(IPv6Address(0x2002 << 112 | int(inner) << 80 | 1)))
 
 
-def test_addresses_that_a_webhook_may_have():
+def test_allowed_urls():
     """Plain https URLs are accepted; with the setting, private hosts and http are, too."""
     for url in (
         "https://hooks.example.org",
@@ -301,7 +303,7 @@ REFUSED = [
 ]
 
 
-def test_addresses_that_no_webhook_may_have():
+def test_refused_urls():
     """Every other form of URL is refused, and the message does not contain the URL."""
     for url in REFUSED:
         with case(url):
@@ -329,7 +331,7 @@ def test_the_vector_of_the_reference_libraries():
 
 
 @pytest.mark.needs("openssl")
-def test_openssl_computes_the_same():
+def test_signature_of_openssl():
     """OpenSSL computes the same HMAC-SHA256 over ID.TIME.BODY."""
     secret = make_secret(lambda count: bytes(range(count)))
     assert secret == "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -345,14 +347,14 @@ def test_openssl_computes_the_same():
         assert signature == f"v1,{base64.b64encode(done.stdout).decode()}"
 
 
-def test_what_cannot_be_signed():
+def test_invalid_secrets_and_ids():
     """A malformed secret, and an id that would make the signed text ambiguous, are refused."""
     for secret, message_id in ((SECRET[6:], "evt_1"), ("whsec_!", "evt_1"), (SECRET, "evt.1")):
         with pytest.raises(FormatError):
             sign_message([secret], message_id, 1, b"")
 
 
-def test_two_secrets_sign_beside_each_other():
+def test_two_secrets_give_two_signatures():
     """Two secrets give two signatures, the newest first, separated by a space."""
     one, other = (make_secret(lambda n, i=i: bytes([i]) * n) for i in (1, 2))
     alone = [sign_message([each], "evt_1", 7, b"{}")["webhook-signature"] for each in (one, other)]
