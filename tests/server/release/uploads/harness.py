@@ -7,9 +7,6 @@ import shutil
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
-
-from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.uploads.limits import Limits
 from server.release.uploads.partials import LocalPartials, Partials
 from server.release.uploads.s3_partials import S3Partials
@@ -17,19 +14,14 @@ from server.release.uploads.uploads import Uploads
 from server.storage.database import Sessions, open_database
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
-from server.storage.models import AuditLogEntry, Blob
+from server.storage.models import Blob
 from server.storage.objects import Objects
-from tests.server.release.auth.issue import account_row
+from tests.server.release.auth.issue import account_row, audit_log, principal
 
 DATA = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(DATA).hexdigest()
 PIECE = 1000
 LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_bytes=1 << 20, keep_free=1000)
-
-
-def principal(name="ani", role=Role.ENGINEER):
-    """Return a principal with all rights of a role for every codename."""
-    return Principal(name, role, ROLE_PERMISSIONS[role], ("*",))
 
 
 @contextlib.asynccontextmanager
@@ -155,10 +147,7 @@ class Harness:
 
     async def audit_log(self):
         """Return the actions in the audit log, in order."""
-        async with self.sessions() as session:
-            return list(
-                await session.scalars(select(AuditLogEntry.action).order_by(AuditLogEntry.index))
-            )
+        return [entry.action for entry in await audit_log(self.sessions)]
 
 
 @contextlib.asynccontextmanager

@@ -30,7 +30,7 @@ def test_metadata():
         assert decode_upload_metadata(text) == ABC, text
 
 
-def test_metadata_that_is_refused():
+def test_invalid_metadata():
     """Malformed metadata, a repeated key, and an invalid hash are refused."""
     bad = [
         *("", "sha256", f"SHA256 {encoded(ABC)}", f"sha256 {ABC}", f"sha256 {encoded(ABC)[:-1]}"),
@@ -65,7 +65,7 @@ def test_a_checksum():
             bad.check()
 
 
-def test_a_checksum_that_is_refused():
+def test_invalid_checksums():
     """An unknown algorithm, a wrong length and non-canonical base64 are refused."""
     text = "Kq5sNclPz7QV2+lfQIuc6R7oRu0="
     bad = [

@@ -3,7 +3,6 @@
 import asyncio
 import fcntl
 import hashlib
-from datetime import timedelta
 
 import pytest
 
@@ -13,18 +12,17 @@ from server.release.uploads.limits import UploadBusyError, UploadChecksumError
 from server.release.uploads.s3_partials import S3Partials
 from server.storage.errors import StorageError
 from tests.fault_proxy import Fault, run_fault_proxy
+from tests.server.release.auth.issue import principal
 from tests.server.release.uploads.harness import (
     DATA,
     LIMITS,
     PIECE,
     open_harness,
-    principal,
     sending,
 )
 from tests.watched_objects import EndedError, WatchedObjects, stopping_objects
 
 pytestmark = pytest.mark.needs("seaweed")
-HALF = len(DATA) // 2
 
 
 @pytest.fixture
@@ -65,7 +63,7 @@ async def test_another_machine_for_each_part(node, tmp_path, size):
     assert await node.audit_log() == ["upload.create", "upload.finish"]
 
 
-async def test_pieces(node):
+async def test_pieces_are_full(node):
     """All pieces except the last are full, whatever the sizes of the parts."""
     upload_id = await node.create()
     await node.append(upload_id, 0, DATA[:10])
@@ -74,7 +72,7 @@ async def test_pieces(node):
     assert sizes(node) == {f"{0:016d}": PIECE, f"{PIECE:016d}": PIECE, f"{2 * PIECE:016d}": 500}
 
 
-async def test_no_bytes(node):
+async def test_empty_upload(node):
     """An empty upload is complete immediately and has no piece."""
     empty = hashlib.sha256(b"").hexdigest()
     assert (await node.uploads.create(principal(), 0, empty)).is_whole
@@ -96,7 +94,7 @@ async def test_two_machines_at_one_offset(node, tmp_path):
     assert node.blob() == DATA
 
 
-async def test_a_checksum_counts_as_a_whole(node, tmp_path):
+async def test_checksum_is_verified_before_pieces_are_stored(node, tmp_path):
     """No piece of a part is stored before the part's checksum is verified."""
     other = node.beside(tmp_path / "b")
     upload_id = await node.create()
@@ -114,7 +112,7 @@ async def test_a_checksum_counts_as_a_whole(node, tmp_path):
 
 
 @pytest.mark.needs("postgresql")
-async def test_two_machines_end_one_upload(tmp_path, objects, postgres):
+async def test_end_by_several_machines_is_recorded_once(tmp_path, objects, postgres):
     """If several machines finish an upload, the audit log records its end once."""
     address = await asyncio.to_thread(postgres.make_database)
     async with open_harness(tmp_path / "a", objects=objects, address=address) as node:
@@ -140,7 +138,7 @@ async def test_two_machines_end_one_upload(tmp_path, objects, postgres):
         await check_end(node, 1, "upload.remove")
 
 
-async def test_another_machine_ends_what_a_dead_one_left(node, tmp_path):
+async def test_another_machine_finishes_an_upload(node, tmp_path):
     """Another machine finishes a dead one's complete upload and removes its pieces."""
     stopped = node.beside(tmp_path / "b")
     stopped.restart(after_step=lambda step: end_process(step) if step == 3 else None)
@@ -153,19 +151,7 @@ async def test_another_machine_ends_what_a_dead_one_left(node, tmp_path):
     assert node.files() == []
 
 
-async def test_expiry_on_another_machine(node, tmp_path):
-    """Any machine can remove an expired upload."""
-    other = node.beside(tmp_path / "b")
-    upload_id = await node.create()
-    await node.append(upload_id, 0, DATA[:HALF])
-    other.ahead = timedelta(hours=25)
-    assert await other.uploads.sweep() == 1
-    assert node.files() == []
-    with pytest.raises(NotFoundError):
-        await node.append(upload_id, HALF, DATA[HALF:])
-
-
-async def test_the_disk_holds_the_upload_that_ends(node):
+async def test_disk_needs_room_for_one_upload(node):
     """Only the upload to be joined needs room on the disk; without it, an upload is refused."""
     node.room = len(DATA) + LIMITS.keep_free
     await node.create()

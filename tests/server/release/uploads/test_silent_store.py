@@ -19,12 +19,12 @@ from server.storage.blobs import MOST
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
-from tests.server.release.auth.issue import account_row
-from tests.server.release.uploads.harness import DATA, SHA256, pieces, principal
+from tests.server.release.auth.issue import add_account, principal
+from tests.server.release.uploads.harness import DATA, SHA256, pieces
 from tests.server.world import CHANNEL, PACKAGE_2
 
 PATH = CHANNEL.pointer_path
-FEW = 2  # threads for all other work in these tests
+THREADS = 2  # threads for all other work in these tests
 ROLE = RoleFile("armani", 3, SHA256, 1)
 NAMING = Bundle(roles=[ROLE], blobs=[BlobFile(SHA256, len(DATA))])
 
@@ -62,15 +62,14 @@ def silent(world):
 @contextlib.asynccontextmanager
 async def services(world, publisher):
     """Yield the API's services with few threads for all other work."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FEW))
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     async with open_database(world.folder.database) as sessions:
-        async with sessions.begin() as session:
-            session.add(account_row("ani", "engineer"))
+        await add_account(sessions, role="engineer")
         settings = Settings(keep_free=0)
         yield Services(world.folder, sessions, publisher, world.now, settings, os.urandom)
 
 
-async def hang(world, count):
+async def wait_for_calls(world, count):
     """Wait until this many more calls wait for the store."""
     asked, loop = world.blobs.asked, asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as thread:  # the others may hang
@@ -97,22 +96,22 @@ async def halt(world, publisher):
         lambda made: made.submissions._check_blobs(NAMING),
     ],
 )
-async def test_a_halt_beside_questions(silent, ask):
+async def test_halt_during_queries(silent, ask):
     """While more requests than threads wait for the store, a halt is published."""
     async with silent.publisher() as publisher, services(silent, publisher) as made:
         silent.blobs.silent = True
-        asked = [asyncio.create_task(ask(made)) for _ in range(MOST + FEW)]
-        await hang(silent, MOST)
+        asked = [asyncio.create_task(ask(made)) for _ in range(MOST + THREADS)]
+        await wait_for_calls(silent, MOST)
         await halt(silent, publisher)
         assert not any(each.done() for each in asked)
         silent.blobs.go.set()
         await asyncio.gather(*asked, return_exceptions=True)
 
 
-async def test_a_halt_beside_uploads_that_end(silent):
+async def test_halt_while_uploads_end(silent):
     """While finished uploads wait for the store, a halt is published."""
     async with silent.publisher() as publisher, services(silent, publisher) as made:
-        parts = [DATA + bytes([number]) for number in range(FEW)]
+        parts = [DATA + bytes([number]) for number in range(THREADS)]
         states = [
             await made.uploads.create(principal(), len(part), hashlib.sha256(part).hexdigest())
             for part in parts
@@ -124,7 +123,7 @@ async def test_a_halt_beside_uploads_that_end(silent):
             )
             for state, part in zip(states, parts, strict=True)
         ]
-        await hang(silent, FEW)
+        await wait_for_calls(silent, THREADS)
         await halt(silent, publisher)
         assert not any(end.done() for end in ends)
         silent.blobs.go.set()
@@ -133,7 +132,7 @@ async def test_a_halt_beside_uploads_that_end(silent):
             assert state.offset == state.length
 
 
-async def test_a_halt_beside_a_bundle(silent, monkeypatch):
+async def test_halt_after_requests_of_a_bundle_timed_out(silent, monkeypatch):
     """Requests of a bundle that timed out keep their threads, and a halt needs none of these."""
     monkeypatch.setattr("server.storage.blobs.ANSWER_SECONDS", 0.5)
     silent.submit(silent.second_release(), [PACKAGE_2])
@@ -142,10 +141,10 @@ async def test_a_halt_beside_a_bundle(silent, monkeypatch):
         silent.blobs.silent = step == 1
 
     async with silent.publisher(after_step) as publisher, services(silent, publisher):
-        for _ in range(FEW):
+        for _ in range(THREADS):
             assert await publisher.process_incoming() == []
             silent.ahead += timedelta(minutes=6)
-            await hang(silent, 1)
+            await wait_for_calls(silent, 1)
         await halt(silent, publisher)
         assert not silent.blobs.answered
         silent.blobs.go.set()

@@ -29,13 +29,13 @@ from server.release.uploads.limits import (
     UploadStalledError,
 )
 from server.storage.models import Upload
+from tests.server.release.auth.issue import principal
 from tests.server.release.uploads.harness import (
     DATA,
     LIMITS,
     PIECE,
     SHA256,
     pieces,
-    principal,
     sending,
 )
 
@@ -91,7 +91,7 @@ async def test_a_part_whose_task_is_cancelled(harness):
     assert await harness.append(upload_id, 300, DATA[300:]) == len(DATA)
 
 
-async def test_a_part_that_pauses(harness):
+async def test_silent_client_is_disconnected(harness):
     """A client that is silent for too long is disconnected; received bytes are kept."""
     harness.restart(replace(LIMITS, silence=timedelta(milliseconds=1)))
     upload_id = await harness.create()
@@ -135,7 +135,7 @@ async def test_a_wrong_offset(harness):
         assert await harness.offset(upload_id) == 10
 
 
-async def test_two_parts_at_once(harness):
+async def test_simultaneous_parts(harness):
     """A second part, or a removal, is refused while the first part is being sent."""
     upload_id = await harness.create()
     async with sending(harness.uploads, upload_id, 0, DATA[:10], DATA[10:]) as (first, end):
@@ -149,7 +149,7 @@ async def test_two_parts_at_once(harness):
 
 
 @pytest.mark.parametrize("declared", [None, len(DATA) + 1])
-async def test_more_than_announced(harness, declared):
+async def test_part_beyond_the_announced_length(harness, declared):
     """A part beyond the announced length leaves nothing.
 
     In S3 its full pieces stay if the part's length was not declared.
@@ -168,7 +168,7 @@ async def test_more_than_announced(harness, declared):
         await harness.append(upload_id, 0, DATA)
 
 
-async def test_other_bytes_than_announced(harness):
+async def test_wrong_hash(harness):
     """If the bytes have another hash than announced, the upload is removed."""
     upload_id = await harness.create()
     with pytest.raises(UploadChecksumError, match="start it again"):
@@ -179,7 +179,7 @@ async def test_other_bytes_than_announced(harness):
     assert await harness.audit_log() == ["upload.create", "upload.refuse"]
 
 
-async def test_sent_again_while_it_is_refused(harness, monkeypatch):
+async def test_part_while_a_refused_upload_is_removed(harness, monkeypatch):
     """A part sent while a refused upload is removed gets an error and leaves no file."""
     upload_id = await harness.create()
     kind = type(harness.partials.partial(upload_id))
@@ -199,7 +199,7 @@ async def test_sent_again_while_it_is_refused(harness, monkeypatch):
     assert harness.blob() is None
 
 
-async def test_bytes_that_are_here_already(local):
+async def test_upload_of_an_existing_blob(local):
     """An upload of an existing blob, or of no bytes, is complete immediately.
 
     The expected hash of no bytes is the output of `printf '' | sha256sum`.
@@ -217,7 +217,7 @@ async def test_bytes_that_are_here_already(local):
         await local.uploads.create(principal(), 0, SHA256[::-1])
 
 
-async def test_whole_uploads_are_remembered_within_a_bound(local):
+async def test_limit_of_finished_uploads(local):
     """Of an account's finished uploads only the newest are kept."""
     local.restart(replace(LIMITS, finished=2))
     await local.append(await local.create(), 0, DATA)
@@ -229,7 +229,7 @@ async def test_whole_uploads_are_remembered_within_a_bound(local):
     assert len(left) == 1 + 2 + 1
 
 
-async def test_whose_upload(local):
+async def test_upload_of_another_account(local):
     """Another account's upload looks like an unknown one; without the right, all is refused."""
     upload_id = await local.create("budi")
     for asked in (upload_id, "0" * 32):
@@ -252,7 +252,7 @@ async def test_whose_upload(local):
     assert local.files() == []
 
 
-async def test_too_many(local):
+async def test_limit_of_open_uploads(local):
     """An account may have three open uploads, all accounts together four."""
     results = await asyncio.gather(*(local.create() for _ in range(8)), return_exceptions=True)
     mine = [result for result in results if isinstance(result, str)]
@@ -343,7 +343,7 @@ async def test_expiry(harness):
     assert await harness.audit_log() == ["upload.create", "upload.expire"]
 
 
-async def test_the_blob_outlives_the_upload(local):
+async def test_blob_stays_after_its_upload(local):
     """A blob stays when its upload is removed or expires."""
     upload_id = await local.create()
     await local.append(upload_id, 0, DATA)
@@ -356,7 +356,7 @@ async def test_the_blob_outlives_the_upload(local):
     assert await local.audit_log() == [f"upload.{word}" for word in words]
 
 
-async def test_what_is_being_sent_does_not_expire(harness):
+async def test_upload_does_not_expire_during_a_part(harness):
     """An upload does not expire while a part is being sent."""
     upload_id = await harness.create()
 
@@ -380,7 +380,7 @@ async def test_unneeded_files(harness):
     assert harness.files() == [upload_id, "README"]
 
 
-async def test_a_blob_is_what_its_record_says(local):
+async def test_truncated_blob_counts_as_missing(local):
     """A truncated blob counts as missing, and a new upload repairs it."""
     await local.append(await local.create(), 0, DATA)
     path = local.folder.blobs / SHA256[:2] / SHA256
