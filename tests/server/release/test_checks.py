@@ -23,17 +23,16 @@ from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from tests.cases import case
 from tests.server.publisher.maintenance.checks.damage import plant, run
-from tests.server.release.auth.issue import OPERATOR, new_account, new_token
-from tests.server.release.rollouts.harness import APPROVER, ENGINEER, open_harness, person
-from tests.server.world import PACKAGE_2
+from tests.server.release.auth.issue import OPERATOR, new_account, new_token, principal
+from tests.server.release.rollouts.harness import APPROVER, ENGINEER, open_harness
 
-ADMIN = person("adm", Role.ADMIN)
+ADMIN = principal("adm", Role.ADMIN)
 DAY = 86_400
 TOKENS = ("adm", "eka", "vi", "old")
 """The accounts of the four tokens, in the order of their ids 000000000001 to 000000000004."""
 
 
-async def hire(sessions, at):
+async def add_accounts(sessions, at):
     """Make five accounts, four tokens and two sessions; end some of them."""
     numbers = itertools.count(1)
 
@@ -100,15 +99,14 @@ async def run_commands(harness):
 
 
 @pytest.fixture(scope="module")
-def team_state(published_state, tmp_path_factory):
+def team_state(second_state, tmp_path_factory):
     """Return a server with a team. Tests must copy it, not change it."""
-    world = published_state.copy(tmp_path_factory.mktemp("team") / "state")
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    world = second_state.copy(tmp_path_factory.mktemp("team") / "state")
 
     async def fill():
-        # This comes first, so that the accounts are recorded: the harness makes missing ones.
+        # First of all, so that the accounts are recorded: the harness makes missing ones.
         async with open_database(world.folder.database) as sessions:
-            await hire(sessions, world.epoch())
+            await add_accounts(sessions, world.epoch())
         async with open_harness(world, ("*/*/stable",)) as harness:
             await make_webhooks(harness.sessions, world.epoch())
             await run_commands(harness)
@@ -123,16 +121,11 @@ def team(team_state, tmp_path):
     return team_state.copy(tmp_path / "state")
 
 
-@pytest.fixture
-def wrong():
-    """Return a function that returns each finding's subject and sentence."""
-
-    async def look(world):
-        async with open_database(world.folder.database) as sessions:
-            found = await check_control_plane(sessions)
-        return [(finding.subject, finding.error) for finding in found if finding.error]
-
-    return look
+async def find(world):
+    """Return each finding's subject and sentence."""
+    async with open_database(world.folder.database) as sessions:
+        found = await check_control_plane(sessions)
+    return [(finding.subject, finding.error) for finding in found if finding.error]
 
 
 VI, JUNK = "name = 'vi'", f"secret_sha256 = '{'0' * 64}'"
@@ -217,37 +210,37 @@ PLANTED = {
 }
 LAST = '(SELECT max("index") FROM trail_entries)'
 HASH = 'SELECT sha256 FROM trail_entries ORDER BY "index" DESC LIMIT 1'
-CUT_AND_FITTING = run(
+TRUNCATED = run(
     f'DELETE FROM trail_entries WHERE "index" = {LAST}',
     f"UPDATE trail_head SET length = {LAST}, sha256 = ({HASH})",
 )
 
 
-def damages():
+def alterations():
     """Yield each alteration with its finding's subject and text."""
     for (subject, table), rows in ALTERED.items():
-        for columns, where, said in rows:
+        for columns, where, sentence in rows:
             verb = f"UPDATE {table} SET {columns}" if columns else f"DELETE FROM {table}"
-            yield run(f"{verb} WHERE {where}"), subject, said
-    for (subject, table), (columns, said) in PLANTED.items():
-        yield plant(table, columns), subject, said
-    yield CUT_AND_FITTING, "changes", "has another state than in the audit log"
+            yield run(f"{verb} WHERE {where}"), subject, sentence
+    for (subject, table), (columns, sentence) in PLANTED.items():
+        yield plant(table, columns), subject, sentence
+    yield TRUNCATED, "changes", "has another state than in the audit log"
 
 
-async def test_a_team_at_work_is_in_order(team, wrong):
+async def test_intact_state_has_no_findings(team):
     """Accounts, tokens, sessions and commands in every state cause no finding."""
-    assert await wrong(team) == []
+    assert await find(team) == []
 
 
-async def test_each_alteration_is_found(team_state, tmp_path, wrong):
+async def test_each_alteration_is_found(team_state, tmp_path):
     """Each alteration causes exactly one finding."""
     world = SimpleNamespace(folder=StateFolder(tmp_path))
-    for alter, subject, said in damages():
-        with case(subject, said):
+    for alter, subject, sentence in alterations():
+        with case(subject, sentence):
             await asyncio.to_thread(copy_database, team_state.folder.sqlite, tmp_path)
             await asyncio.to_thread(alter, tmp_path)
-            found = await wrong(world)
-            assert [error for each, error in found if each == subject and said in error]
+            found = await find(world)
+            assert [error for each, error in found if each == subject and sentence in error]
             assert all(error.endswith(".") for _, error in found)
             if subject != "audit-log":
                 assert {each for each, _ in found} == {subject}
@@ -260,7 +253,7 @@ def copy_database(source, folder):
     shutil.copy(source, folder)
 
 
-async def test_people_who_come_meanwhile_are_in_order(team):
+async def test_accounts_made_between_two_reads(team):
     """Accounts made between two reads cause no finding."""
     async with open_database(team.folder.database) as sessions:
         count = 0

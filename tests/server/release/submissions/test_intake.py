@@ -19,7 +19,7 @@ async def each(pieces):  # noqa: RUF029 - a socket is waited for
     parts=st.lists(st.binary(min_size=1, max_size=40), max_size=5),
     cuts=st.lists(st.integers(1, 50), max_size=40),
 )
-async def test_parts_are_what_was_sent(line, parts, cuts):
+async def test_parts_are_read_unchanged(line, parts, cuts):
     """The line and each part are read unchanged, whatever the sizes of the pieces."""
     content, pieces = line + b"".join(parts), []
     for cut in cuts:
@@ -32,7 +32,7 @@ async def test_parts_are_what_was_sent(line, parts, cuts):
     await intake.end()
 
 
-async def test_a_line_that_does_not_end():
+async def test_line_without_an_end():
     """Of a line without an end, no more than the limit is read."""
     asked = []
 
@@ -47,13 +47,13 @@ async def test_a_line_that_does_not_end():
 
 
 @pytest.mark.parametrize("data", [b"", b"no line feed", b"x" * 30 + b"\n"])
-async def test_lines_that_are_refused(data):
+async def test_invalid_lines(data):
     """An empty line, a line without an end, and one over the limit are refused."""
     with pytest.raises(FormatError, match="one line of at most 30 bytes"):
         await Intake(each([data] if data else [])).line(30)
 
 
-async def test_more_and_less_than_named():
+async def test_missing_and_surplus_bytes():
     """A file that ends early and bytes after the last file are refused."""
     with pytest.raises(FormatError, match="ends before the last role file"):
         await Intake(each([b"ab", b"c"])).take(4)

@@ -5,60 +5,56 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
 
 from server.core.bundle import Result
 from server.publisher import incoming
 from server.publisher.publisher import Publisher
-from server.release.auth.audit_log_query import verify_audit_log
 from server.release.auth.principal import token_checksum
 from server.release.submissions.submissions import record_end
 from server.storage.database import open_database
-from server.storage.models import AuditLogEntry
 from tests.server.ceremony import release
+from tests.server.release.auth.issue import audit_log
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 SHA256 = "ab" * 32
 
 
-def audit_log(world):
-    """Verify the audit log; return actor, action, subject and detail of each entry."""
+def recorded(world):
+    """Return actor, action, subject and detail of each entry of the audit log."""
 
     async def read():
-        async with open_database(world.folder.database) as sessions, sessions() as session:
-            await verify_audit_log(session)
-            found = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
-            return [(e.actor, e.action, e.subject, json.loads(e.detail)) for e in found]
+        async with open_database(world.folder.database) as sessions:
+            return await audit_log(sessions)
 
-    return asyncio.run(read())
+    return [(e.actor, e.action, e.subject, json.loads(e.detail)) for e in asyncio.run(read())]
 
 
 def test_a_bundle_that_is_published(world):
     """A published bundle has one entry by the server, with its snapshot."""
-    before = audit_log(world)
+    before = recorded(world)
     bundle = world.submit(world.second_release(), [PACKAGE_2])
     world.run(Publisher.process_incoming)
     snapshot = world.published().snapshot.version
     entry = ("server", "submission.publish", bundle, {"snapshot": snapshot})
-    assert audit_log(world) == [*before, entry]
+    assert recorded(world) == [*before, entry]
 
 
 def test_a_bundle_that_is_refused_twice(world):
     """A bundle that is refused twice has two entries with the reason."""
-    before = audit_log(world)
+    before = recorded(world)
     for _ in range(2):
         bundle = world.submit({("cancro", 3): world.ceremony.role("cancro", 3)})
         world.run(Publisher.process_incoming)
     reason = world.result(bundle).reason
     assert reason
     entry = ("server", "submission.refuse", bundle, {"reason": reason})
-    assert audit_log(world) == [*before, entry, entry]
+    assert recorded(world) == [*before, entry, entry]
 
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_a_result_that_could_not_be_written(world, monkeypatch, version):
     """If the result could not be written, the bundle is processed again and recorded once."""
-    before, write = audit_log(world), incoming.write_result
+    before, write = recorded(world), incoming.write_result
 
     def fail(_results, _result):
         raise OSError(28, "No space left on device")
@@ -69,12 +65,12 @@ def test_a_result_that_could_not_be_written(world, monkeypatch, version):
         assert world.run(Publisher.process_incoming) == []
     monkeypatch.setattr(incoming, "write_result", write)
     assert [result.id for result in world.run(Publisher.process_incoming)] == [bundle]
-    assert len(audit_log(world)) == len(before) + 1
+    assert len(recorded(world)) == len(before) + 1
 
 
-def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
+def test_late_result_has_the_recorded_snapshot(world, monkeypatch):
     """A result that is written late has the snapshot that the audit log recorded."""
-    before, write, now = audit_log(world), incoming.write_result, world.now()
+    before, write, now = recorded(world), incoming.write_result, world.now()
     monkeypatch.setattr(world, "now", lambda: now + world.ahead)
     fourth = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
     early = world.submit({("armani", 4): world.ceremony.role("armani", 4, fourth)}, [PACKAGE_2])
@@ -103,12 +99,12 @@ def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
         id=good, status="published", reason="", snapshot=snapshot + 1, time=time
     )
     assert world.published().roles["armani"].version == 3
-    told = [entry[1:] for entry in audit_log(world)[len(before) :]]
-    assert sorted(told[:2]) == [
+    added = [entry[1:] for entry in recorded(world)[len(before) :]]
+    assert sorted(added[:2]) == [
         ("submission.publish", good, {"snapshot": snapshot + 1}),
         ("submission.refuse", early, {"reason": reason}),
     ]
-    assert told[2:] == [("submission.publish", third, {"snapshot": snapshot + 2})]
+    assert added[2:] == [("submission.publish", third, {"snapshot": snapshot + 2})]
     assert list(world.folder.incoming.iterdir()) == []
 
 
@@ -117,10 +113,10 @@ async def test_a_reason_that_quotes_a_token(place):
     token = f"hening_{'0a' * 6}_{'0b' * 32}"
     token += token_checksum(token)
     reason = f"the role {token} is unknown."
-    async with open_database(place) as sessions, sessions.begin() as session:
-        await record_end(
-            session, Result(id=SHA256, status="refused", reason=reason, snapshot=0, time=7)
-        )
-        entry = (await session.scalars(select(AuditLogEntry))).one()
-        assert "0b0b" not in entry.detail
-        assert "is unknown" in entry.detail
+    result = Result(id=SHA256, status="refused", reason=reason, snapshot=0, time=7)
+    async with open_database(place) as sessions:
+        async with sessions.begin() as session:
+            await record_end(session, result)
+        (entry,) = await audit_log(sessions)
+    assert "0b0b" not in entry.detail
+    assert "is unknown" in entry.detail
