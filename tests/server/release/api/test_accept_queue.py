@@ -25,8 +25,8 @@ KNOWN = b"POST / HTTP/1.1\r\nAuthorization: Bearer good\r\n\r\n"
 OTHER = b"POST / HTTP/1.1\r\nAuthorization: Bearer bad\r\n\r\n"
 
 
-class Door:
-    """A listening socket with waiting client connections."""
+class Backlog:
+    """A listening socket, and clients that connect to it."""
 
     def __init__(self, listener, stack):
         self.listener = listener
@@ -35,7 +35,7 @@ class Door:
 
     def accept_queue(self, limit=100):
         """Return an acceptor that knows the token `good`."""
-        made = AcceptQueue(self.listener, "good".__eq__, limit, self.limits.append, b"parting")
+        made = AcceptQueue(self.listener, "good".__eq__, limit, self.limits.append, b"closed")
         self._stack.callback(made.close)
         return made
 
@@ -45,21 +45,21 @@ class Door:
         client.sendall(data)
         return client
 
-    async def take(self, found):
+    async def take(self, queue):
         """Return the client port of the next connection."""
         async with asyncio.timeout(60):
-            one = await found.take()
+            one = await queue.take()
         self._stack.callback(one.close)
         return one.getpeername()[1]
 
 
 @pytest.fixture
-def door():
+def backlog():
     """Yield a listening socket."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         listener.setblocking(False)
-        yield Door(listener, stack)
+        yield Backlog(listener, stack)
 
 
 def port(client):
@@ -67,54 +67,64 @@ def port(client):
     return client.getsockname()[1]
 
 
-async def test_known_tokens_go_first(door):
+async def test_known_tokens_come_first(backlog):
     """Known tokens come first, then complete heads, then silent connections, each by arrival.
 
     A connection is sorted when its head arrives.
     """
     sent = (b"", OTHER, b"POST ", KNOWN, b"GET / HTTP/1.1\r\n\r\n", KNOWN)
-    ports = [port(door.client(data)) for data in sent]
-    found = door.accept_queue()
-    assert [await door.take(found) for _ in sent] == [ports[i] for i in (3, 5, 1, 4, 0, 2)]
-    late, *others = [door.client(data) for data in (b"", OTHER, OTHER, OTHER)]
-    assert await door.take(found) == port(others[0])
+    ports = [port(backlog.client(data)) for data in sent]
+    queue = backlog.accept_queue()
+    assert [await backlog.take(queue) for _ in sent] == [ports[i] for i in (3, 5, 1, 4, 0, 2)]
+    late, *others = [backlog.client(data) for data in (b"", OTHER, OTHER, OTHER)]
+    assert await backlog.take(queue) == port(others[0])
     late.sendall(KNOWN)
-    assert await door.take(found) == port(late)
-    assert door.limits == []
+    assert await backlog.take(queue) == port(late)
+    assert backlog.limits == []
 
 
-async def test_each_is_looked_at_once(door, monkeypatch):
-    """Each connection is peeked at once, because each peek can cost a thread switch."""
+async def test_silent_connections_are_not_peeked_at(backlog, monkeypatch):
+    """A connection is peeked at only when it has sent data: a peek can cost a thread switch."""
     looks = []
     monkeypatch.setattr(accept_queue, "peek", lambda one: looks.append(one) or peek(one))
-    waiting = [door.client(data) for data in (b"", b"POST ")]
-    others = [door.client(OTHER) for _ in range(3)]
-    found = door.accept_queue()
-    assert [await door.take(found) for _ in range(5)] == [*map(port, others), *map(port, waiting)]
+    waiting = [backlog.client(data) for data in (b"", b"POST ")]
+    others = [backlog.client(OTHER) for _ in range(3)]
+    queue = backlog.accept_queue()
+    assert [await backlog.take(queue) for _ in range(5)] == [
+        *map(port, others),
+        *map(port, waiting),
+    ]
     assert len(looks) == 4
 
 
-async def test_the_oldest_gives_way(door):
+async def test_oldest_connection_is_closed(backlog):
     """Beyond the limit the oldest connection is closed with the reason, and counted.
 
-    Known tokens do not count. Connections that the client has closed are skipped.
+    Known tokens do not count.
     """
-    clients = [door.client(OTHER) for _ in range(4)]
-    known = [door.client(KNOWN) for _ in range(3)]
-    found = door.accept_queue(limit=2)
+    clients = [backlog.client(OTHER) for _ in range(4)]
+    known = [backlog.client(KNOWN) for _ in range(3)]
+    queue = backlog.accept_queue(limit=2)
     expected = [*map(port, known), *map(port, clients[2:])]
-    assert [await door.take(found) for _ in range(5)] == expected
+    assert [await backlog.take(queue) for _ in range(5)] == expected
     for client in clients[:2]:
-        assert [client.recv(100) for _ in range(2)] == [b"parting", b""]
-    assert door.limits == [Share.CONNECTIONS] * 2
-    first, second, third = [door.client(OTHER) for _ in range(3)]
-    found = door.accept_queue()
-    assert await door.take(found) == port(first)
+        assert [client.recv(100) for _ in range(2)] == [b"closed", b""]
+    assert backlog.limits == [Share.CONNECTIONS] * 2
+
+
+async def test_closed_connections_are_skipped(backlog, monkeypatch):
+    """Connections that the client has closed are skipped, in the backlog and in the queue."""
+    monkeypatch.setattr(accept_queue, "AT_ONCE", 3)
+    for _ in range(7):
+        backlog.client(KNOWN).close()
+    first, second, third = [backlog.client(OTHER) for _ in range(3)]
+    queue = backlog.accept_queue()
+    assert await backlog.take(queue) == port(first)
     second.close()
-    assert await door.take(found) == port(third)
+    assert await backlog.take(queue) == port(third)
 
 
-def test_tokens_of_heads():
+def test_find_token():
     """A token is found only in the head, and only if it is complete."""
     for head, token in (
         (KNOWN, "good"),
@@ -141,7 +151,7 @@ async def refuse(_secret):  # noqa: RUF029 - as the database
     raise AuthenticationError("no.")
 
 
-async def test_a_request_without_a_valid_token_is_a_guess():
+async def test_invalid_tokens_are_rate_limited():
     """Requests with an invalid token are rate-limited, and for halts those without one, too."""
     for token, is_urgent in (("guess", False), ("guess", True), ("", True)):
         admission = Admission(refuse, Rates(1, 60, 60, lambda: 0.0))
@@ -175,7 +185,7 @@ class LookUps:
         return VIEWER
 
 
-async def test_halts_with_guesses_wait_for_each_other():
+async def test_halts_with_unknown_tokens_wait_for_each_other():
     """Few unknown tokens are looked up at a time for halts; a known token does not wait."""
     look = LookUps(UNKNOWN_AT_ONCE, "known")
     admission = Admission(look, Rates(100, 60, 60, lambda: 0.0))
@@ -189,7 +199,7 @@ async def test_halts_with_guesses_wait_for_each_other():
     assert look.most == UNKNOWN_AT_ONCE
 
 
-async def test_few_tokens_are_looked_up_at_one_time():
+async def test_limit_of_simultaneous_look_ups():
     """The number of simultaneous look-ups is limited, except for logins and halts."""
     look = LookUps(LOOK_UPS, "known", "a.b.c")
     admission = Admission(look, Rates(100, 60, 60, lambda: 0.0))
@@ -203,7 +213,7 @@ async def test_few_tokens_are_looked_up_at_one_time():
     assert look.most == LOOK_UPS
 
 
-async def test_a_token_whose_rate_is_used_up_meanwhile_is_not_looked_up():
+async def test_rate_applies_to_simultaneous_requests():
     """Simultaneous requests of one token are counted one by one, so the rate limit applies."""
     looked = []
 

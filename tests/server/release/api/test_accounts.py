@@ -43,7 +43,7 @@ def ask(team):
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-async def test_an_account_over_the_api(ask):
+async def test_account_lifecycle(ask):
     """An account is created, read, changed, disabled and enabled; answers have its new state."""
     body = {"name": "ani", "role": "engineer", "codenames": ["cancro", "armani"]}
     made = await ask("POST", "/accounts", 201, body=body)
@@ -81,15 +81,15 @@ async def test_pages_of_accounts_and_tokens(ask):
         assert found == whole == sorted(set(whole))
 
 
-async def test_a_token_over_the_api(team, ask):
+async def test_token_lifecycle(team, ask):
     """A token is shown once, can have fewer rights, expires, and can revoke itself."""
     body = {"account": "engineer", "label": "ci", "permissions": ["read"], "days": 1}
     made = (await ask("POST", "/tokens", 201, body=body)).json
     assert is_token(made["token"])
     assert (made["state"], made["permissions"]) == ("valid", ["read"])
     me = (await ask("GET", "/me", token=made["token"])).json
-    who = {"name": "engineer", "role": "engineer", "codenames": ["*"]}
-    assert me == {**who, "permissions": ["read"], "token": made["id"]}
+    account = {"name": "engineer", "role": "engineer", "codenames": ["*"]}
+    assert me == {**account, "permissions": ["read"], "token": made["id"]}
     listed = await ask("GET", "/tokens?account=engineer")
     assert made["token"] not in listed.data.decode()
     (row,) = [item for item in listed.json["items"] if item["id"] == made["id"]]
@@ -108,7 +108,7 @@ async def test_a_token_over_the_api(team, ask):
     await ask("POST", "/tokens/ffffffffffff/revoke", 404)
 
 
-async def test_the_audit_log_over_the_api(ask):
+async def test_audit_log(ask):
     """The audit log's filters, pages, head and export agree, and the chain verifies."""
     name = "trail-1"
     body = {"role": "viewer", "codenames": ["armani"]}
@@ -134,7 +134,7 @@ async def test_the_audit_log_over_the_api(ask):
     assert json.loads(lines[found[0]["index"] - 1]) == found[0]
 
 
-async def test_two_admins_at_one_account(team, ask):
+async def test_changes_need_the_current_tag(team, ask):
     """Of two admins that change an account, the second gets 412 and overwrites nothing."""
     new = {"name": "wati", "role": "engineer", "codenames": ["armani"]}
     made = await ask("POST", "/accounts", 201, body=new)
@@ -154,5 +154,5 @@ async def test_two_admins_at_one_account(team, ask):
     await ask("PATCH", "/accounts/wati", headers=now, body=second)
     viewer = team.tokens["viewer"]
     await ask("PATCH", "/accounts/wati", 403, token=viewer, headers=mine, body=second)
-    shut = await ask("POST", "/accounts/wati/disable")
-    assert shut.headers["ETag"] == shut.json["etag"] != late.headers["ETag"]
+    disabled = await ask("POST", "/accounts/wati/disable")
+    assert disabled.headers["ETag"] == disabled.json["etag"] != late.headers["ETag"]

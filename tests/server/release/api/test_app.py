@@ -12,7 +12,7 @@ BEAR = {"name": "bear", "colour": "red"}
 PROBLEMS = {400: "malformed", 422: "invalid"}
 
 
-async def test_what_is_not_there(toys):
+async def test_unknown_paths(toys):
     """An unknown path gets 404 with a problem document, with and without a token."""
     for path in ("", "/", "/nothing", "/toys/", "/toys//bear", "/toys/bear/leg", "/toys/a%2Fb"):
         for token in ("admin", None):
@@ -22,7 +22,7 @@ async def test_what_is_not_there(toys):
     assert (answer.status, answer.problem) == (404, "not-found")
 
 
-async def test_no_token(toys):
+async def test_invalid_tokens(toys):
     """Without exactly one valid bearer token, a request gets 401 and nothing is decoded."""
     wrong = [
         {},
@@ -49,7 +49,7 @@ async def test_no_token(toys):
         assert (await toys.call("GET", "/toys", token=None, headers=headers)).status == 200
 
 
-async def test_a_right_that_is_not_held(toys):
+async def test_missing_permission(toys):
     """Without the operation's permission, a request gets 403 and its body is not read."""
     answer = await toys.call("POST", "/toys", token="viewer", data=b"{", headers={})
     assert (answer.status, answer.problem) == (403, "forbidden")
@@ -101,7 +101,7 @@ QUERIES = {
 }
 
 
-async def test_queries_that_do_not_fit(toys):
+async def test_invalid_queries(toys):
     """Repeated, unknown and invalid parameters are refused with a message."""
     for status, query in (
         (status, each) for status, queries in QUERIES.items() for each in queries
@@ -131,7 +131,7 @@ BODIES = {
 }
 
 
-async def test_bodies_that_do_not_fit(toys):
+async def test_invalid_bodies(toys):
     """A body that is not JSON gets 400, one of another type 422, and a superfluous one 400."""
     headers = {"Content-Type": "application/json"}
     for status, data in ((status, each) for status, bodies in BODIES.items() for each in bodies):
@@ -183,7 +183,7 @@ async def test_if_match(toys):
         assert answer.status == 200
 
 
-async def test_bytes(toys):
+async def test_raw_body(toys):
     """A raw operation reads its body itself; its constant headers are also on refusals."""
     headers = {"Content-Type": "application/offset+octet-stream"}
     answer = await toys.call("PUT", "/octets", data=io.BytesIO(b"x" * 3_000_000), headers=headers)
@@ -195,7 +195,7 @@ async def test_bytes(toys):
     assert answer.headers["Toy-Resumable"] == "1.0.0"
 
 
-async def test_errors_of_the_domain(toys):
+async def test_statuses_of_errors(toys):
     """Each error class has its status and problem type; the detail is its message."""
     for how, status, problem in (
         ("authentication", 401, "unauthenticated"),
@@ -220,7 +220,7 @@ async def test_errors_of_the_domain(toys):
 
 
 @pytest.mark.parametrize(("how", "status"), [("bug", 500), ("database", 503)])
-async def test_a_failure_says_nothing_but_its_incident(toys, how, status, log):
+async def test_unexpected_error_shows_only_an_incident(toys, how, status, log):
     """Answer and log of an unexpected error have only an incident's id, not the error's text."""
     answer = await toys.call("GET", f"/failures?how={how}")
     assert answer.status == status

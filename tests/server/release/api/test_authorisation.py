@@ -166,7 +166,7 @@ async def test_without_a_valid_token(team):
             assert await team.ask(name, team.tokens[key]) == 401, (key, name)
 
 
-async def test_each_operation_asks_for_its_right(team):
+async def test_each_operation_needs_its_permission(team):
     """A viewer gets 403 for all operations that need more than reading; an admin for none.
 
     Operations that concern every model are refused to an admin of one model.
@@ -181,7 +181,7 @@ async def test_each_operation_asks_for_its_right(team):
                 assert await team.ask(name, team.tokens[Role.ADMIN, "inside"]) == 403
 
 
-async def test_each_right_of_a_narrowed_token(team):
+async def test_each_permission_of_a_narrow_token(team):
     """A token with only an operation's permission is accepted; one with all others is not."""
     first = {one.permission: name for name, one in BY_NAME.items() if one.permission is not None}
     assert first.keys() == ROLE_PERMISSIONS[Role.ADMIN]
@@ -207,7 +207,7 @@ async def test_each_codename(team):
                 assert (status not in REFUSED) if allowed else status == 403
 
 
-async def test_people_elsewhere_are_not_listed(team):
+async def test_accounts_of_other_models_are_not_listed(team):
     """An admin of one model sees only that model's accounts and tokens."""
     token = team.tokens[Role.ADMIN, "inside"]
     accounts = await team.served.call("GET", "/accounts?limit=200", token=token)
@@ -222,7 +222,7 @@ async def test_people_elsewhere_are_not_listed(team):
     assert {item["name"] for item in listed.json["items"]} > {f"only-{OUTSIDE}", *names}
 
 
-async def test_who_cancels(team):
+async def test_who_may_cancel_a_change(team):
     """Cancelling another account's change needs exactly the `approve` permission."""
     name = "POST /api/v1/changes/{change}/cancel"
     for key, allowed in (
@@ -238,7 +238,7 @@ async def test_who_cancels(team):
         assert (status not in REFUSED) if allowed else status == 403, key
 
 
-async def test_nothing_was_told_that_was_refused(team):
+async def test_refused_requests_are_not_recorded(team):
     """No refused request of the tests above is in the audit log."""
     answer = await team.served.call("GET", "/trail?limit=200", token=team.tokens[Role.ADMIN])
     for item in answer.json["items"]:

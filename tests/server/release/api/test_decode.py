@@ -58,29 +58,29 @@ def test_any_body(data):
 
 
 @given(TOYS)
-def test_a_body_that_fits(toy):
+def test_valid_body(toy):
     """A value of the type is accepted in any JSON formatting."""
     for data in (msgspec.json.encode(toy), json.dumps(msgspec.to_builtins(toy), indent=1).encode()):
         assert msgspec.to_builtins(decode_body(data, Toy)) == msgspec.to_builtins(toy)
 
 
-class Words(msgspec.Struct, forbid_unknown_fields=True):
+class Text(msgspec.Struct, forbid_unknown_fields=True):
     """A body with a text."""
 
     text: str
 
 
-def spelled(words):
+def escaped(body):
     """Return a body in which each character is escaped."""
-    text = "".join(f"\\u{ord(character):04x}" for character in words.text)
+    text = "".join(f"\\u{ord(character):04x}" for character in body.text)
     return f'{{"text":"{text}"}}'.encode()
 
 
 @pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=["NUL", "half a pair"])
-def test_texts_that_no_column_takes(text):
+def test_characters_that_cannot_be_stored(text):
     """Escapes of NUL and of half a surrogate pair are refused."""
-    assert outcome(decode_body, spelled(Words(text)), Words) == 400
-    assert decode_body(spelled(Words("ab")), Words) == Words("ab")
+    assert outcome(decode_body, escaped(Text(text)), Text) == 400
+    assert decode_body(escaped(Text("ab")), Text) == Text("ab")
 
 
 BIGGEST = {
@@ -116,29 +116,29 @@ BIGGEST = {
 
 
 @pytest.mark.parametrize(("kind", "value"), BIGGEST.values(), ids=BIGGEST.keys())
-def test_the_limits_take_what_the_types_take(kind, value):
+def test_largest_values_fit_the_body_limit(kind, value):
     """The largest value of each type fits into its operation's limit, even fully escaped."""
     data = json.dumps(value).encode()
     decode_body(data, kind)
     assert len(data) <= max(each.limit for each in OPERATIONS if each.request is kind)
 
 
-def test_equal_names_are_not_checked_without_end():
+def test_limit_of_strings_in_a_body():
     """A body with more strings than any type can have is refused before it is decoded."""
     name = b'"text":"a",'
     for times, message in ((1000, "given twice"), (2000, "more strings")):
         with pytest.raises(ProblemError, match=message):
-            decode_body(b"{" + name * times + b'"text":"b"}', Words)
+            decode_body(b"{" + name * times + b'"text":"b"}', Text)
 
 
-def test_a_token_in_a_body_or_query():
+def test_token_in_a_body_or_query():
     """A token in a body or query is refused, and the problem does not repeat it."""
     text = f"hening_{'0a' * 6}_{'0b' * 32}"
     token = text + token_checksum(text)
     for decode, data, kind in (
         (decode_body, json.dumps({"name": f"of {token}."}).encode(), Toy),
         (decode_body, json.dumps({token: 1}).encode(), Toy),
-        (decode_body, spelled(Words("of " + token)), Words),
+        (decode_body, escaped(Text("of " + token)), Text),
         (decode_query, urlencode({"limit": token}), ToyQuery),
         (decode_query, urlencode({token: "1"}), None),
     ):
@@ -157,7 +157,7 @@ def test_any_query(text):
 
 
 @given(st.integers(1, 200), st.sampled_from(["red", "green", None]), st.booleans())
-def test_a_query_that_fits(limit, colour, old):
+def test_valid_query(limit, colour, old):
     """A valid query decodes to its values."""
     values = {"limit": str(limit), "old": str(old).lower()} | ({"colour": colour} if colour else {})
     assert decode_query(urlencode(values), ToyQuery) == ToyQuery(

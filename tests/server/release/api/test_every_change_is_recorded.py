@@ -7,23 +7,21 @@ from contextlib import closing
 
 import click
 import pytest
-from sqlalchemy import select
 
 from server.cli import cli
 from server.release.api.catalogue import OPERATIONS
-from server.release.auth.audit_log_query import verify_audit_log
-from server.storage.models import AuditLogEntry
 from tests.programs import walk
 from tests.server.release.api.test_submissions import TYPE, body_of
 from tests.server.release.api.test_uploads import DATA, TUS, announcing, sending
 from tests.server.release.api_world import api_world
+from tests.server.release.auth.issue import audit_log
 from tests.server.world import PACKAGE_2
 
 CHANNEL = "/channels/armani/id/stable"
 PLAN = {"plan": {"stages": [{"permille": 10}]}}
 LATER = {"plan": {"stages": [{"permille": 20}]}}
 
-TOLD = {
+ACTIONS = {
     "create_upload": "upload.create",
     "append_to_upload": "upload.finish",
     "end_upload": "upload.remove",
@@ -57,32 +55,26 @@ BY_NAME = {one.id: one for one in OPERATIONS}
 def test_every_operation_is_in_the_table():
     """Every operation that changes something has its audit-log entry in the table."""
     changing = {one.id for one in OPERATIONS if one.method not in {"GET", "HEAD", "OPTIONS"}}
-    assert changing == TOLD.keys() | PROPOSING
+    assert changing == ACTIONS.keys() | PROPOSING
 
 
-class Teller:
+class Recorded:
     """Calls operations and checks the audit log's new entries."""
 
     def __init__(self, api):
         self.api = api
         self.asked = set()
 
-    async def audit_log(self):
-        """Verify the audit log; return actor, action and subject of each entry."""
-        async with self.api.services.sessions() as session:
-            await verify_audit_log(session)
-            rows = await session.scalars(select(AuditLogEntry).order_by(AuditLogEntry.index))
-            return [(row.actor, row.action, row.subject) for row in rows]
-
     async def ask(self, name, path, token="admin", **options):
         """Call a changing operation, check its entry, and return its answer."""
-        before = await self.audit_log()
+        sessions = self.api.services.sessions
+        before = await audit_log(sessions)
         answer = await self.api.call(BY_NAME[name].method, path, token=token, **options)
         assert answer.status < 300, answer.data
-        added = (await self.audit_log())[len(before) :]
-        assert TOLD[name] in {action for _, action, _ in added}
-        assert {actor for actor, _, _ in added} == {token}
-        assert all(subject for _, _, subject in added)
+        added = (await audit_log(sessions))[len(before) :]
+        assert ACTIONS[name] in {entry.action for entry in added}
+        assert {entry.actor for entry in added} == {token}
+        assert all(entry.subject for entry in added)
         self.asked.add(name)
         return answer
 
@@ -95,78 +87,78 @@ class Teller:
         return answer.json["change"]["id"]
 
 
-async def upload_and_submit(teller, world):
+async def upload_and_submit(recorded, world):
     """Create, delete and complete uploads, and submit a bundle."""
 
     async def begin(data):
-        made = await teller.ask("create_upload", "/uploads", "engineer", headers=announcing(data))
+        made = await recorded.ask("create_upload", "/uploads", "engineer", headers=announcing(data))
         return made.headers["Location"].removeprefix("/api/v1")
 
-    await teller.ask("end_upload", await begin(DATA), "engineer", headers=TUS)
+    await recorded.ask("end_upload", await begin(DATA), "engineer", headers=TUS)
     path = await begin(PACKAGE_2)
-    await teller.ask("append_to_upload", path, "engineer", headers=sending(0), data=PACKAGE_2)
+    await recorded.ask("append_to_upload", path, "engineer", headers=sending(0), data=PACKAGE_2)
     bundle, body = body_of(world.second_release())
     sent = {"headers": TYPE, "data": io.BytesIO(body)}
-    await teller.ask("submit", f"/submissions/{bundle}", "engineer", **sent)
+    await recorded.ask("submit", f"/submissions/{bundle}", "engineer", **sent)
 
 
-async def run_commands(teller):
+async def run_commands(recorded):
     """Give every rollout command, with and without two-person approval."""
-    rollouts = teller.api.services.rollouts
-    await teller.request("offer", PLAN, "offer_release")
-    await teller.request("pause", {})
-    await teller.request("resume", {})
+    rollouts = recorded.api.services.rollouts
+    await recorded.request("offer", PLAN, "offer_release")
+    await recorded.request("pause", {})
+    await recorded.request("resume", {})
     rollouts._approval_channels = ("*/*/stable",)
     for decision, who in (("approve", "approver"), ("reject", "approver"), ("cancel", "engineer")):
-        change = await teller.request("schedule", LATER)
+        change = await recorded.request("schedule", LATER)
         body = {} if decision == "approve" else {"body": {}}
-        await teller.ask(f"{decision}_change", f"/changes/{change}/{decision}", who, **body)
-    await teller.request("halt", {})
+        await recorded.ask(f"{decision}_change", f"/changes/{change}/{decision}", who, **body)
+    await recorded.request("halt", {})
 
 
-async def manage_people(teller):
+async def manage_accounts(recorded):
     """Create, change, disable and enable an account; make and revoke a token."""
     new = {"name": "ani", "role": "viewer", "codenames": ["armani"]}
-    await teller.ask("create_account", "/accounts", body=new)
+    await recorded.ask("create_account", "/accounts", body=new)
     match = {"If-Match": "*"}
-    await teller.ask("change_account", "/accounts/ani", body={"role": "editor"}, headers=match)
-    made = await teller.ask("create_token", "/tokens", body={"account": "ani", "label": "x"})
-    await teller.ask("revoke_token", f"/tokens/{made.json['id']}/revoke")
+    await recorded.ask("change_account", "/accounts/ani", body={"role": "editor"}, headers=match)
+    made = await recorded.ask("create_token", "/tokens", body={"account": "ani", "label": "x"})
+    await recorded.ask("revoke_token", f"/tokens/{made.json['id']}/revoke")
     for action in ("disable", "enable"):
-        await teller.ask(f"{action}_account", f"/accounts/ani/{action}")
+        await recorded.ask(f"{action}_account", f"/accounts/ani/{action}")
 
 
-async def manage_webhooks(teller):
+async def manage_webhooks(recorded):
     """Create, rotate, ping, disable and enable a webhook, and redeliver an event."""
     new = {"url": "https://hooks.example.org/x", "events": ["halted"]}
-    made = await teller.ask("create_webhook", "/webhooks", body=new)
+    made = await recorded.ask("create_webhook", "/webhooks", body=new)
     path = f"/webhooks/{made.json['id']}"
-    await teller.ask("rotate_secret", f"{path}/rotate", body={})
-    ping = await teller.ask("ping_webhook", f"{path}/ping")
+    await recorded.ask("rotate_secret", f"{path}/rotate", body={})
+    ping = await recorded.ask("ping_webhook", f"{path}/ping")
     for action in ("disable", "enable"):
-        await teller.ask(f"{action}_webhook", f"{path}/{action}")
+        await recorded.ask(f"{action}_webhook", f"{path}/{action}")
     again = f"{path}/deliveries/{ping.json['delivery']}/redeliver"
-    await teller.ask("redeliver_event", again)
+    await recorded.ask("redeliver_event", again)
 
 
-async def test_every_change_is_told(world):
+async def test_operations_are_recorded(world):
     """Every changing operation adds its entry, and the chain verifies after each."""
     async with api_world(world) as api:
-        teller = Teller(api)
-        await upload_and_submit(teller, world)
+        recorded = Recorded(api)
+        await upload_and_submit(recorded, world)
         await api.services.publisher.process_incoming()
-        await run_commands(teller)
-        await manage_people(teller)
-        await manage_webhooks(teller)
-    assert teller.asked == TOLD.keys()
+        await run_commands(recorded)
+        await manage_accounts(recorded)
+        await manage_webhooks(recorded)
+    assert recorded.asked == ACTIONS.keys()
 
 
 READING = """account list, backup, change list, change show, check, clock show, compat preview,
 compat template, edge, export, keys list, owner-page, rollout preview, rollout show, session list,
 token list, audit-log export, audit-log list, audit-log verify"""
-KEY_PROCESS = "keys public, keys serve"  # has no database; its caller records what it does
+KEY_PROCESS = "keys public, keys serve"  # has no database; its caller records its actions
 PROPOSALS = "rollout promote, rollout retire, rollout split, rollout withdraw"
-TOLD_BY_COMMANDS = {
+COMMAND_ACTIONS = {
     "account add": "account.create",
     "account disable": "account.disable",
     "account enable": "account.enable",
@@ -205,7 +197,7 @@ def test_every_command_is_in_the_table():
         if not isinstance(each, click.Group) and words[0] != "cloud"
     }
     quiet = {" ".join(each.split()) for each in f"{READING}, {KEY_PROCESS}, {PROPOSALS}".split(",")}
-    assert names == quiet | TOLD_BY_COMMANDS.keys()
+    assert names == quiet | COMMAND_ACTIONS.keys()
 
 
 SHELL = [
@@ -235,7 +227,7 @@ def shell(world, capsys):
     return call
 
 
-def test_commands_are_told(shell, world):
+def test_commands_are_recorded(shell, world):
     """Each command adds an entry with its action and its user."""
 
     def entries():

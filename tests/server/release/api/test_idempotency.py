@@ -15,10 +15,10 @@ from server.release.auth.audit_log import note_effect, record
 from server.release.errors import ConflictError, RateError
 from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.models import AuditLogEntry, IdempotencyKey
+from server.storage.models import IdempotencyKey
 from tests.server.release.api.toys import MADE, Toy, operation
 from tests.server.release.api_world import api_world
-from tests.server.release.auth.issue import account_row
+from tests.server.release.auth.issue import add_account, audit_log
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEAR = {"name": "bear", "colour": "red"}
@@ -33,7 +33,7 @@ def key(name):
     return {"Idempotency-Key": name}
 
 
-async def test_a_repetition_gets_the_same_answer(toys):
+async def test_repetition_gets_the_same_answer(toys):
     """A repetition gets the same answer, marked as a replay, and has no effect.
 
     A key has 1 to 80 visible ASCII characters. Each account has its own keys.
@@ -51,7 +51,7 @@ async def test_a_repetition_gets_the_same_answer(toys):
     assert replayed == [None, "true", None]
 
 
-async def test_another_request_under_the_key(toys):
+async def test_key_of_another_request(toys):
     """A key used with another body or path gets 422."""
     await toys.call("POST", "/toys", body=BEAR, headers=key("taken"))
     for path, body in (("/toys", {**BEAR, "price": 1}), ("/secrets", BEAR)):
@@ -60,7 +60,7 @@ async def test_another_request_under_the_key(toys):
     assert MADE == ["bear"]
 
 
-async def test_a_refusal_and_a_failure_are_kept(toys):
+async def test_refusals_and_failures_are_replayed(toys):
     """A refusal or a failure is replayed without calling the handler.
 
     After a failure the outcome is unknown, so the incident is repeated.
@@ -77,7 +77,7 @@ async def test_a_refusal_and_a_failure_are_kept(toys):
         assert [how] == MADE
 
 
-async def test_later_means_again(toys):
+async def test_key_is_free_after_temporary_errors(toys):
     """After 429, 503, 507 or a malformed request, the key can be used again."""
     for how, status in (("rate", 429), ("storage", 503), ("quota", 507)):
         for _ in range(2):
@@ -89,7 +89,7 @@ async def test_later_means_again(toys):
     assert (await toys.call("POST", "/toys", body=BEAR, headers=key("mend"))).status == 201
 
 
-async def test_a_secret_is_not_kept(toys):
+async def test_secret_is_not_stored(toys):
     """An answer with a secret is not stored, and a repetition gets 409."""
     body = {"name": "canary-of-a-secret", "colour": "red"}
     assert (await toys.call("POST", "/secrets", body=body, headers=key("once"))).status == 201
@@ -101,7 +101,7 @@ async def test_a_secret_is_not_kept(toys):
         assert b"canary-of-a-secret" not in await asyncio.to_thread(path.read_bytes)
 
 
-async def test_a_key_is_forgotten_after_a_day(toys):
+async def test_key_expires_after_a_day(toys):
     """After 24 hours a key can be used again, and the account's old rows are deleted."""
     await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
     toys.ahead(DAY - 5)
@@ -146,7 +146,7 @@ async def kept(sessions):
 
 
 @pytest.mark.parametrize("answer", [REFUSED, FIRST], ids=["refused", "nothing to do"])
-async def test_what_had_no_effect_is_kept_within_a_bound(place, monkeypatch, answer):
+async def test_limit_of_answers_without_an_effect(place, monkeypatch, answer):
     """Of answers without an effect only the newest are kept; answers with an effect all are.
 
     A refusal with whole role files is not kept: it can be computed again.
@@ -154,7 +154,7 @@ async def test_what_had_no_effect_is_kept_within_a_bound(place, monkeypatch, ans
     monkeypatch.setattr(idempotency, "EFFECTLESS_KEPT", 3)
     clock = iter(range(1000, 2000))
     async with open_database(place) as sessions:
-        await add_account(sessions)
+        await add_account(sessions, "ben")
         keys = Idempotency(sessions, lambda: next(clock), os.urandom, 100)
         await ask(keys, "big", Answer(409, {}, b"x" * 20_000))
         assert await kept(sessions) == {}
@@ -166,11 +166,11 @@ async def test_what_had_no_effect_is_kept_within_a_bound(place, monkeypatch, ans
         assert "nothing-19" in await kept(sessions)
 
 
-async def test_an_account_has_so_many_keys(place):
+async def test_limit_of_keys_of_an_account(place):
     """An account's keys are limited; only keys without an effect are evicted."""
     now = [1000]
     async with open_database(place) as sessions:
-        await add_account(sessions)
+        await add_account(sessions, "ben")
         keys = Idempotency(sessions, lambda: now[0], os.urandom, 3)
         await change(sessions, keys, "a")
         await ask(keys, "b", REFUSED)
@@ -187,7 +187,7 @@ async def test_an_account_has_so_many_keys(place):
         assert set(await kept(sessions)) == {"e"}
 
 
-async def test_two_at_once(fresh):
+async def test_request_under_way_is_not_repeated(fresh):
     """A second request with a key is refused while the first one is under way."""
     begun, release, done = asyncio.Event(), asyncio.Event(), []
 
@@ -218,7 +218,7 @@ async def lose_answer(toys, name):
         row.status, row.headers, row.body = 0, "{}", ""
 
 
-async def test_a_crash_before_the_effect(toys):
+async def test_crash_before_the_effect(toys):
     """After a crash before the effect, the repetition carries the request out."""
     await toys.call("POST", "/toys", body=BEAR, headers=key("before"))
     await lose_answer(toys, "before")
@@ -227,12 +227,6 @@ async def test_a_crash_before_the_effect(toys):
         assert answer.status == 201
         assert ("Idempotent-Replayed" in answer.headers) is replayed
     assert MADE == ["bear", "bear"]
-
-
-async def count_audit_log(sessions):
-    """Return the number of entries in the audit log."""
-    async with sessions() as session:
-        return await session.scalar(select(func.count()).select_from(AuditLogEntry))
 
 
 def marking(again, fail=lambda _when: None):
@@ -258,7 +252,7 @@ async def show(call, entry):  # noqa: RUF029 - as a handler
 
 
 @pytest.mark.parametrize("again", [show, None], ids=["answered", "silent"])
-async def test_a_crash_between_effect_and_answer(fresh, again):
+async def test_crash_between_effect_and_answer(fresh, again):
     """After a crash between effect and answer, the repetition does not repeat the effect.
 
     It answers from the result, or says that the answer was not kept.
@@ -275,11 +269,11 @@ async def test_a_crash_between_effect_and_answer(fresh, again):
             assert "entry 1 of the audit log" in answer.json["detail"]
         other = await api.call("POST", "/mark", body=BEAR | {"price": 1}, headers=key("k"))
         assert (other.status, other.problem) == (422, "key-reused")
-        assert await count_audit_log(api.services.sessions) == 2
+        assert len(await audit_log(api.services.sessions)) == 2
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-async def test_later_and_the_effect(fresh, moment):
+async def test_repetition_after_a_storage_error(fresh, moment):
     """If the disk or database fails, a repetition completes the request."""
     failing = [moment]
 
@@ -291,7 +285,7 @@ async def test_later_and_the_effect(fresh, moment):
     async with api_world(fresh, marking(show, fail)) as api:
         answers = [await api.call("POST", "/mark", body=BEAR, headers=key("k")) for _ in range(3)]
         assert [answer.status for answer in answers] == [503, 201, 201]
-        assert await count_audit_log(api.services.sessions) == 2
+        assert len(await audit_log(api.services.sessions)) == 2
 
 
 async def mark(session, subject):
@@ -299,7 +293,7 @@ async def mark(session, subject):
     await record(session, at=1, actor="ben", action="toy.make", subject=subject, detail={})
 
 
-async def test_processes_that_share_a_database(place):
+async def test_processes_with_the_same_request(place):
     """Of several processes with the same request, one carries it out, on both databases."""
     barrier = asyncio.Barrier(4)
 
@@ -322,17 +316,17 @@ async def test_processes_that_share_a_database(place):
                 return type(error)
 
     async with open_database(place) as sessions:
-        await add_account(sessions)
+        await add_account(sessions, "ben")
     answers = await asyncio.gather(*(one() for _ in range(4)))
     async with open_database(place) as sessions:
-        assert await count_audit_log(sessions) == 1
+        assert len(await audit_log(sessions)) == 1
     replayed = Answer(201, {"X-Toy": "1", "Idempotent-Replayed": "true"}, b"{}")
     # A later process takes over, or learns that another one is working on it.
     assert all(answer in (FIRST, replayed, ProblemError, ConflictError) for answer in answers)
     assert any(answer in (FIRST, replayed) for answer in answers)
 
 
-async def test_a_request_that_was_taken_over(place):
+async def test_request_that_was_taken_over(place):
     """The transaction of a process whose request was taken over is refused.
 
     A database error for another reason, such as a missing account, is raised.
@@ -341,7 +335,7 @@ async def test_a_request_that_was_taken_over(place):
         late, early = (Idempotency(sessions, lambda: 1000, os.urandom, 10) for _ in range(2))
         with pytest.raises(IntegrityError):
             await late.once(REQUEST, asyncio.Event().wait, asyncio.Event().wait)
-        await add_account(sessions)
+        await add_account(sessions, "ben")
 
         async def work():
             async with sessions.begin() as session:
@@ -354,10 +348,4 @@ async def test_a_request_that_was_taken_over(place):
 
         with pytest.raises(ConflictError, match="took this request over"):
             await late.once(REQUEST, be_late, asyncio.Event().wait)
-        assert await count_audit_log(sessions) == 1
-
-
-async def add_account(sessions):
-    """Add the account ben."""
-    async with sessions.begin() as session:
-        session.add(account_row("ben", "viewer"))
+        assert len(await audit_log(sessions)) == 1

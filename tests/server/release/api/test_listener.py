@@ -38,7 +38,7 @@ class Transport(asyncio.Transport):
     [(True, True, ["pause", "resume"]), (False, True, ["pause"]), (True, False, [])],
     ids=["whole", "cut off", "paused by aiohttp"],
 )
-async def test_a_body_that_is_not_whole_is_read_no_further(
+async def test_incomplete_body_is_not_read_after_the_answer(
     monkeypatch, is_whole, is_reading, steps
 ):
     """After an early answer the rest of the body is not read, and the connection ends.
@@ -77,7 +77,7 @@ def refusing(api):
     )
 
 
-async def test_no_more_is_parsed_of_a_refused_body_in_chunks(monkeypatch):
+async def test_chunks_of_a_refused_body_are_not_parsed(monkeypatch):
     """The sender of a refused chunked body gets the answer while it sends."""
     monkeypatch.setattr(listener, "LINGER_SECONDS", 0.2)
     api = Refusing()
@@ -93,7 +93,7 @@ async def test_no_more_is_parsed_of_a_refused_body_in_chunks(monkeypatch):
     assert api.request.content.total_bytes == 0
 
 
-async def test_a_head_is_bounded_as_a_whole():
+async def test_limit_of_the_whole_head():
     """A request's head is limited as a whole, so that many long lines are refused."""
     line = b"A: " + b"a" * 8000 + b"\r\n"
     async with refusing(Refusing()) as port:
@@ -136,7 +136,7 @@ def streaming(ended):
     return operation("GET", "/stream", stream, raw=True, response_type="text/plain")
 
 
-async def test_who_reads_nothing_is_cut_off(fresh, monkeypatch):
+async def test_client_that_reads_nothing_is_disconnected(fresh, monkeypatch):
     """If a client reads nothing, the streaming handler ends and the connection is closed."""
     monkeypatch.setattr(listener, "STALL_SECONDS", 0.2)
     ended = asyncio.get_running_loop().create_future()

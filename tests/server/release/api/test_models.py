@@ -25,7 +25,7 @@ async def test_downloads_of_a_model(world):
     }
 
 
-async def test_behind_a_cache_nothing_is_known(api):
+async def test_downloads_behind_a_cache_are_unknown(api):
     """Behind a cache the counts are unknown; an unknown model gets 404."""
     found = (await api.call("GET", "/models/armani/downloads", token="viewer")).json
     assert found == {"is_known": False, "polls": 0, "seconds": 0, "items": []}

@@ -17,7 +17,7 @@ def published():
     return definitions.OPENAPI_31_VALIDATOR
 
 
-async def test_the_page_shows_every_operation(api, published):
+async def test_schema_has_every_operation(api, published):
     """The schema matches the meta-schema and has each operation once.
 
     Each has its right, statuses and path parameters.

@@ -28,7 +28,7 @@ def declare(method="GET", path="/api/v1/things", **more):
     )
 
 
-def test_what_cannot_be_right():
+def test_contradictory_declarations():
     """A contradictory declaration raises an error when the module is imported."""
     for wrong in (
         {"method": "GETS"},
@@ -44,7 +44,7 @@ def test_what_cannot_be_right():
         Routes((declare(), declare()))
 
 
-def test_what_the_declarations_say():
+def test_public_secret_and_unrestricted_operations():
     """Only these operations are public, return a secret, or need no permission.
 
     An answer with a secret is not kept for a repeated key. Operations without a permission concern
@@ -62,7 +62,7 @@ def test_what_the_declarations_say():
     }
 
 
-def test_a_literal_wins_over_a_parameter():
+def test_literal_path_takes_precedence():
     """A literal path takes precedence over a parameter, in any order of declaration."""
     operations = (
         declare(path="/api/v1/things/{thing}"),
@@ -76,7 +76,7 @@ def test_a_literal_wins_over_a_parameter():
         assert routes.find("GET", "/api/v1/other/all").path == {"kind": "other"}
 
 
-def test_a_segment_is_decoded_once():
+def test_segment_is_decoded_once():
     """A path segment is percent-decoded once; an invalid value matches nothing."""
     routes = Routes((declare(path="/api/v1/things/{thing}"), declare(path="/api/v1/c/{codename}")))
     assert routes.find("GET", "/api/v1/things/%61b").path == {"thing": "ab"}

@@ -4,14 +4,12 @@ import asyncio
 import functools
 
 import pytest
-from sqlalchemy import select
 
-from server.release.auth.audit_log_query import verify_audit_log
 from server.storage.layout import StateFolder
-from server.storage.models import AuditLogEntry
 from tests.server.log_invariant import check_log
 from tests.server.release.api_world import api_world
-from tests.server.world import CHANNEL, PACKAGE_1
+from tests.server.release.auth.issue import audit_log
+from tests.server.world import CHANNEL, publish_first
 
 pytestmark = [pytest.mark.needs("postgresql"), pytest.mark.asyncio]
 HALT = f"/channels/{CHANNEL}/halt"
@@ -21,16 +19,12 @@ ONCE = {"Idempotency-Key": "once"}
 def offered(fresh, postgres):
     """Return a server on PostgreSQL that offers release 1."""
     world = fresh.on(StateFolder(fresh.folder.root, postgres.make_database()))
-    first = world.ceremony.first()
-    first["root", 1] = world.folder.trusted_root.read_bytes()
-    assert world.publish(first).reason == ""
-    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
-    world.run(lambda publisher: publisher.change_pointers(world.offer(1)))
+    publish_first(world)
     return world
 
 
 @pytest.mark.parametrize("step", [0, 3, 6])
-async def test_a_database_that_goes_away_in_a_halt(fresh, postgres, step):
+async def test_database_outage_during_a_halt(fresh, postgres, step):
     """If the database fails at any step of a halt, the answer is 503 and a repetition halts."""
     world = await asyncio.to_thread(offered, fresh, postgres)
     before = await asyncio.to_thread(world.published)
@@ -52,9 +46,9 @@ async def test_a_database_that_goes_away_in_a_halt(fresh, postgres, step):
         if step == 0:
             await asyncio.to_thread(end, 0)
         try:
-            told = await api.call("POST", HALT, body={}, headers=ONCE)
-            assert (told.status, told.problem) == (503, "unavailable")
-            assert int(told.headers["Retry-After"]) > 0
+            answer = await api.call("POST", HALT, body={}, headers=ONCE)
+            assert (answer.status, answer.problem) == (503, "unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
         finally:
             await asyncio.to_thread(postgres.start)
         assert ended == [step]
@@ -62,11 +56,9 @@ async def test_a_database_that_goes_away_in_a_halt(fresh, postgres, step):
             answer = await api.call("POST", HALT, body={}, headers=ONCE)
             assert (answer.status, answer.json["channel"]["state"]) == (200, "halted")
             assert answer.json["change"]["state"] == "done"
-        async with api.services.sessions() as session:
-            await verify_audit_log(session)
-            actions = list(await session.scalars(select(AuditLogEntry.action)))
-        orders = [action for action in actions if action.startswith("rollout.")]
-        assert orders == ["rollout.halt", "rollout.halt.done"]
+        actions = [entry.action for entry in await audit_log(api.services.sessions)]
+        commands = [action for action in actions if action.startswith("rollout.")]
+        assert commands == ["rollout.halt", "rollout.halt.done"]
     after = await asyncio.to_thread(world.published)
     assert after.pointers()[CHANNEL.pointer_path].halted
     assert after.roles["latest"].version == before.roles["latest"].version + 1

@@ -30,7 +30,7 @@ async def test_every_item_once(toys):
         assert found == sizes
 
 
-async def test_filters_go_along(toys):
+async def test_next_keeps_the_filters(toys):
     """`next` keeps the filters and the limit of the first request."""
     page = (await toys.call("GET", "/toys?colour=green&limit=7&old=true")).json
     assert page["next"].startswith("/api/v1/toys?")

@@ -40,7 +40,7 @@ def spend(take):
     raise AssertionError("never refused")
 
 
-def test_a_token_has_a_burst_and_a_rate(clock):
+def test_burst_and_rate_of_a_token(clock):
     """At 10 a second, a token has a burst of 40, then 10 each second.
 
     Other tokens are not affected. A clock that stands still or jumps back adds nothing.
@@ -57,7 +57,7 @@ def test_a_token_has_a_burst_and_a_rate(clock):
     assert spend(lambda: rates.count("a", "a")) == (0, 1)
 
 
-def test_tokens_of_an_account_share(clock):
+def test_tokens_of_an_account_share_a_rate(clock):
     """All tokens of one account together have twice the rate of one token."""
     rates = Rates(10, 60, 60, clock)
     tokens = iter(f"token-{number}" for number in range(100))
@@ -65,7 +65,7 @@ def test_tokens_of_an_account_share(clock):
     rates.count("another", "eka")
 
 
-def test_what_would_be_refused_is_not_looked_up(clock):
+def test_token_over_its_rate_is_not_looked_up(clock):
     """A token over its own or its account's rate is refused without a look-up."""
     rates = Rates(1, 60, 60, clock)
     rates.count("idle", "ben")
@@ -77,7 +77,7 @@ def test_what_would_be_refused_is_not_looked_up(clock):
         assert refused.value.share is Share.REQUESTS
 
 
-def test_guesses_share_one_bucket(clock):
+def test_unknown_tokens_share_one_bucket(clock):
     """All unknown tokens share one rate; beyond it they are not looked up.
 
     A revoked token counts as unknown.
@@ -95,7 +95,7 @@ def test_guesses_share_one_bucket(clock):
     rates.check("another")
 
 
-def test_what_is_urgent_is_never_refused(clock):
+def test_urgent_requests_are_never_refused(clock):
     """An urgent request takes from the bucket and is not refused if that is empty."""
     rates = Rates(10, 60, 60, clock)
     spend(lambda: rates.count("a", "a"))
@@ -130,7 +130,7 @@ def test_changes(clock):
     rates.count_change("eka")
 
 
-def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
+def test_limit_of_remembered_tokens(clock, monkeypatch):
     """The least recently used token is forgotten, and then starts with a full bucket."""
     monkeypatch.setattr("server.core.buckets.MAX_BUCKETS", 3)
     monkeypatch.setattr("server.release.api.rates.MAX_BUCKETS", 3)
@@ -140,7 +140,7 @@ def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
     assert [spend(lambda token=token: rates.count(token, token))[0] for token in "ab"] == [2, 4]
 
 
-async def test_a_halt_gets_through_guesses(world, monkeypatch):
+async def test_halt_is_accepted_with_empty_buckets(world, monkeypatch):
     """A halt is accepted even if all buckets are empty, if the account has the right.
 
     Other requests get 429 with Retry-After.
@@ -195,7 +195,7 @@ def test_which_connection_is_displaced():
 
 
 @given(st.integers(1, 12), st.lists(st.tuples(st.sampled_from("abcde"), st.booleans())))
-def test_a_holder_within_its_share_loses_none(limit, openings):
+def test_holder_within_its_share_loses_no_connection(limit, openings):
     """With n slots and k holders, n // k connections of each holder are never closed.
 
     Each step opens a connection, which shows an account's token immediately or never.

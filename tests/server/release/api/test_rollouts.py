@@ -20,17 +20,16 @@ PLAN = {"stages": [{"permille": 10, "hold": 86_400}, {"permille": 1000}]}
 
 
 @pytest.fixture
-async def two(two_state, tmp_path):
-    """Yield the API of a server with two releases, of which the first is offered."""
-    async with api_world(two_state.copy(tmp_path / "state")) as served:
-        yield served
+def world(second):
+    """Return a server that offers the first of two releases."""
+    return second
 
 
 @pytest.fixture
-def gated(two):
-    """Yield the same API with two-person approval for stable channels."""
-    two.services.rollouts._approval_channels = ("*/*/stable",)
-    return two
+def gated(api):
+    """Return the API with two-person approval for stable channels."""
+    api.services.rollouts._approval_channels = ("*/*/stable",)
+    return api
 
 
 async def request(api, action, body, tag="*", token="engineer", path=CHANNEL):
@@ -39,7 +38,7 @@ async def request(api, action, body, tag="*", token="engineer", path=CHANNEL):
     return await api.call("POST", f"{path}/{action}", token=token, body=body, headers=headers)
 
 
-async def test_a_halt_whose_words_are_not_recorded(world):
+async def test_halt_with_an_unrecorded_text(world):
     """If a halt's text is not recorded, the answer says so and a metric counts it."""
     settings = Settings(api_port=0, rewordings_per_day=1)
     async with api_world(world, settings=settings) as served:
@@ -52,62 +51,62 @@ async def test_a_halt_whose_words_are_not_recorded(world):
         assert count("hening_api_limits_total", {"share": "rewordings"}) == 1
 
 
-async def test_models_and_releases(two, published_state):
+async def test_models_and_releases(api, published_state):
     """Models and releases are listed in pages, with the keys that signed them."""
-    models = (await two.call("GET", "/models", token="viewer")).json["items"]
+    models = (await api.call("GET", "/models", token="viewer")).json["items"]
     assert [(m["codename"], m["version"], m["releases"]) for m in models] == [
         ("armani", 3, 2),
         ("cancro", 1, 0),
     ]
-    assert (await two.call("GET", "/models/armani", token="viewer")).json == models[0]
+    assert (await api.call("GET", "/models/armani", token="viewer")).json == models[0]
     (signer,) = published_state.ceremony.keys["armani"]
     assert models[0]["signed_by"] == [signer.public_key.keyid]
-    assert (await two.call("GET", "/models/dior")).status == 404
-    page = (await two.call("GET", "/models/armani/releases?limit=1", token="viewer")).json
+    assert (await api.call("GET", "/models/dior")).status == 404
+    page = (await api.call("GET", "/models/armani/releases?limit=1", token="viewer")).json
     assert [item["path"] for item in page["items"]] == [FIRST]
-    rest = (await two.call("GET", page["next"].removeprefix("/api/v1"), token="viewer")).json
+    rest = (await api.call("GET", page["next"].removeprefix("/api/v1"), token="viewer")).json
     (second,) = rest["items"]
     assert (second["path"], second["counter"], second["type"]) == (SECOND, 2, "full")
     assert second["sha256"] == hashlib.sha256(PACKAGE_2).hexdigest()
     assert rest["next"] is None
-    assert (await two.call("GET", "/models/dior/releases")).status == 404
+    assert (await api.call("GET", "/models/dior/releases")).status == 404
 
 
-async def test_lists_hold_what_an_account_may_see(two):
+async def test_lists_are_limited_to_codenames(api):
     """An account sees models, channels and changes of its codenames only."""
-    await request(two, "halt", {})
+    await request(api, "halt", {})
     for codename, shown in (("armani", [1, 1, 1]), ("cancro", [1, 0, 0]), ("dior", [0, 0, 0])):
-        two.principals["some"] = replace(two.principals["admin"], codenames=(codename,))
-        lists = [await two.call("GET", f"/{each}", token="some") for each in LISTS]
+        api.principals["some"] = replace(api.principals["admin"], codenames=(codename,))
+        lists = [await api.call("GET", f"/{each}", token="some") for each in LISTS]
         assert [len(each.json["items"]) for each in lists] == shown
         assert all(codename in str(item) for each in lists for item in each.json["items"])
 
 
-async def test_a_channel(two):
+async def test_a_channel(api):
     """A channel's answer has its offer, its tag, and what phones will be offered."""
-    shown = await two.call("GET", CHANNEL, token="viewer")
+    shown = await api.call("GET", CHANNEL, token="viewer")
     assert shown.headers["ETag"] == shown.json["etag"]
     assert (shown.json["state"], shown.json["counter"], shown.json["permille"]) == (
         "offered",
         1,
         1000,
     )
-    listed = (await two.call("GET", "/channels", token="viewer")).json["items"]
+    listed = (await api.call("GET", "/channels", token="viewer")).json["items"]
     assert listed == [shown.json]
-    seen = (await two.call("GET", f"{CHANNEL}/preview", token="viewer")).json
+    seen = (await api.call("GET", f"{CHANNEL}/preview", token="viewer")).json
     assert [way["end"] for way in seen["ways"]] == ["newest", "current", "current"]
-    empty = await two.call("GET", "/channels/armani/id/beta")
+    empty = await api.call("GET", "/channels/armani/id/beta")
     assert (empty.status, empty.json["state"]) == (200, "empty")
-    nothing = await two.call("GET", "/channels/armani/id/beta/preview")
+    nothing = await api.call("GET", "/channels/armani/id/beta/preview")
     assert nothing.status == 404
     assert nothing.json["detail"] == "armani/id/beta offers nothing yet: offer a release first."
-    assert (await two.call("GET", "/channels/dior/id/stable")).status == 404
+    assert (await api.call("GET", "/channels/dior/id/stable")).status == 404
 
 
-async def test_a_rollout(two):
+async def test_a_rollout(api):
     """Offer, pause, resume, schedule and halt each return the channel's next tag."""
-    tag = (await two.call("GET", CHANNEL)).json["etag"]
-    dry = await request(two, "offer", {"plan": PLAN, "dry_run": True}, tag)
+    tag = (await api.call("GET", CHANNEL)).json["etag"]
+    dry = await request(api, "offer", {"plan": PLAN, "dry_run": True}, tag)
     assert (dry.status, dry.json["change"]) == (200, None)
     assert [share["permille"] for share in dry.json["preview"]["shares"]] == [10, 1000]
     assert dry.headers["ETag"] == tag
@@ -117,23 +116,23 @@ async def test_a_rollout(two):
         ("resume", {}, "offered"),
         ("schedule", {"plan": {"stages": [{"permille": 500}]}}, "offered"),
     ):
-        answer = await request(two, action, body, tag)
+        answer = await request(api, action, body, tag)
         assert answer.status == 200, answer.json
         assert (answer.json["channel"]["state"], answer.json["change"]["state"]) == (state, "done")
-        assert (await request(two, action, body, tag)).problem == "changed-meanwhile"
+        assert (await request(api, action, body, tag)).problem == "changed-meanwhile"
         tag = answer.headers["ETag"]
-        assert tag == (await two.call("GET", CHANNEL)).json["etag"]
-    assert (await request(two, "pause", {}, None)).status == 428
-    halted = await request(two, "halt", {"reason": {"en": "It drains."}}, None)
+        assert tag == (await api.call("GET", CHANNEL)).json["etag"]
+    assert (await request(api, "pause", {}, None)).status == 428
+    halted = await request(api, "halt", {"reason": {"en": "It drains."}}, None)
     assert (halted.status, halted.json["channel"]["state"]) == (200, "halted")
-    assert (await request(two, "halt", {}, None)).json["channel"]["reason"] == {"en": "It drains."}
-    assert (await request(two, "resume", {})).problem == "conflict"
-    changes = (await two.call("GET", "/changes?channel=armani/id/stable")).json["items"]
+    assert (await request(api, "halt", {}, None)).json["channel"]["reason"] == {"en": "It drains."}
+    assert (await request(api, "resume", {})).problem == "conflict"
+    changes = (await api.call("GET", "/changes?channel=armani/id/stable")).json["items"]
     assert [change["action"] for change in changes].count("halt") == 1
     assert {change["proposed_by"] for change in changes} == {"engineer"}
 
 
-async def test_words_that_mislead_are_refused(gated):
+async def test_misleading_texts_are_refused(gated):
     """Texts that are not plain get 422, also in a dry run; nothing is recorded.
 
     This includes the reasons of a rejection or cancellation.
@@ -159,7 +158,7 @@ async def test_words_that_mislead_are_refused(gated):
 
 
 @pytest.mark.parametrize("action", ["halt", "pause"])
-async def test_words_that_are_valid_fit_the_urgent_listener(two, action):
+async def test_longest_texts_fit_the_urgent_listener(api, action):
     """The longest valid reason and note fit into the urgent listener's body limit.
 
     So every listener decides about a halt's texts in the same way.
@@ -171,16 +170,16 @@ async def test_words_that_are_valid_fit_the_urgent_listener(two, action):
     if action == "pause":
         body = {**body, "due_at": 9_999_999_999, "dry_run": False}
     assert len(msgspec.json.encode(body)) <= URGENT_BODY_LIMIT
-    refused = await request(two, action, {**text, "note": "a" * (spare + 1)})
+    refused = await request(api, action, {**text, "note": "a" * (spare + 1)})
     assert (refused.status, refused.problem) == (422, "refused")
     assert "have 4001 bytes together and may have 4000" in refused.json["detail"]
-    accepted = await request(two, action, {**text, "note": "a" * spare})
+    accepted = await request(api, action, {**text, "note": "a" * spare})
     assert accepted.status == 200
-    too_large = await request(two, action, {"reason": reason, "note": "a" * 500})
+    too_large = await request(api, action, {"reason": reason, "note": "a" * 500})
     assert (too_large.status, too_large.problem) == (413, "too-large")
 
 
-async def test_four_eyes(gated):
+async def test_two_person_approval(gated):
     """An offer waits until another account approves it, and is then carried out.
 
     A scheduled offer can be cancelled by its proposer.
@@ -211,12 +210,12 @@ async def test_four_eyes(gated):
     assert (await gated.call("GET", "/changes?cursor=IjAi")).status == 400
 
 
-async def test_what_needs_signatures(two):
+async def test_changes_that_need_signatures(api):
     """A change that needs offline signatures gets 409 with a proposal, and changes nothing.
 
     The proposal's id is the sha256 of its bytes.
     """
-    before = await two.call("GET", CHANNEL)
+    before = await api.call("GET", CHANNEL)
     for action, body, path in (
         ("withdraw", {"counter": 2, "note": "It drains."}, CHANNEL),
         ("withdraw", {"counter": 2, "everywhere": True}, CHANNEL),
@@ -224,7 +223,7 @@ async def test_what_needs_signatures(two):
         ("promote", {"counter": 2, "to": "beta"}, CHANNEL),
         ("retire", {}, "/models/armani"),
     ):
-        answer = await request(two, action, body, None, path=path)
+        answer = await request(api, action, body, None, path=path)
         assert (answer.status, answer.problem) == (409, "needs-signature")
         data = answer.json["proposal"]["file"].encode()
         assert hashlib.sha256(data).hexdigest() == answer.json["proposal"]["id"]
@@ -234,26 +233,26 @@ async def test_what_needs_signatures(two):
         (changed,) = proposal.changes
         assert (changed.role, changed.version) == ("armani", 4)
         assert json.loads(changed.data)["signatures"] == []
-    assert (await two.call("GET", CHANNEL)).json == before.json
+    assert (await api.call("GET", CHANNEL)).json == before.json
     for action, body in (
         ("withdraw", {"counter": 9}),
         ("withdraw", {"counter": 1, "file": "armani-2.zip"}),
         ("promote", {"counter": 2, "to": "stable"}),
         ("promote", {"counter": 2, "to": "Beta"}),
     ):  # the signer would refuse it, too
-        assert (await request(two, action, body, None)).status == 422
+        assert (await request(api, action, body, None)).status == 422
 
 
-async def test_a_split_needs_signatures_and_every_codename(two):
+async def test_split_needs_signatures_and_all_codenames(api):
     """A split changes targets, so it needs all codenames; the answer has its cost."""
-    answer = await two.call("POST", "/latest/split", token="engineer", body={"parts": 16})
+    answer = await api.call("POST", "/latest/split", token="engineer", body={"parts": 16})
     assert (answer.status, answer.problem) == (409, "needs-signature")
     proposal = decode_proposal(answer.json["proposal"]["file"].encode())
     assert [(file.role, file.version) for file in proposal.changes] == [("targets", 2)]
     assert "1 pointers of 1 models" in answer.json["proposal"]["remarks"][0]
     assert "cannot be taken back" in answer.json["proposal"]["remarks"][-1]
-    engineer = two.principals["engineer"]
-    two.principals["engineer"] = replace(engineer, codenames=("armani",))
-    refused = await two.call("POST", "/latest/split", token="engineer", body={"parts": 16})
+    engineer = api.principals["engineer"]
+    api.principals["engineer"] = replace(engineer, codenames=("armani",))
+    refused = await api.call("POST", "/latest/split", token="engineer", body={"parts": 16})
     assert refused.status == 403
-    assert (await two.call("POST", "/latest/split", body={"parts": 8})).status == 422
+    assert (await api.call("POST", "/latest/split", body={"parts": 8})).status == 422

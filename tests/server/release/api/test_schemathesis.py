@@ -57,7 +57,7 @@ async def untrue(_call):
     return Reply(["a list"])
 
 
-async def test_the_stranger_finds_faults(stranger, fresh, tmp_path):
+async def test_planted_faults_are_found(stranger, fresh, tmp_path):
     """Schemathesis finds a planted error and a planted undeclared answer."""
     faulty = (
         operation("GET", "/broken", broken, query=PageQuery, response=dict[str, int]),

@@ -42,7 +42,7 @@ def published(monkeypatch):
     return results
 
 
-async def test_a_token_of_the_database(world):
+async def test_tokens_of_the_database(world):
     """The server answers the API on its own port and accepts tokens from the database."""
     token = await make_token(world)
     ports = []
@@ -52,8 +52,8 @@ async def test_a_token_of_the_database(world):
     ):
         assert ports != [port]
         url = f"http://127.0.0.1:{ports[0]}/api/v1"
-        for given, status in ((token, 200), (token[:-1] + "x", 401), ("", 401)):
-            headers = {"Authorization": f"Bearer {given}"}
+        for secret, status in ((token, 200), (token[:-1] + "x", 401), ("", 401)):
+            headers = {"Authorization": f"Bearer {secret}"}
             async with session.get(f"{url}/status", headers=headers) as response:
                 assert response.status == status
         async with session.get(f"http://127.0.0.1:{port}/api/v1/health") as response:
@@ -64,7 +64,7 @@ async def test_a_token_of_the_database(world):
             assert response.status == 404
 
 
-async def test_what_cannot_be_served(world):
+async def test_addresses_that_cannot_be_served(world):
     """An unencrypted address beyond loopback is refused; a port in use is named.
 
     Without `api_port` the API is not served.
@@ -86,7 +86,7 @@ async def test_what_cannot_be_served(world):
                     raise AssertionError
 
 
-async def test_what_wakes_the_publisher(world, monkeypatch, published):
+async def test_submission_wakes_the_publisher(world, monkeypatch, published):
     """A submission over the API is published without waiting for the next poll."""
     monkeypatch.setattr(publish_loop, "TICK_SECONDS", 3600.0)
     wakes, serving = [], server.full_node.serving
@@ -103,7 +103,7 @@ async def test_what_wakes_the_publisher(world, monkeypatch, published):
         assert await published.get() == ["published"]
 
 
-async def test_the_end_waits_for_handlers(fresh):
+async def test_shutdown_waits_for_handlers(fresh):
     """When the server ends, requests under way are completed and answered."""
     begun, release = asyncio.Event(), asyncio.Event()
 
@@ -129,7 +129,7 @@ async def test_the_end_waits_for_handlers(fresh):
 
 
 @pytest.fixture
-def made(tmp_path):
+def certificates(tmp_path):
     """Make two certificates with their keys; return their folders by name."""
     folders = {name: tmp_path / name for name in ("first", "second")}
     for folder in folders.values():
@@ -152,7 +152,7 @@ async def serving(folder):
     files = [folder / "cert.pem", folder / "key.pem"]
     settings = Settings(api_port=0, api_cert=str(files[0]), api_key=str(files[1]))
     context = await asyncio.to_thread(load_tls, settings)
-    certificates = Certificates(context, lambda: load_tls(settings), files)
+    watcher = Certificates(context, lambda: load_tls(settings), files)
 
     async def echo(reader, writer):
         while data := await reader.read(100):
@@ -169,8 +169,8 @@ async def serving(folder):
 
     server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=context)
     async with server:
-        await certificates.poll()
-        yield connect, certificates
+        await watcher.poll()
+        yield connect, watcher
 
 
 def copy(folder, to, *names):
@@ -187,48 +187,48 @@ async def close(*writers):
         await writer.wait_closed()
 
 
-async def test_a_renewed_certificate(made, tmp_path):
+async def test_a_renewed_certificate(certificates, tmp_path):
     """After a renewal, new connections get the new certificate; open ones continue."""
     live = tmp_path / "live"
-    shutil.copytree(made["first"], live)
-    async with serving(live) as (connect, certificates):
-        reader, writer, given = await connect()
-        assert given == der(made["first"])
-        copy(made["second"], live, "cert.pem", "key.pem")
+    shutil.copytree(certificates["first"], live)
+    async with serving(live) as (connect, watcher):
+        reader, writer, served = await connect()
+        assert served == der(certificates["first"])
+        copy(certificates["second"], live, "cert.pem", "key.pem")
         with structlog.testing.capture_logs() as logs:
             for _ in range(2):
-                await certificates.poll()
+                await watcher.poll()
         assert [entry["event"] for entry in logs] == ["the certificate was read again"]
-        _, other, given = await connect()
-        assert given == der(made["second"])
+        _, other, served = await connect()
+        assert served == der(certificates["second"])
         writer.write(b"still there")
         assert await reader.readexactly(11) == b"still there"
         await close(writer, other)
 
 
-async def test_files_that_cannot_be_used(made, tmp_path):
+async def test_unusable_servedfiles(certificates, tmp_path):
     """With unusable files the former certificate stays, with one alarm, until valid ones follow."""
     for harm in ("half", "gone", "rubbish"):
         live = tmp_path / harm
-        shutil.copytree(made["first"], live)
-        async with serving(live) as (connect, certificates):
+        shutil.copytree(certificates["first"], live)
+        async with serving(live) as (connect, watcher):
             if harm == "half":
-                copy(made["second"], live, "cert.pem")
+                copy(certificates["second"], live, "cert.pem")
             elif harm == "gone":
                 (live / "key.pem").unlink()
             else:
                 (live / "cert.pem").write_text("rubbish")
             with structlog.testing.capture_logs() as logs:
-                await certificates.poll()
-                _, writer, given = await connect()
-                assert given == der(made["first"])
-                copy(made["second"], live, "cert.pem", "key.pem")
-                await certificates.poll()
+                await watcher.poll()
+                _, writer, served = await connect()
+                assert served == der(certificates["first"])
+                copy(certificates["second"], live, "cert.pem", "key.pem")
+                await watcher.poll()
             events = [entry["event"] for entry in logs]
             assert events == ["alarm", "the certificate was read again"], harm
             assert "the former certificate stays in use" in logs[0]["error"]
-            _, other, given = await connect()
-            assert given == der(made["second"])
+            _, other, served = await connect()
+            assert served == der(certificates["second"])
             await close(writer, other)
 
 
@@ -238,7 +238,7 @@ def certificate(tmp_path_factory):
     return write_certificate(tmp_path_factory.mktemp("tls"))
 
 
-def test_beyond_loopback():
+def test_tls_is_required_beyond_loopback():
     """Beyond loopback, the API needs TLS or a declared proxy."""
     for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):
         assert is_loopback(host)
@@ -251,7 +251,7 @@ def test_beyond_loopback():
         assert load_tls(Settings(api_host=host, api_port=0, api_behind_proxy=True)) is None
 
 
-def test_files_that_are_no_pair(certificate, tmp_path):
+def test_invalid_tls_files(certificate, tmp_path):
     """Incomplete, missing, malformed and password-protected TLS files are refused."""
     cert, key, encrypted = map(str, certificate)
     for half in ({"api_cert": cert}, {"api_key": key}):

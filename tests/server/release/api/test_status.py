@@ -8,7 +8,7 @@ from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2
 
 
-async def test_before_anything_is_published(fresh):
+async def test_status_before_the_first_publication(fresh):
     """Before the first bundle there are no roles and the snapshot is 0; health is public."""
     async with api_world(fresh) as api:
         status = (await api.call("GET", "/status")).json
@@ -39,7 +39,7 @@ async def test_status(world):
     assert set(answer.json) == set(Status.__struct_fields__)
 
 
-async def test_after_a_publication(api, world):
+async def test_queue_and_publication(api, world):
     """The status counts a waiting bundle and shows its publication."""
     before = (await api.call("GET", "/status")).json
     await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])

@@ -6,15 +6,16 @@ import io
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 from server.release.auth.audit_log import record
 from server.release.submissions.submissions import RECEIVE
 from server.settings import Settings
-from server.storage.models import Account, AuditLogEntry
+from server.storage.models import Account
 from tests.server.release.api.test_uploads import begin, patch
 from tests.server.release.api_world import api_world
+from tests.server.release.auth.issue import audit_log
 from tests.server.world import PACKAGE_2, SECOND
 
 SHA256_2 = hashlib.sha256(PACKAGE_2).hexdigest()
@@ -39,15 +40,13 @@ def hand_in(api, bundle_id, body, token="engineer"):
     )
 
 
-async def audit_log(api):
-    """Return the actions in the audit log."""
-    async with api.services.sessions() as session:
-        return list(
-            await session.scalars(select(AuditLogEntry.action).order_by(AuditLogEntry.index))
-        )
+async def count_received(api):
+    """Return how many submissions the audit log records as received."""
+    entries = await audit_log(api.services.sessions)
+    return [entry.action for entry in entries].count(RECEIVE)
 
 
-async def test_a_release(api, world):
+async def test_release_is_submitted_and_published(api, world):
     """A release is uploaded, submitted and published; a repetition is the same submission."""
     bundle_id, body = body_of(world.second_release())
     refused = await hand_in(api, bundle_id, body)
@@ -70,16 +69,16 @@ async def test_a_release(api, world):
     }
     asking = asyncio.create_task(api.call("GET", f"/submissions/{bundle_id}?wait=30"))
     await api.services.publisher.process_incoming()
-    told = (await asking).json
-    assert (told["status"], told["reason"]) == ("published", "")
+    ended = (await asking).json
+    assert (ended["status"], ended["reason"]) == ("published", "")
     assert SECOND in (await asyncio.to_thread(world.published)).roles["armani"].targets
     again = await hand_in(api, bundle_id, body)
-    assert again.json == told
+    assert again.json == ended
     assert not list(world.folder.incoming.iterdir())
-    assert (await audit_log(api)).count("submission.receive") == 1
+    assert await count_received(api) == 1
 
 
-async def test_a_refusal_and_another_try(api, world):
+async def test_refused_submission_can_be_repeated(api, world):
     """A refused submission shows its reason and can be submitted again."""
     files = {("armani", 9): world.ceremony.role("armani", 9)}
     bundle_id, body = body_of(files, [])
@@ -90,10 +89,10 @@ async def test_a_refusal_and_another_try(api, world):
         shown = await api.call("GET", f"/submissions/{bundle_id}")
         assert shown.json["status"] == "refused"
         assert shown.json["reason"] == "armani 9 was submitted; 3 comes next."
-    assert (await audit_log(api)).count("submission.receive") == 2
+    assert await count_received(api) == 2
 
 
-async def test_bodies_that_are_refused(api, world):
+async def test_invalid_bodies(api, world):
     """A body with other files than its list names, or a malformed list, is refused."""
     files = world.second_release()
     bundle_id, body = body_of(files, [])
@@ -126,7 +125,7 @@ async def test_bodies_that_are_refused(api, world):
         assert (await api.call("GET", f"/submissions/{bundle_id}?wait={wait}")).status == 422
 
 
-async def test_how_much_is_taken(world):
+async def test_limits_of_size_and_disk(world):
     """A submission over the limit, or without room on the disk, is refused."""
     bundle_id, body = body_of(world.second_release(), [])
     for more, status, problem in (
@@ -159,7 +158,7 @@ async def test_who_may_submit_what(api, world):
         assert answer.status == (202 if names == ["armani"] else 403)
 
 
-async def test_the_list(api, world):
+async def test_list(api, world):
     """Waiting submissions come first, then the newest; pages have each one once."""
     for version in range(20, 25):
         world.submit({("armani", version): world.ceremony.role("armani", version)})
@@ -178,7 +177,7 @@ async def test_the_list(api, world):
     assert ends == sorted(ends, reverse=True)
 
 
-async def test_the_list_of_who_sees_one_model(api, world):
+async def test_list_of_an_account_with_few_codenames(api, world):
     """An account with few codenames sees the submissions of all its tokens, and no others."""
     done = [world.submit({("armani", n): world.ceremony.role("armani", n)}) for n in (20, 21)]
     await api.services.publisher.process_incoming()
@@ -208,7 +207,7 @@ def fail(*_args, **_more):
     ("step", "left"),
     [("publisher.inbox.LocalInbox.hand_in", 1), ("release.submissions.submissions.record", 0)],
 )
-async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, left):
+async def test_disk_error_during_a_submission(api, world, monkeypatch, step, left):
     """A submission interrupted by a disk error is completed or removed at the next start."""
     bundle_id, body = body_of(world.second_release(), [])
     monkeypatch.setattr(f"server.{step}", fail)
@@ -221,11 +220,11 @@ async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, le
     assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id] * left
     assert (await hand_in(api, bundle_id, body)).status == 202
     assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id]
-    assert (await audit_log(api)).count("submission.receive") == 1
+    assert await count_received(api) == 1
 
 
 @pytest.mark.parametrize("is_there", [False, True])
-async def test_one_bundle_from_several_people_at_once(api, world, monkeypatch, is_there):
+async def test_simultaneous_submissions_of_one_bundle(api, world, monkeypatch, is_there):
     """A bundle submitted several times at once is one submission with one entry.
 
     The same holds for one that was received but not handed in.
@@ -238,4 +237,4 @@ async def test_one_bundle_from_several_people_at_once(api, world, monkeypatch, i
     answers = await asyncio.gather(*(hand_in(api, bundle_id, body) for _ in range(4)))
     assert [(answer.status, answer.json["status"]) for answer in answers] == [(202, "waiting")] * 4
     assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id]
-    assert (await audit_log(api)).count("submission.receive") == 1
+    assert await count_received(api) == 1

@@ -25,8 +25,8 @@ def announcing(data=DATA, sha256=None, **headers):
     """Return the headers that announce `data`."""
     digest = sha256 or hashlib.sha256(data).hexdigest()
     metadata = f"filename eA==,sha256 {base64.b64encode(digest.encode()).decode()}"
-    told = {"Upload-Length": str(len(data)), "Upload-Metadata": metadata}
-    return {**TUS, **told, **headers}
+    upload = {"Upload-Length": str(len(data)), "Upload-Metadata": metadata}
+    return {**TUS, **upload, **headers}
 
 
 def sending(offset, checksum=None, **headers):
@@ -61,7 +61,7 @@ async def find_offset(api, path):
     return int(answer.headers["Upload-Offset"]) if answer.status == 200 else None
 
 
-async def test_by_hand(api):
+async def test_upload_in_two_parts(api):
     """An upload in two parts makes a blob; HEAD reports the offset in between."""
     path = await begin(api)
     assert (await patch(api, path, 0, DATA[:1000])).headers["Upload-Offset"] == "1000"
@@ -80,7 +80,7 @@ async def test_by_hand(api):
     assert (shown.json["offset"], shown.json["sha256"]) == (len(DATA), SHA256)
 
 
-async def test_what_is_spoken(api):
+async def test_options(api):
     """OPTIONS needs no token and has the headers that tus 1.0.0 requires."""
     answer = await api.call("OPTIONS", "/uploads", token=None)
     assert answer.status == 204
@@ -91,7 +91,7 @@ async def test_what_is_spoken(api):
     assert int(answer.headers["Tus-Max-Size"]) > 1 << 32
 
 
-async def test_another_version(api):
+async def test_other_versions_of_tus(api):
     """A request with another tus version gets 412, which names the supported version."""
     path = await begin(api)
     for method in ("POST", "HEAD", "PATCH", "DELETE"):
@@ -106,7 +106,7 @@ async def test_another_version(api):
     assert await find_offset(api, path) == 0
 
 
-async def test_announcements_that_are_refused(api):
+async def test_invalid_announcements(api):
     """Invalid or too large lengths and invalid metadata are refused."""
     for headers, status in (
         ({"Upload-Length": "-1"}, 400),
@@ -119,7 +119,7 @@ async def test_announcements_that_are_refused(api):
     assert not api.services.folder.uploads.exists()
 
 
-async def test_parts_that_are_refused(api):
+async def test_invalid_parts(api):
     """A part with a wrong type, offset, coding, length or checksum is refused.
 
     Earlier bytes stay, except if the whole has another hash than announced.
@@ -146,7 +146,7 @@ async def test_parts_that_are_refused(api):
     assert (await api.call("HEAD", f"/blobs/{SHA256}")).status == 404
 
 
-async def test_a_key_belongs_to_one_announcement(api):
+async def test_repeated_key_returns_the_same_upload(api):
     """A repeated Idempotency-Key returns the same upload; with other bytes it gets 422."""
     key = {"Idempotency-Key": "build-7"}
     first = await begin(api, **key)
@@ -157,7 +157,7 @@ async def test_a_key_belongs_to_one_announcement(api):
     assert await begin(api) != first
 
 
-async def test_a_blob_that_is_not_here_any_more(api):
+async def test_repeated_key_after_the_blob_was_removed(api):
     """If the blob was removed, a repeated key returns the ended upload, a new key a new one."""
     key = {"Idempotency-Key": "build-8"}
     path = await begin(api, **key)
@@ -170,7 +170,7 @@ async def test_a_blob_that_is_not_here_any_more(api):
     assert await find_offset(api, other) == 0
 
 
-async def test_an_end_before_the_end(api):
+async def test_delete(api):
     """DELETE removes an upload; later requests get 404, as for another account's upload."""
     path = await begin(api)
     for method in ("HEAD", "DELETE", "GET"):
@@ -190,7 +190,7 @@ def uploader(api, data=DATA, sha256=SHA256, **options):
 
 
 @pytest.mark.parametrize("checksum", [False, True], ids=["plain", "with checksums"])
-async def test_tuspy_goes_on(api, checksum):
+async def test_tuspy_resumes(api, checksum):
     """Tuspy sends chunks with and without checksums, and resumes at the server's offset.
 
     An upload of bytes that are already there is complete immediately.
@@ -233,7 +233,7 @@ async def test_tuspy_after_a_lost_connection(api):
 
 
 @pytest.mark.needs("curl")
-async def test_a_bundle_by_hand(world, tmp_path):
+async def test_curl_commands_of_the_page(world, tmp_path):
     """The page's curl commands upload a package and publish its role."""
     script = re.search(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[1]
     (tmp_path / "incoming").mkdir()

@@ -16,6 +16,7 @@ from server.release.api.urgent_listener import UrgentServer
 from server.release.auth.principal import OPERATOR, decode_operator, encode_operator
 from server.settings import Settings
 from server.storage.models import IdempotencyKey
+from tests.cases import case
 from tests.server.release.api_world import api_world
 from tests.server.release.certificate import write_certificate
 from tests.server.release.urgent_world import HALT, urgent_world
@@ -28,16 +29,16 @@ async def test_a_halt_is_carried_out(world, urgent):
     Only halt, pause and cancel are urgent operations.
     """
     head = [f"POST {HALT} HTTP/1.1", "Authorization: Bearer engineer", "Idempotency-Key: once"]
-    status, told = await urgent.ask(head, b"{}")
-    assert (status, told["change"]["action"], told["change"]["state"]) == (200, "halt", "done")
+    status, answer = await urgent.ask(head, b"{}")
+    assert (status, answer["change"]["action"], answer["change"]["state"]) == (200, "halt", "done")
     published = await asyncio.to_thread(world.published)
     assert published.pointers()[CHANNEL.pointer_path].halted
-    assert await urgent.ask(head, b"{}") == (status, told)
+    assert await urgent.ask(head, b"{}") == (status, answer)
     marked = {operation.id for operation in OPERATIONS if operation.urgent}
     assert marked == {"halt_rollout", "pause_rollout", "cancel_change"}
 
 
-async def test_nothing_else_is_answered(urgent):
+async def test_other_requests_are_not_found(urgent):
     """Any other request gets 404, even with an admin's token."""
     for line in (
         f"GET {HALT}",
@@ -47,8 +48,8 @@ async def test_nothing_else_is_answered(urgent):
         "POST /console/sign-in",
         "GET /",
     ):
-        status, told = await urgent.ask([f"{line} HTTP/1.1", "Authorization: Bearer admin"])
-        assert (status, told["type"]) == (404, "urn:hening:problem:not-found")
+        status, answer = await urgent.ask([f"{line} HTTP/1.1", "Authorization: Bearer admin"])
+        assert (status, answer["type"]) == (404, "urn:hening:problem:not-found")
     assert urgent.looked_up.empty()
     reader, writer = await urgent.connect()
     writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
@@ -56,25 +57,31 @@ async def test_nothing_else_is_answered(urgent):
     writer.close()
 
 
-async def test_who_may_stop_nothing_there_has_no_precedence(urgent):
-    """Without the right, a request is refused before its body is read or its key stored."""
-    for token, path in (
-        ("viewer", "/api/v1/changes/0123/cancel"),
-        ("viewer", HALT),
-        ("other", HALT),
+async def test_token_and_right_are_checked_before_the_body(urgent):
+    """Without a valid token or the right, a request is refused before its body is read.
+
+    Its key is not stored, either.
+    """
+    for token, path, length, status in (
+        ("", HALT, 1_000_000, b"401"),
+        ("unknown", HALT, 1_000_000, b"401"),
+        ("viewer", "/api/v1/changes/0123/cancel", 2, b"403"),
+        ("viewer", HALT, 2, b"403"),
+        ("other", HALT, 2, b"403"),
     ):
-        lines = "Idempotency-Key: k", "Content-Length: 2"
+        lines = "Idempotency-Key: k", f"Content-Length: {length}"
         reader, writer = await urgent.send_head(path, token, *lines)
-        assert (await reader.readline()).startswith(b"HTTP/1.1 403 ")
+        with case(token, path):
+            assert (await reader.readline()).split()[1] == status
         writer.transport.abort()
     async with urgent.services.sessions() as session:
         assert await session.scalar(select(func.count()).select_from(IdempotencyKey)) == 0
 
 
-OF_ANI = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
+HALT_BY_ANI = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
 
 
-async def ask_socket(urgent, path=None, head=OF_ANI):
+async def ask_socket(urgent, path=None, head=HALT_BY_ANI):
     """Send a halt to the commands' socket, or to another one."""
     path = path or urgent.services.folder.urgent
     return await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path))
@@ -85,29 +92,29 @@ async def test_commands_need_no_token(urgent, monkeypatch):
 
     Users other than the server's and root are not authenticated by it.
     """
-    status, told = await ask_socket(urgent)
-    assert (status, told["change"]["proposed_by"]) == (200, "cli:ani")
-    assert (await urgent.ask(OF_ANI, b"{}"))[0] == 401  # the header has no effect over TCP
+    status, answer = await ask_socket(urgent)
+    assert (status, answer["change"]["proposed_by"]) == (200, "cli:ani")
+    assert (await urgent.ask(HALT_BY_ANI, b"{}"))[0] == 401  # the header has no effect over TCP
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     monkeypatch.setattr(urgent_listener, "ROOT", 54321)
     assert (await ask_socket(urgent))[0] == 401
 
 
-async def test_a_listener_that_ends_is_told(world, monkeypatch):
+async def test_alarm_if_the_listener_ends(world, monkeypatch):
     """If the listener stops accepting, an alarm says so."""
 
     async def accept(*_arguments, **_options):  # noqa: RUF029 - as the server's
         raise RuntimeError("a fault")
 
     monkeypatch.setattr(UrgentServer, "accept", accept)
-    told = asyncio.Queue()
-    async with urgent_world(world, say=told.put_nowait):
-        sentence = await told.get()
+    alarms = asyncio.Queue()
+    async with urgent_world(world, say=alarms.put_nowait):
+        sentence = await alarms.get()
     assert sentence.startswith("the urgent listener does not accept connections any more")
     assert "RuntimeError('a fault')" in sentence
 
 
-async def test_a_proxys_socket_believes_no_peer(world, tmp_path):
+async def test_proxy_socket_does_not_identify_users(world, tmp_path):
     """On a proxy's socket the user is not trusted, because the proxy forwards all requests."""
     path = tmp_path / "proxy.sock"
     async with urgent_world(world, urgent_socket=str(path)) as urgent:
@@ -117,7 +124,7 @@ async def test_a_proxys_socket_believes_no_peer(world, tmp_path):
         assert (await ask_socket(urgent, path, head))[0] == 200
 
 
-async def test_a_second_server_leaves_the_commands_socket_to_the_first(world):
+async def test_second_server_does_not_take_the_socket(world):
     """A second server does not take the commands' socket, and logs why."""
     async with urgent_world(world) as first:
         registry = CollectorRegistry()
@@ -128,7 +135,7 @@ async def test_a_second_server_leaves_the_commands_socket_to_the_first(world):
         assert (await ask_socket(first))[0] == 200
 
 
-async def test_the_ordinary_address_hands_what_is_urgent_over(world):
+async def test_halt_on_the_ordinary_port_runs_on_the_urgent_loop(world):
     """A halt on the ordinary port runs on the urgent loop; other requests do not."""
     here = asyncio.get_running_loop()
     ran = []
@@ -147,7 +154,7 @@ async def test_the_ordinary_address_hands_what_is_urgent_over(world):
     assert (await asyncio.to_thread(world.published)).pointers()[CHANNEL.pointer_path].halted
 
 
-async def test_the_port_speaks_the_apis_tls(world, tmp_path):
+async def test_tls(world, tmp_path):
     """A client without a finished TLS handshake after a second is disconnected."""
     write_certificate(tmp_path)
     cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
@@ -163,7 +170,7 @@ async def test_the_port_speaks_the_apis_tls(world, tmp_path):
         other.close()
 
 
-def test_any_users_name_fits_the_header():
+def test_operator_header():
     """Any user name is sent as ASCII and decoded again; an invalid header names no user."""
     for name in ("ani", "\u0634\u064a\u0646", "DOM\\a b", "50%", "a" * 64):
         assert encode_operator(name).isascii()

@@ -7,7 +7,7 @@ import socket
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from server.release.api import accept_queue, listener, urgent_listener
+from server.release.api import listener, urgent_listener
 from server.release.api.operation import URGENT_BODY_LIMIT as BODY_LIMIT
 from server.release.api.status import ApiMetrics
 from server.release.api.urgent import OtherLoop, UrgentAdmission
@@ -18,27 +18,19 @@ from tests.server.release.urgent_world import HALT, PRINCIPALS, read_answer, urg
 from tests.server.world import CHANNEL
 
 
-async def test_a_head_that_is_too_long(urgent):
+async def test_head_over_the_limit(urgent):
     """A head over the limit gets 431 and is counted."""
     reader, writer = await urgent.connect()
     lines = (b"A: " + b"a" * 8000 + b"\r\n") * 9
     writer.write(f"POST {HALT} HTTP/1.1\r\nHost: a\r\n".encode() + lines)
-    status, told = await read_answer(reader, writer)
-    assert (status, told["type"]) == (431, "urn:hening:problem:head-too-large")
-    assert "at most 65536 bytes" in told["detail"]
+    status, answer = await read_answer(reader, writer)
+    assert (status, answer["type"]) == (431, "urn:hening:problem:head-too-large")
+    assert "at most 65536 bytes" in answer["detail"]
     labels = {"operation": "none", "status": "4xx"}
     assert urgent.registry.get_sample_value("hening_urgent_requests_total", labels) == 1
 
 
-async def test_the_token_comes_before_the_body(urgent):
-    """A request without a valid token gets 401 before its body is read."""
-    for token in ("", "unknown"):
-        reader, writer = await urgent.send_head(HALT, token, "Content-Length: 1000000")
-        assert (await reader.readline()).split()[1] == b"401"
-        writer.close()
-
-
-async def test_a_body_is_small(urgent):
+async def test_body_over_the_limit(urgent):
     """A body over the limit gets 413, by its declared length or as it arrives."""
     status, _ = await urgent.halt(body=b" " * (BODY_LIMIT + 1))
     assert status == 413
@@ -50,7 +42,7 @@ async def test_a_body_is_small(urgent):
     assert (await urgent.halt(body=b" " * (BODY_LIMIT - 2) + b"{}"))[0] == 200
 
 
-async def test_what_does_not_come_is_not_waited_for(world, monkeypatch):
+async def test_incomplete_requests_time_out(world, monkeypatch):
     """A client that sends half a head is disconnected after a second.
 
     One with a valid token and half a body is answered after a second.
@@ -72,7 +64,7 @@ def limits(urgent, share):
     return urgent.registry.get_sample_value("hening_urgent_limits_total", {"share": share})
 
 
-async def test_connections_without_a_token_give_way(world, monkeypatch):
+async def test_oldest_silent_connection_is_closed_for_a_halt(world, monkeypatch):
     """The oldest connection without a token is closed with 503 in favour of a halt."""
     monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 600)
     async with urgent_world(world, urgent_connections=64) as urgent:
@@ -87,7 +79,7 @@ async def test_connections_without_a_token_give_way(world, monkeypatch):
             writer.transport.abort()
 
 
-async def test_a_flood_of_refusals_is_late(world, monkeypatch):
+async def test_refusals_over_the_rate_are_delayed(world, monkeypatch):
     """Refusals over the rate are delayed and counted; a halt is answered meanwhile."""
     monkeypatch.setattr(listener, "DELAY_SECONDS", 3600)
     monkeypatch.setattr("server.release.api.urgent.DRAIN_SECONDS", 0.1)
@@ -105,7 +97,7 @@ async def test_a_flood_of_refusals_is_late(world, monkeypatch):
             writer.transport.abort()
 
 
-async def test_refusals_of_an_account_are_late_too(world, monkeypatch):
+async def test_refusals_of_known_accounts_have_their_own_rate(world, monkeypatch):
     """Refusals of known accounts have their own rate."""
     monkeypatch.setattr(listener, "DELAY_SECONDS", 0)
     async with urgent_world(world, refusals_per_second=1) as urgent:
@@ -119,7 +111,7 @@ async def test_refusals_of_an_account_are_late_too(world, monkeypatch):
         assert limits(urgent, Share.REFUSALS) > late
 
 
-async def test_few_tokens_are_looked_up_at_a_time(world, monkeypatch):
+async def test_limit_of_simultaneous_look_ups(world, monkeypatch):
     """If the maximum of look-ups is reached, the next connection waits and is counted."""
     monkeypatch.setattr(urgent_listener, "LOOKED_UP", 1)
     begun, waited, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -139,7 +131,7 @@ async def test_few_tokens_are_looked_up_at_a_time(world, monkeypatch):
         assert [(await halt)[0] for halt in halts] == [200, 200]
 
 
-async def test_a_token_that_was_revoked_is_known_no_longer():
+async def test_revoked_token_counts_as_unknown():
     """A revoked token waits for its turn among unknown tokens."""
     principal, revoked, looked_up, go_on = PRINCIPALS["admin"], set(), [], asyncio.Event()
 
@@ -170,24 +162,15 @@ async def test_a_token_that_was_revoked_is_known_no_longer():
     assert (slow, type(known)) == (principal, AuthenticationError)
 
 
-async def test_connections_that_were_closed_in_the_backlog_are_skipped(urgent, monkeypatch):
-    """Connections closed in the backlog are skipped without a look-up of their tokens."""
-    monkeypatch.setattr(accept_queue, "AT_ONCE", 2)
-    request = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer viewer\r\n\r\n".encode()
-    for _ in range(5):  # without a turn of the loop, so that none is accepted meanwhile
-        with socket.create_connection(("127.0.0.1", urgent.port)) as client:
-            client.sendall(request)
-    assert (await urgent.halt())[0] == 200
-    assert urgent.looked_up.get_nowait() == "engineer"
-    assert urgent.looked_up.empty()
-
-
-async def test_a_known_token_goes_first(urgent):
+async def test_known_token_comes_first(urgent):
     """A request with a known token is read before earlier ones with invalid tokens."""
     await urgent.halt()
     assert await urgent.looked_up.get() == "engineer"
     with contextlib.ExitStack() as stack:
-        for token in [*["guess"] * 5, "engineer"]:  # without a turn of the loop, as above
+        for token in [
+            *["guess"] * 5,
+            "engineer",
+        ]:  # without a turn of the loop, so that none is accepted meanwhile
             client = socket.create_connection(("127.0.0.1", urgent.port))
             stack.enter_context(client)
             line = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
@@ -196,13 +179,13 @@ async def test_a_known_token_goes_first(urgent):
 
 
 @pytest.mark.parametrize("is_urgent_port", [True, False])
-async def test_an_account_that_halts_in_a_loop_holds_up_no_other(world, is_urgent_port):
+async def test_halts_of_one_account_do_not_delay_another(world, is_urgent_port):
     """While one account uses all its turns, another account's halt is carried out."""
     name = PRINCIPALS["engineer"].name
     async with contextlib.AsyncExitStack() as stack:
         if is_urgent_port:
-            asked = await stack.enter_async_context(urgent_world(world))
-            halt, turns = asked.halt, asked.services.account_turns
+            urgent = await stack.enter_async_context(urgent_world(world))
+            halt, turns = urgent.halt, urgent.services.account_turns
         else:
             api = await stack.enter_async_context(api_world(world))
             other = OtherLoop(asyncio.get_running_loop(), api.services)
@@ -222,7 +205,7 @@ async def test_an_account_that_halts_in_a_loop_holds_up_no_other(world, is_urgen
         assert (await own)[0] == 200
 
 
-async def test_ordinary_requests_wait_for_what_is_urgent(world):
+async def test_ordinary_requests_wait_for_halts(world):
     """During a halt no ordinary request begins, but another halt does."""
     here, waiting = asyncio.get_running_loop(), []
 

@@ -24,11 +24,11 @@ def seconds(most):
 
 
 @given(st.lists(st.tuples(seconds(3), st.booleans()), max_size=50))
-def test_the_way_is_open_for_as_long_as_it_is_closed(steps):
+def test_requests_wait_for_at_most_half_of_the_time(steps):
     """In any period, waiting exceeds running by at most a second."""
     budget, now, least, surplus = PauseBudget(1.0, 1.0, 0.0), 0.0, 0.0, 0.0
-    for lasts, is_wanted in steps:
-        end = now + lasts
+    for duration, is_wanted in steps:
+        end = now + duration
         while now < end:
             is_closed = budget.update(now, is_wanted=is_wanted)
             step = min(end - now, budget.left) if is_closed else end - now
@@ -39,7 +39,7 @@ def test_the_way_is_open_for_as_long_as_it_is_closed(steps):
         budget.update(now, is_wanted=is_wanted)
 
 
-def test_the_way_closes_again_after_a_while():
+def test_requests_wait_again_after_shortest():
     """After its second, an endless halt lets others run for SHORTEST, then pauses them again."""
     budget = PauseBudget(1.0, 1.0, 0.0)
     assert budget.update(0.0, is_wanted=True)
@@ -64,7 +64,7 @@ def enter(priority, order, name):
     return asyncio.create_task(entered())
 
 
-async def test_requests_wait_until_what_stops_something_is_done():
+async def test_requests_wait_until_a_halt_is_done():
     """Waiting requests begin after the halt, in order of arrival."""
     priority, order = UrgentPriority(longest=AGES), []
     await priority.enter()
@@ -81,7 +81,7 @@ async def test_requests_wait_until_what_stops_something_is_done():
     assert order == ["a", "c", "d"]
 
 
-async def test_a_turn_of_the_loop_lets_one_in():
+async def test_each_turn_of_the_loop_admits_one_request():
     """Each turn of the loop admits one waiting request.
 
     Otherwise all of them would be under way when the next halt arrives.
@@ -96,7 +96,7 @@ async def test_a_turn_of_the_loop_lets_one_in():
     await asyncio.wait(tasks)
 
 
-async def test_requests_begin_though_something_is_stopped_all_the_time():
+async def test_endless_halts_do_not_block_requests():
     """Endless halts do not block ordinary requests for ever."""
     priority, order = UrgentPriority(longest=2 * SHORTEST), []
     with priority.stopping():
@@ -108,7 +108,7 @@ async def test_requests_begin_though_something_is_stopped_all_the_time():
 
 
 @pytest.mark.parametrize("waits_before", [True, False])
-async def test_what_stops_something_runs_in_another_thread(waits_before):
+async def test_halt_in_another_thread(waits_before):
     """Requests in one loop begin when a halt in another thread ends."""
     priority, order = UrgentPriority(longest=AGES), []
     begun, go_on = threading.Event(), threading.Event()
@@ -145,7 +145,7 @@ class Queue:
             await self.end.wait()
 
 
-async def test_an_account_holds_up_no_other():
+async def test_each_account_has_its_own_turns():
     """One account has a limited number of turns; another account has its own."""
     queue = Queue()
     tasks = [asyncio.create_task(queue.ask(name)) for name in [*["script"] * 20, "person"]]
@@ -156,7 +156,7 @@ async def test_an_account_holds_up_no_other():
     assert queue.running.count("script") == 20
 
 
-async def test_a_cancelled_request_gives_its_turn_back():
+async def test_cancelled_request_releases_its_turn():
     """A cancelled request releases its turn, or its place in the queue.
 
     An account without requests has no entry.

@@ -7,7 +7,7 @@ from tests.server.release.webhooks.conftest import halted
 NEW = {"url": "https://hooks.example.org/x", "events": list(SUBSCRIBABLE)}
 
 
-async def test_deliveries_are_shown(api):
+async def test_deliveries_are_listed(api):
     """Deliveries are listed newest first, with the event as sent."""
     webhook = (await api.call("POST", "/webhooks", body=NEW)).json["id"]
     for number in (1, 2):
@@ -19,7 +19,7 @@ async def test_deliveries_are_shown(api):
     assert [delivery["attempts"] for delivery in shown] == [0, 0]
 
 
-async def test_off_on_ping_and_again(api):
+async def test_states_of_a_webhook(api):
     """Each change returns the new state; a contradicting one gets 409.
 
     A private address gets 400, an unknown event type 422, and an unknown webhook 404.
