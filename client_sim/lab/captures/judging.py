@@ -212,7 +212,7 @@ def _judge(talk: Conversation) -> Iterator[Case]:
         ends = _ends(talk.data)
         lengths = [end - start for start, end in zip((0, *ends), ends, strict=False)]
         if not is_one_record_each(sizes, lengths):
-            said = f"{len(lengths)} requests are not in one record of TLS each"
+            said = f"{len(lengths)} requests are not one TLS record each"
             yield show(talk.where, said)
 
 

@@ -119,11 +119,11 @@ def _follow(observation: Observation) -> Iterator[Finding]:
         connection = connections[departure.connection]
         is_quick = ends[departure.connection] - departure.at < _GRACE
         received = observation.received[departure.connection]
-        for request, said in phone.follow(connection, received, is_quick=is_quick):
+        for request, held in phone.follow(connection, received, is_quick=is_quick):
             number = connection.data.count(_END, 0, request.offset) + 1
             yield Finding(
                 f"connection {connection.index + 1}, {connection.phase}",
-                f"the phone asks again for what it holds: {said}",
+                f"the phone requests {held} again, which it already holds",
                 connection.data,
                 request.offset,
                 request.length,

@@ -146,7 +146,7 @@ def _findings(counts: Sequence[Count], sizes: Mapping[str, int]) -> Iterator[Fin
             where=", ".join(filter(None, (f"poll {count.poll}", count.place))),
             explanation=(
                 f"{count.field} has {len(count.values)} values among {count.phones} phones in the "
-                f"same public trust state, where {most} may be: {shown}"
+                f"same public trust state, but the budget is {most}: {shown}"
             ),
             data=rarest,
             offset=0,
@@ -183,7 +183,7 @@ def judge_crowds(
             where=f"poll {count.poll}, {count.place}",
             explanation=(
                 f"{count.field} {rarest!r} is shown by {count.least} of {count.phones} phones, "
-                f"where {crowds[count.of]} or more must share it"
+                f"but {crowds[count.of]} or more must share it"
             ),
             data=rarest,
             offset=0,

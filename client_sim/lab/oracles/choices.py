@@ -59,11 +59,11 @@ def _tell(wrong: Sequence[Offered], taken: dict[str, Connection]) -> Iterator[Fi
         phase = f"poll {each.poll}"
         data = taken[phase].data if phase in taken else b""
         start = match.start() if (match := _PACKAGE.search(data)) else 0
-        does = "takes" if data else "passes over"
+        does = "takes" if data else "does not take"
         yield Finding(
             phase,
-            f"the phone {does} build {each.counter}, which is for {each.permille} of 1000 phones:"
-            f" its place is {each.place}",
+            f"the phone {does} build {each.counter}, which is offered to {each.permille} of 1000"
+            f" phones: the phone's place is {each.place}",
             data,
             start,
             len(data) - start,

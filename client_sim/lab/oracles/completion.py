@@ -90,7 +90,7 @@ def _complaint(
     for path, answer in answers:
         if not _ROOT.fullmatch(path) and (answer is None or answer.status != 200):
             said = "nothing" if answer is None else str(answer.status)
-            return f"the server answered {said} to {path}, so the poll was not a whole one"
+            return f"the server answered {said} to {path}, so the poll is incomplete"
     if _TIMESTAMP not in given:
         return f"the poll did not ask for {_TIMESTAMP}, so nothing could be new"
     version = given[_TIMESTAMP].versions().get("snapshot", 0)

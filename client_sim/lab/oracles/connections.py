@@ -50,10 +50,10 @@ def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
             case Channel.DNS:
                 asked += 1
                 if departure.data != public.host.encode():
-                    words = f"the only name to ask for is {public.host}"
+                    words = f"the only name to resolve is {public.host}"
                     found.append(Stray(departure, words, "name"))
                 elif asked > 1:
-                    words = "a name is asked for once per connection"
+                    words = "a name may be resolved only once per connection"
                     found.append(Stray(departure, words, "number of questions"))
             case Channel.CONNECT:
                 found += _strays_of_connect(departure, public, asked, still_open)
@@ -62,7 +62,7 @@ def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
             case Channel.CLOSE:
                 still_open = None
             case Channel.DETOUR:
-                words = "all that leaves must go through the world that the client is given"
+                words = "everything that a client sends must go through the world that it is given"
                 found.append(Stray(departure, words, "detour"))
             case Channel.SCHEDULE if still_open is not None:
                 words = "the connection was not closed after the poll"
@@ -83,7 +83,9 @@ def _strays_of_connect(
         wanted = public.host if public.tls else "none"
         yield Stray(departure, f"the TLS name is not the ROM's, {wanted}", "TLS name")
     if asked == 0:
-        yield Stray(departure, "an address that no question was asked for", "address")
+        yield Stray(
+            departure, "the client connects to an address without resolving a name", "address"
+        )
     if still_open is not None:
         yield Stray(departure, "a second connection at the same time", "connections")
 
@@ -91,7 +93,7 @@ def _strays_of_connect(
 def _strays_of_address(departure: Departure, nearest: Sequence[str | None]) -> Iterator[Stray]:
     wanted = dict(enumerate(nearest)).get(departure.connection)
     if wanted is not None and departure.data.partition(b" ")[0] != wanted.encode():
-        words = f"the address is not the first that the name gave, {wanted}"
+        words = f"the address is not the first that the name resolved to, {wanted}"
         yield Stray(departure, words, "address")
 
 
@@ -114,7 +116,7 @@ def judge_handshakes(observation: Observation) -> tuple[Finding, ...]:
     seen = [d for d in observation.departures if d.channel is Channel.TLS]
     return tuple(
         replace(
-            _finding(each, "the handshake is not that of the first", "handshake"),
+            _finding(each, "the handshake differs from that of the first connection", "handshake"),
             other=seen[0].data,
         )
         for each in seen[1:]
@@ -134,7 +136,7 @@ def _judge(departure: Departure, public: Public) -> Iterator[Finding]:
     }
     for name, value in expected.items():
         if told.get(name) != value:
-            words = f"{name} is {told.get(name, 'nowhere')}, not {value}"
+            words = f"{name} is {told.get(name, 'missing')}, not {value}"
             yield _finding(departure, words, name)
 
 
@@ -179,14 +181,14 @@ def find_breaches(
     for size in pieces:
         start, at = at, at + size
         if not size:
-            yield Breach(start, 0, f"a {word} without a byte")
+            yield Breach(start, 0, f"an empty {word}")
             continue
         first, stop = bisect_right(ends, start), bisect_left(ends, at)
         if stop > first:
             yield Breach(start, size, f"one {word} carries more than one request")
         is_within = stop < len(ends) and ends[stop] != at
         if is_within and (full is None or size < full):
-            said = f"a request is cut: this {word} ends in the midst of it"
+            said = f"a request is split: this {word} ends in the middle of it"
             yield Breach(start, size, said, is_cut=True)
 
 
@@ -235,7 +237,7 @@ def judge_writes(observation: Observation) -> tuple[Finding, ...]:
         if carried is not None and not breaches and _RECORD.match(carried.data):
             lengths = [end - start for start, end in pairwise((0, *ends))]
             if not is_one_record_each(carried.data, lengths):
-                said = f"{len(lengths)} requests are not in one record of TLS each"
+                said = f"{len(lengths)} requests are not one TLS record each"
                 found.append(_finding(carried, said, "records", where))
     return tuple(found)
 
@@ -245,7 +247,7 @@ def judge_ends(observation: Observation) -> tuple[Finding, ...]:
     return tuple(
         _finding(
             departure,
-            "the connection ends by a reset, with an answer unread, where an end in order belongs",
+            "the connection ends by a reset (RST) instead of an orderly close (FIN)",
             "close",
             f"connection {departure.connection + 1}, {departure.phase}",
         )

@@ -168,7 +168,7 @@ def _findings(
                 where=Channel.SCHEDULE.value,
                 explanation=(
                     f"{name} of {len(seconds)} intervals is not that of fresh uniform draws, which"
-                    f" FORMATS section 9 asks for: statistic {statistic:.4g}, chance {chance:.1g}"
+                    f" FORMATS section 9 requires: statistic {statistic:.4g}, chance {chance:.1g}"
                 ),
                 data=data,
                 offset=0,
@@ -225,9 +225,9 @@ def judge_concentration(observation: Observation, alpha: float = 1e-9) -> tuple[
         Finding(
             where=Channel.SCHEDULE.value,
             explanation=(
-                f"{found.of} of one device lie together: R = {found.length:.3f} over "
-                f"{found.count} polls, which uniform draws (FORMATS section 9) make with a chance "
-                f"of {found.chance:.1g}"
+                f"{found.of} of one device are concentrated: R = {found.length:.3f} over "
+                f"{found.count} polls; uniform draws (FORMATS section 9) reach it with a chance of "
+                f"{found.chance:.1g}"
             ),
             data=(data := b" ".join(b"%d" % i.due for i in intervals)),
             offset=0,

@@ -43,9 +43,7 @@ def judge_equality(
     return tuple(
         Finding(
             where=f"{found.channel}, {found.where}",
-            explanation=(
-                f"{whose} shows something else from byte {found.offset} on, in {found.field}"
-            ),
+            explanation=f"{whose} differs from byte {found.offset} on, in {found.field}",
             data=found.first,
             offset=found.offset,
             length=min(max(len(found.first), len(found.second)) - found.offset, _SHOWN),
@@ -123,7 +121,7 @@ def _by_departure(first: Sequence[Departure], second: Sequence[Departure]) -> Di
     there = a or b
     assert there is not None
     ours, theirs = _describe(a), _describe(b)
-    field = _name_event(a, b) if a and b else "one event more"
+    field = _name_event(a, b) if a and b else "number of events"
     offset = _common(ours, theirs)
     return Difference(there.channel.value, there.phase, offset, ours, theirs, field)
 

@@ -102,7 +102,7 @@ def _read(data: bytes, start: int, end: int, host: bytes | None) -> Request | Vi
     at, line = line_at(0)
     found = _find_rule(line)
     if found is None:
-        return Violation(at, line, "request line", "no rule of the request table has this line")
+        return Violation(at, line, "request line", "the request table does not have this line")
     rule, match = found
     at, line = line_at(1)
     if not _is_host_line(line, host):

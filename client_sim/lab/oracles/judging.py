@@ -133,7 +133,7 @@ def judge_far_end(observation: Observation) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             _where(connection.index, connection.phase),
-            "the other end of the socket received something else",
+            "the server received other bytes than the client sent",
             connection.data,
             0,
             len(connection.data),

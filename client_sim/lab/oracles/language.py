@@ -140,15 +140,15 @@ class Order:
         if rule not in _NEXT[before]:
             return f"{rule} may not follow {before or 'the start of a connection'}"
         if before == "role" and self._roles[-1:] == [b"latest"] and rule != "proof-latest":
-            return f"{rule} may not follow a latest that was not proven"
+            return f"{rule} may not follow latest without its proof"
         return None
 
     def _root_complaint(self, version: int) -> str | None:
         before, self._root = self._root, version
         if version < 2:
-            return "a phone holds version 1 of root or a later one"
+            return "every phone already holds version 1 of root"
         if before and version != before + 1:
-            return "root versions are asked for one by one"
+            return "root versions must be requested one by one"
         return None
 
     def _role_complaint(self, place: bytes, role: bytes, version: bytes) -> str | None:
@@ -163,13 +163,14 @@ class Order:
         names = [parts[name] for name in ("role", "part", "codename") if name in parts]
         role, version = (names or [b"latest"])[0], parts["version"]
         if self._asked != (role, version):
-            return f"version {version.decode()} of {role.decode()} was not fetched right before"
+            named = f"version {version.decode()} of {role.decode()}"
+            return f"{named} must be requested right before its proof"
         return None
 
     def _pack_complaint(self, parts: dict[str, bytes]) -> str | None:
         before, self._pack = self._pack, _place(parts)
         if self._pack <= before:
-            return "parts of packs are asked for in the order of their roles, kinds and numbers"
+            return "parts of packs must be requested in the order of their roles, kinds and numbers"
         return None
 
     def _package_complaint(self, parts: dict[str, bytes], path: bytes) -> str | None:
@@ -178,9 +179,11 @@ class Order:
         if first % BLOCK or not first <= last < first + BLOCK:
             return "a block starts at a multiple of 8 MiB and is no longer than that"
         if self._codename not in {None, parts["codename"]}:
-            return "the package is of another model than the codename role"
+            return "the package is for another model than the codename role"
         if before and before != (path, first - BLOCK, first - 1):
-            return "blocks of one package are asked for in ascending order, the last one shorter"
+            return (
+                "blocks of one package must be requested in ascending order, the last one shorter"
+            )
         return None
 
 

@@ -139,7 +139,7 @@ def _history(one: Observation, other: Observation, polls: frozenset[int]) -> Ite
         if mine is None or its is None:
             there = mine or its
             assert there is not None
-            yield _finding(there, f"only one of two runs has an interval behind poll {poll}")
+            yield _finding(there, f"only one of two runs has an interval after poll {poll}")
         elif not mine.is_as_long_as(its):
             yield _remembering(mine, its)
     again, anew = decode_redraws(one), decode_redraws(other)
@@ -154,7 +154,7 @@ def _remembering(mine: Interval, its: Interval) -> Finding:
     return _finding(
         mine,
         f"the same randomness gives {mine.seconds:g} s and {its.seconds:g} s, "
-        "so the interval depends on more than it",
+        "so the interval also depends on something else",
         its,
     )
 
@@ -214,7 +214,7 @@ def _left(departure: Departure, explanation: str, field: str, old: float | None 
 def judge_silence(observation: Observation) -> tuple[Finding, ...]:
     """Find anything that is sent outside a poll."""
     return tuple(
-        _left(d, "nothing may leave between polls", "time")
+        _left(d, "nothing may be sent between polls", "time")
         for d in observation.departures
         if d.channel not in {Channel.CRASH, Channel.DUE} and not d.phase.startswith("poll ")
     )

@@ -288,6 +288,6 @@ def salted_digests(
     for name, salt in salts:
         for algorithm in _ALGORITHMS:
             yield (f"{name} before it", algorithm), DIGESTS[algorithm](salt + value)
-            yield (f"{name} behind it", algorithm), DIGESTS[algorithm](value + salt)
+            yield (f"{name} after it", algorithm), DIGESTS[algorithm](value + salt)
             keyed = hmac.new(salt, value, algorithm).digest()
             yield (f"HMAC keyed with {name}", algorithm), keyed

@@ -96,8 +96,8 @@ def _finding(
     return Finding(
         where=", ".join(filter(None, (f"poll {poll}", there.place))),
         explanation=(
-            f"{there.name} is not what poll {before} of the same phone showed in the same public "
-            "trust state"
+            f"{there.name}: the value differs from that in poll {before} of the same phone in the "
+            "same public trust state"
         ),
         data=data,
         offset=0,

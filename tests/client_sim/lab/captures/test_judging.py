@@ -13,7 +13,7 @@ from tests.client_sim.lab.captures.conftest import PLAIN, SERVER
 HOST_LINE = f"{HOST}:8080".encode()
 FIN, RST, ACK = 1, 4, 16
 FLAGS = 20 + 13  # the place of the control bits in a packet of IPv4
-CUT = "a request is cut: this segment ends in the midst of it"
+CUT = "a request is split: this segment ends in the middle of it"
 RECORD_CUT = "a TLS record is split: this segment ends in the middle of it"
 
 
@@ -118,7 +118,7 @@ def test_a_request_in_two_records_is_named(secure_poll, tmp_path):
     keys.unlink()
     (first, answer), second = PLAIN
     packets, keys = secure_poll(said=[(first[:9], b"HTTP"), (first[9:], answer[4:]), second])
-    said = ["2 requests are not in one record of TLS each"]
+    said = ["2 requests are not one TLS record each"]
     assert audit(packets, tmp_path, HOST.encode(), key_log=keys) == (
         *("unexplained", {"writes": said}),
     )

@@ -1,4 +1,4 @@
-"""A planted value is found however it is dressed, and clean bytes hold none."""
+"""A planted value is found in any encoding, and clean bytes have none."""
 
 import base64
 import codecs
@@ -26,16 +26,16 @@ FEW = {
     )
 }
 KINDS = ("imei", "contacts.name", "wifi_mac", "accounts.name")
-"""Digits, words, an address, a name of mail: what is done with values depends on nothing else."""
+"""A field of each shape: digits, words, a MAC address, a mail address."""
 FRAME = b"GET /a?%s HTTP/1.1\r\nHost: updates.example.org\r\n\r\n"
 
 DIGESTS = {
-    f"{name} {form}": lambda v, name=name, dress=dress: dress(hashlib.new(name, v).digest())
+    f"{name} {label}": lambda v, name=name, form=form: form(hashlib.new(name, v).digest())
     for name in (
         *("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
         *("sha3_224", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"),
     )
-    for form, dress in {
+    for label, form in {
         "raw": bytes,
         "hex": lambda d: d.hex().encode(),
         "HEX": lambda d: d.hex().upper().encode(),
@@ -48,7 +48,7 @@ DIGESTS = {
     }.items()
 }
 # Each written with the standard library's own functions or by hand, not with the lab's.
-DRESSES = {
+ENCODINGS = {
     "plain": lambda v: v,
     "base16": base64.b16encode,
     "base16 lower": lambda v: base64.b16encode(v).lower(),
@@ -128,36 +128,37 @@ DRESSES = {
 
 @pytest.fixture(scope="module")
 def search():
-    """Compute the tokens once."""
+    """Compute the tokens once in a module."""
     return CanarySearch(FEW)
 
 
-def test_each_kind_of_field_is_found_in_each_dress(search):
-    """The search names field and value."""
-    for dress, put_on in DRESSES.items():
-        few = dress in DIGESTS or dress.count(" of ") > 1  # these take long, and look at no value
+def test_each_encoding_is_found(search):
+    """The search names the field and its value."""
+    for name, encode in ENCODINGS.items():
+        # These are slow, and independent of the value's shape.
+        few = name in DIGESTS or name.count(" of ") > 1
         for field in KINDS[: 2 if few else 4]:
             (value,) = FEW[field]
-            # json.dumps escapes what is not ASCII: another dress than this one is meant to be.
-            if dress != "base64 of json" or value.isascii():
-                with case(dress, field):
-                    found = search.search(FRAME % put_on(value))
+            # json.dumps escapes characters that are not ASCII, which would be another encoding.
+            if name != "base64 of json" or value.isascii():
+                with case(name, field):
+                    found = search.search(FRAME % encode(value))
                     assert (field, value) in {(s.field, s.value) for s in found}
 
 
 def test_each_field_is_found():
-    """All values of the persona."""
+    """Every value of a persona is found in five encodings."""
     search = CanarySearch(VALUES, layers=1)
-    for dress in ("plain", "base64", "md5 hex", "xor 90", "gzip"):
+    for name in ("plain", "base64", "md5 hex", "xor 90", "gzip"):
         for field, values in VALUES.items():
             for value in values:
-                with case(dress, field):
-                    found = search.search(FRAME % DRESSES[dress](value))
+                with case(name, field):
+                    found = search.search(FRAME % ENCODINGS[name](value))
                     assert (field, value) in {(s.field, s.value) for s in found}
 
 
-def test_a_digest_is_found_however_it_is_cut(search):
-    """Eight bytes of a digest are enough, in raw and in hexadecimal form."""
+def test_truncated_digest_is_found(search):
+    """Eight bytes of a digest are enough, raw or in hexadecimal."""
     for length in range(8, 33):
         with case(length):
             digest = hashlib.sha256(PERSONA.imei.encode()).digest()[:length]
@@ -189,7 +190,7 @@ SPELLINGS = {
 
 
 def test_other_spellings_are_found(search):
-    """Numbers without prefix or check digit and addresses without separators are the same."""
+    """Numbers without prefix or check digit are found, and addresses without separators."""
     for field, spellings in SPELLINGS.items():
         for spelling in spellings:
             for data in (spelling.encode(), hashlib.md5(spelling.encode()).hexdigest().encode()):
@@ -197,8 +198,8 @@ def test_other_spellings_are_found(search):
                     assert field in {s.field for s in search.search(FRAME % data)}
 
 
-def test_numbers_in_swapped_nibbles_are_found(search):
-    """A SIM writes 89999... as 98 99 9...: the first digit stands in the low nibble."""
+def test_swapped_nibbles_are_found(search):
+    """A SIM stores 89999... as 98 99 9...: the first digit is in the low nibble."""
     digits = PERSONA.iccid
     data = bytes(
         int(digits[place + 1]) << 4 | int(digits[place]) for place in range(0, len(digits), 2)
@@ -207,8 +208,8 @@ def test_numbers_in_swapped_nibbles_are_found(search):
     assert (sighting.field, sighting.offset, sighting.chain) == ("iccid", 2, ("bcd swapped",))
 
 
-def test_turned_digits_are_found(search):
-    """As they are, and in base64."""
+def test_rotated_digits_are_found(search):
+    """They are found plain and in base64."""
     for by in range(1, 10):
         with case(by):
             turned = bytes((o - 48 + by) % 10 + 48 for o in PERSONA.imei.encode())
@@ -217,46 +218,46 @@ def test_turned_digits_are_found(search):
                 assert ("imei", f"digits+{by}") in {(s.field, s.chain[0]) for s in found}
 
 
-def test_digests_of_two_identifiers_are_found(search):
-    """Whichever stands before the other."""
+def test_digest_of_two_identifiers_is_found(search):
+    """An identifier can be the salt of another one."""
     digest = hashlib.md5((PERSONA.imei + PERSONA.android_id).encode()).hexdigest()
     chains = {s.chain for s in search.search(FRAME % digest.encode())}
     assert any(chain[0].startswith("imei before it") for chain in chains)
     assert search.search(FRAME % hashlib.md5(b"pepper" + PERSONA.imei.encode()).digest()) == ()
 
 
-def test_known_bytes_are_searched_quickly_with_the_same_result(search):
-    """In clean bytes, with values in any dress, and under XOR."""
-    for dress in ("plain", "xor 90", "sha1 hex of 12", "gzip", "html", "rot13", "HMAC of value"):
-        data = FRAME % DRESSES[dress](PERSONA.imei.encode())
+def test_search_again_returns_what_search_returns(search):
+    """Clean bytes, encoded values and values under XOR give the same result."""
+    for name in ("plain", "xor 90", "sha1 hex of 12", "gzip", "html", "rot13", "HMAC of value"):
+        data = FRAME % ENCODINGS[name](PERSONA.imei.encode())
         assert search.search_again(data) == search.search(data) != ()
     other = FRAME % b"org.example@gro.elpmaxe@somebody"
     assert search.search_again(other) == search.search_again(other) == ()
     assert search.search_again(b"") == ()
 
 
-def test_bytes_of_others_are_known_to_hold_nothing():
-    """What is clean holds no IMEI; whatever that is dressed as, it is not passed by."""
+def test_absent_value_is_ruled_out_by_windows():
+    """An encoded value is never ruled out."""
     clean = FRAME % b"somebody"
     search = CanarySearch({"imei": FEW["imei"]})
     seen = Windows()
     seen.add([clean])
     assert search.is_absent(seen)
-    for dress in ("plain", "xor 90", "sha1 hex of 12", "gzip", "html", "rot13", "HMAC of value"):
+    for name in ("plain", "xor 90", "sha1 hex of 12", "gzip", "html", "rot13", "HMAC of value"):
         seen = Windows()
-        seen.add([clean, FRAME % DRESSES[dress](PERSONA.imei.encode())])
-        assert not search.is_absent(seen), dress
+        seen.add([clean, FRAME % ENCODINGS[name](PERSONA.imei.encode())])
+        assert not search.is_absent(seen), name
 
 
-def test_a_digest_that_is_cut_too_short_is_not_found(search):
-    """Seven bytes of one are chance; and of a value in clear form everything must be there."""
+def test_seven_bytes_of_a_digest_are_not_found(search):
+    """An unhashed value must be complete."""
     digest = hashlib.sha256(PERSONA.imei.encode()).digest()
     for data in (digest[:7], digest.hex()[:15].encode(), PERSONA.serial[:-1].encode()):
         assert search.search(FRAME % data) == search.search_again(FRAME % data) == ()
 
 
 def test_fewer_layers_find_less():
-    """None: values as they are, or decoded; one: under one transform."""
+    """Without layers, only plain and decoded values are found; with one, also one transform."""
     for layers in (0, 1):
         with case(layers):
             search = CanarySearch(VALUES, layers)
@@ -268,8 +269,8 @@ def test_fewer_layers_find_less():
             assert search.search(hashlib.md5(PERSONA.imei[::-1].encode()).digest()) == ()
 
 
-def test_a_sighting_names_offset_bytes_and_chain(search):
-    """The place is that of the recorded bytes."""
+def test_sighting_has_offset_in_recorded_bytes(search):
+    """The offset is that of the encoded bytes in the recording."""
     data = b"X-D: " + base64.b64encode(PERSONA.serial.encode())
     (sighting, *_) = search.search(data)
     assert sighting.field == "serial"
@@ -289,15 +290,15 @@ CLEAN = {
 }
 
 
-def test_clean_bytes_hold_no_canary(search):
-    """A hundred kilobytes of digests, base64 and requests of others raise no alarm."""
+def test_clean_bytes_have_no_canary(search):
+    """Noise, base64, and values and requests of others are not found."""
     for name, data in CLEAN.items():
         with case(name):
             assert search.search(data) == ()
 
 
-def test_a_compression_bomb_takes_little(search):
-    """Five megabytes of zeros in five kilobytes are cut off."""
+def test_compression_bomb_is_limited(search):
+    """Only the first bytes of a compression bomb are inflated."""
     assert search.search(gzip.compress(bytes(5_000_000), 9)) == ()
 
 
@@ -310,13 +311,13 @@ DASHED = b"00-101720-486213-9"
 
 
 def xor(data):
-    """Change each byte in the same way."""
+    """XOR each byte with the same key."""
     return bytes(byte ^ 0x5A for byte in data)
 
 
 @pytest.fixture
 def small():
-    """Compute the tokens of two values, for each test: one says little of how that is done."""
+    """Make a search for two values."""
     return CanarySearch({"imei": (IMEI,), "serial": (SERIAL,)})
 
 
@@ -375,8 +376,8 @@ def small():
         ),
     ],
 )
-def test_sightings_are_told_exactly(data, sightings, small):
-    """Field, dress, place and bytes, by hand; the reading with the fewest steps alone."""
+def test_exact_sightings(data, sightings, small):
+    """Field, chain, offset and bytes are those of the reading with the fewest steps."""
     values = {"imei": IMEI, "serial": SERIAL}
     expected = tuple(
         Sighting(field, values[field], chain, offset, there)
@@ -385,8 +386,8 @@ def test_sightings_are_told_exactly(data, sightings, small):
     assert small.search(data) == small.search_again(data) == expected
 
 
-def test_turned_digits_are_computed_from_one_layer_on():
-    """With none they are no reading of a value."""
+def test_rotated_digits_need_one_layer():
+    """Without layers, rotated digits are not found."""
     turned = b"112128315973240"
     none = CanarySearch({"imei": (IMEI,)}, layers=0).search(b"-" + turned)
     assert all(found.chain[0] != "digits+1" for found in none)
@@ -394,23 +395,17 @@ def test_turned_digits_are_computed_from_one_layer_on():
     assert found.chain == ("digits+1",)
 
 
-def test_eight_bytes_are_enough_in_each_layer():
-    """A value of eight turned round, and one of six that is eight in base64."""
+def test_tokens_of_eight_bytes_are_found():
+    """A reversed value of eight bytes is found, and a value of six in base64."""
     (found,) = CanarySearch({"serial": (b"a1b2c3d4",)}, layers=1).search(b"4d3c2b1a")
     assert found.chain == ("reversed",)
     (found,) = CanarySearch({"serial": (b"a1b2c3",)}).search(base64.b64encode(b"3c2b1a"))
     assert found.chain == ("reversed", "base64+0")
 
 
-def test_what_says_less_than_64_bits_is_not_found():
-    """Seven bytes at the end, and eight that are known by seven differences; chance has them."""
+def test_less_than_64_bits_are_not_found():
+    """Seven bytes or seven differences would also occur by chance."""
     assert CanarySearch({"serial": (b"a1b2c3d",)}).search(b"--a1b2c3d") == ()
     assert CanarySearch({"serial": (b"a1b2c3d4",)}).search(b"--" + xor(b"a1b2c3d4")) == ()
     (found,) = CanarySearch({"serial": (b"a1b2c3d4e",)}).search(b"--" + xor(b"a1b2c3d4e"))
     assert (found.chain, found.offset) == (("xor 5a",), 2)
-
-
-def test_a_value_is_no_salt_of_itself(small):
-    """Two identifiers together are looked for, one twice is not."""
-    assert small.search(hashlib.md5(IMEI + IMEI).digest()) == ()
-    assert small.search(hashlib.md5(IMEI + SERIAL).digest()) != ()

@@ -1,7 +1,4 @@
-"""A field that takes more values over a fleet than its budget allows is found and counted.
-
-So is a value of an installation's fields that too few phones share.
-"""
+"""Fields with more values than their budget are found, and values that too few phones share."""
 
 import math
 from dataclasses import replace
@@ -19,8 +16,8 @@ from client_sim.lab.trace.observation import Channel, Departure, Observation
 from tests.cases import case
 
 
-def test_the_row_of_the_kind_comes_first():
-    """Before that of any request."""
+def test_budget_of_the_kind_comes_first():
+    """The row of the kind of request has priority over that of all requests."""
     for field, of, found in (
         ("path", "request", Budget("path", "request", "1")),
         ("path", "part", Budget("path", "part", "parts")),
@@ -34,8 +31,8 @@ def test_the_row_of_the_kind_comes_first():
             assert find_budget(field, of) == found
 
 
-def test_a_size_is_a_number_or_an_alphabet():
-    """Of which somebody may say how large it is."""
+def test_budget_size_is_a_number_or_an_alphabet():
+    """An alphabet without a known size has no limit."""
     assert Budget("a", "b", "7").most({}) == 7
     assert Budget("a", "b", "parts").most({"parts": 4}) == 4
     assert Budget("a", "b", "parts").most({"models": 4}) is None
@@ -61,13 +58,13 @@ def phone(sent=(HEAD,), target=b"192.0.2.1 443 h.example", tls=b"13", name=b"h.e
     )
 
 
-def test_equal_phones_are_one_crowd():
-    """Nothing is found where all show the same."""
+def test_equal_phones_are_clean():
+    """Equal phones are within every budget."""
     assert judge_cardinality([phone(), phone(), phone()]) == ()
 
 
-def test_one_odd_phone_is_named():
-    """The rarest value, the commonest, and how many phones show each."""
+def test_differing_phone_is_found():
+    """The finding has the rarest and the commonest value, and their numbers of phones."""
     for odd, field in (
         (phone(name=b"t.example"), "names"),
         (phone(target=b"192.0.2.9 443 h.example"), "address"),
@@ -97,8 +94,8 @@ def test_one_odd_phone_is_named():
             assert f"{finding.other!r} in 2" in finding.explanation
 
 
-def test_what_has_no_row_may_not_be_there():
-    """Even where all phones agree."""
+def test_field_without_a_budget_is_found():
+    """It is found even if all phones send the same value."""
     for more, field in (
         (HEAD.replace(b" HTTP", b"?a=1 HTTP"), "query"),
         (HEAD + b"body", "body"),
@@ -106,11 +103,11 @@ def test_what_has_no_row_may_not_be_there():
     ):
         with case(more, field):
             found = {f.field: f for f in judge_cardinality([phone((more,))] * 3)}
-            assert "where 0 may be" in found[field].explanation
+            assert "but the budget is 0" in found[field].explanation
 
 
-def test_named_alphabets_have_the_size_that_is_said():
-    """Parts are one unless the operator splits; how many packages there are is for him to say."""
+def test_sizes_of_alphabets():
+    """The number of parts is 1 by default; the number of packages has no default."""
     part = b"GET /metadata/3.latest-%s.json HTTP/1.1\r\nHost: h.example\r\n\r\n"
     split = [phone((part % digit,)) for digit in (b"0", b"4", b"8")]
     assert {f.field for f in judge_cardinality(split)} == {"path"}
@@ -122,16 +119,16 @@ def test_named_alphabets_have_the_size_that_is_said():
     assert (found.field, found.where) == ("path", "poll 1, package")
 
 
-def test_requests_of_an_installation_have_rules_of_their_own():
-    """The same headers for all who install, whoever else does not."""
+def test_headers_of_an_installation_are_compared():
+    """Installing phones are compared with each other, not with phones that do not install."""
     odd = (ASK % PACKAGE).replace(b"\r\n\r\n", b"\r\nX-Y: 1\r\n\r\n")
     fleet = [phone((HEAD, ASK % PACKAGE)), phone((HEAD, odd)), phone()]
     fields = {f.field for f in judge_cardinality(fleet)}
     assert fields == {"header names", "header X-Y value"}
 
 
-def test_entropy_and_the_least_crowd_are_counted():
-    """Three phones of four share a value: H is 2 - 3/4 log2(3), k is 1."""
+def test_entropy_and_smallest_crowd():
+    """If three phones of four share a value, H is 2 - 3/4 log2(3) and k is 1."""
     odd = phone((HEAD.replace(b"gzip", b"br"),))
     counts = count_fields([phone(), phone(), phone(), odd])
     (count,) = [c for c in counts if c.field == "header Accept-Encoding value"]
@@ -143,29 +140,29 @@ def test_entropy_and_the_least_crowd_are_counted():
     assert (method.entropy, method.least) == (0.0, 4)
 
 
-def test_polls_are_counted_one_by_one():
-    """What all phones change from one poll to the next is no difference between phones."""
+def test_polls_are_counted_separately():
+    """A change from one poll to the next in all phones is clean."""
     first = Departure(1.0, "poll 1", Channel.DNS, -1, b"a.example")
     second = Departure(1.0, "poll 2", Channel.DNS, -1, b"b.example")
     fleet = [Observation((first, second), (), (), (), None)] * 2
     assert judge_cardinality(fleet) == ()
 
 
-def test_a_finding_is_one_sentence_with_both_values():
-    """Word for word."""
+def test_exact_finding():
+    """The explanation lists both values with their crowds."""
     odd = phone(target=b"192.0.2.1 444 h.example")
     assert judge_cardinality([phone(), phone(), odd]) == (
         Finding(
             "poll 1, connection 1",
-            "port and TLS name has 2 values among 3 phones in the same public trust state, where 1 "
-            "may be: b'443 h.example' in 2, b'444 h.example' in 1",
+            "port and TLS name has 2 values among 3 phones in the same public trust state, but the "
+            "budget is 1: b'443 h.example' in 2, b'444 h.example' in 1",
             *(b"444 h.example", 0, 13, b"443 h.example", "connect target", "port and TLS name"),
         ),
     )
 
 
-def test_no_more_than_five_values_are_named():
-    """The rarest ones."""
+def test_finding_names_five_values():
+    """The rarest five values are named."""
     fleet = [phone(name=b"%d.example" % number) for number in (1, 1, *range(1, 8))]
     (found,) = [f for f in judge_cardinality(fleet) if f.field == "names"]
     assert "7 values among 9 phones" in found.explanation
@@ -173,18 +170,18 @@ def test_no_more_than_five_values_are_named():
     assert found.other == b"1.example"
 
 
-def test_phones_in_other_states_are_not_compared():
-    """Whoever was told of a newer snapshot asks otherwise."""
+def test_phones_in_different_trust_states_are_not_compared():
+    """A phone that learned of a newer snapshot sends other requests."""
     body = b'{"signed":{"meta":{"snapshot.json":{"version":  7   }}}}'
-    told = replace(
+    informed = replace(
         phone((HEAD, HEAD.replace(b"timestamp", b"7.snapshot"))),
         received=(b"HTTP/1.1 200 OK\r\nContent-Length: 56\r\n\r\n" + body,),
     )
-    assert judge_cardinality([phone(), told]) == ()
+    assert judge_cardinality([phone(), informed]) == ()
 
 
-def test_the_joint_value_is_that_of_the_poll():
-    """Without what is asked for an installation, and without a picture."""
+def test_joint_value_of_a_poll():
+    """The joint value leaves out installations and pictures."""
     picture = ASK % (b"/targets/content/wallpapers/" + b"a" * 64 + b".dawn.jpg")
     role = b"GET /metadata/3.armani.json HTTP/1.1\r\nHost: h.example\r\n\r\n"
     joint = [
@@ -210,16 +207,16 @@ def test_the_joint_value_is_that_of_the_poll():
     assert [each[3] for each in joint[1:]] == [{without_pieces: 1}] * 3
 
 
-def test_values_that_one_phone_repeats_are_one_value():
-    """Blocks of a package in their order; the same twice is the same."""
+def test_repeated_values_of_a_phone_are_one_value():
+    """Different blocks are joined in order, and equal ones count once."""
     second = ASK.replace(b"0-5", b"6-9") % PACKAGE
     counts = count_fields([phone((HEAD, ASK % PACKAGE, second, second))])
     (blocks,) = [c for c in counts if c.field == "header Range value"]
     assert blocks.values == {b"bytes=0-5\nbytes=6-9": 1}
 
 
-def test_who_does_not_close_is_another():
-    """Or who closes in a later poll, or twice."""
+def test_closing_differently_is_found():
+    """A connection that stays open, is closed later or twice is found."""
     left = phone().departures
     kept = replace(phone(), departures=left[:-1])
     late = replace(phone(), departures=(*left[:-1], replace(left[-1], phase="poll 2")))
@@ -235,8 +232,8 @@ OTHER = f"/targets/armani/id/stable/{'b' * 64}.f.zip"
 TIMESTAMP = "/metadata/timestamp.json"
 
 
-def installing(*paths):
-    """Make a run of one poll, with these requests on one connection."""
+def run_of(*paths):
+    """Make a run of one poll that sends these requests on one connection."""
     lines = [
         f"GET {path} HTTP/1.1\r\nHost: h.example\r\n"
         f"{'Range: bytes=0-5' if path.startswith('/targets') else 'Accept-Encoding: gzip'}\r\n\r\n"
@@ -247,41 +244,39 @@ def installing(*paths):
     return Observation(tuple(departures), (), (), (b"",), None)
 
 
-def test_four_of_a_kind_are_enough():
-    """Also where others of the fleet install something else, or nothing."""
-    fleet = (
-        [installing(TIMESTAMP, ROLE, OWN)] * 4 + [installing(OTHER)] * 4 + [installing(TIMESTAMP)]
-    )
+def test_crowd_of_four_is_enough():
+    """Phones that install something else or nothing make no difference."""
+    fleet = [run_of(TIMESTAMP, ROLE, OWN)] * 4 + [run_of(OTHER)] * 4 + [run_of(TIMESTAMP)]
     assert judge_crowds(fleet) == ()
 
 
-def test_three_are_too_few():
-    """The finding names the field, its value, and how many show it."""
+def test_crowd_of_three_is_too_small():
+    """The finding names the field, its value and its number of phones."""
     for path, of in ((OWN, "package"), (ROLE, "codename")):
         with case(path, of):
             assert CROWDS[of] == 4
-            findings = judge_crowds([installing(path)] * 3)
+            findings = judge_crowds([run_of(path)] * 3)
             (found,) = (finding for finding in findings if finding.field == "path")
             assert found.data == path.encode()
             assert (found.offset, found.length, found.channel) == (0, len(path), "octets")
             assert found.where == f"poll 1, {of}"
             assert found.explanation == (
-                f"path {path.encode()!r} is shown by 3 of 3 phones, where 4 or more must share it"
+                f"path {path.encode()!r} is shown by 3 of 3 phones, but 4 or more must share it"
             )
 
 
-def test_the_rarest_value_is_named():
-    """Beside a crowd one phone stands alone."""
-    findings = judge_crowds([*[installing(OWN)] * 9, installing(OTHER)])
+def test_finding_names_the_rarest_value():
+    """A single phone next to a large crowd is found."""
+    findings = judge_crowds([*[run_of(OWN)] * 9, run_of(OTHER)])
     assert [finding.data for finding in findings] == [OTHER.encode()]
 
 
-def test_what_every_phone_asks_needs_no_crowd():
-    """A poll tells neither model nor build; how it may differ is the budget's."""
-    assert judge_crowds([installing(TIMESTAMP)]) == ()
+def test_requests_of_every_phone_need_no_crowd():
+    """Only requests of an installation need a crowd; budgets limit the others."""
+    assert judge_crowds([run_of(TIMESTAMP)]) == ()
 
 
-def test_another_crowd_may_be_asked_for():
-    """Only of what is named."""
-    assert judge_crowds([installing(ROLE, OWN)], {"package": 1}) == ()
-    assert judge_crowds([installing(ROLE, OWN)] * 2, {"package": 3}) != ()
+def test_other_crowd_sizes():
+    """Only the named kinds are judged."""
+    assert judge_crowds([run_of(ROLE, OWN)], {"package": 1}) == ()
+    assert judge_crowds([run_of(ROLE, OWN)] * 2, {"package": 3}) != ()

@@ -1,4 +1,4 @@
-"""A phone takes an offer where its place lets it in; one with another secret is not judged."""
+"""A phone must take the offers that its place in the rollout allows, and no others."""
 
 from dataclasses import replace
 
@@ -35,8 +35,8 @@ def judge(*taken):
     return judge_choices(seen, OFFERED, KNOWN)
 
 
-def test_places_are_those_of_the_page(public):
-    """FORMATS has vectors."""
+def test_places_of_the_formats_page(public):
+    """The places are those of the vectors in FORMATS."""
     rows = list(bucket_rows())
     assert len(rows) == 4
     for secret, codename, region, channel, counter, place in rows:
@@ -44,33 +44,38 @@ def test_places_are_those_of_the_page(public):
         assert place_of(secret, phone, counter) == place
 
 
-def test_who_is_in_takes_the_build_and_who_is_out_passes_it_over():
-    """The first place that is out is that of the share itself."""
+def test_choices_by_place_are_clean():
+    """A place equal to the share is outside the rollout."""
     assert judge(3, 5, 6) == ()
 
 
-def test_another_choice_is_found():
-    """With the poll, the build, the share, the place, and the request where there is one."""
-    for taken, poll, does, data in (
-        ((3, 4, 5, 6), 4, "takes build 3, which is for 0 of 1000 phones: its place is 0", PACKAGE),
-        ((3, 6), 5, "passes over build 3, which is for 1 of 1000 phones: its place is 0", b""),
-        ((3, 5), 6, "passes over build 4, which is for 1000 of 1000 phones: its place is 999", b""),
+def test_wrong_choice_is_found():
+    """The finding names the poll, the build, the share and the place, and shows the request."""
+    for taken, poll, words, data in (
+        ((3, 4, 5, 6), 4, ("takes", 3, 0, 0), PACKAGE),
+        ((3, 6), 5, ("does not take", 3, 1, 0), b""),
+        ((3, 5), 6, ("does not take", 4, 1000, 999), b""),
     ):
-        with case(taken, poll, does, data):
+        with case(taken, poll, words, data):
             (found,) = judge(*taken)
-            assert (found.where, found.explanation) == (f"poll {poll}", f"the phone {does}")
+            does, build, share, place = words
+            assert found.where == f"poll {poll}"
+            assert found.explanation == (
+                f"the phone {does} build {build}, which is offered to {share} of 1000 phones: "
+                f"the phone's place is {place}"
+            )
             assert found.data == (ROLE + data if data else b"")
             assert (found.offset, found.length) == (len(ROLE) if data else 0, len(data))
             assert (found.channel, found.field) == ("octets", "choice")
 
 
-def test_each_wrong_choice_is_told():
-    """In the order of polls."""
+def test_every_wrong_choice_is_found():
+    """Findings are in the order of polls."""
     assert [found.where for found in judge(3, 4)] == ["poll 4", "poll 5", "poll 6"]
 
 
-def test_a_phone_with_another_secret_is_not_judged():
-    """It decides the first offers otherwise; where it stands then is not known."""
+def test_phone_with_another_secret_is_not_judged():
+    """It decides the first offers differently, so its places are unknown."""
     for taken in ((2, 3, 4), (4,), (2, 6)):
         with case(taken):
             assert judge(*taken) == ()

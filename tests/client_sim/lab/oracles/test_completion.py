@@ -1,4 +1,4 @@
-"""A poll is whole when everything that the server's answers call for was asked for and given."""
+"""A poll is complete if it requested and received everything that the server's answers require."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ FIRST = (
 
 
 def meta(**versions):
-    """Write metadata that names versions."""
+    """Encode metadata that names versions."""
     named = {f"{role}.json": {"version": version} for role, version in versions.items()}
     return json.dumps({"signed": {"meta": named}}).encode()
 
@@ -49,7 +49,7 @@ BODIES = {
 
 
 def serve(asked, missing=()):
-    """Answer one request of a repository whose snapshot is the third."""
+    """Answer one request for a repository with snapshot 3."""
     path = asked.data.split(b" ")[1].decode()
     there = path in FIRST[1:] and path not in missing
     body = BODIES.get(path, b"{}") if there else b""
@@ -58,7 +58,7 @@ def serve(asked, missing=()):
 
 
 def polling(first, later=(ROOT, TIMESTAMP)):
-    """Make a client that asks for these paths in its first poll and in later ones."""
+    """Make a client that requests these paths in its first poll and in later ones."""
 
     class Client(ToyClient):
         def paths(self):
@@ -69,31 +69,28 @@ def polling(first, later=(ROOT, TIMESTAMP)):
     return Client
 
 
-def judge(public, factory, respond=serve):
-    """Run four polls and give the explanations."""
+def explain(public, factory, respond=serve):
+    """Run four polls and return the explanations."""
     world = MemoryWorld(public, OWNER, entropy=Entropy(b"e"), start=0.0, respond=respond)
     found = find_incompletions(run_scenario(factory, world, IDLE, OWNER), public)
     return [incompletion.explanation for incompletion in found]
 
 
-def test_whatever_the_first_poll_leaves_out_or_lacks_is_found(public):
-    """Everything once, then root and timestamp, is whole; else the sentence names what is missing.
-
-    A client that is refused or stops early proves nothing about the rest.
-    """
-    assert judge(public, polling(FIRST)) == []
+def test_each_missing_request_or_answer_is_found(public):
+    """The explanation names the path that was not requested or not answered."""
+    assert explain(public, polling(FIRST)) == []
     for left_out in FIRST[2:]:
-        found = judge(public, polling(tuple(path for path in FIRST if path != left_out)))
+        found = explain(public, polling(tuple(path for path in FIRST if path != left_out)))
         assert left_out in found[0] or "snapshot 3" in found[0]
     for missing in FIRST[1:]:
-        found = judge(public, polling(FIRST), lambda asked, at=missing: serve(asked, (at,)))
+        found = explain(public, polling(FIRST), lambda asked, at=missing: serve(asked, (at,)))
         assert f"404 to {missing}" in found[0]
 
 
 # `printf latest/armani/id/stable | sha256sum` gives aacd4d75…: latest-2 of 4, latest-a of 16.
 @pytest.mark.parametrize(("parts", "holder"), [(4, "latest-2"), (16, "latest-a")])
-def test_of_a_split_latest_the_own_part_is_called_for(public, parts, holder):
-    """That one, with its proof; neither latest nor another part."""
+def test_own_part_of_a_split_latest_is_required(public, parts, holder):
+    """The part and its proof replace latest; other parts do not."""
     assert (public.codename, public.region, public.channel) == ("armani", "id", "stable")
     listed = {f"latest-{part:x}": 7 for part in range(parts)}
     bodies = {
@@ -112,22 +109,22 @@ def test_of_a_split_latest_the_own_part_is_called_for(public, parts, holder):
         return polling(tuple(swap.get(path, path) for path in FIRST))
 
     own, its_proof = f"/metadata/7.{holder}.json", f"/log/proof/{holder}.7"
-    assert judge(public, ask(own, its_proof), respond) == []
-    assert its_proof in judge(public, ask(own, "/log/proof/latest-0.7"), respond)[0]
+    assert explain(public, ask(own, its_proof), respond) == []
+    assert its_proof in explain(public, ask(own, "/log/proof/latest-0.7"), respond)[0]
     other = ask("/metadata/7.latest-0.json", "/log/proof/latest-0.7")
-    assert own in judge(public, other, respond)[0]
-    assert own in judge(public, polling(FIRST), respond)[0]
+    assert own in explain(public, other, respond)[0]
+    assert own in explain(public, polling(FIRST), respond)[0]
 
 
-def test_a_client_that_asks_only_for_root_is_found(public):
-    """It would be silent whatever else it is; every poll says so."""
-    assert len(judge(public, polling((ROOT,), (ROOT,)))) == 4
-    assert len(judge(public, polling((TIMESTAMP,), (TIMESTAMP,)))) == 4
+def test_client_that_requests_only_root_is_found(public):
+    """Every poll is a finding."""
+    assert len(explain(public, polling((ROOT,), (ROOT,)))) == 4
+    assert len(explain(public, polling((TIMESTAMP,), (TIMESTAMP,)))) == 4
 
 
 @pytest.mark.parametrize("status", [b"206 Partial Content", b"404 Not Found"])
-def test_a_download_is_no_part_of_a_poll(public, status):
-    """Whether its blocks come or not; the poll before it is judged as ever."""
+def test_download_is_not_part_of_a_poll(public, status):
+    """A poll is judged without its blocks, whether they arrive or not."""
 
     def serve_blocks(asked):
         if b" /targets/armani/" in asked.data:
@@ -135,8 +132,8 @@ def test_a_download_is_no_part_of_a_poll(public, status):
         return serve(asked)
 
     package = f"/targets/armani/id/stable/{'a' * 64}.zip"
-    assert judge(public, polling((*FIRST, package)), serve_blocks) == []
-    assert len(judge(public, polling((ROOT, package), (ROOT, package)), serve_blocks)) == 4
+    assert explain(public, polling((*FIRST, package)), serve_blocks) == []
+    assert len(explain(public, polling((ROOT, package), (ROOT, package)), serve_blocks)) == 4
 
 
 @dataclass
@@ -144,8 +141,8 @@ class _Outcome:
     failure: str | None
 
 
-def test_a_poll_that_says_that_it_failed_is_believed(public):
-    """The sentence of the outcome's failure is the explanation."""
+def test_failure_reported_by_the_client(public):
+    """The failure of the poll's outcome is the explanation."""
 
     class Honest(polling(FIRST)):
         def poll(self):
@@ -157,24 +154,24 @@ def test_a_poll_that_says_that_it_failed_is_believed(public):
             super().poll()
             return _Outcome(None)
 
-    assert judge(public, Honest) == ["the poll ended early: Root 1 is not signed by 2 keys."] * 4
-    assert judge(public, Content) == []
+    assert explain(public, Honest) == ["the poll ended early: Root 1 is not signed by 2 keys."] * 4
+    assert explain(public, Content) == []
 
 
 def answer(path, status=200, **versions):
-    """Give a request and its answer, which names these versions."""
+    """Return a path and its answer, which names these versions."""
     body = meta(**versions)
     head = b"HTTP/1.1 %d Word\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
     return path, head + body
 
 
-def silence(path):
-    """Give a request and no answer."""
+def unanswered(path):
+    """Return a path without an answer."""
     return path, b""
 
 
 def observe(*polls, failures=None):
-    """Make a run of polls, each of them requests and answers on a connection; none is none."""
+    """Make a run of polls, each with its requests and answers on one connection, if it has any."""
     left, received = [], []
     for number, exchanges in enumerate(polls, 1):
         phase = f"poll {number}"
@@ -194,8 +191,8 @@ NO_ROOT = answer(ROOT, 404)
 UP_TO_SNAPSHOT = (NO_ROOT, answer(TIMESTAMP, snapshot=1))
 
 
-def test_what_a_poll_lacks_is_told_word_for_word(public):
-    """With the poll's due time, and its first connection where it had one."""
+def test_exact_incompletions(public):
+    """An incompletion has the departure of the due time, and the poll's first connection if any."""
     for polls, explanation in (
         ([()], "the poll sent no request, so there is nothing to judge"),
         (
@@ -203,12 +200,12 @@ def test_what_a_poll_lacks_is_told_word_for_word(public):
             "the poll did not ask for roots until the server had no newer one",
         ),
         (
-            [(silence(ROOT),)],
+            [(unanswered(ROOT),)],
             "the poll did not ask for roots until the server had no newer one",
         ),
         (
-            [(NO_ROOT, silence(TIMESTAMP))],
-            f"the server answered nothing to {TIMESTAMP}, so the poll was not a whole one",
+            [(NO_ROOT, unanswered(TIMESTAMP))],
+            f"the server answered nothing to {TIMESTAMP}, so the poll is incomplete",
         ),
         ([(NO_ROOT,)], f"the poll did not ask for {TIMESTAMP}, so nothing could be new"),
         (
@@ -228,16 +225,16 @@ def test_what_a_poll_lacks_is_told_word_for_word(public):
             )
 
 
-def test_an_exception_is_told_word_for_word(public):
-    """It belongs to no connection."""
+def test_exact_incompletion_of_an_exception(public):
+    """An exception belongs to no connection."""
     crash = Departure(1.0, "poll 1", Channel.CRASH, -1, b"KeyError")
     assert find_incompletions(Observation((crash,), (), (), (), None), public) == (
         Incompletion(crash, None, "the client raised an exception that it should handle"),
     )
 
 
-def test_a_poll_belongs_to_the_connections_of_its_phase(public):
-    """The second poll is the one that lacks something."""
+def test_incompletion_has_the_connection_of_its_poll(public):
+    """The second poll is incomplete, so its connection is named."""
     whole = (NO_ROOT, answer(TIMESTAMP))
     seen = observe(whole, (NO_ROOT,))
     (found,) = find_incompletions(seen, public)
@@ -245,8 +242,8 @@ def test_a_poll_belongs_to_the_connections_of_its_phase(public):
     assert found.departure.phase == "poll 2"
 
 
-def test_nothing_more_is_called_for_than_the_server_names(public):
-    """No snapshot, a newer root, no role, a role that was fetched with an older snapshot."""
+def test_nothing_unnamed_is_required(public):
+    """A poll is complete without roles that the server does not name, or that are held already."""
     for polls in (
         [(NO_ROOT, answer(TIMESTAMP))],
         [(answer(ROOT), answer("/metadata/3.root.json", 404), answer(TIMESTAMP))],
@@ -266,8 +263,8 @@ def test_nothing_more_is_called_for_than_the_server_names(public):
             assert find_incompletions(observe(*polls), public) == ()
 
 
-def test_what_is_new_is_called_for_beside_what_is_not(public):
-    """Targets stay as they were, tables are the second."""
+def test_only_new_roles_are_required(public):
+    """The second poll needs new tables, but not the same targets again."""
     first = (
         *(*UP_TO_SNAPSHOT, answer("/metadata/1.snapshot.json", targets=1, tables=1)),
         *(answer("/metadata/1.targets.json"), answer("/metadata/1.tables.json")),
@@ -283,16 +280,16 @@ def test_what_is_new_is_called_for_beside_what_is_not(public):
     )
 
 
-def test_a_failure_is_told_where_nothing_is_lacking(public):
-    """What a poll says of itself, in its phase alone."""
+def test_failure_of_a_complete_poll_is_found(public):
+    """The failure belongs to its own phase only."""
     whole = (NO_ROOT, answer(TIMESTAMP))
     seen = observe(whole, whole, failures={"poll 2": "so it ended"})
     (found,) = find_incompletions(seen, public)
     assert (found.departure.phase, found.explanation) == ("poll 2", "so it ended")
 
 
-def list_parts(*digests):
-    """Give the parts of a pack as `tables` lists them, and where each is asked for."""
+def encode_tables(*digests):
+    """Encode tables that list the parts of a pack; return them and the paths of the parts."""
     listed = {
         f"tables/ca/{number:02}.xz": {"hashes": {"sha256": digest}}
         for number, digest in enumerate(digests)
@@ -301,11 +298,11 @@ def list_parts(*digests):
     return json.dumps({"signed": {"targets": listed}}).encode(), paths
 
 
-def test_of_a_pack_the_parts_are_called_for_that_are_new(public):
-    """One that an earlier version listed is held already."""
+def test_new_parts_of_a_pack_are_required(public):
+    """A part that the previous version listed is held already."""
     polls = []
     for version, digests in ((1, ("5c" * 32,)), (2, ("5c" * 32, "5d" * 32))):
-        body, paths = list_parts(*digests)
+        body, paths = encode_tables(*digests)
         polls.append(
             (
                 *(NO_ROOT, answer(TIMESTAMP, snapshot=version)),

@@ -1,6 +1,6 @@
-"""Intervals that are not uniform, not independent or in phase are found; fresh draws are not.
+"""Intervals that are not uniform, not independent or in phase are found; fresh draws are clean.
 
-Tails and distances are those of scipy and of tables.
+Expected tails and distances come from scipy and from printed tables.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ from client_sim.lab.trace.observation import Channel, Departure, Observation
 from tests.cases import case
 
 
-def test_the_normal_distribution_has_two_tails():
-    """`2 * scipy.stats.norm.sf`."""
+def test_tail_of_normal():
+    """The values are those of `2 * scipy.stats.norm.sf`."""
     for z, tail in (
         (0, 1.0),
         (1, 0.31731050786291415),
@@ -40,8 +40,8 @@ def test_the_normal_distribution_has_two_tails():
             assert tail_of_normal(z) == pytest.approx(tail, rel=1e-9)
 
 
-def test_chi_square_of_one_degree():
-    """`scipy.stats.chi2.sf`."""
+def test_tail_of_chi_square():
+    """The values are those of `scipy.stats.chi2.sf` with one degree of freedom."""
     for x, tail in (
         (0.0, 1.0),
         (0.5, 0.479500122187),
@@ -52,8 +52,8 @@ def test_chi_square_of_one_degree():
             assert tail_of_chi_square(x) == pytest.approx(tail, rel=1e-9)
 
 
-def test_kolmogorov_is_close_to_the_exact_distribution():
-    """`scipy.stats.kstwo.sf`, within a fifth even where it is very small."""
+def test_tail_of_kolmogorov_is_close_to_the_exact_one():
+    """It is within a fifth of `scipy.stats.kstwo.sf`, even where that is very small."""
     for distance, count, tail in (
         (0.5, 8, 0.02259063720703125),
         (0.3, 50, 0.00017353260202718738),
@@ -64,8 +64,8 @@ def test_kolmogorov_is_close_to_the_exact_distribution():
             assert tail_of_kolmogorov(distance, count) == pytest.approx(tail, rel=0.2)
 
 
-def test_the_limit_of_kolmogorov_is_that_of_smirnov():
-    """His table of 1948, for x = 0.5 and on; of 100 values x is 10.131 times the distance."""
+def test_tail_of_kolmogorov_in_smirnov_s_table():
+    """The table of 1948 from x = 0.5 on; for 100 values x is 10.131 times the distance."""
     for x, tail in (
         (0.5, 0.963945),
         (0.8, 0.544142),
@@ -77,16 +77,16 @@ def test_the_limit_of_kolmogorov_is_that_of_smirnov():
             assert tail_of_kolmogorov(x / 10.131, 100) == pytest.approx(tail, abs=1e-6)
 
 
-def test_kolmogorov_ends_at_one():
-    """A distance of nothing is certain."""
+def test_tail_of_kolmogorov_at_its_ends():
+    """A distance of 0 is certain, and a distance of 1 nearly impossible."""
     assert tail_of_kolmogorov(0.0, 100) == 1.0
     assert tail_of_kolmogorov(0.019, 100) == 1.0
     assert tail_of_kolmogorov(0.03, 100) == pytest.approx(1.0, abs=1e-4)
     assert tail_of_kolmogorov(1.0, 100) < 1e-80
 
 
-def test_rayleigh_is_close_to_the_walk_of_pearson():
-    """1 - r times the integral of J1(r t) J0(t)^n, by Gauss and Legendre with 4,000 nodes."""
+def test_tail_of_rayleigh_is_close_to_pearson_s_walk():
+    """1 - r times the integral of J1(r t) J0(t)^n, by Gauss-Legendre with 4,000 nodes."""
     for mean, count, tail in (
         (0.5, 8, 0.13534729547518054),
         (0.3, 40, 0.02631497606300659),
@@ -103,23 +103,23 @@ ONE = [17, 42, 3, 99, 58, 23, 71, 64]
 OTHER = [12, 45, 33, 87, 90, 101, 54, 61, 29, 77]
 
 
-def test_statistics_are_those_of_scipy():
-    """`scipy.stats.ttest_ind` with unequal variances, and `ks_2samp`."""
+def test_welch_and_distance_of_two_samples():
+    """The values are those of `ttest_ind` with unequal variances, and of `ks_2samp`."""
     assert find_welch(ONE, OTHER) == pytest.approx(-0.8041544181292525)
     assert find_distance(ONE, OTHER) == pytest.approx(0.275)
     assert find_distance(OTHER, ONE) == pytest.approx(0.275)
     assert find_distance([1, 2], [3, 4]) == 1.0
 
 
-def test_populations_that_do_not_vary_have_a_limit():
-    """Without spread any difference is infinite."""
+def test_welch_of_constant_samples():
+    """Without variance any difference is infinite."""
     assert find_welch([2, 2], [1, 1]) == math.inf
     assert find_welch([1, 1], [2, 2]) == -math.inf
     assert math.isnan(find_welch([1, 1], [1, 1]))
 
 
 def draws(count, seed=1):
-    """Give intervals that look drawn."""
+    """Return intervals that look random."""
     return [
         14_400.0 + int.from_bytes(hashlib.sha256(b"%d %d" % (seed, n)).digest()[:8], "big") % 14_401
         for n in range(count)
@@ -127,7 +127,7 @@ def draws(count, seed=1):
 
 
 def test_fresh_draws_are_clean():
-    """Whatever their number."""
+    """Samples of 1 to 500 draws have no finding."""
     for seed in range(10):
         for count in (1, 2, 20, 500):
             with case(seed, count):
@@ -135,16 +135,16 @@ def test_fresh_draws_are_clean():
                 assert judge_distribution([]) == ()
 
 
-def sorted_halves(count):
-    """Alternate low and high."""
+def alternate(count):
+    """Return draws that alternate between low and high values."""
     values = sorted(draws(count))
     return [
         v for pair in zip(values[: count // 2], values[count // 2 :], strict=True) for v in pair
     ]
 
 
-def test_a_pattern_is_named():
-    """Bits, spread, order."""
+def test_pattern_is_found():
+    """Constant bits, a narrow range, an order and a constant are found."""
     for seconds, names in (
         ([v - v % 2 for v in draws(60)], {"bit 0"}),
         ([v - v % 2 if n % 2 else v for n, v in enumerate(draws(400))], {"bit 0"}),
@@ -152,7 +152,7 @@ def test_a_pattern_is_named():
         ([14_400 + (v - 14_400) / 2 for v in draws(200)], {"spread"}),
         ([21_600 + (v - 14_400) / 2 for v in draws(200)], {"spread"}),
         (sorted(draws(100)), {"number of runs"}),
-        (sorted_halves(100), {"number of runs"}),
+        (alternate(100), {"number of runs"}),
         ([20_000.0] * 100, {"spread"}),
     ):
         with case(seconds, names):
@@ -161,14 +161,14 @@ def test_a_pattern_is_named():
             assert {(f.channel, f.field) for f in found} == {("next poll", "interval")}
 
 
-def test_alpha_is_shared():
-    """The same samples alarm or do not by the alpha."""
+def test_alpha_decides():
+    """The same samples raise an alarm or not, depending on alpha."""
     assert judge_distribution([v - v % 2 for v in draws(60)], alpha=1e-30) == ()
     assert judge_distribution(draws(60), alpha=1.0) != ()
 
 
-def test_a_plane_knows_its_share_of_the_range():
-    """By counting: of 0 to 14400, bit 11 is set in 6209, bit 0 in 7200."""
+def test_bit_planes():
+    """Of 0 to 14400, bit 11 is set in 6209 numbers and bit 0 in 7200."""
     whole = [14_400.0 + v for v in range(14_401)]
     assert find_bit_planes(whole) == pytest.approx([0.0] * 12, abs=1e-9)
     zero, *_, eleven = find_bit_planes([14_401.0, 14_400.0, 14_401.0, 14_401.5])
@@ -178,8 +178,8 @@ def test_a_plane_knows_its_share_of_the_range():
     assert eleven == pytest.approx((4 * share) ** 2 / (4 * share * (1 - share)))
 
 
-def test_the_spread_is_that_of_scipy():
-    """`scipy.stats.kstest` of the middles of seconds against the uniform distribution."""
+def test_spread():
+    """The value is that of `scipy.stats.kstest` for the middles of seconds."""
     seconds = [
         *(14_400, 15_000, 16_123, 17_777, 18_900, 20_011),
         *(21_234, 22_222, 24_680, 25_555, 27_001, 28_800),
@@ -190,8 +190,8 @@ def test_the_spread_is_that_of_scipy():
     assert find_spread([30_000.0]) == 1.0
 
 
-def test_runs_are_counted_by_hand():
-    """1 9 2 8 3 7 about its median 7: 5 values left, - + - + -, 3 below and 2 above."""
+def test_runs():
+    """1 9 2 8 3 7 around its median 7: 5 values are left, - + - + -, 3 below and 2 above."""
     expected = 2 * 3 * 2 / 5 + 1
     variance = 12 * (12 - 5) / (25 * 4)
     assert find_runs([1, 9, 2, 8, 3, 7]) == pytest.approx((5 - expected) / math.sqrt(variance))
@@ -200,8 +200,8 @@ def test_runs_are_counted_by_hand():
     assert math.isnan(find_runs([1.0, 5.0, 9.0]))
 
 
-def names(seconds, alpha):
-    """Say which statistics alarm."""
+def find_alarms(seconds, alpha):
+    """Return the names of the statistics that raise an alarm."""
     return {
         f.explanation.split(" of 40 intervals")[0].removesuffix(" of the intervals")
         for f in judge_distribution(seconds, alpha)
@@ -209,7 +209,7 @@ def names(seconds, alpha):
 
 
 def test_each_statistic_has_its_share_of_alpha():
-    """Half for the bits together, a quarter each for spread and runs; exactly at it is none."""
+    """The bits share a half; spread and runs have a quarter each. Equality is no alarm."""
     seconds = draws(40, 3)
     shares = {
         f"bit {plane}": 24 * tail_of_chi_square(x)
@@ -218,12 +218,12 @@ def test_each_statistic_has_its_share_of_alpha():
     shares["spread"] = 4 * tail_of_kolmogorov(find_spread(seconds), 40)
     shares["number of runs"] = 4 * tail_of_normal(find_runs(seconds))
     for name, share in shares.items():
-        assert name not in names(seconds, share)
-        assert name in names(seconds, share * 1.0001)
+        assert name not in find_alarms(seconds, share)
+        assert name in find_alarms(seconds, share * 1.0001)
 
 
-def test_a_finding_lists_the_intervals():
-    """Word for word."""
+def test_exact_finding_of_a_distribution():
+    """The finding's data are the intervals."""
     seconds = [20_000.0] * 40
     found = {f.explanation.split(" of ")[0]: f for f in judge_distribution(seconds)}
     data = b" ".join([b"20000"] * 40)
@@ -231,20 +231,20 @@ def test_a_finding_lists_the_intervals():
     chance = 4 * tail_of_kolmogorov(distance, 40)
     assert found["spread"] == Finding(
         "next poll",
-        "spread of 40 intervals is not that of fresh uniform draws, which FORMATS section 9 asks"
-        f" for: statistic {distance:.4g}, chance {chance:.1g}",
+        "spread of 40 intervals is not that of fresh uniform draws, which FORMATS section 9"
+        f" requires: statistic {distance:.4g}, chance {chance:.1g}",
         *(data, 0, len(data), None, "next poll", "interval"),
     )
 
 
-def drawn(seed, number):
-    """Give a number that looks random."""
+def draw(seed, number):
+    """Return a number that looks random."""
     data = hashlib.sha256(b"%d %d" % (seed, number)).digest()
     return int.from_bytes(data[:8], "big")
 
 
 def observe(dues, start=1e9):
-    """Make polls, each due when the one before said."""
+    """Make a run of polls at these due times."""
     departures = []
     for number, due in enumerate(dues, 1):
         data = repr(float(due)).encode()
@@ -254,32 +254,32 @@ def observe(dues, start=1e9):
 
 
 def walk(count, seed, step):
-    """Make due times by adding intervals."""
+    """Make a run whose intervals `step` computes from a draw and the time."""
     dues, at = [], 1e9
     for number in range(count):
-        at += step(drawn(seed, number), at)
+        at += step(draw(seed, number), at)
         dues.append(at)
     return observe(dues)
 
 
-def afresh(draw, _at):
-    """Draw as a clean phone does."""
+def draw_afresh(draw, _at):
+    """Return an interval as a clean phone draws it."""
     return 14_400 + draw % 14_401
 
 
 def test_fresh_draws_have_no_phase():
-    """In forty polls or four hundred."""
+    """Runs of 40 and of 400 polls have no finding."""
     for seed in range(20):
         with case(seed):
-            assert judge_concentration(walk(40, seed, afresh)) == ()
-            assert judge_concentration(walk(400, seed, afresh)) == ()
+            assert judge_concentration(walk(40, seed, draw_afresh)) == ()
+            assert judge_concentration(walk(400, seed, draw_afresh)) == ()
 
 
-def test_a_phase_that_is_kept_is_found():
-    """In the interval, the minute, the quarter of an hour, two hours, four hours."""
+def test_constant_phase_is_found():
+    """A constant interval or phase in a minute, 15 minutes, two hours and four hours."""
     for step, of in (
         (lambda _draw, _at: 20_000, "intervals"),
-        (lambda draw, at: afresh(draw, at) // 60 * 60, "polls modulo 60 s"),
+        (lambda draw, at: draw_afresh(draw, at) // 60 * 60, "polls modulo 60 s"),
         (lambda draw, at: draw % 9000 // 900 * 900 + 18_000 - at % 900, "polls modulo 900 s"),
         (lambda _draw, at: 21_600 - (at - 1234) % 21_600 + 7200, "polls modulo 7200 s"),
         (lambda draw, at: 21_600 - (at - 1234) % 14_400 + draw % 900, "polls modulo 14400 s"),
@@ -290,8 +290,8 @@ def test_a_phase_that_is_kept_is_found():
             assert {(f.channel, f.field) for f in found} == {("next poll", "interval")}
 
 
-def test_the_length_is_that_of_the_mean_vector():
-    """Quarters of an hour: two at 0, one at 90 degrees, one at 180: R is 1/4 in both axes."""
+def test_length_of_the_mean_vector():
+    """Modulo 15 minutes: two at 0, one at 90 and one at 180 degrees; R is 1/4 in both axes."""
     seen = observe([1e9 + 800, 1e9 + 900 + 800, 1e9 + 1800 + 1025, 1e9 + 2700 + 1250])
     measured = {m.of: m for m in measure_concentration(decode_intervals(seen))}
     quarter = measured["polls modulo 900 s"]
@@ -299,8 +299,8 @@ def test_the_length_is_that_of_the_mean_vector():
     assert math.isclose(quarter.length, math.hypot(1, 1) / 4)
 
 
-def test_the_threshold_follows_from_alpha():
-    """Fifteen equal intervals alarm at 1e-9, fourteen do not; none are none."""
+def test_threshold_of_polls():
+    """Fifteen equal intervals raise an alarm at alpha = 1e-9, fourteen do not."""
     still = [walk(count, 1, lambda _draw, _at: 20_000) for count in (14, 15)]
     assert not any(f.explanation.startswith("intervals") for f in judge_concentration(still[0]))
     assert any(f.explanation.startswith("intervals") for f in judge_concentration(still[1]))
@@ -308,8 +308,8 @@ def test_the_threshold_follows_from_alpha():
     assert judge_concentration(observe([])) == ()
 
 
-def test_a_finding_lists_the_due_times():
-    """Word for word."""
+def test_exact_finding_of_a_concentration():
+    """The finding's data are the due times."""
     seen = walk(20, 1, lambda _draw, _at: 20_000)
     (found,) = [f for f in judge_concentration(seen) if f.explanation.startswith("intervals")]
     data = b" ".join(b"%d" % (1_000_000_000 + 20_000 * n) for n in range(1, 21))
@@ -318,8 +318,8 @@ def test_a_finding_lists_the_due_times():
     )
 
 
-def test_exactly_at_its_share_of_alpha_there_is_no_finding():
-    """A sixth of alpha is that of each statistic."""
+def test_each_concentration_has_a_sixth_of_alpha():
+    """Equality is no alarm."""
     seen = walk(20, 1, lambda _draw, _at: 20_000)
     chances = {m.of: m.chance for m in measure_concentration(decode_intervals(seen))}
     at, above = (

@@ -1,4 +1,4 @@
-"""What leaves in a poll is a list of fields with values, whatever it is."""
+"""Everything that a poll sends is decoded into fields with values."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ ROLE = b"GET /metadata/3.armani.json HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
 def observe(*sent, phase="poll 1"):
-    """Make a run of one phase, in which each of these is sent on a connection of its own."""
+    """Make a run of one phase that sends each of these byte strings on its own connection."""
     names = (b"h.example", b"i.example")
     departures = [Departure(1.0, phase, Channel.DNS, -1, name) for name in names]
     for index, data in enumerate(sent):
@@ -27,7 +27,7 @@ def observe(*sent, phase="poll 1"):
 
 
 def start(number, pieces):
-    """Give the fields that every connection begins with."""
+    """Return the fields that every connection begins with."""
     place = f"connection {number}"
     return (
         Field(place, "address", "connection", b"192.0.2.1"),
@@ -39,7 +39,7 @@ def start(number, pieces):
 
 
 def test_fields_are_listed_in_order():
-    """Two connections: one request, and bytes that are none."""
+    """One connection has a request, and one has other bytes."""
     asked = b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n"
     place = "connection 1, request 1"
     assert decode_fields(observe(asked, b"junk")) == {
@@ -62,8 +62,8 @@ def test_fields_are_listed_in_order():
     }
 
 
-def test_an_installation_has_places_of_its_own():
-    """Its requests are not numbered, and how it is cut is nobody's."""
+def test_installation_has_its_own_places():
+    """Its requests are not numbered, and its connection has no pieces."""
     package = b"GET " + PACKAGE + b" HTTP/1.1\r\nRange: bytes=0-9\r\n\r\n"
     proof = b"GET /log/proof/armani.3 HTTP/1.1\r\n\r\n"
     part = b"GET /metadata/3.latest-a.json HTTP/1.1\r\n\r\n"
@@ -80,14 +80,14 @@ def test_an_installation_has_places_of_its_own():
     ]
 
 
-def test_what_is_no_poll_has_no_fields():
-    """Events are the business of others."""
+def test_events_between_polls_have_no_fields():
+    """Only polls have fields."""
     assert decode_fields(observe(ROLE, phase="step 2 call-placed")) == {}
     assert decode_fields(observe(ROLE, phase="start")) == {}
 
 
-def test_each_field_has_its_way_out():
-    """What is no name, target, parameter or close is bytes."""
+def test_channel_of_a_field():
+    """Fields other than names, targets, parameters and closes are bytes."""
     for name, channel in (
         ("names", "dns question"),
         ("connections", "connect target"),
@@ -103,8 +103,8 @@ def test_each_field_has_its_way_out():
             assert name_channel(name) == channel
 
 
-def test_a_poll_without_a_connection_has_fields():
-    """What was asked for, and that nothing was connected to."""
+def test_poll_without_a_connection_has_fields():
+    """It has the resolved names and the number of connections, 0."""
     assert decode_fields(observe()) == {
         1: (
             Field("", "names", "poll", b"h.example i.example"),
@@ -113,8 +113,8 @@ def test_a_poll_without_a_connection_has_fields():
     }
 
 
-def test_a_connection_may_be_closed_behind_its_poll():
-    """Then it says so, and how often it was closed."""
+def test_connection_closed_after_its_poll():
+    """The field has the number of closes and `later`."""
     seen = observe(b"junk")
     late = Departure(9.0, "step 2 call-placed", Channel.CLOSE, 0, b"")
     seen = replace(seen, departures=(*seen.departures, late))
@@ -122,8 +122,8 @@ def test_a_connection_may_be_closed_behind_its_poll():
     assert Field("connection 1", "close", "connection", b"2 later") in fields
 
 
-def test_a_connection_that_ends_by_a_reset_says_so():
-    """Beside how often and when it was closed."""
+def test_connection_that_ends_by_a_reset():
+    """The field of the close names the reset."""
     seen = observe(b"junk")
     *others, close = seen.departures
     seen = replace(seen, departures=(*others, replace(close, data=RESET)))

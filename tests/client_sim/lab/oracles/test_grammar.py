@@ -1,4 +1,4 @@
-"""The grammar has exactly the bytes of docs/FORMATS.md section 9 and names all others."""
+"""The grammar accepts exactly the bytes of docs/FORMATS.md section 9, and names all others."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,36 +12,36 @@ DIGEST = "a18b869b2e81c0c529552a3c4fa5c92ed08b98a4e146aed778d71d27517f83ac"
 PACKAGE = f"/targets/armani/id/stable/{DIGEST}.armani-id-2-full.zip"
 
 
-def ask(path, header="Accept-Encoding: gzip", host="updates.example.org:8080"):
-    """Write one request by hand."""
+def request(path, header="Accept-Encoding: gzip", host="updates.example.org:8080"):
+    """Encode one request by hand."""
     return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{header}\r\n\r\n".encode()
 
 
 def block(first, last, path=PACKAGE):
-    """Write the request for one block."""
-    return ask(path, f"Range: bytes={first}-{last}")
+    """Encode the request for one block."""
+    return request(path, f"Range: bytes={first}-{last}")
 
 
 def role(version, name):
-    """Write the request for one role version."""
-    return ask(f"/metadata/{version}.{name}.json")
+    """Encode the request for one role version."""
+    return request(f"/metadata/{version}.{name}.json")
 
 
-POLL = role(2, "root") + ask("/metadata/timestamp.json")
+POLL = role(2, "root") + request("/metadata/timestamp.json")
 CHANGED = (
     POLL
     + role(9, "snapshot")
     + role(3, "targets")
     + role(8, "latest")
-    + ask("/log/proof/latest.8")
+    + request("/log/proof/latest.8")
     + role(2, "tables")
-    + ask("/log/proof/tables.2")
+    + request("/log/proof/tables.2")
     + role(2, "content")
-    + ask("/log/proof/content.2")
-    + ask(f"/targets/tables/apn/{DIGEST}.15.xz")
-    + ask(f"/targets/content/greetings/{DIGEST}.07.xz")
+    + request("/log/proof/content.2")
+    + request(f"/targets/tables/apn/{DIGEST}.15.xz")
+    + request(f"/targets/content/greetings/{DIGEST}.07.xz")
 )
-INSTALL = role(4, "armani") + ask("/log/proof/armani.4")
+INSTALL = role(4, "armani") + request("/log/proof/armani.4")
 
 CLEAN = {
     "unchanged": POLL,
@@ -49,36 +49,33 @@ CLEAN = {
     "new roots": role(2, "root") + role(3, "root") + POLL.replace(b"/2.", b"/4."),
     "only a codename changed": POLL + role(9, "snapshot"),
     "ends early": role(2, "root"),
-    "the poll before broke off behind the snapshot": POLL
+    "the previous poll ended after the snapshot": POLL
     + role(8, "latest")
-    + ask("/log/proof/latest.8"),
+    + request("/log/proof/latest.8"),
     "one role changed": POLL + role(9, "snapshot") + role(2, "content"),
     "install": INSTALL + block(0, BLOCK - 1) + block(BLOCK, BLOCK + 5),
     "poll and install": CHANGED + INSTALL + block(0, 41),
-    "download goes on": block(BLOCK, 2 * BLOCK - 1) + block(2 * BLOCK, 2 * BLOCK + 1),
+    "download continues": block(BLOCK, 2 * BLOCK - 1) + block(2 * BLOCK, 2 * BLOCK + 1),
     "a part of a split latest": POLL
     + role(9, "snapshot")
     + role(3, "targets")
     + role(8, "latest-a")
-    + ask("/log/proof/latest-a.8")
+    + request("/log/proof/latest-a.8")
     + role(2, "content"),
     "a part, then an installation": POLL
     + role(9, "snapshot")
     + role(8, "latest-0")
-    + ask("/log/proof/latest-0.8")
+    + request("/log/proof/latest-0.8")
     + INSTALL,
-    "a picture": ask(f"/targets/content/wallpapers/{DIGEST}.dawn.jpg"),
-    "a part that is missing since an earlier poll": POLL
-    + ask(f"/targets/tables/ca/{DIGEST}.00.xz"),
-    "a model called latestfoo": role(1, "latestfoo") + ask("/log/proof/latestfoo.1"),
+    "a picture": request(f"/targets/content/wallpapers/{DIGEST}.dawn.jpg"),
+    "a part that an earlier poll did not fetch": POLL
+    + request(f"/targets/tables/ca/{DIGEST}.00.xz"),
+    "a model called latestfoo": role(1, "latestfoo") + request("/log/proof/latestfoo.1"),
 }
 
 
-def test_what_a_phone_may_send_and_any_changed_byte():
-    """Polls and installations of every shape have no violation; each byte is flipped once.
-
-    Only versions have other right values.
-    """
+def test_allowed_requests_and_any_changed_byte():
+    """Polls and installations are clean; flipping any byte, except in versions, is a violation."""
     for name, data in CLEAN.items():
         with case(name):
             assert find_violations(data, HOST) == find_violations(data, None) == ()
@@ -107,8 +104,8 @@ BROKEN = [
 ]
 
 
-def test_a_violation_names_offset_and_bytes():
-    """The first violation points at the very line that is wrong."""
+def test_violation_has_offset_and_bytes():
+    """The first violation is the wrong line."""
     for data, offset, offending in BROKEN:
         with case(data, offset, offending):
             (first, *_) = find_violations(data, HOST)
@@ -120,18 +117,18 @@ OUT_OF_ORDER = {
     "roles in another order": POLL + role(9, "snapshot") + role(2, "tables") + role(8, "latest"),
     "proof of another version": CHANGED.replace(b"latest.8 ", b"latest.7 "),
     "a part before targets": POLL + role(9, "snapshot") + role(8, "latest-3") + role(8, "targets"),
-    "proof of another part": POLL + role(8, "latest-3") + ask("/log/proof/latest-2.8"),
+    "proof of another part": POLL + role(8, "latest-3") + request("/log/proof/latest-2.8"),
     "codename not proven": role(4, "armani") + block(0, 5),
-    "package of another model": role(4, "dior") + ask("/log/proof/dior.4") + block(0, 5),
+    "package of another model": role(4, "dior") + request("/log/proof/dior.4") + block(0, 5),
     "block left out": block(0, BLOCK - 1) + block(2 * BLOCK, 2 * BLOCK + 5),
     "another package": block(0, BLOCK - 1)
     + block(BLOCK, BLOCK + 5, PACKAGE.replace("full", "fuii")),
 }
-"""One of each kind of complaint (`test_language` has all)."""
+"""One case of each kind of complaint (`test_language` has all)."""
 
 
-def test_honest_requests_in_another_order_say_something():
-    """A choice of order is a channel, so it is refused, and so are gaps and repetitions."""
+def test_requests_out_of_order_are_violations():
+    """Gaps, repetitions and another order could carry data."""
     for name, data in OUT_OF_ORDER.items():
         (violation,) = find_violations(data, HOST)
         assert violation.rule == "order", name
@@ -139,8 +136,8 @@ def test_honest_requests_in_another_order_say_something():
         assert data[violation.offset :].startswith(violation.data)
 
 
-def test_paths_that_are_no_request_of_a_phone():
-    """What the server may have but a phone never asks for is a violation."""
+def test_other_paths_are_violations():
+    """Files that a server may have, but no phone requests, are violations."""
     for path in (
         "/metadata/1.mirrors.json",
         "/metadata/1.latest-a.json",
@@ -161,25 +158,25 @@ def test_paths_that_are_no_request_of_a_phone():
         "/metadata/1.Armani.json",
     ):
         with case(path):
-            assert find_violations(ask(path), HOST)
+            assert find_violations(request(path), HOST)
 
 
-def test_a_host_that_is_no_name_is_refused():
-    """When any host may stand there, it must still be a name."""
+def test_host_that_is_not_a_name_is_a_violation():
+    """Any host name may be allowed, but never an address."""
     for host in ("192.0.2.1:8080", "127.0.0.1", "[::1]", "UPDATES.example.org", ""):
         with case(host):
             assert find_violations(role(2, "root").replace(HOST, host.encode()), None)
 
 
-def test_a_host_may_not_change_on_the_way():
-    """The first host binds the rest."""
-    data = role(2, "root") + ask("/metadata/timestamp.json", host="other.example.org")
+def test_host_may_not_change():
+    """Later requests must name the host of the first."""
+    data = role(2, "root") + request("/metadata/timestamp.json", host="other.example.org")
     (violation,) = find_violations(data, None)
     assert violation.data == b"Host: other.example.org"
 
 
-def test_a_body_is_seen_together_with_what_follows():
-    """The bytes of a form are a violation, and the next request is still read."""
+def test_body_is_a_violation():
+    """The next request after a form is still read."""
     form = b"POST /a HTTP/1.1\r\nHost: h\r\n\r\nimei=001017748048421"
     found = find_violations(form + POLL, HOST)
     assert [(violation.offset, violation.data) for violation in found] == [
@@ -188,15 +185,9 @@ def test_a_body_is_seen_together_with_what_follows():
     ]
 
 
-def test_silence_is_no_poll():
-    """A connection without a byte proves nothing."""
-    (violation,) = find_violations(b"", HOST)
-    assert violation.rule == "silence"
-
-
 @given(st.binary(max_size=200))
-def test_arbitrary_bytes_never_pass_and_never_crash(data):
-    """Whatever a stranger sends, the answer is a list of violations inside the recording."""
+def test_arbitrary_bytes_are_violations(data):
+    """Arbitrary bytes raise no exception, and violations lie within the recording."""
     for recording in (data, POLL + data, data + POLL):
         for violation in find_violations(recording, HOST):
             end = violation.offset + len(violation.data)
@@ -206,19 +197,12 @@ def test_arbitrary_bytes_never_pass_and_never_crash(data):
         assert find_violations(POLL + data, HOST)
 
 
-def test_requests_are_read_with_their_parts():
-    """The varying parts are given by name."""
-    first, second = parse_requests(POLL, HOST)
-    assert (first.offset, first.rule, first.parts["version"]) == (0, "root", b"2")
-    assert (second.rule, second.path) == ("timestamp", b"/metadata/timestamp.json")
-
-
 LINE = b"GET /metadata/2.root.json HTTP/1.1"
 WRONG = {
     "request line": (
         LINE.replace(b".json", b".jsn"),
         *(b"Host: " + HOST, b"Accept-Encoding: gzip"),
-        (0, LINE.replace(b".json", b".jsn"), "no rule of the request table has this line"),
+        (0, LINE.replace(b".json", b".jsn"), "the request table does not have this line"),
     ),
     "host": (
         *(LINE, b"Host: other", b"Accept-Encoding: gzip"),
@@ -234,16 +218,16 @@ WRONG = {
 }
 
 
-def test_a_violation_has_its_words():
-    """Where, what, which rule, and a sentence."""
+def test_exact_violations():
+    """Each violation has offset, bytes, rule and explanation."""
     for rule, (*lines, (offset, data, words)) in WRONG.items():
         with case(rule):
             asked = b"\r\n".join((*lines, b"", b""))
             assert find_violations(asked, HOST) == (Violation(offset, data, rule, words),)
 
 
-def test_what_ends_early_is_missed_at_its_end():
-    """A line that is not there stands behind the last byte."""
+def test_missing_line_is_a_violation_at_the_end():
+    """The violation is empty and lies after the last byte."""
     for asked, rule in ((LINE, "host"), (LINE + b"\r\nHost: " + HOST, "headers")):
         (violation,) = find_violations(asked, HOST)
         assert (violation.offset, violation.data, violation.rule) == (len(asked), b"", rule)
@@ -255,9 +239,9 @@ def test_what_ends_early_is_missed_at_its_end():
         assert violation == Violation(at, rest[2:], "headers", words)
 
 
-def test_the_third_line_of_a_package_request_is_named():
-    """Without the pattern of its numbers."""
-    (violation,) = find_violations(ask(PACKAGE), HOST)
+def test_explanations_without_patterns():
+    """They name the header without its numbers, and any host as that of the ROM image."""
+    (violation,) = find_violations(request(PACKAGE), HOST)
     words = "the third line of a package request must be Range: bytes="
     assert violation.explanation == words
     (violation,) = find_violations(role(2, "root").replace(HOST, b"192.0.2.1"), None)
@@ -265,18 +249,18 @@ def test_the_third_line_of_a_package_request_is_named():
     assert violation.explanation == words
 
 
-def test_silence_and_disorder_have_their_words():
-    """The line of the request that came too early, and nothing of those behind it."""
+def test_exact_violations_of_silence_and_order():
+    """A request out of order is shown by its first line."""
     words = "the connection carries no request"
     assert find_violations(b"", HOST) == (Violation(0, b"", "silence", words),)
-    asked = ask("/metadata/timestamp.json")
+    asked = request("/metadata/timestamp.json")
     line = b"GET /metadata/timestamp.json HTTP/1.1"
     words = "timestamp may not follow the start of a connection"
     assert find_violations(asked, HOST) == (Violation(0, line, "order", words),)
 
 
-def test_requests_among_others_are_given():
-    """What does not obey the table is passed over."""
+def test_parse_requests_among_other_bytes():
+    """Bytes that do not match the table are skipped."""
     asked = b"HEAD / HTTP/1.0\r\n\r\n" + role(2, "root") + block(0, 9)
     root, package = parse_requests(asked, None)
     assert root == Request(19, "root", b"/metadata/2.root.json", {"version": b"2"})
@@ -286,19 +270,19 @@ def test_requests_among_others_are_given():
     )
 
 
-def test_any_name_may_be_the_host_where_none_is_said():
-    """With a port or without."""
+def test_host_names():
+    """Any host name is accepted, with or without a port, if none is required."""
     for host, clean in (
         *(("a", True), ("a.b-c.example:65535", True), ("1a.2", True), ("a:0", False)),
         *(("a:", False), ("a.", False), (".a", False), ("1.2", False), ("a b", False)),
     ):
         with case(host, clean):
-            asked = ask("/metadata/2.root.json", host=host)
+            asked = request("/metadata/2.root.json", host=host)
             assert (find_violations(asked, None) == ()) == clean
 
 
-def test_the_next_head_is_found_behind_a_body():
-    """Whatever its verb."""
+def test_next_head_after_a_body_is_found():
+    """Any method can begin the next head."""
     for verb in (b"GET", b"HEAD", b"PROPFIND"):
         with case(verb):
             body = b"a=1&"
@@ -312,7 +296,7 @@ def test_the_next_head_is_found_behind_a_body():
 
 
 def test_bytes_before_a_head_are_one_violation():
-    """An empty line, or one byte too many; what follows is read as ever."""
+    """The request after an extra byte is read as usual."""
     (found,) = find_violations(b"x" + POLL, HOST)
     assert (found.offset, found.data) == (0, b"x")
     found = find_violations(b"\r\n\r\njunk", HOST)

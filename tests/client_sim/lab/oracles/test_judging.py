@@ -1,4 +1,4 @@
-"""Silence proves nothing: a poll that sent nothing or got nothing is a finding."""
+"""The judges of a single run return findings with their place; silence is a finding, too."""
 
 from dataclasses import replace
 
@@ -28,28 +28,28 @@ OWNER = make_persona(1)
 
 
 class Silent(ToyClient):
-    """Polls nothing."""
+    """Sends nothing in a poll."""
 
     def poll(self):
         """Send nothing."""
         return "slept"
 
 
-def test_a_client_that_sends_nothing_is_not_clean(make_world, public):
+def test_client_that_sends_nothing_is_found(make_world, public):
     """Each of the four polls is a finding."""
     seen = run_scenario(Silent, make_world(OWNER, b"e", 0.0), IDLE, OWNER)
     assert len(judge_completion(seen, public)) == 4
 
 
-def test_a_server_that_answers_nothing_gives_no_clean_verdict(public):
-    """A poll without an answer was not a whole one."""
+def test_server_that_answers_nothing_is_found(public):
+    """A poll without an answer is incomplete."""
     world = MemoryWorld(public, OWNER, entropy=Entropy(b"e"), start=0.0, respond=lambda _: b"")
     seen = run_scenario(ToyClient, world, IDLE, OWNER)
     assert len(judge_completion(seen, public)) == 4
     assert judge_far_end(seen) == ()
 
 
-def test_the_port_is_written_only_where_it_is_unusual():
+def test_host_line_has_the_port_unless_it_is_the_default():
     """FORMATS section 9."""
     for port, tls, value in (
         (80, False, b"a.b"),
@@ -69,14 +69,14 @@ TIMESTAMP = HEAD.replace(b"2.root", b"timestamp") + TAIL
 
 
 def sent(*pieces):
-    """Make a poll of one connection on which these pieces were sent."""
-    left = [Departure(1.0, "poll 1", Channel.CONNECT, 0, b"198.51.100.1 8080 plain")]
-    left += [Departure(1.0, "poll 1", Channel.BYTES, 0, piece) for piece in pieces]
-    return Observation(tuple(left), (), (), (b"",), None)
+    """Make a run of one poll that sends these pieces on a connection."""
+    departures = [Departure(1.0, "poll 1", Channel.CONNECT, 0, b"198.51.100.1 8080 plain")]
+    departures += [Departure(1.0, "poll 1", Channel.BYTES, 0, piece) for piece in pieces]
+    return Observation(tuple(departures), (), (), (b"",), None)
 
 
-def test_requests_in_one_packet_or_in_pieces_are_the_same_bytes(public):
-    """Pipelined or cut anywhere, an honest poll obeys the grammar, and another names its place."""
+def test_grammar_does_not_depend_on_pieces(public):
+    """Pipelined or split anywhere, a poll is judged by its bytes."""
     for cut in (1, 40, 80, 90, 120):
         with case(cut):
             whole = HEAD + TAIL + TIMESTAMP
@@ -89,8 +89,8 @@ def test_requests_in_one_packet_or_in_pieces_are_the_same_bytes(public):
                     )
 
 
-def test_a_violation_names_field_and_offset(public):
-    """And where its bytes stand."""
+def test_violation_has_field_and_offset(public):
+    """The finding shows the bytes that are not allowed."""
     for data, field, at in (
         (HEAD + b"X-A: 1\r\n" + TAIL, "request 1, header name", b"X-A: 1"),
         (HEAD + TAIL[:-2] + b"X-A: 1\r\n\r\n", "request 1, header name", b"X-A: 1\r\n\r\n"),
@@ -106,25 +106,19 @@ def test_a_violation_names_field_and_offset(public):
             assert found.offending().startswith(at)
 
 
-def test_a_look_at_the_owner_names_the_field():
-    """Each once, at its first phase."""
-    reads = (Read("poll 1", "imei"), Read("poll 2", "imei"), Read("poll 2", "contacts"))
-    found = judge_reads(Observation((), (), reads, (), None))
-    assert [(f.where, f.field, f.explanation) for f in found] == [
-        ("poll 2", "contacts", "the client read contacts"),
-        ("poll 1", "imei", "the client read imei"),
-    ]
-
-
-def left(channel, data, connection=-1, phase="poll 2"):
-    """Let something leave."""
+def departure(channel, data, connection=-1, phase="poll 2"):
+    """Return a departure."""
     return Departure(1.0, phase, channel, connection, data)
 
 
-def test_a_crash_and_a_poll_without_a_connection_name_what_left(public):
-    """Word for word: the exception's name, and the due time behind a poll that sent nothing."""
+def test_exact_findings_of_a_crash_and_of_silence(public):
+    """They show the exception's name, and the due time of a poll that sent nothing."""
     seen = Observation(
-        (left(Channel.CRASH, b"KeyError"), left(Channel.SCHEDULE, b"20000.0")), (), (), (), None
+        (departure(Channel.CRASH, b"KeyError"), departure(Channel.SCHEDULE, b"20000.0")),
+        (),
+        (),
+        (),
+        None,
     )
     assert judge_completion(seen, public) == (
         Finding(
@@ -140,15 +134,15 @@ def test_a_crash_and_a_poll_without_a_connection_name_what_left(public):
     )
 
 
-def test_a_poll_that_is_not_whole_names_what_was_sent(public):
-    """Word for word: all bytes of its first connection."""
+def test_exact_finding_of_an_incomplete_poll(public):
+    """It shows all bytes of the poll's first connection."""
     data = HEAD + TAIL
     seen = Observation(
         (
-            left(Channel.CONNECT, b"198.51.100.1 8080 plain", 0, "poll 1"),
-            left(Channel.CONNECT, b"198.51.100.1 8080 plain", 1),
-            left(Channel.BYTES, data, 1),
-            left(Channel.SCHEDULE, b"20000.0"),
+            departure(Channel.CONNECT, b"198.51.100.1 8080 plain", 0, "poll 1"),
+            departure(Channel.CONNECT, b"198.51.100.1 8080 plain", 1),
+            departure(Channel.BYTES, data, 1),
+            departure(Channel.SCHEDULE, b"20000.0"),
         ),
         *((), (), (b"", b""), None),
     )
@@ -161,8 +155,8 @@ def test_a_poll_that_is_not_whole_names_what_was_sent(public):
     )
 
 
-def test_the_own_part_of_a_split_latest_is_called_for(public):
-    """Which needs the phone's public facts: of one part it is the first."""
+def test_own_part_of_a_split_latest_is_required(public):
+    """The part follows from the phone's public facts."""
     data = b"".join(
         HEAD.replace(b"2.root", name) + TAIL for name in (b"2.root", b"timestamp", b"3.snapshot")
     )
@@ -170,7 +164,7 @@ def test_the_own_part_of_a_split_latest_is_called_for(public):
     for role, version in ((b"snapshot", 3), (b"latest-0", 7)):
         body = b'{"signed":{"meta":{"%s.json":{"version":%d}}}}' % (role, version)
         received += b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
-    departures = (*sent(data).departures, left(Channel.SCHEDULE, b"20000.0", phase="poll 1"))
+    departures = (*sent(data).departures, departure(Channel.SCHEDULE, b"20000.0", phase="poll 1"))
     seen = Observation(departures, (), (), (received,), None)
     (found,) = judge_completion(seen, public)
     assert found.explanation == (
@@ -178,8 +172,8 @@ def test_the_own_part_of_a_split_latest_is_called_for(public):
     )
 
 
-def test_a_violation_is_told_word_for_word(public):
-    """The rule, what is wrong, where, how many bytes."""
+def test_exact_finding_of_a_violation(public):
+    """The explanation begins with the rule."""
     data = HEAD + TAIL + b"imei"
     (violation,) = find_violations(data, b"updates.example.org:8080")
     assert judge_grammar(sent(data), public) == (
@@ -191,45 +185,46 @@ def test_a_violation_is_told_word_for_word(public):
     )
 
 
-def test_a_stray_is_told_word_for_word(public):
-    """Another name; the host's own, once per connection, is none."""
-    seen = Observation((left(Channel.DNS, b"imei.example.org"),), (), (), (), None)
+def test_exact_finding_of_a_stray(public):
+    """Resolving a name other than the host is a finding."""
+    seen = Observation((departure(Channel.DNS, b"imei.example.org"),), (), (), (), None)
     assert judge_egress(seen, public) == (
         Finding(
             "dns question, poll 2",
-            "the only name to ask for is updates.example.org",
+            "the only name to resolve is updates.example.org",
             *(b"imei.example.org", 0, 16, None, "dns question", "name"),
         ),
     )
 
 
-def test_a_look_is_told_word_for_word():
-    """The field stands for its value, which nobody recorded."""
-    seen = Observation((), (), (Read("poll 1", "imei"),), (), None)
-    assert judge_reads(seen) == (
+def test_exact_findings_of_reads():
+    """Each field is found once, in the phase of its first read; the field stands for its value."""
+    reads = (Read("poll 1", "imei"), Read("poll 2", "imei"), Read("poll 2", "contacts"))
+    assert judge_reads(Observation((), (), reads, (), None)) == tuple(
         Finding(
-            *("poll 1", "the client read imei", b"imei", 0, 4, None),
+            *(phase, f"the client read {field}", field.encode(), 0, len(field), None),
             channel="the owner's data",
-            field="imei",
-        ),
+            field=field,
+        )
+        for field, phase in (("contacts", "poll 2"), ("imei", "poll 1"))
     )
 
 
-def test_what_the_other_end_received_is_compared():
-    """Each connection with its own: both sides of the one that differs; without sockets nothing."""
+def test_exact_finding_of_the_far_end():
+    """It shows the sent and the received bytes; without sockets there is nothing to compare."""
     seen = Observation(
         (
-            left(Channel.CONNECT, b"198.51.100.1 8080 plain", 0, "poll 1"),
-            left(Channel.BYTES, b"GET /a", 0, "poll 1"),
-            left(Channel.CONNECT, b"198.51.100.1 8080 plain", 1),
-            left(Channel.BYTES, b"GET /b", 1),
+            departure(Channel.CONNECT, b"198.51.100.1 8080 plain", 0, "poll 1"),
+            departure(Channel.BYTES, b"GET /a", 0, "poll 1"),
+            departure(Channel.CONNECT, b"198.51.100.1 8080 plain", 1),
+            departure(Channel.BYTES, b"GET /b", 1),
         ),
         *((), (), (b"", b""), (b"GET /a", b"GET /c")),
     )
     assert judge_far_end(seen) == (
         Finding(
             "connection 2, poll 2",
-            "the other end of the socket received something else",
+            "the server received other bytes than the client sent",
             *(b"GET /b", 0, 6, b"GET /c", "octets", "other end"),
         ),
     )
@@ -242,15 +237,15 @@ IMEI = b"001017204862139"
 SEARCH = CanarySearch({"imei": (IMEI,)}, layers=1)
 
 
-def test_a_planted_value_is_told_word_for_word():
-    """By each way out that has bytes of its own."""
+def test_exact_findings_of_a_planted_value():
+    """Names, targets and TLS parameters are searched."""
     for channel, data, offset, field in (
         (Channel.DNS, IMEI + b".example", 0, "dns question"),
         (Channel.CONNECT, b"198.51.100.1 80 " + IMEI, 16, "connect target"),
         (Channel.TLS, b"name " + IMEI, 5, "tls parameters"),
     ):
         with case(channel, data, offset, field):
-            seen = Observation((left(channel, data),), (), (), (), None)
+            seen = Observation((departure(channel, data),), (), (), (), None)
             assert judge_canaries(seen, SEARCH) == (
                 Finding(
                     f"{channel.value}, poll 2",
@@ -260,11 +255,15 @@ def test_a_planted_value_is_told_word_for_word():
             )
 
 
-def test_a_planted_value_in_a_request_is_told_word_for_word():
-    """With its dress, both steps of it; a size or a due time is no place to look at."""
+def test_exact_finding_of_an_encoded_value():
+    """Both encoding steps are named; sizes, due times and crashes are not searched."""
     data = HEAD + b"X-A: " + IMEI[::-1].hex().encode() + b"\r\n" + TAIL
     seen = sent(data)
-    more = (left(Channel.SIZES, IMEI), left(Channel.SCHEDULE, IMEI), left(Channel.CRASH, IMEI))
+    more = (
+        departure(Channel.SIZES, IMEI),
+        departure(Channel.SCHEDULE, IMEI),
+        departure(Channel.CRASH, IMEI),
+    )
     seen = replace(seen, departures=(*seen.departures, *more))
     search = CanarySearch({"imei": (IMEI,)})
     assert judge_canaries(seen, search) == (
@@ -283,10 +282,13 @@ def test_a_planted_value_in_a_request_is_told_word_for_word():
     )
 
 
-def test_a_value_in_halves_is_told_word_for_word():
-    """The text that was put together, where its pieces stand, and how they left."""
+def test_exact_finding_of_a_split_value():
+    """The finding shows the joined text and the places of its pieces."""
     seen = Observation(
-        (left(Channel.DNS, IMEI[:7] + b".example"), left(Channel.DNS, IMEI[7:] + b".example")),
+        (
+            departure(Channel.DNS, IMEI[:7] + b".example"),
+            departure(Channel.DNS, IMEI[7:] + b".example"),
+        ),
         *((), (), (), None),
     )
     assert judge_canaries(seen, SEARCH) == (

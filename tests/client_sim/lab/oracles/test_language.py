@@ -1,4 +1,4 @@
-"""The order of requests: each complaint in its own words, and none where there is nothing."""
+"""Each request out of order has an explanation, and orders of real phones have none."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +10,7 @@ BLOCK = 8 * 1024 * 1024
 
 
 def complain(*requests):
-    """Give the complaint about the last request; there must be none about those before."""
+    """Return the complaint about the last request; the requests before it must have none."""
     order = Order()
     complaints = [order.complaint(rule, parts, path) for rule, parts, path in requests]
     assert complaints[:-1] == [None] * (len(requests) - 1)
@@ -18,28 +18,28 @@ def complain(*requests):
 
 
 def root(version):
-    """Ask for a root."""
+    """Request a root."""
     return "root", {"version": b"%d" % version}, b""
 
 
 def role(name, version=b"8"):
-    """Ask for a role."""
+    """Request a role."""
     return "role", {"role": name, "version": version}, b""
 
 
 def block(first, last, codename=b"armani", path=b"/p"):
-    """Ask for a block."""
+    """Request a block."""
     parts = {"first": b"%d" % first, "last": b"%d" % last, "codename": codename}
     return "package", parts, path
 
 
 def common(name):
-    """Ask for the proof of `tables` or `content`."""
+    """Request the proof of `tables` or `content`."""
     return "proof-common", {"role": name, "version": b"8"}, b""
 
 
 def pack(owner, kind, number):
-    """Ask for a part of a pack."""
+    """Request a part of a pack."""
     return "pack", {"owner": owner, "kind": kind, "number": number}, b""
 
 
@@ -55,14 +55,14 @@ CODENAME = ("codename", {"codename": b"armani", "version": b"4"}, b"")
 CODENAME_PROOF = ("proof-codename", {"codename": b"armani", "version": b"4"}, b"")
 
 
-def test_each_complaint_has_its_words():
-    """About the last request."""
+def test_exact_complaints():
+    """Each complaint is about the last request."""
     for requests, words in (
         ((TIMESTAMP,), "timestamp may not follow the start of a connection"),
         ((*POLL, TIMESTAMP), "timestamp may not follow timestamp"),
-        ((root(1),), "a phone holds version 1 of root or a later one"),
-        ((root(2), root(4)), "root versions are asked for one by one"),
-        ((root(2), root(2)), "root versions are asked for one by one"),
+        ((root(1),), "every phone already holds version 1 of root"),
+        ((root(2), root(4)), "root versions must be requested one by one"),
+        ((root(2), root(2)), "root versions must be requested one by one"),
         ((*POLL, role(b"targets"), role(b"targets")), "targets may not follow targets"),
         (
             (*POLL, role(b"targets"), role(b"tables"), role(b"latest")),
@@ -72,45 +72,45 @@ def test_each_complaint_has_its_words():
         ((*POLL, PART, PART_PROOF, role(b"latest")), "latest may not follow latest"),
         (
             (*POLL, role(b"latest", b"7"), PROOF),
-            "version 8 of latest was not fetched right before",
+            "version 8 of latest must be requested right before its proof",
         ),
         ((*POLL, role(b"tables"), PART_PROOF), "proof-part may not follow role"),
         ((*POLL, PART, PROOF), "proof-latest may not follow part"),
         (
             (*POLL, ("part", {"part": b"latest-a", "version": b"7"}, b""), PART_PROOF),
-            "version 8 of latest-a was not fetched right before",
+            "version 8 of latest-a must be requested right before its proof",
         ),
         (
             (*POLL, role(b"latest"), CODENAME),
-            "codename may not follow a latest that was not proven",
+            "codename may not follow latest without its proof",
         ),
         (
             (*POLL, role(b"latest"), role(b"tables")),
-            "role may not follow a latest that was not proven",
+            "role may not follow latest without its proof",
         ),
         (
             (*POLL, role(b"targets"), role(b"latest"), role(b"tables")),
-            "role may not follow a latest that was not proven",
+            "role may not follow latest without its proof",
         ),
         ((*POLL, PART, block(0, 9)), "package may not follow part"),
         ((block(0, 9), root(2)), "root may not follow package"),
         (
             (CODENAME, ("proof-codename", {"codename": b"armani", "version": b"5"}, b"")),
-            "version 5 of armani was not fetched right before",
+            "version 5 of armani must be requested right before its proof",
         ),
         (
             (*POLL, role(b"tables"), role(b"content"), common(b"tables")),
-            "version 8 of tables was not fetched right before",
+            "version 8 of tables must be requested right before its proof",
         ),
         ((*POLL, common(b"tables")), "proof-common may not follow timestamp"),
         ((*POLL, SNAPSHOT, PACK, role(b"content")), "role may not follow pack"),
         (
             (*POLL, PACK, PACK),
-            "parts of packs are asked for in the order of their roles, kinds and numbers",
+            "parts of packs must be requested in the order of their roles, kinds and numbers",
         ),
         (
             (*POLL, pack(b"content", b"apn", b"00"), PACK),
-            "parts of packs are asked for in the order of their roles, kinds and numbers",
+            "parts of packs must be requested in the order of their roles, kinds and numbers",
         ),
         ((*POLL, PICTURE), "picture may not follow timestamp"),
         ((PICTURE, PICTURE), "picture may not follow picture"),
@@ -122,12 +122,12 @@ def test_each_complaint_has_its_words():
         ),
         (
             (CODENAME, CODENAME_PROOF, block(0, 9, b"cancro")),
-            "the package is of another model than the codename role",
+            "the package is for another model than the codename role",
         ),
         *(
             (
                 requests,
-                "blocks of one package are asked for in ascending order, the last one shorter",
+                "blocks of one package must be requested in ascending order, the last one shorter",
             )
             for requests in (
                 (block(0, 9), block(BLOCK, BLOCK + 9)),
@@ -141,8 +141,8 @@ def test_each_complaint_has_its_words():
             assert complain(*requests) == words
 
 
-def test_an_honest_order_is_none():
-    """Polls, installations, downloads that go on."""
+def test_orders_without_complaint():
+    """Polls, installations and resumed downloads are in order."""
     for requests in (
         (root(3), root(4), TIMESTAMP, SNAPSHOT),
         (
@@ -172,8 +172,8 @@ ALL = [
 
 
 @given(st.lists(st.sampled_from(ALL), max_size=8))
-def test_any_order_is_judged(requests):
-    """Whatever comes behind whatever, there is a sentence or none; each begins with one request."""
+def test_arbitrary_orders_raise_no_exception(requests):
+    """A connection must begin with root, a picture or an installation."""
     order = Order()
     complaints = [order.complaint(*request) for request in requests]
     if requests and requests[0][0] not in {"root", "codename", "package", "picture"}:

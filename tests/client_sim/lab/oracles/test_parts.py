@@ -1,4 +1,4 @@
-"""Every byte of a connection has a place with a name; what is split over parts is joined again."""
+"""Every byte of a connection belongs to a named part, and joined parts show split values."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +12,8 @@ from tests.cases import case
 ONE = b"GET /a/b?c=d HTTP/1.1\r\nHost: h.example\r\nX-A:1\r\n\r\n"
 
 
-def test_a_request_is_cut_into_its_parts():
-    """Names, places and bytes, counted by hand."""
+def test_parts_of_a_request():
+    """Names, offsets and bytes are counted by hand."""
     assert [(p.request, p.name, p.offset, p.data) for p in decode_parts(ONE)] == [
         (1, "method", 0, b"GET"),
         (1, "path", 4, b"/a/b"),
@@ -26,8 +26,8 @@ def test_a_request_is_cut_into_its_parts():
     ]
 
 
-def test_requests_are_told_apart():
-    """In one packet, behind a body, in other methods and versions."""
+def test_requests_are_separated():
+    """A request can begin in the same packet, after a body, and with any method and version."""
     for second, names in (
         (ONE, {1, 2}),
         (b"a=1&" + ONE, {1, 2}),
@@ -41,8 +41,8 @@ def test_requests_are_told_apart():
             assert again[0].name == ("method" if second[:4] in {ONE[:4], b"post"} else "body")
 
 
-def test_a_place_between_two_parts_counts_with_the_one_before():
-    """A space or a line end too many is seen where it stands."""
+def test_find_part_at_an_offset():
+    """Bytes between two parts count with the one before them."""
     for offset, name in (
         (0, "method"),
         (3, "method"),
@@ -56,16 +56,16 @@ def test_a_place_between_two_parts_counts_with_the_one_before():
             assert part.name == name
 
 
-def test_a_line_without_a_colon_is_a_name():
-    """Nothing is dropped because it is malformed."""
+def test_line_without_a_colon_is_a_header_name():
+    """Malformed lines are parts, too."""
     parts = decode_parts(b"GET / HTTP/1.1\r\nfolded\r\n\r\n")
     assert parts[-1] == parts[3]
     assert (parts[3].name, parts[3].data) == ("header name", b"folded")
 
 
 @given(st.binary(max_size=60), st.binary(max_size=30))
-def test_parts_stand_where_they_say(before, after):
-    """Any bytes at all: each part is found at its offset, and parts do not overlap."""
+def test_parts_of_arbitrary_bytes(before, after):
+    """Each part is found at its offset, and parts do not overlap."""
     data = before + ONE + after
     end = 0
     for part in decode_parts(data):
@@ -74,29 +74,29 @@ def test_parts_stand_where_they_say(before, after):
         end = part.offset + len(part.data)
 
 
-def test_a_path_may_hold_spaces():
-    """What stands between the first space of a line and the last is asked for."""
+def test_path_with_spaces():
+    """The path is between the first and the last space of the line."""
     parts = decode_parts(b"GET /a b HTTP/1.1\r\n\r\n")
     assert [part.data for part in parts] == [b"GET", b"/a b", b"HTTP/1.1"]
 
 
-def test_a_query_begins_at_the_first_mark():
-    """Another mark belongs to it; without one everything is the path."""
+def test_query_begins_at_the_first_question_mark():
+    """Further question marks belong to the query."""
     parts = decode_parts(b"GET /a?b?c HTTP/1.1\r\n\r\n")
     assert [(p.name, p.data) for p in parts][1:3] == [("path", b"/a"), ("query", b"?b?c")]
     parts = decode_parts(b"GET /a HTTP/1.1\r\n\r\n")
     assert [part.name for part in parts] == ["method", "path", "version"]
 
 
-def test_a_body_begins_behind_the_first_empty_line():
-    """Others belong to it."""
+def test_body_begins_after_the_first_empty_line():
+    """Further empty lines belong to the body."""
     parts = decode_parts(ONE + b"a: b\r\n\r\nc")
     assert (parts[-1].name, parts[-1].data) == ("body", b"a: b\r\n\r\nc")
     assert len(parts) == 9
 
 
-def test_there_may_be_no_part_at_an_offset():
-    """On an empty connection, and before the first part."""
+def test_find_part_without_a_part():
+    """An empty connection, and an offset before the first part, have none."""
     assert find_part(b"", 0) is None
     assert find_part(b" /a HTTP/1.1\r\n\r\n", 0) is None
     assert find_part(b" /a HTTP/1.1\r\n\r\n", 1) is not None
@@ -107,7 +107,7 @@ SEARCH = CanarySearch({"imei": (IMEI,)}, layers=1)
 
 
 def observe(*connections, names=()):
-    """Make a run with these bytes on its connections, and these questions."""
+    """Make a run that sends these bytes on its connections and resolves these names."""
     departures = [Departure(1.0, "poll 1", Channel.DNS, -1, name) for name in names]
     for index, data in enumerate(connections):
         departures.append(Departure(1.0, "poll 1", Channel.CONNECT, index, b"a 80 plain"))
@@ -116,12 +116,12 @@ def observe(*connections, names=()):
 
 
 def get(target=b"/a", *lines):
-    """Write a request."""
+    """Encode a request."""
     return b"GET " + b"\r\n".join((target + b" HTTP/1.1", b"Host: h.example", *lines, b"", b""))
 
 
-def test_both_halves_are_found_together():
-    """In headers, requests, connections, parameters, bodies, labels."""
+def test_split_value_is_found():
+    """It can be split over headers, requests, connections, parameters, bodies and labels."""
     for seen in (
         observe(get(b"/a", b"X-A: " + IMEI[:7], b"X-B: " + IMEI[7:])),
         observe(get(b"/a", b"X-A: " + IMEI[7:], b"X-B: " + IMEI[:7])),
@@ -144,8 +144,8 @@ def test_both_halves_are_found_together():
             )
 
 
-def test_what_is_whole_is_found_where_it_stands():
-    """No text is put together then."""
+def test_whole_value_is_found_in_its_own_field():
+    """Joined texts are not searched if a whole value is found."""
     (found,) = judge_canaries(observe(get(b"/a", b"X-A: " + IMEI)), SEARCH)
     assert (found.where, found.channel, found.field) == (
         *("connection 1, poll 1", "octets", "request 1, header X-A value"),
@@ -154,8 +154,8 @@ def test_what_is_whole_is_found_where_it_stands():
     assert (found.where, found.field) == ("dns question, poll 1", "dns question")
 
 
-def test_equal_polls_have_nothing_to_join():
-    """What all requests share is cut off, and what repeats is said once."""
+def test_equal_requests_are_joined_once():
+    """Values that are the same in all requests are not repeated."""
     texts = dict(join_fields(observe(get(), get(), names=(b"h.example",) * 2)))
     assert texts == {
         "all headers of connection 1": b"h.example",
@@ -165,8 +165,8 @@ def test_equal_polls_have_nothing_to_join():
     assert judge_canaries(observe(get(), get()), SEARCH) == ()
 
 
-def test_each_text_says_where_its_pieces_stand():
-    """Worked out by hand: what was put together before is not said again."""
+def test_exact_joined_fields():
+    """Each text names its pieces; a text that repeats an earlier one is left out."""
     query = b"/a?c&b=12=3"
     seen = observe(
         get(query, b"X-A: 1") + get(query, b"X-A: 123"),
@@ -189,8 +189,8 @@ def test_each_text_says_where_its_pieces_stand():
     )
 
 
-def test_what_all_values_begin_and_end_with_is_cut_off():
-    """`v` and `.x` are shared: 17, 26 and 2 are left of v17.x, v26.x and v2.x."""
+def test_common_prefix_and_suffix_are_removed():
+    """Of v17.x, v26.x and v2.x 17, 26 and 2 are left."""
     values = (b"v17.x", b"v26.x", b"v2.x")
     seen = observe(*(get(b"/a", b"X-A: " + value) for value in values))
     texts = {where: text for where, text in join_fields(seen) if "differ" in where}

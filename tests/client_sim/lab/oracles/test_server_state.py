@@ -1,4 +1,4 @@
-"""What a server hands out and gets back is found, and named."""
+"""A value that a server sent and the client sends back is found and named."""
 
 import base64
 
@@ -14,7 +14,7 @@ OWNER = make_persona(1)
 
 
 def keeping(wanted, **changes):
-    """Make a client that keeps a header of the last answer, with methods that make use of it."""
+    """Make a client that stores a header of the last answer, with methods that use it."""
 
     class Keeps(ToyClient):
         def answered(self, head):
@@ -32,36 +32,36 @@ def keeping(wanted, **changes):
     return Keeps
 
 
-def telling(wanted, form, dress):
-    """Make a client that sends the value back in a header, in a dress."""
+def returning(wanted, form, encode):
+    """Make a client that sends the encoded value back in a header."""
 
     def headers(client):
-        told = (form.format(dress(client.kept)),) if client.kept else ()
-        return (*ToyClient.headers(client), *told)
+        own = (form.format(encode(client.kept)),) if client.kept else ()
+        return (*ToyClient.headers(client), *own)
 
     return keeping(wanted, headers=headers)
 
 
-def ask_for_it(client):
-    """Ask for the other name, and poll."""
+def resolve_it(client):
+    """Resolve the name that the server sent, and poll."""
     if client.kept:
         client.world.resolve(client.kept.split('"')[1].split(":")[0])
     return ToyClient.poll(client)
 
 
 def to_base64(text):
-    """Write text in base64."""
+    """Encode text in base64."""
     return base64.b64encode(text.encode()).decode()
 
 
 def serve(header):
-    """Answer everything with 404 and one header."""
+    """Answer every request with 404 and this header."""
     answer = b"HTTP/1.1 404 Not Found\r\n%s\r\nContent-Length: 0\r\n\r\n" % header
     return lambda asked: answer * asked.data.count(b"\r\n\r\n")
 
 
 def judge(factory, public, one, other):
-    """Let the same phone meet two servers."""
+    """Compare the runs of one phone with two servers."""
     seen = []
     for header in (one, other):
         world = MemoryWorld(public, OWNER, entropy=Entropy(b"e"), start=1e9, respond=serve(header))
@@ -77,34 +77,34 @@ PAIRS = {
 }
 
 
-def test_who_takes_no_notice_is_clean(public):
-    """Whatever is handed out."""
+def test_client_without_memory_is_clean(public):
+    """The client ignores headers of the answers."""
     for name, pair in PAIRS.items():
         with case(name):
             assert judge(ToyClient, public, *pair) == ()
 
 
-def test_what_comes_back_is_named(public):
-    """The header that handed it out, the value, and the field in which it stands."""
+def test_returned_value_is_named(public):
+    """The finding names the header, the value, and the field that returns it."""
     for factory, pair, field, words in (
         (
-            telling("etag", "If-None-Match: {}", str),
+            returning("etag", "If-None-Match: {}", str),
             *("etag", "header If-None-Match value", "'bbbb2222' of ETag came back"),
         ),
         (
-            telling("etag", "X-A: {}", lambda kept: to_base64(kept.strip('"'))),
+            returning("etag", "X-A: {}", lambda kept: to_base64(kept.strip('"'))),
             *("etag", "header X-A value", "'bbbb2222' of ETag came back in base64"),
         ),
         (
-            telling("x-token", "X-A: {}", str.lower),
+            returning("x-token", "X-A: {}", str.lower),
             *("upper", "header X-A value", "'BBBB2222' of X-Token came back in lower case"),
         ),
         (
-            telling("x-token", "X-A: {}", lambda kept: kept.encode().hex()),
+            returning("x-token", "X-A: {}", lambda kept: kept.encode().hex()),
             *("upper", "header X-A value", "'BBBB2222' of X-Token came back in base16"),
         ),
         (
-            telling("x-token", "X-A: {}", lambda kept: to_base64(kept).rstrip("=") + "AAAA"),
+            returning("x-token", "X-A: {}", lambda kept: to_base64(kept).rstrip("=") + "AAAA"),
             *("upper", "header X-A value", "'BBBB2222' of X-Token came back in base64"),
         ),
         (
@@ -116,7 +116,7 @@ def test_what_comes_back_is_named(public):
             *("retry", "due time", "'16000' of Retry-After came back"),
         ),
         (
-            keeping("alt-svc", poll=ask_for_it),
+            keeping("alt-svc", poll=resolve_it),
             *("moved", "name", "'b.example' of Alt-Svc came back"),
         ),
     ):
@@ -127,8 +127,8 @@ def test_what_comes_back_is_named(public):
             assert all(f.explanation.endswith(f": {words}") for f in found)
 
 
-def test_a_resumed_session_is_found():
-    """TLS parameters are compared; what was handed out is not to be seen there."""
+def test_resumed_session_is_found():
+    """TLS parameters are compared, although they do not show the server's value."""
     seen = [
         Observation(
             (
@@ -155,8 +155,8 @@ def run_of(due=b"20000.0", received=b"", sent=b"", second=b"9000.0"):
     return Observation(departures, (), (), (received,), None)
 
 
-def test_a_number_of_the_server_is_known_again():
-    """As interval, as due time, as what is added to the shortest interval; and of that poll."""
+def test_returned_number_is_named():
+    """It can be the interval, the due time, or be added to the shortest interval."""
     for due, said, words in (
         (b"4001.0", b"A: 4000", ": '4000' of A came back"),
         (b"18401.0", b"A: 4000", ": '4000' of A came back"),
@@ -174,13 +174,13 @@ def test_a_number_of_the_server_is_known_again():
             one, other = run_of(received=b"x: 1\r\n"), run_of(due=due, received=said)
             (found,) = judge_server_state(one, other)
             head, place, tail = found.explanation.partition(" in due time")
-            assert head.startswith("a phone of another server shows something else from byte ")
+            assert head.startswith("a phone of another server differs from byte ")
             assert place
             assert tail == words
 
 
-def test_a_value_of_the_server_is_known_again():
-    """The longest one, in any of four dresses; one byte is none."""
+def test_longest_returned_value_is_named():
+    """Four encodings are recognized; a value of one byte is not."""
     for sent, said, words in (
         (b"abcd1234", b"A: abcd1234; b", ": 'abcd1234' of A came back"),
         (b"ABCD1234", b"A: ABCD1234\r\nB: BCD123", ": 'ABCD1234' of A came back"),
@@ -199,8 +199,8 @@ def test_a_value_of_the_server_is_known_again():
             assert found.explanation.partition(" on, in ")[2].partition(":")[2] == words[1:]
 
 
-def test_what_both_servers_say_was_not_handed_out():
-    """Content is the same and may be asked for."""
+def test_value_of_both_servers_is_not_named():
+    """Content is the same on both servers and may be requested."""
     one, other = run_of(received=b"A: same17"), run_of(received=b"A: same17", sent=b"same17")
     (found,) = judge_server_state(one, other)
     assert "came back" not in found.explanation
@@ -208,8 +208,8 @@ def test_what_both_servers_say_was_not_handed_out():
     assert "came back" not in found.explanation
 
 
-def test_a_reset_is_the_server_s_doing():
-    """How much is left unread follows from how much it sends; bytes behind it still count."""
+def test_reset_is_not_compared():
+    """It depends on how much the server sends; bytes after it are compared."""
 
     def run(close, *more):
         left = [

@@ -1,4 +1,4 @@
-"""Intervals are in range, drawn afresh and free of history, and a due time does not move."""
+"""Intervals must be in range, drawn afresh and independent of the past; due times must not move."""
 
 import pytest
 
@@ -28,28 +28,28 @@ POLL = 3
 
 
 class FourBytes(ToyClient):
-    """Draws uniformly, but by other bytes than ours, and twice."""
+    """Draws uniformly from other bytes than hening, and twice."""
 
     def next_poll(self, now):
-        """Scale 32 bits to the range, where the first draw is kept for nothing."""
+        """Scale 32 bits to the range; the first draw is not used."""
         self.world.entropy(1)
         return now + 14_400 + int.from_bytes(self.world.entropy(4), "big") * 14_400 / 2**32
 
 
 class FixedPhase(ToyClient):
-    """Draws once in its life."""
+    """Draws only once."""
 
     def next_poll(self, now):
-        """Use what was drawn first."""
+        """Use the first draw."""
         drawn = self.world.state.setdefault("phase", self.world.entropy(8))
         return now + 14_400 + int.from_bytes(drawn, "big") % 14_401
 
 
-class Ground(ToyClient):
-    """Draws until the interval is congruent to a number that it is known by."""
+class Congruent(ToyClient):
+    """Draws until the interval is congruent to a number that identifies the phone."""
 
     def next_poll(self, now):
-        """Draw again and again."""
+        """Draw repeatedly."""
         known = self.world.state.setdefault("known", self.world.entropy(1))[0]
         while (drawn := int.from_bytes(self.world.entropy(8), "big") % 14_401) % 256 != known:
             pass
@@ -60,13 +60,13 @@ class ByTheHour(ToyClient):
     """Polls sooner in even hours."""
 
     def next_poll(self, now):
-        """Draw from half of the range, by the clock."""
+        """Draw from one half of the range, by the hour."""
         drawn = int.from_bytes(self.world.entropy(8), "big") % 7201
         return now + 14_400 + drawn + (7200 if now % 7200 < 3600 else 0)
 
 
 def observe(factory, public, instead):
-    """Run four polls with other seeds for some of them."""
+    """Run four polls, with other randomness for some of them."""
     world = MemoryWorld(
         public, OWNER, entropy=Entropy(b"usual", instead), start=1e9, respond=respond
     )
@@ -87,8 +87,8 @@ def freshness(factory, public):
     return judge_freshness(pairs, POLL)
 
 
-def test_whoever_draws_afresh_is_clean(public):
-    """Not by our formula alone."""
+def test_fresh_draws_are_clean(public):
+    """A client with another formula is clean, too."""
     for factory in (ToyClient, FourBytes):
         with case(factory):
             assert [history(factory, public, n) for n in range(4)] == [()] * 4
@@ -96,9 +96,9 @@ def test_whoever_draws_afresh_is_clean(public):
             assert judge_range(observe(factory, public, {})) == ()
 
 
-def test_whoever_remembers_is_found(public):
-    """The same draw gives another interval when the history is another."""
-    for factory in (FixedPhase, Ground, ByTheHour):
+def test_dependence_on_the_past_is_found(public):
+    """The same draw gives another interval if the past differs."""
+    for factory in (FixedPhase, Congruent, ByTheHour):
         with case(factory):
             found = [finding for n in range(4) for finding in history(factory, public, n)]
             assert found
@@ -106,15 +106,15 @@ def test_whoever_remembers_is_found(public):
             assert all(f.data != f.other for f in found)
 
 
-def test_a_phase_that_is_drawn_once_is_not_fresh(public):
-    """Other randomness, the same interval."""
+def test_phase_that_is_drawn_once_is_not_fresh(public):
+    """Other randomness gives the same interval."""
     (found,) = freshness(FixedPhase, public)
     assert "4 of 4 intervals are the same" in found.explanation
     assert found.where == "next poll, poll 3"
 
 
 def scheduled(*intervals, at=1000.0):
-    """Make polls that follow each other by these intervals."""
+    """Make a run of polls with these intervals."""
     departures = []
     for number, seconds in enumerate(intervals, 1):
         due = repr(at + seconds).encode()
@@ -123,8 +123,8 @@ def scheduled(*intervals, at=1000.0):
     return Observation(tuple(departures), (), (), (), None)
 
 
-def test_the_range_has_hard_ends():
-    """Four hours and eight are in it."""
+def test_range_of_intervals():
+    """Four and eight hours are allowed."""
     for seconds, clean in (
         *((14_400.0, True), (28_800.0, True), (14_399.0, False), (28_801.0, False)),
         *((float("nan"), False), (float("inf"), False), (-1.0, False)),
@@ -135,30 +135,30 @@ def test_the_range_has_hard_ends():
             assert clean or found[0].data == f"{seconds:g}".encode()
 
 
-def test_intervals_are_those_of_the_due_times():
-    """Numbered by poll."""
+def test_decode_intervals():
+    """Intervals are numbered by poll."""
     first, second = decode_intervals(scheduled(15_000.0, 20_000.5))
     assert (first.poll, first.at, first.seconds) == (1, 1000.0, 15_000.0)
     assert (second.poll, second.at, second.seconds) == (2, 16_000.0, 20_000.5)
 
 
-def test_intervals_are_compared_as_exactly_as_epoch_seconds_are():
-    """A rest of the subtraction is no difference; a thousandth of a second is one."""
+def test_intervals_are_compared_with_the_precision_of_epoch_seconds():
+    """A rounding error is no difference; a thousandth of a second is."""
     one = scheduled(15_000.0, 15_000.1)
     assert judge_history(one, scheduled(15_000.3, 15_000.1), [2]) == ()
     assert len(judge_history(one, scheduled(15_000.3, 15_000.101), [2])) == 1
     assert judge_history(one, scheduled(20_000.0, 15_000.1), []) == ()
 
 
-def test_an_interval_that_only_one_run_has_is_found():
-    """Whose client never came so far shows it by that."""
+def test_interval_of_only_one_run_is_found():
+    """A client may end early because of its past."""
     (found,) = judge_history(scheduled(15_000.0), scheduled(15_000.0, 16_000.0), [1, 2])
     assert "only one" in found.explanation
     assert found.data == b"16000"
 
 
 def redrawn(*dues, name="off 1"):
-    """Observe two polls, between which due times are drawn again, so many seconds ahead."""
+    """Make a run of two polls, with due times drawn in between, so many seconds ahead."""
     first, second = scheduled(15_000.0, 15_100.0).departures
     later = []
     for number, due in enumerate(dues, 1):
@@ -168,8 +168,8 @@ def redrawn(*dues, name="off 1"):
     return Observation((first, *later, second), (), (), (), None)
 
 
-def test_what_is_drawn_again_between_polls_is_compared():
-    """By the poll before it and by its step; where the steps are others nothing is."""
+def test_redraws_between_polls_are_compared():
+    """They are compared by poll and step, if both runs have the same steps."""
     assert decode_redraws(redrawn(20_000.0)) == {1: {"off 1.1": Interval(1, 1010.0, 21_010.0)}}
     before = Departure(1.0, "off 0.1", Channel.DUE, -1, b"20001.0")
     assert list(decode_redraws(Observation((before,), (), (), (), None))) == [0]
@@ -181,8 +181,8 @@ def test_what_is_drawn_again_between_polls_is_compared():
     assert judge_history(one, redrawn(20_000.0, 21_005.0, name="off 2"), [1, 2]) == ()
 
 
-def test_chance_is_no_alarm():
-    """Two equal intervals of five, or three of six, can still be chance; three of five cannot."""
+def test_equal_intervals_by_chance_are_clean():
+    """Two equal intervals of five, or three of six, can be chance; three of five cannot."""
     equal = (scheduled(15_000.0), scheduled(15_000.0))
     other = (scheduled(15_000.0), scheduled(15_001.0))
     assert judge_freshness([equal] * 2 + [other], 1) == ()
@@ -193,15 +193,15 @@ def test_chance_is_no_alarm():
 
 
 def finding(poll, explanation, data, other=None):
-    """Write a whole finding about an interval."""
+    """Return a finding about an interval."""
     return Finding(
         *(f"next poll, poll {poll}", explanation, data, 0, len(data), other),
         *("next poll", "interval"),
     )
 
 
-def test_every_sentence():
-    """Word for word."""
+def test_exact_findings():
+    """Each finding shows both intervals, if there are two."""
     short, long = scheduled(10.0, 20_000.0, 20_000.0), scheduled(10.0, 20_001.0)
     assert judge_range(short) == (
         finding(1, "the next poll comes 10 s later, not 4 to 8 hours later", b"10"),
@@ -209,11 +209,11 @@ def test_every_sentence():
     assert judge_history(short, long, [1, 2, 3]) == (
         finding(
             2,
-            "the same randomness gives 20000 s and 20001 s, so the interval depends on more than "
-            "it",
+            "the same randomness gives 20000 s and 20001 s, so the interval also depends on "
+            "something else",
             *(b"20000", b"20001"),
         ),
-        finding(3, "only one of two runs has an interval behind poll 3", b"20000"),
+        finding(3, "only one of two runs has an interval after poll 3", b"20000"),
     )
     assert judge_freshness([(short, short)] * 3, 2) == (
         finding(
@@ -224,8 +224,8 @@ def test_every_sentence():
     )
 
 
-def test_freshness_looks_at_one_poll():
-    """The same intervals behind other polls say nothing about it."""
+def test_freshness_is_judged_at_one_poll():
+    """Equal intervals after other polls do not count."""
     one, other = scheduled(20_000.0, 15_000.0), scheduled(20_000.0, 16_000.0)
     assert judge_freshness([(one, other)] * 3, 2) == ()
     assert len(judge_freshness([(one, other)] * 3, 1)) == 1
@@ -233,7 +233,7 @@ def test_freshness_looks_at_one_poll():
 
 
 def test_lengths_are_compared_to_four_units_of_the_last_place():
-    """At 2^30 s a unit is 2^-22 s; the coarser of both due times counts."""
+    """At 2^30 s a unit is 2^-22 s; the coarser unit of both due times counts."""
     at, unit = 2.0**30, 2.0**-22
     base = Interval(1, at, at + 15_000)
     for units, equal in ((0, True), (4, True), (5, False), (-4, True), (-5, False)):
@@ -245,7 +245,7 @@ def test_lengths_are_compared_to_four_units_of_the_last_place():
 
 
 def test_freshness_shows_the_first_pair():
-    """Both of its intervals, also where they are equal but for the precision of such a time."""
+    """The finding shows both intervals of the first pair, which differ only by rounding."""
     pairs = [
         (scheduled(long, at=2.0**52), scheduled(long + 4, at=2.0**52))
         for long in (20_000.0, 21_000.0, 22_000.0)
@@ -254,8 +254,8 @@ def test_freshness_shows_the_first_pair():
     assert (found.data, found.other) == (b"20000", b"20004")
 
 
-def test_renewal_looks_at_polls_of_one_pair():
-    """Three equal of five are an alarm, two are not; polls that are not named say nothing."""
+def test_renewal_is_judged_at_polls_of_one_pair():
+    """Three equal intervals of five raise an alarm, two do not; other polls do not count."""
     one = scheduled(15_000.0, 16_000.0, 17_000.0, 18_000.0, 19_000.0, 20_000.0)
     other = scheduled(15_000.0, 16_001.0, 17_000.0, 18_000.0, 19_002.0, 20_000.0)
     (found,) = judge_renewal(one, other, range(2, 7))
@@ -267,33 +267,33 @@ def test_renewal_looks_at_polls_of_one_pair():
 
 
 def leave(phase, channel=Channel.DNS):
-    """Make a run in which one thing leaves in a phase."""
+    """Make a run with one departure in a phase."""
     return Observation(
         (Departure(2000.0, phase, channel, -1, b"updates.example.org"),), (), (), (), None
     )
 
 
-def test_nothing_leaves_between_polls():
-    """A question during an event is a finding, whatever it says; one in a poll is not."""
+def test_departure_between_polls_is_found():
+    """A question during an event is a finding; one in a poll is not."""
     for judge in (judge_silence, judge_schedule):
         (found,) = judge(leave("step 2 call-placed"))
         data = b"updates.example.org"
         assert found == Finding(
             "dns question, step 2 call-placed",
-            "nothing may leave between polls",
+            "nothing may be sent between polls",
             *(data, 0, 19, None, "dns question", "time"),
         )
         assert judge(leave("poll 2")) == ()
         assert len(judge(leave("start"))) == 1
 
 
-def test_a_crash_between_polls_sent_nothing():
-    """It is the business of completion."""
+def test_crash_between_polls_is_not_judged():
+    """A crash sends nothing; completion judges it."""
     assert judge_silence(leave("step 2 call-placed", Channel.CRASH)) == ()
 
 
-def test_the_schedule_has_a_range_too():
-    """An interval of a second is one finding."""
+def test_schedule_judges_the_range():
+    """An interval of one second is one finding."""
     due = Departure(2000.0, "poll 1", Channel.SCHEDULE, -1, b"2001.0")
     (found,) = judge_schedule(Observation((due,), (), (), (), None))
     assert found.field == "interval"
@@ -303,8 +303,8 @@ AT = 100_000.0
 DUE = 120_000.0
 
 
-def judge(step, at, due):
-    """Judge a phone that was due at `DUE` and says another time behind a step."""
+def judge_step(step, at, due):
+    """Judge a phone that is due at `DUE` and shows another due time after a step."""
     sent = Departure(AT, "poll 1", Channel.BYTES, 0, b"GET / HTTP/1.1\r\n\r\n")
     first = Departure(AT, "poll 1", Channel.SCHEDULE, -1, repr(DUE).encode())
     again = Departure(at, f"step 2 {step}", Channel.DUE, -1, repr(due).encode())
@@ -313,12 +313,12 @@ def judge(step, at, due):
     return judge_due(seen)
 
 
-def test_what_moves_while_it_is_still_ahead_is_found():
-    """By half a second or by hours, sooner or later; the finding has both times."""
+def test_moved_due_time_is_found():
+    """The finding shows both times."""
     for step in ("reboot", "sms-received", "back 60"):
         with case(step):
             for due in (DUE + 0.5, DUE - 3000):
-                (found,) = judge(step, AT + 10, due)
+                (found,) = judge_step(step, AT + 10, due)
                 assert found.explanation == f"the due time moved by {due - DUE:+g} s"
                 assert (found.data, found.other) == (repr(due).encode(), repr(DUE).encode())
                 assert found.where == f"next poll, asked again, step 2 {step}"
@@ -326,8 +326,8 @@ def test_what_moves_while_it_is_still_ahead_is_found():
                 assert (found.offset, found.length) == (0, len(repr(due)))
 
 
-def test_a_phone_that_must_draw_again_draws_in_range():
-    """After a reset, past the due time, or days before it: 4 to 8 hours from then, or now."""
+def test_redraw_must_be_in_range():
+    """After a reset, a passed due time or one days ahead: 4 to 8 hours ahead, or already due."""
     for step, at in (
         ("factory-reset", AT + 10),
         ("off 86400", AT + 86_410),
@@ -335,32 +335,32 @@ def test_a_phone_that_must_draw_again_draws_in_range():
     ):
         with case(step, at):
             for ahead in (14_400, 28_800, 0, -60):
-                assert judge(step, at, at + ahead) == ()
+                assert judge_step(step, at, at + ahead) == ()
             for ahead in (1, 14_399, 28_801):
-                (found,) = judge(step, at, at + ahead)
+                (found,) = judge_step(step, at, at + ahead)
                 assert found.explanation == (
                     f"the next poll comes {ahead} s later, not 4 to 8 hours later"
                 )
                 assert (found.field, found.other) == ("due time", None)
 
 
-def test_a_due_time_is_ahead_from_now_up_to_eight_hours():
-    """At the moment itself it has passed, just before it has not; at most it was drawn just now."""
-    assert judge("reboot", DUE, DUE + 14_400) == ()
+def test_limits_of_a_due_time_that_is_ahead():
+    """At the due time it has passed; more than eight hours before it is invalid."""
+    assert judge_step("reboot", DUE, DUE + 14_400) == ()
     for at in (DUE - 0.5, DUE - 28_800):
-        (found,) = judge("reboot", at, at + 14_400)
+        (found,) = judge_step("reboot", at, at + 14_400)
         assert found.other == repr(DUE).encode()
-    assert judge("reboot", DUE - 28_800.5, DUE - 14_400.5) == ()
+    assert judge_step("reboot", DUE - 28_800.5, DUE - 14_400.5) == ()
 
 
-def test_a_phone_that_was_never_asked_has_nothing_to_keep():
-    """Its first answer is new, at the beginning of time, too."""
+def test_first_due_time_is_new():
+    """There is no earlier due time to keep, even at the start of the epoch."""
     first = Departure(0.5, "step 1 reboot", Channel.DUE, -1, b"14400.5")
     assert judge_due(Observation((first,), (), (), (), None)) == ()
 
 
-def test_the_last_answer_counts():
-    """A time that was drawn again is kept as the first one is."""
+def test_last_due_time_is_kept():
+    """A due time that was drawn again must not move, either."""
     first = Departure(AT, "poll 1", Channel.SCHEDULE, -1, repr(DUE).encode())
     reset = Departure(AT + 10, "step 2 factory-reset", Channel.DUE, -1, b"125000.0")
     moved = Departure(AT + 20, "step 3 reboot", Channel.DUE, -1, repr(DUE).encode())

@@ -15,8 +15,8 @@ from client_sim.lab.oracles.transforms import (
 from tests.cases import case
 
 
-def test_a_value_is_spelled_in_so_many_ways():
-    """The value itself comes first; what is no identifier has no other spelling."""
+def test_spellings():
+    """The value itself comes first; values that are no identifier have no other spelling."""
     for value, others in (
         (
             b"001017204862139",
@@ -59,8 +59,8 @@ def test_a_value_is_spelled_in_so_many_ways():
             assert spell(value) == (("", value), *others)
 
 
-def test_murmur_is_that_of_mmh3():
-    """`mmh3.hash_bytes` of mmh3 5; and both halves as numbers."""
+def test_murmur3():
+    """The values are those of `mmh3.hash_bytes` of mmh3 5."""
     for data, digest in (
         (b"", "00000000000000000000000000000000"),
         (b"hello", "029bbd41b3a7d8cb191dae486a901e5b"),
@@ -78,8 +78,8 @@ def test_murmur_is_that_of_mmh3():
             assert DIGESTS["murmur3 swapped"](data) == halves[:8][::-1] + halves[8:][::-1]
 
 
-def test_an_encoding_is_that_of_its_definition():
-    """Vectors of RFC 4648 section 10, of the base58 draft, and by hand."""
+def test_encodings():
+    """Vectors of RFC 4648 section 10 and of the base58 draft, and values by hand."""
     for name, data, text in (
         ("base58", b"Hello World!", b"2NEpo7TZRRrLZSi2U"),
         ("base58", b"\x00\x00\x28\x7f\xb4\xcd", b"11233QC4"),
@@ -118,15 +118,15 @@ def test_an_encoding_is_that_of_its_definition():
             assert TRANSFORMS[name](data) == text
 
 
-def test_digits_turn_where_there_are_eight():
-    """Without carrying; fewer are no number that could be known again."""
+def test_rotated_digits():
+    """Eight or more digits are rotated without carrying."""
     assert ROTATIONS["digits+3"](b"+00123789") == b"+33456012"
     assert ROTATIONS["digits+1"](b"1234567a") == b""
     assert ROTATIONS["digits+9"](b"/0123456789:") == b"/9012345678:"
 
 
-def test_there_are_enough():
-    """At least 35 encodings, digests among them."""
+def test_number_of_transforms():
+    """There are at least 35, including all digests."""
     assert len(TRANSFORMS) >= 35
     assert set(DIGESTS) <= set(TRANSFORMS)
 
@@ -135,12 +135,12 @@ IMEI, SERIAL, MAC = b"001017204862139", b"d74ee4aadbb8", b"02:20:ca:6c:b4:86"
 VALUES = {"imei": (IMEI,), "serial": (SERIAL,), "wifi_mac": (MAC,), "notes.text": (b"x" * 9,)}
 
 
-def test_a_digest_is_that_of_coreutils_and_openssl():
-    """A salt before it, behind it, as a key; another identifier as the salt."""
+def test_salted_digests():
+    """The values are those of coreutils and OpenSSL."""
     for chain, digest in (
         # printf salt001017204862139 | md5sum, and so on.
         (("'salt' before it", "md5"), "06b1da18c3199c7172ef7bea63e1d4ef"),
-        (("'miui' behind it", "sha1"), "2a562d476285c5897d327e10f344333c634696f2"),
+        (("'miui' after it", "sha1"), "2a562d476285c5897d327e10f344333c634696f2"),
         (
             ("'|' before it", "sha256"),
             "5aacfe5f9409655c455b3d3819da2d6f36348a3b039296de2a66dd02ceec540c",
@@ -156,8 +156,8 @@ def test_a_digest_is_that_of_coreutils_and_openssl():
             assert dict(salted_digests("imei", IMEI, VALUES))[chain].hex() == digest
 
 
-def test_each_salt_stands_in_three_places_under_three_digests():
-    """The guessed salts and the phone's other identifiers, but no other value of it."""
+def test_all_salted_digests_of_a_value():
+    """Each salt is used before, after and as a key; salts include other identifiers."""
     found = list(salted_digests("imei", IMEI, VALUES))
     named = [(repr(salt.decode()), salt) for salt in SALTS]
     named += [("serial", SERIAL), ("wifi_mac", MAC)]
@@ -167,14 +167,7 @@ def test_each_salt_stands_in_three_places_under_three_digests():
         for algorithm in ("md5", "sha1", "sha256")
         for each in (
             ((f"{name} before it", algorithm), hashlib.new(algorithm, salt + IMEI).digest()),
-            ((f"{name} behind it", algorithm), hashlib.new(algorithm, IMEI + salt).digest()),
+            ((f"{name} after it", algorithm), hashlib.new(algorithm, IMEI + salt).digest()),
             ((f"HMAC keyed with {name}", algorithm), hmac.digest(salt, IMEI, algorithm)),
         )
     ]
-
-
-def test_a_value_is_no_salt_of_its_own():
-    """The field itself is left out, whichever it is."""
-    names = {chain[0].split()[0] for chain, _ in salted_digests("serial", SERIAL, VALUES)}
-    assert "imei" in names
-    assert "serial" not in names

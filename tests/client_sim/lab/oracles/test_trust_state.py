@@ -1,4 +1,4 @@
-"""What a phone held and what the server had; a phone that asks otherwise in one state is found."""
+"""Trust states follow from answers, and different polls in the same state are found."""
 
 import json
 from dataclasses import replace
@@ -32,8 +32,8 @@ def observe(*polls):
     return Observation(tuple(departures), (), (), tuple(received), None)
 
 
-def test_a_phone_holds_what_it_was_given():
-    """Versions by role, from the next poll on."""
+def test_trust_state_of_answers():
+    """Role versions are held from the next poll on."""
     first = [
         (b"/metadata/2.root.json", 200, {}),
         (b"/metadata/3.root.json", 404, {}),
@@ -49,15 +49,15 @@ def test_a_phone_holds_what_it_was_given():
     }
 
 
-def test_what_is_asked_is_no_part_of_the_state():
-    """A phone that asks for more, and is told that there is nothing, stays among the others."""
+def test_additional_requests_do_not_change_the_state():
+    """A phone that requests more is still compared with the others."""
     usual = [(b"/metadata/timestamp.json", 200, VERSION_7)]
     more = [*usual, (b"/metadata/8.armani.json", 200, {}), (b"/id/17", 200, {})]
     assert find_trust_states(observe(usual, usual)) == find_trust_states(observe(more, more))
 
 
-def test_without_an_answer_nothing_is_known():
-    """An event between polls has no state, a poll without a timestamp none that is known."""
+def test_trust_state_without_an_answer():
+    """A poll without a timestamp has no known snapshot; a run without polls has no states."""
     seen = observe([(b"/metadata/timestamp.json", 500, VERSION_7)])
     assert find_trust_states(seen) == {1: TrustState((), 0, None)}
     assert find_trust_states(Observation((), (), (), (), None)) == {}
@@ -67,29 +67,29 @@ OWNER = make_persona(1)
 
 
 class Counter(ToyClient):
-    """Says how often it has polled."""
+    """Sends the number of its polls."""
 
     def headers(self):
-        """Count in a header."""
+        """Add the counter."""
         self.world.state["n"] = self.world.state.get("n", b"") + b"."
         return (*super().headers(), f"X-N: {len(self.world.state['n']) // 3}")
 
 
 class Drip(ToyClient):
-    """Asks for the root that the next digit of the serial number says."""
+    """Requests the root of the next digit of the IMEI."""
 
     def paths(self):
-        """Take one digit per poll."""
+        """Use one digit in each poll."""
         self.world.state["n"] = self.world.state.get("n", b"") + b"."
         digit = OWNER.imei[len(self.world.state["n"])]
         return (f"/metadata/{digit}.root.json", *super().paths()[1:])
 
 
-class LateGuest(ToyClient):
-    """Asks for a second name in its fourth poll."""
+class SecondName(ToyClient):
+    """Resolves a second name in its fourth poll."""
 
     def poll(self):
-        """Ask in between."""
+        """Resolve the name first."""
         self.world.state["n"] = self.world.state.get("n", b"") + b"."
         if len(self.world.state["n"]) == 4:
             self.world.resolve("stats.example")
@@ -97,10 +97,10 @@ class LateGuest(ToyClient):
 
 
 class OtherAddress(ToyClient):
-    """Takes the server's second address from its fourth poll on."""
+    """Uses the server's second address from its fourth poll on."""
 
     def open(self):
-        """Choose."""
+        """Choose the address."""
         self.world.state["n"] = self.world.state.get("n", b"") + b"."
         addresses = self.world.resolve(self.host())
         chosen = addresses[len(self.world.state["n"]) > 3]
@@ -108,7 +108,7 @@ class OtherAddress(ToyClient):
 
 
 class OneMore(ToyClient):
-    """Asks once more in its last poll."""
+    """Polls twice in its fourth poll."""
 
     def poll(self):
         """Poll twice."""
@@ -119,22 +119,22 @@ class OneMore(ToyClient):
 
 
 def judge(factory, public):
-    """Run four polls in a quiet world."""
+    """Run four polls against a server that publishes nothing."""
     world = MemoryWorld(public, OWNER, entropy=Entropy(b"e"), start=1e9, respond=respond)
     return judge_stationarity(run_scenario(factory, world, IDLE, OWNER))
 
 
-def test_a_phone_that_repeats_itself_is_clean(public):
-    """Four equal polls."""
+def test_equal_polls_are_clean(public):
+    """Four equal polls have no finding."""
     assert judge(ToyClient, public) == ()
 
 
-def test_what_changes_is_named(public):
-    """Channel, field, poll, and both values."""
+def test_changed_poll_is_found(public):
+    """The finding has channel, field, poll and both values."""
     for factory, channel, field, polls in (
         (Counter, "octets", "header X-N value", {"poll 2", "poll 3", "poll 4"}),
         (Drip, "octets", "path", None),
-        (LateGuest, "dns question", "names", {"poll 4"}),
+        (SecondName, "dns question", "names", {"poll 4"}),
         (OneMore, "dns question", "names", {"poll 4"}),
         (OtherAddress, "connect target", "address", {"poll 4"}),
     ):
@@ -146,7 +146,7 @@ def test_what_changes_is_named(public):
 
 
 def polls(*sent):
-    """Make polls, each of which sends these bytes on a connection of its own, or asks a name."""
+    """Make polls that send these byte strings, each on its own connection."""
     departures = []
     for number, data in enumerate(sent):
         phase = f"poll {number + 1}"
@@ -156,11 +156,11 @@ def polls(*sent):
 
 
 HEAD = b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
-WORDS = "is not what poll 1 of the same phone showed in the same public trust state"
+WORDS = "the value differs from that in poll 1 of the same phone in the same public trust state"
 
 
-def test_a_finding_has_both_values():
-    """Word for word."""
+def test_exact_finding():
+    """The finding shows both values."""
     for second, name, data, other in (
         (HEAD.replace(b"/a", b"/b"), "path", b"/b", b"/a"),
         (HEAD.replace(b": h", b": i"), "header Host value", b"i", b"h"),
@@ -169,13 +169,13 @@ def test_a_finding_has_both_values():
             assert judge_stationarity(polls(HEAD, HEAD, second)) == (
                 Finding(
                     "poll 3, connection 1, request 1",
-                    *(f"{name} {WORDS}", data, 0, len(data), other, "octets", name),
+                    *(f"{name}: {WORDS}", data, 0, len(data), other, "octets", name),
                 ),
             )
 
 
-def test_a_body_more_shows_in_what_is_sent_at_once():
-    """The first field that differs is the one that is named."""
+def test_first_differing_field_is_named():
+    """An additional body first changes the pieces."""
     for first, second in ((HEAD, HEAD + b"x"), (HEAD + b"x", HEAD)):
         (found,) = judge_stationarity(polls(first, second))
         assert (found.where, found.channel, found.field) == (
@@ -185,14 +185,14 @@ def test_a_body_more_shows_in_what_is_sent_at_once():
         assert (found.offset, found.length) == (0, 2)
 
 
-def test_a_field_at_the_end_is_shown_by_the_side_that_has_it():
-    """With the same number of bytes sent at once: a body for a longer path."""
+def test_shorter_path_with_a_longer_body():
+    """The pieces are the same, so the path is the first difference."""
     found = judge_stationarity(polls(HEAD + b"x", HEAD.replace(b"/a", b"/") + b"yz"))
     assert [(f.field, f.data, f.other) for f in found] == [("path", b"/", b"/a")]
 
 
-def test_a_body_more_of_what_the_owner_chose_is_shown_by_the_side_that_has_it():
-    """How a picture is cut into pieces says nothing, so that the body is the first difference."""
+def test_body_after_a_picture_request():
+    """Pieces of a picture's connection are not compared, so the body is the first difference."""
     head = HEAD.replace(b"/a", b"/targets/content/wallpapers/" + b"0" * 64 + b".dawn.jpg")
     for first, second in ((b"", b"x"), (b"x", b"")):
         (found,) = judge_stationarity(polls(head + first, head + second))
@@ -200,13 +200,13 @@ def test_a_body_more_of_what_the_owner_chose_is_shown_by_the_side_that_has_it():
         assert (found.data, found.other, found.length) == (second, first, len(second))
 
 
-def test_a_poll_in_which_something_was_new_is_no_repetition():
-    """It asks for a snapshot that the one before was not told of."""
+def test_poll_with_a_new_snapshot_is_not_compared():
+    """It requests a snapshot that the previous poll did not learn of."""
     head = b"GET /metadata/%s.json HTTP/1.1\r\nHost: h\r\n\r\n"
     body = b'{"signed":{"meta":{"snapshot.json":{"version":7}}}}'
-    told = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     quiet, busy = head % b"timestamp", head % b"timestamp" + head % b"7.snapshot"
-    seen = replace(polls(quiet, busy, quiet, busy), received=(b"", told, b"", told))
+    seen = replace(polls(quiet, busy, quiet, busy), received=(b"", answer, b"", answer))
     assert judge_stationarity(seen) == ()
-    seen = replace(polls(quiet, busy, busy, busy), received=(b"", told, b"", told))
+    seen = replace(polls(quiet, busy, busy, busy), received=(b"", answer, b"", answer))
     assert [f.where for f in judge_stationarity(seen)] == ["poll 3, connection 1"]

@@ -1,4 +1,4 @@
-"""Decoded readings of recorded bytes are bounded and keep their place; windows by hand."""
+"""Decoded readings are bounded and keep their offsets, and their windows are complete."""
 
 import base64
 import gzip
@@ -14,11 +14,11 @@ from tests.cases import case
 
 
 def readings(data):
-    """Map the decoded bytes to where they were found and how."""
+    """Map the decoded bytes to their offset and chain."""
     return {seen.data: (seen.offset, seen.chain) for seen in view(data)}
 
 
-def test_each_decoding_is_placed():
+def test_offsets_of_decodings():
     """The offset is that of the encoded bytes."""
     secret = b"a secret of the owner"
     assert readings(b"--" + gzip.compress(secret))[secret] == (2, ("gunzip",))
@@ -31,8 +31,8 @@ def test_each_decoding_is_placed():
     assert readings(body)[secret * 3] == (19, ("inflate",))
 
 
-def test_two_layers_are_undone_and_placed_at_the_outer_one():
-    """Base64 of gzip, as beacons send it."""
+def test_offset_of_two_layers():
+    """The offset is that of the outer layer."""
     secret = b"a secret of the owner"
     data = b"q=" + base64.b64encode(gzip.compress(secret))
     assert readings(data)[secret] == (2, ("decode base64", "gunzip"))
@@ -40,21 +40,21 @@ def test_two_layers_are_undone_and_placed_at_the_outer_one():
 
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_have_few_readings(data):
-    """Whatever is recorded, the work is bounded and the bytes themselves come first."""
+    """The number of readings is bounded, and the first is the bytes themselves."""
     seen = view(data)
     assert seen[0].data == data
     assert len(seen) <= 200
     assert len({one.data for one in seen}) == len(seen)
 
 
-def test_hostile_bytes_have_no_more_than_the_limit():
-    """Thousands of encoded runs do not make thousands of readings."""
+def test_number_of_readings_is_limited():
+    """Thousands of encoded words have 300 readings."""
     runs = b" ".join(b"%024x" % number for number in range(5000))
     assert len(view(runs)) == 300
 
 
-def test_a_text_is_turned_in_seven_ways():
-    """By hand, in this order: `tr` gives both rotations; pairs begin at the first byte or next."""
+def test_exact_readings_of_a_text():
+    """Rotations are those of `tr`; pairs are swapped from the first and the second byte on."""
     text = b"Hello, world"
     assert view(text) == (
         View((), 0, text),
@@ -68,8 +68,8 @@ def test_a_text_is_turned_in_seven_ways():
     )
 
 
-def test_a_reading_is_that_of_coreutils():
-    """`basenc` for the alphabets; escapes and numbers by hand, and what is none stays."""
+def test_exact_readings():
+    """The alphabets are those of `basenc`; escapes and numbers are decoded by hand."""
     for data, name, offset, inner in (
         (b"Hello, worlds", "swap pairs", 0, b"eHll,ow rodls"),
         (b"Hello, worlds", "swap pairs", 0, b"Hleol ,owlrsd"),
@@ -100,8 +100,8 @@ def test_a_reading_is_that_of_coreutils():
             assert View((name,), offset, inner) in view(data)
 
 
-def test_what_is_no_encoding_has_no_such_reading():
-    """A number above 255, too few digits, half an escape, less than six bytes, no stream."""
+def test_malformed_encodings_are_not_decoded():
+    """Numbers above 255, too few digits, broken escapes, short results, and invalid streams."""
     for data, name in (
         (b"72.101.108.108.111.44.32.256", "decode decimal"),
         (b"72.101.108.108.111.44.32", "decode decimal"),
@@ -118,8 +118,8 @@ def test_what_is_no_encoding_has_no_such_reading():
             assert name not in {seen.chain[0] for seen in view(data) if seen.chain}
 
 
-def test_a_stream_that_breaks_off_is_read_as_far_as_it_goes():
-    """So is one that stands behind another, and a raw one that is all there is."""
+def test_incomplete_stream_is_read_to_its_end():
+    """A stream after another one, and a raw stream, are read, too."""
     packed = gzip.compress(b"a secret of the owner", mtime=0)
     assert View(("gunzip",), 1, b"a secret of the owner") in view(b"-" + packed[:-8])
     twice = gzip.compress(b"somebody", mtime=0) + packed
@@ -130,37 +130,37 @@ def test_a_stream_that_breaks_off_is_read_as_far_as_it_goes():
     assert View(("inflate",), 4, b"a secret of the owner") in view(b"\r\n\r\n" + data)
 
 
-def test_an_inflated_reading_ends_after_a_million_bytes():
-    """A bomb shows no more."""
+def test_inflated_reading_is_limited():
+    """A compression bomb is read up to a million bytes."""
     (one,) = [s for s in view(gzip.compress(bytes(1_200_000), mtime=0)) if s.chain == ("gunzip",)]
     assert one.data == bytes(1_000_000)
 
 
-def test_a_reading_has_six_bytes_or_more_and_is_listed_once():
-    """Five are too little to know; what reads the same in two ways is told by the first."""
+def test_short_and_repeated_readings_are_left_out():
+    """A reading has six bytes or more, and each is listed once."""
     assert [seen.chain for seen in view(b"hello")] == [()]
     assert ("reverse",) in [seen.chain for seen in view(b"hellos")]
     assert ("reverse",) not in [seen.chain for seen in view(b"abccba")]
 
 
 def test_no_more_than_two_layers_are_undone():
-    """Base16 three times over is seen in base16; the outer place is kept."""
+    """Base16 in three layers is decoded to base16."""
     once = b"a secret of the owner".hex().encode()
     thrice = b"--" + once.hex().encode().hex().encode()
     assert View(("decode base16",) * 2, 2, once) in view(thrice)
     assert b"a secret of the owner" not in {seen.data for seen in view(thrice)}
 
 
-def test_the_first_body_is_inflated_whatever_follows_it():
-    """Another request, whose empty line is no beginning of a body that was compressed."""
+def test_first_body_is_inflated():
+    """A request may follow the body."""
     raw = zlib.compressobj(wbits=-15)
     body = raw.compress(b"a secret of the owner") + raw.flush()
     data = b"POST / HTTP/1.1\r\n\r\n" + body + b"GET / HTTP/1.1\r\n\r\n"
     assert View(("inflate",), 19, b"a secret of the owner") in view(data)
 
 
-def test_a_run_of_letters_is_read_from_each_place_of_a_group():
-    """Four of base64, eight of base32: from the next one on all is said already."""
+def test_words_are_decoded_at_each_alignment():
+    """Base64 has four alignments, base32 eight."""
     for name, places in (("decode base64", 4), ("decode base32", 8)):
         with case(name, places):
             offsets = [
@@ -169,8 +169,8 @@ def test_a_run_of_letters_is_read_from_each_place_of_a_group():
             assert offsets == list(range(1, 1 + places))
 
 
-def test_readings_have_a_limit_of_bytes_together(monkeypatch):
-    """Of megabytes of digits each reading is nearly as long: memory has a bound."""
+def test_total_size_of_readings_is_limited(monkeypatch):
+    """Readings of megabytes of digits are nearly as long as the digits."""
     data = b"0123456789abcdef" * 100
     usual = view(data)
     monkeypatch.setattr("client_sim.lab.oracles.views._BYTES", 3 * len(data))
@@ -178,43 +178,43 @@ def test_readings_have_a_limit_of_bytes_together(monkeypatch):
     assert few == usual[: len(few)]
     assert 3 * len(data) < sum(len(seen.data) for seen in few) <= 4 * len(data)
     monkeypatch.setattr("client_sim.lab.oracles.views._BYTES", len(data))
-    assert view(data) == usual[:2]  # the first is not more than the limit, both are
+    assert view(data) == usual[:2]  # the first is within the limit, and both are beyond it
 
 
-def test_heads_of_compression_without_end_are_tried_for_a_while(monkeypatch):
-    """A name that never ends follows each of them (RFC 1952 section 2.3.1); a true one is read."""
+def test_tried_compression_headers_are_limited(monkeypatch):
+    """Each header is followed by a name without an end (RFC 1952 section 2.3.1)."""
     packed = gzip.compress(b"a secret of the owner", mtime=0)
     monkeypatch.setattr("client_sim.lab.oracles.views._FED", 200)
     endless = b"\x1f\x8b\x08\x08" * 100
     for data, is_read in ((packed + endless, True), (endless + packed, False)):
         readings = {seen.data for seen in view(data) if seen.chain == ("gunzip",)}
         assert (b"a secret of the owner" in readings) is is_read
-    # The one before it is tried with all bytes that are left.
+    # The header before it is tried with all remaining bytes.
     twice = endless[:4] + packed
     for fed, is_read in ((len(twice), False), (len(twice) + 1, True)):
         monkeypatch.setattr("client_sim.lab.oracles.views._FED", fed)
         assert (View(("gunzip",), 4, b"a secret of the owner") in view(twice)) is is_read
-    told = b" " + b"a secret of the owner".hex().encode()
-    assert View(("decode base16",), 401, b"a secret of the owner") in view(endless + told)
+    encoded = b" " + b"a secret of the owner".hex().encode()
+    assert View(("decode base16",), 401, b"a secret of the owner") in view(endless + encoded)
 
 
-def test_what_was_compressed_in_more_than_one_piece_is_read_whole():
-    """Random bytes do not get smaller: a hundred kilobytes stay that many."""
+def test_long_stream_is_read_whole():
+    """A hundred kilobytes of random bytes are read in several pieces."""
     secret = random.Random(1).randbytes(100_000)
     readings = {seen.data for seen in view(b"xx" + gzip.compress(secret, mtime=0))}
     assert secret in readings
 
 
-def test_what_was_compressed_in_many_pieces_has_the_same_limit(monkeypatch):
-    """To the byte, also where the last piece has more."""
+def test_long_stream_is_limited_exactly(monkeypatch):
+    """The limit is exact, although the last piece has more bytes."""
     monkeypatch.setattr("client_sim.lab.oracles.views._INFLATED", 10_000)
     secret = random.Random(1).randbytes(30_000)
     (one,) = [s for s in view(gzip.compress(secret, mtime=0)) if s.chain == ("gunzip",)]
     assert one.data == secret[:10_000]
 
 
-def test_all_windows_of_all_readings_are_there():
-    """Those of the bytes, and of the bytes turned round, which is another reading."""
+def test_windows_of_all_readings():
+    """The windows of the bytes, of the reversed bytes and of their differences are returned."""
     readings, windows, deltas = find_windows(b"abcdefghi")
     assert readings[0] == b"abcdefghi"
     assert b"ihgfedcba" in readings
@@ -225,16 +225,16 @@ def test_all_windows_of_all_readings_are_there():
     assert all(any(window in text for text in readings) for window in windows)
 
 
-def test_few_bytes_have_no_window():
-    """Seven have none, eight one, of which there are no eight differences."""
+def test_windows_of_short_texts():
+    """Seven bytes have no window, eight have one, and no eight differences."""
     assert find_windows(b"abcdefg")[1:] == (frozenset(), frozenset())
     _, windows, deltas = find_windows(b"abcdefgh")
     assert b"abcdefgh" in windows
     assert deltas == frozenset()
 
 
-def test_windows_of_a_long_text_begin_at_each_of_its_bytes():
-    """Also where they are cut many at a time."""
+def test_windows_of_long_texts():
+    """A window begins at each byte, although many are cut in one call."""
     for length in (9, 15, 16, 519, 520, 521, 1030):
         with case(length):
             text = bytes(range(256)) * 4 + b"others"
@@ -244,8 +244,8 @@ def test_windows_of_a_long_text_begin_at_each_of_its_bytes():
             assert {len(window) for window in windows} == {WINDOW}
 
 
-def test_a_difference_is_the_exclusive_or_of_neighbours():
-    """One less than there are bytes."""
+def test_step_differences():
+    """The result is one byte shorter than the data."""
     for data, differences in (
         (b"", b""),
         (b"a", b""),
@@ -258,8 +258,8 @@ def test_a_difference_is_the_exclusive_or_of_neighbours():
             assert step_differences(data) == differences
 
 
-def test_windows_of_all_texts_are_kept():
-    """Each text is looked at once, whoever sent it."""
+def test_windows_of_several_texts():
+    """The cache has the windows and differences of every text."""
     seen = Windows()
     seen.add([b"abcdefghi", b"0123456789"])
     seen.add([b"abcdefghi"])
@@ -270,8 +270,8 @@ def test_windows_of_all_texts_are_kept():
     assert b"jklmnopq" not in seen.found
 
 
-def test_windows_over_the_end_of_a_line_are_kept():
-    """Lines are cut once, and what reaches from one into the next is there all the same."""
+def test_windows_across_lines():
+    """The cache has the windows that reach from one line into the next."""
     for end in (b"\n", b"\xf5", b"\r\n", b"\n\n"):
         with case(end):
             seen = Windows()
@@ -285,21 +285,21 @@ def test_windows_over_the_end_of_a_line_are_kept():
             assert seen.deltas == frozenset().union(*(find_windows(text)[2] for text in texts))
 
 
-def test_each_text_is_looked_at_once_and_each_line_is_cut_once(monkeypatch):
-    """Whatever texts it stands in: those that differ share most of their lines."""
-    looked, cut, view = [], [], views.view
-    monkeypatch.setattr(views, "view", lambda text: looked.append(text) or view(text)[:1])
+def test_texts_and_lines_are_processed_once(monkeypatch):
+    """Different texts share most of their lines."""
+    viewed, cut, view = [], [], views.view
+    monkeypatch.setattr(views, "view", lambda text: viewed.append(text) or view(text)[:1])
     monkeypatch.setattr(views, "step_differences", lambda line: cut.append(line) or line)
     seen = Windows()
     for end in (b"x", b"y", b"z", b"x"):
         seen.add([b"abcdefghi\n0123456789" + end])
     lasts = [b"0123456789x", b"0123456789y", b"0123456789z"]
-    assert looked == [b"abcdefghi\n" + last for last in lasts]
+    assert viewed == [b"abcdefghi\n" + last for last in lasts]
     assert sorted(cut) == [*lasts, b"abcdefghi\n01234567"]
 
 
-def test_too_many_windows_are_given_up_but_not_those_of_the_texts_at_hand():
-    """The texts that are given last are always among them, also when they were seen before."""
+def test_full_cache_is_emptied_before_adding():
+    """The last texts are always in the cache, even if it had them before."""
     seen = Windows(most=1)
     for _ in range(2):
         seen.add([b"abcdefghi"])
@@ -309,8 +309,8 @@ def test_too_many_windows_are_given_up_but_not_those_of_the_texts_at_hand():
         assert b"abcdefgh" not in seen.found
 
 
-def test_as_many_windows_as_are_allowed_are_kept():
-    """More are given up when the next text comes."""
+def test_cache_keeps_the_allowed_number():
+    """The cache is emptied only if it has more windows than allowed."""
     one = Windows()
     one.add([b"abcdefghi"])
     seen = Windows(most=len(one.found))

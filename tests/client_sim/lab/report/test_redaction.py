@@ -49,7 +49,7 @@ def test_a_text_gets_labels_and_an_ordinary_poll_is_shown_whole(covered):
     assert said == f"sent imei(15 digits) and {number}, é"
     poll = b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org:8080\r\n"
     assert covered.data(poll) == poll
-    assert covered.text("owner 2 shows something else from byte 207 on").startswith("owner 2")
+    assert covered.text("owner 2 differs from byte 207 on").startswith("owner 2")
 
 
 def test_a_sighting_is_covered_whoever_the_owner_is(covered):

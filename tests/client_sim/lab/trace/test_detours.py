@@ -175,7 +175,7 @@ def test_a_detour_is_a_departure_and_a_finding(make_world):
     seen = run_scenario(Counting, world, Scenario("one poll", (POLL,)), OWNER)
     assert seen.departures[0].channel is Channel.DETOUR
     (finding,) = judge_egress(seen, world.public)
-    assert "through the world that the client is given" in finding.explanation
+    assert "through the world that it is given" in finding.explanation
     assert (finding.channel, finding.field) == ("past the world", "detour")
     assert finding.data == b"socket.sendto ('127.0.0.1', 9)"
 

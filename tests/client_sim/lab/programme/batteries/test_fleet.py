@@ -31,7 +31,7 @@ def test_phones_that_fetch_the_package_of_their_model_raise_no_alarm():
 def test_a_package_that_few_ask_for_is_found():
     """An address of a phone's own, and a build that is named where nobody offered a package."""
     for mutant, words in (
-        ("package-own-address", "is shown by 1 of 16 phones, where 4 or more must share it"),
+        ("package-own-address", "is shown by 1 of 16 phones, but 4 or more must share it"),
         ("incremental-build", "path has 4 values among 16 phones"),
     ):
         with case(mutant, words):
