@@ -1,4 +1,4 @@
-"""Connections under TLS as OpenSSL makes them, with their keys."""
+"""TLS connections between two OpenSSL contexts, with their keys."""
 
 import contextlib
 import ssl
@@ -19,12 +19,12 @@ PLAIN = [
 
 @pytest.fixture
 def secure_poll(certificate, tmp_path):
-    """Give what makes a poll under TLS of a version: its packets and the path of its keys.
+    """Return a function that makes the packets of a TLS poll, and the path of its keys.
 
-    `said` are other requests and answers than those of a poll, `protocols` what is told by ALPN.
+    `exchanges` are requests and answers, `protocols` those of ALPN.
     """
 
-    def make(version=ssl.TLSVersion.TLSv1_3, number=0, said=PLAIN, protocols=("http/1.1",)):
+    def make(version=ssl.TLSVersion.TLSv1_3, number=0, exchanges=PLAIN, protocols=("http/1.1",)):
         keys = tmp_path / "keys.log"
         client = ssl.create_default_context(cafile=certificate)
         client.maximum_version = version
@@ -33,16 +33,16 @@ def secure_poll(certificate, tmp_path):
         server.load_cert_chain(certificate)
         client.set_alpn_protocols(protocols)
         server.set_alpn_protocols(protocols)
-        exchanges = list(_exchange(client, server, said))
+        sent = list(_exchange(client, server, exchanges))
         at, port = START + number * 1_000_000, 43_000 + number
-        packets = [*dns(at, port, HOST, SERVER), *connection(at, (port, 443), SERVER, exchanges)]
+        packets = [*dns(at, port, HOST, SERVER), *connection(at, (port, 443), SERVER, sent)]
         return packets, keys
 
     return make
 
 
-def _exchange(client, server, said):
-    """Yield what each side sends in turn, to the end of the handshake and of the poll."""
+def _exchange(client, server, exchanges):
+    """Yield the bytes that each side sends in turn, for the handshake and the exchanges."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     near = client.wrap_bio(to_client, to_server, server_hostname=HOST)
     far = server.wrap_bio(to_server, to_client, server_side=True)
@@ -56,7 +56,7 @@ def _exchange(client, server, said):
 
     for _ in range(2):
         yield push(near.do_handshake, to_server), push(far.do_handshake, to_client)
-    for plain, answer in said:
+    for plain, answer in exchanges:
         sent = push(lambda plain=plain: near.write(plain), to_server)
         assert far.read(1000) == plain
         came = push(lambda answer=answer: far.write(answer), to_client)
@@ -66,7 +66,7 @@ def _exchange(client, server, said):
 
 @pytest.fixture
 def tshark():
-    """Run the program on a capture and give what it prints."""
+    """Return a function that runs tshark on a capture and returns its output."""
 
     def run(path, *words):
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What the recording server says to whole, cut and wrong requests, and from which metadata."""
+"""The recording server's answers to complete, incomplete and malformed requests."""
 
 import threading
 from functools import partial
@@ -22,8 +22,8 @@ from fixtures.captures import POLL, miui_update
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
 
 
-def test_a_request_is_found_when_it_is_whole():
-    """Not a byte before, and what follows is left for the next; what will never be one gets 400."""
+def test_find_request():
+    """A request is found at its last byte; other protocols are refused."""
     for data in (POLL[0], miui_update(), CHUNKED):
         for end in range(len(data)):
             assert find_request(data[:end]) is True
@@ -34,43 +34,43 @@ def test_a_request_is_found_when_it_is_whole():
 
 
 @given(st.binary(max_size=100))
-def test_any_bytes_are_a_request_or_not(data):
-    """Nothing is raised."""
+def test_find_request_in_arbitrary_bytes(data):
+    """Arbitrary bytes raise no exception."""
     for start in (b"", b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", b"GET / HTTP/1.1\r\n"):
         found = find_request(start + data)
         assert isinstance(found, bool | HttpRequest)
 
 
-def answer(data, bodies=()):
-    """Answer a request."""
+def plan(data, bodies=()):
+    """Plan the answer to a request."""
     return plan_answer(find_request(data), dict(bodies).get)
 
 
-def test_there_is_nothing_new():
-    """404 for the next root, the timestamp that there is, 404 for all else.
+def test_answers_without_news():
+    """The timestamp is served; the next root and all other paths are 404.
 
-    A HEAD has no body; HTTP/1.0, and who asks for it, is closed.
+    HEAD has no body. The connection is closed with HTTP/1.0, and if the client asks for that.
     """
     bodies = {"/metadata/timestamp.json": b"{}"}
-    assert answer(POLL[0], bodies).data.startswith(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0")
-    told = answer(POLL[1], bodies)
-    assert (told.status, told.closes) == (200, False)
-    assert told.data.endswith(b"\r\n\r\n{}")
-    assert answer(miui_update(), bodies).status == 404
-    head = answer(POLL[1].replace(b"GET", b"HEAD"), bodies)
+    assert plan(POLL[0], bodies).data.startswith(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0")
+    timestamp = plan(POLL[1], bodies)
+    assert (timestamp.status, timestamp.closes) == (200, False)
+    assert timestamp.data.endswith(b"\r\n\r\n{}")
+    assert plan(miui_update(), bodies).status == 404
+    head = plan(POLL[1].replace(b"GET", b"HEAD"), bodies)
     assert head.data.endswith(b"\r\n\r\n")
     assert b"Content-Length: 2\r\n" in head.data
-    assert answer(POLL[0].replace(b"HTTP/1.1", b"HTTP/1.0")).closes
-    assert answer(b"GET / HTTP/1.1\r\nConnection: Close\r\n\r\n").closes
+    assert plan(POLL[0].replace(b"HTTP/1.1", b"HTTP/1.0")).closes
+    assert plan(b"GET / HTTP/1.1\r\nConnection: Close\r\n\r\n").closes
     assert b"\r\nConnection: close\r\n" in encode_answer(400, b"", closes=True).data
     for target in ("/metadata/../x", "/metadata/.x", "/metadata//x", "/metadata/%2e", "/targets/x"):
         request = find_request(f"GET {target} HTTP/1.1\r\n\r\n".encode())
-        assert plan_answer(request, lambda _path: b"what may not be given").status == 404
+        assert plan_answer(request, lambda _path: b"a private file").status == 404
 
 
 @pytest.fixture
 def url(tmp_path):
-    """Serve a folder."""
+    """Serve a folder and return its URL."""
     handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -80,8 +80,8 @@ def url(tmp_path):
         thread.join()
 
 
-def test_what_is_there_is_given_and_nothing_else(tmp_path, url):
-    """The same bytes from both; a place without a timestamp is refused at the start."""
+def test_sources_of_metadata(tmp_path, url):
+    """A folder and a URL give the same bytes; a source without a timestamp is refused."""
     for place in (str(tmp_path), url):
         with pytest.raises(LabError, match=r"has no /metadata/timestamp\.json"):
             load_source(place)

@@ -1,4 +1,4 @@
-"""Sample captures and made ones, judged: clean is said of ours alone, and every leak is named."""
+"""Every leak in captures is named, and only hening's own polls are clean."""
 
 from dataclasses import replace
 from functools import cache
@@ -26,29 +26,29 @@ def audit(name, *, personal=False):
 
 
 def found(result, name):
-    """Give the sentences of a question's findings."""
+    """Return the explanations of a question's findings."""
     (question,) = [each for each in result.questions if each.name == name]
     return [each.finding.explanation for each in question.evidence]
 
 
 def talk(data=POLL_BYTES, target=ADDRESS, state=State.PLAIN, **more):
-    """Give a connection."""
+    """Return a connection."""
     return Conversation("c", target, 1, 0.0, data, state, **more)
 
 
 def capture(*data):
-    """Give a capture with connections that carry these bytes."""
+    """Return a capture of connections that carry these bytes."""
     return Capture(
         "pcap",
         tuple(replace(talk(each), where=f"connection {n}") for n, each in enumerate(data, 1)),
     )
 
 
-def test_the_phone_of_2014_is_found_out_value_by_value():
-    """Carrier, IMEI, telephone number, the contact's and the sender's number, and the host."""
+def test_every_leak_of_the_phone_of_2014():
+    """Carrier, IMEI, phone number, two numbers of contacts, and other hosts are found."""
     result = audit("redmi-1s-2014.pcap", personal=True)
     assert result.verdict == "leak"
-    told = found(result, "canaries")
+    explanations = found(result, "canaries")
     for name, value in (
         ("imei", KNOWN["imei"]),
         ("carrier", "Example+Tel"),
@@ -56,23 +56,23 @@ def test_the_phone_of_2014_is_found_out_value_by_value():
         ("contacts.number", KNOWN["contacts"][0]["number"]),
         ("messages.number", KNOWN["messages"][0]["number"]),
     ):
-        assert any(each.startswith(name) and each.endswith(value) for each in told), name
+        assert any(each.startswith(name) and each.endswith(value) for each in explanations), name
     assert found(result, "egress").count("the phone contacts another host") == 3
     assert found(result, "egress").count("a DNS question for another name") == 3
 
 
-def test_an_enciphered_question_is_no_secret():
-    """Its token and account are named; what nobody can read is measured and not explained."""
+def test_encrypted_form_is_measured():
+    """The token and the account are found; the size of the encrypted field is measured."""
     result = audit("miui-update.pcapng")
     assert result.verdict == "leak"
-    told = found(result, "canaries")
-    assert {each.split(" as ")[0] for each in told} == {"accounts.token", "accounts.name"}
+    explanations = found(result, "canaries")
+    assert {each.split(" as ")[0] for each in explanations} == {"accounts.token", "accounts.name"}
     (row,) = [row for row in result.fields if row.name == "form q"]
     assert row.most > 1000
 
 
 def test_polls_that_show_the_model_are_unexplained():
-    """No value of the owner is in them, and yet they are not the request table's."""
+    """They contain no value of the owner, but are not in the request table."""
     for name, field in (
         ("lineageos.har", "header User-Agent"),
         ("grapheneos.pcap", "header Range"),
@@ -84,8 +84,8 @@ def test_polls_that_show_the_model_are_unexplained():
         assert field in {row.name for row in result.fields if row.most is not None}
 
 
-def test_values_are_covered_unless_they_are_asked_for():
-    """In sentences and in bytes, of every finding."""
+def test_values_are_redacted_unless_personal():
+    """Explanations and bytes of every finding are redacted."""
     values = [
         value.encode()
         for value in (
@@ -108,7 +108,7 @@ def test_values_are_covered_unless_they_are_asked_for():
 
 
 def test_short_values_are_found_as_whole_fields():
-    """And nowhere in between."""
+    """They are not found within longer fields."""
     known = decode_known(b'{"carrier": "CMCC"}')
     request = b"GET /?op=CMCC&o=XCMCC HTTP/1.1\r\nHost: h\r\n\r\n"
     assert found(audit_capture(capture(request), None, known), "canaries") == [
@@ -116,43 +116,43 @@ def test_short_values_are_found_as_whole_fields():
     ]
 
 
-def test_what_is_more_than_polls_is_told():
-    """By each question; ports and TLS are those of the first connection, an address may be any."""
+def test_other_traffic_is_found_by_each_question():
+    """Port and TLS must be those of the first connection; any resolved address is allowed."""
     other = POLL_BYTES.replace(b"updates", b"mirrors")
     asked = (Asked("p to r", NAME, 1, b"cookie"), Asked("p to r", b"UPDATES", 1, b""))
     silent = talk(b"", b"198.51.100.10 80 plain", State.SILENT)
     quic = Loose("UDP port 443 (QUIC)", "p to s", 3, b"x" * 3600)
-    led = {"addresses": {NAME: frozenset({"198.51.100.10"})}}
+    resolved = {"addresses": {NAME: frozenset({"198.51.100.10"})}}
     no_name = "the phone contacts an address that no name resolved to"
-    is_named = "TLS with another name, or no TLS"
-    for talks, more, question, told in (
+    other_tls = "TLS with another name, or no TLS"
+    for talks, more, question, explanations in (
         ([talk(), talk(other)], {}, "egress", ["the phone contacts another host"]),
         ([talk(), talk(target=b"198.51.100.11 8080 plain")], {}, "egress", []),
         (
             *([talk(), talk(target=b"198.51.100.10 8081 plain")], {}),
             *("egress", ["the phone contacts another port"]),
         ),
-        ([talk(), talk(target=b"198.51.100.10 8080 " + NAME)], {}, "egress", [is_named]),
+        ([talk(), talk(target=b"198.51.100.10 8080 " + NAME)], {}, "egress", [other_tls]),
         (
             *([talk()], {"asked": asked}, "egress"),
             ["a DNS question for another name", "a DNS question contains more than its name"],
         ),
         ([silent], {}, "egress", [no_name]),
-        ([silent], led, "egress", []),  # an answer gave it
+        ([silent], resolved, "egress", []),
         (
             *([talk()], {"loose": (quic,)}, "traffic"),
             ["UDP port 443 (QUIC), 3 times: nothing explains these 3600 bytes"],
         ),
         ([], {}, "complete", ["it contains no request, and silence proves nothing"]),
     ):
-        with case(question, told):
+        with case(question, explanations):
             seen = audit_capture(Capture("pcap", tuple(talks), **more), HOST_LINE, None)
-            assert found(seen, question) == told
-            assert not (told and seen.is_clean)
+            assert found(seen, question) == explanations
+            assert not (explanations and seen.is_clean)
 
 
-def test_the_host_is_compared_byte_by_byte():
-    """The first one is taken where none is given; the audit says that it was not told."""
+def test_hosts_are_compared():
+    """Without a given host the first one is used, and the audit says so."""
     other = POLL_BYTES.replace(b"updates", b"mirrors")
     result = audit_capture(capture(POLL_BYTES, other), None, None)
     assert (result.host, result.is_told) == (HOST_LINE, False)
@@ -165,8 +165,8 @@ def test_the_host_is_compared_byte_by_byte():
     assert "the second line must be Host with" in found(result, "grammar")[0]
 
 
-def test_what_could_not_be_judged_is_never_clean():
-    """Encrypted requests, gaps and other traffic, beside a poll that is; silence alone."""
+def test_unjudged_connections_are_not_clean():
+    """Encrypted requests, gaps and a capture without requests are never clean."""
     encrypted, cut = talk(state=State.ENCRYPTED, name=NAME), talk(gaps=("6 bytes are missing",))
     for talks, verdict in (
         ([talk(), encrypted], "not judged: encrypted"),
@@ -177,8 +177,8 @@ def test_what_could_not_be_judged_is_never_clean():
         assert (result.verdict, result.is_clean) == (verdict, False)
 
 
-def test_a_value_that_is_split_over_headers_is_found():
-    """A third of the IMEI in each; the fields that it was put together from are named."""
+def test_value_split_over_headers_is_found():
+    """The finding names the joined fields, and is redacted."""
     imei = KNOWN["imei"].encode()
     lines = b"".join(b"X-%d: %s\r\n" % (place, imei[place : place + 5]) for place in (0, 5, 10))
     data = b"GET / HTTP/1.1\r\n" + lines + b"\r\n"
@@ -188,16 +188,16 @@ def test_a_value_that_is_split_over_headers_is_found():
     assert imei not in canaries.evidence[0].finding.data
 
 
-def hello(**told):
-    """Give what a network sees of TLS; `told` in place of what a phone of ours shows."""
-    shown = {"name": HOST, "protocols": "http/1.1", "resumes": "no", "early-data": "no"} | told
-    lines = "\n".join(f"{name} {value}" for name, value in shown.items())
+def make_wire(**changes):
+    """Return what a network sees of TLS; `changes` replace values of a clean phone."""
+    values = {"name": HOST, "protocols": "http/1.1", "resumes": "no", "early-data": "no"} | changes
+    lines = "\n".join(f"{name} {value}" for name, value in values.items())
     return Wire(lines.encode(), b"22:200")
 
 
-def test_tls_shows_one_configuration():
-    """Also of connections whose requests nobody can read; values in it are covered."""
-    for told, fields in (
+def test_differing_tls_parameters_are_found():
+    """Encrypted connections are judged, too; values in their parameters are redacted."""
+    for changes, fields in (
         ({}, []),
         ({"resumes": "yes"}, ["resumes", "handshake"]),
         ({"protocols": "h2"}, ["protocols", "handshake"]),
@@ -206,29 +206,29 @@ def test_tls_shows_one_configuration():
         target = b"198.51.100.10 443 " + NAME
         talks = tuple(
             talk(b"", target, State.ENCRYPTED, name=NAME, wire=wire)
-            for wire in (hello(), hello(**told))
+            for wire in (make_wire(), make_wire(**changes))
         )
         result = audit_capture(Capture("pcap", talks), NAME, None)
-        says = [f"{field} differs from that of all phones of a fleet" for field in fields]
-        assert found(result, "tls") == says
+        expected = [f"{field} differs from that of all phones of a fleet" for field in fields]
+        assert found(result, "tls") == expected
         (tls,) = [each for each in result.questions if each.name == "tls"]
         assert not any(KNOWN["imei"].encode() in each.finding.data for each in tls.evidence)
 
 
-def test_known_values_are_looked_for_in_all_that_left():
-    """Names, options, other protocols, bytes that contradict others."""
+def test_known_values_are_found_in_all_traffic():
+    """Names, DNS options, other protocols and contradicting bytes are searched."""
     imei = KNOWN["imei"].encode()
     seen = Capture(
         *("pcap", (talk(odd=(("sent twice, differing", imei),)),)),
         asked=(Asked("q", imei + b".t.example", 1, imei),),
         loose=(Loose("ICMP", "p to s", 1, imei),),
     )
-    told = found(audit_capture(seen, HOST_LINE, KNOWN_FILE), "canaries")
-    assert told == ["imei as it is: [15 bytes, not shown]"] * 4
+    explanations = found(audit_capture(seen, HOST_LINE, KNOWN_FILE), "canaries")
+    assert explanations == ["imei as it is: [15 bytes, not shown]"] * 4
 
 
-def test_findings_are_counted_beyond_those_that_are_kept():
-    """Fifty of three hundred are shown, and a window of their bytes."""
+def test_kept_findings_are_limited():
+    """All 300 findings are counted, and 50 are kept, each with a window of its bytes."""
     result = audit_capture(capture(b"x" * 2000 + b"\r\n\r\n" * 300), HOST_LINE, None)
     (grammar,) = [each for each in result.questions if each.name == "grammar"]
     assert (grammar.count, len(grammar.evidence)) == (300, 50)
@@ -236,8 +236,8 @@ def test_findings_are_counted_beyond_those_that_are_kept():
     assert grammar.evidence[0].length == 2000
 
 
-def test_the_samples_are_what_is_built_and_ours_are_clean():
-    """A poll of ours in three formats, with and without the host and the values."""
+def test_samples_of_hening_are_clean():
+    """A poll is clean in three formats, with and without the host and known values."""
     assert {path.name for path in Path(FOLDER).iterdir()} == {
         *("known.json", "ours.pcap", "ours.pcapng", "ours.har", "redmi-1s-2014.pcap"),
         *("miui-update.pcapng", "lineageos.har", "grapheneos.pcap", "dialects.pcap"),

@@ -1,4 +1,4 @@
-"""Recordings as pcapng: read back, by us and by another program, and whole at any moment."""
+"""Recordings are complete pcapng files at any moment, which tshark can read, too."""
 
 import io
 
@@ -14,14 +14,14 @@ ASKED, ANSWERED = b"asked" * 1000, b"answered"
 
 
 def packets(ends=FOUR):
-    """Give the packets of a connection."""
+    """Return the packets of a connection."""
     passed = [Passed(10.25, True, ASKED), Passed(10.5, False, ANSWERED)]
     return list(encode_connection(ends, 10.0, passed, 11.0))
 
 
 @pytest.mark.parametrize("ends", [FOUR, SIX])
-def test_a_recording_is_read_byte_for_byte(ends, tmp_path):
-    """Both versions of IP; more than one segment; times as they were."""
+def test_recording_is_read_back(ends, tmp_path):
+    """IPv4 and IPv6, several segments and exact times are preserved."""
     path = tmp_path / "capture"
     with CaptureFile(path) as file:
         file.write(packets(ends), b"")
@@ -31,8 +31,8 @@ def test_a_recording_is_read_byte_for_byte(ends, tmp_path):
 
 
 @pytest.mark.needs("tshark")
-def test_another_program_finds_no_fault(tmp_path, tshark):
-    """Check sums, lengths, sequence numbers."""
+def test_recording_is_valid_in_tshark(tmp_path, tshark):
+    """The program tshark finds no wrong checksum, length or sequence number."""
     path = tmp_path / "capture"
     with CaptureFile(path) as file:
         file.write(packets(), b"")
@@ -45,8 +45,8 @@ def test_another_program_finds_no_fault(tmp_path, tshark):
     assert len(tshark(path).splitlines()) == len(packets()) + len(packets(SIX))
 
 
-def test_until_it_ends_it_has_another_name_and_is_whole(tmp_path):
-    """A crash leaves a capture of the connections that had ended; none is written over."""
+def test_part_file_is_complete_and_renamed_at_the_end(tmp_path):
+    """After a crash it has all ended connections; an existing file is never replaced."""
     path = tmp_path / "capture"
     with CaptureFile(path) as file:
         file.write(packets(), b"CLIENT_RANDOM x y\n")
@@ -62,8 +62,8 @@ def test_until_it_ends_it_has_another_name_and_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_an_error_keeps_what_was_recorded(count, tmp_path):
-    """And leaves nothing where nothing was."""
+def test_recording_is_kept_after_an_error(count, tmp_path):
+    """Without connections no file is left."""
 
     def record():
         with CaptureFile(tmp_path / "capture") as file:

@@ -1,4 +1,4 @@
-"""TCP put together: order, repetition, overlaps, sequence numbers that go round, gaps."""
+"""TCP streams are reassembled: order, repetition, overlaps, wrapping sequence numbers and gaps."""
 
 import pytest
 from hypothesis import given
@@ -10,8 +10,8 @@ from client_sim.lab.errors import CaptureError
 RING = 1 << 32
 
 
-def stream(start, *pieces):
-    """Put pieces (offset, bytes) of a stream together that begins at sequence number `start`."""
+def reassemble(start, *pieces):
+    """Reassemble pieces (offset, bytes) of a stream that begins at sequence number `start`."""
     made, budget = Stream(), Budget(1_000_000)
     made.begin(start)
     for offset, data in pieces:
@@ -26,20 +26,20 @@ def stream(start, *pieces):
     st.one_of(st.integers(0, RING - 1), st.integers(RING - 300, RING - 1)),
     st.randoms(),
 )
-def test_segments_in_any_order_with_any_overlap_are_the_stream(data, more, start, order):
-    """However it was cut, doubled and shuffled, and wherever the numbers began or went round."""
+def test_any_order_and_overlap_of_segments(data, more, start, order):
+    """Sequence numbers may begin anywhere and wrap around."""
     pieces = [(place, data[place : place + 7]) for place in range(0, len(data), 7)]
     pieces += [(p, data[p : p + size]) for p, size in more if data[p : p + size]]
     order.shuffle(pieces)
-    made = stream(start, *pieces)
+    made = reassemble(start, *pieces)
     assert (bytes(made.data), made.gaps, made.odd) == (data, [], [])
 
 
-def test_what_is_missing_is_told_with_its_place_and_size():
-    """What was seen behind it is appended; segments that a short snap length cut are one gap."""
-    made = stream(7, (0, b"abc"), (5, b"fgh"), (10, b"k"))
+def test_gaps_have_offset_and_size():
+    """Bytes after a gap are appended; bytes that a snap length cut are one gap."""
+    made = reassemble(7, (0, b"abc"), (5, b"fgh"), (10, b"k"))
     assert (bytes(made.data), made.gaps) == (b"abcfghk", [Gap(3, 2), Gap(6, 2)])
-    assert stream(7, (0, b"a"), (2, b"c")).gaps == [Gap(1, 1)]
+    assert reassemble(7, (0, b"a"), (2, b"c")).gaps == [Gap(1, 1)]
     made, budget = Stream(), Budget(10_000)
     for number in range(100):
         made.add(5 * number, b"a", 4, budget)
@@ -47,10 +47,10 @@ def test_what_is_missing_is_told_with_its_place_and_size():
     assert [gap for gap in made.gaps if gap.offset < 0] == [Gap(-1, 400)]
 
 
-def test_bytes_that_contradict_others_are_kept_beside_them():
-    """The far end may have taken either, before and behind a gap; a keep-alive is none of them.
+def test_contradicting_bytes_are_kept_separately():
+    """The receiver may have taken either; a keep-alive is no contradiction.
 
-    What stands before the beginning no receiver takes, but it left.
+    Bytes before the beginning of the stream are kept, although no receiver takes them.
     """
     differs = "sent twice, differing"
     for pieces, odd in (
@@ -60,12 +60,12 @@ def test_bytes_that_contradict_others_are_kept_beside_them():
         ([(0, b"abcdef"), (5, b"X")], [Piece(5, b"X", differs)]),
         ([(0, b"abcdef"), (-5, b"leak")], [Piece(-5, b"leak", "before the beginning")]),
     ):
-        made = stream(7, *pieces)
+        made = reassemble(7, *pieces)
         assert (bytes(made.data), made.odd) == (b"abcdef", odd)
 
 
-def test_a_budget_is_spent_once_and_pieces_that_wait_are_limited():
-    """A stranger who leaves the first byte out does not fill the memory."""
+def test_memory_for_streams_is_limited():
+    """A stream without its first byte cannot fill the memory."""
     budget = Budget(10)
     budget.spend(10)
     with pytest.raises(CaptureError, match="more than 10 bytes left the phone: cut"):

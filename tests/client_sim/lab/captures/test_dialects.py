@@ -1,4 +1,4 @@
-"""Captures of existing Updater apps: explained row by row, and what is more is found."""
+"""Requests of existing Updater apps are explained row by row, and other bytes are found."""
 
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.dialects import DIALECTS, ROWS, find_row
@@ -15,19 +15,19 @@ def audit(path, dialects=DIALECTS):
     return audit_capture(load_capture(path), HOST_LINE, None, dialects=dialects)
 
 
-def raw(tmp_path, data):
-    """Return a capture of the raw bytes of one connection."""
+def write_raw(tmp_path, data):
+    """Write the raw bytes of one connection as a capture."""
     path = tmp_path / "raw"
     path.write_bytes(data)
     return path
 
 
 def test_every_request_of_the_samples_is_explained():
-    """Each row with its count and what it reveals; the model by the User-Agent, too."""
+    """Each row has its number of requests and what it reveals, the User-Agent included."""
     found = audit(FOLDER / "dialects.pcap")
     assert (found.verdict, found.requests) == ("clean", 7)
-    told = {each.row: each.count for each in found.told}
-    assert told == {
+    counts = {each.row: each.count for each in found.told}
+    assert counts == {
         "lineage1-list": 1,
         "lineage2-list": 1,
         "lineage-file": 1,
@@ -41,8 +41,8 @@ def test_every_request_of_the_samples_is_explained():
     assert {"row": "lineage2-list", "requests": 1, "reveals": "device"} in shown
 
 
-def test_a_request_is_explained_by_its_own_dialect_alone():
-    """Not without a dialect, nor hening's own with one; each list of the samples under its app."""
+def test_requests_are_explained_only_by_their_dialect():
+    """Polls of hening match no dialect, and no path matches two."""
     assert audit(FOLDER / "dialects.pcap", ("lineage2",)).verdict == "unexplained"
     assert audit(FOLDER / "dialects.pcap", ()).verdict == "unexplained"
     assert audit(FOLDER / "ours.pcap").verdict == "unexplained"
@@ -57,10 +57,10 @@ def test_a_request_is_explained_by_its_own_dialect_alone():
     assert DALVIK.encode() in SAMPLES["lineage1"][0]
 
 
-def test_what_a_request_has_beyond_its_row_is_found(tmp_path):
-    """A query, a header, a body, a cookie, a method, bytes that are no request."""
+def test_bytes_beyond_the_row_are_found(tmp_path):
+    """A query, a header, a body, a cookie, a method or other bytes are a finding."""
     (sample,) = SAMPLES["lineage2"]
-    assert audit(raw(tmp_path, sample)).questions[0].passed
+    assert audit(write_raw(tmp_path, sample)).questions[0].passed
     for old, new in (
         (b"/builds ", b"/builds?serial=1 "),
         (b"/builds ", b"/builds/ "),
@@ -74,5 +74,5 @@ def test_what_a_request_has_beyond_its_row_is_found(tmp_path):
     ):
         changed = sample.replace(old, new, 1)
         assert changed != sample
-        question = audit(raw(tmp_path, changed)).questions[0]
+        question = audit(write_raw(tmp_path, changed)).questions[0]
         assert (question.name, question.passed) == ("grammar", False), new

@@ -1,4 +1,4 @@
-"""DNS messages by RFC 1035, with names that are compressed, damaged or more than names."""
+"""DNS messages of RFC 1035, with compressed and damaged names and with additional bytes."""
 
 import struct
 
@@ -20,21 +20,21 @@ PADDED = b"\0\x08\0\x0c\0\x04\0\0\0\1"
 OPT = b"\0\0\x29\x04\xd0\0\0\0\0"
 
 
-def test_what_a_question_has_beside_its_name():
-    """An empty pseudo record and padding with zeros say nothing; a cookie and capitals do."""
+def test_extra_bytes_of_a_question():
+    """An empty OPT record and padding with zeros carry no data; other options and bytes do."""
     assert read_question(HEAD + ASKED) == Question(b"updates.HENING.example", 1, b"")
     for record, extra in (
         (OPT + b"\0\0", b""),
         (OPT + b"\0\x08\0\x0c\0\x04\0\0\0\0", b""),
-        *((OPT + told, OPT + told) for told in (b"\0\x0c\0\x0a\0\x08clientID", PADDED)),
+        *((OPT + option, OPT + option) for option in (b"\0\x0c\0\x0a\0\x08clientID", PADDED)),
     ):
         query = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 1) + ASKED + record
         assert read_question(query).extra == extra
-    assert read_question(HEAD + ASKED + b"behind").extra == b"behind"
+    assert read_question(HEAD + ASKED + b"more").extra == b"more"
 
 
-def test_what_is_no_question_is_none():
-    """A response, two questions, a name that points at itself, one too long; a rest, over TCP."""
+def test_messages_without_a_question():
+    """Responses, two questions, and looping or long names; over TCP, bytes without a length."""
     for message in (
         *(b"", HEAD[:11], HEAD, HEAD + NAME, HEAD + ASKED[:-1]),
         struct.pack(">HHHHHH", 7, 0x8180, 1, 0, 0, 0) + ASKED,
@@ -47,8 +47,8 @@ def test_what_is_no_question_is_none():
     assert list(split_messages(b"\0\2ab\0\1c\0")) == [b"ab", b"c", b"\0"]
 
 
-def test_answers_give_addresses_and_other_names():
-    """A name that is another word for one, then addresses of both versions."""
+def test_answers_have_addresses_and_aliases():
+    """An alias is followed by its addresses of both versions."""
     counts = struct.pack(">HHHHHH", 7, 0x8180, 1, 3, 0, 0)
     other = b"\0\5\0\1\0\0\0\x3c\0\x06\x03cdn\xc0\x14"
     four = b"\0\1\0\1\0\0\0\x3c\0\4\xc6\x33\x64\x0a"
@@ -63,8 +63,8 @@ def test_answers_give_addresses_and_other_names():
 
 
 @given(st.integers(0, 3), st.binary(max_size=80))
-def test_any_bytes_are_read_or_not(count, data):
-    """Nothing is raised, reading ends, and what is whole is read, whatever follows it."""
+def test_arbitrary_bytes_are_read(count, data):
+    """No exception is raised, and complete records are read whatever follows them."""
     read_question(data)
     read_question(HEAD + data)
     assert read_question(HEAD + ASKED + data).extra == data

@@ -1,4 +1,4 @@
-"""Windows of a stranger's bytes, and what of them is covered."""
+"""Windows of captured bytes, and the redaction of values in them."""
 
 import gzip
 
@@ -15,22 +15,22 @@ NAME = b"Sari Fiktif von Nirgendwo"
 
 
 def places(data, **known):
-    """Look for a name, or for known values, in the bytes of one connection."""
+    """Search the bytes of one connection for a name, or for known values."""
     talk = Conversation("c", b"198.51.100.10 8080 plain", 1, 0.0, data, State.PLAIN)
     search = CanarySearch(known or {"name": (NAME,)})
     return list_places(observe_capture(Capture("pcap", (talk,))), search)
 
 
-def test_a_name_is_covered_where_it_was_found():
-    """In the window of another finding, too."""
+def test_found_name_is_redacted():
+    """It is redacted in the windows of other findings, too."""
     place, *_ = places(b"x" * 100 + b"owner=" + NAME + b"&rest")
     window = place.evidence("", 95, 5, personal=False).finding.data
     assert window == b"x" * 53 + b"owner=" + b"*" * len(NAME) + b"&rest"
     assert NAME in place.evidence("", 95, 5, personal=True).finding.data
 
 
-def test_what_was_compressed_is_covered_to_its_end():
-    """Whoever sees the bytes could inflate them."""
+def test_compressed_value_is_redacted_to_its_end():
+    """Otherwise the bytes could be inflated."""
     packed = gzip.compress(NAME * 3, mtime=0)
     place, *_ = places(b"POST / HTTP/1.1\r\n\r\n" + packed)
     (sighting, *_) = place.sightings
@@ -39,23 +39,23 @@ def test_what_was_compressed_is_covered_to_its_end():
     assert window.endswith(b"\r\n\r\n" + b"*" * len(packed))
 
 
-def test_spellings_within_a_longer_one_are_one_finding():
+def test_overlapping_spellings_are_one_finding():
     """A number without its country's code is part of the number."""
     spelled = (b"+62812345678", b"62812345678", b"812345678")
     place, *_ = places(b"phone=+62812345678", phone=spelled)
     assert [(s.offset, s.value) for s in place.sightings] == [(6, b"+62812345678")]
 
 
-def test_lines_without_end_are_not_put_together(monkeypatch):
-    """Each may be a field, and takes a hundred times its bytes."""
+def test_number_of_lines_is_limited(monkeypatch):
+    """Each line may be a field, which takes a hundred times its bytes."""
     monkeypatch.setattr("client_sim.lab.captures.evidence._LINES_LIMIT", 3)
     assert places(b"a\n" * 3)
     with pytest.raises(CaptureError, match="more than 3 lines left the phone"):
         places(b"a\n" * 4)
 
 
-def test_a_window_has_its_place_and_its_limits():
-    """Forty-eight bytes around, and no more than 256 of a long finding; a value in a sentence."""
+def test_window_is_limited():
+    """It has 48 bytes on each side, and at most 256 bytes of the finding."""
     evidence = Place("w", bytes(range(256)) * 8).evidence("e", 1000, 900, personal=True)
     assert (evidence.offset, evidence.length) == (1000, 900)
     assert (evidence.finding.offset, evidence.finding.length) == (48, 256)
@@ -65,8 +65,8 @@ def test_a_window_has_its_place_and_its_limits():
     assert show_value(b"a\xff", personal=True) == "a\\xff"
 
 
-def test_identifiers_are_covered_and_words_are_not():
-    """Byte by byte, so that offsets stay; names look like words, but were found."""
+def test_identifiers_are_redacted():
+    """Offsets stay the same; words are redacted only if they were found."""
     for data, shown in (
         (b"imei=001017123456785&a=b", b"imei=***************&a=b"),
         (b"tel: +999 123-456 789\r\n", b"tel: ****************\r\n"),
@@ -86,6 +86,6 @@ def test_identifiers_are_covered_and_words_are_not():
 
 
 @given(st.binary(max_size=300), st.lists(st.tuples(st.integers(-9, 300), st.integers(0, 99))))
-def test_the_length_stays(data, found):
-    """Whatever was found, wherever."""
+def test_redaction_keeps_the_length(data, found):
+    """Any found places may overlap or lie outside."""
     assert len(redact(data, found)) == len(data)

@@ -1,4 +1,4 @@
-"""What the fuzzer of captures starts from, with every input on which it once failed."""
+"""The corpus of the capture fuzzer, including every input on which it once failed."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from tests.cases import case
 CORPUS = sorted((Path(__file__).parents[4] / "fixtures" / "fuzz" / "captures").iterdir())
 
 
-def test_what_the_fuzzer_starts_from():
-    """An audit that can be shown, or CaptureError."""
+def test_corpus_of_the_fuzzer():
+    """Each input gives an audit that can be shown, or CaptureError."""
     for path in CORPUS:
         with case(path.name):
             check_capture(path.read_bytes())
@@ -22,8 +22,8 @@ def test_what_the_fuzzer_starts_from():
     st.sampled_from(CORPUS),
     st.lists(st.tuples(st.integers(0, 700), st.binary(max_size=8)), max_size=4),
 )
-def test_inputs_near_those(path, changes):
-    """Some bytes are others, some are more."""
+def test_inputs_near_the_corpus(path, changes):
+    """Changed and inserted bytes raise no other exception."""
     data = path.read_bytes()
     for place, other in changes:
         data = data[:place] + other + data[place + len(other) // 2 :]

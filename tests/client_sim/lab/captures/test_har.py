@@ -1,4 +1,4 @@
-"""HAR as browsers and proxies write it, put together to bytes."""
+"""HAR files of browsers and proxies are converted to bytes."""
 
 import json
 
@@ -14,9 +14,9 @@ LIMIT = 1_000_000
 
 
 def entry(url, method="GET", connection=None, **request):
-    """Give an entry."""
-    told = {"request": {"method": method, "url": url, **request}}
-    return told if connection is None else {**told, "connection": connection}
+    """Return an entry."""
+    made = {"request": {"method": method, "url": url, **request}}
+    return made if connection is None else {**made, "connection": connection}
 
 
 def read(*entries):
@@ -25,19 +25,19 @@ def read(*entries):
 
 
 def bytes_of(*entries):
-    """Give the bytes of each connection."""
+    """Return the bytes of each connection."""
     return [talk.data for talk in read(*entries).conversations]
 
 
-def pairs(**told):
-    """Give names and values as HAR has them."""
-    return [{"name": name, "value": value} for name, value in told.items()]
+def pairs(**values):
+    """Return names and values as HAR has them."""
+    return [{"name": name, "value": value} for name, value in values.items()]
 
 
-def test_a_request_is_put_together_in_its_order():
-    """Path and query as the URL has them, headers, an empty line, the body; other versions stay.
+def test_request_bytes():
+    """Request line, headers, an empty line and the body; other HTTP versions are kept.
 
-    Cookies without a header are not lost; where it is there, they are in it.
+    Cookies are added only if there is no header for them.
     """
     one = entry(
         *("https://h.example/a?b=c#d", "POST"),
@@ -45,7 +45,7 @@ def test_a_request_is_put_together_in_its_order():
         headers=pairs(Host="h.example", X="y"),
         postData={"mimeType": "text/plain", "text": "böb"},
     )
-    for told, data in (
+    for made, data in (
         (one, "POST /a?b=c#d HTTP/1.1\r\nHost: h.example\r\nX: y\r\n\r\nböb".encode()),
         (entry("http://h/", httpVersion="h2"), b"GET / H2\r\n\r\n"),
         (
@@ -57,24 +57,24 @@ def test_a_request_is_put_together_in_its_order():
             b"GET / HTTP/1.1\r\ncookie: a=b\r\n\r\n",
         ),
     ):
-        assert bytes_of(told) == [data]
+        assert bytes_of(made) == [data]
 
 
-def test_requests_of_one_connection_stay_together():
-    """Where the exporter says which, by number or by text; else polls are told apart.
+def test_requests_are_grouped_by_connection():
+    """Without connection numbers they are grouped by poll.
 
-    A next root begins one, unless it follows the one before; so does another host.
+    The next root begins a poll unless it follows the previous root; so does another host.
     """
-    told = [entry(f"http://h/{number}", connection=number) for number in ("7", 8, "7")]
-    assert [each.count(b"GET") for each in bytes_of(*told)] == [2, 1]
+    entries = [entry(f"http://h/{number}", connection=number) for number in ("7", 8, "7")]
+    assert [each.count(b"GET") for each in bytes_of(*entries)] == [2, 1]
     names = ["2.root", "timestamp", "2.root", "3.root", "timestamp"]
-    told = [entry(f"http://h.example/metadata/{name}.json") for name in names]
-    assert [each.count(b"GET") for each in bytes_of(*told, entry("http://other/"))] == [2, 3, 1]
+    entries = [entry(f"http://h.example/metadata/{name}.json") for name in names]
+    assert [each.count(b"GET") for each in bytes_of(*entries, entry("http://other/"))] == [2, 3, 1]
     assert any("grouped by poll" in note for note in read(entry("http://h/")).notes)
 
 
-def test_bodies_come_in_several_forms():
-    """As parameters, as text, as base64."""
+def test_forms_of_bodies():
+    """A body can be parameters, text or base64."""
     for body, data in (
         ({"params": pairs(imei="1 2", q="&")}, b"imei=1+2&q=%26"),
         ({"text": "AAEC", "encoding": "base64"}, b"\0\1\2"),
@@ -84,12 +84,12 @@ def test_bodies_come_in_several_forms():
         ({"params": [{"name": "f", "fileName": "a.vcf"}]}, b"f=a.vcf"),
         ({"params": [{"name": "f", "fileName": "a.vcf", "value": "b"}]}, b"f=a.vcf+b"),
     ):
-        (told,) = bytes_of(entry("http://h.example/", "POST", postData=body))
-        assert told == b"POST / HTTP/1.1\r\n\r\n" + data
+        (sent,) = bytes_of(entry("http://h.example/", "POST", postData=body))
+        assert sent == b"POST / HTTP/1.1\r\n\r\n" + data
 
 
-def test_messages_of_web_sockets_are_traffic():
-    """What the phone sent; where it is no text, as it is written: nothing of it is decoded."""
+def test_messages_of_web_sockets_are_kept():
+    """Only sent messages are kept; data that is not text is kept as written."""
     for data, content in (
         ('"imei"', b"imei"),
         ('"caf\\u00e9"', "café".encode()),
@@ -97,15 +97,15 @@ def test_messages_of_web_sockets_are_traffic():
         ("[" * 200 + "]" * 200, b"[" * 200 + b"]" * 200),
         ('{"imei": [1, null]}', b'{"imei": [1, null]}'),
     ):
-        told = json.dumps({"log": {"entries": [entry("ws://h.example/")]}})
+        har = json.dumps({"log": {"entries": [entry("ws://h.example/")]}})
         message = '{"type": "send", "data": ' + data + '}, {"type": "receive", "data": "x"}'
         messages = f'"_webSocketMessages": [{message}], "request"'
-        (loose,) = read_har(told.replace('"request"', messages, 1).encode(), LIMIT).loose
+        (loose,) = read_har(har.replace('"request"', messages, 1).encode(), LIMIT).loose
         assert (loose.label, loose.frames, loose.data) == ("WebSocket messages", 1, content)
 
 
-def test_times_of_requests_are_read_where_they_are_times():
-    """Whatever else stands there gives 0, at the edges of the calendar, too."""
+def test_times_of_requests():
+    """Any other text is time 0, also at the limits of the calendar."""
     for text, at in (
         ("2026-01-01T00:00:00.500Z", 1_767_225_600.5),
         ("2026-01-01T01:00:00+01:00", 1_767_225_600.0),
@@ -113,13 +113,13 @@ def test_times_of_requests_are_read_where_they_are_times():
         ("0001-01-01T00:00:00+23:59", -62_135_683_140.0),
         ("yesterday", 0.0),
     ):
-        told = entry("http://h.example/")
-        told["startedDateTime"] = text
-        assert read(told).conversations[0].pieces[0][0] == at, text
+        made = entry("http://h.example/")
+        made["startedDateTime"] = text
+        assert read(made).conversations[0].pieces[0][0] == at, text
 
 
-def test_where_a_request_went():
-    """Host, port of the scheme where there is none, and the name for TLS."""
+def test_targets_of_requests():
+    """The port defaults to that of the scheme, and TLS has the host's name."""
     for url, target in (
         ("https://h.example/a", b"h.example 443 h.example"),
         ("http://h.example:8080/a", b"h.example 8080 plain"),
@@ -132,8 +132,8 @@ def test_where_a_request_went():
         audit_capture(capture, None, None)
 
 
-def test_what_is_no_har_is_one_sentence():
-    """Nothing but CaptureError comes out; a byte order mark is no obstacle."""
+def test_malformed_har_is_refused():
+    """Only CaptureError is raised; a byte order mark is allowed."""
     for data in (
         *(b"{", b"{}", b'{"log":[]}', b'{"log":{"entries":[{}]}}', b"[" * 100_000, b"{\xff}"),
         b'{"log":{"entries":[{"request":{"method":1,"url":"x"}}]}}',
@@ -146,8 +146,8 @@ def test_what_is_no_har_is_one_sentence():
     assert read_har(data, LIMIT).conversations == ()
 
 
-def test_too_much_is_refused(monkeypatch):
-    """In bytes, and in requests."""
+def test_size_of_a_har_is_limited(monkeypatch):
+    """Bytes, requests, objects and the length of a URL are limited."""
     with pytest.raises(CaptureError, match="more than 10 bytes"):
         read_har(json.dumps({"log": {"entries": [entry("http://h/")]}}).encode(), 10)
     with pytest.raises(CaptureError, match="a URL of more than 65536 characters"):
@@ -161,14 +161,14 @@ def test_too_much_is_refused(monkeypatch):
 
 
 @given(st.text(max_size=60), st.text(max_size=20), st.text(max_size=20))
-def test_any_text_in_a_url_or_a_header_is_kept(url, name, value):
-    """Lone surrogates and line ends too; nothing is raised."""
-    told = bytes_of(entry(url, headers=[{"name": name, "value": value}]))
-    assert value.encode("utf-8", "surrogatepass") in told[0]
+def test_arbitrary_text_is_kept(url, name, value):
+    """Lone surrogates and line ends raise no exception."""
+    sent = bytes_of(entry(url, headers=[{"name": name, "value": value}]))
+    assert value.encode("utf-8", "surrogatepass") in sent[0]
 
 
-def test_a_user_in_a_url_is_read_and_is_no_part_of_a_host():
-    """`http://USER@HOST/` tells the host who asks; places of findings name the host alone."""
+def test_user_in_a_url_is_kept_separately():
+    """`http://USER@HOST/` is sent to the host; places of findings have only the host."""
     capture = read(entry("http://001017123456785@h.example:80/a"))
     (talk,), (loose,) = capture.conversations, capture.loose
     assert (loose.where, loose.data) == ("h.example:80", b"001017123456785")

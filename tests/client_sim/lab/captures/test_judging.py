@@ -1,4 +1,4 @@
-"""Segments, records and ends of a capture, judged by what one phone sends."""
+"""Segments, TLS records and ends of captured connections are judged."""
 
 import pytest
 
@@ -12,13 +12,13 @@ from tests.client_sim.lab.captures.conftest import PLAIN, SERVER
 
 HOST_LINE = f"{HOST}:8080".encode()
 FIN, RST, ACK = 1, 4, 16
-FLAGS = 20 + 13  # the place of the control bits in a packet of IPv4
-CUT = "a request is split: this segment ends in the middle of it"
-RECORD_CUT = "a TLS record is split: this segment ends in the middle of it"
+FLAGS = 20 + 13  # offset of the control bits in an IPv4 packet
+SPLIT = "a request is split: this segment ends in the middle of it"
+RECORD_SPLIT = "a TLS record is split: this segment ends in the middle of it"
 
 
 def poll(*exchanges):
-    """Give the packets of a poll with these exchanges."""
+    """Return the packets of a poll with these exchanges."""
     ports = (40_000, 8080)
     return [
         *dns(START, ports[0], HOST, SERVER),
@@ -30,7 +30,7 @@ HONEST = list(zip(POLL, NOTHING_NEW, strict=True))
 
 
 def audit(packets, tmp_path, host=HOST_LINE, **more):
-    """Write packets as a capture and judge it; give the verdict and what each question found."""
+    """Write packets as a capture and audit it; return the verdict and each question's findings."""
     path = tmp_path / "capture.pcap"
     path.write_bytes(write_pcap(packets))
     result = audit_capture(load_capture(path, **more), host, None)
@@ -41,14 +41,14 @@ def audit(packets, tmp_path, host=HOST_LINE, **more):
     }
 
 
-def marked(sent, flags):
-    """Give a packet with other control bits."""
+def set_flags(sent, flags):
+    """Return a packet with other control bits."""
     data = sent.data[:FLAGS] + bytes([flags]) + sent.data[FLAGS + 1 :]
     return Sent(sent.at, data, is_out=sent.is_out)
 
 
-def cut(packets, wanted, place):
-    """Give the packets, those bytes of the phone's segment number `wanted` in two at `place`."""
+def split(packets, wanted, place):
+    """Return the packets with the phone's segment number `wanted` split at byte `place`."""
     out = [n for n, sent in enumerate(packets) if sent.is_out and len(sent.data) > 68]
     number = out[wanted]
     data = packets[number].data
@@ -59,73 +59,73 @@ def cut(packets, wanted, place):
     return [*packets[:number], *both, *packets[number + 1 :]]
 
 
-def test_a_request_in_two_segments_is_named(tmp_path):
-    """Though each byte is in the request table. Two in one are, too: a phone reads first."""
+def test_request_in_two_segments_is_found(tmp_path):
+    """A segment with two requests is found, too, because a phone reads each answer first."""
     assert audit(poll(*HONEST), tmp_path) == ("clean", {})
     (first, answer), second = HONEST
-    split = poll((first[:30], b""), (first[30:], answer), second)
-    assert audit(split, tmp_path) == ("unexplained", {"writes": [CUT]})
+    halves = poll((first[:30], b""), (first[30:], answer), second)
+    assert audit(halves, tmp_path) == ("unexplained", {"writes": [SPLIT]})
     both = poll((b"".join(POLL), b"".join(NOTHING_NEW)))
     said = ["one segment carries more than one request"]
     assert audit(both, tmp_path) == ("unexplained", {"writes": said})
 
 
-def test_an_end_by_reset_is_named(tmp_path):
-    """With and without an acknowledgement."""
+def test_reset_is_found(tmp_path):
+    """It may have an acknowledgement."""
     for flags in (RST, RST | ACK):
         packets = poll(*HONEST)
         place = next(n for n, sent in enumerate(packets) if sent.is_out and sent.data[FLAGS] == 17)
-        packets[place] = marked(packets[place], flags)
+        packets[place] = set_flags(packets[place], flags)
         verdict, found = audit(packets, tmp_path)
         assert (verdict, [*found]) == ("unexplained", ["ends"])
         assert "by a reset (RST)" in found["ends"][0]
 
 
-def test_what_the_system_sends_is_not_named(tmp_path):
-    """A reset behind an end in order, and what was sent before, in whatever pieces."""
+def test_reset_after_a_close_and_retransmissions_are_clean(tmp_path):
+    """The system sends them, not the client."""
     packets = poll(*HONEST)
-    packets.append(marked(packets[-1], RST))
+    packets.append(set_flags(packets[-1], RST))
     assert audit(packets, tmp_path) == ("clean", {})
     packets = poll(*HONEST)
-    again = cut([sent for sent in packets if b"GET" in sent.data][:1], 0, 20)
+    again = split([sent for sent in packets if b"GET" in sent.data][:1], 0, 20)
     place = next(n for n, sent in enumerate(packets) if b"GET" in sent.data)
     packets[place + 1 : place + 1] = again
     assert audit(packets, tmp_path) == ("clean", {})
 
 
-def test_a_format_without_segments_is_not_asked():
-    """A HAR's requests came in pieces of its exporter's."""
+def test_har_has_no_segments_to_judge():
+    """Only captures of packets show segments and ends."""
     for name in ("ours.har", "ours.pcap"):
         result = audit_capture(load_capture(FOLDER / name), HOST_LINE, None)
         cases = {question.name: question.cases for question in result.questions}
         assert (cases["writes"] > 0, cases["ends"] > 0) == (name == "ours.pcap",) * 2
 
 
-def test_a_record_of_tls_in_two_segments_is_named(secure_poll, tmp_path):
-    """Without keys: what is within it nobody needs to know."""
+def test_tls_record_in_two_segments_is_found(secure_poll, tmp_path):
+    """It is found without keys."""
     packets, _ = secure_poll()
     verdict, found = audit(packets, tmp_path, HOST.encode())
     assert (verdict, [*found]) == ("not judged: encrypted", ["readable"])
-    verdict, found = audit(cut(packets, 3, 20), tmp_path, HOST.encode())
-    assert (verdict, found["writes"]) == ("unexplained", [RECORD_CUT])
+    verdict, found = audit(split(packets, 3, 20), tmp_path, HOST.encode())
+    assert (verdict, found["writes"]) == ("unexplained", [RECORD_SPLIT])
 
 
 @pytest.mark.needs("tshark")
-def test_a_request_in_two_records_is_named(secure_poll, tmp_path):
-    """With the keys; each record is a segment of its own."""
+def test_request_in_two_tls_records_is_found(secure_poll, tmp_path):
+    """Keys are needed; each record has its own segment."""
     packets, keys = secure_poll()
     assert audit(packets, tmp_path, HOST.encode(), key_log=keys) == ("clean", {})
     keys.unlink()
     (first, answer), second = PLAIN
-    packets, keys = secure_poll(said=[(first[:9], b"HTTP"), (first[9:], answer[4:]), second])
+    packets, keys = secure_poll(exchanges=[(first[:9], b"HTTP"), (first[9:], answer[4:]), second])
     said = ["2 requests are not one TLS record each"]
     assert audit(packets, tmp_path, HOST.encode(), key_log=keys) == (
         *("unexplained", {"writes": said}),
     )
 
 
-def test_a_recording_keeps_a_reset(tmp_path):
-    """As the packets that a listener may have been sent."""
+def test_recording_keeps_a_reset(tmp_path):
+    """A recorded reset is judged as in a capture of packets."""
     passed = [Passed(1.0, True, POLL[0]), Passed(1.0, False, NOTHING_NEW[0])]
     ends = Ends(("192.0.2.7", 40_000), (SERVER, 8080))
     packets = [

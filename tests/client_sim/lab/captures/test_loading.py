@@ -1,4 +1,4 @@
-"""Captures from files: the format follows from the content, and TLS is taken off by tshark."""
+"""The format of a capture follows from its content, and tshark decrypts TLS."""
 
 import bz2
 import gzip
@@ -26,7 +26,7 @@ PLAIN = b"".join(POLL).replace(b":8080", b"")
 
 @pytest.fixture
 def write(tmp_path):
-    """Write packets, or the bytes of a file, as a capture."""
+    """Return a function that writes packets, or the bytes of a file, as a capture."""
 
     def make(packets):
         path = tmp_path / "capture"
@@ -36,8 +36,8 @@ def write(tmp_path):
     return make
 
 
-def test_the_format_is_told_by_the_content(write):
-    """Whatever the file is called; anything else is the bytes of one connection."""
+def test_format_follows_from_the_content(write):
+    """Any other content is the bytes of one connection."""
     for name, form in (
         *(("ours.pcap", "pcap"), ("redmi-1s-2014.pcap", "pcap")),
         *(("ours.pcapng", "pcapng"), ("ours.har", "HAR")),
@@ -47,8 +47,8 @@ def test_the_format_is_told_by_the_content(write):
     assert (capture.form, capture.conversations[0].data) == ("octets", PLAIN)
 
 
-def test_size_is_looked_at_before_anything_is_read(write):
-    """Files with holes have any size; a key log is small, or it is none."""
+def test_size_is_checked_before_reading(write):
+    """Sparse files can have any size; a key log has its own limit."""
     for start, size, words in (
         (b"x", BYTES_LIMIT + 1, "cut it into connections"),
         (b" {", 256 * 1024 * 1024 + 1, "export fewer"),
@@ -63,8 +63,8 @@ def test_size_is_looked_at_before_anything_is_read(write):
         load_capture(FOLDER / "ours.pcap", key_log=path)
 
 
-def test_what_may_hold_a_capture_is_none():
-    """The sentence says what the file is and what to do; its bytes are nobody's connection."""
+def test_archives_and_utf_16_are_refused():
+    """The message names the format and what to do."""
     har = (FOLDER / "ours.har").read_text()
     for data, words in (
         (b"", "is empty"),
@@ -79,16 +79,16 @@ def test_what_may_hold_a_capture_is_none():
             decode_capture(io.BytesIO(data), len(data))
 
 
-def test_the_randoms_of_a_key_log():
-    """Of the lines that have one; comments and damage are passed over."""
+def test_randoms_of_a_key_log():
+    """Comments and damaged lines are skipped."""
     line = b"CLIENT_RANDOM " + b"ab" * 32 + b" " + b"cd" * 48
     other = b"SERVER_HANDSHAKE_TRAFFIC_SECRET " + b"EF" * 32 + b" 00"
     data = b"# comment\n" + line + b"\r\n" + other + b"\nCLIENT_RANDOM abcd 00\n"
     assert list_randoms(data) == {b"\xab" * 32, b"\xef" * 32}
 
 
-def test_without_keys_a_hello_is_all_that_is_seen(secure_poll, write):
-    """Name and fingerprint are told; the verdict is not clean."""
+def test_encrypted_capture_shows_only_the_hello(secure_poll, write):
+    """Server name and fingerprint are fields; the verdict is not clean."""
     capture = load_capture(write(secure_poll()[0]))
     (talk,) = capture.conversations
     assert (talk.state, talk.hello.server_name) == (State.ENCRYPTED, HOST.encode())
@@ -99,8 +99,8 @@ def test_without_keys_a_hello_is_all_that_is_seen(secure_poll, write):
 
 @pytest.mark.needs("tshark")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_with_keys_the_requests_are_read(version, secure_poll, write):
-    """In a file beside it, or in the capture; of two polls in one capture, both."""
+def test_capture_is_decrypted_with_keys(version, secure_poll, write):
+    """Keys can be in a file or in the capture, and decrypt both polls."""
     packets, keys = secure_poll(version)
     packets += secure_poll(version, 1)[0]
     for capture in (
@@ -121,9 +121,9 @@ HTTP_2 = (
 
 
 @pytest.mark.needs("tshark")
-def test_headers_of_http_2_are_read_by_tshark(secure_poll, write):
-    """Known values are looked for in them; the grammar has nothing of it."""
-    packets, keys = secure_poll(said=[(HTTP_2, SETTINGS)], protocols=["h2"])
+def test_http_2_headers_are_searched(secure_poll, write):
+    """They are decoded by tshark; the grammar does not allow HTTP/2."""
+    packets, keys = secure_poll(exchanges=[(HTTP_2, SETTINGS)], protocols=["h2"])
     capture = load_capture(write(packets), key_log=keys)
     (talk,) = capture.conversations
     assert talk.data == HTTP_2
@@ -135,8 +135,8 @@ def test_headers_of_http_2_are_read_by_tshark(secure_poll, write):
 
 
 @pytest.mark.needs("tshark")
-def test_other_keys_open_nothing(secure_poll, write):
-    """Another connection's, for which tshark is not asked; the right random, a wrong secret."""
+def test_wrong_keys_decrypt_nothing(secure_poll, write):
+    """Keys of another connection, or a wrong secret for the right random."""
     packets, keys = secure_poll()
     lines = [line.rpartition(" ")[0] for line in keys.read_text().splitlines()]
     keys.unlink()
@@ -148,8 +148,8 @@ def test_other_keys_open_nothing(secure_poll, write):
         assert talk.state is State.ENCRYPTED
 
 
-def test_keys_without_tshark_are_a_failure_of_the_environment(secure_poll, write, monkeypatch):
-    """The sentence says what to install; without keys there is a result."""
+def test_keys_without_tshark_fail(secure_poll, write, monkeypatch):
+    """The message says what to install; without keys the capture is audited."""
     packets, keys = secure_poll()
     path = write(packets)
     monkeypatch.setenv("PATH", str(path.parent))
@@ -162,8 +162,8 @@ def test_keys_without_tshark_are_a_failure_of_the_environment(secure_poll, write
 
 @pytest.mark.needs("tshark")
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_the_fingerprint_is_that_of_tshark(version, secure_poll, write, tshark):
-    """Another program's, of the same hello."""
+def test_fingerprint_is_that_of_tshark(version, secure_poll, write, tshark):
+    """JA4 of the same hello is the same in both programs."""
     path = write(secure_poll(version)[0])
     (talk,) = load_capture(path).conversations
     words = ("-Y", "tls.handshake.type == 1", "-T", "fields", "-e", "tls.handshake.ja4")
@@ -171,8 +171,8 @@ def test_the_fingerprint_is_that_of_tshark(version, secure_poll, write, tshark):
 
 
 @pytest.mark.needs("tshark")
-def test_another_program_sees_the_same_requests_and_names(tshark):
-    """Lines of requests and names that were asked for, as tshark prints them."""
+def test_tshark_finds_the_same_requests_and_names(tshark):
+    """Methods, targets and resolved names of each sample are compared."""
     words = ("-Y", "http.request or dns.flags.response == 0", "-T", "fields")
     fields = ("http.request.method", "http.request.uri", "dns.qry.name")
     for path in (path for path in FOLDER.iterdir() if path.suffix in {".pcap", ".pcapng"}):
@@ -181,7 +181,7 @@ def test_another_program_sees_the_same_requests_and_names(tshark):
         frames = [line.split("\t") for line in lines.splitlines()]
         theirs = [
             pair
-            for methods, targets, _ in frames  # those of several requests in one stand together
+            for methods, targets, _ in frames  # a frame with several requests lists them together
             for pair in zip(methods.split(","), targets.split(","), strict=True)
             if pair[0]
         ]

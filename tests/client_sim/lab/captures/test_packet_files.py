@@ -1,4 +1,4 @@
-"""Pcap and pcapng against bytes written by hand, in both byte orders, and against damage."""
+"""Pcap and pcapng files are read in both byte orders, and damaged ones are refused."""
 
 import io
 import struct
@@ -32,10 +32,11 @@ def read(data):
     return list(read_pcapng(Source(io.BytesIO(data))))
 
 
-def test_a_frame_of_a_pcap_has_time_link_type_bytes_and_length():
-    """0x6a000000 s and 500,000 microseconds; three of five bytes were kept. A header may be all.
+def test_read_pcap():
+    """Both byte orders and resolutions are read, and a header without frames.
 
-    Either byte order and either resolution; check-sum bits above the link type are no part of it.
+    The frame is at 0x6a000000 s and 500,000 microseconds, and has three of five bytes. Bits above
+    the link type do not belong to it.
     """
     assert classic(HEADER + FRAME) == [Frame(1, 1778384896.5, 1, b"abc", 5)]
     assert classic(HEADER) == []
@@ -47,17 +48,17 @@ def test_a_frame_of_a_pcap_has_time_link_type_bytes_and_length():
 
 
 def section(order="<"):
-    """Begin a section."""
+    """Return a section header block."""
     return block(0x0A0D0D0A, struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1), order)
 
 
 def interface(link, order="<", options=b"", snap=0):
-    """Describe an interface."""
+    """Return an interface description block."""
     return block(1, struct.pack(f"{order}HHI", link, 0, snap) + options, order)
 
 
 def packet(place, ticks, data, order="<"):
-    """Give an enhanced packet block."""
+    """Return an enhanced packet block."""
     high, low = divmod(ticks, 1 << 32)
     head = struct.pack(f"{order}IIIII", place, high, low, len(data), len(data))
     return block(6, head + data, order)
@@ -70,7 +71,7 @@ WHOLE = section() + interface(1) + packet(0, 0, b"abcd")
 
 
 def test_times_have_the_resolution_and_offset_of_their_interface():
-    """Microseconds where none is said, 10^-9, 2^-10, an offset in seconds; simple, old ones."""
+    """Resolutions of 10^-6 (the default), 10^-9 and 2^-10 s, an offset, and older packet blocks."""
     data = section() + interface(1) + interface(101, options=NANO)
     data += interface(113, options=BINARY + LATER)
     data += packet(0, 1_500_000, b"a") + packet(1, 1_500_000_000, b"bc") + packet(2, 1536, b"d")
@@ -85,8 +86,8 @@ def test_times_have_the_resolution_and_offset_of_their_interface():
     assert read(section() + interface(1) + old) == [Frame(1, 2.0, 1, b"x", 1)]
 
 
-def test_a_new_section_has_its_own_order_and_interfaces():
-    """Frames are counted over sections; interfaces begin anew."""
+def test_section_has_its_own_order_and_interfaces():
+    """Frames are counted over all sections."""
     data = section("<") + interface(1, "<") + packet(0, 0, b"a", "<")
     data += section(">") + interface(101, ">") + packet(0, 0, b"b", ">")
     assert [(f.number, f.link, f.data) for f in read(data)] == [(1, 1, b"a"), (2, 101, b"b")]
@@ -94,8 +95,8 @@ def test_a_new_section_has_its_own_order_and_interfaces():
         read(section() + interface(1) + section() + packet(0, 0, b"a"))
 
 
-def test_keys_are_given_and_what_is_unknown_is_not_passed_over():
-    """Blocks of names and of counters carry nothing of a phone."""
+def test_keys_and_unknown_blocks_are_returned():
+    """Blocks of names and of statistics are skipped."""
     keys = block(10, struct.pack("<II", 0x544C534B, 5) + b"KEYS\n")
     foreign = block(10, struct.pack("<II", 0x57474B4C, 4) + b"WIRE")
     data = section() + keys + foreign + block(4, b"") + block(5, b"\0" * 12) + block(9, b"log!")
@@ -106,8 +107,8 @@ def test_keys_are_given_and_what_is_unknown_is_not_passed_over():
     ]
 
 
-def test_a_file_that_is_cut_off_is_refused():
-    """Wherever it ends but between frames or blocks, one sentence says where."""
+def test_truncated_file_is_refused():
+    """The message names the offset, unless the file ends between frames or blocks."""
     for cut in {*range(1, len(HEADER + FRAME))} - {len(HEADER)}:
         with pytest.raises(CaptureError, match=r"cut off in .* bytes from its beginning"):
             classic((HEADER + FRAME)[:cut])
@@ -117,8 +118,8 @@ def test_a_file_that_is_cut_off_is_refused():
     assert read(WHOLE[:28]) == read(WHOLE[:48]) == []
 
 
-def test_damage_is_one_sentence():
-    """Nothing but CaptureError comes out; a size is looked at before it is read."""
+def test_damaged_file_is_refused():
+    """Only CaptureError is raised, and sizes are checked before reading."""
     for reader, data, words in (
         (classic, HEADER[:4] + b"\3" + HEADER[5:], "version 3 of pcap"),
         (classic, HEADER + struct.pack("<IIII", 0, 0, FRAME_LIMIT + 1, 1), "have 262145 bytes"),
@@ -140,8 +141,8 @@ def test_damage_is_one_sentence():
             reader(data)
 
 
-def test_frames_and_blocks_are_limited(monkeypatch):
-    """The number, not only their bytes; sections begin nothing anew."""
+def test_numbers_of_frames_and_blocks_are_limited(monkeypatch):
+    """The limit is that of the file, not of a section."""
     monkeypatch.setattr("client_sim.lab.captures.packet_files.FRAMES_LIMIT", 2)
     with pytest.raises(CaptureError, match="more than 2 frames"):
         classic(HEADER + FRAME * 3)

@@ -1,4 +1,4 @@
-"""Link layers from their registry; IP packets, their extension headers and their fragments."""
+"""Link layers, IP packets, extension headers and fragments."""
 
 from ipaddress import ip_address
 
@@ -25,8 +25,8 @@ NEAR_6, FAR_6 = ip_address("2001:db8::7").packed, ip_address("2001:db8::1").pack
 WHOLE = ip_packet("192.0.2.7", "198.51.100.1", 17, b"payload")
 
 
-def test_what_stands_around_a_packet_is_taken_off_or_named():
-    """VLAN tags too; the family of a loopback may be in either byte order."""
+def test_strip_link():
+    """VLAN tags are removed; the family of a loopback frame has either byte order."""
     for link, data, inner in (
         (1, MACS + b"\x08\x00" + FOUR, Inner(IPV4, FOUR)),
         (1, MACS + b"\x86\xdd" + SIX, Inner(IPV6, SIX)),
@@ -51,25 +51,25 @@ def test_what_stands_around_a_packet_is_taken_off_or_named():
         assert strip_link(link, data) == inner, (link, data)
 
 
-def test_a_packet_of_ipv4_ends_where_it_says():
-    """What the frame has behind it is kept apart, and so are options; what is missing is counted.
+def test_read_ipv4_packet():
+    """Bytes after the packet and options are kept separately, and missing bytes are counted.
 
-    A length of 0 is that of a segment that the network card cuts: all that is there belongs to it.
+    Length 0 means segmentation by the network card: the payload is the rest of the frame.
     """
     whole = Packet(NEAR, FAR, 17, b"payload", behind=b"fcs!", identity=1)
     assert read_packet(Inner(IPV4, WHOLE + b"fcs!")) == whole
-    cut = read_packet(Inner(IPV4, WHOLE[:-2]))
-    assert (cut.payload, cut.missing) == (b"paylo", 2)
+    short = read_packet(Inner(IPV4, WHOLE[:-2]))
+    assert (short.payload, short.missing) == (b"paylo", 2)
     options = b"\x07\x04\0\0"
-    told = read_packet(
+    with_options = read_packet(
         Inner(IPV4, b"\x46" + WHOLE[1:2] + b"\0\x1f" + WHOLE[4:20] + options + b"payload")
     )
-    assert (told.options, told.payload) == (options, b"payload")
+    assert (with_options.options, with_options.payload) == (options, b"payload")
     assert read_packet(Inner(IPV4, WHOLE[:2] + b"\0\0" + WHOLE[4:])).payload == b"payload"
 
 
-def test_extension_headers_of_ipv6_are_walked_through():
-    """Hop-by-hop, routing, destination options and authentication, in front of UDP; a fragment."""
+def test_read_ipv6_packet():
+    """Four extension headers before UDP, and a fragment."""
     hop, routing = b"\x2b\0" + bytes(6), b"\x3c\x01" + bytes(14)
     destination, authentication = b"\x33\0" + bytes(6), b"\x11\x04" + bytes(22)
     extensions = hop + routing + destination + authentication
@@ -84,15 +84,15 @@ def test_extension_headers_of_ipv6_are_walked_through():
 
 
 @given(data=st.binary(max_size=80))
-def test_any_bytes_are_a_packet_or_opaque(data):
-    """Nothing is raised, and no payload is longer than the bytes."""
+def test_arbitrary_bytes_are_a_packet_or_opaque(data):
+    """No payload is longer than the bytes."""
     for kind in (IPV4, IPV6):
         read = read_packet(Inner(kind, data))
         assert isinstance(read, Opaque) or len(read.payload) <= len(data)
 
 
-def cut(payload, size):
-    """Cut a payload into fragments of one packet."""
+def fragment(payload, size):
+    """Split a payload into fragments of one packet."""
     return [
         Packet(
             *(NEAR, FAR, 17, payload[place : place + size]),
@@ -105,9 +105,9 @@ def cut(payload, size):
 
 
 @given(st.binary(min_size=17, max_size=200), st.randoms())
-def test_fragments_in_any_order_are_the_packet(payload, order):
-    """The last that comes gives the whole, and sent twice is sent once."""
-    pieces = cut(payload, 8)
+def test_fragments_in_any_order(payload, order):
+    """The last fragment completes the packet, and repeated ones are ignored."""
+    pieces = fragment(payload, 8)
     order.shuffle(pieces)
     fragments = Fragments()
     results = [fragments.add(piece) for piece in [*pieces[:1], *pieces]]
@@ -116,9 +116,9 @@ def test_fragments_in_any_order_are_the_packet(payload, order):
     assert list(fragments.leftover()) == []
 
 
-def test_fragments_that_contradict_or_lack_each_other_are_left_over():
-    """They make no packet, and nothing of them is lost."""
-    first, second, third = cut(bytes(range(24)), 8)
+def test_contradicting_and_missing_fragments_are_left_over():
+    """They make no packet, and all of them are kept."""
+    first, second, third = fragment(bytes(range(24)), 8)
     other = Packet(NEAR, FAR, 17, b"otherwise", place=8, more=True, identity=9)
     overlapping = Packet(NEAR, FAR, 17, bytes(8), place=4, more=True, identity=9)
     for pieces in ((first, second, other), (first, overlapping, third)):

@@ -1,4 +1,4 @@
-"""Requests are cut into fields by general rules, and each field has its bits."""
+"""Requests are split into fields by general rules, and each field has a size in bits."""
 
 import math
 
@@ -24,8 +24,8 @@ POST = (
 GET = b"GET / HTTP/1.0\nHost: h\n\n"
 
 
-def test_requests_follow_each_other():
-    """A body ends where its length says, or its last chunk; a lone line feed ends a line, too."""
+def test_split_requests():
+    """A body ends by its length or its last chunk; lines may end with LF alone."""
     first, second = split_requests(POST + GET + b"rest")
     assert (first.method, first.target, first.version) == (
         b"POST",
@@ -41,8 +41,8 @@ def test_requests_follow_each_other():
     assert second.version == b"HTTP/1.0"
 
 
-def test_every_field_stands_where_it_says():
-    """Name by name; a pair without a sign of equality has no name."""
+def test_fields_of_a_request():
+    """Each field is at its offset; a query word without a sign of equality has no name."""
     (request,) = split_requests(POST)
     fields = list(list_fields(request))
     assert {field.name: field.value for field in fields} == {
@@ -67,8 +67,8 @@ def test_every_field_stands_where_it_says():
             assert POST[field.offset : field.offset + len(field.value)] == field.value, field
 
 
-def test_what_is_no_request_is_none():
-    """A head that does not end, or a line that no request has."""
+def test_bytes_without_a_request():
+    """Incomplete heads and other first lines are no requests."""
     for data in (
         b"",
         b"\r\n\r\n",
@@ -80,8 +80,8 @@ def test_what_is_no_request_is_none():
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_give_requests_within_them(data):
-    """Nothing is raised, places grow, and fields stand within the bytes."""
+def test_arbitrary_bytes_are_split(data):
+    """Offsets grow and fields lie within the bytes."""
     for start in (b"", b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"):
         end = 0
         for request in split_requests(start + data):
@@ -121,8 +121,8 @@ def test_bits_by_hand():
         assert capacity(value) == pytest.approx(bits)
 
 
-def test_a_field_of_the_table_is_bounded_by_the_table_and_another_by_its_size():
-    """A strange connection makes its fields strange; beyond the first hundreds is one row."""
+def test_most_bits_of_fields():
+    """Fields of the request table have no estimate; others have one by their size."""
     clean = measure_fields(Capture("pcap", (talk(ROOT + HEAD),)), b"h.example")
     assert {row.name: row.most for row in clean} == dict.fromkeys(
         ("method", "path", "version", "names of headers", "header Host", "header Accept-Encoding")
@@ -138,8 +138,8 @@ def test_a_field_of_the_table_is_bounded_by_the_table_and_another_by_its_size():
     assert rows[-1].name == "fields beyond the first"
 
 
-def test_names_that_are_asked_for_are_a_field():
-    """The host's own says nothing; another may say anything."""
+def test_resolved_names_are_a_field():
+    """The host reveals nothing; other names have an estimate."""
     asked = (Asked("", b"h.example", 1, b""), Asked("", b"0123.t.example", 1, b""))
     (row,) = measure_fields(Capture("pcap", (), asked[:1]), b"h.example:80")
     assert row.most is None

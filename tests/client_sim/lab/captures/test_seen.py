@@ -1,4 +1,4 @@
-"""A capture as the trace that oracles read: every way out, in time, with nothing left out."""
+"""A capture becomes a trace of all departures, in order of time."""
 
 import ssl
 
@@ -21,35 +21,32 @@ from fixtures.packet_writer import ACK, FIN, PHONE, SYN, Sent, tcp
 HOST_LINE = f"{HOST}:8080".encode()
 
 
-def left(seen, channel):
-    """Give what left by a channel."""
+def sent_by(seen, channel):
+    """Return the data of departures by a channel."""
     return [each.data for each in seen.departures if each.channel is channel]
 
 
-def test_a_poll_of_ours_is_a_clean_trace_in_every_format():
-    """Whole requests, at their times, to one target; the oracle of the lab has nothing to say.
-
-    Packets show names, sizes and closes, too; what a network sees of plain text is one size.
-    """
+def test_poll_is_a_clean_trace_in_every_format():
+    """Whole requests are at their times, and packets also show names, sizes and closes."""
     for name in ("ours.pcap", "ours.pcapng", "ours.har"):
         seen = observe_capture(load_capture(FOLDER / name))
         for connection in seen.connections():
             assert find_violations(connection.data, HOST_LINE) == ()
             assert connection.target.partition(b" ")[2] == b"8080 plain"
         assert seen.connections()[0].data == b"".join(POLL)
-        assert left(seen, Channel.BYTES)[: len(POLL)] == list(POLL)
+        assert sent_by(seen, Channel.BYTES)[: len(POLL)] == list(POLL)
         times = [each.at for each in seen.departures]
         assert times == sorted(times)
         assert START <= times[0] * 1e6 < START + 60_000_000
     seen = observe_capture(load_capture(FOLDER / "ours.pcap"))
     first = seen.connections()[0]
-    assert set(left(seen, Channel.DNS)) == {HOST.encode()}
+    assert set(sent_by(seen, Channel.DNS)) == {HOST.encode()}
     assert (first.closes, first.parameters) == (1, (b"plain text",))
-    assert left(seen, Channel.SIZES)[0] == b"%d" % len(b"".join(POLL))
+    assert sent_by(seen, Channel.SIZES)[0] == b"%d" % len(b"".join(POLL))
 
 
-def test_each_piece_leaves_when_it_became_whole(tmp_path):
-    """A segment that was late lets those behind it through; the server's end closes nothing."""
+def test_times_of_pieces(tmp_path):
+    """A late segment delays those after it; the server's end does not close the connection."""
     ports, back = (40_000, 80), (80, 40_000)
     segments = [
         (1_000_000, tcp(PHONE, SERVER, ports, (100, 0, SYN), b"")),
@@ -62,8 +59,8 @@ def test_each_piece_leaves_when_it_became_whole(tmp_path):
     path = tmp_path / "capture"
     path.write_bytes(write_pcap([Sent(at, data, True) for at, data in segments]))
     seen = observe_capture(load_capture(path))
-    told = [(each.at, each.data) for each in seen.departures if each.connection == 0]
-    assert told == [
+    departures = [(each.at, each.data) for each in seen.departures if each.connection == 0]
+    assert departures == [
         (1.0, f"{SERVER} 80 plain".encode()),
         (1.0, b"plain text"),
         (1.0, b"7"),
@@ -74,8 +71,8 @@ def test_each_piece_leaves_when_it_became_whole(tmp_path):
     ]
 
 
-def test_of_an_encrypted_connection_there_is_what_the_network_saw(secure_poll, tmp_path):
-    """Name, version, fingerprint, the sizes of its records; no byte of a request."""
+def test_trace_of_an_encrypted_connection(secure_poll, tmp_path):
+    """It has name, version, fingerprint and record sizes, but no bytes of requests."""
     packets, _ = secure_poll(ssl.TLSVersion.TLSv1_2)
     path = tmp_path / "capture"
     path.write_bytes(write_pcap(packets))
@@ -84,13 +81,13 @@ def test_of_an_encrypted_connection_there_is_what_the_network_saw(secure_poll, t
     assert connection.data == b""
     assert connection.target == f"198.51.100.10 443 {HOST}".encode()
     assert f"name {HOST}\nprotocols http/1.1".encode() in connection.parameters[0]
-    (sizes,) = left(seen, Channel.SIZES)
+    (sizes,) = sent_by(seen, Channel.SIZES)
     assert sizes.startswith(b"22:")  # the handshake; 23 are application data (RFC 8446, 5.1)
     assert b" 23:" in sizes
 
 
-def test_nothing_that_left_is_left_out():
-    """Other traffic, contradictions, readings, bytes beside a question; names over TCP."""
+def test_trace_has_all_traffic():
+    """Other traffic, contradicting bytes, readings and extra bytes of questions are departures."""
     talk = Conversation(
         *("c", b"198.51.100.10 80 plain", 1, 5.0, b"GET", State.PLAIN),
         odd=(("sent twice, differing", b"PUT"),),
@@ -114,8 +111,8 @@ def test_nothing_that_left_is_left_out():
     ]
 
 
-def test_times_that_go_back_do_not_turn_bytes_round():
-    """A clock that is set back, or a capture that was made up."""
+def test_bytes_keep_their_order_if_times_go_back():
+    """The clock may be set back during a capture."""
     pieces = ((9.0, 2), (3.0, 2), (4.0, 1))
     talk = Conversation("c", b"", 1, 8.0, b"abcde", State.PLAIN, pieces=pieces, closed=1.0)
     seen = observe_capture(Capture("pcap", (talk,)))

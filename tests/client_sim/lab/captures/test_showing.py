@@ -1,4 +1,4 @@
-"""An audit shown in every form: what a stranger wrote moves no cursor and writes no markup."""
+"""An audit of hostile bytes is shown without control characters or markup in every form."""
 
 import io
 import json
@@ -33,7 +33,7 @@ TRAP = "\x1b[2J\x07</td><script>alert(1)</script>]]>&\x00\u202e\ufffe'\""
 
 
 def escaping():
-    """Audit a capture that is all escapes."""
+    """Audit a capture with control characters and markup."""
     where = "connection 1, to \x1b[31m<i>"
     talk = Conversation(
         where, b"198.51.100.10 8080 plain", 0, 0.0, HOSTILE, State.PLAIN, name=b"<u>\x1b[5mh"
@@ -42,17 +42,17 @@ def escaping():
     return audit_capture(Capture("HAR", (talk,), asked=asked), None, None, personal=True)
 
 
-def shown(audit, personal=True):
-    """Give what a terminal gets."""
+def show(audit, personal=True):
+    """Return the output on a terminal."""
     out = io.StringIO()
     render_audit(audit, Console(file=out, width=120), ORIGIN, personal=personal)
     return out.getvalue()
 
 
-def test_a_terminal_gets_no_control_characters():
-    """But for ends of lines; markup is text, and a text without end is cut."""
-    text = shown(escaping())
-    assert all(sign.isprintable() or sign == "\n" for sign in text)
+def test_terminal_output_has_no_control_characters():
+    """Only line ends are kept; markup is text, and a long text is cut."""
+    text = show(escaping())
+    assert all(char.isprintable() or char == "\n" for char in text)
     assert "\\x1b[2J" in text
     assert "[red]x[/red]" in text
     assert printable("a" * 10_000_000) == "a" * 480 + "…"
@@ -60,37 +60,34 @@ def test_a_terminal_gets_no_control_characters():
     assert printable("a" * 480) == "a" * 480
 
 
-def test_a_page_and_json_get_nothing_of_a_stranger():
-    """Everything is escaped, and a page needs nothing from elsewhere.
-
-    In JSON bytes are hexadecimal; fields have both numbers of bits.
-    """
+def test_page_and_json_are_escaped():
+    """A page refers to nothing else; JSON has bytes as hexadecimal digits."""
     page = render_page(escaping(), ORIGIN, personal=True)
     for word in ("<script", "<img", "<b>", "<u>", "<i>", "\x1b", "\u202e", "http://", "https://"):
         assert word not in page
     assert "&lt;script&gt;" in page
     assert page.startswith("<!doctype html>")
-    told = audit_to_dict(escaping(), personal=True)
-    assert "\\u001b" not in json.dumps(told)
-    assert (told["verdict"], told["clean"], told["host_given"]) == ("unexplained", False, False)
-    grammar = next(check for check in told["checks"] if check["name"] == "grammar")
+    data = audit_to_dict(escaping(), personal=True)
+    assert "\\u001b" not in json.dumps(data)
+    assert (data["verdict"], data["clean"], data["host_given"]) == ("unexplained", False, False)
+    grammar = next(check for check in data["checks"] if check["name"] == "grammar")
     assert bytes.fromhex(grammar["findings"][0]["offending"]).startswith(b"POST /\x1b[2J")
-    assert {key: value for key, value in told["fields"][0].items() if "bits" not in key} == {
+    assert {key: value for key, value in data["fields"][0].items() if "bits" not in key} == {
         "name": "method",
         "count": 1,
         "distinct": 1,
     }
 
 
-def test_the_audit_of_a_clean_poll_reads_so():
-    """What was seen first, the verdict last."""
+def test_terminal_output_of_a_clean_poll():
+    """The output begins with the file and ends with the verdict."""
     audit = audit_capture(load_capture(FOLDER / "ours.pcap"), None, None)
-    lines = shown(audit, personal=False).splitlines()
+    lines = show(audit, personal=False).splitlines()
     assert lines[:2] == [str(ORIGIN), "format: pcap"]
     assert "host contacted: updates.hening.example (2 connections)" in lines
     assert "name asked for: updates.hening.example (2 times)" in lines
     one = audit_capture(load_capture(FOLDER / "ours.pcapng"), None, None)
-    assert "contacted: updates.hening.example (1 connection)" in shown(one, personal=False)
+    assert "contacted: updates.hening.example (1 connection)" in show(one, personal=False)
     assert lines[-2].startswith("assumed host: updates.hening.example:8080")
     assert lines[-1] == "verdict: clean"
     assert "as the request table says" in "\n".join(lines)
@@ -99,12 +96,12 @@ def test_the_audit_of_a_clean_poll_reads_so():
 
 @cache
 def sample(name):
-    """Audit a sample with a value that is known."""
+    """Audit a sample with a known value."""
     return audit_capture(load_capture(FOLDER / name), f"{HOST}:8080".encode(), IMEI)
 
 
 def hostile():
-    """Audit a capture whose every text is a trap."""
+    """Audit a capture with hostile text in every field."""
     data = f"GET /{TRAP} HTTP/1.1\r\n{TRAP}: {TRAP}\r\n\r\n".encode() * 60
     talk = Conversation(TRAP, TRAP.encode(), 0, 0.0, data, State.PLAIN, gaps=(TRAP,))
     return audit_capture(
@@ -126,12 +123,12 @@ AUDITS = (
 )
 
 
-def test_junit_has_the_usual_form():
-    """Elements, attributes and counts are those of a report of `lab run`; a case per question."""
+def test_junit_form():
+    """It has the form of a report of `lab run`, and a case for each question."""
     for make in AUDITS:
         audit = make()
         text = render_audit_junit(audit, TRAP)
-        assert all(sign.isprintable() or sign == "\n" for sign in text)
+        assert all(char.isprintable() or char == "\n" for char in text)
         root = ET.fromstring(text.encode())
         for element in root.iter():
             assert set(element.attrib) == ATTRIBUTES[element.tag]
@@ -145,10 +142,10 @@ def test_junit_has_the_usual_form():
         assert root.get("failures") == suite.get("failures") == str(len(failed))
 
 
-def test_sarif_has_the_required_members():
-    """Rules are questions, results are findings.
+def test_sarif_form():
+    """Rules are questions, and results are findings.
 
-    What was not judged is no success: a failed case, and a run that did not come to its end.
+    If something was not judged, a case fails and the run is not successful.
     """
     for make in AUDITS:
         audit = make()
@@ -166,8 +163,8 @@ def test_sarif_has_the_required_members():
     assert 'failures="1"' in render_audit_junit(audit, "c")
 
 
-def test_offsets_are_those_of_the_connection_and_values_are_covered():
-    """Not those of the window that is shown; the same capture gives the same bytes."""
+def test_offsets_and_redaction_of_sarif_and_junit():
+    """Offsets are those of the connection; equal captures give equal bytes."""
     talk = Conversation("c", b"", 0, 0.0, b"x" * 5000 + KNOWN["imei"].encode(), State.PLAIN)
     audit = audit_capture(Capture("octets", (talk,)), None, IMEI)
     sarif, junit = render_audit_sarif(audit, "c"), render_audit_junit(audit, "c")
