@@ -1,4 +1,4 @@
-"""What the tests of the lab share: a phone's public facts and a world in memory."""
+"""Fixtures of the lab's tests: a phone's public facts, a world in memory, and servers."""
 
 import socketserver
 import threading
@@ -20,14 +20,14 @@ from fixtures.captures import HOST
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
-    """Check no signature twice while a module's tests run."""
+    """Verify each signature only once in a module's tests."""
     with memoised():
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _a_search_for_known_values_is_made_once():
-    """Keep the searches of audits: making one for the same values takes half a second each."""
+def _share_searches():
+    """Reuse the searches of audits: computing one for the same values takes half a second."""
 
     @cache
     def make(values, layers):
@@ -43,7 +43,7 @@ def _a_search_for_known_values_is_made_once():
 
 @pytest.fixture(scope="session")
 def public():
-    """Give a phone that polls plain text by a host name."""
+    """Return a phone that polls over plain text by a host name."""
     build = BuildFacts("Hening/armani/armani:14/A/1:user/release-keys", "1", 1, 0, "2026-01-05")
     return Public(
         host="updates.example.org",
@@ -61,7 +61,7 @@ def public():
 
 @pytest.fixture(scope="session")
 def make_world(public):
-    """Make a world in memory for an owner, a seed of the randomness and a start."""
+    """Return a function that makes a world from an owner, a seed of the randomness and a start."""
 
     def make(personal, entropy, start):
         return MemoryWorld(public, personal, entropy=Entropy(entropy), start=start, respond=respond)
@@ -71,13 +71,13 @@ def make_world(public):
 
 @pytest.fixture
 def few_positions(monkeypatch):
-    """Plant values in the first positions of requests to servers alone: all take seconds."""
+    """Plant values only in the first 30 positions of requests: all take seconds."""
     monkeypatch.setattr(canaries, "plan_framings", lambda _host: ())
     monkeypatch.setattr(canaries, "plan_heads", lambda *how: islice(plan_heads(*how), 30))
 
 
 class _Handler(socketserver.BaseRequestHandler):
-    """Answer whole request heads until the client closes, and keep all bytes."""
+    """Answer complete request heads until the client closes, and keep all bytes."""
 
     def handle(self):
         kept = b""
@@ -99,7 +99,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 @pytest.fixture
 def server():
-    """Run a plain TCP server on loopback; `kept` lists the bytes of each finished connection."""
+    """Run a plain TCP server on loopback; `kept` has the bytes of each finished connection."""
     with _Server(("127.0.0.1", 0), _Handler) as running:
         running.kept = []
         running.answer = answer
@@ -112,8 +112,8 @@ def server():
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
-    """Write a certificate of its own for the host and its key, into one file."""
-    # `make mutation` copies the tests of the phone alone, of which those of judges need none.
+    """Write a self-made certificate for the host, and its key, into one file."""
+    # `make mutation` copies only the phone's tests, and the judges' tests need no certificate.
     from tests.server.release.certificate import write_certificate  # noqa: PLC0415
 
     folder = tmp_path_factory.mktemp("tls")

@@ -1,4 +1,4 @@
-"""`lab audit`: its statuses, and what it prints."""
+"""Statuses and output of `lab audit`."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def audit(*arguments):
 
 @pytest.fixture
 def recording(tmp_path):
-    """Write what a listener received."""
+    """Write the bytes that a listener received."""
     path = tmp_path / "octets"
     path.write_bytes(POLL)
     return path
@@ -37,14 +37,14 @@ def recording(tmp_path):
 
 @pytest.fixture
 def persona(tmp_path):
-    """Write a value that is known."""
+    """Write a known value."""
     path = tmp_path / "persona.json"
     path.write_text(json.dumps({"imei": OWNER.imei}))
     return path
 
 
-def test_a_clean_recording_gives_0(recording, persona, monkeypatch):
-    """Grammar alone without a persona; known values with one. Plain captures need no tshark."""
+def test_clean_recording_exits_0(recording, persona, monkeypatch):
+    """Known values are searched with a persona; plain captures need no tshark."""
     monkeypatch.setenv("PATH", str(recording.parent))
     assert audit(recording).exit_code == 0
     result = audit(recording, "--persona", persona, "--host", "updates.example.org")
@@ -54,26 +54,26 @@ def test_a_clean_recording_gives_0(recording, persona, monkeypatch):
     assert audit(FOLDER / "ours.pcap").exit_code == 0
 
 
-def test_a_value_of_the_owner_gives_1_and_is_covered(recording, persona):
+def test_leaked_value_exits_1_and_is_redacted(recording, persona):
     """The offset is that of the recording; `--show-personal` shows the value."""
     recording.write_bytes(POLL + b"imei=" + OWNER.imei.encode())
     result = audit(recording, "--persona", persona, "--json")
     assert result.exit_code == 1
     assert OWNER.imei not in result.stdout
     assert OWNER.imei.encode().hex() not in result.stdout
-    told = json.loads(result.stdout)
-    found = {check["name"]: check["findings"] for check in told["checks"]}
-    assert (told["verdict"], told["format"]) == ("leak", "octets")
+    data = json.loads(result.stdout)
+    found = {check["name"]: check["findings"] for check in data["checks"]}
+    assert (data["verdict"], data["format"]) == ("leak", "octets")
     assert found["canaries"][0]["offset"] == len(POLL) + 5
     assert found["grammar"][0]["offset"] == len(POLL)
     result = audit(recording, "--persona", persona, "--show-personal")
     assert f"imei as it is: {OWNER.imei}" in result.stdout
 
 
-def test_a_sample_is_audited_with_everything_there_is(tmp_path):
-    """Phone, host, known values, every form beside what is printed; it covers them.
+def test_all_options_and_report_formats(tmp_path):
+    """Every report is redacted unless `--show-personal` is given.
 
-    All traffic of another phone is somebody else's, and silence is not clean.
+    If all traffic is another phone's, the capture is incomplete and not clean.
     """
     paths = {name: tmp_path / name for name in ("html", "junit", "sarif")}
     forms = [word for name, path in paths.items() for word in (f"--{name}", path)]
@@ -95,8 +95,8 @@ def test_a_sample_is_audited_with_everything_there_is(tmp_path):
     assert "verdict: not judged: incomplete" in result.stdout
 
 
-def test_what_cannot_be_read_is_one_sentence_and_gives_1(recording, tmp_path):
-    """No verdict, no trace of the program: a damaged capture, a huge one, no persona."""
+def test_unreadable_input_exits_1(recording, tmp_path):
+    """Damaged and oversized captures and a malformed persona are errors of one line."""
     for name, data, words in (
         ("a.pcap", (FOLDER / "ours.pcap").read_bytes()[:-1], "cut off in frame"),
         ("a.pcapng", (FOLDER / "ours.pcapng").read_bytes()[:-1], "cut off in the end of a block"),
@@ -104,29 +104,29 @@ def test_what_cannot_be_read_is_one_sentence_and_gives_1(recording, tmp_path):
     ):
         path = tmp_path / name
         path.write_bytes(data)
-        _check_sentence(audit(path), words)
-    _check_sentence(audit(recording, "--persona", recording), "the persona cannot be read")
+        _check_error(audit(path), words)
+    _check_error(audit(recording, "--persona", recording), "the persona cannot be read")
     os.truncate(recording, 16 * 1024 * 1024 + 1)
-    _check_sentence(audit(recording), "cut it into connections")
+    _check_error(audit(recording), "cut it into connections")
 
 
-def _check_sentence(result, words):
+def _check_error(result, words):
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("error: ")
     assert words in result.stderr
     assert result.stderr.count("\n") == 1
 
 
-def test_an_address_that_is_none_gives_2(recording):
-    """It names the option."""
+def test_malformed_address_exits_2(recording):
+    """The message names the option."""
     for phone in ("192.0.2", "phone", ""):
         result = audit(recording, "--phone", phone)
         assert result.exit_code == 2
         assert "--phone" in result.stderr
 
 
-def test_a_page_that_cannot_be_written_gives_3(recording, tmp_path):
-    """The sentence names the option, and what was found is printed all the same."""
+def test_unwritable_report_exits_3(recording, tmp_path):
+    """The message names the option, and the findings are printed all the same."""
     for option in ("--html", "--junit", "--sarif"):
         result = audit(recording, option, tmp_path / "no" / "page")
         assert result.exit_code == 3
@@ -134,8 +134,8 @@ def test_a_page_that_cannot_be_written_gives_3(recording, tmp_path):
         assert result.stdout.splitlines()[-1] == "verdict: clean"
 
 
-def test_a_har_of_another_system_is_unexplained():
-    """Its request line says which model asks."""
+def test_har_of_another_system_is_unexplained():
+    """Its request line contains the model."""
     result = audit(FOLDER / "lineageos.har", "--show-personal")
     assert result.exit_code == 1
     assert "note: a HAR contains only requests, as its exporter parsed them" in result.stdout

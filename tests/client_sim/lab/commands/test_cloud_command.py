@@ -1,4 +1,4 @@
-"""`hening-device lab cloud` from outside: exit status, JSON, the page."""
+"""Statuses, JSON and the page of `hening-device lab cloud`."""
 
 import json
 import re
@@ -18,15 +18,15 @@ def run(*words):
     return CliRunner().invoke(cloud_command, words)
 
 
-def test_our_phone_is_clean_and_its_page_opens_every_request(tmp_path):
-    """The page shows a contact as it leaves, and as the owner's password opens it."""
+def test_phone_is_clean_and_its_page_shows_every_request(tmp_path):
+    """The page shows a contact as it is sent, and as the owner's password decrypts it."""
     page = tmp_path / "page.html"
     done = run(*_QUICK, "--json", "--html", str(page))
     assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout)
-    assert said["good"]
-    assert said["clean"]
-    asked = {check["name"]: check["claim"] for check in said["checks"] if check["cases"]}
+    data = json.loads(done.stdout)
+    assert data["good"]
+    assert data["clean"]
+    asked = {check["name"]: check["claim"] for check in data["checks"] if check["cases"]}
     assert asked == {name: claim for name, (claim, _) in METHODS.items()}
     text = page.read_text()
     assert "What your phone would send if you turned contacts on" in text
@@ -34,8 +34,8 @@ def test_our_phone_is_clean_and_its_page_opens_every_request(tmp_path):
     assert "<script" not in text
 
 
-def test_a_leak_is_exit_status_one_with_its_bytes(tmp_path, monkeypatch):
-    """The finding names where the value stands; the page has a line for sixteen bytes."""
+def test_leak_exits_1_with_its_bytes(tmp_path, monkeypatch):
+    """The finding names the place of the value; the page has a line for sixteen bytes."""
     few = partial(programme.examine, parts=frozenset())
     monkeypatch.setattr(programme, "examine", few)
     page = tmp_path / "page.html"
@@ -50,7 +50,7 @@ def test_a_leak_is_exit_status_one_with_its_bytes(tmp_path, monkeypatch):
     assert max(map(len, digits)) == 16
 
 
-def test_a_client_that_is_not_there_says_what_to_do():
-    """In one sentence."""
+def test_unknown_client_exits_1():
+    """The message says how to name a client."""
     done = run("--client", "nobody")
     assert (done.exit_code, "package.module:factory" in done.output) == (1, True)

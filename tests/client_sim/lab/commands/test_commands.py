@@ -1,4 +1,4 @@
-"""The commands' statuses and what they print; progress where there is no terminal."""
+"""Statuses, output and progress of `lab run` and `lab explain`."""
 
 import json
 import signal
@@ -27,7 +27,7 @@ from client_sim.persona import make_persona
 from tests.cases import case
 from tests.patience import until
 
-OWNER = make_lifelike(make_persona(b"0 owner 0"))  # the first that the lab makes of seed 0
+OWNER = make_lifelike(make_persona(b"0 owner 0"))  # the lab's first owner for seed 0
 POLL = (
     b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org\r\n"
     b"Accept-Encoding: gzip\r\n\r\n"
@@ -43,7 +43,7 @@ def call(*arguments):
 
 @pytest.fixture
 def root(tmp_path):
-    """Write a file that stands for the ROM's root."""
+    """Write a file in place of the ROM's root."""
     path = tmp_path / "root.json"
     signed = {"_type": "root", "version": 1, "keys": {}, "roles": {}}
     path.write_text(json.dumps({"signatures": [], "signed": signed}))
@@ -52,13 +52,13 @@ def root(tmp_path):
 
 @pytest.fixture
 def url(server):
-    """Name the running server."""
+    """Return the URL of the running server."""
     return f"http://updates.example.org:{server.server_address[1]}"
 
 
 @pytest.fixture
 def examine(url, root, monkeypatch):
-    """Run `lab run` on the server with a few batteries, which examine each client once."""
+    """Return a function that runs `lab run` with a few batteries; each client is examined once."""
     examined = {}
 
     def make(*how):
@@ -74,8 +74,8 @@ def examine(url, root, monkeypatch):
     return partial(call, "run", "--url", url, "--root", root, "--pairs", 1)
 
 
-def test_a_clean_client_gives_0(examine, tmp_path):
-    """The table says so, and the page is written."""
+def test_clean_client_exits_0(examine, tmp_path):
+    """The table is printed, and the page is written."""
     page = tmp_path / "page.html"
     result = examine("--client", "toy", "--html", page)
     assert result.exit_code == 0, result.output
@@ -84,18 +84,18 @@ def test_a_clean_client_gives_0(examine, tmp_path):
     assert page.read_text().startswith("<!doctype html>")
 
 
-def test_the_phone_of_2014_gives_1_and_shows_the_bytes(examine, tmp_path):
-    """The IMEI stands in all forms of the report, for those who ask to see it."""
+def test_leaky_client_exits_1_and_shows_the_bytes(examine, tmp_path):
+    """With `--show-personal` the IMEI is in every form of the report."""
     page, junit, sarif = tmp_path / "page.html", tmp_path / "junit.xml", tmp_path / "it.sarif"
     files = ("--html", page, "--junit", junit, "--sarif", sarif)
     result = examine("--client", "2014", "--show-personal", *files)
     assert result.exit_code == 1
     assert "LEAK" in result.output
-    said = f"imei as it is: {OWNER.imei}"
+    value = f"imei as it is: {OWNER.imei}"
     for text in (result.output, page.read_text(), junit.read_text(), sarif.read_text()):
-        assert said in text
+        assert value in text
 
-    # JSON has the same verdict; bytes lie where the offset says, and values are covered.
+    # JSON has the same verdict; the bytes are at their offsets, and values are redacted.
     result = examine("--client", "2014", "--json")
     assert result.exit_code == 1
     verdict = json.loads(result.stdout)
@@ -113,8 +113,8 @@ def test_the_phone_of_2014_gives_1_and_shows_the_bytes(examine, tmp_path):
     assert OWNER.imei.encode().hex() not in result.stdout
 
 
-def test_the_root_of_another_ceremony_gives_no_clean_verdict(examine, root, tmp_path):
-    """The phone refuses its root and sends nothing: the verdict says that it proves nothing."""
+def test_wrong_root_is_unproven(examine, root, tmp_path):
+    """The phone refuses its root and sends nothing, which proves nothing."""
     page = tmp_path / "page.html"
     result = examine("--json", "--html", page)
     assert result.exit_code == 1
@@ -126,13 +126,13 @@ def test_the_root_of_another_ceremony_gives_no_clean_verdict(examine, root, tmp_
     assert result.stderr.startswith("error: the client sent nothing")
 
 
-def test_a_client_that_is_none_gives_1(url, root, tmp_path, monkeypatch):
-    """One sentence says what to write, whatever its module raises."""
+def test_invalid_client_exits_1(url, root, tmp_path, monkeypatch):
+    """The error is one line, whatever its module raises."""
     texts = {
-        "their_typo": "def",
-        "their_error": "raise ZeroDivisionError('a\\nb')",
-        "their_end": "raise SystemExit(0)",
-        "their_exit": "from os import _exit\n_exit(0)",
+        "client_with_typo": "def",
+        "client_with_error": "raise ZeroDivisionError('a\\nb')",
+        "client_with_system_exit": "raise SystemExit(0)",
+        "client_with_exit": "from os import _exit\n_exit(0)",
     }
     for name, text in texts.items():
         (tmp_path / f"{name}.py").write_text(text)
@@ -151,14 +151,14 @@ def test_a_client_that_is_none_gives_1(url, root, tmp_path, monkeypatch):
             assert result.stderr.count("\n") == 1
 
 
-def test_no_server_gives_3(root):
-    """There is no verdict without a server."""
+def test_unreachable_server_exits_3(root):
+    """Without a server there is no verdict."""
     result = call("run", "--url", "http://updates.example.org:1", "--root", root, "--client", "toy")
     assert result.exit_code == 3
 
 
-def test_a_malformed_value_gives_2_and_names_the_option(url, root):
-    """Nothing is examined; an address in place of the host's name is none of its kind, either."""
+def test_malformed_value_exits_2_and_names_the_option(url, root):
+    """An address instead of the host's name is malformed, too."""
     for option, value in (
         *(("--url", "http://[bad"), ("--now", "nan"), ("--now", "-1"), ("--now", "1e300")),
         *(("--codename", "../x"), ("--codename", "latest-x"), ("--region", ""), ("--channel", "A")),
@@ -172,8 +172,8 @@ def test_a_malformed_value_gives_2_and_names_the_option(url, root):
     assert call("explain", "--root", root, "--host", "192.0.2.1").exit_code == 2
 
 
-def test_a_file_that_is_no_root_gives_1_and_no_verdict(url, root):
-    """Without a root a phone asks for nothing, which proves nothing."""
+def test_file_that_is_not_a_root_exits_1(url, root):
+    """Without a root a phone requests nothing, which proves nothing."""
     targets = b'{"signatures":[],"signed":{"_type":"targets"}}'
     for data in (b"root:x:0:0", b"[]", b"{}", targets, b"[" * 2000):
         root.write_bytes(data)
@@ -186,8 +186,8 @@ def test_a_file_that_is_no_root_gives_1_and_no_verdict(url, root):
                 assert result.stderr.count("\n") == 1
 
 
-def test_a_client_that_needs_an_owner_cannot_be_explained(root):
-    """One sentence, no traceback."""
+def test_client_that_needs_an_owner_cannot_be_explained(root):
+    """The error is one line."""
     result = call("explain", "--root", root, "--client", "2014")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: the client cannot be explained")
@@ -195,7 +195,7 @@ def test_a_client_that_needs_an_owner_cannot_be_explained(root):
 
 
 def test_explain_prints_the_exact_bytes(root):
-    """Each line that is sent is printed with its line end, and its reason above."""
+    """Each sent line is printed with its line end, below its reason."""
     result = call("explain", "--root", root, "--client", "toy")
     assert result.exit_code == 0, result.output
     sent = "".join(
@@ -207,8 +207,8 @@ def test_explain_prints_the_exact_bytes(root):
     assert result.stdout.splitlines()[-1] == f"{len(POLL)} bytes in 2 requests."
 
 
-def test_explain_shows_what_is_not_in_the_table(root):
-    """A client that says more is explained no better than it is."""
+def test_explain_shows_bytes_that_are_not_in_the_table(root):
+    """Other requests are shown without an explanation."""
     result = call("explain", "--root", root, "--client", "platform-agent", "--json")
     (row,) = json.loads(result.stdout)
     assert row["rule"] == "not in the request table"
@@ -217,7 +217,7 @@ def test_explain_shows_what_is_not_in_the_table(root):
 
 @contextmanager
 def running():
-    """Start a run, wait until its two processes and Python's tracker of resources are there."""
+    """Start a run, and wait for its two processes and Python's resource tracker."""
     command = [Path(sys.executable).with_name("hening-device"), "lab", "run", "--client", "toy"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
         children = Path(f"/proc/{run.pid}/task/{run.pid}/children")
@@ -225,8 +225,8 @@ def running():
         yield run
 
 
-def test_sigterm_ends_a_run_in_order():
-    """Its processes end with it, or its output would stay open; Python complains of nothing."""
+def test_sigterm_ends_a_run():
+    """Its processes end, too, and Python prints no warning."""
     with running() as run:
         run.terminate()
         _, errors = run.communicate()
@@ -235,16 +235,16 @@ def test_sigterm_ends_a_run_in_order():
     assert "Traceback" not in errors
 
 
-def test_processes_end_with_the_one_that_they_work_for():
-    """However that ended: killed, it can tell them nothing, and its output closes all the same."""
+def test_processes_end_if_the_run_is_killed():
+    """Otherwise its output would stay open."""
     with running() as run:
         run.kill()
         run.communicate()
     assert run.returncode == -signal.SIGKILL
 
 
-def test_sigterm_in_the_midst_of_a_client_is_no_crash_of_its():
-    """The command ends with its status; the client is not examined to the end."""
+def test_sigterm_is_not_a_crash_of_the_client():
+    """The command ends with its status, and the run is not finished."""
 
     class Signalled(ToyClient):
         def poll(self):
@@ -258,8 +258,8 @@ def test_sigterm_in_the_midst_of_a_client_is_no_crash_of_its():
     assert (ended.value.code, seen) == (128 + signal.SIGTERM, [])
 
 
-def test_a_client_that_does_not_come_back_has_no_verdict(monkeypatch):
-    """Status 3, and what there is of a report: not the status of a leak."""
+def test_hanging_client_exits_3(monkeypatch):
+    """A partial report exits with 3 unless it has a finding."""
     part = SimpleNamespace(given_up="it waits", failed=lambda: ())
     report = SimpleNamespace(result=part, is_good=False)
     monkeypatch.setattr(run_module, "_run", lambda *_arguments: report)
@@ -276,14 +276,14 @@ def _overdue(*_arguments):
     raise ClientOverdueError("it waits")
 
 
-def test_each_tenth_of_long_work_is_a_line(capsys):
-    """Ten lines on standard error, the last at the end; what is over in a moment needs none."""
+def test_progress_has_ten_lines(capsys):
+    """Without a terminal, progress goes to standard error; short work has no lines."""
     with show_progress() as tell:
         for done in range(1, 1_235):
             tell("runs", done, 1_234)
-    said = capsys.readouterr()
-    assert said.out == ""
-    lines = said.err.splitlines()
+    output = capsys.readouterr()
+    assert output.out == ""
+    lines = output.err.splitlines()
     assert lines[0] == "runs: 124 of 1,234"
     assert lines[-1] == "runs: 1,234 of 1,234"
     assert len(lines) == 10

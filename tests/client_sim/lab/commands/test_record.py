@@ -1,4 +1,4 @@
-"""`lab record`, as a process that real clients talk to."""
+"""`lab record` as a process to which real clients connect."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ PROGRAM = Path(sys.executable).parent / "hening-device"
 
 @contextlib.contextmanager
 def recording(path, *options):
-    """Run the command; give its process and the port that it tells."""
+    """Run the command; return its process and its port."""
     words = [PROGRAM, "lab", "record", path, *options]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -35,7 +35,7 @@ def recording(path, *options):
 
 
 def talk(port, *requests, wrap=None):
-    """Send requests one after the other over one connection; give the first line of each answer."""
+    """Send requests in turn over one connection; return the first line of each answer."""
     lines = []
     with contextlib.ExitStack() as stack:
         plain = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
@@ -46,8 +46,8 @@ def talk(port, *requests, wrap=None):
     return lines
 
 
-def test_a_poll_is_recorded_byte_for_byte(tmp_path):
-    """It ends by itself after the connections that were wished for; lines tell what came."""
+def test_poll_is_recorded_byte_for_byte(tmp_path):
+    """The command ends after the given number of connections, and prints each request."""
     path = tmp_path / "capture"
     published = tmp_path / "public" / "metadata"
     published.mkdir(parents=True)
@@ -55,20 +55,20 @@ def test_a_poll_is_recorded_byte_for_byte(tmp_path):
     with recording(path, "--metadata", published.parent, "--connections", "2") as (process, port):
         assert talk(port, *POLL) == [b"HTTP/1.1 404 Not Found", b"HTTP/1.1 200 OK"]
         assert talk(port, miui_update()) == [b"HTTP/1.1 404 Not Found"]
-        told = process.communicate(timeout=PATIENCE)[0].splitlines()
+        lines = process.communicate(timeout=PATIENCE)[0].splitlines()
     assert process.returncode == 0
-    assert told[:2] == [
+    assert lines[:2] == [
         "connection 1: GET /metadata/2.root.json HTTP/1.1 -> 404",
         "connection 1: GET /metadata/timestamp.json HTTP/1.1 -> 200",
     ]
-    assert told[-1] == f"{path}: 2 connections, 3 requests; `lab audit` judges them"
+    assert lines[-1] == f"{path}: 2 connections, 3 requests; `lab audit` judges them"
     talks = load_capture(path).conversations
     assert [each.data for each in talks] == [b"".join(POLL), miui_update()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_is_the_usual_end(number, tmp_path):
-    """What came on an open connection is in the capture, too."""
+def test_signal_ends_the_recording(number, tmp_path):
+    """Bytes of open connections are in the capture, too."""
     path = tmp_path / "capture"
     with (
         recording(path) as (process, port),
@@ -84,7 +84,7 @@ def test_ctrl_c_is_the_usual_end(number, tmp_path):
 
 @pytest.mark.needs("tshark")
 def test_tls_is_recorded_with_its_keys(certificate, tmp_path):
-    """The client hello as it was on the wire, and the requests under it."""
+    """The capture has the ClientHello and the decrypted requests."""
     path = tmp_path / "capture"
     context = ssl.create_default_context(cafile=certificate)
     options = ("--certificate", certificate, "--connections", "2")
@@ -97,8 +97,8 @@ def test_tls_is_recorded_with_its_keys(certificate, tmp_path):
         assert each.hello.server_name == HOST.encode()
 
 
-def test_who_speaks_no_http_or_no_tls_is_recorded(certificate, tmp_path):
-    """Nothing that a client says ends the recording."""
+def test_other_protocols_are_recorded(certificate, tmp_path):
+    """Neither invalid HTTP nor plain text in place of TLS ends the recording."""
     path = tmp_path / "capture"
     with recording(path, "--connections", "2") as (process, port):
         assert talk(port, b"\0\1\2\r\n\r\n") == [b"HTTP/1.1 400 Bad Request"]
@@ -119,21 +119,18 @@ def call(*arguments):
     return CliRunner().invoke(lab, ["record", *map(str, arguments)])
 
 
-def test_what_cannot_be_done_is_one_sentence(tmp_path):
-    """A file that is there, a port that is taken, a key that is none, a folder without metadata.
-
-    JSON is printed at the end, and nothing but that.
-    """
-    there = tmp_path / "there"
-    there.write_bytes(b"")
-    assert "name another file" in call(there).stderr
-    assert call(there).exit_code == 1
+def test_errors_of_record(tmp_path):
+    """An existing file, a used port, an invalid key or folder; JSON has nothing but the result."""
+    existing = tmp_path / "existing"
+    existing.write_bytes(b"")
+    assert "name another file" in call(existing).stderr
+    assert call(existing).exit_code == 1
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = call(tmp_path / "x", "--port", taken.getsockname()[1])
     assert result.exit_code == 3
     assert result.stderr.startswith("error: ")
-    assert list(tmp_path.iterdir()) == [there]
-    result = call(tmp_path / "x", "--certificate", there)
+    assert list(tmp_path.iterdir()) == [existing]
+    result = call(tmp_path / "x", "--certificate", existing)
     assert (result.exit_code, "give a chain and its key as PEM" in result.stderr) == (1, True)
     assert call(tmp_path / "x", "--metadata", tmp_path).exit_code == 1
     assert call(tmp_path / "no" / "x").exit_code == 3
@@ -148,6 +145,6 @@ def test_what_cannot_be_done_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     "options", [("--listen", "everywhere"), ("--key", __file__), ("--connections", "0")]
 )
-def test_usage_gives_2(options, tmp_path):
-    """Nothing is opened."""
+def test_invalid_options_exit_2(options, tmp_path):
+    """No file is opened."""
     assert call(tmp_path / "x", *options).exit_code == 2

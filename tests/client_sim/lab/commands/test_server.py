@@ -1,4 +1,4 @@
-"""`lab server`: its statuses, and what it prints of a toy that leaks."""
+"""Statuses of `lab server`, and its output for a leaky server."""
 
 import json
 import shlex
@@ -31,7 +31,7 @@ def call(*arguments):
 
 @pytest.fixture
 def leaky(tmp_path):
-    """Run a server that echoes paths on its error page; gives its URL and its folder."""
+    """Run a server that echoes paths on its error page; return its URL and its folder."""
     (mutant,) = (mutant for mutant in SERVER_MUTANTS if mutant.id == "l57-echo-page")
     folder = tmp_path / "kept"
     folder.mkdir()
@@ -41,9 +41,9 @@ def leaky(tmp_path):
 
 
 @pytest.mark.usefixtures("few_positions")
-def test_a_leak_gives_1_and_is_shown(leaky, monkeypatch):
-    """With what was not looked at; the command that restarts it was run."""
-    # Two transforms deep, canaries take most of a minute to compute.
+def test_leak_exits_1_and_is_shown(leaky, monkeypatch):
+    """The output lists what was not examined, and the restart command was run."""
+    # Computing canaries with two layers takes most of a minute.
     monkeypatch.setattr("client_sim.lab.commands.server.Order", partial(Order, layers=1, batch=20))
     url, folder = leaky
     mark = folder / "restarted"
@@ -58,19 +58,19 @@ def test_a_leak_gives_1_and_is_shown(leaky, monkeypatch):
     assert "searching …" in result.stderr
 
 
-def test_a_verdict_for_programs():
-    """Findings with their bytes in hex, and what was not looked at."""
+def test_json_of_a_verdict():
+    """Findings have their bytes in hexadecimal, and what was not examined is listed."""
     finding = Finding("a file, byte 7", "path is there", b"xabcx", 1, 3)
     checks = (Check("files", "Is it?", 3, 1, (finding,)), Check("metrics", "Is it?", 1, 0, ()))
-    said = server_to_dict(ServerVerdict("a", 9, 8, 3, checks, ("Memory.",)))
-    assert json.loads(json.dumps(said)) == said
-    assert (said["clean"], said["not_looked_at"]) == (False, ["Memory."])
-    assert [check["passed"] for check in said["checks"]] == [False, True]
-    assert said["checks"][0]["findings"][0]["offending"] == b"abc".hex()
+    data = server_to_dict(ServerVerdict("a", 9, 8, 3, checks, ("Memory.",)))
+    assert json.loads(json.dumps(data)) == data
+    assert (data["clean"], data["not_looked_at"]) == (False, ["Memory."])
+    assert [check["passed"] for check in data["checks"]] == [False, True]
+    assert data["checks"][0]["findings"][0]["offending"] == b"abc".hex()
 
 
-def test_usage_gives_2():
-    """Before anything is sent."""
+def test_invalid_options_exit_2():
+    """Nothing is sent."""
     for arguments, said in (
         (("--url", "ftp://a"), "is not http://HOST:PORT"),
         (("--url", "http://a:b"), "is not a URL"),
@@ -88,8 +88,8 @@ def test_usage_gives_2():
             assert said in " ".join(result.output.split()).replace("│ ", "")
 
 
-def test_a_server_that_is_not_there_gives_3():
-    """There is no verdict."""
+def test_unreachable_server_exits_3():
+    """Without a server there is no verdict."""
     for arguments, said in (
         ((), "cannot be reached"),
         (("--source", "192.0.2.7"), "cannot be reached from 192.0.2.7"),
@@ -108,15 +108,15 @@ def test_a_server_that_is_not_there_gives_3():
         (("--metrics", "http://127.0.0.1:1/metrics"), "cannot be read"),
     ],
 )
-def test_a_place_that_cannot_be_read_gives_3(leaky, arguments, said):
-    """However much was found elsewhere."""
+def test_unreadable_source_exits_3(leaky, arguments, said):
+    """The status does not depend on findings elsewhere."""
     result = call("--url", leaky[0], "--settle", 0, *arguments)
     assert result.exit_code == 3
     assert said in result.output
 
 
-def test_the_addresses_that_are_asked_from():
-    """Fresh ones of 127/8 first on loopback; elsewhere what is given, or what the system takes."""
+def test_source_addresses():
+    """Fresh addresses of 127/8 first on loopback; otherwise the given ones or the default."""
     near, far = plan_site("http://127.0.0.1:8080"), plan_site("https://192.0.2.1")
     sources = plan_sources(near, (), bytes)
     assert sources == ["127.64.64.64"] * FRESH + ["127.0.0.1", "127.0.0.2"]

@@ -1,4 +1,4 @@
-"""Reports made by hand: a clean one, a leaking one, and one that a stranger filled with traps."""
+"""Reports made by hand: a clean one, a leaking one, and one with hostile texts."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -50,7 +50,7 @@ def observe(*sent):
 
 
 def battery(oracle, claim, *findings, smallest=None):
-    """Make a battery that found these."""
+    """Make the result of a battery with these findings."""
     question = f"What does {oracle} ask?"
     return BatteryResult(
         oracle, claim, question, 1500, 3000, 6000, 900_000, findings, len(findings), smallest
@@ -145,7 +145,7 @@ CLOCKS = (WallClockRow("KS", 20_000, 0.004, 0.31, 1e-8, "a shift of 2 %"),)
 
 @pytest.fixture(scope="session")
 def reports():
-    """Give the reports by name, and what they are made of."""
+    """Return the reports by name, with their raw forms and parts."""
     made = {
         "clean": Report(CLEAN, MATRIX, MutationScore(90, 10, 4), CLOCKS),
         "leaking": Report(LEAKING),

@@ -1,13 +1,13 @@
-"""Presenting a report covers values, escapes texts, and changes nothing else."""
+"""Presenting a report redacts values, escapes texts, and changes nothing else."""
 
 from client_sim.lab.report.covering import present
 from client_sim.lab.report.redaction import Revealed
 
 
-def test_every_place_of_a_value_is_covered(reports):
-    """In findings, in what they are compared with, in the sample, in sentences; a poll has none.
+def test_values_are_redacted_everywhere(reports):
+    """In findings, compared bytes, samples and explanations, but a poll is unchanged.
 
-    A value that was sent in two pieces is covered in both, which keep their lengths.
+    A value sent in two pieces is redacted in both, which keep their lengths.
     """
     result = reports.leaking.report.result
     imei = reports.owner.imei
@@ -26,16 +26,16 @@ def test_every_place_of_a_value_is_covered(reports):
     assert sent == [reports.poll, reports.poll]
 
 
-def test_who_asks_to_see_sees(reports):
-    """Escapes are written all the same."""
+def test_revealed_report_has_values(reports):
+    """Texts are escaped all the same."""
     shown = present(reports.raw["leaking"], Revealed()).report.result
     assert shown.batteries[-1].findings[0].explanation.endswith(reports.owner.imei)
     hostile = present(reports.raw["hostile"], Revealed()).report
     assert hostile.result.client.startswith("\\x1b[2J")
 
 
-def test_no_text_of_a_hostile_report_holds_a_control(reports):
-    """Names, sentences, fields, families, arguments, outcomes."""
+def test_texts_of_a_hostile_report_are_escaped(reports):
+    """Names, explanations, fields, families, arguments and outcomes are printable."""
     report = reports.hostile.report
     result = report.result
     texts = [result.client, result.scope, result.sample.outcomes[0], result.fields[0].field]

@@ -1,4 +1,4 @@
-"""JUnit XML: the elements and attributes that build servers read, for any bytes."""
+"""JUnit XML has the elements and attributes that build servers read, for any bytes."""
 
 from dataclasses import replace
 from xml.etree import ElementTree as ET
@@ -8,7 +8,7 @@ from client_sim.lab.report.junit import render_junit
 from client_sim.lab.report.redaction import Revealed
 from tests.cases import case
 
-# What the schema of Ant and Jenkins allows where, as far as it is used here.
+# The elements and attributes of the schema of Ant and Jenkins that are used here.
 CHILDREN = {
     "testsuites": ["testsuite"],
     "testsuite": ["properties", "testcase"],
@@ -27,8 +27,8 @@ ATTRIBUTES = {
 }
 
 
-def test_the_form_is_the_usual_one(reports):
-    """Every element is where it may be, has its attributes, and numbers add up."""
+def test_form(reports):
+    """Elements and attributes are those of the schema, and the numbers add up."""
     for name in ("clean", "leaking", "hostile"):
         with case(name):
             text = render_junit(getattr(reports, name))
@@ -45,8 +45,8 @@ def test_the_form_is_the_usual_one(reports):
                 assert counted.get("failures") == str(len(failed))
 
 
-def test_a_suite_for_each_claim_and_a_case_for_each_oracle(reports):
-    """The instrument has suites of its own."""
+def test_suites_are_claims_and_cases_are_oracles(reports):
+    """The kill matrix and the real clocks have their own suites."""
     root = ET.fromstring(render_junit(reports.clean).encode())
     suites = {suite.get("name"): [c.get("name") for c in suite.iter("testcase")] for suite in root}
     assert suites == {
@@ -61,8 +61,8 @@ def test_a_suite_for_each_claim_and_a_case_for_each_oracle(reports):
     assert root.get("failures") == "0"
 
 
-def test_a_failure_shows_the_bytes(reports):
-    """With what the other run had, and the smallest scenario."""
+def test_failure_shows_the_bytes(reports):
+    """It also shows the other run's bytes and the smallest scenario."""
     root = ET.fromstring(render_junit(reports.leaking).encode())
     failure = root.find("testsuite[@name='N1']/testcase[@name='personal']/failure")
     assert failure.get("message") == "1 found: owner 2 differs"
@@ -72,11 +72,8 @@ def test_a_failure_shows_the_bytes(reports):
     assert "It still shows with two polls." in failure.text
 
 
-def test_what_is_wrong_with_the_instrument_or_left_out_is_a_failure(reports):
-    """A survivor, a thin family, a false alarm.
-
-    Nor is a build server to take a part of a programme for a clean one.
-    """
+def test_survivors_and_incomplete_runs_are_failures(reports):
+    """A survivor, a thin family, a false alarm and an incomplete examination are failures."""
     root = ET.fromstring(render_junit(reports.hostile).encode())
     suite = root.find("testsuite[@name='kill matrix']")
     kinds = {

@@ -1,4 +1,4 @@
-"""Parts of a report: text that may be shown, rows of bytes, requests and polls, one row a value."""
+"""Parts of a report: printable text, rows of bytes, requests and polls, and gathered findings."""
 
 import io
 
@@ -19,9 +19,9 @@ from tests.client_sim.lab.report.conftest import observe
 
 
 def test_rows_of_bytes():
-    """They start at multiples of sixteen, whole around the marked ones; what is no sign is a dot.
+    """Rows begin at multiples of sixteen, and bytes that are not printable are dots.
 
-    Of a long finding the first 128 bytes and what stands around; of nothing, nothing.
+    A long finding has its first 128 bytes and those around it.
     """
     rows = dump(bytes(range(0x30, 0x60)), 18, 3, around=2)
     assert [row.offset for row in rows] == [16]
@@ -39,33 +39,33 @@ def test_rows_of_bytes():
     assert dump(b"", 0, 0) == ()
 
 
-def told(*sentences):
-    """Give the sentences that stand for all of these, and for how many."""
-    findings = [Finding("here", said, b"octets", at, 1) for at, said in enumerate(sentences)]
+def gather_words(*sentences):
+    """Return the explanations of the gathered findings, and their numbers."""
+    findings = [Finding("here", text, b"octets", at, 1) for at, text in enumerate(sentences)]
     return [(each.finding.explanation, each.times) for each in gather(findings)]
 
 
-def test_one_value_in_several_dresses_is_one():
-    """The first says how it was dressed; two values of a field are two, where they are shown.
+def test_encodings_of_one_value_are_gathered():
+    """The first encoding is shown; different values of a field are not gathered.
 
-    Other sentences are one where they are the same. A contact who has called is in two fields.
+    Equal explanations are gathered, and so is a value that belongs to two fields.
     """
-    assert told(
+    assert gather_words(
         "imei as base64+0: imei(15 digits)",
         "serial as it is: serial(12 characters)",
         "imei as without check digit → base16: imei(15 digits)",
     ) == [("imei as base64+0: imei(15 digits)", 2), ("serial as it is: serial(12 characters)", 1)]
-    said = ["contacts.number as it is: +999", "contacts.number as it is: +998"]
-    assert told(*said) == [(sentence, 1) for sentence in said]
-    said = ["path: not in the table", "polls as late as others", "path: not in the table"]
-    assert told(*said) == [("path: not in the table", 2), ("polls as late as others", 1)]
+    texts = ["contacts.number as it is: +999", "contacts.number as it is: +998"]
+    assert gather_words(*texts) == [(text, 1) for text in texts]
+    texts = ["path: not in the table", "polls as late as others", "path: not in the table"]
+    assert gather_words(*texts) == [("path: not in the table", 2), ("polls as late as others", 1)]
     sentences = ("calls.number as it is: +999", "contacts.number as it is: +999")
-    one, other = (Finding("here", said, b"octets", 3, 2) for said in sentences)
+    one, other = (Finding("here", text, b"octets", 3, 2) for text in sentences)
     assert gather([one, other]) == (Told(one, 2),)
 
 
-def test_what_is_not_printed_is_escaped():
-    """Controls, direction, noncharacters, lone surrogates, invisible tags; a long text is cut."""
+def test_printable():
+    """Controls, bidi controls, noncharacters, lone surrogates and tags are escaped."""
     for text, shown in (
         ("Grüße, 世界, ok", "Grüße, 世界, ok"),
         ("\x1b[2J\x07", "\\x1b[2J\\x07"),
@@ -80,41 +80,41 @@ def test_what_is_not_printed_is_escaped():
 
 
 def show(data):
-    """Print what a connection carried."""
+    """Print the exchanges of a connection."""
     file = io.StringIO()
     render_exchanges(dissect(data, None), Console(file=file, width=80, color_system=None))
     return file.getvalue()
 
 
-def test_every_field_has_its_offset_and_reason(reports):
-    """The version is the only field of a poll that tells anything.
+def test_exchanges_have_offsets_and_reasons(reports):
+    """Only the version of a poll can reveal anything.
 
-    Bytes that nobody explains are counted; a last line without an end is shown, too.
+    Unexplained bytes are counted, and an incomplete last line is shown.
     """
-    said = show(reports.poll)
-    assert "    14  2\n" in said
-    assert said.count("Can reveal: ") == 1
-    assert said.endswith("179 bytes in 2 requests.\n")
-    said = show(reports.poll + b"imei=1\x1b[2J")
-    assert "imei=1\\x1b[2J\n" in said
-    assert said.endswith("189 bytes, of which 10 are not in the request table.\n")
+    text = show(reports.poll)
+    assert "    14  2\n" in text
+    assert text.count("Can reveal: ") == 1
+    assert text.endswith("179 bytes in 2 requests.\n")
+    text = show(reports.poll + b"imei=1\x1b[2J")
+    assert "imei=1\\x1b[2J\n" in text
+    assert text.endswith("189 bytes, of which 10 are not in the request table.\n")
     assert show_lines(b"a\r\n\r\nb") == ("a\\r\\n", "\\r\\n", "b")
     assert show_lines(b"a\r\n") == ("a\\r\\n",)
 
 
-def test_json_has_every_byte(reports):
-    """Fields put together are the request."""
+def test_json_of_an_exchange_has_every_byte(reports):
+    """The joined fields are the request."""
     for exchange in dissect(reports.poll, None):
-        told = exchange_to_dict(exchange)
-        assert "".join(field["octets"] for field in told["fields"]) == told["octets"]
-        for field in told["fields"]:
-            assert told["octets"][field["offset"] :].startswith(field["octets"])
+        data = exchange_to_dict(exchange)
+        assert "".join(field["octets"] for field in data["fields"]) == data["octets"]
+        for field in data["fields"]:
+            assert data["octets"][field["offset"] :].startswith(field["octets"])
 
 
 def test_equal_polls_and_requests_are_shown_once(reports):
-    """Two connections with the same bytes are one kind; another that begins alike says so.
+    """Equal connections are one kind, and one with the same beginning refers to it.
 
-    What nobody explains is red, its lines apart.
+    Unexplained bytes are marked, and their lines are separate.
     """
     (kind,) = list_polls(reports.clean.report.result.sample)
     assert (kind.times, kind.size) == (2, 179)

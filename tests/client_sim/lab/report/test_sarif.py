@@ -1,4 +1,4 @@
-"""SARIF 2.1.0: the members that the standard requires (sections 3.13 to 3.30)."""
+"""SARIF 2.1.0 has the members that the standard requires (sections 3.13 to 3.30)."""
 
 import base64
 import json
@@ -9,28 +9,28 @@ from tests.cases import case
 
 
 def load(presentable):
-    """Give the one run."""
+    """Return the single run of a report."""
     return decode_run(render_sarif(presentable))
 
 
 def decode_run(text):
-    """Give the one run of a log."""
-    told = json.loads(text)
-    assert told["version"] == "2.1.0"
-    assert told["$schema"].endswith("sarif-schema-2.1.0.json")
-    (run,) = told["runs"]
+    """Return the single run of a log."""
+    log = json.loads(text)
+    assert log["version"] == "2.1.0"
+    assert log["$schema"].endswith("sarif-schema-2.1.0.json")
+    (run,) = log["runs"]
     return run
 
 
 def test_required_members(reports):
-    """A driver with a name, rules with unique ids, results that point at their rule."""
+    """The driver has a name, rules have unique ids, and results refer to their rule."""
     for name in ("clean", "leaking", "hostile"):
         with case(name):
             check_run(render_sarif(getattr(reports, name)))
 
 
 def check_run(text):
-    """Hold a log against the standard and give its one run."""
+    """Check the required members of a log and return its single run."""
     run = decode_run(text)
     driver = run["tool"]["driver"]
     assert driver["name"] == "hening lab"
@@ -53,8 +53,8 @@ def check_run(text):
     return run
 
 
-def test_a_finding_is_a_result(reports):
-    """With the bytes as hexadecimal, what the other run had, and a stable fingerprint."""
+def test_finding_is_a_result(reports):
+    """It has the bytes as hexadecimal, the other run's bytes, and a stable fingerprint."""
     first, second = load(reports.leaking)["results"]
     assert first["ruleId"] == "personal"
     place = first["locations"][0]["physicalLocation"]
@@ -66,11 +66,8 @@ def test_a_finding_is_a_result(reports):
     assert render_sarif(reports.leaking) == render_sarif(reports.leaking)
 
 
-def test_a_clean_report_has_no_results(reports):
-    """The rules of the kill matrix stand beside the oracles'.
-
-    One result for the survivor, two for thin families, one for the false alarm.
-    """
+def test_results_of_the_kill_matrix(reports):
+    """A survivor, thin families and false alarms are results; a clean report has none."""
     run = load(reports.clean)
     assert run["results"] == []
     assert [rule["id"] for rule in run["tool"]["driver"]["rules"][-3:]] == [

@@ -13,7 +13,7 @@ from tests.client_sim.pages.test_page import ORIGIN
 
 
 def show(presentable, width, *, terminal=True):
-    """Print to a console and give what a person would read, without colours."""
+    """Print to a console and return the text without colours."""
     file = io.StringIO()
     console = Console(file=file, width=width, force_terminal=terminal, color_system=None)
     render_terminal(presentable, console, ORIGIN)
@@ -21,69 +21,66 @@ def show(presentable, width, *, terminal=True):
 
 
 def test_no_line_is_wider_than_the_terminal(reports):
-    """Sentences break between words.
-
-    Questions are beside the numbers where there is room, and the conditions that met are named.
-    """
+    """Questions are shown only if there is room; the conditions and their coverage are listed."""
     for width in (80, 120):
         for name in ("clean", "leaking"):
             with case(width, name):
-                said = show(getattr(reports, name), width)
-                assert max(map(len, said.splitlines())) <= width
+                text = show(getattr(reports, name), width)
+                assert max(map(len, text.splitlines())) <= width
     assert "What does personal ask?" in show(reports.clean, 120)
     assert "What does personal ask?" not in show(reports.clean, 80)
-    said = show(reports.clean, 80)
-    assert "fault       none, network" in said
-    assert "Pairs of levels: 4 of 4." in said
+    text = show(reports.clean, 80)
+    assert "fault       none, network" in text
+    assert "Pairs of levels: 4 of 4." in text
 
 
-def test_a_clean_report_says_so_last(reports):
-    """The claims come first, with their numbers."""
-    said = show(reports.clean, 120, terminal=False)
-    assert said.splitlines()[0] == "clean · profile full · seed 7"
+def test_clean_report(reports):
+    """The claims with their numbers come first, the verdict last."""
+    text = show(reports.clean, 120, terminal=False)
+    assert text.splitlines()[0] == "clean · profile full · seed 7"
     assert (
         "✓ Nothing comes back (N3): In 1,500 cases of 1 kind nothing that a server said came back."
-        in said
+        in text
     )
-    assert "✓ Guards: Checked in every run, whatever its claim." in said
-    assert "    personal           1,500     3,000        900,000   passed" in said
-    assert "3 of 3 leaks of 2 families found (100.0%)." in said
-    assert "noticed 90 of 100 deliberate changes (90.0 %)" in said
-    assert said.splitlines()[-1] == "3,000 runs, 6,000 polls, 900,000 bytes: clean."
-    assert "No difference in 6,000 situations of 4 kinds (personal, fleet," in said
-    assert "Installations were not judged" not in said
-    assert "Not varied, and so not claimed" in said
+    assert "✓ Guards: Checked in every run, whatever its claim." in text
+    assert "    personal           1,500     3,000        900,000   passed" in text
+    assert "3 of 3 leaks of 2 families found (100.0%)." in text
+    assert "noticed 90 of 100 deliberate changes (90.0 %)" in text
+    assert text.splitlines()[-1] == "3,000 runs, 6,000 polls, 900,000 bytes: clean."
+    assert "No difference in 6,000 situations of 4 kinds (personal, fleet," in text
+    assert "Installations were not judged" not in text
+    assert "Not varied, and so not claimed" in text
 
 
-def test_what_is_not_judged_is_said(reports):
-    """A clean verdict names what it leaves out.
+def test_limits_of_a_verdict_are_shown(reports):
+    """A clean verdict names what was not judged.
 
-    A client that was given up is neither clean nor a leak; what was found before is one.
+    An incomplete examination is unproven unless something was found before.
     """
     raw = reports.raw["clean"]
     own = replace(raw, result=replace(raw.result, installs=False))
     assert "Installations were not judged" in show(present(own, Revealed()), 120)
     part = replace(raw.result, given_up="the client did not come back", batteries=())
     assert part.word == "unproven"
-    said = show(present(replace(raw, result=part), Revealed()), 80)
-    assert "The examination is incomplete: the client did not come back." in said
-    assert said.splitlines()[-1].endswith("UNPROVEN.")
+    text = show(present(replace(raw, result=part), Revealed()), 80)
+    assert "The examination is incomplete: the client did not come back." in text
+    assert text.splitlines()[-1].endswith("UNPROVEN.")
     assert replace(reports.raw["leaking"].result, given_up="so").word == "leak"
 
 
-def test_a_leak_is_shown_with_its_bytes_and_the_smallest_scenario(reports):
-    """Covered, marked, and named at the end."""
-    said = show(reports.leaking, 120, terminal=False)
-    assert "personal: bytes, connection 1, poll 1, request 1, body, offset 28" in said
-    assert "canaries: connection 1, poll 1, offset 28" in said
-    assert "  imei as it is: imei(15 digits)\n" in said
-    assert "personal, minimised: It still shows with two polls.\n" in said
-    assert said.endswith("LEAK (personal, canaries).\n")
-    assert reports.owner.imei not in said
+def test_leak_is_shown_with_the_smallest_scenario(reports):
+    """Values are redacted, and the last line names the oracles."""
+    text = show(reports.leaking, 120, terminal=False)
+    assert "personal: bytes, connection 1, poll 1, request 1, body, offset 28" in text
+    assert "canaries: connection 1, poll 1, offset 28" in text
+    assert "  imei as it is: imei(15 digits)\n" in text
+    assert "personal, minimised: It still shows with two polls.\n" in text
+    assert text.endswith("LEAK (personal, canaries).\n")
+    assert reports.owner.imei not in text
 
 
-def test_a_strangers_bytes_move_no_cursor(reports):
-    """No escape sequence, no bell, no turned line."""
-    said = show(reports.hostile, 80, terminal=False)
-    assert [sign for sign in said if not (sign.isprintable() or sign == "\n")] == []
-    assert "SURVIVED whisper (a whisper): \\x1b[2J" in said
+def test_hostile_text_has_no_control_characters(reports):
+    """Escape sequences, bells and bidi controls are escaped."""
+    text = show(reports.hostile, 80, terminal=False)
+    assert [char for char in text if not (char.isprintable() or char == "\n")] == []
+    assert "SURVIVED whisper (a whisper): \\x1b[2J" in text

@@ -1,4 +1,4 @@
-"""What a client does past its world is noted, and fails."""
+"""Actions of a client outside its world are noted, and fail."""
 
 import asyncio
 import os
@@ -29,19 +29,19 @@ DISCARD = ("127.0.0.1", 9)
 
 
 def send_datagram():
-    """Send to the port of this machine that throws away."""
+    """Send a datagram to this machine's discard port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.sendto(b"x", DISCARD)
 
 
 def connect():
-    """Connect to the same."""
+    """Connect to this machine's discard port."""
     with socket.socket() as out:
         out.connect(DISCARD)
 
 
-def test_each_way_out_is_noted_and_shut():
-    """The target is named; whoever tries is told that it does not work."""
+def test_each_detour_is_noted_and_fails():
+    """The note names the target, and the client gets an OSError."""
     for attempt, noted in (
         (send_datagram, b"socket.sendto ('127.0.0.1', 9)"),
         (connect, b"socket.connect ('127.0.0.1', 9)"),
@@ -62,7 +62,7 @@ def test_each_way_out_is_noted_and_shut():
 
 
 def test_threads_are_watched():
-    """A client may not send its datagrams from a thread either."""
+    """Attempts from a client's thread are noted, too."""
     seen = []
 
     def quietly():
@@ -72,40 +72,40 @@ def test_threads_are_watched():
             seen.append(b"failed")
 
     with watch_detours(seen.append):
-        beside = Thread(target=quietly)
-        beside.start()
-        beside.join()
+        thread = Thread(target=quietly)
+        thread.start()
+        thread.join()
     assert seen == [b"socket.sendto ('127.0.0.1', 9)", b"failed"]
 
 
 def choose(seconds):
-    """Wait for nothing in particular, as event loops do."""
+    """Wait without any file, as event loops do."""
     with selectors.DefaultSelector() as selector:
         selector.select(seconds)
 
 
 def doze(seconds):
-    """Sleep as whoever takes the call out of its module."""
-    from time import sleep  # noqa: PLC0415  # behind the lab, as a client does
+    """Sleep by a function imported from its module."""
+    from time import sleep  # noqa: PLC0415  # imported later than the lab, as by a client
 
     sleep(seconds)
 
 
 def listen(seconds):
-    """Wait at a socket to which nobody speaks."""
+    """Set a timeout on a socket that receives nothing."""
     one, other = socket.socketpair()
     with one, other:
         one.settimeout(seconds)
 
 
 def wait_for(seconds):
-    """Wait for somebody who does not come."""
+    """Wait for a notification that never comes."""
     with (one := Condition()):
         one.wait(seconds)
 
 
-def test_a_pause_is_noted_and_does_not_come_about():
-    """Seconds that pass between two requests tell what the virtual clock does not show."""
+def test_each_pause_is_noted_and_fails():
+    """A pause in real time is invisible to the virtual clock, but could carry data."""
     for pause, noted in (
         (lambda: time.sleep(0.002), b"time.sleep 0.002"),
         (lambda: doze(1e-6), b"time.sleep 1e-06"),
@@ -124,15 +124,15 @@ def test_a_pause_is_noted_and_does_not_come_about():
         assert seen == [noted]
 
 
-def test_to_look_and_to_wait_for_ones_own_thread_is_no_pause():
-    """Nothing is chosen by it: no seconds are given, or none. Behind the watch all is open."""
+def test_waits_without_seconds_are_allowed():
+    """They carry no data. After the watch everything is allowed."""
     seen = []
     with watch_detours(seen.append):
         choose(0)
         select.select([], [], [], 0)
-        beside = Thread(target=lambda: None)
-        beside.start()
-        beside.join()
+        thread = Thread(target=lambda: None)
+        thread.start()
+        thread.join()
         assert asyncio.run(asyncio.sleep(0, "done")) == "done"
     assert seen == []
     seen = []
@@ -142,8 +142,8 @@ def test_to_look_and_to_wait_for_ones_own_thread_is_no_pause():
     assert seen == []
 
 
-def test_threads_that_were_there_before_may_wait():
-    """A progress bar, or a server of somebody else's, is not the client."""
+def test_earlier_threads_may_wait():
+    """A progress bar or another server is not the client."""
     seen, begun, watched, waited = [], Event(), Event(), []
 
     def draw():
@@ -162,8 +162,8 @@ def test_threads_that_were_there_before_may_wait():
     assert (seen, waited) == ([], [True])
 
 
-def test_a_detour_is_a_departure_and_a_finding(make_world):
-    """A client that reads nothing of its owner's, and polls as all do, but counts phones."""
+def test_detour_is_a_departure_and_a_finding(make_world):
+    """A client that counts phones by a datagram is found, although its polls are clean."""
 
     class Counting(ToyClient):
         def poll(self):
@@ -180,19 +180,19 @@ def test_a_detour_is_a_departure_and_a_finding(make_world):
     assert finding.data == b"socket.sendto ('127.0.0.1', 9)"
 
 
-def test_programs_that_load_no_client_keep_their_clock():
-    """A poll, a fleet: nothing of theirs is replaced for the lab's sake."""
+def test_calls_are_replaced_only_for_the_lab():
+    """Other commands keep Python's own functions."""
     code = "import time, client_sim.cli; print(time.sleep)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "<built-in function sleep>\n"
 
 
-def test_a_client_that_takes_a_call_for_itself_takes_the_watched_one(tmp_path, monkeypatch):
-    """`from time import sleep` in its module, which is imported to be examined."""
-    (tmp_path / "sleeper_of_its_own.py").write_text("from time import sleep as factory\n")
+def test_client_imports_the_watched_call(tmp_path, monkeypatch):
+    """`from time import sleep` in a client's module gets the replacement."""
+    (tmp_path / "sleeping_client.py").write_text("from time import sleep as factory\n")
     monkeypatch.syspath_prepend(tmp_path)
     noted = []
-    sleep = load_client("sleeper_of_its_own:factory")
+    sleep = load_client("sleeping_client:factory")
     with watch_detours(noted.append), suppress(OSError):
         sleep(1)
     assert noted == [b"time.sleep 1"]

@@ -1,4 +1,4 @@
-"""The ClientHello of a real client, its fingerprint, and what a network sees of a connection."""
+"""Real ClientHellos, their fingerprints, and what a network sees of a connection."""
 
 import ssl
 
@@ -13,7 +13,7 @@ ONE = "0f2cb44170f4"  # of sha256("1301")
 
 
 def hello_of(name="updates.hening.example", version=None, protocols=(), ciphers=None):
-    """Return what OpenSSL sends first."""
+    """Return the first bytes that OpenSSL sends."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if version is not None:
         context.maximum_version = version
@@ -28,11 +28,8 @@ def hello_of(name="updates.hening.example", version=None, protocols=(), ciphers=
     return out.read()
 
 
-def test_the_hello_of_openssl_is_read():
-    """Name, protocols and versions are what the context was told; a client may cut it anywhere.
-
-    TLS 1.2 has no versions to choose from: the version in the message counts, then.
-    """
+def test_read_hello_of_openssl():
+    """A hello may be split over records; one of TLS 1.2 has no list of versions."""
     hello = read_hello(hello_of(protocols=("h2", "http/1.1")))
     assert hello.server_name == b"updates.hening.example"
     assert hello.protocols == (b"h2", b"http/1.1")
@@ -51,8 +48,8 @@ def test_the_hello_of_openssl_is_read():
     assert ja4(hello).startswith("t12d")
 
 
-def test_what_shows_that_a_client_was_there_before():
-    """A ticket, a key of before, an old session; not the session id of the compatibility mode."""
+def test_resumption_is_recognized():
+    """By a pre-shared key, a ticket or a session id, except in TLS 1.3's compatibility mode."""
     for changes, resumes in (
         ({}, False),
         ({"has_psk": True}, True),
@@ -63,10 +60,10 @@ def test_what_shows_that_a_client_was_there_before():
         assert ClientHello(**{**PLAIN, **changes}).resumes is resumes
 
 
-def test_the_fingerprint_of_a_browser_is_the_published_one():
-    """GREASE is left out; ciphers and extensions are sorted, signatures are not.
+def test_ja4_of_a_browser():
+    """GREASE is left out; ciphers and extensions are sorted, signature algorithms are not.
 
-    The letters are ends of the first protocol; of its digits where they are no letters.
+    The last two letters come from the first protocol, or from its hexadecimal digits.
     """
     ciphers = "1301 1302 1303 c02b c02f c02c c030 cca9 cca8 c013 c014 009c 009d 002f 0035"
     extensions = "002d 0033 0010 fe0d 0017 44cd 0000 000b 000a 002b ff01 0023 0012 0005 000d 001b"
@@ -96,8 +93,8 @@ def test_the_fingerprint_of_a_browser_is_the_published_one():
 
 
 @given(st.binary(max_size=120))
-def test_any_bytes_are_a_hello_or_none(data):
-    """Nothing is raised, nor by the fingerprint."""
+def test_arbitrary_bytes_are_a_hello_or_none(data):
+    """Neither reading nor the fingerprint raises an exception."""
     read_hello(data)
     read_hello(b"\x16\x03\x01" + len(data).to_bytes(2) + data)
     body = b"\x03\x03" + bytes(32) + b"\0\0\2\x13\x01\1\0" + data
@@ -106,33 +103,30 @@ def test_any_bytes_are_a_hello_or_none(data):
     assert hello is None or ja4(hello).startswith("t12")
 
 
-def told(data):
-    """Give the parameters by name."""
+def read_parameters(data):
+    """Return the parameters by name."""
     return dict(line.split(" ", 1) for line in read_wire(data).parameters.decode().split("\n"))
 
 
-def test_a_hello_shows_name_protocols_versions_and_a_fingerprint():
-    """TLS 1.3 beside 1.2; a first connection comes back to nothing.
-
-    Two configurations have two fingerprints and one has one: random bytes are no part of it.
-    """
-    seen = told(hello_of(protocols=("http/1.1",)))
+def test_parameters_of_a_hello():
+    """The fingerprint depends on the configuration, not on random bytes."""
+    seen = read_parameters(hello_of(protocols=("http/1.1",)))
     assert seen["name"] == "updates.hening.example"
     assert seen["protocols"] == "http/1.1"
     assert seen["versions"] == "0304 0303"
     assert (seen["resumes"], seen["early-data"]) == ("no", "no")
     assert seen["ja4"].startswith("t13d")
-    usual, again = told(hello_of()), told(hello_of())
+    usual, again = read_parameters(hello_of()), read_parameters(hello_of())
     assert usual == again
-    other = told(hello_of(ciphers="ECDHE-ECDSA-CHACHA20-POLY1305"))
+    other = read_parameters(hello_of(ciphers="ECDHE-ECDSA-CHACHA20-POLY1305"))
     assert usual["ja4"] != other["ja4"]
     assert usual["ciphers"] != other["ciphers"]
 
 
-def test_sizes_are_types_and_lengths_of_records():
-    """Content types of RFC 8446 section 5.1: 22 handshake, 20 change, 23 data; the rest is said.
+def test_sizes_of_records():
+    """Content types are those of RFC 8446 section 5.1; an incomplete record is the rest.
 
-    TLS is told by its first bytes. Plain text has no parameters, and one size.
+    Plain text has no parameters and one size.
     """
     record = b"\x16\x03\x01\x00\x02ab"
     data = record + b"\x14\x03\x03\x00\x01\x01" + b"\x17\x03\x03\x00\x05hello" + b"\x17\x03"

@@ -1,4 +1,4 @@
-"""A client sees the machine of its run, whichever call it asks; others see this one."""
+"""A client sees the machine of its run in every call, and other threads see the real one."""
 
 import datetime as dt
 import getpass
@@ -18,7 +18,7 @@ from client_sim.lab.trace.machine import make_machine
 
 
 def read_card():
-    """Read the address of a network card; None on a machine without it, or without `/sys`."""
+    """Read the address of a network card; None without that card or `/sys`."""
     try:
         return Path("/sys/class/net/wlan0/address").read_text(encoding="ascii")
     except FileNotFoundError:
@@ -26,16 +26,16 @@ def read_card():
 
 
 def read_identifier():
-    """Read the machine's identifier; None on one that has none, such as without systemd."""
+    """Read the machine's identifier; None without one, for example without systemd."""
     try:
         return Path("/etc/machine-id").read_bytes()
     except FileNotFoundError:
         return None
 
 
-prepare_machines()  # before a call is taken below
+prepare_machines()  # before a function is referenced below
 ONE, OTHER = make_machine(b"one"), make_machine(b"other")
-LOOKS = {
+CALLS = {
     "host": socket.gethostname,
     "full name": socket.getfqdn,
     "system": os.uname,
@@ -68,21 +68,21 @@ LOOKS = {
 }
 
 
-def test_each_look_shows_the_machine_of_the_run():
-    """Another on each, the same on the same, and afterwards what it was."""
-    for look in LOOKS.values():
-        before = look()
+def test_each_call_shows_the_machine_of_the_run():
+    """Each machine has its own value, and the real value returns after the run."""
+    for call in CALLS.values():
+        before = call()
         with on_machine(ONE):
-            first = look()
-            assert look() == first
+            first = call()
+            assert call() == first
         with on_machine(OTHER):
-            assert look() != first
-        if look is not os.getloadavg:  # what this machine does meanwhile is not up to the test
-            assert look() == before
+            assert call() != first
+        if call is not os.getloadavg:  # the real load may change
+            assert call() == before
 
 
-def test_a_machine_started_when_it_says():
-    """Its clocks count from its own start, however long this computer has been up."""
+def test_clocks_count_from_the_start_of_the_machine():
+    """They do not depend on the uptime of the real machine."""
     clocks = (time.monotonic, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
     since = time.monotonic() - BEGUN[time.CLOCK_MONOTONIC]
     for clock in clocks:
@@ -91,8 +91,8 @@ def test_a_machine_started_when_it_says():
         assert 0 <= shown - ONE.uptime - since < 60
 
 
-def test_what_is_given_is_not_replaced():
-    """Times that a caller names, other users, other files, and files that are written."""
+def test_other_values_are_real():
+    """Given times, other users, other files and files being written are not replaced."""
     named = time.gmtime(0), time.strftime("%Y", time.gmtime(0)), pwd.getpwuid(0), io.open
     with on_machine(ONE):
         assert (time.gmtime(0), time.strftime("%Y", time.gmtime(0)), pwd.getpwuid(0)) == named[:3]
@@ -100,8 +100,8 @@ def test_what_is_given_is_not_replaced():
         assert os.environ["PATH"]
 
 
-def test_a_thread_that_was_there_before_is_not_fooled():
-    """A progress bar goes on by its own clock; a thread of the client's is on its machine."""
+def test_earlier_threads_see_the_real_machine():
+    """A thread that the client starts sees the machine of the run."""
     go, done, seen = threading.Event(), threading.Event(), []
 
     def look():
@@ -119,8 +119,8 @@ def test_a_thread_that_was_there_before_is_not_fooled():
     assert seen == [socket.gethostname(), ONE.host]
 
 
-def test_a_machine_follows_from_its_seed():
-    """All that it tells is another for another seed, but for what has few values."""
+def test_machine_follows_from_its_seed():
+    """Another seed gives other values, except where there are few."""
     make_machine.cache_clear()
     again = make_machine(b"one")
     assert all(getattr(again, name) == getattr(ONE, name) for name in type(ONE).__slots__)

@@ -1,4 +1,4 @@
-"""A world in memory: answers arrive in pieces, late, or not to the end, and names may fail."""
+"""A world in memory delivers answers in pieces, late or incompletely, and its names may fail."""
 
 from ipaddress import ip_address, ip_network
 
@@ -13,27 +13,27 @@ ANSWER = b"0123456789"
 
 @pytest.fixture
 def open_world(public):
-    """Make a world at time 0 whose server says one thing."""
+    """Return a function that makes a world at time 0 whose server always gives this answer."""
 
-    def make(said):
+    def make(answer):
         return MemoryWorld(
-            public, None, entropy=Entropy(b"e"), start=0.0, respond=lambda _asked: said
+            public, None, entropy=Entropy(b"e"), start=0.0, respond=lambda _asked: answer
         )
 
     return make
 
 
 def ask(world):
-    """Connect and ask for something."""
+    """Connect and send a request."""
     stream = world.connect("198.51.100.1", 80, None)
     stream.send(b"GET")
     return stream
 
 
-def test_pieces_arrive_one_by_one_and_take_their_time(open_world):
-    """A piece is not received with the next one; the rest comes at once.
+def test_pieces_arrive_separately_and_in_time(open_world):
+    """Each read returns at most one piece; the rest arrives immediately.
 
-    Whoever waits in vain has waited. Behind a break each call fails, after another request, too.
+    A timeout takes its time. After an error each call fails, also after another request.
     """
     world = open_world(Pieces(ANSWER, [(1.5, 3), (2.0, 4)]))
     stream = ask(world)
@@ -54,8 +54,8 @@ def test_pieces_arrive_one_by_one_and_take_their_time(open_world):
             stream.recv(64)
 
 
-def test_who_reads_on_waits_until_a_server_that_keeps_the_connection_ends_it(open_world):
-    """That is once; behind any other answer the server has hung up already."""
+def test_reading_after_a_kept_alive_answer_waits(open_world):
+    """The server closes an idle connection after 15 s, and others right after the answer."""
     for head, waited in (
         (b"Content-Length: 2", 15.0),
         (b"Content-Length: 9", 0.0),
@@ -71,28 +71,28 @@ def test_who_reads_on_waits_until_a_server_that_keeps_the_connection_ends_it(ope
             assert world.now() == waited
 
 
-class Hidden:
-    """A server that is found out about before it is asked; `kept` has what it was asked with."""
+class Unreachable:
+    """A server that fails at a port before it is asked; `kept` has the attempts."""
 
     def __init__(self, port):
         self.port = port
         self.kept = []
 
     def __call__(self, asked):
-        """Answer, whatever is asked."""
+        """Answer every request."""
         return ANSWER if asked.data else b""
 
     def reach(self, asked):
-        """Fail at a port: 0 is that of names."""
+        """Fail at the port; names have port 0."""
         self.kept.append((asked.data, asked.address, asked.port, asked.connection))
         if asked.port == self.port:
             raise OSError("not reached")
 
 
-def test_names_and_connections_fail_where_the_server_says_so(public):
-    """A name that fails uses up the connection that was to follow it."""
+def test_names_and_connections_can_fail(public):
+    """A failed name uses up the number of the next connection."""
     for port in (0, 80):
-        server = Hidden(port)
+        server = Unreachable(port)
         world = MemoryWorld(public, None, entropy=Entropy(b"e"), start=0.0, respond=server)
         if port:
             world.resolve(public.host)
@@ -108,8 +108,8 @@ def test_names_and_connections_fail_where_the_server_says_so(public):
         ]
 
 
-def test_what_nobody_has_read_is_told(open_world):
-    """An answer that was not fetched, and one that was in part; a closed connection has none."""
+def test_unread_bytes_of_a_stream(open_world):
+    """Unread and partly read answers count, but not after a close."""
     stream = ask(open_world(ANSWER))
     assert stream.is_unread()
     stream.recv(4)
@@ -121,8 +121,8 @@ def test_what_nobody_has_read_is_told(open_world):
     assert not stream.is_unread()
 
 
-def test_a_server_has_two_addresses_that_belong_to_nobody():
-    """The same in all worlds, others for another name, some private, none for documentation."""
+def test_addresses_of_a_server():
+    """Each name has two unassigned addresses, the same in all worlds, and some are private."""
     hosts = [f"host{number}.example" for number in range(50)]
     for host in hosts:
         first, second = map(ip_address, list_addresses(host))

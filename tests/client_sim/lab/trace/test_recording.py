@@ -1,4 +1,4 @@
-"""A recording world notes what leaves, and all looks at an owner; it hands on true values."""
+"""A recording world notes departures and reads of the owner's data, and passes on true values."""
 
 import copy
 import dataclasses
@@ -21,8 +21,8 @@ def inner(make_world):
     return make_world(OWNER, b"seed", 5.0)
 
 
-def test_everything_that_leaves_is_noted_in_order(inner):
-    """Question, target, each send and the close, with phase and time."""
+def test_departures_are_noted_in_order(inner):
+    """Questions, targets, writes and closes have a phase and a time."""
     world = RecordingWorld(inner)
     world.phase = "poll 1"
     (address,) = world.resolve("stats.example.org")
@@ -49,7 +49,7 @@ def test_everything_that_leaves_is_noted_in_order(inner):
 
 
 def test_draws_and_reads_are_noted(inner):
-    """The lab knows each byte of randomness and each look at the owner."""
+    """Each draw of randomness and each read of the owner's data is noted."""
     world = RecordingWorld(inner)
     drawn = world.entropy(8)
     assert world.personal is not None
@@ -59,10 +59,10 @@ def test_draws_and_reads_are_noted(inner):
     assert [read.field for read in seen.reads] == ["serial"]
 
 
-def test_a_target_is_noted_though_nobody_answers(inner, monkeypatch):
-    """A failed connection shows as much as one that works, and is over at once.
+def test_failed_connection_is_noted(inner, monkeypatch):
+    """A failed connection is also closed.
 
-    Streams raise OSError after close, as sockets do.
+    After a close, streams raise OSError as sockets do.
     """
     stream = RecordingWorld(inner).connect("192.0.2.9", 80, None)
     stream.close()
@@ -82,8 +82,8 @@ def test_a_target_is_noted_though_nobody_answers(inner, monkeypatch):
     assert [d.channel for d in seen.departures] == [Channel.CONNECT, Channel.CLOSE]
 
 
-def test_the_first_address_of_each_question_is_kept_with_the_connection_behind_it(inner):
-    """A connection that no question came before has none."""
+def test_connection_has_the_first_address_of_its_name(inner):
+    """A connection without a question has none."""
     world = RecordingWorld(inner)
     world.connect("192.0.2.9", 80, None)
     first, _ = world.resolve(world.public.host)
@@ -93,42 +93,42 @@ def test_the_first_address_of_each_question_is_kept_with_the_connection_behind_i
     assert world.observation().nearest == (None, first, ELSEWHERE)
 
 
-def set_wire():
-    """Make a tripwire and the list of what it noted."""
+def make_tripwire():
+    """Return a tripwire and the list of fields that it noted."""
     noted = []
     return Tripwire(PERSONA, noted.append), noted
 
 
-def test_each_look_at_a_field_is_noted_and_true():
-    """Whoever reads gets the true value, and is noted.
+def test_each_read_of_a_field_is_noted():
+    """The read returns the true value.
 
     Printing, encoding, hashing and copying read fields, too.
     """
     for field in [field.name for field in dataclasses.fields(Persona)]:
-        wire, noted = set_wire()
-        assert getattr(wire, field) == getattr(PERSONA, field)
+        tripwire, noted = make_tripwire()
+        assert getattr(tripwire, field) == getattr(PERSONA, field)
         assert noted == [field]
-    for look in (repr, encode_persona, canaries, hash, copy.copy, dataclasses.asdict):
-        wire, noted = set_wire()
-        look(wire)
+    for read in (repr, encode_persona, canaries, hash, copy.copy, dataclasses.asdict):
+        tripwire, noted = make_tripwire()
+        read(tripwire)
         assert "imei" in noted
 
 
 EVENT = Event("call-placed", (("number", "+99912345678901"),))
 
 
-def test_an_event_tells_its_name_unseen_and_its_details_seen():
-    """A client may tell a call from a restart; what matters is whose call it is.
+def test_reads_of_event_details_are_noted():
+    """Reading the name is not noted: a client may react to the kind of an event.
 
-    The true details are handed out, and each way to them is seen.
+    The true details are returned, in every way of reading them.
     """
     noted = []
     event = WatchedEvent(EVENT, noted.append)
     assert isinstance(event, Event)
     assert event.name == "call-placed"
     assert noted == []
-    for look in (lambda event: event.details, repr, hash, dataclasses.asdict):
+    for read in (lambda event: event.details, repr, hash, dataclasses.asdict):
         noted = []
-        look(WatchedEvent(EVENT, noted.append))
+        read(WatchedEvent(EVENT, noted.append))
         assert set(noted) == {"details of call-placed"}
         assert WatchedEvent(EVENT, noted.append).details == EVENT.details

@@ -1,4 +1,4 @@
-"""The relay tells each side when the other is gone."""
+"""The relay records both sides and closes one if the other ends."""
 
 import socket
 import struct
@@ -11,8 +11,8 @@ from client_sim.lab.trace.sockets import Relay, check_answering
 from tests.patience import PATIENCE
 
 
-def test_a_reset_by_the_server_ends_the_client_s_wait():
-    """The client reads the end at once; what it sent was kept."""
+def test_reset_by_the_server_ends_the_connection():
+    """The client reads the end immediately, and its bytes are kept."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def reset():
@@ -36,8 +36,8 @@ def test_a_reset_by_the_server_ends_the_client_s_wait():
         thread.join(5)
 
 
-def test_a_reset_by_the_client_is_kept():
-    """Beside what it sent before it."""
+def test_reset_by_the_client_is_recorded():
+    """The bytes before the reset are kept."""
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         Relay(listener.getsockname()) as relay,
@@ -54,8 +54,8 @@ def test_a_reset_by_the_client_is_kept():
         assert (relayed.data, relayed.is_reset) == (b"GET", True)
 
 
-def test_nobody_at_the_other_end_is_said():
-    """With the address, before anything is sent through the relay."""
+def test_unreachable_server_is_an_error():
+    """The message has the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
         check_answering(address)
