@@ -94,11 +94,6 @@ def test_finding_names_request_and_connection(public):
     assert [each.field for each in found] == ["request 3, path", "request 4, path"]
 
 
-def test_polls_without_news_are_clean(public):
-    """Every poll may request the next root and the timestamp."""
-    assert repeats(public, FIRST, QUIET, QUIET) == []
-
-
 def test_answers_are_decoded_only_after_a_repeated_request(public, monkeypatch):
     """Roots and the timestamp, which every poll requests, do not count as repeated."""
     read = []

@@ -278,15 +278,15 @@ def test_sighting_has_offset_in_recorded_bytes(search):
     assert data[5:].startswith(sighting.data)
 
 
-NOISE = hashlib.shake_256(b"noise").digest(20_000)
+NOISE = hashlib.shake_256(b"noise").digest(5_000)
 CLEAN = {
     "noise": NOISE,
     "base16": NOISE.hex().encode(),
     "base64": base64.b64encode(NOISE),
     "others": b"".join(v for own in canaries(make_persona(b"other")).values() for v in own),
-    "requests": (FRAME % b"x") * 300,
-    "nothing": bytes(20_000),
-    "zeros": b"0" * 20_000,
+    "requests": (FRAME % b"x") * 30,
+    "null bytes": bytes(2_000),
+    "zeros": b"0" * 2_000,
 }
 
 
@@ -295,11 +295,6 @@ def test_clean_bytes_have_no_canary(search):
     for name, data in CLEAN.items():
         with case(name):
             assert search.search(data) == ()
-
-
-def test_compression_bomb_is_limited(search):
-    """Only the first bytes of a compression bomb are inflated."""
-    assert search.search(gzip.compress(bytes(5_000_000), 9)) == ()
 
 
 IMEI, SERIAL = b"001017204862139", b"d74ee4aadbb8"

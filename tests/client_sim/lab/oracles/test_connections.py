@@ -40,19 +40,6 @@ def test_usual_polls_are_clean(public):
     assert explain(public, *(NAME, TARGET, CLOSE, DUE) * 2) == []
 
 
-def test_one_stray_has_one_explanation(public):
-    """`test_exact_strays` has the whole explanations."""
-    wrong = (Channel.CONNECT, 0, b"198.51.100.1 80 plain")
-    for departures, words in (
-        ((NAME, NAME, TARGET, CLOSE), "only once per connection"),
-        ((TARGET, CLOSE), "without resolving a name"),
-        ((NAME, wrong, CLOSE), "not the ROM's, 8080"),
-        ((NAME, TARGET, NAME, TARGET, CLOSE), "at the same time"),
-    ):
-        (explanation,) = explain(public, *departures)
-        assert words in explanation
-
-
 def test_address_must_be_the_first_of_the_name(public):
     """Without knowledge of the name's addresses any address is accepted."""
     departures = tuple(Departure(1.0, "poll 1", *each) for each in (NAME, TARGET, CLOSE))

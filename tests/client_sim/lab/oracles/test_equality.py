@@ -140,32 +140,12 @@ def test_offset_is_that_of_the_first_difference(first, second):
         assert first[offset : offset + 1] != second[offset : offset + 1]
 
 
-TLS = (1.0, Channel.TLS, 0, b"name h.example\nresumes no")
-
-
 def test_difference_without_time_shows_time_0():
     """Without time, departures are shown at 0.0."""
     pieces = (*BASE[:2], (1.0, Channel.BYTES, 0, b"ab"), (1.0, Channel.BYTES, 0, b"cdef"))
     (found,) = find_differences(BASE_SEEN, observe(*pieces, *BASE[3:]), with_time=False)
     head = f"0.0 poll 1 {Channel.BYTES.value} ".encode()
     assert (found.first, found.second, found.field) == (head + b"abcdef", head + b"ab", "pieces")
-
-
-def test_fields_of_other_channels():
-    """TLS parameters, times and events have fields; `test_field_at_an_offset` has the others."""
-    for one, other, field in (
-        ((*BASE, TLS), (*BASE, (*TLS[:3], b"name h.example\nresumes yes")), "resumes"),
-        (BASE, changed(4, at=2.0), "time"),
-        (BASE, (*BASE[:2], BASE[3], BASE[2], BASE[4]), "order of events"),
-        (
-            (*BASE[:2], (1.0, Channel.BYTES, 0, b"abc"), (1.0, Channel.BYTES, 0, b"def")),
-            (*BASE[:2], (1.0, Channel.BYTES, 0, b"ab"), (1.0, Channel.BYTES, 0, b"cdef")),
-            "pieces",
-        ),
-    ):
-        with case(one, other, field):
-            (found,) = find_differences(observe(*one), observe(*other), with_time=True)
-            assert found.field == field
 
 
 def test_exact_finding():
