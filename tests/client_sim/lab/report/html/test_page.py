@@ -1,4 +1,4 @@
-"""Pages escape what strangers sent, mark what is meant, and load nothing."""
+"""Pages escape hostile texts, mark offending bytes, and load nothing."""
 
 import re
 from collections import Counter
@@ -31,7 +31,7 @@ TAGS = {
 
 
 class Reader(HTMLParser):
-    """Checks that tags are ours and in order, and gathers what is marked and what is read."""
+    """Checks that tags are allowed and nested, and collects the text and the marked text."""
 
     def __init__(self, page):
         super().__init__()
@@ -41,7 +41,7 @@ class Reader(HTMLParser):
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
-        """Note the tag; nothing may load anything or run."""
+        """Count the tag; no attribute may load or run anything."""
         assert tag in TAGS
         for name, value in attrs:
             assert not name.startswith("on")
@@ -51,23 +51,23 @@ class Reader(HTMLParser):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
-        """Close what was opened last."""
+        """Close the innermost open tag."""
         assert self.open.pop() == tag
 
     def handle_startendtag(self, tag, attrs):
-        """Note an element of a picture that is empty."""
+        """Count an empty element of a picture."""
         self.handle_starttag(tag, attrs)
         self.handle_endtag(tag)
 
     def handle_data(self, data):
-        """Gather text."""
+        """Collect text."""
         self.text += data
         if self.open and self.open[-1] == "mark":
             self.marked += data
 
 
-def test_a_page_is_well_formed_and_needs_nothing_from_elsewhere(reports):
-    """No script, no handler, no address; the same report gives the same page."""
+def test_page_is_well_formed_and_self_contained(reports):
+    """It has no script, event handler or URL, and the same report gives the same page."""
     for name in ("clean", "leaking", "hostile"):
         with case(name):
             presentable = getattr(reports, name)
@@ -78,19 +78,19 @@ def test_a_page_is_well_formed_and_needs_nothing_from_elsewhere(reports):
             assert read.tags["svg"] == read.tags["figure"] + len(presentable.report.result.fields)
 
 
-def test_markup_of_strangers_is_shown_and_not_obeyed(reports):
-    """It is text, its controls are escapes."""
+def test_hostile_markup_is_escaped(reports):
+    """Markup is shown as text, and control characters are escaped."""
     page = render_page(reports.hostile, ORIGIN)
     read = Reader(page)
     assert "<script>alert(1)</script>" in read.text
     assert "&lt;script&gt;" in page
-    assert [sign for sign in page if not (sign.isprintable() or sign == "\n")] == []
+    assert [char for char in page if not (char.isprintable() or char == "\n")] == []
 
 
 def test_offending_bytes_are_marked(reports):
-    """Covered by default, as they are for those who ask.
+    """They are redacted by default.
 
-    A fragment brings no style of its own, and nothing that two of them could have in common.
+    A fragment has no style and no ids, so that a page can have two of them.
     """
     assert "*" * 11 in Reader(render_page(reports.leaking, ORIGIN)).marked
     seen = render_page(present(reports.raw["leaking"], Revealed()), ORIGIN)
@@ -102,8 +102,8 @@ def test_offending_bytes_are_marked(reports):
     assert STYLE in render_page(reports.leaking, ORIGIN)
 
 
-def test_a_clean_page_says_so(reports):
-    """Four claims hold; nothing is marked; the poll is explained field by field."""
+def test_clean_page(reports):
+    """All claims hold, nothing is marked, and the fields of a poll are explained."""
     read = Reader(render_page(reports.clean, ORIGIN))
     words = " ".join(read.text.split())
     assert read.marked == ""
@@ -121,10 +121,10 @@ def test_a_clean_page_says_so(reports):
     assert "one owner in a thousand shows was 0.2" in words  # 0.999 to the power of 1500 is 0.223
 
 
-def test_a_doubtful_instrument_and_an_open_claim_are_said(reports):
-    """A clean verdict of an instrument that misses something is worth less.
+def test_failed_instrument_and_open_claims_are_shown(reports):
+    """A clean verdict says if the instrument missed something.
 
-    A claim that nobody asked about does not hold: it is open.
+    A claim that was not examined is open.
     """
     raw = reports.raw["clean"]
     doubtful = present(type(raw)(raw.result, reports.poor), Revealed())

@@ -1,4 +1,4 @@
-"""Pages of the lab in a real Chromium: at the widths of a phone and a desk, by day and by night."""
+"""Pages of the lab in Chromium, at the widths of a phone and a computer, in dark and light mode."""
 
 import pytest
 
@@ -19,7 +19,7 @@ OPEN = "() => document.querySelectorAll('details').forEach(each => { each.open =
 
 @pytest.fixture
 def pages(reports):
-    """Give pages of `lab run`, `lab audit` and `lab cloud` by name."""
+    """Return pages of `lab run`, `lab audit` and `lab cloud` by name."""
     audit = audit_capture(load_capture(FOLDER / "redmi-1s-2014.pcap"), None, None)
     examined = examine(load_client("imei-header"), parts=frozenset())
     cloud = CloudReport("imei-header", "quick", 0, examined)
@@ -33,10 +33,10 @@ def pages(reports):
     }
 
 
-async def test_what_can_be_measured(pages):
-    """Contrast AA, nothing beyond the screen, nothing asked from elsewhere, all parts open.
+async def test_contrast_width_and_printing(pages):
+    """AA contrast, no overflow and no requests, with all parts open.
 
-    An audit is printed whole: what is folded on the screen is on paper, within the paper.
+    An audit is printed completely, including the parts that are folded on the screen.
     """
     found = {}
     async with open_chromium() as browser:

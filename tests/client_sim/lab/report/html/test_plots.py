@@ -1,4 +1,4 @@
-"""Measures of intervals by hand, and their pictures."""
+"""Measures of intervals, computed by hand, and their pictures."""
 
 import math
 from xml.etree import ElementTree as ET
@@ -18,10 +18,9 @@ EVEN = [14_400 + 14_400 * (step + 0.5) / 160 for step in range(160)]
 
 
 def test_measures_of_intervals():
-    """Even ones: ten in each bin, no direction, the curves half a step apart. A habit: all in one.
+    """Even intervals fill each bin equally and have no direction; equal ones fill one bin.
 
-    Bounds are Dvoretzky-Kiefer-Wolfowitz's and Rayleigh's at one in a million. Four and eight hours
-    may be drawn; a second less or more may not.
+    The bounds are those of Dvoretzky-Kiefer-Wolfowitz and of Rayleigh at one in a million.
     """
     measured = measure_intervals(EVEN)
     assert measured.counts == (10,) * 16
@@ -46,10 +45,10 @@ def test_measures_of_intervals():
 
 
 def test_pictures_show_the_measures():
-    """Bars reach the dashed line where draws are even, each with its number as a title.
+    """Bars of even draws reach the dashed line; each has its number as a title.
 
-    A habit pulls the arrow to its hour: five hours are a quarter of the way round. The curve climbs
-    from corner to corner; odd intervals are drawn, too.
+    Equal intervals turn the arrow to their hour: five hours are at a quarter of the circle. The
+    curve goes from corner to corner.
     """
     picture = ET.fromstring(plot_histogram(measure_intervals(EVEN)))
     bars = picture.findall("rect")
