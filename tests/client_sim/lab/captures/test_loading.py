@@ -98,15 +98,15 @@ def test_encrypted_capture_shows_only_the_hello(secure_poll, write):
 
 
 @pytest.mark.needs("tshark")
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_capture_is_decrypted_with_keys(version, secure_poll, write):
-    """Keys can be in a file or in the capture, and decrypt both polls."""
-    packets, keys = secure_poll(version)
-    packets += secure_poll(version, 1)[0]
-    for capture in (
-        load_capture(write(packets), key_log=keys),
-        load_capture(write(write_pcapng(packets, keys=keys.read_bytes()))),
-    ):
+def test_capture_is_decrypted_with_keys(secure_poll, write):
+    """Keys can be in a file or in the capture, and decrypt every poll in it."""
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        packets, keys = secure_poll(version)
+        packets += secure_poll(version, 1)[0]
+        if version is ssl.TLSVersion.TLSv1_2:
+            capture = load_capture(write(packets), key_log=keys)
+        else:
+            capture = load_capture(write(write_pcapng(packets, keys=keys.read_bytes())))
         assert [talk.data for talk in capture.conversations] == [PLAIN, PLAIN]
         assert {talk.state for talk in capture.conversations} == {State.DECRYPTED}
         assert audit_capture(capture, HOST.encode(), None).verdict == "clean"
@@ -161,13 +161,15 @@ def test_keys_without_tshark_fail(secure_poll, write, monkeypatch):
 
 
 @pytest.mark.needs("tshark")
-@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_fingerprint_is_that_of_tshark(version, secure_poll, write, tshark):
-    """JA4 of the same hello is the same in both programs."""
-    path = write(secure_poll(version)[0])
-    (talk,) = load_capture(path).conversations
+def test_fingerprints_are_those_of_tshark(secure_poll, write, tshark):
+    """JA4 of the same hello is the same in both programs, for TLS 1.2 and 1.3."""
+    versions = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
+    polls = [secure_poll(version, number)[0] for number, version in enumerate(versions)]
+    path = write([packet for packets in polls for packet in packets])
+    fingerprints = [ja4(read_hello(talk.data)) for talk in load_capture(path).conversations]
     words = ("-Y", "tls.handshake.type == 1", "-T", "fields", "-e", "tls.handshake.ja4")
-    assert ja4(read_hello(talk.data)) == tshark(path, *words).strip()
+    assert fingerprints == tshark(path, *words).split()
+    assert [each[:3] for each in fingerprints] == ["t12", "t13"]
 
 
 @pytest.mark.needs("tshark")
