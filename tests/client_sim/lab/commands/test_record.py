@@ -5,9 +5,6 @@ import json
 import signal
 import socket
 import ssl
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -18,20 +15,26 @@ from client_sim.lab.commands import lab
 from fixtures.captures import HOST, POLL, miui_update
 from tests.patience import PATIENCE
 
-PROGRAM = Path(sys.executable).parent / "hening-device"
 
+@pytest.fixture
+def recording(programs, tmp_path):
+    """Return a context that runs the command and gives its process and its port."""
 
-@contextlib.contextmanager
-def recording(path, *options):
-    """Run the command; return its process and its port."""
-    words = [PROGRAM, "lab", "record", path, *options]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            first = process.stdout.readline()
-            assert first.startswith("listening at 127.0.0.1:"), first
-            yield process, int(first.split(":")[1].split(";")[0])
-        finally:
-            process.kill()
+    @contextlib.contextmanager
+    def run(path, *options):
+        words = ["lab", "record", path, *options]
+        with (
+            (tmp_path / "errors").open("ab") as errors,
+            programs.start("hening-device", *words, output=errors) as process,
+        ):
+            try:
+                first = process.stdout.readline()
+                assert first.startswith("listening at 127.0.0.1:"), first
+                yield process, int(first.split(":")[1].split(";")[0])
+            finally:
+                process.kill()
+
+    return run
 
 
 def talk(port, *requests, wrap=None):
@@ -46,7 +49,7 @@ def talk(port, *requests, wrap=None):
     return lines
 
 
-def test_poll_is_recorded_byte_for_byte(tmp_path):
+def test_poll_is_recorded_byte_for_byte(recording, tmp_path):
     """The command ends after the given number of connections, and prints each request."""
     path = tmp_path / "capture"
     published = tmp_path / "public" / "metadata"
@@ -55,7 +58,8 @@ def test_poll_is_recorded_byte_for_byte(tmp_path):
     with recording(path, "--metadata", published.parent, "--connections", "2") as (process, port):
         assert talk(port, *POLL) == [b"HTTP/1.1 404 Not Found", b"HTTP/1.1 200 OK"]
         assert talk(port, miui_update()) == [b"HTTP/1.1 404 Not Found"]
-        lines = process.communicate(timeout=PATIENCE)[0].splitlines()
+        process.wait(PATIENCE)
+        lines = process.stdout.read().splitlines()
     assert process.returncode == 0
     assert lines[:2] == [
         "connection 1: GET /metadata/2.root.json HTTP/1.1 -> 404",
@@ -67,7 +71,7 @@ def test_poll_is_recorded_byte_for_byte(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_the_recording(number, tmp_path):
+def test_signal_ends_the_recording(number, recording, tmp_path):
     """Bytes of open connections are in the capture, too."""
     path = tmp_path / "capture"
     with (
@@ -77,13 +81,13 @@ def test_signal_ends_the_recording(number, tmp_path):
         stream.sendall(POLL[0] + b"GET /half")
         assert stream.recv(10_000)
         process.send_signal(number)
-        process.communicate(timeout=PATIENCE)
+        process.wait(PATIENCE)
     assert process.returncode == 0
     assert load_capture(path).conversations[0].data == POLL[0] + b"GET /half"
 
 
 @pytest.mark.needs("tshark")
-def test_tls_is_recorded_with_its_keys(certificate, tmp_path):
+def test_tls_is_recorded_with_its_keys(recording, certificate, tmp_path):
     """The capture has the ClientHello and the decrypted requests."""
     path = tmp_path / "capture"
     context = ssl.create_default_context(cafile=certificate)
@@ -91,26 +95,26 @@ def test_tls_is_recorded_with_its_keys(certificate, tmp_path):
     with recording(path, *options) as (process, port):
         for _ in range(2):
             talk(port, *POLL, wrap=lambda plain: context.wrap_socket(plain, server_hostname=HOST))
-        process.communicate(timeout=PATIENCE)
+        process.wait(PATIENCE)
     for each in load_capture(path).conversations:
         assert (each.state, each.data) == (State.DECRYPTED, b"".join(POLL))
         assert each.hello.server_name == HOST.encode()
 
 
-def test_other_protocols_are_recorded(certificate, tmp_path):
+def test_other_protocols_are_recorded(recording, certificate, tmp_path):
     """Neither invalid HTTP nor plain text in place of TLS ends the recording."""
     path = tmp_path / "capture"
     with recording(path, "--connections", "2") as (process, port):
         assert talk(port, b"\0\1\2\r\n\r\n") == [b"HTTP/1.1 400 Bad Request"]
         with socket.create_connection(("127.0.0.1", port)) as stream:
             stream.sendall(b"half a li")
-        process.communicate(timeout=PATIENCE)
+        process.wait(PATIENCE)
     assert [t.data for t in load_capture(path).conversations] == [b"\0\1\2\r\n\r\n", b"half a li"]
     other = tmp_path / "other"
     with recording(other, "--certificate", certificate, "--seconds", "1") as (process, port):
         with contextlib.suppress(OSError):
             talk(port, POLL[0])
-        process.communicate(timeout=PATIENCE)
+        process.wait(PATIENCE)
     assert [t.data for t in load_capture(other).conversations] == [POLL[0]]
 
 
