@@ -20,6 +20,7 @@ from server.core.errors import FormatError, HeningError
 from tests.cases import case, refuse_each
 from tests.strategies import codenames, integers, json_values, positives, sha256s
 
+OTHER = "0" * 64
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 ROLE = {"length": 3, "name": "armani", "sha256": ABC, "version": 2}
 BLOB = {"length": 0, "sha256": ABC}
@@ -33,7 +34,7 @@ PUBLISHED = {
     "time": 1_767_225_600,
 }
 REFUSED = PUBLISHED | {"reason": "No.", "snapshot": 0, "status": "refused"}
-NO_INTEGERS = [True, 1.0, "1", None, [], -1, 2**53, 10**30]
+NON_INTEGERS = [True, 1.0, "1", None, [], -1, 2**53, 10**30]
 
 
 def bytes_of(value):
@@ -45,7 +46,7 @@ def bytes_of(value):
     st.dictionaries(st.tuples(codenames, positives), st.tuples(sha256s, positives), min_size=1),
     st.dictionaries(sha256s, integers),
 )
-def test_bundles_are_read_back(roles, blobs):
+def test_bundle_round_trip(roles, blobs):
     """A bundle has one encoding, and its id is the hash of the bytes."""
     bundle = Bundle(
         roles=[RoleFile(name, version, *rest) for (name, version), rest in sorted(roles.items())],
@@ -57,7 +58,7 @@ def test_bundles_are_read_back(roles, blobs):
     assert encode_bundle(decode_bundle(data)) == (identity, data)
 
 
-def test_which_roles_are_submitted():
+def test_online_roles_are_refused():
     """A bundle may contain the signer's roles and models, but not the server's roles."""
 
     def read(name):
@@ -69,9 +70,9 @@ def test_which_roles_are_submitted():
     refuse_each(FormatError, read, online, "only the server signs")
 
 
-def test_what_is_no_integer_is_refused():
+def test_non_integers_are_refused():
     """Booleans, floats, texts, negative and too large numbers are refused everywhere."""
-    for value in NO_INTEGERS:
+    for value in NON_INTEGERS:
         changes = [
             *({"roles": [ROLE | {member: value}]} for member in ("length", "version")),
             *({"blobs": [BLOB | {"length": value}]}, {"schema": value}),
@@ -81,10 +82,7 @@ def test_what_is_no_integer_is_refused():
         refuse_each(FormatError, decode_result, map(bytes_of, results))
 
 
-OTHER = "0" * 64
-
-
-def test_bundles_of_another_form_are_refused():
+def test_malformed_bundles_are_refused():
     """Each row breaks a sentence of FORMATS section 6; every member is required."""
     for change in (
         {"roles": []},
@@ -118,7 +116,7 @@ def test_bundles_of_another_form_are_refused():
                 decode(bytes_of({k: v for k, v in whole.items() if k != member}))
 
 
-def test_limits():
+def test_size_limits():
     """A bundle has at most 1 MiB, with a thousand roles and blobs; a result at most 64 KiB."""
     roles = [ROLE | {"version": n} for n in range(1, 1001)]
     blobs = [{"length": n, "sha256": f"{n:064x}"} for n in range(1000)]
@@ -130,7 +128,7 @@ def test_limits():
         decode_result(b"{" * 65_537)
 
 
-def test_what_could_not_be_read_is_not_written():
+def test_undecodable_values_are_not_encoded():
     """The encoders refuse values that the decoders would refuse."""
     roles = [RoleFile("b", 1, ABC, 1), RoleFile("a", 1, ABC, 1)]
     with pytest.raises(FormatError, match="not sorted"):
@@ -162,14 +160,14 @@ def test_what_could_not_be_read_is_not_written():
         time=integers,
     )
 )
-def test_results_are_read_back(result):
+def test_result_round_trip(result):
     """A result has one encoding."""
     data = encode_result(result)
     assert decode_result(data) == result
     assert encode_result(decode_result(data)) == data
 
 
-def test_results_of_another_form_are_refused():
+def test_malformed_results_are_refused():
     """A published result with a reason, or a refused one with a snapshot, is refused."""
     assert decode_result(bytes_of(REFUSED)).reason == "No."
     changes = [
@@ -181,7 +179,7 @@ def test_results_of_another_form_are_refused():
 
 
 @given(st.sampled_from(sorted(BUNDLE)), st.sampled_from(sorted(PUBLISHED)), json_values)
-def test_any_member_exchanged_is_refused_or_has_one_encoding(member, other, value):
+def test_changed_members_are_refused_or_have_one_encoding(member, other, value):
     """A changed bundle is refused, or encodes to the same bytes."""
     for decode, encode, base, name in (
         (decode_bundle, lambda each: encode_bundle(each)[1], BUNDLE, member),

@@ -38,7 +38,7 @@ for leaf in LEAVES:
 PROOF = encode_proof(2, TREE.inclusion_proof(2), HEAD)
 
 
-def test_a_leaf_is_four_lines():
+def test_leaf_encoding():
     """A leaf's bytes are those of FORMATS section 7, and each value has one encoding.
 
     Line breaks, other numbers and other hashes are refused.
@@ -61,7 +61,7 @@ def test_a_leaf_is_four_lines():
 
 
 @given(integers, hashes)
-def test_checkpoints_are_read_back(size, root):
+def test_checkpoint_round_trip(size, root):
     """A checkpoint decodes to the encoded size and root; its text has name, size and root."""
     note = encode_checkpoint(size, root, KEY, SEED.sign)
     assert decode_checkpoint(note, KEY) == Checkpoint(KEY.name, size, root)
@@ -69,7 +69,7 @@ def test_checkpoints_are_read_back(size, root):
     assert note.decode().split("\n\n")[0] == text
 
 
-def test_what_could_not_be_read_is_never_signed():
+def test_out_of_range_checkpoints_are_not_signed():
     """A size or root out of range is refused before signing."""
     calls = []
     bad = [(-1, ROOT), (True, ROOT), (2**53, ROOT), (1, b""), (1, ROOT + b"x")]
@@ -77,7 +77,7 @@ def test_what_could_not_be_read_is_never_signed():
     assert not calls
 
 
-def test_other_texts_are_no_checkpoints_although_signed():
+def test_signed_malformed_checkpoints_are_refused():
     """Signed texts with extensions, other origins or non-canonical values are refused."""
     line, name = base64.b64encode(ROOT).decode(), KEY.name
 
@@ -92,7 +92,7 @@ def test_other_texts_are_no_checkpoints_although_signed():
 
 
 @given(integers, st.lists(hashes, max_size=63), st.binary(max_size=80))
-def test_proofs_are_read_back(index, path, checkpoint):
+def test_proof_round_trip(index, path, checkpoint):
     """A proof decodes to the encoded value, and keeps the checkpoint's bytes."""
     proof = decode_proof(encode_proof(index, path, checkpoint))
     assert proof == Proof(index, tuple(path), checkpoint)
@@ -108,7 +108,7 @@ def test_proofs_are_read_back(index, path, checkpoint):
 )
 @example(b"")
 @example(b"\n\n")
-def test_a_proof_is_refused_or_is_the_one_encoding(data):
+def test_proofs_have_one_encoding(data):
     """Arbitrary bytes raise our error or are the only encoding of a proof."""
     try:
         proof = decode_proof(data)
@@ -117,7 +117,7 @@ def test_a_proof_is_refused_or_is_the_one_encoding(data):
     assert encode_proof(proof.index, proof.hashes, proof.checkpoint) == data
 
 
-def test_other_texts_are_no_proofs():
+def test_malformed_proofs_are_refused():
     """Other versions, extra lines, non-canonical numbers and wrong hashes are refused."""
     lines = [
         *(b"extra AAAA\nindex 2\n", b"index 2\nextra AAAA\n", b"index 02\n", b"index 2 \n"),
@@ -132,7 +132,7 @@ def test_other_texts_are_no_proofs():
     refuse_each(FormatError, decode_proof, bad)
 
 
-def test_the_limit_of_a_proof_is_16384_bytes():
+def test_proof_size_limit():
     """A proof of 16384 bytes is accepted; a longer one is neither read nor written."""
     overhead = len(encode_proof(0, [], b""))
     assert decode_proof(encode_proof(0, [], b"x" * (16_384 - overhead))).index == 0
@@ -142,13 +142,13 @@ def test_the_limit_of_a_proof_is_16384_bytes():
         encode_proof(0, [], b"x" * (16_385 - overhead))
 
 
-def test_what_could_not_be_read_is_not_written():
+def test_undecodable_proofs_are_not_encoded():
     """Indices and hashes out of range cannot be encoded."""
     bad = [(-1, []), (True, []), (2**53, []), (0, [b"x"]), (0, [ROOT] * 64)]
     refuse_each(FormatError, lambda each: encode_proof(*each, HEAD), bad)
 
 
-def test_a_proof_shows_its_entry_and_no_other():
+def test_proof_verifies_only_its_own_entry():
     """Each entry verifies only with its own proof, under a checkpoint of the trusted key."""
     proofs = [encode_proof(i, TREE.inclusion_proof(i), HEAD) for i in range(len(LEAVES))]
     for number, proof in enumerate(proofs):
@@ -158,12 +158,12 @@ def test_a_proof_shows_its_entry_and_no_other():
             else:
                 with pytest.raises(LogError):
                     verify_proof(proof, entry, KEY)
-    stranger = VerifierKey(KEY.name, hashlib.sha256(b"x").digest())
+    other = VerifierKey(KEY.name, hashlib.sha256(b"x").digest())
     with pytest.raises(LogError, match="not signed"):
-        verify_proof(PROOF, ENTRIES[2], stranger)
+        verify_proof(PROOF, ENTRIES[2], other)
 
 
-def test_every_flipped_bit_of_a_proof_is_refused():
+def test_flipped_bits_of_a_proof_are_refused():
     """A proof with any flipped bit is refused."""
     for position in range(len(PROOF)):
         for bit in range(8):
@@ -174,7 +174,7 @@ def test_every_flipped_bit_of_a_proof_is_refused():
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_leaf_or_an_error_of_ours(entry):
+def test_arbitrary_leaves_raise_only_our_error(entry):
     """Arbitrary bytes raise our error or are the only encoding of a leaf."""
     with contextlib.suppress(HeningError):
         assert encode_leaf(*decode_leaf(entry)) == entry

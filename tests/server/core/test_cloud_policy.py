@@ -16,7 +16,7 @@ from tests.cases import case
 from tests.server.cloud.policies import DAYS, HOURS, KEY, SIGNER, VALUES, make_policy, sign
 
 
-def test_a_policy_is_read_as_it_was_signed():
+def test_policy_signature_is_verified():
     """A policy verifies only with its own key and unchanged."""
     policy = make_policy(version=3)
     note = sign(policy)
@@ -30,7 +30,7 @@ def test_a_policy_is_read_as_it_was_signed():
         read_policy("[]\n")
 
 
-def test_what_is_no_policy():
+def test_malformed_policies_are_refused():
     """Every member is required, and the message names the invalid one."""
     for changed, sentence in (
         ({"schema": 2}, "schema"),
@@ -61,7 +61,7 @@ def test_what_is_no_policy():
             convert_policy({other: VALUES[other] for other in VALUES if other != name})
 
 
-def test_which_policy_follows():
+def test_valid_and_invalid_successors():
     """A successor has the same region, a higher version, and no earlier begin."""
     before = make_policy(version=2, **{"from": 100})
     check_follows(make_policy(version=5, **{"from": 100}), before)
@@ -74,7 +74,7 @@ def test_which_policy_follows():
             check_follows(make_policy(**changed), before)
 
 
-def test_a_policy_that_is_too_large_is_not_signed():
+def test_oversized_policy_is_not_signed():
     """A policy over the limit of a note, 4,096 bytes, is not signed."""
     policy = make_policy(laws=[{"name": "x" * 160, "articles": ["y" * 160] * 32}])
     with pytest.raises(FormatError, match="over the limit"):

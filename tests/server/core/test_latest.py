@@ -24,7 +24,7 @@ from tests.server.core.tuf_objects import make_root, make_targets
 EXPIRES = datetime(2027, 3, 1, tzinfo=UTC)
 
 
-def test_the_parts():
+def test_parts_of_a_split():
     """Each hash digit belongs to one part; a part is an online role and no model."""
     assert part_prefixes(4) == {
         "latest-0": ("0", "1", "2", "3"),
@@ -44,14 +44,14 @@ SPLITS = {1: make_targets(), **{n: plan_split(make_targets(), n, EXPIRES) for n 
 
 
 @given(st.from_regex(r"latest/[a-z]{1,6}/[a-z]{2}/[a-z]{1,6}", fullmatch=True))
-def test_a_pointer_is_where_python_tuf_looks_for_it(path):
+def test_python_tuf_finds_the_same_part(path):
     """python-tuf looks a pointer up in the same part first, and in no other role."""
     for parts, targets in SPLITS.items():
         found = targets.delegations.get_roles_for_target(path)
         assert next(iter(found)) == (pointer_role(path, parts), True)
 
 
-def test_every_pointer_is_assigned_once():
+def test_each_pointer_is_in_one_part():
     """Each pointer is in one part; the split latest is empty, and parts may be, too."""
     paths = [f"latest/armani/id/c{number}" for number in range(40)]
     assert assign_pointers(paths, ["armani", "latest"]) == {"latest": sorted(paths)}
@@ -61,7 +61,7 @@ def test_every_pointer_is_assigned_once():
     assert sorted(path for listed in parts.values() for path in listed) == paths[:3]
 
 
-def test_a_split_and_a_further_one():
+def test_split_into_4_then_16_parts():
     """Each split obeys the profile and uses latest's keys; latest stays the last role."""
     four = plan_split(make_targets(), 4, EXPIRES)
     check_targets(make_root(), four)
@@ -75,7 +75,7 @@ def test_a_split_and_a_further_one():
     }
 
 
-def test_other_splits_are_refused():
+def test_invalid_splits_are_not_planned():
     """A split cannot be reversed or repeated, and has 4 or 16 parts."""
     for before, parts in ((4, 4), (16, 4), (16, 16)):
         targets = plan_split(make_targets(), before, EXPIRES)
@@ -110,7 +110,7 @@ def part(roles, name="latest-1", **fields):
     roles[name] = DelegatedRole(name, **fields)
 
 
-def test_a_split_that_is_none():
+def test_malformed_splits_are_refused():
     """Splits that break rule 7 or 11 of the profile are refused."""
     for change, match in (
         (lambda roles: part(roles, terminating=False), "not terminating"),

@@ -38,7 +38,7 @@ def root_with(version=1, **members):
     return root
 
 
-def test_a_root_without_lifetimes_allows_ten_years():
+def test_default_lifetime_is_ten_years():
     """Without stated lifetimes, a root allows ten years for each role."""
     assert decode_lifetimes(make_root()) == Lifetimes()
     lifetimes = decode_lifetimes(root_with(lifetimes={"codenames": 30}))
@@ -53,7 +53,7 @@ def test_malformed_lifetimes_are_refused():
     refuse_each(ProfileError, check_root, roots, "`lifetimes` are malformed")
 
 
-def test_each_kind_has_a_limit_of_its_own():
+def test_expiry_limits_by_role():
     """A role's expiry is limited by its kind's lifetime plus a day of tolerance.
 
     The server's roles have seven days, whatever the root says.
@@ -71,7 +71,7 @@ def test_each_kind_has_a_limit_of_its_own():
             check_limits(name, role, make_root(), EXPIRES - 9 * DAY)
 
 
-def test_a_root_does_not_outlaw_a_role_in_force():
+def test_shorter_lifetime_than_a_current_role_is_refused():
     """A root with a shorter lifetime than a current offline role is refused by name."""
     roles = {"armani": make_role(), "latest": make_role(), "targets": make_role()}
     lifetimes = root_with(lifetimes={"codenames": 30, "targets": 400})
@@ -80,7 +80,7 @@ def test_a_root_does_not_outlaw_a_role_in_force():
     check_lifetimes(lifetimes, roles, EXPIRES - 31 * DAY)
 
 
-def test_every_excess_is_named():
+def test_all_excesses_are_reported():
     """The publisher raises the first excess; `check` reports all, including malformed values."""
     late = {"post_timestamp": 2**53 - 1, "security_patch_level": "9999-12-31"}
     for changes, sentences in (
@@ -113,7 +113,7 @@ def role_of(*counters, **custom):
     return role
 
 
-def test_resets_are_read():
+def test_resets_are_decoded():
     """A model's reset has a counter and a time; that of tables or content has neither.
 
     A root of an older version has no resets.
@@ -133,7 +133,7 @@ def test_resets_are_read():
     refuse_each(ProfileError, lambda each: check_root(root_with(resets=each)), bad, "reset")
 
 
-def test_roots_continue_resets():
+def test_successor_root_keeps_or_increases_resets():
     """A reset's number stays with its values or increases by one, starting at 1."""
     first, second = {"armani": RESET}, {"armani": {**RESET, "number": 2, "counter": 9}}
     for old, new in (({}, first), (first, first), (first, second), ({}, {})):
@@ -144,7 +144,7 @@ def test_roots_continue_resets():
             check_resets_follow(root_with(resets=old), root_with(2, resets=new))
 
 
-def test_a_role_follows_the_newest_reset():
+def test_role_must_follow_the_newest_reset():
     """A role that follows an older or unknown reset is refused."""
     root = root_with(resets={"armani": RESET})
     check_follows_reset("armani", role_of(1, reset=1), root)
@@ -156,7 +156,7 @@ def test_a_role_follows_the_newest_reset():
         reset_number(role_of(1, reset="1"))
 
 
-def test_what_a_reset_leaves():
+def test_reset_removes_later_builds():
     """A reset keeps builds up to its counter and time, with a floor at most one above."""
     poisoned = role_of(1, 2, 9000, floor=1, floor_time=10**10, later={"x": 1})
     left = apply_reset("armani", poisoned, {"armani": Reset(1, 2, TIME)})
@@ -172,7 +172,7 @@ def test_what_a_reset_leaves():
     assert apply_reset("armani", poisoned, {"dior": Reset(1, 1, 1)}) is poisoned
 
 
-def test_a_role_goes_on_after_a_reset():
+def test_role_versions_after_a_reset():
     """After a reset, builds above it may leave; others stay, and new builds are later."""
     resets = {"armani": Reset(1, 2, TIME)}
     poisoned = role_of(1, 2, 9000, floor=1, floor_time=10**10)
@@ -194,7 +194,7 @@ def role_with(custom):
     return role
 
 
-def test_a_floor_is_read():
+def test_floor_is_decoded():
     """A floor has two numbers, of which `floor_time` may be missing.
 
     A role without `custom` has no floor. Unknown members are ignored.
@@ -206,7 +206,7 @@ def test_a_floor_is_read():
 
 
 @given(integers, integers)
-def test_what_is_written_is_read(counter, time):
+def test_floor_round_trip(counter, time):
     """A written floor is read back; members of a later version are kept and sorted."""
     role = role_with({"schema": 1, "floor": 0, "aaa": 1})
     role.unrecognized_fields["x"] = 2
@@ -236,7 +236,7 @@ def test_malformed_floors_are_refused():
 
 
 @given(json_values | st.fixed_dictionaries({"schema": st.just(1), "floor": json_values}))
-def test_arbitrary_values_raise_only_our_error(custom):
+def test_arbitrary_floors_raise_only_our_error(custom):
     """Any value is a floor or raises our error."""
     try:
         floor = decode_floor(role_with(custom))

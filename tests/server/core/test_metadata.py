@@ -51,7 +51,7 @@ MAKERS = {
 }
 
 
-def test_a_file_at_the_limit_is_parsed_and_one_byte_more_is_not():
+def test_size_limit_is_checked_before_parsing():
     """The length is checked before parsing."""
     limits = {"root": 512_000, "timestamp": 16_384, "snapshot": 2_000_000, "armani": 5_000_000}
     for role, limit in limits.items():
@@ -64,7 +64,7 @@ def test_a_file_at_the_limit_is_parsed_and_one_byte_more_is_not():
 
 @pytest.mark.parametrize("kind", MAKERS)
 @pytest.mark.parametrize("role", DECODERS)
-def test_each_decoder_reads_its_own_type_only(kind, role):
+def test_other_role_types_are_refused(kind, role):
     """A file of another role type is refused, whatever its signatures."""
     data = signed(MAKERS[kind](), signer(kind))
     if role == kind or (role, kind) == ("armani", "targets"):
@@ -74,7 +74,7 @@ def test_each_decoder_reads_its_own_type_only(kind, role):
             DECODERS[role](data)
 
 
-def test_encoded_metadata_is_compact_and_read_back():
+def test_encoded_metadata_is_compact():
     """Encoded metadata has no white space, and python-tuf verifies it."""
     metadata = Metadata(make_root())
     metadata.sign(signer("root 1"))
@@ -84,7 +84,7 @@ def test_encoded_metadata_is_compact_and_read_back():
     assert decode_root(data).signed == make_root()
 
 
-def test_metadata_that_cannot_be_read_back_is_not_written():
+def test_unserializable_metadata_is_not_encoded():
     """Metadata that python-tuf could not read is not encoded."""
     root = make_root()
     root.unrecognized_fields["custom"] = object()
@@ -101,7 +101,7 @@ def test_arbitrary_bytes_raise_only_our_error(data):
 
 
 @given(st.sampled_from(sorted(MAKERS)), st.data())
-def test_a_document_with_any_member_exchanged_raises_only_our_error(kind, data):
+def test_changed_members_raise_only_our_error(kind, data):
     """A real file with a random change raises only our error."""
     document = json.loads(signed(MAKERS[kind](), *keys_of(kind)))
     place = document["signed"]
@@ -135,7 +135,7 @@ def test_a_document_with_any_member_exchanged_raises_only_our_error(kind, data):
 )
 @example('\x00\x08\x0c\x1f\x7f \n\r\t "\\ \\u0041 \\" / é \u2028 \U0001f600')
 @example({"\U0001f600": 1, "\uffff": 2, "Z": 3, "a": 2**70})
-def test_signatures_cover_python_tufs_bytes(value):
+def test_signed_bytes_match_python_tuf(value):
     """Signatures cover the bytes that python-tuf verifies, in any order of keys."""
     targets = make_targets()
     targets.unrecognized_fields["custom"] = value
@@ -143,7 +143,7 @@ def test_signatures_cover_python_tufs_bytes(value):
     assert encode_signed(metadata) == metadata.signed_bytes
 
 
-def test_what_has_no_canonical_form_is_refused():
+def test_values_without_canonical_form_are_refused():
     """A float or lone surrogate anywhere is refused, because it has no canonical form."""
     numbers = [1.5, 1e300, float("nan"), float("inf"), -0.0]
     for value in [*numbers, "\ud800", "a\udfff", {"\ud800": 1}, [[{"a": [0.5]}]]]:
@@ -158,7 +158,7 @@ def test_what_has_no_canonical_form_is_refused():
                 assert DECODERS[kind](json.dumps(document).encode()).signed == make()
 
 
-def test_values_are_those_of_pythons_json():
+def test_values_match_python_json():
     """Values are decoded as python-tuf decodes them, including large integers."""
     document = signed(make_root(), *keys_of("root")).decode()
     for text in (
@@ -183,7 +183,7 @@ def test_deep_nesting_is_refused():
             verify_role("targets", data, make_root(), NOW)
 
 
-def test_a_version_that_is_no_number_is_refused():
+def test_malformed_versions_are_refused():
     """A version must be an integer from 1 to 2**53 - 1; `true` is not 1.
 
     The first two cases have valid signatures.
@@ -199,7 +199,7 @@ def test_a_version_that_is_no_number_is_refused():
             decode_root(json.dumps(document).encode())
 
 
-def test_a_role_is_read_when_enough_keys_signed_it():
+def test_role_needs_threshold_of_distinct_keys():
     """A role needs signatures of different keys up to its threshold.
 
     An unknown model and root are not roles below targets.
@@ -219,7 +219,7 @@ def test_a_role_is_read_when_enough_keys_signed_it():
             verify_role(name, data, make_targets(), NOW)
 
 
-def test_metadata_expires_at_its_second():
+def test_metadata_expiry():
     """Metadata is invalid from the second of its expiry; the message has day and role."""
     role = make_role()
     check_expiry("armani", role, EXPIRES - timedelta(seconds=1))
@@ -229,7 +229,7 @@ def test_metadata_expires_at_its_second():
             verify_role("armani", data, make_targets(), EXPIRES + late)
 
 
-def test_every_flipped_byte_of_the_signed_part_is_refused():
+def test_changed_signed_bytes_are_refused():
     """A role file with any changed byte in its signed part is refused."""
     data = signed(make_role({"armani/id/stable/a.zip": {"a": 1}}), *keys_of("armani"))
     targets = make_targets()
@@ -244,7 +244,7 @@ def test_every_flipped_byte_of_the_signed_part_is_refused():
         assert value.signed.to_dict() == good
 
 
-def test_a_root_that_does_not_follow_is_refused():
+def test_non_consecutive_root_is_refused():
     """A root's version must be the next one, and it must not be expired."""
     for version in (1, 3, 2**53 - 1):
         data = signed(make_root(version), *keys_of("root"))
@@ -254,7 +254,7 @@ def test_a_root_that_does_not_follow_is_refused():
         verify_root(signed(make_root(2), *keys_of("root")), make_root(), EXPIRES)
 
 
-def test_a_new_root_key_needs_the_old_keys_and_the_new():
+def test_root_rotation_needs_old_and_new_keys():
     """A new root needs enough signatures of the old and the new keys."""
     root = make_root(2)
     root.revoke_key(signer("root 1").public_key.keyid, "root")
@@ -267,7 +267,7 @@ def test_a_new_root_key_needs_the_old_keys_and_the_new():
         verify_root(signed(root, *new), make_root(), NOW)
 
 
-def test_a_first_root_is_signed_by_its_own_keys():
+def test_first_root_is_self_signed():
     """A first root needs the signatures of its own keys."""
     assert verify_first_root(signed(make_root(), *keys_of("root"))).signed == make_root()
     with pytest.raises(TrustError, match="its own root keys"):

@@ -56,7 +56,7 @@ def test_file_names():
 
 
 @given(codenames, segments, segments)
-def test_a_channel_is_read_back(codename, region, channel):
+def test_channel_paths_are_decoded(codename, region, channel):
     """Paths of channels, releases and pointers are decoded into their parts."""
     expected = Channel(codename, region, channel)
     text = f"{codename}/{region}/{channel}"
@@ -67,7 +67,7 @@ def test_a_channel_is_read_back(codename, region, channel):
     assert decode_release_path(f"{text}/a.zip") == (expected, "a.zip")
 
 
-def test_other_texts_are_no_channels():
+def test_malformed_channels_are_refused():
     """Empty, dotted, too long and reserved parts are refused in every path."""
     bad = [
         *("", "armani", "armani/id", "armani/id/stable/x", "/id/stable", "armani//stable"),
@@ -83,7 +83,7 @@ def test_other_texts_are_no_channels():
 
 
 @given(st.text(max_size=80))
-def test_arbitrary_texts_raise_only_our_error(text):
+def test_arbitrary_paths_raise_only_our_error(text):
     """Any text decodes to a value or raises our error."""
     for decode in (decode_channel, decode_pointer_path, decode_release_path):
         try:
@@ -93,7 +93,7 @@ def test_arbitrary_texts_raise_only_our_error(text):
         assert text.isascii()
 
 
-def test_names_of_files():
+def test_metadata_and_target_file_names():
     """Metadata files have a version, except the timestamp; targets have their hash as prefix."""
     assert metadata_name("timestamp", 7) == "timestamp.json"
     assert metadata_name("root", 1) == "1.root.json"
@@ -121,6 +121,6 @@ SHORT = ["dior", "mido", "mocha"]
         (SHORT, "do", ""),
     ],
 )
-def test_a_near_name(known, name, near):
+def test_similar_name_is_suggested(known, name, near):
     """A similar name is suggested; for a short name, one letter may differ or two be swapped."""
     assert ask_for_near(name, known) == (f" Did you mean {near}?" if near else "")

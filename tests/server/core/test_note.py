@@ -44,7 +44,7 @@ def signature(key, seed, text):
     return hashlib.sha256(data).digest()[:4] + seed.sign(text.encode())
 
 
-def test_the_example_of_the_specification_verifies():
+def test_specification_example_verifies():
     """Key and note of C2SP signed-note are read; the key is written back byte by byte."""
     key = decode_verifier_key(SPEC_KEY)
     assert (key.name, key.key_id.hex()) == ("example.com/foo", "530d903a")
@@ -53,13 +53,13 @@ def test_the_example_of_the_specification_verifies():
 
 
 @given(st.from_regex(r"[a-z0-9.-]{1,20}(?:/[a-z0-9-]{1,10}){0,3}", fullmatch=True), st.binary())
-def test_verifier_keys_are_read_back(name, raw):
+def test_verifier_key_round_trip(name, raw):
     """A key has one text, and a text has one key."""
     key = VerifierKey(name, hashlib.sha256(raw).digest())
     assert decode_verifier_key(str(key)) == key
 
 
-def test_other_texts_are_no_verifier_keys():
+def test_malformed_verifier_keys_are_refused():
     """Wrong ids, other types, other names, other spellings and other lengths are refused."""
     bad = [
         *("", "+", "++", "log", "log+530d903a", SPEC_KEY[:-1], SPEC_KEY + "\n", SPEC_KEY + "="),
@@ -75,7 +75,7 @@ def test_other_texts_are_no_verifier_keys():
 
 
 @given(st.text() | st.text(st.sampled_from("ab+/=01.Aeky")))
-def test_arbitrary_texts_raise_only_our_error(text):
+def test_arbitrary_keys_and_base64_have_one_encoding(text):
     """A verifier key is refused, or is the one text of its key; the same for base64."""
     with contextlib.suppress(HeningError):
         assert str(decode_verifier_key(text)) == text
@@ -83,13 +83,13 @@ def test_arbitrary_texts_raise_only_our_error(text):
         assert base64.b64encode(decode_base64(text)).decode() == text
 
 
-def test_other_spellings_of_base64_are_refused():
+def test_non_canonical_base64_is_refused():
     """Missing padding, spare bits, white space and the URL alphabet are refused."""
     bad = ["YQ", "YQ=", "YR==", "YQ==\n", " YQ==", "Y Q==", "-_-_", "YQ==="]
     refuse_each(FormatError, decode_base64, bad)
 
 
-def test_a_note_is_text_gap_and_signature_line():
+def test_note_encoding():
     """The bytes are the specification's, computed separately; the last gap separates the parts."""
     lines = line(KEY.name, signature(KEY, SEED, TEXT))
     assert TEXT.encode() + b"\n" + lines == NOTE
@@ -97,12 +97,12 @@ def test_a_note_is_text_gap_and_signature_line():
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=200))
-def test_notes_are_read_back(text):
+def test_note_round_trip(text):
     """A signed text is verified to the same text."""
     assert verify_note(encode_note(text + "\n", KEY, SEED.sign), KEY) == text + "\n"
 
 
-def test_every_flipped_bit_is_refused():
+def test_flipped_bits_of_a_note_are_refused():
     """No bit of a note can change: the text is signed and the line has one encoding."""
     for note in (NOTE, SPEC_NOTE):
         key = KEY if note is NOTE else decode_verifier_key(SPEC_KEY)
@@ -114,14 +114,14 @@ def test_every_flipped_bit_is_refused():
                     verify_note(bytes(changed), key)
 
 
-def test_every_truncated_or_lengthened_note_is_refused():
+def test_truncated_and_extended_notes_are_refused():
     """No prefix of a note is a note, nor is a note with more bytes at its end."""
     tails = (b"\n", b" ", b"a", b"\0", b"a\n", b"\n\n")
     changed = [*(NOTE[:length] for length in range(len(NOTE))), *(NOTE + tail for tail in tails)]
     refuse_each(HeningError, lambda note: verify_note(note, KEY), changed)
 
 
-def test_lines_of_other_keys_are_ignored():
+def test_signatures_of_other_keys_are_ignored():
     """Lines of unknown keys have no effect, before or after ours, sixteen lines in all."""
     text = "a\n"
     ours = line(KEY.name, signature(KEY, SEED, text))
@@ -137,7 +137,7 @@ def test_lines_of_other_keys_are_ignored():
             verify_note(body + lines, KEY)
 
 
-def test_a_line_of_ours_that_does_not_hold_refuses_the_note():
+def test_invalid_signature_of_the_trusted_key_is_refused():
     """An invalid line of our key refuses the note, even beside a valid one, in either order."""
     good = line(KEY.name, signature(KEY, SEED, "a\n"))
     raw = bytearray(signature(KEY, SEED, "a\n"))
@@ -155,7 +155,7 @@ def test_a_line_of_ours_that_does_not_hold_refuses_the_note():
                 verify_note(b"a\n\n" + lines, KEY)
 
 
-def test_signatures_of_no_key():
+def test_malleable_signatures_and_malformed_keys_are_refused():
     """A signature with S + L is refused, and a key of another length verifies nothing."""
     order = 2**252 + 27742317777372353535851937790883648493
     raw = signature(KEY, SEED, "a\n")
@@ -169,7 +169,7 @@ def test_signatures_of_no_key():
             verify_note(b"a\n\n" + line(each.name, mark), each)
 
 
-def test_a_malformed_line_refuses_the_note():
+def test_malformed_signature_lines_are_refused():
     """A malformed line refuses the note, even beside a valid line; a note needs a line."""
     lines = [
         *("\n", "- log AAAAAAAA\n", "— log\n", "— log \n", "—  AAAAAAAA\n", "— a+b AAAAAAAA\n"),
@@ -184,7 +184,7 @@ def signed(text):
     return text.encode() + b"\n" + line(KEY.name, signature(KEY, SEED, text))
 
 
-def test_texts_that_are_refused_although_signed():
+def test_signed_control_characters_are_refused():
     """Signed texts with escape sequences, and empty texts, are refused."""
     bad = ["a\0\n", "a\t\n", "a\r\n", "\x1f\n", "\x1b[2J\n"]
     refuse_each(FormatError, lambda text: verify_note(signed(text), KEY), bad, "control characters")
@@ -192,7 +192,7 @@ def test_texts_that_are_refused_although_signed():
     refuse_each(FormatError, lambda text: verify_note(signed(text), KEY), ["", "\n"])
 
 
-def test_the_limit_is_4096_bytes():
+def test_note_size_limit():
     """A note at the limit is read, one byte more is refused before parsing."""
     overhead = len(encode_note("a\n", KEY, SEED.sign)) - 1
     text = "a" * (4096 - overhead) + "\n"
@@ -203,7 +203,7 @@ def test_the_limit_is_4096_bytes():
         verify_note(b"\xff" * 4097, KEY)
 
 
-def test_nothing_is_returned_that_would_not_verify():
+def test_unverifiable_notes_are_not_signed():
     """A note is not returned if the signer has another key or the text lacks its newline."""
     with pytest.raises(LogError):
         encode_note("a\n", KEY, OTHER_SEED.sign)
@@ -211,7 +211,7 @@ def test_nothing_is_returned_that_would_not_verify():
         encode_note("a", KEY, SEED.sign)
 
 
-def test_a_note_with_two_signatures():
+def test_cosigned_note():
     """Each key finds its own line, even if both have one name; a third key finds none."""
     second = VerifierKey(KEY.name, OTHER.public)
     third = VerifierKey(KEY.name, bytes(32))
@@ -232,7 +232,7 @@ def test_a_note_with_two_signatures():
 @given(st.binary(max_size=300))
 @example(b"\n\n\n\n")
 @example(b"\n\n\xe2\x80\x94 a AAAAAAAA\n")
-def test_arbitrary_bytes_raise_only_our_error(note):
+def test_arbitrary_notes_raise_only_our_error(note):
     """Arbitrary bytes raise only our error."""
     with pytest.raises(HeningError):
         verify_note(note, KEY)

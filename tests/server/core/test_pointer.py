@@ -20,19 +20,11 @@ from tests.strategies import integers, pointers
 PATH = "latest/armani/id/stable"
 CHANNEL = Channel("armani", "id", "stable")
 FULL_PACKAGE = {"p": "armani/id/stable/full.zip", "z": 3, "x": ABC, "b": []}
-
-
 DELTA_PACKAGE = FULL_PACKAGE | {"p": "armani/id/stable/delta.zip", "b": DELTA["source_builds"]}
-
-
 STEP = {"n": 3, "t": 1_767_225_600, "l": "2026-01-05", "m": 0, "k": [FULL_PACKAGE, DELTA_PACKAGE]}
-
-
 SCHEDULE = [[100, 10], [200, 500], [300, 1000]]
 POINTER = {"v": 1, "s": [STEP], "r": SCHEDULE, "p": False, "h": False, "t": {}}
-
-
-NO_INTEGERS = [True, False, 1.0, "1", None, [], -1, 2**53, 10**30, "\u0661"]
+NON_INTEGERS = [True, False, 1.0, "1", None, [], -1, 2**53, 10**30, "\u0661"]
 
 
 def with_step(**changes):
@@ -46,14 +38,14 @@ def with_package(**changes):
 
 
 @given(pointers())
-def test_every_pointer_of_the_format_is_read_and_written(custom):
+def test_pointer_round_trip(custom):
     """Every pointer of FORMATS section 4 decodes, and encodes to the same value."""
     pointer = decode_pointer(PATH, custom)
     assert encode_pointer(pointer) == custom
     assert decode_pointer(PATH, encode_pointer(pointer)) == pointer
 
 
-def test_the_members_arrive_where_they_belong():
+def test_members_are_decoded_into_attributes():
     """Each short key is decoded into its attribute."""
     pointer = decode_pointer(PATH, POINTER | {"h": True, "t": {"en": "Stopped."}, "later": 1})
     step = pointer.steps[0]
@@ -63,7 +55,7 @@ def test_the_members_arrive_where_they_belong():
     assert (step.packages[0].path, step.packages[0].length) == ("armani/id/stable/full.zip", 3)
 
 
-def test_an_unknown_schema_is_refused_with_a_sentence_that_names_it():
+def test_unknown_schemas_are_refused():
     """Any other schema than the integer 1 is refused."""
     for version in (0, 2, True, 1.0, "1", None):
         with case(version), pytest.raises(FormatError) as caught:
@@ -87,19 +79,19 @@ def test_every_member_is_required():
     refuse_each(FormatError, read, [with_step(k=[rest]) for rest in without(FULL_PACKAGE)])
 
 
-def test_what_is_no_integer_is_refused():
+def test_non_integers_are_refused():
     """Booleans, floats, texts, negative and too large numbers are refused everywhere.
 
     The counter of the last complete build must be below that of the final step.
     """
-    for value in NO_INTEGERS:
+    for value in NON_INTEGERS:
         steps = [with_step(n=value), with_step(t=value), with_step(m=value), with_package(z=value)]
         pairs = [POINTER | {"r": [pair]} for pair in ([value, 10], [100, value])]
         refuse_each(FormatError, read, steps + pairs)
-    refuse_each(FormatError, read, [POINTER | {"c": value} for value in (*NO_INTEGERS, 0, 3, 4)])
+    refuse_each(FormatError, read, [POINTER | {"c": value} for value in (*NON_INTEGERS, 0, 3, 4)])
 
 
-def test_members_of_another_form_are_refused():
+def test_malformed_members_are_refused():
     """Each row breaks a line of the tables in FORMATS section 4."""
     full, delta = FULL_PACKAGE, DELTA_PACKAGE
     steps = [
@@ -139,7 +131,7 @@ def test_members_of_another_form_are_refused():
     refuse_each(FormatError, read, bad)
 
 
-def test_the_limits_themselves_are_allowed():
+def test_values_at_the_limits_are_accepted():
     """Eight steps, sixteen pairs, three packages and the longest texts are accepted."""
     step = STEP | {"k": [FULL_PACKAGE, DELTA_PACKAGE, DELTA_PACKAGE], "m": 0}
     custom = POINTER | {
@@ -150,13 +142,13 @@ def test_the_limits_themselves_are_allowed():
     assert len(decode_pointer(PATH, custom).steps) == 8
 
 
-def test_a_pointer_lies_at_a_pointer_path():
+def test_pointers_at_other_paths_are_refused():
     """A pointer at another path is refused."""
     bad = ["armani/id/stable", "latest/armani/id", "latest/root/id/stable", "latest", ""]
     refuse_each(FormatError, lambda path: decode_pointer(path, POINTER), bad)
 
 
-def test_the_share_is_that_of_the_last_pair_that_has_begun():
+def test_share_of_the_current_step():
     """The share is that of the last pair that has begun, and 0 before the first.
 
     From 1000 on a build is complete, unless it is halted.
@@ -168,13 +160,13 @@ def test_the_share_is_that_of_the_last_pair_that_has_begun():
 
 
 @given(pointers(), integers, integers)
-def test_the_share_never_falls(custom, one, other):
+def test_share_never_decreases(custom, one, other):
     """A pointer's share never decreases with time."""
     pointer = decode_pointer(PATH, custom)
     assert pointer.permille_at(min(one, other)) <= pointer.permille_at(max(one, other))
 
 
-def test_what_could_not_be_read_is_not_written():
+def test_undecodable_pointers_are_not_encoded():
     """A value out of range cannot be encoded."""
     pointer = read(POINTER)
     for schedule in ([(0, 1001)], [], [(-1, 5)]):
@@ -189,7 +181,7 @@ RELEASES = {
 FILES = dict.fromkeys(RELEASES, (3, ABC))
 
 
-def test_a_package_that_is_listed_otherwise_is_refused():
+def test_package_that_differs_from_its_role_is_refused():
     """A package must have the same values as in its role."""
     pointer, full, delta = read(POINTER), FULL_PACKAGE["p"], DELTA_PACKAGE["p"]
     for listed, files in (
@@ -209,7 +201,7 @@ def test_a_package_that_is_listed_otherwise_is_refused():
             check_agreement(CHANNEL, pointer, listed, FILES)
 
 
-def test_the_build_that_was_complete_before_is_listed_with_a_full_package():
+def test_last_complete_build_needs_a_full_package():
     """The last complete build needs a full package that is not withdrawn.
 
     This holds for a halted pointer, too.
@@ -226,7 +218,7 @@ def test_the_build_that_was_complete_before_is_listed_with_a_full_package():
                 check_agreement(CHANNEL, pointer, RELEASES | {path: before}, FILES)
 
 
-def test_a_withdrawn_release_is_offered_by_a_halted_pointer_only():
+def test_only_halted_pointers_name_withdrawn_releases():
     """Only a halted pointer may name a withdrawn release."""
     releases = {
         path: decode_release(path, custom | {"withdrawn": True})
@@ -251,20 +243,20 @@ def releases(*entries):
     return found
 
 
-def test_a_channel_offers_its_own_that_are_not_withdrawn():
+def test_offers_of_a_channel():
     """Releases of other channels and withdrawn ones are not offered."""
     listed = releases((1, {}), (2, {"withdrawn": True}), (3, {"place": OTHER}))
     assert [release.counter for release in offered_in(CHANNEL, listed).values()] == [1]
 
 
-def test_the_newest_stone_that_will_do_is_taken():
+def test_upgrade_path_uses_the_newest_stepping_stone():
     """An upgrade path has the newest suitable stepping stone of each release."""
     assert find_upgrade_path(CHANNEL, 3, releases((1, {}), (2, {}), (3, {}))) == [3]
     listed = releases((1, {}), (2, {}), (4, {"min_counter": 2}), (7, {"min_counter": 3}))
     assert find_upgrade_path(CHANNEL, 7, listed) == [2, 4, 7]
 
 
-def test_a_stone_is_a_full_package_of_the_channel():
+def test_stepping_stones_are_full_packages_of_the_channel():
     """A stepping stone is a full package of the channel that is not withdrawn."""
     edge = {"type": "incremental", "source_builds": DELTA["source_builds"]}
     for stone in ({"withdrawn": True}, {"place": OTHER}, edge):
@@ -275,7 +267,7 @@ def test_a_stone_is_a_full_package_of_the_channel():
         find_upgrade_path(CHANNEL, 2, releases((1, {})))
 
 
-def test_a_way_has_at_most_eight_steps():
+def test_upgrade_path_has_at_most_eight_steps():
     """An upgrade path has at most eight steps, like a pointer."""
     entries = [(1, {}), *((number, {"min_counter": number - 1}) for number in range(2, 10))]
     assert find_upgrade_path(CHANNEL, 8, releases(*entries)) == [1, 2, 3, 4, 5, 6, 7, 8]

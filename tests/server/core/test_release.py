@@ -32,7 +32,7 @@ FULL = {
     "withdrawn": False,
 }
 DELTA = FULL | {"type": "incremental", "source_builds": ["Hening/armani/armani:14/A/2"]}
-NO_INTEGERS = [True, False, 1.0, 1.5, "1", None, [], {}, -1, 2**53, 10**30, " 4_2 ", "\u0661"]
+NON_INTEGERS = [True, False, 1.0, 1.5, "1", None, [], {}, -1, 2**53, 10**30, " 4_2 ", "\u0661"]
 
 
 def build(counter, **changes):
@@ -42,14 +42,14 @@ def build(counter, **changes):
 
 
 @given(releases())
-def test_every_release_of_the_format_is_read(custom):
+def test_valid_releases_are_decoded(custom):
     """Every release drawn from the table is accepted with all its members."""
     release = decode_release(PATH, custom)
     for name in set(custom) - {"payload_properties"}:
         assert getattr(release, name) == custom[name]
 
 
-def test_every_member_is_required_and_more_are_allowed():
+def test_members_are_required_and_unknown_ones_ignored():
     """The message names a missing member; a later version may add others."""
     assert decode_release(PATH, FULL | {"later": [1.5, None]}) == decode_release(PATH, FULL)
     for member in FULL:
@@ -57,7 +57,7 @@ def test_every_member_is_required_and_more_are_allowed():
             decode_release(PATH, {k: v for k, v in FULL.items() if k != member})
 
 
-def test_an_unknown_schema_is_refused_with_a_sentence_that_names_it():
+def test_unknown_schemas_are_refused():
     """Any other schema than the integer 1 is refused."""
     for schema in (0, 2, True, 1.0, "1", None, [1], {}, 2**64):
         with case(schema), pytest.raises(FormatError) as caught:
@@ -65,16 +65,16 @@ def test_an_unknown_schema_is_refused_with_a_sentence_that_names_it():
         assert f"has schema {str(schema)!r}; this version knows schema 1 only" in str(caught.value)
 
 
-def test_what_is_no_integer_is_refused():
+def test_non_integers_are_refused():
     """Booleans, floats, texts, negative and too large numbers are refused."""
     withdrawn = FULL | {"withdrawn": True}
     for member in ["counter", "post_timestamp", "sdk_level", "min_counter", "drain_until"]:
-        for value in NO_INTEGERS:
+        for value in NON_INTEGERS:
             with case(value, member), pytest.raises(FormatError):
                 decode_release(PATH, withdrawn | {member: value})
 
 
-def test_members_of_another_form_are_refused():
+def test_malformed_members_are_refused():
     """Each row breaks a line of the table in FORMATS section 3; the message names it."""
     payload = FULL["payload_properties"]
     rows = {
@@ -109,7 +109,7 @@ def test_members_of_another_form_are_refused():
                 decode_release(PATH, FULL | {member: value})
 
 
-def test_an_incremental_has_one_to_eight_sources():
+def test_incremental_has_one_to_eight_sources():
     """An incremental has one to eight valid sources."""
 
     def read(sources):
@@ -119,7 +119,7 @@ def test_an_incremental_has_one_to_eight_sources():
     refuse_each(FormatError, read, [[], ["a"] * 9, ["a b"], [1], "abc", {"a": 1}])
 
 
-def test_the_limits_themselves_are_allowed():
+def test_values_at_the_limits_are_accepted():
     """The longest texts of the table are accepted."""
     custom = FULL | {
         "fingerprint": "~" * 128,
@@ -133,7 +133,7 @@ def test_the_limits_themselves_are_allowed():
     assert decode_release(PATH, custom).min_counter == 2**53 - 2
 
 
-def test_the_releases_of_a_role_are_read_by_path():
+def test_releases_of_a_role_by_path():
     """Two paths of one build may coexist; other paths are refused."""
     role = make_role({PATH: FULL, "armani/eu/beta/b.zip": DELTA})
     types = {path: each.type for path, each in decode_releases(role).items()}
@@ -179,7 +179,7 @@ def test_contradicting_releases_are_refused():
             assert message in str(caught.value)
 
 
-def test_a_withdrawn_release_may_drain():
+def test_drain_until_of_a_withdrawn_release():
     """`drain_until` is an optional integer of a withdrawn release."""
     drained = decode_release(PATH, FULL | {"withdrawn": True, "drain_until": 5})
     assert (drained.withdrawn, drained.drain_until) == (True, 5)
@@ -188,7 +188,7 @@ def test_a_withdrawn_release_may_drain():
         decode_release(PATH, FULL | {"drain_until": 5})
 
 
-def test_nothing_below_the_floor_is_listed():
+def test_builds_below_the_floor_are_refused():
     """A role cannot list a counter below its floor."""
     role = make_role({PATH: FULL})
     role.unrecognized_fields["custom"] = {"floor": 3, "schema": 1}
@@ -198,7 +198,7 @@ def test_nothing_below_the_floor_is_listed():
         decode_releases(role)
 
 
-def test_labels_and_csig_may_be_there():
+def test_labels_and_csig_are_optional():
     """Labels and csig are optional, and UNSET if missing; their limits are those of section 3."""
     csig = {"length": 1_048_576, "sha256": "0" * 64}
     labels = {"lineage.version": "22.1", "crdroid.maintainer": "Zoë", "a" * 32: "x" * 1024}
@@ -215,7 +215,7 @@ def test_labels_and_csig_may_be_there():
     refuse_each(FormatError, lambda more: decode_release(PATH, FULL | more), bad, "malformed")
 
 
-def test_a_target_names_its_own_blob_and_that_of_its_csig():
+def test_blobs_of_a_target():
     """A target's blobs are its package and its csig, which both must stay in the store."""
     csig = {"length": 7, "sha256": "1" * 64}
     for custom, more in (({}, []), ({"csig": csig}, [("1" * 64, 7)])):

@@ -21,12 +21,8 @@ from tests.server.core.tuf_objects import make_role
 
 PATH = "armani/id/stable/a.zip"
 POINTER = "latest/armani/id/stable"
-
-
 PACKAGE = {"p": PATH, "z": 1, "x": "0" * 64, "b": []}
 STEP = {"n": 1, "t": 1, "l": "2026-01-05", "m": 0, "k": [PACKAGE]}
-
-
 TEXTS = st.dictionaries(
     st.sampled_from(["en", "id", "zh-TW"]),
     st.text(st.characters(codec="utf-8"), max_size=50)
@@ -50,7 +46,7 @@ def role(*changelogs):
     )
 
 
-def test_what_people_write_is_plain_text():
+def test_plain_text_is_accepted():
     """Scripts and emoji with their special characters are accepted, as are words with dots.
 
     Changelogs may also have file names, four-part numbers and several lines.
@@ -69,7 +65,7 @@ def test_what_people_write_is_plain_text():
             check_plain(text, 100, lines=True)
 
 
-def test_what_is_not_seen_and_not_needed():
+def test_invisible_characters_are_refused():
     """Invisible characters are refused with their number, even where lines are allowed."""
     for text in texts.NEEDLESS.values():
         with case(text), pytest.raises(FormatError, match=r"holds U\+"):
@@ -79,7 +75,7 @@ def test_what_is_not_seen_and_not_needed():
             check_plain(f"a{character}b", 10, lines=True)
 
 
-def test_links_and_markup():
+def test_links_and_markup_are_refused():
     """Links of any scheme, Markdown and HTML are refused."""
     bad = [
         *("https://rom.example", "see HTTP://a", "//rom.example", "www.rom.example"),
@@ -92,14 +88,14 @@ def test_links_and_markup():
     refuse_each(FormatError, lambda text: check_plain(text, 60), bad, sentence)
 
 
-def test_lines_length_and_nothing():
+def test_length_and_line_limits():
     """A text has a limited length and a visible character; line feeds need `lines`."""
     check_plain("a\nb", 3, lines=True)
     bad = ["a\nb", "", "abcd", " ", "\u0301"]
     refuse_each(FormatError, lambda text: check_plain(text, 3), bad)
 
 
-def test_a_changelog_that_joins():
+def test_new_invalid_changelogs_are_refused():
     """An invalid changelog is refused in a first version, a new build and a changed text."""
     odd, fine = {"id": "a\u202eb"}, {"en": "Fixes."}
     for before, after in (
@@ -113,7 +109,7 @@ def test_a_changelog_that_joins():
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=3), st.permutations(range(3)))
-def test_no_text_that_is_there_holds_up_a_role(changelogs, order):
+def test_existing_changelogs_are_not_checked_again(changelogs, order):
     """An existing text may stay, be removed, and be used for a new build."""
     known = role(*changelogs)
     check_changelogs(known, role(*changelogs, {"en": "Fixes."}))
@@ -123,7 +119,7 @@ def test_no_text_that_is_there_holds_up_a_role(changelogs, order):
 
 
 @given(TEXTS, TEXTS)
-def test_no_reason_that_is_there_holds_up_a_pointer(old, new):
+def test_existing_reasons_are_not_checked_again(old, new):
     """An existing reason may stay; only new texts are checked."""
     former = pointer(**old)
     check_reason(old, former)
@@ -137,7 +133,7 @@ def test_no_reason_that_is_there_holds_up_a_pointer(old, new):
             check_reason(old | new, former)
 
 
-def test_a_reason_that_joins():
+def test_new_invalid_reasons_are_refused():
     """A new invalid reason is refused with its locale and path, even if another pointer has it."""
     with pytest.raises(ReleaseError, match=r"^the reason in id is not plain text: .*U\+202E"):
         check_reason({"en": "fine", "id": "a\u202eb"}, None)
@@ -146,7 +142,7 @@ def test_a_reason_that_joins():
         check_reasons(former, former | {POINTER: pointer(id="a\u202eb")})
 
 
-def test_notes():
+def test_note_limits():
     """A note may be empty and have lines, and has at most 500 characters of plain text."""
     for text in ("", "Monday.", "one\ntwo", "x" * 500):
         check_note(text)

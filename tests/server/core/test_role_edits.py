@@ -41,7 +41,7 @@ def role():
     return role
 
 
-def test_a_withdrawal(role):
+def test_withdrawal_changes_one_package(role):
     """A withdrawal changes only the named package, in the next version."""
     path = f"{STABLE}/2-from-1.zip"
     planned = plan_withdrawal(Withdrawal((path,), 2, 1_900_000_000), role, EXPIRES)
@@ -54,7 +54,7 @@ def test_a_withdrawal(role):
     )
 
 
-def test_withdrawals_that_cannot_be(role):
+def test_impossible_withdrawals_are_refused(role):
     """An impossible withdrawal raises an error of the core."""
     for order, sentence in (
         (Withdrawal((str(STABLE),), 3), "lists no build with counter 3"),
@@ -68,7 +68,7 @@ def test_withdrawals_that_cannot_be(role):
             plan_withdrawal(order, role, EXPIRES)
 
 
-def test_a_promotion(role):
+def test_promotion_copies_full_and_listed_incrementals(role):
     """A promotion copies the full package, and incrementals whose source is listed."""
     promotion = plan_promotion(PromotionRequest(STABLE, BETA, 2), role, EXPIRES)
     assert promotion.paths == (f"{BETA}/2.zip",)
@@ -82,14 +82,14 @@ def test_a_promotion(role):
             plan_promotion(order, role, EXPIRES)
 
 
-def test_a_retirement(role):
+def test_retired_role_is_empty(role):
     """A retired role is empty, with a floor above all its builds."""
     planned = plan_retirement("armani", role, EXPIRES)
     assert (dict(planned.targets), decode_floor(planned).counter) == ({}, 3)
     assert is_unchanged(planned, plan_retirement("armani", planned, EXPIRES))
 
 
-def test_rules_of_a_build(role):
+def test_packages_of_a_build(role):
     """A build has one full package and at most two incrementals, and one stepping stone."""
     listed = decode_releases(role)
     check_full(STABLE, 2, listed)
@@ -106,7 +106,7 @@ def test_rules_of_a_build(role):
             choose_min_counter(STABLE, wanted, 2, listed)
 
 
-def test_a_file_that_is_no_proposal():
+def test_malformed_proposal_is_refused():
     """A file that is no proposal raises an error of the core."""
     with pytest.raises(FormatError, match="is not a proposal of schema 1"):
         decode_proposal(b"{}\n")

@@ -19,6 +19,8 @@ from tests.server.core.tuf_objects import keys_of, make_role, signed
 
 OLD, NEW = "armani/id/stable/1.zip", "armani/id/stable/9.zip"
 TIME = FULL["post_timestamp"]  # for the build with counter 3
+WITHDRAWN = FULL | {"withdrawn": True}
+DRAINED = WITHDRAWN | {"drain_until": 1000}
 
 
 def pruned(files, floor, time=TIME):
@@ -28,7 +30,7 @@ def pruned(files, floor, time=TIME):
     return role
 
 
-def test_a_role_may_grow_withdraw_and_reword():
+def test_additions_withdrawals_and_new_texts_are_allowed():
     """New paths, new texts and withdrawals are allowed."""
     old = make_role({PATH: FULL})
     check_succession(old, old)
@@ -40,19 +42,19 @@ def test_a_role_may_grow_withdraw_and_reword():
     check_succession(make_role({PATH: later}), make_role({PATH: later}))
 
 
-def test_a_path_never_disappears():
+def test_removed_paths_are_refused():
     """A listed path cannot be removed."""
     with pytest.raises(ReleaseError, match="is gone"):
         check_succession(make_role({PATH: FULL}), make_role({"armani/id/stable/b.zip": FULL}))
 
 
-def changed(old, new):
+def refuse_change(old, new):
     """Check that a change of the only release is refused."""
     with pytest.raises(ReleaseError, match="is changed"):
         check_succession(make_role({PATH: old}), make_role({PATH: new}))
 
 
-def test_a_withdrawal_is_final():
+def test_withdrawal_cannot_be_reverted():
     """A withdrawal cannot be reverted, whether by `false` or by removing the member."""
     old = make_role({PATH: WITHDRAWN})
     with pytest.raises(ReleaseError, match="that is final"):
@@ -62,18 +64,18 @@ def test_a_withdrawal_is_final():
         check_succession(old, make_role({PATH: silent}))
 
 
-def test_no_other_member_changes():
+def test_other_members_of_a_release_are_fixed():
     """Every other member of a release is fixed, including unknown ones; `true` is not 1."""
     for member in set(FULL) - {"changelog", "withdrawn"}:
         with case(member):
-            changed(FULL, FULL | {member: "other"})
-            changed(FULL, {k: v for k, v in FULL.items() if k != member})
-    changed(FULL, FULL | {"later": 1})
+            refuse_change(FULL, FULL | {member: "other"})
+            refuse_change(FULL, {k: v for k, v in FULL.items() if k != member})
+    refuse_change(FULL, FULL | {"later": 1})
     for one, other in ((1, True), (0, False)):
-        changed(FULL | {"later": [one]}, FULL | {"later": [other]})
+        refuse_change(FULL | {"later": [one]}, FULL | {"later": [other]})
 
 
-def test_nothing_beside_the_custom_changes():
+def test_target_fields_are_fixed():
     """Length, hash and unknown members of a target are fixed."""
     rows = [("length", 4), ("hashes", {"sha256": "0" * 64})]
     rows += [("unrecognized_fields", {"later": later}) for later in (1, True, None, [], {"a": 1})]
@@ -87,13 +89,7 @@ def test_nothing_beside_the_custom_changes():
         check_succession(new, new)
 
 
-DRAINED = FULL | {"withdrawn": True, "drain_until": 1000}
-
-
-WITHDRAWN = FULL | {"withdrawn": True}
-
-
-def test_a_drain_stays_or_gets_shorter():
+def test_drain_can_only_be_shortened():
     """A drain may be shortened or removed, but not added or extended."""
     short = DRAINED | {"drain_until": 999}
     for before, after in (
@@ -105,7 +101,7 @@ def test_a_drain_stays_or_gets_shorter():
             check_succession(make_role({PATH: before}), make_role({PATH: DRAINED}))
 
 
-def test_builds_below_the_floor_leave():
+def test_builds_below_the_floor_are_removed():
     """Builds below the floor leave with all their paths; the role may become empty.
 
     The floor's counter and time prevent their return.
@@ -121,7 +117,7 @@ def test_builds_below_the_floor_leave():
         check_succession(old, pruned({NEW: build(9)}, 2, build(1)["post_timestamp"] - 1))
 
 
-def test_a_floor_never_falls():
+def test_floor_never_decreases():
     """Neither number of a floor may decrease, and a floor cannot be removed."""
     listed = {NEW: build(9)}
     old = pruned(listed, 5)
@@ -130,7 +126,7 @@ def test_a_floor_never_falls():
             check_succession(old, after)
 
 
-def test_what_joins_lies_above_everything_that_was_there():
+def test_new_builds_are_above_all_earlier_ones():
     """New builds are above all listed and removed builds, in counter and time."""
     later, same = {"post_timestamp": TIME + 1}, {"post_timestamp": TIME}
     with pytest.raises(ReleaseError, match=r"with counter 2, which is not above 3"):
@@ -155,7 +151,7 @@ STABLE, BETA, AGAIN = (f"armani/id/{where}.zip" for where in ("stable/a", "beta/
 GONE, KEPT = (build(3, withdrawn=withdrawn) for withdrawn in (True, False))
 
 
-def test_a_withdrawn_build_gets_no_new_path():
+def test_withdrawn_build_gets_no_new_path():
     """A withdrawn build gets no new path in any channel, even in the same version."""
     for before in (KEPT, GONE):
         for path in (BETA, AGAIN):
@@ -179,7 +175,7 @@ def test_withdrawn_bytes_get_no_new_path():
         check_succession(old, role_with(*listed, bad, (path, edge, "d")))
 
 
-def test_a_build_that_is_withdrawn_from_one_channel_lives_in_others():
+def test_build_withdrawn_from_one_channel_stays_in_others():
     """Other channels that list a build may get new packages of it.
 
     The channel that withdrew it may not.
@@ -201,7 +197,7 @@ def tables():
     return make_pack_role("tables", {"emergency": entries_of("emergency")})[0]
 
 
-def test_a_first_version_is_judged_alone() -> None:
+def test_first_version_needs_no_predecessor() -> None:
     """A first version is valid if it is consistent in itself.
 
     The largest step of a version is checked only against a known predecessor.
@@ -217,7 +213,7 @@ def test_a_first_version_is_judged_alone() -> None:
         check_role_content("tables", None, role)
 
 
-def test_what_may_not_be_listed_is_refused() -> None:
+def test_invalid_paths_are_refused() -> None:
     """An invalid path is refused in first and later versions."""
     for name, targets, sentence in (
         ("armani", {PATH: FULL | {"schema": 2}}, "schema '2'"),
@@ -231,7 +227,7 @@ def test_what_may_not_be_listed_is_refused() -> None:
                 check_role_content(name, before, make_role(targets))
 
 
-def test_a_later_version_keeps_what_was_promised() -> None:
+def test_later_version_keeps_paths_and_packs() -> None:
     """A model's role keeps its paths; tables and content keep their kinds."""
     with pytest.raises(HeningError, match="is gone"):
         check_role_content("armani", make_role({PATH: FULL}), make_role())
@@ -274,12 +270,12 @@ def check_mutant(name, document):
 
 
 @given(mutated(lambda: json.loads(base("armani")[1])))
-def test_a_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
+def test_mutated_model_role_raises_only_our_error(document) -> None:
     """A model's role with random changes raises only our error, or has a canonical form."""
     check_mutant("armani", document)
 
 
 @given(mutated(lambda: json.loads(base("tables")[1])))
-def test_a_common_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
+def test_mutated_common_role_raises_only_our_error(document) -> None:
     """A common role with random changes raises only our error, or has a canonical form."""
     check_mutant("tables", document)

@@ -18,7 +18,7 @@ LEAVES = [hashlib.sha256(b"\0entry %d" % number).digest() for number in range(66
 PROVEN = {*range(1, 65), 96, 127, 128, 129, 192, 254, 255, 256}
 
 
-def test_paths_are_those_of_the_specification():
+def test_tile_paths():
     """Paths have groups of three digits, `x` before all but the last, and partial widths."""
     for path, tile in {
         "tile/0/x001/x234/067": (0, 1_234_067, 256),
@@ -33,7 +33,7 @@ def test_paths_are_those_of_the_specification():
         assert tile_path(*tile) == path
 
 
-def test_entries_are_read_back():
+def test_entry_bundles_are_decoded():
     """Each entry follows its length in two big-endian bytes; incomplete bundles are refused."""
     assert decode_entries(b"\0\3abc\0\0\0\1d", 3) == [b"abc", b"", b"d"]
     assert decode_entries(b"\1\0" + b"x" * 256, 1) == [b"x" * 256]
@@ -73,14 +73,14 @@ def all_tiles():
     return tiles_of(len(LEAVES))
 
 
-def nothing(path):
-    """Refuse to read a tile: these trees have none yet."""
+def no_tile(path):
+    """Fail: these trees have no tiles yet."""
     raise AssertionError(path)
 
 
-def test_every_proof_of_small_trees():
+def test_inclusion_proofs_of_small_trees():
     """The phone's code accepts each inclusion proof of small trees."""
-    grown, stack = GrowingTree(0, nothing), []
+    grown, stack = GrowingTree(0, no_tile), []
     for size in range(1, 257):
         grown.append(LEAVES[size - 1])
         stack.append(LEAVES[size - 1])
@@ -100,7 +100,7 @@ def test_every_proof_of_small_trees():
             verify_inclusion(LEAVES[index], index, size, proof, root)
 
 
-def test_growth_writes_the_tiles_of_the_definition():
+def test_growth_writes_the_defined_tiles():
     """Between any two sizes, growth writes the tiles that the definition adds."""
     for size in [0, 1, 3, 255, 256, 257, 511, 512, 600]:
         for more in [0, 1, 2, 255, 256, 300]:
@@ -115,7 +115,7 @@ def test_growth_writes_the_tiles_of_the_definition():
 
 
 @pytest.mark.parametrize("size", [65_279, 65_535, 65_536, 65_791])
-def test_growth_across_the_border_of_the_third_level(size):
+def test_growth_into_the_third_level(size):
     """Trees above 65,536 leaves use a third level, and proofs pass through all levels."""
     read = []
     before = tiles_of(size)
@@ -135,14 +135,14 @@ def test_growth_across_the_border_of_the_third_level(size):
 
 
 @given(st.integers(1, 66_099), st.data())
-def test_a_proof_of_a_published_leaf_leads_to_the_root(size, data):
+def test_inclusion_proofs_from_a_larger_log(size, data):
     """Proofs for a smaller tree can be read from a larger log's tiles."""
     index = data.draw(st.integers(0, size - 1))
-    tree = GrowingTree(size, _narrow)
+    tree = GrowingTree(size, read_tile)
     verify_inclusion(LEAVES[index], index, size, tree.inclusion_proof(index), tree.root())
 
 
-def _narrow(path):
+def read_tile(path):
     """Return a tile of any width that the log has."""
     full, _, width = path.partition(".p/")
     if not width:
@@ -153,7 +153,7 @@ def _narrow(path):
     return data[: int(width) * 32]
 
 
-def test_every_consistency_proof_leads_to_both_roots():
+def test_consistency_proofs_verify():
     """Each consistency proof verifies between any two prefixes, and no other proof does."""
     roots = {size: tree_hash(LEAVES[:size]) for size in range(1, 301)}
     for size in (1, 2, 7, 8, 33, 255, 256, 257, 300):
@@ -165,7 +165,7 @@ def test_every_consistency_proof_leads_to_both_roots():
                     verify_consistency(old, roots[old], new, roots[new], proof)
 
 
-def test_there_is_no_proof_beyond_the_tree():
+def test_proofs_outside_the_tree_are_refused():
     """Proofs for leaves or sizes outside the tree are refused."""
     tree = GrowingTree(3, tiles_of(3).__getitem__)
     for old, new in [(0, 3), (3, 2), (2, 4), (-1, 3), (4, 4)]:
@@ -176,7 +176,7 @@ def test_there_is_no_proof_beyond_the_tree():
             tree.inclusion_proof(index)
 
 
-def test_a_tile_of_another_length_is_no_tile():
+def test_tiles_of_wrong_length_are_refused():
     """A tile with another length than 32 bytes per hash is refused."""
     for data in (b"", bytes(31), bytes(64), bytes(97)):
         with pytest.raises(LogError, match="a tile of 3 hashes"):

@@ -17,8 +17,6 @@ from server.core.tlog import (
 from tests.cases import case
 
 ENTRIES = "|00|10|2021|3031|40414243|5051525354555657|606162636465666768696a6b6c6d6e6f"
-
-
 ROOTS = [
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -111,14 +109,14 @@ def rfc9162_consistency(first, second, proof, first_root):
     return (fr, sr) if sn == 0 else None
 
 
-def test_the_certificate_transparency_vectors():
+def test_certificate_transparency_vectors():
     """Each prefix of the eight classic leaves has its published root."""
     leaves = [leaf_hash(bytes.fromhex(entry)) for entry in ENTRIES.split("|")]
     assert [tree_hash(leaves[:size]).hex() for size in range(9)] == ROOTS
     assert EMPTY_ROOT.hex() == ROOTS[0]
 
 
-def test_every_inclusion_proof_up_to_64_leaves():
+def test_inclusion_proofs_up_to_64_leaves():
     """RFC 9162's verifier accepts the definition's proofs, and so does ours, for that leaf only."""
     for size in range(1, 65):
         with case(size):
@@ -132,7 +130,7 @@ def test_every_inclusion_proof_up_to_64_leaves():
                     verify_inclusion(LEAVES[index - 1], index, size + 1, proof, root)
 
 
-def test_every_wrong_inclusion_proof_of_a_small_tree_is_refused():
+def test_wrong_inclusion_proofs_are_refused():
     """Another index, size, root, a flipped bit, a missing, added or exchanged hash: all refused."""
     for size in range(1, 17):
         root = root_of(0, size)
@@ -159,7 +157,7 @@ def test_every_wrong_inclusion_proof_of_a_small_tree_is_refused():
 
 
 @given(st.integers(0, 2**53 - 1), st.integers(1, 2**53))
-def test_both_verifiers_agree_in_trees_too_large_to_build(index, size):
+def test_inclusion_verifiers_agree_in_large_trees(index, size):
     """For each proof length at most one proof fits, with the same root in both verifiers."""
     index %= size
     accepted = []
@@ -175,7 +173,7 @@ def test_both_verifiers_agree_in_trees_too_large_to_build(index, size):
     assert len(accepted) == 1
 
 
-def test_trees_that_are_not_there():
+def test_impossible_tree_sizes_are_refused():
     """The empty tree and larger trees are refused as prefixes."""
     for old, size in ((0, 3), (-1, 3), (4, 3), (0, 0)):
         with pytest.raises(LogError, match="no prefix"):
@@ -186,7 +184,7 @@ def test_trees_that_are_not_there():
 
 
 @given(st.integers(1, 2**53), st.integers(2, 2**53))
-def test_both_consistency_verifiers_agree_in_trees_too_large_to_build(old, size):
+def test_consistency_verifiers_agree_in_large_trees(old, size):
     """Of the proofs of all lengths one fits, and leads to the same roots in both."""
     old = 1 + old % (size - 1)
     accepted = []
@@ -203,7 +201,7 @@ def test_both_consistency_verifiers_agree_in_trees_too_large_to_build(old, size)
     assert len(accepted) == 1
 
 
-def test_every_pair_of_sizes_up_to_256_is_consistent():
+def test_consistency_proofs_up_to_256_leaves():
     """Both verifiers accept each of 32,896 proofs, and refuse changed ones."""
     for size in range(1, 257):
         root = root_of(0, size)
@@ -233,7 +231,7 @@ def wrong_proofs(old, old_root, size, root, proof):
 
 
 @given(st.integers(0, 70), st.integers(0, 70))
-def test_a_compact_tree_grows_as_rfc_6962_says(size, further):
+def test_compact_tree_root_is_mth(size, further):
     """A compact tree's root is MTH of its leaves, after one step or two."""
     tree = CompactTree().grow(LEAVES[:size]).grow(LEAVES[size : size + further])
     assert tree.size == size + further

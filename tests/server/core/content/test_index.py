@@ -33,7 +33,7 @@ def notices(**changes):
     return role
 
 
-def test_the_kinds_are_those_of_the_table():
+def test_kinds_and_part_paths():
     """There are ten kinds, with the paths of their parts."""
     assert sum(kind.parts for kind in KINDS.values() if kind.role == "tables") == 52
     assert sum(kind.parts for kind in KINDS.values() if kind.role == "content") == 20
@@ -41,7 +41,7 @@ def test_the_kinds_are_those_of_the_table():
     assert part_paths("themes") == ["content/themes/00.xz"]
 
 
-def test_an_index_is_read():
+def test_index_is_decoded():
     """An index has hosts and packs; a role without `custom` has neither.
 
     Unknown members are ignored.
@@ -59,7 +59,7 @@ def test_an_index_is_read():
     assert [rolled.permille_at(now) for now in (9, 10, 19, 20)] == [0, 5, 5, 1000]
 
 
-def test_what_an_index_may_not_say():
+def test_invalid_indexes_are_refused():
     """An invalid index is refused, and the message names the kind if there is one."""
     for role, sentence in [
         (content(schema=2), "index of content is malformed"),
@@ -102,7 +102,7 @@ def test_what_an_index_may_not_say():
             decode_index("content", role)
 
 
-def test_nothing_else_is_listed():
+def test_unknown_paths_are_refused():
     """A role may list no further part and no other path."""
     for path in (
         *("content/notices/01.xz", "content/themes/00.xz", "content/notices/0.xz"),
@@ -116,7 +116,7 @@ def test_nothing_else_is_listed():
             decode_index("content", role)
 
 
-def test_every_part_is_listed_within_the_limits():
+def test_missing_and_oversized_parts_are_refused():
     """Every part must be listed with a schema, must not be empty, and has a maximum size."""
     role, _ = make_pack_role("tables", {"zones": entries_of("zones")})
     decode_index("tables", role)
@@ -138,7 +138,7 @@ def test_every_part_is_listed_within_the_limits():
         decode_index("content", picture)
 
 
-def test_what_may_follow():
+def test_valid_successors():
     """With the same pack version, only rollout, end, hosts and withdrawals may change.
 
     With a new pack version everything may change.
@@ -156,7 +156,7 @@ def test_what_may_follow():
     check_index_succession("content", make_role(), content())
 
 
-def test_what_may_not_follow():
+def test_invalid_successors_are_refused():
     """Each invalid successor is refused with its own message."""
     source = {"licence": "MIT", "name": "a", "version": "1"}
     gone = content()
@@ -196,7 +196,7 @@ def signed_content():
 
 
 @given(mutated(lambda: json.loads(signed_content())))
-def test_a_role_that_is_changed_anywhere_raises_only_our_error(document):
+def test_mutated_roles_raise_only_our_error(document):
     """A role with random changes raises only our error, as first version and as successor."""
     with contextlib.suppress(HeningError):
         role = decode_targets("content", json.dumps(document).encode()).signed

@@ -7,7 +7,7 @@ from server.core.content.invisible import escape_invisible
 from tests import texts
 
 
-def test_what_is_escaped():
+def test_invisible_characters_are_escaped():
     """Controls, direction marks, fillers, private-use characters and tags are escaped.
 
     Spaces are not. A line feed stays if lines are shown; a carriage return is always escaped.
@@ -27,7 +27,7 @@ def test_what_is_escaped():
 
 
 @given(st.text())
-def test_nothing_escapes(text):
+def test_escaped_text_has_no_controls(text):
     """The result has no control character and no direction mark, and escaping is idempotent."""
     shown = escape_invisible(text)
     assert not set(shown) & set("\0\a\b\t\n\r\x1b\x7f\x85\u2028\u2029\u061c\u200e\u200f")

@@ -25,7 +25,7 @@ def make(kinds=CONTENT, role="content", **options):
     return make_pack_role(role, {kind: entries_of(kind) for kind in kinds}, **options)
 
 
-def test_sound_packs_pass():
+def test_valid_packs_pass():
     """Valid packs of both roles pass, as first and as later versions."""
     for role in ("tables", "content"):
         kinds = [kind for kind in KINDS if (kind in CONTENT) == (role == "content")]
@@ -34,7 +34,7 @@ def test_sound_packs_pass():
         check_packs(role, made, made, files.__getitem__)
 
 
-def test_a_bad_part_is_found():
+def test_invalid_part_is_refused():
     """An invalid part is found in any pack, even if only the hosts changed."""
     made, files = make()
     bad = lzma.compress(b"[]\n", lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=6)
@@ -46,7 +46,7 @@ def test_a_bad_part_is_found():
         check_packs("content", made, after, files.__getitem__)
 
 
-def test_a_theme_needs_its_wallpaper():
+def test_theme_needs_its_wallpaper():
     """A theme's wallpaper must be in the same role; a withdrawn theme is not checked."""
     made, files = make(["themes"])
     with pytest.raises(FormatError, match="'sea' of themes: there is no wallpaper 'waves'"):
@@ -55,13 +55,13 @@ def test_a_theme_needs_its_wallpaper():
     check_packs("content", None, made, files.__getitem__)
 
 
-def test_what_is_withdrawn_is_not_read():
+def test_withdrawn_pack_is_not_read():
     """An invalid pack can be withdrawn."""
     made, _ = make(["notices"], packs={"notices": pack(withdrawn=[1])})
     check_packs("content", None, made, {}.__getitem__)
 
 
-def test_pictures_are_those_of_the_entries():
+def test_pictures_match_the_entries():
     """A new pack's pictures are exactly those of its entries, with length and hash."""
     made, files = make(pictures={"waves": jpeg(64, 72)})
     with pytest.raises(FormatError, match="'waves' of wallpapers: its picture is not listed"):
@@ -74,7 +74,7 @@ def test_pictures_are_those_of_the_entries():
         check_packs("content", None, made, files.__getitem__)
 
 
-def test_a_picture_that_is_none_is_refused_once():
+def test_invalid_picture_of_a_new_pack_is_refused():
     """An invalid picture, such as one with EXIF, is refused if its pack is new."""
     entries = entries_of("wallpapers")
     exif = PICTURE[:20] + segment(0xE1, b"Exif\0\0") + PICTURE[20:]
@@ -91,7 +91,7 @@ def test_a_picture_that_is_none_is_refused_once():
         check_packs("content", None, made, files.__getitem__)
 
 
-def test_an_unknown_kind_has_no_entries():
+def test_unknown_kind_is_refused():
     """A pack of an unknown kind has no entries, whatever its content."""
     with pytest.raises(FormatError, match="'jokes' is not a kind"):
         check_entries("jokes", {}, ())
