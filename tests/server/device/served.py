@@ -93,11 +93,11 @@ class Served:
         while not self._in_loop(lambda: self.listener._registry.is_draining):
             pass
 
-    def stand(self):
-        """Stop the clock of the limits, which then only `turn` advances."""
+    def stop_clock(self):
+        """Stop the clock of the limits, which then only `advance` moves."""
         self.now = self._in_loop(self.loop.time)
 
-    def turn(self, seconds):
+    def advance(self, seconds):
         """Advance the clock of the limits and check the limits."""
         self.now += seconds
         self._in_loop(self.listener._registry.tick)

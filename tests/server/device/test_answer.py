@@ -33,12 +33,12 @@ HOSTS = (b"updates.example", b"updates.example:8443")
         ("http://[::1]:8080", b"[::1]:8080"),
     ],
 )
-def test_the_host_of_a_phone(url, host):
+def test_phone_host_omits_the_default_port(url, host):
     """A phone's Host omits the scheme's default port: docs/FORMATS.md section 9."""
     assert phone_host(url) == host
 
 
-def test_step_by_step(world):
+def test_updated_answers_equal_new_ones(world):
     """After each publication, the updated table of answers equals a newly made one."""
     blobs = LocalBlobs(world.folder.blobs)
     snapshot, served = EMPTY, Served()
@@ -71,7 +71,7 @@ def test_step_by_step(world):
     assert served.exact[asked.replace(b"/2.", b"/3.")][0] == 404
 
 
-def test_other_hosts(published_state):
+def test_answers_for_another_host_are_made_anew(published_state):
     """A table for another Host takes over no prepared answers."""
     folder = published_state.folder
     snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), EMPTY)
@@ -81,7 +81,7 @@ def test_other_hosts(published_state):
     )
 
 
-def test_phones_only(published_state):
+def test_strict_mode_prepares_answers_for_phones_only(published_state):
     """In strict mode there are no prepared answers for caches and auditors."""
     folder = published_state.folder
     snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), EMPTY)
@@ -94,7 +94,7 @@ def test_phones_only(published_state):
     assert not any(b"If-None-Match" in each for each in strict.exact)
 
 
-def test_nothing_is_public_yet():
+def test_no_prepared_answers_before_the_first_publication():
     """Before the first publication there are no prepared answers."""
     assert make_served(EMPTY, HOSTS, GateMode.DIRECT, Served()) == Served(EMPTY, HOSTS)
 
@@ -114,7 +114,7 @@ def tile(folder):
 
 
 @pytest.mark.parametrize("path", NEGOTIATED)
-def test_two_representations(direct, published_state, path):
+def test_plain_and_compressed_representations(direct, published_state, path):
     """Plain and compressed forms have the same content, each with its own ETag and digest."""
     plain = direct.get(path)
     packed = direct.get(path, b"Accept-Encoding: gzip")
@@ -129,7 +129,7 @@ def test_two_representations(direct, published_state, path):
     assert direct.get(path, b"Accept-Encoding: gzip", of_plain).status == 200
 
 
-def test_negotiation(direct):
+def test_gzip_negotiation(direct):
     """Gzip is sent only to clients that accept it."""
     accepting = (b"gzip", b"GZIP", b"br, gzip", b"gzip;q=0.5")
     others = (b"gzip;q=0", b"gzip; q=0.000", b"identity", b"br", b"", b"*", b"gzipx")
@@ -139,7 +139,7 @@ def test_negotiation(direct):
             assert coding == ("gzip" if value in accepting else None)
 
 
-def test_head_is_get_without_its_bytes(direct):
+def test_head_has_the_headers_of_get(direct):
     """Status and headers of HEAD are those of GET (RFC 9110 section 9.3.2)."""
     for path in (*NEGOTIATED, PACKAGE, "/metadata/9.root.json"):
         for line in (b"Accept-Encoding: gzip", b"Accept-Encoding: identity"):
@@ -171,7 +171,7 @@ def test_if_none_match(direct, coding):
         assert direct.get(path, line, b'If-None-Match: "other"').status == 200
 
 
-def test_what_is_gone(world):
+def test_gone_and_unknown_files(world):
     """A withdrawn package or removed version gives 410, an unknown one 404."""
     world.run(lambda publisher: publisher.change_pointers(halt_all))
     files = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
@@ -194,7 +194,7 @@ def halt_all(published):
     }
 
 
-def test_caching(direct, published_state):
+def test_cache_control(direct, published_state):
     """Mutable files are cached for a minute, all others for a year."""
     for path in (TIMESTAMP, "/log/checkpoint", "/log/proof/armani.2"):
         assert direct.get(path)["Cache-Control"] == "public, max-age=60"
@@ -202,14 +202,14 @@ def test_caching(direct, published_state):
         assert direct.get(path)["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
-def test_vary_stands_exactly_where_a_packed_form_exists(direct, published_state):
+def test_no_vary_without_a_compressed_form(direct, published_state):
     """Tiles and packages have a single form, and no Vary."""
     for path in (PACKAGE, POINTER, tile(published_state.folder)):
         response = direct.get(path, b"Accept-Encoding: gzip")
         assert response["Vary"] is response["Content-Encoding"] is None
 
 
-def test_everyone_gets_the_same_bytes(direct):
+def test_answers_do_not_depend_on_the_user_agent(direct):
     """Clients with different User-Agents get the same answer, except for its date."""
     answers = {
         re.sub(rb"Date: [^\r]*", b"", answer.head) + answer.body

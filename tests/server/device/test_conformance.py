@@ -51,10 +51,10 @@ VARY = {"Vary": "Accept-Encoding"}
 LAST = {"Connection": "close"}
 PACKED = {"Content-Encoding": "gzip"}
 CASES = {
-    "9112 2.2 an empty line in front is ignored": Case(b"\r\n" + GOOD, [200]),
+    "9112 2.2 a leading empty line is ignored": Case(b"\r\n" + GOOD, [200]),
     "9112 2.3 an HTTP/1.0 client gets one answer": Case(old(), [200], CLOSED),
-    "9112 2.3 what is behind it is not read": Case(old() + GOOD + GOOD, [200], CLOSED),
-    "9112 2.3 it may ask to go on": Case(old(b"Connection: keep-alive"), [200]),
+    "9112 2.3 bytes after it are not read": Case(old() + GOOD + GOOD, [200], CLOSED),
+    "9112 2.3 it may keep the connection": Case(old(b"Connection: keep-alive"), [200]),
     "9112 5 white space around a value": Case(asked(b"Accept: \t */*\t "), [200]),
     "9112 5 no white space before a value": Case(asked(b"Accept-Encoding:gzip"), [200], has=PACKED),
     "9112 5 an empty value": Case(asked(b"Accept:"), [200]),
@@ -72,13 +72,15 @@ CASES = {
         asked(path="/metadata/9.root.json") + GOOD + asked(path="/metadata/98.armani.json") + GOOD,
         [404, 200, 404, 200],
     ),
-    "9112 9.3.2 a refusal is the last": Case(GOOD + asked(b"Cookie: a") + GOOD, [200, 400], CLOSED),
-    "9112 9.3.2 malformed behind good": Case(
+    "9112 9.3.2 a refusal ends the connection": Case(
+        GOOD + asked(b"Cookie: a") + GOOD, [200, 400], CLOSED
+    ),
+    "9112 9.3.2 malformed after valid": Case(
         GOOD + asked(path=POINTER) + asked(b"Accept : a") + GOOD, [200, 200, 400], CLOSED
     ),
     "9112 9.6 close": Case(asked(b"Connection: close"), [200], CLOSED, LAST),
     "9112 9.6 close, and more": Case(asked(b"Connection: close") + GOOD, [200], CLOSED, LAST),
-    "9112 9.6 close, and rubbish": Case(asked(b"Connection: close") + b"\0", [200], CLOSED, LAST),
+    "9112 9.6 close, and garbage": Case(asked(b"Connection: close") + b"\0", [200], CLOSED, LAST),
     "9112 9.6 Close": Case(asked(b"Connection: Close") + GOOD, [200], CLOSED, LAST),
     "9112 9.6 close in a list": Case(asked(b"Connection: TE, close") + GOOD, [200], CLOSED, LAST),
     "9110 5.1 names in any case": Case(
@@ -109,7 +111,7 @@ CASES = {
     "9110 13.1.4 no date to compare with": Case(
         asked(b"If-Unmodified-Since: Sat, 29 Oct 1994 19:43:31 GMT"), [200]
     ),
-    "9110 14.2 a range of what has none": Case(
+    "9110 14.2 a range of a document": Case(
         asked(b"Range: bytes=0-0"), [200], lacks=("Content-Range", "Accept-Ranges")
     ),
     "9110 14.2 an unknown unit": Case(asked(b"Range: lines=0-0", path=PACKAGE), [200]),
@@ -129,7 +131,7 @@ STOP = b"\0\r\n\r\n"
 def over_fast_path(served, data):
     """Return all bytes that the server sends over a new connection."""
     with served.connect() as connection:
-        return tell(connection, data)
+        return exchange(connection, data)
 
 
 def over_aiohttp(served, data):
@@ -137,10 +139,10 @@ def over_aiohttp(served, data):
     with served.connect() as connection:
         connection.sendall(FALLEN_BACK)
         assert read_response(connection).status == 200
-        return tell(connection, data)
+        return exchange(connection, data)
 
 
-def tell(connection, data):
+def exchange(connection, data):
     """Send bytes and then STOP; return all bytes received, without dates."""
     connection.sendall(data)
     answer = b""
@@ -169,7 +171,7 @@ def split(data):
     return found
 
 
-def test_each_section(direct):
+def test_rfc_cases_on_both_paths(direct):
     """Each case has its statuses, fields and end, with the same bytes on both paths."""
     for name, row in CASES.items():
         with case(name):
@@ -184,15 +186,15 @@ def test_each_section(direct):
             assert all(each.keys() <= RESPONSE_HEADERS for _, each, _ in answers)
 
 
-@pytest.mark.parametrize("way", [over_fast_path, over_aiohttp])
+@pytest.mark.parametrize("send", [over_fast_path, over_aiohttp])
 @pytest.mark.parametrize("path", [PATH, "/metadata/9.root.json", PACKAGE, POINTER, "/nowhere"])
-def test_a_client_that_ends_its_half(direct, way, path):
+def test_half_closed_connection_is_answered(direct, send, path):
     """After a half-close, earlier requests are answered (RFC 9112 section 9.6).
 
     Every answer has a date (RFC 9110 section 6.6.1).
     """
     with direct.connect() as connection:
-        if way is over_aiohttp:
+        if send is over_aiohttp:
             connection.sendall(FALLEN_BACK)
             read_response(connection)
         connection.sendall(asked(path=path) * 2)

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from server.http.counts import Counts, CountsCollector
 
 
-def test_counts_add_up():
+def test_counts_of_processes_are_added():
     """Each metric is the sum of all processes, and every counter exists from the start."""
     whole = Counts()
     registry = CollectorRegistry()

@@ -17,8 +17,8 @@ from tests.cases import case
 from tests.server.world import open_log
 
 
-async def append(world, *batches, look=lambda _size: None):
-    """Append batches of versions, and call `look` after each."""
+async def append(world, *batches, after=lambda _size: None):
+    """Append batches of versions, and call `after` after each."""
     async with open_log(world.folder) as log:
         size = 0
         for count in batches:
@@ -26,7 +26,7 @@ async def append(world, *batches, look=lambda _size: None):
             size += count
             batch = [("armani", n, hashlib.sha256(b"%d" % n).hexdigest()) for n in numbers]
             await log.append(batch, world.keys.log_keys, 1)
-            await asyncio.to_thread(look, size)
+            await asyncio.to_thread(after, size)
 
 
 async def restate(world, keys):
@@ -41,26 +41,26 @@ def load(world, version, previous):
     return load_log_files(world.folder.public, checkpoint, {"armani": version}, previous)
 
 
-def test_growth_is_followed(fresh):
+def test_incremental_reads_equal_a_complete_read(fresh):
     """Reading after every, every second or every third batch gives the same files."""
-    seen, looks = dict.fromkeys((1, 2, 3), LogFiles()), 0
+    seen, reads = dict.fromkeys((1, 2, 3), LogFiles()), 0
 
-    def look(size):
-        nonlocal looks
-        looks += 1
+    def compare(size):
+        nonlocal reads
+        reads += 1
         whole = load(fresh, size, LogFiles())
         on_disk = {p for p in (fresh.folder.public / "log").rglob("*") if p.is_file()}
         assert len(whole.documents) == len(on_disk) - 1  # all but the checkpoint
         for every in seen:
-            if looks % every == 0:
+            if reads % every == 0:
                 seen[every] = load(fresh, size, seen[every])
                 assert seen[every].documents == whole.documents, every
 
-    asyncio.run(append(fresh, 1, 2, 250, 2, 1, 1, 30, 225, 1, look=look))
-    assert looks == 9
+    asyncio.run(append(fresh, 1, 2, 250, 2, 1, 1, 30, 225, 1, after=compare))
+    assert reads == 9
 
 
-def test_proofs_of_what_is_not_public_yet(fresh):
+def test_proofs_of_unpublished_versions_are_not_served(fresh):
     """A proof is served once the version that it proves is public."""
     asyncio.run(append(fresh, 3))
     before = load(fresh, 2, LogFiles())
@@ -69,7 +69,7 @@ def test_proofs_of_what_is_not_public_yet(fresh):
     assert after.documents.keys() - before.documents.keys() == {"/log/proof/armani.3"}
 
 
-def test_proofs_that_are_being_signed_again(fresh):
+def test_renewed_proofs_are_read_again(fresh):
     """During a renewal of proofs, and once after it, all proofs are read again."""
     asyncio.run(append(fresh, 2))
     public = fresh.folder.public
@@ -86,7 +86,7 @@ def test_proofs_that_are_being_signed_again(fresh):
         assert after.documents[path] != half.documents[path]
 
 
-def test_a_checkpoint_without_a_size(fresh):
+def test_malformed_checkpoints_are_refused(fresh):
     """A malformed checkpoint is refused, so that the last valid state stays."""
     for checkpoint in (b"", b"log\n3", b"log\n03\n\n", b"log\n 3\n\n"):
         with case(checkpoint), pytest.raises(FormatError):

@@ -37,7 +37,7 @@ from tests.server.device.served import (
 from tests.server.release.certificate import write_certificate
 
 TIMESTAMP = "/metadata/timestamp.json"
-LINGER_NOT = struct.pack("ii", 1, 0)
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 @pytest.fixture(scope="module", params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
@@ -49,7 +49,7 @@ def served(request, tmp_path_factory):
 
 
 @given(st.integers(0, len(BYTES) - 1), st.integers(0, len(BYTES)))
-def test_any_range_is_a_slice(served, first, length):
+def test_range_is_a_slice(served, first, length):
     """Any range's bytes are the same as Python's slice."""
     wanted = BYTES[first : first + length + 1]
     answer = served.get(URL, b"Range: bytes=%d-%d" % (first, first + length))
@@ -57,7 +57,7 @@ def test_any_range_is_a_slice(served, first, length):
     assert answer.body == wanted
 
 
-def test_a_connection_serves_on(served):
+def test_pipelined_downloads_are_answered_in_order(served):
     """Pipelined requests for ranges, metadata and packages are answered in order."""
     asked = [
         request(URL, b"Range: bytes=%d-%d" % (n * 100_000, n * 100_000 + 99_999)) for n in (0, 1)
@@ -73,7 +73,7 @@ def test_a_connection_serves_on(served):
         assert read_response(connection).body == BYTES[:100_000]
 
 
-def test_http_1_0(served):
+def test_http_1_0_download(served):
     """An HTTP/1.0 client gets the bytes, and then the connection ends."""
     answer = served.exchange(f"GET {URL} HTTP/1.0\r\nHost: a\r\n\r\n".encode())
     assert answer.partition(b"\r\n\r\n")[2] == BYTES
@@ -99,7 +99,7 @@ def test_first_and_last_bytes_are_counted(tmp_path, mode):
     assert counts.finished == ({sha256: 3} if is_counted else {})
 
 
-def test_many_at_once(served):
+def test_thirty_simultaneous_clients(served):
     """Thirty simultaneous clients each get their own range."""
 
     def ask(number):
@@ -124,10 +124,10 @@ def contexts(tmp_path_factory):
 
 
 @dataclass
-class Way:
+class Endpoint:
     """A kind of connection: the server's arguments, and how to connect."""
 
-    given: dict
+    options: dict
     tls: ssl.SSLContext | None = None
 
     @contextlib.contextmanager
@@ -151,16 +151,19 @@ def kind(request):
 
 
 @pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
-def way(request, kind, tmp_path, contexts):
+def endpoint(request, kind, tmp_path, contexts):
     """Return each kind of connection on each kind of event loop."""
     server, client = contexts
-    given = {"port": {}, "tls": {"tls": server}, "unix": {"unix": tmp_path / "s"}}[kind]
-    return Way({"run": request.param, **given}, client if kind == "tls" else None)
+    options = {"port": {}, "tls": {"tls": server}, "unix": {"unix": tmp_path / "s"}}[kind]
+    return Endpoint({"run": request.param, **options}, client if kind == "tls" else None)
 
 
-def test_ranges_on_every_way(tmp_path, way):
+def test_ranges_on_every_kind_of_connection(tmp_path, endpoint):
     """Whole packages and ranges are correct on every kind of connection."""
-    with serve_bytes(tmp_path, BYTES, **way.given) as running, way.connect(running) as connection:
+    with (
+        serve_bytes(tmp_path, BYTES, **endpoint.options) as running,
+        endpoint.connect(running) as connection,
+    ):
         for lines, wanted in {
             (): BYTES,
             (b"Range: bytes=1-70000",): BYTES[1:70_001],
@@ -171,17 +174,19 @@ def test_ranges_on_every_way(tmp_path, way):
         until(lambda: running.plane.counts.downloads == 0)
 
 
-def test_a_slow_client_is_not_a_stalled_one(tmp_path, way):
+def test_slow_reader_is_not_cut_off(tmp_path, endpoint):
     """A client that keeps reading slowly is not cut off."""
-    with serve_bytes(tmp_path, BYTES, limits=Limits(stall_seconds=0.4), **way.given) as running:
-        running.stand()
+    with serve_bytes(
+        tmp_path, BYTES, limits=Limits(stall_seconds=0.4), **endpoint.options
+    ) as running:
+        running.stop_clock()
         for lines in ((), (b"Connection: close",)):
-            with way.connect(running) as connection:
+            with endpoint.connect(running) as connection:
                 connection.sendall(request(URL, *lines))
                 answer = b""
                 while len(answer.partition(b"\r\n\r\n")[2]) < len(BYTES):
                     answer += connection.recv(20_000)
-                    running.turn(0.05)
+                    running.advance(0.05)
             assert answer.endswith(b"\r\n\r\n" + BYTES)
         assert running.plane.counts.cuts["stall"] == 0
 
@@ -192,7 +197,7 @@ def read_all(connection):
         pass
 
 
-def test_a_client_that_takes_nothing_is_cut_off(tmp_path, way, kind, monkeypatch):
+def test_stalled_reader_is_cut_off(tmp_path, endpoint, kind, monkeypatch):
     """A client that reads nothing is reset and counted, and its slot is released.
 
     Little of the package is read for it.
@@ -204,13 +209,13 @@ def test_a_client_that_takes_nothing_is_cut_off(tmp_path, way, kind, monkeypatch
         return pread(*asked)
 
     monkeypatch.setattr(os, "pread", count)
-    with serve_long(tmp_path, limits=Limits(stall_seconds=0.3), **way.given) as running:
+    with serve_long(tmp_path, limits=Limits(stall_seconds=0.3), **endpoint.options) as running:
         counts = running.plane.counts
-        running.stand()
-        with way.connect(running) as connection:
+        running.stop_clock()
+        with endpoint.connect(running) as connection:
             connection.sendall(request(URL))
             until(lambda: counts.downloads == 1)
-            until(lambda: running.turn(0.1) or counts.cuts["stall"] == 1)
+            until(lambda: running.advance(0.1) or counts.cuts["stall"] == 1)
             until(lambda: counts.downloads == 0)
             assert sum(read) < LONG / 4
             assert read or kind != "tls"  # without TLS the kernel reads
@@ -225,43 +230,45 @@ def test_a_client_that_takes_nothing_is_cut_off(tmp_path, way, kind, monkeypatch
 
 
 #: The record header of a ClientHello of 512 bytes, which never follow (RFC 8446 section 5.1).
-BEGUN = b"\x16\x03\x01\x02\x00"
+UNFINISHED_HELLO = b"\x16\x03\x01\x02\x00"
 
 
 @pytest.mark.parametrize("kind", ["tls"])
 @pytest.mark.parametrize("room", [2, 3])
-def test_handshakes_take_room(tmp_path, way, room):
+def test_handshakes_count_as_connections(tmp_path, endpoint, room):
     """Connections in a TLS handshake count towards the limit of connections."""
     limits = Limits(connections=room, head_seconds=60.0, drain_seconds=0.1)
     with (
-        serve_bytes(tmp_path, BYTES, limits=limits, **way.given) as running,
+        serve_bytes(tmp_path, BYTES, limits=limits, **endpoint.options) as running,
         contextlib.ExitStack() as stack,
     ):
         counts = running.plane.counts
         for _ in range(2):
-            stack.enter_context(running.connect()).sendall(BEGUN)
+            stack.enter_context(running.connect()).sendall(UNFINISHED_HELLO)
         until(lambda: counts.connections == 2)
         if room == 2:
             stack.enter_context(pytest.raises((ssl.SSLError, ConnectionError, AssertionError)))
-        with way.connect(running) as connection:
+        with endpoint.connect(running) as connection:
             connection.sendall(request("/metadata/9.root.json"))
             assert read_response(connection).status == 404
     assert counts.cuts["full"] == (room == 2)
 
 
 @pytest.mark.parametrize("kind", ["tls"])
-@pytest.mark.parametrize("said", [b"", BEGUN], ids=["nothing", "a record's head"])
-def test_a_handshake_that_never_ends(tmp_path, way, said):
+@pytest.mark.parametrize("sent", [b"", UNFINISHED_HELLO], ids=["nothing", "a record's head"])
+def test_unfinished_handshake_is_cut_off(tmp_path, endpoint, sent):
     """An unfinished handshake is cut off at the time limit of a head, and counted."""
-    with serve_bytes(tmp_path, BYTES, limits=Limits(head_seconds=0.3), **way.given) as running:
+    with serve_bytes(
+        tmp_path, BYTES, limits=Limits(head_seconds=0.3), **endpoint.options
+    ) as running:
         with running.connect() as connection:
-            connection.sendall(said)
+            connection.sendall(sent)
             assert connection.recv(1) == b""
         until(lambda: running.plane.counts.connections == 0)
         assert running.plane.counts.cuts["head"] == 1
 
 
-def test_too_many(tmp_path):
+def test_download_limit(tmp_path):
     """Beyond the limit of downloads the answer is 503 without Retry-After, then close.
 
     Other requests are still answered.
@@ -286,7 +293,7 @@ def test_too_many(tmp_path):
         assert running.get(URL, b"Range: bytes=0-9").body == bytes(10)
 
 
-def test_polls_are_answered_between_pieces(tmp_path):
+def test_polls_are_answered_during_downloads(tmp_path):
     """While sixteen downloads run at full speed, polls are answered."""
     path = tmp_path / "cd" / ("cd" * 32)
     path.parent.mkdir(parents=True)
@@ -313,11 +320,11 @@ def test_polls_are_answered_between_pieces(tmp_path):
                 polls += 1
         for each in drains:
             each.result()
-    assert polls >= 16  # if packages were sent one after the other, there would be hardly one
+    assert polls >= 16  # hardly one if packages were sent one after the other
 
 
 @pytest.mark.parametrize("end", ["reset", "closed", "half closed", "over TLS", "before the head"])
-def test_clients_that_go_away(tmp_path, contexts, end):
+def test_disconnecting_clients_release_their_slots(tmp_path, contexts, end):
     """A client that disconnects in any way releases its slot and descriptor."""
     server, client = contexts
     is_tls = end == "over TLS"
@@ -332,7 +339,7 @@ def test_clients_that_go_away(tmp_path, contexts, end):
             if end != "before the head":
                 connection.recv(1 if number % 2 else 1 << 20)
             if end == "reset":
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             elif end == "half closed":
                 connection.shutdown(socket.SHUT_WR)
             connection.close()
@@ -341,21 +348,21 @@ def test_clients_that_go_away(tmp_path, contexts, end):
         until(lambda: descriptors() <= before)
 
 
-def test_one_descriptor_for_all_who_read_a_package(tmp_path):
+def test_downloads_of_a_package_share_a_descriptor(tmp_path):
     """Ten downloads of a package open its file once."""
     with serve_long(tmp_path) as running:
-        before = len(opened(tmp_path))
+        before = len(open_files(tmp_path))
         held = [running.connect() for _ in range(10)]
         for connection in held:
             connection.sendall(request(URL))
             connection.recv(1)
-        assert len(opened(tmp_path)) == before + 1
+        assert len(open_files(tmp_path)) == before + 1
         for connection in held:
             connection.close()
-        until(lambda: len(opened(tmp_path)) == before)
+        until(lambda: len(open_files(tmp_path)) == before)
 
 
-def opened(folder):
+def open_files(folder):
     """Return the open files of this process below a folder."""
     found = []
     for each in Path("/proc/self/fd").iterdir():
@@ -365,7 +372,7 @@ def opened(folder):
 
 
 @pytest.mark.parametrize("fault", ["missing", "shorter", "longer", "folder", "unreadable"])
-def test_a_blob_that_is_not_as_signed(tmp_path, fault):
+def test_missing_or_wrong_blobs(tmp_path, fault):
     """A missing or wrong blob gives 500 and close; the answer does not reveal its path."""
     path = put(tmp_path, BYTES)
     with serve_bytes(tmp_path, BYTES) as running:
@@ -387,7 +394,7 @@ def test_a_blob_that_is_not_as_signed(tmp_path, fault):
             assert (counts.answers[500], counts.answers[206], counts.downloads) == (number, 0, 0)
 
 
-def test_a_blob_that_becomes_shorter(tmp_path):
+def test_truncated_blob_resets_the_connection(tmp_path):
     """If a blob is truncated while it is sent, the connection is reset after its bytes."""
     with serve_long(tmp_path) as running:
         with running.connect() as connection:
@@ -399,7 +406,7 @@ def test_a_blob_that_becomes_shorter(tmp_path):
         until(lambda: running.plane.counts.downloads == 0)
 
 
-def test_the_end_of_the_server(tmp_path):
+def test_running_download_ends_with_the_server(tmp_path):
     """A download that is still running after the drain time is cut off."""
     with serve_long(tmp_path, limits=Limits(drain_seconds=0.2)) as running:
         connection = running.connect()

@@ -11,7 +11,7 @@ from tests.patience import PATIENCE, until
 from tests.server.device.served import BYTES, URL, read_response, request, serve_bytes, serve_long
 
 
-def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):
+def test_pipelined_bytes_after_packages_are_bounded(tmp_path, monkeypatch):
     """If too many pipelined bytes wait after packages, the newest client is cut off."""
     monkeypatch.setattr("server.http.connections.HELD", 100_000)
     with serve_long(tmp_path) as running, contextlib.ExitStack() as stack:
@@ -25,23 +25,23 @@ def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):
         assert running.get("/metadata/9.root.json").status == 404
 
 
-def test_a_trickle_holds_no_place(tmp_path):
+def test_download_below_the_least_rate_is_cut_off(tmp_path):
     """A download below the least rate is cut off, so that its slot is free."""
     limits = Limits(stall_seconds=1.0, least_rate=500_000, downloads=1)
     with serve_long(tmp_path, limits=limits) as running, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
         connection.connect(("127.0.0.1", running.port))
-        running.stand()
+        running.stop_clock()
         connection.sendall(request(URL))
         with contextlib.suppress(ConnectionResetError):
             while connection.recv(1_000):
-                running.turn(0.02)
+                running.advance(0.02)
         until(lambda: running.plane.counts.downloads == 0)
         assert running.plane.counts.cuts["stall"] == 1
         assert running.get(URL, b"Range: bytes=0-9").status == 206
 
 
-def test_a_drain_waits_for_no_client_that_has_all(tmp_path):
+def test_drain_does_not_wait_for_served_clients(tmp_path):
     """A client that was slow and has read everything does not delay the drain."""
     limits = Limits(idle_seconds=1_000.0, linger_seconds=0.1)
     data = b"GET /metadata/9.root.json HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -50,7 +50,7 @@ def test_a_drain_waits_for_no_client_that_has_all(tmp_path):
         connection.settimeout(PATIENCE)
         connection.connect(("127.0.0.1", running.port))
         connection.sendall(data * 30_000)
-        running.stand()
+        running.stop_clock()
         counts = running.plane.counts
         before = -1
         while counts.answers[404] != before:
@@ -60,11 +60,11 @@ def test_a_drain_waits_for_no_client_that_has_all(tmp_path):
         with contextlib.suppress(ConnectionResetError):
             while connection.recv(1 << 20):
                 pass
-        until(lambda: running.turn(0.2) or counts.connections == 0)
+        until(lambda: running.advance(0.2) or counts.connections == 0)
         assert counts.cuts["idle"] == 0
 
 
-def test_no_descriptor_for_sending_files(tmp_path, monkeypatch):
+def test_packages_are_sent_without_an_epoll_descriptor(tmp_path, monkeypatch):
     """Without a descriptor for epoll, packages are sent by the slower method and counted once."""
 
     def epoll():
@@ -80,7 +80,7 @@ def test_no_descriptor_for_sending_files(tmp_path, monkeypatch):
         assert running.errors == []
 
 
-def test_what_the_kernel_keeps_of_a_client_is_bounded(tmp_path):
+def test_receive_buffer_is_bounded(tmp_path):
     """A connection's receive buffer is limited; Linux doubles the configured size."""
     with serve_bytes(tmp_path, BYTES) as running, running.connect() as connection:
         connection.sendall(request("/metadata/9.root.json"))

@@ -14,9 +14,9 @@ from tests.patience import PATIENCE
 from tests.server.device.served import read_response, request, serve
 from tests.server.device.test_answer import PACKAGE
 
-STAMP = "/metadata/timestamp.json"
+TIMESTAMP = "/metadata/timestamp.json"
 GZIP = b"Accept-Encoding: gzip"
-PHONE = request(STAMP, GZIP)
+PHONE = request(TIMESTAMP, GZIP)
 NEXT_ROOT = "/metadata/2.root.json"
 # A request that falls back to aiohttp, with all that follows on its connection.
 FALLEN_BACK = request(PACKAGE, method="HEAD")
@@ -27,7 +27,7 @@ def bytes_of(response):
     return re.sub(rb"Date: [^\r]*\r\n", b"", response.head) + response.body
 
 
-class Both:
+class BothPaths:
     """Two connections, one on the fast path and one on aiohttp, until an answer ends them."""
 
     def __init__(self, served):
@@ -83,18 +83,18 @@ def every_path(served):
         [GZIP, b"Connection: close"],
     ],
 )
-def test_both_ways_give_the_same_bytes(direct, method, lines):
+def test_both_paths_give_the_same_bytes(direct, method, lines):
     """For every path, both give the same status, header fields and body."""
-    with Both(direct) as both:
+    with BothPaths(direct) as both:
         for path in every_path(direct):
             fast, slow = both.ask(request(path, *lines, method=method))
             assert fast == slow, path
 
 
-def test_validators_give_the_same_bytes(direct):
+def test_both_paths_give_the_same_304(direct):
     """For each document's ETags, both give the same 304."""
     documents = direct.plane.served.snapshot.documents
-    with Both(direct) as both:
+    with BothPaths(direct) as both:
         for path, coding in itertools.product(documents, (b"gzip", b"identity")):
             line = b"Accept-Encoding: " + coding
             etag = direct.get(path, line)["ETag"].encode()
@@ -104,14 +104,14 @@ def test_validators_give_the_same_bytes(direct):
                 assert fast.startswith(b"HTTP/1.1 304 Not Modified\r\n")
 
 
-def test_a_phone_in_any_mode(direct, edge, strict):
+def test_phone_gets_the_same_answer_in_every_mode(direct, edge, strict):
     """A phone's request gets the same answer in every mode of the gate."""
-    for path in (STAMP, NEXT_ROOT, "/metadata/2.latest.json", "/log/proof/latest.2"):
+    for path in (TIMESTAMP, NEXT_ROOT, "/metadata/2.latest.json", "/log/proof/latest.2"):
         answers = {bytes_of(each.get(path, GZIP)) for each in (direct, edge, strict)}
         assert len(answers) == 1
 
 
-def test_however_requests_are_cut(direct):
+def test_requests_split_at_any_byte(direct):
     """Three pipelined requests, split at any byte, are answered in order."""
     asked = PHONE + request("/log/checkpoint", b"Accept: */*") + request(NEXT_ROOT, GZIP)
     expected = [
@@ -125,7 +125,7 @@ def test_however_requests_are_cut(direct):
             assert [bytes_of(read_response(connection)) for _ in range(3)] == expected, cut
 
 
-def test_a_client_that_reads_slowly(direct):
+def test_unread_answers_are_held_back(direct):
     """A client that does not read gets no more answers until it reads; none is lost."""
     number, path = 5000, "/metadata/2.armani.json"
     response = direct.get(path)
@@ -146,7 +146,7 @@ def test_a_client_that_reads_slowly(direct):
     assert re.sub(rb"Date: [^\r]*\r\n", b"", answer) == expected * number
 
 
-def test_a_connection_that_asks_nothing_more(published_state):
+def test_idle_connection_is_closed(published_state):
     """An idle connection is closed after a while, on both paths."""
     with serve(published_state.folder, limits=Limits(idle_seconds=0.1)) as served:
         for asked in (PHONE, FALLEN_BACK):
@@ -157,7 +157,7 @@ def test_a_connection_that_asks_nothing_more(published_state):
         assert served.plane.counts.cuts["idle"] == 1
 
 
-def test_too_many_connections(published_state):
+def test_connection_limit(published_state):
     """A connection above the limit is closed and counted, until a slot is free."""
     with serve(published_state.folder, limits=Limits(connections=2)) as served:
         with served.connect() as first, served.connect() as second:
@@ -171,10 +171,10 @@ def test_too_many_connections(published_state):
         assert served.ask(PHONE).status == 200
 
 
-def test_counts(published_state):
+def test_answers_are_counted_on_both_paths(published_state):
     """Every answer is counted once by its status, on both paths."""
     with serve(published_state.folder) as served:
-        for asked in (PHONE, request(STAMP), request(NEXT_ROOT, GZIP), request("/nowhere")):
+        for asked in (PHONE, request(TIMESTAMP), request(NEXT_ROOT, GZIP), request("/nowhere")):
             served.ask(asked)
         served.ask(request(PACKAGE, b"Range: bytes=0-9"))
         counts = served.plane.counts
@@ -189,7 +189,7 @@ def test_counts(published_state):
         assert "_created" not in served.metrics()
 
 
-def test_what_is_drained(published_state):
+def test_draining_ends_connections_with_an_answer(published_state):
     """While draining, the next answer on each connection is its last; none is reset."""
     with serve(published_state.folder) as served:
         connections = [served.connect() for _ in range(4)]
@@ -197,33 +197,33 @@ def test_what_is_drained(published_state):
             each.sendall(PHONE if number % 2 else FALLEN_BACK)
             read_response(each, is_head=not number % 2)
         connections[3].sendall(PHONE[:20])
-        served.stand()
+        served.stop_clock()
         served.drain(30)
         connections[1].sendall(PHONE)
         assert read_response(connections[1])["Connection"] == "close"
         connections[3].sendall(PHONE[20:])
         assert read_response(connections[3])["Connection"] == "close"
-        served.turn(3)
+        served.advance(3)
         for each in connections:
             assert each.recv(1) == b""
             each.close()
 
 
-def test_a_flood_of_refusals(published_state):
+def test_flood_of_refusals(published_state):
     """Refusals beyond the rate wait for the next second; polls and packages do not."""
     limits = Limits(fallbacks=20)
     number = 25
     with serve(published_state.folder, limits=limits) as served:
-        served.stand()
+        served.stop_clock()
         flood = [served.connect() for _ in range(number)]
         for each in flood:
-            each.sendall(request(STAMP, b"Cookie: a=1").replace(b"GET", b"POST") + PHONE)
+            each.sendall(request(TIMESTAMP, b"Cookie: a=1").replace(b"GET", b"POST") + PHONE)
         while served.plane.counts.connections < number and not served.plane.counts.refusals:
             threading.Event().wait(0.01)
         assert served.ask(PHONE).status == 200
         assert served.get(PACKAGE, b"Range: bytes=0-9").status == 206
         assert served.plane.counts.refusals["method"] < number
-        served.turn(1)
+        served.advance(1)
         for each in flood:
             response = read_response(each)
             assert response.status == 400
@@ -232,30 +232,30 @@ def test_a_flood_of_refusals(published_state):
         assert served.plane.counts.refusals["method"] == number
 
 
-def test_a_flood_of_those_who_leave(published_state):
+def test_flood_of_disconnecting_clients(published_state):
     """Clients that send invalid requests and disconnect do not block polls."""
     limits = Limits(fallbacks=2, connections=100)
     with serve(published_state.folder, limits=limits) as served:
         for _ in range(300):
             with served.connect() as connection:
-                connection.sendall(request(STAMP).replace(b"GET", b"POST"))
+                connection.sendall(request(TIMESTAMP).replace(b"GET", b"POST"))
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         assert served.ask(PHONE).status == 200
         assert served.plane.counts.connections < limits.connections
         assert served.plane.counts.cuts["full"] > 0
 
 
-def test_a_flood_that_names_a_package(published_state):
+def test_flood_of_refused_package_requests(published_state):
     """Refused requests for packages have at most twice the rate of others."""
     limits = Limits(fallbacks=60, head_seconds=60.0)
     with serve(published_state.folder, limits=limits) as served:
-        served.stand()
+        served.stop_clock()
         flood = [served.connect() for _ in range(100)]
         for each in flood:
             each.sendall(request(PACKAGE).replace(b"GET", b"POST"))
         assert served.ask(PHONE).status == 200
         assert served.plane.counts.refusals["method"] < len(flood)
-        served.turn(1)
+        served.advance(1)
         for each in flood:
             assert read_response(each).status == 400
             each.close()

@@ -106,7 +106,7 @@ def ways():
 @settings(max_examples=400)
 @given(streams(), places, st.sampled_from(list(GateMode)))
 @example(b"GET " + PATHS[0] + b" HTTP/1.1\r\nSec-A b: c\r\n" + PHONE + b"\r\n", [], GateMode.DIRECT)
-def test_both_ways_take_the_same_requests(ways, data, places, mode):
+def test_both_paths_read_the_same_requests(ways, data, places, mode):
     """However data is split, both paths give the same answers.
 
     A refusal ends the connection.
@@ -115,7 +115,7 @@ def test_both_ways_take_the_same_requests(ways, data, places, mode):
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: f"{path.parent.name}-{path.name}")
-def test_what_the_fuzzer_starts_from(ways, path):
+def test_fuzzing_corpus(ways, path):
     """Both paths give the same answers to the fuzzer's corpus, including past failures."""
     data = path.read_bytes()
     if path.parent.name == "heads":
@@ -127,7 +127,7 @@ def test_what_the_fuzzer_starts_from(ways, path):
 
 @settings(max_examples=400)
 @given(head)
-def test_what_the_fast_path_takes_is_one_request_to_h11(ways, data):
+def test_h11_agrees_with_the_fast_path(ways, data):
     """h11 reads the same request in what the fast path accepts, without a body."""
     check_head(ways, data)
 

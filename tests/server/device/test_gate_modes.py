@@ -26,23 +26,23 @@ PHONE = {
     PACKAGE: BLOCK,
     ABSENT: BLOCK,
 }
-STAMP = "/metadata/timestamp.json"
+TIMESTAMP = "/metadata/timestamp.json"
 NOT_A_PHONE = {
-    "no coding": request(STAMP),
-    "other coding": request(STAMP, b"Accept-Encoding: identity"),
-    "two codings": request(STAMP, b"Accept-Encoding: gzip, br"),
-    "lower-case name": request(STAMP, b"accept-encoding: gzip"),
-    "no space behind the colon": request(STAMP, b"Accept-Encoding:gzip"),
-    "two spaces behind the colon": request(STAMP, b"Accept-Encoding:  gzip"),
-    "space behind the value": request(STAMP, b"Accept-Encoding: gzip "),
-    "one header more": request(STAMP, GZIP, b"Accept: */*"),
-    "user agent": request(STAMP, GZIP, b"User-Agent: phone"),
-    "validator": request(STAMP, GZIP, b'If-None-Match: "a"'),
-    "other order": b"GET " + STAMP.encode() + b" HTTP/1.1\r\n" + GZIP + b"\r\nHost: a\r\n\r\n",
-    "HTTP/1.0": request(STAMP, GZIP).replace(b"HTTP/1.1", b"HTTP/1.0"),
-    "two spaces in the line": request(STAMP, GZIP).replace(b"GET ", b"GET  "),
-    "empty line in front": b"\r\n" + request(STAMP, GZIP),
-    "range of metadata": request(STAMP, b"Range: bytes=0-9"),
+    "no coding": request(TIMESTAMP),
+    "other coding": request(TIMESTAMP, b"Accept-Encoding: identity"),
+    "two codings": request(TIMESTAMP, b"Accept-Encoding: gzip, br"),
+    "lower-case name": request(TIMESTAMP, b"accept-encoding: gzip"),
+    "no space after the colon": request(TIMESTAMP, b"Accept-Encoding:gzip"),
+    "two spaces after the colon": request(TIMESTAMP, b"Accept-Encoding:  gzip"),
+    "space after the value": request(TIMESTAMP, b"Accept-Encoding: gzip "),
+    "additional header": request(TIMESTAMP, GZIP, b"Accept: */*"),
+    "user agent": request(TIMESTAMP, GZIP, b"User-Agent: phone"),
+    "validator": request(TIMESTAMP, GZIP, b'If-None-Match: "a"'),
+    "other order": b"GET " + TIMESTAMP.encode() + b" HTTP/1.1\r\n" + GZIP + b"\r\nHost: a\r\n\r\n",
+    "HTTP/1.0": request(TIMESTAMP, GZIP).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "two spaces in the line": request(TIMESTAMP, GZIP).replace(b"GET ", b"GET  "),
+    "leading empty line": b"\r\n" + request(TIMESTAMP, GZIP),
+    "range of metadata": request(TIMESTAMP, b"Range: bytes=0-9"),
     "checkpoint": request("/log/checkpoint", GZIP),
     "tile": request("/log/tile/0/000.p/8", GZIP),
     "proof of another role": request("/log/proof/targets.1", GZIP),
@@ -55,18 +55,18 @@ NOT_A_PHONE = {
     "unaligned block": request(PACKAGE, f"Range: bytes=1-{len(PACKAGE_1) - 1}".encode()),
     "short block": request(PACKAGE, b"Range: bytes=0-99"),
     "block beyond the end": request(PACKAGE, b"Range: bytes=0-8388607"),
-    "block behind the end": request(PACKAGE, b"Range: bytes=8388608-16777215"),
+    "block after the end": request(PACKAGE, b"Range: bytes=8388608-16777215"),
     "open range": request(PACKAGE, b"Range: bytes=0-"),
     "suffix": request(PACKAGE, b"Range: bytes=-5"),
     "empty target": request(f"/targets/latest/armani/id/{'0' * 64}.stable", BLOCK),
-    "no block, of no package": request(ABSENT, b"Range: bytes=0-8388608"),
-    "backwards, of no package": request(ABSENT, b"Range: bytes=3-1"),
-    "unaligned, of no package": request(ABSENT, b"Range: bytes=1-2"),
+    "no block, unknown package": request(ABSENT, b"Range: bytes=0-8388608"),
+    "backwards, unknown package": request(ABSENT, b"Range: bytes=3-1"),
+    "unaligned, unknown package": request(ABSENT, b"Range: bytes=1-2"),
     "a block of a part": request(f"/targets/tables/apn/{'0' * 64}.00.xz", BLOCK),
 }
 
 
-def test_strict_answers_a_phone(strict):
+def test_strict_mode_answers_a_phone(strict):
     """Strict mode answers each request of the table, however it is split into packets."""
     with strict.connect() as connection:
         for path, line in PHONE.items():
@@ -77,12 +77,12 @@ def test_strict_answers_a_phone(strict):
             assert read_response(connection).status == status, path
 
 
-def test_strict_refuses_everything_else(strict):
+def test_strict_mode_refuses_other_requests(strict):
     """Strict mode refuses any request that differs by a byte from FORMATS section 9."""
     for name, data in NOT_A_PHONE.items():
         with case(name):
             check_refusal(strict.exchange(data))
-    answer = strict.exchange(request(STAMP, GZIP, method="HEAD"))
+    answer = strict.exchange(request(TIMESTAMP, GZIP, method="HEAD"))
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.endswith(b"\r\n\r\n")
 
@@ -94,21 +94,21 @@ def unknown_headers(served):
     )
 
 
-def test_an_edge_may_add_headers(edge):
+def test_unknown_headers_in_edge_mode(edge):
     """In edge mode, unknown headers are ignored and counted."""
     lines = [b"X-Forwarded-For: 192.0.2.1", b"X-Request-Id: 1", b"CF-Ray: 1"]
     before = unknown_headers(edge)
-    assert edge.get(STAMP, *lines).status == 200
+    assert edge.get(TIMESTAMP, *lines).status == 200
     assert unknown_headers(edge) == before + 1
 
 
-def test_an_edge_may_not_pass_on_what_is_refused(edge):
+def test_edge_mode_refuses_cookies_credentials_and_bodies(edge):
     """Cookies, credentials and bodies are refused in edge mode, too."""
     for line in (b"Cookie: a", b"Content-Length: 0", b"Authorization: a", b"Expect: 100-continue"):
-        check_refusal(edge.exchange(request(STAMP, line)))
+        check_refusal(edge.exchange(request(TIMESTAMP, line)))
 
 
-def test_refusals_are_counted_by_reason_and_nothing_else(strict):
+def test_refusals_are_counted_by_reason(strict):
     """Refusals are counted with a reason from a closed list."""
     strict.exchange(request("/canary"))
     assert set(refusals(strict)) == {

@@ -50,7 +50,7 @@ def plan(data, *, is_edge=False):
     return planned and (planned[0], planned[2])
 
 
-def test_heads_that_are_left_to_others():
+def test_unusual_heads_are_left_to_aiohttp():
     """Refused, ambiguous and unusual heads are left to aiohttp, also in edge mode."""
     for lines in [
         [],
@@ -113,12 +113,12 @@ def test_heads_that_are_left_to_others():
         b"",
     ],
 )
-def test_request_lines_that_are_left_to_others(line):
+def test_unusual_request_lines_are_left_to_aiohttp(line):
     """Only a document's exact request line is answered."""
     assert plan(head(HOST, line=line)) is None
 
 
-def test_paths_that_lead_nowhere():
+def test_valid_paths_without_a_file():
     """Valid paths without a file are answered with 404 or 410."""
     for path, status in (
         ("/metadata/1.root.json", 404),
@@ -134,27 +134,27 @@ def test_paths_that_lead_nowhere():
             assert planned[1].endswith(b"\r\n\r\n") == (method == "HEAD")
 
 
-def test_who_asks_for_a_package():
+def test_package_requests_are_recognised():
     """A request for a package is recognised by its path alone."""
     assert is_for_package(f"GET {PACKAGE} HTTP/1.1\r\n".encode(), SERVED)
     for data in (b"", b"GET", b"GET ", b"GET /\xff\x00 ", b"GET /metadata/timestamp.json HTTP/1.1"):
         assert not is_for_package(data, SERVED)
 
 
-def test_habits_are_read_over():
+def test_tolerated_headers_are_accepted():
     """Each header that the table tolerates is accepted in both spellings."""
     for name in sorted(TOLERATED - {b"connection"}):
         for spelled in (name, b"-".join(word.capitalize() for word in name.split(b"-"))):
             assert plan(head(spelled + b": any Value, 1;q=0.1", HOST)) == (200, False), name
 
 
-def test_last_answers():
+def test_connection_close():
     """`Connection: close` makes the answer the last one."""
     assert plan(head(HOST, b"Connection: close")) == (200, True)
     assert plan(head(HOST, b"connection: keep-alive")) == (200, False)
 
 
-def test_unknown_headers():
+def test_unknown_headers_in_edge_mode():
     """In edge mode unknown headers are tolerated and reported; known ones are not reported."""
     planned = plan_head(head(b"X-A: b", HOST), SERVED, is_edge=True)
     assert (planned[0], planned[3]) == (200, "unknown")
@@ -165,13 +165,13 @@ def test_unknown_headers():
         assert plan(data, is_edge=True) is None
 
 
-def test_headers_that_a_parser_reads():
+def test_headers_that_aiohttp_interprets():
     """Headers that aiohttp interprets are left to it."""
     for name in (b"ETag", b"Max-Forwards", b"server", b"Proxy-Connection"):
         assert plan(head(HOST, name + b": 1"), is_edge=True) is None, name
 
 
-def test_long_lists():
+def test_only_the_first_list_elements_are_parsed():
     """Only the first elements of a list in a header are parsed."""
     tag = DOCUMENT.identity.etag.encode()
     assert plan(head(HOST, b"If-None-Match: " + b"a, " * 15 + tag)) == (304, False)
@@ -183,19 +183,19 @@ def test_long_lists():
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_end_in_an_answer_or_none(data):
+def test_arbitrary_bytes_raise_no_error(data):
     """Arbitrary bytes raise no error and are left to aiohttp."""
     assert plan_head(data, SERVED, is_edge=True) is None
     may_become_head(data)
 
 
 @given(st.integers(0, len(head(HOST, b"Accept: a")) - 1))
-def test_the_beginning_of_a_head(cut):
+def test_beginning_of_a_head(cut):
     """Any beginning of a valid head can still become a head."""
     assert may_become_head(head(HOST, b"Accept: a")[:cut])
 
 
-def test_what_cannot_become_a_head():
+def test_bytes_that_cannot_become_a_head():
     """Bytes that cannot become a head are left to aiohttp without waiting for the end."""
     for data in (
         *(b"POST /", b"G\0", b"\r\n", b" GET /", b"GET /a HTTP/1.1\nHost: a"),
@@ -214,7 +214,7 @@ def reason(data, mode=GateMode.DIRECT):
     return planned and planned[3]
 
 
-def test_what_the_gate_refuses_here():
+def test_heads_that_the_gate_refuses():
     """The gate refuses heads with the reason of docs/PRIVACY.md, and the connection ends."""
     stamp = "/metadata/timestamp.json"
     for data, expected in (
@@ -232,7 +232,7 @@ def test_what_the_gate_refuses_here():
         assert answer.endswith(b"\r\n\r\n") == data.startswith(b"HEAD")
 
 
-def test_what_the_gate_leaves_to_others():
+def test_heads_that_the_gate_leaves_to_aiohttp():
     """Accepted, framed, ambiguous and malformed heads are not refused here."""
     for data in (
         head(HOST),
@@ -254,7 +254,7 @@ def test_what_the_gate_leaves_to_others():
         assert reason(data) is None, data
 
 
-def test_strictness():
+def test_gate_modes():
     """Each mode refuses its own requests, and none refuses a phone's."""
     phone = head(HOST, b"Accept-Encoding: gzip")
     curl = head(HOST, b"User-Agent: curl/8.14.1", b"Accept: */*")
@@ -274,7 +274,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(st.lists(pieces, min_size=1, max_size=2).map(b"".join), max_size=6))
-def test_what_is_refused_here_is_one_request(lines):
+def test_refused_head_is_one_request_to_h11(lines):
     """h11 reads a refused head as one request with the same headers."""
     data = head(*lines, line="GET / HTTP/1.1")
     data = data[: data.index(b"\r\n\r\n") + 4]
@@ -288,7 +288,7 @@ def test_what_is_refused_here_is_one_request(lines):
     assert isinstance(reader.next_event(), h11.EndOfMessage)
 
 
-def test_a_phones_heads_for_packages_and_packs():
+def test_phone_requests_for_packages_and_packs():
     """Phones request packages in aligned blocks, and parts and pictures whole.
 
     test_gate_modes.py has further requests.
@@ -326,7 +326,7 @@ def plane():
     return plane
 
 
-def test_a_head_is_recalled_until_the_next_snapshot(plane):
+def test_planned_answer_is_reused_until_the_next_snapshot(plane):
     """A planned answer is reused for the same head until the next snapshot."""
     assert plane.recall(CURL) is None
     planned = plane.plan(CURL)
@@ -339,7 +339,7 @@ def test_a_head_is_recalled_until_the_next_snapshot(plane):
     assert plane.plan(CURL)[1] == changed.identity.data != planned[1]
 
 
-def test_what_is_counted_or_ends_the_connection_is_not_recalled(plane):
+def test_special_answers_are_not_reused(plane):
     """Answers that are counted specially, end the connection or are files are not reused."""
     for lines in ([HOST, b"Connection: close"], [HOST, b"X-Unknown: 1"], [HOST, b"Cookie: a=b"]):
         with case(lines):
@@ -350,7 +350,7 @@ def test_what_is_counted_or_ends_the_connection_is_not_recalled(plane):
     assert plane.recall(asked) is None
 
 
-def test_few_heads_are_recalled(plane):
+def test_remembered_heads_are_limited(plane):
     """The number of remembered heads is limited."""
     heads = [head(HOST, b"User-Agent: %d" % number) for number in range(RECALLED + 1)]
     for each in heads:

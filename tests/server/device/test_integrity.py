@@ -53,7 +53,7 @@ def replaced(snapshot, url, change):
     return replace(snapshot, documents={**snapshot.documents, url: document})
 
 
-def test_what_was_published_holds(rich):
+def test_published_files_verify(rich):
     """All files of a published state verify, at least one of each kind."""
     snapshot = load(rich)
     assert find(rich, snapshot) == frozenset()
@@ -75,17 +75,17 @@ ALTERED = {
 }
 
 
-def turn(body):
+def flip_bit(body):
     """Flip one bit in the middle."""
     at = len(body) // 2
     return body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
 
 
-def test_what_was_altered(rich):
+def test_altered_files_are_found(rich):
     """An altered file is found, with exactly the files that depend on it."""
     snapshot = load(rich)
     for url, change in itertools.product(
-        ALTERED, (turn, lambda _body: b"", lambda body: body[:-1])
+        ALTERED, (flip_bit, lambda _body: b"", lambda body: body[:-1])
     ):
         with case(url, change):
             altered = replaced(snapshot, url, change)
@@ -101,7 +101,7 @@ def test_what_was_altered(rich):
             assert not (kept | left.log.documents.keys()) & ALTERED[url]
 
 
-def test_what_was_exchanged(rich):
+def test_swapped_files_are_found(rich):
     """A signed file under the name of another one is found."""
     snapshot = load(rich)
     for url, other in (
@@ -113,13 +113,13 @@ def test_what_was_exchanged(rich):
         assert find(rich, replaced(snapshot, url, lambda _body, body=body: body)) == {url}
 
 
-def test_proofs_of_versions_that_are_not_served(rich):
+def test_proofs_of_unserved_versions_are_checked(rich):
     """Proofs of versions that are not served are compared with the log's entries."""
     snapshot = leave_out(load(rich), frozenset({"/metadata/2.armani.json"}))
     proof = "/log/proof/armani.2"
     assert proof in snapshot.documents
     assert find(rich, snapshot) == frozenset()
-    assert find(rich, replaced(snapshot, proof, turn)) == {proof}
+    assert find(rich, replaced(snapshot, proof, flip_bit)) == {proof}
     other = snapshot.documents["/log/proof/armani.3"].identity.body
     assert find(rich, replaced(snapshot, proof, lambda _body: other)) == {proof}
     tile = f"/log/tile/entries/000.p/{snapshot.log.size}"
@@ -127,7 +127,7 @@ def test_proofs_of_versions_that_are_not_served(rich):
         assert find(rich, replaced(snapshot, tile, lambda _body, body=broken: body)) == {proof}
 
 
-def test_a_log_that_is_signed_by_the_next_key_as_well(world):
+def test_log_signed_by_the_next_key_verifies(world):
     """A log that was partly or completely signed again verifies."""
     snapshot = load(world)
     create_next_keys(world.folder.keys, ["log"])
@@ -144,7 +144,7 @@ def test_a_log_that_is_signed_by_the_next_key_as_well(world):
     assert find(world, again) == frozenset()
 
 
-def test_a_forged_root_that_names_a_key(rich, tmp_path):
+def test_keys_of_a_forged_root_are_not_trusted(rich, tmp_path):
     """A forged root's keys are not trusted for superseded snapshots."""
     create_online_keys(tmp_path / "keys", ORIGIN)
     keys = load_online_keys(tmp_path / "keys")
@@ -156,7 +156,7 @@ def test_a_forged_root_that_names_a_key(rich, tmp_path):
     assert find(rich, replaced(snapshot, url, lambda _body: forged)) == {root, url}
 
 
-def test_what_was_published_is_trusted(world):
+def test_stepwise_and_complete_verification_agree(world):
     """Verification in steps and in one pass trust the same versions, even expired ones."""
     snapshot = load(world)
     trusted = verify(world, snapshot)
@@ -165,13 +165,13 @@ def test_what_was_published_is_trusted(world):
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
     world.ahead += timedelta(days=400)
     snapshot = load(world, snapshot)
-    stepwise, at_once = verify(world, snapshot, trusted), verify(world, snapshot)
-    assert stepwise.versions == at_once.versions
-    assert stepwise.root.version == at_once.root.version == 2
+    stepwise, complete = verify(world, snapshot, trusted), verify(world, snapshot)
+    assert stepwise.versions == complete.versions
+    assert stepwise.root.version == complete.root.version == 2
     assert stepwise.versions["armani"] == 3
 
 
-def test_what_is_not_as_it_was_signed(world):
+def test_altered_current_files_are_refused(world):
     """If any current file is altered, the whole snapshot is refused.
 
     Two roles cannot replace each other.
@@ -198,7 +198,7 @@ def test_what_is_not_as_it_was_signed(world):
         verify(world, replace(snapshot, documents=documents))
 
 
-def test_an_older_file_under_a_newer_name(world):
+def test_older_version_under_a_newer_name_is_refused(world):
     """An older version under a newer file name is refused."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     snapshot = load(world)
@@ -231,7 +231,7 @@ def with_targets(world, snapshot, targets):
     return replace(snapshot, documents=documents)
 
 
-def test_delegation_keys_that_changed(world, monkeypatch):
+def test_changed_delegation_keys_verify_the_role_again(world, monkeypatch):
     """An unchanged role is verified again if its delegation's keys changed."""
     snapshot = load(world)
     trusted = verify(world, snapshot)
@@ -243,7 +243,7 @@ def test_delegation_keys_that_changed(world, monkeypatch):
         verify(world, with_targets(world, snapshot, other), trusted)
 
 
-def test_a_root_that_went_back(world):
+def test_older_root_is_refused(world):
     """A snapshot with an older root than the trusted one is refused."""
     first = load(world)
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
@@ -252,7 +252,7 @@ def test_a_root_that_went_back(world):
         verify(world, first, trusted)
 
 
-def test_another_pinned_root(world):
+def test_root_of_another_operator_is_refused(world):
     """A snapshot of another operator's root is refused."""
     other = type(world.ceremony)(world.ceremony.online, world.ceremony.now).root(1)
     with pytest.raises(TrustError):

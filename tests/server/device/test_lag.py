@@ -21,7 +21,7 @@ NEXT = "/metadata/3.armani.json"
 GZIP = b"Accept-Encoding: gzip"
 
 
-def made(world):
+def answers_of(world):
     """Return the answers that a node with a world's public tree serves."""
     snapshot = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
     return make_served(snapshot, (HOST,), GateMode.DIRECT, Served())
@@ -32,13 +32,13 @@ def lagging(world, lag):
     """Serve a world's current state from a node that waits up to `lag` seconds."""
     blobs = LocalBlobs(world.folder.blobs)
     plane = DevicePlane(blobs, Counts(), GateMode.DIRECT, time.time, lag=lag)
-    plane.show(made(world))
+    plane.show(answers_of(world))
     with serve_plane(plane) as served:
         yield served
 
 
 @pytest.mark.parametrize("path", [NEXT, "/log/proof/armani.3"])
-def test_a_file_that_comes(world, path):
+def test_request_waits_for_the_next_version(world, path):
     """A request for the next version is answered when its snapshot arrives."""
     with lagging(world, PATIENCE) as served:
         found = []
@@ -47,19 +47,19 @@ def test_a_file_that_comes(world, path):
         while served.plane.counts.connections < 1:
             threading.Event().wait(0.01)
         assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-        served.loop.call_soon_threadsafe(served.plane.show, made(world))
+        served.loop.call_soon_threadsafe(served.plane.show, answers_of(world))
         thread.join(PATIENCE)
         assert found[0].status == 200
 
 
-def test_a_file_that_does_not_come(world):
+def test_request_gives_404_after_the_lag(world):
     """If the next version does not arrive, the answer is 404 after the lag."""
     with lagging(world, 0.05) as served:
         assert served.get(NEXT, GZIP).status == 404
         assert served.get(NEXT, b"Accept: */*", method="HEAD").status == 404
 
 
-def test_files_that_are_not_waited_for(world):
+def test_other_requests_do_not_wait(world):
     """Other requests are answered immediately, including that for the next root."""
     with lagging(world, 10 * PATIENCE) as served:
         for path, status in (

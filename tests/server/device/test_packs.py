@@ -7,7 +7,7 @@ import pytest
 from server.device.gate import is_path
 from tests.server.core.content.samples import PICTURE, entries_of
 from tests.server.device.served import request, serve
-from tests.server.device.test_fast_path import GZIP, Both
+from tests.server.device.test_fast_path import GZIP, BothPaths
 
 DIGEST = "0" * 64
 PACKS = {"content": ["wallpapers", "themes", "notices"], "tables": ["zones", "emergency"]}
@@ -52,16 +52,16 @@ def test_all_parts_and_pictures_are_served(packs):
             assert answer.body == PICTURE
 
 
-def test_both_ways_give_the_same_bytes(packs):
+def test_both_paths_give_the_same_bytes(packs):
     """The fast path and aiohttp send the same bytes."""
-    with Both(packs) as both:
+    with BothPaths(packs) as both:
         for path in paths(packs):
             for lines in ([GZIP], [], [b"Range: bytes=0-9"], [b"If-None-Match: *"]):
                 fast, slow = both.ask(request(path, *lines))
                 assert fast == slow, (path, lines)
 
 
-def test_the_language_has_these_paths_alone(packs):
+def test_valid_paths_of_packs(packs):
     """Only these forms of paths are valid below tables and content."""
     assert packs.get(f"/targets/tables/zones/{DIGEST}.a.zip", GZIP).status == 400
     for path, known in (

@@ -68,7 +68,7 @@ def serve_long(blobs, **kwargs):
     return serve_snapshot(package_snapshot(SHA256, len(LONG)), blobs, **kwargs)
 
 
-def test_a_fleet_asks_once(blobs, proxy):
+def test_simultaneous_downloads_fetch_once(blobs, proxy):
     """Eight simultaneous downloads fetch the package once from the store."""
     with serve_long(blobs) as running, ThreadPoolExecutor(8) as threads:
         bodies = threads.map(lambda _number: running.get(URL).body, range(8))
@@ -77,7 +77,7 @@ def test_a_fleet_asks_once(blobs, proxy):
     assert len(LONG) <= proxy.answered < 1.1 * len(LONG)
 
 
-def test_little_is_not_fetched_as_a_window(blobs, proxy):
+def test_small_ranges_fetch_little(blobs, proxy):
     """A small range fetches little; a range inside a cached window fetches nothing."""
     with serve_long(blobs) as running:
         assert running.get(URL, method="HEAD")["Content-Length"] == str(len(LONG))
@@ -91,7 +91,7 @@ def test_little_is_not_fetched_as_a_window(blobs, proxy):
         assert proxy.answered == before
 
 
-def test_a_store_that_is_slow_is_not_a_client_that_stalls(blobs, proxy):
+def test_slow_store_is_no_stalled_client(blobs, proxy):
     """The stall limit does not apply while the store is waited for."""
     proxy.fault = Fault.SLOW  # longer than the limit
     with serve_long(blobs, limits=Limits(stall_seconds=0.05)) as running:
@@ -100,7 +100,7 @@ def test_a_store_that_is_slow_is_not_a_client_that_stalls(blobs, proxy):
 
 
 @pytest.mark.usefixtures("blobs")
-def test_a_store_that_is_silent(place, proxy):
+def test_store_timeout_gives_500(place, proxy):
     """If the store times out, waiting clients get 500; later ones are served."""
     impatient = S3Blobs(place, now, patience=timedelta(seconds=2), retries=0)
     with serve_long(impatient) as running, ThreadPoolExecutor(5) as threads:
@@ -111,11 +111,11 @@ def test_a_store_that_is_silent(place, proxy):
         assert running.get(URL).body == LONG
 
 
-def test_an_object_that_is_shorter_than_signed(blobs):
+def test_truncated_object(blobs):
     """A range without any bytes gives 500; otherwise the connection is reset after them."""
     with serve_snapshot(package_snapshot(SHA256, 3 * len(LONG)), blobs) as running:
-        behind = b"Range: bytes=%d-" % (2 * len(LONG))
-        assert running.exchange(request(URL, behind)).startswith(b"HTTP/1.1 500 ")
+        beyond = b"Range: bytes=%d-" % (2 * len(LONG))
+        assert running.exchange(request(URL, beyond)).startswith(b"HTTP/1.1 500 ")
         with running.connect() as connection:
             connection.sendall(request(URL))
             with pytest.raises((ConnectionResetError, AssertionError)):
@@ -139,7 +139,7 @@ def submit(world):
     return world.submit({("armani", 3): world.ceremony.role("armani", 3, files)}, [LONG])
 
 
-def test_as_from_disk(remote, tmp_path):
+def test_answers_equal_those_from_disk(remote, tmp_path):
     """GET and HEAD with any range have the same answers as from a folder."""
     bundle_id = submit(remote)
     remote.run(Publisher.process_incoming)
@@ -166,7 +166,7 @@ def test_as_from_disk(remote, tmp_path):
     assert whole.body == LONG
 
 
-def test_a_store_that_fails_while_a_phone_asks(remote, proxy):
+def test_store_error_during_a_download(remote, proxy):
     """If the store fails before the first byte, the answer is 500; later, the connection ends."""
     submit(remote)
     remote.run(Publisher.process_incoming)
@@ -187,7 +187,7 @@ def test_a_store_that_fails_while_a_phone_asks(remote, proxy):
         assert served.get(SIGNED_URL).body == LONG
 
 
-def test_a_bundle_waits_for_the_store(remote, proxy):
+def test_bundle_is_postponed_without_the_store(remote, proxy):
     """A bundle is postponed with an alarm while S3 is away, and then published."""
     bundle_id = submit(remote)
     before = remote.published().timestamp.version
@@ -203,7 +203,7 @@ def test_a_bundle_waits_for_the_store(remote, proxy):
     assert remote.result(bundle_id).status == "published"
 
 
-def test_a_halt_needs_no_store(remote, place, proxy):
+def test_pointers_change_without_the_store(remote, place, proxy):
     """Without S3, pointers can be changed and snapshots loaded."""
     known = load_snapshot(remote.folder.public, remote.blobs, EMPTY)
     proxy.fault = Fault.CLOSE

@@ -30,9 +30,9 @@ from tests.server.device.test_answer import PACKAGE
 
 BIG = "/metadata/1.big.json"
 BYTES = random.Random(5).randbytes(12_000_000)  # more than a kernel buffers for a client
-STAMP = "/metadata/timestamp.json"
-PHONE = request(STAMP, b"Accept-Encoding: gzip")
-HANDED_OVER = request(PACKAGE, method="HEAD")
+TIMESTAMP = "/metadata/timestamp.json"
+PHONE = request(TIMESTAMP, b"Accept-Encoding: gzip")
+FALLEN_BACK = request(PACKAGE, method="HEAD")
 
 
 @cache
@@ -45,7 +45,7 @@ def big_document():
 def serve_big(folder, **limits):
     """Serve a document of twelve megabytes together with the folder's."""
     with serve(folder, limits=Limits(**limits)) as served:
-        served.stand()
+        served.stop_clock()
         known = served.plane.served.snapshot
         documents = {**known.documents, BIG: big_document()}
         snapshot = Snapshot(known.version, documents, known.packages, frozenset(), known.current)
@@ -63,7 +63,7 @@ def narrow(served):
         yield connection
 
 
-def take_slowly(served, connection, seconds, is_kept=False):
+def read_slowly(served, connection, seconds, is_kept=False):
     """Read to the end within `seconds` of the limits' clock; return the data.
 
     The end is that of the connection or, with `is_kept`, that of the document.
@@ -73,7 +73,7 @@ def take_slowly(served, connection, seconds, is_kept=False):
         answer += piece
         if is_kept and answer.endswith(BYTES[-64:]):
             return bytes(answer)
-        served.turn(seconds * len(piece) / len(BYTES))
+        served.advance(seconds * len(piece) / len(BYTES))
     assert not is_kept
     return bytes(answer)
 
@@ -83,16 +83,16 @@ def body(answer):
     return answer[answer.rindex(b"\r\n\r\n", 0, answer.index(BYTES[:64]) + 4) + 4 :]
 
 
-@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
-def test_the_last_answer_is_taken_slowly(published_state, first):
+@pytest.mark.parametrize("first", [b"", FALLEN_BACK], ids=["fast-path", "aiohttp"])
+def test_last_answer_read_slowly_is_complete(published_state, first):
     """The last answer arrives completely, even if it takes longer than the linger time."""
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(first + request(BIG, b"Connection: close"))
-        assert body(take_slowly(served, client, 2.0)) == BYTES
+        assert body(read_slowly(served, client, 2.0)) == BYTES
 
 
-@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
-def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
+@pytest.mark.parametrize("first", [b"", FALLEN_BACK], ids=["fast-path", "aiohttp"])
+def test_last_answer_read_late_is_complete(published_state, monkeypatch, first):
     """A client that begins to read late gets the complete last answer."""
     for module in ("fast_path", "fallback"):
         monkeypatch.setattr(f"server.http.{module}.untaken", lambda _: len(BYTES))
@@ -100,12 +100,12 @@ def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
         client.sendall(first + request(BIG, b"Connection: close"))
         assert client.recv(1, socket.MSG_PEEK)
         for _ in range(3):
-            served.turn(0.5)
-        assert body(take_slowly(served, client, 0.0)) == BYTES
+            served.advance(0.5)
+        assert body(read_slowly(served, client, 0.0)) == BYTES
 
 
-@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
-def test_no_end_waits_for_a_client_that_has_all(published_state, monkeypatch, first):
+@pytest.mark.parametrize("first", [b"", FALLEN_BACK], ids=["fast-path", "aiohttp"])
+def test_connection_closes_once_the_last_answer_is_read(published_state, monkeypatch, first):
     """A connection is closed as soon as its client has the last answer."""
     left = [3, 2, 2]  # checks it; two checks in a row find no progress
     for module in ("fast_path", "fallback"):
@@ -114,36 +114,36 @@ def test_no_end_waits_for_a_client_that_has_all(published_state, monkeypatch, fi
         serve(published_state.folder, limits=Limits(linger_seconds=0.1)) as served,
         served.connect() as client,
     ):
-        served.stand()
-        client.sendall(first + request(STAMP, b"Connection: close"))
+        served.stop_clock()
+        client.sendall(first + request(TIMESTAMP, b"Connection: close"))
         assert read_response(client, is_head=bool(first)).status == 200
-        until(lambda: served.turn(0.2) or not served.plane.counts.connections)
+        until(lambda: served.advance(0.2) or not served.plane.counts.connections)
         assert not served.plane.counts.cuts["stall"]
 
 
-def test_the_last_answer_of_a_process_that_drains(published_state):
+def test_last_answer_while_draining_is_complete(published_state):
     """While draining, a slow client gets its complete last answer."""
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(PHONE)
         read_response(client)
         served.drain(30)
         client.sendall(request(BIG))
-        answer = take_slowly(served, client, 2.0)
+        answer = read_slowly(served, client, 2.0)
         assert b"\r\nConnection: close\r\n" in answer
         assert body(answer) == BYTES
 
 
-@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
-def test_a_client_that_takes_little_and_goes_on(published_state, first):
+@pytest.mark.parametrize("first", [b"", FALLEN_BACK], ids=["fast-path", "aiohttp"])
+def test_slow_reader_is_not_stalled(published_state, first):
     """A client that keeps reading is not stalled, however long it takes."""
     with serve_big(published_state.folder, stall_seconds=2.0) as served, narrow(served) as client:
         client.sendall(first + request(BIG))
-        assert body(take_slowly(served, client, 60.0, is_kept=True)) == BYTES
+        assert body(read_slowly(served, client, 60.0, is_kept=True)) == BYTES
         assert served.plane.counts.cuts["stall"] == 0
 
 
-@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["fast-path", "aiohttp"])
-def test_a_client_that_takes_nothing(published_state, first):
+@pytest.mark.parametrize("first", [b"", FALLEN_BACK], ids=["fast-path", "aiohttp"])
+def test_stalled_reader_is_cut_off(published_state, first):
     """A client that reads nothing is cut off and counted, on both paths.
 
     The server does not read its pipelined requests without limit.
@@ -156,7 +156,7 @@ def test_a_client_that_takes_nothing(published_state, first):
                 sent += client.send(first or request(BIG))
                 first = request(BIG) * 100
         assert sent < 50_000_000
-        until(lambda: served.turn(0.1) or served.plane.counts.cuts["stall"])
+        until(lambda: served.advance(0.1) or served.plane.counts.cuts["stall"])
 
 
 def resident():
@@ -164,7 +164,7 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
-def test_a_document_is_in_memory_once(published_state):
+def test_waiting_clients_share_a_document(published_state):
     """Thirty clients that do not read cost less than ten copies of the document."""
     with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
         before = resident()
@@ -177,19 +177,19 @@ def test_a_document_is_in_memory_once(published_state):
         assert resident() - before < 10 * len(BYTES)
 
 
-def test_what_is_held_after_the_fallback_is_bounded(published_state, monkeypatch):
+def test_unread_pipelined_bytes_are_bounded(published_state, monkeypatch):
     """If too many bytes wait for clients, the newest client is cut off."""
     monkeypatch.setattr("server.http.connections.HELD", 100_000)
     with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(narrow(served)) for _ in range(5)]
         for each in clients:
-            each.sendall(HANDED_OVER + request(BIG) * 3)
+            each.sendall(FALLEN_BACK + request(BIG) * 3)
         until(lambda: served.plane.counts.cuts["full"])
         assert served.ask(PHONE).status == 200
 
 
-@pytest.mark.parametrize("behind", [b"\r\n\r\n" * 60_000, PHONE * 2_000])
-def test_what_stands_behind_a_refusal_is_not_read(published_state, monkeypatch, behind):
+@pytest.mark.parametrize("rest", [b"\r\n\r\n" * 60_000, PHONE * 2_000])
+def test_bytes_after_a_refused_head_are_not_parsed(published_state, monkeypatch, rest):
     """No byte after a refused head is parsed."""
     given = []
     receive = web.RequestHandler.data_received
@@ -201,10 +201,10 @@ def test_what_stands_behind_a_refusal_is_not_read(published_state, monkeypatch, 
     monkeypatch.setattr(web.RequestHandler, "data_received", data_received)
     with serve(published_state.folder) as served:
         for refused, seen in (
-            (request(STAMP, b"Cookie: a=1"), []),
-            (request(STAMP, b"Cookie: a=1").replace(b"GET", b"POST"), [None]),
+            (request(TIMESTAMP, b"Cookie: a=1"), []),
+            (request(TIMESTAMP, b"Cookie: a=1").replace(b"GET", b"POST"), [None]),
         ):
-            answer = served.exchange(refused + behind)
+            answer = served.exchange(refused + rest)
             assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"400"]
             assert given == [refused for _ in seen]
 
@@ -221,13 +221,13 @@ def test_empty_lines_before_a_head(direct, strict):
         assert connection.recv(1) == b""
 
 
-@pytest.mark.parametrize("first", [PHONE, HANDED_OVER], ids=["fast-path", "aiohttp"])
-def test_a_second_head_that_never_ends(published_state, first):
+@pytest.mark.parametrize("first", [PHONE, FALLEN_BACK], ids=["fast-path", "aiohttp"])
+def test_unfinished_second_head_is_cut_off(published_state, first):
     """The time limit of a head counts from its first byte, on both paths."""
     with serve(published_state.folder, limits=Limits(head_seconds=0.4)) as served:
         with served.connect() as connection:
             connection.sendall(first)
-            read_response(connection, is_head=first is HANDED_OVER)
+            read_response(connection, is_head=first is FALLEN_BACK)
             is_cut = threading.Event()
 
             def dribble():
@@ -240,13 +240,13 @@ def test_a_second_head_that_never_ends(published_state, first):
             sender.start()
             with contextlib.suppress(ConnectionResetError):
                 assert connection.recv(1) == b""
-            assert sender.is_alive()  # the server did not wait for it to fall silent
+            assert sender.is_alive()  # the limit does not depend on a pause
             is_cut.set()
             sender.join()
         assert served.plane.counts.cuts["head"] == 1
 
 
-def test_clients_that_leave_are_no_failure(published_state):
+def test_reset_downloads_are_not_counted_as_500(published_state):
     """A client that resets its download is not counted as a 500."""
     with serve(published_state.folder) as served:
         for _ in range(100):
@@ -258,7 +258,7 @@ def test_clients_that_leave_are_no_failure(published_state):
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
-def test_a_client_that_is_accepted_as_the_server_ends(tmp_path, run):
+def test_connection_accepted_during_shutdown_is_closed(tmp_path, run):
     """A connection accepted while the server ends is closed."""
     limits = Limits(drain_seconds=0)
     plane = DevicePlane(LocalBlobs(tmp_path), Counts(), GateMode.DIRECT, time.time, limits)
@@ -270,7 +270,7 @@ def test_a_client_that_is_accepted_as_the_server_ends(tmp_path, run):
             client.setblocking(False)
             async with listening(plane, [listening_socket]):
                 loop.call_soon(client.connect_ex, listening_socket.getsockname())
-                # It is accepted behind the second turn, when this goes on before its protocol does.
+                # The loop accepts it after the second turn, before its protocol runs.
                 for _ in range(2):
                     await asyncio.sleep(0)
             assert plane.counts.connections == 0
@@ -278,29 +278,29 @@ def test_a_client_that_is_accepted_as_the_server_ends(tmp_path, run):
     run(main())
 
 
-def test_what_is_sent_after_the_last_answer(direct):
+def test_bytes_after_the_last_request_are_discarded(direct):
     """Data sent after the last request is discarded, and the answer arrives."""
-    for asked in (request(STAMP, b"Connection: close"), request(STAMP, b"Cookie: a=1")):
+    for asked in (request(TIMESTAMP, b"Connection: close"), request(TIMESTAMP, b"Cookie: a=1")):
         with direct.connect() as connection:
             connection.sendall(asked)
-            sender = threading.Thread(target=send_in_vain, args=(connection,))
+            sender = threading.Thread(target=send_until_closed, args=(connection,))
             sender.start()
             sender.join()
             assert read_response(connection).status in {200, 400}
 
 
-def send_in_vain(connection):
+def send_until_closed(connection):
     """Send data until the server closes the connection."""
     with contextlib.suppress(ConnectionError):
         connection.sendall(b"x" * 1_000_000)
 
 
-def test_the_date_goes_on(published_state):
+def test_date_header_is_current(published_state):
     """The Date header is the current date, on both paths."""
     with serve(published_state.folder) as served:
-        served.stand()
+        served.stop_clock()
         for day, date in ((1, "Fri, 02 Jan 1970"), (2, "Sat, 03 Jan 1970")):
             served.plane.clock = lambda day=day: day * 86_400.0
             for asked in (PHONE, request(PACKAGE, b"Range: bytes=0-1")):
-                served.turn(1)
+                served.advance(1)
                 assert served.ask(asked)["Date"].startswith(date)

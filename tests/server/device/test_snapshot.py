@@ -26,7 +26,7 @@ def served(snapshot, role):
     return sorted(int(path.removeprefix("/metadata/").removesuffix(ends)) for path in paths)
 
 
-def test_superseded_versions(world):
+def test_nine_versions_of_a_role_are_served(world):
     """Nine versions of a role are served, older ones are gone; all roots and proofs stay."""
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
 
@@ -52,7 +52,7 @@ def test_superseded_versions(world):
     assert "/log/proof/latest.1" in snapshot.documents
 
 
-def test_a_withdrawn_package_drains_by_the_signed_time(world):
+def test_withdrawn_package_drains_until_the_signed_time(world):
     """A withdrawn package is served until the timestamp's time passes `drain_until`."""
     signed = int((world.published().timestamp.expires - timedelta(days=1)).timestamp())
     drained = release(1, withdrawn=True, drain_until=signed + 3600)
@@ -70,7 +70,7 @@ def test_a_withdrawn_package_drains_by_the_signed_time(world):
     assert after.is_gone(url)
 
 
-def test_what_the_timestamp_does_not_lead_to_yet(world):
+def test_unpublished_files_are_not_served(world):
     """Files of an interrupted publication are not served before their timestamp."""
     metadata = world.folder.public / "metadata"
     before = load(world).documents.keys()
@@ -82,7 +82,7 @@ def test_what_the_timestamp_does_not_lead_to_yet(world):
     assert list_roots(world.folder.public, 4) == [1, 2]
 
 
-def test_proofs_that_another_key_has_signed(world):
+def test_proofs_signed_again_are_read_again(world):
     """Proofs are read again with the next timestamp; immutable files are not."""
     before = load(world)
     world.run(lambda publisher: make_next_keys(publisher, world.folder, ["log"]))
@@ -103,7 +103,7 @@ def test_proofs_that_another_key_has_signed(world):
         assert after.documents[path] is before.documents[path]
 
 
-def test_roots_that_are_not_there(world):
+def test_missing_root_is_an_error(world):
     """A tree without a root, or with a malformed record, raises an error."""
     (world.folder.public / "roots.json").write_bytes(b"{}\n")
     with pytest.raises(FormatError, match=r"roots\.json"):

@@ -21,12 +21,12 @@ POLL = b"GET " + TARGET + b"Accept-Encoding: gzip\r\n\r\n"
 COMMAS = b"HEAD " + TARGET + b"Accept-Encoding: ,,,\r\n\r\n"
 NEXT_ROOT = POLL.replace(b"timestamp", b"2.root")
 TILE = b"GET /log/tile/0/000.p/3 HTTP/1.1\r\nHost: updates.example\r\n\r\n"
-# aiohttp answers it, and parses it as a poll.
-FOREIGN = POLL.replace(b"Host: ", b"Host:")
-AT_ONCE = 64  # small answers in a turn
-SLOWLY_AT_ONCE = 5  # requests that aiohttp gets in a turn, plus one that just fitted
-SOME = 10  # turns of the loop that an answer takes at most
-MOST = 1_000  # turns of the loop after which a test gives up
+# aiohttp answers this poll, because it has no space after the colon.
+FALLEN_BACK = POLL.replace(b"Host: ", b"Host:")
+MAX_ANSWERS = 64  # small answers in a turn
+MAX_FALLBACKS = 5  # requests that aiohttp gets in a turn, plus one that just fitted
+ANSWER_TURNS = 10  # turns of the loop that an answer takes at most
+MAX_TURNS = 1_000  # turns of the loop after which a test gives up
 
 
 class Server:
@@ -58,22 +58,22 @@ class Server:
             before = len(self.served)
             await asyncio.sleep(0)
             answers.append(len(self.served) - before)
-            assert len(answers) < MOST
+            assert len(answers) < MAX_TURNS
         return answers
 
 
 @pytest.mark.parametrize("asked", [POLL, COMMAS])
-async def test_a_turn_is_bounded_for_all_connections(asked):
+async def test_answers_per_turn_are_bounded(asked):
     """A turn of the loop has a limited number of answers, for all connections together."""
     server = Server()
     attackers = [server.connect("attacker") for _ in range(50)]
     for each in attackers:
         each.feed(asked * 20)
     answers = await server.until(lambda: len(server.served) == 50 * 20)
-    assert max(answers) <= AT_ONCE
+    assert max(answers) <= MAX_ANSWERS
 
 
-async def test_a_poll_waits_for_no_pipeline():
+async def test_single_request_is_answered_before_pipelines():
     """A single request is answered immediately, before all pipelined ones."""
     server = Server()
     for _ in range(50):
@@ -87,7 +87,7 @@ async def test_a_poll_waits_for_no_pipeline():
         await asyncio.sleep(0)
 
 
-async def test_connections_in_line_are_served_by_turns():
+async def test_short_pipeline_does_not_wait_for_long_ones():
     """A short pipeline does not wait for the end of long ones."""
     server = Server()
     for number in range(20):
@@ -99,7 +99,7 @@ async def test_connections_in_line_are_served_by_turns():
         assert server.served[:last].count(number) <= 2 * (PIECE // ANSWER + 1)
 
 
-async def test_only_what_comes_alone_needs_no_room():
+async def test_full_turn_answers_single_requests_only():
     """If a turn is full, a single request is answered and pipelined ones wait."""
     server = Server()
     server.registry.turns.left = -ANSWER
@@ -121,57 +121,57 @@ async def test_answers_count_by_their_size(monkeypatch):
     assert max(answers) <= 1_000 // size + 1
 
 
-async def test_requests_for_aiohttp_take_turns_too():
+async def test_aiohttp_gets_one_request_per_turn():
     """Connections of aiohttp get one request per turn, and few connections do."""
     server = Server()
     for _ in range(20):
-        server.connect("attacker").feed(FOREIGN * 20)
+        server.connect("attacker").feed(FALLEN_BACK * 20)
     answers = await server.until(lambda: len(server.served) == 20 * 20)
-    assert max(answers) <= SLOWLY_AT_ONCE
+    assert max(answers) <= MAX_FALLBACKS
 
 
-async def test_few_requests_for_aiohttp_are_begun_in_a_turn():
+async def test_few_aiohttp_requests_begin_per_turn():
     """Few requests begin in aiohttp per turn, on however many connections."""
     server = Server()
     attackers = [server.connect("attacker") for _ in range(50)]
     for number in (1, 2):  # the first makes the connection fall back
         for each in attackers:
-            each.feed(FOREIGN)
+            each.feed(FALLEN_BACK)
         answers = await server.until(lambda most=50 * number: len(server.served) == most)
-        assert max(answers) <= SLOWLY_AT_ONCE
+        assert max(answers) <= MAX_FALLBACKS
 
 
-async def test_fallbacks_that_waited_take_turns():
+async def test_waiting_fallbacks_are_spread_over_turns():
     """Fallbacks that waited for the next second do not all begin in one turn."""
     server = Server()
     server.registry._fallbacks_left = 0
     attackers = [server.connect("attacker") for _ in range(100)]
     for each in attackers:
-        each.feed(FOREIGN)
+        each.feed(FALLEN_BACK)
     waiting = [100]
     while waiting[-1]:
         waiting.append(sum(isinstance(each.protocol, fast_path.FastPath) for each in attackers))
-        if len(waiting) == AT_ONCE:  # all of them had their turn to request it
+        if len(waiting) == MAX_ANSWERS:  # all of them had their turn to request it
             assert waiting[-1] == 100
             server.registry.tick()
         await asyncio.sleep(0)
-        assert len(waiting) < MOST
-    assert max(a - b for a, b in itertools.pairwise(waiting)) <= SLOWLY_AT_ONCE
+        assert len(waiting) < MAX_TURNS
+    assert max(a - b for a, b in itertools.pairwise(waiting)) <= MAX_FALLBACKS
 
 
 async def test_fallbacks_keep_their_order():
     """Fallbacks that wait are served in order."""
     server = Server()
     server.registry._fallbacks_left = 0
-    server.connect("first").feed(FOREIGN)
+    server.connect("first").feed(FALLEN_BACK)
     server.registry._fallbacks_left = 1
-    server.connect("second").feed(FOREIGN)
+    server.connect("second").feed(FALLEN_BACK)
     server.registry.tick()
     await server.until(lambda: len(server.served) == 2)
     assert server.served == ["first", "second"]
 
 
-async def test_a_closed_connection_is_passed_over():
+async def test_closed_connection_is_skipped():
     """A connection closed in the queue is skipped."""
     server = Server()
     gone, other = server.connect("gone"), server.connect("other")
@@ -183,27 +183,27 @@ async def test_a_closed_connection_is_passed_over():
     assert server.served.count("gone") == before
 
 
-async def test_what_waits_for_a_turn_ends_with_its_connection():
+async def test_waiting_request_is_dropped_with_its_connection():
     """A waiting request for aiohttp is dropped with its connection.
 
     Otherwise aiohttp's task would begin with it after the end, and fail.
     """
     server = Server()
     gone = server.connect("gone")
-    gone.feed(FOREIGN)
-    for _ in range(SOME):  # until aiohttp's task waits for the next request
+    gone.feed(FALLEN_BACK)
+    for _ in range(ANSWER_TURNS):  # until aiohttp's task waits for the next request
         await asyncio.sleep(0)
     (task,) = asyncio.all_tasks() - {asyncio.current_task()}
     server.registry.turns.spend(turns.TURN + ANSWER)
-    gone.feed(FOREIGN)
-    gone.abort()  # the second request's turn comes before the loop tells the connection's end
+    gone.feed(FALLEN_BACK)
+    gone.abort()  # the second request's turn comes before the loop reports the connection's end
     asyncio.get_running_loop().call_soon(gone.protocol.connection_lost, None)
     await asyncio.wait([task])
     assert task.cancelled() or task.exception() is None
     assert server.served == ["gone"]
 
 
-async def test_a_client_that_stops_reading_gives_up_its_turn():
+async def test_client_that_stops_reading_gets_no_answers():
     """A client that stops reading while it waits gets no answer until it reads again."""
     server = Server()
     slow, other = server.connect("slow"), server.connect("other")
@@ -217,7 +217,7 @@ async def test_a_client_that_stops_reading_gives_up_its_turn():
     await server.until(lambda: server.served.count("slow") == 100)
 
 
-async def test_a_change_of_state_outside_the_table():
+async def test_invalid_state_change_raises():
     """A change of state that the table does not allow raises an error."""
     server = Server()
     transport = server.connect("browser")
@@ -227,7 +227,7 @@ async def test_a_change_of_state_outside_the_table():
         transport.protocol._become(State.READY)
 
 
-async def test_a_turn_that_fails_ends_no_other():
+async def test_failed_turn_does_not_end_others():
     """An error in one connection's turn is reported, and the next one has its turn."""
     reported, done = [], []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, told: reported.append(told))
@@ -246,7 +246,7 @@ REQUESTS = st.lists(
             COMMAS,
             NEXT_ROOT,
             TILE,
-            FOREIGN,
+            FALLEN_BACK,
             POLL.replace(b"GET", b"POST"),
             b"GET %b HTTP/1.1\r\nHost: updates.example\r\n\r\n" % POINTER.encode(),
         ]
@@ -263,7 +263,7 @@ REQUESTS = st.lists(
     piece=st.integers(1, 2 * ANSWER),
     is_slow=st.booleans(),
 )
-def test_no_bound_changes_what_is_answered(requests, places, room, piece, is_slow):
+def test_answers_do_not_depend_on_limits(requests, places, room, piece, is_slow):
     """The answers are the same for any packets and any limits of a turn."""
     data = b"".join(requests)
 

@@ -15,7 +15,7 @@ PATH = b"/metadata/timestamp.json"
 HOST = b"Host: updates.example\r\n"
 GOOD = b"GET " + PATH + b" HTTP/1.1\r\n" + HOST + b"\r\n"
 #: The fast path leaves this request, and all others on its connection, to aiohttp.
-BY_AIOHTTP = request(PATH.decode(), b"Range: bytes=0-0")
+FALLEN_BACK = request(PATH.decode(), b"Range: bytes=0-0")
 
 
 def get(headers=b"", *, path=PATH, version=b"HTTP/1.1", method=b"GET", host=HOST):
@@ -35,7 +35,7 @@ REFUSED = {
     "lower-case method": (get(method=b"get"), "malformed"),
     "HTTP/1.2": (get(version=b"HTTP/1.2"), "malformed"),
     "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "malformed"),
-    "rubbish behind the version": (get(version=b"HTTP/1.1x"), "malformed"),
+    "garbage after the version": (get(version=b"HTTP/1.1x"), "malformed"),
     "absolute form": (get(path=b"http://updates.example" + PATH), "path"),
     "query": (get(path=PATH + b"?imei=1"), "query"),
     "empty query": (get(path=PATH + b"?"), "query"),
@@ -46,7 +46,7 @@ REFUSED = {
     "overlong UTF-8": (get(path=b"/metadata/%c0%ae%c0%ae/timestamp.json"), "path"),
     "dot segment": (get(path=b"/metadata/./timestamp.json"), "path"),
     "two dots": (get(path=b"/metadata/../metadata/timestamp.json"), "path"),
-    "up to the keys": (get(path=b"/metadata/../../keys/latest.pem"), "path"),
+    "path to the keys": (get(path=b"/metadata/../../keys/latest.pem"), "path"),
     "two slashes": (get(path=b"//metadata/timestamp.json"), "path"),
     "trailing slash": (get(path=PATH + b"/"), "path"),
     "path parameter": (get(path=PATH + b";a=1"), "path"),
@@ -67,7 +67,7 @@ REFUSED = {
     "space before the colon": (get(b"Accept : a\r\n"), "malformed"),
     "space in a name": (get(b"Ac cept: a\r\n"), "malformed"),
     "space before the first name": (get(host=b" Host: a\r\n"), "malformed"),
-    "no name": (get(b": a\r\n"), "malformed"),
+    "empty name": (get(b": a\r\n"), "malformed"),
     "no colon": (get(b"Accept\r\n"), "malformed"),
     "tabs in the request line": (b"GET\t" + PATH + b"\tHTTP/1.1\r\n" + HOST + b"\r\n", "malformed"),
     "two Hosts": (get(b"Host: updates.example\r\n"), "malformed"),
@@ -79,7 +79,7 @@ REFUSED = {
     "two Ranges": (get(b"Range: bytes=0-1\r\nRange: bytes=2-3\r\n"), "header"),
     "two validators": (get(b'If-None-Match: "a"\r\nIf-None-Match: "b"\r\n'), "header"),
     "body": (get(b"Content-Length: 5\r\n") + b"hello", "body"),
-    "body of no bytes": (get(b"Content-Length: 0\r\n"), "body"),
+    "empty body": (get(b"Content-Length: 0\r\n"), "body"),
     "two lengths": (get(b"Content-Length: 5\r\nContent-Length: 6\r\n") + b"hello!", "malformed"),
     "negative length": (get(b"Content-Length: -1\r\n"), "malformed"),
     "length and coding": (
@@ -126,8 +126,8 @@ def check_refusal(data):
     assert body.endswith(b"}")
 
 
-@pytest.mark.parametrize("first", [b"", BY_AIOHTTP], ids=["fast-path", "aiohttp"])
-def test_outside_the_language(direct, first):
+@pytest.mark.parametrize("first", [b"", FALLEN_BACK], ids=["fast-path", "aiohttp"])
+def test_invalid_requests_are_refused(direct, first):
     """Invalid input gets one 400, is counted by its reason, and nothing after it is read."""
     for name, (data, reason) in REFUSED.items():
         with case(name):
@@ -146,7 +146,7 @@ def without_date(response):
     return response.status, headers, response.body
 
 
-def test_a_failure_of_ours_is_a_problem_document(world, capfd):
+def test_internal_error_is_a_problem_document(world, capfd):
     """A missing blob gives a 500 that reveals nothing of the request, as do the logs."""
     with serve(world.folder) as served:
         (package,) = served.plane.served.snapshot.packages.keys() & {
@@ -180,7 +180,7 @@ def test_a_failure_of_ours_is_a_problem_document(world, capfd):
         max_size=12,
     ).map(b"".join)
 )
-def test_any_bytes(direct, data):
+def test_arbitrary_bytes_cause_no_5xx(direct, data):
     """No input causes a 5xx, and the next client is served."""
     with direct.connect() as connection:
         connection.sendall(data + b"\r\n\r\nX\r\n\r\n")  # an end that cannot be a request
