@@ -50,14 +50,14 @@ def ask(run, state):
 def wrong(run, request):
     """Return a function that returns each finding of `check`."""
 
-    def look(*words, folder=None):
+    def check(*words, folder=None):
         folder = folder or request.getfixturevalue("state")
         status, out, err = run("check", "--state", folder, "--json", *words)
         found = [(row["subject"], row["error"]) for row in json.loads(out) if row["error"]]
         assert (status, err) == (1 if found else 0, "")
         return found
 
-    return look
+    return check
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def jump(monkeypatch):
 
 
 @pytest.mark.parametrize("days", [1, 365 * 10])
-def test_a_halt_goes_out_and_lives_no_longer(run, second, state, jump, days):
+def test_halt_with_a_wrong_clock_keeps_the_signed_time(run, second, state, jump, days):
     """A halt works with any clock, and the command says whose time it used."""
     before = newest_signature(second.published())
     jump(days=days)
@@ -46,7 +46,7 @@ def test_a_halt_goes_out_and_lives_no_longer(run, second, state, jump, days):
     assert run("check", "--state", state)[0] == 0
 
 
-def test_an_hour_is_no_jump(run, second, state, jump):
+def test_small_difference_is_not_reported(run, second, state, jump):
     """A clock an hour ahead of the newest signature is not mentioned."""
     jump(hours=11)
     before = newest_signature(second.published())
@@ -55,7 +55,7 @@ def test_an_hour_is_no_jump(run, second, state, jump):
     assert newest_signature(second.published()) - before > timedelta(hours=10)
 
 
-def test_every_command_that_could_publish_notices(run, state, jump):
+def test_publishing_commands_warn_once(run, state, jump):
     """Each command that can publish warns once on standard error."""
     jump(days=3)
     for words in ("keys new timestamp", "gc", "change list", f"rollout pause {CHANNEL}"):
@@ -66,7 +66,7 @@ def test_every_command_that_could_publish_notices(run, state, jump):
             assert err.count("hening-server: the clock says") == err.count("\n") == 1
 
 
-def test_a_person_confirms(run, ask, second, state, jump):
+def test_confirmed_clock_is_used(run, ask, second, state, jump):
     """After a confirmation the clock's time is signed, and the audit log names the user."""
     jump(hours=23)
     shown = ask("clock", "show")
@@ -84,7 +84,7 @@ def test_a_person_confirms(run, ask, second, state, jump):
     assert entry["detail"]["clock"] == load_clock_record(second.folder).confirmed
 
 
-def test_a_clock_that_is_behind_cannot_be_confirmed(run, state, jump):
+def test_clock_behind_a_signature_cannot_be_confirmed(run, state, jump):
     """A clock behind a signature cannot be confirmed."""
     jump(days=-1)
     status, out, err = run("clock", "confirm", "--state", state)
@@ -98,7 +98,7 @@ def folder(tmp_path):
     return StateFolder(tmp_path)
 
 
-def test_the_time_is_what_the_file_holds_now(tmp_path):
+def test_unsafe_clock_reads_its_file(tmp_path):
     """The clock's file has little-endian microseconds, and every process sees a new value."""
     file = tmp_path / "clock"
     file.write_bytes(bytes.fromhex("00c006bdd4050600"))
@@ -109,7 +109,7 @@ def test_the_time_is_what_the_file_holds_now(tmp_path):
     assert clock() == datetime(2026, 1, 1, 0, 0, 0, 500_000, UTC)
 
 
-def test_a_file_without_eight_bytes_is_no_clock(tmp_path):
+def test_unsafe_clock_of_wrong_size_is_refused(tmp_path):
     """A file of another size is refused when it is opened."""
     file = tmp_path / "clock"
     for data in (b"", b"1234567"):
@@ -118,7 +118,7 @@ def test_a_file_without_eight_bytes_is_no_clock(tmp_path):
             open_unsafe_clock(file)
 
 
-def test_nothing_that_a_real_server_has_goes_with_it(folder):
+def test_unsafe_clock_is_refused_with_real_addresses(folder):
     """A simulated clock is refused with other addresses than loopback, or foreign stores.
 
     Passed sockets are refused, too, because they may listen anywhere. After a refusal no mark is
@@ -139,7 +139,7 @@ def test_nothing_that_a_real_server_has_goes_with_it(folder):
     assert list(folder.root.iterdir()) == []
 
 
-def test_a_simulated_state_goes_on_being_one(folder):
+def test_simulated_state_cannot_use_the_real_clock(folder):
     """A state can be used with a simulated clock only, or with the real clock only.
 
     Real phones may know the signatures of a state that used the real clock.

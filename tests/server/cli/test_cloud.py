@@ -24,7 +24,7 @@ from server.storage.database import open_database
 from tests.server.cloud.policies import KEY, TEXT, make_policy, sign
 
 
-def test_a_cloud_is_made_and_served_until_it_is_told_to_end(programs, tmp_path):
+def test_init_and_run(programs, tmp_path):
     """`init` prints the pepper once and stores it in no file; `run` prints the address."""
     folder, pepper = tmp_path / "cloud", tmp_path / "pepper"
     made = CliRunner().invoke(
@@ -53,7 +53,7 @@ def test_a_cloud_is_made_and_served_until_it_is_told_to_end(programs, tmp_path):
     assert not any(digits.encode() in path.read_bytes() for path in files)
 
 
-def test_without_a_pepper_nothing_is_served(tmp_path, monkeypatch):
+def test_run_needs_a_pepper(tmp_path, monkeypatch):
     """Without a pepper, `run` fails and says where the pepper may come from."""
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     folder = tmp_path / "cloud"
@@ -65,7 +65,7 @@ def test_without_a_pepper_nothing_is_served(tmp_path, monkeypatch):
     assert [path.name for path in folder.iterdir()] == ["cloud.toml"]
 
 
-def test_a_former_cloud_without_its_bodies_is_refused(tmp_path):
+def test_restore_needs_the_former_bodies(tmp_path):
     """A database without its bodies is refused, because erased data could return unnoticed."""
     for name in ("former", "new"):
         words = ["--folder", str(tmp_path / name), "--pepper", str(tmp_path / f"{name}.pepper")]
@@ -78,7 +78,7 @@ def test_a_former_cloud_without_its_bodies_is_refused(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["cloud.toml"]
 
 
-def test_nothing_else_imports_the_cloud():
+def test_other_services_do_not_import_the_cloud():
     """Without `cloud init` the other services are unchanged."""
     code = "import sys, server.cli.state, server.full_node"
     code += "; sys.exit(any('server.cloud' in name for name in sys.modules))"
@@ -116,7 +116,7 @@ def account(folder, *words):
     return CliRunner().invoke(cli, ["cloud", "account", *words, "--folder", str(folder)])
 
 
-def test_accounts_are_shown_and_suspended(folder):
+def test_account_list_and_suspend(folder):
     """Accounts are shown in a table of 80 columns, or as JSON."""
     listed = account(folder, "list")
     assert listed.output.splitlines()[-1].split()[:5] == [ID, "123", "kB", "2026-08-27", "3"]
@@ -167,7 +167,7 @@ def rows(tmp_path, table):
     return asyncio.run(read())
 
 
-def test_versions_are_accepted_in_their_order(run, made, tmp_path):
+def test_policies_are_accepted_in_order(run, made, tmp_path):
     """Policies are accepted in order, each once and with its text."""
     place, text = made, f"en={tmp_path / 'en.md'}"
     assert 'country = "ID"' in (tmp_path / "cloud" / "cloud.toml").read_text()
@@ -185,7 +185,7 @@ def test_versions_are_accepted_in_their_order(run, made, tmp_path):
     assert listed == [(1, True), (3, False)]
 
 
-def test_a_policy_of_another_country_is_not_accepted(run, place, tmp_path):
+def test_policy_of_another_country_is_refused(run, place, tmp_path):
     """A policy of another country than that of the stored data is refused."""
     text = f"en={tmp_path / 'en.md'}"
     key = ("--policy-key", KEY, "--country", "SG")
@@ -195,7 +195,7 @@ def test_a_policy_of_another_country_is_not_accepted(run, place, tmp_path):
     assert (status, "may live only in ID" in errors) == (1, True)
 
 
-def test_an_account_is_erased_by_its_id(run, made, tmp_path):
+def test_account_erase(run, made, tmp_path):
     """`account erase` erases as the owner would; an unknown id is refused."""
     secrets = load_pepper(tmp_path / "pepper", os.geteuid()).secrets("id", os.urandom)
 
@@ -217,7 +217,7 @@ def test_an_account_is_erased_by_its_id(run, made, tmp_path):
     assert (status, "there is no account" in errors) == (1, True)
 
 
-def test_codes_and_breaches(run, made, tmp_path):
+def test_code_new_and_breach(run, made, tmp_path):
     """Codes are stored as hashes; a breach has a deadline once there is a policy."""
     place = made
     _, output, _ = run("cloud", "code", "new", "--count", "3", *place[:2])

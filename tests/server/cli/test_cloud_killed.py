@@ -57,7 +57,7 @@ async def recover(device, _collections):
     return await device.ask("POST", "recovery/use", await device.sign("useRecovery", WORDS, **keys))
 
 
-async def look(device, http, url):
+async def list_values(device, http, url):
     """Return all values that a rotation or recovery replaces, as a new device gets them."""
     found = set()
     for key in (device.key, NEW):
@@ -84,7 +84,7 @@ async def look(device, http, url):
     ],
     ids=["rotate", "recover"],
 )
-def test_keys_are_replaced_together_or_not_at_all(programs, root, action, tables, changed):
+def test_keys_are_replaced_atomically(programs, root, action, tables, changed):
     """Before the commit no key is replaced, afterwards all are; a success is always true."""
 
     async def play(url, device, collections):
@@ -95,7 +95,7 @@ def test_keys_are_replaced_together_or_not_at_all(programs, root, action, tables
 
     async def see(url, device):
         async with aiohttp.ClientSession() as http:
-            return await look(device, http, url)
+            return await list_values(device, http, url)
 
     async def prepare(url):
         async with aiohttp.ClientSession() as http:

@@ -96,7 +96,7 @@ def rotate(programs, root, last=0):
     return status, changes.read_text().splitlines()
 
 
-def test_a_rotation_that_is_killed_anywhere_goes_on(programs, root, tmp_path):
+def test_interrupted_rotation_is_completed(programs, root, tmp_path):
     """After any interruption a server can start, and the next run completes the rotation."""
     before = load_pepper(root / "pepper", os.geteuid())
     for last, change in enumerate(STEPS.values(), 1):
@@ -114,7 +114,7 @@ def test_a_rotation_that_is_killed_anywhere_goes_on(programs, root, tmp_path):
     assert (status, changes) == (0, [*STEPS.values()])
 
 
-def test_a_lost_pepper_is_restored_from_paper(root):
+def test_restore_from_paper(root):
     """The lines of the last rotation restore the pepper; earlier lines are refused."""
     old = CliRunner().invoke(cli, words(root, "rotate"))
     new = CliRunner().invoke(cli, words(root, "rotate"))
@@ -133,7 +133,7 @@ def test_a_lost_pepper_is_restored_from_paper(root):
 
 
 @pytest.mark.needs("age")
-def test_a_lost_pepper_is_restored_from_an_age_file(root, tmp_path):
+def test_restore_from_an_age_file(root, tmp_path):
     """A rotation can print an age file instead of lines; an unusable key changes nothing."""
     key = tmp_path / "key"
     subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
@@ -159,7 +159,7 @@ def test_a_lost_pepper_is_restored_from_an_age_file(root, tmp_path):
     assert (root / "pepper").read_bytes() == before
 
 
-def test_a_pepper_of_another_cloud_is_left_as_it_is(root, tmp_path):
+def test_pepper_of_another_cloud_is_refused(root, tmp_path):
     """With another cloud's pepper, neither file nor database is changed."""
     other = tmp_path / "other"
 

@@ -18,7 +18,7 @@ from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 CHANNEL = "armani/id/stable"
 
 
-def test_usage_is_status_2(run):
+def test_usage_errors(run):
     """Usage errors give status 2 and a message on stderr."""
     for words in (
         ["nothing"],
@@ -36,7 +36,7 @@ def test_usage_is_status_2(run):
             assert "Error:" in err or "Usage:" in err
 
 
-def test_init_twice(run, tmp_path, world):
+def test_second_init_keeps_keys_and_root(run, tmp_path, world):
     """A second `init` keeps the keys and the pinned root."""
     state = tmp_path / "new"
     status, out, _ = run("init", "--state", state, "--log-origin", "rom.example/log")
@@ -71,7 +71,7 @@ def test_init_twice(run, tmp_path, world):
     check_sentence(err)
 
 
-def test_run_needs_a_root(run, tmp_path):
+def test_run_needs_a_pinned_root(run, tmp_path):
     """Without a pinned root `run` fails, and the message says what to do."""
     run("init", "--state", tmp_path / "s")
     status, _, err = run("run", "--state", tmp_path / "s")
@@ -80,7 +80,7 @@ def test_run_needs_a_root(run, tmp_path):
     assert "init --root" in err
 
 
-def test_settings_that_are_wrong(run, tmp_path, fresh, monkeypatch):
+def test_malformed_settings_are_refused(run, tmp_path, fresh, monkeypatch):
     """Unknown keys, malformed values and misspelt variables are refused by name."""
     file = tmp_path / "hening.toml"
     words = ("run", "--state", fresh.folder.root, "--config", file)
@@ -97,7 +97,7 @@ def test_settings_that_are_wrong(run, tmp_path, fresh, monkeypatch):
     assert "prot" in err
 
 
-def test_no_state_is_status_3(run, tmp_path):
+def test_missing_state(run, tmp_path):
     """A folder without a state gives status 3 and is not created."""
     for words in ("check", "rollout show", f"rollout halt {CHANNEL}", "run", "migrate"):
         with case(words):
@@ -108,7 +108,7 @@ def test_no_state_is_status_3(run, tmp_path):
             assert not (tmp_path / "nowhere").exists()
 
 
-def test_a_device_node_is_the_wrong_one(run, tmp_path):
+def test_commands_refused_on_a_device_node(run, tmp_path):
     """On a device node these commands are refused, and the message says where to run them."""
     (tmp_path / "settings.toml").write_text(
         'node = "device"\ntree_url = "s3://rom/shared"\nblobs_url = "s3://rom/blobs"\n'
@@ -121,7 +121,7 @@ def test_a_device_node_is_the_wrong_one(run, tmp_path):
             assert "run this command on a publisher or control node" in err
 
 
-def test_a_file_that_is_no_database(run, state):
+def test_file_that_is_not_a_database(run, state):
     """Of the database library's message only the first line is shown."""
     (state / "hening.sqlite").write_bytes(b"no database" * 1000)
     status, _, err = run("migrate", "--state", state)
@@ -129,7 +129,7 @@ def test_a_file_that_is_no_database(run, state):
     check_sentence(err)
 
 
-def test_a_tree_that_lost_its_root(run, state, wrong):
+def test_missing_public_root(run, state, wrong):
     """Without a public root `check` and `show` end with an error message."""
     (state / "public" / "metadata" / "1.root.json").unlink()
     status, _, err = run("rollout", "show", "--state", state)
@@ -139,7 +139,7 @@ def test_a_tree_that_lost_its_root(run, state, wrong):
     assert any("1.root.json is not there" in error for _, error in wrong())
 
 
-def test_before_the_first_bundle_is_published(run, wrong, fresh_state, tmp_path):
+def test_show_and_check_before_the_first_publication(run, wrong, fresh_state, tmp_path):
     """`show` says so without an empty table, and `check` has no finding."""
     fresh = fresh_state.copy(tmp_path / "fresh")
     fresh.run(Publisher.repair)  # creates the database
@@ -152,7 +152,7 @@ def test_before_the_first_bundle_is_published(run, wrong, fresh_state, tmp_path)
     assert "`hening-server run` publishes" in error
 
 
-def test_a_port_that_is_taken(run, state, direct_port):
+def test_port_in_use(run, state, direct_port):
     """A port in use gives status 3."""
     status, _, err = run("run", "--state", state, "--port", direct_port)
     assert status == 3
@@ -160,7 +160,7 @@ def test_a_port_that_is_taken(run, state, direct_port):
     assert f"port {direct_port} is in use: choose another with --port" in err
 
 
-def test_a_rollout(run, ask, state):
+def test_rollout_commands(run, ask, state):
     """Each rollout command has output for people and as JSON."""
 
     def rollout(*words):
@@ -186,7 +186,7 @@ def test_a_rollout(run, ask, state):
     assert (status, err, "halted" in out) == (0, "", True)
 
 
-def test_rollouts_that_are_refused(run, second, state):
+def test_refused_rollouts(run, second, state):
     """A refusal is one sentence with status 1, and nothing is published."""
     before = second.published().timestamp.version
     for words in (
@@ -209,7 +209,7 @@ def test_rollouts_that_are_refused(run, second, state):
             assert second.published().timestamp.version == before
 
 
-def test_malformed_option_values_are_usage(run, second, state):
+def test_malformed_option_values(run, second, state):
     """A malformed value gives status 2, and nothing is published."""
     before = second.published().timestamp.version
     for words in (
@@ -228,7 +228,7 @@ def test_malformed_option_values_are_usage(run, second, state):
             assert second.published().timestamp.version == before
 
 
-def test_the_log_keeps_its_name(run, state, tmp_path):
+def test_init_refuses_another_log_origin(run, state, tmp_path):
     """Another origin is refused, and so is a root without keys to compare it with."""
     status, _, err = run("init", "--state", state, "--log-origin", "other.example/log")
     assert status == 1
@@ -240,7 +240,7 @@ def test_the_log_keeps_its_name(run, state, tmp_path):
     assert not (tmp_path / "empty").exists()
 
 
-def test_check(run, ask, state):
+def test_check_of_a_sound_state(run, ask, state):
     """`check` finds nothing in a sound state, with and without `--deep`."""
     for words in ([], ["--deep"]):
         status, out, err = run("check", "--state", state, *words)
@@ -253,7 +253,7 @@ def test_check(run, ask, state):
 
 
 @pytest.mark.parametrize(("days", "word", "status"), [(2, "due", 1), (5, "due soon", 0)])
-def test_check_tells_which_role_is_due(run, second, state, days, word, status):
+def test_check_shows_due_roles(run, second, state, days, word, status):
     """A role that is due soon is shown with status 0, an overdue one with status 1.
 
     Roles that the server renews itself are listed last.
@@ -273,7 +273,7 @@ def test_check_tells_which_role_is_due(run, second, state, days, word, status):
     assert roles[-3:] == ["latest", "snapshot", "timestamp"]
 
 
-def test_check_tells_everything_that_is_wrong(run, state, wrong):
+def test_check_lists_all_findings(run, state, wrong):
     """An unreadable file is one of several findings, as text and as JSON."""
     (state / "public/metadata/3.armani.json").write_bytes(b"{}")
     for blob in (state / "blobs").glob("*/*"):
@@ -285,7 +285,7 @@ def test_check_tells_everything_that_is_wrong(run, state, wrong):
     assert "in order" in out
 
 
-def test_check_goes_from_root_to_root(second, wrong):
+def test_check_finds_missing_roots(second, wrong):
     """`check` needs each root under its version, without a gap."""
     for version in (2, 3):
         assert second.publish({("root", version): second.ceremony.root(version)}).reason == ""
@@ -302,7 +302,7 @@ def test_check_goes_from_root_to_root(second, wrong):
     assert "audit" in {subject for subject, _ in found}
 
 
-def test_check_finds_what_expired(second, wrong, monkeypatch):
+def test_check_finds_an_expired_timestamp(second, wrong, monkeypatch):
     """An expired timestamp is a finding, and a phone would refuse it."""
     monkeypatch.setattr("server.cli.state.now", lambda: second.now() + timedelta(days=2))
     assert {subject for subject, _ in wrong()} == {"timestamp", "audit"}
@@ -334,7 +334,7 @@ def listening(run, world, monkeypatch):
         (("--console-url", "https://control.example"), "https://control.example/console/"),
     ],
 )
-def test_the_consoles_address_is_printed_last(listening, options, address):
+def test_console_address_is_printed_last(listening, options, address):
     """The console's address is printed last, as a URL for a browser."""
     status, out, err = listening(*options)
     assert (status, err) == (0, "")
@@ -344,7 +344,7 @@ def test_the_consoles_address_is_printed_last(listening, options, address):
     assert console == address
 
 
-def test_a_console_without_the_port_that_serves_it_is_wrong_usage(run, world):
+def test_console_needs_the_api_port(run, world):
     """A console without the API's port is a usage error."""
     status, out, err = run("run", "--state", world.folder.root, "--port", "0", "--console")
     assert (status, out) == (2, "")

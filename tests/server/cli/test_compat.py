@@ -52,7 +52,7 @@ def test_preview(offered, run):
     assert f"Not offered: custota: {SECOND} has no csig" in text
 
 
-def test_names_that_the_settings_lack(offered, run):
+def test_unknown_names_are_refused(offered, run):
     """An unknown name is refused with the known ones; an unknown dialect is a usage error."""
     state = ("--state", offered.folder.root)
     status, _, err = run("compat", "preview", "graphene", "FP5", "nightly", *state)
@@ -76,7 +76,7 @@ def test_template(offered, run):
     assert (status, "has no public_url" in err) == (1, True)
 
 
-def test_export_and_check(offered, run, tmp_path):
+def test_export_and_check_report_dialects(offered, run, tmp_path):
     """`export` counts files, and `check` reports the dialects' effect on the privacy promise."""
     state, out = ("--state", offered.folder.root), tmp_path / "dialects"
     status, text, _ = run("export", *state, "--compat", "--out", out, "--json")
@@ -89,7 +89,7 @@ def test_export_and_check(offered, run, tmp_path):
     assert details == [SENTENCE, "2 spoken"]
 
 
-def test_an_offer_that_would_break_a_list_is_refused(offered, run):
+def test_offer_that_breaks_a_list_is_refused(offered, run):
     """An offer that would break an app's list is refused; a halt never is."""
     state, settings = ("--state", offered.folder.root), offered.folder.settings
     labels = {"lineage.version": "22.1"}

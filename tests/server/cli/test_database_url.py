@@ -45,7 +45,7 @@ def test_commands_use_postgresql(run, wrong, moved):
 
 
 @pytest.mark.needs("postgresql")
-def test_an_older_database_waits_for_its_back_up(run, wrong, moved):
+def test_migration_needs_a_backup(run, wrong, moved):
     """An older database is migrated only with `--backup-made`, which each command says."""
     state = moved.folder.root
     go_down(moved.folder.database, "0001")
@@ -60,7 +60,7 @@ def test_an_older_database_waits_for_its_back_up(run, wrong, moved):
 
 
 @pytest.mark.needs("postgresql")
-def test_a_database_that_is_away(run, moved, postgres):
+def test_unreachable_database(run, moved, postgres):
     """A database that does not answer gives status 3 and a message without the password."""
     wrong = moved.folder.database_url.replace(f":{postgres.port}/", ":1/")
     (moved.folder.root / "settings.toml").write_text(f'database_url = "{wrong}"\n')
@@ -73,7 +73,7 @@ def test_a_database_that_is_away(run, moved, postgres):
 
 
 @pytest.mark.parametrize("value", ["mysql://root:secret@localhost/x", "secret"])
-def test_an_address_of_another_kind(run, fresh, monkeypatch, value):
+def test_unsupported_database_url(run, fresh, monkeypatch, value):
     """Another kind of address is a usage error that does not quote it."""
     monkeypatch.setenv("HENING_DATABASE_URL", value)
     status, _, err = run("check", "--state", fresh.folder.root)
@@ -138,7 +138,7 @@ def go_back(world):
     return rows
 
 
-def test_the_state_of_the_release_before_opens(run, wrong, second, state):
+def test_database_of_the_first_release_is_migrated(run, wrong, second, state):
     """Commands migrate the first release's database, keep a copy, and can publish."""
     rows = go_back(second)
     assert [subject for subject, _ in wrong("--deep")] == ["database"]

@@ -17,7 +17,7 @@ from server.device.snapshot import Snapshot
 from tests.server.device.served import HOST, serve_snapshot
 from tests.server.release.certificate import write_certificate
 
-POINTER = "/metadata/timestamp.json"
+TIMESTAMP = "/metadata/timestamp.json"
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def ceremony(published_state):
 
 
 @pytest.fixture
-def look(ceremony, run, tmp_path, monkeypatch):
+def run_edge(ceremony, run, tmp_path, monkeypatch):
     """Run `edge` once; return the nodes that nginx uses, and the output."""
     monkeypatch.setattr(rotation, "GRACE", 0)
     monkeypatch.setattr(edge, "ANSWER_SECONDS", 0.5)
@@ -53,26 +53,26 @@ def sign(ceremony, version, signer):
 
 def node(timestamp, roots=(), tls=None):
     """Serve a timestamp, and roots from the second on."""
-    names = {POINTER: timestamp}
+    names = {TIMESTAMP: timestamp}
     names |= {f"/metadata/{number}.root.json": data for number, data in enumerate(roots, 2)}
     documents = {url: make_document(url, data, mutable=True) for url, data in names.items()}
     snapshot = Snapshot(1, documents, {}, frozenset(), {}, root=1 + len(roots))
     return serve_snapshot(snapshot, None, tls=tls)
 
 
-def test_a_node_that_shows_what_the_sites_keys_did_not_sign(ceremony, look):
+def test_node_with_a_foreign_timestamp_is_not_used(ceremony, run_edge):
     """A node with a foreign timestamp is not used, and the reason is printed."""
     online, foreign = ceremony.online.signers["timestamp"], CryptoSigner.generate_ed25519()
     with (
         node(sign(ceremony, 7, online)) as good,
-        node(sign(ceremony, 900, foreign)) as liar,
+        node(sign(ceremony, 900, foreign)) as other,
     ):
-        asked, said = look(f"127.0.0.1:{good.port}", f"127.0.0.1:{liar.port}")
-    assert asked == [f"server 127.0.0.1:{good.port};"]
-    assert f"127.0.0.1:{liar.port}: timestamp 900 does not have the required signatures" in said
+        used, output = run_edge(f"127.0.0.1:{good.port}", f"127.0.0.1:{other.port}")
+    assert used == [f"server 127.0.0.1:{good.port};"]
+    assert f"127.0.0.1:{other.port}: timestamp 900 does not have the required signatures" in output
 
 
-def test_a_node_that_has_not_heard_of_a_new_key(ceremony, look):
+def test_node_without_the_newest_root_lags(ceremony, run_edge):
     """A node without the newest root lags behind one that has it, whatever the versions."""
     former, following = ceremony.online.signers["timestamp"], CryptoSigner.generate_ed25519()
     second = ceremony.root(2, {"timestamp": [following.public_key]})
@@ -81,21 +81,21 @@ def test_a_node_that_has_not_heard_of_a_new_key(ceremony, look):
         node(sign(ceremony, 1, following), [second, third]) as new,
         node(sign(ceremony, 900, former)) as old,
     ):
-        asked, _ = look(f"127.0.0.1:{old.port}", f"127.0.0.1:{new.port}")
-    assert asked == [f"server 127.0.0.1:{new.port};"]
+        used, _ = run_edge(f"127.0.0.1:{old.port}", f"127.0.0.1:{new.port}")
+    assert used == [f"server 127.0.0.1:{new.port};"]
 
 
-def test_a_node_whose_root_does_not_follow(ceremony, look):
+def test_node_with_an_invalid_root_is_not_used(ceremony, run_edge):
     """A node with an invalid root is not used."""
     online, foreign = ceremony.online.signers["timestamp"], CryptoSigner.generate_ed25519()
-    good, other = sign(ceremony, 7, online), sign(ceremony, 900, foreign)
+    good, bad = sign(ceremony, 7, online), sign(ceremony, 900, foreign)
     stolen = ceremony.copy()
     stolen.keys["root"] = [CryptoSigner.generate_ed25519() for _ in range(3)]
     root = stolen.root(2, {"timestamp": [foreign.public_key]})
-    with node(good) as honest, node(other, [root]) as liar:
-        asked, said = look(f"127.0.0.1:{liar.port}", f"127.0.0.1:{honest.port}")
-    assert asked == [f"server 127.0.0.1:{honest.port};"]
-    assert "root 2 is not signed by the trusted root keys" in said
+    with node(good) as valid, node(bad, [root]) as forged:
+        used, output = run_edge(f"127.0.0.1:{forged.port}", f"127.0.0.1:{valid.port}")
+    assert used == [f"server 127.0.0.1:{valid.port};"]
+    assert "root 2 is not signed by the trusted root keys" in output
 
 
 @pytest.fixture
@@ -107,21 +107,21 @@ def tls(tmp_path):
     return context, certificate
 
 
-def test_nodes_that_have_a_certificate(ceremony, look, tls):
+def test_nodes_with_tls(ceremony, run_edge, tls):
     """Nodes are requested over TLS; one with an untrusted certificate is not used."""
     online = ceremony.online.signers["timestamp"]
     old, new = sign(ceremony, 7, online), sign(ceremony, 8, online)
     context, authority = tls
     with node(old, tls=context) as one, node(new, tls=context) as two:
         nodes = [f"https://127.0.0.1:{each.port}" for each in (one, two)]
-        asked, _ = look(*nodes, options=["--ca", authority])
-        assert asked == [f"server 127.0.0.1:{two.port};"]
-        asked, said = look(*nodes)
-        assert len(asked) == 2
-        assert said.count("certificate verify failed") == 2
+        used, _ = run_edge(*nodes, options=["--ca", authority])
+        assert used == [f"server 127.0.0.1:{two.port};"]
+        used, output = run_edge(*nodes)
+        assert len(used) == 2
+        assert output.count("certificate verify failed") == 2
 
 
-def test_nodes_with_and_without_tls(run, published_state):
+def test_mixed_nodes_are_refused(run, published_state):
     """Nodes with and without TLS in one upstream of nginx are refused."""
     words = ["--node", "a.example:1", "--node", "https://b.example:1", "--host", "any"]
     words += ["--root", published_state.folder.trusted_root, "--upstream", "any", "--reload", "any"]
@@ -130,7 +130,7 @@ def test_nodes_with_and_without_tls(run, published_state):
     assert "nginx uses TLS for all nodes of an upstream, or for none." in err
 
 
-def test_a_node_that_does_not_end_its_answer(look):
+def test_endless_answer_does_not_delay_other_nodes(run_edge):
     """A node with an endless answer is not used, and does not delay the others."""
 
     def trickle():
@@ -146,7 +146,7 @@ def test_a_node_that_does_not_end_its_answer(look):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=trickle)
         thread.start()
-        _, said = look(f"127.0.0.1:{listening.getsockname()[1]}")
+        _, output = run_edge(f"127.0.0.1:{listening.getsockname()[1]}")
         ended.set()
         thread.join()
-    assert said.startswith("1 of 1 nodes are asked.\n")
+    assert output.startswith("1 of 1 nodes are asked.\n")

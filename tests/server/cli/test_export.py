@@ -16,7 +16,7 @@ from server.publisher.publisher import Publisher
 from tests.seaweed import BUCKET, KEY_ID, SECRET
 
 
-def test_export(world, run, tmp_path):
+def test_export_into_a_folder(world, run, tmp_path):
     """The report is JSON or a sentence; a second run writes nothing."""
     out = tmp_path / "mirror"
     status, text, err = run("export", "--state", world.folder.root, "--out", out, "--json")
@@ -32,7 +32,7 @@ def test_export(world, run, tmp_path):
 
 
 @pytest.mark.needs("seaweed")
-def test_into_a_bucket(world, run, seaweed, tmp_path):
+def test_export_into_a_bucket(world, run, seaweed, tmp_path):
     """An export to a bucket uses the settings' endpoint and key."""
     config = tmp_path / "settings.toml"
     config.write_text(
@@ -51,7 +51,7 @@ def test_into_a_bucket(world, run, seaweed, tmp_path):
     )
 
 
-def test_options_that_contradict_each_other(run, tmp_path):
+def test_contradicting_options_are_refused(run, tmp_path):
     """Contradicting options are refused before anything is opened."""
     for words, sentence in (
         ("", "name the mirror"),
@@ -63,7 +63,7 @@ def test_options_that_contradict_each_other(run, tmp_path):
         assert (status, text, sentence in err) == (2, "", True), words
 
 
-def test_what_cannot_be_exported(world, fresh_state, run, tmp_path):
+def test_impossible_exports(world, fresh_state, run, tmp_path):
     """Each impossible export has its status and message."""
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat").write_bytes(b"")
@@ -92,7 +92,7 @@ def test_what_cannot_be_exported(world, fresh_state, run, tmp_path):
         assert err.count("\n") == 1
 
 
-def test_lines_off_a_terminal(capsys):
+def test_progress_lines_without_a_terminal(capsys):
     """Without a terminal, one line is printed per GiB, and none for little work."""
     with progress_bar() as show:
         show("Writing", 1000, 3 * LINE_EACH)
@@ -105,7 +105,7 @@ def test_lines_off_a_terminal(capsys):
     assert err == ("Writing: 1.07 GB of 3.22 GB\nAuditing: 3.22 GB of 3.22 GB\n")
 
 
-def test_a_bar_on_a_terminal(world, tmp_path, monkeypatch):
+def test_progress_bar_on_a_terminal(world, tmp_path, monkeypatch):
     """An export shows its step and progress on standard error, and nothing on standard output."""
     controlling, terminal = pty.openpty()
     words = ["export", "--state", world.folder.root, "--out", tmp_path / "mirror", "--json"]

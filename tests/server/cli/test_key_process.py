@@ -17,7 +17,7 @@ def apart(world, tmp_path):
     process.stop()
 
 
-def test_public_is_public_json(run, world, monkeypatch):
+def test_keys_public_prints_public_json(run, world, monkeypatch):
     """`keys public` prints the public keys that a ceremony needs.
 
     Credentials are read only from systemd's folder.
@@ -31,7 +31,7 @@ def test_public_is_public_json(run, world, monkeypatch):
     assert run("keys", "public", "--credentials")[:2] == (0, public)
 
 
-def test_one_place_for_keys(run):
+def test_keys_need_one_location(run):
     """Missing, double and incomplete places of keys are usage errors."""
     for words in (
         "",
@@ -45,7 +45,7 @@ def test_one_place_for_keys(run):
         assert (status, "Usage:" in err) == (2, True), words
 
 
-def test_what_serve_needs(run, world, tmp_path):
+def test_keys_serve_needs_root_and_keys(run, world, tmp_path):
     """`keys serve` needs a pinned root and its keys; otherwise it does not listen."""
     places = ("--record", tmp_path / "record", "--socket", tmp_path / "run" / "keys.sock")
     status, _, err = run("keys", "serve", "--keys", world.folder.keys, *places)
@@ -56,7 +56,7 @@ def test_what_serve_needs(run, world, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_init_writes_the_public_halves(run, apart):
+def test_init_with_a_key_process(run, apart):
     """With a key process, `init` makes no keys, and writes public.json at its usual place."""
     world, process = apart
     public = (process.keys / "public.json").read_bytes()
@@ -70,7 +70,7 @@ def test_init_writes_the_public_halves(run, apart):
     assert (status, "Root 1 is pinned" in out) == (0, True)
 
 
-def test_list_and_check(run, apart):
+def test_keys_list_and_check_query_the_key_process(run, apart):
     """`keys list` and `check` query the key process."""
     world, process = apart
     status, out, _ = run("keys", "list", "--json", "--state", world.folder.root)

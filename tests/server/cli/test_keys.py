@@ -36,7 +36,7 @@ def publish_both(world):
     assert world.publish(files).reason == ""
 
 
-def test_a_rotation(run, ask, keys, world, state, monkeypatch):
+def test_key_rotation(run, ask, keys, world, state, monkeypatch):
     """Keys are made, listed by the signers, and switched to; `list` shows each stage."""
 
     def refused():
@@ -80,7 +80,7 @@ def details(ask):
     return row["detail"]
 
 
-def test_a_log_that_cannot_be_signed(run, world, monkeypatch):
+def test_new_keys_while_the_log_cannot_be_signed(run, world, monkeypatch):
     """If the log cannot be signed, next keys are made and the message says why."""
     module = importlib.import_module("server.cli.clock")
     now = module.now
@@ -92,7 +92,7 @@ def test_a_log_that_cannot_be_signed(run, world, monkeypatch):
     assert "log: the next key signs from the next root on, because targets 1 expired on" in said
 
 
-def test_a_key_file_that_is_gone(run, wrong, state):
+def test_missing_key_file(run, wrong, state):
     """Each command that signs names `init`, which makes the missing key file."""
     path = state / "keys" / "snapshot.pem"
     path.unlink()
@@ -109,7 +109,7 @@ def test_a_key_file_that_is_gone(run, wrong, state):
     assert "New keys" not in run("init", "--state", state)[1]
 
 
-def test_a_folder_of_keys_that_is_gone(run, world, state):
+def test_missing_key_folder(run, world, state):
     """If all keys are lost, new ones keep the log's name from the pinned root."""
     for path in (state / "keys").iterdir():
         path.unlink()
@@ -121,7 +121,7 @@ def test_a_folder_of_keys_that_is_gone(run, world, state):
     assert load_online_keys(world.folder.keys).log_verifier.name == world.keys.log_verifier.name
 
 
-def test_nothing_to_switch_to(run, world):
+def test_switch_without_a_next_key(run, world):
     """Without a next key, `switch` says so and signs again, which completes a killed switch."""
     before = world.published().snapshot.version
     status, out, err = run("keys", "switch", "snapshot", "--state", world.folder.root)
@@ -130,7 +130,7 @@ def test_nothing_to_switch_to(run, world):
     assert world.published().snapshot.version == before + 1
 
 
-def test_the_table(run, ask, world, state):
+def test_key_table(run, ask, world, state):
     """The table shows the beginning of each id, and where the public keys are."""
     status, out, _ = run("keys", "new", "snapshot", "log", "--state", state)
     keys = load_online_keys(world.folder.keys)
@@ -143,7 +143,7 @@ def test_the_table(run, ask, world, state):
     assert details(ask).endswith("; the next keys of snapshot, log wait for `keys switch`")
 
 
-def test_a_read_back_that_fails(run, state, direct_port):
+def test_failed_read_back_is_status_3(run, state, direct_port):
     """If the read-back fails, keys are made and the status is 3."""
     url = f"http://127.0.0.1:{direct_port + 1 if direct_port < 65_535 else 1}"
     words = ("keys", "new", "log", "--state", state, "--public-url", url, "--json")

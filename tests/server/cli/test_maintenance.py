@@ -31,7 +31,7 @@ def lost(world):
     return world
 
 
-def test_the_way_back(run, wrong, lost):
+def test_rebuild_restores_the_database(run, wrong, lost):
     """Commands name `rebuild`; afterwards `check` finds nothing."""
     state = lost.folder.root
     for words in (["check"], ["migrate"], ["rollout", "halt", "armani/id/stable"]):
@@ -53,7 +53,7 @@ def test_the_way_back(run, wrong, lost):
     assert added in [entry["detail"] for entry in told]
 
 
-def test_damaged_blobs(run, lost):
+def test_rebuild_reports_damaged_blobs(run, lost):
     """Damaged blobs are reported with status 1, and all else is restored."""
     (blob,) = LocalBlobs(lost.folder.blobs).list()
     LocalBlobs(lost.folder.blobs).path(blob.sha256).write_bytes(bytes(blob.length))
@@ -64,7 +64,7 @@ def test_damaged_blobs(run, lost):
     assert blob.sha256[:16] in err
 
 
-def test_nothing_to_rebuild(run, tmp_path):
+def test_rebuild_does_not_create_a_state(run, tmp_path):
     """`rebuild` does not create a state."""
     status, _, err = run("rebuild", "--state", tmp_path / "none")
     assert status == 3
@@ -85,7 +85,7 @@ def state(world):
     return world.folder.root
 
 
-def test_gc(state, run, ask, wrong):
+def test_gc_removes_unreferenced_blobs(state, run, ask, wrong):
     """A dry run lists the blob, `gc` removes it, and a second run finds nothing."""
     expected = {"named": 1, "young": 0, "octets": 5, "removed": [{"length": 5, "sha256": NAME}]}
     assert ask("gc", "--dry-run") == expected | {"dry_run": True}
@@ -103,7 +103,7 @@ def test_gc(state, run, ask, wrong):
     assert wrong("--deep") == []
 
 
-def test_a_grace_that_is_none(state, run):
+def test_malformed_grace_time(state, run):
     """A malformed grace time is a usage error."""
     for grace in ("7", "d", "-1d", "1w", "123456d", "1d "):
         status, out, err = run("gc", "--state", state, f"--grace={grace}")
@@ -172,36 +172,36 @@ def restored(second):
     return world, texts
 
 
-def look(world, texts):
+def open_restored(world, texts):
     """Return what `run` carries out, whether the channel is paused, and which tokens are valid."""
 
     async def inside():
         async with open_harness(world) as harness:
             settled = await harness.rollouts.run_due()
             pointer = await harness.pointer()
-            holding = []
+            valid = []
             async with harness.sessions() as session:
                 for text in texts:
                     try:
                         await authenticate(session, text, world.now())
                     except AuthenticationError:
                         continue
-                    holding.append(text)
+                    valid.append(text)
                 sessions = await list_sessions(session, world.epoch() - 10 * HOUR)
             found = await harness.rollouts.find()
-        return settled, pointer.paused, holding, len(sessions), found
+        return settled, pointer.paused, valid, len(sessions), found
 
     return asyncio.run(inside())
 
 
-def test_a_restored_database_does_nothing_again(run, wrong, restored):
+def test_rebuild_cancels_commands_and_revokes_tokens(run, wrong, restored):
     """After a restore, open commands are cancelled, and no token or session is valid."""
     world, texts = restored
     status, out, err = run("rebuild", "--state", world.folder.root)
     assert (status, err) == (0, "")
     assert "2 changes were cancelled, 2 tokens revoked and 1 sessions ended" in out
-    settled, paused, holding, sessions, found = look(world, texts)
-    assert (settled, paused, holding, sessions) == ([], True, [], 0)
+    settled, paused, valid, sessions, found = open_restored(world, texts)
+    assert (settled, paused, valid, sessions) == ([], True, [], 0)
     cancelled = [change for change in found if change.state == State.CANCELLED]
     assert [change.command.plan.stages[0].permille for change in cancelled] == [600, 500]
     assert all("the database was restored" in change.reason for change in cancelled)
@@ -210,12 +210,12 @@ def test_a_restored_database_does_nothing_again(run, wrong, restored):
     assert (again["cancelled"], again["revoked"], again["sessions"]) == (0, 0, 0)
 
 
-def test_tokens_may_be_kept(run, restored):
+def test_rebuild_keeps_tokens_on_request(run, restored):
     """With `--keep-tokens` all tokens of the backup stay valid; commands are cancelled anyway."""
     world, texts = restored
     status, out, _ = run("rebuild", "--state", world.folder.root, "--keep-tokens", "--json")
     assert status == 0
     done = json.loads(out)
     assert (done["cancelled"], done["revoked"], done["sessions"]) == (2, 0, 0)
-    settled, paused, holding, sessions, _ = look(world, texts)
-    assert (settled, paused, holding, sessions) == ([], True, texts, 1)
+    settled, paused, valid, sessions, _ = open_restored(world, texts)
+    assert (settled, paused, valid, sessions) == ([], True, texts, 1)

@@ -30,7 +30,7 @@ def commands(run, state, *more):
     return [re.search(r"run `(.*)`", error)[1] for error in errors]
 
 
-def test_a_wide_state_goes_on_until_it_is_narrowed(run, wide):
+def test_check_narrows_a_wide_state(run, wide):
     """A wide state can publish; the commands of `check` narrow it and leave no finding."""
     state = wide.folder.root
     assert wide.publish(wide.second_release(), [PACKAGE_2]).reason == ""
@@ -43,7 +43,7 @@ def test_a_wide_state_goes_on_until_it_is_narrowed(run, wide):
     assert [path for path in state.rglob("*") if path.stat().st_mode & 0o077] == []
 
 
-def test_a_mirror_of_linked_packages_stays_readable(run, wide, tmp_path):
+def test_linked_mirror_stays_readable(run, wide, tmp_path):
     """The commands leave files that a mirror shares; `export` makes a narrowed one readable."""
     out, blobs = tmp_path / "mirror", LocalBlobs(wide.folder.blobs)
     export_mirror(wide.folder, blobs, MirrorFolder(out, link=True))
@@ -59,7 +59,7 @@ def test_a_mirror_of_linked_packages_stays_readable(run, wide, tmp_path):
     assert export_mirror(wide.folder, blobs, MirrorFolder(out, link=True)).written == 0
 
 
-def test_a_wide_back_up_is_named(run, wide, tmp_path):
+def test_wide_backup_is_reported(run, wide, tmp_path):
     """A backup of a wide state is narrow; a wide backup is reported each time."""
     out = tmp_path / "backup"
     status, _, err = run("backup", "--state", wide.folder.root, "--out", out)

@@ -13,7 +13,7 @@ from tests.server.core.content.samples import NEWS, pack
 URL = "https://updates.rom.example"
 
 
-def test_packs_are_asked_for_in_the_phones_order(world, run, tmp_path):
+def test_pack_requests_are_listed_in_order(world, run, tmp_path):
     """Requests for packs are listed by role and kind; a withdrawn pack is not."""
     entries = {"notices": {"first": NEWS}, "features": {"first": NEWS}, "themes": {}}
     role, blobs = world.ceremony.packs(
@@ -35,7 +35,7 @@ def test_packs_are_asked_for_in_the_phones_order(world, run, tmp_path):
     assert "href=" not in text
 
 
-def test_dialects_are_named(world):
+def test_dialects_are_mentioned(world):
     """If dialects are configured, the page says what they mean for the privacy promise."""
     published, now = world.published(), world.now()
     assert SENTENCE in render_owner_page(published, URL, now, has_dialects=True)
@@ -43,13 +43,13 @@ def test_dialects_are_named(world):
 
 
 @pytest.mark.parametrize("url", ["updates.rom.example", "https://rom.example/x", "ftp://a"])
-def test_what_is_no_address(world, url):
+def test_invalid_addresses_are_refused(world, url):
     """An invalid host is refused, because owners see it."""
     with pytest.raises(FormatError, match="give https://HOST"):
         render_owner_page(world.published(), url, world.now())
 
 
-def test_what_is_missing(world, fresh_state, run, tmp_path):
+def test_missing_address_or_publication(world, fresh_state, run, tmp_path):
     """Without an address or a publication, the error says what to do."""
     options = ("--out", tmp_path / "page.html")
     status, _, error = run("owner-page", "--state", world.folder.root, *options)

@@ -42,7 +42,7 @@ def names(table):
     return set(table.replace("│", " ").replace("┃", " ").split())
 
 
-def test_people_from_the_first_admin_on(run, state, ask):
+def test_account_commands(run, state, ask):
     """The first admin is made here; accounts are listed, changed, disabled and enabled."""
     assert ask("account", "list") == []
     (made,) = ask("account", "add", "root", "--role", "admin", "--all-codenames")
@@ -65,7 +65,7 @@ def test_people_from_the_first_admin_on(run, state, ask):
     assert {"ani", "approver", "armani", "root", "admin", "all"} <= names(out)
 
 
-def test_usage(run, state):
+def test_usage_errors(run, state):
     """Contradicting or missing options give status 2, and nothing is changed."""
     for words in (
         "account add ani --role viewer",
@@ -87,7 +87,7 @@ def test_usage(run, state):
             assert "Error:" in err
 
 
-def test_refusals(run, state):
+def test_refused_commands(run, state):
     """A refusal gives status 1 and a sentence."""
     for words, sentence in (
         ("account add Ani --role viewer --all-codenames", "not an account name"),
@@ -103,7 +103,7 @@ def test_refusals(run, state):
             assert sentence in err
 
 
-def test_tokens(run, state, ask):
+def test_token_commands(run, state, ask):
     """A new token is printed alone; later lists have no secret. It expires, or is revoked."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
     status, out, err = run("token", "create", "ani", "--label", "laptop", "--state", state)
@@ -128,7 +128,7 @@ def test_tokens(run, state, ask):
     assert [row["state"] for row in ask("token", "revoke", "--account", "ani")] == ["revoked"] * 2
 
 
-def test_the_audit_log_of_commands(run, state, ask):
+def test_audit_log_list_pages_and_filters(run, state, ask):
     """Each change is recorded once with the login name; pages and filters show parts."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
     token = ask("token", "create", "ani", "--label", "ci")
@@ -151,7 +151,7 @@ def test_the_audit_log_of_commands(run, state, ask):
     assert {"cli:root", "token.revoke", "ani"} <= names(out)
 
 
-def test_an_export_is_verified_elsewhere(run, state, ask, tmp_path):
+def test_exported_audit_log_is_verified(run, state, ask, tmp_path):
     """An export and the database have the same head; a forgery is refused."""
     ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
     old = ask("audit-log", "verify")
@@ -179,7 +179,7 @@ def test_an_export_is_verified_elsewhere(run, state, ask, tmp_path):
         assert run("audit-log", "verify", *words)[0] == 2
 
 
-def test_commands_are_told_before_and_after(run, world):
+def test_audit_log_of_a_rollout_command(run, world):
     """The audit log has a command's request, author and snapshot; a refusal is not recorded."""
     state = world.folder.root
     reason = "en=It drains the battery."
@@ -195,7 +195,7 @@ def test_commands_are_told_before_and_after(run, world):
     assert asked["detail"]["change"] == done["detail"]["change"]
 
 
-def test_keys_and_roots_are_told(run, tmp_path, world):
+def test_audit_log_of_keys_and_root(run, tmp_path, world):
     """New keys and the pinned root are recorded once."""
 
     def told(state):
@@ -221,7 +221,7 @@ def test_keys_and_roots_are_told(run, tmp_path, world):
     assert begun["detail"] == {"stage": "begun", "afresh": False}
 
 
-def test_who_logged_in(someone, monkeypatch):
+def test_login_name_is_recorded(someone, monkeypatch):
     """The recorded name is the login name, even with sudo, else the process's user or number."""
     monkeypatch.setattr("os.getuid", lambda: 0)
     monkeypatch.setenv("LOGNAME", "mallory")
@@ -255,7 +255,7 @@ ORDER = {"change": "3f", "order": {"type": "halt"}, "due_at": 1_800_000_000}
         ),
     ],
 )
-def test_an_entry_is_a_sentence(capsys, action, subject, detail, lines):
+def test_audit_log_entry_is_a_sentence(capsys, action, subject, detail, lines):
     """An entry is a sentence; one without its command's row is shown as recorded."""
     print_entries([ENTRY | {"action": action, "subject": subject, "detail": detail}], {})
     head, *rest = capsys.readouterr().out.splitlines()
@@ -264,7 +264,7 @@ def test_an_entry_is_a_sentence(capsys, action, subject, detail, lines):
     assert [line.strip() for line in rest] == lines
 
 
-def test_the_former_name_of_the_command_still_works(run):
+def test_trail_is_an_alias_of_audit_log(run):
     """`trail` is hidden and works like `audit-log`."""
     assert " trail" not in run("--help")[1]
     assert (
@@ -293,7 +293,7 @@ def begun(world):
     return world.folder.root, asyncio.run(act())
 
 
-def test_listing_and_ending(run, begun):
+def test_session_list_and_end(run, begun):
     """Sessions are listed without secrets; an unknown id ends none.
 
     Ids together with an account are a usage error.

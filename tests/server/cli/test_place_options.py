@@ -16,21 +16,21 @@ def at(world, tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_file_spares_the_option(run):
+def test_hening_toml_replaces_the_option(run):
     """With `hening.toml`, `--state` can be omitted, even in a subfolder."""
     status, out, err = run("rollout", "show", "--json")
     assert (status, err) == (0, "")
     assert json.loads(out)[0]["channel"] == "armani/id/stable"
 
 
-def test_option_variable_and_file_in_this_order(run, monkeypatch):
+def test_option_precedes_variable_and_file(run, monkeypatch):
     """The option takes precedence over the variable, and that over the file."""
     monkeypatch.setenv("HENING_STATE", "by-variable")
     assert "no server state in by-variable" in run("rollout", "show")[2]
     assert "no server state in by-option" in run("rollout", "show", "--state", "by-option")[2]
 
 
-def test_without_any_it_is_wrong_usage(run, at):
+def test_missing_state_is_a_usage_error(run, at):
     """Without any of them, the usage error lists the ways to name the state."""
     (at / "hening.toml").unlink()
     status, _, err = run("rollout", "show")
@@ -38,7 +38,7 @@ def test_without_any_it_is_wrong_usage(run, at):
     assert "Missing option '--state': give it, set HENING_STATE, or work in a folder with" in err
 
 
-def test_an_unsafe_file_is_wrong_usage(run, at):
+def test_unsafe_file_is_a_usage_error(run, at):
     """An unsafe file is a usage error, unless the command does not need it."""
     (at / "hening.toml").chmod(0o666)
     status, _, err = run("rollout", "show")
@@ -47,7 +47,7 @@ def test_an_unsafe_file_is_wrong_usage(run, at):
     assert run("rollout", "show", "--state", at / "state")[0] == 0
 
 
-def test_a_variable_is_no_setting_of_the_server(run, at, monkeypatch):
+def test_option_variables_are_not_settings(run, at, monkeypatch):
     """`HENING_REPO` and the others belong to the options; other unknown names are errors."""
     for name in ("HENING_STATE", "HENING_REPO", "HENING_KEYS"):
         monkeypatch.setenv(name, str(at / "state"))
@@ -56,7 +56,7 @@ def test_a_variable_is_no_setting_of_the_server(run, at, monkeypatch):
     assert "repos" in run("check")[2]
 
 
-def test_an_export_goes_before_a_folder_that_is_only_a_default(run, at):
+def test_explicit_export_precedes_the_default_state(run, at):
     """`audit-log verify --export` works although `hening.toml` names a state folder, too."""
     exported = run("audit-log", "export")[1]
     (at / "audit-log.jsonl").write_text(exported)
@@ -65,7 +65,7 @@ def test_an_export_goes_before_a_folder_that_is_only_a_default(run, at):
     assert "as they were recorded" in out
 
 
-def test_what_was_taken_is_explained(run, at, monkeypatch):
+def test_explain_settings(run, at, monkeypatch):
     """Each folder is shown with the variable or file that names it."""
     monkeypatch.setenv("HENING_KEYS", "/media/keys")
     status, out, err = run("--explain-settings")

@@ -34,7 +34,7 @@ def promoted(world):
 OFFICE = ["--zone", "Asia/Jakarta", "--window", "mon-thu 09:00-17:00"]
 
 
-def test_a_plan_in_windows(ask):
+def test_stages_start_inside_windows(ask):
     """A plan's stages start inside the given windows. 2099-06-01 is a Monday."""
     stages = ["--stage", "1%=1d", "--stage", "10%=90m", "--stage", "100%"]
     start = ["--start", "2099-06-01T16:00+07:00"]
@@ -48,7 +48,7 @@ def test_a_plan_in_windows(ask):
     assert [pair[0] for pair in ask("rollout", "show")[0]["schedule"]] == starts[1:]
 
 
-def test_plans_that_are_usage(run, state):
+def test_malformed_plans(run, state):
     """A malformed plan gives status 2."""
     for words in (
         ["--stage", "1%=1d", "--share", "1%"],
@@ -65,7 +65,7 @@ def test_plans_that_are_usage(run, state):
             assert run("rollout", "offer", CHANNEL, *words, "--state", state)[0] == 2
 
 
-def test_a_preview_for_people(run, state):
+def test_preview(run, state):
     """A preview has tables of shares and builds; the newest build gets no offer."""
     status, out, err = run("rollout", "preview", CHANNEL, "--state", state)
     assert (status, err) == (0, "")
@@ -80,7 +80,7 @@ def test_a_preview_for_people(run, state):
     assert (status, "nothing, it is halted" in out) == (0, True)
 
 
-def test_tags(run, ask, state):
+def test_command_with_an_older_tag_is_refused(run, ask, state):
     """`show` prints the tag; a command with an older tag is refused."""
     (row,) = ask("rollout", "show")
     tag = ["--if-match", row["etag"]]
@@ -92,7 +92,7 @@ def test_tags(run, ask, state):
     assert ask("rollout", "resume", CHANNEL)["channels"][0]["state"] == "offered"
 
 
-def test_what_waits(run, ask, state, monkeypatch):
+def test_waiting_changes(run, ask, state, monkeypatch):
     """Scheduled and waiting changes are listed, approved, rejected and cancelled."""
     answer = ask("rollout", "pause", CHANNEL, "--due", f"{later()}")
     (later_on,) = answer["changes"]
@@ -119,7 +119,7 @@ def test_what_waits(run, ask, state, monkeypatch):
     assert ask("rollout", "halt", CHANNEL)["channels"][0]["state"] == "halted"
 
 
-def test_a_halt_reaches_every_channel_it_can(run, ask, state):
+def test_halt_continues_after_a_failing_channel(run, ask, state):
     """A channel that cannot be halted does not prevent other halts.
 
     A sentence says which channels were halted, with which effect and at which share.
@@ -137,7 +137,7 @@ def test_a_halt_reaches_every_channel_it_can(run, ask, state):
     assert "nothing is halted: armani/id/beta offers nothing yet" in err
 
 
-def test_words_that_are_not_recorded(run, state, monkeypatch):
+def test_halt_with_unrecorded_text(run, state, monkeypatch):
     """Beyond an account's limit a halt has status 0, and a message says what is not recorded."""
     monkeypatch.setenv("HENING_REWORDINGS_PER_DAY", "1")
     told = [
@@ -150,7 +150,7 @@ def test_words_that_are_not_recorded(run, state, monkeypatch):
     assert (told[0][2], "note are not recorded" in told[1][2]) == ("", True)
 
 
-def test_commands_of_which_some_wait(run, promoted):
+def test_commands_for_several_channels(run, promoted):
     """Each channel has its own message, in any order.
 
     Halting a channel that was never offered cancels its waiting offer, and says so.
@@ -171,7 +171,7 @@ def test_commands_of_which_some_wait(run, promoted):
     assert sorted(row["state"] for row in json.loads(out)) == ["cancelled", "done"]
 
 
-def test_a_dry_run_of_what_is_put_off(run, ask, state):
+def test_dry_run_of_a_scheduled_command(run, ask, state):
     """A dry run of a scheduled command shows shares from its time; a past time is refused."""
     moment = later()
     seen = ask("rollout", "offer", CHANNEL, "--share", "1%", "--due", moment, "--dry-run")
@@ -181,7 +181,7 @@ def test_a_dry_run_of_what_is_put_off(run, ask, state):
     assert run("rollout", "offer", CHANNEL, "--share", "1%", *past, "--state", state)[0] == 1
 
 
-def test_words_that_mislead_are_refused(run, ask, state, tmp_path, monkeypatch):
+def test_misleading_texts_are_refused(run, ask, state, tmp_path, monkeypatch):
     """Texts that are not plain give status 1 and are not repeated; nothing is recorded."""
     monkeypatch.chdir(tmp_path)
     for words in (
@@ -201,7 +201,7 @@ def test_words_that_mislead_are_refused(run, ask, state, tmp_path, monkeypatch):
             assert list(tmp_path.glob("*.json")) == []
 
 
-def test_older_words_do_no_harm(run, ask, state, monkeypatch):
+def test_older_invalid_texts_are_escaped(run, ask, state, monkeypatch):
     """Older invalid texts are escaped on terminals; JSON has the original."""
     odd = "[red]a\u202eb\x1b[2J"
     with monkeypatch.context() as older:
@@ -251,7 +251,7 @@ def another():
     return command_line_principal("another")
 
 
-def test_a_command_names_its_own_build(run, ask, state):
+def test_change_shows_its_own_build(run, ask, state):
     """A change shows its own build, not that of a later offer."""
     (change,) = ask("rollout", "offer", CHANNEL, "--counter", "2", "--share", "1%")["changes"]
     newest, *_ = ask("change", "list")
@@ -263,7 +263,7 @@ def test_a_command_names_its_own_build(run, ask, state):
     assert ask("change", "show", change["id"]) == change
 
 
-def test_everything_about_a_command(run, ask, state):
+def test_change_show(run, ask, state):
     """A change shows build, plan, note, author and approver in 80 columns."""
     stages = ["--stage", "1%=1d", "--stage", "10%=90m", "--stage", "100%"]
     note = ["--note", "Tried by ten of us.", "--due", later()]
@@ -284,7 +284,7 @@ def test_everything_about_a_command(run, ask, state):
         assert text in words, text
 
 
-def test_a_near_name(run, state):
+def test_similar_name_is_suggested(run, state):
     """An unknown channel or model is refused, and the message suggests a similar name."""
     for words, sentence in (
         (["offer", "armani/id/stabel", "--share", "1%"], "Did you mean armani/id/stable?"),
@@ -320,7 +320,7 @@ def test_lists_fit_80_columns(run, ask, state):
             assert "\N{HORIZONTAL ELLIPSIS}" not in out
 
 
-def test_the_audit_log_is_sentences(run, ask, state):
+def test_audit_log_entries_are_sentences(run, ask, state):
     """An entry has local time, author, action and build in words, without braces."""
     ask("rollout", "halt", CHANNEL, "--reason", "en=It drains", "--note", "Seen in the lab")
     _, out, _ = run("audit-log", "list", "--state", state, "--utc")
@@ -352,7 +352,7 @@ def test_times_are_local_or_utc(run, ask, state, monkeypatch):
         time.tzset()
 
 
-def test_a_shell_offers_channels(state, tmp_path):
+def test_shell_completion_of_channels(state, tmp_path):
     """Shell completion offers channels with builds, if a state is given."""
     completion = ShellComplete(cli, {}, "hening-server", "")
     for folder, offered in ((state, [CHANNEL]), (tmp_path / "none", [])):
@@ -360,7 +360,7 @@ def test_a_shell_offers_channels(state, tmp_path):
         assert [item.value for item in completion.get_completions(words, "arm")] == offered
 
 
-def test_an_empty_list_is_a_sentence(run, state):
+def test_empty_lists_are_sentences(run, state):
     """An empty list is a sentence without a frame."""
     for what in ("change", "session", "account"):
         status, out, _ = run(what, "list", "--state", state)

@@ -23,7 +23,7 @@ from tests.server.world import PACKAGE_1, PACKAGE_2
 CHANNEL = "armani/id/stable"
 
 
-def test_without_a_server_it_ends(world):
+def test_waiting_without_a_server_ends(world):
     """Without a server, a command stops waiting for a bundle after a minute; the bundle stays.
 
     A bundle that was processed meanwhile is not waited for.
@@ -42,7 +42,7 @@ def test_without_a_server_it_ends(world):
     assert (said, paused) == ([], [])
 
 
-def test_an_offer_waits_for_its_release(run, world, monkeypatch):
+def test_offer_waits_for_its_release(run, world, monkeypatch):
     """An offer of a missing release waits for the bundle, and is then tried once more."""
     world.submit(world.second_release(), [PACKAGE_2])
     monkeypatch.setattr("time.sleep", lambda _seconds: world.run(Publisher.process_incoming))
@@ -53,7 +53,7 @@ def test_an_offer_waits_for_its_release(run, world, monkeypatch):
     assert err == f"Waiting for `hening-server run` to take 1 bundle in {world.folder.incoming}.\n"
 
 
-def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
+def test_offer_reports_the_refused_bundle(run, world, monkeypatch):
     """If the bundle does not help, the message has both reasons."""
     world.submit(world.second_release())  # without its package
     monkeypatch.setattr("time.sleep", lambda _seconds: world.run(Publisher.process_incoming))
@@ -64,7 +64,7 @@ def test_an_offer_that_waited_in_vain_says_both(run, world, monkeypatch):
     assert "already offers 1 (build 1); offer a later build; the server refused bundle" in said
 
 
-def test_what_stops_things_never_waits(run, world):
+def test_halt_and_pause_never_wait(run, world):
     """Halts and pauses do not wait for bundles."""
     world.submit(world.second_release(), [PACKAGE_2])
     for command in ("halt", "pause"):
@@ -72,7 +72,7 @@ def test_what_stops_things_never_waits(run, world):
         assert (status, err.count("\n")) == (1, 1)
 
 
-def test_an_offer_waits_for_its_model(run, fresh, monkeypatch):
+def test_offer_waits_for_the_first_publication(run, fresh, monkeypatch):
     """An offer waits for the first publication after a ceremony."""
     fresh.run(Publisher.repair)  # creates the database
     first = {("root", 1): fresh.folder.trusted_root.read_bytes()}
@@ -112,7 +112,7 @@ async def served(world, run, monkeypatch):
             yield call
 
 
-async def test_the_server_works_for_a_command(served, world):
+async def test_command_through_a_running_server(served, world):
     """With a server, output and refusals are the same as without.
 
     The command sends the tag that was seen; a stale one is refused. Scheduled commands can be
@@ -139,7 +139,7 @@ async def test_the_server_works_for_a_command(served, world):
     assert (await served("rollout", "halt", BETA))[0] == 1
 
 
-def test_a_server_that_takes_it_and_ends(world, run):
+def test_unanswered_command_is_not_repeated(world, run):
     """If the server ends after it received a command, the command is not repeated."""
     world.folder.run.mkdir()
 
@@ -158,7 +158,7 @@ def test_a_server_that_takes_it_and_ends(world, run):
     assert not world.published().pointers()[PLACE.pointer_path].halted
 
 
-def test_a_server_that_has_ended(world, run):
+def test_stale_socket_is_ignored(world, run):
     """A socket without a listener is ignored, and the command works directly."""
     world.folder.run.mkdir()
     with socket.socket(socket.AF_UNIX) as listener:
