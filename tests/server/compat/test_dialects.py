@@ -97,18 +97,18 @@ def faults(model, name, now=FROM):
     return list(DIALECTS[name].faults(model, now))
 
 
-def test_the_bytes_of_a_complete_build():
+def test_bytes_of_a_complete_build():
     """A build is listed from the second at which it is complete."""
     assert lists(make_model(), FROM) == GOLDEN
     assert lists(make_model(), FROM - 1) != GOLDEN
 
 
-def test_nothing_is_no_error():
+def test_empty_answers():
     """Without a build, each dialect has its own empty answer; Custota has no file."""
     assert lists(make_model(make_shelf(None)), FROM) == NOTHING
 
 
-def test_headers_of_lists_hold_nothing_that_could_come_back():
+def test_lists_have_no_validators():
     """A list has type, caching and length, but no ETag or Last-Modified."""
     (page,) = DIALECTS["lineage1"].lists(make_model(), FROM).values()
     assert page.fields.decode() == (
@@ -117,7 +117,7 @@ def test_headers_of_lists_hold_nothing_that_could_come_back():
     )
 
 
-def test_every_name_is_in_its_dialects_grammar():
+def test_paths_match_the_grammar():
     """Every list and file has a path that its dialect's grammar accepts."""
     model = make_model(lineage_incremental=True)
     for name, dialect in DIALECTS.items():
@@ -125,7 +125,7 @@ def test_every_name_is_in_its_dialects_grammar():
             assert re.fullmatch(dialect.grammar, path), (name, path)
 
 
-def test_files_of_a_halted_build_stay_and_those_of_a_withdrawn_one_are_gone():
+def test_files_of_halted_and_withdrawn_builds():
     """A halted build's files stay; a withdrawn build's go when the device plane drops them."""
     items = [ITEMS[0], withdraw(ITEMS[1]), *ITEMS[2:]]
     model = make_model(make_shelf(items=items, absent=[ITEMS[1].path]))
@@ -139,7 +139,7 @@ def test_files_of_a_halted_build_stay_and_those_of_a_withdrawn_one_are_gone():
     assert f"/lineage/files/FP4/{THREE}.armani-3.zip" not in files(missing, "lineage1")
 
 
-def test_a_build_without_a_label_is_not_offered():
+def test_build_without_a_required_label_is_not_listed():
     """A build without a required label is not listed, and the fault names package and label."""
     for name, label, path in (
         ("lineage1", "lineage.version", "/lineage/v1/FP4/nightly"),
@@ -172,7 +172,7 @@ def test_lineage_2_needs_a_minor_version():
     assert "ota_property_files" not in element["files"][0]
 
 
-def test_lineage_2_stays_below_the_apps_limit():
+def test_lineage_2_list_stays_below_the_size_limit():
     """Elements are left out of a list that would exceed the app's size limit."""
     shelves = {}
     long = "payload.bin:1:2," + ",".join(f"part{n}:1:2" for n in range(80))
@@ -195,7 +195,7 @@ def lists_of(model):
     return page.body
 
 
-def test_lineage_2_has_an_incremental_where_forks_read_it():
+def test_lineage_2_incremental():
     """With the setting, the list has an incremental, and its package is served."""
     model = make_model(lineage_incremental=True)
     (element,) = json.loads(lists(model, FROM)["/lineage/v2/devices/FP4/builds"])
@@ -205,7 +205,7 @@ def test_lineage_2_has_an_incremental_where_forks_read_it():
     assert path not in files(make_model(), "lineage2")
 
 
-def test_graphene_finds_packages_by_the_names_that_the_app_guesses():
+def test_graphene_file_names():
     """Full packages and current incrementals have the file names that the app derives."""
     late = [*ITEMS, make_item(3, 1)]
     assert files(make_model(make_shelf(items=late)), "graphene") == {
@@ -217,7 +217,7 @@ def test_graphene_finds_packages_by_the_names_that_the_app_guesses():
     }
 
 
-def test_the_source_of_an_incremental_is_the_fifth_part_of_a_fingerprint():
+def test_graphene_source_of_an_incremental():
     """An incremental's source is the fingerprint's fifth part, up to its colon."""
     assert (
         source_incremental("Hening/armani/armani:14/UKQ1/1.2.0-id:user/release-keys") == "1.2.0-id"
@@ -225,7 +225,7 @@ def test_the_source_of_an_incremental_is_the_fifth_part_of_a_fingerprint():
     assert source_incremental("build-1") == ""
 
 
-def test_graphene_refuses_two_builds_with_one_incremental():
+def test_graphene_needs_distinct_incrementals():
     """Two builds with one `incremental` value are not served, as one name would be two files.
 
     A value that cannot be in a file name is not served, either.
@@ -242,7 +242,7 @@ def test_graphene_refuses_two_builds_with_one_incremental():
     ]
 
 
-def test_custota_needs_a_csig_and_the_sources_digest():
+def test_custota_needs_csig_and_vbmeta():
     """Custota needs a csig, and for incrementals the label `vbmeta` of the source."""
     bare = [
         type(item)(
@@ -273,7 +273,7 @@ def test_settings_of_single_dialects():
     assert found["/crdroid/FP4.json"] == '{"response":[]}'
 
 
-def test_a_build_in_stages_is_not_offered_anywhere():
+def test_staged_build_is_not_listed():
     """During a staged rollout every dialect lists the build before it."""
     found = lists(make_model(), START)
     assert all(THREE not in body and "1.3" not in body for body in found.values())

@@ -15,7 +15,7 @@ FOUND = AppRequests({LINE: PAGE}, usual_rests("https://u.example:443"))
 KTOR = b"Accept: application/json\r\nAccept-Charset: UTF-8\r\nUser-Agent: ktor-client\r\n"
 
 
-def test_what_the_apps_send():
+def test_requests_of_apps_are_recognised():
     """An app's request is recognised wherever its User-Agent is."""
     for lines in (
         AGENT + HOST + CONNECTION + GZIP,
@@ -31,7 +31,7 @@ def test_what_the_apps_send():
 GOOD = START + HOST + AGENT + CONNECTION + GZIP + END
 
 
-def test_everything_else_goes_to_the_parser():
+def test_other_requests_go_to_the_parser():
     """Any other request goes to the parser, even with one byte missing."""
     for data in (
         GOOD[:-2],  # incomplete

@@ -29,7 +29,7 @@ def halted(pointer=POINTER):
     return msgspec.structs.replace(pointer, halted=True)
 
 
-def test_every_state_one_second_before_a_switch_and_at_it():
+def test_offers_before_and_at_each_switch():
     """Each row has a shelf, a second, and the offers before and from that second."""
     alone = make_pointer(3, packages=STEP_3)
     paused = make_pointer(3, p=True, r=[[START, 500]], c=2)
@@ -59,7 +59,7 @@ def test_every_state_one_second_before_a_switch_and_at_it():
         assert (counter_at(shelf, second - 1), counter_at(shelf, second)) == (before, after), name
 
 
-def test_incrementals_are_those_of_the_pointer_or_of_the_build_before():
+def test_incrementals_of_an_offer():
     """Only incrementals of the pointer, or of the build before, are named, if they are stored."""
     late = [*ITEMS, make_item(3, 1)]
     shelf = make_shelf(items=late)
@@ -69,7 +69,7 @@ def test_incrementals_are_those_of_the_pointer_or_of_the_build_before():
     assert offer_at(lost, FROM).incrementals == ()
 
 
-def test_the_seconds_at_which_an_offer_changes():
+def test_seconds_of_change():
     """An offer changes when it is complete and at the expiry; in a canary channel earlier."""
     assert switch_times(make_shelf()) == {FROM, EXPIRY}
     assert switch_times(make_shelf(permille=500)) == {START, EXPIRY}
@@ -77,7 +77,7 @@ def test_the_seconds_at_which_an_offer_changes():
     assert switch_times(make_shelf(None)) == set()
 
 
-def test_where_a_client_channel_has_stopped():
+def test_build_below_the_client_counter_is_reported():
     """A complete build that the client channel's counter keeps back is reported."""
     stone = [make_item(2), make_item(3, min_counter=2)]
     shelf = make_shelf(make_pointer(2, 3), stone)

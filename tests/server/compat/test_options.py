@@ -27,14 +27,14 @@ def load(tmp_path, text):
     return load_settings(file, {})
 
 
-def test_they_are_off_by_default(tmp_path):
+def test_dialects_are_off_by_default(tmp_path):
     """By default there is no listener and no dialect."""
     options = load(tmp_path, "").compat
     assert options == CompatOptions()
     assert (options.listen, options.dialects) == ("", ())
 
 
-def test_a_table_of_the_file(tmp_path):
+def test_names_keep_their_case(tmp_path):
     """Names of devices and channels keep their upper and lower case."""
     options = load(tmp_path, GOOD).compat
     assert options.devices == {"FP4": "armani"}
@@ -61,7 +61,7 @@ def test_a_table_of_the_file(tmp_path):
         ("[compat]", '[compat]\ntls_cert = "a"', "together"),
     ],
 )
-def test_what_is_refused(tmp_path, old, new, sentence):
+def test_invalid_settings_are_refused(tmp_path, old, new, sentence):
     """Invalid settings are refused, and the message says what to do.
 
     Plain HTTP is allowed if no dialect forbids it.
@@ -86,7 +86,7 @@ def test_pixelexperience_needs_its_versions(tmp_path):
     load(tmp_path, text.replace("[compat]", '[compat]\npe_versions = ["14"]', 1))
 
 
-def test_joined_names_are_never_ambiguous():
+def test_ambiguous_joined_names_are_refused():
     """Device and channel names that would join to one path are refused."""
     channel = {"region": "id", "channel": "stable"}
     value = {

@@ -102,7 +102,7 @@ def test_other_requests_are_refused(served):
         assert served.plane.counts.refusals[reason] == before + 1, lines
 
 
-def test_strict_mode_takes_what_the_apps_send_alone(served):
+def test_gate_modes(served):
     """Strict mode accepts only the apps' own requests.
 
     The other modes tolerate the device plane's headers, and behind an edge any.
@@ -137,7 +137,7 @@ def test_unknown_names_are_404_and_withdrawn_files_410(served):
         assert (response.status, response["Cache-Control"]) == (status, "public, max-age=60")
 
 
-def test_the_running_build_of_old_templates_is_thrown_away(served):
+def test_running_build_in_the_path_is_ignored(served):
     """A running build at the end of a path is ignored: the answer is the same."""
     plain = served.get(LIST, *APP)
     for running in ("", "1.2.0-id", "a" * 64, "eng.root.20260101"):
@@ -146,7 +146,7 @@ def test_the_running_build_of_old_templates_is_thrown_away(served):
         assert served.get(f"{LIST}/{running}", *APP, method="HEAD").status == 200
 
 
-def test_identity_whatever_is_asked(served):
+def test_no_content_coding_or_validators(served):
     """Lists and packages have neither a content coding nor an ETag nor Vary."""
     for path in (LIST, LINE, FILE):
         for coding in (b"gzip", b"br, gzip;q=1.0, *;q=0.5", b"identity;q=0", b"*"):
@@ -212,7 +212,7 @@ def test_ranges_over_tls(blobs, tmp_path):
         check_ranges(ask)
 
 
-def test_both_servers_answer_alike(served):
+def test_both_paths_give_the_same_answers(served):
     """The fast path and aiohttp give the same answers."""
     for path in (LIST, FILE, WITHDRAWN, "/lineage/v1/FP5/nightly", "/lineage/v1///x"):
         fast = served.get(path, b"Accept: */*")
@@ -230,7 +230,7 @@ def as_an_app(path):
     return b"\r\n".join([*lines, b"", b""])
 
 
-def test_requests_of_the_apps_are_answered_as_others(served):
+def test_recognised_requests_equal_parsed_ones(served):
     """Recognised requests get the same answers as parsed ones, in each mode."""
     for path in (LIST, LINE):
         found, other = served.ask(as_an_app(path)), served.get(path, b"Accept: */*")
@@ -241,7 +241,7 @@ def test_requests_of_the_apps_are_answered_as_others(served):
         }
 
 
-def test_a_list_switches_at_its_second(blobs):
+def test_list_changes_at_the_scheduled_second(blobs):
     """A list changes at the scheduled second, without a new snapshot."""
     old, new = json_page("old"), json_page("new")
     changes = [(100, {LIST: new, LINE: None}), (200, {LIST: old})]
