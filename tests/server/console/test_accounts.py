@@ -3,7 +3,7 @@
 import re
 
 
-async def test_accounts_with_their_valid_tokens(team):
+async def test_accounts_page_and_token_revocation(team):
     """An account has its role, models and valid tokens, without a secret.
 
     Many accounts are on several pages, which only admins find in the menu.
@@ -29,7 +29,7 @@ async def test_accounts_with_their_valid_tokens(team):
     assert ("token.revoke", "viewer") in [entry[1:] for entry in await team.audit_log()]
 
 
-async def test_a_person_leaves(team):
+async def test_disabling_an_account_ends_its_sessions(team):
     """Disabling ends an account's sessions; enabled again, it needs a new token."""
     engineer, admin = await team.signed_in("engineer"), await team.signed_in("admin")
     page = await admin.send(await admin.get("/console/accounts"), "/engineer/disable")
@@ -73,7 +73,7 @@ async def test_ending_sessions(team):
 PATH = "/console/channels/armani/id/stable"
 
 
-async def test_pages_and_filters(team):
+async def test_audit_log_pages_and_filters(team):
     """A filter stays on the next page; entries are sentences, grouped by day.
 
     The filter's form uses GET, and its fields keep their input.

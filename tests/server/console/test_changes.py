@@ -19,7 +19,7 @@ async def waiting(world):
         yield team, f"/console/orders/{given['change']['id']}"
 
 
-async def test_four_eyes(waiting):
+async def test_proposer_cannot_approve(waiting):
     """The proposer cannot approve a change; an approver can, and it is published."""
     team, path = waiting
     engineer = await team.signed_in("engineer")
@@ -40,7 +40,7 @@ async def test_four_eyes(waiting):
     assert actors[0].startswith("approver/s-")
 
 
-async def test_no(waiting):
+async def test_reject_and_cancel(waiting):
     """An approver can reject a change and the proposer cancel it; the reason is shown."""
     team, first = waiting
     again = await offer(team, plan=PLAN)
@@ -59,7 +59,7 @@ async def test_no(waiting):
         assert path not in (await browser.get("/console/orders?state=waiting")).read.links
 
 
-async def test_a_puppet_is_no_second_person(waiting):
+async def test_controlled_account_cannot_approve(waiting):
     """An account that the proposer controls cannot approve, and sees why."""
     team, path = waiting
     at = team.services.epoch()

@@ -42,7 +42,7 @@ async def pointer(team):
     return published.pointers()["latest/armani/id/stable"]
 
 
-async def test_a_staged_rollout(world, team):
+async def test_page_of_a_staged_rollout(world, team):
     """A staged rollout shows its share, its next step, its windows and all steps."""
     await publish_second(world, team)
     stages = [{"permille": 10, "hold": 2 * DAY}, {"permille": 125, "hold": DAY}, {"permille": 1000}]
@@ -72,7 +72,7 @@ async def test_a_staged_rollout(world, team):
     assert "Share now 12.5 %" in (await browser.get(PATH)).text.replace("\xa0", " ")
 
 
-async def test_what_was_reached_at_the_halt(world, team):
+async def test_share_at_the_halt(world, team):
     """The page of a halted channel shows the share at the halt."""
     await publish_second(world, team)
     stages = [{"permille": 10, "hold": DAY}, {"permille": 1000}]
@@ -89,7 +89,7 @@ async def test_what_was_reached_at_the_halt(world, team):
     assert "Build 2. no new phones" in (await browser.get("/console/channels")).text
 
 
-async def test_a_new_schedule_erases_no_share(world, team):
+async def test_earlier_shares_are_shown_after_new_schedules(world, team):
     """After two changes of the schedule, the first share is still shown with its time."""
     await publish_second(world, team)
     given = await offer(team, plan={"stages": [{"permille": 10}]})
@@ -106,7 +106,7 @@ async def test_a_new_schedule_erases_no_share(world, team):
     assert page.body.count('<rect class="past offered"') == 3
 
 
-async def test_pages_that_are_not_there(team):
+async def test_unknown_pages(team):
     """Unknown models and paths get 404 with a page.
 
     A channel without an offer says so and has no buttons.
@@ -133,7 +133,7 @@ async def shares(team):
     return [(start - schedule[0][0], permille) for start, permille in schedule]
 
 
-async def test_offering_to_one_in_a_hundred(world, team):
+async def test_offer_form_proposes_newest_build_and_1_percent(world, team):
     """The form proposes the newest build and 1 %; the offer is published and recorded."""
     await publish_second(world, team)
     browser = await team.signed_in("engineer")
@@ -151,7 +151,7 @@ async def test_offering_to_one_in_a_hundred(world, team):
     assert "No build that is newer than 2" in (await browser.get(link)).text
 
 
-async def test_offering_in_steps(world, team):
+async def test_offer_form_with_steps(world, team):
     """Each line of the form is a step with its duration; empty lines are ignored.
 
     An invalid form is shown again with the reason and all input.
@@ -169,7 +169,7 @@ async def test_offering_in_steps(world, team):
     assert await shares(team) == [(0, 20), (6 * HOUR, 125), (6 * HOUR + 2 * DAY, 1000)]
 
 
-async def test_raising_the_share(world, team):
+async def test_share_can_only_be_raised(world, team):
     """A channel can be raised to 100 %, but not below its share."""
     await publish_second(world, team)
     browser = await team.signed_in("engineer")
@@ -186,7 +186,7 @@ async def test_raising_the_share(world, team):
     assert [form[0].rpartition("/")[2] for form in page.read.forms] == ["sign-out", "pause"]
 
 
-async def test_two_people_where_the_channel_needs_them(world):
+async def test_two_person_approval(world):
     """Forms announce two-person approval, and a command waits for an approver."""
     async with console_world(world, approval_channels=("*/*/stable",)) as team:
         await publish_second(world, team)
@@ -208,7 +208,7 @@ async def test_two_people_where_the_channel_needs_them(world):
         assert (await pointer(team)).paused
 
 
-async def test_proposing_a_withdrawal(world, team):
+async def test_withdrawal_is_a_proposal_file(world, team):
     """A withdrawal is a proposal file for the signers, and changes nothing."""
     files = dict.fromkeys((FIRST, FIRST.replace("stable", "beta")), (PACKAGE_1, release(1)))
     role = {("armani", 3): world.ceremony.role("armani", 3, files)}
@@ -233,7 +233,7 @@ async def test_proposing_a_withdrawal(world, team):
     assert [entry for entry in await team.audit_log() if "withdraw" in entry[1]] == []
 
 
-def test_what_is_no_share_or_step():
+def test_invalid_shares_and_steps_are_refused():
     """Invalid shares and steps are refused with a message."""
     for text in ("", "x", "101", "1.25", "-1", "1e2", "1 % of them"):
         with pytest.raises(ProblemError, match="is not a share"):
@@ -243,7 +243,7 @@ def test_what_is_no_share_or_step():
     assert stages({"share-1": "12,5", "hold-1": ""}) == [{"permille": 125}]
 
 
-async def test_an_old_page_changes_nothing_and_halts_all_the_same(team):
+async def test_outdated_page_can_only_halt(team):
     """A command from an outdated page is refused, but a halt is always accepted."""
     browser = await team.signed_in("engineer")
     old, form = await browser.get(PATH), await browser.get(f"{PATH}/halt")
@@ -259,7 +259,7 @@ async def test_an_old_page_changes_nothing_and_halts_all_the_same(team):
     assert (await pointer(team)).halted
 
 
-async def test_a_halt_with_its_reasons(team):
+async def test_halt_with_reasons(team):
     """A halt has reasons by language, which phones see; it is final.
 
     Reasons that cannot be shown are refused, and nothing is halted.
@@ -290,7 +290,7 @@ async def test_a_halt_with_its_reasons(team):
     assert [form[0] for form in page.read.forms] == ["/console/sign-out"]
 
 
-async def test_words_that_are_not_recorded(world):
+async def test_halt_with_unrecorded_text(world):
     """If a halt's reason is not recorded, the page says why."""
     async with console_world(world, rewordings_per_day=1) as team:
         browser = await team.signed_in("approver")
@@ -300,7 +300,7 @@ async def test_words_that_are_not_recorded(world):
         assert "The new reason and note are not recorded" in told[1].text
 
 
-async def test_what_stops_something_gets_through_guesses(team, monkeypatch):
+async def test_halt_and_pause_pass_rate_limits(team, monkeypatch):
     """A halt is accepted while rate limits block all other pages."""
     browser = await team.signed_in("engineer")
     page = await browser.get(PATH)

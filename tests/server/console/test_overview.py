@@ -14,7 +14,7 @@ from tests.server.console.browser import console_world
 from tests.server.console.test_channels import DAY, PATH, offer, publish_second
 
 
-async def test_the_state_of_the_server(team):
+async def test_server_state(team):
     """A sound server says so; otherwise each reason is a sentence.
 
     If the clock jumped, the difference to the signatures' time is shown.
@@ -39,7 +39,7 @@ async def test_the_state_of_the_server(team):
     assert "Clock Jumped By 90 s" in (await browser.get("/console/")).text
 
 
-async def test_alarms_at_half_and_at_four_fifths(world, team):
+async def test_alarm_severities_by_age(world, team):
     """An offline role of 90 days has a warning at 46 days and is late at 73.
 
     Expired online roles come last, because the server renews them itself.
@@ -66,7 +66,7 @@ async def test_alarms_at_half_and_at_four_fifths(world, team):
     assert rows.index(" armani ") < rows.index(" latest ") < rows.index(" UTC")
 
 
-async def test_what_waits_for_this_person(world):
+async def test_tasks_of_an_account(world):
     """Changes and pauses are tasks of accounts that may act on them.
 
     Running, paused and halted rollouts are shown, completed ones are not.
@@ -89,7 +89,7 @@ async def test_what_waits_for_this_person(world):
             assert page.count("Resume or halt") + page.count("Look and decide") <= 1
 
 
-async def test_a_build_that_is_signed_and_not_offered(world, team):
+async def test_unoffered_build_is_a_task(world, team):
     """A new build is a task of accounts that may offer it, until it is offered."""
     await publish_second(world, team)
     engineer, viewer = await team.signed_in("engineer"), await team.signed_in("viewer")
@@ -106,7 +106,7 @@ async def test_a_build_that_is_signed_and_not_offered(world, team):
     assert "is signed and not offered" not in (await viewer.get(PATH)).text
 
 
-async def test_alarms(team):
+async def test_alarm_links(team):
     """An alarm about a role links to its renewal; one about the disk has no link."""
     browser = await team.signed_in("viewer")
     assert "None. The server checks" in (await browser.get("/console/alarms")).text
@@ -123,7 +123,7 @@ async def test_alarms(team):
     assert page.read.links.count("/console/keys") == 2  # of the menu, and of armani
 
 
-async def test_a_change_that_was_refused(world, team):
+async def test_refused_change_is_shown(world, team):
     """A scheduled change that was refused is shown."""
     await publish_second(world, team)
     plan = {"stages": [{"permille": 1000}]}
@@ -137,7 +137,7 @@ async def test_a_change_that_was_refused(world, team):
     assert f"/console/orders/{change.id}" in page.read.links
 
 
-async def test_the_soonest_first(world, team):
+async def test_keys_page_is_sorted_by_expiry(world, team):
     """Offline roles are sorted by expiry, with their keys and thresholds.
 
     One command renews all that expire within 30 days.
@@ -163,7 +163,7 @@ async def test_the_soonest_first(world, team):
     assert "Sign these again" in text
     renew = "hening-signer ceremony renew armani cancro content tables targets"
     assert f"{renew} --propose renewal.json" in text
-    # The root lies where a quickstart put it, and `hening.toml` names the server's folder.
+    # The root is where the quickstart put it, and `hening.toml` names the server's folder.
     assert "ceremony sign renewal.json --root repo/metadata/1.root.json --out NAME.sig" in text
     assert "submit renewal.json rm renewal.json NAME.sig Run the commands in the folder" in text
 
@@ -177,6 +177,6 @@ async def test_the_soonest_first(world, team):
         ("content", "packs with notices, pictures and themes"),
     ],
 )
-def test_roles_in_words(role, words):
+def test_role_descriptions(role, words):
     """The page explains each role in plain words."""
     assert describe_role(role) == words

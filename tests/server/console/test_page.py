@@ -11,7 +11,7 @@ from server.release.api.problems import ProblemError
 from server.settings import Settings, load_settings
 
 
-def test_loopback_by_its_own_names():
+def test_unconfigured_address_is_loopback():
     """Without a configured address only loopback names are accepted, against DNS rebinding.
 
     Any other Host gets 421.
@@ -26,7 +26,7 @@ def test_loopback_by_its_own_names():
         assert refused.value.status == 421
 
 
-def test_a_named_address_whatever_the_request_says():
+def test_configured_address_ignores_host():
     """With a configured address, Host is ignored."""
     address = find_address(
         Settings(console_url="https://control.example:8443/", api_behind_proxy=True)
@@ -35,7 +35,7 @@ def test_a_named_address_whatever_the_request_says():
     assert address.is_secure
 
 
-def test_beyond_loopback_it_must_be_named():
+def test_address_is_required_beyond_loopback():
     """With TLS, a proxy or another interface, the address must be configured."""
     for settings in (
         {"api_host": "0.0.0.0"},
@@ -46,7 +46,7 @@ def test_beyond_loopback_it_must_be_named():
             find_address(Settings(console=True, **settings))
 
 
-def test_what_is_no_address():
+def test_invalid_addresses_are_refused():
     """Plain HTTP beyond loopback, paths, users and odd spellings are refused."""
     for url in (
         "http://control.example",
@@ -62,7 +62,7 @@ def test_what_is_no_address():
             find_address(Settings(console_url=url))
 
 
-def test_the_example_of_the_page(tmp_path):
+def test_example_in_the_docs(tmp_path):
     """The example in docs/how-to/console.md is valid, with an address that browsers trust."""
     page = (Path(__file__).parents[3] / "docs" / "how-to" / "console.md").read_text(
         encoding="utf-8"

@@ -65,7 +65,7 @@ async def test_builds_of_a_model(world, team):
     assert (await browser.get("/console/releases/dior")).status == 404
 
 
-async def test_a_halted_build_after_which_another_is_offered(world, team):
+async def test_halted_build_before_a_newer_offer(world, team):
     """A halted build shows when it was halted; one never offered says so."""
     browser = await team.signed_in("engineer")
     await browser.send(await browser.get(f"{PATH}/halt"), "/halt")
@@ -79,7 +79,7 @@ async def test_a_halted_build_after_which_another_is_offered(world, team):
     assert "armani/id/beta not offered armani/id/stable offered 1" in newest
 
 
-async def test_a_withdrawn_build(world, team):
+async def test_withdrawn_build_stays_listed(world, team):
     """A withdrawn build stays listed as withdrawn."""
     files = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
     role = {("armani", 3): world.ceremony.role("armani", 3, files)}
@@ -98,7 +98,7 @@ def test_phones_are_estimated_from_polls(seconds, polls, phones):
     assert _estimate_phones(Downloads(True, polls, seconds, [])) == phones
 
 
-async def test_a_build_with_downloads(team):
+async def test_downloads_of_a_build(team):
     """A build has its downloads by day, and the command that forecasts its rollout."""
     sha256 = hashlib.sha256(PACKAGE_1).hexdigest()
     async with team.services.sessions.begin() as session:
@@ -115,7 +115,7 @@ async def test_a_build_with_downloads(team):
     assert "hening-device fleet --devices 100000 --hours 24 --stage 100%" in text
 
 
-async def test_packs(world, team):
+async def test_packs_page(world, team):
     """Packs have version, state, share, schedule and size; a sum shows what each phone fetches.
 
     Without packs the page explains them.

@@ -32,7 +32,7 @@ def test_times(monkeypatch):
     ("seconds", "text"),
     [(0, "now"), (59, "now"), (60, "in 1 min"), (-7200, "2 h ago"), (DAY, "in 1 day")],
 )
-def test_how_far_away(seconds, text):
+def test_relative_times(seconds, text):
     """A duration is shown in its largest suitable unit."""
     assert away(1000 * DAY + seconds, 1000 * DAY) == text
 
@@ -43,7 +43,7 @@ def test_shares_and_sizes():
     assert size(1_250_000_000) == "1.25\N{NO-BREAK SPACE}GB"
 
 
-def test_markup_in_a_value_is_text():
+def test_markup_is_escaped():
     """A value with markup is shown as text."""
     data = Pages().render(
         "sign-in.html",
@@ -62,7 +62,7 @@ def test_markup_in_a_value_is_text():
     assert b"&lt;img src=x onerror=alert(1)&gt;" in data
 
 
-def test_what_is_not_seen_is_shown():
+def test_invisible_characters_are_shown():
     """Invisible characters are shown as escapes; lines and joined emoji are unchanged."""
     assert show("a\u202eb\nc \U0001f468\u200d\U0001f4bb") == (
         "a\\u{202e}b\nc \U0001f468\u200d\U0001f4bb"
@@ -70,7 +70,7 @@ def test_what_is_not_seen_is_shown():
     assert (show(7), show(Markup("a\u200bb"))) == ("7", "a\u200bb")
 
 
-def test_no_template_turns_escaping_off_or_needs_a_script():
+def test_templates_escape_and_have_no_scripts():
     """Templates have no `safe`, inline style, handler or foreign resource."""
     pages = Pages()
     for name in pages._templates:

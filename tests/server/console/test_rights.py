@@ -105,7 +105,7 @@ async def matrix(published_state, tmp_path_factory):
         yield made
 
 
-def test_every_page_has_its_line():
+def test_rights_table_is_complete():
     """The table has every page once."""
     assert HEAD[3:] == [role.value for role in Role]
     assert sorted(ROWS) == sorted(f"{page.method} {page.path}" for page in PAGES)
@@ -126,7 +126,7 @@ DECIDING = {f"POST /console/orders/{{change}}/{word}" for word in ("approve", "r
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_deciding_about_a_command(matrix):
+async def test_decisions_need_the_approve_right(matrix):
     """Only `approve` for the codename allows a decision about a change.
 
     This test runs before the halts below, which cancel the change. Approvals run last for the same
@@ -146,7 +146,7 @@ async def test_deciding_about_a_command(matrix):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_each_role(matrix):
+async def test_rights_of_each_role(matrix):
     """`no` is 403, `yes` is any other status, and `own` is 403 for others' sessions."""
     for name in [name for name in CLOSED if name not in ENDING | DECIDING]:
         for role in [role.value for role in Role]:
@@ -168,7 +168,7 @@ SCOPED = [name for name in CLOSED if ROWS[name][2] == "codename" and name not in
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_each_codename(matrix):
+async def test_accounts_act_on_their_models_only(matrix):
     """An account for one model can act on that model only."""
     for name in SCOPED:
         for role in (Role.ADMIN, Role.VIEWER):
@@ -179,7 +179,7 @@ async def test_each_codename(matrix):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_audit_log_is_for_who_sees_every_model(matrix):
+async def test_audit_log_needs_all_models(matrix):
     """An account with one codename can neither open nor find the audit log."""
     assert await matrix.ask(f"admin-{INSIDE}", "GET /console/trail") == 403
     page = await matrix.browsers[f"admin-{INSIDE}"].get("/console/")
@@ -187,7 +187,7 @@ async def test_the_audit_log_is_for_who_sees_every_model(matrix):
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_buttons_are_there_for_who_may_press_them(matrix):
+async def test_pages_show_no_refused_forms(matrix):
     """A page shows no form that would be refused."""
     path = "/console/channels/armani/id/stable"
     for role in ("viewer", "editor"):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from server.console.sign_in import Cookies, PendingLogin, check_target
 
 
-async def test_a_token_opens_and_signing_out_closes(team):
+async def test_sign_in_and_sign_out(team):
     """A token opens a session with its own cookie, which signing out ends; both are recorded."""
     browser = await team.browser()
     asked = await browser.get("/console/channels")
@@ -31,7 +31,7 @@ async def test_a_token_opens_and_signing_out_closes(team):
     assert {entry[0].split("/s-")[0] for entry in audit_log} == {"engineer"}
 
 
-def test_where_signing_in_leads():
+def test_redirect_targets():
     """Signing in leads only to paths of the console; all others are dropped."""
     for path in ("/console/", "/console/channels/armani/id/stable/halt"):
         assert check_target(path) == path
@@ -57,7 +57,7 @@ def test_where_signing_in_leads():
         assert check_target(path) == "", path
 
 
-def test_attributes():
+def test_cookie_attributes():
     """With TLS the cookie is for this host only, and not for scripts or other sites."""
     secure = Cookies(is_secure=True)
     assert secure.set_session("ab", 60) == (
@@ -73,7 +73,7 @@ def test_attributes():
     assert "cd" not in repr(PendingLogin("cd"))
 
 
-def test_a_cookie_that_is_no_secret():
+def test_invalid_cookies_are_ignored():
     """An invalid cookie opens no session and causes no failure."""
     good = "0a" * 32
     for secret in ("", "x", "A" * 64, "0" * 63, "0" * 65, "\udcff\udcfe", good):

@@ -10,7 +10,7 @@ from tests.server.console.browser import console_world
 from tests.server.release.api_world import FAST, api_world
 
 
-async def test_off_by_default(world):
+async def test_console_is_off_by_default(world):
     """Without the setting there is no console, and no cookie is read or set."""
     assert not Settings().console
     settings = Settings(api_port=0, api_rate=FAST)
@@ -21,7 +21,7 @@ async def test_off_by_default(world):
                 assert "Set-Cookie" not in answer.headers
 
 
-async def test_what_lies_beside_the_pages(team):
+async def test_other_paths_and_assets(team):
     """Other paths belong to the API; style and icon are cached under names with hashes.
 
     Neither token nor cookie is logged.
@@ -48,7 +48,7 @@ async def test_what_lies_beside_the_pages(team):
     assert browser.cookies()["hening-session"] not in str(logs)
 
 
-async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch):
+async def test_failure_page_has_an_incident_number(team, monkeypatch):
     """A failure's page has an incident number, which the log has with the place."""
     browser = await team.signed_in("viewer")
     for kind, status in ((RuntimeError, 500), (OSError, 503)):
@@ -67,7 +67,7 @@ async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch):
         assert "/console/channels" in page.read.links  # signed-in users can go on
 
 
-async def test_the_overview_says_what_dialects_do_to_the_promise(world, tmp_path):
+async def test_overview_warns_about_dialects(world, tmp_path):
     """The overview warns about dialects exactly if any is configured."""
     channel = ClientChannel(region="id", channel="stable")
     spoken = CompatOptions(

@@ -11,7 +11,7 @@ from server.release.rollouts.plan import WEEKDAYS, Calendar, Plan, Stage, Window
 DASH = "\N{EN DASH}"
 
 
-def test_days():
+def test_describe_windows():
     """Three or more consecutive days are a range, others are listed.
 
     Without a calendar a step begins at any time.
@@ -76,6 +76,6 @@ HALT = change("halt", Halt(), NAMED)
         ("ani", "submission.receive", "0" * 64, None, f"ani submitted the bundle {'0' * 16}"),
     ],
 )
-def test_entries(actor, action, subject, entry, sentence):
+def test_describe_entry(actor, action, subject, entry, sentence):
     """An entry says who did what to which channel or account, and who proposed it."""
     assert describe_entry(actor, action, subject, entry) == sentence

@@ -25,7 +25,7 @@ def zone(monkeypatch):
     time.tzset()
 
 
-def test_between_two_steps():
+def test_chart_between_two_steps():
     """The chart ends a twentieth of the time after the last step."""
     # 8 h from the first step to the last, so 8.4 h are shown; at 5 h the first is 4 h old.
     timeline = draw([(HOUR, 100), (5 * HOUR, 500), (9 * HOUR, 1000)], 6 * HOUR)
@@ -37,7 +37,7 @@ def test_between_two_steps():
     assert timeline.next.permille == 1000
 
 
-def test_before_the_first_step_and_after_the_last():
+def test_chart_before_the_first_and_after_the_last_step():
     """Before the first step the chart begins now, and has only the future.
 
     A step that begins now has a minute and a visible bar. For a paused or halted rollout the chart
@@ -67,14 +67,14 @@ def test_before_the_first_step_and_after_the_last():
         ("2026-12-01T00:00", 400 * DAY, ["2027-03", "2027-05", "2027-08", "2027-11"]),
     ],
 )
-def test_ticks_are_round_times_of_the_servers_day(zone, begin, seconds, labels):
+def test_ticks_are_round_local_times(zone, begin, seconds, labels):
     """There are at most five ticks at round hours, with the day's name at midnight."""
     zone("Asia/Jakarta")
     start = int(time.mktime(time.strptime(begin, "%Y-%m-%dT%H:%M"))) + 7 * HOUR
     assert [label for _, label in find_ticks(start, start + seconds)] == labels
 
 
-def test_midnights_of_a_day_with_twenty_five_hours(zone):
+def test_ticks_across_a_25_hour_day(zone):
     """Midnights are right on 2026-10-25, when Berlin's clocks are set back."""
     zone("Europe/Berlin")
     saturday = int(time.mktime((2026, 10, 24, 0, 0, 0, 0, 0, -1)))
@@ -93,7 +93,7 @@ def change(action, finished_at, *schedule, state=State.DONE):
     )
 
 
-def test_a_new_schedule_keeps_the_steps_before():
+def test_earlier_steps_are_kept():
     """Steps of former schedules are shown if they began while these were public.
 
     After a rebuild of the database, no changes are known, and only the schedule is shown.
