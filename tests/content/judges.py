@@ -1,6 +1,6 @@
-"""Asks server and phone about the same value: each has its own code for FORMATS section 15.
+"""Checks a value on server and phone, which implement FORMATS section 15 separately.
 
-The signer has the server's code.
+The signer uses the server's code.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Rule:
         return None if server is None or phone is None else (server, phone)
 
     def accepts(self, *arguments) -> bool:
-        """Answer whether both accept the arguments; AssertionError if they disagree."""
+        """Return whether both accept the arguments; AssertionError if they disagree."""
         return self.judge(*arguments) is None
 
 

@@ -20,8 +20,8 @@ from tests.server.core.content.samples import DER
 AUTHORITY = Rule(check_ca_certificate, check_authority)
 
 
-def test_certificates_of_authorities_pass() -> None:
-    """Every root of certifi, odd extensions and unique identifiers (RFC 5280, 4.1.2.8)."""
+def test_valid_ca_certificates_pass() -> None:
+    """Roots of certifi, odd extensions and unique identifiers (RFC 5280, 4.1.2.8) are valid."""
     text = Path(certifi.where()).read_text("utf-8")
     found = re.findall(r"-----BEGIN CERTIFICATE-----(.*?)-----END", text, re.DOTALL)
     assert len(found) > 100
@@ -35,11 +35,11 @@ def test_certificates_of_authorities_pass() -> None:
         assert AUTHORITY.accepts(make_certificate(between=[tlv(tag, b"\0a") for tag in tags])), tags
 
 
-#: By what is wrong: the certificate, and the server's sentence.
+#: By error: the certificate, and the server's message.
 BROKEN = {
     "nothing": (b"", "not one certificate"),
     "two": (make_certificate() * 2, "not one certificate"),
-    "something behind": (make_certificate() + b"\0", "not DER"),
+    "bytes after it": (make_certificate() + b"\0", "not DER"),
     "cut short": (make_certificate()[:-1], "end within an element"),
     "no end": (b"\x30\x80" + make_certificate()[4:] + b"\0\0", "shortest form"),
     "a length without its bytes": (b"\x30\x82\1", "longer|shortest"),
@@ -56,8 +56,8 @@ BROKEN = {
         "no version, or no extensions",
     ),
     "an identifier twice": (make_certificate(between=(tlv(0x81, b""),) * 2), "no version, or"),
-    "something in between": (make_certificate(between=(tlv(0x0C, b"hello"),)), "no version, or"),
-    "something behind the extensions": (make_certificate(behind=tlv(0x0C, b"hi")), "no version"),
+    "an unknown element": (make_certificate(between=(tlv(0x0C, b"hello"),)), "no version, or"),
+    "an element after the extensions": (make_certificate(behind=tlv(0x0C, b"hi")), "no version"),
     "no list of extensions": (
         make_certificate(extensions_at=None, behind=tlv(0xA3, tlv(0x31, CONSTRAINTS))),
         "extensions are malformed",
@@ -69,7 +69,7 @@ BROKEN = {
         "an extension twice",
     ),
     "empty constraints": (make_certificate(extension("551d13", "3000")), "not those of a CA"),
-    "constraints that say no": (
+    "constraints of no CA": (
         make_certificate(extension("551d13", "3003010100")),
         "not those of a CA",
     ),
@@ -78,7 +78,7 @@ BROKEN = {
         make_certificate(extension("551d13", "30040102ffff")),
         "not those of a CA",
     ),
-    "constraints behind constraints": (
+    "bytes after the constraints": (
         make_certificate(extension("551d13", "30030101ff0500")),
         "malformed",
     ),
@@ -100,8 +100,8 @@ BROKEN = {
 }
 
 
-def test_all_else_is_refused():
-    """Other encodings, other shapes, other versions, and certificates that may sign nothing."""
+def test_invalid_certificates_are_refused():
+    """Other encodings, structures and versions are refused, as are certificates of no CA."""
     for name, (der, sentence) in BROKEN.items():
         said = AUTHORITY.judge(der)
         assert said is not None, name
@@ -109,8 +109,8 @@ def test_all_else_is_refused():
 
 
 @given(st.data())
-def test_both_agree_about_a_certificate_that_is_changed_anywhere(data):
-    """Bytes exchanged, gone or new; and bytes of any kind."""
+def test_mutated_certificates(data):
+    """Both agree about a certificate with changed bytes, and about arbitrary bytes."""
     content = bytearray(DER)
     at = data.draw(st.integers(0, len(content) - 1))
     content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
@@ -133,8 +133,8 @@ def read(data):
     return found[0]
 
 
-def test_elements() -> None:
-    """X.690 section 8.1.3: from 128 bytes on a length has a count in front; else it is not DER."""
+def test_der_elements() -> None:
+    """Lengths have the one form of DER (X.690 section 8.1.3); all others are refused."""
     assert read(b"") == []
     assert read(bytes.fromhex("3007020101020200800500")) == [
         (server_der.SEQUENCE, bytes.fromhex("02010102020080")),
@@ -152,8 +152,8 @@ def test_elements() -> None:
 
 
 @given(st.integers(0, 2**2000), st.integers(0, 2**64), st.binary(max_size=100))
-def test_both_read_what_another_writer_encodes(first, second, noise):
-    """A sequence of two integers by `cryptography`, of one, two or three bytes of length."""
+def test_elements_of_another_encoder(first, second, noise):
+    """Both read a sequence of two integers by `cryptography`, with lengths of any form."""
     ((tag, content),) = read(encode_dss_signature(first, second))
     assert tag == phone_der.SEQUENCE
     numbers = read(content)

@@ -45,7 +45,7 @@ ENTRIES = Rule(lambda kind, entries: check_on_server(kind, entries, HOSTS), ask_
 
 
 def refused(kind, entries, sentence):
-    """Check that both refuse entries, the server with the kind, the key and a sentence."""
+    """Check that both refuse entries; the server's message has kind, key and sentence."""
     said = ENTRIES.judge(kind, entries)
     assert said is not None, (kind, entries)
     assert re.search(rf"the entry '[^']+' of {kind}: .*{sentence}", said[0]), (said, sentence)
@@ -107,8 +107,8 @@ def greeting(key=TEXT, **members):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_rule_has_its_sentence(kind) -> None:
-    """It names kind, key and rule; sound entries pass, and so does a pack without entries."""
+def test_each_rule_has_its_message(kind) -> None:
+    """A message names kind, key and rule; valid entries and an empty pack are accepted."""
     assert ENTRIES.accepts(kind, entries_of(kind))
     assert ENTRIES.accepts(kind, {})
     rows = [(entries, sentence) for of, entries, sentence in BROKEN if of == kind]
@@ -117,7 +117,7 @@ def test_each_rule_has_its_sentence(kind) -> None:
         refused(kind, entries, sentence)
 
 
-#: By kind: entries that break one rule, and the server's sentence.
+#: Kind, entries that break one rule, and the server's message.
 BROKEN = [
     ("apn", moved("apn", "ID", "id"), "neither MCC-MNC nor a country"),
     ("apn", moved("apn", "510-10", "510-1"), "neither MCC-MNC"),
@@ -243,8 +243,11 @@ BROKEN = [
 ]
 
 
-def test_optional_members_may_be_absent() -> None:
-    """Those of a notice; a contrast of 4.54 is enough, and an occasion has days of any country."""
+def test_optional_members_and_limits() -> None:
+    """Members of a notice are optional, and values at their limits are accepted.
+
+    A contrast of 4.54 is enough, and an occasion may have days of every country.
+    """
     assert ENTRIES.accepts("notices", news(end=REMOVED, link=REMOVED, models=REMOVED))
     readable = changed("themes", "sea", light=COLOURS | {"text": "#767676"})
     assert ENTRIES.accepts("themes", readable)
@@ -257,7 +260,7 @@ def test_optional_members_may_be_absent() -> None:
 
 
 def paths(value, path=()):
-    """Yield the way to each value within a value, itself included."""
+    """Yield the path to each value inside a value, including itself."""
     yield path
     if isinstance(value, dict):
         for key in value:
@@ -268,7 +271,7 @@ def paths(value, path=()):
 
 
 def put(value, path, new):
-    """Return a value in which another stands at the end of a way."""
+    """Return a copy of a value with `new` at a path."""
     if not path:
         return new
     copy = json.loads(json.dumps(value))
@@ -291,7 +294,7 @@ OTHERS = [
 
 
 def may_be(kind, path, new):
-    """Answer whether FORMATS section 15 allows one of WRONG there."""
+    """Return whether FORMATS section 15 allows a value of WRONG at a path."""
     name = path[-1]
     if isinstance(new, bool):
         return name == "exact"
@@ -307,10 +310,10 @@ def may_be(kind, path, new):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_both_say_the_same_of_any_value_anywhere(kind):
-    """Valid entries with one value exchanged: some of them are still valid.
+def test_single_exchanged_values(kind):
+    """Both agree about valid entries with one value exchanged.
 
-    What no member may be is refused, and so is another member in any object.
+    Values that no member allows are refused, and so is an unknown member of any object.
     """
     entries = entries_of(kind)
     for path in paths(entries):
@@ -329,8 +332,8 @@ def test_both_say_the_same_of_any_value_anywhere(kind):
 
 
 @pytest.mark.parametrize("kind", sorted({*KINDS} - {"ca", "zones", "wallpapers"}))
-def test_no_entry_has_just_any_key(kind):
-    """Keys are narrow."""
+def test_invalid_keys_are_refused(kind):
+    """Keys of another form are refused."""
     for entry in entries_of(kind).values():
         for key in ("", "UPPER case", "../x", "ID-", "text/en/none/1", "occasion/"):
             assert not ENTRIES.accepts(kind, {**entries_of(kind), key: entry}), key
@@ -339,6 +342,6 @@ def test_no_entry_has_just_any_key(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=30)  # ten times
 @given(st.data())
-def test_both_agree_about_entries_that_are_changed_anywhere(kind, data):
-    """Any value at any place, none of which brings one of them down."""
+def test_mutated_entries(kind, data):
+    """Both agree about entries with random changes, and raise only their own errors."""
     ENTRIES.accepts(kind, data.draw(mutated(lambda: entries_of(kind))))

@@ -56,7 +56,7 @@ GOOD = compress(canonical(part()))
 
 
 def test_the_part_of_a_key() -> None:
-    """The vectors of FORMATS.md section 15; other keys and kinds have none."""
+    """A key's part is that of the vectors in FORMATS section 15; other keys are refused."""
     vectors = [("zones", "Asia/Jakarta", 3), ("apn", "510-10", 14), ("emergency", "ID", 0)]
     for kind, key, number in vectors:
         assert part_of(kind, key) == number
@@ -79,7 +79,7 @@ def test_the_part_of_a_key() -> None:
     ),
     st.sampled_from(["zones", "themes"]),
 )
-def test_parts_hold_all_entries_and_come_back(entries, kind):
+def test_part_round_trip(entries, kind):
     """Each entry is in one part, and an empty part is valid."""
     parts = split_entries(kind, entries)
     encoded = [encode_part(kind, number, each) for number, each in enumerate(parts)]
@@ -89,8 +89,8 @@ def test_parts_hold_all_entries_and_come_back(entries, kind):
         assert decode_on_phone(data, phone_kinds.KINDS[kind], number) == held
 
 
-def test_a_part_is_the_canonical_json_of_section_15() -> None:
-    """Compressed with xz, keys sorted; Asia/Jakarta belongs in part 3 of the zones alone."""
+def test_part_encoding() -> None:
+    """A part is canonical JSON in xz, and is valid only under its own kind and number."""
     entries = {"b": {}, "a": {"c": "ü"}}
     assert lzma.decompress(encode_part("notices", 0, entries)) == (
         '{"entries":{"a":{"c":"ü"},"b":{}},"kind":"notices","part":0,"schema":1}\n'.encode()
@@ -109,7 +109,7 @@ def test_a_part_is_the_canonical_json_of_section_15() -> None:
 
 
 TEXT = canonical(part())
-#: What stands in the stream in place of a part, and the server's sentence.
+#: The decompressed bytes, and the server's message.
 HOSTILE = [
     (canonical(part(kind="themes")), "says that it is part 0 of 'themes'"),
     (canonical(part(part=1)), "says that it is part 1"),
@@ -139,7 +139,7 @@ HOSTILE = [
 
 
 def test_hostile_parts_are_refused():
-    """Of another kind or number, not canonical, deep, with floats or duplicate members."""
+    """Other kinds and numbers, and JSON that is not canonical or too deep, are refused."""
     for text, sentence in HOSTILE:
         said = PART.judge("notices", 0, compress(text))
         assert said is not None, text[:90]
@@ -147,7 +147,7 @@ def test_hostile_parts_are_refused():
 
 
 def containers():
-    """Return streams, and the server's sentence."""
+    """Return streams, and the server's message for each."""
     return [
         (b"", "holds nothing"),
         (b"hello" * 9, "cannot be decoded"),
@@ -171,8 +171,8 @@ def containers():
     ]
 
 
-def test_all_else_that_xz_could_be_is_refused():
-    """Other checks, other filters, large dictionaries, and bytes around the stream."""
+def test_other_xz_streams_are_refused():
+    """Other checks and filters, large dictionaries, and bytes around the stream are refused."""
     assert PART.accepts("notices", 0, GOOD)
     for data, sentence in containers():
         said = PART.judge("notices", 0, data)
@@ -180,8 +180,8 @@ def test_all_else_that_xz_could_be_is_refused():
         assert re.search(sentence, said[0]), (data[:40], said)
 
 
-def test_the_limits_are_reached_and_not_passed() -> None:
-    """For reading and for writing; of a bomb two MiB are decoded, in little memory."""
+def test_size_limits() -> None:
+    """A part has at most 2 MiB, or 256 KiB in xz; decoding a bomb takes little memory."""
     room = DECODED_LIMIT - len(canonical(part(entries={"a": {"b": ""}})))
     assert PART.accepts("notices", 0, compress(canonical(part(entries={"a": {"b": "a" * room}}))))
     more = compress(canonical(part(entries={"a": {"b": "a" * (room + 1)}})))
@@ -200,14 +200,14 @@ def test_the_limits_are_reached_and_not_passed() -> None:
 
 
 def xz(data, *options):
-    """Return what the program of the format writes of `data`."""
+    """Return the output of the program `xz` for `data`."""
     command = ["xz", *(options or ["-dc"])]
     return subprocess.run(command, input=data, capture_output=True, check=True).stdout
 
 
 @pytest.mark.needs("xz")
-def test_the_program_of_the_format_reads_and_writes_parts():
-    """Also with a length in front of the block, as written with several threads."""
+def test_xz_reads_and_writes_parts():
+    """`xz` decompresses parts, and parts that it wrote with several threads are accepted."""
     text = canonical(part(entries={f"{number}": {"b": number} for number in range(999)}))
     encoded = encode_xz(text)
     assert xz(encoded) == text == decode_xz(encoded)
@@ -219,8 +219,8 @@ def test_the_program_of_the_format_reads_and_writes_parts():
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255), st.binary(max_size=200))
-def test_both_refuse_changed_and_made_up_bytes(place, change, noise):
-    """Wherever a byte is changed, in the container too; noise is bare, or in a container."""
+def test_changed_and_arbitrary_bytes_are_refused(place, change, noise):
+    """A part with any changed byte is refused, and so are arbitrary bytes, also in xz."""
     changed = GOOD[:place] + bytes((GOOD[place] ^ change,)) + GOOD[place + 1 :]
     for data in (changed, noise, compress(noise), GOOD[:12] + noise):
         assert not PART.accepts("notices", 0, data)

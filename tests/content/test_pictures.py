@@ -25,8 +25,8 @@ def frame(marker=0xC0, bits=8, height=64, width=64, components=1, sampling=0x11,
     return segment(marker, body + bytes((1, sampling, table)) * components)
 
 
-def test_plain_pictures_pass():
-    """Of the least and of the greatest size; with JFIF's header or none, restarts, many scans."""
+def test_valid_pictures_pass():
+    """Pictures of any allowed size are valid, with or without JFIF, restarts and more scans."""
     for width, height in ((64, 64), (4096, 64), (64, 4096), (70, 4096)):
         assert PICTURE_RULE.accepts(jpeg(width, height), width, height)
         assert picture_size(jpeg(width, height)) == (width, height)
@@ -34,7 +34,7 @@ def test_plain_pictures_pass():
         assert PICTURE_RULE.accepts(data, 64, 64), name
 
 
-#: Data, and the server's sentence.
+#: Data, and the server's message.
 REFUSED = [
     (b"", "does not begin"),
     (b"\x89PNG\r\n\x1a\n", "does not begin"),
@@ -81,14 +81,14 @@ REFUSED = [
 
 
 def refused(data, sentence, width=64, height=64):
-    """Check that both refuse a picture, the server with a sentence."""
+    """Check that both refuse a picture, the server with this message."""
     said = PICTURE_RULE.judge(data, width, height)
     assert said is not None, (data, sentence)
     assert re.search(sentence, said[0]), (said, sentence)
 
 
-def test_what_is_refused() -> None:
-    """Metadata, comments, other codings, anything after the end, and other sizes."""
+def test_invalid_pictures_are_refused() -> None:
+    """Metadata, comments, other codings and sizes, and bytes after the end are refused."""
     for data, sentence in (*REFUSED, *jpegs.BROKEN.values()):
         refused(data, sentence)
     for width, height in ((63, 64), (64, 63), (4097, 64), (0, 64)):
@@ -101,8 +101,8 @@ GOOD = jpeg()
 
 
 @given(st.data())
-def test_both_agree_about_a_picture_that_is_changed_anywhere(data):
-    """Bytes are exchanged, removed or added; and any bytes after a valid beginning."""
+def test_mutated_pictures(data):
+    """Both agree about changed pictures, and about arbitrary bytes after a valid beginning."""
     content = bytearray(GOOD)
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(content) - 1))

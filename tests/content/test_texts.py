@@ -36,23 +36,23 @@ def check_index_host(host):
 
 HOST = Rule(server.check_host, check_index_host)
 
-TAKEN = [
+ACCEPTED = [
     *("a", "Selamat tahun baru!", "http is a word, data too", "a & b", "a" * 20),
     *("नव वर्ष की शुभकामनाएँ", "नया साल मुबारक हो", "كل عام وأنتم بخير", "新年快乐"),
     "خوش\u200cآمدید",
 ]
 
 
-def test_what_people_write_is_taken():
-    """Letters of any script, joiners and styles that a script or an emoji needs, and numbers."""
-    for text in (*TAKEN, *texts.NEEDED.values(), *texts.PLAIN):
+def test_plain_text_is_accepted():
+    """Letters, joiners and styles of any script or emoji are accepted, and numbers."""
+    for text in (*ACCEPTED, *texts.NEEDED.values(), *texts.PLAIN):
         assert TEXT.accepts(text, 40), text
         assert NAME.accepts(text, 40), text
     for text in texts.NEEDED.values():
         assert TEXT.accepts(f"a {text} b", 40), text
 
 
-#: By the sentences of server and phone: texts that are refused, alone and between letters.
+#: By the messages of server and phone: texts that are refused, alone and between letters.
 REFUSED = {
     (r"U\+[0-9A-F]{4}, a control", r"U\+00"): ["\n", "a\tb", "\x7f", "\x85", "\x00"],
     (r"U\+202[89], a forbidden", r"U\+202"): ["\u2028", "\u2029"],
@@ -72,8 +72,8 @@ REFUSED = {
 }
 
 
-def test_what_turns_hides_or_links_is_refused():
-    """In names too, also within a sentence; the message has the number of a character."""
+def test_controls_markup_and_links_are_refused():
+    """Such texts are refused alone and inside a sentence, also in names."""
     for sentences, found in REFUSED.items():
         for text in found:
             for each, rule in product((text, f"see {text}x"), (TEXT, NAME)):
@@ -83,8 +83,8 @@ def test_what_turns_hides_or_links_is_refused():
                     assert re.search(sentence, refusal), (each, refusal)
 
 
-def test_the_length_is_limited() -> None:
-    """1 to the limit, in characters; line feeds where they are asked for; the locale is named."""
+def test_length_limits() -> None:
+    """A text has one character up to the limit; line feeds need `lines`, and messages a locale."""
     assert TEXT.judge("", 3)[0] == "a text has 0 characters, and 1 to 3 are allowed"
     assert TEXT.accepts("\U0001f600" * 3, 3)
     assert TEXT.judge("abcd", 3) == (
@@ -99,8 +99,8 @@ def test_the_length_is_limited() -> None:
         server.check_localized({"en": "a", "id": "bb"}, 1)
 
 
-def test_what_cannot_be_seen_and_is_not_needed_is_refused() -> None:
-    """Such characters could carry a hidden message; nor are entities taken, in names too."""
+def test_invisible_characters_are_refused() -> None:
+    """Invisible characters, which could carry a hidden message, and entities are refused."""
     for text in texts.NEEDLESS.values():
         for each in (text, f"a {text} b"):
             said = TEXT.judge(each, 40)
@@ -122,8 +122,8 @@ GUESSED = {
 }
 
 
-def test_what_a_program_makes_a_link_of_is_refused_in_texts_alone():
-    """A scheme, a domain or an address: carriers and authorities have such names."""
+def test_domains_and_schemes_are_refused_in_texts():
+    """Schemes, domains and addresses are refused in texts, but allowed in names."""
     for sentence, found in GUESSED.items():
         for text in found:
             for each in (text, f"\u89c1 {text} b"):
@@ -144,8 +144,8 @@ PIECES = [
 
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join) | st.text())
-def test_both_agree_about_any_text(text):
-    """What passes is composed, and has no control, no change of direction and no hidden bytes."""
+def test_arbitrary_texts(text):
+    """An accepted text is composed (NFC), without controls and direction marks."""
     if not LINES.accepts(text, 30):
         NAME.accepts(text, 30)
         return
@@ -157,10 +157,10 @@ def test_both_agree_about_any_text(text):
     assert categories.isdisjoint({"Cc", "Cs", "Co"})
 
 
-def test_the_top_level_domains_are_those_of_formats():
-    """Both refuse each of them, and not one without its last letter or with one more.
+def test_top_level_domains_match_formats():
+    """Both refuse exactly the top-level domains that FORMATS lists.
 
-    Names that begin with two ASCII letters already count as links.
+    Labels that begin with two ASCII letters always count as links.
     """
     section = FORMATS.read_text(encoding="utf-8")
     labels = re.search(r"^\*Top\* are [^:]+: `([a-z0-9 -]+)`", section, re.MULTILINE)[1].split()
@@ -174,7 +174,7 @@ def test_the_top_level_domains_are_those_of_formats():
 
 
 REST = ("/", "/a/b.html", "/a?b=c&d=%20", "/~x@y:z,(1)*+;'$!", "/[1]", f"/{'a' * 280}")
-NO_LINKS = [
+INVALID_LINKS = [
     *["http://example.com/", "https://example.com", "https://example.com:443/"],
     *["https://u@example.com/", "https://example.com/#a", "https://example.com/ ", "//a.b/"],
     *["https://example.com/\\", "https://example.com/`", "https://example.com/{", ""],
@@ -183,11 +183,11 @@ NO_LINKS = [
 ]
 
 
-def test_links_lead_to_allowed_hosts() -> None:
-    """`https://HOST/PATH` without port, user and fragment; a host has two labels or more."""
+def test_links_need_an_allowed_host() -> None:
+    """A link is `https://HOST/PATH` with an allowed host of at least two labels."""
     for rest in REST:
         assert LINK.accepts(f"https://example.com{rest}"), rest
-    for link in NO_LINKS:
+    for link in INVALID_LINKS:
         assert "not of the form" in LINK.judge(link)[0], link
     for host in ("example.org", "a.example.com", "xexample.com", "example.com.evil.example"):
         assert f"leads to {host}, which is not" in LINK.judge(f"https://{host}/")[0]
@@ -209,8 +209,8 @@ def test_links_lead_to_allowed_hosts() -> None:
 
 
 @given(st.text(max_size=40) | st.text(max_size=20).map("https://example.com/".__add__))
-def test_both_agree_about_any_link(link):
-    """What passes leads to the allowed host."""
+def test_arbitrary_links(link):
+    """An accepted link leads to the allowed host."""
     assert not LINK.accepts(link) or link.startswith("https://example.com/")
 
 
@@ -243,13 +243,13 @@ SEGMENTS = [
 ]
 
 
-def test_segments():
-    """One message has 160 septets or 70 units, a segment of several has 153 or 67."""
+def test_sms_segments():
+    """A single message has 160 septets or 70 units, a segment of several has 153 or 67."""
     for text, segments in SEGMENTS:
         assert count_segments(text) == phone.count_segments(text) == segments, text
 
 
 @given(st.text(st.sampled_from("a€ş😀Ç\n["), max_size=400))
-def test_both_count_segments_alike(text):
-    """Texts of septets, of pairs of septets, of units and of pairs of units."""
+def test_sms_segments_of_arbitrary_texts(text):
+    """Both count the same segments in texts of septets, units and their pairs."""
     assert count_segments(text) == phone.count_segments(text)

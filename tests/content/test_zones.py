@@ -9,8 +9,8 @@ from tests.content.test_entries import ENTRIES, refused, zone
 from tests.server.core.content.samples import EMPTY, FULL, b64, entries_of, tzif
 
 
-def test_names_of_zones_times_and_rules() -> None:
-    """Files of their names stay in their folder; rules are those of RFC 9636 section 3.3.2."""
+def test_zone_names_designations_and_rules() -> None:
+    """Names cannot leave their folder, and rules are those of RFC 9636 section 3.3.2."""
     for key in ("UTC", "Etc/GMT+7", "America/Port-au-Prince", "America/A.B/C_d"):
         assert ENTRIES.accepts("zones", {key: {"tzif": b64(tzif())}}), key
     for key in (
@@ -63,8 +63,8 @@ FOOTERS = {
 }
 
 
-def test_a_zone_is_read_to_its_last_byte() -> None:
-    """A byte that is missing, added or means something else is noticed."""
+def test_every_byte_of_a_zone_is_checked() -> None:
+    """A zone with a missing, added or inconsistent byte is refused."""
     good = tzif()
     for data in (
         *(good[:end] for end in range(len(good))),
@@ -88,8 +88,8 @@ def test_a_zone_is_read_to_its_last_byte() -> None:
         refused("zones", zone(data), sentence)
 
 
-def test_every_zone_of_tzdata_is_sound():
-    """Five hundred files written by another program, with an empty block of version 1."""
+def test_zones_of_tzdata_pass():
+    """All zones of the package tzdata, written by another program, are valid."""
     folder = resources.files("tzdata")
     names = folder.joinpath("zones").read_text().split()
     assert len(names) > 500
@@ -100,8 +100,8 @@ def test_every_zone_of_tzdata_is_sound():
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 101), st.binary(max_size=2), st.integers(0, 2))
-def test_both_read_every_byte_of_a_zone(at, data, gone):
-    """Up to its names, no byte of the sample can differ: headers, and an empty block."""
+def test_changed_bytes_of_a_zone(at, data, gone):
+    """Before its names no byte of the sample can differ, except for the version."""
     whole = tzif()
     changed = whole[:at] + data + whole[at + gone :]
     accepted = ENTRIES.accepts("zones", zone(changed))
@@ -111,8 +111,8 @@ def test_both_read_every_byte_of_a_zone(at, data, gone):
 
 
 @given(st.data())
-def test_both_agree_about_a_zone_that_is_changed_anywhere(data):
-    """A zone with times of change: bytes are exchanged, removed or added."""
+def test_mutated_zones(data):
+    """Both agree about a zone with transitions after changes of its bytes."""
     content = bytearray(resources.files("tzdata").joinpath("zoneinfo/Asia/Jakarta").read_bytes())
     at = data.draw(st.integers(0, len(content) - 1))
     content[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))

@@ -1,4 +1,4 @@
-"""A checkout's commit, as a real git tells it."""
+"""The commit of a checkout, as a real git reports it."""
 
 import subprocess
 
@@ -6,15 +6,15 @@ from hening.commit import ask_git
 
 
 def git(folder, *arguments):
-    """Run git in a folder; returns what it prints."""
+    """Run git in a folder and return its output."""
     done = subprocess.run(["git", "-C", folder, *arguments], capture_output=True, check=True)
     return done.stdout.decode().strip()
 
 
-def test_the_commit_of_a_checkout(tmp_path, monkeypatch):
-    """Named in full, with or without a tag, and marked where files differ.
+def test_commit_of_a_checkout(tmp_path, monkeypatch):
+    """The commit is the full hash, marked if files differ.
 
-    It is not known before there is one, in another repository's folder, and without git.
+    It is unknown before the first commit, in a subfolder of a checkout, and without git.
     """
     person = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
     (tmp_path / "file").write_text("first\n")
@@ -27,7 +27,7 @@ def test_the_commit_of_a_checkout(tmp_path, monkeypatch):
     assert ask_git(tmp_path) == commit
     (tmp_path / "file").write_text("second\n")
     assert ask_git(tmp_path) == f"{commit}-dirty"
-    # An environment in a checkout of something else names nothing of it.
+    # An environment inside another project's checkout must not report its commit.
     (tmp_path / "site-packages").mkdir()
     assert not ask_git(tmp_path / "site-packages")
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))

@@ -8,7 +8,7 @@ from hening.times import UTC_TIMES, show_second, show_time, use_utc
 
 @pytest.fixture
 def jakarta(monkeypatch):
-    """Let this machine be in Jakarta, seven hours ahead of UTC."""
+    """Set the time zone to Jakarta, seven hours ahead of UTC."""
     monkeypatch.setenv("TZ", "Asia/Jakarta")
     time.tzset()
     yield
@@ -16,8 +16,8 @@ def jakarta(monkeypatch):
     time.tzset()
 
 
-def test_a_moment_is_shown_as_a_date():
-    """`date -u -d @SECONDS` says the same; what no calendar has stays a number."""
+def test_show_second():
+    """A time is shown as `date -u -d @SECONDS` does; one after the year 9999 is a number."""
     for seconds, shown in (
         (0, "1970-01-01 00:00:00 UTC"),
         (1768096800, "2026-01-11 02:00:00 UTC"),
@@ -37,8 +37,8 @@ def test_a_moment_is_shown_as_a_date():
         (["--json"], "2026-01-11 02:00 UTC 2026-01-11 02:00:00 UTC"),
     ],
 )
-def test_times_are_local_for_people_and_utc_where_asked(capsys, arguments, shown):
-    """Programs that read JSON get UTC wherever the machine stands."""
+def test_times_are_local_or_utc(capsys, arguments, shown):
+    """Times are local, but UTC with `--utc` and in JSON."""
 
     @click.command()
     @UTC_TIMES

@@ -1,4 +1,4 @@
-"""The line that `--version` prints, of an installation of any kind and of the programs."""
+"""The line that `--version` prints, for wheels, checkouts and each program."""
 
 import platform
 from importlib.metadata import version
@@ -18,7 +18,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
-    """Give the metadata of an installed wheel of version 9.8.7, which is found first."""
+    """Return the metadata folder of a wheel of version 9.8.7, which is found first."""
     folder = tmp_path / "hening-9.8.7.dist-info"
     (folder / "extra_metadata").mkdir(parents=True)
     (folder / "METADATA").write_text("Metadata-Version: 2.4\nName: hening\nVersion: 9.8.7\n")
@@ -28,8 +28,8 @@ def installed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("ending", ["", "-dirty"])
-def test_a_wheel_tells_the_commit_it_was_built_from(installed, ending):
-    """Shortened, and with what git said about changes."""
+def test_version_of_a_wheel(installed, ending):
+    """A wheel reports the shortened commit of its build, with the mark of changed files."""
     (installed / "extra_metadata" / "commit").write_text(f"{COMMIT}{ending}\n")
     python = platform.python_version()
     assert describe_version("hening-server") == (
@@ -38,14 +38,14 @@ def test_a_wheel_tells_the_commit_it_was_built_from(installed, ending):
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_commit_that_is_not_known_is_said_to_be_so():
-    """Neither in the wheel nor in a checkout."""
+def test_version_without_a_commit():
+    """Outside of a checkout, a wheel without a commit says that it is not known."""
     assert "9.8.7 (commit not known, Python " in describe_version("hening-server")
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_programs_tell_the_commit_of_the_checkout(program):
-    """With status 0."""
+def test_version_of_the_programs(program):
+    """Each program reports the checkout's commit, with status 0."""
     shown = CliRunner().invoke(PROGRAMS[program], ["--version"])
     assert shown.exit_code == 0
     commit = ask_git(ROOT)[:12]
