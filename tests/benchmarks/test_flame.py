@@ -12,7 +12,7 @@ main (server/worker.py:2);rare (x.py:1) 1
 """
 
 
-def test_frames_are_as_wide_as_their_samples():
+def test_frame_widths():
     """A library's addresses are one frame; frames below a hundredth of the samples are omitted."""
     root = read_stacks(STACKS)
     (main,) = root.callees.values()

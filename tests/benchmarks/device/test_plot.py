@@ -9,7 +9,7 @@ from benchmarks.device.report import Report
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_a_scenario_is_a_panel_and_a_server_a_bar():
+def test_chart_of_a_scenario():
     """Bars have names and numbers beside them; one mark is at 1 and one at the goal."""
     rows = [("hening", [2.0]), ("a <peer>", [1.0])]
     shown = Report("phone", "Polls", ["to nginx per CPU s"], rows, [])

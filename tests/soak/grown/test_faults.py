@@ -22,13 +22,13 @@ def names(seed, turns):
     return [tuple(fault.name for fault in turn.faults) for turn in drawn]
 
 
-def test_a_seed_gives_one_plan():
+def test_seed_determines_the_plan():
     """The same seed produces the same turns; another seed produces others."""
     assert names(1, 50) == names(1, 50)
     assert names(1, 50) != names(2, 50)
 
 
-def test_no_fault_comes_again_before_all_came():
+def test_every_fault_occurs_before_any_repeats():
     """Each kind of fault occurs before any kind is repeated, however many faults it has."""
     for seed in range(20):
         drawn = list(itertools.chain.from_iterable(names(seed, 100)))
@@ -37,7 +37,7 @@ def test_no_fault_comes_again_before_all_came():
         assert {name.split()[0] for name in first[:3]} == {"kill", "cut", "clock"}
 
 
-def test_pairs_have_no_part_in_common():
+def test_pairs_are_of_different_parts():
     """Some turns have two faults, of different parts."""
     drawn = [turn.faults for turn in itertools.islice(draw_turns(FAULTS, 3), 200)]
     pairs = [faults for faults in drawn if len(faults) == 2]

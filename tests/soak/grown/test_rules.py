@@ -81,7 +81,7 @@ GOOD = [
 ]
 
 
-def test_what_was_acknowledged_shows():
+def test_acknowledged_changes_are_shown():
     """A release, an offer and a halt show from their snapshots on, and are in the database.
 
     The rule is broken if a later snapshot lacks the halt, its own lacks the offer, or a role's
@@ -99,7 +99,7 @@ def test_what_was_acknowledged_shows():
         assert broken(acknowledged_is_kept, [*GOOD, shown]) == [lost]
 
 
-def test_a_command_whose_place_is_open():
+def test_interrupted_and_unanswered_commands():
     """An interrupted command may show one snapshot before the number in its answer.
 
     If a command got no answer, either outcome is valid until the next command is acknowledged. A
@@ -141,7 +141,7 @@ def test_one_order():
     assert broken(one_order, [*OFFER, *late]) == ["h has an older snapshot than o before it"]
 
 
-def test_nodes_go_forward():
+def test_no_node_goes_back():
     """Equal and newer versions are valid for each node, also while it is not ready.
 
     An older version breaks the rule. The edge may show older ones, because it asks several nodes.
@@ -157,7 +157,7 @@ def test_nodes_go_forward():
     assert broken(no_node_goes_back, again) != []
 
 
-def test_a_halt_shows_in_time():
+def test_halts_are_shown_in_time():
     """Nodes have time to show a halt, and a node outside the rotation need not show it.
 
     A node that was not observed since then is not counted as one that complies.
@@ -173,7 +173,7 @@ def test_a_halt_shows_in_time():
 GONE = [*publish("w", 4, 7, 20.0), Withdrawn(19.0, "armani-2.zip", "w")]
 
 
-def test_only_what_is_signed_is_served():
+def test_only_signed_files_are_served():
     """Nodes serve verified snapshots, and a withdrawn package only until its withdrawal is shown.
 
     The edge may serve it from a node that lags, but no longer once all nodes show the withdrawal.
@@ -210,7 +210,7 @@ def healed(**changes):
     return [*GOOD, *(event for events in (parts | changes).values() for event in events)]
 
 
-def test_everything_heals():
+def test_site_heals_after_faults():
     """A healed site has ready nodes with the newest snapshot, all commands, and successful polls.
 
     It is not healed if a node is not ready, old or late, or if a command or a poll is missing or
@@ -234,14 +234,14 @@ def test_everything_heals():
     assert broken(everything_heals, healed(calm=[])) == ["the faults never ended"]
 
 
-def test_a_run_in_which_nothing_happened():
+def test_run_without_events_fails():
     """A run without events proves nothing and fails, whatever the other rules say."""
     assert broken(something_happened, healed()) == []
     assert len(broken(something_happened, [])) == len(ACTIONS) + 1
     assert broken(something_happened, healed(polled=[])) == ["no poll was answered"]
 
 
-def test_the_verdict_counts():
+def test_verdict_counts_checks_and_violations():
     """The verdict counts for each rule the things that it judged, and the violations."""
     verdicts = {each.rule: each for each in judge([*GOOD, seen(6, 1), seen(5, 2)])}
     back = verdicts["no node goes back to an older snapshot"]
@@ -250,7 +250,7 @@ def test_the_verdict_counts():
     assert (lost.checked, lost.broken) == (3, [])
 
 
-def test_a_history_is_read_again(tmp_path):
+def test_history_round_trip(tmp_path):
     """Every kind of event is written to the file when it is recorded, and can be read back."""
     times = iter([100.0, 101.5])
     history = History(tmp_path / "history.jsonl", lambda: next(times))

@@ -38,14 +38,14 @@ def asked(town):
     return [phone_request(town.server.port, path).decode() for path in PATHS]
 
 
-def test_a_phones_poll_is_recorded_from_the_real_client(town, monkeypatch):
+def test_idle_poll_of_the_real_client(town, monkeypatch):
     """The requests are those of a phone's second poll without news: next root, timestamp."""
     monkeypatch.setattr("time.time", lambda: town.repository.now)
     assert idle_poll(town.server.port) == PATHS
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_a_closed_loop_asks_again_when_it_was_answered(town, asked, keep):
+def test_closed_loop_polls_after_each_answer(town, asked, keep):
     """A client polls again after its answer, over the same connection or a new one."""
     spec = ClosedSpec(
         port=town.server.port, seconds=0.2, requests=asked, keep=keep, connections=2, warm_up=0
@@ -59,7 +59,7 @@ def test_a_closed_loop_asks_again_when_it_was_answered(town, asked, keep):
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_an_open_loop_polls_as_often_as_it_is_told(town, asked, keep):
+def test_open_loop_polls_at_a_given_rate(town, asked, keep):
     """An open loop polls at the given rate; each poll has a latency, and a phone a connection."""
     spec = OpenSpec(
         port=town.server.port, seconds=0.2, requests=asked, rate=100, keep=keep, connections=3
@@ -70,7 +70,7 @@ def test_an_open_loop_polls_as_often_as_it_is_told(town, asked, keep):
     assert len(town.paths()) == (3 if keep else 20)
 
 
-def test_a_status_that_is_not_expected_is_a_failure(town, asked):
+def test_unexpected_status_is_a_failure(town, asked):
     """A 404 is a failure if only 200 is expected."""
     spec = OpenSpec(
         port=town.server.port, seconds=0.1, requests=asked[:1], rate=50, statuses=(200,)
@@ -78,14 +78,14 @@ def test_a_status_that_is_not_expected_is_a_failure(town, asked):
     assert open.run(spec).failed == 5
 
 
-def test_a_download_asks_for_piece_after_piece(town):
+def test_download_in_pieces(town):
     """A download requests one piece after another, and what it got is counted."""
     spec = PullSpec(port=town.server.port, seconds=0.2, path=PATHS[1], length=1, connections=2)
     assert pull.run(spec).done > 0
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_a_crowd_is_there_until_its_input_ends(town, asked, kind, monkeypatch, capsys):
+def test_crowd_stays_until_its_input_ends(town, asked, kind, monkeypatch, capsys):
     """The crowd reports when it is complete, and stays until its input ends."""
     ours, theirs = os.pipe()
     os.close(theirs)
