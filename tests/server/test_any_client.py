@@ -22,7 +22,7 @@ def served(published_state):
         yield served
 
 
-def test_an_unmodified_tuf_client(served, published_state, tmp_path):
+def test_python_tuf_client(served, published_state, tmp_path):
     """python-tuf's own client refreshes, and downloads a package and a pointer."""
     url = f"http://127.0.0.1:{served.port}"
     updater = Updater(
@@ -39,7 +39,7 @@ def test_an_unmodified_tuf_client(served, published_state, tmp_path):
     assert updater.get_targetinfo("armani/id/stable/none.zip") is None
 
 
-def test_the_phones_machine_as_an_ordinary_client(served, published_state, tmp_path):
+def test_hening_device_tuf(served, published_state, tmp_path):
     """`hening-device tuf` refreshes, and downloads a package and a pointer."""
     url = f"http://127.0.0.1:{served.port}"
     command = [

@@ -56,12 +56,12 @@ async def until(condition):
             await asyncio.sleep(0.02)
 
 
-def test_a_publication_is_looked_for_often_enough():
+def test_polling_intervals():
     """The two polling intervals together take at most half a second."""
     assert TICK_SECONDS + WATCH_SECONDS <= 0.5
 
 
-async def test_the_monitor_looks_at_each_publication(world, monkeypatch):
+async def test_monitor_polls_after_each_publication(world, monkeypatch):
     """The monitor polls after each publication, without waiting for its next round."""
     monkeypatch.setattr(alarms, "POLL_SECONDS", 2 * PATIENCE)
     poll, seen = Monitor.poll, asyncio.Queue()
@@ -80,7 +80,7 @@ async def test_the_monitor_looks_at_each_publication(world, monkeypatch):
                 pass
 
 
-async def test_strict_servers_read_themselves_back(world):
+async def test_read_back_in_strict_mode(world):
     """In strict mode the server's read-back passes the gate, so nothing is logged as an error."""
     with structlog.testing.capture_logs() as logs:
         settings = Settings(port=0, gate=GateMode.STRICT)
@@ -96,7 +96,7 @@ async def test_strict_servers_read_themselves_back(world):
     assert [entry for entry in logs if entry["log_level"] == "error"] == []
 
 
-async def test_renewal_by_the_clock(world):
+async def test_roles_are_renewed_in_time(world):
     """After two hours the timestamp is signed again; after four days all online roles are."""
     for ahead, versions in ((timedelta(hours=2), (4, 2)), (timedelta(days=4), (5, 3))):
         world.ahead = ahead
@@ -114,7 +114,7 @@ async def test_renewal_by_the_clock(world):
             assert latest == 200
 
 
-async def test_a_broken_tree_keeps_the_last_good_one(world, monkeypatch):
+async def test_broken_tree_keeps_the_last_snapshot(world, monkeypatch):
     """An invalid or missing timestamp leaves the last good snapshot in use.
 
     Each fault is logged at most once. A timestamp that disappears between identification and
@@ -152,7 +152,7 @@ async def test_a_broken_tree_keeps_the_last_good_one(world, monkeypatch):
     assert shown == [good, watch.current]
 
 
-async def test_superseded_files_that_were_altered(world):
+async def test_altered_superseded_files_are_not_served(world):
     """Altered superseded files are not served; the other files are, and one error names them."""
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
     assert (
@@ -193,7 +193,7 @@ async def test_superseded_files_that_were_altered(world):
     assert said.keys() - {"log_level"} <= FIELDS
 
 
-async def test_publishing_goes_on_after_any_failure(world, monkeypatch):
+async def test_publishing_continues_after_a_failure(world, monkeypatch):
     """An unexpected failure is counted and logged, and the next bundle is published."""
     process = Publisher.process_incoming
 
@@ -216,7 +216,7 @@ async def test_publishing_goes_on_after_any_failure(world, monkeypatch):
     assert [entry["error"] for entry in failed] == ["the publisher is broken"]
 
 
-async def test_a_clock_that_jumps_far_signs_nothing(world):
+async def test_clock_jump_keeps_the_old_time(world):
     """After a jump of 30 days the server raises an alarm and signs with the old time.
 
     Servers that start later use the old time, too.
@@ -248,7 +248,7 @@ async def test_a_clock_that_jumps_far_signs_nothing(world):
     assert len(clock) == 3
 
 
-async def test_no_bundle_stops_renewal(world, monkeypatch):
+async def test_failed_publishing_does_not_stop_renewal(world, monkeypatch):
     """The timestamp is renewed even if publishing fails; a stray zip is logged once."""
     looks = []
 
@@ -277,7 +277,7 @@ async def test_no_bundle_stops_renewal(world, monkeypatch):
     assert [entry["submission"] for entry in ignored] == ["armani.zip"]
 
 
-async def test_what_another_process_left(world):
+async def test_interrupted_publication_is_completed(world):
     """The running server completes a publication that a killed command left half done."""
 
     def die(step):
@@ -306,7 +306,7 @@ async def test_what_another_process_left(world):
 
 
 @pytest.mark.needs("postgresql")
-async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
+async def test_database_outage(fresh, postgres):
     """Without its database, the server still serves phones; it publishes when it is back.
 
     No log line contains the password.
@@ -352,7 +352,7 @@ async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
     await asyncio.to_thread(check_metadata_is_logged, world.folder, leaves)
 
 
-async def test_what_goes_on_beside_a_bundle(tmp_path):
+async def test_renewals_and_commands_run_beside_a_bundle(tmp_path):
     """While a bundle's packages are stored, renewals and due commands still run."""
     begun, calls, enough = asyncio.Event(), [], asyncio.Event()
 

@@ -42,7 +42,7 @@ def cases(pem, tmp_path):
     ]
 
 
-async def test_tls_that_cannot_be(world, pem, tmp_path):
+async def test_unusable_tls_settings_are_refused(world, pem, tmp_path):
     """Unusable TLS settings stop the server at its start, with a message."""
     for changes, sentence in await asyncio.to_thread(cases, pem, tmp_path):
         with pytest.raises(FormatError, match=sentence):
@@ -57,7 +57,7 @@ async def test_tls_that_cannot_be(world, pem, tmp_path):
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-async def test_sockets_that_cannot_be(world, workers):
+async def test_unusable_sockets_are_refused(world, workers):
     """A port in use, or a socket path that is a regular file, stops the server at its start."""
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         taken = Settings(port=other.getsockname()[1], workers=workers)
@@ -70,7 +70,7 @@ async def test_sockets_that_cannot_be(world, workers):
             pass
 
 
-async def test_unix_sockets_alone(world, tmp_path):
+async def test_unix_sockets_without_tcp_are_refused(world, tmp_path):
     """Unix sockets alone are refused: the server could not know its TCP address."""
     with socket.socket(socket.AF_UNIX) as passed:
         passed.bind(str(tmp_path / "s"))
@@ -91,7 +91,7 @@ async def test_unix_sockets_alone(world, tmp_path):
         (Settings(public_url="https://a.example"), "https://a.example"),
     ],
 )
-def test_where_files_are_read_back(settings, url):
+def test_read_back_url(settings, url):
     """Read-back uses the public address, or else the first TCP socket."""
     with closing(socket.create_server(("127.0.0.1", 0))) as one:
         assert read_back_url(settings, [one]) == url.format(port=one.getsockname()[1])

@@ -149,7 +149,7 @@ def labelled_packages(world):
     return load_snapshot(world.folder.public, blobs, EMPTY).packages.values()
 
 
-async def test_what_cannot_be_rendered_offers_nothing(labelled):
+async def test_failed_rendering_offers_nothing(labelled):
     """If rendering fails, every list is its dialect's empty answer, and an alarm is raised.
 
     The former lists are not kept, because they could offer a release that was halted since.
@@ -186,7 +186,7 @@ async def test_what_cannot_be_rendered_offers_nothing(labelled):
         }
 
 
-async def test_nothing_of_a_miui_request_stays(labelled, capfd, no_blocking_calls):
+async def test_miui_request_leaves_no_trace(labelled, capfd, no_blocking_calls):
     """A MIUI request with identifiers is refused, and none of them is stored or logged.
 
     Refusals of other hostile requests leave nothing either. The answer does not wait for the body.
@@ -229,7 +229,7 @@ def read_metrics(port):
         return connection.getresponse().read().decode()
 
 
-def test_the_device_plane_knows_no_dialect(labelled):
+def test_device_plane_refuses_dialect_paths(labelled):
     """The device plane refuses every path of every dialect."""
     with serve(labelled.folder) as served:
         for path in (
@@ -240,7 +240,7 @@ def test_the_device_plane_knows_no_dialect(labelled):
             assert served.get(path).status == 400, path
 
 
-async def test_read_back_tells_which_dialect_does_not_answer(labelled):
+async def test_read_back_names_the_failing_dialect(labelled):
     """Read-back names the dialect that fails and those that answer; otherwise it is silent."""
     await asyncio.to_thread(labelled_offer, labelled)
     alarms, port = [], free_port()
@@ -278,7 +278,7 @@ async def test_read_back_tells_which_dialect_does_not_answer(labelled):
     assert "does not answer" in alarms[-1]
 
 
-async def test_read_back_gives_workers_time_to_take_a_map(labelled, monkeypatch):
+async def test_read_back_waits_for_the_workers(labelled, monkeypatch):
     """Read-back repeats a request for a new path until the workers serve it."""
     monkeypatch.setattr(dialect_serving, "PAUSE_SECONDS", 0)
     await asyncio.to_thread(labelled_offer, labelled)
@@ -312,7 +312,7 @@ def rendered(world, **more):
     return render(options(1, **more), snapshot, world.epoch())
 
 
-def test_read_back_asks_what_changed_and_each_dialect(labelled):
+def test_read_back_requests_changed_lists_and_each_dialect(labelled):
     """Read-back requests changed lists, and at least one list of each dialect.
 
     If no list changed, it requests one list and one package of each dialect.
@@ -327,7 +327,7 @@ def test_read_back_asks_what_changed_and_each_dialect(labelled):
     assert len(same) == 4
 
 
-def test_a_rendering_switches_at_from_and_expires(labelled):
+def test_rendering_follows_the_schedule_and_expires(labelled):
     """A list changes at the second of the signed schedule, and is empty from the expiry on."""
     labelled_offer(labelled)
     start = labelled.epoch() + 500
@@ -349,7 +349,7 @@ def test_a_rendering_switches_at_from_and_expires(labelled):
     assert found.at(expiry)["/graphene/FP4-nightly"].body == b"0 0 FP4 nightly\n"
 
 
-def test_roles_are_read_once(labelled):
+def test_rendering_reuses_decoded_roles(labelled):
     """Rendering the same versions again reuses the decoded roles."""
     snapshot = load_snapshot(labelled.folder.public, LocalBlobs(labelled.folder.blobs), EMPTY)
     first = render(options(1), snapshot, 0)
@@ -358,7 +358,7 @@ def test_roles_are_read_once(labelled):
     assert second.roles[key] is first.roles[key]
 
 
-def test_check_says_the_sentence_and_names_what_is_missing(labelled):
+def test_check_reports_dialects_and_missing_labels(labelled):
     """`check` reports the dialects in use and each label that a release lacks.
 
     Without dialects it reports nothing.
@@ -378,7 +378,7 @@ def test_check_says_the_sentence_and_names_what_is_missing(labelled):
     ]
 
 
-def test_the_export_is_the_same_map_as_files(labelled, tmp_path):
+def test_export_equals_the_rendering(labelled, tmp_path):
     """The export has the rendered lists and the packages as files.
 
     A second run writes nothing. Withdrawn packages are removed and listed as gone.
@@ -405,7 +405,7 @@ def test_the_export_is_the_same_map_as_files(labelled, tmp_path):
 
 
 @pytest.mark.parametrize("listen", ["", "8443", ":8443", "a:b", "a:65536", "a:"])
-def test_an_address_that_is_none(listen):
+def test_malformed_listening_addresses_are_refused(listen):
     """A malformed listening address is refused, and the message shows the right form."""
     with pytest.raises(FormatError, match="write ADDRESS:PORT"):
         split_address(listen)

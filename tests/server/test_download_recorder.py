@@ -14,7 +14,7 @@ from server.storage.models import PackageDownloads
 ONE, OTHER = "a" * 64, "b" * 64
 
 
-def test_whole_twenties():
+def test_growth_is_a_multiple_of_twenty():
     """Growth is rounded down to a multiple of twenty; a package below that is left out."""
     for counted, recorded, grown in (
         (19, 0, 0),
@@ -43,7 +43,7 @@ async def rows(sessions):
         return [(row.sha256, row.day, row.begun, row.finished) for row in found]
 
 
-async def test_the_remainder_is_carried_to_the_next_day(sessions):
+async def test_remainder_counts_for_the_next_day(sessions):
     """Downloads below a multiple of twenty count for the next day."""
     counts, now = Counts(), 7 * DAY + 5
     recorder = DownloadRecorder(sessions, counts, lambda: now, pytest.fail)
@@ -59,7 +59,7 @@ async def test_the_remainder_is_carried_to_the_next_day(sessions):
     assert await rows(sessions) == [(ONE, 7, 40, 20), (ONE, 8, 20, 0), (OTHER, 8, 20, 0)]
 
 
-async def test_what_could_not_be_written_is_written_later(sessions, monkeypatch):
+async def test_failed_record_is_repeated(sessions, monkeypatch):
     """After a failed transaction, the next run records the same downloads."""
     counts = Counts(begun={ONE: 20})
     recorder = DownloadRecorder(sessions, counts, lambda: 0, pytest.fail)
@@ -75,7 +75,7 @@ async def test_what_could_not_be_written_is_written_later(sessions, monkeypatch)
     assert await rows(sessions) == [(ONE, 0, 20, 0)]
 
 
-async def test_a_server_that_stops_records_what_it_has(sessions):
+async def test_cancelled_recorder_writes_its_counts(sessions):
     """A recorder that is cancelled records the counts before it ends."""
     counts = Counts(begun={ONE: 39})
     task = asyncio.create_task(DownloadRecorder(sessions, counts, lambda: 0, pytest.fail).run())

@@ -8,7 +8,7 @@ from blockbuster import BlockingError
 from server.storage.bounded import read_bounded
 
 
-async def test_a_planted_blocking_call_is_found(tmp_path):
+async def test_blocking_call_is_detected(tmp_path):
     """The detector raises when a coroutine reads a file without a thread."""
     (tmp_path / "file").write_bytes(b"octets")
     with pytest.raises(BlockingError):

@@ -32,7 +32,7 @@ def ask(port, path):
             return error.code, error.read().decode()
 
 
-def test_what_is_answered():
+def test_health_endpoints():
     """The listener answers /healthz, /readyz with its reasons, and /metrics; / gives 404."""
     reasons = ["the database does not answer."]
     with serving_health(0, CollectorRegistry(), lambda: reasons) as port:
@@ -44,21 +44,21 @@ def test_what_is_answered():
         assert ask(port, "/")[0] == 404
 
 
-async def look(world, rounds=1):
+async def poll_monitor(world, rounds=1):
     """Run a monitor for some rounds; return its last reasons, its messages, and the metrics."""
-    registry, said = CollectorRegistry(), []
+    registry, messages = CollectorRegistry(), []
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(registry, lambda: 0.0)
-        monitor = Monitor(world.folder, sessions, world.now, metrics, said.append)
+        monitor = Monitor(world.folder, sessions, world.now, metrics, messages.append)
         for _ in range(rounds):
             reasons = await monitor.poll()
-    return reasons, said, generate_latest(registry).decode()
+    return reasons, messages, generate_latest(registry).decode()
 
 
-async def test_a_server_that_is_well(world):
+async def test_sound_server_is_ready(world):
     """A sound server is ready, and its metrics name each existing role."""
-    reasons, said, text = await look(world)
-    assert (reasons, said) == ([], [])
+    reasons, messages, text = await poll_monitor(world)
+    assert (reasons, messages) == ([], [])
     for role in ("root", "targets", "armani", "cancro", "latest", "snapshot", "timestamp"):
         assert f'hening_role_life_used_ratio{{role="{role}"}} ' in text
     assert 'hening_rollouts{state="offered"} 1.0' in text
@@ -69,33 +69,33 @@ async def test_a_server_that_is_well(world):
     assert float(line.rpartition(" ")[2]) == expires
 
 
-async def test_offline_roles_that_age(world):
+async def test_ageing_roles(world):
     """Ageing roles are logged once in two rounds; only expired online roles make it not ready."""
     world.ahead = timedelta(days=60)
-    reasons, said, _ = await look(world, rounds=2)
-    assert len(said) == len(set(said)) == 8
-    assert any(s.startswith("armani has used 67% of its life") for s in said)
+    reasons, messages, _ = await poll_monitor(world, rounds=2)
+    assert len(messages) == len(set(messages)) == 8
+    assert any(s.startswith("armani has used 67% of its life") for s in messages)
     assert {r.partition(" ")[0] for r in reasons} == {"latest", "snapshot", "timestamp"}
 
 
-async def test_what_was_seen_is_there_for_the_console(world):
+async def test_monitor_keeps_lifetimes_and_alarms(world):
     """The monitor keeps every role's lifetime, and the alarms sorted by severity.
 
     A clock that is behind the newest signature is logged once and is no reason to be not ready.
     """
-    said = []
+    messages = []
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-        monitor = Monitor(world.folder, sessions, world.now, metrics, said.append)
+        monitor = Monitor(world.folder, sessions, world.now, metrics, messages.append)
         world.ahead = timedelta(days=60)
         await monitor.poll()
         assert {each.role for each in monitor.seen.lifetimes} >= {"root", "armani", "timestamp"}
         assert [alarm.severity for alarm in monitor.seen.alarms][:3] == ["expired"] * 3
-        said.clear()
+        messages.clear()
         world.ahead = timedelta(hours=-1)
         assert await monitor.poll() == await monitor.poll() == []
         assert (monitor.seen.is_behind, monitor.seen.alarms) == (True, ())
-    (sentence,) = said
+    (sentence,) = messages
     assert "was signed at" in sentence
 
 
@@ -104,23 +104,29 @@ ANY = Room()
 
 async def notices_of(world, free=1 << 50, room=ANY):
     """Run a monitor for two rounds; return its notices and messages."""
-    said = []
+    messages = []
     async with open_database(world.folder.database) as sessions:
         metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
         monitor = Monitor(
-            world.folder, sessions, world.now, metrics, said.append, free=lambda: free, room=room
+            world.folder,
+            sessions,
+            world.now,
+            metrics,
+            messages.append,
+            free=lambda: free,
+            room=room,
         )
         for _ in range(2):
             await monitor.poll()
-    return [(notice.subject, notice.severity) for notice in monitor.notices], said
+    return [(notice.subject, notice.severity) for notice in monitor.notices], messages
 
 
-async def test_what_is_no_role(world):
+async def test_disk_quota_and_log_alarms(world):
     """A full disk, a full quota and lost log rows each raise one notice and one message."""
     assert await notices_of(world) == ([], [])
-    found, said = await notices_of(world, 100, Room(len(PACKAGE_1), keep_free=200))
+    found, messages = await notices_of(world, 100, Room(len(PACKAGE_1), keep_free=200))
     assert found == [("disk", "critical"), ("quota", "critical")]
-    assert len(said) == 2
+    assert len(messages) == 2
     async with open_database(world.folder.database) as sessions, sessions.begin() as session:
         await session.execute(delete(LogEntry).where(LogEntry.index > 3))
     found, (sentence,) = await notices_of(world)
@@ -128,7 +134,7 @@ async def test_what_is_no_role(world):
     assert "run `hening-server rebuild`" in sentence
 
 
-async def test_what_an_operator_sees(world):
+async def test_alarms_are_listed_once(world):
     """The operator's list has each sentence once: readiness, clock, disk, then the roles."""
 
     class Keeper:
@@ -154,15 +160,15 @@ async def test_what_an_operator_sees(world):
 
 
 @pytest.mark.parametrize("lost", ["keys/timestamp.pem", "public/metadata/1.targets.json"])
-async def test_what_is_lost(world, lost):
+async def test_missing_file_makes_the_server_not_ready(world, lost):
     """A missing key or role file makes the server not ready, and the reason names the file."""
     await asyncio.to_thread((world.folder.root / lost).unlink)
-    (reason,), _, _ = await look(world)
+    (reason,), _, _ = await poll_monitor(world)
     assert lost.rpartition("/")[2] in reason
 
 
 @pytest.mark.needs("postgresql")
-def test_a_database_that_goes_away_and_comes_back(fresh):
+def test_database_outage_makes_the_server_not_ready(fresh):
     """A stopped database makes the next round not ready; once it is back, the round is ready."""
     with postgres_server() as server:
         world = fresh.on(StateFolder(fresh.folder.root, server.make_database()))
@@ -185,25 +191,25 @@ def test_a_database_that_goes_away_and_comes_back(fresh):
         assert "database" in reason
 
 
-async def test_nothing_is_published_yet(fresh):
+async def test_fresh_server_is_not_ready(fresh):
     """A fresh server is not ready before its first submission."""
-    assert (await look(fresh))[0] == ["nothing is published yet."]
+    assert (await poll_monitor(fresh))[0] == ["nothing is published yet."]
 
 
-def test_an_expired_model_makes_that_model_wait_and_no_other(world):
+def test_expired_model_blocks_no_other_model(world):
     """An expired model neither makes the server not ready nor blocks other models."""
     world.ceremony.now -= timedelta(days=89)
     assert world.publish({("cancro", 2): world.ceremony.role("cancro", 2)}).reason == ""
     world.ceremony.now += timedelta(days=89)
     world.ahead = timedelta(days=2)
-    reasons, said, _ = asyncio.run(look(world))
-    assert any(s.startswith("cancro is expired") for s in said)
+    reasons, messages, _ = asyncio.run(poll_monitor(world))
+    assert any(s.startswith("cancro is expired") for s in messages)
     assert not any("cancro" in reason for reason in reasons)
     files = {("armani", 3): world.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, release(1))})}
     assert world.publish(files).reason == ""
 
 
-async def test_a_monitor_that_is_stuck():
+async def test_stuck_monitor_makes_the_server_not_ready():
     """A monitor without a round for a minute, or a missing snapshot, makes it not ready."""
     time = [0.0]
 
@@ -224,7 +230,7 @@ async def test_a_monitor_that_is_stuck():
     task.cancel()
 
 
-def test_steps_are_timed():
+def test_durations_of_publishing_steps():
     """The duration of each publishing step is counted; a change of pointers begins at step 3."""
     registry, time = CollectorRegistry(), [0.0]
     metrics = PublishMetrics(registry, lambda: time[0])

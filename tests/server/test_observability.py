@@ -22,7 +22,7 @@ def stream():
     structlog.configure(**before)
 
 
-def test_a_line(stream):
+def test_log_line_is_json(stream):
     """An event is one JSON object with the given fields."""
     structlog.get_logger().info("serving", version=3)
     line = json.loads(stream.getvalue())
@@ -31,14 +31,14 @@ def test_a_line(stream):
 
 
 @pytest.mark.parametrize("field", ["remote", "path", "headers", "user_agent", "url", "exc_info"])
-def test_an_unlisted_field(stream, field):
+def test_unlisted_field_raises(stream, field):
     """Logging a field that is not on the list raises, so that no request data can be logged."""
     with pytest.raises(UnlistedFieldError, match=f"{field} is not a field"):
         structlog.get_logger().error("anything", **{field: "x"})
     assert stream.getvalue() == ""
 
 
-def test_the_list_holds_nothing_of_a_request():
+def test_list_of_fields():
     """The list of fields is exactly this one, and has no field for request data."""
     assert sorted(FIELDS) == [
         "change",
@@ -57,7 +57,7 @@ def test_the_list_holds_nothing_of_a_request():
     ]
 
 
-def test_no_call_has_another_field():
+def test_log_calls_use_listed_fields():
     """Every keyword of every log call in the source is on the list."""
     levels = {"debug", "info", "warning", "error", "critical", "exception"}
     found = set()
@@ -72,7 +72,7 @@ def test_no_call_has_another_field():
     assert {"error", "webhook"} <= found <= FIELDS
 
 
-async def test_an_uncaught_exception():
+async def test_uncaught_exception_is_logged_without_data():
     """An uncaught exception is logged with its type and place, without data from a client."""
     told = []
     loop = asyncio.get_running_loop()

@@ -22,7 +22,7 @@ def rom(tmp_path):
     return folder
 
 
-def test_the_file_above_names_folders_beside_itself(rom):
+def test_paths_are_relative_to_the_file(rom):
     """Paths in `hening.toml` are relative to its folder; `out` is the state's `incoming`.
 
     A path below the working folder is returned in its short, relative form.
@@ -36,7 +36,7 @@ def test_the_file_above_names_folders_beside_itself(rom):
     assert Places({}, rom, ME).find("out").path == Path("server/incoming")
 
 
-def test_a_variable_goes_before_the_file(rom):
+def test_variable_precedes_the_file(rom):
     """A variable takes precedence and is relative to the working folder; an empty one is ignored.
 
     The file is then not opened, so an invalid file stops only commands that need it.
@@ -49,7 +49,7 @@ def test_a_variable_goes_before_the_file(rom):
     assert Places({"HENING_STATE": "s"}, rom, ME).find("state").path == Path("s")
 
 
-def test_what_nothing_names_is_none(tmp_path, rom):
+def test_unnamed_folder_is_none(tmp_path, rom):
     """Without a variable and an entry in a file, the result is None."""
     assert Places({}, tmp_path, ME).find("state") is None
     assert Places({}, tmp_path, ME).find("out") is None
@@ -57,7 +57,7 @@ def test_what_nothing_names_is_none(tmp_path, rom):
     assert Places({}, rom, ME).find("repo") is None
 
 
-def test_the_nearest_file_is_taken_alone(rom):
+def test_only_the_nearest_file_counts(rom):
     """Only the nearest file counts: an entry that it lacks is not searched for further up."""
     (rom / "deep" / "hening.toml").write_text('state = "x"\n')
     (rom / "deep" / "hening.toml").chmod(0o600)
@@ -66,7 +66,7 @@ def test_the_nearest_file_is_taken_alone(rom):
     assert places.find("repo") is None
 
 
-def test_the_search_ends_at_the_border_of_the_file_system(rom, monkeypatch):
+def test_search_stops_at_a_mount_point(rom, monkeypatch):
     """The search stops at a mount point: a file above it is not read."""
     real = Path.stat
 
@@ -79,7 +79,7 @@ def test_the_search_ends_at_the_border_of_the_file_system(rom, monkeypatch):
     assert find_file(rom) == rom / "hening.toml"
 
 
-def test_a_file_that_others_can_write_is_refused(tmp_path):
+def test_file_writable_by_others_is_refused(tmp_path):
     """A file that others can write is refused; the message has a quoted `chmod` command."""
     for folder, quote, mode in (("rom", "", 0o664), ("rom", "", 0o646), ("my rom", "'", 0o666)):
         file = tmp_path / folder / "hening.toml"
@@ -91,7 +91,7 @@ def test_a_file_that_others_can_write_is_refused(tmp_path):
             Places({}, file.parent, ME).find("state")
 
 
-def test_a_file_of_another_user_is_refused(rom):
+def test_file_of_another_user_is_refused(rom):
     """A file of another user is refused; a file of the caller is accepted."""
     file = rom / "hening.toml"
     if ME == 0:
@@ -102,13 +102,13 @@ def test_a_file_of_another_user_is_refused(rom):
     assert Places({}, rom, owner).find("state") is not None
 
 
-def test_a_file_of_root_is_believed():
+def test_file_of_root_is_trusted():
     """A file owned by root is trusted by every user. /etc/passwd serves as the example."""
     assert b"root:" in load_trusted_file(Path("/etc/passwd"), 4711)
 
 
 @pytest.mark.timeout(60)
-def test_what_is_no_regular_file_is_refused(rom):
+def test_irregular_files_are_refused(rom):
     """A symbolic link, a folder and a pipe are refused; the pipe is not waited for."""
     file = rom / "hening.toml"
     file.rename(rom / "other.toml")
@@ -134,7 +134,7 @@ def test_what_is_no_regular_file_is_refused(rom):
         ("#" * (LIMIT + 1), f"more than {LIMIT} bytes"),
     ],
 )
-def test_a_malformed_file_is_refused(rom, text, sentence):
+def test_malformed_files_are_refused(rom, text, sentence):
     """A malformed file is refused, and the message names the file and the error."""
     (rom / "hening.toml").write_text(text)
     with pytest.raises(PlacesError, match=sentence) as caught:

@@ -18,7 +18,7 @@ def plan(rotation, versions, now):
     )
 
 
-def test_a_node_that_lags():
+def test_lagging_node():
     """A lagging node is used for `GRACE` seconds, and again once it has caught up.
 
     New timestamps during that time do not extend it.
@@ -35,7 +35,7 @@ def test_a_node_that_lags():
         assert "a" in asked
 
 
-def test_a_node_that_does_not_answer():
+def test_unanswering_node():
     """A node without an answer is dropped immediately; the others are used even if they lag.
 
     If no node answers, all are used: nginx itself finds out which one is back.
@@ -50,7 +50,7 @@ def test_a_node_that_does_not_answer():
         assert plan(rotation, {"a": None, "b": None}, now) == {"a", "b"}
 
 
-def test_a_new_root_counts_before_a_higher_version():
+def test_newer_root_outranks_a_higher_version():
     """A newer root outranks a higher version, so a stolen former key removes no current node."""
     rotation = Rotation()
     for now in (0, 100):
@@ -58,7 +58,7 @@ def test_a_new_root_counts_before_a_higher_version():
     assert rotation.plan({"a": (2, 1), "b": (1, 2**53)}, 200) == {"a"}
 
 
-def test_whose_keys_signed_a_timestamp(published_state):
+def test_rank_of_a_timestamp(published_state):
     """A timestamp ranks by the newest root whose keys signed it, then by its version.
 
     A timestamp with a foreign signature and a malformed one are refused.
@@ -84,7 +84,7 @@ def test_whose_keys_signed_a_timestamp(published_state):
         rank_timestamp(b"[]", roots)
 
 
-def test_what_nginx_includes():
+def test_upstream_file_for_nginx():
     """The file for nginx has a line per address in the given order; unused nodes are `down`."""
     lines = encode_upstream({"10.0.0.1:8080": True, "[fd00::2]:8080": False})
     assert lines == "server 10.0.0.1:8080;\nserver [fd00::2]:8080 down;\n"

@@ -21,14 +21,14 @@ def now():
     return datetime.now(UTC)
 
 
-def test_blobs_lie_in_the_state_folder_by_default(tmp_path):
+def test_default_blob_store(tmp_path):
     """Without a setting, blobs are stored in the state's folder `blobs`."""
     blobs = open_blobs(StateFolder(tmp_path), Settings(), now)
     assert isinstance(blobs, LocalBlobs)
     assert blobs.path("ab" * 32) == tmp_path / "blobs" / "ab" / ("ab" * 32)
 
 
-def test_a_secret_from_the_environment_or_a_file(tmp_path):
+def test_secret_from_environment_or_file(tmp_path):
     """A secret from a variable or a file opens an S3 store, and no repr or str contains it."""
     (tmp_path / "secret").write_text("canary-4711\n")
     for more in (
@@ -47,7 +47,7 @@ def test_a_secret_from_the_environment_or_a_file(tmp_path):
     [{"HENING_PORT": "x"}, {"HENING_S3_SECRETS": "x"}, {"HENING_BLOBS_URL": "ftp://x"}],
     ids=["port", "unknown key", "blobs_url"],
 )
-def test_an_error_shows_no_secret(tmp_path, broken):
+def test_errors_show_no_secret(tmp_path, broken):
     """The message about any invalid setting does not contain the secret."""
 
     def act():
@@ -66,7 +66,7 @@ SHARED = {
 }
 
 
-def test_a_place_that_machines_share():
+def test_shared_tree():
     """The shared tree has the bucket, endpoint and key of the blobs, and its own prefix.
 
     Without `tree_url` there is no shared tree.
@@ -88,7 +88,7 @@ def test_a_place_that_machines_share():
         (("HENING_DATABASE_URL", "HENING_BLOBS_URL"), "without database_url and blobs_url:"),
     ],
 )
-def test_a_shared_tree_needs_database_and_blobs(missing, named):
+def test_shared_tree_needs_database_and_blobs(missing, named):
     """`tree_url` is refused without a shared database and shared blobs.
 
     Machines that shared only the tree would destroy each other's data.
@@ -128,7 +128,7 @@ def write(file, text, mode):
         ),
     ],
 )
-def test_a_settings_file(tmp_path, text, secrets):
+def test_readable_settings_file_is_reported(tmp_path, text, secrets):
     """A readable settings file is reported once for each secret in it, without the value.
 
     A file without secrets may be readable.
@@ -145,7 +145,7 @@ def test_a_settings_file(tmp_path, text, secrets):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_that_the_settings_name(tmp_path, name):
+def test_readable_secret_file_is_reported(tmp_path, name):
     """A secret's file is reported if others can read it or if it is missing."""
     secret = write(tmp_path / "secret", "canary", 0o644)
     settings, none = Settings(**{name: str(secret)}), tmp_path / "settings.toml"
@@ -159,7 +159,7 @@ def test_a_file_that_the_settings_name(tmp_path, name):
     ]
 
 
-def test_a_file_that_root_lends(tmp_path, monkeypatch):
+def test_chmod_for_a_file_of_root(tmp_path, monkeypatch):
     """For a file of root, the `chmod` keeps the group's read bit, which the server needs."""
     secret = write(tmp_path / "key.pem", "canary", 0o644)
     settings = write(tmp_path / "settings.toml", "", 0o644)

@@ -18,18 +18,18 @@ from server.tables import choose_widths, print_table
         ([3, 3], [5, 9], 5, None),
     ],
 )
-def test_what_lacks_least_gets_it_first(least, natural, room, widths):
+def test_spare_width_goes_to_the_smallest_need(least, natural, room, widths):
     """Spare width goes first to the column that lacks least; no column is below its minimum."""
     assert choose_widths(least, natural, room) == widths
 
 
-def test_a_table_off_a_terminal_is_lines(capsys):
+def test_table_without_a_terminal(capsys):
     """Without a terminal, columns are aligned and brackets are printed as text."""
     print_table("Title", ("a", "b"), [("x y", "[bold]y")])
     assert capsys.readouterr().out == "Title\na    b\nx y  [bold]y\n"
 
 
-def test_a_long_column_is_wrapped_between_words(capsys):
+def test_long_column_is_wrapped(capsys):
     """Text is wrapped between words within 80 columns; preformatted lines are not wrapped."""
     kept = Text("3f 2a\n11 0c", no_wrap=True)
     print_table("", ("a", "b", "c"), [("short text", "word " * 20, kept)])
@@ -40,7 +40,7 @@ def test_a_long_column_is_wrapped_between_words(capsys):
     ]
 
 
-def test_what_does_not_fit_is_a_paragraph(capsys):
+def test_rows_that_do_not_fit_become_paragraphs(capsys):
     """If two long words do not fit side by side, each row becomes a line with its details below."""
     print_table("", ("path", "counter", "build"), [("p" * 50, "1", "b" * 50), ("q" * 50, "2", "")])
     assert capsys.readouterr().out.splitlines() == [
@@ -53,7 +53,7 @@ def test_what_does_not_fit_is_a_paragraph(capsys):
     ]
 
 
-def test_a_long_value_stands_below_its_label(capsys):
+def test_long_value_is_below_its_label(capsys):
     """A value that is too long is printed whole on the line below its label."""
     print_table("", ("fact", "value"), [("security patch level", "2026-11"), ("sha256", "f" * 64)])
     assert capsys.readouterr().out.splitlines() == [
@@ -63,7 +63,7 @@ def test_a_long_value_stands_below_its_label(capsys):
     ]
 
 
-def test_without_rows_there_is_a_sentence(capsys):
+def test_empty_table_is_a_sentence(capsys):
     """A table without rows prints its title and the `empty` sentence."""
     print_table("Title", ("a", "b"), [], empty="There is none.")
     assert capsys.readouterr().out == "Title\nThere is none.\n"
@@ -71,7 +71,7 @@ def test_without_rows_there_is_a_sentence(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_terminal_has_its_own_width(monkeypatch):
+def test_table_on_a_terminal(monkeypatch):
     """On a terminal the table has a line below its head and uses exactly the terminal's width."""
     screen = io.StringIO()
     monkeypatch.setattr(

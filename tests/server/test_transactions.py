@@ -43,7 +43,7 @@ def check_short(seen):
     assert {place: n for place, n in seen.flushes.items() if n > FLUSHES} == {}
 
 
-async def test_many_leaves_are_many_transactions(world, transactions):
+async def test_log_append_uses_short_transactions(world, transactions):
     """Many log entries are appended in several short transactions."""
     async with open_database(world.folder.database) as sessions:
         lease = Lease(sessions, world.folder.lock)
@@ -55,7 +55,7 @@ async def test_many_leaves_are_many_transactions(world, transactions):
     assert sum(transactions.flushes.values()) > 0
 
 
-async def test_events_for_many_webhooks_are_many_transactions(world, monkeypatch, transactions):
+async def test_webhook_events_use_short_transactions(world, monkeypatch, transactions):
     """Events for the largest number of webhooks are queued in several short transactions."""
     (pointer,) = (await asyncio.to_thread(world.published)).pointers().values()
     pointers = {f"latest/m{number}/id/stable": pointer for number in range(CHANNELS)}
@@ -81,7 +81,7 @@ async def test_events_for_many_webhooks_are_many_transactions(world, monkeypatch
     assert deliveries.AT_ONCE < transactions.rows[ours] <= deliveries.AT_ONCE + STATEMENTS
 
 
-async def test_a_rebuild_is_many_transactions(world, transactions):
+async def test_rebuild_uses_short_transactions(world, transactions):
     """A rebuild writes few rows in each transaction and reads nothing inside one."""
     async with open_database(world.folder.database) as sessions:
         lease = Lease(sessions, world.folder.lock)
@@ -114,7 +114,7 @@ def make_webhook(identity):
     )
 
 
-def test_what_a_server_does_every_day(world, transactions):
+def test_daily_operations_use_short_transactions(world, transactions):
     """Publishing a bundle, repairing, offering and draining use only short transactions."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     world.run(lambda publisher: publisher.repair())

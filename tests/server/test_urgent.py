@@ -66,7 +66,7 @@ async def standing(world):
         go_on.set()
 
 
-async def test_a_halt_waits_for_no_loop_that_is_blocked(world, standing):
+async def test_halt_does_not_wait_for_the_main_loop(world, standing):
     """While the server's main loop is blocked, a halt is answered and published."""
     port, token = standing
     status, told = await asyncio.to_thread(post, port, HALT, token, {})
