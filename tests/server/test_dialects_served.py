@@ -20,7 +20,7 @@ from server.compat.options import SENTENCE, ClientChannel, CompatOptions
 from server.compat.rendering import render
 from server.core.errors import FormatError
 from server.device.documents import make_document
-from server.device.snapshot import EMPTY, load_snapshot
+from server.device.snapshot import EMPTY
 from server.dialect_export import GONE_LIST, export_dialects
 from server.dialect_serving import DialectReadBack, Dialects, choose_paths, split_address
 from server.http.requests import GateMode
@@ -128,7 +128,7 @@ async def test_lists_follow_publications(labelled, workers):
             await offered("armani-2.zip")
             await change(3, 500)
             await offered("armani-2.zip")
-            packages = await asyncio.to_thread(labelled_packages, labelled)
+            packages = (await asyncio.to_thread(labelled.snapshot)).packages.values()
             sha256 = next(each.sha256 for each in packages if each.length == len(PACKAGE_2))
             file = f"/lineage/files/FP4/{sha256}.armani-2.zip"
             assert await get(port, file) == (200, PACKAGE_2)
@@ -143,20 +143,13 @@ async def test_lists_follow_publications(labelled, workers):
     assert [each for each in logs if each["event"] == "alarm"] == []
 
 
-def labelled_packages(world):
-    """Return the packages in the served snapshot."""
-    blobs = LocalBlobs(world.folder.blobs)
-    return load_snapshot(world.folder.public, blobs, EMPTY).packages.values()
-
-
 async def test_failed_rendering_offers_nothing(labelled):
     """If rendering fails, every list is its dialect's empty answer, and an alarm is raised.
 
     The former lists are not kept, because they could offer a release that was halted since.
     """
     await asyncio.to_thread(labelled_offer, labelled)
-    blobs = LocalBlobs(labelled.folder.blobs)
-    snapshot = await asyncio.to_thread(load_snapshot, labelled.folder.public, blobs, EMPTY)
+    snapshot = await asyncio.to_thread(labelled.snapshot)
     role = "/metadata/3.armani.json"
     spoiled = make_document(role, b"{}", mutable=False)
     broken = replace(snapshot, documents={**snapshot.documents, role: spoiled})
@@ -254,9 +247,7 @@ async def test_read_back_names_the_failing_dialect(labelled):
         await serving.show_lists(shown[-1])
 
     dialects = Dialects(chosen, labelled.now, show)
-    snapshot = await asyncio.to_thread(
-        load_snapshot, labelled.folder.public, LocalBlobs(labelled.folder.blobs), EMPTY
-    )
+    snapshot = await asyncio.to_thread(labelled.snapshot)
     sockets = await asyncio.to_thread(bind_tcp, "127.0.0.1", port, 1)
     async with serving.listening((), (), sockets):
         await dialects.show(snapshot)
@@ -308,7 +299,7 @@ def labelled_offer(world):
 
 def rendered(world, **more):
     """Render the dialects' lists from the public state."""
-    snapshot = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
+    snapshot = world.snapshot()
     return render(options(1, **more), snapshot, world.epoch())
 
 
@@ -351,7 +342,7 @@ def test_rendering_follows_the_schedule_and_expires(labelled):
 
 def test_rendering_reuses_decoded_roles(labelled):
     """Rendering the same versions again reuses the decoded roles."""
-    snapshot = load_snapshot(labelled.folder.public, LocalBlobs(labelled.folder.blobs), EMPTY)
+    snapshot = labelled.snapshot()
     first = render(options(1), snapshot, 0)
     second = render(options(1), snapshot, 0, first)
     (key,) = first.roles

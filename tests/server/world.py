@@ -14,6 +14,7 @@ from tuf.ngclient import FetcherInterface, Updater
 from server.core.bundle import decode_result
 from server.core.names import decode_channel
 from server.core.release import decode_releases
+from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.inbox import Inbox
 from server.publisher.keys.holder import load_log_verifiers
 from server.publisher.keys.online_keys import OnlineKeys, create_online_keys, load_online_keys
@@ -185,6 +186,10 @@ class World:
     def published(self):
         """Read the public state."""
         return load_published(self.folder.public)
+
+    def snapshot(self, previous=EMPTY):
+        """Return the snapshot that a device plane serves, after `previous`."""
+        return load_snapshot(self.folder.public, LocalBlobs(self.folder.blobs), previous)
 
 
 class StoppedError(Exception):

@@ -9,6 +9,7 @@ from server.compat.options import ClientChannel, CompatOptions
 from server.core.names import decode_channel
 from server.core.pointer import decode_pointer
 from server.core.release import decode_release
+from tests.server.ceremony import release
 
 CHANNEL = decode_channel("armani/id/stable")
 BEFORE, START, FROM, EXPIRY = 50, 100, 300, 1000
@@ -24,38 +25,14 @@ LABELS = {
 }
 
 
-def fingerprint(counter):
-    """Return the fingerprint of a build."""
-    return f"Hening/armani/armani:14/UKQ1/{counter}:user/release-keys"
-
-
 def make_item(counter, source=None, channel=CHANNEL, **changes):
     """Return a build's full package, or its incremental from another build."""
     name = f"armani-{counter}" + ("" if source is None else f"-from-{source}")
     path = f"{channel}/{name}.zip"
-    custom = {
-        "schema": 1,
-        "type": "full" if source is None else "incremental",
-        "counter": counter,
-        "fingerprint": fingerprint(counter),
-        "incremental": f"1.{counter}",
-        "post_timestamp": 1_767_225_600 + counter,
-        "security_patch_level": "2026-01-05",
-        "sdk_level": 34,
-        "source_builds": [] if source is None else [fingerprint(source)],
-        "min_counter": 0,
-        "property_files": "metadata:69:240",
-        "payload_properties": {
-            "FILE_HASH": "FI3pxaekTRnlbNmuGlVL9nhHr7DFj24S+imsfd/KmUA=",
-            "FILE_SIZE": "141000",
-            "METADATA_HASH": "YsZqel3XDDFGYYBjw0TlMebUtZ43mAhEPOlis6vWPFo=",
-            "METADATA_SIZE": "1033",
-        },
-        "changelog": {"en": "Fixes <b> & more.\nAgain."},
-        "withdrawn": False,
-        "labels": LABELS,
-        "csig": CSIG,
-    }
+    custom = release(counter, incremental=f"1.{counter}", labels=LABELS, csig=CSIG)
+    custom["changelog"] = {"en": "Fixes <b> & more.\nAgain."}
+    if source is not None:
+        custom |= {"type": "incremental", "source_builds": [release(source)["fingerprint"]]}
     length = counter * 100 + (source or 0)
     return Item(path, decode_release(path, custom | changes), length, f"{length:064x}")
 

@@ -233,12 +233,18 @@ def serve_bytes(folder, data, **kwargs):
     return serve_snapshot(package_snapshot(path.name, len(data)), LocalBlobs(folder), **kwargs)
 
 
-def serve_long(folder, **kwargs):
-    """Serve a long sparse package of zeros, whose name is not its hash."""
+def put_long(folder):
+    """Write a long sparse blob of zeros, whose name is not its hash; return its path."""
     path = folder / "cd" / ("cd" * 32)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         file.truncate(LONG)
+    return path
+
+
+def serve_long(folder, **kwargs):
+    """Serve the long blob as a package."""
+    path = put_long(folder)
     return serve_snapshot(package_snapshot(path.name, LONG), LocalBlobs(folder), **kwargs)
 
 

@@ -9,10 +9,9 @@ import pytest
 
 from server.core.names import decode_pointer_path
 from server.device.answer import Served, make_served, phone_host
-from server.device.snapshot import EMPTY, load_snapshot
+from server.device.snapshot import EMPTY
 from server.http.requests import GateMode
 from server.publisher.rollout import plan_halt
-from server.storage.local_blobs import LocalBlobs
 from tests.cases import case
 from tests.server.ceremony import release
 from tests.server.device.served import read_response, request, serve
@@ -40,13 +39,12 @@ def test_phone_host_omits_the_default_port(url, host):
 
 def test_updated_answers_equal_new_ones(world):
     """After each publication, the updated table of answers equals a newly made one."""
-    blobs = LocalBlobs(world.folder.blobs)
     snapshot, served = EMPTY, Served()
 
     def follow():
         nonlocal snapshot, served
         before = served
-        snapshot = load_snapshot(world.folder.public, blobs, snapshot)
+        snapshot = world.snapshot(snapshot)
         served = make_served(snapshot, HOSTS, GateMode.DIRECT, before)
         assert served == make_served(snapshot, HOSTS, GateMode.DIRECT, Served())
         return before
@@ -73,8 +71,7 @@ def test_updated_answers_equal_new_ones(world):
 
 def test_answers_for_another_host_are_made_anew(published_state):
     """A table for another Host takes over no prepared answers."""
-    folder = published_state.folder
-    snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), EMPTY)
+    snapshot = published_state.snapshot()
     first = make_served(snapshot, HOSTS[:1], GateMode.DIRECT, Served())
     assert make_served(snapshot, HOSTS[1:], GateMode.DIRECT, first) == make_served(
         snapshot, HOSTS[1:], GateMode.DIRECT, Served()
@@ -83,8 +80,7 @@ def test_answers_for_another_host_are_made_anew(published_state):
 
 def test_strict_mode_prepares_answers_for_phones_only(published_state):
     """In strict mode there are no prepared answers for caches and auditors."""
-    folder = published_state.folder
-    snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), EMPTY)
+    snapshot = published_state.snapshot()
     direct = make_served(snapshot, HOSTS, GateMode.DIRECT, Served())
     strict = make_served(snapshot, HOSTS, GateMode.STRICT, direct)
     assert strict == make_served(snapshot, HOSTS, GateMode.STRICT, Served())

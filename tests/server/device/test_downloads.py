@@ -28,6 +28,7 @@ from tests.server.device.served import (
     URL,
     descriptors,
     put,
+    put_long,
     read_response,
     request,
     serve_bytes,
@@ -295,10 +296,7 @@ def test_download_limit(tmp_path):
 
 def test_polls_are_answered_during_downloads(tmp_path):
     """While sixteen downloads run at full speed, polls are answered."""
-    path = tmp_path / "cd" / ("cd" * 32)
-    path.parent.mkdir(parents=True)
-    with path.open("wb") as file:
-        file.truncate(LONG)
+    path = put_long(tmp_path)
     document = make_document(TIMESTAMP, b"{}", mutable=True)
     snapshot = Snapshot(1, {TIMESTAMP: document}, {URL: Package(path.name, LONG)}, frozenset(), {})
     with serve_snapshot(snapshot, LocalBlobs(tmp_path)) as running:

@@ -13,9 +13,8 @@ from server.core.errors import TrustError
 from server.core.metadata import decode_snapshot, decode_timestamp
 from server.device.documents import make_document
 from server.device.integrity import find_altered, leave_out, verify_snapshot
-from server.device.snapshot import EMPTY, load_snapshot
+from server.device.snapshot import EMPTY
 from server.publisher.keys.online_keys import create_next_keys, create_online_keys, load_online_keys
-from server.storage.local_blobs import LocalBlobs
 from tests.cases import case
 from tests.server.ceremony import Ceremony
 from tests.server.world import ORIGIN, PACKAGE_2, open_log
@@ -29,11 +28,6 @@ def rich(published_state, tmp_path_factory):
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
     assert world.publish({("root", 3): world.ceremony.root(3)}).reason == ""
     return world
-
-
-def load(world, previous=EMPTY):
-    """Load the public state."""
-    return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), previous)
 
 
 def verify(world, snapshot, before=None):
@@ -55,7 +49,7 @@ def replaced(snapshot, url, change):
 
 def test_published_files_verify(rich):
     """All files of a published state verify, at least one of each kind."""
-    snapshot = load(rich)
+    snapshot = rich.snapshot()
     assert find(rich, snapshot) == frozenset()
     assert {
         *("/metadata/1.root.json", "/metadata/1.snapshot.json", "/metadata/1.latest.json"),
@@ -83,7 +77,7 @@ def flip_bit(body):
 
 def test_altered_files_are_found(rich):
     """An altered file is found, with exactly the files that depend on it."""
-    snapshot = load(rich)
+    snapshot = rich.snapshot()
     for url, change in itertools.product(
         ALTERED, (flip_bit, lambda _body: b"", lambda body: body[:-1])
     ):
@@ -94,7 +88,7 @@ def test_altered_files_are_found(rich):
             left = leave_out(altered, frozenset(ALTERED[url]))
             assert snapshot.documents.keys() - left.documents.keys() == ALTERED[url]
             assert find(rich, left) <= {"/metadata/2.armani.json"}
-            again = load(rich, left)
+            again = rich.snapshot(left)
             assert again.documents.keys() == snapshot.documents.keys()
             assert find(rich, again, left) == frozenset()
             kept = {url for role in left.roles.values() for url in role.documents}
@@ -103,7 +97,7 @@ def test_altered_files_are_found(rich):
 
 def test_swapped_files_are_found(rich):
     """A signed file under the name of another one is found."""
-    snapshot = load(rich)
+    snapshot = rich.snapshot()
     for url, other in (
         ("/metadata/1.snapshot.json", "/metadata/2.snapshot.json"),
         ("/metadata/2.armani.json", "/metadata/1.armani.json"),
@@ -115,7 +109,7 @@ def test_swapped_files_are_found(rich):
 
 def test_proofs_of_unserved_versions_are_checked(rich):
     """Proofs of versions that are not served are compared with the log's entries."""
-    snapshot = leave_out(load(rich), frozenset({"/metadata/2.armani.json"}))
+    snapshot = leave_out(rich.snapshot(), frozenset({"/metadata/2.armani.json"}))
     proof = "/log/proof/armani.2"
     assert proof in snapshot.documents
     assert find(rich, snapshot) == frozenset()
@@ -129,7 +123,7 @@ def test_proofs_of_unserved_versions_are_checked(rich):
 
 def test_log_signed_by_the_next_key_verifies(world):
     """A log that was partly or completely signed again verifies."""
-    snapshot = load(world)
+    snapshot = world.snapshot()
     create_next_keys(world.folder.keys, ["log"])
     keys = load_online_keys(world.folder.keys).log_keys
 
@@ -138,7 +132,7 @@ def test_log_signed_by_the_next_key_verifies(world):
             await log.restate(keys, ())
 
     asyncio.run(restate())
-    again = load(world, snapshot)
+    again = world.snapshot(snapshot)
     assert again.documents["/log/proof/armani.2"] != snapshot.documents["/log/proof/armani.2"]
     assert find(world, again, snapshot) == frozenset()
     assert find(world, again) == frozenset()
@@ -150,7 +144,7 @@ def test_keys_of_a_forged_root_are_not_trusted(rich, tmp_path):
     keys = load_online_keys(tmp_path / "keys")
     stranger = Ceremony(keys, rich.now())
     url, root = "/metadata/1.snapshot.json", "/metadata/1.root.json"
-    snapshot = replaced(load(rich), root, lambda _body: stranger.root())
+    snapshot = replaced(rich.snapshot(), root, lambda _body: stranger.root())
     signed = decode_snapshot(snapshot.documents[url].identity.body).signed
     forged = stranger.sign("snapshot", signed, [keys.signers["snapshot"]])
     assert find(rich, replaced(snapshot, url, lambda _body: forged)) == {root, url}
@@ -158,13 +152,13 @@ def test_keys_of_a_forged_root_are_not_trusted(rich, tmp_path):
 
 def test_stepwise_and_complete_verification_agree(world):
     """Verification in steps and in one pass trust the same versions, even expired ones."""
-    snapshot = load(world)
+    snapshot = world.snapshot()
     trusted = verify(world, snapshot)
     assert trusted.versions["armani"] == 2
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
     world.ahead += timedelta(days=400)
-    snapshot = load(world, snapshot)
+    snapshot = world.snapshot(snapshot)
     stepwise, complete = verify(world, snapshot, trusted), verify(world, snapshot)
     assert stepwise.versions == complete.versions
     assert stepwise.root.version == complete.root.version == 2
@@ -177,7 +171,7 @@ def test_altered_current_files_are_refused(world):
     Two roles cannot replace each other.
     """
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
-    snapshot = load(world)
+    snapshot = world.snapshot()
     versions = {**snapshot.current, "root": 2}
     urls = {role: f"/metadata/{version}.{role}.json" for role, version in versions.items()}
     urls["timestamp"] = "/metadata/timestamp.json"
@@ -201,7 +195,7 @@ def test_altered_current_files_are_refused(world):
 def test_older_version_under_a_newer_name_is_refused(world):
     """An older version under a newer file name is refused."""
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    snapshot = load(world)
+    snapshot = world.snapshot()
     older = snapshot.documents["/metadata/2.armani.json"].identity.body
     with pytest.raises(TrustError, match="is armani 2"):
         verify(world, replaced(snapshot, "/metadata/3.armani.json", lambda _body: older))
@@ -233,7 +227,7 @@ def with_targets(world, snapshot, targets):
 
 def test_changed_delegation_keys_verify_the_role_again(world, monkeypatch):
     """An unchanged role is verified again if its delegation's keys changed."""
-    snapshot = load(world)
+    snapshot = world.snapshot()
     trusted = verify(world, snapshot)
     same = world.ceremony.targets(2)
     assert verify(world, with_targets(world, snapshot, same), trusted).versions["targets"] == 2
@@ -245,9 +239,9 @@ def test_changed_delegation_keys_verify_the_role_again(world, monkeypatch):
 
 def test_older_root_is_refused(world):
     """A snapshot with an older root than the trusted one is refused."""
-    first = load(world)
+    first = world.snapshot()
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
-    trusted = verify(world, load(world))
+    trusted = verify(world, world.snapshot())
     with pytest.raises(TrustError, match="root 2 is trusted"):
         verify(world, first, trusted)
 
@@ -256,4 +250,4 @@ def test_root_of_another_operator_is_refused(world):
     """A snapshot of another operator's root is refused."""
     other = type(world.ceremony)(world.ceremony.online, world.ceremony.now).root(1)
     with pytest.raises(TrustError):
-        verify_snapshot(load(world), other, None)
+        verify_snapshot(world.snapshot(), other, None)

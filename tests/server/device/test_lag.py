@@ -8,7 +8,6 @@ import pytest
 
 from server.device.answer import Served, make_served
 from server.device.plane import DevicePlane
-from server.device.snapshot import EMPTY, load_snapshot
 from server.http.counts import Counts
 from server.http.requests import GateMode
 from server.storage.local_blobs import LocalBlobs
@@ -23,8 +22,7 @@ GZIP = b"Accept-Encoding: gzip"
 
 def answers_of(world):
     """Return the answers that a node with a world's public tree serves."""
-    snapshot = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
-    return make_served(snapshot, (HOST,), GateMode.DIRECT, Served())
+    return make_served(world.snapshot(), (HOST,), GateMode.DIRECT, Served())
 
 
 @contextlib.contextmanager

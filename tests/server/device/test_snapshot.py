@@ -5,18 +5,11 @@ from datetime import timedelta
 import pytest
 
 from server.core.errors import FormatError
-from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.keys.rotation import make_next_keys
 from server.publisher.publisher import Publisher
-from server.storage.local_blobs import LocalBlobs
 from server.storage.tree import LocalTree, list_roots, write_roots
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1
-
-
-def load(world):
-    """Load the snapshot that a new server would serve."""
-    return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
 def served(snapshot, role):
@@ -38,7 +31,7 @@ def test_nine_versions_of_a_role_are_served(world):
             await publisher.change_pointers(lambda _published: pointers)
 
     world.run(renew)
-    snapshot, published = load(world), world.published()
+    snapshot, published = world.snapshot(), world.published()
     for role, newest in (
         ("latest", published.roles["latest"].version),
         ("snapshot", published.snapshot.version),
@@ -60,12 +53,12 @@ def test_withdrawn_package_drains_until_the_signed_time(world):
     assert world.publish(files).reason == ""
     sha256 = world.published().roles["armani"].targets[FIRST].hashes["sha256"]
     url = f"/targets/armani/id/stable/{sha256}.armani-1.zip"
-    before = load(world)
+    before = world.snapshot()
     assert url in before.packages
     assert not before.is_gone(url)
     world.ahead += timedelta(hours=2)
     assert world.run(Publisher.refresh) == "timestamp"
-    after = load(world)
+    after = world.snapshot()
     assert url not in after.packages
     assert after.is_gone(url)
 
@@ -73,20 +66,20 @@ def test_withdrawn_package_drains_until_the_signed_time(world):
 def test_unpublished_files_are_not_served(world):
     """Files of an interrupted publication are not served before their timestamp."""
     metadata = world.folder.public / "metadata"
-    before = load(world).documents.keys()
+    before = world.snapshot().documents.keys()
     write_roots(LocalTree(world.folder.public), before=1, newest=2, timestamp=4, time=0)
     for role, version in (("armani", 3), ("latest", 3), ("snapshot", 4), ("root", 2)):
         (metadata / f"{version}.{role}.json").write_bytes(b"{}")
-    assert load(world).documents.keys() == before
+    assert world.snapshot().documents.keys() == before
     assert world.published().root.version == 1
     assert list_roots(world.folder.public, 4) == [1, 2]
 
 
 def test_proofs_signed_again_are_read_again(world):
     """Proofs are read again with the next timestamp; immutable files are not."""
-    before = load(world)
+    before = world.snapshot()
     world.run(lambda publisher: make_next_keys(publisher, world.folder, ["log"]))
-    after = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), before)
+    after = world.snapshot(before)
     proofs = [path for path in before.documents if path.startswith("/log/proof/")]
     for path in proofs:
         old, new = before.documents[path].identity, after.documents[path].identity
@@ -97,7 +90,7 @@ def test_proofs_signed_again_are_read_again(world):
             on_disk,
             "public, max-age=60",
         )
-    again = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), after)
+    again = world.snapshot(after)
     assert all(again.documents[path] is after.documents[path] for path in proofs)
     for path in ("/metadata/1.root.json", "/metadata/2.armani.json"):
         assert after.documents[path] is before.documents[path]
@@ -111,4 +104,4 @@ def test_missing_root_is_an_error(world):
     (world.folder.public / "roots.json").unlink()
     (world.folder.public / "metadata" / "1.root.json").unlink()
     with pytest.raises(FormatError, match="no root is public"):
-        load(world)
+        world.snapshot()
