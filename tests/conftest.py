@@ -8,7 +8,7 @@ import pytest
 import signer.keys.key_file
 from tests.postgres import postgres_server
 from tests.seaweed import run_seaweed
-from tests.server.site import Site, first_release
+from tests.server.site import Site
 from tests.server.world import World, make_world, publish_first
 from tests.statements import share_statements
 from tests.turned import Programs
@@ -91,5 +91,5 @@ def released_site(fresh_state, postgres, seaweed, tmp_path_factory):
     """Return a site whose machine `first` has published one release; tests copy it."""
     made = Site(fresh_state, postgres, seaweed, tmp_path_factory.mktemp("released"))
     made.first = made.machine("first")
-    first_release(made.first)
+    publish_first(made.first)
     return made

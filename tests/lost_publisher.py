@@ -31,7 +31,8 @@ from tests.patience import PATIENCE
 from tests.ports import free_ports
 from tests.server.ceremony import write_bundle
 from tests.server.release.auth.issue import make_token
-from tests.server.site import Site, first_release
+from tests.server.site import Site
+from tests.server.world import publish_first
 
 LOOK = 0.002  # seconds between two reads of the lease
 REST = 0.02  # and between two reads of other state
@@ -64,7 +65,7 @@ async def play(
     With `programs` the nodes are forked.
     """
     first = await asyncio.to_thread(site.machine, "first")
-    await asyncio.to_thread(first_release, first)
+    await asyncio.to_thread(publish_first, first)
     token, (port,) = await make_token(first), free_ports(1)
     folders = {}
     for name, node in (("one", "publisher"), ("two", "publisher"), ("control", "control")):

@@ -20,8 +20,7 @@ from soak.grown.program import Program
 from soak.grown.store import S3, VOLUMES, Store
 from soak.halts import make_token
 from tests.seaweed import BUCKET, KEY_ID, SECRET
-from tests.server.site import first_release
-from tests.server.world import World, make_world
+from tests.server.world import World, make_world, publish_first
 
 KINDS = {
     "device-1": Kind.DEVICE,
@@ -114,7 +113,7 @@ def running_site(place: Path, say: Callable[[str], None]) -> Iterator[Site]:
     _initialise(here, pinned)
     world: World = ceremony.on(here)
     world.blobs = S3Blobs(store.place("grown/blobs"), _now)
-    first_release(world)  # type: ignore[no-untyped-call] # as tests are
+    publish_first(world)
     token = asyncio.run(make_token(world, Role.ENGINEER))
     with contextlib.ExitStack() as stack:
         nodes = {

@@ -9,8 +9,8 @@ import structlog
 
 from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
-from tests.server.site import Site, first_release
-from tests.server.world import PACKAGE_2
+from tests.server.site import Site
+from tests.server.world import PACKAGE_2, publish_first
 from tests.system.test_site import STAMP, devices, differs, get, says, serves, until
 
 
@@ -35,7 +35,7 @@ async def test_it_serves_what_it_has(fresh_state, postgres, seaweed, tmp_path, d
     """The node logs the error and serves the old snapshot, until there is space again."""
     site = Site(fresh_state, postgres, seaweed, tmp_path)
     site.first = site.machine("first")
-    await asyncio.to_thread(first_release, site.first)
+    await asyncio.to_thread(publish_first, site.first)
     place, ballast = disk
     folder = StateFolder(place / "node", tree=site.tree)
     write_durable(folder.trusted_root, site.first.folder.trusted_root.read_bytes())

@@ -12,7 +12,6 @@ from sqlalchemy import update
 
 from server.publisher.inbox import open_inbox
 from server.publisher.lease import NAME
-from server.publisher.publisher import Publisher
 from server.settings import Node, load_settings
 from server.storage.database import open_database
 from server.storage.durable import write_durable
@@ -22,7 +21,6 @@ from server.storage.s3_blobs import S3Blobs
 from server.storage.s3_client import open_store
 from tests.patience import PATIENCE
 from tests.seaweed import BUCKET, KEY_ID, SECRET
-from tests.server.world import PACKAGE_1
 
 LONG = timedelta(seconds=PATIENCE)
 
@@ -104,15 +102,6 @@ class Site:
     def write(self, name, data):
         """Replace a shared object unconditionally."""
         obstore.put(self.store(), name, data, use_multipart=False)
-
-
-def first_release(world):
-    """Publish the first bundle and a release, and offer the release."""
-    first = world.ceremony.first()
-    first["root", 1] = world.folder.trusted_root.read_bytes()
-    assert world.publish(first).reason == ""
-    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
-    world.run(lambda publisher: Publisher.change_pointers(publisher, world.offer(1)))
 
 
 def run_out(world):

@@ -158,6 +158,11 @@ class World:
         self.run(Publisher.process_incoming)
         return self.result(bundle_id)
 
+    def first_roles(self):
+        """Sign all roles of a first submission, with the pinned root."""
+        root = self.folder.trusted_root.read_bytes()
+        return self.ceremony.first() | {("root", 1): root}
+
     def first_release(self):
         """Sign armani's second version, which lists one release."""
         return {("armani", 2): self.ceremony.role("armani", 2, {FIRST: (PACKAGE_1, release(1))})}
@@ -219,9 +224,7 @@ def make_world(root: Path):
 
 def publish_first(world: World):
     """Publish the first bundle and a release, and offer the release to all devices."""
-    first = world.ceremony.first()
-    first["root", 1] = world.folder.trusted_root.read_bytes()
-    assert world.publish(first).reason == ""
+    assert world.publish(world.first_roles()).reason == ""
     assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
     world.run(lambda publisher: publisher.change_pointers(world.offer(1)))
 

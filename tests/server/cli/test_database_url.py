@@ -22,9 +22,7 @@ def moved(fresh, postgres):
     write_durable(fresh.folder.settings, f'database_url = "{address}"\n'.encode())
     fresh.folder.sqlite.unlink(missing_ok=True)
     world = fresh.on(StateFolder(fresh.folder.root, address))
-    first = world.ceremony.first()
-    first["root", 1] = world.folder.trusted_root.read_bytes()
-    assert world.publish(first).reason == ""
+    assert world.publish(world.first_roles()).reason == ""
     assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
     return world
 

@@ -75,8 +75,7 @@ def test_halt_and_pause_never_wait(run, world):
 def test_offer_waits_for_the_first_publication(run, fresh, monkeypatch):
     """An offer waits for the first publication after a ceremony."""
     fresh.run(Publisher.repair)  # creates the database
-    first = {("root", 1): fresh.folder.trusted_root.read_bytes()}
-    fresh.submit(fresh.ceremony.first() | first)
+    fresh.submit(fresh.first_roles())
     monkeypatch.setattr("time.sleep", lambda _seconds: fresh.run(Publisher.process_incoming))
     status, _, err = run("rollout", "offer", CHANNEL, "--share", "1%", "--state", fresh.folder.root)
     assert (status, [line[:7] for line in err.splitlines()]) == (1, ["Waiting", "hening-"])
