@@ -55,7 +55,7 @@ def test_updated_answers_equal_new_ones(world):
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     before = follow()
     assert before != served
-    for _ in range(10):  # until documents leave the window of served ones
+    for _ in range(5):  # until documents leave the window of nine served versions
         world.run(lambda publisher: publisher.change_pointers(lambda _published: {}))
         world.run(lambda publisher: publisher.change_pointers(lambda _published: pointers))
         follow()
