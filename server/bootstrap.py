@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from server.compat.offers import Item
 from server.compat.options import CompatOptions
-from server.compat.rendering import find_breaks
 from server.core.errors import ReleaseError
 from server.core.pointer import Pointer
 from server.publisher.keys.holder import load_keys
@@ -86,6 +84,12 @@ def make_offer_check(options: CompatOptions) -> OfferCheck:
     """
 
     def check(view: ChannelView, pointer: Pointer) -> None:
+        if not options.dialects:
+            return
+        # Importing the dialects takes 20 ms, and most servers have none.
+        from server.compat.offers import Item  # noqa: PLC0415
+        from server.compat.rendering import find_breaks  # noqa: PLC0415
+
         items = {
             path: Item(path, release, *view.files[path]) for path, release in view.releases.items()
         }

@@ -20,6 +20,7 @@ from server.cli.options import now
 from server.cli.output import print_preview
 from server.cli.urgent import ask_server
 from server.console.texts import describe_change
+from server.core.bundle import MAX_RESULT, decode_result
 from server.core.names import Channel
 from server.publisher.build_names import BuildName
 from server.publisher.errors import PublishError
@@ -61,8 +62,6 @@ def wait_for_bundles(
 
     Raises PublishError for a bundle that the server refuses, and after PATIENCE_SECONDS.
     """
-    from server.publisher.incoming import list_submissions
-
     deadline, said = monotonic() + PATIENCE_SECONDS, False
     while left := set(waiting) & set(list_submissions(folder.incoming)):
         if not said:
@@ -80,8 +79,6 @@ def wait_for_bundles(
 
 
 def _check_result(file: Path) -> None:
-    from server.core.bundle import MAX_RESULT, decode_result
-
     result = decode_result(read_bounded(file, MAX_RESULT))
     if result.status == "refused":
         raise PublishError(f"the server refused bundle {result.id[:16]}: {result.reason}")

@@ -20,7 +20,6 @@ from server.core.metadata import (
 from server.core.names import is_latest, metadata_name
 from server.core.pointer import Pointer
 from server.publisher import staging
-from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.errors import LeafRefusedError
 from server.publisher.keys.choice import check_log_key
 from server.publisher.keys.holder import (
@@ -196,6 +195,9 @@ class PublicationSteps:
         now: datetime,
     ) -> None:
         """Write a publication and audit it; harmless if the lease was lost meanwhile."""
+        # A TUF client takes 30 ms to import, and commands that publish nothing need none.
+        from server.publisher.audit import audit_staged, plan_audit  # noqa: PLC0415
+
         staging.write_staged(temporary, publication)
         former = {} if published is None else published.pointers()
         audit_staged(
