@@ -1,18 +1,18 @@
-"""What a trace may not depend on: comparisons in which all clean phones are one."""
+"""Inputs that differ in one thing, with which a clean client leaves equal traces."""
 
 from tests.client_sim.device.repository_simulator import DAY, START
-from tests.client_sim.lab.mutants.habitat import (
+from tests.client_sim.lab.mutants.inputs import (
     IDLE,
     OWNERS,
     STEPS,
-    Lot,
-    lead,
+    Inputs,
+    run,
     serve_failing,
     serve_well,
     serve_with,
 )
 
-LOT = Lot()
+INPUTS = Inputs()
 HOSTILE = [
     serve_with(
         b'ETag: "%s"' % word,
@@ -29,8 +29,8 @@ HOSTILE = [
 ]
 
 
-def keys_of(word):
-    """Make a server that gives a key of its own."""
+def serve_keys(word):
+    """Return a server with its own key for oblivious HTTP."""
 
     def serve(asked):
         answer = serve_well(asked)
@@ -40,48 +40,54 @@ def keys_of(word):
 
 
 def whole(trace):
-    """Take everything of a trace."""
+    """Return everything in a trace."""
     return trace.whole
 
 
 def untimed(trace):
-    """Take a trace without times."""
+    """Return a trace without times."""
     return trace.data
 
 
-def last_poll(trace):
-    """Take the bytes of the fourth poll."""
+def fourth_poll(trace):
+    """Return the bytes of the fourth poll."""
     return trace.of_poll(4)
 
 
-# What a leak follows: with all else equal, something else leaves. Of clean clients nothing does.
 COMPARISONS = {
-    "owner": (whole, [LOT.but(owner=owner) for owner in OWNERS]),
-    "events": (whole, [LOT, LOT.but(steps=IDLE)]),
-    "server": (whole, [LOT.but(serve=serve) for serve in HOSTILE]),
-    "strictness": (whole, [LOT, LOT.but(serve=HOSTILE[0])]),
-    "keys": (whole, [LOT.but(serve=keys_of(word)) for word in (b"keyA", b"keyB")]),
-    "birth": (whole, [LOT.but(start=START + 36_977 * number) for number in range(14)]),
-    "restarts": (whole, [LOT, LOT.but(steps=("reboot", *STEPS))]),
-    "absence": (untimed, [LOT.but(steps=("poll", f"off {days * DAY}", "poll")) for days in (0, 9)]),
-    "seed": (untimed, [LOT.but(seed=b"%d" % number) for number in range(8)]),
-    "seed of weeks": (untimed, [LOT.but(seed=b"%d" % n, steps=("poll",) * 32) for n in range(3)]),
+    "owner": (whole, [INPUTS.but(owner=owner) for owner in OWNERS]),
+    "events": (whole, [INPUTS, INPUTS.but(steps=IDLE)]),
+    "server": (whole, [INPUTS.but(serve=serve) for serve in HOSTILE]),
+    "strictness": (whole, [INPUTS, INPUTS.but(serve=HOSTILE[0])]),
+    "keys": (whole, [INPUTS.but(serve=serve_keys(word)) for word in (b"keyA", b"keyB")]),
+    "birth": (whole, [INPUTS.but(start=START + 36_977 * number) for number in range(14)]),
+    "restarts": (whole, [INPUTS, INPUTS.but(steps=("reboot", *STEPS))]),
+    "absence": (
+        untimed,
+        [INPUTS.but(steps=("poll", f"off {days * DAY}", "poll")) for days in (0, 9)],
+    ),
+    "seed": (untimed, [INPUTS.but(seed=b"%d" % number) for number in range(8)]),
+    "seed of weeks": (
+        untimed,
+        [INPUTS.but(seed=b"%d" % n, steps=("poll",) * 32) for n in range(3)],
+    ),
     "failures": (
-        last_poll,
-        [LOT.but(serve=serve_failing(serve_well, polls, b"")) for polls in ((), (1,), (1, 2))],
+        fourth_poll,
+        [INPUTS.but(serve=serve_failing(serve_well, polls, b"")) for polls in ((), (1,), (1, 2))],
     ),
     "owner in a failure": (
         whole,
         [
-            LOT.but(owner=owner, serve=serve_failing(serve_well, (2,), OSError("timed out")))
+            INPUTS.but(owner=owner, serve=serve_failing(serve_well, (2,), OSError("timed out")))
             for owner in OWNERS
         ],
     ),
 }
+"""By what differs: the compared part of a trace, and the inputs."""
 
 
-def follows(make_client, what):
-    """Say whether something else leaves a client, with nothing else changed."""
+def depends_on(make_client, what):
+    """Return whether a client's trace depends on what differs in a comparison."""
     take, (first, *others) = COMPARISONS[what]
-    usual = take(lead(make_client, first))
-    return any(take(lead(make_client, lot)) != usual for lot in others)
+    expected = take(run(make_client, first))
+    return any(take(run(make_client, inputs)) != expected for inputs in others)

@@ -1,4 +1,4 @@
-"""Clients that no row can say: each shows what its sentence names, in a life or to the system."""
+"""Leaky clients that are classes: each leaks what its sentence names."""
 
 from dataclasses import replace
 
@@ -8,10 +8,10 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants import behaviours, packages
 from client_sim.lab.mutants.library import find_mutant
 from tests.cases import case
-from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
-from tests.client_sim.lab.mutants.habitat import PUBLIC, lead, serve_well
+from tests.client_sim.lab.mutants.comparisons import COMPARISONS, INPUTS, depends_on
+from tests.client_sim.lab.mutants.inputs import PUBLIC, run, serve_well
 
-FOLLOWED = {
+DEPENDING = {
     "events": "activity-message activity-call-around",
     "owner in a failure": "burst-retries plain-after-failure",
     "seed": "session-of-poll package-own-address",
@@ -21,105 +21,107 @@ FOLLOWED = {
     "cut": "resume-exact resume-tail",
     "build": "incremental-build",
 }
-NAMES = {name for names in FOLLOWED.values() for name in names.split()}
+"""Clients by what their traces depend on."""
 OPEN = {"hangs-on", "one-for-days", "hangs-on-around"}
+"""Clients with connections that stay open after their poll."""
 PACKAGE = b"GET /targets/armani/id/stable/" + b"6a2c5f0d" * 8 + b".armani-2-full.zip HTTP/1.1\r\n"
 BLOCKS = [b"bytes=0-8388607", b"bytes=8388608-16777215", b"bytes=16777216-19999999"]
 
 
 def with_packages(answer):
-    """Make a server that answers so where a package is asked for."""
+    """Return a server whose answers to requests for packages are changed."""
     return lambda asked: (
         answer(serve_well(asked)) if asked.path.startswith(b"/targets/") else serve_well(asked)
     )
 
 
 def running(incremental):
-    """Give a phone on which another build runs."""
+    """Return a phone that runs another build."""
     return replace(PUBLIC, build=replace(PUBLIC.build, incremental=incremental))
 
 
-LOTS = {
+MORE_COMPARISONS = {
     "cut": [
-        LOT.but(serve=with_packages(change))
+        INPUTS.but(serve=with_packages(change))
         for change in (
             lambda whole: whole[:4_900],
             lambda whole: whole[:1],
             lambda whole: whole + b"." * 4_000,
         )
     ],
-    "build": [LOT.but(public=running(name)) for name in ("1", "V417IR")],
+    "build": [INPUTS.but(public=running(name)) for name in ("1", "V417IR")],
 }
 
 
-def test_a_leak_follows_what_its_sentence_names():
-    """With nothing else changed, something else leaves, or at another time."""
-    for what, names in FOLLOWED.items():
+def test_trace_depends_on_what_the_sentence_names():
+    """With everything else equal, other bytes leave, or at another time."""
+    for what, names in DEPENDING.items():
         for name in names.split():
             make = find_mutant(name).make
             if what in COMPARISONS:
-                assert follows(make, what), name
+                assert depends_on(make, what), name
             else:
-                assert len({lead(make, lot).whole for lot in LOTS[what]}) > 1, name
+                several = MORE_COMPARISONS[what]
+                assert len({run(make, inputs).whole for inputs in several}) > 1, name
 
 
-def open_ends(make_client):
-    """Give the connections that are not closed in the poll in which they were opened."""
-    connections = lead(make_client, LOT).seen.connections()
+def find_open(make_client):
+    """Return the connections that are not closed in the poll in which they were opened."""
+    connections = run(make_client, INPUTS).seen.connections()
     return [each for each in connections if (each.closes, each.last_phase) != (1, each.phase)]
 
 
-def test_a_connection_outlives_its_poll():
-    """Something is never closed, or later; not so in clean clients.
-
-    What was drawn once comes again: all intervals are one, as those of clean clients are not.
-    """
-    assert {name for name in OPEN if open_ends(find_mutant(name).make)} == OPEN
-    assert not open_ends(ToyClient)
-    assert not open_ends(PollingClient)
-    lot = LOT.but(steps=("poll",) * 9)
-    assert len(set(lead(find_mutant("phase-replayed-around").make, lot).gaps)) == 1
-    assert len(set(lead(PollingClient, lot).gaps)) == 9
+def test_connections_that_stay_open():
+    """Some clients leave connections open after a poll; clean clients close all of them."""
+    assert {name for name in OPEN if find_open(find_mutant(name).make)} == OPEN
+    assert not find_open(ToyClient)
+    assert not find_open(PollingClient)
 
 
-def test_everyone_is_here():
-    """None is forgotten; `test_found` has those that ask again, or that few batteries examine."""
+def test_repeated_interval():
+    """`phase-replayed-around` repeats the interval that it drew first; clean clients draw anew."""
+    inputs = INPUTS.but(steps=("poll",) * 9)
+    assert len(set(run(find_mutant("phase-replayed-around").make, inputs).gaps)) == 1
+    assert len(set(run(PollingClient, inputs).gaps)) == 9
+
+
+def test_every_class_is_tested():
+    """`test_found` tests those of family `again` and those that only some batteries examine."""
     mutants = (*behaviours.MUTANTS, *packages.MUTANTS)
-    here = {*NAMES, *OPEN, "phase-replayed-around"}
+    depending = {name for names in DEPENDING.values() for name in names.split()}
     others = [each for each in mutants if not each.only and each.family != "again"]
-    assert here == {mutant.id for mutant in others}
+    assert {*depending, *OPEN, "phase-replayed-around"} == {mutant.id for mutant in others}
 
 
 # Downloads.
 
 
-def test_a_clean_download_follows_neither_cuts_nor_builds():
-    """The whole block is asked for again, by every phone alike; a server may hang up.
+def test_clean_download_depends_on_neither_cuts_nor_builds():
+    """The whole block is requested again after an error or a closed connection.
 
-    A leaky one takes 13 bytes of an error for the beginning, and names the 14th next.
+    `resume-exact` takes the 13 bytes of an error for the beginning, and requests the rest.
     """
-    for lots in LOTS.values():
-        assert len({lead(DownloadingToy, lot).whole for lot in lots}) == 1
+    for several in MORE_COMPARISONS.values():
+        assert len({run(DownloadingToy, inputs).whole for inputs in several}) == 1
     for answer in (b"HTTP/1.1 404 x\r\nContent-Length: 0\r\n\r\n", b""):
-        lot = LOT.but(serve=with_packages(lambda _, a=answer: a), steps=("poll", "poll"))
-        ranges = [data for *_, data in lead(DownloadingToy, lot).data if b"Range" in data]
+        inputs = INPUTS.but(serve=with_packages(lambda _, a=answer: a), steps=("poll", "poll"))
+        ranges = [data for *_, data in run(DownloadingToy, inputs).data if b"Range" in data]
         assert len(ranges) == 2
         assert all(BLOCKS[0] in data for data in ranges)
     error = b"HTTP/1.1 404 x\r\nContent-Length: 13\r\n\r\nnothing here\n"
-    lot = LOT.but(serve=with_packages(lambda _: error), steps=("poll", "poll"))
-    assert b"Range: bytes=13-8388607\r\n" in lead(find_mutant("resume-exact").make, lot).said
+    inputs = INPUTS.but(serve=with_packages(lambda _: error), steps=("poll", "poll"))
+    assert b"Range: bytes=13-8388607\r\n" in run(find_mutant("resume-exact").make, inputs).said
 
 
-def test_a_package_is_fetched_in_aligned_blocks_behind_the_poll():
-    """FORMATS section 9: ascending, 8 MiB, the last one short; Host and Range and nothing else."""
-    given = []
+def test_package_is_fetched_in_aligned_blocks():
+    """After the poll, 8 MiB each, with Host and Range only (FORMATS section 9)."""
+    sizes = iter((8_388_608, 8_388_608, 3_222_784))
 
     def serve(_answer):
-        size = 8_388_608 if len(given) < 2 else 3_222_784
-        given.append(size)
+        size = next(sizes)
         return b"HTTP/1.1 206 x\r\nContent-Length: %d\r\n\r\n" % size + bytes(size)
 
-    trace = lead(DownloadingToy, LOT.but(serve=with_packages(serve), steps=("poll", "poll")))
+    trace = run(DownloadingToy, INPUTS.but(serve=with_packages(serve), steps=("poll", "poll")))
     host = b"Host: updates.hening.example:8080\r\n"
     asked = [data for *_, data in trace.data if b"/targets/" in data]
     assert asked == [PACKAGE + host + b"Range: " + block + b"\r\n\r\n" for block in BLOCKS]
@@ -127,31 +129,31 @@ def test_a_package_is_fetched_in_aligned_blocks_behind_the_poll():
     assert (BLOCK, LENGTH) == (8_388_608, 20_000_000)
 
 
-# Past the world: what the system is told, and the polls beside it.
+# Detours: calls that bypass the world.
 
 
-def test_each_poll_tells_the_system_and_not_the_world():
-    """So many detours; what goes through the world is what a clean client sends.
+def test_detours_are_recorded():
+    """What leaves through the world is what a clean client sends.
 
-    A pause is asked for once a poll, or once behind the one message.
+    A client detours once a poll, or once after the only message.
     """
     for mutant_id, said, times in (
         ("detour-beat", "socket.sendto ('127.0.0.1', 9)", 4),
         ("detour-beside", "socket.sendto ('127.0.0.1', 9)", 4),
-        ("detour-name", f"socket.getaddrinfo {LOT.owner.serial}", 4),
+        ("detour-name", f"socket.getaddrinfo {INPUTS.owner.serial}", 4),
         ("pause-id", "time.sleep", 4),
         ("pause-sms", "time.sleep", 1),
     ):
         with case(mutant_id):
-            told = lead(find_mutant(mutant_id).make, LOT)
-            assert len(told.detours) == times
-            assert len(set(told.detours)) == 1
-            assert told.detours[0].startswith(said.encode())
-            assert told.data == lead(ToyClient, LOT).data
+            trace = run(find_mutant(mutant_id).make, INPUTS)
+            assert len(trace.detours) == times
+            assert len(set(trace.detours)) == 1
+            assert trace.detours[0].startswith(said.encode())
+            assert trace.data == run(ToyClient, INPUTS).data
 
 
-def test_a_program_is_started_when_a_poll_fails(monkeypatch):
-    """It is told why."""
+def test_failed_poll_starts_a_program(monkeypatch):
+    """`detour-program` passes the reason of the failure to it."""
     started = []
     monkeypatch.setattr("subprocess.run", lambda words, **_: started.append(words))
 
@@ -160,5 +162,5 @@ def test_a_program_is_started_when_a_poll_fails(monkeypatch):
         client.failed(ConnectionError("no such name"))
         return client
 
-    lead(make, LOT.but(steps=()))
+    run(make, INPUTS.but(steps=()))
     assert started == [["/bin/true", "no such name"]]

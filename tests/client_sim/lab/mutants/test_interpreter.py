@@ -1,4 +1,4 @@
-"""A client that is made of a row puts what it tells into its place while it lives."""
+"""Runs of clients that are made from rows."""
 
 from itertools import pairwise
 
@@ -9,17 +9,16 @@ from client_sim.owner_events.events import Kind, describe
 from tests.cases import case
 from tests.client_sim.device.fake_world import make_public
 from tests.client_sim.device.repository_simulator import DAY, START, Repository
-from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
-from tests.client_sim.lab.mutants.habitat import OWNERS, lead, serve_failing, serve_from, serve_well
-from tests.client_sim.lab.mutants.stage import NOON, PUBLIC, make_stage
+from tests.client_sim.lab.mutants.comparisons import COMPARISONS, INPUTS, depends_on
+from tests.client_sim.lab.mutants.inputs import OWNERS, run, serve_failing, serve_from, serve_well
+from tests.client_sim.lab.mutants.situations import NOON, PUBLIC, make_world
 
 OFFERING = Repository(START + 6 * DAY)
 OFFERING.offer()
 BROKEN = serve_failing(serve_well, (2,), OSError("timed out"))
 STRANGE = serve_failing(serve_well, (2,), b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
 
-# What lives of rows follow: of each place, moment and note one, in the toy client and the real.
-FOLLOWED = {
+DEPENDING = {
     "owner": (
         "imei-query mac-query-beneath pieces pieces-beneath request-order jitter-parity"
         " jitter-parity-around account-minute port-by-digit label-host hello-case"
@@ -34,20 +33,20 @@ FOLLOWED = {
     "seed": "install-identifier",
     "server": "tag-echo tag-bit-first tag-echo-around wait-odd door-other",
 }
+"""Rows by what their traces depend on: each place, moment and note, in the toy and the phone."""
 
 
-def test_a_life_follows_what_its_row_names():
-    """With nothing else changed, something else leaves, or at another time; not of clean ones."""
-    for what, names in FOLLOWED.items():
+def test_trace_depends_on_what_the_row_names():
+    """A row's trace depends on its source; traces of clean clients depend on nothing."""
+    for what, names in DEPENDING.items():
         for name in names.split():
             with case(name):
-                assert follows(find_mutant(name).make, what)
+                assert depends_on(find_mutant(name).make, what)
     for what in COMPARISONS:
-        assert not follows(ToyClient, what), what
-        assert not follows(PollingClient, what), what
+        assert not depends_on(ToyClient, what), what
+        assert not depends_on(PollingClient, what), what
 
 
-# By row, a life in which it waits, and one in which it leaks; in the first it is as clean as any.
 WAITING = {
     "after-restart": ({"steps": ("poll", "poll")}, {"steps": ("poll", "reboot", "poll")}),
     "at-poll-4": ({"steps": ("poll",) * 3}, {"steps": ("poll",) * 4}),
@@ -70,32 +69,33 @@ WAITING = {
         {"steps": ("poll", "sms-received", "call-placed", "reboot", "poll")},
     ),
 }
+"""Inputs with which a row's trigger does not hold, and inputs with which it holds."""
 
 
-def test_a_life_is_clean_until_its_occasion():
-    """Before it what leaves is what leaves the clean client, to the second; then it is not."""
+def test_trace_is_clean_until_the_trigger_holds():
+    """Until then the trace equals that of the clean client."""
     for name, (silent, telling) in WAITING.items():
         with case(name):
             clean = PollingClient if name.endswith("-around") else ToyClient
             make = find_mutant(name).make
             for owner in OWNERS[:4]:
-                lot = LOT.but(owner=owner, **silent)
-                assert lead(make, lot).whole == lead(clean, lot).whole
-            lots = [LOT.but(owner=owner, **telling) for owner in OWNERS[:4]]
-            assert any(lead(make, lot).whole != lead(clean, lot).whole for lot in lots)
+                inputs = INPUTS.but(owner=owner, **silent)
+                assert run(make, inputs).whole == run(clean, inputs).whole
+            leaking = [INPUTS.but(owner=owner, **telling) for owner in OWNERS[:4]]
+            assert any(run(make, inputs).whole != run(clean, inputs).whole for inputs in leaking)
 
 
-def test_a_due_time_moves_between_two_polls():
-    """At a start, a message or a journey, and not when it is only asked for again."""
+def test_due_time_changes_between_polls():
+    """After a start, a message or a journey, and not when it is only requested again."""
     for name in ("restart-draws", "message-draws", "journey-minute-around"):
         with case(name):
-            stage = make_stage(OWNERS[0], b"", NOON, PUBLIC, {})
-            client = find_mutant(name).make(stage)
+            world = make_world(OWNERS[0], b"", NOON, PUBLIC, {})
+            client = find_mutant(name).make(world)
             dues = [client.next_poll(NOON), client.next_poll(NOON + 60)]
             for kind in (Kind.SMS_RECEIVED, Kind.TRAVELLED):
                 client.on_event(describe(kind, OWNERS[0]))
                 dues.append(client.next_poll(NOON + 120))
-            dues.append(find_mutant(name).make(stage).next_poll(NOON + 180))
+            dues.append(find_mutant(name).make(world).next_poll(NOON + 180))
             moves = [one != other for one, other in pairwise(dues)]
             assert moves == [
                 False,
@@ -103,16 +103,16 @@ def test_a_due_time_moves_between_two_polls():
             ]
 
 
-def test_the_real_client_counts_what_it_receives():
-    """Each request says more than the one before."""
-    said = lead(find_mutant("counter-octets-around").make, LOT).said
+def test_received_bytes_are_counted():
+    """Each request of `counter-octets-around` names a larger number than the previous one."""
+    said = run(find_mutant("counter-octets-around").make, INPUTS).said
     numbers = [int(line.split(b":")[1]) for line in said.split(b"\r\n") if line[:4] == b"X-Q:"]
     assert numbers == sorted(set(numbers))
     assert len(numbers) > 8
 
 
-def test_a_refused_connection_is_tried_once_more():
-    """After a message, and not before it."""
+def test_refused_connection_is_retried_after_a_message():
+    """`text-retry` connects once more if a message was sent, and not otherwise."""
     asked = []
 
     def make(world):
@@ -125,5 +125,5 @@ def test_a_refused_connection_is_tried_once_more():
 
     for steps, times in ((("poll",), 1), (("sms-sent", "poll"), 2)):
         asked.clear()
-        lead(make, LOT.but(steps=steps))
+        run(make, INPUTS.but(steps=steps))
         assert len(asked) == times

@@ -1,4 +1,4 @@
-"""Each row of the tables leaks what it says, where it says, when it says; and nothing before."""
+"""Rows of the tables of leaky clients leak their source in their place when the trigger holds."""
 
 import re
 from dataclasses import replace
@@ -6,20 +6,21 @@ from dataclasses import replace
 from client_sim.lab.mutants.interpreter import make_mutant
 from client_sim.lab.mutants.library import ROWS
 from client_sim.lab.mutants.rows import ALWAYS, Beside, InBytes, InPaths, InTarget, InTime, Target
-from tests.client_sim.lab.mutants.habitat import EDGES
-from tests.client_sim.lab.mutants.occasions import PLAIN, WAITS, WHEN
-from tests.client_sim.lab.mutants.stage import (
+from tests.cases import case
+from tests.client_sim.lab.mutants.inputs import EXTREMES
+from tests.client_sim.lab.mutants.situations import (
     NOON,
     NUMBERS,
     OWNERS,
     PUBLIC,
-    at,
-    given,
-    make_stage,
+    at_time,
+    make_spy,
+    make_world,
     merge,
-    spy_in,
+    public_with,
+    state_with,
 )
-from tests.client_sim.lab.mutants.stage import public as known
+from tests.client_sim.lab.mutants.triggers import HOLDING, NOT_HOLDING, ORDINARY
 
 BY_ID = {row.id: row for row in ROWS}
 HEAD = b"\r\nHost: updates.hening.example:8080\r\nAccept-Encoding: gzip\r\n\r\n"
@@ -46,7 +47,7 @@ LINES = {
     "Strict-Transport-Security": (b"max-age=31536000", b"max-age=31536001"),
 }
 DRAWN = [{"seed": b"%d" % number} for number in range(8)]
-DAYS = [at(day, 12) for day in range(3, 20)]
+DAYS = [at_time(day, 12) for day in range(3, 20)]
 COUNTED = {
     "the number of polls": "polls",
     "the number of starts": "start",
@@ -65,17 +66,18 @@ VARYING = {
     **dict.fromkeys(
         ("a number drawn once", "a fresh number", "a draw with a known low byte"), DRAWN
     ),
-    "the secret of rollouts": [given(secret=b"one"), given(secret=b"two")],
+    "the secret of rollouts": [state_with(secret=b"one"), state_with(secret=b"two")],
     "the model": [
-        known(codename=name) for name in ("armani", "cancro", "hermes", "a", "b", "c", "d", "e")
+        public_with(codename=name)
+        for name in ("armani", "cancro", "hermes", "a", "b", "c", "d", "e")
     ],
-    "whether its build is another": [known(counter=number) for number in (1, 2)],
-    "whether its build is the first": [known(counter=number) for number in (0, 1)],
-    "the day of its ROM": [known(built_at=86_400 * number) for number in NUMBERS],
+    "whether its build is another": [public_with(counter=number) for number in (1, 2)],
+    "whether its build is the first": [public_with(counter=number) for number in (0, 1)],
+    "the day of its ROM": [public_with(built_at=86_400 * number) for number in NUMBERS],
     "the exact time": DAYS,
     "the offset of the time zone": [{"owner": owner} for owner in OWNERS],
-    "its first second": [given(born=NOON - number) for number in NUMBERS],
-    "its age in weeks": [given(born=NOON - 700_000 * number) for number in (0, 1)],
+    "its first second": [state_with(born=NOON - number) for number in NUMBERS],
+    "its age in weeks": [state_with(born=NOON - 700_000 * number) for number in (0, 1)],
 }
 CONSTANT = {
     "something",
@@ -83,11 +85,11 @@ CONSTANT = {
     "a UUID of the system drawn once",
     "a fresh UUID of the system",
 }
-"""Sources with the same value for every phone of this process, or another each time."""
+"""Sources with one value for all phones of this process, or with another each time."""
 
 
 def vary(says):
-    """List situations in which a source should have different values."""
+    """List situations in which a source has different values."""
     if header := re.fullmatch(r"the server's (\S+)", says):
         return [{"state": {f"heard {header[1]}": line}} for line in LINES[header[1]]]
     if header := re.fullmatch(r"the first (\S+) of the server", says):
@@ -97,57 +99,50 @@ def vary(says):
     return VARYING.get(says) or [{"owner": owner} for owner in OWNERS]
 
 
-def tell(row):
-    """List what a row tells where its source has other values, whatever it waits for."""
+def list_values(row):
+    """List the encoded values that a row leaks in different situations, without its trigger."""
     row = replace(row, trigger=ALWAYS)
-    polls = ({}, *(given(polls=number) for number in (10, 20, 30)))
-    return [row.tell(spy_in(**merge(one, poll))) for one in vary(row.source.says) for poll in polls]
+    polls = ({}, *(state_with(polls=number) for number in (10, 20, 30)))
+    return [
+        row.tell(make_spy(**merge(one, poll))) for one in vary(row.source.says) for poll in polls
+    ]
 
 
-def fails(check, rows=ROWS):
-    """List the rows for which a check does not hold."""
-    return [row.id for row in rows if not check(row)]
+def test_row_leaks_only_when_its_trigger_holds():
+    """Only rows without a trigger leak in a situation in which no trigger holds."""
+    for row in ROWS:
+        with case(row.id):
+            says = row.trigger.says
+            waiting = row.tell(make_spy(**merge(NOT_HOLDING.get(says, {}), ORDINARY)))
+            assert (waiting is None) == bool(says)
+            assert row.tell(make_spy(**merge(HOLDING.get(says, {}), ORDINARY))) is not None
+    assert set(HOLDING) == {row.trigger.says for row in ROWS} - {""}
 
 
-def test_a_row_waits_for_its_trigger():
-    """Without what it waits for nothing is told, and with it something is."""
-
-    def waits(row):
-        says = row.trigger.says
-        is_silent = row.tell(spy_in(**merge(WAITS.get(says, {}), PLAIN))) is None
-        told = row.tell(spy_in(**merge(WHEN.get(says, {}), PLAIN)))
-        return is_silent == bool(says) and told is not None
-
-    assert fails(waits) == []
-    assert set(WHEN) == {row.trigger.says for row in ROWS} - {""}
+def test_leaked_value_depends_on_the_source():
+    """Different values of a source are leaked as different bytes."""
+    for row in ROWS:
+        with case(row.id):
+            values = list_values(row)
+            assert all(values) if row.source.says in CONSTANT else len(set(values)) > 1
 
 
-def test_what_a_row_tells_follows_its_source():
-    """Something else is told where the source has another value; a constant is something."""
-
-    def follows(row):
-        told = tell(row)
-        return all(told) if row.source.says in CONSTANT else len(set(told)) > 1
-
-    assert fails(follows) == []
-
-
-def leave(place, told):
-    """Put a value into a place; give all that leaves, and what is kept."""
+def put(place, value):
+    """Put a value into a place; return everything that leaves, and the stored state."""
     if isinstance(place, InBytes):
         try:
-            return [place.put(told, data) for data in REQUESTS]
+            return [place.put(value, data) for data in REQUESTS]
         except ValueError:
             return ["a crash"]
     if isinstance(place, InPaths):
-        return [place.put(told, PATHS)]
+        return [place.put(value, PATHS)]
     if isinstance(place, InTime):
-        return [place.put(told, NOON, DUE)]
+        return [place.put(value, NOON, DUE)]
     if isinstance(place, InTarget):
-        return [place.put(told, TARGET)]
-    stage = make_stage(OWNERS[0], b"", NOON, PUBLIC, {"due": DUE})
-    place.act(told, stage)
-    return [*(left.data for left in stage.observation().departures), stage.state]
+        return [place.put(value, TARGET)]
+    world = make_world(OWNERS[0], b"", NOON, PUBLIC, {"due": DUE})
+    place.act(value, world)
+    return [*(left.data for left in world.observation().departures), world.state]
 
 
 HONEST = {
@@ -159,33 +154,30 @@ HONEST = {
 }
 
 
-def test_another_value_leaves_otherwise():
-    """What leaves is not what honest phones send, and differs between two values.
-
-    Who discards what it reads lets nothing leave: its look at the owner's data alone is found.
-    """
-
-    def differs(row):
-        told = set(tell(row))
-        left = {repr(leave(row.place, each)) for each in told}
-        return left != {repr(HONEST[type(row.place)])} and (len(told) == 1 or len(left) > 1)
-
-    assert fails(differs) == ["gather-discard"]
-    row = BY_ID["gather-discard"]
-    assert leave(row.place, row.tell(spy_in())) == HONEST[Beside]
+def test_sent_bytes_depend_on_the_leaked_value():
+    """They are not what honest phones send; `gather-discard` reads a value and sends nothing."""
+    for row in ROWS:
+        values = set(list_values(row))
+        sent = {repr(put(row.place, value)) for value in values}
+        with case(row.id):
+            if row.id == "gather-discard":
+                assert sent == {repr(HONEST[Beside])}
+            else:
+                assert sent != {repr(HONEST[type(row.place)])}
+                assert len(values) == 1 or len(sent) > 1
 
 
-def test_no_row_falls_over_owners_at_the_edges():
-    """What is told of nobody, of strange letters and of much has its place, too."""
-    for owner in EDGES.values():
+def test_rows_with_extreme_owners():
+    """Missing, strange and very long data can be put into each place."""
+    for owner in EXTREMES.values():
         for row in ROWS:
-            told = row.tell(spy_in(owner=owner))
-            if told is not None and row.id != "falls-over":  # which is how it leaks
-                assert leave(row.place, told), row.id
+            value = row.tell(make_spy(owner=owner))
+            if value is not None and row.id != "falls-over":  # it leaks by crashing
+                assert put(row.place, value), row.id
 
 
-def test_a_row_says_what_it_is():
-    """Its sentence names what is shown, by whom, where and when."""
+def test_sentence_of_a_row():
+    """It names the value, the client, the place and the condition."""
     assert BY_ID["imei-three-layers"].leak == (
         "The client shows the base64 form of the hexadecimal form of the reverse of the IMEI in the"
         " header X-D."

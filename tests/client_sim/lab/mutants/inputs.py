@@ -1,4 +1,4 @@
-"""A phone's environment, whole and replaceable: owner, randomness, clock, server, what happens."""
+"""Everything that determines what a phone sends, and runs of a client with it."""
 
 import re
 from collections.abc import Callable
@@ -29,8 +29,8 @@ _PATH = re.compile(rb"/(?:metadata|log|targets)/[A-Za-z0-9._/-]+")
 _TRAPS = re.compile(rb"\r\n(?:ETag|Set-Cookie|Retry-After): [^\r]*")
 
 
-def _edge(text, number, times):
-    """Make an owner with the same text everywhere, the same number, and so many of everything."""
+def _make_extreme(text, number, times):
+    """Make an owner whose texts and numbers are all equal, with lists of `times` entries."""
     values = {"str": text, "int": number}
     lists = {
         "accounts": Account(text, text),
@@ -52,36 +52,37 @@ def _edge(text, number, times):
     )
 
 
-EDGES = {
-    "nobody": _edge("", 0, 0),
-    "empty members": _edge("", -1, 1),
-    "one letter": _edge("7", 1, 1),
-    "strange letters": _edge("Łódź \N{SNOWMAN}\N{ARABIC-INDIC DIGIT SEVEN}", 2**53 - 1, 2),
-    "much": _edge("9" * 4096, 10**9, 400),
+EXTREMES = {
+    "no data": _make_extreme("", 0, 0),
+    "empty texts": _make_extreme("", -1, 1),
+    "one character": _make_extreme("7", 1, 1),
+    "not ASCII": _make_extreme("Łódź \N{SNOWMAN}\N{ARABIC-INDIC DIGIT SEVEN}", 2**53 - 1, 2),
+    "long texts and lists": _make_extreme("9" * 4096, 10**9, 400),
 }
+"""Owners with extreme data."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a server is asked: a path, in the so many-th poll."""
+    """A request to a server: its path, and the number of the poll."""
 
     path: bytes
     poll: int
 
 
 Serve = Callable[[Asked], bytes]
-"""A server: gives an answer; raises OSError where the connection breaks."""
+"""A server: returns an answer, or raises OSError if the connection breaks."""
 
 
 def serve_well(asked: Asked) -> bytes:
-    """Answer as a server should, with no line that could come back."""
+    """Answer without any header line that a client could send back."""
     return _answer(asked.path)
 
 
 @cache
 def _answer(path: bytes) -> bytes:
     if path.startswith(b"/targets/"):
-        # Of a block no more comes than this: whoever resumes has something to resume.
+        # Only the beginning of a block, so that clients have something to resume.
         head = b"HTTP/1.1 206 x\r\nContent-Range: bytes 0-8388607/%d\r\n" % LENGTH
         return head + b"Content-Length: 8388608\r\n\r\n" + b"." * 5_000
     if path == b"/ohttp-keys":
@@ -94,12 +95,12 @@ def _ask(repository: Repository, path: bytes) -> bytes:
 
 
 def serve_from(repository: Repository) -> Serve:
-    """Make a server for another repository."""
+    """Return a server for another repository."""
     return lambda asked: _ask(repository, asked.path)
 
 
 def serve_with(*lines: bytes, status: bytes = b"") -> Serve:
-    """Make a server that adds header lines to each answer, and says another status for root."""
+    """Return a server that adds header lines to each answer, and gives roots another status."""
 
     def serve(asked: Asked) -> bytes:
         answer = serve_well(asked)
@@ -111,7 +112,7 @@ def serve_with(*lines: bytes, status: bytes = b"") -> Serve:
 
 
 def serve_failing(serve: Serve, polls: tuple[int, ...], error: OSError | bytes) -> Serve:
-    """Make a server that answers so, or breaks, in the polls of these numbers."""
+    """Return a server that breaks the connection, or gives another answer, in some polls."""
 
     def failing(asked: Asked) -> bytes:
         if asked.poll not in polls:
@@ -124,8 +125,8 @@ def serve_failing(serve: Serve, polls: tuple[int, ...], error: OSError | bytes) 
 
 
 @dataclass(frozen=True)
-class Lot:
-    """Everything that a phone's traces may depend on."""
+class Inputs:
+    """Everything that a phone's trace may depend on."""
 
     owner: Persona = OWNERS[0]
     seed: bytes = b"seed"
@@ -134,8 +135,8 @@ class Lot:
     serve: Serve = serve_well
     steps: tuple[str, ...] = STEPS
 
-    def but(self, **changes) -> "Lot":
-        """Give this lot with changes."""
+    def but(self, **changes) -> "Inputs":
+        """Return a copy with some inputs changed."""
         return replace(self, **changes)
 
 
@@ -144,14 +145,14 @@ _DUE = {Channel.SCHEDULE, Channel.DUE}
 
 @dataclass(frozen=True)
 class Trace:
-    """What left a phone that was started at some time, which stands for no time at all."""
+    """Everything that left a phone; times are relative to its start."""
 
     seen: Observation
     start: float
 
     @cached_property
     def whole(self):
-        """Give it all, with times and the crash that ended it."""
+        """Everything, with times and the crash that ended the run."""
         return tuple(
             (d.phase, d.at - self.start, d.channel, d.connection, self._data(d))
             for d in self.seen.departures
@@ -163,40 +164,44 @@ class Trace:
 
     @property
     def data(self):
-        """Give what was asked, connected to and sent through the world, without times."""
+        """The names, targets and bytes that left through the world, without times."""
         left = [d for d in self.seen.departures if d.channel not in {*_DUE, Channel.DETOUR}]
         return tuple((d.phase, d.channel, d.connection, d.data) for d in left)
 
     def of_poll(self, poll):
-        """Give what left in a poll, without times."""
+        """Return what left in a poll, without times."""
         return tuple(data for phase, _, _, data in self.data if phase == f"poll {poll}")
 
     @property
     def detours(self):
-        """Give what was tried past the world."""
+        """The attempts to bypass the world."""
         return [d.data for d in self.seen.departures if d.channel is Channel.DETOUR]
 
     @property
     def gaps(self):
-        """Give the seconds from each poll to the next."""
+        """The seconds from each poll to the next."""
         left = self.seen.departures
         return [float(d.data) - d.at for d in left if d.channel is Channel.SCHEDULE]
 
     @property
     def said(self):
-        """Give all bytes of names, targets and requests, joined."""
+        """All bytes of names, targets and requests, joined."""
         return b"\n".join(data for _, _, _, data in self.data)
 
 
 class _World(MemoryWorld):
-    """A world whose server is told the number of the poll, and the path that is asked for."""
+    """A world whose server receives the number of the poll and the requested path."""
 
     poll = 0
 
-    def __init__(self, lot: Lot) -> None:
-        how = {"entropy": Entropy(lot.seed), "start": float(lot.start), "respond": self._serve}
-        super().__init__(lot.public, lot.owner, **how)
-        self._lot = lot
+    def __init__(self, inputs: Inputs) -> None:
+        how = {
+            "entropy": Entropy(inputs.seed),
+            "start": float(inputs.start),
+            "respond": self._serve,
+        }
+        super().__init__(inputs.public, inputs.owner, **how)
+        self._inputs = inputs
 
     def begin_poll(self, poll):
         super().begin_poll(poll)
@@ -207,11 +212,11 @@ class _World(MemoryWorld):
         for target in _LINE.findall(asked.data):
             path = _PATH.search(target)
             found = path.group() if path else target.partition(b"?")[0]
-            answers += self._lot.serve(Asked(found, self.poll))
+            answers += self._inputs.serve(Asked(found, self.poll))
         return answers
 
 
-def lead(factory, lot: Lot) -> Trace:
-    """Lead a life: polls when they are due, and what happens in between; a crash ends it."""
-    seen = run_scenario(factory, _World(lot), Scenario("a lot", lot.steps), lot.owner)
-    return Trace(seen, float(lot.start))
+def run(factory, inputs: Inputs) -> Trace:
+    """Run a client through the steps of its inputs; a crash ends the run."""
+    seen = run_scenario(factory, _World(inputs), Scenario("inputs", inputs.steps), inputs.owner)
+    return Trace(seen, float(inputs.start))

@@ -1,4 +1,4 @@
-"""Situations for single rows: a phone at a moment, and what may vary in it."""
+"""Situations in which single rows are tested: a phone at a moment, and changes of it."""
 
 from dataclasses import replace
 
@@ -15,8 +15,8 @@ NOON = START - START % DAY + DAY // 2 + 61  # Saturday, 3 January 2026
 NUMBERS = tuple(range(10))
 
 
-def make_stage(owner, seed, clock, public, state):
-    """Make a world whose server says nothing; what leaves is in its observation."""
+def make_world(owner, seed, clock, public, state):
+    """Make a world that records what leaves it, and whose server closes each connection."""
     how = {"entropy": Entropy(seed), "start": clock, "respond": lambda _asked: b""}
     world = MemoryWorld(public, owner, **how)
     for name, value in state.items():
@@ -24,44 +24,44 @@ def make_stage(owner, seed, clock, public, state):
     return RecordingWorld(world)
 
 
-def spy_in(*, owner=OWNERS[0], seed=b"seed", clock=NOON, fields=(), public=(), state=()):
-    """Put a spy into a situation: fields of the owner and public facts are replaced."""
-    build = {} if "counter" not in (public := dict(public)) else {"counter": public.pop("counter")}
-    facts = replace(PUBLIC, **public)
-    facts = replace(facts, build=replace(facts.build, **build))
-    whole = {
+def make_spy(*, owner=OWNERS[0], seed=b"seed", clock=NOON, fields=(), public=(), state=()):
+    """Make the spy of a phone, with changed fields of its owner and changed public facts."""
+    public = dict(public)
+    build = replace(PUBLIC.build, counter=public.pop("counter", PUBLIC.build.counter))
+    facts = replace(PUBLIC, build=build, **public)
+    remembered = {
         "polls": 1,
         "born": START,
         "last": clock,
         "server address": "198.51.100.7",
         **dict(state),
     }
-    return Spy(make_stage(replace(owner, **dict(fields)), seed, clock, facts, whole))
+    return Spy(make_world(replace(owner, **dict(fields)), seed, clock, facts, remembered))
 
 
 def merge(one, other):
-    """Put two descriptions of a situation together; the first wins."""
+    """Merge two descriptions of a situation; the first takes precedence."""
     both = {**other, **one}
     for name in ("fields", "public", "state"):
         both[name] = {**dict(other.get(name, ())), **dict(one.get(name, ()))}
     return both
 
 
-def given(**state):
-    """Describe a situation by what the phone remembers; underscores stand for spaces."""
+def state_with(**state):
+    """Describe a situation by the phone's stored state; underscores stand for spaces."""
     return {"state": {name.replace("_", " "): value for name, value in state.items()}}
 
 
-def owned(**fields):
+def owner_with(**fields):
     """Describe a situation by fields of its owner."""
     return {"fields": fields}
 
 
-def public(**facts):
+def public_with(**facts):
     """Describe a situation by public facts."""
     return {"public": facts}
 
 
-def at(day, hour, second=1):
+def at_time(day, hour, second=1):
     """Describe a situation by its time in January 2026."""
     return {"clock": NOON - NOON % DAY + (day - 3) * DAY + hour * 3600 + second}
