@@ -1,4 +1,4 @@
-"""A covering array has every pair, then every triple, and is the same for the same tape."""
+"""Covering arrays: every pair of levels, and every triple of some factors."""
 
 from itertools import combinations, islice, product
 
@@ -11,23 +11,28 @@ SMALL = {"a": ("1", "2", "3"), "b": ("1", "2"), "c": ("1", "2"), "d": ("1", "2",
 TRIPLES = ("a", "b", "d")
 
 
-def met(rows, names):
-    """Give the combinations of levels of some factors that occur."""
+def find_levels(rows, names):
+    """Return the combinations of levels of some factors that occur."""
     return {tuple(row[name] for name in names) for row in rows}
 
 
-def test_every_pair_meets_and_every_triple_of_some():
-    """By brute force, in fewer rows than all combinations, and the same for the same tape.
-
-    A run that takes a few rows has all pairs before it has all triples.
-    """
+def test_array_has_every_pair_and_every_triple():
+    """In fewer rows than all combinations, which are 36."""
     rows = [*cover(SMALL, TRIPLES, Tape(1))]
     for names in (*combinations(SMALL, 2), TRIPLES):
-        assert met(rows, names) == {*product(*(SMALL[name] for name in names))}
+        assert find_levels(rows, names) == {*product(*(SMALL[name] for name in names))}
     assert 18 <= len(rows) <= 22
     assert all(tuple(row) == tuple(SMALL) for row in rows)
+
+
+def test_array_is_determined_by_the_tape():
+    """Equal tapes give equal rows."""
     assert [*cover(SMALL, TRIPLES, Tape(2))] == [*cover(SMALL, TRIPLES, Tape(2))]
     assert [*cover(SMALL, TRIPLES, Tape(2))] != [*cover(SMALL, TRIPLES, Tape(3))]
+
+
+def test_first_rows_have_all_pairs():
+    """Pairs come before triples."""
     few = [*islice(cover(SMALL, TRIPLES, Tape(1)), 11)]
     pairs = measure(few, SMALL, tuple(SMALL), 2)
     triples = measure(few, SMALL, TRIPLES, 3)
@@ -36,8 +41,8 @@ def test_every_pair_meets_and_every_triple_of_some():
     assert triples.covered <= 11
 
 
-def test_a_commit_has_every_pair_and_a_release_every_triple():
-    """Whatever the seed; so few rows that no battery is larger for it."""
+def test_commits_have_every_pair_and_releases_every_triple():
+    """With any seed, in the numbers of cases that the profiles have."""
     for seed in (0, 1, 77):
         pairs, few = measure_crossings(seed, 48).coverages
         assert pairs.covered == pairs.all

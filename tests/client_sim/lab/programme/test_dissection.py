@@ -1,4 +1,4 @@
-"""Requests taken apart: every byte in one field, every rule of the table explained."""
+"""Dissection of requests: every byte is in one field, and every rule is explained."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,8 +23,8 @@ PATHS = {
     "package": b"/targets/armani/id/stable/" + HASH + b".full-5.zip",
     "picture": b"/targets/content/wallpapers/" + HASH + b".dawn.jpg",
 }
-TELLS = {
-    "root": {"2": 0, "12": "the root version held"},
+REVEALED = {
+    "root": {"12": "the root version held"},
     "timestamp": {},
     "snapshot": {"3": "versions held"},
     "role": {"4": "versions held"},
@@ -49,40 +49,40 @@ TELLS = {
 }
 
 
-def request(rule):
-    """Write a request of a rule."""
+def make_request(rule):
+    """Return a request that a rule of the table allows."""
     last = b"Range: bytes=0-8388607" if rule == "package" else b"Accept-Encoding: gzip"
     return b"GET " + PATHS[rule] + b" HTTP/1.1\r\nHost: u.example\r\n" + last + b"\r\n\r\n"
 
 
-def test_a_rule_is_explained_to_the_byte():
-    """The fields of the path that tell something say what; no rule of the table is missing here."""
-    for rule, parts in PATHS.items():
+REQUESTS = st.sampled_from([make_request(rule) for rule in PATHS])
+
+
+def test_fields_of_each_rule():
+    """Each field of a path says what it can reveal."""
+    for rule, path in PATHS.items():
         with case(rule):
-            (exchange,) = dissect(request(rule), b"u.example")
+            (exchange,) = dissect(make_request(rule), b"u.example")
             assert exchange.rule == rule
-            assert exchange.data == request(rule)
-            path = {f.data.decode(): f.tells for f in exchange.fields if f.data in parts}
-            told = {data: tells for data, tells in path.items() if tells != "nothing"}
-            expected = {data: tells for data, tells in TELLS[rule].items() if tells}
-            assert told == expected
+            assert exchange.data == make_request(rule)
+            tells = {f.data.decode(): f.tells for f in exchange.fields if f.data in path}
+            revealed = {data: each for data, each in tells.items() if each != "nothing"}
+            assert revealed == REVEALED[rule]
             assert all(field.name and field.why for field in exchange.fields)
     assert set(PATHS) == {rule.name for rule in RULES}
 
 
-def test_what_is_not_in_the_table_stands_where_it_was_sent():
-    """Between two requests, and behind the last."""
-    data = request("root") + b"X: 1\r\n\r\n" + request("timestamp") + b"more"
+def test_unexplained_bytes_keep_their_position():
+    """Bytes that no rule allows become an exchange where they were sent."""
+    data = make_request("root") + b"X: 1\r\n\r\n" + make_request("timestamp") + b"more"
     exchanges = dissect(data, None)
     assert [each.rule for each in exchanges] == ["root", UNEXPLAINED, "timestamp", UNEXPLAINED]
     assert [each.is_explained for each in exchanges] == [True, False, True, False]
     assert b"".join(each.data for each in exchanges) == data
 
 
-@given(
-    st.lists(st.one_of(st.sampled_from([request(rule) for rule in PATHS]), st.binary(max_size=40)))
-)
-def test_no_byte_is_lost(pieces):
-    """Whatever was sent, the exchanges put together are it."""
+@given(st.lists(st.one_of(REQUESTS, st.binary(max_size=40))))
+def test_exchanges_contain_every_byte(pieces):
+    """The joined exchanges equal what was sent."""
     data = b"".join(pieces)
     assert b"".join(each.data for each in dissect(data, None)) == data

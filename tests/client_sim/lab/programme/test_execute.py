@@ -1,4 +1,4 @@
-"""The programme on one client, and on a library of leaky ones."""
+"""Programmes on one client, and kill matrices of libraries of leaky clients."""
 
 from dataclasses import replace
 
@@ -16,29 +16,26 @@ from client_sim.lab.programme.run import QUESTIONS
 from client_sim.lab.programme.runner import Trial
 
 
-def silent(_what, _done, _total):
-    """Take no notice of progress."""
+def ignore(_what, _done, _total):
+    """Ignore progress."""
 
 
 @pytest.fixture(scope="module")
 def toy():
-    """Put the programme to the smallest clean client."""
-    return run_programme(Plan("toy", "probe", 0), 1, silent)
+    """Run the programme on the toy client, which is clean."""
+    return run_programme(Plan("toy", "probe", 0), 1, ignore)
 
 
 @pytest.fixture
 def few(monkeypatch):
-    """Let the programme of this process have a few batteries alone, each with a few cases."""
+    """Reduce profile `probe` to a few batteries with two cases each."""
     sizes = {"personal": 2, "events": 2, "public": 2, "fleet": 2}
     small = replace(PROFILES["probe"], sizes=sizes)
     monkeypatch.setattr(plan, "PROFILES", {"probe": small})
 
 
-def test_a_clean_client_is_asked_everything_and_passes(toy):
-    """Each battery of the profile and each guard has looked, at a number of runs that adds up.
-
-    No field has a bit, the whole fleet is one crowd, intervals lie within 4 to 8 hours.
-    """
+def test_clean_client_passes_all_batteries_and_guards(toy):
+    """The numbers of runs add up, no field reveals anything, and intervals are 4 to 8 hours."""
     sizes = PROFILES["probe"].sizes
     asked = {battery.oracle for battery in toy.batteries}
     assert asked == {*sizes, *QUESTIONS}
@@ -54,8 +51,8 @@ def test_a_clean_client_is_asked_everything_and_passes(toy):
     assert len(toy.intervals) == 1000
 
 
-def test_what_was_found_before_a_client_is_given_up_is_kept(monkeypatch):
-    """The tasks that came; the client is not run again for a sample, or to make anything small."""
+def test_findings_of_a_client_that_is_given_up(monkeypatch):
+    """Those of finished tasks are kept; the client is not run again to sample or to reduce."""
     run, made = execute.run_task, []
 
     def give_up(*arguments):
@@ -69,7 +66,7 @@ def test_what_was_found_before_a_client_is_given_up_is_kept(monkeypatch):
     ground = plan_ground(factory, 0)
     batteries = make_batteries(ground, PROFILES["probe"])
     asked = Plan("imei-query", "probe", 0), PROFILES["probe"], factory, ground, batteries
-    part = execute.run_batteries(*asked, phones=4, tell=silent)
+    part = execute.run_batteries(*asked, phones=4, tell=ignore)
     assert part.given_up == "the client did not come back"
     assert (part.word, part.is_clean, len(made)) == ("leak", False, 4)
     assert {"grammar", "canaries"} <= {*part.failed()}
@@ -77,27 +74,27 @@ def test_what_was_found_before_a_client_is_given_up_is_kept(monkeypatch):
     assert part.owners
 
 
-def test_two_processes_say_what_one_says(toy):
-    """The same seed gives the same result, however the work is shared."""
-    assert run_programme(Plan("toy", "probe", 0), 2, silent) == toy
+def test_result_does_not_depend_on_the_number_of_processes(toy):
+    """Two processes return the result of one."""
+    assert run_programme(Plan("toy", "probe", 0), 2, ignore) == toy
 
 
 @pytest.mark.usefixtures("few")
-def test_a_leak_is_named_and_made_small():
-    """Of 26 fields and a day of events what is left is the field that is told, and one poll."""
-    told = run_programme(Plan("imei-query", "probe", 0), 1, silent)
-    found = {battery.oracle: battery for battery in told.batteries}
-    assert {"personal", "grammar", "canaries", "tripwire", "fleet"} <= set(told.failed())
+def test_leak_is_reduced_to_its_field_and_one_poll():
+    """`imei-query` fails in each battery that compares owners, and in three guards."""
+    result = run_programme(Plan("imei-query", "probe", 0), 1, ignore)
+    found = {battery.oracle: battery for battery in result.batteries}
+    assert {"personal", "grammar", "canaries", "tripwire", "fleet"} <= set(result.failed())
     assert found["personal"].smallest.steps == ("poll",)
     assert found["personal"].smallest.differing_fields == ("imei",)
     assert found["grammar"].smallest.steps == ("poll",)
     finding = found["canaries"].findings[0]
-    assert any(owner.imei.encode() in finding.data for owner in told.owners)
+    assert any(owner.imei.encode() in finding.data for owner in result.owners)
 
 
 @pytest.mark.usefixtures("few")
-def test_a_library_may_be_brought(tmp_path, monkeypatch):
-    """A dict of factories is tried; what leaks is found, what does not is a survivor."""
+def test_matrix_of_another_library(tmp_path, monkeypatch):
+    """A dict of factories is a library; a client that does not leak survives."""
     (tmp_path / "somebody.py").write_text(
         "from client_sim.lab.clients.toy import ToyClient\n"
         "class Leaky(ToyClient):\n"
@@ -107,9 +104,7 @@ def test_a_library_may_be_brought(tmp_path, monkeypatch):
         "NUMBER = 7\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    matrix = run_matrix(
-        "probe", 0, 1, silent, libraries=("somebody:CLIENTS",), quick=False
-    )  # fmt: skip
+    matrix = run_matrix("probe", 0, 1, ignore, libraries=("somebody:CLIENTS",), quick=False)
     killed = {row.id: row.killed_by for row in matrix.rows}
     assert {"grammar", "personal", "canaries"} <= set(killed["mail"])
     assert killed["nothing"] == ()
@@ -120,28 +115,28 @@ def test_a_library_may_be_brought(tmp_path, monkeypatch):
         load_library("somebody:NUMBER")
 
 
-def test_a_sample_leaves_out_what_the_crossings_alone_find(tmp_path, monkeypatch):
-    """That takes a hundred cases; another client of the family is tried in its place."""
+def test_sample_leaves_out_clients_that_need_crossed_cases(tmp_path, monkeypatch):
+    """They take a hundred cases; another client of the family is tried instead."""
     monkeypatch.setattr(execute, "try_mutant", lambda *_: Trial((), frozenset()))
-    (tmp_path / "dear.py").write_text(
+    (tmp_path / "expensive.py").write_text(
         "from dataclasses import replace\n"
         "from client_sim.lab.mutants.library import find_mutant\n"
         "leaky = find_mutant('imei-query')\n"
         "CLIENTS = [\n"
         "    replace(leaky, id=name, only=('crossed',) if name != 'cheap' else ())\n"
-        "    for name in ('dear', 'cheap', 'dearer')\n"
+        "    for name in ('expensive', 'cheap', 'more-expensive')\n"
         "]\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     for seed in range(4):
         matrix = run_matrix(
-            "probe", seed, 1, silent, libraries=("dear:CLIENTS",), quick=True, enough=2
+            "probe", seed, 1, ignore, libraries=("expensive:CLIENTS",), quick=True, enough=2
         )
         assert [row.id for row in matrix.rows] == ["cheap"]
 
 
-def test_every_battery_is_in_the_profile_of_a_release():
-    """Nothing is left out of what a release takes, and it is what the documents say."""
+def test_release_profile_has_every_battery():
+    """Its sizes are those that the documents state."""
     full = PROFILES["full"].sizes
     assert set(full) == set(BATTERIES)
     batteries = make_batteries(plan_ground(ToyClient, 0), PROFILES["full"])

@@ -1,6 +1,6 @@
-"""Leaky clients are found by the battery that varies what they follow; clean ones by nothing.
+"""Leaky clients are found by the battery that varies what they depend on; clean ones by none.
 
-What is expected follows from what each leak shows, and when. Other judges may speak, too.
+The expected judges follow from what each client leaks, and when. Others may also find it.
 """
 
 from dataclasses import replace
@@ -80,8 +80,8 @@ FOUND = {
     "install-state grammar": "install-if-range-beneath",
     "install-state writes": "install-wait-beneath",
 }
-"""Leaky clients by the judges that find each, of which the first is the battery's own."""
-OTHERWISE = {
+"""Leaky clients by the judges that find each; the first is the battery's own."""
+BY_GUARDS = {
     ("events", "tripwire"): "text-kept-around",
     ("events", "again"): "tables-at-start",
     ("stationarity", "again"): "targets-now-and-then packs-once-more",
@@ -90,7 +90,7 @@ OTHERWISE = {
     ("crossed", "schedule"): "reset-soon",
     ("offers", "egress"): "failed-boot-as-name",
 }
-"""By battery and judge those that the battery itself does not name."""
+"""Leaky clients that a guard finds in the runs of a battery, and the battery itself does not."""
 ROWS = [
     *(
         (judges.split()[0], name, judges)
@@ -99,13 +99,13 @@ ROWS = [
     ),
     *(
         (oracle, name, judge)
-        for (oracle, judge), names in OTHERWISE.items()
+        for (oracle, judge), names in BY_GUARDS.items()
         for name in names.split()
     ),
 ]
 ORACLES = {oracle for oracle, _, _ in ROWS}
 
-MEETS = {
+CONDITIONS = {
     "sim-near-bad-pack": {"packs": "bad", "life": "everything"},
     "login-after-bad-pack": {"packs": "bad", "life": "everything", "install": "whole"},
     "disk-behind-install": {"fault": "install", "install": "whole"},
@@ -116,42 +116,37 @@ MEETS = {
     "reset-package-beneath": {"reset": "late", "install": "step", "restart": "in each interval"},
     "login-failures-minute": {"fault": "unreached", "life": "everything", "strikes": "always"},
 }
-"""Crossed conditions in which a client has something to tell; without them dozens show nothing."""
-AROUND = {
+"""Crossed conditions under which a client leaks; other cases are left out."""
+EVENTS = {
     "place-login-around": "account-login",
     "place-restart-around": REBOOT,
     "place-one-behind": "app-installed",
     "two-messages-later": "sms-received",
     "two-starts-later": REBOOT,
 }
-"""What happens between the offers of which a client takes one otherwise."""
+"""Events between the offers, for clients that then choose another one."""
 FIELDS = {
     "answer-seconds": "pieces",
     "answer-reads": "pieces",
     "poll-seconds-around": "pieces",
     "etag-bits": "all",
 }
-"""What two servers differ in that a client remembers."""
+"""The difference between two servers that a client remembers."""
 
 
 @cache
 def ground(make):
-    """Make the ground that suits a client."""
+    """Plan the ground of a client."""
     return plan_ground(make, SEED)
 
 
-def keep_cases(battery, numbers):
-    """Keep some cases of a battery: the others show nothing of some clients."""
-    return replace(battery, size=len(numbers), make=lambda place: battery.make(numbers[place]))
-
-
 def choose_cases(oracle, name, size):
-    """Choose cases of a battery of so many in which a client has something to tell."""
+    """Choose the cases of a battery in which a client can leak."""
     if oracle == "crossed":
-        levels = MEETS.get(name, {}).items()
+        levels = CONDITIONS.get(name, {}).items()
         return [n for n, row in enumerate(list_rows(SEED, size)) if levels <= row.items()]
-    if oracle == "offers" and name in AROUND:
-        return [KINDS.index(AROUND[name])]
+    if oracle == "offers" and name in EVENTS:
+        return [KINDS.index(EVENTS[name])]
     if oracle == "server-state" and name in FIELDS:
         places = [place for place, pair in enumerate(HOSTILE) if pair.field == FIELDS[name]]
         return [*places, *(place + len(HOSTILE) for place in places)]
@@ -159,50 +154,54 @@ def choose_cases(oracle, name, size):
 
 
 def killers(make, oracle, numbers=None, *, name="", enough=None):
-    """Let one battery, as large as leaky clients need, and the guards look at a client.
+    """Examine a client with some cases of one battery and all guards.
 
-    A client that is named leaks. It is not searched for its owner's values, which takes a second.
+    A client with a name is leaky. Its runs are not searched for the owner's values: that takes a
+    second.
     """
     profile = PROFILES["mutant"].only([oracle])
     if name:
         profile = replace(profile, searched=0)
-    (battery,) = make_batteries(ground(make), profile)
-    chosen = choose_cases(oracle, name, battery.size) if numbers is None else numbers
-    battery = keep_cases(battery, chosen)
+    (whole,) = make_batteries(ground(make), profile)
+    chosen = choose_cases(oracle, name, whole.size) if numbers is None else numbers
+    battery = replace(whole, size=len(chosen), make=lambda place: whole.make(chosen[place]))
     return {*try_client(make, (battery,), profile, enough=enough).killed_by}
 
 
 @pytest.mark.parametrize(("oracle", "name", "judges"), ROWS)
-def test_a_leak_is_found_by_what_it_varies_with(oracle, name, judges):
-    """In the battery that varies it, alone or where conditions meet."""
+def test_leaky_client_is_found(oracle, name, judges):
+    """The battery that varies what a client depends on, and the expected guards, find it."""
     judges = judges.split()
-    # Crossings are hundreds of cases; a battery that is not to speak itself would go on to its end.
+    # Without a limit, batteries that find nothing themselves, and crossed cases, run to their end.
     enough = None if oracle in judges and oracle != "crossed" else len(judges)
     assert {*judges} <= killers(find_mutant(name).make, oracle, name=name, enough=enough)
 
 
-def test_all_that_wait_for_one_battery_are_here():
-    """But those that any run shows, and batteries in which a leak of packs shows or does not."""
-    several = {"packs", "picks"}
+def test_clients_with_own_batteries_are_all_tested():
+    """Clients of family `writes` and battery `fleet` are excepted: any run shows their leak."""
+    several = {"packs", "picks"}  # not each of their batteries shows their leak
     waiting = {
         (oracle, mutant.id)
         for mutant in MUTANTS
         for oracle in mutant.only
         if oracle != "fleet" and mutant.family not in {*several, "writes"}
     }
-    here = {(oracle, name) for oracle, name, _ in ROWS}
-    assert waiting <= here
-    assert {m.id for m in MUTANTS if m.family in several} <= {name for _, name in here}
+    tested = {(oracle, name) for oracle, name, _ in ROWS}
+    assert waiting <= tested
+    assert {m.id for m in MUTANTS if m.family in several} <= {name for _, name in tested}
     assert {oracle for mutant in MUTANTS for oracle in mutant.only} >= {*RARE}
+
+
+def test_mutant_is_examined_only_by_its_own_batteries():
+    """The batteries that `only` names, and the guards."""
     number = [mutant.id for mutant in MUTANTS].index("part-in-two-beneath")
-    assert try_mutant(Plan("", "mutant", SEED), "ours", number, None).killed_by == (
-        *("split", "writes"),
-    )
+    trial = try_mutant(Plan("", "mutant", SEED), "ours", number, None)
+    assert trial.killed_by == ("split", "writes")
 
 
 @pytest.mark.parametrize("oracle", sorted(ORACLES - {"crossed", "offers", "split"}))
-def test_a_clean_client_is_not_accused(oracle):
-    """Nor does any guard speak; those left out are tried with their batteries."""
+def test_clean_client_raises_no_alarm(oracle):
+    """The tests of the excluded batteries try clean clients."""
     numbers = range(0, 246, 4) if oracle == "server-state" else None
     assert killers(ToyClient, oracle, numbers) == set()
 
@@ -218,8 +217,8 @@ def test_a_clean_client_is_not_accused(oracle):
         ("events", range(0, 40, 3)),
     ],
 )
-def test_the_phone_is_not_accused(oracle, numbers):
-    """It draws behind all of it as ever; before each of four polls, and over 305 polls."""
+def test_phone_raises_no_alarm(oracle, numbers):
+    """Hening's own phone passes in the batteries with the most varied environments."""
     assert killers(PollingClient, oracle, numbers) == set()
 
 
@@ -235,7 +234,7 @@ def test_the_phone_is_not_accused(oracle, numbers):
         ("same-around", "offers"),
     ],
 )
-def test_a_harmless_client_is_not_accused(name, oracle):
-    """It looks or counts, and nothing is sent; no build boots in every third case of offers."""
+def test_harmless_client_raises_no_alarm(name, oracle):
+    """It only reads or counts; in every third case of offers no build boots."""
     numbers = range(0, len(KINDS), 3) if oracle == "offers" else None
     assert killers(find_mutant(name).make, oracle, numbers) == set()

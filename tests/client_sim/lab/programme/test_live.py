@@ -1,4 +1,4 @@
-"""Real sockets, a host name, bytes recorded at both ends."""
+"""Examination of clients against a real server over sockets."""
 
 import dataclasses
 from itertools import count
@@ -29,23 +29,23 @@ INTERVALS = ("personal", "events", "timing", "stationarity")
 
 @pytest.fixture
 def target(server):
-    """Give the running server a name."""
+    """Return the running server's name, port and address."""
     return Target("updates.example.org", server.server_address[1], "127.0.0.1")
 
 
 def public_at(target):
-    """Give what anybody knows of a phone that polls there."""
+    """Return the public facts of a phone that polls a server."""
     return plan_public(target, b"{}", codename="armani", region="id", channel="stable")
 
 
 @pytest.fixture
-def examine_there(target, monkeypatch):
-    """Examine a client against the running server, by all batteries or those of some oracles."""
+def examine(target, monkeypatch):
+    """Examine a client against the running server, with all batteries or with some."""
 
     def examine(factory, *oracles, tell=lambda *_: None):
         def make(*how):
-            asked = make_live_batteries(*how)
-            return tuple(each for each in asked if not oracles or each.oracle in oracles)
+            batteries = make_live_batteries(*how)
+            return tuple(each for each in batteries if not oracles or each.oracle in oracles)
 
         monkeypatch.setattr(live, "make_live_batteries", make)
         public = public_at(target)
@@ -54,22 +54,22 @@ def examine_there(target, monkeypatch):
     return examine
 
 
-def observe_there(factory, target, polls):
-    """Let a phone poll the running server so often."""
+def observe_polls(factory, target, polls):
+    """Observe a phone that polls the running server."""
     ground = plan_live_ground(target, public_at(target), now=NOW, seed=0)
     return observe(factory, ground.setting(idle(polls)))
 
 
-class Stranger(ToyClient):
-    """A clean client that draws its intervals otherwise than ours does: six hours, and jitter."""
+class Jittering(ToyClient):
+    """A clean client whose intervals are six hours and a random jitter."""
 
     def draw(self, now):
         """Draw two bytes."""
         return now + 21_600 + int.from_bytes(self.world.entropy(2), "little") / 32
 
 
-class Other(ToyClient):
-    """A clean client that draws its intervals more than once, and takes the mean."""
+class Averaging(ToyClient):
+    """A clean client whose intervals are a mean of several draws."""
 
     def draw(self, now):
         """Draw four times four bytes."""
@@ -77,82 +77,82 @@ class Other(ToyClient):
         return now + 14_400 + drawn / 2**34 * 14_400
 
 
-class Telling(Stranger):
-    """Draws as a stranger does, and comes some seconds later by the IMEI."""
+class ImeiDelay(Jittering):
+    """Polls some seconds later, depending on the IMEI."""
 
     def draw(self, now):
         """Add three bits of the owner."""
         return super().draw(now) + int(self.world.personal.imei) % 8
 
 
-class Remembering(Stranger):
-    """Draws once, and keeps what was drawn."""
+class FixedJitter(Jittering):
+    """Draws its jitter only once."""
 
     def draw(self, now):
-        """Come back after the same time, always."""
+        """Return a time after the same interval."""
         kept = self.world.state.setdefault("jitter", self.world.entropy(2))
         return now + 21_600 + int.from_bytes(kept, "little") / 32
 
 
-class Counting(Stranger):
-    """Comes a second later for each message that its owner got."""
+class MessageDelay(Jittering):
+    """Polls a second later for each message that its owner received."""
 
     def draw(self, now):
-        """Add what was counted."""
+        """Add the number of messages."""
         return super().draw(now) + int(self.world.state.get("messages", b"0"))
 
     def on_event(self, event):
-        """Count."""
+        """Count messages."""
         if event.name == "sms-received":
             self.world.state["messages"] = b"%d" % (int(self.world.state.get("messages", b"0")) + 1)
 
 
-def test_a_clean_client_of_a_stranger_raises_no_alarm(examine_there):
-    """However it draws its intervals: nothing here knows a formula."""
-    result = examine_there(Stranger)
+def test_clean_clients_of_others_raise_no_alarm(examine):
+    """No battery expects the distribution of intervals of hening's phone."""
+    result = examine(Jittering)
     assert result.failed() == ()
     assert result.is_clean
     assert {"personal", "fleet", "timing", "sockets", "server-state"} < {
         battery.oracle for battery in result.batteries
     }
-    assert examine_there(Other, *INTERVALS).failed() == ()
+    assert examine(Averaging, *INTERVALS).failed() == ()
 
 
 @pytest.mark.parametrize(
     ("factory", "oracle"),
-    [(Telling, "personal"), (Remembering, "timing"), (Counting, "events")],
+    [(ImeiDelay, "personal"), (FixedJitter, "timing"), (MessageDelay, "events")],
 )
-def test_a_leak_in_the_interval_of_a_stranger_is_found(factory, oracle, examine_there):
-    """Bits of the owner, a memory, a trace of what happened: no byte of a request differs."""
-    failed = set(examine_there(factory, oracle).failed())
+def test_leaks_in_intervals_are_found(factory, oracle, examine):
+    """No byte of a request differs."""
+    failed = set(examine(factory, oracle).failed())
     assert oracle in failed
     assert not failed & {"grammar", "egress", "completes", "schedule"}
 
 
-def test_a_poll_is_the_same_bytes_at_both_ends(target, server):
-    """Client, relay and server hold exactly the two requests that FORMATS section 9 writes out."""
+def test_bytes_of_a_poll_at_both_ends(target, server):
+    """Client, relay and server have exactly the two requests of FORMATS section 9."""
     host = f"updates.example.org:{target.port}"
     expected = (
         f"GET /metadata/2.root.json HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip\r\n\r\n"
         f"GET /metadata/timestamp.json HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip\r\n\r\n"
     ).encode()
-    seen = observe_there(ToyClient, target, 4)
+    seen = observe_polls(ToyClient, target, 4)
     assert seen.far_end == (expected,) * 4
     assert [c.data for c in seen.connections()] == [expected] * 4
     assert {kept for kept in server.kept if kept} == {expected}
 
 
 @pytest.mark.parametrize("name", ["cookie-echo", "hangs-on"])
-def test_what_a_server_hands_out_must_not_come_back(name, examine_there):
-    """On a host name a cookie comes back, as it would not on an address."""
-    result = examine_there(load_client(name), "server-state")
+def test_cookies_are_found(name, examine):
+    """Simulated servers set cookies, which a good server never does."""
+    result = examine(load_client(name), "server-state")
     assert not result.is_clean
     assert ("server-state" in result.failed()) == name.endswith("-echo")
 
 
 def test_other_bytes_at_the_far_end_are_a_finding(target):
-    """What is compared is what arrived, not what was meant."""
-    seen = observe_there(ToyClient, target, 2)
+    """Bytes that arrived are compared with those that were sent."""
+    seen = observe_polls(ToyClient, target, 2)
     assert judge_far_end(seen) == ()
     odd = dataclasses.replace(seen, far_end=(seen.far_end[0] + b"X", *seen.far_end[1:]))
     (finding,) = judge_far_end(odd)
@@ -160,10 +160,8 @@ def test_other_bytes_at_the_far_end_are_a_finding(target):
 
 
 @pytest.mark.parametrize("is_changing", [False, True])
-def test_a_server_that_publishes_meanwhile_gives_a_second_chance(
-    is_changing, server, examine_there
-):
-    """What is not clean is examined again, once, and only where answers changed, beside dates."""
+def test_examination_is_repeated_if_answers_changed(is_changing, server, examine):
+    """Once, if the result is not clean; a changed Date does not count."""
     numbers = count()
 
     def answer_with_number(asked):
@@ -177,13 +175,13 @@ def test_a_server_that_publishes_meanwhile_gives_a_second_chance(
     def tell(_what, done, _all):
         firsts.append(done == 1)
 
-    result = examine_there(load_client("platform-agent"), "determinism", tell=tell)
+    result = examine(load_client("platform-agent"), "determinism", tell=tell)
     assert result.answers_agree == (not is_changing)
     assert sum(firsts) == 1 + is_changing
 
 
-def test_no_run_on_a_real_server_is_longer_than_all_that_is_over_by_now(target):
-    """30 polls are 29 intervals of at most eight hours, however many pairs are asked for."""
+def test_runs_end_before_the_present(target):
+    """The longest have 30 polls with 29 intervals of at most eight hours."""
     ground = plan_live_ground(target, public_at(target), now=NOW, seed=0)
     assert ground.start + ground.spread + 29 * 28_800 == NOW
     polls = {
@@ -196,8 +194,8 @@ def test_no_run_on_a_real_server_is_longer_than_all_that_is_over_by_now(target):
     assert max(polls) == 30
 
 
-def test_a_url_is_read_or_refused():
-    """Host, port and address; for addresses, paths and what is no URL there is one sentence."""
+def test_urls_of_servers():
+    """`http://HOST:PORT` is read; addresses, paths and other schemes are refused."""
     for url, resolve, expected in (
         ("http://a.example:8080", {}, Target("a.example", 8080, "127.0.0.1")),
         ("http://a.example/", {"a.example": "192.0.2.7"}, Target("a.example", 80, "192.0.2.7")),

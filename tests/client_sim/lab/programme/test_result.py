@@ -1,4 +1,4 @@
-"""What can be read off a result, and results that are kept in files."""
+"""Results of programmes, and results that are stored in files."""
 
 import pytest
 
@@ -9,7 +9,6 @@ from client_sim.lab.programme.result import (
     FieldEntropy,
     Matrix,
     MatrixRow,
-    MutationScore,
     ProgrammeResult,
     Report,
     WallClockRow,
@@ -20,34 +19,35 @@ from client_sim.lab.programme.result import (
 from client_sim.lab.trace.observation import Observation
 from tests.cases import case
 
-NOTHING = Observation((), (), (), (), None)
 
-
-def battery(oracle, claim, count):
-    """Make a battery with so many findings."""
-    findings = (Finding("here", "it speaks", b"abc", 1, 1),) * min(count, 2)
+def make_battery(oracle, claim, count):
+    """Make a battery's result with `count` findings."""
+    findings = (Finding("here", "it leaks", b"abc", 1, 1),) * min(count, 2)
     return BatteryResult(oracle, claim, "Does it?", 10, 20, 40, 4000, findings, count)
 
 
-def result(*batteries):
-    """Make a result of these."""
-    return ProgrammeResult("it", "quick", 1, 20, 40, 4000, batteries, NOTHING)
+def make_result(*batteries):
+    """Make the result of a programme."""
+    nothing = Observation((), (), (), (), None)
+    return ProgrammeResult("it", "quick", 1, 20, 40, 4000, batteries, nothing)
 
 
-def test_the_word_says_what_was_proven():
-    """Polls that get nowhere prove nothing, and a leak beside them is still one."""
-    for counts, word, failed in (
-        ((0, 0), "clean", ()),
-        ((3, 0), "unproven", ("completes",)),
-        ((0, 1), "leak", ("personal",)),
-        ((3, 1), "leak", ("completes", "personal")),
+def test_verdict_of_a_result():
+    """Without completed polls it is unproven, unless there is a leak."""
+    for completes, personal, word, failed in (
+        (0, 0, "clean", ()),
+        (3, 0, "unproven", ("completes",)),
+        (0, 1, "leak", ("personal",)),
+        (3, 1, "leak", ("completes", "personal")),
     ):
-        with case(counts, word, failed):
-            found = result(
-                battery("completes", "guard", counts[0]), battery("personal", "N1", counts[1])
+        with case(completes, personal):
+            result = make_result(
+                make_battery("completes", "guard", completes),
+                make_battery("personal", "N1", personal),
             )
-            assert (found.word, found.failed(), found.is_clean) == (word, failed, word == "clean")
-            assert [b.oracle for b in found.of_claim("N1")] == ["personal"]
+            assert (result.word, result.failed()) == (word, failed)
+            assert result.is_clean == (word == "clean")
+            assert [b.oracle for b in result.of_claim("N1")] == ["personal"]
 
 
 MATRIX = Matrix(
@@ -63,11 +63,8 @@ MATRIX = Matrix(
 )
 
 
-def test_a_family_is_thin_with_fewer_than_two_killers_and_no_argument():
-    """Two members that two oracles find make a family that two find.
-
-    Of the judges' changes 90 were killed, 10 survived, whether argued or not: 90 of 100.
-    """
+def test_families_are_thin_with_fewer_than_two_killers():
+    """Killers of all members count together; families with an argument are excepted."""
     assert MATRIX.killers == {
         "a": ("grammar", "canaries"),
         "b": ("fleet",),
@@ -77,19 +74,22 @@ def test_a_family_is_thin_with_fewer_than_two_killers_and_no_argument():
     assert MATRIX.thin == ("d",)
     assert [row.id for row in MATRIX.survivors] == ["d-1"]
     assert MATRIX.score == pytest.approx(4 / 5)
-    assert MutationScore(90, 10, 4).percent == pytest.approx(90)
 
 
-def test_a_report_is_good_when_the_client_is_clean_and_the_instrument_works():
-    """Each of the parts can spoil it. Of a field two bits of two are allowed; the third is not."""
-    clean = result(battery("personal", "N1", 0))
+def test_report_is_good_if_client_and_instrument_are():
+    """It is not with a finding, with a survivor, or with different times."""
+    clean = make_result(make_battery("personal", "N1", 0))
     whole = Matrix(MATRIX.oracles, MATRIX.rows[:4], argued=MATRIX.argued)
     row = WallClockRow("KS", 10_000, 0.01, 0.2, 1e-8, "a shift of 2 %")
     assert Report(clean, whole, None, (row,)).is_good
-    assert not Report(result(battery("personal", "N1", 1))).is_good
+    assert not Report(make_result(make_battery("personal", "N1", 1))).is_good
     assert not Report(clean, MATRIX).is_good
     late = WallClockRow("KS", 10_000, 0.5, 1e-9, 1e-8, "a shift of 2 %")
     assert not Report(clean, whole, None, (late,)).is_good
+
+
+def test_allowed_entropy_of_a_field():
+    """Two bits are within an allowance of two, three are not."""
     assert FieldEntropy("part", 4, 2.0, 2.0, 25).is_within
     assert not FieldEntropy("path", 8, 3.0, 2.0, 1).is_within
 
@@ -100,27 +100,28 @@ ROWS = (
 )
 
 
-def test_clocks_are_read_as_they_were_written(tmp_path):
-    """A line for each row; nothing is lost."""
+def test_clock_file_round_trip(tmp_path):
+    """The file has one line for each row."""
     file = tmp_path / "clock.json"
     file.write_bytes(encode_clock(ROWS))
     assert load_clock(file) == ROWS
     assert len(file.read_text().splitlines()) == len(ROWS) + 2
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b'[{"test":1}]', b"\xff", b"[" * 5000])
-def test_what_is_no_record_is_said(data, tmp_path):
-    """With the file's name and what makes such a file."""
-    file = tmp_path / "clock.json"
-    file.write_bytes(data)
-    with pytest.raises(LabError, match="lab clock"):
-        load_clock(file)
-    with pytest.raises(LabError, match="make mutation"):
-        load_mutation(file)
+def test_other_files_are_refused(tmp_path):
+    """The message says which command writes such a file."""
+    file = tmp_path / "result.json"
+    for data in (b"", b"{}", b'[{"test":1}]', b"\xff", b"[" * 5000):
+        file.write_bytes(data)
+        with case(data):
+            with pytest.raises(LabError, match="lab clock"):
+                load_clock(file)
+            with pytest.raises(LabError, match="make mutation"):
+                load_mutation(file)
 
 
-def test_the_score_is_that_of_all_judges_together(tmp_path):
-    """Killed, survived and argued are sums: 7 + 2 of 12, whatever is argued."""
+def test_mutation_score_is_that_of_all_judges_together(tmp_path):
+    """Survivors count whether there is an argument for them or not: 9 of 12 were killed."""
     file = tmp_path / "mutation.json"
     file.write_text(
         '{"tool": "mutmut", "modules": ['

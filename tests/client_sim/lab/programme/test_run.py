@@ -1,4 +1,4 @@
-"""Which servers suit a client; runs that are made once, and judged once by each guard."""
+"""Runs are made once, and judged once by each guard; the choice of servers for a client."""
 
 import pytest
 
@@ -18,15 +18,15 @@ LIMIT = 100_000
 class Later(FollowingToy):
     """Follows nothing until its world is `ripe`."""
 
-    def ripe(self):
-        """Say whether it follows from now on: from its second poll on."""
+    def is_following(self):
+        """Return whether it follows changes: from its second poll on."""
         number = int(self.world.state.get("number", b"0")) + 1
         self.world.state["number"] = b"%d" % number
         return number > 1
 
     def follow(self, connection):
-        """Ask as who never follows does, at first."""
-        if self.ripe():
+        """Follow changes, or send the first two requests only."""
+        if self.is_following():
             super().follow(connection)
             return
         connection.get_if_there("/metadata/2.root.json", limit=LIMIT)
@@ -34,31 +34,28 @@ class Later(FollowingToy):
 
 
 class OverTls(Later):
-    """Follows over TLS alone."""
+    """Follows changes only over TLS."""
 
-    def ripe(self):
-        """Say whether this is TLS."""
+    def is_following(self):
+        """Return whether TLS is used."""
         return self.world.public.tls
 
 
 class Restarted(Later):
-    """Follows once it has been restarted."""
+    """Follows changes after a restart."""
 
     def __init__(self, world):
         super().__init__(world)
         self.restarts = int(world.state.get("restarts", b"0")) + 1
         world.state["restarts"] = b"%d" % self.restarts
 
-    def ripe(self):
-        """Say whether this is not its first start."""
+    def is_following(self):
+        """Return whether this is not its first start."""
         return self.restarts > 1
 
 
-def test_who_follows_at_some_time_meets_servers_that_change():
-    """The first poll alone would give up three of them.
-
-    What a client that never follows would have to fetch next is not there.
-    """
+def test_clients_that_follow_changes_get_servers_that_change():
+    """Also if they follow only later, over TLS, or after a restart; others get static servers."""
     for client in (FollowingToy, Later, OverTls, Restarted):
         with case(client):
             assert plan_ground(client, 0).quiet() is not scripted.respond
@@ -71,14 +68,14 @@ LEAKY = load_client("imei-query")
 
 @pytest.fixture(scope="module")
 def ground():
-    """Plan the ground of the smallest client."""
+    """Plan the ground of the toy client."""
     return plan_ground(TOY, 0)
 
 
-def test_a_run_that_others_are_compared_with_is_made_once(ground):
-    """One setting is one run; a setting that is equal, or a run that is to be another, is anew.
+def test_usual_run_is_made_once(ground):
+    """`usual` remembers the run of a setting object; `another` runs the client again.
 
-    Few are remembered: a programme with thousands of cases does not keep them all.
+    Only the last few runs are remembered.
     """
     setting = ground.setting(idle(2))
     runs = Runs(TOY)
@@ -95,29 +92,33 @@ def test_a_run_that_others_are_compared_with_is_made_once(ground):
 
 
 def test_guards_judge_a_run_once(ground, monkeypatch):
-    """Whoever is asked again says the same without looking again; polls and bytes are counted."""
-    looks = []
+    """When they are asked again, the findings are remembered."""
+    judged = []
 
-    def look(_observation, public):
-        looks.append(public.codename)
+    def judge(_observation, public):
+        judged.append(public.codename)
         return ()
 
-    monkeypatch.setitem(module.GUARDS, "grammar", look)
+    monkeypatch.setitem(module.GUARDS, "grammar", judge)
     run = Run(TOY, ground.setting(idle(1)))
     assert dict(run.ask_guards(0, frozenset())) == dict(run.ask_guards(0, frozenset()))
-    assert len(looks) == 1
+    assert len(judged) == 1
+
+
+def test_polls_and_bytes_of_a_run_are_counted(ground):
+    """Three polls have three times the bytes of one."""
     polls, data = Run(TOY, ground.setting(idle(3))).extent
     assert polls == 3
     assert data == 3 * Run(TOY, ground.setting(idle(1))).extent[1] > 0
 
 
-def test_guards_are_left_out_by_name(ground):
-    """All guards look but those that are spared, and the canary search where it is asked for."""
+def test_guards_can_be_left_out(ground):
+    """By name; the canary search is made only with a number of layers."""
     run = Run(LEAKY, ground.setting(idle(1)))
-    said = dict(run.ask_guards(1, frozenset({"grammar"})))
-    assert set(said) == {*GUARDS, CANARIES} - {"grammar"}
-    assert said[CANARIES]
-    assert said["tripwire"]
+    findings = dict(run.ask_guards(1, frozenset({"grammar"})))
+    assert set(findings) == {*GUARDS, CANARIES} - {"grammar"}
+    assert findings[CANARIES]
+    assert findings["tripwire"]
     assert CANARIES not in dict(run.ask_guards(None, frozenset()))
     assert dict(run.ask_guards(0, frozenset()))[CANARIES]
     assert CANARIES not in dict(run.ask_guards(1, frozenset({CANARIES})))

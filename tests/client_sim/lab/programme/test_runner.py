@@ -1,4 +1,4 @@
-"""Tasks that share the work, over several processes, and the oracles that find a leaky client."""
+"""Tasks of a programme, and the oracles that find a leaky client."""
 
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -18,16 +18,16 @@ from client_sim.lab.programme.runner import Mapper, Task, plan_tasks, run_task, 
 
 
 class Dying:
-    """A pool whose process dies behind its first result."""
+    """A pool whose process dies after its first result."""
 
     def map(self, call, *arguments):
-        """Give one result."""
+        """Yield one result."""
         yield call(*(each[0] for each in arguments))
         raise BrokenProcessPool("a process in the pool was terminated abruptly")
 
 
-def test_a_process_that_dies_is_one_sentence():
-    """What was done before it comes out; then the lab says what to look for. No task, no result."""
+def test_process_that_dies_is_an_error():
+    """Its earlier results are returned before the error is raised."""
     results = Mapper(Dying()).map(abs, [(-1,), (-2,)])
     assert next(results) == 1
     with pytest.raises(LabError, match="that ran the client has ended"):
@@ -37,20 +37,17 @@ def test_a_process_that_dies_is_one_sentence():
 
 TOY = load_client("toy")
 LEAKY = load_client("imei-query")
-PROBE = replace(PROFILES["probe"], layers=1)  # what is computed for two takes seconds
+PROBE = replace(PROFILES["probe"], layers=1)  # search terms for two layers take seconds
 
 
 @pytest.fixture(scope="module")
 def ground():
-    """Plan the ground of the smallest client."""
+    """Plan the ground of the toy client."""
     return plan_ground(TOY, 0)
 
 
 def test_every_case_is_in_one_task(ground):
-    """Tasks follow each other without a gap, also where the last is shorter.
-
-    Two runs of a hundred days are a task of their own, so that no process waits long.
-    """
+    """The last task of a battery may be shorter; a case with runs of a hundred days is one task."""
     batteries = personal(ground, 60), public(ground, 3)
     tasks = plan_tasks(batteries, 25)
     assert [(t.battery, t.first, t.last) for t in tasks] == [
@@ -63,16 +60,16 @@ def test_every_case_is_in_one_task(ground):
     assert (first.last, second.first) == (1, 1)
 
 
-def test_the_run_of_a_hundred_days_serves_two_batteries(ground):
-    """What is compared with another owner's, to whom nothing happens, is looked at for phases."""
+def test_run_of_a_hundred_days_is_shared_by_two_batteries(ground):
+    """`horizon` compares it with another owner's, and `phases` judges its polls."""
     compared = horizon(ground, 2).make(0).settings[0]
     assert phases(ground, 1).make(0).settings[0] is compared
     assert 402 <= compared.scenario.steps.count("poll") < 426
     assert compared.scenario.steps.count("sms-received") > 20
 
 
-def test_a_phone_that_is_run_twice_is_run_twice(ground):
-    """The remembered run does not stand in for the second, which would always be equal."""
+def test_determinism_runs_the_client_twice(ground):
+    """The second run is not the remembered first one."""
     made = []
 
     def factory(world):
@@ -85,21 +82,24 @@ def test_a_phone_that_is_run_twice_is_run_twice(ground):
     assert len(made) == 2 * (1 + restarts)
 
 
-def test_what_is_known_is_not_asked_again(ground):
-    """A guard that raised its alarm keeps silent in what follows; a profile may leave some out."""
+def test_guards_that_raised_an_alarm_are_not_asked_again(ground):
+    """A task leaves out the guards in `known`."""
     batteries = (personal(ground, 1),)
-    said = run_task(Runs(LEAKY), batteries, Task(0, 0, 1), PROBE, {"grammar", "canaries"})
-    assert "grammar" not in said
-    assert "canaries" not in said
-    assert said["tripwire"].count
+    tallies = run_task(Runs(LEAKY), batteries, Task(0, 0, 1), PROBE, {"grammar", "canaries"})
+    assert "grammar" not in tallies
+    assert "canaries" not in tallies
+    assert tallies["tripwire"].count
+
+
+def test_long_runs_are_not_searched_for_canaries(ground):
+    """The profile names the batteries that are not searched."""
     assert {"horizon", "phases"} <= PROBE.unsearched
-    found = run_task(Runs(TOY), (phases(ground, 1),), Task(0, 0, 1), PROBE)
-    assert "canaries" not in found
+    assert "canaries" not in run_task(Runs(TOY), (phases(ground, 1),), Task(0, 0, 1), PROBE)
     assert "canaries" in run_task(Runs(TOY), (public(ground, 1),), Task(0, 0, 1), PROBE)
 
 
-def test_killers_are_named_in_their_order_until_there_are_enough(ground):
-    """Each oracle once; with `enough` batteries of longer runs, which come later, are not run."""
+def test_killers_are_listed_until_there_are_enough(ground):
+    """Each oracle once; with `enough`, batteries with longer runs are not run."""
     batteries = personal(ground, 2, owners=2), public(ground, 2)
     killers = try_client(LEAKY, batteries, PROBE).killed_by
     assert {"personal", "public", "grammar", "tripwire", "canaries"} <= set(killers)
@@ -112,8 +112,8 @@ def test_killers_are_named_in_their_order_until_there_are_enough(ground):
     assert {"personal", "public", "grammar", "tripwire", "canaries"} <= clean.asked
 
 
-def test_another_alarm_is_not_waited_for_much_longer_than_the_first(ground):
-    """A battery with longer runs is asked where all alarms are wanted, or none was raised."""
+def test_second_alarm_is_not_awaited_much_longer_than_the_first(ground):
+    """With `enough`, batteries with longer runs are run only if there was no alarm."""
     batteries = personal(ground, 1, owners=2), phases(ground, 1)
     for enough in (2, 9):
         trial = try_client(find_mutant("zstd-always").make, batteries, PROBE, enough=enough)
@@ -123,11 +123,10 @@ def test_another_alarm_is_not_waited_for_much_longer_than_the_first(ground):
     assert "phases" in try_client(LEAKY, batteries, PROBE).asked
 
 
-def test_every_run_may_be_searched_for_values_as_they_are_spelled(ground):
-    """Beside the first of a battery, which is searched for what they may be dressed as.
+def test_plain_search_of_every_run(ground):
+    """With `is_plain_searched`, all runs are searched for plain values, each for its owner's.
 
-    A release and a commit search all their runs, each for its own owner's values; not where the
-    battery found something: bytes are new where they leak, and a search of all takes minutes.
+    Cases in which the battery found something are not searched. Releases and commits search.
     """
     assert PROFILES["full"].is_plain_searched
     assert PROFILES["quick"].is_plain_searched
@@ -136,17 +135,17 @@ def test_every_run_may_be_searched_for_values_as_they_are_spelled(ground):
         profile = replace(PROBE, is_plain_searched=is_plain)
         clean = run_task(Runs(TOY), batteries, Task(0, 0, 3), profile)["canaries"]
         assert (clean.runs, clean.count) == (3 * 8 if is_plain else 1, 0)
-        # One phone, run twice, is alike, whatever it tells; its values are there all the same.
-        told = run_task(Runs(LEAKY), (determinism(ground, 3),), Task(0, 1, 3), profile)
-        assert ("canaries" in told) == is_plain
-        assert not is_plain or told["canaries"].count >= 4
-    told = run_task(Runs(LEAKY), batteries, Task(0, 1, 3), profile)
-    assert told["personal"].count
-    assert "canaries" not in told
+        # This battery finds nothing, because a phone that is run twice leaks the same twice.
+        leaky = run_task(Runs(LEAKY), (determinism(ground, 3),), Task(0, 1, 3), profile)
+        assert ("canaries" in leaky) == is_plain
+        assert not is_plain or leaky["canaries"].count >= 4
+    leaky = run_task(Runs(LEAKY), batteries, Task(0, 1, 3), profile)
+    assert leaky["personal"].count
+    assert "canaries" not in leaky
 
 
-def test_a_poll_that_is_broken_off_may_leave_an_answer_unread(ground):
-    """Where nobody asks whether polls are whole, nobody asks how they end."""
+def test_guards_that_a_case_spares_are_not_asked(ground):
+    """`ends` is spared with `completes`: an aborted poll leaves an answer unread."""
     battery = personal(ground, 1)
     failing = replace(battery.make(0), spared=frozenset({"completes", "egress"}))
     asked = [

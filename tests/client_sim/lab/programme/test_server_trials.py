@@ -11,8 +11,8 @@ NUMBERS = {server.id: number for number, server in enumerate(SERVERS)}
 
 
 @pytest.mark.usefixtures("few_positions")
-def test_a_leaky_server_is_found_by_the_check_that_is_there_for_it():
-    """Those that leak come first; an honest one is found by none. Each check says how it works."""
+def test_checks_that_find_a_leaky_server():
+    """Each leaky server is found by the check for its leak, an honest one by none."""
     for server, check in (
         *(("l57-address-only", "files"), ("l57-path-label", "metrics")),
         *(("l58-node-tag", "nodes"), ("clean-honest", None)),
@@ -24,9 +24,9 @@ def test_a_leaky_server_is_found_by_the_check_that_is_there_for_it():
     assert set(CHECKS) <= set(METHODS)
 
 
-def test_servers_are_rows_beside_clients(monkeypatch):
-    """What nothing finds survives; what is found in one way alone hangs by a thread."""
-    found, told = [], []
+def test_servers_are_rows_of_the_kill_matrix(monkeypatch):
+    """A server that nothing finds survives; with one check the family is thin."""
+    found, progress = [], []
     monkeypatch.setattr(execute, "load_library", lambda _name: ())
     monkeypatch.setattr(execute, "SERVERS", SERVERS[LEAKY - 1 : LEAKY + 1])
     monkeypatch.setattr(execute, "LEAKY", 1)
@@ -34,9 +34,9 @@ def test_servers_are_rows_beside_clients(monkeypatch):
         execute, "try_server", lambda number, _seed: tuple(found) if number == 0 else ()
     )
     for killed in ((), ("files",), ("files", "growth")):
-        found[:], told[:] = killed, ()
+        found[:], progress[:] = killed, ()
         matrix = execute.run_matrix(
-            "probe", 0, 1, lambda *said: told.append(said), libraries=("ours",), quick=False
+            "probe", 0, 1, lambda *done: progress.append(done), libraries=("ours",), quick=False
         )
         with case(killed):
             (row,) = matrix.rows
@@ -46,11 +46,11 @@ def test_servers_are_rows_beside_clients(monkeypatch):
             assert [row.family for row in matrix.survivors] == ([] if killed else ["L58"])
             assert matrix.thin == (() if len(killed) == 2 else ("L58",))
             assert matrix.oracles[-len(CHECKS) :] == CHECKS
-            assert told == [("mutants", 1, 2), ("mutants", 2, 2)]
+            assert progress == [("mutants", 1, 2), ("mutants", 2, 2)]
 
 
-def test_a_library_that_is_brought_is_tried_without_servers(monkeypatch):
-    """They are of our own library, whose sample has a server of each family."""
+def test_other_libraries_are_tried_without_servers(monkeypatch):
+    """A sample of our own library includes one server of each family."""
     monkeypatch.setattr(execute, "load_library", lambda _name: ())
     matrix = execute.run_matrix(
         "probe", 0, 1, lambda *_: None, libraries=("their.module:CLIENTS",), quick=True

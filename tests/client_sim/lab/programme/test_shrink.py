@@ -1,4 +1,4 @@
-"""A failing case is made small."""
+"""Reduction of failing cases."""
 
 from dataclasses import replace
 
@@ -16,14 +16,14 @@ from client_sim.persona import make_persona
 from tests.cases import case
 
 
-def case_of(public, judge=judge_same_trace):
-    """Two owners with the same long life."""
+def make_case(public, judge=judge_same_trace):
+    """Make a case of two owners with the same long scenario."""
     setting = Setting(public, make_persona(1), Entropy(b"e"), 1e9, lambda: respond, STORY)
     return Case((setting, replace(setting, personal=make_persona(2))), judge)
 
 
-class TellsSerialAfterRestart(ToyClient):
-    """Says the serial number in a header once it was started a second time."""
+class SerialAfterRestart(ToyClient):
+    """Sends the serial number in a header after a restart."""
 
     def __init__(self, world):
         super().__init__(world)
@@ -32,87 +32,84 @@ class TellsSerialAfterRestart(ToyClient):
 
     def headers(self):
         """Write the header lines."""
-        told = (f"X-Serial: {self.world.personal.serial}",) if self.again else ()
-        return (*super().headers(), *told)
+        lines = (f"X-Serial: {self.world.personal.serial}",) if self.again else ()
+        return (*super().headers(), *lines)
 
 
-class TellsOfCalls(ToyClient):
-    """Asks for a name when a call comes."""
+class ResolvingOnCalls(ToyClient):
+    """Resolves a name when a call comes."""
 
     def on_event(self, event):
-        """Hear of something."""
+        """Resolve the name."""
         if event.name == "call-received":
             self.world.resolve("calls.example.org")
 
 
-def test_what_is_left_is_what_the_leak_needs(public):
-    """Of 22 steps a restart and a poll; of 26 fields the one that is told.
-
-    A fleet of three differs in 26 fields, too, of which the serial number is enough.
-    """
-    small = shrink(TellsSerialAfterRestart, case_of(public))
+def test_case_is_reduced_to_what_the_leak_needs(public):
+    """Of 22 steps, a restart and a poll; of 26 fields, the leaked one, also with three owners."""
+    small = shrink(SerialAfterRestart, make_case(public))
     assert small.steps == ("reboot", "poll")
     assert small.fields == ("serial",)
     assert b"X-Serial: " in small.finding.data
-    pair = case_of(public)
+    pair = make_case(public)
     third = replace(pair.settings[1], personal=make_persona(3))
-    small = shrink(TellsSerialAfterRestart, replace(pair, settings=(*pair.settings, third)))
+    small = shrink(SerialAfterRestart, replace(pair, settings=(*pair.settings, third)))
     assert small.steps == ("reboot", "poll")
     assert small.fields == ("serial",)
 
 
-def test_what_no_owner_has_to_do_with_needs_no_field(public):
-    """Phones that draw a number tell themselves apart, though all have one owner."""
+def test_leak_that_does_not_depend_on_the_owner(public):
+    """A leaked random number needs no field of the owner."""
 
-    class TellsANumber(ToyClient):
+    class RandomHeader(ToyClient):
         def headers(self):
             return (*super().headers(), f"X-Number: {self.world.entropy(8).hex()}")
 
-    first, second = case_of(public).settings
+    first, second = make_case(public).settings
     pair = (first, replace(second, entropy=Entropy(b"other")))
-    assert shrink(TellsANumber, Case(pair, judge_same_trace)).fields == ()
+    assert shrink(RandomHeader, Case(pair, judge_same_trace)).fields == ()
 
 
-def test_runs_that_differ_in_their_steps_are_left_as_they_are(public):
-    """There the steps are what is compared."""
-    first, _ = case_of(public).settings
+def test_runs_with_different_steps_are_not_reduced(public):
+    """If the steps are compared, none is removed."""
+    first, _ = make_case(public).settings
     pair = (first, replace(first, scenario=without_events(STORY)))
-    small = shrink(TellsOfCalls, Case(pair, judge_same_polls))
+    small = shrink(ResolvingOnCalls, Case(pair, judge_same_polls))
     assert small.steps == STORY.steps
     assert small.fields == ()
 
 
-class TellsOfMessages(ToyClient):
-    """Sends a second header once a message came."""
+class HeaderAfterMessage(ToyClient):
+    """Sends another header after a message."""
 
     def on_event(self, event):
-        """Hear of something."""
+        """Remember the message."""
         if event.name == "sms-received":
             self.world.state["message"] = b"1"
 
     def headers(self):
         """Write the header lines."""
-        told = ("X: 1",) if "message" in self.world.state else ()
-        return (*super().headers(), *told)
+        lines = ("X: 1",) if "message" in self.world.state else ()
+        return (*super().headers(), *lines)
 
 
-def test_a_still_life_is_derived_again_from_the_smaller_one(public):
-    """Of 22 steps the one event is left, and a poll where it shows in one; of a battery's, too."""
+def test_silent_life_is_derived_from_the_reduced_one(public):
+    """One event is left, and a poll if the leak needs it; also in a case of a battery."""
     for factory, steps in (
-        (TellsOfMessages, ("sms-received", "poll")),
-        (TellsOfCalls, ("call-received",)),
+        (HeaderAfterMessage, ("sms-received", "poll")),
+        (ResolvingOnCalls, ("call-received",)),
     ):
         with case(factory, steps):
-            first, _ = case_of(public).settings
+            first, _ = make_case(public).settings
             pair = (first, replace(first, scenario=without_events(STORY)))
             small = shrink(factory, Case(pair, judge_same_polls, derive=without_events))
             assert small.steps == steps
             assert small.fields == ()
-    longer = events(plan_ground(TellsOfMessages, 0), 2).make(1)
+    longer = events(plan_ground(HeaderAfterMessage, 0), 2).make(1)
     assert len(longer.settings[0].scenario.steps) > 15
-    assert shrink(TellsOfMessages, longer).steps == ("sms-received", "poll")
+    assert shrink(HeaderAfterMessage, longer).steps == ("sms-received", "poll")
 
 
-def test_what_does_not_repeat_is_not_made_small(public):
-    """A case that shows nothing when it is run again gives nothing."""
-    assert shrink(ToyClient, case_of(public)) is None
+def test_case_that_does_not_fail_again_is_not_reduced(public):
+    """`shrink` returns None for it."""
+    assert shrink(ToyClient, make_case(public)) is None

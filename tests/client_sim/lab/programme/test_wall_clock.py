@@ -1,4 +1,4 @@
-"""Two owners' polls are timed over real sockets, and told apart by statistics on real clocks."""
+"""Timing of two owners' polls over real sockets, and statistical tests of the times."""
 
 import math
 from dataclasses import replace
@@ -13,10 +13,10 @@ from client_sim.tape import Tape
 from tests.cases import case
 
 
-def draw(seed, count, mean=2000.0, spread=100.0):
-    """Draw polls whose durations are normal deviates."""
+def draw(seed, count, mean=2000.0, deviation=100.0):
+    """Draw polls with normally distributed durations."""
     tape = Tape(seed)
-    normal = NormalDist(mean, spread)
+    normal = NormalDist(mean, deviation)
     return [
         Timed(
             normal.inv_cdf((tape.below(10**6) + 0.5) / 10**6) / 2,
@@ -26,16 +26,13 @@ def draw(seed, count, mean=2000.0, spread=100.0):
     ]
 
 
-def alarms(one, other):
-    """Give the tests that alarm."""
+def find_alarms(one, other):
+    """Return the names of the statistical tests that raise an alarm."""
     return {row.test for row in compare_clocks(one, other) if not row.passed}
 
 
-def test_the_family_shares_one_in_ten_million():
-    """28 tests: for two durations a distribution, a mean and twelve bits.
-
-    A normal distribution is no guide to 99 polls.
-    """
+def test_false_alarm_rate_of_all_tests_together():
+    """28 tests: for two durations a distribution, a mean and twelve bits; at least 100 polls."""
     rows = compare_clocks(draw(1, 200), draw(2, 200))
     assert len(rows) == 28
     assert math.isclose(sum(row.alpha for row in rows), FAMILY)
@@ -45,55 +42,58 @@ def test_the_family_shares_one_in_ten_million():
         compare_clocks(draw(1, 99), draw(2, 100))
 
 
-def test_two_owners_who_are_alike_raise_no_alarm():
-    """Twenty times, with other draws each time."""
+def test_equal_distributions_raise_no_alarm():
+    """20 pairs of samples of the same distribution."""
     for seed in range(20):
         with case(seed):
-            assert alarms(draw(2 * seed, 400), draw(2 * seed + 1, 400)) == set()
+            assert find_alarms(draw(2 * seed, 400), draw(2 * seed + 1, 400)) == set()
 
 
-def test_a_change_is_found_by_what_it_changes():
-    """A mean that moves by a whole standard deviation; the row says what it could have seen.
-
-    A spread that grows: Welch is blind to it. A bit of the microsecond: nothing else moves.
-    """
+def test_changed_mean_is_found():
+    """A mean that moves by one standard deviation; the row says which difference it can find."""
     one, other = draw(1, 400), draw(2, 400, mean=2100.0)
-    assert {"whole poll: mean", "whole poll: distribution"} <= alarms(one, other)
+    assert {"whole poll: mean", "whole poll: distribution"} <= find_alarms(one, other)
     row = next(r for r in compare_clocks(one, other) if r.test == "whole poll: mean")
-    # 5.9 deviates of a difference whose own deviation is 112 / sqrt(200): 46 to 47 us.
+    # 5.9 deviations of a difference whose own deviation is 112 / sqrt(200): 46 to 47 us.
     assert 44 <= float(row.smallest_effect.removesuffix(" us later")) <= 49
-    found = alarms(draw(1, 2000), draw(2, 2000, spread=200.0))
+
+
+def test_changed_deviation_is_found():
+    """The distributions differ; Welch's test does not find it."""
+    found = find_alarms(draw(1, 2000), draw(2, 2000, deviation=200.0))
     assert "whole poll: distribution" in found
     assert "whole poll: mean" not in found
+
+
+def test_changed_bit_is_found():
+    """Only the test of that bit of the microseconds finds it."""
     one = [replace(t, whole=float(int(t.whole) // 2 * 2)) for t in draw(1, 200)]
     other = [replace(t, whole=float(int(t.whole) // 2 * 2 + 1)) for t in draw(2, 200)]
-    assert alarms(one, other) == {"whole poll: bit 0"}
+    assert find_alarms(one, other) == {"whole poll: bit 0"}
 
 
 SAMPLES = 150  # of each owner
-NOISE = 2_000  # nanoseconds at most between two looks
+NOISE = 2_000  # maximal nanoseconds between two readings
 
 
 class Clock:
-    """A clock of nanoseconds that only goes forward."""
+    """A clock of nanoseconds that advances by a random time with each reading."""
 
     def __init__(self):
         self.now = 0
         self._tape = Tape(b"noise")
 
     def read(self):
-        """Look."""
+        """Return the nanoseconds."""
         self.now += 1 + self._tape.below(NOISE)
         return self.now
 
 
 def compare(delay):
-    """Time a client that takes so many nanoseconds more for an owner; gives all rows."""
+    """Time a client that is delayed by nanoseconds that depend on the owner; return all rows."""
     clock = Clock()
 
     class Slow(ToyClient):
-        """Takes its time by the owner."""
-
         def open(self):
             clock.now += delay(self.world.personal)
             return super().open()
@@ -104,14 +104,14 @@ def compare(delay):
 
 
 def bit(owner):
-    """Give a bit of an owner: for the two that are timed it is not the same."""
+    """Return a bit of an owner's data; it differs between the two that are timed."""
     return int(owner.android_id[-1], 16) % 2
 
 
-def test_a_delay_that_tells_a_bit_of_the_owner_is_found():
-    """Where it is more than the rows say that they can see: in its mean and its distribution.
+def test_delay_that_depends_on_the_owner_is_found():
+    """Its mean and its distribution differ, if it is longer than what the rows can find.
 
-    A twentieth of a microsecond is not found, and the rows do not promise it.
+    50 nanoseconds are too short to be found.
     """
     for nanoseconds in (1_000, 20_000):
         with case(nanoseconds):
@@ -126,11 +126,11 @@ def test_a_delay_that_tells_a_bit_of_the_owner_is_found():
     assert all(row.passed for row in compare(lambda owner: 50 * bit(owner)).values())
 
 
-def test_a_clean_client_passes():
-    """As slow for one as for the other, which is no difference; the power is stated."""
+def test_equal_delays_raise_no_alarm():
+    """A client that is equally slow for both owners passes."""
     rows = compare(lambda _: 20_000)
     assert all(row.passed for row in rows.values())
-    # Uniform noise of 2 us has a deviation of 0.58 us, and 5.9 of that of a difference of two
-    # means of 150 are 5.9 * 0.58 * sqrt(2 / 150) = 0.39 us.
+    # Uniform noise of 2 us has a deviation of 0.58 us. For the difference of two means of 150, 5.9
+    # deviations are 5.9 * 0.58 * sqrt(2 / 150) = 0.39 us.
     said = rows["until the first byte: mean"].smallest_effect
     assert 0.35 <= float(said.removesuffix(" us later")) <= 0.44

@@ -1,4 +1,4 @@
-"""Where conditions meet, clean clients pass; who waits for two of them is in `test_found`."""
+"""Combined conditions; `test_found` has the clients that leak only under two of them."""
 
 import pytest
 
@@ -15,14 +15,14 @@ from client_sim.lab.trace.observation import Channel
 
 @pytest.mark.parametrize(("make", "size"), [(PollingClient, 8), (FollowingToy, 8), (ToyClient, 24)])
 def test_clean_clients_pass(make, size):
-    """They keep their due time, and what a server or a life brings changes nothing."""
+    """Neither servers nor owner events change what they send."""
     profile = PROFILES["quick"].only(["crossed"])
     battery = crossed(plan_ground(make, 2), size)
     assert try_client(make, (battery,), profile).killed_by == ()
 
 
-def test_phones_of_a_case_differ_in_owner_server_and_noise_alone():
-    """Model, clock and randomness are one; the second lives in silence."""
+def test_phones_of_a_case_differ_only_in_owner_and_machine():
+    """Model, clock and randomness are equal; the second phone has no events."""
     battery = crossed(plan_ground(PollingClient, 1), 48)
     for number in range(48):
         one, silent, third, last = battery.make(number).settings
@@ -33,8 +33,8 @@ def test_phones_of_a_case_differ_in_owner_server_and_noise_alone():
         assert "reboot" not in silent.scenario.steps
 
 
-def test_nothing_that_is_crossed_makes_the_real_client_fall_over():
-    """It installs in some of the runs, and a fault ends a poll, never the run."""
+def test_phone_does_not_crash():
+    """It installs in some of the runs; faults end polls, but no run."""
     battery = crossed(plan_ground(PollingClient, 1), 48)
     runs = [observe(PollingClient, battery.make(number).settings[0]) for number in range(16)]
     assert not any(d.channel is Channel.CRASH for run in runs for d in run.departures)

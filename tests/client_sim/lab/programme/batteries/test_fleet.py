@@ -1,4 +1,4 @@
-"""Phones that install are one crowd for each model, region and channel."""
+"""Fleets: phones of one model, region and channel send the same requests."""
 
 import re
 
@@ -13,58 +13,57 @@ from client_sim.lab.programme.setting import observe
 from tests.cases import case
 
 
-def judge(factory, number=0):
-    """Run one case and give what was found, and how many phones asked for a package."""
-    case = downloads(plan_ground(factory, 0), 4).make(number)
-    seen = [observe(factory, setting) for setting in case.settings]
-    asked = sum(any(b"/targets/" in c.data for c in each.connections()) for each in seen)
-    return case.judge(seen), asked
+def run_case(tried, factory):
+    """Run a case; return its findings, and all bytes that each phone sent."""
+    seen = [observe(factory, setting) for setting in tried.settings]
+    return tried.judge(seen), [b"".join(c.data for c in each.connections()) for each in seen]
 
 
-def test_phones_that_fetch_the_package_of_their_model_raise_no_alarm():
-    """Twice as many of each kind as must share a request, whatever build they run."""
-    found, asked = judge(DownloadingToy, 1)
+def run_downloads(factory, number):
+    """Run one case of `downloads`."""
+    return run_case(downloads(plan_ground(factory, 0), 4).make(number), factory)
+
+
+def run_split(factory):
+    """Run the first case of `split`."""
+    return run_case(split(plan_ground(factory, 0), 6).make(0), factory)
+
+
+def test_downloads_of_clean_phones_raise_no_alarm():
+    """Each package is requested by twice as many phones as required, whatever build they run."""
+    found, sent = run_downloads(DownloadingToy, 1)
     assert found == ()
-    assert asked == 2 * 2 * CROWDS["package"]
+    assert sum(b"/targets/" in data for data in sent) == 2 * 2 * CROWDS["package"]
 
 
-def test_a_package_that_few_ask_for_is_found():
-    """An address of a phone's own, and a build that is named where nobody offered a package."""
+def test_packages_that_few_phones_request_are_found():
+    """One client uses an address of its own, another names its build without an offer."""
     for mutant, words in (
         ("package-own-address", "is shown by 1 of 16 phones, but 4 or more must share it"),
         ("incremental-build", "path has 4 values among 16 phones"),
     ):
         with case(mutant, words):
-            found, _ = judge(find_mutant(mutant).make)
+            found, _ = run_downloads(find_mutant(mutant).make, 0)
             assert any(words in finding.explanation for finding in found)
 
 
-def run_split(factory, number):
-    """Run one case; gives what was found, and what each phone asked for."""
-    case = split(plan_ground(factory, 0), 6).make(number)
-    seen = [observe(factory, setting) for setting in case.settings]
-    data = [b"".join(c.data for c in each.connections()) for each in seen]
-    return case.judge(seen), [
-        list(dict.fromkeys(re.findall(rb"latest-[0-9a-f]", asked))) for asked in data
-    ]
-
-
-def test_phones_of_one_part_are_one_crowd():
-    """Each asks for its own part of 4 and then of 16 (FORMATS section 2, first digits by hand)."""
-    found, parts = run_split(PollingClient, 0)
+def test_phones_request_the_part_of_their_channel():
+    """Of 4 parts and later of 16 (FORMATS section 2; digits computed by hand)."""
+    found, sent = run_split(PollingClient)
+    parts = [list(dict.fromkeys(re.findall(rb"latest-[0-9a-f]", data))) for data in sent]
     assert found == ()
     places = [f"{p.codename}/{p.region}/{p.channel}" for p in plan_ground(PollingClient, 0).publics]
-    asked = dict(zip(places, parts, strict=False))
-    assert asked["armani/id/stable"] == [b"latest-2", b"latest-a"]
-    assert asked["cancro/id/stable"] == [b"latest-1", b"latest-4"]
+    by_place = dict(zip(places, parts, strict=False))
+    assert by_place["armani/id/stable"] == [b"latest-2", b"latest-a"]
+    assert by_place["cancro/id/stable"] == [b"latest-1", b"latest-4"]
     assert parts[:8] == parts[8:]
 
 
-def test_a_phone_that_asks_for_more_parts_is_found():
-    """Whoever asks for another part than that of its channel is not of the crowd."""
+def test_phone_that_requests_another_part_is_found():
+    """A part that depends on the owner is an alarm."""
 
     class Curious(ToyClient):
-        """Follows the snapshot, and asks for the part that the owner's number says."""
+        """Requests a part that depends on the owner's IMEI."""
 
         def paths(self):
             digit = int(self.world.personal.imei) % 4
@@ -74,5 +73,5 @@ def test_a_phone_that_asks_for_more_parts_is_found():
                 f"/metadata/1.latest-{digit}.json",
             )
 
-    found, _ = run_split(Curious, 0)
+    found, _ = run_split(Curious)
     assert any(finding.field == "path" for finding in found)

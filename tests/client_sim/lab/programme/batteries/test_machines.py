@@ -1,7 +1,4 @@
-"""What a machine and real sockets show is compared and named.
-
-Which clients tell their machine is in `test_found`.
-"""
+"""Batteries about the machine, sockets and TLS; `test_found` has clients that reveal a machine."""
 
 import os
 import shutil
@@ -29,8 +26,8 @@ from client_sim.lab.trace.observation import Channel
 from tests.cases import case
 
 
-def test_only_the_machines_of_a_case_differ():
-    """Each of its phones has one of its own, and each case others."""
+def test_phones_of_a_case_differ_only_in_their_machines():
+    """Each phone of each case has its own."""
     battery = machine(plan_ground(ToyClient, 0), 6)
     cases = [battery.make(number).settings for number in range(6)]
     assert len({setting.machine.host for case in cases for setting in case}) == 18
@@ -41,8 +38,8 @@ def test_only_the_machines_of_a_case_differ():
             )
 
 
-def test_a_run_never_shows_the_machine_that_it_is_made_on():
-    """The phones of a fleet have machines of their own, too, as have cases of any battery."""
+def test_runs_do_not_show_the_real_machine():
+    """Each phone of a fleet, and each case of another battery, has a machine of its own."""
     ground = plan_ground(ToyClient, 0)
     hosts = set()
 
@@ -63,8 +60,8 @@ def test_a_run_never_shows_the_machine_that_it_is_made_on():
     assert len(hosts) == 8 + 1
 
 
-def test_the_last_machine_of_a_case_changes_behind_each_poll():
-    """Whatever a client may ask the interpreter; the others stay as they are."""
+def test_last_machine_of_a_case_changes_after_each_poll():
+    """Everything that the interpreter reports can change; the first machine does not change."""
     seen = []
 
     class Noting(ToyClient):
@@ -76,38 +73,34 @@ def test_the_last_machine_of_a_case_changes_behind_each_poll():
             return super().poll()
 
     def changing(place):
-        """Count the facts that change in some polls of a dozen lives, and those in all."""
-        lives = []
+        """Count the facts that change between any two polls of 12 runs, and between all polls."""
+        runs = []
         for number in range(0, 48, 4):
             seen.clear()
             setting = battery.make(number).settings[place]
             observe(Noting, replace(setting, adapt=keep))
-            lives.append(
-                [
-                    {before != after for before, after in pairwise(c)}
-                    for c in zip(*seen, strict=True)
-                ]
-            )
-        ever = [set().union(*of_lives) for of_lives in zip(*lives, strict=True)]
-        return sum(True in each for each in ever), sum(each == {True} for each in ever)
+            facts = zip(*seen, strict=True)
+            runs.append([{before != after for before, after in pairwise(f)} for f in facts])
+        changes = [set().union(*of_runs) for of_runs in zip(*runs, strict=True)]
+        return sum(True in each for each in changes), sum(each == {True} for each in changes)
 
     battery = machine(plan_ground(ToyClient, 0), 48)
     assert changing(0) == (0, 0)
     assert changing(2) == (9, 1)
 
 
-def test_what_is_told_of_a_machine_is_named():
-    """Of all in which machines differ, what still shows; where one changed, what it was."""
-    for name, told in (
+def test_shrink_names_the_leaked_facts_of_a_machine():
+    """Also if the machine changed during the run."""
+    for name, leaked in (
         ("host-in-seconds", {"host"}),
         ("zone-in-hours", {"environment"}),
         ("machine-id-in-seconds", {"files"}),
     ):
-        with case(name, told):
+        with case(name, leaked):
             mutant = find_mutant(name)
             battery = machine(plan_ground(mutant.make, 0), 1)
             small = shrink(mutant.make, battery.make(0))
-            assert (set(small.machine), small.fields, small.steps) == (told, (), ("poll",))
+            assert (set(small.machine), small.fields, small.steps) == (leaked, (), ("poll",))
     mutant = find_mutant("content-when-renamed")
     battery = machine(plan_ground(mutant.make, 0), 48)
     quiet = map(battery.make, range(0, 48, 4))
@@ -115,33 +108,34 @@ def test_what_is_told_of_a_machine_is_named():
     assert set(shrink(mutant.make, found).machine) == {"host"}
 
 
-def judged(battery, factory):
-    """Run the first case; gives what was found, and all that was seen."""
-    case = battery.make(0)
-    seen = [observe(factory, setting) for setting in case.settings]
-    alone = [finding for each in seen for finding in judge_tls(each, case.settings[0].public)]
-    return [*case.judge(seen), *alone], seen
+def judge_first(battery, factory):
+    """Run the first case; return its findings with those of the TLS guard, and the runs."""
+    first = battery.make(0)
+    seen = [observe(factory, setting) for setting in first.settings]
+    guard = [finding for each in seen for finding in judge_tls(each, first.settings[0].public)]
+    return [*first.judge(seen), *guard], seen
 
 
 @pytest.mark.parametrize("factory", [ToyClient, PollingClient])
 @pytest.mark.parametrize("make", [sockets, network])
-def test_clean_phones_are_alike_on_every_way(make, factory):
-    """Both ends of each socket carry the same, and a network sees one fleet."""
-    found, seen = judged(make(plan_ground(factory, 0), 1), factory)
+def test_clean_phones_are_alike_over_sockets_and_tls(make, factory):
+    """Both ends of each socket carry the same bytes, and all TLS handshakes are equal."""
+    found, seen = judge_first(make(plan_ground(factory, 0), 1), factory)
     assert found == []
     assert all(connection.data for each in seen for connection in each.connections())
     shown = {d.data for each in seen for d in each.departures if d.channel is Channel.TLS}
     assert len(shown) == 1
 
 
-def test_what_leaks_below_http_is_found():
-    """Sessions that come back, and handshakes that differ between owners or from the phone's.
+def test_leaks_in_tls_are_found():
+    """Resumed sessions, and handshakes that differ between owners or from the phone's.
 
-    A session is called so by the rule for a handshake, from each phone's second connection on.
+    Each phone of family L47 resumes a session from its second connection on.
     """
+    ground = plan_ground(ToyClient, 0)
     for mutant in MUTANTS:
         with case(mutant.id):
-            found, seen = judged(network(plan_ground(ToyClient, 0), 1, mutant.dial), mutant.make)
+            found, seen = judge_first(network(ground, 1, mutant.dial), mutant.make)
             assert found
             named = [each for each in found if each.explanation.startswith("resumes is yes")]
             later = sum(len(each.connections()) - 1 for each in seen)
@@ -152,25 +146,25 @@ def test_what_leaks_below_http_is_found():
     ("name", "judge", "field"),
     [("tls-two-records", judge_writes, "records"), ("tls-reset", judge_ends, "close")],
 )
-def test_what_all_phones_do_alike_below_http_is_found_by_the_table(name, judge, field):
-    """No comparison shows it; a phone that does neither is accused of neither."""
+def test_leaks_that_all_phones_share_are_found_by_guards(name, judge, field):
+    """A comparison of phones cannot show them; a clean phone has no finding."""
     ground = plan_ground(ToyClient, 0)
     mutant = find_mutant(name)
-    _, seen = judged(network(ground, 1, mutant.dial), mutant.make)
+    _, seen = judge_first(network(ground, 1, mutant.dial), mutant.make)
     assert {each.field for run in seen for each in judge(run)} == {field}
-    _, seen = judged(network(ground, 1), ToyClient)
+    _, seen = judge_first(network(ground, 1), ToyClient)
     assert not [each for run in seen for each in (*judge_writes(run), *judge_ends(run))]
 
 
-def test_a_client_that_wants_tls_where_there_is_none_is_judged():
-    """Its connections fail before they begin; the run has an observation all the same."""
+def test_client_that_expects_tls_without_tls():
+    """Its connections fail before they begin, and the runs are judged."""
 
     class Insisting(ToyClient):
         def server_name(self):
             return self.host()
 
     ground = plan_ground(ToyClient, 0)
-    _, seen = judged(sockets(ground, 1), Insisting)
+    _, seen = judge_first(sockets(ground, 1), Insisting)
     assert all("TLS name" in judge_egress(each, ground.publics[0])[0].explanation for each in seen)
     assert [len(each.connections()) for each in seen] == [3] * len(seen)
     assert not any(connection.data for each in seen for connection in each.connections())

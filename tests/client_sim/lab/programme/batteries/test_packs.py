@@ -1,4 +1,4 @@
-"""Batteries about packs: which kinds of packs phones meet, and how they live meanwhile."""
+"""Batteries about packs: the kinds of packs that phones meet, and the events between polls."""
 
 import re
 from functools import cache
@@ -14,31 +14,27 @@ from client_sim.lab.servers.packs import PARTS, SMALL
 
 @cache
 def ground():
-    """Make the ground of clients that follow what is new."""
+    """Plan the ground of a client that follows changes."""
     return plan_ground(PollingClient, 0)
 
 
-def killers(make, oracles):
-    """Let some batteries, of the size for leaky clients, and the guards look at a client."""
-    profile = PROFILES["mutant"].only(oracles)
-    return set(try_client(make, make_batteries(ground(), profile), profile).killed_by)
-
-
 class Backwards(FollowingToy):
-    """Asks for all parts, for everybody alike, the last one first."""
+    """Requests all parts in reverse order."""
 
     def choose(self, parts, held):
-        """Turn the order round."""
+        """Return the parts in reverse order."""
         return super().choose(parts, held)[::-1]
 
 
-def test_another_fixed_order_is_no_equal():
-    """The order is part of the request table, and nothing else speaks (leaks: `test_found`)."""
-    assert killers(Backwards, ("parts", "packs", "holdings")) == {"grammar"}
+def test_reverse_order_of_parts_is_found_by_the_table():
+    """All phones send the same requests, so only guard `grammar` raises an alarm."""
+    profile = PROFILES["mutant"].only(("parts", "packs", "holdings"))
+    trial = try_client(Backwards, make_batteries(ground(), profile), profile)
+    assert trial.killed_by == ("grammar",)
 
 
-def kinds_asked_for(profile, oracle, first, step):
-    """Give the kinds that the first phones of some cases of a battery ask for, case by case."""
+def list_kinds(profile, oracle, first, step):
+    """List the kinds of packs that the first phones of some cases request, case by case."""
     batteries = make_batteries(ground(), PROFILES[profile])
     (battery,) = (each for each in batteries if each.oracle == oracle)
     asked = []
@@ -49,24 +45,24 @@ def kinds_asked_for(profile, oracle, first, step):
     return asked
 
 
-def test_different_phones_are_compared_at_each_of_the_ten_kinds():
-    """Those that lack parts of small packs aside; a commit's few cases are of both roles."""
-    asked = kinds_asked_for("full", "holdings", 1, 2)
+def test_full_profile_has_each_kind_alone():
+    """Battery `holdings`: one kind in a case, or all; a commit's few cases have both roles."""
+    asked = list_kinds("full", "holdings", 1, 2)
     assert all({kind.encode()} in asked for kind in PARTS if kind not in {*SMALL, "greetings"})
     assert {kind.encode() for kind in PARTS} in asked
-    assert {b"apn", b"wallpapers"} <= set.union(*kinds_asked_for("quick", "holdings", 1, 2))
+    assert {b"apn", b"wallpapers"} <= set.union(*list_kinds("quick", "holdings", 1, 2))
 
 
-def test_a_commit_meets_all_ten_kinds():
-    """In repositories with some of them as well as in one with all."""
+def test_quick_profile_has_all_ten_kinds():
+    """Some repositories have all kinds, others have some."""
     for oracle in ("packs", "parts"):
-        asked = kinds_asked_for("quick", oracle, 0, 1)
+        asked = list_kinds("quick", oracle, 0, 1)
         assert len(set(map(frozenset, asked))) > 1
         assert max(map(len, asked)) == 10
 
 
-def test_some_phones_live_while_others_only_poll():
-    """Three quarters of the cases, over TLS too, with another owner, some with all kinds."""
+def test_phones_with_events_are_compared_with_silent_phones():
+    """In about three quarters of the cases, of other owners, with and without TLS."""
     (battery,) = make_batteries(ground(), PROFILES["quick"].only(["packs"]))
     cases = [battery.make(number) for number in range(90)]
     eventful = [case for case in cases if case.derive is not None]
@@ -77,5 +73,4 @@ def test_some_phones_live_while_others_only_poll():
         assert case.derive(one.scenario) == other.scenario
         assert one.personal != other.personal
         assert one.scenario.steps.count("poll") == len(other.scenario.steps)
-    happened = [case.settings[0].scenario.steps.count("travelled") for case in eventful]
-    assert {*happened} == {0, 1, 2, 3}
+    assert {c.settings[0].scenario.steps.count("travelled") for c in eventful} == {0, 1, 2, 3}
