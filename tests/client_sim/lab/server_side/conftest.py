@@ -1,4 +1,4 @@
-"""What tests of the instrument for servers share: canaries for a toy, and examinations."""
+"""Canaries for the toy server, and examinations of servers."""
 
 import contextlib
 import copy
@@ -23,47 +23,47 @@ SOURCES = ("127.64.9.9", "127.65.8.8", "127.66.7.7", "127.0.0.2")
 
 
 def draw(*, tls=False):
-    """Draw canaries for all toys, which have one name and one tree."""
+    """Draw canaries for toy servers, which have the same host name and public tree."""
     paths = [path.encode() for path in TREE]
     return Canaries(HOST.encode(), paths, os.urandom, tls=tls, layers=1)
 
 
-def draw_few(**how):
-    """Draw canaries of a handful of requests."""
+def draw_few(**options):
+    """Draw canaries of five requests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(canaries_module, "plan_framings", lambda _host: ())
         patch.setattr(canaries_module, "plan_heads", lambda *heads: islice(plan_heads(*heads), 5))
-        return draw(**how)
+        return draw(**options)
 
 
 @pytest.fixture(scope="session")
 def canaries():
-    """Draw canaries once."""
+    """Draw all canaries."""
     return draw()
 
 
 @pytest.fixture(scope="session")
 def few():
-    """Draw canaries for servers that are not searched."""
+    """Draw canaries of five requests, for servers whose files need not be searched."""
     return draw_few()
 
 
 @pytest.fixture(scope="session")
-def some(canaries):
-    """Give the same with some of the requests, for servers that keep something of most of them."""
-    some, planted = copy.copy(canaries), canaries.planted
+def quarter(canaries):
+    """Select a quarter of the requests, for servers that store something of most of them."""
+    quarter, planted = copy.copy(canaries), canaries.planted
     names = [each for each in planted if each.template.position == "name of a header"]
-    some.planted = [*planted[::4], *names]
-    return some
+    quarter.planted = [*planted[::4], *names]
+    return quarter
 
 
 @pytest.fixture
 def examine(canaries, tmp_path, monkeypatch):
-    """Start two nodes of a toy, and examine the first one in every way; gives the verdict.
+    """Start two nodes of a server, examine the first one, and return the verdict.
 
-    Where it is `alone` there is one node, which is not restarted and is asked little.
+    A node that is `alone` is not restarted and gets few requests.
     """
-    # A server that keeps one end of a connection keeps the next.
+    # A sample of connections is enough: a server that stores one also stores others.
     monkeypatch.setattr(canaries_module, "_MOST", 8)
 
     def run(make, sent=canaries, scheme="http", *, alone=False):

@@ -1,3 +1,5 @@
+"""Comparison of a server's answers, and judges of what it stores."""
+
 from client_sim.lab.server_side.alike import Said, judge_alike, judge_headers, judge_pairs
 from client_sim.lab.server_side.canaries import count_ports, is_telling
 from client_sim.lab.server_side.exchange import is_whole
@@ -8,11 +10,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Length: 4\r\n\r\n"
 MONDAY, TUESDAY = HEAD % b"Mon", HEAD % b"Tue"
 
 
-def test_dates_may_differ_and_nothing_else():
-    """A `Date` in a body is not one; what is behind the shorter one is the difference.
-
-    Headers that come back are told once, whatever their case; a line of a body is none.
-    """
+def test_answers_to_a_question_may_differ_only_in_their_date():
+    """A finding names the first byte that differs."""
     said = [Said("a", "one", MONDAY + b"body"), Said("a", "two", TUESDAY + b"body")]
     assert list(judge_alike(said)) == []
     said.append(Said("b", "two", TUESDAY + b"else"))  # another question
@@ -23,19 +22,27 @@ def test_dates_may_differ_and_nothing_else():
     assert "from byte 48 on: 48: 65 and 6f, 50: 59 and 79" in finding.explanation
     assert finding.explanation.startswith("three and one were")
     assert finding.offending() == b"e"
+
+
+def test_answers_of_two_servers_are_compared_in_pairs():
+    """A `Date` in a body counts, as does a missing answer and what one answer has more."""
     bodies = (b"x\r\n\r\na\r\nDate: 1", b"x\r\n\r\na\r\nDate: 2")
     assert len(list(judge_pairs({"a": bodies[0]}, {"a": bodies[1]}, ("here", "there")))) == 1
     (finding,) = judge_pairs({"a": b"abc"}, {"a": b"abcd"}, ("here", "there"))
     assert finding.explanation.endswith("from byte 3 on; 3 bytes and 4")
     (finding,) = judge_pairs({"a": b"abc"}, {}, ("here", "there"))
     assert finding.other == b""
+
+
+def test_headers_that_clients_send_back_are_found():
+    """In any case, once for all answers, and not in a body."""
     answer = b"HTTP/1.1 200 OK\r\nset-COOKIE: a\r\nETag: b\r\n\r\nLocation: c\r\n"
     (finding,) = judge_headers([Said("a", "one", answer)] * 2)
     assert finding.offending() == b"set-COOKIE: a"
 
 
-def test_where_answers_end():
-    """By RFC 9112 section 6.3; interim answers are none, other protocols are not waited for."""
+def test_end_of_answers():
+    """By RFC 9112 section 6.3; interim answers do not count, other protocols are not awaited."""
     for data, heads, whole in (
         (b"", (False,), False),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", (False,), False),
@@ -60,8 +67,8 @@ def test_where_answers_end():
             assert is_whole(data, heads) is whole
 
 
-def test_what_grows_with_requests():
-    """By four bytes of each at least, and by more than twice what it grows by itself."""
+def test_growth_with_requests():
+    """Files that grow by four bytes for each request, and by more than twice their own growth."""
     before = {"log": 100, "ring": 4096, "own": 0}
     after = {"log": 100 + 4 * 50, "ring": 4096, "own": 1000, "new": 199}
     idle = {**after, "own": 2000}
@@ -72,8 +79,8 @@ def test_what_grows_with_requests():
     assert finding.explanation.startswith("and 24 other files appeared")
 
 
-def test_ports_are_told_from_other_numbers():
-    """As whole numbers alone, and against as many others."""
+def test_stored_ports_are_found():
+    """Only whole numbers count, and not if other ports are as frequent."""
     ports = frozenset(range(40_000, 40_040, 2))
     text = "".join(f"from {port};" for port in ports).encode()
     assert count_ports(text, ports) == (20, 0)

@@ -1,4 +1,4 @@
-"""Canaries in every position of a request, and the search for them wherever they lie."""
+"""Canaries in every position of a request, and the search for them."""
 
 import base64
 import gzip
@@ -20,7 +20,7 @@ TOKEN = b"k3jx5q7mzn2wv4tbf6ydcepsra"
 LINE = b"GET /" + TOKEN + b" HTTP/1.1"
 NOISE = random.Random(4711).randbytes(3100)
 SIEVES = Sieves(Sieve({"path": (TOKEN,)}, {"path": (TOKEN[:13], TOKEN[13:])}, {"path": (LINE,)}, 1))
-DRESSED = {
+ENCODED = {
     "plain": TOKEN,
     "base64": base64.b64encode(TOKEN),
     "base64 in a longer text": base64.b64encode(b"x" + LINE),
@@ -38,11 +38,8 @@ DRESSED = {
 }
 
 
-def test_every_position_has_canaries_of_its_own(canaries):
-    """At least one in each request, of 16 bytes of randomness, and none stands in two requests.
-
-    A body is as long as its request says, so that a server reads all of it.
-    """
+def test_every_position_has_its_own_canaries(canaries):
+    """Each request has random values that no other request has."""
     values = [value for each in canaries.planted for value in each.values]
     assert len(values) == len(set(values)) >= len(canaries.planted)
     for each in canaries.planted:
@@ -52,6 +49,10 @@ def test_every_position_has_canaries_of_its_own(canaries):
     assert len(tokens) > 200
     positions = [each.template.position for each in canaries.planted]
     assert [name for name in POSITIONS if not any(name in each for each in positions)] == []
+
+
+def test_bodies_are_as_long_as_announced(canaries):
+    """So servers read all of them."""
     framed = ("body of GET", "body of POST", "body of PUT", "form in a body", "JSON in a body")
     for each in canaries.planted:
         if each.template.position in framed:
@@ -60,8 +61,8 @@ def test_every_position_has_canaries_of_its_own(canaries):
             assert length == len(body) > 0
 
 
-def test_what_is_written_is_what_is_looked_for(canaries):
-    """A canary stands in its request as it is, or as Basic authentication has it."""
+def test_requests_contain_their_canaries(canaries):
+    """Plain, or encoded for Basic authentication."""
     for each in canaries.planted:
         search = CanarySearch({"here": each.values}, 0)
         found = {sighting.value for sighting in search.search(each.data)}
@@ -69,17 +70,18 @@ def test_what_is_written_is_what_is_looked_for(canaries):
         assert readable <= found, each.template.position
 
 
-def test_frames_of_http_2_are_whole(canaries):
-    """RFC 9113 section 4.1: SETTINGS, then HEADERS with as many bytes as it says.
-
-    Pieces of a request are looked for as digests, as they were sent: path, query, line, value.
-    """
+def test_frames_of_http_2_are_complete(canaries):
+    """SETTINGS, then HEADERS of the announced length (RFC 9113 section 4.1)."""
     (each,) = (e for e in canaries.planted if e.template.position == "HTTP/2 without asking")
     frames = each.data.removeprefix(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
     assert frames[:9] == b"\0\0\0\x04\0\0\0\0\0"
     length = int.from_bytes(frames[9:12], "big")
     assert frames[12:18] == b"\x01\x05\0\0\0\x01"
     assert frames[18 + length :] == b"\r\n\r\n"
+
+
+def test_pieces_of_a_request_are_searched_as_digests(canaries):
+    """Its line, path and query as they were sent, and the halves of its value."""
     (each,) = (e for e in canaries.planted if e.template.position == "value in a query")
     token = each.values[0]
     line = next(line for line in each.data.split(b"\r\n") if token in line)
@@ -88,19 +90,19 @@ def test_frames_of_http_2_are_whole(canaries):
     assert each.halves == (token[:13], token[-13:])
 
 
-def test_a_value_is_found_wherever_it_lies():
-    """At borders of pieces as well, and at every place in a word of eight bytes."""
+def test_values_are_found_at_any_offset():
+    """In each encoding, at the borders of pieces as well."""
     for before in (0, 1, 7, 1010, 1500, 3071):
-        for name, dressed in DRESSED.items():
-            data = NOISE[:before] + b" " + dressed + b" " + NOISE[before:]
+        for name, encoded in ENCODED.items():
+            data = NOISE[:before] + b" " + encoded + b" " + NOISE[before:]
             found = list(SIEVES.find(data))
             assert {sighting.field for sighting in found} == {"path"}, name
             plain = [sighting.offset for sighting in found if not sighting.chain]
             assert name != "plain" or before + 1 in plain
 
 
-def test_nothing_is_found_in_noise_or_in_what_surrounds_a_value():
-    """In 200 kB of noise, and request lines that begin as the planted one does."""
+def test_nothing_is_found_without_a_value():
+    """In 200 kB of noise, and in request lines that begin like the planted one."""
     assert list(SIEVES.find(random.Random(815).randbytes(200_000))) == []
     assert list(SIEVES.find((b"GET /" + b"a" * 26 + b" HTTP/1.1\r\n") * 500)) == []
     assert list(SIEVES.find(b"")) == []

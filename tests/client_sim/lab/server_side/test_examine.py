@@ -1,3 +1,5 @@
+"""Examination of toy servers: each leaky one is found by its check, an honest one by none."""
+
 import time
 
 import pytest
@@ -8,17 +10,17 @@ from client_sim.lab.server_mutants.toy import Running, ToyServer
 from client_sim.lab.servers.scripted import make_authority
 from tests.client_sim.lab.server_side.conftest import HOST, draw_few
 
-AT_THE_END = KEEPERS[-1]
+WRITING_AT_END = KEEPERS[-1]
 NODES = {"l58-node-tag", "l58-node-name", "l58-node-gzip", "l58-modified"}
-TOLD = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L57"][len(KEEPERS) :]
+TELLERS = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L57"][len(KEEPERS) :]
 VARYING = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L58"]
 
 
-class Together(ToyServer):
-    """A server that keeps what all mutants keep, each in a folder of its own."""
+class AllKeepers(ToyServer):
+    """A server that stores what all keepers store, each in its own folder."""
 
     def start(self):
-        """Start them all."""
+        """Start all keepers."""
         self.all = []
         for each in KEEPERS:
             folder = self.folder / each.id
@@ -27,27 +29,27 @@ class Together(ToyServer):
             self.all[-1].start()
 
     def note(self, asked):
-        """Let all of them note."""
+        """Pass a request to all keepers."""
         for each in self.all:
             each.note(asked)
 
     def broke(self, data, peer):
-        """Let all of them see what broke off."""
+        """Pass a broken request to all keepers."""
         for each in self.all:
             each.broke(data, peer)
 
     def end(self):
-        """End them all."""
+        """End all keepers."""
         for each in self.all:
             each.end()
 
 
-def test_whatever_a_server_keeps_is_found(examine, some):
-    """In the folder of each; what is under a key of the server's own shows by its growth alone.
+def test_stored_values_are_found(examine, quarter):
+    """In the folder of each keeper; keyed digests show only by their growth.
 
-    What the last one writes has been found with others, and is not named again.
+    The last keeper's values were already found in other folders, and are not named again.
     """
-    verdict = examine(lambda folder, node: Running(Together, folder, node), some)
+    verdict = examine(lambda folder, node: Running(AllKeepers, folder, node), quarter)
     checks = {check.name: check for check in verdict.checks}
     assert checks["files"].count > len(checks["files"].findings)
     missed = {
@@ -55,35 +57,35 @@ def test_whatever_a_server_keeps_is_found(examine, some):
         for each in KEEPERS
         if not any(f"/{each.id}/" in finding.where for finding in checks["files"].findings)
     }
-    assert missed == {"l57-keyed-address", AT_THE_END.id}
+    assert missed == {"l57-keyed-address", WRITING_AT_END.id}
     assert any("/l57-keyed-address/" in finding.where for finding in checks["growth"].findings)
 
 
-def test_what_a_server_writes_when_it_ends_is_found(examine, few):
-    """After its restart."""
-    assert "files" in examine(AT_THE_END.make, few).failed()
+def test_values_that_a_server_writes_when_it_ends_are_found(examine, few):
+    """The files are searched after its restart."""
+    assert "files" in examine(WRITING_AT_END.make, few).failed()
 
 
-@pytest.mark.parametrize("mutant", TOLD, ids=lambda mutant: mutant.id)
-def test_whatever_a_server_tells_is_found(examine, some, mutant):
+@pytest.mark.parametrize("mutant", TELLERS, ids=lambda mutant: mutant.id)
+def test_values_that_a_server_tells_are_found(examine, quarter, mutant):
     """In its metrics or in its answers."""
-    wanted = "metrics" if mutant.id.endswith("-label") else "answers"
-    assert wanted in examine(mutant.make, some, alone=True).failed()
+    check = "metrics" if mutant.id.endswith("-label") else "answers"
+    assert check in examine(mutant.make, quarter, alone=True).failed()
 
 
 @pytest.mark.parametrize("mutant", VARYING, ids=lambda mutant: mutant.id)
-def test_a_server_that_answers_some_otherwise_is_found(examine, few, mutant):
-    """Each by the check that is there for it."""
-    wanted = {"l58-born": "restart", "l58-fixed-cookie": "headers"}
-    failed = wanted.get(mutant.id, "nodes" if mutant.id in NODES else "alike")
-    alone = failed not in {"nodes", "restart"}
-    assert failed in examine(mutant.make, few, alone=alone).failed()
+def test_servers_with_varying_answers_are_found(examine, few, mutant):
+    """Each by the check for its variation."""
+    checks = {"l58-born": "restart", "l58-fixed-cookie": "headers"}
+    check = checks.get(mutant.id, "nodes" if mutant.id in NODES else "alike")
+    alone = check not in {"nodes", "restart"}
+    assert check in examine(mutant.make, few, alone=alone).failed()
 
 
 @pytest.mark.parametrize("server", HONEST_SERVERS, ids=lambda server: server.id)
-def test_an_honest_server_raises_no_alarm(examine, canaries, some, server):
-    """Whatever it writes that is not of a request, and all checks had something to look at."""
-    verdict = examine(server.make, canaries if server is HONEST_SERVERS[0] else some)
+def test_honest_servers_raise_no_alarm(examine, canaries, quarter, server):
+    """They write what is not of a request; every check but `files` had cases."""
+    verdict = examine(server.make, canaries if server is HONEST_SERVERS[0] else quarter)
     assert verdict.failed() == ()
     assert [check.name for check in verdict.checks] == [
         *("answers", "files", "metrics", "growth", "headers", "alike", "nodes", "restart")
@@ -92,23 +94,23 @@ def test_an_honest_server_raises_no_alarm(examine, canaries, some, server):
 
 
 class Naming(ToyServer):
-    """A server that writes down the name that a TLS handshake asks for."""
+    """A server that stores the name of each TLS handshake."""
 
     def named(self, name):
-        """Write it."""
+        """Store a name."""
         with (self.folder / "names").open("a", encoding="utf-8") as file:
             file.write(name + "\n")
 
 
 @pytest.fixture(scope="module")
 def over_tls():
-    """Draw canaries for handshakes, and few others."""
+    """Draw canaries for TLS handshakes and five requests."""
     return draw_few(tls=True)
 
 
 @pytest.mark.parametrize(("kind", "failed"), [(ToyServer, ()), (Naming, ("files", "growth"))])
-def test_a_server_is_examined_over_tls(examine, over_tls, kind, failed):
-    """A name of a handshake is a position like any other, and there only by TLS."""
+def test_server_names_of_tls_are_searched(examine, over_tls, kind, failed):
+    """They are a position of canaries that exists only over TLS."""
 
     def make(folder, node):
         return Running(kind, folder, node, make_authority(HOST, time.time()).context)

@@ -1,3 +1,5 @@
+"""The files of a server: which changed, which a process uses, and what databases contain."""
+
 import mmap
 import os
 import sqlite3
@@ -32,11 +34,8 @@ sys.stdin.read()
 """
 
 
-def test_what_changed_is_what_is_searched(tmp_path):
-    """A file that grew from its former end, one that was altered from its start, new ones.
-
-    A file may be named as well as a folder. There is no verdict on what is not there.
-    """
+def test_changed_files_are_found(tmp_path):
+    """Files that grew are searched from their former end, altered and new ones from the start."""
     for name in ("same", "grown", "altered", "shrunk", "away"):
         (tmp_path / name).write_bytes(b"0123456789")
     places = Places((tmp_path,))
@@ -57,14 +56,22 @@ def test_what_changed_is_what_is_searched(tmp_path):
         "folder/new": 0,
         "link -> somewhere": 0,
     }
-    files = list_files(Places((tmp_path / "grown", tmp_path / "folder")))
-    assert sorted(files) == [f"{tmp_path}/folder/new", f"{tmp_path}/grown"]
+
+
+def test_places_are_files_and_folders(tmp_path):
+    """A place that does not exist is an error."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/inside").touch()
+    (tmp_path / "other").touch()
+    files = list_files(Places((tmp_path / "file", tmp_path / "folder")))
+    assert sorted(files) == [f"{tmp_path}/file", f"{tmp_path}/folder/inside"]
     with pytest.raises(EnvironmentFailedError, match="does not exist"):
         list_files(Places((tmp_path / "nothing",)))
 
 
-def test_files_are_read_in_chunks_that_overlap(tmp_path):
-    """So that no value lies across; together they are the file."""
+def test_files_are_read_in_overlapping_chunks(tmp_path):
+    """A value at the border of two chunks is contained in one of them."""
     path = tmp_path / "big"
     data = os.urandom(9_000_000)
     path.write_bytes(data)
@@ -76,8 +83,8 @@ def test_files_are_read_in_chunks_that_overlap(tmp_path):
     assert all(at <= end - 4096 for (at, _), end in zip(chunks[1:], ends, strict=False))
 
 
-def test_what_a_process_maps_or_writes_is_found(tmp_path):
-    """With a name or without; what it only reads is none of it."""
+def test_files_that_a_process_maps_or_writes_are_found(tmp_path):
+    """Also deleted ones; files that it only reads are left out."""
     for name in ("log", "read"):
         (tmp_path / name).write_bytes(b"a")
     (tmp_path / "ring").write_bytes(bytes(mmap.PAGESIZE))
@@ -95,11 +102,8 @@ def test_what_a_process_maps_or_writes_is_found(tmp_path):
         check_process(process.pid)
 
 
-def test_a_database_is_read_cell_by_cell(tmp_path):
-    """A value over several pages, and one that is in the journal alone; the file is not touched.
-
-    Cut off, of another format, gone: bytes as they are were searched before.
-    """
+def test_cells_of_a_database_are_read(tmp_path):
+    """Also long values, and those that are only in the journal; the file is not changed."""
     path = tmp_path / "state.sqlite"
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA journal_mode=WAL")
@@ -112,6 +116,10 @@ def test_a_database_is_read_cell_by_cell(tmp_path):
             assert words == 'table a "b, row 1, columns n, said, kept'
             assert data == b"2135247942\n" + b"x" * 9000 + b"\n\0\xff"
         assert path.read_bytes() == before
+
+
+def test_other_files_have_no_contents(tmp_path):
+    """Truncated, other and missing files; their plain bytes are searched elsewhere."""
     for data in (b"SQLite format 3\0" + bytes(100), b"\x1f\x8b\x08cut", b"BZh", b"text", b""):
         (tmp_path / "file").write_bytes(data)
         assert list(load_contents(tmp_path / "file")) == []
