@@ -1,4 +1,4 @@
-"""Lives of our own phone, made once; tests look at them, and change copies."""
+"""Lives of hening's own phone, made once."""
 
 from functools import cache
 
@@ -11,8 +11,8 @@ from client_sim.lab.cloud.phone import OurPhone
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _the_list_of_words_is_read_once():
-    """Keep it: each phone that makes words reads it three times."""
+def _read_word_list_once():
+    """Cache the list of recovery words, which each phone reads three times."""
     with pytest.MonkeyPatch.context() as patch:
         for module in (opening, recovery):
             patch.setattr(module, "Mnemonic", cache(module.Mnemonic))
@@ -21,11 +21,11 @@ def _the_list_of_words_is_read_once():
 
 @pytest.fixture(scope="session")
 def contacts():
-    """Contacts are on, off and on again, until the account is erased."""
+    """Run a life in which contacts are on, off and on again, until the account is erased."""
     return live(OurPhone, Life(make_owner("a"), CONTACTS))
 
 
 @pytest.fixture(scope="session")
 def everything():
-    """All types are on, on two phones."""
+    """Run a life in which all types are on, on two phones."""
     return live(OurPhone, Life(make_owner("a"), EVERYTHING))

@@ -1,4 +1,4 @@
-"""What a life records, and that it depends on its seed alone."""
+"""Lives of phones with a backup, and what they record."""
 
 from collections import Counter
 
@@ -7,36 +7,41 @@ from client_sim.lab.cloud.phone import OurPhone, Step
 from client_sim.lab.trace.observation import Channel
 
 
-def test_the_same_seed_is_the_same_life(contacts):
-    """To the byte and the second; another seed is another one."""
+def test_life_is_determined_by_its_seed(contacts):
+    """Bytes and times are equal with the same seed, and different with another one."""
     again = live(OurPhone, contacts.life)
     assert again.observation == contacts.observation
     other = live(OurPhone, Life(contacts.life.owner, contacts.life.steps, b"two"))
     assert other.observation != contacts.observation
 
 
-def test_every_step_does_what_it_says(contacts, everything):
-    """Nothing crashes; only a synchronising of nothing is refused.
-
-    Steps are read as name, types and device. The second device gets what the first one sent.
-    """
+def test_steps_are_executed(contacts, everything):
+    """No step crashes, and only a sync without types is refused."""
     for seen in (contacts, everything):
         assert seen.crashed == {}
         assert {seen.step_of(phase).name for phase in seen.refused} == {"sync"}
         assert all(not seen.on[phase] for phase in seen.refused)
+
+
+def test_second_device_gets_the_records_of_the_first(everything):
+    """Each record once; there is one photo more than the owner had at first."""
     assert everything.records["note"] == sorted(set(everything.records["note"]))
     assert len(everything.records["contact"]) == 3
+    first = live(OurPhone, Life(everything.life.owner, steps("own:contact,note,message,photo")))
+    assert len(everything.records["photo"]) == len(first.records["photo"]) + 1
+
+
+def test_steps_have_a_name_a_type_and_a_device():
+    """Types in one word become steps of their own."""
     assert steps("sync on:contact,note@1") == (
         Step("sync"),
         Step("on", "contact", 1),
         Step("on", "note", 1),
     )
-    first = live(OurPhone, Life(everything.life.owner, steps("own:contact,note,message,photo")))
-    assert len(everything.records["photo"]) == len(first.records["photo"]) + 1
 
 
-def test_argon2_runs_once_per_login_and_never_in_a_synchronising(contacts, everything):
-    """What takes most of a second is done where the owner types the password, and nowhere else."""
+def test_argon2_runs_once_per_login(contacts, everything):
+    """Only where the owner types a password, because it takes most of a second."""
     for seen in (contacts, everything):
         counts = Counter(seen.step_of(phase).name for phase, _ in seen.derived)
         logins = Counter(seen.step_of(phase).name for phase in seen.phases)
@@ -46,8 +51,8 @@ def test_argon2_runs_once_per_login_and_never_in_a_synchronising(contacts, every
         assert counts == {}
 
 
-def test_a_restart_keeps_and_a_reset_forgets():
-    """As on a phone."""
+def test_restart_keeps_records_and_reset_deletes_them():
+    """After a reset nothing is sent any more."""
     own = "own:contact sign-up consent words on:contact sync"
     kept = live(OurPhone, Life(make_owner("a"), steps(f"{own} restart due")))
     assert kept.records["contact"]

@@ -1,4 +1,4 @@
-"""Every byte of a life is opened, and one that is changed is noticed."""
+"""Decryption of everything that a phone sends, with its owner's keys."""
 
 from dataclasses import replace
 
@@ -13,7 +13,7 @@ from client_sim.lab.cloud.requests import encode_request, split_requests
 
 @pytest.mark.parametrize("name", ["contacts", "everything"])
 def test_every_request_is_opened(name, request):
-    """Nothing is wrong with any part; what is sealed opens to something."""
+    """Each is in the table, and no part of it has a problem."""
     seen = request.getfixturevalue(name)
     opened, ring = open_all(seen)
     assert len(opened) == len(seen.exchanges)
@@ -22,8 +22,8 @@ def test_every_request_is_opened(name, request):
     assert ring.unfresh == []
 
 
-def test_keys_that_are_derived_otherwise_are_noticed(monkeypatch):
-    """A phone can open what it wrote itself; other clients of the protocol could not."""
+def test_wrongly_derived_keys_are_found(monkeypatch):
+    """Such a phone can decrypt its own records, but other clients of the protocol cannot."""
     derive = keys.kdf
     monkeypatch.setattr(keys, "kdf", lambda key, number, context: derive(key, number + 8, context))
     seen = live(OurPhone, Life(make_owner("a"), steps("sign-up consent")))
@@ -31,25 +31,26 @@ def test_keys_that_are_derived_otherwise_are_noticed(monkeypatch):
     assert any(part.problem for each in open_all(seen)[0] for part in each.parts)
 
 
-def test_a_contact_is_opened_to_its_card(contacts):
-    """With the owner's password, from the bytes that left.
-
-    Over sixty secrets are known, password, words, keys, what is derived of them: none may leave.
-    """
+def test_contact_is_decrypted(contacts):
+    """With the owner's password, from the sent bytes, in which its name does not occur."""
     opened, _ = open_all(contacts)
     texts = [part.opened for each in opened for part in each.parts if part.name == "chunk"]
     name = contacts.life.owner.contacts[0].name.encode()
     assert any(name in text for text in texts)
     sent = b"".join(each.exchange.request.data for each in opened)
     assert name not in sent
-    secrets = open_all(contacts)[1].secrets
-    assert len(secrets) >= 60
-    kinds = {name.rpartition(" ")[0] for name in secrets}
+
+
+def test_secrets_of_a_life(contacts):
+    """At least 60 values that may never leave: passwords, words, keys, and derived values."""
+    _, ring = open_all(contacts)
+    assert len(ring.secrets) >= 60
+    kinds = {name.rpartition(" ")[0] for name in ring.secrets}
     assert {"password", "words", "main key", "account key", "device seed"} <= kinds
 
 
-def test_any_flipped_bit_of_a_ciphertext_is_noticed(contacts):
-    """In each quarter of an upload."""
+def test_flipped_bit_of_a_ciphertext_is_found(contacts):
+    """At a quarter, at half and at three quarters of an upload."""
     number, each = next(
         (number, each)
         for number, each in enumerate(contacts.exchanges)
@@ -68,7 +69,7 @@ def test_any_flipped_bit_of_a_ciphertext_is_noticed(contacts):
 
 
 def test_requests_are_split_by_their_lengths():
-    """What is not whole is left."""
+    """An incomplete request is returned as the rest."""
     one = encode_request("POST", "/a?b=1", (("Host", "x"), ("Content-Length", "3")), b"abc")
     found, left = split_requests(one + one[:-1])
     assert [(each.method, each.path, each.query, each.body) for each in found] == [

@@ -1,4 +1,4 @@
-"""Our phone takes no lie, all that leaks is found in two ways, servers too."""
+"""Examination of cloud clients: leaky clients and servers are found, clean ones are not."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from tests.cases import case
 
 
 def test_each_leaky_client_is_found_by_two_methods():
-    """At least 60 rows, in all families."""
+    """There are at least 60 of them, in all families."""
     assert len(LEAKS) >= 60
     assert {leak.family for leak in LEAKS} == FAMILIES.keys()
     for leak in LEAKS:
@@ -26,8 +26,8 @@ def test_each_leaky_client_is_found_by_two_methods():
             assert len(try_leak(leak, 0, 2).killed_by) >= 2
 
 
-def test_no_harmless_client_is_accused(monkeypatch):
-    """Eight that do something else, and leak nothing: six of them do it all in one client."""
+def test_harmless_clients_raise_no_alarm(monkeypatch):
+    """Eight clients that differ without a leak; six of them are combined in one."""
     assert len(HARMLESS) == 8
     inside = [leak.detail for leak in HARMLESS if leak.place == "inside"]
     find = tampering.find_patches
@@ -43,8 +43,8 @@ def test_no_harmless_client_is_accused(monkeypatch):
     assert (len(inside), len(others)) == (6, 2)
 
 
-def test_a_sample_has_one_client_of_each_family():
-    """Chosen by the seed. A client that one method found is lonely: two are needed."""
+def test_sample_has_one_client_of_each_family():
+    """The seed determines which."""
     tried = []
 
     class Noting(Mapper):
@@ -55,12 +55,16 @@ def test_a_sample_has_one_client_of_each_family():
     matrix = run_matrix(Noting(None), 0, quick=True)
     assert [leak.family for leak in tried] == [*FAMILIES]
     assert len(find_lonely(matrix)) == len(FAMILIES)
+
+
+def test_client_that_one_method_found_is_lonely():
+    """Two methods are needed."""
     rows = (MatrixRow("a", "off", "x", ("silence",)), MatrixRow("b", "off", "x", ("off", "equal")))
     assert find_lonely(Matrix((), rows)) == ["a"]
 
 
 def test_clients_are_loaded_by_name():
-    """Ours, rows, and those of others."""
+    """Hening's own, leaky ones by their id, and others by module and factory."""
     assert load_client("clean") is OurPhone
     assert load_client("client_sim.lab.cloud.phone:OurPhone") is OurPhone
     assert callable(load_client("imei-header"))
@@ -69,8 +73,8 @@ def test_clients_are_loaded_by_name():
             load_client(name)
 
 
-def test_our_phone_takes_no_lie_and_one_that_does_is_found():
-    """It refuses, or tells its owner; others keep it, go on, or say nothing."""
+def test_lies_of_servers():
+    """Hening's phone refuses or reports each; clients that believe a lie are found."""
     assert list(examine_lies(OurPhone, LIES)) == []
     for client, lie, methods in (
         ("rollback-taken", "rollback", {"kept", "answered"}),
@@ -82,8 +86,8 @@ def test_our_phone_takes_no_lie_and_one_that_does_is_found():
             assert {method for method, _ in examine_lies(load_client(client), lies)} == methods
 
 
-def test_each_leaky_server_is_found_and_an_honest_one_is_not():
-    """By what it keeps, says, or does not do; it is asked nothing more then."""
+def test_each_leaky_server_is_found():
+    """An honest one is not."""
     for flaw in FLAWS:
         with case(flaw):
             assert any(found for _, found in examine_server(flaw))

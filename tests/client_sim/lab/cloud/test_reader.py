@@ -1,4 +1,4 @@
-"""The lab's own reader: the page's vectors, what another program wrote, and the phone's lengths."""
+"""The lab's own decryption, tested with vectors of FORMATS, the age program and the phone."""
 
 import os
 import re
@@ -17,8 +17,8 @@ VECTORS = re.findall(r"^\| kdf\(K, (\d), `(\w+)`\) \| `([0-9a-f]{64})` \|$", PAG
 CHUNK = 64 * 1024
 
 
-def test_derived_keys_are_those_of_the_page():
-    """Every vector holds, that of an item's key too."""
+def test_derived_keys_are_those_of_formats():
+    """Every vector of the page, and that of an item key."""
     assert len(VECTORS) == 5
     for number, context, expected in VECTORS:
         assert reader.kdf(KEY, int(number), context).hex() == expected
@@ -29,7 +29,7 @@ def test_derived_keys_are_those_of_the_page():
 
 
 def make_key():
-    """Return a new key of age as text, secret and public."""
+    """Return a new secret key of age and its public key as texts."""
     made = subprocess.run(["age-keygen"], capture_output=True, text=True, check=True).stdout
     return made.splitlines()[2], re.search("age1[a-z0-9]+", made)[0]
 
@@ -37,7 +37,7 @@ def make_key():
 @pytest.mark.needs("age")
 @pytest.mark.parametrize("length", [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
 def test_files_of_the_age_program_are_opened(length):
-    """No other key opens one, nor does one open that was changed or cut."""
+    """With another key, or after a change, they are not."""
     (secret, public), (other, _) = make_key(), make_key()
     plain = os.urandom(length)
     words = ["age", "-r", public]
@@ -50,8 +50,8 @@ def test_files_of_the_age_program_are_opened(length):
         reader.open_age(file, reader.read_age_secret(other))
 
 
-def test_lengths_are_those_of_what_phones_pad():
-    """To every length around those at which steps change."""
+def test_padded_lengths_are_those_of_the_phone():
+    """Around the lengths at which steps change."""
     for length in (*range(1, 3000), *range(16_000, 17_500), *range(61_400, 61_440)):
         assert reader.find_padded(length) == len(pad(bytes(length)))
         assert length == 1 or reader.find_padme(length) == phones_padme(length)
