@@ -1,4 +1,4 @@
-"""The toy that follows what is new asks what the phone asks, in the same order."""
+"""The toy client that follows changes sends what the phone sends."""
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.following import FollowingToy
@@ -15,8 +15,8 @@ OWNER = make_persona(1)
 REPOSITORY = Repository(kinds=tuple(PARTS))
 
 
-def asked(factory, history, polls):
-    """Give all bytes that a client sends, connection by connection."""
+def send(factory, history, polls):
+    """Return the bytes that a client sends, by connection."""
     world = MemoryWorld(
         REPOSITORY.public("armani", "id", "stable"),
         OWNER,
@@ -28,15 +28,16 @@ def asked(factory, history, polls):
     return [connection.data for connection in observation.connections()]
 
 
-def test_it_asks_what_a_phone_asks():
-    """Through everything that can happen to a repository, and to packs."""
+def test_following_toy_sends_the_bytes_of_the_phone():
+    """During changes of a repository and of packs."""
     for history in (
-        one_by_one(CHANGES[:10]),  # behind a change of keys a phone asks again
+        one_by_one(CHANGES[:10]),  # after a change of keys a phone requests metadata again
         make_history("withdrawn, and followed", "apn"),
         make_history("withdrawn and followed while phones sleep", "emergency"),
         make_history("staged for nobody, then for all", "greetings"),
     ):
         with case(history):
             polls = len(history) + 1
-            assert asked(FollowingToy, history, polls) == asked(PollingClient, history, polls)
-            assert asked(FollowingToy, history, polls)[0].count(b".xz HTTP/1.1\r\n") == 72
+            sent = send(FollowingToy, history, polls)
+            assert sent == send(PollingClient, history, polls)
+            assert sent[0].count(b".xz HTTP/1.1\r\n") == 72

@@ -1,4 +1,4 @@
-"""The phone's own client with its installation: what it asks behind an offer, and after a fault."""
+"""The phone's client with installation: its requests after an offer, and after a fault."""
 
 import re
 
@@ -21,9 +21,9 @@ LINE = re.compile(rb"GET ([^ ]+) HTTP/1\.1")
 
 
 def install(polls, counter=0, fault=None, struck=range(64)):
-    """Let a phone that runs build `counter` of 2 poll; give what it asked and what it said.
+    """Let a phone that runs build `counter` of 2 poll; return its requests and outcomes.
 
-    For each connection a list of words: `poll`, `codename`, `proof`, `full`, `incremental`.
+    The requests of a connection are words: `poll`, or `codename`, `proof`, `full`, `incremental`.
     """
     serve = REPOSITORY.serve((Publication("a release for all", release(1000)),))
     world = MemoryWorld(
@@ -34,13 +34,13 @@ def install(polls, counter=0, fault=None, struck=range(64)):
         respond=serve if fault is None else fault.at(struck)(serve),
     )
     seen = run_scenario(install_too(PollingClient), world, idle(polls), OWNER)
-    asked = [[name(path) for path in LINE.findall(c.data)] for c in seen.connections()]
+    asked = [[name_of(path) for path in LINE.findall(c.data)] for c in seen.connections()]
     assert all(c.closes == 1 for c in seen.connections())
     return [["poll"] if "root" in words else words for words in asked], seen.outcomes
 
 
-def name(path):
-    """Name a request by its path."""
+def name_of(path):
+    """Return the name of a request by its path."""
     for word, part in (
         *(("root", b".root.json"), ("codename", b".cancro.json"), ("proof", b"/log/proof/cancro.")),
         *(("full", b"-2-full.zip"), ("incremental", b"-2-incremental.zip")),
@@ -50,21 +50,22 @@ def name(path):
     return path.decode()
 
 
-def find_fault(sentence):
-    """Find a fault by its name."""
-    return next(fault for fault in INSTALL if fault.name == sentence)
+def find_fault(name):
+    """Return the fault with a name."""
+    return next(fault for fault in INSTALL if fault.name == name)
 
 
-def test_an_offer_is_installed_as_the_request_table_has_it():
-    """Poll, then role, proof and package over another connection, then a look before the switch.
-
-    An incremental that is gone is given up for the full package; the next installation knows.
-    """
+def test_requests_of_an_installation():
+    """A poll, then role, proof and package over another connection, then another poll."""
     asked, said = install(1)
     assert asked == [["poll"], ["codename", "proof", "full"], ["poll"]]
     assert said == ("Build 2 starts at the next reboot.",)
     asked, _ = install(1, counter=1)
     assert asked[1] == ["codename", "proof", "incremental"]
+
+
+def test_full_package_replaces_a_deleted_incremental():
+    """The next installation requests the full package immediately."""
     asked, said = install(2, counter=1, fault=find_fault("410, at package"), struck=(1,))
     assert asked == [
         *(["poll"], ["codename", "proof", "incremental"], ["full"], ["poll"]),
@@ -73,9 +74,9 @@ def test_an_offer_is_installed_as_the_request_table_has_it():
     assert said[0] == "Build 2 starts at the next reboot."
 
 
-def test_a_fault_ends_the_installation_and_the_next_poll_begins_anew():
-    """No retry, no redirect, no other request; a role with its proof is not asked for again."""
-    for sentence, last, then in (
+def test_fault_ends_the_installation():
+    """It is tried again only after the next poll; a verified role is not requested again."""
+    for name, last, then in (
         ("404, at codename", ["codename"], ["codename", "proof", "full"]),
         ("429, at codename's proof", ["codename", "proof"], ["codename", "proof", "full"]),
         ("416, at package", ["codename", "proof", "full"], ["full"]),
@@ -83,15 +84,15 @@ def test_a_fault_ends_the_installation_and_the_next_poll_begins_anew():
         ("other bytes, at package", ["codename", "proof", "full"], ["full"]),
         ("a byte in twenty seconds, at package", ["codename", "proof", "full"], ["full"]),
     ):
-        with case(sentence, last, then):
-            asked, said = install(2, fault=find_fault(sentence), struck=(1,))
+        with case(name, last, then):
+            asked, said = install(2, fault=find_fault(name), struck=(1,))
             assert asked[:3] == [["poll"], last, ["poll"]]
             assert asked[3] == then
             assert said[0] != said[1] == "Build 2 starts at the next reboot."
 
 
-def test_other_clients_are_left_as_they_are():
-    """Whoever brings one decides what it does; a transport below the polling client is kept."""
+def test_only_the_phone_is_made_to_install():
+    """Other clients are not changed; a leaky transport below the phone's client is kept."""
     world = MemoryWorld(
         REPOSITORY.public("cancro", "id", "stable"),
         OWNER,
@@ -105,8 +106,8 @@ def test_other_clients_are_left_as_they_are():
     assert isinstance(beneath.world, LeakingWorld)
 
 
-def test_names_are_unique_and_each_place_meets_each_kind():
-    """What the issue names: statuses, lengths, bytes, cuts, slowness, redirects, Retry-After."""
+def test_each_kind_of_fault_is_at_each_place():
+    """Statuses, lengths, bytes, resets, slow answers and redirects, each with a unique name."""
     names = [fault.name for fault in INSTALL]
     assert len(set(names)) == len(names)
     for kind in (

@@ -1,4 +1,4 @@
-"""A client that a stranger brings, as docs/PRIVACY.md shows it, and one that is born anew."""
+"""Loading of clients by name, and their modules in a new process."""
 
 import re
 import sys
@@ -23,12 +23,12 @@ EXAMPLE = re.search(
     PAGE.read_text(encoding="utf-8"),
     re.DOTALL,
 ).group(1)
-OWNER = make_persona(b"0 owner 0")  # the first that the lab makes of seed 0
+OWNER = make_persona(b"0 owner 0")  # the lab's first owner with seed 0
 
 
 @pytest.fixture
 def examine_module(tmp_path, monkeypatch):
-    """Save a client in a folder of modules, load it by name and let the lab examine it."""
+    """Write a module, load its client by name, and examine it."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def examine_module(module, text):
@@ -49,8 +49,8 @@ def examine_module(tmp_path, monkeypatch):
     return examine_module
 
 
-def test_the_example_of_the_page_is_found_out(examine_module):
-    """Ten lines are enough to bring a client, and what it says of its owner is named."""
+def test_example_of_the_page_is_found(examine_module):
+    """Its ten lines are a complete client, and the finding names the serial that it leaks."""
     assert sum(bool(line) for line in EXAMPLE.splitlines()) <= 10
     verdict = examine_module("updater_of_the_page", EXAMPLE)
     assert {"grammar", "timing", "canaries", "tripwire"} <= set(verdict.failed())
@@ -61,8 +61,8 @@ def test_the_example_of_the_page_is_found_out(examine_module):
     assert sight.data[sight.offset :].startswith(OWNER.serial.encode())
 
 
-def test_without_the_leak_nothing_of_the_owner_is_found(examine_module):
-    """What is left is an interval that nobody drew and a request that the table does not have."""
+def test_example_without_its_leak(examine_module):
+    """Its fixed interval and its request are still found, but nothing of the owner."""
     honest = EXAMPLE.replace("?sn={owner.serial}", "").replace(
         "phone, owner = world.public, world.personal", "phone = world.public"
     )
@@ -72,8 +72,8 @@ def test_without_the_leak_nothing_of_the_owner_is_found(examine_module):
     assert not failed & {"canaries", "tripwire", "personal", "fleet", "egress"}
 
 
-def test_calls_are_replaced_before_a_module_can_take_one(examine_module, monkeypatch):
-    """A name that it imports is then the one that answers as the machine of each run."""
+def test_functions_are_replaced_before_a_module_imports_them(examine_module, monkeypatch):
+    """So an imported `gethostname` returns the name of the simulated machine."""
     prepared = []
     monkeypatch.setattr(loading, "prepare_machines", lambda: prepared.append(dict(sys.modules)))
     examine_module("updater_of_a_host", f"from socket import gethostname\n{EXAMPLE}")
@@ -100,11 +100,8 @@ here = lambda world: world
 """
 
 
-def test_what_a_module_drew_and_kept_is_drawn_and_kept_again(tmp_path, monkeypatch):
-    """Each time; and the module that others have imported stays as it is.
-
-    What has no name in a module stays, such as a function that another function made.
-    """
+def test_module_is_executed_again_for_a_new_process(tmp_path, monkeypatch):
+    """The imported module is not changed. Objects without a name in a module stay the same."""
     (tmp_path / "keeper_of_its_own.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     factory = load_client("keeper_of_its_own:Client").make

@@ -1,4 +1,4 @@
-"""The clean toy asks what every phone asks, and survives whatever a server does."""
+"""The toy client: its requests, its hooks, and failing servers."""
 
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.trace.memory import Entropy, MemoryWorld
@@ -12,11 +12,11 @@ REQUESTS = [
 
 
 def make_toy(public, answers, kind=ToyClient):
-    """Make a toy whose server gives these answers in turn, and the list of what it is asked."""
+    """Make a toy whose server returns these answers in turn, and the list of its requests."""
     asked = []
 
-    def respond(question):
-        asked.append(question.data)
+    def respond(request):
+        asked.append(request.data)
         answer = answers[len(asked) - 1]
         if isinstance(answer, OSError):
             raise answer
@@ -27,52 +27,52 @@ def make_toy(public, answers, kind=ToyClient):
 
 
 class Listening(ToyClient):
-    """Keeps what its hooks are told."""
+    """Records the arguments of its hooks."""
 
     def __init__(self, world):
         super().__init__(world)
-        self.told = []
+        self.heard = []
 
     def answered(self, head):
-        """Keep the head."""
-        self.told.append(head)
+        """Record the head."""
+        self.heard.append(head)
 
     def took(self, body):
-        """Keep the body."""
-        self.told.append(body)
+        """Record the body."""
+        self.heard.append(body)
 
     def failed(self, error):
-        """Keep the error."""
-        self.told.append(str(error))
+        """Record the error."""
+        self.heard.append(str(error))
 
 
-def test_a_poll_is_two_requests_in_the_bytes_of_the_formats(public):
-    """FORMATS section 9: request line, Host, Accept-Encoding."""
+def test_poll_is_two_requests(public):
+    """Their bytes are those of FORMATS section 9."""
     toy, asked = make_toy(public, [b"HTTP/1.1 404 x\r\n\r\n", b"HTTP/1.1 200 x\r\n\r\n"])
     assert toy.poll() == "nothing new"
     assert asked == REQUESTS
 
 
-def test_hooks_are_told_head_and_body(public):
-    """A body that is cut short is told as far as it came; a length that is none counts nothing."""
+def test_hooks_receive_head_and_body(public):
+    """A truncated body as far as it came; an invalid length is ignored."""
     first = b"HTTP/1.1 404 x\r\nCONTENT-LENGTH: 3\r\n\r\nabcd"
     second = b"HTTP/1.1 200 x\r\nContent-Length: -1\r\n\r\nef"
     toy, _ = make_toy(public, [first, second], Listening)
     toy.poll()
-    assert toy.told == [
+    assert toy.heard == [
         *("HTTP/1.1 404 x\r\nCONTENT-LENGTH: 3", b"abcd"),
         *("HTTP/1.1 200 x\r\nContent-Length: -1", b"ef"),
     ]
     short, _ = make_toy(public, [b"HTTP/1.1 200 x\r\nContent-Length: 9\r\n\r\nabc"] * 2, Listening)
     short.poll()
-    assert short.told[1::2] == [b"abc", b"abc"]
+    assert short.heard[1::2] == [b"abc", b"abc"]
 
 
 HUNG_UP = "the server closed the connection before it had answered"
 
 
-def test_a_server_that_fails_ends_the_poll_and_no_more(public):
-    """One request, one sentence, and the next poll is drawn as ever."""
+def test_failing_server_ends_the_poll(public):
+    """After one request, with one sentence; the next poll is drawn as usual."""
     for answer, said in (
         (b"", HUNG_UP),
         (b"HTTP/1.1 200 x\r\n", HUNG_UP),
@@ -81,6 +81,6 @@ def test_a_server_that_fails_ends_the_poll_and_no_more(public):
         with case(answer, said):
             toy, asked = make_toy(public, [answer, b""], Listening)
             assert toy.poll() == f"the server was not reached: {said}"
-            assert toy.told == [said]
+            assert toy.heard == [said]
             assert asked == REQUESTS[:1]
             assert 14_400 <= toy.next_poll(0.0) <= 28_800

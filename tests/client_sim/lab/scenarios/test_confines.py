@@ -1,4 +1,4 @@
-"""A client neither holds the lab up nor ends its process."""
+"""Limits of a client under test: it can neither hang the lab nor end its process."""
 
 import os
 import posix
@@ -12,13 +12,13 @@ from tests.cases import case
 
 
 class Stubborn:
-    """Waits, and goes on behind so many exceptions of a kind."""
+    """Waits, and swallows a number of exceptions of a kind."""
 
     def __init__(self, kind, times):
         self.kind, self.times, self.swallowed = kind, times, 0
 
     def wait(self):
-        """Wait for what never comes."""
+        """Wait forever."""
         while True:
             try:
                 time.sleep(30)
@@ -28,11 +28,8 @@ class Stubborn:
                     raise
 
 
-def test_a_client_that_waits_is_interrupted():
-    """However it goes on behind what else may happen.
-
-    Who swallows everything is interrupted again, until it gives up.
-    """
+def test_waiting_client_is_interrupted():
+    """`except Exception` does not catch the interruption; `except BaseException` only delays it."""
     client = Stubborn(Exception, 1)
     with pytest.raises(Overdue), confine(0.05):
         client.wait()
@@ -43,8 +40,8 @@ def test_a_client_that_waits_is_interrupted():
     assert client.swallowed == 3
 
 
-def test_a_process_does_not_end_by_a_client():
-    """Whatever status it chose; afterwards the function is what it was."""
+def test_client_cannot_end_the_process():
+    """`_exit` raises SystemExit while a client runs; afterwards it is the original."""
     for module in (os, posix):
         with case(module):
             before = module._exit
@@ -53,8 +50,8 @@ def test_a_process_does_not_end_by_a_client():
             assert module._exit is before
 
 
-def test_somebody_elses_timer_goes_on_afterwards():
-    """A test runner has one of its own."""
+def test_timer_of_another_program_continues():
+    """A test runner may have set one."""
     handler = signal.getsignal(signal.SIGALRM)
     left = signal.getitimer(signal.ITIMER_REAL)[0]
     with confine(5.0):
@@ -63,10 +60,10 @@ def test_somebody_elses_timer_goes_on_afterwards():
     assert signal.getitimer(signal.ITIMER_REAL)[0] == pytest.approx(left, abs=5.0)
 
 
-def test_a_busy_machine_takes_no_patience():
-    """A client that gets a tenth of a second in each is waited for until it has had its time.
+def test_patience_counts_processor_time():
+    """A client that gets a tenth of the processor is not given up before its time.
 
-    One that does nothing is given up by the clock, and stays so, whatever it does.
+    A client that does nothing is given up by the clock.
     """
     patience = Patience(120.0, 1.0, used=7.0)
     assert not any(patience.look(7.0 + tick / 10) for tick in range(1, 1200))

@@ -1,4 +1,4 @@
-"""A scenario moves the clock, tells the events, and notes phases and crashes."""
+"""Scenarios: the clock, events, due times, and clients that crash or hang."""
 
 import os
 import sys
@@ -23,13 +23,13 @@ OWNER = make_persona(3)
 
 
 class Listener(ToyClient):
-    """Keeps what it is told and when, over reboots."""
+    """Records its events and their times; reboots do not clear the record."""
 
-    told = ()
+    heard = ()
 
     def on_event(self, event):
-        """Keep the event."""
-        type(self).told += ((self.world.now(), event),)
+        """Record the event."""
+        type(self).heard += ((self.world.now(), event),)
 
 
 @pytest.fixture
@@ -38,29 +38,30 @@ def world(make_world):
     return make_world(OWNER, b"seed", 1000.0)
 
 
-def test_events_happen_between_polls_and_tell_the_truth(world):
-    """All twelve events come in order, at growing times, with the owner's own data.
-
-    A scenario is a closed list: unknown events do not exist.
-    """
-    Listener.told = ()
+def test_events_happen_between_polls(world):
+    """In order, at increasing times, with the owner's data."""
+    Listener.heard = ()
     seen = run_scenario(Listener, world, STORY_2014, OWNER)
-    times = [at for at, _ in Listener.told]
-    assert [event.name for _, event in Listener.told] == list(EVENTS_2014)
+    times = [at for at, _ in Listener.heard]
+    assert [event.name for _, event in Listener.heard] == list(EVENTS_2014)
     assert times == sorted(times)
     assert len(set(times)) == len(times)
-    assert dict(Listener.told[3][1].details)["number"] == OWNER.contacts[0].number
+    assert dict(Listener.heard[3][1].details)["number"] == OWNER.contacts[0].number
     polls = [d for d in seen.departures if d.channel is Channel.SCHEDULE]
     assert [d.phase for d in polls] == ["poll 1", "poll 2", "poll 3", "poll 4"]
     for before, after in pairwise(polls):
         assert after.at == float(before.data)
         assert 14_400 <= after.at - before.at <= 28_800
+
+
+def test_unknown_events_are_refused():
+    """There is a closed list of events."""
     with pytest.raises(KeyError):
         make_event("sunrise", OWNER)
 
 
-def test_a_phone_can_oversleep_to_a_time_that_nobody_drew(world):
-    """The poll comes so long behind the start, if its own time is over by then; else it waits."""
+def test_phone_can_sleep_past_its_due_time(world):
+    """The poll comes at the given time after the start, or when it is due if that is later."""
     steps = (POLL, "at 40000", POLL, "at 40001", POLL)
     seen = run_scenario(ToyClient, world, Scenario("late", steps), OWNER)
     first, second, third = (d for d in seen.departures if d.channel is Channel.SCHEDULE)
@@ -69,8 +70,8 @@ def test_a_phone_can_oversleep_to_a_time_that_nobody_drew(world):
     assert third.at == float(second.data)
 
 
-def test_a_client_is_asked_again_after_each_event_and_start(world):
-    """What it says then counts, and stands in the trace where it is another time than before."""
+def test_due_time_is_requested_again_after_events(world):
+    """The new time counts, and is in the trace if it differs from the previous one."""
 
     class Forgetful(ToyClient):
         def on_event(self, _event):
@@ -86,15 +87,15 @@ def test_a_client_is_asked_again_after_each_event_and_start(world):
     assert second.at == float(again.data)
 
 
-def test_a_client_that_keeps_its_due_time_says_it_once(world):
-    """Restarts and events leave no trace where the answer stays the same."""
+def test_unchanged_due_time_is_not_in_the_trace(world):
+    """Restarts and events leave no trace if the due time stays the same."""
     steps = (POLL, "reboot", "sms-sent", "off 60", POLL)
     seen = run_scenario(ToyClient, world, Scenario("kept", steps), OWNER)
     assert not [d for d in seen.departures if d.channel is Channel.DUE]
 
 
-def test_a_reset_phone_draws_anew_and_its_clock_may_go_back(make_world):
-    """Nothing is kept over a reset; a clock that was set back by days leads to another draw."""
+def test_due_time_after_a_reset_or_a_clock_set_back(make_world):
+    """It is drawn again after a reset, and if the clock was set back by more than a day."""
     world = make_world(OWNER, b"seed", 1_000_000.0)
     steps = (POLL, "factory-reset", POLL, "back 3600", POLL, "back 90000", POLL)
     seen = run_scenario(ToyClient, world, Scenario("reset", steps), OWNER)
@@ -107,10 +108,10 @@ def test_a_reset_phone_draws_anew_and_its_clock_may_go_back(make_world):
     assert polls[3].at == float(dues[1].data) < polls[2].at
 
 
-def test_a_client_that_does_not_come_back_is_one_sentence(world):
-    """It says where the client hangs and after how long it was given up.
+def test_client_that_does_not_return_is_an_error(world):
+    """The message says in which poll it hangs, and after how long it was given up.
 
-    On a busy machine it may get no processor time meanwhile, which counts as waiting.
+    On a busy machine it may get no processor time, which counts as waiting.
     """
 
     class Waiting(ToyClient):
@@ -124,11 +125,8 @@ def test_a_client_that_does_not_come_back_is_one_sentence(world):
         run_scenario(Waiting, world, scenario, OWNER, patience=0.05)
 
 
-def test_what_a_client_does_ends_the_run_alone(make_world):
-    """Who examines a client is not to end with status 0 because the client says so.
-
-    No interval can be measured to infinity, either; the exception's name is part of the trace.
-    """
+def test_client_that_raises_or_exits_ends_only_its_run(make_world):
+    """The name of the exception is part of the trace; an infinite due time is an exception."""
     for act, name in (
         (lambda _now: sys.exit(0), b"SystemExit"),
         (lambda _now: os._exit(0), b"SystemExit"),

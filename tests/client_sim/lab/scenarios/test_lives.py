@@ -1,4 +1,4 @@
-"""Random lives, and lives of crossed conditions that have what their row says."""
+"""Random scenarios, and scenarios of crossed conditions."""
 
 from client_sim.lab.scenarios.driving import EVENTS_2014, POLL, RENEWAL
 from client_sim.lab.scenarios.lives import (
@@ -22,8 +22,8 @@ from client_sim.tape import Tape
 from tests.cases import case
 
 
-def test_a_random_life_has_its_polls_and_follows_from_its_seed():
-    """As many as were asked for, whatever else happens; it begins and ends with one."""
+def test_random_life():
+    """It has the given number of polls, begins and ends with one, and is determined by its seed."""
     for seed in range(50):
         life = random_life(Tape(seed), 4)
         assert life.steps.count(POLL) == 4
@@ -32,8 +32,8 @@ def test_a_random_life_has_its_polls_and_follows_from_its_seed():
     assert len({random_life(Tape(seed), 9).steps for seed in range(20)}) == 20
 
 
-def test_a_shuffled_story_has_every_event_of_2014_in_some_order():
-    """None is left out, none comes twice, and they stand between the first and the last poll."""
+def test_shuffled_story_has_every_event_of_2014_once():
+    """In random order, between the first and the last poll."""
     orders = set()
     for seed in range(30):
         steps = shuffled_story(Tape(seed), 3).steps
@@ -44,8 +44,8 @@ def test_a_shuffled_story_has_every_event_of_2014_in_some_order():
     assert len(orders) == 30
 
 
-def test_in_a_busy_life_each_event_is_in_about_half_of_the_intervals():
-    """In an order that is drawn; no interval has one twice."""
+def test_busy_life_has_each_event_in_about_half_of_the_intervals():
+    """In random order, and at most once in an interval."""
     lives = [busy_life(Tape(seed), 4).steps for seed in range(40)]
     assert all(steps.count(POLL) == 4 for steps in lives)
     for event in EVENTS_2014:
@@ -54,8 +54,8 @@ def test_in_a_busy_life_each_event_is_in_about_half_of_the_intervals():
     assert len({*lives}) == 40
 
 
-def test_a_burst_is_one_event_again_and_again():
-    """Each kind has its turn; it comes four to forty times in a row, between two polls."""
+def test_burst_is_one_event_many_times():
+    """Four to forty times between two polls; consecutive numbers have different kinds."""
     kinds = set()
     for number in range(30):
         steps = with_burst(idle(3), number, Tape(number)).steps
@@ -69,8 +69,8 @@ def test_a_burst_is_one_event_again_and_again():
     assert len(kinds) == 15
 
 
-def test_an_eventful_end_comes_after_quiet_polls():
-    """All events in an order that is drawn, none before."""
+def test_eventful_end_comes_after_quiet_polls():
+    """It has all events once, in random order."""
     lives = [eventful_end(20, 3, Tape(seed)).steps for seed in range(9)]
     assert {steps[:20] for steps in lives} == {(POLL,) * 20}
     assert {steps[-3:] for steps in lives} == {(POLL,) * 3}
@@ -78,11 +78,8 @@ def test_an_eventful_end_comes_after_quiet_polls():
     assert len({*lives}) == 9
 
 
-def test_restarts_are_added_behind_the_first_poll():
-    """One to eight of them, and nothing is lost.
-
-    Without events polls alone are left: a restart is part of an owner's life, as all else.
-    """
+def test_restarts_are_added_after_the_first_poll():
+    """One to eight of them; all other steps remain."""
     story = shuffled_story(Tape(3), 3)
     counts = set()
     for seed in range(40):
@@ -91,14 +88,22 @@ def test_restarts_are_added_behind_the_first_poll():
         counts.add(steps.count("reboot") - story.steps.count("reboot"))
         assert [s for s in steps if s != "reboot"] == [s for s in story.steps if s != "reboot"]
     assert counts == set(range(1, 9))
+
+
+def test_without_events_only_polls_remain():
+    """Restarts are removed as well."""
     story = shuffled_story(Tape(3), 3)
-    still = without_events(story)
-    assert still.steps == (POLL,) * story.steps.count(POLL)
+    assert without_events(story).steps == (POLL,) * story.steps.count(POLL)
 
 
-def test_idle_overslept_and_drawer():
-    """Polls alone; one later than the longest intervals lead; two years, 730 days."""
+def test_idle_and_overslept():
+    """Polls only; the last poll can be a day late."""
     assert idle(3).steps == (POLL, POLL, POLL)
+    assert overslept(3).steps == (POLL, POLL, "at 86400", POLL)
+
+
+def test_drawer():
+    """A phone that is switched off for days, weeks, months, and two years or more."""
     assert TWO_YEARS == 730 * 86_400
     steps = drawer(2, Tape(1)).steps
     assert [step for step in steps if step == POLL] == [POLL] * 10
@@ -106,7 +111,6 @@ def test_idle_overslept_and_drawer():
     for length, (least, most) in zip(days, ((1, 7), (7, 30), (30, 400), (730, 930)), strict=True):
         assert least <= length < most
     assert drawer(2, Tape(1)) == drawer(2, Tape(1)) != drawer(2, Tape(2))
-    assert overslept(3).steps == (POLL, POLL, "at 86400", POLL)
 
 
 ROW = {
@@ -120,10 +124,10 @@ QUIET = dict.fromkeys(ROW, "none") | {"life": "quiet"}
 DAY = 86_400
 
 
-def test_a_life_has_each_event_and_what_else_its_row_says():
-    """The first event comes in the first interval, so that what waits for it may follow.
+def test_life_of_crossed_conditions():
+    """It has each event and every condition of its row; the first event is in the first interval.
 
-    A quiet life has polls alone; the same tape draws the same, another another day.
+    A quiet life has polls only. The tape determines the life.
     """
     steps = cross_life(ROW, Tape(1)).steps
     assert steps.count("poll") == POLLS
@@ -142,16 +146,13 @@ def test_a_life_has_each_event_and_what_else_its_row_says():
     assert cross_life(ROW, Tape(3)) != cross_life(ROW, Tape(4))
 
 
-def test_in_silence_time_passes_alike():
-    """Events and restarts are left out, and as many steps remain; what changes a phone remains.
-
-    A reset takes what its process kept, too.
-    """
+def test_hushed_life_has_as_many_steps():
+    """Events and restarts are replaced; a reset, also of the process, and clock changes remain."""
     for life in LIVES:
         with case(life):
-            lived = cross_life(ROW | {"life": life}, Tape(2))
-            silent = hushed(lived)
-            assert len(silent.steps) == len(lived.steps)
-            left = {step if step == RENEWAL else step.partition(" ")[0] for step in silent.steps}
-            assert left == {"poll", "nothing", RENEWAL, "off", "back"}
+            eventful = cross_life(ROW | {"life": life}, Tape(2))
+            silent = hushed(eventful)
+            assert len(silent.steps) == len(eventful.steps)
+            kinds = {step if step == RENEWAL else step.partition(" ")[0] for step in silent.steps}
+            assert kinds == {"poll", "nothing", RENEWAL, "off", "back"}
             assert hushed(silent).steps == silent.steps
