@@ -1,4 +1,4 @@
-"""What tests of servers in memory share: the clean client over a run of a repository."""
+"""A simulated repository, and phones that poll it."""
 
 import pytest
 
@@ -12,7 +12,7 @@ START = 1_767_225_600.0
 
 
 class Phone:
-    """A phone that polls when it is due; `outcomes` are those of its polls."""
+    """A phone that polls when it is due, and the outcomes of its polls."""
 
     def __init__(self, repository, respond, *, start=START, entropy=b"seed"):
         public = repository.public("armani", "id", "stable")
@@ -24,7 +24,7 @@ class Phone:
         self.outcomes = []
 
     def poll(self, times=1):
-        """Poll, let the clock go to the next due time, and give the last outcome."""
+        """Poll, advance the clock to the next due time, and return the last outcome."""
         for _ in range(times):
             self.world.begin_poll(len(self.outcomes) + 1)
             self.outcomes.append(self.client.poll())
@@ -33,17 +33,17 @@ class Phone:
 
     @property
     def asked(self):
-        """Give the requests of each poll."""
+        """Return the requests of each poll."""
         return [outcome.requests for outcome in self.outcomes]
 
     def violations(self):
-        """Give what the request table does not have of what left."""
+        """Return the findings about bytes that are not in the request table."""
         return judge_grammar(self.world.observation(), self.world.public)
 
 
 @pytest.fixture(scope="session")
 def repository():
-    """Give a repository; runs of it do not know of each other."""
+    """Return a repository; its runs are independent of each other."""
     return Repository()
 
 

@@ -1,4 +1,4 @@
-"""Faults: a poll may end early by each of them; it asks for nothing else, and the next gets on."""
+"""Faults of servers: the poll may end early, requests nothing else, and the next one succeeds."""
 
 from client_sim.lab.oracles.judging import judge_egress, judge_schedule
 from client_sim.lab.servers.contents import (
@@ -14,7 +14,7 @@ from client_sim.lab.servers.faults_metadata import PACKS, make_faults
 from client_sim.lab.servers.repository import Repository
 from tests.cases import case
 
-STRUCK = 2
+STRUCK = 2  # the third poll has the fault
 HISTORY = (
     Publication("a release before", release(1000), connection=1),
     *(
@@ -26,9 +26,6 @@ FAULTS = make_faults(Repository())
 OF_PACKS = {fault.name for fault in PACKS}
 
 
-# What a phone gets along with: the connection breaks behind the last answer, a field is folded as
-# in old times, one of several servers is behind. Tables that cannot be trusted, or do not come, are
-# no reason to fail either.
 HARMLESS = {
     "a reset after the answer, at proof",
     "a field with a break, at timestamp",
@@ -36,16 +33,17 @@ HARMLESS = {
     "the first timestamp again",
     "everything as at first",
 }
+"""Faults with which a poll succeeds: a late reset, a folded header, an outdated server."""
 
 
 def is_harmless(name):
-    """Tell whether a poll may go on, with a warning at most."""
+    """Return whether a poll succeeds, possibly with a warning; without tables it does."""
     is_tables = name.endswith(("as tables", "'s tables", "tables again", "at tables"))
     return name in HARMLESS or is_tables
 
 
 def judge(phone, fault):
-    """Give what is wrong with when and what a phone asked, whatever it met."""
+    """Return findings about a phone's requests and their times."""
     seen = phone.world.observation()
     findings = [*judge_schedule(seen)]
     if fault.is_reached:
@@ -53,8 +51,8 @@ def judge(phone, fault):
     return findings
 
 
-def test_a_fault_of_packs_is_told_and_made_good(make_phone, repository):
-    """The poll is no failure and says what it lacks; the next one asks for all of that again."""
+def test_faults_of_packs_are_warnings(make_phone, repository):
+    """The poll does not fail; the next one requests everything that is missing."""
     for fault in PACKS:
         phone = make_phone(fault.at({fault.poll})(repository.serve()))
         phone.poll(3)
@@ -67,7 +65,7 @@ def test_a_fault_of_packs_is_told_and_made_good(make_phone, repository):
 
 
 def complain(phone, usual, name):
-    """Say what is wrong with a phone that met a fault at its third poll of four, or None."""
+    """Return what is wrong with a phone that had a fault in its third poll of four, or None."""
     failed = [place for place, each in enumerate(phone.outcomes) if each.failure is not None]
     if failed != ([] if is_harmless(name) else [STRUCK]):
         return f"the polls {failed} failed"
@@ -75,15 +73,15 @@ def complain(phone, usual, name):
     if not set(asked) <= set(usual.asked[STRUCK]) or len(asked) > len(usual.asked[STRUCK]):
         return f"asked {asked}"
     if phone.outcomes[-1].reason != usual.outcomes[-1].reason:
-        return f"did not get on: {phone.outcomes[-1].reason}"
-    # How often a timestamp was signed depends on how often it was asked for.
+        return f"the last poll differs: {phone.outcomes[-1].reason}"
+    # The number of signed timestamps depends on the number of requests.
     if {*phone.outcomes[-1].versions[2:]} != {*usual.outcomes[-1].versions[2:]}:
         return f"holds {phone.outcomes[-1].versions}"
     return None
 
 
-def test_a_phone_gets_over_each_fault(make_phone, repository):
-    """It fails at the poll that a fault strikes, asks for no more than usual, and gets on."""
+def test_phone_recovers_from_each_fault(make_phone, repository):
+    """The poll with the fault fails and sends no more than usual; the next poll succeeds."""
     usual = make_phone(repository.serve(HISTORY))
     usual.poll(4)
     found = {}
@@ -97,8 +95,8 @@ def test_a_phone_gets_over_each_fault(make_phone, repository):
     assert found == {}
 
 
-def test_names_are_unique_and_each_place_is_struck():
-    """There is a fault at every request of a poll, and of every kind of the programme."""
+def test_each_request_has_faults_of_each_kind():
+    """Each fault has a unique name."""
     names = [fault.name for fault in FAULTS]
     assert len(set(names)) == len(names)
     for word in (
@@ -110,8 +108,8 @@ def test_names_are_unique_and_each_place_is_struck():
         assert any(word in name for name in names), word
 
 
-def test_places_are_the_requests_of_a_poll(make_phone, repository):
-    """Each request of a poll that finds all new is at one place, or is one of public content."""
+def test_each_request_of_a_poll_is_a_place(make_phone, repository):
+    """If everything is new: metadata, tables, content and their packs."""
     phone = make_phone(repository.serve(HISTORY))
     phone.poll(STRUCK + 1)
     asked = phone.asked[STRUCK]
@@ -127,17 +125,18 @@ def test_places_are_the_requests_of_a_poll(make_phone, repository):
     ]
 
 
-def test_waiting_and_failing_names_use_up_what_they_use(make_phone, repository):
-    """An hour's wait is an hour for the phone, which gives up; its next poll is drawn from then.
-
-    Faults count connections that were never made, so that the next poll is another one.
-    """
+def test_slow_answer_takes_time(make_phone, repository):
+    """The phone gives up an answer after an hour, and draws its next poll from then."""
     fault = next(f for f in FAULTS if f.name == "an answer after an hour, at timestamp")
     phone = make_phone(fault.at({0})(repository.serve()))
     start = phone.inner.now()
     outcome = phone.poll()
     assert "too long" in str(outcome.failure)
     assert start + 3_600 + 14_400 <= phone.inner.now() <= start + 3_600 + 28_800
+
+
+def test_fault_of_a_name_counts_as_a_connection(make_phone, repository):
+    """A poll whose name is not resolved makes no request; the next poll has no fault."""
     fault = next(f for f in FAULTS if "resolve" in f.name)
     phone = make_phone(fault.at({1})(repository.serve()))
     phone.poll(3)

@@ -1,4 +1,4 @@
-"""Pairs of servers: clean clients leave one trace for both; each differs where it says."""
+"""Pairs of hostile servers: clean clients leave equal traces with both servers of a pair."""
 
 import hashlib
 import re
@@ -19,7 +19,6 @@ from client_sim.lab.servers.fault import INSTALL_PLACES, is_at
 from client_sim.lab.servers.hostile import (
     HOSTILE,
     INSTALLING,
-    MANNERS,
     SMALL_PARTS,
     STOCKED_PARTS,
     TOGETHER,
@@ -37,7 +36,7 @@ HISTORY = (Publication("release", release(1000), connection=1),)
 
 @pytest.fixture
 def run(repository):
-    """Run a client against both of a pair, which are in the way of its first two polls of three."""
+    """Run a client against both servers of a pair, which answer its first two polls of three."""
 
     def run_both(factory, pair, connections=(0, 1)):
         return [
@@ -59,15 +58,15 @@ def run(repository):
 
 
 def differs(one, other):
-    """Tell whether two runs left different traces, times included."""
+    """Return whether two runs left different traces, including times."""
     return find_differences(one, other, with_time=True) != ()
 
 
-def test_the_clean_client_leaves_one_trace(run, repository):
-    """It sends the same to both of a pair, nothing beyond the table, and goes on afterwards."""
+def test_phone_leaves_equal_traces(run, repository):
+    """It sends the same requests to both servers, and continues afterwards."""
     for name, pair in BY_NAME.items():
         one, other = run(PollingClient, pair)
-        # Where answers take longer the server knows it, and so does the clock.
+        # Slower answers move the clock, as the server knows.
         assert not find_differences(one, other, with_time=not pair.is_timed), name
         assert (one.received == other.received) == (pair.field == "pieces" and not pair.is_timed)
         public = repository.public("armani", "id", "stable")
@@ -77,13 +76,13 @@ def test_the_clean_client_leaves_one_trace(run, repository):
         assert list(one.failures) == list(other.failures)
 
 
-class Parrot(ToyClient):
-    """Says in its second request what it was told before, in digest."""
+class Echo(ToyClient):
+    """Sends a digest of everything that it received."""
 
     heard = b""
 
     def open(self):
-        """Listen on the connection."""
+        """Hash what the connection receives."""
         stream = super().open()
         inner, receive = self, stream.recv
 
@@ -96,33 +95,33 @@ class Parrot(ToyClient):
         return stream
 
     def headers(self):
-        """Bring it back."""
+        """Add the digest."""
         return (*super().headers(), f"X-Heard: {self.heard.hex()}")
 
 
-# A toy asks for nothing but root and timestamp, and so sees no proof.
-def test_what_it_was_told_is_brought_back_and_found(run):
-    """Each pair hands something out that is another for each of its two.
+def test_servers_of_a_pair_differ(run):
+    """A client that sends back what it received leaves different traces.
 
-    Times of pieces show in a client that looks at the clock between two of them.
+    It receives no proof, because it only requests root and timestamp.
     """
     for name in [p.name for p in HOSTILE if p.field not in {"pieces", "proof"}]:
-        assert differs(*run(Parrot, BY_NAME[name])), name
+        assert differs(*run(Echo, BY_NAME[name])), name
 
-    class Hasty(Parrot):
+
+def test_pieces_of_answers_differ(run):
+    """Their times and sizes show in the due times of a client that depends on them."""
+
+    class PieceDelay(Echo):
         def next_poll(self, now):
             return now + 20_000 + self.heard[0]
 
     assert not differs(*run(ToyClient, BY_NAME["times of the pieces"]))
-    assert differs(*run(Hasty, BY_NAME["times of the pieces"]))
-    assert differs(*run(Hasty, BY_NAME["sizes of the pieces"]))
+    assert differs(*run(PieceDelay, BY_NAME["times of the pieces"]))
+    assert differs(*run(PieceDelay, BY_NAME["sizes of the pieces"]))
 
 
-def test_servers_differ_in_every_bit_that_one_may_bring_back():
-    """Of a number all that ports and waits have; of a text the parities, of a date each part.
-
-    There is a pair for every field by which servers are known to recognise clients.
-    """
+def test_marks_differ_in_every_bit():
+    """A client that sends back one bit of a mark is found: of a number, a text or a date."""
     marks = (FIRST, *OTHERS)
     for bit in range(16):
         assert {mark.number >> bit & 1 for mark in marks} == {0, 1}
@@ -134,6 +133,10 @@ def test_servers_differ_in_every_bit_that_one_may_bring_back():
     dates = [parsedate_to_datetime(mark.date).timetuple() for mark in marks]
     for part in zip(*(date[2:6] for date in dates), strict=True):
         assert {number % 2 for number in part} == {0, 1}
+
+
+def test_there_is_a_pair_for_each_field():
+    """By which servers can recognise clients; names are unique."""
     assert len(BY_NAME) == len(HOSTILE)
     wanted = """ETag Set-Cookie Last-Modified Location Link Content-Location Refresh Retry-After
         Cache-Control Age Expires Alt-Svc Strict-Transport-Security Public-Key-Pins order case
@@ -142,16 +145,16 @@ def test_servers_differ_in_every_bit_that_one_may_bring_back():
     assert set(wanted.split()) <= {pair.field for pair in HOSTILE}
 
 
-def test_the_second_of_a_pair_says_something_else_each_time(run):
-    """A client that brings back one bit of it differs sooner or later."""
+def test_second_server_of_a_pair_changes_its_mark(run):
+    """With each answer, so a client that sends back one bit of it differs sometime."""
     one, other = run(ToyClient, BY_NAME["strong validator"], connections=range(3))
     tags = [re.findall(rb"ETag: (.+?)\r\n", b"".join(seen.received)) for seen in (one, other)]
     assert len(set(tags[0])) == 1
     assert len(set(tags[1])) == len(tags[1]) > 3
 
 
-def test_all_together_has_all_fields_in_good_answers(run):
-    """The clean client polls with success where each answer holds every field at once."""
+def test_phone_accepts_answers_with_all_fields(run):
+    """A pair of servers sends every field in each answer."""
     for seen in run(PollingClient, TOGETHER, connections=range(3)):
         assert not seen.failures
         head = seen.received[0].split(b"\r\n\r\n")[0]
@@ -164,38 +167,38 @@ PARTS_OF_TABLES = "/targets/tables/"
 
 @pytest.fixture(scope="module")
 def battery():
-    """Make the battery that they are met in."""
+    """Make the battery in which phones that install meet hostile servers."""
     return install_state(plan_ground(PollingClient, 1), 1000)
 
 
-def is_told(seen, mark):
-    """Tell whether a phone was told a value of a mark."""
+def has_received(seen, mark):
+    """Return whether a phone received a value of a mark."""
     values = (mark.text, str(mark.number), mark.date)
     return any(value.encode() in data for data in seen.received for value in values)
 
 
 def find_places(seen):
-    """List what of an offer a phone asked for: who is refused goes no further."""
+    """List the places of an installation that a phone requested."""
     data = b"".join(connection.data for connection in seen.connections())
     targets = re.findall(r"GET (\S+)", data.decode("latin-1"))
     return [place for place in INSTALL_PLACES if any(is_at(place, each) for each in targets)]
 
 
-def test_a_phone_that_installs_meets_both(battery):
-    """Each refusal is heard in its place, with its server's value, and no trace differs."""
+def test_refused_installations_leave_equal_traces(battery):
+    """Each phone receives its server's mark in the refusal, and requests nothing after it."""
     for name in REFUSALS:
         number = [pair.name for pair in INSTALLING].index(name)
         case = battery.make(number)
         seen = [observe(PollingClient, setting) for setting in case.settings]
-        assert [is_told(one, FIRST) for one in seen] == [True, False, False]
-        assert all(any(is_told(one, mark) for mark in OTHERS) for one in seen[1:])
+        assert [has_received(one, FIRST) for one in seen] == [True, False, False]
+        assert all(any(has_received(one, mark) for mark in OTHERS) for one in seen[1:])
         places = [*INSTALL_PLACES]
         assert find_places(seen[0]) == places[: places.index(name.split(" at ")[1]) + 1]
         assert case.judge(seen) == ()
 
 
-def test_every_request_of_an_installation_is_refused_somewhere(battery):
-    """Names are unique; half of the phones poll over TLS, and builds of both kinds are there."""
+def test_every_request_of_an_installation_is_refused(battery):
+    """By a pair with a unique name; phones differ in TLS and in their builds."""
     assert len({pair.name for pair in INSTALLING}) == battery.size == len(INSTALLING)
     assert {name.split(" at ")[1] for name in REFUSALS} == {*INSTALL_PLACES}
     phones = [battery.make(number).settings[0].public for number in range(battery.size)]
@@ -204,26 +207,27 @@ def test_every_request_of_an_installation_is_refused_somewhere(battery):
 
 
 def asked_parts(phone, poll):
-    """Give the numbers of the parts of tables that a phone asked for in a poll."""
+    """Return the numbers of the parts of tables that a phone requested in a poll."""
     paths = phone.asked[poll]
     return [int(path.split(".")[1]) for path in paths if path.startswith(PARTS_OF_TABLES)]
 
 
-def refused(make_phone, serve, wrap):
-    """Let a phone poll three times; the first time a part is kept back."""
+def poll_without_part(make_phone, serve, wrap):
+    """Let a phone poll three times; in the first poll a part is withheld."""
     phone = make_phone(only_at({0}, wrap)(serve))
     phone.poll(3)
     return phone
 
 
-def test_a_phone_stops_at_the_part_and_asks_for_all_of_them_the_next_time(make_phone, repository):
-    """Of four parts two servers keep back different ones; the next polls of both are the same."""
+def test_phone_requests_all_parts_again_after_a_withheld_one(make_phone, repository):
+    """Two servers withhold different parts; the next polls of both phones are equal."""
     for pair in SMALL_PARTS:
         one, other = (
-            refused(make_phone, repository.serve(), wrap) for wrap in (pair.first, pair.second)
+            poll_without_part(make_phone, repository.serve(), wrap)
+            for wrap in (pair.first, pair.second)
         )
-        kept = [int(name.split()[1]) for name in pair.name.partition(": ")[2].split(", or ")]
-        for phone, part in zip((one, other), kept, strict=True):
+        withheld = [int(name.split()[1]) for name in pair.name.partition(": ")[2].split(", or ")]
+        for phone, part in zip((one, other), withheld, strict=True):
             assert asked_parts(phone, 0) == list(range(part + 1))
             assert phone.outcomes[0].failure is None
             assert asked_parts(phone, 1) == [0, 1, 2, 3]
@@ -231,12 +235,13 @@ def test_a_phone_stops_at_the_part_and_asks_for_all_of_them_the_next_time(make_p
         assert one.asked[1:] == other.asked[1:]
 
 
-def test_kinds_of_a_role_are_held_together_or_not_at_all(make_phone):
-    """Where there is every kind, an access point's part and a time zone's are kept back alike."""
+def test_phone_requests_parts_of_all_kinds_again(make_phone):
+    """If a part of any kind of a role was withheld."""
     repository = Repository(kinds=tuple(PARTS))
-    for pair in STOCKED_PARTS[:: MANNERS // 3]:
+    for pair in STOCKED_PARTS[::3]:  # of the three ways to withhold each, one
         one, other = (
-            refused(make_phone, repository.serve(), wrap) for wrap in (pair.first, pair.second)
+            poll_without_part(make_phone, repository.serve(), wrap)
+            for wrap in (pair.first, pair.second)
         )
         assert one.asked[0] != other.asked[0]
         assert one.asked[1:] == other.asked[1:]

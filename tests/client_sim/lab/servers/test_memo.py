@@ -1,4 +1,4 @@
-"""What is remembered is the same: nothing passes that did not pass, no answer reads otherwise."""
+"""Memoised checks and parsers return what the originals return."""
 
 import datetime as dt
 import gzip
@@ -64,7 +64,7 @@ ANSWERS = {
 
 @pytest.fixture(scope="module", autouse=True)
 def quickly():
-    """Leave the memo to each test."""
+    """Disable the memo of the other modules' tests: each test here has its own."""
 
 
 @pytest.fixture
@@ -88,11 +88,8 @@ def load(root, timestamp):
     return trusted.timestamp
 
 
-def test_other_bytes_and_other_keys_are_refused_still(fetch):
-    """Once the right file is remembered, all others are judged by themselves.
-
-    Each changed byte of a signature, the same one of other bytes, and what another key signed.
-    """
+def test_wrong_signatures_are_refused(fetch):
+    """After the right file was remembered: changed signatures, changed bytes, and other keys."""
     root, good = fetch("/metadata/1.root.json"), fetch("/metadata/timestamp.json")
     document = json.loads(good)
     signature = document["signatures"][0]["sig"]
@@ -114,11 +111,8 @@ def test_other_bytes_and_other_keys_are_refused_still(fetch):
             strange.signed.verify_delegate("timestamp", payload.signed_bytes, payload.signatures)
 
 
-def test_notes_and_roots_that_are_wrong_are_refused_still(fetch):
-    """Notes of the log are remembered by all their bytes, and refusals are not.
-
-    Nor is a root that breaks the profile, whether another one was checked before, or this one.
-    """
+def test_wrong_notes_and_roots_are_refused(fetch):
+    """Refusals are not remembered: each check is made again."""
     good = fetch("/metadata/1.root.json")
     bad = good.replace(b'"consistent_snapshot":true', b'"consistent_snapshot":false')
     roots = [Metadata.from_bytes(data).signed for data in (good, bad)]
@@ -134,8 +128,8 @@ def test_notes_and_roots_that_are_wrong_are_refused_still(fetch):
                 trust.check_root(roots[1])
 
 
-def test_checks_are_made_once_and_everything_is_put_back(fetch, monkeypatch):
-    """Two loads of the same bytes are one check; behind the block nothing is remembered."""
+def test_signatures_are_checked_once(fetch, monkeypatch):
+    """After the block the original functions are restored, and nothing is remembered."""
     made = []
     true = SSlibKey.verify_signature
 
@@ -156,8 +150,8 @@ def test_checks_are_made_once_and_everything_is_put_back(fetch, monkeypatch):
     assert len(made) == 2 * once
 
 
-def test_metadata_that_is_made_is_not_remembered(fetch):
-    """What was not read from bytes is written anew each time: it may have changed."""
+def test_metadata_not_read_from_bytes_is_not_remembered(fetch):
+    """It is encoded each time, because it may have changed."""
     with memoised():
         metadata = Metadata.from_dict(json.loads(fetch("/metadata/timestamp.json")))
         before = metadata.signed_bytes
@@ -165,8 +159,8 @@ def test_metadata_that_is_made_is_not_remembered(fetch):
         assert before != metadata.signed_bytes
 
 
-def test_an_index_is_read_anew_with_other_targets_beside_it(fetch):
-    """What stands beside an index decides which of its packs can be used."""
+def test_index_is_decoded_again_with_other_targets(fetch):
+    """The targets decide which of its packs can be used."""
     role = Metadata.from_bytes(fetch("/metadata/1.tables.json")).signed
     custom = role.unrecognized_fields["custom"]
     targets = {
@@ -181,8 +175,8 @@ def test_an_index_is_read_anew_with_other_targets_beside_it(fetch):
         assert packs.decode_index("tables", custom, targets) == index
 
 
-def test_a_part_and_its_entries_are_refused_still():
-    """One that is damaged, and entries that passed beside another list of hosts."""
+def test_bad_parts_and_entries_are_refused():
+    """A damaged part, and entries with a host that only another list of hosts has."""
     notice = {
         "title": {"en": "Alarms"},
         "body": {"en": "They ring."},
@@ -191,74 +185,76 @@ def test_a_part_and_its_entries_are_refused_still():
         "link": "https://rom.example/alarms",
     }
     (data,) = encode_parts("notices", {"alarms": notice})
-    beside = {"pictures": {}, "wallpapers": None}
+    context = {"pictures": {}, "wallpapers": None}
     with memoised():
         for _ in range(2):
             entries = dict(store.decode_part(data, KINDS["notices"], 0))
-            packs.check_entries("notices", entries, hosts={"rom.example"}, **beside)
+            packs.check_entries("notices", entries, hosts={"rom.example"}, **context)
             with pytest.raises(ContentError):
-                packs.check_entries("notices", entries, hosts=set(), **beside)
+                packs.check_entries("notices", entries, hosts=set(), **context)
             with pytest.raises(ContentError):
                 store.decode_part(data[:-1] + b"x", KINDS["notices"], 0)
 
 
-def test_parts_and_entries_are_read_once(monkeypatch):
-    """The same bytes are decoded and checked for the first phone alone."""
-    looked = []
+def test_parts_and_entries_are_checked_once(monkeypatch):
+    """Equal bytes are decoded and checked only for the first phone."""
+    calls = []
     check, parse = packs._CHECKS["ca"], index._parse
-    monkeypatch.setitem(packs._CHECKS, "ca", lambda entries: looked.append("c") or check(entries))
-    monkeypatch.setattr(index, "_parse", lambda text: looked.append("p") or parse(text))
+    monkeypatch.setitem(
+        packs._CHECKS, "ca", lambda entries: calls.append("check") or check(entries)
+    )
+    monkeypatch.setattr(index, "_parse", lambda text: calls.append("parse") or parse(text))
     data = encode_part("ca", 0, {})
     with memoised():
         for _ in range(3):
             entries = dict(store.decode_part(data, KINDS["ca"], 0))
             packs.check_entries("ca", entries, hosts=(), pictures={}, wallpapers=None)
-    assert looked == ["p", "c"]
+    assert calls == ["parse", "check"]
 
 
 class Wire:
-    """Gives answers, one for each call of `ask`, in pieces of so many bytes."""
+    """A stream that receives one answer for each call of `ask`, in pieces."""
 
     def __init__(self, answers, piece):
         self.answers, self.piece, self.data = list(answers), piece, b""
 
     def ask(self):
-        """Let the next answer come."""
+        """Receive the next answer."""
         self.data += self.answers.pop(0)
 
     def recv(self, limit):
-        """Give a piece."""
+        """Return a piece."""
         size = min(self.piece, limit)
         piece, self.data = self.data[:size], self.data[size:]
         return piece
 
 
 def read_all(answers, piece):
-    """Read answers over one connection; give what a phone makes of each."""
-    wire, said = Wire(answers, piece), []
+    """Read answers over one connection; return each as a phone reads it, or its error."""
+    wire, read = Wire(answers, piece), []
     reader = AnswerReader(wire, lambda: 0.0)
     for _ in answers:
         try:
             reader.expect("/metadata/1.root.json", "updates.example.org")
             wire.ask()
-            said.append(reader.read(limit=100_000, seconds=9.0, may_compress=True))
+            read.append(reader.read(limit=100_000, seconds=9.0, may_compress=True))
         except TransportError as error:
-            return [*said, repr(error)]
-    return said
+            return [*read, repr(error)]
+    return read
 
 
-def test_an_answer_says_the_same_to_a_phone_whether_it_was_parsed_before():
+def test_memoised_answers_are_read_as_usual():
     """The first time, and again."""
     for name, answers in ANSWERS.items():
         for piece in (97, 65_536):
-            usual = read_all(answers, piece)
+            expected = read_all(answers, piece)
             with memoised():
-                assert read_all(answers, piece) == usual, name
-                assert read_all(answers, piece) == usual, name
+                assert read_all(answers, piece) == expected, name
+                assert read_all(answers, piece) == expected, name
 
 
-def test_answers_that_differ_in_date_tag_or_body_are_parsed_once():
-    """Their heads are one object and their bodies their own; another head is another object."""
+def test_heads_that_differ_in_date_or_tag_are_parsed_once():
+    """They are the same object, while each answer has its own body."""
 
     def parse(data):
         parser = RememberingParser(h11.Connection(h11.CLIENT))

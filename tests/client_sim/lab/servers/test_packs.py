@@ -1,4 +1,4 @@
-"""Packs of the lab: of every kind, as server and phone want them, and what is done with them."""
+"""Packs of the simulated repository: every kind, bad versions, and histories."""
 
 import lzma
 
@@ -29,18 +29,18 @@ EVERY = tuple(PARTS)
 
 @pytest.fixture(scope="module")
 def stocked():
-    """Give a repository with packs of every kind."""
+    """Return a repository with packs of every kind."""
     return Repository(kinds=EVERY)
 
 
 def verdicts(phone):
-    """Give what a phone thinks of the listed pack of each kind."""
+    """Return a phone's verdict on the listed pack of each kind."""
     store = Store(phone.world.state)
     return {name: store.load(kind).verdict for name, kind in KINDS.items()}
 
 
 def test_kinds_are_those_of_the_phone():
-    """With the same roles and as many parts; one part of each, or none, changes with an edition."""
+    """They have the same roles and numbers of parts; a new version changes one or two parts."""
     assert {name: (kind.role, kind.parts) for name, kind in KINDS.items()} == {
         name: (ROLES[name], parts) for name, parts in PARTS.items()
     }
@@ -49,8 +49,8 @@ def test_kinds_are_those_of_the_phone():
         assert sum(one != other for one, other in zip(before, after, strict=True)) in {1, 2}
 
 
-def test_a_phone_takes_every_kind_and_fetches_all_parts_at_once(make_phone, stocked):
-    """72 parts in ten kinds, and no picture; the next poll asks for nothing."""
+def test_phone_fetches_all_parts_in_its_first_poll(make_phone, stocked):
+    """72 parts of ten kinds, and no picture; the next poll fetches none."""
     phone = make_phone(stocked.serve())
     phone.poll(2)
     parts = [path for path in phone.asked[0] if path.endswith(".xz")]
@@ -61,8 +61,8 @@ def test_a_phone_takes_every_kind_and_fetches_all_parts_at_once(make_phone, stoc
     assert len(phone.asked[1]) == 2
 
 
-def test_a_bad_version_is_refused_by_the_phone(make_phone, stocked):
-    """Its parts are fetched once, found bad, and not asked for again; what is used stays."""
+def test_phone_refuses_bad_versions(make_phone, stocked):
+    """It fetches their parts once; the next version is accepted."""
     for kind in EVERY:
         phone = make_phone(stocked.serve(make_steps(("bad", "-", ""), kind)))
         phone.poll(3)
@@ -74,8 +74,8 @@ def test_a_bad_version_is_refused_by_the_phone(make_phone, stocked):
 
 
 @pytest.mark.parametrize("name", HISTORIES)
-def test_what_is_done_with_a_pack_is_followed(make_phone, repository, name):
-    """No poll fails; behind a withdrawal all four parts are fetched again, otherwise one."""
+def test_phone_follows_the_history_of_a_pack(make_phone, repository, name):
+    """No poll fails; after a withdrawal all four parts are fetched again, otherwise one."""
     phone = make_phone(repository.serve(make_history(name, "emergency")))
     phone.poll(4)
     assert [outcome.failure for outcome in phone.outcomes] == [None] * 4
@@ -98,8 +98,8 @@ def test_what_is_done_with_a_pack_is_followed(make_phone, repository, name):
     assert any("is skipped" in w for o in phone.outcomes for w in o.warnings) == turned_back
 
 
-def test_a_phone_that_slept_through_a_withdrawal_asks_as_one_that_was_awake(make_phone, repository):
-    """The next version finds neither with a part; neither goes on with what was withdrawn."""
+def test_phone_that_missed_a_withdrawal(make_phone, repository):
+    """It fetches the parts that other phones fetch, and uses none of the withdrawn version."""
     asked = []
     for name, last in (
         ("withdrawn and followed while phones sleep", 2),
@@ -114,27 +114,23 @@ def test_a_phone_that_slept_through_a_withdrawal_asks_as_one_that_was_awake(make
     assert asked[0] == asked[1]
 
 
-def test_entries_are_small_good_ones_and_bad_ones_by_the_server_s_rules():
-    """All packs together are a few kilobytes; an entry that is bad is not one of the good.
-
-    The server takes the good and refuses the bad by its own rules, which the lab does not know.
-    """
+def test_packs_are_small():
+    """All packs together are a few kilobytes; versions differ in their entries."""
     assert sum(len(part) for kind in EVERY for part in encode_parts(kind, 1)) < 16_000
     check_picture(PICTURE, 64, 64)
-    for kind in EVERY:
-        assert make_entries(kind, 1) | make_bad_entry(kind) != make_entries(kind, 1)
     assert lzma.decompress(encode_parts("notices", 3)[0]).startswith(b'{"entries":{"notice-3":')
+
+
+def test_server_accepts_the_entries_and_refuses_the_bad_ones():
+    """By its own rules, which the lab does not share."""
     for kind in EVERY:
         check_entries(kind, make_entries(kind, 1), ())
         with pytest.raises(FormatError):
             check_entries(kind, make_entries(kind, 1) | make_bad_entry(kind), ())
 
 
-def test_what_is_listed_of_packs():
-    """Wallpapers with their pictures; of a version what is said last holds.
-
-    In whichever order a set of words would be gone through, which differs between processes.
-    """
+def test_targets_and_index_of_packs():
+    """Wallpapers are listed with their pictures; the last description of a version counts."""
     _, targets = describe_packs("content", ("wallpapers",), Contents())
     assert sorted(targets) == [f"content/wallpapers/{n}" for n in ("00.xz", "dawn.jpg", "dusk.jpg")]
     for first, last, rollout in (

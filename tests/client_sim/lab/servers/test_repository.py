@@ -1,4 +1,4 @@
-"""A repository inside a run: whoever verifies everything follows it through all that happens."""
+"""The simulated repository: a phone that verifies everything follows all of its changes."""
 
 import dataclasses
 import gzip
@@ -25,6 +25,7 @@ from server.core.pointer import check_agreement, decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
 from server.core.release import check_counters, decode_releases
 
+START = 1_767_225_600.0
 DAY = 86_400
 NOTHING_NEW = ("/metadata/2.root.json", "/metadata/timestamp.json")
 FIRST = (
@@ -40,21 +41,21 @@ FIRST = (
 )
 
 
-def fetch(respond, path, connection=0, now=1_767_225_600.0, fields=""):
-    """Ask a server for a path and give its head and body."""
+def fetch(respond, path, fields=""):
+    """Request a path and return the head and the body of the answer."""
     data = f"GET {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n".encode()
-    answer = respond(Asked(data, now, connection, "198.51.100.1", 80, None))
+    answer = respond(Asked(data, START, 0, "198.51.100.1", 80, None))
     head, _, body = answer.partition(b"\r\n\r\n")
     return head.decode(), body
 
 
-def metadata(respond, path, **options):
+def fetch_role(respond, path):
     """Fetch and decode a role."""
-    return Metadata.from_bytes(fetch(respond, path, **options)[1]).signed
+    return Metadata.from_bytes(fetch(respond, path)[1]).signed
 
 
-def test_a_phone_fetches_everything_once_and_then_nothing_new(make_phone):
-    """The first poll asks for all public roles, the second for what tells that nothing is new."""
+def test_phone_fetches_everything_in_its_first_poll(make_phone):
+    """The second poll has only the two requests that find nothing new."""
     phone = make_phone()
     phone.poll(2)
     assert (phone.asked[0][: len(FIRST)], phone.asked[1]) == (FIRST, NOTHING_NEW)
@@ -64,11 +65,8 @@ def test_a_phone_fetches_everything_once_and_then_nothing_new(make_phone):
     assert [outcome.failure for outcome in phone.outcomes] == [None, None]
 
 
-def test_all_changes_lead_to_an_offer_in_a_row_or_at_once(make_phone, repository):
-    """A phone that polls through the whole history is offered the last build and sees each halt.
-
-    Whoever comes late walks all roots and fetches the last version of each role.
-    """
+def test_phone_follows_all_changes(make_phone, repository):
+    """A phone that polls after each change sees each halt, and is offered the last build."""
     phone = make_phone(repository.serve(one_by_one()))
     phone.poll(len(CHANGES) + 1)
     assert all(outcome.failure is None and not outcome.warnings for outcome in phone.outcomes)
@@ -76,6 +74,10 @@ def test_all_changes_lead_to_an_offer_in_a_row_or_at_once(make_phone, repository
     assert [place for place, each in enumerate(phone.outcomes) if each.halted] == halted
     assert phone.outcomes[-1].offer.counter == 4
     assert phone.violations() == ()
+
+
+def test_phone_that_missed_all_changes(make_phone, repository):
+    """It fetches all roots."""
     late = [dataclasses.replace(each, connection=1) for each in one_by_one()]
     phone = make_phone(repository.serve(late))
     assert phone.poll(2).failure is None
@@ -83,32 +85,32 @@ def test_all_changes_lead_to_an_offer_in_a_row_or_at_once(make_phone, repository
     assert roots == [f"/metadata/{version}.root.json" for version in range(2, 7)]
 
 
-def test_a_hundred_days_and_two_years_of_sleep(make_phone):
-    """Over 400 polls and a jump of two years every role is signed again before it expires."""
+def test_roles_are_signed_again_before_they_expire(make_phone):
+    """Over 400 polls, and for a phone that is off for two years."""
     phone = make_phone()
     phone.poll(400)
     held = dict(phone.outcomes[-1].versions)
     phone.inner.advance_to(phone.inner.now() + 2 * 365 * DAY)
     phone.poll(2)
     assert [str(each.failure) for each in phone.outcomes if each.failure] == []
-    # 400 connections in dozens, and for two years away twice 52 more.
+    # One more for each 12 of 400 connections, and 104 for the two years.
     assert held["latest"] == 1 + 399 // 12
     assert dict(phone.outcomes[-1].versions)["latest"] == held["latest"] + 1 + 104
     assert phone.violations() == ()
 
 
-def test_versions_follow_from_connections_and_not_from_clocks(make_phone, repository):
-    """Phones with other clocks and other randomness ask for the same at each of 30 polls."""
-    one = make_phone(repository.serve(one_by_one()), start=1_767_225_600.0, entropy=b"one")
+def test_versions_do_not_depend_on_clocks(make_phone, repository):
+    """Phones with different clocks and randomness send the same requests in each of 30 polls."""
+    one = make_phone(repository.serve(one_by_one()), start=START, entropy=b"one")
     other = make_phone(repository.serve(one_by_one()), start=1_790_012_345.0, entropy=b"other")
     one.poll(30)
     other.poll(30)
     assert one.asked == other.asked
 
 
-def test_a_publication_may_wait_for_a_time(make_phone, repository):
-    """A release with a time is public from the first poll after it on."""
-    at = 1_767_225_600.0 + 2 * DAY
+def test_publication_at_a_time(make_phone, repository):
+    """The release is public from the first poll after its time."""
+    at = START + 2 * DAY
     phone = make_phone(repository.serve([Publication("release", release(1000), at=at)]))
     times = []
     for _ in range(15):
@@ -118,8 +120,8 @@ def test_a_publication_may_wait_for_a_time(make_phone, repository):
     assert offered == [time >= at for time in times]
 
 
-def test_an_offer_leads_to_role_proof_and_package(make_phone, repository):
-    """Whoever decides to install finds the codename role, its proof, and the package in a block."""
+def test_phone_can_fetch_an_offered_package(make_phone, repository):
+    """The role of its model, the proof, and a block of the package."""
     phone = make_phone(repository.serve([Publication("release", release(1000))]))
     offer = phone.poll().offer
     assert isinstance(offer, Offer)
@@ -137,13 +139,13 @@ def test_an_offer_leads_to_role_proof_and_package(make_phone, repository):
 
 
 @pytest.mark.parametrize("parts", [0, 4, 16])
-def test_the_rules_of_the_server_hold(repository, parts):
-    """What the lab signs is what signer and server would let pass: profile, releases, pointers."""
+def test_metadata_passes_the_rules_of_the_server(repository, parts):
+    """Profile, releases and pointers are those that signer and server accept."""
     changes = (*CHANGES, (f"{parts} parts", split(parts)))
     respond = repository.serve([Publication(name, change) for name, change in changes])
     fetch(respond, "/log/checkpoint")
-    root = metadata(respond, "/metadata/5.root.json")
-    targets = metadata(respond, f"/metadata/{3 if parts else 2}.targets.json")
+    root = fetch_role(respond, "/metadata/5.root.json")
+    targets = fetch_role(respond, f"/metadata/{3 if parts else 2}.targets.json")
     assert isinstance(root, Root)
     assert isinstance(targets, Targets)
     check_root(root)
@@ -151,7 +153,7 @@ def test_the_rules_of_the_server_hold(repository, parts):
     _, snapshot = fetch(respond, f"/metadata/{12 if parts else 11}.snapshot.json")
     published = json.loads(snapshot)["signed"]["meta"]
     roles = {
-        name: metadata(respond, f"/metadata/{published[f'{name}.json']['version']}.{name}.json")
+        name: fetch_role(respond, f"/metadata/{published[f'{name}.json']['version']}.{name}.json")
         for name in targets.delegations.roles
     }
     for name, role in roles.items():
@@ -170,12 +172,12 @@ def test_the_rules_of_the_server_hold(repository, parts):
 
 
 def _pointers(name, role):
-    """List the pointers of a role that is `latest` or a part of it."""
+    """Return the pointers in `latest` or a part of it."""
     return role.targets.items() if name.startswith("latest") else ()
 
 
-def test_the_same_seed_signs_the_same_bytes():
-    """Two repositories of one seed answer alike, byte by byte; of another seed they do not."""
+def test_answers_are_determined_by_the_seed():
+    """Repositories with the same seed have the same bytes, with another seed other bytes."""
     one, same, other = (Repository(seed) for seed in (b"1", b"1", b"2"))
     path = "/metadata/1.latest.json"
     assert fetch(one.serve(), path) == fetch(same.serve(), path)
@@ -183,11 +185,8 @@ def test_the_same_seed_signs_the_same_bytes():
     assert one.public("armani", "id", "stable") == same.public("armani", "id", "stable")
 
 
-def test_answers_are_those_of_the_server(repository):
-    """Fields, codings, conditions and parts are as the device plane has them.
-
-    Of a role the current version and the 8 before it are there; roots stay.
-    """
+def test_answers_are_like_those_of_the_server(repository):
+    """In their headers, content codings, conditional requests and statuses."""
     respond = repository.serve()
     path = "/metadata/1.latest.json"
     head, plain = fetch(respond, path)
@@ -211,6 +210,10 @@ def test_answers_are_those_of_the_server(repository):
     assert fetch(respond, "/metadata/2.root.json")[0].startswith("HTTP/1.1 404 Not Found\r\n")
     answer = respond(Asked(b"POST / HTTP/1.1\r\n\r\n", 0.0, 0, "", 80, None))
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_old_versions_of_roles_are_gone(repository):
+    """The current version of a role and the 8 before it can be fetched, and every root."""
     history = [Publication("root", renew_root), *(Publication("r", release(1)) for _ in range(9))]
     respond = repository.serve(history)
     statuses = {
@@ -228,10 +231,7 @@ def test_answers_are_those_of_the_server(repository):
 
 
 def test_phones_of_a_repository_differ_in_their_builds(repository):
-    """A phone must not show which build it runs: there is nothing to see where all run one.
-
-    There is no phone of a channel that the repository does not have.
-    """
+    """A leak of the build can only be found if there are several builds."""
     publics = repository.publics()
     names = {(each.codename, each.region, each.channel) for each in publics}
     assert len(names) == 8
@@ -244,6 +244,10 @@ def test_phones_of_a_repository_differ_in_their_builds(repository):
     ):
         assert len({read(each) for each in publics}) == 2
     assert len({each.build.fingerprint for each in publics}) == 4
+    assert len(publics) == 16
+
+
+def test_phones_of_unknown_channels_are_refused(repository):
+    """The message names the channel."""
     with pytest.raises(ValueError, match="armani/id/weekly"):
         repository.public("armani", "id", "weekly")
-    assert len(repository.publics()) == 16

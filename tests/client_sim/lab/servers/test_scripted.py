@@ -13,29 +13,29 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def ask(address, data=ASKED):
-    """Send bytes and give what comes back until the other end is quiet for long or closes."""
+    """Send bytes and return the first bytes of the answer."""
     with socket.create_connection(address, timeout=PATIENCE) as wire:
         wire.sendall(data)
         return wire.recv(4096)
 
 
-def test_it_answers_by_its_script_and_keeps_what_arrived():
-    """It tells the script the time, and which connection of the run this is."""
-    told = []
+def test_server_answers_by_its_script():
+    """The script gets the time and the connection's number; received bytes are stored."""
+    requests = []
 
     def respond(asked):
-        told.append(asked)
+        requests.append(asked)
         return ANSWER
 
     with Listening(respond, lambda: 77.0, None) as server:
         assert [ask(server.address), ask(server.address)] == [ANSWER, ANSWER]
         assert server.received() == (ASKED, ASKED)
-    assert [asked.connection for asked in told] == [0, 1]
-    assert {(asked.data, asked.now, asked.tls) for asked in told} == {(ASKED, 77.0, None)}
+    assert [asked.connection for asked in requests] == [0, 1]
+    assert {(asked.data, asked.now, asked.tls) for asked in requests} == {(ASKED, 77.0, None)}
 
 
-def test_what_is_sent_and_closed_at_once_has_arrived():
-    """A client that reads no answer may be gone before its connection is accepted."""
+def test_bytes_of_a_closed_connection_are_received():
+    """A client that reads no answer may close before its connection is accepted."""
     with Listening(lambda _asked: ANSWER, lambda: 0.0, None) as server:
         for number in range(1, 65):
             with socket.create_connection(server.address, timeout=PATIENCE) as wire:
@@ -43,8 +43,8 @@ def test_what_is_sent_and_closed_at_once_has_arrived():
             assert server.received(number) == (ASKED,) * number
 
 
-def test_an_error_of_the_script_resets_the_connection():
-    """As a server that dies does."""
+def test_error_of_the_script_resets_the_connection():
+    """As if the server died."""
 
     def respond(_asked):
         raise OSError("the server died")
@@ -53,13 +53,13 @@ def test_an_error_of_the_script_resets_the_connection():
         ask(server.address)
 
 
-def test_tls_is_taken_off_before_the_script_sees_it(tmp_path):
-    """A client that trusts the authority of the run is answered; secrets go to the key log."""
+def test_script_receives_decrypted_requests(tmp_path):
+    """A client that trusts the run's authority is answered; secrets are in the key log."""
     key_log = tmp_path / "keys"
     authority = make_authority("a.example", 1_800_000_000.0, key_log)
     client = ssl.create_default_context(cadata=authority.certificate)
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # The certificate is of the year 2027; who asks today would refuse it.
+    # The certificate is not valid today.
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     with Listening(lambda _asked: ANSWER, lambda: 0.0, authority.context) as server:
         with (

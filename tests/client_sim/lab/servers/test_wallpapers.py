@@ -1,4 +1,4 @@
-"""A wallpaper is asked for when its owner chooses it: that shows which one, and nothing else."""
+"""Requests for wallpapers: they reveal which one the owner chose, and nothing else."""
 
 import pytest
 
@@ -23,12 +23,12 @@ from client_sim.persona import make_persona
 REPOSITORY = Repository(kinds=tuple(PARTS))
 PUBLIC = REPOSITORY.public("armani", "id", "stable")
 START = 1_767_225_600.0
-# Behind the second poll by the clock: whoever chooses a picture has made a connection more.
+# After the second poll, by the clock: the choice of a picture makes another connection.
 HISTORY = [Publication("other content", renew_content, at=START + 28_800)]
 
 
 def choosing(name):
-    """Make a phone whose owner chooses a wallpaper when a photo is taken, if it has a name."""
+    """Make a phone whose owner chooses a wallpaper when a photo is taken, or none."""
 
     class Choosing(PollingClient):
         def on_event(self, _event):
@@ -43,7 +43,7 @@ def choosing(name):
 
 
 def live(name):
-    """Let a phone poll, its owner choose, and the phone poll twice again."""
+    """Observe a phone that polls, whose owner then chooses, and that polls twice again."""
     steps = (POLL, "photo-taken", POLL, POLL)
     return observe(
         choosing(name),
@@ -60,12 +60,12 @@ def live(name):
 
 @pytest.fixture(scope="module")
 def lives():
-    """Give the lives of owners who choose one of two wallpapers, or none."""
+    """Observe the phones of owners who choose one of two wallpapers, or none."""
     return {name: live(name) for name in ("dawn", "dusk", "")}
 
 
-def test_a_choice_is_one_request_of_its_own(lives):
-    """Over a connection of its own, in the table, to the same host, and shown by the judge."""
+def test_choice_is_one_request(lives):
+    """Over its own connection and in the table; comparing owners finds which one was chosen."""
     for name in ("dawn", "dusk"):
         chosen = [c for c in lives[name].connections() if not c.phase.startswith(POLL)]
         (connection,) = chosen
@@ -78,8 +78,8 @@ def test_a_choice_is_one_request_of_its_own(lives):
     assert [finding.field for finding in found] == ["request 1, path"]
 
 
-def test_polls_are_the_same_whatever_was_chosen(lives):
-    """To the byte, by the cardinality of each poll; who chose shows between polls alone."""
+def test_polls_do_not_depend_on_the_choice(lives):
+    """Their bytes are equal; only the request between polls differs."""
     assert judge_cardinality(lives.values()) == ()
     polls = [
         [(c.phase, c.data) for c in each.connections() if c.phase.startswith(POLL)]
