@@ -21,7 +21,7 @@ def step() -> bytes:
 
 @pytest.fixture(scope="session")
 def certificate() -> bytes:
-    """Return the certificate that the fixture packages are signed for."""
+    """Return the certificate whose key signed the fixture packages."""
     return CERTIFICATE_FILE.read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""On arbitrary bytes every decoder returns a value or raises the package's own error."""
+"""On arbitrary bytes each decoder returns a value or raises the package's own error."""
 
 import contextlib
 import hashlib
@@ -55,7 +55,7 @@ STEP = Package(find_build("armani", "id", 2), find_build("armani", "id", 1))
 
 
 class Good:
-    """Inputs that decoders accept, each made when it is asked for first."""
+    """Inputs that decoders accept, each made on first use."""
 
     @cached_property
     def package(self) -> bytes:
@@ -108,7 +108,7 @@ def _check_list(raw: bytes) -> None:
     assert check_transfer_list(transfer, "system", *sizes, TransferCaps()).size <= 64 << 30
 
 
-# Each decoder with an input that it accepts, or nearly; mutations start from there.
+# Each decoder with an input that it accepts, or almost accepts, to be mutated.
 DECODERS: dict[str, tuple[Callable[[bytes], Any], Callable[[], bytes]]] = {
     "certificate": (decode_certificate, CERTIFICATE_FILE.read_bytes),
     "certificate-der": (decode_certificate, lambda: CERTIFICATE.der),
@@ -165,8 +165,8 @@ def damaged(draw: st.DrawFn, good: bytes) -> bytes:
 @pytest.mark.parametrize("name", sorted(DECODERS))
 @given(data=st.data())
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-def test_decoders_raise_nothing_but_their_own_error(name: str, data: st.DataObject) -> None:
-    """Whether the bytes are noise or nearly right, there is a value or an OtaError."""
+def test_decoders_raise_only_their_own_error(name: str, data: st.DataObject) -> None:
+    """Random or damaged bytes give a value or an OtaError."""
     decode, good = DECODERS[name]
     raw = data.draw(st.one_of(st.binary(max_size=400), damaged(good())))
     with contextlib.suppress(OtaError):
@@ -175,8 +175,8 @@ def test_decoders_raise_nothing_but_their_own_error(name: str, data: st.DataObje
 
 @given(raw=st.binary(max_size=600))
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_noise_is_a_package(raw: bytes, tmp_path: Path) -> None:
-    """Arbitrary bytes in a file are refused; nothing else is raised."""
+def test_random_file_is_refused(raw: bytes, tmp_path: Path) -> None:
+    """A file of random bytes is refused with an OtaError."""
     path = tmp_path / "noise.zip"
     path.write_bytes(raw)
     with pytest.raises(OtaError):
@@ -194,7 +194,7 @@ WHOLE = {
 @given(data=st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 def test_damaged_packages(name: str, data: st.DataObject, tmp_path: Path) -> None:
-    """A package of any kind that is nearly whole is refused, or read as the bytes that it has."""
+    """A damaged package is refused, or its length and hash are those of its bytes."""
     path = tmp_path / "damaged.zip"
     raw = data.draw(damaged(WHOLE[name]))
     path.write_bytes(raw)
@@ -206,7 +206,7 @@ def test_damaged_packages(name: str, data: st.DataObject, tmp_path: Path) -> Non
 @given(raw=st.binary(max_size=200), size=st.integers(0, 300), crc=st.integers(0, 2**32 - 1))
 @settings(max_examples=100, deadline=None)
 def test_arbitrary_deflated_data(raw: bytes, size: int, crc: int) -> None:
-    """Data that does not unpack to what the zip announces is refused."""
+    """Data that do not unpack to the stated size and checksum are refused."""
     stream = io.BytesIO(raw)
     entry = Entry("x", DEFLATED, 0, len(raw), size, crc)
     with contextlib.suppress(OtaError):

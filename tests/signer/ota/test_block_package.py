@@ -20,7 +20,7 @@ from tests.cases import case
 TARGET, SOURCE = find_build("armani", "id", 2), find_build("armani", "id", 1)
 FULL, STEP = Package(TARGET), Package(TARGET, SOURCE)
 IMAGE_SIZE = 448 << 10
-# What the sentence must say, by the name of the hostile package.
+# A part of the message, by the name of the hostile package.
 FAULTS = {
     "no-update-binary": "no META-INF/com/google/android/update-binary",
     "no-script": "no META-INF/com/google/android/updater-script",
@@ -83,8 +83,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "armani-block.zip"
 
 
-def test_facts_of_a_full_package(path: Path, certificate: bytes) -> None:
-    """What the catalogue says of the build, and how far and by which commands it is written."""
+def test_facts_of_full_package(path: Path, certificate: bytes) -> None:
+    """The facts are those of the catalogue; the partition's size and commands are counted."""
     path.write_bytes(build_block_zip(FULL, compressed=True))
     facts = inspect_ota(path, certificate=certificate, codename="armani")
     assert (facts.ota_type, facts.type, facts.transfer_version) == ("BLOCK", "full", 4)
@@ -101,8 +101,8 @@ def test_facts_of_a_full_package(path: Path, certificate: bytes) -> None:
     assert set(system.operations) == {"erase", "new", "zero"}
 
 
-def test_steps_of_every_version(path: Path, certificate: bytes) -> None:
-    """Each version of the transfer list is read, with its commands counted by name."""
+def test_incremental_of_each_transfer_version(path: Path, certificate: bytes) -> None:
+    """Each version of the transfer list is read, and its commands are counted by name."""
     for version in (1, 2, 3, 4):
         path.write_bytes(build_block_zip(STEP, version=version))
         facts = inspect_ota(path, certificate=certificate, codename="armani")
@@ -113,8 +113,8 @@ def test_steps_of_every_version(path: Path, certificate: bytes) -> None:
         assert bool(commands["stash"]) == bool(commands["free"]) == (version >= 2)
 
 
-def test_deflated_data_is_followed(path: Path) -> None:
-    """Large entries may be compressed by the zip; size and checksum are of what they unpack to."""
+def test_deflated_entries(path: Path) -> None:
+    """The zip may compress large entries; size and checksum are those of the unpacked data."""
     members = [
         replace(each, method=DEFLATED) if each.name in {NEW_DATA, UPDATE_BINARY} else each
         for each in block_members(STEP)
@@ -127,8 +127,8 @@ def test_deflated_data_is_followed(path: Path) -> None:
         inspect_ota(path)
 
 
-def test_packages_of_old_build_systems(path: Path) -> None:
-    """Before Android 8 a package had neither metadata.pb nor patch level, nor property files."""
+def test_package_without_newer_metadata(path: Path) -> None:
+    """Packages before Android 8 have no metadata.pb, no patch level and no property files."""
     members = block_members(FULL)
     old = (
         b"ota-required-cache=0\nota-type=BLOCK\n"
@@ -144,7 +144,7 @@ def test_packages_of_old_build_systems(path: Path) -> None:
 
 
 def test_hostile_packages_are_refused(path, certificate):
-    """Each is refused with one sentence about its fault, and none goes untested."""
+    """Each hostile package is refused with one sentence about its fault."""
     assert set(HOSTILE) == set(FAULTS)
     for name in sorted(FAULTS):
         with case(name):
@@ -168,8 +168,8 @@ def _check(total: int, *lines: str, new: int | None = 0, patch: int = 0) -> Tran
     return check_transfer_list(_list(total, *lines), "vendor", new, patch, TransferCaps())
 
 
-def test_a_good_list_passes() -> None:
-    """A stash, a patch, new data and a hash tree; a partition reaches as far as it is written."""
+def test_transfer_list_is_accepted() -> None:
+    """The partition's size is the highest block that is written."""
     _check(
         7,
         f"stash {A} 2,0,2",
@@ -192,8 +192,8 @@ def test_a_good_list_passes() -> None:
     assert _check(0, f"stash {A} 2,0,2").reads
 
 
-def test_lists_that_are_refused() -> None:
-    """By what is broken, and by what is read too often; others are among the packages."""
+def test_transfer_list_is_refused() -> None:
+    """The message names the fault; other faults are among the hostile packages."""
     for lines, fault in (
         (("erase 2,0,2", f"stash {A} 2,1,2"), "reads a block that was erased"),
         ((f"stash {A} 2,4,6", f"free {A}", f"free {A}"), f"A free .* needs stash {A}"),

@@ -1,4 +1,4 @@
-"""Zip files made by other programs are read, and only plain ones."""
+"""Zip files of other programs are read if they use no unusual features."""
 
 import io
 import struct
@@ -28,8 +28,8 @@ def _assert_content(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_files_of_zipfile(method: int) -> None:
-    """What Python's zipfile writes is read back, stored and deflated."""
+def test_zip_of_zipfile(method: int) -> None:
+    """Stored and deflated entries written by Python's zipfile are read."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", method) as archive:
         for name, data in CONTENT.items():
@@ -37,8 +37,8 @@ def test_files_of_zipfile(method: int) -> None:
     _assert_content(out.getvalue())
 
 
-def test_streamed_files() -> None:
-    """Deflated entries that give their sizes only behind their data, as Java writes them."""
+def test_streamed_zip() -> None:
+    """Deflated entries whose sizes follow their data are read."""
 
     class Pipe(io.RawIOBase):
         """A stream that cannot seek."""
@@ -64,7 +64,7 @@ def test_streamed_files() -> None:
 
 
 def test_zip64_end_record() -> None:
-    """A zip whose end record points to a zip64 one is read through it; nothing points nowhere."""
+    """A zip64 end record is found through its locator; a missing or wrong locator is refused."""
     plain = write_zip([Member(name, data) for name, data in CONTENT.items()])
     end = plain[-22:]
     count, size, offset = struct.unpack("<H2L", end[10:20])
@@ -82,8 +82,8 @@ def test_zip64_end_record() -> None:
         _load(raw)
 
 
-def test_zip64_records_that_were_not_needed() -> None:
-    """What Python writes between 2 and 4 GiB: a zip64 end record, all values in the other, too."""
+def test_zip64_end_record_with_complete_end_record() -> None:
+    """Python writes both between 2 and 4 GiB; they must agree."""
     plain = write_zip([Member(name, data) for name, data in CONTENT.items()])
     count, size, offset = struct.unpack("<H2L", plain[-12:-2])
     wide = zip64_end(count, size, offset)
@@ -96,7 +96,7 @@ def test_zip64_records_that_were_not_needed() -> None:
 
 
 def test_entries_beyond_4_gib(tmp_path: Path) -> None:
-    """A file of 5 GiB, most of it a hole: an entry that long, and one that starts behind it."""
+    """A sparse file of 5 GiB: one entry that long, and one that starts after it."""
     path, size, data = tmp_path / "big.zip", 5 << 30, b"quiet, clear"
     wide, crc = 0xFFFFFFFF, zlib.crc32(data)
     with path.open("wb") as stream:
@@ -115,7 +115,7 @@ def test_entries_beyond_4_gib(tmp_path: Path) -> None:
         length = stream.tell() - where
         stream.write(zip64_end(2, length, where))
         stream.write(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2, 2, length, wide, 0))
-    with zipfile.ZipFile(path) as archive:  # so that the test's own zip is one
+    with zipfile.ZipFile(path) as archive:  # the test's own zip is valid
         assert [each.file_size for each in archive.infolist()] == [size, 12]
         assert archive.read("behind.txt") == data
     with path.open("rb") as stream:
@@ -126,9 +126,9 @@ def test_entries_beyond_4_gib(tmp_path: Path) -> None:
 
 
 def _streamed(descriptor: bytes, *, size: int = 0, extra: bytes = b"") -> bytes:
-    """Return a zip whose only entry has its sizes behind its data.
+    """Return a zip whose only entry has its sizes after its data.
 
-    `size` and `extra` stand in the local header.
+    `size` and `extra` are those of the local header.
     """
     packed = zlib.compress(b"quiet, clear")[2:-4]
     crc = zlib.crc32(b"quiet, clear")
@@ -142,7 +142,7 @@ def _streamed(descriptor: bytes, *, size: int = 0, extra: bytes = b"") -> bytes:
 
 
 def test_data_descriptors() -> None:
-    """They have a signature and sizes of 4 bytes, say what the directory says, and are not wide."""
+    """A data descriptor needs its signature, sizes of 4 bytes and the directory's values."""
     size = len(zlib.compress(b"quiet, clear")) - 6
     raw = _streamed(b"PK\7\x08CRC." + struct.pack("<2L", size, 12))
     assert load_entry(io.BytesIO(raw), _load(raw).entries["a"], 99) == b"quiet, clear"
@@ -158,8 +158,8 @@ def test_data_descriptors() -> None:
         _load(raw)
 
 
-def test_entries_are_what_the_zip_says() -> None:
-    """Up to the caller's limit, of one size and time, and of the bytes of their checksum."""
+def test_entry_differs_from_its_headers() -> None:
+    """An entry over the limit, or with other sizes, times or bytes, is refused."""
     raw = write_zip([Member("a", bytes(100))])
     with pytest.raises(ContainerError, match="a is 100 bytes long; at most 99 are allowed"):
         load_entry(io.BytesIO(raw), _load(raw).entries["a"], 99)
@@ -180,8 +180,8 @@ def _members() -> list[Member]:
     return [Member(name, data) for name, data in CONTENT.items()]
 
 
-def test_caps_come_before_what_they_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That on the whole file, on the directory, and on what an entry unpacks to."""
+def test_size_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole file, the directory and each unpacked entry are limited."""
     for cap, value, raw, fault in (
         ("MAX_PACKAGE", 0, b"x", "larger than"),
         ("MAX_DIRECTORY", 10, write_zip([Member("a", b"")]), "central directory is larger"),

@@ -1,4 +1,4 @@
-"""Custota's signatures of packages, judged by openssl."""
+"""Custota's signatures of packages, verified by openssl."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ CERTIFICATE = decode_certificate(PEM)
 
 
 def no_passphrase(name):
-    """Fail: the key is not encrypted."""
+    """Fail, because the key is not encrypted."""
     raise AssertionError(name)
 
 
@@ -37,14 +37,14 @@ def package(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def csig(package, tmp_path_factory):
-    """Return the path of its csig."""
+    """Write the package's csig and return its path."""
     path = tmp_path_factory.mktemp("csig") / "armani-1.zip.csig"
     path.write_bytes(make_csig(package, KEY, PEM, no_passphrase))
     return path
 
 
-def test_openssl_verifies_it_and_shows_the_parts(package, csig):
-    """Name, offset, size and sha256 of each property file, in their order."""
+def test_openssl_verifies_csig(package, csig):
+    """The csig lists name, offset, size and sha256 of each property file, in order."""
     command = ["openssl", "cms", "-verify", "-inform", "DER", "-binary", "-in", csig]
     shown = subprocess.run(
         [*command, "-CAfile", CERTIFICATE_FILE, "-purpose", "any"], check=True, capture_output=True
@@ -61,8 +61,8 @@ def test_openssl_verifies_it_and_shows_the_parts(package, csig):
         assert each["digest"] == hashlib.sha256(part).hexdigest()
 
 
-def test_key_and_certificate_are_a_pair(package) -> None:
-    """Another certificate is refused, a wrong passphrase, and what Custota could not read."""
+def test_make_csig_is_refused(package) -> None:
+    """A foreign certificate, a wrong passphrase and a package without metadata.pb are refused."""
     other = (KEYS / "FIXTURE-ONLY-other.cert.pem").read_bytes()
     with pytest.raises(KeyStoreError, match="does not belong to the certificate"):
         make_csig(package, KEY, other, no_passphrase)
@@ -79,8 +79,8 @@ def test_key_and_certificate_are_a_pair(package) -> None:
         list_parts(make_facts(1))
 
 
-def test_a_csig_belongs_to_its_package(package, csig, tmp_path):
-    """That of other bytes, by another certificate, and what is no csig are refused."""
+def test_check_csig(package, csig, tmp_path):
+    """Another package, another certificate and malformed files are refused."""
     check_csig(csig, package, CERTIFICATE)
     other = tmp_path / "armani-2.zip"
     other.write_bytes(build_zip(find_build("armani", "id", 2)))

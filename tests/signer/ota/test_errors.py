@@ -11,8 +11,8 @@ from tests.cases import case
 LONG = "\U000e0001" * 200
 
 
-def test_names_and_values_are_cut() -> None:
-    """At most 60 characters on one line, after they were escaped, and three names."""
+def test_shown_values_are_cut() -> None:
+    """Values are escaped and cut at 60 characters; at most three names are listed."""
     assert show_name("a\nb") == "a?b"
     assert show_name("x" * 61) == "x" * 59 + "…"
     assert show_names(["x"] * 5) == "x, x, x and 2 more"
@@ -26,8 +26,8 @@ def _text(key):
     return f"{head}{key}=x{'y' * 60_000}\n"
 
 
-def test_what_a_package_says_makes_no_long_sentence():
-    """Every value that a sentence shows is cut."""
+def test_messages_are_short():
+    """Every value of a package is cut in messages."""
     for judge in (
         lambda: check_manifest(decode_manifest(bytes_field(13, bytes_field(1, LONG))), 0),
         lambda: decode_pb(bytes_field(6, bytes_field(5, LONG))),

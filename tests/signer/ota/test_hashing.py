@@ -15,8 +15,8 @@ def _sha256(*parts: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100, 4096, 1 << 20])
-def test_runs_in_one_reading(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the size of a read, each key gets the hash of its runs."""
+def test_hash_runs(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each key gets the hash of its runs, whatever the size of a read."""
     monkeypatch.setattr(hashing, "_CHUNK", chunk)
     tracks = [
         Track([Run(0, 3000, "all", mark="first"), Run(3000, len(DATA), "all")]),
@@ -37,8 +37,8 @@ def test_runs_in_one_reading(chunk: int, monkeypatch: pytest.MonkeyPatch) -> Non
     }
 
 
-def test_progress(monkeypatch) -> None:
-    """Bytes done and in all, after each read; a file that is truncated meanwhile has no hash."""
+def test_progress_and_truncated_file(monkeypatch) -> None:
+    """Progress gives bytes read and the total; a file that shrinks meanwhile is refused."""
     monkeypatch.setattr(hashing, "_CHUNK", 1500)
     seen: list[tuple[int, int]] = []
     hash_runs(io.BytesIO(DATA), 4096, [], progress=lambda *step: seen.append(step))

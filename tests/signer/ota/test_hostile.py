@@ -1,4 +1,4 @@
-"""Every hostile package is refused in one sentence that names what is wrong with it."""
+"""Each hostile package is refused in one sentence that names its fault."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from signer.ota.errors import OtaError
 from signer.ota.inspect import inspect_ota
 from tests.cases import case
 
-# What the sentence must say, by the name of the hostile package.
+# A part of the message, by the name of the hostile package.
 FAULTS = {
     "not-a-zip": "not a zip",
     "empty": "not a zip",
@@ -142,10 +142,7 @@ FAULTS = {
 
 
 def test_hostile_packages_are_refused(tmp_path, certificate):
-    """A hostile package is refused with one sentence about its fault, and nothing is written.
-
-    The table above is complete, so that no hostile package goes untested.
-    """
+    """Each hostile package is refused with one sentence, and nothing is written."""
     hostile = hostile_zips(build_zip(find_build("armani", "id", 2)))
     assert hostile.keys() == FAULTS.keys()
     for name in sorted(FAULTS):

@@ -22,8 +22,8 @@ NEWER = newer_packages(find_build("armani", "id", 2), find_build("armani", "id",
 OTHER_CERTIFICATE = KEYS / "FIXTURE-ONLY-other.cert.pem"
 
 
-def test_facts_of_a_full_package(package: Path, full: bytes, certificate: bytes) -> None:
-    """They are what the catalogue says of its build; progress counts bytes up to the length."""
+def test_facts_of_full_package(package: Path, full: bytes, certificate: bytes) -> None:
+    """The facts are those of the catalogue; progress counts bytes up to the length."""
     seen: list[tuple[int, int]] = []
     facts = inspect_ota(
         package,
@@ -51,8 +51,8 @@ def test_facts_of_a_full_package(package: Path, full: bytes, certificate: bytes)
     assert facts.signed == Signed(payload=True, whole_file=True)
 
 
-def test_facts_name_partitions_and_property_files(package: Path, full: bytes) -> None:
-    """Size and hash of each committed image; the offsets lead into the file, without padding."""
+def test_partitions_and_property_files(package: Path, full: bytes) -> None:
+    """Sizes and hashes are those of the images; the offsets lead into the file."""
     facts = inspect_ota(package)
     assert facts.signed == Signed(payload=False, whole_file=False)  # without a certificate
     images = find_build("armani", "id", 2).images
@@ -76,10 +76,10 @@ def test_facts_name_partitions_and_property_files(package: Path, full: bytes) ->
 
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("codename", CODENAMES)
-def test_incrementals_name_their_source(
+def test_facts_of_incremental(
     codename: str, region: str, tmp_path: Path, certificate: bytes
 ) -> None:
-    """An incremental's facts name the build it starts from; all models and regions pass."""
+    """An incremental names its source build, for each model and region."""
     target, source = (find_build(codename, region, number) for number in (1, 0))
     path = tmp_path / "step.zip"
     path.write_bytes(build_zip(target, source))
@@ -97,15 +97,15 @@ def test_incrementals_name_their_source(
         assert each.source_sha256 == hashlib.sha256(image).hexdigest()
 
 
-def test_another_certificate_is_refused_without_otacert(tmp_path: Path, full: bytes) -> None:
-    """Also when the package encloses no certificate, the payload's signatures decide.
+def test_other_certificate_is_refused_without_otacert(tmp_path: Path, full: bytes) -> None:
+    """The payload's signatures decide if the package encloses no certificate.
 
-    Before its whole-file signature a package can be inspected, and is refused with one.
+    A package without a whole-file signature can be inspected without a certificate.
     """
     path, members = tmp_path / "package.zip", split_members(full)
     path.write_bytes(write_zip(members))
     assert inspect_ota(path).type == "full"
-    # At the end of the file, so that nothing else moves.
+    # Replace it by a filler of the same length, so that no offset changes.
     (otacert,) = (each for each in members if each.name.endswith("otacert"))
     gap = len(otacert.data) + len(otacert.name) - len("filler.bin")
     members.remove(otacert)
@@ -114,8 +114,8 @@ def test_another_certificate_is_refused_without_otacert(tmp_path: Path, full: by
         inspect_ota(path, certificate=OTHER_CERTIFICATE.read_bytes())
 
 
-def test_flags_must_agree(tmp_path: Path, full: bytes) -> None:
-    """A flag that only the text sets is a contradiction, not a fact."""
+def test_contradicting_flag_is_refused(tmp_path: Path, full: bytes) -> None:
+    """A flag that only the text metadata sets is refused."""
     path = tmp_path / "package.zip"
     wiping = with_text(
         full, lambda text: text.replace("post-build=", "ota-wipe=yes\npost-build=", 1)
@@ -125,8 +125,8 @@ def test_flags_must_agree(tmp_path: Path, full: bytes) -> None:
         inspect_ota(path)
 
 
-def test_what_is_newer_is_named(tmp_path: Path, certificate: bytes) -> None:
-    """A package of a format to come is read and all of it checked; the facts name what is new."""
+def test_newer_format_is_named(tmp_path: Path, certificate: bytes) -> None:
+    """A package of a newer format is checked completely; the facts name what is unknown."""
     for name in sorted(NEWER):
         with case(name):
             path = tmp_path / "package.zip"
@@ -137,7 +137,7 @@ def test_what_is_newer_is_named(tmp_path: Path, certificate: bytes) -> None:
 
 
 def test_packages_of_other_writers(tmp_path: Path, certificate: bytes) -> None:
-    """Every size and offset in zip64 records: the same facts.
+    """Zip64 records give the same facts.
 
     The extra fields of AOSP's tool put the metadata at offset 69, as in every real package.
     """
@@ -155,7 +155,7 @@ def test_packages_of_other_writers(tmp_path: Path, certificate: bytes) -> None:
 
 
 def test_every_entry_is_checked(tmp_path: Path, full: bytes) -> None:
-    """An entry that is not needed, of any length, must still be what the zip says."""
+    """An unneeded entry must match its size and checksum, too."""
     path = tmp_path / "package.zip"
     data = b"".join(bytes([each]) * 64 for each in Random(2014).randbytes(17 << 14))
     for method in (STORED, DEFLATED):
@@ -167,8 +167,8 @@ def test_every_entry_is_checked(tmp_path: Path, full: bytes) -> None:
             inspect_ota(path)
 
 
-def test_a_file_that_is_not_there_is_the_environments_fault(tmp_path):
-    """A disk that cannot be read says nothing about the package: OSError, exit status 3."""
+def test_missing_file(tmp_path):
+    """A missing file raises OSError, so the exit status is 3; a folder is refused."""
     with pytest.raises(FileNotFoundError):
         inspect_ota(tmp_path / "nothing.zip")
     with pytest.raises(OtaError, match="is not a regular file"):

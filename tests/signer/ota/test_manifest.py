@@ -7,8 +7,8 @@ from signer.ota.operations import Extent
 from tests.cases import case
 
 
-def test_every_field_is_found() -> None:
-    """A manifest written field by field after the published numbers comes back as values."""
+def test_decode_each_field() -> None:
+    """A manifest with the published field numbers is decoded."""
     extent = varint_field(1, 7) + varint_field(2, 3)
     operation = varint_field(1, 5) + varint_field(2, 10) + varint_field(3, 20)
     operation += bytes_field(4, extent) + varint_field(5, 12288) + bytes_field(6, extent)
@@ -39,7 +39,7 @@ def test_every_field_is_found() -> None:
 
 
 def test_defaults() -> None:
-    """A manifest that says little is full and unsigned; old content makes a delta."""
+    """A manifest without fields is full and unsigned; old content makes it a delta."""
     manifest = decode_manifest(bytes_field(13, b""))
     assert manifest.block_size == 4096
     assert manifest.signatures_offset is None
@@ -54,8 +54,8 @@ def test_defaults() -> None:
             assert decode_manifest(raw).is_delta is delta
 
 
-def test_unknown_names_are_few() -> None:
-    """A person has to allow each by name; what nothing reads is well formed."""
+def test_unknown_fields_are_limited() -> None:
+    """At most 64 unknown names are listed; fields that nothing reads must be well formed."""
     partition = bytes_field(13, b"")
     fields = b"".join(varint_field(number, 1) for number in range(100, 165))
     with pytest.raises(PayloadError, match="more than 64 unknown fields"):
@@ -75,8 +75,8 @@ def test_unknown_names_are_few() -> None:
         decode_manifest(bytes((16 << 20) + 1))
 
 
-def test_unknown_fields_of_nested_messages_are_named() -> None:
-    """A newer phone may know them, so they are allowed by name as others are."""
+def test_unknown_nested_fields() -> None:
+    """Unknown fields of nested messages are listed by name, too."""
     for partition, name in (
         (bytes_field(8, varint_field(1, 6) + bytes_field(6, varint_field(2, 1))), None),
         (

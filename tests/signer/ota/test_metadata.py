@@ -5,7 +5,7 @@ from signer.ota.errors import MetadataError, UnsupportedError
 from signer.ota.metadata import decode_pb, decode_text
 from tests.cases import case
 
-# Written by hand after AOSP's format, for an incremental that wipes.
+# Hand-written in AOSP's format, for an incremental that wipes.
 TEXT = """\
 ota-property-files=payload_metadata.bin:1:2,payload.bin:1:9   \n\
 ota-required-cache=0
@@ -46,8 +46,8 @@ def _text(old: str, new: str) -> bytes:
     return TEXT.replace(old, new).encode()
 
 
-def test_text_that_is_refused() -> None:
-    """By what is wrong with it, before it is read where it is large; unknown names are few."""
+def test_malformed_text() -> None:
+    """The message names the fault; size and unknown keys are limited."""
     for old, new, fault in (
         ("ota-type=AB", "ota-type=AB\n", "Line 4"),
         ("ota-type=AB", "ota-type=AB\r", "Line 3"),
@@ -70,8 +70,8 @@ def test_text_that_is_refused() -> None:
         decode_pb(bytes((1 << 20) + 1))
 
 
-def test_kinds_that_are_not_supported() -> None:
-    """Other kinds of package are told apart from broken ones, in text and in protobuf."""
+def test_unsupported_kinds() -> None:
+    """Unsupported kinds of packages are told apart from malformed ones."""
     for old, new, fault in (
         ("ota-type=AB", "ota-type=BRICK", "type is BRICK"),
         ("ota-type=AB\n", "", "type is missing"),
@@ -86,8 +86,8 @@ def test_kinds_that_are_not_supported() -> None:
         decode_pb(_pb(kind=9))
 
 
-def test_protobuf_that_is_refused() -> None:
-    """Repeated keys, values of the wrong kind, and what the text has no line for."""
+def test_malformed_protobuf() -> None:
+    """Duplicate keys, wrong wire types and fields without a line in the text are refused."""
     files = bytes_field(4, bytes_field(1, "a") + bytes_field(2, "b"))
     with pytest.raises(MetadataError, match="'a' twice"):
         decode_pb(_pb() + files + files)

@@ -1,4 +1,4 @@
-"""Changes every byte of a small whole package: it is noticed, or listed with the reason."""
+"""Changes each byte of small packages; an undetected change must be on a list with a reason."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from signer.ota.inspect import inspect_ota
 
 TARGET = find_build("armani", "id", 2)
 GOLDEN, GOLDEN_BLOCK = build_golden(TARGET), build_golden_block(TARGET)
-# A region is a name, where it starts and stops, and why a change in it need not be noticed.
+# A region has a name, start, end, and the reason why a change in it may stay undetected.
 Region = tuple[str, int, int, str]
 
 
@@ -29,7 +29,7 @@ def _records(golden: bytes, magic: bytes) -> list[int]:
 
 def _signer_text(golden: bytes) -> Iterator[Region]:
     yield (
-        "who signed",
+        "signer's name",
         _comment(golden) + len("signed by "),
         _comment(golden) + len("signed by SignApk"),
         "the text before the signature names a program; it is not read, and it cannot be signed",
@@ -37,10 +37,10 @@ def _signer_text(golden: bytes) -> Iterator[Region]:
 
 
 def _unsigned_regions(golden: bytes) -> Iterator[Region]:
-    """Yield what no checksum of the package covers, so that only its signature does."""
+    """Yield the regions that no checksum covers, so that only the signature protects them."""
     yield from _signer_text(golden)
-    # Zip readers take names, methods, sizes, offsets and checksums from the headers and leave the
-    # rest alone; a phone reads payload.bin at the offset that the release states, and no header.
+    # Zip readers use names, methods, sizes, offsets and checksums of the headers and ignore the
+    # rest; a phone reads payload.bin at the offset in the release, and no header.
     local = "no reader of an update acts on it, and what the entry holds has a checksum"
     for number, at in enumerate(_records(golden, b"PK\x01\x02")):
         yield (f"central {number}: version of its writer", at + 4, at + 5, local)
@@ -54,11 +54,12 @@ def _unsigned_regions(golden: bytes) -> Iterator[Region]:
     )
 
 
-def _unnoticed(path: Path, certificate: bytes, golden: bytes) -> tuple[set[int], set[int]]:
+def _undetected(path: Path, certificate: bytes, golden: bytes) -> tuple[set[int], set[int]]:
     """Return where a byte may change without a refusal: without the certificate, and with it.
 
-    All bits of each byte are flipped without it. With it the lowest bit of every second byte is,
-    and all bits of those whose change was not noticed, since a certificate adds only questions.
+    All bits of each byte are flipped without it. With it, the lowest bit of every second byte is
+    flipped, and all bits of bytes whose change was not detected, because a certificate only adds
+    checks.
     """
     path.write_bytes(golden)
     alone, asked, named = set(), set(), _offsets(_signer_text(golden))
@@ -89,8 +90,8 @@ def _offsets(regions: Iterator[Region]) -> set[int]:
     return {at for _, start, stop, _ in regions for at in range(start, stop)}
 
 
-def test_the_golden_package_is_good_and_small(tmp_path: Path, certificate: bytes) -> None:
-    """It passes as it is; it has five entries, three signatures and one partition."""
+def test_golden_package(tmp_path: Path, certificate: bytes) -> None:
+    """The package is accepted; it has five entries and one partition."""
     path = tmp_path / "golden.zip"
     path.write_bytes(GOLDEN)
     facts = inspect_ota(path, certificate=certificate, codename="armani")
@@ -100,13 +101,13 @@ def test_the_golden_package_is_good_and_small(tmp_path: Path, certificate: bytes
 
 
 @pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_BLOCK], ids=["AB", "BLOCK"])
-def test_any_changed_byte_is_noticed(golden: bytes, tmp_path: Path, certificate: bytes) -> None:
-    """With the certificate only the signer's name may change, and stay printable.
+def test_changed_byte_is_detected(golden: bytes, tmp_path: Path, certificate: bytes) -> None:
+    """With the certificate only the signer's name may change, and must stay printable.
 
-    Without it exactly the listed regions may: unread headers.
+    Without it exactly the listed regions may change.
     """
     path = tmp_path / "golden.zip"
-    alone, asked = _unnoticed(path, certificate, golden)
+    alone, asked = _undetected(path, certificate, golden)
     assert alone == _offsets(_unsigned_regions(golden))
     assert asked == _offsets(_signer_text(golden))
     for at in asked:  # inverted, no byte of the name is printable

@@ -15,8 +15,8 @@ OPERATIONS = st.builds(
 
 
 @given(st.lists(OPERATIONS, max_size=6))
-def test_operations_come_back(operations: list[Operation]) -> None:
-    """Whatever they say, also nonsense; as often as they are asked for."""
+def test_packed_operations_round_trip(operations: list[Operation]) -> None:
+    """Any operations can be read back, and repeatedly."""
     packed = PackedOperations(operations)
     assert len(packed) == len(operations)
     assert list(packed) == operations
@@ -29,8 +29,8 @@ def _copy(at: int) -> Operation:
     return Operation(4, 0, 0, extent, extent, b"", at.to_bytes(32), None, None)
 
 
-def test_many_take_little_memory() -> None:
-    """Each copy takes less than 250 bytes, and a value is made when it is asked for."""
+def test_packed_operations_take_little_memory() -> None:
+    """Each operation takes less than 250 bytes."""
     tracemalloc.start()
     try:
         packed = PackedOperations(map(_copy, range(20_000)))
@@ -40,8 +40,8 @@ def test_many_take_little_memory() -> None:
     assert sum(each.targets[0].count for each in packed) == 20_000 << 10
 
 
-def test_those_with_data_and_their_types() -> None:
-    """Both are known without making a value of every operation."""
+def test_operations_with_data() -> None:
+    """Operations with data and the types are counted without unpacking the others."""
     packed = PackedOperations([_copy(0), _replacement(1), _copy(2), _replacement(3)])
     assert list(packed.with_data()) == [_replacement(1), _replacement(3)]
     assert packed.count_types() == {4: 2, 0: 2}
@@ -51,8 +51,8 @@ def _replacement(at: int) -> Operation:
     return Operation(0, at, 4096, (), (Extent(at, 1),), bytes(32), b"", None, None)
 
 
-def test_names_and_versions_are_those_of_the_format() -> None:
-    """Number, name and first minor version of every type, as the format's table has them."""
+def test_operation_types() -> None:
+    """Number, name and first minor version of each type are those of the format's table."""
     assert {number: (each.name, each.since) for number, each in OPERATION_TYPES.items()} == {
         0: ("REPLACE", 0),
         1: ("REPLACE_BZ", 0),

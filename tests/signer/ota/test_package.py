@@ -1,4 +1,4 @@
-"""What belongs together in a package; contradictions are covered by the hostile packages."""
+"""Parts of a package that must agree; the hostile packages have the contradictions."""
 
 import io
 import zlib
@@ -35,7 +35,7 @@ def _without_pb(change: Callable[[bytes], bytes]) -> bytes:
     line = next(each for each in text.split(b"\n") if each.startswith(b"ota-property-files="))
     text = text.replace(line, line + b" " * (len(old) - len(text)))
     members = with_member(members, METADATA, text)
-    # An unrelated entry takes the place of metadata.pb, so that every offset stays true.
+    # An unrelated entry replaces metadata.pb, so that no offset changes.
     size = next(len(each.data) for each in members if each.name == METADATA_PB)
     name = "x" * len(METADATA_PB)
     return write_zip(
@@ -51,8 +51,8 @@ def _drop_pb(text: bytes) -> bytes:
     return b"\n".join(lines)
 
 
-def test_packages_without_protobuf_metadata() -> None:
-    """Those before Android 12 have only text; a downgrade has the date of the old build."""
+def test_package_without_protobuf_metadata() -> None:
+    """Packages before Android 12 have only text; a downgrade has the date of the old build."""
     envelope = _load(_without_pb(lambda text: text), "armani").envelope
     assert envelope.metadata.fingerprint == FULL.target.fingerprint
     assert envelope.signed_file is None
@@ -84,15 +84,15 @@ def _digest(entry: Entry, packed: bytes, piece: int) -> bytes:
 
 
 @given(st.binary(max_size=3000), st.integers(1, 500), st.sampled_from([STORED, DEFLATED]))
-def test_size_and_checksum(data: bytes, piece: int, method: int) -> None:
-    """However the packed bytes are cut up, the answer is that of the whole."""
+def test_unpacked_size_and_checksum(data: bytes, piece: int, method: int) -> None:
+    """The digest does not depend on the pieces."""
     packed = data if method == STORED else _deflate(data)
     entry = Entry("x", method, 0, len(packed), len(data), 0)
     assert _digest(entry, packed, piece) == encode_unpacked(len(data), zlib.crc32(data))
 
 
-def test_what_cannot_be_unpacked(monkeypatch) -> None:
-    """Cut off, followed by something, too long or no deflate: no answer."""
+def test_unpacking_fails(monkeypatch) -> None:
+    """Truncated, too long or invalid deflate data have no digest."""
     for packed, size in (
         (_deflate(b"quiet, clear")[:-1], 12),
         (_deflate(b"quiet, clear") + b"x", 12),
@@ -113,5 +113,5 @@ def test_what_cannot_be_unpacked(monkeypatch) -> None:
 @given(st.binary(max_size=400))
 @settings(max_examples=300)
 def test_arbitrary_bytes(raw: bytes) -> None:
-    """Noise has an answer or none, and raises nothing."""
+    """Arbitrary bytes have a digest or none, and raise nothing."""
     assert len(_digest(Entry("x", DEFLATED, 0, len(raw), 1000, 0), raw, 50)) in {0, 12}

@@ -14,8 +14,8 @@ def _header(
     return struct.pack(">4sQQL", magic, major, manifest, signature)
 
 
-def test_headers_that_are_refused() -> None:
-    """Cut off, without a manifest or beyond the payload; a signature has 64 KiB at most."""
+def test_malformed_header() -> None:
+    """Truncated headers, missing manifests and signatures over 64 KiB are refused."""
     for raw, fault in (
         (b"", "does not start with CrAU"),
         (_header()[:23], "ends within its header"),

@@ -1,4 +1,4 @@
-"""Rules for deltas; what full payloads must not do is covered by the hostile packages."""
+"""Rules for deltas; the hostile packages have the faults of full payloads."""
 
 import bz2
 import lzma
@@ -65,8 +65,8 @@ def _changed(index: int, **changes: Any) -> Manifest:
     )
 
 
-def test_a_delta_passes() -> None:
-    """From minor version 2 on, also of the future; stated lengths are those of the extents."""
+def test_delta_is_accepted() -> None:
+    """Deltas need minor version 2 or newer; source hashes are optional in version 2."""
     check_manifest(_delta(), 30 + 267)
     kinds = [operation.name for _, operation in operations_with_data(_delta())]
     assert kinds == ["SOURCE_BSDIFF", "REPLACE_XZ"]
@@ -84,8 +84,8 @@ def test_a_delta_passes() -> None:
         check_manifest(replace(manifest, minor_version=3), 267)
 
 
-def test_types_need_their_minor_version() -> None:
-    """An operation is refused in the last minor version before it, and taken in the next."""
+def test_operation_needs_its_minor_version() -> None:
+    """An operation is refused one minor version too early, and accepted in the next."""
     for name, minor in (
         ("ZERO", 3),
         ("BROTLI_BSDIFF", 3),
@@ -107,8 +107,8 @@ def test_types_need_their_minor_version() -> None:
             check_manifest(replace(manifest, minor_version=minor + 1), blobs + 267)
 
 
-def test_unknown_operations_pass() -> None:
-    """What they read and write is unknown; but not beyond the partition or the data."""
+def test_unknown_operation() -> None:
+    """It may read and write anything within the partition and the data."""
     check_manifest(_changed(0, type=27), 297)
     check_manifest(_changed(0, type=27, targets=(), sources=()), 297)
     with pytest.raises(PayloadError, match="writes beyond the end of partition system"):
@@ -117,8 +117,8 @@ def test_unknown_operations_pass() -> None:
         check_manifest(_changed(0, type=27, data_length=400), 297)
 
 
-def test_operations_that_are_refused() -> None:
-    """Each rule about source, target and data is refused by what is broken."""
+def test_operation_is_refused() -> None:
+    """Each rule about source, target and data has its message."""
     for index, changes, fault in (
         (0, {"sources": (Extent(5, 2),)}, "reads beyond the old content"),
         (0, {"sources": (Extent(0, 1),)}, "different numbers of blocks"),
@@ -137,8 +137,8 @@ def test_operations_that_are_refused() -> None:
             check_manifest(_changed(index, **changes), 297)
 
 
-def test_what_the_device_writes_itself_counts() -> None:
-    """Hash tree and error correction are made by the device, so no operation writes them."""
+def test_blocks_written_by_the_device() -> None:
+    """The device writes hash tree and error correction itself, without operations."""
     manifest = _delta(6)
     (partition,) = manifest.partitions
     info = PartitionInfo(8 * 4096, HASH)
@@ -149,8 +149,8 @@ def test_what_the_device_writes_itself_counts() -> None:
     check_manifest(replace(manifest, partitions=(complete,)), 297)
 
 
-def test_old_content_must_be_described() -> None:
-    """By size and hash, where something is read from it."""
+def test_old_content_without_size_or_hash() -> None:
+    """An operation that reads old content needs its size and hash."""
     manifest = _delta()
     for info in (PartitionInfo(0, HASH), PartitionInfo(4096, b"short")):
         partition = replace(manifest.partitions[0], old=info)
@@ -162,7 +162,7 @@ def test_old_content_must_be_described() -> None:
         check_manifest(replace(manifest, partitions=(*manifest.partitions, other)), 297)
 
 
-def test_unsigned_payloads_end_with_their_data() -> None:
+def test_unsigned_payload() -> None:
     """Without a signature the data fill the payload, and no signature size may be given."""
     unsigned = replace(_delta(), signatures_offset=None, signatures_size=0)
     check_manifest(unsigned, 30)
@@ -225,8 +225,8 @@ def _with_data(kind, data):
     return Operation(kind, 0, len(data), (), (Extent(0, 1), Extent(5, 1)), b"", b"", None, None)
 
 
-def test_the_head_of_data_is_of_their_type():
-    """What a phone takes has no fault; other compressors, filters and lengths are named."""
+def test_find_fault_in_operation_data():
+    """Compressors, filters and lengths that a phone does not support are named."""
     for kind, data in GOOD:
         assert find_fault(_with_data(kind, data), data[:HEAD]) == ""
     for kind, data, words in BAD:
@@ -242,13 +242,13 @@ def _digest(packed: bytes, limit: int, piece: int) -> bytes:
 
 
 @given(st.binary(max_size=3000), st.integers(1, 500))
-def test_length(data: bytes, piece: int) -> None:
-    """However the packed bytes are cut up, the answer is the length of the whole."""
+def test_brotli_size(data: bytes, piece: int) -> None:
+    """The size does not depend on the pieces."""
     assert _digest(brotli.compress(data, quality=4), 3000, piece) == len(data).to_bytes(8)
 
 
-def test_what_cannot_be_unpacked(monkeypatch) -> None:
-    """Cut off, followed by something or no brotli: no answer; bytes are counted in pieces."""
+def test_brotli_size_of_invalid_data(monkeypatch) -> None:
+    """Truncated, extended or invalid brotli data have no size."""
     packed = brotli.compress(b"quiet, clear")
     for data in (packed[:-1], packed + b"x", b"", b"\xff" * 20):
         for piece in (1, 100):
@@ -260,6 +260,6 @@ def test_what_cannot_be_unpacked(monkeypatch) -> None:
 
 
 @given(st.binary(max_size=400))
-def test_arbitrary_bytes(raw: bytes) -> None:
-    """Noise has an answer or none, and raises nothing."""
+def test_brotli_size_of_arbitrary_bytes(raw: bytes) -> None:
+    """Arbitrary bytes have a size or none, and raise nothing."""
     assert len(_digest(raw, 1000, 50)) in {0, 8}

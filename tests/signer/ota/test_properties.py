@@ -37,8 +37,8 @@ def _check(value: str, more: tuple[str, ...] = ()) -> None:
     check_property_files(decode_property_files(value, KEY), KEY, container, 30)
 
 
-def test_property_files_that_are_malformed() -> None:
-    """Every token has three parts, and numbers have no sign and no leading zero."""
+def test_malformed_property_files() -> None:
+    """Each token has three parts; numbers have no sign and no leading zero."""
     for value in (
         "",
         " ",
@@ -55,8 +55,8 @@ def test_property_files_that_are_malformed() -> None:
             decode_property_files(value, KEY)
 
 
-def test_another_entry_does_not_stand_in() -> None:
-    """Names mean one entry, `metadata` that of META-INF, later ones the end of a name."""
+def test_property_files_name_one_entry() -> None:
+    """A name stands for one entry; `metadata` is that of META-INF, later names are suffixes."""
     good = {
         "payload.bin": "payload.bin:100:50",
         "payload_properties.txt": "payload_properties.txt:200:10",
@@ -80,8 +80,8 @@ def test_another_entry_does_not_stand_in() -> None:
         _check(value, ("other_new_map.pb",))
 
 
-def test_properties_that_are_refused() -> None:
-    """Each value has one form, each key occurs once; unknown ones are named, in 16 KiB."""
+def test_malformed_payload_properties() -> None:
+    """Each value has one form and each key occurs once; unknown keys are listed."""
     for old, new, fault in (
         ("FILE_SIZE=12", "FILE_SIZE=012", "FILE_SIZE in payload_properties.txt is not a size"),
         ("FILE_SIZE=12", "FILE_SIZE=12\nFILE_SIZE=12", "has FILE_SIZE twice"),

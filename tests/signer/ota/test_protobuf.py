@@ -24,8 +24,8 @@ def _decode(text: str, schema: Schema = NUMBER) -> Message:
     return decode_message(bytes.fromhex(text), schema, _fail)
 
 
-def test_the_example_of_the_encoding_guide() -> None:
-    """150 is 96 01; wire type 5 is little-endian, an int64 of -1 ten bytes."""
+def test_decode_message() -> None:
+    """150 is 96 01, as in the encoding guide; missing fields have defaults."""
     message = _decode("089601" + "1207" + b"testing".hex())
     assert message.integer(1) == 150
     assert message.text(2) == "testing"
@@ -45,7 +45,7 @@ def test_the_example_of_the_encoding_guide() -> None:
 
 
 def test_malformed_fields() -> None:
-    """Varints of one encoding; groups, field 0 and fields that are cut off are refused."""
+    """Padded varints, groups, field 0 and truncated fields are refused."""
     for raw, fault in (
         ("0b", "wire type 3"),
         ("0e", "wire type 6"),
@@ -61,8 +61,8 @@ def test_malformed_fields() -> None:
             decode_varint(bytes.fromhex(raw), 0, _fail)
 
 
-def test_fields_are_those_of_the_schema() -> None:
-    """Another wire type, a second value, a wide number and text that is no UTF-8 are refused."""
+def test_fields_that_contradict_the_schema() -> None:
+    """Wrong wire types, duplicates, numbers out of range and invalid UTF-8 are refused."""
     for raw, fault in (
         ("0a00", "field 1 has wire type 2; it must have 0"),
         ("0d00000000", "field 1 has wire type 5; it must have 0"),
@@ -80,8 +80,8 @@ def test_fields_are_those_of_the_schema() -> None:
             look()
 
 
-def test_nested_messages_are_checked_to_their_depth() -> None:
-    """Also those that nothing reads, and where only one is there."""
+def test_malformed_nested_message() -> None:
+    """Nested messages are checked even if nothing reads them."""
     outer = Schema({1: Field(BYTES, is_repeated=True, message=NUMBER)})
     _decode("0a020801", outer).check(1)
     with pytest.raises(PayloadError, match="field 1 has wire type 2"):

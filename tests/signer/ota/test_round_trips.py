@@ -1,4 +1,4 @@
-"""What a writer encodes, the reader decodes to the same values; the writers are the fixtures'."""
+"""The reader decodes what the fixtures' writers encode."""
 
 import base64
 import io
@@ -40,7 +40,7 @@ from signer.ota.signatures import SignedFile, decode_comment, decode_integer, de
 from signer.ota.zip_records import End, decode_directory, decode_end64, decode_local, decode_locator
 
 NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,12}(/[a-z0-9._-]{1,12}x){0,2}", fullmatch=True)
-# No two are one name to a file system without case, no file is a folder, too, and none a device.
+# No two names differ only in case, no file is also a folder, and no name is a device's.
 FILE_NAMES = st.from_regex(r"f[a-z0-9_-]{0,11}(/f[a-z0-9._-]{0,11}x){0,2}\.bin", fullmatch=True)
 SIZES = st.one_of(st.integers(0, 5000), st.integers(0, 1 << 36))
 WORDS = st.from_regex(r"[!-{}~]{1,30}", fullmatch=True)
@@ -54,8 +54,8 @@ HASHES = st.binary(min_size=32, max_size=32)
     st.booleans(),
 )
 @settings(deadline=None)
-def test_zips(files: dict[str, bytes], method: int, zip64: bool) -> None:
-    """Entries come back with their bytes, and Python's reader finds the same."""
+def test_zip(files: dict[str, bytes], method: int, zip64: bool) -> None:
+    """Entries have their bytes, and Python's zipfile reads the same."""
     raw = write_zip([Member(name, data, method) for name, data in files.items()], zip64=zip64)
     stream = io.BytesIO(raw)
     found = load_container(stream, len(raw)).entries
@@ -66,7 +66,7 @@ def test_zips(files: dict[str, bytes], method: int, zip64: bool) -> None:
 
 @given(NAMES, st.integers(0, (1 << 32) - 1), SIZES, SIZES)
 def test_zip_headers(name: str, crc: int, size: int, offset: int) -> None:
-    """Sizes and offsets of any magnitude come back, narrow or wide."""
+    """Sizes and offsets of any magnitude are decoded, with zip64 or without."""
     (central,) = decode_directory(central_header(name, crc, size, offset), 1)
     local = decode_local(local_header(name, crc, size))
     for header in (central, local):
@@ -76,23 +76,23 @@ def test_zip_headers(name: str, crc: int, size: int, offset: int) -> None:
 
 
 @given(st.integers(0, 1000), SIZES, SIZES)
-def test_zip64_ends(count: int, size: int, offset: int) -> None:
-    """The record holds all three values, and its locator leads to it."""
+def test_zip64_end(count: int, size: int, offset: int) -> None:
+    """The record has all three values, and its locator leads to it."""
     raw = zip64_end(count, size, offset)
     assert decode_end64(raw[:56]) == End(count, size, offset)
     assert decode_locator(raw[56:]) == offset + size
 
 
 @given(st.integers(0, (1 << 64) - 1))
-def test_varints(value: int) -> None:
-    """Every number of 64 bits has one form."""
+def test_varint(value: int) -> None:
+    """Every number of 64 bits has one encoding."""
     raw = encode_varint(value)
     assert decode_varint(raw, 0, ValueError) == (value, len(raw))
 
 
 @given(st.dictionaries(st.integers(1, 200), st.one_of(st.integers(0, 1 << 40), st.binary())))
-def test_messages(fields: dict[int, int | bytes]) -> None:
-    """Numbers and bytes come back under their field numbers."""
+def test_message(fields: dict[int, int | bytes]) -> None:
+    """Numbers and bytes are found under their field numbers."""
     raw = b"".join(
         bytes_field(number, value) if isinstance(value, bytes) else varint_field(number, value)
         for number, value in fields.items()
@@ -116,7 +116,7 @@ def test_messages(fields: dict[int, int | bytes]) -> None:
     st.dates().map(str),
     st.sets(st.sampled_from(["ota-wipe", "ota-downgrade", "spl-downgrade"])),
 )
-def test_metadata_in_both_forms(
+def test_metadata_as_text_and_protobuf(
     devices: list[str],
     sources: list[str],
     fingerprint: str,
@@ -126,7 +126,7 @@ def test_metadata_in_both_forms(
     level: str,
     flags: set[str],
 ) -> None:
-    """The same facts in text and in protobuf decode to one value, which holds them."""
+    """Both forms of the same facts decode to one value."""
     fields = {
         "ota-type": "AB",
         "pre-device": "|".join(devices),
@@ -174,14 +174,14 @@ def test_metadata_in_both_forms(
     st.integers(0, 40),
 )
 def test_property_files(spans: dict[str, Span], padding: int) -> None:
-    """Names, offsets and sizes come back, whatever the padding."""
+    """Names, offsets and sizes are decoded, whatever the padding."""
     value = ",".join(f"{name}:{span.offset}:{span.size}" for name, span in spans.items())
     assert decode_property_files(value + " " * padding, "ota-property-files") == spans
 
 
 @given(HASHES, st.integers(1, 10**13), HASHES, st.integers(1, 10**13))
 def test_payload_properties(file: bytes, size: int, metadata: bytes, front: int) -> None:
-    """Hashes in base64 and sizes in decimal come back."""
+    """Hashes in base64 and decimal sizes are decoded."""
     lines = {
         "FILE_HASH": base64.b64encode(file).decode(),
         "FILE_SIZE": str(size),
@@ -195,8 +195,8 @@ def test_payload_properties(file: bytes, size: int, metadata: bytes, front: int)
 
 
 @given(st.integers(1, 16 << 20), st.integers(0, 64 << 10))
-def test_headers(manifest: int, signature: int) -> None:
-    """The sizes of manifest and signature come back."""
+def test_payload_header(manifest: int, signature: int) -> None:
+    """The sizes of manifest and signature are decoded."""
     raw = struct.pack(">4sQQL", b"CrAU", 2, manifest, signature)
     assert decode_header(raw) == Header(manifest, signature)
 
@@ -228,8 +228,8 @@ PLANNED = st.builds(
     st.text(max_size=10),
 )
 @settings(deadline=None)
-def test_manifests(partitions: list[Written], minor: int, moment: int, level: str) -> None:
-    """Partitions, operations and extents come back, also those that make no sense."""
+def test_manifest(partitions: list[Written], minor: int, moment: int, level: str) -> None:
+    """Partitions, operations and extents are decoded, also invalid ones."""
     manifest, blobs = encode_manifest(
         partitions, minor_version=minor, max_timestamp=moment, security_patch_level=level
     )
@@ -254,8 +254,8 @@ def test_manifests(partitions: list[Written], minor: int, moment: int, level: st
 
 @given(st.binary(min_size=1, max_size=200))
 @settings(max_examples=25, deadline=None)
-def test_payloads(blobs: bytes) -> None:
-    """Header, manifest and metadata signature are found in the payload around them."""
+def test_payload(blobs: bytes) -> None:
+    """Header, manifest and metadata signature are found at any offset."""
     partition = Written("system", b"x", [Planned(0, ((0, 1),), blobs)])
     manifest, data = encode_manifest(
         [partition], minor_version=0, max_timestamp=1, security_patch_level=""
@@ -269,7 +269,7 @@ def test_payloads(blobs: bytes) -> None:
 
 @given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=8), st.integers(0, 5))
 def test_signatures(signatures: list[bytes], padding: int) -> None:
-    """Each signature comes back without the padding behind its stated length."""
+    """Each signature is cut to its stated length."""
     raw = b"".join(
         bytes_field(1, bytes_field(2, each + bytes(padding)) + fixed32_field(3, len(each)))
         for each in signatures
@@ -286,8 +286,8 @@ def _der(tag: int, content: bytes) -> bytes:
 
 
 @given(st.integers(0, 1 << 200))
-def test_der_integers(value: int) -> None:
-    """Numbers that are not negative come back."""
+def test_der_integer(value: int) -> None:
+    """Numbers that are not negative are decoded."""
     (element,) = decode_elements(_der(2, value.to_bytes(value.bit_length() // 8 + 1)))
     assert decode_integer(element) == value
 
@@ -297,8 +297,8 @@ def test_der_integers(value: int) -> None:
     st.binary(min_size=1, max_size=300),
     st.integers(1000, 1 << 36),
 )
-def test_comments(text: str, cms: bytes, length: int) -> None:
-    """Text and signature are taken apart again, and what is signed ends before the length."""
+def test_signed_comment(text: str, cms: bytes, length: int) -> None:
+    """The signature is found, and what it covers ends before the comment's length."""
     comment = text.encode() + b"\0" + cms
     footer = struct.pack("<3H", len(cms) + 6, 0xFFFF, len(comment) + 6)
     found = decode_comment(comment + footer, length)

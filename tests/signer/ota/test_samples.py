@@ -1,4 +1,4 @@
-"""Reads the payloads that AOSP's own generator wrote."""
+"""Reads payloads that AOSP's own generator wrote."""
 
 import os
 import tarfile
@@ -37,8 +37,8 @@ def _load(path: Path) -> Payload:
     ("name", "length", "manifest", "minor"),
     [("full_payload.bin", 2658, 257, 0), ("delta_payload.bin", 3210, 759, 6)],
 )
-def test_header_facts(samples: Path, name: str, length: int, manifest: int, minor: int) -> None:
-    """Sizes, versions and the absence of signatures are those that are published for them."""
+def test_header(samples: Path, name: str, length: int, manifest: int, minor: int) -> None:
+    """Sizes, versions and the absence of signatures are the published ones."""
     payload = _load(samples / name)
     assert payload.length == length
     assert payload.header.manifest_size == manifest
@@ -52,7 +52,7 @@ def test_header_facts(samples: Path, name: str, length: int, manifest: int, mino
 
 
 def test_operations(samples) -> None:
-    """Two REPLACE_BZ and one REPLACE_XZ in the full sample; the delta's as they are published."""
+    """The operations are those that are published for the samples."""
     kernel, root = _load(samples / "full_payload.bin").manifest.partitions
     assert (kernel.name, root.name) == ("kernel", "root")
     assert Counter(each.name for each in kernel.operations) == {"REPLACE_BZ": 2}
@@ -72,8 +72,8 @@ def test_operations(samples) -> None:
 
 
 @pytest.mark.parametrize("name", ["full_payload.bin", "delta_payload.bin"])
-def test_what_aosp_writes_passes_every_check(samples: Path, name: str) -> None:
-    """Manifest checks accept AOSP's payloads, and each operation's data has its hash."""
+def test_manifest_and_data_hashes(samples: Path, name: str) -> None:
+    """AOSP's manifests are accepted, and each operation's data have their hash."""
     path = samples / name
     payload = _load(path)
     check_manifest(payload.manifest, payload.blobs_length)

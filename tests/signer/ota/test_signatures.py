@@ -1,4 +1,4 @@
-"""The signatures here are made by openssl with throw-away keys."""
+"""Signatures made by openssl with temporary keys."""
 
 import hashlib
 import subprocess
@@ -56,8 +56,8 @@ def _certificate(signer: Path) -> Certificate:
     return decode_certificate((signer / "cert.pem").read_bytes())
 
 
-def test_plain_signatures_of_openssl(signer, certificate, tmp_path) -> None:
-    """Accepted over these bytes and no others; a certificate is the same in PEM and DER."""
+def test_signature_of_openssl(signer, certificate, tmp_path) -> None:
+    """A signature is valid over its bytes only; a certificate is the same in PEM and DER."""
     found = _certificate(signer)
     signature = _openssl("dgst", "-sha256", "-sign", str(signer / "key.pem"), str(signer / "data"))
     assert found.is_signature(signature, DIGEST)
@@ -69,8 +69,8 @@ def test_plain_signatures_of_openssl(signer, certificate, tmp_path) -> None:
     assert decode_certificate(der).der == decode_certificate(certificate).der == der
 
 
-def test_what_is_not_a_certificate(tmp_path) -> None:
-    """Other bytes, large ones, short keys and algorithms that a phone does not verify."""
+def test_unusable_certificate(tmp_path) -> None:
+    """Malformed and large files, short keys and unsupported algorithms are refused."""
     for raw in (b"", b"-----BEGIN CERTIFICATE-----", b"\x30\x03\x02\x01\x01"):
         with pytest.raises(SignatureError, match=r"not an X\.509 certificate"):
             decode_certificate(raw)
@@ -83,8 +83,8 @@ def test_what_is_not_a_certificate(tmp_path) -> None:
             decode_certificate((tmp_path / "cert.pem").read_bytes())
 
 
-def test_lengths_that_cannot_be(certificate) -> None:
-    """Beyond the data, padding that is not zero, nothing, too much; or no signature at all."""
+def test_impossible_signature_length(certificate) -> None:
+    """A length beyond the data, nonzero padding, 0 and over 1,024 bytes are refused."""
     for data, length in ((b"sig", 4), (b"sig\1", 3), (b"sig", 0), (bytes(1025), 1025)):
         raw = bytes_field(1, bytes_field(2, data) + fixed32_field(3, length))
         with pytest.raises(SignatureError, match="impossible length"):
@@ -93,8 +93,8 @@ def test_lengths_that_cannot_be(certificate) -> None:
         verify_signatures(b"", bytes(32), decode_certificate(certificate), "payload signature")
 
 
-def test_whole_file_signatures_of_openssl(signer: Path) -> None:
-    """A detached CMS without attributes is accepted, with and without the certificate in it."""
+def test_whole_file_signature_of_openssl(signer: Path) -> None:
+    """A detached CMS without attributes is accepted, with and without the certificate."""
     for options in ((), ("-nocerts",)):
         cms = _cms(signer, "-noattr", "-md", "sha256", *options)
         verify_cms(cms, DIGEST, _certificate(signer))
@@ -111,14 +111,14 @@ def test_whole_file_signatures_of_openssl(signer: Path) -> None:
         (("-noattr", "-md", "sha256", "-keyid"), "not well-formed DER|has another version"),
     ],
 )
-def test_other_forms_are_refused(signer: Path, options: tuple[str, ...], fault: str) -> None:
-    """What recovery does not verify is refused, although openssl makes it."""
+def test_other_forms_of_cms_are_refused(signer: Path, options: tuple[str, ...], fault: str) -> None:
+    """Forms that recovery does not verify are refused although openssl makes them."""
     with pytest.raises(SignatureError, match=fault):
         verify_cms(_cms(signer, *options), DIGEST, _certificate(signer))
 
 
-def test_another_signer_is_refused(signer, certificate) -> None:
-    """The CMS must enclose, or at least name, the given certificate, and be SignedData."""
+def test_cms_of_another_signer_is_refused(signer, certificate) -> None:
+    """The CMS must enclose or name the given certificate, and be SignedData."""
     cms = _cms(signer, "-noattr", "-md", "sha256")
     with pytest.raises(SignatureError, match="encloses another certificate"):
         verify_cms(cms, DIGEST, decode_certificate(certificate))
@@ -135,8 +135,8 @@ def _comment(text: bytes, cms: bytes) -> bytes:
     return text + cms + start.to_bytes(2, "little") + b"\xff\xff" + size.to_bytes(2, "little")
 
 
-def test_comments_that_are_no_signature() -> None:
-    """Any other comment is refused, since it is unknown what it covers."""
+def test_comment_without_signature() -> None:
+    """Any other comment is refused, because what it covers is unknown."""
     for comment in (
         b"short",
         b"an ordinary comment",
@@ -152,8 +152,8 @@ def test_comments_that_are_no_signature() -> None:
     assert decode_comment(b"", 1000) is None
 
 
-def test_what_is_malformed(signer: Path) -> None:
-    """An element of another tag, none at all, other bytes than DER, and what is no integer."""
+def test_malformed_der(signer: Path) -> None:
+    """Wrong tags, missing elements, other encodings and invalid integers are refused."""
     for raw in ("0200", "020180", "02020001", "0401ff"):
         (element,) = decode_elements(bytes.fromhex(raw))
         with pytest.raises(SignatureError, match="not well-formed DER"):

@@ -1,4 +1,4 @@
-"""What breaks existing Updater apps, though the package is sound."""
+"""Packages that are valid, but break existing Updater apps."""
 
 import struct
 from pathlib import Path
@@ -11,8 +11,8 @@ from tests.cases import case
 from tests.signer.builds import make_facts
 
 
-def test_each_warning():
-    """One sentence for each thing."""
+def test_app_warnings():
+    """Each problem has one sentence."""
     for changes, labels, words in (
         ({}, {}, ()),
         ({}, {"lineage.version": "22.1"}, ()),
@@ -28,8 +28,8 @@ def test_each_warning():
             assert all(word in sentence for word, sentence in zip(words, found, strict=True))
 
 
-def test_extra_fields_of_two_lengths_are_seen(tmp_path):
-    """A package with one extra field in the directory alone; it is sound to every reader."""
+def test_uneven_extra_fields(tmp_path):
+    """An extra field that only the directory has is reported, though readers accept it."""
     data = build_zip(find_build("armani", "id", 1))
     path = tmp_path / "armani.zip"
     path.write_bytes(data)

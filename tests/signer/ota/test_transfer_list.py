@@ -20,7 +20,7 @@ from signer.ota.transfer_list import (
 )
 from tests.cases import case
 
-# Any forty lower-case hexadecimal digits do for a SHA-1 here.
+# Any forty lower-case hexadecimal digits are a SHA-1 here.
 A, B = "a" * 40, "b" * 40
 HEAD = {1: "1\n9\n", 2: "2\n9\n1\n8\n", 3: "3\n9\n1\n8\n", 4: "4\n9\n1\n8\n"}
 
@@ -30,8 +30,8 @@ def _only(version: int, line: str) -> Command:
     return command
 
 
-def test_head() -> None:
-    """Version and total come first, two lines about stashes from version 2 on; 16 MiB at most."""
+def test_transfer_list_head() -> None:
+    """Version and total come first, two stash lines follow from version 2 on; 16 MiB at most."""
     first = decode_transfer_list(b"1\n9\nnew 2,0,9\n")
     assert (first.version, first.total_blocks, len(list(first.commands()))) == (1, 9, 1)
     fourth = decode_transfer_list(b"4\n9\n1\n8\nnew 2,0,9\n")
@@ -77,8 +77,8 @@ def test_commands() -> None:
             assert _only(version, line) == expected
 
 
-def test_commands_that_are_malformed() -> None:
-    """Words that are missing, too many or of another version are refused, as are its commands."""
+def test_malformed_commands() -> None:
+    """Missing or additional words and commands of other versions are refused."""
     for version, line in (
         (1, "move 2,0,2"),
         (1, "move 2,0,2 2 2,4,6"),
@@ -120,8 +120,8 @@ def test_commands_that_are_malformed() -> None:
     st.lists(st.integers(0, 3), min_size=1, max_size=12),
 )
 @settings(deadline=None)
-def test_lists_of_the_writer(version: int, old: list[int], new: list[int]) -> None:
-    """Every plan between two images is decoded, and its commands are the ones that it spells."""
+def test_transfer_list_of_writer(version: int, old: list[int], new: list[int]) -> None:
+    """Each plan between two images is decoded, with its commands and ranges."""
     images = [b"".join(bytes([block]) * 4096 for block in image) for image in (old, new)]
     plan = plan_update(*images, version=version)
     decoded = decode_transfer_list(plan.transfer_list.encode())
@@ -139,8 +139,8 @@ def test_lists_of_the_writer(version: int, old: list[int], new: list[int]) -> No
 LIST = b"1\n3\nzero 2,0,1\nzero 4,1,2,5,6\n"
 
 
-def test_lists_are_counted_together(monkeypatch) -> None:
-    """Two lists that keep within a cap may be too much for one package; named blocks count."""
+def test_limits_for_all_lists(monkeypatch) -> None:
+    """The limits hold for all lists of a package together, and for the blocks they name."""
     for cap, least, fault in (
         ("MAX_LISTS_LENGTH", 2 * len(LIST), "The transfer lists are larger than"),
         ("MAX_COMMANDS", 8, "have more than 8 commands"),
@@ -165,16 +165,16 @@ RANGES = BOUNDS.map(lambda bounds: tuple(zip(bounds[::2], bounds[1::2], strict=F
 
 
 @given(RANGES)
-def test_ranges_both_ways(ranges) -> None:
-    """The first number counts those that follow; pairs are first block and block after the last."""
+def test_ranges(ranges) -> None:
+    """The first number counts those that follow; a pair is first block and end."""
     assert decode_ranges("4,0,5,7,8") == ((0, 5), (7, 8))
     assert count_range_blocks(((0, 5), (7, 8))) == 6
     assert decode_ranges("2,0,16777216") == ((0, 16777216),)  # 64 GiB, the largest partition
     assert decode_ranges(encode_ranges(*ranges)) == ranges
 
 
-def test_ranges_that_are_refused() -> None:
-    """Each fault has its sentence; a set of many ranges is refused before it is decoded."""
+def test_malformed_ranges() -> None:
+    """Each fault has its message; too many ranges are refused before they are decoded."""
     for text, fault in (
         ("", "not a set of ranges"),
         ("2,0,5 ", "not a set of ranges"),
@@ -195,8 +195,8 @@ def test_ranges_that_are_refused() -> None:
         decode_ranges(f"200002,{numbers},200000,200001")
 
 
-def test_many_blocks_take_little_time() -> None:
-    """A quarter of a million from the last to the first, no two of which touch, are a moment's."""
+def test_block_set_is_fast() -> None:
+    """250,000 separate blocks are added from last to first within seconds."""
     blocks, start = BlockSet(), time.process_time()
     for at in range(500_000, 0, -2):
         assert not blocks.overlaps(((at, at + 1),))
@@ -205,8 +205,8 @@ def test_many_blocks_take_little_time() -> None:
 
 
 @given(st.lists(RANGES, max_size=6), RANGES)
-def test_a_block_set_is_a_set_of_blocks(added, asked) -> None:
-    """Ranges say the same as the set of all their block numbers, whatever overlaps or touches."""
+def test_block_set(added, asked) -> None:
+    """It agrees with a set of all block numbers."""
     blocks, truth = BlockSet(), set[int]()
     for ranges in added:
         blocks.add(ranges)

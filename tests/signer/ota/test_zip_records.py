@@ -31,7 +31,7 @@ def _central(*, size: int = 5, extra: bytes = b"", offset: int = 7) -> bytes:
 
 
 def test_end_records() -> None:
-    """Entries, size and offset at bytes 10, 12 and 16; other disks or lengths are refused."""
+    """Entries, size and offset are at bytes 10, 12 and 16; several disks are refused."""
     record = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 3, 3, 100, 200, 0)
     assert decode_end(record) == End(entries=3, size=100, offset=200)
     assert not is_zip64(decode_end(record))
@@ -47,9 +47,9 @@ def test_end_records() -> None:
         decode_locator(struct.pack("<4sLQL", b"PK\x06\x07", 0, 1, 2))
 
 
-def test_zip64_sizes_must_be_there() -> None:
-    """Where they are referred to, and only there; once, and in a local header both."""
-    twice = struct.pack("<2HQ2HQ", 1, 8, 9, 1, 8, 7)  # one reader takes the first, another the last
+def test_zip64_values() -> None:
+    """Zip64 values must be present exactly where they are referred to."""
+    twice = struct.pack("<2HQ2HQ", 1, 8, 9, 1, 8, 7)  # readers differ in which one they use
     for directory, fault in (
         (_central(size=WIDE, extra=struct.pack("<2HQ", 1, 8, 9)), "other zip64 values"),
         (_central(extra=struct.pack("<2H", 1, 0)), "other zip64 values"),
@@ -64,9 +64,10 @@ def test_zip64_sizes_must_be_there() -> None:
 
 
 def test_extra_fields() -> None:
-    """Zeros and alignment move an entry's data, Java's mark is in the first entry of each jar.
+    """Padding, alignment and Java's mark are accepted.
 
-    A field that some readers heed and others do not makes two zips of one, in either header.
+    A field that only some readers heed is refused in either header, because they would see two
+    different zips.
     """
     for extra, fault in (
         (b"\0\0\0", ""),
@@ -94,7 +95,7 @@ def test_extra_fields() -> None:
 
 
 def test_local_headers() -> None:
-    """They repeat what the directory says; that is neither shorter nor longer than its entries."""
+    """Local headers are decoded; the directory is exactly as long as its entries."""
     record = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 8, 0, 0, 9, 4, 5, 1, 2) + b"n\0\0"
     assert local_tail_length(record[:30]) == 3
     header = decode_local(record)
@@ -113,8 +114,8 @@ def test_local_headers() -> None:
             decode_directory(directory, count)
 
 
-def test_names_that_lead_elsewhere() -> None:
-    """Whatever a careless program could follow, print or cut short is refused."""
+def test_unsafe_names() -> None:
+    """Names that a careless program could follow, print or cut are refused."""
     for raw in [
         *(b"", b"/", b"//", b"/a", b"..", b"../a", b"a/..", b"a/../b", b"./a", b"a//b", b"a/./b"),
         *(b"a.", b"a./b", b"a ", b"a /b", b"a:b", b"a*", b"a?", b'a"', b"a<b", b"a|b", b"a;1"),
@@ -125,8 +126,8 @@ def test_names_that_lead_elsewhere() -> None:
             check_name(raw)
 
 
-def test_names_that_are_one_to_some() -> None:
-    """What some file systems or readers take for one entry is refused; others differ."""
+def test_ambiguous_names() -> None:
+    """Names that some file systems or readers take for one entry are refused."""
     check_names(["META-INF/", "META-INF/metadata", "META-INF/metadata.pb", "b", "b.c", "a/b"])
     for names, fault in (
         (["a", "b", "a"], "has a twice"),
