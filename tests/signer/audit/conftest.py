@@ -1,4 +1,4 @@
-"""A public tree of one's own for each test, and what audits it."""
+"""A public tree for each test, and a function that audits it."""
 
 import pytest
 
@@ -11,19 +11,19 @@ _FIRST = make_tree()
 
 @pytest.fixture
 def tree():
-    """Give a public tree in which nothing is wrong."""
+    """Return a valid public tree."""
     return _FIRST.copy()
 
 
 @pytest.fixture
 def first_memory(tree):
-    """Give the memory of an auditor that trusts the first root and has seen nothing."""
+    """Return the memory of an auditor that trusts the first root and has seen nothing."""
     return begin_memory(tree.files["/metadata/1.root.json"])
 
 
 @pytest.fixture
 def audit(first_memory):
-    """Return what audits a tree, from the start or from a memory."""
+    """Return a function that audits a tree, from the start or from a memory."""
 
     def run(tree, memory=first_memory, now=NOW):
         mirror = tree if hasattr(tree, "fetch") else DictMirror(tree.files)

@@ -1,7 +1,7 @@
 """A public tree in memory: real keys, real metadata, and a log written for the tests alone.
 
-Nothing here comes from what is tested: the tree hashes follow the definition of RFC 6962 section
-2.1, tiles and notes are laid out as C2SP says.
+It uses no code under test: the tree hashes follow the definition of RFC 6962 section 2.1, tiles
+and notes are those of C2SP.
 """
 
 import base64
@@ -45,26 +45,26 @@ def sha256(data):
 
 
 def leaf_hash_of(entry):
-    """Hash an entry as RFC 6962 says."""
+    """Return the leaf hash of an entry (RFC 6962)."""
     return hashlib.sha256(b"\0" + entry).digest()
 
 
-def pair(left, right):
-    """Hash two children as RFC 6962 says."""
+def hash_children(left, right):
+    """Return the hash of two children (RFC 6962)."""
     return hashlib.sha256(b"\1" + left + right).digest()
 
 
-def mth(leaves):
-    """Return the tree hash of leaf hashes, a level at a time; a lone node moves up as it is."""
+def tree_hash(leaves):
+    """Return the tree hash of leaf hashes, level by level; a lone node moves up unchanged."""
     if not leaves:
         return hashlib.sha256(b"").digest()
     while len(leaves) > 1:
-        level = [pair(leaves[i], leaves[i + 1]) for i in range(0, len(leaves) - 1, 2)]
+        level = [hash_children(leaves[i], leaves[i + 1]) for i in range(0, len(leaves) - 1, 2)]
         leaves = level + leaves[len(level) * 2 :]
     return leaves[0]
 
 
-def path_to(index, leaves):
+def audit_path(index, leaves):
     """Return PATH(index, leaves) by its recursive definition."""
     if len(leaves) == 1:
         return []
@@ -72,8 +72,8 @@ def path_to(index, leaves):
     while split * 2 < len(leaves):
         split *= 2
     if index < split:
-        return [*path_to(index, leaves[:split]), mth(leaves[split:])]
-    return [*path_to(index - split, leaves[split:]), mth(leaves[:split])]
+        return [*audit_path(index, leaves[:split]), tree_hash(leaves[split:])]
+    return [*audit_path(index - split, leaves[split:]), tree_hash(leaves[:split])]
 
 
 def verifier(key, origin=ORIGIN):
@@ -84,9 +84,9 @@ def verifier(key, origin=ORIGIN):
 
 
 def checkpoint(leaves, keys=LOG_KEYS[:1], origin=ORIGIN, size=None):
-    """Return the signed checkpoint of a tree; `size` is a lie about it."""
+    """Return the signed checkpoint of a tree; another `size` makes it false."""
     size = len(leaves) if size is None else size
-    text = f"{origin}\n{size}\n{base64.b64encode(mth(leaves)).decode()}\n"
+    text = f"{origin}\n{size}\n{base64.b64encode(tree_hash(leaves)).decode()}\n"
     note = text + "\n"
     for key in keys:
         key_id = bytes.fromhex(verifier(key, origin).split("+")[1])
@@ -116,20 +116,20 @@ def tiles_of(entries):
         parts = [hashes[i : i + 256] for i in range(0, len(hashes), 256)]
         for index, part in enumerate(parts):
             tiles[f"/log/tile/{level}/{tile_name(index, len(part))}"] = b"".join(part)
-        level, hashes = level + 1, [mth(part) for part in parts if len(part) == 256]
+        level, hashes = level + 1, [tree_hash(part) for part in parts if len(part) == 256]
     return tiles
 
 
 class DictMirror:
-    """Answers from a dict, and lists what was asked for."""
+    """Serves files from a dict and records the paths that were fetched."""
 
     def __init__(self, files):
         self.files = files
-        self.asked = []
+        self.fetched = []
 
     def fetch(self, path, limit):
-        """Return what the dict holds, as every mirror does."""
-        self.asked.append(path)
+        """Return a file, like any mirror."""
+        self.fetched.append(path)
         data = self.files.get(path)
         if data is not None and len(data) > limit:
             raise AnswerError(f"{path} is longer than {limit} bytes.")
@@ -137,7 +137,7 @@ class DictMirror:
 
 
 class PublicTree:
-    """What a server publishes: role versions, a log of them, and the files of both."""
+    """Everything that a server publishes: role versions, a log of them, and the files of both."""
 
     def __init__(self):
         self.files = {}
@@ -148,14 +148,14 @@ class PublicTree:
         self.online = 0
 
     def copy(self):
-        """Return a tree that goes on from here on its own."""
+        """Return an independent copy."""
         other = PublicTree()
         for name, value in vars(self).items():
             setattr(other, name, value.copy() if isinstance(value, (dict, list)) else value)
         return other
 
     def sign(self, role, signed):
-        """Sign once and serialise once."""
+        """Sign a role and serialise it."""
         metadata = Metadata(signed)
         metadata.sign(SIGNERS[role])
         return metadata.to_bytes(JSONSerializer(compact=True))
@@ -188,12 +188,12 @@ class PublicTree:
             return self.make_targets(version, days)
         return self.sign(role, Targets(version, None, NOW + timedelta(days=days)))
 
-    def log(self, role, version, data):
-        """Append one entry; nothing is published."""
+    def append_entry(self, role, version, data):
+        """Append one entry to the log without publishing it."""
         self.entries.append(f"hening role v1\n{role}\n{version}\n{sha256(data)}\n".encode())
 
-    def lay(self, role, version, data):
-        """Publish the file of a role version, which snapshot names once it is signed."""
+    def publish_role(self, role, version, data):
+        """Write the file of a role version; the next snapshot names it."""
         self.files[f"/metadata/{version}.{role}.json"] = data
         self.current[role] = version
 
@@ -203,16 +203,16 @@ class PublicTree:
         for role in roles:
             version = self.current.get(role, 0) + 1
             data = self.make_role(role, version, days)
-            self.log(role, version, data)
-            self.lay(role, version, data)
+            self.append_entry(role, version, data)
+            self.publish_role(role, version, data)
             appended.append((role, version, len(self.entries) - 1))
         self.write_log()
         for role, version, index in appended:
-            self.staple(role, version, index)
-        self.point()
+            self.write_proof(role, version, index)
+        self.publish_snapshot()
 
     def write_log(self):
-        """Write the tiles and the checkpoint of the log as it is."""
+        """Write the tiles and the checkpoint of the log."""
         self.files |= tiles_of(self.entries)
         self.files["/log/checkpoint"] = checkpoint(self.leaves, self.log_keys)
 
@@ -221,13 +221,15 @@ class PublicTree:
         """The leaf hashes of the log."""
         return [leaf_hash_of(entry) for entry in self.entries]
 
-    def staple(self, role, version, index):
+    def write_proof(self, role, version, index):
         """Write the proof of an entry under the log's newest checkpoint."""
-        hashes = "".join(base64.b64encode(h).decode() + "\n" for h in path_to(index, self.leaves))
+        hashes = "".join(
+            base64.b64encode(h).decode() + "\n" for h in audit_path(index, self.leaves)
+        )
         head = f"c2sp.org/tlog-proof@v1\nindex {index}\n{hashes}\n".encode()
         self.files[f"/log/proof/{role}.{version}"] = head + self.files["/log/checkpoint"]
 
-    def point(self, snapshot_days=7, timestamp_days=1):
+    def publish_snapshot(self, snapshot_days=7, timestamp_days=1):
         """Sign the next snapshot and timestamp."""
         self.online += 1
         meta = {f"{r}.json": MetaFile(v) for r, v in self.current.items() if r != "root"}
@@ -242,13 +244,13 @@ class PublicTree:
         self.files["/metadata/timestamp.json"] = self.sign("timestamp", timestamp)
 
     def fill(self, count, role="latest"):
-        """Log and publish `count` versions of one role at once; the newest nine are served."""
+        """Log and publish `count` versions of one role; the newest nine are served."""
         version = self.current[role]
         newest = version + count
         for _ in range(count - 1):
             version += 1
             data = b"superseded %d" % version
-            self.log(role, version, data)
+            self.append_entry(role, version, data)
             if version >= newest - 8:
                 self.files[f"/metadata/{version}.{role}.json"] = data
         self.current[role] = version
@@ -264,7 +266,7 @@ class PublicTree:
 
 
 def make_tree():
-    """Publish a first version of everything, then a release of armani."""
+    """Publish a first version of each role, then a release of armani and of latest."""
     tree = PublicTree()
     tree.release("root", "targets", "armani", "cancro", "tables", "content", "latest")
     tree.release("armani")
@@ -273,12 +275,12 @@ def make_tree():
 
 
 def kinds(done):
-    """Return the kinds of all findings; but for open questions there is no new memory then."""
+    """Return the kinds of all findings; a wrong log gives no new memory."""
     assert (done.memory is None) == bool(done.findings.wrong)
     return [finding.kind for finding in done.findings.kept]
 
 
 def only(done, kind):
-    """Return the one finding of an audit."""
+    """Return the only finding of an audit, which has this kind."""
     assert kinds(done) == [kind]
     return done.findings.kept[0]

@@ -1,4 +1,4 @@
-"""Entries of the log against what is served: versions, proofs, and what an entry may be."""
+"""Entries of the log are compared with the served files, versions and proofs."""
 
 import pytest
 
@@ -8,12 +8,12 @@ from tests.cases import case
 from tests.signer.audit.public_tree import DictMirror, PublicTree, kinds, only, sha256
 
 
-def test_what_is_served_and_not_logged_so(audit, tree) -> None:
-    """The very thing that a log is there to show; superseded versions are compared, too."""
+def test_served_version_differs_from_log(audit, tree) -> None:
+    """A served version must be logged with the same bytes; superseded versions, too."""
     first = tree.copy()
     data = tree.make_role("armani", 3)
-    tree.lay("armani", 3, data)
-    tree.point()
+    tree.publish_role("armani", 3, data)
+    tree.publish_snapshot()
     done = audit(tree)
     assert kinds(done) == [Kind.PROOF, Kind.MISSING]
     assert done.findings.kept[1].evidence == {
@@ -28,8 +28,8 @@ def test_what_is_served_and_not_logged_so(audit, tree) -> None:
     assert finding.evidence["served"] == sha256(other) != finding.evidence["logged"]
 
 
-def test_superseded_versions_that_are_gone_are_not_missed(audit, tree):
-    """Of a role that had twenty versions, eight and the current one may be asked for."""
+def test_removed_superseded_versions(audit, tree):
+    """Of each role only the current version and eight older ones are fetched."""
     for _ in range(20):
         tree.release("cancro")
     memory = audit(tree).memory
@@ -37,15 +37,15 @@ def test_superseded_versions_that_are_gone_are_not_missed(audit, tree):
         del tree.files[f"/metadata/{version}.cancro.json"]
     mirror = DictMirror(tree.files)
     assert kinds(audit(mirror, memory)) == []
-    asked = [path for path in mirror.asked if path.endswith(".cancro.json")]
-    assert len(asked) == 9
+    fetched = [path for path in mirror.fetched if path.endswith(".cancro.json")]
+    assert len(fetched) == 9
     assert len(memory.roles["cancro"].kept) == 9
 
 
-def test_a_role_without_a_delegation(audit, tree) -> None:
-    """An entry for an unknown role is reported, even while a version of targets is pending."""
+def test_unknown_role(audit, tree) -> None:
+    """An undelegated role is reported, even while a version of targets is pending."""
     first = tree.copy()
-    tree.log("dior", 1, b"who is that")
+    tree.append_entry("dior", 1, b"who is that")
     tree.release("latest")
     finding = only(audit(tree), Kind.UNKNOWN_ROLE)
     hashed = sha256(b"who is that")
@@ -53,33 +53,33 @@ def test_a_role_without_a_delegation(audit, tree) -> None:
     tree = first.copy()
     for role in ("snapshot", "timestamp", "mirrors"):
         odd = tree.copy()
-        odd.log(role, 1, b"x")
-        odd.log("targets", 2, b"y")
+        odd.append_entry(role, 1, b"x")
+        odd.append_entry("targets", 2, b"y")
         odd.release("latest")
         assert only(audit(odd), Kind.UNKNOWN_ROLE).evidence["role"] == role
 
 
-def test_two_files_for_one_version_are_equivocation_of_the_publisher(audit, tree) -> None:
-    """Both entries are named, in one audit or across two: the memory has what is needed."""
+def test_two_files_for_one_version(audit, tree) -> None:
+    """Both entries are named, within one audit and across two."""
     first = tree.copy()
-    tree.log("armani", 2, b"another armani 2")
+    tree.append_entry("armani", 2, b"another armani 2")
     tree.write_log()
     finding = only(audit(tree), Kind.EQUIVOCATION)
     assert finding.evidence["indices"] == [7, 9]
     assert finding.evidence["sha256"][1] == sha256(b"another armani 2")
     tree = first.copy()
     memory = audit(tree).memory
-    tree.log("armani", 2, b"another armani 2")
+    tree.append_entry("armani", 2, b"another armani 2")
     tree.write_log()
     assert only(audit(tree, memory), Kind.EQUIVOCATION).evidence["indices"] == [7, 9]
 
 
 def test_versions_out_of_order(audit, tree) -> None:
-    """Fallen, twice, left out between or at the beginning: a client may have been shown others."""
+    """Falling, repeated and skipped versions are reported."""
     first = tree.copy()
     tree.fill(50)
     memory = audit(tree).memory
-    tree.log("latest", 7, b"superseded 7")
+    tree.append_entry("latest", 7, b"superseded 7")
     tree.write_log()
     finding = only(audit(tree, memory), Kind.ORDER)
     assert finding.text == "Entry 59 is latest 7, after version 52 at entry 58."
@@ -100,12 +100,12 @@ def test_versions_out_of_order(audit, tree) -> None:
     assert finding.evidence == {"indices": [10], "role": "dior", "versions": [0, 3]}
 
 
-def test_two_files_for_a_version_that_went_out_of_service(audit, tree) -> None:
-    """The log is read a second time, so that the first is shown, too; the same file is no fork."""
+def test_two_files_for_superseded_version(audit, tree) -> None:
+    """The log is read again to show the first entry, too; the same file is no equivocation."""
     first = tree.copy()
     tree.fill(300)
     memory = audit(tree).memory
-    tree.log("latest", 7, b"another latest 7")
+    tree.append_entry("latest", 7, b"another latest 7")
     tree.write_log()
     for done in (audit(tree), audit(tree, memory)):
         finding = only(done, Kind.EQUIVOCATION)
@@ -114,13 +114,13 @@ def test_two_files_for_a_version_that_went_out_of_service(audit, tree) -> None:
         assert finding.evidence["sha256"] == [*map(sha256, both)]
     tree = first.copy()
     tree.fill(300)
-    tree.log("latest", 7, b"superseded 7")
+    tree.append_entry("latest", 7, b"superseded 7")
     tree.write_log()
     assert only(audit(tree), Kind.ORDER).evidence["indices"] == [308, 309]
     tree = first.copy()
     tree.fill(300)
     memory = audit(tree).memory
-    tree.log("latest", 7, b"another latest 7")
+    tree.append_entry("latest", 7, b"another latest 7")
     tree.write_log()
     path = "/log/tile/entries/000"
     tree.files[path] = tree.files[path].replace(b"tables", b"cancro")
@@ -130,8 +130,8 @@ def test_two_files_for_a_version_that_went_out_of_service(audit, tree) -> None:
 @pytest.mark.parametrize(
     ("pinned", "begin", "is_sound"), [(3, 3, True), (1, 1, True), (4, 3, False)]
 )
-def test_the_root_that_a_log_begins_with(audit, pinned, begin, is_sound):
-    """A server may have been made with a later root, which is then the one to pin."""
+def test_first_root_of_the_log(audit, pinned, begin, is_sound):
+    """A server may have been set up with a later root, which is then pinned."""
     fresh = PublicTree()
     fresh.current["root"] = begin - 1
     fresh.release("root", "targets", "armani", "cancro", "tables", "content", "latest")
@@ -142,8 +142,8 @@ def test_the_root_that_a_log_begins_with(audit, pinned, begin, is_sound):
     assert kinds(done) == ([] if is_sound else [Kind.MISSING])
 
 
-def test_an_entry_that_is_no_role_version(audit, tree):
-    """The bytes and their place are shown; the rest of the log is read on."""
+def test_malformed_entry(audit, tree):
+    """Its bytes and index are reported, and the audit goes on."""
     rest = b"0" * 64 + b"\n"
     for leaf in (
         b"hello",
@@ -161,10 +161,10 @@ def test_an_entry_that_is_no_role_version(audit, tree):
             assert only(audit(odd), Kind.ENTRY).evidence == {"index": 9, "leaf": leaf.hex()}
 
 
-def test_a_proof_of_something_else(audit, tree):
-    """Every current version has a proof, and that of another entry does not show it."""
+def test_missing_or_wrong_proof(audit, tree):
+    """Each current version needs the proof of its own entry."""
     proof = tree.files.pop("/log/proof/cancro.1")
     assert "not on the mirror" in only(audit(tree), Kind.PROOF).text
     tree.files["/log/proof/cancro.1"] = proof
-    tree.staple("armani", 2, 6)
+    tree.write_proof("armani", 2, 6)
     assert only(audit(tree), Kind.PROOF).evidence["path"] == "/log/proof/armani.2"

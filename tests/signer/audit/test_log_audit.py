@@ -1,4 +1,4 @@
-"""Audits of a whole log: a sound one, how audits go on from one another, forks and tiles."""
+"""Audits of a whole log: a valid one, repeated audits, forks and tiles."""
 
 from datetime import timedelta
 
@@ -12,33 +12,33 @@ from tests.signer.audit.public_tree import (
     DictMirror,
     checkpoint,
     kinds,
-    mth,
     only,
     sha256,
     tiles_of,
+    tree_hash,
 )
 
 
-def test_a_log_in_which_nothing_is_wrong(audit, tree):
-    """Everything is counted, and the memory ends where the log ends."""
+def test_valid_log(audit, tree):
+    """Everything is counted, and the memory has the size and root of the log."""
     done = audit(tree)
     assert kinds(done) == []
     assert done.entries_read == done.memory.size == 9
     assert done.memory.checkpoint.encode() == tree.files["/log/checkpoint"]
-    assert done.memory.tree.root() == mth(tree.leaves)
+    assert done.memory.tree.root() == tree_hash(tree.leaves)
     # Root, targets, two versions of armani and of latest, one of cancro, tables and content.
     assert len(done.published.served) == 9
     assert done.proofs == 7
     assert done.pending == []
 
 
-def test_the_next_audit_reads_only_what_is_new(audit, tree) -> None:
-    """The memory is enough to go on from; where nothing is new it stays, but for its time."""
+def test_second_audit_reads_only_new_entries(audit, tree) -> None:
+    """Without new entries no tile is fetched and the memory stays equal."""
     memory = audit(tree).memory
     mirror = DictMirror(tree.files)
     done = audit(mirror, memory)
     assert done.memory == memory
-    assert not any("/tile/" in path for path in mirror.asked)
+    assert not any("/tile/" in path for path in mirror.fetched)
     memory = audit(tree).memory
     tree.release("armani", "content")
     mirror = DictMirror(tree.files)
@@ -46,10 +46,10 @@ def test_the_next_audit_reads_only_what_is_new(audit, tree) -> None:
     assert kinds(done) == []
     assert done.entries_read == 2
     assert done.memory.size == 11
-    assert [path for path in mirror.asked if "/tile/" in path] == ["/log/tile/entries/000.p/11"]
+    assert [path for path in mirror.fetched if "/tile/" in path] == ["/log/tile/entries/000.p/11"]
 
 
-def test_ten_new_entries_in_a_long_log_take_a_few_tiles(audit, tree):
+def test_ten_new_entries_take_one_tile(audit, tree):
     """After 7,000 entries an audit of ten more fetches one bundle."""
     tree.fill(7_000)
     memory = audit(tree).memory
@@ -58,12 +58,12 @@ def test_ten_new_entries_in_a_long_log_take_a_few_tiles(audit, tree):
     done = audit(mirror, memory)
     assert kinds(done) == []
     assert (done.entries_read, done.memory.size) == (10, 7_019)
-    assert len([path for path in mirror.asked if "/tile/" in path]) == 1
+    assert len([path for path in mirror.fetched if "/tile/" in path]) == 1
     assert len(encode_memory(done.memory)) < 20_000
 
 
-def test_audits_that_end_around_the_edges_of_tiles(audit, tree):
-    """A bundle that is just full, or has one entry more or less, is gone on from alike."""
+def test_audit_continues_at_tile_edges(audit, tree):
+    """An audit continues after a full bundle and after one entry more or less."""
     for count in (246, 247, 248, 502, 503, 504, 1100):
         long = tree.copy()
         long.fill(count)
@@ -73,11 +73,11 @@ def test_audits_that_end_around_the_edges_of_tiles(audit, tree):
             long.release("content")
             done = audit(long, memory)
             assert kinds(done) == []
-            assert done.memory.tree.root() == mth(long.leaves)
+            assert done.memory.tree.root() == tree_hash(long.leaves)
 
 
-def test_a_partial_tile_that_gave_way_to_the_full_one(audit, tree):
-    """A mirror may drop partial tiles; the beginning of the full one is what is needed."""
+def test_partial_tile_replaced_by_full_tile(audit, tree):
+    """If a partial tile is gone, the beginning of the full one is used."""
     tree.fill(240)
     old = tree.copy()
     tree.fill(100)
@@ -88,8 +88,8 @@ def test_a_partial_tile_that_gave_way_to_the_full_one(audit, tree):
     assert kinds(done) == []
 
 
-def test_a_new_root_and_log_key_continue_the_same_log(audit, tree) -> None:
-    """Size and root hash are remembered, not the key; a proof under the former alone is refused."""
+def test_new_log_key(audit, tree) -> None:
+    """A new log key continues the same log; proofs under the former key alone are refused."""
     first = tree.copy()
     memory = audit(tree).memory
     tree.log_keys = LOG_KEYS
@@ -100,7 +100,7 @@ def test_a_new_root_and_log_key_continue_the_same_log(audit, tree) -> None:
             for i, entry in enumerate(tree.entries)
             if entry.startswith(f"hening role v1\n{role}\n{version}\n".encode())
         )
-        tree.staple(role, version, index)
+        tree.write_proof(role, version, index)
     done = audit(tree, memory)
     assert kinds(done) == []
     assert done.published.root.version == 2
@@ -117,8 +117,8 @@ def test_a_new_root_and_log_key_continue_the_same_log(audit, tree) -> None:
     assert "not signed by" in done.findings.kept[0].text
 
 
-def test_a_forked_log_is_equivocation_with_a_complete_proof(audit, tree):
-    """Both signed checkpoints are shown, and a proof that holds for the larger one alone."""
+def test_fork_with_consistency_proof(audit, tree):
+    """The finding has both checkpoints and a proof that is valid for the larger tree only."""
     tree.fill(300)
     memory = audit(tree).memory
     fork = tree.copy()
@@ -129,12 +129,12 @@ def test_a_forked_log_is_equivocation_with_a_complete_proof(audit, tree):
     assert (old, new) == (memory.checkpoint, fork.files["/log/checkpoint"].decode())
     proof = [bytes.fromhex(each) for each in finding.evidence["consistency_proof"]]
     root = bytes.fromhex(finding.evidence["root_in_larger_tree"])
-    assert root == mth(fork.leaves[:309]) != mth(tree.leaves)
-    verify_consistency(309, root, 310, mth(fork.leaves), proof)
+    assert root == tree_hash(fork.leaves[:309]) != tree_hash(tree.leaves)
+    verify_consistency(309, root, 310, tree_hash(fork.leaves), proof)
 
 
-def test_a_fork_of_the_same_size_is_equivocation(audit, tree):
-    """Two roots for one size need no further proof than the two checkpoints."""
+def test_fork_of_the_same_size(audit, tree):
+    """Two roots for one size need no proof."""
     memory = audit(tree).memory
     fork = tree.copy()
     fork.entries[-1] = fork.entries[-1].replace(b"latest\n2", b"latest\n3")
@@ -145,13 +145,13 @@ def test_a_fork_of_the_same_size_is_equivocation(audit, tree):
     assert evidence["checkpoints"] == [memory.checkpoint, fork.files["/log/checkpoint"].decode()]
 
 
-def test_a_proof_of_another_history_is_equivocation(audit, tree) -> None:
-    """What was stapled for one phone must be a beginning of the log that all see."""
+def test_proof_from_forked_log(audit, tree) -> None:
+    """A role's proof must be under a checkpoint that is consistent with the log."""
     first = tree.copy()
     fork = tree.copy()
     fork.entries[0] = fork.entries[0].replace(b"root", b"dior")
     fork.write_log()
-    fork.staple("latest", 2, 8)
+    fork.write_proof("latest", 2, 8)
     proof = fork.files["/log/proof/latest.2"]
     tree.release("content")
     tree.files["/log/proof/latest.2"] = proof
@@ -164,7 +164,7 @@ def test_a_proof_of_another_history_is_equivocation(audit, tree) -> None:
     fork = tree.copy()
     fork.entries[0] = fork.entries[0].replace(b"root", b"dior")
     fork.write_log()
-    fork.staple("latest", 2, 8)
+    fork.write_proof("latest", 2, 8)
     tree.fill(300, "content")
     memory = audit(tree).memory
     tree.files["/log/proof/latest.2"] = fork.files["/log/proof/latest.2"]
@@ -174,17 +174,17 @@ def test_a_proof_of_another_history_is_equivocation(audit, tree) -> None:
     old = tree.copy()
     tree.fill(300, "content")
     memory = audit(tree).memory
-    old.log("content", 2, b"superseded 2")
+    old.append_entry("content", 2, b"superseded 2")
     old.write_log()
-    old.staple("cancro", 1, 3)
+    old.write_proof("cancro", 1, 3)
     tree.files["/log/proof/cancro.1"] = old.files["/log/proof/cancro.1"]
     mirror = DictMirror(tree.files)
     assert kinds(audit(mirror, memory)) == []
-    assert any("/tile/0/" in path for path in mirror.asked)
+    assert any("/tile/0/" in path for path in mirror.fetched)
 
 
-def test_an_older_log_is_a_roll_back(audit, tree) -> None:
-    """A smaller tree, or an old checkpoint that no proof outdoes; the newest signed one counts."""
+def test_rolled_back_log(audit, tree) -> None:
+    """A smaller tree or an old checkpoint is reported; the newest signed checkpoint counts."""
     first = tree.copy()
     stale = DictMirror(tree.files.copy())
     tree.release("content")
@@ -212,8 +212,8 @@ def test_an_older_log_is_a_roll_back(audit, tree) -> None:
     assert done.checkpoint.place == "/log/proof/content.2"
 
 
-def test_tiles_that_are_not_the_logs_prove_nothing(audit, tree) -> None:
-    """Changed entries are located; without sound tiles a fork is not claimed."""
+def test_wrong_tiles(audit, tree) -> None:
+    """Changed entries are located; without valid tiles a fork is not claimed."""
     first = tree.copy()
     path = "/log/tile/entries/000.p/9"
     tree.files[path] = tree.files[path].replace(b"cancro", b"armani")
@@ -252,10 +252,10 @@ def test_tiles_that_are_not_the_logs_prove_nothing(audit, tree) -> None:
             assert (Kind.LOG in kinds(audit(odd))) == ("entries" in path)
 
 
-def test_a_pending_version_is_no_finding_once_and_is_remembered(audit, tree):
-    """Logged and not served; the next audit asks and says since when, and publication ends it."""
+def test_pending_version(audit, tree):
+    """A logged version that is not served yet is a finding only at the second audit."""
     data = tree.make_role("armani", 3)
-    tree.log("armani", 3, data)
+    tree.append_entry("armani", 3, data)
     tree.write_log()
     first = audit(tree)
     assert kinds(first) == []
@@ -266,18 +266,18 @@ def test_a_pending_version_is_no_finding_once_and_is_remembered(audit, tree):
     assert "since the audit of 2026-06-01 12:00:00 UTC" in finding.text
     hashed = sha256(data)
     assert finding.evidence == {"index": 9, "role": "armani", "sha256": hashed, "version": 3}
-    tree.lay("armani", 3, data)
-    tree.staple("armani", 3, 9)
-    tree.point()
+    tree.publish_role("armani", 3, data)
+    tree.write_proof("armani", 3, 9)
+    tree.publish_snapshot()
     done = audit(tree, later.memory, NOW + timedelta(hours=2))
     assert (kinds(done), done.pending) == ([], [])
 
 
-def test_a_version_that_was_logged_and_passed_over_is_asked_about(audit, tree) -> None:
-    """It may be burned or have been shown to one phone: told once, while it should be served."""
+def test_logged_version_was_never_served(audit, tree) -> None:
+    """It is reported once, as long as it should be served."""
     first = tree.copy()
     memory = audit(tree).memory
-    tree.log("armani", 3, b"for one phone")
+    tree.append_entry("armani", 3, b"for one phone")
     tree.current["armani"] = 3
     tree.release("armani")
     for done in (audit(tree), audit(tree, memory)):
@@ -286,17 +286,17 @@ def test_a_version_that_was_logged_and_passed_over_is_asked_about(audit, tree) -
         assert finding.evidence == {"index": 9, "role": "armani", "sha256": hashed, "version": 3}
         assert "shown to other clients" in finding.text
         assert done.pending == []
-        # The log keeps it, so there is nothing to come back to.
+        # The log has it, so the next audit need not report it again.
         assert kinds(audit(tree, done.memory)) == []
     tree = first.copy()
-    tree.log("armani", 3, b"for one phone")
+    tree.append_entry("armani", 3, b"for one phone")
     tree.write_log()
     memory = audit(tree).memory
     tree.current["armani"] = 3
     tree.release("armani")
     assert only(audit(tree, memory), Kind.UNSERVED).evidence["version"] == 3
     tree = first.copy()
-    tree.log("armani", 3, b"for one phone")
+    tree.append_entry("armani", 3, b"for one phone")
     tree.current["armani"] = 3
     for _ in range(8):
         tree.release("armani")
@@ -312,12 +312,12 @@ def test_a_version_that_was_logged_and_passed_over_is_asked_about(audit, tree) -
     assert only(done, Kind.UNSERVED).evidence["role"] == "root"
 
 
-def test_a_version_that_leaves_the_window_while_the_audit_runs(audit, tree):
-    """The metadata is read before the log: what the log has newly put out of service is not due."""
+def test_version_superseded_during_the_audit(audit, tree):
+    """A version that new log entries put out of service need not be served."""
     for _ in range(8):
         tree.release("armani")
     before = tree.copy()
-    tree.log("armani", 11, tree.make_role("armani", 11))
+    tree.append_entry("armani", 11, tree.make_role("armani", 11))
     tree.write_log()
     del before.files["/metadata/2.armani.json"]
     files = before.files | {p: d for p, d in tree.files.items() if p.startswith("/log/")}
@@ -326,50 +326,50 @@ def test_a_version_that_leaves_the_window_while_the_audit_runs(audit, tree):
     assert [each.version for each in done.pending] == [11]
 
 
-def test_a_new_model_is_pending_with_its_targets(audit, tree):
+def test_new_model_is_pending(audit, tree):
     """A role may be logged before the targets version that delegates to it is public."""
     tree.models = [*tree.models, "dior"]
     targets, dior = tree.make_role("targets", 2), tree.make_role("dior", 1)
-    tree.log("dior", 1, dior)
-    tree.log("targets", 2, targets)
+    tree.append_entry("dior", 1, dior)
+    tree.append_entry("targets", 2, targets)
     tree.write_log()
     first = audit(tree)
     assert kinds(first) == []
     assert [each.role for each in first.pending] == ["dior", "targets"]
     gone_on = tree.copy()
     for role, version, data, index in (("targets", 2, targets, 10), ("dior", 1, dior, 9)):
-        gone_on.lay(role, version, data)
-        gone_on.staple(role, version, index)
-    gone_on.point()
+        gone_on.publish_role(role, version, data)
+        gone_on.write_proof(role, version, index)
+    gone_on.publish_snapshot()
     done = audit(gone_on, first.memory)
     assert (kinds(done), done.pending) == ([], [])
-    # Had targets come without that model, its entry would be of a role without a delegation.
+    # If targets is published without the model, its role is undelegated.
     tree.models = tree.models[:2]
     tree.current["targets"] = 2
     tree.release("targets")
     assert Kind.UNKNOWN_ROLE in kinds(audit(tree, first.memory))
 
 
-def test_an_unknown_role_is_excused_once(audit, tree) -> None:
-    """By one pending version of targets, at one audit; at the next it must be delegated."""
+def test_unknown_role_is_tolerated_once(audit, tree) -> None:
+    """One pending version of targets may delegate to it; at the next audit it must."""
     start = tree.copy()
-    tree.log("targets", 2, tree.make_role("targets", 2))
+    tree.append_entry("targets", 2, tree.make_role("targets", 2))
     tree.write_log()
     first = audit(tree)
     assert first.findings.wrong == 0
-    tree.log("dior", 1, b"hidden")
+    tree.append_entry("dior", 1, b"hidden")
     tree.write_log()
     done = audit(tree, first.memory)
     assert [f.kind for f in done.findings.kept if f.kind is Kind.UNKNOWN_ROLE] == ["unknown-role"]
     tree = start.copy()
-    tree.log("dior", 1, b"hidden")
-    tree.log("targets", 2, targets := tree.make_role("targets", 2))
+    tree.append_entry("dior", 1, b"hidden")
+    tree.append_entry("targets", 2, targets := tree.make_role("targets", 2))
     tree.write_log()
     first = audit(tree)
     assert first.findings.wrong == 0
-    tree.lay("targets", 2, targets)
-    tree.staple("targets", 2, 10)
-    tree.point()
-    tree.log("targets", 3, tree.make_role("targets", 3))
+    tree.publish_role("targets", 2, targets)
+    tree.write_proof("targets", 2, 10)
+    tree.publish_snapshot()
+    tree.append_entry("targets", 3, tree.make_role("targets", 3))
     tree.write_log()
     assert Kind.UNKNOWN_ROLE in [f.kind for f in audit(tree, first.memory).findings.kept]

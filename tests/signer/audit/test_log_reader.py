@@ -12,30 +12,30 @@ from server.core.tlog import verify_consistency
 from signer.audit.findings import AnswerError
 from signer.audit.log_reader import CompactRange, Entry, Tiles, decode_bundle, decode_entry
 from tests.cases import case
-from tests.signer.audit.public_tree import DictMirror, leaf_hash_of, mth, tiles_of
+from tests.signer.audit.public_tree import DictMirror, leaf_hash_of, tiles_of, tree_hash
 
 ENTRIES = [b"entry %d" % number for number in range(65_537)]
 
 
 def read(size):
-    """Return the reader of a mirror that has a log of the first `size` entries."""
+    """Return a reader for a log of the first `size` entries."""
     return Tiles(DictMirror(tiles_of(ENTRIES[:size])), size)
 
 
 @cache
 def all_leaves():
-    """Return the hashes of all entries."""
+    """Return the leaf hashes of all entries."""
     return [leaf_hash_of(entry) for entry in ENTRIES]
 
 
 @cache
 def root_of(size):
     """Return the root of a log of the first `size` entries."""
-    return mth(all_leaves()[:size])
+    return tree_hash(all_leaves()[:size])
 
 
-def test_tiles_of_every_pair_of_sizes_up_to_64() -> None:
-    """Tiles give each prefix its root, and a proof that it is one; a level costs few."""
+def test_prefix_roots_and_consistency_proofs() -> None:
+    """All pairs of sizes up to 64, and pairs around the edges of tiles."""
     for size in range(1, 65):
         with case(size):
             tiles = read(size)
@@ -54,8 +54,8 @@ def test_tiles_of_every_pair_of_sizes_up_to_64() -> None:
                 verify_consistency(old, root, size, root_of(size), tiles.consistency_proof(old))
 
 
-def test_leaves_come_as_they_are() -> None:
-    """A full bundle and a partial one; a proof takes a few tiles, and the cache is bounded."""
+def test_leaves_and_fetched_tiles() -> None:
+    """Full and partial bundles are read; a proof fetches few tiles, and the cache is bounded."""
     tiles = read(300)
     assert tiles.leaves(0) == ENTRIES[:256]
     assert tiles.leaves(1) == ENTRIES[256:300]
@@ -63,7 +63,7 @@ def test_leaves_come_as_they_are() -> None:
     tiles = Tiles(mirror, len(ENTRIES))
     tiles.hash_of(0, 40_001)
     tiles.consistency_proof(40_001)
-    assert len(mirror.asked) <= 6
+    assert len(mirror.fetched) <= 6
     mirror = DictMirror({})
     mirror.fetch = lambda _path, _limit: bytes(8192)
     tiles = Tiles(mirror, 256 * 10_000)
@@ -72,8 +72,8 @@ def test_leaves_come_as_they_are() -> None:
     assert len(tiles._cache) <= 256
 
 
-def test_a_tile_that_is_none() -> None:
-    """Of bundles: cut short, empty or long leaves, too few. Of hashes: too few, parts. Or none."""
+def test_malformed_tile() -> None:
+    """Truncated, too long and missing tiles are refused."""
     for data in (
         *(b"", b"\0", b"\0\1", b"\0\0", b"\0\2ab\0", b"\0\xa1" + b"x" * 161),
         b"\0\1a" * 299 + b"\0",
@@ -90,11 +90,11 @@ def test_a_tile_that_is_none() -> None:
 CLASSIC = [hashlib.sha256(b"\0leaf %d" % number).digest() for number in range(130)]
 
 
-def test_every_root_up_to_130_leaves() -> None:
-    """Leaf by leaf the root is that of the definition; a tree goes on from every size."""
+def test_compact_range() -> None:
+    """The root is that of the definition, leaf by leaf and continued from any size."""
     tree = CompactRange()
     for size in range(131):
-        assert tree.root() == mth(CLASSIC[:size])
+        assert tree.root() == tree_hash(CLASSIC[:size])
         assert (tree.size, len(tree.hashes)) == (size, size.bit_count())
         if size < 130:
             tree.append(CLASSIC[size])
@@ -105,9 +105,9 @@ def test_every_root_up_to_130_leaves() -> None:
                 first.append(leaf)
             tree = CompactRange(first.size, first.hashes)
             for size in range(old, 65):
-                assert tree.root() == mth(CLASSIC[:size])
+                assert tree.root() == tree_hash(CLASSIC[:size])
                 tree.append(CLASSIC[size])
-            assert first.root() == mth(CLASSIC[:old])
+            assert first.root() == tree_hash(CLASSIC[:old])
     tree = CompactRange()
     for entry in (
         *("", "00", "10", "2021", "3031", "40414243", "5051525354555657"),
@@ -124,15 +124,15 @@ HASHES = st.binary(min_size=32, max_size=32).map(bytes.hex)
 
 
 @given(ROLES, VERSIONS, HASHES)
-def test_a_leaf_is_read_as_it_is_written(role, version, sha256):
-    """The four lines of FORMATS section 7."""
+def test_decode_entry(role, version, sha256):
+    """An entry has the four lines of FORMATS section 7."""
     leaf = f"hening role v1\n{role}\n{version}\n{sha256}\n".encode()
     assert decode_entry(leaf) == Entry(role, version, sha256)
 
 
 @given(ROLES, VERSIONS, HASHES, st.data())
-def test_every_change_of_a_leaf_is_another_leaf_or_none(role, version, sha256, data):
-    """No two spellings mean the same."""
+def test_entry_has_one_encoding(role, version, sha256, data):
+    """A changed entry is refused or decodes to another value."""
     leaf = f"hening role v1\n{role}\n{version}\n{sha256}\n".encode()
     place = data.draw(st.integers(0, len(leaf) - 1))
     other = leaf[:place] + data.draw(st.binary(max_size=2)) + leaf[place + 1 :]
@@ -141,22 +141,22 @@ def test_every_change_of_a_leaf_is_another_leaf_or_none(role, version, sha256, d
 
 
 @given(st.binary(max_size=400))
-def test_arbitrary_bytes_are_refused_as_a_leaf(data):
-    """Nothing but our own error comes of them."""
+def test_entry_of_arbitrary_bytes(data):
+    """Arbitrary bytes are refused with an AnswerError."""
     with pytest.raises(AnswerError):
         decode_entry(data)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=160), max_size=256))
-def test_a_bundle_is_split_as_it_was_joined(leaves):
-    """Two bytes of length before each leaf."""
+def test_decode_bundle(leaves):
+    """Two bytes of length precede each leaf."""
     data = b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves)
     assert decode_bundle(data) == leaves
 
 
 @given(st.binary(max_size=2000))
-def test_arbitrary_bytes_are_a_bundle_in_one_way_or_none(data):
-    """What is accepted is all of the bytes and nothing else."""
+def test_bundle_of_arbitrary_bytes(data):
+    """A decoded bundle encodes to the same bytes."""
     with contextlib.suppress(AnswerError):
         leaves = decode_bundle(data)
         assert b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves) == data

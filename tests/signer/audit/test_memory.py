@@ -31,31 +31,31 @@ from tests.signer.audit.public_tree import NOW, DictMirror, make_tree
 _FILES = make_tree().files
 _FIRST = begin_memory(_FILES["/metadata/1.root.json"])
 _SOME = audit_log(DictMirror(_FILES), _FIRST, NOW, lambda _done, _total: None).memory
-#: Everything by which writing a file changes the disk.
+#: The calls that change the disk.
 _CALLS = {"open", "write", "flush", "close", "fsync", "rename", "replace", "unlink"}
 
 
 @pytest.fixture
 def memory(audit, tree):
-    """Give the memory of an audit of nine entries."""
+    """Return the memory after an audit of nine entries."""
     return audit(tree).memory
 
 
 @pytest.fixture
 def later(audit, tree, memory):
-    """Give the memory of an audit after that."""
+    """Return the memory after the next audit."""
     tree.release("content")
     return audit(tree, memory).memory
 
 
 def seal(value, **others):
-    """Return the bytes of a file whose hash is right, whatever it holds."""
+    """Return a file with the right hash for any value."""
     sha256 = hashlib.sha256(encode_canonical_json(value)).hexdigest()
     return encode_canonical_json({"memory": value, "schema": 1, "sha256": sha256} | others)
 
 
-def test_the_file_is_what_the_module_says(memory):
-    """Canonical JSON with the hash of its one member, and the signed note as it was."""
+def test_memory_file_format(memory):
+    """The file is canonical JSON with the hash of its one member and the signed note."""
     data = encode_memory(memory)
     value = json.loads(data)
     assert set(value) == {"memory", "schema", "sha256"}
@@ -101,14 +101,14 @@ def test_the_file_is_what_the_module_says(memory):
         )
     ),
 )
-def test_what_is_written_is_read(roles, pending, proven):
-    """Every memory comes back as it was."""
+def test_memory_round_trip(roles, pending, proven):
+    """Every memory can be read back."""
     full = msgspec.structs.replace(_SOME, roles=roles, pending=pending, proven=proven)
     assert decode_memory(encode_memory(full)) == full
 
 
-def test_every_changed_byte_is_noticed(memory) -> None:
-    """A damaged file is refused, wherever the damage is, and one that ends early or goes on."""
+def test_damaged_file_is_refused(memory) -> None:
+    """Changed, truncated and extended files are refused."""
     data = encode_memory(memory)
     for place in range(0, len(data), 7):
         damaged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
@@ -124,7 +124,7 @@ def test_every_changed_byte_is_noticed(memory) -> None:
 
 @given(st.binary(max_size=300) | st.text().map(str.encode))
 def test_arbitrary_bytes_are_refused(data):
-    """With our own error and no other."""
+    """Arbitrary bytes are refused with a MemoryFileError."""
     with pytest.raises(MemoryFileError):
         decode_memory(data)
 
@@ -137,8 +137,8 @@ JSON = st.recursive(
 
 
 @given(st.data())
-def test_sealed_nonsense_is_refused_or_read(data):
-    """A right hash does not make any member of any type acceptable."""
+def test_arbitrary_member_with_valid_hash(data):
+    """A file with the right hash decodes to exactly its values, or is refused."""
     value = msgspec.to_builtins(_SOME)
     name = data.draw(st.sampled_from(sorted(value)))
     value[name] = data.draw(JSON)
@@ -146,8 +146,8 @@ def test_sealed_nonsense_is_refused_or_read(data):
         assert msgspec.to_builtins(decode_memory(seal(value))) == value
 
 
-def test_parts_that_do_not_fit_are_refused(memory):
-    """Whoever forges the hash still has to make a memory of one log; no schema is guessed at."""
+def test_contradicting_members_are_refused(memory):
+    """The members must describe one log, also under a right hash; the schema must be known."""
     for change, reason in (
         ({"size": 8}, "not those of a tree"),
         ({"size": 10}, "does not match its tree"),
@@ -170,8 +170,8 @@ def test_parts_that_do_not_fit_are_refused(memory):
         decode_memory(seal(value))
 
 
-def test_a_file_over_the_limit_is_neither_read_nor_written(memory, tmp_path):
-    """At most one byte over the limit is read."""
+def test_memory_file_size_limit(memory, tmp_path):
+    """A file over the limit is neither read nor written."""
     path = tmp_path / "log.memory"
     with path.open("wb") as file:
         file.truncate(MAX_MEMORY * 4)
@@ -182,8 +182,8 @@ def test_a_file_over_the_limit_is_neither_read_nor_written(memory, tmp_path):
         encode_memory(huge)
 
 
-def test_a_memory_is_replaced(tmp_path, memory, later) -> None:
-    """Also over what a crash left behind; the first audit finds none."""
+def test_store_memory(tmp_path, memory, later) -> None:
+    """A stored memory replaces the former one and the leftover of a crash."""
     assert load_memory(tmp_path / "log.memory") is None
     path = tmp_path / "log.memory"
     store_memory(path, memory)
@@ -194,8 +194,8 @@ def test_a_memory_is_replaced(tmp_path, memory, later) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["log.memory"]
 
 
-def test_a_kill_at_any_point_leaves_the_old_or_the_new_memory(memory, later, tmp_path):
-    """The process dies before each of its calls that touch the disk."""
+def test_kill_while_storing(memory, later, tmp_path):
+    """A kill before any call that touches the disk leaves the old or the new memory."""
     path = tmp_path / "log.memory"
     outcomes = []
     for point in range(1, 100):

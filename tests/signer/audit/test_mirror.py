@@ -21,8 +21,8 @@ from signer.audit.mirror import FolderMirror, HttpMirror
 from tests.cases import case
 
 
-def test_a_file_is_read_as_it_is(tmp_path, monkeypatch) -> None:
-    """Up to its limit and not a byte more; no file is not there, but a disk's error passes."""
+def test_folder_mirror(tmp_path, monkeypatch) -> None:
+    """A file is read up to its limit; other file types count as missing, disk errors are raised."""
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "checkpoint").write_bytes(b"12345")
     mirror = FolderMirror(tmp_path)
@@ -50,10 +50,10 @@ PATH = "/log/checkpoint"
 
 
 @contextlib.contextmanager
-def answering(*scripts, hold=0.0):
-    """Serve one connection after the other; each script holds the answers of one connection.
+def serve_scripts(*scripts, hold=0.0):
+    """Serve connections one after the other; a script holds the responses of one connection.
 
-    Yields the mirror and the bytes of all requests as they come.
+    Yields the mirror and a list of the requests.
     """
     listener = socket.create_server(("127.0.0.1", 0))
     requests, stop = [], threading.Event()
@@ -96,10 +96,10 @@ def answer(body, *lines, status="200 OK"):
     return "\r\n".join(head).encode() + body
 
 
-def test_a_request_is_a_phones_request_to_the_byte():
-    """Host and Accept-Encoding, nothing else, and one connection for all."""
+def test_request_bytes():
+    """A request has Host and Accept-Encoding like a phone's; one connection serves all requests."""
     missing = (answer(b"", status="404 Not Found"), answer(b"gone", status="410 Gone"))
-    with answering([answer(b"one"), *missing, answer(b"two")]) as (mirror, requests):
+    with serve_scripts([answer(b"one"), *missing, answer(b"two")]) as (mirror, requests):
         assert mirror.fetch(PATH, 10) == b"one"
         for _ in missing:
             assert mirror.fetch("/metadata/2.root.json", 10) is None
@@ -111,33 +111,40 @@ def test_a_request_is_a_phones_request_to_the_byte():
     assert len(requests) == 4
 
 
-def test_gzip_is_decoded_up_to_the_limit():
-    """The limit holds for the decoded bytes, and a bomb is stopped when it opens."""
+def test_gzip():
+    """The limit is that of the decoded bytes, and stops a decompression bomb."""
     packed = gzip.compress(b"x" * 1000, mtime=0)
     bomb = gzip.compress(bytes(50_000_000))
     encoding = "Content-Encoding: gzip"
-    with answering([answer(packed, encoding)], [answer(bomb, encoding)]) as (mirror, _):
+    with serve_scripts([answer(packed, encoding)], [answer(bomb, encoding)]) as (mirror, _):
         assert mirror.fetch(PATH, 1000) == b"x" * 1000
         mirror.close()
         with pytest.raises(AnswerError, match="longer than the 1000 bytes"):
             mirror.fetch(PATH, 1000)
 
 
-def test_a_file_that_cannot_be_used():
-    """It is a finding about the file; the mirror itself answers."""
+def test_unusable_answer():
+    """A wrong file is a finding, not a failure of the mirror."""
     for data, reason in (
         (answer(b"x" * 11), "longer than the 10 bytes"),
         (answer(b"no", "Content-Encoding: gzip"), "damaged gzip"),
         (answer(gzip.compress(b"x", mtime=0)[:-3], "Content-Encoding: gzip"), "cut short"),
-        (answer(gzip.compress(b"x", mtime=0) + b"y", "Content-Encoding: gzip"), "has bytes after"),
+        (
+            answer(gzip.compress(b"x", mtime=0) + b"y", "Content-Encoding: gzip"),
+            "has bytes after",
+        ),
         (answer(b"x", "Content-Encoding: br"), "not requested"),
     ):
-        with case(data), answering([data]) as (mirror, _), pytest.raises(AnswerError, match=reason):
+        with (
+            case(data),
+            serve_scripts([data]) as (mirror, _),
+            pytest.raises(AnswerError, match=reason),
+        ):
             mirror.fetch(PATH, 10)
 
 
-def test_a_mirror_that_is_none():
-    """Redirects, failures and other protocols: the environment failed."""
+def test_unusable_mirror():
+    """Redirects, errors and other protocols are failures of the mirror."""
     for data, reason in (
         (answer(b"", "Location: http://elsewhere/", status="302 Found"), "redirects"),
         (answer(b"", status="500 Internal Server Error"), "answers 500"),
@@ -151,14 +158,14 @@ def test_a_mirror_that_is_none():
     ):
         with (
             case(data),
-            answering([data], [data]) as (mirror, _),
+            serve_scripts([data], [data]) as (mirror, _),
             pytest.raises(MirrorUnavailableError, match=reason),
         ):
             mirror.fetch(PATH, 10)
 
 
-def test_endless_data_is_cut_off():
-    """Bodies, empty blocks of gzip that decode to nothing, and heads, however they are framed."""
+def test_endless_response():
+    """Endless bodies, empty gzip blocks and heads are cut off."""
 
     def endless(head, piece):
         yield b"HTTP/1.1 200 OK\r\n" + head
@@ -174,14 +181,14 @@ def test_endless_data_is_cut_off():
     ):
         with (
             case(head),
-            answering([endless(head, piece)]) as (mirror, _),
+            serve_scripts([endless(head, piece)]) as (mirror, _),
             pytest.raises(error, match=reason),
         ):
             mirror.fetch(PATH, 4096)
 
 
-def test_the_time_for_a_file_is_counted_from_the_question(monkeypatch):
-    """A clock that has gone on is asked before each wait."""
+def test_time_limit_starts_with_the_request(monkeypatch):
+    """The clock is checked before each wait."""
     opened = FakeSocket(b"")
     monkeypatch.setattr(socket, "create_connection", lambda *_arguments: opened)
     mirror = HttpMirror("http://updates.example", iter([0.0, 200.0]).__next__)
@@ -189,8 +196,8 @@ def test_the_time_for_a_file_is_counted_from_the_question(monkeypatch):
         mirror.fetch(PATH, 10)
 
 
-def test_a_mirror_that_hangs_is_given_up():
-    """Nothing at all, and a byte now and then: both end when the time is over."""
+def test_slow_mirror():
+    """Silence and a byte now and then both end at the time limit."""
 
     def trickle():
         yield b"HTTP/1.1 200 OK\r\nContent-Length: 4000\r\n\r\n"
@@ -200,27 +207,27 @@ def test_a_mirror_that_hangs_is_given_up():
 
     for script in ([b""], [trickle()]):
         with (
-            answering(script, hold=5) as (mirror, _),
+            serve_scripts(script, hold=5) as (mirror, _),
             pytest.raises(MirrorUnavailableError, match=r"too long|timed out"),
         ):
             mirror.fetch(PATH, 4096)
 
 
-def test_a_connection_that_was_closed_between_is_made_anew() -> None:
-    """A server may end an idle connection; `Connection: close` is heeded."""
-    with answering([answer(b"one")], [answer(b"two")]) as (mirror, requests):
+def test_reconnect() -> None:
+    """A closed idle connection is opened again; `Connection: close` is obeyed."""
+    with serve_scripts([answer(b"one")], [answer(b"two")]) as (mirror, requests):
         assert mirror.fetch(PATH, 10) == b"one"
         assert mirror.fetch(PATH, 10) == b"two"
     assert len(requests) == 2
     first = answer(b"one", "Connection: close")
-    with answering([first], [answer(b"two")]) as (mirror, _):
+    with serve_scripts([first], [answer(b"two")]) as (mirror, _):
         assert mirror.fetch(PATH, 10) == b"one"
         assert mirror._socket is None
         assert mirror.fetch(PATH, 10) == b"two"
 
 
-def test_a_refused_connection():
-    """A refused connection and a name that does not exist."""
+def test_unreachable_host():
+    """A refused connection and an unknown name are failures of the mirror."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     for url in (f"http://127.0.0.1:{port}", "http://nowhere.invalid"):
@@ -229,8 +236,8 @@ def test_a_refused_connection():
 
 
 @contextlib.contextmanager
-def listening(serve):
-    """Give the port of a server that handles one connection with `serve`."""
+def serve_connection(serve):
+    """Return the port of a server that handles one connection with `serve`."""
 
     def run():
         connection, _ = listener.accept()
@@ -245,22 +252,22 @@ def listening(serve):
         assert not thread.is_alive()
 
 
-def test_a_server_without_tls_is_no_https_mirror():
-    """The handshake fails, and nothing is asked in the clear."""
+def test_https_needs_tls():
+    """The handshake fails, and nothing is requested in plain text."""
     heard = []
 
     def serve(connection):
         heard.append(connection.recv(1000))
         connection.sendall(answer(b"in the clear"))
 
-    with listening(serve) as port, pytest.raises(MirrorUnavailableError):
+    with serve_connection(serve) as port, pytest.raises(MirrorUnavailableError):
         HttpMirror(f"https://127.0.0.1:{port}", time.monotonic).fetch(PATH, 10)
     assert b"GET" not in heard[0]
 
 
 @pytest.mark.parametrize("is_trusted", [True, False])
-def test_a_certificate_must_be_one_that_the_system_trusts(is_trusted, tmp_path, monkeypatch):
-    """The same server is asked, or not, by the certificates that OpenSSL trusts."""
+def test_certificate_must_be_trusted(is_trusted, tmp_path, monkeypatch):
+    """The certificates that OpenSSL trusts decide whether a file is requested."""
     key, certificate = make_certificate()
     pem = tmp_path / "server.pem"
     pem.write_bytes(key + certificate)
@@ -275,7 +282,7 @@ def test_a_certificate_must_be_one_that_the_system_trusts(is_trusted, tmp_path, 
             secure.recv(1000)
             secure.sendall(answer(b"hello"))
 
-    with listening(serve) as port:
+    with serve_connection(serve) as port:
         mirror = HttpMirror(f"https://127.0.0.1:{port}", time.monotonic)
         if is_trusted:
             assert mirror.fetch(PATH, 10) == b"hello"
@@ -286,7 +293,7 @@ def test_a_certificate_must_be_one_that_the_system_trusts(is_trusted, tmp_path, 
 
 
 def make_certificate():
-    """Return key and certificate of 127.0.0.1, both PEM, signed by itself."""
+    """Return key and self-signed certificate of 127.0.0.1, both PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mirror")])
     now = datetime.now(UTC)
@@ -305,8 +312,8 @@ def make_certificate():
     return private, certificate.public_bytes(pem)
 
 
-def test_urls_of_mirrors() -> None:
-    """A scheme, a host and a port, named as a phone names it; the tree lies at the root."""
+def test_mirror_urls() -> None:
+    """A URL has a scheme, a host and a port; Host is written as phones write it."""
     for url, host in (
         ("http://updates.example", "updates.example"),
         ("http://updates.example/", "updates.example"),
@@ -337,8 +344,8 @@ def test_urls_of_mirrors() -> None:
 
 
 @given(st.text(max_size=40) | st.text("a1.:/?#@[] \u00e4\n", max_size=30).map("http://".__add__))
-def test_arbitrary_urls_are_refused_with_our_own_error(url):
-    """What is accepted is a scheme, a host and perhaps a port."""
+def test_arbitrary_urls(url):
+    """A URL is valid, or refused with an AnswerError."""
     with contextlib.suppress(AnswerError):
         HttpMirror(url, time.monotonic)
         assert url.isascii()
@@ -346,24 +353,24 @@ def test_arbitrary_urls_are_refused_with_our_own_error(url):
 
 
 class FakeSocket:
-    """A connection on which everything was received already."""
+    """A connection that has received all its data."""
 
     def __init__(self, data):
         self.data = data
 
     def recv(self, size):
-        """Return what is left, then the end."""
+        """Return the rest of the data."""
         piece, self.data = self.data[:size], self.data[size:]
         return piece
 
     def sendall(self, data):
-        """Take a request."""
+        """Accept a request."""
 
     def settimeout(self, seconds):
-        """Take a time."""
+        """Accept a timeout."""
 
     def close(self):
-        """End."""
+        """Close the connection."""
 
 
 @settings(max_examples=300)
@@ -373,8 +380,8 @@ class FakeSocket:
     | st.binary(max_size=100).map(answer)
     | st.binary(max_size=100).map(lambda data: answer(data, "Content-Encoding: gzip"))
 )
-def test_arbitrary_answers_are_bytes_or_our_own_errors(content):
-    """Whatever a server sends."""
+def test_arbitrary_answers(content):
+    """Any response gives at most the limit of bytes, or one of the mirror's errors."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "create_connection", lambda *_arguments: FakeSocket(content))
         mirror = HttpMirror("http://updates.example", time.monotonic)

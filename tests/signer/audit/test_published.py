@@ -1,4 +1,4 @@
-"""Metadata that does not verify is a finding, and the log is read nevertheless."""
+"""Invalid metadata is a finding, and the log is read nevertheless."""
 
 from datetime import timedelta
 
@@ -10,16 +10,16 @@ from tests.cases import case
 from tests.signer.audit.public_tree import NOW, DictMirror, kinds, leaf_hash_of, only
 
 
-def test_expired_metadata_is_told_and_read(audit, tree):
-    """What is expired is still held against the log."""
+def test_expired_metadata(audit, tree):
+    """Expired metadata is reported and still compared with the log."""
     done = audit(tree, now=NOW + timedelta(days=100))
     assert set(kinds(done)) == {Kind.EXPIRED}
     assert done.findings.total == 8
     assert done.entries_read == 9
 
 
-def test_metadata_that_is_not_what_it_says(audit, tree) -> None:
-    """By other keys, of another version, a root that does not follow, or another one."""
+def test_wrong_metadata(audit, tree) -> None:
+    """Wrong keys, versions and roots, and a rolled back role, are reported."""
     first = tree.copy()
     tree.files["/metadata/1.cancro.json"] = tree.files["/metadata/1.tables.json"]
     assert kinds(audit(tree)) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
@@ -41,7 +41,7 @@ def test_metadata_that_is_not_what_it_says(audit, tree) -> None:
     tree = first.copy()
     memory = audit(tree).memory
     tree.current["armani"] = 1
-    tree.point()
+    tree.publish_snapshot()
     assert only(audit(tree, memory), Kind.ROLL_BACK).evidence == {
         "published": 1,
         "role": "armani",
@@ -49,8 +49,8 @@ def test_metadata_that_is_not_what_it_says(audit, tree) -> None:
     }
 
 
-def test_a_role_that_lists_what_it_must_not(audit, tree):
-    """No custom object, or a path that is not its own: signed, logged and still wrong."""
+def test_role_with_invalid_targets(audit, tree):
+    """A signed and logged role must still follow the profile."""
     for role, path in (
         ("latest", "latest/armani/id/stable"),
         ("latest", "armani/id/stable"),
@@ -69,8 +69,8 @@ def test_a_role_that_lists_what_it_must_not(audit, tree):
             assert found.evidence == {"role": role, "version": version}
 
 
-def test_a_snapshot_that_lists_what_it_must_not(audit, tree):
-    """Versions that are none, names that are none, no targets: signed and still not followed."""
+def test_invalid_snapshot(audit, tree):
+    """A snapshot with invalid versions or names is not followed."""
     for meta in (
         {"armani.json": 1},
         {"targets.json": 1, "root.json": 1},
@@ -84,11 +84,11 @@ def test_a_snapshot_that_lists_what_it_must_not(audit, tree):
         mirror = DictMirror(tree.files | {path: tree.sign("snapshot", snapshot)})
         with case(meta):
             assert kinds(audit(mirror)) == [Kind.METADATA]
-            assert not any("passwd" in path for path in mirror.asked)
+            assert not any("passwd" in path for path in mirror.fetched)
 
 
-def test_more_roots_than_one_audit_follows(audit, tree, monkeypatch):
-    """What is followed is bounded; the rest is reported."""
+def test_too_many_roots(audit, tree, monkeypatch):
+    """An audit follows a limited number of new roots and reports the rest."""
     for _ in range(5):
         tree.release("root")
     assert audit(tree).published.root.version == 6
@@ -98,15 +98,15 @@ def test_more_roots_than_one_audit_follows(audit, tree, monkeypatch):
     assert "more than 3 new roots" in done.findings.kept[0].text
 
 
-def test_a_mirror_that_hides(audit, tree) -> None:
-    """An empty tree is no clean log; a fork is found even without a timestamp."""
+def test_withholding_mirror(audit, tree) -> None:
+    """An empty mirror is not a valid log; a fork is found even without a timestamp."""
     first = tree.copy()
     assert kinds(audit(DictMirror({}))) == [Kind.METADATA, Kind.LOG]
     tree = first.copy()
     with pytest.raises(MirrorUnavailableError):
-        audit(SilentMirror(tree.files))
+        audit(UnavailableMirror(tree.files))
     del tree.files["/log/proof/cancro.1"]
-    done = audit(SilentMirror(tree.files))
+    done = audit(UnavailableMirror(tree.files))
     assert kinds(done) == [Kind.PROOF, Kind.LOG]
     assert done.findings.kept[1].text == "The audit could not be completed: The mirror is away."
     tree = first.copy()
@@ -119,11 +119,11 @@ def test_a_mirror_that_hides(audit, tree) -> None:
     assert leaf_hash_of(b"more") == tree.leaves[-1]
 
 
-class SilentMirror(DictMirror):
-    """Goes away when it is asked for a tile."""
+class UnavailableMirror(DictMirror):
+    """A mirror that fails when a tile is fetched."""
 
     def fetch(self, path, limit):
-        """Raise where a tile is asked for."""
+        """Raise if a tile is fetched."""
         if "/tile/" in path:
             raise MirrorUnavailableError("The mirror is away.")
         return super().fetch(path, limit)

@@ -16,27 +16,27 @@ _ONLINE = ("latest", "snapshot", "timestamp")
 
 @pytest.fixture
 def tree():
-    """Give a public tree in which nothing is wrong."""
+    """Return a valid public tree."""
     return _TREE.copy()
 
 
 @pytest.fixture
 def public(tree, tmp_path):
-    """Write that tree to a folder."""
+    """Write the tree to a folder."""
     return tree.write_to(tmp_path / "public")
 
 
 @pytest.fixture
 def arguments(public, tmp_path):
-    """Return a first audit's arguments."""
+    """Return the arguments of a first audit."""
     root = tmp_path / "pinned.json"
     root.write_bytes((public / "metadata/1.root.json").read_bytes())
     memory = tmp_path / "log.memory"
     return ["log", "audit", "--mirror", public, "--memory", memory, "--root", root]
 
 
-def test_a_first_audit_and_a_second(run, arguments, tree, public, tmp_path):
-    """A table for people; the memory is made, and used."""
+def test_two_audits(run, arguments, tree, public, tmp_path):
+    """The output is a table; the memory is made and then used."""
     status, output, errors = run(*arguments, at=NOW)
     assert (status, errors) == (0, "")
     assert "entries read          9" in output
@@ -52,8 +52,8 @@ def test_a_first_audit_and_a_second(run, arguments, tree, public, tmp_path):
     ]
 
 
-def test_json_says_the_same(run, arguments, tree):
-    """One line, with the checkpoint as it was signed."""
+def test_audit_as_json(run, arguments, tree):
+    """One line, with the signed checkpoint."""
     status, output, _ = run(*arguments, "--json", at=NOW)
     value = json.loads(output)
     assert (status, output.count("\n")) == (0, 1)
@@ -77,10 +77,8 @@ def test_json_says_the_same(run, arguments, tree):
     }
 
 
-def test_a_fork_is_shown_with_both_checkpoints_and_not_remembered(
-    run, arguments, tree, public, tmp_path
-):
-    """Exit status 1, the evidence in full, and the memory as it was."""
+def test_fork_is_not_remembered(run, arguments, tree, public, tmp_path):
+    """The status is 1, both checkpoints are shown, and the memory stays."""
     assert run(*arguments, at=NOW)[0] == 0
     before = (tmp_path / "log.memory").read_bytes()
     first = tree.files["/log/checkpoint"].decode()
@@ -101,9 +99,9 @@ def test_a_fork_is_shown_with_both_checkpoints_and_not_remembered(
     assert (tmp_path / "log.memory").read_bytes() == before
 
 
-def test_what_is_pending_is_told_with_its_age(run, arguments, tree, public):
-    """The first time it is no finding; the second time it is a question, and remembered still."""
-    tree.log("armani", 3, b"soon")
+def test_pending_version_is_shown_with_its_age(run, arguments, tree, public):
+    """The first time it is no finding; the second time it is one and is remembered."""
+    tree.append_entry("armani", 3, b"soon")
     tree.write_log()
     tree.write_to(public)
     status, output, _ = run(*arguments, at=NOW)
@@ -128,7 +126,7 @@ def test_what_is_pending_is_told_with_its_age(run, arguments, tree, public):
 
 @pytest.fixture
 def repo(tree, tmp_path):
-    """Write the offline roles of that tree to the working folder of a team."""
+    """Write the tree's offline roles to a working folder."""
     folder = tmp_path / "repo" / "metadata"
     folder.mkdir(parents=True)
     for path, data in tree.files.items():
@@ -138,8 +136,8 @@ def repo(tree, tmp_path):
     return folder.parent
 
 
-def test_a_log_is_what_the_team_signed(run, arguments, repo):
-    """Every version of every offline role is compared, those of an earlier audit, too."""
+def test_log_matches_the_working_folder(run, arguments, repo):
+    """Each version of each offline role is compared, also those of earlier audits."""
     assert run(*arguments, at=NOW)[0] == 0
     status, output, _ = run(*arguments, "--repo", repo, "--json", at=NOW)
     value = json.loads(output)
@@ -147,8 +145,8 @@ def test_a_log_is_what_the_team_signed(run, arguments, repo):
     assert (status, value["compared"], value["unlogged"]) == (0, 7, [])
 
 
-def test_a_version_that_the_team_never_signed_is_found(run, arguments, tree, public, repo):
-    """Whoever has the keys, the log names it; a memory that has seen it does not hide it."""
+def test_foreign_version_is_found(run, arguments, tree, public, repo):
+    """A version that the folder does not have is found, even if the memory has it."""
     tree.release("armani")
     tree.write_to(public)
     assert run(*arguments, at=NOW)[0] == 0
@@ -175,8 +173,8 @@ def test_a_version_that_the_team_never_signed_is_found(run, arguments, tree, pub
     ]
 
 
-def test_a_version_that_the_team_signed_otherwise_is_found(run, arguments, tree, repo):
-    """The number is the team's, the bytes are not."""
+def test_version_with_other_bytes_is_found(run, arguments, tree, repo):
+    """The folder has the version with other bytes."""
     file = repo / "metadata" / "2.armani.json"
     logged = hashlib.sha256(file.read_bytes()).hexdigest()
     file.write_bytes(own := tree.make_role("armani", 2, days=20))
@@ -192,8 +190,8 @@ def test_a_version_that_the_team_signed_otherwise_is_found(run, arguments, tree,
     }
 
 
-def test_what_the_team_signed_and_did_not_hand_over(run, arguments, tree, repo):
-    """It is reported, and is no error."""
+def test_unsubmitted_version_is_reported(run, arguments, tree, repo):
+    """It is not an error."""
     (repo / "metadata" / "3.armani.json").write_bytes(tree.make_role("armani", 3))
     status, output, _ = run(*arguments, "--repo", repo, at=NOW)
     assert status == 0
@@ -203,8 +201,8 @@ def test_what_the_team_signed_and_did_not_hand_over(run, arguments, tree, repo):
     assert value["unlogged"] == [{"role": "armani", "version": 3}]
 
 
-def test_of_a_long_list_the_newest_entries_are_shown(run, arguments, tree, public, monkeypatch):
-    """What is listed is bounded; online roles can be listed, too."""
+def test_listed_entries_are_limited(run, arguments, tree, public, monkeypatch):
+    """The newest entries are shown, also of online roles."""
     monkeypatch.setattr("signer.audit.inquiry.MAX_LISTED", 100)
     tree.fill(198)
     tree.write_to(public)
@@ -216,8 +214,8 @@ def test_of_a_long_list_the_newest_entries_are_shown(run, arguments, tree, publi
     assert value["listed"][-1]["version"] == 200
 
 
-def test_an_audit_that_cannot_be_is_no_finding(run, arguments, tmp_path):
-    """One sentence says why, and no memory is made; nothing is trusted on first sight."""
+def test_failed_audit(run, arguments, tmp_path):
+    """One sentence gives the reason, and no memory is made."""
     for change, more, status, sentence in (
         ({}, ("--repo", tmp_path / "public"), 1, "timestamp.json does not belong in a reposi"),
         ({}, ("--list", "no role"), 2, ""),
@@ -235,8 +233,8 @@ def test_an_audit_that_cannot_be_is_no_finding(run, arguments, tmp_path):
     assert (status, "pin the root" in errors) == (1, True)
 
 
-def test_a_memory_that_began_with_another_root(run, arguments, tree, tmp_path):
-    """One memory is of one repository."""
+def test_memory_of_another_root(run, arguments, tree, tmp_path):
+    """A memory is for one repository."""
     assert run(*arguments, at=NOW)[0] == 0
     (tmp_path / "pinned.json").write_bytes(tree.make_root(1, days=200))
     status, _, errors = run(*arguments, at=NOW)
@@ -245,7 +243,7 @@ def test_a_memory_that_began_with_another_root(run, arguments, tree, tmp_path):
 
 
 def test_long_logs_show_progress(run, arguments, tree, public, monkeypatch):
-    """Off a terminal a line each so many entries."""
+    """Without a terminal a line is printed for each thousand entries."""
     monkeypatch.setattr("signer.cli.log._LINE_EACH", 1_000)
     tree.fill(2_300)
     tree.write_to(public)
@@ -266,8 +264,8 @@ sys.exit(main(sys.argv[1:], Runtime(datetime(2026, 6, 1, 12, tzinfo=UTC), os.ura
 """
 
 
-def test_a_bar_on_a_terminal(arguments, tree, public):
-    """It counts entries, and is gone at the end."""
+def test_progress_bar_on_a_terminal(arguments, tree, public):
+    """The bar is on standard error."""
     tree.fill(500)
     tree.write_to(public)
     end, other = os.openpty()
