@@ -1,4 +1,4 @@
-"""Which builder reads what, and what each of them needs to be told."""
+"""What each builder reads, and which options it needs."""
 
 import sys
 from pathlib import Path
@@ -14,14 +14,14 @@ from tests.cases import case
 from tests.signer.content.sources.test_apn import PROVIDERS, VERSION
 
 
-def test_every_kind_has_a_title() -> None:
-    """For a pack that is built without one."""
+def test_each_kind_has_a_title() -> None:
+    """The title of a pack that is built without one."""
     assert TITLES.keys() == KINDS.keys()
 
 
 @pytest.mark.needs("mobile-broadband")
-def test_what_has_to_be_told() -> None:
-    """Where the source lies, of which version it is, and which years."""
+def test_missing_option() -> None:
+    """The message names the missing option: source, version or years."""
     with pytest.raises(ContentError, match="give one with --source"):
         build_entries("apn", Upstream(version="1"))
     with pytest.raises(ContentError, match="its version; give it with --source-version"):
@@ -36,8 +36,8 @@ def test_what_has_to_be_told() -> None:
     assert len(build_entries("apn", Upstream(PROVIDERS, VERSION)).entries) > 100
 
 
-def test_a_file_in_place_of_a_folder(tmp_path) -> None:
-    """And the other way round: each is told as that, with what has to be in the folder."""
+def test_file_instead_of_folder(tmp_path) -> None:
+    """The message says what the kind needs, and what the folder must hold."""
     path = tmp_path / "file.yaml"
     path.write_text("locale: en")
     for kind in ("features", "greetings", "notices", "themes", "wallpapers", "zones"):
@@ -50,8 +50,8 @@ def test_a_file_in_place_of_a_folder(tmp_path) -> None:
             build_entries(kind, Upstream(tmp_path, "1"))
 
 
-def test_options_that_a_kind_does_not_take() -> None:
-    """Are not passed over: the pack would not be what somebody takes it for."""
+def test_unsupported_options() -> None:
+    """Options without a meaning for the kind are refused, not ignored."""
     for kind, upstream, options in (
         ("emergency", Upstream(Path("x")), ["--source"]),
         ("holidays", Upstream(Path("x"), years=[2026]), ["--source"]),
@@ -69,25 +69,25 @@ def test_options_that_a_kind_does_not_take() -> None:
             assert list_refused(kind, upstream) == options
 
 
-def test_nobody_says_of_a_file_what_it_may_not_be(tmp_path) -> None:
-    """Certificates of another package are not certifi's; whoever gives them says whose they are."""
+def test_own_certificates_need_name_and_licence(tmp_path) -> None:
+    """Certificates from a file need a version, a name and a licence; certifi's do not."""
     path = tmp_path / "ca.pem"
     path.write_bytes(Path(certifi.where()).read_bytes())
-    for told, option in (
+    for upstream, option in (
         (Upstream(path), "--source-version"),
         (Upstream(path, "1"), "--source-name"),
         (Upstream(path, "1", "ca-certificates"), "--source-licence"),
     ):
         with pytest.raises(ContentError, match=f"give it with {option}"):
-            build_entries("ca", told)
+            build_entries("ca", upstream)
     built = build_entries("ca", Upstream(path, "20250419", "ca-certificates", "MPL-2.0"))
     assert built.sources == [
         {"licence": "MPL-2.0", "name": "ca-certificates", "version": "20250419"}
     ]
 
 
-def test_what_packs_are_built_with_may_be_absent(monkeypatch) -> None:
-    """With what to install."""
+def test_missing_extra(monkeypatch) -> None:
+    """The message says what to install."""
     monkeypatch.delitem(sys.modules, "signer.content.validate", raising=False)
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(

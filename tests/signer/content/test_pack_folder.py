@@ -1,4 +1,4 @@
-"""Pack folders: what is written is read, and what does not agree is refused."""
+"""Pack folders can be read back, and contradicting ones are refused."""
 
 import json
 import lzma
@@ -30,8 +30,8 @@ NOTICES = {
 }
 
 
-def test_what_is_written_is_read(tmp_path) -> None:
-    """Of every kind, with the same bytes; people read one member a line, sorted."""
+def test_pack_folder_round_trip(tmp_path) -> None:
+    """A pack of each kind can be read back; the files are sorted, with one member a line."""
     for kind in KINDS:
         with case(kind):
             made = make(kind)
@@ -50,8 +50,8 @@ def test_what_is_written_is_read(tmp_path) -> None:
     assert files[1].read_bytes() == PICTURE
 
 
-def test_parts_that_do_not_change_keep_their_bytes() -> None:
-    """Those of the base, also where another compressor made them."""
+def test_unchanged_parts_keep_their_bytes() -> None:
+    """Unchanged parts of the base are kept, even if another compressor made them."""
     base = make("zones")
     first = decode_part("zones", 3, base.parts[3])
     text = json.dumps(
@@ -70,8 +70,8 @@ def test_parts_that_do_not_change_keep_their_bytes() -> None:
     assert "Asia/Makassar" in decode_part("zones", changed[0], made.parts[changed[0]])
 
 
-def test_entries_that_were_edited_are_built_anew(tmp_path) -> None:
-    """A folder whose parts hold something else is refused, with what to do."""
+def test_edited_entries(tmp_path) -> None:
+    """Edited entries are refused with the command that builds the pack again."""
     folder = tmp_path / "pack"
     write_pack(folder, make("emergency"))
     edited = {"ID": {"exact": True, "numbers": ["112"]}}
@@ -85,8 +85,8 @@ def test_entries_that_were_edited_are_built_anew(tmp_path) -> None:
         load_edited(folder, "zones")
 
 
-def test_what_is_no_pack_is_refused(tmp_path) -> None:
-    """Whichever of its files it is, and members and entries that no part can hold."""
+def test_malformed_pack_folder(tmp_path) -> None:
+    """Each file, the members and the entries are checked."""
     json_of_packs = "is not valid JSON for a pack"
     for number, (name, data, sentence) in enumerate(
         (
@@ -113,8 +113,8 @@ def test_what_is_no_pack_is_refused(tmp_path) -> None:
 
 
 @given(st.binary(max_size=60), st.sampled_from(["pack.json", "entries.json", "parts/00.xz"]))
-def test_any_bytes_raise_only_our_error(content, name) -> None:
-    """In any of the files; so few bytes are never right ones."""
+def test_arbitrary_file(content, name) -> None:
+    """Arbitrary bytes in any of the files are refused with a SignerError."""
     with TemporaryDirectory() as folder:
         pack = Path(folder) / "pack"
         (pack / "parts").mkdir(parents=True)
@@ -129,8 +129,8 @@ def numbers(**countries):
     return {c: {"exact": True, "numbers": list(n)} for c, n in countries.items()}
 
 
-def test_entries_parts_and_members() -> None:
-    """What joined, changed and left; which parts phones fetch, and how many bytes that is."""
+def test_diff_packs() -> None:
+    """The diff has entries, parts and members; its size is that of the changed parts."""
     old = make("emergency", numbers(AA=["110"], BB=["110"], CC=["110"]))
     new = make("emergency", numbers(AA=["110"], BB=["112"], DD=["110"]), old, version=2)
     found = diff_packs(old, new)

@@ -26,12 +26,12 @@ EMPTY = Targets(version=1, expires=EXPIRES)
 
 
 def planned(*packs, current=EMPTY, hosts=("example.com",)):
-    """Return the next version with packs."""
+    """Return the next version of a role with these packs."""
     return plan_packs(current, packs, hosts, EXPIRES)
 
 
-def test_packs_join_an_empty_role() -> None:
-    """With all parts and pictures; the server takes what the signer planned."""
+def test_plan_packs() -> None:
+    """All parts and pictures are listed, and the server accepts the role."""
     packs = [make(kind) for kind in ("notices", "themes", "wallpapers")]
     role = planned(*packs)
     files = {path: data for pack in packs for path, data in pack_files(pack).items()}
@@ -40,8 +40,8 @@ def test_packs_join_an_empty_role() -> None:
     check_packs("content", EMPTY, role, files.__getitem__)
 
 
-def test_a_new_pack_takes_the_place_of_the_old_one() -> None:
-    """What other kinds list stays, and so do the hosts."""
+def test_pack_replaces_its_former_version() -> None:
+    """Packs of other kinds and the hosts stay."""
     first = planned(make("notices"), make("wallpapers"))
     second = planned(make("wallpapers", {}, pictures={}, version=2), current=first, hosts=None)
     assert [*second.targets] == ["content/notices/00.xz", "content/wallpapers/00.xz"]
@@ -52,8 +52,8 @@ def test_a_new_pack_takes_the_place_of_the_old_one() -> None:
     assert again == second
 
 
-def test_what_may_not_follow_is_refused() -> None:
-    """By the rules that the server asks, too; the sentence says which version is next."""
+def test_invalid_change_is_refused() -> None:
+    """The server's rules apply, and the message gives the next version."""
     with pytest.raises(ContentError, match=r"notices 1 does not follow version 1.*--version 2"):
         planned(make("notices"), current=planned(make("notices")))
     with pytest.raises(ContentError, match="notices leaps from version 0 to 9007199254740991"):
@@ -68,8 +68,8 @@ def test_what_may_not_follow_is_refused() -> None:
         planned(make("emergency", entries_of("emergency")), hosts=["A"])
 
 
-def test_edits_of_a_pack_that_stays() -> None:
-    """Share, end, no end; parts and unknown members stay as they are."""
+def test_plan_pack_edit() -> None:
+    """Share and end change; parts and unknown members stay."""
     first = planned(make("notices"))
     second = plan_pack_edit(first, "notices", {"end": 9, "rollout": [[3, 10]]}, EXPIRES)
     pack = decode_index("content", second).packs["notices"]
@@ -86,8 +86,8 @@ def test_edits_of_a_pack_that_stays() -> None:
     assert (custom["more"], custom["packs"]["notices"]["shops"]) == (1, [1])
 
 
-def test_a_version_is_withdrawn() -> None:
-    """The listed one, or one that was followed already, for ever."""
+def test_plan_withdrawal() -> None:
+    """The listed version or an earlier one is withdrawn permanently."""
     first = plan_withdrawal(planned(make("notices")), "notices", None, EXPIRES)
     assert decode_index("content", first).packs["notices"].withdrawn == [1]
     third = planned(
@@ -108,7 +108,7 @@ def test_a_version_is_withdrawn() -> None:
 
 
 def transition(before, after):
-    """Return a transition of content alone."""
+    """Return a transition of the role content."""
     return Transition(
         None if before is None else State(None, None, {"content": before}),
         State(None, None, {"content": after}),
@@ -116,8 +116,8 @@ def transition(before, after):
     )
 
 
-def test_the_pack_itself() -> None:
-    """Listed with all of its bytes, before and after."""
+def test_proposed_and_replaced_pack() -> None:
+    """A pack folder must have the bytes that the proposal lists, before and after."""
     old, new = make("notices"), make("notices", {"a": NEWS}, version=2)
     before = plan_packs(EMPTY, [old], ["example.com"], EXPIRES)
     found = transition(before, plan_packs(before, [new], None, EXPIRES))
@@ -133,8 +133,8 @@ def test_the_pack_itself() -> None:
         find_replaced(transition(None, before), [old])
 
 
-def test_links_of_packs_that_stay_are_read_again_where_a_host_goes() -> None:
-    """Those that nobody can read, or that lead there, keep the host."""
+def test_removed_host() -> None:
+    """A host can be removed only if no pack that stays links to it."""
     notices, features = make("notices"), make("features")  # both link to example.com
     plain = make("notices", {"a": {key: NEWS[key] for key in NEWS if key != "link"}}, version=2)
     both = ["example.com", "example.org"]

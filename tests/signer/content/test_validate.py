@@ -1,4 +1,4 @@
-"""Which packs may be signed."""
+"""Checks of packs before they are signed."""
 
 import hashlib
 import io
@@ -16,14 +16,14 @@ from tests.signer.content.packs import make
 
 
 def pictured(picture, **changes):
-    """Return a pack of one wallpaper with that picture."""
+    """Return a pack of one wallpaper with this picture."""
     entry = entries_of("wallpapers")["waves"] | changes
     entry |= {"length": len(picture), "sha256": hashlib.sha256(picture).hexdigest()}
     return make("wallpapers", {"waves": entry}, pictures={"waves": picture})
 
 
 def encode(**options):
-    """Return a picture as Pillow writes it."""
+    """Return a picture written by Pillow."""
     data = io.BytesIO()
     Image.effect_mandelbrot((80, 64), (-2, -1.5, 1, 1.5), 40).convert(
         options.pop("mode", "RGB")
@@ -31,8 +31,8 @@ def encode(**options):
     return data.getvalue()
 
 
-def test_entries_are_judged() -> None:
-    """By their kind's rules, with the hosts that are given; all kinds together, each once."""
+def test_invalid_entries_are_refused() -> None:
+    """Entries follow their kind's rules and the given hosts; each kind is given once."""
     with pytest.raises(ContentError, match=r"'end-of-support' of notices: .*not an allowed host"):
         check_packs_to_sign([make("notices")], [])
     with pytest.raises(ContentError, match="'A' of features: the key"):
@@ -45,8 +45,8 @@ def test_entries_are_judged() -> None:
         check_packs_to_sign([make("notices"), make("notices")], HOSTS)
 
 
-def test_a_theme_is_held_against_the_wallpapers_that_there_are() -> None:
-    """Those beside it, or those that are published; where nobody can tell, it passes."""
+def test_wallpaper_of_theme_must_exist() -> None:
+    """The wallpaper is in a pack beside it or published, if that is known."""
     check_packs_to_sign([make("themes")], ())
     check_packs_to_sign([make("themes")], (), ["waves"])
     for arguments in (
@@ -57,8 +57,8 @@ def test_a_theme_is_held_against_the_wallpapers_that_there_are() -> None:
             check_packs_to_sign(*arguments)
 
 
-def test_pictures_as_pillow_writes_them() -> None:
-    """Baseline, progressive, grey, without subsampling; and nothing else in them."""
+def test_pictures_of_pillow() -> None:
+    """Baseline, progressive and grey pictures are accepted; metadata and CMYK are refused."""
     for options in ({}, {"progressive": True}, {"mode": "L"}, {"quality": 95, "subsampling": 0}):
         with case(options):
             check_packs_to_sign([pictured(encode(**options), width=80)], ())
@@ -74,8 +74,8 @@ def test_pictures_as_pillow_writes_them() -> None:
             check_packs_to_sign([pictured(picture, width=80)], ())
 
 
-def test_pictures_and_entries_are_pairs() -> None:
-    """None without the other, and each of its entry's length and hash."""
+def test_pictures_match_entries() -> None:
+    """Each picture has an entry with its length and hash, and each entry has a picture."""
     with pytest.raises(ContentError, match="'waves' of wallpapers: a picture does not begin"):
         check_packs_to_sign([make("wallpapers", pictures={})], ())
     with pytest.raises(ContentError, match=r"picture more\.jpg has no entry"):
@@ -89,13 +89,13 @@ def test_pictures_and_entries_are_pairs() -> None:
 
 
 def numbers(count):
-    """Return a pack of emergency numbers of so many countries."""
+    """Return a pack of emergency numbers of `count` countries."""
     entries = {f"A{chr(65 + each)}": {"exact": True, "numbers": ["110"]} for each in range(count)}
     return make("emergency", entries)
 
 
-def test_a_picture_is_decoded() -> None:
-    """By the library that nobody here wrote: segments in order may still show nothing."""
+def test_picture_is_decoded() -> None:
+    """A picture with valid segments that cannot be decoded is refused."""
     check_decodes(make("wallpapers"))
     check_decodes(make("notices"))
     components = ((1, 0x31, 0), (2, 0x21, 1), (3, 0x11, 1))
@@ -105,8 +105,8 @@ def test_a_picture_is_decoded() -> None:
         check_decodes(make("wallpapers", pictures={"waves": odd}))
 
 
-def test_too_few_entries() -> None:
-    """None is refused, a fifth may go, and more is asked about: how many, which, and the option."""
+def test_lost_entries() -> None:
+    """An empty pack is refused; losing over a fifth of the entries needs --accept-loss."""
     with pytest.raises(ContentError, match="emergency would have no entry; is the source complete"):
         check_has_enough(numbers(0), None)
     for before, after in ((10, 8), (5, 4), (3, 3), (1, 2)):

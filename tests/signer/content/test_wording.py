@@ -1,4 +1,4 @@
-"""What entries say, and what differs between two, in words."""
+"""Entries and their differences in words."""
 
 import struct
 from itertools import starmap
@@ -20,7 +20,7 @@ JSON = st.recursive(
 
 
 def zone(*changes, rule=b"WIB-7"):
-    """Return a zone whose local mean time is +07:07:12 and that changes at some seconds."""
+    """Return a zone whose local mean time is +07:07:12, with the given changes."""
     names = b"LMT\0WIB\0+09\0"
     kinds = ((25_632, 0, 0), (25_200, 0, 4), (32_400, 0, 8))
     data = struct.pack(f">{len(changes)}q", *(at for at, _ in changes))
@@ -32,8 +32,8 @@ def zone(*changes, rule=b"WIB-7"):
     return {"tzif": b64(first + second + data + b"\n" + rule + b"\n")}
 
 
-def test_access_points_by_carrier_and_name() -> None:
-    """The members that changed, those that joined; two of one name are counted."""
+def test_compare_access_points() -> None:
+    """Changed and new members are listed by carrier and name; duplicate names are numbered."""
     old = {"apns": [POINT, {**POINT, "types": ["mms"]}]}
     new = {
         "apns": [{**POINT, "proxy": "10.0.0.1"}, {**POINT, "types": ["mms"]}, {**POINT, "apn": "x"}]
@@ -50,8 +50,8 @@ def test_access_points_by_carrier_and_name() -> None:
     ]
 
 
-def test_a_certificate_by_subject_validity_and_sha256() -> None:
-    """As OpenSSL's `x509 -subject -dates -fingerprint` tells of the same file."""
+def test_describe_certificate() -> None:
+    """Subject, validity and hash are those that `openssl x509` prints."""
     words = {
         name: (old, new)
         for name, old, new in compare_entries("ca", None, {"der": b64(DER), "name": "Root"})
@@ -65,8 +65,8 @@ def test_a_certificate_by_subject_validity_and_sha256() -> None:
     }
 
 
-def test_what_differs() -> None:
-    """Members by their names, with the value before and after; texts by language."""
+def test_compare_entries() -> None:
+    """Members are listed with the value before and after, and texts by language."""
     for kind, old, new, words in (
         (
             "emergency",
@@ -105,8 +105,8 @@ def test_what_differs() -> None:
     ]
 
 
-def test_zones_by_the_first_instant_that_differs() -> None:
-    """And how many; the rule for later years where it is another."""
+def test_compare_zones() -> None:
+    """The first time that differs, the number of them, and a new rule for later years."""
     old = zone((-1_000_000_000, 1), (0, 2), (86_400, 1))
     new = zone((-1_000_000_000, 1), (0, 2), (172_800, 1), (259_200, 2), rule=b"<+09>-9")
     found = compare_entries("zones", old, new)
@@ -118,8 +118,8 @@ def test_zones_by_the_first_instant_that_differs() -> None:
     assert [name for name, *_ in found[3:]] == ["sha256"]
 
 
-def test_a_zone_alone() -> None:
-    """What holds at first and at last, and its rule; also where it becomes a link."""
+def test_describe_zone() -> None:
+    """A new zone is described by its first and last time, changes and rule."""
     words = compare_entries("zones", None, zone((0, 2), (86_400, 1)))
     assert words[0] == (
         "times",
@@ -132,8 +132,8 @@ def test_a_zone_alone() -> None:
     assert words[-1] == ("link", None, "WIB")
 
 
-def test_every_member_that_changes_is_told() -> None:
-    """Whatever one of them is replaced by."""
+def test_each_changed_member_is_listed() -> None:
+    """A member replaced by any other value is listed."""
     for kind in KINDS:
         with case(kind):
             for entry in entries_of(kind).values():
@@ -142,8 +142,8 @@ def test_every_member_that_changes_is_told() -> None:
                     assert compare_entries(kind, {**entry, member: ["x"]}, entry)
 
 
-def test_values_that_read_alike_are_told_apart() -> None:
-    """Names too; a list of one value is written like it, and text like what it spells."""
+def test_similar_values_are_distinguished() -> None:
+    """A list of one value, text that looks like JSON, and similar names are distinguished."""
     for pair in ((False, [False]), ("a, b", ["a", "b"]), ({}, ["{}"]), ("1", 1)):
         [(_, before, after)] = compare_entries("emergency", *pair)
         assert before != after
@@ -160,8 +160,8 @@ def test_values_that_read_alike_are_told_apart() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(sorted(KINDS)), JSON, JSON)
-def test_entries_of_any_form_are_shown(kind, old, new) -> None:
-    """Nobody has checked them before they are compared; two that differ never look alike."""
+def test_arbitrary_entries(kind, old, new) -> None:
+    """Unchecked entries can be compared, and two that differ never look equal."""
     words = compare_entries(kind, old, new)
     assert all(before != after for _, before, after in words) or old == new
     assert words

@@ -1,4 +1,4 @@
-"""Files of translators, whatever bytes they hold: messages, or one error that says where."""
+"""Translation files with arbitrary bytes give messages, or one error with the place."""
 
 import re
 
@@ -44,7 +44,7 @@ MESSAGES = {
     ".po": [("b", "id")],
     ".yaml": [("a/name", "en"), ("a", "en"), ("a", "en"), ("b", "en")],
 }
-#: What the three grammars are made of, and what is none of UTF-8.
+#: Tokens of the three grammars, and invalid UTF-8.
 PIECES = [
     *(b'"', b"\n", b"\r", b"\0", b"\\", b"\xff", b"\xc3", b",", b":", b"\t", b"\x1a", b"\x85"),
     *(b"\xef\xbb\xbf", b"\xe2\x80\xa8", b"\xed\xa0\x80", b"\\x", b"\\777", b"key,", b"en,"),
@@ -58,7 +58,7 @@ PIECES = [
 
 @st.composite
 def files(draw):
-    """Draw a kind of file, and bytes: changed ones of a good file, or any."""
+    """Draw a kind of file, and changed bytes of a valid one, or arbitrary bytes."""
     suffix = draw(st.sampled_from(sorted(GOOD)))
     data = draw(st.sampled_from([GOOD[suffix], GOOD[suffix], b""]))
     for _ in range(draw(st.integers(1, 3))):
@@ -70,20 +70,20 @@ def files(draw):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Give a folder for files that replace each other."""
+    """Make a folder for files that replace each other."""
     return tmp_path_factory.mktemp("sources")
 
 
 @pytest.mark.parametrize("suffix", GOOD)
-def test_the_good_files_are_read(folder, suffix):
-    """Which shows that what follows is not refused for another reason."""
+def test_valid_files(folder, suffix):
+    """The unchanged files are valid."""
     path = folder / f"file{suffix}"
     path.write_bytes(GOOD[suffix])
     assert [(each.key, each.locale) for each in READERS[suffix](path)] == MESSAGES[suffix]
 
 
 def read(path):
-    """Return the messages of a file, or none and what is wrong with it."""
+    """Return the messages of a file, or none and the error."""
     try:
         return list(READERS[path.suffix](path)), None
     except SourceError as error:
@@ -99,8 +99,8 @@ def read(path):
 @example((".csv", b"key,en\n ,a\n"))
 @example((".yaml", b"locale: en\nmessages: {'': a}\n"))
 @example((".yaml", b""))
-def test_any_bytes_are_messages_or_one_error(folder, file):
-    """With the file's name; a text without a place would help nobody."""
+def test_arbitrary_files(folder, file):
+    """The error begins with the file's name."""
     suffix, data = file
     path = folder / f"file{suffix}"
     path.write_bytes(data)

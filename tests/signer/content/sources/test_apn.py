@@ -1,4 +1,4 @@
-"""Access points: every network and every access point of Debian's list, counted by xmllint."""
+"""Access points: each network and access point of Debian's list, counted by xmllint."""
 
 import subprocess
 from pathlib import Path
@@ -18,12 +18,12 @@ FOLDER = Path("/usr/share/mobile-broadband-provider-info")
 PROVIDERS = FOLDER / "serviceproviders.xml"
 ANDROID = FOLDER / "apns-conf.xml"
 VERSION = "20250613"
-#: Members that both forms have, and that mean the same in both.
+#: Members with the same meaning in both forms.
 COMMON = ("apn", "mmsc", "password", "user")
 
 
 def xpath(path: Path, expression: str) -> list[str]:
-    """Return what xmllint, another reader of XML, finds: attributes' values, or a number."""
+    """Return what xmllint finds: attributes' values, or a number."""
     found = subprocess.run(
         ["xmllint", "--nonet", "--xpath", expression, str(path)],
         capture_output=True,
@@ -45,7 +45,7 @@ def write(path: Path, body: str) -> Path:
 
 
 def points_of(entries):
-    """Return each access point of each network with what both forms have of it."""
+    """Return each access point of each network, reduced to the members of both forms."""
     return {
         (key, *(point.get(name) for name in COMMON))
         for key, entry in entries.items()
@@ -54,8 +54,8 @@ def points_of(entries):
 
 
 @pytest.mark.needs("mobile-broadband", "xmllint")
-def test_every_network_of_debians_list_is_held():
-    """All numbers of networks whose provider has access points, and the countries of the others."""
+def test_networks_of_debians_list():
+    """All networks whose provider has access points, and the countries of the others."""
     with_points = "//gsm[apn]/network-id"
     networks = {
         f"{mcc}-{mnc}"
@@ -76,8 +76,8 @@ def test_every_network_of_debians_list_is_held():
 
 
 @pytest.mark.needs("mobile-broadband", "xmllint")
-def test_every_access_point_of_debians_list_is_held():
-    """All 1,281 of 154 countries; Android's form, which upstream generates, has no other one."""
+def test_access_points_of_debians_list():
+    """All 1,281 access points of 154 countries are there, and Android's form has no others."""
     assert xpath(PROVIDERS, "count(//country)") == ["154"]
     assert xpath(PROVIDERS, "count(//apn)") == ["1281"]
     assert xpath(ANDROID, "count(//apn)") == ["1281"]
@@ -86,7 +86,7 @@ def test_every_access_point_of_debians_list_is_held():
     android = load_apn(ANDROID, VERSION, name="x", licence="MIT")
     held = points_of(whole)
     without_centre = {(key, apn, *rest) for key, apn, _, *rest in held}
-    # Upstream's own form forgets the MMS centre of an access point that is for data, too.
+    # Upstream's Android form lacks the MMS centre of access points for data and MMS.
     for key, apn, mmsc, *rest in points_of(android.entries):
         assert mmsc is not None or (key, apn, *rest) in without_centre
         assert mmsc is None or (key, apn, mmsc, *rest) in held
@@ -106,8 +106,8 @@ def test_every_access_point_of_debians_list_is_held():
 
 
 @pytest.mark.needs("mobile-broadband")
-def test_an_access_point_is_what_the_list_says():
-    """Telkomsel's, as written in the list of 2025."""
+def test_access_point_of_telkomsel():
+    """Telkomsel's access point is that of the list of 2025."""
     points = load_apn(PROVIDERS, VERSION).entries["510-10"]["apns"]
     assert {
         "apn": "telkomsel",
@@ -118,8 +118,8 @@ def test_an_access_point_is_what_the_list_says():
     } in [{**point, "carrier": point["carrier"].partition(":")[0]} for point in points]
 
 
-def test_networks_share_a_providers_points_and_primary_providers_come_first(tmp_path):
-    """A virtual operator's access points are behind those of the network's own."""
+def test_primary_provider_comes_first(tmp_path):
+    """The networks of a provider share its access points; virtual operators follow."""
     path = write(
         tmp_path / "a.xml",
         '<provider><name>Guest</name><gsm><network-id mcc="510" mnc="01"/>'
@@ -146,8 +146,8 @@ def test_networks_share_a_providers_points_and_primary_providers_come_first(tmp_
     }
 
 
-def test_what_is_left_out_is_counted(tmp_path) -> None:
-    """By reason, element or attribute; nothing of the list is passed over in silence."""
+def test_left_out_parts_are_counted(tmp_path) -> None:
+    """Everything that is left out is counted by reason, element or attribute."""
     path = write(
         tmp_path / "a.xml",
         "<provider><name>A</name><cdma><name>B</name><dns>1</dns></cdma><gsm><balance-check>"
@@ -156,9 +156,9 @@ def test_what_is_left_out_is_counted(tmp_path) -> None:
     )
     built = load_apn(path, "1")
     assert built.notes == ()
-    (told,) = built.left_out.to_json()
-    assert told["names"] == {"<balance-check>": 1, "<cdma>": 1, "<dns>": 2, "<plan>": 1}
-    assert (told["count"], told["reason"]) == (5, "entries have no place for it")
+    (result,) = built.left_out.to_json()
+    assert result["names"] == {"<balance-check>": 1, "<cdma>": 1, "<dns>": 2, "<plan>": 1}
+    assert (result["count"], result["reason"]) == (5, "entries have no place for it")
     path.write_text(
         '<apns version="8"><apn carrier="A" mcc="510" mnc="11" apn="a" mtu="1400" mvno_type="spn"/>'
         '<apn carrier="A" mcc="510" mnc="12" apn="a" mtu="1400"/></apns>'
@@ -182,13 +182,13 @@ def test_what_is_left_out_is_counted(tmp_path) -> None:
     }
 
 
-def test_whose_list_it_is(tmp_path):
-    """Android's form may be anybody's; a list of another name has no licence of its own accord."""
+def test_name_and_licence_of_list(tmp_path):
+    """Android's form and other lists need a name and a licence."""
     path = tmp_path / "a.xml"
     path.write_text('<apns version="8"><apn carrier="A" mcc="510" mnc="11" apn="a"/></apns>')
-    for told in ({}, {"name": "x"}, {"licence": "MIT"}):
+    for options in ({}, {"name": "x"}, {"licence": "MIT"}):
         with pytest.raises(SourceError, match="give --source-name and --source-licence"):
-            load_apn(path, "1", **told)
+            load_apn(path, "1", **options)
     own = write(
         tmp_path / "b.xml", '<provider><name>A</name><gsm><apn value="a"/></gsm></provider>'
     )
@@ -198,8 +198,8 @@ def test_whose_list_it_is(tmp_path):
     assert built.sources == [{"licence": "MIT", "name": "our list", "version": "1"}]
 
 
-def test_androids_form_has_what_gnomes_has_not(tmp_path):
-    """Authentication, protocol and proxies; a star means all types; disabled ones are left out."""
+def test_android_form(tmp_path):
+    """Authentication, protocol and proxies are read; a star means all types."""
     path = tmp_path / "apns-conf.xml"
     path.write_text(
         '<apns version="8">'
@@ -231,8 +231,8 @@ def test_androids_form_has_what_gnomes_has_not(tmp_path):
     assert built.sources[0]["name"] == "our list"
 
 
-def test_a_file_that_is_no_list_is_refused(tmp_path) -> None:
-    """Not well formed, something else, too large, or a way to read files, fetch or expand."""
+def test_malformed_list(tmp_path) -> None:
+    """Malformed, large and other XML files and entity declarations are refused."""
     path = tmp_path / "list.xml"
     for text, words in (
         ("<apns", "line 1: not well formed"),
@@ -258,8 +258,8 @@ def test_a_file_that_is_no_list_is_refused(tmp_path) -> None:
         st.sampled_from([*COMMON, "port", "mmsport", "proxy"]), st.none() | st.text(max_size=120)
     ),
 )
-def test_a_point_has_only_what_an_entry_may_have(carrier, types, words):
-    """Whatever an upstream file says: printable ASCII, ports, known types, or no point at all."""
+def test_access_point_of_arbitrary_values(carrier, types, words):
+    """Members are printable ASCII, ports and known types, or there is no access point."""
     left_out = LeftOut()
     point = make_access_point(carrier, types, words, "here", Aside([].append, left_out))
     if point is None:

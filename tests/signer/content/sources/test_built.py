@@ -1,10 +1,10 @@
-"""What builders leave out is told in one form."""
+"""What builders leave out."""
 
 from signer.content.sources.built import LeftOut
 
 
-def test_what_is_left_out_is_counted_by_reason() -> None:
-    """In the order of letters, in whatever order it was found; long lists are cut for people."""
+def test_left_out() -> None:
+    """It is sorted and counted by reason; long lists are cut for people."""
     assert LeftOut().to_lines(10) == LeftOut().to_json() == []
     left_out = LeftOut()
     left_out.add("too long", "b")

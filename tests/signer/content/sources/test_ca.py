@@ -1,4 +1,4 @@
-"""Trusted certificates: every one of certifi's, read beside openssl; what is no CA is left out."""
+"""Trusted certificates: all of certifi's are there, and other certificates are left out."""
 
 import base64
 import datetime as dt
@@ -23,7 +23,7 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
 
 def certificate(name: str, oid=NameOID.COMMON_NAME, constraints=None, padding: int = 0) -> bytes:
-    """Return a certificate in PEM, signed by itself."""
+    """Return a self-signed certificate in PEM."""
     subject = x509.Name([x509.NameAttribute(oid, name)])
     day = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     builder = x509.CertificateBuilder(
@@ -40,8 +40,8 @@ def certificate(name: str, oid=NameOID.COMMON_NAME, constraints=None, padding: i
 CA = x509.BasicConstraints(ca=True, path_length=None)
 
 
-def test_every_certificate_of_certifi_is_there():
-    """The same certificates as the standard library makes of the file."""
+def test_certificates_of_certifi():
+    """They are the certificates that the standard library reads from the file."""
     built = load_ca()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(certifi.where())
@@ -58,8 +58,8 @@ def test_every_certificate_of_certifi_is_there():
 
 
 @pytest.mark.needs("openssl")
-def test_a_key_is_the_fingerprint_that_openssl_prints(tmp_path):
-    """As a person would compare it."""
+def test_key_is_the_fingerprint_of_openssl(tmp_path):
+    """An entry's key is the fingerprint that openssl prints."""
     path = tmp_path / "ca.pem"
     path.write_bytes(certificate("Our root", constraints=CA))
     printed = subprocess.run(
@@ -72,8 +72,8 @@ def test_a_key_is_the_fingerprint_that_openssl_prints(tmp_path):
     assert printed.strip().partition("=")[2].replace(":", "").lower() == key
 
 
-def test_what_may_not_sign_is_left_out_and_told(tmp_path):
-    """A server's own, one of version 1, one that is too long, one twice; each with its line."""
+def test_certificates_that_are_left_out(tmp_path):
+    """Other certificates, large ones and duplicates are listed with their line."""
     path = tmp_path / "ca.pem"
     own = certificate("A", NameOID.ORGANIZATION_NAME, CA)
     path.write_bytes(
@@ -99,8 +99,8 @@ def test_what_may_not_sign_is_left_out_and_told(tmp_path):
     }
 
 
-def test_an_extension_that_no_library_reads_keeps_nothing_out(tmp_path) -> None:
-    """What server and phones take, the builder takes; a subject of other names is named whole."""
+def test_unusual_extensions(tmp_path) -> None:
+    """A CA with an extension that libraries cannot parse is accepted, as servers and phones do."""
     for name in EXTENSIONS_OF_ODD_FORM:
         with case(name):
             der = make_certificate(EXTENSIONS_OF_ODD_FORM[name], CONSTRAINTS)
@@ -115,8 +115,8 @@ def test_an_extension_that_no_library_reads_keeps_nothing_out(tmp_path) -> None:
     assert [entry["name"] for entry in load_ca(path, "1").entries.values()] == ["C=ID"]
 
 
-def test_a_file_that_is_cut_or_garbled_is_refused(tmp_path):
-    """A pack that lacks a certificate without a word would be worse."""
+def test_damaged_file_is_refused(tmp_path):
+    """A truncated or changed certificate is refused, not left out."""
     whole, path = certificate("A", constraints=CA), tmp_path / "ca.pem"
     for data in (b"", whole + whole[:-30], whole + whole.replace(b"\nM", b"\nA", 1)):
         path.write_bytes(data)

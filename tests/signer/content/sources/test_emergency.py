@@ -1,4 +1,4 @@
-"""Emergency numbers: the answers of phonenumbers, for all countries."""
+"""Emergency numbers: the answers of phonenumbers for all countries."""
 
 import random
 
@@ -14,18 +14,18 @@ from tests.content_rules import check_pack
 
 @pytest.fixture(scope="module")
 def built():
-    """Give what is built of all countries."""
+    """Build the pack of all countries."""
     return load_emergency()
 
 
 @pytest.fixture(scope="module")
 def entries(built):
-    """Give the entries of all countries."""
+    """Return the entries of all countries."""
     return built.entries
 
 
 def questions(entry, seed):
-    """Return numbers to ask about: a country's own, those near them, and others."""
+    """Return a country's own numbers, similar ones, and others."""
     draw = random.Random(seed)
     near = [
         number[:length] + "".join(draw.choices("0123456789", k=more))
@@ -36,8 +36,8 @@ def questions(entry, seed):
     return [*near, *("".join(draw.choices("0123456789", k=3)) for _ in range(40)), "112", "911"]
 
 
-def test_answers_are_those_of_phonenumbers_for_all_countries(entries):
-    """What an entry says of a number, exactly and as the beginning of another, is its answer."""
+def test_answers_of_phonenumbers(entries):
+    """For each number an entry gives the answers of phonenumbers, exact and as a prefix."""
     assert sorted(entries) == sorted(SUPPORTED_SHORT_REGIONS)
     assert len(entries) > 230
     asked = 0
@@ -53,16 +53,16 @@ def test_answers_are_those_of_phonenumbers_for_all_countries(entries):
     assert asked > 15_000
 
 
-def test_countries_without_short_numbers_are_told(built):
-    """The package knows how people dial in Tokelau, and not whom they call for help."""
-    [told] = built.left_out.to_json()
-    assert told["names"].keys() | built.entries.keys() == set(SUPPORTED_REGIONS)
-    assert told["names"]["TK"] == 1
-    assert told["count"] == len(SUPPORTED_REGIONS) - len(SUPPORTED_SHORT_REGIONS)
+def test_countries_without_short_numbers_are_left_out(built):
+    """For some countries the package has no short numbers."""
+    [result] = built.left_out.to_json()
+    assert result["names"].keys() | built.entries.keys() == set(SUPPORTED_REGIONS)
+    assert result["names"]["TK"] == 1
+    assert result["count"] == len(SUPPORTED_REGIONS) - len(SUPPORTED_SHORT_REGIONS)
 
 
-def test_numbers_are_those_that_people_know(entries) -> None:
-    """Digits alone, ascending as text, none twice; some that countries tell their people."""
+def test_known_numbers(entries) -> None:
+    """Numbers are sorted digits without duplicates; well known ones are there."""
     assert {"110", "112", "113", "118", "119"} <= set(entries["ID"]["numbers"])
     assert entries["DE"]["numbers"] == ["110", "112"]
     assert entries["US"]["numbers"] == ["112", "911"]
@@ -75,8 +75,8 @@ def test_numbers_are_those_that_people_know(entries) -> None:
         assert all(each.isdigit() and 2 <= len(each) <= 8 for each in entry["numbers"])
 
 
-def test_numbers_too_long_to_be_tried_are_refused(monkeypatch):
-    """Rather no pack than one that lacks numbers."""
+def test_too_long_numbers_are_refused(monkeypatch):
+    """Missing numbers would be worse than no pack."""
     monkeypatch.setattr(emergency, "MAX_DIGITS", 2)
     with pytest.raises(SourceError, match=r"emergency numbers of \d digits"):
         load_emergency()

@@ -35,7 +35,7 @@ messages:
 
 @pytest.fixture(scope="module")
 def built():
-    """Give our greetings with the days of 2026 and 2027."""
+    """Build our greetings with the days of 2026 and 2027."""
     return load_greetings([2026, 2027])
 
 
@@ -51,8 +51,8 @@ def days(built, occasion, place):
     return built.entries[f"occasion/{occasion}"]["days"].get(place)
 
 
-def test_every_language_has_three_texts_for_every_occasion(built) -> None:
-    """Seventeen occasions in seven languages; each text fits into four segments of SMS."""
+def test_our_texts(built) -> None:
+    """Seventeen occasions have three texts in each of seven languages, in at most four SMS."""
     assert check_pack("greetings", built.entries) < 60_000
     assert set(built.completeness.locales) == LANGUAGES
     assert built.completeness.find_missing() == {}
@@ -79,8 +79,8 @@ def test_every_language_has_three_texts_for_every_occasion(built) -> None:
             assert len(of_place) <= 64
 
 
-def test_days_are_those_of_the_calendars(built):
-    """From calendars that were printed before, of a few places."""
+def test_days_of_occasions(built):
+    """Days of some places, from printed calendars."""
     assert days(built, "eid-al-fitr", "ID") == ["2026-03-21", "2027-03-10"]
     assert days(built, "lunar-new-year", "CN")[0] == "2026-02-17"
     assert days(built, "lunar-new-year", "*") == ["2026-02-17", "2027-02-06"]
@@ -100,8 +100,8 @@ def test_days_are_those_of_the_calendars(built):
     assert built.entries["occasion/birthday"]["days"] == {}
 
 
-def test_the_rules_of_an_occasion(tmp_path) -> None:
-    """Named holidays, a model for others, rules, places without a day; texts that take more SMS."""
+def test_rules_of_occasions(tmp_path) -> None:
+    """Days come from holidays, other countries or rules; long texts are counted."""
     built = load_greetings([2026], make(tmp_path))
     assert built.entries["occasion/day"]["days"] == {
         "*": ["2026-12-25"],
@@ -143,16 +143,16 @@ def test_the_rules_of_an_occasion(tmp_path) -> None:
          "line 10: there is no holiday 'Eve' in 2026"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_together_is_refused(tmp_path, monkeypatch, index, texts, words):
-    """With the file and the line of what is wrong."""
+def test_invalid_index_or_texts(tmp_path, monkeypatch, index, texts, words):
+    """The message names file and line."""
     countries = ["DE", "ID", "US"]
     monkeypatch.setattr(greetings, "list_supported_countries", lambda **_: countries)
     with pytest.raises(SourceError, match=words):
         load_greetings([2026], make(tmp_path, index, texts))
 
 
-def test_a_language_needs_names_and_has_one_of_each(tmp_path, monkeypatch):
-    """A text without its occasion's name could not be offered; two names contradict each other."""
+def test_missing_or_duplicate_name(tmp_path, monkeypatch):
+    """Each language names each of its occasions once."""
     monkeypatch.setattr(greetings, "list_supported_countries", lambda **_: ["DE", "ID", "US"])
     folder = make(tmp_path)
     (folder / "id.yaml").write_text("locale: id\nmessages:\n  day: X\n")
@@ -163,8 +163,8 @@ def test_a_language_needs_names_and_has_one_of_each(tmp_path, monkeypatch):
         load_greetings([2026], folder)
 
 
-def test_our_texts_have_no_letters_twice_by_mistake():
-    """No word stands twice in a row, as it does after a careless edit."""
+def test_our_texts_repeat_no_word():
+    """No word occurs twice in a row."""
     for path in sorted(OUR_TEXTS.glob("*.yaml")):
         for line in path.read_text().splitlines():
             words = line.strip(" -").split()

@@ -1,4 +1,4 @@
-"""Public holidays: real ones, of all countries, in two languages, whatever the machine speaks."""
+"""Public holidays of all countries, in the local language and in English."""
 
 import holidays as package
 import pytest
@@ -8,8 +8,8 @@ from signer.errors import SourceError
 from tests.content_rules import check_pack
 
 
-def test_indonesias_holidays_are_those_of_its_government():
-    """The fixed ones and Nyepi, Idul Fitri of 2026, in Indonesian and in English."""
+def test_holidays_of_indonesia():
+    """Fixed holidays, Nyepi and Idul Fitri of 2026, in Indonesian and in English."""
     built = load_holidays([2026], ["ID"])
     days = dict(built.entries["ID-2026"]["days"])
     assert days["2026-08-17"] == {
@@ -21,8 +21,8 @@ def test_indonesias_holidays_are_those_of_its_government():
     assert built.sources == [{"licence": "MIT", "name": "holidays", "version": package.__version__}]
 
 
-def test_the_machines_language_changes_nothing(monkeypatch) -> None:
-    """A pack is the same wherever it is built; names of one day are put together."""
+def test_system_language_has_no_effect(monkeypatch) -> None:
+    """A pack does not depend on the system; several holidays of one day are joined."""
     expected = load_holidays([2026], ["DE"]).entries
     for language in ("en_US", "uk"):
         monkeypatch.setenv("LANGUAGE", language)
@@ -37,8 +37,8 @@ def test_the_machines_language_changes_nothing(monkeypatch) -> None:
     assert sorted(names["en"].split("; ")) == ["Buddha's Birthday", "Children's Day"]
 
 
-def test_every_country_of_the_package_has_an_entry():
-    """All of ISO 3166 that the package knows, holidays or none."""
+def test_each_country_has_an_entry():
+    """Each country of the package has an entry, also without holidays."""
     built = load_holidays([2026])
     assert set(built.entries) == {
         f"{country}-2026" for country in package.list_supported_countries(include_aliases=False)
@@ -47,8 +47,8 @@ def test_every_country_of_the_package_has_an_entry():
     assert check_pack("holidays", built.entries) < 80_000
 
 
-def test_what_the_package_cannot_say_is_told() -> None:
-    """A country that it does not know is refused; years, states and schools are left out."""
+def test_left_out_holidays() -> None:
+    """Unknown countries are refused; years, regions and other kinds are left out."""
     with pytest.raises(SourceError, match="knows no holidays of QQ, XX"):
         load_holidays([2026], ["ID", "XX", "QQ"])
     built = load_holidays([1600], ["ID"])

@@ -1,4 +1,4 @@
-"""Notices and features: an index, texts in many languages, both or none of title and body."""
+"""Notices and features: an index, and texts in several languages."""
 
 import pytest
 
@@ -37,8 +37,8 @@ def make(folder, index=INDEX, texts=TEXTS):
     return folder
 
 
-def test_an_entry_has_what_the_index_and_the_texts_say(tmp_path):
-    """Titles and bodies in their languages, the rest once."""
+def test_entries_of_index_and_texts(tmp_path):
+    """An entry joins the index and its titles and bodies in all languages."""
     built = load_notices(make(tmp_path))
     assert check_pack("notices", built.entries, ["hening.example"])
     assert built.entries == {
@@ -92,7 +92,7 @@ def test_an_entry_has_what_the_index_and_the_texts_say(tmp_path):
          "a list is expected here"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_together_is_refused(tmp_path, index, texts, words):
-    """With the file and the line of what is wrong."""
+def test_invalid_index_or_texts(tmp_path, index, texts, words):
+    """The message names file and line."""
     with pytest.raises(SourceError, match=words):
         load_features(make(tmp_path, index, texts))

@@ -1,4 +1,4 @@
-"""Themes, and wallpapers: drawn anew from pixels, nothing else in them, and nothing odd let in."""
+"""Themes and wallpapers: pictures are encoded again from their pixels."""
 
 import io
 import struct
@@ -20,7 +20,7 @@ RED = (200, 30, 40)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Give a folder with the wallpapers of the fixtures."""
+    """Make a folder with the wallpapers of the fixtures."""
     path = tmp_path_factory.mktemp("wallpapers")
     write_wallpapers(path)
     return path
@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def built(folder):
-    """Give the pack that is made of them."""
+    """Build the pack of wallpapers."""
     return load_wallpapers(folder)
 
 
@@ -39,8 +39,8 @@ def save(path, size=(64, 96), mode="RGB", **options):
     return path
 
 
-def test_pictures_are_what_their_entries_say(built, folder) -> None:
-    """By the rules for packs and pictures; the same pixels are the same bytes."""
+def test_wallpapers(built, folder) -> None:
+    """Pictures and entries follow the rules; the same pixels give the same bytes."""
     check_pack("wallpapers", built.entries)
     assert sorted(built.pictures) == sorted(built.entries) == ["dawn", "sea", "tiles"]
     for name, picture in built.pictures.items():
@@ -59,8 +59,8 @@ def test_pictures_are_what_their_entries_say(built, folder) -> None:
     assert top[2] > top[1]
 
 
-def test_what_a_file_carries_beside_pixels_is_gone(tmp_path):
-    """Place, camera, comment and profile do not leave the signer's machine."""
+def test_picture_metadata_are_removed(tmp_path):
+    """Camera, comment and profile are removed."""
     exif = Image.Exif()
     exif[0x010F] = "Camera of somebody"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -75,8 +75,8 @@ def test_what_a_file_carries_beside_pixels_is_gone(tmp_path):
     }  # fmt: skip
 
 
-def test_a_picture_lies_as_it_is_to_be_looked_at(tmp_path) -> None:
-    """Orientation 6 means a quarter turn, which is done here; a phone gets RGB alone."""
+def test_picture_orientation(tmp_path) -> None:
+    """The picture is turned by its orientation tag and converted to RGB."""
     exif = Image.Exif()
     exif[0x0112] = 6
     assert read_picture(save(tmp_path / "a.jpg", exif=exif)).size == (96, 64)
@@ -84,8 +84,8 @@ def test_a_picture_lies_as_it_is_to_be_looked_at(tmp_path) -> None:
         assert read_picture(save(tmp_path / "a.png", mode=mode)).mode == "RGB"
 
 
-def test_colours_of_another_profile_become_srgb(tmp_path):
-    """A profile whose red is sRGB's green, and the other way round, turns a red picture green."""
+def test_colour_profile(tmp_path):
+    """Colours are converted to sRGB: with red and green swapped, a red picture becomes green."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = profile.replace(b"rXYZ", b"XXXX").replace(b"gXYZ", b"rXYZ").replace(b"XXXX", b"gXYZ")
     plain = read_picture(save(tmp_path / "a.png", icc_profile=profile)).getpixel((5, 5))
@@ -96,7 +96,7 @@ def test_colours_of_another_profile_become_srgb(tmp_path):
 
 
 def png_head(width: int, height: int) -> bytes:
-    """Return a PNG that says it is as large as that, and has nothing in it."""
+    """Return a PNG with this size in its header and no pixels."""
     body = struct.pack(">4sIIBBBBB", b"IHDR", width, height, 8, 2, 0, 0, 0)
     head = struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
     data = b"IDAT" + zlib.compress(b"")
@@ -104,8 +104,8 @@ def png_head(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + head + chunk
 
 
-def test_odd_images_are_refused(tmp_path) -> None:
-    """Transparency, sixteen bits, movement, other formats, halves, and a bomb by its head."""
+def test_unsupported_images(tmp_path) -> None:
+    """Transparency, 16 bits, animation, other formats and decompression bombs are refused."""
     frames = [Image.new("RGB", (64, 64), (shade, 0, 0)) for shade in (0, 255)]
     frames[0].save(tmp_path / "moves.webp", save_all=True, append_images=frames[1:])
     save(tmp_path / "alpha.png", mode="RGBA")
@@ -137,8 +137,8 @@ def test_odd_images_are_refused(tmp_path) -> None:
                 read_picture(tmp_path / "a.png")
 
 
-def test_an_index_that_is_not_sound_is_refused(folder, tmp_path):
-    """With the line of what is wrong."""
+def test_invalid_index_of_wallpapers(folder, tmp_path):
+    """The message names the line."""
     for path in folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     index = (folder / "wallpapers.yaml").read_text()
@@ -167,16 +167,16 @@ themes:
 """
 
 
-def test_the_fixtures_theme_is_one_that_phones_can_hold(tmp_path):
-    """Its text can be read on its background, and its wallpaper is there."""
+def test_theme_of_fixtures(tmp_path):
+    """Phones accept the theme, and it names a wallpaper."""
     write_wallpapers(tmp_path)
     built = load_themes(tmp_path)
     check_pack("themes", built.entries)
     assert built.entries["calm"]["wallpaper"] == "sea"
 
 
-def test_a_theme_is_what_its_index_says(tmp_path) -> None:
-    """It need not have a wallpaper; colours are in small letters; errors name the line."""
+def test_themes_of_index(tmp_path) -> None:
+    """A wallpaper is optional, colours are in lower case, and errors name the line."""
     (tmp_path / "themes.yaml").write_text(INDEX)
     built = load_themes(tmp_path)
     assert built.entries == {

@@ -1,4 +1,4 @@
-"""Texts from YAML, CSV and PO: the same messages from each, and errors that name file and line."""
+"""Texts from YAML, CSV and PO: the same messages, and errors that name file and line."""
 
 import pytest
 
@@ -46,15 +46,15 @@ msgstr ""
 
 
 def read(folder, **files):
-    """Write files, name before the underscore and suffix after it, and read them all."""
+    """Write files, named NAME_SUFFIX, and read them all."""
     for name, text in files.items():
         stem, _, suffix = name.rpartition("_")
         (folder / f"{stem}.{suffix}").write_text(text)
     return read_messages(folder, but="index.yaml")
 
 
-def test_the_three_forms_say_the_same(tmp_path) -> None:
-    """A translator may work with an editor, a table or gettext's tools."""
+def test_same_messages_in_three_formats(tmp_path) -> None:
+    """A translator can use an editor, a table or gettext's tools."""
     found = read(tmp_path, a_yaml=YAML, b_csv=CSV, c_po=PO, index_yaml="- no messages")
     assert [(each.locale, each.key, each.text) for each in found] == [
         ("id", "hello", "Halo"),
@@ -73,8 +73,8 @@ def test_the_three_forms_say_the_same(tmp_path) -> None:
     assert found[5].where == f"{tmp_path}/b.csv, line 4"
 
 
-def test_texts_are_texts(tmp_path) -> None:
-    """In form NFC and without spaces around; YAML guesses no types; polib is given no path."""
+def test_texts_are_normalised(tmp_path) -> None:
+    """Texts are in form NFC and stripped; YAML values are text, and polib opens no path."""
     [found] = read(tmp_path, a_csv="key,es\nhola,  Sen\u0303or \n")
     assert found.text == "Se\u00f1or"
     (tmp_path / "a.yaml").write_text("no: [2026-01-01, on, 0x10, ~]")
@@ -86,8 +86,8 @@ def test_texts_are_texts(tmp_path) -> None:
         read_messages(tmp_path, but="")
 
 
-def test_an_error_names_the_file_and_the_line(tmp_path):
-    """Whoever translates sees at once where to look."""
+def test_error_names_file_and_line(tmp_path):
+    """Each error begins with the file and has the line."""
     for name, text, words in (
         ("a.yaml", "a: [", "line 1: not YAML"),
         ("a.yaml", "", "is empty"),
@@ -125,8 +125,8 @@ def test_an_error_names_the_file_and_the_line(tmp_path):
             file.unlink()
 
 
-def test_what_a_language_lacks_is_a_table(tmp_path):
-    """A row for each key, a column for each language."""
+def test_missing_translations(tmp_path):
+    """The table has a row for each key and a column for each language."""
     counts = count_messages(read(tmp_path, b_csv=CSV + "bye,Dadah,\n"))
     found = Completeness({key: counts[key] for key in ("hello", "bye")})
     assert found.rows() == [["", "id", "zh-TW"], ["bye", "1", "-"], ["hello", "2", "1"]]

@@ -1,4 +1,4 @@
-"""Time zones: every name of the database, links as links, offsets as zoneinfo has them."""
+"""Time zones: each name of the database, links as links, offsets as in zoneinfo."""
 
 import base64
 import datetime as dt
@@ -19,12 +19,12 @@ ZONEINFO = files("tzdata") / "zoneinfo"
 
 @pytest.fixture(scope="module")
 def built():
-    """Give the zones of the package tzdata."""
+    """Build the zones of the package tzdata."""
     return load_zones()
 
 
-def test_every_name_of_the_package_is_there(built) -> None:
-    """Phones can hold them; links and version are those of tzdata.zi."""
+def test_names_of_tzdata(built) -> None:
+    """All names are there; links and version are those of tzdata.zi."""
     assert check_pack("zones", built.entries) < 120_000
     assert sorted(built.entries) == sorted((files("tzdata") / "zones").read_text().split())
     lines = (ZONEINFO / "tzdata.zi").read_text().splitlines()
@@ -39,8 +39,8 @@ def test_every_name_of_the_package_is_there(built) -> None:
     ]
 
 
-def test_an_entry_tells_the_offsets_that_zoneinfo_tells(built):
-    """Read back by the standard library, before and after changes."""
+def test_offsets_of_zoneinfo(built):
+    """The standard library reads the same offsets from an entry, in several years."""
     for name, key in (
         ("Asia/Jakarta",) * 2,
         ("Europe/Berlin",) * 2,
@@ -57,7 +57,7 @@ def test_an_entry_tells_the_offsets_that_zoneinfo_tells(built):
 
 
 def folder_of(path: Path, **others: bytes) -> Path:
-    """Make a folder of two zones, a link between them, and what lies around in such folders."""
+    """Make a folder of two zones, a link between them, and other files of such folders."""
     path.mkdir()
     (path / "tzdata.zi").write_text("# version 2026z\nZ B 1 - x\nL B A\n")
     names = {"A": b"TZif2one", "B": b"TZif2one", "C": b"TZif2two", "localtime": b"TZif2one"}
@@ -70,11 +70,8 @@ def folder_of(path: Path, **others: bytes) -> Path:
     return path
 
 
-def test_a_folder_is_read_as_a_machine_has_it(tmp_path):
-    """The machine's own choice and copies with leap seconds are no zones of the database.
-
-    Its own lists are nothing that was left out.
-    """
+def test_zoneinfo_folder(tmp_path):
+    """The system's own choice, its lists and copies with leap seconds are no zones."""
     built = load_zones(folder_of(tmp_path / "zoneinfo"))
     assert built.sources[0]["version"] == "2026z"
     assert built.entries == {
@@ -89,8 +86,8 @@ def test_a_folder_is_read_as_a_machine_has_it(tmp_path):
     }
 
 
-def test_what_is_for_old_readers_is_made_empty(tmp_path):
-    """As Debian has its zones: the first block repeats what the second says, up to 2037."""
+def test_first_block_is_emptied(tmp_path):
+    """The first block, for old readers, repeats the second up to 2037, as in Debian's files."""
     full, slim = tzif(first=FULL), tzif()
     folder = folder_of(tmp_path / "zoneinfo", D=full, E=slim, F=full[:-20], G=full[:50])
     entries = load_zones(folder).entries
@@ -99,8 +96,8 @@ def test_what_is_for_old_readers_is_made_empty(tmp_path):
     assert entries["G"] == {"tzif": base64.b64encode(full[:50]).decode()}
 
 
-def test_whose_zones_they_are(tmp_path) -> None:
-    """Name and licence as they are given, the folder's own version; without one it is refused."""
+def test_name_and_version_of_zones(tmp_path) -> None:
+    """Name and licence can be given; the folder's own version is required."""
     folder = folder_of(tmp_path / "zoneinfo")
     built = load_zones(folder, version="2026z", name="our zones", licence="MIT")
     assert built.sources == [{"licence": "MIT", "name": "our zones", "version": "2026z"}]
