@@ -1,4 +1,4 @@
-"""Facts of packages that no zip holds: build N of armani, made at hour N, with partitions."""
+"""Facts of packages that exist in no zip: build N of armani is N hours newer than build 0."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,7 +69,7 @@ def make_facts(number, source=None, region="id", **changes):
 
 
 def empty_role():
-    """Return the role as a ceremony makes it."""
+    """Return the role as the ceremony creates it."""
     return Targets(version=1, expires=EXPIRES)
 
 
@@ -79,7 +79,7 @@ def sign(current, packages, channel=STABLE, **request):
 
 
 def role_of(*numbers, channel=STABLE, current=None):
-    """Return a role that lists the full packages of builds, each with its number for a counter."""
+    """Return a role that lists the full packages of builds, with their numbers as counters."""
     current = current or empty_role()
     for number in numbers:
         current = sign(current, [make_facts(number)], channel, counter=number)
@@ -92,5 +92,5 @@ def path_of(number, source=None, channel=STABLE):
 
 
 def is_withdrawn(role):
-    """Return path to whether it is withdrawn."""
+    """Return whether each path is withdrawn."""
     return {path: target.custom["withdrawn"] for path, target in role.targets.items()}

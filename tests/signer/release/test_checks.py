@@ -32,17 +32,17 @@ FIRST_BUILD = "Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-key
 
 @pytest.fixture
 def one(facts):
-    """Return a role that lists the first build in stable."""
+    """Return a role with the first build in stable."""
     return sign(empty_role(), [facts["first"]])
 
 
 def renamed(facts, name, **changes):
-    """Return facts of a package with another file name."""
+    """Return the facts of a package under another file name."""
     return replace(facts, path=facts.path.with_name(name), **changes)
 
 
-def test_a_build_belongs_to_one_region(one, facts) -> None:
-    """It goes to another channel of it; phones of another one would get the wrong system."""
+def test_build_has_one_region(one, facts) -> None:
+    """A build can be in several channels of one region only."""
     assert [*sign(one, [facts["first"]], BETA).targets] == [
         "armani/id/beta/armani-first.zip",
         "armani/id/stable/armani-first.zip",
@@ -52,19 +52,19 @@ def test_a_build_belongs_to_one_region(one, facts) -> None:
             sign(one, [package], GLOBAL)
 
 
-def test_an_incremental_alone_is_refused(one, facts) -> None:
-    """No pointer could lead to it; with the full package beside it or before it, it is fine."""
+def test_incremental_needs_full_package(one, facts) -> None:
+    """The full package must be in the same channel, listed or given."""
     with pytest.raises(ReleaseRefusal, match=r"no full package in armani/id/stable.*name the full"):
         sign(one, [facts["step"]])
     full = sign(one, [facts["second"]])
     assert "armani/id/stable/armani-step.zip" in sign(full, [facts["step"]]).targets
-    # A full package in another channel is none in this one.
+    # A full package in another channel does not count.
     with pytest.raises(ReleaseRefusal, match="no full package in armani/id/beta"):
         sign(full, [facts["step"]], BETA)
 
 
-def test_an_incremental_starts_from_an_older_build_of_the_region(one, facts) -> None:
-    """Listed, or stated to have left the factory; its incremental is named, too."""
+def test_source_of_incremental(one, facts) -> None:
+    """The source is an older listed build of the region or a factory build."""
     full, step = facts["second"], facts["step"]
     made = sign(empty_role(), [full, step], factory_builds=frozenset({FIRST_BUILD}))
     assert len(made.targets) == 2
@@ -86,8 +86,8 @@ def test_an_incremental_starts_from_an_older_build_of_the_region(one, facts) -> 
             sign(role, [full, package])
 
 
-def test_a_pointer_offers_one_full_package_and_two_incrementals(one, facts) -> None:
-    """More could be signed and never offered; a stepping stone must be there."""
+def test_number_of_packages(one, facts) -> None:
+    """A build has one full package and two incrementals; a stepping stone must exist."""
     full = facts["second"]
     with pytest.raises(ReleaseRefusal, match=r"has 2 full packages in armani/id/stable, "):
         sign(one, [full, renamed(full, "armani-again.zip")])
@@ -106,8 +106,8 @@ def test_a_pointer_offers_one_full_package_and_two_incrementals(one, facts) -> N
             sign(one, [replace(facts["second"], **change)], GLOBAL)
 
 
-def test_sentences_are_short(facts) -> None:
-    """Every name in them is cut: of files, builds and paths."""
+def test_messages_are_short(facts) -> None:
+    """Names of files, builds and paths are cut."""
     first = replace(facts["first"], fingerprint="b" * 128)
     listed = sign(empty_role(), [first])
     for change in (
@@ -126,20 +126,20 @@ def test_sentences_are_short(facts) -> None:
 
 
 def paths(role, channel=STABLE, factory=()):
-    """Return counter and packages of each way."""
+    """Return counter and packages of each upgrade path."""
     found = list_upgrade_paths(channel, decode_releases(role), factory)
     return [(way.counter, way.packages) for way in found]
 
 
-def test_an_empty_channel_has_no_ways() -> None:
-    """Nor has one with a first build only; phones get away from a withdrawn one."""
+def test_upgrade_paths_of_few_builds() -> None:
+    """A channel with one build has no upgrade path; withdrawn builds have one."""
     assert paths(empty_role()) == paths(role_of(1)) == paths(role_of(1), BETA) == []
     role = plan_withdrawal(Withdrawal((str(STABLE),), 2), role_of(1, 2, 3), EXPIRES)
     assert paths(role) == [(1, (path_of(3),)), (2, (path_of(3),))]
 
 
-def test_a_phone_takes_the_incremental_from_its_build() -> None:
-    """Every other build takes the full package; a stepping stone comes first."""
+def test_upgrade_paths() -> None:
+    """A phone takes the incremental from its build or the full package, over a stepping stone."""
     role = sign(role_of(1, 2), [make_facts(3), make_facts(3, 2)])
     assert paths(role, factory=[fingerprint(0)]) == [
         (0, (path_of(3),)),
@@ -160,8 +160,8 @@ def test_a_phone_takes_the_incremental_from_its_build() -> None:
     ]
 
 
-def test_a_way_that_is_broken_is_said() -> None:
-    """A withdrawn stone leads nowhere."""
+def test_broken_upgrade_path() -> None:
+    """A withdrawn stepping stone breaks the path, and the message says so."""
     role = sign(role_of(1, 2), [make_facts(3)], min_counter=2)
     role = plan_withdrawal(Withdrawal((str(STABLE),), 2), role, EXPIRES)
     with pytest.raises(ReleaseError, match="has no release from which"):

@@ -72,7 +72,7 @@ def edit(role, newest, name, *drawn):
 
 @functools.cache
 def busy_role():
-    """Return a role with five builds in beta, four of them in stable, each from the one before."""
+    """Return a role with five builds in beta and four in stable, each with an incremental."""
     role = sign(empty_role(), [make_facts(1)], BETA)
     for number in range(2, 6):
         role = sign(role, [make_facts(number), make_facts(number, number - 1)], BETA)
@@ -82,7 +82,7 @@ def busy_role():
 
 
 def reachable(role):
-    """Return channel and counter of the newest build of each channel, where it can be offered."""
+    """Return channel and counter of each channel's newest build, if it can be offered."""
     releases, found = decode_releases(role), set()
     for channel in (STABLE, BETA):
         newest = max((r.counter for r in offered_in(channel, releases).values()), default=0)
@@ -92,7 +92,7 @@ def reachable(role):
 
 
 def unknown_sources(role):
-    """Return the unwithdrawn incrementals whose source build is not listed."""
+    """Return the incrementals in use whose source build is not listed."""
     releases = decode_releases(role)
     known = {release.fingerprint for release in releases.values()}
     return {
@@ -104,8 +104,8 @@ def unknown_sources(role):
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(edits, min_size=5, max_size=30))
-def test_any_sequence_of_edits_keeps_every_promise(sequence) -> None:
-    """The rules accept each version, and a client that followed them all accepts the next."""
+def test_arbitrary_sequence_of_edits(sequence) -> None:
+    """The core accepts each version, and a client that followed them all accepts the next."""
     role, data, withdrawn, highest = busy_role(), {}, {}, 5
     for each in sequence:
         before = role
@@ -137,8 +137,8 @@ def test_any_sequence_of_edits_keeps_every_promise(sequence) -> None:
             assert joined == set() or (each[2], max(joined)) in reachable(role)
 
 
-def test_the_next_version_is_sorted_and_judged() -> None:
-    """The rules of the core are asked; what they refuse is refused in the signer's words."""
+def test_next_role() -> None:
+    """The next version is sorted, and the core's refusals are those of the signer."""
     one, two = role_of(1), role_of(2)
     backwards = {**two.targets, **one.targets}
     with pytest.raises(ReleaseRefusal, match="is gone"):
@@ -150,8 +150,8 @@ def test_the_next_version_is_sorted_and_judged() -> None:
     assert (planned.version, planned.expires) == (2, EXPIRES)
 
 
-def test_what_was_withdrawn_does_not_come_back() -> None:
-    """Neither its bytes under another name nor the build; a corrected package of a build does."""
+def test_withdrawn_bytes_are_refused() -> None:
+    """Neither withdrawn bytes under another name nor a withdrawn build can be listed again."""
     both = [make_facts(2), make_facts(2, 1)]
     role = sign(role_of(1), both)
     role = plan_withdrawal(Withdrawal((path_of(2, 1),)), role, EXPIRES)

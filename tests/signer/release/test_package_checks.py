@@ -8,15 +8,15 @@ from tests.cases import case
 
 
 def refusals(facts, allowed=()):
-    """Return every sentence against a package of armani."""
+    """Return all refusals of a package of armani."""
     verdicts = judge_package(facts, "armani", allow_operations=allowed)
     assert {verdict.subject for verdict in verdicts} == {facts.path.name}
     assert all((verdict.answer == "no") == bool(verdict.refusal) for verdict in verdicts)
     return [verdict.refusal for verdict in verdicts if verdict.refusal]
 
 
-def test_a_package_that_must_not_be_offered_is_refused(facts) -> None:
-    """Real packages pass every question; else the sentence names the file and the reason."""
+def test_unsuitable_package_is_refused(facts) -> None:
+    """Real packages have no refusal; each refusal names file and reason."""
     for each in facts.values():
         assert refusals(each) == []
     for change, sentence in (
@@ -41,8 +41,8 @@ def test_a_package_that_must_not_be_offered_is_refused(facts) -> None:
     assert first.startswith("armani-first.zip is block-based, and a phone")
 
 
-def test_what_is_newer_is_refused_unless_allowed(facts) -> None:
-    """Looking at it is fine; releasing it needs a confirmation that the phones know it."""
+def test_newer_format_must_be_allowed(facts) -> None:
+    """An unknown feature needs a confirmation that the phones support it."""
     for name, question in (
         ("unknown-27", "has known operations only"),
         ("minor-version-10", "has a known minor version"),
@@ -64,8 +64,8 @@ def test_what_is_newer_is_refused_unless_allowed(facts) -> None:
             assert (allowed.passed, allowed.remark) == (True, f"allowed: {name}")
 
 
-def test_an_unasked_question_has_no_answer(facts) -> None:
-    """Without a certificate, without metadata.pb and without offsets nothing was compared."""
+def test_open_questions(facts) -> None:
+    """Without a certificate, metadata.pb or offsets nothing is compared."""
     changed = replace(facts["first"], has_metadata_pb=False, property_files="")
     silent = {each.question: each.remark for each in judge_package(changed) if not each.was_asked}
     assert silent == {
@@ -77,8 +77,8 @@ def test_an_unasked_question_has_no_answer(facts) -> None:
     }
 
 
-def test_the_model_comes_from_the_package(facts) -> None:
-    """A package for one device names its model; of two, the sentence names both and the option."""
+def test_choose_codename(facts) -> None:
+    """A package of one device names its model; otherwise --codename must."""
     assert choose_codename(facts["first"]) == "armani"
     with pytest.raises(ReleaseRefusal, match="armani, armani_in; choose one with --codename"):
         choose_codename(replace(facts["first"], devices=("armani", "armani_in")))

@@ -18,12 +18,12 @@ STEP = "armani/id/stable/armani-step.zip"
 
 @pytest.fixture
 def one(facts):
-    """Return the role with the first build in it."""
+    """Return a role with the first build."""
     return sign(empty_role(), [facts["first"]], changelog={"en": "First."})
 
 
-def test_a_release_says_what_the_package_says(one, facts) -> None:
-    """Every member of FORMATS section 3, from the facts of the zip."""
+def test_members_of_release(one, facts) -> None:
+    """Each member of FORMATS section 3 has the package's facts."""
     target = one.targets[FIRST]
     first = facts["first"]
     assert (target.length, target.hashes) == (first.length, {"sha256": first.sha256})
@@ -49,8 +49,8 @@ def test_a_release_says_what_the_package_says(one, facts) -> None:
     assert (one.version, list(one.targets)) == (2, [FIRST])
 
 
-def test_packages_of_a_build_share_counter_and_stone(one, facts) -> None:
-    """The next build gets the next counter; what is listed already is no change."""
+def test_packages_of_one_build(one, facts) -> None:
+    """They share counter and stepping stone; the next build has the next counter."""
     planned = sign(one, [facts["step"], facts["second"]])
     assert list(planned.targets) == [FIRST, SECOND, STEP]
     assert [planned.targets[path].custom["counter"] for path in (FIRST, SECOND, STEP)] == [1, 2, 2]
@@ -70,7 +70,7 @@ def test_packages_of_a_build_share_counter_and_stone(one, facts) -> None:
 
 
 def test_unknown_members_are_kept(one, facts) -> None:
-    """What a newer signer wrote survives, in the role, the target and its `custom`."""
+    """Members that a newer signer wrote are kept in the role, the target and its `custom`."""
     one.unrecognized_fields["x-role"] = [1]
     target = one.targets[FIRST]
     target.unrecognized_fields["x-target"] = {"a": 1}
@@ -82,8 +82,8 @@ def test_unknown_members_are_kept(one, facts) -> None:
     assert (again.custom["x-custom"], again.custom["changelog"]) == ("b", {"en": "Better text."})
 
 
-def test_a_request_that_cannot_be_is_refused(one, facts) -> None:
-    """The sentence says why; a thousand counters may be left out, and no more."""
+def test_invalid_request_is_refused(one, facts) -> None:
+    """The message gives the reason; a counter can skip a thousand at most."""
     leap = r"is more than 1000 above 1, the highest so far"
     for name, channel, request, sentence in (
         ("first", STABLE, {"counter": 2}, "has counter 1 already"),
@@ -103,10 +103,10 @@ def test_a_request_that_cannot_be_is_refused(one, facts) -> None:
     assert sign(one, [facts["second"]], counter=1001).targets[SECOND].custom["counter"] == 1001
 
 
-def test_a_package_with_other_facts_is_refused(one, facts) -> None:
-    """Time and patch level never fall, a path keeps its facts, and every member has its form.
+def test_contradicting_package_is_refused(one, facts) -> None:
+    """Time and patch level never fall, and a path keeps its facts.
 
-    No right build could follow one from the future; it is noon of June 1st.
+    A build from the future is refused; it is noon of June 1st.
     """
     ahead = "which is in the future"
     for name, change, sentence in (
@@ -137,8 +137,8 @@ def test_a_package_with_other_facts_is_refused(one, facts) -> None:
             sign(one, [replace(facts[name], **change)])
 
 
-def test_packages_that_do_not_go_together_are_refused(facts) -> None:
-    """None, one twice, two of one name, and two of two builds."""
+def test_unsuitable_set_of_packages_is_refused(facts) -> None:
+    """Packages are of one build and have different names and bytes."""
     first = facts["first"]
     for packages, sentence in (
         ([], "No package"),
@@ -150,16 +150,16 @@ def test_packages_that_do_not_go_together_are_refused(facts) -> None:
             sign(empty_role(), packages)
 
 
-def test_a_role_of_a_newer_schema_is_refused(one, facts) -> None:
-    """This version does not add to a role that it cannot read."""
+def test_newer_schema_is_refused(one, facts) -> None:
+    """A role that this version cannot read is not changed."""
     custom = {**one.targets[FIRST].custom, "schema": 2}
     one.targets[FIRST] = TargetFile(1, {"sha256": "0" * 64}, FIRST, {"custom": custom})
     with pytest.raises(ReleaseRefusal, match="schema '2'"):
         sign(one, [facts["second"]])
 
 
-def test_a_day_and_a_month_ahead_are_taken(one, facts) -> None:
-    """Clocks differ, and patch levels are published ahead; in December of the next year."""
+def test_build_slightly_ahead_is_accepted(one, facts) -> None:
+    """A build may be dated a day ahead, and a patch level may be next month's."""
     change = {"post_timestamp": 1780401600, "security_patch_level": "2026-07-31"}
     assert sign(one, [replace(facts["second"], **change)])
     second = replace(facts["second"], security_patch_level="2027-01-05")
@@ -169,8 +169,8 @@ def test_a_day_and_a_month_ahead_are_taken(one, facts) -> None:
         plan_release(request, [second], one, NOW.replace(month=11), EXPIRES)
 
 
-def test_the_changelog_that_is_judged_is_the_one_that_is_listed(one, facts) -> None:
-    """A path keeps its own text, and the build's text of another channel does not speak for it."""
+def test_required_locales_of_listed_changelog(one, facts) -> None:
+    """A path keeps its own text, which must have the required locales."""
     both = sign(one, [facts["first"]], BETA, changelog={"en": "Beta.", "id": "Beta."})
     assert next(iter(both.targets)).startswith("armani/id/beta/")
     required = {"required_locales": ("en", "id")}
@@ -180,8 +180,8 @@ def test_the_changelog_that_is_judged_is_the_one_that_is_listed(one, facts) -> N
     assert planned.targets[FIRST].custom["changelog"] == {"en": "A", "id": "B"}
 
 
-def test_a_changelog_of_an_older_version_stays(one, facts) -> None:
-    """It holds up neither its own build nor the next; nothing like it joins."""
+def test_invalid_old_changelog_is_kept(one, facts) -> None:
+    """It blocks neither its own build nor the next; a new one like it is refused."""
     odd = {"en": "See https://rom.example\u200b."}
     one.targets[FIRST].custom["changelog"] = odd
     both = sign(one, [facts["first"]], BETA)
@@ -191,8 +191,8 @@ def test_a_changelog_of_an_older_version_stays(one, facts) -> None:
         sign(both, [facts["second"]], changelog={"en": "See https://rom.example."})
 
 
-def test_every_reason_is_given(facts) -> None:
-    """A package that is wrong in many ways is said to be so at once; the first is raised."""
+def test_all_refusals_are_listed(facts) -> None:
+    """The verdicts have all reasons; the first one is raised."""
     step = replace(facts["step"], wipe=True, devices=("dior",))
     other = replace(facts["second"], fingerprint="Hening/other:14/A/1")
     request = ReleaseRequest(STABLE, min_counter=1, required_locales=("en",))
@@ -211,8 +211,8 @@ def test_every_reason_is_given(facts) -> None:
         plan_release(request, [step], empty_role(), NOW, EXPIRES, [other])
 
 
-def test_a_plan_without_refusals_is_the_next_version(one, facts) -> None:
-    """Judging and planning are one; what is not at hand is not compared, and not refused."""
+def test_judged_plan_is_the_next_version(one, facts) -> None:
+    """Judging and planning agree; packages that are not at hand are not compared."""
     packages, request = [facts["second"], facts["step"]], ReleaseRequest(STABLE)
     for sources, passed, words in (([facts["first"]], True, ""), ([], None, "--source")):
         judged = judge_release(request, packages, one, NOW, EXPIRES, sources)
@@ -223,8 +223,8 @@ def test_a_plan_without_refusals_is_the_next_version(one, facts) -> None:
         assert (compared.passed, words in compared.remark) == (passed, True)
 
 
-def test_a_counter_goes_on_above_the_floor(facts) -> None:
-    """The highest that ever was is remembered by the role, until no counter is left."""
+def test_counter_starts_at_the_floor(facts) -> None:
+    """The role's floor is the lowest next counter, and counters can be used up."""
     role, first = empty_role(), [facts["first"]]
     role.unrecognized_fields["custom"] = {"floor": 7, "floor_time": 5, "schema": 1}
     assert sign(role, first).targets[FIRST].custom["counter"] == 7
@@ -240,8 +240,8 @@ def test_a_counter_goes_on_above_the_floor(facts) -> None:
         sign(role, first)
 
 
-def test_a_region_that_cannot_be_known_has_no_answer(one, facts) -> None:
-    """A package does not say its region; the build's other packages do, once they are listed."""
+def test_region_of_first_package_is_unknown(one, facts) -> None:
+    """Packages do not have a region; other packages of the build do, once they are listed."""
     for role, answer in (
         (empty_role(), (None, "a package does not say its region: make sure that it is id")),
         (one, (True, "")),
@@ -251,8 +251,8 @@ def test_a_region_that_cannot_be_known_has_no_answer(one, facts) -> None:
         assert (verdict.passed, verdict.remark) == answer
 
 
-def test_a_changelog_is_plain_text() -> None:
-    """Lists, signs and lines, in any script; required locales need one that is not blank."""
+def test_changelog_is_plain_text() -> None:
+    """Lists and any script are accepted, links are refused; required locales are not blank."""
     for text in ("## New\n\n* **Faster** start\n* `adb`", "\u0645\u06cc\u200c\u062e", "x" * 4000):
         check_text("en", text)
     for text, sentence in (

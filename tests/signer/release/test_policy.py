@@ -9,8 +9,8 @@ from tests.cases import case
 BUILD = "Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"
 
 
-def test_a_policy_is_read_from_the_working_folder(tmp_path) -> None:
-    """Every key arrives; without a file twenty builds and seven days hold."""
+def test_load_policy(tmp_path) -> None:
+    """Each key is read; the defaults are twenty builds and seven days."""
     policy = load_policy(tmp_path)
     assert (policy.keep_builds, policy.drain_days) == (20, 7)
     assert (policy.required_locales, policy.factory_builds) == ([], {})
@@ -26,8 +26,8 @@ def test_a_policy_is_read_from_the_working_folder(tmp_path) -> None:
     assert policy.factory_builds_of("dior") == frozenset()
 
 
-def test_a_policy_that_cannot_be_followed_is_refused() -> None:
-    """Misspelt keys and values out of range get one sentence that names them."""
+def test_invalid_policy_is_refused() -> None:
+    """Misspelt keys and values out of range are named."""
     for text, sentence in (
         ("keep_build = 3", "unknown field `keep_build`"),
         ("keep_builds = 0", "keep_builds"),
@@ -55,8 +55,8 @@ def test_a_policy_that_cannot_be_followed_is_refused() -> None:
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_arbitrary_bytes_raise_only_our_error(data) -> None:
-    """A policy, or one error of the package."""
+def test_arbitrary_bytes(data) -> None:
+    """Arbitrary bytes give a policy, or a WorkFolderError."""
     try:
         policy = decode_policy(data)
     except WorkFolderError:

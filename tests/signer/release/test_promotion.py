@@ -25,12 +25,12 @@ def role():
 
 
 def promote(role, counter=2, target=STABLE, **more):
-    """Plan a promotion out of beta."""
+    """Plan a promotion from beta."""
     return plan_promotion(PromotionRequest(BETA, target, counter, **more), role, EXPIRES)
 
 
-def test_the_same_bytes_are_listed_a_second_time(role) -> None:
-    """Text and stepping stone may be given; all else is that of the first path, which stays."""
+def test_promote_build(role) -> None:
+    """Changelog and stepping stone can be given; the rest and the first path stay."""
     promotion = promote(role)
     assert promotion.paths == (path_of(2),)
     source, target = role.targets[path_of(2, None, BETA)], promotion.planned.targets[path_of(2)]
@@ -43,8 +43,8 @@ def test_the_same_bytes_are_listed_a_second_time(role) -> None:
     assert (custom["min_counter"], custom["changelog"]) == (1, {"id": "Dua."})
 
 
-def test_an_incremental_comes_along_where_its_source_is(role) -> None:
-    """Listed in the target channel, or from the factory; else it is said what stays and why."""
+def test_promoted_incremental_needs_its_source(role) -> None:
+    """It is promoted if the target channel lists its source; otherwise the reason is given."""
     (left,) = promote(role).left_out
     assert left == (
         f"{path_of(2, 1, BETA)} is not promoted: it starts from {fingerprint(1)}, which"
@@ -56,8 +56,8 @@ def test_an_incremental_comes_along_where_its_source_is(role) -> None:
     assert promote(role, factory_builds=frozenset({fingerprint(1)})).paths == both
 
 
-def test_what_could_not_be_signed_cannot_be_promoted(role) -> None:
-    """A build is made for one model and region; the rules of `release sign` hold, too."""
+def test_invalid_promotion_is_refused(role) -> None:
+    """Model and region stay the same, and the rules of `release sign` apply."""
     for more, sentence in (
         ({"target": Channel("armani", "eu", "stable")}, "armani/id cannot go to armani/eu"),
         ({"target": Channel("dior", "id", "stable")}, "armani/id cannot go to dior/id"),
@@ -76,8 +76,8 @@ def test_what_could_not_be_signed_cannot_be_promoted(role) -> None:
         promote(taken)
 
 
-def test_a_text_of_an_older_version_goes_along(role) -> None:
-    """It is in the role already; another one that is no better is refused."""
+def test_invalid_old_changelog_is_promoted(role) -> None:
+    """It is in the role already; a new one like it is refused."""
     for target in role.targets.values():
         target.custom["changelog"] = {"en": "See https://rom.example\u200b."}
     promoted = promote(role).planned
@@ -88,8 +88,8 @@ def test_a_text_of_an_older_version_goes_along(role) -> None:
         promote(role, changelog={"en": "See https://rom.example."})
 
 
-def test_what_is_withdrawn_is_not_promoted(role) -> None:
-    """Neither from where it is withdrawn, nor to where it is; an edge stays behind."""
+def test_withdrawn_packages_are_not_promoted(role) -> None:
+    """A build that is withdrawn in either channel stays; a withdrawn incremental is left out."""
     for place in (BETA, STABLE):
         request = Withdrawal((str(place),), 2)
         withdrawn = plan_withdrawal(request, promote(role).planned, EXPIRES)

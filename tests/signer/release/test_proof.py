@@ -25,8 +25,8 @@ def _encode(**changes):
     return encode_canonical_json(VALUE | changes)
 
 
-def test_the_vector_of_the_formats_page(tmp_path) -> None:
-    """It is read, member by member, and its members are those of the page's table."""
+def test_vector_of_formats(tmp_path) -> None:
+    """The example of FORMATS section 14 is read."""
     assert hashlib.sha256(DATA).hexdigest() == VECTOR[2]
     path = tmp_path / "report.json"
     path.write_bytes(DATA)
@@ -81,8 +81,8 @@ REFUSED = [
 ]
 
 
-def test_another_form_is_refused(tmp_path) -> None:
-    """One sentence names the file; there are no defaults, and one encoding; edges are taken."""
+def test_other_forms_are_refused(tmp_path) -> None:
+    """There are no defaults and one encoding; limits are tested on both sides."""
     for changes in TAKEN:
         with case(changes):
             assert msgspec.to_builtins(decode_proof(_encode(**changes), "x")) == VALUE | changes
@@ -111,15 +111,15 @@ def test_another_form_is_refused(tmp_path) -> None:
 
 
 @given(st.binary())
-def test_any_bytes_are_read_or_refused(data) -> None:
-    """There is no other error."""
+def test_arbitrary_bytes_are_refused(data) -> None:
+    """Arbitrary bytes are refused with a ReleaseRefusal."""
     with pytest.raises(ReleaseRefusal):
         decode_proof(data, "x")
 
 
 @given(st.sampled_from(sorted(VALUE)), json_values)
-def test_any_value_of_a_member_is_read_or_refused(name, value) -> None:
-    """What is read has this one encoding."""
+def test_arbitrary_member(name, value) -> None:
+    """Each accepted report has one encoding."""
     data = json.dumps(
         VALUE | {name: value}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
     ).encode("utf-8", "surrogatepass")

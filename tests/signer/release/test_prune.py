@@ -22,7 +22,7 @@ from tests.signer.builds import (
 
 
 def prune(role, keep, now=NOW):
-    """Plan a pruning."""
+    """Plan a prune."""
     return plan_prune("armani", keep, role, now, EXPIRES)
 
 
@@ -32,7 +32,7 @@ def withdraw(role, place, counter, until=None):
 
 
 def counters(role):
-    """Return the counters that are listed."""
+    """Return the listed counters."""
     return sorted({target.custom["counter"] for target in role.targets.values()})
 
 
@@ -41,8 +41,8 @@ def time_of(number):
     return make_facts(number).post_timestamp
 
 
-def test_old_builds_leave_and_the_floor_remembers_them() -> None:
-    """The newest stay; counter and time of what left stay in the role, with unknown members."""
+def test_prune_raises_the_floor() -> None:
+    """The newest builds stay; the floor keeps counter and time of those that are removed."""
     role = role_of(1, 2, 3, 4)
     assert prune(role, 4).planned.unrecognized_fields == {}
     role.unrecognized_fields |= {"x": 1, "custom": {"floor": 0, "schema": 1, "x-later": [2]}}
@@ -59,8 +59,8 @@ def test_old_builds_leave_and_the_floor_remembers_them() -> None:
     assert again.planned.unrecognized_fields == kept
 
 
-def test_what_an_incremental_starts_from_stays() -> None:
-    """Of every incremental that stays listed, until it is withdrawn; it is said which."""
+def test_source_of_incremental_stays() -> None:
+    """It stays until the incremental is withdrawn, and the message names it."""
     role = sign(role_of(1), [make_facts(2), make_facts(2, 1)])
     role = sign(role, [make_facts(3)])
     role = sign(role, [make_facts(4), make_facts(4, 2)])
@@ -76,13 +76,13 @@ def test_what_an_incremental_starts_from_stays() -> None:
 
 
 def test_stepping_stones_stay() -> None:
-    """All on the way to a kept build, and what a stone's incremental starts from."""
+    """Stepping stones to a kept build stay, and the sources of their incrementals."""
     role = sign(role_of(1, 2), [make_facts(3)], min_counter=2)
     role = sign(role, [make_facts(4)], min_counter=3)
     pruning = prune(role, 1)
     assert counters(pruning.planned) == [2, 3, 4]
     assert pruning.held_by.endswith("over the stepping stone 2.")
-    # The stone is offered as a step, and its incremental with it; that is not in the way.
+    # The stepping stone and its incremental are still offered, so they are not in the way.
     role = sign(role_of(1), [make_facts(2), make_facts(2, 1)])
     pruning = prune(sign(role, [make_facts(3)], min_counter=2), 1)
     assert counters(pruning.planned) == [1, 2, 3]
@@ -90,8 +90,8 @@ def test_stepping_stones_stay() -> None:
     assert pruning.in_the_way == ()
 
 
-def test_each_channel_keeps_its_own() -> None:
-    """One that stands still holds the floor, and the sources of what stays for its sake."""
+def test_each_channel_keeps_its_newest_builds() -> None:
+    """A channel without new builds holds the floor, and sources of its builds."""
     role = role_of(2, 3, 4, current=role_of(1, channel=BETA))
     pruning = prune(role, 1)
     assert counters(pruning.planned) == [1, 2, 3, 4]
@@ -101,15 +101,15 @@ def test_each_channel_keeps_its_own() -> None:
     pruning = prune(sign(role_of(2, channel=BETA, current=role), [make_facts(4)]), 1)
     assert counters(pruning.planned) == [1, 2, 3, 4]
     assert (pruning.in_the_way, pruning.floor_without) == ((path_of(3, 1),), 2)
-    # A build of another region below the floor leaves with the others.
+    # A build of another region below the floor is removed, too.
     eu = Channel("armani", "eu", "stable")
     role = sign(sign(empty_role(), [make_facts(1, region="eu")], eu), [make_facts(2)])
     role = sign(sign(role, [make_facts(3, region="eu")], eu), [make_facts(4)])
     assert counters(prune(role, 1).planned) == [3, 4]
 
 
-def test_withdrawn_builds_do_not_count_but_drain() -> None:
-    """A build is kept, and named, while its bytes are served."""
+def test_withdrawn_builds_stay_while_they_drain() -> None:
+    """A withdrawn build is not counted, and stays as long as its bytes are served."""
     end = int((NOW + timedelta(days=7)).timestamp())
     role = withdraw(role_of(1, 2, 3), STABLE, 1, end)
     assert counters(prune(role, 2).planned) == [1, 2, 3]
@@ -121,8 +121,8 @@ def test_withdrawn_builds_do_not_count_but_drain() -> None:
     assert draining(both, NOW + timedelta(days=7)) == ()
 
 
-def test_what_left_does_not_come_back() -> None:
-    """Neither under its counter nor a new one; and what is all there is, is not pruned."""
+def test_pruned_build_does_not_return() -> None:
+    """Neither its counter nor an older build can be listed; the last build is not pruned."""
     pruned = prune(withdraw(role_of(1, 2), STABLE, 1), 1).planned
     with pytest.raises(ReleaseRefusal, match="was not built after"):
         sign(pruned, [make_facts(1)])
@@ -139,8 +139,8 @@ def test_what_left_does_not_come_back() -> None:
             prune(role, keep)
 
 
-def test_a_model_is_retired() -> None:
-    """Everything leaves; newer builds may come back, while a counter is left."""
+def test_plan_retirement() -> None:
+    """All builds are removed; newer ones can be listed again while a counter is left."""
     retired = plan_retirement("armani", role_of(1, 2), EXPIRES)
     assert retired.targets == {}
     assert decode_floor(retired) == Floor(schema=1, counter=3, time=time_of(2))

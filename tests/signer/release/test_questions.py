@@ -12,7 +12,7 @@ TERMS = Proofs((), is_required=True, certificate=CERTIFICATE, version="0.1.0")
 
 
 def proof_of(facts, **changes):
-    """Return the report of a package that installs, or one that was changed."""
+    """Return the report of a package that installs, with changed members."""
     values = {
         "certificate": CERTIFICATE,
         "codename": "armani",
@@ -42,8 +42,8 @@ def judge(packages, *given, sources=(), current=None, terms=TERMS, **request):
     ]
 
 
-def test_without_a_proof_it_was_not_asked_or_is_required() -> None:
-    """As the team's policy says; a block-based package has nothing to unpack."""
+def test_missing_proof() -> None:
+    """The team's policy may require a proof; block-based packages have nothing to unpack."""
     for package, terms, answer, start in (
         (
             FULL,
@@ -58,8 +58,8 @@ def test_without_a_proof_it_was_not_asked_or_is_required() -> None:
         assert (found, said[: len(start)]) == (answer, start)
 
 
-def test_one_refusal_of_several_reports_counts() -> None:
-    """In whichever order they are given, and also where none is required."""
+def test_refusing_report() -> None:
+    """One refusing report is enough, in any order, and also if no proof is required."""
     refused = proof_of(FULL, refusal="x" * 300, partitions=[])
     for given in ((refused, proof_of(FULL)), (proof_of(FULL), refused)):
         (_, answer, said), _ = judge([FULL], *given, terms=replace(TERMS, is_required=False))
@@ -70,8 +70,8 @@ def test_one_refusal_of_several_reports_counts() -> None:
 OTHER = ProvedPartition("other", "0" * 64, 4096)
 
 
-def test_a_proof_of_something_else_is_refused() -> None:
-    """Each of its values must be what the signer found itself; --unverified has no certificate."""
+def test_mismatched_proof_is_refused() -> None:
+    """Each value must be that of the package; without a certificate none is compared."""
     for changes, words in (
         ({"prover": "0.2.0"}, "was proved by hening-device 0.2.0, and this is hening-signer 0.1.0"),
         ({"certificate": "d" * 64}, "was proved with another certificate"),
@@ -88,8 +88,8 @@ def test_a_proof_of_something_else_is_refused() -> None:
     assert judge([FULL], proof_of(FULL, certificate="d" * 64), terms=terms)[0][1] == "yes"
 
 
-def test_an_incremental_is_proved_on_the_build_that_phones_have() -> None:
-    """Each listed build that it starts from has its proof, or the package at hand has it."""
+def test_proof_of_incremental() -> None:
+    """Each listed source build needs a proof on its listed package."""
     for source, words in (
         (None, "was proved on another build than it starts from"),
         (ProvedSource(fingerprint(3), SOURCE.sha256), "was proved on another build"),
@@ -120,8 +120,8 @@ def test_an_incremental_is_proved_on_the_build_that_phones_have() -> None:
     assert [each[1] for each in answers] == ["yes", "no", "yes"]
 
 
-def test_a_full_package_is_proved_on_the_build_before() -> None:
-    """Where proofs are required: so is seen that no partition is left out. Others are refused."""
+def test_proof_of_full_package() -> None:
+    """A required proof is made on the build before, so that no partition is left out."""
     alone = proof_of(FULL, source=None)
     ((_, answer, said), _) = judge([FULL], alone)
     assert answer == "no"

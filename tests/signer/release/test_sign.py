@@ -17,7 +17,7 @@ REQUEST = ReleaseRequest(Channel("armani", "id", "stable"), changelog={"en": "Fi
 
 @pytest.fixture
 def sign(repo, keys, passphrases, now, incoming):
-    """Return what signs packages in the test's own folders."""
+    """Return a function that signs packages in the test's own folders."""
 
     def signed(packages, request=REQUEST, at=now, ask=passphrases, **more):
         return sign_release(
@@ -27,8 +27,8 @@ def sign(repo, keys, passphrases, now, incoming):
     return signed
 
 
-def test_a_release_is_recorded_and_submitted(sign, facts, repo, incoming, zips) -> None:
-    """Repository and bundle hold the same bytes, the bundle the packages too."""
+def test_sign_release(sign, facts, repo, incoming, zips) -> None:
+    """Repository and bundle have the same bytes, and the bundle has the packages."""
     sign([facts["first"]])
     signed = sign([facts["second"], facts["step"]])
     assert (signed.version, signed.counter, signed.repeated) == (3, 2, False)
@@ -46,8 +46,8 @@ def test_a_release_is_recorded_and_submitted(sign, facts, repo, incoming, zips) 
         assert blob.read_bytes() == zips[name].read_bytes()
 
 
-def test_the_same_command_again_changes_nothing(sign, facts, now, tmp_path, tree) -> None:
-    """The recorded bytes are submitted again, without a key being opened."""
+def test_repeated_command_changes_nothing(sign, facts, now, tmp_path, tree) -> None:
+    """The recorded bytes are submitted again, and no key is opened."""
     first = sign([facts["first"]])
     before = tree(tmp_path)
 
@@ -59,16 +59,16 @@ def test_the_same_command_again_changes_nothing(sign, facts, now, tmp_path, tree
     assert tree(tmp_path) == before
 
 
-def test_the_same_command_after_expiry_signs_anew(sign, facts, now, repo) -> None:
-    """An expired version is of no use, so the next one is signed."""
+def test_repeated_command_after_expiry_signs_again(sign, facts, now, repo) -> None:
+    """The next version is signed once the recorded one has expired."""
     sign([facts["first"]], expiry_days=5)
     again = sign([facts["first"]], at=now + timedelta(days=5))
     assert (again.version, again.repeated) == (3, False)
     assert (repo / "metadata" / "3.armani.json").exists()
 
 
-def test_what_is_refused_changes_nothing(sign, facts, tmp_path, tree) -> None:
-    """A key is asked before anything is written; a role lives between a day and ten years."""
+def test_refusal_changes_nothing(sign, facts, tmp_path, tree) -> None:
+    """A wrong passphrase writes nothing; a role is valid for a day to ten years."""
     before = tree(tmp_path)
     with pytest.raises(SignerError, match="passphrase is wrong"):
         sign([facts["first"]], ask=lambda _: b"wrong passphrase")
@@ -78,8 +78,8 @@ def test_what_is_refused_changes_nothing(sign, facts, tmp_path, tree) -> None:
             sign([facts["first"]], expiry_days=days)
 
 
-def test_the_list_shows_current_releases(sign, facts, repo) -> None:
-    """Models in order, each with the releases of its current version."""
+def test_list_releases(sign, facts, repo) -> None:
+    """Models are sorted, each with the releases of its current version."""
     sign([facts["first"]])
     armani, dior = list_releases(WorkFolder(repo))
     assert (armani.role, armani.version, list(armani.releases)) == (

@@ -29,18 +29,18 @@ STEP, FULL = make_facts(2, 1), make_facts(1)
 
 
 def partition(facts, **changes):
-    """Return facts whose one partition is changed."""
+    """Return facts whose only partition is changed."""
     return replace(facts, partitions=(replace(facts.partitions[0], **changes),))
 
 
-def test_the_full_package_of_a_build_is_found() -> None:
-    """An incremental that leads to it is none."""
+def test_find_full() -> None:
+    """An incremental to the build is not its full package."""
     assert find_full(fingerprint(2), [FULL, STEP]) is None
     assert find_full(fingerprint(1), [STEP, FULL]) is FULL
 
 
-def test_a_package_patches_what_its_source_writes(facts) -> None:
-    """Phones would refuse others after the download; new and whole partitions have no source."""
+def test_source_bytes(facts) -> None:
+    """The source must write the partitions that the package patches."""
     assert any(each.source_sha256 for each in facts["step"].partitions)
     for step, full in (
         (STEP, FULL),
@@ -60,8 +60,8 @@ def test_a_package_patches_what_its_source_writes(facts) -> None:
             check_source_bytes(step, full)
 
 
-def test_a_source_that_nothing_starts_from_is_refused(facts) -> None:
-    """The wrong file would compare nothing; the build's own full package may be the source."""
+def test_unused_source_is_refused(facts) -> None:
+    """The build's own full package may be a source; other unused ones are refused."""
     both = [STEP, make_facts(2)]
     for packages, sources in ((both, [FULL]), ([STEP], []), ([STEP], [make_facts(2)])):
         check_sources_used(packages, sources, set())
@@ -80,8 +80,8 @@ def test_a_source_that_nothing_starts_from_is_refused(facts) -> None:
         check_same_partitions(facts["step"], facts["first"])
 
 
-def test_packages_of_one_build_lead_to_the_same_partitions() -> None:
-    """Full and incremental, in one run or one after the other."""
+def test_same_partitions() -> None:
+    """Full package and incremental of a build must write the same partitions."""
     full, role = make_facts(2), role_of(1)
     for other, names in (
         (partition(STEP, sha256="f" * 64), "system"),
@@ -99,8 +99,8 @@ def test_packages_of_one_build_lead_to_the_same_partitions() -> None:
             assert refusal.startswith(start)
 
 
-def test_incrementals_without_their_full_package_are_compared_among_themselves() -> None:
-    """And the verdict says that they were not compared with it."""
+def test_incrementals_without_full_package() -> None:
+    """They are compared with each other, and the verdict says what was not compared."""
     role = sign(role_of(1, 2), [make_facts(3)])
     steps = [make_facts(3, 2), partition(make_facts(3, 1), sha256="f" * 64)]
     judged = judge_release(ReleaseRequest(STABLE), steps, role, NOW, EXPIRES)
@@ -113,8 +113,8 @@ def test_incrementals_without_their_full_package_are_compared_among_themselves()
     assert silent.remark == "give this build's full package with --source"
 
 
-def answer(source, role, **request):
-    """Return what is said of build 2's incremental when `source` is given for build 1."""
+def judge_source(source, role, **request):
+    """Return the verdict on build 2's incremental if `source` is given for build 1."""
     packages = [make_facts(2), STEP]
     judged = judge_release(
         ReleaseRequest(STABLE, **request), packages, role, NOW, EXPIRES, [source]
@@ -123,23 +123,26 @@ def answer(source, role, **request):
     return verdict
 
 
-def test_a_source_is_the_listed_file() -> None:
-    """Not another zip of the same build; one that is not listed counts for factory builds only."""
-    assert answer(FULL, role_of(1)).answer == "yes"
+def test_source_is_the_listed_package() -> None:
+    """Another zip of the build is refused; unlisted ones are for factory builds only."""
+    assert judge_source(FULL, role_of(1)).answer == "yes"
     other = replace(FULL, sha256="e" * 64, path=FULL.path.with_name("other.zip"))
     for request in ({}, {"factory_builds": frozenset({fingerprint(1)})}):
-        verdict = answer(other, role_of(1), **request)
+        verdict = judge_source(other, role_of(1), **request)
         assert verdict.answer == "no"
         assert verdict.refusal == (
             f"other.zip is of build {fingerprint(1)}, but is not the listed package"
             f" {STABLE}/armani-id-1-full.zip; give that one with --source."
         )
     stated = {"factory_builds": frozenset({fingerprint(1)})}
-    assert answer(FULL, empty_role(), **stated).answer == "yes"
-    verdict = answer(FULL, empty_role())
-    assert (verdict.answer, "for which armani lists no full" in verdict.refusal) == ("no", True)
+    assert judge_source(FULL, empty_role(), **stated).answer == "yes"
+    verdict = judge_source(FULL, empty_role())
+    assert (verdict.answer, "for which armani lists no full" in verdict.refusal) == (
+        "no",
+        True,
+    )
     other = partition(FULL, sha256="f" * 64)
-    assert "patches another system" in answer(other, empty_role(), **stated).refusal
+    assert "patches another system" in judge_source(other, empty_role(), **stated).refusal
 
 
 def left_out(packages, sources=(), current=None, **request):
@@ -160,8 +163,8 @@ def with_more(facts):
     return replace(facts, partitions=(*facts.partitions, more))
 
 
-def test_a_left_out_partition_is_refused() -> None:
-    """By the full package of the build before, which must be the listed file."""
+def test_left_out_partition_is_refused() -> None:
+    """It is found with the full package of the build before, which must be the listed file."""
     older = with_more(FULL)
     for package in (make_facts(2), STEP):
         ((answer, said),) = left_out([package], [older])
@@ -176,8 +179,8 @@ def test_a_left_out_partition_is_refused() -> None:
     assert left_out([FULL], current=empty_role()) == [("not asked", remark)]
 
 
-def test_a_build_that_is_listed_again_follows_older_ones_alone() -> None:
-    """Phones of a newer build are not offered it."""
+def test_builds_before_a_listed_build() -> None:
+    """Newer builds do not count, because their phones are not offered it."""
     role = role_of(1, 2)
     listed = ListedFulls("armani", role, decode_releases(role), frozenset())
     assert listed.before(fingerprint(1), "id") == set()

@@ -28,35 +28,35 @@ def withdraw(role, *places, **more):
     return plan_withdrawal(Withdrawal(places, **more), role, EXPIRES)
 
 
-def gone(role):
+def withdrawn_paths(role):
     """Return the withdrawn paths."""
     return {path for path, withdrawn in is_withdrawn(role).items() if withdrawn}
 
 
-def test_what_is_named_is_withdrawn(role) -> None:
-    """A build in every channel or in one, or an edge, but no full package that others need."""
+def test_plan_withdrawal(role) -> None:
+    """A build is withdrawn in one channel or in all; a needed full package cannot be alone."""
     role.targets[path_of(2)].custom["x-later"] = [1]
     role.targets[path_of(2)].unrecognized_fields["x-target"] = 2
     planned = withdraw(role, "armani", counter=2)
     everywhere = {path_of(2, source, where) for source in (None, 1) for where in (STABLE, BETA)}
-    assert gone(planned) == everywhere
+    assert withdrawn_paths(planned) == everywhere
     assert planned.version == role.version + 1
     assert planned.targets[path_of(1)] == role.targets[path_of(1)]
     target = planned.targets[path_of(2)]
     assert (target.custom["x-later"], target.unrecognized_fields["x-target"]) == ([1], 2)
     planned = withdraw(role, str(BETA), counter=2)
-    assert gone(planned) == {path_of(2, None, BETA), path_of(2, 1, BETA)}
-    assert gone(withdraw(role, path_of(2, 1))) == {path_of(2, 1)}
+    assert withdrawn_paths(planned) == {path_of(2, None, BETA), path_of(2, 1, BETA)}
+    assert withdrawn_paths(withdraw(role, path_of(2, 1))) == {path_of(2, 1)}
     with pytest.raises(ReleaseRefusal, match=r"would stay.*with counter 2 from"):
         withdraw(role, path_of(2))
     both = {path_of(2), path_of(2, 1)}
-    assert gone(withdraw(role, *both)) == both
-    assert gone(withdraw(withdraw(role, path_of(2, 1)), path_of(2))) == both
-    assert gone(withdraw(role, path_of(1))) == {path_of(1)}
+    assert withdrawn_paths(withdraw(role, *both)) == both
+    assert withdrawn_paths(withdraw(withdraw(role, path_of(2, 1)), path_of(2))) == both
+    assert withdrawn_paths(withdraw(role, path_of(1))) == {path_of(1)}
 
 
-def test_a_drain_gets_shorter_and_never_longer(role) -> None:
-    """Without one the member is absent; one that is not granted is said."""
+def test_drain_is_never_extended(role) -> None:
+    """A longer drain is reported and not granted."""
     start = f"{path_of(2, 1)} was withdrawn before, and a drain cannot be added or lengthened"
     for first, second, left, said in (
         (5000, 6000, 5000, "its bytes are served until 1970-01-01 01:23:20 UTC."),
@@ -72,14 +72,14 @@ def test_a_drain_gets_shorter_and_never_longer(role) -> None:
             assert twice.targets[path_of(2, 1)].custom.get("drain_until") == left
             assert (twice.targets == once.targets) == (first == left)
             assert ("drain_until" in twice.targets[path_of(2, 1)].custom) == (left is not None)
-            # Nothing is said of what is withdrawn only now.
+            # Packages that this request withdraws are not reported.
             request = Withdrawal((str(STABLE),), 2, second)
             sentences = undrained(request, once, plan_withdrawal(request, once, EXPIRES))
             assert sentences == ([f"{start} later: {said}"] if said else [])
 
 
-def test_what_is_not_there_is_refused(role) -> None:
-    """The sentence says what to name instead."""
+def test_unknown_place_is_refused(role) -> None:
+    """The message says what to name instead."""
     for places, more, sentence in (
         ((), {}, "0 models are named"),
         (("armani", "dior"), {"counter": 1}, "2 models are named"),
