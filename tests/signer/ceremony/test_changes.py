@@ -21,7 +21,7 @@ from tests.cases import case
 
 @pytest.fixture
 def store(keys, passphrases) -> Keystore:
-    """Return a key folder with new keys beside those that are enrolled."""
+    """Return a key folder that also has keys that are not enrolled."""
     store = Keystore(keys)
     store.create_keys(("root-4", "targets-3", "armani-3"), passphrases, os.urandom)
     return store
@@ -29,7 +29,7 @@ def store(keys, passphrases) -> Keystore:
 
 @pytest.fixture
 def plan(repo, store, now):
-    """Return what plans a change for the repository; names stand for keys."""
+    """Return a function that plans a change for the repository; names stand for keys."""
 
     def planning(add=(), remove=(), thresholds=(), days=()):
         request = HolderChange(
@@ -55,7 +55,7 @@ def plan(repo, store, now):
 
 @pytest.fixture
 def carry_out(repo, store, passphrases, now):
-    """Return what has a plan signed by all keys and accepted."""
+    """Return a function that signs a plan with all keys and accepts it."""
 
     def carrying(planned):
         folder = WorkFolder(repo)
@@ -67,8 +67,8 @@ def carry_out(repo, store, passphrases, now):
     return carrying
 
 
-def test_a_root_key_is_rotated(plan, store) -> None:
-    """The new key takes the old one's place; else only what is asked for changes."""
+def test_root_key_rotation(plan, store) -> None:
+    """The new key replaces the old one; nothing else changes."""
     (root,) = plan(add=["root-4"], remove=["root-2"]).values()
     assert root.version == 2
     assert root.roles["root"].threshold == 2
@@ -84,10 +84,8 @@ def test_a_root_key_is_rotated(plan, store) -> None:
 
 
 @pytest.mark.parametrize(("role", "by"), [("targets", "root"), ("armani", "targets")])
-def test_a_role_that_would_lack_signatures_is_signed_again(
-    plan, carry_out, repo, now, role, by
-) -> None:
-    """Two signatures stay asked and one of those there goes: a new version comes along."""
+def test_role_that_would_lack_signatures_is_renewed(plan, carry_out, repo, now, role, by) -> None:
+    """If a key that signed is removed and the threshold stays, a new version is signed."""
     planned = plan(add=[f"{role}-3"], remove=[f"{role}-2"])
     assert {name: signed.version for name, signed in planned.items()} == {by: 2, role: 2}
     carry_out(planned)
@@ -97,8 +95,8 @@ def test_a_role_that_would_lack_signatures_is_signed_again(
     assert found.version == 2
 
 
-def test_a_request_that_cannot_be_is_refused(plan) -> None:
-    """With a sentence that says what to do."""
+def test_invalid_holder_change_is_refused(plan) -> None:
+    """The message says what to do."""
     for asked, sentence in (
         ({}, "Nothing would change"),
         ({"thresholds": {"root": 4}}, "would ask for 4 signatures and have 3 keys"),
@@ -119,7 +117,7 @@ def test_a_request_that_cannot_be_is_refused(plan) -> None:
 
 @pytest.fixture
 def cannon(tmp_path, passphrases):
-    """Return two keys of a model that is not there yet."""
+    """Return two keys of a new model."""
     store = Keystore(tmp_path / "cannon")
     return store.create_keys(("cannon-1", "cannon-2"), passphrases, os.urandom)
 
@@ -130,8 +128,8 @@ def targets(repo):
     return load_trusted(WorkFolder(repo), None).targets
 
 
-def test_a_model_is_added(cannon, targets, now) -> None:
-    """One terminating delegation among the others, in order; what cannot be is refused."""
+def test_plan_model(cannon, targets, now) -> None:
+    """A new model gets one terminating delegation in order; invalid models are refused."""
     planned = plan_model("cannon", cannon, 2, targets, {"cannon": 30}, now)
     assert [(role, signed.version) for role, signed in planned.items()] == [
         ("targets", 2),
@@ -161,13 +159,13 @@ def public(seed) -> bytes:
 
 @pytest.fixture
 def online(online_file):
-    """Return the online keys that the repository names."""
+    """Return the online keys of the repository."""
     return decode_online_keys(online_file)
 
 
 @pytest.fixture
-def plan_keys(repo, now):
-    """Return what plans other online keys for the repository."""
+def plan_online_keys(repo, now):
+    """Return a function that plans other online keys for the repository."""
     trusted = load_trusted(WorkFolder(repo), None)
 
     def planning(online, *, overlap=False):
@@ -178,27 +176,27 @@ def plan_keys(repo, now):
     return planning
 
 
-def test_root_names_the_new_online_keys(plan_keys, online) -> None:
-    """Alone after a theft; in an overlap old and new snapshot, and one log key."""
+def test_plan_online(plan_online_keys, online) -> None:
+    """The new keys replace the old ones; with an overlap both are valid, except of the log."""
     new = replace(online, snapshot=public(9).hex())
-    (root,) = plan_keys(new, overlap=True).values()
+    (root,) = plan_online_keys(new, overlap=True).values()
     assert root.roles["snapshot"].keyids == [
         make_tuf_key(key).keyid for key in (online.snapshot, new.snapshot)
     ]
     assert root.roles["snapshot"].threshold == 1
     assert root.roles["timestamp"].keyids == [make_tuf_key(online.timestamp).keyid]
     new = replace(online, snapshot=public(9).hex(), timestamp=public(8).hex())
-    (root,) = plan_keys(new).values()
+    (root,) = plan_online_keys(new).values()
     assert root.roles["snapshot"].keyids == [make_tuf_key(new.snapshot).keyid]
     assert make_tuf_key(online.snapshot).keyid not in root.keys
     assert make_tuf_key(online.timestamp).keyid not in root.keys
     log = VerifierKey(online.log.name, public(6))
-    (root,) = plan_keys(replace(online, log=log), overlap=True).values()
+    (root,) = plan_online_keys(replace(online, log=log), overlap=True).values()
     assert root.unrecognized_fields["custom"]["log"] == str(log)
-    planned = plan_keys(replace(online, latest=public(7).hex()))
+    planned = plan_online_keys(replace(online, latest=public(7).hex()))
     assert list(planned) == ["targets"]
     assert planned["targets"].delegations.roles["latest"].keyids == [
         make_tuf_key(public(7).hex()).keyid
     ]
     with pytest.raises(CeremonyError, match="named already"):
-        plan_keys(online)
+        plan_online_keys(online)

@@ -19,7 +19,7 @@ POLICY = Policy(("armani", "dior"), {"armani": 2})
 
 @pytest.fixture
 def hold(tmp_path, keys, passphrases, online_file, now, incoming):
-    """Return what holds a ceremony in the test's own folders."""
+    """Return a function that holds a ceremony in the test's own folders."""
 
     def ceremony(policy=POLICY, at=now, ask=passphrases):
         return init_repository(
@@ -35,8 +35,8 @@ def hold(tmp_path, keys, passphrases, online_file, now, incoming):
     return ceremony
 
 
-def test_every_key_signs(made_repository) -> None:
-    """Each role carries a valid signature of each of its keys, as python-tuf counts them."""
+def test_each_key_signs(made_repository) -> None:
+    """Each role has a valid signature of each of its keys, as python-tuf counts them."""
     metadata = made_repository / "repo" / "metadata"
     root = Metadata[Root].from_file(str(metadata / "1.root.json"))
     targets = Metadata[Targets].from_file(str(metadata / "1.targets.json"))
@@ -54,8 +54,8 @@ def test_every_key_signs(made_repository) -> None:
     assert counts == expected
 
 
-def test_the_bundle_holds_what_the_repository_holds(made_repository) -> None:
-    """The server gets the very bytes that were kept, without white space."""
+def test_bundle_has_the_repository_s_bytes(made_repository) -> None:
+    """The bundle has the same bytes as the folder, in canonical JSON."""
     (bundle,) = (made_repository / "incoming").iterdir()
     described = decode_bundle((bundle / "bundle.json").read_bytes())
     assert [(role.name, role.version) for role in described.roles] == [
@@ -69,8 +69,8 @@ def test_the_bundle_holds_what_the_repository_holds(made_repository) -> None:
         assert data == json.dumps(json.loads(data), separators=(",", ":"), sort_keys=True).encode()
 
 
-def test_the_same_ceremony_again_changes_nothing(hold, tmp_path, now, tree, incoming) -> None:
-    """A day later the recorded bytes are submitted once more, without a key, also if none were."""
+def test_repeated_ceremony_changes_nothing(hold, tmp_path, now, tree, incoming) -> None:
+    """A day later the recorded bytes are submitted again, and no key is opened."""
     first = hold()
     before = tree(tmp_path)
 
@@ -88,8 +88,8 @@ def test_the_same_ceremony_again_changes_nothing(hold, tmp_path, now, tree, inco
     ).read_bytes()
 
 
-def test_another_ceremony_is_refused(hold, tmp_path, tree, now) -> None:
-    """What is recorded could not follow other options, nor once a role went on."""
+def test_different_ceremony_is_refused(hold, tmp_path, tree, now) -> None:
+    """Other options are refused, and so is any ceremony once a role has a next version."""
     hold()
     before = tree(tmp_path)
     with pytest.raises(CeremonyError, match="another repository already"):
@@ -108,8 +108,8 @@ def test_another_ceremony_is_refused(hold, tmp_path, tree, now) -> None:
         hold()
 
 
-def test_a_wrong_passphrase_changes_nothing(hold, tmp_path, tree) -> None:
-    """No file is written before every key has signed."""
+def test_wrong_passphrase_changes_nothing(hold, tmp_path, tree) -> None:
+    """No file is written before each key has signed."""
     before = tree(tmp_path)
     with pytest.raises(KeyStoreError, match="tables-2 cannot be opened"):
         hold(

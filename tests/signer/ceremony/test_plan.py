@@ -31,8 +31,8 @@ def online(online_file):
     return decode_online_keys(online_file)
 
 
-def test_root_is_of_the_profile(grouped, online, now) -> None:
-    """2 of 3 root keys, 2 targets keys, one key for each online role, the log in `custom`."""
+def test_first_root(grouped, online, now) -> None:
+    """Root has 2 of 3 root keys, 2 targets keys, one key for each online role, and the log."""
     root = plan_ceremony(Policy(("armani",)), grouped, online, now)["root"].to_dict()
     assert {
         name: (role["threshold"], len(role["keyids"])) for name, role in root["roles"].items()
@@ -44,8 +44,8 @@ def test_root_is_of_the_profile(grouped, online, now) -> None:
     assert root["expires"] == "2027-06-01T12:00:00Z"
 
 
-def test_targets_only_delegates(grouped, online, now) -> None:
-    """One terminating delegation for each role, by FORMATS section 2; the others are empty."""
+def test_first_targets(grouped, online, now) -> None:
+    """Targets has one terminating delegation for each role, and the other roles are empty."""
     planned = plan_ceremony(Policy(("dior", "armani"), {"armani": 2}), grouped, online, now)
     targets = planned["targets"].to_dict()
     assert targets["targets"] == {}
@@ -66,8 +66,8 @@ def test_targets_only_delegates(grouped, online, now) -> None:
         assert planned[role].to_dict()["targets"] == {}
 
 
-def test_a_policy_that_cannot_be_is_refused(grouped, online, now) -> None:
-    """The sentence says what to do about it."""
+def test_invalid_policy_is_refused(grouped, online, now) -> None:
+    """The message says what to do."""
     for policy, sentence in (
         (Policy(()), "No model is named"),
         (Policy(("armani", "armani")), "named twice"),
@@ -84,8 +84,8 @@ def test_a_policy_that_cannot_be_is_refused(grouped, online, now) -> None:
             plan_ceremony(policy, grouped, online, now)
 
 
-def test_all_keys_that_are_missing_are_named_at_once(grouped, online, now) -> None:
-    """With the command that makes them, numbered on, and the thresholds that would do."""
+def test_missing_keys_are_listed(grouped, online, now) -> None:
+    """The message lists all missing keys, the command that makes them, and possible thresholds."""
     held = {**grouped, "root": grouped["root"][1:2], "targets": [], "tables": grouped["tables"][:1]}
     with pytest.raises(CeremonyError) as refused:
         plan_ceremony(Policy(("armani", "cancro")), held, online, now)
@@ -97,8 +97,8 @@ def test_all_keys_that_are_missing_are_named_at_once(grouped, online, now) -> No
     )
 
 
-def test_one_key_has_one_purpose(grouped, online, now, online_file) -> None:
-    """A thief of one of the server's keys must not hold another, nor an offline one."""
+def test_key_has_one_purpose(grouped, online, now, online_file) -> None:
+    """No key may be both online and offline, or have two online roles."""
     for role, name in product(
         ("root", "targets", "armani", "tables"), ("latest", "snapshot", "timestamp")
     ):
@@ -118,8 +118,8 @@ def test_one_key_has_one_purpose(grouped, online, now, online_file) -> None:
             decode_online_keys(encode_canonical_json(value))
 
 
-def test_a_file_that_is_not_sound_is_refused(online_file) -> None:
-    """The sentence says what is wrong with it, and which file it should have been."""
+def test_decode_online_keys(online_file) -> None:
+    """Invalid files are refused with the name of the right file."""
     keys = json.loads(online_file)["keys"]
     online = decode_online_keys(online_file)
     assert (online.latest, online.snapshot, online.timestamp, str(online.log)) == (
@@ -148,7 +148,7 @@ def test_a_file_that_is_not_sound_is_refused(online_file) -> None:
 
 
 @given(st.binary(max_size=4200))
-def test_arbitrary_bytes_are_refused_with_our_error(data) -> None:
-    """No bytes make the reader fail otherwise."""
+def test_arbitrary_bytes_are_refused(data) -> None:
+    """Arbitrary bytes are refused with a CeremonyError."""
     with pytest.raises(CeremonyError):
         decode_online_keys(data)

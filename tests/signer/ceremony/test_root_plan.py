@@ -1,4 +1,4 @@
-"""The roots that limit lifetimes and reset a role."""
+"""Plans of new roots: lifetimes, resets and renewals."""
 
 from datetime import timedelta
 
@@ -30,7 +30,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def before(repo):
-    """Give the working folder's root, and its roles as they are signed."""
+    """Return the working folder's root and its signed roles."""
     folder = WorkFolder(repo)
     trusted = load_trusted(folder, None)
     data = folder.load("targets", trusted.targets.version)
@@ -45,8 +45,8 @@ def reset(role="armani", counter=0, time=1_700_000_000, kept=None, holders=None)
     return ResetRequest(role, counter, time, kept, holders or HolderChange())
 
 
-def test_lifetimes(before, now):
-    """Those that are named change, the others stay, and a root follows."""
+def test_plan_lifetimes(before, now):
+    """Named lifetimes change, the others stay, and invalid ones are refused."""
     root, roles = before
     listed = {name: role.signed for name, role in roles.items()}
     planned = plan_lifetimes(root, listed, {"codenames": 200}, now)
@@ -62,8 +62,8 @@ def test_lifetimes(before, now):
             plan_lifetimes(root, listed, days, now)
 
 
-def test_a_reset_without_other_keys(before, now) -> None:
-    """Root and the role change, and the role may follow what it was; else a sentence says why."""
+def test_plan_reset(before, now) -> None:
+    """Root and the role change, and the role may follow its former version."""
     root, roles = before
     planned = plan_reset(reset(), root, roles, now)
     assert planned.keys() == {"root", "armani"}
@@ -85,8 +85,8 @@ def test_a_reset_without_other_keys(before, now) -> None:
             plan_reset(asked, root, roles, now)
 
 
-def test_a_reset_with_other_keys(before, now, made_keys):
-    """Targets change, too, and one version of the role follows both."""
+def test_plan_reset_with_other_keys(before, now, made_keys):
+    """Targets changes, too, and one version of the role follows both."""
     root, roles = before
     stolen = Keystore(made_keys).load_public_key("armani-1").keyid
     days = {"armani": 30, "root": 50, "targets": 40}
@@ -103,8 +103,8 @@ def test_a_reset_with_other_keys(before, now, made_keys):
         plan_reset(reset(holders=HolderChange(expiry_days={"dior": 3})), root, roles, now)
 
 
-def test_a_reset_of_content_lists_earlier_packs_again(before, now):
-    """Each of them as version 1, none of them withdrawn."""
+def test_reset_of_content_restores_packs(before, now):
+    """Each pack is listed as version 1 and not withdrawn."""
     root, roles = before
     kept, _ = make_pack_role("content", {"notices": {}}, version=4)
     pack = kept.unrecognized_fields["custom"]["packs"]["notices"]
@@ -118,8 +118,8 @@ def test_a_reset_of_content_lists_earlier_packs_again(before, now):
     check_role_content("content", kept, planned["content"], resets)
 
 
-def test_a_reset_is_no_earlier_than_any_build_that_phones_took(now):
-    """They allow dates up to a day ahead; what lies further, none of them has installed."""
+def test_latest_time(now):
+    """Builds dated up to a day ahead count, because phones install them."""
     at = int(now.timestamp())
     for ahead, expected in ((-60, 0), (3600, 3600), (86_400, 86_400), (86_401, 0)):
         role = make_role({PATH: FULL | {"post_timestamp": at + ahead}})
@@ -135,8 +135,8 @@ def roles(now):
     }
 
 
-def test_the_soonest_comes_first(roles, now) -> None:
-    """With the whole days that are left, none of them rounded up."""
+def test_list_expiries(roles, now) -> None:
+    """The role that expires soonest is first; days are rounded down."""
     found = list_expiries(roles)
     assert [(each.role, each.version, each.days_left(now)) for each in found] == [
         ("tables", 7, 1),
@@ -147,8 +147,8 @@ def test_the_soonest_comes_first(roles, now) -> None:
     assert found[0].days_left(now + timedelta(days=1, seconds=1)) == -1
 
 
-def test_a_renewal_changes_version_and_expiry_only(roles, now) -> None:
-    """Default 90 days, or those that are given, also sooner; the current version stays."""
+def test_plan_renewal(roles, now) -> None:
+    """A renewal has 90 days or those that are given; invalid requests are refused."""
     planned = plan_renewal(["armani", "dior"], roles, {"dior": 200}, now)
     assert [(role, signed.version, signed.expires - now) for role, signed in planned.items()] == [
         ("armani", 4, timedelta(days=90)),

@@ -5,10 +5,9 @@ import pytest
 
 @pytest.fixture
 def give_away(monkeypatch):
-    """Return what makes a file another user's, and gives that user's id.
+    """Return a function that makes a file another user's and returns that user's id.
 
-    Only root can give files away; any other user who runs the tests becomes another user in the
-    eyes of the program.
+    Only root can give files away. Otherwise the program is made to see another user id of its own.
     """
 
     def give(path) -> int:

@@ -16,8 +16,8 @@ PUBLIC = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 OTHER = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
 
 
-def test_public_halves_are_taken(keys) -> None:
-    """They stand beside the folder's own, with their holder, and cannot sign."""
+def test_enrol_public_keys(keys) -> None:
+    """Imported public halves are listed with their holder and cannot sign."""
     store = Keystore(keys)
     enrol_public_keys(store, [PublicKey("root-4", PUBLIC, "dora"), PublicKey("root-5", OTHER)])
     assert store.load_public_key("root-4") == PublicKey("root-4", PUBLIC, "dora")
@@ -25,8 +25,8 @@ def test_public_halves_are_taken(keys) -> None:
     assert len(store.load_public_keys()) == 13
 
 
-def test_one_refusal_refuses_all(keys, tree) -> None:
-    """Nothing is written when one of several cannot be taken."""
+def test_enrolment_is_all_or_nothing(keys, tree) -> None:
+    """Nothing is written if one of several keys is refused."""
     before, store = tree(keys), Keystore(keys)
     for name, public, holder, words in (
         ("root-1", PUBLIC, "", "root-1 already exists"),
@@ -44,16 +44,16 @@ def test_one_refusal_refuses_all(keys, tree) -> None:
         assert tree(keys) == before
 
 
-def test_a_name_whose_private_half_is_here_alone_is_refused(keys) -> None:
-    """What a crash left is completed, and not married to another's public half."""
+def test_name_with_private_half_only_is_refused(keys) -> None:
+    """The leftover of a crash is completed, not joined with another public half."""
     (keys / "root-3.pub").unlink()
     with pytest.raises(KeyStoreError, match="complete it with `keys new root-3`"):
         enrol_public_keys(Keystore(keys), [PublicKey("root-3", PUBLIC)])
 
 
 @pytest.mark.needs("softhsm")
-def test_a_key_is_made_on_a_token(softhsm, tmp_path, secrets) -> None:
-    """The folder holds its place and its public half, and no secret."""
+def test_create_token_keys(softhsm, tmp_path, secrets) -> None:
+    """The folder has the key's token and its public half, and no secret."""
     folder = tmp_path / "keys"
     with Keystore(folder) as store:
         made = create_token_keys(
@@ -69,8 +69,8 @@ def test_a_key_is_made_on_a_token(softhsm, tmp_path, secrets) -> None:
 
 
 @pytest.mark.needs("softhsm")
-def test_a_refused_name_or_holder_makes_nothing_on_the_token(softhsm, keys, secrets) -> None:
-    """The token is not even opened."""
+def test_refused_name_or_holder_creates_no_token_key(softhsm, keys, secrets) -> None:
+    """A refused name or holder leaves the token empty."""
     arguments = (softhsm.module, "drawer", secrets, os.urandom)
     with Keystore(keys) as store:
         for names, holder in ((["root-4", "root-1"], ""), (["root-4"], "bob\n")):
@@ -81,8 +81,8 @@ def test_a_refused_name_or_holder_makes_nothing_on_the_token(softhsm, keys, secr
 
 
 @pytest.mark.needs("softhsm")
-def test_a_name_that_is_taken_while_the_pin_is_typed(softhsm, tmp_path, secrets) -> None:
-    """The key that took it stays, and the token gets none."""
+def test_name_taken_during_pin_prompt(softhsm, tmp_path, secrets) -> None:
+    """The key that has the name stays, and the token gets none."""
     with Keystore(tmp_path / "keys") as store:
 
         def type_slowly(name):
@@ -99,8 +99,8 @@ def test_a_name_that_is_taken_while_the_pin_is_typed(softhsm, tmp_path, secrets)
 
 
 @pytest.mark.needs("softhsm")
-def test_what_a_crash_left_on_the_token_is_taken_up(softhsm, tmp_path, secrets) -> None:
-    """The refusal tells the id, with which the key is enrolled; it is the same key."""
+def test_leftover_token_key_is_enrolled(softhsm, tmp_path, secrets) -> None:
+    """The refusal names the id, and the same key is enrolled with it."""
     module, store = softhsm.module, Keystore(tmp_path / "keys")
     with store:
         first = create_token_keys(store, ["root-1"], module, "drawer", secrets, lambda n: b"7" * n)
@@ -117,7 +117,7 @@ def test_what_a_crash_left_on_the_token_is_taken_up(softhsm, tmp_path, secrets) 
 
 @pytest.mark.needs("softhsm")
 def test_one_token_key_under_two_names_is_refused(softhsm, tmp_path, secrets) -> None:
-    """Its two signatures would count as two people's."""
+    """Two signatures of one key would count as those of two people."""
     with Keystore(tmp_path / "keys") as store:
         entropy = iter([b"\x01" * 8]).__next__
         create_token_keys(
@@ -130,8 +130,8 @@ def test_one_token_key_under_two_names_is_refused(softhsm, tmp_path, secrets) ->
 
 
 @pytest.mark.needs("softhsm")
-def test_a_token_key_without_private_half_is_refused(softhsm, tmp_path, secrets) -> None:
-    """A public half alone on a token is no key of this holder."""
+def test_token_key_without_private_half_is_refused(softhsm, tmp_path, secrets) -> None:
+    """A public half alone on a token is not a key."""
     with Keystore(tmp_path / "keys") as store:
         create_token_keys(
             store, ["root-1"], softhsm.module, "drawer", secrets, lambda n: b"\x01" * n

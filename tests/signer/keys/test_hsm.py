@@ -30,8 +30,8 @@ def _make(session, key_id, parameters=ED25519, private=PRIVATE):
     )
 
 
-def test_a_key_cannot_leave_its_token(softhsm) -> None:
-    """The token itself says that the private half is sensitive and was never otherwise."""
+def test_token_key_is_not_extractable(softhsm) -> None:
+    """The token reports that the private half is sensitive and always was."""
     with Tokens() as tokens:
         tokens.open(softhsm.module, "drawer", _ask, writing=True).generate(b"\x01", "root-1")
     with softhsm.session("drawer") as session:
@@ -43,8 +43,8 @@ def test_a_key_cannot_leave_its_token(softhsm) -> None:
             key[Attribute.VALUE]
 
 
-def test_all_keys_of_a_token_share_a_session(softhsm) -> None:
-    """The PIN is asked for once, and logging out lets another log in; no secret shows."""
+def test_token_session_is_shared(softhsm) -> None:
+    """The PIN is asked for once per login, and no object shows it."""
     asked = []
 
     def ask() -> bytes:
@@ -62,8 +62,8 @@ def test_all_keys_of_a_token_share_a_session(softhsm) -> None:
         assert PIN not in repr((tokens, session, vars(tokens), vars(session)))
 
 
-def test_a_second_login_is_refused(softhsm) -> None:
-    """The sentence says what holds the token; other tokens have sessions of their own."""
+def test_second_login_is_refused(softhsm) -> None:
+    """The message names the cause; other tokens have their own sessions."""
     with Tokens() as first:
         first.open(softhsm.module, "drawer", _ask, writing=True)
         with pytest.raises(EnvironmentFailedError, match="uses the token drawer already"):
@@ -78,8 +78,8 @@ def test_a_second_login_is_refused(softhsm) -> None:
             key.verify(label.encode(), session.sign(b"\2", label.encode()))
 
 
-def test_a_wrong_pin_is_refused_and_tried_once(softhsm, monkeypatch) -> None:
-    """Or not at all where it is no text; neither PIN shows, also not in the cause."""
+def test_wrong_pin_is_tried_once(softhsm, monkeypatch) -> None:
+    """A PIN that is not UTF-8 is not tried; no message or cause shows a PIN."""
     with pytest.raises(KeyStoreError, match="not UTF-8") as caught:
         Tokens().open(softhsm.module, "drawer", lambda: b"\xff secret")
     assert caught.value.__suppress_context__
@@ -100,7 +100,7 @@ def test_a_wrong_pin_is_refused_and_tried_once(softhsm, monkeypatch) -> None:
 
     monkeypatch.setattr(pkcs11, "lib", lambda _module: Library())
     for pin in (b"9999", b"", b"x" * 300):
-        answers = [pin]  # it is asked for once
+        answers = [pin]  # a second prompt would fail
         with pytest.raises(KeyStoreError, match=r"The token drawer refuses .*tried once") as caught:
             Tokens().open(softhsm.module, "drawer", answers.pop)
         assert (answers, logins.pop(), logins) == ([], pin.decode(), [])
@@ -108,15 +108,15 @@ def test_a_wrong_pin_is_refused_and_tried_once(softhsm, monkeypatch) -> None:
         assert not pin or pin.decode() not in str(caught.value)
 
 
-def test_a_module_that_is_not_there_is_named() -> None:
-    """That is a matter of the runtime, and there is no PIN prompt."""
+def test_missing_module() -> None:
+    """The message names the module, and no PIN is asked for."""
     for module in ("/nonexistent/module.so", "/usr/lib/os-release"):
         with pytest.raises(EnvironmentFailedError, match=f"module {module} cannot be loaded"):
             Tokens().open(module, "drawer", lambda: pytest.fail("there is no prompt"))
 
 
-def test_tokens_that_are_not_there_are_named(softhsm) -> None:
-    """Of one label there are none or two; there is no PIN prompt."""
+def test_missing_or_duplicate_token(softhsm) -> None:
+    """No PIN is asked for if a label belongs to no token or to two."""
     with pytest.raises(
         EnvironmentFailedError, match=f"no token shelf that {softhsm.module} can see"
     ):
@@ -127,8 +127,8 @@ def test_tokens_that_are_not_there_are_named(softhsm) -> None:
         Tokens().open(softhsm.module, "drawer", lambda: pytest.fail("there is no prompt"))
 
 
-def test_a_token_without_eddsa_is_refused(tmp_path, monkeypatch) -> None:
-    """It is found before a PIN is asked for."""
+def test_token_without_eddsa_is_refused(tmp_path, monkeypatch) -> None:
+    """The PIN is not asked for."""
     made = make_softhsm(tmp_path / "old", "slots.mechanisms = CKM_SHA256,CKM_RSA_PKCS")
     monkeypatch.setenv("SOFTHSM2_CONF", str(made.configuration))
     made.add("old")
@@ -140,10 +140,10 @@ def test_a_token_without_eddsa_is_refused(tmp_path, monkeypatch) -> None:
         forget_module()
 
 
-def test_a_key_that_does_not_count_is_refused(softhsm) -> None:
-    """Not there or there twice, of another curve or purpose, or one that can be copied off.
+def test_unusable_token_key_is_refused(softhsm) -> None:
+    """Missing, duplicate, extractable and other kinds of keys are refused.
 
-    A key counts as a token's if it was made there, and could never be taken off.
+    A token's key must have been made on it and never have been extractable.
     """
     extractable, sensitive = Attribute.EXTRACTABLE, Attribute.SENSITIVE
     with softhsm.session("drawer") as session:
@@ -179,8 +179,8 @@ def test_a_key_that_does_not_count_is_refused(softhsm) -> None:
 
 
 @pytest.mark.needs("openssl")
-def test_a_key_that_was_brought_to_its_token_is_refused(softhsm, tmp_path) -> None:
-    """It says of itself that it cannot be taken off, and the file that it came from still is."""
+def test_imported_token_key_is_refused(softhsm, tmp_path) -> None:
+    """The token calls it not extractable, but the file that it came from still exists."""
     plain = tmp_path / "plain.pem"
     program = shutil.which("openssl")
     assert program
@@ -196,8 +196,8 @@ def test_a_key_that_was_brought_to_its_token_is_refused(softhsm, tmp_path) -> No
                 use(b"\x77")
 
 
-def test_a_token_that_does_not_tell_is_not_believed(softhsm, monkeypatch) -> None:
-    """An attribute that it does not know is no proof of anything."""
+def test_token_without_local_attribute_is_refused(softhsm, monkeypatch) -> None:
+    """An attribute that the token does not know proves nothing."""
     with Tokens() as tokens:
         session = tokens.open(softhsm.module, "drawer", _ask, writing=True)
         session.generate(b"\x01", "root-1")
@@ -218,8 +218,8 @@ def test_a_token_that_does_not_tell_is_not_believed(softhsm, monkeypatch) -> Non
 
 
 @pytest.mark.parametrize("place", ["module", "folder"])
-def test_a_module_that_others_may_change_is_not_loaded(tmp_path, monkeypatch, place) -> None:
-    """Its code would run with the PIN at hand; there is no prompt, and nothing is loaded."""
+def test_writable_module_is_not_loaded(tmp_path, monkeypatch, place) -> None:
+    """Its code would get the PIN; nothing is loaded or asked for."""
     folder = tmp_path / "modules"
     folder.mkdir()
     module = shutil.copy(MODULE, folder / "module.so")
@@ -229,8 +229,8 @@ def test_a_module_that_others_may_change_is_not_loaded(tmp_path, monkeypatch, pl
         Tokens().open(str(module), "drawer", lambda: pytest.fail("there is no prompt"))
 
 
-def test_a_name_or_id_on_the_token_is_not_used_again(softhsm) -> None:
-    """What a crash left on the token is reported with its id, and nothing is made."""
+def test_name_and_id_are_unique_on_the_token(softhsm) -> None:
+    """A leftover key is reported with its id, and no key is made."""
     with Tokens() as tokens:
         session = tokens.open(softhsm.module, "drawer", _ask, writing=True)
         session.generate(b"\x01", "root-1")
@@ -242,10 +242,10 @@ def test_a_name_or_id_on_the_token_is_not_used_again(softhsm) -> None:
         assert len(list(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}))) == 1
 
 
-def test_every_error_of_the_library_becomes_ours() -> None:
-    """No error of python-pkcs11 comes through, and each names the token.
+def test_library_errors_are_converted() -> None:
+    """Every error of python-pkcs11 is converted and names the token.
 
-    Refusals of the token and failures of the environment are told apart.
+    Refusals of the token and failures of the environment have different errors.
     """
     kinds = [
         kind

@@ -1,4 +1,4 @@
-"""Signatures of keys in files and on tokens, judged by programs that are not ours."""
+"""Signatures of keys in files and on tokens, verified by other programs."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ PAYLOADS = (b"", b"payload", bytes(range(256)) * 256)
 
 @pytest.fixture(params=["file", pytest.param("token", marks=pytest.mark.needs("softhsm"))])
 def signing(request, tmp_path, secrets):
-    """Give a public half and what signs with it, of a key in a file and of one on a token."""
+    """Return a public half and its signer, of a key in a file and of one on a token."""
     with Keystore(tmp_path / "keys") as store:
         if request.param == "file":
             (key,) = store.create_keys(["armani-1"], secrets, os.urandom)
@@ -52,7 +52,7 @@ def _openssl(folder, key: PublicKey, payload: bytes, signature: bytes) -> bool:
 
 @pytest.mark.needs("openssl")
 def test_openssl_verifies(signing, tmp_path) -> None:
-    """The signature counts, and not for another payload."""
+    """A signature is valid for its payload only."""
     key, signer = signing
     for payload in PAYLOADS[1:]:  # openssl refuses to read an empty file
         signature = bytes.fromhex(signer.sign(payload).signature)
@@ -61,7 +61,7 @@ def test_openssl_verifies(signing, tmp_path) -> None:
 
 
 def test_libsodium_and_cryptography_verify(signing) -> None:
-    """Two libraries that share no code with the token take it."""
+    """Two independent libraries verify the signature."""
     key, signer = signing
     raw = bytes.fromhex(key.public)
     for payload in PAYLOADS:
@@ -71,8 +71,8 @@ def test_libsodium_and_cryptography_verify(signing) -> None:
 
 
 @pytest.mark.needs("interop")
-def test_the_package_ed25519_verifies(signing) -> None:
-    """The reference implementation behind that package agrees, and refuses another payload."""
+def test_package_ed25519_verifies(signing) -> None:
+    """The reference implementation verifies the signature for its payload only."""
     import ed25519  # noqa: PLC0415 - installed only where this test is collected
 
     key, signer = signing
@@ -84,8 +84,8 @@ def test_the_package_ed25519_verifies(signing) -> None:
             verifying.verify(signature, payload + b"x")
 
 
-def test_a_key_file_signs_as_the_standard_says(tmp_path) -> None:
-    """Seed, public half and signature are those of RFC 8032, byte by byte."""
+def test_key_file_signs_rfc8032_vectors(tmp_path) -> None:
+    """Seed, public half and signature are those of RFC 8032."""
     for name, vector in VECTORS.items():
         with case(name):
             key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(vector.secret))
@@ -102,10 +102,8 @@ def test_a_key_file_signs_as_the_standard_says(tmp_path) -> None:
 
 @pytest.mark.needs("softhsm")
 @pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
-def test_a_token_signs_as_the_standard_says(
-    vector, softhsm, tmp_path, secrets, monkeypatch
-) -> None:
-    """A token that was given the standard's seed makes the standard's signature."""
+def test_token_signs_rfc8032_vectors(vector, softhsm, tmp_path, secrets, monkeypatch) -> None:
+    """A token with the standard's seed makes the standard's signature."""
     common = {
         Attribute.KEY_TYPE: KeyType.EC_EDWARDS,
         Attribute.EC_PARAMS: bytes.fromhex("06032b6570"),
@@ -130,7 +128,7 @@ def test_a_token_signs_as_the_standard_says(
                 Attribute.EC_POINT: bytes.fromhex("0420" + vector.public),
             }
         )
-    # The standard's keys were not made on the token, for which they would be refused.
+    # The standard's keys were not made on the token, and would be refused.
     monkeypatch.setattr("signer.keys.hsm._is_native", lambda _key: True)
     with Keystore(tmp_path / "keys") as store:
         place = TokenKey(softhsm.module, "drawer", "01")

@@ -1,4 +1,4 @@
-"""The signer dies, or its disk fails, at every single step of changing and enrolling keys."""
+"""The signer is killed, or its disk fails, at each step of changing and enrolling keys."""
 
 import os
 import shutil
@@ -18,10 +18,10 @@ NEW = b"another horse battery"
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_changed_passphrase_survives_a_failure_at_every_step(
+def test_changed_passphrase_survives_failure_at_each_step(
     kind, tmp_path, made_keys, passphrases, monkeypatch
 ) -> None:
-    """Each key opens with the old or the new passphrase, and what is left of the change works."""
+    """Each key opens with the old or the new passphrase, and the change can be completed."""
     names = ["root-1", "root-2"]
 
     def change(limit):
@@ -50,8 +50,8 @@ def test_a_changed_passphrase_survives_a_failure_at_every_step(
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_imported_keys_survive_a_failure_at_every_step(kind, tmp_path, monkeypatch) -> None:
-    """Each public half is whole or not there, and the others can be taken afterwards."""
+def test_imported_keys_survive_failure_at_each_step(kind, tmp_path, monkeypatch) -> None:
+    """Each public half is complete or missing, and the missing ones can be imported again."""
     keys = [
         PublicKey("root-1", VECTORS["TEST 1"].public, "bob"),
         PublicKey("root-2", VECTORS["TEST 2"].public),
@@ -71,10 +71,10 @@ def test_imported_keys_survive_a_failure_at_every_step(kind, tmp_path, monkeypat
 
 @pytest.mark.needs("softhsm")
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_token_key_survives_a_failure_at_every_step(
+def test_token_key_survives_failure_at_each_step(
     kind, tmp_path, softhsm, secrets, monkeypatch
 ) -> None:
-    """What is on the token and not in the folder is reported with its id, and can be enrolled."""
+    """A key that is only on the token is reported with its id and can be enrolled."""
     module = softhsm.module
 
     def make(limit):

@@ -39,8 +39,8 @@ REAL_N = key_file.SCRYPT_N  # before tests/conftest.py makes it small
 PUBLIC = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 
 
-def test_openssl_reads_the_file(tmp_path, monkeypatch) -> None:
-    """Another program opens the key with scrypt's N as it is, 16,384, so it is never locked in."""
+def test_openssl_reads_key_file(tmp_path, monkeypatch) -> None:
+    """OpenSSL opens the key and shows scrypt's real N, 16,384."""
     monkeypatch.setattr(key_file, "SCRYPT_N", REAL_N)
     openssl = shutil.which("openssl")
     assert openssl, "openssl is part of every system that runs the tests"
@@ -60,8 +60,8 @@ def test_openssl_reads_the_file(tmp_path, monkeypatch) -> None:
     assert re.findall(r"INTEGER +:(\w+)", parsed.stdout) == ["4000", "08", "01", "20"]
 
 
-def test_only_an_encrypted_ed25519_key_opens() -> None:
-    """One of another tool, too; a key that lay open on a disk is not used."""
+def test_only_encrypted_ed25519_key_opens() -> None:
+    """Files of other tools open; unencrypted and other kinds of keys are refused."""
     key, other = Ed25519PrivateKey.from_private_bytes(SEED), generate_private_key(SECP256R1())
     sealed = BestAvailableEncryption(b"passphrase")
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, sealed)
@@ -75,8 +75,8 @@ def test_only_an_encrypted_ed25519_key_opens() -> None:
             decode_key_file("root-1", pem, b"passphrase")
 
 
-def test_a_file_has_a_long_passphrase_and_fresh_salt() -> None:
-    """Eight bytes at least, 1,023 at most; equal keys cannot be told by their files."""
+def test_passphrase_length_and_salt() -> None:
+    """A passphrase has 8 to 1,023 bytes; two files of one key differ."""
     key = Ed25519PrivateKey.from_private_bytes(SEED)
     for passphrase in (b"", b"short77", b"x" * 1024):
         with pytest.raises(KeyStoreError, match="8 to 1023"):
@@ -86,8 +86,8 @@ def test_a_file_has_a_long_passphrase_and_fresh_salt() -> None:
 
 
 @given(st.binary(max_size=400))
-def test_arbitrary_bytes_are_refused_with_our_error(data) -> None:
-    """No bytes make the reader fail otherwise."""
+def test_arbitrary_bytes_are_refused(data) -> None:
+    """Arbitrary bytes are refused with a KeyStoreError."""
     framed = b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" + data + b"\n"
     framed += b"-----END ENCRYPTED PRIVATE KEY-----\n"
     for pem in (data, framed):
@@ -104,8 +104,8 @@ token_keys = st.builds(
 )
 
 
-def test_a_token_file_is_one_line_of_canonical_json() -> None:
-    """It holds no secret: each member has a form, and there is none for a PIN."""
+def test_token_file_format() -> None:
+    """A token file is one line of canonical JSON; each member has a form, and none is a PIN."""
     assert encode_token_file(TokenKey(MODULE, "drawer", "01")) == (
         b'{"id":"01","module":"/usr/lib/softhsm/libsofthsm2.so","schema":1,"token":"drawer"}\n'
     )
@@ -130,8 +130,8 @@ def test_a_token_file_is_one_line_of_canonical_json() -> None:
 
 
 @given(token_keys)
-def test_a_token_file_comes_back(key) -> None:
-    """Reading gives what was written, or it could not be written."""
+def test_token_file_round_trip(key) -> None:
+    """What can be written can be read back."""
     try:
         check_token_key(key)
     except KeyStoreError:
@@ -142,8 +142,8 @@ def test_a_token_file_comes_back(key) -> None:
 
 
 @given(st.binary(max_size=300) | st.dictionaries(texts, texts).map(encode_canonical_json))
-def test_arbitrary_bytes_are_no_token_file(data) -> None:
-    """No bytes make the reader fail otherwise."""
+def test_arbitrary_token_file_is_refused(data) -> None:
+    """Arbitrary bytes are refused with a KeyStoreError."""
     with pytest.raises(KeyStoreError):
         decode_token_file("root-1", data)
 
@@ -155,8 +155,8 @@ def _make(folder, mode):
     return path
 
 
-def test_only_a_narrow_file_is_read(tmp_path) -> None:
-    """Up to the limit; else the sentence says what others may do, and how to end that."""
+def test_load_narrow(tmp_path) -> None:
+    """A file with a narrow mode is read up to the limit; else the message gives the command."""
     for forbidden, mode in ((SECRET, 0o600), (SECRET, 0o400), (TRUSTED, 0o644), (TRUSTED, 0o600)):
         path = _make(tmp_path, mode)
         assert load_narrow(path, "The file", forbidden, 100) == b"content"
@@ -175,8 +175,8 @@ def test_only_a_narrow_file_is_read(tmp_path) -> None:
             load_narrow(path, "The file", forbidden, 100)
 
 
-def test_a_file_of_another_user_is_refused(tmp_path, give_away) -> None:
-    """Its mode is narrow, but its owner is not who runs the program."""
+def test_file_of_another_user_is_refused(tmp_path, give_away) -> None:
+    """A narrow mode is not enough."""
     path = _make(tmp_path, 0o600)
     uid = give_away(path)
     with pytest.raises(KeyStoreError, match=rf"^The file belongs to another user .uid {uid}."):
@@ -185,8 +185,8 @@ def test_a_file_of_another_user_is_refused(tmp_path, give_away) -> None:
         check_unchangeable(path, "The file")
 
 
-def test_a_link_or_a_pipe_is_refused(tmp_path) -> None:
-    """Also a link to a narrow file; a pipe does not keep the program waiting."""
+def test_link_or_pipe_is_refused(tmp_path) -> None:
+    """A pipe does not make the program wait."""
     link = tmp_path / "link"
     link.symlink_to(_make(tmp_path, 0o600))
     with pytest.raises(KeyStoreError, match="The file is a symbolic link"):
@@ -197,8 +197,8 @@ def test_a_link_or_a_pipe_is_refused(tmp_path) -> None:
         load_narrow(pipe, "The file", SECRET, 100)
 
 
-def test_a_folder_of_another_user_is_refused(tmp_path, give_away) -> None:
-    """Who owns the folder can put another file in the place of this one."""
+def test_folder_of_another_user_is_refused(tmp_path, give_away) -> None:
+    """The folder's owner could replace the file."""
     folder = tmp_path / "folder"
     folder.mkdir()
     path = _make(folder, 0o644)
@@ -207,9 +207,9 @@ def test_a_folder_of_another_user_is_refused(tmp_path, give_away) -> None:
         check_unchangeable(path, "The file")
 
 
-def test_what_others_may_change_is_refused(tmp_path) -> None:
-    """The sentence says whether it is the file or its folder; links are followed to their end."""
-    check_unchangeable(Path("/etc/passwd"), "The file")  # nearly every module is root's
+def test_file_writable_by_others_is_refused(tmp_path) -> None:
+    """The message names the file or its folder; links are followed to their end."""
+    check_unchangeable(Path("/etc/passwd"), "The file")  # most modules belong to root
     inner, link = tmp_path / "folder", tmp_path / "link"
     inner.mkdir()
     path = _make(inner, 0o644)
@@ -232,8 +232,8 @@ def test_what_others_may_change_is_refused(tmp_path) -> None:
                     check_unchangeable(place, "The file")
 
 
-def test_the_folder_of_a_link_counts_too(tmp_path) -> None:
-    """Who may change it can let the link lead elsewhere."""
+def test_folder_of_a_link_is_checked(tmp_path) -> None:
+    """Who can write to it could change where the link leads."""
     inner = tmp_path / "folder"
     inner.mkdir()
     (inner / "link").symlink_to(_make(tmp_path, 0o644))

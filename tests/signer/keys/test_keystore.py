@@ -18,8 +18,8 @@ from tests.leaks import Leaks, seed_forms
 from tests.rfc8032 import VECTORS
 
 
-def test_keys_are_listed_by_role_and_number(keys, passphrase) -> None:
-    """Number 10 comes after number 2."""
+def test_keys_are_sorted_by_role_and_number(keys, passphrase) -> None:
+    """Number 10 follows number 2."""
     _make(keys, "root-10", passphrase)
     names = [key.name for key in Keystore(keys).load_public_keys()]
     assert names == [
@@ -29,8 +29,8 @@ def test_keys_are_listed_by_role_and_number(keys, passphrase) -> None:
     ]
 
 
-def test_halves_that_do_not_belong_together_are_refused(keys, passphrases) -> None:
-    """A private half is only used under the public half that was enrolled."""
+def test_mismatched_halves_are_refused(keys, passphrases) -> None:
+    """A private half is only used with its own public half."""
     shutil.copy2(keys / "root-1.key", keys / "root-2.key")
     store = Keystore(keys)
     key = next(key for key in store.load_public_keys() if key.name == "root-2")
@@ -39,14 +39,14 @@ def test_halves_that_do_not_belong_together_are_refused(keys, passphrases) -> No
 
 
 def test_one_key_under_two_names_is_refused(keys) -> None:
-    """A copy of a public half is found when the folder is read."""
+    """A copied public half is found when the folder is read."""
     shutil.copy2(keys / "root-1.pub", keys / "root-2.pub")
     with pytest.raises(KeyStoreError, match="one key under two names"):
         Keystore(keys).load_public_keys()
 
 
-def test_several_keys_are_made_or_none(keys, passphrases, tree) -> None:
-    """One name that is refused stops the command before the first file."""
+def test_create_keys_is_all_or_nothing(keys, passphrases, tree) -> None:
+    """One refused name stops the command before the first file."""
     before = tree(keys)
     for names in (("dior-2", "root-1"), ("dior-2", "dior-2"), ("dior-2", "x")):
         with case(names), pytest.raises(KeyStoreError):
@@ -54,8 +54,8 @@ def test_several_keys_are_made_or_none(keys, passphrases, tree) -> None:
         assert tree(keys) == before
 
 
-def test_a_key_without_public_half_is_completed(keys, passphrase) -> None:
-    """What a crash between the two files left becomes a whole key, not another one."""
+def test_missing_public_half_is_completed(keys, passphrase) -> None:
+    """After a crash between the two files the same key is completed."""
     public = (keys / "root-1.pub").read_bytes()
     private = (keys / "root-1.key").read_bytes()
     (keys / "root-1.pub").unlink()
@@ -64,10 +64,10 @@ def test_a_key_without_public_half_is_completed(keys, passphrase) -> None:
     assert (keys / "root-1.key").read_bytes() == private
 
 
-def test_no_secret_is_kept_where_it_could_be_shown(tmp_path, passphrase) -> None:
-    """Neither passphrase nor seed is in the store, in what signs, or in a refusal's traceback.
+def test_no_object_holds_a_secret(tmp_path, passphrase) -> None:
+    """Neither passphrase nor seed is in the store, the signer or a refusal's traceback.
 
-    Looked at is what they hold and not only what they show; the key itself is in the library.
+    All reachable objects are searched, not only what they print; the key itself is in the library.
     """
     seed = os.urandom(32)
     leaks = Leaks(passphrase=passphrase, **seed_forms("seed", seed))
@@ -75,7 +75,7 @@ def test_no_secret_is_kept_where_it_could_be_shown(tmp_path, passphrase) -> None
     key = _make(
         store.folder, "root-1", passphrase, lambda count: seed if count == 32 else os.urandom(count)
     )
-    # So that the search is known to look for the right bytes.
+    # The search finds the seed where it is.
     opened = decode_key_file("root-1", (store.folder / "root-1.key").read_bytes(), passphrase)
     assert leaks.find(opened.private_bytes_raw()) == {("seed", "raw")}
     signer = store.load_signer(key, _give(passphrase))
@@ -93,17 +93,17 @@ def test_no_secret_is_kept_where_it_could_be_shown(tmp_path, passphrase) -> None
 
 
 def _make(folder, name, passphrase=b"long enough", entropy=os.urandom):
-    """Make one key and return its public half."""
+    """Create one key and return its public half."""
     return Keystore(folder).create_keys([name], lambda _name: passphrase, entropy)[0]
 
 
 def _give(passphrase):
-    """Return what gives a passphrase that nothing else holds."""
+    """Return a function that gives a new copy of a passphrase."""
     return lambda _name: bytes(bytearray(passphrase))
 
 
 def test_each_key_may_have_its_own_passphrase(tmp_path) -> None:
-    """All are asked for before the first key is made."""
+    """All passphrases are asked for before the first key is made."""
     store = Keystore(tmp_path / "keys")
     store.create_keys(["root-1", "root-2"], lambda name: f"of {name}".encode(), os.urandom)
     for key in store.load_public_keys():
@@ -119,8 +119,8 @@ def test_each_key_may_have_its_own_passphrase(tmp_path) -> None:
     assert not list(store.folder.glob("dior*"))
 
 
-def test_a_passphrase_that_cannot_be_changed_changes_none(keys, passphrases, tree) -> None:
-    """A wrong old one, a short new one, or a key that is not here leaves all files as they were."""
+def test_change_passphrases_is_all_or_nothing(keys, passphrases, tree) -> None:
+    """A wrong old passphrase, a short new one or a missing key leaves all files unchanged."""
     store = Keystore(keys)
     (keys / "root-3.key").unlink()
     before = tree(keys)
@@ -137,10 +137,8 @@ def test_a_passphrase_that_cannot_be_changed_changes_none(keys, passphrases, tre
         assert tree(keys) == before
 
 
-def test_a_private_half_is_narrow_from_its_first_byte(
-    keys, passphrases, tmp_path, monkeypatch
-) -> None:
-    """Whatever the umask, no file that is written is ever wider than 0600, nor its folder 0700."""
+def test_private_half_is_created_with_narrow_mode(keys, passphrases, tmp_path, monkeypatch) -> None:
+    """Whatever the umask, private files are created with 0600 and the folder has 0700."""
     seen, opened = [], os.open
 
     def spy(path, flags, mode=0o777, **more):
@@ -168,7 +166,7 @@ def test_a_private_half_is_narrow_from_its_first_byte(
 
 
 def _interrupt(monkeypatch, action):
-    """Let `action` happen once, at the next moment at which a file is flushed."""
+    """Call `action` once, when the next file is flushed."""
     real = os.fsync
 
     def fsync(descriptor):
@@ -179,14 +177,14 @@ def _interrupt(monkeypatch, action):
     monkeypatch.setattr(os, "fsync", fsync)
 
 
-def test_two_cannot_make_one_key_at_once(tmp_path, monkeypatch) -> None:
-    """The second gets an error, and the first has the key that it reported."""
-    store, told = Keystore(tmp_path / "keys"), []
+def test_concurrent_creation_of_one_key(tmp_path, monkeypatch) -> None:
+    """The second process gets an error, and the first has the key that it reported."""
+    store, finished = Keystore(tmp_path / "keys"), []
 
     def other():
         with pytest.raises(EnvironmentFailedError, match=r"is changing the keys .* wait for"):
             _make(store.folder, "root-1", b"passphrase of B")
-        told.append("B")
+        finished.append("B")
 
     real = Keystore._create
 
@@ -196,14 +194,14 @@ def test_two_cannot_make_one_key_at_once(tmp_path, monkeypatch) -> None:
 
     monkeypatch.setattr(Keystore, "_create", create)
     key = _make(store.folder, "root-1", b"passphrase of A")
-    assert told == ["B"]
+    assert finished == ["B"]
     assert store.load_signer(key, lambda _name: b"passphrase of A")
     with pytest.raises(KeyStoreError, match="root-1 already exists"):
         _make(store.folder, "root-1", b"passphrase of B")
 
 
-def test_keys_are_not_changed_while_others_are(keys, passphrases) -> None:
-    """Every way to change the folder waits for the others, and changes nothing."""
+def test_key_folder_is_locked_while_it_changes(keys, passphrases) -> None:
+    """Each way to change the folder is refused while another process changes it."""
     store = Keystore(keys)
     with Keystore(keys).changing():
         for change in (
@@ -218,8 +216,8 @@ def test_keys_are_not_changed_while_others_are(keys, passphrases) -> None:
     assert len(store.load_public_keys()) == 11
 
 
-def test_a_key_that_was_made_while_passphrases_were_typed_is_kept(tmp_path) -> None:
-    """What was free when the command began is looked at again."""
+def test_key_made_during_prompt_is_kept(tmp_path) -> None:
+    """The names are checked again after the prompts."""
     store = Keystore(tmp_path / "keys")
     made = []
 
@@ -232,8 +230,8 @@ def test_a_key_that_was_made_while_passphrases_were_typed_is_kept(tmp_path) -> N
     assert store.load_signer(made[0], lambda _name: b"passphrase of B")
 
 
-def test_a_pair_is_read_back(tmp_path, keys, passphrase, monkeypatch) -> None:
-    """A half that something else puts in the place of what was written is found at once."""
+def test_created_pair_is_read_back(tmp_path, keys, passphrase, monkeypatch) -> None:
+    """A half that was replaced meanwhile is found."""
     real = Keystore._create
     for half in ("root-1.key", "root-1.pub"):
         store = Keystore(tmp_path / half)
@@ -249,8 +247,8 @@ def test_a_pair_is_read_back(tmp_path, keys, passphrase, monkeypatch) -> None:
 
 
 @pytest.mark.needs("softhsm")
-def test_a_token_that_is_not_sound_is_refused(softhsm, keys, secrets, monkeypatch) -> None:
-    """Its file names a library that is run; its key is the enrolled one, and signs rightly."""
+def test_unsafe_token_is_refused(softhsm, keys, secrets, monkeypatch) -> None:
+    """The token file and its folder must be protected; key and signature must be the right ones."""
     with Keystore(keys) as store:
         module, names = softhsm.module, ["root-4", "root-5"]
         create_token_keys(store, names, module, "drawer", secrets, os.urandom)

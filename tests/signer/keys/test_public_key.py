@@ -54,8 +54,8 @@ def _pem(private):
     return private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def test_a_name_is_a_role_and_a_number() -> None:
-    """A name says which role the key signs offline; everything else is refused."""
+def test_key_name() -> None:
+    """A name is an offline role and a number."""
     for name, words in {
         **dict.fromkeys(("", "root", "root-0", "root-01", "root-1000"), "is not a key name"),
         **dict.fromkeys(("Root-1", "-1", "a/b-1", "root-1\n", "x" * 40), "is not a key name"),
@@ -70,8 +70,8 @@ def test_a_name_is_a_role_and_a_number() -> None:
     )
 
 
-def test_the_file_is_one_line_of_canonical_json() -> None:
-    """Readable for people; the holder is not in the TUF key; other values are refused."""
+def test_public_key_file_format() -> None:
+    """The file is one line of canonical JSON; the TUF key has no holder."""
     assert encode_public_key(PublicKey("root-1", PUBLIC)) == (
         f'{{"keyid":"{KEYID}","public":"{PUBLIC}","schema":1}}\n'.encode()
     )
@@ -89,8 +89,8 @@ def test_the_file_is_one_line_of_canonical_json() -> None:
             decode_public_key("root-1", encode_canonical_json(OWN | change))
 
 
-def test_a_holder_that_looks_like_another_is_refused() -> None:
-    """Who reads a list must not take one holder for another, or one key for two."""
+def test_confusable_holder_is_refused() -> None:
+    """A holder's name must not look like another one, or like a list."""
     for holder in (
         "\u0430lice",  # a Cyrillic a
         "Bob \u0430nd Carol",
@@ -98,7 +98,7 @@ def test_a_holder_that_looks_like_another_is_refused() -> None:
         "\uff41lice",  # a wide a
         "e\u0301va",  # an e and an accent, which look like one letter
         "bob\u3164",  # a letter of Hangul that is blank
-        "bob\u202e",  # turns the direction of what follows
+        "bob\u202e",  # reverses the text direction
         *("two\nlines", " bob", "bob), root-3 (carol", "a,b", "a;b", "a?b"),
     ):
         with case(holder), pytest.raises(KeyStoreError, match=r"is not a holder's name; give .* o"):
@@ -109,20 +109,20 @@ def test_a_holder_that_looks_like_another_is_refused() -> None:
 
 
 @given(seeds, st.text(max_size=45))
-def test_what_is_written_comes_back(seed, holder) -> None:
-    """Reading gives what was written, or the holder cannot be one."""
+def test_public_key_file_round_trip(seed, holder) -> None:
+    """A key can be read back unless its holder's name is invalid."""
     key = PublicKey("root-1", _public(seed), holder)
     try:
         data = encode_public_key(key)
     except KeyStoreError:
-        # Plain ASCII without the signs that part the names in a list is never refused.
+        # ASCII without the separators of lists is never refused.
         assert not re.fullmatch(r"[!-~]([ -~]{0,38}[!-~])?", holder) or set(holder) & set("(),;?")
         return
     assert decode_public_key("root-1", data) == key
 
 
-def test_pem_and_tuf_keys_are_what_the_standards_say() -> None:
-    """The bytes of RFC 8410, and the key of metadata, under its id."""
+def test_pem_and_tuf_forms() -> None:
+    """PEM has the bytes of RFC 8410, and the TUF form has the key of the metadata."""
     assert encode_as(KEY, "pem") == PEM
     for data in (PEM, PEM.replace(b"\n", b"\r\n"), b"\n\n" + PEM + b"\n"):
         assert decode_any("root-1", data) == PublicKey("root-1", PUBLIC)
@@ -134,8 +134,8 @@ def test_pem_and_tuf_keys_are_what_the_standards_say() -> None:
 
 
 @pytest.mark.needs("openssl")
-def test_openssl_reads_and_writes_the_pem(tmp_path) -> None:
-    """A key that openssl made comes in, and it reads what goes out."""
+def test_pem_of_openssl(tmp_path) -> None:
+    """A key of openssl is read and written unchanged."""
     openssl = shutil.which("openssl")
     private, public = tmp_path / "key.pem", tmp_path / "pub.pem"
     for command in (
@@ -155,7 +155,7 @@ REFUSED = [
     (_pem(ec.generate_private_key(ec.SECP256R1())), "not an ed25519 key, and no other"),
     (_pem(Ed448PrivateKey.generate()), "not an ed25519 key, and no other"),
     (encode_as(PublicKey("root-1", SMALL), "pem"), "not a canonical point"),
-    # Above all a private key that is sent by mistake.
+    # A private key that is sent by mistake.
     (PRIVATE, "is not a public key; make one with"),
     (PRIVATE.replace(b" PRIVATE", b" ENCRYPTED PRIVATE"), "is not a public key; make one with"),
     (PEM.replace(b"PUBLIC KEY", b"CERTIFICATE"), "is not a public key; make one with"),
@@ -180,8 +180,8 @@ REFUSED = [
 ]
 
 
-def test_what_is_no_sound_public_key_is_refused() -> None:
-    """Another kind, a point of small order, more than one key, or none: each with its reason."""
+def test_unusable_public_key_is_refused() -> None:
+    """Other kinds, weak points, several keys and other files have their own messages."""
     for value, words in REFUSED:
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
         with case(data), pytest.raises(KeyStoreError, match=words):
@@ -189,8 +189,8 @@ def test_what_is_no_sound_public_key_is_refused() -> None:
 
 
 @given(seeds, st.sampled_from(["pub", "pem", "tuf"]))
-def test_every_key_comes_back_in_every_form(seed, form) -> None:
-    """What is written is read as the same key, and written again as the same bytes."""
+def test_public_key_round_trip_in_each_form(seed, form) -> None:
+    """Each form is read as the same key and written as the same bytes."""
     key = PublicKey("armani-3", _public(seed))
     data = encode_as(key, form)
     assert decode_any("armani-3", data) == key
@@ -198,8 +198,8 @@ def test_every_key_comes_back_in_every_form(seed, form) -> None:
 
 
 @given(seeds, st.sampled_from(["pub", "pem", "tuf"]), st.data())
-def test_a_changed_byte_is_refused_or_another_key(seed, form, data) -> None:
-    """No change of a byte is passed over, but for white space."""
+def test_changed_byte_is_detected(seed, form, data) -> None:
+    """A changed byte gives an error or another key, except in white space."""
     content = bytearray(encode_as(PublicKey("root-1", _public(seed)), form))
     place = data.draw(st.integers(0, len(content) - 1))
     content[place] ^= data.draw(st.integers(1, 255))
@@ -225,7 +225,7 @@ def test_a_changed_byte_is_refused_or_another_key(seed, form, data) -> None:
         max_leaves=12,
     ).map(lambda value: json.dumps(value).encode())
 )
-def test_arbitrary_bytes_are_refused_with_our_error(data) -> None:
-    """No bytes make the reader fail otherwise."""
+def test_arbitrary_bytes_are_refused(data) -> None:
+    """Arbitrary bytes are refused with a KeyStoreError."""
     with pytest.raises(KeyStoreError):
         decode_any("root-1", data)
