@@ -28,7 +28,7 @@ KEY_NAMES = (
 )
 
 
-DESKS = {
+HOLDERS = {
     "alice": ("root-1", "targets-1", "tables-1", "armani-1", "content-1"),
     "bob": ("root-2", "targets-2", "tables-2", "armani-2"),
     "carol": ("root-3", "dior-1"),
@@ -41,7 +41,7 @@ def _public(seed: int) -> bytes:
 
 @pytest.fixture(scope="session")
 def now() -> datetime:
-    """Return the moment at which everything here is signed."""
+    """Return the time at which everything here is signed."""
     return datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
@@ -53,13 +53,13 @@ def passphrase() -> bytes:
 
 @pytest.fixture(scope="session")
 def passphrases() -> Callable[[str], bytes]:
-    """Return what gives the right passphrase for every key."""
+    """Return a function that gives the passphrase of any key."""
     return lambda _name: PASSPHRASE
 
 
 @pytest.fixture
 def softhsm(tmp_path, monkeypatch) -> Iterator[SoftHsm]:
-    """Make a folder of tokens with one of them, `drawer`, that this process sees."""
+    """Make a folder of tokens with one token, `drawer`, that this process sees."""
     made = make_softhsm(tmp_path / "softhsm")
     monkeypatch.setenv("SOFTHSM2_CONF", str(made.configuration))
     made.add("drawer")
@@ -70,7 +70,7 @@ def softhsm(tmp_path, monkeypatch) -> Iterator[SoftHsm]:
 
 @pytest.fixture
 def secrets() -> Callable[[str], bytes]:
-    """Return what gives the passphrase of every key and the PIN of every token."""
+    """Return a function that gives the passphrase of any key and the PIN of any token."""
     return lambda name: PIN.encode() if name.startswith("token ") else PASSPHRASE
 
 
@@ -100,7 +100,7 @@ def made_keys(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def keys(made_keys, tmp_path) -> Path:
-    """Make a folder of keys of the test's own."""
+    """Copy the keys for one test."""
     return Path(shutil.copytree(made_keys, tmp_path / "keys"))
 
 
@@ -123,20 +123,20 @@ def made_repository(made_keys, tmp_path_factory, online_file, passphrases, now) 
 
 @pytest.fixture
 def repo(made_repository, tmp_path) -> Path:
-    """Make a working folder of the test's own."""
+    """Copy the working folder for one test."""
     return Path(shutil.copytree(made_repository / "repo", tmp_path / "repo"))
 
 
 @pytest.fixture(scope="session")
-def made_desks(made_keys, tmp_path_factory) -> dict[str, Path]:
+def holder_folders(made_keys, tmp_path_factory) -> dict[str, Path]:
     """Give each holder a folder with their own keys only; no test changes it."""
     base = tmp_path_factory.mktemp("desks")
-    for holder, names in DESKS.items():
+    for holder, names in HOLDERS.items():
         (base / holder).mkdir(mode=0o700)
         for name in names:
             for suffix in (".key", ".pub"):
                 shutil.copy2(made_keys / f"{name}{suffix}", base / holder)
-    return {holder: base / holder for holder in DESKS}
+    return {holder: base / holder for holder in HOLDERS}
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def facts(zips) -> dict[str, OtaFacts]:
 
 @pytest.fixture(scope="session")
 def tree() -> Callable[[Path], dict[str, str]]:
-    """Return what lists a folder: relative path to mode and hash, to compare two moments."""
+    """Return a function that lists a folder: relative path to mode and hash."""
 
     def listing(folder: Path) -> dict[str, str]:
         return {

@@ -1,4 +1,4 @@
-"""Fails at every single step of writing, as a power cut or a full disk does."""
+"""Fails at each step of writing, as a power cut or a full disk does."""
 
 import os
 import shutil
@@ -11,17 +11,17 @@ STEPS = ((os, "fsync"), (Path, "rename"), (Path, "hardlink_to"), (Path, "unlink"
 
 
 class Killed(BaseException):
-    """The process is gone: no handler of the code under test may change the disk after it."""
+    """The process was killed: no handler of the code under test may change the disk after it."""
 
 
 class Faults:
-    """Lets `limit` durable steps pass and fails from then on."""
+    """Lets `limit` durable steps pass; the next one fails, and all later ones if `lasting`."""
 
     def __init__(self, limit, error, *, lasting) -> None:
         self.limit, self.error, self.lasting, self.passed = limit, error, lasting, 0
 
     def install(self, patch) -> None:
-        """Put the faults in the way of every durable step."""
+        """Patch every durable step."""
         for owner, name in STEPS:
             patch.setattr(owner, name, self._wrap(getattr(owner, name)))
         if self.lasting:
@@ -39,14 +39,14 @@ class Faults:
 
 
 class OpenKeys(Keystore):
-    """A key folder whose keys stay open, because opening one is slow on purpose."""
+    """A key folder that opens each key only once, because opening is slow on purpose."""
 
     def __init__(self, folder) -> None:
         super().__init__(folder)
         self._open = {}
 
     def load_signer(self, key, passphrases):
-        """Open a key once."""
+        """Open a key, or return the open one."""
         if key.name not in self._open:
             self._open[key.name] = super().load_signer(key, passphrases)
         return self._open[key.name]
@@ -56,7 +56,7 @@ FAULTS = {"killed": (Killed(), True), "disk": (OSError(28, "No space left on dev
 
 
 def run_all(action, check, monkeypatch, kind) -> int:
-    """Fail at step 0, 1, 2 … of `action`, `check` after each, until it comes through."""
+    """Fail at step 0, 1, 2 … of `action` and `check` after each, until `action` succeeds."""
     error, lasting = FAULTS[kind]
     for limit in range(200):
         faults = Faults(limit, error, lasting=lasting)
@@ -75,7 +75,7 @@ def run_all(action, check, monkeypatch, kind) -> int:
 
 
 def check_bundles(incoming) -> list[str]:
-    """Whatever has a bundle's name is a whole bundle."""
+    """Check that each folder with a bundle's name is a complete bundle; return the names."""
     names = [path.name for path in incoming.iterdir() if not path.name.startswith(".tmp-")]
     for name in names:
         bundle = decode_bundle((incoming / name / "bundle.json").read_bytes())

@@ -1,4 +1,4 @@
-"""Runs the steps of a quickstart in this process, and stops them."""
+"""Runs the steps of a quickstart in this process, and can interrupt them."""
 
 import contextlib
 import io
@@ -11,14 +11,14 @@ from signer.errors import CeremonyError, Interrupted
 
 
 class InProcess:
-    """Runs both programs in this process; stops after `budget` of them."""
+    """Runs both programs in this process; raises `Interrupted` after `budget` runs."""
 
     def __init__(self, now, passphrase, budget=99):
         self.now, self.passphrase, self.budget = now, passphrase, budget
         self.done = []
 
     def __call__(self, program, *words, signs=False):
-        """Run a program, which gets the passphrase only where it `signs`."""
+        """Run a program; only one that `signs` gets the passphrase."""
         if not self.budget:
             raise Interrupted
         self.budget -= 1

@@ -13,14 +13,14 @@ DATA = b"package " * 300_000
 
 @pytest.fixture
 def blob(tmp_path):
-    """Make a file to hand over."""
+    """Make a file to submit."""
     path = tmp_path / "package.zip"
     path.write_bytes(DATA)
     return Blob(path, len(DATA), hashlib.sha256(DATA).hexdigest())
 
 
-def test_a_bundle_is_laid_out_as_documented(blob, incoming) -> None:
-    """FORMATS section 6: names, hashes and lengths of everything, once, as a copy."""
+def test_bundle_layout(blob, incoming) -> None:
+    """A bundle has the layout of FORMATS section 6; each blob is copied once."""
     with prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob, blob]) as bundle:
         bundle.reveal()
     with blob.path.open("r+b") as file:
@@ -47,8 +47,8 @@ def test_a_bundle_is_laid_out_as_documented(blob, incoming) -> None:
     assert [path.name for path in incoming.iterdir()] == [bundle.id]
 
 
-def test_a_file_that_changed_is_refused(blob, incoming) -> None:
-    """Other, more or fewer bytes than were inspected leave nothing behind."""
+def test_changed_package_is_refused(blob, incoming) -> None:
+    """Different, additional or missing bytes since the inspection leave no bundle."""
     for data in (b"Package" + DATA[7:], b"package package" + DATA[7:], DATA[:-1]):
         blob.path.write_bytes(data)
         with (
@@ -59,8 +59,8 @@ def test_a_file_that_changed_is_refused(blob, incoming) -> None:
         assert not list(incoming.iterdir())
 
 
-def test_progress_counts_bytes(blob, incoming, tmp_path) -> None:
-    """Up to the length of all; the documented vector has the documented id."""
+def test_progress_and_documented_id(blob, incoming, tmp_path) -> None:
+    """Progress counts bytes up to the total; the vector of FORMATS has the documented id."""
     seen = []
     with prepared_bundle(
         incoming, {("armani", 2): b"abc"}, [blob], lambda done, total: seen.append((done, total))
@@ -75,8 +75,8 @@ def test_progress_counts_bytes(blob, incoming, tmp_path) -> None:
         assert bundle.id == "14e13884363fdc0f90af798eac5759585a70845bba05ce282bb5474f18bc0b20"
 
 
-def test_everything_is_flushed_before_the_name_is_given(blob, incoming, monkeypatch) -> None:
-    """Each file, then each folder, then the name, then the folder that holds it."""
+def test_bundle_is_flushed_before_rename(blob, incoming, monkeypatch) -> None:
+    """Files are flushed first, then their folders, the bundle and its parent."""
     flushed = []
     fsync = os.fsync
 

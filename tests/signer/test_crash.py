@@ -1,4 +1,4 @@
-"""The signer dies, or its disk fails, at every single step of writing."""
+"""The signer is killed, or its disk fails, at each step of writing."""
 
 import os
 import shutil
@@ -18,12 +18,12 @@ from tests.signer.faults import FAULTS, OpenKeys, check_bundles, run_all
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_release_survives_a_failure_at_every_step(
+def test_release_survives_failure_at_each_step(
     kind, tmp_path, made_repository, made_keys, passphrases, facts, now, monkeypatch
 ) -> None:
-    """The repository stays usable, no bundle is half there, and the same command completes it.
+    """The repository stays usable, no bundle is incomplete, and the same command completes it.
 
-    However often it is run, there is one second version of the role, and it is the one submitted.
+    However often it is run, there is one second version of the role, and that one is submitted.
     """
     store = OpenKeys(made_keys)
 
@@ -73,10 +73,10 @@ def test_a_release_survives_a_failure_at_every_step(
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_ceremony_survives_a_failure_at_every_step(
+def test_ceremony_survives_failure_at_each_step(
     kind, tmp_path, made_keys, passphrases, online_file, now, monkeypatch
 ) -> None:
-    """There is a whole repository or none, and the same command completes it."""
+    """There is a complete repository or none, and the same command completes it."""
     store = OpenKeys(made_keys)
 
     def hold(limit):
@@ -109,10 +109,8 @@ def test_a_ceremony_survives_a_failure_at_every_step(
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_a_new_key_survives_a_failure_at_every_step(
-    kind, tmp_path, passphrase, monkeypatch
-) -> None:
-    """A key is complete, or the same command completes it; a private half that exists is kept."""
+def test_new_key_survives_failure_at_each_step(kind, tmp_path, passphrase, monkeypatch) -> None:
+    """A key is complete, or the same command completes it; an existing private half is kept."""
 
     def make(limit):
         store = Keystore(tmp_path / str(limit))

@@ -18,8 +18,8 @@ def ended() -> int:
     return process.pid
 
 
-def test_a_file_is_never_replaced(tmp_path) -> None:
-    """A file that appeared meanwhile stays as it is."""
+def test_write_new_does_not_replace(tmp_path) -> None:
+    """A file that another process created meanwhile stays unchanged."""
     (tmp_path / "name").write_bytes(b"first")
     with pytest.raises(FileExistsError) as caught:
         write_new(tmp_path / "name", b"second")
@@ -28,8 +28,8 @@ def test_a_file_is_never_replaced(tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["name"]
 
 
-def test_what_is_there_already_may_be_written_again(tmp_path) -> None:
-    """The same bytes are fine, longer or other ones are refused, and so is what is no file."""
+def test_write_once(tmp_path) -> None:
+    """Writing the same bytes again is allowed; other bytes and non-files are refused."""
     write_once(tmp_path / "name", b"content")
     write_once(tmp_path / "name", b"content")
     for data in (b"content and more", b"conten", b"CONTENT"):
@@ -47,8 +47,8 @@ def test_what_is_there_already_may_be_written_again(tmp_path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "name", "pipe"]
 
 
-def test_a_stick_without_hard_links_will_do(tmp_path, monkeypatch) -> None:
-    """The file system of memory sticks refuses links; nothing is replaced there either."""
+def test_write_without_hard_links(tmp_path, monkeypatch) -> None:
+    """A file system without hard links works, and nothing is replaced there either."""
 
     def refuse(path, target):
         raise PermissionError(errno.EPERM, "Operation not permitted", str(target), None, str(path))
@@ -65,8 +65,8 @@ def test_a_stick_without_hard_links_will_do(tmp_path, monkeypatch) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["name"]
 
 
-def test_a_file_is_replaced_where_that_is_meant(tmp_path) -> None:
-    """The new file is narrow whatever the old one was, and nothing stands beside it."""
+def test_replace_file(tmp_path) -> None:
+    """The new file has the given mode, and no temporary file is left."""
     (tmp_path / "name").write_bytes(b"first")
     (tmp_path / "name").chmod(0o666)
     replace_file(tmp_path / "name", b"second", mode=0o600)
@@ -75,8 +75,8 @@ def test_a_file_is_replaced_where_that_is_meant(tmp_path) -> None:
     assert (tmp_path / "name").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_a_crash_left_is_removed(tmp_path, ended) -> None:
-    """The next write of the name removes it, whether it is a file or a folder."""
+def test_leftover_of_a_crash_is_removed(tmp_path, ended) -> None:
+    """The next write of the same name removes it, be it a file or a folder."""
     for write in (write_new, replace_file, lambda path, _data: make_temporary_folder(path)):
         (tmp_path / f".tmp-name.{ended}").write_bytes(b"half")
         (tmp_path / f".tmp-name.{'9' * 30}").mkdir()
@@ -87,8 +87,8 @@ def test_what_a_crash_left_is_removed(tmp_path, ended) -> None:
         (tmp_path / "name").unlink(missing_ok=True)
 
 
-def test_what_another_process_writes_is_left_alone(tmp_path) -> None:
-    """Temporary names of processes that run, and of other files, are not touched."""
+def test_temporary_files_of_others_are_kept(tmp_path) -> None:
+    """Temporary names of running processes and of other files are not touched."""
     others = [f".tmp-name.{os.getppid()}", ".tmp-name.1", f".tmp-name.pub.{os.getpid()}"]
     others += [".tmp-name.copy", ".tmp-name", f".tmp-nam[e].{os.getppid()}"]
     for name in others:
@@ -105,7 +105,7 @@ from pathlib import Path
 from signer.durable import make_temporary_folder, move_folder, write_new
 path, kind, content = Path(sys.argv[1]), sys.argv[2], sys.argv[3].encode()
 real = os.fsync
-def wait(descriptor):  # between the bytes and the name
+def wait(descriptor):  # after the bytes are written and before the rename
     os.fsync = real
     real(descriptor)
     print("ready", flush=True)
@@ -126,8 +126,8 @@ else:
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_two_writers_do_not_mix(tmp_path, kind) -> None:
-    """The writer that succeeds finds its own bytes there, and the other is refused."""
+def test_two_concurrent_writers(tmp_path, kind) -> None:
+    """The first writer's bytes are complete, and the second writer is refused."""
     path = tmp_path / "name"
     writers = [
         subprocess.Popen(
@@ -145,8 +145,8 @@ def test_two_writers_do_not_mix(tmp_path, kind) -> None:
     assert (path if kind == "file" else path / "file").read_bytes() == b"first"
 
 
-def test_the_content_is_flushed_before_it_has_its_name(tmp_path, monkeypatch) -> None:
-    """A power cut after the name was given finds the bytes on the disk, and the name too."""
+def test_content_is_flushed_before_rename(tmp_path, monkeypatch) -> None:
+    """The bytes are on the disk before the name is, and the folder is flushed last."""
     steps = []
     fsync, hardlink = os.fsync, Path.hardlink_to
 
@@ -164,8 +164,8 @@ def test_the_content_is_flushed_before_it_has_its_name(tmp_path, monkeypatch) ->
     assert steps == [f".tmp-name.{os.getpid()}", "link", tmp_path.name]
 
 
-def test_a_folder_moves_whole_and_replaces_none(tmp_path) -> None:
-    """A prepared folder gets its name in one step; nothing of an earlier attempt is in it."""
+def test_move_folder(tmp_path) -> None:
+    """A prepared folder gets its name in one step, without files of an earlier attempt."""
     left = make_temporary_folder(tmp_path / "name")
     (left / "half").write_bytes(b"half")
     temporary = make_temporary_folder(tmp_path / "name")

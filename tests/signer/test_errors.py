@@ -4,8 +4,8 @@ from server.core.errors import FormatError
 from signer.errors import CeremonyError, KeyStoreError, refusing
 
 
-def test_a_refusal_of_the_core_becomes_ours() -> None:
-    """The sentence starts with a capital letter unless it starts with a path; the cause is kept."""
+def test_core_refusal_is_converted() -> None:
+    """A message starts with a capital letter unless it starts with a path; the cause is kept."""
     for said, kept in (
         ("a file is wrong.", "A file is wrong."),
         ("armani/id/stable/a.zip is gone.", "armani/id/stable/a.zip is gone."),
@@ -16,8 +16,8 @@ def test_a_refusal_of_the_core_becomes_ours() -> None:
         assert isinstance(caught.value.__cause__, FormatError)
 
 
-def test_other_errors_pass() -> None:
-    """Only the core's refusals are turned into ours."""
+def test_other_errors_are_not_converted() -> None:
+    """Only the core's refusals are converted."""
     for error in (KeyStoreError("ours"), OSError("the disk"), KeyError("a bug")):
         with pytest.raises(type(error)) as caught, refusing(CeremonyError):
             raise error

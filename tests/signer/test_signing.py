@@ -19,7 +19,7 @@ from signer.signing import (
 from signer.work_folder import WorkFolder
 
 
-def test_a_sound_folder_is_trusted(repo, now) -> None:
+def test_load_trusted_folder(repo, now) -> None:
     """Root, targets and roles verify after a ceremony."""
     trusted = load_trusted(WorkFolder(repo), now)
     assert (trusted.root.version, trusted.targets.version) == (1, 1)
@@ -28,7 +28,7 @@ def test_a_sound_folder_is_trusted(repo, now) -> None:
     assert armani.targets == {}
 
 
-def test_an_expired_delegator_is_refused(repo, now) -> None:
+def test_expired_root_or_targets_is_refused(repo, now) -> None:
     """Nothing is signed for a repository that no client would accept."""
     for role, days in (("targets", 90), ("root", 365)):
         with pytest.raises(WorkFolderError, match=f"(?i)^{role} 1 expired"):
@@ -37,8 +37,8 @@ def test_an_expired_delegator_is_refused(repo, now) -> None:
 
 
 @pytest.mark.parametrize("role", ["root", "targets", "armani"])
-def test_a_role_that_is_changed_or_missing_is_refused(repo, now, role) -> None:
-    """A file that was tampered with does not verify; the sentence names one that is not there."""
+def test_changed_or_missing_role_is_refused(repo, now, role) -> None:
+    """A changed file does not verify, and the message names a missing one."""
 
     def load():
         return load_delegated(WorkFolder(repo), load_trusted(WorkFolder(repo), now), "armani")
@@ -53,8 +53,8 @@ def test_a_role_that_is_changed_or_missing_is_refused(repo, now, role) -> None:
 
 
 @pytest.mark.parametrize("others", [set(), {"root-3"}])
-def test_the_chain_of_roots_is_followed(repo, keys, passphrase, now, others) -> None:
-    """A second root that two keys signed is trusted; one signature of two is none."""
+def test_second_root_needs_two_signatures(repo, keys, passphrase, now, others) -> None:
+    """A second root is trusted with two signatures and refused with one."""
     root = decode_root((repo / "metadata" / "1.root.json").read_bytes()).signed
     root.version = 2
     store = Keystore(keys)
@@ -68,7 +68,7 @@ def test_the_chain_of_roots_is_followed(repo, keys, passphrase, now, others) -> 
         load_trusted(WorkFolder(repo), now)
 
 
-def test_a_root_of_strangers_is_refused(repo, now) -> None:
+def test_first_root_with_foreign_signature_is_refused(repo, now) -> None:
     """A first root must be signed by the keys that it names."""
     path = repo / "metadata" / "1.root.json"
     metadata = Metadata[Root].from_file(str(path))
@@ -79,8 +79,8 @@ def test_a_root_of_strangers_is_refused(repo, now) -> None:
         load_trusted(WorkFolder(repo), now)
 
 
-def test_as_many_enrolled_keys_sign_as_are_needed(repo, keys, passphrases, now, tmp_path) -> None:
-    """Armani needs two and dior one; they are found by id, whatever their names are."""
+def test_role_signers_are_found_by_key_id(repo, keys, passphrases, now, tmp_path) -> None:
+    """Armani needs two keys and dior one; the names of their files do not matter."""
     trusted = load_trusted(WorkFolder(repo), now)
     for suffix in ("key", "pub"):
         shutil.move(keys / f"dior-1.{suffix}", keys / f"dior-7.{suffix}")
@@ -94,15 +94,15 @@ def test_as_many_enrolled_keys_sign_as_are_needed(repo, keys, passphrases, now, 
 
 @pytest.mark.parametrize("suffix", ["key", "pub"])
 def test_too_few_keys_are_refused(repo, keys, passphrases, now, suffix) -> None:
-    """A missing half counts as a missing key; the sentence gives both numbers."""
+    """A missing half counts as a missing key; the message gives both numbers."""
     (keys / f"armani-2.{suffix}").unlink()
     trusted = load_trusted(WorkFolder(repo), now)
     with pytest.raises(KeyStoreError, match=r"needs 2 signatures, and .* holds 1 of its keys"):
         load_role_signers(Keystore(keys), trusted, "armani", passphrases)
 
 
-def test_a_key_that_cannot_sign_is_refused(now) -> None:
-    """A token that is pulled out meanwhile is a sentence, not a traceback."""
+def test_failing_signer_is_refused(now) -> None:
+    """A token that is removed while it signs is reported in a sentence."""
 
     class Unplugged(CryptoSigner):
         def sign(self, _payload):
@@ -113,8 +113,8 @@ def test_a_key_that_cannot_sign_is_refused(now) -> None:
         sign_role(Targets(version=1, expires=now), [signer])
 
 
-def test_one_key_in_several_roles_is_found_in_each(repo, keys) -> None:
-    """The name of a key is only a name: metadata says what it signs."""
+def test_key_roles(repo, keys) -> None:
+    """The metadata says what a key signs, its name does not."""
     trusted = load_trusted(WorkFolder(repo), None)
     key = Keystore(keys).load_public_key("targets-1")
     trusted.targets.delegations.roles["content"].keyids.append(key.keyid)

@@ -4,8 +4,8 @@ from signer.errors import WorkFolderError
 from signer.work_folder import WorkFolder
 
 
-def test_versions_are_those_on_the_disk(repo) -> None:
-    """Each role is at version 1 after a ceremony; version 10 comes after version 9."""
+def test_load_versions(repo) -> None:
+    """Each role is at version 1 after a ceremony; version 10 follows version 9."""
     folder = WorkFolder(repo)
     assert folder.load_versions() == {
         role: [1] for role in ("armani", "content", "dior", "root", "tables", "targets")
@@ -15,8 +15,8 @@ def test_versions_are_those_on_the_disk(repo) -> None:
     assert folder.load_versions()["armani"] == list(range(1, 11))
 
 
-def test_a_version_is_never_rewritten(repo, tree) -> None:
-    """Its bytes come back as they were, whatever they are; the same may be stored again."""
+def test_version_is_never_rewritten(repo, tree) -> None:
+    """Any bytes are returned unchanged; storing the same bytes again is allowed."""
     folder, data = WorkFolder(repo), b'{ "b": 1,\n"a": 2}'
     folder.store("armani", 2, data)
     before = tree(repo)
@@ -27,8 +27,8 @@ def test_a_version_is_never_rewritten(repo, tree) -> None:
     assert tree(repo) == before
 
 
-def test_a_version_that_is_missing_is_refused(repo) -> None:
-    """The sentence names role and version; after a gap one would be signed a second time."""
+def test_missing_version_is_refused(repo) -> None:
+    """The message names role and version; a gap is refused, or a version would be signed twice."""
     with pytest.raises(WorkFolderError, match="no version 7 of armani"):
         WorkFolder(repo).load("armani", 7)
     WorkFolder(repo).store("armani", 3, b"{}")
@@ -36,14 +36,14 @@ def test_a_version_that_is_missing_is_refused(repo) -> None:
         WorkFolder(repo).load_versions()
 
 
-def test_a_folder_without_metadata_is_refused(tmp_path) -> None:
-    """The sentence says how to make a repository."""
+def test_folder_without_metadata_is_refused(tmp_path) -> None:
+    """The message says how to create a repository."""
     with pytest.raises(WorkFolderError, match="ceremony init"):
         WorkFolder(tmp_path).load_versions()
 
 
-def test_a_strange_file_is_refused(repo) -> None:
-    """The sentence names the file; a version is a file of the folder's own."""
+def test_unexpected_file_is_refused(repo) -> None:
+    """The message names the file; symbolic links are refused, too."""
     odd = repo / "metadata" / "2.armani.json"
     odd.symlink_to("1.armani.json")
     with pytest.raises(WorkFolderError, match=r"2\.armani\.json"):

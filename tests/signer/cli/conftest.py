@@ -10,7 +10,7 @@ from signer.cli.runtime import Runtime
 
 @pytest.fixture
 def run(capsys, now, passphrase):
-    """Return what runs a command and gives its exit status, output and errors."""
+    """Return a function that runs a command and returns exit status, output and errors."""
 
     def command(*arguments, environment=None, entropy=os.urandom, at=now, monotonic=float):
         if environment is None:
@@ -26,7 +26,7 @@ def run(capsys, now, passphrase):
 
 @pytest.fixture
 def run_json(run):
-    """Return what runs a command with `--json` and gives the value that it prints."""
+    """Return a function that runs a command with `--json` and returns the value it prints."""
 
     def command(*arguments):
         status, output, errors = run(*arguments, "--json")
@@ -39,7 +39,7 @@ def run_json(run):
 
 @pytest.fixture
 def sign_arguments(repo, keys, incoming):
-    """Return the arguments of `release sign`, but for the packages and their certificate."""
+    """Return the arguments of `release sign` without packages and certificate."""
     return (
         *("release", "sign", "--repo", repo, "--keys", keys, "--out", incoming),
         *("--region", "id", "--channel", "stable"),
@@ -48,19 +48,19 @@ def sign_arguments(repo, keys, incoming):
 
 @pytest.fixture(scope="session")
 def forked(programs):
-    """Give the words that run a script in a process that has imported everything."""
+    """Return the words that run a script in a process that has imported everything."""
     return [*programs.command("python"), "-c"]
 
 
 @pytest.fixture
 def destination(repo, keys, incoming):
-    """Return the options that sign and submit at once."""
+    """Return the options that sign and submit a change."""
     return ("--repo", repo, "--keys", keys, "--out", incoming)
 
 
 @pytest.fixture
-def desks(made_desks, tmp_path):
-    """Give alice and bob folders of their own."""
+def holders(holder_folders, tmp_path):
+    """Copy the key folders of alice and bob for one test."""
     for holder in ("alice", "bob"):
-        shutil.copytree(made_desks[holder], tmp_path / holder)
+        shutil.copytree(holder_folders[holder], tmp_path / holder)
     return tmp_path

@@ -5,7 +5,7 @@ from tests.cases import case
 
 @pytest.fixture
 def arguments(tmp_path, keys, online_file, incoming):
-    """Return the arguments of a ceremony, but for models and options."""
+    """Return the arguments of a ceremony without models and options."""
     (tmp_path / "public.json").write_bytes(online_file)
     return (
         *("ceremony", "init", "--repo", tmp_path / "new", "--keys", keys),
@@ -13,8 +13,8 @@ def arguments(tmp_path, keys, online_file, incoming):
     )
 
 
-def test_a_ceremony_reports_its_roles(run_json, arguments, incoming) -> None:
-    """Thresholds and expiry are those that were asked for."""
+def test_ceremony_reports_its_roles(run_json, arguments, incoming) -> None:
+    """Thresholds and expiry are the requested ones."""
     made = run_json(
         *arguments,
         *("--model", "dior", "--model", "armani", "--threshold", "armani=2"),
@@ -33,8 +33,8 @@ def test_a_ceremony_reports_its_roles(run_json, arguments, incoming) -> None:
     assert made["warnings"] == []
 
 
-def test_people_get_a_table(run, arguments) -> None:
-    """Each role has a line: how many signatures of which keys."""
+def test_ceremony_table(run, arguments) -> None:
+    """Each role has a line with its threshold and keys; a repeated ceremony says so."""
     status, output, errors = run(*arguments, "--model", "dior")
     assert (status, errors) == (0, "")
     assert "root     2 of 3      root-1 root-2 root-3  2027-06-01" in output
@@ -45,8 +45,8 @@ def test_people_get_a_table(run, arguments) -> None:
     assert again.splitlines()[-1].startswith("Submitted again bundle ")
 
 
-def test_one_signature_for_tables_is_warned_of(run, run_json, arguments, tmp_path) -> None:
-    """Signed at once, proposed, or run again for programs."""
+def test_warning_of_one_signature_for_tables(run, run_json, arguments, tmp_path) -> None:
+    """It is shown when the ceremony is signed, proposed or repeated."""
     options = ("--model", "dior", "--threshold", "tables=1")
     proposed = ("--propose", tmp_path / "first.json")
     other = [*arguments[:2], "--repo", tmp_path / "other", *arguments[4:-2], *proposed]
@@ -56,8 +56,8 @@ def test_one_signature_for_tables_is_warned_of(run, run_json, arguments, tmp_pat
     assert len(run_json(*arguments, *options)["warnings"]) == 1
 
 
-def test_what_cannot_be_changes_nothing(run, arguments, keys, tmp_path, tree) -> None:
-    """Refused or wrong usage: no folder and no bundle appears."""
+def test_refused_ceremony_changes_nothing(run, arguments, keys, tmp_path, tree) -> None:
+    """A refusal or wrong usage makes no folder and no bundle."""
     before = tree(tmp_path)
     for more, status, sentence in (
         (("--model", "dior", "--threshold", "root=4"), 1, "Keys are missing"),

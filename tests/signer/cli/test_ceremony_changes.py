@@ -12,8 +12,8 @@ from signer.work_folder import WorkFolder
 from tests.cases import case
 
 
-def test_expiry_lists_the_soonest_first(run, run_json, repo, now) -> None:
-    """With version, date and days; `--within` asks for what is due."""
+def test_expiry(run, run_json, repo, now) -> None:
+    """The soonest is first, with version, date and days; `--within` selects."""
     listed = run_json("ceremony", "expiry", "--repo", repo)["roles"]
     assert listed[0] == {
         "days_left": 90,
@@ -36,8 +36,8 @@ def test_expiry_lists_the_soonest_first(run, run_json, repo, now) -> None:
     ]
 
 
-def test_what_is_due_is_renewed(run, destination, repo) -> None:
-    """All roles but root expire within 91 days; root has a year."""
+def test_renew_within_days(run, destination, repo) -> None:
+    """All roles but root expire within 91 days."""
     status, output, errors = run("ceremony", "renew", "--within", "91", *destination, "--json")
     assert (status, errors) == (0, "")
     renewed = json.loads(output)
@@ -49,8 +49,8 @@ def test_what_is_due_is_renewed(run, destination, repo) -> None:
     assert (repo / "metadata" / "2.armani.json").exists()
 
 
-def test_one_role_is_renewed_for_people(run, destination) -> None:
-    """What it means and what was signed; where it takes longer, also how long."""
+def test_renew_for_people(run, destination) -> None:
+    """The output has the change and what was signed, and how long slow steps took."""
     status, output, errors = run(
         "ceremony", "renew", "dior", "--expires", "dior=120", *destination, "--note", "Quarter."
     )
@@ -71,10 +71,10 @@ def test_one_role_is_renewed_for_people(run, destination) -> None:
     assert output.splitlines()[4] == "Took: judging 2.00 s, signing and handing over 2.00 s."
 
 
-def test_what_cannot_be_changes_nothing(
+def test_refused_change_changes_nothing(
     run, destination, repo, keys, online_file, tmp_path, tree
 ) -> None:
-    """One sentence says why; a proposal takes the place of no key and no other file."""
+    """One sentence gives the reason; a proposal overwrites no file."""
     online, out = tmp_path / "public.json", tmp_path / "incomming"
     online.write_bytes(online_file)
     before = tree(tmp_path)
@@ -126,8 +126,8 @@ def test_what_cannot_be_changes_nothing(
             assert tree(tmp_path) == before
 
 
-def test_a_key_is_rotated(run_json, destination, keys, passphrases) -> None:
-    """Added by name, removed by name or by role and key id."""
+def test_key_rotation(run_json, destination, keys, passphrases) -> None:
+    """Keys are added by name, and removed by name or by role and key id."""
     store = Keystore(keys)
     store.create_keys(("root-4", "armani-3"), passphrases, os.urandom)
     keyid = store.load_public_key("armani-2").keyid
@@ -147,10 +147,10 @@ def test_a_key_is_rotated(run_json, destination, keys, passphrases) -> None:
     )
 
 
-def test_a_change_that_was_cut_off_is_completed_and_nothing_else(
+def test_interrupted_change_is_completed(
     run, run_json, destination, repo, keys, incoming, tmp_path
 ) -> None:
-    """Killed between signing and submission: the same command again hands over what was signed."""
+    """The next command only submits what was signed before."""
     (tmp_path / "lost").mkdir()
     renewed = run_json(
         *("ceremony", "renew", "armani", "--repo", repo, "--keys", keys),
@@ -174,10 +174,10 @@ def test_a_change_that_was_cut_off_is_completed_and_nothing_else(
     assert run_json("ceremony", "renew", "armani", *destination)["roles"][0]["version"] == 3
 
 
-def test_lifetimes_models_and_online_keys_are_changed(
+def test_lifetimes_model_and_online_keys(
     run_json, destination, repo, keys, passphrases, online_file, tmp_path
 ) -> None:
-    """Root limits lifetimes in its `custom`; keys are found by name, or in the server's file."""
+    """Root gets lifetimes; a model's keys are found by name, online keys in the server's file."""
     changed = run_json("ceremony", "lifetimes", "codenames=120", *destination)
     (root,) = changed["roles"]
     assert root["changes"] == ["A new version of a model's role may be valid for 120 days."]
@@ -198,8 +198,8 @@ def test_lifetimes_models_and_online_keys_are_changed(
     assert "to timestamp" in changed["roles"][0]["changes"][0]
 
 
-def test_a_model_or_content_is_reset(run_json, destination, repo, now) -> None:
-    """Root and the role in one proposal, which says what no longer counts."""
+def test_reset(run_json, destination, repo, now) -> None:
+    """One proposal has root and the role, and says what is no longer valid."""
     changed = run_json("ceremony", "reset", "armani", "--counter", "0", *destination)
     said = {role["role"]: role["changes"] for role in changed["roles"]}
     assert said.keys() == {"root", "armani"}

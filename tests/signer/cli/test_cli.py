@@ -11,7 +11,7 @@ COMMANDS = {" ".join(path): path for path, _ in walk(cli)}
 
 
 def test_help_ends_with_an_example(run) -> None:
-    """Every command and group explains itself, and its last paragraph can be copied."""
+    """Each command and group has a help text, whose last paragraph is an example."""
     for name, path in COMMANDS.items():
         with case(name):
             status, output, errors = run(*path, "--help")
@@ -22,8 +22,8 @@ def test_help_ends_with_an_example(run) -> None:
             assert example.startswith(f"Example: hening-signer {name}".rstrip())
 
 
-def test_wrong_usage_is_2(run) -> None:
-    """Wrong usage is explained on standard error."""
+def test_wrong_usage_has_status_2(run) -> None:
+    """It is explained on standard error."""
     for arguments in (
         ("nonsense",),
         ("keys", "new"),
@@ -37,8 +37,8 @@ def test_wrong_usage_is_2(run) -> None:
         assert "Traceback" not in errors
 
 
-def test_an_environment_that_fails_is_3(run, keys, tmp_path, monkeypatch) -> None:
-    """A full disk or a missing folder is not wrong usage, and one sentence says so."""
+def test_failed_environment_has_status_3(run, keys, tmp_path, monkeypatch) -> None:
+    """A full disk or a missing folder is not wrong usage."""
 
     def full(_descriptor):
         raise OSError(28, "No space left on device")
@@ -62,14 +62,14 @@ def test_an_environment_that_fails_is_3(run, keys, tmp_path, monkeypatch) -> Non
         assert json.loads(output) == {"error": errors.removeprefix("hening-signer: ").rstrip("\n")}
 
 
-def test_a_folder_that_may_not_be_read_is_3(run, repo, monkeypatch) -> None:
+def test_unreadable_folder_has_status_3(run, repo, monkeypatch) -> None:
     """It is neither wrong usage nor an empty folder."""
 
     def deny(path=".", *_more):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.chdir(repo)
-    # The tests may run as root, whom the modes of a folder do not stop.
+    # Modes do not restrict root, who may run the tests.
     monkeypatch.setattr(os, "access", lambda *_arguments, **_named: False)
     monkeypatch.setattr(os, "listdir", deny)
     monkeypatch.setattr(os, "scandir", deny)
@@ -79,8 +79,8 @@ def test_a_folder_that_may_not_be_read_is_3(run, repo, monkeypatch) -> None:
         assert "Permission denied; correct that and run the command again." in errors
 
 
-def test_stopping_is_130(run, monkeypatch, made_keys, tmp_path) -> None:
-    """Control-C ends a command with a sentence, which says how to go on where keys were made."""
+def test_interruption_has_status_130(run, monkeypatch, made_keys, tmp_path) -> None:
+    """Control-C gives one sentence, which says how to go on if keys were made."""
     made = []
 
     def stop(*_arguments):
@@ -106,9 +106,7 @@ def test_stopping_is_130(run, monkeypatch, made_keys, tmp_path) -> None:
     assert {path.name for path in (tmp_path / "keys").iterdir()} == {"root-1.key", "root-1.pub"}
 
 
-def test_stopping_before_a_bundle_has_its_name_says_how_to_go_on(
-    run, monkeypatch, sign_arguments, zips, incoming
-) -> None:
+def test_interruption_before_submission(run, monkeypatch, sign_arguments, zips, incoming) -> None:
     """The version is recorded, so the same command completes it."""
 
     def stop(*_arguments):
@@ -127,8 +125,8 @@ def test_stopping_before_a_bundle_has_its_name_says_how_to_go_on(
     assert any(incoming.iterdir())
 
 
-def test_stopping_during_imports_is_130() -> None:
-    """There is one line and no traceback, however early Control-C is pressed."""
+def test_interruption_during_imports() -> None:
+    """There is one line and no traceback."""
     script = """
 import sys
 class Stop:
@@ -143,8 +141,8 @@ from signer.cli import main
     assert done.stderr == b"hening-signer: Stopped.\n"
 
 
-def test_the_script_runs_as_a_process(tmp_path, passphrase) -> None:
-    """Clock, environment and randomness of the real process are used, and its status comes out."""
+def test_command_as_a_process(tmp_path, passphrase) -> None:
+    """It uses the process's clock, environment and randomness, and its exit status."""
     script = "import sys; from signer.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", script, "keys", "new", "--keys", tmp_path / "keys", "root-1"]
     environment = {**os.environ, "HENING_SIGNER_PASSPHRASE": passphrase.decode()}

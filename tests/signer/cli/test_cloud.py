@@ -1,4 +1,4 @@
-"""`cloud policy`: the examples are signed and said in plain words; what is wrong is named."""
+"""`cloud policy`: the examples are signed and described, and errors are named."""
 
 import re
 from pathlib import Path
@@ -13,7 +13,7 @@ EXAMPLES = Path(__file__).parents[3] / "deploy" / "cloud" / "policies"
 
 @pytest.fixture
 def sign(run, tmp_path):
-    """Return what signs a policy, and gives status, output and errors."""
+    """Return a function that signs a policy and returns status, output and errors."""
     keys = tmp_path / "keys"
     assert run("keys", "new", "--keys", keys, "policy-1", "root-1")[0] == 0
 
@@ -25,8 +25,8 @@ def sign(run, tmp_path):
 
 
 @pytest.mark.parametrize("region", ["br", "cn", "eu", "id", "in"])
-def test_each_example_is_signed_and_read(sign, run, run_json, tmp_path, region):
-    """Its numbers are said, and no deadline is longer than that of the other examples."""
+def test_example_policies(sign, run, run_json, tmp_path, region):
+    """Each example is signed and described; all have the same deadlines."""
     text = f"en={EXAMPLES / region}.en.md"
     status, output, _ = sign(EXAMPLES / f"{region}.toml", text=text)
     assert status == 0
@@ -42,8 +42,8 @@ def test_each_example_is_signed_and_read(sign, run, run_json, tmp_path, region):
     assert run("cloud", "policy", "show", made, "--policy-key", other)[0] != 0
 
 
-def test_what_is_wrong_is_named(sign, tmp_path):
-    """A key of another role says which one it takes; nothing is signed."""
+def test_invalid_policies(sign, tmp_path):
+    """Each error is named, and nothing is signed."""
     source, example = tmp_path / "id.toml", EXAMPLES / "id.toml"
     (tmp_path / "bad.md").write_bytes(b"\xff")
     for old, new, sentence in (
@@ -66,8 +66,8 @@ def test_what_is_wrong_is_named(sign, tmp_path):
 
 
 @pytest.mark.parametrize("region", ["br", "cn", "eu", "id", "in"])
-def test_each_number_of_an_example_has_its_source(region):
-    """The line above it names an article, or says that the law has no number."""
+def test_numbers_of_examples_have_sources(region):
+    """The line above a number names an article, or says that the law has no number."""
     lines = (EXAMPLES / f"{region}.toml").read_text().splitlines()
     numbers = [number for number, line in enumerate(lines) if re.match(r"\w+ = \d", line)]
     own = ("schema", "version", "from")

@@ -1,4 +1,4 @@
-"""Packs by command: built, compared, proposed, signed apart or at once, changed and withdrawn."""
+"""Commands for packs: build, compare, propose, sign, schedule and withdraw."""
 
 import json
 import shutil
@@ -26,7 +26,7 @@ def notices(tmp_path):
 
 @pytest.fixture
 def index(repo):
-    """Return what reads the newest index of a role."""
+    """Return a function that reads a role's newest index."""
 
     def read(role="content"):
         versions = WorkFolder(repo).load_versions()[role]
@@ -37,22 +37,22 @@ def index(repo):
 
 
 def bundles(incoming):
-    """Return role and version of each bundle with how many blobs it has."""
+    """Return the number of blobs of each bundle, by role and version."""
     read = [decode_bundle((path / "bundle.json").read_bytes()) for path in incoming.iterdir()]
     found = {(b.roles[0].name, b.roles[0].version): len(b.blobs) for b in read}
     return {place: count for place, count in found.items() if place[1] > 1}
 
 
-def test_a_pack_is_built_and_built_again_on_it(run, run_json, tmp_path) -> None:
-    """The second takes title and version from the first, and keeps its parts."""
+def test_build_pack_on_a_base(run, run_json, tmp_path) -> None:
+    """The second pack takes title, version and unchanged parts from the first."""
     first, second = tmp_path / "1", tmp_path / "2"
-    told = run_json(
+    result = run_json(
         *("content", "build", "emergency", "--out", first, "--title", "en=Numbers"),
         *("--start", LATER),
     )
-    assert (told["kind"], told["version"], told["out"]) == ("emergency", 1, str(first))
-    assert told["entries"] > 100
-    [left_out] = told["left_out"]
+    assert (result["kind"], result["version"], result["out"]) == ("emergency", 1, str(first))
+    assert result["entries"] > 100
+    [left_out] = result["left_out"]
     assert left_out["reason"] == "a country whose short numbers phonenumbers does not have"
     assert (left_out["count"], left_out["names"]["TK"]) == (len(left_out["names"]), 1)
     status, output, _ = run(
@@ -70,8 +70,8 @@ def test_a_pack_is_built_and_built_again_on_it(run, run_json, tmp_path) -> None:
     assert new.pack.end == 1_798_761_600
 
 
-def test_a_pack_that_leaps_or_loses_much(run, notices, tmp_path, run_json) -> None:
-    """Versions count from the pack before; a pack without entries is not made."""
+def test_build_refuses_leaps_and_losses(run, notices, tmp_path, run_json) -> None:
+    """Versions count from the former pack; many lost entries need --accept-loss."""
     build = ("content", "build", "notices", "--out", tmp_path / "2", *HOST, "--edited", notices)
     for arguments in ((), ("--base", notices)):
         status, _, errors = run(*build, *arguments, "--version", 1002)
@@ -98,8 +98,8 @@ ADD = ("content", "add-notice")
 OWN = ("--source-name", "rom.example", "--source-licence", "CC0-1.0")
 
 
-def test_a_notice_is_added_and_another(run, run_json, tmp_path) -> None:
-    """What was written by hand stays, and the pack has both; a table shows what is lacking."""
+def test_add_notice(run, run_json, tmp_path) -> None:
+    """Hand-written lines stay, the pack has all notices, and missing texts are shown."""
     folder, text = tmp_path / "notices", 'Build 1.2.0: "repaired".\nInstall it.'
     source = ("--source", folder)
     first = ("clock", *source, "--title", "en=The clock", "--body", f"en={text}")
@@ -111,8 +111,8 @@ def test_a_notice_is_added_and_another(run, run_json, tmp_path) -> None:
         file.write("# Until here.")  # without a line feed
     titles = ("--title", "en=Night", "--title", "id=Malam")
     texts = (*titles, "--body", "en=Dark.", "--body", "id=Gelap.")
-    told = run_json(*ADD, "night", *source, *texts, "--severity", "urgent", "--end", "2027-01-01")
-    assert told["files"] == [str(folder / name) for name in ("index.yaml", "en.yaml", "id.yaml")]
+    result = run_json(*ADD, "night", *source, *texts, "--severity", "urgent", "--end", "2027-01-01")
+    assert result["files"] == [str(folder / name) for name in ("index.yaml", "en.yaml", "id.yaml")]
     assert "# Until here.\n" in (folder / "index.yaml").read_text()
     build = ("content", "build", "notices", *source, "--out")
     assert run_json(*build, tmp_path / "1")["missing"] == {"id": ["clock"]}
@@ -130,8 +130,8 @@ def test_a_notice_is_added_and_another(run, run_json, tmp_path) -> None:
     assert (entries["night"]["severity"], entries["night"]["end"]) == ("urgent", "2027-01-01")
 
 
-def test_a_notice_that_cannot_be_added_changes_nothing(run, tmp_path) -> None:
-    """A sentence says why; files that would have been new are not there."""
+def test_refused_notice_changes_nothing(run, tmp_path) -> None:
+    """The message gives the reason, and no file is made."""
     folder = tmp_path / "notices"
     source = ("--source", folder, *OWN)
     assert run(*ADD, "clock", *source, "--title", "en=A", "--body", "en=B")[0] == 0
@@ -149,22 +149,22 @@ def test_a_notice_that_cannot_be_added_changes_nothing(run, tmp_path) -> None:
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_entries_that_were_edited(run_json, notices, tmp_path, run) -> None:
-    """Are built anew from their folder, and compared line by line; long lists are cut short."""
+def test_edited_pack_and_diff(run_json, notices, tmp_path, run) -> None:
+    """Edited entries are built again and compared; long lists are cut."""
     path = notices / "entries.json"
     path.write_text(json.dumps({"more": NEWS, **json.loads(path.read_text())}))
     new = tmp_path / "notices-2"
-    told = run_json(
+    result = run_json(
         "content", "build", "notices", "--edited", notices, *HOST, "--version", 2, "--out", new
     )
-    (note,) = told["notes"]
+    (note,) = result["notes"]
     assert note.startswith("pack.json names as sources hand-made 1: if your changes come from")
     shutil.rmtree(notices)
     write_pack(notices, make("notices", start=5))
-    told = run_json("content", "diff", notices, new)
-    assert (told["added"], told["changed"], told["removed"]) == (["more"], [], [])
-    assert (told["parts"], told["members"]) == ([0], {"version": [1, 2]})
-    assert told["octets"] == len(load_pack(new).parts[0])
+    result = run_json("content", "diff", notices, new)
+    assert (result["added"], result["changed"], result["removed"]) == (["more"], [], [])
+    assert (result["parts"], result["members"]) == ([0], {"version": [1, 2]})
+    assert result["octets"] == len(load_pack(new).parts[0])
     entries = {f"n{number:02}": NEWS for number in range(50)}
     write_pack(tmp_path / "2", make("notices", entries, version=2))
     status, output, _ = run("content", "diff", notices, tmp_path / "2")
@@ -177,8 +177,8 @@ def test_entries_that_were_edited(run_json, notices, tmp_path, run) -> None:
     assert "added n49\n" in run("content", "diff", notices, tmp_path / "2", "--all")[1]
 
 
-def test_values_before_and_after_can_be_read(run, run_json, tmp_path) -> None:
-    """Of what joins, changes and leaves; what does not print is escaped, in JSON too."""
+def test_diff_shows_values(run, run_json, tmp_path) -> None:
+    """The values before and after are shown; unprintable characters are escaped, in JSON, too."""
     old = {"ID": {"exact": True, "numbers": ["110", "112"]}}
     new = {"ID": {"exact": True, "numbers": ["777"]}, "JP": {"exact": 0, "a\u202e": "b\x1b"}}
     write_pack(tmp_path / "1", make("emergency", old))
@@ -195,41 +195,39 @@ def test_values_before_and_after_can_be_read(run, run_json, tmp_path) -> None:
         "emergency: what the index says",
     ]
     assert "  - version: “1”\n  + version: “2”\n" in output
-    told = run_json("content", "diff", tmp_path / "1", tmp_path / "2")
-    assert told["entries"]["ID"] == {
+    result = run_json("content", "diff", tmp_path / "1", tmp_path / "2")
+    assert result["entries"]["ID"] == {
         "after": new["ID"],
         "before": old["ID"],
         "members": {"numbers": ["110, 112", "777"]},
     }
-    assert told["entries"]["JP"]["members"]["a\u202e"] == [None, "b\x1b"]
+    assert result["entries"]["JP"]["members"]["a\u202e"] == [None, "b\x1b"]
     status, output, _ = run("content", "diff", tmp_path / "1", tmp_path / "2", "--json")
     assert "\\u202e" in output
     assert output.rstrip("\n").isprintable()
 
 
-def test_validation_names_kind_key_and_rule(run, run_json, notices, repo, tmp_path) -> None:
-    """A link to another host; packs of both roles are sound, and go into one proposal."""
-    told = run_json("content", "validate", notices, *HOST)
+def test_validate(run, run_json, notices, repo, tmp_path) -> None:
+    """The message has kind, key and rule; packs of both roles go into one proposal."""
+    result = run_json("content", "validate", notices, *HOST)
     size = len(load_pack(notices).parts[0])
-    assert told["packs"] == [{"entries": 1, "kind": "notices", "octets": size, "version": 1}]
+    assert result["packs"] == [{"entries": 1, "kind": "notices", "octets": size, "version": 1}]
     assert run("content", "validate", notices, *HOST)[1].endswith("may be signed.\n")
     status, _, errors = run("content", "validate", notices)
     assert status == 1
     assert "The entry 'end-of-support' of notices: 'https://example.com" in errors
     write_pack(tmp_path / "emergency-1", make("emergency"))
-    told = run_json(
+    result = run_json(
         *("content", "release", notices, tmp_path / "emergency-1", *HOST, "--repo", repo),
         *("--rollout", f"{LATER}=100%", "--propose", tmp_path / "both.json"),
     )
-    assert [role["role"] for role in told["roles"]] == ["content", "tables"]
+    assert [role["role"] for role in result["roles"]] == ["content", "tables"]
     sentence = "notices 1 is used by 100% of phones from 2026-12-01 06:00:00 UTC."
-    assert sentence in told["roles"][0]["changes"]
+    assert sentence in result["roles"][0]["changes"]
 
 
-def test_one_holder_with_all_keys_signs_at_once(
-    run, run_json, destination, incoming, index, notices, tmp_path
-):
-    """What is new is sent, what stays is not; the review says what changes."""
+def test_release_with_all_keys(run, run_json, destination, incoming, index, notices, tmp_path):
+    """Only new parts are sent, and the review shows the changes."""
     status, output, errors = run("content", "release", notices, *HOST, *destination)
     assert (status, errors) == (0, "")
     assert "Adds the pack notices 1" in output
@@ -240,8 +238,8 @@ def test_one_holder_with_all_keys_signs_at_once(
     write_pack(
         tmp_path / "zones-2", make("zones", more, load_pack(tmp_path / "zones-1"), version=2)
     )
-    told = run_json("content", "release", tmp_path / "zones-2", *destination)
-    assert "1 of 16 parts change" in told["roles"][0]["changes"][0]
+    result = run_json("content", "release", tmp_path / "zones-2", *destination)
+    assert "1 of 16 parts change" in result["roles"][0]["changes"][0]
     assert bundles(incoming) == {("content", 2): 1, ("tables", 2): 16, ("tables", 3): 1}
     assert index().packs["notices"].version == 1
     assert index("tables").packs["zones"].version == 2
@@ -250,7 +248,7 @@ def test_one_holder_with_all_keys_signs_at_once(
     assert "does not follow version 1, which is signed" in errors
 
 
-def test_what_is_built_follows_what_is_signed(run_json, destination, repo, tmp_path) -> None:
+def test_build_follows_the_working_folder(run_json, destination, repo, tmp_path) -> None:
     """Without --base the version is one above that of the working folder."""
     source = ("--source", tmp_path / "source")
     run_json(*ADD, "clock", *source, *OWN, "--title", "en=A", "--body", "en=B")
@@ -261,10 +259,8 @@ def test_what_is_built_follows_what_is_signed(run_json, destination, repo, tmp_p
     assert run_json(*build, tmp_path / "3", "--version", 3)["version"] == 3
 
 
-def test_two_holders_sign_tables_apart(
-    run, run_json, repo, desks, incoming, tmp_path, index
-) -> None:
-    """By files: proposal, review with the pack's folder, two signatures, accept, submit."""
+def test_release_by_two_holders(run, run_json, repo, holders, incoming, tmp_path, index) -> None:
+    """Proposal, review with the pack's folder, two signatures, accept and submit."""
     root = repo / "metadata" / "1.root.json"
     for number, base in ((1, None), (2, tmp_path / "zones-1")):
         entries = {} if number == 1 else {"Etc/Jakarta": {"link": "Asia/Jakarta"}}
@@ -274,14 +270,25 @@ def test_two_holders_sign_tables_apart(
         proposal = tmp_path / f"{number}.json"
         run_json("content", "release", folder, "--repo", repo, "--propose", proposal)
         before = ("--before", base) if base else ()
-        told = run_json("content", "review", proposal, folder, *before)
-        assert told["packs"] == [{"entries": 2 + len(entries), "kind": "zones", "version": number}]
+        result = run_json("content", "review", proposal, folder, *before)
+        assert result["packs"] == [
+            {"entries": 2 + len(entries), "kind": "zones", "version": number}
+        ]
         joined = [*entries] if base else ["Asia/Jakarta", "WIB"]
-        assert [each["added"] for each in told["differences"]] == [joined]
+        assert [each["added"] for each in result["differences"]] == [joined]
         signatures = []
         for holder in ("alice", "bob"):
             signatures.append(tmp_path / f"{number}-{holder}.sig")
-            sign = ("ceremony", "sign", proposal, "--keys", desks / holder, "--root", root, "--yes")
+            sign = (
+                "ceremony",
+                "sign",
+                proposal,
+                "--keys",
+                holders / holder,
+                "--root",
+                root,
+                "--yes",
+            )
             run_json(*sign, "--out", signatures[-1])
         status, _, errors = run("ceremony", "accept", proposal, signatures[0], "--repo", repo)
         assert (status, "tables has 1 of the 2 signatures" in errors) == (1, True)
@@ -302,10 +309,8 @@ def test_two_holders_sign_tables_apart(
     assert index("tables").packs["zones"].version == 2
 
 
-def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(
-    run, run_json, destination, notices, index, incoming, repo
-) -> None:
-    """No byte is sent for it; a withdrawal is warned of."""
+def test_schedule_and_withdraw(run, run_json, destination, notices, index, incoming, repo) -> None:
+    """No part is sent; a withdrawal has a warning."""
     run_json("content", "release", notices, *HOST, *destination)
     run_json(
         *("content", "schedule", "notices", "--rollout", f"{LATER}=10%"),
@@ -334,8 +339,8 @@ def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(
     assert "content 5, links to example.com" in output
 
 
-def test_tables_of_one_signature_are_warned_of(run, destination, tmp_path) -> None:
-    """With each version that is signed; not where two must sign."""
+def test_warning_of_one_signature(run, destination, tmp_path) -> None:
+    """It is shown with each signed version, unless two must sign."""
     write_pack(tmp_path / "emergency-1", make("emergency", start=5))
     release = ("content", "release", tmp_path / "emergency-1", *destination)
     warned = "Warning: One signature is enough for tables: "
@@ -345,10 +350,8 @@ def test_tables_of_one_signature_are_warned_of(run, destination, tmp_path) -> No
     assert warned not in run("content", "withdraw", "emergency", *destination)[1]
 
 
-def test_a_host_goes_when_no_link_that_stays_leads_there(
-    run, run_json, destination, notices, tmp_path
-) -> None:
-    """The pack that stays is read again, from its folder."""
+def test_remove_host(run, run_json, destination, notices, tmp_path) -> None:
+    """The pack that stays is checked from its folder."""
     write_pack(tmp_path / "features-1", make("features", {}, start=5))
     both = (*HOST, "--host", "example.org")
     run_json("content", "release", notices, *both, *destination)
@@ -362,7 +365,7 @@ def test_a_host_goes_when_no_link_that_stays_leads_there(
 
 
 def test_wrong_usage(run, destination, tmp_path) -> None:
-    """Is said before anything is read: of values, and of options that mean nothing there."""
+    """Wrong values and meaningless options are refused before anything is read."""
     build, out = ("build", "--out", tmp_path / "1"), destination
     for arguments, sentence in (
         (
@@ -383,10 +386,10 @@ def test_wrong_usage(run, destination, tmp_path) -> None:
     assert not (tmp_path / "1").exists()
 
 
-def test_what_was_cut_off_is_completed_with_its_parts(
+def test_interrupted_release_is_completed_with_its_parts(
     run, run_json, destination, notices, incoming, repo, monkeypatch
 ) -> None:
-    """Accepted and not handed over: the next command brings the parts from where they lay."""
+    """The next command submits the accepted version with its parts."""
 
     def cut(*_arguments):
         raise KeyboardInterrupt
@@ -395,16 +398,14 @@ def test_what_was_cut_off_is_completed_with_its_parts(
         patched.setattr("signer.proposal.submission.submit", cut)
         assert run("content", "release", notices, *HOST, *destination)[0] == 130
     assert bundles(incoming) == {}
-    told = run_json("content", "withdraw", "notices", *destination)
-    assert [each["versions"] for each in told["completed"]] == [{"content": 2}]
+    result = run_json("content", "withdraw", "notices", *destination)
+    assert [each["versions"] for each in result["completed"]] == [{"content": 2}]
     assert bundles(incoming) == {("content", 2): 1}
     assert list((repo / "proposals").iterdir()) == []
 
 
-def test_a_reset_lists_earlier_packs_again(
-    run, run_json, destination, notices, index, tmp_path
-) -> None:
-    """Their files go along with --pack, because the role no longer lists them; versions are 1."""
+def test_reset_restores_earlier_packs(run, run_json, destination, notices, index, tmp_path) -> None:
+    """Their files are given with --pack; the versions are 1."""
     run_json("content", "release", notices, *destination, *HOST)
     false = make("notices", {"false": NEWS}, version=1_001, start=5)
     write_pack(tmp_path / "false", false)

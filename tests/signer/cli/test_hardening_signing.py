@@ -1,8 +1,8 @@
-"""What signing shows to others: neither a passphrase nor a private key, whatever happens.
+"""Signing shows neither a passphrase nor a private key, whatever happens.
 
-Each command is a process of its own, forked where its own arguments are not looked at. It is looked
-at while it waits for the rest of its passphrase, and afterwards in all that it printed and wrote.
-The keys are made from known seeds.
+Each command is a process of its own, forked if its arguments are not examined. It is examined
+while it waits for the rest of its passphrase, and afterwards in all that it printed and wrote. The
+keys are made from known seeds.
 """
 
 import os
@@ -35,7 +35,7 @@ LEAKS = Leaks(
         for part, data in seed_forms(name.replace("-", "_"), seed).items()
     },
 )
-# What a program would see that the signer starts: its environment and what called it.
+# Records what a child process sees: its environment and its parent's arguments.
 SCRIPT = """
 import subprocess, sys
 from unittest import mock
@@ -55,20 +55,20 @@ PLAIN = SCRIPT.format(before="", call="status = main()")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a process left: its exit status and all bytes that others can see, by place."""
+    """The result of a process: its exit status and all bytes that others can see, by place."""
 
     status: int
     seen: dict[str, bytes]
 
     @property
     def leaks(self) -> set[tuple[str, str, str]]:
-        """Place, secret and form of everything that should not be there."""
+        """Place, secret and form of each leak."""
         return {(place, *leak) for place in self.seen for leak in LEAKS.find(self.seen[place])}
 
 
 def _environment(folder):
     clean = {k: v for k, v in os.environ.items() if not k.startswith("HENING_SIGNER")}
-    # What a library may write for itself, it writes where it is looked for.
+    # Libraries write their own files into folders that are searched.
     (folder / "tmp").mkdir(exist_ok=True)
     places = {"HOME": str(folder), "TMPDIR": str(folder / "tmp")}
     pins = dict.fromkeys(("HENING_SIGNER_PIN", "HENING_SIGNER_NEW_PASSPHRASE"), PIN.decode())
@@ -86,10 +86,10 @@ def _list_processes() -> bytes:
 
 
 def _run(folder, *arguments, program=(), script=PLAIN, passphrase=CANARY, ignored=()):
-    """Run the signer in `folder` and return what it left there and elsewhere.
+    """Run the signer in `folder` and return everything that others can see.
 
-    `program` are the words that fork a script, in place of Python. It gets its passphrase through a
-    pipe, in two parts. Files at `ignored` are not looked into.
+    `program` are the words that fork a script, instead of Python. The passphrase comes through a
+    pipe, in two parts. Files at `ignored` are not read.
     """
     child = folder / "child"
     reader, writer = os.pipe()
@@ -107,7 +107,7 @@ def _run(folder, *arguments, program=(), script=PLAIN, passphrase=CANARY, ignore
         stderr=subprocess.PIPE,
         cwd=folder,
     )
-    # Empty means that the process has taken what was written, and now waits; or that it refused.
+    # An empty pipe means that the process has read everything and waits, or has ended.
     while process.poll() is None and select.select([reader], [], [], 0)[0]:
         time.sleep(0.02)
     processes = _list_processes()
@@ -153,7 +153,7 @@ def made(forked, tmp_path_factory, online_file, zips):
 
 @pytest.fixture
 def world(made, tmp_path):
-    """Make a copy of all that, of the test's own."""
+    """Copy that folder for one test."""
     return Path(shutil.copytree(made, tmp_path / "world"))
 
 
@@ -179,11 +179,11 @@ COMMANDS = {
     ],
 )
 def test_signing_shows_no_secret(world, command, options, place, content) -> None:
-    """It signs; what it prints, writes, and gives to programs that it starts is clean."""
+    """Output, files, arguments and the environment of child processes have no secret."""
     done = _run(world, *COMMANDS[command], *options)
     assert done.status == 0, done.seen["errors"]
     assert done.leaks == set()
-    # All of this was looked at: the process itself, its child, and what it signed.
+    # The search included the process, its child and the signed file.
     assert b"sign\0" in done.seen["processes"]
     assert b"HOME=" in done.seen["child"]
     assert b"sign\0" in done.seen["child"]
@@ -207,7 +207,7 @@ def _write_plain(world) -> None:
 
 
 KEY = "keys/armani-1.key"
-# The command, what is done before, and what the sentence then says.
+# The command, what is done before it, and a part of its message.
 FAILURES = (
     ("ceremony", Path.exists, "passphrase is wrong"),
     ("release", Path.exists, "passphrase is wrong"),
@@ -236,14 +236,14 @@ FAILURES = (
         lambda world: _break_bytes(world / "repo/metadata/1.targets.json", b"signatures", b"sign"),
         "",
     ),
-    # What is in the way of the signatures, and what is no package.
+    # An existing output file, and a file that is not a package.
     ("ceremony", lambda world: (world / "bob.sig").write_bytes(b"something"), "other content"),
     ("release", lambda world: (world / "first.zip").write_bytes(b"something"), "not a zip"),
 )
 
 
-def test_no_failure_of_signing_shows_a_secret(forked, made, tmp_path) -> None:
-    """Each is reported in a sentence, and leaves nothing that should not be seen."""
+def test_failed_signing_shows_no_secret(forked, made, tmp_path) -> None:
+    """Each failure is reported in a sentence and leaves no secret."""
     for number, (command, prepare, words) in enumerate(FAILURES):
         world = Path(shutil.copytree(made, tmp_path / str(number)))
         prepare(world)
@@ -258,7 +258,7 @@ def test_no_failure_of_signing_shows_a_secret(forked, made, tmp_path) -> None:
 
 
 def test_wrong_usage_shows_no_secret(forked, world) -> None:
-    """Nothing is read yet, or there is no place to write to; the environment is not quoted."""
+    """Nothing has been read, and the environment is not quoted."""
     for command, arguments, statuses in (
         ("ceremony", ("--nonsense",), {2}),
         ("release", ("--pin-fd", "x"), {2}),
@@ -274,8 +274,8 @@ def test_wrong_usage_shows_no_secret(forked, world) -> None:
 
 
 @pytest.mark.needs("openssl")
-def test_a_key_without_encryption_is_not_shown(forked, world) -> None:
-    """It is refused, and stands nowhere but in its own file, where the search finds it."""
+def test_unencrypted_key_is_not_shown(forked, world) -> None:
+    """It is refused, and the search finds it in its own file only."""
     _write_plain(world)
     done = _run(world, *COMMANDS["ceremony"], program=forked)
     assert done.status == 1
@@ -283,7 +283,7 @@ def test_a_key_without_encryption_is_not_shown(forked, world) -> None:
     assert done.leaks == {(KEY, "armani_1", "base64")}
 
 
-# Where the key is open and the passphrase is at hand.
+# Functions that run while the key is open and the passphrase is in memory.
 DEFECTS = (
     ("ceremony", "signer.keys.keystore.decode_key_file"),
     ("release", "signer.keys.keystore.CryptoSigner"),
@@ -299,8 +299,8 @@ DEFECTS = (
 
 
 def _defect(place, before="") -> str:
-    # The real thing is called in a way that it does not know, so that the message is Python's or
-    # the library's own, made of what it was given.
+    # The function is called with an unknown argument, so that Python or the library makes the
+    # message from its arguments.
     wrong = f"""
 import pkgutil
 real = pkgutil.resolve_name("{place}")
@@ -312,8 +312,8 @@ def broken(*arguments, **named):
     return SCRIPT.format(before=wrong, call=call)
 
 
-def test_a_defect_while_signing_shows_no_secret(forked, made, tmp_path) -> None:
-    """Python prints a traceback, with lines of code and no values, or the message is printed."""
+def test_defect_while_signing_shows_no_secret(forked, made, tmp_path) -> None:
+    """A traceback has lines of code and no values."""
     for number, (command, place) in enumerate(DEFECTS):
         world, script = Path(shutil.copytree(made, tmp_path / str(number))), _defect(place)
         with case(command, place):
@@ -323,13 +323,13 @@ def test_a_defect_while_signing_shows_no_secret(forked, made, tmp_path) -> None:
             assert done.leaks == set()
 
 
-def test_a_traceback_with_values_would_be_found(forked, world) -> None:
-    """The frames of such a defect do hold the passphrase: it is Python that does not show it."""
+def test_leak_in_traceback_is_found(forked, world) -> None:
+    """The frames hold the passphrase, and a traceback with values is found to show it."""
     show = """
 import traceback
 def values(kind, error, trace):
-    told = traceback.TracebackException(kind, error, trace, capture_locals=True)
-    sys.stderr.write("".join(told.format()))
+    result = traceback.TracebackException(kind, error, trace, capture_locals=True)
+    sys.stderr.write("".join(result.format()))
 sys.excepthook = values
 """
     done = _run(world, *COMMANDS["ceremony"], program=forked, script=_defect(DEFECTS[0][1], show))
@@ -344,8 +344,8 @@ LEAKING = {
 }
 
 
-def test_a_key_that_came_out_would_be_found(forked, made, tmp_path) -> None:
-    """A signer that shows an opened key is found out, wherever it shows it."""
+def test_leaked_key_is_found(forked, made, tmp_path) -> None:
+    """A signer that shows a key is detected, wherever it shows it."""
     for number, (place, shown) in enumerate(LEAKING.items()):
         world = Path(shutil.copytree(made, tmp_path / str(number)))
         leak = f"""

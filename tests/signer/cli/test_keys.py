@@ -8,8 +8,8 @@ from signer.keys.public_key import group_key_id
 from tests.softhsm import PIN
 
 
-def test_new_keys_are_listed(run, run_json, tmp_path) -> None:
-    """What `new` makes, `list` shows, with role and id; people get a table without colours."""
+def test_new_and_list(run, run_json, tmp_path) -> None:
+    """`list` shows the keys that `new` made, with role and id, in a table without colours."""
     folder = ("--keys", tmp_path / "keys")
     made = run_json("keys", "new", *folder, "root-1", "armani-1")
     listed = run_json("keys", "list", *folder)
@@ -25,14 +25,14 @@ def test_new_keys_are_listed(run, run_json, tmp_path) -> None:
     assert row.split()[:2] == ["armani-1", "here"]
     assert len((row + rest).split()) == 3 + 8  # half of the key id, in groups of four
     assert "\x1b" not in output
-    # `rot` may be a codename, so the key is made, and the output says for what.
+    # `rot` may be a codename, so the key is made, and the output names the model.
     for name, role in (("root-2", "the role root"), ("rot-1", "the model rot")):
         _, output, _ = run("keys", "new", *folder, name)
         assert output.startswith(f"Made {name} for {role}, key id ")
 
 
-def test_a_key_that_cannot_be_is_2(run, tmp_path) -> None:
-    """A name that is none, and half of a token: one sentence, and nothing is made."""
+def test_invalid_new_key_has_status_2(run, tmp_path) -> None:
+    """An invalid name or an incomplete token gives one sentence and no key."""
     for words, sentence in (
         (("root",), "'root' is not a key name; use ROLE-N with N from 1 to 999, for example"),
         (("latest-1",), "latest is signed by the server, whose `init` makes that key."),
@@ -44,8 +44,8 @@ def test_a_key_that_cannot_be_is_2(run, tmp_path) -> None:
         assert not (tmp_path / "keys").exists()
 
 
-def test_a_holder_is_listed_and_never_published(run, run_json, tmp_path) -> None:
-    """Colleagues see who keeps a key."""
+def test_holder_is_listed_and_not_exported(run, run_json, tmp_path) -> None:
+    """`list` and `show` name the holder, a TUF export does not."""
     keys = tmp_path / "keys"
     run("keys", "new", "--keys", keys, "--holder", "Bob B.", "root-1")
     assert run_json("keys", "list", "--keys", keys)["keys"][0]["holder"] == "Bob B."
@@ -55,8 +55,8 @@ def test_a_holder_is_listed_and_never_published(run, run_json, tmp_path) -> None
     assert "Bob" not in output
 
 
-def test_who_may_sign_what(run, run_json, keys, repo) -> None:
-    """The repository says what each key signs, with how many others, or that it lists it not."""
+def test_roles_of_keys(run, run_json, keys, repo) -> None:
+    """The repository says what each key signs, with how many others, or that it signs nothing."""
     listed = run_json("keys", "list", "--keys", keys, "--repo", repo)["keys"]
     signs = {key["name"]: key["signs"] for key in listed}
     assert signs["dior-1"] == [{"alone": True, "keys": 1, "role": "dior", "threshold": 1}]
@@ -81,8 +81,8 @@ def test_who_may_sign_what(run, run_json, keys, repo) -> None:
     assert "signs" not in run_json("keys", "show", "armani-3", "--keys", keys)
 
 
-def test_a_passphrase_is_changed(run, run_json, tmp_path, passphrase) -> None:
-    """The key signs with the new one; the sentence reminds of backups."""
+def test_change_passphrase(run, run_json, tmp_path, passphrase) -> None:
+    """The key opens with the new passphrase; the message reminds of backups."""
     keys = tmp_path / "keys"
     run("keys", "new", "--keys", keys, "root-1", "root-2")
     arguments = ("keys", "passphrase", "--keys", keys, "root-1", "root-2")
@@ -99,8 +99,8 @@ def test_a_passphrase_is_changed(run, run_json, tmp_path, passphrase) -> None:
     assert run_json("keys", "list", "--keys", keys)["keys"][0]["private"]
 
 
-def test_old_and_new_passphrase_may_come_from_descriptors(run, tmp_path, passphrase) -> None:
-    """Each from its own."""
+def test_change_passphrase_from_descriptors(run, tmp_path, passphrase) -> None:
+    """Old and new passphrase each have a descriptor."""
     keys = tmp_path / "keys"
     run("keys", "new", "--keys", keys, "root-1")
     for old, new in ((passphrase, b"another passphrase"), (b"another passphrase", passphrase)):
@@ -120,8 +120,8 @@ def test_old_and_new_passphrase_may_come_from_descriptors(run, tmp_path, passphr
 
 
 @pytest.mark.needs("softhsm")
-def test_keys_on_a_token_sign_a_repository(run, run_json, softhsm, tmp_path, online_file) -> None:
-    """A ceremony takes file and token keys alike, each with the variable of its secret."""
+def test_ceremony_with_token_keys(run, run_json, softhsm, tmp_path, online_file) -> None:
+    """A ceremony uses keys in files and on a token, each with the variable of its secret."""
     keys, online = tmp_path / "keys", tmp_path / "public.json"
     online.write_bytes(online_file)
     (tmp_path / "incoming").mkdir()
@@ -148,8 +148,8 @@ def test_keys_on_a_token_sign_a_repository(run, run_json, softhsm, tmp_path, onl
 
 
 @pytest.mark.needs("softhsm")
-def test_a_token_that_cannot_be_used(run, softhsm, tmp_path) -> None:
-    """One sentence and a fitting status; the PIN does not show."""
+def test_unusable_token(run, softhsm, tmp_path) -> None:
+    """One sentence and the right status; the PIN is not shown."""
     for pin, module, status, words in (
         ("wrong pin", softhsm.module, 1, "The token drawer refuses this PIN; it was tried once"),
         (PIN, "/nonexistent.so", 3, "module /nonexistent.so cannot be loaded"),
@@ -178,14 +178,14 @@ PEM = (
 
 @pytest.fixture
 def pem(tmp_path):
-    """Write the PEM file of a colleague's key."""
+    """Write the PEM file of another holder's key."""
     path = tmp_path / "root-7.pem"
     path.write_text(PEM)
     return path
 
 
-def test_a_key_comes_in_under_the_name_of_its_file(run, run_json, tmp_path, pem) -> None:
-    """Or a given one; the sentence has the id to compare, the list says that it is elsewhere."""
+def test_import_from_pem(run, run_json, tmp_path, pem) -> None:
+    """The name is that of the file or a given one; the message has the id to compare."""
     folder = ("--keys", tmp_path / "keys")
     status, output, _ = run("keys", "import", pem, *folder, "--holder", "carol")
     assert status == 0
@@ -203,8 +203,8 @@ def test_a_key_comes_in_under_the_name_of_its_file(run, run_json, tmp_path, pem)
     assert run_json(*named)["keys"] == [{"holder": "", "keyid": KEYID, "name": "dior-3"}]
 
 
-def test_files_of_this_tool_keep_their_holder(run, run_json, tmp_path) -> None:
-    """A colleague's public halves are taken as they are, several at once."""
+def test_import_from_pub_files(run, run_json, tmp_path) -> None:
+    """Several public halves are imported unchanged, with their holder."""
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     run("keys", "new", "--keys", theirs, "--holder", "dora", "root-1", "root-2")
     files = [theirs / "root-1.pub", theirs / "root-2.pub"]
@@ -216,8 +216,8 @@ def test_files_of_this_tool_keep_their_holder(run, run_json, tmp_path) -> None:
     assert (ours / "root-1.pub").read_bytes() == files[0].read_bytes()
 
 
-def test_a_key_goes_out_and_comes_back(run, run_json, tmp_path) -> None:
-    """Printed, written to a file or in JSON it is the same text, and it can be taken elsewhere."""
+def test_export_and_import(run, run_json, tmp_path) -> None:
+    """Each form is the same text in all outputs, and can be imported."""
     keys = tmp_path / "keys"
     run("keys", "new", "--keys", keys, "root-1")
     private = (keys / "root-1.key").read_text().splitlines()[1:-1]
@@ -235,8 +235,8 @@ def test_a_key_goes_out_and_comes_back(run, run_json, tmp_path) -> None:
         assert (other / "root-1.pub").read_bytes() == (keys / "root-1.pub").read_bytes()
 
 
-def test_an_export_may_be_repeated_and_leaves_nothing_behind(run, tmp_path, tree) -> None:
-    """The file that is there already holds the same key, be it the folder's own."""
+def test_repeated_export(run, tmp_path, tree) -> None:
+    """An existing file must have the same key, also in the key folder."""
     keys = tmp_path / "keys"
     run("keys", "new", "--keys", keys, "root-1", "root-2")
     before = tree(keys)
@@ -251,8 +251,8 @@ def test_an_export_may_be_repeated_and_leaves_nothing_behind(run, tmp_path, tree
     assert tree(keys) == before
 
 
-def test_what_cannot_be_taken_is_refused(run, tmp_path, pem) -> None:
-    """Wrong usage before anything is read; nothing of all that was given is taken."""
+def test_refused_import(run, tmp_path, pem) -> None:
+    """Wrong usage is found first; one refused file refuses all."""
     token = ("--token", "t", "--module", "/m", "--id", "01", "--name", "root-1")
     bad = tmp_path / "root-8.pub"
     bad.write_text("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n")
@@ -271,8 +271,8 @@ def test_what_cannot_be_taken_is_refused(run, tmp_path, pem) -> None:
 
 
 @pytest.mark.needs("softhsm")
-def test_a_key_on_a_token_is_taken(run, run_json, softhsm, tmp_path) -> None:
-    """What one folder's `new` made on the token, another folder's `import` takes by its id."""
+def test_import_from_token(run, run_json, softhsm, tmp_path) -> None:
+    """A key that one folder made on the token is imported into another by its id."""
     environment = {b"HENING_SIGNER_PIN": PIN.encode()}
     token = ("--token", "drawer", "--module", softhsm.module)
     first, second = tmp_path / "first", tmp_path / "second"
@@ -281,7 +281,7 @@ def test_a_key_on_a_token_is_taken(run, run_json, softhsm, tmp_path) -> None:
     (made,) = json.loads(output)["keys"]
     assert status == 0
     key_id = json.loads((first / "root-1.token").read_bytes())["id"]
-    for _ in range(2):  # the first command logged out, or this would be refused
+    for _ in range(2):  # the first command must have logged out
         arguments = ("keys", "import", *token, "--id", key_id, "--name", "root-1", "--keys", second)
         status, output, errors = run(*arguments, environment=environment)
         assert (status, errors) == (0, "")

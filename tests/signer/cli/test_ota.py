@@ -18,8 +18,8 @@ LATER = [RULES, "has partition hashes", "has true offsets", "has true payload pr
 SIGNATURES = [f"has a good {part} signature" for part in ("payload", "whole-file")]
 
 
-def test_facts_and_verdicts_are_printed(run, zips, run_json, facts) -> None:
-    """What the package is, what it starts from, and the answer to each question."""
+def test_inspect_for_people(run, zips, run_json, facts) -> None:
+    """The output has the facts, the source and the answer to each question."""
     status, output, errors = run("ota", "inspect", zips["step"], "--codename", "armani")
     assert (status, errors) == (0, "")
     assert "AB incremental" in output
@@ -32,8 +32,8 @@ def test_facts_and_verdicts_are_printed(run, zips, run_json, facts) -> None:
     assert re.search(r"^built +2026-\d\d-\d\d \d\d:00:00 UTC$", output, re.MULTILINE)
     _, output, _ = run("ota", "inspect", zips["step"])
     before = {each.name: each.sha256 for each in facts["first"].partitions}
-    told = re.findall(r"^  from sha256\s+([0-9a-f]{64})$", output, re.MULTILINE)
-    assert told == [*before.values()]
+    result = re.findall(r"^  from sha256\s+([0-9a-f]{64})$", output, re.MULTILINE)
+    assert result == [*before.values()]
     found = run_json("ota", "inspect", zips["step"])["facts"]["partitions"]
     assert {each["name"]: each["source_sha256"] for each in found} == before
     _, output, _ = run("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
@@ -47,8 +47,8 @@ def test_facts_and_verdicts_are_printed(run, zips, run_json, facts) -> None:
     assert re.match(r"has a good whole-file signature +no +The package's otacert is another", no)
 
 
-def test_machines_get_json(run_json, zips, facts, run) -> None:
-    """The facts are those of the inspection, also where it is for another model."""
+def test_inspect_as_json(run_json, zips, facts, run) -> None:
+    """Facts and verdicts are there, also for another model."""
     value = run_json("ota", "inspect", zips["first"], "--codename", "armani")
     assert value["facts"]["sha256"] == facts["first"].sha256
     assert value["facts"]["path"] == "armani-first.zip"
@@ -70,8 +70,8 @@ def test_machines_get_json(run_json, zips, facts, run) -> None:
     assert errors == "hening-signer: armani-first.zip is for armani and not for dior.\n"
 
 
-def test_a_block_based_package_is_shown_and_refused(run, tmp_path) -> None:
-    """People see its partition's commands, and that it is nothing to release; the status is 1."""
+def test_inspect_block_based_package(run, tmp_path) -> None:
+    """Its commands are shown, and it is refused."""
     path = tmp_path / "armani-block.zip"
     path.write_bytes(build_block_zip(Package(find_build("armani", "id", 2))))
     status, output, errors = run("ota", "inspect", path, "--certificate", CERTIFICATE_FILE)
@@ -91,8 +91,8 @@ def test_a_block_based_package_is_shown_and_refused(run, tmp_path) -> None:
     assert [each["question"] for each in refused] == ["can be streamed"]
 
 
-def test_a_newer_operation_is_named(run, tmp_path) -> None:
-    """It is counted like the others, and the verdict says that it is unknown."""
+def test_inspect_newer_operation(run, tmp_path) -> None:
+    """It is counted and refused, unless it is allowed by name."""
     target, source = find_build("armani", "id", 2), find_build("armani", "id", 1)
     path = tmp_path / "armani-newer.zip"
     path.write_bytes(newer_packages(target, source)["unknown-27"])
@@ -107,8 +107,8 @@ def test_a_newer_operation_is_named(run, tmp_path) -> None:
     assert re.search(r"^has known operations only +yes +allowed: unknown-27$", output, re.MULTILINE)
 
 
-def test_what_is_no_zip_is_1(run, tmp_path, monkeypatch) -> None:
-    """One sentence and one answer; a pipe is not waited for."""
+def test_inspect_other_file(run, tmp_path, monkeypatch) -> None:
+    """There is one sentence and one verdict; a pipe does not make the command wait."""
     (tmp_path / "bad.zip").write_bytes(b"not a zip")
     status, output, errors = run("ota", "inspect", tmp_path / "bad.zip")
     assert status == 1
@@ -128,7 +128,7 @@ def test_what_is_no_zip_is_1(run, tmp_path, monkeypatch) -> None:
         "facts": None,
         "verdicts": [question | {"refusal": sentence, "remark": ""}],
     }
-    monkeypatch.chdir(tmp_path)  # the lines of the table are as long as the path
+    monkeypatch.chdir(tmp_path)  # a short path keeps each table row on one line
     os.mkfifo("pipe.zip")
     for more in ((), ("--json",)):
         status, output, errors = run("ota", "inspect", "pipe.zip", *more)
@@ -139,10 +139,8 @@ def test_what_is_no_zip_is_1(run, tmp_path, monkeypatch) -> None:
         )
 
 
-def test_an_unsound_package_has_verdicts_up_to_the_failing_one(
-    run, run_json, tmp_path, zips
-) -> None:
-    """Everything before it is a yes; a question about what it does not have has no answer."""
+def test_inspect_hostile_package(run, run_json, tmp_path, zips) -> None:
+    """The verdicts end with the first refusal; inapplicable questions are left out."""
     sound = run_json("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
     asked = {each["question"] for each in sound["verdicts"]}
     path = tmp_path / "armani-hostile.zip"

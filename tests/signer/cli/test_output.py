@@ -9,22 +9,22 @@ from signer.cli.output import print_review, progress_bar, report
 from signer.proposal.review import RoleReview
 
 
-def test_what_comes_from_files_moves_no_cursor(capsys) -> None:
-    """In tables, reviews and refusals: what is not seen, or turns what follows, is escaped."""
+def test_control_characters_are_escaped(capsys) -> None:
+    """In tables, reviews and refusals, invisible and bidirectional characters are escaped."""
     odd, shown = "a\x1b[2J\u202eb", r"a\u{1b}[2J\u{202e}b"
     print_table(odd, (), [])
     print_table("Title", ("a",), [(odd,)])
     expires = datetime(2026, 6, 1, tzinfo=UTC)
     print_review([RoleReview("armani", 2, 1, expires, odd, (odd,), (odd,))])
     report(odd)
-    told = capsys.readouterr()
-    assert not set(told.out + told.err) & set("\x1b\u202e")
-    assert told.out.count(shown) == 5
-    assert told.err == f"hening-signer: {shown}\n"
+    result = capsys.readouterr()
+    assert not set(result.out + result.err) & set("\x1b\u202e")
+    assert result.out.count(shown) == 5
+    assert result.err == f"hening-signer: {shown}\n"
 
 
-def test_long_work_prints_a_line_at_each_gibibyte(capsys) -> None:
-    """Off a terminal small packages print nothing, large ones a line now and then."""
+def test_progress_without_a_terminal(capsys) -> None:
+    """A line is printed for each gibibyte, and none for small packages."""
     gibibyte = 1 << 30
     with progress_bar("Reading") as progress:
         for done in (1, gibibyte - 1, gibibyte, gibibyte + 1, 3 * gibibyte):
@@ -37,8 +37,8 @@ def test_long_work_prints_a_line_at_each_gibibyte(capsys) -> None:
     ]
 
 
-def test_a_terminal_gets_a_bar(monkeypatch) -> None:
-    """The bar goes to standard error and is gone at the end."""
+def test_progress_bar_on_a_terminal(monkeypatch) -> None:
+    """The bar is on standard error."""
     for done in (1, 100):
         console = Console(file=io.StringIO(), force_terminal=True, width=100)
         monkeypatch.setattr(output, "Console", lambda console=console, **_named: console)
@@ -48,7 +48,7 @@ def test_a_terminal_gets_a_bar(monkeypatch) -> None:
 
 
 def test_tables_fit_80_columns(run, sign_arguments, repo, keys, zips):
-    """Nothing is cut off: a name, a hash and a build are there whole, or on two lines."""
+    """Nothing is cut off: long values are on two lines."""
     run(*sign_arguments, "--unverified", zips["first"])
     for words in (
         ("keys", "list", "--keys", keys, "--repo", repo),
@@ -65,8 +65,8 @@ def test_tables_fit_80_columns(run, sign_arguments, repo, keys, zips):
         assert len(output.splitlines()) > 2
 
 
-def test_an_empty_list_is_a_sentence(run, repo, tmp_path):
-    """And no head above nothing."""
+def test_empty_list_is_a_sentence(run, repo, tmp_path):
+    """There is no table head."""
     (tmp_path / "empty").mkdir()
     _, output, _ = run("keys", "list", "--keys", tmp_path / "empty")
     assert output.splitlines()[1:] == [f"No keys are in {tmp_path}/empty: `keys new` makes them."]

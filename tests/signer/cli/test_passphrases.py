@@ -12,7 +12,7 @@ from signer.keys.key_file import check_passphrase
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Return a list of typed answers, and the prompts that were shown."""
+    """Return a list of typed answers, and a list of the prompts."""
     answers, prompts = [], []
 
     def answer(prompt, *_more, **_named):
@@ -24,8 +24,8 @@ def terminal(monkeypatch):
     return answers, prompts
 
 
-def test_each_key_is_asked_for_and_an_empty_answer_repeats(terminal) -> None:
-    """Three keys under two passphrases take two words; a PIN is asked for by its token."""
+def test_prompts_for_keys_and_tokens(terminal) -> None:
+    """An empty answer repeats the passphrase; a PIN has its own prompt."""
     answers, prompts = terminal
     answers += ["first passphrase", "", "second passphrase"]
     passphrases = Passphrases(None, {})
@@ -60,8 +60,8 @@ def test_each_key_is_asked_for_and_an_empty_answer_repeats(terminal) -> None:
     assert caught.value.__suppress_context__
 
 
-def test_the_environment_serves_all_keys(passphrase) -> None:
-    """There is no prompt when the variable is set; its bytes need not be text, and do not show."""
+def test_passphrase_of_environment(passphrase) -> None:
+    """It is used for all keys, need not be text, and is not shown."""
     secret = b"\xff\xfe bytes"
     found = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": secret})
     assert found("root-1") == found("root-2") == found.choose("root-1") == secret
@@ -71,8 +71,8 @@ def test_the_environment_serves_all_keys(passphrase) -> None:
     assert passphrase.decode() not in shown
 
 
-def test_new_keys_are_asked_for_one_by_one(terminal, capsys) -> None:
-    """Typed twice, until both agree; again before that where the length is wrong."""
+def test_prompts_for_new_passphrases(terminal, capsys) -> None:
+    """A new passphrase is typed twice until both agree; a wrong length is refused."""
     answers, prompts = terminal
     answers += ["", "first word", "first wrod", "first word", "first word", ""]
     answers += ["second word", "second word"]
@@ -99,8 +99,8 @@ def test_new_keys_are_asked_for_one_by_one(terminal, capsys) -> None:
     ]
 
 
-def test_a_token_is_never_tried_with_a_passphrase(pipe) -> None:
-    """Variables and descriptors are apart, because a few wrong PINs lock a token."""
+def test_pin_and_passphrase_are_separate(pipe) -> None:
+    """A passphrase is never tried as PIN, because wrong PINs lock a token."""
     both = {b"HENING_SIGNER_PASSPHRASE": b"for files", b"HENING_SIGNER_PIN": b"1234"}
     assert Passphrases(None, both)("token drawer") == b"1234"
     assert Passphrases(None, both)("root-1") == b"for files"
@@ -118,7 +118,7 @@ def test_a_token_is_never_tried_with_a_passphrase(pipe) -> None:
 
 @pytest.fixture
 def pipe():
-    """Return what gives the descriptor of a pipe that holds some bytes and then ends."""
+    """Return a function that gives the descriptor of a pipe with some bytes."""
     readers = []
 
     def make(data) -> int:
@@ -135,7 +135,7 @@ def pipe():
 
 @pytest.fixture
 def use():
-    """Return what runs a command with options for secrets, and what its secrets then are."""
+    """Return a function that runs a command with options for secrets and returns the secrets."""
 
     def run(*arguments, environment=(), names=("root-1", "token drawer", "token shelf")):
         found = []
@@ -152,8 +152,8 @@ def use():
     return run
 
 
-def test_a_pin_has_a_descriptor_of_its_own(use, pipe) -> None:
-    """Read once, for all tokens, before the variable; an empty or missing one is not tried."""
+def test_pin_descriptor(use, pipe) -> None:
+    """It is read once for all tokens, and before the variable; an empty PIN is not tried."""
     environment = {b"HENING_SIGNER_PIN": b"of the variable", b"HENING_SIGNER_PASSPHRASE": b"words"}
     options = ("--passphrase-fd", pipe(b"for files\n"), "--pin-fd", pipe(b"1234\n"))
     assert use(*options, environment=environment) == [b"for files", b"1234", b"1234"]
@@ -172,8 +172,8 @@ def test_a_pin_has_a_descriptor_of_its_own(use, pipe) -> None:
         use("--passphrase-fd", reader, "--pin-fd", reader)
 
 
-def test_a_descriptor_beyond_all_bounds_is_wrong_usage(use, pipe) -> None:
-    """Nor does it hold too much, or come later: a passphrase is not cut."""
+def test_invalid_descriptors(use, pipe) -> None:
+    """Impossible and non-blocking descriptors are refused; a long passphrase is not cut."""
     for option in ("--passphrase-fd", "--pin-fd"):
         for number in (2**31, 99999999999, 10**40):
             with pytest.raises(click.BadParameter, match="not in the range"):
@@ -191,8 +191,8 @@ def test_a_descriptor_beyond_all_bounds_is_wrong_usage(use, pipe) -> None:
         check_passphrase(Passphrases(pipe(b"x" * 2000), {}).choose("root-1"))
 
 
-def test_the_new_passphrase_has_its_own_variable() -> None:
-    """The old one does not stand in for it, and a sentence names the option of the new one."""
+def test_new_passphrase_variable() -> None:
+    """The old passphrase is not used for it, and the message names the right option."""
     environment = {NEW_VARIABLE: b"new passphrase", b"HENING_SIGNER_PASSPHRASE": b"old one"}
     assert Passphrases(None, environment, NEW_VARIABLE).choose("root-1") == b"new passphrase"
     del environment[NEW_VARIABLE]

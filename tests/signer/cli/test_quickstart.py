@@ -1,4 +1,4 @@
-"""`quickstart` on the command line: what it asks, refuses and says."""
+"""The command `quickstart`: prompts, refusals and output."""
 
 import json
 import os
@@ -21,7 +21,7 @@ START = ("quickstart", "--model", "armani", "--out", "rom")
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch, now):
-    """Work in an empty folder with a home of one's own; programs run in this process."""
+    """Work in an empty folder with its own home; programs run in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr("server.cli.state.now", lambda: now)
@@ -31,8 +31,8 @@ def home(tmp_path, monkeypatch, now):
     return tmp_path / "home"
 
 
-def test_it_says_what_there_is_and_what_comes_next(run, tmp_path, home, tree) -> None:
-    """In 80 columns but for paths; a second time it changes nothing."""
+def test_output_and_next_steps(run, tmp_path, home, tree) -> None:
+    """Lines have at most 80 columns except for paths; a second run changes nothing."""
     status, output, errors = run(*START)
     assert (status, errors) == (0, "")
     said = output[output.index("rom is ready") :]
@@ -49,15 +49,15 @@ def test_it_says_what_there_is_and_what_comes_next(run, tmp_path, home, tree) ->
     assert tree(tmp_path) == before
 
 
-def test_what_it_made_for_programs(run_json, tmp_path):
-    """Paths, and no sentence."""
+def test_output_as_json(run_json, tmp_path):
+    """The output has the paths."""
     made = run_json(*START, "--second-root", tmp_path / "stick")
     assert made["second_root"] == str(tmp_path / "stick")
     assert made["keys"] == "rom/keys"
 
 
-def test_the_command_that_raises_thresholds_works(run, tmp_path, monkeypatch):
-    """Two people sign it, and then every role asks for two signatures."""
+def test_raise_thresholds(run, tmp_path, monkeypatch):
+    """After the described commands and two signatures, each role needs two signatures."""
     assert run(*START)[0] == 0
     new = ("keys", "new", "--keys", tmp_path / "bea", "--holder", "bea")
     assert run(*new, "root-3", "targets-2", "tables-2", "armani-2")[0] == 0
@@ -81,8 +81,8 @@ def test_the_command_that_raises_thresholds_works(run, tmp_path, monkeypatch):
     assert {targets.delegations.roles[name].threshold for name in ("tables", "armani")} == {2}
 
 
-def test_the_second_root_key_replaces_all_that_were_on_a_lost_disk(run, tmp_path, home):
-    """Of the first disk nothing is needed but what was public."""
+def test_recovery_with_second_root_key(run, tmp_path, home):
+    """It replaces all lost keys, with the public files of the first disk."""
     assert run(*START)[0] == 0
     shutil.rmtree(tmp_path / "rom" / "keys")
     repo, keys, second = tmp_path / "rom" / "repo", tmp_path / "new", home / "rom-second-root"
@@ -115,8 +115,8 @@ def test_the_second_root_key_replaces_all_that_were_on_a_lost_disk(run, tmp_path
     assert (repo / "metadata" / "2.armani.json").exists()
 
 
-def test_what_cannot_be_made_is_found_before_any_key(run, tmp_path, tree) -> None:
-    """And before a passphrase is asked for; nothing is left, and no model passed over."""
+def test_refused_quickstart_leaves_nothing(run, tmp_path, tree) -> None:
+    """Errors are found before a passphrase is asked for and a key is made."""
     status, output, errors = run(*START, "--model", "dior")
     assert (status, output) == (2, "")
     assert "A quickstart is for one model." in errors
@@ -138,8 +138,8 @@ def test_what_cannot_be_made_is_found_before_any_key(run, tmp_path, tree) -> Non
         assert tree(tmp_path) == before
 
 
-def test_it_asks_twice_for_one_passphrase_and_once_for_a_folder(run, monkeypatch, tmp_path):
-    """On a terminal; the folder's proposal is taken with the enter key."""
+def test_prompts(run, monkeypatch, tmp_path):
+    """The passphrase is typed twice; the suggested folder is accepted with the enter key."""
     typed, asked = ["another word", "one passphrase", "one passphrase"], []
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
     monkeypatch.setattr(
@@ -152,8 +152,8 @@ def test_it_asks_twice_for_one_passphrase_and_once_for_a_folder(run, monkeypatch
     assert (tmp_path / "home" / "rom-second-root" / "root-2.key").exists()
 
 
-def test_what_was_stopped_is_completed_by_the_same_command(run, monkeypatch, now):
-    """It says so; another passphrase than that of the keys that are there is refused."""
+def test_interrupted_quickstart_is_completed(run, monkeypatch, now):
+    """The message says so; another passphrase or model is refused."""
     with monkeypatch.context() as patch:
         patch.setattr(
             "signer.quickstart.steps.Programs", lambda passphrase: InProcess(now, passphrase, 2)
@@ -168,8 +168,8 @@ def test_what_was_stopped_is_completed_by_the_same_command(run, monkeypatch, now
     assert run(*START)[0] == 0
 
 
-def test_a_step_that_fails_says_how_to_go_on(run, monkeypatch, now):
-    """The program's own sentence, and then ours."""
+def test_failed_step(run, monkeypatch, now):
+    """The program's message is followed by how to go on."""
     monkeypatch.setattr("signer.quickstart.steps.Programs", lambda _given: InProcess(now, b"short"))
     status, _, errors = run(*START)
     assert status == 1
@@ -179,8 +179,8 @@ def test_a_step_that_fails_says_how_to_go_on(run, monkeypatch, now):
     )
 
 
-def test_a_termination_is_a_stop():
-    """In the middle of it: a sentence says how to go on, and the exit status is 130."""
+def test_termination_is_an_interruption():
+    """The message says how to go on, and the status is 130."""
     program = "import sys; from signer.cli import main; sys.exit(main())"
     process = subprocess.Popen(
         [sys.executable, "-uc", program, *START, "--second-root", "second"],

@@ -4,8 +4,8 @@ from fixtures.hostile import hostile_zips
 from fixtures.signing import CERTIFICATE_FILE, KEYS
 
 
-def test_a_release_is_signed_and_listed(run, run_json, sign_arguments, repo, zips) -> None:
-    """The model comes from the package, the counter from the past."""
+def test_sign_and_list(run, run_json, sign_arguments, repo, zips) -> None:
+    """The model comes from the package, and the counter follows the former one."""
     certificate = ("--certificate", CERTIFICATE_FILE)
     first = run_json(*sign_arguments, *certificate, "--changelog", "en=One=1", zips["first"])
     assert (first["role"], first["version"], first["counter"]) == ("armani", 2, 1)
@@ -33,8 +33,8 @@ def test_a_release_is_signed_and_listed(run, run_json, sign_arguments, repo, zip
     ]
 
 
-def test_people_get_sentences(run, sign_arguments, zips) -> None:
-    """The first run signs, the second submits the same again."""
+def test_sign_for_people(run, sign_arguments, zips) -> None:
+    """The first run signs, and the second submits the same again."""
     status, output, errors = run(*sign_arguments, "--unverified", zips["first"])
     assert (status, errors) == (0, "")
     assert output.startswith(
@@ -45,8 +45,8 @@ def test_people_get_sentences(run, sign_arguments, zips) -> None:
     assert output.startswith("Submitted again armani/id/stable/armani-first.zip, counter 1.\n")
 
 
-def test_a_refusal_is_1_and_changes_nothing(run, sign_arguments, zips, tmp_path, tree) -> None:
-    """One sentence on standard error, and every file stays as it was."""
+def test_refusal_changes_nothing(run, sign_arguments, zips, tmp_path, tree) -> None:
+    """The status is 1, with one sentence on standard error."""
     cut, hostile = tmp_path / "armani-cut.zip", tmp_path / "armani-hostile.zip"
     cut.write_bytes(zips["step"].read_bytes()[:-1])
     hostile.write_bytes(hostile_zips(zips["first"].read_bytes())["data-hash-mismatch"])
@@ -56,7 +56,7 @@ def test_a_refusal_is_1_and_changes_nothing(run, sign_arguments, zips, tmp_path,
         ("--unverified", "--codename", "dior", zips["first"]),
         ("--certificate", KEYS / "FIXTURE-ONLY-other.cert.pem", zips["first"]),
         ("--unverified", "--min-counter", "1", zips["first"]),
-        ("--unverified", zips["second"], cut),  # one that is cut spoils the whole run
+        ("--unverified", zips["second"], cut),  # one truncated package refuses the whole run
         (*verified, hostile),
     ):
         status, output, errors = run(*sign_arguments, *more)
@@ -66,8 +66,8 @@ def test_a_refusal_is_1_and_changes_nothing(run, sign_arguments, zips, tmp_path,
         assert tree(tmp_path) == before
 
 
-def test_wrong_usage_is_2_and_changes_nothing(run, sign_arguments, zips, tmp_path, tree) -> None:
-    """The sentence says what the value has to be like, in words of people."""
+def test_wrong_usage_changes_nothing(run, sign_arguments, zips, tmp_path, tree) -> None:
+    """The status is 2, and the message describes valid values."""
     before = tree(tmp_path)
     both = ("--certificate", CERTIFICATE_FILE, "--unverified")
     for more, sentence in (

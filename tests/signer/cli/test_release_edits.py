@@ -23,7 +23,7 @@ def released(run_json, sign_arguments, zips):
 
 @pytest.fixture
 def current(repo):
-    """Return what reads the newest version of armani's role."""
+    """Return a function that reads the newest version of armani's role."""
 
     def read():
         files = (repo / "metadata").glob("*.armani.json")
@@ -39,8 +39,8 @@ def withdrawn(role):
 
 
 @pytest.mark.usefixtures("released")
-def test_one_edge_is_withdrawn_and_submitted(run, run_json, destination, current, incoming) -> None:
-    """The bundle has no package; again it is submitted again, and a drain that is late is said."""
+def test_withdraw_incremental(run, run_json, destination, current, incoming) -> None:
+    """The bundle has no package; repeating it submits it again, and reports a late drain."""
     status, output, errors = run("release", "withdraw", *destination, STEP)
     assert (status, errors) == (0, "")
     assert withdrawn(current()) == [STEP]
@@ -62,8 +62,8 @@ def test_one_edge_is_withdrawn_and_submitted(run, run_json, destination, current
     assert newest.blobs == []
 
 
-def test_a_withdrawal_says_what_it_breaks(run, run_json, sign_arguments, zips, destination) -> None:
-    """Without the stone no phone reaches the newest build; it is withdrawn all the same."""
+def test_withdraw_stepping_stone(run, run_json, sign_arguments, zips, destination) -> None:
+    """The output says that no phone reaches the newest build."""
     run_json(*sign_arguments, *VERIFIED, zips["first"])
     run_json(*sign_arguments, *VERIFIED, "--min-counter", 1, zips["second"])
     status, output, _ = run(
@@ -74,8 +74,8 @@ def test_a_withdrawal_says_what_it_breaks(run, run_json, sign_arguments, zips, d
 
 
 @pytest.mark.usefixtures("released")
-def test_a_drain_ends_days_from_now(run_json, destination, current, repo, now):
-    """As the policy says, or the option."""
+def test_drain(run_json, destination, current, repo, now):
+    """The policy or the option gives the days."""
     for policy, more, days in (
         ("", (), 7),
         ("drain_days = 3", (), 3),
@@ -88,10 +88,8 @@ def test_a_drain_ends_days_from_now(run_json, destination, current, repo, now):
 
 
 @pytest.mark.usefixtures("released")
-def test_a_model_is_retired(
-    run, run_json, destination, current, sign_arguments, zips, repo
-) -> None:
-    """A drain, which the list shows, ends with it; what was there cannot be signed again."""
+def test_retire(run, run_json, destination, current, sign_arguments, zips, repo) -> None:
+    """It ends a drain, which the list shows; retired builds cannot be signed again."""
     run_json("release", "withdraw", *destination, "--drain", "--drain-days", 1, STEP)
     _, output, _ = run("release", "list", "--repo", repo, "--codename", "armani")
     _, *rows = re.split("^armani/", output, flags=re.MULTILINE)
@@ -111,8 +109,8 @@ def test_a_model_is_retired(
 
 
 @pytest.mark.usefixtures("released")
-def test_a_shell_offers_channels_and_their_parts(repo, tmp_path):
-    """Those of signed releases that go with the parts that stand on the line."""
+def test_shell_completion(repo, tmp_path):
+    """It offers channels of signed releases that match the other options."""
     completion = ShellComplete(cli, {}, "hening-signer", "")
 
     def offered(words, begun="", folder=repo):
@@ -132,8 +130,8 @@ def test_a_shell_offers_channels_and_their_parts(repo, tmp_path):
 
 
 @pytest.mark.usefixtures("released")
-def test_a_build_is_promoted(run, destination, current) -> None:
-    """No upload; what stays behind is said."""
+def test_promote(run, destination, current) -> None:
+    """Packages that are left out are named."""
     stable, beta = "armani/id/stable", "armani/id/beta"
     status, output, _ = run("release", "promote", *destination, "--counter", "2", stable, beta)
     assert status == 0
@@ -144,10 +142,8 @@ def test_a_build_is_promoted(run, destination, current) -> None:
 
 
 @pytest.mark.usefixtures("released")
-def test_old_builds_are_pruned(
-    run, run_json, destination, current, repo, sign_arguments, tmp_path
-) -> None:
-    """By the policy's number or the option's; what is in the way is named, to be withdrawn."""
+def test_prune(run, run_json, destination, current, repo, sign_arguments, tmp_path) -> None:
+    """The policy or the option gives the number; incrementals to withdraw are named."""
     builds = [find_build("armani", "id", number) for number in range(3)]
     for name, source in (("third", None), ("next", builds[1])):
         (tmp_path / f"armani-{name}.zip").write_bytes(build_zip(builds[2], source))
@@ -174,8 +170,8 @@ def test_old_builds_are_pruned(
 
 
 @pytest.mark.usefixtures("released")
-def test_edits_are_proposed_to_several_holders(run, run_json, repo, tmp_path, tree) -> None:
-    """With --propose nothing is signed; what is so already is not proposed."""
+def test_propose_edits(run, run_json, repo, tmp_path, tree) -> None:
+    """`--propose` signs nothing; a change that is there already is not proposed."""
 
     def propose(name):
         return ("--repo", repo, "--propose", tmp_path / f"{name}.json")
@@ -190,8 +186,8 @@ def test_edits_are_proposed_to_several_holders(run, run_json, repo, tmp_path, tr
 
 
 @pytest.mark.usefixtures("released")
-def test_a_refusal_changes_nothing(run, destination, tmp_path, tree) -> None:
-    """One sentence on standard error; a reserved name is wrong usage."""
+def test_refused_edit_changes_nothing(run, destination, tmp_path, tree) -> None:
+    """There is one sentence on standard error; a reserved name is wrong usage."""
     before, promote = tree(tmp_path), ("promote", "armani/id/stable")
     for words, status, sentence in (
         (("withdraw", "armani/id/stable/none.zip"), 1, ""),

@@ -1,4 +1,4 @@
-"""`--proof` of `release plan` and `release sign`, with reports of the phone's own program."""
+"""`--proof` of `release plan` and `release sign`, with reports of `hening-device prove`."""
 
 import pytest
 
@@ -13,7 +13,7 @@ VERIFIED = ("--certificate", CERTIFICATE_FILE)
 
 @pytest.fixture
 def report_on(tmp_path):
-    """Give a function that proves a package, and returns its report's path."""
+    """Return a function that proves a package and returns its report's path."""
 
     def call(package, source=None):
         request = Request(package, source, CERTIFICATE_FILE.read_bytes(), None, find_version())
@@ -27,7 +27,7 @@ def report_on(tmp_path):
 
 @pytest.fixture
 def plan(run, repo):
-    """Give a function that plans packages and returns status, output and errors."""
+    """Return a function that plans packages and returns status, output and errors."""
 
     def call(*arguments):
         where = ("--repo", repo, "--region", "id", "--channel", "stable")
@@ -46,8 +46,8 @@ def lying(tmp_path):
     return path
 
 
-def test_a_lie_that_only_unpacking_shows(plan, report_on, lying, zips, tmp_path) -> None:
-    """The plan says what was not checked; the report refuses, if it is one."""
+def test_plan_with_refusing_proof(plan, report_on, lying, zips, tmp_path) -> None:
+    """Without a report the question is open; the report of a wrong package refuses it."""
     status, output, errors = plan(lying)
     assert (status, errors) == (0, "")
     (line,) = [line for line in output.splitlines() if "installs on a phone" in line]
@@ -63,8 +63,8 @@ def test_a_lie_that_only_unpacking_shows(plan, report_on, lying, zips, tmp_path)
     assert "x.json is not a report of `hening-device prove`" in errors
 
 
-def test_a_team_requires_proofs(run, run_json, repo, sign_arguments, report_on, zips) -> None:
-    """Nothing is signed without; the reports of a full package and an incremental are taken."""
+def test_required_proofs(run, run_json, repo, sign_arguments, report_on, zips) -> None:
+    """Nothing is signed without proofs of full package and incremental."""
     (repo / "policy.toml").write_text("require_proof = true\n")
     status, _, errors = run(*sign_arguments, *VERIFIED, zips["first"])
     assert status == 1

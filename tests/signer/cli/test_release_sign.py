@@ -13,17 +13,15 @@ FACTORY = find_build("armani", "id", 0).fingerprint
 
 @pytest.fixture
 def plan_arguments(repo):
-    """Return the arguments of `release plan`, but for the packages."""
+    """Return the arguments of `release plan` without packages."""
     return (
         *("release", "plan", "--repo", repo, "--certificate", CERTIFICATE_FILE),
         *("--region", "id", "--channel", "stable"),
     )
 
 
-def test_a_plan_changes_nothing_and_needs_no_key(
-    run_json, plan_arguments, zips, tmp_path, tree, keys
-) -> None:
-    """Everything passes: what would be signed, and what phones would install."""
+def test_plan(run_json, plan_arguments, zips, tmp_path, tree, keys) -> None:
+    """A plan needs no key and changes nothing; it has counter, paths and verdicts."""
     before = tree(tmp_path)
     value = run_json(*plan_arguments, "--changelog", "en=One.", zips["first"])
     assert (value["counter"], value["refusals"], value["channel"]) == (1, [], "armani/id/stable")
@@ -35,8 +33,8 @@ def test_a_plan_changes_nothing_and_needs_no_key(
     assert keys.exists()
 
 
-def test_every_reason_is_said_at_once(run, plan_arguments, zips, repo, tmp_path) -> None:
-    """Exit status 1, and one sentence on standard error; an unsound package hides no reason."""
+def test_plan_lists_all_refusals(run, plan_arguments, zips, repo, tmp_path) -> None:
+    """The status is 1, and an invalid package hides no other reason."""
     (repo / "policy.toml").write_text('required_locales = ["en", "id"]\n')
     cut = tmp_path / "armani-cut.zip"
     cut.write_bytes(zips["first"].read_bytes()[:1000])
@@ -59,8 +57,8 @@ def test_every_reason_is_said_at_once(run, plan_arguments, zips, repo, tmp_path)
     assert (status, output, errors.count("\n")) == (1, "", 1)
 
 
-def test_people_get_a_table_of_verdicts(run, plan_arguments, zips) -> None:
-    """One for each package and the channel, what is not yes last; then what phones install."""
+def test_plan_for_people(run, plan_arguments, zips) -> None:
+    """Each package and the channel have a table, sorted by answer; upgrade paths follow."""
     arguments = (*plan_arguments, "--factory-build", "Hening/armani:14/0")
     status, output, errors = run(*arguments, zips["first"])
     assert (status, errors) == (0, "")
@@ -79,10 +77,8 @@ def test_people_get_a_table_of_verdicts(run, plan_arguments, zips) -> None:
     assert "armani-step.zip starts from Hening/" in errors
 
 
-def test_incrementals_are_compared_with_their_source(
-    run, run_json, plan_arguments, sign_arguments, zips
-) -> None:
-    """By the full package of the source build; without it the question is open."""
+def test_plan_with_source(run, run_json, plan_arguments, sign_arguments, zips) -> None:
+    """An incremental is compared with its source's full package, if that is given."""
     verified = ("--certificate", CERTIFICATE_FILE)
     run_json(*sign_arguments, *verified, zips["first"])
     both = (zips["second"], zips["step"])
@@ -103,8 +99,8 @@ def test_incrementals_are_compared_with_their_source(
     assert "is the full package of no build that these packages could start from" in errors
 
 
-def test_the_policy_is_followed_when_signing(run, run_json, sign_arguments, zips, repo) -> None:
-    """Factory builds and required locales of policy.toml; a misspelt key stops everything."""
+def test_sign_follows_the_policy(run, run_json, sign_arguments, zips, repo) -> None:
+    """Factory builds and locales of policy.toml apply; a misspelt key is refused."""
     verified = ("--certificate", CERTIFICATE_FILE)
     policy = repo / "policy.toml"
     policy.write_text('required_locales = ["id"]\n')
@@ -118,8 +114,8 @@ def test_the_policy_is_followed_when_signing(run, run_json, sign_arguments, zips
     assert (status, "unknown field `factory_build`" in errors) == (1, True)
 
 
-def test_a_release_can_be_proposed(run, run_json, sign_arguments, zips, tmp_path, tree) -> None:
-    """Nothing is signed yet; a release that is listed already is not proposed again."""
+def test_propose_release(run, run_json, sign_arguments, zips, tmp_path, tree) -> None:
+    """Nothing is signed; a release that is listed already is not proposed."""
     arguments = [each for each in sign_arguments if each != "--out"]
     arguments.remove(tmp_path / "incoming")
     propose = (*arguments, "--certificate", CERTIFICATE_FILE, "--propose", tmp_path / "p.json")
@@ -133,10 +129,10 @@ def test_a_release_can_be_proposed(run, run_json, sign_arguments, zips, tmp_path
     assert (status, "there is nothing to sign" in errors) == (1, True)
 
 
-def test_what_comes_next(run, sign_arguments, zips, incoming) -> None:
-    """Beside a server an offer: of a first build to all phones, of a later one to a few.
+def test_next_steps(run, sign_arguments, zips, incoming) -> None:
+    """Beside a server an offer is suggested: of a first build to all, of later ones to a few.
 
-    An offer keeps its packages, and a second one of the same build is refused.
+    An offer keeps its packages, so a second one of the same build is not suggested.
     """
     sign = (*sign_arguments, "--certificate", CERTIFICATE_FILE)
     _, output, _ = run(*sign, zips["first"])
@@ -158,10 +154,8 @@ def test_what_comes_next(run, sign_arguments, zips, incoming) -> None:
     assert "Next, offer it" not in output
 
 
-def test_what_dialects_need_is_signed_with_the_release(
-    run, run_json, sign_arguments, repo, zips, incoming
-) -> None:
-    """Labels, csig and MD5; of Lineage's also the property files. The csig is in the bundle."""
+def test_sign_labels_csig_and_md5(run, run_json, sign_arguments, repo, zips, incoming) -> None:
+    """Lineage's label adds the property files; the csig is in the bundle."""
     key = KEYS / "FIXTURE-ONLY-ota.key.pem"
     pair = ("--key", key, "--certificate", CERTIFICATE_FILE)
     status, output, errors = run("ota", "csig", *pair, zips["first"])
@@ -185,8 +179,8 @@ def test_what_dialects_need_is_signed_with_the_release(
     assert (incoming / signed["bundle"] / "blobs" / sha256).read_bytes() == csig.read_bytes()
 
 
-def test_a_csig_needs_its_package(run, sign_arguments, zips, tmp_path) -> None:
-    """It is found by the package's name; a malformed label is a matter of usage."""
+def test_unknown_csig_and_malformed_label(run, sign_arguments, zips, tmp_path) -> None:
+    """A csig is assigned by its package's name; a malformed label is wrong usage."""
     csig = tmp_path / "other.zip.csig"
     csig.write_bytes(b"x")
     arguments = (*sign_arguments, "--unverified", zips["first"])

@@ -1,4 +1,4 @@
-"""What a process of the signer shows to others: nothing of its secrets."""
+"""A process of the signer shows no secret to others."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from signer.keys.key_file import decode_key_file
 from tests.leaks import Leaks, seed_forms
 from tests.softhsm import make_softhsm
 
-# Told apart from everything else that a machine's process list and a traceback hold.
+# Occurs nowhere else in process lists and tracebacks.
 CANARY = "canary-passphrase-7f3a9c"
 SCRIPT = "import sys; from signer.cli import main; sys.exit(main())"
 VARIABLES = ("HENING_SIGNER_PASSPHRASE", "HENING_SIGNER_NEW_PASSPHRASE", "HENING_SIGNER_PIN")
@@ -40,11 +40,11 @@ def _run(script, *arguments, environment, program=(sys.executable, "-c")):
 
 @pytest.fixture
 def waiting(tmp_path):
-    """Start `keys new`, let it wait for the rest of its passphrase, and give process and pipe.
+    """Start `keys new`, and return process and pipe once it waits for the rest of its passphrase.
 
-    The program has made itself ready by then, and holds the passphrase's first bytes.
+    The program is initialised by then, and holds the first bytes of the passphrase.
     """
-    # It reads to the end of the pipe, so it waits as long as this end is open.
+    # It reads to the end of the pipe, so it waits while this end is open.
     reader, writer = os.pipe()
     os.write(writer, CANARY.encode())
     arguments = ("keys", "new", "root-1", "--keys", tmp_path / "keys", "--passphrase-fd", reader)
@@ -61,7 +61,7 @@ def waiting(tmp_path):
         )
     finally:
         resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
-    # Empty means that the process has taken what was written, and now waits.
+    # An empty pipe means that the process has read everything and waits.
     while select.select([reader], [], [], 0)[0]:
         time.sleep(0.02)
         assert process.poll() is None
@@ -71,10 +71,10 @@ def waiting(tmp_path):
     process.communicate()
 
 
-def test_a_process_shows_nothing_and_leaves_no_core(waiting, tmp_path) -> None:
-    """No process has the passphrase in its arguments; no core file may be written, and none is.
+def test_arguments_and_core_file(waiting, tmp_path) -> None:
+    """No process has the passphrase in its arguments, and no core file is written.
 
-    Soft and hard limit are zero although the parent allowed more.
+    Both limits are zero although the parent allowed more.
     """
     process, writer = waiting
     assert b"keys\0new" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
@@ -99,8 +99,8 @@ def test_a_process_shows_nothing_and_leaves_no_core(waiting, tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == []
 
 
-def test_the_memory_is_private(forked) -> None:
-    """The kernel says that the process is not dumpable: same user, debugger or core pipe alike."""
+def test_process_is_not_dumpable(forked) -> None:
+    """The kernel denies debuggers of the same user, too."""
     script = """
 import ctypes
 from signer.cli import main
@@ -112,8 +112,8 @@ print(before, ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
     assert done.stdout.splitlines()[-1] == "1 0"
 
 
-def test_a_caller_s_process_is_left_alone(forked) -> None:
-    """Who calls `main` with a runtime keeps its limits, its environment and its debugger."""
+def test_main_with_runtime_changes_no_process_state(forked) -> None:
+    """A caller that gives a runtime keeps its limits, environment and dumpable flag."""
     script = """
 import ctypes, datetime, os, resource, time
 from signer.cli import main
@@ -128,8 +128,8 @@ print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), os.environ["HENING_SIGNER_PIN"])
     assert done.stdout.splitlines()[-1] == "1 kept"
 
 
-def test_children_inherit_no_secret(forked) -> None:
-    """The real environment of a program that this process starts, module or editor, is clean."""
+def test_child_processes_inherit_no_secret(forked) -> None:
+    """The environment of a child process has no secret."""
     script = """
 import subprocess
 from signer.cli import main
@@ -142,16 +142,16 @@ print(subprocess.run(["env"], capture_output=True, text=True).stdout)
     assert CANARY not in done.stdout
 
 
-def test_the_environment_is_taken_and_left_clean() -> None:
-    """The commands still get the secrets; everything else stays."""
+def test_take_environment() -> None:
+    """The commands get the secrets, and everything else stays."""
     environment = {name.encode(): b"secret" for name in VARIABLES} | {b"OTHER": b"visible"}
     taken = take_environment(environment)
     assert taken == {**{name.encode(): b"secret" for name in VARIABLES}, b"OTHER": b"visible"}
     assert environment == {b"OTHER": b"visible"}
 
 
-def test_no_failure_shows_a_secret(forked, keys) -> None:
-    """Errors are reported without the passphrase, for people and for machines."""
+def test_failures_show_no_secret(forked, keys) -> None:
+    """Errors are reported without the passphrase, as text and as JSON."""
     key = keys / "root-1.key"
     wrong = {"HENING_SIGNER_PASSPHRASE": CANARY, "HENING_SIGNER_NEW_PASSPHRASE": CANARY}
     right = wrong | {"HENING_SIGNER_PASSPHRASE": "correct horse battery"}
@@ -175,8 +175,8 @@ def test_no_failure_shows_a_secret(forked, keys) -> None:
 
 
 @pytest.mark.needs("softhsm")
-def test_a_wrong_pin_is_not_shown(forked, tmp_path) -> None:
-    """Not in output, errors or the token's own log lines."""
+def test_wrong_pin_is_not_shown(forked, tmp_path) -> None:
+    """Neither output nor the token's log lines have the PIN."""
     made = make_softhsm(tmp_path / "softhsm", "log.level = DEBUG")
     made.add("drawer")
     environment = made.environment | _environment(HENING_SIGNER_PIN=CANARY)
@@ -189,8 +189,8 @@ def test_a_wrong_pin_is_not_shown(forked, tmp_path) -> None:
     assert CANARY not in done.stdout + done.stderr
 
 
-def test_neither_passphrase_nor_key_comes_out(forked, tmp_path) -> None:
-    """Whatever the command prints and writes, they are not there in any form."""
+def test_new_key_shows_no_secret(forked, tmp_path) -> None:
+    """Output and files have neither passphrase nor seed in any form."""
     environment = _environment(HENING_SIGNER_PASSPHRASE=CANARY)
     arguments = ("keys", "new", "root-1", "--keys", tmp_path / "keys", "--json")
     done = _run(SCRIPT, *arguments, environment=environment, program=forked)

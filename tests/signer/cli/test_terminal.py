@@ -1,4 +1,4 @@
-"""What a person sees who types at a terminal."""
+"""Commands on a terminal."""
 
 import os
 import select
@@ -13,9 +13,9 @@ import pytest
 from fixtures.signing import CERTIFICATE_FILE
 from tests.patience import PATIENCE
 
-LOCAL_MODES = 3  # of what tcgetattr returns
+LOCAL_MODES = 3  # an index into the result of tcgetattr
 
-# Control-C ends a command also where the tests themselves run in the background and ignore it.
+# The command handles Control-C even if the tests run in the background and ignore it.
 SCRIPT = """
 import os, signal, sys
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ sys.exit(main(sys.argv[1:], Runtime(datetime(2026, 6, 1, 12, tzinfo=UTC), os.ura
 
 
 class Terminal:
-    """A process whose terminal the test holds the other end of."""
+    """A process on a terminal whose other end the test holds."""
 
     def __init__(self, arguments) -> None:
         self.end, other = os.openpty()
@@ -42,12 +42,12 @@ class Terminal:
         self.screen = b""
 
     def read(self, seconds) -> bool:
-        """Add what appears within `seconds` to the screen; answer whether anything did."""
+        """Add what appears within `seconds` to the screen; return whether anything did."""
         if not select.select([self.end], [], [], seconds)[0]:
             return False
         try:
             data = os.read(self.end, 4096)
-        except OSError:  # how Linux says that the other end is closed
+        except OSError:  # on Linux: the other end is closed
             return False
         self.screen += data
         return bool(data)
@@ -66,9 +66,9 @@ class Terminal:
     def interrupt(self) -> int:
         """Type Control-C at a prompt for a passphrase, and return the exit status.
 
-        The prompt is shown just before the terminal ends its echo and forgets what was typed so
-        far. A signal between Python's last look for one and the read that waits would be noticed
-        only after the read.
+        The prompt is shown just before the terminal disables its echo and discards its input. A
+        signal between Python's last check and the blocking read would be noticed only after the
+        read.
         """
         deadline = time.monotonic() + PATIENCE
         while termios.tcgetattr(self.end)[LOCAL_MODES] & termios.ECHO or self._state() != "S":
@@ -78,7 +78,7 @@ class Terminal:
         return self.finish()
 
     def _state(self) -> str:
-        """Return what the process does, as proc(5) says it: R where it runs, S where it waits."""
+        """Return the process's state in proc(5): R is running, S is waiting."""
         status = Path(f"/proc/{self.process.pid}/stat").read_text()
         return status.rpartition(")")[2].split()[0]
 
@@ -91,7 +91,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal():
-    """Return what starts a command on a terminal of its own."""
+    """Return a function that starts a command on its own terminal."""
     started = []
 
     def start(*arguments) -> Terminal:
@@ -105,7 +105,7 @@ def terminal():
         each.process.wait()
 
 
-def test_nothing_paints_over_the_prompt(terminal, sign_arguments, zips, passphrase) -> None:
+def test_prompt_is_not_overwritten(terminal, sign_arguments, zips, passphrase) -> None:
     """The prompt is the last thing on the screen until it is answered."""
     shown = terminal(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
     shown.read_until(b"Passphrase of armani-1: ")
@@ -121,8 +121,8 @@ def test_nothing_paints_over_the_prompt(terminal, sign_arguments, zips, passphra
     assert passphrase not in shown.screen
 
 
-def test_a_prompt_can_be_left(terminal, sign_arguments, zips, tmp_path, tree) -> None:
-    """Control-C at a prompt ends with a line; nothing was begun, and none is promised."""
+def test_interrupt_a_prompt(terminal, sign_arguments, zips, tmp_path, tree) -> None:
+    """Control-C at a prompt ends with one line and changes nothing."""
     before = tree(tmp_path)
     shown = terminal(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
     shown.read_until(b"Passphrase of armani-1: ")

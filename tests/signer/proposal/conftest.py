@@ -15,18 +15,18 @@ from signer.work_folder import WorkFolder
 
 
 @dataclass
-class Office:
-    """A working folder, and the people whose keys it was made with, each with a folder."""
+class Team:
+    """A working folder, and the people whose keys it was made with, each with a key folder."""
 
     folder: WorkFolder
     all_keys: Keystore
-    desks: dict
+    folders: dict
     now: object
     passphrases: object
 
-    def desk(self, holder) -> Keystore:
+    def keys_of(self, holder) -> Keystore:
         """Return the key folder of one holder."""
-        return Keystore(self.desks[holder])
+        return Keystore(self.folders[holder])
 
     def public(self, name) -> PublicKey:
         """Return a public half by name."""
@@ -42,16 +42,16 @@ class Office:
                 roles[role] = load_delegated(self.folder, trusted, role)[1]
         return self.propose(plan_renewal(names, roles, days or {}, at), at=at)
 
-    def holders(self, order: HolderChange) -> Proposed:
+    def change_holders(self, request: HolderChange) -> Proposed:
         """Propose a change of holders."""
         trusted = load_trusted(self.folder, None)
         roles = {
             role: SignedRole(*load_delegated(self.folder, trusted, role))
-            for role in order.roles - {"root", "targets"}
+            for role in request.roles - {"root", "targets"}
         }
         data = self.folder.load("targets", trusted.targets.version)
         roles["targets"] = SignedRole(data, trusted.targets)
-        return self.propose(plan_holders(order, trusted.root, roles, self.now))
+        return self.propose(plan_holders(request, trusted.root, roles, self.now))
 
     def propose(self, roles, *, at=None, note="") -> Proposed:
         """Propose the next versions of roles."""
@@ -64,8 +64,8 @@ class Office:
             sign_proposal(
                 proposed.transition,
                 proposed.identity,
-                self.desk(holder),
-                find_holdings(proposed.transition, self.desk(holder)),
+                self.keys_of(holder),
+                find_holdings(proposed.transition, self.keys_of(holder)),
                 self.passphrases,
             )
             for holder in holders
@@ -73,9 +73,9 @@ class Office:
 
 
 @pytest.fixture
-def office(repo, made_keys, made_desks, now, passphrases) -> Office:
-    """Return a working folder of the test's own, with its people."""
-    return Office(WorkFolder(repo), Keystore(made_keys), made_desks, now, passphrases)
+def team(repo, made_keys, holder_folders, now, passphrases) -> Team:
+    """Return a working folder for one test, with its people."""
+    return Team(WorkFolder(repo), Keystore(made_keys), holder_folders, now, passphrases)
 
 
 @pytest.fixture(scope="session")

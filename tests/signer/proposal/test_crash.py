@@ -18,7 +18,7 @@ ROLES = ("armani", "dior", "tables", "content")
 
 @pytest.fixture
 def base(tmp_path, made_repository):
-    """Return what makes, once for each number, a working folder and one for bundles."""
+    """Return a function that makes working folder and incoming folder number `limit`."""
 
     def make(limit):
         folder = tmp_path / str(limit)
@@ -34,7 +34,7 @@ def base(tmp_path, made_repository):
 
 @pytest.fixture
 def proposed(made_repository, made_keys, now):
-    """Return the proposal to replace a key of armani: targets and armani change, or neither."""
+    """Return a proposal that changes targets and armani together."""
     store = Keystore(made_keys)
     folder = WorkFolder(made_repository / "repo")
     trusted = load_trusted(folder, None)
@@ -43,14 +43,14 @@ def proposed(made_repository, made_keys, now):
         "targets": SignedRole(folder.load("targets", 1), trusted.targets),
     }
     removed = store.load_public_key("armani-2").keyid
-    order = HolderChange(remove=(("armani", removed),), thresholds={"armani": 1})
-    planned = plan_holders(order, trusted.root, roles, now)
+    request = HolderChange(remove=(("armani", removed),), thresholds={"armani": 1})
+    planned = plan_holders(request, trusted.root, roles, now)
     planned |= plan_renewal(["armani"], {"armani": roles["armani"].signed}, {}, now)
     return propose_change(folder, Change(planned), [], now)
 
 
 def check_whole(folder, now):
-    """Whoever looks, right after the crash, sees the state before or the one after."""
+    """Check that the folder verifies with both versions or neither; return whether with both."""
     trusted = load_trusted(folder, now)
     for role in ROLES:
         load_delegated(folder, trusted, role)
@@ -61,11 +61,11 @@ def check_whole(folder, now):
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_an_acceptance_survives_a_failure_at_every_step(
-    kind, base, proposed, office, now, monkeypatch
+def test_acceptance_survives_failure_at_each_step(
+    kind, base, proposed, team, now, monkeypatch
 ) -> None:
-    """All of it is there, or nothing; and the same command completes it."""
-    files = office.sign(proposed, "alice", "bob")
+    """Both roles are accepted or neither, and the same command completes it."""
+    files = team.sign(proposed, "alice", "bob")
     again = load_proposal(proposed.data, now)
 
     def accept(limit):
@@ -85,10 +85,10 @@ def test_an_acceptance_survives_a_failure_at_every_step(
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_signing_at_once_survives_a_failure_at_every_step(
+def test_sign_at_once_survives_failure_at_each_step(
     kind, base, proposed, made_keys, passphrases, now, monkeypatch
 ) -> None:
-    """What was accepted is handed over by the next command, what was not is signed again."""
+    """Accepted versions are submitted by the next command, others are signed again."""
     store = OpenKeys(made_keys)
     again = load_proposal(proposed.data, now)
 

@@ -25,7 +25,7 @@ PRINTABLE = st.text(min_size=1, max_size=30).filter(str.isprintable)
 
 
 def distinct(files, key):
-    """Return files sorted, one for each key."""
+    """Return the files sorted, one for each key."""
     return [found for _, found in sorted({key(file): file for file in files}.items())]
 
 
@@ -54,7 +54,7 @@ PROPOSALS = st.builds(
 
 
 def sample(**changed) -> dict:
-    """Return a proposal as plain JSON, with some members changed."""
+    """Return a proposal as plain JSON, with changed members."""
     value = {
         "changes": [{"octets": "x", "role": "armani", "version": 2}],
         "context": [],
@@ -69,14 +69,14 @@ def sample(**changed) -> dict:
 
 
 def encode(value) -> bytes:
-    """Return canonical JSON, by the standard library."""
+    """Return canonical JSON, made by the standard library."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode() + b"\n"
 
 
 @given(PROPOSALS)
-def test_a_proposal_survives_the_file(proposal) -> None:
-    """What is written is read back, and has one encoding."""
+def test_proposal_round_trip(proposal) -> None:
+    """A proposal can be read back, and has one encoding."""
     data = encode_proposal(proposal)
     assert decode_proposal(data) == proposal
     assert data == encode(json.loads(data))
@@ -84,14 +84,14 @@ def test_a_proposal_survives_the_file(proposal) -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_arbitrary_bytes_are_refused(data) -> None:
-    """Nothing but a refusal comes of bytes that are no proposal."""
+    """Arbitrary bytes are refused with a ProposalError."""
     with pytest.raises(ProposalError):
         decode_proposal(data)
 
 
 @given(PROPOSALS, st.data())
-def test_a_changed_byte_is_noticed(proposal, data) -> None:
-    """A file with one byte changed is refused or has another id."""
+def test_changed_byte_is_detected(proposal, data) -> None:
+    """A file with one changed byte is refused or has another id."""
     content = bytearray(encode_proposal(proposal))
     position = data.draw(st.integers(0, len(content) - 1))
     content[position] ^= data.draw(st.integers(1, 255))
@@ -102,8 +102,8 @@ def test_a_changed_byte_is_noticed(proposal, data) -> None:
     assert proposal_id(bytes(content)) != proposal_id(encode_proposal(proposal))
 
 
-def test_there_is_one_encoding() -> None:
-    """The id is sha256 of the bytes, so that two people can compare it by voice."""
+def test_one_encoding() -> None:
+    """The id is the sha256 of the only encoding, so people can compare it."""
     data = encode(sample())
     assert proposal_id(data) == hashlib.sha256(data).hexdigest()
     decode_proposal(data)
@@ -116,8 +116,8 @@ def test_there_is_one_encoding() -> None:
         encode_proposal(twice)
 
 
-def test_a_file_that_breaks_the_format_is_refused() -> None:
-    """Unknown schema, missing or unknown members, order, repetition, notes that are not plain."""
+def test_malformed_proposal_is_refused() -> None:
+    """Schema, members, order, names and notes are checked."""
     for value in (
         sample(schema=2),
         sample(kind="submission"),

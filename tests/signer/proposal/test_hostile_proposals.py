@@ -1,4 +1,4 @@
-"""A proposal whose metadata are anything at all is refused in words, or is what it says."""
+"""A proposal with arbitrary metadata is refused with a ProposalError, or reviewed."""
 
 import copy
 import json
@@ -22,7 +22,7 @@ VALUES = st.sampled_from(
 
 
 def paths_of(value, prefix=()):
-    """Yield the path of every place in a JSON value."""
+    """Yield the path of each place in a JSON value."""
     yield prefix
     if isinstance(value, dict):
         for name, item in value.items():
@@ -45,9 +45,9 @@ def replaced(value, path, item):
 
 
 @pytest.fixture
-def proposal(office):
+def proposal(team):
     """Propose to renew three roles."""
-    return office.renew("root", "targets", "armani").proposal
+    return team.renew("root", "targets", "armani").proposal
 
 
 @pytest.mark.parametrize("part", ["changes", "context"])
@@ -57,8 +57,8 @@ def proposal(office):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_any_value_anywhere_is_judged(office, proposal, part, data) -> None:
-    """Of the new versions and of what they replace: nothing but our own refusal comes of it."""
+def test_arbitrary_value_in_metadata(team, proposal, part, data) -> None:
+    """Any value in a new version or its context is reviewed or refused."""
     files = getattr(proposal, part)
     number = data.draw(st.integers(0, len(files) - 1))
     value = json.loads(files[number].data)
@@ -69,9 +69,9 @@ def test_any_value_anywhere_is_judged(office, proposal, part, data) -> None:
     files[number] = MetadataText(files[number].role, files[number].version, text)
     hostile = msgspec.structs.replace(proposal, **{part: files})
     try:
-        proposed = load_proposal(encode_proposal(hostile), office.now)
+        proposed = load_proposal(encode_proposal(hostile), team.now)
     except ProposalError:
         return
-    review_transition(proposed.transition, proposal.names, office.now)
+    review_transition(proposed.transition, proposal.names, team.now)
     for metadata in proposed.transition.new.values():
         assert metadata.signed_bytes

@@ -1,4 +1,4 @@
-"""What a review says before tables and content are signed."""
+"""The review of packs and releases before they are signed."""
 
 import copy
 import hashlib
@@ -30,15 +30,15 @@ SHARES = (
 
 
 def content(entries=None, **changes):
-    """Return a role content with a pack of notices that says something else."""
+    """Return a role content with a changed pack of notices."""
     role, _ = make_pack_role(
         "content", {"notices": entries or {"a": NEWS}}, packs={"notices": pack(**changes)}
     )
     return role
 
 
-def test_a_first_pack() -> None:
-    """Kind, version, title, size, sources, dates and share."""
+def test_review_of_first_pack() -> None:
+    """Kind, version, title, size, source, dates and share are shown."""
     after = content(start=DAY, end=2 * DAY, rollout=[[DAY, 105], [2 * DAY, 1000]])
     data = after.targets["content/notices/00.xz"].length
     assert describe_packs("content", None, after) == (
@@ -53,8 +53,8 @@ def test_a_first_pack() -> None:
     )
 
 
-def test_phones_outside_the_share_may_have_none() -> None:
-    """Behind a pack that is withdrawn, or ends before all phones are in."""
+def test_warning_of_phones_without_pack() -> None:
+    """Phones outside the share may have no pack if the former one is withdrawn or ends."""
     for before, after, sentence in (
         ({}, {"rollout": [[0, 10]]}, None),
         ({"withdrawn": [1]}, {"withdrawn": [1]}, None),
@@ -80,8 +80,8 @@ def test_phones_outside_the_share_may_have_none() -> None:
             assert sentence is None or sentence in said[0]
 
 
-def test_a_next_pack_of_which_one_part_changes() -> None:
-    """The parts that stay are not counted; pictures are named that are new or changed."""
+def test_review_of_next_pack() -> None:
+    """Only changed parts are counted; new and changed pictures are named."""
     before, _ = make_pack_role("tables", {"zones": entries_of("zones")})
     more = entries_of("zones") | {"Asia/Makassar": {"link": "Asia/Jakarta"}}
     after, _ = make_pack_role("tables", {"zones": more}, packs={"zones": pack(2)})
@@ -98,8 +98,8 @@ def test_a_next_pack_of_which_one_part_changes() -> None:
     assert changes[-1] == "Pictures that are new or changed: content/wallpapers/hills.jpg."
 
 
-def test_other_dates() -> None:
-    """Of a pack that stays: end, share, hosts; a withdrawal is final, and warned of."""
+def test_review_of_dates_and_withdrawal() -> None:
+    """New end, share and hosts are shown; a withdrawal has a warning."""
     other = content(end=DAY, rollout=[[0, 500]])
     other.unrecognized_fields["custom"]["hosts"] = []
     assert describe_packs("content", content(), other)[0] == [
@@ -121,8 +121,8 @@ def test_other_dates() -> None:
     assert "notices 2 cannot be used again" in warnings[0]
 
 
-def test_what_has_no_words_is_named() -> None:
-    """Members of packs and targets that this version does not know."""
+def test_unknown_members_of_packs() -> None:
+    """Unknown members of packs and targets are named."""
     odd = content(shops=1)
     odd.unrecognized_fields["custom"]["more"] = 1
     odd.targets["content/notices/00.xz"].unrecognized_fields["custom"]["why"] = 1
@@ -130,35 +130,35 @@ def test_what_has_no_words_is_named() -> None:
     assert found == ["content/notices/00.xz.custom.why", "custom.more", "notices.shops"]
 
 
-def test_a_proposal_of_content_is_told_so(office, tmp_path) -> None:
-    """In the review that each holder reads."""
+def test_review_of_content_proposal(team, tmp_path) -> None:
+    """The review of a proposal describes its packs."""
     role, files = make_pack_role("content", {"notices": {"a": NEWS}}, version=2)
     role.expires = datetime(2026, 8, 1, tzinfo=UTC)
     (data,) = files.values()
     package = Package(tmp_path / "00.xz", len(data), hashlib.sha256(data).hexdigest())
-    proposed = propose_change(office.folder, Change({"content": role}, (package,)), [], office.now)
-    (told,) = review_transition(proposed.transition, {}, office.now)
-    assert told.changes[0].startswith("Adds the pack notices 1")
+    proposed = propose_change(team.folder, Change({"content": role}, (package,)), [], team.now)
+    (result,) = review_transition(proposed.transition, {}, team.now)
+    assert result.changes[0].startswith("Adds the pack notices 1")
 
 
 FULL, STEP = "armani/id/stable/armani-first.zip", "armani/id/stable/armani-second.zip"
 
 
 @pytest.fixture
-def empty(office):
+def empty(team):
     """Return the model's first version."""
-    return load_delegated(office.folder, load_trusted(office.folder, None), "armani")[1]
+    return load_delegated(team.folder, load_trusted(team.folder, None), "armani")[1]
 
 
 @pytest.fixture
 def listed(empty, facts, now):
     """Return the model's second version, which lists one build."""
-    order = ReleaseRequest(Channel("armani", "id", "stable"), changelog={"en": "New."})
-    return plan_release(order, [facts["first"]], empty, now, now)
+    request = ReleaseRequest(Channel("armani", "id", "stable"), changelog={"en": "New."})
+    return plan_release(request, [facts["first"]], empty, now, now)
 
 
-def test_a_new_release_is_told_whole(empty, listed, facts) -> None:
-    """Type, build, counter, patch level and length, and members without words."""
+def test_review_of_release(empty, listed, facts) -> None:
+    """All facts of a release, its changelog and unknown members are shown."""
     first = facts["first"]
     changes, warnings = describe_releases(empty, listed)
     built = datetime.fromtimestamp(first.post_timestamp, UTC)
@@ -177,14 +177,14 @@ def test_a_new_release_is_told_whole(empty, listed, facts) -> None:
 
 
 def edit(listed, **members):
-    """Return the next version with members of the release changed."""
+    """Return the next version with changed members of the release."""
     later = copy.deepcopy(listed)
     later.targets[FULL].unrecognized_fields["custom"].update(members)
     return later
 
 
-def test_a_withdrawal_is_warned_of(listed) -> None:
-    """It is for ever; downloads may go on until a drain ends, and only that may change."""
+def test_review_of_release_withdrawal(listed) -> None:
+    """A withdrawal has a warning; a drain and its change are shown."""
     changes, warnings = describe_releases(listed, edit(listed, withdrawn=True))
     assert changes == [f"Withdraws {FULL} (counter 1), permanently."]
     assert warnings == [
@@ -201,8 +201,8 @@ def test_a_withdrawal_is_warned_of(listed) -> None:
     assert sentence.endswith(" are served until 2026-06-01 12:00:00 UTC.")
 
 
-def test_a_changelog_is_shown(listed) -> None:
-    """Whole, on one line, with what does not print escaped; no change hides another."""
+def test_review_of_changelog(listed) -> None:
+    """A changelog is shown on one line, with unprintable characters escaped."""
     later = edit(listed, changelog={"en": "Newer.\n\u202etxt", "id": "Baru."})
     assert describe_releases(listed, later)[0] == [
         f"Changelog of {FULL} in en: \u201cNewer.\\u{{a}}\\u{{202e}}txt\u201d",
@@ -220,8 +220,8 @@ def test_a_changelog_is_shown(listed) -> None:
     ]
 
 
-def test_what_goes_is_told(listed, empty) -> None:
-    """A path that is no longer listed, and what cannot join again; a renewal has no changes."""
+def test_review_of_removed_release(listed, empty) -> None:
+    """Removed paths and a raised floor are shown; a renewal has no changes."""
     changes, warnings = describe_releases(listed, empty)
     assert changes == [f"No longer lists {FULL}, permanently."]
     assert warnings == ["The model lists no release any more: its phones are offered nothing."]

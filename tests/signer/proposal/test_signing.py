@@ -30,39 +30,39 @@ SIGNATURES = st.builds(
 )
 
 
-def test_a_holder_signs_what_their_keys_may(office, passphrases, tmp_path) -> None:
-    """Each key in the folder, or the chosen one, signs each role that it may."""
-    proposed = office.renew("armani", "tables")
-    holdings = find_holdings(proposed.transition, office.desk("alice"))
+def test_holder_signs_with_own_keys(team, passphrases, tmp_path) -> None:
+    """Each key in the folder, or the chosen one, signs each of its roles."""
+    proposed = team.renew("armani", "tables")
+    holdings = find_holdings(proposed.transition, team.keys_of("alice"))
     assert [(each.key.name, each.roles) for each in holdings] == [
         ("armani-1", ("armani",)),
         ("tables-1", ("tables",)),
     ]
-    proposed = office.renew("armani", "tables")
-    desk = office.desk("alice")
-    holdings = find_holdings(proposed.transition, desk, ["tables-1"])
-    file = sign_proposal(proposed.transition, proposed.identity, desk, holdings, passphrases)
+    proposed = team.renew("armani", "tables")
+    keys = team.keys_of("alice")
+    holdings = find_holdings(proposed.transition, keys, ["tables-1"])
+    file = sign_proposal(proposed.transition, proposed.identity, keys, holdings, passphrases)
     assert [signature.role for signature in file.signatures] == ["tables"]
-    proposed = office.renew("armani")
+    proposed = team.renew("armani")
     with pytest.raises(
         ProposalError, match=r"may sign a role that the proposal changes \(armani\)"
     ):
-        find_holdings(proposed.transition, office.desk("carol"))
-    proposed = office.renew("armani")
+        find_holdings(proposed.transition, team.keys_of("carol"))
+    proposed = team.renew("armani")
     for name, sentence in (("dior-1", "may not sign any role"), ("armani-1", "is not in")):
         with pytest.raises(ProposalError, match=sentence):
-            find_holdings(proposed.transition, office.desk("carol"), [name])
+            find_holdings(proposed.transition, team.keys_of("carol"), [name])
     for name in ("armani-1", "armani-2"):
-        data = (office.all_keys.folder / f"{name}.pub").read_bytes()
+        data = (team.all_keys.folder / f"{name}.pub").read_bytes()
         (tmp_path / f"{name}.pub").write_bytes(data)
-    proposed = office.renew("armani")
+    proposed = team.renew("armani")
     with pytest.raises(ProposalError, match="No key in"):
-        find_holdings(proposed.transition, type(office.all_keys)(tmp_path))
+        find_holdings(proposed.transition, type(team.all_keys)(tmp_path))
 
 
 @given(st.dictionaries(st.text(st.characters(codec="ascii"), max_size=9), VERSIONS, max_size=4))
-def test_a_record_survives_the_file(signed) -> None:
-    """What is written is read back, in one encoding."""
+def test_record_round_trip(signed) -> None:
+    """A record can be read back, and has one encoding."""
     data = encode_record(signed)
     assert decode_record(data) == signed
     value = json.loads(data)
@@ -72,14 +72,14 @@ def test_a_record_survives_the_file(signed) -> None:
 
 
 @given(st.binary(max_size=100))
-def test_arbitrary_bytes_are_no_record(data) -> None:
-    """A damaged memory is not taken for an empty one."""
+def test_damaged_record_is_refused(data) -> None:
+    """A damaged record is not taken for an empty one."""
     with pytest.raises(ProposalError, match=r"signed\.json of the key folder cannot be read"):
         decode_record(data)
 
 
-def test_a_folder_remembers(tmp_path) -> None:
-    """Root and versions; what was noted for other roles stays."""
+def test_holder_record(tmp_path) -> None:
+    """It keeps the root and the versions of all roles."""
     record = HolderRecord(tmp_path)
     assert (record.load_root(), record.load_signed()) == (None, {})
     record.pin_root(b"root")
@@ -89,8 +89,8 @@ def test_a_folder_remembers(tmp_path) -> None:
     assert record.load_signed() == {"armani": SignedVersion(2, A), "dior": SignedVersion(1, B)}
 
 
-def test_the_past_is_compared() -> None:
-    """An older or another past is refused, and what follows is signed."""
+def test_check_record() -> None:
+    """A proposal based on an older or another version is refused."""
     for before, sentence in (
         (SignedVersion(3, A), "You have signed armani 3 before.*builds on an old state"),
         (SignedVersion(2, B), "You have signed another armani 2 before"),
@@ -104,15 +104,15 @@ def test_the_past_is_compared() -> None:
 
 
 def sample(**changed) -> dict:
-    """Return a signature file as plain JSON, with some members changed."""
+    """Return a signature file as plain JSON, with changed members."""
     signature = {"keyid": "0" * 64, "role": "armani", "sig": "1" * 128}
     value = {"kind": "signatures", "proposal": "2" * 64, "schema": 1, "signatures": [signature]}
     return value | changed
 
 
 @given(HASHES, st.lists(SIGNATURES, min_size=1, max_size=5, unique_by=lambda s: (s.role, s.keyid)))
-def test_signatures_survive_the_file(proposal, signatures) -> None:
-    """What is written is read back."""
+def test_signature_file_round_trip(proposal, signatures) -> None:
+    """A signature file can be read back."""
     file = SignatureFile(
         schema=1, kind="signatures", proposal=proposal, signatures=sorted(signatures)
     )
@@ -122,14 +122,14 @@ def test_signatures_survive_the_file(proposal, signatures) -> None:
 
 
 @given(st.binary(max_size=200))
-def test_arbitrary_bytes_are_no_signatures(data) -> None:
-    """Nothing but a refusal comes of bytes that hold no signatures."""
+def test_arbitrary_signature_file_is_refused(data) -> None:
+    """Arbitrary bytes are refused with a ProposalError."""
     with pytest.raises(ProposalError):
         decode_signatures(data)
 
 
-def test_a_file_that_breaks_the_format_is_refused() -> None:
-    """Unknown schema, wrong lengths, repetition."""
+def test_malformed_signature_file_is_refused() -> None:
+    """Schema, kind, lengths, names and repetition are checked."""
     decode_signatures(encode_canonical_json(sample()))
     for value in (
         sample(schema=2),

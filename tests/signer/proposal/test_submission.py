@@ -22,80 +22,80 @@ from signer.release.request import ReleaseRequest
 from signer.signing import load_delegated, load_trusted
 
 
-def propose_release(office, facts):
+def propose_release(team, facts):
     """Propose to list one build of armani."""
-    _, current = load_delegated(office.folder, load_trusted(office.folder, None), "armani")
-    order = ReleaseRequest(Channel("armani", "id", "stable"))
-    planned = plan_release(order, [facts], current, office.now, office.now + timedelta(days=90))
+    _, current = load_delegated(team.folder, load_trusted(team.folder, None), "armani")
+    request = ReleaseRequest(Channel("armani", "id", "stable"))
+    planned = plan_release(request, [facts], current, team.now, team.now + timedelta(days=90))
     package = Package(facts.path, facts.length, facts.sha256)
-    return propose_change(office.folder, Change({"armani": planned}, (package,)), [], office.now)
+    return propose_change(team.folder, Change({"armani": planned}, (package,)), [], team.now)
 
 
-def test_a_bundle_holds_what_was_accepted(office, incoming, zips, facts) -> None:
-    """Roles and packages; the same again is the same bundle."""
-    proposed = propose_release(office, facts["first"])
+def test_submit(team, incoming, zips, facts) -> None:
+    """A bundle has the accepted roles and their packages; a repeated one is the same."""
+    proposed = propose_release(team, facts["first"])
     digest = hashlib.sha256(zips["first"].read_bytes()).hexdigest()
     with pytest.raises(ProposalError, match="ceremony accept"):
-        submit(collect_proposals(office.folder, [proposed.proposal], []), incoming)
-    accept_signatures(office.folder, proposed, office.sign(proposed, "alice", "bob"))
+        submit(collect_proposals(team.folder, [proposed.proposal], []), incoming)
+    accept_signatures(team.folder, proposed, team.sign(proposed, "alice", "bob"))
     with pytest.raises(ProposalError, match=r"armani-first\.zip .* is missing; give it with"):
-        submit(collect_proposals(office.folder, [proposed.proposal], [zips["second"]]), incoming)
+        submit(collect_proposals(team.folder, [proposed.proposal], [zips["second"]]), incoming)
     submitted = submit(
-        collect_proposals(office.folder, [proposed.proposal], [zips["first"]]), incoming
+        collect_proposals(team.folder, [proposed.proposal], [zips["first"]]), incoming
     )
     bundle = decode_bundle((incoming / submitted.bundle / "bundle.json").read_bytes())
     assert [(file.name, file.version) for file in bundle.roles] == [("armani", 2)]
     assert [blob.sha256 for blob in bundle.blobs] == [digest]
-    again = submit(collect_proposals(office.folder, [proposed.proposal], [zips["first"]]), incoming)
+    again = submit(collect_proposals(team.folder, [proposed.proposal], [zips["first"]]), incoming)
     assert again == submitted
 
 
-def test_signing_at_once_is_all_steps(office, incoming, passphrases) -> None:
-    """With all keys at hand; nothing is kept once it was handed over."""
-    proposed = office.renew("armani", "tables")
-    submitted = sign_at_once(office.folder, office.all_keys, passphrases, proposed, [], incoming)
+def test_sign_at_once(team, incoming, passphrases) -> None:
+    """With all keys at hand one call does all steps, and keeps no proposal."""
+    proposed = team.renew("armani", "tables")
+    submitted = sign_at_once(team.folder, team.all_keys, passphrases, proposed, [], incoming)
     assert submitted.versions == {"armani": 2, "tables": 2}
-    assert office.folder.load_kept_proposals() == {}
-    assert complete_kept(office.folder, incoming) == []
+    assert team.folder.load_kept_proposals() == {}
+    assert complete_kept(team.folder, incoming) == []
 
 
-def test_what_was_cut_off_is_handed_over_once(office, incoming) -> None:
-    """Signed and accepted, not submitted: the next command brings exactly those bytes."""
-    proposed = office.renew("armani")
-    accepted = accept_signatures(office.folder, proposed, office.sign(proposed, "alice", "bob"))
-    office.folder.keep_proposal(proposed.identity, proposed.data)
-    (completed,) = complete_kept(office.folder, incoming)
+def test_interrupted_submission_is_completed_once(team, incoming) -> None:
+    """Accepted versions that were not submitted are submitted by the next command."""
+    proposed = team.renew("armani")
+    accepted = accept_signatures(team.folder, proposed, team.sign(proposed, "alice", "bob"))
+    team.folder.keep_proposal(proposed.identity, proposed.data)
+    (completed,) = complete_kept(team.folder, incoming)
     bundle = incoming / completed.bundle
     assert (bundle / "metadata" / "2.armani.json").read_bytes() == accepted["armani", 2]
-    assert complete_kept(office.folder, incoming) == []
+    assert complete_kept(team.folder, incoming) == []
 
 
-def test_what_was_never_accepted_is_forgotten(office, incoming) -> None:
-    """Its signatures are gone, so it is as if it had not been."""
-    proposed = office.renew("armani")
-    office.folder.keep_proposal(proposed.identity, proposed.data)
-    assert complete_kept(office.folder, incoming) == []
-    assert office.folder.load_kept_proposals() == {}
+def test_unaccepted_proposal_is_forgotten(team, incoming) -> None:
+    """Its signatures are lost, so it is removed."""
+    proposed = team.renew("armani")
+    team.folder.keep_proposal(proposed.identity, proposed.data)
+    assert complete_kept(team.folder, incoming) == []
+    assert team.folder.load_kept_proposals() == {}
     assert list(incoming.iterdir()) == []
 
 
-def test_lost_versions_are_handed_over_together(office, incoming, zips, facts) -> None:
-    """From the version that the server lacks to the newest, with the packages they list anew."""
-    for proposed in (propose_release(office, facts["first"]), None):
-        change = proposed or office.renew("armani")
-        accept_signatures(office.folder, change, office.sign(change, "alice", "bob"))
-    submitted = submit(collect_versions(office.folder, {"armani": 2}, [zips["first"]]), incoming)
+def test_submit_versions(team, incoming, zips, facts) -> None:
+    """From the version that the server lacks to the newest, with the packages they add."""
+    for proposed in (propose_release(team, facts["first"]), None):
+        change = proposed or team.renew("armani")
+        accept_signatures(team.folder, change, team.sign(change, "alice", "bob"))
+    submitted = submit(collect_versions(team.folder, {"armani": 2}, [zips["first"]]), incoming)
     bundle = decode_bundle((incoming / submitted.bundle / "bundle.json").read_bytes())
     assert [(file.name, file.version) for file in bundle.roles] == [("armani", 2), ("armani", 3)]
     assert [blob.sha256 for blob in bundle.blobs] == [facts["first"].sha256]
-    later = submit(collect_versions(office.folder, {"armani": 3}, []), incoming)
+    later = submit(collect_versions(team.folder, {"armani": 3}, []), incoming)
     assert decode_bundle((incoming / later.bundle / "bundle.json").read_bytes()).blobs == []
     with pytest.raises(ProposalError, match="has armani up to 3, and no armani 4"):
-        submit(collect_versions(office.folder, {"armani": 4}, []), incoming)
+        submit(collect_versions(team.folder, {"armani": 4}, []), incoming)
 
 
-def test_packages_of_one_name_are_told_apart_by_their_hash(tmp_path) -> None:
-    """Parts of two packs may even be equally long."""
+def test_packages_with_equal_names(tmp_path) -> None:
+    """They are distinguished by their hash, even if they have the same length."""
     paths = []
     for data in (b"one", b"two", b"three"):
         folder = tmp_path / data.decode()

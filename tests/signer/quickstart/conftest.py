@@ -1,4 +1,4 @@
-"""The steps of a quickstart in this process, and what stops them."""
+"""Runs the steps of a quickstart in this process."""
 
 import itertools
 from datetime import timedelta
@@ -10,6 +10,6 @@ from tests.signer.in_process import InProcess
 
 @pytest.fixture
 def in_process(now, passphrase):
-    """Return what makes such a runner, each a minute after the one before."""
+    """Return a function that makes a runner, each a minute later than the one before."""
     minutes = itertools.count()
     return lambda budget=99: InProcess(now + timedelta(minutes=next(minutes)), passphrase, budget)

@@ -1,4 +1,4 @@
-"""What is in the way of a quickstart, and what an interrupted one was to make."""
+"""Conflicts with existing files, and the record of an interrupted quickstart."""
 
 import shutil
 from dataclasses import replace
@@ -11,12 +11,12 @@ from signer.quickstart.layout import Layout, check_free, load_unfinished, record
 
 @pytest.fixture
 def layout(tmp_path):
-    """Give folders of which none is there."""
+    """Return folders that do not exist yet."""
     return Layout(tmp_path / "rom", tmp_path / "second", "armani")
 
 
-def test_nothing_is_made_over_what_is_there(layout, tmp_path):
-    """Keys least of all; a link counts that leads nowhere. The second root key lies elsewhere."""
+def test_existing_files_are_refused(layout, tmp_path):
+    """Keys, links and other files are refused; the second root key must be elsewhere."""
     with pytest.raises(CeremonyError, match="would be lost with it"):
         check_free(replace(layout, second=layout.out / "second"), None)
     for name in ("rom/keys/root-1.key", "rom/keys/root-1.pub", "second/root-2.pub"):
@@ -34,24 +34,24 @@ def test_nothing_is_made_over_what_is_there(layout, tmp_path):
         (layout.out / name).unlink()
 
 
-def test_an_interrupted_one_is_known(layout):
-    """By what it was to make; one that never began, by nothing."""
+def test_interrupted_quickstart_is_recorded(layout):
+    """The record has its layout, and a new quickstart has no record."""
     assert load_unfinished(layout.out) is None
     record_begin(layout)
     assert load_unfinished(layout.out) == layout
     check_free(layout, load_unfinished(layout.out))
 
 
-def test_another_one_is_not_mixed_into_an_interrupted_one(layout):
-    """The sentence names what to complete or to remove."""
+def test_other_quickstart_is_refused(layout):
+    """The message names what to complete or to remove."""
     record_begin(layout)
     for other in (replace(layout, model="dior"), replace(layout, second=layout.second / "x")):
         with pytest.raises(CeremonyError, match=f"unfinished.*armani.*remove.*{layout.second}"):
             check_free(other, load_unfinished(layout.out))
 
 
-def test_a_damaged_record_is_named(layout):
-    """With what to do."""
+def test_damaged_record_is_refused(layout):
+    """The message says what to do."""
     record_begin(layout)
     for text in ("", "[]", "{}", '{"second": 1, "model": "armani"}'):
         (layout.unfinished / "quickstart.json").write_text(text)

@@ -1,4 +1,4 @@
-"""Everything is made, also when it is stopped after any of its steps."""
+"""A quickstart makes everything, also after an interruption at any step."""
 
 import json
 import stat
@@ -26,20 +26,20 @@ open({out!r}, "w").write(json.dumps(seen))
 
 @pytest.fixture
 def layout(tmp_path):
-    """Give the folders of a quickstart that has begun."""
+    """Return the folders of a quickstart that has begun."""
     made = Layout(tmp_path / "rom", tmp_path / "second", "armani")
     record_begin(made)
     return made
 
 
 @pytest.fixture(autouse=True)
-def at_real_time(now, monkeypatch):
-    """Let the server pin a root that is signed at the tests' moment."""
+def server_time(now, monkeypatch):
+    """Let the server use the tests' time."""
     monkeypatch.setattr("server.cli.state.now", lambda: now)
 
 
-def test_one_person_can_sign_and_two_keys_are_root(layout, in_process) -> None:
-    """Thresholds are 1; both root keys sign, in folders apart; settings and policy are taken."""
+def test_make_all(layout, in_process) -> None:
+    """Thresholds are 1, and both root keys sign, in two folders; settings and policy are there."""
     make_all(layout, "rom.example/log", in_process(), lambda _sentence: None)
     root = Metadata.from_file(str(layout.repo / "metadata" / "1.root.json"))
     targets = Metadata.from_file(str(layout.repo / "metadata" / "1.targets.json"))
@@ -66,8 +66,8 @@ def test_one_person_can_sign_and_two_keys_are_root(layout, in_process) -> None:
     assert load_policy(layout.repo) == TeamPolicy(require_proof=True)
 
 
-def test_it_goes_on_after_a_stop_at_any_step(layout, in_process):
-    """A run that was stopped after one program more each time ends with one set of keys."""
+def test_interruption_at_each_step(layout, in_process):
+    """Runs that are interrupted one program later each time end with one set of keys."""
     steps, keys = 0, {}
     while True:
         runner = in_process(steps)
@@ -87,7 +87,7 @@ def test_it_goes_on_after_a_stop_at_any_step(layout, in_process):
 
 @pytest.fixture
 def seen(tmp_path, monkeypatch):
-    """Put a program in the place of all, and return what it saw."""
+    """Replace all programs by one, and return a function that returns what it saw."""
     path, source, out = tmp_path / "program", tmp_path / "program.py", tmp_path / "seen.json"
     source.write_text(SCRIPT.format(out=str(out)))
     # A `#!` line cannot name an interpreter whose path has a space.
@@ -97,8 +97,8 @@ def seen(tmp_path, monkeypatch):
     return lambda: json.loads(out.read_text())
 
 
-def test_what_signs_reads_the_passphrase_from_a_pipe(seen) -> None:
-    """It is neither in words nor environment; others get none, and no descriptor is left."""
+def test_passphrase_is_passed_through_a_pipe(seen) -> None:
+    """It is in neither arguments nor environment; other programs do not get it."""
     Programs(b"canary-4711")("hening-signer", "keys", "new", signs=True)
     saw = seen()
     assert saw.pop("read") == "canary-4711"
@@ -113,8 +113,8 @@ def test_what_signs_reads_the_passphrase_from_a_pipe(seen) -> None:
     assert seen()
 
 
-def test_a_failure_says_what_the_program_said(tmp_path, monkeypatch):
-    """With the exit status kept; of a longer text its last line."""
+def test_failure_repeats_the_program_s_message(tmp_path, monkeypatch):
+    """The kind of error follows the exit status; of a longer text the last line is shown."""
     path = tmp_path / "program"
     monkeypatch.setattr(steps, "find_program", lambda _name: str(path))
     for status, kind in ((1, CeremonyError), (2, CeremonyError), (3, EnvironmentFailedError)):
@@ -125,8 +125,8 @@ def test_a_failure_says_what_the_program_said(tmp_path, monkeypatch):
             Programs(b"x")("hening-server", "init", "--state", path)
 
 
-def test_programs_are_those_beside_this_one(monkeypatch):
-    """Else what the shell would run, else it is said."""
+def test_find_program(monkeypatch):
+    """Programs beside this one are used, then those in PATH; a missing one is named."""
     assert find_program("hening-server").endswith("/hening-server")
     monkeypatch.setattr("shutil.which", lambda _name: None)
     with pytest.raises(EnvironmentFailedError, match="hening-nothing is not installed"):

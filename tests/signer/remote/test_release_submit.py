@@ -1,4 +1,4 @@
-"""`release submit` against the real API: published, refused, cut off; the token stays secret."""
+"""`release submit` with the real API: published, refused and cut off uploads."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 class Harness:
-    """A signer's machine: bundles, a token file, and how long the tool paused."""
+    """A signer's machine: bundles, a token file, and the tool's pauses."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -46,7 +46,7 @@ class Harness:
         return self.outgoing / write_bundle(self.outgoing, files, blobs)
 
     def submit(self, port, *arguments):
-        """Run the command; return its exit status, and all that it wrote."""
+        """Run the command; return its exit status and all its output."""
         written = io.StringIO()
         runtime = Runtime(datetime.now(UTC), os.urandom, {}, float, self.pauses.append)
         place = ("--to", f"http://127.0.0.1:{port}", "--token-file", str(self.token))
@@ -57,8 +57,8 @@ class Harness:
 
 @pytest.fixture
 def harness(tmp_path):
-    """Give a signer's machine."""
-    folder = tmp_path / "desk"
+    """Return a signer's machine."""
+    folder = tmp_path / "signer"
     folder.mkdir()
     return Harness(folder)
 
@@ -91,8 +91,8 @@ def bundle(harness, world):
     return harness.bundle({("armani", 3): role}, blobs)
 
 
-async def test_a_release(harness, bundle, served, world):
-    """What the server lacks is sent, the rest is not; the same command again changes nothing."""
+async def test_submit_release(harness, bundle, served, world):
+    """Missing blobs are sent, others are not; the same command again changes nothing."""
     status, written = await asyncio.to_thread(harness.submit, served.port, bundle)
     assert (status, TOKEN in written) == (0, False), written
     assert f"snapshot 4; bundle {bundle.name}, 5.12 MB of packages were sent." in written
@@ -103,8 +103,8 @@ async def test_a_release(harness, bundle, served, world):
     assert harness.pauses == []
 
 
-async def test_a_submission_of_many_megabytes(harness, served, world):
-    """18 MB of metadata go in one bundle and are published together, through a cut as well."""
+async def test_large_submission(harness, served, world):
+    """18 MB of metadata go in one bundle and are published together, despite a lost connection."""
     files = {}
     for version in range(3, 7):
         metadata = Metadata.from_bytes(world.ceremony.role("armani", version, KEPT))
@@ -117,14 +117,14 @@ async def test_a_submission_of_many_megabytes(harness, served, world):
     assert (status, harness.pauses) == (0, [0.5]), written
     assert sum(map(len, files.values())) > 17 << 20
     assert (await asyncio.to_thread(world.published)).roles["armani"].version == 6
-    # The result comes first, and then the bundle goes.
+    # The result is written before the bundle is removed.
     await asyncio.to_thread(until, lambda: not list(world.folder.incoming.iterdir()))
 
 
 async def test_lost_connections(harness, bundle, served):
-    """A server that fails is asked again with pauses that double, and the tool says how to go on.
+    """A failing server is asked again with doubling pauses, and the message says how to go on.
 
-    Where connections end in the middle of the package, it goes on from what the server has.
+    After a connection is lost within the package, the upload continues where it ended.
     """
     with run_fault_proxy(served.port) as proxy:
         proxy.fault = Fault.ERROR
@@ -140,8 +140,8 @@ async def test_lost_connections(harness, bundle, served):
     assert harness.pauses
 
 
-async def test_a_certificate_of_ones_own_authority(harness, bundle, world, tmp_path):
-    """Without `--ca` the certificate does not hold, and the token is not sent; with it, it does."""
+async def test_own_certificate_authority(harness, bundle, world, tmp_path):
+    """Without `--ca` the certificate is refused before the token is sent."""
     cert, key, _ = write_certificate(tmp_path)
     settings = Settings(api_port=0, api_cert=str(cert), api_key=str(key))
     async with api_world(world, settings=settings) as api:
@@ -159,10 +159,10 @@ async def test_a_certificate_of_ones_own_authority(harness, bundle, world, tmp_p
         assert (status, "is not allowed to upload" in written) == (1, True)
 
 
-async def test_what_the_server_refuses(harness, bundle, served, world):
-    """A token without the right or none, a wrong version, another package: each is said at once.
+async def test_refused_submissions(harness, bundle, served, world):
+    """Missing rights, an unknown token, a wrong version and changed packages are reported.
 
-    Other bytes of the same length are found by the server, and named here; nothing stays.
+    The server detects other bytes of the same length; nothing is left there.
     """
     wrong = harness.bundle({("armani", 9): world.ceremony.role("armani", 9)}, {})
     (path,) = (bundle / "blobs").iterdir()
@@ -186,8 +186,8 @@ async def test_what_the_server_refuses(harness, bundle, served, world):
     assert status == 0, written
 
 
-def test_a_place_is_one(harness, bundle):
-    """`ceremony submit` goes to a folder or to a server, and says so where it is both or none."""
+def test_out_and_to_exclude_each_other(harness, bundle):
+    """`ceremony submit` needs either a folder or a server."""
     for place in ((), ("--out", harness.outgoing, "--to", "https://updates.example")):
         arguments = ("ceremony", "submit", "--repo", harness.folder, *place, bundle / "bundle.json")
         written = io.StringIO()
@@ -196,15 +196,15 @@ def test_a_place_is_one(harness, bundle):
         assert "--to" in written.getvalue()
 
 
-def test_what_is_made_without_a_folder(bundle):
-    """A bundle from the working folder is, byte for byte, the one that `--out` makes."""
+def test_make_outgoing(bundle):
+    """A bundle made from the working folder equals that of `--out`."""
     loaded = load_outgoing(bundle)
     made = make_outgoing({("armani", 3): loaded.roles[0]}, [*loaded.blobs] * 2)
     assert made == loaded
 
 
-def test_tokens_that_are_not_taken(harness, bundle):
-    """A file that others may read, two lines, nothing at all; no sentence quotes it."""
+def test_invalid_token_file(harness, bundle):
+    """The mode and the form are checked; no message quotes the token."""
     for text, mode, sentence in (
         ("secret-token", 0o644, "Others may read"),
         ("secret-token\nX-Other: 1", 0o600, "not an API token"),
@@ -219,8 +219,8 @@ def test_tokens_that_are_not_taken(harness, bundle):
         assert "secret" not in written
 
 
-def test_addresses_that_are_not_taken(harness, bundle):
-    """Plain http leaves this machine never, and an address is a scheme, a host and a port."""
+def test_invalid_addresses(harness, bundle):
+    """Plain http is for this machine only; an address is scheme, host and port."""
     for url in (
         "http://updates.example",
         "http://10.0.0.1:8081",
@@ -239,8 +239,8 @@ def test_addresses_that_are_not_taken(harness, bundle):
             assert "--to" in written
 
 
-def test_what_is_no_bundle(harness, bundle):
-    """A folder that `--out` did not make, or whose files were changed: nothing is sent."""
+def test_invalid_bundle(harness, bundle):
+    """A folder without bundle or with changed files is refused before anything is sent."""
     status, written = harness.submit(1, harness.outgoing)
     assert (status, "bundle.json does not exist" in written) == (1, True)
     (bundle / "metadata" / "3.armani.json").write_bytes(b"{}")
