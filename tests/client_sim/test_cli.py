@@ -268,7 +268,7 @@ def test_an_interrupt_is_one_line(run, create, monkeypatch, tmp_path, interrupt)
     assert run("show") == (130, "", "hening-device: stopped\n")
 
 
-def test_an_interrupt_while_modules_are_loaded_is_one_line(monkeypatch, capsys):
+def test_interrupt_while_modules_are_loaded(monkeypatch, capsys):
     """Ctrl-C before `main` runs."""
 
     class Interrupted(ModuleType):

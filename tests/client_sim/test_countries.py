@@ -57,7 +57,7 @@ def test_countries_and_networks_are_those_of_the_list():
         assert len(country.networks) == (min(3, len(own)) or 1)
 
 
-def test_every_language_with_greetings_is_spoken_somewhere():
+def test_languages_with_greetings_have_a_country():
     """Each language of the ROM's greetings is the language of a country."""
     texts = {path.stem for path in GREETINGS.glob("??.yaml")}
     assert len(texts) == 7

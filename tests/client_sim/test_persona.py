@@ -66,7 +66,7 @@ def test_arbitrary_bytes_are_refused(data):
 
 
 @given(st.integers(min_value=0), st.binary(min_size=1, max_size=1))
-def test_a_changed_byte_never_reads_as_the_same_persona(place, byte):
+def test_changed_bytes_of_a_persona(place, byte):
     """Each persona has one encoding: another one is refused or another persona."""
     data = encode_persona(make_persona(3))
     place %= len(data)

@@ -39,7 +39,7 @@ from tests.client_sim.cloud.phones import PASSWORD, make_phone, new_name, set_ag
 NEW = "another password of words"
 
 
-def test_a_fresh_phone_is_silent_and_a_login_turns_nothing_on(served, tmp_path):
+def test_new_phone_is_silent(served, tmp_path):
     """Without account, consent and words the phone is silent and no type can be turned on."""
     phone = make_phone(served, tmp_path)
     cloud = phone.cloud
@@ -85,7 +85,7 @@ def test_password_keys_and_words_never_leave(served, tmp_path):
             assert spelled not in phone.wire.bytes
 
 
-def test_passwords_are_proposed_and_checked_by_the_phone(phone):
+def test_proposed_and_refused_passwords(phone):
     """The phone proposes eight words and refuses guessable passwords; the server sees none."""
     proposed = propose_password(phone.cloud.entropy)
     check_password(proposed)
@@ -95,7 +95,7 @@ def test_passwords_are_proposed_and_checked_by_the_phone(phone):
             check_password(guessed)
 
 
-def test_words_are_typed_back_and_checked_offline(phone):
+def test_words_are_confirmed_offline(phone):
     """Wrong and swapped words are noticed offline; letter case and spaces do not matter."""
     cloud = phone.cloud
     words = encode_words(bytes(range(16)))
@@ -116,7 +116,7 @@ def test_words_are_typed_back_and_checked_offline(phone):
     assert phone.wire.is_silent
 
 
-def test_a_lost_password_is_replaced_by_the_words(served, phone, second, tmp_path):
+def test_recovery_with_words(served, phone, second, tmp_path):
     """All phones are logged out, and the records are there with the new password."""
     add_note(phone.cloud, "a", "b")
     phone.sync()
@@ -141,7 +141,7 @@ def test_a_lost_password_is_replaced_by_the_words(served, phone, second, tmp_pat
     assert third.bodies("note") == [b"a\nb"]
 
 
-def test_a_new_phone_waits_until_another_one_approves_it(served, phone, tmp_path):
+def test_approval_of_a_new_phone(served, phone, tmp_path):
     """Both phones show the same six digits; other digits approve nothing."""
     set_approving(phone.cloud, is_on=True)
     third = make_phone(served, tmp_path / "three")
@@ -194,7 +194,7 @@ def test_revoked_phone_and_its_keys(phone, second):
     log_in(second.cloud, region, phone.cloud.name, NEW, "phone")
 
 
-def test_a_consent_is_refused_by_the_phone_below_the_age(served, tmp_path):
+def test_minimum_age_of_consent(served, tmp_path):
     """The policy's ages apply; from the minimum age on a guardian's consent is enough."""
     phone = make_phone(served, tmp_path)
     sign_up(phone.cloud, phone.cloud.regions["id"], new_name(), PASSWORD, "phone")
@@ -209,7 +209,7 @@ def test_a_consent_is_refused_by_the_phone_below_the_age(served, tmp_path):
     assert [kind for kind, _ in phone.cloud.store.receipts()] == ["consent"]
 
 
-def test_a_withdrawal_is_one_step_and_ends_uploads(phone):
+def test_withdrawal_ends_uploads(phone):
     """A withdrawal turns all types off before it is sent.
 
     After a logout no key is on the phone, not even in free pages of the database file.

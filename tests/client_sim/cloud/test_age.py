@@ -42,7 +42,7 @@ def test_the_age_program_opens_a_file(tmp_path):
     assert opened.stdout == bytes(200_000)
 
 
-def test_the_same_content_is_the_same_file_and_another_one_for_another_account():
+def test_files_follow_from_content_and_account():
     """Content and account determine the file; content and its prefix share no key."""
     assert make(100) == make(100)
     assert make(100) != make(100, b"\1" * 32)
@@ -69,7 +69,7 @@ def test_malformed_keys_are_refused():
             assert Identity.decode(IDENTITY.encode()) == IDENTITY
 
 
-def test_our_reader_opens_a_file_of_another_writer():
+def test_file_of_another_writer():
     """The reader opens pyrage's file, so it does not only match the writer's mistakes."""
     other = pyrage.x25519.Recipient.from_str(IDENTITY.recipient_text)
     assert decrypt(pyrage.encrypt(b"hello", [other]), IDENTITY) == b"hello"

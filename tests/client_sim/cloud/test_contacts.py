@@ -31,14 +31,14 @@ def merge(mine, theirs, base=BASE, *, later=True):
     return [line.text for line in parse_card(merged.body)[2:-1]], merged.lost
 
 
-def test_lines_that_the_phone_does_not_know_stay_in_their_order():
+def test_unknown_lines_keep_their_order():
     """Unknown lines keep their order, also a photo as data, which common libraries drop."""
     lines = ["FN:Budi", "TEL:1", "TEL:2", "X-LIKES;K=V:tea", "PHOTO:data:image/jpeg;base64,/9j/"]
     assert [line.text for line in parse_card(BASE)[2:-1]] == lines
     assert merge(BASE, BASE) == (lines, "")
 
 
-def test_both_sides_of_a_repeated_property_are_kept():
+def test_merge_of_a_repeated_property():
     """One side adds a number and drops one, the other adds one: all three changes are merged."""
     mine = card("FN:Budi", "TEL:1", "TEL:3", "X-LIKES;K=V:tea", "PHOTO:data:image/jpeg;base64,/9j/")
     theirs = BASE.replace(b"TEL:2", b"TEL:2\r\nTEL:4")
@@ -63,7 +63,7 @@ def test_conflicting_values_of_a_single_property():
                 assert (lines[0], lost) == ("FN:Boy", "")
 
 
-def test_without_a_common_version_nothing_is_dropped():
+def test_merge_without_a_common_version():
     """Two phones that had the same contact before their first synchronisation lose no line."""
     lines, _ = merge(card("FN:Budi", "TEL:1"), card("FN:Budi", "TEL:2", "NOTE:x"), None)
     assert lines == ["FN:Budi", "TEL:2", "TEL:1", "NOTE:x"]
@@ -96,7 +96,7 @@ def test_both_sides_of_a_merge_get_the_same_lines(base, mine, theirs):
     assert sorted(x.text for x in parse_card(one)) == sorted(x.text for x in parse_card(other))
 
 
-def test_contacts_match_by_uid_or_by_name_and_a_shared_address():
+def test_matching_contacts():
     """A shared name or a shared number alone is not enough."""
     for one, other, is_same in (
         (card("UID:a", "FN:X"), card("UID:a", "FN:Y"), True),
@@ -110,7 +110,7 @@ def test_contacts_match_by_uid_or_by_name_and_a_shared_address():
             assert is_same_person(one, other) is is_same
 
 
-def test_folded_lines_are_one_line_and_long_ones_are_folded():
+def test_line_folding():
     """Folded lines are joined; lines are folded at 75 bytes, without splitting a character."""
     body = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Bu\r\n di\r\nNOTE:a\r\n\tb\r\nEND:VCARD\r\n"
     assert [line.text for line in parse_card(body)[2:4]] == ["FN:Budi", "NOTE:ab"]
@@ -119,7 +119,7 @@ def test_folded_lines_are_one_line_and_long_ones_are_folded():
     assert parse_card(written) == parse_card(card("NOTE:" + "\N{SNOWMAN}" * 60))
 
 
-def test_a_file_is_cut_into_its_cards_byte_by_byte():
+def test_split_cards():
     """A file is split into its cards; blank lines between them are skipped."""
     cards = [card("FN:a"), card("FN:b", version="3.0")]
     assert list(split_cards(b"\xef\xbb\xbf" + b"\r\n".join(cards))) == cards

@@ -229,7 +229,7 @@ def test_late_erasure_and_wrong_receipt(lies, phone, served):
     assert receipt["type"] == "erasure"
 
 
-def test_a_piece_that_the_server_refuses_is_not_recorded(lies, phone, second):
+def test_refused_piece_is_not_recorded(lies, phone, second):
     """The photo has no recorded pieces, and the next synchronisation sends it."""
     add_photo(phone.cloud, "a.jpg", make_jpeg(Photo("a.jpg", "-5.1", "110.2", 1_767_225_600)))
     lies.append(

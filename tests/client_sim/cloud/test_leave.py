@@ -35,7 +35,7 @@ PERSONA = make_persona(4)
 KINDS = ("contact", "note", "message", "photo")
 
 
-def test_an_export_is_the_same_bytes_twice_and_on_either_phone(phone, second, tmp_path):
+def test_exports_are_reproducible(phone, second, tmp_path):
     """The export has files for other programs, with hashes; without an original it is refused."""
     plant(phone.cloud, PERSONA)
     phone.sync()
@@ -66,7 +66,7 @@ def test_an_export_is_the_same_bytes_twice_and_on_either_phone(phone, second, tm
         export(second.cloud, files[2])
 
 
-def test_an_export_is_imported_as_nothing_new(phone, tmp_path):
+def test_import_of_an_own_export(phone, tmp_path):
     """Importing one's own export adds no record, so it can be repeated."""
     plant(phone.cloud, PERSONA)
     export(phone.cloud, tmp_path / "mine.zip")
@@ -105,7 +105,7 @@ def test_the_age_program_opens_every_piece_of_the_store(served, phone, tmp_path)
     assert photos
 
 
-def test_an_erasure_ends_with_a_receipt_that_is_verified(phone, second):
+def test_erasure_and_its_receipt(phone, second):
     """The phone keeps its records and the receipt; all types are off, and the account is gone."""
     plant(phone.cloud, PERSONA)
     phone.sync()

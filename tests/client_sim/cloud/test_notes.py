@@ -17,7 +17,7 @@ def merge(mine, theirs, *, later=True):
     return None if merged is None else split_note(merged)[1]
 
 
-def test_lines_are_merged_where_they_do_not_overlap():
+def test_merged_lines():
     """Changes that do not overlap are merged, in either direction; results were written by hand."""
     for mine, theirs, merged in (
         ("a\nb\nc\nd\n", "a\nb\nx\nd\n", "a\nb\nx\nd\n"),
@@ -41,7 +41,7 @@ def test_merged_titles():
     assert merge_notes(BASE, mine, theirs, mine_is_later=False) == theirs
 
 
-def test_the_copy_of_a_conflict_says_so_in_its_title():
+def test_title_of_a_conflicting_copy():
     """The copy's title names the conflict, and stays within the limit."""
     assert name_copy(BASE, "2026-09-21") == make_note("List (conflict, 2026-09-21)", "a\nb\nc\nd\n")
     assert len(split_note(name_copy(make_note("x" * 900, ""), "2026-09-21"))[0]) <= 200

@@ -83,7 +83,7 @@ class Owner:
             self._store.set("on", b"")
 
 
-def test_turned_off_between_the_name_and_the_connection(served, tmp_path):
+def test_turned_off_before_the_connection(served, tmp_path):
     """The name is resolved, but no connection is made."""
     phone = make_ready(served, tmp_path)
     resolve = phone.wire.resolve

@@ -59,7 +59,7 @@ def test_a_planted_owner_has_all_four_types_once(phone):
     assert persona.contacts[0].number.encode() in b"".join(phone.bodies("contact"))
 
 
-def test_a_record_that_was_never_sent_is_deleted_without_a_trace(phone):
+def test_deletion_of_an_unsent_record(phone):
     """A deleted record that was never sent leaves no trace, and can no longer be changed."""
     add_note(phone.cloud, "t", "x")
     (row,) = phone.cloud.store.live("note")

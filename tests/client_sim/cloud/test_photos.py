@@ -46,14 +46,14 @@ def make_camera_jpeg():
     return out.getvalue()
 
 
-def test_time_and_place_are_read_from_the_file_of_another_writer():
+def test_exif_of_another_writer():
     """The time is that of taking the photo, not that of its last change."""
     facts = read_facts(make_camera_jpeg())
     assert (facts.type, facts.taken) == ("image/jpeg", "2026-03-20T10:11:12")
     assert (facts.latitude, facts.longitude) == ("-6.210000", "106.800000")
 
 
-def test_a_planted_photo_is_a_jpeg_that_other_programs_read():
+def test_planted_photos_are_valid_jpegs():
     """A planted photo is a valid JPEG for Pillow, with the owner's time and place."""
     data = make_jpeg(PLANTED)
     image = Image.open(io.BytesIO(data))
@@ -66,7 +66,7 @@ def test_a_planted_photo_is_a_jpeg_that_other_programs_read():
     assert photo.sha256 == hashlib.sha256(data).hexdigest()
 
 
-def test_a_heic_has_no_preview_and_another_file_is_refused():
+def test_heic_and_other_formats():
     """HEIC has no preview; files other than JPEG and HEIC are refused."""
     assert describe_photo("a.heic", HEIC).preview == ""
     assert read_facts(HEIC).type == "image/heic"
@@ -75,14 +75,14 @@ def test_a_heic_has_no_preview_and_another_file_is_refused():
 
 
 @given(st.binary(max_size=300), st.integers(0, 400))
-def test_a_damaged_block_is_passed_over(junk, place):
+def test_damaged_metadata_is_ignored(junk, place):
     """A file with arbitrary bytes in its metadata is still accepted as a JPEG."""
     data = make_jpeg(PLANTED)
     damaged = data[:place] + junk + data[place + len(junk) :]
     assert read_facts(b"\xff\xd8" + damaged[2:]).type == "image/jpeg"
 
 
-def test_pieces_are_padded_cut_and_put_together():
+def test_pieces_round_trip():
     """Pieces are at most 12 % longer than the photo, which is restored from them."""
     for length in (1, 2, 1000, 3_000_000, PIECE, PIECE + 1):
         with case(length):
@@ -116,7 +116,7 @@ def test_names_with_a_path_are_refused():
             decode_photo(encode_photo(Photo(name, "image/jpeg", 1, "0" * 64)))
 
 
-def test_a_small_picture_is_the_preview_and_a_large_one_is_left_out():
+def test_size_limit_of_previews():
     """A preview of up to 12 KiB is used, a larger one is not."""
     for length, is_kept in ((1000, True), (PREVIEW + 1, False)):
         data = _with_thumbnail(b"\xff\xd8" + bytes(length - 2))

@@ -60,7 +60,7 @@ def test_renewed_pieces_have_new_keys(phone, second):
     assert len(list((second.cloud.store.folder / "photos").iterdir())) == 2
 
 
-def test_an_upload_that_breaks_off_keeps_the_former_pieces(phone):
+def test_former_pieces_stay_until_all_new_ones_are_sent(phone):
     """Former pieces are removed only once a synchronisation has sent all new ones."""
     add_photo(phone.cloud, "1.jpg", FILES[0])
     phone.sync()

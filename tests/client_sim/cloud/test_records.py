@@ -72,7 +72,7 @@ def test_padding_round_trip(data):
     assert unpad(pad(data)) == data
 
 
-def test_a_title_does_not_show_in_the_length_of_a_description():
+def test_length_of_a_description_hides_the_title():
     """Titles of up to a step's length give equal lengths; other clients' members do not matter."""
     lengths = {
         len(write(replace(NOTE, meta={"name": "x" * count, "colour": 1})).content.meta)
@@ -117,7 +117,7 @@ def test_changed_items_are_refused():
     assert decode_item((KEY,), bare, bodies.__getitem__) == NOTE  # large chunks come separately
 
 
-def test_a_collection_opens_for_its_account_and_type_only():
+def test_collections_are_bound_to_account_and_type():
     """Another account, another type, and another collection's key or item are refused."""
     account = make_account_keys(os.urandom)
     made, found = make(account)

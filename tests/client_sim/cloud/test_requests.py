@@ -85,7 +85,7 @@ def test_every_request_is_a_row_of_the_page(story):
     assert len(used) > 20
 
 
-def test_no_request_has_a_header_that_is_not_on_the_page(story):
+def test_headers_of_requests(story):
     """Requests have no User-Agent, language, cookie or date."""
     for _, _, lines in story:
         names = [line.partition(b":")[0].decode() for line in lines.split(b"\r\n")]

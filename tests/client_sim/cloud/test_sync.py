@@ -40,7 +40,7 @@ def share(phone, second, body, kind="note"):
     return only(phone, kind).uid
 
 
-def test_all_four_types_come_to_the_other_phone(phone, second):
+def test_all_types_are_synchronised(phone, second):
     """Records of all types and the original of a photo arrive byte for byte."""
     add_contact(phone.cloud, card("FN:Budi"))
     add_note(phone.cloud, "t", "x\n")
@@ -168,7 +168,7 @@ def test_conflicting_contacts(phone, second, served):
     assert kept.body == card("FN:Boy", "TEL:1")
 
 
-def test_two_phones_that_begin_at_the_same_time_read_both_collections(phone, second):
+def test_two_phones_make_a_collection_concurrently(phone, second):
     """Each phone made a collection before it saw the other's; both read both."""
     add_note(phone.cloud, "a", "1")
     add_note(second.cloud, "b", "2")
@@ -185,7 +185,7 @@ def test_two_phones_that_begin_at_the_same_time_read_both_collections(phone, sec
     assert phone.bodies("note") == second.bodies("note") == [b"a\n1", b"b\n2"]
 
 
-def test_many_records_go_in_batches_over_one_connection(phone, second):
+def test_batches_of_records(phone, second):
     """A batch has at most a hundred records."""
     for number in range(250):
         add_note(phone.cloud, f"n{number}", "text")
@@ -196,7 +196,7 @@ def test_many_records_go_in_batches_over_one_connection(phone, second):
     assert phone.bodies("note") == second.bodies("note")
 
 
-def test_a_type_that_is_off_is_neither_read_nor_written(phone, second):
+def test_types_that_are_off_are_not_synchronised(phone, second):
     """Only types that are on are synchronised; a type that is turned on later is complete."""
     second.cloud.turn("note", is_on=False)
     add_note(phone.cloud, "a", "1")
@@ -227,7 +227,7 @@ def test_time_of_the_next_synchronisation(phone):
     assert find_next(phone.cloud) is None
 
 
-def test_a_full_account_stops_uploads_and_reads_on(tmp_path):
+def test_full_account(tmp_path):
     """The owner is told before and when the account is full; changes stay on the phone."""
     with serve(tmp_path / "full", quota=20_000) as small:
         one = set_up(make_phone(small, tmp_path / "a"), new_name())

@@ -124,7 +124,7 @@ def test_other_answers_are_refused():
             assert outside.is_closed
 
 
-def test_a_name_without_address_and_a_slow_server_are_unavailable():
+def test_unavailable_servers():
     """Without an address nothing is sent, and a slow server's answer is not awaited forever."""
     with pytest.raises(UnavailableError, match="no address"):
         make_line(Scripted(addresses=())).ask("GET", "/", {})

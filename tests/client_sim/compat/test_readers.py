@@ -79,7 +79,7 @@ APPS = [
 
 
 @pytest.mark.parametrize(("dialect", "phone"), APPS, ids=[name for name, _ in APPS])
-def test_each_app_is_offered_fetches_resumes_and_verifies(site, package, dialect, phone, tmp_path):
+def test_offer_download_and_verification_of_each_app(site, package, dialect, phone, tmp_path):
     """A download starts from nothing, from a third, and from the complete file."""
     _, data, _ = package
     offer = ask(site, dialect, BASE, phone, PEM)
@@ -104,7 +104,7 @@ def test_lineage_2_streams(site, package):
     assert properties.startswith(b"FILE_HASH=")
 
 
-def test_graphene_tries_the_incremental_and_then_the_full_package(site, tmp_path):
+def test_graphene_falls_back_to_the_full_package(site, tmp_path):
     """The name of the incremental shows the running build, whether it exists or not."""
     phone = replace(ARMANI, incremental="9.9")
     offer = graphene.ask(site, BASE, phone)

@@ -62,7 +62,7 @@ def versions(record):
     return tuple(pack and pack.version for pack in (record.used, record.before))
 
 
-def test_only_what_changed_is_fetched():
+def test_parts_to_fetch():
     """After the first pack, only the parts that the previous one does not list are fetched.
 
     A bad pack is not fetched again under any version of its role, but the next pack is.
@@ -159,7 +159,7 @@ def test_start_and_share_of_a_pack():
     assert versions(use(stays, 2_000, 9)) == (2, 1)
 
 
-def test_no_place_is_drawn_where_none_is_needed():
+def test_no_secret_without_a_ready_pack():
     """A phone without a ready pack makes no secret."""
 
     def refuse(_version):

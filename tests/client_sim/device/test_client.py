@@ -136,7 +136,7 @@ def test_codename_role_is_fetched_after_the_decision(repository, world):
     assert not world.sent
 
 
-def test_expired_metadata_is_refused_and_polling_goes_on(repository, world):
+def test_expired_metadata(repository, world):
     """A frozen repository gives no offer but a warning, until a later timestamp arrives."""
     repository.offer()
     world.clock += 2 * DAY
@@ -151,7 +151,7 @@ def test_expired_metadata_is_refused_and_polling_goes_on(repository, world):
 
 
 @pytest.mark.parametrize(("role", "days"), [("snapshot", 8), ("latest", 8), ("targets", 91)])
-def test_an_expired_role_is_refused_without_asking_again(repository, world, role, days):
+def test_expired_role_is_not_requested_again(repository, world, role, days):
     """A stored role that has expired is not requested again in the same version."""
     repository.offer()
     assert _poll(world).offer

@@ -179,7 +179,7 @@ def test_a_failing_disk_is_a_storage_error(tmp_path):
 
 
 def test_folder_has_one_holder(tmp_path):
-    """A second holder is refused or waits, and no file is left behind."""
+    """A second holder is refused or waits, and no file is left."""
     with hold_folder(tmp_path, waits=False) as is_first, hold_folder(tmp_path, waits=False) as two:
         assert (is_first, two) == (True, False)
     with pytest.raises(ZeroDivisionError), hold_folder(tmp_path, waits=False):

@@ -147,7 +147,7 @@ def compress(kind: int, data: bytes) -> bytes:
     if kind == REPLACE_BZ:
         return bz2.compress(data)
     if kind == REPLACE_XZ:
-        return lzma.compress(data, check=lzma.CHECK_CRC32)
+        return lzma.compress(data, check=lzma.CHECK_CRC32, preset=0)
     return data
 
 

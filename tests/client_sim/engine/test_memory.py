@@ -33,7 +33,7 @@ def measure(*arguments):
 
 
 @pytest.mark.parametrize("way", ["stream", "file"])
-def test_a_large_partition_takes_little_memory_and_little_disk(tmp_path, way):
+def test_memory_and_disk_of_a_large_partition(tmp_path, way):
     """A large partition takes 64 MB besides its operation, and its zeros take no room."""
     package = tmp_path / "armani.zip"
     write_package(package, PARTITION)

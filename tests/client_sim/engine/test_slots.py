@@ -197,7 +197,7 @@ def test_no_update_begins_before_the_running_build_is_confirmed(slots):
     assert slots.state.slots["a"].bootable
 
 
-def test_a_new_update_takes_back_a_switch_that_was_not_booted(slots):
+def test_update_before_a_switch_was_booted(slots):
     """An update that begins between switch and reboot leaves the running build active."""
     update(slots)
     slots.switch()

@@ -33,7 +33,7 @@ def test_a_path_leads_to_its_end():
         assert (edge.version, edge.expires) == (7, 9.0)
 
 
-def test_an_unknown_hash_leads_nowhere():
+def test_unknown_answers_are_not_recognised():
     """A known body with another status is unknown, too, before and after it was recognised."""
     place, ends = make_tree(b"a")
     assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False) is None
@@ -44,7 +44,7 @@ def test_an_unknown_hash_leads_nowhere():
     assert second.recognise(500, b"a", hashed(b"a"), is_gzip=False) is None
 
 
-def test_a_compressed_body_is_known_by_what_it_decodes_to():
+def test_compressed_bodies_are_recognised_decoded():
     """Other compressed bytes of the same body are recognised; damaged or trailing ones are not."""
     place, ends = make_tree(b"a" * 100)
     second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
@@ -55,7 +55,7 @@ def test_a_compressed_body_is_known_by_what_it_decodes_to():
         assert second.recognise(200, bad, hashed(bad), is_gzip=True) is None
 
 
-def test_known_bytes_are_unknown_under_the_other_coding():
+def test_bytes_with_another_coding_are_unknown():
     """With another content coding a phone would decode other bytes, or none."""
     body = b"a" * 100
     sent = gzip.compress(body, mtime=0)
@@ -67,7 +67,7 @@ def test_known_bytes_are_unknown_under_the_other_coding():
         assert second.recognise(200, first, hashed(first), is_gzip=is_gzip).following is ends[0]
 
 
-def test_a_path_that_is_learned_again_replaces_what_followed():
+def test_path_that_is_learned_again():
     """The newest lesson replaces the older one; another first request starts another tree."""
     lines = Lines(1)
     place = grow(None, [Taken(b"q", 200, hashed(b"a"))], End(None, "old"), lines.find)

@@ -235,7 +235,7 @@ def test_a_forged_answer_among_good_ones_is_refused(town, driver):
     assert driver.tally.failures == {Failure.UNKNOWN: 1}
 
 
-def test_a_server_that_hangs_up_fails_all_polls_of_the_packet(town, driver):
+def test_closed_connection_fails_all_polls_of_a_packet(town, driver):
     """The failure says how many bytes had arrived."""
     good = town.repository.answer
     count = 0

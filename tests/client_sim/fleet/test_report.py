@@ -79,7 +79,7 @@ def test_rates_and_curve_of_a_report():
     assert kinds["codename"].shows_model
 
 
-def test_the_share_of_the_real_engine_is_of_all_installs():
+def test_share_of_installs_by_the_real_engine():
     """Twins repeat installations of the fleet, phones of a sample are additional ones."""
     outcome = make_outcome(twins=10, twins_installed=9, twins_left_out=3, twin_refusals=["no"])
     report = make_report(outcome, Sample())

@@ -3,7 +3,7 @@
 from client_sim.fleet.timer_wheel import TimerWheel
 
 
-def test_each_phone_comes_once_at_its_tick():
+def test_phones_are_taken_once_at_their_tick():
     """A tick after the last slot is in the first slot of the next turn."""
     wheel = TimerWheel(6, 8)
     for phone, tick in enumerate([3, 4, 3, 7, 3, 13]):
@@ -14,8 +14,8 @@ def test_each_phone_comes_once_at_its_tick():
     assert list(wheel.take(5)) == [5]
 
 
-def test_a_phone_that_is_put_while_its_tick_is_taken_comes_later():
-    """A phone put into the slot that is being taken is due in the next turn."""
+def test_phone_put_into_the_slot_that_is_taken():
+    """It is due in the next turn of the wheel."""
     wheel = TimerWheel(3, 4)
     for phone in range(3):
         wheel.put(phone, 0)

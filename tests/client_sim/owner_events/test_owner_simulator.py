@@ -45,7 +45,7 @@ def test_client_gets_events_and_sends_nothing(tmp_path, phone, monkeypatch):
     assert phone.world.sent == []
 
 
-def test_a_reboot_starts_what_was_installed(tmp_path, phone):
+def test_reboot_starts_the_installed_build(tmp_path, phone):
     """The event restarts the phone: build 1 runs and is confirmed."""
     phone.install()
     live(tmp_path, phone, Kind.REBOOT, owner=make_persona(4))

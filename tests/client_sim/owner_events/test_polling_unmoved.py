@@ -136,7 +136,7 @@ def test_comparison_detects_affected_clients():
 @given(
     st.lists(st.sampled_from(HARMLESS), max_size=5), st.lists(st.sampled_from(HARMLESS), max_size=5)
 )
-def test_after_a_factory_reset_a_phone_polls_as_a_new_one(before, after):
+def test_poll_after_a_factory_reset(before, after):
     """The poll has the bytes of a first poll, whatever happens before and after the reset."""
     repository = Repository(SIGNED)
     world = FakeWorld(repository)
