@@ -69,11 +69,23 @@ def announce(repository, number, links, **changes):
     repository.publish("armani", "latest")
 
 
-def make_market(*sources):
+def make_repository(*sources):
     """Make a repository that offers build 1: in full, and from the builds with these numbers."""
     repository = Repository(NOW)
     announce(repository, 1, [add_package(repository, 1, source) for source in (None, *sources)])
     return repository
+
+
+def path_of(repository, name):
+    """Return the path under which a package is served."""
+    return next(path for path in repository.files if path.endswith(name))
+
+
+def break_one_byte(repository, name):
+    """Change a byte of a package that is served."""
+    path = path_of(repository, name)
+    whole = repository.files[path]
+    repository.files[path] = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
 
 
 def make_image(repository, port):

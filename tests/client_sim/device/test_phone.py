@@ -24,10 +24,10 @@ def _healthy(_build):
     return True
 
 
-def test_install_reboot_and_confirm_over_real_sockets(tmp_path, market):
+def test_install_reboot_and_confirm_over_real_sockets(tmp_path, ota_repository):
     """Poll, installation and the last check use one connection each; then build 1 runs."""
-    with serve(market) as server:
-        shop.make_phone(tmp_path / "phone", market, server.port)
+    with serve(ota_repository) as server:
+        shop.make_phone(tmp_path / "phone", ota_repository, server.port)
         phone = Phone(
             tmp_path / "phone", resolver={HOST: ["127.0.0.1"]}, now=lambda: float(shop.NOW)
         )
@@ -56,15 +56,15 @@ def test_install_reboot_and_confirm_over_real_sockets(tmp_path, market):
     assert server.received[0] == sent.encode()
 
 
-def test_only_newer_builds_are_installed(phone, market):
+def test_only_newer_builds_are_installed(phone, ota_repository):
     """After build 1 build 2 is installed; a pointer back to build 1 offers nothing."""
     phone.install()
     phone.reboot(is_healthy=_healthy)
     assert phone.install().installed is None
-    shop.announce(market, 2, [shop.add_package(market, 2)])
+    shop.announce(ota_repository, 2, [shop.add_package(ota_repository, 2)])
     assert phone.install().installed == shop.facts(2)
     phone.reboot(is_healthy=_healthy)
-    shop.announce(market, 1, [shop.add_package(market, 1)])
+    shop.announce(ota_repository, 1, [shop.add_package(ota_repository, 1)])
     done = phone.install()
     assert done.installed is None
     assert "nothing to install" in done.reason
@@ -88,17 +88,17 @@ def test_build_that_does_not_boot(phone):
     assert phone.floor == 2
 
 
-def test_a_failed_build_is_remembered_after_a_power_cut(phone, market):
+def test_a_failed_build_is_remembered_after_a_power_cut(phone, ota_repository):
     """The failure is taken from the boot state if the phone lost power right after the fallback."""
     phone.install()
     phone.slots.boot(lambda build: build == shop.facts(0))
     assert phone.install().installed is None
-    shop.announce(market, 2, [shop.add_package(market, 2)])
+    shop.announce(ota_repository, 2, [shop.add_package(ota_repository, 2)])
     assert phone.install().installed == shop.facts(2)
     assert phone.state["failed"] == b"2"
 
 
-def test_floor_rises_after_confirmation(tmp_path, phone, market):
+def test_floor_rises_after_confirmation(tmp_path, phone, ota_repository):
     """After a power cut during the first start, a build that then fails can be installed again."""
     phone.install()
     steps = 0
@@ -106,9 +106,11 @@ def test_floor_rises_after_confirmation(tmp_path, phone, market):
         folder = tmp_path / f"cut-{steps}"
         shutil.copytree(tmp_path / "phone", folder)
         try:
-            shop.open_phone(folder, market, disk=DyingDisk(steps)).reboot(is_healthy=_healthy)
+            shop.open_phone(folder, ota_repository, disk=DyingDisk(steps)).reboot(
+                is_healthy=_healthy
+            )
         except PowerCut:
-            again = shop.open_phone(folder, market)
+            again = shop.open_phone(folder, ota_repository)
             if not again.slots.state.slots["b"].successful:
                 again.reboot(is_healthy=lambda build: build == shop.facts(0))
                 assert again.running_build == shop.facts(0)
@@ -120,26 +122,26 @@ def test_floor_rises_after_confirmation(tmp_path, phone, market):
     assert steps > 10
 
 
-def _halt(market):
-    market.signed["latest"].targets[POINTER].custom["h"] = True
-    market.publish("latest")
+def _halt(repository):
+    repository.signed["latest"].targets[POINTER].custom["h"] = True
+    repository.publish("latest")
 
 
 def _supersede(number, permille):
     """Halt, then announce a build without the halt."""
 
-    def change(market):
-        _halt(market)
-        package = shop.add_package(market, number)
-        shop.announce(market, number, [package], r=[[START, permille]])
+    def change(repository):
+        _halt(repository)
+        package = shop.add_package(repository, number)
+        shop.announce(repository, number, [package], r=[[START, permille]])
 
     return change
 
 
-def _withdraw(market):
-    for target in market.signed["armani"].targets.values():
+def _withdraw(repository):
+    for target in repository.signed["armani"].targets.values():
         target.custom["withdrawn"] = True
-    market.publish("armani")
+    repository.publish("armani")
 
 
 @pytest.mark.parametrize(
@@ -152,34 +154,34 @@ def _withdraw(market):
         (_withdraw, AgreementError, "withdrawn"),
     ],
 )
-def test_offer_that_changes_during_the_download(phone, market, change, error, words):
+def test_offer_that_changes_during_the_download(phone, ota_repository, change, error, words):
     """Pointer and codename role are checked again right before the switch of slots.
 
     The offer is halted, withdrawn, or superseded by no build, the next build or another package.
     """
-    answer = market.answer
+    answer = ota_repository.answer
 
     def change_after_a_block(head):
         reply = answer(head)
         if b"Range: " in head:
-            market.answer = answer
-            change(market)
+            ota_repository.answer = answer
+            change(ota_repository)
         return reply
 
-    market.answer = change_after_a_block
+    ota_repository.answer = change_after_a_block
     with pytest.raises(error, match=words):
         phone.install()
-    assert market.answer == answer
+    assert ota_repository.answer == answer
     assert phone.slots.is_begun
     assert phone.slots.state.active == "a"
     phone.reboot(is_healthy=_healthy)
     assert phone.running_build == shop.facts(0)
 
 
-def test_a_model_without_a_role_installs_nothing(phone, market):
+def test_a_model_without_a_role_installs_nothing(phone, ota_repository):
     """A pointer to a model without a delegated role is refused."""
-    del market.signed["targets"].delegations.roles["armani"]
-    market.publish("targets", "latest")
+    del ota_repository.signed["targets"].delegations.roles["armani"]
+    ota_repository.publish("targets", "latest")
     with pytest.raises(TrustError, match="no role for the model armani"):
         phone.install()
 
@@ -201,20 +203,20 @@ class _BrokenSlots(Slots):
         raise OSError("input/output error")
 
 
-def test_a_forged_proof_of_the_model_is_refused(phone, market):
+def test_a_forged_proof_of_the_model_is_refused(phone, ota_repository):
     """The codename role is not stored before its log proof is verified."""
-    market.files["/log/proof/armani.2"] = market.files["/log/proof/armani.1"]
+    ota_repository.files["/log/proof/armani.2"] = ota_repository.files["/log/proof/armani.1"]
     with pytest.raises(LogError):
         phone.install()
     assert "role.armani" not in phone.state
 
 
-def test_a_tampered_package_is_thrown_away(phone, market):
+def test_a_tampered_package_is_thrown_away(phone, ota_repository):
     """A changed byte is found after the last block, streamed or whole, and no data of it stays."""
-    shop.announce(market, 1, [shop.add_package(market, 1)])
-    path = next(path for path in market.files if path.endswith("armani-1-full.zip"))
-    whole = market.files[path]
-    market.files[path] = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
+    shop.announce(ota_repository, 1, [shop.add_package(ota_repository, 1)])
+    path = shop.path_of(ota_repository, "armani-1-full.zip")
+    whole = ota_repository.files[path]
+    shop.break_one_byte(ota_repository, "armani-1-full.zip")
     before = snapshot(phone.slots.directory)
     for is_whole in (False, True):
         with pytest.raises(DownloadError, match="not the signed one"):
@@ -222,5 +224,5 @@ def test_a_tampered_package_is_thrown_away(phone, market):
         assert "unusable" not in phone.state
         assert not list((phone.slots.directory.parent / "downloads").iterdir())
         assert snapshot(phone.slots.directory) == before
-    market.files[path] = whole
+    ota_repository.files[path] = whole
     assert phone.install().installed == shop.facts(1)

@@ -18,9 +18,9 @@ BLOCK = 16 * 1024
 
 
 @pytest.fixture
-def market():
+def ota_repository():
     """Make a repository that offers build 1 in full."""
-    return shop.make_market()
+    return shop.make_repository()
 
 
 def make_used_phone(folder, repository):
@@ -45,13 +45,13 @@ def files_of(folder, names):
     return {name: snapshot(folder / name) for name in names}
 
 
-def test_reset_removes_the_owners_data(tmp_path, market):
+def test_reset_removes_the_owners_data(tmp_path, ota_repository):
     """State, downloads and the owner's data are removed; image and slots stay.
 
     The floor is the running build's counter. A link is removed, its target is not.
     """
     folder = tmp_path / "phone"
-    make_used_phone(folder, market)
+    make_used_phone(folder, ota_repository)
     before = files_of(folder, KEPT)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "file").touch()
@@ -65,21 +65,23 @@ def test_reset_removes_the_owners_data(tmp_path, market):
     assert phone.floor == phone.running_build.counter == 1
 
 
-def test_poll_after_a_reset_is_that_of_a_new_phone(tmp_path, market):
+def test_poll_after_a_reset_is_that_of_a_new_phone(tmp_path, ota_repository):
     """The next poll starts from the image's root, with a new secret and due time."""
-    make_used_phone(tmp_path / "used", market)
+    make_used_phone(tmp_path / "used", ota_repository)
     old = Phone(tmp_path / "used").state["secret"]
     reset_phone(tmp_path / "used")
     assert not {"due", "secret"} & set(Phone(tmp_path / "used").state)
-    shop.make_phone(tmp_path / "new", market)
-    assert poll(tmp_path / "used", market, draws=100) == poll(tmp_path / "new", market)
+    shop.make_phone(tmp_path / "new", ota_repository)
+    assert poll(tmp_path / "used", ota_repository, draws=100) == poll(
+        tmp_path / "new", ota_repository
+    )
     assert len(old) == 32
     assert Phone(tmp_path / "used").state["secret"] not in {old, b""}
 
 
-def test_a_power_cut_at_any_step_leaves_the_old_phone_or_a_new_one(tmp_path, market):
+def test_a_power_cut_at_any_step_leaves_the_old_phone_or_a_new_one(tmp_path, ota_repository):
     """Until the mark is written nothing is removed; then the next start completes the reset."""
-    make_used_phone(tmp_path / "lived", market)
+    make_used_phone(tmp_path / "lived", ota_repository)
     before = files_of(tmp_path / "lived", WIPED)
     shutil.copytree(tmp_path / "lived", tmp_path / "counted")
     disk = CountingDisk()
@@ -100,9 +102,9 @@ def test_a_power_cut_at_any_step_leaves_the_old_phone_or_a_new_one(tmp_path, mar
     assert outcomes == {True, False}
 
 
-def test_completing_a_reset_can_be_interrupted(tmp_path, market):
+def test_completing_a_reset_can_be_interrupted(tmp_path, ota_repository):
     """The reset is completed after any number of power cuts."""
-    make_used_phone(tmp_path / "phone", market)
+    make_used_phone(tmp_path / "phone", ota_repository)
     with pytest.raises(PowerCut):
         reset_phone(tmp_path / "phone", disk=DyingDisk(4))
     for last in (1, 2, 1):
@@ -129,16 +131,16 @@ def _interrupt_installation(folder, repository):
     repository.answer = answer
 
 
-def test_download_after_a_reset_starts_at_block_0(tmp_path, market, monkeypatch):
+def test_download_after_a_reset_starts_at_block_0(tmp_path, ota_repository, monkeypatch):
     """The progress of an interrupted update is forgotten."""
     monkeypatch.setattr(transport, "BLOCK", BLOCK)
     monkeypatch.setattr(download, "BLOCK", BLOCK)
-    make_used_phone(tmp_path / "phone", market)
-    _interrupt_installation(tmp_path / "phone", market)
+    make_used_phone(tmp_path / "phone", ota_repository)
+    _interrupt_installation(tmp_path / "phone", ota_repository)
     assert snapshot(tmp_path / "phone" / "slots" / "update")
     reset_phone(tmp_path / "phone")
     assert not snapshot(tmp_path / "phone" / "slots" / "update")
-    phone = shop.open_phone(tmp_path / "phone", market)
+    phone = shop.open_phone(tmp_path / "phone", ota_repository)
     assert phone.install().installed == shop.facts(1)
     (first, *_) = [head for head in phone.world.sent if b"/targets/" in head]
     assert b"\r\nRange: bytes=0-16383\r\n" in first

@@ -61,8 +61,7 @@ def repository(tmp_path):
     repository.publish_root()
     links = [shop.add_package(repository, 1), shop.add_package(repository, 1, 0)]
     shop.announce(repository, 1, links)
-    path = next(path for path in repository.files if path.endswith("armani-1-from-0.zip"))
-    del repository.files[path]
+    del repository.files[shop.path_of(repository, "armani-1-from-0.zip")]
     return repository
 
 

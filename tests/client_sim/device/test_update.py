@@ -12,11 +12,6 @@ INCREMENTAL = "armani-1-from-0.zip"
 FULL = "armani-1-full.zip"
 
 
-def path_of(repository, name):
-    """Return the path under which a package is served."""
-    return next(path for path in repository.files if path.endswith(name))
-
-
 def requested_packages(phone):
     """Return the names of the requested packages, in order."""
     paths = [path for path in phone.world.paths if path.startswith("/targets/")]
@@ -28,13 +23,6 @@ def boot(phone):
     return phone.reboot(is_healthy=lambda _build: True)
 
 
-def break_one_byte(repository, name):
-    """Change a byte of a package that is served."""
-    path = path_of(repository, name)
-    whole = repository.files[path]
-    repository.files[path] = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
-
-
 def _change_running_slot(phone):
     """Change the running slot, so that the incremental does not fit."""
     image = phone.slots.image_path("system")
@@ -44,7 +32,7 @@ def _change_running_slot(phone):
 def _answer_with(status):
     def change(phone):
         repository = phone.world.repository
-        repository.overrides[path_of(repository, INCREMENTAL)] = response(status, b"no\n")
+        repository.overrides[shop.path_of(repository, INCREMENTAL)] = response(status, b"no\n")
 
     return change
 
@@ -54,11 +42,11 @@ def _answer_with(status):
     [
         _answer_with(b"404 Not Found"),
         _answer_with(b"410 Gone"),
-        lambda phone: break_one_byte(phone.world.repository, INCREMENTAL),
+        lambda phone: shop.break_one_byte(phone.world.repository, INCREMENTAL),
         _change_running_slot,
     ],
 )
-def test_unusable_incremental_is_replaced_by_the_full_package(phone, market, spoil):
+def test_unusable_incremental_is_replaced_by_the_full_package(phone, ota_repository, spoil):
     """The full package follows in the same installation, without fetching the role again.
 
     The record of the unusable package is removed when build 1 is confirmed.
@@ -71,7 +59,7 @@ def test_unusable_incremental_is_replaced_by_the_full_package(phone, market, spo
     assert requested_packages(phone) == [INCREMENTAL, FULL]
     assert any("of no use" in sentence for sentence in said)
     assert phone.world.paths.count("/metadata/2.armani.json") == 1
-    start = phone.world.paths.index(path_of(market, FULL))
+    start = phone.world.paths.index(shop.path_of(ota_repository, FULL))
     assert phone.world.paths[start + 1 :] == ["/metadata/2.root.json", "/metadata/timestamp.json"]
     assert "unusable" in phone.state
     boot(phone)
@@ -79,27 +67,27 @@ def test_unusable_incremental_is_replaced_by_the_full_package(phone, market, spo
     assert "unusable" not in phone.state
 
 
-def test_unusable_incremental_is_not_tried_again(tmp_path, phone, market):
+def test_unusable_incremental_is_not_tried_again(tmp_path, phone, ota_repository):
     """Incremental and full package are gone; later the phone requests only the full one."""
-    del market.files[path_of(market, INCREMENTAL)]
-    full = market.files.pop(path_of(market, FULL))
+    del ota_repository.files[shop.path_of(ota_repository, INCREMENTAL)]
+    full = ota_repository.files.pop(shop.path_of(ota_repository, FULL))
     with pytest.raises(GoneError):
         phone.install()
-    again = shop.open_phone(tmp_path / "phone", market)
+    again = shop.open_phone(tmp_path / "phone", ota_repository)
     assert again.poll().offer.type == "full"
-    market.add_release(full, FULL)
+    ota_repository.add_release(full, FULL)
     again.install()
     assert requested_packages(again) == [FULL]
 
 
-def test_server_errors_lead_to_no_fallback(phone, market):
+def test_server_errors_lead_to_no_fallback(phone, ota_repository):
     """After a server error or a broken connection the incremental is requested again."""
     for answer in (response(b"500 Oops", b"no\n"), response(b"200 OK", b"no\n"), OSError("reset")):
-        market.overrides[path_of(market, INCREMENTAL)] = answer
+        ota_repository.overrides[shop.path_of(ota_repository, INCREMENTAL)] = answer
         with case(answer), pytest.raises(TransportError):
             phone.install()
     assert set(requested_packages(phone)) == {INCREMENTAL}
-    market.overrides.clear()
+    ota_repository.overrides.clear()
     assert phone.install().offer.type == "incremental"
 
 
@@ -112,13 +100,13 @@ UNMET = [
 ]
 
 
-def test_unmet_condition_stops_after_the_poll(tmp_path, market):
+def test_unmet_condition_stops_after_the_poll(tmp_path, ota_repository):
     """All phones send the same bytes up to there, and the reason names the condition."""
     sent = set()
     for number, (name, conditions) in enumerate(UNMET):
         folder = tmp_path / str(number)
-        shop.make_phone(folder, market)
-        phone = shop.open_phone(folder, market)
+        shop.make_phone(folder, ota_repository)
+        phone = shop.open_phone(folder, ota_repository)
         settings = UpdateSettings(asks=name == "consent", quiet=(0, 60 + number))
         store_settings(phone.state, settings)
         done = phone.install(conditions=conditions)
@@ -132,26 +120,26 @@ def test_unmet_condition_stops_after_the_poll(tmp_path, market):
     assert len(sent) == 1
 
 
-def test_consent_is_for_one_build(phone, market):
+def test_consent_is_for_one_build(phone, ota_repository):
     """Consent outlives a broken download, and is needed again for build 2."""
     store_settings(phone.state, UpdateSettings(asks=True))
     assert "waits until the owner agrees" in phone.install().reason
-    market.overrides[path_of(market, INCREMENTAL)] = response(b"500 Oops", b"")
+    ota_repository.overrides[shop.path_of(ota_repository, INCREMENTAL)] = response(b"500 Oops", b"")
     with pytest.raises(TransportError):
         phone.install(is_agreed=True)
     assert phone.state["agreed"] == b"2"
-    market.overrides.clear()
+    ota_repository.overrides.clear()
     assert phone.install().installed == shop.facts(1)
     boot(phone)
     assert "agreed" not in phone.state
-    shop.announce(market, 2, [shop.add_package(market, 2)])
+    shop.announce(ota_repository, 2, [shop.add_package(ota_repository, 2)])
     assert phone.install().reason == "Build 3 waits until the owner agrees to it."
 
 
-def test_fallback_checks_the_conditions_again(phone, market):
+def test_fallback_checks_the_conditions_again(phone, ota_repository):
     """There is room for the incremental, but not for the full package."""
-    path = path_of(market, INCREMENTAL)
-    room = Conditions(free_bytes=len(market.files.pop(path)))
+    path = shop.path_of(ota_repository, INCREMENTAL)
+    room = Conditions(free_bytes=len(ota_repository.files.pop(path)))
     done = phone.install(conditions=room)
     assert done.installed is None
     assert done.checks[-1].name == "room"
@@ -160,10 +148,10 @@ def test_fallback_checks_the_conditions_again(phone, market):
 
 
 @pytest.mark.parametrize("is_refused", [False, True])
-def test_installation_draws_a_due_time_after_its_last_poll(phone, market, is_refused):
+def test_installation_draws_a_due_time_after_its_last_poll(phone, ota_repository, is_refused):
     """The next poll is due 4 to 8 hours after the last one, also if that failed."""
     if is_refused:
-        market.overrides["/metadata/timestamp.json"] = response(b"500 Oops", b"")
+        ota_repository.overrides["/metadata/timestamp.json"] = response(b"500 Oops", b"")
         with pytest.raises(TransportError):
             phone.install()
     else:
@@ -202,30 +190,30 @@ def _change_before_last_poll(repository, then):
 
 @pytest.mark.parametrize("is_whole", [False, True])
 @pytest.mark.parametrize("is_lost", [False, True])
-def test_withdrawn_package_is_not_started(tmp_path, market, is_whole, is_lost):
+def test_withdrawn_package_is_not_started(tmp_path, ota_repository, is_whole, is_lost):
     """The full package of the same build is fetched and runs.
 
     The last poll finds the incremental withdrawn, or fails, and the next attempt finds it.
     """
-    full, wrong = _list_wrong_incremental(market)
-    shop.announce(market, 1, [full, wrong])
-    shop.make_phone(tmp_path / "phone", market)
-    phone = shop.open_phone(tmp_path / "phone", market)
+    full, wrong = _list_wrong_incremental(ota_repository)
+    shop.announce(ota_repository, 1, [full, wrong])
+    shop.make_phone(tmp_path / "phone", ota_repository)
+    phone = shop.open_phone(tmp_path / "phone", ota_repository)
 
     def lose():
         raise OSError("tunnel")
 
     def withdraw():
-        _withdraw_incremental(market, full)
+        _withdraw_incremental(ota_repository, full)
 
-    _change_before_last_poll(market, lose if is_lost else withdraw)
+    _change_before_last_poll(ota_repository, lose if is_lost else withdraw)
     with pytest.raises(TransportError if is_lost else InstallError):
         phone.install(is_whole=is_whole)
     assert requested_packages(phone) == [INCREMENTAL]
     assert phone.slots.is_begun is not is_lost
     if is_lost:
         withdraw()
-    again = shop.open_phone(tmp_path / "phone", market)
+    again = shop.open_phone(tmp_path / "phone", ota_repository)
     assert again.install(is_whole=is_whole).offer.type == "full"
     assert requested_packages(again) == [FULL]
     boot(again)

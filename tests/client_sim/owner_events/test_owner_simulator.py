@@ -12,7 +12,7 @@ from tests.client_sim.device import shop
 @pytest.fixture
 def phone(tmp_path):
     """Make a phone on disk without an owner, and offer it build 1."""
-    repository = shop.make_market()
+    repository = shop.make_repository()
     shop.make_phone(tmp_path / "phone", repository)
     return shop.open_phone(tmp_path / "phone", repository)
 

@@ -128,7 +128,7 @@ def recorder():
 @pytest.fixture
 def phone(tmp_path, recorder):
     """Make a phone with an owner, whose folder is watched, and offer it build 1."""
-    repository = shop.make_market(0)
+    repository = shop.make_repository(0)
     shop.make_phone(tmp_path / "phone", repository, persona=make_persona(7))
     phone = shop.open_phone(tmp_path / "phone", repository)
     recorder.folder = str(tmp_path / "phone" / "personal")
