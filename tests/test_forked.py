@@ -64,7 +64,7 @@ def test_signals(programs, world, sent, status):
         until(is_closed)
 
 
-def test_a_case_is_named():
+def test_case_is_named():
     """A failing row's name is in the message, and the exception stays the same."""
     with pytest.raises(AssertionError) as caught, case("third", 3):
         raise AssertionError("wrong")

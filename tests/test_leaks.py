@@ -13,7 +13,7 @@ SEED = bytes.fromhex(VECTORS["TEST 1"].secret)
 LEAKS = Leaks(**seed_forms("seed", SEED))
 
 
-def test_a_key_file_without_encryption_is_found() -> None:
+def test_unencrypted_key_files_are_found() -> None:
     """A seed is found in every unencrypted form that the library writes, also across a line end."""
     key = Ed25519PrivateKey.from_private_bytes(SEED)
     for encoding, form in (
@@ -54,12 +54,12 @@ def test_the_expanded_key_is_found() -> None:
     assert LEAKS.find(prefix) == {("seed_prefix", "hex")}
 
 
-def test_nothing_is_found_where_nothing_is() -> None:
+def test_public_values_are_not_reported() -> None:
     """A public key and a signature are not reported as secrets."""
     assert LEAKS.find(VECTORS["TEST 1"].public + VECTORS["TEST 1"].signature) == set()
 
 
-def test_what_objects_hold_is_found() -> None:
+def test_secrets_in_objects_are_found() -> None:
     """Secrets inside objects are found at any depth, but not through code they refer to."""
 
     class Holder:

@@ -241,7 +241,7 @@ actions = st.lists(
 
 @given(actions=actions, last_clock=st.sampled_from([0, -365 * DAY]))
 @settings(max_examples=150, deadline=None)
-def test_one_root_brings_every_phone_back(actions, last_clock):
+def test_one_root_recovers_every_phone(actions, last_clock):
     """With a correct clock or one a year slow, the phone installs the build after the reset."""
     team = Team()
     phone = CachedPhone(team)

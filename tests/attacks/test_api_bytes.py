@@ -85,7 +85,7 @@ MALFORMED = {
 }
 
 
-async def test_malformed(api):
+async def test_malformed_requests(api):
     """There is one refusal and the connection ends; a request smuggled after it is not executed."""
     for name, data in MALFORMED.items():
         with case(name):
@@ -134,7 +134,7 @@ async def test_pipelining(api):
     assert statuses(answer) == [200, 200, 200, 404]
 
 
-async def test_a_big_length(api):
+async def test_content_length_over_limit(api):
     """A Content-Length over the limit is refused before the body; without a token with 401."""
     for token, status in ((TOKEN, 413), (b"", 401)):
         head = b"POST /api/v1/toys HTTP/1.1\r\nHost: a\r\n" + JSON + token
@@ -142,7 +142,7 @@ async def test_a_big_length(api):
         assert statuses(answer) == [status]
 
 
-async def test_a_body_at_the_limit(api):
+async def test_body_at_limit(api):
     """A body of 16 KiB is read; one byte more is refused."""
     for size, status in ((LIMIT, 201), (LIMIT + 1, 413)):
         body = BEAR + b" " * (size - len(BEAR))
@@ -152,7 +152,7 @@ async def test_a_body_at_the_limit(api):
         assert statuses(answer) == [status]
 
 
-async def test_an_endless_body(api):
+async def test_endless_body(api):
     """Endless chunks are refused at the limit, and the connection ends."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n")
@@ -168,7 +168,7 @@ async def test_an_endless_body(api):
     writer.transport.abort()
 
 
-async def test_expect(api):
+async def test_expect_continue(api):
     """`100 Continue` is sent only after the token was found valid, and only if it was asked for."""
     head = POST + b"Content-Length: 30\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
@@ -181,7 +181,7 @@ async def test_expect(api):
     assert statuses(await send(api, head.replace(b"100-continue", b"200-ok"))) == [417]
 
 
-async def test_a_slow_head(fresh, monkeypatch):
+async def test_slow_head(fresh, monkeypatch):
     """A client that does not finish its head is disconnected, even after earlier requests."""
     monkeypatch.setattr(listener, "IDLE_SECONDS", 0.3)
     async with api_world(fresh, TOYS) as api:
@@ -189,7 +189,7 @@ async def test_a_slow_head(fresh, monkeypatch):
         assert statuses(await send(api, GET + b"\r\nGET /api")) == [200]
 
 
-async def test_a_slow_body(fresh, monkeypatch):
+async def test_slow_body(fresh, monkeypatch):
     """A client that does not finish its body gets an error and is disconnected."""
     monkeypatch.setattr(serving, "BODY_SECONDS", 0.3)
     monkeypatch.setattr(listener, "LINGER_SECONDS", 0.2)
@@ -210,7 +210,7 @@ async def end(writer):
         await writer.wait_closed()
 
 
-async def test_many_connections(fresh):
+async def test_connections_of_one_account(fresh):
     """An account that holds all connections loses one; if each account holds one, none does."""
     closing = GET.replace(b"admin", b"viewer").replace(b"Host: a\r\n", LAST) + b"\r\n"
     async with api_world(fresh, TOYS, limited(2)) as api:
@@ -232,7 +232,7 @@ async def test_many_connections(fresh):
 @pytest.mark.parametrize(
     "begun", [b"", b"GET /api/v1/toys/bear HTT", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"]
 )
-async def test_idle_connections_keep_no_client_out(fresh, begun):
+async def test_idle_connections_are_closed(fresh, begun):
     """The oldest connection without a token is closed; one that had a valid token stays."""
     async with api_world(fresh, TOYS, limited(3)) as api:
         known, sending = await asyncio.open_connection("127.0.0.1", api.port)
@@ -256,7 +256,7 @@ async def test_idle_connections_keep_no_client_out(fresh, begun):
             await end(writer)
 
 
-async def test_who_is_answered_gives_way_last(fresh):
+async def test_busy_connections_are_closed_last(fresh):
     """A connection without a token is closed during an answer only if others wait."""
     begun, release = asyncio.Event(), asyncio.Event()
 
@@ -279,7 +279,7 @@ async def test_who_is_answered_gives_way_last(fresh):
             await end(writer)
 
 
-async def test_a_client_that_leaves(fresh):
+async def test_client_disconnects(fresh):
     """A request is completed after the client has disconnected; no failure is logged."""
     begun, release, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -302,7 +302,7 @@ async def test_a_client_that_leaves(fresh):
     assert entries == []
 
 
-async def test_nothing_of_a_request_is_logged(api, caplog, capfd):
+async def test_requests_are_not_logged(api, caplog, capfd):
     """A request's headers, path, query, body and address do not appear in any log."""
     caplog.set_level(logging.DEBUG)
     canaries = b"X-Canary: canary-head\r\nUser-Agent: canary-agent\r\nReferer: canary-from\r\n"

@@ -133,7 +133,7 @@ async def test_a_flood_of_refusals(world, monkeypatch):
             asking.cancel()
 
 
-async def test_bodies(world):
+async def test_bodies_with_busy_threads(world):
     """With all threads busy, small bodies are still decoded and large ones are not read."""
     async with console_world(world) as team:
         engineer = await team.token("engineer")
@@ -199,7 +199,7 @@ async def test_sign_ins(world):
         assert limits(team, Share.SIGN_INS) == 3
 
 
-async def test_refused_keys(world, monkeypatch):
+async def test_idempotency_keys_of_refused_requests(world, monkeypatch):
     """Refused requests under ever new idempotency keys do not fill the database."""
     monkeypatch.setattr(idempotency, "EFFECTLESS_KEPT", 20)
     async with console_world(world) as team:
@@ -212,7 +212,7 @@ async def test_refused_keys(world, monkeypatch):
         assert 20 <= await kept(team, "viewer") <= 40
 
 
-async def test_keys_of_an_account(world):
+async def test_idempotency_keys_of_an_account(world):
     """An account that has used up its idempotency keys gets 429; another account's are accepted."""
     async with console_world(world, idempotency_keys=2) as team:
         for number, status in enumerate((200, 200, 429)):

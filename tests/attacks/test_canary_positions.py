@@ -203,7 +203,7 @@ FOUND = re.compile(rb"(?:%s)\d*" % b"|".join(map(re.escape, FORMS)), re.IGNORECA
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_no_position_of_a_request_is_kept(servers, way):
+def test_no_canary_is_kept(servers, way):
     """Answers, output, metrics, state and temporary files have no canary, also after kills."""
     server = servers[way]
     answers = [server.exchange(data) for data in whole()]

@@ -41,7 +41,7 @@ FORGED = [
 ]
 
 
-async def test_a_form_of_another_site(team):
+async def test_cross_site_form(team):
     """A cross-site request with the victim's cookies is refused, and nothing is halted."""
     browser = await team.signed_in("engineer")
     action, fields = (await browser.get(f"{PATH}/halt")).form("/halt")
@@ -57,7 +57,7 @@ async def test_a_form_of_another_site(team):
     assert not await is_halted(team)
 
 
-async def test_no_page_takes_a_form_of_another_site(team):
+async def test_every_form_refuses_cross_site_requests(team):
     """Every form refuses cross-site requests; requests of the same origin need the page's token."""
     browser = await team.signed_in("admin")
     secret = browser.cookies()["hening-session"]
@@ -73,7 +73,7 @@ async def test_no_page_takes_a_form_of_another_site(team):
             assert "not from a page of this session" in answer.text
 
 
-async def test_a_form_of_another_session(team):
+async def test_csrf_token_of_another_session(team):
     """A token of one session's page is not valid in another session."""
     attacker, victim = await team.signed_in("approver"), await team.signed_in("engineer")
     action, fields = (await attacker.get(f"{PATH}/halt")).form("/halt")
@@ -82,7 +82,7 @@ async def test_a_form_of_another_session(team):
     assert not await is_halted(team)
 
 
-async def test_bodies_that_are_no_form(team):
+async def test_other_content_types(team):
     """Other content types, which another site may send without preflight, are not read."""
     browser = await team.signed_in("engineer")
     for kind, body in (
@@ -94,7 +94,7 @@ async def test_bodies_that_are_no_form(team):
     assert not await is_halted(team)
 
 
-async def test_no_link_changes_anything(team):
+async def test_get_changes_nothing(team):
     """Actions accept POST alone, so a link that is followed or previewed has no effect."""
     browser = await team.signed_in("engineer")
     for action in ("pause", "resume"):
@@ -116,7 +116,7 @@ async def test_login_csrf(team):
     assert (await browser.get("/console/")).path.startswith("/console/sign-in")
 
 
-async def test_a_session_that_was_known_before(team):
+async def test_session_fixation(team):
     """The session secret is drawn at sign-in; a planted one is not valid before or after it."""
     planted = "ab" * 32
     browser = await team.browser()
@@ -139,7 +139,7 @@ ELSEWHERE = (
 )
 
 
-async def test_the_way_back_leads_nowhere_else(team):
+async def test_open_redirect(team):
     """A link to the sign-in page cannot redirect to another site."""
     browser = await team.browser()
     token = await team.token("viewer")
@@ -160,7 +160,7 @@ def older(monkeypatch):
     monkeypatch.setattr("server.publisher.plan.check_reasons", lambda *_: None)
 
 
-async def test_no_form_takes_what_misleads_its_readers(world):
+async def test_misleading_text_is_refused(world):
     """Forms of rollout commands and change requests refuse markup and hidden characters."""
     async with console_world(world) as team:
         team.services.rollouts._approval_channels = ("*/*/stable",)
@@ -183,7 +183,7 @@ async def test_no_form_takes_what_misleads_its_readers(world):
 
 
 @pytest.mark.usefixtures("older")
-async def test_what_older_texts_hide_is_shown_and_markup_stays_text(world):
+async def test_misleading_text_of_older_version(world):
     """Notes, reasons and labels that an older version accepted are shown with escapes."""
     async with console_world(world) as team:
         shown = await write_everywhere(team, HIDDEN + MARKUP)
@@ -233,7 +233,7 @@ async def test_markup_in_paths_and_queries(team):
         assert "<img src=x" not in page.body
 
 
-async def test_what_every_page_forbids(team):
+async def test_security_headers(team):
     """Pages allow no scripts, frames, resources of other sites or caching by the browser."""
     admin = await team.signed_in("admin")
     stranger = await team.browser()
@@ -257,7 +257,7 @@ async def test_what_every_page_forbids(team):
         assert re.findall(r'(?:src|href|action)="(?!/console/|#)', page.body) == []
 
 
-async def test_the_api_takes_no_cookie(team):
+async def test_api_refuses_session_cookie(team):
     """A session opens pages only: the API does not accept its cookie."""
     browser = await team.signed_in("admin")
     assert (await browser.get("/api/v1/me")).status == 401
@@ -270,7 +270,7 @@ async def test_dns_rebinding(team):
     assert page.status == 421
 
 
-async def test_guesses_run_dry(world):
+async def test_limit_of_guesses(world):
     """Invalid tokens and cookies count towards one shared limit of guesses."""
     async with console_world(world, api_rate=1) as team:
         browser = await team.browser()

@@ -70,7 +70,7 @@ def team(request, tmp_path, programs):
 
 
 @pytest.mark.parametrize("team", ["clock", "build-time", "counter"], indirect=True)
-def test_one_root_heals_server_and_phone(team):
+def test_one_root_heals_server_and_phones(team):
     """The next build is published, and the poisoned phone and the honest one install it."""
     team.heal()
     made = team.make_release()
@@ -82,7 +82,7 @@ def test_one_root_heals_server_and_phone(team):
 
 
 @pytest.mark.parametrize("team", ["patch-level"], indirect=True)
-def test_a_patch_level_that_an_image_states_is_out_of_reach(team):
+def test_patch_level_of_installed_image(team):
     """A phone with the thief's image refuses lower patch levels; honest phones update."""
     for path in (team.server_state, *team.server_state.rglob("*")):  # modes of an older version
         path.chmod(0o700 if path.is_dir() else 0o600)

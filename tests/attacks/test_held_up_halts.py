@@ -11,7 +11,7 @@ from tests.cases import case
 HALTS = 2  # by then each attack is at full strength
 
 
-async def test_every_halt_is_answered_and_public(world):
+async def test_halts_under_attack(world):
     """Under each attack every halt gets 200, and phones see the pointer halted with its reason."""
     async with besieged(world) as server:
         for name in ATTACKS:
@@ -19,7 +19,7 @@ async def test_every_halt_is_answered_and_public(world):
                 assert len(await measure(server, name, HALTS)) == HALTS
 
 
-def test_what_is_slower_than_the_goals():
+def test_goals():
     """The goals are 1 s for 99 of 100 halts and 3 s for the slowest; exceeding either one fails."""
     fast = {"p50": 2000, "p99": 1000, "worst": 3000}
     assert find_slow({"fast": fast, "p99": {**fast, "p99": 1001}}) == ["p99"]

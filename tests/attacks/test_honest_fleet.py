@@ -58,14 +58,14 @@ def fleet(programs, tmp_path_factory):
 
 
 @pytest.mark.parametrize("clock", [0, -YEAR], ids=["right", "a year slow"])
-def test_a_phone_that_was_off_for_two_years(fleet, clock):
+def test_phone_off_for_two_years(fleet, clock):
     """The phone accepts a build 3,000 counters above its own, also with a clock a year slow."""
     fleet.copy_phone(f"off {clock}")
     shown = fleet.install_by(f"off {clock}", clock)
     assert (shown["running"]["incremental"], shown["floor"]) == (fleet.made, 3001)
 
 
-def test_a_phone_whose_clock_is_a_year_ahead(fleet):
+def test_phone_clock_a_year_ahead(fleet):
     """The phone refuses files that are expired by its clock, stores none, and keeps polling."""
     fleet.copy_phone("ahead")
     with pytest.raises(StageError, match="has expired"):
@@ -73,7 +73,7 @@ def test_a_phone_whose_clock_is_a_year_ahead(fleet):
     assert fleet.install_by("ahead", 0)["running"]["incremental"] == fleet.made
 
 
-def test_a_server_that_was_restored(fleet):
+def test_restored_server(fleet):
     """Phones refuse the older state until a root lists new online keys, then update again."""
     fleet.copy_phone("ahead of the server")
     fleet.stop_server()

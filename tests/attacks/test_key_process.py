@@ -106,7 +106,7 @@ def sign_text(world, text):
     return open_keys(world.folder)._ask(SignCheckpoint(str(key), text, current.size, [], []))
 
 
-def test_no_version_has_two_contents(stolen):
+def test_one_content_per_version(stolen):
     """No two answers have the same version of a role, whatever the requests are."""
     seen = set()
     for number in range(5):
@@ -119,7 +119,7 @@ def test_no_version_has_two_contents(stolen):
         seen |= versions
 
 
-def test_a_forked_state_folder_gets_no_second_log(stolen, tmp_path):
+def test_forked_state_folder(stolen, tmp_path):
     """Of two publishers on copies of one state, only one gets its log signed."""
     with forked(stolen, tmp_path / "fork") as fork:
         change(stolen, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For all phones."}))
@@ -129,7 +129,7 @@ def test_a_forked_state_folder_gets_no_second_log(stolen, tmp_path):
         assert (fork.folder.public / "log" / "checkpoint").read_bytes() == before
 
 
-def test_the_log_of_the_fork_by_hand(stolen):
+def test_forked_log_by_socket(stolen):
     """The key process signs only one tree root of a size, also for requests sent to its socket."""
     key, note, current = head(stolen)
     for size in (current.size - 1, current.size, current.size + 1):
@@ -176,14 +176,14 @@ def halt(world):
 @pytest.mark.parametrize(
     "leaf", [b"made up", encode_leaf("latest", 9, "0" * 64), encode_leaf("armani", 3, "0" * 64)]
 )
-def test_leaves_of_ones_own(stolen, leaf):
+def test_invented_leaves(stolen, leaf):
     """A leaf that belongs to no publication of the key process is refused; publishing continues."""
     with pytest.raises(PublishError, match=r"belongs to no publication that was signed here"):
         sign_leaves(stolen, [leaf])
     halt(stolen)
 
 
-def test_leaves_that_are_kept_back(stolen):
+def test_withheld_leaves(stolen):
     """The key process has the leaves, so the next server continues after `rebuild`."""
     kept_back(stolen)
     with pytest.raises(StorageError, match=r"leaves was signed, .* run `hening-server rebuild`"):
@@ -206,13 +206,13 @@ def add_row(world, entry):
     asyncio.run(add())
 
 
-def test_rows_of_ones_own(stolen):
+def test_invented_rows(stolen):
     """A database row that can never be signed is removed when the next leaf is added."""
     add_row(stolen, encode_leaf("latest", 9, "0" * 64))
     halt(stolen)
 
 
-def test_rows_of_ones_own_beside_leaves_that_are_kept_back(stolen):
+def test_invented_rows_and_withheld_leaves(stolen):
     """`rebuild` replaces an invented row by the signed leaves that were withheld."""
     kept_back(stolen)
     add_row(stolen, encode_leaf("latest", 9, "0" * 64))
@@ -220,7 +220,7 @@ def test_rows_of_ones_own_beside_leaves_that_are_kept_back(stolen):
     halt(stolen)
 
 
-def test_one_version_with_two_contents(stolen):
+def test_two_contents_signed_by_maintainers(stolen):
     """If maintainers signed two contents of a version, only the first one enters the log."""
     contents = [
         RoleVersion("armani", 3, stolen.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, each)}))
@@ -240,7 +240,7 @@ def test_one_version_with_two_contents(stolen):
     halt(stolen)
 
 
-def test_a_record_that_does_not_know_the_log(stolen, process):
+def test_record_without_log(stolen, process):
     """When a publisher loads keys, the key process learns the public state, before it signs."""
     process.stop()
     shutil.rmtree(process.record)
@@ -252,7 +252,7 @@ def test_a_record_that_does_not_know_the_log(stolen, process):
     halt(stolen)
 
 
-def test_leaves_that_are_lost(stolen, process):
+def test_lost_leaves(stolen, process):
     """If no copy and no record has the leaves, the log gets a new key.
 
     The steps are those of docs/how-to/lost-leaves.md, in that order.
@@ -279,7 +279,7 @@ def test_leaves_that_are_lost(stolen, process):
         verify_checkpoint(note, decode_log_key(str(log_verifier(stolen.published().root))))
 
 
-def test_bytes_of_ones_own_are_not_signed(stolen):
+def test_arbitrary_bytes_are_not_signed(stolen):
     """The log's key signs checkpoints alone, and the other keys sign no arbitrary bytes."""
     with pytest.raises(PublishError, match="three lines"):
         sign_text(stolen, b'{"_type":"root"}')
@@ -288,7 +288,7 @@ def test_bytes_of_ones_own_are_not_signed(stolen):
             half.sign(role.encode())
 
 
-def test_nothing_is_offered_that_maintainers_did_not_sign(stolen):
+def test_unsigned_offers_are_refused(stolen):
     """Pointers to a withdrawn package, another channel's or any other package are not signed."""
     for member, value in (
         ("x", "0" * 64),
@@ -307,7 +307,7 @@ def test_nothing_is_offered_that_maintainers_did_not_sign(stolen):
         ask(stolen, {POINTER: pointer})
 
 
-def test_what_was_public_is_not_taken_back(stolen, tmp_path):
+def test_superseded_role_is_not_signed(stolen, tmp_path):
     """The predecessor of a role that withdraws a build is not signed again."""
     with forked(stolen, tmp_path / "fork") as fork:
         withdrawn = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}

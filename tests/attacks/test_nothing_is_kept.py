@@ -38,7 +38,7 @@ def requests():
     yield f"GET {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{CANARY}".encode()
 
 
-def test_metrics_hold_counts_by_closed_labels_only(published_state):
+def test_metrics_have_no_canary(published_state):
     """The metrics have statuses and reasons, but no time of a single request."""
     with serve(published_state.folder) as served:
         before = served.metrics()

@@ -114,7 +114,7 @@ LIES = {
 }
 
 
-def test_a_codename_key_and_what_cannot_be_taken_back(custody):
+def test_codename_key_and_irreversible_facts(custody):
     """Server and phone refuse lies that no reset could undo; the phone stores none of them."""
     for number, (lie, (members, says, refusal)) in enumerate(LIES.items(), 1):
         with case(lie):

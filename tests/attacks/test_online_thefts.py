@@ -79,7 +79,7 @@ def test_log_alone(custody):
     assert custody.audit() == []
 
 
-def test_all_online_keys_hurry(custody):
+def test_all_online_keys_offer_early(custody):
     """Signed builds that are halted or not offered yet reach everyone, and only phones see it.
 
     Withdrawn builds stay withdrawn.
@@ -135,7 +135,7 @@ def test_all_online_keys_ten_years_ahead(custody):
     assert custody.ask("install")["running"]["counter"] == 3
 
 
-def test_a_time_ahead_in_the_servers_own_tree(custody):
+def test_future_timestamp_in_server_tree(custody):
     """`check` and the API name the version and the key; only new keys repair it."""
     custody.stop_server()
     thief = custody.thief(10 * YEAR)

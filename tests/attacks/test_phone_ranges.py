@@ -80,7 +80,7 @@ def _range(size):
     return b"bytes 0-%d/%d" % (size - 1, size)
 
 
-def test_a_lie_about_a_range(besieged):
+def test_false_ranges(besieged):
     """The phone discards a block unless it is complete and the requested one."""
     for name, change in RANGES.items():
         with case(name):
@@ -89,7 +89,7 @@ def test_a_lie_about_a_range(besieged):
     besieged.check_recovers()
 
 
-def test_other_bytes_under_the_right_range(besieged):
+def test_wrong_bytes_in_right_range(besieged):
     """The head is correct, but the block's hash is wrong, so the block is discarded."""
     for name, change in SHIFTED.items():
         with case(name):

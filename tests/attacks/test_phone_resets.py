@@ -77,7 +77,7 @@ def session(server):
     return Session(server)
 
 
-def test_a_short_poll_is_cut_off_behind_every_byte_of_its_answers(session):
+def test_poll_reset_after_each_answer_byte(session):
     """No state is lost and no answer is accepted; with the last byte it is a poll."""
     assert session.poll().failure is None
     before = dict(session.state)
@@ -95,7 +95,7 @@ def test_a_short_poll_is_cut_off_behind_every_byte_of_its_answers(session):
     session.check_sent()
 
 
-def test_a_short_poll_is_cut_off_behind_every_byte_of_its_requests(session):
+def test_poll_reset_after_each_request_byte(session):
     """A server that closes in the middle of a request receives no other request."""
     assert session.poll().failure is None
     before = dict(session.state)
@@ -125,7 +125,7 @@ def _places(sizes, step):
 
 
 @pytest.mark.parametrize("keeps", [False, True])
-def test_a_first_poll_is_cut_off_in_every_answer(session, keeps):
+def test_first_poll_reset_in_each_answer(session, keeps):
     """The phone restarts or resumes, and ends with the same state and the same offer.
 
     After the proof of `latest`, the sixth answer, the offer is made and the outcome says what is
@@ -157,7 +157,7 @@ def test_a_first_poll_is_cut_off_in_every_answer(session, keeps):
     session.check_sent()
 
 
-def test_an_installation_is_cut_off_again_and_again(besieged):
+def test_installation_reset_repeatedly(besieged):
     """The limit grows from try to try; only whole answers are stored, and the last try succeeds."""
     tries, limit = 0, 1
     while True:
@@ -177,7 +177,7 @@ def test_an_installation_is_cut_off_again_and_again(besieged):
     besieged.check_sent()
 
 
-def test_a_reset_at_every_step_of_a_package(besieged):
+def test_package_reset_at_each_step(besieged):
     """A block is stored when it is complete; after each reset the phone asks for the same block."""
     size = len(shop.package(1, 0))
     besieged.poll()

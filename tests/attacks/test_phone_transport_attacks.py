@@ -158,7 +158,7 @@ CASES = _make_cases()
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_an_answer_that_is_none(besieged, name):
+def test_invalid_answers(besieged, name):
     """The phone refuses each answer, ends the connection, and recovers."""
     for kind, change in CASES[name].items():
         with case(kind):
@@ -207,7 +207,7 @@ HANDED_OUT = (
 )
 
 
-def test_what_is_handed_out_does_not_come_back(besieged):
+def test_cookies_and_hints_are_not_returned(besieged):
     """Cookies, validators and hints change no byte and no time of later requests."""
     change = _with_field(b"\r\n".join(HANDED_OUT))
     besieged.server.reply = lambda _path, answer: change(answer)
@@ -221,7 +221,7 @@ def test_what_is_handed_out_does_not_come_back(besieged):
     assert not [data for data in bare if b"0123456789abcdef" in data]
 
 
-def test_an_answer_too_many(besieged):
+def test_unrequested_answers(besieged):
     """Unrequested bytes end the connection before the next request."""
     extra = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
     for name in FOLLOWED:
@@ -235,7 +235,7 @@ def test_an_answer_too_many(besieged):
 
 
 @pytest.mark.parametrize("name", ["everything", *PATHS])
-def test_a_storm(besieged, name):
+def test_repeated_server_errors(besieged, name):
     """However often a server fails, a phone polls no sooner, sends nothing else, and recovers."""
     dues = set()
     for number in range(30 if name in {"everything", "timestamp"} else 4):
@@ -254,7 +254,7 @@ def test_a_storm(besieged, name):
     besieged.check_recovers()
 
 
-def test_only_a_refusal_of_its_own_kind(besieged):
+def test_only_own_errors_are_raised(besieged):
     """Whatever a server sends, the phone raises only its own errors."""
     besieged.server.reply = lambda _path, answer: [answer[::-1]]
     outcome = besieged.phone.poll()

@@ -28,7 +28,7 @@ NAMES = {
 }
 
 
-def test_every_attack_of_the_list_is_tried():
+def test_every_listed_attack_is_tried():
     """The table has exactly the names of the specification's list."""
     assert all((floods, mirrors, thieves, times))
     assert {name.partition(":")[0] for name in ATTACKS} == NAMES

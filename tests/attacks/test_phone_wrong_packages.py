@@ -117,7 +117,7 @@ def _a_build_that_needs_a_newer_one_first(settled):
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_package_is_not_installed(settled, name):
+def test_wrong_package(settled, name):
     """Nothing changes on the phone, and it installs build 2 afterwards."""
     act, error = WRONG[name]
     act(settled)
@@ -128,7 +128,7 @@ def test_a_wrong_package_is_not_installed(settled, name):
     settled.check_recovers()
 
 
-def test_an_incremental_for_another_build_is_passed_over(settled):
+def test_incremental_for_another_build(settled):
     """An incremental does not fit the running build, so its full package is installed instead."""
     running = shop.facts(1).fingerprint
     wrong = shop.add_data(settled.repository, shop.package(1, 0), 2, 1, source_builds=[running])

@@ -86,7 +86,7 @@ def standing_still(served):
     [(TIMESTAMP, 64 + ATTACKERS), (FOREIGN, 5)],
     ids=["fast path", "aiohttp"],
 )
-def test_a_poll_waits_for_few_answers_to_others(published_state, data, in_a_turn):
+def test_poll_waits_for_few_other_answers(published_state, data, in_a_turn):
     """A phone's poll over a new connection waits for a bounded number of other answers."""
     with serve(published_state.folder) as served, attacking(served, data):
         counts = served.plane.counts

@@ -82,7 +82,7 @@ async def test_ids_that_are_paths(api, world):
     assert sorted(path for path in world.folder.root.rglob("*") if path.is_file()) == before
 
 
-async def test_a_body_without_an_end(api, world):
+async def test_endless_body(api, world):
     """A body longer than announced is refused, and none of it stays on disk."""
     path = await begin(api)
 
@@ -103,7 +103,7 @@ async def test_a_body_without_an_end(api, world):
 LENGTHS = ["-1", "1e6", "10, 10", "+10", "0x10", "10\r\nContent-Length: 9"]
 
 
-async def test_lengths_that_are_none(api):
+async def test_invalid_content_lengths(api):
     """An invalid or repeated Content-Length ends the connection before any byte is accepted."""
     path = await begin(api)
     for length in LENGTHS:
@@ -112,7 +112,7 @@ async def test_lengths_that_are_none(api):
         assert await find_offset(api, path) == 0
 
 
-async def test_a_length_that_is_too_long(api):
+async def test_content_length_too_long(api):
     """An upload with fewer bytes than its Content-Length can be resumed where it stopped."""
     path = await begin(api)
     await send(api, path, [DATA[:1000]], is_cut=True, **{"Content-Length": str(len(DATA))})
@@ -128,7 +128,7 @@ async def test_a_length_that_is_too_long(api):
     assert " 204 " in line
 
 
-async def test_two_at_once(api):
+async def test_concurrent_parts(api):
     """Of parts sent concurrently one is stored whole; none are mixed."""
     path = await begin(api)
     other = bytes(len(DATA))

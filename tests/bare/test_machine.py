@@ -11,13 +11,13 @@ MIRROR = "Types: deb\nURIs: http://mirror.example/debian\nSuites: trixie\nCompon
 FOLDER = "Types: deb\nURIs: file:/usr/share/packages\nSuites: ./\nTrusted: yes"
 
 
-def test_sources_that_are_folders_of_the_machine_stay_there():
+def test_local_sources_are_removed():
     """Folders of the machine and comments are removed, in both forms; the order stays."""
     text = f"# ours\n{MIRROR}\n\n{FOLDER}\n\ndeb file:/srv/x ./\ndeb http://mirror.example/x y z\n"
     assert keep_sources(text) == f"{MIRROR}\n\ndeb http://mirror.example/x y z\n\n"
 
 
-def test_apts_proxies_certificates_and_dates_are_kept():
+def test_apt_settings():
     """Proxies, certificates and dates are kept; hooks, folders and empty settings are not."""
     kept = [
         'Acquire::http::Proxy "http://proxy.example:3128";',
@@ -33,7 +33,7 @@ def test_apts_proxies_certificates_and_dates_are_kept():
     assert keep_apt_settings("\n".join([*others, *kept])) == kept
 
 
-def test_pips_index_is_kept_and_its_folders_are_not():
+def test_pip_settings():
     """A later file overrides an earlier one, and the section install overrides global."""
     files = (
         "[global]\nindex-url = https://one.example/simple\nfind-links = /opt/wheels\n",
@@ -48,14 +48,14 @@ def test_pips_index_is_kept_and_its_folders_are_not():
     }
 
 
-def test_a_variable_is_stronger_than_pips_files():
+def test_variables_override_pip_files():
     """Variables override files, but only those that say how a package is reached."""
     variables = {"PIP_CERT": "/etc/ssl/ours.pem", "PIP_FIND_LINKS": "/opt", "PATH": "/bin"}
     kept = keep_pip_settings(["[global]\ncert = /etc/ssl/other.pem\n"], variables)
     assert kept == {"cert": "/etc/ssl/ours.pem"}
 
 
-def test_what_is_written_for_pip_is_read_again():
+def test_pip_settings_are_read_back():
     """pip.conf is read back equal, also with several values of a setting."""
     settings = {"index-url": "https://one.example/simple", "trusted-host": "a\nb"}
     assert keep_pip_settings([write_pip_settings(settings)], {}) == settings

@@ -14,7 +14,7 @@ def said(*, is_whole):
     return {user: [" ".join(step.command) for step in those] for user, those in steps.items()}
 
 
-def test_a_user_runs_the_demo_and_both_run_what_depends_on_the_python():
+def test_commands_of_user_and_root():
     """The user's demo comes first, so it must work with the packages that it installs itself."""
     assert said(is_whole=False) == {
         NEWCOMER: ["make demo", "make test TESTS=tests/signer/ota tests/client_sim/device"],
@@ -22,7 +22,7 @@ def test_a_user_runs_the_demo_and_both_run_what_depends_on_the_python():
     }
 
 
-def test_the_whole_is_the_readmes_two_commands_for_both():
+def test_commands_of_whole_run():
     """With --whole both users run the README's commands without options."""
     both = ["make demo", "make test"]
     assert said(is_whole=True) == {NEWCOMER: both, "root": both}
@@ -30,7 +30,7 @@ def test_the_whole_is_the_readmes_two_commands_for_both():
     assert [f"$ {command}\n" in readme for command in both] == [True, True]
 
 
-def test_what_runs_in_a_root_has_namespaces_of_its_own_and_ends_with_its_parent():
+def test_isolation_of_commands():
     """Commands get their own namespaces and die with their parent; no mount is left."""
     command = enter(Path("/srv/bare"), "root", "true")
     assert command[:3] == ["setpriv", "--pdeathsig", "KILL"]
@@ -38,7 +38,7 @@ def test_what_runs_in_a_root_has_namespaces_of_its_own_and_ends_with_its_parent(
     assert command[-3:] == ["/srv/bare", "root", "true"]
 
 
-def test_continuous_integration_begins_with_the_bare_machine():
+def test_ci_begins_with_bare_machine():
     """`.ci/run` waits for the bare machine before the tests, and a failure ends the run."""
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     commands = [line for line in script if line and not line.startswith(("#", "export", "cd "))]

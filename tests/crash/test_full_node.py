@@ -31,7 +31,7 @@ def fill(ballast):
 
 
 @pytest.mark.needs("seaweed", "postgresql", "small-disk")
-async def test_it_serves_what_it_has(fresh_state, postgres, seaweed, tmp_path, disk):
+async def test_full_disk_serves_old_snapshot(fresh_state, postgres, seaweed, tmp_path, disk):
     """The node logs the error and serves the old snapshot, until there is space again."""
     site = Site(fresh_state, postgres, seaweed, tmp_path)
     site.first = site.machine("first")

@@ -9,7 +9,7 @@ from tests.server.publisher.mirror.mirrors import Folder, read
 from tests.server.world import FIRST, PACKAGE_1
 
 
-def test_a_first_export_that_is_killed(world, crash, tmp_path):
+def test_first_export_killed(world, crash, tmp_path):
     """Without a timestamp clients find no repository; the next run completes the folder."""
     for change in range(1, 500, 17):
         copy = world.copy(tmp_path / "killed")

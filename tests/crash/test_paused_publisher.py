@@ -135,7 +135,7 @@ def test_stopped_after_a_step(world, step, machine, ask):
     check_end(world)
 
 
-def test_stopped_before_its_turn(world, ask):
+def test_stopped_before_lease(world, ask):
     """A publisher stopped after it stored packages blocks no other, and finds them published."""
     assert ask(job(world, 1)) == {"stopped": 1}
     after = take_over(world)
@@ -145,7 +145,7 @@ def test_stopped_before_its_turn(world, ask):
 
 
 @pytest.mark.parametrize("world", DATABASES, indirect=True)
-def test_a_lease_runs_out_by_itself(world, ask):
+def test_lease_expires(world, ask):
     """The lease expires, and the other process takes over without an operator."""
     assert ask(job(world, 3, seconds=1)) == {"stopped": 3}
     after = take_over(world)
@@ -155,7 +155,7 @@ def test_a_lease_runs_out_by_itself(world, ask):
 
 
 @pytest.mark.parametrize(("world", "name"), SWAPS, indirect=["world"])
-def test_stopped_inside_a_swap(world, name, ask, monkeypatch):
+def test_stopped_inside_swap(world, name, ask, monkeypatch):
     """No process takes over in the middle of a swap, because a swap cannot be undone."""
     monkeypatch.setattr(engine, "BUSY_SECONDS", 1)
     monkeypatch.setattr(engine, "COMMAND_SECONDS", 2)
@@ -181,7 +181,7 @@ async def publish_one_after_the_other(world, files):
 
 
 @pytest.mark.parametrize("world", DATABASES, indirect=True)
-def test_two_operators_at_once(world):
+def test_two_publishers(world):
     """Two processes publish alternately; nothing is lost, and no version decreases."""
     tables = [(("tables", n), world.ceremony.role("tables", n)) for n in range(2, 5)]
     content = [(("content", n), world.ceremony.role("content", n)) for n in range(2, 5)]

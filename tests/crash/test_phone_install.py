@@ -23,7 +23,7 @@ def zygote():
 
 
 @pytest.mark.parametrize(("package", "whole", "stride"), WAYS)
-def test_a_phone_killed_at_any_step_ends_as_if_it_had_not_been(
+def test_killed_at_disk_operations(
     tmp_path, zygote, package, whole, stride
 ):
     """A phone is killed before a write, sync, rename or removal, also after half of a write.

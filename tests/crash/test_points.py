@@ -38,7 +38,7 @@ def test_every_change_has_one_name(stories, name):
     assert not is_commit or matching[0] in {*killed, *RETURN}, "no other change follows"
 
 
-def test_there_are_enough():
+def test_number_of_points():
     """There are at least thirty points."""
     assert len({name for _, name in POINTS}) >= 30
 
@@ -58,7 +58,7 @@ def test_killed_at(stories, name, point, crash, tmp_path):
 @pytest.mark.parametrize(
     ("name", "point"), NEED_SPACE, ids=[": ".join(pair) for pair in NEED_SPACE]
 )
-def test_full_from(stories, name, point, crash, small_disk):
+def test_disk_full_at(stories, name, point, crash, small_disk):
     """Phones see the old or the new state, one message gives the reason, a retry succeeds."""
     story = stories(name)
     world = story.world.copy(small_disk / "state")

@@ -47,7 +47,7 @@ class Client:
 
 
 @pytest.mark.needs("small-disk")
-async def test_room_again(published_state, small_disk):
+async def test_disk_full_temporarily(published_state, small_disk):
     """Commands, uploads, submissions and bundles are refused, and work once there is space."""
     ballast = small_disk / "ballast"
     world = await asyncio.to_thread(published_state.copy, small_disk / "state")

@@ -25,7 +25,7 @@ def running(programs, world):
             server.kill()
 
 
-def test_killed_in_the_middle_of_publishing(programs, world):
+def test_killed_while_publishing(programs, world):
     """Each time the public state verifies, is served right after a restart, and can be extended."""
     version = 1
     for delay in (0.03, 0.15):

@@ -43,7 +43,7 @@ def test_killed_at_each_point(begun, checksum, crash, tmp_path):
 
 
 @pytest.mark.parametrize("checksum", [False, True], ids=["plain", "with a checksum"])
-def test_a_disk_that_is_full(begun, checksum, crash):
+def test_disk_full(begun, checksum, crash):
     """The kernel refuses a write: the client gets an error, and resumes when there is space."""
     world, upload_id = begun
     room = FIRST + 3 * PIECE

@@ -42,7 +42,7 @@ def grown(secret=SECRET):
 
 
 @pytest.mark.parametrize("file", [FILE, GROWN], ids=["one machine", "grown"])
-def test_it_follows_the_compose_specification(file):
+def test_compose_schema(file):
     """The specification's JSON schema accepts every key and value."""
     checker = Path(sys.executable).with_name("check-jsonschema")
     checked = subprocess.run(
@@ -55,7 +55,7 @@ def test_it_follows_the_compose_specification(file):
 
 
 @pytest.mark.parametrize("node", ["device", "control", "publisher"])
-def test_the_nodes_of_a_grown_site_take_their_settings(node):
+def test_settings_of_grown_site(node):
     """Each kind of node has only the settings it needs: device nodes have no database or keys."""
     service = grown()["services"][node]
     settings = load_settings(None, service["environment"])
@@ -66,7 +66,7 @@ def test_the_nodes_of_a_grown_site_take_their_settings(node):
     assert ("database" in service["networks"]) == (node != "device")
 
 
-def test_the_primary_lets_the_standby_copy_it(tmp_path):
+def test_primary_allows_replication(tmp_path):
     """The image's own rule for all databases does not allow replication, so the file adds one."""
     site = grown()
     primary, standby = (site["services"][name] for name in ("database", "standby"))
@@ -80,7 +80,7 @@ def test_the_primary_lets_the_standby_copy_it(tmp_path):
     assert (tmp_path / "pg_hba.conf").read_text() == rule
 
 
-def test_a_device_node_keeps_what_it_serves():
+def test_device_node_volumes():
     """Each replica has a volume of its own, which contains the site's root."""
     device = grown()["services"]["device"]
     assert "/var/lib/hening" in device["volumes"]  # an unnamed volume is not shared by replicas
@@ -88,7 +88,7 @@ def test_a_device_node_keeps_what_it_serves():
 
 
 @pytest.mark.needs("postgresql")
-def test_a_standby_whose_first_copy_was_cut_off():
+def test_standby_after_interrupted_copy():
     """The standby's next start copies again, with its slot, and it follows the primary."""
     service = grown(PASSWORD)["services"]["standby"]
     with (
@@ -141,7 +141,7 @@ def test_a_standby_whose_first_copy_was_cut_off():
             standby.stop()
 
 
-def test_what_it_brings_in_is_there():
+def test_mounts_exist():
     """Mounted files are in this folder or the operator's certificates; volumes are declared."""
     build = SERVICES["server"]["build"]
     assert (DEPLOY / build["context"] / build["dockerfile"]).is_file()
@@ -154,7 +154,7 @@ def test_what_it_brings_in_is_there():
                 assert source in COMPOSE["volumes"]
 
 
-def test_the_server_takes_its_settings(tmp_path):
+def test_server_settings(tmp_path):
     """Every variable is a setting, and the addresses of other services match."""
     settings = load_settings(None, SERVICES["server"]["environment"])
     assert settings.host == "0.0.0.0"  # nginx is another container
@@ -166,7 +166,7 @@ def test_the_server_takes_its_settings(tmp_path):
     assert isinstance(open_blobs(folder, settings, lambda: now), S3Blobs)
 
 
-def test_nginx_finds_the_server(tmp_path):
+def test_nginx_upstream(tmp_path):
     """The start commands replace this machine's address by the server's container and port."""
     shell, option, line = SERVICES["nginx"]["command"]
     line = line.replace("/edge.conf", shlex.quote(str(DEPLOY / "nginx" / "edge.conf")))
@@ -178,7 +178,7 @@ def test_nginx_finds_the_server(tmp_path):
 
 
 @pytest.mark.needs("seaweed")
-def test_the_store_takes_signed_requests_alone(tmp_path):
+def test_store_requires_signatures(tmp_path):
     """SeaweedFS, run with the file's command and variables, requires signed requests."""
     service = SERVICES["blobs"]
     (tmp_path / "data").mkdir()

@@ -137,7 +137,7 @@ def newer(package, folder):
     return file
 
 
-def test_what_the_package_says(package):
+def test_package_metadata(package):
     """The package requires the minor version of Python with which its environment was made."""
     told = subprocess.run(
         ["dpkg-deb", "--field", package, "Depends", "Architecture", "Version"],
@@ -153,7 +153,7 @@ def test_what_the_package_says(package):
     assert package.name == name
 
 
-def test_what_the_package_holds(package, dist, tmp_path):
+def test_package_contents(package, dist, tmp_path):
     """Files belong to root and contain no build path; units and configuration are unchanged."""
     lines = subprocess.run(
         ["dpkg-deb", "--contents", package], capture_output=True, text=True, check=True
@@ -175,7 +175,7 @@ def test_what_the_package_holds(package, dist, tmp_path):
     assert f"--state {STATE} " in (units / "hening.service").read_text()
 
 
-def test_it_is_installed_upgraded_removed_and_purged(  # noqa: PLR0915 - one life
+def test_install_upgrade_remove_and_purge(  # noqa: PLR0915 - one life
     debian, dist, package, tmp_path
 ):
     """It works without a network; nothing starts by itself, and no step touches a state."""
@@ -260,7 +260,7 @@ def steps(file):
     return [line.split(" ", 1) for line in text.splitlines() if line]
 
 
-def test_the_steps_of_the_containerfile(debian, dist):
+def test_steps_of_containerfile(debian, dist):
     """Its lines install the package with its dependencies, and its command serves phones."""
     folder, run = debian
     made = dict(steps(CONTAINERFILE))

@@ -21,13 +21,13 @@ def promtool(*arguments, cwd):
 
 
 @pytest.mark.needs("promtool")
-def test_the_rules_are_well_formed():
+def test_rules_are_valid():
     """Prometheus accepts the rules."""
     promtool("check", "rules", str(RULES), str(SITE_RULES), cwd=ROOT)
 
 
 @pytest.mark.needs("promtool")
-def test_each_alert_fires_when_it_should(tmp_path):
+def test_alerts_fire(tmp_path):
     """Each alert fires in its case, and none fires on a healthy server."""
     for rules in (RULES, SITE_RULES):
         cases = f"{rules.name.removesuffix('.yml')}.test.yml"
@@ -36,7 +36,7 @@ def test_each_alert_fires_when_it_should(tmp_path):
         promtool("test", "rules", cases, cwd=tmp_path)
 
 
-def test_every_alert_is_tried():
+def test_every_alert_is_tested():
     """Each rule fires in at least one case of the test file."""
     for rules in (RULES, SITE_RULES):
         cases = Path(__file__).with_name(f"{rules.name.removesuffix('.yml')}.test.yml").read_text()

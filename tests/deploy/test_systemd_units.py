@@ -60,7 +60,7 @@ def installed(tmp_path):
 
 
 @pytest.mark.needs("systemd")
-def test_nothing_is_wrong_with_them(installed):
+def test_units_are_valid(installed):
     """Every line passes systemd's own check without a warning."""
     checked = subprocess.run(
         ["systemd-analyze", "verify", *sorted(installed.iterdir())],
@@ -83,7 +83,7 @@ def test_nothing_is_wrong_with_them(installed):
         ("hening-edge.service", 4.0),  # root's, for nginx
     ],
 )
-def test_the_service_is_shut_in(name, most):
+def test_exposure(name, most):
     """The service's exposure is low, as `systemd-analyze security` measures it."""
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager"]
     told = subprocess.run(
@@ -93,7 +93,7 @@ def test_the_service_is_shut_in(name, most):
     assert float(exposure[1]) <= most
 
 
-def test_the_key_process_is_another_user_without_a_network():
+def test_isolation_of_key_process():
     """The server may connect, by its group, and cannot read keys or record."""
     server, keys = unit("hening.service")["Service"], unit("hening-keys.service")["Service"]
     assert keys["User"] != server["User"]
@@ -121,7 +121,7 @@ def test_the_key_process_is_another_user_without_a_network():
         "hening-publisher.service",
     ],
 )
-def test_nothing_starts_before_there_is_a_root(name):
+def test_units_wait_for_root(name):
     """Each unit waits for the root that `init --root` pins, or that the key process gets."""
     (condition,) = unit(name)["Unit"]["ConditionPathExists"]
     services = {"hening.socket": "hening.service"}
@@ -134,7 +134,7 @@ def test_nothing_starts_before_there_is_a_root(name):
         assert condition == str(state.trusted_root)
 
 
-def test_the_cloud_is_another_user_with_its_own_pepper():
+def test_isolation_of_cloud():
     """The cloud needs no other unit, starts once it exists, and gets the pepper as a credential."""
     cloud = unit("hening-cloud.service")
     service, (start,) = cloud["Service"], cloud["Service"]["ExecStart"]
@@ -155,7 +155,7 @@ def test_the_cloud_is_another_user_with_its_own_pepper():
     assert not others & set(service["User"])
 
 
-def test_a_socket_for_each_worker():
+def test_sockets_per_worker():
     """There are as many socket lines as workers, all equal; the kernel distributes connections."""
     service, sockets = unit("hening.service")["Service"], unit("hening.socket")["Socket"]
     (start,) = service["ExecStart"]
@@ -169,7 +169,7 @@ def test_a_socket_for_each_worker():
     assert {option for option in options if option.startswith("-")} <= known
 
 
-def test_what_the_server_needs():
+def test_limits_of_server():
     """The unit allows descriptors for every connection and download, and time to drain."""
     service = unit("hening.service")["Service"]
     assert int(service["LimitNOFILE"][0]) > LIMITS.connections + 3 * LIMITS.downloads

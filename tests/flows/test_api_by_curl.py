@@ -62,7 +62,7 @@ def process(world, programs):
 
 
 @pytest.mark.needs("curl")
-def test_the_page_as_it_stands(bash, process, tmp_path):
+def test_api_page(bash, process, tmp_path):
     """The page's block runs unchanged; no log has the token, and the server ends on SIGTERM."""
     server, address = process
     bash(
@@ -86,7 +86,7 @@ def test_the_page_as_it_stands(bash, process, tmp_path):
 
 
 @pytest.mark.needs("curl", "jq")
-def test_a_webhook(bash, process):
+def test_webhooks_page(bash, process):
     """The lines of docs/how-to/webhooks.md make a webhook, test it and change its secret."""
     _, address = process
     bash("hening-server account add root-admin --role admin --all-codenames --state var/server")

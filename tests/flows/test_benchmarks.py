@@ -60,7 +60,7 @@ ROOT = Path(__file__).parents[2]
         ("device", ("curl", "--rounds", "1", "--seconds", "0.1", "--package", "1"), "curl's polls"),
     ],
 )
-def test_a_benchmark_runs(programs, module, options, said):
+def test_benchmark_runs(programs, module, options, said):
     """The benchmark exits with 0 and prints its comparison."""
     done = subprocess.run(
         [*programs.command("python"), "-m", f"benchmarks.{module}", *options],

@@ -16,7 +16,7 @@ def request(path, port):
     return f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nAccept-Encoding: gzip\r\n\r\n".encode()
 
 
-def test_a_poll_is_exactly_these_bytes(town):
+def test_exact_bytes_of_a_poll(town):
     """The first poll requests every file once, the second makes two requests, for every owner.
 
     docs/PRIVACY.md shows these requests in this order, and no others.

@@ -50,7 +50,7 @@ def town(ceremony, programs, tmp_path_factory):
         stage.stop_server()
 
 
-def test_submitted_lost_and_submitted_again(town):
+def test_submit_and_resubmit(town):
     """`submit` sends one version and refuses another one after a gap; `resubmit` fills the gap."""
     proposal = town.renew(91)
     for _ in range(2):

@@ -51,7 +51,7 @@ def fields_of(kind):
     return [line.split() for line in table.read_text().splitlines()[1:]] if table.exists() else []
 
 
-def test_a_server_has_nothing_of_it(world):
+def test_server_without_cloud(world):
     """One process has two ports and the halt socket; it has no cloud module and no cloud file."""
     halts = str(world.folder.root / "run" / "urgent.sock.new")  # the kernel keeps the first name
     command = ["run", "--state", str(world.folder.root), "--port", "0", "--api-port", "0"]
@@ -75,7 +75,7 @@ def test_a_server_has_nothing_of_it(world):
 
 
 @pytest.mark.parametrize("words", [["run"], ["check"], ["upkeep"], ["backup", "--out", "backup"]])
-def test_the_cloud_does_not_begin_by_itself(programs, tmp_path, words):
+def test_cloud_commands_without_folder(programs, tmp_path, words):
     """The cloud's commands report the missing folder, and create nothing."""
     done = subprocess.run(
         [*programs.command("hening-server"), "cloud", *words, "--folder", "cloud"],

@@ -192,7 +192,7 @@ async def make_token(url, session, certificate):
             return (await answer.json())["token"]
 
 
-async def test_a_node_is_killed_under_load(deployment, tmp_path, postgres, tmp_path_factory):
+async def test_node_killed_under_load(deployment, tmp_path, postgres, tmp_path_factory):
     """Every acknowledged write is stored, and the operator's views reveal nothing of it."""
     certificate, key, _ = write_certificate(tmp_path, "localhost")
     before = write_photos(tmp_path / "photos")

@@ -137,7 +137,7 @@ class TwoPhones(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-def test_two_phones_converge_whatever_happens(tmp_path, monkeypatch):
+def test_two_phones_converge(tmp_path, monkeypatch):
     """Both phones end with equal records, and no key encrypts two values under one nonce."""
     sealed = {}
     encrypt = keys.crypto_aead_xchacha20poly1305_ietf_encrypt
@@ -160,7 +160,7 @@ def test_two_phones_converge_whatever_happens(tmp_path, monkeypatch):
 
 
 @pytest.mark.needs("etebase")
-def test_two_phones_and_the_npm_client_converge(tmp_path):
+def test_phones_and_npm_client_converge(tmp_path):
     """Three clients change records of the four types at the same time, and end with equal data.
 
     A note keeps the other client's fields that the phone does not know, and the phone reads the

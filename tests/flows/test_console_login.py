@@ -63,7 +63,7 @@ async def begin(browser, path="/console/"):
 
 
 @pytest.mark.parametrize("client", ["console", "secret:console"])
-async def test_in_and_out(world, issuer, client, tmp_path):
+async def test_sign_in_and_out(world, issuer, client, tmp_path):
     """With a public and a confidential client: sign in, return to the requested page, sign out.
 
     A user without an account is refused, and the session ends if the account's subject is removed.
@@ -101,7 +101,7 @@ async def test_in_and_out(world, issuer, client, tmp_path):
         assert told[-1][1:] == ("session.end", "engineer")
 
 
-async def test_tokens_open_the_api_alone(world, issuer):
+async def test_no_sign_in_by_token_with_provider(world, issuer):
     """With a provider, sign-in to the console by token is off."""
     async with serve(world, issuer) as team:
         browser = await team.browser()
@@ -113,7 +113,7 @@ async def test_tokens_open_the_api_alone(world, issuer):
         assert "hening-session" not in browser.cookies()
 
 
-async def test_what_comes_back_must_be_ours(world, issuer):
+async def test_forged_callbacks(world, issuer):
     """Codes that are foreign, used or with another state or issuer, and errors, open no session."""
     async with serve(world, issuer) as team:
         await set_subject(team, "engineer", "subject-of-eka")
@@ -148,7 +148,7 @@ async def test_what_comes_back_must_be_ours(world, issuer):
         assert (await come_back(attacker, {})).status == 401
 
 
-async def test_another_secret(world, issuer, tmp_path):
+async def test_wrong_client_secret(world, issuer, tmp_path):
     """If the provider refuses this server's secret, the operator must act: 503 with a message."""
     file = tmp_path / "secret"
     file.write_text("another")
@@ -165,7 +165,7 @@ async def test_another_secret(world, issuer, tmp_path):
             pass
 
 
-async def test_a_provider_that_is_gone(world):
+async def test_provider_unreachable(world):
     """Without the provider sign-in fails with a page that says so; existing sessions stay."""
     with contextlib.ExitStack() as stack:
         other = stack.enter_context(run_provider())

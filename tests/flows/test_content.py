@@ -59,7 +59,7 @@ def fetch_pack(town, role, version, kind):
     return join_parts(kind, parts), [*found.values()]
 
 
-def test_tables_are_built_signed_published_and_published_again(town):
+def test_two_versions_of_a_pack(town):
     """A second version sends only the changed parts; a new share or end of a pack sends none."""
     first, second = town.folder / "emergency-1", town.folder / "emergency-2"
     town.signer("content", "build", "emergency", "--out", first)

@@ -60,7 +60,7 @@ def numberless(text):
     ]
 
 
-def test_the_readme_shows_what_the_demo_prints(demo):
+def test_readme_shows_demo_output(demo):
     """The README shows every line of the demo, except for numbers, after the output of `make`."""
     installing = re.search(r'@echo "(Installing the programs .*)"', MAKEFILE)[1]
     block = README.split("$ make demo\n")[1].split("```")[0]
@@ -69,7 +69,7 @@ def test_the_readme_shows_what_the_demo_prints(demo):
     assert shown == numberless(installing.replace("$(VENV)", ".venv")) + printed
 
 
-def test_every_question_has_the_right_answer(demo):
+def test_report_has_right_answers(demo):
     """The JSON report has all answers, twelve phones on build 2 and three refusals."""
     report = json.loads((demo[0] / "report.json").read_text())
     assert report["good"]
@@ -80,7 +80,7 @@ def test_every_question_has_the_right_answer(demo):
     assert (clean["clean"], leak["clean"]) == (True, False)
 
 
-def test_a_phone_in_jakarta_and_one_in_berlin(demo):
+def test_same_bytes_in_two_countries(demo):
     """Both send and get the same bytes for content, and each answers for its own country."""
     content = json.loads((demo[0] / "report.json").read_text())["content"]
     assert content["is_same"]
@@ -99,7 +99,7 @@ def test_a_phone_in_jakarta_and_one_in_berlin(demo):
     assert base64.b64decode(content["picture"].partition(",")[2])[:3] == b"\xff\xd8\xff"
 
 
-def test_a_backup_is_silent_sealed_and_erased(demo):
+def test_backup(demo):
     """The backup restores all contacts, reveals none, and is erased; the lab finds the leak."""
     backup = json.loads((demo[0] / "report.json").read_text())["backup"]
     assert backup["silent"] == [0, 0]
@@ -111,7 +111,7 @@ def test_a_backup_is_silent_sealed_and_erased(demo):
     assert len(backup["caught"]) == 2
 
 
-def test_a_question_that_goes_to_a_network_ends_the_demo(demo):
+def test_network_access_by_a_question(demo):
     """The lab sees a question's network access, even if the calling program ignores the refusal."""
     stage = Stage(demo[0])
     phone = demo[0] / "phones" / "berlin"
@@ -120,7 +120,7 @@ def test_a_question_that_goes_to_a_network_ends_the_demo(demo):
         stage.ask("poll", "--phone", phone, "--resolve", f"{HOST}=127.0.0.1")
 
 
-def test_the_recorded_bytes_of_good_phones_are_two_requests(demo):
+def test_poll_is_two_requests(demo):
     """After the first poll, a poll is exactly the bytes that are written out here."""
     report = json.loads((demo[0] / "report.json").read_text())
     *_, last = report["privacy"][0]["sample"]
@@ -134,7 +134,7 @@ def test_the_recorded_bytes_of_good_phones_are_two_requests(demo):
     )
 
 
-def test_the_offending_bytes_of_the_phone_of_2014_are_shown(demo):
+def test_finding_shows_offending_bytes(demo):
     """A finding names the field, and its bytes are those of the planted value."""
     report = json.loads((demo[0] / "report.json").read_text())
     canaries = next(c for c in report["privacy"][1]["checks"] if c["name"] == "canaries")
@@ -144,7 +144,7 @@ def test_the_offending_bytes_of_the_phone_of_2014_are_shown(demo):
     assert offending in bytes.fromhex(found[0]["octets"])
 
 
-def test_the_page_needs_nothing_from_elsewhere(demo):
+def test_page_is_self_contained(demo):
     """The page has no script, foreign address or other file; its picture is inline."""
     page = (demo[0] / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
@@ -152,7 +152,7 @@ def test_the_page_needs_nothing_from_elsewhere(demo):
     assert "All 16 questions got the right answer" in page
 
 
-def test_the_readmes_other_commands_work_on_what_the_demo_left(demo, programs):
+def test_readme_commands_after_demo(demo, programs):
     """The server runs from the state that the demo leaves, and the lab finds its phones clean."""
     block = README.split("$ .venv/bin/hening-server run")[1].split("```")[0]
     _, lab = f"hening-server run{block}".strip().splitlines()

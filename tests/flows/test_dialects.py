@@ -19,7 +19,7 @@ BIN = Path(sys.executable).parent
 PAGE = (ROOT / "docs" / "how-to" / "existing-updater-apps.md").read_text(encoding="utf-8")
 
 
-def test_the_how_tos_work(programs, tmp_path):
+def test_existing_updater_apps_page(programs, tmp_path):
     """The pages lead from a zip to a server whose offers the readers fetch, resume and verify."""
     blocks = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
@@ -54,7 +54,7 @@ def test_the_how_tos_work(programs, tmp_path):
     assert list((rom / "dialects" / "files" / "graphene").glob("armani-nightly"))
 
 
-def test_the_lab_passes_a_server_that_speaks_dialects(town):
+def test_lab_passes_server_with_dialects(town):
     """PRIVACY's claims for hening's own phones hold while the server answers the apps.
 
     They also hold where latest is split, as it is here.

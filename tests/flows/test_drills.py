@@ -131,7 +131,7 @@ def fast_forward(thief):
     thief.timestamp(FAR, FAR)
 
 
-def test_a_holder_of_root_is_gone(drill):
+def test_root_key_holder_gone(drill):
     """The phone follows, and a root signed by the lost key and one other key is refused."""
     thief = drill.thief()
     assert "root-2" in drill.drill("root-holder-gone")
@@ -143,7 +143,7 @@ def test_a_holder_of_root_is_gone(drill):
     assert drill.poll(HERE)[0]
 
 
-def test_a_models_key_is_stolen(drill):
+def test_stolen_model_key(drill):
     """The audit finds the thief's version, and the next version revokes the stolen key."""
     thief = drill.thief()
     version, data = sign_with(drill, current(drill, "armani"), "armani-1", "armani-2")
@@ -164,7 +164,7 @@ def test_a_models_key_is_stolen(drill):
     assert drill.install(HERE, "phone")[0]
 
 
-def test_the_snapshot_key_is_stolen(drill):
+def test_stolen_snapshot_key(drill):
     """A phone whose versions are far ahead is stuck, and recovers with the new root."""
     thief = drill.thief()
     fast_forward(thief)
@@ -178,7 +178,7 @@ def test_the_snapshot_key_is_stolen(drill):
     assert drill.poll(HERE)[0]
 
 
-def test_the_key_of_latest_is_stolen(drill):
+def test_stolen_latest_key(drill):
     """Signatures by the old key are refused under the new targets."""
     thief = drill.thief()
     version = thief.world.published().roles["latest"].version + 1
@@ -197,7 +197,7 @@ def test_the_key_of_latest_is_stolen(drill):
     assert drill.poll(HERE)[0]
 
 
-def test_the_logs_key_is_stolen(drill):
+def test_stolen_log_key(drill):
     """Proofs by the old key are refused under the new root."""
     thief = drill.thief()
     drill.drill("stolen-log-key")
@@ -216,7 +216,7 @@ def test_the_logs_key_is_stolen(drill):
     assert drill.poll(HERE, str(fresh))[0]
 
 
-def test_the_whole_server_is_stolen(drill):
+def test_stolen_server(drill):
     """The phone recovers although every role that the server signs was far ahead.
 
     A key change had been prepared, so the thief has the next keys, too; they do not help.
@@ -239,7 +239,7 @@ def test_the_whole_server_is_stolen(drill):
     assert drill.poll(HERE)[0]
 
 
-def test_online_keys_are_changed_as_planned(drill):
+def test_planned_change_of_online_keys(drill):
     """Every phone keeps updating, even one that was off; then the old keys have no effect."""
     sleeper = drill.another_phone("sleeper")
     thief = drill.thief()
@@ -252,7 +252,7 @@ def test_online_keys_are_changed_as_planned(drill):
     assert drill.poll(HERE)[0]
 
 
-def test_a_key_file_of_the_server_is_lost(drill):
+def test_lost_key_file(drill):
     """The server says what to do; every phone continues, and so does the log under its new key."""
     keys = drill.folder / "server" / "keys"
     before = {path.name: path.read_bytes() for path in keys.glob("*.pem")}

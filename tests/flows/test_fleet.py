@@ -47,7 +47,7 @@ def arrived(report, hours):
     return round(point["arrived"] * PHONES)
 
 
-def test_nothing_failed(day):
+def test_no_failures(day):
     """Every answer was verified, every package had its hash, and every admitted phone updated."""
     report, _ = day
     assert report["failures"] == {}
@@ -71,12 +71,12 @@ def test_nothing_failed(day):
         (24, 1990, 2000),  # 1, except for the few seconds and the last poll: 0.9987, sigma 1.6
     ],
 )
-def test_the_adoption_is_that_of_the_schedule(day, hours, least, most):
+def test_adoption_follows_schedule(day, hours, least, most):
     """The build runs on the phones that were admitted and have polled since."""
     assert least <= arrived(day[0], hours) <= most
 
 
-def test_never_more_than_let_in(day):
+def test_adoption_stays_below_share(day):
     """The curve stays below the admitted share plus 4.5 standard deviations, and never falls."""
     points = day[0]["curve"]
     for before, after in pairwise(points):
@@ -87,7 +87,7 @@ def test_never_more_than_let_in(day):
     assert [points[hours * PER_HOUR - 2]["reached"] for hours in (8, 16, 24)] == [0.1, 0.5, 1.0]
 
 
-def test_the_distinct_requests_are_those_of_the_grammar(day):
+def test_requests_match_grammar(day):
     """The requests are exactly those that docs/PRIVACY.md allows these phones to send.
 
     The server published three times: its models, the previous build, and the rollout.
@@ -116,7 +116,7 @@ def test_the_distinct_requests_are_those_of_the_grammar(day):
     assert 12 <= new.pop() <= 68  # Binomial(2000, 0.02): mean 40, 4.5 sigma are 28.2
 
 
-def test_some_installs_were_done_once_more_by_the_engine(day):
+def test_engine_repeats_some_installs(day):
     """One in a hundred of each of the two workers' phones really applies its package."""
     report, page = day
     assert report["engine_every"] == 100
@@ -129,14 +129,14 @@ def test_some_installs_were_done_once_more_by_the_engine(day):
     assert f"{report['engine_installs']} of {report['engine_phones']} twins fetched" in page
 
 
-def test_every_poll_had_its_own_connection(day):
+def test_connections_per_poll(day):
     """Poll, download and check before the switch: one connection each, as in FORMATS section 9."""
     report, _ = day
     assert report["connections"] == report["polls"] + report["switched"]
     assert not report["kept_connections"]
 
 
-def test_the_page_needs_nothing_from_elsewhere(day):
+def test_page_is_self_contained(day):
     """The page has no script, no address except the requests that were sent, and all six plots."""
     _, page = day
     assert not re.search(r"<script|<link|<img|https?://|url\(", page)

@@ -119,7 +119,7 @@ until grep -q listening server.log; do kill -0 %1; sleep 0.1; done
 
 @pytest.mark.needs("curl", "jq")
 @pytest.mark.parametrize("name", RUNNING)
-def test_beside_a_running_server(rehearsal, name):
+def test_page_with_running_server(rehearsal, name):
     """Each command exits with 0 and prints the output on the page.
 
     Phones that poll in real time do so for 4 seconds in place of 36. Phones with simulated time do
@@ -135,7 +135,7 @@ def test_beside_a_running_server(rehearsal, name):
 
 @pytest.mark.needs("curl")
 @pytest.mark.parametrize("name", STOPPED)
-def test_where_the_page_starts_the_server(rehearsal, name):
+def test_page_that_starts_server(rehearsal, name):
     """Each command exits with 0, the server that it starts included.
 
     `lab server` waits a tenth of a second for the server's writes, in place of a second.
@@ -169,7 +169,7 @@ def on(root, port):
 
 @pytest.mark.needs("jq")
 @pytest.mark.parametrize("name", EMPTY)
-def test_in_an_empty_folder(empty, name):
+def test_page_in_empty_folder(empty, name):
     """Each command of the page exits with 0."""
     here, root = empty
     play(here, name, before=on(root, here.port), alter=lambda line: moved(line, root))
@@ -185,7 +185,7 @@ printf 'state = "STATE"\\n' > hening.toml
 """
 
 
-def test_the_life_of_a_service(empty):
+def test_service_pages(empty):
     """The pages for root run in order; each continues where the one before it ended."""
     here, root = empty
     before = on(root, here.port)
@@ -206,7 +206,7 @@ def test_the_life_of_a_service(empty):
 
 
 @pytest.mark.needs("postgresql")
-def test_on_postgresql(rehearsal, postgres):
+def test_postgresql_page(rehearsal, postgres):
     """Each command exits with 0, with the address of a real database."""
     url = postgres.make_database()
     play(
@@ -218,7 +218,7 @@ def test_on_postgresql(rehearsal, postgres):
 
 
 @pytest.mark.needs("seaweed")
-def test_into_a_bucket(rehearsal, seaweed):
+def test_static_mirror_page(rehearsal, seaweed):
     """Each command exits with 0, with a prefix in a real bucket."""
     play(
         rehearsal,
@@ -229,7 +229,7 @@ def test_into_a_bucket(rehearsal, seaweed):
     )
 
 
-def test_every_page_is_played():
+def test_every_page_is_run():
     """Each page with commands is run here or by its test in ELSEWHERE, which reads the page."""
     for name in PAGES:
         text = (HOW_TO / f"{name}.md").read_text(encoding="utf-8")

@@ -119,7 +119,7 @@ def said(process, event):
     raise AssertionError(f"the program ended before it said {event!r}")
 
 
-def test_a_release_from_bundle_to_rollout(site):
+def test_release_and_rollout(site):
     """The server publishes without keys of its own, also after a restart of the key process."""
     world = site.world
     command = (*site.program, "run", "--state", world.folder.root, "--port", 0)
@@ -140,7 +140,7 @@ def test_a_release_from_bundle_to_rollout(site):
 
 
 @pytest.mark.parametrize("kind", [b"Publish", b"SignCheckpoint"])
-def test_killed_before_the_answer_arrives(site, kind):
+def test_killed_before_answer(site, kind):
     """The answer is recorded but lost: a new key process continues with later versions."""
     world, path = site.world, site.folder / "relay.sock"
     relay = Relay(path, site.socket)
@@ -172,7 +172,7 @@ def test_killed_before_the_answer_arrives(site, kind):
     check_metadata_is_logged(world.folder, check_log(world.folder, world.keys.log_verifier.public))
 
 
-def test_keys_are_rotated_by_the_same_commands(site):
+def test_rotation_commands(site):
     """The new key is in the key process's folder, and its public half in the server's state."""
     with site.keys():
         made = site.command("keys", "new", "snapshot", "log")

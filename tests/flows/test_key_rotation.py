@@ -86,7 +86,7 @@ class Town:
             assert phone.update() == FIRST
 
 
-def test_planned_rotation_of_every_key_through_two_roots(world):
+def test_planned_rotation(world):
     """Every phone keeps updating, whenever it polls and through whichever cache."""
     town = Town(world)
     town.live(80)
@@ -113,7 +113,7 @@ def test_planned_rotation_of_every_key_through_two_roots(world):
     assert world.alarms == []
 
 
-def test_a_stale_root_after_a_theft_costs_one_poll(world):
+def test_stale_root_after_theft(world):
     """After a theft the keys do not overlap; a phone that got no new root polls again later."""
     edge = Edge(world)
     phone = CachedPhone(edge)
@@ -130,7 +130,7 @@ def test_a_stale_root_after_a_theft_costs_one_poll(world):
     assert phone.update() == FIRST
 
 
-def test_a_stolen_latest_key(world):
+def test_stolen_latest_key(world):
     """The key alone has no effect; with all online keys, signed releases can be chosen."""
     honest = Edge(world, keeps=NOTHING)
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
@@ -168,7 +168,7 @@ def test_a_stolen_latest_key(world):
     assert CachedPhone(honest).update() == FIRST
 
 
-def test_a_new_latest_key_comes_with_targets(world):
+def test_new_latest_key(world):
     """No cache has to expire first, and the stolen key has no effect from then on."""
     edge = Edge(world)
     phone = CachedPhone(edge)

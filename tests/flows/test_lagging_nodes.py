@@ -99,7 +99,7 @@ class OneName:
 
 @pytest.mark.parametrize("held", ["nothing", *NODES])
 @pytest.mark.parametrize(("first", "second"), list(itertools.permutations(NODES, 2)))
-def test_a_poll_that_is_cut_between_two_nodes(states, held, first, second):
+def test_poll_across_two_nodes(states, held, first, second):
     """A poll may change nodes after any request; the phone polled one of the nodes before, or none.
 
     A poll that meets older files than the phone has finds nothing new, and a later poll completes.
@@ -139,7 +139,7 @@ def poll_between(world, moments, order, held, cut):
     return outcome, phone.poll(OneName(world, moments, order[1], order[1], 0))
 
 
-def test_a_poll_that_is_cut_while_the_keys_change(rotation):
+def test_poll_across_nodes_during_rotation(rotation):
     """Between nodes that are one step apart, no phone that had polled the older one fails."""
     world, moments = rotation
     for one, other in itertools.pairwise(moments):
@@ -148,7 +148,7 @@ def test_a_poll_that_is_cut_while_the_keys_change(rotation):
             assert outcome.failure is None, (order, cut, outcome.reason)
 
 
-def test_a_poll_that_is_cut_while_a_stolen_key_is_replaced(theft):
+def test_poll_across_nodes_after_theft(theft):
     """The poll fails if the nodes change between root and timestamp; the next poll succeeds."""
     world, moments = theft
     stolen, other = moments

@@ -41,7 +41,7 @@ def auditor(town):
     return Auditor(town)
 
 
-def test_an_auditor_follows_a_server_over_the_network(town, auditor):
+def test_audit_over_network(town, auditor):
     """The first audit uses the pinned root, later ones the stored state; each release is found."""
     mirror = f"http://127.0.0.1:{town.port}"
     status, first = auditor.audit(mirror, "--root", auditor.root)
@@ -65,7 +65,7 @@ def test_an_auditor_follows_a_server_over_the_network(town, auditor):
     assert "cannot be reached" in refusal["error"]
 
 
-def test_the_public_folder_is_a_mirror(town, auditor):
+def test_audit_of_folders(town, auditor):
     """The state stored from one mirror is valid for every other mirror of the same log."""
     public = town.server_state / "public"
     assert auditor.audit(f"http://127.0.0.1:{town.port}", "--root", auditor.root)[0] == 0
@@ -81,7 +81,7 @@ def test_the_public_folder_is_a_mirror(town, auditor):
     assert {finding["kind"] for finding in value["findings"]} == {"roll-back"}
 
 
-def test_a_role_that_was_changed_behind_the_log_is_caught(town, auditor):
+def test_audit_finds_changed_role(town, auditor):
     """Bytes that were changed after they were logged do not match their log entry."""
     public = town.server_state / "public"
     assert auditor.audit(public, "--root", auditor.root)[0] == 0

@@ -19,7 +19,7 @@ release --source packages/armani-1.1.0-id-full.zip packages/armani-1.2.0-id-from
 
 
 @pytest.mark.needs("curl", "postgresql", "seaweed")
-def test_the_page(programs, postgres, seaweed, tmp_path):
+def test_many_machines_page(programs, postgres, seaweed, tmp_path):
     """Each command of the page exits with 0 and prints the output on the page."""
     made = make_rehearsal(tmp_path / "made", programs)
     (made.folder / "server.log").unlink()

@@ -111,7 +111,7 @@ def release_over_the_api(town):
     town.signer("release", "submit", *town.place, *outgoing.iterdir())
 
 
-def test_everything_is_narrow_from_the_moment_it_exists(town, recorded):
+def test_file_modes(town, recorded):
     """`init`, `run`, an upload, a submission, a rollout and a backup use 0700 and 0600 only.
 
     A mirror is public: 0755 and 0644, whatever the umask.

@@ -94,7 +94,7 @@ def owner(served, tmp_path, monkeypatch):
     return Owner(served.regions["id"])
 
 
-def test_a_phone_is_lost(owner):
+def test_lost_phone(owner):
     """The lost phone is refused, its password is useless, and the tablet continues."""
     owner.play("A phone is lost")
     assert "Rice" in owner.notes("tablet")
@@ -103,21 +103,21 @@ def test_a_phone_is_lost(owner):
     assert "password is wrong" in owner.run("log-in", "--phone", "new", *who, status=1)
 
 
-def test_the_password_is_lost(owner):
+def test_lost_password(owner):
     """The words set a new password; every phone was logged out."""
     owner.play("The password is lost")
     assert "Rice" in owner.notes("tablet")
     assert "logged out" in owner.run("sync", "--phone", "lost", status=1)
 
 
-def test_phone_and_password_are_lost(owner):
+def test_lost_phone_and_password(owner):
     """The words restore all records on a new phone."""
     owner.play("Phone and password are lost")
     assert "Rice" in owner.notes("new")
     assert "logged out" in owner.run("sync", "--phone", "tablet", status=1)
 
 
-def test_everything_is_lost(owner):
+def test_everything_lost(owner):
     """A phone that still has the records makes a new account from them."""
     owner.play("Everything is lost")
     assert Path("mine.zip").is_file()

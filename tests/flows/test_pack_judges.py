@@ -15,7 +15,7 @@ CORPUS = sorted((Path(__file__).parents[2] / "fixtures" / "fuzz" / "packs").iter
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_sound_pack_is_taken_by_all(kind):
+def test_unchanged_packs(kind):
     """All three accept the unchanged packs, so later refusals are due to the changes."""
     assert check_judges(make_sound(kind))
 
@@ -23,19 +23,19 @@ def test_a_sound_pack_is_taken_by_all(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @settings(max_examples=20)  # `make soak` tries more
 @given(st.data())
-def test_the_judges_agree(kind, data):
+def test_changed_packs(kind, data):
     """All three agree on packs whose entries, bytes or index members were changed."""
     check_judges(data.draw(changed_packs(kind)))
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.name)
-def test_what_a_fuzzer_once_tried(file):
+def test_fuzzer_corpus(file):
     """The fuzzer's seeds and former findings are judged alike."""
     fuzz_packs(file.read_bytes())
 
 
 @pytest.mark.parametrize("lax", ["_ask_server", "_ask_signer", "_ask_phone"])
-def test_a_judge_that_takes_everything_is_noticed(monkeypatch, lax):
+def test_disagreement_is_detected(monkeypatch, lax):
     """A disagreement is detected, whichever of the three accepts everything."""
     monkeypatch.setattr(pack_judges, lax, lambda _published, _parts: None)
     packs = make_sound("emergency")

@@ -146,7 +146,7 @@ FORMS = (
 
 
 @pytest.mark.parametrize("make", FORMS)
-def test_time_grows_with_the_size(make, tmp_path):
+def test_time_is_linear(make, tmp_path):
     """Signer and phone take at most LOOPS loops over the package's small parts."""
     sealed = seal(make())
     partitions = [f"p{index}" for index in range(127)] if make is many_partitions else []
@@ -157,7 +157,7 @@ def test_time_grows_with_the_size(make, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["signer.ota.payload", "client_sim.engine.payload"])
-def test_nothing_is_decoded_before_it_is_signed(name, tmp_path, monkeypatch):
+def test_signature_is_checked_before_decoding(name, tmp_path, monkeypatch):
     """A manifest with a wrong signature costs signer and phone a single hash."""
     sealed = seal(full())
     at = sealed.data.index(b"CrAU") + 24

@@ -14,20 +14,20 @@ CORPUS = sorted((Path(__file__).parents[2] / "fixtures" / "fuzz" / "packages").i
 
 
 @pytest.mark.parametrize("make", [full, step])
-def test_sound_packages_are_taken_by_all(make, tmp_path):
+def test_unchanged_packages(make, tmp_path):
     """All readers read an unchanged package alike."""
     assert check_readers(make(), tmp_path)
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
-def test_inputs_of_the_fuzzer_have_one_reading(path):
+def test_fuzzer_corpus(path):
     """All readers read the fuzzer's seeds and former findings alike."""
     fuzz_packages(path.read_bytes())
 
 
 @settings(max_examples=150)
 @given(changed_packages())
-def test_changed_packages_have_one_reading(draft):
+def test_changed_packages(draft):
     """A phone installs every package that the signer accepts, and all readers read it alike."""
     with tempfile.TemporaryDirectory() as folder:
         check_readers(draft, Path(folder))

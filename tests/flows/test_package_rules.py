@@ -42,7 +42,7 @@ def lowered(rule):
         yield
 
 
-def test_the_edge_of_a_rule_is_taken(tmp_path):
+def test_accepted_at_limit(tmp_path):
     """The signer takes the package at the limit, and a phone installs it, streamed and whole."""
     for name, rule in RULES.items():
         folder = tmp_path / str(name)
@@ -52,7 +52,7 @@ def test_the_edge_of_a_rule_is_taken(tmp_path):
         shutil.rmtree(folder)
 
 
-def test_what_lies_beyond_a_rule_is_refused(tmp_path):
+def test_refused_beyond_limit(tmp_path):
     """The signer refuses it in one sentence, and so does a phone if it has the rule, too."""
     for name, rule in RULES.items():
         folder = tmp_path / str(name)
@@ -66,7 +66,7 @@ def test_what_lies_beyond_a_rule_is_refused(tmp_path):
         shutil.rmtree(folder)
 
 
-def test_counted_limits_are_those_of_both_sides():
+def test_limits_of_both_sides_are_equal():
     """The limits that the vectors lower are equal on both sides beforehand."""
     for name, (ours, theirs) in COUNTED.items():
         assert getattr(ours, name) == getattr(theirs, name), name
@@ -90,7 +90,7 @@ def _with_folders(entries):
     return dict.fromkeys(folders, EMPTY) | entries
 
 
-def test_python_sees_the_same_zips(accepted):
+def test_zipfile_reads_the_same(accepted):
     """Python's zipfile reads the same names and contents from accepted packages."""
     for name, path in accepted.items():
         data = path.read_bytes()
@@ -98,7 +98,7 @@ def test_python_sees_the_same_zips(accepted):
 
 
 @pytest.mark.needs("unzip")
-def test_unzip_sees_the_same_zips(accepted, tmp_path):
+def test_unzip_reads_the_same(accepted, tmp_path):
     """Info-ZIP's unzip writes the same names and contents from accepted packages."""
     for name, path in accepted.items():
         found = read_by_unzip(path, tmp_path / name)
@@ -106,7 +106,7 @@ def test_unzip_sees_the_same_zips(accepted, tmp_path):
 
 
 @pytest.mark.needs("java")
-def test_java_sees_the_same_zips(accepted):
+def test_java_reads_the_same(accepted):
     """Java reads the same names and contents, in order, from accepted packages as a stream."""
     found = read_by_java(list(accepted.values()))
     for name, path in accepted.items():

@@ -72,7 +72,7 @@ def town(ceremony, programs, tmp_path):
         stage.stop_server()
 
 
-def test_over_the_api(town):
+def test_submission_over_api(town):
     """A role signed and submitted with these tools is published, and a phone installs from it."""
     role, data, package = town.sign_first()
     assert submit(town.api, town.token, {("armani", role.version): data}, package) == 2
@@ -80,7 +80,7 @@ def test_over_the_api(town):
     assert town.install("127.0.0.1") == FIRST.incremental
 
 
-def test_from_a_mirror(town):
+def test_serving_from_mirror(town):
     """With stolen online keys a phone accepts it, and the server does not know it."""
     role, data, package = town.sign_first()
     thief = make_thief(town.server_state)

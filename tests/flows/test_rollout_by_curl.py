@@ -57,7 +57,7 @@ def town(ceremony, programs, tmp_path):
 
 
 @pytest.mark.needs("curl", "jq")
-def test_the_page_as_it_stands(town):
+def test_api_rollout_page(town):
     """Each command exits with 0, webhooks report the changes, and a phone has the fix."""
     phone = town.phone("walker")
     assert "http://127.0.0.1:8081" in BLOCK

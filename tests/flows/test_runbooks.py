@@ -108,7 +108,7 @@ def on(device, cloud):
     return device
 
 
-async def test_restored_from_an_old_backup(rehearsal):
+async def test_restore_from_old_backup(rehearsal):
     """Later data is missing until a device sends it again; sessions have ended."""
     later = make_item(BODY)
     async with serve(rehearsal / "cloud") as cloud:
@@ -137,7 +137,7 @@ async def test_disk_full(rehearsal):
         assert await send(device, "DELETE", f"data/{hashlib.sha256(BODY).hexdigest()}") == 200
 
 
-async def test_moved_to_another_machine_or_store(rehearsal):
+async def test_move_to_another_machine_or_store(rehearsal):
     """The same sessions continue to read and write."""
     first, second = commands("Move to another machine or store")
     async with serve(rehearsal / "cloud") as cloud:
@@ -201,7 +201,7 @@ async def test_stolen_database(rehearsal, title):
         assert (await device.log_in())[0] == 200
 
 
-async def test_the_pepper_is_rotated_and_lost(rehearsal):
+async def test_pepper_rotated_and_lost(rehearsal):
     """The lines that the rotation printed restore the pepper; owners notice neither."""
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)
@@ -218,7 +218,7 @@ async def test_the_pepper_is_rotated_and_lost(rehearsal):
         assert (await device.log_in())[0] == 200
 
 
-async def test_an_account_does_harm(rehearsal):
+async def test_harmful_account(rehearsal):
     """The account is found by its bytes and suspended; its owner can still export."""
     async with serve(rehearsal / "cloud") as cloud:
         device = await begin(cloud)

@@ -87,9 +87,7 @@ def canaries(all_canaries):
 
 
 @pytest.mark.parametrize("gate", GateMode)
-def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(
-    published_state, canaries, programs, tmp_path, gate
-):
+def test_requests_leave_no_trace(published_state, canaries, programs, tmp_path, gate):
     """No canary is in state folder, logs, process files, metrics or answers, also after a restart.
 
     A direct gate is tested with two workers, a restart of the whole node, and another node for
@@ -121,7 +119,7 @@ def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(
     assert "name" not in " ".join(verdict.unseen)
 
 
-def test_nothing_of_a_handshake_is_kept_either(published_state, all_canaries, tmp_path):
+def test_tls_handshakes_leave_no_trace(published_state, all_canaries, tmp_path):
     """The same holds over TLS, with canaries as server name and protocol of a handshake.
 
     A phone that trusts only the server's CA polls it first.

@@ -37,7 +37,7 @@ def asked(outcome):
     return [name for name in roles if "latest" in name]
 
 
-def test_latest_is_split_and_split_again(town):
+def test_split_twice(town):
     """A phone fetches and proves only its own part, and installs from it."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
@@ -81,7 +81,7 @@ def test_latest_is_split_and_split_again(town):
     assert asked(tester.poll()) == []
 
 
-def test_everything_that_looks_at_the_server_finds_a_split_in_order(town):
+def test_check_audit_mirror_and_rotation_of_split(town):
     """The server's own check, the log's audit, a mirror and a rotated key work with a split latest.
 
     The privacy lab does as well: see `test_dialects.py`.

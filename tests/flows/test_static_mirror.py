@@ -23,7 +23,7 @@ server {{
 
 
 @pytest.mark.needs("nginx")
-def test_a_phone_follows_a_static_mirror(town, tmp_path):
+def test_folder_behind_nginx(town, tmp_path):
     """The mirror is a folder that nginx serves."""
     out = tmp_path / "mirror"
     follow(town, ("--out", out), lambda: run_nginx(out, tmp_path / "nginx"))
@@ -31,7 +31,7 @@ def test_a_phone_follows_a_static_mirror(town, tmp_path):
 
 @pytest.mark.needs("nginx")
 @pytest.mark.needs("seaweed")
-def test_a_phone_follows_a_mirror_in_a_bucket(town, seaweed, tmp_path):
+def test_bucket_behind_cache(town, seaweed, tmp_path):
     """The mirror is a prefix in a public bucket, which is the origin of a plain cache."""
     prefix = f"{PUBLIC}/{uuid.uuid4()}"
     settings = tmp_path / "settings.toml"

@@ -34,7 +34,7 @@ def head_of(town, path):
         return connection.recv(64).split(b"\r\n")[0]
 
 
-def test_an_edge_is_withdrawn_and_a_model_retired(town):
+def test_withdraw_promote_and_retire(town):
     """Phones take the full package while the incremental drains, until the model is retired."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
@@ -70,7 +70,7 @@ def test_an_edge_is_withdrawn_and_a_model_retired(town):
         assert "No build has been announced" in phone.poll().reason
 
 
-def test_bytes_are_served_while_they_drain_and_gone_at_once_otherwise(town):
+def test_withdrawn_package_with_and_without_drain(town):
     """A download in progress gets 206 during a drain; without a drain it gets 410."""
     town.release(1)
     town.rollout("offer", "--share", "100%")

@@ -14,7 +14,7 @@ SECTION = README.split("## Your own ROM, in ten lines\n")[1].split("\n## ")[0]
 SERVED = """until grep -q '"serving".*"version": 3' server.log; do sleep 0.1; done"""
 
 
-def test_the_ten_lines_work(programs, tmp_path):
+def test_ten_lines(programs, tmp_path):
     """Each line exits with 0, and the last but one prints what the README shows.
 
     All files come from programs that the lines start, except for the packages, which stand for the

@@ -14,7 +14,7 @@ TUTORIAL = (ROOT / "docs" / "tutorial" / "first-release.md").read_text(encoding=
 
 
 @pytest.mark.needs("softhsm")
-def test_the_tutorial_works(programs, tmp_path):
+def test_tutorial(programs, tmp_path):
     """Each command exits with 0, and the phone ends on the build that was signed."""
     blocks = re.findall(r"```console\n(.*?)```", TUTORIAL, re.DOTALL)
     lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
@@ -55,7 +55,7 @@ def test_the_tutorial_works(programs, tmp_path):
     assert "contacts.number as url" in (tmp_path / "leaks-2014.txt").read_text()
 
 
-def test_a_server_that_ended_is_not_waited_for(tmp_path):
+def test_server_fails_to_start(tmp_path):
     """If its port is in use, step 3 fails and shows the server's message."""
     step = TUTORIAL.split("## 3. ")[1].split("## 4. ")[0]
     (block,) = re.findall(r"```console\n(\$ hening-signer ceremony accept.*?)```", step, re.DOTALL)

@@ -11,7 +11,7 @@ def incremental(number):
     return Build("armani", "id", number).incremental
 
 
-def test_a_phone_follows_two_releases(town):
+def test_two_releases(town):
     """The phone installs a full package, then an incremental; polls in between find no update."""
     phone = town.phone("follower")
     assert "No build has been announced" in phone.poll().reason
@@ -27,7 +27,7 @@ def test_a_phone_follows_two_releases(town):
     assert town.server("check", "--state", town.server_state, "--deep")
 
 
-def test_a_release_halted_during_the_download_is_not_started(town):
+def test_halt_during_download(town):
     """The phone polls once more before it switches slots, and sees the halt."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
@@ -44,7 +44,7 @@ def test_a_release_halted_during_the_download_is_not_started(town):
     assert phone.poll().offer is None
 
 
-def test_a_halt_is_only_followed_by_a_newer_release(town):
+def test_newer_release_after_halt(town):
     """The share of a halted release cannot be raised; offering the next release works."""
     town.release(1)
     town.rollout("offer", "--share", "100%")
@@ -57,7 +57,7 @@ def test_a_halt_is_only_followed_by_a_newer_release(town):
     assert town.phone("patient").install() == incremental(2)
 
 
-def test_a_paused_rollout_admits_no_new_phone(town):
+def test_paused_rollout(town):
     """At 0 % no phone is admitted, nor while paused; setting the share resumes the rollout."""
     town.release(1)
     town.rollout("offer", "--share", "0%")
@@ -69,7 +69,7 @@ def test_a_paused_rollout_admits_no_new_phone(town):
     assert phone.install() == incremental(1)
 
 
-def test_a_stepping_stone_is_taken_first(town):
+def test_stepping_stone(town):
     """A release that the factory build must not install is reached through its predecessor."""
     town.release(1)
     stone = 3  # the counter of build 1 in region id

@@ -24,7 +24,7 @@ def answered():
     return found
 
 
-def test_every_problem_is_in_the_table():
+def test_table_of_problems():
     """The table lists the names and statuses of all problem documents, each once."""
     rows = re.findall(r"^\| ((?:`[\w-]+`(?:, )?)+) \| (\d{3}) \|", PAGE, re.MULTILINE)
     documented = [
@@ -34,7 +34,7 @@ def test_every_problem_is_in_the_table():
     assert set(documented) == answered()
 
 
-def test_the_limits_are_those_of_the_code():
+def test_limits():
     """Numbers in the prose equal the code's constants."""
     limits = (operation.BODY_LIMIT, operation.WIDE_BODY_LIMIT, operation.URGENT_BODY_LIMIT)
     assert limits == (16 * 1024, 64 * 1024, 4 * 1024)

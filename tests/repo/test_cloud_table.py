@@ -16,7 +16,7 @@ SECTION = (
 )
 
 
-def test_the_page_has_each_row_of_the_code_and_no_other():
+def test_rows():
     """Page and code have the same requests and headers; a step's required request is its row."""
     rows = re.findall(r"`((?:GET|PUT|POST|DELETE) /[^`]*)`", SECTION.split("| claim |")[0])
     assert sorted(rows) == sorted(row.line for row in TABLE)
@@ -27,7 +27,7 @@ def test_the_page_has_each_row_of_the_code_and_no_other():
         assert step in row.when
 
 
-def test_a_request_is_found_by_its_pattern():
+def test_unknown_path():
     """A path that matches no row's pattern is found in no row."""
     row = find_row("GET", f"/api/v1/collection/{'A' * 32}/item/")
     assert row is not None
@@ -44,7 +44,7 @@ def count_lengths(pad, first, last):
     return found
 
 
-def test_the_budget_of_lengths_is_what_padding_leaves():
+def test_budget_of_lengths():
     """The page's counts of lengths, and their logarithms, equal those that the padding leaves."""
     cells = [list(row.values()) for row in read_table("cloud-budget")]
     rows = {row[0]: row[3:5] for row in cells}

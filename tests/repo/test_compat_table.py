@@ -39,7 +39,7 @@ def paths_of(pattern):
     return sorted(set(paths))
 
 
-def test_the_page_has_the_labs_rows_and_words():
+def test_rows():
     """The page has the lab's rows with the same words, in any order."""
     assert TABLE.keys() == ROWS.keys()
     for name, row in ROWS.items():
@@ -48,7 +48,7 @@ def test_the_page_has_the_labs_rows_and_words():
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_the_pages_paths_are_those_of_lab_and_server(name):
+def test_paths(name):
     """Each path is in its row and in no other dialect; the device plane has none of them."""
     row = TABLE[name]
     asked = [each for each in DIALECTS if each.startswith(ROWS[name].dialect)]
@@ -59,7 +59,7 @@ def test_the_pages_paths_are_those_of_lab_and_server(name):
         assert not is_path(path), path
 
 
-def test_paths_outside_are_in_no_copy():
+def test_unknown_paths():
     """Neither the lab's copy nor the server's grammar has a path outside the table."""
     grammar = compile_grammar(tuple(SERVED))
     for path in OUTSIDE:
@@ -67,14 +67,14 @@ def test_paths_outside_are_in_no_copy():
         assert not grammar.fullmatch(path), path
 
 
-def test_the_page_says_the_sentence_first():
+def test_opening_sentence():
     """The section begins with the programs' sentence on what a dialect does to the promise."""
     text = PAGE.read_text(encoding="utf-8")
     section = text.split("## Dialects\n")[1]
     assert section.strip().startswith(SENTENCE.split(" (")[0])
 
 
-def test_the_table_of_settings_is_the_settings():
+def test_table_of_settings():
     """Every key of `[compat]` has a row in docs/reference/dialects.md."""
     page = (PAGE.parent / "reference" / "dialects.md").read_text(encoding="utf-8")
     table = page.split("## Settings\n")[1]

@@ -44,6 +44,6 @@ def press_tab(*words):
         (("hening-server", "run", "--gate", "e"), "edge"),
     ],
 )
-def test_what_is_completed(words, offered):
+def test_completion(words, offered):
     """Options, lazily imported commands, and values of their options are completed."""
     assert press_tab(*words) == [offered]

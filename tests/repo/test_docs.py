@@ -30,7 +30,7 @@ def commands_in(text):
 QUOTED = [(page, line) for page in PAGES for line in commands_in(page.read_text(encoding="utf-8"))]
 
 
-def test_a_command_that_is_shown_exists_with_its_options():
+def test_shown_commands_exist():
     """A command in the documents names an existing group, command and long options."""
     assert len(QUOTED) > 20
     for page, line in QUOTED:
@@ -68,7 +68,7 @@ def anchors(page):
     return found
 
 
-def test_links_to_files_of_the_repository_lead_somewhere():
+def test_links():
     """Every relative link leads to an existing file or folder, and to an existing heading."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
@@ -79,7 +79,7 @@ def test_links_to_files_of_the_repository_lead_somewhere():
                 assert not fragment or file.suffix != ".md" or fragment in anchors(file)
 
 
-def test_pages_that_code_and_configuration_name_exist():
+def test_referenced_pages_exist():
     """A page that a message, comment or unit refers to exists."""
     folders = ("server", "signer", "client_sim", "hening", "deploy", "demo", "mutation", "soak")
     named = {
@@ -94,14 +94,14 @@ def test_pages_that_code_and_configuration_name_exist():
     assert {each for each in named if not (ROOT / each[1]).exists()} == set()
 
 
-def test_the_pages_of_the_programs_are_their_help():
+def test_generated_pages_are_current():
     """The committed pages equal what `make reference` generates."""
     for program in PROGRAMS:
         page = (REFERENCE / f"{program}.md").read_text(encoding="utf-8")
         assert page == write_page(program), "run `make reference`"
 
 
-def test_the_settings_table_is_the_settings():
+def test_table_of_settings():
     """Keys, variables, options and defaults in the reference equal the code's."""
     rows = re.findall(
         r"^\| `(\w+)` \| `HENING_(\w+)` \| (`--[\w-]+`|none) \| (\S+) \|",
@@ -126,7 +126,7 @@ CUSTODIANS = (ROOT / "docs" / "THREAT_MODEL.md").read_text("utf-8").split("## By
 ROWS = [row for row in CUSTODIANS.split("\n## ")[0].splitlines() if row.startswith("| ")][2:]
 
 
-def test_a_theft_names_tests_that_exist():
+def test_threat_model_names_existing_tests():
     """Each row of the table "By custodian" names existing tests of the attacks or the flows."""
     for row in ROWS:
         with case(row):
@@ -138,7 +138,7 @@ def test_a_theft_names_tests_that_exist():
                 assert any(f"\ndef {name}(" in text for text in texts), name
 
 
-def test_every_decision_is_in_the_index():
+def test_index_of_decisions():
     """docs/adr/README.md lists each record once."""
     folder = ROOT / "docs" / "adr"
     index = (folder / "README.md").read_text(encoding="utf-8")
@@ -147,7 +147,7 @@ def test_every_decision_is_in_the_index():
     assert [name[:4] for name in records] == [f"{n:04}" for n in range(1, len(records) + 1)]
 
 
-def test_the_readme_shows_how_the_suite_ends():
+def test_readme_shows_last_line_of_make_test():
     """The README shows the last line of `make test`: nothing failed, skipped or deselected."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     block = readme.split("$ make test\n")[1].split("```")[0]
@@ -169,7 +169,7 @@ ADVICE = sorted(
 )
 
 
-def test_a_command_that_an_error_names_exists():
+def test_commands_in_error_messages_exist():
     """A command that an error message names exists in one of the programs."""
     for path, words in ADVICE:
         with case(path, words):

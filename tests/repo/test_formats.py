@@ -58,7 +58,7 @@ def table_names(number, columns):
     return {row[0].strip("`") for row in rows(number, columns)}
 
 
-def test_the_release_vector_is_read():
+def test_release_vector():
     """The release of section 3 has the stated hash and every stated member.
 
     Table, vector and class have the same members, except for the optional ones.
@@ -77,7 +77,7 @@ def test_the_release_vector_is_read():
     assert set(custom) | optional == set(release.Release.__struct_fields__)
 
 
-def test_the_pointer_vectors_are_read_and_written():
+def test_pointer_vectors():
     """The pointers of section 4 have the stated hashes and are encoded to the same bytes.
 
     Table, vector and class have the same members; the second pointer is the first one with a
@@ -102,7 +102,7 @@ def bucket(secret, codename, region, channel, counter):
     return int.from_bytes(hmac.digest(secret, text, "sha256")[:8], "big") % 1000
 
 
-def test_the_bucket_vectors_follow_the_definition():
+def test_bucket_vectors():
     """Each row of the table, and the line after the pointer vector, equals the HMAC."""
     stated = re.search(r"first vector's secret and counter (\d+) the bucket is (\d+)", section(4))
     first = (bytes(range(32)), "armani", "id", "stable", *map(int, stated.groups()))
@@ -110,7 +110,7 @@ def test_the_bucket_vectors_follow_the_definition():
         assert bucket(*place) == expected
 
 
-def test_the_bundle_vector_is_read_and_written():
+def test_bundle_vector():
     """The bundle of section 6 has the stated id and is encoded to the same bytes."""
     data, stated = json_vector(6)
     read = bundle.decode_bundle(data)
@@ -120,7 +120,7 @@ def test_the_bundle_vector_is_read_and_written():
     assert [(role.name, role.version) for role in read.roles] == [("armani", 2)]
 
 
-def test_the_leaf_vector():
+def test_leaf_vector():
     """The leaf of section 7 has the stated RFC 6962 hash."""
     name, version, text, expected = re.search(
         r"Vector: `(\w+)`, (\d+), sha256 of `(\w+)` gives the RFC 6962 leaf hash\n`(\w{64})`",
@@ -130,7 +130,7 @@ def test_the_leaf_vector():
     assert tlog.leaf_hash(checkpoint.encode_leaf(name, int(version), digest)).hex() == expected
 
 
-def test_the_fixed_limits_are_those_of_section_2():
+def test_metadata_limits():
     """Root, timestamp, snapshot, other roles, proof and checkpoint have the page's limits."""
     text = re.search(r"Fixed limits.*?\n\n", section(2), re.DOTALL)[0]
     stated = [int(number.replace(",", "")) for number in re.findall(r"\d+(?:,\d{3})*", text)]
@@ -139,7 +139,7 @@ def test_the_fixed_limits_are_those_of_section_2():
     assert metadata.metadata_limit("armani") == metadata.metadata_limit("latest") == known[3]
 
 
-def test_the_delegations_are_those_of_section_2():
+def test_delegations():
     """`role_pattern` returns the page's patterns, for a model and for the common roles."""
     table = {row[0].strip("`"): row[2].strip("`") for row in rows(2, 4)}
     assert table.pop("one per codename").replace("CODENAME", "armani") == names.role_pattern(
@@ -149,7 +149,7 @@ def test_the_delegations_are_those_of_section_2():
     assert all(names.role_pattern(name) == pattern for name, pattern in table.items())
 
 
-def test_the_parts_of_latest_are_those_of_section_2():
+def test_parts_of_latest():
     """Server and phone put each pointer of the page's table into the stated part."""
     table = [[cell.strip("`") for cell in row] for row in rows(2, 5)]
     assert len(table) == 4
@@ -166,7 +166,7 @@ def test_the_parts_of_latest_are_those_of_section_2():
             assert find_pointer_role(delegated, path) == role
 
 
-def test_the_reserved_names_are_those_of_section_1():
+def test_reserved_names():
     """Every name that the page reserves is refused as a codename."""
     line = next(row for row in section(1).splitlines() if row.startswith("| reserved"))
     listed = re.findall(r"`([a-z]+)`", line)
@@ -190,7 +190,7 @@ def accepts(decode, text):
     return True
 
 
-def test_the_grammar_of_section_1_is_what_is_read():
+def test_grammar_of_names():
     """Page and code agree on names, files and decimals, sample by sample."""
     for name, decode in (
         ("`codename`", names.check_codename),
@@ -203,7 +203,7 @@ def test_the_grammar_of_section_1_is_what_is_read():
                 assert accepts(decode, text) == bool(grammar(name).fullmatch(text))
 
 
-def test_the_locales_of_section_1_are_what_is_read():
+def test_locales():
     """Page and code agree on locales."""
     read = json.loads(json_vector(3)[0])
     for text in ("en", "fil", "e", "zh-Hans", "EN", "en-", "en_US", "en-abcdefghi", "aaaa", "en\n"):
@@ -212,7 +212,7 @@ def test_the_locales_of_section_1_are_what_is_read():
         assert taken == bool(grammar("`locale`").fullmatch(text)), text
 
 
-def test_the_proof_example_of_section_7_has_the_lines_that_are_written():
+def test_proof_example():
     """`encode_proof` writes the page's block with the placeholders filled in."""
     block = re.search(
         r"^```\n(c2sp\.org/tlog-proof@v1\n.*?)```", section(7), re.MULTILINE | re.DOTALL
@@ -222,7 +222,7 @@ def test_the_proof_example_of_section_7_has_the_lines_that_are_written():
     assert checkpoint.encode_proof(5, [bytes(32)], b"signed\n").decode() == filled
 
 
-def test_the_proposal_vectors_are_read_and_written():
+def test_proposal_vectors():
     """Proposal and signatures of section 10 have the stated id and encode to the same bytes."""
     blocks = re.findall(r"^```json\n(.*?)^```$", section(10), re.MULTILINE | re.DOTALL)
     proposal, signed = (block.encode() for block in blocks)
@@ -237,7 +237,7 @@ def test_the_proposal_vectors_are_read_and_written():
     assert signing.encode_signatures(file) == signed
 
 
-def test_members_and_limits_of_a_proposal_are_those_of_the_page():
+def test_members_and_limits_of_proposals():
     """Table and class of section 10 name the same members; limits of bytes and counts are equal."""
     table = {name for row in rows(10, 2) for name in re.findall(r"`(\w+)`", row[0])}
     assert table | {"schema", "kind"} == set(document.Proposal.__struct_fields__)
@@ -246,7 +246,7 @@ def test_members_and_limits_of_a_proposal_are_those_of_the_page():
     assert f"at most {document.MAX_NOTE} characters" in section(10)
 
 
-async def test_the_audit_log_vectors_are_what_is_recorded(tmp_path):
+async def test_audit_log_vectors(tmp_path):
     """The entries of section 11 have the same bytes when they are recorded again."""
     block = re.search(r"^```jsonl\n(.*?)^```$", section(11), re.MULTILINE | re.DOTALL)[1]
     stated = block.encode().splitlines(keepends=True)
@@ -260,7 +260,7 @@ async def test_the_audit_log_vectors_are_what_is_recorded(tmp_path):
             assert encodings.encode_canonical_json(audit_log.describe(entry)) == line
 
 
-async def test_the_token_vector_is_what_is_made(tmp_path):
+async def test_token_vector(tmp_path):
     """The bytes of section 12's vector make its text, and the database stores the stated hash."""
     stated, kept = re.search(
         r"^Vector: `([^`]+)`, kept as `([0-9a-f]{64})`", section(12), re.MULTILINE
@@ -281,7 +281,7 @@ async def test_the_token_vector_is_what_is_made(tmp_path):
     assert (issued.text, issued.row.secret_sha256) == (stated, kept)
 
 
-def test_the_vector_of_patches():
+def test_patch_vector():
     """Section 14: a reader that follows only the page's words gets the new data from the old."""
     text = section(14)
     patch = bytes.fromhex(re.search(r"```hex\n(.*?)```", text, re.DOTALL)[1])
@@ -289,7 +289,7 @@ def test_the_vector_of_patches():
     assert apply_patch(old.encode(), patch, len(new)) == new.encode()
 
 
-def test_the_operations_of_section_14_are_those_of_the_engine():
+def test_operation_types():
     """Each operation type has the page's number and the minor version from which it is allowed."""
     rows = re.findall(r"^\| ((?:`\w+` \d+,? ?)+) \| (\d) \|", section(14), re.MULTILINE)
     listed = {
@@ -306,7 +306,7 @@ def test_the_operations_of_section_14_are_those_of_the_engine():
     }
 
 
-def test_the_rules_of_section_14_are_those_of_the_vectors():
+def test_package_rules():
     """Each rule has its vectors and its side; a rule with a limit has the code's number."""
     table = {row[0].strip("`"): row for row in rows(14, 3) if row[0].startswith("`")}
     assert list(table) == list(RULES)
@@ -317,7 +317,7 @@ def test_the_rules_of_section_14_are_those_of_the_vectors():
             assert stated in table[name][1], name
 
 
-def test_the_kinds_of_section_15_are_those_of_the_code():
+def test_kinds_of_packs():
     """Each kind has its role and its number of parts; the page's keys are in the stated parts."""
     table = {kind.strip("`"): (role.strip("`"), parts) for kind, role, parts, _ in rows(15, 4)}
     stated = {kind: place for kind, place in table.items() if place[0] in {"tables", "content"}}
@@ -330,7 +330,7 @@ def test_the_kinds_of_section_15_are_those_of_the_code():
         assert part.part_of(kind.strip("`"), text) == int(number)
 
 
-def test_the_limits_of_section_15_are_those_of_the_code():
+def test_limits_of_packs():
     """The limits of encoded and decoded parts, of entries and of a picture's sides are equal."""
     text = section(15)
     for limit in (part.ENCODED_LIMIT, part.DECODED_LIMIT, part.MAX_ENTRIES, picture.MAX_SIDE):

@@ -27,7 +27,7 @@ def phone_headers(row):
     return [(b"Host", b"h.example"), (name, value)]
 
 
-def test_the_table_of_headers():
+def test_table_of_headers():
     """Page and gate have the same names of read, tolerated and refused headers."""
     rows = header_rows()
     assert len(rows) == 4
@@ -39,7 +39,7 @@ def test_the_table_of_headers():
     assert REFUSED.isdisjoint(READ | TOLERATED)
 
 
-def test_names_of_headers():
+def test_header_names():
     """Every name that the page does not refuse passes, in any case; a refused name never does.
 
     A name that is not in the table is refused; with an edge in front it is tolerated and counted.
@@ -61,13 +61,13 @@ def test_names_of_headers():
     assert check_request("GET", "/metadata/timestamp.json", (1, 1), headers, GateMode.EDGE) is True
 
 
-def test_the_gate_has_the_same_rows_in_the_same_order():
+def test_rows():
     """The ids of the request table are those of the gate's rules."""
     assert list(PHONE) == [row["id"] for row in TABLE]
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["id"])
-def test_every_row_passes_every_mode(row):
+def test_rows_pass_every_mode(row):
     """A request built from a row matches that row only, and every mode accepts it."""
     for path in paths_of(row):
         assert phone_request(path) == row["id"], path
@@ -77,7 +77,7 @@ def test_every_row_passes_every_mode(row):
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["id"])
-def test_strict_takes_no_other_method_or_header(row):
+def test_strict_mode(row):
     """The strict gate accepts each row with one method and one set of headers only."""
     path = next(iter(paths_of(row)))
     right = phone_headers(row)
@@ -97,7 +97,7 @@ def test_strict_takes_no_other_method_or_header(row):
             check_request(method, path, (1, 1), headers, GateMode.STRICT)
 
 
-def test_headers_that_the_page_promises_not_to_send():
+def test_excluded_response_headers():
     """The table of response headers has no header that the page excludes."""
     excluded = re.search(
         r"Response headers are a closed table; (.*?) are not in it", PAGE.read_text(), re.DOTALL

@@ -43,7 +43,7 @@ def help_of(name):
     return command.get_help(click.Context(command, info_name=name))
 
 
-def test_help_says_what_the_command_does_and_shows_an_example():
+def test_help_has_summary_and_example():
     """The help begins with a sentence, and the example begins with the command."""
     for name in COMMANDS:
         with case(name):
@@ -51,7 +51,7 @@ def test_help_says_what_the_command_does_and_shows_an_example():
             assert example_of(name)[1].startswith(name)
 
 
-def test_the_example_uses_options_that_exist():
+def test_options_in_examples_exist():
     """Every option in an example exists in its command, and all required options are given."""
     for name, command in COMMANDS.items():
         with case(name):

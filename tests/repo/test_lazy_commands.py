@@ -62,7 +62,7 @@ for program, command in PROGRAMS.items():
         ("server.bootstrap", {"aiohttp", "alembic", "prometheus_client"}),
     ],
 )
-def test_a_server_imports_only_what_it_needs_at_once(module, rare):
+def test_imports_of_server(module, rare):
     """A server imports migration code only to migrate, and no database before it serves phones.
 
     Commands that publish import `bootstrap`, but run no server.
@@ -74,7 +74,7 @@ def test_a_server_imports_only_what_it_needs_at_once(module, rare):
     assert not rare & said
 
 
-def test_a_worker_imports_nothing_that_draws_or_opens_a_token():
+def test_imports_of_worker():
     """A worker imports neither rich nor asn1crypto, which would take a seventh of its start.
 
     Other packages import them if they are installed.
@@ -87,7 +87,7 @@ def test_a_worker_imports_nothing_that_draws_or_opens_a_token():
     assert not {"rich.console", "asn1crypto"} & said
 
 
-def test_the_list_of_commands_shows_the_beginning_of_a_command_s_help():
+def test_summaries_of_commands():
     """The summary is stored separately from its command, and has the same text."""
     for name, lazy in LAZY_COMMANDS.items():
         with case(name):
@@ -98,7 +98,7 @@ def test_the_list_of_commands_shows_the_beginning_of_a_command_s_help():
             assert " ".join(command.help.split()).startswith(summary.removesuffix("."))
 
 
-def test_neither_help_nor_wrong_arguments_import_what_a_command_works_with():
+def test_imports_of_help_and_usage_errors():
     """Help and usage errors import no slow package; a new process runs those of all commands."""
     done = subprocess.run(
         [sys.executable, "-c", TRY_ALL], capture_output=True, text=True, check=True
@@ -107,7 +107,7 @@ def test_neither_help_nor_wrong_arguments_import_what_a_command_works_with():
         assert not SLOW & set(line.split()), program
 
 
-def test_a_poll_imports_neither_lab_nor_fleet():
+def test_imports_of_poll():
     """The modules of lab and fleet take longer to import than those of a phone."""
     script = (
         "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"

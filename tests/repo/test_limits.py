@@ -87,7 +87,7 @@ def load(data):
     return Metadata.from_bytes(data).signed
 
 
-def test_the_publisher(ceremony, stories):
+def test_publisher(ceremony, stories):
     """The publisher refuses what the vectors say, submitted over the published state."""
     others = {name: load(ceremony.role(name)) for name in ("cancro", "tables", "content")}
     for name, roots, targets, before, after, refused in stories:
@@ -98,7 +98,7 @@ def test_the_publisher(ceremony, stories):
             verify_submission(files, published, roots[0], ceremony.online, NOW, {})
 
 
-def test_the_signer(stories):
+def test_signer(stories):
     """The signer refuses the changes that the vectors say, as proposals to be signed."""
     for name, roots, targets, before, after, refused in stories:
         context = [("armani", 1, before), ("root", 1, roots[0]), ("targets", 1, targets)]
@@ -126,7 +126,7 @@ def packages(before, after):
     return sorted(PackageFile(after.targets[p].hashes["sha256"], 1, Path(p).name) for p in new)
 
 
-def test_the_phone(stories):
+def test_phone(stories):
     """The phone refuses what it can detect without the previous version."""
     for name, roots, _targets, _before, after, refused in stories:
         root, role = load(roots[-1]), load(after)
@@ -140,7 +140,7 @@ def refusal(error, *, is_expected):
     return pytest.raises(error) if is_expected else nullcontext()
 
 
-def test_a_root_that_would_outlaw_a_role_in_force(ceremony):
+def test_root_that_shortens_validity(ceremony):
     """The publisher accepts the root together with a version of the role that expires sooner."""
     others = {name: load(ceremony.role(name)) for name in ("cancro", "tables", "content")}
     before = {"armani": make_role(1, {"expires": 90, "builds": []}), **others}

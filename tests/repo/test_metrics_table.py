@@ -69,7 +69,7 @@ def test_every_metric_is_on_the_page():
     assert {name: labels for name, (labels, _) in table().items()} == declared()
 
 
-def test_the_values_of_labels_are_in_their_rows():
+def test_label_values():
     """Rows list their labels' values: reasons of refusals, and classes and limits of the API."""
     for name, values in (
         ("hening_refusals_total", Reason),
@@ -80,7 +80,7 @@ def test_the_values_of_labels_are_in_their_rows():
         assert {f"`{value}`" for value in values} <= set(re.findall(r"`\w+`", row)), name
 
 
-def test_every_metric_is_for_something():
+def test_every_metric_has_a_use():
     """Each metric names the alert rules that use it, or its purpose; each rule's metrics name it.
 
     The cloud's metrics have their own table and tests.

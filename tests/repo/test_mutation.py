@@ -10,7 +10,7 @@ from mutation.workshop import digest, find_tests, list_judges
 ARGUED = json.loads((REPOSITORY / "mutation" / "argued.json").read_text(encoding="utf-8"))
 
 
-def test_every_judge_was_mutated_and_every_survivor_is_argued():
+def test_every_survivor_has_an_argument():
     """Every judge has a record, and every survivor has an argument."""
     known = load_record(RECORD)
     assert sorted(known) == list_judges(REPOSITORY)
@@ -21,7 +21,7 @@ def test_every_judge_was_mutated_and_every_survivor_is_argued():
     assert killed / (killed + len(why)) >= ENOUGH
 
 
-def test_the_record_and_the_page_are_what_is_written_of_it(tmp_path):
+def test_record_and_page_are_unedited(tmp_path):
     """Reading and writing them again changes nothing: they were not edited."""
     known = load_record(RECORD)
     write_record(
@@ -31,7 +31,7 @@ def test_the_record_and_the_page_are_what_is_written_of_it(tmp_path):
     assert (tmp_path / "page").read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
 
 
-def test_an_argument_is_about_the_lines_that_it_names():
+def test_lines_in_arguments_exist():
     """The lines are in its module and its function, if it names them."""
     one, other = (Survivor(name, "f", "a < b", "a <= b") for name in ("chance", "timing"))
     modules = [Module(s.module, "", 1, (s,), 0) for s in (one, other)]
@@ -43,7 +43,7 @@ def test_an_argument_is_about_the_lines_that_it_names():
     assert argue(modules, argued) == {one: "the same", other: None}
 
 
-def test_a_judge_is_tried_again_when_it_or_its_tests_change(tmp_path):
+def test_changed_code_or_tests_are_mutated_again(tmp_path):
     """Its tests are those that import it by name. Docstrings and comments are not its code."""
     judges = tmp_path / "client_sim" / "lab" / "oracles"
     tests = tmp_path / "tests" / "client_sim" / "lab" / "oracles"

@@ -35,19 +35,19 @@ def committed_files():
             yield path
 
 
-def test_nothing_leads_out_of_the_repository():
+def test_no_symbolic_links():
     """No symbolic link is tracked, because a link could name a path of one machine."""
     assert [path for path in committed_paths() if path.is_symlink()] == []
 
 
-def test_each_package_is_the_one_of_this_repository():
+def test_packages_are_not_shadowed():
     """A foreign distribution that installs `server` does not shadow this repository's package."""
     for package in (hening, server, signer, client_sim):
         assert Path(package.__file__).is_relative_to(ROOT)
         assert (Path(package.__file__).parent / "py.typed").exists()
 
 
-def test_the_wheel_holds_exactly_the_packages_and_the_commit(tmp_path):
+def test_wheel_contents(tmp_path):
     """The wheel has the packages and the commit, but neither tests nor fixtures."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
@@ -59,7 +59,7 @@ def test_the_wheel_holds_exactly_the_packages_and_the_commit(tmp_path):
     assert archive.read(f"{about}/{BAKED}").decode().strip() == ask_git(ROOT)
 
 
-def test_lock_files_are_pinned_by_hash_and_name_no_address():
+def test_lock_files():
     """Every requirement has hashes, and no line names a download address."""
     files = sorted((ROOT / "requirements").glob("*.txt"))
     assert len(files) == 11
@@ -82,14 +82,14 @@ def find_in_files(paths, *patterns):
     ]
 
 
-def test_nothing_committed_names_a_registry_or_a_path_of_a_machine():
+def test_no_registries_or_machine_paths():
     """No committed file names a registry host or a home folder of a machine."""
     hosts = ("pyp" + r"i\.org", "pythonhost" + "ed", r"deb\.debia" + "n", "npmj" + "s")
     home = r"(?:^|[^A-Za-z0-9_.])/(?:root|home)/"
     assert find_in_files(committed_files(), *hosts, home) == []
 
 
-def test_nothing_is_skipped_or_left_undone():
+def test_no_skips_or_placeholders():
     """No test is skipped or expected to fail, and no code is a placeholder."""
     words = ("x" + "fail\\(", "mark" + r"\.skip", "pytest" + r"\.skip", "TO" + "DO", "FIX" + "ME")
     files = (path for path in committed_files() if path.suffix in {".py", ".toml", ".sh"})
@@ -101,14 +101,14 @@ def test_no_test_folder_is_a_package():
     assert list((ROOT / "tests").rglob("__init__.py")) == []
 
 
-def test_every_dependency_that_a_lock_file_pins_is_wanted_by_someone():
+def test_lock_files_match_pyproject():
     """The lock files match pyproject.toml: each direct dependency is pinned."""
     names = [re.split(r"[\[<>=]", line)[0].lower() for line in SETTINGS["project"]["dependencies"]]
     text = (ROOT / "requirements" / "run.txt").read_text()
     assert [name for name in names if f"\n{name}==" not in f"\n{text}"] == []
 
 
-def test_make_lets_python_keep_bytecode():
+def test_make_keeps_bytecode():
     """Programs of `make` cache compiled modules, even if the environment turns the cache off."""
     shown = subprocess.run(
         ["make", "--no-print-directory", "--eval=shown:; @env", "shown"],
@@ -122,7 +122,7 @@ def test_make_lets_python_keep_bytecode():
     assert "PYTHONDONTWRITEBYTECODE" not in shown
 
 
-def test_maps_of_packages_name_what_is_there():
+def test_package_docstrings_name_existing_modules():
     """A word in backquotes in a package's docstring names one of its modules or a package."""
     for root in ("server", "signer", "client_sim"):
         for init in (ROOT / root).rglob("__init__.py"):

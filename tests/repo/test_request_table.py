@@ -72,7 +72,7 @@ def paths_of(row):
                 )
 
 
-def test_the_lab_has_the_same_rows_in_the_same_order():
+def test_rows():
     """Names, methods and headers of the lab's rules are those of the table."""
     columns = ["id", "when", "method", "path pattern", "headers", "alphabet", "bits", "reveals"]
     assert list(TABLE[0]) == columns
@@ -84,7 +84,7 @@ def test_the_lab_has_the_same_rows_in_the_same_order():
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row["id"])
-def test_the_lab_accepts_each_row_by_its_own_rule_only(row):
+def test_rows_match_one_rule(row):
     """A path made from the row's pattern matches its rule and no other.
 
     Each row has one method and one set of headers.
@@ -102,7 +102,7 @@ def test_the_lab_accepts_each_row_by_its_own_rule_only(row):
             assert (rules <= {"order"}) == honest
 
 
-def test_roles_come_in_the_order_of_the_table():
+def test_order_of_roles():
     """The lab enforces the order that the page names."""
     row = next(row for row in TABLE if row["id"] == "role")
     roles = re.findall(r"`([a-z]+)`", row["when"])
@@ -119,7 +119,7 @@ def test_roles_come_in_the_order_of_the_table():
             assert clean == (roles.index(first) < roles.index(second))
 
 
-def test_the_lab_has_the_same_budget_and_crowds():
+def test_budget_and_crowds():
     """Fields and sizes are the page's, and bits are the logarithm of the size.
 
     Each request that reveals a model or a build has the page's k.
@@ -132,7 +132,7 @@ def test_the_lab_has_the_same_budget_and_crowds():
     assert {row["of"]: int(row["smallest crowd k"]) for row in read_table("crowds")} == CROWDS
 
 
-def test_packs_come_in_the_order_of_their_roles_kinds_and_numbers():
+def test_order_of_packs():
     """After the roles, `tables` before `content`; no part twice, no part of an unknown kind."""
     head = b"GET %s HTTP/1.1\r\nHost: h.example\r\nAccept-Encoding: gzip\r\n\r\n"
     start = b"".join(head % b"/metadata/%s.json" % name for name in (b"2.root", b"timestamp"))

@@ -22,7 +22,7 @@ OPERATIONS = read_table("operations", PAGE)
 BY_NAME = {f"{one.method} {one.path}": one for one in DECLARED}
 
 
-def test_the_tables_have_every_role_permission_and_operation():
+def test_rows_and_columns():
     """There are a column per role, a row per permission in the code's order, and all operations."""
     assert list(BODY[0])[2:] == list(OPERATIONS[0])[3:] == ROLES
     assert [first(row) for row in BODY] == [permission.value for permission in Permission]
@@ -34,7 +34,7 @@ def first(row):
     return next(iter(row.values())).strip("`")
 
 
-def test_each_cell_is_what_the_code_allows():
+def test_cells():
     """In a cell `yes` means every codename, `no` none, `content` only content and tables."""
     every = {"armani", "targets", "root", *CONTENT_ROLES}
     allowed = {"yes": every, "no": set(), "content": set(CONTENT_ROLES)}
@@ -49,7 +49,7 @@ def test_each_cell_is_what_the_code_allows():
                 assert places == allowed[cell]
 
 
-def test_what_an_operation_needs():
+def test_permissions_of_operations():
     """The table has each operation's declared permission, and the roles with it have `yes`."""
     for row in OPERATIONS:
         with case(first(row)):

@@ -19,7 +19,7 @@ async def serve_api(reader, writer):
     writer.close()
 
 
-async def test_what_stops_things_goes_its_own_way(world, tmp_path):
+async def test_urgent_requests_have_their_own_listener(world, tmp_path):
     """Halt, pause and cancel go to the urgent listener, by their paths; other requests do not."""
     socket = tmp_path / "urgent.sock"
     headers = {"Authorization": "Bearer engineer", "If-Match": "*"}

@@ -38,7 +38,7 @@ def test_a_site_under_faults(tmp_path):
     assert max(map(len, done.stdout[done.stdout.rindex("rule") :].splitlines())) <= 80
 
 
-def test_nothing_is_left():
+def test_cleanup_after_sigterm():
     """After SIGTERM the site's programs and its folder are gone."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -68,7 +68,7 @@ def running(folder):
     return found
 
 
-def test_what_is_missing_is_said():
+def test_missing_programs_are_named():
     """If programs are missing, the command starts nothing, names them, and exits with 3."""
     done = subprocess.run(
         [*COMMAND, "chaos"],

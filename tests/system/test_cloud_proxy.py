@@ -21,7 +21,7 @@ async def serve_node(reader, writer):
     writer.close()
 
 
-async def test_an_address_logs_in_so_often(tmp_path):
+async def test_login_rate_limit(tmp_path):
     """After one request and a burst, logins and recovery words get 429; other requests do not."""
     certificate, key, _ = write_certificate(tmp_path, "localhost")
     context = ssl.create_default_context(cafile=certificate)

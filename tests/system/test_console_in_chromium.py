@@ -168,7 +168,7 @@ async def measure(page):
     return [*await page.evaluate(MEASURE), *await find_violations(page)]
 
 
-async def test_what_can_be_measured(chromium, server):
+async def test_accessibility(chromium, server):
     """Pages satisfy axe-core's rules, contrast AA and target sizes, and fit the window.
 
     They are measured at a phone's width in light colours, and at a desktop's in dark colours. They
@@ -195,7 +195,7 @@ async def test_what_can_be_measured(chromium, server):
 PICTURES = {"overview": "/", "channel": "/channels/armani/id/stable", "keys": "/keys"}
 
 
-async def test_the_pictures_of_the_manual(chromium, server, tmp_path):
+async def test_screenshots_of_manual(chromium, server, tmp_path):
     """Makes the pictures of docs/how-to/console.md, in the folder HENING_PICTURES if it is set."""
     folder = Path(os.environ.get("HENING_PICTURES", tmp_path))
     async with window(chromium, viewport={"width": 1280, "height": 1000}) as (page, _):
@@ -210,7 +210,7 @@ async def test_the_pictures_of_the_manual(chromium, server, tmp_path):
     assert re.findall(r"\(console-(\w+)\.png\)", text) == list(PICTURES)
 
 
-async def test_the_focus_is_seen(chromium, server):
+async def test_focus_is_visible(chromium, server):
     """With the Tab key the focus is visible, and the repeated part of pages can be skipped."""
     async with window(chromium) as (page, _):
         await sign_in(page, server)
@@ -230,7 +230,7 @@ async def test_the_focus_is_seen(chromium, server):
         assert {"AHalt\N{HORIZONTAL ELLIPSIS}", "BUTTONSign out"} <= seen
 
 
-async def test_halting_on_a_phone_without_scripts(chromium, world):
+async def test_halt_on_a_phone_without_scripts(chromium, world):
     """Two taps from the channel's page halt it; a phone's next poll gets the halt."""
     async with serve(world) as served:
         phone = {"viewport": {"width": 390, "height": 844}, "java_script_enabled": False}
@@ -272,7 +272,7 @@ async def test_cookies_over_tls(chromium, world, tmp_path, unused_tcp_port):
 
 
 @pytest.mark.needs("openid")
-async def test_a_login_at_the_provider(chromium, world):
+async def test_login_at_provider(chromium, world):
     """A user logs in through the pages of a real provider and returns to the requested page."""
     with run_provider() as issuer:
         settings = {"oidc_issuer": issuer, "oidc_audience": "console"}

@@ -30,7 +30,7 @@ def is_ready(port):
 
 @pytest.mark.needs("seaweed", "postgresql")
 @pytest.mark.parametrize("workers", ["0", "1"])
-def test_a_node_with_a_certificate(site, programs, tmp_path, workers):
+def test_node_with_certificate(site, programs, tmp_path, workers):
     """The node serves each snapshot over TLS, also by workers, and loads a renewed certificate."""
     folder, live = site.device("node"), tmp_path / "live"
     chosen = site.settings(Node.DEVICE)

@@ -59,7 +59,7 @@ def said(response):
     return response.status, headers, response.body
 
 
-def test_nginx_answers_as_the_plane(both):
+def test_nginx_answers_like_the_plane(both):
     """Both answer each list and file alike, whole and by ranges, never compressed.
 
     Withdrawn and unknown files get 410 and 404.
@@ -80,7 +80,7 @@ def test_nginx_answers_as_the_plane(both):
         assert there == here, (path, each)
 
 
-def test_the_running_build_of_old_templates_is_thrown_away(both):
+def test_running_build_in_path_is_ignored(both):
     """As the plane does, nginx ignores the running build in the paths of old templates."""
     port, served, _ = both
     expected = said(served.get(LIST, APP))
@@ -102,7 +102,7 @@ def test_the_running_build_of_old_templates_is_thrown_away(both):
         (LIST, (), "POST"),
     ],
 )
-def test_what_nginx_refuses(both, path, lines, method):
+def test_refused_requests(both, path, lines, method):
     """As the plane does, nginx refuses these requests."""
     port, _, _ = both
     assert ask(port, path, *lines, method=method).status in {400, 404, 405}

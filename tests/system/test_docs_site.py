@@ -101,7 +101,7 @@ def test_no_page_names_another_host(site):
 @pytest.mark.needs("chromium")
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
-async def test_pages_fit_and_load_nothing_from_elsewhere(chromium, address, scheme, width):
+async def test_pages_fit_and_are_self_contained(chromium, address, scheme, width):
     """No page scrolls sideways, lacks a picture, logs an error, or connects to another host."""
     options = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
     async with window(chromium, **options) as (page, complaints):
@@ -136,7 +136,7 @@ async def test_commands_are_copied_and_screenshots_open(chromium, address):
 
 @pytest.mark.needs("chromium")
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_site_is_searched(chromium, address):
+async def test_search(chromium, address):
     """A search finds the page that contains the words, without another host."""
     async with window(chromium, viewport={"width": 1280, "height": 900}) as (page, complaints):
         found = page.locator(".md-search-result__link[href*='how-to/halt']").first

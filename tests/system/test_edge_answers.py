@@ -12,7 +12,7 @@ TIMESTAMP, NEXT_ROOT = "/metadata/timestamp.json", "/metadata/2.root.json"
 GZIP = b"Accept-Encoding: gzip"
 
 
-def test_every_document_is_answered_as_the_origin_does(edge, origin, big_state):
+def test_documents_equal_those_of_the_origin(edge, origin, big_state):
     """Bytes, tag, digest, Vary and lifetime are equal, cached and uncached, in each coding."""
     paths = [
         *snapshot_of(big_state).documents,
@@ -64,7 +64,7 @@ def test_tiles_of_any_level_and_width(edge, origin):
         *((b"*", False), (b"gzipx", False), (b"x-gzip", False), (b"gzip;q=0.001, br", True)),
     ],
 )
-def test_codings(edge, origin, value, is_packed):
+def test_content_codings(edge, origin, value, is_packed):
     """The edge reads Accept-Encoding like the origin, and caches one of two forms."""
     line = b"Accept-Encoding: " + value
     there, here = edge.get(TIMESTAMP, line), origin.get(TIMESTAMP, line)

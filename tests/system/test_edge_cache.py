@@ -56,7 +56,7 @@ def test_a_package_is_fetched_once_in_blocks(fresh_edge, big_state):
     assert asked == [b"0", b"8388608", b"16777216"]
 
 
-def test_many_at_once_are_one_request(fresh_edge):
+def test_simultaneous_requests_are_one(fresh_edge):
     """200 simultaneous clients cause one request to the origin, during its answer and after it."""
     fresh_edge.relay.life = DAY  # reading all answers may take more than a second
     with connected(fresh_edge, CLIENTS) as connections:
@@ -69,7 +69,7 @@ def test_many_at_once_are_one_request(fresh_edge):
     assert len(fresh_edge.relay.requests) == 1
 
 
-def test_at_expiry_one_asks_and_the_others_do_not_wait(fresh_edge):
+def test_one_request_at_expiry(fresh_edge):
     """After a minute one client's request is forwarded; all others are served meanwhile."""
     data = request(TIMESTAMP, GZIP)
     fresh_edge.get(TIMESTAMP, GZIP)
@@ -91,7 +91,7 @@ def test_at_expiry_one_asks_and_the_others_do_not_wait(fresh_edge):
     assert fresh_edge.relay.statuses == [b"304"]
 
 
-def test_the_server_answers_the_edge_by_its_bytes(fresh_edge, origin):
+def test_fast_path_answers_the_edge(fresh_edge, origin):
     """The fast path has prepared answers to nginx's requests and revalidations."""
     for path in (TIMESTAMP, NEXT_ROOT, "/metadata/1.root.json"):
         fresh_edge.get(path, GZIP)
@@ -99,7 +99,7 @@ def test_the_server_answers_the_edge_by_its_bytes(fresh_edge, origin):
     assert set(fresh_edge.relay.requests) <= origin.plane.served.exact.keys()
 
 
-def test_how_long_an_answer_is_kept(origin, tmp_path):
+def test_cache_lifetimes(origin, tmp_path):
     """The files of nginx's cache expire after a minute, or a year for immutable answers."""
     lives = {TIMESTAMP: 60, NEXT_ROOT: 60, "/metadata/1.root.json": 31_536_000}
     certificate, key, _ = write_certificate(tmp_path)
@@ -122,7 +122,7 @@ def test_how_long_an_answer_is_kept(origin, tmp_path):
     assert all(0 <= found[path] - life < 60 for path, life in lives.items()), found
 
 
-async def test_a_publication_reaches_those_behind_the_edge(world, tmp_path):
+async def test_publication_reaches_clients(world, tmp_path):
     """The timestamp and the 404 of the next version are requested again after their minute."""
     settings = Settings(port=0, gate=GateMode.EDGE)
     async with running(world.folder, settings, world.now, entropy=os.urandom) as port:
@@ -144,7 +144,7 @@ def check_publication(world, port, folder):
             assert CLEAN.fullmatch(data), data
 
 
-def test_while_the_origin_is_away(fresh_edge):
+def test_origin_unreachable(fresh_edge):
     """Cached answers are still served; others are a problem document that is not cached."""
     before = fresh_edge.get(TIMESTAMP, GZIP)
     fresh_edge.relay.is_away = True

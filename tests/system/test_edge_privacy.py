@@ -29,7 +29,7 @@ FORGIVEN = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_outside_the_language(edge, name):
+def test_requests_outside_grammar(edge, name):
     """The edge refuses the request and closes, or tolerates it and forwards a valid one."""
     data, _ = REFUSED[name]
     edge.relay.forget()
@@ -44,7 +44,7 @@ def test_outside_the_language(edge, name):
     assert all(CLEAN.fullmatch(each) for each in edge.relay.requests)
 
 
-def test_nothing_of_a_request_goes_further_or_stays(fresh_edge, big_state):
+def test_no_canary_passes_or_stays(fresh_edge, big_state):
     """A canary in any position reaches neither the origin, nor an answer, nor a file of nginx."""
     names = (
         *("Host", "Accept-Encoding", "Range", "If-Range", "If-None-Match", "Accept", "Cookie"),
@@ -82,7 +82,7 @@ def test_nothing_of_a_request_goes_further_or_stays(fresh_edge, big_state):
         assert b"127.0.0.1" not in content, path
 
 
-def test_a_session_cannot_be_resumed(edge):
+def test_no_tls_session_resumption(edge):
     """The edge accepts only TLS 1.3, and sends no ticket that would identify a client."""
     with edge.connect() as connection:
         connection.sendall(request(TIMESTAMP))

@@ -34,7 +34,7 @@ def answers(served):
     return sum(served.plane.counts.answers.values())
 
 
-def test_only_nodes_that_keep_up_are_asked(nodes, tmp_path, monkeypatch):
+def test_lagging_nodes_are_avoided(nodes, tmp_path, monkeypatch):
     """A node that lags gets no request while another node is available; otherwise it gets all."""
     monkeypatch.setattr(rotation, "GRACE", 0)
     upstream, folder = tmp_path / "nodes.conf", tmp_path / "edge"
@@ -73,7 +73,7 @@ def test_only_nodes_that_keep_up_are_asked(nodes, tmp_path, monkeypatch):
             until(lambda: asks_alone(old, new))
 
 
-def test_nodes_that_have_a_certificate(published_state, tmp_path):
+def test_nodes_with_certificates(published_state, tmp_path):
     """With the how-to page's lines nginx connects to nodes by TLS, and verifies their name."""
     (lines,) = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(), re.DOTALL)
     name = HOST.decode()

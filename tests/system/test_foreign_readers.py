@@ -49,7 +49,7 @@ def test_full_packages_are_accepted(codename: str, region: str, tmp_path: Path) 
     _assert_images(build, tmp_path / "out")
 
 
-def test_the_checking_reader_does_check(tmp_path: Path) -> None:
+def test_flipped_byte_is_refused(tmp_path: Path) -> None:
     """The same reader refuses the zip if one byte of the blobs is flipped."""
     package = bytearray(build_zip(find_build("armani", "id", 1)))
     package[len(package) // 2] ^= 1
@@ -58,7 +58,7 @@ def test_the_checking_reader_does_check(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [1, 2])
 @pytest.mark.parametrize("codename", BSDIFF_MODELS)
-def test_incrementals_reproduce(codename: str, number: int, tmp_path: Path) -> None:
+def test_incrementals(codename: str, number: int, tmp_path: Path) -> None:
     """A reader of differential payloads turns the old images into the new ones.
 
     It checks no hash and always exits with 0, so the images are compared here.

@@ -11,7 +11,7 @@ from tests.server.site import Site, run_out
 pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 
 
-async def test_a_halt_while_a_dead_publisher_has_the_lease(
+async def test_halt_while_dead_publisher_has_lease(
     fresh_state, postgres, seaweed, programs, tmp_path
 ):
     """The halt is public before any waiting release; these are published then, none is lost."""

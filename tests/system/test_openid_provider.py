@@ -27,7 +27,7 @@ def serve(world, issuer):
     return api_world(world, settings=settings, real_tokens=True)
 
 
-async def test_from_the_login_to_the_end(world, issuer):
+async def test_login_and_its_end(world, issuer):
     """A login needs an account; it has the account's rights while the account is enabled."""
     given = await log_in(issuer, "subject-of-ani")
     text = given["id_token"]
@@ -91,7 +91,7 @@ async def test_another_provider(world, issuer):
         assert (await api.call("GET", "/me", token=elsewhere)).status == 401
 
 
-async def test_a_provider_that_is_gone(world):
+async def test_provider_unreachable(world):
     """While the provider is unreachable a login cannot be checked; API tokens work."""
     with run_provider() as other:
         elsewhere = (await log_in(other, "subject-of-ani"))["id_token"]
@@ -102,7 +102,7 @@ async def test_a_provider_that_is_gone(world):
         assert answer.status == 200
 
 
-async def test_half_of_the_settings(world, issuer):
+async def test_issuer_without_audience(world, issuer):
     """An issuer without an audience is refused: it would accept other applications' logins."""
     settings = Settings(api_port=0, oidc_issuer=issuer)
     with pytest.raises(FormatError, match="go together"):

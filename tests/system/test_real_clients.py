@@ -40,7 +40,7 @@ STATUS = ("-o", "/dev/null", "-w", "%{http_code} %{size_download} %{num_connects
 
 
 @pytest.mark.needs("curl")
-def test_curl_gets_what_is_there(plane):
+def test_curl_downloads(plane):
     """A file is fetched plain, compressed, and in part."""
     body = plane.get(TIMESTAMP).body
     assert curl(plane) == curl(plane, "--compressed") == body
@@ -62,13 +62,13 @@ def test_curl_gets_what_is_there(plane):
         *((("--http2",), "400"), (("-G", "-d", "imei=1"), "400"), (("-X", "OPTIONS"), "400")),
     ],
 )
-def test_curl_in_its_many_ways(plane, arguments, status):
+def test_curl_options(plane, arguments, status):
     """Common options of curl are answered or refused as in the gate's table."""
     assert curl(plane, *arguments, *STATUS).decode().split(" ")[0] == status
 
 
 @pytest.mark.needs("curl")
-def test_curl_asks_again_by_entity_tag(plane, tmp_path):
+def test_curl_entity_tag(plane, tmp_path):
     """A request with the stored tag gets a 304."""
     kept = str(tmp_path / "tag")
     assert curl(plane, "--etag-save", kept, *STATUS).startswith(b"200 ")
@@ -76,7 +76,7 @@ def test_curl_asks_again_by_entity_tag(plane, tmp_path):
 
 
 @pytest.mark.needs("curl")
-def test_curl_goes_on_with_a_download(plane, tmp_path):
+def test_curl_resumes_download(plane, tmp_path):
     """An interrupted download is completed."""
     part = tmp_path / "part"
     part.write_bytes(PACKAGE_1[:4711])
@@ -85,7 +85,7 @@ def test_curl_goes_on_with_a_download(plane, tmp_path):
 
 
 @pytest.mark.needs("curl")
-def test_curl_keeps_its_connection(plane):
+def test_curl_reuses_connection(plane):
     """Three addresses need one connection, on the fast path and on the fallback alike."""
     other = [f"http://127.0.0.1:{plane.port}{path}" for path in (PACKAGE, "/metadata/9.root.json")]
     sinks = ["-o", "/dev/null"] * 2
@@ -95,7 +95,7 @@ def test_curl_keeps_its_connection(plane):
 
 
 @pytest.mark.needs("nginx")
-def test_nginx_hands_on_what_a_client_asks(edge_plane, tmp_path):
+def test_nginx_proxy(edge_plane, tmp_path):
     """Through a plain proxy, which adds headers and reuses connections, answers are the same."""
     with run_proxy(edge_plane.port, tmp_path / "nginx") as port:
         proxied = type(edge_plane)(port, edge_plane.registry, edge_plane.plane)

@@ -74,7 +74,7 @@ async def until(condition):
             await asyncio.sleep(0.02)
 
 
-async def test_what_one_machine_publishes_the_others_serve(site):
+async def test_publication_is_served_by_other_machines(site):
     """A device node needs the pinned root only; a publisher node continues from shared state."""
     one, two = site.device("one"), site.device("two")
     publisher = site.machine("publisher", site.first)
@@ -97,7 +97,7 @@ async def test_what_one_machine_publishes_the_others_serve(site):
     assert present == {"good", "public", "tree.lock", "trusted"}
 
 
-async def test_a_node_without_its_store(site, seaweed):
+async def test_node_without_store(site, seaweed):
     """The node keeps serving, also after a restart, and updates once the store is back."""
     with run_fault_proxy(seaweed.port) as proxy:
         folder = site.behind(site.device("one"), proxy)
@@ -115,7 +115,7 @@ async def test_a_node_without_its_store(site, seaweed):
                 await until(lambda: differs(port, before))
 
 
-async def test_a_node_whose_store_lies(site):
+async def test_node_with_forged_store(site):
     """Files with invalid signatures are never served; after a restart the last good state is."""
     folder = site.device("one")
     async with devices(site, folder) as (port,):
@@ -171,7 +171,7 @@ def has_first_tables(folder):
     return (folder.public / "metadata" / "1.tables.json").exists()
 
 
-async def test_a_node_says_that_its_store_lies(site):
+async def test_readiness_with_forged_store(site):
     """If a node cannot serve the store's content, its readiness says so."""
     folder, now = site.device("one"), [0.0]
     shown = []
@@ -199,7 +199,7 @@ async def test_a_node_says_that_its_store_lies(site):
     assert shown == [watch.current.version]
 
 
-async def test_a_store_that_is_whole_again(site):
+async def test_repaired_store(site):
     """A copy with a forged root recovers a minute after the store has the right one."""
     folder, now = site.device("one"), [0.0]
     watch, tree = SnapshotWatch(folder, site.blobs, ignore), open_s3_tree(folder)
@@ -222,7 +222,7 @@ async def test_a_store_that_is_whole_again(site):
     assert (watch.complaint, watch.current.version) == ("", before + 2)
 
 
-async def test_a_node_beside_an_object_that_is_too_large(site):
+async def test_too_large_object(site):
     """The node serves everything else, also later publications, and logs the object once."""
     await asyncio.to_thread(site.write, "tree/metadata/8.huge.json", bytes(6_000_000))
     with structlog.testing.capture_logs() as logs:
@@ -235,7 +235,7 @@ async def test_a_node_beside_an_object_that_is_too_large(site):
     assert said == ["tree/metadata/8.huge.json in the S3 store is over its limit of 5000000 bytes."]
 
 
-async def test_a_store_that_went_back(site):
+async def test_rolled_back_store(site):
     """A node keeps its newer timestamp, and logs that the store has an older one."""
     older = site.read("tree/metadata/timestamp.json")
     folder = site.device("one")
@@ -250,7 +250,7 @@ async def test_a_store_that_went_back(site):
         assert (await get(port, STAMP)).body == before.body
 
 
-async def test_a_node_that_comes_back(site):
+async def test_readiness_after_start_and_disconnection(site):
     """A node is ready once it serves the store's state, after its start or a disconnection."""
     folder, now = site.device("one"), [0.0]
 
@@ -273,7 +273,7 @@ async def test_a_node_that_comes_back(site):
         assert node.reasons() == []  # a publication takes no node out of rotation
 
 
-async def test_a_command_after_another_machine_published(site):
+async def test_command_after_publication_elsewhere(site):
     """A control node knows the last publication, whatever its copy has."""
     control = site.machine("control", site.first)
     await asyncio.to_thread(open_s3_tree(control.folder).follow)
@@ -290,7 +290,7 @@ async def test_a_command_after_another_machine_published(site):
         assert (answer.status, answer.json["change"]["state"]) == (200, "done")
 
 
-async def test_a_halt_after_another_machine_published(site):
+async def test_halt_after_publication_elsewhere(site):
     """A halt is accepted although the node's copy lacks the offer that is to be halted."""
     control = site.machine("control", site.first)
     await asyncio.to_thread(open_s3_tree(control.folder).follow)
@@ -304,7 +304,7 @@ async def test_a_halt_after_another_machine_published(site):
         assert answer.json["change"]["snapshot"] == other + 1
 
 
-async def test_a_halt_after_another_machine_offered_again(site):
+async def test_halt_after_new_offer_elsewhere(site):
     """A halt is not taken for a repetition of the halt that the node's copy still shows."""
     first, control = site.first, site.machine("control", site.first)
     await asyncio.to_thread(open_s3_tree(control.folder).follow)
@@ -337,7 +337,7 @@ def offer_cancro(world):
     return world.run(lambda publisher: publisher.change_pointers(edit))
 
 
-async def test_a_command_on_a_node_without_the_store(site, seaweed):
+async def test_command_without_store(site, seaweed):
     """A command is not refused because of an old copy: it gets 503, and can be sent again."""
     with run_fault_proxy(seaweed.port) as proxy:
         control = site.machine("control", site.first)
@@ -359,7 +359,7 @@ async def test_a_command_on_a_node_without_the_store(site, seaweed):
             assert statuses == [503, 200]
 
 
-def test_commands_of_the_database_without_the_store(site):
+def test_database_commands_without_store(site):
     """A token is revoked and an account disabled while nothing can be published."""
     folder = site.machine("control", site.first).folder
     chosen = site.settings(Node.ALL)

@@ -46,7 +46,7 @@ async def control(site, world, public_url, token):
         yield call
 
 
-async def test_an_upload_and_a_submission_at_two_control_nodes(site):
+async def test_upload_and_submission_at_two_nodes(site):
     """A node stops in the middle of an upload, another completes it, a third has the result."""
     worlds = [site.machine(name, site.first) for name in ("a", "b", "c", "publisher")]
     publisher = worlds[3]

@@ -57,7 +57,7 @@ def _online_file() -> bytes:
 
 
 @pytest.mark.needs("openssl")
-def test_a_repository_signed_by_a_token_verifies_like_any_other(drawer, tmp_path) -> None:
+def test_repository_signed_by_token(drawer, tmp_path) -> None:
     """python-tuf accepts every role, and three other programs accept each signature."""
     keys, repo, online = tmp_path / "keys", tmp_path / "repo", tmp_path / "public.json"
     online.write_bytes(_online_file())
@@ -89,7 +89,7 @@ def test_a_repository_signed_by_a_token_verifies_like_any_other(drawer, tmp_path
     subprocess.run([shutil.which("openssl"), *verify, *files], check=True, capture_output=True)
 
 
-def test_no_private_half_is_in_the_folder(drawer, tmp_path) -> None:
+def test_no_private_key_in_folder(drawer, tmp_path) -> None:
     """The folder of a token's keys contains no secret."""
     drawer("keys", "new", "root-1", "--keys", tmp_path / "keys", *TOKEN)
     names = {path.name for path in (tmp_path / "keys").iterdir()}
@@ -97,7 +97,7 @@ def test_no_private_half_is_in_the_folder(drawer, tmp_path) -> None:
     assert not any(PIN in path.read_text() for path in (tmp_path / "keys").iterdir())
 
 
-def test_a_wrong_pin_leaves_the_token_usable(drawer, tmp_path) -> None:
+def test_wrong_pin(drawer, tmp_path) -> None:
     """A wrong PIN is tried once; the right one then opens the token."""
     new = ("keys", "new", "root-1", "--keys", tmp_path / "keys", *TOKEN)
     refused = drawer(*new, pin="wrong PIN", status=1)
@@ -108,7 +108,7 @@ def test_a_wrong_pin_leaves_the_token_usable(drawer, tmp_path) -> None:
     drawer(*new)
 
 
-def test_a_stolen_folder_signs_nothing(drawer, programs, tmp_path) -> None:
+def test_stolen_folder(drawer, programs, tmp_path) -> None:
     """A thief with the folder and another token cannot sign, and the message says why."""
     keys, online = tmp_path / "keys", tmp_path / "public.json"
     online.write_bytes(_online_file())
@@ -131,7 +131,7 @@ def test_a_stolen_folder_signs_nothing(drawer, programs, tmp_path) -> None:
     assert not (tmp_path / "repo" / "metadata").exists()
 
 
-def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, programs, drawer) -> None:
+def test_passphrase_is_not_tried_as_pin(tmp_path, programs, drawer) -> None:
     """Of a folder with file and token keys, each secret is used for its own kind only.
 
     The token itself reports whether a wrong PIN was tried on it.
@@ -180,7 +180,7 @@ def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, programs, drawer) -> Non
 
 
 @pytest.mark.needs("openssl")
-def test_a_key_that_was_brought_to_the_token_is_refused(drawer, tmp_path) -> None:
+def test_imported_key_is_refused(drawer, tmp_path) -> None:
     """A key declared as not exportable must not come from a file."""
     plain = tmp_path / "plain.pem"
     program = shutil.which("openssl")

@@ -87,7 +87,7 @@ def online(text):
     return SimpleNamespace(signers=signers, log_verifier=decode_verifier_key(keys["log"]))
 
 
-def test_a_ceremony_and_a_release(drawer, tmp_path):
+def test_ceremony_and_release(drawer, tmp_path):
     """Keys made on the token sign all online roles and the log; clients accept them like others."""
     drawer.make("latest", "snapshot", "timestamp", "log")
     told = drawer.public()
@@ -112,7 +112,7 @@ def test_a_ceremony_and_a_release(drawer, tmp_path):
     assert not state.keys.exists()
 
 
-def test_a_next_key_on_the_token(drawer):
+def test_next_key(drawer):
     """public.json lists a next key, as with keys in files."""
     drawer.make("latest", "snapshot", "timestamp", "log")
     before = json.loads(drawer.public().stdout)["keys"]
@@ -122,7 +122,7 @@ def test_a_next_key_on_the_token(drawer):
     assert changed == {"snapshot", "log"}
 
 
-def test_a_key_that_could_be_copied(drawer):
+def test_exportable_key(drawer):
     """Keys on a token must not be exportable."""
     drawer.make("latest", "snapshot", "timestamp")
     drawer.make("log", kind="loose")
@@ -131,7 +131,7 @@ def test_a_key_that_could_be_copied(drawer):
     assert "the key log on the token is not an ed25519 key that stays there" in told.stderr
 
 
-def test_a_key_that_is_not_there(drawer):
+def test_missing_key(drawer):
     """The message names the key, and says that the token failed."""
     drawer.make("latest", "snapshot", "log")
     told = drawer.public()
@@ -139,7 +139,7 @@ def test_a_key_that_is_not_there(drawer):
     assert "the token holds 0 ed25519 keys with the label timestamp" in told.stderr
 
 
-def test_a_wrong_pin(drawer):
+def test_wrong_pin(drawer):
     """A wrong PIN is tried once, and the right one opens the token afterwards."""
     drawer.make("latest", "snapshot", "timestamp", "log")
     drawer.pin.write_text("wrong PIN")
@@ -151,7 +151,7 @@ def test_a_wrong_pin(drawer):
     assert drawer.public().returncode == 0
 
 
-def test_a_pin_that_all_users_may_read(drawer):
+def test_world_readable_pin_file(drawer):
     """A PIN file that others can read is refused, and the PIN is not tried."""
     drawer.pin.chmod(0o644)
     told = drawer.public()
@@ -161,7 +161,7 @@ def test_a_pin_that_all_users_may_read(drawer):
 
 
 @pytest.mark.parametrize(("module", "token"), [("/nonexistent.so", "drawer"), (MODULE, "other")])
-def test_a_token_that_is_not_there(drawer, module, token):
+def test_missing_token(drawer, module, token):
     """The message names module and token."""
     drawer.options = ("--pkcs11", module, "--token", token, "--pin-file", drawer.pin)
     told = drawer.public()

@@ -49,7 +49,7 @@ def said(response):
     return response.status, headers, response.body
 
 
-def test_as_the_device_plane(mirror):
+def test_answers_like_the_device_plane(mirror):
     """Every path, compressed or not, by GET and HEAD, and ranges by GET are answered alike."""
     world, port = mirror
     snapshot = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
@@ -89,7 +89,7 @@ def test_as_the_device_plane(mirror):
         ("/metadata/timestamp.json", "DELETE"),
     ],
 )
-def test_what_is_refused(mirror, path, method):
+def test_refused_requests(mirror, path, method):
     """Queries and other methods are not part of the request grammar, and are refused."""
     _, port = mirror
     assert ask(port, path, b"DNT: 1", method=method).status in {400, 405}
@@ -102,13 +102,13 @@ def test_what_is_refused(mirror, path, method):
         *("/metadata/timestamp.json.gz", "/log/checkpoint.gz", "/../etc/passwd"),
     ],
 )
-def test_what_is_no_path(mirror, path):
+def test_missing_paths(mirror, path):
     """Folders, listings and the paths of compressed forms get 404."""
     _, port = mirror
     assert ask(port, path, b"DNT: 1").status in {400, 403, 404}
 
 
-def test_another_tuf_client_over_http(mirror, tmp_path):
+def test_python_tuf_client(mirror, tmp_path):
     """python-tuf's own client, with its own fetcher, refreshes and fetches every target."""
     world, port = mirror
     for name in ("cache", "targets"):
