@@ -7,11 +7,11 @@ import pytest
 
 import signer.keys.key_file
 from tests.postgres import postgres_server
+from tests.program_runner import Programs
 from tests.seaweed import run_seaweed
 from tests.server.site import Site
 from tests.server.world import World, make_world, publish_first
 from tests.statements import share_statements
-from tests.turned import Programs
 
 
 @pytest.fixture(scope="session", autouse=True)

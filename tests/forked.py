@@ -194,7 +194,7 @@ def run(job):
         os.dup2(opened, descriptor)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     program, place, clock = PROGRAMS[job["program"]]
-    setattr(place, clock, _turned(job["ahead"]))
+    setattr(place, clock, _shifted(job["ahead"]))
     return _call(program, job["program"], job["arguments"])
 
 
@@ -213,10 +213,10 @@ def _call(program, name, arguments):
     return status or 0
 
 
-def _turned(ahead):
+def _shifted(ahead):
     """Return replacements for `datetime` and `time` in a program that reads its clock."""
 
-    class Turned:
+    class Shifted:
         """A clock that is `ahead` seconds ahead."""
 
         @staticmethod
@@ -227,7 +227,7 @@ def _turned(ahead):
         def time():
             return time.time() + ahead
 
-    return Turned
+    return Shifted
 
 
 def _read_line():

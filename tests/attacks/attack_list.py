@@ -1,7 +1,8 @@
 """The table of attacks on a phone, filled by the other modules of this folder.
 
-An attack is a function that takes a `Besieged`, or several that are tried on one phone in turn. If
-it is a generator, the code after its `yield` is how the repository's owners repair the damage.
+An attack is a function that takes an `AttackedPhone`, or several that are tried on one phone in
+turn. If it is a generator, the code after its `yield` is how the repository's owners repair the
+damage.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,14 +10,14 @@ from dataclasses import dataclass
 
 from securesystemslib.signer import CryptoSigner
 
-from tests.attacks.besieged import Besieged
+from tests.attacks.attacked_phone import AttackedPhone
 
 
 @dataclass(frozen=True)
 class Attack:
     """The functions of an attack, its effect on the phone, and the errors that may refuse it."""
 
-    ways: Mapping[str, Callable[[Besieged], Iterator[None] | None]]
+    ways: Mapping[str, Callable[[AttackedPhone], Iterator[None] | None]]
     result: str
     errors: tuple[type[Exception], ...]
 
@@ -41,9 +42,9 @@ def attack(name, *errors, result="refused"):
     return register
 
 
-def replace_packages(besieged, change):
+def replace_packages(attacked, change):
     """Serve other bytes in place of each package."""
-    files = besieged.repository.files
+    files = attacked.repository.files
     for path in files:
         if path.startswith("/targets/"):
             files[path] = change(files[path])
@@ -54,6 +55,6 @@ def foreign_signer():
     return [CryptoSigner.generate_ed25519()]
 
 
-def publish(besieged, *names):
+def publish(attacked, *names):
     """Publish new versions of roles; by default of the model's role and of `latest`."""
-    besieged.repository.publish(*(names or ("armani", "latest")))
+    attacked.repository.publish(*(names or ("armani", "latest")))

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from client_sim.device import internet
-from tests.attacks.besieged import besiege, make_templates
+from tests.attacks.attacked_phone import make_attacked, make_templates
 from tests.attacks.custody import Custody
 from tests.attacks.hostile_server import hostile_server
 
@@ -23,30 +23,30 @@ def templates(hostile, tmp_path_factory):
 
 @pytest.fixture
 def _no_patience(monkeypatch):
-    """Shorten the phone's timeout for a silent server, until `Besieged.heal`."""
+    """Shorten the phone's timeout for a silent server, until `AttackedPhone.heal`."""
     monkeypatch.setattr(internet, "PATIENCE", 2.0)
 
 
 @pytest.fixture
-def besieged(_no_patience, hostile, templates, tmp_path):
+def attacked(_no_patience, hostile, templates, tmp_path):
     """Return a phone that runs build 0 and is offered build 1."""
-    return besiege(templates, tmp_path / "phone", hostile)
+    return make_attacked(templates, tmp_path / "phone", hostile)
 
 
 @pytest.fixture
-def settled(_no_patience, hostile, templates, tmp_path):
+def updated(_no_patience, hostile, templates, tmp_path):
     """Return a phone that runs build 1 and is offered build 2."""
-    return besiege(templates, tmp_path / "phone", hostile, 1)
+    return make_attacked(templates, tmp_path / "phone", hostile, 1)
 
 
 @pytest.fixture(scope="session")
-def settled_custody(programs, tmp_path_factory):
+def released_custody(programs, tmp_path_factory):
     """Hold a ceremony and release two builds; tests copy the result and do not change it."""
-    custody = Custody(tmp_path_factory.mktemp("custody") / "settled", programs)
+    custody = Custody(tmp_path_factory.mktemp("custody") / "released", programs)
     try:
         custody.hold_ceremony()
         custody.start_server("--gate", "strict")
-        custody.settle()
+        custody.make_releases()
         custody.stop_server()
         yield custody
     finally:
@@ -54,10 +54,10 @@ def settled_custody(programs, tmp_path_factory):
 
 
 @pytest.fixture
-def custody(settled_custody, tmp_path):
+def custody(released_custody, tmp_path):
     """Yield a copy of the repository with a running server: build 1 is offered, 2 is signed."""
-    mine = Custody(tmp_path / "custody", settled_custody.programs)
-    shutil.copytree(settled_custody.folder, mine.folder)
+    mine = Custody(tmp_path / "custody", released_custody.programs)
+    shutil.copytree(released_custody.folder, mine.folder)
     try:
         mine.start_server("--gate", "strict")
         yield mine

@@ -15,11 +15,11 @@ from fixtures.catalogue import Build
 from fixtures.signing import CERTIFICATE_FILE
 from fixtures.small_package import OtherBuild, small_zip
 from signer.bundle_writer import prepared_bundle
-from tests.attacks.poisoned import turn_to
+from tests.attacks.poisoned import set_port
 from tests.attacks.role_thief import load_key, load_role, submit
 from tests.flows.thief_server import make_thief, serving
 from tests.patience import PATIENCE, until
-from tests.turned import TurnedStage
+from tests.program_runner import ShiftedStage
 
 CHANNEL = "armani/id/stable"
 HOUR, DAY, YEAR = 3_600, 86_400, 365 * 86_400
@@ -45,7 +45,7 @@ PACKS = {
 }
 
 
-class Custody(TurnedStage):
+class Custody(ShiftedStage):
     """The repository in `folder`; its programs' clocks are `ahead` seconds ahead."""
 
     def __init__(self, folder, programs):
@@ -57,7 +57,7 @@ class Custody(TurnedStage):
         """Start the server with an API, and wait until it prints both addresses."""
         _, self.api = self.start("--api-port", "0", *options, listens=2)
         self.api = self.api.removesuffix("/api/v1")
-        turn_to(self.phone, self.port)
+        set_port(self.phone, self.port)
 
     # Owners
 
@@ -86,7 +86,7 @@ class Custody(TurnedStage):
             path.write_bytes(small_zip(build or Build("armani", "id", number)))
         return path
 
-    def settle(self):
+    def make_releases(self):
         """Publish packs and builds 1 and 2, offer build 1, and let the phone install it."""
         self.wait_for_results(1)
         packs = [self.pack(kind, 1, entries) for kind, entries in PACKS.items()]

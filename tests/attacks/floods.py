@@ -8,7 +8,7 @@ import re
 from client_sim.device import internet
 from client_sim.device.errors import TransportError
 from tests.attacks.attack_list import add
-from tests.attacks.besieged import PATHS
+from tests.attacks.attacked_phone import PATHS
 from tests.attacks.hostile_server import forever
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -37,31 +37,31 @@ ENDLESS = {
 }
 
 
-def _pour(besieged, path, stream):
-    besieged.server.reply = lambda asked, answer: (
+def _pour(attacked, path, stream):
+    attacked.server.reply = lambda asked, answer: (
         stream() if re.fullmatch(path, asked) else [answer]
     )
 
 
-def _stay_silent(besieged, path):
-    internet.PATIENCE = 0.2  # until `Besieged.heal`
-    _pour(besieged, path, lambda: iter(()))
+def _stay_silent(attacked, path):
+    internet.PATIENCE = 0.2  # until `AttackedPhone.heal`
+    _pour(attacked, path, lambda: iter(()))
 
 
-def _trickle(besieged, path):
-    clock = besieged.clock
+def _trickle(attacked, path):
+    clock = attacked.clock
 
     def reply(asked, answer):
         if not re.fullmatch(path, asked):
             yield answer
             return
         for byte in answer:
-            besieged.clock += 20
+            attacked.clock += 20
             yield bytes([byte])
 
-    besieged.server.reply = reply
+    attacked.server.reply = reply
     yield
-    besieged.clock = clock
+    attacked.clock = clock
 
 
 for _name, _pattern in PATHS.items():

@@ -62,7 +62,7 @@ def open_poisoned(scenario: str, folder: Path) -> Poisoned:
     return Poisoned(folder, facts)
 
 
-def turn_to(phone: Path, port: int) -> None:
+def set_port(phone: Path, port: int) -> None:
     """Let a phone use another port of its server."""
     image = phone / "image" / "image.json"
     image.write_bytes(encode_facts(replace(decode_facts(image.read_bytes()), port=port)))

@@ -22,10 +22,10 @@ import pytest
 from server.http.requests import READ, REFUSED, TOLERATED
 from tests.patience import PATIENCE, until
 from tests.ports import free_port
+from tests.program_runner import Started
 from tests.server.device.test_answer import PACKAGE
 from tests.server.processes.service import children
 from tests.server.release.certificate import write_certificate
-from tests.turned import Started
 
 PATH = b"/metadata/timestamp.json"
 STEM = "canary"

@@ -11,7 +11,7 @@ import pytest
 from demo.stage import StageError
 from fixtures.small_package import OtherBuild
 from tests.attacks.custody import HOUR, Custody
-from tests.attacks.poisoned import open_poisoned, turn_to
+from tests.attacks.poisoned import open_poisoned, set_port
 
 HONEST = {"clock": 2, "build-time": 2, "counter": 1, "patch-level": 1}
 """The highest counter that the team itself signed, by scenario."""
@@ -53,7 +53,7 @@ class Team(Custody):
 
     def install(self, phone):
         """Let a phone install and reboot; returns the build that then runs."""
-        turn_to(phone, self.port)
+        set_port(phone, self.port)
         self.ask("install", phone=phone)
         return self.show(phone)
 

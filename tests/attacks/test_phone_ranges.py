@@ -3,7 +3,7 @@
 import gzip
 
 from client_sim.device.errors import TransportError
-from tests.attacks.besieged import PATHS, answer_with, body_of
+from tests.attacks.attacked_phone import PATHS, answer_with, body_of
 from tests.attacks.hostile_server import CLOSE
 from tests.cases import case
 from tests.client_sim.device.repository_simulator import response
@@ -80,27 +80,27 @@ def _range(size):
     return b"bytes 0-%d/%d" % (size - 1, size)
 
 
-def test_false_ranges(besieged):
+def test_false_ranges(attacked):
     """The phone discards a block unless it is complete and the requested one."""
     for name, change in RANGES.items():
         with case(name):
-            check_refused(besieged, change)
-            assert isinstance(besieged.error, TransportError), repr(besieged.error)
-    besieged.check_recovers()
+            check_refused(attacked, change)
+            assert isinstance(attacked.error, TransportError), repr(attacked.error)
+    attacked.check_recovers()
 
 
-def test_wrong_bytes_in_right_range(besieged):
+def test_wrong_bytes_in_right_range(attacked):
     """The head is correct, but the block's hash is wrong, so the block is discarded."""
     for name, change in SHIFTED.items():
         with case(name):
             lie = lambda body, size, change=change: _ranged(change(body), _range(size))  # noqa: E731
-            check_refused(besieged, _lie(lie))
-    besieged.check_recovers()
+            check_refused(attacked, _lie(lie))
+    attacked.check_recovers()
 
 
-def check_refused(besieged, change):
+def check_refused(attacked, change):
     """Check that the phone refuses a changed package, and is not harmed."""
-    answer_with(besieged, PATHS["package"], change)
-    assert besieged.install() == "refused"
-    besieged.check_unharmed()
-    besieged.check_sent()
+    answer_with(attacked, PATHS["package"], change)
+    assert attacked.install() == "refused"
+    attacked.check_unharmed()
+    attacked.check_sent()

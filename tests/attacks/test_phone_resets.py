@@ -157,39 +157,39 @@ def test_first_poll_reset_in_each_answer(session, keeps):
     session.check_sent()
 
 
-def test_installation_reset_repeatedly(besieged):
+def test_installation_reset_repeatedly(attacked):
     """The limit grows from try to try; only whole answers are stored, and the last try succeeds."""
     tries, limit = 0, 1
     while True:
-        besieged.server.send_limit = limit
-        found = besieged.install()
+        attacked.server.send_limit = limit
+        found = attacked.install()
         if found != "refused":
             break
-        assert isinstance(besieged.error, TransportError), repr(besieged.error)
+        assert isinstance(attacked.error, TransportError), repr(attacked.error)
         if tries % 25 == 0:
-            besieged.check_unharmed()
+            attacked.check_unharmed()
         tries += 1
         limit += 101 if limit < 10_000 else 3_001
     assert found == shop.facts(1)
     assert tries > 30
-    besieged.server.behave()
-    besieged.check_updated()
-    besieged.check_sent()
+    attacked.server.behave()
+    attacked.check_updated()
+    attacked.check_sent()
 
 
-def test_package_reset_at_each_step(besieged):
+def test_package_reset_at_each_step(attacked):
     """A block is stored when it is complete; after each reset the phone asks for the same block."""
     size = len(shop.package(1, 0))
-    besieged.poll()
+    attacked.poll()
     for place in sorted({1, 2, 300, 600, size // 2, size - 1, size, size + 1}):
-        besieged.server.reply = lambda path, answer, place=place: [
+        attacked.server.reply = lambda path, answer, place=place: [
             answer if not path.startswith("/targets/") else answer[:place],
             *([] if not path.startswith("/targets/") else [RESET]),
         ]
-        assert besieged.install() == "refused"
-        assert isinstance(besieged.error, TransportError)
-    besieged.check_unharmed()
-    besieged.server.behave()
-    assert besieged.install() == shop.facts(1)
-    besieged.check_updated()
-    besieged.check_sent()
+        assert attacked.install() == "refused"
+        assert isinstance(attacked.error, TransportError)
+    attacked.check_unharmed()
+    attacked.server.behave()
+    assert attacked.install() == shop.facts(1)
+    attacked.check_updated()
+    attacked.check_sent()

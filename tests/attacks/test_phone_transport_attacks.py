@@ -16,7 +16,7 @@ import pytest
 
 from client_sim.device.client import SHORTEST, SPREAD
 from client_sim.device.errors import DeviceError, TransportError
-from tests.attacks.besieged import PATHS, answer_with, body_of
+from tests.attacks.attacked_phone import PATHS, answer_with, body_of
 from tests.attacks.hostile_server import CLOSE
 from tests.cases import case
 from tests.client_sim.device import shop
@@ -158,22 +158,22 @@ CASES = _make_cases()
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_invalid_answers(besieged, name):
+def test_invalid_answers(attacked, name):
     """The phone refuses each answer, ends the connection, and recovers."""
     for kind, change in CASES[name].items():
         with case(kind):
-            besieged.server.forget()
-            answer_with(besieged, PATHS[name], change)
-            assert besieged.install() == "refused"
-            assert isinstance(besieged.error, TransportError), repr(besieged.error)
-            connections = len([data for data in besieged.server.received if data])
-            besieged.check_unharmed()
-            besieged.check_sent()
+            attacked.server.forget()
+            answer_with(attacked, PATHS[name], change)
+            assert attacked.install() == "refused"
+            assert isinstance(attacked.error, TransportError), repr(attacked.error)
+            connections = len([data for data in attacked.server.received if data])
+            attacked.check_unharmed()
+            attacked.check_sent()
             _elsewhere.check_alone()
             # One for the poll, one for the installation, one for the full package, one for the last
             # check.
             assert connections <= 4
-    besieged.check_recovers()
+    attacked.check_recovers()
     _elsewhere.check_alone()
 
 
@@ -207,55 +207,55 @@ HANDED_OUT = (
 )
 
 
-def test_cookies_and_hints_are_not_returned(besieged):
+def test_cookies_and_hints_are_not_returned(attacked):
     """Cookies, validators and hints change no byte and no time of later requests."""
     change = _with_field(b"\r\n".join(HANDED_OUT))
-    besieged.server.reply = lambda _path, answer: change(answer)
-    besieged.poll()
-    due = besieged.phone.next_poll() - besieged.clock
+    attacked.server.reply = lambda _path, answer: change(answer)
+    attacked.poll()
+    due = attacked.phone.next_poll() - attacked.clock
     assert SHORTEST <= due <= SHORTEST + SPREAD
-    assert besieged.install() == shop.facts(1), besieged.error
-    besieged.check_updated()
-    besieged.check_sent()
-    bare = [data for data in besieged.server.received if data]
+    assert attacked.install() == shop.facts(1), attacked.error
+    attacked.check_updated()
+    attacked.check_sent()
+    bare = [data for data in attacked.server.received if data]
     assert not [data for data in bare if b"0123456789abcdef" in data]
 
 
-def test_unrequested_answers(besieged):
+def test_unrequested_answers(attacked):
     """Unrequested bytes end the connection before the next request."""
     extra = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
     for name in FOLLOWED:
         with case(name):
-            answer_with(besieged, PATHS[name], lambda answer: [answer + extra])
-            assert besieged.install() == "refused"
-            assert isinstance(besieged.error, TransportError)
-            besieged.check_unharmed()
-            besieged.check_sent()
-    besieged.check_recovers()
+            answer_with(attacked, PATHS[name], lambda answer: [answer + extra])
+            assert attacked.install() == "refused"
+            assert isinstance(attacked.error, TransportError)
+            attacked.check_unharmed()
+            attacked.check_sent()
+    attacked.check_recovers()
 
 
 @pytest.mark.parametrize("name", ["everything", *PATHS])
-def test_repeated_server_errors(besieged, name):
+def test_repeated_server_errors(attacked, name):
     """However often a server fails, a phone polls no sooner, sends nothing else, and recovers."""
     dues = set()
     for number in range(30 if name in {"everything", "timestamp"} else 4):
         status = b"503 Storm" if number % 2 else b"500 Storm"
         storm = response(status, b"<html>", b"Retry-After: 1", b"Connection: close")
-        answer_with(besieged, PATHS.get(name, ".*"), lambda _, storm=storm: [storm, CLOSE])
-        assert besieged.install() == "refused"
-        assert isinstance(besieged.error, TransportError)
-        due = besieged.phone.next_poll()
-        assert SHORTEST <= due - besieged.clock <= SHORTEST + SPREAD
+        answer_with(attacked, PATHS.get(name, ".*"), lambda _, storm=storm: [storm, CLOSE])
+        assert attacked.install() == "refused"
+        assert isinstance(attacked.error, TransportError)
+        due = attacked.phone.next_poll()
+        assert SHORTEST <= due - attacked.clock <= SHORTEST + SPREAD
         dues.add(due)
     # Each interval is drawn anew; the server has no influence on it.
     assert len(dues) > 1
-    besieged.check_unharmed()
-    besieged.check_sent()
-    besieged.check_recovers()
+    attacked.check_unharmed()
+    attacked.check_sent()
+    attacked.check_recovers()
 
 
-def test_only_own_errors_are_raised(besieged):
+def test_only_own_errors_are_raised(attacked):
     """Whatever a server sends, the phone raises only its own errors."""
-    besieged.server.reply = lambda _path, answer: [answer[::-1]]
-    outcome = besieged.phone.poll()
+    attacked.server.reply = lambda _path, answer: [answer[::-1]]
+    outcome = attacked.phone.poll()
     assert isinstance(outcome.failure, DeviceError)

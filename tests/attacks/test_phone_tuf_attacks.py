@@ -35,25 +35,25 @@ def test_every_listed_attack_is_tried():
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-def test_attack(besieged, name):
+def test_attack(attacked, name):
     """The phone is not harmed, reveals nothing, and installs build 1 afterwards."""
     known = ATTACKS[name]
     for way, act in known.ways.items():
         with case(way):
-            healing = act(besieged) or iter(())
+            healing = act(attacked) or iter(())
             next(healing, None)
-            found = besieged.install()
+            found = attacked.install()
             if known.result == "installs":
-                assert found == shop.facts(1), besieged.error
-                besieged.check_updated()
+                assert found == shop.facts(1), attacked.error
+                attacked.check_updated()
             else:
-                assert found == known.result, besieged.error
-                is_known = isinstance(besieged.error, known.errors)
-                assert found != "refused" or is_known, repr(besieged.error)
-                besieged.check_unharmed()
-            besieged.check_sent()
+                assert found == known.result, attacked.error
+                is_known = isinstance(attacked.error, known.errors)
+                assert found != "refused" or is_known, repr(attacked.error)
+                attacked.check_unharmed()
+            attacked.check_sent()
             next(healing, None)
     if known.result == "installs":
-        besieged.poll()
+        attacked.poll()
     else:
-        besieged.check_recovers()
+        attacked.check_recovers()

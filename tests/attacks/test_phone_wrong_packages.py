@@ -18,11 +18,11 @@ def _dior(number):
     return build_zip(find_build("dior", "id", number))
 
 
-def _point(settled, link, number=2, **changes):
+def _point(updated, link, number=2, **changes):
     build = shop.facts(number)
     step = make_step(build.counter, [link], t=build.post_timestamp, l=build.security_patch_level)
-    settled.repository.point(make_pointer([{**step, **changes}]))
-    settled.repository.publish("armani", "latest")
+    updated.repository.point(make_pointer([{**step, **changes}]))
+    updated.repository.publish("armani", "latest")
 
 
 WRONG = {}
@@ -39,106 +39,106 @@ def wrong(error=None):
 
 
 @wrong()
-def _older_build_as_it_is(settled):
-    _point(settled, shop.add_package(settled.repository, 0), 0)
+def _older_build_as_it_is(updated):
+    _point(updated, shop.add_package(updated.repository, 0), 0)
 
 
 @wrong(PointerError)
-def _older_build_under_a_new_counter(settled):
+def _older_build_under_a_new_counter(updated):
     build = shop.facts(0)
-    link = shop.add_package(settled.repository, 0, counter=9)
-    _point(settled, link, 0, n=9, t=build.post_timestamp, l=build.security_patch_level)
+    link = shop.add_package(updated.repository, 0, counter=9)
+    _point(updated, link, 0, n=9, t=build.post_timestamp, l=build.security_patch_level)
 
 
 @wrong(InstallError)
-def _older_build_that_lies_about_everything(settled):
+def _older_build_that_lies_about_everything(updated):
     new = shop.facts(2)
     link = shop.add_package(
-        settled.repository,
+        updated.repository,
         0,
         counter=9,
         post_timestamp=new.post_timestamp,
         security_patch_level=new.security_patch_level,
     )
-    _point(settled, link, n=9)
+    _point(updated, link, n=9)
 
 
 @wrong(PointerError)
-def _older_patch_level(settled):
+def _older_patch_level(updated):
     level = shop.facts(0).security_patch_level
-    _point(settled, shop.add_package(settled.repository, 2, security_patch_level=level), l=level)
+    _point(updated, shop.add_package(updated.repository, 2, security_patch_level=level), l=level)
 
 
 @wrong(AgreementError)
-def _older_patch_level_in_the_release_alone(settled):
+def _older_patch_level_in_the_release_alone(updated):
     level = shop.facts(0).security_patch_level
-    _point(settled, shop.add_package(settled.repository, 2, security_patch_level=level))
+    _point(updated, shop.add_package(updated.repository, 2, security_patch_level=level))
 
 
 @wrong(PointerError)
-def _older_time_of_build(settled):
+def _older_time_of_build(updated):
     time = shop.facts(0).post_timestamp
-    _point(settled, shop.add_package(settled.repository, 2, post_timestamp=time), t=time)
+    _point(updated, shop.add_package(updated.repository, 2, post_timestamp=time), t=time)
 
 
 @wrong()
-def _the_same_build_again(settled):
-    _point(settled, shop.add_package(settled.repository, 1), 1)
+def _the_same_build_again(updated):
+    _point(updated, shop.add_package(updated.repository, 1), 1)
 
 
 @wrong(AgreementError)
-def _an_older_counter_in_the_release(settled):
-    _point(settled, shop.add_package(settled.repository, 2, counter=1))
+def _an_older_counter_in_the_release(updated):
+    _point(updated, shop.add_package(updated.repository, 2, counter=1))
 
 
 @wrong(InstallError)
-def _another_models_package(settled):
-    link = shop.add_data(settled.repository, _dior(2), 2)
-    _point(settled, link)
+def _another_models_package(updated):
+    link = shop.add_data(updated.repository, _dior(2), 2)
+    _point(updated, link)
 
 
 @wrong(InstallError)
-def _another_models_package_with_its_own_facts(settled):
+def _another_models_package_with_its_own_facts(updated):
     build = find_build("dior", "id", 2)
     link = shop.add_data(
-        settled.repository,
+        updated.repository,
         _dior(2),
         2,
         fingerprint=build.fingerprint,
         post_timestamp=build.post_timestamp,
     )
-    _point(settled, link, t=build.post_timestamp)
+    _point(updated, link, t=build.post_timestamp)
 
 
 @wrong(AgreementError)
-def _a_build_that_needs_a_newer_one_first(settled):
-    link = shop.add_package(settled.repository, 2, min_counter=2)
-    _point(settled, link, m=0)
+def _a_build_that_needs_a_newer_one_first(updated):
+    link = shop.add_package(updated.repository, 2, min_counter=2)
+    _point(updated, link, m=0)
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_wrong_package(settled, name):
+def test_wrong_package(updated, name):
     """Nothing changes on the phone, and it installs build 2 afterwards."""
     act, error = WRONG[name]
-    act(settled)
-    assert settled.install() == ("refused" if error else "nothing"), settled.error
-    assert error is None or isinstance(settled.error, error), repr(settled.error)
-    settled.check_unharmed()
-    settled.check_sent()
-    settled.check_recovers()
+    act(updated)
+    assert updated.install() == ("refused" if error else "nothing"), updated.error
+    assert error is None or isinstance(updated.error, error), repr(updated.error)
+    updated.check_unharmed()
+    updated.check_sent()
+    updated.check_recovers()
 
 
-def test_incremental_for_another_build(settled):
+def test_incremental_for_another_build(updated):
     """An incremental does not fit the running build, so its full package is installed instead."""
     running = shop.facts(1).fingerprint
-    wrong = shop.add_data(settled.repository, shop.package(1, 0), 2, 1, source_builds=[running])
-    full = shop.add_package(settled.repository, 2)
+    wrong = shop.add_data(updated.repository, shop.package(1, 0), 2, 1, source_builds=[running])
+    full = shop.add_package(updated.repository, 2)
     build = shop.facts(2)
     step = make_step(
         build.counter, [full, wrong], t=build.post_timestamp, l=build.security_patch_level
     )
-    settled.repository.point(make_pointer([step]))
-    settled.repository.publish("armani", "latest")
-    assert settled.install() == build, settled.error
-    settled.check_updated()
-    settled.check_sent()
+    updated.repository.point(make_pointer([step]))
+    updated.repository.publish("armani", "latest")
+    assert updated.install() == build, updated.error
+    updated.check_updated()
+    updated.check_sent()

@@ -4,7 +4,7 @@ import functools
 
 from client_sim.device.errors import AgreementError, InstallError, LogError, TrustError
 from tests.attacks.attack_list import add, attack, foreign_signer, publish
-from tests.attacks.besieged import make_certificate
+from tests.attacks.attacked_phone import make_certificate
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import Log, make_pointer, make_step
 
@@ -12,19 +12,19 @@ from tests.client_sim.device.repository_simulator import Log, make_pointer, make
 
 
 @attack("fast-forward", result="installs")
-def _online_roles_ahead_until_their_keys_go(besieged):
-    repository = besieged.repository
+def _online_roles_ahead_until_their_keys_go(attacked):
+    repository = attacked.repository
     names = ("timestamp", "snapshot", "latest")
     before = {name: repository.signed[name].version for name in names}
     for name in names:
         repository.signed[name].version = 10**9
-    publish(besieged, "latest")
-    besieged.poll()
+    publish(attacked, "latest")
+    attacked.poll()
     yield
     for name, version in before.items():
         repository.signed[name].version = version + 1
-    publish(besieged, "latest")
-    stuck = besieged.phone.poll()
+    publish(attacked, "latest")
+    stuck = attacked.phone.poll()
     assert (stuck.failure, stuck.changed) == (None, False)
     assert "older than 10000000" in stuck.warnings[0]
     for name in ("timestamp", "snapshot"):
@@ -32,13 +32,13 @@ def _online_roles_ahead_until_their_keys_go(besieged):
     repository.signers["latest"] = foreign_signer()
     repository.delegate()
     repository.publish_root()
-    publish(besieged, "targets", "latest")
-    besieged.remember_signers()
+    publish(attacked, "targets", "latest")
+    attacked.remember_signers()
 
 
 @attack("fast-forward", TrustError)
-def _a_version_that_no_path_can_hold(besieged):
-    repository = besieged.repository
+def _a_version_that_no_path_can_hold(attacked):
+    repository = attacked.repository
     version = repository.signed["timestamp"].version
     repository.signed["timestamp"].version = 2**53
     repository.publish_timestamp()
@@ -49,10 +49,10 @@ def _a_version_that_no_path_can_hold(besieged):
 # Vulnerability to key compromises: what a thief of some keys can do.
 
 
-def _sign_as(besieged, role, thief):
+def _sign_as(attacked, role, thief):
     """Sign a role with keys that belong to another role."""
-    besieged.repository.signers[role] = besieged.repository.signers[thief]
-    publish(besieged, role)
+    attacked.repository.signers[role] = attacked.repository.signers[thief]
+    publish(attacked, role)
 
 
 _OFFERING = ("timestamp", "snapshot", "targets", "latest", "armani")
@@ -69,8 +69,8 @@ for _role in _OFFERING:
 
 
 @attack("key compromise", TrustError)
-def _one_root_key_of_two(besieged):
-    repository = besieged.repository
+def _one_root_key_of_two(attacked):
+    repository = attacked.repository
     repository.set_keys("timestamp", foreign_signer())
     both = repository.signers["root"]
     repository.signers["root"] = both[:1]
@@ -79,41 +79,41 @@ def _one_root_key_of_two(besieged):
     repository.signers["root"] = both
     repository.signed["root"].version -= 1
     repository.publish_root()
-    besieged.remember_signers()
+    attacked.remember_signers()
 
 
 @attack("key compromise", AgreementError)
-def _all_online_keys_and_a_package_of_his_own(besieged):
-    link = shop.add_package(besieged.repository, 1)
-    besieged.announce({**link, "x": "0" * 64})
+def _all_online_keys_and_a_package_of_his_own(attacked):
+    link = shop.add_package(attacked.repository, 1)
+    attacked.announce({**link, "x": "0" * 64})
 
 
 @attack("key compromise", AgreementError)
-def _all_online_keys_and_what_was_withdrawn(besieged):
-    besieged.announce(shop.add_package(besieged.repository, 1, withdrawn=True))
+def _all_online_keys_and_what_was_withdrawn(attacked):
+    attacked.announce(shop.add_package(attacked.repository, 1, withdrawn=True))
 
 
 @attack("key compromise", AgreementError)
-def _all_online_keys_and_another_counter(besieged):
-    link = shop.add_package(besieged.repository, 1)
+def _all_online_keys_and_another_counter(attacked):
+    link = shop.add_package(attacked.repository, 1)
     build = shop.facts(1)
     step = make_step(9, [link], t=build.post_timestamp, l=build.security_patch_level)
-    besieged.repository.point(make_pointer([step]))
-    publish(besieged)
+    attacked.repository.point(make_pointer([step]))
+    publish(attacked)
 
 
 @attack("key compromise", LogError)
-def _all_online_keys_but_the_logs(besieged):
-    log, besieged.repository.log = besieged.repository.log, Log()
-    besieged.repository.log.key, besieged.repository.log.name = Log().key, log.name
-    publish(besieged, "latest")
+def _all_online_keys_but_the_logs(attacked):
+    log, attacked.repository.log = attacked.repository.log, Log()
+    attacked.repository.log.key, attacked.repository.log.name = Log().key, log.name
+    publish(attacked, "latest")
     yield
-    besieged.repository.log = log
+    attacked.repository.log = log
 
 
 @attack("key compromise", InstallError)
-def _all_keys_but_the_one_for_packages(besieged):
-    ours = besieged.folder / "image" / "ota.pem"
+def _all_keys_but_the_one_for_packages(attacked):
+    ours = attacked.folder / "image" / "ota.pem"
     kept = ours.read_bytes()
     ours.write_bytes(make_certificate())
     yield
@@ -121,14 +121,14 @@ def _all_keys_but_the_one_for_packages(besieged):
 
 
 @attack("key compromise", InstallError)
-def _all_keys_and_a_package_whose_whole_file_signature_is_broken(besieged):
+def _all_keys_and_a_package_whose_whole_file_signature_is_broken(attacked):
     data = shop.package(1)
     # In the signature itself, in front of the six bytes that end the comment.
     data = data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]
-    besieged.announce(shop.add_data(besieged.repository, data, 1))
+    attacked.announce(shop.add_data(attacked.repository, data, 1))
 
 
 @attack("key compromise", result="nothing")
-def _the_models_keys_and_no_online_key(besieged):
-    besieged.repository.signed["latest"].targets.clear()
-    publish(besieged)
+def _the_models_keys_and_no_online_key(attacked):
+    attacked.repository.signed["latest"].targets.clear()
+    publish(attacked)

@@ -11,10 +11,10 @@ from tests.client_sim.device import shop
 # Mix and match: valid files of different times.
 
 
-def _swap(besieged, role):
-    publish(besieged, "targets", "armani", "latest")
-    files = besieged.repository.files
-    current = besieged.repository.signed[role].version
+def _swap(attacked, role):
+    publish(attacked, "targets", "armani", "latest")
+    files = attacked.repository.files
+    current = attacked.repository.signed[role].version
     files[f"/metadata/{current}.{role}.json"] = files[f"/metadata/1.{role}.json"]
 
 
@@ -29,16 +29,16 @@ add(
 
 
 @attack("mix and match", LogError)
-def _the_proof_of_another_version(besieged):
-    publish(besieged)
-    repository = besieged.repository
+def _the_proof_of_another_version(attacked):
+    publish(attacked)
+    repository = attacked.repository
     version = repository.signed["armani"].version
     repository.files[f"/log/proof/armani.{version}"] = repository.files["/log/proof/armani.1"]
 
 
 @attack("mix and match", LogError)
-def _the_proof_of_another_role(besieged):
-    repository = besieged.repository
+def _the_proof_of_another_role(attacked):
+    repository = attacked.repository
     version = repository.signed["armani"].version
     repository.files[f"/log/proof/armani.{version}"] = repository.files[
         f"/log/proof/latest.{repository.signed['latest'].version}"
@@ -49,27 +49,27 @@ def _the_proof_of_another_role(besieged):
 
 
 @attack("rollback", result="nothing")
-def _an_older_timestamp(besieged):
-    old = besieged.repository.files["/metadata/timestamp.json"]
-    publish(besieged)
-    besieged.poll()
-    besieged.repository.files["/metadata/timestamp.json"] = old
+def _an_older_timestamp(attacked):
+    old = attacked.repository.files["/metadata/timestamp.json"]
+    publish(attacked)
+    attacked.poll()
+    attacked.repository.files["/metadata/timestamp.json"] = old
 
 
 @attack("rollback", TrustError)
-def _an_older_snapshot_in_a_new_timestamp(besieged):
-    repository = besieged.repository
-    publish(besieged)
-    besieged.poll()
+def _an_older_snapshot_in_a_new_timestamp(attacked):
+    repository = attacked.repository
+    publish(attacked)
+    attacked.poll()
     repository.signed["timestamp"].version += 1
     repository.signed["timestamp"].snapshot_meta = MetaFile(1)
     repository.files["/metadata/timestamp.json"] = repository.sign("timestamp")
 
 
-def _roll_back(besieged, role):
-    repository = besieged.repository
+def _roll_back(attacked, role):
+    repository = attacked.repository
     repository.publish("targets", "armani", "latest", "tables")
-    besieged.poll()
+    attacked.poll()
     meta = repository.signed["snapshot"].meta
     meta[f"{role}.json"] = MetaFile(1)
     repository.publish()
@@ -88,5 +88,5 @@ add(
 
 
 @attack("rollback", result="nothing")
-def _a_pointer_to_the_build_that_runs(besieged):
-    shop.announce(besieged.repository, 0, [shop.add_package(besieged.repository, 0)])
+def _a_pointer_to_the_build_that_runs(attacked):
+    shop.announce(attacked.repository, 0, [shop.add_package(attacked.repository, 0)])

@@ -27,7 +27,7 @@ from server.storage.layout import StateFolder
 from server.storage.models import Account
 from tests.crash.sender import FIRST as FIRST_PART
 from tests.crash.sender import WHOLE, begin, resume
-from tests.crash.stories import OFFER, post_office, run_quietly
+from tests.crash.stories import OFFER, run_quietly, webhook_processes
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.publisher.maintenance.test_garbage import age_all, put, sha, there
 from tests.server.publisher.maintenance.test_rebuild import rows
@@ -48,7 +48,7 @@ class Story:
     old: tuple = ()
     new: tuple = ()
     job: dict = field(default_factory=dict)
-    mailbox: object = None
+    receiver: object = None
     changes: list = field(default_factory=list)
     copied: tuple = ()
 
@@ -146,13 +146,13 @@ def prepare_webhook(story):
             await create_webhook(
                 sessions,
                 admin,
-                story.mailbox.url,
+                story.receiver.url,
                 ["halted"],
                 world.epoch(),
                 lambda count: bytes(range(count)),
                 private=True,
             )
-        async with post_office(world, []) as (detector, _):
+        async with webhook_processes(world, []) as (detector, _):
             await detector.detect()
 
     asyncio.run(begin())
@@ -179,15 +179,15 @@ def restart_publish(world, story):
 
 def restart_roll_out(world, _story):
     """Complete a recorded command; if no command was recorded, send it again."""
-    carry_on(world, OFFER)
+    complete_command(world, OFFER)
 
 
 def restart_halt(world, _story):
     """Complete or repeat the halt; the change that waited for the channel is cancelled."""
-    assert carry_on(world, Halt()) == {"halt": "done", "pause": "cancelled"}
+    assert complete_command(world, Halt()) == {"halt": "done", "pause": "cancelled"}
 
 
-def carry_on(world, command):
+def complete_command(world, command):
     """Do the restarted process's work half a minute later; returns the states of all changes."""
     world.run(Publisher.repair)
     world.ahead += timedelta(seconds=ORPHAN_SECONDS + 1)
@@ -232,7 +232,7 @@ def restart_webhook(world, story):
     """Detect changes and deliver, again after a minute; the receiver has one event."""
 
     async def restart():
-        async with post_office(world, world.alarms) as (detector, deliverer):
+        async with webhook_processes(world, world.alarms) as (detector, deliverer):
             await detector.detect()
             await deliverer.deliver_due()
             world.ahead += timedelta(seconds=CLAIM_SECONDS)
@@ -244,8 +244,8 @@ def restart_webhook(world, story):
         ((event_id, attempts, delivered_at),) = rows.fetchall()
     assert delivered_at is not None
     assert attempts in {1, 2}
-    assert set(story.mailbox.ids) <= {event_id}
-    assert set(story.mailbox.ids) == {event_id}
+    assert set(story.receiver.ids) <= {event_id}
+    assert set(story.receiver.ids) == {event_id}
 
 
 def prepare_export(story):
@@ -302,11 +302,11 @@ def back_up(world):
 
 def restart_backup(world, story):
     """Check that the backup is refused, or complete; a repeated backup is complete and new."""
-    if is_taken(world):
+    if is_accepted(world):
         assert public_state(restored(world)) in {story.copied, story.new}
     world.run(Publisher.repair)
     back_up(world)
-    assert is_taken(world)
+    assert is_accepted(world)
     copy = restored(world)
     assert public_state(copy) == story.new
     assert table_rows(copy) == table_rows(world)
@@ -315,7 +315,7 @@ def restart_backup(world, story):
     assert copy.publish(role).reason == ""
 
 
-def is_taken(world):
+def is_accepted(world):
     """Return whether commands accept the backup as a server's state."""
     try:
         open_state(world.folder.root / "backup")

@@ -153,7 +153,7 @@ async def create(world, start):
         return await device.call("POST", "collection/", world.new_collection)
 
 
-async def send_ahead(world, start):
+async def send_chunk(world, start):
     """Send a chunk ahead of its items."""
     async with world.device() as device:
         start()
@@ -182,7 +182,7 @@ async def remove_vault(world, start):
         return await world.send(device, "DELETE", "")
 
 
-async def keep_up(world, start):
+async def maintain(world, start):
     """Run maintenance after all leftovers have become old."""
     async with open_database(world.place, migrations=MIGRATIONS) as database:
         law = world.law(database)
@@ -205,7 +205,7 @@ async def make_backup(world, start):
         return await back_up("id", database, world.bodies, world.backup, world.now)
 
 
-async def make_again(world, start):
+async def restore_backup(world, start):
     """Restore a backup into another folder."""
     start()
     return await restore_into(CloudFolder(world.root / "again"), world)
@@ -225,7 +225,7 @@ async def restore_into(target, world):
     )
 
 
-async def bring_to_this_version(world, start):  # noqa: RUF029 - a story like the others
+async def migrate_database(world, start):  # noqa: RUF029 - a story like the others
     """Migrate the database."""
     start()
     return migrate(world.place, migrations=MIGRATIONS)
@@ -234,15 +234,15 @@ async def bring_to_this_version(world, start):  # noqa: RUF029 - a story like th
 STORIES = {
     "transaction": write,
     "collection": create,
-    "chunk": send_ahead,
+    "chunk": send_chunk,
     "object": upload,
     "removal": remove,
     "vault": remove_vault,
-    "upkeep": keep_up,
+    "upkeep": maintain,
     "erasure": erase,
     "backup": make_backup,
-    "restore": make_again,
-    "migration": bring_to_this_version,
+    "restore": restore_backup,
+    "migration": migrate_database,
 }
 
 

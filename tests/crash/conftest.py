@@ -25,7 +25,7 @@ def crash():
 
 
 @dataclass
-class Mailbox:
+class Receiver:
     """The ids of the events that a webhook's receiver got."""
 
     url: str = ""
@@ -33,15 +33,15 @@ class Mailbox:
 
 
 @pytest.fixture(scope="session")
-def mailbox():
+def receiver():
     """Yield a receiver that accepts everything and outlives the killed processes."""
-    box = Mailbox()
+    receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             """Accept a message."""
             self.rfile.read(int(self.headers["Content-Length"]))
-            box.ids.append(self.headers["webhook-id"])
+            receiver.ids.append(self.headers["webhook-id"])
             self.send_response(204)
             self.end_headers()
 
@@ -51,14 +51,14 @@ def mailbox():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        box.url = f"http://127.0.0.1:{server.server_port}/"
-        yield box
+        receiver.url = f"http://127.0.0.1:{server.server_port}/"
+        yield receiver
         server.shutdown()
         thread.join()
 
 
 @pytest.fixture(scope="session")
-def stories(published_state, crash, tmp_path_factory, mailbox):
+def stories(published_state, crash, tmp_path_factory, receiver):
     """Return a function that prepares a story once, and runs a copy of it to its end."""
     prepared = {}
 
@@ -66,7 +66,7 @@ def stories(published_state, crash, tmp_path_factory, mailbox):
         if name not in prepared:
             folder = tmp_path_factory.mktemp("story")
             world = published_state.copy(folder / "before")
-            story = Story(world, mailbox=mailbox)
+            story = Story(world, receiver=receiver)
             PREPARATIONS[name](story)
             copy = world.copy(folder / "after")
             ended = crash(copy, name, at="", **story.job)

@@ -178,7 +178,7 @@ REBUILD = {
     "a rebuilt database is in the audit log": r"committed trail_entries,trail_head",
 }
 WEBHOOK = {
-    "an event is noticed and not queued": r"commit deliveries",
+    "an event is detected and not queued": r"commit deliveries",
     "an event is queued": r"committed deliveries",
     "an event is queued and not known to be": r"commit noticed",
     "an event is known to be queued": r"committed noticed",

@@ -33,7 +33,7 @@ def change_id(size):
 
 
 @contextlib.asynccontextmanager
-async def post_office(world, alarms):
+async def webhook_processes(world, alarms):
     """Yield the change detector and webhook delivery of one process."""
     numbers = itertools.count()
     async with open_database(world.folder.database) as sessions:
@@ -93,9 +93,9 @@ async def upload(world, job, start):
         await send_rest(harness, {**job, "checksum": True}, lambda: None)
 
 
-async def tell(world, _job, start):
+async def deliver(world, _job, start):
     """Detect new publications and deliver them to a webhook."""
-    async with post_office(world, []) as (detector, deliverer):
+    async with webhook_processes(world, []) as (detector, deliverer):
         start()
         await detector.detect()
         await deliverer.deliver_due()
@@ -158,5 +158,5 @@ STORIES = {
     "roll out": roll_out,
     "halt": halt,
     "upload": upload,
-    "webhook": tell,
+    "webhook": deliver,
 }

@@ -23,9 +23,7 @@ def zygote():
 
 
 @pytest.mark.parametrize(("package", "whole", "stride"), WAYS)
-def test_killed_at_disk_operations(
-    tmp_path, zygote, package, whole, stride
-):
+def test_killed_at_disk_operations(tmp_path, zygote, package, whole, stride):
     """A phone is killed before a write, sync, rename or removal, also after half of a write.
 
     When the phone starts again, it runs the old or the new build, byte for byte. After it has

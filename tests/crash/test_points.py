@@ -48,7 +48,7 @@ def test_killed_at(stories, name, point, crash, tmp_path):
     """Phones see the old or the new state; nothing is lost; a restart completes the story."""
     story = stories(name)
     world = story.world.copy(tmp_path / "killed")
-    story.mailbox.ids.clear()
+    story.receiver.ids.clear()
     ended = crash(world, name, at=STORIES[name][0][point], **story.job)
     assert ended["status"] == -9
     check_restart(world, name, story)

@@ -30,7 +30,7 @@ from tests.server.world import World
 CHANGES = {"os.link", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 
-def act(job, report):
+def run_action(job, report):
     """Run one action; die after the step, or before the disk change, that the job names."""
     folder = StateFolder(Path(job["state"]))
     world = World(folder, load_online_keys(folder.keys), None, timedelta(hours=job["ahead"]))
@@ -85,7 +85,7 @@ def act(job, report):
     asyncio.run(run())
 
 
-def tell(job, report):
+def run_story(job, report):
     """Run a story and report each durable change; die before the first that `at` matches.
 
     With `fill` the disk is filled at that point instead, and the story's error is reported.
@@ -131,4 +131,4 @@ def fill(ballast):
 
 if __name__ == "__main__":
     import_all(server)
-    serve(lambda job, report: (tell if "at" in job else act)(job, report))
+    serve(lambda job, report: (run_story if "at" in job else run_action)(job, report))

@@ -1,4 +1,4 @@
-"""A town for the flow tests: offline keys, a server process on loopback, phones.
+"""A stage for the flow tests: offline keys, a server process on loopback, phones.
 
 The server uses the strict gate.
 """
@@ -12,7 +12,7 @@ from demo.phones import CERTIFICATE, counter_of, make_demo_phone
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
 from tests.patience import until
-from tests.turned import TurnedStage
+from tests.program_runner import ShiftedStage
 
 KEYS = [
     "root-1",
@@ -27,7 +27,7 @@ KEYS = [
 CHANNEL = "armani/id/stable"
 
 
-class Town(TurnedStage):
+class FlowStage(ShiftedStage):
     """One model, one channel; builds 1 to 3 can be signed and offered."""
 
     def hold_ceremony(self):
@@ -88,14 +88,14 @@ class Town(TurnedStage):
 def ceremony(programs, tmp_path_factory):
     """Hold one ceremony for all tests; each test starts from a copy of it."""
     folder = tmp_path_factory.mktemp("ceremony")
-    Town(folder, programs).hold_ceremony()
+    FlowStage(folder, programs).hold_ceremony()
     return folder
 
 
 @pytest.fixture
-def town(ceremony, programs, tmp_path):
-    """Open a private town for a test."""
-    stage = Town(tmp_path / "town", programs)
+def stage(ceremony, programs, tmp_path):
+    """Open a private stage for a test."""
+    stage = FlowStage(tmp_path / "stage", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         stage.open()

@@ -58,7 +58,7 @@ def machine(python):
         (root / "bin").mkdir()
         systemctl = (
             f"cd {shlex.quote(str(ROOT))} &&"
-            f' exec {shlex.quote(str(python))} -m tests.flows.played_systemctl {root} "$@"'
+            f' exec {shlex.quote(str(python))} -m tests.flows.fake_systemctl {root} "$@"'
         )
         for name, lines in {**PLAYED, "systemctl": systemctl}.items():
             program = root / "bin" / name

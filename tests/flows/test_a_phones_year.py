@@ -13,20 +13,20 @@ from client_sim.tape import Tape
 from demo.phones import counter_of
 from fixtures.catalogue import Build
 from tests.flows.conftest import CHANNEL
-from tests.flows.test_taken_back import edit
+from tests.flows.test_withdrawals import edit
 
 
 def build(number):
-    """Return build `number` of the town's model."""
+    """Return build `number` of the stage's model."""
     return Build("armani", "id", number)
 
 
-def live(phone, *kinds):
+def apply_events(phone, *kinds):
     """Let events happen to a phone; the due time of its next poll does not change."""
     due = phone.phone.next_poll()
-    life = OwnerSimulator(phone.folder, phone.phone, Tape(len(kinds)), None)
+    owner = OwnerSimulator(phone.folder, phone.phone, Tape(len(kinds)), None)
     for kind in kinds:
-        life.apply_event(kind, int(time.time()))
+        owner.apply_event(kind, int(time.time()))
     assert phone.phone.next_poll() == due
 
 
@@ -35,17 +35,17 @@ def failed_rule(outcome):
     return next(check.name for check in outcome.checks if not check.passed)
 
 
-def spring(town, phone):
+def pause_and_first_update(stage, phone):
     """Begin a rollout with 0 %, pause and resume it; nothing is announced before."""
     assert failed_rule(phone.poll()) == "pointer"
-    live(phone, *KINDS_2014)
-    town.release(1)
-    town.rollout("offer", "--share", "0%")
-    town.rollout("pause", "--reason", "en=We look into a report.")
+    apply_events(phone, *KINDS_2014)
+    stage.release(1)
+    stage.rollout("offer", "--share", "0%")
+    stage.rollout("pause", "--reason", "en=We look into a report.")
     outcome = phone.poll()
     assert failed_rule(outcome) == "share"
     assert "paused (We look into a report.)" in outcome.reason
-    town.rollout("set", "--share", "100%")
+    stage.rollout("set", "--share", "100%")
     waiting = phone.phone.install(conditions=Conditions(battery_percent=5))
     assert waiting.installed is None
     assert "an update needs 30 %" in waiting.reason
@@ -54,15 +54,15 @@ def spring(town, phone):
     assert failed_rule(phone.poll()) == "newer"
 
 
-def summer(town, phone):
+def halt_during_installation(stage, phone):
     """Halt an incremental during its installation: it is not started."""
-    live(phone, *EVERYDAY, Kind.REBOOT)
-    town.release(2, source=1)
-    town.rollout("offer", "--share", "100%")
+    apply_events(phone, *EVERYDAY, Kind.REBOOT)
+    stage.release(2, source=1)
+    stage.rollout("offer", "--share", "100%")
 
     def halt(sentence):
         if sentence.startswith("Checking the offer again"):
-            town.rollout("halt", "--reason", "en=It drains the battery.")
+            stage.rollout("halt", "--reason", "en=It drains the battery.")
 
     with pytest.raises(InstallError, match="It drains the battery"):
         phone.phone.install(report=halt)
@@ -70,15 +70,15 @@ def summer(town, phone):
     assert failed_rule(phone.poll()) == "halted"
 
 
-def autumn(town, phone):
+def withdraw_during_download(stage, phone):
     """Remove an incremental during its download: the full package is taken, and fails to start."""
-    live(phone, Kind.TRAVELLED, Kind.SIM_INSERTED)
+    apply_events(phone, Kind.TRAVELLED, Kind.SIM_INSERTED)
     # A permanently halted build is withdrawn. Otherwise the next build would require it as a
     # stepping stone.
     counter = str(counter_of(build(2)))
-    assert '"published"' in edit(town, "withdraw", CHANNEL, "--counter", counter)
-    town.release(3, source=1, min_counter=counter_of(build(1)))
-    town.rollout("offer", "--share", "100%")
+    assert '"published"' in edit(stage, "withdraw", CHANNEL, "--counter", counter)
+    stage.release(3, source=1, min_counter=counter_of(build(1)))
+    stage.rollout("offer", "--share", "100%")
     assert phone.poll().offer.type == "incremental"
     told = []
 
@@ -86,7 +86,7 @@ def autumn(town, phone):
         if sentence.startswith("Fetching") and not told:
             told.append(sentence)
             step = f"{CHANNEL}/armani-3-incremental.zip"
-            assert '"published"' in edit(town, "withdraw", step)
+            assert '"published"' in edit(stage, "withdraw", step)
         elif told:
             told.append(sentence)
 
@@ -101,16 +101,16 @@ def autumn(town, phone):
     assert failed_rule(phone.poll()) == "failed"
 
 
-def drawer(late):
+def update_old_phone(phone):
     """Update a phone that was off since the factory: it takes the stepping stone first."""
-    offer = late.poll().offer
+    offer = phone.poll().offer
     assert (offer.counter, offer.final_counter) == (counter_of(build(1)), counter_of(build(3)))
-    assert late.install() == build(1).incremental
-    assert late.install() == build(3).incremental
-    assert failed_rule(late.poll()) == "newer"
+    assert phone.install() == build(1).incremental
+    assert phone.install() == build(3).incremental
+    assert failed_rule(phone.poll()) == "newer"
 
 
-def winter(town, phone):
+def retry_and_reset(stage, phone):
     """Install the failed build again at the owner's request, with success; then reset the phone."""
     assert phone.phone.install(retry_failed=True).offer.type == "full"
     phone.phone.reboot(is_healthy=lambda _build: True)
@@ -120,16 +120,16 @@ def winter(town, phone):
     reset_phone(phone.folder)
     outcome = phone.poll()
     assert failed_rule(outcome) == "newer"
-    assert outcome.requests == town.phone("new", seed=3).poll().requests
+    assert outcome.requests == stage.phone("new", seed=3).poll().requests
     assert phone.phone.state["secret"] != secret
     assert phone.phone.floor == counter_of(build(3))
 
 
-def test_a_phones_year(town):
+def test_a_phones_year(stage):
     """Pause, first update, halt at the switch, 410, failed boot, stepping stone, reset."""
-    phone = town.phone("year")
-    spring(town, phone)
-    summer(town, phone)
-    autumn(town, phone)
-    drawer(town.phone("drawer", seed=2))
-    winter(town, phone)
+    phone = stage.phone("year")
+    pause_and_first_update(stage, phone)
+    halt_during_installation(stage, phone)
+    withdraw_during_download(stage, phone)
+    update_old_phone(stage.phone("drawer", seed=2))
+    retry_and_reset(stage, phone)

@@ -16,13 +16,13 @@ def request(path, port):
     return f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nAccept-Encoding: gzip\r\n\r\n".encode()
 
 
-def test_exact_bytes_of_a_poll(town):
+def test_exact_bytes_of_a_poll(stage):
     """The first poll requests every file once, the second makes two requests, for every owner.
 
     docs/PRIVACY.md shows these requests in this order, and no others.
     """
-    target = Target(HOST, town.port, "127.0.0.1")
-    root = (town.repo / "metadata" / "1.root.json").read_bytes()
+    target = Target(HOST, stage.port, "127.0.0.1")
+    root = (stage.repo / "metadata" / "1.root.json").read_bytes()
     public = plan_public(target, root, codename="armani", region="id", channel="stable")
     first = [
         "/metadata/2.root.json",
@@ -37,11 +37,11 @@ def test_exact_bytes_of_a_poll(town):
         "/log/proof/content.1",
     ]
     expected = [
-        b"".join(request(path, town.port) for path in paths) for paths in (first, first[:2])
+        b"".join(request(path, stage.port) for path in paths) for paths in (first, first[:2])
     ]
     for seed in range(2):
         owner = make_persona(seed)
-        with Relay(("127.0.0.1", town.port)) as relay:
+        with Relay(("127.0.0.1", stage.port)) as relay:
             world = SocketWorld(
                 public,
                 owner,
@@ -53,10 +53,10 @@ def test_exact_bytes_of_a_poll(town):
             seen = run_scenario(PollingClient, world, Scenario("two polls", (POLL, POLL)), owner)
         assert [connection.data for connection in seen.connections()] == expected
         assert list(seen.far_end) == expected
-    page = town.folder / "what-your-phone-sends.html"
-    url = f"http://{HOST}:{town.port}"
-    town.server("owner-page", "--state", town.server_state, "--url", url, "--out", page)
+    page = stage.folder / "what-your-phone-sends.html"
+    url = f"http://{HOST}:{stage.port}"
+    stage.server("owner-page", "--state", stage.server_state, "--url", url, "--out", page)
     text = page.read_text(encoding="utf-8")
     assert re.findall("<dt>GET (.*)</dt>", text) == first
     shown = re.search("<pre>(.*?)</pre>", text, re.DOTALL)[1]
-    assert shown.replace("\n", "\r\n") + "\r\n" == request(first[0], town.port).decode()
+    assert shown.replace("\n", "\r\n") + "\r\n" == request(first[0], stage.port).decode()

@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from demo.stage import StageError
-from tests.flows.conftest import Town
+from tests.flows.conftest import FlowStage
 
 
-class RemoteTown(Town):
-    """A town whose signers use only the server's API."""
+class ApiStage(FlowStage):
+    """A stage whose signers use only the server's API."""
 
     def open(self):
         """Start the server with an API; `place` is the address that the signers use."""
@@ -39,9 +39,9 @@ class RemoteTown(Town):
 
 
 @pytest.fixture(scope="module")
-def town(ceremony, programs, tmp_path_factory):
-    """Open a town with an API."""
-    stage = RemoteTown(tmp_path_factory.mktemp("remote") / "town", programs)
+def stage(ceremony, programs, tmp_path_factory):
+    """Open a stage with an API."""
+    stage = ApiStage(tmp_path_factory.mktemp("remote") / "stage", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         stage.open()
@@ -50,21 +50,21 @@ def town(ceremony, programs, tmp_path_factory):
         stage.stop_server()
 
 
-def test_submit_and_resubmit(town):
+def test_submit_and_resubmit(stage):
     """`submit` sends one version and refuses another one after a gap; `resubmit` fills the gap."""
-    proposal = town.renew(91)
+    proposal = stage.renew(91)
     for _ in range(2):
-        told = town.signer("ceremony", "submit", proposal, "--repo", town.repo, *town.place)
+        told = stage.signer("ceremony", "submit", proposal, "--repo", stage.repo, *stage.place)
         (published,) = told["published"]
         assert (published["snapshot"], published["sent"]) == (2, 0)
-    town.renew(92)  # its bundle is lost
-    proposal = town.renew(93)
+    stage.renew(92)  # its bundle is lost
+    proposal = stage.renew(93)
     with pytest.raises(StageError, match="armani 4 was submitted; 3 comes next"):
-        town.signer("ceremony", "submit", proposal, "--repo", town.repo, *town.place)
-    told = town.signer("ceremony", "resubmit", "armani=3", "--repo", town.repo, *town.place)
+        stage.signer("ceremony", "submit", proposal, "--repo", stage.repo, *stage.place)
+    told = stage.signer("ceremony", "resubmit", "armani=3", "--repo", stage.repo, *stage.place)
     assert [each["snapshot"] for each in told["published"]] == [3]
-    assert {result["status"] for result in town.wait_for_results(4)} == {"published", "refused"}
-    public = town.server_state / "public" / "metadata"
+    assert {result["status"] for result in stage.wait_for_results(4)} == {"published", "refused"}
+    public = stage.server_state / "public" / "metadata"
     for version in (2, 3, 4):
         name = f"{version}.armani.json"
-        assert (public / name).read_bytes() == (town.repo / "metadata" / name).read_bytes()
+        assert (public / name).read_bytes() == (stage.repo / "metadata" / name).read_bytes()

@@ -23,11 +23,11 @@ import pytest
 
 from tests.nginx import run_cloud_proxy
 from tests.ports import free_port
+from tests.program_runner import Programs
 from tests.seaweed import BUCKET, KEY_ID, SECRET
 from tests.server.cloud.policies import KEY, POLICY, TEXT, make_statement, sign
 from tests.server.cloud.test_server_is_blind import dump_memory, find
 from tests.server.release.certificate import write_certificate
-from tests.turned import Programs
 
 pytestmark = [
     pytest.mark.needs(name) for name in ("etebase", "restic", "postgresql", "seaweed", "nginx")

@@ -54,25 +54,25 @@ def test_existing_updater_apps_page(programs, tmp_path):
     assert list((rom / "dialects" / "files" / "graphene").glob("armani-nightly"))
 
 
-def test_lab_passes_server_with_dialects(town):
+def test_lab_passes_server_with_dialects(stage):
     """PRIVACY's claims for hening's own phones hold while the server answers the apps.
 
     They also hold where latest is split, as it is here.
     """
-    town.release(1)
-    town.rollout("offer", "--share", "100%")
-    split(town, 16)
-    town.stop_server()
-    town.speak_dialects()
-    town.start_server("--gate", "strict", "--workers", "1")
-    url = f"http://updates.hening.example:{town.port}"
-    root = town.repo / "metadata" / "1.root.json"
+    stage.release(1)
+    stage.rollout("offer", "--share", "100%")
+    split(stage, 16)
+    stage.stop_server()
+    stage.speak_dialects()
+    stage.start_server("--gate", "strict", "--workers", "1")
+    url = f"http://updates.hening.example:{stage.port}"
+    root = stage.repo / "metadata" / "1.root.json"
     verdict = CliRunner().invoke(
         client_sim.cli.cli, ["lab", "run", "--url", url, "--root", str(root), "--pairs", "1"]
     )
     assert verdict.exit_code == 0, verdict.output
-    base, phone = f"http://127.0.0.1:{town.dialects}", AppPhone("armani", channel="nightly")
-    found = look(HttpSite(), "graphene", base, phone, None, town.folder / "a.zip")
+    base, phone = f"http://127.0.0.1:{stage.dialects}", AppPhone("armani", channel="nightly")
+    found = look(HttpSite(), "graphene", base, phone, None, stage.folder / "a.zip")
     assert found["offer"]["version"] == "1.1.0-id"
     assert found["fetched"] == "a.zip"
-    assert town.phone("beside").poll().offer.counter
+    assert stage.phone("beside").poll().offer.counter

@@ -1,7 +1,7 @@
 """Rotation of the online keys, and recovery from theft of the key for `latest`, with phones.
 
-Other thefts are in `test_drills.py` and `tests/attacks/test_online_thefts.py`. Here python-tuf
-signs in place of the offline signers, with the ceremony's keys.
+Other thefts are in `test_key_incidents.py` and `tests/attacks/test_online_thefts.py`. Here
+python-tuf signs in place of the offline signers, with the ceremony's keys.
 """
 
 from datetime import timedelta
@@ -59,7 +59,7 @@ def publish_root(world, version, *, former, targets=False):
     assert world.publish(files).reason == ""
 
 
-class Town:
+class PollingFleet:
     """Phones with different caches, which store different answers; all poll every 20 s."""
 
     def __init__(self, world):
@@ -88,24 +88,24 @@ class Town:
 
 def test_planned_rotation(world):
     """Every phone keeps updating, whenever it polls and through whichever cache."""
-    town = Town(world)
-    town.live(80)
+    fleet = PollingFleet(world)
+    fleet.live(80)
     new(world, *HOLDERS)
-    town.live(80)
+    fleet.live(80)
     former, following = held(world).log_keys
     publish_root(world, 2, former=True, targets=True)
-    town.live(60)
+    fleet.live(60)
     for name in ("snapshot", "timestamp", "log"):
         with pytest.raises(PublishError, match="public for less than 75 s"):
             switch(world, "latest", name)
     assert switch(world, "latest") == ["latest"]
-    town.live(20)
+    fleet.live(20)
     assert check_log(world.folder, former.verifier.public)
     assert switch(world, *HOLDERS) == ["snapshot", "timestamp", "log"]
-    town.live(80)
+    fleet.live(80)
     publish_root(world, 3, former=False, targets=True)
-    town.live(80)
-    for sleeper in town.asleep:
+    fleet.live(80)
+    for sleeper in fleet.asleep:
         assert sleeper.update() == FIRST
     assert world.published().root.version == 3
     assert check_log(world.folder, following.verifier.public)

@@ -9,8 +9,8 @@ import pytest
 from demo.phones import CERTIFICATE
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
-from tests.flows.test_ceremony_over_the_api import RemoteTown
-from tests.turned import Programs
+from tests.flows.test_ceremony_over_the_api import ApiStage
+from tests.program_runner import Programs
 
 RECORDER = '''
 """Begins every process of the test: sets its umask, and records what it creates."""
@@ -86,12 +86,12 @@ def recorded(tmp_path_factory):
 
 
 @pytest.fixture(params=["000", "077"])
-def town(request, ceremony, tmp_path, recorded):
-    """Yield a town whose processes have the given umask."""
+def stage(request, ceremony, tmp_path, recorded):
+    """Yield a stage whose processes have the given umask."""
     programs, umask, log = recorded
     umask.write_text(request.param)
     log.write_text("")
-    stage = RemoteTown(tmp_path / "town", programs)
+    stage = ApiStage(tmp_path / "stage", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         yield stage
@@ -99,37 +99,37 @@ def town(request, ceremony, tmp_path, recorded):
         stage.stop_server()
 
 
-def release_over_the_api(town):
+def release_over_the_api(stage):
     """Sign a release, and submit it and its package over the API."""
-    package, outgoing = town.packages / "armani-1-full.zip", town.folder / "outgoing"
+    package, outgoing = stage.packages / "armani-1-full.zip", stage.folder / "outgoing"
     package.write_bytes(build_zip(Build("armani", "id", 1)))
     outgoing.mkdir()
-    town.signer(
-        *("release", "sign", "--repo", town.repo, "--keys", town.keys, "--region", "id"),
+    stage.signer(
+        *("release", "sign", "--repo", stage.repo, "--keys", stage.keys, "--region", "id"),
         *("--channel", "stable", "--certificate", CERTIFICATE, "--out", outgoing, package),
     )
-    town.signer("release", "submit", *town.place, *outgoing.iterdir())
+    stage.signer("release", "submit", *stage.place, *outgoing.iterdir())
 
 
-def test_file_modes(town, recorded):
+def test_file_modes(stage, recorded):
     """`init`, `run`, an upload, a submission, a rollout and a backup use 0700 and 0600 only.
 
     A mirror is public: 0755 and 0644, whatever the umask.
     """
-    state, backup = town.server_state, town.folder / "backup"
+    state, backup = stage.server_state, stage.folder / "backup"
     (state / "settings.toml").write_text("")
     (state / "settings.toml").chmod(0o600)
-    town.server("init", "--state", state / "new")
-    town.open()
-    release_over_the_api(town)
+    stage.server("init", "--state", state / "new")
+    stage.open()
+    release_over_the_api(stage)
     assert {stat.S_IMODE(path.stat().st_mode) for path in state.glob("hening.sqlite-*")} == {0o600}
-    town.server("rollout", "offer", "armani/id/stable", "--state", state, "--share", "1%")
-    town.server("backup", "--state", state, "--out", backup)
-    town.server("export", "--state", state, "--out", town.folder / "mirror")
-    town.stop_server()
+    stage.server("rollout", "offer", "armani/id/stable", "--state", state, "--share", "1%")
+    stage.server("backup", "--state", state, "--out", backup)
+    stage.server("export", "--state", state, "--out", stage.folder / "mirror")
+    stage.stop_server()
     created = [line.split(" ", 1) for line in recorded[2].read_text().splitlines()]
     ours = {
-        os.path.relpath(path, town.folder): int(mode, 8)
+        os.path.relpath(path, stage.folder): int(mode, 8)
         for mode, path in created
         if path.startswith((f"{state}/", f"{backup}/")) or path == str(backup)
     }
@@ -137,4 +137,4 @@ def test_file_modes(town, recorded):
     assert [start for start in MADE if not any(name.startswith(start) for name in ours)] == []
     assert modes(state) == ({0o700}, {0o600})
     assert modes(backup) == ({0o700}, {0o600})
-    assert modes(town.folder / "mirror") == ({0o755}, {0o644})
+    assert modes(stage.folder / "mirror") == ({0o755}, {0o644})

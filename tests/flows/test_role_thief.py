@@ -22,15 +22,15 @@ from tests.attacks.role_thief import (
     sign,
     submit,
 )
-from tests.flows.conftest import CHANNEL, Town
+from tests.flows.conftest import CHANNEL, FlowStage
 from tests.flows.thief_server import make_thief, serving
 
 FIRST = Build("armani", "id", 1)
 PATH = f"{CHANNEL}/first.zip"
 
 
-class OpenTown(Town):
-    """A town with an API and a token for it that may only read, upload and submit."""
+class NarrowStage(FlowStage):
+    """A stage with an API and a token for it that may only read, upload and submit."""
 
     def open(self):
         """Start the server with an API, and wait for the first publication."""
@@ -61,9 +61,9 @@ class OpenTown(Town):
 
 
 @pytest.fixture
-def town(ceremony, programs, tmp_path):
-    """Open a town with an API."""
-    stage = OpenTown(tmp_path / "town", programs)
+def stage(ceremony, programs, tmp_path):
+    """Open a stage with an API."""
+    stage = NarrowStage(tmp_path / "stage", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         stage.open()
@@ -72,20 +72,20 @@ def town(ceremony, programs, tmp_path):
         stage.stop_server()
 
 
-def test_submission_over_api(town):
+def test_submission_over_api(stage):
     """A role signed and submitted with these tools is published, and a phone installs from it."""
-    role, data, package = town.sign_first()
-    assert submit(town.api, town.token, {("armani", role.version): data}, package) == 2
-    town.rollout("offer", "--share", "100%")
-    assert town.install("127.0.0.1") == FIRST.incremental
+    role, data, package = stage.sign_first()
+    assert submit(stage.api, stage.token, {("armani", role.version): data}, package) == 2
+    stage.rollout("offer", "--share", "100%")
+    assert stage.install("127.0.0.1") == FIRST.incremental
 
 
-def test_serving_from_mirror(town):
+def test_serving_from_mirror(stage):
     """With stolen online keys a phone accepts it, and the server does not know it."""
-    role, data, package = town.sign_first()
-    thief = make_thief(town.server_state)
+    role, data, package = stage.sign_first()
+    thief = make_thief(stage.server_state)
     latest = offer(thief, role, PATH)
     plant(thief, {"armani": (role.version, data)}, [(PATH, package)], latest=latest)
-    with serving(thief, town.port):
-        assert town.install("127.0.0.2") == FIRST.incremental
-    assert town.install("127.0.0.1") == Build("armani", "id", 0).incremental
+    with serving(thief, stage.port):
+        assert stage.install("127.0.0.2") == FIRST.incremental
+    assert stage.install("127.0.0.1") == Build("armani", "id", 0).incremental

@@ -12,7 +12,7 @@ from demo.phones import CERTIFICATE
 from demo.stage import PASSPHRASE
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
-from tests.flows.conftest import Town
+from tests.flows.conftest import FlowStage
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "api-rollout.md").read_text(encoding="utf-8")
@@ -20,8 +20,8 @@ BLOCK = re.search(r"```bash\n(.*?)```", PAGE, re.DOTALL)[1]
 PEOPLE = {"engineer": ("eka", "engineer"), "approver": ("ari", "approver")}
 
 
-class OfficeTown(Town):
-    """A town with an API, two-person approval for stable, an engineer and an approver."""
+class ApprovalStage(FlowStage):
+    """A stage with an API, two-person approval for stable, an engineer and an approver."""
 
     def open(self):
         """Start the server and wait for the first publication."""
@@ -39,9 +39,9 @@ class OfficeTown(Town):
 
 
 @pytest.fixture
-def town(ceremony, programs, tmp_path):
-    """Open a town with an API, its packages built and the signer's folders beside them."""
-    stage = OfficeTown(tmp_path / "town", programs)
+def stage(ceremony, programs, tmp_path):
+    """Open a stage with an API, its packages built and the signer's folders beside them."""
+    stage = ApprovalStage(tmp_path / "stage", programs)
     shutil.copytree(ceremony, stage.folder)
     (stage.folder / "repo").symlink_to(stage.repo)
     (stage.folder / "outbox").mkdir()
@@ -57,15 +57,15 @@ def town(ceremony, programs, tmp_path):
 
 
 @pytest.mark.needs("curl", "jq")
-def test_api_rollout_page(town):
+def test_api_rollout_page(stage):
     """Each command exits with 0, webhooks report the changes, and a phone has the fix."""
-    phone = town.phone("walker")
+    phone = stage.phone("walker")
     assert "http://127.0.0.1:8081" in BLOCK
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", BLOCK.replace("http://127.0.0.1:8081", town.api)],
-        cwd=town.folder,
+        ["bash", "-euo", "pipefail", "-c", BLOCK.replace("http://127.0.0.1:8081", stage.api)],
+        cwd=stage.folder,
         env={
-            "PATH": f"{town.programs.path}:{os.environ['PATH']}",
+            "PATH": f"{stage.programs.path}:{os.environ['PATH']}",
             "HENING_SIGNER_PASSPHRASE": PASSPHRASE,
             "LC_ALL": "C.UTF-8",
         },
@@ -83,5 +83,5 @@ def test_api_rollout_page(town):
     ]
     assert "withdrawn" in done.stdout
     assert phone.install() == Build("armani", "id", 2).incremental
-    (shown,) = town.server("rollout", "show", "--state", town.server_state, "--json")
+    (shown,) = stage.server("rollout", "show", "--state", stage.server_state, "--json")
     assert (shown["state"], shown["permille"]) == ("offered", 1000)

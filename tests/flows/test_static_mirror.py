@@ -23,15 +23,15 @@ server {{
 
 
 @pytest.mark.needs("nginx")
-def test_folder_behind_nginx(town, tmp_path):
+def test_folder_behind_nginx(stage, tmp_path):
     """The mirror is a folder that nginx serves."""
     out = tmp_path / "mirror"
-    follow(town, ("--out", out), lambda: run_nginx(out, tmp_path / "nginx"))
+    follow(stage, ("--out", out), lambda: run_nginx(out, tmp_path / "nginx"))
 
 
 @pytest.mark.needs("nginx")
 @pytest.mark.needs("seaweed")
-def test_bucket_behind_cache(town, seaweed, tmp_path):
+def test_bucket_behind_cache(stage, seaweed, tmp_path):
     """The mirror is a prefix in a public bucket, which is the origin of a plain cache."""
     prefix = f"{PUBLIC}/{uuid.uuid4()}"
     settings = tmp_path / "settings.toml"
@@ -46,27 +46,27 @@ def test_bucket_behind_cache(town, seaweed, tmp_path):
         with run_site(site, tmp_path / "nginx", port, ""):
             yield port
 
-    follow(town, ("--to", f"s3://{BUCKET}/{prefix}", "--config", settings), run_cdn)
+    follow(stage, ("--to", f"s3://{BUCKET}/{prefix}", "--config", settings), run_cdn)
 
 
-def follow(town, where, serving):
+def follow(stage, where, serving):
     """Install a full package, then an incremental, each after an export; then export a halt."""
 
     def export():
-        return town.server("export", "--state", town.server_state, *where, "--json")
+        return stage.server("export", "--state", stage.server_state, *where, "--json")
 
-    town.release(1)
-    town.rollout("offer", "--share", "100%")
+    stage.release(1)
+    stage.rollout("offer", "--share", "100%")
     assert export()["removed"] == 0
     with serving() as port:
-        phone = make_demo_phone(town, "far", Build("armani", "id", 0), make_persona(1), port=port)
+        phone = make_demo_phone(stage, "far", Build("armani", "id", 0), make_persona(1), port=port)
         assert phone.install() == Build("armani", "id", 1).incremental
-        town.release(2, source=1)
-        town.rollout("offer", "--share", "100%")
+        stage.release(2, source=1)
+        stage.rollout("offer", "--share", "100%")
         assert phone.poll().offer is None
         assert export()["written"] > 0
         assert phone.poll().offer is not None
-        town.rollout("halt", "--reason", "en=It drains the battery.")
+        stage.rollout("halt", "--reason", "en=It drains the battery.")
         export()
         assert "It drains the battery" in phone.poll().reason
         assert export()["written"] == 0

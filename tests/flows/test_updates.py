@@ -11,31 +11,31 @@ def incremental(number):
     return Build("armani", "id", number).incremental
 
 
-def test_two_releases(town):
+def test_two_releases(stage):
     """The phone installs a full package, then an incremental; polls in between find no update."""
-    phone = town.phone("follower")
+    phone = stage.phone("follower")
     assert "No build has been announced" in phone.poll().reason
-    town.release(1)
-    town.rollout("offer", "--share", "100%")
+    stage.release(1)
+    stage.rollout("offer", "--share", "100%")
     assert phone.install() == incremental(1)
     assert phone.package == "full"
     assert phone.poll().offer is None
-    town.release(2, source=1)
-    town.rollout("offer", "--share", "100%")
+    stage.release(2, source=1)
+    stage.rollout("offer", "--share", "100%")
     assert phone.install() == incremental(2)
     assert phone.package == "incremental"
-    assert town.server("check", "--state", town.server_state, "--deep")
+    assert stage.server("check", "--state", stage.server_state, "--deep")
 
 
-def test_halt_during_download(town):
+def test_halt_during_download(stage):
     """The phone polls once more before it switches slots, and sees the halt."""
-    town.release(1)
-    town.rollout("offer", "--share", "100%")
-    phone = town.phone("stopped")
+    stage.release(1)
+    stage.rollout("offer", "--share", "100%")
+    phone = stage.phone("stopped")
 
     def report(sentence):
         if sentence.startswith("Checking the offer again"):
-            town.rollout("halt", "--reason", "en=It drains the battery.")
+            stage.rollout("halt", "--reason", "en=It drains the battery.")
 
     with pytest.raises(InstallError, match="It drains the battery"):
         phone.phone.install(report=report)
@@ -44,38 +44,38 @@ def test_halt_during_download(town):
     assert phone.poll().offer is None
 
 
-def test_newer_release_after_halt(town):
+def test_newer_release_after_halt(stage):
     """The share of a halted release cannot be raised; offering the next release works."""
-    town.release(1)
-    town.rollout("offer", "--share", "100%")
-    town.rollout("halt")
-    town.rollout("halt")
+    stage.release(1)
+    stage.rollout("offer", "--share", "100%")
+    stage.rollout("halt")
+    stage.rollout("halt")
     with pytest.raises(Exception, match="halted"):
-        town.rollout("set", "--share", "100%")
-    town.release(2)
-    town.rollout("offer", "--share", "100%")
-    assert town.phone("patient").install() == incremental(2)
+        stage.rollout("set", "--share", "100%")
+    stage.release(2)
+    stage.rollout("offer", "--share", "100%")
+    assert stage.phone("patient").install() == incremental(2)
 
 
-def test_paused_rollout(town):
+def test_paused_rollout(stage):
     """At 0 % no phone is admitted, nor while paused; setting the share resumes the rollout."""
-    town.release(1)
-    town.rollout("offer", "--share", "0%")
-    phone = town.phone("waiting")
+    stage.release(1)
+    stage.rollout("offer", "--share", "0%")
+    phone = stage.phone("waiting")
     assert "0 of 1000 phones" in phone.poll().reason
-    town.rollout("pause", "--reason", "en=We look into a report.")
+    stage.rollout("pause", "--reason", "en=We look into a report.")
     assert "paused (We look into a report.)" in phone.poll().reason
-    town.rollout("set", "--share", "100%")
+    stage.rollout("set", "--share", "100%")
     assert phone.install() == incremental(1)
 
 
-def test_stepping_stone(town):
+def test_stepping_stone(stage):
     """A release that the factory build must not install is reached through its predecessor."""
-    town.release(1)
+    stage.release(1)
     stone = 3  # the counter of build 1 in region id
-    town.release(2, min_counter=stone)
-    town.rollout("offer", "--share", "100%")
-    phone = town.phone("walker")
+    stage.release(2, min_counter=stone)
+    stage.rollout("offer", "--share", "100%")
+    phone = stage.phone("walker")
     assert phone.install() == incremental(1)
     assert phone.install() == incremental(2)
     assert "the newest" in phone.poll().reason

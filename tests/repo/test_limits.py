@@ -40,12 +40,12 @@ def ceremony(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def stories(ceremony):
+def vectors(ceremony):
     """Return each vector's metadata before and after the change, and what refuses it."""
-    return [tell(vector, ceremony) for vector in VECTORS]
+    return [make_vector(vector, ceremony) for vector in VECTORS]
 
 
-def tell(vector, ceremony):
+def make_vector(vector, ceremony):
     """Return name, roots, targets, role before and after, and the programs that refuse it."""
     roots = [make_root(ceremony, 1, vector.get("lifetimes"), None)]
     if "resets" in vector:
@@ -87,10 +87,10 @@ def load(data):
     return Metadata.from_bytes(data).signed
 
 
-def test_publisher(ceremony, stories):
+def test_publisher(ceremony, vectors):
     """The publisher refuses what the vectors say, submitted over the published state."""
     others = {name: load(ceremony.role(name)) for name in ("cancro", "tables", "content")}
-    for name, roots, targets, before, after, refused in stories:
+    for name, roots, targets, before, after, refused in vectors:
         published = Trust(load(roots[0]), load(targets), {"armani": load(before), **others})
         files = [RoleVersion("armani", 2, after)]
         files += [RoleVersion("root", 2, root) for root in roots[1:]]
@@ -98,9 +98,9 @@ def test_publisher(ceremony, stories):
             verify_submission(files, published, roots[0], ceremony.online, NOW, {})
 
 
-def test_signer(stories):
+def test_signer(vectors):
     """The signer refuses the changes that the vectors say, as proposals to be signed."""
-    for name, roots, targets, before, after, refused in stories:
+    for name, roots, targets, before, after, refused in vectors:
         context = [("armani", 1, before), ("root", 1, roots[0]), ("targets", 1, targets)]
         changes = [("armani", 2, after), *(("root", 2, root) for root in roots[1:])]
         proposal = Proposal(
@@ -126,9 +126,9 @@ def packages(before, after):
     return sorted(PackageFile(after.targets[p].hashes["sha256"], 1, Path(p).name) for p in new)
 
 
-def test_phone(stories):
+def test_phone(vectors):
     """The phone refuses what it can detect without the previous version."""
-    for name, roots, _targets, _before, after, refused in stories:
+    for name, roots, _targets, _before, after, refused in vectors:
         root, role = load(roots[-1]), load(after)
         with case(name), refusal(TrustError, is_expected="phone" in refused):
             check_followed("armani", role, root)

@@ -24,7 +24,7 @@ WORDS = b"correct horse battery"
 
 
 @pytest.fixture
-def drawer(programs, tmp_path):
+def run_signer(programs, tmp_path):
     """Return a function that runs a signer's command with a token, and returns its JSON output."""
     softhsm = make_softhsm(tmp_path / "softhsm")
     softhsm.add("drawer")
@@ -57,12 +57,12 @@ def _online_file() -> bytes:
 
 
 @pytest.mark.needs("openssl")
-def test_repository_signed_by_token(drawer, tmp_path) -> None:
+def test_repository_signed_by_token(run_signer, tmp_path) -> None:
     """python-tuf accepts every role, and three other programs accept each signature."""
     keys, repo, online = tmp_path / "keys", tmp_path / "repo", tmp_path / "public.json"
     online.write_bytes(_online_file())
-    drawer("keys", "new", *NAMES, "armani-1", "--keys", keys, *TOKEN)
-    drawer(
+    run_signer("keys", "new", *NAMES, "armani-1", "--keys", keys, *TOKEN)
+    run_signer(
         *("ceremony", "init", "--repo", repo, "--keys", keys, "--online", online),
         *("--model", "armani", "--out", tmp_path / "incoming"),
     )
@@ -79,7 +79,7 @@ def test_repository_signed_by_token(drawer, tmp_path) -> None:
             VerifyKey(raw).verify(metadata.signed_bytes, data)
             Ed25519PublicKey.from_public_bytes(raw).verify(data, metadata.signed_bytes)
     exported = tmp_path / "armani-1.pem"
-    drawer("keys", "export", "armani-1", "--keys", keys, "--format", "pem", "--out", exported)
+    run_signer("keys", "export", "armani-1", "--keys", keys, "--format", "pem", "--out", exported)
     armani = loaded["armani"]
     (signature,) = armani.signatures.values()
     (tmp_path / "payload").write_bytes(armani.signed_bytes)
@@ -89,30 +89,30 @@ def test_repository_signed_by_token(drawer, tmp_path) -> None:
     subprocess.run([shutil.which("openssl"), *verify, *files], check=True, capture_output=True)
 
 
-def test_no_private_key_in_folder(drawer, tmp_path) -> None:
+def test_no_private_key_in_folder(run_signer, tmp_path) -> None:
     """The folder of a token's keys contains no secret."""
-    drawer("keys", "new", "root-1", "--keys", tmp_path / "keys", *TOKEN)
+    run_signer("keys", "new", "root-1", "--keys", tmp_path / "keys", *TOKEN)
     names = {path.name for path in (tmp_path / "keys").iterdir()}
     assert names == {"root-1.pub", "root-1.token"}
     assert not any(PIN in path.read_text() for path in (tmp_path / "keys").iterdir())
 
 
-def test_wrong_pin(drawer, tmp_path) -> None:
+def test_wrong_pin(run_signer, tmp_path) -> None:
     """A wrong PIN is tried once; the right one then opens the token."""
     new = ("keys", "new", "root-1", "--keys", tmp_path / "keys", *TOKEN)
-    refused = drawer(*new, pin="wrong PIN", status=1)
+    refused = run_signer(*new, pin="wrong PIN", status=1)
     assert refused == {
         "error": "The token drawer refuses this PIN; it was tried once, and a few wrong ones"
         " lock it."
     }
-    drawer(*new)
+    run_signer(*new)
 
 
-def test_stolen_folder(drawer, programs, tmp_path) -> None:
+def test_stolen_folder(run_signer, programs, tmp_path) -> None:
     """A thief with the folder and another token cannot sign, and the message says why."""
     keys, online = tmp_path / "keys", tmp_path / "public.json"
     online.write_bytes(_online_file())
-    drawer("keys", "new", *NAMES, "armani-1", "--keys", keys, *TOKEN)
+    run_signer("keys", "new", *NAMES, "armani-1", "--keys", keys, *TOKEN)
     stranger = make_softhsm(tmp_path / "stranger")
     stranger.add("drawer")
     arguments = (
@@ -131,14 +131,14 @@ def test_stolen_folder(drawer, programs, tmp_path) -> None:
     assert not (tmp_path / "repo" / "metadata").exists()
 
 
-def test_passphrase_is_not_tried_as_pin(tmp_path, programs, drawer) -> None:
+def test_passphrase_is_not_tried_as_pin(tmp_path, programs, run_signer) -> None:
     """Of a folder with file and token keys, each secret is used for its own kind only.
 
     The token itself reports whether a wrong PIN was tried on it.
     """
     keys, online = tmp_path / "keys", tmp_path / "public.json"
     online.write_bytes(_online_file())
-    drawer("keys", "new", *NAMES, "--keys", keys, *TOKEN)
+    run_signer("keys", "new", *NAMES, "--keys", keys, *TOKEN)
     softhsm = SoftHsm(tmp_path / "softhsm" / "softhsm2.conf")
     Keystore(keys).create_keys(["armani-1"], lambda _name: WORDS, os.urandom)
     arguments = (
@@ -180,14 +180,14 @@ def test_passphrase_is_not_tried_as_pin(tmp_path, programs, drawer) -> None:
 
 
 @pytest.mark.needs("openssl")
-def test_imported_key_is_refused(drawer, tmp_path) -> None:
+def test_imported_key_is_refused(run_signer, tmp_path) -> None:
     """A key declared as not exportable must not come from a file."""
     plain = tmp_path / "plain.pem"
     program = shutil.which("openssl")
     subprocess.run([program, "genpkey", "-algorithm", "ed25519", "-out", plain], check=True)
     SoftHsm(tmp_path / "softhsm" / "softhsm2.conf").take("drawer", plain, "77")
     keys = tmp_path / "keys"
-    refused = drawer(
+    refused = run_signer(
         *("keys", "import", "--keys", keys, *TOKEN, "--id", "77", "--name", "root-5"), status=1
     )
     assert "The key 77 was not made on the token drawer" in refused["error"]

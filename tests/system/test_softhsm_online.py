@@ -37,7 +37,7 @@ for label in labels:
 """
 
 
-class Drawer:
+class Token:
     """A token with online keys, and the programs that use it."""
 
     def __init__(self, folder, programs):
@@ -71,9 +71,9 @@ class Drawer:
 
 
 @pytest.fixture
-def drawer(programs, tmp_path):
+def token(programs, tmp_path):
     """Return a token without keys."""
-    return Drawer(tmp_path, programs)
+    return Token(tmp_path, programs)
 
 
 def online(text):
@@ -87,10 +87,10 @@ def online(text):
     return SimpleNamespace(signers=signers, log_verifier=decode_verifier_key(keys["log"]))
 
 
-def test_ceremony_and_release(drawer, tmp_path):
+def test_ceremony_and_release(token, tmp_path):
     """Keys made on the token sign all online roles and the log; clients accept them like others."""
-    drawer.make("latest", "snapshot", "timestamp", "log")
-    told = drawer.public()
+    token.make("latest", "snapshot", "timestamp", "log")
+    told = token.public()
     assert told.returncode == 0, told.stderr
     keys = online(told.stdout)
     ceremony = Ceremony(keys, clock())
@@ -102,8 +102,8 @@ def test_ceremony_and_release(drawer, tmp_path):
     state.trusted_root.parent.mkdir()
     state.trusted_root.write_bytes(root.read_bytes())
     world = World(state, keys, ceremony)
-    words = (*drawer.options, "--record", tmp_path / "record", "--root", root, "--socket", path)
-    with started(*drawer.program, "keys", "serve", *words, environment=drawer.softhsm.environment):
+    words = (*token.options, "--record", tmp_path / "record", "--root", root, "--socket", path)
+    with started(*token.program, "keys", "serve", *words, environment=token.softhsm.environment):
         assert world.publish(ceremony.first()).reason == ""
         assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
         world.run(lambda publisher: publisher.change_pointers(world.offer(1)))
@@ -112,58 +112,58 @@ def test_ceremony_and_release(drawer, tmp_path):
     assert not state.keys.exists()
 
 
-def test_next_key(drawer):
+def test_next_key(token):
     """public.json lists a next key, as with keys in files."""
-    drawer.make("latest", "snapshot", "timestamp", "log")
-    before = json.loads(drawer.public().stdout)["keys"]
-    drawer.make("snapshot.next", "log.next")
-    after = json.loads(drawer.public().stdout)["keys"]
+    token.make("latest", "snapshot", "timestamp", "log")
+    before = json.loads(token.public().stdout)["keys"]
+    token.make("snapshot.next", "log.next")
+    after = json.loads(token.public().stdout)["keys"]
     changed = {name for name in before if before[name] != after[name]}
     assert changed == {"snapshot", "log"}
 
 
-def test_exportable_key(drawer):
+def test_exportable_key(token):
     """Keys on a token must not be exportable."""
-    drawer.make("latest", "snapshot", "timestamp")
-    drawer.make("log", kind="loose")
-    told = drawer.public()
+    token.make("latest", "snapshot", "timestamp")
+    token.make("log", kind="loose")
+    told = token.public()
     assert told.returncode == 1
     assert "the key log on the token is not an ed25519 key that stays there" in told.stderr
 
 
-def test_missing_key(drawer):
+def test_missing_key(token):
     """The message names the key, and says that the token failed."""
-    drawer.make("latest", "snapshot", "log")
-    told = drawer.public()
+    token.make("latest", "snapshot", "log")
+    told = token.public()
     assert told.returncode == 3
     assert "the token holds 0 ed25519 keys with the label timestamp" in told.stderr
 
 
-def test_wrong_pin(drawer):
+def test_wrong_pin(token):
     """A wrong PIN is tried once, and the right one opens the token afterwards."""
-    drawer.make("latest", "snapshot", "timestamp", "log")
-    drawer.pin.write_text("wrong PIN")
-    told = drawer.public()
+    token.make("latest", "snapshot", "timestamp", "log")
+    token.pin.write_text("wrong PIN")
+    told = token.public()
     assert told.returncode == 1
     assert "the token drawer refuses the PIN" in told.stderr
     assert "wrong PIN" not in told.stderr
-    drawer.pin.write_text(PIN)
-    assert drawer.public().returncode == 0
+    token.pin.write_text(PIN)
+    assert token.public().returncode == 0
 
 
-def test_world_readable_pin_file(drawer):
+def test_world_readable_pin_file(token):
     """A PIN file that others can read is refused, and the PIN is not tried."""
-    drawer.pin.chmod(0o644)
-    told = drawer.public()
+    token.pin.chmod(0o644)
+    told = token.public()
     assert told.returncode == 1
     assert "others may read" in told.stderr
-    assert not drawer.softhsm.is_pin_tried("drawer")
+    assert not token.softhsm.is_pin_tried("drawer")
 
 
-@pytest.mark.parametrize(("module", "token"), [("/nonexistent.so", "drawer"), (MODULE, "other")])
-def test_missing_token(drawer, module, token):
+@pytest.mark.parametrize(("module", "label"), [("/nonexistent.so", "drawer"), (MODULE, "other")])
+def test_missing_token(token, module, label):
     """The message names module and token."""
-    drawer.options = ("--pkcs11", module, "--token", token, "--pin-file", drawer.pin)
-    told = drawer.public()
+    token.options = ("--pkcs11", module, "--token", label, "--pin-file", token.pin)
+    told = token.public()
     assert told.returncode == 3
-    assert f"the token {token} cannot be opened by {module}" in told.stderr
+    assert f"the token {label} cannot be opened by {module}" in told.stderr

@@ -28,7 +28,7 @@ from tests.patience import until
 
 
 @dataclass
-class Drill(Rehearsal):
+class Incident(Rehearsal):
     """A rehearsal with a thief."""
 
     def poll(self, address, phone="phone"):
@@ -55,7 +55,7 @@ class Drill(Rehearsal):
             (loot / name).symlink_to(self.folder / "server" / name)
         return make_thief(loot)
 
-    def drill(self, name):
+    def run_page(self, name):
         """Run the commands of a page; instead of waiting for caches, make the newest root older."""
         seconds = r"s/(\"time\":)[0-9]+/\1$(($(date +%s) - 80))/"
         older = f'sed -i -E "{seconds}" server/public/roots.json'
@@ -79,21 +79,21 @@ class Drill(Rehearsal):
 @pytest.fixture(scope="module")
 def made(programs, tmp_path_factory):
     """Make the rehearsal folder once."""
-    return make_rehearsal(tmp_path_factory.mktemp("drills") / "made", programs, Drill)
+    return make_rehearsal(tmp_path_factory.mktemp("incidents") / "made", programs, Incident)
 
 
 @pytest.fixture
-def drill(made, tmp_path):
+def incident(made, tmp_path):
     """Copy the rehearsal, and start its server again."""
-    with copied(made, tmp_path / "drill") as mine:
+    with copied(made, tmp_path / "incident") as mine:
         yield mine
 
 
-def sign_with(drill, data, *names):
+def sign_with(incident, data, *names):
     """Sign the next version of a metadata file with keys of the key folder."""
     metadata = Metadata.from_bytes(data)
     metadata.signed.version += 1
-    store = Keystore(drill.folder / "keys")
+    store = Keystore(incident.folder / "keys")
     metadata.signatures.clear()
     for name in names:
         key = store.load_public_key(name)
@@ -101,9 +101,9 @@ def sign_with(drill, data, *names):
     return metadata.signed.version, metadata.to_bytes(JSONSerializer(compact=True))
 
 
-def current(drill, role):
+def current(incident, role):
     """Return the bytes of the newest version of a role in the working folder."""
-    versions = (drill.folder / "repo" / "metadata").glob(f"*.{role}.json")
+    versions = (incident.folder / "repo" / "metadata").glob(f"*.{role}.json")
     return max(versions, key=lambda path: int(path.name.split(".")[0])).read_bytes()
 
 
@@ -116,11 +116,13 @@ def show_role(thief, role, version, data):
     thief.timestamp(published.timestamp.version + 1, published.snapshot.version + 1)
 
 
-def hand_over(drill, role, version, data):
+def hand_over(incident, role, version, data):
     """Submit a version to the honest server, and wait until it is published."""
-    with prepared_bundle(drill.folder / "server" / "incoming", {(role, version): data}, []) as made:
+    with prepared_bundle(
+        incident.folder / "server" / "incoming", {(role, version): data}, []
+    ) as made:
         made.reveal()
-    result = drill.folder / "server" / "results" / f"{made.id}.json"
+    result = incident.folder / "server" / "results" / f"{made.id}.json"
     until(result.exists)
     assert json.loads(result.read_bytes())["status"] == "published"
 
@@ -131,140 +133,140 @@ def fast_forward(thief):
     thief.timestamp(FAR, FAR)
 
 
-def test_root_key_holder_gone(drill):
+def test_root_key_holder_gone(incident):
     """The phone follows, and a root signed by the lost key and one other key is refused."""
-    thief = drill.thief()
-    assert "root-2" in drill.drill("root-holder-gone")
-    version, data = sign_with(drill, current(drill, "root"), "root-1", "root-2")
+    thief = incident.thief()
+    assert "root-2" in incident.run_page("root-holder-gone")
+    version, data = sign_with(incident, current(incident, "root"), "root-1", "root-2")
     thief.lies[f"/metadata/{version}.root.json"] = data
-    with serving(thief, drill.port):
-        went_well, said = drill.poll(ELSEWHERE)
+    with serving(thief, incident.port):
+        went_well, said = incident.poll(ELSEWHERE)
     assert (went_well, "root metadata was refused" in said) == (False, True), said
-    assert drill.poll(HERE)[0]
+    assert incident.poll(HERE)[0]
 
 
-def test_stolen_model_key(drill):
+def test_stolen_model_key(incident):
     """The audit finds the thief's version, and the next version revokes the stolen key."""
-    thief = drill.thief()
-    version, data = sign_with(drill, current(drill, "armani"), "armani-1", "armani-2")
+    thief = incident.thief()
+    version, data = sign_with(incident, current(incident, "armani"), "armani-1", "armani-2")
     assert version == 3
-    hand_over(drill, "armani", version, data)
-    assert drill.install(HERE, drill.another_phone("before"))[0]
-    said = drill.drill("stolen-model-key")
+    hand_over(incident, "armani", version, data)
+    assert incident.install(HERE, incident.another_phone("before"))[0]
+    said = incident.run_page("stolen-model-key")
     assert "is armani 3, which the working folder does not have: it was made elsewhere." in said
     assert hashlib.sha256(data).hexdigest() in said
     assert said.count("1 finding; the memory is as it was.") == 1
     assert said.count("Nothing is wrong; the memory is up to date.") == 1
-    assert Metadata.from_bytes(current(drill, "armani")).signed.version == 4
-    with serving(thief, drill.port):
-        version, data = sign_with(drill, current(drill, "armani"), "armani-1", "armani-2")
+    assert Metadata.from_bytes(current(incident, "armani")).signed.version == 4
+    with serving(thief, incident.port):
+        version, data = sign_with(incident, current(incident, "armani"), "armani-1", "armani-2")
         show_role(thief, "armani", version, data)
-        went_well, said = drill.install(ELSEWHERE, drill.another_phone("after"))
+        went_well, said = incident.install(ELSEWHERE, incident.another_phone("after"))
     assert (went_well, "armani" in said) == (False, True), said
-    assert drill.install(HERE, "phone")[0]
+    assert incident.install(HERE, "phone")[0]
 
 
-def test_stolen_snapshot_key(drill):
+def test_stolen_snapshot_key(incident):
     """A phone whose versions are far ahead is stuck, and recovers with the new root."""
-    thief = drill.thief()
+    thief = incident.thief()
     fast_forward(thief)
-    with serving(thief, drill.port):
-        assert drill.poll(ELSEWHERE)[0]
-        went_well, said = drill.poll(HERE)
+    with serving(thief, incident.port):
+        assert incident.poll(ELSEWHERE)[0]
+        went_well, said = incident.poll(HERE)
         assert (went_well, f"older than {FAR}" in said) == (True, True), said
-        drill.drill("stolen-snapshot-key")
-        assert drill.poll(HERE)[0]
-        assert not drill.poll(ELSEWHERE)[0]
-    assert drill.poll(HERE)[0]
+        incident.run_page("stolen-snapshot-key")
+        assert incident.poll(HERE)[0]
+        assert not incident.poll(ELSEWHERE)[0]
+    assert incident.poll(HERE)[0]
 
 
-def test_stolen_latest_key(drill):
+def test_stolen_latest_key(incident):
     """Signatures by the old key are refused under the new targets."""
-    thief = drill.thief()
+    thief = incident.thief()
     version = thief.world.published().roles["latest"].version + 1
     thief.latest(version, {})
     show_role(thief, "latest", version, thief.lies[f"/metadata/{version}.latest.json"])
-    with serving(thief, drill.port):
-        went_well, said = drill.poll(ELSEWHERE, drill.another_phone("before"))
+    with serving(thief, incident.port):
+        went_well, said = incident.poll(ELSEWHERE, incident.another_phone("before"))
         assert went_well, said
         assert "Build 1 is offered" not in said
-        assert "armani/id/stable" in drill.drill("stolen-latest-key")
+        assert "armani/id/stable" in incident.run_page("stolen-latest-key")
         version = thief.world.published().roles["latest"].version + 1
         thief.latest(version, {})
         show_role(thief, "latest", version, thief.lies[f"/metadata/{version}.latest.json"])
-        went_well, said = drill.poll(ELSEWHERE, drill.another_phone("after"))
+        went_well, said = incident.poll(ELSEWHERE, incident.another_phone("after"))
     assert (went_well, "latest" in said) == (False, True), said
-    assert drill.poll(HERE)[0]
+    assert incident.poll(HERE)[0]
 
 
-def test_stolen_log_key(drill):
+def test_stolen_log_key(incident):
     """Proofs by the old key are refused under the new root."""
-    thief = drill.thief()
-    drill.drill("stolen-log-key")
+    thief = incident.thief()
+    incident.run_page("stolen-log-key")
     published = thief.world.published()
     version = published.roles["latest"].version
-    public = drill.folder / "server" / "public" / "metadata" / f"{version}.latest.json"
+    public = incident.folder / "server" / "public" / "metadata" / f"{version}.latest.json"
     thief.prove("latest", version, public.read_bytes())
-    fresh = drill.folder / "fresh"
+    fresh = incident.folder / "fresh"
     (line,) = (
         line for line in read_commands("rehearse") if line.startswith("hening-device create")
     )
-    drill.shell([line.replace("--phone phone", f"--phone {fresh}")])
-    with serving(thief, drill.port):
-        went_well, said = drill.poll(ELSEWHERE, str(fresh))
+    incident.shell([line.replace("--phone phone", f"--phone {fresh}")])
+    with serving(thief, incident.port):
+        went_well, said = incident.poll(ELSEWHERE, str(fresh))
     assert (went_well, "log" in said) == (False, True), said
-    assert drill.poll(HERE, str(fresh))[0]
+    assert incident.poll(HERE, str(fresh))[0]
 
 
-def test_stolen_server(drill):
+def test_stolen_server(incident):
     """The phone recovers although every role that the server signs was far ahead.
 
     A key change had been prepared, so the thief has the next keys, too; they do not help.
     """
-    assert "existing next key" not in drill.shell(["hening-server keys new all --state server"])
-    thief, heir = drill.thief(), drill.thief("legacy", signs_with_next=True)
+    assert "existing next key" not in incident.shell(["hening-server keys new all --state server"])
+    thief, heir = incident.thief(), incident.thief("legacy", signs_with_next=True)
     thief.latest(FAR, {})
     thief.snapshot(FAR, latest=FAR)
     thief.timestamp(FAR, FAR)
-    with serving(thief, drill.port):
-        assert drill.poll(ELSEWHERE)[0]
-        assert "Nothing is new." in drill.poll(HERE)[1]
-        drill.drill("stolen-server")
-        assert drill.poll(HERE)[0]
-        assert not drill.poll(ELSEWHERE)[0]
+    with serving(thief, incident.port):
+        assert incident.poll(ELSEWHERE)[0]
+        assert "Nothing is new." in incident.poll(HERE)[1]
+        incident.run_page("stolen-server")
+        assert incident.poll(HERE)[0]
+        assert not incident.poll(ELSEWHERE)[0]
     fast_forward(heir)
-    with serving(heir, drill.port):
-        went_well, said = drill.poll(ELSEWHERE)
+    with serving(heir, incident.port):
+        went_well, said = incident.poll(ELSEWHERE)
     assert (went_well, "timestamp" in said) == (False, True), said
-    assert drill.poll(HERE)[0]
+    assert incident.poll(HERE)[0]
 
 
-def test_planned_change_of_online_keys(drill):
+def test_planned_change_of_online_keys(incident):
     """Every phone keeps updating, even one that was off; then the old keys have no effect."""
-    sleeper = drill.another_phone("sleeper")
-    thief = drill.thief()
-    said = drill.drill("change-online-keys")
+    sleeper = incident.another_phone("sleeper")
+    thief = incident.thief()
+    said = incident.run_page("change-online-keys")
     assert "refused" not in said
-    assert drill.poll(HERE, sleeper)[0]
+    assert incident.poll(HERE, sleeper)[0]
     fast_forward(thief)
-    with serving(thief, drill.port):
-        assert not drill.poll(ELSEWHERE)[0]
-    assert drill.poll(HERE)[0]
+    with serving(thief, incident.port):
+        assert not incident.poll(ELSEWHERE)[0]
+    assert incident.poll(HERE)[0]
 
 
-def test_lost_key_file(drill):
+def test_lost_key_file(incident):
     """The server says what to do; every phone continues, and so does the log under its new key."""
-    keys = drill.folder / "server" / "keys"
+    keys = incident.folder / "server" / "keys"
     before = {path.name: path.read_bytes() for path in keys.glob("*.pem")}
     for name in ("snapshot", "log"):
         (keys / f"{name}.pem").unlink()
-    said = drill.shell(["! hening-server keys list --state server"])
+    said = incident.shell(["! hening-server keys list --state server"])
     assert "snapshot.pem is gone" in said
     assert "`hening-server init --state server`" in said
-    assert drill.poll(HERE)[0]
-    said = drill.drill("lost-key-file")
+    assert incident.poll(HERE)[0]
+    said = incident.run_page("lost-key-file")
     assert "New keys: snapshot, log." in said
     assert "Nothing is wrong" in said
     changed = {path.name for path in keys.glob("*.pem") if before[path.name] != path.read_bytes()}
     assert changed == {"snapshot.pem", "log.pem"}
-    assert drill.install(HERE, "phone")[0]
+    assert incident.install(HERE, "phone")[0]

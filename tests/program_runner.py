@@ -132,7 +132,7 @@ class Programs:
         shutil.rmtree(self._folder)
 
 
-class TurnedStage(Stage):
+class ShiftedStage(Stage):
     """A stage whose programs have a clock `ahead` seconds ahead; tests may change `ahead`.
 
     A running server keeps the clock that it was started with. A server that is started more than

@@ -40,7 +40,7 @@ PATHS = {
 """The inputs of an installation, by name."""
 
 
-class Besieged:
+class AttackedPhone:
     """A phone that runs build `number`, to which the next build is offered in full and in part."""
 
     def __init__(self, folder, server, number=0):
@@ -174,9 +174,9 @@ def make_certificate():
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def answer_with(besieged, pattern, change):
+def answer_with(attacked, pattern, change):
     """Send `change(answer)`, a list of parts, wherever a path matches."""
-    besieged.server.reply = lambda path, answer: (
+    attacked.server.reply = lambda path, answer: (
         change(answer) if re.fullmatch(pattern, path) else [answer]
     )
 
@@ -186,9 +186,9 @@ def body_of(answer):
     return answer.partition(b"\r\n\r\n")[2]
 
 
-def besiege(templates, folder, server, number=0):
+def make_attacked(templates, folder, server, number=0):
     """Copy a phone that runs build `number` and let it trust a repository of its own."""
     shutil.copytree(templates / str(number), folder)
-    besieged = Besieged(folder, server, number)
-    (folder / "image" / "root.json").write_bytes(besieged.repository.trusted_root)
-    return besieged
+    attacked = AttackedPhone(folder, server, number)
+    (folder / "image" / "root.json").write_bytes(attacked.repository.trusted_root)
+    return attacked
