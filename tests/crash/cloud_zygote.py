@@ -25,7 +25,6 @@ from server.cloud.upkeep.rounds import OF_LAW, run_round
 from server.storage.database import migrate, open_database
 from tests.crash.forks import killing, serve
 from tests.crash.watch import watch
-from tests.programs import import_all
 from tests.server.cloud.device import PEPPER, SALTS, Device, change, make_item, running, uid
 from tests.server.cloud.policies import LAW
 
@@ -254,7 +253,6 @@ def act(job, report):
 
 
 if __name__ == "__main__":
-    import_all()
     with TemporaryDirectory() as folder:  # compiles the SQL statements that stories use
         asyncio.run(prepare(Path(folder)))
     gc.freeze()

@@ -1,7 +1,8 @@
 """Forks a process for each job, which may die, and reports the changes that it made until then.
 
-The programs import modules once. Each line of their standard input is a JSON job. The answer on
-standard output has the process's exit status and the lines that it reported.
+The programs are forked from `tests/forked.py`, which has imported all modules. Each line of their
+standard input is a JSON job. The answer on standard output has the process's exit status and the
+lines that it reported.
 """
 
 import contextlib
@@ -11,20 +12,16 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
-
-ROOT = Path(__file__).parents[2]
 
 
 @contextlib.contextmanager
-def forking(program):
+def forking(programs, module):
     """Run a module as a program; yields a function that sends it a job and returns its answer.
 
     Without a job the function returns the next answer.
     """
     with subprocess.Popen(
-        [sys.executable, "-m", program],
-        cwd=ROOT,
+        [*programs.command("python"), "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

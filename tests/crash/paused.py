@@ -16,13 +16,11 @@ from server.publisher.keys.online_keys import load_online_keys
 from server.publisher.publisher import Publisher
 from server.storage.layout import StateFolder
 from tests.crash.forks import say
-from tests.programs import import_all
 from tests.server.world import World
 
 
 def main():
     """Serve jobs until standard input ends."""
-    import_all()
     for line in sys.stdin:
         job = json.loads(line)
         reader, writer = os.pipe()

@@ -8,18 +8,15 @@ import os
 import sys
 from pathlib import Path
 
-import server
 from server.cli import cli
 from tests.crash.forks import ended, killing, reporter, say
 from tests.crash.watch import watch
-from tests.programs import import_all
 
 RUN = ["run", "--port", "0", "--api-port", "0"]
 
 
 def main():
     """Serve servers until standard input ends."""
-    import_all(server)
     for line in sys.stdin:
         changes, writer = os.pipe()
         addresses, output = os.pipe()

@@ -135,9 +135,9 @@ POINTS = {
 
 
 @pytest.fixture(scope="module")
-def crash():
+def crash(programs):
     """Return a function that runs a story in a process that dies at a given point."""
-    with forking("tests.crash.cloud_zygote") as ask:
+    with forking(programs, "tests.crash.cloud_zygote") as ask:
         yield lambda world, story, at: ask({"root": str(world.root), "story": story, "at": at})
 
 

@@ -40,9 +40,9 @@ SWAPS = [
 
 
 @pytest.fixture(scope="session")
-def ask():
+def ask(programs):
     """Yield a function that sends a line to the process of `paused`, and returns its answer."""
-    with forking("tests.crash.paused") as send:
+    with forking(programs, "tests.crash.paused") as send:
         yield send
 
 

@@ -10,7 +10,6 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-import server
 from server.publisher.keys.online_keys import HOLDERS, load_online_keys
 from server.publisher.keys.rotation import make_next_keys, switch_keys
 from server.publisher.mirror.folder import MirrorFolder
@@ -22,7 +21,6 @@ from tests.crash.forks import killing, serve
 from tests.crash.sender import ROOMY, send_rest
 from tests.crash.stories import STORIES
 from tests.crash.watch import watch as watch_changes
-from tests.programs import import_all
 from tests.server.release.uploads.harness import open_harness
 from tests.server.world import World
 
@@ -130,5 +128,4 @@ def fill(ballast):
 
 
 if __name__ == "__main__":
-    import_all(server)
     serve(lambda job, report: (run_story if "at" in job else run_action)(job, report))

@@ -2,16 +2,11 @@
 
 import os
 import subprocess
-import sys
-from importlib.metadata import distribution
-from pathlib import Path
 
 import pytest
 
-BIN = Path(sys.executable).parent
-PROGRAMS = sorted(
-    point.name for point in distribution("hening").entry_points.select(group="console_scripts")
-)
+from tests.programs import PROGRAMS
+
 # Bash's steps when Tab is pressed: it calls the function declared for the program, with its name,
 # and takes the words from COMPREPLY.
 TAB = r"""
@@ -23,11 +18,11 @@ printf '%s\n' "${COMPREPLY[@]}"
 """
 
 
-def press_tab(*words):
+def press_tab(programs, *words):
     """Return bash's completions for the last of `words`."""
     done = subprocess.run(
         ["bash", "--norc", "-c", TAB, "bash", *words],
-        env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
+        env={**os.environ, "PATH": f"{programs.path}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=True,
@@ -44,6 +39,6 @@ def press_tab(*words):
         (("hening-server", "run", "--gate", "e"), "edge"),
     ],
 )
-def test_completion(words, offered):
+def test_completion(programs, words, offered):
     """Options, lazily imported commands, and values of their options are completed."""
-    assert press_tab(*words) == [offered]
+    assert press_tab(programs, *words) == [offered]
