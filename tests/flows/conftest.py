@@ -4,6 +4,7 @@ The server uses the strict gate.
 """
 
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -30,6 +31,8 @@ CHANNEL = "armani/id/stable"
 class FlowStage(ShiftedStage):
     """One model, one channel; builds 1 to 3 can be signed and offered."""
 
+    gate = "strict"
+
     def hold_ceremony(self):
         """Make keys, sign root and roles, and pin the root; no program runs yet."""
         self.packages.mkdir()
@@ -44,7 +47,7 @@ class FlowStage(ShiftedStage):
 
     def open(self):
         """Start the server and wait for the first publication."""
-        self.start_server("--gate", "strict")
+        self.start_server("--gate", self.gate)
         self.submitted = 1
         self.wait_for_results(1)
 
@@ -92,13 +95,26 @@ def ceremony(programs, tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def stage(ceremony, programs, tmp_path):
-    """Open a private stage for a test."""
-    stage = FlowStage(tmp_path / "stage", programs)
+class DirectStage(FlowStage):
+    """A stage whose server answers every client, and also serves its log."""
+
+    gate = "direct"
+
+
+@contextmanager
+def open_stage(kind, ceremony, folder, programs):
+    """Open a copy of the ceremony's folder as a stage of this class, until the block ends."""
+    stage = kind(folder / "stage", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         stage.open()
         yield stage
     finally:
         stage.stop_server()
+
+
+@pytest.fixture
+def stage(ceremony, programs, tmp_path):
+    """Open a private stage for a test."""
+    with open_stage(FlowStage, ceremony, tmp_path, programs) as opened:
+        yield opened

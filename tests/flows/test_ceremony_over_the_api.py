@@ -1,11 +1,9 @@
 """Roles signed in a ceremony reach a real server over its API, even after a bundle was lost."""
 
-import shutil
-
 import pytest
 
 from demo.stage import StageError
-from tests.flows.conftest import FlowStage
+from tests.flows.conftest import FlowStage, open_stage
 
 
 class ApiStage(FlowStage):
@@ -41,13 +39,8 @@ class ApiStage(FlowStage):
 @pytest.fixture(scope="module")
 def stage(ceremony, programs, tmp_path_factory):
     """Open a stage with an API."""
-    stage = ApiStage(tmp_path_factory.mktemp("remote") / "stage", programs)
-    shutil.copytree(ceremony, stage.folder)
-    try:
-        stage.open()
-        yield stage
-    finally:
-        stage.stop_server()
+    with open_stage(ApiStage, ceremony, tmp_path_factory.mktemp("api"), programs) as opened:
+        yield opened
 
 
 def test_submit_and_resubmit(stage):

@@ -7,7 +7,7 @@ import urllib.request
 import pytest
 
 from server.core.content.part import join_parts
-from tests.flows.conftest import FlowStage
+from tests.flows.conftest import DirectStage, open_stage
 from tests.patience import PATIENCE
 
 SHARE = "2026-01-01T00:00Z=10%"
@@ -15,16 +15,9 @@ SHARE = "2026-01-01T00:00Z=10%"
 
 @pytest.fixture
 def stage(ceremony, programs, tmp_path):
-    """Open a stage whose server answers every client."""
-    stage = FlowStage(tmp_path / "stage", programs)
-    shutil.copytree(ceremony, stage.folder)
-    try:
-        stage.start_server("--gate", "direct")
-        stage.submitted = 1
-        stage.wait_for_results(1)
-        yield stage
-    finally:
-        stage.stop_server()
+    """Open a stage with the direct gate."""
+    with open_stage(DirectStage, ceremony, tmp_path, programs) as opened:
+        yield opened
 
 
 def publish(stage, *arguments):

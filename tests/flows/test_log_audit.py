@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+from tests.flows.conftest import DirectStage, open_stage
+
 
 class Auditor:
     """An auditor with the pinned root and stored state, which checks a mirror from time to time."""
@@ -34,10 +36,15 @@ class Auditor:
 
 
 @pytest.fixture
+def stage(ceremony, programs, tmp_path):
+    """Open a stage whose server also serves its log."""
+    with open_stage(DirectStage, ceremony, tmp_path, programs) as opened:
+        yield opened
+
+
+@pytest.fixture
 def auditor(stage):
-    """Return an auditor of a stage whose server also serves its log."""
-    stage.stop_server()
-    stage.start_server("--gate", "direct")
+    """Return an auditor of the stage."""
     return Auditor(stage)
 
 

@@ -3,7 +3,6 @@
 A refused attack proves something only if the same tools succeed otherwise.
 """
 
-import shutil
 import time
 
 import pytest
@@ -22,7 +21,7 @@ from tests.attacks.role_thief import (
     sign,
     submit,
 )
-from tests.flows.conftest import CHANNEL, FlowStage
+from tests.flows.conftest import CHANNEL, FlowStage, open_stage
 from tests.flows.thief_server import make_thief, serving
 
 FIRST = Build("armani", "id", 1)
@@ -63,13 +62,8 @@ class NarrowStage(FlowStage):
 @pytest.fixture
 def stage(ceremony, programs, tmp_path):
     """Open a stage with an API."""
-    stage = NarrowStage(tmp_path / "stage", programs)
-    shutil.copytree(ceremony, stage.folder)
-    try:
-        stage.open()
-        yield stage
-    finally:
-        stage.stop_server()
+    with open_stage(NarrowStage, ceremony, tmp_path, programs) as opened:
+        yield opened
 
 
 def test_submission_over_api(stage):

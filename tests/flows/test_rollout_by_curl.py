@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from demo.phones import CERTIFICATE
 from demo.stage import PASSPHRASE
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
-from tests.flows.conftest import FlowStage
+from tests.flows.conftest import FlowStage, open_stage
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "api-rollout.md").read_text(encoding="utf-8")
@@ -24,7 +23,13 @@ class ApprovalStage(FlowStage):
     """A stage with an API, two-person approval for stable, an engineer and an approver."""
 
     def open(self):
-        """Start the server and wait for the first publication."""
+        """Make packages and the signer's folders; start the server, and let it publish."""
+        (self.folder / "repo").symlink_to(self.repo)
+        (self.folder / "outbox").mkdir()
+        (self.folder / "releasekey.x509.pem").write_bytes(CERTIFICATE.read_bytes())
+        for number in (1, 2):
+            package = self.folder / f"armani-id-{number}-full.zip"
+            package.write_bytes(build_zip(Build("armani", "id", number)))
         settings = 'approval_channels = ["*/*/stable"]\n'
         (self.server_state / "settings.toml").write_text(settings, encoding="utf-8")
         for header, (name, role) in PEOPLE.items():
@@ -40,20 +45,9 @@ class ApprovalStage(FlowStage):
 
 @pytest.fixture
 def stage(ceremony, programs, tmp_path):
-    """Open a stage with an API, its packages built and the signer's folders beside them."""
-    stage = ApprovalStage(tmp_path / "stage", programs)
-    shutil.copytree(ceremony, stage.folder)
-    (stage.folder / "repo").symlink_to(stage.repo)
-    (stage.folder / "outbox").mkdir()
-    (stage.folder / "releasekey.x509.pem").write_bytes(CERTIFICATE.read_bytes())
-    for number in (1, 2):
-        package = stage.folder / f"armani-id-{number}-full.zip"
-        package.write_bytes(build_zip(Build("armani", "id", number)))
-    try:
-        stage.open()
-        yield stage
-    finally:
-        stage.stop_server()
+    """Open a stage with an API."""
+    with open_stage(ApprovalStage, ceremony, tmp_path, programs) as opened:
+        yield opened
 
 
 @pytest.mark.needs("curl", "jq")
