@@ -66,6 +66,7 @@ def halt_during_installation(stage, phone):
 
     with pytest.raises(InstallError, match="It drains the battery"):
         phone.phone.install(report=halt)
+    phone.phone.reboot(is_healthy=lambda _build: True)
     assert phone.phone.running_build.incremental == build(1).incremental
     assert failed_rule(phone.poll()) == "halted"
 
