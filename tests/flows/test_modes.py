@@ -68,10 +68,11 @@ def modes(folder):
     return found[True], found[False]
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
+@pytest.fixture
+def recorded(tmp_path):
     """Yield programs that read their umask from one file and record what they create in another."""
-    folder = tmp_path_factory.mktemp("recorded")
+    folder = tmp_path / "recorded"
+    folder.mkdir()
     (folder / "sitecustomize.py").write_text(RECORDER)
     umask, log = folder / "umask", folder / "log"
     with pytest.MonkeyPatch.context() as patch:
@@ -85,11 +86,11 @@ def recorded(tmp_path_factory):
         programs.close()
 
 
-@pytest.fixture(params=["000", "077"])
-def stage(request, ceremony, tmp_path, recorded):
-    """Yield a stage whose processes have the given umask."""
+@pytest.fixture
+def stage(ceremony, tmp_path, recorded):
+    """Yield a stage whose processes have the umask 000."""
     programs, umask, log = recorded
-    umask.write_text(request.param)
+    umask.write_text("000")
     log.write_text("")
     stage = ApiStage(tmp_path / "stage", programs)
     shutil.copytree(ceremony, stage.folder)
@@ -125,9 +126,12 @@ def test_file_modes(stage, recorded):
     assert {stat.S_IMODE(path.stat().st_mode) for path in state.glob("hening.sqlite-*")} == {0o600}
     stage.server("rollout", "offer", "armani/id/stable", "--state", state, "--share", "1%")
     stage.server("backup", "--state", state, "--out", backup)
-    stage.server("export", "--state", state, "--out", stage.folder / "mirror")
+    _, umask, log = recorded
+    for name in ("000", "077"):
+        umask.write_text(name)
+        stage.server("export", "--state", state, "--out", stage.folder / f"mirror-{name}")
     stage.stop_server()
-    created = [line.split(" ", 1) for line in recorded[2].read_text().splitlines()]
+    created = [line.split(" ", 1) for line in log.read_text().splitlines()]
     ours = {
         os.path.relpath(path, stage.folder): int(mode, 8)
         for mode, path in created
@@ -137,4 +141,5 @@ def test_file_modes(stage, recorded):
     assert [start for start in MADE if not any(name.startswith(start) for name in ours)] == []
     assert modes(state) == ({0o700}, {0o600})
     assert modes(backup) == ({0o700}, {0o600})
-    assert modes(stage.folder / "mirror") == ({0o755}, {0o644})
+    for name in ("000", "077"):
+        assert modes(stage.folder / f"mirror-{name}") == ({0o755}, {0o644})
