@@ -152,25 +152,31 @@ def test_page_is_self_contained(demo):
     assert "All 16 questions got the right answer" in page
 
 
-def test_readme_commands_after_demo(demo, programs):
-    """The server runs from the state that the demo leaves, and the lab finds its phones clean."""
+def test_readme_commands_after_demo(demo, programs, tmp_path):
+    """The server runs from the state that the demo leaves, with the root that the README names.
+
+    A TUF client takes the place of the lab, which the demo has already run.
+    """
     block = README.split("$ .venv/bin/hening-server run")[1].split("```")[0]
-    _, lab = f"hening-server run{block}".strip().splitlines()
+    run, lab = block.strip().splitlines()
+    words = shlex.split(lab.removeprefix("$ .venv/bin/"))
+    assert words[:4] == ["hening-device", "lab", "run", "--url"]
+    assert shlex.split(run)[:2] == ["--state", "var/demo/server"]
+    root = words[words.index("--root") + 1].replace("var/demo", str(demo[0]))
     stage = Stage(demo[0])
     stage.start_server()
     try:
-        words = shlex.split(lab.removeprefix("$ .venv/bin/"))
-        arguments = [
-            word.replace("8080", str(stage.port)).replace("var/demo", str(demo[0]))
-            for word in words[1:]
-        ]
-        arguments += ["--pairs", "1"]  # in place of 4, which would test nothing more
-        done = subprocess.run(
-            [*programs.command("hening-device"), *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        place = ("--metadata-url", f"http://127.0.0.1:{stage.port}/metadata")
+        for command in (("init", root), ("refresh",)):
+            subprocess.run(
+                [
+                    *(*programs.command("hening-device"), "tuf"),
+                    *("--metadata-dir", tmp_path, *place, *command),
+                ],
+                check=True,
+            )
     finally:
         stage.stop_server()
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "timestamp.json").read_bytes() == (
+        demo[0] / "server" / "public" / "metadata" / "timestamp.json"
+    ).read_bytes()
