@@ -29,7 +29,7 @@ from tests.crash.sender import FIRST as FIRST_PART
 from tests.crash.sender import WHOLE, begin, resume
 from tests.crash.stories import OFFER, run_quietly, webhook_processes
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.publisher.maintenance.test_garbage import age_all, put, sha, there
+from tests.server.publisher.maintenance.test_garbage import age_all, put, sha, stored
 from tests.server.publisher.maintenance.test_rebuild import rows
 from tests.server.publisher.mirror.mirrors import Folder
 from tests.server.publisher.mirror.mirrors import read as read_mirror
@@ -282,7 +282,7 @@ def restart_garbage(world, _story):
     """Repeat the command; only referenced blobs are left."""
     world.run(Publisher.repair)
     world.run(lambda publisher: publisher.collect_garbage(timedelta(days=7)))
-    assert there(world) == {sha(PACKAGE_1)}
+    assert stored(world) == {sha(PACKAGE_1)}
 
 
 def prepare_backup(story):
