@@ -66,8 +66,8 @@ def test_request_in_two_segments_is_found(tmp_path):
     halves = poll((first[:30], b""), (first[30:], answer), second)
     assert audit(halves, tmp_path) == ("unexplained", {"writes": [SPLIT]})
     both = poll((b"".join(POLL), b"".join(NOTHING_NEW)))
-    said = ["one segment carries more than one request"]
-    assert audit(both, tmp_path) == ("unexplained", {"writes": said})
+    found = {"writes": ["one segment carries more than one request"]}
+    assert audit(both, tmp_path) == ("unexplained", found)
 
 
 def test_reset_is_found(tmp_path):
@@ -115,10 +115,8 @@ def test_request_in_two_tls_records_is_found(secure_poll, tmp_path):
     """Keys are needed; each record has its own segment."""
     (first, answer), second = PLAIN
     packets, keys = secure_poll(exchanges=[(first[:9], b"HTTP"), (first[9:], answer[4:]), second])
-    said = ["2 requests are not one TLS record each"]
-    assert audit(packets, tmp_path, HOST.encode(), key_log=keys) == (
-        *("unexplained", {"writes": said}),
-    )
+    found = {"writes": ["2 requests are not one TLS record each"]}
+    assert audit(packets, tmp_path, HOST.encode(), key_log=keys) == ("unexplained", found)
 
 
 def test_recording_keeps_a_reset(tmp_path):

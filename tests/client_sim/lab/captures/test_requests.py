@@ -95,12 +95,12 @@ ROOT = HEAD.replace(b"timestamp", b"2.root")
 
 
 def talk(data):
-    """Give a connection."""
+    """Return a connection."""
     return Conversation("connection", b"", 1, 0.0, data, State.PLAIN)
 
 
-def test_bits_by_hand():
-    """Shannon's, of the values that were seen; what a value can carry in the narrowest alphabet."""
+def test_entropy_and_capacity():
+    """Entropy is that of Shannon; the capacity of a value depends on its narrowest alphabet."""
     for counts, bits in (
         ([], 0),
         ([5], 0),

@@ -1,7 +1,6 @@
 """Statuses and output of `lab audit`."""
 
 import json
-import os
 
 import pytest
 from click.testing import CliRunner
@@ -96,25 +95,18 @@ def test_all_options_and_report_formats(tmp_path):
 
 
 def test_unreadable_input_exits_1(recording, tmp_path):
-    """Damaged and oversized captures and a malformed persona are errors of one line."""
-    for name, data, words in (
-        ("a.pcap", (FOLDER / "ours.pcap").read_bytes()[:-1], "cut off in frame"),
-        ("a.pcapng", (FOLDER / "ours.pcapng").read_bytes()[:-1], "cut off in the end of a block"),
-        ("a.har", (FOLDER / "ours.har").read_bytes()[:-9], "the HAR cannot be read"),
+    """A damaged capture and a malformed persona are errors of one line."""
+    damaged = tmp_path / "damaged"
+    damaged.write_bytes((FOLDER / "ours.pcap").read_bytes()[:-1])
+    for arguments, message in (
+        ((damaged,), "cut off in frame"),
+        ((recording, "--persona", recording), "the persona cannot be read"),
     ):
-        path = tmp_path / name
-        path.write_bytes(data)
-        _check_error(audit(path), words)
-    _check_error(audit(recording, "--persona", recording), "the persona cannot be read")
-    os.truncate(recording, 16 * 1024 * 1024 + 1)
-    _check_error(audit(recording), "cut it into connections")
-
-
-def _check_error(result, words):
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("error: ")
-    assert words in result.stderr
-    assert result.stderr.count("\n") == 1
+        result = audit(*arguments)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("error: ")
+        assert message in result.stderr
+        assert result.stderr.count("\n") == 1
 
 
 def test_malformed_address_exits_2(recording):

@@ -71,7 +71,7 @@ def test_json_of_a_verdict():
 
 def test_invalid_options_exit_2():
     """Nothing is sent."""
-    for arguments, said in (
+    for arguments, message in (
         (("--url", "ftp://a"), "is not http://HOST:PORT"),
         (("--url", "http://a:b"), "is not a URL"),
         (("--url", "http://a/b"), "with no path"),
@@ -82,37 +82,37 @@ def test_invalid_options_exit_2():
         (("--url", "http://127.0.0.1:1", "--search", "/nonexistent"), "does not exist"),
         ((), "Missing option"),
     ):
-        with case(arguments, said):
+        with case(arguments, message):
             result = call(*arguments)
             assert result.exit_code == 2
-            assert said in " ".join(result.output.split()).replace("│ ", "")
+            assert message in " ".join(result.output.split()).replace("│ ", "")
 
 
 def test_unreachable_server_exits_3():
     """Without a server there is no verdict."""
-    for arguments, said in (
+    for arguments, message in (
         ((), "cannot be reached"),
         (("--source", "192.0.2.7"), "cannot be reached from 192.0.2.7"),
     ):
-        with case(arguments, said):
+        with case(arguments, message):
             result = call("--url", f"http://127.0.0.1:{free_port()}", *arguments)
             assert result.exit_code == 3
-            assert said in result.output
+            assert message in result.output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--pid", 4_194_304), "there is no process 4194304"),
         (("--metrics", "file:///etc/passwd"), "is not a metrics URL"),
         (("--metrics", "http://127.0.0.1:1/metrics"), "cannot be read"),
     ],
 )
-def test_unreadable_source_exits_3(leaky, arguments, said):
+def test_unreadable_source_exits_3(leaky, arguments, message):
     """The status does not depend on findings elsewhere."""
     result = call("--url", leaky[0], "--settle", 0, *arguments)
     assert result.exit_code == 3
-    assert said in result.output
+    assert message in result.output
 
 
 def test_source_addresses():

@@ -122,7 +122,7 @@ def test_unread_bytes_of_a_stream(open_world):
 
 
 def test_addresses_of_a_server():
-    """Each name has two unassigned addresses, the same in all worlds, and some are private."""
+    """A name has two private or two shared addresses (RFC 6598), the same in all worlds."""
     hosts = [f"host{number}.example" for number in range(50)]
     for host in hosts:
         first, second = map(ip_address, list_addresses(host))
