@@ -213,7 +213,7 @@ def find_tokens(secrets: tuple[bytes, ...]) -> dict[bytes, list[tuple[bytes, str
 
 def judge_equal(one: Seen, other: Seen) -> Iterator[Finding]:
     """C2: only the records of types that are on change what is sent."""
-    whose = "an owner with the same contacts and everything else different,"
+    whose = "an owner who shares only the contacts"
     yield from judge_equality(one.observation, other.observation, whose, with_time=True)
 
 
