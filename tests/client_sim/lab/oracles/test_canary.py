@@ -404,3 +404,8 @@ def test_less_than_64_bits_are_not_found():
     assert CanarySearch({"serial": (b"a1b2c3d4",)}).search(b"--" + xor(b"a1b2c3d4")) == ()
     (found,) = CanarySearch({"serial": (b"a1b2c3d4e",)}).search(b"--" + xor(b"a1b2c3d4e"))
     assert (found.chain, found.offset) == (("xor 5a",), 2)
+
+
+def test_value_is_not_its_own_salt(small):
+    """Digests of two different identifiers are computed, but not of the same one twice."""
+    assert small.search(hashlib.md5(IMEI + IMEI).digest()) == ()
