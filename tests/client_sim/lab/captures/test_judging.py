@@ -26,7 +26,7 @@ def poll(*exchanges):
     ]
 
 
-HONEST = list(zip(POLL, NOTHING_NEW, strict=True))
+EXCHANGES = list(zip(POLL, NOTHING_NEW, strict=True))
 
 
 def audit(packets, tmp_path, host=HOST_LINE, **more):
@@ -61,8 +61,8 @@ def split(packets, wanted, place):
 
 def test_request_in_two_segments_is_found(tmp_path):
     """A segment with two requests is found, too, because a phone reads each answer first."""
-    assert audit(poll(*HONEST), tmp_path) == ("clean", {})
-    (first, answer), second = HONEST
+    assert audit(poll(*EXCHANGES), tmp_path) == ("clean", {})
+    (first, answer), second = EXCHANGES
     halves = poll((first[:30], b""), (first[30:], answer), second)
     assert audit(halves, tmp_path) == ("unexplained", {"writes": [SPLIT]})
     both = poll((b"".join(POLL), b"".join(NOTHING_NEW)))
@@ -73,8 +73,10 @@ def test_request_in_two_segments_is_found(tmp_path):
 def test_reset_is_found(tmp_path):
     """It may have an acknowledgement."""
     for flags in (RST, RST | ACK):
-        packets = poll(*HONEST)
-        place = next(n for n, sent in enumerate(packets) if sent.is_out and sent.data[FLAGS] == 17)
+        packets = poll(*EXCHANGES)
+        place = next(
+            n for n, sent in enumerate(packets) if sent.is_out and sent.data[FLAGS] == FIN | ACK
+        )
         packets[place] = set_flags(packets[place], flags)
         verdict, found = audit(packets, tmp_path)
         assert (verdict, [*found]) == ("unexplained", ["ends"])
@@ -83,10 +85,10 @@ def test_reset_is_found(tmp_path):
 
 def test_reset_after_a_close_and_retransmissions_are_clean(tmp_path):
     """The system sends them, not the client."""
-    packets = poll(*HONEST)
+    packets = poll(*EXCHANGES)
     packets.append(set_flags(packets[-1], RST))
     assert audit(packets, tmp_path) == ("clean", {})
-    packets = poll(*HONEST)
+    packets = poll(*EXCHANGES)
     again = split([sent for sent in packets if b"GET" in sent.data][:1], 0, 20)
     place = next(n for n, sent in enumerate(packets) if b"GET" in sent.data)
     packets[place + 1 : place + 1] = again

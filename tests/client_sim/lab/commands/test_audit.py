@@ -8,14 +8,9 @@ from click.testing import CliRunner
 from client_sim.lab.commands import lab
 from client_sim.persona import make_persona
 from fixtures.captures import FOLDER, KNOWN
+from tests.client_sim.lab.report.conftest import POLL
 
 OWNER = make_persona(0)
-POLL = (
-    b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org\r\n"
-    b"Accept-Encoding: gzip\r\n\r\n"
-    b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: updates.example.org\r\n"
-    b"Accept-Encoding: gzip\r\n\r\n"
-)
 CHECKS = [
     *("grammar", "canaries", "egress", "tls", "writes", "ends", "traffic", "readable", "complete"),
 ]

@@ -25,15 +25,10 @@ from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.scenarios.owners import make_lifelike
 from client_sim.persona import make_persona
 from tests.cases import case
+from tests.client_sim.lab.report.conftest import POLL
 from tests.patience import until
 
 OWNER = make_lifelike(make_persona(b"0 owner 0"))  # the lab's first owner for seed 0
-POLL = (
-    b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org\r\n"
-    b"Accept-Encoding: gzip\r\n\r\n"
-    b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: updates.example.org\r\n"
-    b"Accept-Encoding: gzip\r\n\r\n"
-)
 
 
 def call(*arguments):
