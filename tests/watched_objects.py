@@ -8,7 +8,8 @@ from server.storage.objects import Objects
 from tests.patience import PATIENCE
 
 LONG, SHORT = timedelta(seconds=PATIENCE), timedelta(milliseconds=300)
-CALLS = {"get", "get_newer", "is_there", "create", "replace", "remove", "remove_all", "list"}
+WRITES = {"create", "replace", "remove", "remove_all"}
+CALLS = WRITES | {"get", "get_newer", "is_there", "list"}
 
 
 class EndedError(Exception):
@@ -37,19 +38,24 @@ class WatchedObjects(Objects):
         """Count from 1 again, with other functions."""
         self.calls, self.before, self.after = [], before, after
 
-    def end_at(self, at, *, is_sent):
-        """End the process at call `at`, counted from 1; if `is_sent`, that call was carried out.
+    def end_at(self, at, *, is_sent, counted=frozenset(CALLS)):
+        """End the process at call `at` of the `counted`; if `is_sent`, that call was carried out.
 
-        Every later call ends, too, so that nothing that the process would do while it ends reaches
-        the store.
+        Calls are counted from 1. Every later call ends, too, so that nothing that the process would
+        do while it ends reaches the store.
         """
+        ended = threading.Event()
+
+        def count(number):
+            return sum(name in counted for name in self.calls[:number])
 
         def before(number):
-            if number > at or (number == at and not is_sent):
+            if ended.is_set() or count(number) > at or (count(number) == at and not is_sent):
                 raise EndedError
 
         def after(number):
-            if number == at:
+            if count(number) == at:
+                ended.set()
                 raise EndedError
 
         self.watch(before, after)

@@ -18,6 +18,7 @@ from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import S3Blobs
 from server.storage.s3_client import PART, blob_key
+from tests.cases import case
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.recording_relay import run_relay
 from tests.seaweed import PUBLIC
@@ -32,10 +33,15 @@ NAME = hashlib.sha256(LARGE).hexdigest()
 HEADERS = {"Content-Type": "image/jpeg", "Cache-Control": IMMUTABLE}
 
 
+def empty_mirror(seaweed):
+    """Return an empty mirror."""
+    return Bucket(seaweed.place(f"{PUBLIC}/{uuid.uuid4()}"))
+
+
 @pytest.fixture
 def mirror(seaweed):
     """Return an empty mirror."""
-    return Bucket(seaweed.place(f"{PUBLIC}/{uuid.uuid4()}"))
+    return empty_mirror(seaweed)
 
 
 @pytest.fixture
@@ -197,9 +203,15 @@ def test_mirror_in_a_whole_bucket(world, seaweed):
 STEPS = range(5)  # 0 is the beginning
 
 
+@pytest.fixture
+def updated(second_state, tmp_path):
+    """Return the same server as `world` after its second build was published."""
+    return second_state.copy(tmp_path / "updated")
+
+
 def failing(proxy, step, fault, times):
     """Return a hook that makes the store fail after a step of an export."""
-    proxy.limit = 20
+    proxy.fault, proxy.limit = Fault.NONE, 20
 
     def after_step(done):
         if done == step:
@@ -209,56 +221,56 @@ def failing(proxy, step, fault, times):
     return after_step
 
 
-@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", [Fault.ERROR, Fault.CUT_ANSWER], ids=str)
-def test_store_fails_at_each_step(world, mirror, proxy, step, fault):
+def test_store_fails_at_each_step(world, updated, seaweed, proxy, fault):
     """If the store fails, the error is one sentence and the mirror is the old or new one.
 
     The next run completes the export.
     """
-    mirror.export(world)
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    hook = failing(proxy, step, fault, -1)
-    with pytest.raises(StorageError) if step < 4 else contextlib.nullcontext() as failed:
-        export(world, impatient(mirror, proxy), after_step=hook)
-    if failed is not None:
-        text = str(failed.value)
-        assert text.startswith("the S3 store ")
-        assert (text.count("\n"), text[-1]) == (0, ".")
-    # The timestamp is sent after step 2. A cut answer means that the request was executed.
-    is_new = step > 2 or (step, fault) == (2, Fault.CUT_ANSWER)
-    assert read(world, mirror, [FIRST]) == (4 if is_new else 3, [PACKAGE_1])
-    mirror.export(world)
-    assert read(world, mirror, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
+    for step in STEPS:
+        mirror = empty_mirror(seaweed)
+        mirror.export(world)
+        hook = failing(proxy, step, fault, -1)
+        failure = pytest.raises(StorageError) if step < 4 else contextlib.nullcontext()
+        with case(step), failure as failed:
+            export(updated, impatient(mirror, proxy), after_step=hook)
+        if failed is not None:
+            text = str(failed.value)
+            assert text.startswith("the S3 store ")
+            assert (text.count("\n"), text[-1]) == (0, ".")
+        # The timestamp is sent after step 2. A cut answer means that the request was executed.
+        is_new = step > 2 or (step, fault) == (2, Fault.CUT_ANSWER)
+        assert read(world, mirror, [FIRST]) == (4 if is_new else 3, [PACKAGE_1]), step
+        mirror.export(updated)
+        assert read(world, mirror, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
 
 
-@pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", [Fault.CUT_ANSWER, Fault.LOSE_ANSWER], ids=str)
-def test_lost_answer_at_each_step(world, mirror, proxy, step, fault):
+def test_lost_answer_at_each_step(world, updated, seaweed, proxy, fault):
     """After a lost answer the mirror is valid, and the next run completes it."""
-    mirror.export(world)
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    hook = failing(proxy, step, fault, 1)
-    with contextlib.suppress(StorageError):
-        export(world, impatient(mirror, proxy), after_step=hook)
-    assert read(world, mirror, [FIRST])[1] == [PACKAGE_1]
-    done = mirror.export(world)
-    assert read(world, mirror, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
-    assert done.version == 4
-    assert mirror.export(world).written == 0
+    for step in STEPS:
+        mirror = empty_mirror(seaweed)
+        mirror.export(world)
+        hook = failing(proxy, step, fault, 1)
+        with contextlib.suppress(StorageError):
+            export(updated, impatient(mirror, proxy), after_step=hook)
+        with case(step):
+            assert read(world, mirror, [FIRST])[1] == [PACKAGE_1]
+            assert mirror.export(updated).version == 4
+            assert read(world, mirror, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
+            assert mirror.export(updated).written == 0
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_export_overtaken_by_a_newer_one(world, mirror, step):
+def test_export_overtaken_by_a_newer_one(world, updated, mirror, step):
     """An export that a newer one overtakes fails and overwrites nothing."""
     mirror.export(world)
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     newer = {}
 
     def publish_and_export(*_):
         if not newer:
-            world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
-            mirror.export(world)
+            updated.run(lambda publisher: publisher.change_pointers(updated.offer(2)))
+            mirror.export(updated)
             newer.update(mirror.files())
 
     def at_step(done):
@@ -268,46 +280,42 @@ def test_export_overtaken_by_a_newer_one(world, mirror, step):
     # The first progress report comes after the listing is written.
     hooks = {"after_step": at_step} if step else {"progress": publish_and_export}
     if step == 4:
-        export(world, mirror.open(), **hooks)
+        export(updated, mirror.open(), **hooks)
     else:
         with pytest.raises(StorageError, match="export again"):
-            export(world, mirror.open(), **hooks)
+            export(updated, mirror.open(), **hooks)
     assert newer.items() <= mirror.files().items()
     assert read(world, mirror, [FIRST, SECOND]) == (5, [PACKAGE_1, PACKAGE_2])
-    assert mirror.export(world).written == 0
+    assert mirror.export(updated).written == 0
 
 
-def test_older_export_is_refused(world, mirror, tmp_path):
+def test_older_export_is_refused(world, updated, mirror):
     """An older export is refused once a newer one has begun, and the newer one completes."""
     mirror.export(world)
-    older = world.copy(tmp_path / "older")
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
 
     def come_between(step):
         if step == 2:
             with pytest.raises(
                 PublishError, match="timestamp 4 of root 1, this server is at 3 of root 1"
             ):
-                mirror.export(older)
+                mirror.export(world)
 
-    mirror.export(world, after_step=come_between)
+    mirror.export(updated, after_step=come_between)
     assert read(world, mirror, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
     with pytest.raises(PublishError, match="export from the server that is ahead"):
-        mirror.export(older)
-
-
-def test_new_root_allows_a_lower_timestamp(world, mirror, tmp_path):
-    """Under a new root, a mirror accepts a lower timestamp version, as after a stolen key."""
-    older = world.copy(tmp_path / "older")
-    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
-    ahead = mirror.export(world).version
-    assert older.publish({("root", 2): older.ceremony.root(2)}).reason == ""
-    done = mirror.export(older)
-    assert done.version < ahead
-    assert read(older, mirror, [FIRST]) == (done.version, [PACKAGE_1])
-    with pytest.raises(PublishError, match="export from the server that is ahead"):
         mirror.export(world)
+
+
+def test_new_root_allows_a_lower_timestamp(world, updated, mirror):
+    """Under a new root, a mirror accepts a lower timestamp version, as after a stolen key."""
+    updated.run(lambda publisher: publisher.change_pointers(updated.offer(2)))
+    ahead = mirror.export(updated).version
+    assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
+    done = mirror.export(world)
+    assert done.version < ahead
+    assert read(world, mirror, [FIRST]) == (done.version, [PACKAGE_1])
+    with pytest.raises(PublishError, match="export from the server that is ahead"):
+        mirror.export(updated)
 
 
 def test_alternating_exports_fail(world, mirror):
