@@ -43,7 +43,8 @@ def served(request, published_state, tmp_path_factory, certificates):
     url = f"https://127.0.0.1:{port}"
     files = ("--tls-cert", str(live / "cert.pem"), "--tls-key", str(live / "key.pem"))
     options = ("--port", str(port), "--public-url", url, "--workers", request.param)
-    # The server reads itself back under its certificate's name.
+    # The server reads itself back under its certificate's name. A forked server would have imported
+    # aiohttp before, which reads this variable at import.
     trust = {"SSL_CERT_FILE": str(certificates[0] / "cert.pem")}
     with serving(world, folder, *options, *files, environment=trust) as service:
         yield service, request.param, world, live

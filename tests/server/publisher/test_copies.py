@@ -18,7 +18,7 @@ from tests.watched_objects import EndedError, stopping_objects
 
 pytestmark = [pytest.mark.needs("seaweed"), pytest.mark.needs("postgresql")]
 STAMP = "metadata/timestamp.json"
-HUGE = bytes(40 << 20)
+HUGE = bytes(8 << 20)  # over the limit of a role
 
 
 @pytest.fixture
@@ -55,17 +55,17 @@ def write_reset(site):
 def test_interrupted_refresh_after_a_key_reset(site, copy):
     """A refresh interrupted anywhere after a key reset is completed by the next one."""
     write_reset(site)
-    at, is_cut = 0, True
-    while is_cut:
+    at, is_interrupted = 0, True
+    while is_interrupted:
         at += 1
-        folder = site.device(f"cut-{at}")
+        folder = site.device(f"interrupted-{at}")
         shutil.copytree(copy.root, folder.root, dirs_exist_ok=True)
         try:
-            mortal = stopping_objects(site.tree, at, is_sent=False)
-            is_cut = open_tree(site, folder, mortal).follow() is None
+            objects = stopping_objects(site.tree, at, is_sent=False)
+            is_interrupted = open_tree(site, folder, objects).follow() is None
         except EndedError:
-            is_cut = True
-        assert timestamp_of(folder) == (3 if is_cut else 1)
+            is_interrupted = True
+        assert timestamp_of(folder) == (3 if is_interrupted else 1)
         assert open_tree(site, folder).follow()
         assert timestamp_of(folder) == 1
         assert (folder.public / "metadata" / "2.root.json").exists()
