@@ -1,7 +1,6 @@
 """Garbage collection removes old unreferenced blobs, and role files that are no longer served."""
 
 import asyncio
-import fcntl
 import hashlib
 import os
 import threading
@@ -18,6 +17,7 @@ from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
 from server.storage.models import Account, Blob, Upload
+from tests.patience import PATIENCE
 from tests.server.ceremony import release
 from tests.server.core.content.samples import NEWS, pack
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, halt, refresh_from_disk
@@ -196,22 +196,28 @@ def test_removed_blob_has_no_record(world):
     assert world.publish(role, [stray]).reason == ""
 
 
-def test_collection_waits_for_the_lease(world):
+async def test_collection_waits_for_the_lease(world, monkeypatch):
     """Collection waits for the lease, and sees a bundle submitted meanwhile."""
-    name = put(world, PACKAGE_2, days=8)
-    done = []
-    world.folder.lock.touch()
-    with world.folder.lock.open("ab") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        thread = threading.Thread(target=lambda: done.append(collect(world)))
-        thread.start()
-        world.submit(world.second_release(), [PACKAGE_2])
-        assert done == []
-    thread.join(60)
-    assert done == [set()]
-    world.run(Publisher.process_incoming)
-    assert refresh_from_disk(world.folder, [SECOND])[1] == {SECOND: PACKAGE_2}
-    assert name in stored(world)
+    name = await asyncio.to_thread(put, world, PACKAGE_2, 8)
+    async with world.publisher() as publisher, world.publisher() as collecting:
+        take, is_waiting = collecting._lease._take, asyncio.Event()
+
+        async def watch(*arguments, **options):
+            is_waiting.set()
+            return await take(*arguments, **options)
+
+        monkeypatch.setattr(collecting._lease, "_take", watch)
+        async with publisher._lease.held():
+            collection = asyncio.create_task(collecting.collect_garbage(WEEK))
+            async with asyncio.timeout(PATIENCE):
+                await is_waiting.wait()
+            await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
+            assert not collection.done()
+        assert (await collection).removed == ()
+        await publisher.process_incoming()
+    _, found = await asyncio.to_thread(refresh_from_disk, world.folder, [SECOND])
+    assert found == {SECOND: PACKAGE_2}
+    assert name in await asyncio.to_thread(stored, world)
 
 
 async def test_halt_between_two_batches(world, monkeypatch):

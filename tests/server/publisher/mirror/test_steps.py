@@ -16,7 +16,7 @@ from server.storage.local_blobs import LocalBlobs
 from tests.seaweed import PUBLIC
 from tests.server.ceremony import release
 from tests.server.publisher.mirror.mirrors import Bucket, Folder, load, read
-from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, StoppedError
 
 KINDS = ["folder", pytest.param("bucket", marks=pytest.mark.needs("seaweed"))]
 either = pytest.mark.parametrize("mirror", KINDS, indirect=True)
@@ -132,10 +132,6 @@ def test_failed_audit(world, mirror):
     assert mirror.get("metadata/timestamp.json") == before
 
 
-class KilledError(Exception):
-    """Simulates the end of a process."""
-
-
 def test_only_changed_roles_are_audited(world, mirror, monkeypatch):
     """The first export audits every role, later ones only new or changed roles.
 
@@ -149,7 +145,7 @@ def test_only_changed_roles_are_audited(world, mirror, monkeypatch):
 
     def stop(step):
         if step == 1:
-            raise KilledError
+            raise StoppedError
 
     monkeypatch.setattr("server.publisher.mirror.steps.audit_files", record)
     mirror.export(world)
@@ -157,7 +153,7 @@ def test_only_changed_roles_are_audited(world, mirror, monkeypatch):
     mirror.export(world)
     assert audited == []
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    with pytest.raises(KilledError):
+    with pytest.raises(StoppedError):
         mirror.export(world, after_step=stop)
     assert audited == []
     mirror.export(world)
@@ -190,9 +186,9 @@ def test_export_killed_at_any_point(world, mirror):
 
         def stop(*_, calls=calls):
             if next(calls) == 0:
-                raise KilledError
+                raise StoppedError
 
-        with pytest.raises(KilledError):
+        with pytest.raises(StoppedError):
             mirror.export(world, **{hook: stop})
         version = 4 if hook == "after_step" and point >= 3 else 3
         assert read(world, mirror, [FIRST]) == (version, [PACKAGE_1]), (hook, point)
