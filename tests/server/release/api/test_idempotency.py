@@ -145,11 +145,11 @@ async def kept(sessions):
         return {key: status for key, status in rows}  # noqa: C416 - rows
 
 
-@pytest.mark.parametrize("answer", [REFUSED, FIRST], ids=["refused", "nothing to do"])
-async def test_limit_of_answers_without_an_effect(place, monkeypatch, answer):
-    """Of answers without an effect only the newest are kept; answers with an effect all are.
+async def test_limit_of_answers_without_an_effect(place, monkeypatch):
+    """Of refusals and other answers without an effect, only the newest are kept.
 
-    A refusal with whole role files is not kept: it can be computed again.
+    Answers with an effect are all kept. A refusal with whole role files is not: it can be computed
+    again.
     """
     monkeypatch.setattr(idempotency, "EFFECTLESS_KEPT", 3)
     clock = iter(range(1000, 2000))
@@ -160,7 +160,7 @@ async def test_limit_of_answers_without_an_effect(place, monkeypatch, answer):
         assert await kept(sessions) == {}
         await change(sessions, keys, "done")
         for number in range(20):
-            await ask(keys, f"nothing-{number}", answer)
+            await ask(keys, f"nothing-{number}", (REFUSED, FIRST)[number % 2])
             assert len(await kept(sessions)) <= 1 + 2 * 3
         assert (await kept(sessions))["done"] == 201
         assert "nothing-19" in await kept(sessions)
@@ -229,7 +229,7 @@ async def test_crash_before_the_effect(toys):
     assert MADE == ["bear", "bear"]
 
 
-def marking(again, fail=lambda _when: None):
+def marking(path, again, fail=lambda _when: None):
     """Return an operation that writes two audit-log entries and calls `fail` around them."""
 
     async def leave_mark(call):
@@ -241,9 +241,7 @@ def marking(again, fail=lambda _when: None):
         fail("after")
         return Reply(call.body)
 
-    return (
-        operation("POST", "/mark", leave_mark, request=Toy, response=Toy, status=201, again=again),
-    )
+    return operation("POST", path, leave_mark, request=Toy, response=Toy, status=201, again=again)
 
 
 async def show(call, entry):  # noqa: RUF029 - as a handler
@@ -251,41 +249,44 @@ async def show(call, entry):  # noqa: RUF029 - as a handler
     return Reply(Toy(entry["subject"], call.body.colour))
 
 
-@pytest.mark.parametrize("again", [show, None], ids=["answered", "silent"])
-async def test_crash_between_effect_and_answer(fresh, again):
+async def test_crash_between_effect_and_answer(fresh):
     """After a crash between effect and answer, the repetition does not repeat the effect.
 
     It answers from the result, or says that the answer was not kept.
     """
-    async with api_world(fresh, marking(again)) as api:
-        await api.call("POST", "/mark", body=BEAR, headers=key("k"))
-        await lose_answer(api, "k")
-        answer = await api.call("POST", "/mark", body=BEAR, headers=key("k"))
-        if again:
-            assert (answer.status, answer.json["name"]) == (201, "bear0")
-            assert answer.headers["Idempotent-Replayed"] == "true"
-        else:
-            assert (answer.status, answer.problem) == (409, "answer-not-kept")
-            assert "entry 1 of the audit log" in answer.json["detail"]
-        other = await api.call("POST", "/mark", body=BEAR | {"price": 1}, headers=key("k"))
-        assert (other.status, other.problem) == (422, "key-reused")
-        assert len(await audit_log(api.services.sessions)) == 2
+    operations = (marking("/silent", None), marking("/shown", show))
+    async with api_world(fresh, operations) as api:
+        repeated = []
+        for path in ("/silent", "/shown"):
+            await api.call("POST", path, body=BEAR, headers=key(path))
+            await lose_answer(api, path)
+            repeated.append(await api.call("POST", path, body=BEAR, headers=key(path)))
+            other = await api.call("POST", path, body=BEAR | {"price": 1}, headers=key(path))
+            assert (other.status, other.problem) == (422, "key-reused")
+        silent, shown = repeated
+        assert (silent.status, silent.problem) == (409, "answer-not-kept")
+        assert "entry 1 of the audit log" in silent.json["detail"]
+        assert (shown.status, shown.json["name"]) == (201, "bear0")
+        assert shown.headers["Idempotent-Replayed"] == "true"
+        assert len(await audit_log(api.services.sessions)) == 4
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-async def test_repetition_after_a_storage_error(fresh, moment):
+async def test_repetition_after_a_storage_error(fresh):
     """If the disk or database fails, a repetition completes the request."""
-    failing = [moment]
+    failing = []
 
     def fail(when):
         if when in failing:
             failing.clear()
             raise StorageError("the disk is gone.")
 
-    async with api_world(fresh, marking(show, fail)) as api:
-        answers = [await api.call("POST", "/mark", body=BEAR, headers=key("k")) for _ in range(3)]
-        assert [answer.status for answer in answers] == [503, 201, 201]
-        assert len(await audit_log(api.services.sessions)) == 2
+    async with api_world(fresh, (marking("/mark", show, fail),)) as api:
+        for moment in ("before", "after"):
+            failing.append(moment)
+            sent = {"body": BEAR, "headers": key(moment)}
+            answers = [await api.call("POST", "/mark", **sent) for _ in range(3)]
+            assert [answer.status for answer in answers] == [503, 201, 201], moment
+        assert len(await audit_log(api.services.sessions)) == 4
 
 
 async def mark(session, subject):

@@ -16,17 +16,26 @@ HALT = f"/channels/{CHANNEL}/halt"
 ONCE = {"Idempotency-Key": "once"}
 
 
-def offered(fresh, postgres):
-    """Return a server on PostgreSQL that offers release 1."""
-    world = fresh.on(StateFolder(fresh.folder.root, postgres.make_database()))
+@pytest.fixture(scope="module")
+def offered(fresh_state, postgres, tmp_path_factory):
+    """Return a server on PostgreSQL that offers release 1. Tests must copy it, not change it."""
+    world = fresh_state.copy(tmp_path_factory.mktemp("offered") / "state")
+    world = world.on(StateFolder(world.folder.root, postgres.make_database()))
     publish_first(world)
     return world
 
 
+@pytest.fixture
+def world(offered, postgres, tmp_path):
+    """Return a test's own copy of such a server."""
+    copied = offered.copy(tmp_path / "state")
+    address = postgres.copy_database(offered.folder.database_url)
+    return copied.on(StateFolder(copied.folder.root, address))
+
+
 @pytest.mark.parametrize("step", [0, 3, 6])
-async def test_database_outage_during_a_halt(fresh, postgres, step):
+async def test_database_outage_during_a_halt(world, postgres, step):
     """If the database fails at any step of a halt, the answer is 503 and a repetition halts."""
-    world = await asyncio.to_thread(offered, fresh, postgres)
     before = await asyncio.to_thread(world.published)
     ended = []
 

@@ -206,7 +206,7 @@ async def test_a_renewed_certificate(certificates, tmp_path):
         await close(writer, other)
 
 
-async def test_unusable_servedfiles(certificates, tmp_path):
+async def test_unusable_certificate_files(certificates, tmp_path):
     """With unusable files the former certificate stays, with one alarm, until valid ones follow."""
     for harm in ("half", "gone", "rubbish"):
         live = tmp_path / harm
