@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import shutil
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from server.release.uploads.limits import Limits
@@ -60,7 +60,6 @@ class Harness:
     ahead: timedelta = timedelta()
     room: int = 1 << 40
     numbers: int = 0
-    steps: list[int] = field(default_factory=list)
     partials: Partials = None
     objects: Objects | None = None
     blobs: LocalBlobs = None
@@ -78,7 +77,7 @@ class Harness:
         self.numbers += 1
         return self.numbers.to_bytes(count, "big")
 
-    def restart(self, limits=LIMITS, after_step=None):
+    def restart(self, limits=LIMITS, after_step=lambda _step: None):
         """Make new services, as a restarted process does."""
         self.uploads = Uploads(
             self.folder,
@@ -88,7 +87,7 @@ class Harness:
             self.entropy,
             lambda _folder: self.room,
             limits,
-            after_step or self.steps.append,
+            after_step,
             self.partials,
         )
         return self.uploads
@@ -96,9 +95,8 @@ class Harness:
     def beside(self, root, objects=None):
         """Return another machine with the same database and stores, and the client `objects`."""
         folder, objects = StateFolder(root), objects or self.objects
-        other = replace(
-            self, folder=folder, partials=S3Partials(objects, folder.uploads, PIECE), steps=[]
-        )
+        partials = S3Partials(objects, folder.uploads, PIECE)
+        other = replace(self, folder=folder, partials=partials, objects=objects)
         other.restart()
         return other
 

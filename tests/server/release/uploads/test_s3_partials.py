@@ -220,69 +220,74 @@ async def test_killed_at_each_call(node, tmp_path, seaweed, is_sent, with_checks
 FAULTS = [Fault.ERROR, Fault.CUT_REQUEST, Fault.LOSE_ANSWER]
 
 
+@pytest.fixture
+def proxy(seaweed):
+    """Yield a proxy in front of the store that causes faults."""
+    with run_fault_proxy(seaweed.port) as running:
+        running.limit = 300
+        yield running
+
+
+@pytest.fixture
+def weak(node, tmp_path, seaweed, proxy):
+    """Return another machine, which uses the store through the proxy."""
+    objects = WatchedObjects(seaweed.place(tmp_path.name, endpoint=proxy.endpoint))
+    return node.beside(tmp_path / "b", objects)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_store_that_fails(node, tmp_path, seaweed, fault):
+async def test_a_store_that_fails(node, weak, proxy, fault):
     """If the store fails at any part, the client continues on this or another machine."""
-    with run_fault_proxy(seaweed.port) as proxy:
-        place = seaweed.place(tmp_path.name, endpoint=proxy.endpoint)
-        objects = WatchedObjects(place)
-        weak = node.beside(tmp_path / "b", objects)
-        proxy.limit = 300
 
-        async def fail(*, is_failing):
-            objects.be_hasty(is_failing)
-            # In a thread, because it waits for open connections to end.
-            await asyncio.to_thread(setattr, proxy, "fault", fault if is_failing else Fault.NONE)
-            await asyncio.to_thread(proxy.drop)
+    async def fail(*, is_failing):
+        weak.objects.be_hasty(is_failing)
+        # In a thread, because it waits for open connections to end.
+        await asyncio.to_thread(setattr, proxy, "fault", fault if is_failing else Fault.NONE)
+        await asyncio.to_thread(proxy.drop)
 
-        failures = 0
-        for begun in range(3):
-            data = bytes([begun]) + DATA[:3999]
-            upload_id = await weak.create(data=data)
-            acknowledged = await weak.append(upload_id, 0, data[:700])
+    failures = 0
+    for begun in range(3):
+        data = bytes([begun]) + DATA[:3999]
+        upload_id = await weak.create(data=data)
+        acknowledged = await weak.append(upload_id, 0, data[:700])
 
-            async def part(data=data, begun=begun):
-                for number, start in enumerate(range(700, len(data), 1100)):
-                    if number == begun:
-                        await fail(is_failing=True)
-                    yield data[start : start + 1100]
+        async def part(data=data, begun=begun):
+            for number, start in enumerate(range(700, len(data), 1100)):
+                if number == begun:
+                    await fail(is_failing=True)
+                yield data[start : start + 1100]
 
-            try:
-                sent = await weak.uploads.append(principal(), upload_id, 700, part(), None, None)
-                acknowledged = sent.offset
-            except StorageError:
-                failures += 1
-            assert await node.offset(upload_id) >= acknowledged
-            await fail(is_failing=False)
-            await send(weak if begun == 1 else node, upload_id, data)
-        assert failures == 3
-        await check_end(node, 3)
+        try:
+            sent = await weak.uploads.append(principal(), upload_id, 700, part(), None, None)
+            acknowledged = sent.offset
+        except StorageError:
+            failures += 1
+        assert await node.offset(upload_id) >= acknowledged
+        await fail(is_failing=False)
+        await send(weak if begun == 1 else node, upload_id, data)
+    assert failures == 3
+    await check_end(node, 3)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_request_that_fails(node, tmp_path, seaweed, fault):
+async def test_a_request_that_fails(node, weak, proxy, fault):
     """If one request fails, it is repeated, or the client queries the offset and continues."""
-    with run_fault_proxy(seaweed.port) as proxy:
-        place = seaweed.place(tmp_path.name, endpoint=proxy.endpoint)
-        objects = WatchedObjects(place)
-        weak = node.beside(tmp_path / "b", objects)
-        proxy.limit = 300
-        upload_id = await weak.create()
-        offset, tries = 0, 0
-        while offset < len(DATA):
-            tries += 1
-            proxy.times = 1
-            objects.be_hasty(True)
-            await asyncio.to_thread(setattr, proxy, "fault", fault)
-            try:
-                offset = await weak.append(upload_id, offset, DATA[offset : offset + 2500])
-            except StorageError:
-                proxy.times = 0
-                objects.be_hasty(False)
-                found = await weak.offset(upload_id)
-                assert found >= offset
-                # The fault came before a piece was sent; without the fault, the part arrives.
-                offset = await weak.append(upload_id, found, DATA[found : found + 2500])
-        assert tries <= 5
-        assert node.blob() == DATA
-        await check_end(node, 1)
+    upload_id = await weak.create()
+    offset, tries = 0, 0
+    while offset < len(DATA):
+        tries += 1
+        proxy.times = 1
+        weak.objects.be_hasty(True)
+        await asyncio.to_thread(setattr, proxy, "fault", fault)
+        try:
+            offset = await weak.append(upload_id, offset, DATA[offset : offset + 2500])
+        except StorageError:
+            proxy.times = 0
+            weak.objects.be_hasty(False)
+            found = await weak.offset(upload_id)
+            assert found >= offset
+            # The fault came before a piece was sent; without the fault, the part arrives.
+            offset = await weak.append(upload_id, found, DATA[found : found + 2500])
+    assert tries <= 5
+    assert node.blob() == DATA
+    await check_end(node, 1)
