@@ -26,33 +26,11 @@ from tests.server.release.rollouts.harness import (
     make_pointer,
     open_harness,
 )
-from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
 FULL = Plan([Stage(1000)])
-
-
 BETA = Channel("armani", "id", "beta")
-
-
-@pytest.fixture(scope="module")
-def both_channels(published_state, tmp_path_factory):
-    """Return a server with two releases in two channels. Tests must copy it, not change it."""
-    world = published_state.copy(tmp_path_factory.mktemp("both") / "state")
-    files = {
-        f"{CHANNEL}/armani-1.zip": (PACKAGE_1, release(1)),
-        f"{CHANNEL}/armani-2.zip": (PACKAGE_2, release(2)),
-        f"{BETA}/armani-1.zip": (PACKAGE_1, release(1)),
-    }
-    role = world.ceremony.role("armani", 3, files)
-    assert world.publish({("armani", 3): role}, [PACKAGE_2]).reason == ""
-    return world
-
-
-@pytest.fixture
-def world(both_channels, tmp_path):
-    """Return a test's own server, which offers the first of two releases to everyone in stable."""
-    return both_channels.copy(tmp_path / "state")
 
 
 async def test_schedule_is_refused_after_another_offer(world):
@@ -140,6 +118,10 @@ async def test_command_of_an_account_that_lost_its_rights_is_refused(world):
 
 async def test_halt_cancels_a_waiting_first_offer(world):
     """A halt before the first offer cancels a waiting offer, which can no longer be approved."""
+    first, second = (PACKAGE_1, release(1)), (PACKAGE_2, release(2))
+    files = {FIRST: first, SECOND: second, f"{BETA}/armani-1.zip": first}
+    role = {("armani", 4): world.ceremony.role("armani", 4, files)}
+    assert (await asyncio.to_thread(world.publish, role)).reason == ""
     async with open_harness(world, ["*/*/beta"]) as harness:
         with pytest.raises(NotFoundError, match="offers nothing yet"):
             await harness.rollouts.request(ENGINEER, [ChangeRequest(BETA, Halt())])
