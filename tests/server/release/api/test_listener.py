@@ -58,10 +58,10 @@ async def test_incomplete_body_is_not_read_after_the_answer(
 
 
 class Refusing:
-    """Answers each request with 401; keeps the last request and the last failure."""
+    """Answers each request with 401, and keeps it."""
 
     def fail(self, error):
-        """Record a failure."""
+        """Answer a request that cannot be parsed."""
         return web.Response(status=error.status, body=str(error).encode())
 
     async def handle(self, request):
