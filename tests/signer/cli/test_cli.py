@@ -139,16 +139,3 @@ from signer.cli import main
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (done.returncode, done.stdout) == (130, b"")
     assert done.stderr == b"hening-signer: Stopped.\n"
-
-
-def test_command_as_a_process(tmp_path, passphrase) -> None:
-    """It uses the process's clock, environment and randomness, and its exit status."""
-    script = "import sys; from signer.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", script, "keys", "new", "--keys", tmp_path / "keys", "root-1"]
-    environment = {**os.environ, "HENING_SIGNER_PASSPHRASE": passphrase.decode()}
-    for status in (0, 1):
-        done = subprocess.run(command, env=environment, capture_output=True, check=False)
-        assert done.returncode == status
-    assert done.stderr == (
-        b"hening-signer: The key root-1 already exists; choose the next free number for its role.\n"
-    )
