@@ -2,7 +2,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from datetime import timedelta
 
 import pytest
@@ -264,13 +263,13 @@ sys.exit(main(sys.argv[1:], Runtime(datetime(2026, 6, 1, 12, tzinfo=UTC), os.ura
 """
 
 
-def test_progress_bar_on_a_terminal(arguments, tree, public):
+def test_progress_bar_on_a_terminal(forked, arguments, tree, public):
     """The bar is on standard error."""
     tree.fill(500)
     tree.write_to(public)
     end, other = os.openpty()
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, *map(str, arguments)],
+        [*forked, SCRIPT, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=other,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},

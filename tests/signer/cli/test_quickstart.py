@@ -5,7 +5,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -179,11 +178,11 @@ def test_failed_step(run, monkeypatch, now):
     )
 
 
-def test_termination_is_an_interruption():
+def test_termination_is_an_interruption(forked):
     """The message says how to go on, and the status is 130."""
     program = "import sys; from signer.cli import main; sys.exit(main())"
     process = subprocess.Popen(
-        [sys.executable, "-uc", program, *START, "--second-root", "second"],
+        [*forked, program, *START, "--second-root", "second"],
         env={**os.environ, "HENING_SIGNER_PASSPHRASE": "correct horse battery staple"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

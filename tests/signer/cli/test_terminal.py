@@ -3,7 +3,6 @@
 import os
 import select
 import subprocess
-import sys
 import termios
 import time
 from pathlib import Path
@@ -19,6 +18,7 @@ LOCAL_MODES = 3  # an index into the result of tcgetattr
 SCRIPT = """
 import os, signal, sys
 from datetime import UTC, datetime
+print(os.getpid(), flush=True)
 os.login_tty(0)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from signer.cli import main
@@ -30,9 +30,9 @@ sys.exit(main(sys.argv[1:], Runtime(datetime(2026, 6, 1, 12, tzinfo=UTC), os.ura
 class Terminal:
     """A process on a terminal whose other end the test holds."""
 
-    def __init__(self, arguments) -> None:
+    def __init__(self, forked, arguments) -> None:
         self.end, other = os.openpty()
-        command = [sys.executable, "-c", SCRIPT, *(str(each) for each in arguments)]
+        command = [*forked, SCRIPT, *(str(each) for each in arguments)]
         environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
         environment.pop("HENING_SIGNER_PASSPHRASE", None)
         self.process = subprocess.Popen(
@@ -40,6 +40,8 @@ class Terminal:
         )
         os.close(other)
         self.screen = b""
+        self.read_until(b"\n")
+        self.pid = int(self.screen.split()[0])
 
     def read(self, seconds) -> bool:
         """Add what appears within `seconds` to the screen; return whether anything did."""
@@ -79,7 +81,7 @@ class Terminal:
 
     def _state(self) -> str:
         """Return the process's state in proc(5): R is running, S is waiting."""
-        status = Path(f"/proc/{self.process.pid}/stat").read_text()
+        status = Path(f"/proc/{self.pid}/stat").read_text()
         return status.rpartition(")")[2].split()[0]
 
     def finish(self) -> int:
@@ -90,12 +92,12 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal():
+def terminal(forked):
     """Return a function that starts a command on its own terminal."""
     started = []
 
     def start(*arguments) -> Terminal:
-        started.append(Terminal(arguments))
+        started.append(Terminal(forked, arguments))
         return started[-1]
 
     yield start
