@@ -88,8 +88,8 @@ def test_drain(run_json, destination, current, repo, now):
 
 
 @pytest.mark.usefixtures("released")
-def test_retire(run, run_json, destination, current, sign_arguments, zips, repo) -> None:
-    """It ends a drain, which the list shows; retired builds cannot be signed again."""
+def test_retire(run, run_json, destination, current, repo) -> None:
+    """It ends a drain, which the list shows, and can be repeated."""
     run_json("release", "withdraw", *destination, "--drain", "--drain-days", 1, STEP)
     _, output, _ = run("release", "list", "--repo", repo, "--codename", "armani")
     _, *rows = re.split("^armani/", output, flags=re.MULTILINE)
@@ -103,8 +103,6 @@ def test_retire(run, run_json, destination, current, sign_arguments, zips, repo)
         f"{STEP} was still served for downloads in progress; it is now removed immediately.\n"
     )
     assert (current()["targets"], current()["custom"]["floor"]) == ({}, 3)
-    status, _, errors = run(*sign_arguments, *VERIFIED, zips["second"])
-    assert (status, "is not newer than the role's floor_time" in errors) == (1, True)
     assert run("release", "retire", *destination, "armani")[0] == 0
 
 
