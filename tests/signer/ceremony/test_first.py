@@ -18,7 +18,7 @@ POLICY = Policy(("armani", "dior"), {"armani": 2})
 
 
 @pytest.fixture
-def hold(tmp_path, keys, passphrases, online_file, now, incoming):
+def hold_ceremony(tmp_path, keys, passphrases, online_file, now, incoming):
     """Return a function that holds a ceremony in the test's own folders."""
 
     def ceremony(policy=POLICY, at=now, ask=passphrases):
@@ -69,50 +69,50 @@ def test_bundle_has_the_repository_s_bytes(made_repository) -> None:
         assert data == json.dumps(json.loads(data), separators=(",", ":"), sort_keys=True).encode()
 
 
-def test_repeated_ceremony_changes_nothing(hold, tmp_path, now, tree, incoming) -> None:
+def test_repeated_ceremony_changes_nothing(hold_ceremony, tmp_path, now, tree, incoming) -> None:
     """A day later the recorded bytes are submitted again, and no key is opened."""
-    first = hold()
+    first = hold_ceremony()
     before = tree(tmp_path)
 
     def ask(name):
         raise AssertionError(name)
 
     assert first.repeated is False
-    assert hold(at=now + timedelta(days=1), ask=ask) == replace(first, repeated=True)
+    assert hold_ceremony(at=now + timedelta(days=1), ask=ask) == replace(first, repeated=True)
     assert tree(tmp_path) == before
     bundle = first.bundle
     shutil.rmtree(incoming / bundle)
-    assert hold().bundle == bundle
+    assert hold_ceremony().bundle == bundle
     assert (incoming / bundle / "metadata" / "1.root.json").read_bytes() == (
         tmp_path / "new" / "metadata" / "1.root.json"
     ).read_bytes()
 
 
-def test_different_ceremony_is_refused(hold, tmp_path, tree, now) -> None:
+def test_different_ceremony_is_refused(hold_ceremony, tmp_path, tree, now) -> None:
     """Other options are refused, and so is any ceremony once a role has a next version."""
-    hold()
+    hold_ceremony()
     before = tree(tmp_path)
     with pytest.raises(CeremonyError, match="another repository already"):
-        hold(Policy(("armani",)))
+        hold_ceremony(Policy(("armani",)))
     for days in ({"armani": 91}, {"armani": 89}, {"root": 364}, dict.fromkeys(POLICY.roles, 1)):
         with pytest.raises(CeremonyError, match="other lifetimes; give the same --expires options"):
-            hold(replace(POLICY, expiry_days=days), at=now + timedelta(hours=1))
+            hold_ceremony(replace(POLICY, expiry_days=days), at=now + timedelta(hours=1))
     for thresholds in ({}, {"armani": 2, "root": 3}):
         with pytest.raises(
             CeremonyError, match="made with other options; give the same options as th"
         ):
-            hold(replace(POLICY, thresholds=thresholds))
+            hold_ceremony(replace(POLICY, thresholds=thresholds))
     assert tree(tmp_path) == before
     WorkFolder(tmp_path / "new").store("armani", 2, b"{}")
     with pytest.raises(CeremonyError, match="another repository already"):
-        hold()
+        hold_ceremony()
 
 
-def test_wrong_passphrase_changes_nothing(hold, tmp_path, tree) -> None:
+def test_wrong_passphrase_changes_nothing(hold_ceremony, tmp_path, tree) -> None:
     """No file is written before each key has signed."""
     before = tree(tmp_path)
     with pytest.raises(KeyStoreError, match="tables-2 cannot be opened"):
-        hold(
+        hold_ceremony(
             ask=lambda name: b"wrong passphrase" if name == "tables-2" else b"correct horse battery"
         )
     assert tree(tmp_path) == before

@@ -258,7 +258,7 @@ def test_failed_signing_shows_no_secret(forked, made, tmp_path) -> None:
 
 
 def test_wrong_usage_shows_no_secret(forked, world) -> None:
-    """Nothing has been read, and the environment is not quoted."""
+    """Usage errors and missing output folders do not quote the environment."""
     for command, arguments, statuses in (
         ("ceremony", ("--nonsense",), {2}),
         ("release", ("--pin-fd", "x"), {2}),

@@ -31,7 +31,7 @@ FIRST_BUILD = "Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-key
 
 
 @pytest.fixture
-def one(facts):
+def released(facts):
     """Return a role with the first build in stable."""
     return sign(empty_role(), [facts["first"]])
 
@@ -41,29 +41,29 @@ def renamed(facts, name, **changes):
     return replace(facts, path=facts.path.with_name(name), **changes)
 
 
-def test_build_has_one_region(one, facts) -> None:
+def test_build_has_one_region(released, facts) -> None:
     """A build can be in several channels of one region only."""
-    assert [*sign(one, [facts["first"]], BETA).targets] == [
+    assert [*sign(released, [facts["first"]], BETA).targets] == [
         "armani/id/beta/armani-first.zip",
         "armani/id/stable/armani-first.zip",
     ]
     for package in (facts["first"], renamed(facts["first"], "armani-global.zip")):
         with pytest.raises(ReleaseRefusal, match="to the region id already; give the package for "):
-            sign(one, [package], GLOBAL)
+            sign(released, [package], GLOBAL)
 
 
-def test_incremental_needs_full_package(one, facts) -> None:
+def test_incremental_needs_full_package(released, facts) -> None:
     """The full package must be in the same channel, listed or given."""
     with pytest.raises(ReleaseRefusal, match=r"no full package in armani/id/stable.*name the full"):
-        sign(one, [facts["step"]])
-    full = sign(one, [facts["second"]])
+        sign(released, [facts["step"]])
+    full = sign(released, [facts["second"]])
     assert "armani/id/stable/armani-step.zip" in sign(full, [facts["step"]]).targets
     # A full package in another channel does not count.
     with pytest.raises(ReleaseRefusal, match="no full package in armani/id/beta"):
         sign(full, [facts["step"]], BETA)
 
 
-def test_source_of_incremental(one, facts) -> None:
+def test_source_of_incremental(released, facts) -> None:
     """The source is an older listed build of the region or a factory build."""
     full, step = facts["second"], facts["step"]
     made = sign(empty_role(), [full, step], factory_builds=frozenset({FIRST_BUILD}))
@@ -77,7 +77,7 @@ def test_source_of_incremental(one, facts) -> None:
         ),
         (sign(empty_role(), [facts["first"]], GLOBAL), step, "a build for the region global"),
         (
-            one,
+            released,
             replace(step, source_incrementals=("y",)),
             r"not its incremental 1\.0\.0-id in pre-build-incremental",
         ),
@@ -86,24 +86,24 @@ def test_source_of_incremental(one, facts) -> None:
             sign(role, [full, package])
 
 
-def test_number_of_packages(one, facts) -> None:
+def test_number_of_packages(released, facts) -> None:
     """A build has one full package and two incrementals; a stepping stone must exist."""
     full = facts["second"]
     with pytest.raises(ReleaseRefusal, match=r"has 2 full packages in armani/id/stable, "):
-        sign(one, [full, renamed(full, "armani-again.zip")])
+        sign(released, [full, renamed(full, "armani-again.zip")])
     steps = [renamed(facts["step"], f"armani-{n}.zip") for n in range(3)]
     with pytest.raises(ReleaseRefusal, match="has 3 incrementals in armani/id/stable, and 2 can"):
-        sign(one, [full, *steps])
+        sign(released, [full, *steps])
     beta = sign(empty_role(), [facts["first"]], BETA)
     with pytest.raises(ReleaseRefusal, match="armani/id/stable has no release from which"):
         sign(beta, [facts["second"]], min_counter=1)
-    assert len(sign(one, [facts["second"]], min_counter=1).targets) == 2
+    assert len(sign(released, [facts["second"]], min_counter=1).targets) == 2
     for change in ({"post_timestamp": 1768096799}, {"security_patch_level": "2026-01-04"}):
         with (
             case(change),
             pytest.raises(ReleaseRefusal, match="which is signed already with counter 1"),
         ):
-            sign(one, [replace(facts["second"], **change)], GLOBAL)
+            sign(released, [replace(facts["second"], **change)], GLOBAL)
 
 
 def test_messages_are_short(facts) -> None:

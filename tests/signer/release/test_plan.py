@@ -17,14 +17,14 @@ STEP = "armani/id/stable/armani-step.zip"
 
 
 @pytest.fixture
-def one(facts):
+def released(facts):
     """Return a role with the first build."""
     return sign(empty_role(), [facts["first"]], changelog={"en": "First."})
 
 
-def test_members_of_release(one, facts) -> None:
+def test_members_of_release(released, facts) -> None:
     """Each member of FORMATS section 3 has the package's facts."""
-    target = one.targets[FIRST]
+    target = released.targets[FIRST]
     first = facts["first"]
     assert (target.length, target.hashes) == (first.length, {"sha256": first.sha256})
     assert target.custom == {
@@ -46,43 +46,45 @@ def test_members_of_release(one, facts) -> None:
         "type": "full",
         "withdrawn": False,
     }
-    assert (one.version, list(one.targets)) == (2, [FIRST])
+    assert (released.version, list(released.targets)) == (2, [FIRST])
 
 
-def test_packages_of_one_build(one, facts) -> None:
+def test_packages_of_one_build(released, facts) -> None:
     """They share counter and stepping stone; the next build has the next counter."""
-    planned = sign(one, [facts["step"], facts["second"]])
+    planned = sign(released, [facts["step"], facts["second"]])
     assert list(planned.targets) == [FIRST, SECOND, STEP]
     assert [planned.targets[path].custom["counter"] for path in (FIRST, SECOND, STEP)] == [1, 2, 2]
     assert planned.targets[STEP].custom["type"] == "incremental"
     assert planned.targets[STEP].custom["source_builds"] == [
         "Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"
     ]
-    assert (planned.version, planned.targets[FIRST]) == (3, one.targets[FIRST])
+    assert (planned.version, planned.targets[FIRST]) == (3, released.targets[FIRST])
     for changelog in ({"en": "First."}, {}):
-        assert sign(one, [facts["first"]], changelog=changelog).targets == one.targets
-    custom = sign(one, [facts["first"]], BETA).targets["armani/id/beta/armani-first.zip"].custom
+        assert sign(released, [facts["first"]], changelog=changelog).targets == released.targets
+    custom = (
+        sign(released, [facts["first"]], BETA).targets["armani/id/beta/armani-first.zip"].custom
+    )
     assert (custom["counter"], custom["changelog"]) == (1, {"en": "First."})
-    stone = sign(one, [facts["second"]], min_counter=1)
+    stone = sign(released, [facts["second"]], min_counter=1)
     assert sign(stone, [facts["step"]]).targets[STEP].custom["min_counter"] == 1
     with pytest.raises(ReleaseRefusal, match="have min_counter 1"):
         sign(stone, [facts["step"]], min_counter=0)
 
 
-def test_unknown_members_are_kept(one, facts) -> None:
+def test_unknown_members_are_kept(released, facts) -> None:
     """Members that a newer signer wrote are kept in the role, the target and its `custom`."""
-    one.unrecognized_fields["x-role"] = [1]
-    target = one.targets[FIRST]
+    released.unrecognized_fields["x-role"] = [1]
+    target = released.targets[FIRST]
     target.unrecognized_fields["x-target"] = {"a": 1}
     target.custom["x-custom"] = "b"
-    planned = sign(one, [facts["first"]], changelog={"en": "Better text."})
+    planned = sign(released, [facts["first"]], changelog={"en": "Better text."})
     assert planned.unrecognized_fields == {"x-role": [1]}
     again = planned.targets[FIRST]
     assert again.unrecognized_fields["x-target"] == {"a": 1}
     assert (again.custom["x-custom"], again.custom["changelog"]) == ("b", {"en": "Better text."})
 
 
-def test_invalid_request_is_refused(one, facts) -> None:
+def test_invalid_request_is_refused(released, facts) -> None:
     """The message gives the reason; a counter can skip a thousand at most."""
     leap = r"is more than 1000 above 1, the highest so far"
     for name, channel, request, sentence in (
@@ -99,11 +101,11 @@ def test_invalid_request_is_refused(one, facts) -> None:
         ("second", Channel("dior", "id", "stable"), {}, "not for dior"),
     ):
         with case(request), pytest.raises(ReleaseRefusal, match=sentence):
-            sign(one, [facts[name]], channel, **request)
-    assert sign(one, [facts["second"]], counter=1001).targets[SECOND].custom["counter"] == 1001
+            sign(released, [facts[name]], channel, **request)
+    assert sign(released, [facts["second"]], counter=1001).targets[SECOND].custom["counter"] == 1001
 
 
-def test_contradicting_package_is_refused(one, facts) -> None:
+def test_contradicting_package_is_refused(released, facts) -> None:
     """Time and patch level never fall, and a path keeps its facts.
 
     A build from the future is refused; it is noon of June 1st.
@@ -134,7 +136,7 @@ def test_contradicting_package_is_refused(one, facts) -> None:
         ("first", {"sdk_level": 35}, "keeps its bytes and facts"),
     ):
         with case(name, change), pytest.raises(ReleaseRefusal, match=sentence):
-            sign(one, [replace(facts[name], **change)])
+            sign(released, [replace(facts[name], **change)])
 
 
 def test_unsuitable_set_of_packages_is_refused(facts) -> None:
@@ -150,28 +152,28 @@ def test_unsuitable_set_of_packages_is_refused(facts) -> None:
             sign(empty_role(), packages)
 
 
-def test_newer_schema_is_refused(one, facts) -> None:
+def test_newer_schema_is_refused(released, facts) -> None:
     """A role that this version cannot read is not changed."""
-    custom = {**one.targets[FIRST].custom, "schema": 2}
-    one.targets[FIRST] = TargetFile(1, {"sha256": "0" * 64}, FIRST, {"custom": custom})
+    custom = {**released.targets[FIRST].custom, "schema": 2}
+    released.targets[FIRST] = TargetFile(1, {"sha256": "0" * 64}, FIRST, {"custom": custom})
     with pytest.raises(ReleaseRefusal, match="schema '2'"):
-        sign(one, [facts["second"]])
+        sign(released, [facts["second"]])
 
 
-def test_build_slightly_ahead_is_accepted(one, facts) -> None:
+def test_build_slightly_ahead_is_accepted(released, facts) -> None:
     """A build may be dated a day ahead, and a patch level may be next month's."""
     change = {"post_timestamp": 1780401600, "security_patch_level": "2026-07-31"}
-    assert sign(one, [replace(facts["second"], **change)])
+    assert sign(released, [replace(facts["second"], **change)])
     second = replace(facts["second"], security_patch_level="2027-01-05")
     request = ReleaseRequest(STABLE)
-    assert plan_release(request, [second], one, NOW.replace(month=12), EXPIRES)
+    assert plan_release(request, [second], released, NOW.replace(month=12), EXPIRES)
     with pytest.raises(ReleaseRefusal, match="beyond next month"):
-        plan_release(request, [second], one, NOW.replace(month=11), EXPIRES)
+        plan_release(request, [second], released, NOW.replace(month=11), EXPIRES)
 
 
-def test_required_locales_of_listed_changelog(one, facts) -> None:
+def test_required_locales_of_listed_changelog(released, facts) -> None:
     """A path keeps its own text, which must have the required locales."""
-    both = sign(one, [facts["first"]], BETA, changelog={"en": "Beta.", "id": "Beta."})
+    both = sign(released, [facts["first"]], BETA, changelog={"en": "Beta.", "id": "Beta."})
     assert next(iter(both.targets)).startswith("armani/id/beta/")
     required = {"required_locales": ("en", "id")}
     with pytest.raises(ReleaseRefusal, match="no text for id"):
@@ -180,11 +182,11 @@ def test_required_locales_of_listed_changelog(one, facts) -> None:
     assert planned.targets[FIRST].custom["changelog"] == {"en": "A", "id": "B"}
 
 
-def test_invalid_old_changelog_is_kept(one, facts) -> None:
+def test_invalid_old_changelog_is_kept(released, facts) -> None:
     """It blocks neither its own build nor the next; a new one like it is refused."""
     odd = {"en": "See https://rom.example\u200b."}
-    one.targets[FIRST].custom["changelog"] = odd
-    both = sign(one, [facts["first"]], BETA)
+    released.targets[FIRST].custom["changelog"] = odd
+    both = sign(released, [facts["first"]], BETA)
     assert [target.custom["changelog"] for target in both.targets.values()] == [odd, odd]
     assert sign(both, [facts["second"]], changelog={"en": "Better."})
     with pytest.raises(ReleaseRefusal, match=r"^The changelog for en is not plain text"):
@@ -211,13 +213,13 @@ def test_all_refusals_are_listed(facts) -> None:
         plan_release(request, [step], empty_role(), NOW, EXPIRES, [other])
 
 
-def test_judged_plan_is_the_next_version(one, facts) -> None:
+def test_judged_plan_is_the_next_version(released, facts) -> None:
     """Judging and planning agree; packages that are not at hand are not compared."""
     packages, request = [facts["second"], facts["step"]], ReleaseRequest(STABLE)
     for sources, passed, words in (([facts["first"]], True, ""), ([], None, "--source")):
-        judged = judge_release(request, packages, one, NOW, EXPIRES, sources)
+        judged = judge_release(request, packages, released, NOW, EXPIRES, sources)
         assert judged.refusals == ()
-        assert judged.planned.targets == sign(one, packages).targets
+        assert judged.planned.targets == sign(released, packages).targets
         assert (judged.counter, sorted(judged.releases)) == (2, [FIRST, SECOND, STEP])
         (compared,) = [each for each in judged.verdicts if "the bytes of Hening" in each.question]
         assert (compared.passed, words in compared.remark) == (passed, True)
@@ -240,11 +242,11 @@ def test_counter_starts_at_the_floor(facts) -> None:
         sign(role, first)
 
 
-def test_region_of_first_package_is_unknown(one, facts) -> None:
+def test_region_of_first_package_is_unknown(released, facts) -> None:
     """Packages do not have a region; other packages of the build do, once they are listed."""
     for role, answer in (
         (empty_role(), (None, "a package does not say its region: make sure that it is id")),
-        (one, (True, "")),
+        (released, (True, "")),
     ):
         judged = judge_release(ReleaseRequest(STABLE), [facts["first"]], role, NOW, EXPIRES)
         (verdict,) = (each for each in judged.verdicts if each.question == "is for this region")
