@@ -140,8 +140,8 @@ def test_two_concurrent_writers(tmp_path, kind) -> None:
     ]
     for writer in writers:
         assert writer.stdout.readline() == "ready\n"
-    said = [writer.communicate("\n")[0].strip() for writer in writers]
-    assert said == ["written", "FileExistsError" if kind == "file" else "OSError"]
+    outputs = [writer.communicate("\n")[0].strip() for writer in writers]
+    assert outputs == ["written", "FileExistsError" if kind == "file" else "OSError"]
     assert (path if kind == "file" else path / "file").read_bytes() == b"first"
 
 

@@ -6,12 +6,12 @@ from signer.errors import CeremonyError, KeyStoreError, refusing
 
 def test_core_refusal_is_converted() -> None:
     """A message starts with a capital letter unless it starts with a path; the cause is kept."""
-    for said, kept in (
+    for message, kept in (
         ("a file is wrong.", "A file is wrong."),
         ("armani/id/stable/a.zip is gone.", "armani/id/stable/a.zip is gone."),
     ):
         with pytest.raises(CeremonyError) as caught, refusing(CeremonyError):
-            raise FormatError(said)
+            raise FormatError(message)
         assert str(caught.value) == kept
         assert isinstance(caught.value.__cause__, FormatError)
 

@@ -52,11 +52,11 @@ def test_unknown_role(audit, tree) -> None:
     assert finding.evidence == {"index": 9, "role": "dior", "sha256": hashed, "version": 1}
     tree = first.copy()
     for role in ("snapshot", "timestamp", "mirrors"):
-        odd = tree.copy()
-        odd.append_entry(role, 1, b"x")
-        odd.append_entry("targets", 2, b"y")
-        odd.release("latest")
-        assert only(audit(odd), Kind.UNKNOWN_ROLE).evidence["role"] == role
+        changed = tree.copy()
+        changed.append_entry(role, 1, b"x")
+        changed.append_entry("targets", 2, b"y")
+        changed.release("latest")
+        assert only(audit(changed), Kind.UNKNOWN_ROLE).evidence["role"] == role
 
 
 def test_two_files_for_one_version(audit, tree) -> None:
@@ -154,11 +154,11 @@ def test_malformed_entry(audit, tree):
         b"hening role v2\narmani\n3\n" + rest,
         b"\xff" * 160,
     ):
-        odd = tree.copy()
-        odd.entries.append(leaf)
-        odd.release("latest")
+        changed = tree.copy()
+        changed.entries.append(leaf)
+        changed.release("latest")
         with case(leaf):
-            assert only(audit(odd), Kind.ENTRY).evidence == {"index": 9, "leaf": leaf.hex()}
+            assert only(audit(changed), Kind.ENTRY).evidence == {"index": 9, "leaf": leaf.hex()}
 
 
 def test_missing_or_wrong_proof(audit, tree):

@@ -246,10 +246,10 @@ def test_wrong_tiles(audit, tree) -> None:
     assert "not signed by" in only(audit(tree), Kind.LOG).text
     tree = first.copy()
     for path in tiles_of([b"x"] * 9):
-        odd = tree.copy()
-        del odd.files[path]
+        changed = tree.copy()
+        del changed.files[path]
         with case(path):
-            assert (Kind.LOG in kinds(audit(odd))) == ("entries" in path)
+            assert (Kind.LOG in kinds(audit(changed))) == ("entries" in path)
 
 
 def test_pending_version(audit, tree):

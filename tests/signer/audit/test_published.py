@@ -58,14 +58,14 @@ def test_role_with_invalid_targets(audit, tree):
         ("armani", "cancro/id/stable/a.zip"),
         ("tables", "tables/apn/00.xz"),
     ):
-        odd, target = tree.copy(), TargetFile(1, {"sha256": "0" * 64}, path)
-        version = odd.current[role] + 1
+        changed, target = tree.copy(), TargetFile(1, {"sha256": "0" * 64}, path)
+        version = changed.current[role] + 1
         signed = Targets(version, None, NOW + timedelta(days=3), targets={path: target})
-        data = odd.sign(role, signed)
-        odd.make_role = lambda *_arguments, data=data: data
-        odd.release(role)
+        data = changed.sign(role, signed)
+        changed.make_role = lambda *_arguments, data=data: data
+        changed.release(role)
         with case(role, path):
-            found = only(audit(odd), Kind.METADATA)
+            found = only(audit(changed), Kind.METADATA)
             assert found.evidence == {"role": role, "version": version}
 
 

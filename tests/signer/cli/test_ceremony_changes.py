@@ -199,12 +199,12 @@ def test_lifetimes_model_and_online_keys(
 def test_reset(run_json, destination, repo, now) -> None:
     """One proposal has root and the role, and says what is no longer valid."""
     changed = run_json("ceremony", "reset", "armani", "--counter", "0", *destination)
-    said = {role["role"]: role["changes"] for role in changed["roles"]}
-    assert said.keys() == {"root", "armani"}
+    changes = {role["role"]: role["changes"] for role in changed["roles"]}
+    assert changes.keys() == {"root", "armani"}
     moment = f"{now:%Y-%m-%d %H:%M:%S} UTC"
-    (sentence,) = said["root"]
+    (sentence,) = changes["root"]
     assert f"no counter above 0 and no time after {moment} is valid any more" in sentence
-    assert said["armani"][-1].startswith("Follows reset 1 of root")
+    assert changes["armani"][-1].startswith("Follows reset 1 of root")
     stated = json.loads((repo / "metadata" / "2.root.json").read_bytes())["signed"]["custom"]
     reset = {"counter": 0, "number": 1, "time": int(now.timestamp())}
     assert stated["resets"] == {"armani": reset}

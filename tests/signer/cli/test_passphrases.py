@@ -178,8 +178,8 @@ def test_invalid_descriptors(use, pipe) -> None:
         for number in (2**31, 99999999999, 10**40):
             with pytest.raises(click.BadParameter, match="not in the range"):
                 use(option, number)
-        said = f"Nothing can be read from {option} 2147483647"
-        with pytest.raises(EnvironmentFailedError, match=said):
+        message = f"Nothing can be read from {option} 2147483647"
+        with pytest.raises(EnvironmentFailedError, match=message):
             use(option, 2**31 - 1, names=["token drawer"])
     reader, writer = os.pipe()
     os.set_blocking(reader, False)

@@ -34,12 +34,12 @@ def test_output_and_next_steps(run, tmp_path, home, tree) -> None:
     """Lines have at most 80 columns except for paths; a second run changes nothing."""
     status, output, errors = run(*START)
     assert (status, errors) == (0, "")
-    said = output[output.index("rom is ready") :]
-    assert f"\n  {home}/rom-second-root\n" in said
-    assert "One signature is enough for every role." in said
-    assert "It is on the same disk now: move it to another" in said
-    assert "hening-server rollout offer armani/id/stable --share 100%" in said
-    assert [line for line in said.splitlines() if len(line) > 80 and "/" not in line] == []
+    summary = output[output.index("rom is ready") :]
+    assert f"\n  {home}/rom-second-root\n" in summary
+    assert "One signature is enough for every role." in summary
+    assert "It is on the same disk now: move it to another" in summary
+    assert "hening-server rollout offer armani/id/stable --share 100%" in summary
+    assert [line for line in summary.splitlines() if len(line) > 80 and "/" not in line] == []
     assert (tmp_path / "rom" / "hening.toml").exists()
     before = tree(tmp_path)
     status, output, errors = run(*START)

@@ -41,12 +41,12 @@ def test_file_instead_of_folder(tmp_path) -> None:
     path = tmp_path / "file.yaml"
     path.write_text("locale: en")
     for kind in ("features", "greetings", "notices", "themes", "wallpapers", "zones"):
-        said = rf"is a file, and the pack {kind} .* folder, with .* in"
-        with case(kind), pytest.raises(ContentError, match=said):
+        message = rf"is a file, and the pack {kind} .* folder, with .* in"
+        with case(kind), pytest.raises(ContentError, match=message):
             build_entries(kind, Upstream(path, "1", years=[2026]))
     for kind in ("apn", "ca"):
-        said = f"is a folder, and the pack {kind} is built from a file"
-        with case(kind), pytest.raises(ContentError, match=said):
+        message = f"is a folder, and the pack {kind} is built from a file"
+        with case(kind), pytest.raises(ContentError, match=message):
             build_entries(kind, Upstream(tmp_path, "1"))
 
 

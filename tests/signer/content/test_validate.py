@@ -69,8 +69,8 @@ def test_pictures_of_pillow() -> None:
         (encode(mode="CMYK"), "FFEE|8 bits in 1 or 3"),
         (jpeg(128, 64), "is 128x64, not 80x64"),
     ):
-        said = f"'waves' of wallpapers: .*(?:{sentence})"
-        with case(sentence), pytest.raises(ContentError, match=said):
+        message = f"'waves' of wallpapers: .*(?:{sentence})"
+        with case(sentence), pytest.raises(ContentError, match=message):
             check_packs_to_sign([pictured(picture, width=80)], ())
 
 

@@ -101,16 +101,16 @@ def test_malformed_commands() -> None:
         (4, "new  2,0,1"),
         (4, "new 2,0,1 "),
     ):
-        said = r"malformed|not a set of ranges|numbers wrongly"
-        with case(version, line), pytest.raises(PayloadError, match=said):
+        message = r"malformed|not a set of ranges|numbers wrongly"
+        with case(version, line), pytest.raises(PayloadError, match=message):
             _only(version, line)
     for version, line in (
         (1, "stash 3 2,4,6"),
         (1, "free 3"),
         (3, "compute_hash_tree 2,8,9 2,0,8 sha1 aa bb"),
     ):
-        said = f"version {version} has the command"
-        with case(version, line), pytest.raises(UnsupportedError, match=said):
+        message = f"version {version} has the command"
+        with case(version, line), pytest.raises(UnsupportedError, match=message):
             _only(version, line)
 
 

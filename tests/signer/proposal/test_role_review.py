@@ -75,9 +75,9 @@ def test_warning_of_phones_without_pack() -> None:
     ):
         with case(before):
             _, warnings = describe_packs("content", content(**before), content(version=2, **after))
-            said = [each for each in warnings if "outside the share" in each]
-            assert len(said) == (sentence is not None)
-            assert sentence is None or sentence in said[0]
+            messages = [each for each in warnings if "outside the share" in each]
+            assert len(messages) == (sentence is not None)
+            assert sentence is None or sentence in messages[0]
 
 
 def test_review_of_next_pack() -> None:

@@ -23,8 +23,8 @@ def test_existing_files_are_refused(layout, tmp_path):
         path = tmp_path / name
         path.parent.mkdir(parents=True)
         path.write_text("")
-        said = f"^{path.parent} is not empty.*nothing was changed"
-        with pytest.raises(CeremonyError, match=said):
+        message = f"^{path.parent} is not empty.*nothing was changed"
+        with pytest.raises(CeremonyError, match=message):
             check_free(layout, None)
         shutil.rmtree(path.parent)
     for name in ("hening.toml", "repo", "server"):

@@ -118,8 +118,8 @@ def test_failure_repeats_the_program_s_message(tmp_path, monkeypatch):
     path = tmp_path / "program"
     monkeypatch.setattr(steps, "find_program", lambda _name: str(path))
     for status, kind in ((1, CeremonyError), (2, CeremonyError), (3, EnvironmentFailedError)):
-        said = "echo usage >&2; echo 'hening-server: no disk.' >&2"
-        path.write_text(f"#!/bin/sh\n{said}; exit {status}\n")
+        commands = "echo usage >&2; echo 'hening-server: no disk.' >&2"
+        path.write_text(f"#!/bin/sh\n{commands}; exit {status}\n")
         path.chmod(0o755)
         with pytest.raises(kind, match=r"^`hening-server init` failed: no disk\.$"):
             Programs(b"x")("hening-server", "init", "--state", path)

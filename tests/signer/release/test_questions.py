@@ -54,17 +54,17 @@ def test_missing_proof() -> None:
         (FULL, TERMS, "no", f"policy.toml requires a proof that {FULL.path.name} installs: run"),
         (make_facts(2, ota_type="BLOCK"), TERMS, "not asked", "it has no payload"),
     ):
-        ((_, found, said),) = judge([package], terms=terms)
-        assert (found, said[: len(start)]) == (answer, start)
+        ((_, found, message),) = judge([package], terms=terms)
+        assert (found, message[: len(start)]) == (answer, start)
 
 
 def test_refusing_report() -> None:
     """One refusing report is enough, in any order, and also if no proof is required."""
     refused = proof_of(FULL, refusal="x" * 300, partitions=[])
     for given in ((refused, proof_of(FULL)), (proof_of(FULL), refused)):
-        (_, answer, said), _ = judge([FULL], *given, terms=replace(TERMS, is_required=False))
-        assert (answer, said[-4:], len(said)) == ("no", "xxx…", 300)
-        assert said.startswith(f"A phone refuses {FULL.path.name}: xxx")
+        (_, answer, message), _ = judge([FULL], *given, terms=replace(TERMS, is_required=False))
+        assert (answer, message[-4:], len(message)) == ("no", "xxx…", 300)
+        assert message.startswith(f"A phone refuses {FULL.path.name}: xxx")
 
 
 OTHER = ProvedPartition("other", "0" * 64, 4096)
@@ -81,9 +81,9 @@ def test_mismatched_proof_is_refused() -> None:
         ({"partitions": [*proof_of(FULL).partitions, OTHER]}, "or other partitions"),
     ):
         with case(changes):
-            (_, answer, said), _ = judge([FULL], proof_of(FULL, **changes))
+            (_, answer, message), _ = judge([FULL], proof_of(FULL, **changes))
             assert answer == "no"
-            assert words in said
+            assert words in message
     terms = replace(TERMS, certificate="")
     assert judge([FULL], proof_of(FULL, certificate="d" * 64), terms=terms)[0][1] == "yes"
 
@@ -96,20 +96,20 @@ def test_proof_of_incremental() -> None:
         (ProvedSource(SOURCE.fingerprint, "0" * 64), "was proved on another package of"),
     ):
         with case(source):
-            (_, answer, said), *_ = [
+            (_, answer, message), *_ = [
                 each
                 for each in judge([STEP, FULL], proof_of(STEP, source=source), proof_of(FULL))
                 if each[0] == STEP.path.name
             ]
             assert answer == "no"
-            assert words in said
+            assert words in message
     full = make_facts(3)
     both = make_facts(3, 1, source_builds=(SOURCE.fingerprint, FULL.fingerprint))
     other = proof_of(both, source=ProvedSource(FULL.fingerprint, FULL.sha256))
     proofs = (proof_of(both), proof_of(full))
-    _, (_, answer, said), _ = judge([full, both], *proofs, current=role_of(1, 2))
+    _, (_, answer, message), _ = judge([full, both], *proofs, current=role_of(1, 2))
     assert answer == "no"
-    assert f"also starts from {FULL.fingerprint}, and was not proved on it" in said
+    assert f"also starts from {FULL.fingerprint}, and was not proved on it" in message
     answers = judge([full, both], *proofs, other, current=role_of(1, 2))
     assert [each[1] for each in answers] == ["yes"] * 3
     builds, other = frozenset({SOURCE.fingerprint}), ProvedSource(SOURCE.fingerprint, "0" * 64)
@@ -123,16 +123,16 @@ def test_proof_of_incremental() -> None:
 def test_proof_of_full_package() -> None:
     """A required proof is made on the build before, so that no partition is left out."""
     alone = proof_of(FULL, source=None)
-    ((_, answer, said), _) = judge([FULL], alone)
+    ((_, answer, message), _) = judge([FULL], alone)
     assert answer == "no"
-    assert "was not proved on a listed build" in said
+    assert "was not proved on a listed build" in message
     assert judge([FULL], alone, terms=replace(TERMS, is_required=False))[0][1] == "yes"
     assert judge([FULL], alone, current=empty_role())[0][1] == "yes"
     other = proof_of(FULL, source=ProvedSource("Hening/other", "e" * 64))
     assert judge([FULL], other)[0][1] == "no"
-    *_, (subject, answer, said) = judge([FULL], proof_of(FULL), proof_of(SOURCE))
+    *_, (subject, answer, message) = judge([FULL], proof_of(FULL), proof_of(SOURCE))
     assert (subject, answer) == (str(STABLE), "no")
-    assert f"sha256 {SOURCE.sha256}, which is none of these" in said
+    assert f"sha256 {SOURCE.sha256}, which is none of these" in message
     assert judge([FULL, STEP], proof_of(STEP), proof_of(FULL)) == [
         (FULL.path.name, "yes", ""),
         (STEP.path.name, "yes", ""),

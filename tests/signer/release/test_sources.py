@@ -167,12 +167,12 @@ def test_left_out_partition_is_refused() -> None:
     """It is found with the full package of the build before, which must be the listed file."""
     older = with_more(FULL)
     for package in (make_facts(2), STEP):
-        ((answer, said),) = left_out([package], [older])
+        ((answer, message),) = left_out([package], [older])
         assert answer == "no"
-        assert "leaves out product" in said
+        assert "leaves out product" in message
         assert left_out([with_more(package)], [older]) == [("yes", "")]
-    ((_, said),) = left_out([make_facts(2)], [replace(FULL, sha256="f" * 64)])
-    assert "is not the listed package" in said
+    ((_, message),) = left_out([make_facts(2)], [replace(FULL, sha256="f" * 64)])
+    assert "is not the listed package" in message
     remark = "give the full package of the build before it with --source"
     assert left_out([make_facts(2)]) == [("not asked", remark)]
     remark = "no build of this region is listed before it"

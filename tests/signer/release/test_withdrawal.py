@@ -58,7 +58,7 @@ def test_plan_withdrawal(role) -> None:
 def test_drain_is_never_extended(role) -> None:
     """A longer drain is reported and not granted."""
     start = f"{path_of(2, 1)} was withdrawn before, and a drain cannot be added or lengthened"
-    for first, second, left, said in (
+    for first, second, left, message in (
         (5000, 6000, 5000, "its bytes are served until 1970-01-01 01:23:20 UTC."),
         (5000, 5000, 5000, ""),
         (5000, 4000, 4000, ""),
@@ -75,7 +75,7 @@ def test_drain_is_never_extended(role) -> None:
             # Packages that this request withdraws are not reported.
             request = Withdrawal((str(STABLE),), 2, second)
             sentences = undrained(request, once, plan_withdrawal(request, once, EXPIRES))
-            assert sentences == ([f"{start} later: {said}"] if said else [])
+            assert sentences == ([f"{start} later: {message}"] if message else [])
 
 
 def test_unknown_place_is_refused(role) -> None:
