@@ -8,9 +8,8 @@ from tests.cases import case
 from tests.signer.audit.public_tree import DictMirror, PublicTree, kinds, only, sha256
 
 
-def test_served_version_differs_from_log(audit, tree) -> None:
-    """A served version must be logged with the same bytes; superseded versions, too."""
-    first = tree.copy()
+def test_unlogged_version_is_served(audit, tree) -> None:
+    """A served version without an entry is reported."""
     data = tree.make_role("armani", 3)
     tree.publish_role("armani", 3, data)
     tree.publish_snapshot()
@@ -21,7 +20,10 @@ def test_served_version_differs_from_log(audit, tree) -> None:
         "served": sha256(data),
         "version": 3,
     }
-    tree = first.copy()
+
+
+def test_superseded_version_differs_from_log(audit, tree) -> None:
+    """A superseded version must have the logged bytes, too."""
     tree.files["/metadata/1.armani.json"] = other = tree.make_role("armani", 1, days=80)
     finding = only(audit(tree), Kind.MISMATCH)
     assert finding.evidence["index"] == 2
@@ -43,14 +45,16 @@ def test_removed_superseded_versions(audit, tree):
 
 
 def test_unknown_role(audit, tree) -> None:
-    """An undelegated role is reported, even while a version of targets is pending."""
-    first = tree.copy()
+    """The role of an entry must be delegated."""
     tree.append_entry("dior", 1, b"who is that")
     tree.release("latest")
     finding = only(audit(tree), Kind.UNKNOWN_ROLE)
     hashed = sha256(b"who is that")
     assert finding.evidence == {"index": 9, "role": "dior", "sha256": hashed, "version": 1}
-    tree = first.copy()
+
+
+def test_reserved_role(audit, tree) -> None:
+    """A pending version of targets does not excuse reserved names."""
     for role in ("snapshot", "timestamp", "mirrors"):
         changed = tree.copy()
         changed.append_entry(role, 1, b"x")
@@ -60,38 +64,48 @@ def test_unknown_role(audit, tree) -> None:
 
 
 def test_two_files_for_one_version(audit, tree) -> None:
-    """Both entries are named, within one audit and across two."""
-    first = tree.copy()
+    """The finding names both entries."""
     tree.append_entry("armani", 2, b"another armani 2")
     tree.write_log()
     finding = only(audit(tree), Kind.EQUIVOCATION)
     assert finding.evidence["indices"] == [7, 9]
     assert finding.evidence["sha256"][1] == sha256(b"another armani 2")
-    tree = first.copy()
+
+
+def test_two_files_for_one_version_in_two_audits(audit, tree) -> None:
+    """The memory has the first file's entry."""
     memory = audit(tree).memory
     tree.append_entry("armani", 2, b"another armani 2")
     tree.write_log()
     assert only(audit(tree, memory), Kind.EQUIVOCATION).evidence["indices"] == [7, 9]
 
 
-def test_versions_out_of_order(audit, tree) -> None:
-    """Falling, repeated and skipped versions are reported."""
-    first = tree.copy()
+def test_falling_version(audit, tree) -> None:
+    """A version below the role's highest is reported."""
     tree.fill(50)
     memory = audit(tree).memory
     tree.append_entry("latest", 7, b"superseded 7")
     tree.write_log()
     finding = only(audit(tree, memory), Kind.ORDER)
     assert finding.text == "Entry 59 is latest 7, after version 52 at entry 58."
-    tree = first.copy()
+
+
+def test_repeated_entry(audit, tree) -> None:
+    """Two equal entries are reported."""
     tree.entries.append(tree.entries[7])
     tree.write_log()
     assert only(audit(tree), Kind.ORDER).evidence["indices"] == [7, 9]
-    tree = first.copy()
+
+
+def test_skipped_version(audit, tree) -> None:
+    """Clients may have been shown the skipped versions."""
     tree.current["latest"] = 4
     tree.release("latest")
     assert only(audit(tree), Kind.MISSING).text == "The log skips from latest 2 to 5."
-    tree = first.copy()
+
+
+def test_first_version_is_skipped(audit, tree) -> None:
+    """A role's first entry must be version 1."""
     tree.models = [*tree.models, "dior"]
     tree.current["dior"] = 2
     tree.release("targets", "dior")
@@ -101,8 +115,7 @@ def test_versions_out_of_order(audit, tree) -> None:
 
 
 def test_two_files_for_superseded_version(audit, tree) -> None:
-    """The log is read again to show the first entry, too; the same file is no equivocation."""
-    first = tree.copy()
+    """The log is read again to name the first entry, too."""
     tree.fill(300)
     memory = audit(tree).memory
     tree.append_entry("latest", 7, b"another latest 7")
@@ -112,12 +125,18 @@ def test_two_files_for_superseded_version(audit, tree) -> None:
         assert finding.evidence["indices"] == [13, 309]
         both = (b"superseded 7", b"another latest 7")
         assert finding.evidence["sha256"] == [*map(sha256, both)]
-    tree = first.copy()
+
+
+def test_repeated_superseded_version(audit, tree) -> None:
+    """The same file again is no equivocation."""
     tree.fill(300)
     tree.append_entry("latest", 7, b"superseded 7")
     tree.write_log()
     assert only(audit(tree), Kind.ORDER).evidence["indices"] == [308, 309]
-    tree = first.copy()
+
+
+def test_two_files_for_superseded_version_with_wrong_tiles(audit, tree) -> None:
+    """Only the order is reported if the first entry cannot be read."""
     tree.fill(300)
     memory = audit(tree).memory
     tree.append_entry("latest", 7, b"another latest 7")

@@ -39,7 +39,6 @@ def test_second_audit_reads_only_new_entries(audit, tree) -> None:
     done = audit(mirror, memory)
     assert done.memory == memory
     assert not any("/tile/" in path for path in mirror.fetched)
-    memory = audit(tree).memory
     tree.release("armani", "content")
     mirror = DictMirror(tree.files)
     done = audit(mirror, decode_memory(encode_memory(memory)))
@@ -89,8 +88,7 @@ def test_partial_tile_replaced_by_full_tile(audit, tree):
 
 
 def test_new_log_key(audit, tree) -> None:
-    """A new log key continues the same log; proofs under the former key alone are refused."""
-    first = tree.copy()
+    """A new log key continues the same log."""
     memory = audit(tree).memory
     tree.log_keys = LOG_KEYS
     tree.release("root")
@@ -108,7 +106,10 @@ def test_new_log_key(audit, tree) -> None:
     tree.release("latest")
     done = audit(tree, done.memory)
     assert kinds(done) == []
-    tree = first.copy()
+
+
+def test_proof_under_former_log_key_is_refused(audit, tree) -> None:
+    """After a change of the log key, proofs need a signature of the new one."""
     memory = audit(tree).memory
     tree.log_keys = LOG_KEYS
     tree.release("root")
@@ -146,8 +147,7 @@ def test_fork_of_the_same_size(audit, tree):
 
 
 def test_proof_from_forked_log(audit, tree) -> None:
-    """A role's proof must be under a checkpoint that is consistent with the log."""
-    first = tree.copy()
+    """The checkpoint of a role's proof must be consistent with the log."""
     fork = tree.copy()
     fork.entries[0] = fork.entries[0].replace(b"root", b"dior")
     fork.write_log()
@@ -160,7 +160,10 @@ def test_proof_from_forked_log(audit, tree) -> None:
         fork.files["/log/checkpoint"].decode(),
         tree.files["/log/checkpoint"].decode(),
     ]
-    tree = first.copy()
+
+
+def test_proof_from_forked_log_at_a_later_audit(audit, tree) -> None:
+    """The finding has a proof of the inconsistency."""
     fork = tree.copy()
     fork.entries[0] = fork.entries[0].replace(b"root", b"dior")
     fork.write_log()
@@ -170,7 +173,10 @@ def test_proof_from_forked_log(audit, tree) -> None:
     tree.files["/log/proof/latest.2"] = fork.files["/log/proof/latest.2"]
     finding = only(audit(tree, memory), Kind.EQUIVOCATION)
     assert len(finding.evidence["consistency_proof"]) > 1
-    tree = first.copy()
+
+
+def test_proof_under_older_checkpoint(audit, tree) -> None:
+    """A proof may be under an older checkpoint of the same log, which tiles show."""
     old = tree.copy()
     tree.fill(300, "content")
     memory = audit(tree).memory
@@ -184,8 +190,7 @@ def test_proof_from_forked_log(audit, tree) -> None:
 
 
 def test_rolled_back_log(audit, tree) -> None:
-    """A smaller tree or an old checkpoint is reported; the newest signed checkpoint counts."""
-    first = tree.copy()
+    """An older role version and a smaller tree are both reported."""
     stale = DictMirror(tree.files.copy())
     tree.release("content")
     memory = audit(tree).memory
@@ -196,13 +201,19 @@ def test_rolled_back_log(audit, tree) -> None:
         memory.checkpoint,
         stale.files["/log/checkpoint"].decode(),
     ]
-    tree = first.copy()
+
+
+def test_stale_checkpoint(audit, tree) -> None:
+    """A checkpoint older than the memory's is reported."""
     old = tree.files["/log/checkpoint"]
     tree.release("content")
     memory = audit(tree).memory
     tree.files["/log/checkpoint"] = old
     assert "stale" in only(audit(tree, memory), Kind.ROLL_BACK).text
-    tree = first.copy()
+
+
+def test_newest_signed_checkpoint_counts(audit, tree) -> None:
+    """A role's proof may have a newer checkpoint than the file of the checkpoint."""
     memory = audit(tree).memory
     old = tree.files["/log/checkpoint"]
     tree.release("content")
@@ -212,39 +223,53 @@ def test_rolled_back_log(audit, tree) -> None:
     assert done.checkpoint.place == "/log/proof/content.2"
 
 
-def test_wrong_tiles(audit, tree) -> None:
-    """Changed entries are located; without valid tiles a fork is not claimed."""
-    first = tree.copy()
+def test_changed_entry_is_located(audit, tree) -> None:
+    """The first entry that differs from its hash is named."""
     path = "/log/tile/entries/000.p/9"
     tree.files[path] = tree.files[path].replace(b"cancro", b"armani")
     finding = only(audit(tree), Kind.LOG)
     assert "entry 3 is the first that differs" in finding.text
-    tree = first.copy()
+
+
+def test_changed_new_entry_is_located(audit, tree) -> None:
+    """Entries since the last audit are located, too."""
     memory = audit(tree).memory
     tree.release("content")
     path = "/log/tile/entries/000.p/10"
     tree.files[path] = tree.files[path].replace(b"content\n2", b"cancro0\n2")
     assert "entry 9" in only(audit(tree, memory), Kind.LOG).text
-    tree = first.copy()
+
+
+def test_entries_of_another_tree(audit, tree) -> None:
+    """Entries and hashes that agree must also have the signed root."""
     other = tree.copy()
     other.entries[5] = other.entries[5].replace(b"content", b"cancro")
     other.write_log()
     other.files["/log/checkpoint"] = tree.files["/log/checkpoint"]
     text = only(audit(other), Kind.LOG).text
     assert text == "The mirror's entries are not those of the log's tree of 9."
-    tree = first.copy()
+
+
+def test_fork_is_not_claimed_without_valid_tiles(audit, tree) -> None:
+    """A fork that the mirror's tiles cannot prove is no equivocation."""
     memory = audit(tree).memory
     fork = tree.copy()
     fork.entries[5] = fork.entries[5].replace(b"content", b"cancro")
     fork.release("content")
     fork.files["/log/tile/0/000.p/10"] = bytes(320)
     assert "does not lead" in only(audit(fork, memory), Kind.LOG).text
-    tree = first.copy()
+
+
+def test_checkpoint_with_wrong_key_or_origin(audit, tree) -> None:
+    """A checkpoint needs the log's key and origin."""
     tree.files["/log/checkpoint"] = checkpoint(tree.leaves, LOG_KEYS[1:])
     assert "not signed by" in only(audit(tree), Kind.LOG).text
     tree.files["/log/checkpoint"] = checkpoint(tree.leaves, origin="other.example/log")
     assert "not signed by" in only(audit(tree), Kind.LOG).text
-    tree = first.copy()
+
+
+def test_missing_tile(audit, tree) -> None:
+    """A missing bundle is a finding; hash tiles are not needed."""
     for path in tiles_of([b"x"] * 9):
         changed = tree.copy()
         del changed.files[path]
@@ -274,8 +299,7 @@ def test_pending_version(audit, tree):
 
 
 def test_logged_version_was_never_served(audit, tree) -> None:
-    """It is reported once, as long as it should be served."""
-    first = tree.copy()
+    """It is reported once, because the log keeps it."""
     memory = audit(tree).memory
     tree.append_entry("armani", 3, b"for one phone")
     tree.current["armani"] = 3
@@ -288,14 +312,20 @@ def test_logged_version_was_never_served(audit, tree) -> None:
         assert done.pending == []
         # The log has it, so the next audit need not report it again.
         assert kinds(audit(tree, done.memory)) == []
-    tree = first.copy()
+
+
+def test_pending_version_was_never_served(audit, tree) -> None:
+    """A version that was pending and then skipped is reported."""
     tree.append_entry("armani", 3, b"for one phone")
     tree.write_log()
     memory = audit(tree).memory
     tree.current["armani"] = 3
     tree.release("armani")
     assert only(audit(tree, memory), Kind.UNSERVED).evidence["version"] == 3
-    tree = first.copy()
+
+
+def test_unserved_version_is_superseded(audit, tree) -> None:
+    """It is reported as long as it should be served."""
     tree.append_entry("armani", 3, b"for one phone")
     tree.current["armani"] = 3
     for _ in range(8):
@@ -303,7 +333,10 @@ def test_logged_version_was_never_served(audit, tree) -> None:
     assert only(audit(tree), Kind.UNSERVED).evidence["version"] == 3
     tree.release("armani")
     assert kinds(audit(tree)) == []
-    tree = first.copy()
+
+
+def test_unserved_root(audit, tree) -> None:
+    """A missing root before the pinned one is reported."""
     tree.release("root")
     tree.release("root")
     memory = begin_memory(tree.files["/metadata/3.root.json"])
@@ -350,9 +383,8 @@ def test_new_model_is_pending(audit, tree):
     assert Kind.UNKNOWN_ROLE in kinds(audit(tree, first.memory))
 
 
-def test_unknown_role_is_tolerated_once(audit, tree) -> None:
-    """One pending version of targets may delegate to it; at the next audit it must."""
-    start = tree.copy()
+def test_pending_targets_excuses_no_later_role(audit, tree) -> None:
+    """A role that is logged later is unknown."""
     tree.append_entry("targets", 2, tree.make_role("targets", 2))
     tree.write_log()
     first = audit(tree)
@@ -361,7 +393,10 @@ def test_unknown_role_is_tolerated_once(audit, tree) -> None:
     tree.write_log()
     done = audit(tree, first.memory)
     assert [f.kind for f in done.findings.kept if f.kind is Kind.UNKNOWN_ROLE] == ["unknown-role"]
-    tree = start.copy()
+
+
+def test_unknown_role_is_tolerated_once(audit, tree) -> None:
+    """At the next audit it must be delegated, even if targets is pending again."""
     tree.append_entry("dior", 1, b"hidden")
     tree.append_entry("targets", 2, targets := tree.make_role("targets", 2))
     tree.write_log()
