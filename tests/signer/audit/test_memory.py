@@ -114,7 +114,6 @@ def test_damaged_file_is_refused(memory) -> None:
         damaged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
         with pytest.raises(MemoryFileError, match="cannot be used"):
             decode_memory(damaged)
-    data = encode_memory(memory)
     for length in range(0, len(data), 13):
         with pytest.raises(MemoryFileError):
             decode_memory(data[:length])

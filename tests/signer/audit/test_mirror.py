@@ -21,29 +21,33 @@ from signer.audit.mirror import FolderMirror, HttpMirror
 from tests.cases import case
 
 
-def test_folder_mirror(tmp_path, monkeypatch) -> None:
-    """A file is read up to its limit; other file types count as missing, disk errors are raised."""
+def test_folder_mirror(tmp_path) -> None:
+    """A file is read up to its limit; the folder must exist."""
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "checkpoint").write_bytes(b"12345")
     mirror = FolderMirror(tmp_path)
     assert mirror.fetch("/log/checkpoint", 5) == b"12345"
     with pytest.raises(AnswerError, match="/log/checkpoint is longer than the 4 bytes"):
         mirror.fetch("/log/checkpoint", 4)
+    with pytest.raises(MirrorUnavailableError, match="does not exist; give a public folder"):
+        FolderMirror(tmp_path / "public")
+
+
+def test_missing_file_of_folder_mirror(tmp_path, monkeypatch) -> None:
+    """Folders and pipes count as missing files, but a disk error is raised."""
     (tmp_path / "metadata").mkdir()
     (tmp_path / "file").write_bytes(b"")
     os.mkfifo(tmp_path / "pipe")
     mirror = FolderMirror(tmp_path)
     for path in ("/nothing", "/metadata", "/file/checkpoint", "/pipe"):
         assert mirror.fetch(path, 10) is None
-    with pytest.raises(MirrorUnavailableError, match="does not exist; give a public folder"):
-        FolderMirror(tmp_path / "public")
 
     def refuse(*_arguments, **_options):
         raise PermissionError
 
     monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(PermissionError):
-        FolderMirror(tmp_path).fetch("/file", 10)
+        mirror.fetch("/file", 10)
 
 
 PATH = "/log/checkpoint"

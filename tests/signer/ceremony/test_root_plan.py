@@ -74,15 +74,19 @@ def test_plan_reset(before, now) -> None:
     check_role_content("armani", old, role, decode_resets(planned["root"]))
     again = plan_reset(reset(time=1), planned["root"], roles, now)
     assert decode_resets(again["root"])["armani"].number == 2
+
+
+def test_invalid_reset_is_refused(before, now) -> None:
+    """Only models have counters, and only models, tables and content have resets."""
     root, roles = before
-    for asked, says in (
+    for request, message in (
         (reset(counter=None), "give --counter"),
         (reset(counter=1), "lists no counter above 0"),
         (reset("content"), "has no counters"),
         (reset("targets", None, None), "has no resets"),
     ):
-        with pytest.raises(CeremonyError, match=says):
-            plan_reset(asked, root, roles, now)
+        with pytest.raises(CeremonyError, match=message):
+            plan_reset(request, root, roles, now)
 
 
 def test_plan_reset_with_other_keys(before, now, made_keys):

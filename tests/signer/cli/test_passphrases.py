@@ -24,8 +24,8 @@ def terminal(monkeypatch):
     return answers, prompts
 
 
-def test_prompts_for_keys_and_tokens(terminal) -> None:
-    """An empty answer repeats the passphrase; a PIN has its own prompt."""
+def test_empty_answer_repeats_the_passphrase(terminal) -> None:
+    """The second prompt says so, the first one does not."""
     answers, prompts = terminal
     answers += ["first passphrase", "", "second passphrase"]
     passphrases = Passphrases(None, {})
@@ -37,8 +37,10 @@ def test_prompts_for_keys_and_tokens(terminal) -> None:
     assert "root-1" in prompts[0]
     assert "empty: as before" not in prompts[0]
     assert "empty: as before" in prompts[1]
-    answers.clear()
-    prompts.clear()
+
+
+def test_pin_has_its_own_prompt(terminal) -> None:
+    """An empty answer never repeats a PIN."""
     answers, prompts = terminal
     answers += ["a passphrase", "1234", "", "b passphrase"]
     passphrases = Passphrases(None, {})
@@ -51,8 +53,10 @@ def test_prompts_for_keys_and_tokens(terminal) -> None:
     ]
     assert "PIN of token drawer" in prompts[1]
     assert "empty" not in prompts[1]
-    answers.clear()
-    prompts.clear()
+
+
+def test_typed_passphrase_must_be_text(terminal) -> None:
+    """The refusal does not show it, nor does its cause."""
     answers, _ = terminal
     answers.append("secret \udcff")
     with pytest.raises(click.UsageError, match="not text in this terminal") as caught:
@@ -71,8 +75,8 @@ def test_passphrase_of_environment(passphrase) -> None:
     assert passphrase.decode() not in shown
 
 
-def test_prompts_for_new_passphrases(terminal, capsys) -> None:
-    """A new passphrase is typed twice until both agree; a wrong length is refused."""
+def test_new_passphrase_is_typed_twice(terminal) -> None:
+    """Both must agree; an empty answer repeats the former passphrase."""
     answers, prompts = terminal
     answers += ["", "first word", "first wrod", "first word", "first word", ""]
     answers += ["second word", "second word"]
@@ -86,9 +90,10 @@ def test_prompts_for_new_passphrases(terminal, capsys) -> None:
     assert "New passphrase of root-1" in prompts[0]
     assert "empty: as before" not in prompts[0]
     assert "New passphrase of root-2 (empty: as before)" in prompts[5]
-    capsys.readouterr()
-    answers.clear()
-    prompts.clear()
+
+
+def test_new_passphrase_with_wrong_length(terminal, capsys) -> None:
+    """It is asked for again before it is repeated."""
     answers, prompts = terminal
     answers += ["2short", "w" * 1024, "long enough", "long enough"]
     assert Passphrases(None, {}).choose("root-1") == b"long enough"

@@ -71,19 +71,17 @@ def test_invalid_change_is_refused() -> None:
 def test_plan_pack_edit() -> None:
     """Share and end change; parts and unknown members stay."""
     first = planned(make("notices"))
+    first.unrecognized_fields["custom"]["more"] = 1
+    first.unrecognized_fields["custom"]["packs"]["notices"]["shops"] = [1]
     second = plan_pack_edit(first, "notices", {"end": 9, "rollout": [[3, 10]]}, EXPIRES)
     pack = decode_index("content", second).packs["notices"]
     assert (pack.end, pack.rollout, second.targets) == (9, [(3, 10)], first.targets)
+    custom = second.unrecognized_fields["custom"]
+    assert (custom["more"], custom["packs"]["notices"]["shops"]) == (1, [1])
     third = plan_pack_edit(second, "notices", {"end": None}, EXPIRES)
     assert "end" not in third.unrecognized_fields["custom"]["packs"]["notices"]
     with pytest.raises(ContentError, match="end is not above start"):
         plan_pack_edit(third, "notices", {"end": 0}, EXPIRES)
-    first = planned(make("notices"))
-    first.unrecognized_fields["custom"]["more"] = 1
-    first.unrecognized_fields["custom"]["packs"]["notices"]["shops"] = [1]
-    second = plan_pack_edit(first, "notices", {"end": 9}, EXPIRES)
-    custom = second.unrecognized_fields["custom"]
-    assert (custom["more"], custom["packs"]["notices"]["shops"]) == (1, [1])
 
 
 def test_plan_withdrawal() -> None:

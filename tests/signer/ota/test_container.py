@@ -144,15 +144,14 @@ def _streamed(descriptor: bytes, *, size: int = 0, extra: bytes = b"") -> bytes:
 def test_data_descriptors() -> None:
     """A data descriptor needs its signature, sizes of 4 bytes and the directory's values."""
     size = len(zlib.compress(b"quiet, clear")) - 6
-    raw = _streamed(b"PK\7\x08CRC." + struct.pack("<2L", size, 12))
-    assert load_entry(io.BytesIO(raw), _load(raw).entries["a"], 99) == b"quiet, clear"
     wide, bare = struct.pack("<2Q", size, 12), struct.pack("<2L", size, 12)
+    raw = _streamed(b"PK\7\x08CRC." + bare)
+    assert load_entry(io.BytesIO(raw), _load(raw).entries["a"], 99) == b"quiet, clear"
     lies = (b"PK\7\x08CRC." + wide, b"CRC." + bare, b"PK\7\x08CRC." + bare[:4] + b"\r\0\0\0", b"")
     for lie in lies:
         with pytest.raises(ContainerError, match="a announces a data descriptor and has none"):
             _load(_streamed(lie))
-    size = len(zlib.compress(b"quiet, clear")) - 6
-    found = b"PK\7\x08CRC." + struct.pack("<2L", size, 12)
+    found = b"PK\7\x08CRC." + bare
     raw = _streamed(found, size=0xFFFFFFFF, extra=struct.pack("<2H2Q", 1, 16, 0, 0))
     with pytest.raises(ContainerError, match="directory and local header disagree about a"):
         _load(raw)

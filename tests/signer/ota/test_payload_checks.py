@@ -156,7 +156,6 @@ def test_old_content_without_size_or_hash() -> None:
         partition = replace(manifest.partitions[0], old=info)
         with pytest.raises(PayloadError, match="no proper size and hash"):
             check_manifest(replace(manifest, partitions=(partition,)), 297)
-    manifest = _delta()
     other = replace(manifest.partitions[0], name="other", old=None)
     with pytest.raises(PayloadError, match="in partition other although that has no old content"):
         check_manifest(replace(manifest, partitions=(*manifest.partitions, other)), 297)

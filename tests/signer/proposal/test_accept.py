@@ -100,6 +100,10 @@ def test_interrupted_acceptance_is_completed(team) -> None:
     with team.folder.changing():
         assert not accepting.exists()
     assert team.folder.load("armani", 2) == accepted["armani", 2]
+
+
+def test_unexpected_file_in_accepting_is_refused(team) -> None:
+    """Only role versions are moved."""
     accepting = team.folder.folder / "accepting"
     accepting.mkdir()
     (accepting / "notes.txt").write_text("x")
@@ -107,8 +111,8 @@ def test_interrupted_acceptance_is_completed(team) -> None:
         raise AssertionError("taken over")
 
 
-def test_outdated_delegator_is_refused(team) -> None:
-    """The role's keys may have changed since the proposal."""
+def test_outdated_root_is_refused(team) -> None:
+    """The keys of targets may have changed since the proposal."""
     late = team.renew("targets")
     files = team.sign(late, "alice", "bob")
     request = HolderChange(thresholds={"targets": 1})
@@ -118,6 +122,10 @@ def test_outdated_delegator_is_refused(team) -> None:
         accept_signatures(team.folder, late, files)
     assert team.folder.load_versions()["targets"] == [1]
     load_trusted(team.folder, team.now)
+
+
+def test_outdated_targets_is_refused(team) -> None:
+    """The keys of a model may have changed since the proposal."""
     late = team.renew("dior")
     request = HolderChange(
         remove=(("armani", team.public("armani-2").keyid),), thresholds={"armani": 1}

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from hypothesis import given
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from server.core.encodings import encode_canonical_json
 from signer.errors import ProposalError
+from signer.keys.keystore import Keystore
 from signer.proposal.signing import (
     HolderRecord,
     RoleSignature,
@@ -30,34 +32,33 @@ SIGNATURES = st.builds(
 )
 
 
-def test_holder_signs_with_own_keys(team, passphrases, tmp_path) -> None:
+def test_holder_signs_with_own_keys(team, passphrases) -> None:
     """Each key in the folder, or the chosen one, signs each of its roles."""
-    proposed = team.renew("armani", "tables")
-    holdings = find_holdings(proposed.transition, team.keys_of("alice"))
+    proposed, keys = team.renew("armani", "tables"), team.keys_of("alice")
+    holdings = find_holdings(proposed.transition, keys)
     assert [(each.key.name, each.roles) for each in holdings] == [
         ("armani-1", ("armani",)),
         ("tables-1", ("tables",)),
     ]
-    proposed = team.renew("armani", "tables")
-    keys = team.keys_of("alice")
     holdings = find_holdings(proposed.transition, keys, ["tables-1"])
     file = sign_proposal(proposed.transition, proposed.identity, keys, holdings, passphrases)
     assert [signature.role for signature in file.signatures] == ["tables"]
-    proposed = team.renew("armani")
+
+
+def test_keys_that_cannot_sign_are_refused(team, tmp_path) -> None:
+    """Keys of other roles, missing keys and public halves are refused."""
+    transition, keys = team.renew("armani").transition, team.keys_of("carol")
     with pytest.raises(
         ProposalError, match=r"may sign a role that the proposal changes \(armani\)"
     ):
-        find_holdings(proposed.transition, team.keys_of("carol"))
-    proposed = team.renew("armani")
+        find_holdings(transition, keys)
     for name, sentence in (("dior-1", "may not sign any role"), ("armani-1", "is not in")):
         with pytest.raises(ProposalError, match=sentence):
-            find_holdings(proposed.transition, team.keys_of("carol"), [name])
+            find_holdings(transition, keys, [name])
     for name in ("armani-1", "armani-2"):
-        data = (team.all_keys.folder / f"{name}.pub").read_bytes()
-        (tmp_path / f"{name}.pub").write_bytes(data)
-    proposed = team.renew("armani")
+        shutil.copy2(team.all_keys.folder / f"{name}.pub", tmp_path)
     with pytest.raises(ProposalError, match="No key in"):
-        find_holdings(proposed.transition, type(team.all_keys)(tmp_path))
+        find_holdings(transition, Keystore(tmp_path))
 
 
 @given(st.dictionaries(st.text(st.characters(codec="ascii"), max_size=9), VERSIONS, max_size=4))

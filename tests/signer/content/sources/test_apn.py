@@ -146,8 +146,8 @@ def test_primary_provider_comes_first(tmp_path):
     }
 
 
-def test_left_out_parts_are_counted(tmp_path) -> None:
-    """Everything that is left out is counted by reason, element or attribute."""
+def test_left_out_elements_are_counted(tmp_path) -> None:
+    """Elements without a place in entries are counted by name."""
     path = write(
         tmp_path / "a.xml",
         "<provider><name>A</name><cdma><name>B</name><dns>1</dns></cdma><gsm><balance-check>"
@@ -159,6 +159,11 @@ def test_left_out_parts_are_counted(tmp_path) -> None:
     (result,) = built.left_out.to_json()
     assert result["names"] == {"<balance-check>": 1, "<cdma>": 1, "<dns>": 2, "<plan>": 1}
     assert (result["count"], result["reason"]) == (5, "entries have no place for it")
+
+
+def test_left_out_attributes_are_counted(tmp_path) -> None:
+    """Attributes of Android's form without a place in entries are counted by name."""
+    path = tmp_path / "a.xml"
     path.write_text(
         '<apns version="8"><apn carrier="A" mcc="510" mnc="11" apn="a" mtu="1400" mvno_type="spn"/>'
         '<apn carrier="A" mcc="510" mnc="12" apn="a" mtu="1400"/></apns>'
@@ -167,6 +172,10 @@ def test_left_out_parts_are_counted(tmp_path) -> None:
     assert built.left_out.to_lines(10) == [
         "Left out (3): entries have no place for it: mtu (2); mvno_type"
     ]
+
+
+def test_left_out_networks_are_counted(tmp_path) -> None:
+    """Duplicates, impossible numbers and networks without access points are reported."""
     path = write(
         tmp_path / "a.xml",
         '<provider><name>A</name><gsm><apn value="a"/><apn value="a"/></gsm></provider>'
