@@ -17,7 +17,6 @@ from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from server.storage.models import LogEntry
 from server.storage.room import Room
-from tests.postgres import postgres_server
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1
 
@@ -168,25 +167,26 @@ async def test_missing_file_makes_the_server_not_ready(world, lost):
 
 
 @pytest.mark.needs("postgresql")
-def test_database_outage_makes_the_server_not_ready(fresh):
+def test_database_outage_makes_the_server_not_ready(fresh, postgres):
     """A stopped database makes the next round not ready; once it is back, the round is ready."""
-    with postgres_server() as server:
-        world = fresh.on(StateFolder(fresh.folder.root, server.make_database()))
-        assert world.publish(world.first_roles()).reason == ""
+    world = fresh.on(StateFolder(fresh.folder.root, postgres.make_database()))
+    assert world.publish(world.first_roles()).reason == ""
 
-        async def rounds():
-            async with open_database(world.folder.database) as sessions:
-                metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
-                monitor = Monitor(world.folder, sessions, world.now, metrics, str)
-                found = [await monitor.poll()]
-                for change in (server.stop, server.start):
-                    await asyncio.to_thread(change)
-                    found.append(await monitor.poll())
-            return found
+    async def rounds():
+        async with open_database(world.folder.database) as sessions:
+            metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
+            monitor = Monitor(world.folder, sessions, world.now, metrics, str)
+            before = await monitor.poll()
+            await asyncio.to_thread(postgres.stop)
+            try:
+                during = await monitor.poll()
+            finally:
+                await asyncio.to_thread(postgres.start)
+            return before, during, await monitor.poll()
 
-        before, (reason,), after = asyncio.run(rounds())
-        assert (before, after) == ([], [])
-        assert "database" in reason
+    before, (reason,), after = asyncio.run(rounds())
+    assert (before, after) == ([], [])
+    assert "database" in reason
 
 
 async def test_fresh_server_is_not_ready(fresh):

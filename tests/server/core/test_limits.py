@@ -90,8 +90,7 @@ def test_all_excesses_are_reported():
         ),
         ({"counter": "5"}, ["is malformed"]),
     ):
-        role = make_role({PATH: FULL | changes})
-        role.unrecognized_fields["custom"] = {"floor": 1, "floor_time": 10**11, "schema": 1}
+        role = make_role({PATH: FULL | changes}, floor=1, floor_time=10**11, schema=1)
         found = find_excess("armani", role, make_root(), NOW)
         assert len(found) == 1 + len(sentences)
         for sentence in ("floor_time 5138-11-16", *sentences):
@@ -105,11 +104,11 @@ RESET = {"counter": 2, "number": 1, "time": TIME}
 
 def role_of(*counters, **custom):
     """Return a role with builds of these counters and these members in `custom`."""
-    role = make_role({f"armani/id/stable/{each}.zip": build(each) for each in counters})
+    custom = {"floor": 0, "schema": 1, **custom} if custom else {}
+    builds = {f"armani/id/stable/{each}.zip": build(each) for each in counters}
+    role = make_role(builds, **custom)
     for each in counters:
         role.targets[f"armani/id/stable/{each}.zip"].hashes["sha256"] = f"{each:064x}"
-    if custom:
-        role.unrecognized_fields["custom"] = {"floor": 0, "schema": 1, **custom}
     return role
 
 

@@ -190,12 +190,9 @@ def test_drain_until_of_a_withdrawn_release():
 
 def test_builds_below_the_floor_are_refused():
     """A role cannot list a counter below its floor."""
-    role = make_role({PATH: FULL})
-    role.unrecognized_fields["custom"] = {"floor": 3, "schema": 1}
-    assert len(decode_releases(role)) == 1
-    role.unrecognized_fields["custom"]["floor"] = 4
+    assert len(decode_releases(make_role({PATH: FULL}, floor=3, schema=1))) == 1
     with pytest.raises(ReleaseError, match="has counter 3, but builds below 4 have left"):
-        decode_releases(role)
+        decode_releases(make_role({PATH: FULL}, floor=4, schema=1))
 
 
 def test_labels_and_csig_are_optional():

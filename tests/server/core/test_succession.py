@@ -25,9 +25,7 @@ DRAINED = WITHDRAWN | {"drain_until": 1000}
 
 def pruned(files, floor, time=TIME):
     """Return a role with `files` and a floor."""
-    role = make_role(files)
-    role.unrecognized_fields["custom"] = {"floor": floor, "floor_time": time, "schema": 1}
-    return role
+    return make_role(files, floor=floor, floor_time=time, schema=1)
 
 
 def test_additions_withdrawals_and_new_texts_are_allowed():
@@ -238,14 +236,12 @@ def test_later_version_keeps_paths_and_packs() -> None:
 
 def model():
     """Return a role with two builds, an incremental, a withdrawn package and a floor."""
-    role = make_role(
-        {
-            "armani/id/stable/0.zip": build(1, withdrawn=True, drain_until=5),
-            PATH: FULL,
-            "armani/id/stable/b.zip": DELTA,
-        }
-    )
-    role.unrecognized_fields["custom"] = {"floor": 1, "floor_time": 1, "schema": 1}
+    builds = {
+        "armani/id/stable/0.zip": build(1, withdrawn=True, drain_until=5),
+        PATH: FULL,
+        "armani/id/stable/b.zip": DELTA,
+    }
+    role = make_role(builds, floor=1, floor_time=1, schema=1)
     for number, target in enumerate(role.targets.values()):
         target.hashes["sha256"] = f"{number:064x}"
     return role

@@ -65,11 +65,13 @@ def make_targets():
     return targets
 
 
-def make_role(targets=None):
-    """Return a delegated role with these targets: `{path: custom}`."""
+def make_role(targets=None, **custom):
+    """Return a delegated role with these targets, `{path: custom}`, and members of `custom`."""
     role = Targets(expires=EXPIRES)
-    for path, custom in (targets or {}).items():
-        fields = {} if custom is None else {"custom": custom}
+    if custom:
+        role.unrecognized_fields["custom"] = custom
+    for path, value in (targets or {}).items():
+        fields = {} if value is None else {"custom": value}
         role.targets[path] = TargetFile(3, {"sha256": ABC}, path, fields)
     return role
 
