@@ -1,6 +1,5 @@
 """Unmodified TUF clients and curl work with the server."""
 
-import gzip
 import subprocess
 from pathlib import Path
 
@@ -85,17 +84,3 @@ def test_curl_reads_every_path(served, published_state, option, tmp_path):
     for number, (path, content) in enumerate(files.items()):
         file = tmp_path / str(number)
         assert (file.read_bytes() if content else b"") == content, path
-
-
-@pytest.mark.needs("curl")
-def test_a_reader_that_asks_for_gzip_and_stops(served):
-    """Compressed metadata is a single gzip member, which Python's `gzip` decompresses."""
-    data = subprocess.run(
-        [
-            *("curl", "--silent", "--fail", "--header", "Accept-Encoding: gzip"),
-            f"http://127.0.0.1:{served.port}/metadata/timestamp.json",
-        ],
-        capture_output=True,
-        check=True,
-    ).stdout
-    assert gzip.decompress(data).startswith(b'{"signatures"')

@@ -14,7 +14,7 @@ from server.http.requests import GateMode
 from server.publisher.rollout import plan_halt
 from tests.cases import case
 from tests.server.ceremony import release
-from tests.server.device.served import read_response, request, serve
+from tests.server.device.served import serve
 from tests.server.device.test_wire import without_date
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2
 
@@ -144,14 +144,6 @@ def test_head_has_the_headers_of_get(direct):
                 assert without_date(whole)[:2] == without_date(head)[:2]
                 assert head.body == b""
                 assert whole["Content-Length"] == str(len(whole.body))
-
-
-def test_head_leaves_the_connection_usable(direct):
-    """No body follows the answer to HEAD."""
-    with direct.connect() as connection:
-        connection.sendall(request(PACKAGE, method="HEAD") + request(TIMESTAMP))
-        assert read_response(connection, is_head=True).status == 200
-        assert read_response(connection).status == 200
 
 
 @pytest.mark.parametrize("coding", [b"gzip", b"identity"])

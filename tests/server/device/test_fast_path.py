@@ -56,17 +56,20 @@ class BothPaths:
 
 
 def every_path(served):
-    """Return all valid paths, and some invalid ones."""
+    """Return all valid paths, and some invalid ones.
+
+    Packages are last, because HEAD of a package makes the connection fall back to aiohttp.
+    """
     snapshot = served.plane.served.snapshot
     return [
         *snapshot.documents,
-        *snapshot.packages,
         NEXT_ROOT,
         "/metadata/3.root.json",
         "/metadata/99.armani.json",
         "/log/proof/dior.1",
         f"/targets/armani/id/stable/{'0' * 64}.armani-1.zip",
         "/nowhere",
+        *snapshot.packages,
     ]
 
 
