@@ -40,7 +40,7 @@ def jpeg(width=64, height=64):
     return b"\xff\xd8" + JFIF + TABLES + frame + scan + bytes(-(-blocks // 4)) + b"\xff\xd9"
 
 
-def certificate(*, ca=True, constraints=True):
+def certificate(*, ca=True):
     """Return a self-signed certificate in DER."""
     key = derive_private_key(7, SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Root")])
@@ -49,9 +49,8 @@ def certificate(*, ca=True, constraints=True):
         .not_valid_before(EXPIRES)
         .not_valid_after(EXPIRES + timedelta(days=1))
         .add_extension(x509.KeyUsage(*[True] * 6, *[False] * 3), critical=True)
+        .add_extension(x509.BasicConstraints(ca, None), critical=True)
     )
-    if constraints:
-        builder = builder.add_extension(x509.BasicConstraints(ca, None), critical=True)
     signed = builder.sign(key, hashes.SHA256(), ecdsa_deterministic=True)
     return signed.public_bytes(Encoding.DER)
 
