@@ -3,6 +3,7 @@
 The signer uses the server's code.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,13 @@ class Rule:
     def accepts(self, *arguments) -> bool:
         """Return whether both accept the arguments; AssertionError if they disagree."""
         return self.judge(*arguments) is None
+
+    def check_refused(self, *arguments, server: str, phone: str = "") -> None:
+        """Check that both refuse the arguments with messages that match these patterns."""
+        messages = self.judge(*arguments)
+        assert messages is not None, f"accepted: {str(arguments)[:200]}"
+        for pattern, message in zip((server, phone), messages, strict=True):
+            assert re.search(pattern, message), (pattern, message)
 
 
 def _ask(check: Callable[..., object], error: type[Exception], arguments) -> str | None:

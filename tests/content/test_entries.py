@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 
 import pytest
 from hypothesis import given, settings
@@ -46,9 +45,7 @@ ENTRIES = Rule(lambda kind, entries: check_on_server(kind, entries, HOSTS), ask_
 
 def refused(kind, entries, sentence):
     """Check that both refuse entries; the server's message has kind, key and sentence."""
-    said = ENTRIES.judge(kind, entries)
-    assert said is not None, (kind, entries)
-    assert re.search(rf"the entry '[^']+' of {kind}: .*{sentence}", said[0]), (said, sentence)
+    ENTRIES.check_refused(kind, entries, server=rf"the entry '[^']+' of {kind}: .*{sentence}")
 
 
 REMOVED = object()
