@@ -188,9 +188,9 @@ async def test_altered_superseded_files_are_not_served(world):
         assert snapshot.is_gone("/metadata/1.armani.json")
     assert "/log/checkpoint" not in first.documents
     assert "/log/checkpoint" in second.documents
-    (said,) = [entry for entry in logs if entry["log_level"] == "error"]
-    assert said["error"] == f"restore 3 from a copy: {', '.join(altered)}."
-    assert said.keys() - {"log_level"} <= FIELDS
+    (error,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert error["error"] == f"restore 3 from a copy: {', '.join(altered)}."
+    assert error.keys() - {"log_level"} <= FIELDS
 
 
 async def test_publishing_continues_after_a_failure(world, monkeypatch):
@@ -243,8 +243,8 @@ async def test_clock_jump_keeps_the_old_time(world):
                 await until(is_published)
         after = await asyncio.to_thread(world.published)
     assert newest_signature(after) - newest_signature(before) < timedelta(hours=1)
-    said = [entry["error"] for entry in logs if entry["event"] == "alarm"]
-    clock = [sentence for sentence in said if sentence.startswith("the clock jumped by +25")]
+    messages = [entry["error"] for entry in logs if entry["event"] == "alarm"]
+    clock = [sentence for sentence in messages if sentence.startswith("the clock jumped by +25")]
     assert len(clock) == 3
 
 

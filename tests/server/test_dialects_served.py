@@ -200,12 +200,12 @@ async def test_miui_request_leaves_no_trace(labelled, capfd, no_blocking_calls):
         for hostile, status in HOSTILE:
             assert (await asyncio.to_thread(ask, port, hostile)).status == status, hostile
         metrics = await asyncio.to_thread(read_metrics, settings.metrics_port)
-    said = "".join(capfd.readouterr()) + metrics
+    output = "".join(capfd.readouterr()) + metrics
     kept = await asyncio.to_thread(read_all, labelled.folder.root)
     assert 'hening_compat_refusals_total{reason="method"} 2.0' in metrics
     body = data.partition(b"\r\n\r\n")[2].decode()
     for field in (ANDROID_ID, CARRIER, IMEI, SERIAL, SERVICE_TOKEN, USER_ID, "miotaV3", body):
-        assert field not in said, field
+        assert field not in output, field
         assert not any(field.encode() in each for each in kept), field
 
 

@@ -74,17 +74,17 @@ def test_log_calls_use_listed_fields():
 
 async def test_uncaught_exception_is_logged_without_data():
     """An uncaught exception is logged with its type and place, without data from a client."""
-    told = []
+    messages = []
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _loop, context: told.append(describe_unexpected(context)))
+    loop.set_exception_handler(lambda _loop, context: messages.append(describe_unexpected(context)))
     loop.call_soon({}.__getitem__, "canary")
     loop.call_soon(fail, b"canary")
     await asyncio.sleep(0)
     loop.call_exception_handler({"message": "canary"})
     line = fail.__code__.co_firstlineno + 2
-    assert told[0].startswith("an unexpected KeyError at events.py:")
-    assert told[1] == f"an unexpected ValueError at test_observability.py:{line}."
-    assert told[2] == "an unexpected error in the event loop."
+    assert messages[0].startswith("an unexpected KeyError at events.py:")
+    assert messages[1] == f"an unexpected ValueError at test_observability.py:{line}."
+    assert messages[2] == "an unexpected error in the event loop."
 
 
 def fail(data):

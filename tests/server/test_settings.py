@@ -100,7 +100,7 @@ def test_shared_tree_needs_database_and_blobs(missing, named):
 ME = os.geteuid()
 
 
-def wrong(file, settings):
+def errors_of(file, settings):
     """Return the error messages about the files."""
     return [each.error for each in check_settings_files(file, settings, ME) if each.error]
 
@@ -135,13 +135,13 @@ def test_readable_settings_file_is_reported(tmp_path, text, secrets):
     """
     file = write(tmp_path / "settings.toml", text, 0o640)
     assert list_secrets(file) == secrets
-    assert wrong(file, Settings()) == [
+    assert errors_of(file, Settings()) == [
         f"others may read or change {file} ({name}, mode 0640): run `chmod 600 {file}`, and"
         " replace the secret if they could have."
         for name in secrets
     ]
     file.chmod(0o600)
-    assert wrong(file, Settings()) == []
+    assert errors_of(file, Settings()) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -149,12 +149,12 @@ def test_readable_secret_file_is_reported(tmp_path, name):
     """A secret's file is reported if others can read it or if it is missing."""
     secret = write(tmp_path / "secret", "canary", 0o644)
     settings, none = Settings(**{name: str(secret)}), tmp_path / "settings.toml"
-    (sentence,) = wrong(none, settings)
+    (sentence,) = errors_of(none, settings)
     assert f"{secret} ({name}, mode 0644): run `chmod 600 {secret}`" in sentence
     secret.chmod(0o400)
-    assert wrong(none, settings) == []
+    assert errors_of(none, settings) == []
     secret.unlink()
-    assert wrong(none, settings) == [
+    assert errors_of(none, settings) == [
         f"{secret} ({name}) cannot be inspected: No such file or directory."
     ]
 

@@ -69,7 +69,7 @@ async def standing(world):
 async def test_halt_does_not_wait_for_the_main_loop(world, standing):
     """While the server's main loop is blocked, a halt is answered and published."""
     port, token = standing
-    status, told = await asyncio.to_thread(post, port, HALT, token, {})
-    assert (status, told["channel"]["state"]) == (200, "halted")
+    status, answer = await asyncio.to_thread(post, port, HALT, token, {})
+    assert (status, answer["channel"]["state"]) == (200, "halted")
     published = await asyncio.to_thread(world.published)
     assert published.pointers()[CHANNEL.pointer_path].halted

@@ -47,8 +47,8 @@ def ask(run, state):
 
 
 @pytest.fixture
-def wrong(run, request):
-    """Return a function that returns each finding of `check`."""
+def findings(run, request):
+    """Return a function that runs `check` and returns each finding."""
 
     def check(*words, folder=None):
         folder = folder or request.getfixturevalue("state")

@@ -137,12 +137,14 @@ def test_restore_from_an_age_file(root, tmp_path):
     """A rotation can print an age file instead of lines; an unusable key changes nothing."""
     key = tmp_path / "key"
     subprocess.run(["age-keygen", "-o", key], check=True, capture_output=True)
-    told = subprocess.run(["age-keygen", "-y", key], check=True, capture_output=True, text=True)
+    recipient = subprocess.run(
+        ["age-keygen", "-y", key], check=True, capture_output=True, text=True
+    )
     before = (root / "pepper").read_bytes()
     wrong = CliRunner().invoke(cli, [*words(root, "rotate"), "--escrow-to", "age1wrong"])
     assert "is not an age key" in str(wrong.exception)
     assert (root / "pepper").read_bytes() == before
-    new = CliRunner().invoke(cli, [*words(root, "rotate"), "--escrow-to", told.stdout.strip()])
+    new = CliRunner().invoke(cli, [*words(root, "rotate"), "--escrow-to", recipient.stdout.strip()])
     assert printed(new.output) == []
     sealed = new.output[new.output.index("-----BEGIN AGE") :].partition("-----END")[0]
     opened = subprocess.run(

@@ -129,17 +129,17 @@ def test_file_that_is_not_a_database(run, state):
     check_sentence(err)
 
 
-def test_missing_public_root(run, state, wrong):
+def test_missing_public_root(run, state, findings):
     """Without a public root `check` and `show` end with an error message."""
     (state / "public" / "metadata" / "1.root.json").unlink()
     status, _, err = run("rollout", "show", "--state", state)
     assert status == 1
     check_sentence(err)
     assert "no root is public" in err
-    assert any("1.root.json is not there" in error for _, error in wrong())
+    assert any("1.root.json is not there" in error for _, error in findings())
 
 
-def test_show_and_check_before_the_first_publication(run, wrong, fresh_state, tmp_path):
+def test_show_and_check_before_the_first_publication(run, findings, fresh_state, tmp_path):
     """`show` says so without an empty table, and `check` has no finding."""
     fresh = fresh_state.copy(tmp_path / "fresh")
     fresh.run(Publisher.repair)  # creates the database
@@ -148,7 +148,7 @@ def test_show_and_check_before_the_first_publication(run, wrong, fresh_state, tm
     status, out, err = run("rollout", "show", "--state", state)
     assert (status, err) == (0, "")
     assert out == "No channel offers a build yet: `hening-server rollout offer` offers one.\n"
-    ((_, error),) = wrong(folder=state)
+    ((_, error),) = findings(folder=state)
     assert "`hening-server run` publishes" in error
 
 
@@ -273,39 +273,39 @@ def test_check_shows_due_roles(run, second, state, days, word, status):
     assert roles[-3:] == ["latest", "snapshot", "timestamp"]
 
 
-def test_check_lists_all_findings(run, state, wrong):
+def test_check_lists_all_findings(run, state, findings):
     """An unreadable file is one of several findings, as text and as JSON."""
     (state / "public/metadata/3.armani.json").write_bytes(b"{}")
     for blob in (state / "blobs").glob("*/*"):
         blob.unlink()
-    assert {subject for subject, _ in wrong("--deep")} >= {"metadata", "records"}
+    assert {subject for subject, _ in findings("--deep")} >= {"metadata", "records"}
     status, out, err = run("check", "--state", state)
     assert (status, err) == (1, "")
     assert "wrong" in out
     assert "in order" in out
 
 
-def test_check_finds_missing_roots(second, wrong):
+def test_check_finds_missing_roots(second, findings):
     """`check` needs each root under its version, without a gap."""
     for version in (2, 3):
         assert second.publish({("root", version): second.ceremony.root(version)}).reason == ""
     metadata = second.folder.public / "metadata"
-    assert wrong() == []
+    assert findings() == []
     (metadata / "2.root.json").rename(metadata / "9.root.json")
-    found = wrong()
+    found = findings()
     assert {"roots", "audit"} <= {subject for subject, _ in found}
     assert ("roots", "2.root.json is not there: restore public/metadata from a copy.") in found
     (metadata / "2.root.json").write_bytes((metadata / "1.root.json").read_bytes())
     (metadata / "9.root.json").unlink()
-    found = wrong()
+    found = findings()
     assert ("roots", "2.root.json holds root 1: restore public/metadata from a copy.") in found
     assert "audit" in {subject for subject, _ in found}
 
 
-def test_check_finds_an_expired_timestamp(second, wrong, monkeypatch):
+def test_check_finds_an_expired_timestamp(second, findings, monkeypatch):
     """An expired timestamp is a finding, and a phone would refuse it."""
     monkeypatch.setattr("server.cli.state.now", lambda: second.now() + timedelta(days=2))
-    assert {subject for subject, _ in wrong()} == {"timestamp", "audit"}
+    assert {subject for subject, _ in findings()} == {"timestamp", "audit"}
 
 
 HERE = ("--host", "127.0.0.1", "--port", "0", "--api-port", "0", "--console")

@@ -28,7 +28,7 @@ def moved(fresh, postgres):
 
 
 @pytest.mark.needs("postgresql")
-def test_commands_use_postgresql(run, wrong, moved):
+def test_commands_use_postgresql(run, findings, moved):
     """With the setting, commands use PostgreSQL, and no SQLite file appears."""
     state, address = moved.folder.root, moved.folder.database_url
     before = len(fetch(address, "SELECT * FROM log_entries"))
@@ -36,14 +36,14 @@ def test_commands_use_postgresql(run, wrong, moved):
     assert (status, err) == (0, "")
     assert len(fetch(address, "SELECT * FROM log_entries")) == before + 1
     assert run("keys", "new", "timestamp", "--state", state)[0] == 0
-    assert wrong("--deep", folder=state) == []
+    assert findings("--deep", folder=state) == []
     assert run("migrate", "--state", state)[1] == "The database is up to date.\n"
     assert run("init", "--state", state)[0] == 0
     assert not moved.folder.sqlite.exists()
 
 
 @pytest.mark.needs("postgresql")
-def test_migration_needs_a_backup(run, wrong, moved):
+def test_migration_needs_a_backup(run, findings, moved):
     """An older database is migrated only with `--backup-made`, which each command says."""
     state = moved.folder.root
     go_down(moved.folder.database, "0001")
@@ -52,7 +52,7 @@ def test_migration_needs_a_backup(run, wrong, moved):
         assert status == 3
         check_sentence(err)
         assert "hening-server migrate --backup-made" in err
-    assert "run `migrate` first" in wrong(folder=state)[0][1]
+    assert "run `migrate` first" in findings(folder=state)[0][1]
     assert run("migrate", "--state", state, "--backup-made")[1] == "The database was migrated.\n"
     assert run("check", "--state", state)[0] == 0
 
@@ -60,8 +60,8 @@ def test_migration_needs_a_backup(run, wrong, moved):
 @pytest.mark.needs("postgresql")
 def test_unreachable_database(run, moved, postgres):
     """A database that does not answer gives status 3 and a message without the password."""
-    wrong = moved.folder.database_url.replace(f":{postgres.port}/", ":1/")
-    (moved.folder.root / "settings.toml").write_text(f'database_url = "{wrong}"\n')
+    away = moved.folder.database_url.replace(f":{postgres.port}/", ":1/")
+    (moved.folder.root / "settings.toml").write_text(f'database_url = "{away}"\n')
     for words in (["check"], ["migrate"], ["keys", "new", "log"], ["rollout", "halt", CHANNEL]):
         status, out, err = run(*words, "--state", moved.folder.root)
         assert (status, out) == (3, "")
@@ -136,16 +136,16 @@ def go_back(world):
     return rows
 
 
-def test_database_of_the_first_release_is_migrated(run, wrong, second, state):
+def test_database_of_the_first_release_is_migrated(run, findings, second, state):
     """Commands migrate the first release's database, keep a copy, and can publish."""
     rows = go_back(second)
-    assert [subject for subject, _ in wrong("--deep")] == ["database"]
+    assert [subject for subject, _ in findings("--deep")] == ["database"]
     assert run("migrate", "--state", state)[1] == "The database was migrated.\n"
     assert read(second.folder.sqlite) == rows
     assert read(state / "hening.sqlite.before-0003") == rows
-    assert wrong("--deep") == []
+    assert findings("--deep") == []
     assert second.publish({("tables", 2): second.ceremony.role("tables", 2)}).reason == ""
     assert run("rollout", "offer", "armani/id/stable", "--state", state, "--share", "1%")[0] == 0
-    assert wrong("--deep") == []
+    assert findings("--deep") == []
     version, _ = refresh_from_disk(second.folder)
     assert version > 5

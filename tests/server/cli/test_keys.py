@@ -88,11 +88,11 @@ def test_new_keys_while_the_log_cannot_be_signed(run, world, monkeypatch):
     assert run("clock", "confirm", "--state", world.folder.root)[0] == 0
     status, out, err = run("keys", "new", "all", "--state", world.folder.root)
     assert (status, err) == (0, "")
-    said = " ".join(out.split())
-    assert "log: the next key signs from the next root on, because targets 1 expired on" in said
+    text = " ".join(out.split())
+    assert "log: the next key signs from the next root on, because targets 1 expired on" in text
 
 
-def test_missing_key_file(run, wrong, state):
+def test_missing_key_file(run, findings, state):
     """Each command that signs names `init`, which makes the missing key file."""
     path = state / "keys" / "snapshot.pem"
     path.unlink()
@@ -100,7 +100,7 @@ def test_missing_key_file(run, wrong, state):
         status, out, err = run(*words.split(), "--state", state)
         assert (status, out) == (3, "")
         assert f"{path} is gone: restore it from a copy, or run `hening-server init --state" in err
-    assert f"hening-server init --state {state}`" in dict(wrong())["keys"]
+    assert f"hening-server init --state {state}`" in dict(findings())["keys"]
     status, out, err = run("init", "--state", state)
     assert (status, err) == (0, "")
     assert "New keys: snapshot." in out

@@ -31,7 +31,7 @@ def lost(world):
     return world
 
 
-def test_rebuild_restores_the_database(run, wrong, lost):
+def test_rebuild_restores_the_database(run, findings, lost):
     """Commands name `rebuild`; afterwards `check` finds nothing."""
     state = lost.folder.root
     for words in (["check"], ["migrate"], ["rollout", "halt", "armani/id/stable"]):
@@ -45,12 +45,12 @@ def test_rebuild_restores_the_database(run, wrong, lost):
     added = {"leaves": 9, "blobs": 1, "submissions": 2}
     nothing = {"cancelled": 0, "revoked": 0, "sessions": 0, "damaged": []}
     assert json.loads(out) == {**added, **nothing}
-    assert wrong("--deep", folder=state) == []
+    assert findings("--deep", folder=state) == []
     status, out, _ = run("rebuild", "--state", state)
     assert (status, out) == (0, "0 leaves of the log, 0 blobs and 0 submissions were added.\n")
     status, out, _ = run("audit-log", "list", "--state", state, "--json")
-    told = [entry for entry in json.loads(out) if entry["action"] == "server.rebuild"]
-    assert added in [entry["detail"] for entry in told]
+    rebuilds = [entry for entry in json.loads(out) if entry["action"] == "server.rebuild"]
+    assert added in [entry["detail"] for entry in rebuilds]
 
 
 def test_rebuild_reports_damaged_blobs(run, lost):
@@ -85,7 +85,7 @@ def state(world):
     return world.folder.root
 
 
-def test_gc_removes_unreferenced_blobs(state, run, ask, wrong):
+def test_gc_removes_unreferenced_blobs(state, run, ask, findings):
     """A dry run lists the blob, `gc` removes it, and a second run finds nothing."""
     expected = {"named": 1, "young": 0, "octets": 5, "removed": [{"length": 5, "sha256": NAME}]}
     assert ask("gc", "--dry-run") == expected | {"dry_run": True}
@@ -100,7 +100,7 @@ def test_gc_removes_unreferenced_blobs(state, run, ask, wrong):
     assert len(earlier) == 4  # two for a collection, none for a dry run
     assert begun["detail"] == {"stage": "begun", "grace_seconds": 604_800}
     assert done["detail"] == {"stage": "done", "began": begun["index"], "removed": 0, "octets": 0}
-    assert wrong("--deep") == []
+    assert findings("--deep") == []
 
 
 def test_malformed_grace_time(state, run):
@@ -194,7 +194,7 @@ def open_restored(world, texts):
     return asyncio.run(inside())
 
 
-def test_rebuild_cancels_commands_and_revokes_tokens(run, wrong, restored):
+def test_rebuild_cancels_commands_and_revokes_tokens(run, findings, restored):
     """After a restore, open commands are cancelled, and no token or session is valid."""
     world, texts = restored
     status, out, err = run("rebuild", "--state", world.folder.root)
@@ -205,7 +205,7 @@ def test_rebuild_cancels_commands_and_revokes_tokens(run, wrong, restored):
     cancelled = [change for change in found if change.state == State.CANCELLED]
     assert [change.command.plan.stages[0].permille for change in cancelled] == [600, 500]
     assert all("the database was restored" in change.reason for change in cancelled)
-    assert wrong(folder=world.folder.root) == []
+    assert findings(folder=world.folder.root) == []
     again = json.loads(run("rebuild", "--state", world.folder.root, "--json")[1])
     assert (again["cancelled"], again["revoked"], again["sessions"]) == (0, 0, 0)
 

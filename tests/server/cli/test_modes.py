@@ -66,7 +66,7 @@ def test_wide_backup_is_reported(run, wide, tmp_path):
     assert (status, err) == (0, "")
     assert [path for path in (out, *out.rglob("*")) if path.stat().st_mode & 0o077] == []
     out.chmod(0o755)
-    status, said, err = run("backup", "--state", wide.folder.root, "--out", out, "--json")
-    assert (status, json.loads(said)["files"]) == (0, 0)
-    said = f"other users may read or change {out} (0755): run `chmod go-rwx {out}`.\n"
-    assert err == f"hening-server: {said}"
+    status, text, err = run("backup", "--state", wide.folder.root, "--out", out, "--json")
+    assert (status, json.loads(text)["files"]) == (0, 0)
+    warning = f"other users may read or change {out} (0755): run `chmod go-rwx {out}`.\n"
+    assert err == f"hening-server: {warning}"

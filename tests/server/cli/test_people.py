@@ -198,12 +198,12 @@ def test_audit_log_of_a_rollout_command(run, world):
 def test_audit_log_of_keys_and_root(run, tmp_path, world):
     """New keys and the pinned root are recorded once."""
 
-    def told(state):
+    def list_entries(state):
         return json.loads(run("audit-log", "list", "--state", state, "--json")[1])
 
     for _ in range(2):
         run("init", "--state", tmp_path / "new")
-    (entry,) = told(tmp_path / "new")
+    (entry,) = list_entries(tmp_path / "new")
     assert (entry["action"], entry["subject"]) == ("server.init", "keys")
     assert entry["detail"] == {"made": ["latest", "snapshot", "timestamp", "log"]}
     state, root = world.folder.root, tmp_path / "1.root.json"
@@ -213,7 +213,7 @@ def test_audit_log_of_keys_and_root(run, tmp_path, world):
     for _ in range(2):
         assert run("init", "--state", state, "--root", root)[0] == 0
     assert run("keys", "new", "snapshot", "--state", state)[0] == 0
-    done, begun, entry = told(state)[:3]
+    done, begun, entry = list_entries(state)[:3]
     assert (entry["action"], entry["subject"]) == ("server.pin", "root")
     assert entry["detail"] == {"version": 1, "sha256": hashlib.sha256(pinned).hexdigest()}
     for row in (begun, done):

@@ -140,14 +140,14 @@ def test_halt_continues_after_a_failing_channel(run, ask, state):
 def test_halt_with_unrecorded_text(run, state, monkeypatch):
     """Beyond an account's limit a halt has status 0, and a message says what is not recorded."""
     monkeypatch.setenv("HENING_REWORDINGS_PER_DAY", "1")
-    told = [
+    results = [
         run("rollout", "halt", CHANNEL, "--note", note, "--json", "--state", state)
         for note in ("first", "second")
     ]
-    assert [status for status, _, _ in told] == [0, 0]
-    first, second = (json.loads(out)["changes"][0] for _, out, _ in told)
+    assert [status for status, _, _ in results] == [0, 0]
+    first, second = (json.loads(out)["changes"][0] for _, out, _ in results)
     assert first == second
-    assert (told[0][2], "note are not recorded" in told[1][2]) == ("", True)
+    assert (results[0][2], "note are not recorded" in results[1][2]) == ("", True)
 
 
 def test_commands_for_several_channels(run, promoted):
@@ -330,9 +330,9 @@ def test_audit_log_entries_are_sentences(run, ask, state):
     assert re.fullmatch(rf"\d+  [-\d]{{10}} [:\d]{{5}} UTC  {author}  rollout.halt", lines[place])
     assert lines[place + 1] == f"{author} asked to halt armani/id/stable (1)"
     assert f"{author} halted armani/id/stable (1)" in lines
-    told = " ".join(lines[place + 2 : place + 4])
-    assert "for owners: en It drains" in told
-    assert "note: Seen in the lab" in told
+    details = " ".join(lines[place + 2 : place + 4])
+    assert "for owners: en It drains" in details
+    assert "note: Seen in the lab" in details
     assert not set(out) & set('{}"')
 
 

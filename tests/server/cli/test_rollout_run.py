@@ -28,18 +28,18 @@ def test_waiting_without_a_server_ends(world):
 
     A bundle that was processed meanwhile is not waited for.
     """
-    paused, said = [], []
+    paused, messages = [], []
     bundle = world.submit(world.second_release(), [PACKAGE_2])
-    waiting = world.folder, [bundle], said.append, lambda: sum(paused), paused.append
+    waiting = world.folder, [bundle], messages.append, lambda: sum(paused), paused.append
     with pytest.raises(PublishError, match=r"has not published 1 bundle .*start `hening-server"):
         wait_for_bundles(*waiting)
     assert sum(paused) > PATIENCE_SECONDS
     for _ in range(2):  # the second look removes the bundle
         world.run(Publisher.process_incoming)
     paused.clear()
-    said.clear()
+    messages.clear()
     wait_for_bundles(*waiting)
-    assert (said, paused) == ([], [])
+    assert (messages, paused) == ([], [])
 
 
 def test_offer_waits_for_its_release(run, world, monkeypatch):
@@ -60,8 +60,8 @@ def test_offer_reports_the_refused_bundle(run, world, monkeypatch):
     words = ("rollout", "offer", CHANNEL, "--share", "100%", "--state", world.folder.root)
     status, _, err = run(*words)
     assert status == 1
-    said = err.splitlines()[-1]
-    assert "already offers 1 (build 1); offer a later build; the server refused bundle" in said
+    message = err.splitlines()[-1]
+    assert "already offers 1 (build 1); offer a later build; the server refused bundle" in message
 
 
 def test_halt_and_pause_never_wait(run, world):
@@ -129,10 +129,10 @@ async def test_command_through_a_running_server(served, world):
     status, out, _ = await served("rollout", "pause", CHANNEL)
     assert (status, json.loads(out)["channels"][0]["state"]) == (0, "paused")
     status, out, _ = await served("rollout", "halt", CHANNEL, "--reason", "en=It drains.")
-    told = json.loads(out)
-    assert (status, [row["state"] for row in told["channels"]]) == (0, ["halted"])
-    assert told["changes"][0]["proposed_by"].startswith("cli:")
-    assert told["changes"][0]["snapshot"] == told["snapshot"]
+    answer = json.loads(out)
+    assert (status, [row["state"] for row in answer["channels"]]) == (0, ["halted"])
+    assert answer["changes"][0]["proposed_by"].startswith("cli:")
+    assert answer["changes"][0]["snapshot"] == answer["snapshot"]
     published = await asyncio.to_thread(world.published)
     assert [dict(p.reason) for p in published.pointers().values()] == [{"en": "It drains."}]
     assert (await served("rollout", "halt", BETA))[0] == 1

@@ -66,8 +66,8 @@ async def test_ending_sessions(team):
     await admin.send(page, f"/{own}/end")
     assert (await here.get("/console/")).path.startswith("/console/sign-in")
     ended = [entry for entry in await team.audit_log() if entry[1] == "session.end"]
-    told = [(actor.split("/")[0], subject) for actor, _, subject in ended]
-    assert told == [("engineer", "engineer"), ("admin", "engineer")]
+    pairs = [(actor.split("/")[0], subject) for actor, _, subject in ended]
+    assert pairs == [("engineer", "engineer"), ("admin", "engineer")]
 
 
 PATH = "/console/channels/armani/id/stable"

@@ -277,16 +277,16 @@ async def test_halt_with_reasons(team):
     ):
         assert (await browser.send(form, "/halt", fields)).status == 422, fields
     assert not (await pointer(team)).halted
-    told = "Boros baterai & panas < 5 %"
+    reason = "Boros baterai & panas < 5 %"
     fields = {"locale-1": "en", "text-1": "It drains the battery.\r\nSorry."}
-    fields |= {"locale-2": "id", "text-2": told, "note": "ticket 4711"}
+    fields |= {"locale-2": "id", "text-2": reason, "note": "ticket 4711"}
     page = await browser.send(form, "/halt", fields)
     assert (page.path, page.status) == (PATH, 200)
     halted = await pointer(team)
     assert halted.halted
-    assert halted.reason == {"en": "It drains the battery.\nSorry.", "id": told}
+    assert halted.reason == {"en": "It drains the battery.\nSorry.", "id": reason}
     assert "halted" in page.text
-    assert told in page.read.text
+    assert reason in page.read.text
     assert [form[0] for form in page.read.forms] == ["/console/sign-out"]
 
 
@@ -295,9 +295,9 @@ async def test_halt_with_unrecorded_text(world):
     async with console_world(world, rewordings_per_day=1) as team:
         browser = await team.signed_in("approver")
         form = await browser.get(f"{PATH}/halt")
-        told = [await browser.send(form, "/halt", {"note": note}) for note in "ab"]
-        assert [page.status for page in told] == [200, 429]
-        assert "The new reason and note are not recorded" in told[1].text
+        pages = [await browser.send(form, "/halt", {"note": note}) for note in "ab"]
+        assert [page.status for page in pages] == [200, 429]
+        assert "The new reason and note are not recorded" in pages[1].text
 
 
 async def test_halt_and_pause_pass_rate_limits(team, monkeypatch):

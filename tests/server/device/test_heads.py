@@ -227,8 +227,8 @@ def test_heads_that_the_gate_refuses():
         (head(HOST, b"Content-Type: a/b"), "body"),
         (head(HOST, HOST), "malformed"),
     ):
-        status, answer, is_last, told = plan_gate_refusal(data, GateMode.DIRECT)
-        assert (status, is_last, told) == (400, True, expected)
+        status, answer, is_last, counted = plan_gate_refusal(data, GateMode.DIRECT)
+        assert (status, is_last, counted) == (400, True, expected)
         assert answer.endswith(b"\r\n\r\n") == data.startswith(b"HEAD")
 
 

@@ -230,7 +230,9 @@ async def test_invalid_state_change_raises():
 async def test_failed_turn_does_not_end_others():
     """An error in one connection's turn is reported, and the next one has its turn."""
     reported, done = [], []
-    asyncio.get_running_loop().set_exception_handler(lambda _loop, told: reported.append(told))
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: reported.append(context)
+    )
     line = Turns()
     line.line_up(lambda: 1 // 0)
     line.line_up(functools.partial(done.append, "next"))
