@@ -5,19 +5,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
-from client_sim.lab.cloud.double import msgpack
-from client_sim.lab.cloud.keyring import (
-    Keyring,
-    Part,
-    account_of,
-    check_members,
-    equal,
-    fresh,
-    open_sealed,
-    open_type,
-    take_collection,
-)
-from client_sim.lab.cloud.reader import (
+from client_sim.lab.cloud.decryption import (
     META_STEP,
     TAG,
     decode_uid,
@@ -32,6 +20,18 @@ from client_sim.lab.cloud.reader import (
     open_age,
     read_age_secret,
     unpad,
+)
+from client_sim.lab.cloud.double import msgpack
+from client_sim.lab.cloud.keyring import (
+    Keyring,
+    Part,
+    account_of,
+    check_members,
+    equal,
+    fresh,
+    open_sealed,
+    open_type,
+    take_collection,
 )
 from client_sim.lab.cloud.requests import Request
 

@@ -1,4 +1,4 @@
-"""Judges of lives; each is a method of its own, and a column of the kill matrix."""
+"""Judges of runs; each is a method of its own, and a column of the kill matrix."""
 
 import base64
 import json
@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 
 from client_sim.lab.cloud.double import msgpack
+from client_sim.lab.cloud.explanation import Opened
 from client_sim.lab.cloud.keyring import Keyring
-from client_sim.lab.cloud.lives import Seen
-from client_sim.lab.cloud.opening import Opened
 from client_sim.lab.cloud.requests import OWED, TABLE, split_requests
+from client_sim.lab.cloud.scenarios import Run
 from client_sim.lab.cloud.world import NAME
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.equality import judge_equality
@@ -42,20 +42,20 @@ _WHEN: Final = {row.line: row.when for row in TABLE}
 _WAYS: Final = (Channel.DNS, Channel.CONNECT, Channel.BYTES)
 
 
-def judge_silence(seen: Seen) -> Iterator[Finding]:
+def judge_silence(run: Run) -> Iterator[Finding]:
     """C0: nothing is resolved, connected to or sent while no type is on and no step needs it."""
-    for each in seen.left(*_WAYS):
-        step = seen.step_of(each.phase)
-        if step.name in _SILENT or (step.name in _SYNCS and not seen.on[each.phase]):
+    for each in run.departures(*_WAYS):
+        step = run.step_of(each.phase)
+        if step.name in _SILENT or (step.name in _SYNCS and not run.on[each.phase]):
             yield _find(each, "this leaves although no type is on and the owner requested nothing")
 
 
-def judge_explained(seen: Seen, opened: Sequence[Opened], ring: Keyring) -> Iterator[Finding]:
+def judge_explained(run: Run, opened: Sequence[Opened], ring: Keyring) -> Iterator[Finding]:
     """C2, C3: each byte is in the table, or decrypts with the owner's keys to a type that is on."""
-    yield from _judge_ways(seen)
-    yield from _judge_pieces(seen)
+    yield from _judge_ways(run)
+    yield from _judge_pieces(run)
     for each in opened:
-        step = seen.step_of(each.exchange.phase)
+        step = run.step_of(each.exchange.phase)
         when = _WHEN.get(each.row, frozenset())
         where = f"{each.exchange.phase}, {each.row or each.exchange.request.target}"
         data = each.exchange.request.data
@@ -67,39 +67,39 @@ def judge_explained(seen: Seen, opened: Sequence[Opened], ring: Keyring) -> Iter
             if part.problem:
                 explanation = f"{part.name}: {part.problem}"
                 yield Finding(where, explanation, part.data, 0, len(part.data))
-    yield from _judge_contents(seen, ring)
+    yield from _judge_contents(run, ring)
 
 
-def _judge_contents(seen: Seen, ring: Keyring) -> Iterator[Finding]:
+def _judge_contents(run: Run, ring: Keyring) -> Iterator[Finding]:
     """Find encrypted content that is not of its declared type."""
     for kind, text in ring.contents:
-        for said, offset, length in _search_owner(seen.life.owner, text) if text else ():
+        for said, offset, length in _search_owner(run.scenario.owner, text) if text else ():
             if not said.startswith(_FIELDS.get(kind, "-")):
                 explanation = f"a {kind} has the owner's {said} in it, encrypted"
                 yield Finding("opened", explanation, text, offset, length)
 
 
-def _judge_ways(seen: Seen) -> Iterator[Finding]:
+def _judge_ways(run: Run) -> Iterator[Finding]:
     """Find host names, connections and bytes that do not belong to a request."""
-    hosts = {seen.cloud.host.encode()}
-    for each in seen.left(Channel.DNS, Channel.CONNECT):
+    hosts = {run.cloud.host.encode()}
+    for each in run.departures(Channel.DNS, Channel.CONNECT):
         name, *rest = each.data.split(b" ")
         if name not in hosts or rest not in ([], [b"443", name]):
             yield _find(each, "not a host of the phone's image")
-    talked = {each.connection for each in seen.exchanges}
-    for connection in seen.observation.connections():
+    talked = {each.connection for each in run.exchanges}
+    for connection in run.observation.connections():
         if connection.index not in talked or split_requests(connection.data)[1]:
             where = f"connection {connection.index}, {connection.phase}"
             said = "a connection without a complete request"
             yield Finding(where, said, connection.data, 0, len(connection.data))
-    if len(seen.left(Channel.DNS)) > len(seen.left(Channel.CONNECT)):
-        yield _find(seen.left(Channel.DNS)[-1], "a DNS question without a connection")
+    if len(run.departures(Channel.DNS)) > len(run.departures(Channel.CONNECT)):
+        yield _find(run.departures(Channel.DNS)[-1], "a DNS question without a connection")
 
 
-def _judge_pieces(seen: Seen) -> Iterator[Finding]:
+def _judge_pieces(run: Run) -> Iterator[Finding]:
     """Find requests that are not written as a head and 64 KiB pieces of the body, or together."""
     sent: dict[int, list[Departure]] = {}
-    for each in seen.left(Channel.BYTES):
+    for each in run.departures(Channel.BYTES):
         sent.setdefault(each.connection, []).append(each)
     for departures in sent.values():
         begins, at = {0}, 0
@@ -113,34 +113,34 @@ def _judge_pieces(seen: Seen) -> Iterator[Finding]:
             at += len(each.data)
 
 
-def judge_duties(seen: Seen) -> Iterator[Finding]:
+def judge_duties(run: Run) -> Iterator[Finding]:
     """Law: a phone that reports a step as done has sent the request that the step needs."""
-    for phase in seen.phases:
-        step = seen.step_of(phase)
+    for phase in run.phases:
+        step = run.step_of(phase)
         owed = OWED.get(step.name)
-        if owed is None or phase in seen.refused or (step.name == "sync" and not seen.on[phase]):
+        if owed is None or phase in run.refused or (step.name == "sync" and not run.on[phase]):
             continue
         method, _, path = owed.partition(" ")
         path = path.removesuffix("ID")
-        sent = [each.request for each in seen.exchanges if each.phase == phase]
+        sent = [each.request for each in run.exchanges if each.phase == phase]
         if not any(each.method == method and each.path.startswith(path) for each in sent):
             yield Finding(phase, f"the phone did not send {owed} but claims it did", b"", 0, 0)
-    for phase, said in seen.crashed.items():
+    for phase, said in run.crashed.items():
         yield Finding(phase, f"the phone ended with {said}", b"", 0, 0)
 
 
-def judge_state(seen: Seen) -> Iterator[Finding]:
+def judge_state(run: Run) -> Iterator[Finding]:
     """Law: the server's accounts, sessions and consents match the owner's actions."""
     accounts = sessions = consents = 0
-    for phase in seen.phases:
-        name = seen.step_of(phase).name
-        if phase not in seen.refused:
+    for phase in run.phases:
+        name = run.step_of(phase).name
+        if phase not in run.refused:
             accounts = {"sign-up": 1, "erase": 0}.get(name, accounts)
             ones = {"sign-up": 1, "password": 1, "rotate": 1, "erase": 0}
             sessions = ones.get(name, sessions + {"log-in": 1, "log-out": -1}.get(name, 0))
             consents = {"consent": consents + 1, "withdraw": 0, "erase": 0}.get(name, consents)
-        if seen.states[phase] != (accounts, sessions, consents):
-            found, expected = seen.states[phase], (accounts, sessions, consents)
+        if run.states[phase] != (accounts, sessions, consents):
+            found, expected = run.states[phase], (accounts, sessions, consents)
             said = f"the server has {found} accounts, sessions, consents instead of {expected}"
             yield Finding(phase, said, b"", 0, 0)
             return
@@ -154,7 +154,7 @@ def judge_nonces(ring: Keyring) -> Iterator[Finding]:
             yield Finding("nonces", "the same nonce twice with the same key", data, 0, len(nonce))
 
 
-def judge_fresh(seen: Seen, ring: Keyring) -> Iterator[Finding]:
+def judge_fresh(run: Run, ring: Keyring) -> Iterator[Finding]:
     """C4, C5, C8: each random value, and each next time, comes from a draw of its own."""
     for part in ring.unfresh:
         said = f"{part.name}: not fresh randomness of the phone"
@@ -163,20 +163,20 @@ def judge_fresh(seen: Seen, ring: Keyring) -> Iterator[Finding]:
     for _, nonce, data in ring.nonces:
         if first.setdefault(nonce, data) != data:
             yield Finding("draws", "one random value for two ciphertexts", data, 0, len(nonce))
-    drawn = {draw.phase for draw in seen.observation.draws if len(draw.data) not in _LENGTHS}
-    for phase, _ in _intervals(seen):
+    drawn = {draw.phase for draw in run.observation.draws if len(draw.data) not in _LENGTHS}
+    for phase, _ in _intervals(run):
         if phase not in drawn:
             yield Finding(phase, "the time of the next sync was not drawn", b"", 0, 0)
 
 
-def judge_canaries(seen: Seen, ring: Keyring) -> Iterator[Finding]:
+def judge_canaries(run: Run, ring: Keyring) -> Iterator[Finding]:
     """C4: neither planted values nor secrets are found, through encodings and digests."""
-    texts = [each.data for each in seen.left(Channel.DNS)]
-    for each in seen.exchanges:
+    texts = [each.data for each in run.departures(Channel.DNS)]
+    for each in run.exchanges:
         texts += [each.request.data[: each.request.start], each.request.body]
     tokens = find_tokens(tuple(sorted({v for v in ring.secrets.values() if len(v) >= 8})))
     for text in dict.fromkeys(filter(None, texts)):
-        for said, offset, length in _search_owner(seen.life.owner, text):
+        for said, offset, length in _search_owner(run.scenario.owner, text):
             yield Finding("sent", said, text, offset, length)
         readings, windows, _ = find_windows(text)
         for window in tokens.keys() & windows:
@@ -211,13 +211,13 @@ def find_tokens(secrets: tuple[bytes, ...]) -> dict[bytes, list[tuple[bytes, str
     return found
 
 
-def judge_equal(one: Seen, other: Seen) -> Iterator[Finding]:
+def judge_equal(one: Run, other: Run) -> Iterator[Finding]:
     """C2: only the records of types that are on change what is sent."""
     whose = "an owner who shares only the contacts"
     yield from judge_equality(one.observation, other.observation, whose, with_time=True)
 
 
-def judge_shape(one: Seen, other: Seen) -> Iterator[Finding]:
+def judge_shape(one: Run, other: Run) -> Iterator[Finding]:
     """C3: owners of equal shape send the same requests, of equal lengths, at equal times."""
     for a, b in zip_longest(one.observation.departures, other.observation.departures):
         if a is None or b is None or _shape(a) != _shape(b):
@@ -234,7 +234,7 @@ def _shape(each: Departure) -> tuple[object, ...]:
     return (each.at, each.phase, each.channel, each.connection, what)
 
 
-def judge_apart(one: Seen, other: Seen) -> Iterator[Finding]:
+def judge_apart(one: Run, other: Run) -> Iterator[Finding]:
     """C3: two accounts with the same records have no value in common."""
     mine = dict(leaves(one))
     for value, where in leaves(other):
@@ -242,12 +242,12 @@ def judge_apart(one: Seen, other: Seen) -> Iterator[Finding]:
             yield Finding(where, "another account shows the same value", value, 0, len(value))
 
 
-def leaves(seen: Seen) -> Iterator[tuple[bytes, str]]:
+def leaves(run: Run) -> Iterator[tuple[bytes, str]]:
     """Yield all longer values in requests and their first 24 bytes, except for constants."""
-    known = {NAME, seen.cloud.host, f"/policy/{seen.cloud.name}/receipt-key"}
-    known |= {each.answer.decode("latin-1") for each in seen.exchanges}
-    policies = b"".join(e.answer for e in seen.exchanges if e.request.path.startswith("/policy"))
-    for each in seen.exchanges:
+    known = {NAME, run.cloud.host, f"/policy/{run.cloud.name}/receipt-key"}
+    known |= {each.answer.decode("latin-1") for each in run.exchanges}
+    policies = b"".join(e.answer for e in run.exchanges if e.request.path.startswith("/policy"))
+    for each in run.exchanges:
         request = each.request
         values: list[object] = [v for name, v in request.headers if name != "Authorization"]
         values += request.path.split("/")
@@ -298,7 +298,7 @@ def _walk(value: object) -> Iterator[bytes]:
             yield data
 
 
-def judge_range(usual: Seen) -> Iterator[Finding]:
+def judge_range(usual: Run) -> Iterator[Finding]:
     """C8: the next sync is 4 to 8 hours away."""
     intervals = _intervals(usual)
     for phase, seconds in intervals:
@@ -308,7 +308,7 @@ def judge_range(usual: Seen) -> Iterator[Finding]:
         yield Finding("all", f"{len(intervals)} syncs, and two or more are needed", b"", 0, 0)
 
 
-def judge_steady(usual: Seen, busy: Seen) -> Iterator[Finding]:
+def judge_steady(usual: Run, busy: Run) -> Iterator[Finding]:
     """C8: with the same randomness the next times are the same, whatever the owner does."""
     for (phase, a), (_, b) in zip_longest(_intervals(usual), _intervals(busy), fillvalue=("", 0.0)):
         if a != b:
@@ -316,7 +316,7 @@ def judge_steady(usual: Seen, busy: Seen) -> Iterator[Finding]:
             yield Finding(phase, said, b"", 0, 0)
 
 
-def judge_drawn(usual: Seen, other: Seen) -> Iterator[Finding]:
+def judge_drawn(usual: Run, other: Run) -> Iterator[Finding]:
     """C8: with other randomness the next times differ."""
     same = [a for a, b in zip(_intervals(usual), _intervals(other), strict=False) if a[1] == b[1]]
     if len(same) > 1:
@@ -324,12 +324,12 @@ def judge_drawn(usual: Seen, other: Seen) -> Iterator[Finding]:
         yield Finding(same[0][0], said, b"", 0, 0)
 
 
-def _intervals(seen: Seen) -> list[tuple[str, float]]:
+def _intervals(run: Run) -> list[tuple[str, float]]:
     """Return the seconds from each sync to the next one, by phase."""
     return [
         (each.phase, float(each.data) - each.at)
-        for each in seen.left(Channel.SCHEDULE)
-        if seen.step_of(each.phase).name in _SYNCS and each.data != b"None"
+        for each in run.departures(Channel.SCHEDULE)
+        if run.step_of(each.phase).name in _SYNCS and each.data != b"None"
     ]
 
 

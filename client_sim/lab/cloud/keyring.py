@@ -12,9 +12,9 @@ import msgspec
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
+from client_sim.lab.cloud.decryption import NONCE, Account, hkdf, kdf, open_account, unseal
 from client_sim.lab.cloud.double import msgpack, read_note
 from client_sim.lab.cloud.phone import NEW_PASSWORD
-from client_sim.lab.cloud.reader import NONCE, Account, hkdf, kdf, open_account, unseal
 from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange, derive_main
 
 INNER: Final = frozenset({"keys", "devices"})

@@ -8,23 +8,23 @@ from typing import Final
 
 from client_sim.lab.clients.loading import import_attribute
 from client_sim.lab.cloud import judges
-from client_sim.lab.cloud.beside import examine_beside, examine_boundaries
+from client_sim.lab.cloud.explanation import Opened, open_all
+from client_sim.lab.cloud.independence import examine_boundaries, examine_independence
 from client_sim.lab.cloud.keyring import Keyring
 from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS, Leak
-from client_sim.lab.cloud.lies import LIES, examine_lies
-from client_sim.lab.cloud.lives import (
+from client_sim.lab.cloud.lying_servers import LIES, examine_lies
+from client_sim.lab.cloud.phone import Factory, OurPhone, Step
+from client_sim.lab.cloud.scenarios import (
     AWAY,
     BUSY_TIMES,
     CONTACTS,
     EVERYTHING,
     IDLE_TIMES,
-    Life,
-    Seen,
-    live,
+    Run,
+    Scenario,
     make_owner,
+    run_scenario,
 )
-from client_sim.lab.cloud.opening import Opened, open_all
-from client_sim.lab.cloud.phone import Factory, OurPhone, Step
 from client_sim.lab.cloud.tampering import make_leaky
 from client_sim.lab.errors import ClientNotFoundError
 from client_sim.lab.oracles.finding import Finding
@@ -81,7 +81,7 @@ METHODS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @dataclass
-class Examined:
+class Examination:
     """The findings about one client by method; `asked` counts cases by method."""
 
     findings: dict[str, list[Finding]] = field(default_factory=dict)
@@ -103,15 +103,15 @@ class Examined:
 
 
 class _Pair:
-    """The lives of one case, run when they are needed."""
+    """The runs of one case, made when they are needed."""
 
-    def __init__(self, factory: Factory, examined: Examined, number: int, seed: int) -> None:
+    def __init__(self, factory: Factory, examination: Examination, number: int, seed: int) -> None:
         self._factory = factory
-        self._examined = examined
+        self._examination = examination
         self._name = f"{seed} {number}"
         self._seed = f"{seed} {number}".encode()
 
-    def _live(
+    def _run_scenario(
         self,
         owner: str,
         steps: tuple[Step, ...],
@@ -119,60 +119,60 @@ class _Pair:
         other: bool = False,
         contacts: str = "",
         long: bool = False,
-    ) -> Seen:
+    ) -> Run:
         made = make_owner(f"{self._name} {owner}", contacts=contacts, long=long)
         if owner == "b":  # so that these fields are not equal by chance
             made = replace(made, locale="x-other", carrier="Other", time_zone="Etc/UTC")
         seed = self._seed + b" other" * other
         model = "armani" if owner == "a" else "cancro"
-        seen = live(
-            self._factory, Life(made, steps, seed, model if steps is CONTACTS else "armani")
+        run = run_scenario(
+            self._factory, Scenario(made, steps, seed, model if steps is CONTACTS else "armani")
         )
-        self._examined.lives += 1
-        self._examined.requests += len(seen.exchanges)
-        self._examined.size += sum(len(each.data) for each in seen.left(Channel.BYTES))
-        return seen
+        self._examination.lives += 1
+        self._examination.requests += len(run.exchanges)
+        self._examination.size += sum(len(each.data) for each in run.departures(Channel.BYTES))
+        return run
 
     @cached_property
-    def contacts(self) -> tuple[Seen, list[Opened], Keyring]:
-        """The life `CONTACTS`, with its opened requests and keys."""
-        seen = self._live("a", CONTACTS)
-        return seen, *open_all(seen)
+    def contacts(self) -> tuple[Run, list[Opened], Keyring]:
+        """The scenario `CONTACTS`, with its opened requests and keys."""
+        run = self._run_scenario("a", CONTACTS)
+        return run, *open_all(run)
 
     @cached_property
-    def everything(self) -> tuple[Seen, list[Opened], Keyring]:
-        """The life `EVERYTHING`, with its opened requests and keys."""
-        seen = self._live("a", EVERYTHING)
-        return seen, *open_all(seen)
+    def everything(self) -> tuple[Run, list[Opened], Keyring]:
+        """The scenario `EVERYTHING`, with its opened requests and keys."""
+        run = self._run_scenario("a", EVERYTHING)
+        return run, *open_all(run)
 
     def ask(self) -> Iterator[tuple[str, Iterator[Finding]]]:
         """Yield each method's findings of this case; cheap ones first."""
-        yield "silence", judges.judge_silence(self._live("a", AWAY))
+        yield "silence", judges.judge_silence(self._run_scenario("a", AWAY))
         yield from _ask_one(*self.contacts)
-        b = self._live("b", CONTACTS, contacts=f"{self._name} a")
+        b = self._run_scenario("b", CONTACTS, contacts=f"{self._name} a")
         yield "equal", judges.judge_equal(self.contacts[0], b)
         yield from _ask_one(*self.everything)  # not run if the caller has enough findings
         p = self.everything[0]
-        yield "apart", judges.judge_apart(p, self._live("a", EVERYTHING, other=True))
-        yield "shape", judges.judge_shape(p, self._live("q", EVERYTHING, long=True))
-        usual = self._live("a", IDLE_TIMES)
+        yield "apart", judges.judge_apart(p, self._run_scenario("a", EVERYTHING, other=True))
+        yield "shape", judges.judge_shape(p, self._run_scenario("q", EVERYTHING, long=True))
+        usual = self._run_scenario("a", IDLE_TIMES)
         yield "range", judges.judge_range(usual)
-        yield "steady", judges.judge_steady(usual, self._live("b", BUSY_TIMES))
-        yield "drawn", judges.judge_drawn(usual, self._live("a", IDLE_TIMES, other=True))
-        for seen, _, ring in (self.everything, self.contacts):
-            yield "canaries", judges.judge_canaries(seen, ring)
+        yield "steady", judges.judge_steady(usual, self._run_scenario("b", BUSY_TIMES))
+        yield "drawn", judges.judge_drawn(usual, self._run_scenario("a", IDLE_TIMES, other=True))
+        for run, _, ring in (self.everything, self.contacts):
+            yield "canaries", judges.judge_canaries(run, ring)
 
 
 def _ask_one(
-    seen: Seen, opened: list[Opened], ring: Keyring
+    run: Run, opened: list[Opened], ring: Keyring
 ) -> Iterator[tuple[str, Iterator[Finding]]]:
-    """Yield the findings of each method that needs only one life."""
-    yield "silence", judges.judge_silence(seen)
-    yield "explained", judges.judge_explained(seen, opened, ring)
-    yield "duties", judges.judge_duties(seen)
-    yield "state", judges.judge_state(seen)
+    """Yield the findings of each method that needs only one scenario."""
+    yield "silence", judges.judge_silence(run)
+    yield "explained", judges.judge_explained(run, opened, ring)
+    yield "duties", judges.judge_duties(run)
+    yield "state", judges.judge_state(run)
     yield "nonces", judges.judge_nonces(ring)
-    yield "fresh", judges.judge_fresh(seen, ring)
+    yield "fresh", judges.judge_fresh(run, ring)
 
 
 def load_client(name: str) -> Factory:
@@ -206,28 +206,30 @@ def examine(
     parts: frozenset[str] = frozenset({"boundaries", "beside", "lies"}),
     enough: int | None = None,
     tell: Tell = lambda *_: None,
-) -> Examined:
+) -> Examination:
     """Examine a client with `cases` pairs of owners and every `stride`th boundary of a request.
 
     With `enough`, stop when that many methods have found something.
     """
-    examined = Examined()
+    examination = Examination()
 
     def note(method: str, findings: Sequence[Finding]) -> None:
-        examined.asked[method] = examined.asked.get(method, 0) + 1
+        examination.asked[method] = examination.asked.get(method, 0) + 1
         if findings:
-            examined.findings.setdefault(method, []).extend(findings[:_KEPT])
+            examination.findings.setdefault(method, []).extend(findings[:_KEPT])
 
-    for method, findings in _ask_all(factory, examined, seed, cases, stride, parts, enough, tell):
+    for method, findings in _ask_all(
+        factory, examination, seed, cases, stride, parts, enough, tell
+    ):
         note(method, findings)
-        if enough is not None and len(examined.killed_by) >= enough:
+        if enough is not None and len(examination.killed_by) >= enough:
             break
-    return examined
+    return examination
 
 
 def _ask_all(
     factory: Factory,
-    examined: Examined,
+    examination: Examination,
     seed: int,
     cases: int,
     stride: int,
@@ -240,13 +242,13 @@ def _ask_all(
         methods = ("told", "kept", "answered", "salts")
         yield from _sort(examine_lies(factory, LIES), methods, enough)
     if "beside" in parts:
-        yield from _sort(examine_beside(factory), ("beside", "polls"), enough)
+        yield from _sort(examine_independence(factory), ("beside", "polls"), enough)
     for number in range(cases):
-        pair = _Pair(factory, examined, number, seed)
+        pair = _Pair(factory, examination, number, seed)
         for method, found in pair.ask():
             yield method, list(islice(found, _KEPT))
-        if not examined.sample:
-            examined.sample = tuple(pair.contacts[1])
+        if not examination.sample:
+            examination.sample = tuple(pair.contacts[1])
         tell("owners", number + 1, cases)
     if "boundaries" in parts:
         yield from _sort(examine_boundaries(factory, stride), ("off", "ended"), enough)
@@ -271,7 +273,7 @@ _PARTS: Final = {"off": "boundaries", "trust": "lies", "links": "beside"}
 _STRIDE: Final = 7  # for a leaky client, every seventh of about 60 boundaries is tried
 
 
-def try_leak(leak: Leak, seed: int, enough: int | None) -> Examined:
+def try_leak(leak: Leak, seed: int, enough: int | None) -> Examination:
     """Examine one client of the table of leaks."""
     parts = frozenset(filter(None, [_PARTS.get(leak.family)]))
     return examine(make_leaky(leak), seed=seed, stride=_STRIDE, parts=parts, enough=enough)

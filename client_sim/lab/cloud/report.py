@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from client_sim.lab.cloud.explanation import Opened
 from client_sim.lab.cloud.keyring import Part
-from client_sim.lab.cloud.opening import Opened
-from client_sim.lab.cloud.programme import CLAIMS, METHODS, Examined, find_lonely
+from client_sim.lab.cloud.programme import CLAIMS, METHODS, Examination, find_lonely
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import Matrix, MatrixRow
 from client_sim.lab.report.json import finding_to_dict, matrix_to_dict
@@ -28,7 +28,7 @@ class CloudReport:
     client: str
     profile: str
     seed: int
-    examined: Examined
+    examination: Examination
     matrix: Matrix | None = None
     servers: tuple[MatrixRow, ...] = ()
 
@@ -49,28 +49,28 @@ class CloudReport:
     @property
     def is_good(self) -> bool:
         """Whether the client is clean and the instrument passed its own tests."""
-        return self.examined.is_clean and not self.wrong
+        return self.examination.is_clean and not self.wrong
 
 
 def report_to_dict(report: CloudReport) -> dict[str, Any]:
     """Return the report as JSON values."""
-    examined = report.examined
+    examination = report.examination
     return {
         "client": report.client,
         "profile": report.profile,
         "seed": report.seed,
-        "clean": examined.is_clean,
+        "clean": examination.is_clean,
         "good": report.is_good,
-        "lives": examined.lives,
-        "requests": examined.requests,
-        "octets": examined.size,
+        "lives": examination.lives,
+        "requests": examination.requests,
+        "octets": examination.size,
         "checks": [
             {
                 "name": method,
                 "claim": claim,
                 "question": question,
-                "cases": examined.asked.get(method, 0),
-                "findings": [finding_to_dict(f) for f in examined.findings.get(method, ())],
+                "cases": examination.asked.get(method, 0),
+                "findings": [finding_to_dict(f) for f in examination.findings.get(method, ())],
             }
             for method, (claim, question) in METHODS.items()
         ],
@@ -82,16 +82,16 @@ def report_to_dict(report: CloudReport) -> dict[str, Any]:
 
 def render_terminal(report: CloudReport, console: Console, origin: Origin) -> None:
     """Print the claims, findings with their bytes, tests of the instrument, and the verdict."""
-    examined = report.examined
+    examination = report.examination
     say(console, f"{report.client} · profile {report.profile} · seed {report.seed}", "bold")
     say(console, str(origin), "dim")
     for claim, says in CLAIMS.items():
         methods = [method for method, (of, _) in METHODS.items() if of == claim]
-        broken = [method for method in methods if examined.findings.get(method)]
+        broken = [method for method in methods if examination.findings.get(method)]
         sign, style = ("✗", "bold red") if broken else ("✓", "bold green")
-        counts = ", ".join(f"{method} {examined.asked.get(method, 0)}" for method in methods)
+        counts = ", ".join(f"{method} {examination.asked.get(method, 0)}" for method in methods)
         say(console, f"{sign} {says} ({claim}): {counts}", style)
-    for method, findings in examined.findings.items():
+    for method, findings in examination.findings.items():
         for finding in findings[:_SHOWN]:
             say(console, f"{method}: {printable(finding.where)}: {printable(finding.explanation)}")
             shown = finding.data[finding.offset :][: min(finding.length, _LINE)]
@@ -105,8 +105,9 @@ def render_terminal(report: CloudReport, console: Console, origin: Origin) -> No
         say(console, f"{found} of {len(report.servers) - 1} leaky servers were found.")
     for said in report.wrong:
         say(console, said, "bold red")
-    numbers = f"{examined.lives:,} lives, {examined.requests:,} requests, {examined.size:,} bytes"
-    word = "clean." if examined.is_clean else f"LEAK ({', '.join(examined.killed_by)})."
+    run = (examination.lives, examination.requests, examination.size)
+    numbers = "{:,} lives, {:,} requests, {:,} bytes".format(*run)
+    word = "clean." if examination.is_clean else f"LEAK ({', '.join(examination.killed_by)})."
     say(console, f"{numbers}: {word}", "bold green" if report.is_good else "bold red")
 
 
@@ -120,9 +121,9 @@ def render_page(report: CloudReport, origin: Origin) -> str:
         report=report,
         origin=origin,
         outcome=_describe_outcome(report),
-        examined=report.examined,
+        examination=report.examination,
         claims=claims,
-        told=_choose_told(report.examined.sample),
+        told=_choose_told(report.examination.sample),
         matrix=report.matrix,
         dump=_dump,
         show=_show,
@@ -131,11 +132,11 @@ def render_page(report: CloudReport, origin: Origin) -> str:
 
 
 def _describe_outcome(report: CloudReport) -> tuple[str, str]:
-    examined = report.examined
+    examination = report.examination
     whose = "hening cloud backup" if report.client == "clean" else f"{report.client}, cloud backup"
-    if examined.is_clean:
-        return whose, f"no leak found in {examined.lives:,} lives of phones"
-    return whose, f"leak found by {', '.join(examined.killed_by)}"
+    if examination.is_clean:
+        return whose, f"no leak found in {examination.lives:,} lives of phones"
+    return whose, f"leak found by {', '.join(examination.killed_by)}"
 
 
 def _choose_told(sample: Sequence[Opened]) -> list[tuple[str, list[Opened]]]:

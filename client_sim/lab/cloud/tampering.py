@@ -10,8 +10,8 @@ from client_sim.cloud.keys import main_cipher
 from client_sim.cloud.recovery import encode_words
 from client_sim.device.client import PollingClient
 from client_sim.lab.cloud.double import msgpack
-from client_sim.lab.cloud.insides import find_patches
 from client_sim.lab.cloud.leaks import ENCODINGS, Leak
+from client_sim.lab.cloud.patches import find_patches
 from client_sim.lab.cloud.phone import Factory, OurPhone, Step
 from client_sim.lab.cloud.requests import Request, encode_request, split_requests
 from client_sim.lab.cloud.world import NAME, CloudWorld

@@ -1,7 +1,7 @@
 """The environment of a cloud client: a folder, an owner, randomness, a clock, and the network.
 
 Everything that leaves is recorded by step. The same seed gives the same randomness in each step, so
-that two lives that differ in one thing can be compared byte by byte.
+that two runs that differ in one thing can be compared byte by byte.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ class Exchange:
 
 @dataclass
 class Recorder:
-    """The record of all devices of a life; `now` is the clock of all devices and servers."""
+    """The record of all devices of a scenario; `now` is the clock of all devices and servers."""
 
     now: float
     phase: str = ""

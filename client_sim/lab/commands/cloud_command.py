@@ -57,7 +57,6 @@ def cloud_command(
     same report. The exit status is 1 if anything was found.
     """
     # Imported here, so that the lab's other commands start quickly.
-    from client_sim.lab.cloud.blind import try_server
     from client_sim.lab.cloud.double import FLAWS
     from client_sim.lab.cloud.programme import examine, load_client, run_matrix
     from client_sim.lab.cloud.report import (
@@ -66,6 +65,7 @@ def cloud_command(
         render_terminal,
         report_to_dict,
     )
+    from client_sim.lab.cloud.server_checks import try_server
     from client_sim.lab.programme.runner import Mapper, collecting_rarely, open_pool
 
     wants_matrix = client == "clean" if mutants is None else mutants

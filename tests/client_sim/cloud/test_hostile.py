@@ -1,4 +1,4 @@
-"""False answers of a server that are not in the lab's list (`lab/cloud/lies.py`).
+"""False answers of a server that are not in the lab's list (`lab/cloud/lying_servers.py`).
 
 The server is real; its answers are changed before the phone reads them.
 """

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from client_sim.lab.cloud import tampering
-from client_sim.lab.cloud.blind import examine_server, try_server
 from client_sim.lab.cloud.double import FLAWS
 from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS
-from client_sim.lab.cloud.lies import LIES, examine_lies
+from client_sim.lab.cloud.lying_servers import LIES, examine_lies
 from client_sim.lab.cloud.phone import OurPhone
 from client_sim.lab.cloud.programme import examine, find_lonely, load_client, run_matrix, try_leak
+from client_sim.lab.cloud.server_checks import examine_server, try_server
 from client_sim.lab.errors import ClientNotFoundError
 from client_sim.lab.programme.result import Matrix, MatrixRow
 from client_sim.lab.programme.runner import Mapper

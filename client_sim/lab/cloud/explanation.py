@@ -10,6 +10,7 @@ from typing import Any, Final
 from mnemonic import Mnemonic
 from nacl.signing import SigningKey
 
+from client_sim.lab.cloud.decryption import hkdf, kdf
 from client_sim.lab.cloud.double import msgpack
 from client_sim.lab.cloud.items import (
     list_multi,
@@ -35,10 +36,9 @@ from client_sim.lab.cloud.keyring import (
     take_collection,
     to_bytes,
 )
-from client_sim.lab.cloud.lives import Seen
 from client_sim.lab.cloud.phone import AGE, NEW_PASSWORD
-from client_sim.lab.cloud.reader import hkdf, kdf
 from client_sim.lab.cloud.requests import Request, find_row
+from client_sim.lab.cloud.scenarios import Run
 from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange
 
 
@@ -51,9 +51,9 @@ class Opened:
     parts: tuple[Part, ...]
 
 
-def open_all(seen: Seen) -> tuple[list[Opened], Keyring]:
-    """Open all requests of a life in order; also return the keys."""
-    ring = Keyring(frozenset(draw.data for draw in seen.observation.draws))
+def open_all(run: Run) -> tuple[list[Opened], Keyring]:
+    """Open all requests of a scenario in order; also return the keys."""
+    ring = Keyring(frozenset(draw.data for draw in run.observation.draws))
     for password in (PASSWORD, NEW_PASSWORD):
         ring.keep("password", password.encode())
     for data in ring.drawn:
@@ -61,9 +61,9 @@ def open_all(seen: Seen) -> tuple[list[Opened], Keyring]:
             public = bytes(SigningKey(data).verify_key)
             ring.seeds[public] = data
     found = []
-    for each in seen.exchanges:
+    for each in run.exchanges:
         try:
-            parts = tuple(_open(ring, each, seen.on[each.phase]))
+            parts = tuple(_open(ring, each, run.on[each.phase]))
         except MALFORMED as error:
             body = each.request.body
             parts = (

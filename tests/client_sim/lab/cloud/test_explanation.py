@@ -5,18 +5,18 @@ from dataclasses import replace
 import pytest
 
 from client_sim.cloud import keys
-from client_sim.lab.cloud.lives import Life, live, make_owner, steps
-from client_sim.lab.cloud.opening import open_all
+from client_sim.lab.cloud.explanation import open_all
 from client_sim.lab.cloud.phone import OurPhone
 from client_sim.lab.cloud.requests import encode_request, split_requests
+from client_sim.lab.cloud.scenarios import Scenario, make_owner, run_scenario, steps
 
 
 @pytest.mark.parametrize("name", ["contacts", "everything"])
 def test_every_request_is_opened(name, request):
     """Each is in the table, and no part of it has a problem."""
-    seen = request.getfixturevalue(name)
-    opened, ring = open_all(seen)
-    assert len(opened) == len(seen.exchanges)
+    run = request.getfixturevalue(name)
+    opened, ring = open_all(run)
+    assert len(opened) == len(run.exchanges)
     assert [part for each in opened for part in each.parts if part.problem] == []
     assert all(each.row for each in opened)
     assert ring.unfresh == []
@@ -26,16 +26,16 @@ def test_wrongly_derived_keys_are_found(monkeypatch):
     """Such a phone can decrypt its own records, but other clients of the protocol cannot."""
     derive = keys.kdf
     monkeypatch.setattr(keys, "kdf", lambda key, number, context: derive(key, number + 8, context))
-    seen = live(OurPhone, Life(make_owner("a"), steps("sign-up consent")))
-    assert not seen.refused
-    assert any(part.problem for each in open_all(seen)[0] for part in each.parts)
+    run = run_scenario(OurPhone, Scenario(make_owner("a"), steps("sign-up consent")))
+    assert not run.refused
+    assert any(part.problem for each in open_all(run)[0] for part in each.parts)
 
 
 def test_contact_is_decrypted(contacts):
     """With the owner's password, from the sent bytes, in which its name does not occur."""
     opened, _ = open_all(contacts)
     texts = [part.opened for each in opened for part in each.parts if part.name == "chunk"]
-    name = contacts.life.owner.contacts[0].name.encode()
+    name = contacts.scenario.owner.contacts[0].name.encode()
     assert any(name in text for text in texts)
     sent = b"".join(each.exchange.request.data for each in opened)
     assert name not in sent

@@ -5,11 +5,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from client_sim.lab.cloud.double import FLAWS, Double, msgpack
+from client_sim.lab.cloud.explanation import open_all
 from client_sim.lab.cloud.judges import find_tokens, leaves
-from client_sim.lab.cloud.lives import EVERYTHING, START, Life, Seen, live, make_owner, steps
-from client_sim.lab.cloud.opening import open_all
 from client_sim.lab.cloud.phone import OurPhone
 from client_sim.lab.cloud.requests import encode_request, split_requests
+from client_sim.lab.cloud.scenarios import (
+    EVERYTHING,
+    START,
+    Run,
+    Scenario,
+    make_owner,
+    run_scenario,
+    steps,
+)
 from client_sim.lab.cloud.world import NAME
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.finding import Finding
@@ -33,21 +41,21 @@ _YEAR: Final = 31_536_000
 
 def examine_server(flaws: str = "") -> Iterator[tuple[str, list[Finding]]]:
     """Let phones use a server, and search what it stores; yield findings by check."""
-    seen = live(OurPhone, Life(make_owner("a"), EVERYTHING, flaws=flaws))
-    yield "unknown", list(_judge_unknown(seen.cloud))
-    yield "seconds", list(_judge_seconds(seen))
-    yield "kept", list(_judge_kept(seen))
-    gone = live(OurPhone, Life(make_owner("a"), _GONE, flaws=flaws))
+    run = run_scenario(OurPhone, Scenario(make_owner("a"), EVERYTHING, flaws=flaws))
+    yield "unknown", list(_judge_unknown(run.cloud))
+    yield "seconds", list(_judge_seconds(run))
+    yield "kept", list(_judge_kept(run))
+    gone = run_scenario(OurPhone, Scenario(make_owner("a"), _GONE, flaws=flaws))
     yield "ended", list(_judge_ended(gone))
     yield "gone", list(_judge_gone(gone))
-    other = live(OurPhone, Life(make_owner("q", long=True), EVERYTHING, flaws=flaws))
-    yield "alike", list(_judge_alike(seen, other))
+    other = run_scenario(OurPhone, Scenario(make_owner("q", long=True), EVERYTHING, flaws=flaws))
+    yield "alike", list(_judge_alike(run, other))
 
 
-def _judge_kept(seen: Seen) -> Iterator[Finding]:
-    dump = seen.cloud.dump()
-    ring = open_all(seen)[1]
-    values = {**canaries(seen.life.owner), "name": (NAME.encode(),)}
+def _judge_kept(run: Run) -> Iterator[Finding]:
+    dump = run.cloud.dump()
+    ring = open_all(run)[1]
+    values = {**canaries(run.scenario.owner), "name": (NAME.encode(),)}
     values["token"] = tuple(token.encode() for token in ring.tokens.values())
     for found in CanarySearch(values, 0).search(dump):
         yield Finding(
@@ -58,7 +66,7 @@ def _judge_kept(seen: Seen) -> Iterator[Finding]:
         for token, chain in tokens if window in dump else ():
             if token in dump:
                 yield Finding("kept", f"a secret, {chain}", dump, dump.index(token), len(token))
-    for each in seen.exchanges:
+    for each in run.exchanges:
         if each.request.path.endswith("/signup/"):
             body = msgpack.decode(each.request.body)
             for name in ("loginPubkey", "encryptedContent", "salt"):
@@ -67,8 +75,8 @@ def _judge_kept(seen: Seen) -> Iterator[Finding]:
                     yield Finding("kept", said, dump, dump.index(body[name]), len(body[name]))
 
 
-def _judge_seconds(seen: Seen) -> Iterator[Finding]:
-    for value in _leaves(msgpack.decode(seen.cloud.dump())):
+def _judge_seconds(run: Run) -> Iterator[Finding]:
+    for value in _leaves(msgpack.decode(run.cloud.dump())):
         texts = re.findall(r"\d{10}", value) if isinstance(value, str) else []
         numbers = [int(text) for text in texts] + ([value] if isinstance(value, int) else [])
         for number in numbers:
@@ -88,7 +96,7 @@ def _leaves(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
         yield value
 
 
-def _judge_alike(one: Seen, other: Seen) -> Iterator[Finding]:
+def _judge_alike(one: Run, other: Run) -> Iterator[Finding]:
     a, b = (_shape(msgpack.decode(each.cloud.dump())) for each in (one, other))
     if a != b:
         at = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
@@ -120,18 +128,18 @@ def _judge_unknown(cloud: Double) -> Iterator[Finding]:
         yield Finding("challenge", "all accounts have the same salt", other["salt"], 0, 32)
 
 
-def _judge_gone(seen: Seen) -> Iterator[Finding]:
-    dump = seen.cloud.dump()
-    for value, where in leaves(seen):
+def _judge_gone(run: Run) -> Iterator[Finding]:
+    dump = run.cloud.dump()
+    for value, where in leaves(run):
         if value in dump:
             said = "a value remains after the erasure"
             yield Finding(where, said, dump, dump.index(value), len(value))
 
 
-def _judge_ended(seen: Seen) -> Iterator[Finding]:
-    phase = next(each for each in seen.phases if each.endswith("log-out"))
-    before = seen.states[seen.phases[seen.phases.index(phase) - 1]]
-    if seen.states[phase][1] >= before[1]:
+def _judge_ended(run: Run) -> Iterator[Finding]:
+    phase = next(each for each in run.phases if each.endswith("log-out"))
+    before = run.states[run.phases[run.phases.index(phase) - 1]]
+    if run.states[phase][1] >= before[1]:
         yield Finding(phase, "the server still serves a device that has logged out", b"", 0, 0)
 
 

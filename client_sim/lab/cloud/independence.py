@@ -13,8 +13,16 @@ from typing import Final
 from client_sim.device.client import PollingClient
 from client_sim.errors import SimulatorError
 from client_sim.lab.cloud.double import Double
-from client_sim.lab.cloud.lives import SHM, START, Life, Seen, live, make_owner, steps
 from client_sim.lab.cloud.phone import CloudPhone, Factory, Step
+from client_sim.lab.cloud.scenarios import (
+    SHM,
+    START,
+    Run,
+    Scenario,
+    make_owner,
+    run_scenario,
+    steps,
+)
 from client_sim.lab.cloud.world import CloudWorld, Recorder
 from client_sim.lab.oracles.equality import judge_equality
 from client_sim.lab.oracles.finding import Finding
@@ -29,7 +37,7 @@ STATES: Final = ("never on", "on", "busy", "failing", "off again")
 _BEGIN: Final = "own:contact,note sign-up consent words on:contact,note sync"
 
 
-class _Beside:
+class _PollingClient:
     """A polling client on a phone whose backup is active before, or during, each poll."""
 
     def __init__(self, world: World, phone: CloudPhone, cloud: CloudWorld, state: str) -> None:
@@ -77,7 +85,7 @@ def _ground() -> Ground:
     return plan_ground(PollingClient, 0)
 
 
-def observe_beside(factory: Factory, state: str) -> Observation:
+def observe_polls(factory: Factory, state: str) -> Observation:
     """Poll four times on a phone whose backup is in a state; return what the polls sent."""
     home = Path(tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None))
     recorder = Recorder(START)
@@ -93,7 +101,7 @@ def observe_beside(factory: Factory, state: str) -> Observation:
             phone.do(each)
 
         def make(polls: World) -> Client:
-            return _Beside(polls, phone, world, state)
+            return _PollingClient(polls, phone, world, state)
 
         return observe(make, _ground().setting(IDLE))
     finally:
@@ -101,23 +109,23 @@ def observe_beside(factory: Factory, state: str) -> Observation:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def examine_beside(factory: Factory) -> Iterator[tuple[str, Finding]]:
+def examine_independence(factory: Factory) -> Iterator[tuple[str, Finding]]:
     """Yield findings of two methods: comparison of states, and the table of polls."""
-    first, *others = [observe_beside(factory, state) for state in STATES]
-    for state, seen in zip(STATES[1:], others, strict=True):
+    first, *others = [observe_polls(factory, state) for state in STATES]
+    for state, run in zip(STATES[1:], others, strict=True):
         whose = f"the phone whose backup is {state}"
-        for finding in judge_equality(first, seen, whose, with_time=True):
+        for finding in judge_equality(first, run, whose, with_time=True):
             yield "beside", finding
         public = _ground().publics[0]
         for guard in ("grammar", "schedule", "completes", "egress"):
-            for finding in GUARDS[guard](seen, public):
+            for finding in GUARDS[guard](run, public):
                 yield "polls", finding
 
 
-_LIFE: Final = steps(
+_SCENARIO: Final = steps(
     "own:contact,note,photo sign-up consent words on:contact,note,photo sync due restart due"
 )
-_FIRST: Final = next(n for n, step in enumerate(_LIFE) if step.name == "sync")
+_FIRST: Final = next(n for n, step in enumerate(_SCENARIO) if step.name == "sync")
 _KINDS: Final = ("contact", "note", "photo")
 _LEAVES: Final = frozenset({Channel.DNS, Channel.CONNECT, Channel.BYTES})
 
@@ -125,8 +133,8 @@ _LEAVES: Final = frozenset({Channel.DNS, Channel.CONNECT, Channel.BYTES})
 def examine_boundaries(factory: Factory, stride: int) -> Iterator[tuple[str, Finding]]:
     """Yield findings of two methods: data that leaves afterwards, and a missing message."""
     passed: list[str] = []
-    _live(factory, lambda _phone, name: passed.append(name))
-    first = _live(factory, None)
+    _run_scenario(factory, lambda _phone, name: passed.append(name))
+    first = _run_scenario(factory, None)
     sent = len(_departures(first))
     for number in range(0, len(passed), stride):
         yield from _press(factory, number, sent)
@@ -145,22 +153,22 @@ def _press(factory: Factory, number: int, usual: int) -> Iterator[tuple[str, Fin
         elif recorded and _name in _LEAVES:
             recorded[0] += 1
 
-    seen = _live(factory, press)
-    phase = seen.phases[_FIRST]
+    run = _run_scenario(factory, press)
+    phase = run.phases[_FIRST]
     where = f"turned off at boundary {number + 1} of {phase}"
-    later = [each for each in seen.left(*_LEAVES) if each.phase in seen.phases[_FIRST + 1 :]]
+    later = [each for each in run.departures(*_LEAVES) if each.phase in run.phases[_FIRST + 1 :]]
     if (recorded and recorded[0]) or later:
-        data = (later or _departures(seen))[-1].data
+        data = (later or _departures(run))[-1].data
         yield "off", Finding(where, "something leaves afterwards", data, 0, min(len(data), 64))
-    if len(_departures(seen)) < usual and phase not in seen.refused:
+    if len(_departures(run)) < usual and phase not in run.refused:
         yield "ended", Finding(where, "the sync ends early without telling the owner", b"", 0, 0)
-    if len(_departures(seen)) >= usual and number < usual and phase not in seen.refused:
+    if len(_departures(run)) >= usual and number < usual and phase not in run.refused:
         yield "ended", Finding(where, "the sync continues to its end", b"", 0, 0)
 
 
-def _departures(seen: Seen) -> list[Departure]:
-    return [e for e in seen.left(*_LEAVES) if e.phase == seen.phases[_FIRST]]
+def _departures(run: Run) -> list[Departure]:
+    return [e for e in run.departures(*_LEAVES) if e.phase == run.phases[_FIRST]]
 
 
-def _live(factory: Factory, boundary: object) -> Seen:
-    return live(factory, Life(make_owner("a"), _LIFE), boundary=boundary)  # type: ignore[arg-type]
+def _run_scenario(factory: Factory, boundary: object) -> Run:
+    return run_scenario(factory, Scenario(make_owner("a"), _SCENARIO), boundary=boundary)  # type: ignore[arg-type]

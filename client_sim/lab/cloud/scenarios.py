@@ -1,4 +1,4 @@
-"""Runs of a cloud client through the steps of a life, with a record of everything that left."""
+"""Runs of a cloud client through the steps of a scenario, with a record of everything that left."""
 
 import shutil
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from client_sim.errors import SimulatorError
-from client_sim.lab.cloud import doors  # noqa: F401 - registers what the double answers
+from client_sim.lab.cloud import double_handlers  # noqa: F401 - registers what the double answers
 from client_sim.lab.cloud.double import Double
 from client_sim.lab.cloud.phone import AGE, CloudPhone, Factory, Step
 from client_sim.lab.cloud.world import CloudWorld, Exchange, Lie, Recorder
@@ -23,7 +23,7 @@ SHM: Final = Path("/dev/shm")  # noqa: S108 - a simulated phone's data need not 
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class Scenario:
     """An owner, the steps, and the randomness; `flaws` and `version` are those of the server."""
 
     owner: Persona
@@ -35,27 +35,27 @@ class Life:
 
 
 @dataclass
-class Seen:
-    """The record of one life; mappings are by phase, which is the number and name of a step.
+class Run:
+    """The record of one scenario; mappings are by phase, which is the number and name of a step.
 
     - `on`: the types that are on during a step.
-    - `told`: the sentences that the owner saw.
+    - `sentences`: the sentences that the owner saw.
     - `refused`: the error sentence with which a step ended.
     - `crashed`: exceptions that are not a phone's own errors.
     - `states`: the numbers of accounts, sessions and consents on the server after a step.
     - `records`: the records of the last phone at the end, by type; `records_before` those before
       the last step.
-    - `cloud`: the server at the end of the life.
+    - `cloud`: the server at the end of the scenario.
     """
 
-    life: Life
+    scenario: Scenario
     observation: Observation
     exchanges: list[Exchange]
     derived: list[tuple[str, bytes]]
     cloud: Double
     phases: list[str] = field(default_factory=list)
     on: dict[str, frozenset[str]] = field(default_factory=dict)
-    told: dict[str, list[str]] = field(default_factory=dict)
+    sentences: dict[str, list[str]] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     crashed: dict[str, str] = field(default_factory=dict)
     states: dict[str, tuple[int, int, int]] = field(default_factory=dict)
@@ -64,21 +64,21 @@ class Seen:
 
     def step_of(self, phase: str) -> Step:
         """Return the step of a phase."""
-        return self.life.steps[int(phase.partition(" ")[0])]
+        return self.scenario.steps[int(phase.partition(" ")[0])]
 
-    def left(self, *channels: Channel) -> list[Departure]:
+    def departures(self, *channels: Channel) -> list[Departure]:
         """Return the departures of some channels."""
         return [each for each in self.observation.departures if each.channel in channels]
 
 
-def live(
+def run_scenario(
     factory: Factory,
-    life: Life,
+    scenario: Scenario,
     *,
     lies: Callable[[str], Lie | None] | None = None,
     boundary: Callable[[CloudPhone, str], None] | None = None,
-) -> Seen:
-    """Run a client through a life.
+) -> Run:
+    """Run a client through a scenario.
 
     `lies` returns the function that changes the answers in a phase, or None. `boundary` is called
     in `sync` steps whenever data leaves or arrives, with the phone and the channel.
@@ -86,46 +86,46 @@ def live(
     recorder = Recorder(START)
     cloud = Double(
         *("id", lambda: recorder.now),
-        version=life.version,
-        flaws=life.flaws,
-        seed=life.seed,
+        version=scenario.version,
+        flaws=scenario.flaws,
+        seed=scenario.seed,
     )
     home = tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None)
     phones: dict[int, CloudPhone] = {}
-    seen = Seen(
-        life, Observation((), (), (), (), None), recorder.exchanges, recorder.derived, cloud
+    run = Run(
+        scenario, Observation((), (), (), (), None), recorder.exchanges, recorder.derived, cloud
     )
     try:
         worlds = {
             number: CloudWorld(
-                *(recorder, Path(home) / str(number), life.owner, (cloud,)),
-                seed=life.seed,
+                *(recorder, Path(home) / str(number), scenario.owner, (cloud,)),
+                seed=scenario.seed,
                 device=number,
-                model=life.model,
+                model=scenario.model,
             )
-            for number in {step.device for step in life.steps}
+            for number in {step.device for step in scenario.steps}
         }
         on: dict[int, frozenset[str]] = dict.fromkeys(worlds, frozenset())
-        for number, step in enumerate(life.steps):
+        for number, step in enumerate(scenario.steps):
             world, phase = worlds[step.device], f"{number} {step.name} {step.what}".strip()
             recorder.now += _PACE
             recorder.phase, recorder.device = phase, step.device
             recorder.lie = None if lies is None else lies(phase)
             world.begin(number)
-            seen.phases.append(phase)
+            run.phases.append(phase)
             on[step.device] = _follow(on[step.device], step)
-            seen.on[phase] = on[step.device]
-            if number == len(life.steps) - 1:
-                seen.records_before = _list_records(phones)
-            _do(factory, phones, world, step, seen, boundary)
-            seen.states[phase] = _measure(cloud)
-        seen.records = _list_records(phones)
+            run.on[phase] = on[step.device]
+            if number == len(scenario.steps) - 1:
+                run.records_before = _list_records(phones)
+            _do(factory, phones, world, step, run, boundary)
+            run.states[phase] = _measure(cloud)
+        run.records = _list_records(phones)
     finally:
         for phone in phones.values():
             phone.close()
         shutil.rmtree(home, ignore_errors=True)
-    seen.observation = Observation(tuple(recorder.departures), tuple(recorder.draws), (), (), None)
-    return seen
+    run.observation = Observation(tuple(recorder.departures), tuple(recorder.draws), (), (), None)
+    return run
 
 
 def _do(
@@ -133,7 +133,7 @@ def _do(
     phones: dict[int, CloudPhone],
     world: CloudWorld,
     step: Step,
-    seen: Seen,
+    run: Run,
     boundary: Callable[[CloudPhone, str], None] | None,
 ) -> None:
     phase, recorder = world.recorder.phase, world.recorder
@@ -150,13 +150,13 @@ def _do(
             recorder.now = max(recorder.now, phone.due() or 0.0)
         if boundary is not None and step.name == "sync":
             recorder.boundary = lambda name: boundary(phone, name)
-        seen.told[phase] = phone.do(step)
+        run.sentences[phase] = phone.do(step)
         recorder.boundary = None
         recorder.note(Channel.SCHEDULE, -1, repr(phone.due()).encode())
     except SimulatorError as error:
-        seen.refused[phase] = str(error)
+        run.refused[phase] = str(error)
     except Exception as error:  # noqa: BLE001 - a client may raise anything
-        seen.crashed[phase] = f"{type(error).__name__}: {error}"
+        run.crashed[phase] = f"{type(error).__name__}: {error}"
     finally:
         recorder.boundary = None
 

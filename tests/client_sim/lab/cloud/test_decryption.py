@@ -9,7 +9,7 @@ import pytest
 
 from client_sim.cloud.records import find_padme as phones_padme
 from client_sim.cloud.records import pad
-from client_sim.lab.cloud import reader
+from client_sim.lab.cloud import decryption
 
 PAGE = (Path(__file__).parents[4] / "docs" / "FORMATS.md").read_text()
 KEY = bytes(range(32))
@@ -21,11 +21,11 @@ def test_derived_keys_are_those_of_formats():
     """Every vector of the page, and that of an item key."""
     assert len(VECTORS) == 5
     for number, context, expected in VECTORS:
-        assert reader.kdf(KEY, int(number), context).hex() == expected
+        assert decryption.kdf(KEY, int(number), context).hex() == expected
     found = re.search(r"\| item key without `encryptionKey`[^|]*\| `([0-9a-f]{64})` \|", PAGE)
     item = bytes.fromhex(found[1])
-    keys = (reader.kdf(item, 1, "ColItem"), reader.kdf(item, 2, "ColItem"))
-    assert reader.derive_item(KEY, "A" * 32) == keys
+    keys = (decryption.kdf(item, 1, "ColItem"), decryption.kdf(item, 2, "ColItem"))
+    assert decryption.derive_item(KEY, "A" * 32) == keys
 
 
 def make_key():
@@ -42,16 +42,16 @@ def test_files_of_the_age_program_are_opened(length):
     plain = os.urandom(length)
     words = ["age", "-r", public]
     file = subprocess.run(words, input=plain, capture_output=True, check=True).stdout
-    assert reader.open_age(file, reader.read_age_secret(secret)).plain == plain
+    assert decryption.open_age(file, decryption.read_age_secret(secret)).plain == plain
     for changed in (file[:-1], file[:-17], file[:40] + bytes([file[40] ^ 1]) + file[41:]):
         with pytest.raises(ValueError, match=r"changed|truncated|not an age file"):
-            reader.open_age(changed, reader.read_age_secret(secret))
+            decryption.open_age(changed, decryption.read_age_secret(secret))
     with pytest.raises(ValueError, match="another key"):
-        reader.open_age(file, reader.read_age_secret(other))
+        decryption.open_age(file, decryption.read_age_secret(other))
 
 
 def test_padded_lengths_are_those_of_the_phone():
     """Around the lengths at which steps change."""
     for length in (*range(1, 3000), *range(16_000, 17_500), *range(61_400, 61_440)):
-        assert reader.find_padded(length) == len(pad(bytes(length)))
-        assert length == 1 or reader.find_padme(length) == phones_padme(length)
+        assert decryption.find_padded(length) == len(pad(bytes(length)))
+        assert length == 1 or decryption.find_padme(length) == phones_padme(length)

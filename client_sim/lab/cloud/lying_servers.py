@@ -8,9 +8,9 @@ from typing import Any, Final
 from nacl.signing import SigningKey
 
 from client_sim.lab.cloud.double import Double, msgpack, read_note
-from client_sim.lab.cloud.lives import Life, Seen, live, make_owner, steps
 from client_sim.lab.cloud.phone import Factory
 from client_sim.lab.cloud.requests import Request
+from client_sim.lab.cloud.scenarios import Run, Scenario, make_owner, run_scenario, steps
 from client_sim.lab.cloud.world import Lie
 from client_sim.lab.oracles.finding import Finding
 
@@ -22,72 +22,72 @@ _FORGED: Final = SigningKey(b"\5" * 32)
 
 
 @dataclass(frozen=True, slots=True)
-class Lied:
-    """A lie, told in the last step of a life; `is_told` if reporting it to the owner is enough."""
+class LieCase:
+    """A lie in the last step of a scenario; `is_reported`: reporting it to the owner is enough."""
 
     id: str
     steps: str
     make: Callable[[Double], Lie]
-    is_told: bool = False
+    is_reported: bool = False
 
 
-def judge_told(lied: Lied, seen: Seen) -> Iterator[Finding]:
+def judge_reported(case: LieCase, run: Run) -> Iterator[Finding]:
     """Find a lie that was neither refused nor reported to the owner."""
-    phase = seen.phases[-1]
-    if phase not in seen.refused and not seen.told.get(phase):
-        yield Finding(phase, f"{lied.id}: the owner is not told", b"", 0, 0)
+    phase = run.phases[-1]
+    if phase not in run.refused and not run.sentences.get(phase):
+        yield Finding(phase, f"{case.id}: the owner is not told", b"", 0, 0)
 
 
-def judge_kept(lied: Lied, seen: Seen, honest: Seen) -> Iterator[Finding]:
+def judge_kept(case: LieCase, run: Run, honest: Run) -> Iterator[Finding]:
     """Find records that are neither the previous ones nor those of an honest run."""
-    for kind, records in seen.records.items():
+    for kind, records in run.records.items():
         if records not in (honest.records_before[kind], honest.records[kind]):
             data = b"\n".join(records)
             yield Finding(
-                seen.phases[-1], f"{lied.id}: the owner's {kind}s changed", data, 0, len(data)
+                run.phases[-1], f"{case.id}: the owner's {kind}s changed", data, 0, len(data)
             )
 
 
-def judge_answered(lied: Lied, seen: Seen, first: int | None) -> Iterator[Finding]:
+def judge_answered(case: LieCase, run: Run, first: int | None) -> Iterator[Finding]:
     """Find requests after the exchange in which the server lied first."""
-    later = seen.exchanges[first + 1 :] if first is not None else []
-    if not lied.is_told and later:
+    later = run.exchanges[first + 1 :] if first is not None else []
+    if not case.is_reported and later:
         data = later[0].request.data
-        said = f"{lied.id}: the phone continues as if it were true"
-        yield Finding(seen.phases[-1], said, data, 0, min(len(data), 64))
+        said = f"{case.id}: the phone continues as if it were true"
+        yield Finding(run.phases[-1], said, data, 0, min(len(data), 64))
 
 
-def judge_salts(lied: Lied, seen: Seen) -> Iterator[Finding]:
+def judge_salts(case: LieCase, run: Run) -> Iterator[Finding]:
     """Find main keys derived from a salt that no phone of the owner drew."""
-    drawn = {draw.data for draw in seen.observation.draws}
-    for phase, salt in seen.derived:
+    drawn = {draw.data for draw in run.observation.draws}
+    for phase, salt in run.derived:
         if salt not in drawn:
-            yield Finding(phase, f"{lied.id}: the phone derives a key from it", salt, 0, len(salt))
+            yield Finding(phase, f"{case.id}: the phone derives a key from it", salt, 0, len(salt))
 
 
-def examine_lies(factory: Factory, lies: tuple[Lied, ...]) -> Iterator[tuple[str, Finding]]:
+def examine_lies(factory: Factory, lies: tuple[LieCase, ...]) -> Iterator[tuple[str, Finding]]:
     """Yield the findings of four methods, each with the name of its method."""
     owner = make_owner("a")
-    known: dict[str, Seen] = {}
-    for lied in lies:
-        life = Life(owner, steps(lied.steps))
-        if lied.steps not in known:
-            known[lied.steps] = live(factory, life)
-        seen, first = _live_with(factory, life, lied)
-        for finding in judge_told(lied, seen):
+    known: dict[str, Run] = {}
+    for case in lies:
+        scenario = Scenario(owner, steps(case.steps))
+        if case.steps not in known:
+            known[case.steps] = run_scenario(factory, scenario)
+        run, first = _run_with(factory, scenario, case)
+        for finding in judge_reported(case, run):
             yield "told", finding
-        for finding in judge_kept(lied, seen, known[lied.steps]):
+        for finding in judge_kept(case, run, known[case.steps]):
             yield "kept", finding
-        for finding in judge_answered(lied, seen, first):
+        for finding in judge_answered(case, run, first):
             yield "answered", finding
-        for finding in judge_salts(lied, seen):
+        for finding in judge_salts(case, run):
             yield "salts", finding
 
 
-def _live_with(factory: Factory, life: Life, lied: Lied) -> tuple[Seen, int | None]:
-    """Run a life with a server that lies in the last step; also return the first lie's exchange."""
-    last = len(life.steps) - 1
-    lie = lied.make(Double("id", lambda: 0.0, seed=life.seed))
+def _run_with(factory: Factory, scenario: Scenario, case: LieCase) -> tuple[Run, int | None]:
+    """Run a scenario whose server lies in the last step; also return the first lie's exchange."""
+    last = len(scenario.steps) - 1
+    lie = case.make(Double("id", lambda: 0.0, seed=scenario.seed))
     asked = [0]
     lied_at: list[int] = []
 
@@ -104,8 +104,8 @@ def _live_with(factory: Factory, life: Life, lied: Lied) -> tuple[Seen, int | No
 
         return tell
 
-    seen = live(factory, life, lies=lies)
-    return seen, lied_at[0] if lied_at else None
+    run = run_scenario(factory, scenario, lies=lies)
+    return run, lied_at[0] if lied_at else None
 
 
 def _on_items(edit: Callable[[dict[str, Any], dict[str, Any]], None]) -> Callable[[Double], Lie]:
@@ -234,39 +234,39 @@ def _foreign_key(cloud: Double) -> Lie:
 _CONSENT: Final = "own:contact sign-up consent"
 _API: Final = "/api/v1/"
 LIES: Final = (
-    Lied("rollback", _AGAIN, _on_items(_roll_back)),
-    Lied("swap", f"{_OWN} log-in@1 consent@1 on:contact@1 sync@1", _on_items(_swap)),
-    Lied("another name", f"{_OWN} log-in@1 consent@1 on:contact@1 sync@1", _on_items(_rename)),
-    Lied("deleted", _AGAIN, _on_items(_undelete)),
-    Lied("omission", _AGAIN, _omit, is_told=True),
-    Lied("list without end", _AGAIN, _on_items(_never_end)),
-    Lied("foreign key", f"{_OWN} log-in@1 consent@1 on:contact@1 sync@1", _foreign_key),
-    Lied("another version", _LOGIN, _on("/login_challenge/", version=2)),
-    Lied("weaker keys", _LOGIN, _on("/login_challenge/", salt=b"x" * 8)),
-    Lied("another salt", _LOGIN, _on("/login_challenge/", salt=bytes(range(32)))),
-    Lied("another public key", _LOGIN, _on("/login/", user__pubkey=bytes(32))),
-    Lied("another wrap", _LOGIN, _on("/login/", user__encryptedContent=bytes(104))),
-    Lied("another account", _LOGIN, _on("/login/", user__username="budi")),
-    Lied("forged policy", _CONSENT, _answer("/policy/id", _forge)),
-    Lied("another region's policy", _CONSENT, _answer("/policy/id", _reregion)),
-    Lied("another text", _CONSENT, _answer("/policy/id/1/en", lambda *_: b"Agree to all.")),
-    Lied(
+    LieCase("rollback", _AGAIN, _on_items(_roll_back)),
+    LieCase("swap", f"{_OWN} log-in@1 consent@1 on:contact@1 sync@1", _on_items(_swap)),
+    LieCase("another name", f"{_OWN} log-in@1 consent@1 on:contact@1 sync@1", _on_items(_rename)),
+    LieCase("deleted", _AGAIN, _on_items(_undelete)),
+    LieCase("omission", _AGAIN, _omit, is_reported=True),
+    LieCase("list without end", _AGAIN, _on_items(_never_end)),
+    LieCase("foreign key", f"{_OWN} log-in@1 consent@1 on:contact@1 sync@1", _foreign_key),
+    LieCase("another version", _LOGIN, _on("/login_challenge/", version=2)),
+    LieCase("weaker keys", _LOGIN, _on("/login_challenge/", salt=b"x" * 8)),
+    LieCase("another salt", _LOGIN, _on("/login_challenge/", salt=bytes(range(32)))),
+    LieCase("another public key", _LOGIN, _on("/login/", user__pubkey=bytes(32))),
+    LieCase("another wrap", _LOGIN, _on("/login/", user__encryptedContent=bytes(104))),
+    LieCase("another account", _LOGIN, _on("/login/", user__username="budi")),
+    LieCase("forged policy", _CONSENT, _answer("/policy/id", _forge)),
+    LieCase("another region's policy", _CONSENT, _answer("/policy/id", _reregion)),
+    LieCase("another text", _CONSENT, _answer("/policy/id/1/en", lambda *_: b"Agree to all.")),
+    LieCase(
         *("forged receipt", _CONSENT),
         _answer("/account/1/consents", _forge_receipt, method="POST"),
     ),
-    Lied(
+    LieCase(
         *("another piece", f"{_OWN} log-in@1 consent@1 on:photo@1 sync@1"),
         _answer("/blobs/photos/data/", lambda _cloud, body: body[::-1]),
     ),
-    Lied("another address", f"{_OWN} sync", _answer(_API, lambda *_: b"", 302, "POST")),
-    Lied(
+    LieCase("another address", f"{_OWN} sync", _answer(_API, lambda *_: b"", 302, "POST")),
+    LieCase(
         *("forged erasure", f"{_OWN} erase receipt", _answer("/erasure/", _forge_receipt)),
-        is_told=True,
+        is_reported=True,
     ),
-    Lied(
+    LieCase(
         *("space counted wrongly", f"{_OWN} edit:contact add:contact sync"),
         _answer("/account/1/usage", lambda *_: b'{"quota":1000,"used":0}'),
-        is_told=True,
+        is_reported=True,
     ),
 )
 """The lies of hostile servers; the phone's own tests have more of each kind."""

@@ -91,10 +91,10 @@ def _with_content(change: Callable[[bytes], bytes]) -> Callable[..., Any]:
 
 @_inside("content")
 def _content(value: Value, _world: CloudWorld) -> Patches:
-    told = value()
+    leaked = value()
 
     def add(content: bytes) -> bytes:
-        line = b"NOTE:" + told + b"\r\nEND:VCARD"
+        line = b"NOTE:" + leaked + b"\r\nEND:VCARD"
         return content.replace(b"END:VCARD", line)
 
     return [(push, "encode_item", _with_content(add))]
@@ -145,11 +145,11 @@ _swap(
 
 @_inside("uid")
 def _uid(value: Value, _world: CloudWorld) -> Patches:
-    told = value()
+    leaked = value()
 
     def name(cloud: Any) -> str:
         number = b"%d" % len(cloud.store.live("contact"))
-        return records.encode_uid(hashlib.sha256(told + number).digest()[:24])
+        return records.encode_uid(hashlib.sha256(leaked + number).digest()[:24])
 
     return [(data, "new_uid", name)]
 
@@ -172,15 +172,15 @@ def _type_shared(_value: Value, _world: CloudWorld) -> Patches:
 
 @_inside("account-key")
 def _account_key(value: Value, _world: CloudWorld) -> Patches:
-    told = value()
-    made = AccountKeys(told, hashlib.sha256(told).digest())
+    leaked = value()
+    made = AccountKeys(leaked, hashlib.sha256(leaked).digest())
     return [(account, "make_account_keys", lambda _draw: made)]
 
 
 @_inside("words")
 def _words(value: Value, _world: CloudWorld) -> Patches:
-    told, make = value()[:16], recovery.make_words
-    return [(phone, "make_words", lambda cloud, secret=b"": make(cloud, secret or told))]
+    leaked, make = value()[:16], recovery.make_words
+    return [(phone, "make_words", lambda cloud, secret=b"": make(cloud, secret or leaked))]
 
 
 @_inside("device-key")
@@ -201,10 +201,10 @@ def _seal_by(draw: Callable[[bytes], bytes]) -> Patches:
 
 @_inside("nonce")
 def _nonce(value: Value, world: CloudWorld) -> Patches:
-    told = value()[:16]
+    leaked = value()[:16]
 
     def draw(_message: bytes) -> bytes:
-        return told + world.entropy(8) if len(told) > 8 else told
+        return leaked + world.entropy(8) if len(leaked) > 8 else leaked
 
     return _seal_by(draw)
 
@@ -237,8 +237,10 @@ _swap("due-fixed", sync, "draw_next", _due_at(lambda _cloud, now: now + 6 * 3600
 
 @_inside("due-by")
 def _due_by(value: Value, _world: CloudWorld) -> Patches:
-    draw, told = sync.draw_next, int(value()) % 60
-    return [(sync, "draw_next", _due_at(lambda cloud, now: min(draw(cloud), now + 28_000) + told))]
+    draw, leaked = sync.draw_next, int(value()) % 60
+    return [
+        (sync, "draw_next", _due_at(lambda cloud, now: min(draw(cloud), now + 28_000) + leaked))
+    ]
 
 
 @_inside("due-changed")
