@@ -9,7 +9,7 @@ from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
 from tests.postgres import PASSWORD, fetch
 from tests.server.cli.conftest import check_sentence
-from tests.server.storage.test_both_databases import COLUMNS, go_down
+from tests.server.storage.test_both_databases import COLUMNS, downgrade
 from tests.server.world import PACKAGE_1, refresh_from_disk
 
 CHANNEL = "armani/id/stable"
@@ -46,7 +46,7 @@ def test_commands_use_postgresql(run, findings, moved):
 def test_migration_needs_a_backup(run, findings, moved):
     """An older database is migrated only with `--backup-made`, which each command says."""
     state = moved.folder.root
-    go_down(moved.folder.database, "0001")
+    downgrade(moved.folder.database, "0001")
     for words in (["migrate"], ["rollout", "halt", CHANNEL]):
         status, _, err = run(*words, "--state", state)
         assert status == 3
