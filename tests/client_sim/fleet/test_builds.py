@@ -54,10 +54,9 @@ def test_signer_reads_a_package(signer, tmp_path):
     found = inspect_ota(file, certificate=signer.certificate)
     assert found.signed.payload
     assert found.signed.whole_file
-    facts = found
-    assert facts.fingerprint == "Hening/armani/armani:14/FLEET/3:user/release-keys"
-    assert facts.post_timestamp == MADE
-    assert facts.sha256 == hashlib.sha256(package.data).hexdigest()
+    assert found.fingerprint == "Hening/armani/armani:14/FLEET/3:user/release-keys"
+    assert found.post_timestamp == MADE
+    assert found.sha256 == hashlib.sha256(package.data).hexdigest()
 
 
 def test_builds_differ():

@@ -8,15 +8,16 @@ import pytest
 
 from client_sim.fleet.deciding import Behaviour
 from client_sim.fleet.errors import EnvironmentFailedError
+from client_sim.fleet.population import Habits
 from client_sim.fleet.timer_wheel import TICKS
 from client_sim.fleet.workers import Job, held_signals, started
 from tests.client_sim.device.repository_simulator import START
-from tests.client_sim.fleet.conftest import GROUP, LONGEST, PLAIN
+from tests.client_sim.fleet.conftest import GROUP, LONGEST
 
 
 def make_job(town, first, count):
     """Return the job of phones that have never polled."""
-    habits = PLAIN.__class__(current=0.5, older=0.0, fresh=1.0, flaky=0.0, skewed=0.0)
+    habits = Habits(current=0.5, older=0.0, fresh=1.0, flaky=0.0, skewed=0.0)
     behaviour = Behaviour(town.target.host_header, float(START), float(LONGEST))
     return Job(town.target, (GROUP,), habits, behaviour, {}, 7, first, count)
 

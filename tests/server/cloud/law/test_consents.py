@@ -89,8 +89,8 @@ async def test_new_policy_stops_uploads_until_consent(place, tmp_path):
         assert (notice["kind"], notice["version"], notice["at"]) == ("policy", 2, NOW + HOUR)
         cloud.clock.seconds += HOUR
         assert (await device.batch(collection, make_item()))[0] == 403
-        lock = "ab" * 32
-        assert (await program.ask("POST", f"photos/data/{lock}", BODY))[0] == 403
+        other = "ab" * 32
+        assert (await program.ask("POST", f"photos/data/{other}", BODY))[0] == 403
         assert (await early.create())["uid"]
         assert (await device.call("GET", f"collection/{collection}/item/"))[0] == 200
         assert (await program.ask("GET", f"photos/data/{NAME}"))[1] == BODY

@@ -13,7 +13,7 @@ from server.cloud.law.receipts import hash_account
 from server.cloud.storage import law_models
 from server.cloud.storage.law_models import Erasure
 from server.cloud.storage.lease import BACKUP, may_remove_bodies, take_lease
-from server.cloud.storage.models import Account, Base, Collection
+from server.cloud.storage.models import Account, Base, Blob, Collection
 from server.core.tlog import CompactTree, leaf_hash
 from tests.server.cloud.blobs.test_routes import BODY, NAME
 from tests.server.cloud.conftest import on_both
@@ -38,11 +38,11 @@ async def fill(device):
     return collection, item
 
 
-def list_bodies(folder):
+def list_bodies(cloud):
     """Return the names of the bodies in the store, without the records of erasures."""
-    bodies = folder / "bodies"
-    files = [str(path.relative_to(bodies)) for path in bodies.rglob("*") if path.is_file()]
-    return sorted(name for name in files if not name.startswith("erased/"))
+    bodies = cloud.folder / "bodies"
+    names = [str(path.relative_to(bodies)) for path in cloud.stored_bodies()]
+    return sorted(name for name in names if not name.startswith("erased/"))
 
 
 async def find_traces(database, account):
@@ -59,23 +59,20 @@ async def find_traces(database, account):
 
 
 @on_both
-async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
+async def test_all_of_an_account_is_erased(cloud, law):
     """Rows, bodies and name are erased; the receipt counts them. Another account is unchanged."""
     device, other = await cloud.device(), await cloud.device("budi")
     await fill(device)
     theirs, _ = await fill(other)
-    kept = list_bodies(tmp_path)
+    kept = list_bodies(cloud)
     used = (await device.ask("GET", "usage"))[1]["used"]
     async with law.database() as db:
-        (account,) = await db.scalars(
-            select(Base.metadata.tables["accounts"].c.id).where(
-                Base.metadata.tables["accounts"].c.name_hash == law.secrets.name_hash("ani")
-            )
-        )
+        name_hash = law.secrets.name_hash("ani")
+        account = await db.scalar(select(Account.id).where(Account.name_hash == name_hash))
     assert "accounts" in await find_traces(law.database, account)
     status, erased = await device.ask("POST", "erasure")
     assert (status, erased["step"]) == (202, "done")
-    left = list_bodies(tmp_path)
+    left = list_bodies(cloud)
     gone = sorted(set(kept) - set(left))
     assert (len(gone), len(left)) == (2, 2)
     assert await find_traces(law.database, account) == set()
@@ -93,7 +90,7 @@ async def test_all_of_an_account_is_erased(cloud, law, tmp_path):
 
 
 @on_both
-async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, tmp_path, monkeypatch):
+async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, monkeypatch):
     """During a backup the account is closed; the erasure continues afterwards in the same call."""
     device = await cloud.device()
     await fill(device)
@@ -111,10 +108,10 @@ async def test_bodies_wait_for_the_end_of_a_backup(cloud, law, tmp_path, monkeyp
     erasing = asyncio.create_task(law.ask_to_erase(account))
     await looked.wait()
     assert (await device.ask("GET", "usage"))[0] == 401
-    assert len(list_bodies(tmp_path)) == 2
+    assert len(list_bodies(cloud)) == 2
     await lease.release(law.database)
     assert (await erasing).step == erasure.DONE
-    assert list_bodies(tmp_path) == []
+    assert list_bodies(cloud) == []
 
 
 @on_both
@@ -193,7 +190,7 @@ async def test_upload_during_an_erasure_is_refused(cloud, law):
 
     assert (await program.ask("POST", f"photos/locks/{NAME}", pieces()))[0] == 401
     async with law.database() as db:
-        assert (await db.execute(select(Base.metadata.tables["blobs"]))).all() == []
+        assert (await db.execute(select(Blob))).all() == []
 
 
 def test_all_encrypted_columns_are_known():
