@@ -14,7 +14,6 @@ from client_sim.device.phone import Phone
 from tests.cases import case
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST
-from tests.client_sim.device.repository_simulator import Repository
 from tests.client_sim.device.web_server import serve
 
 RESOLVE = ["--resolve", f"{HOST}=127.0.0.1"]
@@ -29,10 +28,7 @@ def _clock(monkeypatch):
 @pytest.fixture
 def server():
     """Serve build 1, in full and from build 0, on loopback."""
-    repository = Repository(shop.NOW)
-    links = [shop.add_package(repository, 1), shop.add_package(repository, 1, 0)]
-    shop.announce(repository, 1, links)
-    with serve(repository) as running:
+    with serve(shop.make_repository(0)) as running:
         yield running
 
 

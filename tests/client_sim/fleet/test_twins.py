@@ -128,10 +128,7 @@ def sample(tmp_path):
 
 def test_phones_install_by_the_real_engine(sample, tmp_path):
     """Phones of a sample install an incremental and are kept on disk."""
-    repository = Repository(shop.NOW)
-    links = [shop.add_package(repository, 1), shop.add_package(repository, 1, 0)]
-    shop.announce(repository, 1, links)
-    done = sample(repository, 2)
+    done = sample(shop.make_repository(0), 2)
     assert (done.made, done.installed, done.reasons) == (2, 2, ())
     assert sorted(path.name for path in tmp_path.glob("phone-*")) == ["phone-1", "phone-2"]
 

@@ -11,17 +11,15 @@ from tests.patience import PATIENCE
 
 
 def test_commands_in_processes(device, repository):
-    """init, refresh, download, and a refresh that is refused."""
+    """A process exits with 0 or 1, and prints the reason of a failure."""
     repository.add("file", b"data")
     repository.publish("targets")
-    metadata = ("--metadata-dir", str(device.metadata))
-    assert device.run_process(*metadata, "init", str(device.anchor)) == 0
     with serve(repository) as url:
-        metadata = ("--metadata-url", f"{url}/metadata/", *metadata)
+        options = ("--metadata-url", f"{url}/metadata/", "--metadata-dir", str(device.metadata))
         targets = ("--target-dir", str(device.targets), "--target-base-url", f"{url}/targets/")
-        assert device.run_process(*metadata, "--target-name", "file", *targets, "download") == 0
+        assert device.run_process(*options, "--target-name", "file", *targets, "download") == 0
         repository.files["metadata/timestamp.json"] = b"{}"
-        assert device.run_process(*metadata, "refresh") == 1
+        assert device.run_process(*options, "refresh") == 1
     assert device.error.startswith("hening-device tuf: The timestamp metadata was refused")
     assert device.stored == [b"data"]
 
