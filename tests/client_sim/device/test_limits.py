@@ -151,7 +151,7 @@ def test_a_reset_of_content_forgets_its_packs(repository, world):
 
 
 def test_role_that_does_not_follow_a_reset(repository, world):
-    """Content with an older reset number is refused, with a warning."""
+    """Content without the reset's number is refused, with a warning."""
     publish_resets(repository, {"content": {"number": 1}})
     outcome = PollingClient(world).poll()
     assert outcome.failure is None

@@ -70,7 +70,7 @@ def test_endless_data(device, repository):
     repository.answers[f"targets/{digest}.file"] = (200, pour)
     assert device.download("file") == 1
     assert device.stored == []
-    # The sockets' buffers may be full, but the server cannot send on.
+    # The sockets' buffers have less room than this.
     assert written < 50_000_000
 
 

@@ -86,8 +86,8 @@ async def test_killed_backup_can_be_completed(restic, tmp_path):
     """
     photos = tmp_path / "photos"
     await restic.run("init")
-    write_files(photos, 12)
-    for _ in range(3):
+    write_files(photos, 8)
+    for _ in range(2):
         process = await restic.start("backup", photos, "--json")
         # restic prints its progress; it is killed once it has uploaded some bytes.
         async for line in process.stdout:
@@ -98,7 +98,7 @@ async def test_killed_backup_can_be_completed(restic, tmp_path):
         await process.communicate()
     await restic.run("unlock", "--remove-all")
     await restic.run("backup", photos)
-    write_files(photos, 4)
+    write_files(photos, 2)
     await restic.run("backup", photos)
     await restic.run("forget", "--keep-last", "1", "--prune")
     assert len(json.loads(await restic.run("snapshots", "--json"))) == 1
