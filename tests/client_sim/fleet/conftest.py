@@ -32,7 +32,7 @@ def target_of(server):
     return Target("127.0.0.1", server.port, "127.0.0.1", tls=False, root=root)
 
 
-class Town:
+class Served:
     """A repository, its server, and the fleet's target."""
 
     def __init__(self, repository, server):
@@ -83,15 +83,15 @@ def settle(driver):
 
 
 @pytest.fixture
-def town():
+def served():
     """Serve a repository without a pointer."""
-    with open_town() as opened:
+    with serve_repository() as opened:
         yield opened
 
 
 @contextmanager
-def open_town(now=START):
+def serve_repository(now=START):
     """Serve a repository that signs at `now` for the length of a block."""
     repository = Repository(now)
     with serve(repository) as server:
-        yield Town(repository, server)
+        yield Served(repository, server)

@@ -64,12 +64,12 @@ PHONES = 16
 
 
 @pytest.fixture
-def make(town):
+def make(served):
     """Return a function that makes drivers, whose connections are closed before the server ends."""
     drivers = []
 
     def make_driver(count, **behaviour):
-        drivers.append(town.make_driver(count, PLAIN, **behaviour))
+        drivers.append(served.make_driver(count, PLAIN, **behaviour))
         return drivers[-1]
 
     yield make_driver
@@ -106,7 +106,7 @@ def is_pair(data):
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_only_kept_connections_send_pairs(town, make, keep):
+def test_only_kept_connections_send_pairs(served, make, keep):
     """The server sees the same requests, and both requests of a pair are counted."""
     driver = make(30, keep=keep, connections=4)
     live(driver, LONGEST)
@@ -117,7 +117,7 @@ def test_only_kept_connections_send_pairs(town, make, keep):
     assert tally.polls > before
     assert not tally.failures
     assert {is_pair(data) for data in seen} == {keep}
-    received = b"".join(town.server.received)
+    received = b"".join(served.server.received)
     # The real code polled twice on its own connections: for new phones, and for these.
     assert tally.requests == received.count(b"GET ") - 10 - 2
     counts = {line.data.split(b" ")[1]: line for line in driver.lines.counts()}
@@ -125,7 +125,7 @@ def test_only_kept_connections_send_pairs(town, make, keep):
     assert counts[b"/metadata/timestamp.json"].sent == tally.polls
 
 
-def test_requests_after_a_pair(town, make):
+def test_requests_after_a_pair(served, make):
     """A new timestamp leads to further requests, one after the other.
 
     After a new root the timestamp is requested again, as the first one was too early.
@@ -133,13 +133,13 @@ def test_requests_after_a_pair(town, make):
     driver = make(5, keep=True)
     live(driver, LONGEST)
     seen = watch(driver)
-    town.repository.offer()
+    served.repository.offer()
     live(driver, LONGEST, LONGEST)
     assert is_pair(seen[0])
     assert driver.tally.switched == 5
     seen.clear()
-    town.repository.publish_root()
-    town.repository.refresh()
+    served.repository.publish_root()
+    served.repository.refresh()
     live(driver, LONGEST, 2 * LONGEST)
     assert is_pair(seen[0])
     assert not driver.tally.failures
@@ -148,9 +148,9 @@ def test_requests_after_a_pair(town, make):
 
 
 @pytest.fixture
-def driver(town):
+def driver(served):
     """Make phones that have polled once and are due at the same tick, with one connection."""
-    made = town.make_driver(PHONES, PLAIN, keep=True, connections=1)
+    made = served.make_driver(PHONES, PLAIN, keep=True, connections=1)
     live(made, LONGEST)
     gather(made)
     yield made
@@ -198,9 +198,9 @@ def test_polls_are_sent_in_packets_of_eight(driver):
     assert not driver.tally.failures
 
 
-def test_further_requests_wait_for_a_connection(town, driver):
+def test_further_requests_wait_for_a_connection(served, driver):
     """After a new timestamp all phones have more requests, one phone at a time."""
-    town.repository.offer()
+    served.repository.offer()
     seen = []
     ask = driver.exchanges.ask
 
@@ -215,9 +215,9 @@ def test_further_requests_wait_for_a_connection(town, driver):
     assert not driver.tally.failures
 
 
-def test_a_forged_answer_among_good_ones_is_refused(town, driver):
+def test_a_forged_answer_among_good_ones_is_refused(served, driver):
     """The other answers of its packet are accepted."""
-    answer_well, files = town.repository.answer, town.repository.files
+    answer_well, files = served.repository.answer, served.repository.files
     path, count = "/metadata/timestamp.json", 0
     good = files[path]
 
@@ -228,16 +228,16 @@ def test_a_forged_answer_among_good_ones_is_refused(town, driver):
         return answer_well(head)
 
     # The real code also polls, on its own connection, to judge the forged answer.
-    town.repository.answer = answer
+    served.repository.answer = answer
     polls = driver.tally.polls
     poll(driver)
     assert driver.tally.polls - polls == PHONES - 1
     assert driver.tally.failures == {Failure.UNKNOWN: 1}
 
 
-def test_closed_connection_fails_all_polls_of_a_packet(town, driver):
+def test_closed_connection_fails_all_polls_of_a_packet(served, driver):
     """The failure says how many bytes had arrived."""
-    good = town.repository.answer
+    good = served.repository.answer
     count = 0
 
     def answer(head):
@@ -245,7 +245,7 @@ def test_closed_connection_fails_all_polls_of_a_packet(town, driver):
         count += 1
         return b"" if count == 4 else good(head)
 
-    town.repository.answer = answer
+    served.repository.answer = answer
     poll(driver)
     assert driver.tally.failures == {Failure.BROKEN: SIZE}
     details = {fault.detail for fault in driver.tally.mishaps}

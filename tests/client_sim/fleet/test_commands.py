@@ -14,23 +14,23 @@ from click.testing import CliRunner
 from client_sim.cli import cli, find_status
 from client_sim.fleet.errors import FleetError, TargetError
 from tests.cases import case
-from tests.client_sim.fleet.conftest import open_town
+from tests.client_sim.fleet.conftest import serve_repository
 from tests.client_sim.fleet.test_own_server import PUBLIC
 from tests.patience import PATIENCE
 
 
 @pytest.fixture
-def town():
+def served():
     """Serve a repository that is signed now, as the command uses the system's clock."""
-    with open_town(int(time.time())) as opened:
+    with serve_repository(int(time.time())) as opened:
         yield opened
 
 
 @pytest.fixture
-def root(town, tmp_path):
+def root(served, tmp_path):
     """Write the root of the server's repository into a file."""
     file = tmp_path / "1.root.json"
-    file.write_bytes(town.repository.trusted_root)
+    file.write_bytes(served.repository.trusted_root)
     return file
 
 
@@ -63,15 +63,15 @@ def test_another_machine_is_refused(root):
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage", b"{}"])
-def test_malformed_root_file(town, tmp_path, data):
+def test_malformed_root_file(served, tmp_path, data):
     """The operator's mistake has status 1, names the file, and nothing is requested."""
     file = tmp_path / "wrong.json"
     file.write_bytes(data)
-    done = run("--url", f"http://127.0.0.1:{town.server.port}", "--root", file)
+    done = run("--url", f"http://127.0.0.1:{served.server.port}", "--root", file)
     assert isinstance(done.exception, FleetError)
     assert str(file) in str(done.exception)
     assert find_status(done.exception) == 1
-    assert not town.server.received
+    assert not served.server.received
 
 
 def test_existing_state_folder_is_refused(tmp_path):
@@ -81,11 +81,11 @@ def test_existing_state_folder_is_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_server_is_polled_in_real_time(root, town, tmp_path):
+def test_another_server_is_polled_in_real_time(root, served, tmp_path):
     """With `--wake 1` all 30 phones poll within a second, in place of four hours or more."""
-    town.repository.offer()
+    served.repository.offer()
     page = tmp_path / "page.html"
-    url = f"http://127.0.0.1:{town.server.port}"
+    url = f"http://127.0.0.1:{served.server.port}"
     done = run(
         *("--url", url, "--root", root, "--devices", 30, "--wake", 1, "--hours", 0.001),
         *("--flaky", 0, "--skewed", 0, "--json", "--out", page),

@@ -7,19 +7,19 @@ from tests.client_sim.device.repository_simulator import DAY, START, make_pointe
 from tests.client_sim.fleet.conftest import BUILDS, GROUP, PLAIN, live
 
 
-def make_state(town, schedule):
+def make_state(served, schedule):
     """Return the trust state of phones that have polled."""
-    link = town.repository.add_release()
-    town.repository.point(make_pointer([make_step(2, [link])], r=schedule))
-    town.repository.publish("armani", "latest")
-    driver = town.make_driver(1)
+    link = served.repository.add_release()
+    served.repository.point(make_pointer([make_step(2, [link])], r=schedule))
+    served.repository.publish("armani", "latest")
+    driver = served.make_driver(1)
     live(driver, 1)
     return driver.learner.states[driver.phones.state[0]]
 
 
-def test_every_phone_decides_as_the_real_code_does(town):
+def test_every_phone_decides_as_the_real_code_does(served):
     """300 phones of two builds at three times, and once more from memory."""
-    state = make_state(town, [[START - DAY, 0], [START + 10, 300], [START + 20, 1000]])
+    state = make_state(served, [[START - DAY, 0], [START + 10, 300], [START + 20, 1000]])
     phones = draw_phones(300, (GROUP,), PLAIN, Draws(5, "x"))
     for phone in range(0, 300, 3):
         phones.build[phone] = 1
@@ -39,9 +39,9 @@ def test_every_phone_decides_as_the_real_code_does(town):
     assert 29 <= offers[START + 15] <= 91  # Binomial(200, 0.3): mean 60, 4.5 sigma are 29
 
 
-def test_phones_beside_the_edge_of_a_share(town):
+def test_phones_beside_the_edge_of_a_share(served):
     """At 300 permille place 299 is offered the build, and place 300 is not."""
-    state = make_state(town, [[START, 300]])
+    state = make_state(served, [[START, 300]])
     phones = draw_phones(4000, (GROUP,), PLAIN, Draws(5, "x"))
     decider = Decider((GROUP,), phones, 5, 0)
     found = [decider.decide(phone, state, START) for phone in range(4000)]

@@ -43,12 +43,12 @@ FETCH = [
 ]
 
 
-def test_phones_send_the_requests_of_a_real_phone(town):
+def test_phones_send_the_requests_of_a_real_phone(served):
     """Each poll, codename role, proof and package has the bytes of PRIVACY's table."""
-    town.repository.offer()
-    driver = town.make_driver(3)
+    served.repository.offer()
+    driver = served.make_driver(3)
     live(driver, 1)
-    asked = town.paths()
+    asked = served.paths()
     # The real code polls on its own connection, and once more before it fetches a role.
     assert sorted(asked).count(FIRST_POLL) == 3 + 1
     assert asked.count(FETCH) == 3
@@ -56,38 +56,38 @@ def test_phones_send_the_requests_of_a_real_phone(town):
     assert driver.tally.switched == driver.tally.arrived == driver.tally.fetched == 3
     assert driver.tally.polls == 6
     assert not driver.tally.failures
-    data = b"".join(town.server.received)
+    data = b"".join(served.server.received)
     heads = data.split(b"\r\n\r\n")[:-1]
-    host = town.target.host_header.encode()
+    host = served.target.host_header.encode()
     for head in heads:
         _, second, third = head.split(b"\r\n")
         assert second == b"Host: " + host
         assert third in {b"Accept-Encoding: gzip", b"Range: bytes=0-6"}
 
 
-def test_the_real_code_runs_once_for_a_trust_state(town):
+def test_the_real_code_runs_once_for_a_trust_state(served):
     """Thirty phones need as many lessons as one."""
-    town.repository.offer()
+    served.repository.offer()
     lessons = []
     for count in (1, 30):
-        driver = town.make_driver(count)
+        driver = served.make_driver(count)
         live(driver, 1)
         lessons.append(driver.learner.lessons)
         assert driver.tally.switched == count
     assert lessons[0] == lessons[1] == 3  # first poll, installation, last poll
 
 
-def test_a_phone_polls_again_after_four_to_eight_hours(town):
+def test_a_phone_polls_again_after_four_to_eight_hours(served):
     """All phones poll again between the shortest and the longest interval.
 
     A phone whose poll ended after its next due time polls at the next tick.
     """
-    driver = town.make_driver(10)
+    driver = served.make_driver(10)
     live(driver, 14_400)
     assert driver.tally.polls == 10
     live(driver, LONGEST - 14_400, 14_400)
     assert driver.tally.polls == 20
-    late = town.make_driver(1)
+    late = served.make_driver(1)
     late.advance(0)
     for polls, tick in ((1, LONGEST * TICKS), (2, LONGEST * TICKS + 1)):
         late.advance(tick)
@@ -95,13 +95,13 @@ def test_a_phone_polls_again_after_four_to_eight_hours(town):
         assert late.tally.polls == polls
 
 
-def test_phones_are_admitted_by_their_bucket(town):
+def test_phones_are_admitted_by_their_bucket(served):
     """0 permille admits no phone, 1000 all phones, and 500 about half of them."""
-    link = town.repository.add_release()
+    link = served.repository.add_release()
     schedule = [[START - DAY, 0], [START + LONGEST, 500], [START + 2 * LONGEST, 1000]]
-    town.repository.point(make_pointer([make_step(2, [link])], r=schedule))
-    town.repository.publish("armani", "latest")
-    driver = town.make_driver(40)
+    served.repository.point(make_pointer([make_step(2, [link])], r=schedule))
+    served.repository.publish("armani", "latest")
+    driver = served.make_driver(40)
     live(driver, LONGEST)
     assert driver.tally.switched == 0
     live(driver, LONGEST, LONGEST)
@@ -111,68 +111,70 @@ def test_phones_are_admitted_by_their_bucket(town):
     assert driver.tally.switched == driver.tally.arrived == 40
 
 
-def test_a_halt_between_download_and_switch_stops_the_switch(town):
+def test_a_halt_between_download_and_switch_stops_the_switch(served):
     """The last poll finds the new pointer, and the build is not started."""
-    town.repository.offer()
-    answer = town.repository.answer
+    served.repository.offer()
+    answer = served.repository.answer
 
     def halt_after_the_package(head):
         given = answer(head)
-        if "/targets/" in head.decode() and not town.repository.halted:
-            town.repository.halted = True
-            step = make_step(2, [town.repository.add_release()])
-            town.repository.point(make_pointer([step], h=True))
-            town.repository.publish("latest")
+        if "/targets/" in head.decode() and not served.repository.halted:
+            served.repository.halted = True
+            step = make_step(2, [served.repository.add_release()])
+            served.repository.point(make_pointer([step], h=True))
+            served.repository.publish("latest")
         return given
 
-    town.repository.halted = False
-    town.repository.answer = halt_after_the_package
-    driver = town.make_driver(1)
+    served.repository.halted = False
+    served.repository.answer = halt_after_the_package
+    driver = served.make_driver(1)
     live(driver, 1)
     assert driver.tally.fetched == 1
     assert driver.tally.switched == 0
     assert driver.tally.failures == {Failure.CHANGED: 1}
 
 
-def test_refused_answer_ends_the_poll(town):
+def test_refused_answer_ends_the_poll(served):
     """A timestamp that the real code refuses fails for every phone, without further requests."""
     for status, body, why in (
         (b"500 Internal Server Error", b"", Failure.HTTP),
         (b"302 Found", b"", Failure.HTTP),
         (b"200 OK", b"{}", Failure.TRUST),
     ):
-        driver = town.make_driver(5)
-        town.repository.overrides["/metadata/timestamp.json"] = response(status, body)
+        driver = served.make_driver(5)
+        served.repository.overrides["/metadata/timestamp.json"] = response(status, body)
         live(driver, 1)
         assert driver.tally.polls == 0
         assert driver.tally.failures == {why: 5}
-    assert {tuple(paths) for paths in town.paths()} <= {tuple(POLL), tuple(POLL[:1])}
+    assert {tuple(paths) for paths in served.paths()} <= {tuple(POLL), tuple(POLL[:1])}
 
 
-def test_forged_answer_is_noticed_by_its_hash(town):
+def test_forged_answer_is_noticed_by_its_hash(served):
     """Phones that have polled before refuse other bytes, and recover with the server."""
-    driver = town.make_driver(5)
+    driver = served.make_driver(5)
     live(driver, 1)
-    good = town.repository.files["/metadata/timestamp.json"]
-    town.repository.files["/metadata/timestamp.json"] = good.replace(b'"version":1', b'"version":9')
+    good = served.repository.files["/metadata/timestamp.json"]
+    served.repository.files["/metadata/timestamp.json"] = good.replace(
+        b'"version":1', b'"version":9'
+    )
     live(driver, LONGEST, 1)
     assert driver.tally.failures == {Failure.TRUST: 5}
-    town.repository.files["/metadata/timestamp.json"] = good
+    served.repository.files["/metadata/timestamp.json"] = good
     live(driver, LONGEST, LONGEST + 1)
     assert driver.tally.polls >= 10
     assert driver.tally.failures[Failure.TRUST] < 10
 
 
-def test_an_older_timestamp_is_a_rollback(town):
+def test_an_older_timestamp_is_a_rollback(served):
     """A phone refuses a timestamp older than its own, although its hash was verified before."""
-    driver = town.make_driver(6)
-    old = town.repository.files["/metadata/timestamp.json"]
+    driver = served.make_driver(6)
+    old = served.repository.files["/metadata/timestamp.json"]
     live(driver, LONGEST + 1)
-    town.repository.refresh()
+    served.repository.refresh()
     live(driver, LONGEST, LONGEST + 1)
     polls, lessons = driver.tally.polls, driver.learner.lessons
     assert not driver.tally.failures
-    town.repository.files["/metadata/timestamp.json"] = old
+    served.repository.files["/metadata/timestamp.json"] = old
     live(driver, DAY - 2 * LONGEST - 10, 2 * LONGEST + 1)
     assert driver.tally.polls == polls
     assert driver.tally.failures.keys() == {Failure.OLDER}
@@ -181,19 +183,19 @@ def test_an_older_timestamp_is_a_rollback(town):
 
 
 @pytest.mark.parametrize("role", ["timestamp", "armani"])
-def test_versions_beyond_32_bits(town, role):
+def test_versions_beyond_32_bits(served, role):
     """Phones accept such a version of the timestamp or of a codename role."""
-    town.repository.signed[role].version = 2**32 + 1
-    town.repository.offer()
-    driver = town.make_driver(2)
+    served.repository.signed[role].version = 2**32 + 1
+    served.repository.offer()
+    driver = served.make_driver(2)
     live(driver, 1)
     assert driver.tally.switched == 2
     assert not driver.tally.failures
 
 
-def test_rate_limit_of_polls(town):
+def test_rate_limit_of_polls(served):
     """At 50 polls a second the sixth begins a tenth of a second after the first."""
-    driver = town.make_driver(6, PLAIN, polls_per_second=50.0)
+    driver = served.make_driver(6, PLAIN, polls_per_second=50.0)
     begun = time.perf_counter()
     driver.advance(0)
     took = time.perf_counter() - begun
@@ -231,26 +233,26 @@ def _other_release(repository):
         (_other_release, Failure.TRUST),
     ],
 )
-def test_wrong_package_is_not_installed(town, change, why):
+def test_wrong_package_is_not_installed(served, change, why):
     """Wrong bytes and blocks are refused; a release that is not signed is not even fetched."""
-    town.repository.offer()
-    change(town.repository)
-    driver = town.make_driver(2)
+    served.repository.offer()
+    change(served.repository)
+    driver = served.make_driver(2)
     live(driver, 1)
     assert driver.tally.failures == {why: 2}
     assert driver.tally.switched == driver.tally.fetched == 0
-    asked = any("/targets/" in path for paths in town.paths() for path in paths)
+    asked = any("/targets/" in path for paths in served.paths() for path in paths)
     assert asked == (why is not Failure.TRUST)
 
 
-def test_second_in_which_a_timestamp_expires(town):
+def test_second_in_which_a_timestamp_expires(served):
     """TUF 5.4.4: it is expired from its expiry on, as the real code has it.
 
     A phone with a fast clock sends the first requests of a poll, and no more.
     """
-    driver = town.make_driver(1)
+    driver = served.make_driver(1)
     live(driver, 1)
-    expires = town.repository.signed["timestamp"].expires.timestamp()
+    expires = served.repository.signed["timestamp"].expires.timestamp()
     for second, polls in ((expires - 1, 2), (expires, 2)):
         call = Call(driver)
         call.now = second
@@ -258,17 +260,17 @@ def test_second_in_which_a_timestamp_expires(town):
         settle(driver)
         assert driver.tally.polls == polls
     assert driver.tally.failures == {Failure.CLOCK: 1}
-    skewed = town.make_driver(3)
+    skewed = served.make_driver(3)
     skewed.phones.skew[1] = 2 * DAY
     live(skewed, 1)
     assert skewed.tally.failures == {Failure.CLOCK: 1}
     assert skewed.tally.polls == 2
 
 
-def test_flaky_phones(town):
+def test_flaky_phones(served):
     """A fifth of their polls finds no network, and a tenth of the others breaks."""
     habits = Habits(current=0.0, older=0.0, fresh=0.0, flaky=1.0, skewed=0.0)
-    driver = town.make_driver(500, habits)
+    driver = served.make_driver(500, habits)
     live(driver, 1)
     # 5 standard deviations of Binomial(500, 0.2) and Binomial(500, 0.08).
     assert abs(driver.tally.failures[Failure.NO_NETWORK] - 100) < 45
@@ -277,26 +279,26 @@ def test_flaky_phones(town):
     assert driver.tally.server_failures() == 0
 
 
-def test_kept_connections_are_shared(town):
+def test_kept_connections_are_shared(served):
     """Each poll has its own connection, unless connections are kept."""
     for keep, most in ((False, 60), (True, 4)):
-        before = len(town.server.received)
-        driver = town.make_driver(60, PLAIN, keep=keep, connections=4)
+        before = len(served.server.received)
+        driver = served.make_driver(60, PLAIN, keep=keep, connections=4)
         live(driver, 1)
         assert driver.tally.polls == 60
         assert driver.tally.connections <= most
-        assert len(town.server.received) - before <= most + driver.learner.lessons
+        assert len(served.server.received) - before <= most + driver.learner.lessons
         driver.exchanges.close_idle()
 
 
-def test_server_that_never_answers(town):
+def test_server_that_never_answers(served):
     """A connection closed without an answer is a failure even before any phone got one."""
-    driver = town.make_driver(5)
+    driver = served.make_driver(5)
     learn = driver.learner.learn_poll
 
     def learn_then_fall_silent(*given):
         why = learn(*given)
-        town.repository.answer = lambda _: b""
+        served.repository.answer = lambda _: b""
         return why
 
     driver.learner.learn_poll = learn_then_fall_silent
@@ -305,15 +307,15 @@ def test_server_that_never_answers(town):
     assert sum(driver.snapshot().latencies.counts) == 0
 
 
-def test_unsent_requests_are_not_counted(town):
+def test_unsent_requests_are_not_counted(served):
     """If the server is gone, no request, byte or sender is counted."""
-    driver = town.make_driver(5)
+    driver = served.make_driver(5)
     live(driver, 1)
     before = replace(driver.snapshot())
     lines = list(driver.lines.counts())
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
-        target = replace(town.target, port=silent.getsockname()[1])
+        target = replace(served.target, port=silent.getsockname()[1])
         driver.exchanges._dialler = Dialler(target)
         live(driver, LONGEST, 1)
     after = driver.snapshot()
@@ -322,13 +324,13 @@ def test_unsent_requests_are_not_counted(town):
     assert list(driver.lines.counts()) == lines
 
 
-def test_counts_of_requests_and_phones(town):
+def test_counts_of_requests_and_phones(served):
     """Sums, curve and anonymity sets are those of the bytes that arrived."""
-    driver = town.make_driver(6)
+    driver = served.make_driver(6)
     live(driver, 1)
     settle(driver)
     tally = driver.snapshot()
-    received = b"".join(town.server.received)
+    received = b"".join(served.server.received)
     alone = driver.learner.lessons * len(FIRST_POLL)
     assert tally.requests == received.count(b"GET ") - alone
     assert sum(tally.asked_in) == tally.requests
@@ -337,17 +339,17 @@ def test_counts_of_requests_and_phones(town):
     assert sum(tally.latencies.counts) == tally.requests
 
 
-def test_halt_and_later_release(town):
+def test_halt_and_later_release(served):
     """A halted rollout admits no more phones; then all phones install build 3.
 
     At first half of the phones install build 2.
     """
-    repository = town.repository
+    repository = served.repository
     step = make_step(2, [repository.add_release()])
     schedule = [[START - DAY, 500], [START + LONGEST, 1000]]
     repository.point(make_pointer([step], r=schedule))
     repository.publish("armani", "latest")
-    driver = town.make_driver(40)
+    driver = served.make_driver(40)
     live(driver, LONGEST - 1)
     halfway = driver.tally.switched
     # Binomial(40, 1/2): outside of 5 to 35 once in a million.

@@ -145,15 +145,15 @@ def test_a_mishap_is_a_sentence():
     assert first_line(data) == "GET /a  bytes=0-6"
 
 
-def test_the_first_failures_of_the_server_are_kept(town):
+def test_the_first_failures_of_the_server_are_kept(served):
     """They have the real code's own sentence, and their number is limited."""
-    driver = town.make_driver(MISHAPS + 5)
+    driver = served.make_driver(MISHAPS + 5)
     driver.phones.skew[0] = 2 * 86_400
     live(driver, 1)
     assert not driver.tally.mishaps
     path = "/metadata/timestamp.json"
-    town.repository.overrides[path] = response(b"503 Service Unavailable", b"")
-    driver = town.make_driver(MISHAPS + 5)
+    served.repository.overrides[path] = response(b"503 Service Unavailable", b"")
+    driver = served.make_driver(MISHAPS + 5)
     live(driver, 1)
     assert len(driver.tally.mishaps) == MISHAPS
     fault = driver.tally.mishaps[0]

@@ -12,9 +12,9 @@ from tests.client_sim.fleet.conftest import GROUP
 NOW = float(START)
 
 
-def make_learner(town):
+def make_learner(served):
     """Return a learner that has polled for no phone."""
-    return ResponseLearner(town.target, Lines(1).find)
+    return ResponseLearner(served.target, Lines(1).find)
 
 
 def follow(place):
@@ -27,9 +27,9 @@ def follow(place):
     return asked, place
 
 
-def test_a_lesson_becomes_a_path(town):
+def test_a_lesson_becomes_a_path(served):
     """The path has the requests in order, and version and expiry of the timestamp."""
-    learner = make_learner(town)
+    learner = make_learner(served)
     assert learner.learn_poll(learner.fresh, GROUP, NOW) is None
     place = learner.fresh.polls["latest"]
     asked, end = follow(place)
@@ -41,21 +41,21 @@ def test_a_lesson_becomes_a_path(town):
     assert (stamp.version, stamp.expires) == (1, START + 86_400.0)
 
 
-def test_another_timestamp_alone_is_no_other_state(town):
+def test_another_timestamp_alone_is_no_other_state(served):
     """Phones that polled before and after a renewal have the same state."""
-    learner = make_learner(town)
+    learner = make_learner(served)
     learner.learn_poll(learner.fresh, GROUP, NOW)
-    town.repository.publish_timestamp()
+    served.repository.publish_timestamp()
     learner.learn_poll(learner.states[1], GROUP, NOW)
     assert len(learner.states) == 2
     assert learner.adopt(learner.states[1].vault) is learner.states[1]
     assert learner.lessons == 2
 
 
-def test_refusal_becomes_a_path(town):
+def test_refusal_becomes_a_path(served):
     """The next phone with that answer needs no lesson."""
-    town.repository.overrides["/metadata/timestamp.json"] = response(b"200 OK", b"{}")
-    learner = make_learner(town)
+    served.repository.overrides["/metadata/timestamp.json"] = response(b"200 OK", b"{}")
+    learner = make_learner(served)
     assert learner.learn_poll(learner.fresh, GROUP, NOW) is None
     asked, end = follow(learner.fresh.polls["latest"])
     assert asked == ["/metadata/2.root.json", "/metadata/timestamp.json"]
@@ -63,13 +63,13 @@ def test_refusal_becomes_a_path(town):
     assert end.fault
 
 
-def test_no_path_without_an_answer(town):
+def test_no_path_without_an_answer(served):
     """The cause is returned if no server listens, or if the answer is an error."""
-    learner = ResponseLearner(replace(town.target, port=9), Lines(1).find)
+    learner = ResponseLearner(replace(served.target, port=9), Lines(1).find)
     why, detail = learner.learn_poll(learner.fresh, GROUP, NOW)
     assert why is Failure.UNREACHABLE
     assert detail
-    town.repository.overrides["/metadata/timestamp.json"] = response(b"500 Broken", b"")
-    learner = make_learner(town)
+    served.repository.overrides["/metadata/timestamp.json"] = response(b"500 Broken", b"")
+    learner = make_learner(served)
     assert learner.learn_poll(learner.fresh, GROUP, NOW)[0] is Failure.HTTP
     assert not learner.fresh.polls

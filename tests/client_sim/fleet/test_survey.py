@@ -10,10 +10,10 @@ from tests.client_sim.device.repository_simulator import START
 from tests.client_sim.fleet.conftest import NEWEST
 
 
-def test_survey_of_a_server(town):
+def test_survey_of_a_server(served):
     """The announced channel is a group, and the build to come is its newest."""
-    town.repository.offer()
-    found = survey(town.target, float(START))
+    served.repository.offer()
+    found = survey(served.target, float(START))
     (group,) = found.groups
     assert (group.name, group.holder) == ("armani/id/stable", "latest")
     assert group.builds[-1].fingerprint == NEWEST
@@ -24,9 +24,9 @@ def test_survey_of_a_server(town):
     assert "role.armani" not in found.vaults["latest"]
 
 
-def test_withdrawn_builds_are_left_out(town):
+def test_withdrawn_builds_are_left_out(served):
     """No phone of the fleet runs a withdrawn build."""
-    town.repository.add_release(
+    served.repository.add_release(
         name="armani-1-full.zip",
         counter=1,
         fingerprint="Hening/armani/armani:14/T/1:user/release-keys",
@@ -34,14 +34,14 @@ def test_withdrawn_builds_are_left_out(town):
         post_timestamp=START - 5,
         withdrawn=True,
     )
-    town.repository.offer()
-    (group,) = survey(town.target, float(START)).groups
+    served.repository.offer()
+    (group,) = survey(served.target, float(START)).groups
     assert all(not build.fingerprint.endswith("T/1:user/release-keys") for build in group.builds)
 
 
-def test_server_without_phones(town):
+def test_server_without_phones(served):
     """A server that announces no build, or is not reachable, is an error."""
     with pytest.raises(EnvironmentFailedError, match="announces no build"):
-        survey(town.target, float(START))
+        survey(served.target, float(START))
     with pytest.raises(EnvironmentFailedError, match=r"127\.0\.0\.1:9 cannot be polled"):
-        survey(replace(town.target, port=9), float(START))
+        survey(replace(served.target, port=9), float(START))

@@ -15,16 +15,16 @@ from tests.client_sim.device.repository_simulator import START
 from tests.client_sim.fleet.conftest import GROUP, LONGEST
 
 
-def make_job(town, first, count):
+def make_job(served, first, count):
     """Return the job of phones that have never polled."""
     habits = Habits(current=0.5, older=0.0, fresh=1.0, flaky=0.0, skewed=0.0)
-    behaviour = Behaviour(town.target.host_header, float(START), float(LONGEST))
-    return Job(town.target, (GROUP,), habits, behaviour, {}, 7, first, count)
+    behaviour = Behaviour(served.target.host_header, float(START), float(LONGEST))
+    return Job(served.target, (GROUP,), habits, behaviour, {}, 7, first, count)
 
 
-def test_workers_poll_what_is_due_and_add_up(town):
+def test_workers_poll_what_is_due_and_add_up(served):
     """All phones poll within the longest interval, and none before its time."""
-    with started([make_job(town, 0, 30), make_job(town, 30, 10)]) as workers:
+    with started([make_job(served, 0, 30), make_job(served, 30, 10)]) as workers:
         ready = workers.ready()
         assert [sum(each.by_group) for each in ready] == [30, 10]
         assert 0 < sum(each.newest for each in ready) < 40
@@ -39,9 +39,9 @@ def test_workers_poll_what_is_due_and_add_up(town):
     assert b"/metadata/timestamp.json" in asked
 
 
-def test_dead_worker(town):
+def test_dead_worker(served):
     """The error has the worker's signal_with_record and its status."""
-    with started([make_job(town, 0, 3)]) as workers:
+    with started([make_job(served, 0, 3)]) as workers:
         workers.ready()
         workers._processes[0].kill()
         with pytest.raises(
