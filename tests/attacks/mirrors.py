@@ -125,7 +125,7 @@ def _a_fresh_timestamp_over_old_roles(attacked):
 
 
 @attack("indefinite freeze", ExpiredError)
-def _a_phone_that_has_lain_in_a_drawer(attacked):
+def _a_phone_that_was_off_for_a_year(attacked):
     attacked.clock += 400 * DAY
     yield
     attacked.repository.now = int(attacked.clock)
@@ -136,12 +136,12 @@ def _a_phone_that_has_lain_in_a_drawer(attacked):
 
 
 @attack("malicious mirrors", TransportError)
-def _nothing_is_there(attacked):
+def _every_path_is_missing(attacked):
     attacked.server.reply = lambda _path, _answer: [response(b"404 Not Found", b"no")]
 
 
 @attack("malicious mirrors", TrustError)
-def _a_page_for_everything(attacked):
+def _a_login_page_for_each_path(attacked):
     attacked.server.reply = lambda _path, _answer: [response(b"200 OK", b"<html>Welcome</html>")]
 
 
@@ -166,7 +166,7 @@ def _no_proofs(attacked):
 
 
 @attack("malicious mirrors", TransportError)
-def _each_answer_is_another_one(attacked):
+def _answers_out_of_order(attacked):
     answers = []
 
     def shuffle(_path, answer):

@@ -39,7 +39,7 @@ def wrong(error=None):
 
 
 @wrong()
-def _older_build_as_it_is(updated):
+def _older_build(updated):
     _point(updated, shop.add_package(updated.repository, 0), 0)
 
 
@@ -51,7 +51,7 @@ def _older_build_under_a_new_counter(updated):
 
 
 @wrong(InstallError)
-def _older_build_that_lies_about_everything(updated):
+def _older_build_with_false_facts(updated):
     new = shop.facts(2)
     link = shop.add_package(
         updated.repository,

@@ -12,7 +12,7 @@ from tests.client_sim.device.repository_simulator import Log, make_pointer, make
 
 
 @attack("fast-forward", result="installs")
-def _online_roles_ahead_until_their_keys_go(attacked):
+def _online_roles_ahead_until_their_keys_change(attacked):
     repository = attacked.repository
     names = ("timestamp", "snapshot", "latest")
     before = {name: repository.signed[name].version for name in names}
@@ -37,7 +37,7 @@ def _online_roles_ahead_until_their_keys_go(attacked):
 
 
 @attack("fast-forward", TrustError)
-def _a_version_that_no_path_can_hold(attacked):
+def _a_version_above_the_limit(attacked):
     repository = attacked.repository
     version = repository.signed["timestamp"].version
     repository.signed["timestamp"].version = 2**53
@@ -83,13 +83,13 @@ def _one_root_key_of_two(attacked):
 
 
 @attack("key compromise", AgreementError)
-def _all_online_keys_and_a_package_of_his_own(attacked):
+def _all_online_keys_and_an_unlisted_package(attacked):
     link = shop.add_package(attacked.repository, 1)
     attacked.announce({**link, "x": "0" * 64})
 
 
 @attack("key compromise", AgreementError)
-def _all_online_keys_and_what_was_withdrawn(attacked):
+def _all_online_keys_and_a_withdrawn_package(attacked):
     attacked.announce(shop.add_package(attacked.repository, 1, withdrawn=True))
 
 
@@ -121,7 +121,7 @@ def _all_keys_but_the_one_for_packages(attacked):
 
 
 @attack("key compromise", InstallError)
-def _all_keys_and_a_package_whose_whole_file_signature_is_broken(attacked):
+def _all_keys_and_a_broken_file_signature(attacked):
     data = shop.package(1)
     # In the signature itself, in front of the six bytes that end the comment.
     data = data[:-20] + bytes([data[-20] ^ 1]) + data[-19:]
