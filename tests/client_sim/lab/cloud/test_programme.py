@@ -16,14 +16,26 @@ from client_sim.lab.programme.result import Matrix, MatrixRow
 from client_sim.lab.programme.runner import Mapper
 from tests.cases import case
 
+BELIEVED = {
+    "rollback-taken": ("rollback", {"kept", "answered"}),
+    "weaker-keys-taken": ("weaker keys", {"answered", "salts"}),
+    "forged-policy": ("forged receipt", {"told", "answered"}),
+    "other-text": ("another text", {"told", "answered"}),
+    "forged-receipt": ("forged receipt", {"told", "answered"}),
+    "foreign-account": ("another public key", {"told", "answered"}),
+    "swapped-records": ("swap", {"told", "kept", "answered"}),
+}
+"""Clients that believe a lie of a server: the lie, and the methods that find it."""
+
 
 def test_each_leaky_client_is_found_by_two_methods():
     """There are at least 60 of them, in all families."""
     assert len(LEAKS) >= 60
     assert {leak.family for leak in LEAKS} == FAMILIES.keys()
     for leak in LEAKS:
-        with case(leak.id):
-            assert len(try_leak(leak, 0, 2).killed_by) >= 2
+        if leak.id not in BELIEVED or leak.id == "rollback-taken":  # the others are tested below
+            with case(leak.id):
+                assert len(try_leak(leak, 0, 2).killed_by) >= 2
 
 
 def test_harmless_clients_raise_no_alarm(monkeypatch):
@@ -73,15 +85,16 @@ def test_clients_are_loaded_by_name():
             load_client(name)
 
 
-def test_lies_of_servers():
-    """Hening's phone refuses or reports each; clients that believe a lie are found."""
+def test_phone_believes_no_lie():
+    """It refuses each, or reports it to its owner."""
     assert list(examine_lies(OurPhone, LIES)) == []
-    for client, lie, methods in (
-        ("rollback-taken", "rollback", {"kept", "answered"}),
-        ("weaker-keys-taken", "weaker keys", {"answered", "salts"}),
-        ("other-text", "another text", {"told", "answered"}),
-    ):
-        lies = tuple(each for each in LIES if each.id == lie)
+
+
+def test_clients_that_believe_a_lie_are_found():
+    """Each client of family `trust`, by two methods or more."""
+    assert BELIEVED.keys() == {leak.id for leak in LEAKS if leak.family == "trust"}
+    for client, (believed, methods) in BELIEVED.items():
+        lies = tuple(lie for lie in LIES if lie.id == believed)
         with case(client):
             assert {method for method, _ in examine_lies(load_client(client), lies)} == methods
 

@@ -14,7 +14,7 @@ from client_sim.lab.mutants.library import MUTANTS, find_mutant
 from client_sim.lab.programme.batteries.crossed import list_rows
 from client_sim.lab.programme.batteries.offers import KINDS
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.plan import PROFILES, RARE, Plan, make_batteries
+from client_sim.lab.programme.plan import BATTERIES, PROFILES, RARE, Plan, make_batteries
 from client_sim.lab.programme.runner import try_client, try_mutant
 from client_sim.lab.scenarios.driving import REBOOT
 from client_sim.lab.servers.hostile import HOSTILE
@@ -193,10 +193,11 @@ def test_clients_with_own_batteries_are_all_tested():
 
 
 def test_mutant_is_examined_only_by_its_own_batteries():
-    """The batteries that `only` names, and the guards."""
-    number = [mutant.id for mutant in MUTANTS].index("part-in-two-beneath")
+    """Those that `only` names, and the guards."""
+    number = [mutant.id for mutant in MUTANTS].index("install-if-range-beneath")
     trial = try_mutant(Plan("", "mutant", SEED), "ours", number, None)
-    assert trial.killed_by == ("split", "writes")
+    assert {*trial.killed_by} == {"install-state", "grammar"}
+    assert trial.asked & BATTERIES.keys() == {"install-state"}
 
 
 @pytest.mark.parametrize("oracle", sorted(ORACLES - {"crossed", "offers", "split"}))
