@@ -73,12 +73,12 @@ COMPARISONS = {
     ),
     "failures": (
         fourth_poll,
-        [INPUTS.but(serve=serve_failing(serve_well, polls, b"")) for polls in ((), (1,), (1, 2))],
+        [INPUTS.but(serve=serve_failing(polls, b"")) for polls in ((), (1,), (1, 2))],
     ),
     "owner in a failure": (
         whole,
         [
-            INPUTS.but(owner=owner, serve=serve_failing(serve_well, (2,), OSError("timed out")))
+            INPUTS.but(owner=owner, serve=serve_failing((2,), OSError("timed out")))
             for owner in OWNERS
         ],
     ),

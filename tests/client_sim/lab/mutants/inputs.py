@@ -99,29 +99,23 @@ def serve_from(repository: Repository) -> Serve:
     return lambda asked: _ask(repository, asked.path)
 
 
-def serve_with(*lines: bytes, status: bytes = b"") -> Serve:
-    """Return a server that adds header lines to each answer, and gives roots another status."""
-
-    def serve(asked: Asked) -> bytes:
-        answer = serve_well(asked)
-        if status and b".root." in asked.path:
-            answer = answer.replace(b"404 Not Found", status, 1)
-        return answer.replace(b"\r\n", b"\r\n" + b"".join(line + b"\r\n" for line in lines), 1)
-
-    return serve
+def serve_with(*lines: bytes) -> Serve:
+    """Return a server that adds header lines to each answer."""
+    added = b"".join(line + b"\r\n" for line in lines)
+    return lambda asked: serve_well(asked).replace(b"\r\n", b"\r\n" + added, 1)
 
 
-def serve_failing(serve: Serve, polls: tuple[int, ...], error: OSError | bytes) -> Serve:
+def serve_failing(polls: tuple[int, ...], error: OSError | bytes) -> Serve:
     """Return a server that breaks the connection, or gives another answer, in some polls."""
 
-    def failing(asked: Asked) -> bytes:
+    def serve(asked: Asked) -> bytes:
         if asked.poll not in polls:
-            return serve(asked)
+            return serve_well(asked)
         if isinstance(error, OSError):
             raise error
         return error
 
-    return failing
+    return serve
 
 
 @dataclass(frozen=True)

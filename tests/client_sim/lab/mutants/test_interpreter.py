@@ -10,13 +10,13 @@ from tests.cases import case
 from tests.client_sim.device.fake_world import make_public
 from tests.client_sim.device.repository_simulator import DAY, START, Repository
 from tests.client_sim.lab.mutants.comparisons import COMPARISONS, INPUTS, depends_on
-from tests.client_sim.lab.mutants.inputs import OWNERS, run, serve_failing, serve_from, serve_well
+from tests.client_sim.lab.mutants.inputs import OWNERS, run, serve_failing, serve_from
 from tests.client_sim.lab.mutants.situations import NOON, PUBLIC, make_world
 
 OFFERING = Repository(START + 6 * DAY)
 OFFERING.offer()
-BROKEN = serve_failing(serve_well, (2,), OSError("timed out"))
-STRANGE = serve_failing(serve_well, (2,), b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+BROKEN = serve_failing((2,), OSError("timed out"))
+STRANGE = serve_failing((2,), b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
 
 DEPENDING = {
     "owner": (

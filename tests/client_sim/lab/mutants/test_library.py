@@ -9,7 +9,7 @@ from client_sim.lab.mutants import library
 from client_sim.lab.mutants.library import EQUIVALENTS, MUTANTS, find_mutant
 from tests.cases import case
 from tests.client_sim.lab.mutants.comparisons import COMPARISONS, INPUTS, depends_on
-from tests.client_sim.lab.mutants.inputs import EXTREMES, OWNERS, run, serve_failing, serve_well
+from tests.client_sim.lab.mutants.inputs import EXTREMES, OWNERS, run, serve_failing
 
 CATALOGUE = {f"L{number:02}" for number in range(1, 57)}  # L57 and L58 are servers'
 OWN = {"higher-order", "rare", "gather", "packs", "picks", "writes", "machine", "again"}
@@ -67,7 +67,7 @@ def test_harmless_clients_depend_on_nothing():
 def test_classes_with_extreme_owners():
     """All four polls of clients that are not rows end, although the second poll fails."""
     rows = {row.id for row in library.ROWS}
-    failing = serve_failing(serve_well, (2,), b"")
+    failing = serve_failing((2,), b"")
     for name, owner in EXTREMES.items():
         for mutant in (*MUTANTS, *EQUIVALENTS):
             if mutant.id not in rows:

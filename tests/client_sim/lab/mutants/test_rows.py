@@ -47,7 +47,6 @@ LINES = {
     "Strict-Transport-Security": (b"max-age=31536000", b"max-age=31536001"),
 }
 DRAWN = [{"seed": b"%d" % number} for number in range(8)]
-DAYS = [at_time(day, 12) for day in range(3, 20)]
 COUNTED = {
     "the number of polls": "polls",
     "the number of starts": "start",
@@ -74,7 +73,7 @@ VARYING = {
     "whether its build is another": [public_with(counter=number) for number in (1, 2)],
     "whether its build is the first": [public_with(counter=number) for number in (0, 1)],
     "the day of its ROM": [public_with(built_at=86_400 * number) for number in NUMBERS],
-    "the exact time": DAYS,
+    "the exact time": [at_time(day, 12) for day in range(3, 20)],
     "the offset of the time zone": [{"owner": owner} for owner in OWNERS],
     "its first second": [state_with(born=NOON - number) for number in NUMBERS],
     "its age in weeks": [state_with(born=NOON - 700_000 * number) for number in (0, 1)],

@@ -7,8 +7,6 @@ import json
 import pytest
 from tuf.api.metadata import Metadata, Root, Targets
 
-from client_sim.device.choose import Offer
-from client_sim.device.errors import GoneError
 from client_sim.lab.servers.contents import (
     CHANGES,
     Publication,
@@ -19,7 +17,6 @@ from client_sim.lab.servers.contents import (
 )
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.memory import Asked
-from client_sim.transport import Connection
 from server.core.names import decode_pointer_path
 from server.core.pointer import check_agreement, decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
@@ -118,24 +115,6 @@ def test_publication_at_a_time(make_phone, repository):
         phone.poll()
     offered = [each.offer is not None for each in phone.outcomes]
     assert offered == [time >= at for time in times]
-
-
-def test_phone_can_fetch_an_offered_package(make_phone, repository):
-    """The role of its model, the proof, and a block of the package."""
-    phone = make_phone(repository.serve([Publication("release", release(1000))]))
-    offer = phone.poll().offer
-    assert isinstance(offer, Offer)
-    assert offer.type == "incremental"
-    with Connection(phone.world) as connection:
-        target = phone.client.fetch_release(offer, connection)
-        folder, _, name = offer.path.rpartition("/")
-        url = f"/targets/{folder}/{offer.sha256}.{name}"
-        block = connection.get_block(url, 0, offer.length)
-    assert phone.violations() == ()
-    with Connection(phone.world) as connection, pytest.raises(GoneError):
-        connection.get_block(url.replace(offer.sha256, "0" * 64), 0, offer.length)
-    assert target.release.counter == 2
-    assert len(block) == offer.length
 
 
 @pytest.mark.parametrize("parts", [0, 4, 16])
