@@ -41,7 +41,7 @@ def test_contact_is_decrypted(contacts):
     assert name not in sent
 
 
-def test_secrets_of_a_life(contacts):
+def test_secrets_of_a_run(contacts):
     """At least 60 values that may never leave: passwords, words, keys, and derived values."""
     _, ring = open_all(contacts)
     assert len(ring.secrets) >= 60

@@ -7,7 +7,7 @@ from client_sim.lab.cloud.scenarios import Scenario, make_owner, run_scenario, s
 from client_sim.lab.trace.observation import Channel
 
 
-def test_life_is_determined_by_its_seed(contacts):
+def test_run_is_determined_by_its_seed(contacts):
     """Bytes and times are equal with the same seed, and different with another one."""
     again = run_scenario(OurPhone, contacts.scenario)
     assert again.observation == contacts.observation
