@@ -66,20 +66,6 @@ def check(world):
     assert list(world.folder.root.rglob(".tmp-*")) == []
 
 
-def test_machines_publish_alternately(machines):
-    """Two machines publish alternately, and their copies are equal."""
-    one, two = machines
-    two.tree.refresh(0)
-    assert public_files(two.folder) == public_files(one.folder)
-    for number, world in enumerate((two, one, two, two, one), start=2):
-        role = {("tables", number): world.ceremony.role("tables", number)}
-        assert world.publish(role).reason == ""
-        check(world)
-    two.tree.refresh(0)
-    assert public_files(two.folder) == public_files(one.folder)
-    assert list(one.objects.list("staging")) == []
-
-
 def test_keep_only_removes_superseded_files(machines):
     """`keep_only` removes superseded files, but neither served nor newer ones.
 
