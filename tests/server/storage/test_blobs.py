@@ -68,13 +68,15 @@ def test_adopt(store, source):
 
 
 def test_adopt_during_an_ingest(store, source):
-    """`adopt` does not touch the temporary file of an ingest under way."""
-    store.path(SHA256).parent.mkdir(parents=True)
-    under_way = store.path(SHA256).with_name(f".tmp-{SHA256}")
-    under_way.write_bytes(DATA[:10])
-    store.adopt(source, SHA256, len(DATA))
-    assert under_way.read_bytes() == DATA[:10]
+    """A blob that is adopted while it is ingested is complete, and no other file is left."""
+
+    def pieces():
+        yield DATA
+        store.adopt(source, SHA256, len(DATA))
+
+    write_blob(pieces(), SHA256, len(DATA), store.path(SHA256))
     store.verify(SHA256, len(DATA))
+    assert files(store) == [SHA256]
 
 
 def test_wrong_length_is_refused_before_copying(store, source):

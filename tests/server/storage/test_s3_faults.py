@@ -10,6 +10,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import obstore
 import pytest
 
 from server.core.errors import FormatError
@@ -246,5 +247,6 @@ def test_refused_upload_leaves_no_parts(place, tmp_path):
 def test_sweep_keeps_uploads_under_another_prefix(seaweed, place):
     """Uploads under another prefix are not touched, even if it begins in the same way."""
     other = S3Blobs(seaweed.place(f"{place.prefix}x"), now)
-    assert other._uploads.prefix.startswith(place.prefix)
-    assert not other._uploads.prefix.startswith(S3Blobs(place, now)._uploads.prefix)
+    obstore.open_writer(other._store, "blob", buffer_size=PART).write(LARGE)
+    assert S3Blobs(place, now)._uploads.abort(timedelta()) == 0
+    assert [each.key for each in other._uploads.list()] == [f"{place.prefix}x/blob"]
