@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import json
 import lzma
+import os
 import re
-import shutil
 
 import pytest
 
@@ -122,11 +122,12 @@ def test_list_submissions(bundle, tmp_path):
     (tmp_path / "README").write_bytes(b"")
     (tmp_path / ("0" * 64)).write_bytes(b"a file")
     (tmp_path / ("1" * 64)).symlink_to(bundle)
-    shutil.copytree(bundle, tmp_path / ("a" * 64))
     (tmp_path / ("b" * 63)).mkdir()
-    assert list_submissions(tmp_path) == sorted(
-        [bundle.name, "a" * 64], key=lambda name: (tmp_path / name).stat().st_mtime_ns
-    )
+    ids = ["f" * 64, bundle.name, "a" * 64]
+    for time, name in enumerate(ids):
+        (tmp_path / name).mkdir(exist_ok=True)
+        os.utime(tmp_path / name, (time, time))
+    assert list_submissions(tmp_path) == ids
     assert list_submissions(tmp_path / "nowhere") == list_ignored(tmp_path / "nowhere") == []
     assert list_ignored(tmp_path) == ["0" * 64, "1" * 64, "README", "b" * 63]
 
