@@ -5,7 +5,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from server.core.note import VerifierKey
-from signer.ceremony.changes import HolderChange, SignedRole, plan_holders, plan_model, plan_online
+from signer.ceremony.changes import HolderChange, plan_holders, plan_model, plan_online
 from signer.ceremony.plan import decode_online_keys
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore
@@ -17,6 +17,7 @@ from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 from tests.cases import case
+from tests.signer.signed_roles import load_signed_roles
 
 
 @pytest.fixture
@@ -31,40 +32,32 @@ def store(keys, passphrases) -> Keystore:
 def plan(repo, store, now):
     """Return a function that plans a change for the repository; names stand for keys."""
 
-    def planning(add=(), remove=(), thresholds=(), days=()):
+    def call(add=(), remove=(), thresholds=(), days=()):
         request = HolderChange(
             tuple(store.load_public_key(name) for name in add),
             tuple((name.rpartition("-")[0], store.load_public_key(name).keyid) for name in remove),
             dict(thresholds),
             dict(days),
         )
-        folder = WorkFolder(repo)
-        trusted = load_trusted(folder, None)
-        roles = {
-            role: SignedRole(*load_delegated(folder, trusted, role))
-            for role in request.roles - {"root", "targets"}
-            if role in trusted.versions
-        }
-        roles["targets"] = SignedRole(
-            folder.load("targets", trusted.targets.version), trusted.targets
-        )
-        return plan_holders(request, trusted.root, roles, now)
+        names = request.roles - {"root", "targets"}
+        root, roles = load_signed_roles(WorkFolder(repo), *names)
+        return plan_holders(request, root, roles, now)
 
-    return planning
+    return call
 
 
 @pytest.fixture
-def carry_out(repo, store, passphrases, now):
+def sign_and_accept(repo, store, passphrases, now):
     """Return a function that signs a plan with all keys and accepts it."""
 
-    def carrying(planned):
+    def accept(planned):
         folder = WorkFolder(repo)
         proposed = propose_change(folder, Change(planned), [], now)
         holdings = find_holdings(proposed.transition, store)
         file = sign_proposal(proposed.transition, proposed.identity, store, holdings, passphrases)
         accept_signatures(folder, proposed, [file])
 
-    return carrying
+    return accept
 
 
 def test_root_key_rotation(plan, store) -> None:
@@ -84,11 +77,13 @@ def test_root_key_rotation(plan, store) -> None:
 
 
 @pytest.mark.parametrize(("role", "by"), [("targets", "root"), ("armani", "targets")])
-def test_role_that_would_lack_signatures_is_renewed(plan, carry_out, repo, now, role, by) -> None:
+def test_role_that_would_lack_signatures_is_renewed(
+    plan, sign_and_accept, repo, now, role, by
+) -> None:
     """If a key that signed is removed and the threshold stays, a new version is signed."""
     planned = plan(add=[f"{role}-3"], remove=[f"{role}-2"])
     assert {name: signed.version for name, signed in planned.items()} == {by: 2, role: 2}
-    carry_out(planned)
+    sign_and_accept(planned)
     folder = WorkFolder(repo)
     trusted = load_trusted(folder, now)
     found = trusted.targets if role == "targets" else load_delegated(folder, trusted, role)[1]
@@ -97,7 +92,7 @@ def test_role_that_would_lack_signatures_is_renewed(plan, carry_out, repo, now, 
 
 def test_invalid_holder_change_is_refused(plan) -> None:
     """The message says what to do."""
-    for asked, sentence in (
+    for request, sentence in (
         ({}, "Nothing would change"),
         ({"thresholds": {"root": 4}}, "would ask for 4 signatures and have 3 keys"),
         ({"thresholds": {"latest": 1}}, "signed by the server"),
@@ -111,8 +106,8 @@ def test_invalid_holder_change_is_refused(plan) -> None:
         ),
         ({"thresholds": {"root": 3}, "days": {"root": 4000}}, "cannot expire after 4000 days"),
     ):
-        with case(asked), pytest.raises(CeremonyError, match=sentence):
-            plan(**asked)
+        with case(request), pytest.raises(CeremonyError, match=sentence):
+            plan(**request)
 
 
 @pytest.fixture
@@ -168,12 +163,12 @@ def plan_online_keys(repo, now):
     """Return a function that plans other online keys for the repository."""
     trusted = load_trusted(WorkFolder(repo), None)
 
-    def planning(online, *, overlap=False):
+    def call(online, *, overlap=False):
         return plan_online(
             trusted.root, trusted.targets, online, overlap=overlap, expiry_days={}, now=now
         )
 
-    return planning
+    return call
 
 
 def test_plan_online(plan_online_keys, online) -> None:

@@ -54,7 +54,7 @@ def test_each_key_signs(made_repository) -> None:
     assert counts == expected
 
 
-def test_bundle_has_the_repository_s_bytes(made_repository) -> None:
+def test_bundle_has_same_bytes_as_repository(made_repository) -> None:
     """The bundle has the same bytes as the folder, in canonical JSON."""
     (bundle,) = (made_repository / "incoming").iterdir()
     described = decode_bundle((bundle / "bundle.json").read_bytes())

@@ -8,7 +8,7 @@ from tuf.api.metadata import Targets
 from server.core.limits import Reset, decode_lifetimes, decode_resets, reset_number
 from server.core.release import Floor, decode_floor
 from server.core.succession import check_role_content
-from signer.ceremony.changes import HolderChange, SignedRole
+from signer.ceremony.changes import HolderChange
 from signer.ceremony.root_plan import (
     ResetRequest,
     latest_time,
@@ -19,11 +19,11 @@ from signer.ceremony.root_plan import (
 )
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore
-from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 from tests.server.core.content.samples import make_pack_role
 from tests.server.core.test_release import FULL, PATH
 from tests.server.core.tuf_objects import make_role
+from tests.signer.signed_roles import load_signed_roles
 
 DAY = timedelta(days=1)
 
@@ -31,13 +31,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def before(repo):
     """Return the working folder's root and its signed roles."""
-    folder = WorkFolder(repo)
-    trusted = load_trusted(folder, None)
-    data = folder.load("targets", trusted.targets.version)
-    roles = {"targets": SignedRole(data, trusted.targets)}
-    for name in ("armani", "content"):
-        roles[name] = SignedRole(*load_delegated(folder, trusted, name))
-    return trusted.root, roles
+    return load_signed_roles(WorkFolder(repo), "armani", "content")
 
 
 def reset(role="armani", counter=0, time=1_700_000_000, kept=None, holders=None):

@@ -70,7 +70,7 @@ def test_unsupported_options() -> None:
 
 
 def test_own_certificates_need_name_and_licence(tmp_path) -> None:
-    """Certificates from a file need a version, a name and a licence; certifi's do not."""
+    """Certificates from a file need a version, a name and a licence."""
     path = tmp_path / "ca.pem"
     path.write_bytes(Path(certifi.where()).read_bytes())
     for upstream, option in (

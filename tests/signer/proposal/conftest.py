@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from signer.ceremony.changes import HolderChange, SignedRole, plan_holders
+from signer.ceremony.changes import HolderChange, plan_holders
 from signer.ceremony.root_plan import plan_renewal
 from signer.keys.keystore import Keystore
 from signer.keys.public_key import PublicKey
@@ -12,6 +12,7 @@ from signer.proposal.propose import Proposed, propose_change
 from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
+from tests.signer.signed_roles import load_signed_roles
 
 
 @dataclass
@@ -44,14 +45,8 @@ class Team:
 
     def change_holders(self, request: HolderChange) -> Proposed:
         """Propose a change of holders."""
-        trusted = load_trusted(self.folder, None)
-        roles = {
-            role: SignedRole(*load_delegated(self.folder, trusted, role))
-            for role in request.roles - {"root", "targets"}
-        }
-        data = self.folder.load("targets", trusted.targets.version)
-        roles["targets"] = SignedRole(data, trusted.targets)
-        return self.propose(plan_holders(request, trusted.root, roles, self.now))
+        root, roles = load_signed_roles(self.folder, *(request.roles - {"root", "targets"}))
+        return self.propose(plan_holders(request, root, roles, self.now))
 
     def propose(self, roles, *, at=None, note="") -> Proposed:
         """Propose the next versions of roles."""

@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 
-from signer.ceremony.changes import HolderChange, SignedRole, plan_holders
+from signer.ceremony.changes import HolderChange, plan_holders
 from signer.ceremony.root_plan import plan_renewal
 from signer.keys.keystore import Keystore
 from signer.proposal.accept import accept_signatures
@@ -12,6 +12,7 @@ from signer.proposal.submission import complete_kept, sign_at_once
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 from tests.signer.faults import FAULTS, OpenKeys, check_bundles, run_all
+from tests.signer.signed_roles import load_signed_roles
 
 ROLES = ("armani", "dior", "tables", "content")
 
@@ -37,14 +38,10 @@ def proposed(made_repository, made_keys, now):
     """Return a proposal that changes targets and armani together."""
     store = Keystore(made_keys)
     folder = WorkFolder(made_repository / "repo")
-    trusted = load_trusted(folder, None)
-    roles = {
-        "armani": SignedRole(*load_delegated(folder, trusted, "armani")),
-        "targets": SignedRole(folder.load("targets", 1), trusted.targets),
-    }
+    root, roles = load_signed_roles(folder, "armani")
     removed = store.load_public_key("armani-2").keyid
     request = HolderChange(remove=(("armani", removed),), thresholds={"armani": 1})
-    planned = plan_holders(request, trusted.root, roles, now)
+    planned = plan_holders(request, root, roles, now)
     planned |= plan_renewal(["armani"], {"armani": roles["armani"].signed}, {}, now)
     return propose_change(folder, Change(planned), [], now)
 

@@ -113,7 +113,7 @@ def test_passphrase_is_passed_through_a_pipe(seen) -> None:
     assert seen()
 
 
-def test_failure_repeats_the_program_s_message(tmp_path, monkeypatch):
+def test_failure_repeats_message_of_program(tmp_path, monkeypatch):
     """The kind of error follows the exit status; of a longer text the last line is shown."""
     path = tmp_path / "program"
     monkeypatch.setattr(steps, "find_program", lambda _name: str(path))

@@ -1,4 +1,4 @@
-"""Trusted certificates: all of certifi's are there, and other certificates are left out."""
+"""Trusted certificates: all of certifi's are there, and others than a CA's are left out."""
 
 import base64
 import datetime as dt
