@@ -59,8 +59,8 @@ def test_changed_package_is_refused(blob, incoming) -> None:
         assert not list(incoming.iterdir())
 
 
-def test_progress_and_documented_id(blob, incoming, tmp_path) -> None:
-    """Progress counts bytes up to the total; the vector of FORMATS has the documented id."""
+def test_progress(blob, incoming) -> None:
+    """Progress counts bytes up to the total."""
     seen = []
     with prepared_bundle(
         incoming, {("armani", 2): b"abc"}, [blob], lambda done, total: seen.append((done, total))
@@ -68,6 +68,10 @@ def test_progress_and_documented_id(blob, incoming, tmp_path) -> None:
         assert seen[-1] == (len(DATA), len(DATA))
     assert seen == sorted(seen)
     assert len(seen) == 3
+
+
+def test_documented_id(incoming, tmp_path) -> None:
+    """The bundle of FORMATS has the documented id."""
     empty = tmp_path / "empty"
     empty.write_bytes(b"")
     blob = Blob(empty, 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")

@@ -172,21 +172,27 @@ def test_interrupted_change_is_completed(
     assert run_json("ceremony", "renew", "armani", *destination)["roles"][0]["version"] == 3
 
 
-def test_lifetimes_model_and_online_keys(
-    run_json, destination, repo, keys, passphrases, online_file, tmp_path
-) -> None:
-    """Root gets lifetimes; a model's keys are found by name, online keys in the server's file."""
+def test_lifetimes(run_json, destination, repo) -> None:
+    """The new root has them in its `custom`."""
     changed = run_json("ceremony", "lifetimes", "codenames=120", *destination)
     (root,) = changed["roles"]
     assert root["changes"] == ["A new version of a model's role may be valid for 120 days."]
     stated = json.loads((repo / "metadata" / "2.root.json").read_bytes())["signed"]["custom"]
     assert stated["lifetimes"]["codenames"] == 120
+
+
+def test_new_model(run_json, destination, keys, passphrases) -> None:
+    """Its keys are found by name."""
     Keystore(keys).create_keys(("cannon-1", "cannon-2"), passphrases, os.urandom)
     added = run_json("ceremony", "model", "cannon", "--threshold", "2", *destination)
     assert [(role["role"], role["version"]) for role in added["roles"]] == [
         ("targets", 2),
         ("cannon", 1),
     ]
+
+
+def test_new_online_keys(run_json, destination, online_file, tmp_path) -> None:
+    """They are those of the server's file."""
     path, value = tmp_path / "public.json", json.loads(online_file)
     key = Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32).public_key()
     value["keys"]["timestamp"] = key.public_bytes_raw().hex()

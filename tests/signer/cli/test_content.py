@@ -70,8 +70,8 @@ def test_build_pack_on_a_base(run, run_json, tmp_path) -> None:
     assert new.pack.end == 1_798_761_600
 
 
-def test_build_refuses_leaps_and_losses(run, notices, tmp_path, run_json) -> None:
-    """Versions count from the former pack; many lost entries need --accept-loss."""
+def test_build_refuses_skipped_versions(run, notices, tmp_path) -> None:
+    """Versions count from the former pack."""
     build = ("content", "build", "notices", "--out", tmp_path / "2", *HOST, "--edited", notices)
     for arguments in ((), ("--base", notices)):
         status, _, errors = run(*build, *arguments, "--version", 1002)
@@ -80,6 +80,10 @@ def test_build_refuses_leaps_and_losses(run, notices, tmp_path, run_json) -> Non
     status, _, errors = run(*build)
     assert (status, "emergency leaps from version 0 to 9007199254740991" in errors) == (1, True)
     assert not {*tmp_path.iterdir()} & {tmp_path / "2", tmp_path / "3"}
+
+
+def test_build_refuses_lost_entries(run, run_json, tmp_path) -> None:
+    """Many lost entries need --accept-loss, and an empty pack is never built."""
     two = {c: {"exact": True, "numbers": ["110"]} for c in ("ID", "JP")}
     write_pack(tmp_path / "1", make("emergency", two))
     shutil.copytree(tmp_path / "1", tmp_path / "edited")
@@ -149,8 +153,8 @@ def test_refused_notice_changes_nothing(run, tmp_path) -> None:
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_edited_pack_and_diff(run_json, notices, tmp_path, run) -> None:
-    """Edited entries are built again and compared; long lists are cut."""
+def test_build_edited_pack(run_json, notices, tmp_path) -> None:
+    """Edited entries are built again, and compared with the former ones."""
     path = notices / "entries.json"
     path.write_text(json.dumps({"more": NEWS, **json.loads(path.read_text())}))
     new = tmp_path / "notices-2"
@@ -165,6 +169,10 @@ def test_edited_pack_and_diff(run_json, notices, tmp_path, run) -> None:
     assert (result["added"], result["changed"], result["removed"]) == (["more"], [], [])
     assert (result["parts"], result["members"]) == ([0], {"version": [1, 2]})
     assert result["octets"] == len(load_pack(new).parts[0])
+
+
+def test_diff_cuts_long_lists(run, notices, tmp_path) -> None:
+    """The first forty entries are shown, and all with --all."""
     entries = {f"n{number:02}": NEWS for number in range(50)}
     write_pack(tmp_path / "2", make("notices", entries, version=2))
     status, output, _ = run("content", "diff", notices, tmp_path / "2")

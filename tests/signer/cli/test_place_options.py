@@ -51,11 +51,15 @@ def test_to_overrides_default_out(run, incoming):
     assert run(*submit, "--out", incoming)[0] == 2
 
 
-def test_default_repo_and_explain_settings(run, folder, run_json) -> None:
-    """`keys list` uses the default working folder; `--explain-settings` names the source."""
+def test_explain_settings(run, folder) -> None:
+    """Each default is shown with its source."""
     status, output, _ = run("--explain-settings")
     assert status == 0
     assert f"--out   incoming\n        from {folder}/hening.toml" in output
+
+
+def test_keys_list_uses_default_repo(folder, run_json) -> None:
+    """Without an existing working folder the roles of keys are not shown."""
     assert "signs" in run_json("keys", "list")["keys"][0]
     (folder / "hening.toml").write_text(
         (folder / "hening.toml").read_text().replace("repo = ", "#")

@@ -37,11 +37,15 @@ def test_hash_runs(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     }
 
 
-def test_progress_and_truncated_file(monkeypatch) -> None:
-    """Progress gives bytes read and the total; a file that shrinks meanwhile is refused."""
+def test_progress(monkeypatch) -> None:
+    """After each read it gives the bytes read and the total."""
     monkeypatch.setattr(hashing, "_CHUNK", 1500)
     seen: list[tuple[int, int]] = []
     hash_runs(io.BytesIO(DATA), 4096, [], progress=lambda *step: seen.append(step))
     assert seen == [(1500, 4096), (3000, 4096), (4096, 4096)]
+
+
+def test_truncated_file() -> None:
+    """A file that becomes shorter while it is read is refused."""
     with pytest.raises(ContainerError, match="became shorter while it was read"):
         hash_runs(io.BytesIO(b"quiet"), 100, [Track([Run(0, 100, "all")])])

@@ -97,14 +97,16 @@ def test_facts_of_incremental(
         assert each.source_sha256 == hashlib.sha256(image).hexdigest()
 
 
-def test_other_certificate_is_refused_without_otacert(tmp_path: Path, full: bytes) -> None:
-    """The payload's signatures decide if the package encloses no certificate.
-
-    A package without a whole-file signature can be inspected without a certificate.
-    """
-    path, members = tmp_path / "package.zip", split_members(full)
-    path.write_bytes(write_zip(members))
+def test_unsigned_package_without_certificate(tmp_path: Path, full: bytes) -> None:
+    """Without a certificate a package needs no whole-file signature."""
+    path = tmp_path / "package.zip"
+    path.write_bytes(write_zip(split_members(full)))
     assert inspect_ota(path).type == "full"
+
+
+def test_other_certificate_is_refused_without_otacert(tmp_path: Path, full: bytes) -> None:
+    """The payload's signatures decide if the package encloses no certificate."""
+    path, members = tmp_path / "package.zip", split_members(full)
     # Replace it by a filler of the same length, so that no offset changes.
     (otacert,) = (each for each in members if each.name.endswith("otacert"))
     gap = len(otacert.data) + len(otacert.name) - len("filler.bin")
@@ -137,11 +139,8 @@ def test_newer_format_is_named(tmp_path: Path, certificate: bytes) -> None:
             assert facts.signed == Signed(payload=True, whole_file=True)
 
 
-def test_packages_of_other_writers(tmp_path: Path, certificate: bytes) -> None:
-    """Zip64 records give the same facts.
-
-    The extra fields of AOSP's tool put the metadata at offset 69, as in every real package.
-    """
+def test_package_with_zip64_records(tmp_path: Path, certificate: bytes) -> None:
+    """The facts are the same as without them."""
     wanted = Package(find_build("armani", "id", 2))
     path, payload = tmp_path / "package.zip", build_payload(wanted)
     path.write_bytes(write_ota(wanted, payload, zip64=True))
@@ -150,7 +149,12 @@ def test_packages_of_other_writers(tmp_path: Path, certificate: bytes) -> None:
     facts = inspect_ota(path, certificate=certificate, codename="armani")
     assert facts.fingerprint == wanted.target.fingerprint
     assert facts.signed == Signed(payload=True, whole_file=True)
-    path.write_bytes(write_ota(wanted, payload, signapk=True))
+
+
+def test_package_of_signapk(tmp_path: Path, certificate: bytes) -> None:
+    """The extra fields of AOSP's tool put the metadata at offset 69, as in every real package."""
+    wanted, path = Package(find_build("armani", "id", 2)), tmp_path / "package.zip"
+    path.write_bytes(write_ota(wanted, build_payload(wanted), signapk=True))
     facts = inspect_ota(path, certificate=certificate, codename="armani")
     assert ",metadata:69:" in facts.property_files
 
