@@ -124,7 +124,7 @@ def targets(repo):
 
 
 def test_plan_model(cannon, targets, now) -> None:
-    """A new model gets one terminating delegation in order; invalid models are refused."""
+    """A new model gets one terminating delegation, in order, and an empty role."""
     planned = plan_model("cannon", cannon, 2, targets, {"cannon": 30}, now)
     assert [(role, signed.version) for role, signed in planned.items()] == [
         ("targets", 2),
@@ -137,6 +137,10 @@ def test_plan_model(cannon, targets, now) -> None:
     assert planned["cannon"].targets == {}
     assert f"{planned['cannon'].expires:%Y-%m-%d}" == "2026-07-01"
     assert "cannon" not in targets.delegations.roles
+
+
+def test_invalid_model_is_refused(cannon, targets, now) -> None:
+    """The codename must be new, and the threshold possible."""
     for codename, threshold, sentence in (
         ("armani", 1, "already exists"),
         ("cannon", 3, "would ask for 3 signatures and have 2 keys"),

@@ -146,7 +146,7 @@ def test_list_expiries(roles, now) -> None:
 
 
 def test_plan_renewal(roles, now) -> None:
-    """A renewal has 90 days or those that are given; invalid requests are refused."""
+    """A renewal has 90 days or those that are given, and changes nothing else."""
     planned = plan_renewal(["armani", "dior"], roles, {"dior": 200}, now)
     assert [(role, signed.version, signed.expires - now) for role, signed in planned.items()] == [
         ("armani", 4, timedelta(days=90)),
@@ -156,6 +156,10 @@ def test_plan_renewal(roles, now) -> None:
     planned = plan_renewal(["dior"], roles, {"dior": 5}, now)
     assert planned["dior"].expires - now == timedelta(days=5)
     assert planned["dior"].expires < roles["dior"].expires
+
+
+def test_invalid_renewal_is_refused(roles, now) -> None:
+    """The roles must exist and expire later than before, unless days are given."""
     for names, days, sentence in (
         ([], {}, "No role is given"),
         (["cannon"], {}, "no role cannon"),

@@ -107,8 +107,8 @@ def test_inspect_newer_operation(run, tmp_path) -> None:
     assert re.search(r"^has known operations only +yes +allowed: unknown-27$", output, re.MULTILINE)
 
 
-def test_inspect_other_file(run, tmp_path, monkeypatch) -> None:
-    """There is one sentence and one verdict; a pipe does not make the command wait."""
+def test_inspect_other_file(run, tmp_path) -> None:
+    """There is one sentence and one verdict."""
     (tmp_path / "bad.zip").write_bytes(b"not a zip")
     status, output, errors = run("ota", "inspect", tmp_path / "bad.zip")
     assert status == 1
@@ -128,6 +128,10 @@ def test_inspect_other_file(run, tmp_path, monkeypatch) -> None:
         "facts": None,
         "verdicts": [question | {"refusal": sentence, "remark": ""}],
     }
+
+
+def test_inspect_pipe(run, tmp_path, monkeypatch) -> None:
+    """The command does not wait for it."""
     monkeypatch.chdir(tmp_path)  # a short path keeps each table row on one line
     os.mkfifo("pipe.zip")
     for more in ((), ("--json",)):
@@ -172,6 +176,10 @@ def test_inspect_hostile_package(run, run_json, tmp_path, zips) -> None:
             assert passed == [True] * (len(questions) - 1) + [False]
             assert errors == f"hening-signer: {value['verdicts'][-1]['refusal']}\n"
             assert value["facts"] is None
+
+
+def test_inspect_hostile_block_based_package(run, tmp_path) -> None:
+    """The table has the verdicts up to the first refusal."""
     target, source = find_build("armani", "id", 2), find_build("armani", "id", 1)
     path = tmp_path / "armani-block.zip"
     path.write_bytes(hostile_blocks(target, source)["list-total-wrong"])

@@ -95,7 +95,7 @@ def test_extra_fields() -> None:
 
 
 def test_local_headers() -> None:
-    """Local headers are decoded; the directory is exactly as long as its entries."""
+    """They repeat what the directory has."""
     record = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 8, 0, 0, 9, 4, 5, 1, 2) + b"n\0\0"
     assert local_tail_length(record[:30]) == 3
     header = decode_local(record)
@@ -104,6 +104,10 @@ def test_local_headers() -> None:
         decode_local(record[:-1])
     with pytest.raises(ContainerError, match="not where the directory says"):
         local_tail_length(b"PK\x03\x05" + record[4:30])
+
+
+def test_length_of_directory() -> None:
+    """The directory is exactly as long as its entries."""
     for directory, count, fault in (
         (b"", 1, "fewer entries"),
         (_central(), 2, "fewer entries"),

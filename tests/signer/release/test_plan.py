@@ -254,7 +254,7 @@ def test_region_of_first_package_is_unknown(released, facts) -> None:
 
 
 def test_changelog_is_plain_text() -> None:
-    """Lists and any script are accepted, links are refused; required locales are not blank."""
+    """Lists and any script are accepted; markup, links and control characters are refused."""
     for text in ("## New\n\n* **Faster** start\n* `adb`", "\u0645\u06cc\u200c\u062e", "x" * 4000):
         check_text("en", text)
     for text, sentence in (
@@ -268,6 +268,10 @@ def test_changelog_is_plain_text() -> None:
         with pytest.raises(ReleaseRefusal, match=sentence) as caught:
             check_text("zh-TW", text)
         assert str(caught.value).startswith("The changelog for zh-TW is not plain text: ")
+
+
+def test_required_locales() -> None:
+    """Each needs a text that is not blank."""
     check_locales({"en": "a", "id": "b"}, ["en"])
     check_locales({}, [])
     with pytest.raises(ReleaseRefusal, match=r"no text for id, zh-TW, which policy\.toml"):
