@@ -267,54 +267,39 @@ def test_build_follows_the_working_folder(run_json, destination, repo, tmp_path)
     assert run_json(*build, tmp_path / "3", "--version", 3)["version"] == 3
 
 
-def test_release_by_two_holders(run, run_json, repo, holders, incoming, tmp_path, index) -> None:
+def test_release_by_two_holders(
+    run, run_json, repo, destination, holders, incoming, tmp_path, index
+) -> None:
     """Proposal, review with the pack's folder, two signatures, accept and submit."""
-    root = repo / "metadata" / "1.root.json"
-    for number, base in ((1, None), (2, tmp_path / "zones-1")):
-        entries = {} if number == 1 else {"Etc/Jakarta": {"link": "Asia/Jakarta"}}
-        old = None if base is None else load_pack(base)
-        folder = tmp_path / f"zones-{number}"
-        write_pack(folder, make("zones", make("zones").entries | entries, old, version=number))
-        proposal = tmp_path / f"{number}.json"
-        run_json("content", "release", folder, "--repo", repo, "--propose", proposal)
-        before = ("--before", base) if base else ()
-        result = run_json("content", "review", proposal, folder, *before)
-        assert result["packs"] == [
-            {"entries": 2 + len(entries), "kind": "zones", "version": number}
-        ]
-        joined = [*entries] if base else ["Asia/Jakarta", "WIB"]
-        assert [each["added"] for each in result["differences"]] == [joined]
-        signatures = []
-        for holder in ("alice", "bob"):
-            signatures.append(tmp_path / f"{number}-{holder}.sig")
-            sign = (
-                "ceremony",
-                "sign",
-                proposal,
-                "--keys",
-                holders / holder,
-                "--root",
-                root,
-                "--yes",
-            )
-            run_json(*sign, "--out", signatures[-1])
-        status, _, errors = run("ceremony", "accept", proposal, signatures[0], "--repo", repo)
-        assert (status, "tables has 1 of the 2 signatures" in errors) == (1, True)
-        run_json("ceremony", "accept", proposal, *signatures, "--repo", repo)
-        run_json(
-            *("ceremony", "submit", proposal, "--repo", repo, "--out", incoming),
-            *("--package", folder / "parts"),
-        )
+    first, second = tmp_path / "zones-1", tmp_path / "zones-2"
+    write_pack(first, make("zones"))
+    run_json("content", "release", first, *destination)
+    more = {**load_pack(first).entries, "Etc/Jakarta": {"link": "Asia/Jakarta"}}
+    write_pack(second, make("zones", more, load_pack(first), version=2))
+    proposal, root = tmp_path / "zones.json", repo / "metadata" / "1.root.json"
+    run_json("content", "release", second, "--repo", repo, "--propose", proposal)
+    result = run_json("content", "review", proposal, second, "--before", first)
+    assert result["packs"] == [{"entries": 3, "kind": "zones", "version": 2}]
+    assert [each["added"] for each in result["differences"]] == [["Etc/Jakarta"]]
+    sign = ("ceremony", "sign", proposal, "--root", root, "--yes")
+    signatures = [tmp_path / f"{holder}.sig" for holder in ("alice", "bob")]
+    for path in signatures:
+        run_json(*sign, "--keys", holders / path.stem, "--out", path)
+    status, _, errors = run("ceremony", "accept", proposal, signatures[0], "--repo", repo)
+    assert (status, "tables has 1 of the 2 signatures" in errors) == (1, True)
+    run_json("ceremony", "accept", proposal, *signatures, "--repo", repo)
+    submit = ("ceremony", "submit", proposal, "--repo", repo, "--out", incoming)
+    run_json(*submit, "--package", second / "parts")
     assert bundles(incoming) == {("tables", 2): 16, ("tables", 3): 1}
-    status, output, _ = run("content", "review", proposal, folder, "--before", base)
+    assert index("tables").packs["zones"].version == 2
+    status, output, _ = run("content", "review", proposal, second, "--before", first)
     assert "zones 2 is the pack that the proposal lists, and keeps every rule; it has 3" in output
     assert "added Etc/Jakarta\n  + link: “Asia/Jakarta”\n" in output
-    status, output, _ = run("content", "review", proposal, folder)
+    status, output, _ = run("content", "review", proposal, second)
     assert "All entries of zones 2 are shown: give the pack that it replaces" in output
     assert "added Asia/Jakarta\n  + times: “+07:00 +07 at first, no change”\n" in output
-    status, _, errors = run("content", "review", proposal, base)
+    status, _, errors = run("content", "review", proposal, first)
     assert (status, "lists another pack zones" in errors) == (1, True)
-    assert index("tables").packs["zones"].version == 2
 
 
 def test_schedule_and_withdraw(run, run_json, destination, notices, index, incoming, repo) -> None:
