@@ -14,7 +14,7 @@ from server.http.requests import GateMode
 from server.publisher.rollout import plan_halt
 from tests.cases import case
 from tests.server.ceremony import release
-from tests.server.device.served import serve
+from tests.server.device.served import TIMESTAMP, serve
 from tests.server.device.test_wire import without_date
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2
 
@@ -95,7 +95,6 @@ def test_no_prepared_answers_before_the_first_publication():
     assert make_served(EMPTY, HOSTS, GateMode.DIRECT, Served()) == Served(EMPTY, HOSTS)
 
 
-TIMESTAMP = "/metadata/timestamp.json"
 DIGEST = hashlib.sha256(PACKAGE_1).hexdigest()
 PACKAGE = f"/targets/armani/id/stable/{DIGEST}.armani-1.zip"
 POINTER = f"/targets/latest/armani/id/{hashlib.sha256(b'').hexdigest()}.stable"

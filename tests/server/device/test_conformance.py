@@ -14,15 +14,12 @@ import pytest
 
 from server.http.fallback import RESPONSE_HEADERS
 from tests.cases import case
-from tests.server.device.served import read_response, request
+from tests.server.device.served import FALLEN_BACK, TIMESTAMP, read_response, request
 from tests.server.device.test_answer import PACKAGE, POINTER
 
-PATH = "/metadata/timestamp.json"
-LINE = f"GET {PATH} HTTP/1.1\r\n".encode()
+LINE = f"GET {TIMESTAMP} HTTP/1.1\r\n".encode()
 HOST = b"Host: updates.example\r\n"
 GOOD = LINE + HOST + b"\r\n"
-#: The fast path leaves this request, and all others on its connection, to aiohttp.
-FALLEN_BACK = request(PATH, b"Range: bytes=0-0")
 OPEN, CLOSED = False, True
 
 
@@ -37,7 +34,7 @@ class Case:
     lacks: tuple[str, ...] = ()
 
 
-def asked(*lines, path=PATH, method="GET"):
+def asked(*lines, path=TIMESTAMP, method="GET"):
     """Return a request with header lines."""
     return request(path, *lines, method=method)
 
@@ -187,7 +184,7 @@ def test_rfc_cases_on_both_paths(direct):
 
 
 @pytest.mark.parametrize("send", [over_fast_path, over_aiohttp])
-@pytest.mark.parametrize("path", [PATH, "/metadata/9.root.json", PACKAGE, POINTER, "/nowhere"])
+@pytest.mark.parametrize("path", [TIMESTAMP, "/metadata/9.root.json", PACKAGE, POINTER, "/nowhere"])
 def test_half_closed_connection_is_answered(direct, send, path):
     """After a half-close, earlier requests are answered (RFC 9112 section 9.6).
 

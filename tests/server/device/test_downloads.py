@@ -25,6 +25,7 @@ from tests.patience import PATIENCE, until
 from tests.server.device.served import (
     BYTES,
     LONG,
+    TIMESTAMP,
     URL,
     descriptors,
     put,
@@ -37,7 +38,6 @@ from tests.server.device.served import (
 )
 from tests.server.release.certificate import write_certificate
 
-TIMESTAMP = "/metadata/timestamp.json"
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 

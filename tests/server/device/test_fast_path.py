@@ -11,15 +11,12 @@ import pytest
 
 from server.http.turns import Limits
 from tests.patience import PATIENCE
-from tests.server.device.served import read_response, request, serve
+from tests.server.device.served import FALLEN_BACK, TIMESTAMP, read_response, request, serve
 from tests.server.device.test_answer import PACKAGE
 
-TIMESTAMP = "/metadata/timestamp.json"
 GZIP = b"Accept-Encoding: gzip"
 PHONE = request(TIMESTAMP, GZIP)
 NEXT_ROOT = "/metadata/2.root.json"
-# A request that falls back to aiohttp, with all that follows on its connection.
-FALLEN_BACK = request(PACKAGE, method="HEAD")
 
 
 def bytes_of(response):
@@ -45,7 +42,7 @@ class BothPaths:
         if not self._pair:
             self._pair = [self._stack.enter_context(self._served.connect()) for _ in range(2)]
             self._pair[1].sendall(FALLEN_BACK)
-            read_response(self._pair[1], is_head=True)
+            read_response(self._pair[1])
         for each in self._pair:
             each.sendall(asked)
         answers = [read_response(each, is_head=is_head) for each in self._pair]
@@ -155,7 +152,7 @@ def test_idle_connection_is_closed(published_state):
         for asked in (PHONE, FALLEN_BACK):
             with served.connect() as connection:
                 connection.sendall(asked)
-                read_response(connection, is_head=asked is FALLEN_BACK)
+                read_response(connection)
                 assert connection.recv(1) == b""
         assert served.plane.counts.cuts["idle"] == 1
 
@@ -198,7 +195,7 @@ def test_draining_ends_connections_with_an_answer(published_state):
         connections = [served.connect() for _ in range(4)]
         for number, each in enumerate(connections):
             each.sendall(PHONE if number % 2 else FALLEN_BACK)
-            read_response(each, is_head=not number % 2)
+            read_response(each)
         connections[3].sendall(PHONE[:20])
         served.stop_clock()
         served.drain(30)

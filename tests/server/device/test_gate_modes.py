@@ -3,7 +3,7 @@
 import re
 
 from tests.cases import case
-from tests.server.device.served import read_response, request
+from tests.server.device.served import TIMESTAMP, read_response, request
 from tests.server.device.test_answer import PACKAGE
 from tests.server.device.test_wire import check_refusal, refusals
 from tests.server.world import PACKAGE_1
@@ -26,7 +26,6 @@ PHONE = {
     PACKAGE: BLOCK,
     ABSENT: BLOCK,
 }
-TIMESTAMP = "/metadata/timestamp.json"
 NOT_A_PHONE = {
     "no coding": request(TIMESTAMP),
     "other coding": request(TIMESTAMP, b"Accept-Encoding: identity"),

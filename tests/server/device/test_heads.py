@@ -24,6 +24,7 @@ from server.http.counts import Counts
 from server.http.heads import LONGEST, PlannedFile, may_become_head
 from server.http.requests import READ, REFUSED, TOLERATED, GateMode
 from tests.cases import case
+from tests.server.device.served import FALLEN_BACK
 
 DOCUMENT = make_document("/metadata/timestamp.json", b"{}" * 99, mutable=True)
 LINE = b"GET /metadata/timestamp.json HTTP/1.1"
@@ -52,6 +53,7 @@ def plan(data, *, is_edge=False):
 
 def test_unusual_heads_are_left_to_aiohttp():
     """Refused, ambiguous and unusual heads are left to aiohttp, also in edge mode."""
+    assert plan(FALLEN_BACK) is None
     for lines in [
         [],
         [b"Host:updates.example"],

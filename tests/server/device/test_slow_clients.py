@@ -25,14 +25,12 @@ from server.http.requests import GateMode
 from server.http.turns import Limits
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE, until
-from tests.server.device.served import HOST, read_response, request, serve
+from tests.server.device.served import FALLEN_BACK, HOST, TIMESTAMP, read_response, request, serve
 from tests.server.device.test_answer import PACKAGE
 
 BIG = "/metadata/1.big.json"
 BYTES = random.Random(5).randbytes(12_000_000)  # more than a kernel buffers for a client
-TIMESTAMP = "/metadata/timestamp.json"
 PHONE = request(TIMESTAMP, b"Accept-Encoding: gzip")
-FALLEN_BACK = request(PACKAGE, method="HEAD")
 
 
 @cache
@@ -116,7 +114,7 @@ def test_connection_closes_once_the_last_answer_is_read(published_state, monkeyp
     ):
         served.stop_clock()
         client.sendall(first + request(TIMESTAMP, b"Connection: close"))
-        assert read_response(client, is_head=bool(first)).status == 200
+        assert read_response(client).status == 200
         until(lambda: served.advance(0.2) or not served.plane.counts.connections)
         assert not served.plane.counts.cuts["stall"]
 
@@ -227,7 +225,7 @@ def test_unfinished_second_head_is_cut_off(published_state, first):
     with serve(published_state.folder, limits=Limits(head_seconds=0.4)) as served:
         with served.connect() as connection:
             connection.sendall(first)
-            read_response(connection, is_head=first is FALLEN_BACK)
+            read_response(connection)
             is_cut = threading.Event()
 
             def dribble():

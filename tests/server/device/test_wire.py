@@ -9,13 +9,11 @@ from hypothesis import strategies as st
 from server.http.fallback import RESPONSE_HEADERS
 from tests.cases import case
 from tests.patience import PATIENCE
-from tests.server.device.served import request, serve
+from tests.server.device.served import FALLEN_BACK, TIMESTAMP, request, serve
 
-PATH = b"/metadata/timestamp.json"
+PATH = TIMESTAMP.encode()
 HOST = b"Host: updates.example\r\n"
 GOOD = b"GET " + PATH + b" HTTP/1.1\r\n" + HOST + b"\r\n"
-#: The fast path leaves this request, and all others on its connection, to aiohttp.
-FALLEN_BACK = request(PATH.decode(), b"Range: bytes=0-0")
 
 
 def get(headers=b"", *, path=PATH, version=b"HTTP/1.1", method=b"GET", host=HOST):
