@@ -109,38 +109,41 @@ def test_part_encoding() -> None:
 
 
 TEXT = canonical(part())
-#: The decompressed bytes, and the server's message.
-HOSTILE = [
-    (canonical(part(kind="themes")), "says that it is part 0 of 'themes'"),
-    (canonical(part(part=1)), "says that it is part 1"),
-    *((canonical(part(**{name: True})), "malformed") for name in ("part", "schema")),
-    (canonical(part(schema=2)), "malformed"),
-    (canonical(part(more=1)), "malformed"),
-    (canonical(part(entries=[])), "malformed"),
-    (canonical(part(entries={str(n): {} for n in range(20_001)})), "malformed"),
-    (canonical([part()]), "malformed"),
-    (TEXT.replace(b'"schema":1', b'"schema":1.0'), "not an integer"),
-    (TEXT.replace(b'"part":0', b'"part":0.0'), "not an integer"),
-    (canonical(part(entries={"a": {"b": 1.5}})), "not an integer"),
-    (canonical(part(entries={"a": {"b": float("nan")}})), "not an integer"),
-    (TEXT.replace(b'"schema":1', b'"schema":1,"schema":1'), "canonical"),
-    (b" " + TEXT, "canonical"),
-    (TEXT[:-1], "canonical"),
-    (TEXT + b"\n", "canonical"),
-    (TEXT.replace(b'"b":1', b'"b":"\\u0041"'), "canonical"),
-    (TEXT.replace(b'"b":1', b'"b":"\\ud800"'), "cannot be written|canonical"),
-    (TEXT.replace(b'"b":1', b'"b":"\xff"'), "cannot be read"),
-    (b"[" * 1_000_000, "cannot be read"),
-    (b'{"a":' * 100_000, "cannot be read"),
-    (b"[" * 17 + b"]" * 17 + b"\n", "nested deeper"),
-    (b"\xef\xbb\xbf" + TEXT, "cannot be read|canonical"),
-    (b"1" * 5000 + b"\n", "cannot be read"),
-]
+
+
+def hostile():
+    """Return decompressed bytes, and the server's message for each."""
+    return [
+        (canonical(part(kind="themes")), "says that it is part 0 of 'themes'"),
+        (canonical(part(part=1)), "says that it is part 1"),
+        *((canonical(part(**{name: True})), "malformed") for name in ("part", "schema")),
+        (canonical(part(schema=2)), "malformed"),
+        (canonical(part(more=1)), "malformed"),
+        (canonical(part(entries=[])), "malformed"),
+        (canonical(part(entries={str(n): {} for n in range(20_001)})), "malformed"),
+        (canonical([part()]), "malformed"),
+        (TEXT.replace(b'"schema":1', b'"schema":1.0'), "not an integer"),
+        (TEXT.replace(b'"part":0', b'"part":0.0'), "not an integer"),
+        (canonical(part(entries={"a": {"b": 1.5}})), "not an integer"),
+        (canonical(part(entries={"a": {"b": float("nan")}})), "not an integer"),
+        (TEXT.replace(b'"schema":1', b'"schema":1,"schema":1'), "canonical"),
+        (b" " + TEXT, "canonical"),
+        (TEXT[:-1], "canonical"),
+        (TEXT + b"\n", "canonical"),
+        (TEXT.replace(b'"b":1', b'"b":"\\u0041"'), "canonical"),
+        (TEXT.replace(b'"b":1', b'"b":"\\ud800"'), "cannot be written|canonical"),
+        (TEXT.replace(b'"b":1', b'"b":"\xff"'), "cannot be read"),
+        (b"[" * 1_000_000, "cannot be read"),
+        (b'{"a":' * 100_000, "cannot be read"),
+        (b"[" * 17 + b"]" * 17 + b"\n", "nested deeper"),
+        (b"\xef\xbb\xbf" + TEXT, "cannot be read|canonical"),
+        (b"1" * 5000 + b"\n", "cannot be read"),
+    ]
 
 
 def test_hostile_parts_are_refused():
     """Other kinds and numbers, and JSON that is not canonical or too deep, are refused."""
-    for text, message in HOSTILE:
+    for text, message in hostile():
         with case(text[:90]):
             PART.check_refused("notices", 0, compress(text), server=message)
 

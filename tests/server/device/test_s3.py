@@ -27,8 +27,8 @@ from tests.server.device.test_wire import without_date
 from tests.server.world import FIRST, PACKAGE_1, SECOND
 
 pytestmark = pytest.mark.needs("seaweed")
-# Three windows, the last short.
-LONG = b"PK\x03\x04" + hashlib.shake_128(b"package").digest(20_000_000)
+# Three different windows, the last short: the repeated block has no whole number in a window.
+LONG = b"PK\x03\x04" + hashlib.shake_128(b"package").digest(2_500_000) * 8
 SHA256 = hashlib.sha256(LONG).hexdigest()
 SIGNED_URL = f"/targets/armani/id/stable/{SHA256}.armani-2.zip"
 END = len(LONG) - 1
