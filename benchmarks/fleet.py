@@ -22,7 +22,7 @@ from benchmarks.device.cpu import tree
 from benchmarks.device.load import closed
 from benchmarks.device.load.spec import ClosedSpec
 from benchmarks.device.wire import phone_request
-from client_sim.fleet.deciding import Behaviour, Decider
+from client_sim.fleet.decisions import Behaviour, Decider
 from client_sim.fleet.driver import Driver
 from client_sim.fleet.fleet import Plan, run_fleet
 from client_sim.fleet.own_server import OwnServer

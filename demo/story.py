@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from client_sim.cloud.account import Region
-from client_sim.compat.asking import AppPhone, HttpSite
-from client_sim.compat.looking import look
+from client_sim.compat.checking import look
+from client_sim.compat.http_client import AppPhone, HttpSite
 from client_sim.device.client import PollingClient
 from client_sim.lab.programme.dissection import explain_poll
 from client_sim.lab.programme.live import Target, plan_public

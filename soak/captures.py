@@ -8,7 +8,7 @@ from defusedxml.ElementTree import fromstring
 
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.loading import decode_capture
-from client_sim.lab.captures.showing import (
+from client_sim.lab.captures.rendering import (
     audit_to_dict,
     render_audit_junit,
     render_audit_sarif,

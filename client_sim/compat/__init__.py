@@ -2,5 +2,5 @@
 
 They request, choose, download, resume and verify as the apps do, and refuse everything that the
 apps refuse. With them an operator checks a deployment from outside (`hening-device compat`). Read
-`asking`, then `lineage`. Source: docs/FORMATS.md section 18.
+`http_client`, then `lineage`. Source: docs/FORMATS.md section 18.
 """

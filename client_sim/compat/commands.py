@@ -56,8 +56,8 @@ def compat_command(
     answer or the package, 3 if no answer came. With --fetch, an incremental is tried first for
     CalyxOS and GrapheneOS, as their apps do.
     """
-    from client_sim.compat.asking import AppPhone, HttpSite
-    from client_sim.compat.looking import look
+    from client_sim.compat.checking import look
+    from client_sim.compat.http_client import AppPhone, HttpSite
 
     tls = ssl.create_default_context(cafile=ca)
     pem = None if certificate is None else certificate.read_bytes()

@@ -10,8 +10,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from client_sim.compat.asking import AppPhone, Offer, Site, check_ok, check_whole, get_whole
 from client_sim.compat.errors import DialectError
+from client_sim.compat.http_client import AppPhone, Offer, Site, check_ok, check_whole, get_whole
 from client_sim.der import BYTES, CONTEXT_0, OBJECT, SEQUENCE, SET, Element, decode_elements
 from client_sim.engine.errors import PackageError
 

@@ -3,8 +3,8 @@
 import zipfile
 from pathlib import Path
 
-from client_sim.compat.asking import AppPhone, Offer, Reply, Site, get_whole
 from client_sim.compat.errors import DialectError
+from client_sim.compat.http_client import AppPhone, Offer, Reply, Site, get_whole
 from client_sim.engine.errors import PackageError
 from client_sim.engine.package_metadata import PackageMetadata, decode_metadata
 

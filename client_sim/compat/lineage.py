@@ -7,8 +7,8 @@ import json
 import re
 from typing import Any
 
-from client_sim.compat.asking import AppPhone, Offer, Reply, Site, check_members, get_whole
 from client_sim.compat.errors import DialectError
+from client_sim.compat.http_client import AppPhone, Offer, Reply, Site, check_members, get_whole
 
 PLATFORM = "Dalvik/2.1.0 (Linux; U; Android 16; FP4 Build/BP4A.250101.001)"
 FIELDS_1 = {"User-Agent": PLATFORM, "Connection": "Keep-Alive", "Accept-Encoding": "gzip"}

@@ -4,8 +4,8 @@
   checks whole packs; `store` stores them.
 - The kinds of packs (`kinds`) are checked by `apn`, `ca`, `countries`, `greetings`, `notices`,
   `themes` and `zones`; `text` checks texts and links, `picture` JPEGs.
-- Offline, `shelf` opens the packs for the owner; the commands are in `commands`, `table_commands`
-  and `text_commands`.
+- Offline, `phone_packs` opens the packs for the owner; the commands are in `commands`,
+  `table_commands` and `text_commands`.
 
 Source: docs/FORMATS.md section 15.
 """

@@ -42,7 +42,7 @@ def content() -> None:
 @AS_JSON
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
     """List a phone's packs: the versions in use, before and next, and their sources."""
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     shelf = Shelf(folder)
     with shelf.read() as store:
@@ -66,7 +66,7 @@ def list_command(folder: Path, locale: str, as_json: bool) -> None:
 @AS_JSON
 def rollback_command(folder: Path, kind: str, as_json: bool) -> None:
     """Go back to the previous version of a pack, if the one in use is bad."""
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     shelf = Shelf(folder)
     with shelf.change() as store:

@@ -33,7 +33,7 @@ def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: 
     With a country such as DE in place of the numbers: the access points of networks whose numbers
     are not known.
     """
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     if mnc is None and as_xml:
         raise click.UsageError("--xml needs the numbers of a network: MCC MNC --xml.")
@@ -60,7 +60,7 @@ def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: 
 @AS_JSON
 def emergency_command(folder: Path, country: str, number: str | None, as_json: bool) -> None:
     """Show a country's emergency numbers, or whether a number is one of them."""
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     found = find_emergency(Shelf(folder).entries("emergency"), country)
     answer = {"country": country, "numbers": list(found.numbers), "exact": found.exact}
@@ -96,7 +96,7 @@ def emergency_command(folder: Path, country: str, number: str | None, as_json: b
 @AS_JSON
 def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) -> None:
     """Show a time zone at a time: its offset, its abbreviation, and whether it is summer time."""
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     shelf = Shelf(folder)
     seconds = int(shelf.now) if seconds is None else seconds
@@ -132,7 +132,7 @@ def ca_group() -> None:
 def diff_command(folder: Path, pem: Path | None, as_json: bool) -> None:
     """Show which certificates the pack in use adds and removes."""
     from client_sim.content.ca import compare_trust, decode_pem, list_certificates
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     shelf = Shelf(folder)
     after = list_certificates(shelf.entries("ca"))

@@ -33,7 +33,7 @@ def greetings_command(
     folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
 ) -> None:
     """Show the greetings that fit a day in the owner's language and country."""
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     shelf = Shelf(folder)
     day = shelf.day(zone) if moment is None else moment.date()
@@ -59,7 +59,7 @@ def greetings_command(
 @AS_JSON
 def holidays_command(folder: Path, country: str, year: int, locale: str, as_json: bool) -> None:
     """Show the public holidays of a country in a year."""
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     holidays = list_holidays(Shelf(folder).entries("holidays"), country, year, locale)
     if as_json:
@@ -82,7 +82,7 @@ def _make_notices_command(kind: str, told: str) -> click.Command:
     def command(
         folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
     ) -> None:
-        from client_sim.content.shelf import Shelf
+        from client_sim.content.phone_packs import Shelf
 
         shelf = Shelf(folder)
         day = shelf.day(zone) if moment is None else moment.date()
@@ -115,7 +115,7 @@ features_command = _make_notices_command("features", "Show the new features of t
 @AS_JSON
 def themes_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the themes: their colours, author and licence."""
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     themes = Shelf(folder).entries("themes")
     if as_json:
@@ -150,7 +150,7 @@ def wallpapers_group() -> None:
 @AS_JSON
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the wallpapers; the list is on the phone, so nothing is sent."""
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     wallpapers = Shelf(folder).entries("wallpapers")
     if as_json:
@@ -185,7 +185,7 @@ def get_command(
     folder: Path, resolve: Mapping[str, list[str]], name: str, out: Path, as_json: bool
 ) -> None:
     """Fetch a wallpaper; the server and the network can see which one."""
-    from client_sim.content.shelf import Shelf
+    from client_sim.content.phone_packs import Shelf
 
     shelf = Shelf(folder, resolver=resolve)
     with shelf.read() as store:

@@ -6,7 +6,7 @@ report. Read in this order:
 - `fleet` runs workers (`workers`) on one clock. Each has a `driver`, which begins polls that are
   due (`timer_wheel`) and takes a phone from request to request.
 - `response_learner` runs the phone's real code once for each trust state, and `answer_tree` stores
-  its requests and their answers. `deciding` runs the real code for decisions.
+  its requests and their answers. `decisions` runs the real code for decisions.
 - `loader` sends requests and passes on complete answers (`answers`); benchmarks and soak runs use
   it, too. `call` is the exchange of one phone, or of several phones in one packet.
 - `own_server` starts a server with generated models (`test_repository`, `builds`); `survey` finds

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from client_sim.fleet.answer_tree import Edge, End, Node, Place, TrustState
 from client_sim.fleet.answers import Came
 from client_sim.fleet.call import Call, Load, PacketLoader, Pair, Pairs, Purpose
-from client_sim.fleet.deciding import Behaviour, Decider
+from client_sim.fleet.decisions import Behaviour, Decider
 from client_sim.fleet.errors import MISHAPS, Fault, first_line
 from client_sim.fleet.lines import Lines
 from client_sim.fleet.loader import Dialler

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from client_sim.fleet.deciding import Behaviour
+from client_sim.fleet.decisions import Behaviour
 from client_sim.fleet.lines import LineCount, merge_lines
 from client_sim.fleet.own_server import ClockFile
 from client_sim.fleet.population import Habits

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, TypeVar
 
-from client_sim.fleet.deciding import Behaviour, Decider
+from client_sim.fleet.decisions import Behaviour, Decider
 from client_sim.fleet.driver import Driver
 from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.lines import LineCount

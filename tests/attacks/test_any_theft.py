@@ -20,7 +20,7 @@ from client_sim.device.client import PollingClient
 from client_sim.device.errors import DeviceError
 from client_sim.device.limits import load_counter
 from client_sim.device.records import forget_agreed, load_floor, raise_floor
-from client_sim.lab.servers.memo import memoised
+from client_sim.lab.servers.caches import memoised
 from client_sim.transport import Connection
 from client_sim.world import BuildFacts
 from tests.client_sim.device.fake_world import FakeWorld

@@ -10,8 +10,8 @@ from pathlib import Path
 from click.testing import CliRunner
 
 import client_sim.cli
-from client_sim.compat.asking import AppPhone, HttpSite
-from client_sim.compat.looking import look
+from client_sim.compat.checking import look
+from client_sim.compat.http_client import AppPhone, HttpSite
 from tests.flows.test_split import split
 
 ROOT = Path(__file__).parents[2]

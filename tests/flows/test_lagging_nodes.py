@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import pytest
 
-from client_sim.lab.servers.memo import memoised
+from client_sim.lab.servers.caches import memoised
 from server.device.answer import plan_answer
 from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.keys.online_keys import HOLDERS

@@ -11,11 +11,11 @@ import pytest
 from client_sim.device.client import PollingClient
 from client_sim.device.internet import RealWorld
 from client_sim.lab.programme.live import Target, plan_public
-from client_sim.lab.server_side.alike import find_paths
 from client_sim.lab.server_side.canaries import Canaries
+from client_sim.lab.server_side.equal_answers import find_paths
 from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.exchange import Sender
-from client_sim.lab.server_side.order import Order, Seams, plan_site
+from client_sim.lab.server_side.inputs import Order, Seams, plan_site
 from client_sim.lab.server_side.places import Places
 from client_sim.lab.server_side.positions import plan_tls
 from server.http.requests import GateMode

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from client_sim.lab.captures.capture import READABLE, Capture, Conversation, observe_capture
 from client_sim.lab.captures.dialects import Told, find_faults, list_told
 from client_sim.lab.captures.evidence import list_places
 from client_sim.lab.captures.hosts import hosts_of, judge_egress, judge_handshake
-from client_sim.lab.captures.judging import (
+from client_sim.lab.captures.judges import (
     Question,
     find_violations,
     judge_canaries,
@@ -20,9 +21,8 @@ from client_sim.lab.captures.judging import (
     judge_traffic,
     judge_writes,
 )
-from client_sim.lab.captures.known import Known
+from client_sim.lab.captures.known_values import Known
 from client_sim.lab.captures.requests import FieldRow, iterate_requests, measure_fields
-from client_sim.lab.captures.seen import READABLE, Capture, Conversation, observe_capture
 from client_sim.lab.oracles.canary import CanarySearch
 
 _MANY: Final = 200  # known values; with more, fewer layers of encodings are computed in advance

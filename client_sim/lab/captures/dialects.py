@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from client_sim.lab.captures.capture import Capture
 from client_sim.lab.captures.requests import HttpRequest, iterate_requests
-from client_sim.lab.captures.seen import Capture
 
 _DEVICE: Final = rb"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,63}"
 _JOINED: Final = rb"[A-Za-z0-9](?:[A-Za-z0-9_:+-]|\.(?!\.)){0,255}"

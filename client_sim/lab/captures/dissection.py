@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from client_sim.lab.captures import dns, packets
+from client_sim.lab.captures.capture import Asked, Capture, Conversation, Loose, State
 from client_sim.lab.captures.connections import (
     OVERHEAD,
     Budget,
@@ -16,7 +17,6 @@ from client_sim.lab.captures.connections import (
     Flows,
 )
 from client_sim.lab.captures.packet_files import Frame, Unread
-from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
 from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello, read_wire
 
 _ICMP, _IGMP, _ICMP6 = 1, 2, 58

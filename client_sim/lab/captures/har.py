@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from client_sim.lab.captures.seen import Capture, Conversation, Loose, State
+from client_sim.lab.captures.capture import Capture, Conversation, Loose, State
 from client_sim.lab.errors import CaptureError
 
 HAR_LIMIT: Final = 256 * 1024 * 1024

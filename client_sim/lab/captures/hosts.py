@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from client_sim.lab.captures.capture import READABLE, Capture, Conversation, State, list_talks
 from client_sim.lab.captures.evidence import Place, name_place
-from client_sim.lab.captures.judging import Case, Question, ask, show
+from client_sim.lab.captures.judges import Case, Question, ask, show
 from client_sim.lab.captures.requests import iterate_requests
-from client_sim.lab.captures.seen import READABLE, Capture, Conversation, State, list_talks
 from client_sim.lab.oracles.connections import find_strays, judge_handshakes, judge_tls
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.world import BuildFacts, Public

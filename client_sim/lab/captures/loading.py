@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO, Final
 
+from client_sim.lab.captures.capture import Capture, Conversation, State
 from client_sim.lab.captures.dissection import Dissection
 from client_sim.lab.captures.har import HAR_LIMIT, is_har, read_har
 from client_sim.lab.captures.packet_files import (
@@ -20,7 +21,6 @@ from client_sim.lab.captures.packet_files import (
     read_pcap,
     read_pcapng,
 )
-from client_sim.lab.captures.seen import Capture, Conversation, State
 from client_sim.lab.captures.tshark import KEY_LOG_LIMIT, Opened, decrypt, list_randoms
 from client_sim.lab.errors import CaptureError
 

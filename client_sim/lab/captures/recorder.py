@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from client_sim.lab.captures.answering import (
+from client_sim.lab.captures.answers import (
     Answer,
     Load,
     encode_answer,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.captures.seen import Capture, Conversation, State
+from client_sim.lab.captures.capture import Capture, Conversation, State
 from client_sim.lab.oracles.grammar import iterate_violations
 from client_sim.lab.trace.hello import ja4
 

@@ -10,8 +10,8 @@ from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.errors import ClientNotFoundError, ClientOverdueError
 from client_sim.lab.mutants.library import find_mutant
-from client_sim.lab.scenarios.confines import PATIENCE, Overdue, confine
-from client_sim.lab.trace.detours import prepare_to_watch
+from client_sim.lab.scenarios.limits import PATIENCE, Overdue, confine
+from client_sim.lab.trace.bypasses import prepare_to_watch
 from client_sim.lab.trace.identity import prepare_machines
 from client_sim.world import Factory
 

@@ -26,9 +26,9 @@ from client_sim.lab.cloud.scenarios import (
 from client_sim.lab.cloud.world import CloudWorld, Recorder
 from client_sim.lab.oracles.equality import judge_equality
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.run import GUARDS
 from client_sim.lab.programme.setting import observe
+from client_sim.lab.programme.testbed import Testbed, plan_testbed
 from client_sim.lab.scenarios.driving import IDLE
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.world import Client, Event, World
@@ -81,8 +81,8 @@ class _PollingClient:
 
 
 @cache
-def _ground() -> Ground:
-    return plan_ground(PollingClient, 0)
+def _testbed() -> Testbed:
+    return plan_testbed(PollingClient, 0)
 
 
 def observe_polls(factory: Factory, state: str) -> Observation:
@@ -103,7 +103,7 @@ def observe_polls(factory: Factory, state: str) -> Observation:
         def make(polls: World) -> Client:
             return _PollingClient(polls, phone, world, state)
 
-        return observe(make, _ground().setting(IDLE))
+        return observe(make, _testbed().setting(IDLE))
     finally:
         phone.close()
         shutil.rmtree(home, ignore_errors=True)
@@ -116,7 +116,7 @@ def examine_independence(factory: Factory) -> Iterator[tuple[str, Finding]]:
         whose = f"the phone whose backup is {state}"
         for finding in judge_equality(first, run, whose, with_time=True):
             yield "beside", finding
-        public = _ground().publics[0]
+        public = _testbed().publics[0]
         for guard in ("grammar", "schedule", "completes", "egress"):
             for finding in GUARDS[guard](run, public):
                 yield "polls", finding

@@ -11,9 +11,9 @@ from rich.console import Console
 from client_sim.clock import read_clock
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.dialects import DIALECTS
-from client_sim.lab.captures.known import Known, decode_known
+from client_sim.lab.captures.known_values import Known, decode_known
 from client_sim.lab.captures.loading import load_capture
-from client_sim.lab.captures.showing import (
+from client_sim.lab.captures.rendering import (
     audit_to_dict,
     render_audit,
     render_audit_junit,

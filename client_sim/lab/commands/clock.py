@@ -9,8 +9,8 @@ from rich.console import Console
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.commands.running import fail, show_progress
 from client_sim.lab.errors import EnvironmentFailedError, LabError
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.result import encode_clock
+from client_sim.lab.programme.testbed import plan_testbed
 from client_sim.lab.programme.wall_clock import FAMILY, compare_clocks, time_polls
 from client_sim.lab.report.terminal import render_clock
 
@@ -40,7 +40,7 @@ def clock_command(client: str, samples: int, seed: int, out: Path | None, as_jso
         factory = load_client(client)
         with show_progress() as tell:
             timed = time_polls(
-                factory, plan_ground(factory, seed), samples, time.perf_counter_ns, tell
+                factory, plan_testbed(factory, seed), samples, time.perf_counter_ns, tell
             )
         rows = compare_clocks(*timed)
         if out is not None:

@@ -12,8 +12,8 @@ from client_sim.lab.commands.options import load_root, read_host
 from client_sim.lab.commands.running import fail
 from client_sim.lab.errors import LabError
 from client_sim.lab.programme.dissection import explain_poll
-from client_sim.lab.programme.ground import START
 from client_sim.lab.programme.live import Target, plan_public
+from client_sim.lab.programme.testbed import START
 from client_sim.lab.report.exchanges import exchange_to_dict, render_exchanges
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)

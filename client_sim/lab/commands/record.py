@@ -12,10 +12,10 @@ from typing import Final
 import click
 
 from client_sim.clock import read_clock
-from client_sim.lab.captures.answering import load_source, nothing
+from client_sim.lab.captures.answers import load_source, nothing
 from client_sim.lab.captures.capture_file import CaptureFile
 from client_sim.lab.captures.recorder import Noted, Recorder, Secure
-from client_sim.lab.captures.showing import printable, show_name
+from client_sim.lab.captures.rendering import printable, show_name
 from client_sim.lab.commands.running import fail
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 

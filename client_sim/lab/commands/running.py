@@ -23,7 +23,7 @@ from rich.progress import (
 
 from client_sim.lab.errors import LabError
 from client_sim.lab.programme.execute import Tell
-from client_sim.lab.scenarios.confines import Ended
+from client_sim.lab.scenarios.limits import Ended
 
 _LONG: Final = 50  # steps; no progress is printed for less
 

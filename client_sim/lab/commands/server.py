@@ -15,7 +15,7 @@ from client_sim.clock import read_entropy
 from client_sim.lab.commands.running import fail
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.lab.server_side.examine import examine_server
-from client_sim.lab.server_side.order import (
+from client_sim.lab.server_side.inputs import (
     Order,
     Seams,
     Site,

@@ -13,7 +13,7 @@ from zlib import crc32
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.errors import UnreachableError
 from client_sim.lab.clients.following import FollowingToy, Part
-from client_sim.lab.mutants import encodings, outside
+from client_sim.lab.mutants import covert, encodings
 from client_sim.lab.mutants.mutant import LeakingWorld, mutant_of
 from client_sim.lab.mutants.spy import Snoop
 from client_sim.world import Event, Stream, World
@@ -216,7 +216,7 @@ class _DrawnAtImport(Snoop):
 
     def draw(self, now: float) -> float:
         bit = encodings.POLL_BIT.encode(self.spy, self.key())
-        return outside.INTERVAL_PARITY.put(bit, now, super().draw(now))
+        return covert.INTERVAL_PARITY.put(bit, now, super().draw(now))
 
     def key(self) -> bytes:
         return _AT_IMPORT

@@ -4,23 +4,23 @@ from typing import Final
 
 from client_sim.lab.mutants import (
     behaviours,
-    detours,
+    bypasses,
+    delays,
     equivalents,
     handshakes,
     installs,
     machines,
     packages,
     packs,
-    table_habits,
-    table_occasions,
+    request_writes,
     table_requests,
-    waiting,
-    writing,
+    table_states,
+    table_triggers,
 )
 from client_sim.lab.mutants.interpreter import make_mutants
 from client_sim.lab.mutants.mutant import Mutant
 
-ROWS: Final = (*table_requests.ROWS, *table_habits.ROWS, *table_occasions.ROWS)
+ROWS: Final = (*table_requests.ROWS, *table_states.ROWS, *table_triggers.ROWS)
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
     *make_mutants(ROWS),
@@ -28,11 +28,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *handshakes.MUTANTS,
     *packages.MUTANTS,
     *packs.MUTANTS,
-    *detours.MUTANTS,
+    *bypasses.MUTANTS,
     *installs.MUTANTS,
-    *writing.MUTANTS,
+    *request_writes.MUTANTS,
     *machines.MUTANTS,
-    *waiting.MUTANTS,
+    *delays.MUTANTS,
 )
 
 EQUIVALENTS: Final[tuple[Mutant, ...]] = (

@@ -15,8 +15,8 @@ from typing import Final
 from client_sim.device.client import PollOutcome
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.behaviours import Forgetful
+from client_sim.lab.mutants.delays import Shifting
 from client_sim.lab.mutants.mutant import LeakingWorld, mutant_of
-from client_sim.lab.mutants.waiting import Shifting
 from client_sim.world import Stream, World
 
 _ROOM: Final = 14_401

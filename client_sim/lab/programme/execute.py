@@ -13,7 +13,6 @@ from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.programme.batteries.crossed import measure_crossings
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.covering import Crossings
-from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.library import ARGUED, HARMLESS, METHODS, OURS, load_library
 from client_sim.lab.programme.plan import BATTERIES, Plan, Profile, make_batteries, profile_of
 from client_sim.lab.programme.result import (
@@ -40,8 +39,9 @@ from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_s
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.survey import survey_fields, survey_intervals
+from client_sim.lab.programme.testbed import Testbed, plan_testbed
 from client_sim.lab.server_mutants.mutant import ServerMutant
-from client_sim.lab.servers.memo import memoised
+from client_sim.lab.servers.caches import memoised
 from client_sim.lab.trace.observation import Observation
 from client_sim.tape import Tape
 from client_sim.world import Client, Factory, World
@@ -61,8 +61,8 @@ def run_programme(plan: Plan, jobs: int, tell: Tell, pool: Mapper | None = None)
     The work is distributed over `jobs` new processes, or over those of `pool` if it is given.
     """
     factory = load_client(plan.client)
-    ground = plan_ground(factory, plan.seed)
-    batteries = make_batteries(ground, profile_of(plan))
+    testbed = plan_testbed(factory, plan.seed)
+    batteries = make_batteries(testbed, profile_of(plan))
     tasks = plan_tasks(batteries, _CHUNK)
     # The first cases search for planted values and take longest. Started first, they let all
     # processes end at about the same time.
@@ -73,14 +73,14 @@ def run_programme(plan: Plan, jobs: int, tell: Tell, pool: Mapper | None = None)
             tallies, given_up = _collect(tasks, order, parts, tell)
         if given_up:
             return _break_off(plan, batteries, tallies, given_up)
-        return _conclude(plan, factory, ground, batteries, tallies, _PHONES)
+        return _conclude(plan, factory, testbed, batteries, tallies, _PHONES)
 
 
 def run_batteries(
     plan: Plan,
     profile: Profile,
     factory: Factory,
-    ground: Ground,
+    testbed: Testbed,
     batteries: Sequence[Battery],
     *,
     phones: int,
@@ -93,7 +93,7 @@ def run_batteries(
         tallies, given_up = _collect(tasks, tasks, parts, tell)
         if given_up:
             return _break_off(plan, batteries, tallies, given_up)
-        return _conclude(plan, factory, ground, batteries, tallies, phones)
+        return _conclude(plan, factory, testbed, batteries, tallies, phones)
 
 
 def _use(pool: Mapper | None, jobs: int) -> AbstractContextManager[Mapper]:
@@ -121,7 +121,7 @@ def _collect(
 def _conclude(
     plan: Plan,
     factory: Factory,
-    ground: Ground,
+    testbed: Testbed,
     batteries: Sequence[Battery],
     tallies: Tallies,
     phones: int,
@@ -148,8 +148,8 @@ def _conclude(
         ),
         sample=observe(make, sample),
         installs=any(map(is_polling, made)),
-        fields=survey_fields(factory, ground, phones),
-        intervals=survey_intervals(factory, ground, phones),
+        fields=survey_fields(factory, testbed, phones),
+        intervals=survey_intervals(factory, testbed, phones),
         owners=(sample.personal, *owners),
     )
 

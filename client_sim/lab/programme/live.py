@@ -10,11 +10,11 @@ from client_sim.lab.errors import LabError
 from client_sim.lab.programme.batteries import fleet, machines, personal, servers, timing
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.execute import Tell, run_batteries
-from client_sim.lab.programme.ground import WEEK, Ground, plan_ground
 from client_sim.lab.programme.plan import Plan, Profile
 from client_sim.lab.programme.result import ProgrammeResult
 from client_sim.lab.programme.setting import observe
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.programme.testbed import WEEK, Testbed, plan_testbed
+from client_sim.lab.scenarios.generators import idle
 from client_sim.lab.servers.hostile import HOSTILE
 from client_sim.lab.trace.memory import Responder
 from client_sim.lab.trace.recording import is_address
@@ -75,8 +75,8 @@ def plan_public(target: Target, root: bytes, *, codename: str, region: str, chan
     )
 
 
-def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -> Ground:
-    """Return a ground with only one phone's facts and one real server.
+def plan_live_testbed(target: Target, public: Public, *, now: float, seed: int) -> Testbed:
+    """Return a testbed with only one phone's facts and one real server.
 
     All runs end by `now` (epoch seconds) in virtual time, so that nothing expires during them: a
     server signs its timestamp for one day, and a phone whose clock is slow trusts it as well.
@@ -86,7 +86,7 @@ def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -
         raise AssertionError("a real server is polled")
 
     start = now - WEEK - idle(_LONGEST).longest
-    return Ground(
+    return Testbed(
         seed,
         (public,),
         quiet=serve,
@@ -101,23 +101,25 @@ def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -
     )
 
 
-def make_live_batteries(factory: Factory, ground: Ground, pairs: int) -> tuple[Battery, ...]:
+def make_live_batteries(factory: Factory, testbed: Testbed, pairs: int) -> tuple[Battery, ...]:
     """Return the batteries for real sockets, with `pairs` pairs of owners.
 
     A good server never sets a cookie, so hostile servers are simulated in memory; from four pairs
     on, all of them.
     """
     return (
-        fleet.determinism(ground, pairs),
-        personal.personal(ground, pairs, owners=2),
-        personal.public(ground, pairs),
-        personal.events(ground, pairs),
-        fleet.fleet(ground, pairs),
-        fleet.downloads(ground, 1),
-        timing.timing(ground, max(4, pairs)),
-        timing.stationarity(ground, 1),
-        machines.sockets(ground, 1),
-        servers.server_state(plan_ground(factory, ground.seed), min(_TRAPS * pairs, len(HOSTILE))),
+        fleet.determinism(testbed, pairs),
+        personal.personal(testbed, pairs, owners=2),
+        personal.public(testbed, pairs),
+        personal.events(testbed, pairs),
+        fleet.fleet(testbed, pairs),
+        fleet.downloads(testbed, 1),
+        timing.timing(testbed, max(4, pairs)),
+        timing.stationarity(testbed, 1),
+        machines.sockets(testbed, 1),
+        servers.server_state(
+            plan_testbed(factory, testbed.seed), min(_TRAPS * pairs, len(HOSTILE))
+        ),
     )
 
 
@@ -138,24 +140,24 @@ def examine_live(
     that case only, the examination is repeated once if its result is not clean.
     """
     check_answering((target.address, target.port))
-    ground = plan_live_ground(target, public, now=now, seed=seed)
-    batteries = make_live_batteries(factory, ground, pairs)
+    testbed = plan_live_testbed(target, public, now=now, seed=seed)
+    batteries = make_live_batteries(factory, testbed, pairs)
     plan = Plan(name, "live", seed)
     sizes = {each.oracle: each.size for each in batteries}
     profile = Profile("live", sizes, pairs, 2, is_plain_searched=True)
 
     def take() -> ProgrammeResult:
-        before = _ask(factory, ground)
+        before = _ask(factory, testbed)
         result = run_batteries(
-            plan, profile, factory, ground, batteries, phones=_SURVEYED * pairs, tell=tell
+            plan, profile, factory, testbed, batteries, phones=_SURVEYED * pairs, tell=tell
         )
-        return replace(result, answers_agree=_ask(factory, ground) == before)
+        return replace(result, answers_agree=_ask(factory, testbed) == before)
 
     result = take()
     return result if result.is_clean or result.answers_agree else take()
 
 
-def _ask(factory: Factory, ground: Ground) -> tuple[bytes, ...]:
+def _ask(factory: Factory, testbed: Testbed) -> tuple[bytes, ...]:
     """Let a phone poll once, and return the server's answers without their Date headers."""
-    seen = observe(factory, ground.setting(idle(1)))
+    seen = observe(factory, testbed.setting(idle(1)))
     return tuple(re.sub(rb"\r\nDate: [^\r]*", b"", data) for data in seen.received)

@@ -19,7 +19,7 @@ from client_sim.lab.programme.batteries import (
     timing,
 )
 from client_sim.lab.programme.case import Battery
-from client_sim.lab.programme.ground import Ground, plan_ground
+from client_sim.lab.programme.testbed import Testbed, plan_testbed
 from client_sim.world import Factory
 
 
@@ -142,7 +142,7 @@ PROFILES: Final = MappingProxyType(
 """The profiles of a release, of a commit, and of the leaky clients of each."""
 
 
-Make = Callable[[Ground, int], Battery]
+Make = Callable[[Testbed, int], Battery]
 
 BATTERIES: Final[Mapping[str, Make]] = {
     "determinism": fleet.determinism,
@@ -183,10 +183,10 @@ class Plan:
     seed: int
 
 
-def make_batteries(ground: Ground, profile: Profile) -> tuple[Battery, ...]:
+def make_batteries(testbed: Testbed, profile: Profile) -> tuple[Battery, ...]:
     """Make the batteries that a profile names, with its sizes."""
     return tuple(
-        make(ground, profile.sizes[oracle])
+        make(testbed, profile.sizes[oracle])
         for oracle, make in BATTERIES.items()
         if oracle in profile.sizes
     )
@@ -194,7 +194,7 @@ def make_batteries(ground: Ground, profile: Profile) -> tuple[Battery, ...]:
 
 def batteries_of(plan: Plan, factory: Factory) -> tuple[Battery, ...]:
     """Make the batteries of a plan for a client."""
-    return make_batteries(plan_ground(factory, plan.seed), profile_of(plan))
+    return make_batteries(plan_testbed(factory, plan.seed), profile_of(plan))
 
 
 def profile_of(plan: Plan) -> Profile:

@@ -22,11 +22,11 @@ from client_sim.lab.clients.loading import load_client
 from client_sim.lab.errors import LabError
 from client_sim.lab.programme.batteries.machines import network
 from client_sim.lab.programme.case import Battery
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.library import METHODS, load_library
 from client_sim.lab.programme.plan import Plan, Profile, batteries_of, make_batteries, profile_of
 from client_sim.lab.programme.run import Runs, Tally
-from client_sim.lab.servers.memo import memoised
+from client_sim.lab.programme.testbed import plan_testbed
+from client_sim.lab.servers.caches import memoised
 from client_sim.world import Factory
 
 Tallies = dict[str, Tally]
@@ -214,9 +214,9 @@ def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> Tri
     profile = profile_of(plan)
     if mutant.only:
         profile = profile.only(mutant.only)
-    batteries = make_batteries(plan_ground(mutant.make, plan.seed), profile)
+    batteries = make_batteries(plan_testbed(mutant.make, plan.seed), profile)
     if mutant.dial is not None:
-        batteries = (network(plan_ground(mutant.make, plan.seed), _HANDSHAKES, mutant.dial),)
+        batteries = (network(plan_testbed(mutant.make, plan.seed), _HANDSHAKES, mutant.dial),)
     return try_client(mutant.make, batteries, profile, enough=enough)
 
 

@@ -13,7 +13,7 @@ from client_sim.lab.server_mutants.mutant import ServerMutant
 from client_sim.lab.server_mutants.toy import TREE
 from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.examine import examine_server
-from client_sim.lab.server_side.order import Order, Seams, plan_site
+from client_sim.lab.server_side.inputs import Order, Seams, plan_site
 from client_sim.lab.server_side.places import Places
 from client_sim.tape import Tape
 

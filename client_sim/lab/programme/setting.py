@@ -11,8 +11,8 @@ from typing import Final
 from client_sim.clock import read_clock
 from client_sim.device.internet import make_tls_context
 from client_sim.lab.clients.loading import born_anew
-from client_sim.lab.scenarios.confines import PATIENCE
 from client_sim.lab.scenarios.driving import Scenario, run_scenario
+from client_sim.lab.scenarios.limits import PATIENCE
 from client_sim.lab.servers.scripted import Authority, Listening, make_authority
 from client_sim.lab.trace.identity import on_machine
 from client_sim.lab.trace.machine import Machine, make_machine

@@ -7,10 +7,10 @@ from typing import Final
 
 from client_sim.lab.oracles.cardinality import NOBODY_DECLARED, Count, count_fields, find_budget
 from client_sim.lab.oracles.timing import decode_intervals
-from client_sim.lab.programme.ground import Ground
 from client_sim.lab.programme.result import FieldEntropy
 from client_sim.lab.programme.setting import observe
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.programme.testbed import Testbed
+from client_sim.lab.scenarios.generators import idle
 from client_sim.lab.trace.memory import Entropy
 from client_sim.world import Factory
 
@@ -18,7 +18,7 @@ _POLLS: Final = 25
 _JOINT: Final = "all"  # the cardinality oracle's name for a whole poll
 
 
-def survey_fields(factory: Factory, ground: Ground, phones: int) -> tuple[FieldEntropy, ...]:
+def survey_fields(factory: Factory, testbed: Testbed, phones: int) -> tuple[FieldEntropy, ...]:
     """Count the values of each field in polls of phones that share only the public trust state.
 
     Each row has the most values, the most bits and the smallest crowd of a field at any poll, and
@@ -26,12 +26,12 @@ def survey_fields(factory: Factory, ground: Ground, phones: int) -> tuple[FieldE
     """
     seen = []
     for phone in range(phones):
-        setting = ground.setting(
+        setting = testbed.setting(
             idle(3),
-            public=ground.publics[phone % len(ground.publics)],
-            personal=ground.owner(phone),
+            public=testbed.publics[phone % len(testbed.publics)],
+            personal=testbed.owner(phone),
             entropy=Entropy(b"field %d" % phone),
-            start=ground.start + phone * 61,
+            start=testbed.start + phone * 61,
         )
         seen.append(observe(factory, setting))
     fields: dict[tuple[str, str], list[Count]] = {}
@@ -40,9 +40,9 @@ def survey_fields(factory: Factory, ground: Ground, phones: int) -> tuple[FieldE
     return tuple(_row(*named, counts) for named, counts in sorted(fields.items()))
 
 
-def survey_intervals(factory: Factory, ground: Ground, phones: int) -> tuple[float, ...]:
+def survey_intervals(factory: Factory, testbed: Testbed, phones: int) -> tuple[float, ...]:
     """Return the intervals that undisturbed phones draw between polls, in seconds."""
-    usual = ground.setting(idle(_POLLS))
+    usual = testbed.setting(idle(_POLLS))
     return tuple(
         round(interval.seconds, 3)
         for phone in range(phones)
@@ -50,7 +50,7 @@ def survey_intervals(factory: Factory, ground: Ground, phones: int) -> tuple[flo
             observe(
                 factory,
                 replace(
-                    usual, personal=ground.owner(phone), entropy=Entropy(b"interval %d" % phone)
+                    usual, personal=testbed.owner(phone), entropy=Entropy(b"interval %d" % phone)
                 ),
             )
         )

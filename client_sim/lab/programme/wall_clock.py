@@ -20,8 +20,8 @@ from client_sim.lab.oracles.distribution import (
     tail_of_kolmogorov,
     tail_of_normal,
 )
-from client_sim.lab.programme.ground import START, Ground
 from client_sim.lab.programme.result import WallClockRow
+from client_sim.lab.programme.testbed import START, Testbed
 from client_sim.lab.servers.scripted import Listening
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.sockets import Relay, SocketWorld
@@ -127,14 +127,14 @@ class _Phone:
     """A client whose polls to its own server over real sockets are timed."""
 
     def __init__(
-        self, factory: Factory, ground: Ground, number: int, read: Read, stack: ExitStack
+        self, factory: Factory, testbed: Testbed, number: int, read: Read, stack: ExitStack
     ) -> None:
-        public = ground.publics[0]
-        server = stack.enter_context(Listening(ground.quiet(), lambda: START, None))
+        public = testbed.publics[0]
+        server = stack.enter_context(Listening(testbed.quiet(), lambda: START, None))
         self._world = _Watched(
             public,
-            ground.owner(number),
-            entropy=Entropy(b"%d" % ground.seed),
+            testbed.owner(number),
+            entropy=Entropy(b"%d" % testbed.seed),
             start=START,
             addresses={public.host: "127.0.0.1"},
             relay=stack.enter_context(Relay(server.address)),
@@ -187,17 +187,17 @@ class _WatchedStream:
 
 def time_polls(
     factory: Factory,
-    ground: Ground,
+    testbed: Testbed,
     samples: int,
     read: Read,
     tell: Callable[[str, int, int], None],
 ) -> tuple[list[Timed], list[Timed]]:
     """Time `samples` polls of each of two owners' phones, in a random order."""
     timed: tuple[list[Timed], list[Timed]] = ([], [])
-    tape = Tape(f"{ground.seed} order".encode())
+    tape = Tape(f"{testbed.seed} order".encode())
     left = [samples, samples]
     with ExitStack() as stack:
-        phones = [_Phone(factory, ground, number, read, stack) for number in range(2)]
+        phones = [_Phone(factory, testbed, number, read, stack) for number in range(2)]
         for phone in phones:
             phone.poll()  # not timed: the first poll fetches metadata that the ROM does not have
         for done in range(1, 2 * samples + 1):

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from client_sim.lab.errors import ClientOverdueError
-from client_sim.lab.scenarios.confines import PATIENCE, Overdue, confine
-from client_sim.lab.trace.detours import watch_detours
+from client_sim.lab.scenarios.limits import PATIENCE, Overdue, confine
+from client_sim.lab.trace.bypasses import watch_detours
 from client_sim.lab.trace.memory import DrivenWorld, MemoryWorld
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.lab.trace.recording import RecordingWorld

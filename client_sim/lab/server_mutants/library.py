@@ -9,9 +9,9 @@ from contextlib import closing
 from typing import Final
 
 from client_sim.clock import read_entropy
-from client_sim.lab.server_mutants.keepers import KEEPERS
 from client_sim.lab.server_mutants.mutant import ServerMutant, append, describe
-from client_sim.lab.server_mutants.tellers import TELLERS, VARYING
+from client_sim.lab.server_mutants.revealing import TELLERS, VARYING
+from client_sim.lab.server_mutants.storing import KEEPERS
 from client_sim.lab.server_mutants.toy import Asked, ToyServer
 
 

@@ -6,7 +6,8 @@ from typing import Final
 
 from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.server_side.alike import (
+from client_sim.lab.server_side.canaries import Canaries
+from client_sim.lab.server_side.equal_answers import (
     Question,
     Said,
     find_paths,
@@ -17,9 +18,8 @@ from client_sim.lab.server_side.alike import (
     plan_habits,
     plan_questions,
 )
-from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.exchange import Sender
-from client_sim.lab.server_side.order import Check, Order, Seams, ServerVerdict, Site, plan_sources
+from client_sim.lab.server_side.inputs import Check, Order, Seams, ServerVerdict, Site, plan_sources
 from client_sim.lab.server_side.places import list_files, load_sizes
 from client_sim.lab.server_side.positions import PATH, request
 from client_sim.lab.server_side.search import Search, check_places, judge_growth

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from client_sim.lab.errors import EnvironmentFailedError
-from client_sim.lab.server_side.alike import Question, Said
-from client_sim.lab.server_side.order import PATIENCE, Site
+from client_sim.lab.server_side.equal_answers import Question, Said
+from client_sim.lab.server_side.inputs import PATIENCE, Site
 from client_sim.lab.server_side.planting import Delivery, Planted
 
 _CONNECTING: Final = 10.0  # seconds

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from itertools import product
 from typing import Any, Final
 
-from client_sim.lab.servers.answering import answer
+from client_sim.lab.servers.answers import answer
 from client_sim.lab.servers.contents import Contents, Publication
 from client_sim.lab.servers.descriptions import Describer, fingerprint, post_timestamp
 from client_sim.lab.servers.packs import SMALL

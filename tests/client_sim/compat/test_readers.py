@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from client_sim.compat import custota, graphene, lineage
-from client_sim.compat.asking import AppPhone, Offer, Reply
+from client_sim.compat.checking import ask, fetch, verify
 from client_sim.compat.errors import DialectError
-from client_sim.compat.looking import ask, fetch, verify
+from client_sim.compat.http_client import AppPhone, Offer, Reply
 from client_sim.engine.signatures import load_certificate_key
 from fixtures.signing import CERTIFICATE_FILE, KEYS
 from fixtures.small_package import FOURTH, small_zip

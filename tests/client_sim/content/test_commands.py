@@ -325,7 +325,7 @@ def test_query_with_a_wrong_clock(site, monkeypatch):
     before = snapshot(site.phone)
     for days, number in ((0, "110"), (1, "113"), (2, "110"), (0, "110")):
         moment = float(shop.NOW + 86_400 * days)
-        monkeypatch.setattr("client_sim.content.shelf.read_clock", lambda at=moment: at)
+        monkeypatch.setattr("client_sim.content.phone_packs.read_clock", lambda at=moment: at)
         assert site.show("emergency", "ID").startswith(f"ID: {number}")
     assert snapshot(site.phone) == before
 
@@ -343,7 +343,7 @@ def test_today_is_the_owners_day(site, monkeypatch):
     site.publish("notices", news)
     asked = len(site.server.received)
     clock = [dt.datetime(2026, 12, 31, 18, tzinfo=dt.UTC).timestamp()]
-    monkeypatch.setattr("client_sim.content.shelf.read_clock", lambda: clock[0])
+    monkeypatch.setattr("client_sim.content.phone_packs.read_clock", lambda: clock[0])
     with machine_zone(monkeypatch, "UTC0"):
         assert "New Year" not in site.show("greetings", "--locale", "id")
         assert "New Year (today" in site.show("greetings", "--locale", "id", "--zone", "WIB")

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from client_sim.fleet import timer_wheel
-from client_sim.fleet.deciding import Behaviour, Decider
+from client_sim.fleet.decisions import Behaviour, Decider
 from client_sim.fleet.driver import Driver
 from client_sim.fleet.population import Draws, Group, Habits, draw_phones
 from client_sim.fleet.target import Target

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client_sim.fleet.deciding import Behaviour
+from client_sim.fleet.decisions import Behaviour
 from client_sim.fleet.fleet import Plan, fit_plan, share_out
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.target import Target

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from client_sim.fleet.deciding import Behaviour
+from client_sim.fleet.decisions import Behaviour
 from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.population import Habits
 from client_sim.fleet.timer_wheel import TICKS

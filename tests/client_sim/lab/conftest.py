@@ -11,7 +11,7 @@ from client_sim.lab.captures import audit
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.server_side import canaries
 from client_sim.lab.server_side.positions import plan_heads
-from client_sim.lab.servers.memo import memoised
+from client_sim.lab.servers.caches import memoised
 from client_sim.lab.servers.scripted import answer, respond
 from client_sim.lab.trace.memory import Entropy, MemoryWorld
 from client_sim.world import BuildFacts, Public

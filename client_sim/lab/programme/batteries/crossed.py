@@ -25,9 +25,9 @@ from client_sim.lab.programme.conditions import (
     spoil,
 )
 from client_sim.lab.programme.covering import Crossings, Row, cover, measure
-from client_sim.lab.programme.ground import Ground
 from client_sim.lab.programme.setting import keep
-from client_sim.lab.scenarios.lives import POLLS, cross_life, hushed
+from client_sim.lab.programme.testbed import Testbed
+from client_sim.lab.scenarios.generators import POLLS, cross_life, hushed
 from client_sim.lab.trace.machine import grow_older, make_machine
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
@@ -41,7 +41,7 @@ _PHONES: Final = 4
 _ALTERED: Final = 2  # the phone whose machine changes after each poll
 
 
-def crossed(ground: Ground, size: int) -> Battery:
+def crossed(testbed: Testbed, size: int) -> Battery:
     """Run four phones under one row of conditions, each with its own machine and owner.
 
     - The second phone lives as long as the others, but receives none of the events.
@@ -49,10 +49,10 @@ def crossed(ground: Ground, size: int) -> Battery:
     - Their servers differ in something other than content, if the row says so.
     - The fourth has other randomness in its first polls; the intervals after them are compared.
     """
-    rows = list_rows(ground.seed, size)
+    rows = list_rows(testbed.seed, size)
 
     def make(number: int) -> Case:
-        return _make_case(ground, number, rows[number % len(rows)])
+        return _make_case(testbed, number, rows[number % len(rows)])
 
     question = (
         f"Do phones stay alike when {len(FACTORS)} conditions are combined, such as an event with a"
@@ -74,22 +74,26 @@ def list_rows(seed: int, size: int) -> tuple[Row, ...]:
     return tuple(islice(cover(FACTORS, THRICE, Tape(f"{seed} crossings".encode())), size))
 
 
-def _make_case(ground: Ground, number: int, row: Row) -> Case:
-    tape = ground.tape("crossed", number)
+def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
+    tape = testbed.tape("crossed", number)
     life = cross_life(row, tape)
-    serve, mark, fault = publish(ground, row, tape), choose_mark(row, tape), choose_fault(row, tape)
+    serve, mark, fault = (
+        publish(testbed, row, tape),
+        choose_mark(row, tape),
+        choose_fault(row, tape),
+    )
     # The second half of the phones run the last build but one, for which there is an incremental
     # package.
-    half = len(ground.publics) // 2
-    public = ground.publics[tape.below(half) + (half if row["install"] == "step" else 0)]
-    setting = ground.setting(
+    half = len(testbed.publics) // 2
+    public = testbed.publics[tape.below(half) + (half if row["install"] == "step" else 0)]
+    setting = testbed.setting(
         life,
-        public=ground.reached(
-            ground.secured(public, is_secure=row["carrier"] == "TLS"),
+        public=testbed.reached(
+            testbed.secured(public, is_secure=row["carrier"] == "TLS"),
             is_private=row["addresses"] == "private",
         ),
         entropy=Entropy(tape.data(8)),
-        start=ground.start + tape.below(ground.spread),
+        start=testbed.start + tape.below(testbed.spread),
         serve=serve,
     )
     setting = replace(setting, adapt=keep if row["install"] == "none" else install_too)
@@ -97,7 +101,7 @@ def _make_case(ground: Ground, number: int, row: Row) -> Case:
         replace(
             setting,
             scenario=scenario,
-            personal=ground.owner(_PHONES * number + place),
+            personal=testbed.owner(_PHONES * number + place),
             machine=make_machine(tape.data(8)),
         )
         for place, scenario in enumerate((life, hushed(life), life, life))

@@ -15,8 +15,8 @@ from client_sim.lab.oracles.cardinality import (
 from client_sim.lab.oracles.completion import name_part
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Battery, Case, Judge, judge_same_trace
-from client_sim.lab.programme.ground import WEEK, Ground
-from client_sim.lab.scenarios.lives import idle, random_life
+from client_sim.lab.programme.testbed import WEEK, Testbed
+from client_sim.lab.scenarios.generators import idle, random_life
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 from client_sim.world import Public
@@ -30,20 +30,20 @@ _ONE_KIND: Final = 3
 _LONG_LIFE: Final = idle(44)
 
 
-def determinism(ground: Ground, size: int) -> Battery:
+def determinism(testbed: Testbed, size: int) -> Battery:
     """Run the same phone twice, which shows randomness from outside its world.
 
     For the second run its module is imported again, which also shows state kept in the module.
     """
 
     def make(number: int) -> Case:
-        tape = ground.tape("determinism", number)
-        setting = ground.setting(
+        tape = testbed.tape("determinism", number)
+        setting = testbed.setting(
             random_life(tape, 3),
-            public=tape.pick(ground.publics),
-            personal=ground.owner(number),
+            public=tape.pick(testbed.publics),
+            personal=testbed.owner(number),
             entropy=Entropy(tape.data(8)),
-            serve=ground.changing(number),
+            serve=testbed.changing(number),
         )
         return Case((setting, replace(setting, adapt=born_anew)), judge_same_trace)
 
@@ -51,7 +51,7 @@ def determinism(ground: Ground, size: int) -> Battery:
     return Battery("determinism", "guard", question, size, make)
 
 
-def fleet(ground: Ground, size: int) -> Battery:
+def fleet(testbed: Testbed, size: int) -> Battery:
     """Compare phones that differ in everything but the public trust state.
 
     Each case has `_GROUP` phones of different models, owners, randomness and clocks. The first is
@@ -59,28 +59,28 @@ def fleet(ground: Ground, size: int) -> Battery:
     other. In a quarter of the cases all phones are of one kind, so those that request a package
     must request the same one. A few of these cases continue until much was published.
     """
-    first = ground.setting(idle(4), entropy=Entropy(b"first"))
+    first = testbed.setting(idle(4), entropy=Entropy(b"first"))
 
     def make(number: int) -> Case:
-        tape = ground.tape("fleet", number)
-        serve = ground.changing(number) if number % 2 else ground.quiet
-        secured = partial(ground.secured, is_secure=number // 2 % 2 == 1)
+        tape = testbed.tape("fleet", number)
+        serve = testbed.changing(number) if number % 2 else testbed.quiet
+        secured = partial(testbed.secured, is_secure=number // 2 % 2 == 1)
         is_one_kind = number % 4 == _ONE_KIND
         # A real server's signatures may be valid for some days only.
-        is_long = number % _STRIDE == _ONE_KIND and ground.upstream is None
+        is_long = number % _STRIDE == _ONE_KIND and testbed.upstream is None
         scenario = _LONG_LIFE if is_long else first.scenario
         others = []
         for place in range(_FEW if is_long else _GROUP - 1):
             phone = number * (_GROUP - 1) + place
             kind = number if is_one_kind else phone
             others.append(
-                ground.setting(
+                testbed.setting(
                     scenario,
-                    public=secured(ground.publics[kind % len(ground.publics)]),
-                    personal=ground.owner(phone),
+                    public=secured(testbed.publics[kind % len(testbed.publics)]),
+                    personal=testbed.owner(phone),
                     entropy=Entropy(tape.data(8)),
                     # In half of the cases in any month, because a client may wait for one.
-                    start=ground.start + tape.below(ground.spread if number % 4 > 1 else WEEK),
+                    start=testbed.start + tape.below(testbed.spread if number % 4 > 1 else WEEK),
                     serve=serve,
                 )
             )
@@ -97,7 +97,7 @@ def _judge_one_kind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     return judge_cardinality(seen, {**NOBODY_DECLARED, "models": 1, "packages": 1})
 
 
-def split(ground: Ground, size: int) -> Battery:
+def split(testbed: Testbed, size: int) -> Battery:
     """Compare phones whose channels are in the same part of a `latest` that is split meanwhile.
 
     There are two phones of each model, region and channel, with different builds, owners,
@@ -105,20 +105,20 @@ def split(ground: Ground, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        tape = ground.tape("split", number)
+        tape = testbed.tape("split", number)
         settings = tuple(
-            ground.setting(
+            testbed.setting(
                 idle(8),
                 # Each of the six orders of events, with and without TLS.
-                public=ground.secured(public, is_secure=(number + number // 6) % 2 == 1),
-                personal=ground.owner(number + place * size),
+                public=testbed.secured(public, is_secure=(number + number // 6) % 2 == 1),
+                personal=testbed.owner(number + place * size),
                 entropy=Entropy(tape.data(8)),
-                start=ground.start + tape.below(WEEK),
-                serve=ground.splitting(number),
+                start=testbed.start + tape.below(WEEK),
+                serve=testbed.splitting(number),
             )
-            for place, public in enumerate(ground.publics)
+            for place, public in enumerate(testbed.publics)
         )
-        return Case(settings, _judge_split(ground.publics))
+        return Case(settings, _judge_split(testbed.publics))
 
     question = "If latest is split, do phones with channels in the same part send the same bytes?"
     return Battery("split", "N2", question, size, make)
@@ -138,7 +138,7 @@ def _judge_split(publics: Sequence[Public]) -> Judge:
     return judge
 
 
-def downloads(ground: Ground, size: int) -> Battery:
+def downloads(testbed: Testbed, size: int) -> Battery:
     """Let phones of two kinds poll, and install if they do so on their own.
 
     A kind is a model, region and channel. Half of its phones run the next build. There is no
@@ -146,17 +146,17 @@ def downloads(ground: Ground, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        tape = ground.tape("downloads", number)
-        kinds = {ground.publics[(2 * number + place) % len(ground.publics)] for place in range(2)}
+        tape = testbed.tape("downloads", number)
+        kinds = {testbed.publics[(2 * number + place) % len(testbed.publics)] for place in range(2)}
         settings = tuple(
-            ground.setting(
+            testbed.setting(
                 idle(2),
                 public=_running_next(public) if place % 2 else public,
-                personal=ground.owner(number + place * size),
+                personal=testbed.owner(number + place * size),
                 entropy=Entropy(tape.data(8)),
-                start=ground.start + tape.below(WEEK),
+                start=testbed.start + tape.below(WEEK),
             )
-            for public in sorted(kinds, key=ground.publics.index)
+            for public in sorted(kinds, key=testbed.publics.index)
             for place in range(_KIND)
         )
         return Case(settings, judge_installing(len({k.codename for k in kinds}), len(kinds)))

@@ -15,10 +15,10 @@ from client_sim.lab.oracles.judging import judge_far_end
 from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes, judge_same_trace
 from client_sim.lab.programme.conditions import spoil
-from client_sim.lab.programme.ground import FAULTS, Ground, secure
 from client_sim.lab.programme.setting import Way, dial_as_a_phone
+from client_sim.lab.programme.testbed import FAULTS, Testbed, secure
 from client_sim.lab.scenarios.driving import Scenario
-from client_sim.lab.scenarios.lives import draw_break, idle, random_life, with_restarts
+from client_sim.lab.scenarios.generators import draw_break, idle, random_life, with_restarts
 from client_sim.lab.servers.contents import Publication, halt, release
 from client_sim.lab.servers.faults_network import INSTALL
 from client_sim.lab.trace.machine import grow_older, make_machine
@@ -39,7 +39,7 @@ _OFFERED_ONCE: Final = (*_OFFER, Publication("a halted rollout", halt, connectio
 _PHONES: Final = 6
 
 
-def machine(ground: Ground, size: int) -> Battery:
+def machine(testbed: Testbed, size: int) -> Battery:
     """Run the same phone on machines that differ in everything that an interpreter reports.
 
     Its module is imported again on each machine, because a client may look when it is imported. The
@@ -51,34 +51,34 @@ def machine(ground: Ground, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        tape = ground.tape("machine", number)
+        tape = testbed.tape("machine", number)
         kind, turn = number % _KINDS, number // _KINDS
-        serve = ground.changing(number) if kind == 1 else ground.quiet
+        serve = testbed.changing(number) if kind == 1 else testbed.quiet
         way = (kind + turn) % _WAYS
         # A poll may fail after the clock was set back or after a reset, on all machines alike.
         spared = frozenset({"completes"} if way else ())
         adapt = born_anew
-        if kind == 2 and ground.upstream is None:
+        if kind == 2 and testbed.upstream is None:
             fault = FAULTS[number * _STRIDE % len(FAULTS)]
             serve, spared = wrapped(serve, fault.at(tuple(range(_POLLS)))), _FAILING
         if kind == 3:
             adapt, spared = _install_anew, _FAILING | {"schedule"}
             fault = INSTALL[number * _STRIDE % len(INSTALL)]
             serve = spoil(
-                ground.publishing(_OFFERED_ONCE if turn % 2 else _OFFER),
+                testbed.publishing(_OFFERED_ONCE if turn % 2 else _OFFER),
                 fault,
                 {"fault": "install", "strikes": "always"},
             )
         life = with_restarts(random_life(tape, _POLLS), tape)
-        setting = ground.setting(
+        setting = testbed.setting(
             _break(life, way, tape),
-            public=ground.reached(
-                ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
+            public=testbed.reached(
+                testbed.secured(tape.pick(testbed.publics), is_secure=number % 2 == 1),
                 is_private=(number + turn // 2) % 2 == 1,
             ),
-            personal=ground.owner(number),
+            personal=testbed.owner(number),
             entropy=Entropy(tape.data(8)),
-            start=ground.start + tape.below(ground.spread),
+            start=testbed.start + tape.below(testbed.spread),
             serve=serve,
         )
         machines = [make_machine(tape.data(8)) for _ in range(_MACHINES)]
@@ -102,33 +102,33 @@ def _break(life: Scenario, way: int, tape: Tape) -> Scenario:
     return Scenario(life.name, tuple(steps))
 
 
-def sockets(ground: Ground, size: int) -> Battery:
+def sockets(testbed: Testbed, size: int) -> Battery:
     """Let phones poll over plain sockets, and compare both ends of each socket and the phones."""
     question = "Do both ends of each real socket have the same bytes, and all phones the same?"
     return Battery(
-        "sockets", "N2", question, size, _cases(ground, size, Way.SOCKETS, dial_as_a_phone)
+        "sockets", "N2", question, size, _cases(testbed, size, Way.SOCKETS, dial_as_a_phone)
     )
 
 
-def network(ground: Ground, size: int, dial: MakeDial = dial_as_a_phone) -> Battery:
+def network(testbed: Testbed, size: int, dial: MakeDial = dial_as_a_phone) -> Battery:
     """Let phones poll over TLS, and compare what the network sees."""
     question = "Does the network see the same TLS from all phones, every time?"
-    return Battery("network", "N2", question, size, _cases(ground, size, Way.TLS, dial))
+    return Battery("network", "N2", question, size, _cases(testbed, size, Way.TLS, dial))
 
 
-def _cases(ground: Ground, size: int, way: Way, dial: MakeDial) -> Callable[[int], Case]:
+def _cases(testbed: Testbed, size: int, way: Way, dial: MakeDial) -> Callable[[int], Case]:
     def make(number: int) -> Case:
-        tape = ground.tape(way.name, number)
+        tape = testbed.tape(way.name, number)
         phones = []
         for place in range(_PHONES):
-            public = ground.publics[(number * _PHONES + place) % len(ground.publics)]
+            public = testbed.publics[(number * _PHONES + place) % len(testbed.publics)]
             phones.append(
-                ground.setting(
+                testbed.setting(
                     idle(3),
                     public=secure(public) if way is Way.TLS else public,
-                    personal=ground.owner(number + place * size),
+                    personal=testbed.owner(number + place * size),
                     entropy=Entropy(tape.data(8)),
-                    serve=ground.changing(number) if number % 2 else ground.quiet,
+                    serve=testbed.changing(number) if number % 2 else testbed.quiet,
                 )
             )
         settings = tuple(replace(phone, way=way, dial=dial) for phone in phones)

@@ -22,9 +22,9 @@ from client_sim.lab.programme.case import (
     judge_same_polls,
     judge_same_trace,
 )
-from client_sim.lab.programme.ground import WEEK, Ground, History
+from client_sim.lab.programme.testbed import WEEK, History, Testbed
 from client_sim.lab.scenarios.driving import POLL, REBOOT, RESET, Scenario
-from client_sim.lab.scenarios.lives import draw_break, hushed, idle, shuffled
+from client_sim.lab.scenarios.generators import draw_break, hushed, idle, shuffled
 from client_sim.lab.servers.contents import Publication, release, widen
 from client_sim.lab.servers.faults_network import INSTALL
 from client_sim.lab.servers.hostile import INSTALLING
@@ -66,7 +66,7 @@ class _Life(NamedTuple):
     offered: tuple[Offered, ...]
 
 
-def offers(ground: Ground, size: int) -> Battery:
+def offers(testbed: Testbed, size: int) -> Battery:
     """Compare a phone that has one kind of event between offers with one without events.
 
     The event occurs once, twice and three times. Most builds are first offered to the largest share
@@ -78,24 +78,24 @@ def offers(ground: Ground, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        tape = ground.tape("offers", number)
+        tape = testbed.tape("offers", number)
         turn, kind = divmod(number, len(KINDS))
         phone = (turn + kind) % _PHONES
-        public = ground.publics[phone % len(ground.publics)]
-        entropy = Entropy(b"%d offers %d" % (ground.seed, phone))
+        public = testbed.publics[phone % len(testbed.publics)]
+        entropy = Entropy(b"%d offers %d" % (testbed.seed, phone))
         life = _make_life(public, entropy, turn, kind, tape)
         setting = replace(
-            ground.setting(
+            testbed.setting(
                 Scenario(f"offers around {KINDS[kind]}", life.steps),
-                public=ground.secured(public, is_secure=(turn + kind) // 2 % 2 == 1),
-                personal=ground.owner(2 * number),
+                public=testbed.secured(public, is_secure=(turn + kind) // 2 % 2 == 1),
+                personal=testbed.owner(2 * number),
                 entropy=entropy,
-                serve=ground.publishing(life.history),
+                serve=testbed.publishing(life.history),
             ),
             adapt=install_in_vain if (turn + kind) % 3 == 0 else install_too,
         )
         still = replace(
-            setting, scenario=hushed(setting.scenario), personal=ground.owner(2 * number + 1)
+            setting, scenario=hushed(setting.scenario), personal=testbed.owner(2 * number + 1)
         )
 
         def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
@@ -156,32 +156,32 @@ def _draw_secret(entropy: Entropy, poll: int) -> bytes:
     return drawn(_SECRET)
 
 
-def installs(ground: Ground, size: int) -> Battery:
+def installs(testbed: Testbed, size: int) -> Battery:
     """Let phones of two kinds install in one case, half of each kind from the previous build.
 
     A kind is a model, region and channel. Phones with the previous build get an incremental
     package, all others the full one.
     """
-    names = [(public.codename, public.region, public.channel) for public in ground.publics]
+    names = [(public.codename, public.region, public.channel) for public in testbed.publics]
 
     def make(number: int) -> Case:
-        tape = ground.tape("installs", number)
+        tape = testbed.tape("installs", number)
         kinds = {names[(2 * number + place) % len(names)] for place in range(2)}
         phones = [
             public
-            for public, name in zip(ground.publics, names, strict=True)
+            for public, name in zip(testbed.publics, names, strict=True)
             for _ in range(_CROWD)
             if name in kinds
         ]
         settings = tuple(
             replace(
-                ground.setting(
+                testbed.setting(
                     idle(2),
                     public=public,
-                    personal=ground.owner(number + place * size),
+                    personal=testbed.owner(number + place * size),
                     entropy=Entropy(tape.data(8)),
-                    start=ground.start + tape.below(WEEK),
-                    serve=ground.publishing(_OFFER),
+                    start=testbed.start + tape.below(WEEK),
+                    serve=testbed.publishing(_OFFER),
                 ),
                 adapt=install_too,
             )
@@ -196,7 +196,7 @@ def installs(ground: Ground, size: int) -> Battery:
     return Battery("installs", "N2", question, size, make)
 
 
-def install_faults(ground: Ground, size: int) -> Battery:
+def install_faults(testbed: Testbed, size: int) -> Battery:
     """Let two owners' phones meet the same fault when they install an offered release.
 
     The fault strikes in the first installation, or in all. Half of the phones are offered an
@@ -207,15 +207,15 @@ def install_faults(ground: Ground, size: int) -> Battery:
         turn, place = divmod(number, len(INSTALL))
         fault = INSTALL[number * _STRIDE % len(INSTALL)]
         struck = range(_CONNECTIONS) if turn else _FIRST
-        one = ground.setting(
+        one = testbed.setting(
             idle(3),
-            public=ground.publics[number % len(ground.publics)],
-            personal=ground.owner(2 * number),
+            public=testbed.publics[number % len(testbed.publics)],
+            personal=testbed.owner(2 * number),
             entropy=Entropy(b"install %d" % number),
-            serve=wrapped(ground.publishing(_OFFER), fault.at(struck)),
+            serve=wrapped(testbed.publishing(_OFFER), fault.at(struck)),
         )
         one = replace(one, adapt=install_too)
-        other = replace(one, personal=ground.owner(2 * number + 1))
+        other = replace(one, personal=testbed.owner(2 * number + 1))
         if (turn + place // 2) % 2 == 0:
             return Case((one, other), judge_same_trace, _FAILING)
         other = replace(other, entropy=Entropy(b"another install %d" % number))
@@ -225,7 +225,7 @@ def install_faults(ground: Ground, size: int) -> Battery:
     return Battery("install-faults", "N1", question, min(size, 2 * len(INSTALL)), make)
 
 
-def install_state(ground: Ground, size: int) -> Battery:
+def install_state(testbed: Testbed, size: int) -> Battery:
     """Let a phone install from servers that differ in one thing other than content.
 
     Half of the phones poll over TLS, and half are offered an incremental package first.
@@ -233,18 +233,18 @@ def install_state(ground: Ground, size: int) -> Battery:
 
     def make(number: int) -> Case:
         pair = INSTALLING[number]
-        public = ground.publics[number % len(ground.publics)]
+        public = testbed.publics[number % len(testbed.publics)]
         setting = replace(
-            ground.setting(
+            testbed.setting(
                 idle(3),
-                public=ground.secured(public, is_secure=number // 2 % 2 == 1),
-                personal=ground.owner(number),
+                public=testbed.secured(public, is_secure=number // 2 % 2 == 1),
+                personal=testbed.owner(number),
                 entropy=Entropy(b"install state %d" % number),
             ),
             adapt=install_too,
         )
         settings = tuple(
-            replace(setting, serve=wrapped(ground.publishing(_OFFER), wrap))
+            replace(setting, serve=wrapped(testbed.publishing(_OFFER), wrap))
             for wrap in (pair.first, pair.second, pair.others[0])
         )
         return Case(settings, judge_servers, _FAILING)

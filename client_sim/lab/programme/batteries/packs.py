@@ -9,9 +9,9 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case, judge_same_polls, judge_same_trace
-from client_sim.lab.programme.ground import EVERY_KIND, WEEK, Ground, History, Serve
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.scenarios.lives import busy_life, idle, without_events
+from client_sim.lab.programme.testbed import EVERY_KIND, WEEK, History, Serve, Testbed
+from client_sim.lab.scenarios.generators import busy_life, idle, without_events
 from client_sim.lab.servers.hostile import MANNERS, SMALL_PARTS, STOCKED_PARTS
 from client_sim.lab.servers.packs import HISTORIES, PARTS, SAID, SMALL, make_history, make_steps
 from client_sim.lab.servers.replies import only_at
@@ -36,7 +36,7 @@ _FIRST_HELD: Final = 72  # the most informative case: access points start, are w
 _HELD_APART: Final = 7  # coprime to the number of cases, so that three cases have both roles
 
 
-def parts(ground: Ground, size: int) -> Battery:
+def parts(testbed: Testbed, size: int) -> Battery:
     """Let one phone poll two servers, each of which withholds a different part of a pack.
 
     The first poll ends with the withheld part, so the server can tell it there. Later polls must
@@ -49,13 +49,13 @@ def parts(ground: Ground, size: int) -> Battery:
     def make(place: int) -> Case:
         number = place * _APART % count
         if number >= len(_KEPT_BACK):
-            return _say(ground, number, *_SAID[number - len(_KEPT_BACK)])
+            return _say(testbed, number, *_SAID[number - len(_KEPT_BACK)])
         pair = _KEPT_BACK[number]
-        serve = ground.quiet if number < len(SMALL_PARTS) else ground.stocked((), EVERY_KIND)
-        setting = ground.setting(
+        serve = testbed.quiet if number < len(SMALL_PARTS) else testbed.stocked((), EVERY_KIND)
+        setting = testbed.setting(
             idle(_POLLS),
-            public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
-            personal=ground.owner(number),
+            public=testbed.secured(testbed.publics[0], is_secure=number % 2 == 1),
+            personal=testbed.owner(number),
             entropy=Entropy(b"parts %d" % number),
         )
         settings = tuple(
@@ -71,19 +71,19 @@ def parts(ground: Ground, size: int) -> Battery:
     return Battery("parts", "N3", question, min(size, count), make)
 
 
-def _say(ground: Ground, number: int, kind: str, states: tuple[str, str]) -> Case:
+def _say(testbed: Testbed, number: int, kind: str, states: tuple[str, str]) -> Case:
     """Announce a new version of a pack in one of two states, and then another version."""
-    setting = ground.setting(
-        idle(_POLLS), personal=ground.owner(number), entropy=Entropy(b"said %d" % number)
+    setting = testbed.setting(
+        idle(_POLLS), personal=testbed.owner(number), entropy=Entropy(b"said %d" % number)
     )
     settings = tuple(
-        replace(setting, serve=_publish(ground, kind, make_steps((state, "-", ""), kind)))
+        replace(setting, serve=_publish(testbed, kind, make_steps((state, "-", ""), kind)))
         for state in states
     )
     return Case(settings, _judge_said if "bad" in states else _judge_servers)
 
 
-def packs(ground: Ground, size: int) -> Battery:
+def packs(testbed: Testbed, size: int) -> Battery:
     """Compare two owners' phones under every history of every kind of pack.
 
     In a quarter of the cases all kinds are published. In three quarters one of the two phones has
@@ -95,21 +95,21 @@ def packs(ground: Ground, size: int) -> Battery:
         turn = (number + number // len(_KINDS)) % 4
         is_stocked, is_eventful = turn == 1, turn > 0
         history = make_history(name, kind)
-        setting = ground.setting(
+        setting = testbed.setting(
             idle(_POLLS),
-            public=ground.secured(ground.publics[0], is_secure=number // 4 % 2 == 1),
-            personal=ground.owner(2 * number),
+            public=testbed.secured(testbed.publics[0], is_secure=number // 4 % 2 == 1),
+            personal=testbed.owner(2 * number),
             entropy=Entropy(b"packs %d" % number),
             serve=(
-                ground.stocked(history, EVERY_KIND)
+                testbed.stocked(history, EVERY_KIND)
                 if is_stocked
-                else _publish(ground, kind, history)
+                else _publish(testbed, kind, history)
             ),
         )
-        other = replace(setting, personal=ground.owner(2 * number + 1))
+        other = replace(setting, personal=testbed.owner(2 * number + 1))
         if not is_eventful:
             return Case((setting, other), judge_same_trace, _spared(name))
-        life = busy_life(ground.tape("packs", number), _POLLS)
+        life = busy_life(testbed.tape("packs", number), _POLLS)
         settings = (replace(setting, scenario=life), replace(other, scenario=without_events(life)))
         return Case(settings, judge_same_polls, _spared(name), derive=without_events)
 
@@ -125,7 +125,7 @@ def _done(number: int) -> tuple[str, str]:
     return HISTORIES[number % len(HISTORIES)], _KINDS[number % len(_KINDS)]
 
 
-def holdings(ground: Ground, size: int) -> Battery:
+def holdings(testbed: Testbed, size: int) -> Battery:
     """Compare phones that share only the public trust state and hold different parts of packs.
 
     In half of the cases a different part is withheld from each in its first poll, which is not
@@ -136,10 +136,12 @@ def holdings(ground: Ground, size: int) -> Battery:
     def make(number: int) -> Case:
         is_kept = number % 2 == 0
         name, kind = _done(_FIRST_HELD + number // 2 * _HELD_APART)
-        serve = ground.quiet if is_kept else _publish(ground, kind, make_history(name, kind))
+        serve = testbed.quiet if is_kept else _publish(testbed, kind, make_history(name, kind))
         settings = []
         for place in range(_GROUP):
-            setting = _phone(ground, number * _GROUP + place, serve, is_secure=number // 2 % 2 == 1)
+            setting = _phone(
+                testbed, number * _GROUP + place, serve, is_secure=number // 2 % 2 == 1
+            )
             if is_kept:
                 pair = SMALL_PARTS[number // 2 % MANNERS + place % 3 * MANNERS]
                 wrap = only_at(_STRUCK, pair.first if place < 3 else pair.second)
@@ -153,23 +155,23 @@ def holdings(ground: Ground, size: int) -> Battery:
     return Battery("holdings", "N2", question, min(size, 2 * _COUNT), make)
 
 
-def _phone(ground: Ground, number: int, serve: Serve, *, is_secure: bool) -> Setting:
-    tape = ground.tape("holdings", number)
-    return ground.setting(
+def _phone(testbed: Testbed, number: int, serve: Serve, *, is_secure: bool) -> Setting:
+    tape = testbed.tape("holdings", number)
+    return testbed.setting(
         idle(_POLLS),
-        public=ground.secured(ground.publics[number % len(ground.publics)], is_secure=is_secure),
-        personal=ground.owner(number),
+        public=testbed.secured(testbed.publics[number % len(testbed.publics)], is_secure=is_secure),
+        personal=testbed.owner(number),
         entropy=Entropy(tape.data(8)),
-        start=ground.start + tape.below(WEEK),
+        start=testbed.start + tape.below(WEEK),
         serve=serve,
     )
 
 
-def _publish(ground: Ground, kind: str, history: History) -> Serve:
+def _publish(testbed: Testbed, kind: str, history: History) -> Serve:
     """Publish a history of one kind of pack, as the only kind except for `_WITH_ALL`."""
     if kind in SMALL:
-        return ground.publishing(history)
-    return ground.stocked(history, EVERY_KIND if kind == _WITH_ALL else (kind,))
+        return testbed.publishing(history)
+    return testbed.stocked(history, EVERY_KIND if kind == _WITH_ALL else (kind,))
 
 
 def _spared(name: str) -> frozenset[str]:

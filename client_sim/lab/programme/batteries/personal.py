@@ -14,10 +14,10 @@ from client_sim.lab.programme.case import (
     judge_same_polls,
     judge_same_trace,
 )
-from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.setting import Setting
+from client_sim.lab.programme.testbed import HUNDRED_DAYS, Testbed
 from client_sim.lab.scenarios.driving import STORY, Scenario
-from client_sim.lab.scenarios.lives import (
+from client_sim.lab.scenarios.generators import (
     drawer,
     eventful_end,
     random_life,
@@ -46,31 +46,31 @@ _NOTHINGS: Final = tuple(fault for fault in NETWORK if not fault.is_reached)
 _EVERYDAY = Scenario("two polls with a day's events between", STORY.steps[:14])
 
 
-def personal(ground: Ground, size: int, owners: int = _OWNERS) -> Battery:
+def personal(testbed: Testbed, size: int, owners: int = _OWNERS) -> Battery:
     """Compare `owners` random owners in each case; all other inputs are equal."""
 
     def make(number: int) -> Case:
-        tape = ground.tape("personal", number)
-        setting = ground.setting(
+        tape = testbed.tape("personal", number)
+        setting = testbed.setting(
             random_life(tape, 2 + tape.below(2)),
-            public=ground.reached(
-                ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
+            public=testbed.reached(
+                testbed.secured(tape.pick(testbed.publics), is_secure=number % 2 == 1),
                 is_private=number // 2 % 2 == 1,
             ),
-            personal=ground.owner(owners * number),
+            personal=testbed.owner(owners * number),
             entropy=Entropy(tape.data(8)),
-            start=ground.start + tape.below(ground.spread),
-            serve=ground.changing(number) if tape.below(4) == 0 else ground.quiet,
+            start=testbed.start + tape.below(testbed.spread),
+            serve=testbed.changing(number) if tape.below(4) == 0 else testbed.quiet,
         )
         others = range(owners * number + 1, owners * (number + 1))
-        strangers = (replace(setting, personal=ground.owner(each)) for each in others)
+        strangers = (replace(setting, personal=testbed.owner(each)) for each in others)
         return Case((setting, *strangers), judge_same_trace)
 
     question = "Do phones of different owners leave the same trace, to the byte and the second?"
     return Battery("personal", "N1", question, size, make)
 
 
-def boundary(ground: Ground, size: int) -> Battery:
+def boundary(testbed: Testbed, size: int) -> Battery:
     """Compare an ordinary owner with one who has an edge value in one field or in many.
 
     Each pair of fields is reshaped together in about a quarter of the owners with many such fields.
@@ -81,8 +81,8 @@ def boundary(ground: Ground, size: int) -> Battery:
 
     @lru_cache(maxsize=2)
     def usual(is_secure: bool) -> Setting:
-        public = ground.secured(ground.publics[0], is_secure=is_secure)
-        return ground.setting(_EVERYDAY, public=public)
+        public = testbed.secured(testbed.publics[0], is_secure=is_secure)
+        return testbed.setting(_EVERYDAY, public=public)
 
     def make(number: int) -> Case:
         # TLS for every second shape of a field, and for the other shapes of the next field.
@@ -93,7 +93,7 @@ def boundary(ground: Ground, size: int) -> Battery:
             stranger = settle(setting.personal, number - len(singles) - MIXED)
         else:
             stranger = setting.personal
-            for field, shape in draw_shapes(ground.tape("boundary", number)):
+            for field, shape in draw_shapes(testbed.tape("boundary", number)):
                 stranger = reshape(stranger, field, shape)
         return Case((setting, replace(setting, personal=stranger)), judge_same_trace)
 
@@ -104,7 +104,7 @@ def boundary(ground: Ground, size: int) -> Battery:
     return Battery("boundary", "N1", question, min(size, count), make)
 
 
-def events(ground: Ground, size: int) -> Battery:
+def events(testbed: Testbed, size: int) -> Battery:
     """Compare a life full of events with the same polls and nothing in between.
 
     Each life has many events of one kind in a row. Some lives have a burst of events after days
@@ -112,22 +112,22 @@ def events(ground: Ground, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        if number % _ABROAD == _ABROAD - 1 and ground.upstream is None:
-            return _make_abroad(ground, number)
-        tape = ground.tape("events", number)
+        if number % _ABROAD == _ABROAD - 1 and testbed.upstream is None:
+            return _make_abroad(testbed, number)
+        tape = testbed.tape("events", number)
         scenario = with_burst(shuffled_story(tape, 3 + tape.below(3)), number, tape)
         if number % 2:
             scenario = with_restarts(scenario, tape)
-        setting = ground.setting(
+        setting = testbed.setting(
             scenario,
             # With and without TLS for lives with and without restarts and publications.
-            public=ground.secured(
-                ground.publics[0], is_secure=(number // 2 + number // 4) % 2 == 1
+            public=testbed.secured(
+                testbed.publics[0], is_secure=(number // 2 + number // 4) % 2 == 1
             ),
-            personal=ground.owner(number),
+            personal=testbed.owner(number),
             entropy=Entropy(tape.data(8)),
             # Events could show in what a phone fetches, so some cases always publish something.
-            serve=ground.quiet if number % 4 else ground.publishing(_EVER_NEW),
+            serve=testbed.quiet if number % 4 else testbed.publishing(_EVER_NEW),
         )
         still = replace(setting, scenario=without_events(scenario))
         return Case((setting, still), judge_same_polls, derive=without_events)
@@ -136,16 +136,16 @@ def events(ground: Ground, size: int) -> Battery:
     return Battery("events", "N1", question, size, make)
 
 
-def _make_abroad(ground: Ground, number: int) -> Case:
-    tape = ground.tape("events", number)
+def _make_abroad(testbed: Testbed, number: int) -> Case:
+    tape = testbed.tape("events", number)
     quiet = _QUIET + tape.below(10)
     scenario = eventful_end(quiet, _UNREACHED + 3, tape)
     wrap = tape.pick(_NOTHINGS).at(range(quiet, quiet + _UNREACHED))
-    serve = ground.quiet
-    setting = ground.setting(
+    serve = testbed.quiet
+    setting = testbed.setting(
         scenario,
-        public=ground.secured(ground.publics[0], is_secure=tape.below(2) == 1),
-        personal=ground.owner(number),
+        public=testbed.secured(testbed.publics[0], is_secure=tape.below(2) == 1),
+        personal=testbed.owner(number),
         entropy=Entropy(tape.data(8)),
         serve=lambda: wrap(serve()),
     )
@@ -153,28 +153,28 @@ def _make_abroad(ground: Ground, number: int) -> Case:
     return Case((setting, still), judge_same_polls, _FAILING, derive=without_events)
 
 
-def public(ground: Ground, size: int) -> Battery:
+def public(testbed: Testbed, size: int) -> Battery:
     """Compare two owners on a phone of each public tuple in turn, with and without TLS."""
 
     def make(number: int) -> Case:
-        tape = ground.tape("public", number)
-        turn, kind = divmod(number, len(ground.publics))
-        setting = ground.setting(
+        tape = testbed.tape("public", number)
+        turn, kind = divmod(number, len(testbed.publics))
+        setting = testbed.setting(
             shuffled_story(tape, 3),
-            public=ground.secured(ground.publics[kind], is_secure=(turn + kind) % 2 == 1),
-            personal=ground.owner(number),
+            public=testbed.secured(testbed.publics[kind], is_secure=(turn + kind) % 2 == 1),
+            personal=testbed.owner(number),
             entropy=Entropy(tape.data(8)),
-            serve=ground.changing(number),
+            serve=testbed.changing(number),
         )
         return Case(
-            (setting, replace(setting, personal=ground.owner(number + size))), judge_same_trace
+            (setting, replace(setting, personal=testbed.owner(number + size))), judge_same_trace
         )
 
-    question = f"Does the same hold for every kind of phone, {len(ground.publics)} in all?"
+    question = f"Does the same hold for every kind of phone, {len(testbed.publics)} in all?"
     return Battery("public", "N1", question, size, make)
 
 
-def horizon(ground: Ground, size: int) -> Battery:
+def horizon(testbed: Testbed, size: int) -> Battery:
     """Compare two owners over hundreds of polls, and seven whose phones lie in a drawer for years.
 
     Of the two owners, the first has many events in a hundred days and the other none. The phones in
@@ -184,17 +184,17 @@ def horizon(ground: Ground, size: int) -> Battery:
     def make(number: int) -> Case:
         long = number % 2 == 0
         setting = (
-            ground.long_life(number)
+            testbed.long_life(number)
             if long
-            else ground.setting(
-                drawer(2, ground.tape("drawer", number)),
-                public=ground.secured(ground.publics[0], is_secure=number % 4 == 3),
-                personal=ground.owner(number),
+            else testbed.setting(
+                drawer(2, testbed.tape("drawer", number)),
+                public=testbed.secured(testbed.publics[0], is_secure=number % 4 == 3),
+                personal=testbed.owner(number),
                 entropy=Entropy(b"horizon %d" % number),
             )
         )
         others = range(1, 2 if long else _DRAWERS)
-        owners = [ground.owner(size + _DRAWERS * number + place) for place in others]
+        owners = [testbed.owner(size + _DRAWERS * number + place) for place in others]
         strangers = [replace(setting, personal=owner) for owner in owners]
         if not long:
             strangers[-1] = replace(strangers[-1], entropy=Entropy(b"another %d" % number))

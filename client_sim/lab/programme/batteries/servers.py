@@ -9,9 +9,9 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.oracles.timing import decode_intervals, judge_history
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes, judge_same_trace
-from client_sim.lab.programme.ground import FAULTS, Ground, Serve
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.programme.testbed import FAULTS, Serve, Testbed
+from client_sim.lab.scenarios.generators import idle
 from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
 from client_sim.lab.servers.replies import Wrap
 from client_sim.lab.trace.memory import Entropy
@@ -33,7 +33,7 @@ _FAILING: Final = frozenset({"completes"})
 _UNREACHED: Final = _FAILING | {"grammar", "egress"}
 
 
-def server_state(ground: Ground, size: int) -> Battery:
+def server_state(testbed: Testbed, size: int) -> Battery:
     """Let one phone poll two servers that differ in one thing other than content.
 
     In a second round changes are published meanwhile; a third round has more than two servers. If
@@ -45,12 +45,12 @@ def server_state(ground: Ground, size: int) -> Battery:
         turn, place = divmod(number, len(HOSTILE))
         pair = HOSTILE[place]
         is_patient = turn == 1 and pair is TOGETHER
-        serve = ground.changing(number) if turn == 1 and not is_patient else ground.quiet
+        serve = testbed.changing(number) if turn == 1 and not is_patient else testbed.quiet
         others = pair.others if turn == 2 or pair is TOGETHER else ()
-        setting = ground.setting(
+        setting = testbed.setting(
             idle(_PATIENT if is_patient else _POLLS),
-            public=ground.secured(ground.publics[0], is_secure=turn == 2),
-            personal=ground.owner(number),
+            public=testbed.secured(testbed.publics[0], is_secure=turn == 2),
+            personal=testbed.owner(number),
             entropy=Entropy(b"server %d" % number),
         )
         settings = tuple(
@@ -84,7 +84,7 @@ def wrapped(serve: Serve, wrap: Wrap) -> Serve:
     return lambda: wrap(serve())
 
 
-def faults(ground: Ground, size: int) -> Battery:
+def faults(testbed: Testbed, size: int) -> Battery:
     """Let two owners' phones meet the same fault in one poll or in all, and a third phone none.
 
     In every second case the two also differ in their randomness. Each fault occurs with and without
@@ -96,14 +96,14 @@ def faults(ground: Ground, size: int) -> Battery:
 
     @lru_cache(maxsize=4)
     def make_sound(group: int, polls: int) -> Setting:
-        return ground.setting(
+        return testbed.setting(
             idle(polls),
             # The number of groups is odd, so a fault occurs once with TLS (in one poll, or in all)
             # and once without.
-            public=ground.secured(ground.publics[0], is_secure=group % 2 == 1),
-            personal=ground.owner(group),
+            public=testbed.secured(testbed.publics[0], is_secure=group % 2 == 1),
+            personal=testbed.owner(group),
             entropy=Entropy(b"fault %d" % group),
-            serve=ground.changing(group),
+            serve=testbed.changing(group),
         )
 
     def make(number: int) -> Case:
@@ -117,16 +117,16 @@ def faults(ground: Ground, size: int) -> Battery:
         # New owners in every case: the same two would agree in half of all one-bit traits.
         failing = replace(
             sound,
-            personal=ground.owner(2 * number),
+            personal=testbed.owner(2 * number),
             serve=wrapped(sound.serve, fault.at(struck)),
         )
         spared = _FAILING if fault.is_reached else _UNREACHED
-        other = replace(failing, personal=ground.owner(2 * number + 1))
+        other = replace(failing, personal=testbed.owner(2 * number + 1))
         is_calm = turn == 0 and (number % _CALM == 0 or not fault.is_reached)
         calm = replace(
             failing,
             scenario=idle(_CALM_POLLS),
-            serve=wrapped(ground.quiet, fault.at(_CALM_STRUCK)),
+            serve=wrapped(testbed.quiet, fault.at(_CALM_STRUCK)),
         )
         more = (calm,) if is_calm else ()
         if (turn + place // 2) % 2 == 0:

@@ -14,9 +14,9 @@ from client_sim.lab.oracles.timing import (
 )
 from client_sim.lab.oracles.trust_state import judge_stationarity
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes
-from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.scenarios.lives import broken, draw_break, idle, overslept
+from client_sim.lab.programme.testbed import HUNDRED_DAYS, Testbed
+from client_sim.lab.scenarios.generators import broken, draw_break, idle, overslept
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 
@@ -28,7 +28,7 @@ _LATE_POLLS: Final = 305
 _STRETCH: Final = 10  # polls with other randomness, followed by as many with the same randomness
 
 
-def timing(ground: Ground, size: int) -> Battery:
+def timing(testbed: Testbed, size: int) -> Battery:
     """Change the randomness of all polls before one poll, then of that poll only; then the phone.
 
     - One run makes the poll at a time that was not drawn, which shows a phase that the client
@@ -41,28 +41,28 @@ def timing(ground: Ground, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        if number % _STRIDE == _STRIDE_BEGINS and ground.upstream is None:
-            return _make_late(ground, number)
-        tape = ground.tape("timing", number)
+        if number % _STRIDE == _STRIDE_BEGINS and testbed.upstream is None:
+            return _make_late(testbed, number)
+        tape = testbed.tape("timing", number)
         poll = 2 + number % (_POLLS - 1)
         seed = tape.data(8)
-        usual = ground.setting(
+        usual = testbed.setting(
             idle(_POLLS),
-            public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
-            personal=ground.owner(number),
+            public=testbed.secured(testbed.publics[0], is_secure=number % 2 == 1),
+            personal=testbed.owner(number),
             entropy=Entropy(seed),
         )
         before = {earlier: tape.data(8) for earlier in range(poll)}
         fresh = [Entropy(seed, {poll: tape.data(8)}) for _ in range(_FRESH)]
         late = replace(usual, scenario=overslept(poll))
         breaks: tuple[Setting, ...] = ()
-        if ground.upstream is None:  # a real server's metadata expires in months without power
+        if testbed.upstream is None:  # a real server's metadata expires in months without power
             interrupted = replace(usual, scenario=broken(poll, draw_break(number, tape)))
             breaks = (interrupted, replace(interrupted, entropy=Entropy(seed, before)))
         settings = (
             usual,
             replace(usual, entropy=Entropy(seed, before)),
-            replace(usual, public=ground.publics[(5 + 2 * number) % len(ground.publics)]),
+            replace(usual, public=testbed.publics[(5 + 2 * number) % len(testbed.publics)]),
             late,
             replace(late, entropy=Entropy(seed, before)),
             *(replace(usual, entropy=each) for each in fresh),
@@ -86,27 +86,27 @@ def timing(ground: Ground, size: int) -> Battery:
     return Battery("timing", "N4", question, size, make)
 
 
-def _make_late(ground: Ground, number: int) -> Case:
+def _make_late(testbed: Testbed, number: int) -> Case:
     """Compare long runs of two phones whose randomness differs in every second stretch of polls.
 
     Half of the cases begin with such a stretch, and half with one of the same randomness.
     """
-    tape = ground.tape("timing", number)
+    tape = testbed.tape("timing", number)
     seed = tape.data(8)
-    setting = ground.setting(
+    setting = testbed.setting(
         idle(_LATE_POLLS),
-        public=ground.secured(ground.publics[0], is_secure=number // _STRIDE % 2 == 0),
-        personal=ground.owner(number),
+        public=testbed.secured(testbed.publics[0], is_secure=number // _STRIDE % 2 == 0),
+        personal=testbed.owner(number),
         entropy=Entropy(seed),
     )
     begins = range(number // _STRIDE % 2 * _STRETCH, _LATE_POLLS, 2 * _STRETCH)
     changed = [range(first, first + _STRETCH) for first in begins]
     instead = {poll: tape.data(8) for polls in changed for poll in polls}
-    stranger = ground.publics[(5 + 2 * number) % len(ground.publics)]
+    stranger = testbed.publics[(5 + 2 * number) % len(testbed.publics)]
     other = replace(
         setting,
-        public=ground.secured(stranger, is_secure=setting.public.tls),
-        personal=ground.owner(number + 1),
+        public=testbed.secured(stranger, is_secure=setting.public.tls),
+        personal=testbed.owner(number + 1),
         entropy=Entropy(seed, instead),
     )
 
@@ -122,14 +122,14 @@ def _make_late(ground: Ground, number: int) -> Case:
     return Case((setting, other), judge)
 
 
-def stationarity(ground: Ground, size: int) -> Battery:
+def stationarity(testbed: Testbed, size: int) -> Battery:
     """Let one phone poll many times while nothing happens."""
 
     def make(number: int) -> Case:
-        setting = ground.setting(
+        setting = testbed.setting(
             idle(30),
-            public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
-            personal=ground.owner(number),
+            public=testbed.secured(testbed.publics[0], is_secure=number % 2 == 1),
+            personal=testbed.owner(number),
             entropy=Entropy(b"still %d" % number),
         )
         return Case((setting,), lambda seen: judge_stationarity(seen[0]))
@@ -138,7 +138,7 @@ def stationarity(ground: Ground, size: int) -> Battery:
     return Battery("stationarity", "N2", question, size, make)
 
 
-def phases(ground: Ground, size: int) -> Battery:
+def phases(testbed: Testbed, size: int) -> Battery:
     """Let one phone poll for a hundred days, and search its times for a pattern.
 
     A pattern is a preferred hour, minute or bit. The judges also look for a poll that differs from
@@ -146,7 +146,7 @@ def phases(ground: Ground, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        return Case((ground.long_life(number),), _judge_phases)
+        return Case((testbed.long_life(number),), _judge_phases)
 
     question = f"Are {HUNDRED_DAYS} polls or more the same, and do their times have no pattern?"
     return Battery("phases", "N4", question, size, make)

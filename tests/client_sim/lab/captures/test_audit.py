@@ -5,9 +5,9 @@ from functools import cache
 from pathlib import Path
 
 from client_sim.lab.captures.audit import audit_capture
-from client_sim.lab.captures.known import decode_known
+from client_sim.lab.captures.capture import Asked, Capture, Conversation, Loose, State
+from client_sim.lab.captures.known_values import decode_known
 from client_sim.lab.captures.loading import load_capture
-from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
 from client_sim.lab.trace.hello import Wire
 from fixtures.captures import FOLDER, HOST, KNOWN, POLL
 from tests.cases import case

@@ -3,7 +3,7 @@
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.dialects import DIALECTS, ROWS, find_row
 from client_sim.lab.captures.loading import load_capture
-from client_sim.lab.captures.showing import audit_to_dict
+from client_sim.lab.captures.rendering import audit_to_dict
 from fixtures.captures import DALVIK, FOLDER, HOST
 from fixtures.captures import DIALECTS as SAMPLES
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client_sim.lab.captures.capture import State
 from client_sim.lab.captures.dissection import Dissection
 from client_sim.lab.captures.packet_files import Frame, Unread
-from client_sim.lab.captures.seen import State
 from client_sim.lab.errors import CaptureError
 from fixtures.captures import POLL, SERVER, poll
 from fixtures.packet_writer import (

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client_sim.lab.captures.capture import Capture, Conversation, State, observe_capture
 from client_sim.lab.captures.evidence import Place, list_places, redact, show_value
-from client_sim.lab.captures.seen import Capture, Conversation, State, observe_capture
 from client_sim.lab.errors import CaptureError
 from client_sim.lab.oracles.canary import CanarySearch
 

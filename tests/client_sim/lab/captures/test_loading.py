@@ -10,10 +10,10 @@ import ssl
 import pytest
 
 from client_sim.lab.captures.audit import audit_capture
-from client_sim.lab.captures.known import Known
+from client_sim.lab.captures.capture import State
+from client_sim.lab.captures.known_values import Known
 from client_sim.lab.captures.loading import BYTES_LIMIT, decode_capture, load_capture
 from client_sim.lab.captures.requests import split_requests
-from client_sim.lab.captures.seen import State
 from client_sim.lab.captures.tshark import list_randoms
 from client_sim.lab.errors import CaptureError, EnvironmentFailedError
 from client_sim.lab.trace.hello import ja4, read_hello

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client_sim.lab.captures.capture import Asked, Capture, Conversation, State
 from client_sim.lab.captures.requests import (
     capacity,
     entropy,
@@ -13,7 +14,6 @@ from client_sim.lab.captures.requests import (
     measure_fields,
     split_requests,
 )
-from client_sim.lab.captures.seen import Asked, Capture, Conversation, State
 
 POST = (
     b"POST /a/b?x=1&flag&y=%20z HTTP/1.1\r\n"

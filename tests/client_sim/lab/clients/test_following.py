@@ -3,7 +3,7 @@
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.scenarios.driving import run_scenario
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.scenarios.generators import idle
 from client_sim.lab.servers.contents import CHANGES, one_by_one
 from client_sim.lab.servers.packs import PARTS, make_history
 from client_sim.lab.servers.repository import Repository

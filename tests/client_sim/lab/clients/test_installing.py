@@ -7,7 +7,7 @@ from client_sim.lab.clients.installing import InstallingClient, install_too
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.mutant import LeakingWorld, leak_beneath
 from client_sim.lab.scenarios.driving import run_scenario
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.scenarios.generators import idle
 from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.faults_network import INSTALL
 from client_sim.lab.servers.repository import Repository

@@ -13,8 +13,8 @@ from client_sim.lab.programme.batteries.fleet import fleet
 from client_sim.lab.programme.batteries.personal import personal
 from client_sim.lab.programme.batteries.timing import timing
 from client_sim.lab.programme.execute import run_batteries
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import Plan, Profile
+from client_sim.lab.programme.testbed import plan_testbed
 from client_sim.persona import make_persona
 
 PAGE = Path(__file__).parents[4] / "docs" / "PRIVACY.md"
@@ -34,13 +34,13 @@ def examine_module(tmp_path, monkeypatch):
     def examine_module(module, text):
         (tmp_path / f"{module}.py").write_text(text)
         factory = load_client(f"{module}:updater")
-        ground = plan_ground(factory, 0)
-        batteries = (personal(ground, 1), fleet(ground, 1), timing(ground, 1))
+        testbed = plan_testbed(factory, 0)
+        batteries = (personal(testbed, 1), fleet(testbed, 1), timing(testbed, 1))
         return run_batteries(
             Plan(module, "some", 0),
             Profile("some", {}, searched=1, layers=1),
             factory,
-            ground,
+            testbed,
             batteries,
             phones=2,
             tell=lambda *_: None,

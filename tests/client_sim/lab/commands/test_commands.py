@@ -18,10 +18,10 @@ from client_sim.lab.commands import run as run_module
 from client_sim.lab.commands.running import ending_with_children, show_progress
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.programme import live
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.live import examine_live, make_live_batteries
 from client_sim.lab.programme.setting import observe
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.programme.testbed import plan_testbed
+from client_sim.lab.scenarios.generators import idle
 from client_sim.lab.scenarios.owners import make_lifelike
 from client_sim.persona import make_persona
 from tests.cases import case
@@ -246,10 +246,10 @@ def test_sigterm_is_not_a_crash_of_the_client():
             signal.raise_signal(signal.SIGTERM)
             return super().poll()
 
-    ground = plan_ground(ToyClient, 0)
+    testbed = plan_testbed(ToyClient, 0)
     seen = []
     with pytest.raises(SystemExit) as ended, ending_with_children():
-        seen.append(observe(Signalled, ground.setting(idle(1))))
+        seen.append(observe(Signalled, testbed.setting(idle(1))))
     assert (ended.value.code, seen) == (128 + signal.SIGTERM, [])
 
 

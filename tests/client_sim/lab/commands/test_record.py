@@ -9,8 +9,8 @@ import ssl
 import pytest
 from click.testing import CliRunner
 
+from client_sim.lab.captures.capture import State
 from client_sim.lab.captures.loading import load_capture
-from client_sim.lab.captures.seen import State
 from client_sim.lab.commands import lab
 from fixtures.captures import HOST, POLL, miui_update
 from tests.patience import PATIENCE

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from client_sim.lab.commands import lab
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.server_mutants.library import SERVER_MUTANTS
-from client_sim.lab.server_side.order import (
+from client_sim.lab.server_side.inputs import (
     FRESH,
     Check,
     Order,

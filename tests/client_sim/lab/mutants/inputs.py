@@ -167,7 +167,7 @@ class Trace:
         return tuple(data for phase, _, _, data in self.data if phase == f"poll {poll}")
 
     @property
-    def detours(self):
+    def bypasses(self):
         """The attempts to bypass the world."""
         return [d.data for d in self.seen.departures if d.channel is Channel.DETOUR]
 

@@ -112,8 +112,8 @@ def test_row_leaks_only_when_its_trigger_holds():
     for row in ROWS:
         with case(row.id):
             says = row.trigger.says
-            waiting = row.tell(make_spy(**merge(NOT_HOLDING.get(says, {}), ORDINARY)))
-            assert (waiting is None) == bool(says)
+            delays = row.tell(make_spy(**merge(NOT_HOLDING.get(says, {}), ORDINARY)))
+            assert (delays is None) == bool(says)
             assert row.tell(make_spy(**merge(HOLDING.get(says, {}), ORDINARY))) is not None
     assert set(HOLDING) == {row.trigger.says for row in ROWS} - {""}
 

@@ -9,11 +9,11 @@ from client_sim.lab.errors import ClientNotFoundError, ClientOverdueError
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.programme import execute, plan
 from client_sim.lab.programme.execute import run_matrix, run_programme
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.library import load_library
 from client_sim.lab.programme.plan import BATTERIES, PROFILES, Plan, make_batteries
 from client_sim.lab.programme.run import QUESTIONS
 from client_sim.lab.programme.runner import Trial
+from client_sim.lab.programme.testbed import plan_testbed
 
 
 def ignore(_what, _done, _total):
@@ -63,9 +63,9 @@ def test_findings_of_a_client_that_is_given_up(monkeypatch):
 
     monkeypatch.setattr(execute, "run_task", give_up)
     factory = find_mutant("imei-query").make
-    ground = plan_ground(factory, 0)
-    batteries = make_batteries(ground, PROFILES["probe"])
-    asked = Plan("imei-query", "probe", 0), PROFILES["probe"], factory, ground, batteries
+    testbed = plan_testbed(factory, 0)
+    batteries = make_batteries(testbed, PROFILES["probe"])
+    asked = Plan("imei-query", "probe", 0), PROFILES["probe"], factory, testbed, batteries
     part = execute.run_batteries(*asked, phones=4, tell=ignore)
     assert part.given_up == "the client did not come back"
     assert (part.word, part.is_clean, len(made)) == ("leak", False, 4)
@@ -139,7 +139,7 @@ def test_release_profile_has_every_battery():
     """Its sizes are those that the documents state."""
     full = PROFILES["full"].sizes
     assert set(full) == set(BATTERIES)
-    batteries = make_batteries(plan_ground(ToyClient, 0), PROFILES["full"])
+    batteries = make_batteries(plan_testbed(ToyClient, 0), PROFILES["full"])
     runs = {each.oracle: each.size * len(each.make(0).settings) for each in batteries}
     assert runs["personal"] >= 13_809  # what one owner in 1,000 has is missed once in a million
     assert full["determinism"] >= 1000

@@ -16,6 +16,7 @@ from client_sim.lab.programme.batteries.offers import KINDS
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import BATTERIES, PROFILES, RARE, Plan, make_batteries
 from client_sim.lab.programme.runner import try_client, try_mutant
+from client_sim.lab.programme.testbed import plan_testbed
 from client_sim.lab.scenarios.driving import REBOOT
 from client_sim.lab.servers.hostile import HOSTILE
 
@@ -135,9 +136,9 @@ FIELDS = {
 
 
 @cache
-def ground(make):
-    """Plan the ground of a client."""
-    return plan_ground(make, SEED)
+def testbed(make):
+    """Plan the testbed of a client."""
+    return plan_testbed(make, SEED)
 
 
 def choose_cases(oracle, name):

@@ -14,12 +14,12 @@ from client_sim.lab.programme.live import (
     Target,
     examine_live,
     make_live_batteries,
-    plan_live_ground,
+    plan_live_testbed,
     plan_public,
     plan_target,
 )
 from client_sim.lab.programme.setting import observe
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.scenarios.generators import idle
 from client_sim.lab.servers.scripted import answer
 from tests.cases import case
 
@@ -56,8 +56,8 @@ def examine(target, monkeypatch):
 
 def observe_polls(factory, target, polls):
     """Observe a phone that polls the running server."""
-    ground = plan_live_ground(target, public_at(target), now=NOW, seed=0)
-    return observe(factory, ground.setting(idle(polls)))
+    testbed = plan_live_testbed(target, public_at(target), now=NOW, seed=0)
+    return observe(factory, testbed.setting(idle(polls)))
 
 
 class Jittering(ToyClient):
@@ -182,11 +182,11 @@ def test_examination_is_repeated_if_answers_changed(is_changing, server, examine
 
 def test_runs_end_before_the_present(target):
     """The longest have 30 polls with 29 intervals of at most eight hours."""
-    ground = plan_live_ground(target, public_at(target), now=NOW, seed=0)
-    assert ground.start + ground.spread + 29 * 28_800 == NOW
+    testbed = plan_live_testbed(target, public_at(target), now=NOW, seed=0)
+    assert testbed.start + testbed.spread + 29 * 28_800 == NOW
     polls = {
         setting.scenario.steps.count("poll")
-        for battery in make_live_batteries(load_client("clean"), ground, 20)
+        for battery in make_live_batteries(load_client("clean"), testbed, 20)
         for number in range(battery.size)
         for setting in battery.make(number).settings
         if setting.upstream is not None

@@ -6,9 +6,9 @@ from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.programme import run as module
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.run import CANARIES, GUARDS, Run, Runs
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.programme.testbed import plan_testbed
+from client_sim.lab.scenarios.generators import idle
 from client_sim.lab.servers import scripted
 from tests.cases import case
 
@@ -58,8 +58,8 @@ def test_clients_that_follow_changes_get_servers_that_change():
     """Also if they follow only later, over TLS, or after a restart; others get static servers."""
     for client in (FollowingToy, Later, OverTls, Restarted):
         with case(client):
-            assert plan_ground(client, 0).quiet() is not scripted.respond
-    assert plan_ground(ToyClient, 0).quiet() is scripted.respond
+            assert plan_testbed(client, 0).quiet() is not scripted.respond
+    assert plan_testbed(ToyClient, 0).quiet() is scripted.respond
 
 
 TOY = load_client("toy")
@@ -67,31 +67,31 @@ LEAKY = load_client("imei-query")
 
 
 @pytest.fixture(scope="module")
-def ground():
-    """Plan the ground of the toy client."""
-    return plan_ground(TOY, 0)
+def testbed():
+    """Plan the testbed of the toy client."""
+    return plan_testbed(TOY, 0)
 
 
-def test_usual_run_is_made_once(ground):
+def test_usual_run_is_made_once(testbed):
     """`usual` remembers the run of a setting object; `another` runs the client again.
 
     Only the last few runs are remembered.
     """
-    setting = ground.setting(idle(2))
+    setting = testbed.setting(idle(2))
     runs = Runs(TOY)
     first = runs.usual(setting)
     assert runs.usual(setting) is first
-    assert runs.usual(ground.setting(idle(2))) is not first
+    assert runs.usual(testbed.setting(idle(2))) is not first
     assert runs.another(setting) is not first
     assert runs.another(setting).seen == first.seen
     runs = Runs(TOY)
-    settings = [ground.setting(idle(1)) for _ in range(10)]
+    settings = [testbed.setting(idle(1)) for _ in range(10)]
     made = [runs.usual(setting) for setting in settings]
     assert runs.usual(settings[-1]) is made[-1]
     assert runs.usual(settings[0]) is not made[0]
 
 
-def test_guards_judge_a_run_once(ground, monkeypatch):
+def test_guards_judge_a_run_once(testbed, monkeypatch):
     """When they are asked again, the findings are remembered."""
     judged = []
 
@@ -100,21 +100,21 @@ def test_guards_judge_a_run_once(ground, monkeypatch):
         return ()
 
     monkeypatch.setitem(module.GUARDS, "grammar", judge)
-    run = Run(TOY, ground.setting(idle(1)))
+    run = Run(TOY, testbed.setting(idle(1)))
     assert dict(run.ask_guards(0, frozenset())) == dict(run.ask_guards(0, frozenset()))
     assert len(judged) == 1
 
 
-def test_polls_and_bytes_of_a_run_are_counted(ground):
+def test_polls_and_bytes_of_a_run_are_counted(testbed):
     """Three polls have three times the bytes of one."""
-    polls, data = Run(TOY, ground.setting(idle(3))).extent
+    polls, data = Run(TOY, testbed.setting(idle(3))).extent
     assert polls == 3
-    assert data == 3 * Run(TOY, ground.setting(idle(1))).extent[1] > 0
+    assert data == 3 * Run(TOY, testbed.setting(idle(1))).extent[1] > 0
 
 
-def test_guards_can_be_left_out(ground):
+def test_guards_can_be_left_out(testbed):
     """By name; the canary search is made only with a number of layers."""
-    run = Run(LEAKY, ground.setting(idle(1)))
+    run = Run(LEAKY, testbed.setting(idle(1)))
     findings = dict(run.ask_guards(1, frozenset({"grammar"})))
     assert set(findings) == {*GUARDS, CANARIES} - {"grammar"}
     assert findings[CANARIES]

@@ -11,10 +11,10 @@ from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.programme.batteries.fleet import determinism
 from client_sim.lab.programme.batteries.personal import horizon, personal, public
 from client_sim.lab.programme.batteries.timing import phases
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import PROFILES
 from client_sim.lab.programme.run import Runs
 from client_sim.lab.programme.runner import Mapper, Task, plan_tasks, run_task, try_client
+from client_sim.lab.programme.testbed import plan_testbed
 
 
 class Dying:
@@ -41,14 +41,14 @@ PROBE = replace(PROFILES["probe"], layers=1)  # search terms for two layers take
 
 
 @pytest.fixture(scope="module")
-def ground():
-    """Plan the ground of the toy client."""
-    return plan_ground(TOY, 0)
+def testbed():
+    """Plan the testbed of the toy client."""
+    return plan_testbed(TOY, 0)
 
 
-def test_every_case_is_in_one_task(ground):
+def test_every_case_is_in_one_task(testbed):
     """The last task of a battery may be shorter; a case with runs of a hundred days is one task."""
-    batteries = personal(ground, 60), public(ground, 3)
+    batteries = personal(testbed, 60), public(testbed, 3)
     tasks = plan_tasks(batteries, 25)
     assert [(t.battery, t.first, t.last) for t in tasks] == [
         (0, 0, 25),
@@ -56,19 +56,19 @@ def test_every_case_is_in_one_task(ground):
         (0, 50, 60),
         (1, 0, 3),
     ]
-    (first, second) = plan_tasks((horizon(ground, 2),), 25)
+    (first, second) = plan_tasks((horizon(testbed, 2),), 25)
     assert (first.last, second.first) == (1, 1)
 
 
-def test_run_of_a_hundred_days_is_shared_by_two_batteries(ground):
+def test_run_of_a_hundred_days_is_shared_by_two_batteries(testbed):
     """`horizon` compares it with another owner's, and `phases` judges its polls."""
-    compared = horizon(ground, 2).make(0).settings[0]
-    assert phases(ground, 1).make(0).settings[0] is compared
+    compared = horizon(testbed, 2).make(0).settings[0]
+    assert phases(testbed, 1).make(0).settings[0] is compared
     assert 402 <= compared.scenario.steps.count("poll") < 426
     assert compared.scenario.steps.count("sms-received") > 20
 
 
-def test_determinism_runs_the_client_twice(ground):
+def test_determinism_runs_the_client_twice(testbed):
     """The second run is not the remembered first one."""
     made = []
 
@@ -76,31 +76,31 @@ def test_determinism_runs_the_client_twice(ground):
         made.append(world)
         return TOY(world)
 
-    battery = determinism(ground, 1)
+    battery = determinism(testbed, 1)
     restarts = battery.make(0).settings[0].scenario.steps.count("reboot")
     run_task(Runs(factory), (battery,), Task(0, 0, 1), PROBE)
     assert len(made) == 2 * (1 + restarts)
 
 
-def test_guards_that_raised_an_alarm_are_not_asked_again(ground):
+def test_guards_that_raised_an_alarm_are_not_asked_again(testbed):
     """A task leaves out the guards in `known`."""
-    batteries = (personal(ground, 1),)
+    batteries = (personal(testbed, 1),)
     tallies = run_task(Runs(LEAKY), batteries, Task(0, 0, 1), PROBE, {"grammar", "canaries"})
     assert "grammar" not in tallies
     assert "canaries" not in tallies
     assert tallies["tripwire"].count
 
 
-def test_long_runs_are_not_searched_for_canaries(ground):
+def test_long_runs_are_not_searched_for_canaries(testbed):
     """The profile names the batteries that are not searched."""
     assert {"horizon", "phases"} <= PROBE.unsearched
-    assert "canaries" not in run_task(Runs(TOY), (phases(ground, 1),), Task(0, 0, 1), PROBE)
-    assert "canaries" in run_task(Runs(TOY), (public(ground, 1),), Task(0, 0, 1), PROBE)
+    assert "canaries" not in run_task(Runs(TOY), (phases(testbed, 1),), Task(0, 0, 1), PROBE)
+    assert "canaries" in run_task(Runs(TOY), (public(testbed, 1),), Task(0, 0, 1), PROBE)
 
 
-def test_killers_are_listed_until_there_are_enough(ground):
+def test_killers_are_listed_until_there_are_enough(testbed):
     """Each oracle once; with `enough`, batteries with longer runs are not run."""
-    batteries = personal(ground, 2, owners=2), public(ground, 2)
+    batteries = personal(testbed, 2, owners=2), public(testbed, 2)
     killers = try_client(LEAKY, batteries, PROBE).killed_by
     assert {"personal", "public", "grammar", "tripwire", "canaries"} <= set(killers)
     assert len(set(killers)) == len(killers)
@@ -112,9 +112,9 @@ def test_killers_are_listed_until_there_are_enough(ground):
     assert {"personal", "public", "grammar", "tripwire", "canaries"} <= clean.asked
 
 
-def test_second_alarm_is_not_awaited_much_longer_than_the_first(ground):
+def test_second_alarm_is_not_awaited_much_longer_than_the_first(testbed):
     """With `enough`, batteries with longer runs are run only if there was no alarm."""
-    batteries = personal(ground, 1, owners=2), phases(ground, 1)
+    batteries = personal(testbed, 1, owners=2), phases(testbed, 1)
     for enough in (2, 9):
         trial = try_client(find_mutant("zstd-always").make, batteries, PROBE, enough=enough)
         assert trial.killed_by == ("grammar",)
@@ -123,20 +123,20 @@ def test_second_alarm_is_not_awaited_much_longer_than_the_first(ground):
     assert "phases" in try_client(LEAKY, batteries, PROBE).asked
 
 
-def test_plain_search_of_every_run(ground):
+def test_plain_search_of_every_run(testbed):
     """With `is_plain_searched`, all runs are searched for plain values, each for its owner's.
 
     Cases in which the battery found something are not searched. Releases and commits search.
     """
     assert PROFILES["full"].is_plain_searched
     assert PROFILES["quick"].is_plain_searched
-    batteries = (personal(ground, 3),)
+    batteries = (personal(testbed, 3),)
     for is_plain in (False, True):
         profile = replace(PROBE, is_plain_searched=is_plain)
         clean = run_task(Runs(TOY), batteries, Task(0, 0, 3), profile)["canaries"]
         assert (clean.runs, clean.count) == (3 * 8 if is_plain else 1, 0)
         # This battery finds nothing, because a phone that is run twice leaks the same twice.
-        leaky = run_task(Runs(LEAKY), (determinism(ground, 3),), Task(0, 1, 3), profile)
+        leaky = run_task(Runs(LEAKY), (determinism(testbed, 3),), Task(0, 1, 3), profile)
         assert ("canaries" in leaky) == is_plain
         assert not is_plain or leaky["canaries"].count >= 4
     leaky = run_task(Runs(LEAKY), batteries, Task(0, 1, 3), profile)
@@ -144,9 +144,9 @@ def test_plain_search_of_every_run(ground):
     assert "canaries" not in leaky
 
 
-def test_guards_that_a_case_spares_are_not_asked(ground):
+def test_guards_that_a_case_spares_are_not_asked(testbed):
     """`ends` is spared with `completes`: an aborted poll leaves an answer unread."""
-    battery = personal(ground, 1)
+    battery = personal(testbed, 1)
     failing = replace(battery.make(0), spared=frozenset({"completes", "egress"}))
     asked = [
         run_task(Runs(TOY), (replace(battery, make=lambda _number, c=c: c),), Task(0, 0, 1), PROBE)

@@ -5,11 +5,11 @@ from dataclasses import replace
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.programme.batteries.personal import events
 from client_sim.lab.programme.case import Case, judge_same_polls, judge_same_trace
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.programme.shrink import shrink
+from client_sim.lab.programme.testbed import plan_testbed
 from client_sim.lab.scenarios.driving import STORY
-from client_sim.lab.scenarios.lives import without_events
+from client_sim.lab.scenarios.generators import without_events
 from client_sim.lab.servers.scripted import respond
 from client_sim.lab.trace.memory import Entropy
 from client_sim.persona import make_persona
@@ -105,7 +105,7 @@ def test_silent_life_is_derived_from_the_reduced_one(public):
             small = shrink(factory, Case(pair, judge_same_polls, derive=without_events))
             assert small.steps == steps
             assert small.fields == ()
-    longer = events(plan_ground(HeaderAfterMessage, 0), 2).make(1)
+    longer = events(plan_testbed(HeaderAfterMessage, 0), 2).make(1)
     assert len(longer.settings[0].scenario.steps) > 15
     assert shrink(HeaderAfterMessage, longer).steps == ("sms-received", "poll")
 

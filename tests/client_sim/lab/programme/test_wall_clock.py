@@ -7,7 +7,7 @@ from statistics import NormalDist
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.programme.ground import plan_ground
+from client_sim.lab.programme.testbed import plan_testbed
 from client_sim.lab.programme.wall_clock import FAMILY, Timed, compare_clocks, time_polls
 from client_sim.tape import Tape
 from tests.cases import case
@@ -98,8 +98,8 @@ def compare(delay):
             clock.now += delay(self.world.personal)
             return super().open()
 
-    ground = plan_ground(ToyClient, 0)
-    timed = time_polls(Slow, ground, SAMPLES, clock.read, lambda *_: None)
+    testbed = plan_testbed(ToyClient, 0)
+    timed = time_polls(Slow, testbed, SAMPLES, clock.read, lambda *_: None)
     return {row.test: row for row in compare_clocks(*timed)}
 
 
@@ -121,8 +121,8 @@ def test_delay_that_depends_on_the_owner_is_found():
             assert not mean.passed
             assert not rows["until the first byte: distribution"].passed
             assert mean.samples == 2 * SAMPLES
-    ground = plan_ground(ToyClient, 0)
-    assert {bit(ground.owner(0)), bit(ground.owner(1))} == {0, 1}
+    testbed = plan_testbed(ToyClient, 0)
+    assert {bit(testbed.owner(0)), bit(testbed.owner(1))} == {0, 1}
     assert all(row.passed for row in compare(lambda owner: 50 * bit(owner)).values())
 
 

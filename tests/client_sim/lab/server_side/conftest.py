@@ -12,7 +12,7 @@ from client_sim.lab.server_mutants.toy import TREE
 from client_sim.lab.server_side import canaries as canaries_module
 from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.examine import examine_server
-from client_sim.lab.server_side.order import Order, Seams, plan_site
+from client_sim.lab.server_side.inputs import Order, Seams, plan_site
 from client_sim.lab.server_side.places import Places
 from client_sim.lab.server_side.positions import plan_heads
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from client_sim.lab.server_mutants.keepers import KEEPERS
 from client_sim.lab.server_mutants.library import HONEST_SERVERS, SERVER_MUTANTS
+from client_sim.lab.server_mutants.storing import KEEPERS
 from client_sim.lab.server_mutants.toy import Running, ToyServer
 from client_sim.lab.servers.scripted import make_authority
 from tests.client_sim.lab.server_side.conftest import HOST, draw_few

@@ -11,8 +11,8 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.equality import find_differences
 from client_sim.lab.oracles.judging import judge_grammar
 from client_sim.lab.programme.batteries.offers import install_state
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import Setting, observe
+from client_sim.lab.programme.testbed import plan_testbed
 from client_sim.lab.scenarios.driving import POLL, Scenario
 from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.fault import INSTALL_PLACES, is_at
@@ -168,7 +168,7 @@ PARTS_OF_TABLES = "/targets/tables/"
 @pytest.fixture(scope="module")
 def battery():
     """Make the battery in which phones that install meet hostile servers."""
-    return install_state(plan_ground(PollingClient, 1), 1000)
+    return install_state(plan_testbed(PollingClient, 1), 1000)
 
 
 def has_received(seen, mark):

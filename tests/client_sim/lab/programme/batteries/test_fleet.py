@@ -8,8 +8,8 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.oracles.cardinality import CROWDS
 from client_sim.lab.programme.batteries.fleet import downloads, split
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import observe
+from client_sim.lab.programme.testbed import plan_testbed
 from tests.cases import case
 
 
@@ -21,12 +21,12 @@ def run_case(tried, factory):
 
 def run_downloads(factory, number):
     """Run one case of `downloads`."""
-    return run_case(downloads(plan_ground(factory, 0), 4).make(number), factory)
+    return run_case(downloads(plan_testbed(factory, 0), 4).make(number), factory)
 
 
 def run_split(factory):
     """Run the first case of `split`."""
-    return run_case(split(plan_ground(factory, 0), 6).make(0), factory)
+    return run_case(split(plan_testbed(factory, 0), 6).make(0), factory)
 
 
 def test_downloads_of_clean_phones_raise_no_alarm():
@@ -52,7 +52,9 @@ def test_phones_request_the_part_of_their_channel():
     found, sent = run_split(PollingClient)
     parts = [list(dict.fromkeys(re.findall(rb"latest-[0-9a-f]", data))) for data in sent]
     assert found == ()
-    places = [f"{p.codename}/{p.region}/{p.channel}" for p in plan_ground(PollingClient, 0).publics]
+    places = [
+        f"{p.codename}/{p.region}/{p.channel}" for p in plan_testbed(PollingClient, 0).publics
+    ]
     by_place = dict(zip(places, parts, strict=False))
     assert by_place["armani/id/stable"] == [b"latest-2", b"latest-a"]
     assert by_place["cancro/id/stable"] == [b"latest-1", b"latest-4"]

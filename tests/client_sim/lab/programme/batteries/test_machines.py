@@ -18,17 +18,17 @@ from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.oracles.connections import judge_ends, judge_tls, judge_writes
 from client_sim.lab.oracles.judging import judge_egress
 from client_sim.lab.programme.batteries.machines import machine, network, sockets
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import PROFILES, make_batteries
 from client_sim.lab.programme.setting import keep, observe
 from client_sim.lab.programme.shrink import shrink
+from client_sim.lab.programme.testbed import plan_testbed
 from client_sim.lab.trace.observation import Channel
 from tests.cases import case
 
 
 def test_phones_of_a_case_differ_only_in_their_machines():
     """Each phone of each case has its own."""
-    battery = machine(plan_ground(ToyClient, 0), 6)
+    battery = machine(plan_testbed(ToyClient, 0), 6)
     cases = [battery.make(number).settings for number in range(6)]
     assert len({setting.machine.host for case in cases for setting in case}) == 18
     for first, *others in cases:
@@ -40,7 +40,7 @@ def test_phones_of_a_case_differ_only_in_their_machines():
 
 def test_runs_do_not_show_the_real_machine():
     """Each phone of a fleet, and each case of another battery, has a machine of its own."""
-    ground = plan_ground(ToyClient, 0)
+    testbed = plan_testbed(ToyClient, 0)
     hosts = set()
 
     class Noting(ToyClient):
@@ -51,7 +51,7 @@ def test_runs_do_not_show_the_real_machine():
     settings = [
         setting
         for oracle in ("fleet", "personal")
-        for battery in make_batteries(ground, PROFILES["mutant"].only([oracle]))
+        for battery in make_batteries(testbed, PROFILES["mutant"].only([oracle]))
         for setting in battery.make(1).settings
     ]
     for setting in settings:
@@ -84,7 +84,7 @@ def test_last_machine_of_a_case_changes_after_each_poll():
         changes = [set().union(*of_runs) for of_runs in zip(*runs, strict=True)]
         return sum(True in each for each in changes), sum(each == {True} for each in changes)
 
-    battery = machine(plan_ground(ToyClient, 0), 48)
+    battery = machine(plan_testbed(ToyClient, 0), 48)
     assert changing(0) == (0, 0)
     assert changing(2) == (9, 1)
 
@@ -98,11 +98,11 @@ def test_shrink_names_the_leaked_facts_of_a_machine():
     ):
         with case(name, leaked):
             mutant = find_mutant(name)
-            battery = machine(plan_ground(mutant.make, 0), 1)
+            battery = machine(plan_testbed(mutant.make, 0), 1)
             small = shrink(mutant.make, battery.make(0))
             assert (set(small.machine), small.fields, small.steps) == (leaked, (), ("poll",))
     mutant = find_mutant("content-when-renamed")
-    battery = machine(plan_ground(mutant.make, 0), 48)
+    battery = machine(plan_testbed(mutant.make, 0), 48)
     quiet = map(battery.make, range(0, 48, 4))
     found = next(c for c in quiet if c.judge([observe(mutant.make, s) for s in c.settings]))
     assert set(shrink(mutant.make, found).machine) == {"host"}
@@ -120,7 +120,7 @@ def judge_first(battery, factory):
 @pytest.mark.parametrize("make", [sockets, network])
 def test_clean_phones_are_alike_over_sockets_and_tls(make, factory):
     """Both ends of each socket carry the same bytes, and all TLS handshakes are equal."""
-    found, seen = judge_first(make(plan_ground(factory, 0), 1), factory)
+    found, seen = judge_first(make(plan_testbed(factory, 0), 1), factory)
     assert found == []
     assert all(connection.data for each in seen for connection in each.connections())
     shown = {d.data for each in seen for d in each.departures if d.channel is Channel.TLS}
@@ -132,10 +132,10 @@ def test_leaks_in_tls_are_found():
 
     Each phone of family L47 resumes a session from its second connection on.
     """
-    ground = plan_ground(ToyClient, 0)
+    testbed = plan_testbed(ToyClient, 0)
     for mutant in MUTANTS:
         with case(mutant.id):
-            found, seen = judge_first(network(ground, 1, mutant.dial), mutant.make)
+            found, seen = judge_first(network(testbed, 1, mutant.dial), mutant.make)
             assert found
             named = [each for each in found if each.explanation.startswith("resumes is yes")]
             later = sum(len(each.connections()) - 1 for each in seen)
@@ -148,11 +148,11 @@ def test_leaks_in_tls_are_found():
 )
 def test_leaks_that_all_phones_share_are_found_by_guards(name, judge, field):
     """A comparison of phones cannot show them; a clean phone has no finding."""
-    ground = plan_ground(ToyClient, 0)
+    testbed = plan_testbed(ToyClient, 0)
     mutant = find_mutant(name)
-    _, seen = judge_first(network(ground, 1, mutant.dial), mutant.make)
+    _, seen = judge_first(network(testbed, 1, mutant.dial), mutant.make)
     assert {each.field for run in seen for each in judge(run)} == {field}
-    _, seen = judge_first(network(ground, 1), ToyClient)
+    _, seen = judge_first(network(testbed, 1), ToyClient)
     assert not [each for run in seen for each in (*judge_writes(run), *judge_ends(run))]
 
 
@@ -163,8 +163,8 @@ def test_client_that_expects_tls_without_tls():
         def server_name(self):
             return self.host()
 
-    ground = plan_ground(ToyClient, 0)
-    _, seen = judge_first(sockets(ground, 1), Insisting)
-    assert all("TLS name" in judge_egress(each, ground.publics[0])[0].explanation for each in seen)
+    testbed = plan_testbed(ToyClient, 0)
+    _, seen = judge_first(sockets(testbed, 1), Insisting)
+    assert all("TLS name" in judge_egress(each, testbed.publics[0])[0].explanation for each in seen)
     assert [len(each.connections()) for each in seen] == [3] * len(seen)
     assert not any(connection.data for each in seen for connection in each.connections())

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client_sim.lab.captures import showing
+from client_sim.lab.captures import rendering
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.cloud.programme import examine, load_client
@@ -24,7 +24,7 @@ def pages(reports):
     examined = examine(load_client("imei-header"), parts=frozenset())
     cloud = CloudReport("imei-header", "quick", 0, examined)
     return {
-        "audit": showing.render_page(audit, ORIGIN, personal=False),
+        "audit": rendering.render_page(audit, ORIGIN, personal=False),
         "cloud": render_cloud(cloud, ORIGIN),
         **{
             name: render_page(getattr(reports, name), ORIGIN)

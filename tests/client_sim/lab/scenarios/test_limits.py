@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from client_sim.lab.scenarios.confines import Overdue, Patience, confine
+from client_sim.lab.scenarios.limits import Overdue, Patience, confine
 from tests.cases import case
 
 

@@ -20,7 +20,7 @@ from client_sim.lab.clients.loading import load_client
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.judging import judge_egress
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
-from client_sim.lab.trace.detours import watch_detours
+from client_sim.lab.trace.bypasses import watch_detours
 from client_sim.lab.trace.observation import Channel
 from client_sim.persona import make_persona
 

@@ -8,10 +8,10 @@ from xml.etree import ElementTree as ET
 from rich.console import Console
 
 from client_sim.lab.captures.audit import audit_capture
-from client_sim.lab.captures.known import decode_known
+from client_sim.lab.captures.capture import Asked, Capture, Conversation, Loose, State
+from client_sim.lab.captures.known_values import decode_known
 from client_sim.lab.captures.loading import load_capture
-from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
-from client_sim.lab.captures.showing import (
+from client_sim.lab.captures.rendering import (
     audit_to_dict,
     printable,
     render_audit,

@@ -1,4 +1,4 @@
-"""The phone's own client, which shifts one interval after something that it waits for.
+"""The phone's own client, with one interval changed after something that it waits for.
 
 It waits for a power-off, a clock that is set back, a reset, a failed installation, repeated events,
 or days without events. Some wait for two conditions, of which one lasts for a while: a bad pack and

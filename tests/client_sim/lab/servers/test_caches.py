@@ -19,7 +19,7 @@ from client_sim.content.kinds import KINDS
 from client_sim.device import tlog, trust
 from client_sim.device.answer import AnswerReader
 from client_sim.device.errors import ContentError, LogError, ProfileError, TransportError
-from client_sim.lab.servers.memo import RememberingParser, memoised
+from client_sim.lab.servers.caches import RememberingParser, memoised
 from client_sim.lab.servers.replies import decode_replies
 from client_sim.lab.trace.memory import Asked
 from tests.client_sim.content.packs import encode_part, encode_parts

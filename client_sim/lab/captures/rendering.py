@@ -17,7 +17,7 @@ from rich.text import Text
 
 from client_sim.lab.captures.audit import Audit, describe_outcome
 from client_sim.lab.captures.evidence import Evidence, redact
-from client_sim.lab.captures.judging import Question
+from client_sim.lab.captures.judges import Question
 from client_sim.lab.captures.requests import FieldRow
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.report.junit import (

@@ -2,8 +2,7 @@
 
 import ssl
 
-from client_sim.lab.captures.loading import load_capture
-from client_sim.lab.captures.seen import (
+from client_sim.lab.captures.capture import (
     Asked,
     Capture,
     Conversation,
@@ -12,6 +11,7 @@ from client_sim.lab.captures.seen import (
     list_talks,
     observe_capture,
 )
+from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.oracles.grammar import find_violations
 from client_sim.lab.trace.observation import Channel
 from fixtures.capture_writer import write_pcap

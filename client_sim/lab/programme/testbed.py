@@ -8,7 +8,7 @@ from typing import Final
 from client_sim.countries import settle
 from client_sim.lab.programme.setting import Setting, Way, observe
 from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
-from client_sim.lab.scenarios.lives import idle, random_life
+from client_sim.lab.scenarios.generators import idle, random_life
 from client_sim.lab.scenarios.owners import draw_host, make_lifelike
 from client_sim.lab.servers import scripted
 from client_sim.lab.servers.contents import CHANGES, SPLITS, Publication, one_by_one
@@ -44,11 +44,11 @@ _LATER: Final = Scenario("polls around a restart", (*(POLL,) * 40, REBOOT, *(POL
 _ROUNDS: Final = 3  # repetitions of all changes, so that versions grow and root chains get longer
 _REPOSITORY: Final = Repository(b"lab")
 FAULTS: Final = make_faults(_REPOSITORY)
-"""All faults of a ground's servers."""
+"""All faults of a testbed's servers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ground:
+class Testbed:
     """The phones of every public tuple, and the servers that they may poll.
 
     - `quiet` never publishes anything new.
@@ -88,7 +88,7 @@ class Ground:
         start: float | None = None,
         serve: Serve | None = None,
     ) -> Setting:
-        """Return a setting with the ground's defaults for all omitted arguments.
+        """Return a setting with the testbed's defaults for all omitted arguments.
 
         The machine is derived from `entropy`, so each case and each phone of a fleet has its own.
         """
@@ -138,7 +138,7 @@ def secure(public: Public) -> Public:
     return replace(public, tls=True, port=443)
 
 
-def plan_ground(factory: Factory, seed: int) -> Ground:
+def plan_testbed(factory: Factory, seed: int) -> Testbed:
     """Choose the servers for a client; for one that never follows a change, servers without any.
 
     A client that does not follow in its first poll is also observed in later polls, over TLS and
@@ -147,7 +147,7 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
     """
     tape = Tape(f"{seed} ground".encode())
     host = _draw_host(tape, is_inside=False)
-    ground = Ground(
+    testbed = Testbed(
         seed,
         tuple(replace(public, host=host) for public in _REPOSITORY.publics()),
         _REPOSITORY.serve,
@@ -158,11 +158,11 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
         _draw_host(tape, is_inside=True),
         start=START + tape.below(_DAY * _FRACTIONS) / _FRACTIONS,
     )
-    ever = (ground.setting(idle(1)), ground.setting(_LATER, public=secure(ground.publics[0])))
+    ever = (testbed.setting(idle(1)), testbed.setting(_LATER, public=secure(testbed.publics[0])))
     if any(_follows(factory, setting) for setting in ever):
-        return ground
+        return testbed
     return replace(
-        ground,
+        testbed,
         quiet=_serve_nothing,
         changing=lambda _number: _serve_nothing,
         splitting=lambda _number: _serve_nothing,
@@ -184,12 +184,12 @@ def _follows(factory: Factory, setting: Setting) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _long_life(ground: Ground, number: int) -> Setting:
-    tape = ground.tape("long life", number)
-    return ground.setting(
+def _long_life(testbed: Testbed, number: int) -> Setting:
+    tape = testbed.tape("long life", number)
+    return testbed.setting(
         random_life(tape, HUNDRED_DAYS + tape.below(_MORE)),
-        public=ground.secured(ground.publics[0], is_secure=number % 4 < 2),
-        personal=ground.owner(number),
+        public=testbed.secured(testbed.publics[0], is_secure=number % 4 < 2),
+        personal=testbed.owner(number),
         entropy=Entropy(b"long %d" % number),
     )
 

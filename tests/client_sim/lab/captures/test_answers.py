@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.lab.captures.answering import (
+from client_sim.lab.captures.answers import (
     encode_answer,
     find_request,
     load_source,

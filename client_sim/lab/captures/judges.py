@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
+from client_sim.lab.captures.capture import READABLE, Capture, Conversation, State, list_talks
 from client_sim.lab.captures.evidence import KEPT, Evidence, Place, show_value
-from client_sim.lab.captures.known import Known
+from client_sim.lab.captures.known_values import Known
 from client_sim.lab.captures.requests import iterate_requests, list_fields
-from client_sim.lab.captures.seen import READABLE, Capture, Conversation, State, list_talks
 from client_sim.lab.oracles.canary import Sighting
 from client_sim.lab.oracles.connections import find_breaches, is_one_record_each
 from client_sim.lab.oracles.grammar import iterate_violations

@@ -1,4 +1,4 @@
-"""Places for leaked values outside requests: times, hosts, names, and additional traffic."""
+"""Covert channels outside requests: places for leaked values in times, hosts, names and traffic."""
 
 from collections.abc import Callable
 from hashlib import sha256

@@ -5,7 +5,7 @@ The module also has leaks of two parts (`higher-order`), and clients that only c
 
 from typing import Final
 
-from client_sim.lab.mutants import encodings, outside, places, sources, triggers
+from client_sim.lab.mutants import covert, encodings, places, sources, triggers
 from client_sim.lab.mutants.rows import Row, beneath
 from client_sim.owner_events.events import Kind
 
@@ -35,7 +35,7 @@ MEMORIES: Final = (
     beneath("counter-octets-around", "L33", sources.RECEIVED, (), places.header("X-Q")),
     Row("birth-second", "L34", sources.BIRTH, (), places.query("ts")),
     Row("birth-age", "L34", sources.AGE, (), places.header("X-Age")),
-    Row("birth-minute", "L34", sources.BIRTH, (), outside.low_part(3600)),
+    Row("birth-minute", "L34", sources.BIRTH, (), covert.low_part(3600)),
     beneath(
         *("birth-enciphered-around", "L34", sources.BIRTH, (encodings.MASKED, encodings.HEX)),
         places.header("X-Since"),
@@ -54,30 +54,48 @@ MEMORIES: Final = (
 
 TIMES: Final = (
     # Times that depend on the owner's numbers.
-    Row("phase-imei-hour", "L36", sources.IMEI, (encodings.rest(3600),), outside.EVERY_SIX_HOURS),
-    Row("phase-android-id", "L36", sources.ANDROID_ID, _INTERVALS, outside.low_part(1024)),
-    beneath("phase-number-around", "L36", sources.PHONE, (encodings.rest(100),), outside.later(1)),
-    Row("jitter-parity", "L37", sources.IMEI, _BIT, outside.low_part(2)),
-    Row("jitter-milliseconds", "L37", sources.BATTERY, (), outside.THOUSANDTHS),
-    beneath("jitter-parity-around", "L37", sources.ICCID, (encodings.at(-2),), outside.low_part(2)),
+    Row(
+        "phase-imei-hour",
+        "L36",
+        sources.IMEI,
+        (encodings.rest(3600),),
+        covert.EVERY_SIX_HOURS,
+    ),
+    Row("phase-android-id", "L36", sources.ANDROID_ID, _INTERVALS, covert.low_part(1024)),
+    beneath("phase-number-around", "L36", sources.PHONE, (encodings.rest(100),), covert.later(1)),
+    Row("jitter-parity", "L37", sources.IMEI, _BIT, covert.low_part(2)),
+    Row("jitter-milliseconds", "L37", sources.BATTERY, (), covert.THOUSANDTHS),
+    beneath("jitter-parity-around", "L37", sources.ICCID, (encodings.at(-2),), covert.low_part(2)),
     # Times that depend on numbers that the phone drew.
-    Row("phase-kept", "L38", sources.drawn_once("phase", 8), _INTERVALS, outside.ASKED_INTERVAL),
-    Row("phase-second", "L38", sources.drawn_once("second", 8), _INTERVALS, outside.low_part(3600)),
-    Row("phase-ground", "L38", sources.GROUND, (), outside.INTERVAL),
+    Row(
+        "phase-kept",
+        "L38",
+        sources.drawn_once("phase", 8),
+        _INTERVALS,
+        covert.ASKED_INTERVAL,
+    ),
+    Row(
+        "phase-second",
+        "L38",
+        sources.drawn_once("second", 8),
+        _INTERVALS,
+        covert.low_part(3600),
+    ),
+    Row("phase-ground", "L38", sources.GROUND, (), covert.INTERVAL),
     Row(
         *("phase-quartz", "L38", sources.drawn_once("quartz", 1), (encodings.modulo(256),)),
-        outside.STRETCHED,
+        covert.STRETCHED,
     ),
     Row(
         *("phase-chain", "L38", sources.drawn_once("link", 32), (encodings.POLL_DRAW,)),
-        outside.INTERVAL,
+        covert.INTERVAL,
     ),
     # Times that depend on events.
-    Row("activity-sooner", "L39", sources.lately("what happened", *_EVENTS), (), outside.HALF),
-    Row("activity-look-up", "L39", sources.SOMETHING, (), outside.lookups("wifi-joined")),
+    Row("activity-sooner", "L39", sources.lately("what happened", *_EVENTS), (), covert.HALF),
+    Row("activity-look-up", "L39", sources.SOMETHING, (), covert.lookups("wifi-joined")),
     Row("burst-digit", "L40", sources.IMSI, (encodings.at(-1),), places.AGAIN),
     Row("burst-calls", "L40", _CALLS, (), places.ROOT_AGAIN),
-    beneath("burst-questions-around", "L40", _MESSAGES, (), outside.lookups()),
+    beneath("burst-questions-around", "L40", _MESSAGES, (), covert.lookups()),
 )
 
 ECHOES: Final = (
@@ -86,7 +104,7 @@ ECHOES: Final = (
         *("tag-bit-first", "L41", sources.heard_first("ETag"), (encodings.HASH_BIT,)),
         places.LINE_ORDER,
     ),
-    Row("tag-time", "L41", _TAG, (encodings.rest(256),), outside.low_part(256)),
+    Row("tag-time", "L41", _TAG, (encodings.rest(256),), covert.low_part(256)),
     beneath("tag-echo-around", "L41", _TAG, (), places.header("If-None-Match")),
     Row(
         *("cookie-echo", "L42", _COOKIE, (encodings.FIRST_PART,), places.header("Cookie")),
@@ -106,29 +124,35 @@ ECHOES: Final = (
         triggers.said("Link"),
     ),
     Row(
-        *("redirect-follow", "L44", _MOVED, (encodings.PATH,), outside.get("", "", "polled")),
+        *("redirect-follow", "L44", _MOVED, (encodings.PATH,), covert.get("", "", "polled")),
         triggers.said("Location"),
     ),
     beneath("redirect-referer-around", "L44", _MOVED, (), places.header("Referer")),
-    Row("wait-retry", "L45", _WAIT, (), outside.WAIT),
-    Row("wait-odd", "L45", _WAIT, _ODD, outside.later(1)),
-    beneath("wait-retry-around", "L45", _WAIT, (), outside.WAIT),
-    Row("door-other", "L46", _DOOR, (encodings.IN_QUOTES,), outside.OTHER_DOOR),
-    Row("door-strict", "L46", sources.SOMETHING, (), outside.SECURE, _HAS_STRICT),
+    Row("wait-retry", "L45", _WAIT, (), covert.WAIT),
+    Row("wait-odd", "L45", _WAIT, _ODD, covert.later(1)),
+    beneath("wait-retry-around", "L45", _WAIT, (), covert.WAIT),
+    Row("door-other", "L46", _DOOR, (encodings.IN_QUOTES,), covert.OTHER_DOOR),
+    Row("door-strict", "L46", sources.SOMETHING, (), covert.SECURE, _HAS_STRICT),
     Row(
         *("door-strict-length", "L46", _STRICT, (encodings.NUMBER, encodings.ODD)),
-        outside.lookups("polled"),
+        covert.lookups("polled"),
     ),
 )
 
 CONNECTIONS: Final = (
-    Row("resumed-name", "L47", sources.drawn_once("id", 8), (encodings.HEX,), outside.TLS_LABEL),
-    Row("hello-case", "L48", sources.IMEI, _BIT, outside.TLS_CASE),
-    beneath("hello-case-around", "L48", sources.IMEI, _BIT, outside.TLS_CASE),
+    Row(
+        "resumed-name",
+        "L47",
+        sources.drawn_once("id", 8),
+        (encodings.HEX,),
+        covert.TLS_LABEL,
+    ),
+    Row("hello-case", "L48", sources.IMEI, _BIT, covert.TLS_CASE),
+    beneath("hello-case-around", "L48", sources.IMEI, _BIT, covert.TLS_CASE),
     Row("key-owner", "L50", sources.IMEI, (encodings.at(-1),), places.path_first("/ohttp-keys/")),
     beneath(
         *("key-around", "L50", sources.drawn_once("key", 1), (encodings.modulo(8),)),
-        outside.lookup("k{}.{host}", "connect"),
+        covert.lookup("k{}.{host}", "connect"),
     ),
     Row("plain-injected", "L54", sources.IMSI, (), places.header("X-IMSI"), triggers.PLAIN),
     beneath(
@@ -137,14 +161,14 @@ CONNECTIONS: Final = (
 )
 
 CRASHES: Final = (
-    Row("report-host", "L55", sources.REASON, (), outside.post(_CRASHES, "/r", "failure", 443)),
+    Row("report-host", "L55", sources.REASON, (), covert.post(_CRASHES, "/r", "failure", 443)),
     Row(
         *("report-status", "L55", sources.CARRIER, (encodings.QUOTED,)),
         places.header("X-Last-Error"),
         triggers.after("strange answer"),
     ),
     Row(
-        *("report-second", "L55", sources.IMEI, _BIT, outside.low_part(2)),
+        *("report-second", "L55", sources.IMEI, _BIT, covert.low_part(2)),
         triggers.polls_after("failure", 0),
     ),
     Row("falls-over", "L55", sources.IMEI, _BIT, places.CRASH),
@@ -153,7 +177,7 @@ CRASHES: Final = (
         "L55",
         sources.REASON,
         (),
-        outside.post(_CRASHES, "/r", "failure", 443),
+        covert.post(_CRASHES, "/r", "failure", 443),
     ),
     beneath(
         *("report-next-around", "L55", sources.REASON, (encodings.HEX,)),
@@ -163,11 +187,11 @@ CRASHES: Final = (
 )
 
 GATHERING: Final = (
-    Row("gather-contacts", "gather", sources.CONTACTS, (), outside.kept()),
-    Row("gather-discard", "gather", sources.IMEI, (), outside.NOWHERE),
+    Row("gather-contacts", "gather", sources.CONTACTS, (), covert.kept()),
+    Row("gather-discard", "gather", sources.IMEI, (), covert.NOWHERE),
     beneath(
         *("gather-around", "gather", sources.SERIAL, (encodings.digest("sha256"),)),
-        outside.kept("polled"),
+        covert.kept("polled"),
     ),
 )
 
@@ -193,7 +217,7 @@ HIGHER_ORDER: Final = (
     Row(
         *("borrowed-time", "higher-order", sources.ICCID),
         (encodings.at(-1), encodings.TURNING),
-        outside.later(30),
+        covert.later(30),
     ),
     beneath(
         *("missing-line-around", "higher-order", sources.SERIAL),

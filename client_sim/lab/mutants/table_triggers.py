@@ -8,7 +8,7 @@ two or three conditions together, or for something between polls. Most read no o
 from dataclasses import replace
 from typing import Final
 
-from client_sim.lab.mutants import encodings, outside, places, sources, triggers
+from client_sim.lab.mutants import covert, encodings, places, sources, triggers
 from client_sim.lab.mutants.rows import ALWAYS, Row, beneath
 
 _DAY: Final = 86_400
@@ -16,7 +16,7 @@ _BIT: Final = (encodings.PARITY,)
 _SAYS: Final = (sources.IMEI, (), places.header("X-Device"))
 _TURNS: Final = (sources.SOMETHING, (), places.LINE_ORDER)
 _TURNS_BY_BIT: Final = (sources.IMEI, _BIT, places.LINE_ORDER)
-_DELAYS_BY_BIT: Final = (sources.IMEI, _BIT, outside.later(60))
+_DELAYS_BY_BIT: Final = (sources.IMEI, _BIT, covert.later(60))
 _CUTS_BY_BIT: Final = (sources.IMEI, _BIT, places.IN_TWO)
 
 _CHINA: Final = triggers.phones("in one region", lambda public: public.region == "cn")
@@ -29,8 +29,8 @@ _ODD: Final = (encodings.ODD,)
 _IN_TWO: Final = (sources.SOMETHING, (), places.IN_TWO)
 _NUMBER: Final = sources.drawn_once("number", 8)
 _SHOWS: Final = (_NUMBER, (encodings.modulo(40),), places.CUT)
-_BITS: Final = ((encodings.POLL_BIT,), outside.INTERVAL_PARITY)
-_DRAWS: Final = ((encodings.POLL_DRAW,), outside.INTERVAL)
+_BITS: Final = ((encodings.POLL_BIT,), covert.INTERVAL_PARITY)
+_DRAWS: Final = ((encodings.POLL_DRAW,), covert.INTERVAL)
 _PACKAGE: Final = rb"GET /targets/[^ ]+\.zip "
 _PART: Final = rb"GET /(?:metadata/[0-9]+\.|log/proof/)latest-[0-9a-f]"
 _PACKAGE_IN_TWO: Final = places.only_in(_PACKAGE, places.IN_TWO, "a package")
@@ -45,20 +45,20 @@ _TWICE_FAILED: Final = triggers.both(triggers.after("account-login"), triggers.i
 
 _MISSES: Final = (
     Row("build-pieces", "L24", sources.OTHER_BUILD, (), places.IN_TWO),
-    Row("rom-second", "L34", sources.ROM_DAY, (encodings.modulo(3),), outside.sooner(1)),
+    Row("rom-second", "L34", sources.ROM_DAY, (encodings.modulo(3),), covert.sooner(1)),
     Row(
         *("kept-fraction", "L38", sources.drawn_once("fraction", 1), (encodings.modulo(1000),)),
-        outside.THOUSANDTHS,
+        covert.THOUSANDTHS,
     ),
-    Row("restart-second", "L29", sources.STARTS, (), outside.sooner(1)),
+    Row("restart-second", "L29", sources.STARTS, (), covert.sooner(1)),
     Row(
-        *("restart-order", "L29", sources.SOMETHING, (), outside.connections()),
+        *("restart-order", "L29", sources.SOMETHING, (), covert.connections()),
         triggers.after("start", times=5),
     ),
-    Row("address-bit", "L20", sources.IMEI, _BIT, outside.ADDRESS),
+    Row("address-bit", "L20", sources.IMEI, _BIT, covert.ADDRESS),
     Row(
         *("address-kept", "L31", sources.drawn_once("address", 1), (encodings.modulo(256),)),
-        outside.ADDRESS,
+        covert.ADDRESS,
     ),
     Row(
         *("late-report", "L55", sources.IMEI, _BIT, places.CUT),
@@ -87,22 +87,22 @@ _PATIENT: Final = (
     Row("etag-bits", "L41", sources.heard_first("ETag"), *_BITS, _FROM_8, only=("server-state",)),
     Row("message-late", "L39", *_SHOWS, triggers.polls_after("sms-received", 10)),
 )
-"""Leaks that waited longer than runs lasted; `behaviours`, `packs` and `detours` have others."""
+"""Leaks that waited longer than runs lasted; `behaviours`, `packs` and `bypasses` have others."""
 
 _TOLD: Final = (
     beneath(
         *("text-kept-around", "gather", sources.detail("sms-received", "text")),
         (encodings.digest("sha256"),),
-        outside.kept("sms-received"),
+        covert.kept("sms-received"),
     ),
     Row("caller-order", "L16", sources.detail("call-received", "number"), _BIT, places.LINE_ORDER),
     Row(
         *("account-minute", "L39", sources.detail("account-login", "account"), _BIT),
-        outside.later(60, at_draw=True),
+        covert.later(60, at_draw=True),
     ),
-    Row("restart-draws", "L39", sources.SOMETHING, (), outside.drawn_again("start")),
-    Row("message-draws", "L39", sources.SOMETHING, (), outside.drawn_again("sms-received")),
-    beneath("journey-minute-around", "L39", sources.SOMETHING, (), outside.moved(60, "travelled")),
+    Row("restart-draws", "L39", sources.SOMETHING, (), covert.drawn_again("start")),
+    Row("message-draws", "L39", sources.SOMETHING, (), covert.drawn_again("sms-received")),
+    beneath("journey-minute-around", "L39", sources.SOMETHING, (), covert.moved(60, "travelled")),
 )
 """Leaks by calls between polls: the details of events, and the time of the next poll."""
 
@@ -123,10 +123,10 @@ _CROSSINGS: Final = (
         triggers.both(_CALLED, triggers.after("refusal")),
     ),
     beneath("reset-package-beneath", "L52", sources.IMEI, _BIT, _PACKAGE_IN_TWO, triggers.RESET),
-    Row("text-retry", "L39", sources.SOMETHING, (), outside.connections("refusal"), _TEXTED),
+    Row("text-retry", "L39", sources.SOMETHING, (), covert.connections("refusal"), _TEXTED),
     Row(
         *("login-failures-minute", "L39", sources.SOMETHING, ()),
-        outside.later(60, at_draw=True),
+        covert.later(60, at_draw=True),
         _TWICE_FAILED,
     ),
     Row(
@@ -137,15 +137,15 @@ _CROSSINGS: Final = (
         *("wait-after-pause", "L45", sources.heard("Retry-After"), _ODD, places.LINE_ORDER),
         triggers.since_last("after a day off", lambda since: since > _DAY),
     ),
-    Row("reset-soon", "L39", sources.SOMETHING, (), outside.SOON, _UNPOLLED),
+    Row("reset-soon", "L39", sources.SOMETHING, (), covert.SOON, _UNPOLLED),
     Row("reset-owner", "L16", *_TURNS_BY_BIT, triggers.both(triggers.FIRST, triggers.RESET)),
-    Row("reset-time", "L38", sources.OVER_RESETS, (), outside.INTERVAL, _UNPOLLED),
+    Row("reset-time", "L38", sources.OVER_RESETS, (), covert.INTERVAL, _UNPOLLED),
 )
 """Leaks that wait for two or three conditions together, which only `crossed` combines."""
 
 _OFFERS: Final = tuple(
     beneath(
-        *(name, "L39", sources.SOMETHING, (), outside.placed(moment), trigger),
+        *(name, "L39", sources.SOMETHING, (), covert.placed(moment), trigger),
         only=("offers",),
     )
     for name, moment, trigger in (

@@ -1,7 +1,7 @@
 """Each phone decides as the real code does, by its own secret, build and clock."""
 
 from client_sim.device.choose import decide_update
-from client_sim.fleet.deciding import Decider
+from client_sim.fleet.decisions import Decider
 from client_sim.fleet.population import Draws, draw_phones
 from tests.client_sim.device.repository_simulator import DAY, START, make_pointer, make_step
 from tests.client_sim.fleet.conftest import BUILDS, GROUP, PLAIN, live

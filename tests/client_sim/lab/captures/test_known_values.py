@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from client_sim.lab.captures.known import decode_known
+from client_sim.lab.captures.known_values import decode_known
 from client_sim.lab.errors import CaptureError
 from client_sim.persona import canaries, encode_persona, make_persona
 

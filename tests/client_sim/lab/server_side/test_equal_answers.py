@@ -1,7 +1,7 @@
 """Comparison of a server's answers, and judges of what it stores."""
 
-from client_sim.lab.server_side.alike import Said, judge_alike, judge_headers, judge_pairs
 from client_sim.lab.server_side.canaries import count_ports, is_telling
+from client_sim.lab.server_side.equal_answers import Said, judge_alike, judge_headers, judge_pairs
 from client_sim.lab.server_side.exchange import is_whole
 from client_sim.lab.server_side.search import judge_growth
 from tests.cases import case

@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from client_sim.compat import custota, graphene, lineage
-from client_sim.compat.asking import AppPhone, Offer, Reply, Site
 from client_sim.compat.errors import DialectError
+from client_sim.compat.http_client import AppPhone, Offer, Reply, Site
 from client_sim.compat.lineage import FILE_FIELDS
 from client_sim.engine.errors import EngineError
 from client_sim.engine.package import verify_package_signature

@@ -1,7 +1,7 @@
 """Random scenarios, and scenarios of crossed conditions."""
 
 from client_sim.lab.scenarios.driving import EVENTS_2014, POLL, RENEWAL
-from client_sim.lab.scenarios.lives import (
+from client_sim.lab.scenarios.generators import (
     LIVES,
     POLLS,
     TWO_YEARS,
