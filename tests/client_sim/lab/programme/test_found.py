@@ -13,7 +13,6 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.library import MUTANTS, find_mutant
 from client_sim.lab.programme.batteries.crossed import list_rows
 from client_sim.lab.programme.batteries.offers import KINDS
-from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import BATTERIES, PROFILES, RARE, Plan, make_batteries
 from client_sim.lab.programme.runner import try_client, try_mutant
 from client_sim.lab.programme.testbed import plan_testbed
@@ -161,7 +160,7 @@ def killers(make, oracle, numbers=None, *, searched=1, enough=None):
     The runs of the first `searched` cases are searched for the owner's values.
     """
     profile = replace(PROFILES["mutant"].only([oracle]), searched=searched)
-    (battery,) = make_batteries(ground(make), profile)
+    (battery,) = make_batteries(testbed(make), profile)
     if numbers is not None:
         whole = battery
         battery = replace(battery, size=len(numbers), make=lambda place: whole.make(numbers[place]))
