@@ -14,7 +14,6 @@ from signer.proposal.submission import (
     collect_proposals,
     collect_versions,
     complete_kept,
-    sign_at_once,
     submit,
 )
 from signer.release.plan import plan_release
@@ -48,26 +47,6 @@ def test_submit(team, incoming, zips, facts) -> None:
     assert [blob.sha256 for blob in bundle.blobs] == [digest]
     again = submit(collect_proposals(team.folder, [proposed.proposal], [zips["first"]]), incoming)
     assert again == submitted
-
-
-def test_sign_at_once(team, incoming, passphrases) -> None:
-    """With all keys at hand one call does all steps, and keeps no proposal."""
-    proposed = team.renew("armani", "tables")
-    submitted = sign_at_once(team.folder, team.all_keys, passphrases, proposed, [], incoming)
-    assert submitted.versions == {"armani": 2, "tables": 2}
-    assert team.folder.load_kept_proposals() == {}
-    assert complete_kept(team.folder, incoming) == []
-
-
-def test_interrupted_submission_is_completed_once(team, incoming) -> None:
-    """Accepted versions that were not submitted are submitted by the next command."""
-    proposed = team.renew("armani")
-    accepted = accept_signatures(team.folder, proposed, team.sign(proposed, "alice", "bob"))
-    team.folder.keep_proposal(proposed.identity, proposed.data)
-    (completed,) = complete_kept(team.folder, incoming)
-    bundle = incoming / completed.bundle
-    assert (bundle / "metadata" / "2.armani.json").read_bytes() == accepted["armani", 2]
-    assert complete_kept(team.folder, incoming) == []
 
 
 def test_unaccepted_proposal_is_forgotten(team, incoming) -> None:
