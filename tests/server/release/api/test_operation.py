@@ -45,11 +45,7 @@ def test_contradictory_declarations():
 
 
 def test_public_secret_and_unrestricted_operations():
-    """Only these operations are public, return a secret, or need no permission.
-
-    An answer with a secret is not kept for a repeated key. Operations without a permission concern
-    only the caller's own data.
-    """
+    """Only these operations are public, return a secret, or need no permission."""
     public = {"get_health", "get_openapi", "tell_upload_protocol"}
     assert {operation.id for operation in OPERATIONS if operation.public} == public
     secret = {operation.id for operation in OPERATIONS if operation.secret}

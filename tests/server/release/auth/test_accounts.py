@@ -184,9 +184,7 @@ APPROVER = principal("deni", Role.APPROVER)
 async def test_rights_that_the_caller_lacks_are_refused(sessions, make, operator):
     """Only admins manage accounts, within their codenames and the rights of their token.
 
-    An admin of one model neither makes an account for another one, nor changes an account with
-    further codenames. A narrow token neither grants rights that it lacks, nor changes or disables
-    accounts that have them.
+    They neither grant further rights, nor change or disable accounts that have further rights.
     """
     await make("root", Role.ADMIN)
     await make("ani", Role.VIEWER, "armani")
