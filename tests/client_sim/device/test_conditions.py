@@ -85,7 +85,9 @@ def test_quiet_hours():
     settings = UpdateSettings(quiet=(1380, 420))
     assert _unmet(Conditions(local_minute=419), settings) == ["quiet"]
     assert _unmet(Conditions(local_minute=420), settings) == []
-    assert _unmet(Conditions(), settings) == []
+    unknown = judge_conditions(OFFER, Conditions(), settings, agreed=None, room=OFFER.length)[1]
+    assert unknown.passed
+    assert unknown.sentence == "The local time is unknown, so the quiet hours do not apply."
     assert [format_minute(minute) for minute in (0, 450, 1439)] == ["00:00", "07:30", "23:59"]
 
 
