@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import asyncpg
 
 from tests.patience import PATIENCE
+from tests.ports import free_port
 
 PROGRAMS = Path("/usr/lib/postgresql/17/bin")
 USER, PASSWORD = "hening", "canary-4711-secret"  # tests search output and logs for it
@@ -122,9 +122,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     """Run a server until the block ends."""
     # Not in pytest's folder, which is closed to other users.
     folder = Path(tempfile.mkdtemp(prefix="hening-postgresql-"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = PostgresServer(folder, port)
+    server = PostgresServer(folder, free_port())
     try:
         server.initialise()
         server.start()

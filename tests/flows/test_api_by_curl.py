@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows.shell import run_script
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,19 +30,7 @@ def bash(world, programs, tmp_path):
     (tmp_path / "var" / "server").symlink_to(world.folder.root)
     environment = {"PATH": f"{programs.path}:{os.environ['PATH']}"}
 
-    def run(script):
-        done = subprocess.run(
-            ["bash", "-euc", script],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    return run
+    return lambda script: run_script(script, tmp_path, environment, "-euc")
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """The how-tos for existing Updater apps, and hening's own phones on a server with dialects."""
 
 import os
-import re
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +9,9 @@ from click.testing import CliRunner
 import client_sim.cli
 from client_sim.compat.checking import look
 from client_sim.compat.http_client import AppPhone, HttpSite
+from tests.flows.shell import read_console, run_script
 from tests.flows.test_split import split
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -21,34 +20,24 @@ PAGE = (ROOT / "docs" / "how-to" / "existing-updater-apps.md").read_text(encodin
 
 def test_existing_updater_apps_page(programs, tmp_path):
     """The pages lead from a zip to a server whose offers the readers fetch, resume and verify."""
-    blocks = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
-    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    lines = [line.removeprefix("$ ") for line in read_console(PAGE)]
     script = "\n".join(["set -em", "trap 'kill %1 2> /dev/null' EXIT", *lines])
     # aiohttp reads SSL_CERT_FILE when it is imported, and a forked program has already imported it.
     script = script.replace("hening-server run", f"{BIN}/hening-server run")
-    for port in ("8080", "8443"):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            script = script.replace(port, str(free.getsockname()[1]))
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env={
-            "HENING": str(ROOT),
-            "HOME": str(tmp_path / "home"),
-            "LC_ALL": "C.UTF-8",
-            "PATH": f"{programs.path}:{BIN}:{os.environ['PATH']}",
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    for shown, port in zip(("8080", "8443"), free_ports(2), strict=True):
+        script = script.replace(shown, str(port))
+    environment = {
+        "HENING": str(ROOT),
+        "HOME": str(tmp_path / "home"),
+        "LC_ALL": "C.UTF-8",
+        "PATH": f"{programs.path}:{BIN}:{os.environ['PATH']}",
+    }
+    output = run_script(script, tmp_path, environment)
     new, rom = (tmp_path / "new.zip").read_bytes(), tmp_path / "rom"
     for name in ("one", "two", "three", "four", "five"):
         assert (rom / f"{name}.zip").read_bytes() == new, name
-    assert done.stdout.count("Fetched and verified: ") == 6
-    assert "With a dialect the fleet is not one anonymity set" in done.stdout
+    assert output.count("Fetched and verified: ") == 6
+    assert "With a dialect the fleet is not one anonymity set" in output
     assert "With a dialect the fleet is not one anonymity set" in (rom / "server.log").read_text()
     assert "alarm" not in (rom / "server.log").read_text()
     assert list((rom / "dialects" / "files" / "graphene").glob("armani-nightly"))

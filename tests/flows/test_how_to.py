@@ -7,7 +7,6 @@ what was submitted. Files that a page shows in full exist before its first comma
 
 import re
 import shutil
-import socket
 
 import pytest
 
@@ -21,6 +20,7 @@ from tests.flows.rehearsal import (
     read_blocks,
     read_files,
 )
+from tests.ports import free_port
 from tests.seaweed import BUCKET, KEY_ID, SECRET
 
 # Pages that other tests run, as part of a longer scenario.
@@ -140,8 +140,7 @@ def test_page_that_starts_server(rehearsal, name):
 
     `lab server` waits a tenth of a second for the server's writes, in place of a second.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
 
     def alter(line):
         return line.replace("8081", port).replace("lab server ", "lab server --settle 0.1 ")

@@ -1,13 +1,13 @@
 """docs/how-to/many-machines.md runs on a site with three releases, from one machine to many."""
 
 import re
-import socket
 import uuid
 
 import pytest
 
 from tests.flows.rehearsal import make_rehearsal
 from tests.flows.test_how_to import SERVER, play
+from tests.ports import free_ports
 from tests.seaweed import BUCKET, KEY_ID, SECRET
 
 RELEASES = """
@@ -27,11 +27,7 @@ def test_many_machines_page(programs, postgres, seaweed, tmp_path):
         f's3_endpoint = "{seaweed.endpoint}"\ns3_key_id = "{KEY_ID}"\ns3_secret = "{SECRET}"\n'
     )
     database, prefix = postgres.make_database(), f"s3://{BUCKET}/many/{uuid.uuid4()}"
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        ports = {"8081": str(one.getsockname()[1]), "9101": str(two.getsockname()[1])}
+    ports = dict(zip(("8081", "9101"), map(str, free_ports(2)), strict=True))
 
     def alter(line):
         line = re.sub(r"postgresql://[^ ]*", database, line).replace("s3://rom", prefix)

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from demo.stage import PASSPHRASE
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
 from tests.flows.conftest import FlowStage, open_stage
+from tests.flows.shell import run_script
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "api-rollout.md").read_text(encoding="utf-8")
@@ -55,27 +55,21 @@ def test_api_rollout_page(stage):
     """Each command exits with 0, webhooks report the changes, and a phone has the fix."""
     phone = stage.phone("walker")
     assert "http://127.0.0.1:8081" in BLOCK
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", BLOCK.replace("http://127.0.0.1:8081", stage.api)],
-        cwd=stage.folder,
-        env={
-            "PATH": f"{stage.programs.path}:{os.environ['PATH']}",
-            "HENING_SIGNER_PASSPHRASE": PASSPHRASE,
-            "LC_ALL": "C.UTF-8",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    told = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
+    environment = {
+        "PATH": f"{stage.programs.path}:{os.environ['PATH']}",
+        "HENING_SIGNER_PASSPHRASE": PASSPHRASE,
+        "LC_ALL": "C.UTF-8",
+    }
+    script = BLOCK.replace("http://127.0.0.1:8081", stage.api)
+    output = run_script(script, stage.folder, environment, "-euo pipefail -c")
+    told = [line.split("\t") for line in output.splitlines() if "\t" in line]
     assert told == [
         ["schedule", "eka", "ari", "done"],
         ["offer", "eka", "ari", "done"],
         ["halt", "ari", "", "done"],
         ["offer", "eka", "ari", "done"],
     ]
-    assert "withdrawn" in done.stdout
+    assert "withdrawn" in output
     assert phone.install() == Build("armani", "id", 2).incremental
     (shown,) = stage.server("rollout", "show", "--state", stage.server_state, "--json")
     assert (shown["state"], shown["permille"]) == ("offered", 1000)

@@ -1,11 +1,11 @@
 """The README's ten lines, from an empty folder to a phone that runs one's own release."""
 
 import os
-import re
-import socket
-import subprocess
 import sys
 from pathlib import Path
+
+from tests.flows.shell import read_console, run_script
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,33 +24,22 @@ def test_ten_lines(programs, tmp_path):
     checkout.mkdir()
     (checkout / "fixtures").symlink_to(ROOT / "fixtures")
     (checkout / ".venv").symlink_to(sys.prefix)
-    blocks = re.findall(r"```console\n(.*?)```", SECTION, re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines()]
+    lines = read_console(SECTION)
     commands = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
     (printed,) = [line for line in lines if not line.startswith("$ ")]
     assert len(commands) <= 4 + 9
     build = commands.index(find(commands, "python -m fixtures.build"))
     commands[build] = commands[build].replace("python", str(programs.python), 1)
     commands.insert(1 + commands.index(find(commands, "hening-server rollout")), SERVED)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     script = "\n".join(["set -em", "trap 'kill %1 2> /dev/null' EXIT", *commands])
-    done = subprocess.run(
-        ["bash", "-c", script.replace("8080", str(port))],
-        cwd=checkout,
-        env={
-            "HOME": str(tmp_path / "home"),
-            "HENING_SIGNER_PASSPHRASE": "correct horse battery staple",
-            "LC_ALL": "C.UTF-8",
-            "PATH": os.environ["PATH"],
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert printed in done.stdout.splitlines()
+    environment = {
+        "HOME": str(tmp_path / "home"),
+        "HENING_SIGNER_PASSPHRASE": "correct horse battery staple",
+        "LC_ALL": "C.UTF-8",
+        "PATH": os.environ["PATH"],
+    }
+    output = run_script(script.replace("8080", str(free_port())), checkout, environment)
+    assert printed in output.splitlines()
     assert (tmp_path / "home" / "rom-second-root" / "root-2.key").exists()
 
 
