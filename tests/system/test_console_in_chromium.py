@@ -171,8 +171,8 @@ STYLE_RULES = ("color-contrast", "link-in-text-block", "scrollable-region-focusa
 async def test_accessibility(chromium, server):
     """Pages satisfy axe-core's rules, contrast AA and target sizes, and fit the window.
 
-    They are measured at a phone's width in light colours, and at a desktop's in dark colours. They
-    use no foreign resources.
+    They are measured at a phone's width in light colours, and at a desktop's in dark colours, where
+    axe-core checks style only. They use no foreign resources.
     """
     found = {}
 
