@@ -113,11 +113,16 @@ def serving(world, folder, *options, programs=None, environment=(), prefix=(), *
             process.kill()
 
 
-def ask(one, path=TIMESTAMP, port=8080, fields=""):
+def ask(one, path=TIMESTAMP, port=8080):
     """Make a phone's request on a connection and read the answer."""
-    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept-Encoding: gzip\r\n{fields}"
-    one.sendall(f"{head}\r\n".encode())
+    send_request(one, path, port)
     return read_answer(one)
+
+
+def send_request(one, path=TIMESTAMP, port=8080):
+    """Send a phone's request over a connection."""
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept-Encoding: gzip\r\n\r\n"
+    one.sendall(head.encode())
 
 
 def read_answer(one, data=b""):

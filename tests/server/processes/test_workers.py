@@ -43,6 +43,7 @@ from tests.server.processes.service import (
     ask,
     is_worker,
     read_answer,
+    send_request,
     serving,
     start_worker,
 )
@@ -130,7 +131,7 @@ def test_successor_answers_a_killed_workers_queue(shared):
         os.kill(victim, signal.SIGSTOP)
         waiting = [stack.enter_context(shared.connect()) for _ in range(64)]
         for one in waiting:
-            send(one, shared)
+            send_request(one, port=shared.port)
         until(lambda: any(map(has_answer, waiting)))
         assert not all(map(has_answer, waiting))
         os.kill(victim, signal.SIGKILL)
@@ -143,14 +144,6 @@ def test_successor_answers_a_killed_workers_queue(shared):
         "it was killed by SIGKILL"
     ]
     assert shared.metric("hening_workers_lost_total") == lost + 1
-
-
-def send(one, service):
-    """Send a request and do not wait for the answer."""
-    one.sendall(
-        f"GET /metadata/timestamp.json HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n"
-        "Accept-Encoding: gzip\r\n\r\n".encode()
-    )
 
 
 def has_answer(one):
@@ -172,7 +165,7 @@ def test_workers_end_with_the_main_process(world, tmp_path, programs):
         stack.callback(kill, stopped)
         kept = [stack.enter_context(service.connect()) for _ in range(20)]
         for one in kept:
-            send(one, service)
+            send_request(one, port=service.port)
         until(lambda: any(map(has_answer, kept)))
         service.process.kill()
         until(lambda: not any(map(is_worker, (stopped, serves))))
