@@ -1,6 +1,7 @@
 """Waiting bundles in S3: several machines receive and publish them, and may stop meanwhile."""
 
 import asyncio
+import dataclasses
 import hashlib
 import shutil
 from contextlib import asynccontextmanager
@@ -224,6 +225,25 @@ def test_polling_interval(site):
     node.inbox = S3Inbox(site.place, node.folder, lambda: now[0], lambda *_, **__: counting)
     assert node.inbox.fetch() == [bundle[0]]  # the copy is still there after a restart
     assert counting.calls[7:] == ["list"]
+
+
+class DatedObjects(Objects):
+    """Lists objects as if they had been written in the reverse order of their names."""
+
+    def list(self, prefix=""):
+        """Yield the objects with other times."""
+        for each in super().list(prefix):
+            yield dataclasses.replace(each, time=-int(each.name.split("/")[1], 16))
+
+
+def test_oldest_bundle_is_first(site):
+    """Waiting bundles are in the order of the times of their objects, whatever their names."""
+    node = Node(site, "one", open_objects=DatedObjects)
+    bundles = [site.sign(version) for version in (2, 3, 4)]
+    for bundle in bundles:
+        node.submit(bundle)
+    expected = sorted((bundle_id for bundle_id, _ in bundles), reverse=True)
+    assert node.inbox.waiting() == node.inbox.fetch() == expected
 
 
 def test_damaged_object(site):
