@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import sys
 from pathlib import Path
 
@@ -333,6 +334,33 @@ async def test_waiting_for_a_dead_holder_is_not_yielding(lease, monkeypatch):
         waiting.cancel()
         await asyncio.wait([waiting])
         assert waiting.cancelled()
+
+
+def check_unlocked(path):
+    """Raise BlockingIOError if another open file holds the lock of `path`."""
+    with path.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@sqlite
+async def test_waiting_publisher_does_not_keep_the_file_lock(lease, tmp_path, monkeypatch):
+    """Between two tries the file lock is free, because it would hide that a holder is dead."""
+    monkeypatch.setattr(module, "RETRY_SECONDS", 600)
+    has_tried, ordinary = asyncio.Event(), lease(wait=1200)
+
+    async def take(*_args, locked):
+        assert locked
+        has_tried.set()
+        await asyncio.sleep(0)
+        return "a process on another machine"
+
+    monkeypatch.setattr(ordinary, "_take", take)
+    waiting = asyncio.create_task(hold_and_stay(ordinary))
+    await has_tried.wait()
+    await asyncio.sleep(0)
+    check_unlocked(tmp_path / "lock")
+    waiting.cancel()
+    await asyncio.wait([waiting])
 
 
 class Polled(Precedence):
