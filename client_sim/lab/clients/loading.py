@@ -32,10 +32,10 @@ def load_client(name: str) -> Factory:
     mutant = find_mutant(name)
     if mutant is not None:
         return mutant.make
-    brought = import_attribute(name)
-    if not callable(brought):
+    imported = import_attribute(name)
+    if not callable(imported):
         raise ClientNotFoundError(f"the client {name} is not a factory: it cannot be called")
-    return cast("Factory", brought)
+    return cast("Factory", imported)
 
 
 def import_attribute(name: str) -> object:
@@ -60,14 +60,14 @@ def import_attribute(name: str) -> object:
             " loop in its module"
         ) from error
     except (Exception, SystemExit) as error:  # an unknown module may raise anything
-        said = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise ClientNotFoundError(
-            f"the client {name} cannot be imported ({said}): is its folder on PYTHONPATH?"
+            f"the client {name} cannot be imported ({reason}): is its folder on PYTHONPATH?"
         ) from error
     return found
 
 
-def born_anew(factory: Factory) -> Factory:
+def import_again(factory: Factory) -> Factory:
     """Import the factory's module again, and return the factory of the same name from it.
 
     Data that a client keeps in its module, or draws at import, outlives restarts. All phones of one

@@ -5,7 +5,7 @@ from typing import Final
 
 from client_sim.lab.programme.covering import Factors, Row
 from client_sim.lab.programme.testbed import EVERY_KIND, Serve, Testbed
-from client_sim.lab.scenarios.generators import LIVES
+from client_sim.lab.scenarios.generators import EVENT_SETS
 from client_sim.lab.servers.contents import (
     Publication,
     halt,
@@ -50,7 +50,7 @@ _MARKS: Final = MappingProxyType(
 
 FACTORS: Final[Factors] = MappingProxyType(
     {
-        "life": ("quiet", *LIVES),
+        "life": ("quiet", *EVENT_SETS),
         "fault": ("none", *_FAULTS),
         "server": ("alike", *_MARKS),
         "install": ("none", "whole", "step", "later"),

@@ -10,7 +10,7 @@ from typing import Final
 
 from client_sim.clock import read_clock
 from client_sim.device.internet import make_tls_context
-from client_sim.lab.clients.loading import born_anew
+from client_sim.lab.clients.loading import import_again
 from client_sim.lab.scenarios.driving import Scenario, run_scenario
 from client_sim.lab.scenarios.limits import PATIENCE
 from client_sim.lab.servers.scripted import Authority, Listening, make_authority
@@ -106,8 +106,8 @@ def _run(factory: Factory, world: DrivenWorld, setting: Setting) -> Observation:
             setting.scenario,
             setting.personal,
             setting.patience,
-            renew=lambda: setting.adapt(born_anew(factory)),
-            polled=alter,
+            renew=lambda: setting.adapt(import_again(factory)),
+            after_poll=alter,
         )
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from client_sim.countries import settle
 from client_sim.lab.programme.setting import Setting, Way, observe
 from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
-from client_sim.lab.scenarios.generators import idle, random_life
+from client_sim.lab.scenarios.generators import idle, random_scenario
 from client_sim.lab.scenarios.owners import draw_host, make_lifelike
 from client_sim.lab.servers import scripted
 from client_sim.lab.servers.contents import CHANGES, SPLITS, Publication, one_by_one
@@ -187,7 +187,7 @@ def _follows(factory: Factory, setting: Setting) -> bool:
 def _long_life(testbed: Testbed, number: int) -> Setting:
     tape = testbed.tape("long life", number)
     return testbed.setting(
-        random_life(tape, HUNDRED_DAYS + tape.below(_MORE)),
+        random_scenario(tape, HUNDRED_DAYS + tape.below(_MORE)),
         public=testbed.secured(testbed.publics[0], is_secure=number % 4 < 2),
         personal=testbed.owner(number),
         entropy=Entropy(b"long %d" % number),

@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.scenarios.limits import PATIENCE, Overdue, confine
-from client_sim.lab.trace.bypasses import watch_detours
+from client_sim.lab.trace.bypasses import watch_bypasses
 from client_sim.lab.trace.memory import DrivenWorld, MemoryWorld
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.lab.trace.recording import RecordingWorld
@@ -32,7 +32,7 @@ _RESETS: Final = frozenset({RESET, RENEWAL})
 _KINDS: Final = {kind.value: kind for kind in Kind}
 
 EVENTS_2014: Final = tuple(kind.value for kind in KINDS_2014)
-"""Boot with a SIM, Wi-Fi, location, a contact, messages, calls, an account: seven events."""
+"""The twelve events of 2014: a SIM, Wi-Fi, location, a contact, messages, calls and an account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def run_scenario(
     patience: float = PATIENCE,
     *,
     renew: Callable[[], Factory] | None = None,
-    polled: Callable[[], None] = lambda: None,
+    after_poll: Callable[[], None] = lambda: None,
 ) -> Observation:
     """Drive a client through a scenario and return everything that left it.
 
@@ -94,13 +94,15 @@ def run_scenario(
 
     An exception ends the run and is recorded, because a crash is visible from outside. So does a
     client that ends its process or returns no finite due time. `renew` returns the factory for a
-    new process; without it the old one is used. `polled` is called after each poll. Raise
+    new process; without it the old one is used. `after_poll` is called after each poll. Raise
     ClientOverdueError if the client does not return within `patience` seconds of processor time.
     """
     recording = RecordingWorld(world)
     try:
         with confine(patience), _watch(recording, world):
-            _drive(_Phone(factory, recording), renew, polled, recording, world, scenario, persona)
+            _drive(
+                _Phone(factory, recording), renew, after_poll, recording, world, scenario, persona
+            )
     except Overdue as error:
         raise ClientOverdueError(
             f"the client did not return ({scenario.name}, in {recording.phase}): {error}: look for"
@@ -115,7 +117,7 @@ def _watch(recording: RecordingWorld, world: DrivenWorld) -> AbstractContextMana
     """Record what bypasses the world, if the world itself needs no sockets."""
     if not isinstance(world, MemoryWorld):
         return nullcontext()
-    return watch_detours(lambda tried: recording.note(Channel.DETOUR, tried))
+    return watch_bypasses(lambda attempt: recording.note(Channel.DETOUR, attempt))
 
 
 class _Phone:
@@ -145,7 +147,7 @@ class _OtherWorld:
 def _drive(
     phone: _Phone,
     renew: Callable[[], Factory] | None,
-    polled: Callable[[], None],
+    after_poll: Callable[[], None],
     recording: RecordingWorld,
     world: DrivenWorld,
     scenario: Scenario,
@@ -153,7 +155,7 @@ def _drive(
 ) -> None:
     start = due = world.now()
     polls = 0
-    for place, step in enumerate(scenario.steps):
+    for index, step in enumerate(scenario.steps):
         if step.startswith(AT):
             world.advance_to(max(world.now(), start + float(step.removeprefix(AT))))
             continue
@@ -162,27 +164,27 @@ def _drive(
             polls += 1
             recording.begin_poll(polls)
             recording.note_outcome(phone.client.poll())
-            due = _ask_due(phone.client, world)
+            due = _read_due(phone.client, world)
             recording.note(Channel.SCHEDULE, repr(due).encode())
-            polled()
+            after_poll()
             continue
-        rest = scenario.steps[place:]
+        rest = scenario.steps[index:]
         until_poll = rest.index(POLL) if POLL in rest else len(rest)
         world.advance_to(world.now() + max(0.0, due - world.now()) / (until_poll + 1))
         if step == NOTHING:
             continue
-        recording.phase = f"step {place + 1} {step}"
+        recording.phase = f"step {index + 1} {step}"
         if step == RENEWAL:
             phone.factory = phone.factory if renew is None else renew()
             phone.world = cast("World", _OtherWorld(recording))
-        _happen(phone, recording, world, step, persona)
-        asked = _ask_due(phone.client, world) if polls else due
-        if asked != due or step in _RESETS:
-            due = asked
+        _apply_step(phone, recording, world, step, persona)
+        new_due = _read_due(phone.client, world) if polls else due
+        if new_due != due or step in _RESETS:
+            due = new_due
             recording.note(Channel.DUE, repr(due).encode())
 
 
-def _happen(
+def _apply_step(
     phone: _Phone,
     recording: RecordingWorld,
     world: DrivenWorld,
@@ -203,7 +205,7 @@ def _happen(
         phone.client.on_event(recording.watch(make_event(step, persona)))
 
 
-def _ask_due(client: Client, world: DrivenWorld) -> float:
+def _read_due(client: Client, world: DrivenWorld) -> float:
     due = float(client.next_poll(world.now()))
     if not math.isfinite(due):
         raise ValueError(f"{due} is not a valid poll time")

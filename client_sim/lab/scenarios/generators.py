@@ -1,4 +1,4 @@
-"""Lives of a phone: scenarios with events in some order between polls.
+"""Generators of scenarios with events in some order between polls.
 
 Some are random; others combine conditions: events, restarts, a reset, a power-off, and a clock that
 is set back.
@@ -23,14 +23,14 @@ from client_sim.owner_events.events import EVERYDAY, KINDS_2014, Kind
 from client_sim.tape import Tape
 
 _EVENTS: Final = tuple(kind.value for kind in (*KINDS_2014, *EVERYDAY))
-_HAPPENINGS: Final = (*_EVENTS, REBOOT)
-_LONGEST: Final = 28_800
+_STEPS: Final = (*_EVENTS, REBOOT)
+_LONGEST_INTERVAL: Final = 28_800
 TWO_YEARS: Final = 63_072_000
-"""The minimum of the longest time, in seconds, that a phone lies in a drawer."""
+"""The minimum of the longest power-off, in seconds."""
 _DAY: Final = 86_400
 T = TypeVar("T")
 POLLS: Final = 6
-LIVES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
+EVENT_SETS: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
     {
         "talk": tuple(k for k in KINDS_2014 if k.startswith(("sms-", "mms-", "call-"))),
         "people": (Kind.SIM_INSERTED, Kind.CONTACT_ADDED, Kind.ACCOUNT_LOGIN, Kind.ACCOUNT_LOGOUT),
@@ -38,7 +38,7 @@ LIVES: Final[Mapping[str, tuple[Kind, ...]]] = MappingProxyType(
         "everything": (*KINDS_2014, *EVERYDAY),
     }
 )
-"""The events in a life, by its name."""
+"""The events that a scenario of crossed conditions contains, by the name of the set."""
 _HOUR: Final = 3_600
 # The shortest and the longest time, in seconds; lengths between them are drawn.
 _POWERLESS: Final = {
@@ -49,34 +49,34 @@ _POWERLESS: Final = {
 _ABSENCES: Final = (*_POWERLESS.values(), (TWO_YEARS, TWO_YEARS + 200 * _DAY))
 _SET_BACK: Final = {"hours": (600, 23 * _HOUR), "days": (_DAY, 90 * _DAY)}
 _RESETS: Final = {"early": 1, "late": 3}  # intervals, from 0
-_CROSSED: Final = frozenset({REBOOT, *LIVES["everything"]})
+_REPLACED: Final = frozenset({REBOOT, *EVENT_SETS["everything"]})
 
 
-def random_life(tape: Tape, polls: int) -> Scenario:
-    """Draw a life with `polls` polls and up to five events before each but the first."""
+def random_scenario(tape: Tape, polls: int) -> Scenario:
+    """Draw a scenario with `polls` polls and up to five events before each but the first."""
     steps = [POLL]
     for _ in range(polls - 1):
-        steps += [tape.pick(_HAPPENINGS) for _ in range(tape.below(6))]
+        steps += [tape.pick(_STEPS) for _ in range(tape.below(6))]
         steps.append(POLL)
     return Scenario(f"a random life with {polls} polls", tuple(steps))
 
 
 def shuffled_story(tape: Tape, polls: int) -> Scenario:
     """Return the events of 2014 and of everyday life in a random order, among `polls` + 1 polls."""
-    left = list(_HAPPENINGS)
+    remaining = list(_STEPS)
     steps = [POLL]
-    while left:
-        steps.append(left.pop(tape.below(len(left))))
+    while remaining:
+        steps.append(remaining.pop(tape.below(len(remaining))))
     for _ in range(polls - 1):
         steps.insert(1 + tape.below(len(steps)), POLL)
     return Scenario("the events of 2014 and everyday life in a random order", (*steps, POLL))
 
 
-def busy_life(tape: Tape, polls: int) -> Scenario:
-    """Draw a life in which each event occurs in about half of the intervals between polls."""
+def busy_scenario(tape: Tape, polls: int) -> Scenario:
+    """Draw a scenario in which each event occurs in about half of the intervals between polls."""
     steps = [POLL]
     for _ in range(polls - 1):
-        gap = [event for event in _HAPPENINGS if tape.below(2)]
+        gap = [event for event in _STEPS if tape.below(2)]
         while gap:
             steps.append(gap.pop(tape.below(len(gap))))
         steps.append(POLL)
@@ -93,18 +93,18 @@ def with_burst(scenario: Scenario, number: int, tape: Tape) -> Scenario:
     return Scenario(f"{scenario.name}, and {kind} again and again", steps)
 
 
-def eventful_end(quiet: int, polls: int, tape: Tape) -> Scenario:
+def events_at_end(quiet: int, polls: int, tape: Tape) -> Scenario:
     """Return `quiet` polls without events, then each event once, and `polls` polls more."""
-    left = list(_EVENTS)
-    last = [left.pop(tape.below(len(left))) for _ in range(len(left))]
+    remaining = list(_EVENTS)
+    last = [remaining.pop(tape.below(len(remaining))) for _ in range(len(remaining))]
     steps = (*(POLL,) * quiet, *last, *(POLL,) * polls)
     return Scenario(f"{quiet} quiet polls, a day with all events, {polls} polls", steps)
 
 
 def without_events(scenario: Scenario) -> Scenario:
     """Return the same polls without events and restarts."""
-    kept = tuple(step for step in scenario.steps if step == POLL)
-    return Scenario(f"{scenario.name}, without events", kept)
+    polls = tuple(step for step in scenario.steps if step == POLL)
+    return Scenario(f"{scenario.name}, without events", polls)
 
 
 def with_restarts(scenario: Scenario, tape: Tape) -> Scenario:
@@ -115,13 +115,13 @@ def with_restarts(scenario: Scenario, tape: Tape) -> Scenario:
     return Scenario(f"{scenario.name}, restarted often", tuple(steps))
 
 
-def overslept(polls: int) -> Scenario:
+def late_last_poll(polls: int) -> Scenario:
     """Return `polls` polls; the last is made at a fixed time, whatever interval was drawn."""
-    steps = (*((POLL,) * (polls - 1)), f"{AT}{_LONGEST * polls}", POLL)
+    steps = (*((POLL,) * (polls - 1)), f"{AT}{_LONGEST_INTERVAL * polls}", POLL)
     return Scenario(f"{polls} polls, the last of them late", steps)
 
 
-def broken(polls: int, step: str) -> Scenario:
+def interrupted_polls(polls: int, step: str) -> Scenario:
     """Return `polls` polls, the step (such as a power-off), and two polls more."""
     return Scenario(f"{polls} polls before {step}", (*(POLL,) * polls, step, POLL, POLL))
 
@@ -131,7 +131,7 @@ def idle(polls: int) -> Scenario:
     return Scenario(f"{polls} idle polls", (POLL,) * polls)
 
 
-def drawer(polls: int, tape: Tape) -> Scenario:
+def power_offs(polls: int, tape: Tape) -> Scenario:
     """Return polls around power-offs of days, weeks, months, and more than two years.
 
     The exact lengths are drawn.
@@ -148,10 +148,10 @@ def drawer(polls: int, tape: Tape) -> Scenario:
     return Scenario("power-offs from days to years", steps)
 
 
-def cross_life(row: Mapping[str, str], tape: Tape) -> Scenario:
-    """Draw a life for a row of conditions."""
+def crossed_scenario(row: Mapping[str, str], tape: Tape) -> Scenario:
+    """Draw a scenario for a row of conditions."""
     gaps: list[list[str]] = [[] for _ in range(POLLS - 1)]
-    for place, kind in enumerate(shuffled(LIVES.get(row["life"], ()), tape)):
+    for place, kind in enumerate(shuffled(EVENT_SETS.get(row["life"], ()), tape)):
         gaps[tape.below(len(gaps)) if place else 0].append(kind)
         # Some occur in about half of the intervals, so that they meet conditions that last.
         for gap in gaps if tape.below(2) else ():
@@ -176,18 +176,18 @@ def cross_life(row: Mapping[str, str], tape: Tape) -> Scenario:
     return Scenario("a life of crossed conditions", tuple(steps))
 
 
-def hushed(scenario: Scenario) -> Scenario:
-    """Return the same life with `nothing` instead of events and restarts.
+def with_idle_steps(scenario: Scenario) -> Scenario:
+    """Return the same scenario with `nothing` instead of events and restarts.
 
     Its reset also clears what a client keeps outside the phone's state, so that a comparison shows
     such data.
     """
-    silent = {**dict.fromkeys(_CROSSED, NOTHING), RESET: RENEWAL}
-    steps = tuple(silent.get(step, step) for step in scenario.steps)
+    replacements = {**dict.fromkeys(_REPLACED, NOTHING), RESET: RENEWAL}
+    steps = tuple(replacements.get(step, step) for step in scenario.steps)
     return Scenario(f"{scenario.name}, in silence", steps)
 
 
-def draw_break(number: int, tape: Tape) -> str:
+def draw_interruption(number: int, tape: Tape) -> str:
     """Return a power-off, a step that sets the clock back beyond any due time, or a reset.
 
     The number determines the kind of step, and the tape its length.
@@ -200,7 +200,7 @@ def draw_break(number: int, tape: Tape) -> str:
     return RESET
 
 
-def shuffled(those: Sequence[T], tape: Tape) -> list[T]:
+def shuffled(items: Sequence[T], tape: Tape) -> list[T]:
     """Return the items in a random order."""
-    left = list(those)
-    return [left.pop(tape.below(len(left))) for _ in range(len(left))]
+    remaining = list(items)
+    return [remaining.pop(tape.below(len(remaining))) for _ in range(len(remaining))]

@@ -15,7 +15,7 @@ A hundred days of polls take two seconds. A busy machine lengthens only the real
 """
 
 _TICK: Final = 1.0  # seconds between two checks of a client
-_NOTHING: Final = 0.001  # seconds of processor time in a tick; a running client takes more
+_IDLE: Final = 0.001  # seconds of processor time in a tick; a running client takes more
 
 
 class Overdue(BaseException):
@@ -26,29 +26,29 @@ class Ended(BaseException):
     """A signal ends this process; neither a crash of the client nor caught by it."""
 
 
-class Patience:
-    """Decides how long the lab waits for a client; call `look` at each tick."""
+class Watchdog:
+    """Decides how long the lab waits for a client; call `check` at each tick."""
 
     def __init__(self, seconds: float, tick: float, used: float) -> None:
         self._seconds = seconds
         self._tick = tick
         self._first = self._last = used
         self._idle = 0.0
-        self._said: str | None = None
+        self._reason: str | None = None
 
-    def look(self, used: float) -> str | None:
+    def check(self, used: float) -> str | None:
         """Return the reason for giving the client up, also at all later calls; None until then.
 
         `used` is the processor time of this process (seconds). A tick without processor time counts
         as waiting; a process that waits to be scheduled gets some time in each second.
         """
-        self._idle = self._idle + self._tick if used - self._last < _NOTHING else 0.0
+        self._idle = self._idle + self._tick if used - self._last < _IDLE else 0.0
         self._last = used
-        if self._said is None and used - self._first >= self._seconds:
-            self._said = f"it used {self._seconds:g} seconds of processor time"
-        if self._said is None and self._idle >= self._seconds:
-            self._said = f"it waited for {self._seconds:g} seconds without doing anything"
-        return self._said
+        if self._reason is None and used - self._first >= self._seconds:
+            self._reason = f"it used {self._seconds:g} seconds of processor time"
+        if self._reason is None and self._idle >= self._seconds:
+            self._reason = f"it waited for {self._seconds:g} seconds without doing anything"
+        return self._reason
 
 
 @contextmanager
@@ -60,25 +60,25 @@ def confine(patience: float) -> Iterator[None]:
     the process with any status, raises SystemExit. A module that is imported in the context and
     binds `_exit` by name keeps that replacement.
     """
-    ending = os._exit
+    original_exit = os._exit
     tick = min(_TICK, patience)
-    waiting = Patience(patience, tick, time.process_time())
+    watchdog = Watchdog(patience, tick, time.process_time())
 
-    def look(_number: int, _frame: object) -> None:
-        said = waiting.look(time.process_time())
-        if said is not None:
-            raise Overdue(said)
+    def check(_number: int, _frame: object) -> None:
+        reason = watchdog.check(time.process_time())
+        if reason is not None:
+            raise Overdue(reason)
 
-    handler = signal.signal(signal.SIGALRM, look)
-    left = signal.setitimer(signal.ITIMER_REAL, tick, tick)
-    os._exit = posix._exit = _leave  # noqa: SLF001  # its only name
+    handler = signal.signal(signal.SIGALRM, check)
+    previous_timer = signal.setitimer(signal.ITIMER_REAL, tick, tick)
+    os._exit = posix._exit = _raise_exit  # noqa: SLF001  # its only name
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, *left)
+        signal.setitimer(signal.ITIMER_REAL, *previous_timer)
         signal.signal(signal.SIGALRM, handler)
-        os._exit = posix._exit = ending  # noqa: SLF001  # as above
+        os._exit = posix._exit = original_exit  # noqa: SLF001  # as above
 
 
-def _leave(status: int) -> NoReturn:
+def _raise_exit(status: int) -> NoReturn:
     raise SystemExit(status)

@@ -53,7 +53,7 @@ _bystanders: frozenset[int | None] = frozenset()
 
 
 @contextmanager
-def watch_detours(note: Note) -> Iterator[None]:
+def watch_bypasses(note: Note) -> Iterator[None]:
     """Pass each attempt in this process to `note`, as `EVENT TARGET`, while the context is active.
 
     The attempt raises OSError. There is one watch at a time, for all threads. Threads that existed

@@ -27,7 +27,7 @@ from client_sim.lab.programme.conditions import (
 from client_sim.lab.programme.covering import Crossings, Row, cover, measure
 from client_sim.lab.programme.setting import keep
 from client_sim.lab.programme.testbed import Testbed
-from client_sim.lab.scenarios.generators import POLLS, cross_life, hushed
+from client_sim.lab.scenarios.generators import POLLS, crossed_scenario, with_idle_steps
 from client_sim.lab.trace.machine import grow_older, make_machine
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
@@ -76,7 +76,7 @@ def list_rows(seed: int, size: int) -> tuple[Row, ...]:
 
 def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
     tape = testbed.tape("crossed", number)
-    life = cross_life(row, tape)
+    life = crossed_scenario(row, tape)
     serve, mark, fault = (
         publish(testbed, row, tape),
         choose_mark(row, tape),
@@ -104,7 +104,7 @@ def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
             personal=testbed.owner(_PHONES * number + place),
             machine=make_machine(tape.data(8)),
         )
-        for place, scenario in enumerate((life, hushed(life), life, life))
+        for place, scenario in enumerate((life, with_idle_steps(life), life, life))
     ]
     again = 2 + tape.below(3)
     before = {poll: tape.data(8) for poll in range(again)}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from client_sim.lab.clients.loading import born_anew
+from client_sim.lab.clients.loading import import_again
 from client_sim.lab.oracles.cardinality import (
     CROWDS,
     NOBODY_DECLARED,
@@ -16,7 +16,7 @@ from client_sim.lab.oracles.completion import name_part
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Battery, Case, Judge, judge_same_trace
 from client_sim.lab.programme.testbed import WEEK, Testbed
-from client_sim.lab.scenarios.generators import idle, random_life
+from client_sim.lab.scenarios.generators import idle, random_scenario
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 from client_sim.world import Public
@@ -39,13 +39,13 @@ def determinism(testbed: Testbed, size: int) -> Battery:
     def make(number: int) -> Case:
         tape = testbed.tape("determinism", number)
         setting = testbed.setting(
-            random_life(tape, 3),
+            random_scenario(tape, 3),
             public=tape.pick(testbed.publics),
             personal=testbed.owner(number),
             entropy=Entropy(tape.data(8)),
             serve=testbed.changing(number),
         )
-        return Case((setting, replace(setting, adapt=born_anew)), judge_same_trace)
+        return Case((setting, replace(setting, adapt=import_again)), judge_same_trace)
 
     question = "Do two runs of the same phone leave the same trace?"
     return Battery("determinism", "guard", question, size, make)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.clients.installing import install_too
-from client_sim.lab.clients.loading import born_anew
+from client_sim.lab.clients.loading import import_again
 from client_sim.lab.oracles.connections import judge_handshakes
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.judging import judge_far_end
@@ -18,7 +18,12 @@ from client_sim.lab.programme.conditions import spoil
 from client_sim.lab.programme.setting import Way, dial_as_a_phone
 from client_sim.lab.programme.testbed import FAULTS, Testbed, secure
 from client_sim.lab.scenarios.driving import Scenario
-from client_sim.lab.scenarios.generators import draw_break, idle, random_life, with_restarts
+from client_sim.lab.scenarios.generators import (
+    draw_interruption,
+    idle,
+    random_scenario,
+    with_restarts,
+)
 from client_sim.lab.servers.contents import Publication, halt, release
 from client_sim.lab.servers.faults_network import INSTALL
 from client_sim.lab.trace.machine import grow_older, make_machine
@@ -57,7 +62,7 @@ def machine(testbed: Testbed, size: int) -> Battery:
         way = (kind + turn) % _WAYS
         # A poll may fail after the clock was set back or after a reset, on all machines alike.
         spared = frozenset({"completes"} if way else ())
-        adapt = born_anew
+        adapt = import_again
         if kind == 2 and testbed.upstream is None:
             fault = FAULTS[number * _STRIDE % len(FAULTS)]
             serve, spared = wrapped(serve, fault.at(tuple(range(_POLLS)))), _FAILING
@@ -69,7 +74,7 @@ def machine(testbed: Testbed, size: int) -> Battery:
                 fault,
                 {"fault": "install", "strikes": "always"},
             )
-        life = with_restarts(random_life(tape, _POLLS), tape)
+        life = with_restarts(random_scenario(tape, _POLLS), tape)
         setting = testbed.setting(
             _break(life, way, tape),
             public=testbed.reached(
@@ -91,14 +96,14 @@ def machine(testbed: Testbed, size: int) -> Battery:
 
 
 def _install_anew(factory: Factory) -> Factory:
-    return install_too(born_anew(factory))
+    return install_too(import_again(factory))
 
 
 def _break(life: Scenario, way: int, tape: Tape) -> Scenario:
     """Add a power-off, a clock set back or a reset after the first poll, or nothing for `way` 0."""
     steps = list(life.steps)
     if way:
-        steps.insert(1 + tape.below(len(steps) - 1), draw_break(way, tape))
+        steps.insert(1 + tape.below(len(steps) - 1), draw_interruption(way, tape))
     return Scenario(life.name, tuple(steps))
 
 

@@ -24,7 +24,7 @@ from client_sim.lab.programme.case import (
 )
 from client_sim.lab.programme.testbed import WEEK, History, Testbed
 from client_sim.lab.scenarios.driving import POLL, REBOOT, RESET, Scenario
-from client_sim.lab.scenarios.generators import draw_break, hushed, idle, shuffled
+from client_sim.lab.scenarios.generators import draw_interruption, idle, shuffled, with_idle_steps
 from client_sim.lab.servers.contents import Publication, release, widen
 from client_sim.lab.servers.faults_network import INSTALL
 from client_sim.lab.servers.hostile import INSTALLING
@@ -95,7 +95,9 @@ def offers(testbed: Testbed, size: int) -> Battery:
             adapt=install_in_vain if (turn + kind) % 3 == 0 else install_too,
         )
         still = replace(
-            setting, scenario=hushed(setting.scenario), personal=testbed.owner(2 * number + 1)
+            setting,
+            scenario=with_idle_steps(setting.scenario),
+            personal=testbed.owner(2 * number + 1),
         )
 
         def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
@@ -104,7 +106,7 @@ def offers(testbed: Testbed, size: int) -> Battery:
             own = (judge_choices(each, life.offered, known) for each in whole)
             return (*judge_same_polls(seen), *(finding for found in own for finding in found))
 
-        return Case((setting, still), judge, _SPARED, derive=hushed)
+        return Case((setting, still), judge, _SPARED, derive=with_idle_steps)
 
     question = (
         f"Do phones take the same offers in the same polls, by their place alone, whichever of"
@@ -121,7 +123,7 @@ def _make_life(public: Public, entropy: Entropy, turn: int, kind: int, tape: Tap
     polls = connections = 1
     for counter, times in enumerate((*_KNOWN, *rounds), 2):
         if cut == counter - len(_KNOWN) - 2:
-            steps.append(draw_break((turn + kind) // 2, tape))
+            steps.append(draw_interruption((turn + kind) // 2, tape))
             if steps[-1] == RESET:
                 secret = _draw_secret(entropy, polls + 1)
         place = place_of(secret, public, counter)

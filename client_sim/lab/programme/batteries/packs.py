@@ -11,7 +11,7 @@ from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case, judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.programme.testbed import EVERY_KIND, WEEK, History, Serve, Testbed
-from client_sim.lab.scenarios.generators import busy_life, idle, without_events
+from client_sim.lab.scenarios.generators import busy_scenario, idle, without_events
 from client_sim.lab.servers.hostile import MANNERS, SMALL_PARTS, STOCKED_PARTS
 from client_sim.lab.servers.packs import HISTORIES, PARTS, SAID, SMALL, make_history, make_steps
 from client_sim.lab.servers.replies import only_at
@@ -109,7 +109,7 @@ def packs(testbed: Testbed, size: int) -> Battery:
         other = replace(setting, personal=testbed.owner(2 * number + 1))
         if not is_eventful:
             return Case((setting, other), judge_same_trace, _spared(name))
-        life = busy_life(testbed.tape("packs", number), _POLLS)
+        life = busy_scenario(testbed.tape("packs", number), _POLLS)
         settings = (replace(setting, scenario=life), replace(other, scenario=without_events(life)))
         return Case(settings, judge_same_polls, _spared(name), derive=without_events)
 

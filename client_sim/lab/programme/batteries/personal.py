@@ -18,9 +18,9 @@ from client_sim.lab.programme.setting import Setting
 from client_sim.lab.programme.testbed import HUNDRED_DAYS, Testbed
 from client_sim.lab.scenarios.driving import STORY, Scenario
 from client_sim.lab.scenarios.generators import (
-    drawer,
-    eventful_end,
-    random_life,
+    events_at_end,
+    power_offs,
+    random_scenario,
     shuffled_story,
     with_burst,
     with_restarts,
@@ -52,7 +52,7 @@ def personal(testbed: Testbed, size: int, owners: int = _OWNERS) -> Battery:
     def make(number: int) -> Case:
         tape = testbed.tape("personal", number)
         setting = testbed.setting(
-            random_life(tape, 2 + tape.below(2)),
+            random_scenario(tape, 2 + tape.below(2)),
             public=testbed.reached(
                 testbed.secured(tape.pick(testbed.publics), is_secure=number % 2 == 1),
                 is_private=number // 2 % 2 == 1,
@@ -139,7 +139,7 @@ def events(testbed: Testbed, size: int) -> Battery:
 def _make_abroad(testbed: Testbed, number: int) -> Case:
     tape = testbed.tape("events", number)
     quiet = _QUIET + tape.below(10)
-    scenario = eventful_end(quiet, _UNREACHED + 3, tape)
+    scenario = events_at_end(quiet, _UNREACHED + 3, tape)
     wrap = tape.pick(_NOTHINGS).at(range(quiet, quiet + _UNREACHED))
     serve = testbed.quiet
     setting = testbed.setting(
@@ -187,7 +187,7 @@ def horizon(testbed: Testbed, size: int) -> Battery:
             testbed.long_life(number)
             if long
             else testbed.setting(
-                drawer(2, testbed.tape("drawer", number)),
+                power_offs(2, testbed.tape("drawer", number)),
                 public=testbed.secured(testbed.publics[0], is_secure=number % 4 == 3),
                 personal=testbed.owner(number),
                 entropy=Entropy(b"horizon %d" % number),

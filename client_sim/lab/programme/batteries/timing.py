@@ -16,7 +16,12 @@ from client_sim.lab.oracles.trust_state import judge_stationarity
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.programme.testbed import HUNDRED_DAYS, Testbed
-from client_sim.lab.scenarios.generators import broken, draw_break, idle, overslept
+from client_sim.lab.scenarios.generators import (
+    draw_interruption,
+    idle,
+    interrupted_polls,
+    late_last_poll,
+)
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Observation
 
@@ -54,10 +59,12 @@ def timing(testbed: Testbed, size: int) -> Battery:
         )
         before = {earlier: tape.data(8) for earlier in range(poll)}
         fresh = [Entropy(seed, {poll: tape.data(8)}) for _ in range(_FRESH)]
-        late = replace(usual, scenario=overslept(poll))
+        late = replace(usual, scenario=late_last_poll(poll))
         breaks: tuple[Setting, ...] = ()
         if testbed.upstream is None:  # a real server's metadata expires in months without power
-            interrupted = replace(usual, scenario=broken(poll, draw_break(number, tape)))
+            interrupted = replace(
+                usual, scenario=interrupted_polls(poll, draw_interruption(number, tape))
+            )
             breaks = (interrupted, replace(interrupted, entropy=Entropy(seed, before)))
         settings = (
             usual,

@@ -8,7 +8,7 @@ import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients import loading
-from client_sim.lab.clients.loading import born_anew, load_client
+from client_sim.lab.clients.loading import import_again, load_client
 from client_sim.lab.programme.batteries.fleet import fleet
 from client_sim.lab.programme.batteries.personal import personal
 from client_sim.lab.programme.batteries.timing import timing
@@ -107,12 +107,12 @@ def test_module_is_executed_again_for_a_new_process(tmp_path, monkeypatch):
     factory = load_client("keeper_of_its_own:Client").make
     module = sys.modules["keeper_of_its_own"]
     assert [factory(None), factory(None)] == [(module.ID, 1), (module.ID, 2)]
-    one, other = born_anew(factory)(None), born_anew(factory)(None)
+    one, other = import_again(factory)(None), import_again(factory)(None)
     assert (one[1], other[1]) == (1, 1)
     assert len({one[0], other[0], module.ID}) == 3
     assert sys.modules["keeper_of_its_own"] is module
     nameless = load_client("keeper_of_its_own:here")
-    assert born_anew(nameless) is nameless
-    assert born_anew(load_client("keeper_of_its_own:make"))(3) == 3
-    anew = born_anew(PollingClient)
+    assert import_again(nameless) is nameless
+    assert import_again(load_client("keeper_of_its_own:make"))(3) == 3
+    anew = import_again(PollingClient)
     assert (anew is not PollingClient, anew.__name__) == (True, "PollingClient")

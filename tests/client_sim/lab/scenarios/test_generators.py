@@ -2,19 +2,19 @@
 
 from client_sim.lab.scenarios.driving import EVENTS_2014, POLL, RENEWAL
 from client_sim.lab.scenarios.generators import (
-    LIVES,
+    EVENT_SETS,
     POLLS,
     TWO_YEARS,
-    busy_life,
-    cross_life,
-    drawer,
-    eventful_end,
-    hushed,
+    busy_scenario,
+    crossed_scenario,
+    events_at_end,
     idle,
-    overslept,
-    random_life,
+    late_last_poll,
+    power_offs,
+    random_scenario,
     shuffled_story,
     with_burst,
+    with_idle_steps,
     with_restarts,
     without_events,
 )
@@ -25,11 +25,11 @@ from tests.cases import case
 def test_random_life():
     """It has the given number of polls, begins and ends with one, and is determined by its seed."""
     for seed in range(50):
-        life = random_life(Tape(seed), 4)
+        life = random_scenario(Tape(seed), 4)
         assert life.steps.count(POLL) == 4
         assert (life.steps[0], life.steps[-1]) == (POLL, POLL)
-    assert random_life(Tape(7), 9) == random_life(Tape(7), 9)
-    assert len({random_life(Tape(seed), 9).steps for seed in range(20)}) == 20
+    assert random_scenario(Tape(7), 9) == random_scenario(Tape(7), 9)
+    assert len({random_scenario(Tape(seed), 9).steps for seed in range(20)}) == 20
 
 
 def test_shuffled_story_has_every_event_of_2014_once():
@@ -46,7 +46,7 @@ def test_shuffled_story_has_every_event_of_2014_once():
 
 def test_busy_life_has_each_event_in_about_half_of_the_intervals():
     """In random order, and at most once in an interval."""
-    lives = [busy_life(Tape(seed), 4).steps for seed in range(40)]
+    lives = [busy_scenario(Tape(seed), 4).steps for seed in range(40)]
     assert all(steps.count(POLL) == 4 for steps in lives)
     for event in EVENTS_2014:
         assert 40 < sum(steps.count(event) for steps in lives) < 80
@@ -71,7 +71,7 @@ def test_burst_is_one_event_many_times():
 
 def test_eventful_end_comes_after_quiet_polls():
     """It has all events once, in random order."""
-    lives = [eventful_end(20, 3, Tape(seed)).steps for seed in range(9)]
+    lives = [events_at_end(20, 3, Tape(seed)).steps for seed in range(9)]
     assert {steps[:20] for steps in lives} == {(POLL,) * 20}
     assert {steps[-3:] for steps in lives} == {(POLL,) * 3}
     assert all(sorted(steps[20:-3]) == sorted({*steps} - {POLL}) for steps in lives)
@@ -99,18 +99,18 @@ def test_without_events_only_polls_remain():
 def test_idle_and_overslept():
     """Polls only; the last poll can be a day late."""
     assert idle(3).steps == (POLL, POLL, POLL)
-    assert overslept(3).steps == (POLL, POLL, "at 86400", POLL)
+    assert late_last_poll(3).steps == (POLL, POLL, "at 86400", POLL)
 
 
 def test_drawer():
     """A phone that is switched off for days, weeks, months, and two years or more."""
     assert TWO_YEARS == 730 * 86_400
-    steps = drawer(2, Tape(1)).steps
+    steps = power_offs(2, Tape(1)).steps
     assert [step for step in steps if step == POLL] == [POLL] * 10
     days = [int(step.removeprefix("off ")) / 86_400 for step in steps if step != POLL]
     for length, (least, most) in zip(days, ((1, 7), (7, 30), (30, 400), (730, 930)), strict=True):
         assert least <= length < most
-    assert drawer(2, Tape(1)) == drawer(2, Tape(1)) != drawer(2, Tape(2))
+    assert power_offs(2, Tape(1)) == power_offs(2, Tape(1)) != power_offs(2, Tape(2))
 
 
 ROW = {
@@ -129,30 +129,30 @@ def test_life_of_crossed_conditions():
 
     A quiet life has polls only. The tape determines the life.
     """
-    steps = cross_life(ROW, Tape(1)).steps
+    steps = crossed_scenario(ROW, Tape(1)).steps
     assert steps.count("poll") == POLLS
-    counts = {steps.count(kind) for kind in LIVES["everything"]}
+    counts = {steps.count(kind) for kind in EVENT_SETS["everything"]}
     assert min(counts) == 1 < max(counts) < POLLS
     assert steps.count("reboot") == POLLS - 1
     assert steps[: steps.index("factory-reset")].count("poll") == 4
     second = steps.index("poll", 1)
-    assert {*steps[:second]} & {*LIVES["everything"]}
+    assert {*steps[:second]} & {*EVENT_SETS["everything"]}
     (off,) = (float(step.removeprefix("off ")) for step in steps if step.startswith("off "))
     (back,) = (float(step.removeprefix("back ")) for step in steps if step.startswith("back "))
     assert 7 * DAY <= off < 29 * DAY
     assert 600 <= back < DAY
-    assert cross_life(QUIET, Tape(1)).steps == ("poll",) * POLLS
-    assert cross_life(ROW, Tape(3)) == cross_life(ROW, Tape(3))
-    assert cross_life(ROW, Tape(3)) != cross_life(ROW, Tape(4))
+    assert crossed_scenario(QUIET, Tape(1)).steps == ("poll",) * POLLS
+    assert crossed_scenario(ROW, Tape(3)) == crossed_scenario(ROW, Tape(3))
+    assert crossed_scenario(ROW, Tape(3)) != crossed_scenario(ROW, Tape(4))
 
 
 def test_hushed_life_has_as_many_steps():
     """Events and restarts are replaced; a reset, also of the process, and clock changes remain."""
-    for life in LIVES:
+    for life in EVENT_SETS:
         with case(life):
-            eventful = cross_life(ROW | {"life": life}, Tape(2))
-            silent = hushed(eventful)
+            eventful = crossed_scenario(ROW | {"life": life}, Tape(2))
+            silent = with_idle_steps(eventful)
             assert len(silent.steps) == len(eventful.steps)
             kinds = {step if step == RENEWAL else step.partition(" ")[0] for step in silent.steps}
             assert kinds == {"poll", "nothing", RENEWAL, "off", "back"}
-            assert hushed(silent).steps == silent.steps
+            assert with_idle_steps(silent).steps == silent.steps

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from client_sim.lab.scenarios.limits import Overdue, Patience, confine
+from client_sim.lab.scenarios.limits import Overdue, Watchdog, confine
 from tests.cases import case
 
 
@@ -65,10 +65,10 @@ def test_patience_counts_processor_time():
 
     A client that does nothing is given up by the clock.
     """
-    patience = Patience(120.0, 1.0, used=7.0)
-    assert not any(patience.look(7.0 + tick / 10) for tick in range(1, 1200))
-    assert patience.look(127.0) == "it used 120 seconds of processor time"
-    patience = Patience(3.0, 1.0, used=0.0)
-    looks = [patience.look(used) for used in (0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0)]
+    patience = Watchdog(120.0, 1.0, used=7.0)
+    assert not any(patience.check(7.0 + tick / 10) for tick in range(1, 1200))
+    assert patience.check(127.0) == "it used 120 seconds of processor time"
+    patience = Watchdog(3.0, 1.0, used=0.0)
+    looks = [patience.check(used) for used in (0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 1.0)]
     assert looks[:5] == [None] * 5
     assert looks[5:] == ["it waited for 3 seconds without doing anything"] * 2

@@ -20,7 +20,7 @@ from client_sim.lab.clients.loading import load_client
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.judging import judge_egress
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
-from client_sim.lab.trace.bypasses import watch_detours
+from client_sim.lab.trace.bypasses import watch_bypasses
 from client_sim.lab.trace.observation import Channel
 from client_sim.persona import make_persona
 
@@ -56,7 +56,7 @@ def test_each_detour_is_noted_and_fails():
         ),
     ):
         seen = []
-        with watch_detours(seen.append), pytest.raises(OSError, match="may use only its world"):
+        with watch_bypasses(seen.append), pytest.raises(OSError, match="may use only its world"):
             attempt()
         assert seen == [noted]
 
@@ -71,7 +71,7 @@ def test_threads_are_watched():
         except OSError:
             seen.append(b"failed")
 
-    with watch_detours(seen.append):
+    with watch_bypasses(seen.append):
         thread = Thread(target=quietly)
         thread.start()
         thread.join()
@@ -119,7 +119,7 @@ def test_each_pause_is_noted_and_fails():
         (lambda: Event().wait(timeout=0.5), b"Condition.wait 0.5"),
     ):
         seen = []
-        with watch_detours(seen.append), pytest.raises(OSError, match="may use only its world"):
+        with watch_bypasses(seen.append), pytest.raises(OSError, match="may use only its world"):
             pause()
         assert seen == [noted]
 
@@ -127,7 +127,7 @@ def test_each_pause_is_noted_and_fails():
 def test_waits_without_seconds_are_allowed():
     """They carry no data. After the watch everything is allowed."""
     seen = []
-    with watch_detours(seen.append):
+    with watch_bypasses(seen.append):
         choose(0)
         select.select([], [], [], 0)
         thread = Thread(target=lambda: None)
@@ -136,7 +136,7 @@ def test_waits_without_seconds_are_allowed():
         assert asyncio.run(asyncio.sleep(0, "done")) == "done"
     assert seen == []
     seen = []
-    with watch_detours(seen.append):
+    with watch_bypasses(seen.append):
         pass
     send_datagram()
     assert seen == []
@@ -155,7 +155,7 @@ def test_earlier_threads_may_wait():
     bar = Thread(target=draw)
     bar.start()
     begun.wait()
-    with watch_detours(seen.append):
+    with watch_bypasses(seen.append):
         watched.set()
         bar.join()
     time.sleep(1e-6)
@@ -193,6 +193,6 @@ def test_client_imports_the_watched_call(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     noted = []
     sleep = load_client("sleeping_client:factory")
-    with watch_detours(noted.append), suppress(OSError):
+    with watch_bypasses(noted.append), suppress(OSError):
         sleep(1)
     assert noted == [b"time.sleep 1"]
