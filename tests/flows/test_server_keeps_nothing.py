@@ -15,7 +15,7 @@ from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.equal_answers import find_paths
 from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.exchange import Sender
-from client_sim.lab.server_side.inputs import Order, Seams, plan_site
+from client_sim.lab.server_side.inputs import Dependencies, ServerInputs, plan_site
 from client_sim.lab.server_side.places import Places
 from client_sim.lab.server_side.positions import plan_tls
 from server.http.requests import GateMode
@@ -102,7 +102,7 @@ def test_requests_leave_no_trace(published_state, canaries, programs, tmp_path, 
             two = Node(published_state, tmp_path / "two", gate.value, stack, **usual)
         else:
             two = stack.enter_context(serve(published_state.folder, gate))
-        order = Order(
+        inputs = ServerInputs(
             site=plan_site(f"http://127.0.0.1:{one.port}", HOST),
             places=Places((one.folder,), (one.service.process.pid,), (one.metrics,)),
             against=(plan_site(f"http://127.0.0.1:{two.port}", HOST),),
@@ -110,13 +110,15 @@ def test_requests_leave_no_trace(published_state, canaries, programs, tmp_path, 
             settle=0.1,
             layers=1,
         )
-        verdict = examine_server(order, Seams(os.urandom, time.sleep, time.monotonic), canaries)
+        verdict = examine_server(
+            inputs, Dependencies(os.urandom, time.sleep, time.monotonic), canaries
+        )
     assert [finding for check in verdict.checks for finding in check.findings] == []
     assert verdict.is_clean
     assert len(verdict.checks) == 8
     assert verdict.positions > 200
     assert verdict.files > 20
-    assert "name" not in " ".join(verdict.unseen)
+    assert "name" not in " ".join(verdict.omissions)
 
 
 def test_tls_handshakes_leave_no_trace(published_state, all_canaries, tmp_path):
@@ -133,15 +135,15 @@ def test_tls_handshakes_leave_no_trace(published_state, all_canaries, tmp_path):
             *(published_state, tmp_path / "one", "direct", stack, *files, *url), environment=trust
         )
         outcome = poll(node, (tmp_path / "cert.pem").read_text())
-        order = Order(
+        inputs = ServerInputs(
             site=plan_site(f"https://127.0.0.1:{node.port}", HOST),
             places=Places((node.folder,), (node.service.process.pid,), (node.metrics,)),
             restart=node.replace_workers,
             settle=0.1,
             layers=1,
         )
-        seams = Seams(os.urandom, time.sleep, time.monotonic)
-        verdict = examine_server(order, seams, all_canaries)
+        dependencies = Dependencies(os.urandom, time.sleep, time.monotonic)
+        verdict = examine_server(inputs, dependencies, all_canaries)
     assert outcome.failure is None
     assert len(outcome.requests) > 2
     assert [finding for check in verdict.checks for finding in check.findings] == []

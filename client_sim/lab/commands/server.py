@@ -16,8 +16,8 @@ from client_sim.lab.commands.running import fail
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.inputs import (
-    Order,
-    Seams,
+    Dependencies,
+    ServerInputs,
     Site,
     plan_site,
     read_source,
@@ -91,7 +91,7 @@ def server_command(
     other clients meanwhile, because it would also write what they request.
     """
     site = _read_site(url, host, "--url")
-    order = Order(
+    inputs = ServerInputs(
         site=site,
         places=Places(search, pid, metrics),
         against=tuple(_read_site(each, None, "--against") for each in against),
@@ -102,7 +102,8 @@ def server_command(
     )
     try:
         verdict = examine_server(
-            order, Seams(read_entropy, time.sleep, time.monotonic, _plan_note(as_json=as_json))
+            inputs,
+            Dependencies(read_entropy, time.sleep, time.monotonic, _plan_note(as_json=as_json)),
         )
     except (EnvironmentFailedError, OSError) as error:
         fail(str(error), 3)

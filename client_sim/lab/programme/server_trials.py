@@ -13,7 +13,7 @@ from client_sim.lab.server_mutants.mutant import ServerMutant
 from client_sim.lab.server_mutants.toy import TREE
 from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.examine import examine_server
-from client_sim.lab.server_side.inputs import Order, Seams, plan_site
+from client_sim.lab.server_side.inputs import Dependencies, ServerInputs, plan_site
 from client_sim.lab.server_side.places import Places
 from client_sim.tape import Tape
 
@@ -45,7 +45,7 @@ def try_server(number: int, seed: int) -> tuple[str, ...]:
             stack.callback(nodes[-1].close)
         one, two = (plan_site(f"http://127.0.0.1:{node.port}", _HOST) for node in nodes)
         metrics = f"http://127.0.0.1:{one.port}/metrics"
-        order = Order(
+        inputs = ServerInputs(
             site=one,
             places=Places((Path(folder) / "1",), (), (metrics,)),
             against=(two,),
@@ -56,8 +56,8 @@ def try_server(number: int, seed: int) -> tuple[str, ...]:
             batch=_BATCH,
         )
         tape = Tape(f"{seed} server {number}".encode())
-        seams = Seams(tape.data, time.sleep, time.monotonic)
-        return examine_server(order, seams, _draw_canaries(seed)).failed()
+        dependencies = Dependencies(tape.data, time.sleep, time.monotonic)
+        return examine_server(inputs, dependencies, _draw_canaries(seed)).failed()
 
 
 @cache

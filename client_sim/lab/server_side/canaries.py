@@ -19,21 +19,21 @@ from client_sim.lab.server_side.exchange import Peer
 from client_sim.lab.server_side.planting import Planted, plant
 from client_sim.lab.server_side.positions import PATH, plan_framings, plan_heads, plan_tls
 
-_THERE: Final = 8  # existing paths of the server that planted requests use
+_PATHS: Final = 8  # existing paths of the server that planted requests use
 
 Values = Mapping[str, tuple[bytes, ...]]
 _WINDOW: Final = 8
 _STEP: Final = 1024
 _OVERLAP: Final = 512  # bytes; holds a value in the longest of the usual encodings
 
-_WHO: Final = "the client's address"
-_WHENCE: Final = "the client's address and port"
+_ADDRESS: Final = "the client's address"
+_END: Final = "the client's address and port"
 _NUMBER: Final = re.compile(rb"(?<![0-9])[1-9][0-9]{3,4}(?![0-9])")
-_FIRST: Final = 1024  # the first port that a client may have
-_SPAN: Final = 64_512
-_AWAY: Final = 10_006  # even, because systems assign ports of one parity
-_MOST: Final = 64  # connections whose addresses and ports are searched for
-_ENOUGH: Final = 12  # ports; fewer occur in any long text by chance
+_FIRST_PORT: Final = 1024  # the first port that a client may have
+_PORT_COUNT: Final = 64_512
+_PORT_SHIFT: Final = 10_006  # even, because systems assign ports of one parity
+_MAX_ENDS: Final = 64  # connections whose addresses and ports are searched for
+_MIN_PORTS: Final = 12  # ports; fewer occur in any long text by chance
 
 
 class Canaries:
@@ -52,8 +52,8 @@ class Canaries:
         tls: bool,
         layers: int,
     ) -> None:
-        there = tuple(path for path in paths if path != PATH)[:_THERE]
-        templates = [*plan_heads(host, there), *plan_framings(host)]
+        existing = tuple(path for path in paths if path != PATH)[:_PATHS]
+        templates = [*plan_heads(host, existing), *plan_framings(host)]
         if tls:
             templates += plan_tls(host)
         self.planted: list[Planted] = [plant(template, entropy) for template in templates]
@@ -153,20 +153,21 @@ def make_peer_sieve(peers: Sequence[Peer]) -> Sieve:
     """Return a search for the client's addresses, and for digests of an address with its port."""
     addresses = list(dict.fromkeys(address for address, _ in peers if address))
     ends = [end for end in dict.fromkeys(peers) if all(end)]
-    ends = ends[:: len(ends) // _MOST + 1]  # a sample: a server that keeps one also keeps others
+    # A sample is enough: a server that keeps one also keeps others.
+    ends = ends[:: len(ends) // _MAX_ENDS + 1]
     structures = tuple(
         # sockaddr_in of Linux: family, port, address; these eight bytes do not occur by chance
         b"\x02\0" + port.to_bytes(2, "big") + ip_address(text).packed
         for text, port in ends
         if ip_address(text).version == 4
     )
-    said = tuple(
+    texts = tuple(
         spelled.encode()
         for text, port in ends
         for spelled in (f"{text}:{port}", f"[{text}]:{port}", f"('{text}', {port})")
     )
     spelled = tuple(spelled for text in addresses for spelled in _spell(text))
-    return Sieve({_WHO: spelled, _WHENCE: structures}, {}, {_WHENCE: said}, 1)
+    return Sieve({_ADDRESS: spelled, _END: structures}, {}, {_END: texts}, 1)
 
 
 def _spell(text: str) -> Iterator[bytes]:
@@ -188,11 +189,11 @@ def count_ports(data: bytes, ports: frozenset[int]) -> tuple[int, int]:
     A single port has too few digits to be searched for, but many of a hundred do not occur by
     chance.
     """
-    there = {int(match[0]) for match in _NUMBER.finditer(data)}
-    others = {_FIRST + (port - _FIRST + _AWAY) % _SPAN for port in ports}
-    return len(there & ports), len(there & (others - ports))
+    existing = {int(match[0]) for match in _NUMBER.finditer(data)}
+    others = {_FIRST_PORT + (port - _FIRST_PORT + _PORT_SHIFT) % _PORT_COUNT for port in ports}
+    return len(existing & ports), len(existing & (others - ports))
 
 
-def is_telling(ours: int, others: int) -> bool:
+def is_significant(own: int, others: int) -> bool:
     """Return whether so many of the client's ports occur that they must have been kept."""
-    return ours >= _ENOUGH and others * 4 <= ours
+    return own >= _MIN_PORTS and others * 4 <= own

@@ -12,15 +12,15 @@ from client_sim.lab.server_side.positions import PATH, request
 
 _GZIP: Final = b"Accept-Encoding: gzip"
 _BLOCK: Final = b"Range: bytes=0-99"
-_HABITS: Final = (
+_SELF_DESCRIPTIONS: Final = (
     *("User-Agent", "Accept-Language", "Referer", "Cookie", "X-Forwarded-For", "Authorization"),
     *("If-None-Match", "If-Modified-Since", "Via", "Accept", "DNT", "Sec-CH-UA-Model", "Priority"),
 )
-_TWO: Final = (b"4711", b"0815")  # values of one length, so that only their meaning differs
+_VALUES: Final = (b"4711", b"0815")  # values of one length, so that only their meaning differs
 
 _DATE: Final = re.compile(rb"(\r\ndate: ?)[^\r\n]*", re.IGNORECASE)
 _SHOWN: Final = 16  # differing bytes listed in an explanation
-_HANDED: Final = frozenset(
+_IDENTIFYING_HEADERS: Final = frozenset(
     {
         *(b"set-cookie", b"set-cookie2", b"last-modified", b"alt-svc", b"accept-ch", b"nel"),
         *(b"critical-ch", b"report-to", b"reporting-endpoints", b"refresh", b"location"),
@@ -87,36 +87,36 @@ def plan_questions(host: bytes, paths: tuple[bytes, ...]) -> Iterator[Question]:
         yield Question(name, data)
 
 
-def plan_habits(host: bytes) -> Iterator[Question]:
+def plan_self_descriptions(host: bytes) -> Iterator[Question]:
     """Yield pairs of requests that differ only in a header by which a client describes itself."""
-    for name in _HABITS:
-        for value in _TWO:
+    for name in _SELF_DESCRIPTIONS:
+        for value in _VALUES:
             line = name.encode() + b": " + value
             data = request(_GZIP, line, host=host)
             yield Question(f"whatever {name} says", data, words=line.decode())
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """An answer to a question; `who` describes the client, the server and the time."""
+class Reply:
+    """An answer to a question; `origin` describes the client, the server and the time."""
 
     group: str
-    who: str
+    origin: str
     answer: bytes
 
 
-def judge_alike(said: Sequence[Said]) -> Iterator[Finding]:
+def judge_equality(replies: Sequence[Reply]) -> Iterator[Finding]:
     """Find answers that differ from the most frequent answer of their group."""
-    groups: dict[str, list[Said]] = {}
-    for one in said:
-        groups.setdefault(one.group, []).append(one)
-    for group, own in groups.items():
-        plain = [hide_date(one.answer) for one in own]
-        usual = Counter(plain).most_common(1)[0][0]
-        other = own[plain.index(usual)]
-        for one, answer in zip(own, plain, strict=True):
-            if answer != usual:
-                yield _differ(group, one, answer, other, usual)
+    groups: dict[str, list[Reply]] = {}
+    for reply in replies:
+        groups.setdefault(reply.group, []).append(reply)
+    for group, same_group in groups.items():
+        plain = [hide_date(reply.answer) for reply in same_group]
+        majority = Counter(plain).most_common(1)[0][0]
+        other = same_group[plain.index(majority)]
+        for reply, answer in zip(same_group, plain, strict=True):
+            if answer != majority:
+                yield _differ(group, reply, answer, other, majority)
 
 
 def judge_pairs(
@@ -124,24 +124,24 @@ def judge_pairs(
 ) -> Iterator[Finding]:
     """Find questions that two servers, or one server at two times, answered differently."""
     for group, answer in here.items():
-        one, other = Said(group, names[0], answer), Said(group, names[1], there.get(group, b""))
-        mine, theirs = hide_date(one.answer), hide_date(other.answer)
+        reply, other = Reply(group, names[0], answer), Reply(group, names[1], there.get(group, b""))
+        mine, theirs = hide_date(reply.answer), hide_date(other.answer)
         if mine != theirs:
-            yield _differ(group, one, mine, other, theirs)
+            yield _differ(group, reply, mine, other, theirs)
 
 
-def judge_headers(said: Sequence[Said]) -> Iterator[Finding]:
+def judge_headers(replies: Sequence[Reply]) -> Iterator[Finding]:
     """Find headers that make a client send something back, or follow an address."""
     seen: set[bytes] = set()
-    for one in said:
-        head = one.answer.partition(b"\r\n\r\n")[0]
+    for reply in replies:
+        head = reply.answer.partition(b"\r\n\r\n")[0]
         offset = 0
         for line in head.split(b"\r\n"):
             name = line.partition(b":")[0].strip().lower()
-            if name in _HANDED and name not in seen:
+            if name in _IDENTIFYING_HEADERS and name not in seen:
                 seen.add(name)
                 yield Finding(
-                    where=f"the answer to {one.group}",
+                    where=f"the answer to {reply.group}",
                     explanation=f"{name.decode()} could identify the phone at its next poll",
                     data=head,
                     offset=offset,
@@ -156,31 +156,31 @@ def hide_date(answer: bytes) -> bytes:
     return _DATE.sub(rb"\1-", head) + blank + body
 
 
-def _differ(group: str, one: Said, answer: bytes, other: Said, usual: bytes) -> Finding:
-    common = min(len(answer), len(usual))
-    places = [place for place in range(common) if answer[place] != usual[place]]
+def _differ(group: str, reply: Reply, answer: bytes, other: Reply, majority: bytes) -> Finding:
+    common = min(len(answer), len(majority))
+    places = [place for place in range(common) if answer[place] != majority[place]]
     first = places[0] if places else common
     shown = ", ".join(
-        f"{place}: {answer[place]:02x} and {usual[place]:02x}" for place in places[:_SHOWN]
+        f"{place}: {answer[place]:02x} and {majority[place]:02x}" for place in places[:_SHOWN]
     )
     more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
-    lengths = "" if len(answer) == len(usual) else f"; {len(answer)} bytes and {len(usual)}"
+    lengths = "" if len(answer) == len(majority) else f"; {len(answer)} bytes and {len(majority)}"
     # After the first difference most bytes are only shifted; show some bytes before it.
     start = max(first - 64, 0)
     return Finding(
-        where=f"{group}, {one.who}",
+        where=f"{group}, {reply.origin}",
         explanation=(
-            f"{one.who} and {other.who} were answered differently from byte {first} on"
+            f"{reply.origin} and {other.origin} were answered differently from byte {first} on"
             f"{': ' + shown if shown else ''}{more}{lengths}"
         ),
         data=answer[start : first + 192],
         offset=first - start,
-        length=_run(places, first),
-        other=usual[start : first + 192],
+        length=_count_run(places, first),
+        other=majority[start : first + 192],
     )
 
 
-def _run(places: list[int], first: int) -> int:
+def _count_run(places: list[int], first: int) -> int:
     """Return the number of consecutive differing bytes."""
     length = 1
     for number, place in enumerate(places):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from client_sim.lab.errors import EnvironmentFailedError
-from client_sim.lab.server_side.equal_answers import Question, Said
+from client_sim.lab.server_side.equal_answers import Question, Reply
 from client_sim.lab.server_side.inputs import PATIENCE, Site
 from client_sim.lab.server_side.planting import Delivery, Planted
 
@@ -20,7 +20,7 @@ _CONNECTING: Final = 10.0  # seconds
 _MOST: Final = 64 * 1024 * 1024  # bytes of an answer; more than a block of a package
 Peer = tuple[str, int]
 
-_EVERY: Final = 5
+_SAMPLE_STEP: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def ask(
     return Exchange(answer, peer)
 
 
-def ask_together(
+def send_unfinished(
     site: Site, starts: Sequence[bytes], source: str, act: Callable[[], None]
 ) -> tuple[Exchange, ...]:
     """Send the beginnings of requests on connections that remain open while `act` runs."""
@@ -191,12 +191,12 @@ class Sender:
             patience=self.patience,
             heads=(is_head,),
         )
-        return self._keep(exchange)
+        return self._record(exchange)
 
     def send(self, planted: Sequence[Planted], step: Callable[[], None]) -> list[bytes]:
         """Send planted requests in order, while the unfinished ones remain open; return answers."""
         answers: list[bytes] = []
-        open_ones = [each for each in planted if each.template.delivery is Delivery.UNFINISHED]
+        unfinished = [each for each in planted if each.template.delivery is Delivery.UNFINISHED]
 
         def send_others() -> None:
             for each in planted:
@@ -204,9 +204,9 @@ class Sender:
                     answers.append(self._send(each))
                     step()
 
-        starts = [each.data for each in open_ones]
-        for exchange in ask_together(self.site, starts, self.sources[0], send_others):
-            answers.append(self._keep(exchange))
+        starts = [each.data for each in unfinished]
+        for exchange in send_unfinished(self.site, starts, self.sources[0], send_others):
+            answers.append(self._record(exchange))
             step()
         return answers
 
@@ -214,16 +214,16 @@ class Sender:
         """Ask each question once; return the answers by group."""
         return {each.group: self.get(each.data, is_head=each.is_head) for each in questions}
 
-    def ask_everywhere(self, questions: Sequence[Question]) -> list[Said]:
+    def ask_from_all_sources(self, questions: Sequence[Question]) -> list[Reply]:
         """Ask from every address, and again from the first one.
 
         The first two addresses ask all questions. The others, which are there to find answers that
         depend on a bit of the address, ask every fifth.
         """
         return [
-            Said(each.group, self._name(source), self.get(each.data, source, is_head=each.is_head))
+            Reply(each.group, self._name(source), self.get(each.data, source, is_head=each.is_head))
             for number, source in enumerate((*self.sources, self.sources[0]))
-            for each in questions[:: 1 if number < 2 else _EVERY]
+            for each in questions[:: 1 if number < 2 else _SAMPLE_STEP]
         ]
 
     def require_answer(self, data: bytes) -> None:
@@ -235,7 +235,7 @@ class Sender:
 
     def _send(self, planted: Planted) -> bytes:
         template = planted.template
-        return self._keep(
+        return self._record(
             ask(
                 self.site,
                 planted.data,
@@ -248,7 +248,7 @@ class Sender:
             )
         )
 
-    def _keep(self, exchange: Exchange) -> bytes:
+    def _record(self, exchange: Exchange) -> bytes:
         self.peers.append(exchange.peer)
         return exchange.answer
 

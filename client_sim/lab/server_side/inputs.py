@@ -106,7 +106,7 @@ def read_source(value: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Seams:
+class Dependencies:
     """The dependencies of an examination; `note` receives its progress."""
 
     entropy: Callable[[int], bytes]
@@ -116,7 +116,7 @@ class Seams:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class ServerInputs:
     """The inputs of an examination: a server, its places, and the nodes to compare it with.
 
     - `restart` restarts the server and returns.
@@ -140,14 +140,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class ServerVerdict:
-    """The results of all checks of one server; `unseen` are sentences about omissions."""
+    """The results of all checks of one server; `omissions` says what was not examined."""
 
     host: str
     requests: int
     positions: int
     files: int
     checks: tuple[Check, ...]
-    unseen: tuple[str, ...]
+    omissions: tuple[str, ...]
 
     @property
     def is_clean(self) -> bool:
@@ -178,7 +178,7 @@ def server_to_dict(verdict: ServerVerdict) -> dict[str, Any]:
             }
             for check in verdict.checks
         ],
-        "not_looked_at": list(verdict.unseen),
+        "not_looked_at": list(verdict.omissions),
     }
 
 
@@ -203,7 +203,7 @@ def render_server(verdict: ServerVerdict, console: Console) -> None:
         if check.count > _SHOWN:
             console.print(Text(f"{check.name}: {check.count - _SHOWN} more", "bold"))
     console.print()
-    for sentence in verdict.unseen:
+    for sentence in verdict.omissions:
         console.print(Text(f"Not examined: {sentence}"), soft_wrap=True)
     summary = f"{verdict.positions} positions, {verdict.requests} requests, {verdict.files} files: "
     if verdict.is_clean:

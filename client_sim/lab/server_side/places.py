@@ -89,7 +89,7 @@ def list_files(places: Places) -> dict[str, Path]:
 def _walk(top: Path) -> Iterator[Path]:
     def refuse(error: OSError) -> None:
         if not isinstance(error, FileNotFoundError):
-            raise EnvironmentFailedError(_sentence(error)) from error
+            raise EnvironmentFailedError(_explain(error)) from error
 
     for folder, folders, files in os.walk(top, onerror=refuse):
         yield from (Path(folder, name) for name in sorted((*folders, *files)))
@@ -116,7 +116,7 @@ def load_sizes(files: Mapping[str, Path]) -> dict[str, int]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            raise EnvironmentFailedError(_sentence(error)) from error
+            raise EnvironmentFailedError(_explain(error)) from error
     return sizes
 
 
@@ -168,10 +168,10 @@ def _chunks(path: Path, start: int, *, overlap: int) -> Iterator[tuple[int, byte
     except FileNotFoundError:
         return  # the file was deleted, so it keeps nothing
     except OSError as error:
-        raise EnvironmentFailedError(_sentence(error)) from error
+        raise EnvironmentFailedError(_explain(error)) from error
 
 
-def _sentence(error: OSError) -> str:
+def _explain(error: OSError) -> str:
     return f"{error}: run this as the server's user, or as root"
 
 
@@ -220,10 +220,10 @@ def _find_open(pid: int) -> Iterator[tuple[str, Path]]:
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
             name = str(link.readlink())
-            said = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text(encoding="ascii")
+            info = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text(encoding="ascii")
         except FileNotFoundError:
             continue  # the descriptor was closed meanwhile
-        flags = re.search(r"^flags:\s+([0-7]+)$", said, re.MULTILINE)
+        flags = re.search(r"^flags:\s+([0-7]+)$", info, re.MULTILINE)
         writes = flags is not None and int(flags[1], 8) & os.O_ACCMODE != os.O_RDONLY
         if not writes or not name.startswith("/") or name.startswith(_MEMORY):
             continue

@@ -87,8 +87,8 @@ def request(
     return b"\r\n".join((first, b"Host: " + host, *lines, b"", b""))
 
 
-def plan_heads(host: bytes, there: tuple[bytes, ...]) -> Iterator[Template]:
-    """Yield templates for request lines and headers; `there` are existing paths of the server."""
+def plan_heads(host: bytes, existing: tuple[bytes, ...]) -> Iterator[Template]:
+    """Yield templates for request lines and headers; `existing` are paths of the server."""
     yield Template("method", request(method=b"<T>", host=host))
     yield Template("method of HTTP/1.0", request(method=b"GET<T>", host=host, version=b"1.0"))
     yield Template("version", request(version=b"<T>", host=host))
@@ -108,7 +108,7 @@ def plan_heads(host: bytes, there: tuple[bytes, ...]) -> Iterator[Template]:
     yield Template("port of the host", request(host=b"a:<n>"))
     yield Template("account in the host", request(host=b"<T>@a"))
     yield from _plan_headers(host)
-    for number, path in enumerate(there, 1):
+    for number, path in enumerate(existing, 1):
         # Existing files of each kind are served by another code path.
         name = f"user-agent of an existing path, {number}"
         yield Template(name, request(b"User-Agent: <T>", path=path, host=host))

@@ -14,7 +14,7 @@ from client_sim.lab.server_side.canaries import (
     Sieve,
     Sieves,
     count_ports,
-    is_telling,
+    is_significant,
     make_peer_sieve,
 )
 from client_sim.lab.server_side.exchange import Peer
@@ -31,7 +31,7 @@ from client_sim.lab.server_side.places import (
 
 _AROUND: Final = 48  # bytes shown before and after a value
 
-_EACH: Final = 4  # bytes per request; a useful record is not shorter
+_BYTES_PER_REQUEST: Final = 4  # a useful record is not shorter
 Sizes = Mapping[str, int]
 
 
@@ -60,7 +60,7 @@ class Search:
         self._states = load_states(self._listed)
         self.files = len(self._states)
 
-    def look(self, ends: Sequence[Peer]) -> None:
+    def scan(self, ends: Sequence[Peer]) -> None:
         """Search the changed data; `ends` are the client's ends of the connections."""
         if not self._has_ends:
             self._sieves = Sieves(self._canaries, make_peer_sieve(ends))
@@ -81,9 +81,9 @@ class Search:
             yield from judge_bytes(f"distinct answer {number}", answer, self._sieves)
 
 
-def _extend(found: list[Finding], more: Iterable[Finding]) -> None:
+def _extend(found: list[Finding], extra: Iterable[Finding]) -> None:
     known = {finding.explanation for finding in found}
-    found += [finding for finding in more if finding.explanation not in known]
+    found += [finding for finding in extra if finding.explanation not in known]
 
 
 def judge_bytes(where: str, data: bytes, sieves: Sieves, base: int = 0) -> Iterator[Finding]:
@@ -99,14 +99,14 @@ def judge_bytes(where: str, data: bytes, sieves: Sieves, base: int = 0) -> Itera
     for position, sighting in best.items():
         start = max(sighting.offset - _AROUND, 0)
         length = max(len(sighting.data), 1)
-        shown = data[start : sighting.offset + length + _AROUND]
-        inner = shown[sighting.offset - start :].startswith(sighting.data)
+        excerpt = data[start : sighting.offset + length + _AROUND]
+        inner = excerpt[sighting.offset - start :].startswith(sighting.data)
         how = f", {', then '.join(sighting.chain)}" if sighting.chain else ""
         yield Finding(
             where=f"{where}, byte {base + sighting.offset}",
             explanation=f"{position} is there{how}",
             # A decoded value is shown decoded, which is more useful.
-            data=shown if inner else sighting.data,
+            data=excerpt if inner else sighting.data,
             offset=sighting.offset - start if inner else 0,
             length=length,
         )
@@ -131,11 +131,11 @@ def judge_files(
 
 
 def _judge_ports(name: str, data: bytes, ports: frozenset[int]) -> Iterator[Finding]:
-    ours, others = count_ports(data, ports)
-    if is_telling(ours, others):
+    own, others = count_ports(data, ports)
+    if is_significant(own, others):
         yield Finding(
             where=name,
-            explanation=f"{ours} of our {len(ports)} ports occur in it, and {others} others",
+            explanation=f"{own} of our {len(ports)} ports occur in it, and {others} others",
             data=data[:_AROUND],
             offset=0,
             length=min(len(data), _AROUND),
@@ -153,9 +153,9 @@ def judge_growth(before: Sizes, after: Sizes, idle: Sizes, requests: int) -> Ite
     file counts as grown from zero. Many new files are a finding, too.
     """
     for name, size in after.items():
-        more = size - before.get(name, 0) - 2 * max(idle.get(name, size) - size, 0)
-        if more >= requests * _EACH:
-            yield _finding(name, f"grew by {more} bytes", requests)
+        extra = size - before.get(name, 0) - 2 * max(idle.get(name, size) - size, 0)
+        if extra >= requests * _BYTES_PER_REQUEST:
+            yield _finding(name, f"grew by {extra} bytes", requests)
     new = sorted(after.keys() - before.keys())
     if len(new) - 2 * len(idle.keys() - after.keys()) >= requests // 2:
         yield _finding(new[0], f"and {len(new) - 1} other files appeared", requests)

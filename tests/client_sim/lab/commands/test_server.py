@@ -14,7 +14,7 @@ from client_sim.lab.server_mutants.library import SERVER_MUTANTS
 from client_sim.lab.server_side.inputs import (
     FRESH,
     Check,
-    Order,
+    ServerInputs,
     ServerVerdict,
     plan_site,
     plan_sources,
@@ -44,7 +44,9 @@ def leaky(tmp_path):
 def test_leak_exits_1_and_is_shown(leaky, monkeypatch):
     """The output lists what was not examined, and the restart command was run."""
     # Computing canaries with two layers takes most of a minute.
-    monkeypatch.setattr("client_sim.lab.commands.server.Order", partial(Order, layers=1, batch=20))
+    monkeypatch.setattr(
+        "client_sim.lab.commands.server.ServerInputs", partial(ServerInputs, layers=1, batch=20)
+    )
     url, folder = leaky
     mark = folder / "restarted"
     touch = shlex.join([sys.executable, "-c", f"open({str(mark)!r}, 'w')"])

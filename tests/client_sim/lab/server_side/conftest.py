@@ -12,12 +12,12 @@ from client_sim.lab.server_mutants.toy import TREE
 from client_sim.lab.server_side import canaries as canaries_module
 from client_sim.lab.server_side.canaries import Canaries
 from client_sim.lab.server_side.examine import examine_server
-from client_sim.lab.server_side.inputs import Order, Seams, plan_site
+from client_sim.lab.server_side.inputs import Dependencies, ServerInputs, plan_site
 from client_sim.lab.server_side.places import Places
 from client_sim.lab.server_side.positions import plan_heads
 
 HOST = "updates.example.org"
-SEAMS = Seams(os.urandom, time.sleep, time.monotonic)
+DEPENDENCIES = Dependencies(os.urandom, time.sleep, time.monotonic)
 #: `printf %s 127.64.9.9 | sha256sum` begins with 9d, of 127.65.8.8 with 82: one odd, one even.
 SOURCES = ("127.64.9.9", "127.65.8.8", "127.66.7.7", "127.0.0.2")
 
@@ -76,7 +76,7 @@ def examine(canaries, tmp_path, monkeypatch):
                 stack.callback(node.close)
             one, *others = (plan_site(f"{scheme}://127.0.0.1:{node.port}", HOST) for node in nodes)
             metrics = (f"http://127.0.0.1:{one.port}/metrics",)
-            order = Order(
+            inputs = ServerInputs(
                 site=one,
                 places=Places((folders[0],), (), metrics if scheme == "http" else ()),
                 against=tuple(others),
@@ -86,6 +86,6 @@ def examine(canaries, tmp_path, monkeypatch):
                 layers=1,
                 batch=2 if alone else 40,
             )
-            return examine_server(order, SEAMS, sent)
+            return examine_server(inputs, DEPENDENCIES, sent)
 
     return run

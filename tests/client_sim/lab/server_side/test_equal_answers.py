@@ -1,7 +1,12 @@
 """Comparison of a server's answers, and judges of what it stores."""
 
-from client_sim.lab.server_side.canaries import count_ports, is_telling
-from client_sim.lab.server_side.equal_answers import Said, judge_alike, judge_headers, judge_pairs
+from client_sim.lab.server_side.canaries import count_ports, is_significant
+from client_sim.lab.server_side.equal_answers import (
+    Reply,
+    judge_equality,
+    judge_headers,
+    judge_pairs,
+)
 from client_sim.lab.server_side.exchange import is_whole
 from client_sim.lab.server_side.search import judge_growth
 from tests.cases import case
@@ -12,12 +17,12 @@ MONDAY, TUESDAY = HEAD % b"Mon", HEAD % b"Tue"
 
 def test_answers_to_a_question_may_differ_only_in_their_date():
     """A finding names the first byte that differs."""
-    said = [Said("a", "one", MONDAY + b"body"), Said("a", "two", TUESDAY + b"body")]
-    assert list(judge_alike(said)) == []
-    said.append(Said("b", "two", TUESDAY + b"else"))  # another question
-    assert list(judge_alike(said)) == []
-    said.append(Said("a", "three", MONDAY + b"bedY"))
-    (finding,) = judge_alike(said)
+    replies = [Reply("a", "one", MONDAY + b"body"), Reply("a", "two", TUESDAY + b"body")]
+    assert list(judge_equality(replies)) == []
+    replies.append(Reply("b", "two", TUESDAY + b"else"))  # another question
+    assert list(judge_equality(replies)) == []
+    replies.append(Reply("a", "three", MONDAY + b"bedY"))
+    (finding,) = judge_equality(replies)
     # The head without the date's value has 17 + 9 + 19 + 2 bytes; then `b`.
     assert "from byte 48 on: 48: 65 and 6f, 50: 59 and 79" in finding.explanation
     assert finding.explanation.startswith("three and one were")
@@ -37,7 +42,7 @@ def test_answers_of_two_servers_are_compared_in_pairs():
 def test_headers_that_clients_send_back_are_found():
     """In any case, once for all answers, and not in a body."""
     answer = b"HTTP/1.1 200 OK\r\nset-COOKIE: a\r\nETag: b\r\n\r\nLocation: c\r\n"
-    (finding,) = judge_headers([Said("a", "one", answer)] * 2)
+    (finding,) = judge_headers([Reply("a", "one", answer)] * 2)
     assert finding.offending() == b"set-COOKIE: a"
 
 
@@ -85,8 +90,8 @@ def test_stored_ports_are_found():
     text = "".join(f"from {port};" for port in ports).encode()
     assert count_ports(text, ports) == (20, 0)
     assert count_ports(text.replace(b";", b"1;"), ports) == (0, 0)
-    assert is_telling(20, 0)
-    assert not is_telling(11, 0)
+    assert is_significant(20, 0)
+    assert not is_significant(11, 0)
     numbers = b" ".join(b"%d" % number for number in range(1024, 65536))
     assert count_ports(numbers, ports) == (20, 20)
-    assert not is_telling(20, 20)
+    assert not is_significant(20, 20)
