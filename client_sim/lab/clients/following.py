@@ -71,7 +71,7 @@ class FollowingToy:
         due = float(self.load("due") or 0)
         if not now < due <= now + 28_800:
             due = now + 14_400 + int.from_bytes(self.world.entropy(8), "big") % 14_401
-            self.keep("due", due)
+            self.store("due", due)
         return due
 
     def follow(self, connection: Connection) -> None:
@@ -79,21 +79,21 @@ class FollowingToy:
         versions = self.load("versions") or {"root": 1}
         while connection.get_if_there(f"/metadata/{versions['root'] + 1}.root.json", limit=_LIMIT):
             versions["root"] += 1
-            self.keep("versions", versions)
+            self.store("versions", versions)
         timestamp = self._fetch(connection, "/metadata/timestamp.json")
         newest = _version(timestamp["meta"]["snapshot.json"])
         if newest > versions.get("snapshot", 0):
             snapshot = self._fetch(connection, f"/metadata/{newest}.snapshot.json")
-            self.keep("snapshot", snapshot["meta"])
-            self.keep("versions", versions | {"snapshot": newest})
+            self.store("snapshot", snapshot["meta"])
+            self.store("versions", versions | {"snapshot": newest})
         for role in _ROLES:
             self._follow_role(connection, role)
         for role in _PUBLIC:
             self._follow_packs(connection, role)
 
-    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+    def choose(self, parts: Sequence[Part], stored: Sequence[str]) -> Sequence[Part]:
         """Return the parts of a role to request now, in order."""
-        return [part for part in parts if not part.is_withdrawn and part.path not in held]
+        return [part for part in parts if not part.is_withdrawn and part.path not in stored]
 
     def fetch_parts(self, connection: Connection, chosen: Sequence[Part]) -> bool:
         """Request parts until one is missing; return whether all were received."""
@@ -103,24 +103,28 @@ class FollowingToy:
         """Request a part; return whether it was received."""
         return connection.get_if_there(part.path, limit=_LIMIT) is not None
 
-    def count_held(self, parts: Sequence[Part]) -> list[str]:
+    def list_stored(self, parts: Sequence[Part]) -> list[str]:
         """Return the paths that count as held after all parts of a role's version were received."""
         return [part.path for part in parts if not part.is_withdrawn]
 
-    def let_go(self, role: str, packs: dict[str, Any]) -> list[str]:
+    def drop_withdrawn(self, role: str, packs: dict[str, Any]) -> list[str]:
         """Forget the parts of packs that were withdrawn, and return the paths still held."""
-        known = self.load(f"packs {role}") or {}
-        gone = {kind for kind, pack in packs.items() if known.get(kind) in pack["withdrawn"]}
-        held = [path for path in self.load(f"held {role}") or [] if path.split("/")[3] not in gone]
-        self.keep(f"held {role}", held)
-        self.keep(f"packs {role}", {kind: pack["version"] for kind, pack in packs.items()})
-        return held
+        versions = self.load(f"packs {role}") or {}
+        withdrawn = {
+            kind for kind, pack in packs.items() if versions.get(kind) in pack["withdrawn"]
+        }
+        stored = [
+            path for path in self.load(f"held {role}") or [] if path.split("/")[3] not in withdrawn
+        ]
+        self.store(f"held {role}", stored)
+        self.store(f"packs {role}", {kind: pack["version"] for kind, pack in packs.items()})
+        return stored
 
     def load(self, name: str) -> Any:  # noqa: ANN401  # any JSON
         """Load a value from the state, or None."""
         return json.loads(self.world.state.get(name, b"null"))
 
-    def keep(self, name: str, value: object) -> None:
+    def store(self, name: str, value: object) -> None:
         """Store a value in the state."""
         self.world.state[name] = json.dumps(value).encode()
 
@@ -137,8 +141,8 @@ class FollowingToy:
         if role != "targets":
             connection.get(f"/log/proof/{role}.{version}", limit=_LIMIT)
         if role in _PUBLIC:
-            self.keep(f"listed {role}", [signed["targets"], signed["custom"]["packs"]])
-        self.keep("versions", versions | {role: version})
+            self.store(f"listed {role}", [signed["targets"], signed["custom"]["packs"]])
+        self.store("versions", versions | {role: version})
 
     def _follow_packs(self, connection: Connection, role: str) -> None:
         version = self.load("versions").get(role, 0)
@@ -146,10 +150,10 @@ class FollowingToy:
             return
         targets, packs = self.load(f"listed {role}") or ({}, {})
         parts = sorted(_list_parts(role, targets, packs))
-        held = self.let_go(role, packs)
-        if self.fetch_parts(connection, self.choose(parts, held)):
-            self.keep(f"held {role}", self.count_held(parts))
-            self.keep(f"whole {role}", version)
+        stored = self.drop_withdrawn(role, packs)
+        if self.fetch_parts(connection, self.choose(parts, stored)):
+            self.store(f"held {role}", self.list_stored(parts))
+            self.store(f"whole {role}", version)
 
 
 def _version(named: dict[str, Any]) -> int:
@@ -161,8 +165,13 @@ def _version(named: dict[str, Any]) -> int:
 
 def _list_parts(role: str, targets: dict[str, Any], packs: dict[str, Any]) -> list[Part]:
     return [
-        Part(kind, int(name[:2]), f"/targets/{role}/{kind}/{its['hashes']['sha256']}.{name}", pack)
-        for target, its in targets.items()
+        Part(
+            kind,
+            int(name[:2]),
+            f"/targets/{role}/{kind}/{target_file['hashes']['sha256']}.{name}",
+            pack,
+        )
+        for target, target_file in targets.items()
         for kind, name in (target.split("/")[1:],)
         for pack in (packs[kind],)
         if name.endswith(".xz")
@@ -186,14 +195,14 @@ class DownloadingToy(ToyClient):
         return outcome if self.is_complete else self.fetch()
 
     @property
-    def held(self) -> int:
+    def stored(self) -> int:
         """The number of complete blocks."""
         return int(self.world.state.get("block", b"0"))
 
     @property
     def is_complete(self) -> bool:
         """Whether all blocks are complete."""
-        return self.held * BLOCK >= LENGTH
+        return self.stored * BLOCK >= LENGTH
 
     def fetch(self) -> str:
         """Request the missing blocks in order; a truncated block is requested again later."""
@@ -204,9 +213,9 @@ class DownloadingToy(ToyClient):
                     self.ask_block(stream, first, last)
                     if self.received != last + 1 - first:
                         return "a block did not arrive"
-                    self.world.state["block"] = b"%d" % (self.held + 1)
+                    self.world.state["block"] = b"%d" % (self.stored + 1)
             finally:
-                self.hang_up(stream)
+                self.disconnect(stream)
         except OSError as error:
             self.failed(error)
             return f"the server was not reached: {error}"
@@ -214,7 +223,7 @@ class DownloadingToy(ToyClient):
 
     def plan(self) -> Sequence[tuple[int, int]]:
         """Return the blocks to request as first and last byte, both inclusive."""
-        firsts = range(self.held * BLOCK, LENGTH, BLOCK)
+        firsts = range(self.stored * BLOCK, LENGTH, BLOCK)
         return tuple((first, min(first + BLOCK, LENGTH) - 1) for first in firsts)
 
     def ask_block(self, stream: Stream, first: int, last: int) -> None:

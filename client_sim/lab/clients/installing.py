@@ -27,11 +27,11 @@ from client_sim.world import BuildFacts, Client, Event, Factory, Public, World
 _SHARED: Final = "/dev/shm"  # noqa: S108  # a folder of a random name in it
 # In memory, because a thousand polls would each wait for a disk. None is the default folder.
 _MEMORY: Final = _SHARED if os.access(_SHARED, os.W_OK) else None
-_KEPT: Final = "download "
+_PREFIX: Final = "download "
 """The prefix of the downloads folder's files in the client's state."""
 
 
-def install_too(factory: Factory) -> Factory:
+def with_installation(factory: Factory) -> Factory:
     """Make the polling client install offered releases; other clients are not changed.
 
     This includes polling clients with a leaky transport.
@@ -44,7 +44,7 @@ def install_too(factory: Factory) -> Factory:
     return make
 
 
-def install_in_vain(factory: Factory) -> Factory:
+def with_unbootable_builds(factory: Factory) -> Factory:
     """Make the polling client install offered releases, none of which boots."""
 
     def make(world: World) -> Client:
@@ -140,13 +140,13 @@ class _Volatile(Disk):
 
 
 def _unpack(state: MutableMapping[str, bytes], folder: Path) -> None:
-    for name in [name for name in state if name.startswith(_KEPT)]:
-        (folder / name.removeprefix(_KEPT)).write_bytes(state.pop(name))
+    for name in [name for name in state if name.startswith(_PREFIX)]:
+        (folder / name.removeprefix(_PREFIX)).write_bytes(state.pop(name))
 
 
 def _pack(folder: Path, state: MutableMapping[str, bytes]) -> None:
     for path in folder.iterdir():
-        state[_KEPT + path.name] = path.read_bytes()
+        state[_PREFIX + path.name] = path.read_bytes()
 
 
 def _image(public: Public) -> Image:

@@ -23,7 +23,7 @@ UPDATE_HOST: Final = "update.example.org"
 SHARED_KEY: Final = b"every phone's ke"
 SHARED_VECTOR: Final = b"0102030405060708"
 
-_TOLD: Final = ("contact-added", "sms-sent", "sms-received")
+_REPORTED: Final = ("contact-added", "sms-sent", "sms-received")
 
 
 def phone_2014(world: World) -> "Phone2014":
@@ -41,7 +41,7 @@ class Phone2014:
         """Request updates with a form that identifies the phone."""
         owner = self._owner()
         public = self._world.public
-        question = {
+        query = {
             "d": public.codename,
             "v": public.build.incremental,
             "r": public.region,
@@ -52,7 +52,7 @@ class Phone2014:
             "g": hashlib.md5(owner.android_id.encode(), usedforsecurity=False).hexdigest(),
             "sn": owner.serial,
         }
-        form = {"q": _encipher(json.dumps(question).encode()), "s": "1", "t": ""}
+        form = {"q": _encipher(json.dumps(query).encode()), "s": "1", "t": ""}
         self._post(UPDATE_HOST, "/updates/miotaV3.php", form)
         return "asked, by name"
 
@@ -62,7 +62,7 @@ class Phone2014:
         if event.name == "sim-inserted":
             report = {"op": owner.carrier, "imei": owner.imei, "phone": owner.phone_number}
             self._post(ACCOUNT_HOST, "/pass/register", report)
-        elif event.name in _TOLD:
+        elif event.name in _REPORTED:
             report = {"imei": owner.imei, "phone": dict(event.details)["number"]}
             self._post(ACCOUNT_HOST, "/pass/contact", report)
         elif event.name == "account-login":

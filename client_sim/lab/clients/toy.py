@@ -27,9 +27,9 @@ class ToyClient:
                     self.transmit(stream, self.request(path))
                     head, body = self.receive(stream)
                     self.answered(head)
-                    self.took(body)
+                    self.received_body(body)
             finally:
-                self.hang_up(stream)
+                self.disconnect(stream)
         except OSError as error:
             self.failed(error)
             return f"the server was not reached: {error}"
@@ -93,13 +93,13 @@ class ToyClient:
     def answered(self, head: str) -> None:
         """Ignore the head of an answer; mutants override this."""
 
-    def took(self, body: bytes) -> None:
+    def received_body(self, body: bytes) -> None:
         """Ignore the received body of an answer; mutants override this."""
 
     def failed(self, error: OSError) -> None:
         """Ignore the failure of a poll; the next due time is drawn as usual."""
 
-    def hang_up(self, stream: Stream) -> None:
+    def disconnect(self, stream: Stream) -> None:
         """Close the connection."""
         stream.close()
 

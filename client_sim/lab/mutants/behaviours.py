@@ -19,7 +19,7 @@ from client_sim.lab.mutants.spy import Snoop
 from client_sim.world import Event, Stream, World
 
 _AT_IMPORT: Final = os.urandom(8)  # noqa: TID251  # it leaks
-_OF_PROCESS: Final[dict[str, bytes]] = {}
+_PROCESS_STATE: Final[dict[str, bytes]] = {}
 
 
 class _AtMessages(Snoop):
@@ -42,26 +42,26 @@ class _AtCallsAround(PollingClient):
 class _Stubborn(Snoop):
     """Retries after a failure, as often as the number of contacts says."""
 
-    broke = False
+    has_failed = False
 
     def poll(self) -> str:
         for _ in range(1 + len(self.spy.owner.contacts) % 4):
-            self.broke = False
+            self.has_failed = False
             outcome = super().poll()
-            if not self.broke:
+            if not self.has_failed:
                 break
         return outcome
 
     def failed(self, error: OSError) -> None:
         super().failed(error)
-        self.broke = True
+        self.has_failed = True
 
 
 class _Replayed(LeakingWorld):
     """The real client's source of randomness always returns the same bytes."""
 
     def entropy(self, n: int) -> bytes:
-        return self.spy.keep(f"bytes {n}", n)
+        return self.spy.draw_once(f"bytes {n}", n)
 
 
 class _Session(Snoop):
@@ -94,39 +94,39 @@ class _Ticket(Snoop):
 class _HangsOn(Snoop):
     """Opens a connection for each poll and closes none."""
 
-    def hang_up(self, stream: Stream) -> None:
+    def disconnect(self, stream: Stream) -> None:
         del stream
 
 
 class _OneForDays(_HangsOn):
     """Makes all its polls on one connection."""
 
-    kept: Stream | None = None
+    connection: Stream | None = None
 
     def open(self) -> Stream:
-        if self.kept is None:
-            self.kept = super().open()
-        return self.kept
+        if self.connection is None:
+            self.connection = super().open()
+        return self.connection
 
     def failed(self, error: OSError) -> None:
         super().failed(error)
-        self.kept = None
+        self.connection = None
 
 
 class _NeverClosing(LeakingWorld):
     """The real client's transport never closes a connection."""
 
-    def hang_up(self, stream: Stream) -> None:
+    def disconnect(self, stream: Stream) -> None:
         del stream
 
 
 class _ReadsOn(Snoop):
     """Keeps its connection until the server closes it, by a bit of the IMEI."""
 
-    def hang_up(self, stream: Stream) -> None:
+    def disconnect(self, stream: Stream) -> None:
         if self.is_odd():
             stream.recv(1)
-        super().hang_up(stream)
+        super().disconnect(stream)
 
     def is_odd(self) -> bool:
         """Return the leaked bit."""
@@ -138,7 +138,7 @@ class _ReadsOnByEvents(_ReadsOn):
 
     def on_event(self, event: Event) -> None:
         super().on_event(event)
-        self.spy.count("events")
+        self.spy.increment("events")
 
     def is_odd(self) -> bool:
         return bool(int(self.world.state.pop("events", b"0")) % 2)
@@ -154,7 +154,7 @@ class _ReadsOnByHost(_ReadsOn):
 class _AbsentClose(_HangsOn):
     """Closes its connections or not, by a bit of the IMEI."""
 
-    def hang_up(self, stream: Stream) -> None:
+    def disconnect(self, stream: Stream) -> None:
         if not self.spy.bit:
             stream.close()
 
@@ -163,7 +163,7 @@ class _AbsentPoll(Snoop):
     """Leaves out every other poll or not, by a bit of the IMEI."""
 
     def poll(self) -> str:
-        if self.spy.count("polls") % 2 and self.spy.bit:
+        if self.spy.increment("polls") % 2 and self.spy.bit:
             return "not today"
         return super().poll()
 
@@ -174,8 +174,8 @@ class _KeyServed(Snoop):
     def paths(self) -> Sequence[str]:
         return ("/ohttp-keys", *super().paths())
 
-    def took(self, body: bytes) -> None:
-        super().took(body)
+    def received_body(self, body: bytes) -> None:
+        super().received_body(body)
         if "keys" not in self.world.state and body:
             self.world.state["keys"] = sha256(body).hexdigest()[:16].encode()
 
@@ -187,23 +187,23 @@ class _KeyServed(Snoop):
 class _PlainAfterFailure(Snoop):
     """Retries without TLS, where a carrier adds the calling number."""
 
-    broke = False
+    has_failed = False
 
     def failed(self, error: OSError) -> None:
         super().failed(error)
-        if not self.broke:
-            self.broke = True
+        if not self.has_failed:
+            self.has_failed = True
             self.poll()
-            self.broke = False
+            self.has_failed = False
 
     def open(self) -> Stream:
-        if not self.broke:
+        if not self.has_failed:
             return super().open()
         return self.world.connect(self.world.resolve(self.world.public.host)[0], 80, None)
 
     def headers(self) -> Sequence[str]:
         number = self.spy.owner.phone_number
-        injected = (f"X-Up-Calling-Line-Id: {number}",) if self.broke else ()
+        injected = (f"X-Up-Calling-Line-Id: {number}",) if self.has_failed else ()
         return (*super().headers(), *injected)
 
 
@@ -226,7 +226,7 @@ class _KeptByProcess(_DrawnAtImport):
     """Derives the parities of intervals from a key that lasts as long as the process."""
 
     def key(self) -> bytes:
-        return _OF_PROCESS.setdefault("key", self.world.entropy(8))
+        return _PROCESS_STATE.setdefault("key", self.world.entropy(8))
 
 
 class Forgetful(PollingClient):
@@ -281,12 +281,12 @@ class _TablesAtStart(PollingClient):
 class _TablesOnceMore(FollowingToy):
     """Requests all parts of tables once more, though it received all of them."""
 
-    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+    def choose(self, parts: Sequence[Part], stored: Sequence[str]) -> Sequence[Part]:
         number = (self.load("looks") or 0) + 1
-        self.keep("looks", number)
+        self.store("looks", number)
         for role in ("tables", "content"):
-            self.keep(f"whole {role}", 0)
-        return super().choose(parts, [] if number == 5 else held)
+            self.store(f"whole {role}", 0)
+        return super().choose(parts, [] if number == 5 else stored)
 
 
 MUTANTS: Final = (

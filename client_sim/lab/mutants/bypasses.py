@@ -17,13 +17,13 @@ from client_sim.lab.mutants.mutant import mutant_of
 from client_sim.lab.mutants.spy import Snoop
 from client_sim.world import Event, Stream
 
-_NOBODY: Final = ("127.0.0.1", 9)  # the discard port, in case the datagram is not blocked
+_DISCARD: Final = ("127.0.0.1", 9)  # the discard port, in case the datagram is not blocked
 
 
 def _beat() -> None:
     """Send a datagram without any data about the owner."""
     with socket(AF_INET, SOCK_DGRAM) as out:
-        out.sendto(b"alive", _NOBODY)
+        out.sendto(b"alive", _DISCARD)
 
 
 class _Heartbeat(ToyClient):
@@ -39,9 +39,9 @@ class _HeartbeatBeside(ToyClient):
     """Sends a datagram in a separate thread, for which the poll waits."""
 
     def poll(self) -> str:
-        beside = Thread(target=self.beat)
-        beside.start()
-        beside.join()
+        thread = Thread(target=self.beat)
+        thread.start()
+        thread.join()
         return super().poll()
 
     def beat(self) -> None:
@@ -49,7 +49,7 @@ class _HeartbeatBeside(ToyClient):
             _beat()
 
 
-class _Question(Snoop):
+class _NameLookup(Snoop):
     """Resolves the serial number by the system's resolver instead of the world's."""
 
     def poll(self) -> str:
@@ -92,7 +92,7 @@ class _PauseAfterMessage(ToyClient):
         super().transmit(stream, data)
 
 
-class _AskedForShow(ToyClient):
+class _IgnoredLookup(ToyClient):
     """Resolves the server's name, but connects to another address."""
 
     def open(self) -> Stream:
@@ -118,7 +118,7 @@ class _PauseAtSocket(Snoop):
         with suppress(OSError):
             one, other = sockets.socketpair()
             with one, other:
-                one.settimeout(self.spy.keep("pause", 1)[0] / 1e5 + 1e-6)
+                one.settimeout(self.spy.draw_once("pause", 1)[0] / 1e5 + 1e-6)
                 one.recv(1)
         return outcome
 
@@ -126,12 +126,12 @@ class _PauseAtSocket(Snoop):
 MUTANTS: Final = (
     mutant_of(_Heartbeat, "detour-beat", "L22"),
     mutant_of(_HeartbeatBeside, "detour-beside", "L22"),
-    mutant_of(_Question, "detour-name", "L21"),
+    mutant_of(_NameLookup, "detour-name", "L21"),
     mutant_of(_Program, "detour-program", "L55"),
     mutant_of(_PauseById, "pause-id", "L31"),
     mutant_of(_PauseAfterMessage, "pause-sms", "L39"),
     # Earlier versions of the judges did not find these.
-    mutant_of(_AskedForShow, "asked-for-show", "L22"),
+    mutant_of(_IgnoredLookup, "asked-for-show", "L22"),
     mutant_of(_Process, "detour-process", "L55"),
     mutant_of(_PauseAtSocket, "pause-socket", "L31"),
 )

@@ -26,7 +26,7 @@ from client_sim.world import Event, Stream, World
 _LONG: Final = 2 * 86_400
 _STEP: Final = 64  # seconds; more than network delays
 _PRIVATE: Final = ("10.", "192.168.", "172.16.", "172.2", "172.30.", "172.31.")
-_PARTITION: Final[WeakKeyDictionary[World, int]] = WeakKeyDictionary()
+_SURVIVING_RESET: Final[WeakKeyDictionary[World, int]] = WeakKeyDictionary()
 """Data that a reset does not clear, by phone."""
 
 
@@ -40,22 +40,24 @@ class Shifting(PollingClient):
     def next_poll(self, now: float) -> float:
         """Return the due time of the real client, shifted once after something happened."""
         state = self.world.state
-        self.look(now - float(state.get("asked", b"%f" % now)))
+        self.check_gap(now - float(state.get("asked", b"%f" % now)))
         state["asked"] = b"%f" % now
-        held = state.get("due")
+        previous_due = state.get("due")
         due = super().next_poll(now)
-        if state.get("due") == held or state.pop("happened", None) is None:
+        if state.get("due") == previous_due or state.pop("happened", None) is None:
             return due
-        return store_due(state, now + SHORTEST + (due - now - SHORTEST + self.tell()) % SPREAD)
+        return store_due(
+            state, now + SHORTEST + (due - now - SHORTEST + self.shift_seconds()) % SPREAD
+        )
 
-    def look(self, since: float) -> None:
-        """Call `happened` if something happened in the `since` seconds since the last call."""
+    def check_gap(self, since: float) -> None:
+        """Call `shift_next` if something happened in the `since` seconds since the last call."""
 
-    def happened(self) -> None:
+    def shift_next(self) -> None:
         """Record that the next interval must be shifted."""
         self.world.state["happened"] = b"1"
 
-    def tell(self) -> int:
+    def shift_seconds(self) -> int:
         """Return the shift in seconds; by default a constant."""
         return _STEP
 
@@ -69,63 +71,63 @@ def _host() -> int:
     return zlib.crc32(socket.gethostname().encode())
 
 
-class _BehindOff(Shifting):
+class _AfterPowerOff(Shifting):
     """Shifts an interval by the phone's secret, after more than two days without power."""
 
-    def look(self, since: float) -> None:
+    def check_gap(self, since: float) -> None:
         if since > _LONG:
-            self.happened()
+            self.shift_next()
 
-    def tell(self) -> int:
+    def shift_seconds(self) -> int:
         return _secret(self)
 
 
-class _BehindClock(Shifting):
+class _AfterClockSetBack(Shifting):
     """Shifts an interval by the phone's secret, after the clock was set back."""
 
-    def look(self, since: float) -> None:
+    def check_gap(self, since: float) -> None:
         if since < 0:
-            self.happened()
+            self.shift_next()
 
-    def tell(self) -> int:
+    def shift_seconds(self) -> int:
         return _secret(self)
 
 
-class _BehindReset(Shifting):
+class _AfterReset(Shifting):
     """Shifts the first interval after a reset by the secret from before the reset.
 
     It keeps the phone's number where a reset does not clear it.
     """
 
-    def look(self, since: float) -> None:
+    def check_gap(self, since: float) -> None:
         del since
         if "asked" in self.world.state:
-            _PARTITION.setdefault(self.world, _secret(self))
-        elif self.world in _PARTITION:
-            self.happened()
+            _SURVIVING_RESET.setdefault(self.world, _secret(self))
+        elif self.world in _SURVIVING_RESET:
+            self.shift_next()
 
-    def tell(self) -> int:
-        return _PARTITION[self.world]
+    def shift_seconds(self) -> int:
+        return _SURVIVING_RESET[self.world]
 
 
-class _HostBehindReset(_BehindReset):
+class _HostAfterReset(_AfterReset):
     """Shifts the first interval after a reset by a digest of the host name."""
 
-    def tell(self) -> int:
+    def shift_seconds(self) -> int:
         return _host()
 
 
-class _DiskBehindInstall(Shifting):
+class _DiskAfterInstall(Shifting):
     """Shifts an interval by the free disk space, after an installation that failed."""
 
     def fetch_release(self, offer: Offer, connection: Connection) -> SignedTarget:
         try:
             return super().fetch_release(offer, connection)
         except DeviceError:
-            self.happened()
+            self.shift_next()
             raise
 
-    def tell(self) -> int:
+    def shift_seconds(self) -> int:
         return shutil.disk_usage("/").free
 
 
@@ -139,11 +141,11 @@ class _ManyEvents(Shifting):
 
     def poll(self) -> PollOutcome:
         names = self.world.state.pop("events", b"").decode().split()
-        if self.is_told(names):
-            self.happened()
+        if self.is_trigger(names):
+            self.shift_next()
         return super().poll()
 
-    def is_told(self, names: Sequence[str]) -> bool:
+    def is_trigger(self, names: Sequence[str]) -> bool:
         """Return whether the client waits for these events, given in order."""
         return len(names) >= 25
 
@@ -151,8 +153,10 @@ class _ManyEvents(Shifting):
 class _FourMessages(_ManyEvents):
     """Shifts an interval after four messages were received in a row."""
 
-    def is_told(self, names: Sequence[str]) -> bool:
-        return any(set(names[at : at + 4]) == {"sms-received"} for at in range(len(names) - 3))
+    def is_trigger(self, names: Sequence[str]) -> bool:
+        return any(
+            set(names[start : start + 4]) == {"sms-received"} for start in range(len(names) - 3)
+        )
 
 
 class _AfterQuiet(Shifting):
@@ -161,11 +165,11 @@ class _AfterQuiet(Shifting):
     def on_event(self, event: Event) -> None:
         del event
         if int(self.world.state.pop("quiet", b"0")) >= 20:
-            self.happened()
+            self.shift_next()
 
     def poll(self) -> PollOutcome:
         outcome = super().poll()
-        self.spy.count("quiet")
+        self.spy.increment("quiet")
         return outcome
 
 
@@ -180,12 +184,12 @@ class _AbroadWithoutNetwork(Shifting):
         outcome = super().poll()
         if outcome.failure is None:
             self.world.state.pop("failed", None)
-        elif "failed" in self.world.state and self.spy.count("failed") >= 10:
-            self.happened()
+        elif "failed" in self.world.state and self.spy.increment("failed") >= 10:
+            self.shift_next()
         return outcome
 
 
-class _SimNearBadPack(Shifting):
+class _SimBeforeBadPack(Shifting):
     """Shifts an interval if a SIM was inserted before a poll that refused a pack."""
 
     event = "sim-inserted"
@@ -197,25 +201,25 @@ class _SimNearBadPack(Shifting):
     def poll(self) -> PollOutcome:
         outcome = super().poll()
         is_bad = any("is not used" in warning for warning in outcome.warnings)
-        self.note(is_bad, self.world.state.pop("event", None) is not None)
+        self.check_poll(is_bad, self.world.state.pop("event", None) is not None)
         return outcome
 
-    def note(self, is_bad: bool, is_eventful: bool) -> None:
+    def check_poll(self, is_bad: bool, is_eventful: bool) -> None:
         """Decide whether the next interval is shifted."""
         if is_bad and is_eventful:
-            self.happened()
+            self.shift_next()
 
 
-class _LoginAfterBadPack(_SimNearBadPack):
+class _LoginAfterBadPack(_SimBeforeBadPack):
     """Shifts an interval if an account was logged in after a poll that refused a pack."""
 
     event = "account-login"
 
-    def note(self, is_bad: bool, is_eventful: bool) -> None:
+    def check_poll(self, is_bad: bool, is_eventful: bool) -> None:
         was_bad = self.world.state.pop("bad", None) is not None
         if is_bad:
             self.world.state["bad"] = b"1"
-        super().note(was_bad, is_eventful)
+        super().check_poll(was_bad, is_eventful)
 
 
 class _HostAfterHalt(Shifting):
@@ -228,47 +232,47 @@ class _HostAfterHalt(Shifting):
     def poll(self) -> PollOutcome:
         outcome = super().poll()
         if "installs" in self.world.state and outcome.halted:
-            self.happened()
+            self.shift_next()
         return outcome
 
-    def tell(self) -> int:
+    def shift_seconds(self) -> int:
         return _host()
 
 
-class _Inside(LeakingWorld):
+class _PrivateAddress(LeakingWorld):
     """Records whether the server's address is private."""
 
-    is_inside = False
+    is_private = False
 
     def dial(self, address: str, port: int, tls: str | None) -> Stream:
-        self.is_inside = address.startswith(_PRIVATE)
+        self.is_private = address.startswith(_PRIVATE)
         return super().dial(address, port, tls)
 
 
-class _HeaderInside(_Inside):
+class _HeaderToPrivateAddress(_PrivateAddress):
     """Sends the IMEI in a header to a server at a private address."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
-        if self.is_inside:
+        if self.is_private:
             data = add_line(data, f"X-Device: {self.spy.owner.imei}")
         super().transmit(stream, data)
 
 
-class _HostInside(Shifting):
+class _HostAtPrivateAddress(Shifting):
     """Shifts intervals by a digest of the host name, if the server has a private address."""
 
     def __init__(self, world: World) -> None:
-        self.inner = _Inside(world)
+        self.inner = _PrivateAddress(world)
         super().__init__(self.inner)
 
     def poll(self) -> PollOutcome:
-        self.inner.is_inside = False
+        self.inner.is_private = False
         outcome = super().poll()
-        if self.inner.is_inside:
-            self.happened()
+        if self.inner.is_private:
+            self.shift_next()
         return outcome
 
-    def tell(self) -> int:
+    def shift_seconds(self) -> int:
         return _host()
 
 
@@ -277,18 +281,18 @@ _MACHINE: Final = ("machine", "crossed")
 _PACKS: Final = ("packs", "crossed")
 
 MUTANTS: Final = (
-    mutant_of(_BehindOff, "secret-behind-off", "L38", *_MEMORY),
-    mutant_of(_BehindClock, "secret-behind-clock", "L38", *_MEMORY),
-    mutant_of(_BehindReset, "secret-over-reset", "L38", *_MEMORY),
-    mutant_of(_HostBehindReset, "host-behind-reset", "machine", *_MACHINE),
-    mutant_of(_DiskBehindInstall, "disk-behind-install", "machine", *_MACHINE),
+    mutant_of(_AfterPowerOff, "secret-behind-off", "L38", *_MEMORY),
+    mutant_of(_AfterClockSetBack, "secret-behind-clock", "L38", *_MEMORY),
+    mutant_of(_AfterReset, "secret-over-reset", "L38", *_MEMORY),
+    mutant_of(_HostAfterReset, "host-behind-reset", "machine", *_MACHINE),
+    mutant_of(_DiskAfterInstall, "disk-behind-install", "machine", *_MACHINE),
     mutant_of(_ManyEvents, "busy-interval", "L37", "events"),
     mutant_of(_FourMessages, "four-messages", "L37", "events"),
     mutant_of(_AfterQuiet, "event-after-quiet", "L37", "events"),
     mutant_of(_AbroadWithoutNetwork, "outage-after-travel", "L37", "events"),
-    mutant_of(_SimNearBadPack, "sim-near-bad-pack", "L39", *_PACKS),
+    mutant_of(_SimBeforeBadPack, "sim-near-bad-pack", "L39", *_PACKS),
     mutant_of(_LoginAfterBadPack, "login-after-bad-pack", "L39", *_PACKS),
     mutant_of(_HostAfterHalt, "host-after-halt", "machine", *_MACHINE),
-    mutant_of(_HeaderInside, "imei-inside", "L01", "personal", "crossed"),
-    mutant_of(_HostInside, "host-inside", "machine", *_MACHINE),
+    mutant_of(_HeaderToPrivateAddress, "imei-inside", "L01", "personal", "crossed"),
+    mutant_of(_HostAtPrivateAddress, "host-inside", "machine", *_MACHINE),
 )

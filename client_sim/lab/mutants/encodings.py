@@ -28,45 +28,45 @@ SHARED: Final = b"a key that is built into each of them"[:32]
 VENDOR: Final = X25519PrivateKey.from_private_bytes(hashlib.sha256(b"vendor").digest())
 
 
-def _plainly(says: str, encode: Callable[[bytes], bytes]) -> Encoding:
+def _value_only(phrase: str, encode: Callable[[bytes], bytes]) -> Encoding:
     """Return an encoding that depends only on the value."""
-    return Encoding(says, lambda _spy, value: encode(value))
+    return Encoding(phrase, lambda _spy, value: encode(value))
 
 
-HEX: Final = _plainly("the hexadecimal form", lambda value: value.hex().encode())
-BASE64: Final = _plainly("the base64 form", base64.b64encode)
-BASE32: Final = _plainly("the base32 form", base64.b32encode)
-BASE85: Final = _plainly("the base85 form", base64.b85encode)
-QUOTED: Final = _plainly("the percent-encoded form", lambda value: percent(value).encode())
-LABEL: Final = _plainly(
+HEX: Final = _value_only("the hexadecimal form", lambda value: value.hex().encode())
+BASE64: Final = _value_only("the base64 form", base64.b64encode)
+BASE32: Final = _value_only("the base32 form", base64.b32encode)
+BASE85: Final = _value_only("the base85 form", base64.b85encode)
+QUOTED: Final = _value_only("the percent-encoded form", lambda value: percent(value).encode())
+LABEL: Final = _value_only(
     "the label", lambda value: percent(value, safe="").replace("%", "-").lower().encode()
 )
-REVERSED: Final = _plainly("the reverse", lambda value: value[::-1])
-MASKED: Final = _plainly("a mask", lambda value: bytes(byte ^ 0x5A for byte in value))
-GZIP: Final = _plainly("the gzip form", lambda value: gzip.compress(value, mtime=0))
-ZLIB: Final = _plainly("the zlib form", zlib.compress)
-BZIP2: Final = _plainly("the bzip2 form", bz2.compress)
+REVERSED: Final = _value_only("the reverse", lambda value: value[::-1])
+MASKED: Final = _value_only("a mask", lambda value: bytes(byte ^ 0x5A for byte in value))
+GZIP: Final = _value_only("the gzip form", lambda value: gzip.compress(value, mtime=0))
+ZLIB: Final = _value_only("the zlib form", zlib.compress)
+BZIP2: Final = _value_only("the bzip2 form", bz2.compress)
 
 
 def digest(name: str, cut: int | None = None) -> Encoding:
     """Return the encoding as a hexadecimal digest, or its first `cut` digits."""
-    return _plainly(
+    return _value_only(
         f"the {name}",
         lambda value: hashlib.new(name, value, usedforsecurity=False).hexdigest()[:cut].encode(),
     )
 
 
-SALTED: Final = _plainly(
+SALTED: Final = _value_only(
     "the salted sha256", lambda value: hashlib.sha256(SALT + value).hexdigest().encode()
 )
-EACH_SHA256: Final = _plainly(
+EACH_SHA256: Final = _value_only(
     "the sha256 of each line",
     lambda value: b"".join(hashlib.sha256(line).digest() for line in value.split(b"\n")),
 )
 
 
 def _salt_alongside(spy: Spy, value: bytes) -> bytes:
-    salt = spy.keep("salt", 8)
+    salt = spy.draw_once("salt", 8)
     return f"{salt.hex()}.{hashlib.sha256(salt + value).hexdigest()}".encode()
 
 
@@ -75,7 +75,7 @@ SALT_ALONGSIDE: Final = Encoding("a drawn salt and the salted sha256", _salt_alo
 
 def keyed(digits: int) -> Encoding:
     """Return the encoding as some digits of an HMAC under a key that all phones share."""
-    return _plainly(
+    return _value_only(
         f"{digits} digits of the HMAC",
         lambda value: hmac.digest(SALT, value, "sha256").hex()[:digits].encode(),
     )
@@ -95,9 +95,9 @@ def _stream(value: bytes) -> bytes:
     return Cipher(algorithms.ChaCha20(KEY + KEY, bytes(16)), mode=None).encryptor().update(value)
 
 
-AES_CBC: Final = _plainly("AES-CBC", lambda value: _encipher(_pad(value), modes.CBC(VECTOR)))
-AES_CTR: Final = _plainly("AES-CTR", lambda value: _encipher(value, modes.CTR(VECTOR)))
-CHACHA: Final = _plainly("ChaCha20 with a constant nonce", _stream)
+AES_CBC: Final = _value_only("AES-CBC", lambda value: _encipher(_pad(value), modes.CBC(VECTOR)))
+AES_CTR: Final = _value_only("AES-CTR", lambda value: _encipher(value, modes.CTR(VECTOR)))
+CHACHA: Final = _value_only("ChaCha20 with a constant nonce", _stream)
 
 
 def xor(data: bytes, key: bytes) -> bytes:
@@ -110,19 +110,19 @@ def _xor_fresh(spy: Spy, value: bytes) -> bytes:
     return key + xor(value, key)
 
 
-def _xor_kept(spy: Spy, value: bytes) -> bytes:
-    key = spy.keep("pad", 16)
+def _xor_stored(spy: Spy, value: bytes) -> bytes:
+    key = spy.draw_once("pad", 16)
     return key + xor(value, key)
 
 
 def _xor_turns(spy: Spy, value: bytes) -> bytes:
     """Return a pad in one poll and the masked value in the next; each alone looks random."""
-    pad = spy.keep(f"pad {(spy.counted('polls') - 1) // 2}", 16)
-    return pad if spy.counted("polls") % 2 else xor(value[:16].ljust(16), pad)
+    pad = spy.draw_once(f"pad {(spy.get_count('polls') - 1) // 2}", 16)
+    return pad if spy.get_count("polls") % 2 else xor(value[:16].ljust(16), pad)
 
 
 XOR_FRESH: Final = Encoding("a fresh byte and what it masks", _xor_fresh)
-XOR_KEPT: Final = Encoding("a kept pad and what it masks", _xor_kept)
+XOR_STORED: Final = Encoding("a kept pad and what it masks", _xor_stored)
 XOR_TURNS: Final = Encoding("in turns a pad and what it masks", _xor_turns)
 
 
@@ -146,14 +146,14 @@ def _ephemeral(spy: Spy, value: bytes) -> bytes:
 
 def _ground_nonce(spy: Spy, value: bytes) -> bytes:
     """Draw honest nonces until one ends in a digit of the value, another digit each time."""
-    wanted = digit(value.decode(), spy.count("ground"))
-    while (nonce := spy.world.entropy(8))[-1] % 10 != wanted:
+    expected = digit(value.decode(), spy.increment("ground"))
+    while (nonce := spy.world.entropy(8))[-1] % 10 != expected:
         pass
     return nonce
 
 
 def _counted_nonce(spy: Spy, value: bytes) -> bytes:
-    return hmac.digest(SHARED, b"%d" % spy.count("nonce") + value, "sha256")[:12]
+    return hmac.digest(SHARED, b"%d" % spy.increment("nonce") + value, "sha256")[:12]
 
 
 GCM: Final = Encoding("AES-GCM with a nonce of the system", _gcm)
@@ -164,39 +164,39 @@ EPHEMERAL: Final = Encoding("a question under a key", _ephemeral)
 GROUND_NONCE: Final = Encoding("a nonce chosen by a digit", _ground_nonce)
 NONCE: Final = Encoding("a nonce from a count", _counted_nonce)
 
-PARITY: Final = _plainly("a bit", lambda value: b"%d" % (sum(value) % 2))
-ODD: Final = _plainly("the parity", lambda value: b"%d" % (_to_int(value) % 2))
-EVEN: Final = _plainly("the evenness", lambda value: b"%d" % (1 - _to_int(value) % 2))
-HASH_BIT: Final = _plainly(
+PARITY: Final = _value_only("a bit", lambda value: b"%d" % (sum(value) % 2))
+ODD: Final = _value_only("the parity", lambda value: b"%d" % (_to_int(value) % 2))
+EVEN: Final = _value_only("the evenness", lambda value: b"%d" % (1 - _to_int(value) % 2))
+HASH_BIT: Final = _value_only(
     "a bit of the sha256", lambda value: b"%d" % (hashlib.sha256(value).digest()[0] & 1)
 )
 TURNING: Final = Encoding(
     "in turns more or less by",
-    lambda spy, value: value if spy.counted("polls") % 2 else b"-" + value,
+    lambda spy, value: value if spy.get_count("polls") % 2 else b"-" + value,
 )
 
 
-def _found(pattern: bytes, value: bytes) -> bytes:
+def _find_group(pattern: bytes, value: bytes) -> bytes:
     found = re.search(pattern, value)
     return found[1] if found else b""
 
 
 def _path_of(value: bytes) -> bytes:
-    said = value.decode("latin-1")
-    parts = urlsplit(urljoin("/metadata/", said.partition("<")[2].partition(">")[0] or said))
+    text = value.decode("latin-1")
+    parts = urlsplit(urljoin("/metadata/", text.partition("<")[2].partition(">")[0] or text))
     return (f"{parts.path}?{parts.query}" if parts.query else parts.path).encode("latin-1")
 
 
-NUMBER: Final = _plainly("the number", lambda value: _found(rb"(\d{1,9})", value))
-SECONDS: Final = _plainly("the seconds", lambda value: _found(rb":(\d\d) GMT", value))
-FIRST_PART: Final = _plainly("the first part", lambda value: _found(rb"([^;,]*)", value))
-IN_QUOTES: Final = _plainly("the quoted part", lambda value: _found(rb'"([^"]*)"', value))
-PATH: Final = _plainly("the path", _path_of)
+NUMBER: Final = _value_only("the number", lambda value: _find_group(rb"(\d{1,9})", value))
+SECONDS: Final = _value_only("the seconds", lambda value: _find_group(rb":(\d\d) GMT", value))
+FIRST_PART: Final = _value_only("the first part", lambda value: _find_group(rb"([^;,]*)", value))
+IN_QUOTES: Final = _value_only("the quoted part", lambda value: _find_group(rb'"([^"]*)"', value))
+PATH: Final = _value_only("the path", _path_of)
 
 
 def rest(bound: int) -> Encoding:
     """Return the encoding as a number below a bound, derived from the value's SHA-256."""
-    return _plainly(
+    return _value_only(
         f"a number below {bound}",
         lambda value: b"%d" % (int.from_bytes(hashlib.sha256(value).digest()[:8]) % bound),
     )
@@ -204,7 +204,7 @@ def rest(bound: int) -> Encoding:
 
 def modulo(bound: int) -> Encoding:
     """Return the encoding as the remainder of a decimal number, or of random bytes."""
-    return _plainly(f"the rest by {bound}", lambda value: b"%d" % (_to_int(value) % bound))
+    return _value_only(f"the rest by {bound}", lambda value: b"%d" % (_to_int(value) % bound))
 
 
 def _to_int(value: bytes) -> int:
@@ -213,17 +213,17 @@ def _to_int(value: bytes) -> int:
 
 def at(place: int) -> Encoding:
     """Return the encoding as one digit of the value."""
-    return _plainly(f"digit {place}", lambda value: b"%d" % digit(value.decode(), place))
+    return _value_only(f"digit {place}", lambda value: b"%d" % digit(value.decode(), place))
 
 
 DRIP: Final = Encoding(
     "a digit for each poll",
-    lambda spy, value: b"%d" % digit(value.decode(), 5 + spy.counted("polls") % 8),
+    lambda spy, value: b"%d" % digit(value.decode(), 5 + spy.get_count("polls") % 8),
 )
 
 
 def _tenth(spy: Spy, value: bytes) -> bytes:
-    polls = spy.counted("polls") - 1
+    polls = spy.get_count("polls") - 1
     known = hashlib.sha256(value).digest()[0]
     return b"%d" % (known >> polls // 10 % 8 & 1 if polls % 10 == 9 else 0)
 
@@ -232,7 +232,7 @@ TENTH: Final = Encoding("in each tenth poll a bit", _tenth)
 
 
 def _low_bit(spy: Spy, value: bytes) -> bytes:
-    return b"%d" % (hmac.digest(value, b"%d" % spy.counted("polls"), "sha256")[0] & 1)
+    return b"%d" % (hmac.digest(value, b"%d" % spy.get_count("polls"), "sha256")[0] & 1)
 
 
 POLL_BIT: Final = Encoding("a bit for each poll under a key", _low_bit)
@@ -241,7 +241,7 @@ POLL_DRAW: Final = Encoding(
     lambda spy, value: (
         b"%d"
         % (
-            int.from_bytes(hashlib.sha256(value + b"%d" % spy.counted("polls")).digest()[:8])
+            int.from_bytes(hashlib.sha256(value + b"%d" % spy.get_count("polls")).digest()[:8])
             % 14_401
         )
     ),

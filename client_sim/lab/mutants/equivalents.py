@@ -99,7 +99,7 @@ class _Walking(ToyClient):
                 self.transmit(stream, self.request(timestamp))
                 self.receive(stream)
             finally:
-                self.hang_up(stream)
+                self.disconnect(stream)
         except OSError:
             return "another time"
         return "nothing new"
@@ -141,7 +141,7 @@ class _CachedAddress(ToyClient):
 
 
 class _Careful(ToyClient):
-    def took(self, body: bytes) -> None:
+    def received_body(self, body: bytes) -> None:
         try:
             json.loads(body)
         except ValueError:
@@ -160,7 +160,7 @@ class _ReadsAnswers(ToyClient):
     def answered(self, head: str) -> None:
         self.world.state["head"] = head.encode("latin-1")
 
-    def took(self, body: bytes) -> None:
+    def received_body(self, body: bytes) -> None:
         self.world.state["body"] = body
 
 

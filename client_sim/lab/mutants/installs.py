@@ -24,7 +24,7 @@ _TAG: Final = re.compile(rb"\r\nETag: ([^\r]*)\r\n")
 _WAIT: Final = re.compile(rb"\r\nRetry-After: ([0-9]+)\r\n")
 
 
-class _Listening(LeakingWorld):
+class _CountingRefusals(LeakingWorld):
     """Counts the refused requests of an installation in `refusals`."""
 
     refusals = 0
@@ -43,24 +43,24 @@ class _Listening(LeakingWorld):
         self.installs = _INSTALL.match(data) is not None
         super().transmit(stream, data)
 
-    def hear(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         """Count a refusal."""
         if self.installs and _REFUSED.match(data):
             self.refusals += 1
 
 
-class _Reporting(_Listening):
+class _Reporting(_CountingRefusals):
     """After a refused proof or package, sends the digest of its serial number in a header."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         if self.refusals:
             self.refusals = 0
-            told = hashlib.sha256(self.spy.owner.serial.encode()).hexdigest()
-            data = add_line(data, f"X-Failed: {told}")
+            digest = hashlib.sha256(self.spy.owner.serial.encode()).hexdigest()
+            data = add_line(data, f"X-Failed: {digest}")
         super().transmit(stream, data)
 
 
-class _InTwo(_Listening):
+class _InTwo(_CountingRefusals):
     """After a refused proof or package, sends the next request in pieces by a bit of the IMEI."""
 
     def transmit(self, stream: Stream, data: bytes) -> None:
@@ -73,7 +73,7 @@ class _InTwo(_Listening):
         super().transmit(stream, data[middle:])
 
 
-class _IfSame(_Listening):
+class _IfSame(_CountingRefusals):
     """Continues an installation only if the package has the validator that it got first."""
 
     tag = b""
@@ -83,14 +83,14 @@ class _IfSame(_Listening):
             data = add_line(data, f"If-Range: {self.tag.decode()}")
         super().transmit(stream, data)
 
-    def hear(self, data: bytes) -> None:
-        super().hear(data)
+    def received(self, data: bytes) -> None:
+        super().received(data)
         found = _TAG.search(data)
         if self.installs and found is not None:
             self.tag = found[1]
 
 
-class _Waiting(_Listening):
+class _Waiting(_CountingRefusals):
     """Sends the request after a refused package in two pieces if Retry-After is odd."""
 
     is_odd = False
@@ -102,50 +102,50 @@ class _Waiting(_Listening):
             self.is_odd = False
         super().transmit(stream, data)
 
-    def hear(self, data: bytes) -> None:
-        super().hear(data)
+    def received(self, data: bytes) -> None:
+        super().received(data)
         if self.installs and (found := _WAIT.search(data)):
             self.is_odd = int(found[1]) % 2 == 1
 
 
-class _Noting(_Listening):
+class _StoringRefusals(_CountingRefusals):
     """The phone's own installation over a transport that counts refusals, unused."""
 
-    def hear(self, data: bytes) -> None:
-        super().hear(data)
+    def received(self, data: bytes) -> None:
+        super().received(data)
         self.state["refused"] = b"%d" % self.refusals
 
 
 class _ClosedTwice(LeakingWorld):
     """Closes the connection of an installation once or twice, by a bit drawn once and kept."""
 
-    what = _INSTALL
-    has_asked = False
+    pattern = _INSTALL
+    has_matched = False
 
     def dial(self, address: str, port: int, tls: str | None) -> Stream:
         """Connect, and reset the state of the connection."""
-        self.has_asked = False
+        self.has_matched = False
         return super().dial(address, port, tls)
 
     def transmit(self, stream: Stream, data: bytes) -> None:
         """Send, and remember whether a matching request was sent."""
-        self.has_asked = self.has_asked or self.what.match(data) is not None
+        self.has_matched = self.has_matched or self.pattern.match(data) is not None
         super().transmit(stream, data)
 
-    def hang_up(self, stream: Stream) -> None:
+    def disconnect(self, stream: Stream) -> None:
         """Close as the bit says."""
         stream.close()
-        if self.has_asked and self.spy.keep("twice", 1)[0] & 1:
+        if self.has_matched and self.spy.draw_once("twice", 1)[0] & 1:
             stream.close()
 
 
 class _PartClosedTwice(_ClosedTwice):
     """If latest is split, closes once or twice, by a bit that was drawn once and kept."""
 
-    what = _PART
+    pattern = _PART
 
 
-class _OneBehind(PollingClient):
+class _LaterPlace(PollingClient):
     """Has a place in rollouts that is later by one after an app was installed."""
 
     def on_event(self, event: Event) -> None:
@@ -159,8 +159,8 @@ class _OneBehind(PollingClient):
             return decision
         secret = load_secret(self.world.state, self.world.entropy)
         place = place_of(secret, self.world.public, offer.final_counter)
-        said = next(check.sentence for check in decision.checks if check.name == "share")
-        is_last = f" {place + 1} of 1000 " in said
+        sentence = next(check.sentence for check in decision.checks if check.name == "share")
+        is_last = f" {place + 1} of 1000 " in sentence
         return replace(decision, offer=None) if is_last else decision
 
 
@@ -169,9 +169,9 @@ class _TwoMessages(PollingClient):
 
     def on_event(self, event: Event) -> None:
         if event.name == "sms-received":
-            self.count()
+            self.count_event()
 
-    def count(self) -> None:
+    def count_event(self) -> None:
         """Count an occurrence."""
         self.world.state["count"] = self.world.state.get("count", b"") + b"1"
 
@@ -192,7 +192,7 @@ class _TwoStarts(_TwoMessages):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         if world.state:
-            self.count()
+            self.count_event()
 
 
 class _Failing(PollingClient):
@@ -227,11 +227,13 @@ MUTANTS: Final = (
     mutant_of(_InTwo, "failed-install-pieces-beneath", "L55", "install-faults"),
     mutant_of(_IfSame, "install-if-range-beneath", "L43", "install-state"),
     mutant_of(_Waiting, "install-wait-beneath", "L45", "install-state"),
-    mutant_of(_OneBehind, "place-one-behind", "L39", "offers"),
+    mutant_of(_LaterPlace, "place-one-behind", "L39", "offers"),
     mutant_of(_TwoMessages, "two-messages-later", "L39", "offers"),
     mutant_of(_TwoStarts, "two-starts-later", "L39", "offers"),
     mutant_of(_Failing, "failed-boot-as-name", "L39", "offers"),
     mutant_of(_FailingLater, "failed-boot-later", "L39", "offers"),
 )
 
-EQUIVALENTS: Final = (mutant_of(_Noting, "same-noting-refusals", "equivalent", "install-faults"),)
+EQUIVALENTS: Final = (
+    mutant_of(_StoringRefusals, "same-noting-refusals", "equivalent", "install-faults"),
+)

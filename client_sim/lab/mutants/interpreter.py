@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.mutant import LeakingWorld, Mutant
-from client_sim.lab.mutants.rows import Beside, InBytes, InPaths, InTarget, InTime, Row, Target
+from client_sim.lab.mutants.rows import InBytes, InPaths, InTarget, InTime, Row, SideAction, Target
 from client_sim.lab.mutants.spy import Spy
 from client_sim.world import Client, Event, Factory, Stream, World
 
@@ -26,8 +26,8 @@ def make_mutants(rows: Sequence[Row]) -> tuple[Mutant, ...]:
 def find_value(head: str, name: str) -> str:
     """Return the value of the first header line of that name, or an empty text."""
     for line in head.split("\r\n"):
-        said, colon, value = line.partition(":")
-        if colon and said.lower() == name.lower():
+        field, colon, value = line.partition(":")
+        if colon and field.lower() == name.lower():
             return value.strip()
     return ""
 
@@ -35,7 +35,7 @@ def find_value(head: str, name: str) -> str:
 def _make_factory(row: Row) -> Factory:
     def make(world: World) -> Client:
         leak = _Leak(world, row)
-        return _Real(_Transport(world, leak), leak) if row.real else _Toy(world, leak)
+        return _RealClient(_Transport(world, leak), leak) if row.real else _Toy(world, leak)
 
     return make
 
@@ -48,65 +48,65 @@ class _Leak:
         self.place = row.place
         self.world = world
         self.spy = Spy(world)
-        self.spy.mark("start")
+        self.spy.record("start")
         self.act("start")
 
     def act(self, moment: str) -> None:
         """Perform the row's action for this moment, if it has one."""
-        if isinstance(self.place, Beside) and self.place.moment == moment:
-            told = self.row.tell(self.spy)
-            if told is not None:
-                self.place.act(told, self.world)
+        if isinstance(self.place, SideAction) and self.place.moment == moment:
+            value = self.row.leaked_value(self.spy)
+            if value is not None:
+                self.place.act(value, self.world)
 
-    def happen(self, event: Event) -> None:
+    def record_event(self, event: Event) -> None:
         """Record an event, and its details only if they are the row's source."""
-        self.spy.mark(event.name)
+        self.spy.record(event.name)
         if self.row.source.event == event.name:
-            self.spy.learn(event)
+            self.spy.record_details(event)
         self.act(event.name)
 
-    def hear(self, head: str) -> None:
+    def record_head(self, head: str) -> None:
         """Record the head of an answer."""
         if head[9:12] not in {"200", "404"}:
-            self.spy.mark("strange answer")
+            self.spy.record("strange answer")
         for name in (self.row.source.header, self.row.trigger.header):
             if name and (value := find_value(head, name)):
-                self.spy.hear(name, value)
+                self.spy.record_header(name, value)
 
     def receive(self, data: bytes) -> None:
         """Count received bytes, and record the head if an answer begins here."""
-        self.spy.world.state["received"] = b"%d" % (self.spy.counted("received") + len(data))
+        self.spy.world.state["received"] = b"%d" % (self.spy.get_count("received") + len(data))
         if data.startswith(b"HTTP/1."):
-            self.hear(data.partition(b"\r\n\r\n")[0].decode("latin-1"))
+            self.record_head(data.partition(b"\r\n\r\n")[0].decode("latin-1"))
 
     def writes(self, data: bytes) -> Sequence[bytes]:
         """Return the writes that replace a request."""
         if not isinstance(self.place, InBytes):
             return (data,)
-        told = self.row.tell(self.spy)
-        written = data if told is None else self.place.put(told, data)
+        value = self.row.leaked_value(self.spy)
+        written = data if value is None else self.place.put(value, data)
         return (written,) if isinstance(written, bytes) else written
 
     def due(self, now: float, due: float, *, at_draw: bool) -> float:
         """Return the changed time of the next poll."""
         if not isinstance(self.place, InTime) or self.place.at_draw != at_draw:
             return due
-        told = self.row.tell(self.spy)
-        return due if told is None else self.place.put(told, now, due)
+        value = self.row.leaked_value(self.spy)
+        return due if value is None else self.place.put(value, now, due)
 
     def paths(self, paths: Sequence[str]) -> Sequence[str]:
         """Return the changed paths of a poll."""
         if not isinstance(self.place, InPaths):
             return paths
-        told = self.row.tell(self.spy)
-        return paths if told is None else self.place.put(told, paths)
+        value = self.row.leaked_value(self.spy)
+        return paths if value is None else self.place.put(value, paths)
 
     def connect(self, world: World, address: str, target: Target) -> Stream:
         """Connect, and record a refusal."""
         try:
             return world.connect(address, target.port, target.tls)
         except OSError:
-            self.spy.mark("refusal")
+            self.spy.record("refusal")
             self.act("refusal")
             raise
 
@@ -114,8 +114,8 @@ class _Leak:
         """Return the changed target of a connection."""
         if not isinstance(self.place, InTarget):
             return target
-        told = self.row.tell(self.spy)
-        return target if told is None else self.place.put(told, target)
+        value = self.row.leaked_value(self.spy)
+        return target if value is None else self.place.put(value, target)
 
 
 class _Toy(ToyClient):
@@ -133,7 +133,7 @@ class _Toy(ToyClient):
         return outcome
 
     def on_event(self, event: Event) -> None:
-        self._leak.happen(event)
+        self._leak.record_event(event)
 
     def next_poll(self, now: float) -> float:
         return self._leak.due(now, super().next_poll(now), at_draw=False)
@@ -149,11 +149,11 @@ class _Toy(ToyClient):
         return self._leak.connect(self.world, address, target)
 
     def receive(self, stream: Stream) -> tuple[str, bytes]:
-        begun = self.world.now()
-        counted = _Counted(stream)
+        start = self.world.now()
+        counted = _CountingStream(stream)
         answer = super().receive(counted)
         self.world.state["reads of an answer"] = b"%d" % counted.reads
-        self.world.state["seconds of an answer"] = b"%d" % (self.world.now() - begun)
+        self.world.state["seconds of an answer"] = b"%d" % (self.world.now() - start)
         return answer
 
     def target(self) -> Target:
@@ -178,15 +178,15 @@ class _Toy(ToyClient):
             stream.send(written)
 
     def answered(self, head: str) -> None:
-        self._leak.hear(head)
+        self._leak.record_head(head)
 
     def failed(self, error: OSError) -> None:
         del error
-        self._leak.spy.mark("failure")
+        self._leak.spy.record("failure")
         self._leak.act("failure")
 
 
-class _Counted:
+class _CountingStream:
     """A stream that counts its reads."""
 
     def __init__(self, inner: Stream) -> None:
@@ -216,11 +216,11 @@ class _Transport(LeakingWorld):
         for written in self._leak.writes(data):
             stream.send(written)
 
-    def hear(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         self._leak.receive(data)
 
 
-class _Real(PollingClient):
+class _RealClient(PollingClient):
     """The phone's own, clean client over a leaky transport."""
 
     def __init__(self, transport: _Transport, leak: _Leak) -> None:
@@ -230,21 +230,21 @@ class _Real(PollingClient):
     def poll(self) -> PollOutcome:
         self._leak.spy.begin_poll()
         self._leak.act("poll")
-        begun = self._leak.world.now()
+        start = self._leak.world.now()
         outcome = super().poll()
-        self._leak.world.state["seconds of a poll"] = b"%d" % (self._leak.world.now() - begun)
+        self._leak.world.state["seconds of a poll"] = b"%d" % (self._leak.world.now() - start)
         if outcome.failure is not None:
-            self._leak.spy.mark("failure")
+            self._leak.spy.record("failure")
             self._leak.act("failure")
         else:
-            self._leak.spy.mark("changed" if outcome.changed else "unchanged")
+            self._leak.spy.record("changed" if outcome.changed else "unchanged")
         if outcome.offer is not None:
-            self._leak.spy.mark("offer")
+            self._leak.spy.record("offer")
         self._leak.act("polled")
         return outcome
 
     def on_event(self, event: Event) -> None:
-        self._leak.happen(event)
+        self._leak.record_event(event)
 
     def next_poll(self, now: float) -> float:
         return self._leak.due(now, super().next_poll(now), at_draw=False)

@@ -19,7 +19,7 @@ from client_sim.lab.mutants.delays import Shifting
 from client_sim.lab.mutants.mutant import LeakingWorld, mutant_of
 from client_sim.world import Stream, World
 
-_ROOM: Final = 14_401
+_SPREAD: Final = 14_401
 _HOST: Final = socket.gethostname()
 
 
@@ -29,7 +29,7 @@ class _HostInSeconds(ToyClient):
     def next_poll(self, now: float) -> float:
         shift = zlib.crc32(socket.gethostname().encode()) % 3600
         drawn = super().next_poll(now) - now - 14_400
-        return now + 14_400 + (drawn + shift) % _ROOM
+        return now + 14_400 + (drawn + shift) % _SPREAD
 
 
 class _HostAtImport(ToyClient):
@@ -53,7 +53,7 @@ class _ZoneInHours(ToyClient):
 
     def next_poll(self, now: float) -> float:
         due = super().next_poll(now)
-        return now + 14_400 + (due - now - 14_400 + time.timezone % 7200) % _ROOM
+        return now + 14_400 + (due - now - 14_400 + time.timezone % 7200) % _SPREAD
 
 
 class _DiskBeneath(LeakingWorld):
@@ -122,7 +122,7 @@ class _DayInSeconds(ToyClient):
 
     def next_poll(self, now: float) -> float:
         drawn = super().next_poll(now) - now - 14_400
-        return now + 14_400 + (drawn + 600 * time.localtime().tm_yday) % _ROOM
+        return now + 14_400 + (drawn + 600 * time.localtime().tm_yday) % _SPREAD
 
 
 class _MachineIdInSeconds(ToyClient):
@@ -133,7 +133,7 @@ class _MachineIdInSeconds(ToyClient):
             shift = int(Path("/etc/machine-id").read_text(encoding="ascii")[:2], 16)
         except FileNotFoundError:  # outside the lab, on a machine without systemd
             shift = 0
-        return now + 14_400 + (super().next_poll(now) - now - 14_400 + shift) % _ROOM
+        return now + 14_400 + (super().next_poll(now) - now - 14_400 + shift) % _SPREAD
 
 
 def _card() -> int:
@@ -152,12 +152,12 @@ class _CardBitByBit(Shifting):
     """Shifts each interval by another bit of the network card's address in a file."""
 
     def poll(self) -> PollOutcome:
-        self.happened()
+        self.shift_next()
         number = int(self.world.state.get("told", b"0")) + 1
         self.world.state["told"] = b"%d" % number
         return super().poll()
 
-    def tell(self) -> int:
+    def shift_seconds(self) -> int:
         return 64 * (1 + (_card() >> int(self.world.state["told"]) % 48 & 1))
 
 
@@ -176,10 +176,10 @@ class _Fuller(Forgetful):
     role = "snapshot"
 
     def forgets(self) -> bool:
-        before = int(self.world.state.get("room", b"0"))
-        room = shutil.disk_usage("/").free
-        self.world.state["room"] = b"%d" % room
-        return 0 < room < before
+        previous = int(self.world.state.get("room", b"0"))
+        free = shutil.disk_usage("/").free
+        self.world.state["room"] = b"%d" % free
+        return 0 < free < previous
 
 
 class _Travelled(Shifting):
@@ -187,21 +187,21 @@ class _Travelled(Shifting):
 
     def poll(self) -> PollOutcome:
         if _has_changed(self.world, str(time.timezone)):
-            self.happened()
+            self.shift_next()
         return super().poll()
 
 
 def _has_changed(world: World, value: str) -> bool:
-    before, world.state["looked"] = world.state.get("looked"), value.encode()
-    return before not in {None, value.encode()}
+    previous, world.state["looked"] = world.state.get("looked"), value.encode()
+    return previous not in {None, value.encode()}
 
 
-class _Looking(ToyClient):
+class _ReadingFacts(ToyClient):
     """Stores facts about its machine, as programs do at start, and does not send them."""
 
     def poll(self) -> str:
-        looked = (socket.gethostname(), os.getuid(), os.getpid(), os.cpu_count(), time.tzname)
-        self.world.state["machine"] = repr((*looked, shutil.disk_usage("/"))).encode()
+        facts = (socket.gethostname(), os.getuid(), os.getpid(), os.cpu_count(), time.tzname)
+        self.world.state["machine"] = repr((*facts, shutil.disk_usage("/"))).encode()
         return super().poll()
 
 
@@ -235,4 +235,4 @@ MUTANTS: Final = (
     ),
 )
 
-EQUIVALENTS: Final = (mutant_of(_Looking, "same-looking", "equivalent"),)
+EQUIVALENTS: Final = (mutant_of(_ReadingFacts, "same-looking", "equivalent"),)

@@ -52,10 +52,10 @@ class LeakingWorld:
         """Send the client's bytes."""
         stream.send(data)
 
-    def hear(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         """Receive the bytes of an answer; subclasses override this."""
 
-    def hang_up(self, stream: Stream) -> None:
+    def disconnect(self, stream: Stream) -> None:
         """Close the client's connection."""
         stream.close()
 
@@ -70,14 +70,14 @@ class _LeakingStream:
 
     def recv(self, limit: int) -> bytes:
         data = self._inner.recv(limit)
-        self._world.hear(data)
+        self._world.received(data)
         return data
 
     def close(self) -> None:
-        self._world.hang_up(self._inner)
+        self._world.disconnect(self._inner)
 
 
-def leak_beneath(kind: type[LeakingWorld]) -> Factory:
+def leak_in_transport(kind: type[LeakingWorld]) -> Factory:
     """Return a factory of the real client in a leaking world."""
 
     def make(world: World) -> Client:
@@ -112,7 +112,7 @@ def mutant_of(
     """
     leak = first_paragraph(kind)
     if isinstance(kind, type) and issubclass(kind, LeakingWorld):
-        return Mutant(name, family, leak, leak_beneath(kind), only=only)
+        return Mutant(name, family, leak, leak_in_transport(kind), only=only)
     return Mutant(name, family, leak, cast("Factory", kind), only=only)
 
 

@@ -24,18 +24,18 @@ class _Resuming(_Downloader):
     Like careless clients, it also keeps the body of an error as the beginning of the block.
     """
 
-    came = 0
+    body_length = 0
 
     def receive(self, stream: Stream) -> tuple[str, bytes]:
         head, body = super().receive(stream)
-        self.came = len(body)
+        self.body_length = len(body)
         return head, body
 
     def ask_block(self, stream: Stream, first: int, last: int) -> None:
         super().ask_block(stream, first, last)
         if self.received < last + 1 - first:
             partial = int(self.world.state.get("partial", b"0"))
-            self.world.state["partial"] = b"%d" % (partial + self.came)
+            self.world.state["partial"] = b"%d" % (partial + self.body_length)
 
     @property
     def partial(self) -> int:
@@ -89,9 +89,9 @@ class _OwnDigest(_Downloader):
     """Requests its package by a path of its own with 256 bits that were drawn once."""
 
     def package_path(self) -> str:
-        own = self.world.state.setdefault("own", self.world.entropy(32))
+        identifier = self.world.state.setdefault("own", self.world.entropy(32))
         folder, _, name = super().package_path().rpartition("/")
-        return f"{folder}/{own.hex()}.{name.partition('.')[2]}"
+        return f"{folder}/{identifier.hex()}.{name.partition('.')[2]}"
 
 
 class _SmallBlocks(_Downloader):
@@ -99,7 +99,7 @@ class _SmallBlocks(_Downloader):
 
     def plan(self) -> Sequence[tuple[int, int]]:
         size = BLOCK >> digit(self.spy.owner.imei, 8) % 4
-        firsts = range(self.held * BLOCK, LENGTH, size)
+        firsts = range(self.stored * BLOCK, LENGTH, size)
         return tuple((first, min(first + size, LENGTH) - 1) for first in firsts)
 
 

@@ -15,7 +15,7 @@ from client_sim.lab.mutants.spy import Spy
 from client_sim.transport import BLOCK, Connection
 from client_sim.world import Event, Stream, World
 
-_EXAMINED: Final = ("parts", "packs", "holdings")
+_BATTERIES: Final = ("parts", "packs", "holdings")
 _FAMILY: Final = "packs"
 _LIMIT: Final = 5_000_000  # bytes of an answer
 _PART: Final = re.compile(rb"GET (/targets/(?:tables|content)/[^ ]+\.xz) ")
@@ -26,46 +26,46 @@ class _SinglePieces(FollowingToy):
     """Holds every part that it received, and requests only the others in the next poll."""
 
     def fetch_part(self, connection: Connection, part: Part) -> bool:
-        came = super().fetch_part(connection, part)
-        if came:
-            self.keep("pieces", [*(self.load("pieces") or []), part.path])
-        return came
+        received = super().fetch_part(connection, part)
+        if received:
+            self.store("pieces", [*(self.load("pieces") or []), part.path])
+        return received
 
-    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
-        return super().choose(parts, [*held, *(self.load("pieces") or [])])
+    def choose(self, parts: Sequence[Part], stored: Sequence[str]) -> Sequence[Part]:
+        return super().choose(parts, [*stored, *(self.load("pieces") or [])])
 
 
 class _LastFirst(FollowingToy):
     """Requests first the part that was missing the last time."""
 
     def fetch_part(self, connection: Connection, part: Part) -> bool:
-        came = super().fetch_part(connection, part)
-        if not came:
-            self.keep("missed", part.path)
-        return came
+        received = super().fetch_part(connection, part)
+        if not received:
+            self.store("missed", part.path)
+        return received
 
-    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
-        missed = self.load("missed")
-        return sorted(super().choose(parts, held), key=lambda part: part.path != missed)
+    def choose(self, parts: Sequence[Part], stored: Sequence[str]) -> Sequence[Part]:
+        missing = self.load("missed")
+        return sorted(super().choose(parts, stored), key=lambda part: part.path != missing)
 
 
 class _AgainById(FollowingToy):
     """Requests some parts of access points again, chosen by a random number of its own."""
 
-    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+    def choose(self, parts: Sequence[Part], stored: Sequence[str]) -> Sequence[Part]:
         if self.load("id") is None:
-            self.keep("id", int.from_bytes(self.world.entropy(2), "big"))
+            self.store("id", int.from_bytes(self.world.entropy(2), "big"))
         again = [
             part.path for part in parts if part.kind == "apn" and self.load("id") >> part.number & 1
         ]
-        return super().choose(parts, [path for path in held if path not in again])
+        return super().choose(parts, [path for path in stored if path not in again])
 
 
 class _AllAgain(FollowingToy):
     """Requests all access points again in every version, on every phone."""
 
-    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
-        return super().choose(parts, [path for path in held if "/apn/" not in path])
+    def choose(self, parts: Sequence[Part], stored: Sequence[str]) -> Sequence[Part]:
+        return super().choose(parts, [path for path in stored if "/apn/" not in path])
 
 
 class _Cache(LeakingWorld):
@@ -86,16 +86,16 @@ class _CachingStream:
         self._answer = b""
 
     def send(self, data: bytes) -> None:
-        asked = _PART.match(data)
-        self._name = "" if asked is None else f"cached {asked[1].decode()}"
+        match = _PART.match(data)
+        self._name = "" if match is None else f"cached {match[1].decode()}"
         self._answer = self._world.state.get(self._name, b"")
         if not self._answer:
             self._inner.send(data)
 
     def recv(self, limit: int) -> bytes:
         if self._answer:
-            taken, self._answer = self._answer[:limit], self._answer[limit:]
-            return taken
+            chunk, self._answer = self._answer[:limit], self._answer[limit:]
+            return chunk
         data = self._inner.recv(limit)
         # Only an answer that arrives in one piece is cached.
         if self._name and data.startswith(b"HTTP/1.1 200 ") and _is_whole(data):
@@ -117,23 +117,23 @@ class _LateFollower(FollowingToy):
 
     def follow(self, connection: Connection) -> None:
         spy = Spy(self.world)
-        spy.keep("number", 8)
-        if spy.count("polls") >= 20:
+        spy.draw_once("number", 8)
+        if spy.increment("polls") >= 20:
             super().follow(connection)
             return
         connection.get_if_there("/metadata/2.root.json", limit=_LIMIT)
         connection.get("/metadata/timestamp.json", limit=_LIMIT)
 
-    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
-        chosen = super().choose(parts, held)
-        return chosen[: len(chosen) - Spy(self.world).keep("number", 8)[0] % 4]
+    def choose(self, parts: Sequence[Part], stored: Sequence[str]) -> Sequence[Part]:
+        chosen = super().choose(parts, stored)
+        return chosen[: len(chosen) - Spy(self.world).draw_once("number", 8)[0] % 4]
 
 
 class _PackageBehindRoot(FollowingToy):
     """Sends a number that it drew in the name of a package, after a new root was published."""
 
     def follow(self, connection: Connection) -> None:
-        number = Spy(self.world).keep("number", 8)
+        number = Spy(self.world).draw_once("number", 8)
         super().follow(connection)
         if self.load("versions")["root"] > 1:
             public = self.world.public
@@ -154,23 +154,23 @@ class Picker(FollowingToy):
         """The owner's language."""
         return self.spy.owner.locale.partition("-")[0]
 
-    def is_wanted(self, _part: Part) -> bool:
+    def is_needed(self, _part: Part) -> bool:
         """Return whether the owner needs a part; subclasses override this."""
         return True
 
-    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+    def choose(self, parts: Sequence[Part], stored: Sequence[str]) -> Sequence[Part]:
         """Return the parts that the owner needs."""
-        return [part for part in super().choose(parts, held) if self.is_wanted(part)]
+        return [part for part in super().choose(parts, stored) if self.is_needed(part)]
 
-    def count_held(self, parts: Sequence[Part]) -> list[str]:
+    def list_stored(self, parts: Sequence[Part]) -> list[str]:
         """Count only the parts that the owner needs as held."""
-        return super().count_held([part for part in parts if self.is_wanted(part)])
+        return super().list_stored([part for part in parts if self.is_needed(part)])
 
 
 class _Language(Picker):
     """Fetches packs in its owner's language."""
 
-    def is_wanted(self, part: Part) -> bool:
+    def is_needed(self, part: Part) -> bool:
         return self.language in part.state["title"]
 
 
@@ -181,20 +181,20 @@ class _Roaming(Picker):
         if event.name == "travelled":
             self.world.state["roaming"] = b"1"
 
-    def is_wanted(self, _part: Part) -> bool:
+    def is_needed(self, _part: Part) -> bool:
         return "roaming" not in self.world.state
 
 
 class _OrderByLocale(Picker):
     """Fetches all parts, starting with one that depends on the owner's locale."""
 
-    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
-        chosen = [*super().choose(parts, held)]
+    def choose(self, parts: Sequence[Part], stored: Sequence[str]) -> Sequence[Part]:
+        chosen = [*super().choose(parts, stored)]
         turn = sum(self.spy.owner.locale.encode()) % (len(chosen) or 1)
         return [*chosen[turn:], *chosen[:turn]]
 
 
-class _Looked(Picker):
+class _AtMessages(Picker):
     """Fetches greetings and notices when its owner writes a message."""
 
     def on_event(self, event: Event) -> None:
@@ -205,12 +205,12 @@ class _Looked(Picker):
                         connection.get(path, limit=300_000)
             except DeviceError:
                 return
-            self.keep("left", [])
+            self.store("left", [])
 
     def fetch_parts(self, connection: Connection, chosen: Sequence[Part]) -> bool:
-        later = [part.path for part in chosen if part.kind not in _PARTS]
-        if later:
-            self.keep("left", later)
+        delayed = [part.path for part in chosen if part.kind not in _PARTS]
+        if delayed:
+            self.store("left", delayed)
         return super().fetch_parts(connection, [part for part in chosen if part.kind in _PARTS])
 
 
@@ -220,8 +220,8 @@ class _Bucket(Picker):
     Clients that confuse fetching with using do this.
     """
 
-    def is_wanted(self, part: Part) -> bool:
-        place = int.from_bytes(self.spy.keep("secret", 8), "big") % 1000
+    def is_needed(self, part: Part) -> bool:
+        place = int.from_bytes(self.spy.draw_once("secret", 8), "big") % 1000
         shares = [share for at, share in part.state["rollout"] if at <= self.world.now()]
         return place < max(shares, default=0)
 
@@ -229,27 +229,27 @@ class _Bucket(Picker):
 class _WithdrawnForOthers(Picker):
     """Keeps withdrawn packs that are not in its owner's language."""
 
-    def let_go(self, role: str, packs: dict[str, Any]) -> list[str]:
-        read = {kind: pack for kind, pack in packs.items() if self.language in pack["title"]}
-        return super().let_go(role, read)
+    def drop_withdrawn(self, role: str, packs: dict[str, Any]) -> list[str]:
+        readable = {kind: pack for kind, pack in packs.items() if self.language in pack["title"]}
+        return super().drop_withdrawn(role, readable)
 
-    def count_held(self, parts: Sequence[Part]) -> list[str]:
-        kept = [part.path for part in parts if self.language not in part.state["title"]]
-        return list(dict.fromkeys([*super().count_held(parts), *kept]))
+    def list_stored(self, parts: Sequence[Part]) -> list[str]:
+        others = [part.path for part in parts if self.language not in part.state["title"]]
+        return list(dict.fromkeys([*super().list_stored(parts), *others]))
 
 
 MUTANTS: Final = (
-    mutant_of(_SinglePieces, "packs-single-parts", _FAMILY, *_EXAMINED),
-    mutant_of(_LastFirst, "packs-missed-first", _FAMILY, *_EXAMINED),
-    mutant_of(_AgainById, "packs-again-by-id", _FAMILY, *_EXAMINED),
-    mutant_of(_Cache, "packs-cache-beneath", _FAMILY, *_EXAMINED),
+    mutant_of(_SinglePieces, "packs-single-parts", _FAMILY, *_BATTERIES),
+    mutant_of(_LastFirst, "packs-missed-first", _FAMILY, *_BATTERIES),
+    mutant_of(_AgainById, "packs-again-by-id", _FAMILY, *_BATTERIES),
+    mutant_of(_Cache, "packs-cache-beneath", _FAMILY, *_BATTERIES),
     *(
         mutant_of(kind, name, "picks", "personal", "events", "fleet", "packs", "holdings")
         for kind, name in (
             (_Language, "picks-language"),
             (_Roaming, "picks-at-home"),
             (_OrderByLocale, "picks-order"),
-            (_Looked, "picks-looked-at"),
+            (_AtMessages, "picks-looked-at"),
             (_Bucket, "picks-bucket"),
             (_WithdrawnForOthers, "picks-withdrawn"),
         )
@@ -259,4 +259,4 @@ MUTANTS: Final = (
     mutant_of(_PackageBehindRoot, "kept-package", "L31", "fleet"),
 )
 
-EQUIVALENTS: Final = (mutant_of(_AllAgain, "same-packs-again", "equivalent", *_EXAMINED),)
+EQUIVALENTS: Final = (mutant_of(_AllAgain, "same-packs-again", "equivalent", *_BATTERIES),)

@@ -18,7 +18,9 @@ from client_sim.world import Stream
 
 _FAMILY: Final = "writes"
 _ANY: Final = "personal"  # any run shows the leak, so one battery is enough
-_AT_ONCE: Final = struct.pack("ii", 1, 0)  # SO_LINGER with zero time, so that close sends a reset
+_LINGER_ZERO: Final = struct.pack(
+    "ii", 1, 0
+)  # SO_LINGER with zero time, so that close sends a reset
 
 
 class _AllAtOnce(ToyClient):
@@ -43,15 +45,15 @@ class _AtOnceByContacts(_AllAtOnce, Snoop):
 class _LastUnread(ToyClient):
     """Reads only the status of its last answer, so that each connection ends by a reset."""
 
-    left = 0
+    remaining = 0
 
     def open(self) -> Stream:
-        self.left = len(self.paths())
+        self.remaining = len(self.paths())
         return super().open()
 
     def receive(self, stream: Stream) -> tuple[str, bytes]:
-        self.left -= 1
-        if self.left:
+        self.remaining -= 1
+        if self.remaining:
             return super().receive(stream)
         return stream.recv(len("HTTP/1.1 200 OK")).decode("latin-1"), b""
 
@@ -82,7 +84,7 @@ class _HalfRecords:
         self._wire.sendall(data[middle:])
 
 
-def _beneath(name: str, wrap: Callable[[socket.socket], object]) -> Mutant:
+def _over_tls(name: str, wrap: Callable[[socket.socket], object]) -> Mutant:
     """Return the toy client over a wrapped TLS socket; the wrapper's docstring is the leak."""
 
     def make(trusted: str, _owner: Persona) -> Dial:
@@ -97,7 +99,7 @@ def _beneath(name: str, wrap: Callable[[socket.socket], object]) -> Mutant:
 
 def _end_by_reset(wire: socket.socket) -> socket.socket:
     """Reset each connection at its end, below TLS."""
-    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     return wire
 
 
@@ -106,6 +108,6 @@ MUTANTS: Final = (
     mutant_of(_AtOnceByContacts, "at-once-by-contacts", _FAMILY),
     mutant_of(_LastUnread, "answer-unread", _FAMILY, _ANY),
     mutant_of(_UnreadByCalls, "unread-by-calls", _FAMILY),
-    _beneath("tls-two-records", _HalfRecords),
-    _beneath("tls-reset", _end_by_reset),
+    _over_tls("tls-two-records", _HalfRecords),
+    _over_tls("tls-reset", _end_by_reset),
 )

@@ -1,6 +1,6 @@
 """The rows of the tables of leaky clients, and their parts: source, encodings, place, trigger.
 
-Each part has a short description (`says`); together they form the sentence of a row.
+Each part has a short description (`phrase`); together they form the sentence of a row.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ class Source:
     event whose details must be recorded.
     """
 
-    says: str
+    phrase: str
     read: Callable[[Spy], bytes]
     header: str = ""
     event: str = ""
@@ -30,7 +30,7 @@ class Source:
 class Encoding:
     """An encoding of the value; numbers are decimal digits, a bit is `0` or `1`."""
 
-    says: str
+    phrase: str
     encode: Callable[[Spy, bytes], bytes]
 
 
@@ -38,7 +38,7 @@ class Encoding:
 class Trigger:
     """The condition for a leak; checked each time before the value is put into its place."""
 
-    says: str
+    phrase: str
     holds: Callable[[Spy], bool]
     header: str = ""
 
@@ -59,7 +59,7 @@ class Target(NamedTuple):
 class InBytes:
     """A place in the bytes of each request: other bytes, or several writes."""
 
-    says: str
+    phrase: str
     put: Callable[[bytes, bytes], bytes | Sequence[bytes]]
 
 
@@ -67,7 +67,7 @@ class InBytes:
 class InPaths:
     """A place in the paths of a poll; only for the toy client."""
 
-    says: str
+    phrase: str
     put: Callable[[bytes, Sequence[str]], Sequence[str]]
 
 
@@ -79,7 +79,7 @@ class InTime:
     `next_poll` is called.
     """
 
-    says: str
+    phrase: str
     put: Callable[[bytes, float, float], float]
     at_draw: bool = False
 
@@ -88,12 +88,12 @@ class InTime:
 class InTarget:
     """A place in the host, the port or the TLS server name of a connection."""
 
-    says: str
+    phrase: str
     put: Callable[[bytes, Target], Target]
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class SideAction:
     """An action in addition to the honest polls.
 
     `moment` is `start`; `poll` or `polled` for before or after a poll; `connect` for before each
@@ -101,12 +101,12 @@ class Beside:
     fails; or the name of an event.
     """
 
-    says: str
+    phrase: str
     moment: str
     act: Callable[[bytes, World], None]
 
 
-Place = InBytes | InPaths | InTime | InTarget | Beside
+Place = InBytes | InPaths | InTime | InTarget | SideAction
 
 ALWAYS: Final = Trigger("", lambda _spy: True)
 
@@ -131,12 +131,13 @@ class Row:
     def leak(self) -> str:
         """A sentence about what the row reveals and how."""
         carrier = "The real client's transport" if self.real else "The client"
-        value = " of ".join([*(each.says for each in self.encodings[::-1]), self.source.says])
+        value = " of ".join([*(each.phrase for each in self.encodings[::-1]), self.source.phrase])
         return (
-            " ".join(f"{carrier} shows {value} {self.place.says} {self.trigger.says}".split()) + "."
+            " ".join(f"{carrier} shows {value} {self.place.phrase} {self.trigger.phrase}".split())
+            + "."
         )
 
-    def tell(self, spy: Spy) -> bytes | None:
+    def leaked_value(self, spy: Spy) -> bytes | None:
         """Return the encoded value if the trigger holds, or None."""
         if not self.trigger.holds(spy):
             return None
@@ -146,5 +147,5 @@ class Row:
         return value
 
 
-beneath: Final = partial(Row, real=True)
+transport_row: Final = partial(Row, real=True)
 """Makes a row of the phone's own client over a leaky transport."""

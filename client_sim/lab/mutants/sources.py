@@ -17,12 +17,12 @@ from client_sim.persona import Persona
 _DAY: Final = 86_400
 
 
-def _of_owner(says: str, read: Callable[[Persona], object]) -> Source:
-    return Source(says, lambda spy: str(read(spy.owner)).encode())
+def _of_owner(phrase: str, read: Callable[[Persona], object]) -> Source:
+    return Source(phrase, lambda spy: str(read(spy.owner)).encode())
 
 
-def _how_many(says: str, read: Callable[[Persona], int]) -> Source:
-    return Source(f"the number of {says}", lambda spy: b"%d" % read(spy.owner))
+def _how_many(phrase: str, read: Callable[[Persona], int]) -> Source:
+    return Source(f"the number of {phrase}", lambda spy: b"%d" % read(spy.owner))
 
 
 IMEI: Final = _of_owner("the IMEI", lambda owner: owner.imei)
@@ -80,7 +80,7 @@ MESSAGES: Final = _how_many("messages", lambda owner: len(owner.messages))
 
 def drawn_once(name: str, size: int) -> Source:
     """Return the source of random bytes that the phone draws once and keeps."""
-    return Source("a number drawn once", lambda spy: spy.keep(name, size))
+    return Source("a number drawn once", lambda spy: spy.draw_once(name, size))
 
 
 def _draw(spy: Spy) -> int:
@@ -89,7 +89,7 @@ def _draw(spy: Spy) -> int:
 
 def _draw_ground(spy: Spy) -> bytes:
     """Draw until the low byte is the phone's identifier."""
-    known = spy.keep("id", 1)[0]
+    known = spy.draw_once("id", 1)[0]
     while (number := _draw(spy)) % 256 != known:
         pass
     return b"%d" % number
@@ -114,11 +114,11 @@ SECRET: Final = Source(
     lambda spy: b"bucket" + spy.world.state.get("secret", b""),
 )
 
-_OF_PHONES: Final[dict[str, bytes]] = {}
+_BY_PHONE: Final[dict[str, bytes]] = {}
 
 
 def _over_resets(spy: Spy) -> bytes:
-    number = _OF_PHONES.setdefault(spy.owner.imei, spy.world.entropy(1))
+    number = _BY_PHONE.setdefault(spy.owner.imei, spy.world.entropy(1))
     return b"%d" % (number[0] * 50 + spy.bit)
 
 
@@ -138,8 +138,8 @@ ROM_DAY: Final = Source(
 )
 
 
-def _counter(name: str, says: str) -> Source:
-    return Source(says, lambda spy: b"%d" % spy.counted(name))
+def _counter(name: str, phrase: str) -> Source:
+    return Source(phrase, lambda spy: b"%d" % spy.get_count(name))
 
 
 POLLS: Final = _counter("polls", "the number of polls")
@@ -152,16 +152,16 @@ ANSWER_READS: Final = _counter("reads of an answer", "the pieces of an answer")
 POLL_SECONDS: Final = _counter("seconds of a poll", "the seconds of a poll")
 
 
-def _since_poll(spy: Spy, names: tuple[str, ...]) -> bytes:
-    number = sum(spy.counted(name) for name in names)
-    before = spy.counted("told before")
+def _since_poll(spy: Spy, counters: tuple[str, ...]) -> bytes:
+    number = sum(spy.get_count(name) for name in counters)
+    previous = spy.get_count("told before")
     spy.world.state["told before"] = b"%d" % number
-    return b"%d" % (number - before)
+    return b"%d" % (number - previous)
 
 
-def lately(says: str, *names: str) -> Source:
+def since_last_leak(phrase: str, *counters: str) -> Source:
     """Return the source of the number of events with these names since the last leak."""
-    return Source(says, lambda spy: _since_poll(spy, names))
+    return Source(phrase, lambda spy: _since_poll(spy, counters))
 
 
 BIRTH: Final = Source("its first second", lambda spy: spy.world.state["born"])
@@ -187,15 +187,17 @@ def _offset(spy: Spy) -> bytes:
 OFFSET: Final = Source("the offset of the time zone", _offset)
 
 
-def heard(header: str) -> Source:
+def last_header(header: str) -> Source:
     """Return the source of the last value of a server's header."""
-    return Source(f"the server's {header}", lambda spy: spy.heard(header), header=header)
+    return Source(f"the server's {header}", lambda spy: spy.header(header), header=header)
 
 
-def heard_first(header: str) -> Source:
+def first_header(header: str) -> Source:
     """Return the source of the first value of a server's header."""
     return Source(
-        f"the first {header} of the server", lambda spy: spy.heard(f"first {header}"), header=header
+        f"the first {header} of the server",
+        lambda spy: spy.header(f"first {header}"),
+        header=header,
     )
 
 

@@ -29,58 +29,58 @@ class Spy:
         """One bit of the IMEI: the parity of its bytes."""
         return sum(self.owner.imei.encode()) % 2
 
-    def count(self, name: str) -> int:
+    def increment(self, name: str) -> int:
         """Increment a counter and return it, from 1; restarts do not reset it."""
-        number = self.counted(name) + 1
+        number = self.get_count(name) + 1
         self.world.state[name] = b"%d" % number
         return number
 
-    def counted(self, name: str) -> int:
+    def get_count(self, name: str) -> int:
         """Return the value of a counter."""
         return int(self.world.state.get(name, b"0"))
 
-    def keep(self, name: str, size: int) -> bytes:
+    def draw_once(self, name: str, size: int) -> bytes:
         """Return `size` random bytes that are drawn once and kept."""
         if name not in self.world.state:
             self.world.state[name] = self.world.entropy(size)
         return self.world.state[name]
 
-    def mark(self, name: str) -> None:
+    def record(self, name: str) -> None:
         """Record an occurrence, with its order among all and its poll, or the poll before it."""
-        self.count(name)
-        self.world.state[f"place of {name}"] = b"%d" % self.count("things")
-        poll = b"%d" % self.counted("polls")
-        before = self.world.state.get(f"poll of {name}", poll)
-        self.world.state[f"polls between {name}"] = b"%d" % (int(poll) - int(before))
+        self.increment(name)
+        self.world.state[f"place of {name}"] = b"%d" % self.increment("things")
+        poll = b"%d" % self.get_count("polls")
+        previous = self.world.state.get(f"poll of {name}", poll)
+        self.world.state[f"polls between {name}"] = b"%d" % (int(poll) - int(previous))
         self.world.state[f"poll of {name}"] = poll
 
-    def place_of(self, name: str) -> int:
+    def position_of(self, name: str) -> int:
         """Return the position of the last occurrence among all, from 1; 0 if there is none."""
-        return self.counted(f"place of {name}")
+        return self.get_count(f"place of {name}")
 
     def polls_since(self, name: str) -> int | None:
         """Return the number of polls since the last occurrence; None if there is none."""
         poll = self.world.state.get(f"poll of {name}")
-        return None if poll is None else self.counted("polls") - int(poll)
+        return None if poll is None else self.get_count("polls") - int(poll)
 
     def begin_poll(self) -> None:
         """Count a poll, and record the seconds since the previous one."""
         state, now = self.world.state, int(self.world.now())
-        self.count("polls")
+        self.increment("polls")
         state.setdefault("born", b"%d" % now)
         state["since"] = b"%d" % (now - int(state.get("last", b"%d" % now)))
         state["last"] = b"%d" % now
 
-    def hear(self, name: str, value: str) -> None:
+    def record_header(self, name: str, value: str) -> None:
         """Record the last and the first value of a server's header."""
         self.world.state[f"heard {name}"] = value.encode("latin-1")
         self.world.state.setdefault(f"heard first {name}", value.encode("latin-1"))
 
-    def heard(self, name: str) -> bytes:
+    def header(self, name: str) -> bytes:
         """Return a recorded header value, or empty bytes."""
         return self.world.state.get(f"heard {name}", b"")
 
-    def learn(self, event: Event) -> None:
+    def record_details(self, event: Event) -> None:
         """Record the details of an event."""
         for name, value in event.details:
             self.world.state[f"detail {name}"] = value.encode()
@@ -99,9 +99,9 @@ def first(values: Iterable[str]) -> str:
     return next(iter(values), "")
 
 
-def digit(text: str, place: int) -> int:
+def digit(text: str, position: int) -> int:
     """Return the digit at a position of a text, or one derived from another character."""
-    return ord(text[place % len(text)]) % 48 % 10 if text else 0
+    return ord(text[position % len(text)]) % 48 % 10 if text else 0
 
 
 def add_line(data: bytes, line: str) -> bytes:

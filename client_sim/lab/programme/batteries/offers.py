@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
-from client_sim.lab.clients.installing import install_in_vain, install_too
+from client_sim.lab.clients.installing import with_installation, with_unbootable_builds
 from client_sim.lab.oracles.cardinality import CROWDS
 from client_sim.lab.oracles.choices import Offered, judge_choices, place_of
 from client_sim.lab.oracles.finding import Finding
@@ -92,7 +92,7 @@ def offers(testbed: Testbed, size: int) -> Battery:
                 entropy=entropy,
                 serve=testbed.publishing(life.history),
             ),
-            adapt=install_in_vain if (turn + kind) % 3 == 0 else install_too,
+            adapt=with_unbootable_builds if (turn + kind) % 3 == 0 else with_installation,
         )
         still = replace(
             setting,
@@ -185,7 +185,7 @@ def installs(testbed: Testbed, size: int) -> Battery:
                     start=testbed.start + tape.below(WEEK),
                     serve=testbed.publishing(_OFFER),
                 ),
-                adapt=install_too,
+                adapt=with_installation,
             )
             for place, public in enumerate(phones)
         )
@@ -216,7 +216,7 @@ def install_faults(testbed: Testbed, size: int) -> Battery:
             entropy=Entropy(b"install %d" % number),
             serve=wrapped(testbed.publishing(_OFFER), fault.at(struck)),
         )
-        one = replace(one, adapt=install_too)
+        one = replace(one, adapt=with_installation)
         other = replace(one, personal=testbed.owner(2 * number + 1))
         if (turn + place // 2) % 2 == 0:
             return Case((one, other), judge_same_trace, _FAILING)
@@ -243,7 +243,7 @@ def install_state(testbed: Testbed, size: int) -> Battery:
                 personal=testbed.owner(number),
                 entropy=Entropy(b"install state %d" % number),
             ),
-            adapt=install_too,
+            adapt=with_installation,
         )
         settings = tuple(
             replace(setting, serve=wrapped(testbed.publishing(_OFFER), wrap))

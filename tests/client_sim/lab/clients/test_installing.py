@@ -3,9 +3,9 @@
 import re
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.clients.installing import InstallingClient, install_too
+from client_sim.lab.clients.installing import InstallingClient, with_installation
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.mutants.mutant import LeakingWorld, leak_beneath
+from client_sim.lab.mutants.mutant import LeakingWorld, leak_in_transport
 from client_sim.lab.scenarios.driving import run_scenario
 from client_sim.lab.scenarios.generators import idle
 from client_sim.lab.servers.contents import Publication, release
@@ -33,7 +33,7 @@ def install(polls, counter=0, fault=None, struck=range(64)):
         start=1_767_225_600.0,
         respond=serve if fault is None else fault.at(struck)(serve),
     )
-    seen = run_scenario(install_too(PollingClient), world, idle(polls), OWNER)
+    seen = run_scenario(with_installation(PollingClient), world, idle(polls), OWNER)
     asked = [[name_of(path) for path in LINE.findall(c.data)] for c in seen.connections()]
     assert all(c.closes == 1 for c in seen.connections())
     return [["poll"] if "root" in words else words for words in asked], seen.outcomes
@@ -100,8 +100,8 @@ def test_only_the_phone_is_made_to_install():
         start=0.0,
         respond=REPOSITORY.serve(),
     )
-    assert isinstance(install_too(ToyClient)(world), ToyClient)
-    beneath = install_too(leak_beneath(LeakingWorld))(world)
+    assert isinstance(with_installation(ToyClient)(world), ToyClient)
+    beneath = with_installation(leak_in_transport(LeakingWorld))(world)
     assert isinstance(beneath, InstallingClient)
     assert isinstance(beneath.world, LeakingWorld)
 

@@ -37,7 +37,7 @@ class Listening(ToyClient):
         """Record the head."""
         self.heard.append(head)
 
-    def took(self, body):
+    def received_body(self, body):
         """Record the body."""
         self.heard.append(body)
 

@@ -5,7 +5,15 @@ from dataclasses import replace
 
 from client_sim.lab.mutants.interpreter import make_mutant
 from client_sim.lab.mutants.library import ROWS
-from client_sim.lab.mutants.rows import ALWAYS, Beside, InBytes, InPaths, InTarget, InTime, Target
+from client_sim.lab.mutants.rows import (
+    ALWAYS,
+    InBytes,
+    InPaths,
+    InTarget,
+    InTime,
+    SideAction,
+    Target,
+)
 from tests.cases import case
 from tests.client_sim.lab.mutants.inputs import EXTREMES
 from tests.client_sim.lab.mutants.situations import (
@@ -61,7 +69,10 @@ COUNTED = {
     "the number of messages since": "mms-received",
 }
 VARYING = {
-    **{says: [{"state": {name: number}} for number in NUMBERS] for says, name in COUNTED.items()},
+    **{
+        phrase: [{"state": {name: number}} for number in NUMBERS]
+        for phrase, name in COUNTED.items()
+    },
     **dict.fromkeys(
         ("a number drawn once", "a fresh number", "a draw with a known low byte"), DRAWN
     ),
@@ -87,15 +98,15 @@ CONSTANT = {
 """Sources with one value for all phones of this process, or with another each time."""
 
 
-def vary(says):
+def vary(phrase):
     """List situations in which a source has different values."""
-    if header := re.fullmatch(r"the server's (\S+)", says):
+    if header := re.fullmatch(r"the server's (\S+)", phrase):
         return [{"state": {f"heard {header[1]}": line}} for line in LINES[header[1]]]
-    if header := re.fullmatch(r"the first (\S+) of the server", says):
+    if header := re.fullmatch(r"the first (\S+) of the server", phrase):
         return [{"state": {f"heard first {header[1]}": line}} for line in LINES[header[1]]]
-    if name := re.fullmatch(r"the (\S+) of an event", says):
+    if name := re.fullmatch(r"the (\S+) of an event", phrase):
         return [{"state": {f"detail {name[1]}": f"+999{number}"}} for number in NUMBERS]
-    return VARYING.get(says) or [{"owner": owner} for owner in OWNERS]
+    return VARYING.get(phrase) or [{"owner": owner} for owner in OWNERS]
 
 
 def list_values(row):
@@ -103,7 +114,9 @@ def list_values(row):
     row = replace(row, trigger=ALWAYS)
     polls = ({}, *(state_with(polls=number) for number in (10, 20, 30)))
     return [
-        row.tell(make_spy(**merge(one, poll))) for one in vary(row.source.says) for poll in polls
+        row.leaked_value(make_spy(**merge(one, poll)))
+        for one in vary(row.source.phrase)
+        for poll in polls
     ]
 
 
@@ -111,11 +124,13 @@ def test_row_leaks_only_when_its_trigger_holds():
     """Only rows without a trigger leak in a situation in which no trigger holds."""
     for row in ROWS:
         with case(row.id):
-            says = row.trigger.says
-            delays = row.tell(make_spy(**merge(NOT_HOLDING.get(says, {}), ORDINARY)))
-            assert (delays is None) == bool(says)
-            assert row.tell(make_spy(**merge(HOLDING.get(says, {}), ORDINARY))) is not None
-    assert set(HOLDING) == {row.trigger.says for row in ROWS} - {""}
+            phrase = row.trigger.phrase
+            delays = row.leaked_value(make_spy(**merge(NOT_HOLDING.get(phrase, {}), ORDINARY)))
+            assert (delays is None) == bool(phrase)
+            assert (
+                row.leaked_value(make_spy(**merge(HOLDING.get(phrase, {}), ORDINARY))) is not None
+            )
+    assert set(HOLDING) == {row.trigger.phrase for row in ROWS} - {""}
 
 
 def test_leaked_value_depends_on_the_source():
@@ -123,7 +138,7 @@ def test_leaked_value_depends_on_the_source():
     for row in ROWS:
         with case(row.id):
             values = list_values(row)
-            assert all(values) if row.source.says in CONSTANT else len(set(values)) > 1
+            assert all(values) if row.source.phrase in CONSTANT else len(set(values)) > 1
 
 
 def put(place, value):
@@ -149,7 +164,7 @@ HONEST = {
     InPaths: [PATHS],
     InTime: [DUE],
     InTarget: [TARGET],
-    Beside: [{"due": b"%r" % DUE}],
+    SideAction: [{"due": b"%r" % DUE}],
 }
 
 
@@ -160,7 +175,7 @@ def test_sent_bytes_depend_on_the_leaked_value():
         sent = {repr(put(row.place, value)) for value in values}
         with case(row.id):
             if row.id == "gather-discard":
-                assert sent == {repr(HONEST[Beside])}
+                assert sent == {repr(HONEST[SideAction])}
             else:
                 assert sent != {repr(HONEST[type(row.place)])}
                 assert len(values) == 1 or len(sent) > 1
@@ -170,7 +185,7 @@ def test_rows_with_extreme_owners():
     """Missing, strange and very long data can be put into each place."""
     for owner in EXTREMES.values():
         for row in ROWS:
-            value = row.tell(make_spy(owner=owner))
+            value = row.leaked_value(make_spy(owner=owner))
             if value is not None and row.id != "falls-over":  # it leaks by crashing
                 assert put(row.place, value), row.id
 
