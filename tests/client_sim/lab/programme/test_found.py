@@ -135,7 +135,7 @@ FIELDS = {
 
 
 @cache
-def testbed(make):
+def cached_testbed(make):
     """Plan the testbed of a client."""
     return plan_testbed(make, SEED)
 
@@ -160,7 +160,7 @@ def killers(make, oracle, numbers=None, *, searched=1, enough=None):
     The runs of the first `searched` cases are searched for the owner's values.
     """
     profile = replace(PROFILES["mutant"].only([oracle]), searched=searched)
-    (battery,) = make_batteries(testbed(make), profile)
+    (battery,) = make_batteries(cached_testbed(make), profile)
     if numbers is not None:
         whole = battery
         battery = replace(battery, size=len(numbers), make=lambda place: whole.make(numbers[place]))
@@ -198,7 +198,7 @@ def test_mutant_is_examined_only_by_its_own_batteries():
     number = [mutant.id for mutant in MUTANTS].index("install-if-range-beneath")
     trial = try_mutant(Plan("", "mutant", SEED), "ours", number, None)
     assert {*trial.killed_by} == {"install-state", "grammar"}
-    assert trial.asked & BATTERIES.keys() == {"install-state"}
+    assert trial.examined_by & BATTERIES.keys() == {"install-state"}
 
 
 @pytest.mark.parametrize("oracle", sorted(ORACLES - {"crossed", "offers", "split"}))

@@ -13,7 +13,7 @@ from client_sim.lab.servers.packs import PARTS, SMALL
 
 
 @cache
-def testbed():
+def cached_testbed():
     """Plan the testbed of a client that follows changes."""
     return plan_testbed(PollingClient, 0)
 
@@ -29,13 +29,13 @@ class Backwards(FollowingToy):
 def test_reverse_order_of_parts_is_found_by_the_table():
     """All phones send the same requests, so only guard `grammar` raises an alarm."""
     profile = PROFILES["mutant"].only(("parts", "packs", "holdings"))
-    trial = try_client(Backwards, make_batteries(testbed(), profile), profile)
+    trial = try_client(Backwards, make_batteries(cached_testbed(), profile), profile)
     assert trial.killed_by == ("grammar",)
 
 
 def list_kinds(profile, oracle, first, step):
     """List the kinds of packs that the first phones of some cases request, case by case."""
-    batteries = make_batteries(testbed(), PROFILES[profile])
+    batteries = make_batteries(cached_testbed(), PROFILES[profile])
     (battery,) = (each for each in batteries if each.oracle == oracle)
     asked = []
     for number in range(first, battery.size, step):
@@ -63,7 +63,7 @@ def test_quick_profile_has_all_ten_kinds():
 
 def test_phones_with_events_are_compared_with_silent_phones():
     """In about three quarters of the cases, of other owners, with and without TLS."""
-    (battery,) = make_batteries(testbed(), PROFILES["quick"].only(["packs"]))
+    (battery,) = make_batteries(cached_testbed(), PROFILES["quick"].only(["packs"]))
     cases = [battery.make(number) for number in range(90)]
     eventful = [case for case in cases if case.derive is not None]
     assert 2 * len(cases) // 3 < len(eventful) < 4 * len(cases) // 5
