@@ -32,7 +32,13 @@ def examine_clients(target: Target, public: Public) -> dict[str, ProgrammeResult
 
 def _examine(name: str, target: Target, public: Public) -> ProgrammeResult:
     return examine_live(
-        CLIENTS[name], target, public, name=name, pairs=PAIRS, now=time.time(), tell=_say_nothing
+        CLIENTS[name],
+        target,
+        public,
+        name=name,
+        pairs=PAIRS,
+        now=time.time(),
+        on_progress=_say_nothing,
     )
 
 

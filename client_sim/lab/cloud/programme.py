@@ -35,7 +35,7 @@ from client_sim.tape import Tape
 
 _KEPT: Final = 4  # findings of a method in one case; the method stops after these
 
-Tell = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Receives progress: the kind of work, how much of it is done, and the total."""
 
 CLAIMS: Final = {
@@ -205,7 +205,7 @@ def examine(
     stride: int = 1,
     parts: frozenset[str] = frozenset({"boundaries", "beside", "lies"}),
     enough: int | None = None,
-    tell: Tell = lambda *_: None,
+    on_progress: OnProgress = lambda *_: None,
 ) -> Examination:
     """Examine a client with `cases` pairs of owners and every `stride`th boundary of a request.
 
@@ -219,7 +219,7 @@ def examine(
             examination.findings.setdefault(method, []).extend(findings[:_KEPT])
 
     for method, findings in _ask_all(
-        factory, examination, seed, cases, stride, parts, enough, tell
+        factory, examination, seed, cases, stride, parts, enough, on_progress
     ):
         note(method, findings)
         if enough is not None and len(examination.killed_by) >= enough:
@@ -235,7 +235,7 @@ def _ask_all(
     stride: int,
     parts: frozenset[str],
     enough: int | None,
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> Iterator[tuple[str, list[Finding]]]:
     """Yield each method's findings, cheap ones first."""
     if "lies" in parts:
@@ -249,7 +249,7 @@ def _ask_all(
             yield method, list(islice(found, _KEPT))
         if not examination.sample:
             examination.sample = tuple(pair.contacts[1])
-        tell("owners", number + 1, cases)
+        on_progress("owners", number + 1, cases)
     if "boundaries" in parts:
         yield from _sort(examine_boundaries(factory, stride), ("off", "ended"), enough)
 
@@ -279,7 +279,9 @@ def try_leak(leak: Leak, seed: int, enough: int | None) -> Examination:
     return examine(make_leaky(leak), seed=seed, stride=_STRIDE, parts=parts, enough=enough)
 
 
-def run_matrix(mapper: Mapper, seed: int, *, quick: bool, tell: Tell = lambda *_: None) -> Matrix:
+def run_matrix(
+    mapper: Mapper, seed: int, *, quick: bool, on_progress: OnProgress = lambda *_: None
+) -> Matrix:
     """Test the instrument on leaky and harmless clients; with `quick`, on one leaky per family."""
     leaks = list(LEAKS)
     if quick:
@@ -294,7 +296,7 @@ def run_matrix(mapper: Mapper, seed: int, *, quick: bool, tell: Tell = lambda *_
     for number, (leak, found) in enumerate(zip(every, mapper.map(try_leak, calls), strict=True), 1):
         not_asked = tuple(method for method in METHODS if method not in found.asked)
         rows.append(MatrixRow(leak.id, leak.family, leak.says, found.killed_by, not_asked))
-        tell("leaky clients", number, len(every))
+        on_progress("leaky clients", number, len(every))
     leaky = tuple(row for row in rows if row.family != "clean")
     harmless = tuple(row for row in rows if row.family == "clean")
     return Matrix(tuple(METHODS), leaky, harmless, is_sample=quick)

@@ -38,9 +38,9 @@ def clock_command(client: str, samples: int, seed: int, out: Path | None, as_jso
     """
     try:
         factory = load_client(client)
-        with show_progress() as tell:
+        with show_progress() as on_progress:
             timed = time_polls(
-                factory, plan_testbed(factory, seed), samples, time.perf_counter_ns, tell
+                factory, plan_testbed(factory, seed), samples, time.perf_counter_ns, on_progress
             )
         rows = compare_clocks(*timed)
         if out is not None:

@@ -72,10 +72,21 @@ def cloud_command(
     try:
         # Without --full, starting a process takes longer than trying the leaky clients.
         pool = open_pool(jobs) if full and wants_matrix else nullcontext(Mapper(None))
-        with ending_with_children(), collecting_rarely(), show_progress() as tell, pool as mapper:
+        with (
+            ending_with_children(),
+            collecting_rarely(),
+            show_progress() as on_progress,
+            pool as mapper,
+        ):
             cases, stride = (_CASES, 1) if full else (1, _STRIDE)
-            found = examine(load_client(client), seed=seed, cases=cases, stride=stride, tell=tell)
-            matrix = run_matrix(mapper, seed, quick=not full, tell=tell) if wants_matrix else None
+            found = examine(
+                load_client(client), seed=seed, cases=cases, stride=stride, on_progress=on_progress
+            )
+            matrix = (
+                run_matrix(mapper, seed, quick=not full, on_progress=on_progress)
+                if wants_matrix
+                else None
+            )
             flaws = [(flaw,) for flaw in (*FLAWS, "")] if full and wants_matrix else []
             servers = tuple(mapper.map(try_server, flaws))
     except LabError as error:

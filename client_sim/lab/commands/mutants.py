@@ -41,9 +41,9 @@ def mutants_command(
     """
     profile = "probe" if quick else "mutant"
     try:
-        with ending_with_children(), show_progress() as tell:
+        with ending_with_children(), show_progress() as on_progress:
             matrix = run_matrix(
-                *(profile, seed, jobs, tell),
+                *(profile, seed, jobs, on_progress),
                 libraries=libraries or (OURS,),
                 quick=quick,
                 enough=_ENOUGH if quick else None,

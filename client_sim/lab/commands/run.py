@@ -109,14 +109,14 @@ def run_command(
             public = plan_public(
                 *(target, load_root(root)), codename=codename, region=region, channel=channel
             )
-            with show_progress() as tell:
+            with show_progress() as on_progress:
                 report = Report(
                     examine_live(
                         *(load_client(client), target, public),
                         name=client,
                         pairs=pairs,
                         now=read_clock() if now is None else now,
-                        tell=tell,
+                        on_progress=on_progress,
                         seed=seed,
                     )
                 )
@@ -150,14 +150,16 @@ def _run(
     timed = None if clock is None else load_clock(clock)
     # The leaky clients use the same pool, because its workers have already parsed and checked
     # the metadata that they need.
-    with show_progress() as tell, open_pool(jobs) as pool:
-        result = run_programme(Plan(client, "full" if full else "quick", seed), jobs, tell, pool)
+    with show_progress() as on_progress, open_pool(jobs) as pool:
+        result = run_programme(
+            Plan(client, "full" if full else "quick", seed), jobs, on_progress, pool
+        )
         matrix = None
         wants_matrix = client == "clean" if mutants is None else mutants
         if wants_matrix and not result.given_up:
             try:
                 matrix = run_matrix(
-                    *("mutant" if full else "probe", seed, jobs, tell),
+                    *("mutant" if full else "probe", seed, jobs, on_progress),
                     libraries=(OURS,),
                     quick=not full,
                     enough=_ENOUGH,

@@ -22,14 +22,14 @@ from rich.progress import (
 )
 
 from client_sim.lab.errors import LabError
-from client_sim.lab.programme.execute import Tell
+from client_sim.lab.programme.execute import OnProgress
 from client_sim.lab.scenarios.limits import Ended
 
 _LONG: Final = 50  # steps; no progress is printed for less
 
 
 @contextmanager
-def show_progress() -> Iterator[Tell]:
+def show_progress() -> Iterator[OnProgress]:
     """Yield a callback that shows the progress of each kind of work on standard error."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -44,12 +44,12 @@ def show_progress() -> Iterator[Tell]:
     with Progress(*columns, console=console) as progress:
         bars: dict[str, TaskID] = {}
 
-        def tell(what: str, done: int, total: int) -> None:
+        def on_progress(what: str, done: int, total: int) -> None:
             if what not in bars:
                 bars[what] = progress.add_task(what, total=total)
             progress.update(bars[what], completed=done)
 
-        yield tell
+        yield on_progress
 
 
 def _print_tenths(what: str, done: int, total: int) -> None:

@@ -20,20 +20,24 @@ Judge = Callable[[Sequence[Observation]], tuple[Finding, ...]]
 class Case:
     """Runs of one client and their judge; the same judge judges a reduced case.
 
-    Guards in `spared` are not applied: when a server fails on purpose, polls do not complete.
-    If runs have different steps on purpose, `derive` makes the other scenarios from the first one,
-    so that a reduced first scenario gets matching counterparts.
+    `skipped_guards` are not applied: when a server fails on purpose, polls do not complete. If
+    runs have different steps on purpose, `derive` makes the other scenarios from the first one, so
+    that a reduced first scenario gets matching counterparts.
     """
 
     settings: tuple[Setting, ...]
     judge: Judge
-    spared: frozenset[str] = frozenset()
+    skipped_guards: frozenset[str] = frozenset()
     derive: Callable[[Scenario], Scenario] | None = None
 
     @property
-    def unasked(self) -> frozenset[str]:
+    def all_skipped_guards(self) -> frozenset[str]:
         """The guards not applied: an aborted poll also leaves an answer unread (`ends`)."""
-        return self.spared | {"ends"} if "completes" in self.spared else self.spared
+        return (
+            self.skipped_guards | {"ends"}
+            if "completes" in self.skipped_guards
+            else self.skipped_guards
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +54,19 @@ class Battery:
     make: Callable[[int], Case]
 
 
-def judge_same_trace(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+def judge_same_trace(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     """Find where another run differs from the first in anything, including times."""
-    return _compare(seen, with_time=True)
+    return _compare(observations, with_time=True)
 
 
-def judge_same_bytes(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+def judge_same_bytes(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     """Find where another run differs from the first in its bytes; times may differ."""
-    return _compare(seen, with_time=False)
+    return _compare(observations, with_time=False)
 
 
-def judge_same_polls(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+def judge_same_polls(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     """Find where another run's polls differ from the first's, or where it sends between polls."""
-    return _compare([without_quiet_steps(each) for each in seen], with_time=True)
+    return _compare([without_quiet_steps(each) for each in observations], with_time=True)
 
 
 def without_quiet_steps(observation: Observation) -> Observation:
@@ -77,8 +81,8 @@ def without_quiet_steps(observation: Observation) -> Observation:
     return replace(observation, departures=renamed)
 
 
-def _compare(seen: Sequence[Observation], *, with_time: bool) -> tuple[Finding, ...]:
-    first, *others = seen
+def _compare(observations: Sequence[Observation], *, with_time: bool) -> tuple[Finding, ...]:
+    first, *others = observations
     return tuple(
         finding
         for place, other in enumerate(others, 2)

@@ -66,7 +66,7 @@ FACTORS: Final[Factors] = MappingProxyType(
 )
 """The crossed factors and their levels."""
 
-THRICE: Final = ("life", "fault", "server", "install", "packs", "restart", "reset")
+TRIPLE_FACTORS: Final = ("life", "fault", "server", "install", "packs", "restart", "reset")
 """The factors of which every triple of levels is combined as well."""
 
 _OTHERS: Final = tuple(kind for kind in EVERY_KIND if kind not in {*SMALL, "greetings"})
@@ -75,7 +75,7 @@ _OTHERS: Final = tuple(kind for kind in EVERY_KIND if kind not in {*SMALL, "gree
 _ALWAYS: Final = range(64)  # connections; no run has more
 # If every connection failed, nothing would be observed. Two in a row are let through, because an
 # installation takes a connection of its own.
-_BY_TURNS: Final = tuple(number for number in _ALWAYS if number % 4 < 2)
+_ALTERNATING: Final = tuple(number for number in _ALWAYS if number % 4 < 2)
 _LATER: Final = 3  # connections before an offer that does not exist from the start
 _HALTS: Final = 3  # connections within which an offer may end; a package takes one of them
 _TIMES: Final = 3  # how often a pack is bad in a life; it is good in between
@@ -99,8 +99,8 @@ def publish(testbed: Testbed, row: Row, tape: Tape) -> Serve:
         if tape.below(2):
             ended = first + 1 + tape.below(_HALTS)
             history.append(Publication("a halted rollout", halt, connection=ended))
-    told = tuple(sorted(history, key=lambda each: each.connection))
-    return testbed.publishing(told) if kind in SMALL else testbed.stocked(told, (kind,))
+    ordered = tuple(sorted(history, key=lambda each: each.connection))
+    return testbed.publishing(ordered) if kind in SMALL else testbed.stocked(ordered, (kind,))
 
 
 def choose_mark(row: Row, tape: Tape) -> HostilePair | None:
@@ -127,7 +127,7 @@ def spoil(serve: Serve, fault: Fault, row: Row) -> Serve:
     """
     first, length = (1, 3) if row["fault"] == "install" else (fault.poll, 1)
     times = 2 if row["strikes"] == "twice" else 1
-    always = _ALWAYS if fault.is_reached else _BY_TURNS
-    struck = always if row["strikes"] == "always" else range(first, first + times * length)
-    wrap = fault.at(struck)
+    always = _ALWAYS if fault.is_reached else _ALTERNATING
+    connections = always if row["strikes"] == "always" else range(first, first + times * length)
+    wrap = fault.at(connections)
     return lambda: wrap(serve())

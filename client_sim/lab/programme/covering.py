@@ -40,53 +40,57 @@ class Crossings:
     coverages: tuple[Coverage, ...]
 
 
-def cover(factors: Factors, thrice: Sequence[str], tape: Tape) -> Iterator[Row]:
-    """Yield rows until each pair of levels occurs, then until each triple of `thrice` occurs."""
+def cover(factors: Factors, triple_factors: Sequence[str], tape: Tape) -> Iterator[Row]:
+    """Yield rows until each pair of levels occurs, then each triple of `triple_factors`."""
     rows: list[Row] = []
-    for names, together in ((tuple(factors), 2), (tuple(thrice), 3)):
-        left = dict.fromkeys(_list_parts(factors, names, together))
+    for names, strength in ((tuple(factors), 2), (tuple(triple_factors), 3)):
+        uncovered = dict.fromkeys(_list_parts(factors, names, strength))
         for row in rows:
-            _strike(left, row, names, together)
-        while left:
-            start = next(iter(left))
-            tries = [_make(factors, names, together, left, start, tape) for _ in range(_TRIES)]
-            best = max(tries, key=lambda row: _count(left, row, names, together))
-            _strike(left, best, names, together)
+            _remove_covered(uncovered, row, names, strength)
+        while uncovered:
+            start = next(iter(uncovered))
+            candidates = [
+                _make(factors, names, strength, uncovered, start, tape) for _ in range(_TRIES)
+            ]
+            best = max(candidates, key=lambda row: _count(uncovered, row, names, strength))
+            _remove_covered(uncovered, best, names, strength)
             rows.append(best)
             yield best
 
 
-def measure(rows: Sequence[Row], factors: Factors, names: Sequence[str], together: int) -> Coverage:
-    """Count the combinations of `together` of the named factors that the rows cover."""
-    every = [*_list_parts(factors, names, together)]
-    met = {part for row in rows for part in _parts_of(row, names, together)}
-    return Coverage(together, tuple(names), len(met), len(every))
+def measure(rows: Sequence[Row], factors: Factors, names: Sequence[str], strength: int) -> Coverage:
+    """Count the combinations of `strength` of the named factors that the rows cover."""
+    every = [*_list_parts(factors, names, strength)]
+    covered = {part for row in rows for part in _parts_of(row, names, strength)}
+    return Coverage(strength, tuple(names), len(covered), len(every))
 
 
-def _list_parts(factors: Factors, names: Sequence[str], together: int) -> Iterator[_Part]:
-    for chosen in combinations(names, together):
-        for levels in product(*(factors[name] for name in chosen)):
-            yield tuple(zip(chosen, levels, strict=True))
+def _list_parts(factors: Factors, names: Sequence[str], strength: int) -> Iterator[_Part]:
+    for selected in combinations(names, strength):
+        for levels in product(*(factors[name] for name in selected)):
+            yield tuple(zip(selected, levels, strict=True))
 
 
-def _parts_of(row: Row, names: Sequence[str], together: int) -> Iterator[_Part]:
-    return combinations(((name, row[name]) for name in names), together)
+def _parts_of(row: Row, names: Sequence[str], strength: int) -> Iterator[_Part]:
+    return combinations(((name, row[name]) for name in names), strength)
 
 
-def _strike(left: dict[_Part, None], row: Row, names: Sequence[str], together: int) -> None:
-    for part in _parts_of(row, names, together):
-        left.pop(part, None)
+def _remove_covered(
+    uncovered: dict[_Part, None], row: Row, names: Sequence[str], strength: int
+) -> None:
+    for part in _parts_of(row, names, strength):
+        uncovered.pop(part, None)
 
 
-def _count(left: Mapping[_Part, None], row: Row, names: Sequence[str], together: int) -> int:
-    return sum(part in left for part in _parts_of(row, names, together))
+def _count(uncovered: Mapping[_Part, None], row: Row, names: Sequence[str], strength: int) -> int:
+    return sum(part in uncovered for part in _parts_of(row, names, strength))
 
 
 def _make(
     factors: Factors,
     names: Sequence[str],
-    together: int,
-    left: Mapping[_Part, None],
+    strength: int,
+    uncovered: Mapping[_Part, None],
     start: _Part,
     tape: Tape,
 ) -> Row:
@@ -96,20 +100,22 @@ def _make(
     while rest:
         name = rest.pop(tape.below(len(rest)))
         levels = factors[name]
-        turn = tape.below(len(levels))  # so that ties do not always go to the first level
+        first = tape.below(len(levels))  # so that ties do not always go to the first level
         known = [other for other in names if other in row]
         gains = []
-        for level in (*levels[turn:], *levels[:turn]):
+        for level in (*levels[first:], *levels[:first]):
             row[name] = level
-            among = [other for other in names if other in row] if name in names else []
-            gains.append((_gain(left, row, among, name, together) if known else 0, level))
+            chosen = [other for other in names if other in row] if name in names else []
+            gains.append((_gain(uncovered, row, chosen, name, strength) if known else 0, level))
         row[name] = max(gains, key=lambda gain: gain[0])[1]
     return {name: row[name] for name in factors}
 
 
 def _gain(
-    left: Mapping[_Part, None], row: Row, among: Sequence[str], name: str, together: int
+    uncovered: Mapping[_Part, None], row: Row, chosen: Sequence[str], name: str, strength: int
 ) -> int:
     return sum(
-        part in left for part in _parts_of(row, among, together) if any(n == name for n, _ in part)
+        part in uncovered
+        for part in _parts_of(row, chosen, strength)
+        if any(n == name for n, _ in part)
     )

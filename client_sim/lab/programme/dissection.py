@@ -107,7 +107,7 @@ _OF_RULE: Final = {
     ),
 }
 
-_APART: Final = ("separator", "separates two parts of the path", _NOTHING)
+_SEPARATOR: Final = ("separator", "separates two parts of the path", _NOTHING)
 _METHOD: Final = ("method", "the only allowed method: a poll reads and never uploads", _NOTHING)
 _PROTOCOL: Final = ("protocol", "the end of the request line; always the same", _NOTHING)
 _HOST: Final = (
@@ -127,12 +127,12 @@ _STRAY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Some bytes of a request: their name, their purpose, and what they can reveal (`tells`)."""
+    """Some bytes of a request: their name, their purpose, and what they can reveal (`reveals`)."""
 
     data: bytes
     name: str
     why: str
-    tells: str
+    reveals: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,7 @@ def _path_fields(rule: str, path: bytes) -> Iterator[Field]:
         if value is None:
             continue
         if match.start(name) > done:
-            yield Field(path[done : match.start(name)], *_APART)
+            yield Field(path[done : match.start(name)], *_SEPARATOR)
         done = match.end(name)
         yield Field(value, *_OF_RULE.get((rule, name), _PARTS[name]))
 
@@ -218,8 +218,8 @@ def explain_poll(factory: Factory, public: Public, now: float) -> tuple[Exchange
     try:
         outcome = factory(world).poll()
     except (Exception, SystemExit) as error:
-        said_so = " ".join(f"{type(error).__name__}: {error}".split())
-        raise LabError(f"the client cannot be explained, as its poll raised {said_so}") from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise LabError(f"the client cannot be explained, as its poll raised {reason}") from error
     connections = world.observation().connections()
     if not connections:
         raise LabError(f"the client sent nothing, so there is nothing to explain: {outcome}")

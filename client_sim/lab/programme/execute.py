@@ -51,11 +51,13 @@ _PHONES: Final = 40  # surveyed phones
 _CHUNK: Final = 25  # cases in a task; small, so that progress moves and processes end together
 
 _Tried = TypeVar("_Tried")
-Tell = Callable[[str, int, int], None]
+OnProgress = Callable[[str, int, int], None]
 """Receives progress: the kind of work, how much of it is done, and how much there is."""
 
 
-def run_programme(plan: Plan, jobs: int, tell: Tell, pool: Mapper | None = None) -> ProgrammeResult:
+def run_programme(
+    plan: Plan, jobs: int, on_progress: OnProgress, pool: Mapper | None = None
+) -> ProgrammeResult:
     """Examine a client with every battery; the same plan gives the same result.
 
     The work is distributed over `jobs` new processes, or over those of `pool` if it is given.
@@ -70,7 +72,7 @@ def run_programme(plan: Plan, jobs: int, tell: Tell, pool: Mapper | None = None)
     with memoised():
         with _use(pool, jobs) as mapper:
             parts = mapper.map(run_planned, [(plan, task) for task in order])
-            tallies, given_up = _collect(tasks, order, parts, tell)
+            tallies, given_up = _collect(tasks, order, parts, on_progress)
         if given_up:
             return _break_off(plan, batteries, tallies, given_up)
         return _conclude(plan, factory, testbed, batteries, tallies, _PHONES)
@@ -84,13 +86,13 @@ def run_batteries(
     batteries: Sequence[Battery],
     *,
     phones: int,
-    tell: Tell,
+    on_progress: OnProgress,
 ) -> ProgrammeResult:
     """Examine a client with some batteries in this process, and survey `phones` phones."""
     tasks = plan_tasks(batteries, _CHUNK)
     with memoised():
         parts = (run_task(Runs(factory), batteries, task, profile) for task in tasks)
-        tallies, given_up = _collect(tasks, tasks, parts, tell)
+        tallies, given_up = _collect(tasks, tasks, parts, on_progress)
         if given_up:
             return _break_off(plan, batteries, tallies, given_up)
         return _conclude(plan, factory, testbed, batteries, tallies, phones)
@@ -101,21 +103,21 @@ def _use(pool: Mapper | None, jobs: int) -> AbstractContextManager[Mapper]:
 
 
 def _collect(
-    tasks: Sequence[Task], order: Sequence[Task], parts: Iterable[Tallies], tell: Tell
+    tasks: Sequence[Task], order: Sequence[Task], parts: Iterable[Tallies], on_progress: OnProgress
 ) -> tuple[Tallies, str]:
     """Receive parts in `order` and merge them in the order of the tasks.
 
     If the client is given up, return the parts received until then, and the reason.
     """
-    came: dict[Task, Tallies] = {}
+    received: dict[Task, Tallies] = {}
     given_up = ""
     try:
         for task, part in zip(order, parts, strict=True):
-            came[task] = part
-            tell("runs", len(came), len(tasks))
+            received[task] = part
+            on_progress("runs", len(received), len(tasks))
     except ClientOverdueError as error:
         given_up = str(error)
-    return merge(came[task] for task in tasks if task in came), given_up
+    return merge(received[task] for task in tasks if task in received), given_up
 
 
 def _conclude(
@@ -175,8 +177,8 @@ def _summarise(
     find_smallest: Callable[[str], Smallest | None],
 ) -> ProgrammeResult:
     """Return the questions and findings, without a sample of the client's requests."""
-    asked = [(each.oracle, each.claim, each.question) for each in batteries]
-    asked += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
+    questions = [(each.oracle, each.claim, each.question) for each in batteries]
+    questions += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
     own = [tallies[each.oracle] for each in batteries if each.oracle in tallies]
     return ProgrammeResult(
         client=plan.client,
@@ -187,7 +189,7 @@ def _summarise(
         size=sum(tally.size for tally in own),
         batteries=tuple(
             _result(each, tallies[oracle], find_smallest(oracle))
-            for each in asked
+            for each in questions
             for oracle in each[:1]
             if oracle in tallies
         ),
@@ -204,8 +206,8 @@ def _measure_crossings(batteries: Sequence[Battery], seed: int) -> Crossings | N
 
 def _describe_scope(batteries: Sequence[Battery], profile: str) -> str:
     """Describe how much was examined, and from how many countries the owners are."""
-    asked = [each for each in batteries if each.oracle == "personal"]
-    owners = sum(each.size * len(each.make(0).settings) for each in asked) or 2
+    personal = [each for each in batteries if each.oracle == "personal"]
+    owners = sum(each.size * len(each.make(0).settings) for each in personal) or 2
     countries, networks, languages = count_homes(owners)
     return (
         f"{len(batteries)} batteries, profile {profile}; owners of {countries} countries,"
@@ -217,7 +219,7 @@ def run_matrix(
     profile: str,
     seed: int,
     jobs: int,
-    tell: Tell,
+    on_progress: OnProgress,
     *,
     libraries: tuple[str, ...],
     quick: bool,
@@ -240,42 +242,42 @@ def run_matrix(
         cheap = [each for each in mutants if "crossed" not in each[2].only and each[0] != HARMLESS]
         mutants = _choose(cheap, lambda each: f"{seed} {each[0]} {each[2].family}")
         servers = _choose(servers, lambda each: f"{seed} server {each[1].family}")
-    met = {*profile_of(plan).sizes, *(oracle for _, _, m in mutants for oracle in m.only)}
-    oracles = (*(o for o in BATTERIES if o in met), *QUESTIONS, *(CHECKS if servers else ()))
+    used = {*profile_of(plan).sizes, *(oracle for _, _, m in mutants for oracle in m.only)}
+    oracles = (*(o for o in BATTERIES if o in used), *QUESTIONS, *(CHECKS if servers else ()))
     rows: list[MatrixRow] = []
     equivalents: list[MatrixRow] = []
     with _use(pool, jobs) as mapper:
 
-        def add(tried: Mutant | ServerMutant, trial: Trial, *, is_leaky: bool) -> None:
-            not_asked = tuple(oracle for oracle in oracles if oracle not in trial.asked)
-            row = MatrixRow(tried.id, tried.family, tried.leak, trial.killed_by, not_asked)
+        def add(mutant: Mutant | ServerMutant, trial: Trial, *, is_leaky: bool) -> None:
+            not_asked = tuple(oracle for oracle in oracles if oracle not in trial.examined_by)
+            row = MatrixRow(mutant.id, mutant.family, mutant.leak, trial.killed_by, not_asked)
             (rows if is_leaky else equivalents).append(row)
-            tell("mutants", len(rows) + len(equivalents), len(mutants) + len(servers))
+            on_progress("mutants", len(rows) + len(equivalents), len(mutants) + len(servers))
 
         calls = [
             (plan, name, number, None if name == HARMLESS else enough)
             for name, number, _ in mutants
         ]
         # Submit both before waiting for either, so that no process is idle in between.
-        tried = mapper.map(try_mutant, calls)
+        trials = mapper.map(try_mutant, calls)
         examined = mapper.map(try_server, [(number, seed) for number, _ in servers])
-        for (name, _, mutant), trial in zip(mutants, tried, strict=True):
+        for (name, _, mutant), trial in zip(mutants, trials, strict=True):
             add(mutant, trial, is_leaky=name != HARMLESS)
         for (number, server), killed in zip(servers, examined, strict=True):
             add(server, Trial(killed, frozenset(CHECKS)), is_leaky=number < LEAKY)
     return Matrix(oracles, tuple(rows), tuple(equivalents), ARGUED, METHODS, quick)
 
 
-def _choose(those: Sequence[_Tried], family_of: Callable[[_Tried], str]) -> list[_Tried]:
+def _choose(candidates: Sequence[_Tried], family_of: Callable[[_Tried], str]) -> list[_Tried]:
     """Choose one of each family, by the seed that `family_of` includes in the family's name."""
     families: dict[str, list[_Tried]] = {}
-    for each in those:
+    for each in candidates:
         families.setdefault(family_of(each), []).append(each)
     return [Tape(name.encode()).pick(own) for name, own in families.items()]
 
 
-def _result(asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None) -> BatteryResult:
-    oracle, claim, question = asked
+def _result(row: tuple[str, str, str], tally: Tally, smallest: Smallest | None) -> BatteryResult:
+    oracle, claim, question = row
     return BatteryResult(
         oracle=oracle,
         claim=claim,
@@ -307,8 +309,8 @@ def _find_smallest(
         if small is not None:
             steps = ", ".join(small.steps) or "nothing"
             owners = f", owners that differ in {', '.join(small.fields)}" if small.fields else ""
-            told = ", ".join(small.machine)
-            machines = f", machines that differ in {told}" if told else ""
+            machine_fields = ", ".join(small.machine)
+            machines = f", machines that differ in {machine_fields}" if machine_fields else ""
             text = f"The difference remains with: {steps}{owners}{machines}."
             differing = (*small.fields, *(f"machine {name}" for name in small.machine))
             return Smallest(small.steps, differing, text)

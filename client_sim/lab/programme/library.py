@@ -78,11 +78,11 @@ def load_library(name: str) -> Sequence[Mutant]:
         return MUTANTS
     if name == HARMLESS:
         return EQUIVALENTS
-    brought = import_attribute(name)
-    if isinstance(brought, dict):
-        return tuple(Mutant(str(id_), "brought", "", make) for id_, make in brought.items())
-    if isinstance(brought, Sequence) and all(isinstance(each, Mutant) for each in brought):
-        return cast("Sequence[Mutant]", brought)
+    library = import_attribute(name)
+    if isinstance(library, dict):
+        return tuple(Mutant(str(id_), "brought", "", make) for id_, make in library.items())
+    if isinstance(library, Sequence) and all(isinstance(each, Mutant) for each in library):
+        return cast("Sequence[Mutant]", library)
     raise ClientNotFoundError(
         f"{name} is not a library: it must be a sequence of Mutant, or a dict"
     )

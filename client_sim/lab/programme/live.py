@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from client_sim.lab.errors import LabError
 from client_sim.lab.programme.batteries import fleet, machines, personal, servers, timing
 from client_sim.lab.programme.case import Battery
-from client_sim.lab.programme.execute import Tell, run_batteries
+from client_sim.lab.programme.execute import OnProgress, run_batteries
 from client_sim.lab.programme.plan import Plan, Profile
 from client_sim.lab.programme.result import ProgrammeResult
 from client_sim.lab.programme.setting import observe
@@ -131,7 +131,7 @@ def examine_live(
     name: str,
     pairs: int,
     now: float,
-    tell: Tell,
+    on_progress: OnProgress,
     seed: int = 0,
 ) -> ProgrammeResult:
     """Examine a client against the server at `target`, recording both ends of each socket.
@@ -146,18 +146,24 @@ def examine_live(
     sizes = {each.oracle: each.size for each in batteries}
     profile = Profile("live", sizes, pairs, 2, is_plain_searched=True)
 
-    def take() -> ProgrammeResult:
-        before = _ask(factory, testbed)
+    def examine() -> ProgrammeResult:
+        before = _load_answers(factory, testbed)
         result = run_batteries(
-            plan, profile, factory, testbed, batteries, phones=_SURVEYED * pairs, tell=tell
+            plan,
+            profile,
+            factory,
+            testbed,
+            batteries,
+            phones=_SURVEYED * pairs,
+            on_progress=on_progress,
         )
-        return replace(result, answers_agree=_ask(factory, testbed) == before)
+        return replace(result, answers_agree=_load_answers(factory, testbed) == before)
 
-    result = take()
-    return result if result.is_clean or result.answers_agree else take()
+    result = examine()
+    return result if result.is_clean or result.answers_agree else examine()
 
 
-def _ask(factory: Factory, testbed: Testbed) -> tuple[bytes, ...]:
+def _load_answers(factory: Factory, testbed: Testbed) -> tuple[bytes, ...]:
     """Let a phone poll once, and return the server's answers without their Date headers."""
-    seen = observe(factory, testbed.setting(idle(1)))
-    return tuple(re.sub(rb"\r\nDate: [^\r]*", b"", data) for data in seen.received)
+    observation = observe(factory, testbed.setting(idle(1)))
+    return tuple(re.sub(rb"\r\nDate: [^\r]*", b"", data) for data in observation.received)

@@ -136,7 +136,7 @@ class ProgrammeResult:
         return not self.given_up and all(battery.passed for battery in self.batteries)
 
     @property
-    def word(self) -> str:
+    def verdict(self) -> str:
         """The verdict: `clean`, `leak`, or `unproven` if polls failed or it is incomplete."""
         if self.is_clean:
             return "clean"
@@ -200,7 +200,7 @@ class Matrix:
         }
 
     @property
-    def alone(self) -> tuple[str, ...]:
+    def found_by_one_method(self) -> tuple[str, ...]:
         """The families with fewer than two independent killers; empty for a sample."""
         if self.is_sample:
             return ()
@@ -213,7 +213,7 @@ class Matrix:
     @property
     def thin(self) -> tuple[str, ...]:
         """The families with fewer than two independent killers and no argument for that."""
-        return tuple(family for family in self.alone if family not in self.argued)
+        return tuple(family for family in self.found_by_one_method if family not in self.argued)
 
     @property
     def score(self) -> float:
@@ -246,8 +246,8 @@ class MutationScore:
     @property
     def percent(self) -> float:
         """The percentage of mutations that were noticed."""
-        tried = self.killed + self.survived
-        return 100 * self.killed / tried if tried else 0.0
+        total = self.killed + self.survived
+        return 100 * self.killed / total if total else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ GUARDS: Final[Mapping[str, Callable[[Observation, Public], tuple[Finding, ...]]]
     "egress": judging.judge_egress,
 }
 """The guards that need only a run and its phone; the canary search also needs the owner."""
-_KEPT: Final = 8  # findings kept per oracle, so that reports stay short
+_STORED_FINDINGS: Final = 8  # findings kept per oracle, so that reports stay short
 Extent = tuple[int, int]
 """The number of polls in a run, and the number of bytes sent."""
 Place = tuple[int, int]
@@ -67,10 +67,10 @@ def judge_canaries(observation: Observation, setting: Setting, layers: int) -> t
 def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
     """Return a judge that applies one guard to the run of a setting."""
 
-    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    def judge(observations: Sequence[Observation]) -> tuple[Finding, ...]:
         if oracle == CANARIES:
-            return judge_canaries(seen[0], setting, layers)
-        return GUARDS[oracle](seen[0], setting.public)
+            return judge_canaries(observations[0], setting, layers)
+        return GUARDS[oracle](observations[0], setting.public)
 
     return judge
 
@@ -108,7 +108,7 @@ class Tally:
             self.runs += 1
             self.polls += polls
             self.size += data
-        self._keep((place, finding) for finding in findings)
+        self._store((place, finding) for finding in findings)
 
     def merge(self, other: "Tally") -> None:
         """Add a tally of later cases."""
@@ -116,15 +116,15 @@ class Tally:
         self.runs += other.runs
         self.polls += other.polls
         self.size += other.size
-        kept = len(other.findings)
-        self._keep(zip(other.places, other.findings, strict=True))
-        self.count += other.count - kept
+        stored = len(other.findings)
+        self._store(zip(other.places, other.findings, strict=True))
+        self.count += other.count - stored
 
-    def _keep(self, findings: Iterable[tuple[Place, Finding]]) -> None:
+    def _store(self, findings: Iterable[tuple[Place, Finding]]) -> None:
         for place, finding in findings:
             self.count += 1
             known = {each.explanation for each in self.findings}
-            if len(self.findings) < _KEPT and finding.explanation not in known:
+            if len(self.findings) < _STORED_FINDINGS and finding.explanation not in known:
                 self.findings.append(finding)
                 self.places.append(place)
 
@@ -145,14 +145,14 @@ class Run:
 
     def __init__(self, factory: Factory, setting: Setting) -> None:
         self.setting = setting
-        self.seen: Observation = observe(factory, setting)
+        self.observation: Observation = observe(factory, setting)
         self._counted: set[str] = set()
-        self._said: dict[tuple[str, int], tuple[Finding, ...]] = {}
+        self._findings: dict[tuple[str, int], tuple[Finding, ...]] = {}
 
     @cached_property
     def extent(self) -> Extent:
         """The numbers of polls and sent bytes of the run."""
-        return measure(self.seen)
+        return measure(self.observation)
 
     def is_new_to(self, oracle: str) -> bool:
         """Return whether an oracle counts the run for the first time; cases may share a run."""
@@ -160,25 +160,25 @@ class Run:
         self._counted.add(oracle)
         return is_new
 
-    def ask_guards(
-        self, layers: int | None, unasked: AbstractSet[str]
+    def apply_guards(
+        self, layers: int | None, skipped: AbstractSet[str]
     ) -> Iterator[tuple[str, tuple[Finding, ...]]]:
-        """Apply all guards except `unasked`; `layers` None leaves out the canary search."""
+        """Apply all guards except `skipped`; `layers` None leaves out the canary search."""
         for guard in GUARDS:
-            if guard not in unasked:
-                yield guard, self._ask(guard, 0)
-        if layers is not None and CANARIES not in unasked:
-            yield CANARIES, self._ask(CANARIES, layers)
+            if guard not in skipped:
+                yield guard, self._apply(guard, 0)
+        if layers is not None and CANARIES not in skipped:
+            yield CANARIES, self._apply(CANARIES, layers)
 
-    def _ask(self, guard: str, layers: int) -> tuple[Finding, ...]:
-        said = self._said.get((guard, layers))
-        if said is None:
-            said = self._said[guard, layers] = (
-                judge_canaries(self.seen, self.setting, layers)
+    def _apply(self, guard: str, layers: int) -> tuple[Finding, ...]:
+        findings = self._findings.get((guard, layers))
+        if findings is None:
+            findings = self._findings[guard, layers] = (
+                judge_canaries(self.observation, self.setting, layers)
                 if guard == CANARIES
-                else GUARDS[guard](self.seen, self.setting.public)
+                else GUARDS[guard](self.observation, self.setting.public)
             )
-        return said
+        return findings
 
 
 class Runs:
@@ -186,17 +186,17 @@ class Runs:
 
     def __init__(self, factory: Factory) -> None:
         self._factory = factory
-        self._kept: deque[Run] = deque(maxlen=_CACHED_RUNS)
+        self._cache: deque[Run] = deque(maxlen=_CACHED_RUNS)
 
-    def usual(self, setting: Setting) -> Run:
+    def make_cached(self, setting: Setting) -> Run:
         """Return the run of a setting; the same setting object gives the cached run."""
-        for run in self._kept:
+        for run in self._cache:
             if run.setting is setting:
                 return run
-        run = self.another(setting)
-        self._kept.append(run)
+        run = self.make(setting)
+        self._cache.append(run)
         return run
 
-    def another(self, setting: Setting) -> Run:
+    def make(self, setting: Setting) -> Run:
         """Run the client without using the cache."""
         return Run(self._factory, setting)

@@ -37,8 +37,8 @@ _FURTHER: Final = 300
 _FURTHER_TIMES: Final = 4
 _STEPS: Final = 1_000  # approximate steps in all runs of a task, which take some seconds
 _RESULT = TypeVar("_RESULT")
-_UNTIL_THE_END: Final = ExitStack()
-_RARELY: Final = (100_000, 50, 100)
+_PROCESS_CONTEXTS: Final = ExitStack()
+_RARE_COLLECTIONS: Final = (100_000, 50, 100)
 _HANDSHAKES: Final = 2  # cases for a mutant that leaks below HTTP
 
 
@@ -55,11 +55,11 @@ class Task:
 class Trial:
     """The oracles that found a client, in the order of their alarms.
 
-    `asked` are all oracles that examined it, with or without an alarm.
+    `examined_by` are all oracles that examined it, with or without an alarm.
     """
 
     killed_by: tuple[str, ...]
-    asked: frozenset[str]
+    examined_by: frozenset[str]
 
 
 def plan_tasks(batteries: Sequence[Battery], chunk: int) -> tuple[Task, ...]:
@@ -104,9 +104,9 @@ def run_task(
     for number in range(task.first, task.last):
         place = task.battery, number
         case = battery.make(number)
-        usual, *others = case.settings
-        made = [runs.usual(usual), *(runs.another(setting) for setting in others)]
-        found = case.judge([run.seen for run in made])
+        first, *others = case.settings
+        made = [runs.make_cached(first), *(runs.make(setting) for setting in others)]
+        found = case.judge([run.observation for run in made])
         new = [run.extent for run in made if run.is_new_to(battery.oracle)]
         tallies.setdefault(battery.oracle, Tally()).add(place, new, found)
         for nth, run in enumerate(made):
@@ -115,7 +115,7 @@ def run_task(
             layers = 0 if profile.is_plain_searched and not found else None
             if number < searched and nth == 0:
                 layers = profile.layers
-            for oracle, findings in run.ask_guards(layers, case.unasked | known):
+            for oracle, findings in run.apply_guards(layers, case.all_skipped_guards | known):
                 if run.is_new_to(oracle):
                     tallies.setdefault(oracle, Tally()).add(place, (run.extent,), findings)
     return tallies
@@ -132,7 +132,7 @@ def try_client(
     """
     runs = Runs(factory)
     killers: dict[str, None] = {}
-    asked: set[str] = set()
+    examined_by: set[str] = set()
     last: int | None = None
     for steps, task in plan_trial(batteries):
         if last is not None and steps > last:
@@ -140,14 +140,14 @@ def try_client(
         if batteries[task.battery].oracle in killers:
             continue
         for oracle, tally in run_task(runs, batteries, task, profile, killers.keys()).items():
-            asked.add(oracle)
+            examined_by.add(oracle)
             if tally.count:
                 killers[oracle] = None
         if enough is not None and killers and last is None:
             last = max(_FURTHER, _FURTHER_TIMES * steps)
         if enough is not None and len({METHODS.get(each, each) for each in killers}) >= enough:
             break
-    return Trial(tuple(killers), frozenset(asked))
+    return Trial(tuple(killers), frozenset(examined_by))
 
 
 def merge(parts: Iterable[Tallies]) -> Tallies:
@@ -192,9 +192,9 @@ class Mapper:
         )
 
 
-def _results(coming: Iterable[_RESULT]) -> Iterator[_RESULT]:
+def _results(results: Iterable[_RESULT]) -> Iterator[_RESULT]:
     try:
-        yield from coming
+        yield from results
     except BrokenProcessPool as error:
         raise LabError(
             "a process that ran the client has ended: the client ended it, or it was killed, for"
@@ -224,8 +224,8 @@ def _begin() -> None:
     """Cache checked signatures until the process ends, and collect garbage rarely."""
     # `os._exit` is bound now, because it is replaced while a client runs.
     threading.Thread(target=_end_with_parent, args=(os._exit,), daemon=True).start()
-    _UNTIL_THE_END.enter_context(collecting_rarely())
-    _UNTIL_THE_END.enter_context(memoised())
+    _PROCESS_CONTEXTS.enter_context(collecting_rarely())
+    _PROCESS_CONTEXTS.enter_context(memoised())
 
 
 @contextmanager
@@ -233,7 +233,7 @@ def collecting_rarely() -> Iterator[None]:
     """Collect garbage rarely, because each collection would scan millions of objects."""
     before = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(*_RARELY)
+    gc.set_threshold(*_RARE_COLLECTIONS)
     try:
         yield
     finally:

@@ -23,7 +23,7 @@ from client_sim.persona import Persona
 from client_sim.world import Factory, Public
 
 
-class Way(Enum):
+class Transport(Enum):
     """What connects a client and its server."""
 
     MEMORY = "one process"
@@ -31,17 +31,17 @@ class Way(Enum):
     TLS = "sockets and TLS"
 
 
-def dial_as_a_phone(trusted: str, _owner: Persona) -> Dial:
+def make_phone_dial(certificate: str, _owner: Persona) -> Dial:
     """Return a function that starts TLS as phones do: the same configuration, a new context."""
-    return lambda wire, name: make_tls_context(trusted).wrap_socket(wire, server_hostname=name)
+    return lambda sock, name: make_tls_context(certificate).wrap_socket(sock, server_hostname=name)
 
 
-def keep(factory: Factory) -> Factory:
+def leave_unchanged(factory: Factory) -> Factory:
     """Return the factory unchanged; the default of `Setting.adapt`."""
     return factory
 
 
-USUAL: Final = make_machine(b"usual")
+DEFAULT_MACHINE: Final = make_machine(b"usual")
 """The default machine of a run; not the machine on which the lab runs."""
 
 
@@ -52,8 +52,8 @@ class Setting:
     - `public` and `personal` are the phone and its owner, `entropy` is the randomness, and `start`
       the time at the beginning (epoch seconds).
     - `serve` makes a new server for each run, so that no server remembers another run.
-    - `way` and `dial` are the transport. Over sockets, `upstream` is the address of a running
-      server that is polled instead of the one from `serve`.
+    - `transport` and `dial` connect the client to the server. Over sockets, `upstream` is the
+      address of a running server that is polled instead of the one from `serve`.
     - A run is given up after `patience` seconds of processor time or of waiting.
     - `adapt` changes the client before it is run.
     - `machine` is what the interpreter reports; after each poll it becomes the next of `altered`,
@@ -66,12 +66,12 @@ class Setting:
     start: float
     serve: Callable[[], Responder]
     scenario: Scenario
-    way: Way = Way.MEMORY
-    dial: MakeDial = dial_as_a_phone
+    transport: Transport = Transport.MEMORY
+    dial: MakeDial = make_phone_dial
     upstream: str | None = None
     patience: float = PATIENCE
-    adapt: Callable[[Factory], Factory] = keep
-    machine: Machine = USUAL
+    adapt: Callable[[Factory], Factory] = leave_unchanged
+    machine: Machine = DEFAULT_MACHINE
     altered: tuple[Machine, ...] = ()
 
 
@@ -80,7 +80,7 @@ def observe(factory: Factory, setting: Setting) -> Observation:
 
     Raise ClientOverdueError if the client does not return.
     """
-    if setting.way is not Way.MEMORY:
+    if setting.transport is not Transport.MEMORY:
         return _observe_on_sockets(factory, setting)
     world = MemoryWorld(
         setting.public,
@@ -93,11 +93,11 @@ def observe(factory: Factory, setting: Setting) -> Observation:
 
 
 def _run(factory: Factory, world: DrivenWorld, setting: Setting) -> Observation:
-    left = iter(setting.altered)
+    remaining = iter(setting.altered)
     with on_machine(setting.machine) as become:
 
         def alter() -> None:
-            for machine in islice(left, 1):
+            for machine in islice(remaining, 1):
                 become(machine)
 
         return run_scenario(
@@ -121,7 +121,7 @@ def _observe_on_sockets(factory: Factory, setting: Setting) -> Observation:
     def now() -> float:
         return worlds[0].now()
 
-    authority = _authority(setting.public.host) if setting.way is Way.TLS else None
+    authority = _authority(setting.public.host) if setting.transport is Transport.TLS else None
     dial = None if authority is None else setting.dial(authority.certificate, setting.personal)
     context = None if authority is None else authority.context
     with ExitStack() as stack:

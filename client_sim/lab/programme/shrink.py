@@ -119,19 +119,19 @@ def _list_machines(case: Case) -> list[Machine]:
     return [machine for each in case.settings for machine in (each.machine, *each.altered)]
 
 
-def _likenesses(those: Sequence[Persona] | Sequence[Machine]) -> Iterator[dict[str, Any]]:
+def _likenesses(values: Sequence[Persona] | Sequence[Machine]) -> Iterator[dict[str, Any]]:
     """Yield the first one's values of all fields in which others differ, of a half, … of one."""
-    differing = _differing(those)
+    differing = _differing(values)
     size = len(differing)
     while size:
         for start in range(0, len(differing), size):
-            yield {name: getattr(those[0], name) for name in differing[start : start + size]}
+            yield {name: getattr(values[0], name) for name in differing[start : start + size]}
         size //= 2
 
 
-def _differing(those: Sequence[Persona] | Sequence[Machine]) -> tuple[str, ...]:
+def _differing(values: Sequence[Persona] | Sequence[Machine]) -> tuple[str, ...]:
     """Return the names of the fields in which the owners, or machines, differ."""
-    first, *others = those
+    first, *others = values
     names = (field.name for field in fields(first))
     return tuple(
         name for name in names if any(getattr(o, name) != getattr(first, name) for o in others)

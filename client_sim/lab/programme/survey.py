@@ -24,7 +24,7 @@ def survey_fields(factory: Factory, testbed: Testbed, phones: int) -> tuple[Fiel
     Each row has the most values, the most bits and the smallest crowd of a field at any poll, and
     the bits that its budget allows.
     """
-    seen = []
+    observations = []
     for phone in range(phones):
         setting = testbed.setting(
             idle(3),
@@ -33,16 +33,16 @@ def survey_fields(factory: Factory, testbed: Testbed, phones: int) -> tuple[Fiel
             entropy=Entropy(b"field %d" % phone),
             start=testbed.start + phone * 61,
         )
-        seen.append(observe(factory, setting))
+        observations.append(observe(factory, setting))
     fields: dict[tuple[str, str], list[Count]] = {}
-    for count in count_fields(seen):
+    for count in count_fields(observations):
         fields.setdefault((count.field, count.of), []).append(count)
     return tuple(_row(*named, counts) for named, counts in sorted(fields.items()))
 
 
 def survey_intervals(factory: Factory, testbed: Testbed, phones: int) -> tuple[float, ...]:
     """Return the intervals that undisturbed phones draw between polls, in seconds."""
-    usual = testbed.setting(idle(_POLLS))
+    setting = testbed.setting(idle(_POLLS))
     return tuple(
         round(interval.seconds, 3)
         for phone in range(phones)
@@ -50,7 +50,7 @@ def survey_intervals(factory: Factory, testbed: Testbed, phones: int) -> tuple[f
             observe(
                 factory,
                 replace(
-                    usual, personal=testbed.owner(phone), entropy=Entropy(b"interval %d" % phone)
+                    setting, personal=testbed.owner(phone), entropy=Entropy(b"interval %d" % phone)
                 ),
             )
         )

@@ -6,7 +6,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from client_sim.countries import settle
-from client_sim.lab.programme.setting import Setting, Way, observe
+from client_sim.lab.programme.setting import Setting, Transport, observe
 from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
 from client_sim.lab.scenarios.generators import idle, random_scenario
 from client_sim.lab.scenarios.owners import draw_host, make_lifelike
@@ -100,12 +100,12 @@ class Testbed:
             self.start if start is None else start,
             self.quiet if serve is None else serve,
             scenario,
-            way=Way.MEMORY if self.upstream is None else Way.SOCKETS,
+            transport=Transport.MEMORY if self.upstream is None else Transport.SOCKETS,
             upstream=self.upstream,
             machine=make_machine(entropy.seed),
         )
 
-    def secured(self, public: Public, *, is_secure: bool) -> Public:
+    def with_tls(self, public: Public, *, is_secure: bool) -> Public:
         """Return the phone with TLS if `is_secure`, because a client can see whether TLS is used.
 
         In memory nothing is encrypted, so every byte is judged as usual. If there is an `upstream`
@@ -113,7 +113,7 @@ class Testbed:
         """
         return secure(public) if is_secure and self.upstream is None else public
 
-    def reached(self, public: Public, *, is_private: bool) -> Public:
+    def with_host(self, public: Public, *, is_private: bool) -> Public:
         """Return the phone with a server at private addresses if `is_private`."""
         return (
             replace(public, host=self.private) if is_private and self.upstream is None else public
@@ -158,8 +158,11 @@ def plan_testbed(factory: Factory, seed: int) -> Testbed:
         _draw_host(tape, is_inside=True),
         start=START + tape.below(_DAY * _FRACTIONS) / _FRACTIONS,
     )
-    ever = (testbed.setting(idle(1)), testbed.setting(_LATER, public=secure(testbed.publics[0])))
-    if any(_follows(factory, setting) for setting in ever):
+    settings = (
+        testbed.setting(idle(1)),
+        testbed.setting(_LATER, public=secure(testbed.publics[0])),
+    )
+    if any(_follows(factory, setting) for setting in settings):
         return testbed
     return replace(
         testbed,
@@ -179,8 +182,8 @@ def _draw_host(tape: Tape, *, is_inside: bool) -> str:
 
 
 def _follows(factory: Factory, setting: Setting) -> bool:
-    seen = observe(factory, setting)
-    return any(b".snapshot.json" in connection.data for connection in seen.connections())
+    observation = observe(factory, setting)
+    return any(b".snapshot.json" in connection.data for connection in observation.connections())
 
 
 @lru_cache(maxsize=64)

@@ -190,7 +190,7 @@ def time_polls(
     testbed: Testbed,
     samples: int,
     read: Read,
-    tell: Callable[[str, int, int], None],
+    on_progress: Callable[[str, int, int], None],
 ) -> tuple[list[Timed], list[Timed]]:
     """Time `samples` polls of each of two owners' phones, in a random order."""
     timed: tuple[list[Timed], list[Timed]] = ([], [])
@@ -204,5 +204,5 @@ def time_polls(
             turn = int(tape.below(sum(left)) >= left[0])
             left[turn] -= 1
             timed[turn].append(phones[turn].poll())
-            tell("polls", done, 2 * samples)
+            on_progress("polls", done, 2 * samples)
     return timed

@@ -30,7 +30,7 @@ def exchange_to_dict(exchange: Exchange) -> dict[str, Any]:
                 "octets": field.data.decode("latin-1"),
                 "name": field.name,
                 "why": field.why,
-                "tells": field.tells,
+                "tells": field.reveals,
             }
             for offset, field in with_offsets(exchange)
         ],
@@ -73,10 +73,10 @@ def show_lines(data: bytes) -> tuple[str, ...]:
 
 
 def _render_field(offset: int, field: Field, console: Console) -> None:
-    tells = "" if field.tells == "nothing" else f" Can reveal: {field.tells}."
+    reveals = "" if field.reveals == "nothing" else f" Can reveal: {field.reveals}."
     data = Text(f"{offset:>6}  ").append("".join(show_lines(field.data)), "reverse")
     console.print(data, soft_wrap=True)
-    said = Text(f"{field.name}: {field.why}.").append(tells, "bold")
+    said = Text(f"{field.name}: {field.why}.").append(reveals, "bold")
     console.print(Padding(said, (0, 0, 0, 8)))
 
 
@@ -145,4 +145,4 @@ def _request(exchange: Exchange, seen: set[tuple[bytes, ...]]) -> Request:
 def _kind(exchange: Exchange, field: Field) -> str:
     if not exchange.is_explained:
         return "stray"
-    return "same" if field.tells == "nothing" else "state"
+    return "same" if field.reveals == "nothing" else "state"

@@ -15,7 +15,7 @@ def report_to_dict(presentable: Presentable) -> dict[str, Any]:
     result = report.result
     return {
         "client": result.client,
-        "verdict": result.word,
+        "verdict": result.verdict,
         "clean": result.is_clean,
         "good": report.is_good,
         "profile": result.profile,

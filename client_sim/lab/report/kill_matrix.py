@@ -57,7 +57,7 @@ def summarise_matrix(matrix: Matrix, console: Console) -> None:
     say(console, f"{said} ({matrix.score:.1%}).", style)
     for row in matrix.survivors:
         say(console, f"SURVIVED {row.id} ({row.family}): {row.leak}", "bold red")
-    for family in matrix.alone:
+    for family in matrix.found_by_one_method:
         why = matrix.argued.get(family)
         by = ", ".join(matrix.killers[family]) or "nothing"
         if why is None:
@@ -121,7 +121,7 @@ def family_rows(matrix: Matrix) -> tuple[HeatRow, ...]:
             note = "a leak of this family survived"
         elif family in matrix.thin:
             note = "fewer than two independent oracles, and no reason is given"
-        elif family in matrix.alone:
+        elif family in matrix.found_by_one_method:
             note = f"one way: {matrix.argued[family]}"
         rows.append(HeatRow(family, f"{len(own)} leaks", cells_of(own, matrix.oracles), note))
     return tuple(rows)

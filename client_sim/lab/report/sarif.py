@@ -44,9 +44,9 @@ def render_sarif(presentable: Presentable) -> str:
         (result.client, result.profile),
         rules,
         results,
-        is_proven=result.word != "unproven",
+        is_proven=result.verdict != "unproven",
         properties={
-            "verdict": result.word,
+            "verdict": result.verdict,
             "runs": result.runs,
             "polls": result.polls,
             "octets": result.size,

@@ -140,7 +140,7 @@ def _render_verdict(result: ProgrammeResult, console: Console) -> None:
         say(console, f"{summary}clean.", "bold green")
     else:
         found = f" ({', '.join(result.failed())})" if result.failed() else ""
-        say(console, f"{summary}{result.word.upper()}{found}.", "bold red")
+        say(console, f"{summary}{result.verdict.upper()}{found}.", "bold red")
 
 
 def render_clock(rows: tuple[WallClockRow, ...], family: float, console: Console) -> None:

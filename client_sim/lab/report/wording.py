@@ -44,7 +44,7 @@ def describe_outcome(result: ProgrammeResult) -> tuple[str, str]:
     whose = "hening polls" if result.client == "clean" else f"{result.client} polls"
     if result.is_clean:
         return whose, f"no leak found in {result.runs:,} runs"
-    if result.word == "leak":
+    if result.verdict == "leak":
         return whose, f"leak found by {', '.join(result.failed())}"
     return whose, f"nothing proven in {result.runs:,} runs"
 

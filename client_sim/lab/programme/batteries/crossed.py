@@ -18,14 +18,14 @@ from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case, judge_same_polls, without_quiet_steps
 from client_sim.lab.programme.conditions import (
     FACTORS,
-    THRICE,
+    TRIPLE_FACTORS,
     choose_fault,
     choose_mark,
     publish,
     spoil,
 )
 from client_sim.lab.programme.covering import Crossings, Row, cover, measure
-from client_sim.lab.programme.setting import keep
+from client_sim.lab.programme.setting import leave_unchanged
 from client_sim.lab.programme.testbed import Testbed
 from client_sim.lab.scenarios.generators import POLLS, crossed_scenario, with_idle_steps
 from client_sim.lab.trace.machine import grow_older, make_machine
@@ -65,13 +65,13 @@ def measure_crossings(seed: int, size: int) -> Crossings:
     """Measure which pairs of levels, and triples of some factors, `size` cases cover."""
     rows = list_rows(seed, size)
     pairs = measure(rows, FACTORS, tuple(FACTORS), 2)
-    return Crossings(FACTORS, (pairs, measure(rows, FACTORS, THRICE, 3)))
+    return Crossings(FACTORS, (pairs, measure(rows, FACTORS, TRIPLE_FACTORS, 3)))
 
 
 @lru_cache(maxsize=4)
 def list_rows(seed: int, size: int) -> tuple[Row, ...]:
     """Return the rows of at most `size` cases."""
-    return tuple(islice(cover(FACTORS, THRICE, Tape(f"{seed} crossings".encode())), size))
+    return tuple(islice(cover(FACTORS, TRIPLE_FACTORS, Tape(f"{seed} crossings".encode())), size))
 
 
 def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
@@ -87,9 +87,9 @@ def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
     half = len(testbed.publics) // 2
     public = testbed.publics[tape.below(half) + (half if row["install"] == "step" else 0)]
     setting = testbed.setting(
-        life,
-        public=testbed.reached(
-            testbed.secured(public, is_secure=row["carrier"] == "TLS"),
+        eventful,
+        public=testbed.with_host(
+            testbed.with_tls(public, is_secure=row["carrier"] == "TLS"),
             is_private=row["addresses"] == "private",
         ),
         entropy=Entropy(tape.data(8)),
@@ -106,8 +106,8 @@ def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
         )
         for place, scenario in enumerate((life, with_idle_steps(life), life, life))
     ]
-    again = 2 + tape.below(3)
-    before = {poll: tape.data(8) for poll in range(again)}
+    first_compared = 2 + tape.below(3)
+    before = {poll: tape.data(8) for poll in range(first_compared)}
     settings[-1] = replace(settings[-1], entropy=Entropy(setting.entropy.seed, before))
     third = settings[_ALTERED]
     settings[_ALTERED] = replace(third, altered=grow_older(third.machine, tape, POLLS - 1))
@@ -120,23 +120,23 @@ def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
     if fault is not None:
         # The fault is outermost, so that it cuts or drops an answer that already has its mark.
         settings = [replace(each, serve=spoil(each.serve, fault, row)) for each in settings]
-    spared = _FAILING if fault is None or fault.is_reached else _UNREACHED
+    skipped = _FAILING if fault is None or fault.is_reached else _UNREACHED
     judge_alike = judge_same_polls if mark is None else _judge_marked
 
-    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-        *alike, stranger = seen
-        remembered = judge_history(alike[0], stranger, range(again, POLLS + 1))
+    def judge(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+        *alike, other = observations
+        remembered = judge_history(alike[0], other, range(first_compared, POLLS + 1))
         return (*judge_alike(alike), *remembered)
 
     return Case(
         tuple(settings),
         judge,
         # An installation takes time after the interval was drawn, which shortens the interval.
-        spared if row["install"] == "none" else spared | {"schedule"},
+        skipped if row["install"] == "none" else skipped | {"schedule"},
     )
 
 
-def _judge_marked(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+def _judge_marked(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     """Compare phones whose servers differ, and name the server values that were sent back."""
-    first, *others = map(without_quiet_steps, seen)
+    first, *others = map(without_quiet_steps, observations)
     return tuple(finding for other in others for finding in judge_server_state(first, other))

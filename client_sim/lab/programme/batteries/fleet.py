@@ -64,7 +64,7 @@ def fleet(testbed: Testbed, size: int) -> Battery:
     def make(number: int) -> Case:
         tape = testbed.tape("fleet", number)
         serve = testbed.changing(number) if number % 2 else testbed.quiet
-        secured = partial(testbed.secured, is_secure=number // 2 % 2 == 1)
+        with_tls = partial(testbed.with_tls, is_secure=number // 2 % 2 == 1)
         is_one_kind = number % 4 == _ONE_KIND
         # A real server's signatures may be valid for some days only.
         is_long = number % _STRIDE == _ONE_KIND and testbed.upstream is None
@@ -76,7 +76,7 @@ def fleet(testbed: Testbed, size: int) -> Battery:
             others.append(
                 testbed.setting(
                     scenario,
-                    public=secured(testbed.publics[kind % len(testbed.publics)]),
+                    public=with_tls(testbed.publics[kind % len(testbed.publics)]),
                     personal=testbed.owner(phone),
                     entropy=Entropy(tape.data(8)),
                     # In half of the cases in any month, because a client may wait for one.
@@ -86,15 +86,15 @@ def fleet(testbed: Testbed, size: int) -> Battery:
             )
         if is_one_kind:
             return Case((*others,), _judge_one_kind)
-        own = replace(first, public=secured(first.public), serve=serve)
+        own = replace(first, public=with_tls(first.public), serve=serve)
         return Case((own, *others), judge_cardinality)
 
     question = "Do all phones of the fleet send the same bytes, whatever they are?"
     return Battery("fleet", "N2", question, size, make)
 
 
-def _judge_one_kind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    return judge_cardinality(seen, {**NOBODY_DECLARED, "models": 1, "packages": 1})
+def _judge_one_kind(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+    return judge_cardinality(observations, {**NOBODY_DECLARED, "models": 1, "packages": 1})
 
 
 def split(testbed: Testbed, size: int) -> Battery:
@@ -110,7 +110,7 @@ def split(testbed: Testbed, size: int) -> Battery:
             testbed.setting(
                 idle(8),
                 # Each of the six orders of events, with and without TLS.
-                public=testbed.secured(public, is_secure=(number + number // 6) % 2 == 1),
+                public=testbed.with_tls(public, is_secure=(number + number // 6) % 2 == 1),
                 personal=testbed.owner(number + place * size),
                 entropy=Entropy(tape.data(8)),
                 start=testbed.start + tape.below(WEEK),
@@ -128,10 +128,10 @@ def _judge_split(publics: Sequence[Public]) -> Judge:
     """Judge the phones of each part as a fleet, and all phones by the budget of a split."""
     parts = [name_part(public, _PARTS) for public in publics]
 
-    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-        findings = [*judge_cardinality(seen, {"parts": _PARTS})]
+    def judge(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+        findings = [*judge_cardinality(observations, {"parts": _PARTS})]
         for part in sorted(set(parts)):
-            own = [each for each, its in zip(seen, parts, strict=True) if its == part]
+            own = [each for each, its in zip(observations, parts, strict=True) if its == part]
             findings += judge_cardinality(own)
         return tuple(findings)
 
@@ -178,7 +178,7 @@ def judge_installing(models: int, packages: int) -> Judge:
     """Return the judge of a fleet of `models` models, to which `packages` packages are offered."""
     sizes = {**NOBODY_DECLARED, "models": models, "packages": packages}
 
-    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-        return (*judge_crowds(seen), *judge_cardinality(seen, sizes))
+    def judge(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+        return (*judge_crowds(observations), *judge_cardinality(observations, sizes))
 
     return judge

@@ -15,7 +15,7 @@ from client_sim.lab.oracles.judging import judge_far_end
 from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case, judge_same_bytes, judge_same_trace
 from client_sim.lab.programme.conditions import spoil
-from client_sim.lab.programme.setting import Way, dial_as_a_phone
+from client_sim.lab.programme.setting import Transport, make_phone_dial
 from client_sim.lab.programme.testbed import FAULTS, Testbed, secure
 from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.generators import (
@@ -38,7 +38,7 @@ _POLLS: Final = 4
 _KINDS: Final = 4  # of cases: nothing new, publications, faults, failing installations
 _STRIDE: Final = 37  # coprime to the number of faults
 _FAILING: Final = frozenset({"completes", "grammar", "egress"})
-_WAYS: Final = 4  # kinds of lives: nothing, a power-off, a clock set back, a reset
+_BREAK_KINDS: Final = 4  # nothing, a power-off, a clock set back, a reset
 _OFFER: Final = (Publication("a release for all", release(1000), connection=0),)
 _OFFERED_ONCE: Final = (*_OFFER, Publication("a halted rollout", halt, connection=1))
 _PHONES: Final = 6
@@ -59,15 +59,15 @@ def machine(testbed: Testbed, size: int) -> Battery:
         tape = testbed.tape("machine", number)
         kind, turn = number % _KINDS, number // _KINDS
         serve = testbed.changing(number) if kind == 1 else testbed.quiet
-        way = (kind + turn) % _WAYS
+        break_kind = (kind + turn) % _BREAK_KINDS
         # A poll may fail after the clock was set back or after a reset, on all machines alike.
         spared = frozenset({"completes"} if way else ())
         adapt = import_again
         if kind == 2 and testbed.upstream is None:
             fault = FAULTS[number * _STRIDE % len(FAULTS)]
-            serve, spared = wrapped(serve, fault.at(tuple(range(_POLLS)))), _FAILING
+            serve, skipped = wrapped(serve, fault.at(tuple(range(_POLLS)))), _FAILING
         if kind == 3:
-            adapt, spared = _install_anew, _FAILING | {"schedule"}
+            adapt, skipped = _install_anew, _FAILING | {"schedule"}
             fault = INSTALL[number * _STRIDE % len(INSTALL)]
             serve = spoil(
                 testbed.publishing(_OFFERED_ONCE if turn % 2 else _OFFER),
@@ -76,9 +76,9 @@ def machine(testbed: Testbed, size: int) -> Battery:
             )
         life = with_restarts(random_scenario(tape, _POLLS), tape)
         setting = testbed.setting(
-            _break(life, way, tape),
-            public=testbed.reached(
-                testbed.secured(tape.pick(testbed.publics), is_secure=number % 2 == 1),
+            _add_break(scenario, break_kind, tape),
+            public=testbed.with_host(
+                testbed.with_tls(tape.pick(testbed.publics), is_secure=number % 2 == 1),
                 is_private=(number + turn // 2) % 2 == 1,
             ),
             personal=testbed.owner(number),
@@ -89,7 +89,7 @@ def machine(testbed: Testbed, size: int) -> Battery:
         machines = [make_machine(tape.data(8)) for _ in range(_MACHINES)]
         settings = [replace(setting, machine=each, adapt=adapt) for each in machines]
         settings[-1] = replace(settings[-1], altered=grow_older(machines[-1], tape, _POLLS - 1))
-        return Case(tuple(settings), judge_same_trace, spared)
+        return Case(tuple(settings), judge_same_trace, skipped)
 
     question = "Is the trace the same on machines that differ in everything, and on a changing one?"
     return Battery("machine", "N2", question, size, make)
@@ -111,38 +111,40 @@ def sockets(testbed: Testbed, size: int) -> Battery:
     """Let phones poll over plain sockets, and compare both ends of each socket and the phones."""
     question = "Do both ends of each real socket have the same bytes, and all phones the same?"
     return Battery(
-        "sockets", "N2", question, size, _cases(testbed, size, Way.SOCKETS, dial_as_a_phone)
+        "sockets", "N2", question, size, _cases(testbed, size, Transport.SOCKETS, make_phone_dial)
     )
 
 
-def network(testbed: Testbed, size: int, dial: MakeDial = dial_as_a_phone) -> Battery:
+def network(testbed: Testbed, size: int, dial: MakeDial = make_phone_dial) -> Battery:
     """Let phones poll over TLS, and compare what the network sees."""
     question = "Does the network see the same TLS from all phones, every time?"
-    return Battery("network", "N2", question, size, _cases(testbed, size, Way.TLS, dial))
+    return Battery("network", "N2", question, size, _cases(testbed, size, Transport.TLS, dial))
 
 
-def _cases(testbed: Testbed, size: int, way: Way, dial: MakeDial) -> Callable[[int], Case]:
+def _cases(
+    testbed: Testbed, size: int, transport: Transport, dial: MakeDial
+) -> Callable[[int], Case]:
     def make(number: int) -> Case:
-        tape = testbed.tape(way.name, number)
+        tape = testbed.tape(transport.name, number)
         phones = []
         for place in range(_PHONES):
             public = testbed.publics[(number * _PHONES + place) % len(testbed.publics)]
             phones.append(
                 testbed.setting(
                     idle(3),
-                    public=secure(public) if way is Way.TLS else public,
+                    public=secure(public) if transport is Transport.TLS else public,
                     personal=testbed.owner(number + place * size),
                     entropy=Entropy(tape.data(8)),
                     serve=testbed.changing(number) if number % 2 else testbed.quiet,
                 )
             )
-        settings = tuple(replace(phone, way=way, dial=dial) for phone in phones)
+        settings = tuple(replace(phone, transport=transport, dial=dial) for phone in phones)
         return Case(settings, _judge)
 
     return make
 
 
-def _judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    alone = [finding for each in seen for finding in judge_handshakes(each)]
-    ends = [finding for each in seen for finding in judge_far_end(each)]
-    return (*alone, *ends, *judge_same_bytes(seen))
+def _judge(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+    handshakes = [finding for each in observations for finding in judge_handshakes(each)]
+    ends = [finding for each in observations for finding in judge_far_end(each)]
+    return (*handshakes, *ends, *judge_same_bytes(observations))

@@ -41,11 +41,11 @@ _PHONES: Final = 8  # each with its own secret; few, so that few servers have to
 # How often the event occurs before each poll in which a build is offered or not yet offered.
 _ROUNDS: Final = ((0, 2), (1, 1), (0, 3), (2, 1), (2,), (3,))
 _KNOWN: Final = ((0, 0), (0, 0))
-_TAKEN: Final = 3  # connections of a poll that installs: its own, the package's, and a second look
+_INSTALL_CONNECTIONS: Final = 3  # of a poll that installs: its own, the package's, a second look
 _SECRET: Final = 32  # bytes
 # A poll that installs has two outcomes. The canary search would take as long as the runs; comparing
 # owners also shows leaked values.
-_SPARED: Final = frozenset({"completes", "canaries"})
+_SKIPPED_GUARDS: Final = frozenset({"completes", "canaries"})
 _OFFER: Final[History] = (Publication("a release for all", release(1000)),)
 # One step of a scenario has a poll, its installation, and another look before the slot switch.
 _TWICE: Final = frozenset({"completes"})
@@ -58,7 +58,7 @@ _CONNECTIONS: Final = 64  # more than three polls with their installations make
 _FAILING: Final = frozenset({"completes", "schedule"})
 
 
-class _Life(NamedTuple):
+class _OfferPlan(NamedTuple):
     """The steps of a life, the publications meanwhile, and the offers to the phone by poll."""
 
     steps: tuple[str, ...]
@@ -83,14 +83,14 @@ def offers(testbed: Testbed, size: int) -> Battery:
         phone = (turn + kind) % _PHONES
         public = testbed.publics[phone % len(testbed.publics)]
         entropy = Entropy(b"%d offers %d" % (testbed.seed, phone))
-        life = _make_life(public, entropy, turn, kind, tape)
+        plan = _plan_offers(public, entropy, turn, kind, tape)
         setting = replace(
             testbed.setting(
-                Scenario(f"offers around {KINDS[kind]}", life.steps),
-                public=testbed.secured(public, is_secure=(turn + kind) // 2 % 2 == 1),
+                Scenario(f"offers around {KINDS[kind]}", plan.steps),
+                public=testbed.with_tls(public, is_secure=(turn + kind) // 2 % 2 == 1),
                 personal=testbed.owner(2 * number),
                 entropy=entropy,
-                serve=testbed.publishing(life.history),
+                serve=testbed.publishing(plan.history),
             ),
             adapt=with_unbootable_builds if (turn + kind) % 3 == 0 else with_installation,
         )
@@ -100,11 +100,14 @@ def offers(testbed: Testbed, size: int) -> Battery:
             personal=testbed.owner(2 * number + 1),
         )
 
-        def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+        def judge(observations: Sequence[Observation]) -> tuple[Finding, ...]:
             known = sum(len(polls) for polls in _KNOWN)
-            whole = [each for each in seen if _is_whole(each, life)]
-            own = (judge_choices(each, life.offered, known) for each in whole)
-            return (*judge_same_polls(seen), *(finding for found in own for finding in found))
+            whole = [each for each in observations if _is_whole(each, plan)]
+            own = (judge_choices(each, plan.offered, known) for each in whole)
+            return (
+                *judge_same_polls(observations),
+                *(finding for found in own for finding in found),
+            )
 
         return Case((setting, still), judge, _SPARED, derive=with_idle_steps)
 
@@ -115,7 +118,7 @@ def offers(testbed: Testbed, size: int) -> Battery:
     return Battery("offers", "N1", question, size, make)
 
 
-def _make_life(public: Public, entropy: Entropy, turn: int, kind: int, tape: Tape) -> _Life:
+def _plan_offers(public: Public, entropy: Entropy, turn: int, kind: int, tape: Tape) -> _OfferPlan:
     rounds = shuffled(_ROUNDS, tape)
     cut = tape.below(len(rounds)) if (turn + kind) % 2 else None
     steps, history, offered = [POLL], [], []
@@ -137,14 +140,18 @@ def _make_life(public: Public, entropy: Entropy, turn: int, kind: int, tape: Tap
             change = widen(share) if nth else release(share)
             history.append(Publication(f"build {counter} for {share}", change, connections))
             offered.append(Offered(polls, counter, place, share))
-            connections += _TAKEN if place < share else 1
-    return _Life(tuple(steps), tuple(history), tuple(offered))
+            connections += _INSTALL_CONNECTIONS if place < share else 1
+    return _OfferPlan(tuple(steps), tuple(history), tuple(offered))
 
 
-def _is_whole(seen: Observation, life: _Life) -> bool:
+def _is_whole(observation: Observation, plan: _OfferPlan) -> bool:
     """Return whether a run has all polls of a life, and its reset; otherwise places differ."""
-    was_reset = any(d.channel is Channel.DUE and d.phase.endswith(RESET) for d in seen.departures)
-    return len(seen.outcomes) == life.steps.count(POLL) and was_reset == (RESET in life.steps)
+    was_reset = any(
+        d.channel is Channel.DUE and d.phase.endswith(RESET) for d in observation.departures
+    )
+    return len(observation.outcomes) == plan.steps.count(POLL) and was_reset == (
+        RESET in plan.steps
+    )
 
 
 def _draw_secret(entropy: Entropy, poll: int) -> bytes:
@@ -208,13 +215,13 @@ def install_faults(testbed: Testbed, size: int) -> Battery:
     def make(number: int) -> Case:
         turn, place = divmod(number, len(INSTALL))
         fault = INSTALL[number * _STRIDE % len(INSTALL)]
-        struck = range(_CONNECTIONS) if turn else _FIRST
+        connections = range(_CONNECTIONS) if turn else _FIRST
         one = testbed.setting(
             idle(3),
             public=testbed.publics[number % len(testbed.publics)],
             personal=testbed.owner(2 * number),
             entropy=Entropy(b"install %d" % number),
-            serve=wrapped(testbed.publishing(_OFFER), fault.at(struck)),
+            serve=wrapped(testbed.publishing(_OFFER), fault.at(connections)),
         )
         one = replace(one, adapt=with_installation)
         other = replace(one, personal=testbed.owner(2 * number + 1))
@@ -239,7 +246,7 @@ def install_state(testbed: Testbed, size: int) -> Battery:
         setting = replace(
             testbed.setting(
                 idle(3),
-                public=testbed.secured(public, is_secure=number // 2 % 2 == 1),
+                public=testbed.with_tls(public, is_secure=number // 2 % 2 == 1),
                 personal=testbed.owner(number),
                 entropy=Entropy(b"install state %d" % number),
             ),

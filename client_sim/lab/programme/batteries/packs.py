@@ -18,22 +18,22 @@ from client_sim.lab.servers.replies import only_at
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Channel, Observation
 
-_STRUCK: Final = (0,)  # the first poll, which requests all parts
+_FIRST_CONNECTION: Final = (0,)  # the first poll, which requests all parts
 _FIRST: Final = "poll 1"
 _SECOND: Final = "poll 2"
 _POLLS: Final = 4
 _GROUP: Final = 6  # phones that are compared together
 _FAILING: Final = frozenset({"completes"})
-_KEPT_BACK: Final = (*SMALL_PARTS, *STOCKED_PARTS)
-_SAID: Final = tuple((kind, states) for kind in SMALL for states in SAID)
+_WITHHELD: Final = (*SMALL_PARTS, *STOCKED_PARTS)
+_ANNOUNCED: Final = tuple((kind, states) for kind in SMALL for states in SAID)
 _WITH_ALL: Final = "greetings"  # a kind that needs a repository with every kind
 _KINDS: Final = (*SMALL, *(kind for kind in PARTS if kind not in SMALL))
 _COUNT: Final = len(_KINDS) * len(HISTORIES)
 # Phones ignore a decreasing version and fetch nothing that it lists.
-_PASSED_OVER: Final = "turned back to the first version"
-_APART: Final = 10  # coprime to the number of cases, so that a few cases have parts of all kinds
-_FIRST_HELD: Final = 72  # the most informative case: access points start, are withdrawn, followed
-_HELD_APART: Final = 7  # coprime to the number of cases, so that three cases have both roles
+_IGNORED_HISTORY: Final = "turned back to the first version"
+_STRIDE: Final = 10  # coprime to the number of cases, so that a few cases have parts of all kinds
+_FIRST_HOLDINGS: Final = 72  # the most informative case: access points start, are withdrawn
+_HOLDINGS_STRIDE: Final = 7  # coprime to the number of cases, so that three cases have both roles
 
 
 def parts(testbed: Testbed, size: int) -> Battery:
@@ -44,25 +44,25 @@ def parts(testbed: Testbed, size: int) -> Battery:
     which phones, from when on, and for how long. If one of two versions is bad, their bytes differ,
     so the requests of the poll that fetches them are not compared.
     """
-    count = len(_KEPT_BACK) + len(_SAID)
+    count = len(_WITHHELD) + len(_ANNOUNCED)
 
     def make(place: int) -> Case:
-        number = place * _APART % count
-        if number >= len(_KEPT_BACK):
-            return _say(testbed, number, *_SAID[number - len(_KEPT_BACK)])
-        pair = _KEPT_BACK[number]
+        number = place * _STRIDE % count
+        if number >= len(_WITHHELD):
+            return _make_announcement(testbed, number, *_ANNOUNCED[number - len(_WITHHELD)])
+        pair = _WITHHELD[number]
         serve = testbed.quiet if number < len(SMALL_PARTS) else testbed.stocked((), EVERY_KIND)
         setting = testbed.setting(
             idle(_POLLS),
-            public=testbed.secured(testbed.publics[0], is_secure=number % 2 == 1),
+            public=testbed.with_tls(testbed.publics[0], is_secure=number % 2 == 1),
             personal=testbed.owner(number),
             entropy=Entropy(b"parts %d" % number),
         )
         settings = tuple(
-            replace(setting, serve=wrapped(serve, only_at(_STRUCK, wrap)))
+            replace(setting, serve=wrapped(serve, only_at(_FIRST_CONNECTION, wrap)))
             for wrap in (pair.first, pair.second)
         )
-        return Case(settings, _judge_behind, _FAILING)
+        return Case(settings, _judge_later_polls, _FAILING)
 
     question = (
         f"If servers withhold a part of a pack, or describe it, in {count} ways: do later requests"
@@ -71,7 +71,7 @@ def parts(testbed: Testbed, size: int) -> Battery:
     return Battery("parts", "N3", question, min(size, count), make)
 
 
-def _say(testbed: Testbed, number: int, kind: str, states: tuple[str, str]) -> Case:
+def _make_announcement(testbed: Testbed, number: int, kind: str, states: tuple[str, str]) -> Case:
     """Announce a new version of a pack in one of two states, and then another version."""
     setting = testbed.setting(
         idle(_POLLS), personal=testbed.owner(number), entropy=Entropy(b"said %d" % number)
@@ -80,7 +80,7 @@ def _say(testbed: Testbed, number: int, kind: str, states: tuple[str, str]) -> C
         replace(setting, serve=_publish(testbed, kind, make_steps((state, "-", ""), kind)))
         for state in states
     )
-    return Case(settings, _judge_said if "bad" in states else _judge_servers)
+    return Case(settings, _judge_announcement if "bad" in states else _judge_servers)
 
 
 def packs(testbed: Testbed, size: int) -> Battery:
@@ -91,13 +91,13 @@ def packs(testbed: Testbed, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        name, kind = _done(number)
+        name, kind = _choose_history(number)
         turn = (number + number // len(_KINDS)) % 4
         is_stocked, is_eventful = turn == 1, turn > 0
         history = make_history(name, kind)
         setting = testbed.setting(
             idle(_POLLS),
-            public=testbed.secured(testbed.publics[0], is_secure=number // 4 % 2 == 1),
+            public=testbed.with_tls(testbed.publics[0], is_secure=number // 4 % 2 == 1),
             personal=testbed.owner(2 * number),
             entropy=Entropy(b"packs %d" % number),
             serve=(
@@ -120,7 +120,7 @@ def packs(testbed: Testbed, size: int) -> Battery:
     return Battery("packs", "N1", question, min(size, _COUNT), make)
 
 
-def _done(number: int) -> tuple[str, str]:
+def _choose_history(number: int) -> tuple[str, str]:
     """Return the history and the kind of pack of a case; consecutive numbers have all kinds."""
     return HISTORIES[number % len(HISTORIES)], _KINDS[number % len(_KINDS)]
 
@@ -134,22 +134,22 @@ def holdings(testbed: Testbed, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        is_kept = number % 2 == 0
-        name, kind = _done(_FIRST_HELD + number // 2 * _HELD_APART)
-        serve = testbed.quiet if is_kept else _publish(testbed, kind, make_history(name, kind))
+        is_withheld = number % 2 == 0
+        name, kind = _choose_history(_FIRST_HOLDINGS + number // 2 * _HOLDINGS_STRIDE)
+        serve = testbed.quiet if is_withheld else _publish(testbed, kind, make_history(name, kind))
         settings = []
         for place in range(_GROUP):
             setting = _phone(
                 testbed, number * _GROUP + place, serve, is_secure=number // 2 % 2 == 1
             )
-            if is_kept:
+            if is_withheld:
                 pair = SMALL_PARTS[number // 2 % MANNERS + place % 3 * MANNERS]
-                wrap = only_at(_STRUCK, pair.first if place < 3 else pair.second)
+                wrap = only_at(_FIRST_CONNECTION, pair.first if place < 3 else pair.second)
                 setting = replace(setting, serve=wrapped(serve, wrap))
             settings.append(setting)
-        if is_kept:
-            return Case(tuple(settings), _judge_crowd_behind, _FAILING)
-        return Case(tuple(settings), judge_cardinality, _spared(name))
+        if is_withheld:
+            return Case(tuple(settings), _judge_crowd_later_polls, _FAILING)
+        return Case(tuple(settings), judge_cardinality, _skipped_guards(name))
 
     question = "Do phones request the same parts, whatever they received before and use?"
     return Battery("holdings", "N2", question, min(size, 2 * _COUNT), make)
@@ -159,7 +159,9 @@ def _phone(testbed: Testbed, number: int, serve: Serve, *, is_secure: bool) -> S
     tape = testbed.tape("holdings", number)
     return testbed.setting(
         idle(_POLLS),
-        public=testbed.secured(testbed.publics[number % len(testbed.publics)], is_secure=is_secure),
+        public=testbed.with_tls(
+            testbed.publics[number % len(testbed.publics)], is_secure=is_secure
+        ),
         personal=testbed.owner(number),
         entropy=Entropy(tape.data(8)),
         start=testbed.start + tape.below(WEEK),
@@ -174,29 +176,29 @@ def _publish(testbed: Testbed, kind: str, history: History) -> Serve:
     return testbed.stocked(history, EVERY_KIND if kind == _WITH_ALL else (kind,))
 
 
-def _spared(name: str) -> frozenset[str]:
-    return _FAILING if name == _PASSED_OVER else frozenset()
+def _skipped_guards(name: str) -> frozenset[str]:
+    return _FAILING if name == _IGNORED_HISTORY else frozenset()
 
 
-def _judge_servers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    return judge_server_state(*seen)
+def _judge_servers(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+    return judge_server_state(*observations)
 
 
-def _judge_behind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    return judge_server_state(*(_without(_FIRST, each) for each in seen))
+def _judge_later_polls(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+    return judge_server_state(*(_without(_FIRST, each) for each in observations))
 
 
-def _judge_said(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    return judge_server_state(*(_without(_SECOND, each) for each in seen))
+def _judge_announcement(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+    return judge_server_state(*(_without(_SECOND, each) for each in observations))
 
 
-def _judge_crowd_behind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    return judge_cardinality([_without(_FIRST, each) for each in seen])
+def _judge_crowd_later_polls(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+    return judge_cardinality([_without(_FIRST, each) for each in observations])
 
 
 def _without(poll: str, observation: Observation) -> Observation:
     """Remove the bytes that one poll sent, but keep its schedule."""
-    kept = tuple(
+    remaining = tuple(
         d for d in observation.departures if d.phase != poll or d.channel is not Channel.BYTES
     )
-    return replace(observation, departures=kept)
+    return replace(observation, departures=remaining)

@@ -36,13 +36,13 @@ MIXED: Final = 64
 """Owners with edge values in about half of the fields."""
 
 _OWNERS = 8  # per case, so that a rare trait of one owner is compared with seven others
-_DRAWERS = 7  # phones in drawers; two owners may agree in a bit, but six seldom do
-_EVER_NEW = one_by_one((("other tables", renew_tables), ("other content", renew_content)) * 3)
-_ABROAD: Final = 20  # one life in this many is without a network for long
+_POWERED_OFF = 7  # phones in drawers; two owners may agree in a bit, but six seldom do
+_RENEWALS = one_by_one((("other tables", renew_tables), ("other content", renew_content)) * 3)
+_OFFLINE_STRIDE: Final = 20  # one life in this many is without a network for long
 _QUIET: Final = 20  # polls without events: about five days
 _UNREACHED: Final = 12  # failing polls in a row: two or three days
 _FAILING: Final = frozenset({"completes", "grammar", "egress"})
-_NOTHINGS: Final = tuple(fault for fault in NETWORK if not fault.is_reached)
+_OUTAGES: Final = tuple(fault for fault in NETWORK if not fault.is_reached)
 _EVERYDAY = Scenario("two polls with a day's events between", STORY.steps[:14])
 
 
@@ -62,9 +62,9 @@ def personal(testbed: Testbed, size: int, owners: int = _OWNERS) -> Battery:
             start=testbed.start + tape.below(testbed.spread),
             serve=testbed.changing(number) if tape.below(4) == 0 else testbed.quiet,
         )
-        others = range(owners * number + 1, owners * (number + 1))
-        strangers = (replace(setting, personal=testbed.owner(each)) for each in others)
-        return Case((setting, *strangers), judge_same_trace)
+        numbers = range(owners * number + 1, owners * (number + 1))
+        others = (replace(setting, personal=testbed.owner(each)) for each in numbers)
+        return Case((setting, *others), judge_same_trace)
 
     question = "Do phones of different owners leave the same trace, to the byte and the second?"
     return Battery("personal", "N1", question, size, make)
@@ -80,22 +80,22 @@ def boundary(testbed: Testbed, size: int) -> Battery:
     count = len(singles) + MIXED + len(COUNTRIES)
 
     @lru_cache(maxsize=2)
-    def usual(is_secure: bool) -> Setting:
-        public = testbed.secured(testbed.publics[0], is_secure=is_secure)
+    def make_setting(is_secure: bool) -> Setting:
+        public = testbed.with_tls(testbed.publics[0], is_secure=is_secure)
         return testbed.setting(_EVERYDAY, public=public)
 
     def make(number: int) -> Case:
         # TLS for every second shape of a field, and for the other shapes of the next field.
-        setting = usual((number + number // len(SHAPES)) % 2 == 1)
+        setting = make_setting((number + number // len(SHAPES)) % 2 == 1)
         if number < len(singles):
-            stranger = reshape(setting.personal, *singles[number])
+            owner = reshape(setting.personal, *singles[number])
         elif number >= len(singles) + MIXED:
-            stranger = settle(setting.personal, number - len(singles) - MIXED)
+            owner = settle(setting.personal, number - len(singles) - MIXED)
         else:
-            stranger = setting.personal
+            owner = setting.personal
             for field, shape in draw_shapes(testbed.tape("boundary", number)):
-                stranger = reshape(stranger, field, shape)
-        return Case((setting, replace(setting, personal=stranger)), judge_same_trace)
+                owner = reshape(owner, field, shape)
+        return Case((setting, replace(setting, personal=owner)), judge_same_trace)
 
     question = (
         f"Are the {len(FIELDS)} fields of an owner invisible if they are absent, empty, huge, "
@@ -112,8 +112,8 @@ def events(testbed: Testbed, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        if number % _ABROAD == _ABROAD - 1 and testbed.upstream is None:
-            return _make_abroad(testbed, number)
+        if number % _OFFLINE_STRIDE == _OFFLINE_STRIDE - 1 and testbed.upstream is None:
+            return _make_offline(testbed, number)
         tape = testbed.tape("events", number)
         scenario = with_burst(shuffled_story(tape, 3 + tape.below(3)), number, tape)
         if number % 2:
@@ -121,22 +121,22 @@ def events(testbed: Testbed, size: int) -> Battery:
         setting = testbed.setting(
             scenario,
             # With and without TLS for lives with and without restarts and publications.
-            public=testbed.secured(
+            public=testbed.with_tls(
                 testbed.publics[0], is_secure=(number // 2 + number // 4) % 2 == 1
             ),
             personal=testbed.owner(number),
             entropy=Entropy(tape.data(8)),
             # Events could show in what a phone fetches, so some cases always publish something.
-            serve=testbed.quiet if number % 4 else testbed.publishing(_EVER_NEW),
+            serve=testbed.quiet if number % 4 else testbed.publishing(_RENEWALS),
         )
-        still = replace(setting, scenario=without_events(scenario))
-        return Case((setting, still), judge_same_polls, derive=without_events)
+        quiet = replace(setting, scenario=without_events(scenario))
+        return Case((setting, quiet), judge_same_polls, derive=without_events)
 
     question = "Are polls and their times the same, whatever happens in between, even restarts?"
     return Battery("events", "N1", question, size, make)
 
 
-def _make_abroad(testbed: Testbed, number: int) -> Case:
+def _make_offline(testbed: Testbed, number: int) -> Case:
     tape = testbed.tape("events", number)
     quiet = _QUIET + tape.below(10)
     scenario = events_at_end(quiet, _UNREACHED + 3, tape)
@@ -144,13 +144,13 @@ def _make_abroad(testbed: Testbed, number: int) -> Case:
     serve = testbed.quiet
     setting = testbed.setting(
         scenario,
-        public=testbed.secured(testbed.publics[0], is_secure=tape.below(2) == 1),
+        public=testbed.with_tls(testbed.publics[0], is_secure=tape.below(2) == 1),
         personal=testbed.owner(number),
         entropy=Entropy(tape.data(8)),
         serve=lambda: wrap(serve()),
     )
-    still = replace(setting, scenario=without_events(scenario))
-    return Case((setting, still), judge_same_polls, _FAILING, derive=without_events)
+    quiet = replace(setting, scenario=without_events(scenario))
+    return Case((setting, quiet), judge_same_polls, _FAILING, derive=without_events)
 
 
 def public(testbed: Testbed, size: int) -> Battery:
@@ -161,7 +161,7 @@ def public(testbed: Testbed, size: int) -> Battery:
         turn, kind = divmod(number, len(testbed.publics))
         setting = testbed.setting(
             shuffled_story(tape, 3),
-            public=testbed.secured(testbed.publics[kind], is_secure=(turn + kind) % 2 == 1),
+            public=testbed.with_tls(testbed.publics[kind], is_secure=(turn + kind) % 2 == 1),
             personal=testbed.owner(number),
             entropy=Entropy(tape.data(8)),
             serve=testbed.changing(number),
@@ -193,14 +193,14 @@ def horizon(testbed: Testbed, size: int) -> Battery:
                 entropy=Entropy(b"horizon %d" % number),
             )
         )
-        others = range(1, 2 if long else _DRAWERS)
-        owners = [testbed.owner(size + _DRAWERS * number + place) for place in others]
-        strangers = [replace(setting, personal=owner) for owner in owners]
+        places = range(1, 2 if long else _POWERED_OFF)
+        owners = [testbed.owner(size + _POWERED_OFF * number + place) for place in places]
+        others = [replace(setting, personal=owner) for owner in owners]
         if not long:
-            strangers[-1] = replace(strangers[-1], entropy=Entropy(b"another %d" % number))
-            return Case((setting, *strangers), _judge_drawers)
-        still = [replace(each, scenario=without_events(each.scenario)) for each in strangers]
-        return Case((setting, *still), judge_same_polls, derive=without_events)
+            others[-1] = replace(others[-1], entropy=Entropy(b"another %d" % number))
+            return Case((setting, *others), _judge_powered_off)
+        quiet = [replace(each, scenario=without_events(each.scenario)) for each in others]
+        return Case((setting, *quiet), judge_same_polls, derive=without_events)
 
     question = (
         f"Does the same hold for {HUNDRED_DAYS} polls or more, and after days to years in a drawer?"
@@ -208,7 +208,7 @@ def horizon(testbed: Testbed, size: int) -> Battery:
     return Battery("horizon", "N1", question, size, make)
 
 
-def _judge_drawers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+def _judge_powered_off(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     """Compare phones that have the same randomness, except for the last one."""
-    *alike, stranger = seen
-    return (*judge_same_trace(alike), *judge_same_bytes((seen[0], stranger)))
+    *alike, other = observations
+    return (*judge_same_trace(alike), *judge_same_bytes((observations[0], other)))

@@ -25,7 +25,7 @@ _MANY: Final = 16  # polls, for clients that remember a failure for long
 _CALM: Final = 4  # one case in this many has an additional phone without new publications
 _CALM_POLLS: Final = 7
 # The fault strikes the poll that fetches everything, then one with nothing new, then two in a row.
-_CALM_STRUCK: Final = (0, 2, 4, 5)
+_CALM_CONNECTIONS: Final = (0, 2, 4, 5)
 _PATIENT: Final = 40  # polls, for clients that keep a value for long before they send it back
 _STRIDE: Final = 89  # coprime to the number of faults, so that a few cases have all kinds of them
 _FAILING: Final = frozenset({"completes"})
@@ -49,7 +49,7 @@ def server_state(testbed: Testbed, size: int) -> Battery:
         others = pair.others if turn == 2 or pair is TOGETHER else ()
         setting = testbed.setting(
             idle(_PATIENT if is_patient else _POLLS),
-            public=testbed.secured(testbed.publics[0], is_secure=turn == 2),
+            public=testbed.with_tls(testbed.publics[0], is_secure=turn == 2),
             personal=testbed.owner(number),
             entropy=Entropy(b"server %d" % number),
         )
@@ -63,18 +63,18 @@ def server_state(testbed: Testbed, size: int) -> Battery:
     return Battery("server-state", "N3", question, min(size, 3 * len(HOSTILE)), make)
 
 
-def judge_servers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+def judge_servers(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     """Compare runs of one phone on servers whose content is the same."""
-    first, *others = seen
+    first, *others = observations
     return tuple(finding for other in others for finding in judge_server_state(first, other))
 
 
-def _judge_slow(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+def _judge_slow(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     """Compare runs on servers of different speed by their bytes and by each drawn interval."""
-    first, *others = seen
+    first, *others = observations
     polls = [interval.poll for interval in decode_intervals(first)]
     return (
-        *judge_same_bytes(seen),
+        *judge_same_bytes(observations),
         *(finding for other in others for finding in judge_history(first, other, polls)),
     )
 
@@ -100,7 +100,7 @@ def faults(testbed: Testbed, size: int) -> Battery:
             idle(polls),
             # The number of groups is odd, so a fault occurs once with TLS (in one poll, or in all)
             # and once without.
-            public=testbed.secured(testbed.publics[0], is_secure=group % 2 == 1),
+            public=testbed.with_tls(testbed.publics[0], is_secure=group % 2 == 1),
             personal=testbed.owner(group),
             entropy=Entropy(b"fault %d" % group),
             serve=testbed.changing(group),
@@ -110,7 +110,7 @@ def faults(testbed: Testbed, size: int) -> Battery:
         turn, place = divmod(number, len(FAULTS))
         fault = FAULTS[number * _STRIDE % len(FAULTS)]
         # Two or three polls follow, because a client may reveal a failure later.
-        struck = tuple(range(_POLLS)) if turn else (fault.poll,)
+        connections = tuple(range(_POLLS)) if turn else (fault.poll,)
         # Some clients reveal a failure much later, whatever kind of failure it was.
         polls = _MANY if place % _RARELY == _RARELY_BEGINS else _POLLS
         sound = make_sound(number // _SHARED, polls)
@@ -118,21 +118,21 @@ def faults(testbed: Testbed, size: int) -> Battery:
         failing = replace(
             sound,
             personal=testbed.owner(2 * number),
-            serve=wrapped(sound.serve, fault.at(struck)),
+            serve=wrapped(sound.serve, fault.at(connections)),
         )
-        spared = _FAILING if fault.is_reached else _UNREACHED
+        skipped = _FAILING if fault.is_reached else _UNREACHED
         other = replace(failing, personal=testbed.owner(2 * number + 1))
         is_calm = turn == 0 and (number % _CALM == 0 or not fault.is_reached)
         calm = replace(
             failing,
             scenario=idle(_CALM_POLLS),
-            serve=wrapped(testbed.quiet, fault.at(_CALM_STRUCK)),
+            serve=wrapped(testbed.quiet, fault.at(_CALM_CONNECTIONS)),
         )
         more = (calm,) if is_calm else ()
         if (turn + place // 2) % 2 == 0:
-            return Case((sound, failing, other, *more), _judge_fault, spared)
+            return Case((sound, failing, other, *more), _judge_fault, skipped)
         other = replace(other, entropy=Entropy(b"another fault %d" % number))
-        return Case((sound, failing, other, *more), _judge_strangers, spared)
+        return Case((sound, failing, other, *more), _judge_fault_bytes, skipped)
 
     question = (
         f"Do all phones behave alike, and poll at the same times, with {len(FAULTS)} faults of"
@@ -141,21 +141,21 @@ def faults(testbed: Testbed, size: int) -> Battery:
     return Battery("faults", "N1", question, min(size, 2 * len(FAULTS)), make)
 
 
-def _judge_fault(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+def _judge_fault(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     """Compare two owners' phones with a fault, and their intervals with those of a run without.
 
     A client that crashes has no intervals; here it only matters that it crashes for both owners.
     """
-    sound, one, other, *_ = seen
+    sound, one, other, *_ = observations
     return (*judge_same_trace((one, other)), *_judge_times(one, sound))
 
 
-def _judge_strangers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+def _judge_fault_bytes(observations: Sequence[Observation]) -> tuple[Finding, ...]:
     """Compare two phones with a fault and different randomness, whose times may differ."""
-    sound, one, other, *_ = seen
+    sound, one, other, *_ = observations
     return (*judge_same_bytes((one, other)), *_judge_times(one, sound))
 
 
 def _judge_times(one: Observation, sound: Observation) -> tuple[Finding, ...]:
-    lived = {i.poll for i in decode_intervals(one)} & {i.poll for i in decode_intervals(sound)}
-    return judge_history(one, sound, lived)
+    polls = {i.poll for i in decode_intervals(one)} & {i.poll for i in decode_intervals(sound)}
+    return judge_history(one, sound, polls)

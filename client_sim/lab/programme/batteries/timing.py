@@ -51,9 +51,9 @@ def timing(testbed: Testbed, size: int) -> Battery:
         tape = testbed.tape("timing", number)
         poll = 2 + number % (_POLLS - 1)
         seed = tape.data(8)
-        usual = testbed.setting(
+        setting = testbed.setting(
             idle(_POLLS),
-            public=testbed.secured(testbed.publics[0], is_secure=number % 2 == 1),
+            public=testbed.with_tls(testbed.publics[0], is_secure=number % 2 == 1),
             personal=testbed.owner(number),
             entropy=Entropy(seed),
         )
@@ -67,24 +67,28 @@ def timing(testbed: Testbed, size: int) -> Battery:
             )
             breaks = (interrupted, replace(interrupted, entropy=Entropy(seed, before)))
         settings = (
-            usual,
-            replace(usual, entropy=Entropy(seed, before)),
-            replace(usual, public=testbed.publics[(5 + 2 * number) % len(testbed.publics)]),
+            setting,
+            replace(setting, entropy=Entropy(seed, before)),
+            replace(setting, public=testbed.publics[(5 + 2 * number) % len(testbed.publics)]),
             late,
             replace(late, entropy=Entropy(seed, before)),
-            *(replace(usual, entropy=each) for each in fresh),
+            *(replace(setting, entropy=each) for each in fresh),
             *breaks,
         )
 
-        def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-            first, history, stranger, late, late_history, *others = seen
-            fresh, behind = others[:_FRESH], others[_FRESH:]
+        def judge(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+            first, history, other_phone, late, late_history, *others = observations
+            fresh, interrupted = others[:_FRESH], others[_FRESH:]
             return (
                 *judge_history(first, history, (poll,)),
-                *judge_history(first, stranger, range(1, _POLLS + 1)),
+                *judge_history(first, other_phone, range(1, _POLLS + 1)),
                 *judge_history(late, late_history, (poll,)),
                 *judge_freshness([(first, other) for other in fresh], poll),
-                *(judge_history(behind[0], behind[1], range(poll, poll + 3)) if behind else ()),
+                *(
+                    judge_history(interrupted[0], interrupted[1], range(poll, poll + 3))
+                    if interrupted
+                    else ()
+                ),
             )
 
         return Case(settings, judge)
@@ -102,26 +106,26 @@ def _make_late(testbed: Testbed, number: int) -> Case:
     seed = tape.data(8)
     setting = testbed.setting(
         idle(_LATE_POLLS),
-        public=testbed.secured(testbed.publics[0], is_secure=number // _STRIDE % 2 == 0),
+        public=testbed.with_tls(testbed.publics[0], is_secure=number // _STRIDE % 2 == 0),
         personal=testbed.owner(number),
         entropy=Entropy(seed),
     )
     begins = range(number // _STRIDE % 2 * _STRETCH, _LATE_POLLS, 2 * _STRETCH)
     changed = [range(first, first + _STRETCH) for first in begins]
     instead = {poll: tape.data(8) for polls in changed for poll in polls}
-    stranger = testbed.publics[(5 + 2 * number) % len(testbed.publics)]
+    public = testbed.publics[(5 + 2 * number) % len(testbed.publics)]
     other = replace(
         setting,
-        public=testbed.secured(stranger, is_secure=setting.public.tls),
+        public=testbed.with_tls(public, is_secure=setting.public.tls),
         personal=testbed.owner(number + 1),
         entropy=Entropy(seed, instead),
     )
 
-    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-        one, other = seen
+    def judge(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+        one, other = observations
         same = {*range(1, _LATE_POLLS + 1)}.difference(*changed)
         return (
-            *judge_same_bytes(seen),
+            *judge_same_bytes(observations),
             *judge_history(one, other, same),
             *(found for polls in changed for found in judge_renewal(one, other, polls)),
         )
@@ -135,11 +139,11 @@ def stationarity(testbed: Testbed, size: int) -> Battery:
     def make(number: int) -> Case:
         setting = testbed.setting(
             idle(30),
-            public=testbed.secured(testbed.publics[0], is_secure=number % 2 == 1),
+            public=testbed.with_tls(testbed.publics[0], is_secure=number % 2 == 1),
             personal=testbed.owner(number),
             entropy=Entropy(b"still %d" % number),
         )
-        return Case((setting,), lambda seen: judge_stationarity(seen[0]))
+        return Case((setting,), lambda observations: judge_stationarity(observations[0]))
 
     question = "Does a phone send the same requests in every poll while nothing happens?"
     return Battery("stationarity", "N2", question, size, make)
@@ -159,8 +163,8 @@ def phases(testbed: Testbed, size: int) -> Battery:
     return Battery("phases", "N4", question, size, make)
 
 
-def _judge_phases(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    (observation,) = seen
+def _judge_phases(observations: Sequence[Observation]) -> tuple[Finding, ...]:
+    (observation,) = observations
     seconds = [interval.seconds for interval in decode_intervals(observation)]
     return (
         *judge_concentration(observation),

@@ -43,7 +43,7 @@ def examine_module(tmp_path, monkeypatch):
             testbed,
             batteries,
             phones=2,
-            tell=lambda *_: None,
+            on_progress=lambda *_: None,
         )
 
     return examine_module

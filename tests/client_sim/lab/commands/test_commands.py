@@ -273,16 +273,16 @@ def _overdue(*_arguments):
 
 def test_progress_has_ten_lines(capsys):
     """Without a terminal, progress goes to standard error; short work has no lines."""
-    with show_progress() as tell:
+    with show_progress() as on_progress:
         for done in range(1, 1_235):
-            tell("runs", done, 1_234)
+            on_progress("runs", done, 1_234)
     output = capsys.readouterr()
     assert output.out == ""
     lines = output.err.splitlines()
     assert lines[0] == "runs: 124 of 1,234"
     assert lines[-1] == "runs: 1,234 of 1,234"
     assert len(lines) == 10
-    with show_progress() as tell:
+    with show_progress() as on_progress:
         for done in range(1, 50):
-            tell("runs", done, 49)
+            on_progress("runs", done, 49)
     assert capsys.readouterr().err == ""

@@ -3,7 +3,7 @@
 from itertools import combinations, islice, product
 
 from client_sim.lab.programme.batteries.crossed import measure_crossings
-from client_sim.lab.programme.conditions import FACTORS, THRICE
+from client_sim.lab.programme.conditions import FACTORS, TRIPLE_FACTORS
 from client_sim.lab.programme.covering import cover, measure
 from client_sim.tape import Tape
 
@@ -49,5 +49,5 @@ def test_commits_have_every_pair_and_releases_every_triple():
         assert few.covered < few.all
     _, triples = measure_crossings(0, 300).coverages
     assert triples.covered == triples.all
-    assert triples.of == THRICE
-    assert set(FACTORS) > set(THRICE)
+    assert triples.of == TRIPLE_FACTORS
+    assert set(FACTORS) > set(TRIPLE_FACTORS)

@@ -65,8 +65,8 @@ def test_fields_of_each_rule():
             (exchange,) = dissect(make_request(rule), b"u.example")
             assert exchange.rule == rule
             assert exchange.data == make_request(rule)
-            tells = {f.data.decode(): f.tells for f in exchange.fields if f.data in path}
-            revealed = {data: each for data, each in tells.items() if each != "nothing"}
+            reveals = {f.data.decode(): f.reveals for f in exchange.fields if f.data in path}
+            revealed = {data: each for data, each in reveals.items() if each != "nothing"}
             assert revealed == REVEALED[rule]
             assert all(field.name and field.why for field in exchange.fields)
     assert set(PATHS) == {rule.name for rule in RULES}

@@ -66,9 +66,9 @@ def test_findings_of_a_client_that_is_given_up(monkeypatch):
     testbed = plan_testbed(factory, 0)
     batteries = make_batteries(testbed, PROFILES["probe"])
     asked = Plan("imei-query", "probe", 0), PROFILES["probe"], factory, testbed, batteries
-    part = execute.run_batteries(*asked, phones=4, tell=ignore)
+    part = execute.run_batteries(*asked, phones=4, on_progress=ignore)
     assert part.given_up == "the client did not come back"
-    assert (part.word, part.is_clean, len(made)) == ("leak", False, 4)
+    assert (part.verdict, part.is_clean, len(made)) == ("leak", False, 4)
     assert {"grammar", "canaries"} <= {*part.failed()}
     assert (part.sample.departures, part.fields) == ((), ())
     assert part.owners

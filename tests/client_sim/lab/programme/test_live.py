@@ -42,14 +42,16 @@ def public_at(target):
 def examine(target, monkeypatch):
     """Examine a client against the running server, with all batteries or with some."""
 
-    def examine(factory, *oracles, tell=lambda *_: None):
+    def examine(factory, *oracles, on_progress=lambda *_: None):
         def make(*how):
             batteries = make_live_batteries(*how)
             return tuple(each for each in batteries if not oracles or each.oracle in oracles)
 
         monkeypatch.setattr(live, "make_live_batteries", make)
         public = public_at(target)
-        return examine_live(factory, target, public, name="it", pairs=1, now=NOW, tell=tell)
+        return examine_live(
+            factory, target, public, name="it", pairs=1, now=NOW, on_progress=on_progress
+        )
 
     return examine
 
@@ -172,10 +174,10 @@ def test_examination_is_repeated_if_answers_changed(is_changing, server, examine
     server.answer = answer_with_number
     firsts = []
 
-    def tell(_what, done, _all):
+    def on_progress(_what, done, _all):
         firsts.append(done == 1)
 
-    result = examine(load_client("platform-agent"), "determinism", tell=tell)
+    result = examine(load_client("platform-agent"), "determinism", on_progress=on_progress)
     assert result.answers_agree == (not is_changing)
     assert sum(firsts) == 1 + is_changing
 

@@ -45,7 +45,7 @@ def test_verdict_of_a_result():
                 make_battery("completes", "guard", completes),
                 make_battery("personal", "N1", personal),
             )
-            assert (result.word, result.failed()) == (word, failed)
+            assert (result.verdict, result.failed()) == (word, failed)
             assert result.is_clean == (word == "clean")
             assert [b.oracle for b in result.of_claim("N1")] == ["personal"]
 

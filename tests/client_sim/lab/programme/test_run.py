@@ -73,22 +73,22 @@ def testbed():
 
 
 def test_usual_run_is_made_once(testbed):
-    """`usual` remembers the run of a setting object; `another` runs the client again.
+    """`make_cached` remembers the run of a setting object; `make` runs the client again.
 
     Only the last few runs are remembered.
     """
     setting = testbed.setting(idle(2))
     runs = Runs(TOY)
-    first = runs.usual(setting)
-    assert runs.usual(setting) is first
-    assert runs.usual(testbed.setting(idle(2))) is not first
-    assert runs.another(setting) is not first
-    assert runs.another(setting).seen == first.seen
+    first = runs.make_cached(setting)
+    assert runs.make_cached(setting) is first
+    assert runs.make_cached(testbed.setting(idle(2))) is not first
+    assert runs.make(setting) is not first
+    assert runs.make(setting).observation == first.observation
     runs = Runs(TOY)
     settings = [testbed.setting(idle(1)) for _ in range(10)]
-    made = [runs.usual(setting) for setting in settings]
-    assert runs.usual(settings[-1]) is made[-1]
-    assert runs.usual(settings[0]) is not made[0]
+    made = [runs.make_cached(setting) for setting in settings]
+    assert runs.make_cached(settings[-1]) is made[-1]
+    assert runs.make_cached(settings[0]) is not made[0]
 
 
 def test_guards_judge_a_run_once(testbed, monkeypatch):
@@ -101,7 +101,7 @@ def test_guards_judge_a_run_once(testbed, monkeypatch):
 
     monkeypatch.setitem(module.GUARDS, "grammar", judge)
     run = Run(TOY, testbed.setting(idle(1)))
-    assert dict(run.ask_guards(0, frozenset())) == dict(run.ask_guards(0, frozenset()))
+    assert dict(run.apply_guards(0, frozenset())) == dict(run.apply_guards(0, frozenset()))
     assert len(judged) == 1
 
 
@@ -115,10 +115,10 @@ def test_polls_and_bytes_of_a_run_are_counted(testbed):
 def test_guards_can_be_left_out(testbed):
     """By name; the canary search is made only with a number of layers."""
     run = Run(LEAKY, testbed.setting(idle(1)))
-    findings = dict(run.ask_guards(1, frozenset({"grammar"})))
+    findings = dict(run.apply_guards(1, frozenset({"grammar"})))
     assert set(findings) == {*GUARDS, CANARIES} - {"grammar"}
     assert findings[CANARIES]
     assert findings["tripwire"]
-    assert CANARIES not in dict(run.ask_guards(None, frozenset()))
-    assert dict(run.ask_guards(0, frozenset()))[CANARIES]
-    assert CANARIES not in dict(run.ask_guards(1, frozenset({CANARIES})))
+    assert CANARIES not in dict(run.apply_guards(None, frozenset()))
+    assert dict(run.apply_guards(0, frozenset()))[CANARIES]
+    assert CANARIES not in dict(run.apply_guards(1, frozenset({CANARIES})))

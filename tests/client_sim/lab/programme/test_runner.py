@@ -82,7 +82,7 @@ def test_determinism_runs_the_client_twice(testbed):
     assert len(made) == 2 * (1 + restarts)
 
 
-def test_guards_that_raised_an_alarm_are_not_asked_again(testbed):
+def test_guards_that_raised_an_alarm_are_not_applied_again(testbed):
     """A task leaves out the guards in `known`."""
     batteries = (personal(testbed, 1),)
     tallies = run_task(Runs(LEAKY), batteries, Task(0, 0, 1), PROBE, {"grammar", "canaries"})
@@ -106,10 +106,10 @@ def test_killers_are_listed_until_there_are_enough(testbed):
     assert len(set(killers)) == len(killers)
     few = try_client(LEAKY, batteries, PROBE, enough=2)
     assert "public" not in few.killed_by
-    assert "public" not in few.asked
+    assert "public" not in few.examined_by
     clean = try_client(TOY, batteries, PROBE)
     assert clean.killed_by == ()
-    assert {"personal", "public", "grammar", "tripwire", "canaries"} <= clean.asked
+    assert {"personal", "public", "grammar", "tripwire", "canaries"} <= clean.examined_by
 
 
 def test_second_alarm_is_not_awaited_much_longer_than_the_first(testbed):
@@ -118,9 +118,9 @@ def test_second_alarm_is_not_awaited_much_longer_than_the_first(testbed):
     for enough in (2, 9):
         trial = try_client(find_mutant("zstd-always").make, batteries, PROBE, enough=enough)
         assert trial.killed_by == ("grammar",)
-        assert "phases" not in trial.asked
-    assert "phases" in try_client(TOY, batteries, PROBE, enough=2).asked
-    assert "phases" in try_client(LEAKY, batteries, PROBE).asked
+        assert "phases" not in trial.examined_by
+    assert "phases" in try_client(TOY, batteries, PROBE, enough=2).examined_by
+    assert "phases" in try_client(LEAKY, batteries, PROBE).examined_by
 
 
 def test_plain_search_of_every_run(testbed):
@@ -144,10 +144,10 @@ def test_plain_search_of_every_run(testbed):
     assert "canaries" not in leaky
 
 
-def test_guards_that_a_case_spares_are_not_asked(testbed):
-    """`ends` is spared with `completes`: an aborted poll leaves an answer unread."""
+def test_guards_that_a_case_skips_are_not_applied(testbed):
+    """`ends` is skipped with `completes`: an aborted poll leaves an answer unread."""
     battery = personal(testbed, 1)
-    failing = replace(battery.make(0), spared=frozenset({"completes", "egress"}))
+    failing = replace(battery.make(0), skipped_guards=frozenset({"completes", "egress"}))
     asked = [
         run_task(Runs(TOY), (replace(battery, make=lambda _number, c=c: c),), Task(0, 0, 1), PROBE)
         for c in (battery.make(0), failing)

@@ -61,11 +61,11 @@ def test_limits_of_a_verdict_are_shown(reports):
     own = replace(raw, result=replace(raw.result, installs=False))
     assert "Installations were not judged" in show(present(own, Revealed()), 120)
     part = replace(raw.result, given_up="the client did not come back", batteries=())
-    assert part.word == "unproven"
+    assert part.verdict == "unproven"
     text = show(present(replace(raw, result=part), Revealed()), 80)
     assert "The examination is incomplete: the client did not come back." in text
     assert text.splitlines()[-1].endswith("UNPROVEN.")
-    assert replace(reports.raw["leaking"].result, given_up="so").word == "leak"
+    assert replace(reports.raw["leaking"].result, given_up="so").verdict == "leak"
 
 
 def test_leak_is_shown_with_the_smallest_scenario(reports):

@@ -19,7 +19,7 @@ from client_sim.lab.oracles.connections import judge_ends, judge_tls, judge_writ
 from client_sim.lab.oracles.judging import judge_egress
 from client_sim.lab.programme.batteries.machines import machine, network, sockets
 from client_sim.lab.programme.plan import PROFILES, make_batteries
-from client_sim.lab.programme.setting import keep, observe
+from client_sim.lab.programme.setting import leave_unchanged, observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.testbed import plan_testbed
 from client_sim.lab.trace.observation import Channel
@@ -78,7 +78,7 @@ def test_last_machine_of_a_case_changes_after_each_poll():
         for number in range(0, 48, 4):
             seen.clear()
             setting = battery.make(number).settings[place]
-            observe(Noting, replace(setting, adapt=keep))
+            observe(Noting, replace(setting, adapt=leave_unchanged))
             facts = zip(*seen, strict=True)
             runs.append([{before != after for before, after in pairwise(f)} for f in facts])
         changes = [set().union(*of_runs) for of_runs in zip(*runs, strict=True)]
