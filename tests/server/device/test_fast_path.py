@@ -55,7 +55,8 @@ class BothPaths:
 def every_path(served):
     """Return all valid paths, and some invalid ones.
 
-    Packages are last, because HEAD of a package makes the connection fall back to aiohttp.
+    Packages come late, because HEAD of a package makes the connection fall back to aiohttp. After
+    them a document shows that the connection can still be used.
     """
     snapshot = served.plane.served.snapshot
     return [
@@ -67,6 +68,7 @@ def every_path(served):
         f"/targets/armani/id/stable/{'0' * 64}.armani-1.zip",
         "/nowhere",
         *snapshot.packages,
+        TIMESTAMP,
     ]
 
 
