@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import gzip
 import hashlib
 import os
 import select
@@ -22,11 +23,10 @@ from server.device.snapshot import EMPTY, load_snapshot
 from server.http.requests import GateMode
 from server.http.turns import Limits
 from server.processes import worker
-from server.processes.delta import Whole, plan_delta
+from server.processes.delta import Whole, WholeLists, plan_delta
 from server.processes.messages import (
     MAIN_DECODER,
     PROTOCOL,
-    Counted,
     Drain,
     Ready,
     Start,
@@ -286,12 +286,16 @@ async def test_worker_exits_if_its_parent_has_ended():
             assert await process.wait() == 1
 
 
-async def test_incomplete_snapshot_is_not_served(world):
-    """Pieces of a snapshot are not served, or reported, before the message that completes it."""
+async def test_snapshot_is_served_and_reported_when_complete(world):
+    """Pieces of a snapshot are not served, or reported, before the message that completes it.
+
+    The worker also reports the map of the dialects that it serves.
+    """
     blobs = LocalBlobs(world.folder.blobs)
     first = await asyncio.to_thread(load_snapshot, world.folder.public, blobs, EMPTY)
     other = make_document(TIMESTAMP, b"{}", mutable=True)
-    second = replace(first, documents={**first.documents, TIMESTAMP: other})
+    documents = {**first.documents, TIMESTAMP: other}
+    second = replace(first, version=first.version + 1, documents=documents)
     (one,) = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, 1)
     port = one.getsockname()[1]
     hosts = (f"127.0.0.1:{port}".encode(),)
@@ -309,16 +313,25 @@ async def test_incomplete_snapshot_is_not_served(world):
             served = await asyncio.to_thread(ask, kept, TIMESTAMP, port)
             for piece in plan_delta(first, second):
                 await channel.send(piece)
-            # Messages are processed in order: once it drains, it has the pieces.
-            await channel.send(Drain(60.0))
+            # Messages are processed in order: once it reports the map, it has the pieces.
+            await channel.send(WholeLists(7))
+            reports = []
+            async with asyncio.timeout(PATIENCE):
+                while not reports or reports[-1].lists != 7:
+                    messages = await channel.receive()
+                    assert messages, "the worker has ended"
+                    reports += messages
+            assert {each.version for each in reports} == {first.version}
+            assert await asyncio.to_thread(ask, kept, TIMESTAMP, port) == served
+            await channel.send(Whole(second.version, second.root))
             answer = served
-            while answer[2] != "close":
+            while answer == served:
                 answer = await asyncio.to_thread(ask, kept, TIMESTAMP, port)
-                assert answer[:2] == served[:2]
-        counted = []
+            assert gzip.decompress(answer[1]) == b"{}"
+        await channel.send(Drain(60.0))
         while messages := await channel.receive():
-            counted += [each.version for each in messages if isinstance(each, Counted)]
-        assert set(counted) == {first.version}
+            reports += messages
+        assert reports[-1].version == second.version
         assert await process.wait() == 0
         channel.close()
 
