@@ -191,7 +191,7 @@ def _long_life(testbed: Testbed, number: int) -> Setting:
     tape = testbed.tape("long life", number)
     return testbed.setting(
         random_scenario(tape, HUNDRED_DAYS + tape.below(_MORE)),
-        public=testbed.secured(testbed.publics[0], is_secure=number % 4 < 2),
+        public=testbed.with_tls(testbed.publics[0], is_secure=number % 4 < 2),
         personal=testbed.owner(number),
         entropy=Entropy(b"long %d" % number),
     )

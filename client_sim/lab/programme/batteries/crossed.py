@@ -76,7 +76,7 @@ def list_rows(seed: int, size: int) -> tuple[Row, ...]:
 
 def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
     tape = testbed.tape("crossed", number)
-    life = crossed_scenario(row, tape)
+    eventful = crossed_scenario(row, tape)
     serve, mark, fault = (
         publish(testbed, row, tape),
         choose_mark(row, tape),
@@ -96,7 +96,9 @@ def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
         start=testbed.start + tape.below(testbed.spread),
         serve=serve,
     )
-    setting = replace(setting, adapt=keep if row["install"] == "none" else with_installation)
+    setting = replace(
+        setting, adapt=leave_unchanged if row["install"] == "none" else with_installation
+    )
     settings = [
         replace(
             setting,
@@ -104,7 +106,7 @@ def _make_case(testbed: Testbed, number: int, row: Row) -> Case:
             personal=testbed.owner(_PHONES * number + place),
             machine=make_machine(tape.data(8)),
         )
-        for place, scenario in enumerate((life, with_idle_steps(life), life, life))
+        for place, scenario in enumerate((eventful, with_idle_steps(eventful), eventful, eventful))
     ]
     first_compared = 2 + tape.below(3)
     before = {poll: tape.data(8) for poll in range(first_compared)}

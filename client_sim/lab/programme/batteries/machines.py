@@ -61,7 +61,7 @@ def machine(testbed: Testbed, size: int) -> Battery:
         serve = testbed.changing(number) if kind == 1 else testbed.quiet
         break_kind = (kind + turn) % _BREAK_KINDS
         # A poll may fail after the clock was set back or after a reset, on all machines alike.
-        spared = frozenset({"completes"} if way else ())
+        skipped = frozenset({"completes"} if break_kind else ())
         adapt = import_again
         if kind == 2 and testbed.upstream is None:
             fault = FAULTS[number * _STRIDE % len(FAULTS)]
@@ -74,7 +74,7 @@ def machine(testbed: Testbed, size: int) -> Battery:
                 fault,
                 {"fault": "install", "strikes": "always"},
             )
-        life = with_restarts(random_scenario(tape, _POLLS), tape)
+        scenario = with_restarts(random_scenario(tape, _POLLS), tape)
         setting = testbed.setting(
             _add_break(scenario, break_kind, tape),
             public=testbed.with_host(
@@ -99,12 +99,12 @@ def _install_anew(factory: Factory) -> Factory:
     return with_installation(import_again(factory))
 
 
-def _break(life: Scenario, way: int, tape: Tape) -> Scenario:
-    """Add a power-off, a clock set back or a reset after the first poll, or nothing for `way` 0."""
-    steps = list(life.steps)
-    if way:
-        steps.insert(1 + tape.below(len(steps) - 1), draw_interruption(way, tape))
-    return Scenario(life.name, tuple(steps))
+def _add_break(scenario: Scenario, break_kind: int, tape: Tape) -> Scenario:
+    """Add a power-off, a clock set back or a reset after the first poll, or nothing for kind 0."""
+    steps = list(scenario.steps)
+    if break_kind:
+        steps.insert(1 + tape.below(len(steps) - 1), draw_interruption(break_kind, tape))
+    return Scenario(scenario.name, tuple(steps))
 
 
 def sockets(testbed: Testbed, size: int) -> Battery:

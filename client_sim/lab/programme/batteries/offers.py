@@ -94,7 +94,7 @@ def offers(testbed: Testbed, size: int) -> Battery:
             ),
             adapt=with_unbootable_builds if (turn + kind) % 3 == 0 else with_installation,
         )
-        still = replace(
+        quiet = replace(
             setting,
             scenario=with_idle_steps(setting.scenario),
             personal=testbed.owner(2 * number + 1),
@@ -109,7 +109,7 @@ def offers(testbed: Testbed, size: int) -> Battery:
                 *(finding for found in own for finding in found),
             )
 
-        return Case((setting, still), judge, _SPARED, derive=with_idle_steps)
+        return Case((setting, quiet), judge, _SKIPPED_GUARDS, derive=with_idle_steps)
 
     question = (
         f"Do phones take the same offers in the same polls, by their place alone, whichever of"

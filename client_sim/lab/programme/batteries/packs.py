@@ -108,10 +108,13 @@ def packs(testbed: Testbed, size: int) -> Battery:
         )
         other = replace(setting, personal=testbed.owner(2 * number + 1))
         if not is_eventful:
-            return Case((setting, other), judge_same_trace, _spared(name))
-        life = busy_scenario(testbed.tape("packs", number), _POLLS)
-        settings = (replace(setting, scenario=life), replace(other, scenario=without_events(life)))
-        return Case(settings, judge_same_polls, _spared(name), derive=without_events)
+            return Case((setting, other), judge_same_trace, _skipped_guards(name))
+        scenario = busy_scenario(testbed.tape("packs", number), _POLLS)
+        settings = (
+            replace(setting, scenario=scenario),
+            replace(other, scenario=without_events(scenario)),
+        )
+        return Case(settings, judge_same_polls, _skipped_guards(name), derive=without_events)
 
     question = (
         f"Are all owners' phones alike when packs of {len(_KINDS)} kinds are staged, timed, bad,"

@@ -53,8 +53,8 @@ def personal(testbed: Testbed, size: int, owners: int = _OWNERS) -> Battery:
         tape = testbed.tape("personal", number)
         setting = testbed.setting(
             random_scenario(tape, 2 + tape.below(2)),
-            public=testbed.reached(
-                testbed.secured(tape.pick(testbed.publics), is_secure=number % 2 == 1),
+            public=testbed.with_host(
+                testbed.with_tls(tape.pick(testbed.publics), is_secure=number % 2 == 1),
                 is_private=number // 2 % 2 == 1,
             ),
             personal=testbed.owner(owners * number),
@@ -138,9 +138,9 @@ def events(testbed: Testbed, size: int) -> Battery:
 
 def _make_offline(testbed: Testbed, number: int) -> Case:
     tape = testbed.tape("events", number)
-    quiet = _QUIET + tape.below(10)
-    scenario = events_at_end(quiet, _UNREACHED + 3, tape)
-    wrap = tape.pick(_NOTHINGS).at(range(quiet, quiet + _UNREACHED))
+    quiet_polls = _QUIET + tape.below(10)
+    scenario = events_at_end(quiet_polls, _UNREACHED + 3, tape)
+    wrap = tape.pick(_OUTAGES).at(range(quiet_polls, quiet_polls + _UNREACHED))
     serve = testbed.quiet
     setting = testbed.setting(
         scenario,
@@ -188,7 +188,7 @@ def horizon(testbed: Testbed, size: int) -> Battery:
             if long
             else testbed.setting(
                 power_offs(2, testbed.tape("drawer", number)),
-                public=testbed.secured(testbed.publics[0], is_secure=number % 4 == 3),
+                public=testbed.with_tls(testbed.publics[0], is_secure=number % 4 == 3),
                 personal=testbed.owner(number),
                 entropy=Entropy(b"horizon %d" % number),
             )

@@ -59,11 +59,11 @@ def timing(testbed: Testbed, size: int) -> Battery:
         )
         before = {earlier: tape.data(8) for earlier in range(poll)}
         fresh = [Entropy(seed, {poll: tape.data(8)}) for _ in range(_FRESH)]
-        late = replace(usual, scenario=late_last_poll(poll))
+        late = replace(setting, scenario=late_last_poll(poll))
         breaks: tuple[Setting, ...] = ()
         if testbed.upstream is None:  # a real server's metadata expires in months without power
             interrupted = replace(
-                usual, scenario=interrupted_polls(poll, draw_interruption(number, tape))
+                setting, scenario=interrupted_polls(poll, draw_interruption(number, tape))
             )
             breaks = (interrupted, replace(interrupted, entropy=Entropy(seed, before)))
         settings = (
