@@ -147,15 +147,15 @@ def show_backup(stage: Stage, regions: dict[str, Region]) -> Backup:
     berlin = third.begin("eu", "ilse")
     words = make_words(first.cloud)
     confirm_words(first.cloud, words, _PASSWORD)
-    first.cloud.turn("contact", is_on=True)
-    first.cloud.turn("photo", is_on=True)
+    first.cloud.switch("contact", is_on=True)
+    first.cloud.switch("photo", is_on=True)
     mark = len(first.way.sent)
     synchronise(first.cloud, Report())
     sent = b"".join(first.way.sent[mark:])
     is_opened = _open_pieces(first.cloud, stage)
     back = second.restore("id", "ani", words)
     for kind in ("contact", "photo"):
-        first.cloud.turn(kind, is_on=False)
+        first.cloud.switch(kind, is_on=False)
     mark = first.way.count
     after = first.try_to_sync() - mark
     cards = _export(first.cloud, stage)
@@ -212,7 +212,7 @@ class _Phone:
         policy, _ = fetch_policy(cloud, cloud.region, "en")
         agree(cloud, policy, "en", at_least=30, guardian=False)
         cloud.store.set("words", b"1")
-        cloud.turn("contact", is_on=True)
+        cloud.switch("contact", is_on=True)
         synchronise(cloud, Report())
         return len(cloud.store.live("contact"))
 
@@ -234,7 +234,7 @@ def _open_pieces(cloud: Cloud, stage: Stage) -> bool:
     for each in cloud.store.live("photo"):
         photo, opened = decode_photo(each.body or b""), b""
         for piece in photo.pieces:
-            with cloud.asking() as service:
+            with cloud.connect() as service:
                 service.program = (cloud.name, cloud.store.get("program").decode())
                 body = service.blob("GET", f"{VAULT}/data/{piece.name}") or b""
             file.write_bytes(body)

@@ -83,7 +83,7 @@ def _send(node: Node, files: Path, name: str) -> float:
         policy, _ = fetch_policy(cloud, region, "en")
         agree(cloud, policy, "en", at_least=30, guardian=False)
         confirm_words(cloud, make_words(cloud), PASSWORD)
-        cloud.turn("photo", is_on=True)
+        cloud.switch("photo", is_on=True)
         for path in sorted(files.iterdir()):
             add_photo(cloud, path.name, path.read_bytes())
         report, began = Report(), time.perf_counter()

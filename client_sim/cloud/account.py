@@ -14,7 +14,7 @@ import msgspec
 from nacl.signing import SigningKey
 
 from client_sim.cloud import TYPES, wire
-from client_sim.cloud import policy as law
+from client_sim.cloud import policy as policies
 from client_sim.cloud.errors import CloudError, DeceivedError, OffError, RefusedError
 from client_sim.cloud.keys import (
     SALT,
@@ -30,9 +30,9 @@ from client_sim.cloud.keys import (
 )
 from client_sim.cloud.service import Service
 from client_sim.cloud.store import FOLDER, Store
-from client_sim.cloud.web import Guard, Line, Outside, parse_origin
+from client_sim.cloud.web import Connection, Guard, Platform, parse_origin
 
-SHORTEST: Final = 12
+MIN_PASSWORD: Final = 12
 """Minimum characters of a password. A thief of the server's database and pepper can guess passwords
 at the cost of one Argon2id each. The eight words that the phone proposes (88 bits) are much safer.
 """
@@ -77,7 +77,7 @@ def store_regions(phone: Path, regions: Mapping[str, Region]) -> None:
         each.name: {"origin": each.origin, "policy_key": each.policy_key}
         for each in regions.values()
     }
-    (phone / "image" / _IMAGE).write_bytes(law.encode_canonical(found))
+    (phone / "image" / _IMAGE).write_bytes(policies.encode_canonical(found))
 
 
 class Cloud:
@@ -90,15 +90,15 @@ class Cloud:
     def __init__(
         self,
         phone: Path,
-        outside: Outside,
+        platform: Platform,
         regions: Mapping[str, Region],
         *,
         derive: DeriveMain = derive_main,
         folder: str = FOLDER,
     ) -> None:
         self.phone = phone
-        self.outside = outside
-        self.entropy = outside.entropy
+        self.platform = platform
+        self.entropy = platform.entropy
         self.regions = regions
         self.derive = derive
         self.store = Store(phone, folder)
@@ -108,7 +108,7 @@ class Cloud:
     @property
     def now(self) -> int:
         """The time in epoch seconds."""
-        return int(self.outside.now())
+        return int(self.platform.now())
 
     @property
     def region(self) -> Region:
@@ -123,10 +123,10 @@ class Cloud:
     @property
     def keys(self) -> AccountKeys:
         """The account's keys; raises OffError if the phone is not logged in."""
-        kept = self.store.get("account")
-        if len(kept) != 64:
+        stored = self.store.get("account")
+        if len(stored) != 64:
             raise OffError("This phone is not logged in to a cloud, so nothing was sent.")
-        return AccountKeys(kept[:32], kept[32:])
+        return AccountKeys(stored[:32], stored[32:])
 
     @property
     def device_key(self) -> SigningKey:
@@ -138,10 +138,10 @@ class Cloud:
         return SigningKey(seed)
 
     @property
-    def on(self) -> tuple[str, ...]:
+    def enabled_types(self) -> tuple[str, ...]:
         """The types that the owner has turned on."""
-        kept = self.store.get("on").decode().split()
-        return tuple(kind for kind in TYPES if kind in kept)
+        enabled = self.store.get("on").decode().split()
+        return tuple(kind for kind in TYPES if kind in enabled)
 
     def find_region(self, name: str) -> Region:
         """Return a region of the image; raises OffError if it is unknown."""
@@ -151,21 +151,23 @@ class Cloud:
         return self.regions[name]
 
     @contextmanager
-    def asking(self, guard: Guard | None = None, region: Region | None = None) -> Iterator[Service]:
+    def connect(
+        self, guard: Guard | None = None, region: Region | None = None
+    ) -> Iterator[Service]:
         """Yield a service that uses one connection, which opens at the first request.
 
         With `region`, requests go to that region without a token. `guard` can stop sending.
         """
         token = "" if region is not None else self.store.get("token").decode()
         origin = parse_origin((region or self.region).origin)
-        with Line(self.outside, origin, guard or _allow) as line:
+        with Connection(self.platform, origin, guard or _allow) as connection:
             try:
-                yield Service(line, token)
+                yield Service(connection, token)
             finally:
-                self.sent += line.sent
-                self.requests += line.requests
+                self.sent += connection.sent
+                self.requests += connection.requests
 
-    def turn(self, kind: str, *, is_on: bool) -> None:
+    def switch(self, kind: str, *, is_on: bool) -> None:
         """Turn a type on or off; nothing is sent.
 
         To turn it on, the owner must have agreed to a policy and confirmed the recovery words.
@@ -178,16 +180,18 @@ class Cloud:
             if not self.store.get("words"):
                 raise OffError("Set up recovery words with `cloud words` first.")
         with self.store.transaction():
-            kinds = [each for each in self.on if each != kind] + ([kind] if is_on else [])
+            kinds = [each for each in self.enabled_types if each != kind] + (
+                [kind] if is_on else []
+            )
             self.store.set("on", " ".join(kinds).encode())
 
-    def policy(self) -> law.Policy:
+    def policy(self) -> policies.Policy:
         """Return the policy that the owner agreed to; raises OffError if there is none."""
         note = self.store.get("consent")
         if not note:
             raise OffError("You have not agreed to a policy; use `cloud consent`.")
         region = self.region
-        return law.open_policy(note, region.policy_key, region.name)
+        return policies.open_policy(note, region.policy_key, region.name)
 
     def forget_login(self) -> None:
         """Forget token and keys, and turn all types off; records and receipts stay."""
@@ -200,10 +204,10 @@ def _allow() -> None:
 
 def check_password(password: str) -> None:
     """Raise CloudError if a password is too short, or has too few different characters."""
-    if len(password) < SHORTEST or len(set(password)) < SHORTEST // 2:
+    if len(password) < MIN_PASSWORD or len(set(password)) < MIN_PASSWORD // 2:
         raise CloudError(
-            f"A password needs {SHORTEST} characters, not just a few repeated ones: use the words"
-            " that the phone proposes."
+            f"A password needs {MIN_PASSWORD} characters, not just a few repeated ones: use the"
+            " words that the phone proposes."
         )
 
 
@@ -220,18 +224,18 @@ def sign_up(cloud: Cloud, region: Region, name: str, password: str, label: str) 
         "pubkey": account.public_key,
         "encryptedContent": account.wrap(main_cipher(main), cloud.entropy),
     }
-    with cloud.asking(region=region) as service:
+    with cloud.connect(region=region) as service:
         found = service.records("POST", "authentication/signup/", wire.Login, body)
-        _keep_login(cloud, service, region, name, found, account, label, salt)
+        _store_login(cloud, service, region, name, found, account, label, salt)
 
 
 def log_in(cloud: Cloud, region: Region, name: str, password: str, label: str) -> bool:
     """Log in; returns whether this phone needs approval by another one."""
     _check_free(cloud)
-    with cloud.asking(region=region) as service:
-        asked = {"username": name}
+    with cloud.connect(region=region) as service:
+        request = {"username": name}
         challenge = service.records(
-            "POST", "authentication/login_challenge/", wire.Challenge, asked
+            "POST", "authentication/login_challenge/", wire.Challenge, request
         )
         main = _derive_checked(cloud, region, name, challenge, password)
         body = sign_response(
@@ -242,7 +246,7 @@ def log_in(cloud: Cloud, region: Region, name: str, password: str, label: str) -
             raise DeceivedError("The server logged you in to another account.")
         wrap = found.user.encryptedContent
         account = unwrap_account(main_cipher(main), wrap, found.user.pubkey)
-        return _keep_login(cloud, service, region, name, found, account, label, challenge.salt)
+        return _store_login(cloud, service, region, name, found, account, label, challenge.salt)
 
 
 def sign_response(
@@ -256,17 +260,17 @@ def sign_response(
     **more: object,
 ) -> dict[str, bytes]:
     """Return a signed response: name, host and `action`, bound to the server's challenge."""
-    host = service.line.host
-    said = {"username": name, "challenge": challenge, "host": host, "action": action, **more}
+    host = service.connection.host
+    fields = {"username": name, "challenge": challenge, "host": host, "action": action, **more}
     codec = msgspec.json if is_json else msgspec.msgpack
-    response = codec.encode(said)
+    response = codec.encode(fields)
     return {"response": response, "signature": key.sign(response).signature}
 
 
-def ask_salt(cloud: Cloud, service: Service, password: str) -> tuple[bytes, bytes]:
+def fetch_challenge(cloud: Cloud, service: Service, password: str) -> tuple[bytes, bytes]:
     """Fetch salt and challenge; return the password's main key and the challenge to sign."""
-    asked = {"username": cloud.name}
-    challenge = service.records("POST", "authentication/login_challenge/", wire.Challenge, asked)
+    request = {"username": cloud.name}
+    challenge = service.records("POST", "authentication/login_challenge/", wire.Challenge, request)
     main = _derive_checked(cloud, cloud.region, cloud.name, challenge, password)
     return main, challenge.challenge
 
@@ -275,9 +279,9 @@ def change_password(cloud: Cloud, password: str, new: str) -> None:
     """Wrap the account's keys with a new password; other devices have to log in again."""
     check_password(new)
     account = cloud.keys
-    with cloud.asking() as service:
-        main, challenge = ask_salt(cloud, service, password)
-        after = cloud.derive(new.encode(), cloud.store.get("salt"))
+    with cloud.connect() as service:
+        main, challenge = fetch_challenge(cloud, service, password)
+        new_main = cloud.derive(new.encode(), cloud.store.get("salt"))
         body = sign_response(
             login_key(main),
             cloud.name,
@@ -285,8 +289,8 @@ def change_password(cloud: Cloud, password: str, new: str) -> None:
             "changePassword",
             challenge,
             is_json=False,
-            loginPubkey=bytes(login_key(after).verify_key),
-            encryptedContent=account.wrap(main_cipher(after), cloud.entropy),
+            loginPubkey=bytes(login_key(new_main).verify_key),
+            encryptedContent=account.wrap(main_cipher(new_main), cloud.entropy),
         )
         service.records("POST", "authentication/change_password/", None, body)
 
@@ -294,7 +298,7 @@ def change_password(cloud: Cloud, password: str, new: str) -> None:
 def log_out(cloud: Cloud) -> None:
     """End the session on the server, forget the keys, and turn all types off."""
     try:
-        with cloud.asking() as service:
+        with cloud.connect() as service:
             service.records("POST", "authentication/logout/")
     except RefusedError as refusal:
         if refusal.status != 401:  # 401: the session had ended already
@@ -304,7 +308,7 @@ def log_out(cloud: Cloud) -> None:
             cloud.forget_login()
 
 
-def fetch_policy(cloud: Cloud, region: Region, locale: str) -> tuple[law.Policy, str]:
+def fetch_policy(cloud: Cloud, region: Region, locale: str) -> tuple[policies.Policy, str]:
     """Fetch a region's policy and its text in `locale`, or in another language if it has none.
 
     Of the owner this reveals only the IP address. It is fetched only when the owner asks to see it.
@@ -312,30 +316,32 @@ def fetch_policy(cloud: Cloud, region: Region, locale: str) -> tuple[law.Policy,
     agreed = 0
     if cloud.store.get("consent") and cloud.store.get("region").decode() == region.name:
         agreed = cloud.policy().terms.version
-    with cloud.asking(region=region) as service:
+    with cloud.connect(region=region) as service:
         note = service.public(f"/policy/{region.name}")
-        policy = law.open_policy(note, region.policy_key, region.name, agreed)
+        policy = policies.open_policy(note, region.policy_key, region.name, agreed)
         if locale not in policy.terms.text:
             locale = min(policy.terms.text, default=locale)
         path = f"/policy/{region.name}/{policy.terms.version}/{locale}"
-        return policy, law.check_text(policy, locale, service.public(path))
+        return policy, policies.check_text(policy, locale, service.public(path))
 
 
-def agree(cloud: Cloud, policy: law.Policy, locale: str, *, at_least: int, guardian: bool) -> None:
+def agree(
+    cloud: Cloud, policy: policies.Policy, locale: str, *, at_least: int, guardian: bool
+) -> None:
     """Sign a consent to the policy that the owner has read, and store its receipt."""
     region = cloud.region
-    statement = law.make_statement(
+    statement = policies.make_statement(
         policy, locale, cloud.device_key, at_least=at_least, guardian=guardian
     )
-    with cloud.asking() as service:
+    with cloud.connect() as service:
         key = find_receipt_key(cloud, service, policy)
         found = service.account("POST", "consents", wire.Receipt, statement)
     note = found.receipt.encode()
-    said = law.check_consent_receipt(note, key, policy, statement)
+    receipt = policies.check_consent_receipt(note, key, policy, statement)
     with cloud.store.transaction():
         cloud.store.set("consent", policy.note)
         cloud.store.set(f"receipts/{region.name}", key.encode())
-        cloud.store.set("principal", str(said.get("piiPrincipalId", "")).encode())
+        cloud.store.set("principal", str(receipt.get("piiPrincipalId", "")).encode())
         cloud.store.add_receipt("consent", note)
 
 
@@ -344,24 +350,24 @@ def withdraw(cloud: Cloud) -> wire.Withdrawal:
     policy = cloud.policy()
     with cloud.store.transaction():
         cloud.store.unset("on")
-    with cloud.asking() as service:
+    with cloud.connect() as service:
         key = find_receipt_key(cloud, service, policy)
         found: wire.Withdrawal = service.account("POST", "consents/withdrawal", wire.Withdrawal)
     note = found.receipt.encode()
-    law.check_consent_receipt(note, key, policy, None)
+    policies.check_consent_receipt(note, key, policy, None)
     with cloud.store.transaction():
         cloud.store.add_receipt("withdrawal", note)
         cloud.store.unset("consent")
     return found
 
 
-def find_receipt_key(cloud: Cloud, service: Service, policy: law.Policy) -> str:
+def find_receipt_key(cloud: Cloud, service: Service, policy: policies.Policy) -> str:
     """Return a region's receipt key: the policy's, else the first one seen, else the server's."""
     if policy.terms.receipts:
         return policy.terms.receipts
-    kept = cloud.store.get(f"receipts/{policy.terms.region}").decode()
-    if kept:
-        return kept
+    stored = cloud.store.get(f"receipts/{policy.terms.region}").decode()
+    if stored:
+        return stored
     return service.public(f"/policy/{policy.terms.region}/receipt-key").decode().strip()
 
 
@@ -376,13 +382,13 @@ def _derive_checked(
     """Derive the main key; raises DeceivedError for weak parameters or another salt than before."""
     if challenge.version != 1 or len(challenge.salt) != SALT or len(set(challenge.salt)) < 8:
         raise DeceivedError("The server asks for a weaker key derivation; no key was sent.")
-    kept = cloud.store.get(f"salt/{region.name}/{name}")
-    if kept and kept != challenge.salt:
+    known = cloud.store.get(f"salt/{region.name}/{name}")
+    if known and known != challenge.salt:
         raise DeceivedError("The server gave another salt than before; no key was sent.")
     return cloud.derive(password.encode(), challenge.salt)
 
 
-def _keep_login(
+def _store_login(
     cloud: Cloud,
     service: Service,
     region: Region,

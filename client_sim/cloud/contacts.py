@@ -98,7 +98,7 @@ def find(lines: Sequence[Line], name: str) -> str:
     return next((line.value for line in lines if line.name == name), "")
 
 
-def tell_contact(body: bytes) -> str:
+def describe_contact(body: bytes) -> str:
     """Return a contact's display name."""
     try:
         lines = parse_card(body)
@@ -135,15 +135,17 @@ def merge_cards(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later
     that occurs once, the later version's value is kept, and `lost` lists the other one.
     """
     try:
-        old = parse_card(base) if base is not None else []
-        here, there = parse_card(mine), parse_card(theirs)
+        base_lines = parse_card(base) if base is not None else []
+        my_lines, their_lines = parse_card(mine), parse_card(theirs)
     except RecordError:
         return Merged(mine if mine_is_later else theirs, "the whole contact")
-    before, ours = (Counter(line.text for line in lines) for lines in (old, here))
-    removed, added = before - ours, ours - before
-    singles, lost = _choose_singles(old, here, there, mine_is_later=mine_is_later)
+    base_counts, my_counts = (
+        Counter(line.text for line in lines) for lines in (base_lines, my_lines)
+    )
+    removed, added = base_counts - my_counts, my_counts - base_counts
+    singles, lost = _choose_singles(base_lines, my_lines, their_lines, mine_is_later=mine_is_later)
     result: list[Line] = []
-    for line in there[:-1]:
+    for line in their_lines[:-1]:
         if line.name in singles:
             result += singles.pop(line.name)
         elif line.name in SINGLE:
@@ -153,13 +155,13 @@ def merge_cards(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later
         else:
             result.append(line)
             added[line.text] -= 1
-    for line in here[1:-1]:
+    for line in my_lines[1:-1]:
         if line.name in singles:
             _insert(result, singles.pop(line.name))
         elif line.name not in SINGLE and added[line.text] > 0:
             added[line.text] -= 1
             _insert(result, [line])
-    body = encode_card([*result, there[-1]])
+    body = encode_card([*result, their_lines[-1]])
     # If the result equals one side's card, keep that side's bytes with their folds and line ends.
     same = [x for x in (theirs, mine) if parse_card(x) == parse_card(body)]
     return Merged(same[0] if same else body, ", ".join(lost))
@@ -167,7 +169,7 @@ def merge_cards(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later
 
 def make_card(contact: Contact, uid: str) -> bytes:
     """Return a phone's contact as a vCard 4.0."""
-    said = (
+    lines = (
         "BEGIN:VCARD",
         "VERSION:4.0",
         f"UID:urn:hening:{uid}",
@@ -176,23 +178,29 @@ def make_card(contact: Contact, uid: str) -> bytes:
         f"EMAIL:{contact.address}",
         "END:VCARD",
     )
-    return b"".join(map(_fold, said))
+    return b"".join(map(_fold, lines))
 
 
 def _choose_singles(
-    old: Sequence[Line], here: Sequence[Line], there: Sequence[Line], *, mine_is_later: bool
+    base_lines: Sequence[Line],
+    my_lines: Sequence[Line],
+    their_lines: Sequence[Line],
+    *,
+    mine_is_later: bool,
 ) -> tuple[dict[str, list[Line]], list[str]]:
     chosen: dict[str, list[Line]] = {}
     lost = []
-    names = {line.name for line in (*here, *there)} & SINGLE
+    names = {line.name for line in (*my_lines, *their_lines)} & SINGLE
     for name in sorted(names):
-        was, ours, their = ([x for x in lines if x.name == name] for lines in (old, here, there))
-        if ours in (their, was):
-            chosen[name] = their
-        elif their == was:
-            chosen[name] = ours
+        base, mine, theirs = (
+            [x for x in lines if x.name == name] for lines in (base_lines, my_lines, their_lines)
+        )
+        if mine in (theirs, base):
+            chosen[name] = theirs
+        elif theirs == base:
+            chosen[name] = mine
         else:
-            winner, loser = (ours, their) if mine_is_later else (their, ours)
+            winner, loser = (mine, theirs) if mine_is_later else (theirs, mine)
             chosen[name] = winner or loser
             if winner and loser and name not in _SILENT:
                 lost.append(loser[0].text)

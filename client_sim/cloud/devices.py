@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from client_sim.cloud import wire
-from client_sim.cloud.account import Cloud, ask_salt, read_label, sign_response
+from client_sim.cloud.account import Cloud, fetch_challenge, read_label, sign_response
 from client_sim.cloud.errors import CloudError, RefusedError
 from client_sim.cloud.keys import login_key, main_cipher, make_account_keys
 from client_sim.cloud.kinds import COLLECTIONS
@@ -42,7 +42,7 @@ def show_digits(cloud: Cloud) -> str:
 def list_devices(cloud: Cloud) -> list[Device]:
     """Fetch the list of logged-in devices."""
     account = cloud.keys
-    with cloud.asking() as service:
+    with cloud.connect() as service:
         found = service.account("GET", "sessions", list[wire.Session])
     return [
         Device(
@@ -60,7 +60,7 @@ def list_devices(cloud: Cloud) -> list[Device]:
 def approve(cloud: Cloud, digits: str) -> str:
     """Approve the waiting device that shows `digits`; returns its label."""
     account, key = cloud.keys, cloud.device_key
-    with cloud.asking() as service:
+    with cloud.connect() as service:
         for each in service.account("GET", "sessions", list[wire.Session]):
             if each.state == "approved" or each.key is None:
                 continue
@@ -76,13 +76,13 @@ def approve(cloud: Cloud, digits: str) -> str:
 
 def revoke(cloud: Cloud, number: str) -> None:
     """Log out a device: its next request is refused."""
-    with cloud.asking() as service:
+    with cloud.connect() as service:
         service.account("DELETE", f"sessions/{number}")
 
 
 def set_approving(cloud: Cloud, *, is_on: bool) -> None:
     """Turn approval of new devices on or off."""
-    with cloud.asking() as service:
+    with cloud.connect() as service:
         service.account("PUT", "choices", None, {"approves_devices": is_on})
 
 
@@ -97,31 +97,31 @@ def rotate(cloud: Cloud, password: str) -> int:
     were not sent again yet. Items of old clients with their own key keep it, wrapped with the
     former key.
     """
-    after = make_account_keys(cloud.entropy)
-    with cloud.asking() as service:
-        wraps, kept = [], []
+    new_account = make_account_keys(cloud.entropy)
+    with cloud.connect() as service:
+        wraps, rotated = [], []
         for uid, kind, keys in _list_all(cloud, service):
             # Keep the former key until all records are encrypted with the new one. Collections of
             # other programs keep their key, since the phone does not rewrite their records.
             own = (cloud.entropy(32), keys[0]) if kind in COLLECTIONS else keys
-            sealed = after.type_of(kind)
+            sealed = new_account.type_of(kind)
             wraps.append(
                 {
                     "uid": uid,
-                    "key": wrap_collection(after, sealed, own, cloud.entropy),
+                    "key": wrap_collection(new_account, sealed, own, cloud.entropy),
                     "type": sealed,
                     "members": [],
                 }
             )
             if kind in COLLECTIONS:
-                kept.append((uid, COLLECTIONS[kind], b"".join(own)))
+                rotated.append((uid, COLLECTIONS[kind], b"".join(own)))
         try:
-            words = seal_words(after, load_words(cloud, service), cloud.entropy)
+            words = seal_words(new_account, load_words(cloud, service), cloud.entropy)
         except RefusedError as refusal:
             if refusal.status != 404:
                 raise
             words = None
-        main, challenge = ask_salt(cloud, service, password)
+        main, challenge = fetch_challenge(cloud, service, password)
         more: dict[str, Any] = {} if words is None else {"recovery": words}
         body = sign_response(
             login_key(main),
@@ -129,18 +129,18 @@ def rotate(cloud: Cloud, password: str) -> int:
             service,
             "rotate",
             challenge,
-            wrap=after.wrap(main_cipher(main), cloud.entropy),
-            public_key=after.public_key,
+            wrap=new_account.wrap(main_cipher(main), cloud.entropy),
+            public_key=new_account.public_key,
             collections=wraps,
             **more,
         )
         service.account("POST", "rotate", None, body)
     with cloud.store.transaction():
-        cloud.store.set("account", after.key + after.identity)
-        for uid, kind, both in kept:
+        cloud.store.set("account", new_account.key + new_account.identity)
+        for uid, kind, both in rotated:
             cloud.store.put_collection(uid, kind, both)
         cloud.store.mark_unsent()
-    return len(kept)
+    return len(rotated)
 
 
 def _list_all(cloud: Cloud, service: Service) -> list[tuple[str, str, tuple[bytes, ...]]]:

@@ -33,8 +33,9 @@ class Kind:
     """A record type.
 
     `encode` returns the `name` in an item's description and the content. `decode` returns the
-    record of a revision. `tell` returns a record's display name. If one device deleted a record and
-    another changed it, it stays deleted with `deletion_wins`; otherwise the change is kept.
+    record of a revision. `describe` returns a record's name for the owner. If one device
+    deleted a record and another changed it, it stays deleted with `deletion_wins`; otherwise the
+    change is kept.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Kind:
     encode: Callable[[bytes], tuple[str, bytes]]
     decode: Callable[[Revision], bytes]
     merge: Merge
-    tell: Callable[[bytes], str]
+    describe: Callable[[bytes], str]
     deletion_wins: bool = False
 
 
@@ -74,7 +75,7 @@ def _merge_contact(
     merged = contacts.merge_cards(base, mine, theirs, mine_is_later=is_later)
     if not merged.lost:
         return Outcome(merged.body)
-    name = contacts.tell_contact(merged.body)
+    name = contacts.describe_contact(merged.body)
     return Outcome(
         merged.body,
         f"{name} was changed on two devices; the later change is kept, in place of {merged.lost}.",
@@ -106,18 +107,18 @@ def _keep_theirs(
     return Outcome(theirs)
 
 
-def _tell_note(body: bytes) -> str:
+def _describe_note(body: bytes) -> str:
     return f"the note {notes.split_note(body)[0]!r}"
 
 
-def _tell_photo(body: bytes) -> str:
+def _describe_photo(body: bytes) -> str:
     try:
         return photos.decode_photo(body).name
     except CloudError:
         return "a photo whose record cannot be read"
 
 
-def _tell_inner(_body: bytes) -> str:
+def _describe_inner(_body: bytes) -> str:
     return "an internal record"
 
 
@@ -131,10 +132,16 @@ KINDS: Final = {
             _plain,
             _content,
             _merge_contact,
-            contacts.tell_contact,
+            contacts.describe_contact,
         ),
         Kind(
-            "note", "etebase.md.note", "Notes", _encode_note, _decode_note, _merge_note, _tell_note
+            "note",
+            "etebase.md.note",
+            "Notes",
+            _encode_note,
+            _decode_note,
+            _merge_note,
+            _describe_note,
         ),
         Kind(
             "message",
@@ -143,12 +150,16 @@ KINDS: Final = {
             _plain,
             _content,
             _keep_theirs,
-            messages.tell_message,
+            messages.describe_message,
             deletion_wins=True,
         ),
-        Kind("photo", "hening.photo", "Photos", _plain, _decode_photo, _merge_photo, _tell_photo),
-        Kind("keys", "hening.keys", "Keys", _plain, _content, _keep_theirs, _tell_inner),
-        Kind("devices", "hening.devices", "Devices", _plain, _content, _keep_theirs, _tell_inner),
+        Kind(
+            "photo", "hening.photo", "Photos", _plain, _decode_photo, _merge_photo, _describe_photo
+        ),
+        Kind("keys", "hening.keys", "Keys", _plain, _content, _keep_theirs, _describe_inner),
+        Kind(
+            "devices", "hening.devices", "Devices", _plain, _content, _keep_theirs, _describe_inner
+        ),
     )
 }
 COLLECTIONS: Final = {kind.collection: name for name, kind in KINDS.items()}

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from client_sim.cloud import contacts, messages, notes, photos, wire
-from client_sim.cloud import policy as law
+from client_sim.cloud import policy as policies
 from client_sim.cloud.account import (
     Cloud,
     Region,
@@ -52,10 +52,10 @@ def erase(cloud: Cloud) -> wire.Erasure:
     policy = cloud.policy()
     with cloud.store.transaction():
         cloud.store.unset("on")
-    with cloud.asking() as service:
+    with cloud.connect() as service:
         key = find_receipt_key(cloud, service, policy)
         found: wire.Erasure = service.account("POST", "erasure", wire.Erasure)
-    asked = {
+    request = {
         "id": found.id,
         "at": cloud.now,
         "region": policy.terms.region,
@@ -64,7 +64,7 @@ def erase(cloud: Cloud) -> wire.Erasure:
         "account": cloud.store.get("principal").decode(),
     }
     with cloud.store.transaction():
-        cloud.store.set(_ERASURE, encode_inner(asked))
+        cloud.store.set(_ERASURE, encode_inner(request))
         cloud.forget_login()
         cloud.store.unset("consent", "principal", "name", "region")
         cloud.store.forget_server()
@@ -77,30 +77,30 @@ def finish_erasure(cloud: Cloud) -> dict[str, Any] | None:
     Raises DeceivedError if it is not done by the policy's deadline, CloudError if the phone has
     not requested an erasure.
     """
-    kept = cloud.store.get(_ERASURE)
-    if not kept:
+    stored = cloud.store.get(_ERASURE)
+    if not stored:
         raise CloudError("No erasure was requested on this phone.")
-    asked = decode_inner(kept)
-    region = cloud.find_region(asked["region"])
-    policy = law.open_policy(asked["policy"].encode(), region.policy_key, region.name)
-    with cloud.asking(region=region) as service:
-        found = service.erasure(asked["id"])
+    request = decode_inner(stored)
+    region = cloud.find_region(request["region"])
+    policy = policies.open_policy(request["policy"].encode(), region.policy_key, region.name)
+    with cloud.connect(region=region) as service:
+        found = service.erasure(request["id"])
     if found.receipt is None:
         hours = policy.terms.hours.erase
-        if cloud.now > asked["at"] + hours * 3600:
+        if cloud.now > request["at"] + hours * 3600:
             raise DeceivedError(
                 f"The erasure is not done {hours} hours after your request, as the policy requires:"
                 f" write to {policy.terms.controller.contact}."
             )
         return None
     note = found.receipt.encode()
-    said = law.check_erasure_receipt(
-        note, asked["key"], policy, asked["id"], asked["account"], asked["at"]
+    receipt = policies.check_erasure_receipt(
+        note, request["key"], policy, request["id"], request["account"], request["at"]
     )
     with cloud.store.transaction():
         cloud.store.add_receipt("erasure", note)
         cloud.store.unset(_ERASURE)
-    return said
+    return receipt
 
 
 def move(
@@ -122,38 +122,38 @@ def move(
     """
     if region.name == cloud.store.get("region").decode():
         raise CloudError(f"The account is in {region.name} already.")
-    kinds = cloud.on
+    kinds = cloud.enabled_types
     shutil.rmtree(cloud.store.folder.with_name(f"{FOLDER}-next"), ignore_errors=True)
-    after = Cloud(
+    new_cloud = Cloud(
         cloud.phone,
-        cloud.outside,
+        cloud.platform,
         cloud.regions,
         derive=cloud.derive,
         folder=f"{FOLDER}-next",
     )
     try:
-        policy, _ = fetch_policy(after, region, locale)
+        policy, _ = fetch_policy(new_cloud, region, locale)
         if policy.sha256 != sha256:
             raise CloudError("The policy has changed since you read it; read it again.")
-        sign_up(after, region, name, password, "phone")
-        agree(after, policy, locale, at_least=at_least, guardian=guardian)
-        with cloud.asking() as service:
+        sign_up(new_cloud, region, name, password, "phone")
+        agree(new_cloud, policy, locale, at_least=at_least, guardian=guardian)
+        with cloud.connect() as service:
             words = load_words(cloud, service)
-        confirm_words(after, make_words(after, words), password)
-        report = _send_all(cloud, after, kinds)
-        _verify_all(after, kinds)
+        confirm_words(new_cloud, make_words(new_cloud, words), password)
+        report = _send_all(cloud, new_cloud, kinds)
+        _verify_all(new_cloud, kinds)
     finally:
-        cloud.sent += after.sent
-        after.store.close()
+        cloud.sent += new_cloud.sent
+        new_cloud.store.close()
     erase(cloud)
-    cloud.store.take_account(after.store.folder)
-    shutil.rmtree(after.store.folder, ignore_errors=True)
+    cloud.store.take_account(new_cloud.store.folder)
+    shutil.rmtree(new_cloud.store.folder, ignore_errors=True)
     for kind in kinds:
-        cloud.turn(kind, is_on=True)
+        cloud.switch(kind, is_on=True)
     return report
 
 
-def _send_all(cloud: Cloud, after: Cloud, kinds: tuple[str, ...]) -> Report:
+def _send_all(cloud: Cloud, new_cloud: Cloud, kinds: tuple[str, ...]) -> Report:
     """Synchronise with the old region once more, and send a copy of all records to the new one."""
     if kinds:
         synchronise(cloud, Report())
@@ -163,24 +163,24 @@ def _send_all(cloud: Cloud, after: Cloud, kinds: tuple[str, ...]) -> Report:
             if kind == "photo":  # its pieces must be encrypted with the new account's key
                 photo = msgspec.structs.replace(decode_photo(body), pieces=[], key="")
                 body = encode_photo(photo)
-            after.store.put(Row(row.uid, kind, None, body, at=row.at))
-        after.turn(kind, is_on=True)
+            new_cloud.store.put(Row(row.uid, kind, None, body, at=row.at))
+        new_cloud.switch(kind, is_on=True)
     originals = cloud.store.folder / "photos"
     if originals.is_dir():
-        shutil.copytree(originals, after.store.folder / "photos", copy_function=os.link)
+        shutil.copytree(originals, new_cloud.store.folder / "photos", copy_function=os.link)
     report = Report()
     if kinds:
-        synchronise(after, report)
+        synchronise(new_cloud, report)
     return report
 
 
-def _verify_all(after: Cloud, kinds: tuple[str, ...]) -> None:
+def _verify_all(new_cloud: Cloud, kinds: tuple[str, ...]) -> None:
     """Read all records back from the new region; raises DeceivedError if they differ."""
     for kind in kinds:
-        expected = {row.uid: row.body for row in after.store.live(kind)}
+        expected = {row.uid: row.body for row in new_cloud.store.live(kind)}
         found: dict[str, bytes] = {}
-        with after.asking() as service:
-            for collection in after.store.collections(kind):
+        with new_cloud.connect() as service:
+            for collection in new_cloud.store.collections(kind):
                 found |= _read_all(service, kind, collection.uid, collection.key_list)
         if found != expected:
             raise DeceivedError(
@@ -225,7 +225,7 @@ def _list(cloud: Cloud) -> Iterator[tuple[str, str, bytes, Time]]:
     store = cloud.store
     cards = sorted(row.body or b"" for row in store.live("contact"))
     if cards:
-        yield "contact", "contacts.vcf", b"".join(map(_end_line, cards)), _EPOCH
+        yield "contact", "contacts.vcf", b"".join(map(_end_with_newline, cards)), _EPOCH
     names: set[str] = set()
     for body in sorted(row.body or b"" for row in store.live("note")):
         title, text = notes.split_note(body)
@@ -265,7 +265,7 @@ def _count(kind: str, data: bytes) -> int:
     return len(messages.split_messages(data)) if kind == "message" else 1
 
 
-def _end_line(card: bytes) -> bytes:
+def _end_with_newline(card: bytes) -> bytes:
     return card if card.endswith(b"\n") else card + b"\r\n"
 
 

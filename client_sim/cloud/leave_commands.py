@@ -12,7 +12,7 @@ from client_sim.cloud.options import (
     NEW_PASSWORD,
     REGION,
     YES,
-    Done,
+    Result,
     command,
 )
 from client_sim.device.options import format_date
@@ -23,42 +23,42 @@ if TYPE_CHECKING:
 
 @command("withdraw")
 @YES
-def withdraw_command(cloud: "Cloud", is_sure: bool) -> Done:
+def withdraw_command(cloud: "Cloud", is_sure: bool) -> Result:
     """Withdraw the consent: uploads end now; the account is erased within the policy's hours."""
     from client_sim.cloud.account import withdraw
 
     if not is_sure:
         click.confirm("Withdraw your consent and erase the account?", abort=True, err=True)
     found = withdraw(cloud)
-    told = f"Withdrawn. The account's erasure begins {format_date(found.begins_at)}."
+    message = f"Withdrawn. The account's erasure begins {format_date(found.begins_at)}."
     value = {"begins_at": found.begins_at, "ends_at": found.ends_at, "id": found.erasure}
-    return Done(value, told, "the withdrawal")
+    return Result(value, message, "the withdrawal")
 
 
 @command("erase")
 @YES
-def erase_command(cloud: "Cloud", is_sure: bool) -> Done:
+def erase_command(cloud: "Cloud", is_sure: bool) -> Result:
     """Erase the account on the server; this phone keeps its records."""
     from client_sim.cloud.leave import erase, finish_erasure
 
     if not is_sure:
         click.confirm("Erase everything on the server? It cannot be undone.", abort=True, err=True)
     found = erase(cloud)
-    said = finish_erasure(cloud)
-    told = f"The erasure {found.id} is due by {format_date(found.due_at)}; see cloud receipt."
-    if said is not None:
-        told = _tell_receipt(said)
-    return Done({"id": found.id, "receipt": said}, told, "the request to erase the account")
+    receipt = finish_erasure(cloud)
+    message = f"The erasure {found.id} is due by {format_date(found.due_at)}; see cloud receipt."
+    if receipt is not None:
+        message = _describe_receipt(receipt)
+    return Result({"id": found.id, "receipt": receipt}, message, "the request to erase the account")
 
 
 @command("receipt")
-def receipt_command(cloud: "Cloud") -> Done:
+def receipt_command(cloud: "Cloud") -> Result:
     """Fetch the receipt of an erasure, and check its signature and deadlines."""
     from client_sim.cloud.leave import finish_erasure
 
-    said = finish_erasure(cloud)
-    told = "The erasure is not done yet." if said is None else _tell_receipt(said)
-    return Done({"receipt": said}, told, "the erasure's random id")
+    receipt = finish_erasure(cloud)
+    message = "The erasure is not done yet." if receipt is None else _describe_receipt(receipt)
+    return Result({"receipt": receipt}, message, "the erasure's random id")
 
 
 @command("move", "--region eu --name ani-7fq2 --age 30")
@@ -78,7 +78,7 @@ def move_command(
     age: int,
     guardian: bool,
     is_sure: bool,
-) -> Done:
+) -> Result:
     """Move the account to another region: upload and verify there, then erase here."""
     from client_sim.cloud.account import fetch_policy
     from client_sim.cloud.leave import finish_erasure, move
@@ -98,19 +98,19 @@ def move_command(
         guardian=guardian,
         sha256=policy.sha256,
     )
-    said = finish_erasure(cloud)
-    told = f"Everything is in {region}. Your recovery words stay the same."
-    if said is not None:
-        told += f"\n{_tell_receipt(said)}"
-    left = "to the new region: your consent, and all records of types that are on, encrypted again"
-    return Done({"sent": report.sent, "receipt": said}, told, left)
+    receipt = finish_erasure(cloud)
+    message = f"Everything is in {region}. Your recovery words stay the same."
+    if receipt is not None:
+        message += f"\n{_describe_receipt(receipt)}"
+    sent = "to the new region: your consent, and all records of types that are on, encrypted again"
+    return Result({"sent": report.sent, "receipt": receipt}, message, sent)
 
 
-def _tell_receipt(said: dict[str, Any]) -> str:
-    erased = said["erased"]
+def _describe_receipt(receipt: dict[str, Any]) -> str:
+    erased = receipt["erased"]
     return (
         f"Erased: {erased['items']} record(s), {erased['bytes']} bytes. The last backup of them"
-        f" will be gone by {format_date(said['last_backup_gone'])}. The signed receipt is stored"
+        f" will be gone by {format_date(receipt['last_backup_gone'])}. The signed receipt is stored"
         " on the phone."
     )
 

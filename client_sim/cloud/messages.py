@@ -50,7 +50,7 @@ def find_date(body: bytes) -> int:
     return int(found[1]) if found else 0
 
 
-def tell_message(body: bytes) -> str:
+def describe_message(body: bytes) -> str:
     """Return a message's display name: its date and the other party."""
     found = re.search(rb'\baddress="([^"]{1,80})"', body)
     day = datetime.fromtimestamp(find_date(body) / 1000, UTC)

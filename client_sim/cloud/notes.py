@@ -30,15 +30,17 @@ def merge_notes(
 
     If both titles changed, the later one is kept.
     """
-    old, here, there = (split_note(body or b"\n") for body in (base, mine, theirs))
+    base_note, my_note, their_note = (split_note(body or b"\n") for body in (base, mine, theirs))
     if base is None:
         return None
-    text = merge_lines(*(each.splitlines(keepends=True) for each in (old[1], here[1], there[1])))
+    text = merge_lines(
+        *(each.splitlines(keepends=True) for each in (base_note[1], my_note[1], their_note[1]))
+    )
     if text is None:
         return None
-    title = there[0] if here[0] == old[0] else here[0]
-    if old[0] not in (here[0], there[0]):
-        title = here[0] if mine_is_later else there[0]
+    title = their_note[0] if my_note[0] == base_note[0] else my_note[0]
+    if base_note[0] not in (my_note[0], their_note[0]):
+        title = my_note[0] if mine_is_later else their_note[0]
     return make_note(title, "".join(text))
 
 
@@ -85,14 +87,14 @@ def _find_common(
     first = SequenceMatcher(None, base, one, autojunk=False).get_matching_blocks()
     second = SequenceMatcher(None, base, other, autojunk=False).get_matching_blocks()
     found = []
-    here = there = 0
-    while here < len(first) and there < len(second):
-        left, right = first[here], second[there]
+    i = j = 0
+    while i < len(first) and j < len(second):
+        left, right = first[i], second[j]
         start, end = max(left.a, right.a), min(left.a + left.size, right.a + right.size)
         if start < end:
             found.append((start, left.b + start - left.a, right.b + start - right.a, end - start))
         if left.a + left.size < right.a + right.size:
-            here += 1
+            i += 1
         else:
-            there += 1
+            j += 1
     return [*found, (len(base), len(one), len(other), 0)]

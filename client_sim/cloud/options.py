@@ -38,7 +38,7 @@ GUARDIAN: Final = click.option("--guardian", is_flag=True, help="A guardian agre
 YES: Final = click.option("--yes", "is_sure", is_flag=True, help="Do not ask.")
 
 
-def password_option(name: str, what: str, *, is_new: bool = False) -> Callable[..., Any]:
+def password_option(name: str, description: str, *, is_new: bool = False) -> Callable[..., Any]:
     """Return an option that reads a password from a file or, without it, from a hidden prompt."""
 
     def read(context: click.Context, _parameter: click.Parameter, path: Path | None) -> str:
@@ -50,11 +50,13 @@ def password_option(name: str, what: str, *, is_new: bool = False) -> Callable[.
             from client_sim.cloud.recovery import propose_password
 
             click.echo(f"For example: {propose_password(read_entropy)}", err=True)
-        typed = click.prompt(what, hide_input=True, confirmation_prompt=is_new, err=True)
+        typed = click.prompt(description, hide_input=True, confirmation_prompt=is_new, err=True)
         return str(typed)
 
     flag = f"--{name.replace('_', '-')}-file"
-    return click.option(flag, name, type=FILE, callback=read, help=f"A file that contains {what}.")
+    return click.option(
+        flag, name, type=FILE, callback=read, help=f"A file that contains {description}."
+    )
 
 
 PASSWORD: Final = password_option("password", "the account's password")
@@ -115,18 +117,18 @@ def open_cloud(
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Result:
     """A command's result: JSON value, sentence, what has left the phone, and exit status."""
 
     value: object
     sentence: str
-    left: str = ""
+    sent: str = ""
     status: int = 0
 
 
 def command(
     name: str, example: str = "", *, sends: bool = True, takes_uid: bool = False
-) -> Callable[[Callable[..., Done]], click.Command]:
+) -> Callable[[Callable[..., Result]], click.Command]:
     """Turn a function that takes the phone's cloud and its own options into a command.
 
     `example` holds the arguments after `--phone` in the help's example. A command without `sends`
@@ -137,25 +139,25 @@ def command(
         {"ignore_unknown_options": True, "help_option_names": ["--help"]} if takes_uid else None
     )
 
-    def wrap(function: Callable[..., Done]) -> click.Command:
+    def wrap(function: Callable[..., Result]) -> click.Command:
         @wraps(function)
         def run(
             folder: Path,
             as_json: bool,
             resolve: Mapping[str, list[str]] | None = None,
-            **given: Any,
+            **arguments: Any,
         ) -> None:
             with open_cloud(folder, resolve) as cloud:
-                done = function(cloud, **given)
-                _tell(cloud, done, as_json=as_json)
-            if done.status:
-                raise SystemExit(done.status)
+                result = function(cloud, **arguments)
+                _print_result(cloud, result, as_json=as_json)
+            if result.status:
+                raise SystemExit(result.status)
 
-        made: Callable[..., Any] = AS_JSON(run)
-        made = PHONE(RESOLVE(made) if sends else made)
+        decorated: Callable[..., Any] = AS_JSON(run)
+        decorated = PHONE(RESOLVE(decorated) if sends else decorated)
         words = f"hening-device cloud {name} --phone var/phone {example}".rstrip()
         return click.command(name, epilog=f"\b\nExample:\n  {words}\n", context_settings=settings)(
-            made
+            decorated
         )
 
     return wrap
@@ -166,14 +168,14 @@ def is_quiet() -> bool:
     return bool(click.get_current_context().params["as_json"])
 
 
-def _tell(cloud: "Cloud", done: Done, *, as_json: bool) -> None:
+def _print_result(cloud: "Cloud", result: Result, *, as_json: bool) -> None:
     if as_json:
         sent = {"bytes": cloud.sent, "requests": cloud.requests}
-        print_json({"result": done.value, "sent": sent})
+        print_json({"result": result.value, "sent": sent})
         return
-    click.echo(done.sentence)
+    click.echo(result.sentence)
     if cloud.requests:
         size = f"{cloud.sent} bytes, {cloud.requests} requests"
-        click.echo(f"Left the phone: {done.left} ({size}).")
+        click.echo(f"Left the phone: {result.sent} ({size}).")
     else:
         click.echo("Nothing was sent.")

@@ -37,12 +37,12 @@ def add_note(cloud: Cloud, title: str, text: str) -> bool:
 
 def add_message(cloud: Cloud, body: bytes) -> bool:
     """Add a message unless it exists; returns whether it was added."""
-    return _add(cloud, "message", body, messages.find_date(body), same=body)
+    return _add(cloud, "message", body, messages.find_date(body), identity=body)
 
 
 def add_photo(cloud: Cloud, name: str, data: bytes) -> bool:
     """Add a photo unless it exists; raises RecordError if the file is not a photo."""
-    photo = photos.describe_photo(name, data)
+    photo = photos.make_photo(name, data)
     known = {photos.decode_photo(row.body or b"").sha256 for row in cloud.store.live("photo")}
     if photo.sha256 in known:
         return False
@@ -50,7 +50,7 @@ def add_photo(cloud: Cloud, name: str, data: bytes) -> bool:
         store_original(cloud, photo, data)
     taken = "".join(filter(str.isdigit, photo.taken))  # orders photos; newest are sent first
     body = photos.encode_photo(photo)
-    return _add(cloud, "photo", body, int(taken or 0), same=photo.sha256.encode())
+    return _add(cloud, "photo", body, int(taken or 0), identity=photo.sha256.encode())
 
 
 def change(cloud: Cloud, uid: str, body: bytes | None) -> None:
@@ -120,12 +120,12 @@ def _count(found: Iterable[bool]) -> int:
     return sum(found)
 
 
-def _add(cloud: Cloud, kind: str, body: bytes, at: int, *, same: bytes = b"") -> bool:
+def _add(cloud: Cloud, kind: str, body: bytes, at: int, *, identity: bytes = b"") -> bool:
     with cloud.store.transaction():
-        if same:
+        if identity:
             # The uid depends on the account's key. Before a login it is random, so that the same
             # record may exist under another uid.
-            uid = _name(cloud, kind, same)
+            uid = _name(cloud, kind, identity)
             if cloud.store.find(uid) is not None or cloud.store.has_body(kind, body):
                 return False
         else:
@@ -136,13 +136,13 @@ def _add(cloud: Cloud, kind: str, body: bytes, at: int, *, same: bytes = b"") ->
         return True
 
 
-def _name(cloud: Cloud, kind: str, same: bytes) -> str:
+def _name(cloud: Cloud, kind: str, identity: bytes) -> str:
     """Return a uid derived from content and account key; random if the phone is not logged in."""
     key = cloud.store.get("account")[:32]
     if not key:
         return new_uid(cloud)
     secret = hkdf(key, _UID_INFO[kind])
-    return encode_uid(hashlib.blake2b(same, digest_size=UID, key=secret).digest())
+    return encode_uid(hashlib.blake2b(identity, digest_size=UID, key=secret).digest())
 
 
 def _short(text: str) -> str:

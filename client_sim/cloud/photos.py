@@ -63,7 +63,7 @@ class Photo(msgspec.Struct, frozen=True):
 _FIELDS: Final = ("name", "taken", "latitude", "longitude")
 
 
-def describe_photo(name: str, data: bytes) -> Photo:
+def make_photo(name: str, data: bytes) -> Photo:
     """Return the record of an original; raises RecordError unless it is JPEG or HEIC."""
     facts = read_facts(data)
     if not facts.type:
@@ -106,17 +106,17 @@ def decode_photo(body: bytes) -> Photo:
 
 def merge_photos(base: bytes | None, mine: bytes, theirs: bytes, *, mine_is_later: bool) -> bytes:
     """Merge two versions of a photo's record; if both changed a field, the later one is kept."""
-    here, there = decode_photo(mine), decode_photo(theirs)
-    was = decode_photo(base) if base is not None else there
+    my_photo, their_photo = decode_photo(mine), decode_photo(theirs)
+    base_photo = decode_photo(base) if base is not None else their_photo
     chosen: dict[str, Any] = {}
     for name in _FIELDS:
-        old, ours, their = (getattr(each, name) for each in (was, here, there))
+        old, ours, their = (getattr(each, name) for each in (base_photo, my_photo, their_photo))
         changed_both = old not in (ours, their)
         takes_ours = their == old or (changed_both and mine_is_later)
         chosen[name] = ours if takes_ours else their
-    merged = msgspec.structs.replace(there, **chosen)
+    merged = msgspec.structs.replace(their_photo, **chosen)
     if not merged.pieces:
-        merged = msgspec.structs.replace(merged, pieces=here.pieces, key=here.key)
+        merged = msgspec.structs.replace(merged, pieces=my_photo.pieces, key=my_photo.key)
     return encode_photo(merged)
 
 
@@ -153,7 +153,7 @@ _GREY: Final = bytes.fromhex(
 
 
 def _make_exif(photo: PersonaPhoto) -> bytes:
-    day = _tell_day(photo.taken_at)
+    day = _encode_day(photo.taken_at)
     latitude, longitude = (_fractions(text) for text in (photo.latitude, photo.longitude))
     letters = (
         b"S" if photo.latitude.startswith("-") else b"N",
@@ -179,7 +179,7 @@ def _fractions(text: str) -> bytes:
     return struct.pack(">6I", micro // 1_000_000, 1, 0, 1, micro % 1_000_000 * 36, 10_000)
 
 
-def _tell_day(seconds: int) -> bytes:
+def _encode_day(seconds: int) -> bytes:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y:%m:%d %H:%M:%S}".encode() + b"\0"
 
 

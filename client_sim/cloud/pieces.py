@@ -37,7 +37,7 @@ VAULT: Final = "photos"
 _LIST: Final = "application/vnd.x.restic.rest.v2"
 _DEDUP: Final = "hening photo 1"
 _FORMER: Final = "former-pieces"
-_AT_ONCE: Final = 16
+_BATCH: Final = 16
 
 
 def original_path(cloud: Cloud, photo: Photo) -> Path:
@@ -77,19 +77,19 @@ def find_identities(cloud: Cloud) -> list[age.Identity]:
 def upload_pieces(cloud: Cloud, service: Service, report: Report) -> None:
     """Upload the pieces of photos whose records list none yet, newest photos first."""
     rows = [row for row in cloud.store.changed("photo") if row.body is not None]
-    waiting = [(row, decode_photo(row.body or b"")) for row in rows]
-    waiting = [(row, photo) for row, photo in waiting if not photo.pieces]
-    if not waiting:
+    pending = [(row, decode_photo(row.body or b"")) for row in rows]
+    pending = [(row, photo) for row, photo in pending if not photo.pieces]
+    if not pending:
         return
     pull(cloud, service, "keys", report)
     if not find_identities(cloud):
         make_photo_key(cloud)
     push(cloud, service, "keys", report)
     identity, secret = find_identities(cloud)[0], hkdf(cloud.keys.key, _DEDUP)
-    there = _list_pieces(cloud, service)
+    existing = _list_pieces(cloud, service)
     uploads = _Uploads(cloud, service)
-    total, done = sum(photo.length for _, photo in waiting), 0
-    for row, photo in waiting:
+    total, done = sum(photo.length for _, photo in pending), 0
+    for row, photo in pending:
         try:
             data = original_path(cloud, photo).read_bytes()
         except OSError as error:
@@ -98,21 +98,21 @@ def upload_pieces(cloud: Cloud, service: Service, report: Report) -> None:
         pieces = []
         for length, piece in cut_photo(data):
             name, file = encrypt_piece(piece, identity.recipient, secret)
-            if name not in there:
+            if name not in existing:
                 uploads.send(name, file)
-                there.add(name)
+                existing.add(name)
             pieces.append(Piece(name, length))
             done += length
             report.progress(done, total)
         sealed = msgspec.structs.replace(photo, pieces=pieces, key=identity.recipient_text)
-        uploads.whole.append((row, sealed))
+        uploads.complete.append((row, sealed))
     uploads.end()
 
 
 class _Uploads:
     """A pipeline of uploads: a piece is encrypted while the server stores the preceding one.
 
-    `whole` are the photos whose pieces have all been sent. Once the server has confirmed them,
+    `complete` are the photos whose pieces have all been sent. Once the server has confirmed them,
     photos are recorded in batches, as each transaction waits for the disk. If a crash loses a
     batch, the phone learns from the server's list which pieces exist.
     """
@@ -122,14 +122,14 @@ class _Uploads:
         self._service = service
         self._is_under_way = False
         self._stored: list[tuple[Row, Photo]] = []
-        self.whole: list[tuple[Row, Photo]] = []
+        self.complete: list[tuple[Row, Photo]] = []
 
     def send(self, name: str, file: bytes) -> None:
         """Wait for the response to the preceding piece, and send another; raises CloudError."""
         self._finish()
         self._service.begin_blob("POST", f"{VAULT}/data/{name}", file)
         self._is_under_way = True
-        if len(self._stored) >= _AT_ONCE:
+        if len(self._stored) >= _BATCH:
             self._record()
 
     def end(self) -> None:
@@ -141,8 +141,8 @@ class _Uploads:
         if self._is_under_way:
             self._is_under_way = False
             self._service.finish_blob()
-        self._stored += self.whole
-        self.whole.clear()
+        self._stored += self.complete
+        self.complete.clear()
 
     def _record(self) -> None:
         store = self._cloud.store
@@ -155,18 +155,18 @@ class _Uploads:
 
 def download_originals(cloud: Cloud, service: Service, report: Report) -> None:
     """Download the originals that this phone lacks, and verify each before storing it."""
-    lacking = []
+    missing = []
     for row in cloud.store.live("photo"):
         photo = decode_photo(row.body or b"")
         if photo.pieces and not original_path(cloud, photo).is_file():
-            lacking.append(photo)
-    if not lacking:
+            missing.append(photo)
+    if not missing:
         return
     pull(cloud, service, "keys", report)
     _find_program(cloud, service)
     identities = {each.recipient_text: each for each in find_identities(cloud)}
-    total, done = sum(photo.length for photo in lacking), 0
-    for photo in lacking:
+    total, done = sum(photo.length for photo in missing), 0
+    for photo in missing:
         if photo.key not in identities:
             report.failures.append(f"The key of {photo.name} has not arrived yet.")
             continue
@@ -189,9 +189,9 @@ def download_originals(cloud: Cloud, service: Service, report: Report) -> None:
 
 def find_removed(cloud: Cloud) -> set[str]:
     """Return the names of pieces that only photos deleted on this phone use."""
-    gone = [row.base for row in cloud.store.changed("photo") if row.body is None and row.base]
-    kept = [row.body for row in cloud.store.live("photo")]
-    return _name_pieces(gone) - _name_pieces(body for body in kept if body)
+    deleted = [row.base for row in cloud.store.changed("photo") if row.body is None and row.base]
+    remaining = [row.body for row in cloud.store.live("photo")]
+    return _name_pieces(deleted) - _name_pieces(body for body in remaining if body)
 
 
 def renew_pieces(cloud: Cloud) -> int:
@@ -206,8 +206,8 @@ def renew_pieces(cloud: Cloud) -> int:
             photo = decode_photo(row.body or b"")
             if photo.pieces and original_path(cloud, photo).is_file():
                 former |= {piece.name for piece in photo.pieces}
-                anew = msgspec.structs.replace(photo, pieces=[], key="")
-                cloud.store.put(replace(row, body=encode_photo(anew)))
+                renewed = msgspec.structs.replace(photo, pieces=[], key="")
+                cloud.store.put(replace(row, body=encode_photo(renewed)))
                 count += 1
         cloud.store.set(_FORMER, "\n".join(sorted(former)).encode())
     return count

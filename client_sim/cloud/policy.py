@@ -121,7 +121,7 @@ def make_statement(
         raise CloudError(f"In this region owners must be {terms.minimum_age} or older.")
     if at_least < terms.guardian_below and not guardian:
         raise CloudError(f"Below {terms.guardian_below} a guardian must agree, too.")
-    said = {
+    members = {
         "at_least": at_least,
         "guardian": guardian,
         "locale": locale,
@@ -132,7 +132,7 @@ def make_statement(
         "type": "consent",
         "version": terms.version,
     }
-    statement = encode_canonical(said)
+    statement = encode_canonical(members)
     return {
         "statement": statement.decode(),
         "public_key": base64.b64encode(bytes(key.verify_key)).decode(),
@@ -147,57 +147,61 @@ def check_consent_receipt(
 
     Raises DeceivedError unless it is about this policy and this statement.
     """
-    said = open_receipt(note, key, policy.terms.region)
-    of = {"region": policy.terms.region, "sha256": policy.sha256, "version": policy.terms.version}
+    receipt = open_receipt(note, key, policy.terms.region)
+    expected_policy = {
+        "region": policy.terms.region,
+        "sha256": policy.sha256,
+        "version": policy.terms.version,
+    }
     event = "withdrawn" if statement is None else "given"
-    is_right = said.get("type") == "consent" and said.get("policy") == of
-    record = said.get("record")
-    is_right = is_right and isinstance(record, dict) and record.get("event_state") == event
+    is_valid = receipt.get("type") == "consent" and receipt.get("policy") == expected_policy
+    record = receipt.get("record")
+    is_valid = is_valid and isinstance(record, dict) and record.get("event_state") == event
     if statement is not None:
         signed = hashlib.sha256(statement["statement"].encode()).hexdigest()
         device = {"public_key": statement["public_key"], "statement": signed}
-        is_right = is_right and said.get("device") == device
-    if not is_right:
+        is_valid = is_valid and receipt.get("device") == device
+    if not is_valid:
         raise DeceivedError("The server's receipt is not about what you signed.")
-    return said
+    return receipt
 
 
 def check_erasure_receipt(
-    note: bytes, key: str, policy: Policy, number: str, account: str, asked_at: int
+    note: bytes, key: str, policy: Policy, number: str, account: str, requested_at: int
 ) -> dict[str, Any]:
     """Verify and decode the receipt of the erasure `number`.
 
-    `account` is the account's name in earlier receipts, empty without one. `asked_at` is the time
-    of the request by the phone's clock. Raises DeceivedError if the receipt is about something
+    `account` is the account's name in earlier receipts, empty without one. `requested_at` is the
+    time of the request by the phone's clock. Raises DeceivedError if the receipt is about something
     else, or if its times violate the policy.
     """
-    said = open_receipt(note, key, policy.terms.region)
+    receipt = open_receipt(note, key, policy.terms.region)
     terms = policy.terms
-    of = {"region": terms.region, "sha256": policy.sha256, "version": terms.version}
-    times = [said.get(name) for name in ("asked", "done", "due", "last_backup_gone")]
+    expected_policy = {"region": terms.region, "sha256": policy.sha256, "version": terms.version}
+    times = [receipt.get(name) for name in ("asked", "done", "due", "last_backup_gone")]
     if (
-        said.get("type") != "erasure"
-        or said.get("id") != number
-        or said.get("policy") != of
-        or (account and said.get("account") != account)
+        receipt.get("type") != "erasure"
+        or receipt.get("id") != number
+        or receipt.get("policy") != expected_policy
+        or (account and receipt.get("account") != account)
         or any(not isinstance(at, int) for at in times)
     ):
         raise DeceivedError("The server's receipt is not about this erasure.")
-    asked, done, due, backups = (at for at in times if isinstance(at, int))
-    if not asked <= done <= due <= asked + terms.hours.erase * _HOUR:
+    requested, done, due, backups = (at for at in times if isinstance(at, int))
+    if not requested <= done <= due <= requested + terms.hours.erase * _HOUR:
         raise DeceivedError("By its receipt, the erasure took longer than the policy allows.")
-    if abs(asked - asked_at) > _DAY:
+    if abs(requested - requested_at) > _DAY:
         raise DeceivedError("The receipt states another time for your request.")
     if not done <= backups <= done + (terms.days.backups + 1) * _DAY:
         raise DeceivedError("By the receipt, backups are kept longer than the policy allows.")
-    return said
+    return receipt
 
 
 def open_receipt(note: bytes, key: str, region: str) -> dict[str, Any]:
     """Verify and decode a receipt of `region`; raises DeceivedError."""
     text = _open(note, _key(key, f"hening-receipt/{region}"), "receipt")
-    said = wire.decode(text, dict[str, Any], is_json=True)
-    return dict(said)
+    receipt = wire.decode(text, dict[str, Any], is_json=True)
+    return dict(receipt)
 
 
 def encode_canonical(value: object) -> bytes:
@@ -216,8 +220,8 @@ def _key(text: str, name: str) -> LogKey:
     return key
 
 
-def _open(note: bytes, key: LogKey, what: str) -> bytes:
+def _open(note: bytes, key: LogKey, kind: str) -> bytes:
     try:
         return verify_note(note, key, limit=_LIMIT).encode()
     except LogError:
-        raise DeceivedError(f"The server's {what} is not signed by {key.name}.") from None
+        raise DeceivedError(f"The server's {kind} is not signed by {key.name}.") from None

@@ -46,17 +46,26 @@ class Report:
 
 
 class Puller:
-    """Downloads and merges one type; with `forgives`, overwrites older states on the server."""
+    """Downloads and merges one type.
+
+    With `upload_missing`, the phone's records overwrite an older state of the server.
+    """
 
     def __init__(
-        self, cloud: Cloud, service: Service, kind: Kind, report: Report, *, forgives: bool = False
+        self,
+        cloud: Cloud,
+        service: Service,
+        kind: Kind,
+        report: Report,
+        *,
+        upload_missing: bool = False,
     ) -> None:
         self._cloud = cloud
         self._store = cloud.store
         self._service = service
         self._kind = kind
         self._report = report
-        self._forgives = forgives
+        self._upload_missing = upload_missing
 
     def pull(self) -> None:
         """Download all changed collections of the type; raises CloudError."""
@@ -89,23 +98,23 @@ class Puller:
             with store.transaction():
                 for each in page.data:
                     if each.item.content.deleted:
-                        store.remove_collection(each.item.uid, keeps=False)
+                        store.remove_collection(each.item.uid, keep_records=False)
                         continue
                     opened = open_collection(account, sealed, each)
                     found.add(opened.uid)
                     store.put_collection(opened.uid, self._kind.name, b"".join(opened.keys))
                 for removed in page.removedMemberships or ():
-                    self._lose(removed.uid)
+                    self._forget_collection(removed.uid)
                 store.set_cursor(self._kind.name, page.stoken)
         if cursor is None:
             for known in store.collections(self._kind.name):
                 if known.uid not in found:
-                    self._lose(known.uid)
+                    self._forget_collection(known.uid)
 
-    def _lose(self, uid: str) -> None:
+    def _forget_collection(self, uid: str) -> None:
         known = {each.uid for each in self._store.collections(self._kind.name)}
         if uid in known:
-            self._store.remove_collection(uid, keeps=True)
+            self._store.remove_collection(uid, keep_records=True)
             self._report.warnings.append(
                 f"The server no longer has a collection of {self._kind.name}s; your phone keeps"
                 " its records and will upload them again."
@@ -164,7 +173,7 @@ class Puller:
             return
         is_older = store.is_former(item.uid, etag)
         if is_older:
-            self._check_forgiven(row)
+            self._check_older(row)
         self._report.count(self._report.received, self._kind.name)
         store.add_former(item.uid, row.etag)
         if is_older:  # the phone's version will overwrite it
@@ -194,14 +203,16 @@ class Puller:
         if theirs is None or mine is None:
             if kind.deletion_wins:
                 return replace(row, body=None)
-            kept = theirs if mine is None else mine
-            what = kind.tell(kept or b"")
-            self._tell(row, f"{what} was deleted on one device and changed on another; it is kept.")
-            return replace(row, body=kept)
+            remaining = theirs if mine is None else mine
+            name = kind.describe(remaining or b"")
+            self._record_conflict(
+                row, f"{name} was deleted on one device and changed on another; it is kept."
+            )
+            return replace(row, body=remaining)
         day = f"{datetime.fromtimestamp(self._cloud.now, UTC):%Y-%m-%d}"
         outcome: Outcome = kind.merge(row.base, mine, theirs, row.at >= mtime, day)
         if outcome.sentence:
-            self._tell(row, outcome.sentence, outcome.lost)
+            self._record_conflict(row, outcome.sentence, outcome.lost)
         if outcome.copy is not None:
             uid = encode_uid(self._cloud.entropy(UID))
             self._store.put(Row(uid, kind.name, row.collection, outcome.copy, at=row.at))
@@ -218,43 +229,43 @@ class Puller:
                 return replace(row, uid=uid)
         return None
 
-    def _check_forgiven(self, row: Row) -> None:
+    def _check_older(self, row: Row) -> None:
         """Raise DeceivedError unless the owner chose to overwrite older states."""
-        what = self._kind.tell(row.body or row.base or b"")
-        if not self._forgives:
+        name = self._kind.describe(row.body or row.base or b"")
+        if not self._upload_missing:
             raise DeceivedError(
-                f"The server gave an older version of {what} as the newest; it was not used. If the"
+                f"The server gave an older version of {name} as the newest; it was not used. If the"
                 " server was restored from a backup, run `cloud sync --upload-missing`."
             )
 
     def _find_missing(self, collection: CollectionRow) -> None:
         """Handle records that the server had and no longer lists, although not deleted."""
-        lost = [row for row in self._store.end_relisting(collection.uid) if row.body is not None]
-        if not lost:
+        missing = [row for row in self._store.end_relisting(collection.uid) if row.body is not None]
+        if not missing:
             return
-        if self._forgives:
-            for row in lost:
+        if self._upload_missing:
+            for row in missing:
                 self._store.put(replace(row, etag=None, base=None, meta=None, item_key=None))
             return
-        self._report.missing += len(lost)
+        self._report.missing += len(missing)
         # List again the next time, so that the owner can still choose to upload them.
         self._store.begin_relisting(collection.uid)
-        names = ", ".join(self._kind.tell(row.body or b"") for row in lost[:3])
-        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        names = ", ".join(self._kind.describe(row.body or b"") for row in missing[:3])
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         self._report.warnings.append(
             f"The server has lost {names}{more}, although they were not deleted. Your phone still"
             " has them; `cloud sync --upload-missing` uploads them again."
         )
 
-    def _tell(self, row: Row, sentence: str, lost: bytes | None = None) -> None:
+    def _record_conflict(self, row: Row, sentence: str, replaced: bytes | None = None) -> None:
         self._report.conflicts.append(sentence)
         self._store.add_conflict(
-            Conflict(row.uid, self._kind.name, self._cloud.now, sentence, lost)
+            Conflict(row.uid, self._kind.name, self._cloud.now, sentence, replaced)
         )
 
 
 def pull(
-    cloud: Cloud, service: Service, kind: str, report: Report, *, forgives: bool = False
+    cloud: Cloud, service: Service, kind: str, report: Report, *, upload_missing: bool = False
 ) -> None:
     """Download and merge one type; raises CloudError."""
-    Puller(cloud, service, KINDS[kind], report, forgives=forgives).pull()
+    Puller(cloud, service, KINDS[kind], report, upload_missing=upload_missing).pull()

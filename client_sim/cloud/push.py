@@ -73,14 +73,14 @@ def _choose(cloud: Cloud, kind: Kind, report: Report) -> list[Row]:
     for row in cloud.store.changed(kind.name):
         length = len(row.body or b"")
         if length > _MAX_RECORD:
-            sentence = f"{kind.tell(row.body or b'')} is too large to upload."
+            sentence = f"{kind.describe(row.body or b'')} is too large to upload."
             if sentence not in report.failures:
                 report.failures.append(sentence)
             continue
-        home = row.collection if row.collection in known else None
-        if chosen and (home != chosen[0].collection or size + length > _BYTES):
+        target = row.collection if row.collection in known else None
+        if chosen and (target != chosen[0].collection or size + length > _BYTES):
             continue
-        chosen.append(replace(row, collection=home))
+        chosen.append(replace(row, collection=target))
         size += length
         if len(chosen) == BATCH:
             break
@@ -93,10 +93,10 @@ def _find_collection(cloud: Cloud, service: Service, kind: Kind, uid: str | None
     for each in found:
         if uid in {None, each.uid}:
             return each
-    request, made = make_collection(cloud.keys, kind.collection, kind.title, cloud.entropy)
+    request, created = make_collection(cloud.keys, kind.collection, kind.title, cloud.entropy)
     service.records("POST", "collection/", None, request)
     with cloud.store.transaction():
-        cloud.store.put_collection(made.uid, kind.name, b"".join(made.keys))
+        cloud.store.put_collection(created.uid, kind.name, b"".join(created.keys))
     return cloud.store.collections(kind.name)[0]
 
 
@@ -106,28 +106,28 @@ def _send(
     items = [_encode(cloud, kind, collection, row) for row in rows]
     with cloud.store.transaction():
         for row, item in zip(rows, items, strict=True):
-            now = cloud.store.find(row.uid)  # the owner may have changed it meanwhile
-            if now is not None:
-                sent = replace(now, collection=row.collection, sent_body=row.body)
+            current = cloud.store.find(row.uid)  # the owner may have changed it meanwhile
+            if current is not None:
+                sent = replace(current, collection=row.collection, sent_body=row.body)
                 cloud.store.put(replace(sent, sent_etag=item.content.uid))
     path = f"collection/{collection.uid}/item/transaction/"
     service.records("POST", path, None, {"items": items})
-    done = []
+    written = []
     with cloud.store.transaction():
         for row, item in zip(rows, items, strict=True):
             cloud.store.add_former(row.uid, row.etag)
-            now = cloud.store.find(row.uid) or replace(row, body=None)
-            kept = replace(
-                now,
+            current = cloud.store.find(row.uid) or replace(row, body=None)
+            stored = replace(
+                current,
                 collection=collection.uid,
                 base=row.body,
                 etag=item.content.uid,
                 sent_etag=None,
                 sent_body=None,
             )
-            cloud.store.put(kept)
-            done.append(kept)
-    return done
+            cloud.store.put(stored)
+            written.append(stored)
+    return written
 
 
 def _encode(cloud: Cloud, kind: Kind, collection: CollectionRow, row: Row) -> wire.Item:
@@ -150,7 +150,7 @@ def _encode(cloud: Cloud, kind: Kind, collection: CollectionRow, row: Row) -> wi
             continue
         keys = Keys.derive(own, "ColItem")
         return encode_item_under(keys, row.uid, revision, cloud.entropy, row.etag, row.item_key)
-    raise CloudError(f"The key of {kind.tell(row.body or b'')} can no longer be decrypted.")
+    raise CloudError(f"The key of {kind.describe(row.body or b'')} can no longer be decrypted.")
 
 
 def _skip_own(cloud: Cloud, service: Service, kind: Kind) -> None:

@@ -217,9 +217,9 @@ def _bind(keys: Keys, uid: str, chunks: Sequence[str], *, deleted: bool) -> byte
 
 
 def _encode_meta(meta: dict[str, Any]) -> bytes:
-    said = {**meta, "pad": b""}
-    short = -(len(msgspec.msgpack.encode(said)) + 1) % META_STEP
-    return msgspec.msgpack.encode({**said, "pad": bytes(short)}) + b"\x80"
+    members = {**meta, "pad": b""}
+    short = -(len(msgspec.msgpack.encode(members)) + 1) % META_STEP
+    return msgspec.msgpack.encode({**members, "pad": bytes(short)}) + b"\x80"
 
 
 def _decode_meta(data: bytes) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from client_sim.cloud import wire
 from client_sim.cloud.account import (
     Cloud,
     Region,
-    ask_salt,
     check_password,
+    fetch_challenge,
     sign_response,
 )
 from client_sim.cloud.errors import CloudError, DeceivedError, OffError, RefusedError
@@ -105,11 +105,11 @@ def confirm_words(cloud: Cloud, typed: str, password: str) -> None:
         raise OffError("Create recovery words first, with `cloud words`.")
     if decode_words(typed) != pending:
         raise CloudError("These are not the words that the phone created; nothing was sent.")
-    with cloud.asking() as service:
-        main, challenge = ask_salt(cloud, service, password)
-        kept = seal_words(cloud.keys, pending, cloud.entropy)
+    with cloud.connect() as service:
+        main, challenge = fetch_challenge(cloud, service, password)
+        sealed = seal_words(cloud.keys, pending, cloud.entropy)
         body = sign_response(
-            login_key(main), cloud.name, service, "setRecovery", challenge, recovery=kept
+            login_key(main), cloud.name, service, "setRecovery", challenge, recovery=sealed
         )
         service.account("PUT", "recovery", None, body)
     with cloud.store.transaction():
@@ -120,7 +120,7 @@ def confirm_words(cloud: Cloud, typed: str, password: str) -> None:
 def find_words(cloud: Cloud) -> bool:
     """Ask the server whether the account has words, as another phone may have set them up."""
     try:
-        with cloud.asking() as service:
+        with cloud.connect() as service:
             load_words(cloud, service)
     except RefusedError as refusal:
         if refusal.status != 404:
@@ -132,46 +132,46 @@ def find_words(cloud: Cloud) -> bool:
 
 def load_words(cloud: Cloud, service: Service) -> bytes:
     """Fetch the 16 bytes of the account's words; raises DeceivedError if they are not its own."""
-    kept = service.account("GET", "recovery", wire.Recovery)
-    secret = unseal(cloud.keys.keys.cipher, kept.words)
-    made = word_keys(secret)
-    if bytes(made.proof.verify_key) != kept.key:
+    stored = service.account("GET", "recovery", wire.Recovery)
+    secret = unseal(cloud.keys.keys.cipher, stored.words)
+    keys = word_keys(secret)
+    if bytes(keys.proof.verify_key) != stored.key:
         raise DeceivedError("The server's key does not match your words: set up new words.")
-    unwrap_account(made.wrap, kept.wrap, cloud.keys.public_key)
+    unwrap_account(keys.wrap, stored.wrap, cloud.keys.public_key)
     return secret
 
 
 def seal_words(account: AccountKeys, secret: bytes, entropy: Entropy) -> dict[str, bytes]:
     """Return the data of the words to store on the server."""
-    made = word_keys(secret)
+    keys = word_keys(secret)
     return {
-        "key": bytes(made.proof.verify_key),
-        "wrap": account.wrap(made.wrap, entropy),
+        "key": bytes(keys.proof.verify_key),
+        "wrap": account.wrap(keys.wrap, entropy),
         "words": seal(account.keys.cipher, secret, entropy),
     }
 
 
 def recover(cloud: Cloud, region: Region, name: str, typed: str, new: str) -> None:
     """Set a new password with the words; all sessions end. Log in with it afterwards."""
-    made = word_keys(decode_words(typed))
+    keys = word_keys(decode_words(typed))
     check_password(new)
-    asked = {"username": name}
-    with cloud.asking(region=region) as service:
+    request = {"username": name}
+    with cloud.connect(region=region) as service:
         challenge = service.account(
-            "POST", "recovery/challenge", wire.JustChallenge, asked
+            "POST", "recovery/challenge", wire.JustChallenge, request
         ).challenge
-        body = sign_response(made.proof, name, service, "openRecovery", challenge)
+        body = sign_response(keys.proof, name, service, "openRecovery", challenge)
         opened = service.account("POST", "recovery/open", wire.OpenedRecovery, body)
-        account = unwrap_account(made.wrap, opened.wrap, opened.public_key)
-        salted = service.records("POST", "authentication/login_challenge/", wire.Challenge, asked)
+        account = unwrap_account(keys.wrap, opened.wrap, opened.public_key)
+        salted = service.records("POST", "authentication/login_challenge/", wire.Challenge, request)
         if salted.version != 1 or len(salted.salt) != SALT:
             raise DeceivedError("The server asks for a weaker key derivation; no key was sent.")
         main = cloud.derive(new.encode(), salted.salt)
         challenge = service.account(
-            "POST", "recovery/challenge", wire.JustChallenge, asked
+            "POST", "recovery/challenge", wire.JustChallenge, request
         ).challenge
         body = sign_response(
-            made.proof,
+            keys.proof,
             name,
             service,
             "useRecovery",

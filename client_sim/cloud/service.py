@@ -9,7 +9,7 @@ import msgspec
 
 from client_sim.cloud import wire
 from client_sim.cloud.errors import DeceivedError, RefusedError, UnavailableError
-from client_sim.cloud.web import Answer, Line
+from client_sim.cloud.web import Connection, Response
 
 MSGPACK: Final = "application/msgpack"
 JSON: Final = "application/json"
@@ -31,8 +31,10 @@ class Service:
     `token` is a session's token. `program` is the name and program token for the blobs door.
     """
 
-    def __init__(self, line: Line, token: str = "", program: tuple[str, str] | None = None) -> None:
-        self.line = line
+    def __init__(
+        self, connection: Connection, token: str = "", program: tuple[str, str] | None = None
+    ) -> None:
+        self.connection = connection
         self.token = token
         self.program = program
 
@@ -43,10 +45,10 @@ class Service:
         if body is not None:
             headers["Content-Type"] = MSGPACK
             data = msgspec.msgpack.encode(body)
-        answer = self.line.ask(method, f"/api/v1/{path}", headers, data)
-        if answer.status >= 300:
-            raise _refuse_records(answer)
-        return None if kind is None else wire.decode(answer.body, kind)
+        response = self.connection.request(method, f"/api/v1/{path}", headers, data)
+        if response.status >= 300:
+            raise _records_error(response)
+        return None if kind is None else wire.decode(response.body, kind)
 
     def pages(
         self,
@@ -73,10 +75,10 @@ class Service:
     def chunk(self, collection: str, item: str, uid: str) -> bytes:
         """Download a chunk's ciphertext."""
         path = f"/api/v1/collection/{collection}/item/{item}/chunk/{uid}/download/"
-        answer = self.line.ask("GET", path, {**self._login(), "Accept": MSGPACK})
-        if answer.status != 200:
-            raise _refuse_records(answer)
-        return answer.body
+        response = self.connection.request("GET", path, {**self._login(), "Accept": MSGPACK})
+        if response.status != 200:
+            raise _records_error(response)
+        return response.body
 
     def account(self, method: str, path: str, kind: Any = None, body: object = None) -> Any:  # noqa: ANN401 - as above
         """Call the account door; returns the response decoded as `kind`. Raises CloudError."""
@@ -89,10 +91,10 @@ class Service:
 
     def public(self, path: str) -> bytes:
         """Fetch a policy or its text, without identifying the owner."""
-        answer = self.line.ask("GET", path, {})
-        if answer.status != 200:
-            raise _refuse_json(answer)
-        return answer.body
+        response = self.connection.request("GET", path, {})
+        if response.status != 200:
+            raise _json_error(response)
+        return response.body
 
     def blob(
         self, method: str, path: str, body: bytes | None = None, *, accept: str = ""
@@ -110,17 +112,17 @@ class Service:
         headers = {"Authorization": f"Basic {login}"}
         if accept:
             headers["Accept"] = accept
-        self.line.begin(method, f"/blobs/{path}", headers, body)
+        self.connection.begin(method, f"/blobs/{path}", headers, body)
 
     def finish_blob(self) -> bytes | None:
         """Read the response to `begin_blob`; returns and raises as `blob` does."""
-        answer = self.line.finish()
-        if answer.status == 404:
+        response = self.connection.finish()
+        if response.status == 404:
             return None
-        if answer.status >= 300:
+        if response.status >= 300:
             codes = {403: "consent_required", 422: "not_ciphertext", 507: "quota_exceeded"}
-            raise _refuse(answer, codes.get(answer.status, "refused"))
-        return answer.body
+            raise _response_error(response, codes.get(response.status, "refused"))
+        return response.body
 
     def _json(self, method: str, path: str, kind: Any, body: object) -> Any:  # noqa: ANN401 - as above
         headers = self._login()
@@ -128,38 +130,38 @@ class Service:
         if body is not None:
             headers["Content-Type"] = JSON
             data = msgspec.json.encode(body)
-        answer = self.line.ask(method, path, headers, data)
-        if answer.status >= 300:
-            raise _refuse_json(answer)
-        return None if kind is None else wire.decode(answer.body, kind, is_json=True)
+        response = self.connection.request(method, path, headers, data)
+        if response.status >= 300:
+            raise _json_error(response)
+        return None if kind is None else wire.decode(response.body, kind, is_json=True)
 
     def _login(self) -> dict[str, str]:
         return {"Authorization": f"Token {self.token}"} if self.token else {}
 
 
-def _refuse_records(answer: Answer) -> Exception:
+def _records_error(response: Response) -> Exception:
     try:
-        said = msgspec.msgpack.decode(answer.body, type=_Refusal)
+        problem = msgspec.msgpack.decode(response.body, type=_Refusal)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        said = _Refusal()
-    return _refuse(answer, said.code)
+        problem = _Refusal()
+    return _response_error(response, problem.code)
 
 
-def _refuse_json(answer: Answer) -> Exception:
+def _json_error(response: Response) -> Exception:
     try:
-        said = msgspec.json.decode(answer.body, type=_Problem)
+        problem = msgspec.json.decode(response.body, type=_Problem)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        said = _Problem()
-    return _refuse(answer, said.type.removeprefix(_URN).replace("-", "_"))
+        problem = _Problem()
+    return _response_error(response, problem.type.removeprefix(_URN).replace("-", "_"))
 
 
-def _refuse(answer: Answer, code: str) -> Exception:
+def _response_error(response: Response, code: str) -> Exception:
     """Return the error for a response; uses only its status, `Retry-After`, and a valid code."""
-    if 300 <= answer.status < 400:
+    if 300 <= response.status < 400:
         return DeceivedError("The server redirects to another address; the phone did not follow.")
-    if answer.status == 429:
-        wait = f"in {answer.retry_after} s" if answer.retry_after else "later"
+    if response.status == 429:
+        wait = f"in {response.retry_after} s" if response.retry_after else "later"
         return UnavailableError(f"There were too many requests: try again {wait}.")
-    if answer.status >= 500 and answer.status not in {501, 507}:
+    if response.status >= 500 and response.status not in {501, 507}:
         return UnavailableError("The server failed; try again later.")
-    return RefusedError(answer.status, code if _CODE.fullmatch(code) else "refused")
+    return RefusedError(response.status, code if _CODE.fullmatch(code) else "refused")

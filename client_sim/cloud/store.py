@@ -16,7 +16,7 @@ from client_sim.cloud.errors import StoreError
 
 FOLDER: Final = "cloud"
 _FILE: Final = "cloud.sqlite"
-_WAIT: Final = 60.0  # seconds to wait for another command on the same phone
+_LOCK_TIMEOUT: Final = 60.0  # seconds to wait for another command on the same phone
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS cursor (type TEXT PRIMARY KEY, stoken TEXT NOT NULL);
@@ -107,7 +107,7 @@ class Store:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             path = self.folder / _FILE
             path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
+            self._db = sqlite3.connect(path, timeout=_LOCK_TIMEOUT, isolation_level=None)
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA secure_delete = ON")
             self._db.executescript(_SCHEMA)
@@ -198,10 +198,10 @@ class Store:
         self._run("UPDATE collection SET relisting = 0 WHERE uid = ?", (uid,))
         return self._rows("WHERE collection = ? AND seen = 0 AND etag IS NOT NULL", (uid,))
 
-    def remove_collection(self, uid: str, *, keeps: bool) -> None:
-        """Forget a collection; keeps all its records with `keeps`, else only those changed here."""
+    def remove_collection(self, uid: str, *, keep_records: bool) -> None:
+        """Forget a collection; without `keep_records`, also its records, unless changed here."""
         self._run("DELETE FROM collection WHERE uid = ?", (uid,))
-        if not keeps:
+        if not keep_records:
             self._run("DELETE FROM item WHERE collection = ? AND changed = 0", (uid,))
         self._run(
             "UPDATE item SET collection = NULL, etag = NULL, base = NULL, sent_etag = NULL,"

@@ -34,8 +34,8 @@ from client_sim.cloud.records import META_STEP, UID, encode_uid, find_padded
 from client_sim.cloud.service import Service
 from client_sim.cloud.store import Row
 
-SHORTEST: Final = 4 * 3600
-LONGEST: Final = 8 * 3600
+MIN_INTERVAL: Final = 4 * 3600
+MAX_INTERVAL: Final = 8 * 3600
 _UPLOADS_REFUSED: Final = {"consent_required", "quota_exceeded", "no_room", "region_closing"}
 LISTED: Final = 200
 """Maximum number of revisions in a head; it lists the most recent ones."""
@@ -43,25 +43,25 @@ _TITLE: Final = b"hening cloud head 1\n"
 _DAY: Final = 86_400
 
 
-def synchronise(cloud: Cloud, report: Report, *, forgives: bool = False) -> None:
+def synchronise(cloud: Cloud, report: Report, *, upload_missing: bool = False) -> None:
     """Synchronise all types that are on; raises OffError if none is, or another CloudError.
 
-    With `forgives`, records that the server lost in a restore are uploaded again. If the server
-    refuses uploads, downloads continue.
+    With `upload_missing`, records that the server lost in a restore are uploaded again. If the
+    server refuses uploads, downloads continue.
     """
-    kinds = cloud.on
+    kinds = cloud.enabled_types
     if not kinds:
         raise OffError("No type is on, so nothing was sent; use `cloud on`.")
-    asks = _Guard(cloud, kinds)
+    guard = _Guard(cloud, kinds)
     draw_next(cloud)  # before anything is sent, so that a crash does not cause an earlier retry
     written: list[Row] = []
     is_stopped = False
-    with cloud.asking(asks) as service:
-        pull(cloud, service, "devices", report, forgives=forgives)
+    with cloud.connect(guard) as service:
+        pull(cloud, service, "devices", report, upload_missing=upload_missing)
         for kind in kinds:
-            asks.kinds = (kind,)
+            guard.kinds = (kind,)
             report.say(f"{kind}s")
-            pull(cloud, service, kind, report, forgives=forgives)
+            pull(cloud, service, kind, report, upload_missing=upload_missing)
             if not is_stopped and cloud.store.changed(kind):
                 try:
                     written += _send(cloud, service, kind, report)
@@ -72,7 +72,7 @@ def synchronise(cloud: Cloud, report: Report, *, forgives: bool = False) -> None
                     report.warnings.append(f"{refusal} Your changes stay on the phone.")
             if kind == "photo":
                 download_originals(cloud, service, report)
-        asks.kinds = kinds
+        guard.kinds = kinds
         _check_heads(cloud, service, report)
         if written:
             _write_head(cloud, written)
@@ -82,15 +82,15 @@ def synchronise(cloud: Cloud, report: Report, *, forgives: bool = False) -> None
 def draw_next(cloud: Cloud) -> float:
     """Draw and store the next time to synchronise: uniformly, 4 to 8 hours from now."""
     part = int.from_bytes(cloud.entropy(8), "big") / 2**64
-    due = cloud.outside.now() + SHORTEST + part * (LONGEST - SHORTEST)
+    due = cloud.platform.now() + MIN_INTERVAL + part * (MAX_INTERVAL - MIN_INTERVAL)
     cloud.store.set("due", f"{due:.0f}".encode())
     return due
 
 
 def find_next(cloud: Cloud) -> int | None:
     """Return the next time to synchronise, or None if no type is on; nothing is sent."""
-    kept = cloud.store.get("due")
-    return int(kept) if kept and cloud.on else None
+    stored = cloud.store.get("due")
+    return int(stored) if stored and cloud.enabled_types else None
 
 
 class _Guard:
@@ -137,7 +137,9 @@ def _check_usage(cloud: Cloud, usage: wire.Usage, need: int, report: Report) -> 
             f" {max(0, usage.quota - usage.used)}: what does not fit stays on the phone."
         )
     kinds: Callable[[str], list[Row]] = cloud.store.live
-    known = sum(_measure(row) for kind in cloud.on for row in kinds(kind) if row.etag is not None)
+    known = sum(
+        _measure(row) for kind in cloud.enabled_types for row in kinds(kind) if row.etag is not None
+    )
     if usage.used < known // 2:
         report.warnings.append(
             f"The server counts {usage.used} bytes of {known} uploaded: it may have lost some."
@@ -155,15 +157,15 @@ def _write_head(cloud: Cloud, written: Sequence[Row]) -> None:
     public = bytes(key.verify_key)
     uid = encode_uid(hashlib.blake2b(public, digest_size=UID).digest())
     row = cloud.store.find(uid) or Row(uid, "devices", None, None)
-    said = decode_inner(row.body) if row.body else {}
-    entries = {each[1]: each for each in said.get("seen", [])}
+    previous = decode_inner(row.body) if row.body else {}
+    entries = {each[1]: each for each in previous.get("seen", [])}
     for each in written:
         if each.etag is not None:
             entries.pop(each.uid, None)
             entries[each.uid] = [each.type, each.uid, each.etag, cloud.now]
     head: dict[str, Any] = {
         "key": base64.b64encode(public).decode(),
-        "number": max(int(said.get("number", 0)), cloud.store.head(public)) + 1,
+        "number": max(int(previous.get("number", 0)), cloud.store.head(public)) + 1,
         "seen": list(entries.values())[-LISTED:],
     }
     signature = key.sign(_TITLE + encode_inner(head)).signature
@@ -183,9 +185,9 @@ def _check_heads(cloud: Cloud, service: Service, report: Report) -> None:
         if number < cloud.store.head(key):
             raise DeceivedError("The server gave an older list of one of your phones' changes.")
         if key != own and number > cloud.store.head(key):
-            kept = (cloud.policy().terms.days.revisions - 1) * _DAY
+            retention = (cloud.policy().terms.days.revisions - 1) * _DAY
             missing = [
-                entry for entry in head["seen"] if not _is_known(cloud, service, entry, kept)
+                entry for entry in head["seen"] if not _is_known(cloud, service, entry, retention)
             ]
             if missing:
                 report.warnings.append(
@@ -204,23 +206,23 @@ def _verify(head: dict[str, Any], row: Row) -> bytes:
         signature = base64.b64decode(head["signature"], validate=True)
         signed = {name: value for name, value in head.items() if name != "signature"}
         VerifyKey(key).verify(_TITLE + encode_inner(signed), signature)
-        is_whole = isinstance(head["number"], int) and all(
+        is_valid = isinstance(head["number"], int) and all(
             isinstance(each, list) and len(each) == 4 for each in head["seen"]
         )
     except (BadSignatureError, ValueError, TypeError, LookupError):
-        is_whole = False
-    if not is_whole or encode_uid(hashlib.blake2b(key, digest_size=UID).digest()) != row.uid:
+        is_valid = False
+    if not is_valid or encode_uid(hashlib.blake2b(key, digest_size=UID).digest()) != row.uid:
         raise DeceivedError("The list of one of your phones' changes is not signed by that phone.")
     return key
 
 
-def _is_known(cloud: Cloud, service: Service, entry: list[Any], kept: int) -> bool:
+def _is_known(cloud: Cloud, service: Service, entry: list[Any], retention: int) -> bool:
     """Return whether this phone has seen a revision, or the server still returns it.
 
-    Also True for revisions older than `kept` seconds, which the server may have removed.
+    Also True for revisions older than `retention` seconds, which the server may have removed.
     """
     kind, uid, etag, at = entry
-    if kind not in cloud.on or kind not in KINDS or cloud.now - at > kept:
+    if kind not in cloud.enabled_types or kind not in KINDS or cloud.now - at > retention:
         return True
     row = cloud.store.find(uid)
     if row is None or row.collection is None:

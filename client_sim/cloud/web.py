@@ -23,7 +23,7 @@ LIMIT: Final = 64 * 1024 * 1024
 """Maximum bytes of a response; a page has at most 8 MiB of bodies, a photo's piece about 9 MiB."""
 _HEAD_LIMIT: Final = 16 * 1024
 _RECEIVE: Final = 64 * 1024
-_PATIENCE: Final = 600.0  # seconds to wait for a response; rotations and erasures are slow
+_RESPONSE_TIMEOUT: Final = 600.0  # seconds to wait for a response; rotations and erasures are slow
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/?=&-]*")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
 
@@ -31,7 +31,7 @@ Guard = Callable[[], None]
 """Raises OffError if nothing more may be sent."""
 
 
-class Outside(Protocol):
+class Platform(Protocol):
     """The phone's network access, clock and randomness; a part of `client_sim.world.World`."""
 
     def entropy(self, n: int) -> bytes: ...  # noqa: D102
@@ -51,12 +51,12 @@ class Origin:
     @property
     def header(self) -> str:
         """The value of `Host`, with the port unless it is the scheme's default."""
-        usual = 443 if self.tls else 80
-        return self.host if self.port == usual else f"{self.host}:{self.port}"
+        default = 443 if self.tls else 80
+        return self.host if self.port == default else f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A response: status, body, and `Retry-After` in seconds, 0 without one."""
 
     status: int
@@ -71,18 +71,18 @@ def parse_origin(text: str) -> Origin:
         port = parts.port
     except ValueError:
         raise CloudError(f"{text} is not an origin, such as https://cloud.example.") from None
-    is_whole = parts.path in {"", "/"} and not parts.query and not parts.fragment
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not is_whole:
+    is_origin = parts.path in {"", "/"} and not parts.query and not parts.fragment
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not is_origin:
         raise CloudError(f"{text} is not an origin, such as https://cloud.example.")
     tls = parts.scheme == "https"
     return Origin(parts.hostname, port or (443 if tls else 80), tls)
 
 
-class Line:
+class Connection:
     """A connection that opens at the first request; use it as a context manager."""
 
-    def __init__(self, outside: Outside, origin: Origin, guard: Guard) -> None:
-        self._outside = outside
+    def __init__(self, platform: Platform, origin: Origin, guard: Guard) -> None:
+        self._platform = platform
         self._origin = origin
         self._guard = guard
         self._stream: Stream | None = None
@@ -111,9 +111,9 @@ class Line:
             except OSError:
                 return  # nothing remains to be sent
 
-    def ask(
+    def request(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
-    ) -> Answer:
+    ) -> Response:
         """Send a request and return its response.
 
         Raises OffError from the guard, UnavailableError if the connection fails, and another
@@ -129,7 +129,7 @@ class Line:
         headers: Mapping[str, str],
         body: bytes | None = None,
     ) -> None:
-        """Send a request; `finish` reads its response. Raises as `ask` does."""
+        """Send a request; `finish` reads its response. Raises as `request` does."""
         if self._is_unread:
             self.close()
         with self._closing():
@@ -141,16 +141,16 @@ class Line:
             for at in range(0, len(body or b""), PIECE):
                 self._send(stream, (body or b"")[at : at + PIECE])
 
-    def finish(self) -> Answer:
-        """Return the response to the request sent by `begin`; raises as `ask` does."""
+    def finish(self) -> Response:
+        """Return the response to the request sent by `begin`; raises as `request` does."""
         with self._closing():
             if self._stream is None:
                 raise UnavailableError("The connection to the cloud broke before the response.")
-            answer = self._read(self._stream)
+            response = self._read(self._stream)
         self._is_unread = False
         if self._machine.our_state is not h11.DONE or self._machine.their_state is not h11.DONE:
             self.close()
-        return answer
+        return response
 
     @contextmanager
     def _closing(self) -> Iterator[None]:
@@ -176,11 +176,11 @@ class Line:
             return self._stream
         origin = self._origin
         try:
-            addresses = self._outside.resolve(origin.host)
+            addresses = self._platform.resolve(origin.host)
             if not addresses:
                 raise UnavailableError(f"The name {origin.host} has no address.")
             self._guard()
-            self._stream = self._outside.connect(
+            self._stream = self._platform.connect(
                 addresses[0], origin.port, origin.host if origin.tls else None
             )
         except OSError as error:
@@ -198,18 +198,18 @@ class Line:
         """Return the head of a request; h11 only tracks the state and writes nothing."""
         if method not in _METHODS or not _PATH.fullmatch(path) or ".." in path:
             raise CloudError("The phone never sends such a request.")
-        said = {"Host": self._origin.header, **headers}
+        fields = {"Host": self._origin.header, **headers}
         if body is not None or method in {"POST", "PUT"}:
-            said["Content-Length"] = str(len(body or b""))
+            fields["Content-Length"] = str(len(body or b""))
         self._machine.send(
             h11.Request(method=method, target=path, headers=[("Host", self._origin.header)])
         )
         self._machine.send(h11.EndOfMessage())
-        lines = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode("ascii")
 
-    def _read(self, stream: Stream) -> Answer:
-        end = self._outside.now() + _PATIENCE
+    def _read(self, stream: Stream) -> Response:
+        end = self._platform.now() + _RESPONSE_TIMEOUT
         response: h11.Response | None = None
         parts: list[bytes] = []
         size = 0
@@ -219,7 +219,7 @@ class Line:
             except h11.ProtocolError:
                 raise DeceivedError("The server's response is not HTTP/1.1.") from None
             if event is h11.NEED_DATA:
-                if self._outside.now() > end:
+                if self._platform.now() > end:
                     raise UnavailableError("The server's response takes too long; try again later.")
                 self._receive(stream, is_begun=response is not None)
             elif isinstance(event, h11.Response):
@@ -230,7 +230,7 @@ class Line:
                     raise DeceivedError("The server's response is longer than any valid one.")
                 parts.append(bytes(event.data))
             elif isinstance(event, h11.EndOfMessage) and response is not None:
-                return Answer(response.status_code, b"".join(parts), _find_retry(response))
+                return Response(response.status_code, b"".join(parts), _find_retry(response))
             elif isinstance(event, h11.InformationalResponse):
                 raise DeceivedError("The server sent an unexpected informational response.")
             else:

@@ -66,7 +66,7 @@ def _swap(name: str, owner: object, attribute: str, new: object) -> None:
 _swap("guard", sync._Guard, "__call__", lambda _guard: None)
 
 
-_ON: Final[Callable[[Any], tuple[str, ...]]] = account.Cloud.__dict__["on"].fget
+_ON: Final[Callable[[Any], tuple[str, ...]]] = account.Cloud.__dict__["enabled_types"].fget
 
 
 def _with_messages(cloud: Any) -> tuple[str, ...]:
@@ -74,7 +74,7 @@ def _with_messages(cloud: Any) -> tuple[str, ...]:
     return (*found, "message") if found and "message" not in found else found
 
 
-_swap("message-on", account.Cloud, "on", property(_with_messages))
+_swap("message-on", account.Cloud, "enabled_types", property(_with_messages))
 
 
 # Encrypted content, and its length.
@@ -225,7 +225,7 @@ def _nonce_once(_value: Value, world: CloudWorld) -> Patches:
 
 def _due_at(find: Callable[[Any, float], float]) -> Callable[..., float]:
     def draw(cloud: Any) -> float:
-        due = find(cloud, cloud.outside.now())
+        due = find(cloud, cloud.platform.now())
         cloud.store.set("due", f"{due:.0f}".encode())
         return due
 
@@ -314,7 +314,7 @@ _swap("item-unbound", pull, "decode_item", _decode_unbound)
 
 _swap("batch", push, "BATCH", 2)
 _swap("page", pull, "PAGE", 50)
-_swap("pause", sync, "SHORTEST", sync.SHORTEST + 600)
+_swap("pause", sync, "MIN_INTERVAL", sync.MIN_INTERVAL + 600)
 _swap("heads", sync, "LISTED", 100)
 
 

@@ -120,7 +120,13 @@ class OurPhone:
 
     def _settings(self, _what: str) -> None:
         store = self.cloud.store
-        _ = [self.cloud.on, self.cloud.regions, store.conflicts(), store.receipts(), self.due()]
+        _ = [
+            self.cloud.enabled_types,
+            self.cloud.regions,
+            store.conflicts(),
+            store.receipts(),
+            self.due(),
+        ]
 
     def _sign_up(self, _what: str) -> None:
         region = next(iter(self.cloud.regions.values()))
@@ -142,10 +148,10 @@ class OurPhone:
         confirm_words(self.cloud, make_words(self.cloud), self.world.password)
 
     def _on(self, kind: str) -> None:
-        self.cloud.turn(kind, is_on=True)
+        self.cloud.switch(kind, is_on=True)
 
     def _off(self, kind: str) -> None:
-        self.cloud.turn(kind, is_on=False)
+        self.cloud.switch(kind, is_on=False)
 
     def _sync(self, _what: str) -> list[str]:
         report = Report()

@@ -184,7 +184,7 @@ class _TappedPoll(_Tapped):
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         """Connect, and wrap the stream if the backup is on."""
         stream = self._world.connect(address, port, tls)
-        return _PollTap(stream, self._phone) if self._phone.cloud.on else stream
+        return _PollTap(stream, self._phone) if self._phone.cloud.enabled_types else stream
 
 
 class _PollTap(_Tap):
@@ -214,7 +214,9 @@ class _Polling(PollingClient):
         due = super().next_poll(now)
         leak = self._phone._leak  # noqa: SLF001 - one module
         return (
-            now + float(leak.detail) if leak.place == "poll-due" and self._phone.cloud.on else due
+            now + float(leak.detail)
+            if leak.place == "poll-due" and self._phone.cloud.enabled_types
+            else due
         )
 
 

@@ -211,7 +211,7 @@ def set_again(phone, region, name, *kinds):
     log_in(phone.cloud, region, name, PASSWORD, "phone")
     phone.cloud.store.set("words", b"1")
     for kind in kinds:
-        phone.cloud.turn(kind, is_on=True)
+        phone.cloud.switch(kind, is_on=True)
 
 
 def wait_for_erasure(phone):
@@ -219,7 +219,7 @@ def wait_for_erasure(phone):
     asked = decode_inner(phone.cloud.store.get("erasure"))
 
     def is_done():
-        with phone.cloud.asking(region=phone.cloud.regions[asked["region"]]) as service:
+        with phone.cloud.connect(region=phone.cloud.regions[asked["region"]]) as service:
             return service.erasure(asked["id"]).receipt is not None
 
     until(is_done)
@@ -250,5 +250,5 @@ def set_up(phone, name, *, on=("contact", "note", "message", "photo"), is_new=Tr
     else:
         cloud.store.set("words", b"1")
     for kind in on:
-        cloud.turn(kind, is_on=True)
+        cloud.switch(kind, is_on=True)
     return phone

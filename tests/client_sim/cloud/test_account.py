@@ -44,17 +44,17 @@ def test_new_phone_is_silent(served, tmp_path):
     """Without account, consent and words the phone is silent and no type can be turned on."""
     phone = make_phone(served, tmp_path)
     cloud = phone.cloud
-    assert (cloud.on, cloud.store.live("note"), cloud.store.conflicts()) == ((), [], [])
+    assert (cloud.enabled_types, cloud.store.live("note"), cloud.store.conflicts()) == ((), [], [])
     with pytest.raises(OffError):
         phone.sync()
     with pytest.raises(OffError):
-        phone.cloud.turn("note", is_on=True)
+        phone.cloud.switch("note", is_on=True)
     assert phone.wire.is_silent
     sign_up(phone.cloud, phone.cloud.regions["id"], new_name(), PASSWORD, "phone")
     phone.wire.forget()
     for step in ("consent", "recovery"):
         with pytest.raises(OffError, match=step):
-            phone.cloud.turn("note", is_on=True)
+            phone.cloud.switch("note", is_on=True)
         if step == "consent":
             policy, _ = fetch_policy(phone.cloud, phone.cloud.region, "en")
             agree(phone.cloud, policy, "en", at_least=30, guardian=False)
@@ -136,7 +136,7 @@ def test_recovery_with_words(served, phone, second, tmp_path):
     policy, _ = fetch_policy(third.cloud, region, "en")
     agree(third.cloud, policy, "en", at_least=30, guardian=False)
     find_words(third.cloud)
-    third.cloud.turn("note", is_on=True)
+    third.cloud.switch("note", is_on=True)
     third.sync()
     assert third.bodies("note") == [b"a\nb"]
 

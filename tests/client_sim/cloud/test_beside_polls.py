@@ -71,8 +71,8 @@ def off_again(served, folder, repository):
     """Poll on a phone whose types were all turned off again."""
     phone = set_up(make_phone(served, folder), new_name())
     phone.sync()
-    for kind in phone.cloud.on:
-        phone.cloud.turn(kind, is_on=False)
+    for kind in phone.cloud.enabled_types:
+        phone.cloud.switch(kind, is_on=False)
     return poll(folder, repository)
 
 

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.cloud.contacts import (
+    describe_contact,
     encode_card,
     is_same_person,
     merge_cards,
     parse_card,
     split_cards,
-    tell_contact,
 )
 from client_sim.cloud.errors import RecordError
 from tests.cases import case
@@ -134,5 +134,5 @@ def test_a_file_that_is_no_vcard_is_refused():
 
 def test_malformed_card_is_kept():
     """A record that is no card is preserved, and is named as unreadable."""
-    assert tell_contact(b"\xff") == "a contact that cannot be read"
+    assert describe_contact(b"\xff") == "a contact that cannot be read"
     assert merge_cards(None, b"\xff", BASE, mine_is_later=False).body == BASE

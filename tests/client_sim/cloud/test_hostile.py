@@ -15,7 +15,7 @@ from client_sim.cloud.errors import DeceivedError, RefusedError, UnavailableErro
 from client_sim.cloud.leave import erase, finish_erasure
 from client_sim.cloud.owner_data import add_note, add_photo, change
 from client_sim.cloud.photos import decode_photo, make_jpeg
-from client_sim.cloud.web import Answer, Line
+from client_sim.cloud.web import Connection, Response
 from client_sim.persona import Photo
 from server.core.cloud_policy import encode_policy
 from server.core.note import VerifierKey
@@ -29,7 +29,7 @@ msgpack = msgspec.msgpack
 def lies(monkeypatch):
     """Return a list for lies: functions of method, path, body and answer that return another."""
     active, asked = [], {}
-    begin, finish = Line.begin, Line.finish
+    begin, finish = Connection.begin, Connection.finish
 
     def note(line, method, path, headers, body=None):
         asked[line] = method, path, body
@@ -41,8 +41,8 @@ def lies(monkeypatch):
             answer = lie(*asked[line], answer) or answer
         return answer
 
-    monkeypatch.setattr(Line, "begin", note)
-    monkeypatch.setattr(Line, "finish", finish_lying)
+    monkeypatch.setattr(Connection, "begin", note)
+    monkeypatch.setattr(Connection, "finish", finish_lying)
     return active
 
 
@@ -65,7 +65,7 @@ def on_path(part, body=None, status=None):
     def lie(_method, path, _body, answer):
         if part not in path:
             return None
-        return Answer(status or answer.status, body if body is not None else answer.body, 0)
+        return Response(status or answer.status, body if body is not None else answer.body, 0)
 
     return lie
 
@@ -138,7 +138,7 @@ def test_wrong_usage_is_reported(lies, phone):
     lies.append(on_json("/usage", used=0))
     assert "may have lost some" in phone.sync().warnings[0]
     add_note(phone.cloud, "again", "x")
-    full = Answer(507, msgpack.encode({"code": "quota_exceeded", "detail": "x"}), 0)
+    full = Response(507, msgpack.encode({"code": "quota_exceeded", "detail": "x"}), 0)
     lies.append(lambda _m, path, _b, _a: full if "/transaction/" in path else None)
     warnings = phone.sync().warnings
     assert any(
@@ -181,10 +181,10 @@ def test_server_restored_from_an_old_backup(lies, phone, second):
     def restored(_method, path, _body, _answer):
         """Refuse cursors, and return the old state."""
         if home.uid in path and "stoken=" in path:
-            return Answer(400, msgpack.encode({"code": "bad_stoken", "detail": "x"}), 0)
+            return Response(400, msgpack.encode({"code": "bad_stoken", "detail": "x"}), 0)
         if home.uid in path and "/item/?" in path:
             page = wire.ItemPage([first], "A" * 38, done=True)
-            return Answer(200, msgpack.encode(page), 0)
+            return Response(200, msgpack.encode(page), 0)
         return None
 
     lies[:] = [restored]
@@ -197,11 +197,11 @@ def test_server_restored_from_an_old_backup(lies, phone, second):
     def keep(_method, path, body, _answer):
         if "/transaction/" in path:
             sent.append(msgpack.decode(body, type=dict[str, list[wire.Item]])["items"])
-            return Answer(200, b"", 0)
+            return Response(200, b"", 0)
         return None
 
     lies.append(keep)
-    phone.sync(forgives=True)
+    phone.sync(upload_missing=True)
     etags = {item.uid: item.etag for item in sent[0]}
     assert etags.pop(kept) == first.content.uid
     assert list(etags.values()) == [None]

@@ -18,7 +18,7 @@ from client_sim.cloud.leave import erase, export, finish_erasure, move
 from client_sim.cloud.owner_data import add_note, import_file, plant
 from client_sim.cloud.photos import decode_photo
 from client_sim.cloud.recovery import encode_words, load_words, recover
-from client_sim.cloud.web import Line
+from client_sim.cloud.web import Connection
 from client_sim.persona import make_persona
 from tests.client_sim.cloud.phones import (
     PASSWORD,
@@ -132,7 +132,7 @@ def test_move_to_another_region(phone, tmp_path):
         cloud.regions = {**cloud.regions, **eu.regions}
         plant(cloud, PERSONA)
         phone.sync()
-        with cloud.asking() as service:
+        with cloud.connect() as service:
             words = encode_words(load_words(cloud, service))
         before = {kind: phone.bodies(kind) for kind in KINDS[:3]}
         report = move_to(phone, "eu", "ani")
@@ -140,7 +140,7 @@ def test_move_to_another_region(phone, tmp_path):
         wait_for_erasure(phone)
         assert finish_erasure(cloud)["type"] == "erasure"
         assert {kind: phone.bodies(kind) for kind in KINDS[:3]} == before
-        assert (cloud.region.name, cloud.on) == ("eu", KINDS)
+        assert (cloud.region.name, cloud.enabled_types) == ("eu", KINDS)
         add_note(cloud, "after", "x")
         assert phone.sync().sent == {"note": 1, "devices": 1}
         assert not cloud.store.folder.with_name("cloud-next").exists()
@@ -157,16 +157,16 @@ def test_move_to_a_region_that_loses_records(phone, tmp_path, monkeypatch):
         cloud.regions = {**cloud.regions, **eu.regions}
         add_note(cloud, "t", "x")
         phone.sync()
-        ask = Line.ask
+        send_request = Connection.request
 
         def lose(line, method, path, headers, body=None):
-            answer = ask(line, method, path, headers, body)
+            answer = send_request(line, method, path, headers, body)
             if "/item/?limit=100" in path and line.host == eu.url.partition("//")[2]:
                 page = msgspec.msgpack.encode({"data": [], "stoken": "A" * 38, "done": True})
                 return replace(answer, body=page)
             return answer
 
-        monkeypatch.setattr(Line, "ask", lose)
+        monkeypatch.setattr(Connection, "request", lose)
         with pytest.raises(DeceivedError, match="does not return all notes"):
             move_to(phone, "eu", "ani")
         monkeypatch.undo()
@@ -202,7 +202,7 @@ def test_power_cuts_during_a_move(served, tmp_path):
             phone = make_phone(served, folder)
             phone.cloud.regions = regions
             assert phone.bodies("note") == before
-            if phone.cloud.store.get("token") and not phone.cloud.on:
+            if phone.cloud.store.get("token") and not phone.cloud.enabled_types:
                 log_out(phone.cloud)  # the old account may be erased, and the answer lost
             if not phone.cloud.store.get("token"):
                 ends.add("between")

@@ -3,7 +3,7 @@
 import pytest
 
 from client_sim.cloud.errors import RecordError
-from client_sim.cloud.messages import find_date, join_messages, split_messages, tell_message
+from client_sim.cloud.messages import describe_message, find_date, join_messages, split_messages
 from tests.cases import case
 
 FILE = b"""<?xml version='1.0' encoding='UTF-8' standalone='yes' ?>
@@ -41,7 +41,9 @@ def test_order_of_attributes_does_not_matter():
 
 def test_a_message_is_named_by_time_and_number():
     """A message is named by time and number, for display."""
-    assert tell_message(split_messages(FILE)[1]) == "the message of 2020-09-13 12:26 with +999 1"
+    assert (
+        describe_message(split_messages(FILE)[1]) == "the message of 2020-09-13 12:26 with +999 1"
+    )
 
 
 def test_other_files_are_refused():

@@ -50,7 +50,7 @@ def test_turned_off_at_any_moment_nothing_more_is_sent(served, tmp_path):
                 phone.sync()
             assert phone.wire.is_silent
             for kind in ("note", "photo"):
-                phone.cloud.turn(kind, is_on=True)
+                phone.cloud.switch(kind, is_on=True)
             phone.sync()  # so that each round has as much to send
     assert ends == {"send", "read"}
     assert at > 20
@@ -101,11 +101,11 @@ def test_turned_off_before_the_connection(served, tmp_path):
 def test_off_stays_off_across_a_restart(served, tmp_path):
     """After a restart no type is on."""
     phone = make_ready(served, tmp_path)
-    for kind in phone.cloud.on:
-        phone.cloud.turn(kind, is_on=False)
+    for kind in phone.cloud.enabled_types:
+        phone.cloud.switch(kind, is_on=False)
     phone.cloud.store.close()
     again = make_phone(served, tmp_path)
-    assert again.cloud.on == ()
+    assert again.cloud.enabled_types == ()
     with pytest.raises(OffError):
         again.sync()
     assert again.wire.is_silent

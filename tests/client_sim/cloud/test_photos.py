@@ -18,10 +18,10 @@ from client_sim.cloud.photos import (
     Piece,
     cut_photo,
     decode_photo,
-    describe_photo,
     encode_photo,
     encrypt_piece,
     make_jpeg,
+    make_photo,
     merge_photos,
     open_piece,
     read_facts,
@@ -60,7 +60,7 @@ def test_planted_photos_are_valid_jpegs():
     image.load()
     assert (image.format, image.size) == ("JPEG", (8, 8))
     assert float(image.getexif().get_ifd(0x8825)[4][2]) == pytest.approx(654321 * 0.0036)
-    photo = describe_photo("x/IMG_1.jpg", data)
+    photo = make_photo("x/IMG_1.jpg", data)
     assert (photo.name, photo.latitude, photo.longitude) == ("IMG_1.jpg", "-5.123456", "110.654321")
     assert photo.taken == "2026-01-01T00:00:00"
     assert photo.sha256 == hashlib.sha256(data).hexdigest()
@@ -68,10 +68,10 @@ def test_planted_photos_are_valid_jpegs():
 
 def test_heic_and_other_formats():
     """HEIC has no preview; files other than JPEG and HEIC are refused."""
-    assert describe_photo("a.heic", HEIC).preview == ""
+    assert make_photo("a.heic", HEIC).preview == ""
     assert read_facts(HEIC).type == "image/heic"
     with pytest.raises(RecordError, match="neither JPEG nor HEIC"):
-        describe_photo("a.png", b"\x89PNG")
+        make_photo("a.png", b"\x89PNG")
 
 
 @given(st.binary(max_size=300), st.integers(0, 400))
@@ -120,7 +120,7 @@ def test_size_limit_of_previews():
     """A preview of up to 12 KiB is used, a larger one is not."""
     for length, is_kept in ((1000, True), (PREVIEW + 1, False)):
         data = _with_thumbnail(b"\xff\xd8" + bytes(length - 2))
-        preview = base64.b64decode(describe_photo("a.jpg", data).preview)
+        preview = base64.b64decode(make_photo("a.jpg", data).preview)
         assert len(preview) == (length if is_kept else 0)
 
 

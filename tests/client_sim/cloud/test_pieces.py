@@ -19,7 +19,7 @@ FILES = [make_jpeg(Photo(f"{n}.jpg", f"-5.{n}", "110.2", 1_767_225_600 + n)) for
 
 def find_piece(phone, name):
     """Return a piece from the server, or None."""
-    with phone.cloud.asking() as service:
+    with phone.cloud.connect() as service:
         service.program = (phone.cloud.name, phone.cloud.store.get("program").decode())
         return service.blob("GET", f"{VAULT}/data/{name}")
 

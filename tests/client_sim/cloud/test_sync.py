@@ -5,7 +5,7 @@ import pytest
 from client_sim.cloud.errors import CloudError, RecordError, UnavailableError
 from client_sim.cloud.owner_data import add_contact, add_message, add_note, add_photo, change
 from client_sim.cloud.photos import make_jpeg
-from client_sim.cloud.sync import LONGEST, SHORTEST, draw_next, find_next
+from client_sim.cloud.sync import MAX_INTERVAL, MIN_INTERVAL, draw_next, find_next
 from client_sim.persona import Photo
 from tests.client_sim.cloud.phones import (
     KilledError,
@@ -198,7 +198,7 @@ def test_batches_of_records(phone, second):
 
 def test_types_that_are_off_are_not_synchronised(phone, second):
     """Only types that are on are synchronised; a type that is turned on later is complete."""
-    second.cloud.turn("note", is_on=False)
+    second.cloud.switch("note", is_on=False)
     add_note(phone.cloud, "a", "1")
     add_contact(phone.cloud, card("FN:Budi"))
     phone.sync()
@@ -207,7 +207,7 @@ def test_types_that_are_off_are_not_synchronised(phone, second):
     assert second.bodies("note") == []
     assert len(second.bodies("contact")) == 1
     assert second.cloud.keys.type_of("etebase.md.note") not in second.wire.bytes
-    second.cloud.turn("note", is_on=True)
+    second.cloud.switch("note", is_on=True)
     second.sync()
     assert second.bodies("note") == [b"a\n1"]
 
@@ -216,14 +216,14 @@ def test_time_of_the_next_synchronisation(phone):
     """The next time is uniform between four and eight hours; if no type is on, there is none."""
     clock = phone.wire.clock
     draws = sorted(draw_next(phone.cloud) - clock.seconds for _ in range(200))
-    assert draws[0] >= SHORTEST
-    assert draws[-1] <= LONGEST
-    assert draws[50] < (SHORTEST + LONGEST) / 2 < draws[150]
+    assert draws[0] >= MIN_INTERVAL
+    assert draws[-1] <= MAX_INTERVAL
+    assert draws[50] < (MIN_INTERVAL + MAX_INTERVAL) / 2 < draws[150]
     due = find_next(phone.cloud)
     add_note(phone.cloud, "a", "b")
     assert find_next(phone.cloud) == due
-    for kind in phone.cloud.on:
-        phone.cloud.turn(kind, is_on=False)
+    for kind in phone.cloud.enabled_types:
+        phone.cloud.switch(kind, is_on=False)
     assert find_next(phone.cloud) is None
 
 
@@ -277,7 +277,7 @@ def test_power_cut_at_every_request_and_answer(served, tmp_path):
         sent = one.wire.bytes + again.wire.bytes
         assert sent.count(b"POST /blobs/photos/data/") <= 2
         one = again
-    two.cloud.turn("photo", is_on=True)
+    two.cloud.switch("photo", is_on=True)
     two.sync()
     for kind in kinds:
         assert two.bodies(kind) == one.bodies(kind)

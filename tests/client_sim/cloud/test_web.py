@@ -3,14 +3,14 @@
 import pytest
 
 from client_sim.cloud.errors import CloudError, DeceivedError, OffError, UnavailableError
-from client_sim.cloud.web import PIECE, Line, Origin, parse_origin
+from client_sim.cloud.web import PIECE, Connection, Origin, parse_origin
 from tests.cases import case
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
 class Scripted:
-    """An outside world with one connection, which answers with `answers`."""
+    """A platform with one connection, which answers with `answers`."""
 
     def __init__(self, *answers, addresses=("127.0.0.1",)):
         self.answers, self.addresses = list(answers), addresses
@@ -46,66 +46,66 @@ class Scripted:
         self.is_closed = True
 
 
-def make_line(outside, guard=lambda: None):
-    """Return a line to a cloud."""
-    return Line(outside, Origin("cloud.example", 443, tls=True), guard)
+def make_connection(platform, guard=lambda: None):
+    """Return a connection to a cloud."""
+    return Connection(platform, Origin("cloud.example", 443, tls=True), guard)
 
 
 def test_a_request_is_exactly_these_bytes():
     """Host is first, then come the given headers and the length, and nothing else."""
-    outside = Scripted(OK)
-    answer = make_line(outside).ask("POST", "/x/?a=b", {"Accept": "text/plain"}, b"body")
+    platform = Scripted(OK)
+    answer = make_connection(platform).request("POST", "/x/?a=b", {"Accept": "text/plain"}, b"body")
     head = b"POST /x/?a=b HTTP/1.1\r\nHost: cloud.example\r\nAccept: text/plain\r\n"
-    assert outside.sent == [head + b"Content-Length: 4\r\n\r\n", b"body"]
-    assert outside.connected == [("127.0.0.1", 443, "cloud.example")]
+    assert platform.sent == [head + b"Content-Length: 4\r\n\r\n", b"body"]
+    assert platform.connected == [("127.0.0.1", 443, "cloud.example")]
     assert (answer.status, answer.body, answer.retry_after) == (200, b"hi", 0)
 
 
 def test_one_connection_serves_several_requests():
     """A connection is reused until the server closes it."""
-    outside = Scripted(OK, OK)
-    line = make_line(outside)
+    platform = Scripted(OK, OK)
+    connection = make_connection(platform)
     for _ in range(2):
-        line.ask("GET", "/", {})
-    assert len(outside.connected) == 1
-    outside.answers = [OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), OK]
+        connection.request("GET", "/", {})
+    assert len(platform.connected) == 1
+    platform.answers = [OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"), OK]
     for _ in range(2):
-        line.ask("GET", "/", {})
-    assert len(outside.connected) == 2
+        connection.request("GET", "/", {})
+    assert len(platform.connected) == 2
 
 
 def test_unread_answer_is_not_taken_for_another():
     """If an answer was not read, the next request uses a new connection."""
-    outside = Scripted(OK)
-    line = make_line(outside)
-    line.begin("GET", "/one", {})
-    line.begin("GET", "/two", {})
-    assert len(outside.connected) == 2
-    assert line.finish().body == b"hi"
+    platform = Scripted(OK)
+    connection = make_connection(platform)
+    connection.begin("GET", "/one", {})
+    connection.begin("GET", "/two", {})
+    assert len(platform.connected) == 2
+    assert connection.finish().body == b"hi"
 
 
 def test_guard_is_called_before_every_piece():
     """The guard is called before name resolution, connection, head, and each of three pieces."""
     asked = []
-    outside = Scripted(OK)
-    line = make_line(outside, lambda: asked.append(len(outside.sent)))
-    line.ask("PUT", "/", {}, bytes(2 * PIECE + 1))
-    assert [len(data) for data in outside.sent[1:]] == [PIECE, PIECE, 1]
+    platform = Scripted(OK)
+    connection = make_connection(platform, lambda: asked.append(len(platform.sent)))
+    connection.request("PUT", "/", {}, bytes(2 * PIECE + 1))
+    assert [len(data) for data in platform.sent[1:]] == [PIECE, PIECE, 1]
     assert asked == [0, 0, 0, 1, 2, 3]
 
 
 def test_a_guard_that_refuses_ends_the_connection():
     """If the guard refuses, the connection is closed in the middle of the request."""
-    outside = Scripted(OK)
+    platform = Scripted(OK)
 
     def refuse():
-        if len(outside.sent) == 2:
+        if len(platform.sent) == 2:
             raise OffError("off")
 
     with pytest.raises(OffError):
-        make_line(outside, refuse).ask("PUT", "/", {}, bytes(2 * PIECE))
-    assert outside.is_closed
-    assert len(outside.sent) == 2
+        make_connection(platform, refuse).request("PUT", "/", {}, bytes(2 * PIECE))
+    assert platform.is_closed
+    assert len(platform.sent) == 2
 
 
 def test_other_answers_are_refused():
@@ -118,36 +118,36 @@ def test_other_answers_are_refused():
         ((b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000,), DeceivedError),
     ):
         with case(answers, error):
-            outside = Scripted(*answers)
+            platform = Scripted(*answers)
             with pytest.raises(error):
-                make_line(outside).ask("GET", "/", {})
-            assert outside.is_closed
+                make_connection(platform).request("GET", "/", {})
+            assert platform.is_closed
 
 
 def test_unavailable_servers():
     """Without an address nothing is sent, and a slow server's answer is not awaited forever."""
     with pytest.raises(UnavailableError, match="no address"):
-        make_line(Scripted(addresses=())).ask("GET", "/", {})
-    outside = Scripted(*[b"H"] * 10)
-    recv = outside.recv
+        make_connection(Scripted(addresses=())).request("GET", "/", {})
+    platform = Scripted(*[b"H"] * 10)
+    recv = platform.recv
 
     def slowly(limit):
-        outside.clock += 400
+        platform.clock += 400
         return recv(limit)
 
-    outside.recv = slowly
+    platform.recv = slowly
     with pytest.raises(UnavailableError, match="takes too long"):
-        make_line(outside).ask("GET", "/", {})
+        make_connection(platform).request("GET", "/", {})
 
 
 def test_malformed_paths_are_not_sent():
     """A malformed path is refused before anything is sent."""
     for path in ("/a b", "/a\r\nX: y", "/../x", "x"):
         with case(path):
-            outside = Scripted(OK)
+            platform = Scripted(OK)
             with pytest.raises(CloudError, match="never sends"):
-                make_line(outside).ask("GET", path, {})
-            assert outside.sent == []
+                make_connection(platform).request("GET", path, {})
+            assert platform.sent == []
 
 
 def test_origins():
