@@ -58,14 +58,14 @@ def main() -> None:
     ):
         server.publish(MODELS, PACKAGE)
         target = find_target(server.url, server.root, None, devices=1, may_leave=False, resolver={})
-        held = survey(target, time.time())
+        previous = survey(target, time.time())
         server.roll_out(STAGES)
         seen = survey(target, time.time())
         if options.seconds:
             measure_core(server, target, seen, options.seconds, options.phones)
         for pid in tree(server.pid):
             os.sched_setaffinity(pid, {SERVER_CORE, LOAD_CORE})
-        measure_days(server, target, held, seen, options.devices, options.hours)
+        measure_days(server, target, previous, seen, options.devices, options.hours)
 
 
 def measure_core(
@@ -94,7 +94,7 @@ def measure_core(
 
 
 def measure_days(
-    server: OwnServer, target: Target, held: Survey, seen: Survey, devices: int, hours: float
+    server: OwnServer, target: Target, previous: Survey, seen: Survey, devices: int, hours: float
 ) -> None:
     """Print how long it takes so many phones to live for so long, and what they take of memory."""
     plan = Plan(
@@ -110,7 +110,7 @@ def measure_days(
         twinning=server.twinning(TWIN_EVERY),
     )
     begun = time.perf_counter()
-    outcome = run_fleet(plan, target, held, seen, server.clock, time.time, lambda *_: None)
+    outcome = run_fleet(plan, target, previous, seen, server.clock, time.time, lambda *_: None)
     took = time.perf_counter() - begun
     report = make_report(outcome, Sample())
     days = devices * hours / 24
@@ -160,7 +160,7 @@ def _rate(
     gc.enable()
     gc.unfreeze()
     while driver.exchanges.under_way:
-        driver.exchanges.look(0.1)
+        driver.exchanges.process(0.1)
     if driver.tally.server_failures():
         raise RuntimeError(f"the server failed phones: {driver.tally.failures}")
     after = driver.snapshot()

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from client_sim.fleet.answer_tree import Node
-from client_sim.fleet.answers import Came, Head
+from client_sim.fleet.answers import Answer, Head
 from client_sim.fleet.lines import Line
 from client_sim.fleet.loader import Dialler, Exchange, Loader, Wire
 from client_sim.fleet.tally import Failure
@@ -34,13 +34,13 @@ class Clients:
     def __init__(self, port: int, address: str = ADDRESS) -> None:
         self.connections = self.received = 0
         target = Target(address, port, address, tls=False, root=b"")
-        self.loader = Loader(Dialler(target), self, limit=MANY, patience=float("inf"))
+        self.loader = Loader(Dialler(target), self, limit=MANY, timeout=float("inf"))
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Let the event loop look after the sockets until the block ends."""
         loop = asyncio.get_running_loop()
-        loop.add_reader(self.loader.fileno(), self.loader.look, 0)
+        loop.add_reader(self.loader.fileno(), self.loader.process, 0)
         try:
             yield
         finally:
@@ -55,12 +55,12 @@ class Clients:
         finally:
             self.loader.close(connection, is_good=False)
 
-    async def ask_all(self, requests: Sequence[bytes]) -> list[Came]:
+    async def ask_all(self, requests: Sequence[bytes]) -> list[Answer]:
         """Ask one thing after the other on as few connections as the server lets there be.
 
         An answer with `Connection: close` is the last one on its connection.
         """
-        answers: list[Came] = []
+        answers: list[Answer] = []
         while len(answers) < len(requests):
             with self.connected() as connection:
                 for data in requests[len(answers) :]:
@@ -104,15 +104,15 @@ class Connection(Exchange):
     def __init__(self, loader: Loader) -> None:
         super().__init__()
         self._loader = loader
-        self._result: asyncio.Future[list[Came]]
+        self._result: asyncio.Future[list[Answer]]
 
-    def send(self, data: bytes, count: int = 1) -> "asyncio.Future[list[Came]]":
+    def send(self, data: bytes, count: int = 1) -> "asyncio.Future[list[Answer]]":
         """Send requests; the future has their answers, 0 for whatever comes until the end."""
         self._result = asyncio.get_running_loop().create_future()
-        self._loader.ask(self, Node(Line(data, 1), count))
+        self._loader.send(self, Node(Line(data, 1), count))
         return self._result
 
-    async def ask(self, data: bytes, count: int = 1) -> list[Came]:
+    async def ask(self, data: bytes, count: int = 1) -> list[Answer]:
         """Send requests and return their answers; raises an OSError where the server ends first."""
         async with asyncio.timeout(PATIENCE):
             return await self.send(data, count)
@@ -145,18 +145,18 @@ class Connection(Exchange):
         """Nothing is kept, so nothing comes again."""
         raise AssertionError
 
-    def answer(self, came: list[Came]) -> None:
+    def answer(self, came: list[Answer]) -> None:
         """Pass the answers on."""
         if not self._result.done():
             self._result.set_result(came)
 
-    def whole(self) -> None:
+    def finish_body(self) -> None:
         """Pass on that the body is there."""
         self.answer([])
 
     def hang_up(self, detail: str) -> None:  # noqa: ARG002 - the error says how much has come
         """Pass on what came before."""
-        self._fail(ConnectionEndedError(self.rest))
+        self._fail(ConnectionEndedError(self.buffer))
 
     def end_early(self, why: Failure, detail: str = "") -> None:
         """Pass the failure on."""

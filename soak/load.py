@@ -9,7 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from client_sim.fleet.answers import Answers, Came
+from client_sim.fleet.answers import Answer, AnswerParser
 from client_sim.transport import encode_block_request, encode_request
 from soak.client import ADDRESS, Clients, ConnectionEndedError
 
@@ -84,7 +84,7 @@ async def pipeline(visitors: Visitors, _draw: random.Random) -> str:
         try:
             answers = await connection.ask(data, PIPELINED)
         except ConnectionEndedError as error:
-            answers = list(Answers().read(error.data))
+            answers = list(AnswerParser().read(error.data))
             if not answers or answers[-1].head.fields.get(b"connection") != b"close":
                 raise
     return " ".join(sorted({str(each.head.status) for each in answers}))
@@ -153,12 +153,12 @@ async def reset(visitors: Visitors, draw: random.Random) -> str:
     return "gone"
 
 
-async def _is_closed_within(end: "asyncio.Future[list[Came]]", seconds: float) -> bool:
+async def _is_closed_within(end: "asyncio.Future[list[Answer]]", seconds: float) -> bool:
     await asyncio.wait([end], timeout=seconds)
     return end.done() and isinstance(end.exception(), OSError)
 
 
-def _tell(answers: Sequence[Came]) -> str:
+def _tell(answers: Sequence[Answer]) -> str:
     return " ".join(str(each.head.status) for each in answers)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from client_sim.fleet.answers import Answers
+from client_sim.fleet.answers import AnswerParser
 from client_sim.transport import encode_block_request, encode_request
 
 HOST = "127.0.0.1"
@@ -74,7 +74,7 @@ def ask(port: int, data: bytes) -> Answer:
 
 def read_answer(stream: socket.socket) -> Answer:
     """Return the answer that comes next; the stream must block."""
-    answers, data = Answers(), b""
+    answers, data = AnswerParser(), b""
     while (came := answers.cut(data, 1)) is None:
         some = stream.recv(1 << 20)
         if not some:

@@ -118,13 +118,23 @@ class Node:
     `data` are the bytes of the request. They have `count` answers: several for several requests in
     a packet, and 0 for any bytes until the server ends the connection. `note` counts a sender.
 
-    `answers` has the edges by the hash of the decoded body. `came` has them by whether the answer
-    was compressed and the hash of its raw body. `last` are all bytes of the answers that were
-    recognised last, heads included, and `last_edge` is their edge. `room` is the size of one
+    `answers` has the edges by the hash of the decoded body. `by_raw_body` has them by whether the
+    answer was compressed and the hash of its raw body. `last` are all bytes of the answers that
+    were recognised last, heads included, and `last_edge` is their edge. `room` is the size of one
     receive call.
     """
 
-    __slots__ = ("answers", "came", "count", "data", "last", "last_edge", "line", "note", "room")
+    __slots__ = (
+        "answers",
+        "by_raw_body",
+        "count",
+        "data",
+        "last",
+        "last_edge",
+        "line",
+        "note",
+        "room",
+    )
 
     def __init__(self, line: Line, count: int = 1) -> None:
         self.line = line
@@ -132,7 +142,7 @@ class Node:
         self.note = line.note
         self.count = count
         self.answers: dict[bytes, Edge] = {}
-        self.came: dict[tuple[bool, bytes], Edge] = {}
+        self.by_raw_body: dict[tuple[bool, bytes], Edge] = {}
         self.last = b""
         self.last_edge = _NOWHERE
         self.room = _FIRST_ROOM * max(1, min(count, _MOST_ROOM // _FIRST_ROOM))
@@ -147,7 +157,7 @@ class Node:
 
         Return None if the real code has not processed the decoded body.
         """
-        known = self.came.get((is_gzip, digest))
+        known = self.by_raw_body.get((is_gzip, digest))
         if known is not None and known.status == status:
             return known
         if status == 404:
@@ -159,8 +169,8 @@ class Node:
         edge = self.answers.get(key)
         if edge is None or edge.status != status:
             return None
-        if len(self.came) < _KNOWN_LIMIT:
-            self.came[is_gzip, digest] = edge
+        if len(self.by_raw_body) < _KNOWN_LIMIT:
+            self.by_raw_body[is_gzip, digest] = edge
         return edge
 
 
@@ -168,7 +178,7 @@ Place = Node | End
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class RecordedRequest:
     """A request of the real code and the answer to it; other members as in `Edge`."""
 
     data: bytes
@@ -178,13 +188,16 @@ class Taken:
     expires: float = 0.0
 
 
-def grow(
-    place: Place | None, taken: Sequence[Taken], end: End, find_line: Callable[[bytes], Line]
+def add_path(
+    place: Place | None,
+    recorded: Sequence[RecordedRequest],
+    end: End,
+    find_line: Callable[[bytes], Line],
 ) -> Place:
-    """Add the path `taken` and its `end` to the tree at `place`, and return the tree."""
-    if not taken:
+    """Add the path `recorded` and its `end` to the tree at `place`, and return the tree."""
+    if not recorded:
         return end
-    first = taken[0]
+    first = recorded[0]
     if not isinstance(place, Node) or place.line.data != first.data:
         place = Node(find_line(first.data))
     edge = place.answers.get(first.digest)
@@ -194,7 +207,7 @@ def grow(
         before = None
     else:
         before = edge.following
-    edge.following = grow(before, taken[1:], end, find_line)
+    edge.following = add_path(before, recorded[1:], end, find_line)
     return place
 
 

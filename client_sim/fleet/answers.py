@@ -10,7 +10,7 @@ import h11
 from client_sim.device.answer import HEAD_LIMIT
 from client_sim.fleet.answer_tree import BODY_LIMIT
 
-_KEPT: Final = 4_096  # cached heads; a server's heads differ only in the date
+_CACHED: Final = 4_096  # cached heads; a server's heads differ only in the date
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Came:
+class Answer:
     """A complete answer: its head, its raw body, and all its bytes."""
 
     head: Head
     body: bytes
-    whole: bytes
+    raw: bytes
 
 
 class Heads:
@@ -48,7 +48,7 @@ class Heads:
         """Decode `data`, the bytes of a head without the final empty line."""
         head = self._known.get(data)
         if head is None:
-            if len(self._known) >= _KEPT:
+            if len(self._known) >= _CACHED:
                 self._known.clear()
             head = self._known[data] = decode_head(data)
         return head
@@ -92,7 +92,7 @@ class AnswerFault(Exception):  # noqa: N818 - a finding about a server
     """The received bytes are not an answer of this protocol; the message says why."""
 
 
-class Answers:
+class AnswerParser:
     """Splits received bytes into answers; cached heads are not decoded again."""
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class Answers:
             raise AnswerFault(head.fault)
         return head, end + len(_END)
 
-    def cut(self, data: bytes, count: int) -> list[Came] | None:
+    def cut(self, data: bytes, count: int) -> list[Answer] | None:
         """Return the `count` answers in `data`, or None while they are incomplete.
 
         Raises AnswerFault if `data` cannot be exactly that many answers.
@@ -121,11 +121,11 @@ class Answers:
         found = list(islice(self.read(data), count))
         if len(found) < count:
             return None
-        if sum(len(came.whole) for came in found) != len(data):
+        if sum(len(answer.raw) for answer in found) != len(data):
             raise AnswerFault("more bytes than the answers have")
         return found
 
-    def read(self, data: bytes) -> Iterator[Came]:
+    def read(self, data: bytes) -> Iterator[Answer]:
         """Yield the complete answers at the start of `data`; raises AnswerFault."""
         start = 0
         while (head := self.find_head(data, start)) is not None:
@@ -135,5 +135,5 @@ class Answers:
             until = begin + facts.length
             if len(data) < until:
                 return
-            yield Came(facts, data[begin:until], data[start:until])
+            yield Answer(facts, data[begin:until], data[start:until])
             start = until

@@ -75,7 +75,7 @@ def write_images(builds: Iterable[MadeBuild], folder: Path) -> dict[str, dict[st
 
 
 _BITS: Final = 2048
-_LIFE: Final = timedelta(days=365)
+_CERTIFICATE_LIFETIME: Final = timedelta(days=365)
 _TEXT: Final = b"signed by SignApk\0"  # as AOSP writes it
 _OPTIONS: Final = (
     pkcs7.PKCS7Options.DetachedSignature,
@@ -92,7 +92,7 @@ class PackageSigner:
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hening fleet")])
         begin = datetime.fromtimestamp(now, UTC)
         builder = x509.CertificateBuilder(name, name, self._key.public_key(), 1)
-        builder = builder.not_valid_before(begin).not_valid_after(begin + _LIFE)
+        builder = builder.not_valid_before(begin).not_valid_after(begin + _CERTIFICATE_LIFETIME)
         self._certificate = builder.sign(self._key, hashes.SHA256())
         self.certificate = self._certificate.public_bytes(serialization.Encoding.PEM)
 
@@ -121,11 +121,11 @@ _RUN: Final = 64  # maximum blocks that one operation writes
 class MadePayload:
     """A payload, and the values of `payload_properties.txt`.
 
-    `front` is the number of bytes of header, manifest and metadata signature.
+    `metadata_size` is the number of bytes of header, manifest and metadata signature.
     """
 
     data: bytes
-    front: int
+    metadata_size: int
     properties: Mapping[str, str]
 
 
@@ -224,11 +224,11 @@ def make_package(build: MadeBuild, signer: PackageSigner) -> MadePackage:
     names = ""
     # The metadata states its own length; repeat until the number of digits no longer changes.
     while True:
-        front = f"payload_metadata.bin:{_find(names)}:{payload.front}"
+        metadata_entry = f"payload_metadata.bin:{_find(names)}:{payload.metadata_size}"
         metadata = _lines(
             {
                 **facts,
-                "ota-property-files": f"{front},{names}",
+                "ota-property-files": f"{metadata_entry},{names}",
                 "ota-streaming-property-files": names,
             }
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from client_sim.device.choose import Offer
 from client_sim.device.download import package_url
 from client_sim.fleet.answer_tree import Edge, Node, Place
-from client_sim.fleet.answers import Came, Head
+from client_sim.fleet.answers import Answer, Head
 from client_sim.fleet.lines import Lines
 from client_sim.fleet.loader import Exchange, Loader, Wire
 from client_sim.fleet.tally import Failure
@@ -32,7 +32,7 @@ class Purpose(IntEnum):
 
     POLL = 0
     FETCH = 1
-    LOOK = 2
+    RECHECK = 2
 
 
 class Load:
@@ -51,7 +51,7 @@ class Load:
         self.left = 0
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether no block is missing."""
         return self.first >= self.offer.length
 
@@ -69,8 +69,8 @@ class Load:
         found = (head.status, head.is_gzip, head.length, head.content_range)
         if found == (206, False, self.left, part):
             return ""
-        said = head.content_range.decode("latin-1")
-        return f"status {head.status}, {head.length} bytes {said}".rstrip()
+        content_range = head.content_range.decode("latin-1")
+        return f"status {head.status}, {head.length} bytes {content_range}".rstrip()
 
     def receive(self, wire: Wire) -> int:
         """Receive bytes of the block; return their number, 0 at the end of the connection."""
@@ -88,7 +88,7 @@ class Load:
             self._digest = self._running
             self.first = min(self.first + BLOCK, self.offer.length)
 
-    def is_right(self) -> bool:
+    def is_valid(self) -> bool:
         """Tell whether the whole package has the signed hash."""
         return self._digest.hexdigest() == self.offer.sha256
 
@@ -97,7 +97,7 @@ class Steps(Protocol):
     """Callbacks for the result of a request."""
 
     def follow(self, call: "Call", edge: Edge) -> None: ...  # noqa: D102
-    def take_answer(self, call: "Call", came: Came) -> None: ...  # noqa: D102
+    def take_answer(self, call: "Call", answer: Answer) -> None: ...  # noqa: D102
     def take_block(self, call: "Call") -> None: ...  # noqa: D102
     def end_early(self, call: "Call", why: Failure, detail: str) -> None: ...  # noqa: D102
     def note_latency(self, sent_at: float, polls: int = 1) -> None: ...  # noqa: D102
@@ -129,12 +129,12 @@ class Call(Exchange):
         self.steps.note_latency(self.sent_at)
         self.steps.follow(self, self.node.last_edge)
 
-    def answer(self, came: list[Came]) -> None:
+    def answer(self, answers: list[Answer]) -> None:
         """Continue after an answer that differs from the last one."""
         self.steps.note_latency(self.sent_at)
-        self.steps.take_answer(self, came[0])
+        self.steps.take_answer(self, answers[0])
 
-    def whole(self) -> None:
+    def finish_body(self) -> None:
         """Continue after a complete block."""
         self.steps.take_block(self)
 
@@ -192,7 +192,7 @@ class Pairs:
 class PairSteps(Protocol):
     """The callback for answers of a pair that differ from the last ones."""
 
-    def answer_pair(self, call: Call, pair: Pair, first: Came, second: Came) -> None: ...  # noqa: D102
+    def answer_pair(self, call: Call, pair: Pair, first: Answer, second: Answer) -> None: ...  # noqa: D102
 
 
 class Packet(Exchange):
@@ -213,13 +213,13 @@ class Packet(Exchange):
         for call in self.calls:
             call.steps.follow(call, node.last_edge)
 
-    def answer(self, came: list[Came]) -> None:
+    def answer(self, answers: list[Answer]) -> None:
         """Continue each poll with its two answers."""
         self._finish()
-        for call, first, second in zip(self.calls, came[::2], came[1::2], strict=True):
+        for call, first, second in zip(self.calls, answers[::2], answers[1::2], strict=True):
             self._steps.answer_pair(call, self.pair, first, second)
 
-    def whole(self) -> None:
+    def finish_body(self) -> None:
         """Raise AssertionError: a packet never sets `body`."""
         raise AssertionError
 
@@ -249,7 +249,7 @@ class PacketLoader(Loader):
         return self.under_way - (self._gathered is not None) >= self._limit
 
     def join(self, call: Call, pair: Pair, steps: PairSteps) -> bool:
-        """Add both requests of a poll to a packet, which `look` sends at the latest.
+        """Add both requests of a poll to a packet, which `process` sends at the latest.
 
         Return False if there is no idle connection for them.
         """
@@ -267,10 +267,10 @@ class PacketLoader(Loader):
             self._send_packet()
         return True
 
-    def look(self, seconds: float) -> None:
-        """Send the gathered packet, then process received data like `Loader.look`."""
+    def process(self, seconds: float) -> None:
+        """Send the gathered packet, then process received data like `Loader.process`."""
         self._send_packet()
-        super().look(seconds)
+        super().process(seconds)
 
     def _send_packet(self) -> None:
         packet, self._gathered = self._gathered, None
@@ -278,7 +278,7 @@ class PacketLoader(Loader):
             return
         node = packet.pair.packets[len(packet.calls) - 1]
         packet.phone = packet.calls[0].phone
-        self.ask(packet, node)
+        self.send(packet, node)
         if packet.wire is not None:
             for call in packet.calls[1:]:
                 node.note(call.phone)

@@ -175,7 +175,7 @@ def fleet(
     from client_sim.fleet.presentation import Screen, render_page
     from client_sim.fleet.report import make_report
     from client_sim.fleet.survey import survey
-    from client_sim.fleet.twins import Sample, Wish, install_sample
+    from client_sim.fleet.twins import Sample, SampleRequest, install_sample
     from client_sim.pages.page import Origin
 
     plan = Plan(
@@ -206,7 +206,7 @@ def fleet(
             server.publish(models, package_size)
             plan = replace(plan, twinning=server.twinning(engine_every))
             target = _find(server.url, server.root, None, devices, {}, may_leave=False)
-            held = survey(target, read_clock())
+            previous = survey(target, read_clock())
             server.roll_out(stages or _STAGES)
             seen, clock = survey(target, read_clock()), server.clock
         else:
@@ -220,14 +220,14 @@ def fleet(
                 may_leave=load_another_machine,
             )
             plan = fit_plan(plan, target)
-            seen = held = survey(target, read_clock())
+            seen = previous = survey(target, read_clock())
         screen.say(f"{devices:,} phones poll {target.host_header} from {plan.workers} processes.")
         if sample_package is not None and certificate is not None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hening-fleet-")))
-            wish = Wish(sample, sample_package, certificate.read_bytes())
-            sampled = install_sample(target, seen.groups, wish, folder, read_clock)
+            request = SampleRequest(sample, sample_package, certificate.read_bytes())
+            sampled = install_sample(target, seen.groups, request, folder, read_clock)
         screen.prepare(f"Waking {devices:,} phones")
-        outcome = run_fleet(plan, target, held, seen, clock, read_clock, screen.watch)
+        outcome = run_fleet(plan, target, previous, seen, clock, read_clock, screen.watch)
     report, origin = make_report(outcome, sampled), Origin.read(read_clock())
     if out is not None:
         out.write_text(render_page(report, origin), encoding="utf-8")

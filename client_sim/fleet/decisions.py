@@ -31,7 +31,7 @@ class Decider:
         """Return the offer that the phone would install, or None."""
         phones = self._phones
         index = phones.group[phone]
-        window = state.windows[index] if index in state.windows else self._look_at(state, index)
+        window = state.windows[index] if index in state.windows else self._open_window(state, index)
         if window is None:
             return None
         if not window.since <= now < window.until:
@@ -45,7 +45,7 @@ class Decider:
         decided = window.decided
         return decided[key] if key in decided else self._plan(key, phone, window, now)
 
-    def _look_at(self, state: TrustState, index: int) -> ShareWindow | None:
+    def _open_window(self, state: TrustState, index: int) -> ShareWindow | None:
         try:
             pointer = state.find_pointer(self._groups[index])
         except PointerError:

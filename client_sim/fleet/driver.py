@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from client_sim.fleet.answer_tree import Edge, End, Node, Place, TrustState
-from client_sim.fleet.answers import Came
+from client_sim.fleet.answers import Answer
 from client_sim.fleet.call import Call, Load, PacketLoader, Pair, Pairs, Purpose
 from client_sim.fleet.decisions import Behaviour, Decider
 from client_sim.fleet.errors import MISHAPS, Fault, first_line
@@ -83,9 +83,9 @@ class Driver:
         pace = self._behaviour.polls_per_second
         for phone in self._appointments.take(tick):
             while exchanges.is_busy:
-                exchanges.look(1.0)
+                exchanges.process(1.0)
             if pace:
-                self._hold_back(1 / pace)
+                self._pace(1 / pace)
             call = spare.pop() if spare else Call(self)
             call.phone, call.begun = phone, tick
             # The phone's own clock, which is never before the build of its ROM. It stands still
@@ -106,14 +106,14 @@ class Driver:
         self._stretches.count()
         self.stopwatch.count()
         self.tally.lessons = self.learner.lessons
-        self.tally.busy_seconds = self.stopwatch.lost
+        self.tally.busy_seconds = self.stopwatch.excluded
         return self.tally
 
-    def _hold_back(self, apart: float) -> None:
-        """Wait until `apart` seconds of real time after the start of the last poll."""
+    def _pace(self, interval: float) -> None:
+        """Wait until `interval` seconds of real time after the start of the last poll."""
         while (rest := self._may_begin - time.perf_counter()) > 0:
-            self.exchanges.look(rest)
-        self._may_begin = time.perf_counter() + apart
+            self.exchanges.process(rest)
+        self._may_begin = time.perf_counter() + interval
 
     def poll(self, call: Call) -> None:
         """Begin a poll."""
@@ -129,7 +129,7 @@ class Driver:
             pair = self._pairs.find(place)
             if pair is not None and self.exchanges.join(call, pair, self):
                 return
-        self._go(call, place)
+        self._proceed(call, place)
 
     def follow(self, call: Call, edge: Edge) -> None:
         """Continue after a verified answer, unless this phone refuses it by version or expiry."""
@@ -147,22 +147,22 @@ class Driver:
             self._phones.stamp[phone] = edge.version
         place = edge.following
         if place.__class__ is Node:
-            self.exchanges.ask(call, place)
+            self.exchanges.send(call, place)
         else:
-            self._go(call, place)
+            self._proceed(call, place)
 
     def note_latency(self, sent_at: float, polls: int = 1) -> None:
         """Record the latency of `polls` polls whose requests were sent at `sent_at`."""
         self.stopwatch.note(self.exchanges.now - sent_at, polls)
 
-    def take_answer(self, call: Call, came: Came) -> None:
+    def take_answer(self, call: Call, answer: Answer) -> None:
         """Process an answer that differs from the last one; its hash must be known."""
         assert call.node is not None
-        edge = self._recognise(call, call.node, came)
+        edge = self._recognise(call, call.node, answer)
         if edge is not None:
             self.follow(call, edge)
 
-    def answer_pair(self, call: Call, pair: Pair, first: Came, second: Came) -> None:
+    def answer_pair(self, call: Call, pair: Pair, first: Answer, second: Answer) -> None:
         """Process the two answers of a pair that differ from the last ones."""
         edge = self._recognise(call, pair.first, first)
         if edge is None:
@@ -170,15 +170,15 @@ class Driver:
         if edge.following is pair.second:
             edge = self._recognise(call, pair.second, second)
             if edge is not None:
-                pair.keep(first.whole + second.whole, edge)
+                pair.keep(first.raw + second.raw, edge)
                 self.follow(call, edge)
             return
         # A new root: the second request was too early, so the poll begins again.
-        self._go(call, pair.first)
+        self._proceed(call, pair.first)
 
-    def _recognise(self, call: Call, node: Node, came: Came) -> Edge | None:
+    def _recognise(self, call: Call, node: Node, answer: Answer) -> Edge | None:
         """Return the edge of an answer; end the call if the real code cannot learn it."""
-        head, body = came.head, came.body
+        head, body = answer.head, answer.body
         digest = hashlib.sha256(body).digest()
         edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
         if edge is None:
@@ -188,18 +188,18 @@ class Driver:
         if edge is None:
             self.end_early(call, Failure.UNKNOWN, f"status {head.status}, {len(body)} bytes")
             return None
-        node.keep(came.whole, edge)
+        node.keep(answer.raw, edge)
         return edge
 
     def take_block(self, call: Call) -> None:
         """Fetch the next block, or check the complete package."""
         load = call.load
         assert load is not None
-        if not load.is_whole:
-            self._ask_block(call, load)
-        elif load.is_right():
+        if not load.is_complete:
+            self._request_block(call, load)
+        elif load.is_valid():
             self.tally.fetched += 1
-            self._look_again(call)
+            self._recheck(call)
         else:
             self.end_early(call, Failure.PACKAGE)
 
@@ -224,18 +224,18 @@ class Driver:
 
     def _fetch(self, call: Call) -> None:
         assert call.offer is not None
-        state, group = self._where(call)
+        state, group = self._locate(call)
         key = (group.name, call.offer.sha256, self._phones.role[call.phone])
         place = state.installs.get(key)
         if place is None and self._study(call):
             place = state.installs.get(key)
         if place is not None:
-            self._go(call, place)
+            self._proceed(call, place)
 
-    def _go(self, call: Call, place: Place) -> None:
+    def _proceed(self, call: Call, place: Place) -> None:
         """Send the request at `place`, or continue after the end of a path."""
         if place.__class__ is Node:
-            self.exchanges.ask(call, place)
+            self.exchanges.send(call, place)
             return
         assert isinstance(place, End)
         if place.state is None:
@@ -251,7 +251,7 @@ class Driver:
         tally = self.tally
         tally.polls += 1
         offer = self._decider.decide(call.phone, state, call.now)
-        if call.purpose is Purpose.LOOK:
+        if call.purpose is Purpose.RECHECK:
             if offer is not None and offer == call.offer:
                 self._switch(call)
             else:
@@ -270,24 +270,24 @@ class Driver:
         call.release = end.release
         self._phones.role[call.phone] = end.role
         if self.tally.offers % self._behaviour.download_every:
-            self._look_again(call)
+            self._recheck(call)
             return
         load = self._parts.pop(call.phone, None)
         if load is None or load.offer.sha256 != call.offer.sha256:
             load = Load(call.offer)
         call.load = load
-        self._ask_block(call, load)
+        self._request_block(call, load)
 
-    def _ask_block(self, call: Call, load: Load) -> None:
+    def _request_block(self, call: Call, load: Load) -> None:
         request = load.request(self._behaviour.host)
         call.body = load
-        self.exchanges.ask(call, Node(self.lines.find(request)))
+        self.exchanges.send(call, Node(self.lines.find(request)))
 
-    def _look_again(self, call: Call) -> None:
+    def _recheck(self, call: Call) -> None:
         """Poll again right before the switch."""
         # A server may handle a connection differently after a package, so a poll needs a new one.
         self.exchanges.close(call, is_good=False)
-        call.purpose, call.load = Purpose.LOOK, None
+        call.purpose, call.load = Purpose.RECHECK, None
         self.poll(call)
 
     def _switch(self, call: Call) -> None:
@@ -295,38 +295,38 @@ class Driver:
         assert release is not None
         assert offer is not None
         self.tally.switched += 1
-        self._let_twin_follow(call, release)
+        self._run_twin(call, release)
         self._decider.switch(call.phone, release.build)
         if offer.counter == offer.final_counter:
             self.tally.arrived += 1
             self.tally.arrived_in[self._stretches.find(call.begun)] += 1
         self._appointments.renew(call.phone, call.begun)
 
-    def _let_twin_follow(self, call: Call, release: "Release") -> None:
+    def _run_twin(self, call: Call, release: "Release") -> None:
         if self._twins is None:
             return
         begun = time.perf_counter()
-        _, group = self._where(call)
+        _, group = self._locate(call)
         running, secret = self._decider.running(call.phone), self._decider.secret(call.phone)
         self._twins.follow(group, running, release.build, secret, call.now)
-        self.stopwatch.lost += time.perf_counter() - begun
+        self.stopwatch.excluded += time.perf_counter() - begun
 
     def _study(self, call: Call) -> bool:
         """Let the real code learn the server's current answers; end the call if that fails."""
         begun = time.perf_counter()
-        state, group = self._where(call)
+        state, group = self._locate(call)
         if call.purpose is Purpose.FETCH:
             assert call.offer is not None
-            held = self._phones.role[call.phone]
-            why = self.learner.learn_install(state, group, call.offer, held, self._time)
+            role_version = self._phones.role[call.phone]
+            why = self.learner.learn_install(state, group, call.offer, role_version, self._time)
         else:
             why = self.learner.learn_poll(state, group, self._time)
-        self.stopwatch.lost += time.perf_counter() - begun
+        self.stopwatch.excluded += time.perf_counter() - begun
         if why is not None:
             self.end_early(call, *why)
         return why is None
 
-    def _where(self, call: Call) -> tuple[TrustState, Group]:
+    def _locate(self, call: Call) -> tuple[TrustState, Group]:
         phones = self._phones
         return (
             self.learner.states[phones.state[call.phone]],

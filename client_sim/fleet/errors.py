@@ -43,11 +43,11 @@ class Fault:
     request: str
     detail: str
 
-    def tell(self) -> str:
+    def describe(self) -> str:
         """Return the failure as a sentence."""
-        asked = f" after {self.request}" if self.request else ""
+        request = f" after {self.request}" if self.request else ""
         detail = f": {self.detail.rstrip('.')}" if self.detail else ""
-        return f"hour {self.hours:.2f}, {self.group}{asked}: {self.why}{detail}."
+        return f"hour {self.hours:.2f}, {self.group}{request}: {self.why}{detail}."
 
 
 def first_line(data: bytes) -> str:

@@ -11,7 +11,7 @@ from client_sim.fleet.own_server import ClockFile
 from client_sim.fleet.population import Habits
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.tally import Tally
-from client_sim.fleet.target import STRANGE_CONNECTIONS, STRANGE_POLLS, STRANGE_WORKERS, Target
+from client_sim.fleet.target import REMOTE_CONNECTIONS, REMOTE_POLLS, REMOTE_WORKERS, Target
 from client_sim.fleet.timer_wheel import TICKS
 from client_sim.fleet.twins import Twinning
 from client_sim.fleet.workers import Job, started
@@ -86,7 +86,7 @@ class Outcome:
 def run_fleet(
     plan: Plan,
     target: Target,
-    held: Survey,
+    previous: Survey,
     seen: Survey,
     clock: ClockFile | None,
     read_clock: Callable[[], float],
@@ -94,7 +94,7 @@ def run_fleet(
 ) -> Outcome:
     """Run the phones for `plan.seconds` and return the outcome.
 
-    `held` is the server's state at the phones' last poll before the run; `seen` is its current
+    `previous` is the server's state at the phones' last poll before the run; `seen` is its current
     state. The run advances `clock` if there is one; otherwise phones use the machine's clock. The
     plan is limited by `fit_plan`.
     """
@@ -109,7 +109,7 @@ def run_fleet(
         download_every=plan.download_every,
         twinning=plan.twinning,
     )
-    jobs = share_out(plan, target, held, seen, behaviour, is_real=clock is None)
+    jobs = share_out(plan, target, previous, seen, behaviour, is_real=clock is None)
     with started(jobs) as workers:
         ready = workers.ready()
         start = time.perf_counter()
@@ -119,7 +119,7 @@ def run_fleet(
         while simulated < plan.seconds:
             simulated = min(plan.seconds, simulated + window)
             if clock is not None:
-                clock.turn(begin + simulated)
+                clock.set(begin + simulated)
             tally = workers.advance(round(simulated * TICKS))
             real = time.perf_counter() - start
             data = tally.sent + tally.received
@@ -150,21 +150,27 @@ def run_fleet(
 
 def fit_plan(plan: Plan, target: Target) -> Plan:
     """Return the plan with workers and connections limited for a remote `target`."""
-    if target.is_here:
+    if target.is_local:
         return plan
-    workers = min(plan.workers, STRANGE_WORKERS)
+    workers = min(plan.workers, REMOTE_WORKERS)
     # Each worker uses one more connection for the real code, which polls while a phone waits.
-    most = STRANGE_CONNECTIONS // workers - 1
+    most = REMOTE_CONNECTIONS // workers - 1
     return replace(plan, workers=workers, connections=min(plan.connections, most))
 
 
 def share_out(
-    plan: Plan, target: Target, held: Survey, seen: Survey, behaviour: Behaviour, *, is_real: bool
+    plan: Plan,
+    target: Target,
+    previous: Survey,
+    seen: Survey,
+    behaviour: Behaviour,
+    *,
+    is_real: bool,
 ) -> list[Job]:
     """Divide the phones among the workers, and for a remote server also the allowed load."""
     jobs = []
-    if not target.is_here:
-        behaviour = replace(behaviour, polls_per_second=STRANGE_POLLS / plan.workers)
+    if not target.is_local:
+        behaviour = replace(behaviour, polls_per_second=REMOTE_POLLS / plan.workers)
     for index in range(plan.workers):
         first = plan.devices * index // plan.workers
         count = plan.devices * (index + 1) // plan.workers - first
@@ -174,7 +180,7 @@ def share_out(
                 groups=seen.groups,
                 habits=plan.habits,
                 behaviour=behaviour,
-                vaults=held.vaults,
+                vaults=previous.vaults,
                 seed=plan.seed,
                 first=first,
                 count=count,

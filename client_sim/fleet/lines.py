@@ -57,7 +57,7 @@ class Beyond:
         self.sent = 0
 
 
-class UntoldLine(Line):
+class UncountedLine(Line):
     """A request beyond the limit: it is counted in `beyond`, without its senders."""
 
     __slots__ = ("_beyond",)
@@ -114,7 +114,7 @@ class Lines:
         if line is None:
             if len(self._lines) >= LIMIT:
                 # The request is still sent and counted, but not its senders.
-                return UntoldLine(data, self._beyond)
+                return UncountedLine(data, self._beyond)
             line = self._lines[data] = Line(data, self._phones)
         return line
 

@@ -18,11 +18,11 @@ from typing import Final, Protocol
 
 from client_sim.device.internet import make_tls_context
 from client_sim.fleet.answer_tree import Node
-from client_sim.fleet.answers import AnswerFault, Answers, Came, Head
+from client_sim.fleet.answers import Answer, AnswerFault, AnswerParser, Head
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.target import Target
 
-PATIENCE: Final = 30.0  # seconds of real time after which an exchange gives up
+TIMEOUT: Final = 30.0  # seconds of real time after which an exchange gives up
 
 BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """Errors of a connection that is not ready yet."""
@@ -30,7 +30,7 @@ BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _NO_PORT_YET: Final = 24  # IP_BIND_ADDRESS_NO_PORT: connect chooses the port by the 4-tuple
 _SOURCES: Final = 64  # loopback addresses; each has its own ports
 _KIND: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK
-_UNDER_WAY: Final = {0, errno.EINPROGRESS}
+_CONNECTING: Final = {0, errno.EINPROGRESS}
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 _IN, _BOTH = select.EPOLLIN, select.EPOLLIN | select.EPOLLOUT
 
@@ -56,7 +56,7 @@ class Dialler:
         """Begin a connection; raises OSError if it fails immediately."""
         wire = self._make()
         result = wire.connect_ex(self._address)
-        if result not in _UNDER_WAY:
+        if result not in _CONNECTING:
             wire.close()
             raise OSError(result, "no connection")
         return wire
@@ -99,13 +99,13 @@ class Exchange(ABC):
 
     `wire` is the connection, `number` its descriptor, `node` the last request, `sent_at` the time
     of sending by the loader's clock, `phone` the client's number. `unsent` are the bytes that could
-    not be sent yet. `got` counts received bytes that equal the last answers of the node; once they
-    differ, `rest` has all received bytes instead. `body` receives the body of the next answer, if
-    set. `is_plain` says that `unsent`, `got`, `rest` and `body` are not in use.
+    not be sent yet. `matched` counts received bytes that equal the last answers of the node; once
+    they differ, `buffer` has all received bytes instead. `body` receives the body of the next
+    answer, if set. `is_plain` says that `unsent`, `matched`, `buffer` and `body` are not in use.
     """
 
     __slots__ = (
-        *("body", "got", "in_body", "is_plain", "node", "number", "phone", "rest", "sent_at"),
+        *("body", "buffer", "in_body", "is_plain", "matched", "node", "number", "phone", "sent_at"),
         *("unsent", "wire"),
     )
 
@@ -120,8 +120,8 @@ class Exchange(ABC):
 
     def forget(self) -> None:
         """Drop the remaining bytes of a request and its answers."""
-        self.unsent = self.rest = b""
-        self.got = 0
+        self.unsent = self.buffer = b""
+        self.matched = 0
         self.body, self.in_body = None, False
         self.is_plain = True
 
@@ -130,11 +130,11 @@ class Exchange(ABC):
         """Continue after answers that equal, byte for byte, the last ones at the node."""
 
     @abstractmethod
-    def answer(self, came: list[Came]) -> None:
+    def answer(self, answers: list[Answer]) -> None:
         """Continue after other answers; their number is the node's `count`."""
 
     @abstractmethod
-    def whole(self) -> None:
+    def finish_body(self) -> None:
         """Continue after the last byte of `body`."""
 
     def hang_up(self, detail: str) -> None:
@@ -160,7 +160,7 @@ class Loader:
     """Sends requests of exchanges over at most `limit` concurrent connections of `dialler`.
 
     Answers that equal the last ones at the same node are neither parsed nor hashed. With `keep`,
-    connections are reused after a successful exchange. An exchange ends early after `patience`
+    connections are reused after a successful exchange. An exchange ends early after `timeout`
     seconds without a complete answer.
     """
 
@@ -172,21 +172,21 @@ class Loader:
         limit: int,
         keep: bool = False,
         clock: Callable[[], float] = time.perf_counter,
-        patience: float = PATIENCE,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._dialler = dialler
         self._traffic = traffic
         self._limit = limit
         self._keep = keep
         self._clock = clock
-        self._answers = Answers()
+        self._answers = AnswerParser()
         self._epoll = select.epoll()
         self._waiting: deque[tuple[Exchange, Node]] = deque()
         self._open: dict[int, Exchange] = {}
         self._idle: OrderedDict[int, Wire] = OrderedDict()
-        self.patience = patience
+        self.timeout = timeout
         self.now = clock()
-        self._impatient_at = self.now + patience
+        self._next_timeout_check = self.now + timeout
 
     @property
     def under_way(self) -> int:
@@ -199,7 +199,7 @@ class Loader:
         return self.under_way >= self._limit
 
     @property
-    def keeps(self) -> bool:
+    def keeps_connections(self) -> bool:
         """Whether connections are reused."""
         return self._keep
 
@@ -209,17 +209,17 @@ class Loader:
         return bool(self._idle)
 
     def fileno(self) -> int:
-        """Return a descriptor that is readable when `look` has something to do."""
+        """Return a descriptor that is readable when `process` has something to do."""
         return self._epoll.fileno()
 
     def watch(self, number: int) -> None:
-        """Make `look` return when the descriptor `number`, not a connection, is readable."""
+        """Make `process` return when the descriptor `number`, not a connection, is readable."""
         self._epoll.register(number, _IN)
 
-    def look(self, seconds: float) -> None:
+    def process(self, seconds: float) -> None:
         """Process received data, waiting for at most `seconds` for it."""
         while self._waiting and len(self._open) < self._limit:
-            self.ask(*self._waiting.popleft())
+            self.send(*self._waiting.popleft())
         exchanges, received = self._open, 0
         events = self._epoll.poll(seconds)
         self.now = self._clock()
@@ -247,10 +247,10 @@ class Loader:
             else:
                 self._take(exchange, node, data)
         self._traffic.received += received
-        if self.now > self._impatient_at:
-            self._lose_patience()
+        if self.now > self._next_timeout_check:
+            self._end_overdue()
 
-    def ask(self, exchange: Exchange, node: Node) -> None:
+    def send(self, exchange: Exchange, node: Node) -> None:
         """Send a request and count it; open a connection if the exchange has none."""
         exchange.node = node
         if exchange.wire is None and len(self._open) >= self._limit:
@@ -344,7 +344,7 @@ class Loader:
         self._open[number] = exchange
         return wire
 
-    def _send_rest(self, exchange: Exchange, node: Node, wire: Wire) -> bool:
+    def _send_unsent(self, exchange: Exchange, node: Node, wire: Wire) -> bool:
         """Send unsent bytes; return whether there may be an answer to receive."""
         try:
             sent = wire.send(exchange.unsent)
@@ -361,7 +361,7 @@ class Loader:
         exchange.unsent = exchange.unsent[sent:]
         if not exchange.unsent:
             node.note(exchange.phone)
-            exchange.is_plain = exchange.body is None and not (exchange.got or exchange.rest)
+            exchange.is_plain = exchange.body is None and not (exchange.matched or exchange.buffer)
             self._epoll.modify(exchange.number, _IN)
         return True
 
@@ -370,7 +370,7 @@ class Loader:
         node, wire, body = exchange.node, exchange.wire, exchange.body
         assert node is not None
         assert wire is not None
-        if exchange.unsent and not self._send_rest(exchange, node, wire):
+        if exchange.unsent and not self._send_unsent(exchange, node, wire):
             return
         try:
             if body is not None and exchange.in_body:
@@ -390,25 +390,25 @@ class Loader:
         """Compare received data with the last answers; if they differ, collect and split it."""
         self._traffic.received += len(data)
         if not data:
-            size = exchange.got + len(exchange.rest)
+            size = exchange.matched + len(exchange.buffer)
             detail = f"after {size} bytes of {_name(node)}" if size else ""
             exchange.hang_up(detail)
             return
-        if not exchange.rest:
-            got = exchange.got
-            if node.last.startswith(data, got):
-                got += len(data)
-                if got < len(node.last):
-                    exchange.got, exchange.is_plain = got, False
+        if not exchange.buffer:
+            matched = exchange.matched
+            if node.last.startswith(data, matched):
+                matched += len(data)
+                if matched < len(node.last):
+                    exchange.matched, exchange.is_plain = matched, False
                     return
-                exchange.got, exchange.is_plain = 0, not exchange.unsent
+                exchange.matched, exchange.is_plain = 0, not exchange.unsent
                 exchange.again()
                 return
-            data, exchange.got = node.last[:got] + data, 0
-        self._assemble(exchange, node, exchange.rest + data)
+            data, exchange.matched = node.last[:matched] + data, 0
+        self._assemble(exchange, node, exchange.buffer + data)
 
     def _assemble(self, exchange: Exchange, node: Node, data: bytes) -> None:
-        exchange.rest, exchange.is_plain = data, False
+        exchange.buffer, exchange.is_plain = data, False
         if not node.count:  # any bytes, until the end of the connection
             return
         try:
@@ -422,7 +422,7 @@ class Loader:
             exchange.end_early(Failure.HTTP, str(fault))
             return
         if answers is not None:
-            exchange.rest, exchange.is_plain = b"", not exchange.unsent
+            exchange.buffer, exchange.is_plain = b"", not exchange.unsent
             exchange.answer(answers)
 
     def _begin_body(self, exchange: Exchange, body: Body, head: Head, begun: bytes) -> None:
@@ -435,7 +435,7 @@ class Loader:
         if fault:
             exchange.end_early(Failure.HTTP, fault)
             return
-        exchange.rest, exchange.in_body = b"", True
+        exchange.buffer, exchange.in_body = b"", True
         if not body.left:
             self._end_body(exchange)
 
@@ -448,22 +448,22 @@ class Loader:
 
     def _end_body(self, exchange: Exchange) -> None:
         exchange.in_body, exchange.body, exchange.is_plain = False, None, not exchange.unsent
-        exchange.whole()
+        exchange.finish_body()
 
     def _forget_idle(self, number: int) -> None:
         wire = self._idle.pop(number, None)
         if wire is not None:
             wire.close()
 
-    def _lose_patience(self) -> None:
+    def _end_overdue(self) -> None:
         """End exchanges that have waited too long; called rarely, as it checks all of them."""
         now = self._clock()
-        self._impatient_at = now + self.patience / 10
-        oldest = now - self.patience
+        self._next_timeout_check = now + self.timeout / 10
+        oldest = now - self.timeout
         for exchange in [each for each in self._open.values() if each.sent_at < oldest]:
-            node, size = exchange.node, exchange.got + len(exchange.rest)
-            what = "the answer" if node is None or node.count == 1 else "the answers"
-            exchange.end_early(Failure.SLOW, f"{size} bytes of {what} came")
+            node, size = exchange.node, exchange.matched + len(exchange.buffer)
+            name = "the answer" if node is None or node.count == 1 else "the answers"
+            exchange.end_early(Failure.SLOW, f"{size} bytes of {name} came")
 
 
 def _name(node: Node) -> str:

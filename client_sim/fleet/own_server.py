@@ -15,9 +15,9 @@ from client_sim.fleet.builds import write_images
 from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.test_repository import BUILDS, Site, make_site, submit_site
 from client_sim.fleet.twins import Twinning
-from client_sim.fleet.workers import held_signals
+from client_sim.fleet.workers import deferred_signals
 
-_PATIENCE: Final = 120.0  # maximum seconds of a publication; long enough for a busy machine
+_PUBLISH_TIMEOUT: Final = 120.0  # maximum seconds of a publication; long enough for a busy machine
 _PAUSE: Final = 0.05
 _FORM: Final = struct.Struct("<Q")
 
@@ -46,7 +46,7 @@ class OwnServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with held_signals():
+        with deferred_signals():
             process, self._process = self._process, None
             if process is not None:
                 process.terminate()
@@ -91,20 +91,20 @@ class OwnServer:
 
     def offer(self, *options: str) -> None:
         """Offer a build in every channel, like `hening-server rollout offer`."""
-        self.clock.turn(self._read_clock())
+        self.clock.set(self._read_clock())
         # With --public-url the command waits until the server shows the offer to phones.
         state = ("--state", str(self._state), "--public-url", self.url, "--json")
         self._run("rollout", "offer", *self._channels, *options, *state)
-        self.clock.turn(self._read_clock())
+        self.clock.set(self._read_clock())
 
     def _start(self, site: Site) -> None:
         bundle_id = submit_site(site, self._state / "incoming")
-        self.clock.turn(self._read_clock())
+        self.clock.set(self._read_clock())
         command = [
             *(self._program, "run", "--state", str(self._state), "--port", "0"),
             *("--workers", "1", "--gate", "strict", "--unsafe-clock", str(self.clock.path)),
         ]
-        with (self._folder / "server.log").open("ab") as log, held_signals():
+        with (self._folder / "server.log").open("ab") as log, deferred_signals():
             # Signals are deferred, so that no signal can leave an untracked server process.
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
@@ -112,11 +112,11 @@ class OwnServer:
         if not self.url.startswith("http://"):
             raise self._failed("did not start")
         result = self._state / "results" / f"{bundle_id}.json"
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _PUBLISH_TIMEOUT
         while not result.exists():
             if time.monotonic() > deadline or self._process.poll() is not None:
                 raise self._failed("did not publish the fleet's models")
-            self.clock.turn(self._read_clock())
+            self.clock.set(self._read_clock())
             time.sleep(_PAUSE)
         answer = json.loads(result.read_bytes())
         if answer["status"] != "published":
@@ -125,20 +125,22 @@ class OwnServer:
             )
 
     def _run(self, *words: str) -> None:
-        done = subprocess.run([self._program, *words], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            said = (done.stderr.strip().splitlines() or ["it printed no message"])[-1]
-            raise EnvironmentFailedError(f"hening-server {words[0]} failed: {said}")
+        result = subprocess.run(
+            [self._program, *words], capture_output=True, text=True, check=False
+        )
+        if result.returncode != 0:
+            message = (result.stderr.strip().splitlines() or ["it printed no message"])[-1]
+            raise EnvironmentFailedError(f"hening-server {words[0]} failed: {message}")
 
-    def _failed(self, what: str) -> EnvironmentFailedError:
+    def _failed(self, problem: str) -> EnvironmentFailedError:
         return EnvironmentFailedError(
-            f"The fleet's own server {what}; its messages are in {self._folder / 'server.log'}."
+            f"The fleet's own server {problem}; its messages are in {self._folder / 'server.log'}."
         )
 
 
 def _find_program() -> str:
-    beside = Path(sys.executable).with_name("hening-server")
-    found = str(beside) if beside.is_file() else shutil.which("hening-server")
+    neighbour = Path(sys.executable).with_name("hening-server")
+    found = str(neighbour) if neighbour.is_file() else shutil.which("hening-server")
     if found is None:
         raise EnvironmentFailedError("hening-server is not installed beside hening-device.")
     return found
@@ -154,7 +156,7 @@ class ClockFile:
             self._view = mmap.mmap(file.fileno(), _FORM.size)
         self.seconds = seconds
 
-    def turn(self, seconds: float) -> None:
+    def set(self, seconds: float) -> None:
         """Set the clock, epoch seconds; an earlier time is ignored."""
         self.seconds = max(self.seconds, seconds)
         _FORM.pack_into(self._view, 0, int(self.seconds * 1e6))

@@ -50,10 +50,10 @@ class Draws:
 
     def pick(self, weights: tuple[float, ...]) -> int:
         """Return an index with a probability in proportion to its weight."""
-        left = self.word() / _WORD * sum(weights)
+        remaining = self.word() / _WORD * sum(weights)
         for index, weight in enumerate(weights):
-            left -= weight
-            if left < 0:
+            remaining -= weight
+            if remaining < 0:
                 return index
         return len(weights) - 1
 
@@ -131,8 +131,8 @@ def draw_phones(count: int, groups: tuple[Group, ...], habits: Habits, draws: Dr
     for phone in range(count):
         index = draws.pick(weights)
         phones.group[phone] = index
-        behind = 0 if draws.happens(habits.current) else 2 if draws.happens(habits.older) else 1
-        phones.build[phone] = max(0, newest[index] - behind)
+        lag = 0 if draws.happens(habits.current) else 2 if draws.happens(habits.older) else 1
+        phones.build[phone] = max(0, newest[index] - lag)
         phones.traits[phone] = FLAKY * draws.happens(habits.flaky)
         phones.traits[phone] |= NEW * draws.happens(habits.fresh)
         if draws.happens(habits.skewed):

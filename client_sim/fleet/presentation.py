@@ -43,7 +43,7 @@ def summarise(report: Report) -> Summary:
     title = f"{report.devices:,} phones, {report.hours:g} hours: {share:.1%} updated"
     first = (
         f"{report.groups} models, regions and channels; {report.hours:g} hours were simulated in"
-        f" {tell_seconds(report.seconds)}, {report.speed:,.0f} times as fast as real time."
+        f" {format_seconds(report.seconds)}, {report.speed:,.0f} times as fast as real time."
         f" {report.arrived:,} of {older:,} phones with an older build run the newest one now."
     )
     connections = (
@@ -59,7 +59,7 @@ def summarise(report: Report) -> Summary:
     engine = (
         f"{report.switched:,} phones of the fleet installed a build. {report.fetched:,} packages"
         " were fetched and had the signed hash; the other phones only decided, and fetched the"
-        f" codename role and its proof. {_tell_engine(report)}"
+        f" codename role and its proof. {_describe_engine(report)}"
     )
     untold = (
         f"{report.requests_untold:,} requests came after the first {LIMIT:,} distinct ones of a"
@@ -76,8 +76,8 @@ def summarise(report: Report) -> Summary:
         Fact("requests", f"{report.requests:,}"),
         Fact("requests a second", f"{report.requests_per_second:,.0f}"),
         Fact("connections", f"{report.connections:,}"),
-        Fact("sent", tell_bytes(report.bytes_sent)),
-        Fact("received", tell_bytes(report.bytes_received)),
+        Fact("sent", format_bytes(report.bytes_sent)),
+        Fact("received", format_bytes(report.bytes_received)),
         Fact("median latency", f"{report.latencies['p50'] * 1000:.2f} ms"),
         Fact("99 % within", f"{report.latencies['p99'] * 1000:.2f} ms"),
         Fact("distinct requests", f"{len(report.requests_seen):,}"),
@@ -93,7 +93,7 @@ def summarise(report: Report) -> Summary:
     )
 
 
-def _tell_engine(report: Report) -> str:
+def _describe_engine(report: Report) -> str:
     installs = f"{report.engine_installs:,} of {report.engine_phones:,}"
     share = f"{report.engine_share:.3%} of all installs"
     if not report.engine_every:
@@ -115,14 +115,14 @@ def _tell_engine(report: Report) -> str:
     )
 
 
-def tell_seconds(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     """Return a duration for people."""
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min"
 
 
-def tell_bytes(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Return a size with three digits."""
     size, units = float(count), iter(("B", "kB", "MB", "GB", "TB", "PB"))
     unit = next(units)
@@ -169,19 +169,19 @@ class Screen:
         if not self._quiet:
             self._console.print(sentence, markup=False, soft_wrap=True)
 
-    def prepare(self, what: str) -> None:
+    def prepare(self, step: str) -> None:
         """Show a step of the preparation; on a terminal, a bar moves until the next step."""
         if self._progress is not None:
-            self._progress.update(self._progress.task_ids[0], description=f"{what} …")
+            self._progress.update(self._progress.task_ids[0], description=f"{step} …")
         else:
-            self.say(f"{what}.")
+            self.say(f"{step}.")
 
     def watch(self, simulated: float, real: float, tally: Tally) -> None:
         """Show the totals so far."""
         if self._quiet:
             return
         if self._progress is not None:
-            sentence = self._tell(simulated, real, tally)
+            sentence = self._describe(simulated, real, tally)
             self._progress.update(
                 self._progress.task_ids[0],
                 total=self._seconds,
@@ -190,15 +190,17 @@ class Screen:
             )
         elif (step := int(simulated / self._seconds * _LINES)) > self._shown:
             self._shown = step
-            self._console.print(self._tell(simulated, real, tally), markup=False, soft_wrap=True)
+            self._console.print(
+                self._describe(simulated, real, tally), markup=False, soft_wrap=True
+            )
 
-    def _tell(self, simulated: float, real: float, tally: Tally) -> str:
+    def _describe(self, simulated: float, real: float, tally: Tally) -> str:
         at, requests = self._before
         rate = (tally.requests - requests) / (real - at) if real > at else 0.0
         self._before = real, tally.requests
         return (
             f"{simulated / 3600:.1f} h: {tally.polls:,} polls, {rate:,.0f} requests/s,"
-            f" {tell_bytes(tally.received)} received, {tally.arrived:,} updated,"
+            f" {format_bytes(tally.received)} received, {tally.arrived:,} updated,"
             f" {tally.server_failures():,} failed"
         )
 
@@ -211,7 +213,7 @@ def render_page(report: Report, origin: Origin) -> str:
         report=report,
         shown=report.requests_seen[:_SHOWN],
         stretch=f"{report.hours * 60 / len(report.curve):.3g} minutes",
-        outside=_tell_outside(report),
+        outside=_describe_outside(report),
         adoption=plot_curves(
             "Adoption",
             "h",
@@ -262,7 +264,7 @@ def _steps(heights: list[int]) -> list[tuple[float, float]]:
     return [*enumerate(heights), *((len(heights), height) for height in heights[-1:])]
 
 
-def _tell_outside(report: Report) -> str:
+def _describe_outside(report: Report) -> str:
     if not report.outside_the_grammar:
         return "All of them are in the request table."
     return f"{report.outside_the_grammar} are not in the request table, which is a defect."

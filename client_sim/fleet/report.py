@@ -142,7 +142,7 @@ def make_report(outcome: Outcome, sample: Sample) -> Report:
         lessons=tally.lessons,
         failures={why.value: tally.failures[why] for why in Failure if tally.failures[why]},
         server_failures=tally.server_failures(),
-        mishaps=tuple(fault.tell() for fault in tally.mishaps),
+        mishaps=tuple(fault.describe() for fault in tally.mishaps),
         requests_untold=tally.untold,
         bytes_per_idle_phone=outcome.memory[0] / plan.devices,
         bytes_per_phone=outcome.memory[1] / plan.devices,
@@ -189,7 +189,7 @@ def _draw_curve(outcome: Outcome) -> tuple[Point, ...]:
                 reached=reached_share(outcome, outcome.begin + end),
                 arrived=arrived / older,
                 polls=tally.polled_in[index],
-                requests=tally.asked_in[index],
+                requests=tally.requested_in[index],
             )
         )
     return tuple(points)

@@ -18,7 +18,7 @@ from client_sim.device.internet import RealWorld
 from client_sim.device.refresh import refresh, refresh_codename
 from client_sim.device.release import pointer_name
 from client_sim.device.trust import Trust, check_agreement
-from client_sim.fleet.answer_tree import ABSENT, End, Node, Taken, TrustState, grow
+from client_sim.fleet.answer_tree import ABSENT, End, Node, RecordedRequest, TrustState, add_path
 from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.lines import Line
 from client_sim.fleet.population import Group
@@ -29,11 +29,11 @@ from client_sim.world import BuildFacts, Public, World
 
 
 class Recorder(Connection):
-    """A connection that records requests and their answers in `taken`, in order."""
+    """A connection that records requests and their answers in `recorded`, in order."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.taken: list[Taken] = []
+        self.recorded: list[RecordedRequest] = []
         self._name = host_header(world.public)
 
     def get(self, path: str, *, limit: int) -> bytes:
@@ -52,7 +52,7 @@ class Recorder(Connection):
         return body
 
     def _note(self, path: str, status: int, digest: bytes) -> None:
-        self.taken.append(Taken(encode_request(self._name, path), status, digest))
+        self.recorded.append(RecordedRequest(encode_request(self._name, path), status, digest))
 
 
 _TIMESTAMP: Final = "role.timestamp"
@@ -100,23 +100,23 @@ class ResponseLearner:
                 if broken is not None:
                     return _failure(broken)
         following = None if fault else self._keep(vault, trust)
-        taken = [_date(each, vault.get(_TIMESTAMP, b"")) for each in recorder.taken]
-        state.polls[group.holder] = grow(
-            state.polls.get(group.holder), taken, End(following, fault), self._find_line
+        recorded = [_add_expiry(each, vault.get(_TIMESTAMP, b"")) for each in recorder.recorded]
+        state.polls[group.holder] = add_path(
+            state.polls.get(group.holder), recorded, End(following, fault), self._find_line
         )
         return None
 
     def learn_install(
-        self, state: TrustState, group: Group, offer: Offer, held: int, now: float
+        self, state: TrustState, group: Group, offer: Offer, role_version: int, now: float
     ) -> tuple[Failure, str] | None:
-        """Fetch and check the codename role of `offer` for a phone that has version `held` of it.
+        """Fetch and check the codename role of `offer` for a phone that has version `role_version`.
 
         Return a failure if the poll before it does not succeed or no answer could be learned, else
         None.
         """
         vault = dict(state.vault)
-        if held:
-            vault[f"role.{group.codename}"] = self._roles[group.codename, held]
+        if role_version:
+            vault[f"role.{group.codename}"] = self._roles[group.codename, role_version]
         recorder = self._connect(group, vault, now)
         trust = self._trust(vault, group, now)
         end = End(state)
@@ -125,7 +125,7 @@ class ResponseLearner:
                 refresh(recorder, trust, pointer_name(group.codename, group.region, group.channel))
             except DeviceError as error:
                 return _failure(error)
-            recorder.taken.clear()
+            recorder.recorded.clear()
             try:
                 refresh_codename(recorder, trust, group.codename)
                 target = trust.find_release(offer.path)
@@ -136,8 +136,10 @@ class ResponseLearner:
                 return _failure(error)
             except DeviceError as error:
                 end = End(None, str(error))
-        key = group.name, offer.sha256, held
-        state.installs[key] = grow(state.installs.get(key), recorder.taken, end, self._find_line)
+        key = group.name, offer.sha256, role_version
+        state.installs[key] = add_path(
+            state.installs.get(key), recorder.recorded, end, self._find_line
+        )
         return None
 
     def _connect(self, group: Group, vault: dict[str, bytes], now: float) -> Recorder:
@@ -221,10 +223,10 @@ def _failure(error: DeviceError) -> tuple[Failure, str]:
     return (Failure.HTTP if isinstance(error, TransportError) else Failure.TRUST), str(error)
 
 
-def _date(taken: Taken, timestamp: bytes) -> Taken:
-    """Return `taken`, with version and expiry if it is the accepted timestamp."""
-    if taken.digest != hashlib.sha256(timestamp).digest():
-        return taken
+def _add_expiry(request: RecordedRequest, timestamp: bytes) -> RecordedRequest:
+    """Return `recorded`, with version and expiry if it is the accepted timestamp."""
+    if request.digest != hashlib.sha256(timestamp).digest():
+        return request
     signed = json.loads(timestamp)["signed"]
     expires = datetime.fromisoformat(signed["expires"]).timestamp()
-    return replace(taken, version=signed["version"], expires=expires)
+    return replace(request, version=signed["version"], expires=expires)

@@ -74,10 +74,10 @@ class Latencies:
 
     def quantile(self, share: float) -> float:
         """Return the quantile `share` of the latencies in seconds, rounded up to a class."""
-        left = share * sum(self.counts)
+        remaining = share * sum(self.counts)
         for slot, count in enumerate(self.counts):
-            left -= count
-            if count and left <= 0:
+            remaining -= count
+            if count and remaining <= 0:
                 octave, part = divmod(slot, _OCTAVE)
                 return (1 + (part + 1) / _OCTAVE) * 2.0**octave / 1e6
         return 0.0
@@ -92,8 +92,8 @@ class Tally:
     `arrived` those of the newest build. `untold` counts requests whose senders are not counted.
     `twins` were made, of which `twins_installed` run their phone's build; `twins_left_out` were not
     made for lack of time. `mishaps` are the first failures of the server. `sent` and `received` are
-    bytes of HTTP. `polled_in`, `asked_in` and `arrived_in` count polls, requests and arrivals in
-    each of `BINS` intervals of the simulated time.
+    bytes of HTTP. `polled_in`, `requested_in` and `arrived_in` count polls, requests and arrivals
+    in each of `BINS` intervals of the simulated time.
     """
 
     polls: int = 0
@@ -116,7 +116,7 @@ class Tally:
     twin_refusals: list[str] = field(default_factory=list)
     latencies: Latencies = field(default_factory=Latencies)
     polled_in: list[int] = field(default_factory=lambda: [0] * BINS)
-    asked_in: list[int] = field(default_factory=lambda: [0] * BINS)
+    requested_in: list[int] = field(default_factory=lambda: [0] * BINS)
     arrived_in: list[int] = field(default_factory=lambda: [0] * BINS)
 
     def merge(self, other: "Tally") -> None:
@@ -131,7 +131,7 @@ class Tally:
         self.mishaps = [*self.mishaps, *other.mishaps][:MISHAPS]
         self.twin_refusals = [*self.twin_refusals, *other.twin_refusals][:REASONS]
         self.latencies.merge(other.latencies)
-        for name in ("polled_in", "asked_in", "arrived_in"):
+        for name in ("polled_in", "requested_in", "arrived_in"):
             mine, theirs = getattr(self, name), getattr(other, name)
             setattr(self, name, [a + b for a, b in zip(mine, theirs, strict=True)])
 
@@ -140,28 +140,28 @@ class Tally:
         return sum(count for why, count in self.failures.items() if why not in SIMULATED)
 
 
-_MOST: Final = 4_096  # latencies to collect before they are classified together
+_BATCH: Final = 4_096  # latencies to collect before they are classified together
 
 
 class Stopwatch:
     """A clock that records latencies in `tally`.
 
-    `lost` are the seconds in which this process did other work; the clock excludes them.
+    `excluded` are the seconds in which this process did other work; the clock excludes them.
     """
 
     def __init__(self, tally: Tally) -> None:
-        self.lost = 0.0
+        self.excluded = 0.0
         self._tally = tally
         self._noted: list[float] = []
 
     def read(self) -> float:
         """Return the clock's time in seconds."""
-        return time.perf_counter() - self.lost
+        return time.perf_counter() - self.excluded
 
     def note(self, seconds: float, times: int = 1) -> None:
         """Record a latency of `times` polls."""
         self._noted.extend([seconds] * times)
-        if len(self._noted) > _MOST:
+        if len(self._noted) > _BATCH:
             self.count()
 
     def count(self) -> None:
@@ -197,4 +197,4 @@ class Stretches:
         tally.requests, tally.sent = self._lines.total()
         tally.untold = self._lines.untold()
         tally.polled_in[self._now] = tally.polls - sum(tally.polled_in[: self._now])
-        tally.asked_in[self._now] = tally.requests - sum(tally.asked_in[: self._now])
+        tally.requested_in[self._now] = tally.requests - sum(tally.requested_in[: self._now])

@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 from client_sim.device.image import is_host
 from client_sim.fleet.errors import EnvironmentFailedError, TargetError
 
-STRANGE_DEVICES: Final = 20_000
+REMOTE_DEVICES: Final = 20_000
 """Maximum phones of a fleet that polls a server on another machine."""
 
-STRANGE_POLLS: Final = 50.0
+REMOTE_POLLS: Final = 50.0
 """Maximum polls per second of all workers, for a server on another machine."""
 
-STRANGE_CONNECTIONS: Final = 32
+REMOTE_CONNECTIONS: Final = 32
 """Maximum connections of all workers, including the real code's, to another machine."""
 
-STRANGE_WORKERS: Final = STRANGE_CONNECTIONS // 2
+REMOTE_WORKERS: Final = REMOTE_CONNECTIONS // 2
 """Maximum workers that share these connections; each needs one for phones, one for real code."""
 
 
@@ -41,11 +41,11 @@ class Target:
     @property
     def host_header(self) -> str:
         """The value of `Host`: with the port unless it is the scheme's default."""
-        usual = 443 if self.tls else 80
-        return self.host if self.port == usual else f"{self.host}:{self.port}"
+        default = 443 if self.tls else 80
+        return self.host if self.port == default else f"{self.host}:{self.port}"
 
     @property
-    def is_here(self) -> bool:
+    def is_local(self) -> bool:
         """Whether the server is on this machine."""
         return is_loopback(self.address)
 
@@ -84,7 +84,7 @@ def find_target(
         raise TargetError(f"{url} is not a server's URL: give http://HOST:PORT or https://HOST.")
     address = _resolve(host, resolver)
     target = Target(host, port, address, parts.scheme == "https", root, authority)
-    if target.is_here:
+    if target.is_local:
         return target
     if not may_leave:
         raise TargetError(
@@ -93,10 +93,10 @@ def find_target(
         )
     if not target.tls:
         raise TargetError(f"{host} is not on this machine, so phones poll it only by https.")
-    if devices > STRANGE_DEVICES:
+    if devices > REMOTE_DEVICES:
         raise TargetError(
             f"{devices} phones are too many for a server on another machine: at most"
-            f" {STRANGE_DEVICES} may poll it."
+            f" {REMOTE_DEVICES} may poll it."
         )
     return target
 

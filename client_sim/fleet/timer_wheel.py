@@ -10,7 +10,7 @@ from client_sim.fleet.population import Draws
 TICKS: Final = 4
 """Ticks in a simulated second."""
 
-_NOBODY: Final = 0xFFFF_FFFF
+_EMPTY: Final = 0xFFFF_FFFF
 
 
 class TimerWheel:
@@ -21,8 +21,8 @@ class TimerWheel:
     """
 
     def __init__(self, phones: int, slots: int) -> None:
-        self._first = array("I", [_NOBODY]) * slots
-        self._next = array("I", [_NOBODY]) * phones
+        self._first = array("I", [_EMPTY]) * slots
+        self._next = array("I", [_EMPTY]) * phones
         self._slots = slots
 
     def put(self, phone: int, tick: int) -> None:
@@ -35,10 +35,10 @@ class TimerWheel:
         """Remove and yield the phones that are due; phones scheduled meanwhile are not yielded."""
         slot = tick % self._slots
         phone = self._first[slot]
-        if phone == _NOBODY:
+        if phone == _EMPTY:
             return
-        self._first[slot] = _NOBODY
-        while phone != _NOBODY:
+        self._first[slot] = _EMPTY
+        while phone != _EMPTY:
             following = self._next[phone]
             yield phone
             phone = following

@@ -96,9 +96,9 @@ class Twins:
             # A phone uses randomness only for its secret and for the time of its next poll.
             entropy=lambda count: secret[:count],
         )
-        done = phone.install()
-        if done.installed is None:
-            return done.reason
+        result = phone.install()
+        if result.installed is None:
+            return result.reason
         boot = phone.reboot(is_healthy=lambda _build: True)
         return "" if boot.build == chosen else f"It runs {boot.build.fingerprint} now."
 
@@ -120,7 +120,7 @@ _TRIES: Final = 20  # maximum phones made for each wanted one, as a stage may ad
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class SampleRequest:
     """A request for `count` phones that run the build in the full OTA zip `package`.
 
     `certificate` is the PEM certificate of the packages' signer.
@@ -143,7 +143,7 @@ class Sample:
 def install_sample(
     target: Target,
     groups: tuple[Group, ...],
-    wish: Wish,
+    request: SampleRequest,
     folder: Path,
     now: Callable[[], float],
 ) -> Sample:
@@ -153,18 +153,18 @@ def install_sample(
     phones are made. Raises DeviceError if no phone can be made from the package, FleetError if the
     server does not have its model.
     """
-    facts = read_package_facts(wish.package)
+    facts = read_package_facts(request.package)
     fitting = [group for group in groups if group.codename == facts.get("pre-device")]
     if not fitting:
-        raise FleetError(f"{wish.package.name} is for no model that this server announces.")
+        raise FleetError(f"{request.package.name} is for no model that this server announces.")
     made = installed = 0
     reasons: dict[str, None] = {}
-    while installed < wish.count and made < wish.count * _TRIES:
+    while installed < request.count and made < request.count * _TRIES:
         group = fitting[made % len(fitting)]
         counters = {build.fingerprint: build.counter for build in group.builds}
         made += 1
         phone = _make_phone(
-            *(target, group, wish, folder / f"phone-{made}", now),
+            *(target, group, request, folder / f"phone-{made}", now),
             counter=counters.get(facts.get("post-build", ""), 0),
         )
         reason = _update(phone)
@@ -177,24 +177,24 @@ def install_sample(
 def _make_phone(
     target: Target,
     group: Group,
-    wish: Wish,
+    request: SampleRequest,
     place: Path,
     now: Callable[[], float],
     *,
     counter: int,
 ) -> Phone:
-    image = _make_image(target, group, wish.certificate, 0)
-    create_phone_from_package(place, image, wish.package, counter=counter)
+    image = _make_image(target, group, request.certificate, 0)
+    create_phone_from_package(place, image, request.package, counter=counter)
     return Phone(place, resolver={target.host: [target.address]}, now=now)
 
 
 def _update(phone: Phone) -> str:
     """Let a phone poll, install, reboot and confirm; return the reason if it cannot, else ""."""
     try:
-        done = phone.install()
-        if done.installed is None:
-            return done.reason
+        result = phone.install()
+        if result.installed is None:
+            return result.reason
         boot = phone.reboot(is_healthy=lambda _build: True)
     except DeviceError as error:
         return str(error)
-    return "" if boot.build == done.installed else "The new build did not start."
+    return "" if boot.build == result.installed else "The new build did not start."

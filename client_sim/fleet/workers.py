@@ -24,7 +24,7 @@ from client_sim.fleet.tally import Tally
 from client_sim.fleet.target import Target
 from client_sim.fleet.timer_wheel import TICKS
 
-_LOOK: Final = 0.05  # maximum seconds of real time between two checks of the pipe
+_CHECK_SECONDS: Final = 0.05  # maximum seconds of real time between two checks of the pipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def work(pipe: Connection, job: Job) -> None:
     try:
         while True:
             while not pipe.poll():
-                driver.exchanges.look(_LOOK)
+                driver.exchanges.process(_CHECK_SECONDS)
             until = pipe.recv()
             if until is None:
                 break
@@ -95,10 +95,10 @@ def work(pipe: Connection, job: Job) -> None:
             tick = until
             # Simulated time stops until all answers have arrived; real time cannot.
             while not job.paced and driver.exchanges.under_way:
-                driver.exchanges.look(_LOOK)
+                driver.exchanges.process(_CHECK_SECONDS)
             pipe.send(driver.snapshot())
         while driver.exchanges.under_way:
-            driver.exchanges.look(_LOOK)
+            driver.exchanges.process(_CHECK_SECONDS)
         used = time.process_time() - cpu
         lines = list(driver.lines.counts())
         pipe.send(Finished(driver.snapshot(), lines, max(0, _resident() - before), used))
@@ -112,7 +112,7 @@ def _wait(driver: Driver, begun: float, tick: int, paced: float) -> None:
         return
     due = begun + tick / TICKS / paced
     while (rest := due - time.perf_counter()) > 0:
-        driver.exchanges.look(rest)
+        driver.exchanges.process(rest)
 
 
 def _prepare(job: Job, before: int) -> tuple[Driver, Ready]:
@@ -138,7 +138,7 @@ def _resident() -> int:
     return int(fields[1]) * resource.getpagesize()
 
 
-Said = TypeVar("Said", Ready, Tally, Finished)
+WorkerReport = TypeVar("WorkerReport", Ready, Tally, Finished)
 
 
 class Workers:
@@ -160,7 +160,7 @@ class Workers:
     def advance(self, tick: int) -> Tally:
         """Let all workers begin the polls before `tick`, and return the totals so far."""
         for index in range(len(self._pipes)):
-            self._tell(index, tick)
+            self._send(index, tick)
         total = Tally()
         for index in range(len(self._pipes)):
             total.merge(self._take(index, Tally))
@@ -169,24 +169,24 @@ class Workers:
     def finish(self) -> list[Finished]:
         """Let all workers complete their polls and end, and return their reports."""
         for index in range(len(self._pipes)):
-            self._tell(index, None)
+            self._send(index, None)
         return [self._take(index, Finished) for index in range(len(self._pipes))]
 
-    def _tell(self, index: int, tick: int | None) -> None:
+    def _send(self, index: int, tick: int | None) -> None:
         try:
             self._pipes[index].send(tick)
         except OSError:
-            raise self._gone(index) from None
+            raise self._ended(index) from None
 
-    def _take(self, index: int, kind: type[Said]) -> Said:
+    def _take(self, index: int, kind: type[WorkerReport]) -> WorkerReport:
         try:
-            said = self._pipes[index].recv()
+            report = self._pipes[index].recv()
         except (EOFError, OSError):
-            raise self._gone(index) from None
-        assert isinstance(said, kind)
-        return said
+            raise self._ended(index) from None
+        assert isinstance(report, kind)
+        return report
 
-    def _gone(self, index: int) -> EnvironmentFailedError:
+    def _ended(self, index: int) -> EnvironmentFailedError:
         process = self._processes[index]
         process.join(1.0)
         return EnvironmentFailedError(
@@ -220,11 +220,11 @@ def started(jobs: Sequence[Job]) -> Iterator[Workers]:
                 process.join()
 
 
-_HELD: Final = (signal.SIGTERM, signal.SIGINT)
+_DEFERRED: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def held_signals() -> Iterator[None]:
+def deferred_signals() -> Iterator[None]:
     """Defer SIGTERM and SIGINT until the end of the block.
 
     A handler that raises between the fork and the assignment of a `Popen` would leave an untracked
@@ -234,17 +234,17 @@ def held_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came: list[int] = []
+    received: list[int] = []
 
     def note(number: int, _frame: FrameType | None) -> None:
-        came.append(number)
+        received.append(number)
 
-    before = {number: signal.signal(number, note) for number in _HELD}
+    before = {number: signal.signal(number, note) for number in _DEFERRED}
     try:
         yield
     finally:
         for number, handler in before.items():
             # None means that the handler was not set from Python and cannot be restored.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        for each in came:
+        for each in received:
             signal.raise_signal(each)

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.device.load.spec import Spec
 from benchmarks.device.wire import HOST
 from client_sim.fleet.answer_tree import Edge, End, Node, Place
-from client_sim.fleet.answers import Came
+from client_sim.fleet.answers import Answer
 from client_sim.fleet.lines import Line
 from client_sim.fleet.loader import Dialler, Exchange, Loader
 from client_sim.fleet.tally import Failure
@@ -29,7 +29,7 @@ def open_loader(spec: Spec, *, limit: int, keep: bool = False) -> Iterator[Loade
     """Give a loader for the server of a spec, which waits for answers as long as it takes."""
     authority = Path(spec.authority).read_text() if spec.authority else None
     target = Target(HOST, spec.port, HOST, authority is not None, root=b"", authority=authority)
-    loader = Loader(Dialler(target), Traffic(), limit=limit, keep=keep, patience=math.inf)
+    loader = Loader(Dialler(target), Traffic(), limit=limit, keep=keep, timeout=math.inf)
     try:
         yield loader
     finally:
@@ -70,20 +70,20 @@ class Client(Exchange):
         assert self.node is not None
         following = self.node.last_edge.following
         if following.__class__ is Node:
-            self.loader.ask(self, following)
+            self.loader.send(self, following)
         else:
             self.finish(failed=False)
 
-    def answer(self, came: list[Came]) -> None:
+    def answer(self, came: list[Answer]) -> None:
         """Keep good answers, so that equal ones need not be read."""
         assert self.node is not None
         if all(each.head.status in self._statuses for each in came):
-            self.node.keep(b"".join(each.whole for each in came), self.node.last_edge)
+            self.node.keep(b"".join(each.raw for each in came), self.node.last_edge)
             self.again()
         else:
             self.finish(failed=True)
 
-    def whole(self) -> None:
+    def finish_body(self) -> None:
         """Go on after a body."""
         self.again()
 
@@ -96,4 +96,4 @@ def look_until(loader: Loader, is_over: Callable[[], bool], seconds: float) -> N
     """Process what comes until `is_over`, for at most so many seconds."""
     end = time.perf_counter() + seconds
     while not is_over() and time.perf_counter() < end:
-        loader.look(0.01)
+        loader.process(0.01)

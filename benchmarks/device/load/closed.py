@@ -33,7 +33,7 @@ class Asker(Client):
         self.failed += failed
         if not self._keep:
             self.loader.close(self, is_good=False)
-        self.loader.ask(self, self._first)
+        self.loader.send(self, self._first)
 
 
 def run(spec: ClosedSpec) -> Measured:
@@ -52,7 +52,7 @@ def _run(loader: Loader, spec: ClosedSpec) -> Measured:
         Asker(loader, spec, scripts[number % len(scripts)]) for number in range(spec.connections)
     ]
     for number, client in enumerate(clients):
-        loader.ask(client, scripts[number % len(scripts)])
+        loader.send(client, scripts[number % len(scripts)])
     _spin(loader, spec.warm_up)
     before = _count(clients)
     window = Window(spec.watch, spec.known)
@@ -66,7 +66,7 @@ def _run(loader: Loader, spec: ClosedSpec) -> Measured:
 def _spin(loader: Loader, seconds: float) -> None:
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        loader.look(0)
+        loader.process(0)
 
 
 def _count(clients: Sequence[Asker]) -> tuple[int, int]:

@@ -56,7 +56,7 @@ class Dripper(Client):
         self._data = spec.request.encode()
         self._sent = 0
         self.renewed = 0
-        loader.ask(self, self._SILENT)
+        loader.send(self, self._SILENT)
 
     def drip(self) -> None:
         """Send one more byte."""
@@ -72,7 +72,7 @@ class Dripper(Client):
         self.loader.close(self, is_good=False)
         self._sent = 0
         self.renewed += 1
-        self.loader.ask(self, self._SILENT)
+        self.loader.send(self, self._SILENT)
 
 
 class Drain:
@@ -98,7 +98,7 @@ class Drain:
         count = wire.recv_into(self._buffer)
         self.taken += count
         if count and not self._client.unsent:
-            self._client.loader.ask(self._client, self._node)
+            self._client.loader.send(self._client, self._node)
         return count
 
 
@@ -113,7 +113,7 @@ class Pipeliner(Client):
         node = Node(Line(data * (SENT // len(data)), 1))
         self.drain = Drain(self, node)
         self.body, self.in_body = self.drain, True
-        loader.ask(self, node)
+        loader.send(self, node)
 
     def finish(self, *, failed: bool) -> None:
         """Nothing follows: it has no last answer."""
@@ -135,7 +135,7 @@ def _be_idle(loader: Loader, spec: CrowdSpec) -> Measured:
     script = make_script([spec.request])
     idlers = [Idler(loader, spec) for _ in range(spec.connections)]
     for number, idler in enumerate(idlers, 1):
-        loader.ask(idler, script)
+        loader.send(idler, script)
         _pause(loader, number)
     look_until(loader, lambda: all(each.is_known for each in idlers), WAIT_SECONDS)
     if not all(each.is_known for each in idlers):
@@ -152,7 +152,7 @@ def _be_slow(loader: Loader, spec: CrowdSpec) -> Measured:
     def drip(turn: int) -> None:
         for dripper in drippers[turn % TURNS :: TURNS]:
             dripper.drip()
-        loader.look(0)
+        loader.process(0)
 
     window = _wait(spec, drip, DRIP_SECONDS / TURNS)
     return window.close(
@@ -163,7 +163,7 @@ def _be_slow(loader: Loader, spec: CrowdSpec) -> Measured:
 def _pipeline(loader: Loader, spec: CrowdSpec) -> Measured:
     size = ask(spec.port, spec.request.encode()).size
     clients = [Pipeliner(loader, spec) for _ in range(spec.connections)]
-    window = _wait(spec, lambda _turn: loader.look(0.001), 0.0)
+    window = _wait(spec, lambda _turn: loader.process(0.001), 0.0)
     return window.close(sum(each.drain.taken for each in clients) // size)
 
 

@@ -52,7 +52,7 @@ class Polls:
         poll = self._spare.pop() if self._spare else Poll(self, self._spec)
         poll.due = due
         self.under_way.add(poll)
-        self.loader.ask(poll, self._first)
+        self.loader.send(poll, self._first)
 
     def note(self, poll: "Poll", now: float) -> None:
         """Count the latency of a poll."""
@@ -92,7 +92,7 @@ class Poll(Client):
 
     def end_early(self, why: Failure, detail: str = "") -> None:
         """Count it as failed; a server must keep connections that are to be kept."""
-        if self._polls.loader.keeps:
+        if self._polls.loader.keeps_connections:
             super().end_early(why, detail)
         self._polls.end(self, failed=True)
 
@@ -116,11 +116,11 @@ def _run(polls: Polls, spec: OpenSpec) -> Measured:
     for number, after in enumerate(dues):
         due = begin + after
         while (rest := due - clock()) > 0:
-            loader.look(rest if sleeps else 0)
+            loader.process(rest if sleeps else 0)
         polls.begin(due)
         if number % BURST == BURST - 1:
             most = max(most, loader.under_way)
-            loader.look(0)
+            loader.process(0)
     look_until(loader, lambda: not polls.under_way, GRACE_SECONDS)
     done = len(polls.taken)
     polls.give_up()

@@ -58,14 +58,14 @@ class Puller(Client):
         self._nodes = nodes
         self.piece = Piece()
 
-    def whole(self) -> None:
+    def finish_body(self) -> None:
         """Fetch the next piece."""
         self.finish(failed=False)
 
     def finish(self, *, failed: bool) -> None:  # noqa: ARG002 - a refused piece ends the load
         """Fetch the next piece."""
         self.body = self.piece
-        self.loader.ask(self, next(self._nodes))
+        self.loader.send(self, next(self._nodes))
 
 
 def run(spec: PullSpec) -> Measured:
@@ -86,7 +86,7 @@ def _run(loader: Loader, spec: PullSpec) -> Measured:
     nodes = itertools.cycle([Node(Line(data, 1)) for data in requests])
     pullers = [Puller(loader, spec, nodes) for _ in range(spec.connections)]
     for puller in pullers:
-        puller.whole()
+        puller.finish_body()
     _pull(loader, spec.warm_up)
     before = sum(each.piece.taken for each in pullers)
     window = Window(spec.watch, spec.known)
@@ -97,7 +97,7 @@ def _run(loader: Loader, spec: PullSpec) -> Measured:
 def _pull(loader: Loader, seconds: float) -> None:
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
-        loader.look(0)
+        loader.process(0)
 
 
 if __name__ == "__main__":

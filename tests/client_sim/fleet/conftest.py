@@ -66,7 +66,7 @@ def live(driver, seconds, start=0):
     Ticks at which no phone is due are skipped.
     """
     wheel = driver._appointments._wheel
-    first, slots, nobody = wheel._first, wheel._slots, timer_wheel._NOBODY
+    first, slots, nobody = wheel._first, wheel._slots, timer_wheel._EMPTY
     for tick in range(start * TICKS, (start + seconds) * TICKS):
         is_end = tick % (WINDOW * TICKS) == 0
         if is_end or first[tick % slots] != nobody:
@@ -79,7 +79,7 @@ def live(driver, seconds, start=0):
 def settle(driver):
     """Wait until all exchanges have ended."""
     while driver.exchanges.under_way:
-        driver.exchanges.look(1.0)
+        driver.exchanges.process(1.0)
 
 
 @pytest.fixture

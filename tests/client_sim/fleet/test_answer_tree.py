@@ -3,7 +3,7 @@
 import gzip
 import hashlib
 
-from client_sim.fleet.answer_tree import ABSENT, End, Node, Taken, grow
+from client_sim.fleet.answer_tree import ABSENT, End, Node, RecordedRequest, add_path
 from client_sim.fleet.lines import Lines
 
 
@@ -17,8 +17,11 @@ def make_tree(*bodies):
     lines, place = Lines(1), None
     ends = [End(None, str(index)) for index in range(len(bodies))]
     for body, end in zip(bodies, ends, strict=True):
-        taken = [Taken(b"first", 404, ABSENT), Taken(b"second", 200, hashed(body), 7, 9.0)]
-        place = grow(place, taken, end, lines.find)
+        taken = [
+            RecordedRequest(b"first", 404, ABSENT),
+            RecordedRequest(b"second", 200, hashed(body), 7, 9.0),
+        ]
+        place = add_path(place, taken, end, lines.find)
     return place, ends
 
 
@@ -70,11 +73,13 @@ def test_bytes_with_another_coding_are_unknown():
 def test_path_that_is_learned_again():
     """The newest lesson replaces the older one; another first request starts another tree."""
     lines = Lines(1)
-    place = grow(None, [Taken(b"q", 200, hashed(b"a"))], End(None, "old"), lines.find)
+    place = add_path(None, [RecordedRequest(b"q", 200, hashed(b"a"))], End(None, "old"), lines.find)
     assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False).following.fault == "old"
-    again = grow(place, [Taken(b"q", 200, hashed(b"a"))], End(None, "new"), lines.find)
+    again = add_path(
+        place, [RecordedRequest(b"q", 200, hashed(b"a"))], End(None, "new"), lines.find
+    )
     assert again is place
     assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False).following.fault == "new"
-    other = grow(place, [Taken(b"r", 200, hashed(b"a"))], End(None), lines.find)
+    other = add_path(place, [RecordedRequest(b"r", 200, hashed(b"a"))], End(None), lines.find)
     assert isinstance(other, Node)
     assert other is not place

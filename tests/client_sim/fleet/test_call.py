@@ -26,12 +26,12 @@ def make_offer(package=PACKAGE):
 def test_blocks_are_asked_for_in_order_and_hashed():
     """A package of two blocks is requested in two aligned ranges."""
     load, data = Load(make_offer()), []
-    while not load.is_whole:
+    while not load.is_complete:
         data.append(load.request("h"))
         first = load.first
         load.add(PACKAGE[first : first + BLOCK])
         assert not load.left
-    assert load.is_right()
+    assert load.is_valid()
     ranges = [line.split(b"Range: bytes=")[1].split(b"\r\n")[0] for line in data]
     assert ranges == [b"0-8388607", b"8388608-10039999"]
 
@@ -47,7 +47,7 @@ def test_incomplete_block_is_fetched_again():
     load.add(PACKAGE[:BLOCK])
     load.request("h")
     load.add(PACKAGE[BLOCK:])
-    assert load.is_right()
+    assert load.is_valid()
 
 
 def test_more_bytes_than_the_block_has_are_an_error():
@@ -81,7 +81,7 @@ def make(served):
 def watch(driver):
     """Return a list to which the bytes of all further requests are appended."""
     seen = []
-    ask, join = driver.exchanges.ask, driver.exchanges.join
+    ask, join = driver.exchanges.send, driver.exchanges.join
 
     def note(call, node):
         if isinstance(call, Call):
@@ -94,7 +94,7 @@ def watch(driver):
             seen.append(pair.line.data)
         return joined
 
-    driver.exchanges.ask = note
+    driver.exchanges.send = note
     driver.exchanges.join = note_pair
     return seen
 
@@ -202,13 +202,13 @@ def test_further_requests_wait_for_a_connection(served, driver):
     """After a new timestamp all phones have more requests, one phone at a time."""
     served.repository.offer()
     seen = []
-    ask = driver.exchanges.ask
+    ask = driver.exchanges.send
 
     def watch(call, node):
         ask(call, node)
         seen.append(len(driver.exchanges._open))
 
-    driver.exchanges.ask = watch
+    driver.exchanges.send = watch
     poll(driver)
     assert max(seen) == 1
     assert driver.tally.switched == PHONES

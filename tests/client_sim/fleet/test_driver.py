@@ -333,7 +333,7 @@ def test_counts_of_requests_and_phones(served):
     received = b"".join(served.server.received)
     alone = driver.learner.lessons * len(FIRST_POLL)
     assert tally.requests == received.count(b"GET ") - alone
-    assert sum(tally.asked_in) == tally.requests
+    assert sum(tally.requested_in) == tally.requests
     assert sum(tally.polled_in) == tally.polls == 6
     assert {line.phones for line in driver.lines.counts()} == {6}
     assert sum(tally.latencies.counts) == tally.requests

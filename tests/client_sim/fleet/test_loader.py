@@ -33,13 +33,13 @@ class Client(Exchange):
         """Record the bodies of answers."""
         self.events += [each.body for each in came]
 
-    def whole(self):
+    def finish_body(self):
         """Record the end of a body."""
         self.events.append("whole")
 
     def end_early(self, why, detail=""):
         """Record the end and the bytes before it."""
-        self.events.append((why, detail, self.rest))
+        self.events.append((why, detail, self.buffer))
         self.harness.loader.close(self, is_good=False)
 
 
@@ -95,12 +95,12 @@ class Harness:
     def look(self, client, count):
         """Run the loader until the client has `count` events."""
         while len(client.events) < count:
-            self.loader.look(PATIENCE)
+            self.loader.process(PATIENCE)
 
     def ask(self, node=None):
         """Let a new client send a request; return it and the server's socket."""
         client = self.client()
-        self.loader.ask(client, node or make_node())
+        self.loader.send(client, node or make_node())
         return client, self.accept()
 
     def close(self):
@@ -143,13 +143,13 @@ def test_kept_answer_is_not_parsed_again(harness):
     wire.sendall(ANSWER)
     harness.look(client, 1)
     node.keep(ANSWER, Edge(200, End(None)))
-    harness.loader.ask(client, node)
+    harness.loader.send(client, node)
     wire.sendall(ANSWER)
     harness.look(client, 2)
-    harness.loader.ask(client, node)
+    harness.loader.send(client, node)
     for cut in (3, 20):
         wire.sendall(ANSWER[:3] if cut == 3 else ANSWER[3:cut])
-        harness.loader.look(PATIENCE)
+        harness.loader.process(PATIENCE)
         assert len(client.events) == 2
     wire.sendall(ANSWER[20:])
     harness.look(client, 3)
@@ -164,7 +164,7 @@ def test_answer_that_begins_like_the_kept_one(harness):
     node.keep(ANSWER, Edge(200, End(None)))
     client, wire = harness.ask(node)
     wire.sendall(OTHER[:-4])
-    harness.loader.look(PATIENCE)
+    harness.loader.process(PATIENCE)
     wire.sendall(OTHER[-4:])
     harness.look(client, 1)
     assert client.events == [b"hullo"]
@@ -174,7 +174,7 @@ def test_a_packet_has_as_many_answers_as_requests(harness):
     """The answers of a packet are delivered together."""
     client, wire = harness.ask(make_node(REQUEST * 3, 3))
     wire.sendall(ANSWER + OTHER)
-    harness.loader.look(PATIENCE)
+    harness.loader.process(PATIENCE)
     assert client.events == []
     wire.sendall(ANSWER)
     harness.look(client, 1)
@@ -191,7 +191,7 @@ def test_failure_has_the_bytes_before_it(harness):
         client, wire = harness.ask(node)
         wire.recv(99)
         wire.sendall(sent)
-        harness.loader.look(PATIENCE)
+        harness.loader.process(PATIENCE)
         wire.close()
         harness.look(client, 1)
         why, found, left = client.events[0]
@@ -223,7 +223,7 @@ def test_large_request_is_sent_in_parts(harness):
     left = node.line.size
     wire.setblocking(False)
     while left:
-        harness.loader.look(0)
+        harness.loader.process(0)
         try:
             left -= len(wire.recv(1 << 20))
         except BlockingIOError:
@@ -236,15 +236,15 @@ def test_body_is_streamed(harness):
     """The body gets the bytes after the head, and the next answer is parsed again."""
     client = harness.client()
     client.body = body = Body()
-    harness.loader.ask(client, make_node())
+    harness.loader.send(client, make_node())
     wire = harness.accept()
     wire.sendall(BLOCK + b"ab")
-    harness.loader.look(PATIENCE)
+    harness.loader.process(PATIENCE)
     assert (client.events, body.data) == ([], b"ab")
     wire.sendall(b"cdefghi")
     harness.look(client, 1)
     assert body.data == b"abcdefghi"
-    harness.loader.ask(client, make_node())
+    harness.loader.send(client, make_node())
     wire.sendall(ANSWER)
     harness.look(client, 2)
     assert client.events == ["whole", b"hello"]
@@ -255,7 +255,7 @@ def test_a_body_may_be_refused(harness):
     for sent, detail in ((BLOCK + b"x" * 10, "too many"), (ANSWER, "status 200")):
         client = harness.client()
         client.body = Body()
-        harness.loader.ask(client, make_node())
+        harness.loader.send(client, make_node())
         harness.accept().sendall(sent)
         harness.look(client, 1)
         assert client.events[0][:2] == (Failure.HTTP, detail)
@@ -266,14 +266,14 @@ def test_more_exchanges_than_connections_wait(make_harness):
     harness = make_harness(limit=1)
     first, wire = harness.ask()
     second = harness.client()
-    harness.loader.ask(second, make_node())
+    harness.loader.send(second, make_node())
     assert harness.loader.is_busy
     assert harness.loader.under_way == 2
     assert harness.traffic.connections == 1
     wire.sendall(ANSWER)
     harness.look(first, 1)
     harness.loader.close(first, is_good=True)
-    harness.loader.look(0)
+    harness.loader.process(0)
     harness.accept().sendall(ANSWER)
     harness.look(second, 1)
     assert harness.traffic.connections == 2
@@ -289,8 +289,8 @@ def test_longest_idle_connection_is_used_next(make_harness):
         harness.look(client, 1)
         harness.loader.close(client, is_good=True)
     clients[0][1].close()
-    harness.loader.look(PATIENCE)
-    harness.loader.ask(harness.client(), make_node())
+    harness.loader.process(PATIENCE)
+    harness.loader.send(harness.client(), make_node())
     assert clients[1][1].recv(99) == REQUEST
     assert harness.traffic.connections == 3
 
@@ -312,9 +312,9 @@ def test_timeout_of_an_answer(make_harness):
     harness = make_harness(clock=lambda: now)
     client, wire = harness.ask()
     wire.sendall(ANSWER[:9])
-    harness.loader.look(PATIENCE)
+    harness.loader.process(PATIENCE)
     now = 60.0
-    harness.loader.look(0)
+    harness.loader.process(0)
     assert client.events[0][:2] == (Failure.SLOW, "9 bytes of the answer came")
 
 
@@ -322,6 +322,6 @@ def test_refused_connection(harness):
     """The exchange ends when the connection is refused."""
     harness.listener.close()
     client = harness.client()
-    harness.loader.ask(client, make_node())
+    harness.loader.send(client, make_node())
     harness.look(client, 1)
     assert client.events[0][0] is Failure.UNREACHABLE

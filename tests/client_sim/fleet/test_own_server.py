@@ -101,8 +101,8 @@ def test_clock_file(tmp_path):
     """It has microseconds in eight bytes, little-endian, rewritten in place."""
     clock = ClockFile(tmp_path / "clock", 1_700_000_000.25)
     assert clock.path.read_bytes() == (1_700_000_000_250_000).to_bytes(8, "little")
-    clock.turn(1_700_000_300.0)
-    clock.turn(50.0)  # an earlier time is ignored: nothing may be signed in the past
+    clock.set(1_700_000_300.0)
+    clock.set(50.0)  # an earlier time is ignored: nothing may be signed in the past
     assert clock.seconds == 1_700_000_300.0
     assert clock.path.read_bytes() == (1_700_000_300_000_000).to_bytes(8, "little")
     clock.close()

@@ -134,10 +134,10 @@ def test_page_of_a_report():
 def test_a_mishap_is_a_sentence():
     """Time, group, last request and cause; unknown parts are omitted, and a range is shown."""
     full = Fault("no answer in time", 1.5, "a/b/c", "GET /x", "0 bytes of the answer came")
-    assert full.tell() == (
+    assert full.describe() == (
         "hour 1.50, a/b/c after GET /x: no answer in time: 0 bytes of the answer came."
     )
-    assert Fault("no connection", 0.0, "a/b/c", "", "").tell() == (
+    assert Fault("no connection", 0.0, "a/b/c", "", "").describe() == (
         "hour 0.00, a/b/c: no connection."
     )
     assert first_line(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n") == "GET /a"

@@ -46,7 +46,7 @@ def test_lost_time_is_not_measured(monkeypatch):
     """Seconds in which the process did something else are subtracted."""
     monkeypatch.setattr("time.perf_counter", lambda: 100.0)
     stopwatch = Stopwatch(Tally())
-    stopwatch.lost += 30.0
+    stopwatch.excluded += 30.0
     assert stopwatch.read() == pytest.approx(70.0)
 
 

@@ -17,7 +17,7 @@ def test_this_machine_is_allowed():
     """Any loopback address is allowed without TLS; the address decides, not the name."""
     for url in ("http://127.0.0.1:8080", "http://127.9.9.9:8080/"):
         target = find(url)
-        assert target.is_here
+        assert target.is_local
         assert target.port == 8080
     target = find("http://updates.hening.example", updates_hening_example="127.0.0.1")
     assert (target.address, target.host_header) == ("127.0.0.1", "updates.hening.example")
@@ -35,7 +35,7 @@ def test_another_machine_needs_an_option():
         find("https://localhost.example", localhost_example="198.51.100.7")
     with pytest.raises(TargetError, match="https"):
         find("http://192.0.2.1:8080", may_leave=True)
-    assert not find("https://192.0.2.1", devices=20_000, may_leave=True).is_here
+    assert not find("https://192.0.2.1", devices=20_000, may_leave=True).is_local
     with pytest.raises(TargetError, match="too many"):
         find("https://192.0.2.1", devices=20_001, may_leave=True)
 

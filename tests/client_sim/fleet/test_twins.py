@@ -9,7 +9,7 @@ from client_sim.fleet.builds import PackageSigner, make_build, make_package, wri
 from client_sim.fleet.errors import FleetError
 from client_sim.fleet.population import Group
 from client_sim.fleet.tally import REASONS, Tally
-from client_sim.fleet.twins import Twinning, Twins, Wish, install_sample
+from client_sim.fleet.twins import SampleRequest, Twinning, Twins, install_sample
 from tests.client_sim.device import shop
 from tests.client_sim.device.repository_simulator import START, Repository, make_pointer, make_step
 from tests.client_sim.device.web_server import serve
@@ -117,10 +117,10 @@ def sample(tmp_path):
     def run(repository, count, group=SAMPLED):
         package = tmp_path / "old.zip"
         package.write_bytes(shop.package(0))
-        wish = Wish(count, package, shop.CERTIFICATE)
+        request = SampleRequest(count, package, shop.CERTIFICATE)
         with serve(repository) as server:
             return install_sample(
-                target_of(server), (group,), wish, tmp_path, lambda: float(shop.NOW)
+                target_of(server), (group,), request, tmp_path, lambda: float(shop.NOW)
             )
 
     return run

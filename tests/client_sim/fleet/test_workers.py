@@ -10,7 +10,7 @@ from client_sim.fleet.decisions import Behaviour
 from client_sim.fleet.errors import EnvironmentFailedError
 from client_sim.fleet.population import Habits
 from client_sim.fleet.timer_wheel import TICKS
-from client_sim.fleet.workers import Job, held_signals, started
+from client_sim.fleet.workers import Job, deferred_signals, started
 from tests.client_sim.device.repository_simulator import START
 from tests.client_sim.fleet.conftest import GROUP, LONGEST
 
@@ -59,7 +59,7 @@ def signal_with_record(request):
     signal.signal(request.param, before)
 
 
-def test_held_signals_are_delivered_after_the_block(signal_with_record):
+def test_deferred_signals_are_delivered_after_the_block(signal_with_record):
     """Each sent signal is delivered once, also if the block fails.
 
     Afterwards the previous handler is installed, and the exception goes on.
@@ -67,7 +67,7 @@ def test_held_signals_are_delivered_after_the_block(signal_with_record):
     sent, came = signal_with_record
 
     def hold():
-        with held_signals():
+        with deferred_signals():
             os.kill(os.getpid(), sent)
             os.kill(os.getpid(), sent)
             assert came == []
@@ -80,12 +80,12 @@ def test_held_signals_are_delivered_after_the_block(signal_with_record):
     assert came == [sent, sent, sent]
 
 
-def test_held_signals_in_a_thread():
+def test_deferred_signals_in_a_thread():
     """Only the main thread may set handlers, so that another thread holds no signals."""
     done = []
 
     def hold():
-        with held_signals():
+        with deferred_signals():
             done.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=hold)
