@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from client_sim.cloud.account import Region
-from client_sim.compat.checking import look
+from client_sim.compat.checking import check_deployment
 from client_sim.compat.http_client import AppPhone, HttpSite
 from client_sim.device.client import PollingClient
 from client_sim.lab.programme.dissection import explain_poll
@@ -165,7 +165,9 @@ def _apps(stage: Stage, narrator: Narrator, story: Story) -> None:
     with narrator.working("asking as LineageOS's, GrapheneOS's and Custota's apps do"):
         for dialect in ("lineage1", "graphene", "custota"):
             target = stage.folder / f"{dialect}.zip"
-            found = look(HttpSite(), dialect, base, phone, CERTIFICATE.read_bytes(), target)
+            found = check_deployment(
+                HttpSite(), dialect, base, phone, CERTIFICATE.read_bytes(), target
+            )
             updated += [dialect] if found["fetched"] else []
     narrator.say(
         "The server offers the same build to existing Updater apps: strict simulations of"

@@ -22,7 +22,7 @@ from client_sim.engine.signatures import load_certificate_key
 _GRAPHENE = ("graphene", "calyx")
 
 
-def look(
+def check_deployment(
     site: Site, dialect: str, base: str, phone: AppPhone, pem: bytes | None, target: Path | None
 ) -> dict[str, Any]:
     """Return the offer and the name of the fetched file as JSON values.
@@ -30,7 +30,7 @@ def look(
     `pem` is the certificate that the phone trusts. The package is fetched into `target`, if given.
     Raises DialectError if the app refuses an answer or the package.
     """
-    offer = ask(site, dialect, base, phone, pem)
+    offer = request_offer(site, dialect, base, phone, pem)
     fetched = ""
     if offer is not None and target is not None:
         offer = fetch(site, offer, target, needs_206=dialect not in _GRAPHENE)
@@ -47,21 +47,23 @@ def look(
     }
 
 
-def ask(site: Site, dialect: str, base: str, phone: AppPhone, pem: bytes | None) -> Offer | None:
+def request_offer(
+    site: Site, dialect: str, base: str, phone: AppPhone, pem: bytes | None
+) -> Offer | None:
     """Return the build that the app of `dialect` would offer, or None."""
     match dialect:
         case "lineage1":
-            return lineage.ask_1(site, base, phone)
+            return lineage.request_offer_1(site, base, phone)
         case "lineage2":
-            return lineage.ask_2(site, base, phone)
+            return lineage.request_offer_2(site, base, phone)
         case "graphene" | "calyx":
-            return graphene.ask(site, base, phone, dialect)
+            return graphene.request_offer(site, base, phone, dialect)
         case "custota" if pem is not None:
-            return custota.ask(site, base, phone, load_certificate_key(pem))
+            return custota.request_offer(site, base, phone, load_certificate_key(pem))
         case "crdroid":
-            return lineage.ask_crdroid(site, base, phone)
+            return lineage.request_crdroid_offer(site, base, phone)
         case "pixelexperience":
-            return lineage.ask_pe(site, base, phone)
+            return lineage.request_pixelexperience_offer(site, base, phone)
         case _:
             raise DialectError(f"{dialect} cannot be checked: Custota needs a certificate.")
 
@@ -141,8 +143,8 @@ def verify(offer: Offer, path: Path, key: rsa.RSAPublicKey | None) -> None:
     size = path.stat().st_size
     if offer.size not in {-1, size}:
         raise DialectError(f"the package has {size} bytes, but the list says {offer.size}.")
-    for name, wanted in (("sha256", offer.sha256), ("md5", offer.md5)):
-        if wanted and _hash(path, name) != wanted:
+    for name, expected in (("sha256", offer.sha256), ("md5", offer.md5)):
+        if expected and _hash(path, name) != expected:
             raise DialectError(f"the package's {name} is not the list's.")
     if key is not None:
         with path.open("rb") as file:

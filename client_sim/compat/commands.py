@@ -56,14 +56,16 @@ def compat_command(
     answer or the package, 3 if no answer came. With --fetch, an incremental is tried first for
     CalyxOS and GrapheneOS, as their apps do.
     """
-    from client_sim.compat.checking import look
+    from client_sim.compat.checking import check_deployment
     from client_sim.compat.http_client import AppPhone, HttpSite
 
     tls = ssl.create_default_context(cafile=ca)
     pem = None if certificate is None else certificate.read_bytes()
     if dialect == "custota" and pem is None:
         raise click.UsageError("custota needs --certificate: its lists of parts are signed.")
-    found = look(HttpSite(tls), dialect, url.rstrip("/"), AppPhone(**phone), pem, target)
+    found = check_deployment(
+        HttpSite(tls), dialect, url.rstrip("/"), AppPhone(**phone), pem, target
+    )
     if as_json:
         print_json(found)
     elif found["offer"] is None:

@@ -11,7 +11,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from client_sim.compat.errors import DialectError
-from client_sim.compat.http_client import AppPhone, Offer, Site, check_ok, check_whole, get_whole
+from client_sim.compat.http_client import (
+    AppPhone,
+    Offer,
+    Site,
+    check_complete,
+    check_ok,
+    get_complete,
+)
 from client_sim.der import BYTES, CONTEXT_0, OBJECT, SEQUENCE, SET, Element, decode_elements
 from client_sim.engine.errors import PackageError
 
@@ -30,13 +37,13 @@ class Part:
     digest: str
 
 
-def ask(site: Site, base: str, phone: AppPhone, key: rsa.RSAPublicKey) -> Offer | None:
+def request_offer(site: Site, base: str, phone: AppPhone, key: rsa.RSAPublicKey) -> Offer | None:
     """Return the package that the app would offer, after verifying its csig and three parts.
 
     Return None if the package's metadata names the running build.
     """
     url = f"{base}/custota/{phone.device}.json"
-    package, csig = read_info(get_whole(site, url, FIELDS).body, url, phone)
+    package, csig = read_info(get_complete(site, url, FIELDS).body, url, phone)
     signed = site.get(csig, FIELDS)
     check_ok(signed, csig)
     parts = read_csig(signed.body, key)
@@ -136,7 +143,7 @@ def fetch_part(site: Site, url: str, part: Part) -> bytes:
     check_ok(reply, url)
     if not reply.fields.get("content-range", "").startswith(f"bytes {part.offset}-{last}/"):
         raise DialectError("a range was answered without its Content-Range.")
-    check_whole(reply, url)
+    check_complete(reply, url)
     if len(reply.body) != part.size or hashlib.sha256(reply.body).hexdigest() != part.digest:
         raise DialectError("a part of the package does not match the csig.")
     return reply.body

@@ -4,17 +4,17 @@ import zipfile
 from pathlib import Path
 
 from client_sim.compat.errors import DialectError
-from client_sim.compat.http_client import AppPhone, Offer, Reply, Site, get_whole
+from client_sim.compat.http_client import AppPhone, Offer, Reply, Site, get_complete
 from client_sim.engine.errors import PackageError
 from client_sim.engine.package_metadata import PackageMetadata, decode_metadata
 
 METADATA = "META-INF/com/android/metadata"
 
 
-def ask(site: Site, base: str, phone: AppPhone, prefix: str = "graphene") -> Offer | None:
+def request_offer(site: Site, base: str, phone: AppPhone, prefix: str = "graphene") -> Offer | None:
     """Return the package that the app would fetch: an incremental with the full one as fallback."""
     url = f"{base}/{prefix}/{phone.device}-{phone.channel}"
-    reply = get_whole(site, url, {"Accept-Encoding": "identity", "Connection": "close"})
+    reply = get_complete(site, url, {"Accept-Encoding": "identity", "Connection": "close"})
     incremental, built = read_line(reply, phone, is_calyx=prefix == "calyx")
     if built <= phone.built:
         return None

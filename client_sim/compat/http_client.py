@@ -128,11 +128,11 @@ def _read(answer: http.client.HTTPResponse, sink: Sink | None) -> Reply:
     return Reply(answer.status, fields, b"", length)
 
 
-def get_whole(site: Site, url: str, fields: Mapping[str, str]) -> Reply:
+def get_complete(site: Site, url: str, fields: Mapping[str, str]) -> Reply:
     """Return the complete answer; raises DialectError unless status, coding and length are good."""
     reply = site.get(url, fields)
     check_ok(reply, url)
-    check_whole(reply, url)
+    check_complete(reply, url)
     return reply
 
 
@@ -140,10 +140,10 @@ def check_members(value: object, texts: Iterable[str], numbers: Iterable[str]) -
     """Raise DialectError unless `value` is an object with these texts and whole numbers."""
     if not isinstance(value, dict):
         raise DialectError("an element is not an object.")
-    lacking = [name for name in texts if not isinstance(value.get(name), str)]
-    lacking += [name for name in numbers if type(value.get(name)) is not int]
-    if lacking:
-        raise DialectError(f"an element has no `{lacking[0]}`, and the app refuses it.")
+    missing = [name for name in texts if not isinstance(value.get(name), str)]
+    missing += [name for name in numbers if type(value.get(name)) is not int]
+    if missing:
+        raise DialectError(f"an element has no `{missing[0]}`, and the app refuses it.")
 
 
 def check_ok(reply: Reply, url: str) -> None:
@@ -152,7 +152,7 @@ def check_ok(reply: Reply, url: str) -> None:
         raise DialectError(f"{url} was answered with {reply.status}, but the app needs 200.")
 
 
-def check_whole(reply: Reply, url: str) -> None:
+def check_complete(reply: Reply, url: str) -> None:
     """Raise DialectError for a content coding, or a missing or wrong Content-Length."""
     if reply.fields.get("content-encoding", "identity") != "identity":
         raise DialectError(f"{url} was answered in a coding, but the app reads identity alone.")

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from client_sim.compat.errors import DialectError
-from client_sim.compat.http_client import AppPhone, Offer, Reply, Site, check_members, get_whole
+from client_sim.compat.http_client import AppPhone, Offer, Reply, Site, check_members, get_complete
 
 PLATFORM = "Dalvik/2.1.0 (Linux; U; Android 16; FP4 Build/BP4A.250101.001)"
 FIELDS_1 = {"User-Agent": PLATFORM, "Connection": "Keep-Alive", "Accept-Encoding": "gzip"}
@@ -24,12 +24,12 @@ CRDROID = (
 PE = ("filename", "id", "url", "version", "filehash")
 
 
-def ask_1(site: Site, base: str, phone: AppPhone) -> Offer | None:
+def request_offer_1(site: Site, base: str, phone: AppPhone) -> Offer | None:
     """Return the build that version 1 would offer; `base` is the public URL."""
     url = f"{base}/lineage/v1/{phone.device}/{phone.channel.lower()}"
     if phone.incremental:
         url += f"/{phone.incremental}"
-    return choose_1(read_1(get_whole(site, url, FIELDS_1)), phone)
+    return choose_1(read_1(get_complete(site, url, FIELDS_1)), phone)
 
 
 def read_1(reply: Reply) -> list[dict[str, Any]]:
@@ -77,11 +77,11 @@ def choose_1(elements: list[dict[str, Any]], phone: AppPhone) -> Offer | None:
     )
 
 
-def ask_2(site: Site, base: str, phone: AppPhone) -> Offer | None:
+def request_offer_2(site: Site, base: str, phone: AppPhone) -> Offer | None:
     """Return the build that version 2 would offer."""
     url = f"{base}/lineage/v2/devices/{phone.device}/builds"
     check_https(url)
-    return choose_2(read_2(get_whole(site, url, FIELDS_2)), phone)
+    return choose_2(read_2(get_complete(site, url, FIELDS_2)), phone)
 
 
 def check_https(url: str) -> None:
@@ -183,7 +183,7 @@ def stream_2(site: Site, offer: Offer) -> tuple[str, int, int, bytes]:
     return offer.url, *parts["payload.bin"], reply.body
 
 
-def ask_crdroid(site: Site, base: str, phone: AppPhone) -> Offer | None:
+def request_crdroid_offer(site: Site, base: str, phone: AppPhone) -> Offer | None:
     """Return the build that crDroid's app would offer: the newest, of any type and version."""
     value = _fetch(site, f"{base}/crdroid/{phone.device}.json")
     elements = value.get("response") if isinstance(value, dict) else value
@@ -205,7 +205,7 @@ def ask_crdroid(site: Site, base: str, phone: AppPhone) -> Offer | None:
     )
 
 
-def ask_pe(site: Site, base: str, phone: AppPhone) -> Offer | None:
+def request_pixelexperience_offer(site: Site, base: str, phone: AppPhone) -> Offer | None:
     """Return the build that PixelExperience's app would offer; date 0 means that there is none."""
     value = _fetch(site, f"{base}/pe/{phone.device}/{phone.version}")
     check_members(value, PE, ("datetime", "size"))
@@ -223,6 +223,6 @@ def ask_pe(site: Site, base: str, phone: AppPhone) -> Offer | None:
 
 def _fetch(site: Site, url: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return json.loads(get_whole(site, url, FIELDS_1).body)
+        return json.loads(get_complete(site, url, FIELDS_1).body)
     except ValueError as error:
         raise DialectError("the list is not JSON.") from error

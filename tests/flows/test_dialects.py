@@ -7,7 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 import client_sim.cli
-from client_sim.compat.checking import look
+from client_sim.compat.checking import check_deployment
 from client_sim.compat.http_client import AppPhone, HttpSite
 from tests.flows.shell import read_console, run_script
 from tests.flows.test_split import split
@@ -61,7 +61,7 @@ def test_lab_passes_server_with_dialects(stage):
     )
     assert verdict.exit_code == 0, verdict.output
     base, phone = f"http://127.0.0.1:{stage.dialects}", AppPhone("armani", channel="nightly")
-    found = look(HttpSite(), "graphene", base, phone, None, stage.folder / "a.zip")
+    found = check_deployment(HttpSite(), "graphene", base, phone, None, stage.folder / "a.zip")
     assert found["offer"]["version"] == "1.1.0-id"
     assert found["fetched"] == "a.zip"
     assert stage.phone("beside").poll().offer.counter

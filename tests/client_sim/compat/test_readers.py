@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from client_sim.compat import custota, graphene, lineage
-from client_sim.compat.checking import ask, fetch, verify
+from client_sim.compat.checking import fetch, request_offer, verify
 from client_sim.compat.errors import DialectError
 from client_sim.compat.http_client import AppPhone, Offer, Reply
 from client_sim.engine.signatures import load_certificate_key
@@ -82,7 +82,7 @@ APPS = [
 def test_offer_download_and_verification_of_each_app(site, package, dialect, phone, tmp_path):
     """A download starts from nothing, from a third, and from the complete file."""
     _, data, _ = package
-    offer = ask(site, dialect, BASE, phone, PEM)
+    offer = request_offer(site, dialect, BASE, phone, PEM)
     for start in (0, len(data) // 3, len(data)):
         target = tmp_path / f"{start}.zip"
         target.write_bytes(data[:start])
@@ -97,7 +97,7 @@ def test_offer_download_and_verification_of_each_app(site, package, dialect, pho
 def test_lineage_2_streams(site, package):
     """The properties are one range, and the payload's offset is that of the package."""
     facts, data, _ = package
-    offer = lineage.ask_2(site, BASE, ARMANI)
+    offer = lineage.request_offer_2(site, BASE, ARMANI)
     _, offset, size, properties = lineage.stream_2(site, offer)
     assert data[offset : offset + 4] == b"CrAU"
     assert f"payload.bin:{offset}:{size}" in facts.property_files
@@ -107,7 +107,7 @@ def test_lineage_2_streams(site, package):
 def test_graphene_falls_back_to_the_full_package(site, tmp_path):
     """The name of the incremental shows the running build, whether it exists or not."""
     phone = replace(ARMANI, incremental="9.9")
-    offer = graphene.ask(site, BASE, phone)
+    offer = graphene.request_offer(site, BASE, phone)
     site.requests.clear()
     fetched = fetch(site, offer, tmp_path / "a.zip", needs_206=False)
     assert [path for path, _ in site.requests] == [
@@ -128,16 +128,16 @@ def test_site_without_offers():
         asked = replace(phone, device="FP4")
         if dialect == "custota":
             with pytest.raises(DialectError, match="404"):
-                ask(empty, dialect, BASE, asked, PEM)
+                request_offer(empty, dialect, BASE, asked, PEM)
         else:
-            assert ask(empty, dialect, BASE, asked, PEM) is None
+            assert request_offer(empty, dialect, BASE, asked, PEM) is None
 
 
 def test_a_phone_on_the_build_is_offered_nothing(site):
     """Apps compare the build date, Custota the fingerprint."""
     for dialect, phone in APPS:
         same = replace(phone, built=FOURTH.post_timestamp, fingerprint=FOURTH.fingerprint)
-        assert ask(site, dialect, BASE, same, PEM) is None
+        assert request_offer(site, dialect, BASE, same, PEM) is None
 
 
 def lists(name, now=START):
@@ -181,15 +181,18 @@ def test_answers_that_lineage_2_refuses():
     """A redirect, another type, malformed JSON, and a byte more than its limit."""
     for changes, words in REFUSED_2:
         with case(changes, words), pytest.raises(DialectError, match=words):
-            lineage.ask_2(broken(lists("lineage2"), **changes), BASE, PHONE)
+            lineage.request_offer_2(broken(lists("lineage2"), **changes), BASE, PHONE)
 
 
 def test_lineage_2_accepts_a_charset_and_needs_https():
     """The content type may have parameters."""
     kind = {"content-type": "application/json; charset=utf-8", "content-length": "2"}
-    assert lineage.ask_2(broken(lists("lineage2"), fields=kind, body=b"[]"), BASE, PHONE) is None
+    assert (
+        lineage.request_offer_2(broken(lists("lineage2"), fields=kind, body=b"[]"), BASE, PHONE)
+        is None
+    )
     with pytest.raises(DialectError, match="not https"):
-        lineage.ask_2(lists("lineage2"), "http://u.example", PHONE)
+        lineage.request_offer_2(lists("lineage2"), "http://u.example", PHONE)
 
 
 @pytest.mark.parametrize("member", ["datetime", "type", "version", "files"])
@@ -197,9 +200,9 @@ def test_one_bad_element_breaks_a_list_of_version_2(member):
     """Version 1 skips only the malformed element."""
     site = edited(lists("lineage2"), lambda value: [*value, {**value[0], member: None}])
     with pytest.raises(DialectError):
-        lineage.ask_2(site, BASE, PHONE)
+        lineage.request_offer_2(site, BASE, PHONE)
     site = edited(lists("lineage1"), lambda value: value["response"].append({"id": 1}))
-    assert lineage.ask_1(site, BASE, PHONE).version == "22.1"
+    assert lineage.request_offer_1(site, BASE, PHONE).version == "22.1"
 
 
 @pytest.mark.parametrize("member", ["filename", "sha256", "url", "size"])
@@ -207,13 +210,13 @@ def test_one_bad_file_breaks_a_list_of_version_2(member):
     """So does a property token without two numbers."""
     site = edited(lists("lineage2"), lambda value: value[0]["files"][0].pop(member) and None)
     with pytest.raises(DialectError):
-        lineage.ask_2(site, BASE, PHONE)
+        lineage.request_offer_2(site, BASE, PHONE)
 
     def spoil(value):
         value[0]["files"][0]["ota_property_files"] = "payload.bin:1"
 
     with pytest.raises(DialectError, match="is not NAME:OFFSET:SIZE"):
-        lineage.ask_2(edited(lists("lineage2"), spoil), BASE, PHONE)
+        lineage.request_offer_2(edited(lists("lineage2"), spoil), BASE, PHONE)
 
 
 def test_compared_versions():
@@ -227,15 +230,15 @@ def test_compared_versions():
     ):
         with case(version, one, two):
             phone = replace(PHONE, version=version)
-            assert (lineage.ask_1(lists("lineage1"), BASE, phone) is not None) is one
-            assert (lineage.ask_2(lists("lineage2"), BASE, phone) is not None) is two
+            assert (lineage.request_offer_1(lists("lineage1"), BASE, phone) is not None) is one
+            assert (lineage.request_offer_2(lists("lineage2"), BASE, phone) is not None) is two
 
 
 def test_a_missing_response_fails_the_check_of_version_1():
     """So does a response that is not a list."""
     for value in ({}, {"response": {}}, []):
         with pytest.raises(DialectError):
-            lineage.ask_1(
+            lineage.request_offer_1(
                 edited(lists("lineage1"), lambda _old, new=value: new or {"x": 1}), BASE, PHONE
             )
 
@@ -254,13 +257,13 @@ def test_lines_that_graphene_refuses():
             fields = {"content-length": str(len(body))}
             site = broken(lists("graphene"), body=body, fields=fields)
             with pytest.raises(DialectError):
-                graphene.ask(site, BASE, PHONE)
+                graphene.request_offer(site, BASE, PHONE)
 
 
 def test_calyx_reads_two_fields():
     """The other fields may have any value."""
     site = broken(lists("calyx"), body=b"1.2 3 x y\n", fields={"content-length": "10"})
-    assert graphene.ask(site, BASE, PHONE, "calyx").version == "1.2"
+    assert graphene.request_offer(site, BASE, PHONE, "calyx").version == "1.2"
 
 
 def test_answers_that_custota_refuses(site, package):
@@ -294,12 +297,12 @@ def test_crdroid_needs_every_field(member):
     """The older app refuses an element without one of these fields."""
     site = edited(lists("crdroid"), lambda value: value["response"][0].pop(member) and None)
     with pytest.raises(DialectError, match=member):
-        lineage.ask_crdroid(site, BASE, PHONE)
+        lineage.request_crdroid_offer(site, BASE, PHONE)
 
 
 def test_resumes_that_are_refused(site, tmp_path):
     """200 where 206 is needed, another Content-Range, and a 416 for another length."""
-    offer = lineage.ask_1(site, BASE, ARMANI)
+    offer = lineage.request_offer_1(site, BASE, ARMANI)
     target = tmp_path / "a.zip"
     target.write_bytes(b"PK")
     with pytest.raises(DialectError, match="needs 206"):
