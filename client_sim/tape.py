@@ -28,17 +28,17 @@ class Tape:
     def __init__(self, seed: int | bytes) -> None:
         data = seed if isinstance(seed, bytes) else str(seed).encode()
         self._state = hashlib.sha256(b"hening persona v1\x00" + data).digest()
-        self._left = b""
+        self._buffer = b""
         self._block = 0
 
     def data(self, count: int) -> bytes:
         """Read `count` bytes."""
-        while len(self._left) < count:
+        while len(self._buffer) < count:
             block = self._state + self._block.to_bytes(8, "big")
-            self._left += hashlib.sha512(block).digest()
+            self._buffer += hashlib.sha512(block).digest()
             self._block += 1
-        taken, self._left = self._left[:count], self._left[count:]
-        return taken
+        result, self._buffer = self._buffer[:count], self._buffer[count:]
+        return result
 
     def below(self, bound: int) -> int:
         """Read a number from 0 to `bound` - 1."""

@@ -25,8 +25,8 @@ _PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
 
 def host_header(public: Public) -> str:
     """Return the value of `Host`: with the port unless it is the scheme's default."""
-    usual = 443 if public.tls else 80
-    return public.host if public.port == usual else f"{public.host}:{public.port}"
+    default = 443 if public.tls else 80
+    return public.host if public.port == default else f"{public.host}:{public.port}"
 
 
 def encode_request(host: str, path: str) -> bytes:
@@ -73,31 +73,31 @@ class Connection:
 
     def get(self, path: str, *, limit: int) -> bytes:
         """Return the decoded body of `path`, at most `limit` bytes; only status 200 is accepted."""
-        return self._ask(path, encode_request(self._host, path), limit).body
+        return self._request(path, encode_request(self._host, path), limit).body
 
-    def get_if_there(self, path: str, *, limit: int) -> bytes | None:
+    def get_or_none(self, path: str, *, limit: int) -> bytes | None:
         """Return the body of `path`, or None for 404, which means that there is no next root."""
         data = encode_request(self._host, path)
-        answer = self._ask(path, data, max(limit, _NOT_FOUND_LIMIT), statuses=(200, 404))
+        answer = self._request(path, data, max(limit, _NOT_FOUND_LIMIT), statuses=(200, 404))
         return None if answer.status == 404 else answer.body
 
     def get_block(self, path: str, first: int, length: int) -> bytes:
         """Return the block that starts at byte `first` of a package of `length` bytes."""
         last = min(first + BLOCK, length) - 1
         data = encode_block_request(self._host, path, first, last)
-        wanted = b"bytes %d-%d/%d" % (first, last, length)
-        return self._ask(path, data, last - first + 1, statuses=(206,), wanted=wanted).body
+        expected = b"bytes %d-%d/%d" % (first, last, length)
+        return self._request(path, data, last - first + 1, statuses=(206,), expected=expected).body
 
-    def _ask(
+    def _request(
         self,
         path: str,
         data: bytes,
         limit: int,
         *,
         statuses: tuple[int, ...] = (200,),
-        wanted: bytes | None = None,
+        expected: bytes | None = None,
     ) -> Answer:
-        """Send a request and return its answer; `wanted` is the Content-Range of a block."""
+        """Send a request and return its answer; `expected` is the Content-Range of a block."""
         try:
             stream, reader = self._open()
             reader.expect(path, self._host)
@@ -108,22 +108,22 @@ class Connection:
                 raise UnreachableError(f"The connection broke while sending: {error}.") from error
             answer = reader.read(
                 limit=limit,
-                seconds=_BLOCK_SECONDS if wanted is not None else self._find_patience(),
-                may_compress=wanted is None,
+                seconds=_BLOCK_SECONDS if expected is not None else self._find_timeout(),
+                may_compress=expected is None,
             )
             _check_status(answer.status, statuses, path)
-            if wanted is not None:
-                _check_block(answer, wanted, limit)
+            if expected is not None:
+                _check_block(answer, expected, limit)
         except BaseException:
             # Later bytes on the connection could belong to the answer that failed.
             self.close()
             raise
         return answer
 
-    def _find_patience(self) -> float:
+    def _find_timeout(self) -> float:
         """Return the seconds that an answer may take, within the rest of the poll's time."""
-        left = self._opened + _POLL_SECONDS - self._world.now()
-        return min(_METADATA_SECONDS, left)
+        remaining = self._opened + _POLL_SECONDS - self._world.now()
+        return min(_METADATA_SECONDS, remaining)
 
     def _open(self) -> tuple[Stream, AnswerReader]:
         if self._stream is not None and self._reader is not None:
@@ -145,10 +145,10 @@ class Connection:
         return self._stream, self._reader
 
 
-def _encode(host: str, path: str, line: str) -> bytes:
+def _encode(host: str, path: str, field: str) -> bytes:
     if not _PATH.fullmatch(path) or ".." in path:
         raise TransportError("The metadata led the phone to an invalid path, so it is not used.")
-    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{line}\r\n\r\n".encode("ascii")
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{field}\r\n\r\n".encode("ascii")
 
 
 def _check_status(status: int, statuses: tuple[int, ...], path: str) -> None:
@@ -160,8 +160,8 @@ def _check_status(status: int, statuses: tuple[int, ...], path: str) -> None:
     raise kind(f"The server answered {status} for {path}.")
 
 
-def _check_block(answer: Answer, wanted: bytes, length: int) -> None:
-    if answer.content_range != wanted:
+def _check_block(answer: Answer, expected: bytes, length: int) -> None:
+    if answer.content_range != expected:
         raise TransportError("The server answered with another byte range than the requested one.")
     if len(answer.body) != length:
         raise TransportError("The server's part of the package is cut short.")

@@ -12,7 +12,7 @@ import click
 from client_sim.clock import read_clock, read_entropy
 from client_sim.device.image import load_image
 from client_sim.device.internet import (
-    PATIENCE,
+    TIMEOUT,
     SocketStream,
     connect_plain,
     make_tls_context,
@@ -92,7 +92,7 @@ class Internet:
         import socket
 
         context = make_tls_context(self._authority)
-        wire = socket.create_connection((address, port), timeout=PATIENCE)
+        wire = socket.create_connection((address, port), timeout=TIMEOUT)
         try:
             return SocketStream(context.wrap_socket(wire, server_hostname=tls))
         except BaseException:

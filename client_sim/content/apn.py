@@ -55,8 +55,8 @@ def find_apns(entries: Mapping[str, Any], mcc: str, mnc: str | None) -> list[dic
     key = mcc.upper() if mnc is None else f"{mcc}-{mnc}"
     entry = entries.get(key)
     if entry is None:
-        whose = f"networks of {key} without numbers" if mnc is None else f"the network {key}"
-        raise ContentError(f"The pack has no access points of {whose}.")
+        description = f"networks of {key} without numbers" if mnc is None else f"the network {key}"
+        raise ContentError(f"The pack has no access points of {description}.")
     apns: list[dict[str, Any]] = entry["apns"]
     return apns
 

@@ -38,7 +38,7 @@ def check_authority(der: bytes) -> None:
     """Check that `der` is one CA certificate, version 3; raises ContentError."""
     try:
         constraints = _read_extensions(der).get(_BASIC_CONSTRAINTS)
-        is_authority = constraints is not None and _is_of_authority(constraints)
+        is_authority = constraints is not None and _is_authority(constraints)
     except ValueError:
         raise ContentError("A certificate is not an X.509 certificate in DER.") from None
     if not is_authority:
@@ -77,7 +77,7 @@ def _read_extension(element: Element) -> tuple[bytes, bytes]:
     return identifier.content, value.content
 
 
-def _is_of_authority(constraints: bytes) -> bool:
+def _is_authority(constraints: bytes) -> bool:
     (listed,) = take(decode_elements(constraints), SEQUENCE)
     members = listed.elements()
     if members[:1] != [_TRUE]:
@@ -120,7 +120,7 @@ def list_certificates(entries: Mapping[str, Any]) -> dict[str, str]:
 def decode_pem(data: bytes) -> dict[str, str]:
     """Return the names of the certificates of a PEM file by sha256; raises ContentError."""
     try:
-        with _quiet():
+        with _ignoring_warnings():
             found = x509.load_pem_x509_certificates(data)
             return {
                 hashlib.sha256(
@@ -142,7 +142,7 @@ def compare_trust(before: Mapping[str, str], after: Mapping[str, str]) -> TrustD
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _ignoring_warnings() -> Iterator[None]:
     """Suppress warnings about old certificates that violate current rules."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

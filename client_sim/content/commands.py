@@ -42,18 +42,19 @@ def content() -> None:
 @AS_JSON
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
     """List a phone's packs: the versions in use, before and next, and their sources."""
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
-    shelf = Shelf(folder)
-    with shelf.read() as store:
+    packs = PhonePacks(folder)
+    with packs.read() as store:
         records = {kind: store.load(kind) for kind in KINDS.values()}
-    for sentence in store.forgotten.values():
+    for sentence in store.discarded.values():
         click.echo(sentence, err=True)
     if as_json:
         print_json({kind.name: _describe(kind, record) for kind, record in records.items()})
     else:
         show_table(
-            _COLUMNS, [_tell(kind, record, shelf.now, locale) for kind, record in records.items()]
+            _COLUMNS,
+            [_make_row(kind, record, packs.now, locale) for kind, record in records.items()],
         )
 
 
@@ -66,12 +67,12 @@ def list_command(folder: Path, locale: str, as_json: bool) -> None:
 @AS_JSON
 def rollback_command(folder: Path, kind: str, as_json: bool) -> None:
     """Go back to the previous version of a pack, if the one in use is bad."""
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
-    shelf = Shelf(folder)
-    with shelf.change() as store:
-        record = plan_rollback(store.load(KINDS[kind]), shelf.now)
-        store.keep(KINDS[kind].role, {KINDS[kind]: record})
+    packs = PhonePacks(folder)
+    with packs.change() as store:
+        record = plan_rollback(store.load(KINDS[kind]), packs.now)
+        store.save(KINDS[kind].role, {KINDS[kind]: record})
         store.sweep()
     if as_json:
         print_json(_describe(KINDS[kind], record))
@@ -106,16 +107,16 @@ def _describe(kind: Kind, record: Record) -> dict[str, Any]:
     }
 
 
-def _tell(kind: Kind, record: Record, now: float, locale: str) -> tuple[str, ...]:
+def _make_row(kind: Kind, record: Record, now: float, locale: str) -> tuple[str, ...]:
     pack = record.used or record.listed
     title = "" if pack is None else pick_text(pack.title, locale)
     sources = () if pack is None else pack.sources
-    said = "; ".join(f"{one.name} {one.version} ({one.licence})" for one in sources)
+    origins = "; ".join(f"{one.name} {one.version} ({one.licence})" for one in sources)
     versions = ["-" if one is None else str(one.version) for one in (record.used, record.before)]
-    return (kind.name, kind.role, *versions, _tell_next(record, now), title, said)
+    return (kind.name, kind.role, *versions, _describe_next(record, now), title, origins)
 
 
-def _tell_next(record: Record, now: float) -> str:
+def _describe_next(record: Record, now: float) -> str:
     listed, used = record.listed, record.used
     if listed is None or (used is not None and used.version == listed.version):
         return "-"

@@ -45,7 +45,9 @@ def update_contents(
                 update.follow(name, role)
             except (StateError, StorageError) as error:
                 warnings.append(f"Public content stays as it is: {error}")
-    warnings += [said for said in store.forgotten.values() if said not in " ".join(warnings)]
+    warnings += [
+        message for message in store.discarded.values() if message not in " ".join(warnings)
+    ]
 
 
 _Listed = tuple[Kind, Pack, Record]
@@ -60,7 +62,7 @@ class _Update:
     def follow(self, name: str, role: Targets) -> None:
         """Update the packs of a role; raises StateError, StorageError and TransportError."""
         # Done in each poll, so that the requests do not reveal when the owner used a damaged pack.
-        self.store.forget_damaged(name)
+        self.store.discard_damaged(name)
         if self.store.is_seen(name, role.version):
             return
         index = self._read_index(name, role)
@@ -70,7 +72,7 @@ class _Update:
             if (pack := index.packs.get(kind.name)) is not None
             and (record := self._list(kind, pack)) is not None
         ]
-        failed = self._keep_listed(name, listed)
+        failed = self._save_listed(name, listed)
         parts: dict[str, bytes] = {}
         are_all = all(self._fetch_parts(kind, pack, record, parts) for kind, pack, record in listed)
         if failed is not None:
@@ -81,10 +83,10 @@ class _Update:
         # the requests of the next poll would return that choice to it.
         self.store.sweep()
 
-    def _keep_listed(self, name: str, listed: Sequence[_Listed]) -> StorageError | None:
+    def _save_listed(self, name: str, listed: Sequence[_Listed]) -> StorageError | None:
         """Record the listed packs; return an error for the caller to raise after the requests."""
         try:
-            self.store.keep(name, {kind: record for kind, _, record in listed})
+            self.store.save(name, {kind: record for kind, _, record in listed})
         except StorageError as error:
             return error
         return None
@@ -118,7 +120,7 @@ class _Update:
         for number in plan_parts(record):
             file = pack.parts[number]
             path = f"/targets/{kind.role}/{kind.name}/{file.sha256}.{number:02}.xz"
-            data = self.connection.get_if_there(path, limit=file.length)
+            data = self.connection.get_or_none(path, limit=file.length)
             if data is None or hashlib.sha256(data).hexdigest() != file.sha256:
                 self.warnings.append(f"Part {number} of the pack {kind.name} was not received.")
                 return False
@@ -136,7 +138,7 @@ class _Update:
         """Store the parts, and record the verdicts on the packs of all kinds in one step."""
         try:
             for sha256, data in parts.items():
-                self.store.keep_part(sha256, data)
+                self.store.save_part(sha256, data)
             judged = {
                 kind: record
                 for kind, pack, listed_record in listed
@@ -145,7 +147,7 @@ class _Update:
             are_judged = len(judged) == len(listed) and not any(
                 is_open(record) for record in judged.values()
             )
-            self.store.keep(name, judged, seen=version if are_judged else None)
+            self.store.save(name, judged, seen=version if are_judged else None)
         except StorageError:
             self.store.sweep()
             raise

@@ -1,6 +1,6 @@
 """The kinds of packs, and checks of the members of entries (FORMATS section 15).
 
-The functions `read_…` return a checked value; `what` begins their messages. They and the other
+The functions `read_…` return a checked value; `subject` begins their messages. They and the other
 checks raise ContentError.
 """
 
@@ -82,54 +82,54 @@ _LOCALES_LIMIT: Final = 64
 
 
 def read_object(
-    what: str, value: object, members: Collection[str], optional: Collection[str] = ()
+    subject: str, value: object, members: Collection[str], optional: Collection[str] = ()
 ) -> dict[str, Any]:
     """Return an object with all of `members`, any of `optional`, and no others."""
     if not isinstance(value, dict) or not (set(members) <= value.keys() <= {*members, *optional}):
-        raise ContentError(f"{what} has missing or unknown members.")
+        raise ContentError(f"{subject} has missing or unknown members.")
     return value
 
 
-def read_map(what: str, value: object, fewest: int, most: int) -> dict[str, Any]:
+def read_map(subject: str, value: object, fewest: int, most: int) -> dict[str, Any]:
     """Return an object with `fewest` to `most` members of any name."""
     if not isinstance(value, dict) or not fewest <= len(value) <= most:
-        raise ContentError(f"{what} is not an object with {fewest} to {most} members.")
+        raise ContentError(f"{subject} is not an object with {fewest} to {most} members.")
     return value
 
 
-def read_list(what: str, value: object, fewest: int, most: int) -> list[Any]:
+def read_list(subject: str, value: object, fewest: int, most: int) -> list[Any]:
     """Return a list of `fewest` to `most` items."""
     if not isinstance(value, list) or not fewest <= len(value) <= most:
-        raise ContentError(f"{what} is not a list of {fewest} to {most} items.")
+        raise ContentError(f"{subject} is not a list of {fewest} to {most} items.")
     return value
 
 
-def read_integer(what: str, value: object, lowest: int, highest: int) -> int:
+def read_integer(subject: str, value: object, lowest: int, highest: int) -> int:
     """Return an integer from `lowest` to `highest`; a boolean is not one."""
     if type(value) is not int or not lowest <= value <= highest:
-        raise ContentError(f"{what} is not an integer from {lowest} to {highest}.")
+        raise ContentError(f"{subject} is not an integer from {lowest} to {highest}.")
     return value
 
 
-def read_boolean(what: str, value: object) -> bool:
+def read_boolean(subject: str, value: object) -> bool:
     """Return a boolean."""
     if type(value) is not bool:
-        raise ContentError(f"{what} is neither true nor false.")
+        raise ContentError(f"{subject} is neither true nor false.")
     return value
 
 
-def read_match(what: str, value: object, pattern: re.Pattern[str]) -> str:
+def read_match(subject: str, value: object, pattern: re.Pattern[str]) -> str:
     """Return text that a pattern matches as a whole."""
     if not isinstance(value, str) or pattern.fullmatch(value) is None:
-        raise ContentError(f"{what} is malformed.")
+        raise ContentError(f"{subject} is malformed.")
     return value
 
 
-def read_ascii(what: str, value: object, fewest: int, most: int) -> str:
+def read_ascii(subject: str, value: object, fewest: int, most: int) -> str:
     """Return `fewest` to `most` printable ASCII characters."""
-    text = read_match(what, value, _ASCII)
+    text = read_match(subject, value, _ASCII)
     if not fewest <= len(text) <= most:
-        raise ContentError(f"{what} does not have {fewest} to {most} characters.")
+        raise ContentError(f"{subject} does not have {fewest} to {most} characters.")
     return text
 
 
@@ -138,19 +138,21 @@ def read_licence(value: object) -> str:
     return read_match("A licence", value, _LICENCE)
 
 
-def read_day(what: str, value: object) -> str:
+def read_day(subject: str, value: object) -> str:
     """Return a day `YYYY-MM-DD` of the calendar."""
-    day = read_match(what, value, _DAY)
+    day = read_match(subject, value, _DAY)
     try:
         dt.date.fromisoformat(day)
     except ValueError:
-        raise ContentError(f"{what} is not a day of the calendar.") from None
+        raise ContentError(f"{subject} is not a day of the calendar.") from None
     return day
 
 
-def read_locales(what: str, value: object, limit: int, *, is_long: bool = False) -> dict[str, str]:
+def read_locales(
+    subject: str, value: object, limit: int, *, is_long: bool = False
+) -> dict[str, str]:
     """Return texts of at most `limit` characters by locale, of 1 to 64 locales."""
-    texts = read_map(what, value, 1, _LOCALES_LIMIT)
+    texts = read_map(subject, value, 1, _LOCALES_LIMIT)
     for locale, text in texts.items():
         check_locale(locale)
         check_text(text, limit, is_long=is_long)
@@ -163,20 +165,20 @@ def check_locale(text: str) -> None:
         raise ContentError("A text has an invalid locale.")
 
 
-def check_ascending(what: str, items: list[str]) -> None:
+def check_ascending(subject: str, items: list[str]) -> None:
     """Check that texts ascend without repetition."""
     if any(after <= before for before, after in itertools.pairwise(items)):
-        raise ContentError(f"{what} do not ascend.")
+        raise ContentError(f"{subject} do not ascend.")
 
 
-def decode_base64(what: str, value: object, limit: int) -> bytes:
+def decode_base64(subject: str, value: object, limit: int) -> bytes:
     """Return at most `limit` bytes from their canonical base64 text."""
     if not isinstance(value, str) or len(value) > limit * 4 // 3 + 4:
-        raise ContentError(f"{what} is not base64 of at most {limit} bytes.")
+        raise ContentError(f"{subject} is not base64 of at most {limit} bytes.")
     try:
         data = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):
-        raise ContentError(f"{what} is not base64.") from None
+        raise ContentError(f"{subject} is not base64.") from None
     if len(data) > limit or base64.b64encode(data).decode() != value:
-        raise ContentError(f"{what} is not canonical base64 of at most {limit} bytes.")
+        raise ContentError(f"{subject} is not canonical base64 of at most {limit} bytes.")
     return data

@@ -70,7 +70,7 @@ def list_notices(
     A notice is shown from its day until the day before its end.
     """
     today = day.isoformat()
-    told = [
+    shown = [
         Notice(
             key=key,
             severity=entry["severity"],
@@ -83,5 +83,5 @@ def list_notices(
         if entry["published"] <= today < entry.get("end", "9999-99-99")
         and codename in entry.get("models", (codename,))
     ]
-    told.sort(key=lambda notice: notice.published, reverse=True)
-    return sorted(told, key=lambda notice: _SEVERITIES.index(notice.severity))
+    shown.sort(key=lambda notice: notice.published, reverse=True)
+    return sorted(shown, key=lambda notice: _SEVERITIES.index(notice.severity))

@@ -12,11 +12,11 @@ from client_sim.content.store import Store
 from client_sim.content.zones import load_zone
 from client_sim.device.errors import StateError
 from client_sim.device.phone import Phone
-from client_sim.device.records import hold_folder
+from client_sim.device.records import lock_folder
 from client_sim.device.signed_time import clock_floor
 
 
-class Shelf:
+class PhonePacks:
     """The packs of the phone in `folder`; raises DeviceError.
 
     `now` is the phone's clock in epoch seconds, but not earlier than its clock's floor.
@@ -36,16 +36,16 @@ class Shelf:
 
         The phone's own state does not change, whatever the clock says and whatever is damaged.
         """
-        with hold_folder(self._folder, waits=False) as is_held:
+        with lock_folder(self._folder, wait=False) as is_locked:
             state = self.phone.state
             # One by one, because another process may remove any of them.
             copied = {name: data for name in state if (data := state.get(name)) is not None}
             store = Store(copied)
             try:
-                store.settle(self.now, read_entropy)
+                store.activate(self.now, read_entropy)
                 yield store
             except StateError:
-                if is_held:
+                if is_locked:
                     raise
                 # Another process may just have removed the missing value.
                 raise _busy() from None
@@ -53,11 +53,11 @@ class Shelf:
     @contextmanager
     def change(self) -> Iterator[Store]:
         """Yield the phone's packs for changes; raises StateError while another process has them."""
-        with hold_folder(self._folder, waits=False) as is_held:
-            if not is_held:
+        with lock_folder(self._folder, wait=False) as is_locked:
+            if not is_locked:
                 raise _busy()
             store = Store(self.phone.state)
-            store.settle(self.now, read_entropy)
+            store.activate(self.now, read_entropy)
             yield store
 
     def entries(self, kind: str) -> dict[str, Any]:

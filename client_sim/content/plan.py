@@ -40,8 +40,8 @@ class Record:
     def files(self) -> frozenset[str]:
         """Return the sha256 of all parts to keep."""
         packs = [pack for pack in (self.used, self.before) if pack is not None]
-        kept = {file.sha256 for pack in packs for file in pack.parts}
-        return self.fetched | kept
+        in_use = {file.sha256 for pack in packs for file in pack.parts}
+        return self.fetched | in_use
 
 
 def encode_record(record: Record) -> bytes:
@@ -66,23 +66,23 @@ _CACHED_ROLE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class RoleRecord:
     """The phone's record of a role: its last processed version, 0 for none, and records by kind."""
 
     seen: int = 0
     records: Mapping[str, Record] = field(default_factory=dict)
 
 
-def encode_holding(holding: Holding) -> bytes:
-    """Encode a holding: a sha256, the version, and the records in order."""
-    records = (b"%s %s" % (n.encode(), encode_record(r)) for n, r in holding.records.items())
-    body = b"".join((b"%d\n" % holding.seen, *sorted(records)))
+def encode_role_record(role_record: RoleRecord) -> bytes:
+    """Encode the record of a role: a sha256, the version, and the records in order."""
+    records = (b"%s %s" % (n.encode(), encode_record(r)) for n, r in role_record.records.items())
+    body = b"".join((b"%d\n" % role_record.seen, *sorted(records)))
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
 @lru_cache(_CACHED_ROLE)
-def decode_holding(data: bytes) -> Holding:
-    """Decode the output of `encode_holding`; raises StateError for any other bytes."""
+def decode_role_record(data: bytes) -> RoleRecord:
+    """Decode the output of `encode_role_record`; raises StateError for any other bytes."""
     digest, _, body = data.partition(b"\n")
     damaged = StateError("The phone's record of public content is damaged.")
     if hashlib.sha256(body).hexdigest().encode() != digest:
@@ -91,7 +91,7 @@ def decode_holding(data: bytes) -> Holding:
         seen, *lines = body.splitlines(keepends=True)
         named = (line.partition(b" ") for line in lines)
         records = {name.decode(): decode_record(record) for name, _, record in named}
-        return Holding(int(seen), records)
+        return RoleRecord(int(seen), records)
     except ValueError:
         raise damaged from None
 
@@ -112,15 +112,15 @@ def plan_listing(record: Record, pack: Pack) -> Record:
         pack = replace(pack, withdrawn=tuple(sorted(withdrawn)))
     # A phone that was off when its pack was withdrawn sends the same requests as other phones.
     last = pack.version if listed is None else listed.version
-    are_held = not {pack.version, last} & {*pack.withdrawn}
+    are_stored = not {pack.version, last} & {*pack.withdrawn}
     parts = frozenset(file.sha256 for file in pack.parts)
     return replace(
         record,
         listed=pack,
-        fetched=record.fetched & parts if are_held else frozenset[str](),
+        fetched=record.fetched & parts if are_stored else frozenset[str](),
         verdict="open" if is_new else record.verdict,
-        used=_renewed(record.used, pack),
-        before=_renewed(record.before, pack),
+        used=_refresh(record.used, pack),
+        before=_refresh(record.before, pack),
     )
 
 
@@ -202,11 +202,11 @@ def _fall_back(before: Pack | None, now: float) -> Pack | None:
     return before if before is not None and _is_good(before, now) else None
 
 
-def _renewed(held: Pack | None, pack: Pack) -> Pack | None:
+def _refresh(stored: Pack | None, pack: Pack) -> Pack | None:
     """Return a stored pack with the current values of the members that may change."""
-    if held is None or held.version == pack.version:
-        return held and pack
-    return replace(held, withdrawn=pack.withdrawn)
+    if stored is None or stored.version == pack.version:
+        return stored and pack
+    return replace(stored, withdrawn=pack.withdrawn)
 
 
 def _constants(pack: Pack) -> Pack:

@@ -13,12 +13,18 @@ from typing import Any, Final
 
 from client_sim.content.index import Pack, decode_part
 from client_sim.content.kinds import KINDS, ROLES, Kind, kinds_of
-from client_sim.content.plan import Holding, Record, decode_holding, encode_holding, plan_use
+from client_sim.content.plan import (
+    Record,
+    RoleRecord,
+    decode_role_record,
+    encode_role_record,
+    plan_use,
+)
 from client_sim.device.errors import ContentError, StateError, StorageError
 from client_sim.device.pointer import bucket
 from client_sim.device.records import load_secret
 
-_HOLDING: Final = "contents."
+_RECORD: Final = "contents."
 _PART: Final = "part."
 
 
@@ -26,29 +32,29 @@ class Store:
     """The packs in `state`.
 
     A poll discards damaged packs and marks their role as not processed, so that they are fetched
-    again. `forgotten` has a message for each discarded role or kind, by its name.
+    again. `discarded` has a message for each discarded role or kind, by its name.
     """
 
     def __init__(self, state: MutableMapping[str, bytes]) -> None:
         self._state = state
-        self.forgotten: dict[str, str] = {}
+        self.discarded: dict[str, str] = {}
 
     def load(self, kind: Kind) -> Record:
         """Return the record of a kind; it is empty if the role's records are damaged."""
         return self._load(kind.role).records.get(kind.name, Record())
 
-    def keep(self, role: str, records: Mapping[Kind, Record], *, seen: int | None = None) -> None:
+    def save(self, role: str, records: Mapping[Kind, Record], *, seen: int | None = None) -> None:
         """Store records of a role in one step, if they have changed.
 
         `seen`, if given, is the role version to mark as processed.
         """
-        held = self._load(role)
-        named = {kind.name: record for kind, record in records.items()}
-        holding = Holding(held.seen if seen is None else seen, {**held.records, **named})
-        if holding != held:
-            self._state[_HOLDING + role] = encode_holding(holding)
+        current = self._load(role)
+        by_name = {kind.name: record for kind, record in records.items()}
+        updated = RoleRecord(current.seen if seen is None else seen, {**current.records, **by_name})
+        if updated != current:
+            self._state[_RECORD + role] = encode_role_record(updated)
 
-    def keep_part(self, sha256: str, data: bytes) -> None:
+    def save_part(self, sha256: str, data: bytes) -> None:
         """Store a part."""
         self._state[_PART + sha256] = data
 
@@ -61,7 +67,7 @@ class Store:
         for number, file in enumerate(pack.parts):
             data = self._state.get(_PART + file.sha256, b"")
             if hashlib.sha256(data).hexdigest() != file.sha256:
-                raise StateError(_tell_damaged(kind.name))
+                raise StateError(_describe_damage(kind.name))
             entries |= decode_part(data, kind, number)
         return entries
 
@@ -69,39 +75,41 @@ class Store:
         """Tell whether the packs of this role version have been processed."""
         return self._load(role).seen == version
 
-    def settle(self, now: float, entropy: Callable[[int], bytes]) -> None:
+    def activate(self, now: float, entropy: Callable[[int], bytes]) -> None:
         """Put the packs for `now`, epoch seconds, into use, and no others."""
         for role in ROLES:
             records = {kind: self.load(kind) for kind in kinds_of(role)}
-            settled = {
+            updated = {
                 kind: plan_use(record, now, self._place(kind, entropy))
                 for kind, record in records.items()
             }
-            if settled != records:
-                self.keep(role, settled)
+            if updated != records:
+                self.save(role, updated)
                 self.sweep()
 
-    def forget_damaged(self, role: str) -> None:
+    def discard_damaged(self, role: str) -> None:
         """Discard the kinds of a role that have a damaged part, in one step."""
-        held = self._load(role)
-        whole = {
-            name: record for name, record in held.records.items() if self._are_whole(record.files())
+        current = self._load(role)
+        intact = {
+            name: record
+            for name, record in current.records.items()
+            if self._are_intact(record.files())
         }
-        damaged = held.records.keys() - whole.keys()
+        damaged = current.records.keys() - intact.keys()
         if damaged:
-            self._state[_HOLDING + role] = encode_holding(Holding(0, whole))
-            self.forgotten |= {name: _tell_damaged(name) for name in sorted(damaged)}
+            self._state[_RECORD + role] = encode_role_record(RoleRecord(0, intact))
+            self.discarded |= {name: _describe_damage(name) for name in sorted(damaged)}
 
-    def forget(self, role: str) -> None:
+    def discard(self, role: str) -> None:
         """Discard all packs of a role."""
-        self._state.pop(_HOLDING + role, None)
+        self._state.pop(_RECORD + role, None)
         self.sweep()
 
     def sweep(self) -> None:
         """Remove the parts that no record names."""
-        kept = {sha256 for kind in KINDS.values() for sha256 in self.load(kind).files()}
+        referenced = {sha256 for kind in KINDS.values() for sha256 in self.load(kind).files()}
         for name in [name for name in self._state if name.startswith(_PART)]:
-            if name.removeprefix(_PART) not in kept:
+            if name.removeprefix(_PART) not in referenced:
                 self._state.pop(name)
 
     def load_used(self, kind: Kind) -> tuple[Pack, dict[str, Any]]:
@@ -109,7 +117,7 @@ class Store:
         pack = self.load(kind).used
         if pack is None:
             none = f"The phone has no {kind.name} yet; its polls fetch them."
-            raise ContentError(self.forgotten.get(kind.role, none))
+            raise ContentError(self.discarded.get(kind.role, none))
         return pack, self.load_entries(kind, pack)
 
     def _place(self, kind: Kind, entropy: Callable[[int], bytes]) -> Callable[[int], int]:
@@ -119,18 +127,18 @@ class Store:
 
         return place
 
-    def _load(self, role: str) -> Holding:
-        data = self._state.get(_HOLDING + role)
+    def _load(self, role: str) -> RoleRecord:
+        data = self._state.get(_RECORD + role)
         if data is None:
-            return Holding()
+            return RoleRecord()
         try:
-            return decode_holding(data)
+            return decode_role_record(data)
         except StateError:
-            self._state.pop(_HOLDING + role, None)
-            self.forgotten[role] = _tell_damaged(role)
-            return Holding()
+            self._state.pop(_RECORD + role, None)
+            self.discarded[role] = _describe_damage(role)
+            return RoleRecord()
 
-    def _are_whole(self, parts: Iterable[str]) -> bool:
+    def _are_intact(self, parts: Iterable[str]) -> bool:
         try:
             return all(
                 hashlib.sha256(self._state.get(_PART + sha256, b"")).hexdigest() == sha256
@@ -140,5 +148,5 @@ class Store:
             return False
 
 
-def _tell_damaged(name: str) -> str:
+def _describe_damage(name: str) -> str:
     return f"The phone's copy of {name} is damaged; its polls fetch it again."

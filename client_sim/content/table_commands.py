@@ -33,11 +33,11 @@ def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: 
     With a country such as DE in place of the numbers: the access points of networks whose numbers
     are not known.
     """
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
     if mnc is None and as_xml:
         raise click.UsageError("--xml needs the numbers of a network: MCC MNC --xml.")
-    apns = find_apns(Shelf(folder).entries("apn"), mcc, mnc)
+    apns = find_apns(PhonePacks(folder).entries("apn"), mcc, mnc)
     if as_json:
         print_json(apns)
     elif as_xml and mnc is not None:
@@ -60,16 +60,18 @@ def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: 
 @AS_JSON
 def emergency_command(folder: Path, country: str, number: str | None, as_json: bool) -> None:
     """Show a country's emergency numbers, or whether a number is one of them."""
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
-    found = find_emergency(Shelf(folder).entries("emergency"), country)
+    found = find_emergency(PhonePacks(folder).entries("emergency"), country)
     answer = {"country": country, "numbers": list(found.numbers), "exact": found.exact}
     if number is not None:
-        is_one = found.is_emergency(number)
+        is_emergency = found.is_emergency(number)
         if as_json:
-            print_json({**answer, "number": number, "emergency": is_one})
+            print_json({**answer, "number": number, "emergency": is_emergency})
         else:
-            click.echo(f"{number} is {'an' if is_one else 'no'} emergency number in {country}.")
+            click.echo(
+                f"{number} is {'an' if is_emergency else 'no'} emergency number in {country}."
+            )
     elif as_json:
         print_json(answer)
     else:
@@ -96,11 +98,11 @@ def emergency_command(folder: Path, country: str, number: str | None, as_json: b
 @AS_JSON
 def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) -> None:
     """Show a time zone at a time: its offset, its abbreviation, and whether it is summer time."""
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
-    shelf = Shelf(folder)
-    seconds = int(shelf.now) if seconds is None else seconds
-    zone = load_zone(shelf.entries("zones"), name)
+    packs = PhonePacks(folder)
+    seconds = int(packs.now) if seconds is None else seconds
+    zone = load_zone(packs.entries("zones"), name)
     local = zone.find(seconds)
     if as_json:
         print_json(
@@ -114,8 +116,8 @@ def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) ->
         )
     else:
         summer = ", summer time" if zone.is_summer(seconds) else ""
-        said = f"{name} at {format_date(seconds)}: UTC{_tell_offset(local.offset)}"
-        click.echo(f"{said} ({local.name}{summer})")
+        text = f"{name} at {format_date(seconds)}: UTC{_format_offset(local.offset)}"
+        click.echo(f"{text} ({local.name}{summer})")
 
 
 @click.group("ca")
@@ -132,18 +134,18 @@ def ca_group() -> None:
 def diff_command(folder: Path, pem: Path | None, as_json: bool) -> None:
     """Show which certificates the pack in use adds and removes."""
     from client_sim.content.ca import compare_trust, decode_pem, list_certificates
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
-    shelf = Shelf(folder)
-    after = list_certificates(shelf.entries("ca"))
+    packs = PhonePacks(folder)
+    after = list_certificates(packs.entries("ca"))
     if pem is not None:
         before = decode_pem(pem.read_bytes())
     else:
-        with shelf.read() as store:
-            kept = store.load(KINDS["ca"]).before
-            if kept is None:
+        with packs.read() as store:
+            previous = store.load(KINDS["ca"]).before
+            if previous is None:
                 raise ContentError("The phone has no previous pack to compare with; see --pem.")
-            before = list_certificates(store.load_entries(KINDS["ca"], kept))
+            before = list_certificates(store.load_entries(KINDS["ca"], previous))
     found = compare_trust(before, after)
     if as_json:
         added, removed = dict(found.added), dict(found.removed)
@@ -159,7 +161,7 @@ def _show_difference(found: TrustDifference) -> None:
     click.echo(f"{len(found.added)} added, {len(found.removed)} removed, {found.kept} in both")
 
 
-def _tell_offset(seconds: int) -> str:
+def _format_offset(seconds: int) -> str:
     minutes, rest = divmod(abs(seconds), 60)
-    said = f"{'-' if seconds < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"
-    return f"{said}:{rest:02}" if rest else said
+    text = f"{'-' if seconds < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"
+    return f"{text}:{rest:02}" if rest else text

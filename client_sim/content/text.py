@@ -33,9 +33,9 @@ def find_needless(text: str) -> str | None:
     if text.isascii():
         return None
     # Keycaps and flags are replaced by shorter text with the same rules for joiners.
-    left = _KEYCAP.sub("1", _FLAG.sub("\U0001f3f4\U0001f3fb", text))
-    for found in _INVISIBLE.finditer(left):
-        if not _is_needed(left, found.start()):
+    reduced = _KEYCAP.sub("1", _FLAG.sub("\U0001f3f4\U0001f3fb", text))
+    for found in _INVISIBLE.finditer(reduced):
+        if not _is_needed(reduced, found.start()):
             return found[0]
     return None
 
@@ -81,7 +81,7 @@ def _is_arabic(character: str) -> bool:
 
 
 _ALPHANUMERIC: Final = string.ascii_letters + string.digits
-_OF_SCHEMES: Final = _ALPHANUMERIC + ".+-"
+_SCHEME_CHARACTERS: Final = _ALPHANUMERIC + ".+-"
 _AFTER_SCHEMES: Final = frozenset(_ALPHANUMERIC + "/+*#?%&@=~_")
 _BRAILLE_BLANK: Final = "\u2800"
 _IN_NO_ADDRESS: Final = re.compile(r"[^A-Za-z0-9.]")
@@ -109,7 +109,7 @@ def has_entity(text: str) -> bool:
 
 
 @lru_cache(maxsize=16_384)  # many entries have the same author, and a lab's phones read one pack
-def leads_away(text: str) -> bool:
+def looks_like_link(text: str) -> bool:
     """Tell whether a text has a word that looks like a URL, a domain name or an IP address.
 
     A full-width colon does not end a scheme, because Chinese uses it without a space.
@@ -120,9 +120,9 @@ def leads_away(text: str) -> bool:
 
 def _has_scheme(text: str) -> bool:
     for left, right in pairwise(text.split(":")):
-        name = left[len(left.rstrip(_OF_SCHEMES)) :]
-        behind = right.removeprefix("-")[:1]
-        if name and name[0] in string.ascii_letters and behind in _AFTER_SCHEMES:
+        name = left[len(left.rstrip(_SCHEME_CHARACTERS)) :]
+        following = right.removeprefix("-")[:1]
+        if name and name[0] in string.ascii_letters and following in _AFTER_SCHEMES:
             return True
     return False
 
@@ -131,8 +131,8 @@ def _has_domain(text: str) -> bool:
     for left, right in pairwise(text.split(".")):
         top = len(list(takewhile(string.ascii_letters.__contains__, right)))
         ends = right[top : top + 1] not in string.digits or top == len(right)
-        label = "".join(takewhile(_is_of_words, right))
-        if left and (_is_of_words(left[-1]) or unicodedata.category(left[-1]) == "So"):
+        label = "".join(takewhile(_is_word_character, right))
+        if left and (_is_word_character(left[-1]) or unicodedata.category(left[-1]) == "So"):
             if top > 1 and ends:
                 return True
             if label.casefold() in TOP_LEVEL_DOMAINS:
@@ -149,7 +149,7 @@ def _has_address(text: str) -> bool:
     return _IPV6.search(text) is not None
 
 
-def _is_of_words(character: str) -> bool:
+def _is_word_character(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMN"
 
 
@@ -159,7 +159,7 @@ HOST: Final = re.compile(
 _LINK: Final = re.compile(r"https://([a-z0-9.-]+)/[!$-;=?-\[\]_a-z~]*")
 _LINK_LIMIT: Final = 300
 # Joiners and tag characters of flags; `find_needless` checks their places.
-_KEPT_FORMATS: Final = frozenset({"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))})
+_ALLOWED_FORMATS: Final = frozenset({"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))})
 _REFUSED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _MARKUP: Final = re.compile(r"[<>]|//|https?:|javascript:|data:|www[.\u3002]")
 # 3GPP TS 23.038 section 6.2.1, row by row, without the escape, and with its extension table.
@@ -177,7 +177,7 @@ def check_text(value: object, limit: int, *, is_long: bool = False) -> str:
     markup and links.
     """
     text = check_name(value, limit, is_long=is_long)
-    if leads_away(text):
+    if looks_like_link(text):
         raise ContentError("A text has a word that looks like a link.")
     return text
 
@@ -223,16 +223,16 @@ def count_segments(text: str) -> int:
     """Return the number of SMS that a text needs (3GPP TS 23.038 and 23.040)."""
     if all(character in _GSM or character in _GSM_EXTENDED for character in text):
         sizes = [2 if character in _GSM_EXTENDED else 1 for character in text]
-        return _pack(sizes, one=160, many=153)
-    return _pack([2 if ord(character) > 0xFFFF else 1 for character in text], one=70, many=67)
+        return _pack(sizes, single=160, many=153)
+    return _pack([2 if ord(character) > 0xFFFF else 1 for character in text], single=70, many=67)
 
 
-def _pack(sizes: list[int], *, one: int, many: int) -> int:
+def _pack(sizes: list[int], *, single: int, many: int) -> int:
     """Return the number of messages for characters of `sizes` units; characters are not split.
 
-    One message has `one` units; each of several has `many`.
+    One message has `single` units; each of several has `many`.
     """
-    if sum(sizes) <= one:
+    if sum(sizes) <= single:
         return 1
     segments, room = 1, many
     for size in sizes:
@@ -245,7 +245,7 @@ def _pack(sizes: list[int], *, one: int, many: int) -> int:
 def _is_allowed(character: str) -> bool:
     if " " <= character <= "~":
         return True
-    if character in _KEPT_FORMATS:
+    if character in _ALLOWED_FORMATS:
         return True
     return unicodedata.category(character) not in _REFUSED and ord(character) & 0xFFFE != 0xFFFE
 

@@ -33,11 +33,11 @@ def greetings_command(
     folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
 ) -> None:
     """Show the greetings that fit a day in the owner's language and country."""
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
-    shelf = Shelf(folder)
-    day = shelf.day(zone) if moment is None else moment.date()
-    greetings = list_greetings(shelf.entries("greetings"), locale, day)
+    packs = PhonePacks(folder)
+    day = packs.day(zone) if moment is None else moment.date()
+    greetings = list_greetings(packs.entries("greetings"), locale, day)
     if as_json:
         print_json([asdict(greeting) for greeting in greetings])
         return
@@ -59,19 +59,19 @@ def greetings_command(
 @AS_JSON
 def holidays_command(folder: Path, country: str, year: int, locale: str, as_json: bool) -> None:
     """Show the public holidays of a country in a year."""
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
-    holidays = list_holidays(Shelf(folder).entries("holidays"), country, year, locale)
+    holidays = list_holidays(PhonePacks(folder).entries("holidays"), country, year, locale)
     if as_json:
         print_json([asdict(holiday) for holiday in holidays])
     else:
         show_table(("day", "holiday"), [(holiday.day, holiday.name) for holiday in holidays])
 
 
-def _make_notices_command(kind: str, told: str) -> click.Command:
+def _make_notices_command(kind: str, help_text: str) -> click.Command:
     @click.command(
         kind,
-        help=told,
+        help=help_text,
         epilog=f"\b\nExample:\n  hening-device content {kind} --phone var/phone --json\n",
     )
     @PHONE
@@ -82,12 +82,12 @@ def _make_notices_command(kind: str, told: str) -> click.Command:
     def command(
         folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
     ) -> None:
-        from client_sim.content.phone_packs import Shelf
+        from client_sim.content.phone_packs import PhonePacks
 
-        shelf = Shelf(folder)
-        day = shelf.day(zone) if moment is None else moment.date()
-        codename = shelf.phone.image.facts.codename
-        notices = list_notices(shelf.entries(kind), locale, day, codename)
+        packs = PhonePacks(folder)
+        day = packs.day(zone) if moment is None else moment.date()
+        codename = packs.phone.image.facts.codename
+        notices = list_notices(packs.entries(kind), locale, day, codename)
         if as_json:
             print_json([asdict(notice) for notice in notices])
             return
@@ -115,9 +115,9 @@ features_command = _make_notices_command("features", "Show the new features of t
 @AS_JSON
 def themes_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the themes: their colours, author and licence."""
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
-    themes = Shelf(folder).entries("themes")
+    themes = PhonePacks(folder).entries("themes")
     if as_json:
         print_json(themes)
         return
@@ -150,9 +150,9 @@ def wallpapers_group() -> None:
 @AS_JSON
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the wallpapers; the list is on the phone, so nothing is sent."""
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
-    wallpapers = Shelf(folder).entries("wallpapers")
+    wallpapers = PhonePacks(folder).entries("wallpapers")
     if as_json:
         print_json(wallpapers)
         return
@@ -185,13 +185,13 @@ def get_command(
     folder: Path, resolve: Mapping[str, list[str]], name: str, out: Path, as_json: bool
 ) -> None:
     """Fetch a wallpaper; the server and the network can see which one."""
-    from client_sim.content.phone_packs import Shelf
+    from client_sim.content.phone_packs import PhonePacks
 
-    shelf = Shelf(folder, resolver=resolve)
-    with shelf.read() as store:
+    packs = PhonePacks(folder, resolver=resolve)
+    with packs.read() as store:
         entries = store.load_used(KINDS["wallpapers"])[1]
         file = plan_picture(store.load(KINDS["wallpapers"]), name)
-    data = fetch_picture(shelf.phone.open_world(), file, entries[name], name)
+    data = fetch_picture(packs.phone.open_world(), file, entries[name], name)
     out.write_bytes(data)
     if as_json:
         print_json({"name": name, "file": str(out), **entries[name]})

@@ -62,7 +62,7 @@ class _Change:
 class Rule:
     """A rule for local time: constant, or with a second local time between two yearly changes."""
 
-    usual: LocalTime
+    standard: LocalTime
     summer: LocalTime | None = None
     start: _Change | None = None
     end: _Change | None = None
@@ -70,16 +70,16 @@ class Rule:
     def find(self, seconds: int) -> LocalTime:
         """Return the local time at epoch `seconds`; raises ContentError for years out of range."""
         if self.summer is None or self.start is None or self.end is None:
-            return self.usual
+            return self.standard
         try:
-            day = dt.date.fromordinal((seconds + self.usual.offset) // _SECONDS + _EPOCH)
-            start = self.start.at(day.year) - self.usual.offset
+            day = dt.date.fromordinal((seconds + self.standard.offset) // _SECONDS + _EPOCH)
+            start = self.start.at(day.year) - self.standard.offset
             end = self.end.at(day.year) - self.summer.offset
         except (OverflowError, ValueError):
             raise ContentError("The time is outside the years that the calendar has.") from None
         if start < end:
-            return self.summer if start <= seconds < end else self.usual
-        return self.usual if end <= seconds < start else self.summer
+            return self.summer if start <= seconds < end else self.standard
+        return self.standard if end <= seconds < start else self.summer
 
 
 def decode_rule(text: str) -> Rule:
@@ -87,17 +87,17 @@ def decode_rule(text: str) -> Rule:
     found = _RULE.fullmatch(text)
     if found is None:
         raise ContentError("A time zone has an invalid rule for later years.")
-    name, offset, other, ahead, start, start_time, end, end_time = found.groups()
-    usual = LocalTime(-_read_seconds(offset), name.strip("<>"), is_summer=False)
-    if other is None:
-        return Rule(usual)
-    later = usual.offset + 3600 if ahead is None else -_read_seconds(ahead)
-    summer = LocalTime(later, other.strip("<>"), is_summer=True)
+    name, offset, summer_name, summer_offset, start, start_time, end, end_time = found.groups()
+    standard = LocalTime(-_read_seconds(offset), name.strip("<>"), is_summer=False)
+    if summer_name is None:
+        return Rule(standard)
+    later = standard.offset + 3600 if summer_offset is None else -_read_seconds(summer_offset)
+    summer = LocalTime(later, summer_name.strip("<>"), is_summer=True)
     changes = (
         _Change(day, _read_seconds(time or "2"))
         for day, time in ((start, start_time), (end, end_time))
     )
-    return Rule(usual, summer, *changes)
+    return Rule(standard, summer, *changes)
 
 
 def _read_seconds(text: str) -> int:
@@ -155,11 +155,11 @@ class Zone:
         local = self.find(seconds)
         place = bisect_right(self.times, seconds)
         if self.rule is not None and place == len(self.times):
-            usual = self.rule.usual
+            standard = self.rule.standard
         else:
             earlier = (self.first, *self.kinds[:place])
-            usual = next((one for one in reversed(earlier) if not one.is_summer), local)
-        return local.is_summer and local.offset >= usual.offset
+            standard = next((one for one in reversed(earlier) if not one.is_summer), local)
+        return local.is_summer and local.offset >= standard.offset
 
 
 @dataclass(frozen=True, slots=True)

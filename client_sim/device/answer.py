@@ -49,10 +49,10 @@ _OVERHEAD: Final = 65_536
 
 
 _END: Final = h11.EndOfMessage()
-_KEPT: Final = 64  # cached first requests of polls, for simulations of many phones
+_CACHED: Final = 64  # cached first requests of polls, for simulations of many phones
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED)
 def _make_request(path: str, host: str) -> h11.Request:
     return h11.Request(method="GET", target=path, headers=[("Host", host)])
 

@@ -84,8 +84,10 @@ def decide_update(
     `retry_failed` allows `failed_builds`.
     """
     checks: list[Check] = []
-    asked = _ask(pointer, running, floor, secret, now, failed_builds, unusable, retry_failed)
-    for found in asked:
+    results = _iter_checks(
+        pointer, running, floor, secret, now, failed_builds, unusable, retry_failed
+    )
+    for found in results:
         if isinstance(found, Offer):
             return Decision(tuple(checks), found)
         checks.append(found)
@@ -94,7 +96,7 @@ def decide_update(
     return Decision(tuple(checks), None)
 
 
-def _ask(
+def _iter_checks(
     pointer: Pointer | None,
     running: BuildFacts,
     floor: int,
@@ -143,10 +145,10 @@ def _judge_pointer(pointer: Pointer | None) -> Check:
     if pointer is None:
         sentence = "No build has been announced for this model, region and channel."
         return Check("pointer", passed=False, sentence=sentence)
-    way = ", ".join(str(step.counter) for step in pointer.steps)
+    counters = ", ".join(str(step.counter) for step in pointer.steps)
     channel = f"{pointer.codename}/{pointer.region}/{pointer.channel}"
     builds = "the build" if len(pointer.steps) == 1 else "the builds"
-    return Check("pointer", passed=True, sentence=f"{channel} leads to {builds} {way}.")
+    return Check("pointer", passed=True, sentence=f"{channel} leads to {builds} {counters}.")
 
 
 def _judge_halt(pointer: Pointer) -> Check:

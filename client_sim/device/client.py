@@ -173,10 +173,10 @@ class PollingClient:
         """Activate public content packs that are due; a failure is only a warning."""
         store = Store(self.world.state)
         try:
-            store.settle(trust.now, self.world.entropy)
+            store.activate(trust.now, self.world.entropy)
         except DeviceError as error:
             return (f"Public content stays as it is: {error}",)
-        return tuple(store.forgotten.values())
+        return tuple(store.discarded.values())
 
     def _decide(self, trust: Trust) -> Decision:
         public, state = self.world.public, self.world.state

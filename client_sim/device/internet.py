@@ -26,7 +26,7 @@ _CHUNK: Final = 65_536
 _UNREAD_LIMIT: Final = 16 * 1024 * 1024  # more than a receive buffer holds
 
 # Seconds without a byte after which a server counts as unreachable.
-PATIENCE: Final = 30.0
+TIMEOUT: Final = 30.0
 
 
 class SocketStream:
@@ -106,7 +106,7 @@ class RealWorld:
         if tls is None:
             return connect_plain(address, port)
         context = make_tls_context(self._certificate_authority)
-        wire = socket.create_connection((address, port), timeout=PATIENCE)
+        wire = socket.create_connection((address, port), timeout=TIMEOUT)
         try:
             # Without it the request waits for the acknowledgement of the handshake, 40 ms or more.
             wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -126,7 +126,7 @@ def connect_plain(address: str, port: int) -> Stream:
     """Connect without TLS, on this machine only; raises OSError."""
     if not _is_loopback(address):
         raise OSError("plain text is refused outside this machine")
-    return SocketStream(socket.create_connection((address, port), timeout=PATIENCE))
+    return SocketStream(socket.create_connection((address, port), timeout=TIMEOUT))
 
 
 def _is_loopback(address: str) -> bool:

@@ -83,8 +83,8 @@ def _read_own(name: str, role: Targets) -> Mapping[str, object]:
     """Return the role's own `custom`, empty if it has none; raises LimitError if malformed."""
     if "custom" not in role.unrecognized_fields:
         return {}
-    what, custom = f"The role {name}", role.unrecognized_fields["custom"]
-    members = read_members(what, LimitError, custom)
+    subject, custom = f"The role {name}", role.unrecognized_fields["custom"]
+    members = read_members(subject, LimitError, custom)
     members.schema("schema")
     members.integer("floor")
     if "floor_time" in members.values:
@@ -175,7 +175,7 @@ def apply_resets(state: State, root: Root, codename: str) -> None:
             _lower(state, reset)
             state[record] = b"%d %d %d" % (reset.number, reset.counter, reset.time)
         elif name in ROLES:
-            Store(state).forget(name)
+            Store(state).discard(name)
             state[record] = b"%d" % reset.number
 
 

@@ -61,7 +61,7 @@ def read_minute(
     return _parse_minute(value)
 
 
-def read_quiet(
+def read_quiet_hours(
     _context: click.Context, _parameter: click.Parameter, value: str | None
 ) -> tuple[int, int] | None:
     """Read hours such as 22:00-07:00; raises BadParameter."""

@@ -23,14 +23,14 @@ from client_sim.device.records import (
     RecordStore,
     forget_agreed,
     forget_unusable,
-    hold_folder,
     load_failed,
     load_floor,
+    lock_folder,
     raise_floor,
     store_failed,
 )
 from client_sim.device.reset import finish_reset
-from client_sim.device.update import Installation, Report, Update, ask_conditions
+from client_sim.device.update import Installation, Report, Update, judge_offer
 from client_sim.engine.boot_state import BootState
 from client_sim.engine.journal import Disk
 from client_sim.engine.slots import BootOutcome, Slots
@@ -102,7 +102,7 @@ class Phone:
 
     def poll(self) -> PollOutcome:
         """Poll once and decide; nothing is installed. Waits for another poll of this phone."""
-        with hold_folder(self._directory, waits=True):
+        with lock_folder(self._directory, wait=True):
             return self._client()[0].poll()
 
     def next_poll(self) -> float:
@@ -116,7 +116,7 @@ class Phone:
 
     def judge(self, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
         """Check whether `offer` could be installed in these conditions; nothing is sent."""
-        return ask_conditions(self.state, offer, conditions)
+        return judge_offer(self.state, offer, conditions)
 
     def install(
         self,
@@ -151,7 +151,7 @@ class Phone:
             progress=progress,
             is_whole=is_whole,
         )
-        with hold_folder(self._directory, waits=True):
+        with lock_folder(self._directory, wait=True):
             return update.run(is_agreed=is_agreed)
 
     def reboot(self, *, is_healthy: Callable[[BuildFacts], bool]) -> BootOutcome:

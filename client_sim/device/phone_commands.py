@@ -13,7 +13,7 @@ from client_sim.device.options import (
     PHONE,
     print_json,
     read_host,
-    read_quiet,
+    read_quiet_hours,
     read_region,
 )
 from client_sim.device.release import DECIMAL, MAX_INTEGER
@@ -128,7 +128,7 @@ def show_command(folder: Path, as_json: bool) -> None:
 @click.option(
     "--quiet-hours",
     "quiet",
-    callback=read_quiet,
+    callback=read_quiet_hours,
     metavar="FROM-UNTIL",
     help="Install nothing in these hours of the day, such as 22:00-07:00.",
 )

@@ -115,7 +115,7 @@ def _decode_schedule(members: Members) -> tuple[tuple[int, int], ...]:
     for item in members.items("r", 1, 16):
         if not isinstance(item, list) or len(item) != 2:
             raise members.fail("r")
-        pair = Members(members.what, members.error, {"r": item[0], "permille": item[1]})
+        pair = Members(members.subject, members.error, {"r": item[0], "permille": item[1]})
         start, permille = pair.integer("r"), pair.integer("permille", highest=1000)
         if pairs and (start <= pairs[-1][0] or permille < pairs[-1][1]):
             raise members.fail("r")

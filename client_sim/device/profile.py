@@ -18,7 +18,7 @@ _PUBLIC: Final = re.compile(r"[0-9a-f]{64}")
 _VKEY_LIMIT: Final = 256
 _PATTERNS: Final = {"latest": "latest/*/*/*", "tables": "tables/*/*", "content": "content/*/*"}
 _ONLINE: Final = ("snapshot", "timestamp")
-_KEPT: Final = 256  # cached keys, for simulations of many phones
+_CACHED: Final = 256  # cached keys, for simulations of many phones
 
 
 def check_root(root: Root) -> LogKey:
@@ -100,12 +100,12 @@ def _check_keys(keys: Mapping[str, Key]) -> None:
             raise ProfileError("A key is one whose signatures can be forged.")
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED)
 def _is_good(public: str) -> bool:
     return is_good_point(bytes.fromhex(public))
 
 
-@lru_cache(_KEPT)
+@lru_cache(_CACHED)
 def _hash_key(public: str) -> str:
     canonical = f'{{"keytype":"ed25519","keyval":{{"public":"{public}"}},"scheme":"ed25519"}}'
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()

@@ -27,7 +27,7 @@ from client_sim.device.candidate import (
     shorten,
 )
 from client_sim.device.errors import InstallError, StateError, engine_refuses
-from client_sim.device.records import hold_folder, replace_file
+from client_sim.device.records import lock_folder, replace_file
 from client_sim.device.release import Release
 from client_sim.device.update import expect
 from client_sim.engine.apply import PartitionResult, Progress
@@ -67,8 +67,8 @@ def opened_proof(directory: Path, request: bytes) -> Iterator[ProofFolder]:
     Raises StateError if another process uses the folder, or if it belongs to something else.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with hold_folder(directory, waits=False) as is_held:
-        if not is_held:
+    with lock_folder(directory, wait=False) as is_locked:
+        if not is_locked:
             raise StateError(f"{directory} is in use by another proof; wait until it has ended.")
         _begin(directory, request)
         yield ProofFolder(directory)
@@ -147,7 +147,7 @@ def prove(
             folder.slots.flash_factory({}, _NO_BUILD)
         if source is not None:
             run.install_source(source)
-        tried = run.try_ways(package, release)
+        attempts = run.try_modes(package, release)
         for each in (package, source):
             if each is not None:
                 each.check_unchanged()
@@ -155,18 +155,18 @@ def prove(
             certificate=certificate,
             codename=codename,
             length=package.length,
-            partitions=tried.partitions,
+            partitions=attempts.partitions,
             prover=request.prover,
-            refusal=make_printable(tried.refusal),
-            rules=tried.rules,
+            refusal=make_printable(attempts.refusal),
+            rules=attempts.rules,
             sha256=package.sha256,
             source=proved_source,
-            ways=tried.ways,
+            ways=attempts.ways,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class _Tried:
+class _Attempts:
     """The installations that were tried; the last one's rules, refusal and partitions."""
 
     ways: tuple[InstallMode, ...]
@@ -200,12 +200,12 @@ class _Run:
                 slots.boot(lambda _: True)
         slots.mark_successful()
 
-    def try_ways(self, package: Candidate, release: Release) -> _Tried:
+    def try_modes(self, package: Candidate, release: Release) -> _Attempts:
         """Install the package as a stream and as a file, up to the first refusal."""
-        name, ways, recorded = package.path.name, list[InstallMode](), RecordedRules()
+        name, modes, recorded = package.path.name, list[InstallMode](), RecordedRules()
         try:
             if self.folder.is_streamed:
-                ways.append("stream")
+                modes.append("stream")
             else:
                 self.say(f"Installing {name} as a stream.")
                 try:
@@ -213,12 +213,12 @@ class _Run:
                 except NotStreamableError as reason:
                     self.say(str(reason))
                 except EngineError:
-                    ways.append("stream")
+                    modes.append("stream")
                     raise
                 else:
-                    ways.append("stream")
+                    modes.append("stream")
                     self.folder.note_streamed()
-            ways.append("whole")
+            modes.append("whole")
             recorded = RecordedRules()
             self.say(f"Installing {name} as a file.")
             # Otherwise the streamed build in the slot would count as installed.
@@ -228,8 +228,8 @@ class _Run:
             where = self.folder.slots.directory
             raise StateError(f"The phone in {where} is damaged; remove it: {error}") from error
         except EngineError as error:
-            return _Tried(tuple(ways), recorded.groups, str(error))
-        return _Tried(tuple(ways), recorded.groups, partitions=partitions)
+            return _Attempts(tuple(modes), recorded.groups, str(error))
+        return _Attempts(tuple(modes), recorded.groups, partitions=partitions)
 
     def _stream(
         self, candidate: Candidate, release: Release, note: Note = note_nothing

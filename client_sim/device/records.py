@@ -72,8 +72,8 @@ def load_failed(state: State) -> tuple[int, ...]:
 
 def store_failed(state: State, counters: Iterable[int]) -> None:
     """Store the counters of failed builds, the highest 64 of them."""
-    kept = sorted(set(counters))[-_FAILED_LIMIT:]
-    state["failed"] = "\n".join(map(str, kept)).encode()
+    highest = sorted(set(counters))[-_FAILED_LIMIT:]
+    state["failed"] = "\n".join(map(str, highest)).encode()
 
 
 def load_unusable(state: State) -> tuple[str, ...]:
@@ -206,26 +206,26 @@ def _is_name(name: str) -> bool:
 
 
 @contextmanager
-def hold_folder(directory: Path, *, waits: bool) -> Iterator[bool]:
+def lock_folder(directory: Path, *, wait: bool) -> Iterator[bool]:
     """Lock a phone's folder, and yield whether the lock is held; raises StorageError.
 
-    If another holder has the lock, wait for it with `waits`, else yield False. The folder itself is
+    If another holder has the lock, wait for it with `wait`, else yield False. The folder itself is
     locked: no lock file has to be written or removed, and the lock ends with the process. Nested
-    calls with `waits` deadlock.
+    calls with `wait` deadlock.
     """
     with disk_fails():
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        is_held = _lock(descriptor, waits=waits)
-        yield is_held
+        is_locked = _lock(descriptor, wait=wait)
+        yield is_locked
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, *, waits: bool) -> bool:
+def _lock(descriptor: int, *, wait: bool) -> bool:
     with disk_fails():
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
     return True

@@ -45,10 +45,10 @@ def update_top_level(source: Source, workflow: Workflow) -> None:
     """
     _update_roots(source, workflow)
     workflow.accept_timestamp(source.fetch("timestamp", None, TIMESTAMP_LIMIT))
-    wanted = workflow.plan_snapshot()
-    if wanted is not None:
-        version = wanted.version if workflow.verified.root.consistent_snapshot else None
-        workflow.accept_snapshot(source.fetch("snapshot", version, wanted.limit))
+    planned = workflow.plan_snapshot()
+    if planned is not None:
+        version = planned.version if workflow.verified.root.consistent_snapshot else None
+        workflow.accept_snapshot(source.fetch("snapshot", version, planned.limit))
     update_role(source, workflow, "targets")
 
 
@@ -58,7 +58,7 @@ def update_role(
     """Update a role and store it; return the new version, or None if the phone has it."""
     fetched = fetch_role(source, workflow, name, delegator)
     if fetched is not None:
-        workflow.keep_role(name, fetched.data)
+        workflow.store_role(name, fetched.data)
     return fetched
 
 
@@ -66,11 +66,11 @@ def fetch_role(
     source: Source, workflow: Workflow, name: str, delegator: str = "targets"
 ) -> Fetched | None:
     """Fetch and verify a role without storing it; return None if the phone has it."""
-    wanted = workflow.plan_role(name, delegator)
-    if wanted is None:
+    planned = workflow.plan_role(name, delegator)
+    if planned is None:
         return None
-    version = wanted.version if workflow.verified.root.consistent_snapshot else None
-    data = source.fetch(name, version, wanted.limit)
+    version = planned.version if workflow.verified.root.consistent_snapshot else None
+    data = source.fetch(name, version, planned.limit)
     return Fetched(workflow.accept_role(name, data, delegator), data)
 
 
@@ -104,7 +104,7 @@ class Published:
 
     def find_root(self, version: int) -> bytes | None:
         """Return a version of root, or None if it does not exist."""
-        return self.connection.get_if_there(f"/metadata/{version}.root.json", limit=ROOT_LIMIT)
+        return self.connection.get_or_none(f"/metadata/{version}.root.json", limit=ROOT_LIMIT)
 
     def fetch(self, role: str, version: int | None, limit: int) -> bytes:
         """Return at most `limit` bytes of a role."""
@@ -120,7 +120,7 @@ def refresh(connection: Connection, trust: Trust, pointer: str) -> Refreshed:
     because `tables`, `content` and their packs do not affect updates.
     """
     before = len(connection.requests)
-    usual = 2
+    fewest = 2
     source = Published(connection)
     update_top_level(source, trust)
     holder = trust.pointer_role(pointer)
@@ -133,7 +133,7 @@ def refresh(connection: Connection, trust: Trust, pointer: str) -> Refreshed:
     except TransportError as error:
         warnings.append(f"The next poll goes on with public content: {error}")
         broken = error
-    changed = len(connection.requests) - before > usual
+    changed = len(connection.requests) - before > fewest
     return Refreshed(changed, tuple(warnings), broken)
 
 
@@ -169,5 +169,5 @@ def _update_proven(connection: Connection, trust: Trust, name: str) -> bool:
         return False
     proof = connection.get(f"/log/proof/{name}.{fetched.version}", limit=PROOF_LIMIT)
     trust.check_proof(proof, name, fetched.version, fetched.data)
-    trust.keep_role(name, fetched.data)
+    trust.store_role(name, fetched.data)
     return True

@@ -58,13 +58,13 @@ _FINGERPRINT_LIMIT: Final = 128
 class Members:
     """A JSON object to be validated; every method raises `error`, which names the object."""
 
-    what: str
+    subject: str
     error: type[DeviceError]
     values: Mapping[str, object]
 
     def fail(self, name: str) -> DeviceError:
         """Return the error that says that a member is missing or wrong."""
-        return self.error(f"{self.what} has no valid member {name!r}, so it is not used.")
+        return self.error(f"{self.subject} has no valid member {name!r}, so it is not used.")
 
     def schema(self, name: str) -> None:
         """Check that the schema is 1."""
@@ -73,7 +73,7 @@ class Members:
             raise self.fail(name)
         if value != 1:
             raise self.error(
-                f"{self.what} has schema {str(value)[:20]}, which this phone does not know."
+                f"{self.subject} has schema {str(value)[:20]}, which this phone does not know."
             )
 
     def integer(self, name: str, lowest: int = 0, highest: int = MAX_INTEGER) -> int:
@@ -142,11 +142,11 @@ class Members:
         return value
 
 
-def read_members(what: str, error: type[DeviceError], value: object) -> Members:
+def read_members(subject: str, error: type[DeviceError], value: object) -> Members:
     """Return the members of `value`; raises `error` if it is not a JSON object."""
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        raise error(f"{what} is not a JSON object, so it is not used.")
-    return Members(what, error, value)
+        raise error(f"{subject} is not a JSON object, so it is not used.")
+    return Members(subject, error, value)
 
 
 def _is_day(text: str) -> bool:
@@ -194,14 +194,14 @@ class Release:
         )
 
 
-def decode_release(path: str, custom: object, what: str = "") -> Release:
+def decode_release(path: str, custom: object, subject: str = "") -> Release:
     """Decode the `custom` object of the target `path`; raises ReleaseError.
 
-    The error message uses `what`, if given, in place of the release's path.
+    The error message uses `subject`, if given, in place of the release's path.
     """
     if not is_package_path(path):
         raise ReleaseError("A release has an invalid path, so it is not used.")
-    members = read_members(what or f"The release {path}", ReleaseError, custom)
+    members = read_members(subject or f"The release {path}", ReleaseError, custom)
     members.schema("schema")
     kind = members.values.get("type")
     if kind == "full":

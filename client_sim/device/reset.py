@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from client_sim.device.errors import disk_fails
-from client_sim.device.records import hold_folder
+from client_sim.device.records import lock_folder
 from client_sim.engine.journal import Disk
 
 _MARK: Final = "reset"
@@ -24,7 +24,7 @@ def reset_phone(directory: Path, *, disk: Disk | None = None) -> None:
     unchanged; after that `finish_reset` completes the reset. A running poll would write records
     again, so the reset first waits for its end.
     """
-    with hold_folder(directory, waits=True):
+    with lock_folder(directory, wait=True):
         _reset(directory, disk or Disk())
 
 

@@ -88,16 +88,16 @@ def _read_version(data: bytes) -> int | None:
 def _describe_slot(slot: dict[str, Any]) -> str:
     if slot["build"] is None:
         return "is empty"
-    said = [f"holds build {slot['build']}"]
+    facts = [f"holds build {slot['build']}"]
     if slot["failed"]:
-        said.append("which did not start")
+        facts.append("which did not start")
     elif slot["confirmed"]:
-        said.append("confirmed")
+        facts.append("confirmed")
     if slot["runs"]:
-        said.append("which runs")
+        facts.append("which runs")
     elif slot["boots_next"]:
-        said.append("which starts at the next reboot")
-    return ", ".join(said)
+        facts.append("which starts at the next reboot")
+    return ", ".join(facts)
 
 
 def _describe_builds(summary: dict[str, Any]) -> Iterator[str]:

@@ -35,7 +35,7 @@ class VerifiedMetadata:
     """
 
     def __init__(self, root: bytes, now: float) -> None:
-        with _wrapped("root"):
+        with _translating_errors("root"):
             self._set = TrustedMetadataSet(root, EnvelopeType.METADATA)
         self.set_time(now)
         self.versions = {"root": check_version(self.root.version)}
@@ -77,25 +77,25 @@ class VerifiedMetadata:
 
     def update_root(self, data: bytes) -> Root:
         """Verify the next root."""
-        with _wrapped("root"):
+        with _translating_errors("root"):
             root = self._set.update_root(data)
         self.versions["root"] = check_version(root.version)
         return root
 
     def update_timestamp(self, data: bytes) -> bool:
         """Verify a timestamp; False means that the phone already has it."""
-        with _wrapped("timestamp"):
+        with _translating_errors("timestamp"):
             try:
                 self._set.update_timestamp(data)
                 is_new = True
             except EqualVersionNumberError:
-                self._check_held()
+                self._check_expiry()
                 is_new = False
             except BadVersionNumberError:
                 version = Metadata[Timestamp].from_bytes(data).signed.version
                 if version >= self.timestamp.version:  # it lists an older snapshot
                     raise
-                self._check_held()
+                self._check_expiry()
                 raise OlderError(
                     f"The server showed timestamp {version}, which is older than"
                     f" {self.timestamp.version}; it was not used."
@@ -104,14 +104,14 @@ class VerifiedMetadata:
         check_version(self.timestamp.snapshot_meta.version)
         return is_new
 
-    def _check_held(self) -> None:
+    def _check_expiry(self) -> None:
         if self.timestamp.is_expired(self._set.reference_time):
             raise ExpiredMetadataError("timestamp.json is expired") from None
 
-    def update_snapshot(self, data: bytes, *, is_held: bool) -> Snapshot:
-        """Verify a snapshot; `is_held` says that it is the stored one, verified before."""
-        with _wrapped("snapshot"):
-            snapshot = self._set.update_snapshot(data, trusted=is_held)
+    def update_snapshot(self, data: bytes, *, is_stored: bool) -> Snapshot:
+        """Verify a snapshot; `is_stored` says that it is the stored one, verified before."""
+        with _translating_errors("snapshot"):
+            snapshot = self._set.update_snapshot(data, trusted=is_stored)
         self.versions["snapshot"] = check_version(snapshot.version)
         for meta in snapshot.meta.values():
             check_version(meta.version)
@@ -119,7 +119,7 @@ class VerifiedMetadata:
 
     def update_role(self, name: str, data: bytes, delegator: str = "targets") -> Targets:
         """Verify the top-level targets, or a role that `delegator` delegates to."""
-        with _wrapped(name):
+        with _translating_errors(name):
             role = self._set.update_delegated_targets(
                 data, name, "root" if name == "targets" else delegator
             )
@@ -140,7 +140,7 @@ def check_version(version: object) -> int:
 
 
 @contextmanager
-def _wrapped(what: str) -> Iterator[None]:
+def _translating_errors(name: str) -> Iterator[None]:
     try:
         yield
     except ExpiredMetadataError as error:
@@ -159,7 +159,7 @@ def _wrapped(what: str) -> Iterator[None]:
         # The library's own errors, and those that its parser does not catch for input that is not
         # metadata.
         text = _shorten(str(error)).rstrip(".") or type(error).__name__
-        raise TrustError(f"The {_shorten(what)} metadata was refused: {text}.") from error
+        raise TrustError(f"The {_shorten(name)} metadata was refused: {text}.") from error
 
 
 def _shorten(text: str) -> str:

@@ -63,7 +63,7 @@ def expect(release: Release, sha256: str, certificate: bytes, codename: str) -> 
     )
 
 
-def ask_conditions(state: State, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
+def judge_offer(state: State, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
     """Check all conditions of an installation; the owner's settings and consent are in `state`."""
     return judge_conditions(
         offer,
@@ -103,7 +103,7 @@ class Update:
         if offer is not None and is_agreed:
             store_agreed(self.state, offer.counter)
         while offer is not None:
-            unmet, checks = self._ask_conditions(checks, offer)
+            unmet, checks = self._judge_conditions(checks, offer)
             if unmet is not None:
                 return Installation(outcome, None, unmet.sentence, checks=checks)
             facts = self._prepare(offer)
@@ -123,11 +123,11 @@ class Update:
             raise outcome.failure
         return outcome
 
-    def _ask_conditions(
+    def _judge_conditions(
         self, checks: tuple[Check, ...], offer: Offer
     ) -> tuple[Check | None, tuple[Check, ...]]:
         """Return the first condition that is not met, and all checks, conditions included."""
-        found = ask_conditions(self.state, offer, self.conditions)
+        found = judge_offer(self.state, offer, self.conditions)
         return next((check for check in found if not check.passed), None), (*checks, *found)
 
     def _prepare(self, offer: Offer) -> BuildFacts | None:

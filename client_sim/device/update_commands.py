@@ -118,7 +118,7 @@ def install_command(
     phone = Phone(folder, resolver=resolve)
     before = phone.running_build
     with Screen(quiet=as_json) as screen:
-        done = phone.install(
+        installation = phone.install(
             conditions=stated.complete(folder),
             is_agreed=is_agreed,
             retry_failed=retry_failed,
@@ -126,8 +126,8 @@ def install_command(
             progress=screen.progress,
             report=screen.say,
         )
-    reason, failed = done.reason, None
-    if done.installed is not None:
+    reason, failed = installation.reason, None
+    if installation.installed is not None:
         boot = phone.reboot(is_healthy=lambda build: not broken_boot or build == before)
         failed = boot.failed_build
         if failed is None:
@@ -137,9 +137,9 @@ def install_command(
     if as_json:
         print_json(
             {
-                **describe_poll(done.poll, done.checks),
-                "installed": done.installed is not None and failed is None,
-                "package": None if done.offer is None else asdict(done.offer),
+                **describe_poll(installation.poll, installation.checks),
+                "installed": installation.installed is not None and failed is None,
+                "package": None if installation.offer is None else asdict(installation.offer),
                 "failed_build": None if failed is None else asdict(failed),
                 "running": asdict(phone.running_build),
                 "reason": reason,
@@ -227,8 +227,8 @@ def prove_command(
         raise InstallError(f"{package.name} does not install: {proof.refusal}")
 
 
-def _describe_proof(name: str, refusal: str, ways: tuple[str, ...], out: Path) -> str:
+def _describe_proof(name: str, refusal: str, modes: tuple[str, ...], out: Path) -> str:
     if refusal:
         return f"The report on {name} is {out}."
-    how = "streamed and whole" if "stream" in ways else "as a file; it cannot be streamed"
+    how = "streamed and whole" if "stream" in modes else "as a file; it cannot be streamed"
     return f"{name} installs, {how}. The report is {out}."

@@ -28,7 +28,7 @@ ROLE_LIMIT: Final = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PlannedFetch:
     """A role version to fetch: at most `limit` bytes."""
 
     version: int
@@ -66,47 +66,47 @@ class Workflow:
         new = self.verified.update_root(data)
         self.examine_root(new)
         self.examine_next_root(old, new)
-        if _takes_key_away(old, new):
+        if _removes_key(old, new):
             self.state.pop(_key("timestamp"), None)
             self.state.pop(_key("snapshot"), None)
         self.state[_key("root")] = data
 
     def accept_timestamp(self, data: bytes) -> None:
         """Verify the timestamp against the stored one and store it if it is newer."""
-        held = self.state.get(_key("timestamp"))
-        if held is not None:
+        stored = self.state.get(_key("timestamp"))
+        if stored is not None:
             # An expired one stays for comparison. One signed by a former key is dropped. Either way
             # the new one decides.
             with suppress(TrustError):
-                self.verified.update_timestamp(held)
+                self.verified.update_timestamp(stored)
         if self.verified.update_timestamp(data):
             self.state[_key("timestamp")] = data
 
-    def plan_snapshot(self) -> Wanted | None:
+    def plan_snapshot(self) -> PlannedFetch | None:
         """Return the snapshot to fetch, or None if the stored one is current."""
         meta = self.verified.timestamp.snapshot_meta
-        held = self.state.get(_key("snapshot"))
+        stored = self.state.get(_key("snapshot"))
         expired: ExpiredError | None = None
-        if held is not None:
+        if stored is not None:
             # An older one, or one signed by a former key, is ignored: the new one decides.
             with suppress(TrustError):
                 try:
-                    self.verified.update_snapshot(held, is_held=True)
+                    self.verified.update_snapshot(stored, is_stored=True)
                 except ExpiredError as error:
                     expired = error
                 else:
                     return None
         if expired is not None and self._is_current_snapshot(meta.version):
             raise expired
-        return _wanted(meta.version, meta.length, SNAPSHOT_LIMIT)
+        return _plan_fetch(meta.version, meta.length, SNAPSHOT_LIMIT)
 
     def accept_snapshot(self, data: bytes) -> None:
         """Verify the snapshot against the stored one and store it."""
-        snapshot = self.verified.update_snapshot(data, is_held=False)
+        snapshot = self.verified.update_snapshot(data, is_stored=False)
         self.examine_new_version("snapshot", snapshot)
         self.state[_key("snapshot")] = data
 
-    def plan_role(self, name: str, delegator: str = "targets") -> Wanted | None:
+    def plan_role(self, name: str, delegator: str = "targets") -> PlannedFetch | None:
         """Return the version of a role to fetch, or None if the stored one is current.
 
         `name` is "targets", whose delegator is always root, or a role that `delegator` delegates
@@ -115,25 +115,25 @@ class Workflow:
         meta = self.verified.find_meta(name)
         if meta is None:
             raise TrustError(f"The snapshot does not list the role {name!a}.")
-        held = self.state.get(_key(name))
-        if held is not None:
+        stored = self.state.get(_key(name))
+        if stored is not None:
             try:
-                self._verify_role(name, held, delegator)
+                self._verify_role(name, stored, delegator)
             except ExpiredError:
                 # The library checks the version before the expiry, so this is the listed version.
                 raise
             except TrustError:
-                return _wanted(meta.version, meta.length, ROLE_LIMIT)
+                return _plan_fetch(meta.version, meta.length, ROLE_LIMIT)
             return None
-        return _wanted(meta.version, meta.length, ROLE_LIMIT)
+        return _plan_fetch(meta.version, meta.length, ROLE_LIMIT)
 
     def accept_role(self, name: str, data: bytes, delegator: str = "targets") -> int:
-        """Verify a new version and return its number; `keep_role` stores it."""
+        """Verify a new version and return its number; `store_role` stores it."""
         role = self._verify_role(name, data, delegator)
         self.examine_new_version(name, role)
         return role.version
 
-    def keep_role(self, name: str, data: bytes) -> None:
+    def store_role(self, name: str, data: bytes) -> None:
         """Store a role after all necessary verification."""
         self.state[_key(name)] = data
 
@@ -182,13 +182,13 @@ def _key(name: str) -> str:
     return f"role.{name}"
 
 
-def _wanted(version: object, length: object, limit: int) -> Wanted:
+def _plan_fetch(version: object, length: object, limit: int) -> PlannedFetch:
     if type(length) is int and 0 < length < limit:
         limit = length
-    return Wanted(check_version(version), limit)
+    return PlannedFetch(check_version(version), limit)
 
 
-def _takes_key_away(old: Root, new: Root) -> bool:
+def _removes_key(old: Root, new: Root) -> bool:
     return any(
         set(old.roles[name].keyids) - set(new.roles[name].keyids)
         for name in ("timestamp", "snapshot")

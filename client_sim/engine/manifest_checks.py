@@ -117,45 +117,47 @@ def _check_type(operation: Operation, partition: Partition, minor: int) -> None:
 
 
 def _check_operation(operation: Operation, partition: Partition) -> None:
-    what = f"A {operation.type.name} operation of partition {partition.name}"
-    _check_extents(operation.dst, partition.new.size, what)
+    subject = f"A {operation.type.name} operation of partition {partition.name}"
+    _check_extents(operation.dst, partition.new.size, subject)
     if operation.type in _NEEDS_DATA:
         if operation.data_length == 0 or operation.data_sha256 is None:
-            raise PackageError(f"{what} has no data or no sha256 of it.")
+            raise PackageError(f"{subject} has no data or no sha256 of it.")
         if max(operation.data_length, operation.dst_bytes) > MAX_OPERATION_BYTES:
-            raise UnsupportedError(f"{what} is larger than {MAX_OPERATION_BYTES >> 20} MiB.")
+            raise UnsupportedError(f"{subject} is larger than {MAX_OPERATION_BYTES >> 20} MiB.")
     elif operation.data_length:
-        raise PackageError(f"{what} has data, which it must not.")
+        raise PackageError(f"{subject} has data, which it must not.")
     if operation.type in _NEEDS_SOURCE:
         if partition.old is None:
-            raise PackageError(f"{what} reads an old image that the manifest does not name.")
-        _check_extents(operation.src, partition.old.size, what)
+            raise PackageError(f"{subject} reads an old image that the manifest does not name.")
+        _check_extents(operation.src, partition.old.size, subject)
     elif operation.src:
-        raise PackageError(f"{what} has a source, which it must not.")
-    _check_lengths(operation, what)
+        raise PackageError(f"{subject} has a source, which it must not.")
+    _check_lengths(operation, subject)
     if operation.type is OperationType.REPLACE and operation.data_length != operation.dst_bytes:
-        raise PackageError(f"{what} has {operation.data_length} bytes for {operation.dst_bytes}.")
+        raise PackageError(
+            f"{subject} has {operation.data_length} bytes for {operation.dst_bytes}."
+        )
 
 
-def _check_lengths(operation: Operation, what: str) -> None:
+def _check_lengths(operation: Operation, subject: str) -> None:
     """Check the sizes of source and result; the manifest need not state them."""
     if operation.type is OperationType.SOURCE_COPY and operation.src_bytes != operation.dst_bytes:
-        raise PackageError(f"{what} copies between ranges of different sizes.")
+        raise PackageError(f"{subject} copies between ranges of different sizes.")
     if operation.type in _NEEDS_DATA and operation.src_bytes > MAX_OPERATION_BYTES:
-        raise UnsupportedError(f"{what} is larger than {MAX_OPERATION_BYTES >> 20} MiB.")
+        raise UnsupportedError(f"{subject} is larger than {MAX_OPERATION_BYTES >> 20} MiB.")
     if operation.src_length not in {None, operation.src_bytes}:
-        raise PackageError(f"{what} contradicts itself about the size of its source.")
+        raise PackageError(f"{subject} contradicts itself about the size of its source.")
     if operation.dst_length not in {None, operation.dst_bytes}:
-        raise PackageError(f"{what} contradicts itself about the size of its result.")
+        raise PackageError(f"{subject} contradicts itself about the size of its result.")
 
 
-def _check_extents(extents: tuple[Extent, ...], size: int, what: str) -> None:
+def _check_extents(extents: tuple[Extent, ...], size: int, subject: str) -> None:
     if not extents:
-        raise PackageError(f"{what} names no blocks.")
+        raise PackageError(f"{subject} names no blocks.")
     blocks = size // BLOCK_SIZE
     for extent in extents:
         if extent.count == 0 or extent.start + extent.count > blocks:
-            raise PackageError(f"{what} reaches outside the partition.")
+            raise PackageError(f"{subject} reaches outside the partition.")
 
 
 def _check_coverage(partition: Partition) -> None:

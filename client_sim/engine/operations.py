@@ -201,7 +201,7 @@ class Workers:
     def __init__(self, threads: int | None = None) -> None:
         count = threads or min(_MAX_THREADS, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="engine")
-        self._held = 0
+        self._memory_in_use = 0
         self._changed = threading.Condition()
 
     def __enter__(self) -> Self:
@@ -214,13 +214,15 @@ class Workers:
         """Run `job`, which needs `memory` bytes, in a thread; block until they are available."""
         memory += _OVERHEAD_BYTES
         with self._changed:
-            self._changed.wait_for(lambda: self._held == 0 or self._held + memory <= MEMORY_BYTES)
-            self._held += memory
+            self._changed.wait_for(
+                lambda: self._memory_in_use == 0 or self._memory_in_use + memory <= MEMORY_BYTES
+            )
+            self._memory_in_use += memory
         future = self._pool.submit(job)
         future.add_done_callback(lambda _: self._give_back(memory))
         return future
 
     def _give_back(self, memory: int) -> None:
         with self._changed:
-            self._held -= memory
+            self._memory_in_use -= memory
             self._changed.notify_all()

@@ -92,13 +92,13 @@ def check_package_facts(
             raise PackageError(f"The package {meaning}, which this phone does not do.")
     if codename not in metadata.pre_devices:
         raise PackageError(f"The package is for another device than {codename}.")
-    for key, wanted in (
+    for key, required in (
         ("post-build", expected.fingerprint),
         ("post-build-incremental", expected.incremental),
         ("post-timestamp", str(expected.post_timestamp)),
         ("post-security-patch-level", expected.security_patch_level),
     ):
-        if values.get(key) != wanted:
+        if values.get(key) != required:
             raise PackageError(f"The package's {key} is not the one of the signed release.")
     _check_step(metadata, running, expected)
 

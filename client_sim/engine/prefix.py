@@ -124,14 +124,14 @@ def read_head(blocks: Blocks, layout: Layout) -> tuple[bytes, bytes]:
     """
     start = layout.payload.offset
     data = b""
-    wanted = start + HEADER_SIZE
+    needed = start + HEADER_SIZE
     is_known = False
-    while len(data) < wanted:
+    while len(data) < needed:
         data += blocks.read(len(data) // blocks.size)
-        if not is_known and len(data) >= wanted:
+        if not is_known and len(data) >= needed:
             file = PayloadFile(Edges(layout.length, data), start, layout.payload.size)
-            wanted, is_known = start + decode_header(file).blobs_offset, True
-    return data[:wanted], data[wanted:]
+            needed, is_known = start + decode_header(file).blobs_offset, True
+    return data[:needed], data[needed:]
 
 
 def check_prefix(
@@ -191,9 +191,9 @@ class PackageDigests:
         by `key`, AlteredError if the package is not the one with this `sha256`, PackageError if
         another hash differs.
         """
-        whole = self.package.copy()
-        whole.update(rest)
-        if whole.digest().hex() != sha256:
+        package = self.package.copy()
+        package.update(rest)
+        if package.digest().hex() != sha256:
             raise AlteredError("The downloaded package is not the signed one and was discarded.")
         _, size = find_payload_signature(payload.manifest)
         self.payload.update(rest, 0, size)

@@ -102,17 +102,17 @@ def verify_payload_digest(message: bytes, digest: bytes, key: rsa.RSAPublicKey) 
     _verify_any(key, message, digest, "data")
 
 
-def _verify_any(key: rsa.RSAPublicKey, message: bytes, digest: bytes, what: str) -> None:
-    entries = decode_message(message, f"the signature of the payload's {what}").repeated(1)
+def _verify_any(key: rsa.RSAPublicKey, message: bytes, digest: bytes, part: str) -> None:
+    entries = decode_message(message, f"the signature of the payload's {part}").repeated(1)
     if len(entries) > _MAX_SIGNATURES:
-        raise PackageError(f"The payload's {what} has more than {_MAX_SIGNATURES} signatures.")
+        raise PackageError(f"The payload's {part} has more than {_MAX_SIGNATURES} signatures.")
     for entry in entries:
         signature = decode_message(entry, "a signature")
         data = signature.data(2) or b""
         unpadded = signature.fixed32(3)
         if unpadded is not None:
             if unpadded > len(data):
-                raise PackageError(f"A signature of the payload's {what} is cut short.")
+                raise PackageError(f"A signature of the payload's {part} is cut short.")
             data = data[:unpadded]
         try:
             key.verify(data, digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))
@@ -120,7 +120,7 @@ def _verify_any(key: rsa.RSAPublicKey, message: bytes, digest: bytes, what: str)
             continue
         return
     raise SignatureError(
-        f"The payload's {what} is not signed by the key in the phone's image, so do not install it."
+        f"The payload's {part} is not signed by the key in the phone's image, so do not install it."
     )
 
 

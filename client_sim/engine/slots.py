@@ -274,7 +274,7 @@ class Slots:
             raise SlotError(
                 f"Slot {state.active} does not boot ({fault}) and neither can the other."
             )
-        given_up = replace(
+        failed_slot = replace(
             state.slots[state.active],
             bootable=False,
             successful=False,
@@ -284,7 +284,7 @@ class Slots:
         # `active` and `running` change in one rename, so a restart here boots the other slot.
         self._store(
             replace(
-                state, active=other, running=other, slots={**state.slots, state.active: given_up}
+                state, active=other, running=other, slots={**state.slots, state.active: failed_slot}
             )
         )
 

@@ -31,7 +31,7 @@ class StreamInstaller:
     ) -> None:
         self._blocks = blocks
         self._slots = slots
-        self._front = prefix
+        self._prefix = prefix
         self._sha256 = sha256
         self._state = state
         self._rest_offset = prefix.rest_offset
@@ -48,14 +48,14 @@ class StreamInstaller:
         """
         with ExitStack() as stack:
             self._steps = stack.enter_context(
-                opened_steps(self._front.payload.manifest, self._slots)
+                opened_steps(self._prefix.payload.manifest, self._slots)
             )
             saver = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="journal"))
             workers = stack.enter_context(Workers())
             self._begin_without_data(workers)
             for block in self._iter_blocks():
                 start = self._state.position
-                self._pass(block, workers)
+                self._process(block, workers)
                 self._save(saver, block, max(0, min(len(block), self._rest_offset - start)))
                 if progress is not None:
                     progress(self._state.position, self._blocks.length)
@@ -70,16 +70,16 @@ class StreamInstaller:
         while self._state.position < self._blocks.length:
             yield self._blocks.read(self._state.position // self._blocks.size)
 
-    def _pass(self, block: bytes, workers: Workers) -> None:
+    def _process(self, block: bytes, workers: Workers) -> None:
         """Begin each operation whose data is complete after this block."""
         state = self._state
         offset = 0
         while offset < len(block):
             end = self._end_of_pending()
-            taken = min(end - state.position, len(block) - offset)
-            piece = block[offset : offset + taken]
-            offset += taken
-            state.position += taken
+            count = min(end - state.position, len(block) - offset)
+            piece = block[offset : offset + count]
+            offset += count
+            state.position += count
             if state.position < end or state.operation == len(self._steps):
                 state.pending += piece
             elif state.pending:
@@ -131,12 +131,12 @@ class StreamInstaller:
         self._wait()
         state = self._state
         start = state.position - len(state.pending)
-        kept_from = max(start, state.position - len(block))
+        carry_start = max(start, state.position - len(block))
         carry = b""
         state.carry = [place for place in state.carry if place >= start]
-        if kept_from < state.position:
-            state.carry.append(kept_from)
-            carry = bytes(state.pending[kept_from - start :])
+        if carry_start < state.position:
+            state.carry.append(carry_start)
+            carry = bytes(state.pending[carry_start - start :])
         place = _Place(state.position, state.operation, tuple(state.carry))
         begun, self._begun = self._begun, []
         files, self._touched = list(self._touched.values()), {}
@@ -147,7 +147,7 @@ class StreamInstaller:
                 future.result()
             for file in files:
                 self._slots.disk.sync(file)
-            self._store(place, kept_from, carry)
+            self._store(place, carry_start, carry)
 
         self._saving = saver.submit(save)
 

@@ -42,9 +42,9 @@ class Recorder(Connection):
         self._note(path, 200, hashlib.sha256(body).digest())
         return body
 
-    def get_if_there(self, path: str, *, limit: int) -> bytes | None:
-        """Return a body or None like `Connection.get_if_there`, and record it."""
-        body = super().get_if_there(path, limit=limit)
+    def get_or_none(self, path: str, *, limit: int) -> bytes | None:
+        """Return a body or None like `Connection.get_or_none`, and record it."""
+        body = super().get_or_none(path, limit=limit)
         if body is None:
             self._note(path, 404, ABSENT)
         else:

@@ -97,7 +97,7 @@ def test_only_the_next_root_may_be_missing():
     for status, body in ((b"200 OK", b"x"), (b"404 Not Found", None)):
         data = response(status, b"x")
         with _connect(data)[1] as connection:
-            assert connection.get_if_there(PATH, limit=9) == body
+            assert connection.get_or_none(PATH, limit=9) == body
     with pytest.raises(TransportError, match="404"):
         _get(data)
 

@@ -77,7 +77,7 @@ class FollowingToy:
     def follow(self, connection: Connection) -> None:
         """Request metadata, then packs."""
         versions = self.load("versions") or {"root": 1}
-        while connection.get_if_there(f"/metadata/{versions['root'] + 1}.root.json", limit=_LIMIT):
+        while connection.get_or_none(f"/metadata/{versions['root'] + 1}.root.json", limit=_LIMIT):
             versions["root"] += 1
             self.store("versions", versions)
         timestamp = self._fetch(connection, "/metadata/timestamp.json")
@@ -101,7 +101,7 @@ class FollowingToy:
 
     def fetch_part(self, connection: Connection, part: Part) -> bool:
         """Request a part; return whether it was received."""
-        return connection.get_if_there(part.path, limit=_LIMIT) is not None
+        return connection.get_or_none(part.path, limit=_LIMIT) is not None
 
     def list_stored(self, parts: Sequence[Part]) -> list[str]:
         """Return the paths that count as held after all parts of a role's version were received."""

@@ -121,7 +121,7 @@ class _LateFollower(FollowingToy):
         if spy.increment("polls") >= 20:
             super().follow(connection)
             return
-        connection.get_if_there("/metadata/2.root.json", limit=_LIMIT)
+        connection.get_or_none("/metadata/2.root.json", limit=_LIMIT)
         connection.get("/metadata/timestamp.json", limit=_LIMIT)
 
     def choose(self, parts: Sequence[Part], stored: Sequence[str]) -> Sequence[Part]:

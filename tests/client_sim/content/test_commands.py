@@ -15,7 +15,7 @@ from client_sim.cli import cli
 from client_sim.content.kinds import KINDS
 from client_sim.content.store import Store
 from client_sim.device.phone import Phone
-from client_sim.device.records import hold_folder
+from client_sim.device.records import lock_folder
 from client_sim.device.reset import reset_phone
 from tests.client_sim.content.packs import put_file, put_pack
 from tests.client_sim.device import shop
@@ -261,17 +261,17 @@ def test_commands_during_a_poll(site, monkeypatch):
     zones = {**entries_of("zones"), "Asia/Pontianak": entries_of("zones")["WIB"]}
     put_pack(site.repository, "zones", zones, 2)
     site.repository.publish("tables")
-    keep_part, found = Store.keep_part, []
+    save_part, found = Store.save_part, []
 
-    def keep_part_and_ask(store, sha256, data):
-        keep_part(store, sha256, data)
-        monkeypatch.setattr(Store, "keep_part", keep_part)
+    def save_part_and_list(store, sha256, data):
+        save_part(store, sha256, data)
+        monkeypatch.setattr(Store, "save_part", save_part)
         found.append(site.run("rollback", "emergency"))
         before = snapshot(site.phone)
         found.append(site.show("emergency", "ID"))
         assert snapshot(site.phone) == before
 
-    monkeypatch.setattr(Store, "keep_part", keep_part_and_ask)
+    monkeypatch.setattr(Store, "save_part", save_part_and_list)
     assert not site.poll().warnings
     assert found[0].exit_code == 1
     assert "A poll is changing the packs of this phone" in str(found[0].exception)
@@ -289,7 +289,7 @@ def test_missing_part_during_a_poll(site):
     (part, *_) = site.read("list")["emergency"]["used"]["parts"]
     (site.phone / "state" / f"part.{part['sha256']}").unlink()
     before = snapshot(site.phone)
-    with hold_folder(site.phone, waits=False):
+    with lock_folder(site.phone, wait=False):
         assert "A poll is changing" in str(site.run("emergency", "ID").exception)
     assert snapshot(site.phone) == before
     for _ in range(2):
@@ -304,7 +304,7 @@ def test_polls_and_resets_wait_for_each_other(site):
     asked = len(site.server.received)
     waiting = threading.Thread(target=site.poll)
     resetting = threading.Thread(target=reset_phone, args=[site.phone])
-    with hold_folder(site.phone, waits=False):
+    with lock_folder(site.phone, wait=False):
         waiting.start()
         waiting.join(0.2)
         resetting.start()

@@ -280,7 +280,7 @@ def test_power_cuts_during_a_rollback(repository, world):
 
     def roll_back(world):
         store, kind = Store(world.state), KINDS["emergency"]
-        store.keep("tables", {kind: plan_rollback(store.load(kind), START)})
+        store.save("tables", {kind: plan_rollback(store.load(kind), START)})
         store.sweep()
 
     seen = []

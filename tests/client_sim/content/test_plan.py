@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from client_sim.content.index import File, Origin, Pack
 from client_sim.content.plan import (
-    Holding,
     Record,
-    decode_holding,
+    RoleRecord,
     decode_record,
-    encode_holding,
+    decode_role_record,
     encode_record,
+    encode_role_record,
     plan_listing,
     plan_parts,
     plan_rollback,
@@ -249,7 +249,7 @@ def test_history_of_indexes(history, place):
             assert {file.sha256 for file in record.used.parts} <= record.files()
 
 
-HOLDING = Holding(7, {"zones": Record(), "apn": Record(verdict="bad")})
+ROLE_RECORD = RoleRecord(7, {"zones": Record(), "apn": Record(verdict="bad")})
 
 
 def seal(body):
@@ -259,20 +259,20 @@ def seal(body):
 
 def test_encoding_of_a_holding():
     """The lines have the version, and each kind with its record in ascending order."""
-    data = encode_holding(HOLDING)
+    data = encode_role_record(ROLE_RECORD)
     bad, none = encode_record(Record(verdict="bad")), encode_record(Record())
     assert data == seal(b"7\napn " + bad + b"zones " + none)
-    assert decode_holding(data) == HOLDING
+    assert decode_role_record(data) == ROLE_RECORD
 
 
 @given(st.integers(0, 600), st.integers(1, 255))
 @settings(max_examples=50)
 def test_changed_bytes_are_damage(place, change):
     """A changed byte anywhere is reported as damage."""
-    data = bytearray(encode_holding(HOLDING))
+    data = bytearray(encode_role_record(ROLE_RECORD))
     data[place % len(data)] ^= change
     with pytest.raises(StateError, match="damaged"):
-        decode_holding(bytes(data))
+        decode_role_record(bytes(data))
 
 
 def test_unreadable_holdings_are_damage():
@@ -285,7 +285,7 @@ def test_unreadable_holdings_are_damage():
         b"1\n\xff " + encode_record(Record()),
     ):
         with case(body), pytest.raises(StateError, match="damaged"):
-            decode_holding(seal(body))
+            decode_role_record(seal(body))
 
 
 @given(st.binary(max_size=80))
@@ -293,4 +293,4 @@ def test_unreadable_holdings_are_damage():
 def test_arbitrary_bytes_raise_only_state_error(data):
     """Arbitrary bytes raise no other error."""
     with pytest.raises(StateError, match="damaged"):
-        decode_holding(data)
+        decode_role_record(data)

@@ -140,9 +140,9 @@ def test_a_reset_of_content_forgets_its_packs(repository, world):
     """A reset of content removes its packs and keeps those of tables."""
     store = Store(world.state)
     part = hashlib.sha256(b"part").hexdigest()
-    store.keep_part(part, b"part")
+    store.save_part(part, b"part")
     for name in ("notices", "apn"):
-        store.keep(KINDS[name].role, {KINDS[name]: Record(fetched=frozenset({part}))}, seen=1)
+        store.save(KINDS[name].role, {KINDS[name]: Record(fetched=frozenset({part}))}, seen=1)
     publish_resets(repository, {"content": {"number": 1}}, content=1)
     PollingClient(world).poll()
     assert store.load(KINDS["notices"]) == Record()

@@ -11,7 +11,7 @@ from client_sim.device import candidate
 from client_sim.device.candidate import ProvedSource
 from client_sim.device.errors import InstallError, StateError, StorageError
 from client_sim.device.prove import Request, prove
-from client_sim.device.records import hold_folder
+from client_sim.device.records import lock_folder
 from client_sim.engine import prefix
 from fixtures.build import build_zip
 from fixtures.catalogue import Package, find_build
@@ -227,7 +227,7 @@ def test_folder_that_is_not_an_unfinished_proof(prove_package, tmp_path):
     """Such a folder is named and not emptied, and a folder in use is an error."""
     folder = tmp_path / "unfinished"
     _interrupt(prove_package, build_zip(SECOND))
-    with hold_folder(folder, waits=False), pytest.raises(StateError, match="in use by another"):
+    with lock_folder(folder, wait=False), pytest.raises(StateError, match="in use by another"):
         prove_package(build_zip(SECOND))
     (folder / "request.json").unlink()
     with pytest.raises(StateError, match="was not made by a proof"):

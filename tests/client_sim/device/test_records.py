@@ -13,13 +13,13 @@ from client_sim.device.records import (
     add_unusable,
     forget_due,
     forget_unusable,
-    hold_folder,
     load_agreed,
     load_due,
     load_failed,
     load_floor,
     load_secret,
     load_unusable,
+    lock_folder,
     raise_floor,
     store_agreed,
     store_due,
@@ -180,18 +180,18 @@ def test_a_failing_disk_is_a_storage_error(tmp_path):
 
 def test_folder_has_one_holder(tmp_path):
     """A second holder is refused or waits, and no file is left."""
-    with hold_folder(tmp_path, waits=False) as is_first, hold_folder(tmp_path, waits=False) as two:
+    with lock_folder(tmp_path, wait=False) as is_first, lock_folder(tmp_path, wait=False) as two:
         assert (is_first, two) == (True, False)
-    with pytest.raises(ZeroDivisionError), hold_folder(tmp_path, waits=False):
+    with pytest.raises(ZeroDivisionError), lock_folder(tmp_path, wait=False):
         raise ZeroDivisionError
     order = []
 
     def wait():
-        with hold_folder(tmp_path, waits=True) as is_held:
-            order.append("second" if is_held else "")
+        with lock_folder(tmp_path, wait=True) as is_locked:
+            order.append("second" if is_locked else "")
 
     waiting = threading.Thread(target=wait)
-    with hold_folder(tmp_path, waits=True):
+    with lock_folder(tmp_path, wait=True):
         waiting.start()
         waiting.join(0.1)
         order.append("first")
@@ -203,14 +203,14 @@ def test_folder_has_one_holder(tmp_path):
 def test_folder_of_a_killed_process_is_free(tmp_path):
     """A process that is killed does not keep the folder."""
     code = (
-        "import sys, pathlib; from client_sim.device.records import hold_folder\n"
-        "with hold_folder(pathlib.Path(sys.argv[1]), waits=True): print(flush=True); input()"
+        "import sys, pathlib; from client_sim.device.records import lock_folder\n"
+        "with lock_folder(pathlib.Path(sys.argv[1]), wait=True): print(flush=True); input()"
     )
     line = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
-        with hold_folder(tmp_path, waits=False) as is_held:
-            assert not is_held
+        with lock_folder(tmp_path, wait=False) as is_locked:
+            assert not is_locked
         holder.kill()
-    with hold_folder(tmp_path, waits=False) as is_held:
-        assert is_held
+    with lock_folder(tmp_path, wait=False) as is_locked:
+        assert is_locked

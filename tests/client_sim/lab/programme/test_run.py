@@ -29,7 +29,7 @@ class Later(FollowingToy):
         if self.is_following():
             super().follow(connection)
             return
-        connection.get_if_there("/metadata/2.root.json", limit=LIMIT)
+        connection.get_or_none("/metadata/2.root.json", limit=LIMIT)
         connection.get("/metadata/timestamp.json", limit=LIMIT)
 
 
