@@ -251,7 +251,7 @@ def _find_program(cloud: Cloud, service: Service) -> None:
         return
     token = cloud.store.get("program").decode()
     if not token:
-        made = service.account("POST", "app-tokens", wire.NewToken, {"door": "blobs"})
-        token = made.token
+        created = service.account("POST", "app-tokens", wire.NewToken, {"door": "blobs"})
+        token = created.token
         cloud.store.set("program", token.encode())
     service.program = (cloud.name, token)

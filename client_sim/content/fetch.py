@@ -139,20 +139,20 @@ class _Update:
         try:
             for sha256, data in parts.items():
                 self.store.save_part(sha256, data)
-            judged = {
+            checked = {
                 kind: record
                 for kind, pack, listed_record in listed
-                if (record := self._judge(kind, listed_record, pack, index)) is not None
+                if (record := self._check_pack(kind, listed_record, pack, index)) is not None
             }
-            are_judged = len(judged) == len(listed) and not any(
-                is_open(record) for record in judged.values()
+            are_checked = len(checked) == len(listed) and not any(
+                is_open(record) for record in checked.values()
             )
-            self.store.save(name, judged, seen=version if are_judged else None)
+            self.store.save(name, checked, seen=version if are_checked else None)
         except StorageError:
             self.store.sweep()
             raise
 
-    def _judge(self, kind: Kind, record: Record, pack: Pack, index: Index) -> Record | None:
+    def _check_pack(self, kind: Kind, record: Record, pack: Pack, index: Index) -> Record | None:
         """Return the record of a pack with all its parts, with a verdict if it has none yet.
 
         The verdict stays open if the check failed unexpectedly. Return None if a part was damaged

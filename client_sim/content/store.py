@@ -80,7 +80,7 @@ class Store:
         for role in ROLES:
             records = {kind: self.load(kind) for kind in kinds_of(role)}
             updated = {
-                kind: plan_use(record, now, self._place(kind, entropy))
+                kind: plan_use(record, now, self._make_bucket(kind, entropy))
                 for kind, record in records.items()
             }
             if updated != records:
@@ -120,7 +120,7 @@ class Store:
             raise ContentError(self.discarded.get(kind.role, none))
         return pack, self.load_entries(kind, pack)
 
-    def _place(self, kind: Kind, entropy: Callable[[int], bytes]) -> Callable[[int], int]:
+    def _make_bucket(self, kind: Kind, entropy: Callable[[int], bytes]) -> Callable[[int], int]:
         def place(version: int) -> int:
             secret = load_secret(self._state, entropy)
             return bucket(secret, kind.role, kind.name, "pack", version)

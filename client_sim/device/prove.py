@@ -76,18 +76,18 @@ def opened_proof(directory: Path, request: bytes) -> Iterator[ProofFolder]:
 
 
 def _begin(directory: Path, request: bytes) -> None:
-    path, phone, over = (directory / name for name in (_REQUEST, "phone", "over"))
+    path, phone, discarded = (directory / name for name in (_REQUEST, "phone", "over"))
     if not path.exists() and any(each.name not in _LEFTOVERS for each in directory.iterdir()):
         raise StateError(f"{directory} exists and was not made by a proof; remove or rename it.")
-    if over.exists():
-        shutil.rmtree(over)
+    if discarded.exists():
+        shutil.rmtree(discarded)
     if path.exists() and path.read_bytes() != request:
         # The record of progress is removed first. The rename removes the phone in one step, so that
         # a crash leaves no part of it.
         (directory / "streamed").unlink(missing_ok=True)
         if phone.exists():
-            phone.rename(over)
-            shutil.rmtree(over)
+            phone.rename(discarded)
+            shutil.rmtree(discarded)
     replace_file(path, request)
 
 

@@ -95,19 +95,19 @@ def write_partitions(
 
 def _apply_all(payload: Payload, image: TargetImage, disk: Disk, meter: "_Meter") -> None:
     with Workers() as workers:
-        begun: deque[tuple[Step, Future[None]]] = deque()
+        pending: deque[tuple[Step, Future[None]]] = deque()
         for operation in image.partition.operations:
             step = Step(operation, image)
             job = partial(apply_step, step, payload.read_blob(operation), disk)
-            begun.append((step, workers.start(job, step.memory)))
-            while begun and begun[0][1].done():
-                _end_first(begun, meter)
-        while begun:
-            _end_first(begun, meter)
+            pending.append((step, workers.start(job, step.memory)))
+            while pending and pending[0][1].done():
+                _end_first(pending, meter)
+        while pending:
+            _end_first(pending, meter)
 
 
-def _end_first(begun: "deque[tuple[Step, Future[None]]]", meter: "_Meter") -> None:
-    step, future = begun.popleft()
+def _end_first(pending: "deque[tuple[Step, Future[None]]]", meter: "_Meter") -> None:
+    step, future = pending.popleft()
     future.result()
     meter.add(step.operation.dst_bytes)
 

@@ -343,6 +343,6 @@ def check_images(manifest: Manifest, slots: Slots) -> tuple[PartitionResult, ...
             raise ApplyError(f"The new {result.name} is not what the package promises.")
 
     with Workers() as workers:
-        for begun in [workers.start(partial(check, result), 0) for result in results]:
-            begun.result()
+        for future in [workers.start(partial(check, result), 0) for result in results]:
+            future.result()
     return results

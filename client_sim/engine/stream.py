@@ -20,7 +20,7 @@ from client_sim.engine.slots import Slots, opened_steps
 
 # Above this number of started operations, finished ones are dropped. A block can contain the data
 # of 100,000 operations.
-_MOST_BEGUN: Final = 8192
+_MAX_FUTURES: Final = 8192
 
 
 class StreamInstaller:
@@ -36,7 +36,7 @@ class StreamInstaller:
         self._state = state
         self._rest_offset = prefix.rest_offset
         self._steps: list[Step] = []
-        self._begun: list[Future[None]] = []
+        self._futures: list[Future[None]] = []
         self._touched: dict[str, BinaryIO] = {}
         self._saving: Future[None] | None = None
 
@@ -111,10 +111,10 @@ class StreamInstaller:
                 self._state.is_doubtful |= is_split
                 raise
 
-        self._begun.append(workers.start(job, step.memory))
-        if len(self._begun) >= _MOST_BEGUN:
+        self._futures.append(workers.start(job, step.memory))
+        if len(self._futures) >= _MAX_FUTURES:
             # Failed operations stay in the list, so that their errors are raised later.
-            self._begun = [each for each in self._begun if not each.done() or each.exception()]
+            self._futures = [each for each in self._futures if not each.done() or each.exception()]
 
     def _begin_without_data(self, workers: Workers) -> None:
         while self._state.operation < len(self._steps):
@@ -133,25 +133,25 @@ class StreamInstaller:
         start = state.position - len(state.pending)
         carry_start = max(start, state.position - len(block))
         carry = b""
-        state.carry = [place for place in state.carry if place >= start]
+        state.carry = [checkpoint for checkpoint in state.carry if checkpoint >= start]
         if carry_start < state.position:
             state.carry.append(carry_start)
             carry = bytes(state.pending[carry_start - start :])
-        place = _Place(state.position, state.operation, tuple(state.carry))
-        begun, self._begun = self._begun, []
+        checkpoint = _Checkpoint(state.position, state.operation, tuple(state.carry))
+        futures, self._futures = self._futures, []
         files, self._touched = list(self._touched.values()), {}
 
         def save() -> None:
             state.digests.update(block, 0, data_stop)
-            for future in begun:
+            for future in futures:
                 future.result()
             for file in files:
                 self._slots.disk.sync(file)
-            self._store(place, carry_start, carry)
+            self._store(checkpoint, carry_start, carry)
 
         self._saving = saver.submit(save)
 
-    def _store(self, place: "_Place", carry_start: int, carry: bytes) -> None:
+    def _store(self, checkpoint: "_Checkpoint", carry_start: int, carry: bytes) -> None:
         """Write the journal if the digests can be saved."""
         states = self._state.digests.save()
         if states is None:
@@ -163,9 +163,9 @@ class StreamInstaller:
             Journal(
                 sha256=self._sha256,
                 length=self._blocks.length,
-                position=place.position,
-                operation=place.operation,
-                carry=place.carry,
+                position=checkpoint.position,
+                operation=checkpoint.operation,
+                carry=checkpoint.carry,
                 digests=(package, payload, signed),
             )
         )
@@ -176,7 +176,7 @@ class StreamInstaller:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _Checkpoint:
     """A copy of the position in a package, because the `StreamState` advances meanwhile."""
 
     position: int

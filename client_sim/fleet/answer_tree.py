@@ -71,10 +71,10 @@ ABSENT: Final = b"404"
 """Used in place of the hash of a 404's body, which is not verified."""
 
 _KNOWN_LIMIT: Final = 4_096  # cached hashes of raw bodies, for each node
-_FIRST_ROOM: Final = 16_384  # bytes of the first receive call; nearly all answers are shorter
-_MOST_ROOM: Final = 1 << 20
+_FIRST_RECEIVE: Final = 16_384  # bytes of the first receive call; nearly all answers are shorter
+_MAX_RECEIVE: Final = 1 << 20
 _ROLE_LIMIT: Final = 5_000_000  # the largest role, decoded
-MORE_ROOM: Final = 256
+RECEIVE_MARGIN: Final = 256
 """Bytes by which the next answer may be longer than the last and still fit in one receive call."""
 
 BODY_LIMIT: Final = _ROLE_LIMIT + 65_536
@@ -120,8 +120,8 @@ class Node:
 
     `answers` has the edges by the hash of the decoded body. `by_raw_body` has them by whether the
     answer was compressed and the hash of its raw body. `last` are all bytes of the answers that
-    were recognised last, heads included, and `last_edge` is their edge. `room` is the size of one
-    receive call.
+    were recognised last, heads included, and `last_edge` is their edge. `receive_size` is the
+    number of bytes that one call receives.
     """
 
     __slots__ = (
@@ -133,7 +133,7 @@ class Node:
         "last_edge",
         "line",
         "note",
-        "room",
+        "receive_size",
     )
 
     def __init__(self, line: Line, count: int = 1) -> None:
@@ -145,12 +145,12 @@ class Node:
         self.by_raw_body: dict[tuple[bool, bytes], Edge] = {}
         self.last = b""
         self.last_edge = _NOWHERE
-        self.room = _FIRST_ROOM * max(1, min(count, _MOST_ROOM // _FIRST_ROOM))
+        self.receive_size = _FIRST_RECEIVE * max(1, min(count, _MAX_RECEIVE // _FIRST_RECEIVE))
 
     def keep(self, data: bytes, edge: Edge) -> None:
         """Cache an answer by all its bytes, head included."""
         self.last, self.last_edge = data, edge
-        self.room = len(data) + MORE_ROOM
+        self.receive_size = len(data) + RECEIVE_MARGIN
 
     def recognise(self, status: int, body: bytes, digest: bytes, *, is_gzip: bool) -> Edge | None:
         """Return the edge of an answer that differs from the last one; `digest` is its body's hash.

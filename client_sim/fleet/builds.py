@@ -28,7 +28,7 @@ _OVERHEAD: Final = 4096  # approximate bytes of a package besides its images
 
 
 @dataclass(frozen=True, slots=True)
-class MadeBuild:
+class GeneratedBuild:
     """A build of `codename` with `images` by partition; `system` does not compress, `boot` does."""
 
     codename: str
@@ -36,8 +36,8 @@ class MadeBuild:
     images: Mapping[str, bytes]
 
 
-def make_build(codename: str, counter: int, made: int, size: int) -> MadeBuild:
-    """Return build `counter` of a model, made at epoch second `made`.
+def make_build(codename: str, counter: int, timestamp: int, size: int) -> GeneratedBuild:
+    """Return build `counter` of a model, made at epoch second `timestamp`.
 
     Its package has about `size` bytes, but contains at least one block of `system`.
     """
@@ -45,8 +45,8 @@ def make_build(codename: str, counter: int, made: int, size: int) -> MadeBuild:
         fingerprint=f"Hening/{codename}/{codename}:14/FLEET/{counter}:user/release-keys",
         incremental=str(counter),
         counter=counter,
-        post_timestamp=made,
-        security_patch_level=f"{datetime.fromtimestamp(made, UTC):%Y-%m-05}",
+        post_timestamp=timestamp,
+        security_patch_level=f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-05}",
     )
     seed = f"hening fleet build {codename} {counter}".encode()
     blocks = max(1, (size - _OVERHEAD) // BLOCK)
@@ -55,10 +55,10 @@ def make_build(codename: str, counter: int, made: int, size: int) -> MadeBuild:
         "boot": (text * (2 * BLOCK // len(text) + 1))[: 2 * BLOCK],
         "system": hashlib.shake_256(seed).digest(blocks * BLOCK),
     }
-    return MadeBuild(codename, facts, images)
+    return GeneratedBuild(codename, facts, images)
 
 
-def write_images(builds: Iterable[MadeBuild], folder: Path) -> dict[str, dict[str, Path]]:
+def write_images(builds: Iterable[GeneratedBuild], folder: Path) -> dict[str, dict[str, Path]]:
     """Write the partitions of all builds into a new folder.
 
     Return the files by fingerprint and partition.
@@ -118,7 +118,7 @@ _RUN: Final = 64  # maximum blocks that one operation writes
 
 
 @dataclass(frozen=True, slots=True)
-class MadePayload:
+class GeneratedPayload:
     """A payload, and the values of `payload_properties.txt`.
 
     `metadata_size` is the number of bytes of header, manifest and metadata signature.
@@ -129,7 +129,7 @@ class MadePayload:
     properties: Mapping[str, str]
 
 
-def make_payload(build: MadeBuild, signer: PackageSigner) -> MadePayload:
+def make_payload(build: GeneratedBuild, signer: PackageSigner) -> GeneratedPayload:
     """Make and sign a full payload with all partitions of `build`."""
     updates, data = b"", b""
     for name, image in build.images.items():
@@ -151,7 +151,7 @@ def make_payload(build: MadeBuild, signer: PackageSigner) -> MadePayload:
         "METADATA_HASH": _hash(metadata),
         "METADATA_SIZE": str(len(metadata)),
     }
-    return MadePayload(content, len(metadata) + room, properties)
+    return GeneratedPayload(content, len(metadata) + room, properties)
 
 
 def _replace(image: bytes, first: int, offset: int) -> tuple[bytes, bytes]:
@@ -203,7 +203,7 @@ _METADATA: Final = "META-INF/com/android/metadata"
 
 
 @dataclass(frozen=True, slots=True)
-class MadePackage:
+class GeneratedPackage:
     """A package, and the members of its release (FORMATS section 3)."""
 
     data: bytes
@@ -211,7 +211,7 @@ class MadePackage:
     payload_properties: Mapping[str, str]
 
 
-def make_package(build: MadeBuild, signer: PackageSigner) -> MadePackage:
+def make_package(build: GeneratedBuild, signer: PackageSigner) -> GeneratedPackage:
     """Make and sign the full package of `build`."""
     payload = make_payload(build, signer)
     properties = _lines(payload.properties)
@@ -234,7 +234,7 @@ def make_package(build: MadeBuild, signer: PackageSigner) -> MadePackage:
         )
         archive, found = _write({**entries, _METADATA: metadata})
         if found == names:
-            return MadePackage(signer.sign_zip(archive), names, payload.properties)
+            return GeneratedPackage(signer.sign_zip(archive), names, payload.properties)
         names = found
 
 
@@ -258,7 +258,7 @@ def _find(names: str) -> str:
     return ":".join(names.split(":")[1:2])
 
 
-def _describe(build: MadeBuild) -> dict[str, str]:
+def _describe(build: GeneratedBuild) -> dict[str, str]:
     facts = build.facts
     return {
         "ota-type": "AB",

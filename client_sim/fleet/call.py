@@ -22,7 +22,7 @@ from client_sim.transport import BLOCK, encode_block_request
 if TYPE_CHECKING:
     from client_sim.device.release import Release
 
-_ROOM: Final = 262_144  # bytes of a package to receive in one call
+_RECEIVE_SIZE: Final = 262_144  # bytes of a package to receive in one call
 SIZE: Final = 8
 """Maximum polls in a packet."""
 
@@ -74,7 +74,7 @@ class Load:
 
     def receive(self, wire: Wire) -> int:
         """Receive bytes of the block; return their number, 0 at the end of the connection."""
-        data = wire.recv(_ROOM)
+        data = wire.recv(_RECEIVE_SIZE)
         self.add(data)
         return len(data)
 
@@ -106,16 +106,16 @@ class Steps(Protocol):
 class Call(Exchange):
     """The current exchange of a phone; `steps` has the callbacks that continue it.
 
-    The poll was due at tick `begun`, when the phone's own clock said `now`. `breaks` says that the
-    phone's network will fail.
+    The poll was due at tick `due_tick`, when the phone's own clock said `now`. `breaks` says that
+    the phone's network will fail.
     """
 
-    __slots__ = ("begun", "breaks", "load", "now", "offer", "purpose", "release", "steps")
+    __slots__ = ("breaks", "due_tick", "load", "now", "offer", "purpose", "release", "steps")
 
     def __init__(self, steps: Steps) -> None:
         super().__init__()
         self.steps = steps
-        self.begun = 0
+        self.due_tick = 0
         self.now = 0.0
         self.purpose = Purpose.POLL
         self.breaks = False

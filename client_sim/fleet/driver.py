@@ -17,9 +17,9 @@ from client_sim.fleet.lines import Lines
 from client_sim.fleet.loader import Dialler
 from client_sim.fleet.population import FLAKY, Draws, Group, Phones
 from client_sim.fleet.response_learner import ResponseLearner
-from client_sim.fleet.tally import SIMULATED, Failure, Stopwatch, Stretches, Tally
+from client_sim.fleet.tally import SIMULATED, Failure, Intervals, Stopwatch, Tally
 from client_sim.fleet.target import Target
-from client_sim.fleet.timer_wheel import TICKS, Appointments
+from client_sim.fleet.timer_wheel import TICKS, PollSchedule
 from client_sim.fleet.twins import Twins
 
 if TYPE_CHECKING:
@@ -58,10 +58,10 @@ class Driver:
             keep=behaviour.keep,
             clock=self.stopwatch.read,
         )
-        self._stretches = Stretches(self.tally, self.lines, behaviour.length)
-        self._appointments = Appointments(len(phones), draws)
-        self.put = self._appointments.put
-        self.place_phones = self._appointments.place_phones
+        self._intervals = Intervals(self.tally, self.lines, behaviour.length)
+        self._schedule = PollSchedule(len(phones), draws)
+        self.put = self._schedule.put
+        self.place_phones = self._schedule.place_phones
         self._groups = groups
         self._phones = phones
         self._behaviour = behaviour
@@ -77,17 +77,17 @@ class Driver:
     def advance(self, tick: int) -> None:
         """Begin the polls that are due at `tick`, waiting for free connections."""
         now = self._time = self._behaviour.begin + tick / TICKS
-        self._stretches.move(tick)
+        self._intervals.move(tick)
         exchanges = self.exchanges
         traits, skew, spare = self._phones.traits, self._phones.skew, self._spare
         pace = self._behaviour.polls_per_second
-        for phone in self._appointments.take(tick):
+        for phone in self._schedule.take(tick):
             while exchanges.is_busy:
                 exchanges.process(1.0)
             if pace:
                 self._pace(1 / pace)
             call = spare.pop() if spare else Call(self)
-            call.phone, call.begun = phone, tick
+            call.phone, call.due_tick = phone, tick
             # The phone's own clock, which is never before the build of its ROM. It stands still
             # during the poll: a poll takes no simulated time, however slow the server is.
             call.now = now + skew[phone]
@@ -103,7 +103,7 @@ class Driver:
 
     def snapshot(self) -> Tally:
         """Return the totals so far."""
-        self._stretches.count()
+        self._intervals.count()
         self.stopwatch.count()
         self.tally.lessons = self.learner.lessons
         self.tally.busy_seconds = self.stopwatch.excluded
@@ -121,7 +121,7 @@ class Driver:
         state = self.learner.states[phones.state[call.phone]]
         holder = self._groups[phones.group[call.phone]].holder
         place = state.polls.get(holder)
-        if place is None and self._study(call):
+        if place is None and self._learn(call):
             place = state.polls.get(holder)
         if place is None:
             return
@@ -182,7 +182,7 @@ class Driver:
         digest = hashlib.sha256(body).digest()
         edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
         if edge is None:
-            if not self._study(call):
+            if not self._learn(call):
                 return None
             edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
         if edge is None:
@@ -211,7 +211,7 @@ class Driver:
         if call.load is not None and why is not Failure.PACKAGE:
             self._parts[call.phone] = call.load
         self.exchanges.close(call, is_good=False)
-        self._appointments.renew(call.phone, call.begun)
+        self._schedule.renew(call.phone, call.due_tick)
 
     def _describe(self, call: Call, why: Failure, detail: str) -> Fault:
         return Fault(
@@ -227,7 +227,7 @@ class Driver:
         state, group = self._locate(call)
         key = (group.name, call.offer.sha256, self._phones.role[call.phone])
         place = state.installs.get(key)
-        if place is None and self._study(call):
+        if place is None and self._learn(call):
             place = state.installs.get(key)
         if place is not None:
             self._proceed(call, place)
@@ -257,7 +257,7 @@ class Driver:
             else:
                 self.end_early(call, Failure.CHANGED)
         elif offer is None:
-            self._appointments.renew(call.phone, call.begun)
+            self._schedule.renew(call.phone, call.due_tick)
             self._spare.append(call)
         else:
             tally.offers += 1
@@ -299,8 +299,8 @@ class Driver:
         self._decider.switch(call.phone, release.build)
         if offer.counter == offer.final_counter:
             self.tally.arrived += 1
-            self.tally.arrived_in[self._stretches.find(call.begun)] += 1
-        self._appointments.renew(call.phone, call.begun)
+            self.tally.arrived_in[self._intervals.find(call.due_tick)] += 1
+        self._schedule.renew(call.phone, call.due_tick)
 
     def _run_twin(self, call: Call, release: "Release") -> None:
         if self._twins is None:
@@ -311,7 +311,7 @@ class Driver:
         self._twins.follow(group, running, release.build, secret, call.now)
         self.stopwatch.excluded += time.perf_counter() - begun
 
-    def _study(self, call: Call) -> bool:
+    def _learn(self, call: Call) -> bool:
         """Let the real code learn the server's current answers; end the call if that fails."""
         begun = time.perf_counter()
         state, group = self._locate(call)

@@ -47,7 +47,7 @@ class Line:
         self.phones = senders.bit_count()
 
 
-class Beyond:
+class Overflow:
     """The totals of the requests beyond the limit: their number and their bytes."""
 
     __slots__ = ("data", "sent")
@@ -58,23 +58,23 @@ class Beyond:
 
 
 class UncountedLine(Line):
-    """A request beyond the limit: it is counted in `beyond`, without its senders."""
+    """A request beyond the limit: it is counted in `overflow`, without its senders."""
 
-    __slots__ = ("_beyond",)
+    __slots__ = ("_overflow",)
 
-    def __init__(self, data: bytes, beyond: Beyond) -> None:
+    def __init__(self, data: bytes, overflow: Overflow) -> None:
         super().__init__(data, 0)
-        self._beyond = beyond
+        self._overflow = overflow
 
     def note(self, phone: int) -> None:  # noqa: ARG002 - senders are not counted
         """Count the request."""
-        self._beyond.sent += 1
-        self._beyond.data += self.size
+        self._overflow.sent += 1
+        self._overflow.data += self.size
 
     def add(self, other: Line) -> None:
         """Count the request as often as `other` was sent."""
-        self._beyond.sent += other.sent
-        self._beyond.data += other.sent * self.size
+        self._overflow.sent += other.sent
+        self._overflow.data += other.sent * self.size
 
 
 class LinePair(Line):
@@ -98,7 +98,7 @@ class Lines:
 
     def __init__(self, phones: int) -> None:
         self._phones = phones
-        self._beyond = Beyond()
+        self._overflow = Overflow()
         self._lines: dict[bytes, Line] = {}
         self._pairs: list[LinePair] = []
 
@@ -114,7 +114,7 @@ class Lines:
         if line is None:
             if len(self._lines) >= LIMIT:
                 # The request is still sent and counted, but not its senders.
-                return UncountedLine(data, self._beyond)
+                return UncountedLine(data, self._overflow)
             line = self._lines[data] = Line(data, self._phones)
         return line
 
@@ -122,15 +122,15 @@ class Lines:
         """Return the number of sent requests and their bytes."""
         for pair in self._pairs:
             pair.settle()
-        beyond, lines = self._beyond, self._lines.values()
+        overflow, lines = self._overflow, self._lines.values()
         return (
-            beyond.sent + sum(line.sent for line in lines),
-            beyond.data + sum(line.sent * line.size for line in lines),
+            overflow.sent + sum(line.sent for line in lines),
+            overflow.data + sum(line.sent * line.size for line in lines),
         )
 
     def untold(self) -> int:
         """Return the number of sent requests beyond the limit."""
-        return self._beyond.sent
+        return self._overflow.sent
 
     def counts(self) -> Iterator[LineCount]:
         """Yield the counts of all requests that were sent."""

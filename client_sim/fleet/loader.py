@@ -234,7 +234,7 @@ class Loader:
                 continue
             try:
                 # `recv` allocates the requested size; nearly every answer equals the previous one.
-                data = wire.recv(node.room)
+                data = wire.recv(node.receive_size)
             except BLOCKED:
                 continue
             except OSError as error:
@@ -376,7 +376,7 @@ class Loader:
             if body is not None and exchange.in_body:
                 self._take_body(exchange, body, body.receive(wire))
                 return
-            data = wire.recv(node.room)
+            data = wire.recv(node.receive_size)
         except BLOCKED:
             return
         except OSError as error:

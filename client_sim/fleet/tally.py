@@ -170,7 +170,7 @@ class Stopwatch:
         self._noted.clear()
 
 
-class Stretches:
+class Intervals:
     """Records in `tally` the counts of each of the `BINS` intervals of `length` seconds."""
 
     def __init__(self, tally: Tally, lines: Lines, length: float) -> None:

@@ -17,8 +17,8 @@ from tuf.api.serialization.json import JSONSerializer
 
 from client_sim.fleet.builds import (
     SDK_LEVEL,
-    MadeBuild,
-    MadePackage,
+    GeneratedBuild,
+    GeneratedPackage,
     PackageSigner,
     make_build,
     make_package,
@@ -46,7 +46,7 @@ class Site:
     roles: Mapping[tuple[str, int], bytes]
     packages: Mapping[str, bytes]
     channels: tuple[str, ...]
-    builds: tuple[MadeBuild, ...]
+    builds: tuple[GeneratedBuild, ...]
     certificate: bytes
 
 
@@ -64,7 +64,8 @@ def make_site(models: int, package_size: int, public: bytes, now: float) -> Site
     signer = PackageSigner(now)
     builds = {
         name: [
-            make_build(name, counter, _made(counter, now), package_size) for counter in _COUNTERS
+            make_build(name, counter, _build_time(counter, now), package_size)
+            for counter in _COUNTERS
         ]
         for name in codenames
     }
@@ -78,8 +79,8 @@ def make_site(models: int, package_size: int, public: bytes, now: float) -> Site
     root.expires = (today + 365 * _DAY).replace(microsecond=0)
     signed["root", 1] = _sign(root, signers["root"])
     channels = tuple(f"{name}/{region}/{CHANNEL}" for name in codenames for region in _REGIONS)
-    made = tuple(build for each in builds.values() for build in each)
-    return Site(signed["root", 1], signed, packages, channels, made, signer.certificate)
+    all_builds = tuple(build for each in builds.values() for build in each)
+    return Site(signed["root", 1], signed, packages, channels, all_builds, signer.certificate)
 
 
 def submit_site(site: Site, incoming: Path) -> str:
@@ -115,13 +116,13 @@ def submit_site(site: Site, incoming: Path) -> str:
     return bundle_id
 
 
-def _made(counter: int, now: float) -> int:
+def _build_time(counter: int, now: float) -> int:
     """Return the build date: the last build is a month old, each earlier build a month older."""
     return int(now) - (BUILDS + 1 - counter) * _MONTH
 
 
 def _make_role(
-    builds: list[MadeBuild], signer: PackageSigner, packages: dict[str, bytes]
+    builds: list[GeneratedBuild], signer: PackageSigner, packages: dict[str, bytes]
 ) -> Targets:
     role = Targets()
     for build in builds:
@@ -136,7 +137,7 @@ def _make_role(
     return role
 
 
-def _describe(build: MadeBuild, package: MadePackage) -> dict[str, Any]:
+def _describe(build: GeneratedBuild, package: GeneratedPackage) -> dict[str, Any]:
     facts = build.facts
     return {
         "custom": {

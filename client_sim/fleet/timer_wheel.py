@@ -44,7 +44,7 @@ class TimerWheel:
             phone = following
 
 
-class Appointments:
+class PollSchedule:
     """The due times of `phones` phones, in ticks."""
 
     def __init__(self, phones: int, draws: Draws) -> None:
@@ -77,9 +77,9 @@ class Appointments:
         self._tick = tick
         return self._wheel.take(tick)
 
-    def renew(self, phone: int, begun: int) -> None:
-        """Schedule the next poll of a phone, counted from the tick `begun` of its last one."""
-        due = begun + (SHORTEST + self._draws.word() % SPREAD) * TICKS
+    def renew(self, phone: int, last_tick: int) -> None:
+        """Schedule the next poll of a phone, counted from the tick `last_tick` of its last one."""
+        due = last_tick + (SHORTEST + self._draws.word() % SPREAD) * TICKS
         # A past tick would come again only after a full turn of the wheel.
         self._wheel.put(phone, due if due > self._tick else self._tick + 1)
 

@@ -59,8 +59,8 @@ def describe(kind: Kind, persona: Persona) -> Event:
     Without a message of the kind, any message is used, and without a call any contact. Without any
     value, the event has no details.
     """
-    tell = _DETAILS.get(kind)
-    return Event(kind.value, () if tell is None else tell(persona))
+    make_details = _DETAILS.get(kind)
+    return Event(kind.value, () if make_details is None else make_details(persona))
 
 
 def _sim_details(persona: Persona) -> Details:
@@ -85,21 +85,21 @@ def _contact_details(persona: Persona) -> Details:
 
 
 def _message_details(kind: str, *, incoming: bool) -> Callable[[Persona], Details]:
-    def tell(persona: Persona) -> Details:
+    def details(persona: Persona) -> Details:
         fitting = [m for m in persona.messages if (m.kind, m.incoming) == (kind, incoming)]
         return _first(
             (("number", each.number), ("text", each.text)) for each in fitting or persona.messages
         )
 
-    return tell
+    return details
 
 
 def _call_details(*, incoming: bool) -> Callable[[Persona], Details]:
-    def tell(persona: Persona) -> Details:
+    def details(persona: Persona) -> Details:
         fitting = [call for call in persona.calls if call.incoming == incoming]
         return _first((("number", each.number),) for each in fitting or persona.contacts)
 
-    return tell
+    return details
 
 
 def _account_details(persona: Persona) -> Details:
@@ -248,7 +248,7 @@ def _restart(persona: Persona, _tape: Tape, _now: int) -> Persona:
     return replace(persona, uptime_seconds=0)
 
 
-def _forget(persona: Persona, tape: Tape, _now: int) -> Persona:
+def _reset(persona: Persona, tape: Tape, _now: int) -> Persona:
     """Keep the values of device and SIM, redraw those that a set-up generates, drop the rest."""
     return replace(
         persona,
@@ -288,7 +288,7 @@ _CHANGES: Final[dict[Kind, Callable[[Persona, Tape, int], Persona]]] = {
     Kind.PHOTO_TAKEN: _take_photo,
     Kind.TRAVELLED: _travel,
     Kind.REBOOT: _restart,
-    Kind.FACTORY_RESET: _forget,
+    Kind.FACTORY_RESET: _reset,
 }
 
 

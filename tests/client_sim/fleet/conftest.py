@@ -65,7 +65,7 @@ def live(driver, seconds, start=0):
 
     Ticks at which no phone is due are skipped.
     """
-    wheel = driver._appointments._wheel
+    wheel = driver._schedule._wheel
     first, slots, nobody = wheel._first, wheel._slots, timer_wheel._EMPTY
     for tick in range(start * TICKS, (start + seconds) * TICKS):
         is_end = tick % (WINDOW * TICKS) == 0

@@ -161,8 +161,8 @@ def driver(served):
 def gather(driver, phones=PHONES):
     """Make `phones` due at one tick, and no others."""
     driver.due = getattr(driver, "due", LONGEST * 4) + 4
-    wheel = driver._appointments._wheel
-    driver._appointments._wheel = TimerWheel(len(wheel._next), wheel._slots)
+    wheel = driver._schedule._wheel
+    driver._schedule._wheel = TimerWheel(len(wheel._next), wheel._slots)
     for phone in range(phones):
         driver.put(phone, driver.due)
 
