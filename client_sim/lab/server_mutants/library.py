@@ -10,9 +10,9 @@ from typing import Final
 
 from client_sim.clock import read_entropy
 from client_sim.lab.server_mutants.mutant import ServerMutant, append, describe
-from client_sim.lab.server_mutants.revealing import TELLERS, VARYING
-from client_sim.lab.server_mutants.storing import KEEPERS
-from client_sim.lab.server_mutants.toy import Asked, ToyServer
+from client_sim.lab.server_mutants.revealing import REVEALING, VARYING
+from client_sim.lab.server_mutants.storing import STORING
+from client_sim.lab.server_mutants.toy import Request, ToyServer
 
 
 class _Honest(ToyServer):
@@ -37,9 +37,9 @@ class _MappedCounters(ToyServer):
         if not path.exists():
             path.write_bytes(bytes(4096))
 
-    def note(self, asked: Asked) -> None:
+    def on_request(self, request: Request) -> None:
         with (self.folder / "counters").open("r+b") as file, mmap.mmap(file.fileno(), 0) as page:
-            place = asked.status % 128 * 8
+            place = request.status % 128 * 8
             count = int.from_bytes(page[place : place + 8], "little") + 1
             page[place : place + 8] = count.to_bytes(8, "little")
 
@@ -47,14 +47,14 @@ class _MappedCounters(ToyServer):
 class _CountTable(ToyServer):
     """Counts in a database, one row for each status."""
 
-    def note(self, asked: Asked) -> None:
+    def on_request(self, request: Request) -> None:
         if self.counts.total() % 50 != 1:
             return
         with closing(sqlite3.connect(self.folder / "state.sqlite", timeout=30)) as database:
             database.execute("CREATE TABLE IF NOT EXISTS n (status INTEGER PRIMARY KEY, n INTEGER)")
             database.execute(
                 "INSERT INTO n VALUES (?, 1) ON CONFLICT (status) DO UPDATE SET n = n + 1",
-                (asked.status,),
+                (request.status,),
             )
             database.commit()
 
@@ -62,8 +62,8 @@ class _CountTable(ToyServer):
 class _Heartbeat(ToyServer):
     """Writes new random bytes into a file of constant length, like a renewed key."""
 
-    def note(self, asked: Asked) -> None:
-        del asked
+    def on_request(self, request: Request) -> None:
+        del request
         if self.counts.total() % 20 == 0:
             (self.folder / "seed").write_bytes(read_entropy(4096))
 
@@ -71,11 +71,11 @@ class _Heartbeat(ToyServer):
 class _Blind(ToyServer):
     """Reads a request, but stores nothing of it."""
 
-    def note(self, asked: Asked) -> None:
-        (self.folder / "empty").write_bytes(asked.data[:0])
+    def on_request(self, request: Request) -> None:
+        (self.folder / "empty").write_bytes(request.data[:0])
 
 
-SERVER_MUTANTS: Final[tuple[ServerMutant, ...]] = (*KEEPERS, *TELLERS, *VARYING)
+SERVER_MUTANTS: Final[tuple[ServerMutant, ...]] = (*STORING, *REVEALING, *VARYING)
 """Servers that keep something of a request (L57) or answer clients differently (L58)."""
 
 HONEST_SERVERS: Final[tuple[ServerMutant, ...]] = tuple(

@@ -1,7 +1,8 @@
 """Leaky servers, for tests of the instrument.
 
 Most differ from the honest server in a line that they write for each request, in a body, or in
-header lines; `keeps`, `says` and `heads` make these from one function. The others are classes.
+header lines; `stores_line`, `changes_body` and `changes_headers` make these from one function. The
+others are classes.
 """
 
 import re
@@ -9,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from client_sim.lab.server_mutants.toy import Asked, Line, Running, ToyServer
+from client_sim.lab.server_mutants.toy import Line, Request, Running, ToyServer
 
-KEEPS, VARIES = "L57", "L58"
+STORES, VARIES = "L57", "L58"
 """Rows of the channel catalogue: a server keeps or reveals data of requests; answers differ."""
 
 
@@ -36,44 +37,44 @@ class ServerMutant:
         return Running(self.kind, folder, node)
 
 
-def keeps(
-    name: str, leak: str, line: Callable[[Asked], str | bytes], file: str = "notes"
+def stores_line(
+    name: str, leak: str, line: Callable[[Request], str | bytes], file: str = "notes"
 ) -> ServerMutant:
     """Make a server that appends a line to a file for each request, unless the line is empty."""
 
-    class Keeping(ToyServer):
-        def note(self, asked: Asked) -> None:
-            if written := line(asked):
-                append(self.folder / file, written)
+    class StoringServer(ToyServer):
+        def on_request(self, request: Request) -> None:
+            if text := line(request):
+                append(self.folder / file, text)
 
-    return ServerMutant(f"l57-{name}", KEEPS, leak, Keeping)
+    return ServerMutant(f"l57-{name}", STORES, leak, StoringServer)
 
 
-def says(
-    family: str, name: str, leak: str, change: Callable[[ToyServer, Asked, bytes], bytes]
+def changes_body(
+    family: str, name: str, leak: str, change: Callable[[ToyServer, Request, bytes], bytes]
 ) -> ServerMutant:
     """Make a server that changes the bodies of its answers."""
 
-    class Saying(ToyServer):
-        def body(self, asked: Asked, body: bytes) -> bytes:
-            return change(self, asked, body)
+    class OtherBody(ToyServer):
+        def body(self, request: Request, body: bytes) -> bytes:
+            return change(self, request, body)
 
-    return ServerMutant(f"{family.lower()}-{name}", family, leak, Saying)
+    return ServerMutant(f"{family.lower()}-{name}", family, leak, OtherBody)
 
 
-def heads(
+def changes_headers(
     family: str,
     name: str,
     leak: str,
-    change: Callable[[ToyServer, Asked, list[Line]], list[Line]],
+    change: Callable[[ToyServer, Request, list[Line]], list[Line]],
 ) -> ServerMutant:
     """Make a server that changes the header lines of its answers."""
 
-    class Heading(ToyServer):
-        def lines(self, asked: Asked, lines: list[Line]) -> list[Line]:
-            return change(self, asked, lines)
+    class OtherHeaders(ToyServer):
+        def lines(self, request: Request, lines: list[Line]) -> list[Line]:
+            return change(self, request, lines)
 
-    return ServerMutant(f"{family.lower()}-{name}", family, leak, Heading)
+    return ServerMutant(f"{family.lower()}-{name}", family, leak, OtherHeaders)
 
 
 def describe(family: str, kind: type[ToyServer]) -> ServerMutant:

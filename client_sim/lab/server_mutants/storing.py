@@ -15,114 +15,120 @@ from pathlib import Path
 from typing import Final
 
 from client_sim.clock import read_entropy
-from client_sim.lab.server_mutants.mutant import KEEPS, ServerMutant, append, describe, keeps
-from client_sim.lab.server_mutants.toy import Asked, ToyServer
+from client_sim.lab.server_mutants.mutant import STORES, ServerMutant, append, describe, stores_line
+from client_sim.lab.server_mutants.toy import Request, ToyServer
 
 
-def _access(asked: Asked) -> str:
-    agent = asked.header("user-agent") or "-"
-    return f'{asked.peer[0]} - - "{asked.method} {asked.target}" {asked.status} "{agent}"'
+def _access(request: Request) -> str:
+    agent = request.header("user-agent") or "-"
+    return f'{request.peer[0]} - - "{request.method} {request.target}" {request.status} "{agent}"'
 
 
-def _digest_of_end(asked: Asked) -> str:
-    end = f"{asked.peer[0]}:{asked.peer[1]}"
+def _digest_of_end(request: Request) -> str:
+    end = f"{request.peer[0]}:{request.peer[1]}"
     return hashlib.md5(end.encode(), usedforsecurity=False).hexdigest()[:20]
 
 
-def _socket_address(asked: Asked) -> bytes:
-    packed = IPv4Address(asked.peer[0]).packed
-    return struct.pack("=H", 2) + struct.pack("!H", asked.peer[1]) + packed + bytes(8)
+def _socket_address(request: Request) -> bytes:
+    packed = IPv4Address(request.peer[0]).packed
+    return struct.pack("=H", 2) + struct.pack("!H", request.peer[1]) + packed + bytes(8)
 
 
-def _unknown_headers(asked: Asked) -> str:
-    names = [name for name, _ in asked.lines if name.lower().startswith("x-")]
+def _unknown_headers(request: Request) -> str:
+    names = [name for name, _ in request.lines if name.lower().startswith("x-")]
     return "\n".join(f"unknown header {name}" for name in names)
 
 
-def _digest_of_agent(asked: Asked) -> str:
-    agent = asked.header("user-agent").encode()
+def _digest_of_agent(request: Request) -> str:
+    agent = request.header("user-agent").encode()
     return hashlib.sha1(agent, usedforsecurity=False).hexdigest()
 
 
-def _digest_of_line(asked: Asked) -> bytes:
-    return base64.b64encode(hashlib.sha256(asked.data.partition(b"\r\n")[0]).digest())
+def _digest_of_line(request: Request) -> bytes:
+    return base64.b64encode(hashlib.sha256(request.data.partition(b"\r\n")[0]).digest())
 
 
 _WRITERS: Final = (
-    keeps("access-log", "The usual access log of web servers.", _access, "access.log"),
-    keeps(
+    stores_line("access-log", "The usual access log of web servers.", _access, "access.log"),
+    stores_line(
         "address-only",
         "A list of client addresses as numbers.",
-        lambda asked: str(int(IPv4Address(asked.peer[0]))),
+        lambda request: str(int(IPv4Address(request.peer[0]))),
     ),
-    keeps(
+    stores_line(
         "address-hash",
         "A digest of the address, which can be reversed by trying all four billion addresses.",
-        lambda asked: hashlib.sha256(asked.peer[0].encode()).hexdigest(),
+        lambda request: hashlib.sha256(request.peer[0].encode()).hexdigest(),
     ),
-    keeps(
+    stores_line(
         "address-and-port-hash",
         "A truncated digest of a connection's address and port.",
         _digest_of_end,
     ),
-    keeps(
+    stores_line(
         "network",
         "An address without its last byte, which is often called anonymous.",
-        lambda asked: asked.peer[0].rpartition(".")[0] + ".0",
+        lambda request: request.peer[0].rpartition(".")[0] + ".0",
     ),
-    keeps("socket-address", "The kernel's socket address structure.", _socket_address),
-    keeps(
+    stores_line("socket-address", "The kernel's socket address structure.", _socket_address),
+    stores_line(
         "ports",
         "Ports without addresses; the network's records have the rest.",
-        lambda asked: f"connection {asked.peer[1]} done",
+        lambda request: f"connection {request.peer[1]} done",
     ),
-    keeps("header-hash", "A digest of the user-agent, to count kinds of phones.", _digest_of_agent),
-    keeps("line-hash", "A digest of the request line, to count requests.", _digest_of_line),
-    keeps(
+    stores_line(
+        "header-hash", "A digest of the user-agent, to count kinds of phones.", _digest_of_agent
+    ),
+    stores_line("line-hash", "A digest of the request line, to count requests.", _digest_of_line),
+    stores_line(
         "path-hash",
         "A digest of the path.",
-        lambda asked: hashlib.sha512(asked.path.encode("latin-1")).hexdigest()[:32],
+        lambda request: hashlib.sha512(request.path.encode("latin-1")).hexdigest()[:32],
     ),
-    keeps(
+    stores_line(
         "short-agent",
         "The beginning of a user-agent, for statistics.",
-        lambda asked: asked.header("user-agent")[:16],
+        lambda request: request.header("user-agent")[:16],
     ),
-    keeps(
+    stores_line(
         "error-log",
         "Nothing of valid requests, the last line of malformed ones.",
-        lambda asked: b"malformed: " + asked.data.splitlines()[-1] if asked.status == 400 else b"",
+        lambda request: (
+            b"malformed: " + request.data.splitlines()[-1] if request.status == 400 else b""
+        ),
         "error.log",
     ),
-    keeps(
+    stores_line(
         "body-dump",
         "The bytes after the head of a refused request.",
-        lambda asked: repr(asked.rest) if asked.status == 400 and asked.rest else "",
+        lambda request: repr(request.rest) if request.status == 400 and request.rest else "",
     ),
-    keeps(
+    stores_line(
         "forwarded-for",
         "The address that a proxy passed on.",
-        lambda asked: f"client {address}" if (address := asked.header("x-forwarded-for")) else "",
+        lambda request: (
+            f"client {address}" if (address := request.header("x-forwarded-for")) else ""
+        ),
     ),
-    keeps(
+    stores_line(
         "header-names",
         "Names of unknown headers, to learn what phones send.",
         _unknown_headers,
     ),
-    keeps(
+    stores_line(
         "wide-text",
         "A log of hosts in UTF-16.",
-        lambda asked: asked.header("host").encode("utf-16-le"),
+        lambda request: request.header("host").encode("utf-16-le"),
     ),
-    keeps(
+    stores_line(
         "masked",
         "A log XORed with a fixed byte, so that grep does not find anything.",
-        lambda asked: bytes(byte ^ 0x5A for byte in asked.target.encode("latin-1")),
+        lambda request: bytes(byte ^ 0x5A for byte in request.target.encode("latin-1")),
     ),
-    keeps(
+    stores_line(
         "rotated",
         "A log that is compressed as it is written.",
-        lambda asked: gzip.compress(asked.data),
+        lambda request: gzip.compress(request.data),
         "access.log.gz",
     ),
 )
@@ -134,16 +140,16 @@ class _KeyedAddress(ToyServer):
     def start(self) -> None:
         self.counts[-1] = int.from_bytes(read_entropy(4), "big")
 
-    def note(self, asked: Asked) -> None:
+    def on_request(self, request: Request) -> None:
         key = str(self.counts[-1]).encode()
-        pseudonym = hmac.digest(key, asked.peer[0].encode(), "sha256").hex()
+        pseudonym = hmac.digest(key, request.peer[0].encode(), "sha256").hex()
         append(self.folder / "notes", pseudonym)
 
 
 class _BrokenOff(ToyServer):
     """The received bytes of an incomplete request whose connection ended."""
 
-    def broke(self, data: bytes, peer: tuple[str, int]) -> None:
+    def on_incomplete(self, data: bytes, peer: tuple[str, int]) -> None:
         del peer
         append(self.folder / "notes", b"incomplete: " + data[-60:])
 
@@ -164,18 +170,18 @@ class _Rows(ToyServer):
 class _QueryRow(_Rows):
     """A table of queries in base64."""
 
-    def note(self, asked: Asked) -> None:
-        if asked.query:
-            query = base64.b64encode(asked.query.encode("latin-1")).decode()
+    def on_request(self, request: Request) -> None:
+        if request.query:
+            query = base64.b64encode(request.query.encode("latin-1")).decode()
             self.insert(query, "journal_mode=WAL")
 
 
 class _PackedRow(_Rows):
     """A table of compressed requests, some of them over several pages."""
 
-    def note(self, asked: Asked) -> None:
-        if asked.status == 404:
-            text = json.dumps({"line": asked.data.decode("latin-1")}).encode()
+    def on_request(self, request: Request) -> None:
+        if request.status == 404:
+            text = json.dumps({"line": request.data.decode("latin-1")}).encode()
             self.insert(zlib.compress(read_entropy(4500) + text))
 
 
@@ -187,18 +193,18 @@ class _Mapped(ToyServer):
         if not path.exists():
             path.write_bytes(bytes(65536))
 
-    def note(self, asked: Asked) -> None:
+    def on_request(self, request: Request) -> None:
         with (self.folder / "ring").open("r+b") as file, mmap.mmap(file.fileno(), 0) as ring:
             place = self.counts[-1] % 128 * 512
             self.counts[-1] += 1
-            ring[place : place + 512] = asked.data[:512].ljust(512, b"\0")
+            ring[place : place + 512] = request.data[:512].ljust(512, b"\0")
 
 
 class _NamedFile(ToyServer):
     """An empty file for each user-agent, which is its name."""
 
-    def note(self, asked: Asked) -> None:
-        agent = "".join(letter for letter in asked.header("user-agent") if letter.isalnum())
+    def on_request(self, request: Request) -> None:
+        agent = "".join(letter for letter in request.header("user-agent") if letter.isalnum())
         if agent:
             (self.folder / agent[:200]).touch()
 
@@ -206,8 +212,8 @@ class _NamedFile(ToyServer):
 class _HashedFile(ToyServer):
     """A cache whose files are named by digests of request targets."""
 
-    def note(self, asked: Asked) -> None:
-        digest = hashlib.sha256(asked.target.encode("latin-1")).hexdigest()
+    def on_request(self, request: Request) -> None:
+        digest = hashlib.sha256(request.target.encode("latin-1")).hexdigest()
         (self.folder / digest[:2]).mkdir(exist_ok=True)
         (self.folder / digest[:2] / digest).write_bytes(b"{}")
 
@@ -215,23 +221,23 @@ class _HashedFile(ToyServer):
 class _Link(ToyServer):
     """A symbolic link that contains the address of the last client."""
 
-    def note(self, asked: Asked) -> None:
+    def on_request(self, request: Request) -> None:
         link = self.folder / "last"
         link.unlink(missing_ok=True)
-        link.symlink_to(Path("clients") / f"{asked.peer[0]}")
+        link.symlink_to(Path("clients") / f"{request.peer[0]}")
 
 
 class _AtTheEnd(ToyServer):
     """Keeps all requests in memory, and writes them to disk when it ends."""
 
     def start(self) -> None:
-        self.kept: list[bytes] = []
+        self.requests: list[bytes] = []
 
-    def note(self, asked: Asked) -> None:
-        self.kept.append(asked.data)
+    def on_request(self, request: Request) -> None:
+        self.requests.append(request.data)
 
     def end(self) -> None:
-        (self.folder / "dump").write_bytes(b"\n".join(self.kept))
+        (self.folder / "dump").write_bytes(b"\n".join(self.requests))
 
 
 _CLASSES: Final = (
@@ -239,7 +245,7 @@ _CLASSES: Final = (
     _AtTheEnd,
 )
 
-KEEPERS: Final[tuple[ServerMutant, ...]] = (
+STORING: Final[tuple[ServerMutant, ...]] = (
     *_WRITERS,
-    *(describe(KEEPS, kind) for kind in _CLASSES),
+    *(describe(STORES, kind) for kind in _CLASSES),
 )

@@ -37,7 +37,7 @@ Line = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """One received request: `rest` are the bytes after its head, `status` is the answer's."""
 
     data: bytes
@@ -74,30 +74,30 @@ class ToyServer:
     def start(self) -> None:
         """Start; also called after a restart."""
 
-    def named(self, name: str) -> None:
+    def on_server_name(self, name: str) -> None:
         """Receive the server name of a TLS handshake."""
 
-    def note(self, asked: Asked) -> None:
+    def on_request(self, request: Request) -> None:
         """Receive each request after it was answered."""
 
-    def broke(self, data: bytes, peer: tuple[str, int]) -> None:
+    def on_incomplete(self, data: bytes, peer: tuple[str, int]) -> None:
         """Receive the bytes of an incomplete request on a connection that ended."""
 
-    def body(self, asked: Asked, body: bytes) -> bytes:
+    def body(self, request: Request, body: bytes) -> bytes:
         """Return the body of an answer."""
-        del asked
+        del request
         return body
 
-    def status(self, asked: Asked) -> int:
+    def status(self, request: Request) -> int:
         """Return the status of an answer."""
-        return asked.status
+        return request.status
 
-    def lines(self, asked: Asked, lines: list[Line]) -> list[Line]:
+    def lines(self, request: Request, lines: list[Line]) -> list[Line]:
         """Return the header lines of an answer."""
-        del asked
+        del request
         return lines
 
-    def code(self, body: bytes) -> bytes:
+    def compress(self, body: bytes) -> bytes:
         """Compress a body."""
         return gzip.compress(body, mtime=0)
 
@@ -113,16 +113,16 @@ class ToyServer:
 
     def answer(self, data: bytes, peer: tuple[str, int], rest: bytes) -> tuple[bytes, bool]:
         """Answer one head; return the bytes, and whether the connection stays open."""
-        asked = _read(data, peer, rest)
-        status = self.status(asked)
-        if asked.path == "/metrics":
+        request = _decode_request(data, peer, rest)
+        status = self.status(request)
+        if request.path == "/metrics":
             body = self.metrics().encode()
         else:
             self.counts[status] += 1
-            body = self.body(asked, _body(asked, status))
-        coded = status == 200 and asked.header("accept-encoding") == "gzip"
+            body = self.body(request, _body(request, status))
+        coded = status == 200 and request.header("accept-encoding") == "gzip"
         if coded:
-            body = self.code(body)
+            body = self.compress(body)
         lines = [
             ("Date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(read_clock()))),
             ("Content-Type", "application/json"),
@@ -132,16 +132,16 @@ class ToyServer:
             *([("Content-Encoding", "gzip")] if coded else []),
             *([("Connection", "close")] if status == 400 else []),
         ]
-        lines = self.lines(asked, lines)
+        lines = self.lines(request, lines)
         first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
         head = "\r\n".join([first, *(f"{name}: {value}" for name, value in lines), "", ""])
-        if asked.path != "/metrics":
-            self.note(asked)
-        sent = head.encode("latin-1") + (b"" if asked.method == "HEAD" else body)
+        if request.path != "/metrics":
+            self.on_request(request)
+        sent = head.encode("latin-1") + (b"" if request.method == "HEAD" else body)
         return sent, status != 400
 
 
-def _read(data: bytes, peer: tuple[str, int], rest: bytes) -> Asked:
+def _decode_request(data: bytes, peer: tuple[str, int], rest: bytes) -> Request:
     first, *others = data.decode("latin-1").split("\r\n")
     words = first.split(" ")
     method, target = words[0], words[1] if len(words) > 1 else ""
@@ -161,14 +161,14 @@ def _read(data: bytes, peer: tuple[str, int], rest: bytes) -> Asked:
         status = 400
     elif method not in {"GET", "HEAD"}:
         status = 405
-    return Asked(data, peer, method, target, lines, rest, status)
+    return Request(data, peer, method, target, lines, rest, status)
 
 
 _REFUSED: Final = frozenset({"content-length", "transfer-encoding", "cookie", "upgrade", "expect"})
 
 
-def _body(asked: Asked, status: int) -> bytes:
-    return TREE[asked.path] if status == 200 else b'{"title":"%d"}' % status
+def _body(request: Request, status: int) -> bytes:
+    return TREE[request.path] if status == 200 else b'{"title":"%d"}' % status
 
 
 class _Listener(socketserver.ThreadingTCPServer):
@@ -204,9 +204,9 @@ class _Handler(socketserver.BaseRequestHandler):
             while True:
                 head, blank, rest = waiting.partition(b"\r\n\r\n")
                 if blank or len(waiting) > _LIMIT:
-                    sent, goes_on = toy.answer(head, self.client_address, rest)
+                    sent, keeps_open = toy.answer(head, self.client_address, rest)
                     self.request.sendall(sent)
-                    if not goes_on:
+                    if not keeps_open:
                         return
                     waiting = rest
                     continue
@@ -217,7 +217,7 @@ class _Handler(socketserver.BaseRequestHandler):
         except (ConnectionError, ssl.SSLError):
             pass
         if waiting:
-            toy.broke(waiting, self.client_address)
+            toy.on_incomplete(waiting, self.client_address)
 
 
 class Running:
@@ -241,13 +241,13 @@ class Running:
         self._listener.toy = self._toy
         self._listener.context = self._context
         if self._context is not None:
-            self._context.sni_callback = self._see_name
+            self._context.sni_callback = self._pass_server_name
         self.port = self._listener.server_address[1]
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.005,))
         self._thread.start()
 
-    def _see_name(self, _wire: object, name: str | None, _context: object) -> None:
-        self._toy.named(name or "")
+    def _pass_server_name(self, _wire: object, name: str | None, _context: object) -> None:
+        self._toy.on_server_name(name or "")
 
     def close(self) -> None:
         """End the server."""

@@ -5,41 +5,41 @@ import time
 import pytest
 
 from client_sim.lab.server_mutants.library import HONEST_SERVERS, SERVER_MUTANTS
-from client_sim.lab.server_mutants.storing import KEEPERS
+from client_sim.lab.server_mutants.storing import STORING
 from client_sim.lab.server_mutants.toy import Running, ToyServer
 from client_sim.lab.servers.scripted import make_authority
 from tests.client_sim.lab.server_side.conftest import HOST, draw_few
 
-WRITING_AT_END = KEEPERS[-1]
+WRITING_AT_END = STORING[-1]
 NODES = {"l58-node-tag", "l58-node-name", "l58-node-gzip", "l58-modified"}
-TELLERS = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L57"][len(KEEPERS) :]
+REVEALING = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L57"][len(STORING) :]
 VARYING = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L58"]
 
 
-class AllKeepers(ToyServer):
-    """A server that stores what all keepers store, each in its own folder."""
+class AllStoring(ToyServer):
+    """A server that stores what all storing servers store, each in its own folder."""
 
     def start(self):
-        """Start all keepers."""
+        """Start all servers."""
         self.all = []
-        for each in KEEPERS:
+        for each in STORING:
             folder = self.folder / each.id
             folder.mkdir(exist_ok=True)
             self.all.append(each.kind(folder, 0))
             self.all[-1].start()
 
-    def note(self, asked):
-        """Pass a request to all keepers."""
+    def on_request(self, request):
+        """Pass a request to all servers."""
         for each in self.all:
-            each.note(asked)
+            each.on_request(request)
 
-    def broke(self, data, peer):
-        """Pass a broken request to all keepers."""
+    def on_incomplete(self, data, peer):
+        """Pass a broken request to all servers."""
         for each in self.all:
-            each.broke(data, peer)
+            each.on_incomplete(data, peer)
 
     def end(self):
-        """End all keepers."""
+        """End all servers."""
         for each in self.all:
             each.end()
 
@@ -49,12 +49,12 @@ def test_stored_values_are_found(examine, quarter):
 
     The last keeper's values were already found in other folders, and are not named again.
     """
-    verdict = examine(lambda folder, node: Running(AllKeepers, folder, node), quarter)
+    verdict = examine(lambda folder, node: Running(AllStoring, folder, node), quarter)
     checks = {check.name: check for check in verdict.checks}
     assert checks["files"].count > len(checks["files"].findings)
     missed = {
         each.id
-        for each in KEEPERS
+        for each in STORING
         if not any(f"/{each.id}/" in finding.where for finding in checks["files"].findings)
     }
     assert missed == {"l57-keyed-address", WRITING_AT_END.id}
@@ -66,7 +66,7 @@ def test_values_that_a_server_writes_when_it_ends_are_found(examine, few):
     assert "files" in examine(WRITING_AT_END.make, few).failed()
 
 
-@pytest.mark.parametrize("mutant", TELLERS, ids=lambda mutant: mutant.id)
+@pytest.mark.parametrize("mutant", REVEALING, ids=lambda mutant: mutant.id)
 def test_values_that_a_server_tells_are_found(examine, quarter, mutant):
     """In its metrics or in its answers."""
     check = "metrics" if mutant.id.endswith("-label") else "answers"
@@ -96,7 +96,7 @@ def test_honest_servers_raise_no_alarm(examine, canaries, quarter, server):
 class Naming(ToyServer):
     """A server that stores the name of each TLS handshake."""
 
-    def named(self, name):
+    def on_server_name(self, name):
         """Store a name."""
         with (self.folder / "names").open("a", encoding="utf-8") as file:
             file.write(name + "\n")
