@@ -31,10 +31,10 @@ _DETAILS: Final = {
 }
 
 
-def answer(asked: bytes, now: float, find: Find) -> bytes:
+def answer(request: bytes, now: float, find: Find) -> bytes:
     """Answer each request head in the bytes of a request."""
     date = _format_date(int(now))
-    heads = asked.split(b"\r\n\r\n")[:-1]
+    heads = request.split(b"\r\n\r\n")[:-1]
     return b"".join(_answer_one(head.decode("latin-1"), date, find) for head in heads)
 
 
@@ -44,10 +44,10 @@ def _format_date(now: int) -> str:
 
 
 def _answer_one(head: str, date: str, find: Find) -> bytes:
-    asked = _read_head(head)
-    if asked is None:
+    request = _read_head(head)
+    if request is None:
         return _problem(HTTPStatus.BAD_REQUEST, date)
-    method, path, fields = asked
+    method, path, fields = request
     found = find(path)
     if isinstance(found, HTTPStatus):
         return _problem(found, date, is_head=method == "HEAD")
@@ -56,8 +56,8 @@ def _answer_one(head: str, date: str, find: Find) -> bytes:
     encoded = "gzip" in fields.get("accept-encoding", "")
     etag, rest, body = _represent(path, found, encoded=encoded)
     if etag in fields.get("if-none-match", ""):
-        kept = [line for line in rest if line.startswith(("Cache-Control", "ETag", "Vary"))]
-        return _serialise(HTTPStatus.NOT_MODIFIED, date, kept)
+        lines = [line for line in rest if line.startswith(("Cache-Control", "ETag", "Vary"))]
+        return _serialise(HTTPStatus.NOT_MODIFIED, date, lines)
     return _serialise(HTTPStatus.OK, date, rest, b"" if method == "HEAD" else body)
 
 
@@ -77,39 +77,42 @@ def _represent(path: str, data: bytes, *, encoded: bool) -> tuple[str, tuple[str
     """Return the entity tag, the header lines and the body of a small file."""
     body = gzip.compress(data, 9, mtime=0) if encoded else data
     kind = "application/json" if path.endswith(".json") else "text/plain; charset=utf-8"
-    kept = _MINUTE if path in _CHANGING else _IMMUTABLE
+    cache_control = _MINUTE if path in _CHANGING else _IMMUTABLE
     coding = ("Content-Encoding: gzip",) if encoded else ()
-    return _describe(body, kind, kept, ("Vary: Accept-Encoding", *coding))
+    return _describe(body, kind, cache_control, ("Vary: Accept-Encoding", *coding))
 
 
 @lru_cache(maxsize=1024)  # each file is requested in several blocks
 def _describe(
-    body: bytes, kind: str, kept: str, more: tuple[str, ...] = ()
+    body: bytes, kind: str, cache_control: str, extra_lines: tuple[str, ...] = ()
 ) -> tuple[str, tuple[str, ...], bytes]:
     digest = hashlib.sha256(body)
     etag = f'"sha256-{digest.hexdigest()}"'
     lines = (
         f"Content-Type: {kind}",
-        f"Cache-Control: {kept}",
+        f"Cache-Control: {cache_control}",
         f"ETag: {etag}",
         f"Repr-Digest: sha-256=:{base64.b64encode(digest.digest()).decode()}:",
-        *more,
+        *extra_lines,
         f"Content-Length: {len(body)}",
     )
     return etag, lines, body
 
 
-def _send_file(data: bytes, date: str, wanted: str | None, *, is_head: bool) -> bytes:
+def _send_file(data: bytes, date: str, range_header: str | None, *, is_head: bool) -> bytes:
     _, lines, _ = _describe(data, "application/zip", _IMMUTABLE, ("Accept-Ranges: bytes",))
-    match = None if wanted is None else _RANGE.fullmatch(wanted)
+    match = None if range_header is None else _RANGE.fullmatch(range_header)
     if match is None or is_head:
         return _serialise(HTTPStatus.OK, date, lines, b"" if is_head else data)
     first, last = int(match[1]), min(int(match[2]), len(data) - 1)
     if first > last:
         return _problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, date)
     part = data[first : last + 1]
-    of_part = (f"Content-Range: bytes {first}-{last}/{len(data)}", f"Content-Length: {len(part)}")
-    return _serialise(HTTPStatus.PARTIAL_CONTENT, date, (*lines[:-1], *of_part), part)
+    part_lines = (
+        f"Content-Range: bytes {first}-{last}/{len(data)}",
+        f"Content-Length: {len(part)}",
+    )
+    return _serialise(HTTPStatus.PARTIAL_CONTENT, date, (*lines[:-1], *part_lines), part)
 
 
 def _problem(status: HTTPStatus, date: str, *, is_head: bool = False) -> bytes:
@@ -127,12 +130,12 @@ def _explain(status: HTTPStatus) -> tuple[tuple[str, ...], bytes]:
         "detail": _DETAILS[status],
     }
     body = json.dumps(problem).encode()
-    refused = status is HTTPStatus.BAD_REQUEST
+    is_refused = status is HTTPStatus.BAD_REQUEST
     lines = (
         "Content-Type: application/problem+json",
-        f"Cache-Control: {'no-store' if refused else _MINUTE}",
+        f"Cache-Control: {'no-store' if is_refused else _MINUTE}",
         f"Content-Length: {len(body)}",
-        *(("Connection: close",) if refused else ()),
+        *(("Connection: close",) if is_refused else ()),
     )
     return lines, body
 

@@ -26,16 +26,18 @@ _PARTS_KEPT: Final = 512  # parts of packs; all packs of a server have some doze
 _SIGNED: Final = "_signed_octets"
 
 _KEPT: Final = 4_096  # answers of some KiB
-_LONGEST: Final = 65_536  # bytes; longer answers are not cached
+_LENGTH_LIMIT: Final = 65_536  # bytes; longer answers are not cached
 _DATE: Final = rb"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}(?::[0-9]{2}){2} GMT"
-_UNREAD: Final = re.compile(
+_IGNORED: Final = re.compile(
     rb'(?<=\r\nDate: )%s(?=\r\n)|(?<=\r\nETag: "sha256-)[0-9a-f]{64}(?="\r\n)' % _DATE
 )
-_BEHIND: Final = b"\r\n\r\n"
+_HEAD_END: Final = b"\r\n\r\n"
 _FRAMED: Final = [h11.Response, h11.Data, h11.EndOfMessage]
 _PARTS: Final = (h11.InformationalResponse, h11.Response, h11.Data, h11.EndOfMessage)
 # Placeholders of the same lengths: a phone counts the bytes of a head, but ignores date and tag.
-_INSTEAD: Final = {len(value): value for value in (b"Thu, 01 Jan 1970 00:00:00 GMT", b"0" * 64)}
+_PLACEHOLDERS: Final = {
+    len(value): value for value in (b"Thu, 01 Jan 1970 00:00:00 GMT", b"0" * 64)
+}
 
 
 @contextmanager
@@ -50,20 +52,20 @@ def memoised() -> Iterator[None]:
             undo.callback(setattr, owner, name, vars(owner)[name])
             setattr(owner, name, new)
 
-        replace(SSlibKey, "verify_signature", _remember_checks(SSlibKey.verify_signature))
-        replace(Metadata, "from_bytes", _remember_files(Metadata.from_bytes))
-        replace(Metadata, "signed_bytes", _remember_bytes(Metadata.signed_bytes))
+        replace(SSlibKey, "verify_signature", _cache_checks(SSlibKey.verify_signature))
+        replace(Metadata, "from_bytes", _cache_files(Metadata.from_bytes))
+        replace(Metadata, "signed_bytes", _cache_signed_bytes(Metadata.signed_bytes))
         replace(tlog, "verify_note", lru_cache(_CHECKS)(tlog.verify_note))
-        replace(trust, "check_root", _remember_passing(profile.check_root))
-        replace(trust, "check_targets", _remember_passing(profile.check_targets))
-        replace(fetch, "decode_index", _remember_index(index.decode_index))
+        replace(trust, "check_root", _cache_passing(profile.check_root))
+        replace(trust, "check_targets", _cache_passing(profile.check_targets))
+        replace(fetch, "decode_index", _cache_index(index.decode_index))
         replace(store, "decode_part", lru_cache(_PARTS_KEPT)(index.decode_part))
-        replace(fetch, "check_entries", _remember_entries(fetch.check_entries))
-        replace(AnswerReader, "__init__", _remember_answers(AnswerReader.__init__))
+        replace(fetch, "check_entries", _cache_entries(fetch.check_entries))
+        replace(AnswerReader, "__init__", _cache_answers(AnswerReader.__init__))
         yield
 
 
-def _remember_checks(verify: Any) -> Any:  # noqa: ANN401  # a method of a class that is not ours
+def _cache_checks(verify: Any) -> Any:  # noqa: ANN401  # a method of a class that is not ours
     @lru_cache(_CHECKS)
     def check(kind: tuple[str, str, str, str], keyid: str, value: str, content: bytes) -> None:
         keytype, scheme, public, own = kind
@@ -76,7 +78,7 @@ def _remember_checks(verify: Any) -> Any:  # noqa: ANN401  # a method of a class
     return verify_signature
 
 
-def _remember_files(decode: Any) -> Any:  # noqa: ANN401
+def _cache_files(decode: Any) -> Any:  # noqa: ANN401
     @lru_cache(_FILES)
     def decode_once(content: bytes) -> Metadata[Any]:
         metadata: Metadata[Any] = decode(content)
@@ -92,19 +94,19 @@ def _remember_files(decode: Any) -> Any:  # noqa: ANN401
     return classmethod(from_bytes)
 
 
-def _remember_bytes(signed_bytes: Any) -> Any:  # noqa: ANN401
+def _cache_signed_bytes(signed_bytes: Any) -> Any:  # noqa: ANN401
     def get(self: Metadata[Any]) -> bytes:
-        kept = vars(self)
-        if _SIGNED not in kept:
+        cached = vars(self)
+        if _SIGNED not in cached:
             data: bytes = signed_bytes.fget(self)
         else:
-            data = kept[_SIGNED] = kept[_SIGNED] or signed_bytes.fget(self)
+            data = cached[_SIGNED] = cached[_SIGNED] or signed_bytes.fget(self)
         return data
 
     return property(get)
 
 
-def _remember_passing(check: Any) -> Any:  # noqa: ANN401  # a check of decoded files
+def _cache_passing(check: Any) -> Any:  # noqa: ANN401  # a check of decoded files
     """Cache the results of a check by the identity of decoded files, which are cached themselves.
 
     The files are kept with the result, so that their identities are not reused.
@@ -112,57 +114,57 @@ def _remember_passing(check: Any) -> Any:  # noqa: ANN401  # a check of decoded 
     passed: dict[tuple[int, ...], tuple[tuple[object, ...], object]] = {}
 
     def check_once(*files: object) -> object:
-        place = tuple(map(id, files))
-        if place not in passed:
+        key = tuple(map(id, files))
+        if key not in passed:
             if len(passed) >= _FILES:
                 passed.clear()
-            passed[place] = (files, check(*files))
-        return passed[place][1]
+            passed[key] = (files, check(*files))
+        return passed[key][1]
 
     return check_once
 
 
-def _remember_index(decode: Any) -> Any:  # noqa: ANN401
+def _cache_index(decode: Any) -> Any:  # noqa: ANN401
     """Cache the index of packs in a decoded file, together with the file's targets."""
     known: dict[tuple[str, int], tuple[object, object, object]] = {}
 
     def decode_once(role: str, custom: object, targets: object) -> object:
-        place = (role, id(custom))
-        kept = known.get(place)
-        if kept is None or kept[0] is not custom or kept[1] != targets:
+        key = (role, id(custom))
+        cached = known.get(key)
+        if cached is None or cached[0] is not custom or cached[1] != targets:
             if len(known) >= _FILES:
                 known.clear()
-            kept = known[place] = (custom, targets, decode(role, custom, targets))
-        return kept[2]
+            cached = known[key] = (custom, targets, decode(role, custom, targets))
+        return cached[2]
 
     return decode_once
 
 
-def _remember_entries(check: Any) -> Any:  # noqa: ANN401
+def _cache_entries(check: Any) -> Any:  # noqa: ANN401
     """Cache which entries passed, by identity: entries of the same parts are the same objects."""
     passed: dict[tuple[object, ...], tuple[object, object]] = {}
 
-    def check_once(kind: str, entries: Mapping[str, object], **beside: object) -> None:
-        place = (kind, *entries, *map(id, entries.values()))
-        kept = passed.get(place)
-        if kept is None or kept[1] != beside:
-            check(kind, entries, **beside)
+    def check_once(kind: str, entries: Mapping[str, object], **options: object) -> None:
+        key = (kind, *entries, *map(id, entries.values()))
+        cached = passed.get(key)
+        if cached is None or cached[1] != options:
+            check(kind, entries, **options)
             if len(passed) >= _PARTS_KEPT:
                 passed.clear()
-            passed[place] = (dict(entries), beside)  # keeps them, so that their ids are not reused
+            passed[key] = (dict(entries), options)  # keeps them, so that their ids are not reused
 
     return check_once
 
 
-def _remember_answers(init: Any) -> Any:  # noqa: ANN401
+def _cache_answers(init: Any) -> Any:  # noqa: ANN401
     def make(self: AnswerReader, *arguments: Any, **named: Any) -> None:
         init(self, *arguments, **named)
-        self._machine = RememberingParser(self._machine)  # type: ignore[assignment]
+        self._machine = CachingParser(self._machine)  # type: ignore[assignment]
 
     return make
 
 
-class RememberingParser:
+class CachingParser:
     """Replaces the parser of a client's connection as long as each answer arrives in one piece.
 
     Any other answer, or one that leaves the connection in another state, is passed to the real
@@ -173,7 +175,7 @@ class RememberingParser:
         self._unused = unused
         self._real: h11.Connection | None = None
         self._sent: list[h11.Event] = []
-        self._coming: Iterator[h11.Event] | None = None
+        self._pending: Iterator[h11.Event] | None = None
         self._is_over = False
 
     @property
@@ -191,7 +193,7 @@ class RememberingParser:
     def start_next_cycle(self) -> None:
         """Start the next request and answer."""
         if self._real is None and self._is_over:
-            self._sent, self._coming, self._is_over = [], None, False
+            self._sent, self._pending, self._is_over = [], None, False
             return
         self._take_over().start_next_cycle()
 
@@ -204,18 +206,18 @@ class RememberingParser:
 
     def receive_data(self, data: bytes) -> None:
         """Receive bytes of an answer."""
-        if self._real is None and self._sent and self._coming is None:
+        if self._real is None and self._sent and self._pending is None:
             events = _parse_once(data)
             if events:
-                self._coming = iter(events)
+                self._pending = iter(events)
                 return
         self._take_over().receive_data(data)
 
     def next_event(self) -> Any:  # noqa: ANN401  # as h11 says
         """Return the next event."""
-        if self._real is None and self._sent and self._coming is None:
+        if self._real is None and self._sent and self._pending is None:
             return h11.NEED_DATA
-        event = None if self._coming is None else next(self._coming, None)
+        event = None if self._pending is None else next(self._pending, None)
         if event is None:
             return self._take_over().next_event()
         self._is_over = isinstance(event, h11.EndOfMessage)
@@ -231,10 +233,10 @@ class RememberingParser:
 
 
 def _parse_once(data: bytes) -> tuple[h11.Event, ...]:
-    if len(data) > _LONGEST:
+    if len(data) > _LENGTH_LIMIT:
         return ()
-    head, end, body = data.partition(_BEHIND)
-    head = _UNREAD.sub(lambda match: _INSTEAD[len(match[0])], head + end)
+    head, end, body = data.partition(_HEAD_END)
+    head = _IGNORED.sub(lambda match: _PLACEHOLDERS[len(match[0])], head + end)
     framed = _parse_framed(head, len(body)) if body else ()
     if framed:
         return framed[0], h11.Data(data=body), framed[-1]
@@ -272,5 +274,5 @@ def _parse(data: bytes) -> tuple[h11.Event, ...]:
             events.append(event)
     except h11.ProtocolError:
         return ()
-    goes_on = machine.states == {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
-    return tuple(events) if goes_on and machine.trailing_data == (b"", False) else ()
+    is_reusable = machine.states == {h11.CLIENT: h11.DONE, h11.SERVER: h11.DONE}
+    return tuple(events) if is_reusable and machine.trailing_data == (b"", False) else ()

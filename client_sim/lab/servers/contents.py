@@ -38,7 +38,7 @@ class Contents:
 
     def states(self, kind: str, edition: int) -> tuple[str, ...]:
         """Return the states of an edition of a kind, in the order in which they were set."""
-        return tuple(state for *which, state in self.packs if which == [kind, edition])
+        return tuple(state for *pack, state in self.packs if pack == [kind, edition])
 
 
 Change = Callable[[Contents], Contents]
@@ -60,63 +60,65 @@ class Publication:
 
 def release(permille: int) -> Change:
     """Return a change that releases the next build to `permille` of the phones."""
-    return lambda was: replace(
-        was, newest=was.newest + 1, schedule=((0, permille),), paused=False, halted=False
+    return lambda contents: replace(
+        contents, newest=contents.newest + 1, schedule=((0, permille),), paused=False, halted=False
     )
 
 
 def widen(permille: int) -> Change:
     """Return a change that extends the rollout to `permille` of the phones."""
-    return lambda was: replace(was, schedule=((0, permille),), paused=False)
+    return lambda contents: replace(contents, schedule=((0, permille),), paused=False)
 
 
-def pause(was: Contents) -> Contents:
+def pause(contents: Contents) -> Contents:
     """Pause the rollout."""
-    return replace(was, paused=True)
+    return replace(contents, paused=True)
 
 
-def halt(was: Contents) -> Contents:
+def halt(contents: Contents) -> Contents:
     """Halt the rollout."""
-    return replace(was, halted=True)
+    return replace(contents, halted=True)
 
 
-def renew_root(was: Contents) -> Contents:
+def renew_root(contents: Contents) -> Contents:
     """Publish a new root."""
-    return replace(was, root=was.root + 1)
+    return replace(contents, root=contents.root + 1)
 
 
-def renew_tables(was: Contents) -> Contents:
+def renew_tables(contents: Contents) -> Contents:
     """Publish new tables."""
-    return replace(was, tables=was.tables + 1)
+    return replace(contents, tables=contents.tables + 1)
 
 
-def renew_content(was: Contents) -> Contents:
+def renew_content(contents: Contents) -> Contents:
     """Publish new content."""
-    return replace(was, content=was.content + 1)
+    return replace(contents, content=contents.content + 1)
 
 
 def rotate(role: str) -> Change:
     """Return a change that rotates the key of one of `ONLINE`."""
-    return lambda was: replace(was, rotated=(*was.rotated, role))
+    return lambda contents: replace(contents, rotated=(*contents.rotated, role))
 
 
 def split(parts: int) -> Change:
     """Return a change that splits `latest` into 4 or 16 parts, permanently."""
-    return lambda was: replace(was, parts=parts)
+    return lambda contents: replace(contents, parts=parts)
 
 
-def mark(kind: str, role: str, state: str) -> Change:
+def set_state(kind: str, role: str, state: str) -> Change:
     """Return a change that sets a state of the current pack of a kind."""
-    return lambda was: replace(was, packs=(*was.packs, (kind, was.edition(role), state)))
+    return lambda contents: replace(
+        contents, packs=(*contents.packs, (kind, contents.edition(role), state))
+    )
 
 
-def keep(was: Contents) -> Contents:
+def unchanged(contents: Contents) -> Contents:
     """Change nothing."""
-    return was
+    return contents
 
 
 CHANGES: Final[tuple[tuple[str, Change], ...]] = (
-    ("nothing", keep),
+    ("nothing", unchanged),
     ("a release for a few", release(50)),
     ("a paused rollout", pause),
     ("a release for half", release(500)),

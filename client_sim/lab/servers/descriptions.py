@@ -10,7 +10,7 @@ from client_sim.lab.servers.contents import Contents
 from client_sim.lab.servers.packs import describe_packs, list_files
 from client_sim.lab.servers.signing import Key, Keys, encode_verifier, threshold
 
-BORN: Final = 1_735_689_600
+BUILD_0_TIME: Final = 1_735_689_600
 """The nominal time of build 0: 2025-01-01, in epoch seconds."""
 
 _DAY: Final = 86_400
@@ -18,7 +18,7 @@ _PATCH_LEVEL: Final = "2025-01-05"
 _TOP: Final = ("root", "targets", "snapshot", "timestamp")
 _PUBLIC: Final = ("tables", "content")
 _COMMON: Final = {"spec_version": "1.0.34"}
-_NOTHING: Final = hashlib.sha256().hexdigest()
+_EMPTY_DIGEST: Final = hashlib.sha256().hexdigest()
 
 
 def fingerprint(codename: str, counter: int) -> str:
@@ -28,7 +28,7 @@ def fingerprint(codename: str, counter: int) -> str:
 
 def post_timestamp(counter: int) -> int:
     """Return the time of a build (epoch seconds); there is one each day."""
-    return BORN + counter * _DAY
+    return BUILD_0_TIME + counter * _DAY
 
 
 class Describer:
@@ -46,7 +46,7 @@ class Describer:
         self._kinds = tuple(kinds)
         self._models = tuple(models)
         self._places = tuple(product(regions, channels))
-        self._said: dict[tuple[Contents, str], tuple[dict[str, Any], tuple[Key, ...]]] = {}
+        self._described: dict[tuple[Contents, str], tuple[dict[str, Any], tuple[Key, ...]]] = {}
         self._blobs: dict[Contents, dict[str, bytes]] = {}
 
     def roles(self, contents: Contents) -> tuple[str, ...]:
@@ -55,10 +55,10 @@ class Describer:
 
     def describe(self, contents: Contents, role: str) -> tuple[dict[str, Any], tuple[Key, ...]]:
         """Return the signed part of a role, and the keys that sign it."""
-        found = self._said.get((contents, role))
+        found = self._described.get((contents, role))
         if found is None:
             found = (self._describe(contents, role), self.signers(contents, role))
-            self._said[contents, role] = found
+            self._described[contents, role] = found
         return found
 
     def signers(self, contents: Contents, role: str) -> tuple[Key, ...]:
@@ -119,13 +119,13 @@ class Describer:
         }
 
     def _targets(self, contents: Contents) -> dict[str, Any]:
-        held: dict[str, dict[str, list[str]]] = {
+        roles: dict[str, dict[str, list[str]]] = {
             **{model: {"paths": [f"{model}/*/*/*"]} for model in self._models},
             **{role: {"paths": [f"{role}/*/*"]} for role in _PUBLIC},
             **{part: {"path_hash_prefixes": digits} for part, digits in _parts(contents).items()},
             "latest": {"paths": ["latest/*/*/*"]},
         }
-        keys = {role: self._keys_of(contents, role) for role in held}
+        keys = {role: self._keys_of(contents, role) for role in roles}
         delegations = {
             "keys": {key.keyid: key.description for each in keys.values() for key in each},
             "roles": [
@@ -136,7 +136,7 @@ class Describer:
                     "terminating": True,
                     "threshold": threshold(role),
                 }
-                for role, paths in held.items()
+                for role, paths in roles.items()
             ],
         }
         return {**_COMMON, "_type": "targets", "delegations": delegations, "targets": {}}
@@ -164,13 +164,13 @@ class Describer:
             "t": {"en": "Something is looked into."} if stopped else {},
             "v": 1,
         }
-        target = {"custom": custom, "hashes": {"sha256": _NOTHING}, "length": 0}
+        target = {"custom": custom, "hashes": {"sha256": _EMPTY_DIGEST}, "length": 0}
         return f"latest/{codename}/{region}/{channel}", target
 
     def _make_blobs(self, contents: Contents) -> dict[str, bytes]:
         blobs = {}
         for codename, region, channel in self._all_names():
-            blobs[f"/targets/latest/{codename}/{region}/{_NOTHING}.{channel}"] = b""
+            blobs[f"/targets/latest/{codename}/{region}/{_EMPTY_DIGEST}.{channel}"] = b""
             for counter in range(1, contents.newest + 1):
                 for path, target in _releases(codename, region, channel, counter):
                     blobs[_published(path, target)] = _package(path)
@@ -194,7 +194,7 @@ def _parts(contents: Contents) -> dict[str, list[str]]:
 def _holder(contents: Contents, path: str) -> str:
     """Return the name of the role that contains a pointer."""
     digit = hashlib.sha256(path.encode()).hexdigest()[0]
-    return next((part for part, own in _parts(contents).items() if digit in own), "latest")
+    return next((part for part, digits in _parts(contents).items() if digit in digits), "latest")
 
 
 def _published(path: str, target: dict[str, Any]) -> str:

@@ -7,8 +7,8 @@ from itertools import product
 from typing import Final
 
 from client_sim.lab.servers.packs import PARTS, name_part
-from client_sim.lab.servers.replies import Reply, Say, Wrap, alter_replies, only_at
-from client_sim.lab.trace.memory import Asked, Responder
+from client_sim.lab.servers.replies import Reply, ReplyChange, Wrap, alter_replies, only_at
+from client_sim.lab.trace.memory import Request, Responder
 
 PLACES: Final = {
     "root": r"/metadata/[0-9]+\.root\.json",
@@ -49,7 +49,7 @@ _PATTERNS: Final = {
 _TARGET: Final = re.compile(rb"[A-Z]+ ([^ ?\r\n]+)")
 
 
-Send = Callable[[bytes], bytes]
+BytesChange = Callable[[bytes], bytes]
 """Returns other bytes instead of those of an answer."""
 
 
@@ -76,42 +76,42 @@ def is_at(place: str, target: str) -> bool:
     return _PATTERNS[place].fullmatch(target.partition("?")[0]) is not None
 
 
-def say_instead(place: str, say: Say) -> Wrap:
+def change_reply_at(place: str, change: ReplyChange) -> Wrap:
     """Return a wrap that changes the reply at a place of a poll."""
 
-    def alter(_asked: Asked, target: str, reply: Reply) -> Reply:
-        return say(reply) if is_at(place, target) else reply
+    def alter(_request: Request, target: str, reply: Reply) -> Reply:
+        return change(reply) if is_at(place, target) else reply
 
     return alter_replies(alter)
 
 
-def send_instead(place: str, send: Send) -> Wrap:
-    """Return a wrap that sends other bytes at a place of a poll; `send` gets the original ones."""
+def change_bytes_at(place: str, change: BytesChange) -> Wrap:
+    """Return a wrap that sends other bytes at a place of a poll; `change` gets the original."""
 
     def wrap(respond: Responder) -> Responder:
-        def broken(asked: Asked) -> bytes:
-            match = _TARGET.match(asked.data)
-            data = respond(asked)
+        def broken(request: Request) -> bytes:
+            match = _TARGET.match(request.data)
+            data = respond(request)
             if match is None or not is_at(place, match[1].decode("latin-1")):
                 return data
-            return send(data)
+            return change(data)
 
         return broken
 
     return wrap
 
 
-def list_said(
-    sayings: Mapping[str, Say], places: Iterable[str], *, poll: int = 1
+def list_reply_faults(
+    changes: Mapping[str, ReplyChange], places: Iterable[str], *, poll: int = 1
 ) -> Iterator[Fault]:
-    """Yield a fault for each reply in `sayings` at each place."""
-    for (name, say), place in product(sayings.items(), places):
-        yield Fault(f"{name}, at {place}", say_instead(place, say), poll=poll)
+    """Yield a fault for each reply in `changes` at each place."""
+    for (name, change), place in product(changes.items(), places):
+        yield Fault(f"{name}, at {place}", change_reply_at(place, change), poll=poll)
 
 
-def list_sent(
-    sendings: Mapping[str, Send], places: Iterable[str], *, poll: int = 1
+def list_byte_faults(
+    changes: Mapping[str, BytesChange], places: Iterable[str], *, poll: int = 1
 ) -> Iterator[Fault]:
-    """Yield a fault for each entry of `sendings` at each place."""
-    for (name, send), place in product(sendings.items(), places):
-        yield Fault(f"{name}, at {place}", send_instead(place, send), poll=poll)
+    """Yield a fault for each entry of `changes` at each place."""
+    for (name, change), place in product(changes.items(), places):
+        yield Fault(f"{name}, at {place}", change_bytes_at(place, change), poll=poll)

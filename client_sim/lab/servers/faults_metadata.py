@@ -17,19 +17,26 @@ from itertools import product
 from typing import Final
 
 from client_sim.lab.servers.contents import one_by_one
-from client_sim.lab.servers.fault import PLACES, Fault, is_at, list_said, list_sent, say_instead
+from client_sim.lab.servers.fault import (
+    PLACES,
+    Fault,
+    change_reply_at,
+    is_at,
+    list_byte_faults,
+    list_reply_faults,
+)
 from client_sim.lab.servers.faults_network import (
     ANSWERS,
+    LOST_ANSWERS,
     NETWORK,
     OTHER_BYTES,
-    SAYINGS,
-    SENDINGS,
-    put,
+    WRONG_REPLIES,
+    set_field,
 )
 from client_sim.lab.servers.packs import encode_parts
-from client_sim.lab.servers.replies import Reply, Say, Wrap, refuse
+from client_sim.lab.servers.replies import Reply, ReplyChange, Wrap, refuse
 from client_sim.lab.servers.repository import Repository
-from client_sim.lab.trace.memory import Asked, Responder
+from client_sim.lab.trace.memory import Request, Responder
 
 Rewrite = Callable[[bytes], bytes]
 """Returns another body, given the uncompressed original."""
@@ -38,16 +45,16 @@ _DAY: Final = 86_400
 _DEEP: Final = 100_000
 
 
-def _rewrite(rewrite: Rewrite) -> Say:
+def _rewrite(rewrite: Rewrite) -> ReplyChange:
     """Return a change that rewrites the body of a found file; a missing one remains missing."""
 
-    def say(reply: Reply) -> Reply:
+    def change(reply: Reply) -> Reply:
         if reply.status != 200:
             return reply
         plain = gzip.decompress(reply.body) if reply.get("Content-Encoding") else reply.body
         return reply.drop("Content-Encoding").with_body(rewrite(plain))
 
-    return say
+    return change
 
 
 def _flip_signature(body: bytes) -> bytes:
@@ -113,12 +120,15 @@ _PROOFS: Final[dict[str, Rewrite]] = {
 
 METADATA: Final[tuple[Fault, ...]] = (
     *(
-        Fault(f"{name}, as {place}", say_instead(place, _rewrite(rewrite)))
+        Fault(f"{name}, as {place}", change_reply_at(place, _rewrite(rewrite)))
         for (name, rewrite), place in product(
             _BODIES.items(), ("root", "timestamp", "snapshot", "targets", "latest", "tables")
         )
     ),
-    *(Fault(name, say_instead("proof", _rewrite(rewrite))) for name, rewrite in _PROOFS.items()),
+    *(
+        Fault(name, change_reply_at("proof", _rewrite(rewrite)))
+        for name, rewrite in _PROOFS.items()
+    ),
 )
 
 
@@ -144,15 +154,17 @@ def _make_signed_faults(repository: Repository) -> tuple[Fault, ...]:
 def _serve_alone(repository: Repository) -> Responder:
     """Serve every request as the first connection, without later publications."""
     serve = repository.serve()
-    return lambda asked: serve(replace(asked, connection=0))
+    return lambda request: serve(replace(request, connection=0))
 
 
-def _respond_instead(place: str, instead: Callable[[Responder, Asked], bytes]) -> Wrap:
+def _respond_instead(place: str, instead: Callable[[Responder, Request], bytes]) -> Wrap:
     """Return a wrap in which requests at a place are answered by `instead`."""
 
     def wrap(respond: Responder) -> Responder:
-        def mixed(asked: Asked) -> bytes:
-            return instead(respond, asked) if is_at(place, _target_of(asked)) else respond(asked)
+        def mixed(request: Request) -> bytes:
+            return (
+                instead(respond, request) if is_at(place, _target_of(request)) else respond(request)
+            )
 
         return mixed
 
@@ -165,10 +177,10 @@ def _take_from(place: str, repository: Repository) -> Wrap:
     def wrap(respond: Responder) -> Responder:
         other = _serve_alone(repository)
 
-        def take(respond: Responder, asked: Asked) -> bytes:
-            respond(asked)  # so that due publications become public
-            first = re.sub(r"(/|latest\.)[0-9]+(?=\.|$)", r"\g<1>1", _target_of(asked))
-            return other(_ask_for(first, asked))
+        def take(respond: Responder, request: Request) -> bytes:
+            respond(request)  # so that due publications become public
+            first = re.sub(r"(/|latest\.)[0-9]+(?=\.|$)", r"\g<1>1", _target_of(request))
+            return other(_with_target(first, request))
 
         return _respond_instead(place, take)(respond)
 
@@ -180,7 +192,7 @@ def _take_root(repository: Repository) -> Wrap:
 
     def wrap(respond: Responder) -> Responder:
         other = repository.serve([replace(each, connection=0) for each in one_by_one()])
-        return _respond_instead("root", lambda _, asked: other(asked))(respond)
+        return _respond_instead("root", lambda _, request: other(request))(respond)
 
     return wrap
 
@@ -188,27 +200,27 @@ def _take_root(repository: Repository) -> Wrap:
 def _shift_time(place: str, seconds: float) -> Wrap:
     """Return a wrap in which one answer is signed at another time, with the next version."""
     return _respond_instead(
-        place, lambda respond, asked: respond(replace(asked, now=asked.now + seconds))
+        place, lambda respond, request: respond(replace(request, now=request.now + seconds))
     )
 
 
 def _swap(place: str, other: str) -> Wrap:
     """Return a wrap in which one answer is that of another request in the same run."""
     target = "/log/proof/tables.1" if place == "proof" else f"/metadata/1.{other}.json"
-    return _respond_instead(place, lambda respond, asked: respond(_ask_for(target, asked)))
+    return _respond_instead(place, lambda respond, request: respond(_with_target(target, request)))
 
 
-def _target_of(asked: Asked) -> str:
-    match = re.match(rb"[A-Z]+ ([^ ?\r\n]+)", asked.data)
+def _target_of(request: Request) -> str:
+    match = re.match(rb"[A-Z]+ ([^ ?\r\n]+)", request.data)
     return "" if match is None else match[1].decode("latin-1")
 
 
-def _ask_for(target: str, asked: Asked) -> Asked:
-    _, _, rest = asked.data.partition(b"\r\n")
-    return replace(asked, data=f"GET {target} HTTP/1.1\r\n".encode() + rest)
+def _with_target(target: str, request: Request) -> Request:
+    _, _, rest = request.data.partition(b"\r\n")
+    return replace(request, data=f"GET {target} HTTP/1.1\r\n".encode() + rest)
 
 
-def _refuse(status: int) -> Say:
+def _refuse(status: int) -> ReplyChange:
     refused = refuse(status)
     return lambda _: refused
 
@@ -225,10 +237,10 @@ def _sign_with(*signatures: dict[str, str]) -> Rewrite:
 _FIRST: Final = 0  # the poll that requests all public content
 _BOTH_PROOFS: Final = ("the proof of tables", "the proof of content")
 _PARTS: Final = "parts of tables"
-_OF_PARTS: Final[dict[str, Say]] = {
-    "a coding that is not there": put("Content-Encoding", "gzip"),
+_PART_REPLIES: Final[dict[str, ReplyChange]] = {
+    "a coding that is not there": set_field("Content-Encoding", "gzip"),
     **{
-        name: SAYINGS[name]
+        name: WRONG_REPLIES[name]
         for name in (
             *("a coding that was not asked for", "a length that is too long", "no length"),
             *("a part that was not asked for", "nothing to say"),
@@ -249,13 +261,13 @@ _BYTES: Final[dict[str, Rewrite]] = {
     "a part of a later edition": lambda _: encode_parts("emergency", 99)[0],
     "a bomb": lambda _: _make_bomb(),
 }
-_OF_CONTENT: Final[dict[str, Rewrite]] = {
+_CONTENT_BODIES: Final[dict[str, Rewrite]] = {
     **{name: _BODIES[name] for name in ("no JSON", "an empty object", "JSON that is very deep")},
     "no signature": _sign_with(),
     "a stranger's signature": _sign_with({"keyid": "0" * 64, "sig": "00"}),
     "another index than was signed": lambda body: body.replace(b"Known to", b"Said to", 1),
 }
-_OF_PROOFS: Final[dict[str, Rewrite]] = {
+_PROOF_BODIES: Final[dict[str, Rewrite]] = {
     **{
         name: _PROOFS[name]
         for name in (
@@ -267,30 +279,32 @@ _OF_PROOFS: Final[dict[str, Rewrite]] = {
 }
 
 PACKS: Final[tuple[Fault, ...]] = (
-    *list_said(
+    *list_reply_faults(
         {f"{status}": _refuse(status) for status in (404, 410, 500)},
         ("content", *_BOTH_PROOFS, _PARTS, "parts of content"),
         poll=_FIRST,
     ),
-    *list_sent(
+    *list_byte_faults(
         {
-            name: (SENDINGS | OTHER_BYTES)[name]
+            name: (LOST_ANSWERS | OTHER_BYTES)[name]
             for name in (*_LATE_OR_NONE, "bytes that are no HTTP")
         },
         ("the proof of tables", _PARTS),
         poll=_FIRST,
     ),
-    *list_said(_OF_PARTS, (_PARTS,), poll=_FIRST),
+    *list_reply_faults(_PART_REPLIES, (_PARTS,), poll=_FIRST),
     *(
-        Fault(name, say_instead(_PARTS, _rewrite(change)), poll=_FIRST)
+        Fault(name, change_reply_at(_PARTS, _rewrite(change)), poll=_FIRST)
         for name, change in _BYTES.items()
     ),
     *(
-        Fault(f"{name}, as content", say_instead("content", _rewrite(change)), poll=_FIRST)
-        for name, change in _OF_CONTENT.items()
+        Fault(f"{name}, as content", change_reply_at("content", _rewrite(change)), poll=_FIRST)
+        for name, change in _CONTENT_BODIES.items()
     ),
-    *list_said(
-        {name: _rewrite(change) for name, change in _OF_PROOFS.items()}, _BOTH_PROOFS, poll=_FIRST
+    *list_reply_faults(
+        {name: _rewrite(change) for name, change in _PROOF_BODIES.items()},
+        _BOTH_PROOFS,
+        poll=_FIRST,
     ),
 )
 

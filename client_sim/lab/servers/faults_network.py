@@ -12,14 +12,22 @@ from typing import Final
 from client_sim.lab.servers.fault import (
     INSTALL_PLACES,
     PLACES,
+    BytesChange,
     Fault,
-    Send,
-    list_said,
-    list_sent,
-    say_instead,
+    change_reply_at,
+    list_byte_faults,
+    list_reply_faults,
 )
-from client_sim.lab.servers.replies import Fields, Reply, Say, Wrap, alter_replies, always, refuse
-from client_sim.lab.trace.memory import Asked, Pieces, Responder
+from client_sim.lab.servers.replies import (
+    Fields,
+    Reply,
+    ReplyChange,
+    Wrap,
+    alter_replies,
+    always,
+    refuse,
+)
+from client_sim.lab.trace.memory import Pieces, Request, Responder
 
 _PATIENCE: Final = 30.0
 """Seconds; the timeout of a socket."""
@@ -41,7 +49,7 @@ def _middle(data: bytes) -> int:
     return head + (len(data) - head) // 2
 
 
-SENDINGS: Final[dict[str, Send]] = {
+LOST_ANSWERS: Final[dict[str, BytesChange]] = {
     "no answer in time": lambda _: Pieces(b"", [(_PATIENCE, 1)], error=_late()),
     "a reset in place of an answer": lambda _: Pieces(b"", error=_reset()),
     "a reset in the head": lambda data: Pieces(data[:30], error=_reset()),
@@ -68,12 +76,12 @@ class _Unreachable:
         self._error = error
         self._is_name = is_name
 
-    def __call__(self, asked: Asked) -> bytes:
-        return self._respond(asked)
+    def __call__(self, request: Request) -> bytes:
+        return self._respond(request)
 
-    def reach(self, asked: Asked) -> None:
+    def reach(self, request: Request) -> None:
         """Fail for the name, whose question has port 0, or for the connection."""
-        if self._is_name == (asked.port == 0):
+        if self._is_name == (request.port == 0):
             raise self._error()
 
 
@@ -81,7 +89,7 @@ def _fail_before(error: Callable[[], OSError], *, is_name: bool) -> Wrap:
     return lambda respond: _Unreachable(respond, error, is_name=is_name)
 
 
-_NOTHINGS: Final[dict[str, Wrap]] = {
+_UNREACHABLE: Final[dict[str, Wrap]] = {
     "a name that does not resolve": _fail_before(lambda: OSError("no such name"), is_name=True),
     "a resolver that is silent": _fail_before(_late, is_name=True),
     "a connection that is refused": _fail_before(
@@ -91,26 +99,26 @@ _NOTHINGS: Final[dict[str, Wrap]] = {
 }
 
 NETWORK: Final[tuple[Fault, ...]] = (
-    *(Fault(name, wrap, is_reached=False) for name, wrap in _NOTHINGS.items()),
-    *list_sent(SENDINGS, ("root", "timestamp", "latest", "proof")),
+    *(Fault(name, wrap, is_reached=False) for name, wrap in _UNREACHABLE.items()),
+    *list_byte_faults(LOST_ANSWERS, ("root", "timestamp", "latest", "proof")),
 )
 
 
-def _refuse(status: int, fields: Fields = ()) -> Say:
+def _refuse(status: int, fields: Fields = ()) -> ReplyChange:
     refused = refuse(status, *fields, ("Content-Type", "text/plain"), body=b"Not now.\n")
     return lambda _: refused
 
 
-def put(name: str, value: str) -> Say:
+def set_field(name: str, value: str) -> ReplyChange:
     """Return a change that replaces all fields of a name by one."""
     return lambda reply: reply.put((name, value))
 
 
-def _add(name: str, value: str) -> Say:
+def _add(name: str, value: str) -> ReplyChange:
     return lambda reply: replace(reply, fields=(*reply.fields, (name, value)))
 
 
-def _body(make: Callable[[bytes], bytes]) -> Say:
+def _body(make: Callable[[bytes], bytes]) -> ReplyChange:
     return lambda reply: reply.with_body(make(reply.body))
 
 
@@ -124,37 +132,37 @@ def _explode(reply: Reply) -> Reply:
     return reply.put(("Content-Encoding", "gzip")).with_body(_bomb())
 
 
-def _chunked(body: bytes) -> Say:
-    def say(reply: Reply) -> Reply:
+def _chunked(body: bytes) -> ReplyChange:
+    def change(reply: Reply) -> Reply:
         sent = reply.drop("Content-Length").put(("Transfer-Encoding", "chunked"))
         return replace(sent, body=body)
 
-    return say
+    return change
 
 
-def _status(code: int) -> Say:
+def _status(code: int) -> ReplyChange:
     return lambda reply: replace(reply, status=code, reason="Odd")
 
 
-SAYINGS: Final[dict[str, Say]] = {
+WRONG_REPLIES: Final[dict[str, ReplyChange]] = {
     "an empty body": _body(lambda _: b""),
     "an empty body of no coding": lambda r: r.drop("Content-Encoding").with_body(b""),
     "half a body as a whole one": _body(lambda body: body[: len(body) // 2]),
     "a body and more": _body(lambda body: body + b"more"),
     "bytes behind the answer": lambda r: replace(r, body=r.body + b"HTTP/1.1 200 OK\r\n\r\n"),
-    "a length that is too long": put("Content-Length", "1000000"),
-    "a length that is too short": put("Content-Length", "3"),
-    "a length below nothing": put("Content-Length", "-1"),
-    "a length beyond all numbers": put("Content-Length", "9" * 40),
+    "a length that is too long": set_field("Content-Length", "1000000"),
+    "a length that is too short": set_field("Content-Length", "3"),
+    "a length below nothing": set_field("Content-Length", "-1"),
+    "a length beyond all numbers": set_field("Content-Length", "9" * 40),
     "two lengths": _add("Content-Length", "1"),
     "no length": lambda r: r.drop("Content-Length"),
     "two framings": _add("Transfer-Encoding", "chunked"),
-    "a framing that nobody knows": put("Transfer-Encoding", "gzip, zip"),
+    "a framing that nobody knows": set_field("Transfer-Encoding", "gzip, zip"),
     "a chunk without an end": _chunked(b"40\r\nabc"),
     "a chunk beyond all numbers": _chunked(b"f" * 30 + b"\r\n"),
     "chunks that are none": _chunked(b"xyz\r\n"),
-    "a coding that was not asked for": put("Content-Encoding", "br"),
-    "a coding twice": put("Content-Encoding", "gzip, gzip"),
+    "a coding that was not asked for": set_field("Content-Encoding", "br"),
+    "a coding twice": set_field("Content-Encoding", "gzip, gzip"),
     "a coding that is not there": lambda r: r.drop("Content-Encoding"),
     "damaged gzip": _body(lambda body: body[:12] + b"\xff" * 8 + body[20:]),
     "cut gzip": _body(lambda body: body[:-6]),
@@ -170,7 +178,7 @@ SAYINGS: Final[dict[str, Say]] = {
 }
 """Wrong answers by name; each gets the correct answer."""
 
-OTHER_BYTES: Final[dict[str, Send]] = {
+OTHER_BYTES: Final[dict[str, BytesChange]] = {
     "bytes that are no HTTP": lambda _: bytes(range(256)) * 8,
     "a page in place of HTTP": lambda _: b"<html>please log in</html>\r\n\r\n",
     "HTTP/1.0": lambda data: data.replace(b"HTTP/1.1", b"HTTP/1.0", 1),
@@ -190,15 +198,15 @@ ANSWERS: Final[tuple[Fault, ...]] = (
         for status in _STATUSES
     ),
     *(
-        Fault(f"{status}, at {place}", say_instead(place, _refuse(status)))
+        Fault(f"{status}, at {place}", change_reply_at(place, _refuse(status)))
         for status in _STATUSES
         for place in PLACES
         # 404 is the expected answer for the next root.
         if place in {"root", "timestamp"} or status in {404, 410, 500}
         if (status, place) != (404, "root")
     ),
-    *list_said(SAYINGS, ("timestamp", "latest")),
-    *list_sent(OTHER_BYTES, ("root", "timestamp", "latest")),
+    *list_reply_faults(WRONG_REPLIES, ("timestamp", "latest")),
+    *list_byte_faults(OTHER_BYTES, ("root", "timestamp", "latest")),
 )
 
 _REFUSALS: Final[tuple[tuple[int, Fields], ...]] = (
@@ -209,7 +217,7 @@ _REFUSALS: Final[tuple[tuple[int, Fields], ...]] = (
     (307, (("Location", "http://elsewhere.example/7"),)),
     (401, (("WWW-Authenticate", 'Basic realm="7"'),)),
 )
-_OF_FETCHES: Final = (
+_INSTALL_REPLIES: Final = (
     *("an empty body", "half a body as a whole one", "a body and more"),
     *("a length that is too long", "a length that is too short", "no length"),
     "a coding that was not asked for",
@@ -221,20 +229,22 @@ def _whole(reply: Reply) -> Reply:
     return replace(reply.drop("Content-Range"), status=200, reason="OK")
 
 
-_RANGES: Final[dict[str, Say]] = {
+_RANGES: Final[dict[str, ReplyChange]] = {
     "the whole in place of a block": _whole,
     "a block without its place": lambda reply: reply.drop("Content-Range"),
-    "a block of another place": put("Content-Range", "bytes 8388608-8388700/16777216"),
-    "a block of another length": put("Content-Range", "bytes 0-9/10"),
+    "a block of another place": set_field("Content-Range", "bytes 8388608-8388700/16777216"),
+    "a block of another length": set_field("Content-Range", "bytes 0-9/10"),
 }
 
 INSTALL: Final[tuple[Fault, ...]] = (
-    *list_said({f"{code}": _refuse(code, fields) for code, fields in _REFUSALS}, INSTALL_PLACES),
-    *list_said({name: SAYINGS[name] for name in _OF_FETCHES}, INSTALL_PLACES),
-    *list_said(
+    *list_reply_faults(
+        {f"{code}": _refuse(code, fields) for code, fields in _REFUSALS}, INSTALL_PLACES
+    ),
+    *list_reply_faults({name: WRONG_REPLIES[name] for name in _INSTALL_REPLIES}, INSTALL_PLACES),
+    *list_reply_faults(
         {"other bytes": _body(lambda body: bytes(byte ^ 1 for byte in body))}, INSTALL_PLACES
     ),
-    *list_said(_RANGES, ("package",)),
-    *list_sent(SENDINGS, INSTALL_PLACES),
+    *list_reply_faults(_RANGES, ("package",)),
+    *list_byte_faults(LOST_ANSWERS, INSTALL_PLACES),
 )
 """The faults of an installation."""

@@ -22,7 +22,13 @@ from dataclasses import replace
 from itertools import cycle, product
 from typing import Final
 
-from client_sim.lab.servers.fault import INSTALL_PLACES, Send, is_at, say_instead, send_instead
+from client_sim.lab.servers.fault import (
+    INSTALL_PLACES,
+    BytesChange,
+    change_bytes_at,
+    change_reply_at,
+    is_at,
+)
 from client_sim.lab.servers.hostile_heads import ANSWERS, FIELDS
 from client_sim.lab.servers.packs import name_part
 from client_sim.lab.servers.replies import (
@@ -31,14 +37,14 @@ from client_sim.lab.servers.replies import (
     HostilePair,
     Mark,
     Reply,
-    Say,
+    ReplyChange,
     Wrap,
     always,
     chain,
     make_pair,
     refuse,
 )
-from client_sim.lab.trace.memory import Asked, Pieces, Responder
+from client_sim.lab.trace.memory import Pieces, Request, Responder
 
 _EXTRA, _NAME, _COMMENT = 4, 8, 16  # flags of RFC 1952 section 2.3.1
 # Status, field, value; {t} is a token, {n} a number of seconds, {d} a date.
@@ -57,12 +63,12 @@ _PATIENCE: Final = 30.0
 def _recode(pack: Callable[[bytes], bytes]) -> Alter:
     """Return a change that compresses the bodies in another way."""
 
-    def say(reply: Reply) -> Reply:
+    def change(reply: Reply) -> Reply:
         if reply.get("Content-Encoding") != "gzip":
             return reply
         return reply.with_body(pack(gzip.decompress(reply.body)))
 
-    return always(say)
+    return always(change)
 
 
 def _level(mark: Mark) -> Alter:
@@ -105,18 +111,18 @@ def _blocks(mark: Mark) -> Alter:
 def _uncoded(mark: Mark) -> Alter:
     """Send bodies uncompressed by one of the two servers."""
 
-    def say(reply: Reply) -> Reply:
+    def change(reply: Reply) -> Reply:
         if mark is FIRST or reply.get("Content-Encoding") != "gzip":
             return reply
         return reply.drop("Content-Encoding").with_body(gzip.decompress(reply.body))
 
-    return always(say)
+    return always(change)
 
 
 def _rewrite(rewrite: Callable[[bytes], bytes], ends: tuple[str, ...]) -> Alter:
     """Rewrite the bodies of paths with these endings, compressed or not."""
 
-    def alter(_asked: Asked, target: str, reply: Reply) -> Reply:
+    def alter(_request: Request, target: str, reply: Reply) -> Reply:
         if reply.status != 200 or not target.partition("?")[0].endswith(ends):
             return reply
         if reply.get("Content-Encoding") != "gzip":
@@ -160,8 +166,8 @@ def _signature_member(mark: Mark) -> Alter:
 
 def _escapes(mark: Mark) -> Alter:
     """Escape a letter in a member's name, which gives the same JSON in other bytes."""
-    spelt = b'"\\u0073ignatures"' if mark is FIRST else b'"si\\u0067natures"'
-    return _rewrite(lambda body: body.replace(b'"signatures"', spelt, 1), _UNPROVEN)
+    escaped = b'"\\u0073ignatures"' if mark is FIRST else b'"si\\u0067natures"'
+    return _rewrite(lambda body: body.replace(b'"signatures"', escaped, 1), _UNPROVEN)
 
 
 def _witness(mark: Mark) -> Alter:
@@ -171,7 +177,7 @@ def _witness(mark: Mark) -> Alter:
 
 
 def _proofs(rewrite: Callable[[bytes], bytes]) -> Alter:
-    def alter(_asked: Asked, target: str, reply: Reply) -> Reply:
+    def alter(_request: Request, target: str, reply: Reply) -> Reply:
         if reply.status != 200 or not target.startswith("/log/proof/"):
             return reply
         plain = gzip.decompress(reply.body) if reply.get("Content-Encoding") else reply.body
@@ -188,12 +194,12 @@ def _missing_body(mark: Mark) -> Alter:
 _Pieces = Sequence[tuple[float, int]]
 
 
-def _split(*ways: _Pieces) -> Wrap:
+def _split(*timings: _Pieces) -> Wrap:
     """Return a wrap in which answers arrive in pieces; the given ways are used in turn."""
 
     def wrap(respond: Responder) -> Responder:
-        turns = cycle(ways)
-        return lambda asked: Pieces(respond(asked), next(turns))
+        turns = cycle(timings)
+        return lambda request: Pieces(respond(request), next(turns))
 
     return wrap
 
@@ -268,7 +274,7 @@ HOSTILE: Final[tuple[HostilePair, ...]] = (*FIELDS, *ANSWERS, *BODIES, TOGETHER)
 def _refuse(place: str, status: int, name: str, value: str) -> HostilePair:
     def make(mark: Mark) -> Alter:
         instead = refuse(status, (name, mark.fill(value)))
-        return lambda _asked, target, reply: instead if is_at(place, target) else reply
+        return lambda _request, target, reply: instead if is_at(place, target) else reply
 
     return make_pair(f"{status} at {place}", name, make)
 
@@ -280,62 +286,65 @@ INSTALLING: Final[tuple[HostilePair, ...]] = (
 """Pairs that refuse an installation, and pairs whose fields are in all answers."""
 
 
-def _say(say: Say) -> Callable[[str], Wrap]:
-    return lambda place: say_instead(place, say)
+def _reply_change(change: ReplyChange) -> Callable[[str], Wrap]:
+    return lambda place: change_reply_at(place, change)
 
 
 def _refusing(status: int, *fields: tuple[str, str]) -> Callable[[str], Wrap]:
     instead = refuse(status, *fields)
-    return _say(lambda _: instead)
+    return _reply_change(lambda _: instead)
 
 
-def _send(send: Send) -> Callable[[str], Wrap]:
-    return lambda place: send_instead(place, send)
+def _bytes_change(change: BytesChange) -> Callable[[str], Wrap]:
+    return lambda place: change_bytes_at(place, change)
 
 
 def _without_length(reply: Reply) -> Reply:
     return replace(reply.drop("Content-Length"), body=reply.body[:-1])
 
 
-_MANNERS: Final[tuple[tuple[str, Callable[[str], Wrap]], ...]] = (
+_WITHHOLDINGS: Final[tuple[tuple[str, Callable[[str], Wrap]], ...]] = (
     ("404", _refusing(404)),
-    ("wrong bytes", _say(lambda reply: reply.with_body(reply.body[::-1]))),
-    ("an answer cut short", _send(lambda data: data[:-20])),
+    ("wrong bytes", _reply_change(lambda reply: reply.with_body(reply.body[::-1]))),
+    ("an answer cut short", _bytes_change(lambda data: data[:-20])),
     ("500", _refusing(500)),
     ("429 with a time to wait", _refusing(429, ("Retry-After", "7200"))),
     ("404 with a time to wait", _refusing(404, ("Retry-After", "7200"))),
-    ("an empty part", _say(lambda reply: reply.with_body(b""))),
+    ("an empty part", _reply_change(lambda reply: reply.with_body(b""))),
     ("an older answer's validator", _refusing(304, ("ETag", '"a"'))),
-    ("a reset", _send(lambda _: Pieces(b"", error=ConnectionResetError("reset")))),
-    ("no answer", _send(lambda _: Pieces(b"", [(_PATIENCE, 1)], error=TimeoutError("late")))),
-    ("a part without its length", _say(_without_length)),
+    ("a reset", _bytes_change(lambda _: Pieces(b"", error=ConnectionResetError("reset")))),
+    (
+        "no answer",
+        _bytes_change(lambda _: Pieces(b"", [(_PATIENCE, 1)], error=TimeoutError("late"))),
+    ),
+    ("a part without its length", _reply_change(_without_length)),
 )
 """The ways to withhold a part."""
 
-MANNERS: Final = len(_MANNERS)
+WITHHOLDING_COUNT: Final = len(_WITHHOLDINGS)
 """The number of ways to withhold a part."""
 
 
-def _pair(manner: tuple[str, Callable[[str], Wrap]], one: str, other: str) -> HostilePair:
-    name, make = manner
+def _pair(withholding: tuple[str, Callable[[str], Wrap]], one: str, other: str) -> HostilePair:
+    name, make = withholding
     return HostilePair(f"{name}: {one}, or {other}", "part", make(one), make(other))
 
 
 SMALL_PARTS: Final[tuple[HostilePair, ...]] = tuple(
-    _pair(manner, name_part("emergency", one), name_part("emergency", other))
+    _pair(withholding, name_part("emergency", one), name_part("emergency", other))
     for one, other in ((0, 3), (1, 2), (2, 3))
-    for manner in _MANNERS
+    for withholding in _WITHHOLDINGS
 )
 """Pairs for the only pack of `tables` in every repository: three pairs of parts in all ways."""
 
 STOCKED_PARTS: Final[tuple[HostilePair, ...]] = tuple(
-    _pair(manner, one, other)
+    _pair(withholding, one, other)
     for one, other in (
         (name_part("apn", 14), name_part("zones", 3)),
         (name_part("ca", 0), name_part("emergency", 1)),
         (name_part("greetings", 7), name_part("holidays", 2)),
         (name_part("features", 0), name_part("wallpapers", 0)),
     )
-    for manner in _MANNERS[:3]
+    for withholding in _WITHHOLDINGS[:3]
 )
 """Pairs of parts of different kinds in a role, for repositories with every kind."""

@@ -10,11 +10,11 @@ from client_sim.lab.servers.replies import (
     Mark,
     Reply,
     always,
+    find_host,
     make_pair,
-    name_host,
     refuse,
 )
-from client_sim.lab.trace.memory import ELSEWHERE, Asked
+from client_sim.lab.trace.memory import OTHER_ADDRESS, Request
 
 # Name of the pair, name of the field, value; {t} is a token, {n} a number of seconds, {d} a date,
 # {h} the host.
@@ -129,7 +129,9 @@ _REFUSALS: Final = (
 
 def _pair(name: str, field: str, value: str, *, is_common: bool) -> HostilePair:
     def make(mark: Mark) -> Alter:
-        return lambda asked, _target, reply: reply.put((field, mark.fill(value, name_host(asked))))
+        return lambda request, _target, reply: reply.put(
+            (field, mark.fill(value, find_host(request)))
+        )
 
     return make_pair(name, field, make, is_common=is_common)
 
@@ -190,15 +192,15 @@ FIELDS: Final[tuple[HostilePair, ...]] = (
 )
 
 
-def _instead(name: str, status: int, field: str, value: str) -> HostilePair:
+def _replace_timestamp(name: str, status: int, field: str, value: str) -> HostilePair:
     """Return a pair that refuses or redirects the request for the timestamp."""
 
     def make(mark: Mark) -> Alter:
-        def alter(asked: Asked, target: str, reply: Reply) -> Reply:
+        def alter(request: Request, target: str, reply: Reply) -> Reply:
             # The query is compared as well, so a redirected client is not redirected again.
-            if target != TIMESTAMP or asked.address == ELSEWHERE:
+            if target != TIMESTAMP or request.address == OTHER_ADDRESS:
                 return reply
-            return refuse(status, (field, mark.fill(value, name_host(asked))))
+            return refuse(status, (field, mark.fill(value, find_host(request))))
 
         return alter
 
@@ -208,7 +210,7 @@ def _instead(name: str, status: int, field: str, value: str) -> HostilePair:
 def _redirect_root(mark: Mark) -> Alter:
     """Redirect the request for the missing root."""
     instead = refuse(302, ("Location", f"/u/{mark.text}/root.json"))
-    return lambda _asked, target, reply: instead if target.endswith(".root.json") else reply
+    return lambda _request, target, reply: instead if target.endswith(".root.json") else reply
 
 
 def _interim(status: str) -> HostilePair:
@@ -230,7 +232,7 @@ def _chunk(mark: Mark) -> Alter:
     """Send the body in chunks with an extension, and a trailer field after it."""
     size, name = (64 if mark is FIRST else 501), mark.text.encode()
 
-    def say(reply: Reply) -> Reply:
+    def change(reply: Reply) -> Reply:
         parts = [reply.body[at : at + size] for at in range(0, len(reply.body), size)]
         chunks = [b"%x;u=%s\r\n%s\r\n" % (len(part), name, part) for part in parts]
         body = b"".join(chunks) + b"0\r\nETag: %s\r\n\r\n" % name
@@ -238,7 +240,7 @@ def _chunk(mark: Mark) -> Alter:
             reply.drop("Content-Length").put(("Transfer-Encoding", "chunked")), body=body
         )
 
-    return always(say)
+    return always(change)
 
 
 def _frame(mark: Mark) -> Alter:
@@ -248,11 +250,11 @@ def _frame(mark: Mark) -> Alter:
 
 ANSWERS: Final[tuple[HostilePair, ...]] = (
     *(
-        _instead(f"{status} to {where}", status, "Location", place)
+        _replace_timestamp(f"{status} to {where}", status, "Location", place)
         for status in _REDIRECTS
         for where, place in _PLACES
     ),
-    *(_instead(f"{status}, {name}", status, *rest) for name, status, *rest in _REFUSALS),
+    *(_replace_timestamp(f"{status}, {name}", status, *rest) for name, status, *rest in _REFUSALS),
     make_pair("302 in place of a missing root", "Location", _redirect_root),
     *map(_interim, ("100 Continue", "102 Processing", "103 Early Hints")),
     make_pair("reason phrase", "reason", _reason),

@@ -19,11 +19,11 @@ from client_sim.lab.servers.contents import (
     Change,
     Contents,
     Publication,
-    keep,
-    mark,
     one_by_one,
     renew_content,
     renew_tables,
+    set_state,
+    unchanged,
 )
 
 ROLES: Final[Mapping[str, str]] = MappingProxyType(
@@ -87,7 +87,7 @@ PICTURE: Final = base64.b64decode(
 """A JPEG of a grey square of 64 by 64 pixels."""
 
 _DIGEST: Final = hashlib.sha256(PICTURE).hexdigest()
-_BY: Final = {"author": "The lab", "licence": "CC0-1.0"}
+_AUTHORSHIP: Final = {"author": "The lab", "licence": "CC0-1.0"}
 _COLOURS: Final = {"background": "#000000", "primary": "#0000ff", "text": "#ffffff"}
 _HEADER: Final = struct.Struct(">4s1s15x6I")
 _EMPTY: Final = _HEADER.pack(b"TZif", b"2", 0, 0, 0, 0, 1, 1) + bytes(7)
@@ -109,7 +109,7 @@ _STEPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 
 `-` is an empty step. States separated by `; ` become public between the same two polls.
 """
-SAID: Final = (
+STATE_PAIRS: Final = (
     ("for nobody", "for all"),
     ("to come", "ended"),
     ("timed", "for nobody"),
@@ -195,7 +195,7 @@ def encode_parts(kind: str, edition: int, *, is_bad: bool = False) -> tuple[byte
         entries |= make_bad_entry(kind)
     for key, entry in entries.items():
         parts[hashlib.sha256(key.encode()).digest()[0] * len(parts) // 256][key] = entry
-    return tuple(_encode(kind, number, own) for number, own in enumerate(parts))
+    return tuple(_encode(kind, number, part) for number, part in enumerate(parts))
 
 
 def _encode(kind: str, number: int, entries: dict[str, Any]) -> bytes:
@@ -215,7 +215,7 @@ def make_bad_entry(kind: str) -> dict[str, Any]:
     return {key: {"script": "<script>"}}
 
 
-def _say(text: str) -> dict[str, str]:
+def _localise(text: str) -> dict[str, str]:
     return {"en": f"{text}.", "id": f"Yaitu: {text}."}
 
 
@@ -245,42 +245,42 @@ def _zones(edition: int) -> dict[str, Any]:
 
 
 def _greetings(edition: int) -> dict[str, Any]:
-    occasion = {"days": {"*": ["2026-01-01"], "ID": ["2026-08-17"]}, "name": _say("A day")}
+    occasion = {"days": {"*": ["2026-01-01"], "ID": ["2026-08-17"]}, "name": _localise("A day")}
     texts = {"de": "Alles Gute", "id": f"Selamat {edition}", "ar": "كل عام وأنتم بخير"}
     return {
         "occasion/day": occasion,
-        **{f"text/{locale}/day/1": {**_BY, "text": text} for locale, text in texts.items()},
+        **{f"text/{locale}/day/1": {**_AUTHORSHIP, "text": text} for locale, text in texts.items()},
     }
 
 
 def _holidays(edition: int) -> dict[str, Any]:
     days = {"DE": "2026-10-03", "ID": "2026-08-17"}
     return {
-        f"{country}-2026": {"days": [[day, _say(f"Day {edition if country == 'ID' else 0}")]]}
+        f"{country}-2026": {"days": [[day, _localise(f"Day {edition if country == 'ID' else 0}")]]}
         for country, day in days.items()
     }
 
 
 def _notices(edition: int) -> dict[str, Any]:
-    said = _say(f"Notice {edition}")
-    notice = {"body": said, "published": "2025-01-05", "severity": "info", "title": said}
+    text = _localise(f"Notice {edition}")
+    notice = {"body": text, "published": "2025-01-05", "severity": "info", "title": text}
     return {f"notice-{edition}": notice}
 
 
 def _themes(edition: int) -> dict[str, Any]:
-    title = _say(f"Theme {edition}")
-    return {"night": {**_BY, "dark": _COLOURS, "light": _COLOURS, "title": title}}
+    title = _localise(f"Theme {edition}")
+    return {"night": {**_AUTHORSHIP, "dark": _COLOURS, "light": _COLOURS, "title": title}}
 
 
 def _wallpapers(edition: int) -> dict[str, Any]:
     return {
         name: {
-            **_BY,
+            **_AUTHORSHIP,
             "height": 64,
             "length": len(PICTURE),
             "placeholder": "00TI:j",
             "sha256": _DIGEST,
-            "title": _say(f"{name} {edition}"),
+            "title": _localise(f"{name} {edition}"),
             "width": 64,
         }
         for name in ("dawn", "dusk")
@@ -314,15 +314,15 @@ def make_steps(steps: Sequence[str], kind: str) -> tuple[Publication, ...]:
 def _change(kind: str, step: str) -> Change:
     first, then, second = step.partition("; ")
     if then:
-        return lambda was: _change(kind, second)(_change(kind, first)(was))
+        return lambda contents: _change(kind, second)(_change(kind, first)(contents))
     role = ROLES[kind]
     if step == "-":
-        return keep
+        return unchanged
     if step.startswith("! "):
-        return mark(kind, role, step.removeprefix("! "))
+        return set_state(kind, role, step.removeprefix("! "))
 
-    def change(was: Contents) -> Contents:
-        renewed = renew_tables(was) if role == "tables" else renew_content(was)
-        return mark(kind, role, step)(renewed) if step else renewed
+    def change(contents: Contents) -> Contents:
+        renewed = renew_tables(contents) if role == "tables" else renew_content(contents)
+        return set_state(kind, role, step)(renewed) if step else renewed
 
     return change

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import cycle
 from typing import Final, Self
 
-from client_sim.lab.trace.memory import Asked, Responder
+from client_sim.lab.trace.memory import Request, Responder
 
 _TARGET: Final = re.compile(rb"(?:^|\r\n\r\n)[A-Z]+ ([^ \r\n]+) HTTP/1\.1(?=\r\n)")
 _HOST: Final = re.compile(rb"\r\n[Hh]ost: *([^\r]*)")
@@ -27,20 +27,20 @@ class Reply:
 
     def get(self, name: str) -> str | None:
         """Return the first value of a field, or None."""
-        wanted = name.lower()
-        return next((value for known, value in self.fields if known.lower() == wanted), None)
+        lower_name = name.lower()
+        return next((value for known, value in self.fields if known.lower() == lower_name), None)
 
     def put(self, *fields: tuple[str, str]) -> Self:
         """Return the answer with these fields instead of those with the same names."""
         names = {name.lower() for name, _ in fields}
-        kept = tuple(pair for pair in self.fields if pair[0].lower() not in names)
-        return replace(self, fields=(*kept, *fields))
+        remaining = tuple(pair for pair in self.fields if pair[0].lower() not in names)
+        return replace(self, fields=(*remaining, *fields))
 
     def drop(self, *names: str) -> Self:
         """Return the answer without some fields."""
-        unwanted = {name.lower() for name in names}
-        kept = tuple(pair for pair in self.fields if pair[0].lower() not in unwanted)
-        return replace(self, fields=kept)
+        removed = {name.lower() for name in names}
+        remaining = tuple(pair for pair in self.fields if pair[0].lower() not in removed)
+        return replace(self, fields=remaining)
 
     def with_body(self, body: bytes) -> Self:
         """Return the answer with another body and its length."""
@@ -49,29 +49,29 @@ class Reply:
 
 def refuse(status: int, *fields: tuple[str, str], body: bytes = b"") -> Reply:
     """Return an answer with a status, these fields, and Content-Length."""
-    told = (*fields, ("Content-Length", str(len(body))))
-    return Reply(status, HTTPStatus(status).phrase, told, body)
+    all_fields = (*fields, ("Content-Length", str(len(body))))
+    return Reply(status, HTTPStatus(status).phrase, all_fields, body)
 
 
-def name_host(asked: Asked) -> str:
+def find_host(request: Request) -> str:
     """Return the value of a request's Host header, or an empty text."""
-    found = _HOST.search(asked.data)
+    found = _HOST.search(request.data)
     return "" if found is None else found[1].decode("latin-1")
 
 
-Alter = Callable[[Asked, str, Reply], Reply]
+Alter = Callable[[Request, str, Reply], Reply]
 """Returns another reply; the text is the request's target."""
 
-Say = Callable[[Reply], Reply]
+ReplyChange = Callable[[Reply], Reply]
 """Returns another reply, independent of the request."""
 
 Wrap = Callable[[Responder], Responder]
 """Returns a changed server."""
 
 
-def always(say: Say) -> Alter:
+def always(change: ReplyChange) -> Alter:
     """Return an alteration that applies to every request."""
-    return lambda _asked, _target, reply: say(reply)
+    return lambda _request, _target, reply: change(reply)
 
 
 def alter_replies(alter: Alter) -> Wrap:
@@ -92,19 +92,19 @@ class _Altered:
     respond: Responder
     alters: tuple[Alter, ...]
 
-    def __call__(self, asked: Asked) -> bytes:
-        targets = [target.decode("latin-1") for target in _TARGET.findall(asked.data)]
-        replies = decode_replies(self.respond(asked))
+    def __call__(self, request: Request) -> bytes:
+        targets = [target.decode("latin-1") for target in _TARGET.findall(request.data)]
+        replies = decode_replies(self.respond(request))
         # A malformed request has an answer, but no target.
         targets += [""] * (len(replies) - len(targets))
         return b"".join(
-            self._alter(asked, target, reply)
+            self._alter(request, target, reply)
             for target, reply in zip(targets, replies, strict=False)
         )
 
-    def _alter(self, asked: Asked, target: str, reply: Reply) -> bytes:
+    def _alter(self, request: Request, target: str, reply: Reply) -> bytes:
         for alter in self.alters:
-            reply = alter(asked, target, reply)
+            reply = alter(request, target, reply)
         return encode_reply(reply)
 
 
@@ -119,7 +119,7 @@ def chain(wraps: tuple[Wrap, ...]) -> Wrap:
     return wrap
 
 
-class _Some:
+class _PartlyWrapped:
     """A server that uses another one for some connections."""
 
     def __init__(self, connections: Collection[int], one: Responder, other: Responder) -> None:
@@ -127,18 +127,18 @@ class _Some:
         self._one = one
         self._other = other
 
-    def __call__(self, asked: Asked) -> bytes:
-        return (self._one if asked.connection in self._connections else self._other)(asked)
+    def __call__(self, request: Request) -> bytes:
+        return (self._one if request.connection in self._connections else self._other)(request)
 
-    def reach(self, asked: Asked) -> None:
+    def reach(self, request: Request) -> None:
         """Call `reach` of the server for this connection, if it has that method."""
-        if asked.connection in self._connections and hasattr(self._one, "reach"):
-            self._one.reach(asked)
+        if request.connection in self._connections and hasattr(self._one, "reach"):
+            self._one.reach(request)
 
 
 def only_at(connections: Collection[int], wrap: Wrap) -> Wrap:
     """Return a wrap that is active only for some connections of a run, counted from 0."""
-    return lambda respond: _Some(connections, wrap(respond), respond)
+    return lambda respond: _PartlyWrapped(connections, wrap(respond), respond)
 
 
 def decode_replies(data: bytes) -> list[Reply]:
@@ -223,20 +223,20 @@ def make_pair(
         name,
         field,
         alter_replies(make(FIRST)),
-        _taking_turns(alters),
+        _alter_in_turn(alters),
         tuple(map(alter_replies, alters)),
         is_common,
     )
 
 
-def _taking_turns(alters: tuple[Alter, ...]) -> Wrap:
+def _alter_in_turn(alters: tuple[Alter, ...]) -> Wrap:
     """Return a wrap that applies the alterations to answers in turn."""
 
     def wrap(respond: Responder) -> Responder:
         turns = cycle(alters)
 
-        def alter(asked: Asked, target: str, reply: Reply) -> Reply:
-            return next(turns)(asked, target, reply)
+        def alter(request: Request, target: str, reply: Reply) -> Reply:
+            return next(turns)(request, target, reply)
 
         return alter_replies(alter)(respond)
 

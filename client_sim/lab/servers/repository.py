@@ -26,7 +26,7 @@ from client_sim.lab.servers.signing import (
     sign_checkpoint,
     sign_metadata,
 )
-from client_sim.lab.trace.memory import Asked
+from client_sim.lab.trace.memory import Request
 from client_sim.world import BuildFacts, Public
 
 _HOUR: Final = 3_600
@@ -35,7 +35,7 @@ _YEAR: Final = 365 * _DAY
 ROOT_EXPIRES: Final = 4_102_444_800
 """2100-01-01 in epoch seconds; a phone's requests must not depend on when its run begins."""
 
-_KEPT: Final = 9  # available versions of a role: the current one and the previous 8
+_AVAILABLE: Final = 9  # available versions of a role: the current one and the previous 8
 
 HOST: Final = "updates.hening.example"
 _PATCH_LEVELS: Final = ("2024-12-05", "2025-01-05")
@@ -61,7 +61,7 @@ _ONLINE: Final = Lifetime(days=7, spare=1, connections=12)
 _OFFLINE: Final = Lifetime(days=90, spare=5, connections=180)
 
 
-def _life_of(role: str) -> Lifetime:
+def _find_lifetime(role: str) -> Lifetime:
     """Return the lifetime of a role; parts of `latest` have the lifetime of `latest`."""
     return _ONLINE if role == "snapshot" or role.startswith("latest") else _OFFLINE
 
@@ -69,7 +69,7 @@ def _life_of(role: str) -> Lifetime:
 @dataclass(slots=True)
 class _Role:
     version: int
-    said: dict[str, Any]
+    signed: dict[str, Any]
     keys: tuple[Key, ...]
     day: int
     connection: int
@@ -84,23 +84,23 @@ class Session:
 
     def __init__(self, describer: Describer, history: Sequence[Publication]) -> None:
         self._describer = describer
-        self._left = list(history)
+        self._pending = list(history)
         self._contents = Contents()
         self._roles: dict[str, _Role] = {}
         self._files: dict[str, bytes] = {}
         self._paths: dict[str, list[str]] = {}
-        self._gone: set[str] = set()
+        self._removed: set[str] = set()
         self._leaves: list[bytes] = []
         self._proofs: dict[str, tuple[int, int]] = {}
         self._timestamp: tuple[int, int, int, tuple[Key, ...]] | None = None
-        self._seen = (-1, 0.0)
+        self._last_request = (-1, 0.0)
 
-    def __call__(self, asked: Asked) -> bytes:
+    def __call__(self, request: Request) -> bytes:
         """Publish the changes that are due, and answer."""
-        if self._seen != (asked.connection, asked.now):
-            self._seen = (asked.connection, asked.now)
-            self._publish_due(asked.connection, asked.now)
-        return answer(asked.data, asked.now, self._find)
+        if self._last_request != (request.connection, request.now):
+            self._last_request = (request.connection, request.now)
+            self._publish_due(request.connection, request.now)
+        return answer(request.data, request.now, self._find)
 
     def _find(self, path: str) -> bytes | HTTPStatus:
         found = self._files.get(path)
@@ -112,7 +112,7 @@ class Session:
             return _prove(index, tuple(self._leaves[:size]), key)
         if path == "/log/checkpoint":
             return sign_checkpoint(self._leaves, self._describer.log_key(self._contents))
-        if path in self._gone:
+        if path in self._removed:
             return HTTPStatus.GONE
         return self._describer.blobs(self._contents).get(path, HTTPStatus.NOT_FOUND)
 
@@ -120,8 +120,12 @@ class Session:
         due = bool(self._roles)  # no second pass if something was just published
         if not self._roles:
             self._publish(connection, now)
-        while self._left and connection >= self._left[0].connection and now >= self._left[0].at:
-            self._contents = self._left.pop(0).change(self._contents)
+        while (
+            self._pending
+            and connection >= self._pending[0].connection
+            and now >= self._pending[0].at
+        ):
+            self._contents = self._pending.pop(0).change(self._contents)
             self._publish(connection, now)
             due = False
         if due:
@@ -131,44 +135,45 @@ class Session:
         """Sign the roles that changed or are due, and then snapshot and timestamp."""
         roles = self._describer.roles(self._contents)
         for role in roles:
-            said, keys = self._describer.describe(self._contents, role)
-            self._show(role, said, keys, connection, now)
+            signed, keys = self._describer.describe(self._contents, role)
+            self._update_role(role, signed, keys, connection, now)
         meta = {
             f"{role}.json": {"version": self._roles[role].version}
             for role in roles
             if role != "root"
         }
-        said = {"_type": "snapshot", "meta": meta, "spec_version": "1.0.34"}
+        signed = {"_type": "snapshot", "meta": meta, "spec_version": "1.0.34"}
         signers = self._describer.signers(self._contents, "snapshot")
-        self._show("snapshot", said, signers, connection, now)
-        self._show_timestamp(now)
+        self._update_role("snapshot", signed, signers, connection, now)
+        self._update_timestamp(now)
         # A proof refers to the tree of its own publication.
         size = len(self._leaves)
         for path, (index, known) in self._proofs.items():
             if not known:
                 self._proofs[path] = (index, size)
 
-    def _show(
-        self, name: str, said: dict[str, Any], keys: tuple[Key, ...], connection: int, now: float
+    def _update_role(
+        self, name: str, signed: dict[str, Any], keys: tuple[Key, ...], connection: int, now: float
     ) -> None:
         day = int(now // _DAY)
-        life = _life_of(name)
+        lifetime = _find_lifetime(name)
         role = self._roles.get(name)
         if role is None:
-            role = _Role(0, said, keys, day, connection)
+            role = _Role(0, signed, keys, day, connection)
         elif (
-            (role.said is said or role.said == said)  # usually the same object; comparing is slow
+            # Usually the same object; comparing is slow.
+            (role.signed is signed or role.signed == signed)
             and role.keys == keys
             and not _is_due(name, role, connection, day)
         ):
             return
         # After years without polls, as many versions have been skipped as would have been signed.
-        missed = (day - role.day) * _DAY // _YEAR * (365 // life.days)
-        role = _Role(role.version + 1 + missed, said, keys, day, connection)
+        skipped = (day - role.day) * _DAY // _YEAR * (365 // lifetime.days)
+        role = _Role(role.version + 1 + skipped, signed, keys, day, connection)
         self._roles[name] = role
-        expires = ROOT_EXPIRES if name == "root" else (day + life.days) * _DAY
+        expires = ROOT_EXPIRES if name == "root" else (day + lifetime.days) * _DAY
         data = (
-            sign_role(said, role.version, expires, keys)
+            sign_role(signed, role.version, expires, keys)
             if name == "snapshot"
             else _sign_described(self._describer, self._contents, name, role.version, expires)
         )
@@ -181,33 +186,33 @@ class Session:
         self._files[path] = data
         paths = self._paths.setdefault(name, [])
         paths.append(path)
-        if name != "root" and len(paths) > _KEPT:
+        if name != "root" and len(paths) > _AVAILABLE:
             old = paths.pop(0)
             proof = f"/log/proof/{name}.{old.split('/')[2].split('.')[0]}"
-            self._gone |= {old, proof}
+            self._removed |= {old, proof}
             del self._files[old]
             self._proofs.pop(proof, None)
 
-    def _show_timestamp(self, now: float) -> None:
+    def _update_timestamp(self, now: float) -> None:
         hour, snapshot = int(now // _HOUR), self._roles["snapshot"].version
         keys = self._describer.signers(self._contents, "timestamp")
-        version, *shown = self._timestamp or (0,)
-        if shown == [hour, snapshot, keys]:
+        version, *previous = self._timestamp or (0,)
+        if previous == [hour, snapshot, keys]:
             return
         self._timestamp = (version + 1, hour, snapshot, keys)
-        said = {
+        signed = {
             "_type": "timestamp",
             "meta": {"snapshot.json": {"version": snapshot}},
             "spec_version": "1.0.34",
         }
-        data = sign_role(said, version + 1, hour * _HOUR + _DAY, keys)
+        data = sign_role(signed, version + 1, hour * _HOUR + _DAY, keys)
         self._files["/metadata/timestamp.json"] = data
 
 
-def sign_role(said: dict[str, Any], version: int, expires: int, keys: tuple[Key, ...]) -> bytes:
+def sign_role(signed: dict[str, Any], version: int, expires: int, keys: tuple[Key, ...]) -> bytes:
     """Return the metadata file of a role version; `expires` in epoch seconds."""
     date = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return _sign(encode_canonical({**said, "expires": date, "version": version}), keys)
+    return _sign(encode_canonical({**signed, "expires": date, "version": version}), keys)
 
 
 @lru_cache(maxsize=4096)
@@ -215,8 +220,8 @@ def _sign_described(
     describer: Describer, contents: Contents, role: str, version: int, expires: int
 ) -> bytes:
     """Sign a role; cached, because a role may have a hundred targets to encode."""
-    said, keys = describer.describe(contents, role)
-    return sign_role(said, version, expires, keys)
+    signed, keys = describer.describe(contents, role)
+    return sign_role(signed, version, expires, keys)
 
 
 @lru_cache(maxsize=16_384)
@@ -232,9 +237,9 @@ def _prove(index: int, leaves: tuple[bytes, ...], key: Key) -> bytes:
 def _is_due(name: str, role: _Role, connection: int, day: int) -> bool:
     if name == "root":
         return False
-    life = _life_of(name)
-    is_old = day >= role.day + life.days - life.spare
-    return is_old or connection >= role.connection + life.connections
+    lifetime = _find_lifetime(name)
+    is_old = day >= role.day + lifetime.days - lifetime.spare
+    return is_old or connection >= role.connection + lifetime.connections
 
 
 class Repository:
@@ -254,8 +259,8 @@ class Repository:
     ) -> None:
         self._names = tuple(product(models, regions, channels))
         self._describer = Describer(Keys(seed), models, regions, channels, kinds)
-        said, keys = self._describer.describe(Contents(), "root")
-        self._root = sign_role(said, 1, ROOT_EXPIRES, keys)
+        signed, keys = self._describer.describe(Contents(), "root")
+        self._root = sign_role(signed, 1, ROOT_EXPIRES, keys)
 
     def publics(self) -> tuple[Public, ...]:
         """Return a phone of each model, region and channel, then one of each with build 0."""

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from client_sim.lab.errors import EnvironmentFailedError
-from client_sim.lab.trace.memory import Asked, Responder
+from client_sim.lab.trace.memory import Request, Responder
 from client_sim.lab.trace.sockets import PATIENCE, Acceptor
 
 _TIMESTAMP: Final = b'{"signatures":[],"signed":{}}'
@@ -38,14 +38,14 @@ _END: Final = b"\r\n\r\n"
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER with zero time, so that close sends a reset
 
 
-def respond(asked: Asked) -> bytes:
+def respond(request: Request) -> bytes:
     """Answer a request in a world without sockets."""
-    return answer(asked.data)
+    return answer(request.data)
 
 
-def answer(asked: bytes) -> bytes:
+def answer(request: bytes) -> bytes:
     """Answer each request head with 200 for the timestamp and 404 for everything else."""
-    heads = asked.split(b"\r\n\r\n")[:-1]
+    heads = request.split(b"\r\n\r\n")[:-1]
     return b"".join(_answer_one(head.split(b"\r\n", 1)[0]) for head in heads)
 
 
@@ -110,20 +110,20 @@ class Listening:
                 self._converse(wire, number, name)
 
     def _converse(self, wire: socket.socket, number: int, name: str | None) -> None:
-        asked = b""
+        request = b""
         while chunk := wire.recv(_CHUNK):
             self._received[number] += chunk
-            asked += chunk
-            if _END not in asked:
+            request += chunk
+            if _END not in request:
                 continue
             address, port = self.address
             try:
-                answer = self._respond(Asked(asked, self._now(), number, address, port, name))
+                answer = self._respond(Request(request, self._now(), number, address, port, name))
             except OSError:
                 wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 return
             wire.sendall(answer)
-            asked = b""
+            request = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,8 +48,8 @@ _WAITS: Final[tuple[tuple[Any, str], ...]] = (
     *((selectors.SelectSelector, "select"), (selectors.DefaultSelector, "select")),
     (selectors.PollSelector, "select"),
 )
-_noted: Note | None = None
-_bystanders: frozenset[int | None] = frozenset()
+_note: Note | None = None
+_other_threads: frozenset[int | None] = frozenset()
 
 
 @contextmanager
@@ -59,15 +59,15 @@ def watch_bypasses(note: Note) -> Iterator[None]:
     The attempt raises OSError. There is one watch at a time, for all threads. Threads that existed
     before, such as that of a progress bar, may still wait.
     """
-    global _noted, _bystanders  # noqa: PLW0603  # a hook is one per interpreter
+    global _note, _other_threads  # noqa: PLW0603  # a hook is one per interpreter
     prepare_to_watch()
-    before = _noted, _bystanders
-    _bystanders = frozenset(thread.ident for thread in list_threads()) - {get_ident()}
-    _noted = note
+    before = _note, _other_threads
+    _other_threads = frozenset(thread.ident for thread in list_threads()) - {get_ident()}
+    _note = note
     try:
         yield
     finally:
-        _noted, _bystanders = before
+        _note, _other_threads = before
 
 
 @cache
@@ -76,52 +76,52 @@ def prepare_to_watch() -> None:
     sys.addaudithook(_hook)
     for owner, name in _WAITS:
         if hasattr(owner, name):  # not every system has every call
-            setattr(owner, name, _watched(f"{owner.__name__}.{name}", getattr(owner, name)))
+            setattr(owner, name, _watch_call(f"{owner.__name__}.{name}", getattr(owner, name)))
     # `multiprocessing` starts its processes with this call, which raises no audit event.
-    _posixsubprocess.fork_exec = _forbidden(_FORK, _posixsubprocess.fork_exec)
+    _posixsubprocess.fork_exec = _forbid_call(_FORK, _posixsubprocess.fork_exec)
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if _noted is None:
+    if _note is None:
         return
     if event == _SLEEP:
         _refuse_wait(event, arguments)
     if event not in _SOCKETS and event not in _PROGRAMS:
         return
-    said = next((each for each in arguments if isinstance(each, str | bytes | tuple)), "")
-    _refuse(event, said.decode("latin-1") if isinstance(said, bytes) else str(said))
+    target = next((each for each in arguments if isinstance(each, str | bytes | tuple)), "")
+    _refuse(event, target.decode("latin-1") if isinstance(target, bytes) else str(target))
 
 
 def _refuse_wait(event: str, arguments: tuple[Any, ...]) -> None:
     """Refuse a call with a timeout; polling, or waiting for another thread, is not a pause."""
     seconds = [float(each) for each in arguments if isinstance(each, SupportsFloat)]
-    if get_ident() not in _bystanders and any(each > 0 for each in seconds):
+    if get_ident() not in _other_threads and any(each > 0 for each in seconds):
         _refuse(event, f"{max(seconds):g}")
 
 
 def _refuse(event: str, target: str) -> None:
-    if _noted is not None:
-        _noted(f"{event} {target}".encode("utf-8", "backslashreplace"))
+    if _note is not None:
+        _note(f"{event} {target}".encode("utf-8", "backslashreplace"))
         raise OSError(
             errno.EPERM, f"a client under examination may use only its world, and not {event}"
         )
 
 
-def _watched(event: str, wait: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(wait)
-    def look_and_wait(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401  # as it is called
-        if _noted is not None:
+def _watch_call(event: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def watched(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401  # as it is called
+        if _note is not None:
             _refuse_wait(event, (*arguments, *named.values()))
-        return wait(*arguments, **named)
+        return call(*arguments, **named)
 
-    return look_and_wait
+    return watched
 
 
-def _forbidden(event: str, begin: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(begin)
-    def look_and_begin(*arguments: Any) -> Any:  # noqa: ANN401  # as it is called
-        if _noted is not None:
+def _forbid_call(event: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def forbidden(*arguments: Any) -> Any:  # noqa: ANN401  # as it is called
+        if _note is not None:
             _refuse(event, str(arguments[0]))
-        return begin(*arguments)
+        return call(*arguments)
 
-    return look_and_begin
+    return forbidden

@@ -163,11 +163,13 @@ def ja4(hello: ClientHello) -> str:
             _protocol(hello.protocols),
         )
     )
-    told = ",".join(sorted(f"{number:04x}" for number in extensions if number not in {SNI, ALPN}))
+    details = ",".join(
+        sorted(f"{number:04x}" for number in extensions if number not in {SNI, ALPN})
+    )
     signatures = ",".join(f"{number:04x}" for number in hello.signatures if not _is_grease(number))
     if signatures:
-        told += f"_{signatures}"
-    return f"{first}_{_hash(','.join(sorted(f'{n:04x}' for n in ciphers)))}_{_hash(told)}"
+        details += f"_{signatures}"
+    return f"{first}_{_hash(','.join(sorted(f'{n:04x}' for n in ciphers)))}_{_hash(details)}"
 
 
 def _protocol(protocols: tuple[bytes, ...]) -> str:

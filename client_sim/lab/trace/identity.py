@@ -31,12 +31,12 @@ Answer = Callable[..., Any]
 
 # Prefixes of variables that the interpreter and its libraries need; they are the same on all
 # machines.
-_KEPT: Final = (
+_PRESERVED: Final = (
     *(b"PATH", b"TMP", b"TEMP", b"PYTHON", b"LD_", b"SSL_", b"OPENSSL_", b"COV", b"PYTEST"),
     b"VIRTUAL",
 )
 _ZONE: Final = b"TZ"
-_CARD: Final = re.compile(r"/sys/class/net/[^/]+/address")
+_CARD_ADDRESS: Final = re.compile(r"/sys/class/net/[^/]+/address")
 # The mapping below `os.environ`, which would encode and decode each time; runs take milliseconds.
 _ENVIRONMENT: Final[dict[bytes, bytes]] = vars(os)["environ"]._data  # noqa: SLF001  # its only name
 _CLOCKS: Final = ("CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW", "CLOCK_BOOTTIME")
@@ -49,8 +49,8 @@ BEGUN: Final = {
 They are subtracted, so that a simulated machine can have started recently although this one has
 been up for days.
 """
-_present: Machine | None = None
-_bystanders: frozenset[threading.Thread] = frozenset()
+_current: Machine | None = None
+_other_threads: frozenset[threading.Thread] = frozenset()
 
 
 @contextmanager
@@ -59,24 +59,24 @@ def on_machine(machine: Machine) -> Iterator[Callable[[Machine], None]]:
 
     Yields a function that switches to another machine.
     """
-    global _present, _bystanders  # noqa: PLW0603  # a machine is one per interpreter
+    global _current, _other_threads  # noqa: PLW0603  # a machine is one per interpreter
     prepare_machines()
-    before = _present, _bystanders
+    before = _current, _other_threads
     environment, node = dict(_ENVIRONMENT), uuid.getnode()
-    _bystanders = frozenset(threading.enumerate()) - {threading.current_thread()}
-    kept = {name: value for name, value in environment.items() if name.startswith(_KEPT)}
+    _other_threads = frozenset(threading.enumerate()) - {threading.current_thread()}
+    preserved = {name: value for name, value in environment.items() if name.startswith(_PRESERVED)}
 
-    def become(machine: Machine) -> None:
-        global _present  # noqa: PLW0603  # as above
-        _set_environment({**kept, **_encode_environment(machine)})
+    def switch_to(machine: Machine) -> None:
+        global _current  # noqa: PLW0603  # as above
+        _set_environment({**preserved, **_encode_environment(machine)})
         _set_node(machine.node)
-        _present = machine
+        _current = machine
 
-    become(machine)
+    switch_to(machine)
     try:
-        yield become
+        yield switch_to
     finally:
-        _present, _bystanders = before
+        _current, _other_threads = before
         _set_environment(environment)
         _set_node(node)
 
@@ -86,12 +86,12 @@ def _encode_environment(machine: Machine) -> dict[bytes, bytes]:
     return {name.encode(): value.encode() for name, value in machine.environment.items()}
 
 
-def _set_environment(wanted: dict[bytes, bytes]) -> None:
+def _set_environment(variables: dict[bytes, bytes]) -> None:
     """Replace the interpreter's environment, and the time zone in the C library."""
     _ENVIRONMENT.clear()
-    _ENVIRONMENT.update(wanted)
-    if _ZONE in wanted:
-        os.putenv(_ZONE, wanted[_ZONE])
+    _ENVIRONMENT.update(variables)
+    if _ZONE in variables:
+        os.putenv(_ZONE, variables[_ZONE])
     else:
         os.unsetenv(_ZONE)
     time.tzset()
@@ -106,11 +106,11 @@ def _set_node(node: int) -> None:
 @cache
 def prepare_machines() -> None:
     """Replace the calls, once; call this before a client is imported."""
-    for name, answer in _OF_OS.items():
+    for name, answer in _OS_CALLS.items():
         _replace((os, posix), name, answer)
-    for name, answer in _OF_TIME.items():
+    for name, answer in _TIME_CALLS.items():
         _replace((time,), name, answer)
-    for module, name, answer in _OTHERS:
+    for module, name, answer in _OTHER_CALLS:
         _replace((module,), name, answer)
     _replace((builtins, io), "open", _open)
 
@@ -121,29 +121,29 @@ def _replace(modules: tuple[Any, ...], name: str, answer: Answer) -> None:
         return  # not every system has every call
 
     @wraps(call)
-    def look_and_answer(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401  # as it is called
-        if _present is None or _is_bystander():
+    def replacement(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401  # as it is called
+        if _current is None or _is_other_thread():
             return call(*arguments, **named)
-        return answer(_present, call, *arguments, **named)
+        return answer(_current, call, *arguments, **named)
 
     for module in modules:
-        setattr(module, name, look_and_answer)
+        setattr(module, name, replacement)
 
 
-def _is_bystander() -> bool:
+def _is_other_thread() -> bool:
     # Not `current_thread`, which creates a dummy object for a thread that is still starting.
     thread = threading._active.get(threading.get_ident())  # type: ignore[attr-defined]  # noqa: SLF001  # its only name
-    return thread in _bystanders
+    return thread in _other_threads
 
 
-def _always(tell: Callable[[Machine], Any]) -> Answer:
-    return lambda machine, _call, *_arguments, **_named: tell(machine)
+def _constant(read: Callable[[Machine], Any]) -> Answer:
+    return lambda machine, _call, *_arguments, **_named: read(machine)
 
 
 def _uname(machine: Machine, call: Answer) -> os.uname_result:
     real = call()
-    told = (real.sysname, machine.host, machine.release, real.version, real.machine)
-    return os.uname_result(told)
+    values = (real.sysname, machine.host, machine.release, real.version, real.machine)
+    return os.uname_result(values)
 
 
 def _statvfs(machine: Machine, call: Answer, *arguments: Any) -> os.statvfs_result:
@@ -171,8 +171,8 @@ def _getpwnam(machine: Machine, call: Answer, name: str) -> pwd.struct_passwd:
 
 
 def _password(machine: Machine) -> pwd.struct_passwd:
-    told = machine.environment
-    row = (machine.user, "x", machine.uid, machine.uid, "", told["HOME"], told["SHELL"])
+    env = machine.environment
+    row = (machine.user, "x", machine.uid, machine.uid, "", env["HOME"], env["SHELL"])
     return pwd.struct_passwd(row)
 
 
@@ -185,20 +185,20 @@ def _getfqdn(machine: Machine, call: Answer, name: str = "") -> str:
 
 
 def _from_clock(machine: Machine, call: Answer) -> Any:  # noqa: ANN401  # seconds or nanoseconds
-    return _later(call(), machine.clock)
+    return _shift_time(call(), machine.clock)
 
 
 def _from_start(machine: Machine, call: Answer) -> Any:  # noqa: ANN401  # as above
-    return _later(call(), machine.uptime - BEGUN[time.CLOCK_MONOTONIC])
+    return _shift_time(call(), machine.uptime - BEGUN[time.CLOCK_MONOTONIC])
 
 
 def _clock(machine: Machine, call: Answer, number: int) -> Any:  # noqa: ANN401  # as above
     is_real = number == time.CLOCK_REALTIME
     since = machine.uptime - BEGUN.get(number, 0.0)
-    return _later(call(number), machine.clock if is_real else since)
+    return _shift_time(call(number), machine.clock if is_real else since)
 
 
-def _later(now: float | int, seconds: float) -> float:  # noqa: PYI041  # nanoseconds stay whole
+def _shift_time(now: float | int, seconds: float) -> float:  # noqa: PYI041  # nanoseconds stay whole
     return now + (seconds if isinstance(now, float) else round(seconds * 1e9))
 
 
@@ -208,17 +208,17 @@ def _broken_down(
     return call(read_clock() if seconds is None else seconds)  # type: ignore[no-any-return]
 
 
-def _written(_machine: Machine, call: Answer, *arguments: Any) -> str:
+def _format_time(_machine: Machine, call: Answer, *arguments: Any) -> str:
     """Format a time, which is the last argument, or the current time if it is omitted."""
     whole = 2 if call.__name__ == "strftime" else 1
-    told = arguments if len(arguments) == whole else (*arguments, time.localtime())
-    return str(call(*told))
+    values = arguments if len(arguments) == whole else (*arguments, time.localtime())
+    return str(call(*values))
 
 
-def _told(machine: Machine, path: str | bytes) -> str | None:
+def _file_contents(machine: Machine, path: str | bytes) -> str | None:
     """Return a machine's contents of a file, or None; all network cards have the same address."""
     name = os.fsdecode(path)
-    if _CARD.fullmatch(name):
+    if _CARD_ADDRESS.fullmatch(name):
         return machine.node.to_bytes(6, "big").hex(":") + "\n"
     return machine.files.get(name)
 
@@ -228,41 +228,43 @@ def _open(
     call: Answer,
     file: object,
     mode: str = "r",
-    *more: object,
+    *others: object,
     **named: object,
 ) -> object:
-    told = _told(machine, os.fspath(file)) if isinstance(file, str | os.PathLike) else None
-    if told is None or not mode.startswith("r"):
-        return call(file, mode, *more, **named)
-    return io.BytesIO(told.encode()) if "b" in mode else io.StringIO(told)
+    contents = (
+        _file_contents(machine, os.fspath(file)) if isinstance(file, str | os.PathLike) else None
+    )
+    if contents is None or not mode.startswith("r"):
+        return call(file, mode, *others, **named)
+    return io.BytesIO(contents.encode()) if "b" in mode else io.StringIO(contents)
 
 
-_OF_OS: Final[dict[str, Answer]] = {
-    **dict.fromkeys(("getuid", "geteuid", "getgid", "getegid"), _always(lambda m: m.uid)),
-    **dict.fromkeys(("getresuid", "getresgid"), _always(lambda m: (m.uid,) * 3)),
-    **dict.fromkeys(("getpid", "getpgrp"), _always(lambda m: m.pid)),
-    **dict.fromkeys(("getppid", "getpgid", "getsid"), _always(lambda m: m.parent)),
-    "getgroups": _always(lambda m: [m.uid]),
-    "getlogin": _always(lambda m: m.user),
-    "cpu_count": _always(lambda m: m.cpus),
-    "sched_getaffinity": _always(lambda m: set(range(m.cpus))),
-    "getloadavg": _always(lambda m: (m.load, m.load / 2, m.load / 3)),
+_OS_CALLS: Final[dict[str, Answer]] = {
+    **dict.fromkeys(("getuid", "geteuid", "getgid", "getegid"), _constant(lambda m: m.uid)),
+    **dict.fromkeys(("getresuid", "getresgid"), _constant(lambda m: (m.uid,) * 3)),
+    **dict.fromkeys(("getpid", "getpgrp"), _constant(lambda m: m.pid)),
+    **dict.fromkeys(("getppid", "getpgid", "getsid"), _constant(lambda m: m.parent)),
+    "getgroups": _constant(lambda m: [m.uid]),
+    "getlogin": _constant(lambda m: m.user),
+    "cpu_count": _constant(lambda m: m.cpus),
+    "sched_getaffinity": _constant(lambda m: set(range(m.cpus))),
+    "getloadavg": _constant(lambda m: (m.load, m.load / 2, m.load / 3)),
     "sysconf": _sysconf,
     "uname": _uname,
     "statvfs": _statvfs,
     "fstatvfs": _statvfs,
 }
-_OF_TIME: Final[dict[str, Answer]] = {
+_TIME_CALLS: Final[dict[str, Answer]] = {
     **dict.fromkeys(("time", "time_ns"), _from_clock),
     **dict.fromkeys(("monotonic", "monotonic_ns"), _from_start),
     **dict.fromkeys(("clock_gettime", "clock_gettime_ns"), _clock),
     **dict.fromkeys(("localtime", "gmtime", "ctime"), _broken_down),
-    **dict.fromkeys(("strftime", "asctime"), _written),
+    **dict.fromkeys(("strftime", "asctime"), _format_time),
 }
-_OTHERS: Final[tuple[tuple[Any, str, Answer], ...]] = (
-    (socket, "gethostname", _always(lambda m: m.host)),
+_OTHER_CALLS: Final[tuple[tuple[Any, str, Answer], ...]] = (
+    (socket, "gethostname", _constant(lambda m: m.host)),
     (socket, "getfqdn", _getfqdn),
-    (threading, "get_native_id", _always(lambda m: m.pid)),
+    (threading, "get_native_id", _constant(lambda m: m.pid)),
     (pwd, "getpwuid", _getpwuid),
     (pwd, "getpwnam", _getpwnam),
     (grp, "getgrgid", _getgrgid),

@@ -111,9 +111,9 @@ def make_machine(seed: bytes) -> Machine:
     )
 
 
-def _draw(tape: Tape, least: int, most: int) -> int:
-    """Draw a number from `least` to `most`, distributed log-uniformly."""
-    return round(least * math.exp(math.log(most / least) * tape.below(1 << 32) / (1 << 32)))
+def _draw(tape: Tape, minimum: int, maximum: int) -> int:
+    """Draw a number from `minimum` to `maximum`, distributed log-uniformly."""
+    return round(minimum * math.exp(math.log(maximum / minimum) * tape.below(1 << 32) / (1 << 32)))
 
 
 def grow_older(machine: Machine, tape: Tape, times: int) -> tuple[Machine, ...]:
@@ -122,17 +122,19 @@ def grow_older(machine: Machine, tape: Tape, times: int) -> tuple[Machine, ...]:
     About half of the fields change each time. The free disk space always changes, and decreases in
     half of the draws.
     """
-    return tuple(accumulate(range(times), lambda was, _: _alter(was, tape), initial=machine))[1:]
+    return tuple(
+        accumulate(range(times), lambda previous, _: _alter(previous, tape), initial=machine)
+    )[1:]
 
 
 def _alter(machine: Machine, tape: Tape) -> Machine:
     other = make_machine(tape.data(8))
-    taken = {each.name: getattr(other, each.name) for each in fields(Machine) if tape.below(2)}
+    changes = {each.name: getattr(other, each.name) for each in fields(Machine) if tape.below(2)}
     for name in ("environment", "files"):
-        before, behind = getattr(machine, name), getattr(other, name)
-        drawn = {key: value for key, value in behind.items() if tape.below(2)}
-        taken[name] = MappingProxyType({**before, **drawn})
-    room = taken.get("disk", machine.disk)
-    free = _draw(tape, 100, min(room, machine.free) if tape.below(2) else room)
-    taken["free"] = free - 1 if free == machine.free else free
-    return replace(machine, **taken)
+        old, new = getattr(machine, name), getattr(other, name)
+        drawn = {key: value for key, value in new.items() if tape.below(2)}
+        changes[name] = MappingProxyType({**old, **drawn})
+    disk = changes.get("disk", machine.disk)
+    free = _draw(tape, 100, min(disk, machine.free) if tape.below(2) else disk)
+    changes["free"] = free - 1 if free == machine.free else free
+    return replace(machine, **changes)

@@ -16,7 +16,7 @@ from client_sim.lab.trace.hello import Wire
 from client_sim.persona import Persona
 from client_sim.world import Public, Stream, World
 
-ELSEWHERE: Final = "192.0.2.1"
+OTHER_ADDRESS: Final = "192.0.2.1"
 """The address of every host except the update server (RFC 5737: not routed)."""
 
 
@@ -84,7 +84,7 @@ class DrivenWorld(World, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """A request to a scripted server: the bytes sent since its last answer, and the connection.
 
     `now` is the virtual time and `connection` counts from 0 in a run. `address`, `port` and `tls`
@@ -108,7 +108,7 @@ _SHARED: Final = ip_network("100.64.0.0/10")
 _PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 
 
-Responder = Callable[[Asked], bytes]
+Responder = Callable[[Request], bytes]
 """A scripted server: returns the next bytes of its answer; b"" closes the connection.
 
 An OSError that it raises reaches the client as a connection that breaks or times out. Its optional
@@ -150,7 +150,7 @@ class MemoryStream:
     def __init__(self, respond: Callable[[bytes], bytes], wait: Callable[[float], None]) -> None:
         self._respond = respond
         self._wait = wait
-        self._asked = b""
+        self._request = b""
         self._answer = b""
         self._answered = b""
         self._pieces: Iterator[tuple[float, int]] = iter(())
@@ -161,14 +161,14 @@ class MemoryStream:
     def send(self, data: bytes) -> None:
         """Send bytes to the script; raise OSError if the stream is closed."""
         self._check_open()
-        self._asked += data
+        self._request += data
 
     def recv(self, limit: int) -> bytes:
         """Return at most `limit` bytes of the answer; b"" when there is none left."""
         self._check_open()
         if not self._answer:
-            self._check_whole()
-            if not self._asked and _is_kept(self._answered):
+            self._raise_error()
+            if not self._request and _keeps_open(self._answered):
                 self._wait(_IDLE)
                 self._answered = b""
             self._take_answer()
@@ -176,11 +176,11 @@ class MemoryStream:
             seconds, self._piece = next(self._pieces, (0.0, len(self._answer)))
             self._wait(seconds)
         if not self._answer:
-            self._check_whole()
+            self._raise_error()
         limit = min(limit, self._piece)
         self._piece -= limit
-        taken, self._answer = self._answer[:limit], self._answer[limit:]
-        return taken
+        chunk, self._answer = self._answer[:limit], self._answer[limit:]
+        return chunk
 
     def close(self) -> None:
         """Close; closing twice is harmless, as with sockets."""
@@ -191,19 +191,19 @@ class MemoryStream:
 
         Closing such a socket resets the connection.
         """
-        return self._open and bool(self._asked or self._answer)
+        return self._open and bool(self._request or self._answer)
 
     def _take_answer(self) -> None:
-        if not self._asked:
+        if not self._request:
             return
-        answer, self._asked = self._respond(self._asked), b""
+        answer, self._request = self._respond(self._request), b""
         self._answer = self._answered = bytes(answer)
         self._piece = 0
         if isinstance(answer, Pieces):
             self._pieces = iter(answer.pieces)
             self._error = answer.error
 
-    def _check_whole(self) -> None:
+    def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
 
@@ -212,7 +212,7 @@ class MemoryStream:
             raise OSError("the connection is closed")
 
 
-def _is_kept(answer: bytes) -> bool:
+def _keeps_open(answer: bytes) -> bool:
     """Return whether a server keeps the connection open after this complete answer."""
     head, _, body = answer.partition(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")
@@ -247,19 +247,19 @@ class VirtualWorld:
         self.state: MutableMapping[str, bytes] = {}
         self.entropy = SeededEntropy(entropy)
         self._now = start
-        self._behind = 0.0  # seconds that the phone's clock was set back
+        self._set_back = 0.0  # seconds that the phone's clock was set back
 
     def now(self) -> float:
         """Return the virtual time."""
-        return self._now - self._behind
+        return self._now - self._set_back
 
     def advance_to(self, now: float) -> None:
         """Set the virtual time."""
-        self._now = now + self._behind
+        self._now = now + self._set_back
 
     def set_back(self, seconds: float) -> None:
         """Set the phone's clock back."""
-        self._behind += seconds
+        self._set_back += seconds
 
     def begin_poll(self, poll: int) -> None:
         """Switch to the randomness of a poll."""
@@ -280,7 +280,7 @@ class MemoryWorld(VirtualWorld):
     ) -> None:
         super().__init__(public, personal, entropy=entropy, start=start)
         self._respond = respond
-        self._reach: Callable[[Asked], object] = getattr(respond, "reach", lambda _asked: None)
+        self._reach: Callable[[Request], object] = getattr(respond, "reach", lambda _request: None)
         self._connections = 0
 
     def resolve(self, host: str) -> Sequence[str]:
@@ -289,21 +289,21 @@ class MemoryWorld(VirtualWorld):
         With a single address, a leak through the choice of an address would not be noticed.
         """
         try:
-            self._reach(Asked(b"", self._now, self._connections, host, 0, None))
+            self._reach(Request(b"", self._now, self._connections, host, 0, None))
         except OSError:
             # Count the connection that would have followed, so that the next attempt gets the next
             # number.
             self._connections += 1
             raise
-        return list_addresses(host) if host == self.public.host else [ELSEWHERE]
+        return list_addresses(host) if host == self.public.host else [OTHER_ADDRESS]
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         """Connect to the script."""
         connection = self._connections
         self._connections += 1
-        self._reach(Asked(b"", self._now, connection, address, port, tls))
+        self._reach(Request(b"", self._now, connection, address, port, tls))
         return MemoryStream(
-            lambda data: self._respond(Asked(data, self._now, connection, address, port, tls)),
+            lambda data: self._respond(Request(data, self._now, connection, address, port, tls)),
             self._wait,
         )
 

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from client_sim.lab.errors import EnvironmentFailedError
 from client_sim.lab.trace.hello import Wire, read_wire
-from client_sim.lab.trace.memory import ELSEWHERE, Entropy, MemoryStream, VirtualWorld
+from client_sim.lab.trace.memory import OTHER_ADDRESS, Entropy, MemoryStream, VirtualWorld
 from client_sim.persona import Persona
 from client_sim.world import Public, Stream
 
@@ -127,8 +127,8 @@ class Relay:
         Raise EnvironmentFailedError if that takes longer than `PATIENCE`.
         """
         with self._arrival:
-            there = self._arrival.wait_for(lambda: client_port in self._relayed, PATIENCE)
-            relayed = self._relayed.pop(client_port) if there else None
+            arrived = self._arrival.wait_for(lambda: client_port in self._relayed, PATIENCE)
+            relayed = self._relayed.pop(client_port) if arrived else None
         if relayed is None or not relayed.done.wait(PATIENCE):
             raise EnvironmentFailedError(f"the relay lost the connection from port {client_port}")
         return relayed
@@ -195,10 +195,10 @@ class _SocketStream:
 class SocketWorld(VirtualWorld):
     """A world with real sockets to the update server, through a relay that records the bytes.
 
-    `addresses` maps host names to addresses. All other names have the address `ELSEWHERE`, whose
-    simulated server gives an empty answer, so planted data never leaves the machine. `dial` starts
-    TLS; without it, TLS is refused. With TLS, `received(n)` returns the plaintext that the server
-    read on each of `n` connections.
+    `addresses` maps host names to addresses. All other names have the address `OTHER_ADDRESS`.
+    Its simulated server gives an empty answer, so planted data never leaves the machine. `dial`
+    starts TLS; without it, TLS is refused. With TLS, `received(n)` returns the plaintext that the
+    server read on each of `n` connections.
     """
 
     def __init__(
@@ -218,20 +218,20 @@ class SocketWorld(VirtualWorld):
         self._relay = relay
         self._dial = dial
         self._received = received
-        self._carried: list[_Hole | Relayed] | None = None
-        self._streams: list[_SocketStream | _Hole] = []
+        self._ended: list[_Sink | Relayed] | None = None
+        self._streams: list[_SocketStream | _Sink] = []
 
     def resolve(self, host: str) -> Sequence[str]:
-        """Return the address from `addresses`, or `ELSEWHERE`."""
-        return [self._addresses.get(host, ELSEWHERE)]
+        """Return the address from `addresses`, or `OTHER_ADDRESS`."""
+        return [self._addresses.get(host, OTHER_ADDRESS)]
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         """Connect to the relay, with TLS if a server name is given; raise OSError on failure."""
         if address not in self._addresses.values() or port != self.public.port:
-            hole = _Hole()
-            self._streams.append(hole)
-            return hole
-        self._streams.append(_Hole())  # a placeholder, in case the connection fails
+            sink = _Sink()
+            self._streams.append(sink)
+            return sink
+        self._streams.append(_Sink())  # a placeholder, in case the connection fails
         if tls is not None and self._dial is None:
             raise OSError("this world supports only plain text")
         wire = socket.create_connection(self._relay.address, timeout=PATIENCE)
@@ -244,35 +244,35 @@ class SocketWorld(VirtualWorld):
 
     def far_ends(self) -> Sequence[bytes] | None:
         """Close all connections and return what the other end read on each."""
-        carried = self._carry()
+        ended = self._end_connections()
         if self._received is None:
-            return [each.data for each in carried]
-        carrying = [stream for stream in self._streams if not isinstance(stream, _Hole)]
-        read = iter(self._received(len(carrying)))
+            return [each.data for each in ended]
+        relayed_streams = [stream for stream in self._streams if not isinstance(stream, _Sink)]
+        read = iter(self._received(len(relayed_streams)))
         return [
-            stream.data if isinstance(stream, _Hole) else next(read, b"")
+            stream.data if isinstance(stream, _Sink) else next(read, b"")
             for stream in self._streams
         ]
 
     def wires(self) -> Sequence[Wire] | None:
         """Return the network's view of each relayed connection."""
-        return [read_wire(each.data, is_reset=each.is_reset) for each in self._carry()]
+        return [read_wire(each.data, is_reset=each.is_reset) for each in self._end_connections()]
 
-    def _carry(self) -> "list[_Hole | Relayed]":
-        if self._carried is None:
+    def _end_connections(self) -> "list[_Sink | Relayed]":
+        if self._ended is None:
             for stream in self._streams:
                 stream.close()
-            self._carried = [
-                s if isinstance(s, _Hole) else self._relay.take(s.local_port) for s in self._streams
+            self._ended = [
+                s if isinstance(s, _Sink) else self._relay.take(s.local_port) for s in self._streams
             ]
-        return self._carried
+        return self._ended
 
 
-class _Hole(MemoryStream):
+class _Sink(MemoryStream):
     """A simulated connection that gives an empty answer and keeps the bytes sent."""
 
     def __init__(self) -> None:
-        super().__init__(lambda _asked: _NOTHING, lambda _seconds: None)
+        super().__init__(lambda _request: _NOTHING, lambda _seconds: None)
         self.data = b""
         self.is_reset = False
 

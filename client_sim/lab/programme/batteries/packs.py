@@ -12,8 +12,15 @@ from client_sim.lab.programme.case import Battery, Case, judge_same_polls, judge
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.programme.testbed import EVERY_KIND, WEEK, History, Serve, Testbed
 from client_sim.lab.scenarios.generators import busy_scenario, idle, without_events
-from client_sim.lab.servers.hostile import MANNERS, SMALL_PARTS, STOCKED_PARTS
-from client_sim.lab.servers.packs import HISTORIES, PARTS, SAID, SMALL, make_history, make_steps
+from client_sim.lab.servers.hostile import SMALL_PARTS, STOCKED_PARTS, WITHHOLDING_COUNT
+from client_sim.lab.servers.packs import (
+    HISTORIES,
+    PARTS,
+    SMALL,
+    STATE_PAIRS,
+    make_history,
+    make_steps,
+)
 from client_sim.lab.servers.replies import only_at
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.observation import Channel, Observation
@@ -25,7 +32,7 @@ _POLLS: Final = 4
 _GROUP: Final = 6  # phones that are compared together
 _FAILING: Final = frozenset({"completes"})
 _WITHHELD: Final = (*SMALL_PARTS, *STOCKED_PARTS)
-_ANNOUNCED: Final = tuple((kind, states) for kind in SMALL for states in SAID)
+_ANNOUNCED: Final = tuple((kind, states) for kind in SMALL for states in STATE_PAIRS)
 _WITH_ALL: Final = "greetings"  # a kind that needs a repository with every kind
 _KINDS: Final = (*SMALL, *(kind for kind in PARTS if kind not in SMALL))
 _COUNT: Final = len(_KINDS) * len(HISTORIES)
@@ -146,7 +153,7 @@ def holdings(testbed: Testbed, size: int) -> Battery:
                 testbed, number * _GROUP + place, serve, is_secure=number // 2 % 2 == 1
             )
             if is_withheld:
-                pair = SMALL_PARTS[number // 2 % MANNERS + place % 3 * MANNERS]
+                pair = SMALL_PARTS[number // 2 % WITHHOLDING_COUNT + place % 3 * WITHHOLDING_COUNT]
                 wrap = only_at(_FIRST_CONNECTION, pair.first if place < 3 else pair.second)
                 setting = replace(setting, serve=wrapped(serve, wrap))
             settings.append(setting)

@@ -19,9 +19,9 @@ from client_sim.content.kinds import KINDS
 from client_sim.device import tlog, trust
 from client_sim.device.answer import AnswerReader
 from client_sim.device.errors import ContentError, LogError, ProfileError, TransportError
-from client_sim.lab.servers.caches import RememberingParser, memoised
+from client_sim.lab.servers.caches import CachingParser, memoised
 from client_sim.lab.servers.replies import decode_replies
-from client_sim.lab.trace.memory import Asked
+from client_sim.lab.trace.memory import Request
 from tests.client_sim.content.packs import encode_part, encode_parts
 
 START = 1_767_225_600
@@ -74,8 +74,8 @@ def fetch(repository):
 
     def get(path):
         data = f"GET {path} HTTP/1.1\r\n\r\n".encode()
-        asked = Asked(data, float(START), 0, "198.51.100.1", 80, None)
-        return decode_replies(respond(asked))[0].body
+        request = Request(data, float(START), 0, "198.51.100.1", 80, None)
+        return decode_replies(respond(request))[0].body
 
     return get
 
@@ -257,7 +257,7 @@ def test_heads_that_differ_in_date_or_tag_are_parsed_once():
     """They are the same object, while each answer has its own body."""
 
     def parse(data):
-        parser = RememberingParser(h11.Connection(h11.CLIENT))
+        parser = CachingParser(h11.Connection(h11.CLIENT))
         parser.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
         parser.send(h11.EndOfMessage())
         parser.receive_data(data)

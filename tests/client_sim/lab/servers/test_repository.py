@@ -16,7 +16,7 @@ from client_sim.lab.servers.contents import (
     split,
 )
 from client_sim.lab.servers.repository import Repository
-from client_sim.lab.trace.memory import Asked
+from client_sim.lab.trace.memory import Request
 from server.core.names import decode_pointer_path
 from server.core.pointer import check_agreement, decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
@@ -41,7 +41,7 @@ FIRST = (
 def fetch(respond, path, fields=""):
     """Request a path and return the head and the body of the answer."""
     data = f"GET {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n".encode()
-    answer = respond(Asked(data, START, 0, "198.51.100.1", 80, None))
+    answer = respond(Request(data, START, 0, "198.51.100.1", 80, None))
     head, _, body = answer.partition(b"\r\n\r\n")
     return head.decode(), body
 
@@ -187,7 +187,7 @@ def test_answers_are_like_those_of_the_server(repository):
     assert unmodified.startswith("HTTP/1.1 304 Not Modified\r\n")
     assert nothing == b""
     assert fetch(respond, "/metadata/2.root.json")[0].startswith("HTTP/1.1 404 Not Found\r\n")
-    answer = respond(Asked(b"POST / HTTP/1.1\r\n\r\n", 0.0, 0, "", 80, None))
+    answer = respond(Request(b"POST / HTTP/1.1\r\n\r\n", 0.0, 0, "", 80, None))
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 

@@ -5,7 +5,7 @@ import dataclasses
 
 import pytest
 
-from client_sim.lab.trace.memory import ELSEWHERE
+from client_sim.lab.trace.memory import OTHER_ADDRESS
 from client_sim.lab.trace.observation import Channel
 from client_sim.lab.trace.recording import RecordingWorld, Tripwire, WatchedEvent
 from client_sim.persona import Persona, canaries, encode_persona, make_persona
@@ -35,7 +35,7 @@ def test_departures_are_noted_in_order(inner):
     seen = world.observation()
     assert [(d.at, d.channel, d.connection, d.data) for d in seen.departures] == [
         (5.0, Channel.DNS, -1, b"stats.example.org"),
-        (5.0, Channel.CONNECT, 0, ELSEWHERE.encode() + b" 80 stats.example.org"),
+        (5.0, Channel.CONNECT, 0, OTHER_ADDRESS.encode() + b" 80 stats.example.org"),
         (6.0, Channel.BYTES, 0, b"GET /metadata/timestamp.json"),
         (6.0, Channel.BYTES, 0, b" HTTP/1.1\r\n\r\n"),
         (6.0, Channel.CLOSE, 0, b""),
@@ -89,8 +89,8 @@ def test_connection_has_the_first_address_of_its_name(inner):
     first, _ = world.resolve(world.public.host)
     world.connect("192.0.2.9", 80, None)
     world.resolve("stats.example.org")
-    world.connect(ELSEWHERE, 80, None)
-    assert world.observation().nearest == (None, first, ELSEWHERE)
+    world.connect(OTHER_ADDRESS, 80, None)
+    assert world.observation().nearest == (None, first, OTHER_ADDRESS)
 
 
 def make_tripwire():
