@@ -64,7 +64,7 @@ def examine(canaries, tmp_path, monkeypatch):
     A node that is `alone` is not restarted and gets few requests.
     """
     # A sample of connections is enough: a server that stores one also stores others.
-    monkeypatch.setattr(canaries_module, "_MOST", 8)
+    monkeypatch.setattr(canaries_module, "_MAX_ENDS", 8)
 
     def run(make, sent=canaries, scheme="http", *, alone=False):
         folders = [tmp_path / "one", tmp_path / "two"][: 1 if alone else 2]
