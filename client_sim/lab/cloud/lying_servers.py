@@ -94,7 +94,7 @@ def _run_with(factory: Factory, scenario: Scenario, case: LieCase) -> tuple[Run,
     def lies(phase: str) -> Lie:
         is_last = int(phase.partition(" ")[0]) == last
 
-        def on_progress(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
+        def lie_in_last_step(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
             changed = lie(request, status, body)
             asked[0] += 1
             if not is_last or changed is None or changed == (status, body):
@@ -102,7 +102,7 @@ def _run_with(factory: Factory, scenario: Scenario, case: LieCase) -> tuple[Run,
             lied_at.append(asked[0] - 1)
             return changed
 
-        return on_progress
+        return lie_in_last_step
 
     run = run_scenario(factory, scenario, lies=lies)
     return run, lied_at[0] if lied_at else None
