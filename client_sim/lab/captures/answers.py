@@ -51,8 +51,8 @@ def find_request(data: bytes) -> HttpRequest | bool:
     first = requests[0]
     if b"chunked" in (first.header(b"transfer-encoding") or b"").lower():
         return first if data[: first.end].endswith(_LAST_CHUNK) else True
-    told = first.header(b"content-length") or b"0"
-    return first if len(first.body) == int(told) or not told.isdigit() else True
+    length = first.header(b"content-length") or b"0"
+    return first if len(first.body) == int(length) or not length.isdigit() else True
 
 
 def plan_answer(request: HttpRequest, load: Load) -> Answer:

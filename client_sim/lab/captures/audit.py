@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from client_sim.lab.captures.capture import READABLE, Capture, Conversation, observe_capture
-from client_sim.lab.captures.dialects import Told, find_faults, list_told
+from client_sim.lab.captures.dialects import Disclosure, find_faults, list_disclosures
 from client_sim.lab.captures.evidence import list_places
 from client_sim.lab.captures.hosts import hosts_of, judge_egress, judge_handshake
 from client_sim.lab.captures.judges import (
@@ -32,20 +32,20 @@ _MANY: Final = 200  # known values; with more, fewer layers of encodings are com
 class Audit:
     """The result of an audit.
 
-    `host` is the required value of Host, and `is_told` whether it was given. `hosts` counts
-    connections by the host names in them, and `names` counts DNS questions by name. `told` is what
-    requests in the dialects of existing Updater apps reveal.
+    `host` is the required value of Host, and `is_host_given` whether it was given. `hosts` counts
+    connections by the host names in them, and `names` counts DNS questions by name. `disclosures`
+    are what requests in the dialects of existing Updater apps reveal.
     """
 
     capture: Capture
     host: bytes | None
-    is_told: bool
+    is_host_given: bool
     questions: tuple[Question, ...]
     fields: tuple[FieldRow, ...]
     hosts: Counter[bytes]
     names: Counter[bytes]
     requests: int
-    told: tuple[Told, ...] = ()
+    disclosures: tuple[Disclosure, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -68,10 +68,10 @@ class Audit:
 def describe_outcome(audit: Audit) -> str:
     """Return the verdict and the number of connections, as the second half of a title."""
     connections = len(audit.capture.conversations)
-    seen = f"in {connections:,} connection{'' if connections == 1 else 's'}"
+    scope = f"in {connections:,} connection{'' if connections == 1 else 's'}"
     if audit.is_clean:
-        return f"no leak found {seen}"
-    return f"leak found {seen}" if audit.verdict == "leak" else f"{audit.verdict}, {seen}"
+        return f"no leak found {scope}"
+    return f"leak found {scope}" if audit.verdict == "leak" else f"{audit.verdict}, {scope}"
 
 
 def audit_capture(
@@ -89,25 +89,28 @@ def audit_capture(
     the app is an existing Updater app: its requests are judged by the rows of these dialects, and
     the rules of hening's own phones for TLS, writes and ends do not apply.
     """
-    is_told = host is not None
-    host = host if is_told else _first_host(capture)
+    is_host_given = host is not None
+    host = host if is_host_given else _first_host(capture)
     search = None
     if known is not None:
         count = sum(map(len, known.anywhere.values()))
         search = CanarySearch(known.anywhere, layers=2 if count <= _MANY else 1)
-    seen = observe_capture(capture)
-    places = list_places(seen, search)
+    observation = observe_capture(capture)
+    places = list_places(observation, search)
     if dialects:
         find, table = partial(find_faults, dialects=dialects), "table of dialects"
     else:
-        find, table = partial(find_violations, host=host if is_told else None), "request table"
+        find, table = (
+            partial(find_violations, host=host if is_host_given else None),
+            "request table",
+        )
     questions = [
-        judge_grammar(capture, seen, find, table=table, personal=personal),
-        judge_egress(capture, seen, host, personal=personal),
+        judge_grammar(capture, observation, find, table=table, personal=personal),
+        judge_egress(capture, observation, host, personal=personal),
     ]
     if not dialects:
         questions += [
-            judge_handshake(capture, seen, host, personal=personal),
+            judge_handshake(capture, observation, host, personal=personal),
             judge_writes(capture, personal=personal),
             judge_ends(capture),
         ]
@@ -118,31 +121,35 @@ def audit_capture(
     ]
     if known is not None:
         questions.insert(1, judge_canaries(capture, places, known, personal=personal))
-    talks = capture.conversations
+    conversations = capture.conversations
     return Audit(
         capture=capture,
         host=host,
-        is_told=is_told,
+        is_host_given=is_host_given,
         questions=tuple(questions),
-        fields=measure_fields(capture, host if is_told else None),
-        hosts=Counter(name for talk in talks for name in hosts_of(talk)),
-        names=Counter(question.name for question in capture.asked),
-        requests=sum(_count_requests(talk) for talk in talks if talk.state in READABLE),
-        told=list_told(capture, dialects),
+        fields=measure_fields(capture, host if is_host_given else None),
+        hosts=Counter(name for conversation in conversations for name in hosts_of(conversation)),
+        names=Counter(question.name for question in capture.dns_questions),
+        requests=sum(
+            _count_requests(conversation)
+            for conversation in conversations
+            if conversation.state in READABLE
+        ),
+        disclosures=list_disclosures(capture, dialects),
     )
 
 
-def _count_requests(talk: Conversation) -> int:
-    return sum(1 for _ in iterate_requests(talk.data))
+def _count_requests(conversation: Conversation) -> int:
+    return sum(1 for _ in iterate_requests(conversation.data))
 
 
 def _first_host(capture: Capture) -> bytes | None:
     """Return the first Host or server name of a connection, or else the first DNS question."""
-    for talk in capture.conversations:
-        if talk.state in READABLE:
-            for request in iterate_requests(talk.data):
+    for conversation in capture.conversations:
+        if conversation.state in READABLE:
+            for request in iterate_requests(conversation.data):
                 if (host := request.header(b"host")) is not None:
                     return host
-        if talk.hello is not None and talk.hello.server_name:
-            return talk.hello.server_name
-    return next((asked.name for asked in capture.asked), None)
+        if conversation.hello is not None and conversation.hello.server_name:
+            return conversation.hello.server_name
+    return next((question.name for question in capture.dns_questions), None)

@@ -44,7 +44,7 @@ class Conversation:
     - `wire` is what the network saw.
     - `name` is the contacted host according to the format itself.
     - `gaps` are sentences about missing bytes.
-    - `odd` are bytes that contradict others, each with a label.
+    - `contradictions` are bytes that contradict others, each with a label.
     - `readings` are another program's interpretations of the bytes, each with a label.
     """
 
@@ -54,7 +54,7 @@ class Conversation:
     at: float
     data: bytes
     state: State
-    near: str = ""
+    local: str = ""
     name: bytes | None = None
     hello: ClientHello | None = None
     wire: Wire | None = None
@@ -63,12 +63,12 @@ class Conversation:
     closed: float | None = None
     is_reset: bool = False
     gaps: tuple[str, ...] = ()
-    odd: tuple[tuple[str, bytes], ...] = ()
+    contradictions: tuple[tuple[str, bytes], ...] = ()
     readings: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DnsQuestion:
     """A DNS question: its position, the name as spelled, its type, other bytes, and its time."""
 
     where: str
@@ -79,7 +79,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Loose:
+class OtherTraffic:
     """Traffic that is neither a connection nor a question; `data` is all of its content.
 
     `at` is the time of its first frame.
@@ -96,80 +96,93 @@ class Loose:
 class Capture:
     """The content of a capture.
 
-    `addresses` maps names, in lower case, to the addresses in DNS answers. `passed` counts frames
+    `addresses` maps names, in lower case, to the addresses in DNS answers. `ignored` counts frames
     of kinds that are not judged, such as ARP. `others` counts frames that are neither to nor from
     the phone. `notes` are sentences about what the format cannot show.
     """
 
     form: str
     conversations: tuple[Conversation, ...]
-    asked: tuple[Asked, ...] = ()
-    loose: tuple[Loose, ...] = ()
+    dns_questions: tuple[DnsQuestion, ...] = ()
+    other_traffic: tuple[OtherTraffic, ...] = ()
     addresses: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
-    passed: Mapping[str, int] = field(default_factory=dict)
+    ignored: Mapping[str, int] = field(default_factory=dict)
     others: Mapping[str, int] = field(default_factory=dict)
     frames: int = 0
     notes: tuple[str, ...] = ()
 
 
 def observe_capture(capture: Capture) -> Observation:
-    """Return the trace of a capture, ordered by time; its connections are those of `list_talks`.
+    """Return the trace of a capture, ordered by time.
+
+    Its connections are those of `list_conversations`.
 
     It has no randomness, no outcomes and no bytes of answers.
     """
-    talks = list_talks(capture)
-    departures = [each for index, talk in enumerate(talks) for each in _connect(index, talk)]
-    for asked in capture.asked:
-        departures += _ask(asked)
-    for talk in capture.conversations:
-        departures += _beside(talk)
-    for loose in capture.loose:
-        label = f"{loose.label}, {loose.where}".removesuffix(", ")
-        departures.append(Departure(loose.at, label, Channel.OTHER, -1, loose.data))
+    conversations = list_conversations(capture)
+    departures = [
+        each
+        for index, conversation in enumerate(conversations)
+        for each in _connect(index, conversation)
+    ]
+    for question in capture.dns_questions:
+        departures += _query(question)
+    for conversation in capture.conversations:
+        departures += _extra_bytes(conversation)
+    for traffic in capture.other_traffic:
+        label = f"{traffic.label}, {traffic.where}".removesuffix(", ")
+        departures.append(Departure(traffic.at, label, Channel.OTHER, -1, traffic.data))
     # The sort is stable, so departures at the same time keep their order within a connection.
     departures.sort(key=lambda departure: departure.at)
-    nothing = (b"",) * len(talks)
+    nothing = (b"",) * len(conversations)
     return Observation(tuple(departures), (), (), nothing, None)
 
 
-def list_talks(capture: Capture) -> tuple[Conversation, ...]:
+def list_conversations(capture: Capture) -> tuple[Conversation, ...]:
     """Return the connections of a capture except those of DNS over TCP."""
-    return tuple(talk for talk in capture.conversations if talk.state is not State.NAMES)
+    return tuple(
+        conversation
+        for conversation in capture.conversations
+        if conversation.state is not State.NAMES
+    )
 
 
-def _connect(index: int, talk: Conversation) -> Iterator[Departure]:
-    at = talk.at
+def _connect(index: int, conversation: Conversation) -> Iterator[Departure]:
+    at = conversation.at
 
-    def leave(channel: Channel, data: bytes) -> Departure:
-        return Departure(at, talk.where, channel, index, data)
+    def make_departure(channel: Channel, data: bytes) -> Departure:
+        return Departure(at, conversation.where, channel, index, data)
 
-    yield leave(Channel.CONNECT, talk.target)
-    if talk.wire is not None:
-        yield leave(Channel.TLS, talk.wire.parameters)
-        yield leave(Channel.SIZES, talk.wire.sizes)
-    if talk.state is not State.ENCRYPTED:
+    yield make_departure(Channel.CONNECT, conversation.target)
+    if conversation.wire is not None:
+        yield make_departure(Channel.TLS, conversation.wire.parameters)
+        yield make_departure(Channel.SIZES, conversation.wire.sizes)
+    if conversation.state is not State.ENCRYPTED:
         start = 0
-        for when, size in talk.pieces or ((talk.at, len(talk.data)),):
+        for when, size in conversation.pieces or ((conversation.at, len(conversation.data)),):
             at = max(at, when)  # times may decrease: clocks are set back, captures may be forged
             if size:
-                yield leave(Channel.BYTES, talk.data[start : start + size])
+                yield make_departure(Channel.BYTES, conversation.data[start : start + size])
             start += size
-    if talk.closed is not None:
-        at = max(at, talk.closed)
-        yield leave(Channel.CLOSE, RESET if talk.is_reset else b"")
+    if conversation.closed is not None:
+        at = max(at, conversation.closed)
+        yield make_departure(Channel.CLOSE, RESET if conversation.is_reset else b"")
 
 
-def _ask(asked: Asked) -> Iterator[Departure]:
-    yield Departure(asked.at, asked.where, Channel.DNS, -1, asked.name)
-    if asked.extra:
-        where = f"extra bytes of a DNS question, {asked.where}"
-        yield Departure(asked.at, where, Channel.OTHER, -1, asked.extra)
+def _query(question: DnsQuestion) -> Iterator[Departure]:
+    yield Departure(question.at, question.where, Channel.DNS, -1, question.name)
+    if question.extra:
+        where = f"extra bytes of a DNS question, {question.where}"
+        yield Departure(question.at, where, Channel.OTHER, -1, question.extra)
 
 
-def _beside(talk: Conversation) -> Iterator[Departure]:
+def _extra_bytes(conversation: Conversation) -> Iterator[Departure]:
     """Yield a connection's contradicting bytes, its other readings, and its TLS session id."""
-    told = [(f"{talk.where}, {label}", data) for label, data in (*talk.odd, *talk.readings)]
-    if talk.hello is not None and talk.hello.session:
-        told.append((f"session of {talk.where}", talk.hello.session))
-    for where, data in told:
-        yield Departure(talk.at, where, Channel.OTHER, -1, data)
+    extra = [
+        (f"{conversation.where}, {label}", data)
+        for label, data in (*conversation.contradictions, *conversation.readings)
+    ]
+    if conversation.hello is not None and conversation.hello.session:
+        extra.append((f"session of {conversation.where}", conversation.hello.session))
+    for where, data in extra:
+        yield Departure(conversation.at, where, Channel.OTHER, -1, data)

@@ -30,7 +30,7 @@ _NANO: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class Transfer:
     """Bytes that were sent by the client or to it, at a time (epoch seconds)."""
 
     at: float
@@ -39,7 +39,7 @@ class Passed:
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class Endpoints:
     """The two ends of a connection: addresses as text, and ports."""
 
     client: tuple[str, int]
@@ -47,7 +47,12 @@ class Ends:
 
 
 def encode_connection(
-    ends: Ends, begun: float, passed: Iterable[Passed], ended: float, *, is_reset: bool = False
+    ends: Endpoints,
+    started: float,
+    transfers: Iterable[Transfer],
+    ended: float,
+    *,
+    is_reset: bool = False,
 ) -> Iterator[tuple[float, bytes]]:
     """Yield the packets of a connection with their times.
 
@@ -59,13 +64,13 @@ def encode_connection(
         sent = numbers[from_client]
         acknowledged = numbers[not from_client] if flags & _ACK else 0
         numbers[from_client] += len(data) + bool(flags & (_SYN | _FIN))
-        near, far = (ends.client, ends.server) if from_client else (ends.server, ends.client)
-        return at, _encode(near, far, (sent, acknowledged, flags), data)
+        sender, receiver = (ends.client, ends.server) if from_client else (ends.server, ends.client)
+        return at, _encode(sender, receiver, (sent, acknowledged, flags), data)
 
-    yield packet(begun, True, _SYN)
-    yield packet(begun, False, _SYN | _ACK)
-    yield packet(begun, True, _ACK)
-    for each in passed:
+    yield packet(started, True, _SYN)
+    yield packet(started, False, _SYN | _ACK)
+    yield packet(started, True, _ACK)
+    for each in transfers:
         for start in range(0, len(each.data), _SEGMENT):
             piece = each.data[start : start + _SEGMENT]
             yield packet(each.at, each.from_client, _PUSH | _ACK, piece)
@@ -78,16 +83,16 @@ def encode_connection(
 
 
 def _encode(
-    near: tuple[str, int], far: tuple[str, int], numbers: tuple[int, int, int], data: bytes
+    sender: tuple[str, int], receiver: tuple[str, int], numbers: tuple[int, int, int], data: bytes
 ) -> bytes:
     # The zone of a link-local address is only valid on its machine.
-    source, target = (ip_address(end[0].partition("%")[0]) for end in (near, far))
+    source, target = (ip_address(end[0].partition("%")[0]) for end in (sender, receiver))
     sequence, acknowledged, flags = numbers
     ring = 0xFFFFFFFF
     head = struct.pack(
         ">HHIIBBHHH",
-        near[1],
-        far[1],
+        sender[1],
+        receiver[1],
         sequence & ring,
         acknowledged & ring,
         0x50,

@@ -29,12 +29,12 @@ class Budget:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._left = limit
+        self._remaining = limit
 
     def spend(self, count: int) -> None:
         """Take `count` bytes; raise CaptureError if the budget is exhausted."""
-        self._left -= count
-        if self._left < 0:
+        self._remaining -= count
+        if self._remaining < 0:
             raise CaptureError(
                 f"more than {self._limit} bytes left the phone: cut the capture into parts"
             )
@@ -66,8 +66,8 @@ class Stream:
 
     data: bytearray = field(default_factory=bytearray)
     gaps: list[Gap] = field(default_factory=list)
-    odd: list[Piece] = field(default_factory=list)
-    begun: bool = False
+    contradictions: list[Piece] = field(default_factory=list)
+    has_begun: bool = False
     pieces: list[tuple[float, int]] = field(default_factory=list)
     _at: float = 0.0
     _missing: int = 0
@@ -76,7 +76,7 @@ class Stream:
 
     def begin(self, sequence: int) -> None:
         """Set the sequence number of the first byte, which follows from the SYN."""
-        self.begun, self._next = True, sequence % _RING
+        self.has_begun, self._next = True, sequence % _RING
 
     def add(
         self, sequence: int, data: bytes, missing: int, budget: Budget, at: float = 0.0
@@ -119,7 +119,7 @@ class Stream:
             short, long = sorted((known, data), key=len)
             if not long.startswith(short):
                 place = len(self.data) + self._distance(start)
-                self.odd.append(Piece(place, data, "sent twice, differing"))
+                self.contradictions.append(Piece(place, data, "sent twice, differing"))
                 return
             data = long
         elif len(self._ahead) == _AHEAD_LIMIT:
@@ -131,11 +131,11 @@ class Stream:
     def _take(self, offset: int, data: bytes) -> None:
         """Append the bytes at `offset` that are new."""
         if offset < 0:
-            self.odd.append(Piece(offset, data, "before the beginning"))
+            self.contradictions.append(Piece(offset, data, "before the beginning"))
             return
         old = self.data[offset : offset + len(data)]
         if data[: len(old)] != old:
-            self.odd.append(Piece(offset, data, "sent twice, differing"))
+            self.contradictions.append(Piece(offset, data, "sent twice, differing"))
         fresh = data[len(old) :]
         self.data += fresh
         if fresh:
@@ -156,7 +156,7 @@ class Endpoint:
 
 
 @dataclass(slots=True)
-class Contact:
+class Connection:
     """A TCP connection; `frame` and `at` are the number and time of its first segment.
 
     `sent` is what left the phone. `closed` is the time when the phone first closed the connection,
@@ -164,8 +164,8 @@ class Contact:
     which end opened the connection is guessed from the ports.
     """
 
-    near: Endpoint
-    far: Endpoint
+    local: Endpoint
+    remote: Endpoint
     frame: int
     at: float
     is_guess: bool
@@ -175,7 +175,7 @@ class Contact:
     is_reset: bool = False
 
 
-class Contacts:
+class Connections:
     """Collects the connections of a capture from its segments.
 
     `phones` are the phone's addresses; if there are none, the end that opens a connection counts as
@@ -186,8 +186,8 @@ class Contacts:
         self.others: Counter[str] = Counter()
         self._phones = phones
         self._budget = budget
-        self._all: list[Contact] = []
-        self._open: dict[tuple[Endpoint, Endpoint], Contact] = {}
+        self._all: list[Connection] = []
+        self._open: dict[tuple[Endpoint, Endpoint], Connection] = {}
 
     def add(self, frame: int, at: float, ends: tuple[bytes, bytes], segment: Segment) -> None:
         """Add a segment that was sent from the first of `ends` to the second."""
@@ -195,21 +195,21 @@ class Contacts:
         if self._phones and not self._phones & {*ends}:
             self.others["TCP segments"] += 1
             return
-        contact = self._open.get((source, target)) or self._open.get((target, source))
+        connection = self._open.get((source, target)) or self._open.get((target, source))
         is_first = bool(segment.flags & SYN) and not segment.flags & ACK
-        if contact is None or (is_first and _is_another(contact, source, segment)):
-            contact = self._new(frame, at, source, target, segment)
-        self._take(contact, at, source, segment)
+        if connection is None or (is_first and _is_another(connection, source, segment)):
+            connection = self._new(frame, at, source, target, segment)
+        self._take(connection, at, source, segment)
 
-    def finish(self) -> Iterator[Contact]:
+    def finish(self) -> Iterator[Connection]:
         """End all connections, and yield them in the order of their first segments."""
-        for contact in self._all:
-            contact.sent.finish()
-            yield contact
+        for connection in self._all:
+            connection.sent.finish()
+            yield connection
 
     def _new(
         self, frame: int, at: float, source: Endpoint, target: Endpoint, segment: Segment
-    ) -> Contact:
+    ) -> Connection:
         if len(self._all) == _LIMIT:
             raise CaptureError(f"the capture has more than {_LIMIT} connections: cut it into parts")
         is_guess = not segment.flags & SYN
@@ -219,45 +219,45 @@ class Contacts:
             is_sender = source.port >= target.port
         else:
             is_sender = not segment.flags & ACK
-        near, far = (source, target) if is_sender else (target, source)
-        contact = Contact(near, far, frame, at, is_guess)
-        if segment.flags & SYN and source == near:
-            contact.start = segment.sequence
-        self._open.pop((far, near), None)
-        self._open[near, far] = contact
-        self._all.append(contact)
-        return contact
+        local, remote = (source, target) if is_sender else (target, source)
+        connection = Connection(local, remote, frame, at, is_guess)
+        if segment.flags & SYN and source == local:
+            connection.start = segment.sequence
+        self._open.pop((remote, local), None)
+        self._open[local, remote] = connection
+        self._all.append(connection)
+        return connection
 
-    def _take(self, contact: Contact, at: float, source: Endpoint, segment: Segment) -> None:
-        if source != contact.near:
+    def _take(self, connection: Connection, at: float, source: Endpoint, segment: Segment) -> None:
+        if source != connection.local:
             return
-        if segment.flags & (FIN | RST) and contact.closed is None:
+        if segment.flags & (FIN | RST) and connection.closed is None:
             # Only the first close counts: after an orderly close, the system resets the connection
             # if more data arrives, which is not the client's doing.
-            contact.closed, contact.is_reset = at, bool(segment.flags & RST)
-        sequence, stream = segment.sequence, contact.sent
+            connection.closed, connection.is_reset = at, bool(segment.flags & RST)
+        sequence, stream = segment.sequence, connection.sent
         if segment.flags & RST and segment.payload:
             self._budget.spend(len(segment.payload) + OVERHEAD)
-            stream.odd.append(Piece(len(stream.data), segment.payload, "with a reset"))
+            stream.contradictions.append(Piece(len(stream.data), segment.payload, "with a reset"))
             return
         if segment.flags & SYN:
             sequence = (sequence + 1) % (1 << 32)
-            if not stream.begun:
+            if not stream.has_begun:
                 stream.begin(sequence)
         stream.add(sequence, segment.payload, segment.missing, self._budget, at)
 
 
-def _is_another(contact: Contact, source: Endpoint, segment: Segment) -> bool:
+def _is_another(connection: Connection, source: Endpoint, segment: Segment) -> bool:
     """Return whether a SYN opens a new connection, rather than being retransmitted."""
-    return contact.near != source or contact.start != segment.sequence
+    return connection.local != source or connection.start != segment.sequence
 
 
 @dataclass(slots=True)
 class Flow:
     """The datagrams between two endpoints that left the phone, each with its time."""
 
-    near: Endpoint
-    far: Endpoint
+    local: Endpoint
+    remote: Endpoint
     at: float
     sent: list[tuple[float, bytes]] = field(default_factory=list)
 
@@ -282,9 +282,9 @@ class Flows:
             if len(self._all) == _LIMIT:
                 raise CaptureError(f"the capture has more than {_LIMIT} flows: cut it into parts")
             swap = bool(self._phones) and source.address not in self._phones
-            near, far = (target, source) if swap else (source, target)
-            flow = self._all[near, far] = Flow(near, far, at)
-        if source != flow.near:
+            local, remote = (target, source) if swap else (source, target)
+            flow = self._all[local, remote] = Flow(local, remote, at)
+        if source != flow.local:
             return False
         self._budget.spend(len(datagram.payload) + OVERHEAD)
         flow.sent.append((at, datagram.payload))

@@ -89,7 +89,7 @@ ROWS: Final[Mapping[str, Row]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Disclosure:
     """What requests of one row reveal, in the words of docs/PRIVACY.md, and their number."""
 
     row: str
@@ -100,26 +100,28 @@ class Told:
 def find_row(path: bytes, dialects: Sequence[str]) -> str | None:
     """Return the row of a path in one of the dialects, or None."""
     for name, row in ROWS.items():
-        is_asked = any(each.startswith(row.dialect) for each in dialects)
-        if is_asked and row.path.fullmatch(path) is not None:
+        is_selected = any(each.startswith(row.dialect) for each in dialects)
+        if is_selected and row.path.fullmatch(path) is not None:
             return name
     return None
 
 
-def list_told(capture: Capture, dialects: Sequence[str]) -> tuple[Told, ...]:
+def list_disclosures(capture: Capture, dialects: Sequence[str]) -> tuple[Disclosure, ...]:
     """Return what the requests of a capture reveal, row by row."""
     rows: Counter[str] = Counter()
     models = 0
-    for talk in capture.conversations:
-        for request in iterate_requests(talk.data):
+    for conversation in capture.conversations:
+        for request in iterate_requests(conversation.data):
             row = find_row(request.target, dialects)
             if row is not None:
                 rows[row] += 1
                 models += _MODEL.search(request.header(b"user-agent") or b"") is not None
-    told = [Told(row, rows[row], ROWS[row].reveals) for row in ROWS if rows[row]]
+    disclosures = [Disclosure(row, rows[row], ROWS[row].reveals) for row in ROWS if rows[row]]
     if models:
-        told.append(Told("User-Agent", models, "model and Android build, by the platform"))
-    return tuple(told)
+        disclosures.append(
+            Disclosure("User-Agent", models, "model and Android build, by the platform")
+        )
+    return tuple(disclosures)
 
 
 def find_faults(data: bytes, dialects: Sequence[str]) -> Iterator[tuple[str, int, int]]:

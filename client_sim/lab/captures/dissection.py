@@ -6,17 +6,17 @@ from ipaddress import ip_address
 from typing import Final
 
 from client_sim.lab.captures import dns, packets
-from client_sim.lab.captures.capture import Asked, Capture, Conversation, Loose, State
+from client_sim.lab.captures.capture import Capture, Conversation, DnsQuestion, OtherTraffic, State
 from client_sim.lab.captures.connections import (
     OVERHEAD,
     Budget,
-    Contact,
-    Contacts,
+    Connection,
+    Connections,
     Endpoint,
     Flow,
     Flows,
 )
-from client_sim.lab.captures.packet_files import Frame, Unread
+from client_sim.lab.captures.packet_files import Frame, UnknownBlock
 from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello, read_wire
 
 _ICMP, _IGMP, _ICMP6 = 1, 2, 58
@@ -48,63 +48,65 @@ class Dissection:
     def __init__(self, phones: frozenset[bytes], bytes_limit: int) -> None:
         self._phones = phones
         self._budget = Budget(bytes_limit)
-        self._contacts = Contacts(phones, self._budget)
+        self._connections = Connections(phones, self._budget)
         self._flows = Flows(phones, self._budget)
         self._fragments = packets.Fragments()
-        self._loose: dict[tuple[str, str], list[bytes]] = defaultdict(list)
-        self._passed: Counter[str] = Counter()
+        self._other_traffic: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        self._ignored: Counter[str] = Counter()
         self._others: Counter[str] = Counter()
         self._addresses: dict[bytes, set[str]] = defaultdict(set)
         self._names: dict[bytes, set[bytes]] = defaultdict(set)
         self._frames = 0
-        self._at = 0.0
-        self._begun: dict[tuple[str, str], float] = {}
+        self._time = 0.0
+        self._first_times: dict[tuple[str, str], float] = {}
 
-    def take(self, frame: Frame) -> None:
+    def add(self, frame: Frame) -> None:
         """Add the next frame."""
         self._frames += 1
-        self._at = frame.at
+        self._time = frame.at
         inner = packets.strip_link(frame.link, frame.data)
         if isinstance(inner, packets.Opaque):
-            self._keep(inner.label, "", frame.data)
+            self._record(inner.label, "", frame.data)
         elif inner.kind == packets.ARP:
-            self._passed["ARP"] += 1
+            self._ignored["ARP"] += 1
         elif inner.kind in {packets.IPV4, packets.IPV6}:
             packet = packets.read_packet(inner)
             if isinstance(packet, packets.Opaque):
-                self._keep(packet.label, "", inner.data)
+                self._record(packet.label, "", inner.data)
             else:
                 self._take_packet(frame, packet)
         else:
-            self._keep(f"EtherType {inner.kind:#06x}", "", inner.data)
+            self._record(f"EtherType {inner.kind:#06x}", "", inner.data)
 
-    def take_unread(self, unread: Unread) -> None:
+    def add_unknown(self, block: UnknownBlock) -> None:
         """Add a part of the file that the reader cannot interpret."""
-        self._keep(unread.label, "", unread.data)
+        self._record(block.label, "", block.data)
 
     def finish(self, form: str) -> Capture:
         """Return the capture; `form` is the name of its file format."""
         for packet in self._fragments.leftover():
-            self._keep_packet("fragments that do not fit together", packet)
-        asked: list[Asked] = []
-        talks: list[Conversation] = []
-        for contact in self._contacts.finish():
-            if contact.far.port == dns.PORT and contact.sent.data:
-                asked += self._asked_over_tcp(contact)
-            talks.append(_converse(len(talks) + 1, contact))
+            self._record_packet("fragments that do not fit together", packet)
+        questions: list[DnsQuestion] = []
+        conversations: list[Conversation] = []
+        for connection in self._connections.finish():
+            if connection.remote.port == dns.PORT and connection.sent.data:
+                questions += self._read_tcp_questions(connection)
+            conversations.append(_make_conversation(len(conversations) + 1, connection))
         for flow in self._flows:
-            asked += self._read_flow(flow)
+            questions += self._read_flow(flow)
         return Capture(
             form=form,
-            conversations=tuple(talks),
-            asked=tuple(asked),
-            loose=tuple(
-                Loose(label, where, len(pieces), b"".join(pieces), self._begun[label, where])
-                for (label, where), pieces in self._loose.items()
+            conversations=tuple(conversations),
+            dns_questions=tuple(questions),
+            other_traffic=tuple(
+                OtherTraffic(
+                    label, where, len(pieces), b"".join(pieces), self._first_times[label, where]
+                )
+                for (label, where), pieces in self._other_traffic.items()
             ),
             addresses=self._follow_names(),
-            passed=dict(self._passed),
-            others=dict(self._others + self._contacts.others + self._flows.others),
+            ignored=dict(self._ignored),
+            others=dict(self._others + self._connections.others + self._flows.others),
             frames=self._frames,
         )
 
@@ -116,28 +118,28 @@ class Dissection:
                 return
             packet = whole
         if packet.options and packet.protocol not in {_IGMP, _ICMP6}:
-            self._keep_packet("IP options", packet, packet.options)
-        if len(packet.behind) != _CHECK_SUM and any(packet.behind):
-            self._keep_packet("bytes after a packet", packet, packet.behind)
+            self._record_packet("IP options", packet, packet.options)
+        if len(packet.trailer) != _CHECK_SUM and any(packet.trailer):
+            self._record_packet("bytes after a packet", packet, packet.trailer)
         self._take_payload(frame, packet)
 
     def _take_payload(self, frame: Frame, packet: packets.Packet) -> None:
         ends = (packet.source, packet.target)
         match packet.protocol:
             case 6 if (segment := packets.read_segment(packet.payload, packet.missing)) is not None:
-                self._contacts.add(frame.number, frame.at, ends, segment)
+                self._connections.add(frame.number, frame.at, ends, segment)
             case 17 if (datagram := packets.read_datagram(packet.payload)) is not None:
                 if datagram.source == dns.PORT:
                     self._learn(datagram.payload)
-                left = self._flows.add(frame.at, ends, datagram)
-                if left and datagram.behind:
-                    self._keep_packet("bytes after a datagram", packet, datagram.behind)
-                if left and packet.missing:
-                    self._keep_packet("truncated datagrams", packet, b"")
+                is_sent = self._flows.add(frame.at, ends, datagram)
+                if is_sent and datagram.trailer:
+                    self._record_packet("bytes after a datagram", packet, datagram.trailer)
+                if is_sent and packet.missing:
+                    self._record_packet("truncated datagrams", packet, b"")
             case 2:
-                self._passed["IGMP"] += 1
+                self._ignored["IGMP"] += 1
             case 58 if packet.payload and packet.payload[0] in _LINK_LOCAL:
-                self._passed["ICMPv6 on the link"] += 1
+                self._ignored["ICMPv6 on the link"] += 1
             case _:
                 known = {
                     packets.TCP: "damaged TCP segment",
@@ -145,25 +147,25 @@ class Dissection:
                     **_PROTOCOLS,
                 }
                 label = known.get(packet.protocol, f"IP protocol {packet.protocol}")
-                self._keep_packet(label, packet)
+                self._record_packet(label, packet)
 
-    def _keep_packet(self, label: str, packet: packets.Packet, data: bytes | None = None) -> None:
+    def _record_packet(self, label: str, packet: packets.Packet, data: bytes | None = None) -> None:
         if self._phones and packet.source not in self._phones:
             if packet.target not in self._phones:
                 self._others[label] += 1
             return
         where = f"{ip_address(packet.source)} to {ip_address(packet.target)}"
-        self._keep(label, where, packet.payload if data is None else data)
+        self._record(label, where, packet.payload if data is None else data)
 
-    def _keep(self, label: str, where: str, data: bytes) -> None:
+    def _record(self, label: str, where: str, data: bytes) -> None:
         self._budget.spend(len(data) + OVERHEAD)
-        if len(self._loose) >= _PLACES:
+        if len(self._other_traffic) >= _PLACES:
             where = "more places"
-        self._add_loose(label, where, [data], self._at)
+        self._append(label, where, [data], self._time)
 
-    def _add_loose(self, label: str, where: str, pieces: Iterable[bytes], at: float) -> None:
-        self._loose[label, where] += pieces
-        self._begun.setdefault((label, where), at)
+    def _append(self, label: str, where: str, pieces: Iterable[bytes], at: float) -> None:
+        self._other_traffic[label, where] += pieces
+        self._first_times.setdefault((label, where), at)
 
     def _learn(self, message: bytes) -> None:
         # Counted even if nothing is learned, because resolving aliases takes time.
@@ -179,72 +181,75 @@ class Dissection:
         """Return the addresses of each name, including those of its aliases (CNAME)."""
         found: dict[bytes, frozenset[str]] = {}
         for name in {*self._addresses, *self._names}:
-            reached = {name}
+            aliases = {name}
             queue = [name]
-            while queue and len(reached) < 16:
-                new = self._names.get(queue.pop(), set()) - reached
-                reached |= new
+            while queue and len(aliases) < 16:
+                new = self._names.get(queue.pop(), set()) - aliases
+                aliases |= new
                 queue += new
-            found[name] = frozenset().union(*(self._addresses.get(n, set()) for n in reached))
+            found[name] = frozenset().union(*(self._addresses.get(n, set()) for n in aliases))
         return found
 
-    def _read_flow(self, flow: Flow) -> Iterator[Asked]:
-        where = f"{flow.near} to {flow.far}"
-        if flow.far.port != dns.PORT:
-            name = _PORTS.get(flow.far.port)
-            label = f"UDP port {flow.far.port}" + (f" ({name})" if name else "")
-            self._add_loose(label, where, [data for _, data in flow.sent], flow.at)
+    def _read_flow(self, flow: Flow) -> Iterator[DnsQuestion]:
+        where = f"{flow.local} to {flow.remote}"
+        if flow.remote.port != dns.PORT:
+            name = _PORTS.get(flow.remote.port)
+            label = f"UDP port {flow.remote.port}" + (f" ({name})" if name else "")
+            self._append(label, where, [data for _, data in flow.sent], flow.at)
             return
         for at, message in flow.sent:
             yield from self._read_message(message, where, at)
 
-    def _asked_over_tcp(self, contact: Contact) -> Iterator[Asked]:
-        for message in dns.split_messages(bytes(contact.sent.data)):
-            where = f"{contact.near} to {contact.far}"
-            yield from self._read_message(message, where, contact.at)
+    def _read_tcp_questions(self, connection: Connection) -> Iterator[DnsQuestion]:
+        for message in dns.split_messages(bytes(connection.sent.data)):
+            where = f"{connection.local} to {connection.remote}"
+            yield from self._read_message(message, where, connection.at)
 
-    def _read_message(self, message: bytes, where: str, at: float) -> Iterator[Asked]:
+    def _read_message(self, message: bytes, where: str, at: float) -> Iterator[DnsQuestion]:
         question = dns.read_question(message)
         if question is None:
-            self._add_loose("port 53 without a DNS question", where, [message], at)
+            self._append("port 53 without a DNS question", where, [message], at)
         else:
-            yield Asked(where, question.name, question.kind, question.extra, at)
+            yield DnsQuestion(where, question.name, question.kind, question.extra, at)
 
 
-def _converse(number: int, contact: Contact) -> Conversation:
-    sent = contact.sent
+def _make_conversation(number: int, connection: Connection) -> Conversation:
+    sent = connection.sent
     data = bytes(sent.data)
     gaps = [
         f"{gap.size} bytes are missing" + (f" at offset {gap.offset}" if gap.offset >= 0 else "")
         for gap in sent.gaps
     ]
-    if contact.is_guess:
+    if connection.is_guess:
         gaps.append("the capture starts after the beginning of the connection")
     secure = is_tls(data)
     hello = read_hello(data) if secure else None
     state = State.ENCRYPTED if secure else State.PLAIN
-    if contact.far.port == dns.PORT:
+    if connection.remote.port == dns.PORT:
         state = State.NAMES
     return Conversation(
-        where=f"connection {number}, {contact.near} to {contact.far}, frame {contact.frame}",
-        near=str(contact.near),
-        target=_name_target(contact.far, hello),
-        frame=contact.frame,
-        at=contact.at,
+        where=(
+            f"connection {number}, {connection.local} to {connection.remote},"
+            f" frame {connection.frame}"
+        ),
+        local=str(connection.local),
+        target=_name_target(connection.remote, hello),
+        frame=connection.frame,
+        at=connection.at,
         data=data,
         state=state if data else State.SILENT,
         hello=hello,
         wire=read_wire(data),
         pieces=tuple(sent.pieces),
         segments=tuple(size for _, size in sent.pieces),
-        closed=contact.closed,
-        is_reset=contact.is_reset,
+        closed=connection.closed,
+        is_reset=connection.is_reset,
         gaps=tuple(gaps),
-        odd=tuple((piece.label, piece.data) for piece in sent.odd),
+        contradictions=tuple((piece.label, piece.data) for piece in sent.contradictions),
     )
 
 
-def _name_target(far: Endpoint, hello: ClientHello | None) -> bytes:
+def _name_target(remote: Endpoint, hello: ClientHello | None) -> bytes:
     """Return the target of a connection in the format of `RecordingWorld`."""
     name = b"plain" if hello is None else hello.server_name or b""
-    return f"{ip_address(far.address)} {far.port} ".encode() + name
+    return f"{ip_address(remote.address)} {remote.port} ".encode() + name

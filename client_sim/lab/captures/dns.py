@@ -94,8 +94,8 @@ def _extra(message: bytes, at: int, others: int) -> bytes:
     if others == 1 and len(rest) >= 11 and rest[:1] == b"\x00":
         size = int.from_bytes(rest[9:11])
         options = rest[11 : 11 + size]
-        is_silent = int.from_bytes(rest[1:3]) == _OPT and len(rest) == 11 + size
-        if is_silent and _is_padding(options):
+        is_empty = int.from_bytes(rest[1:3]) == _OPT and len(rest) == 11 + size
+        if is_empty and _is_padding(options):
             return b""
     return rest
 

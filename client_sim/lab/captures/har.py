@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from client_sim.lab.captures.capture import Capture, Conversation, Loose, State
+from client_sim.lab.captures.capture import Capture, Conversation, OtherTraffic, State
 from client_sim.lab.errors import CaptureError
 
 HAR_LIMIT: Final = 256 * 1024 * 1024
@@ -27,12 +27,14 @@ _URL_LIMIT: Final = 65_536
 _TIME_LIMIT: Final = 64
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NEXT_ROOT: Final = re.compile(rb"/metadata/([1-9][0-9]{0,15})\.root\.json")
-_READ: Final = (
+_REQUESTS_NOTE: Final = (
     "a HAR contains only requests, as its exporter parsed them: no DNS names, no TLS, no segments,"
     " no ends of connections, no other traffic, and no bytes between the parts of a request"
 )
-_LEFT_OUT: Final = "browsers omit cookies and credentials from a HAR unless told to include them"
-_UNCONNECTED: Final = (
+_CREDENTIALS_NOTE: Final = (
+    "browsers omit cookies and credentials from a HAR unless told to include them"
+)
+_CONNECTIONS_NOTE: Final = (
     "the HAR does not say which requests shared a connection: they are grouped by poll"
 )
 
@@ -46,7 +48,7 @@ class _Field(_Pair):
     fileName: str = ""  # noqa: N815 -- as the format spells it
 
     @property
-    def told(self) -> tuple[str, str]:
+    def pair(self) -> tuple[str, str]:
         """Return the name, and the file name and value as one text."""
         return self.name, " ".join(filter(None, (self.fileName, self.value)))
 
@@ -106,19 +108,21 @@ def read_har(data: bytes, bytes_limit: int) -> Capture:
     if any(len(entry.request.url) > _URL_LIMIT for entry in entries):
         raise CaptureError(f"the HAR has a URL of more than {_URL_LIMIT} characters: leave it out")
     has_connections = all(entry.connection for entry in entries)
-    talks = tuple(
+    conversations = tuple(
         _converse(number, group, bytes_limit)
         for number, group in enumerate(_group(entries, has_connections), 1)
     )
-    if sum(len(talk.data) for talk in talks) > bytes_limit:
+    if sum(len(conversation.data) for conversation in conversations) > bytes_limit:
         raise CaptureError(f"more than {bytes_limit} bytes left the phone: export fewer requests")
-    return Capture("HAR", talks, loose=tuple(_messages(entries)), notes=_notes(has_connections))
+    return Capture(
+        "HAR", conversations, other_traffic=tuple(_messages(entries)), notes=_notes(has_connections)
+    )
 
 
 def _notes(has_connections: bool) -> tuple[str, ...]:
     if has_connections:
-        return (_READ, _LEFT_OUT)
-    return (_READ, _LEFT_OUT, _UNCONNECTED)
+        return (_REQUESTS_NOTE, _CREDENTIALS_NOTE)
+    return (_REQUESTS_NOTE, _CREDENTIALS_NOTE, _CONNECTIONS_NOTE)
 
 
 def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry]]:
@@ -133,7 +137,7 @@ def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry
     group: list[_Entry] = entries[:1]
     for before, entry in pairwise(entries):
         hosts = {_authority(each.request.url)[1] for each in (before, entry)}
-        if len(hosts) > 1 or _begins(before, entry):
+        if len(hosts) > 1 or _begins_poll(before, entry):
             yield group
             group = []
         group.append(entry)
@@ -141,7 +145,7 @@ def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry
         yield group
 
 
-def _begins(before: _Entry, entry: _Entry) -> bool:
+def _begins_poll(before: _Entry, entry: _Entry) -> bool:
     """Return whether a request that follows `before` is the first of a poll."""
     this = _NEXT_ROOT.fullmatch(_target(entry.request.url).encode("utf-8", "surrogatepass"))
     last = _NEXT_ROOT.fullmatch(_target(before.request.url).encode("utf-8", "surrogatepass"))
@@ -187,12 +191,12 @@ def _name_target(entry: _Entry) -> bytes:
     if not (mark and port.isdigit()):
         host, port = authority, ""
     secure = entry.request.url.startswith(("https:", "wss:"))
-    told = (
+    parts = (
         entry.serverIPAddress[:_TIME_LIMIT] or host,
         port or ("443" if secure else "80"),
         host if secure else "plain",
     )
-    return " ".join(told).encode("utf-8", "surrogatepass")
+    return " ".join(parts).encode("utf-8", "surrogatepass")
 
 
 def _encode(request: _Request) -> bytes:
@@ -213,7 +217,7 @@ def _encode_body(body: _Body | None) -> bytes:
         return b""
     if not body.text:
         # Exporters write a form as `text` or as `params`, and may leave the other one empty.
-        return urlencode([pair.told for pair in body.params], errors="surrogatepass").encode()
+        return urlencode([field.pair for field in body.params], errors="surrogatepass").encode()
     if body.encoding == "base64":
         try:
             return base64.b64decode(body.text)
@@ -239,15 +243,15 @@ def _target(url: str) -> str:
     return target if target.startswith("/") else f"/{target}"
 
 
-def _messages(entries: list[_Entry]) -> Iterator[Loose]:
+def _messages(entries: list[_Entry]) -> Iterator[OtherTraffic]:
     """Yield data sent outside requests: WebSocket messages, and the user part of URLs."""
     for entry in entries:
         user, host = _authority(entry.request.url)
         if user:
-            yield Loose("user in a URL", host, 1, user.encode("utf-8", "surrogatepass"))
+            yield OtherTraffic("user in a URL", host, 1, user.encode("utf-8", "surrogatepass"))
         sent = [_read_data(each.data) for each in entry.messages if each.type == "send"]
         if sent:
-            yield Loose("WebSocket messages", host, len(sent), b"\n".join(sent))
+            yield OtherTraffic("WebSocket messages", host, len(sent), b"\n".join(sent))
 
 
 def _read_data(data: msgspec.Raw) -> bytes:

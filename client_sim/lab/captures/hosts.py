@@ -3,9 +3,15 @@
 from collections.abc import Iterator
 from typing import Final
 
-from client_sim.lab.captures.capture import READABLE, Capture, Conversation, State, list_talks
+from client_sim.lab.captures.capture import (
+    READABLE,
+    Capture,
+    Conversation,
+    State,
+    list_conversations,
+)
 from client_sim.lab.captures.evidence import Place, name_place
-from client_sim.lab.captures.judges import Case, Question, ask, show
+from client_sim.lab.captures.judges import Case, Question, make_case, make_question
 from client_sim.lab.captures.requests import iterate_requests
 from client_sim.lab.oracles.connections import find_strays, judge_handshakes, judge_tls
 from client_sim.lab.trace.observation import Channel, Observation
@@ -23,22 +29,22 @@ _STRAYS: Final = {
 
 
 def judge_egress(
-    capture: Capture, seen: Observation, host: bytes | None, *, personal: bool
+    capture: Capture, observation: Observation, host: bytes | None, *, personal: bool
 ) -> Question:
     """Find resolved names and contacted hosts other than `host`."""
     name = None if host is None else without_port(host)
     found = (
-        *_strays(capture, seen, name),
+        *_strays(capture, observation, name),
         *_stray_questions(capture),
         *_stray_hosts(capture, name),
     )
-    asks = "Is the server's host the only one resolved and contacted?"
-    cases = len(capture.asked) + len(capture.conversations)
-    return ask("egress", asks, cases, found, personal=personal)
+    text = "Is the server's host the only one resolved and contacted?"
+    cases = len(capture.dns_questions) + len(capture.conversations)
+    return make_question("egress", text, cases, found, personal=personal)
 
 
 def judge_handshake(
-    capture: Capture, seen: Observation, host: bytes | None, *, personal: bool
+    capture: Capture, observation: Observation, host: bytes | None, *, personal: bool
 ) -> Question:
     """Find TLS that names another host or protocol, resumes a session, or varies."""
     name = None if host is None else without_port(host)
@@ -50,11 +56,14 @@ def judge_handshake(
             finding.offset,
             finding.length,
         )
-        for finding in (*judge_tls(seen, guess_rom(capture, name)), *judge_handshakes(seen))
+        for finding in (
+            *judge_tls(observation, guess_rom(capture, name)),
+            *judge_handshakes(observation),
+        )
     )
-    cases = sum(talk.hello is not None for talk in capture.conversations)
-    asks = "Does TLS name one host and one protocol, and never resume a session?"
-    return ask("tls", asks, cases, found, personal=personal)
+    cases = sum(conversation.hello is not None for conversation in capture.conversations)
+    text = "Does TLS name one host and one protocol, and never resume a session?"
+    return make_question("tls", text, cases, found, personal=personal)
 
 
 def guess_rom(capture: Capture, name: bytes | None) -> Public:
@@ -62,8 +71,11 @@ def guess_rom(capture: Capture, name: bytes | None) -> Public:
 
     Port and TLS are those of the first connection to the host, or else of the first connection.
     """
-    talks = list_talks(capture)
-    first = next((talk for talk in talks if name in hosts_of(talk)), talks[0] if talks else None)
+    conversations = list_conversations(capture)
+    first = next(
+        (conversation for conversation in conversations if name in hosts_of(conversation)),
+        conversations[0] if conversations else None,
+    )
     _, port, tls = [*(b"" if first is None else first.target).split(b" ", 2), b"", b""][:3]
     return Public(
         host=(name or b"").decode("latin-1"),
@@ -79,14 +91,14 @@ def guess_rom(capture: Capture, name: bytes | None) -> Public:
     )
 
 
-def hosts_of(talk: Conversation) -> frozenset[bytes]:
+def hosts_of(conversation: Conversation) -> frozenset[bytes]:
     """Return the host names in a connection's TLS and Host headers, without ports."""
-    told = {talk.name} if talk.name else set[bytes]()
-    if talk.hello is not None and talk.hello.server_name:
-        told.add(talk.hello.server_name)
-    if talk.state in READABLE:
-        told |= {request.header(b"host") or b"" for request in iterate_requests(talk.data)}
-    return frozenset(without_port(name) for name in told if name)
+    names = {conversation.name} if conversation.name else set[bytes]()
+    if conversation.hello is not None and conversation.hello.server_name:
+        names.add(conversation.hello.server_name)
+    if conversation.state in READABLE:
+        names |= {request.header(b"host") or b"" for request in iterate_requests(conversation.data)}
+    return frozenset(without_port(name) for name in names if name)
 
 
 def without_port(name: bytes) -> bytes:
@@ -95,34 +107,36 @@ def without_port(name: bytes) -> bytes:
     return head if mark and port.isdigit() else name
 
 
-def _strays(capture: Capture, seen: Observation, name: bytes | None) -> Iterator[Case]:
+def _strays(capture: Capture, observation: Observation, name: bytes | None) -> Iterator[Case]:
     """Yield the names and targets that violate the egress list."""
-    talks = list_talks(capture)
-    for stray in find_strays(seen, guess_rom(capture, name)):
-        left = stray.departure
-        says = _STRAYS.get(stray.field)
-        if says is None or (left.channel is Channel.CONNECT and not left.data):
+    conversations = list_conversations(capture)
+    for stray in find_strays(observation, guess_rom(capture, name)):
+        departure = stray.departure
+        explanation = _STRAYS.get(stray.field)
+        if explanation is None or (departure.channel is Channel.CONNECT and not departure.data):
             continue  # caused by the system, or the capture does not show the target
         # Another host may have another port; report only the host.
-        if stray.field == "port" and hosts_of(talks[left.connection]) - {name}:
+        if stray.field == "port" and hosts_of(conversations[departure.connection]) - {name}:
             continue
-        yield show(name_place(left), says, left.data)
+        yield make_case(name_place(departure), explanation, departure.data)
 
 
 def _stray_questions(capture: Capture) -> Iterator[Case]:
-    for question in capture.asked:
+    for question in capture.dns_questions:
         if question.extra:
             where = f"DNS question, {question.where}"
-            yield show(where, "a DNS question contains more than its name", question.extra)
+            yield make_case(where, "a DNS question contains more than its name", question.extra)
 
 
 def _stray_hosts(capture: Capture, name: bytes | None) -> Iterator[Case]:
     addresses = capture.addresses.get(name or b"", frozenset())
-    for talk in capture.conversations:
-        if talk.state is State.NAMES or capture.form == "octets":
+    for conversation in capture.conversations:
+        if conversation.state is State.NAMES or capture.form == "octets":
             continue
-        hosts = hosts_of(talk)
+        hosts = hosts_of(conversation)
         for other in sorted(hosts - {name}):
-            yield show(talk.where, "the phone contacts another host", other)
-        if not hosts and talk.target.partition(b" ")[0].decode("latin-1") not in addresses:
-            yield show(talk.where, "the phone contacts an address that no name resolved to")
+            yield make_case(conversation.where, "the phone contacts another host", other)
+        if not hosts and conversation.target.partition(b" ")[0].decode("latin-1") not in addresses:
+            yield make_case(
+                conversation.where, "the phone contacts an address that no name resolved to"
+            )

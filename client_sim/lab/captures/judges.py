@@ -5,8 +5,14 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from client_sim.lab.captures.capture import READABLE, Capture, Conversation, State, list_talks
-from client_sim.lab.captures.evidence import KEPT, Evidence, Place, show_value
+from client_sim.lab.captures.capture import (
+    READABLE,
+    Capture,
+    Conversation,
+    State,
+    list_conversations,
+)
+from client_sim.lab.captures.evidence import FINDINGS_LIMIT, Evidence, Place, show_value
 from client_sim.lab.captures.known_values import Known
 from client_sim.lab.captures.requests import iterate_requests, list_fields
 from client_sim.lab.oracles.canary import Sighting
@@ -25,7 +31,7 @@ class Question:
     """One question about the whole capture; `evidence` has the first of `count` findings."""
 
     name: str
-    asks: str
+    text: str
     cases: int
     count: int
     evidence: tuple[Evidence, ...]
@@ -46,21 +52,21 @@ class Case:
     length: int
 
 
-def show(where: str, explanation: str, data: bytes = b"") -> Case:
+def make_case(where: str, explanation: str, data: bytes = b"") -> Case:
     """Return a case about all bytes of a place; there may be none."""
     return Case(Place(where, data), explanation, 0, len(data))
 
 
-def ask(
-    name: str, asks: str, cases: int, found: Iterable[Case], *, personal: bool = False
+def make_question(
+    name: str, text: str, cases: int, found: Iterable[Case], *, personal: bool = False
 ) -> Question:
     """Return a question with its findings; counts all of them and keeps the first."""
     source = iter(found)
-    kept = tuple(
+    evidence = tuple(
         each.place.evidence(each.explanation, each.offset, each.length, personal=personal)
-        for each in islice(source, KEPT)
+        for each in islice(source, FINDINGS_LIMIT)
     )
-    return Question(name, asks, cases, len(kept) + sum(1 for _ in source), kept)
+    return Question(name, text, cases, len(evidence) + sum(1 for _ in source), evidence)
 
 
 Fault = tuple[str, int, int]
@@ -78,7 +84,7 @@ def find_violations(data: bytes, host: bytes | None) -> Iterator[Fault]:
 
 def judge_grammar(
     capture: Capture,
-    seen: Observation,
+    observation: Observation,
     find: Callable[[bytes], Iterator[Fault]],
     *,
     table: str,
@@ -87,16 +93,18 @@ def judge_grammar(
     """Find bytes of readable connections that a table does not allow; `find` yields them."""
     read = [
         connection
-        for talk, connection in zip(list_talks(capture), seen.connections(), strict=True)
-        if talk.state is not State.ENCRYPTED
+        for conversation, connection in zip(
+            list_conversations(capture), observation.connections(), strict=True
+        )
+        if conversation.state is not State.ENCRYPTED
     ]
     found = (
         Case(Place(connection.phase, connection.data), *fault)
         for connection in read
         for fault in find(connection.data)
     )
-    asks = f"Is every byte in the {table}?"
-    return ask("grammar", asks, len(read), found, personal=personal)
+    text = f"Is every byte in the {table}?"
+    return make_question("grammar", text, len(read), found, personal=personal)
 
 
 def judge_canaries(
@@ -104,74 +112,82 @@ def judge_canaries(
 ) -> Question:
     """Find known values of the owner, and how they are encoded."""
     found = [
-        Case(place, _tell(sighting, personal), sighting.offset, len(sighting.data))
+        Case(place, _explain(sighting, personal), sighting.offset, len(sighting.data))
         for place in places
         for sighting in place.sightings
     ]
     found += _find_whole(capture, known)
-    asks = "Is no known value of the owner found?"
-    return ask("canaries", asks, len(places), found, personal=personal)
+    text = "Is no known value of the owner found?"
+    return make_question("canaries", text, len(places), found, personal=personal)
 
 
 def judge_traffic(capture: Capture, *, personal: bool) -> Question:
     """Find all traffic that no poll has: other protocols, other datagrams, contradictions."""
     found = [
-        show(
+        make_case(
             each.where or "the capture",
             f"{each.label}, {each.frames} times: nothing explains these {len(each.data)} bytes",
             each.data,
         )
-        for each in capture.loose
+        for each in capture.other_traffic
     ]
     found += [
-        show(
-            talk.where, f"{label}: the server may have received these bytes instead of others", data
+        make_case(
+            conversation.where,
+            f"{label}: the server may have received these bytes instead of others",
+            data,
         )
-        for talk in capture.conversations
-        for label, data in talk.odd
+        for conversation in capture.conversations
+        for label, data in conversation.contradictions
     ]
     cases = capture.frames or len(capture.conversations)
-    return ask("traffic", "Is there no other traffic?", cases, found, personal=personal)
+    return make_question("traffic", "Is there no other traffic?", cases, found, personal=personal)
 
 
 def judge_completeness(capture: Capture) -> Question:
     """Find gaps in connections, and a capture without any request."""
-    found = [show(talk.where, gap) for talk in capture.conversations for gap in talk.gaps]
-    if not any(talk.data for talk in capture.conversations):
+    found = [
+        make_case(conversation.where, gap)
+        for conversation in capture.conversations
+        for gap in conversation.gaps
+    ]
+    if not any(conversation.data for conversation in capture.conversations):
         nothing = "it contains no request, and silence proves nothing"
-        found.append(show("the capture", nothing))
-    asks = "Is the capture complete?"
-    return ask("complete", asks, len(capture.conversations), found)
+        found.append(make_case("the capture", nothing))
+    text = "Is the capture complete?"
+    return make_question("complete", text, len(capture.conversations), found)
 
 
 def judge_encryption(capture: Capture) -> Question:
     """Find the connections whose requests cannot be read."""
     sentence = "not judged, because it is encrypted: give the keys with --keylog"
     found = [
-        show(talk.where, sentence)
-        for talk in capture.conversations
-        if talk.state is State.ENCRYPTED
+        make_case(conversation.where, sentence)
+        for conversation in capture.conversations
+        if conversation.state is State.ENCRYPTED
     ]
-    return ask("readable", "Can every request be read?", len(capture.conversations), found)
+    return make_question(
+        "readable", "Can every request be read?", len(capture.conversations), found
+    )
 
 
-def _tell(sighting: Sighting, personal: bool) -> str:
-    dressed = " → ".join(sighting.chain) or "it is"
-    return f"{sighting.field} as {dressed}: {show_value(sighting.value, personal=personal)}"
+def _explain(sighting: Sighting, personal: bool) -> str:
+    encoding = " → ".join(sighting.chain) or "it is"
+    return f"{sighting.field} as {encoding}: {show_value(sighting.value, personal=personal)}"
 
 
 def _find_whole(capture: Capture, known: Known) -> Iterator[Case]:
     """Find values that are too short for a search, if they are the whole value of a field."""
-    wanted = {value: name for name, values in known.whole.items() for value in values}
-    for talk in capture.conversations:
-        if not wanted or talk.state not in READABLE:
+    short_values = {value: name for name, values in known.whole.items() for value in values}
+    for conversation in capture.conversations:
+        if not short_values or conversation.state not in READABLE:
             continue
-        place = Place(talk.where, talk.data)
-        for request in iterate_requests(talk.data):
+        place = Place(conversation.where, conversation.data)
+        for request in iterate_requests(conversation.data):
             for field in list_fields(request):
-                if field.value in wanted and field.name not in {"method", "version"}:
-                    said = f"{wanted[field.value]} as the whole of {field.name}"
-                    yield Case(place, said, field.offset, len(field.value))
+                if field.value in short_values and field.name not in {"method", "version"}:
+                    explanation = f"{short_values[field.value]} as the whole of {field.name}"
+                    yield Case(place, explanation, field.offset, len(field.value))
 
 
 def judge_writes(capture: Capture, *, personal: bool) -> Question:
@@ -180,40 +196,54 @@ def judge_writes(capture: Capture, *, personal: bool) -> Question:
     Only captures of packets show segments. With TLS, the records are judged; with its keys, also
     whether each request is one record.
     """
-    talks = [talk for talk in list_talks(capture) if talk.segments and not talk.gaps]
-    found = (case for talk in talks for case in _judge(talk))
-    asks = "Is each request, and each TLS record, one segment if it fits?"
-    return ask("writes", asks, len(talks), found, personal=personal)
+    conversations = [
+        conversation
+        for conversation in list_conversations(capture)
+        if conversation.segments and not conversation.gaps
+    ]
+    found = (case for conversation in conversations for case in _judge(conversation))
+    text = "Is each request, and each TLS record, one segment if it fits?"
+    return make_question("writes", text, len(conversations), found, personal=personal)
 
 
 def judge_ends(capture: Capture) -> Question:
     """Find connections that the phone ended by a reset."""
-    talks = [talk for talk in list_talks(capture) if talk.closed is not None]
-    said = "the phone ends the connection by a reset (RST) instead of an orderly close (FIN)"
-    found = (show(talk.where, said) for talk in talks if talk.is_reset)
-    return ask("ends", "Does the phone close each connection in order?", len(talks), found)
+    conversations = [
+        conversation
+        for conversation in list_conversations(capture)
+        if conversation.closed is not None
+    ]
+    explanation = "the phone ends the connection by a reset (RST) instead of an orderly close (FIN)"
+    found = (
+        make_case(conversation.where, explanation)
+        for conversation in conversations
+        if conversation.is_reset
+    )
+    return make_question(
+        "ends", "Does the phone close each connection in order?", len(conversations), found
+    )
 
 
-def _judge(talk: Conversation) -> Iterator[Case]:
-    if talk.state is State.PLAIN:
-        place = Place(talk.where, talk.data)
-        ends = _ends(talk.data)
-        for breach in find_breaches(talk.segments, ends, word="segment", full=_FULL):
+def _judge(conversation: Conversation) -> Iterator[Case]:
+    if conversation.state is State.PLAIN:
+        place = Place(conversation.where, conversation.data)
+        ends = _ends(conversation.data)
+        for breach in find_breaches(conversation.segments, ends, word="segment", full=_FULL):
             yield Case(place, breach.explanation, breach.offset, breach.length)
         return
-    sizes = b"" if talk.wire is None else talk.wire.sizes
+    sizes = b"" if conversation.wire is None else conversation.wire.sizes
     ends = _record_ends(sizes)
-    for breach in find_breaches(talk.segments, ends, word="segment", full=_FULL):
+    for breach in find_breaches(conversation.segments, ends, word="segment", full=_FULL):
         # At the end of a handshake a segment has more than one record.
         if breach.is_cut:
-            said = "a TLS record is split: this segment ends in the middle of it"
-            yield show(talk.where, said)
-    if talk.state is State.DECRYPTED:
-        ends = _ends(talk.data)
+            explanation = "a TLS record is split: this segment ends in the middle of it"
+            yield make_case(conversation.where, explanation)
+    if conversation.state is State.DECRYPTED:
+        ends = _ends(conversation.data)
         lengths = [end - start for start, end in zip((0, *ends), ends, strict=False)]
         if not is_one_record_each(sizes, lengths):
-            said = f"{len(lengths)} requests are not one TLS record each"
-            yield show(talk.where, said)
+            explanation = f"{len(lengths)} requests are not one TLS record each"
+            yield make_case(conversation.where, explanation)
 
 
 def _ends(data: bytes) -> tuple[int, ...]:

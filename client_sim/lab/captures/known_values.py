@@ -46,19 +46,19 @@ def decode_known(data: bytes) -> Known:
     except PersonaError:
         pass  # try to read it as a few values
     try:
-        told = json.loads(data)
+        document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise CaptureError(f"the persona cannot be read ({error}): {_FORM}") from error
-    if not isinstance(told, dict):
+    if not isinstance(document, dict):
         raise CaptureError(f"the persona cannot be read: {_FORM}")
-    return _sort(told)
+    return _sort(document)
 
 
-def _sort(told: dict[str, Any]) -> Known:
+def _sort(document: dict[str, Any]) -> Known:
     anywhere: dict[str, dict[bytes, None]] = {}
     whole: dict[str, dict[bytes, None]] = {}
     count = 0
-    for name, value in _walk(told, "", 0):
+    for name, value in _walk(document, "", 0):
         for spelled in _spell(value):
             data = spelled.encode("utf-8", "surrogatepass")
             count += 1

@@ -17,11 +17,11 @@ from client_sim.lab.captures.packet_files import (
     Frame,
     Secrets,
     Source,
-    Unread,
+    UnknownBlock,
     read_pcap,
     read_pcapng,
 )
-from client_sim.lab.captures.tshark import KEY_LOG_LIMIT, Opened, decrypt, list_randoms
+from client_sim.lab.captures.tshark import KEY_LOG_LIMIT, Decrypted, decrypt, list_randoms
 from client_sim.lab.errors import CaptureError
 
 BYTES_LIMIT: Final = 16 * 1024 * 1024
@@ -31,15 +31,15 @@ CAPTURE_LIMIT: Final = 1024 * 1024 * 1024
 """The maximum size of a packet capture in bytes; it is read frame by frame."""
 
 _KINDS: Final = {SECTION: "pcapng", **dict.fromkeys(MAGICS, "pcap")}
-_WIDE: Final = "text in UTF-16: export it again, or convert it to UTF-8 (iconv)"
-_WRAPPED: Final[Mapping[bytes, str]] = MappingProxyType(
+_UTF_16: Final = "text in UTF-16: export it again, or convert it to UTF-8 (iconv)"
+_CONTAINERS: Final[Mapping[bytes, str]] = MappingProxyType(
     {
         b"\x1f\x8b": "compressed by gzip: unpack it first (gunzip)",
         b"BZh": "compressed by bzip2: unpack it first (bunzip2)",
         b"\xfd7zXZ\x00": "compressed by xz: unpack it first (unxz)",
         b"\x28\xb5\x2f\xfd": "compressed by Zstandard: unpack it first (unzstd)",
         b"PK\x03\x04": "a zip archive: unpack it first (unzip)",
-        **dict.fromkeys((b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{"), _WIDE),
+        **dict.fromkeys((b"\xff\xfe", b"\xfe\xff", b"{\x00", b"\x00{"), _UTF_16),
     }
 )
 """First bytes of files that may contain a capture but are none themselves, with descriptions."""
@@ -64,7 +64,7 @@ def load_capture(
             raise CaptureError(
                 f"{key_log} has more than {KEY_LOG_LIMIT} bytes: it is not a key log"
             )
-    return _open_tls(path, capture, secrets)
+    return _decrypt_tls(path, capture, secrets)
 
 
 def decode_capture(
@@ -85,7 +85,7 @@ def decode_capture(
         return _dissect(read_pcapng(Source(file)), kind, phones)
     head = file.read(64)
     file.seek(0)
-    _check_bare(head)
+    _check_format(head)
     if is_har(head):
         if size > HAR_LIMIT:
             raise CaptureError(f"the HAR has more than {HAR_LIMIT} bytes: export fewer requests")
@@ -98,73 +98,78 @@ def decode_capture(
     return _read_bytes(file.read()), []
 
 
-def _check_bare(head: bytes) -> None:
+def _check_format(head: bytes) -> None:
     """Raise CaptureError for an empty file or a known container format."""
     if not head:
         raise CaptureError(
             "not a capture: the file is empty: let the recording end, or copy the file again"
         )
-    for start, what in _WRAPPED.items():
+    for start, description in _CONTAINERS.items():
         if head.startswith(start):
-            raise CaptureError(f"not a capture: the file is {what}")
+            raise CaptureError(f"not a capture: the file is {description}")
 
 
 def _dissect(
-    items: Iterator[Frame | Secrets | Unread], kind: str, phones: frozenset[bytes]
+    items: Iterator[Frame | Secrets | UnknownBlock], kind: str, phones: frozenset[bytes]
 ) -> tuple[Capture, list[bytes]]:
     dissection = Dissection(phones, BYTES_LIMIT)
     secrets: list[bytes] = []
     for item in items:
         match item:
             case Frame():
-                dissection.take(item)
+                dissection.add(item)
             case Secrets():
                 secrets.append(item.data)
                 if sum(map(len, secrets)) > KEY_LOG_LIMIT:
                     raise CaptureError(
                         "the capture contains more keys than it can have connections"
                     )
-            case Unread():
-                dissection.take_unread(item)
+            case UnknownBlock():
+                dissection.add_unknown(item)
     return dissection.finish(kind), secrets
 
 
 def _read_bytes(data: bytes) -> Capture:
-    talk = Conversation("recording", b"", 0, 0.0, data, State.PLAIN if data else State.SILENT)
+    conversation = Conversation(
+        "recording", b"", 0, 0.0, data, State.PLAIN if data else State.SILENT
+    )
     note = "raw bytes belong to one connection; nothing else that left the phone is in the file"
-    return Capture("octets", (talk,), notes=(note,))
+    return Capture("octets", (conversation,), notes=(note,))
 
 
-def _open_tls(path: Path, capture: Capture, secrets: list[bytes]) -> Capture:
+def _decrypt_tls(path: Path, capture: Capture, secrets: list[bytes]) -> Capture:
     """Add the decrypted bytes of TLS connections whose keys are known."""
     known = frozenset[bytes]().union(*map(list_randoms, secrets))
-    locked = {
-        talk.frame: talk.near
-        for talk in capture.conversations
-        if talk.hello is not None and talk.hello.random in known and talk.frame
+    decryptable = {
+        conversation.frame: conversation.local
+        for conversation in capture.conversations
+        if conversation.hello is not None
+        and conversation.hello.random in known
+        and conversation.frame
     }
-    if not locked:
+    if not decryptable:
         return capture
     with tempfile.NamedTemporaryFile(suffix=".keys") as keys:
         keys.write(b"\n".join(secrets) + b"\n")
         keys.flush()
-        opened = decrypt(path, Path(keys.name), locked)
+        decrypted = decrypt(path, Path(keys.name), decryptable)
     return replace(
         capture,
         conversations=tuple(
-            _unlock(talk, opened.get(talk.frame)) for talk in capture.conversations
+            _add_decrypted(conversation, decrypted.get(conversation.frame))
+            for conversation in capture.conversations
         ),
     )
 
 
-def _unlock(talk: Conversation, opened: Opened | None) -> Conversation:
-    if opened is None or talk.state is not State.ENCRYPTED:
-        return talk
-    headers = (("headers of HTTP/2", opened.headers),) if opened.headers else ()
+def _add_decrypted(conversation: Conversation, decrypted: Decrypted | None) -> Conversation:
+    if decrypted is None or conversation.state is not State.ENCRYPTED:
+        return conversation
+    headers = (("headers of HTTP/2", decrypted.headers),) if decrypted.headers else ()
     return replace(
-        talk,
-        data=opened.data,
+        conversation,
+        data=decrypted.data,
         pieces=(),  # tshark does not say which packet contained which bytes
         state=State.DECRYPTED,
-        readings=(*talk.readings, *headers),
+        readings=(*conversation.readings, *headers),
     )

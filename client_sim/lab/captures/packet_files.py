@@ -62,7 +62,7 @@ class Secrets:
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnknownBlock:
     """A block of the capture that this reader does not interpret: its kind and its bytes."""
 
     label: str
@@ -76,12 +76,12 @@ class Source:
         self._file = file
         self.offset = 0
 
-    def take(self, count: int, what: str) -> bytes:
+    def take(self, count: int, part: str) -> bytes:
         """Read exactly `count` bytes; raise CaptureError if the capture ends before."""
         data = self._file.read(count)
         if len(data) < count:
             raise CaptureError(
-                f"the capture is cut off in {what}, {self.offset + len(data)} bytes from its"
+                f"the capture is cut off in {part}, {self.offset + len(data)} bytes from its"
                 " beginning: let the program that writes it end, or copy it again"
             )
         self.offset += count
@@ -94,12 +94,12 @@ class Source:
         return not data
 
 
-def check_frame(number: int, kept: int) -> None:
+def check_frame(number: int, captured: int) -> None:
     """Raise CaptureError if there are too many frames or a frame has too many bytes."""
     if number > FRAMES_LIMIT:
         raise CaptureError(f"the capture has more than {FRAMES_LIMIT} frames: cut it into parts")
-    if kept > FRAME_LIMIT:
-        raise CaptureError(f"frame {number} claims to have {kept} bytes: this is not a capture")
+    if captured > FRAME_LIMIT:
+        raise CaptureError(f"frame {number} claims to have {captured} bytes: this is not a capture")
 
 
 def read_pcap(source: Source) -> Iterator[Frame]:
@@ -115,10 +115,10 @@ def read_pcap(source: Source) -> Iterator[Frame]:
     while not source.peek_end():
         number += 1
         head = source.take(16, f"the header of frame {number}")
-        seconds, fraction, kept, length = struct.unpack(f"{order}IIII", head)
-        check_frame(number, kept)
-        data = source.take(kept, f"frame {number}")
-        yield Frame(number, seconds + fraction / parts, link & _LINK, data, max(length, kept))
+        seconds, fraction, captured, length = struct.unpack(f"{order}IIII", head)
+        check_frame(number, captured)
+        data = source.take(captured, f"frame {number}")
+        yield Frame(number, seconds + fraction / parts, link & _LINK, data, max(length, captured))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class _Interface:
         return self.offset + (high << 32 | low) / self.parts
 
 
-def read_pcapng(source: Source) -> Iterator[Frame | Secrets | Unread]:
+def read_pcapng(source: Source) -> Iterator[Frame | Secrets | UnknownBlock]:
     """Yield the frames, keys and unknown blocks of a pcapng file; raise CaptureError."""
     order = "<"
     interfaces: list[_Interface] = []
@@ -164,7 +164,7 @@ def read_pcapng(source: Source) -> Iterator[Frame | Secrets | Unread]:
             case 10:
                 yield _read_secrets(order, body)
             case _:
-                yield Unread(f"pcapng block of type {kind:#x}", body)
+                yield UnknownBlock(f"pcapng block of type {kind:#x}", body)
 
 
 def _read_section(source: Source, head: bytes) -> str:
@@ -173,7 +173,7 @@ def _read_section(source: Source, head: bytes) -> str:
     if order is None:
         raise CaptureError("the header of a section has no byte order: this is not a pcapng file")
     (size,) = struct.unpack(f"{order}I", head[4:])
-    body = _read_body(source, order, size - 4, behind=4)
+    body = _read_body(source, order, size - 4, already_read=4)
     if len(body) < 12:
         raise CaptureError("the header of a section is too short")
     (major,) = struct.unpack_from(f"{order}H", body)
@@ -182,15 +182,15 @@ def _read_section(source: Source, head: bytes) -> str:
     return order
 
 
-def _read_body(source: Source, order: str, size: int, behind: int = 0) -> bytes:
-    """Read the rest of a block of `size` + `behind` bytes, of which `behind` were already read."""
+def _read_body(source: Source, order: str, size: int, already_read: int = 0) -> bytes:
+    """Read the rest of a block; `size` excludes the bytes that were `already_read`."""
     if size < 12 or size % 4 or size > _BLOCK_LIMIT:
         raise CaptureError(
-            f"a block claims to have {size + behind} bytes: this is not a pcapng file"
+            f"a block claims to have {size + already_read} bytes: this is not a pcapng file"
         )
     body = source.take(size - 12, "a block")
-    (again,) = struct.unpack(f"{order}I", source.take(4, "the end of a block"))
-    if again != size + behind:
+    (repeated,) = struct.unpack(f"{order}I", source.take(4, "the end of a block"))
+    if repeated != size + already_read:
         raise CaptureError(f"the two lengths of the block that ends at {source.offset} differ")
     return body
 
@@ -220,17 +220,17 @@ def _read_packet(
     if kind == _SIMPLE:
         (length,) = struct.unpack_from(f"{order}I", _enough(body, 4, number))
         interface = _find_interface(interfaces, 0, number)
-        kept = min(length, interface.snap or FRAME_LIMIT)
+        captured = min(length, interface.snap or FRAME_LIMIT)
         at, start = 0.0, 4
     else:
         form = "IIIII" if kind == _ENHANCED else "HHIIII"
         fields = struct.unpack_from(f"{order}{form}", _enough(body, 20, number))
-        high, low, kept, length = fields[-4:]
+        high, low, captured, length = fields[-4:]
         interface = _find_interface(interfaces, fields[0], number)
         at, start = interface.time(high, low), 20
-    check_frame(number, kept)
-    data = _enough(body, start + kept, number)[start : start + kept]
-    return Frame(number, at, interface.link, data, max(length, kept))
+    check_frame(number, captured)
+    data = _enough(body, start + captured, number)[start : start + captured]
+    return Frame(number, at, interface.link, data, max(length, captured))
 
 
 def _enough(body: bytes, needed: int, number: int) -> bytes:
@@ -245,12 +245,12 @@ def _find_interface(interfaces: list[_Interface], place: int, number: int) -> _I
     return interfaces[place]
 
 
-def _read_secrets(order: str, body: bytes) -> Secrets | Unread:
+def _read_secrets(order: str, body: bytes) -> Secrets | UnknownBlock:
     if len(body) < 8:
         raise CaptureError("a block of keys is too short")
     kind, size = struct.unpack_from(f"{order}II", body)
     if kind != _TLS_KEY_LOG:
-        return Unread(f"pcapng secrets of type {kind:#x}", body[8:])
+        return UnknownBlock(f"pcapng secrets of type {kind:#x}", body[8:])
     if len(body) < 8 + size:
         raise CaptureError("a block of keys is shorter than it says")
     return Secrets(body[8 : 8 + size])

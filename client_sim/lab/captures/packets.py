@@ -102,7 +102,7 @@ def _strip_more_tags(kind: int, data: bytes) -> Inner | Opaque:
 class Packet:
     """An IP packet or a fragment of one; addresses have 4 or 16 bytes.
 
-    `options` are the bytes of IPv4 options or IPv6 extension headers, `behind` the bytes of the
+    `options` are the bytes of IPv4 options or IPv6 extension headers, `trailer` the bytes of the
     frame after the packet, and `missing` the number of payload bytes that were not captured. For a
     fragment, `place` is the offset of its payload, `more` says whether others follow, and
     `identity` is the identification that all fragments share.
@@ -113,7 +113,7 @@ class Packet:
     protocol: int
     payload: bytes
     options: bytes = b""
-    behind: bytes = b""
+    trailer: bytes = b""
     missing: int = 0
     place: int = 0
     more: bool = False
@@ -146,7 +146,7 @@ def _read_4(data: bytes) -> Packet | Opaque:
         protocol=data[9],
         payload=data[head:total],
         options=data[20:head],
-        behind=data[total:],
+        trailer=data[total:],
         missing=max(0, total - len(data)),
         place=(flags & 0x1FFF) * 8,
         more=bool(flags & 0x2000),
@@ -160,27 +160,29 @@ def _read_6(data: bytes) -> Packet | Opaque:
     total = 40 + int.from_bytes(data[4:6])
     kind, at = data[6], 40
     place, more, identity = 0, False, 0
-    kept = data[:total]
+    captured = data[:total]
     for _ in range(_HEADERS_LIMIT):
-        if kind == FRAGMENT and len(kept) >= at + 8:
-            flags = int.from_bytes(kept[at + 2 : at + 4])
+        if kind == FRAGMENT and len(captured) >= at + 8:
+            flags = int.from_bytes(captured[at + 2 : at + 4])
             place, more = flags & 0xFFF8, bool(flags & 1)
-            identity = int.from_bytes(kept[at + 4 : at + 8])
-            kind, at = kept[at], at + 8
+            identity = int.from_bytes(captured[at + 4 : at + 8])
+            kind, at = captured[at], at + 8
             if place > 0:
                 break  # the payload starts in the middle of a header or of data
-        elif kind in _EXTENSIONS and len(kept) >= at + 8:
-            size = (kept[at + 1] + 2) * 4 if kind == AUTHENTICATION else (kept[at + 1] + 1) * 8
-            kind, at = kept[at], at + size
+        elif kind in _EXTENSIONS and len(captured) >= at + 8:
+            size = (
+                (captured[at + 1] + 2) * 4 if kind == AUTHENTICATION else (captured[at + 1] + 1) * 8
+            )
+            kind, at = captured[at], at + size
         else:
             break
     return Packet(
         source=data[8:24],
         target=data[24:40],
         protocol=kind,
-        payload=kept[at:],
-        options=kept[40:at],
-        behind=data[total:],
+        payload=captured[at:],
+        options=captured[40:at],
+        trailer=data[total:],
         missing=max(0, total - len(data)),
         place=place,
         more=more,
@@ -199,7 +201,7 @@ class Fragments:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[bytes, bytes, int, int], _Waiting] = {}
-        self._odd: list[Packet] = []
+        self._unusable: list[Packet] = []
 
     def add(self, packet: Packet) -> Packet | None:
         """Add a fragment; return the packet that it completes, or None."""
@@ -212,7 +214,7 @@ class Fragments:
         if known is not None and known.payload == packet.payload:
             return None
         if known is not None or len(waiting.pieces) == _PIECES_LIMIT or packet.missing:
-            self._odd.append(packet)
+            self._unusable.append(packet)
             return None
         waiting.pieces[packet.place] = packet
         if not packet.more:
@@ -227,10 +229,10 @@ class Fragments:
         """Yield the fragments that are not part of a complete packet."""
         for key in list(self._waiting):
             self._give_up(key)
-        yield from self._odd
+        yield from self._unusable
 
     def _give_up(self, key: tuple[bytes, bytes, int, int]) -> None:
-        self._odd += self._waiting.pop(key).pieces.values()
+        self._unusable += self._waiting.pop(key).pieces.values()
 
 
 def _join(waiting: _Waiting) -> bytes | None:
@@ -258,12 +260,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Datagram:
-    """A UDP datagram; `behind` are the bytes of the IP packet after the datagram."""
+    """A UDP datagram; `trailer` are the bytes of the IP packet after the datagram."""
 
     source: int
     target: int
     payload: bytes
-    behind: bytes
+    trailer: bytes
 
 
 def read_segment(payload: bytes, missing: int) -> Segment | None:
@@ -295,5 +297,5 @@ def read_datagram(payload: bytes) -> Datagram | None:
         source=int.from_bytes(payload[0:2]),
         target=int.from_bytes(payload[2:4]),
         payload=payload[8:size],
-        behind=payload[size:],
+        trailer=payload[size:],
     )

@@ -18,7 +18,7 @@ from client_sim.lab.captures.answers import (
     find_request,
     plan_answer,
 )
-from client_sim.lab.captures.capture_file import CaptureFile, Ends, Passed, encode_connection
+from client_sim.lab.captures.capture_file import CaptureFile, Endpoints, Transfer, encode_connection
 from client_sim.lab.captures.requests import HttpRequest
 from client_sim.lab.errors import EnvironmentFailedError
 
@@ -26,13 +26,13 @@ _CHUNK: Final = 65_536
 _IDLE: Final = 30.0  # seconds without a byte until a connection is closed
 _LIMIT: Final = 4 * 1024 * 1024  # bytes that one client may send
 
-_AT_ONCE: Final = 64  # connections
+_CONNECTIONS_LIMIT: Final = 64  # connections
 
 
 class RecordedWire:
     """A recorded connection.
 
-    `passed` are the bytes on the wire, `received` is the number of bytes from the client, and
+    `transfers` are the bytes on the wire, `received` is the number of bytes from the client, and
     `is_reset` says whether the client ended the connection by a reset.
     """
 
@@ -43,7 +43,7 @@ class RecordedWire:
         clock: Callable[[], float],
         context: ssl.SSLContext | None,
     ) -> None:
-        self.passed: list[Passed] = []
+        self.transfers: list[Transfer] = []
         self.received = 0
         self.is_reset = False
         self.writer = writer
@@ -53,11 +53,11 @@ class RecordedWire:
         self._secure: ssl.SSLObject | None = None
         if context is not None:
             self._secure = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._is_over = False
+        self._is_closed = False
 
     async def receive(self) -> bytes:
         """Return the client's next bytes, empty at the end; raise TimeoutError if it is silent."""
-        while not self._is_over:
+        while not self._is_closed:
             try:
                 raw = await asyncio.wait_for(self._reader.read(_CHUNK), _IDLE)
             except ConnectionResetError:
@@ -66,7 +66,7 @@ class RecordedWire:
             self.received += len(raw)
             if not raw or self.received > _LIMIT:
                 break
-            self.passed.append(Passed(self._clock(), True, raw))
+            self.transfers.append(Transfer(self._clock(), True, raw))
             if self._secure is None:
                 return raw
             self._incoming.write(raw)
@@ -95,19 +95,19 @@ class RecordedWire:
             return plain
         except ssl.SSLZeroReturnError:
             pass
-        self._is_over = True
+        self._is_closed = True
         return plain
 
     async def _flush(self) -> None:
         data = self._outgoing.read()
         if data:
-            self.passed.append(Passed(self._clock(), False, data))
+            self.transfers.append(Transfer(self._clock(), False, data))
             self.writer.write(data)
             await asyncio.wait_for(self.writer.drain(), _IDLE)
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class RecordingEvent:
     """An event of a recording: a request and its status, or the end of a connection."""
 
     connection: int
@@ -117,7 +117,7 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
-class Secure:
+class TlsSetup:
     """TLS: its context, and the file into which the context writes the session keys."""
 
     context: ssl.SSLContext
@@ -135,9 +135,9 @@ class Recorder:
         capture: CaptureFile,
         load: Load,
         clock: Callable[[], float],
-        note: Callable[[Noted], None],
+        note: Callable[[RecordingEvent], None],
         *,
-        secure: Secure | None = None,
+        secure: TlsSetup | None = None,
         limit: int | None = None,
     ) -> None:
         self.done = asyncio.Event()
@@ -162,7 +162,7 @@ class Recorder:
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
-            if task is None or len(self._open) >= _AT_ONCE or self.done.is_set():
+            if task is None or len(self._open) >= _CONNECTIONS_LIMIT or self.done.is_set():
                 writer.close()
                 return
             self._open.add(task)
@@ -187,29 +187,29 @@ class Recorder:
 
     async def _serve(self, wire: RecordedWire) -> None:
         self.connections += 1
-        number, begun = self.connections, self._clock()
+        number, started = self.connections, self._clock()
         client = wire.writer.get_extra_info("peername")[:2]
         server = wire.writer.get_extra_info("sockname")[:2]
         try:
             # The bytes of a client that resets, is silent or does not use TLS are recorded, too.
             with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError):
-                await self._converse(wire, number)
+                await self._answer_requests(wire, number)
         finally:
             wire.writer.close()
             keys = b""
             if self._secure is not None:
                 keys = await asyncio.to_thread(self._secure.key_log.read_bytes)
-            ends = Ends(client, server)
+            ends = Endpoints(client, server)
             packets = encode_connection(
-                ends, begun, wire.passed, self._clock(), is_reset=wire.is_reset
+                ends, started, wire.transfers, self._clock(), is_reset=wire.is_reset
             )
             self._capture.write(packets, keys)
-            self._note(Noted(number, None, 0, wire.received))
+            self._note(RecordingEvent(number, None, 0, wire.received))
             self._ended += 1
             if self._limit is not None and self._ended >= self._limit:
                 self.done.set()
 
-    async def _converse(self, wire: RecordedWire, number: int) -> None:
+    async def _answer_requests(self, wire: RecordedWire, number: int) -> None:
         buffer = b""
         while data := await wire.receive():
             buffer += data
@@ -221,7 +221,7 @@ class Recorder:
                 if isinstance(found, HttpRequest):
                     buffer = buffer[found.end :]
                     self.requests += 1
-                    self._note(Noted(number, found, answer.status, found.end))
+                    self._note(RecordingEvent(number, found, answer.status, found.end))
                 await wire.send(answer.data)
                 if answer.closes:
                     return

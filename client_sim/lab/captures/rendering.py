@@ -84,9 +84,12 @@ def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
         )
     for name, count in audit.names.most_common(_FIELDS):
         yield "name asked for", f"{show_name(name, personal=personal)} ({_spell(count, 'time')})"
-    for told in audit.told:
-        yield f"{told.row} reveals", f"{told.reveals} ({_spell(told.count, 'request')})"
-    for label, count in capture.passed.items():
+    for disclosure in audit.disclosures:
+        yield (
+            f"{disclosure.row} reveals",
+            f"{disclosure.reveals} ({_spell(disclosure.count, 'request')})",
+        )
+    for label, count in capture.ignored.items():
         yield "does not leave the link, not judged", f"{label} ({_spell(count, 'frame')})"
     for label, count in capture.others.items():
         yield "neither to nor from the phone, not judged", f"{label} ({count})"
@@ -98,19 +101,19 @@ def audit_to_dict(audit: Audit, *, personal: bool) -> dict[str, Any]:
         "verdict": audit.verdict,
         "clean": audit.is_clean,
         "dialects": [
-            {"row": told.row, "requests": told.count, "reveals": told.reveals}
-            for told in audit.told
+            {"row": disclosure.row, "requests": disclosure.count, "reveals": disclosure.reveals}
+            for disclosure in audit.disclosures
         ],
         "format": audit.capture.form,
         "host": None if audit.host is None else show_name(audit.host, personal=personal),
-        "host_given": audit.is_told,
+        "host_given": audit.is_host_given,
         "frames": audit.capture.frames,
         "connections": len(audit.capture.conversations),
         "requests": audit.requests,
-        "octets": sum(len(talk.data) for talk in audit.capture.conversations),
+        "octets": sum(len(conversation.data) for conversation in audit.capture.conversations),
         "hosts": {show_name(name, personal=personal): n for name, n in audit.hosts.items()},
         "names": {show_name(name, personal=personal): n for name, n in audit.names.items()},
-        "passed": dict(audit.capture.passed),
+        "passed": dict(audit.capture.ignored),
         "others": dict(audit.capture.others),
         "notes": list(audit.capture.notes),
         "checks": [_question_to_dict(question) for question in audit.questions],
@@ -130,7 +133,7 @@ def audit_to_dict(audit: Audit, *, personal: bool) -> dict[str, Any]:
 def _question_to_dict(question: Question) -> dict[str, Any]:
     return {
         "name": question.name,
-        "question": question.asks,
+        "question": question.text,
         "passed": question.passed,
         "cases": question.cases,
         "count": question.count,
@@ -150,8 +153,8 @@ def _question_to_dict(question: Question) -> dict[str, Any]:
 def render_audit(audit: Audit, console: Console, origin: Origin, *, personal: bool) -> None:
     """Print the facts of the capture, the findings, the fields, and last the verdict."""
     console.print(Text(str(origin), "dim"), soft_wrap=True)
-    for what, value in list_counts(audit, personal=personal):
-        console.print(Text(f"{what}: {value}"), soft_wrap=True)
+    for label, value in list_counts(audit, personal=personal):
+        console.print(Text(f"{label}: {value}"), soft_wrap=True)
     for note in audit.capture.notes:
         console.print(Text(f"note: {note}"), soft_wrap=True)
     for question in audit.questions:
@@ -162,9 +165,9 @@ def render_audit(audit: Audit, console: Console, origin: Origin, *, personal: bo
     console.print()
     _render_fields(audit, console, personal=personal)
     for question in audit.questions:
-        said = "passed" if question.passed else f"{question.count} found"
-        console.print(Text(f"{question.name}: {said}"), soft_wrap=True)
-    if audit.host is not None and not audit.is_told:
+        result = "passed" if question.passed else f"{question.count} found"
+        console.print(Text(f"{question.name}: {result}"), soft_wrap=True)
+    if audit.host is not None and not audit.is_host_given:
         host = show_name(audit.host, personal=personal)
         console.print(Text(f"assumed host: {host}, the first one seen"), soft_wrap=True)
     style = "green" if audit.is_clean else "bold red"
@@ -243,7 +246,7 @@ def render_audit_sarif(audit: Audit, name: str) -> str:
             "verdict": audit.verdict,
             "connections": len(capture.conversations),
             "requests": audit.requests,
-            "octets": sum(len(talk.data) for talk in capture.conversations),
+            "octets": sum(len(conversation.data) for conversation in capture.conversations),
             "notes": list(map(printable, capture.notes)),
         },
     )
@@ -253,11 +256,11 @@ def _add_question(suite: Element, question: Question) -> None:
     case = add_case(suite, "audit", question.name)
     if question.passed:
         return
-    said = [_describe(each) for each in question.evidence]
-    if question.count > len(said):
-        said.append(f"{question.count - len(said)} more")
+    result = [_describe(each) for each in question.evidence]
+    if question.count > len(result):
+        result.append(f"{question.count - len(result)} more")
     first = printable(question.evidence[0].finding.explanation)
-    fail(case, f"{question.count} found: {first}", question.name, "\n\n".join(said))
+    fail(case, f"{question.count} found: {first}", question.name, "\n\n".join(result))
 
 
 def _describe(each: Evidence) -> str:
@@ -270,7 +273,7 @@ def _describe(each: Evidence) -> str:
 def _rule(question: Question) -> dict[str, Any]:
     return {
         "id": question.name,
-        "shortDescription": {"text": question.asks},
+        "shortDescription": {"text": question.text},
         "defaultConfiguration": {"level": "error"},
         "properties": {"cases": question.cases, "count": question.count},
     }

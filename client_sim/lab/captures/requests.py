@@ -109,8 +109,8 @@ def list_fields(request: HttpRequest) -> Iterator[Field]:
         yield Field("body", request.body, request.body_offset)
 
 
-def _pairs(kind: str, data: bytes, between: bytes, at: int) -> Iterator[Field]:
-    for pair in data.split(between):
+def _pairs(kind: str, data: bytes, separator: bytes, at: int) -> Iterator[Field]:
+    for pair in data.split(separator):
         name, mark, value = pair.partition(b"=")
         if mark:
             yield Field(f"{kind} {_text(name.strip())}", value, at + len(name) + 1)
@@ -162,21 +162,21 @@ class FieldRow:
 def measure_fields(capture: Capture, host: bytes | None) -> tuple[FieldRow, ...]:
     """Measure each field of requests, of DNS questions and of TLS."""
     values: dict[str, Counter[bytes]] = defaultdict(Counter)
-    strange: set[str] = set()
-    for talk in capture.conversations:
-        is_known = talk.state in {State.PLAIN, State.DECRYPTED} and not any(
-            iterate_violations(talk.data, host)
+    unexpected: set[str] = set()
+    for conversation in capture.conversations:
+        is_known = conversation.state in {State.PLAIN, State.DECRYPTED} and not any(
+            iterate_violations(conversation.data, host)
         )
-        for told, value in _values(talk):
-            name = told if told in values or len(values) < _FIELDS_LIMIT else _REST
+        for label, value in _values(conversation):
+            name = label if label in values or len(values) < _FIELDS_LIMIT else _REST
             values[name][value] += 1
             if not is_known:
-                strange.add(name)
-    for question in capture.asked:
+                unexpected.add(name)
+    for question in capture.dns_questions:
         values["name asked for"][question.name] += 1
         if question.extra or host is None or question.name != host.partition(b":")[0]:
-            strange.add("name asked for")
-    return tuple(_measure(name, counted, name in strange) for name, counted in values.items())
+            unexpected.add("name asked for")
+    return tuple(_measure(name, counted, name in unexpected) for name, counted in values.items())
 
 
 def entropy(counted: Iterable[int]) -> float:
@@ -194,22 +194,22 @@ def capacity(value: bytes) -> float:
     return len(value) * 8.0
 
 
-def _values(talk: Conversation) -> Iterator[tuple[str, bytes]]:
-    if talk.hello is not None:
-        yield "TLS JA4", ja4(talk.hello).encode()
-        yield "TLS server name", talk.hello.server_name or b""
-        yield "TLS protocols", b",".join(talk.hello.protocols)
-        yield "TLS resumption", b"yes" if talk.hello.resumes else b"no"
-    if talk.state in {State.PLAIN, State.DECRYPTED}:
+def _values(conversation: Conversation) -> Iterator[tuple[str, bytes]]:
+    if conversation.hello is not None:
+        yield "TLS JA4", ja4(conversation.hello).encode()
+        yield "TLS server name", conversation.hello.server_name or b""
+        yield "TLS protocols", b",".join(conversation.hello.protocols)
+        yield "TLS resumption", b"yes" if conversation.hello.resumes else b"no"
+    if conversation.state in {State.PLAIN, State.DECRYPTED}:
         end = 0
-        for request in iterate_requests(talk.data):
+        for request in iterate_requests(conversation.data):
             end = request.end
             for field in list_fields(request):
                 yield field.name, field.value
-        if end < len(talk.data):
-            yield "bytes that are not a request", talk.data[end:]
+        if end < len(conversation.data):
+            yield "bytes that are not a request", conversation.data[end:]
 
 
-def _measure(name: str, counted: Mapping[bytes, int], is_strange: bool) -> FieldRow:
-    most = max(map(capacity, counted)) if is_strange else None
+def _measure(name: str, counted: Mapping[bytes, int], is_unexpected: bool) -> FieldRow:
+    most = max(map(capacity, counted)) if is_unexpected else None
     return FieldRow(name, sum(counted.values()), len(counted), entropy(counted.values()), most)

@@ -21,8 +21,8 @@ _KEYS: Final = re.compile(
     rb"^(?:CLIENT|SERVER|EXPORTER|EARLY)_[A-Z_0-9]+ ([0-9a-fA-F]{64}) ", re.MULTILINE
 )
 
-_SECONDS: Final = 300
-_AT_ONCE: Final = 200  # connections that one run of tshark decrypts
+_TIMEOUT: Final = 300
+_BATCH: Final = 200  # connections that one run of tshark decrypts
 _OUTPUT_LIMIT: Final = 64 * 1024 * 1024
 _STREAM: Final = re.compile(
     r"^Filter: tcp\.stream eq ([0-9]+)\nNode 0: (\S+)\nNode 1: (\S+)$", re.MULTILINE
@@ -54,39 +54,43 @@ def find_tshark() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class Decrypted:
     """The decrypted bytes of a connection that left the phone, and HTTP/2 headers, one per line."""
 
     data: bytes
     headers: bytes = b""
 
 
-def decrypt(path: Path, key_log: Path, ends: Mapping[int, str]) -> Mapping[int, Opened]:
+def decrypt(path: Path, key_log: Path, ends: Mapping[int, str]) -> Mapping[int, Decrypted]:
     """Return the decrypted bytes of connections, by the number of the connection's first frame.
 
     `ends` maps these frame numbers to the phone's end of the connection, as `ADDRESS:PORT`.
     Connections that the keys do not decrypt are left out. Raise CaptureError if tshark fails.
     """
     program = find_tshark()
-    found: dict[int, Opened] = {}
+    found: dict[int, Decrypted] = {}
     frames = list(ends)
     with tempfile.TemporaryDirectory(prefix="hening-tshark-") as home:
         options = [program, "-n", "-r", str(path.resolve())]
         options += ["-o", "tcp.reassemble_out_of_order:TRUE"]
         options += ["-o", f"tls.keylog_file:{key_log.resolve()}"]
-        for start in range(0, len(frames), _AT_ONCE):
-            wanted = ", ".join(map(str, frames[start : start + _AT_ONCE]))
-            words = ["-Y", f"frame.number in {{{wanted}}}", *_fields("tcp.stream", "frame.number")]
-            streams = dict(_pairs(_run([*options, *words], home)))
+        for start in range(0, len(frames), _BATCH):
+            numbers = ", ".join(map(str, frames[start : start + _BATCH]))
+            arguments = [
+                "-Y",
+                f"frame.number in {{{numbers}}}",
+                *_fields("tcp.stream", "frame.number"),
+            ]
+            streams = dict(_pairs(_run([*options, *arguments], home)))
             follow = [word for stream in streams for word in ("-z", f"follow,tls,raw,{stream}")]
-            for stream, end, data in _sent(_run([*options, "-q", *follow], home)):
+            for stream, end, data in _read_streams(_run([*options, "-q", *follow], home)):
                 if stream in streams and end == ends.get(streams[stream]) and data:
-                    found[streams[stream]] = Opened(data)
-        if any(opened.data.startswith(_HTTP_2) for opened in found.values()):
+                    found[streams[stream]] = Decrypted(data)
+        if any(decrypted.data.startswith(_HTTP_2) for decrypted in found.values()):
             headers = _list_headers(_run([*options, *_HEADERS], home))
-            for frame, opened in found.items():
-                if opened.data.startswith(_HTTP_2):
-                    found[frame] = Opened(opened.data, headers.get(ends[frame], b""))
+            for frame, decrypted in found.items():
+                if decrypted.data.startswith(_HTTP_2):
+                    found[frame] = Decrypted(decrypted.data, headers.get(ends[frame], b""))
     return found
 
 
@@ -94,10 +98,10 @@ def _fields(*names: str) -> list[str]:
     return ["-T", "fields", *(word for name in names for word in ("-e", name))]
 
 
-def _list_headers(shown: str) -> dict[str, bytes]:
+def _list_headers(output: str) -> dict[str, bytes]:
     """Parse names and values of HTTP/2 headers, by the end that sent them."""
     found: dict[str, list[str]] = {}
-    for line in shown.splitlines():
+    for line in output.splitlines():
         four, six, port, names, values = (line.split("\t") + [""] * 5)[:5]
         end = f"{four}:{port}" if four else f"[{six}]:{port}"
         pairs = zip(names.split(_BETWEEN), values.split(_BETWEEN), strict=False)
@@ -105,51 +109,51 @@ def _list_headers(shown: str) -> dict[str, bytes]:
     return {end: "\n".join(lines).encode() for end, lines in found.items()}
 
 
-def _pairs(shown: str) -> Iterator[tuple[int, int]]:
-    for line in shown.splitlines():
+def _pairs(output: str) -> Iterator[tuple[int, int]]:
+    for line in output.splitlines():
         stream, _, frame = line.partition("\t")
         if stream.isdigit() and frame.isdigit():
             yield int(stream), int(frame)
 
 
-def _sent(shown: str) -> Iterator[tuple[int, str, bytes]]:
+def _read_streams(output: str) -> Iterator[tuple[int, str, bytes]]:
     """Parse the output of `follow`, in which the second node's lines are indented by a tab.
 
     Yield for each stream both of its ends, each with the bytes that it sent.
     """
-    heads = list(_STREAM.finditer(shown))
+    heads = list(_STREAM.finditer(output))
     for place, head in enumerate(heads):
-        stop = heads[place + 1].start() if place + 1 < len(heads) else len(shown)
+        stop = heads[place + 1].start() if place + 1 < len(heads) else len(output)
         sides: tuple[list[bytes], list[bytes]] = ([], [])
-        for line in _LINE.finditer(shown, head.end(), stop):
+        for line in _LINE.finditer(output, head.end(), stop):
             sides[bool(line[1])].append(bytes.fromhex(line[2]))
         for side, end in enumerate(head.groups()[1:]):
             yield int(head[1]), end, b"".join(sides[side])
 
 
-def _run(words: Sequence[str], home: str) -> str:
+def _run(arguments: Sequence[str], home: str) -> str:
     try:
         with tempfile.TemporaryFile(dir=home) as output:
             done = subprocess.run(  # noqa: S603 -- the words are ours, the file is named by the user
-                words,
+                arguments,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.DEVNULL,
                 env={"HOME": home, "XDG_CONFIG_HOME": home, "LC_ALL": "C.UTF-8"},
-                timeout=_SECONDS,
+                timeout=_TIMEOUT,
                 check=False,
             )
             size = output.tell()
             if size > _OUTPUT_LIMIT:
                 raise CaptureError("the capture contains too much TLS data: cut it into parts")
             output.seek(0)
-            shown = output.read().decode("utf-8", "replace")
+            text = output.read().decode("utf-8", "replace")
     except subprocess.TimeoutExpired as error:
         raise CaptureError(
-            f"tshark did not finish within {_SECONDS} seconds: cut the capture into parts"
+            f"tshark did not finish within {_TIMEOUT} seconds: cut the capture into parts"
         ) from error
     except OSError as error:
         raise EnvironmentFailedError(f"tshark cannot be run ({error}): reinstall it") from error
     if done.returncode not in {0, 2}:
         raise CaptureError(f"tshark cannot read the capture (status {done.returncode})")
-    return shown
+    return text

@@ -14,7 +14,7 @@ import click
 from client_sim.clock import read_clock
 from client_sim.lab.captures.answers import load_source, nothing
 from client_sim.lab.captures.capture_file import CaptureFile
-from client_sim.lab.captures.recorder import Noted, Recorder, Secure
+from client_sim.lab.captures.recorder import Recorder, RecordingEvent, TlsSetup
 from client_sim.lab.captures.rendering import printable, show_name
 from client_sim.lab.commands.running import fail
 from client_sim.lab.errors import EnvironmentFailedError, LabError
@@ -82,7 +82,9 @@ def record_command(
         load = nothing if metadata is None else load_source(metadata)
         with tempfile.TemporaryDirectory(prefix="hening-record-") as folder:
             keys = Path(folder) / "keys"
-            secure = None if certificate is None else Secure(_secure(certificate, key, keys), keys)
+            secure = (
+                None if certificate is None else TlsSetup(_secure(certificate, key, keys), keys)
+            )
             with CaptureFile(capture) as file:
                 recorder = Recorder(
                     file,
@@ -134,7 +136,7 @@ async def _record(
     await recorder.run(listen, port, listening)
 
 
-def _tell(noted: Noted, *, personal: bool, err: bool) -> None:
+def _tell(noted: RecordingEvent, *, personal: bool, err: bool) -> None:
     if noted.request is None:
         line = f"connection {noted.connection}: closed, {noted.size} bytes received"
     else:

@@ -44,8 +44,8 @@ def secure_poll(certificate, tmp_path):
 def _exchange(client, server, exchanges):
     """Yield the bytes that each side sends in turn, for the handshake and the exchanges."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
-    near = client.wrap_bio(to_client, to_server, server_hostname=HOST)
-    far = server.wrap_bio(to_server, to_client, server_side=True)
+    local = client.wrap_bio(to_client, to_server, server_hostname=HOST)
+    remote = server.wrap_bio(to_server, to_client, server_side=True)
 
     def push(act, bio):
         with contextlib.suppress(ssl.SSLWantReadError):
@@ -55,12 +55,12 @@ def _exchange(client, server, exchanges):
         return sent
 
     for _ in range(2):
-        yield push(near.do_handshake, to_server), push(far.do_handshake, to_client)
+        yield push(local.do_handshake, to_server), push(remote.do_handshake, to_client)
     for plain, answer in exchanges:
-        sent = push(lambda plain=plain: near.write(plain), to_server)
-        assert far.read(1000) == plain
-        came = push(lambda answer=answer: far.write(answer), to_client)
-        assert near.read(1000) == answer
+        sent = push(lambda plain=plain: local.write(plain), to_server)
+        assert remote.read(1000) == plain
+        came = push(lambda answer=answer: remote.write(answer), to_client)
+        assert local.read(1000) == answer
         yield sent, came
 
 

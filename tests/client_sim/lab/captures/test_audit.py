@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from client_sim.lab.captures.audit import audit_capture
-from client_sim.lab.captures.capture import Asked, Capture, Conversation, Loose, State
+from client_sim.lab.captures.capture import Capture, Conversation, DnsQuestion, OtherTraffic, State
 from client_sim.lab.captures.known_values import decode_known
 from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.trace.hello import Wire
@@ -119,9 +119,12 @@ def test_short_values_are_found_as_whole_fields():
 def test_other_traffic_is_found_by_each_question():
     """Port and TLS must be those of the first connection; any resolved address is allowed."""
     other = POLL_BYTES.replace(b"updates", b"mirrors")
-    asked = (Asked("p to r", NAME, 1, b"cookie"), Asked("p to r", b"UPDATES", 1, b""))
+    dns_questions = (
+        DnsQuestion("p to r", NAME, 1, b"cookie"),
+        DnsQuestion("p to r", b"UPDATES", 1, b""),
+    )
     silent = talk(b"", b"198.51.100.10 80 plain", State.SILENT)
-    quic = Loose("UDP port 443 (QUIC)", "p to s", 3, b"x" * 3600)
+    quic = OtherTraffic("UDP port 443 (QUIC)", "p to s", 3, b"x" * 3600)
     resolved = {"addresses": {NAME: frozenset({"198.51.100.10"})}}
     no_name = "the phone contacts an address that no name resolved to"
     other_tls = "TLS with another name, or no TLS"
@@ -134,13 +137,13 @@ def test_other_traffic_is_found_by_each_question():
         ),
         ([talk(), talk(target=b"198.51.100.10 8080 " + NAME)], {}, "egress", [other_tls]),
         (
-            *([talk()], {"asked": asked}, "egress"),
+            *([talk()], {"dns_questions": dns_questions}, "egress"),
             ["a DNS question for another name", "a DNS question contains more than its name"],
         ),
         ([silent], {}, "egress", [no_name]),
         ([silent], resolved, "egress", []),
         (
-            *([talk()], {"loose": (quic,)}, "traffic"),
+            *([talk()], {"other_traffic": (quic,)}, "traffic"),
             ["UDP port 443 (QUIC), 3 times: nothing explains these 3600 bytes"],
         ),
         ([], {}, "complete", ["it contains no request, and silence proves nothing"]),
@@ -155,7 +158,7 @@ def test_hosts_are_compared():
     """Without a given host the first one is used, and the audit says so."""
     other = POLL_BYTES.replace(b"updates", b"mirrors")
     result = audit_capture(capture(POLL_BYTES, other), None, None)
-    assert (result.host, result.is_told) == (HOST_LINE, False)
+    assert (result.host, result.is_host_given) == (HOST_LINE, False)
     assert (found(result, "egress"), found(result, "grammar")) == (
         ["the phone contacts another host"],
         [],
@@ -219,9 +222,9 @@ def test_known_values_are_found_in_all_traffic():
     """Names, DNS options, other protocols and contradicting bytes are searched."""
     imei = KNOWN["imei"].encode()
     seen = Capture(
-        *("pcap", (talk(odd=(("sent twice, differing", imei),)),)),
-        asked=(Asked("q", imei + b".t.example", 1, imei),),
-        loose=(Loose("ICMP", "p to s", 1, imei),),
+        *("pcap", (talk(contradictions=(("sent twice, differing", imei),)),)),
+        dns_questions=(DnsQuestion("q", imei + b".t.example", 1, imei),),
+        other_traffic=(OtherTraffic("ICMP", "p to s", 1, imei),),
     )
     explanations = found(audit_capture(seen, HOST_LINE, KNOWN_FILE), "canaries")
     assert explanations == ["imei as it is: [15 bytes, not shown]"] * 4

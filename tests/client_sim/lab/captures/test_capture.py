@@ -3,12 +3,12 @@
 import ssl
 
 from client_sim.lab.captures.capture import (
-    Asked,
     Capture,
     Conversation,
-    Loose,
+    DnsQuestion,
+    OtherTraffic,
     State,
-    list_talks,
+    list_conversations,
     observe_capture,
 )
 from client_sim.lab.captures.loading import load_capture
@@ -90,17 +90,17 @@ def test_trace_has_all_traffic():
     """Other traffic, contradicting bytes, readings and extra bytes of questions are departures."""
     talk = Conversation(
         *("c", b"198.51.100.10 80 plain", 1, 5.0, b"GET", State.PLAIN),
-        odd=(("sent twice, differing", b"PUT"),),
+        contradictions=(("sent twice, differing", b"PUT"),),
         readings=(("headers of HTTP/2", b"a: b"),),
     )
     names = Conversation("d", b"192.0.2.1 53 plain", 2, 5.0, b"\0\1x", State.NAMES)
     capture = Capture(
         *("pcap", (names, talk)),
-        asked=(Asked("q", b"h.example", 1, b"cookie", 7.0),),
-        loose=(Loose("ICMP", "p to s", 1, b"ping", 6.0),),
+        dns_questions=(DnsQuestion("q", b"h.example", 1, b"cookie", 7.0),),
+        other_traffic=(OtherTraffic("ICMP", "p to s", 1, b"ping", 6.0),),
     )
     seen = observe_capture(capture)
-    assert list_talks(capture) == (talk,)
+    assert list_conversations(capture) == (talk,)
     assert [each.data for each in seen.connections()] == [b"GET"]
     assert [(each.at, each.phase, each.data) for each in seen.departures[2:]] == [
         (5.0, "c, sent twice, differing", b"PUT"),

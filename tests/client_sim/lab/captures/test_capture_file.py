@@ -4,18 +4,18 @@ import io
 
 import pytest
 
-from client_sim.lab.captures.capture_file import CaptureFile, Ends, Passed, encode_connection
+from client_sim.lab.captures.capture_file import CaptureFile, Endpoints, Transfer, encode_connection
 from client_sim.lab.captures.loading import decode_capture, load_capture
 from client_sim.lab.errors import CaptureError
 
-FOUR = Ends(("192.0.2.7", 40_000), ("198.51.100.10", 8080))
-SIX = Ends(("fe80::7%eth0", 40_001), ("2001:db8::10", 8080))
+FOUR = Endpoints(("192.0.2.7", 40_000), ("198.51.100.10", 8080))
+SIX = Endpoints(("fe80::7%eth0", 40_001), ("2001:db8::10", 8080))
 ASKED, ANSWERED = b"asked" * 1000, b"answered"
 
 
 def packets(ends=FOUR):
     """Return the packets of a connection."""
-    passed = [Passed(10.25, True, ASKED), Passed(10.5, False, ANSWERED)]
+    passed = [Transfer(10.25, True, ASKED), Transfer(10.5, False, ANSWERED)]
     return list(encode_connection(ends, 10.0, passed, 11.0))
 
 
@@ -27,7 +27,7 @@ def test_recording_is_read_back(ends, tmp_path):
         file.write(packets(ends), b"")
     (talk,) = load_capture(path).conversations
     assert (talk.data, talk.at) == (ASKED, 10.0)
-    assert (talk.gaps, talk.odd) == ((), ())
+    assert (talk.gaps, talk.contradictions) == ((), ())
 
 
 @pytest.mark.needs("tshark")

@@ -32,7 +32,7 @@ def test_any_order_and_overlap_of_segments(data, more, start, order):
     pieces += [(p, data[p : p + size]) for p, size in more if data[p : p + size]]
     order.shuffle(pieces)
     made = reassemble(start, *pieces)
-    assert (bytes(made.data), made.gaps, made.odd) == (data, [], [])
+    assert (bytes(made.data), made.gaps, made.contradictions) == (data, [], [])
 
 
 def test_gaps_have_offset_and_size():
@@ -53,7 +53,7 @@ def test_contradicting_bytes_are_kept_separately():
     Bytes before the beginning of the stream are kept, although no receiver takes them.
     """
     differs = "sent twice, differing"
-    for pieces, odd in (
+    for pieces, contradictions in (
         ([(0, b"abcdef"), (2, b"cXef")], [Piece(2, b"cXef", differs)]),
         ([(3, b"def"), (3, b"dXf"), (0, b"abc")], [Piece(3, b"dXf", differs)]),
         ([(0, b"abcdef"), (5, b"\0"), (5, b"")], []),
@@ -61,7 +61,7 @@ def test_contradicting_bytes_are_kept_separately():
         ([(0, b"abcdef"), (-5, b"leak")], [Piece(-5, b"leak", "before the beginning")]),
     ):
         made = reassemble(7, *pieces)
-        assert (bytes(made.data), made.odd) == (b"abcdef", odd)
+        assert (bytes(made.data), made.contradictions) == (b"abcdef", contradictions)
 
 
 def test_memory_for_streams_is_limited():

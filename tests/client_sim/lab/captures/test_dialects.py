@@ -26,7 +26,7 @@ def test_every_request_of_the_samples_is_explained():
     """Each row has its number of requests and what it reveals, the User-Agent included."""
     found = audit(FOLDER / "dialects.pcap")
     assert (found.verdict, found.requests) == ("clean", 7)
-    counts = {each.row: each.count for each in found.told}
+    counts = {each.row: each.count for each in found.disclosures}
     assert counts == {
         "lineage1-list": 1,
         "lineage2-list": 1,
@@ -46,7 +46,7 @@ def test_requests_are_explained_only_by_their_dialect():
     assert audit(FOLDER / "dialects.pcap", ("lineage2",)).verdict == "unexplained"
     assert audit(FOLDER / "dialects.pcap", ()).verdict == "unexplained"
     assert audit(FOLDER / "ours.pcap").verdict == "unexplained"
-    assert audit(FOLDER / "ours.pcap").told == ()
+    assert audit(FOLDER / "ours.pcap").disclosures == ()
     for dialect, requests in SAMPLES.items():
         path = requests[0].split(b" ")[1]
         row = find_row(path, (dialect,))

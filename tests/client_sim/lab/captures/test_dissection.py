@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from client_sim.lab.captures.capture import State
 from client_sim.lab.captures.dissection import Dissection
-from client_sim.lab.captures.packet_files import Frame, Unread
+from client_sim.lab.captures.packet_files import Frame, UnknownBlock
 from client_sim.lab.errors import CaptureError
 from fixtures.captures import POLL, SERVER, poll
 from fixtures.packet_writer import (
@@ -38,7 +38,7 @@ def dissect(packets, phones=(), link=101, limit=1_000_000):
     dissection = Dissection(frozenset(ip_address(each).packed for each in phones), limit)
     for number, packet in enumerate(packets, 1):
         data = packet.data if isinstance(packet, Sent) else packet
-        dissection.take(Frame(number, float(number), link, data, len(data)))
+        dissection.add(Frame(number, float(number), link, data, len(data)))
     return dissection.finish("pcap")
 
 
@@ -56,15 +56,20 @@ def test_poll_is_a_question_and_a_connection():
     """Bytes, addresses and times are those of the phone's side."""
     capture = dissect(poll(0, SERVER))
     (talk,) = capture.conversations
-    assert (talk.data, talk.state, talk.gaps, talk.odd) == (b"".join(POLL), State.PLAIN, (), ())
-    assert (talk.near, talk.target, talk.frame) == (
+    assert (talk.data, talk.state, talk.gaps, talk.contradictions) == (
+        b"".join(POLL),
+        State.PLAIN,
+        (),
+        (),
+    )
+    assert (talk.local, talk.target, talk.frame) == (
         f"{PHONE}:40000",
         f"{SERVER} 8080 plain".encode(),
         3,
     )
-    assert [question.name for question in capture.asked] == [b"updates.hening.example"]
+    assert [question.name for question in capture.dns_questions] == [b"updates.hening.example"]
     assert capture.addresses == {b"updates.hening.example": frozenset({SERVER})}
-    assert capture.loose == ()
+    assert capture.other_traffic == ()
 
 
 def test_phone_opens_connections_unless_it_is_given():
@@ -92,10 +97,10 @@ def test_connections_with_the_same_ports_are_separated():
     (talk,) = dissect([sent(100, SYN, b"early"), sent(106, ACK, b"later")]).conversations
     assert talk.data == b"earlylater"
     (talk,) = dissect([sent(100, SYN), sent(101, RST, b"leak")]).conversations
-    assert talk.odd == (("with a reset", b"leak"),)
+    assert talk.contradictions == (("with a reset", b"leak"),)
     dissection = Dissection(frozenset(), 1000)
-    dissection.take_unread(Unread("block", b"x"))
-    assert [each.label for each in dissection.finish("pcapng").loose] == ["block"]
+    dissection.add_unknown(UnknownBlock("block", b"x"))
+    assert [each.label for each in dissection.finish("pcapng").other_traffic] == ["block"]
 
 
 def test_gaps_of_a_connection():
@@ -109,7 +114,7 @@ def test_gaps_of_a_connection():
         ([received(500, SYN | ACK), sent(100, ACK, b"asked")], b"asked", []),
     ):
         (talk,) = dissect(packets).conversations
-        assert (talk.near, talk.data, [*talk.gaps]) == (f"{PHONE}:40000", data, gaps)
+        assert (talk.local, talk.data, [*talk.gaps]) == (f"{PHONE}:40000", data, gaps)
 
 
 def test_dns_question_in_fragments_and_over_tcp():
@@ -123,12 +128,12 @@ def test_dns_question_in_fragments_and_over_tcp():
             *(sizes, (b"\x20\0", b"\0\3"), (payload[:24], payload[24:])), strict=True
         )
     )
-    assert [q.name for q in dissect([second, first]).asked] == [b"a.example"]
-    (loose,) = dissect([second]).loose
-    assert loose.label == "fragments that do not fit together"
+    assert [q.name for q in dissect([second, first]).dns_questions] == [b"a.example"]
+    (other_traffic,) = dissect([second]).other_traffic
+    assert other_traffic.label == "fragments that do not fit together"
     message = len(ASKED).to_bytes(2) + ASKED
     capture = dissect(connection(0, (40_000, 53), RESOLVER, [(message, b"")]))
-    assert [q.name for q in capture.asked] == [b"a.example"]
+    assert [q.name for q in capture.dns_questions] == [b"a.example"]
     assert capture.conversations[0].state is State.NAMES
 
 
@@ -159,8 +164,8 @@ def test_other_protocols_are_kept():
         (PADDED, "bytes after a datagram"),
         (OPTIONS, "IP options"),
     ):
-        loose = [each for each in dissect([packet]).loose if each.label == label]
-        assert len(loose) == 1, label
+        other_traffic = [each for each in dissect([packet]).other_traffic if each.label == label]
+        assert len(other_traffic) == 1, label
 
 
 def test_local_and_foreign_traffic_is_counted():
@@ -170,16 +175,18 @@ def test_local_and_foreign_traffic_is_counted():
         ip_packet(PHONE, "224.0.0.22", 2, b"\x22group"),
     ]
     capture = dissect(frames)
-    assert capture.passed == {"ICMPv6 on the link": 1, "IGMP": 1}
-    assert dissect([bytes(12) + b"\x08\x06arp"], link=1).passed == {"ARP": 1}
-    assert dissect([bytes(12) + b"\x88\x8ekey"], link=1).loose[0].label == "EtherType 0x888e"
+    assert capture.ignored == {"ICMPv6 on the link": 1, "IGMP": 1}
+    assert dissect([bytes(12) + b"\x08\x06arp"], link=1).ignored == {"ARP": 1}
+    assert (
+        dissect([bytes(12) + b"\x88\x8ekey"], link=1).other_traffic[0].label == "EtherType 0x888e"
+    )
     packets = [
         udp(SERVER, RESOLVER, (4000, 9), b"x"),
         ip_packet(SERVER, RESOLVER, 1, b"ping"),
         ip_packet(SERVER, PHONE, 1, b"ping"),
     ]
     capture = dissect(packets, [PHONE])
-    assert capture.loose == ()
+    assert capture.other_traffic == ()
     assert capture.others == {"UDP datagrams": 1, "ICMP": 1}
 
 

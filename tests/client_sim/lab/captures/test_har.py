@@ -100,8 +100,14 @@ def test_messages_of_web_sockets_are_kept():
         har = json.dumps({"log": {"entries": [entry("ws://h.example/")]}})
         message = '{"type": "send", "data": ' + data + '}, {"type": "receive", "data": "x"}'
         messages = f'"_webSocketMessages": [{message}], "request"'
-        (loose,) = read_har(har.replace('"request"', messages, 1).encode(), LIMIT).loose
-        assert (loose.label, loose.frames, loose.data) == ("WebSocket messages", 1, content)
+        (other_traffic,) = read_har(
+            har.replace('"request"', messages, 1).encode(), LIMIT
+        ).other_traffic
+        assert (other_traffic.label, other_traffic.frames, other_traffic.data) == (
+            "WebSocket messages",
+            1,
+            content,
+        )
 
 
 def test_times_of_requests():
@@ -170,8 +176,8 @@ def test_arbitrary_text_is_kept(url, name, value):
 def test_user_in_a_url_is_kept_separately():
     """`http://USER@HOST/` is sent to the host; places of findings have only the host."""
     capture = read(entry("http://001017123456785@h.example:80/a"))
-    (talk,), (loose,) = capture.conversations, capture.loose
-    assert (loose.where, loose.data) == ("h.example:80", b"001017123456785")
+    (talk,), (other_traffic,) = capture.conversations, capture.other_traffic
+    assert (other_traffic.where, other_traffic.data) == ("h.example:80", b"001017123456785")
     assert talk.name == b"h.example:80"
     assert "001017" not in talk.where
     assert talk.target == b"h.example 80 plain"

@@ -190,5 +190,5 @@ def test_tshark_finds_the_same_requests_and_names(tshark):
         requests = [each for talk in capture.conversations for each in split_requests(talk.data)]
         with case(path.name):
             assert [(each.method.decode(), each.target.decode()) for each in requests] == theirs
-            names = [question.name.decode() for question in capture.asked]
+            names = [question.name.decode() for question in capture.dns_questions]
             assert names == [name for *_, name in frames if name]

@@ -10,7 +10,7 @@ from client_sim.lab.captures.packet_files import (
     Frame,
     Secrets,
     Source,
-    Unread,
+    UnknownBlock,
     read_pcap,
     read_pcapng,
 )
@@ -102,8 +102,8 @@ def test_keys_and_unknown_blocks_are_returned():
     data = section() + keys + foreign + block(4, b"") + block(5, b"\0" * 12) + block(9, b"log!")
     assert read(data) == [
         Secrets(b"KEYS\n"),
-        Unread("pcapng secrets of type 0x57474b4c", b"WIRE"),
-        Unread("pcapng block of type 0x9", b"log!"),
+        UnknownBlock("pcapng secrets of type 0x57474b4c", b"WIRE"),
+        UnknownBlock("pcapng block of type 0x9", b"log!"),
     ]
 
 

@@ -56,7 +56,7 @@ def test_read_ipv4_packet():
 
     Length 0 means segmentation by the network card: the payload is the rest of the frame.
     """
-    whole = Packet(NEAR, FAR, 17, b"payload", behind=b"fcs!", identity=1)
+    whole = Packet(NEAR, FAR, 17, b"payload", trailer=b"fcs!", identity=1)
     assert read_packet(Inner(IPV4, WHOLE + b"fcs!")) == whole
     short = read_packet(Inner(IPV4, WHOLE[:-2]))
     assert (short.payload, short.missing) == (b"paylo", 2)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 from rich.console import Console
 
 from client_sim.lab.captures.audit import audit_capture
-from client_sim.lab.captures.capture import Asked, Capture, Conversation, Loose, State
+from client_sim.lab.captures.capture import Capture, Conversation, DnsQuestion, OtherTraffic, State
 from client_sim.lab.captures.known_values import decode_known
 from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.captures.rendering import (
@@ -38,8 +38,10 @@ def escaping():
     talk = Conversation(
         where, b"198.51.100.10 8080 plain", 0, 0.0, HOSTILE, State.PLAIN, name=b"<u>\x1b[5mh"
     )
-    asked = (Asked("q", b"\x1b[2J<script>", 1, b""),)
-    return audit_capture(Capture("HAR", (talk,), asked=asked), None, None, personal=True)
+    dns_questions = (DnsQuestion("q", b"\x1b[2J<script>", 1, b""),)
+    return audit_capture(
+        Capture("HAR", (talk,), dns_questions=dns_questions), None, None, personal=True
+    )
 
 
 def show(audit, personal=True):
@@ -107,8 +109,8 @@ def hostile():
     return audit_capture(
         Capture(
             *("HAR", (talk,)),
-            asked=(Asked(TRAP, TRAP.encode(), 1, TRAP.encode()),),
-            loose=(Loose(TRAP, TRAP, 1, TRAP.encode()),),
+            dns_questions=(DnsQuestion(TRAP, TRAP.encode(), 1, TRAP.encode()),),
+            other_traffic=(OtherTraffic(TRAP, TRAP, 1, TRAP.encode()),),
             notes=(TRAP,),
         ),
         None,

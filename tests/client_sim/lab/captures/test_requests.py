@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.lab.captures.capture import Asked, Capture, Conversation, State
+from client_sim.lab.captures.capture import Capture, Conversation, DnsQuestion, State
 from client_sim.lab.captures.requests import (
     capacity,
     entropy,
@@ -140,8 +140,11 @@ def test_most_bits_of_fields():
 
 def test_resolved_names_are_a_field():
     """The host reveals nothing; other names have an estimate."""
-    asked = (Asked("", b"h.example", 1, b""), Asked("", b"0123.t.example", 1, b""))
-    (row,) = measure_fields(Capture("pcap", (), asked[:1]), b"h.example:80")
+    dns_questions = (
+        DnsQuestion("", b"h.example", 1, b""),
+        DnsQuestion("", b"0123.t.example", 1, b""),
+    )
+    (row,) = measure_fields(Capture("pcap", (), dns_questions[:1]), b"h.example:80")
     assert row.most is None
-    (row,) = measure_fields(Capture("pcap", (), asked), b"h.example:80")
+    (row,) = measure_fields(Capture("pcap", (), dns_questions), b"h.example:80")
     assert (row.distinct, row.most) == (2, pytest.approx(14 * math.log2(95)))
