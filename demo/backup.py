@@ -175,7 +175,7 @@ def show_backup(stage: Stage, regions: dict[str, Region]) -> Backup:
         cards=cards,
         erased=erased,
         is_clean=not found.findings,
-        lives=found.lives,
+        lives=found.runs,
         caught=caught.killed_by,
     )
 

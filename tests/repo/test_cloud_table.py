@@ -6,7 +6,7 @@ import re
 from client_sim.cloud.pieces import PIECE
 from client_sim.cloud.push import _MAX_RECORD
 from client_sim.cloud.records import find_padded, find_padme
-from client_sim.lab.cloud.requests import OWED, TABLE, find_row
+from client_sim.lab.cloud.requests import REQUIRED_REQUESTS, TABLE, find_row
 from tests.repo.test_request_table import PAGE, read_table
 
 SECTION = (
@@ -22,7 +22,7 @@ def test_rows():
     assert sorted(rows) == sorted(row.line for row in TABLE)
     named = set(re.findall(r"`([A-Z][A-Za-z-]+)`", SECTION.split("| request |")[0]))
     assert named == {"Host", *(header for row in TABLE for header in row.headers)}
-    for step, line in OWED.items():
+    for step, line in REQUIRED_REQUESTS.items():
         (row,) = (row for row in TABLE if row.line == line)
         assert step in row.when
 

@@ -86,7 +86,7 @@ class Double:
         self.accounts: dict[str, Account] = {}
         self.erased: dict[str, dict[str, Any]] = {}
         self.log: list[str] = []
-        self._left: dict[str, bytes] = {}
+        self._leftover: dict[str, bytes] = {}
         self._tape = Tape(f"double {region} ".encode() + seed)
         self._pepper = self._tape.data(32)
         self._salts = self._tape.data(32)
@@ -107,7 +107,7 @@ class Double:
 
     def make_policy(self, version: int, key: SigningKey | None = None, **more: Any) -> bytes:
         """Return a policy as a signed note."""
-        said = {
+        content = {
             "controller": {"contact": "privacy@lab.example", "name": "Lab"},
             "country": "ID",
             "days": {
@@ -141,7 +141,9 @@ class Double:
             "version": version,
             **more,
         }
-        return _sign(encode_canonical(said), f"hening-policy/{self.name}", key or self._policy_key)
+        return _sign(
+            encode_canonical(content), f"hening-policy/{self.name}", key or self._policy_key
+        )
 
     def answer(self, request: Request) -> tuple[int, bytes]:
         """Answer a request with a status and a body."""
@@ -171,7 +173,7 @@ class Double:
     def dump(self) -> bytes:
         """Return everything that the server stores: tables, bodies, log."""
         rows = {name: msgspec.to_builtins(vars(each)) for name, each in self.accounts.items()}
-        rest = [self.erased, self._left, self.log]
+        rest = [self.erased, self._leftover, self.log]
         return msgpack.encode([rows, *rest])
 
     def draw(self, n: int = 16) -> str:
@@ -218,17 +220,17 @@ class Double:
         response, signature = body["response"], body["signature"]
         if is_json:
             response, signature = base64.b64decode(response), base64.b64decode(signature)
-        said: dict[str, Any] = (json.loads if is_json else msgpack.decode)(response)
-        account = self.accounts.get(self.hash_name(said["username"]))
+        content: dict[str, Any] = (json.loads if is_json else msgpack.decode)(response)
+        account = self.accounts.get(self.hash_name(content["username"]))
         if account is None:
             raise RefusedError(401, "login_bad_signature")
         try:
             VerifyKey(self.unseal(account, "login")).verify(response, signature)
         except BadSignatureError:
             raise RefusedError(401, "login_bad_signature") from None
-        if said["action"] != action or said["host"] != self.host:
+        if content["action"] != action or content["host"] != self.host:
             raise RefusedError(401, "login_bad_signature")
-        return said
+        return content
 
     def begin_session(self, name: str, account: Account) -> str:
         """Log a device in and return its token."""
@@ -248,9 +250,9 @@ class Double:
             self.log.append(f"token {token}")
         return token
 
-    def receipt(self, **said: Any) -> str:
+    def receipt(self, **fields: Any) -> str:
         """Return a signed receipt."""
-        note = _sign(encode_canonical(said), f"hening-receipt/{self.name}", self._receipt_key)
+        note = _sign(encode_canonical(fields), f"hening-receipt/{self.name}", self._receipt_key)
         return note.decode()
 
     def receipt_key(self) -> bytes:
@@ -262,7 +264,7 @@ class Double:
         if "keeps-rows" not in self.flaws:
             del self.accounts[name]
         if "keeps-bodies" in self.flaws:
-            self._left = account.vault or {}
+            self._leftover = account.vault or {}
 
 
 Handler = Callable[..., tuple[int, Any]]
@@ -303,5 +305,5 @@ def _sign(text: bytes, name: str, key: SigningKey) -> bytes:
 def read_note(note: bytes | str) -> Mapping[str, Any]:
     """Return the content of a note without verifying its signature."""
     text = note.decode() if isinstance(note, bytes) else note
-    said: dict[str, Any] = json.loads(text.split("\n\n")[0])
-    return said
+    fields: dict[str, Any] = json.loads(text.split("\n\n")[0])
+    return fields

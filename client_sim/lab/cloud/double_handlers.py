@@ -101,8 +101,8 @@ def _logout(cloud: Double, request: Request) -> tuple[int, bytes]:
 @route("POST", f"{_API}/authentication/change_password/")
 def _change_password(cloud: Double, request: Request) -> tuple[int, bytes]:
     account, number = cloud.find(request)
-    said = cloud.verify(request, "changePassword")
-    account.sealed |= cloud.seal(login=said["loginPubkey"], wrap=said["encryptedContent"])
+    content = cloud.verify(request, "changePassword")
+    account.sealed |= cloud.seal(login=content["loginPubkey"], wrap=content["encryptedContent"])
     account.sessions = {number: account.sessions[number]}
     return 200, b""
 
@@ -177,22 +177,22 @@ def _words(cloud: Double, request: Request) -> tuple[int, Any]:
 @route("PUT", "/account/1/recovery")
 def _set_words(cloud: Double, request: Request) -> tuple[int, bytes]:
     account, _ = cloud.find(request)
-    said = cloud.verify(request, "setRecovery")["recovery"]
-    account.recovery = {name: base64.b64decode(value) for name, value in said.items()}
+    content = cloud.verify(request, "setRecovery")["recovery"]
+    account.recovery = {name: base64.b64decode(value) for name, value in content.items()}
     return 204, b""
 
 
 @route("POST", "/account/1/rotate")
 def _rotate(cloud: Double, request: Request) -> tuple[int, bytes]:
     account, number = cloud.find(request)
-    said = cloud.verify(request, "rotate")
-    new = {name: base64.b64decode(said[name]) for name in ("wrap", "public_key")}
+    content = cloud.verify(request, "rotate")
+    new = {name: base64.b64decode(content[name]) for name in ("wrap", "public_key")}
     account.sealed |= cloud.seal(wrap=new["wrap"], public=new["public_key"])
-    for each in said["collections"]:
+    for each in content["collections"]:
         entry = account.collections[each["uid"]]
         entry["collectionKey"] = base64.b64decode(each["key"])
         entry["collectionType"] = base64.b64decode(each["type"])
-    recovery = said.get("recovery", {})
+    recovery = content.get("recovery", {})
     account.recovery |= {name: base64.b64decode(value) for name, value in recovery.items()}
     account.sessions = {number: account.sessions[number]}
     return 204, b""
@@ -229,10 +229,10 @@ def _erase(cloud: Double, request: Request) -> tuple[int, Any]:
         last_backup_gone=now + 14 * 24 * _HOUR,
         **times,
     )
-    said = {"id": number, "step": "announced", "begins_at": now, "due_at": times["due"]}
+    erasure = {"id": number, "step": "announced", "begins_at": now, "due_at": times["due"]}
     cloud.erase(name, account)
-    cloud.erased[number] = {**said, "step": "done", "receipt": receipt}
-    return 202, {**said, "receipt": None}
+    cloud.erased[number] = {**erasure, "step": "done", "receipt": receipt}
+    return 202, {**erasure, "receipt": None}
 
 
 @route("GET", "/erasure/([A-Za-z0-9_-]{22})")
@@ -308,9 +308,9 @@ def _transaction(cloud: Double, request: Request, uid: str) -> tuple[int, bytes]
         account.changes += 1
         entry["sequence"] += 1
         entry["changes"] = account.changes
-        kept = {name: value for name, value in item.items() if name != "etag"}
+        stored = {name: value for name, value in item.items() if name != "etag"}
         revisions = account.items.setdefault(item["uid"], [])
-        revisions.append({**kept, "home": uid, "sequence": entry["sequence"]})
+        revisions.append({**stored, "home": uid, "sequence": entry["sequence"]})
     return 200, b""
 
 

@@ -43,7 +43,7 @@ from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class ExplainedRequest:
     """A request with its row in the table and all of its parts."""
 
     exchange: Exchange
@@ -51,11 +51,11 @@ class Opened:
     parts: tuple[Part, ...]
 
 
-def open_all(run: Run) -> tuple[list[Opened], Keyring]:
+def explain_all(run: Run) -> tuple[list[ExplainedRequest], Keyring]:
     """Open all requests of a scenario in order; also return the keys."""
     ring = Keyring(frozenset(draw.data for draw in run.observation.draws))
     for password in (PASSWORD, NEW_PASSWORD):
-        ring.keep("password", password.encode())
+        ring.add_secret("password", password.encode())
     for data in ring.drawn:
         if len(data) == 32:
             public = bytes(SigningKey(data).verify_key)
@@ -63,20 +63,20 @@ def open_all(run: Run) -> tuple[list[Opened], Keyring]:
     found = []
     for each in run.exchanges:
         try:
-            parts = tuple(_open(ring, each, run.on[each.phase]))
+            parts = tuple(_explain(ring, each, run.on[each.phase]))
         except MALFORMED as error:
             body = each.request.body
             parts = (
                 Part("body", body, "", problem=f"it does not have the form of its row ({error})"),
             )
         row = find_row(each.request.method, each.request.path)
-        found.append(Opened(each, row.line if row else "", parts))
+        found.append(ExplainedRequest(each, row.line if row else "", parts))
         with suppress(*MALFORMED):
             learn(ring, each)
     return found, ring
 
 
-def _open(ring: Keyring, each: Exchange, on: frozenset[str]) -> Iterator[Part]:
+def _explain(ring: Keyring, each: Exchange, on: frozenset[str]) -> Iterator[Part]:
     request = each.request
     row = find_row(request.method, request.path)
     if row is None:
@@ -160,20 +160,20 @@ def _signed(
     is_json = request.path.startswith("/account")
     body = (json.loads if is_json else msgpack.decode)(request.body)
     response, signature = (to_bytes(body[name]) for name in ("response", "signature"))
-    said = (json.loads if is_json else msgpack.decode)(response)
+    content = (json.loads if is_json else msgpack.decode)(response)
     yield from check_members(body, "response signature", "signed request")
-    yield from check_members(said, f"username challenge host action {more}", action)
-    yield equal("username", said["username"], NAME, "the account's name")
-    yield equal("action", said["action"], action, "what is asked")
-    yield equal("host", said["host"], request.header("Host"), "the region's host")
-    is_known = to_bytes(said["challenge"]) in ring.challenges
+    yield from check_members(content, f"username challenge host action {more}", action)
+    yield equal("username", content["username"], NAME, "the account's name")
+    yield equal("action", content["action"], action, "what is asked")
+    yield equal("host", content["host"], request.header("Host"), "the region's host")
+    is_known = to_bytes(content["challenge"]) in ring.challenges
     yield Part(
-        *("challenge", to_bytes(said["challenge"]), "given back once, signed"),
+        *("challenge", to_bytes(content["challenge"]), "given back once, signed"),
         problem="" if is_known else "not a challenge from the server",
     )
     keys = [_login_key(main) for main in ring.mains]
     yield check_signature(signature, response, keys)
-    yield said
+    yield content
 
 
 def _login(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
@@ -185,19 +185,21 @@ def _parts(found: Iterator[Part | dict[str, Any]]) -> Iterator[Part]:
 
 
 def _split(found: Iterator[Part | dict[str, Any]]) -> tuple[list[Part], dict[str, Any]]:
-    every = list(found)
-    said = every.pop()
-    assert isinstance(said, dict)
-    return [each for each in every if isinstance(each, Part)], said
+    parts = list(found)
+    content = parts.pop()
+    assert isinstance(content, dict)
+    return [each for each in parts if isinstance(each, Part)], content
 
 
 def _change_password(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
-    parts, said = _split(_signed(ring, request, "changePassword", "loginPubkey encryptedContent"))
+    parts, content = _split(
+        _signed(ring, request, "changePassword", "loginPubkey encryptedContent")
+    )
     yield from parts
     publics = [_login_key(main) for main in ring.mains]
-    is_own = said["loginPubkey"] in publics
+    is_own = content["loginPubkey"] in publics
     yield equal("loginPubkey", is_own, True, "public key of the login")
-    yield take_account(ring, said["encryptedContent"], is_new=False)
+    yield take_account(ring, content["encryptedContent"], is_new=False)
 
 
 def _device(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
@@ -205,22 +207,22 @@ def _device(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Pa
     yield from check_members(body, "key label", "device")
     key = to_bytes(body["key"])
     if key in ring.seeds:
-        ring.keep("device seed", ring.seeds[key])
+        ring.add_secret("device seed", ring.seeds[key])
     else:
         ring.unfresh.append(Part("device key", key, "not derived from a random seed"))
     ring.devices.add(key)
     yield Part("key", key, "public key of the device")
     label = open_sealed(ring, "label", to_bytes(body["label"]), account_of(ring).cipher, "its name")
     yield label
-    if label.opened:
-        yield equal("length of the label", len(label.opened), 64, "the same for all labels")
-        ring.contents.append(("label", label.opened))
+    if label.plaintext:
+        yield equal("length of the label", len(label.plaintext), 64, "the same for all labels")
+        ring.contents.append(("label", label.plaintext))
 
 
 def _consent(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
     body = json.loads(request.body)
     yield from check_members(body, "statement public_key signature", "consent")
-    said = json.loads(body["statement"])
+    content = json.loads(body["statement"])
     terms = ring.policy
     expected = {
         "at_least": AGE,
@@ -233,53 +235,53 @@ def _consent(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[P
         "type": "consent",
         "version": terms.get("version"),
     }
-    yield equal("statement", said, expected, "what the owner agreed to")
+    yield equal("statement", content, expected, "what the owner agreed to")
     key = to_bytes(body["public_key"])
     yield equal("public_key", key in ring.devices, True, "public key of the device")
     yield check_signature(to_bytes(body["signature"]), body["statement"].encode(), [key])
 
 
-def _recovery(ring: Keyring, said: dict[str, Any]) -> Iterator[Part]:
-    yield from check_members(said, "key wrap words", "recovery")
+def _recovery(ring: Keyring, content: dict[str, Any]) -> Iterator[Part]:
+    yield from check_members(content, "key wrap words", "recovery")
     words = open_sealed(
-        ring, "words", to_bytes(said["words"]), account_of(ring).cipher, "the words"
+        ring, "words", to_bytes(content["words"]), account_of(ring).cipher, "the words"
     )
     yield words
-    if not words.opened:
+    if not words.plaintext:
         return
-    by_words = hkdf(words.opened, "hening recovery wrap 1")
-    proof = hkdf(words.opened, "hening recovery proof 1")
-    if words.opened not in ring.secrets.values():
-        fresh(ring, "recovery words", words.opened, "random")
-        ring.keep("words", words.opened)
-        ring.keep("words as text", Mnemonic("english").to_mnemonic(words.opened).encode())
-        ring.keep("words' wrap", by_words)
-        ring.keep("words' proof", proof)
+    by_words = hkdf(words.plaintext, "hening recovery wrap 1")
+    proof = hkdf(words.plaintext, "hening recovery proof 1")
+    if words.plaintext not in ring.secrets.values():
+        fresh(ring, "recovery words", words.plaintext, "random")
+        ring.add_secret("words", words.plaintext)
+        ring.add_secret("words as text", Mnemonic("english").to_mnemonic(words.plaintext).encode())
+        ring.add_secret("words' wrap", by_words)
+        ring.add_secret("words' proof", proof)
     public = bytes(SigningKey(proof).verify_key)
-    yield equal("key", to_bytes(said["key"]), public, "public key of the words")
+    yield equal("key", to_bytes(content["key"]), public, "public key of the words")
     meaning = "the account's keys, by the words"
-    wrap = open_sealed(ring, "wrap", to_bytes(said["wrap"]), by_words, meaning)
+    wrap = open_sealed(ring, "wrap", to_bytes(content["wrap"]), by_words, meaning)
     yield wrap
     account = account_of(ring)
-    yield equal("wrap", wrap.opened, account.key + account.identity, "the account's keys")
+    yield equal("wrap", wrap.plaintext, account.key + account.identity, "the account's keys")
 
 
 def _set_words(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
-    parts, said = _split(_signed(ring, request, "setRecovery", "recovery"))
+    parts, content = _split(_signed(ring, request, "setRecovery", "recovery"))
     yield from parts
-    yield from _recovery(ring, said["recovery"])
+    yield from _recovery(ring, content["recovery"])
 
 
 def _rotate(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Part]:
     more = "wrap public_key collections recovery"
-    parts, said = _split(_signed(ring, request, "rotate", more))
+    parts, content = _split(_signed(ring, request, "rotate", more))
     yield from parts
-    yield take_account(ring, to_bytes(said["wrap"]), is_new=True)
+    yield take_account(ring, to_bytes(content["wrap"]), is_new=True)
     yield equal(
-        "public_key", to_bytes(said["public_key"]), account_of(ring).public_key, "public key"
+        "public_key", to_bytes(content["public_key"]), account_of(ring).public_key, "public key"
     )
-    yield from _recovery(ring, said["recovery"])
-    for each in said["collections"]:
+    yield from _recovery(ring, content["recovery"])
+    for each in content["collections"]:
         yield from check_members(each, "uid key type members", "collection")
         yield equal("members", each["members"], [], "nobody else")
         kind = to_bytes(each["type"])

@@ -53,23 +53,23 @@ class _PollingClient:
         self._cloud.begin(100 + self._polls)
         if self._state in {"never on", "off again"}:
             return self._client.poll()
-        said: list[object] = []
+        outcomes: list[object] = []
 
-        def meanwhile(_channel: str) -> None:
+        def poll_once(_channel: str) -> None:
             if self._state == "failing":
                 raise OSError("refused")
-            if self._state == "busy" and not said:
-                said.append(None)
-                said[0] = self._client.poll()
+            if self._state == "busy" and not outcomes:
+                outcomes.append(None)
+                outcomes[0] = self._client.poll()
 
-        recorder.boundary = meanwhile
+        recorder.boundary = poll_once
         for each in steps("edit:note sync"):
             try:
                 self._phone.do(each)
             except SimulatorError:
                 continue
         recorder.boundary = None
-        return said[0] if said else self._client.poll()
+        return outcomes[0] if outcomes else self._client.poll()
 
     def on_event(self, event: Event) -> None:
         """Pass the event to the polling client."""
@@ -113,8 +113,8 @@ def examine_independence(factory: Factory) -> Iterator[tuple[str, Finding]]:
     """Yield findings of two methods: comparison of states, and the table of polls."""
     first, *others = [observe_polls(factory, state) for state in STATES]
     for state, run in zip(STATES[1:], others, strict=True):
-        whose = f"the phone whose backup is {state}"
-        for finding in judge_equality(first, run, whose, with_time=True):
+        label = f"the phone whose backup is {state}"
+        for finding in judge_equality(first, run, label, with_time=True):
             yield "beside", finding
         public = _testbed().publics[0]
         for guard in ("grammar", "schedule", "completes", "egress"):
@@ -127,47 +127,47 @@ _SCENARIO: Final = steps(
 )
 _FIRST: Final = next(n for n, step in enumerate(_SCENARIO) if step.name == "sync")
 _KINDS: Final = ("contact", "note", "photo")
-_LEAVES: Final = frozenset({Channel.DNS, Channel.CONNECT, Channel.BYTES})
+_SENDING: Final = frozenset({Channel.DNS, Channel.CONNECT, Channel.BYTES})
 
 
 def examine_boundaries(factory: Factory, stride: int) -> Iterator[tuple[str, Finding]]:
     """Yield findings of two methods: data that leaves afterwards, and a missing message."""
-    passed: list[str] = []
-    _run_scenario(factory, lambda _phone, name: passed.append(name))
+    boundaries: list[str] = []
+    _run_scenario(factory, lambda _phone, name: boundaries.append(name))
     first = _run_scenario(factory, None)
     sent = len(_departures(first))
-    for number in range(0, len(passed), stride):
-        yield from _press(factory, number, sent)
+    for number in range(0, len(boundaries), stride):
+        yield from _turn_off_at(factory, number, sent)
 
 
-def _press(factory: Factory, number: int, usual: int) -> Iterator[tuple[str, Finding]]:
-    left = [number]
+def _turn_off_at(factory: Factory, number: int, expected: int) -> Iterator[tuple[str, Finding]]:
+    remaining = [number]
     recorded: list[int] = []
 
-    def press(phone: CloudPhone, _name: str) -> None:
-        left[0] -= 1
-        if left[0] == -1:
+    def turn_off(phone: CloudPhone, _name: str) -> None:
+        remaining[0] -= 1
+        if remaining[0] == -1:
             recorded.append(0)
             for kind in _KINDS:
                 phone.do(Step("off", kind))
-        elif recorded and _name in _LEAVES:
+        elif recorded and _name in _SENDING:
             recorded[0] += 1
 
-    run = _run_scenario(factory, press)
+    run = _run_scenario(factory, turn_off)
     phase = run.phases[_FIRST]
     where = f"turned off at boundary {number + 1} of {phase}"
-    later = [each for each in run.departures(*_LEAVES) if each.phase in run.phases[_FIRST + 1 :]]
+    later = [each for each in run.departures(*_SENDING) if each.phase in run.phases[_FIRST + 1 :]]
     if (recorded and recorded[0]) or later:
         data = (later or _departures(run))[-1].data
         yield "off", Finding(where, "something leaves afterwards", data, 0, min(len(data), 64))
-    if len(_departures(run)) < usual and phase not in run.refused:
+    if len(_departures(run)) < expected and phase not in run.refused:
         yield "ended", Finding(where, "the sync ends early without telling the owner", b"", 0, 0)
-    if len(_departures(run)) >= usual and number < usual and phase not in run.refused:
+    if len(_departures(run)) >= expected and number < expected and phase not in run.refused:
         yield "ended", Finding(where, "the sync continues to its end", b"", 0, 0)
 
 
 def _departures(run: Run) -> list[Departure]:
-    return [e for e in run.departures(*_LEAVES) if e.phase == run.phases[_FIRST]]
+    return [e for e in run.departures(*_SENDING) if e.phase == run.phases[_FIRST]]
 
 
 def _run_scenario(factory: Factory, boundary: object) -> Run:

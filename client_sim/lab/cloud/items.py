@@ -71,7 +71,7 @@ def _open_item(ring: Keyring, home: str, item: dict[str, Any], kind: str) -> Ite
     yield from check_members(item["content"], "uid meta chunks deleted", "content")
     content, uid = item["content"], item["uid"]
     cipher, mac = derive_item(ring.collections[home][1][0], uid)
-    ring.keep("item cipher", cipher)
+    ring.add_secret("item cipher", cipher)
     chunks = [(name, body) for name, body in content["chunks"]]
     pieces = hashlib.blake2b(b"".join(decode_uid(n) for n, _ in chunks), digest_size=32).digest()
     name = uid.encode()
@@ -84,17 +84,17 @@ def _open_item(ring: Keyring, home: str, item: dict[str, Any], kind: str) -> Ite
     ring.etags.add(content["uid"])
     if "etag" in item and item["etag"] not in ring.etags:
         yield Part("etag", str(item["etag"]).encode(), "", problem="not an existing revision")
-    if meta.opened:
-        yield from _open_meta(ring, meta.opened, kind)
+    if meta.plaintext:
+        yield from _open_meta(ring, meta.plaintext, kind)
     bodies = []
     for chunk, data in chunks:
         part = open_sealed(ring, "chunk", data, cipher, "a record's content")
         yield part
-        if part.opened:
-            plain = unpad(part.opened)
+        if part.plaintext:
+            plain = unpad(part.plaintext)
             bodies.append(plain)
             padded = find_padded(len(plain))
-            yield equal("length of the chunk", len(part.opened), padded, "padded")
+            yield equal("length of the chunk", len(part.plaintext), padded, "padded")
             expected = encode_uid(hash_keyed(mac, plain))
             yield equal("uid of the chunk", chunk, expected, "keyed hash of its content")
     text = b"".join(bodies[:1]) if len(bodies) < 2 else b"".join(bodies[:-1])
@@ -106,8 +106,8 @@ def _open_item(ring: Keyring, home: str, item: dict[str, Any], kind: str) -> Ite
         written = json.loads(text)["age"]
         secret = read_age_secret(written)
         ring.identities[find_public(secret)] = secret
-        ring.keep("photo key", secret)
-        ring.keep("photo key as text", written.encode())
+        ring.add_secret("photo key", secret)
+        ring.add_secret("photo key as text", written.encode())
         fresh(ring, "photo key", secret, "random")
 
 
@@ -115,12 +115,12 @@ _FORMS: Final = {"contact": b"BEGIN:VCARD", "message": b"<", "photo": b"{"}
 
 
 def _open_meta(ring: Keyring, data: bytes, kind: str) -> Iterator[Part]:
-    said = msgpack.decode(unpad(data))
-    if len(data) % META_STEP or any(said.get("pad", b"1")):
+    meta = msgpack.decode(unpad(data))
+    if len(data) % META_STEP or any(meta.get("pad", b"1")):
         yield Part("meta", data, "", problem=f"it is not padded to {META_STEP} bytes")
-    if set(said) - _META:
-        yield Part("meta", data, "", problem=f"it contains {sorted(set(said) - _META)}")
-    ring.contents.append((kind, str(said.get("name", "")).encode()))
+    if set(meta) - _META:
+        yield Part("meta", data, "", problem=f"it contains {sorted(set(meta) - _META)}")
+    ring.contents.append((kind, str(meta.get("name", "")).encode()))
 
 
 def _check_uid(ring: Keyring, uid: str, kind: str, text: bytes, *, deleted: bool) -> Part:

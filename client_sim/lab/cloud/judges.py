@@ -10,9 +10,9 @@ from typing import Final
 import msgspec
 
 from client_sim.lab.cloud.double import msgpack
-from client_sim.lab.cloud.explanation import Opened
+from client_sim.lab.cloud.explanation import ExplainedRequest
 from client_sim.lab.cloud.keyring import Keyring
-from client_sim.lab.cloud.requests import OWED, TABLE, split_requests
+from client_sim.lab.cloud.requests import REQUIRED_REQUESTS, TABLE, split_requests
 from client_sim.lab.cloud.scenarios import Run
 from client_sim.lab.cloud.world import NAME
 from client_sim.lab.oracles.canary import CanarySearch
@@ -39,22 +39,24 @@ _FIELDS: Final = {
     "photo": "photos.",
 }
 _WHEN: Final = {row.line: row.when for row in TABLE}
-_WAYS: Final = (Channel.DNS, Channel.CONNECT, Channel.BYTES)
+_CHANNELS: Final = (Channel.DNS, Channel.CONNECT, Channel.BYTES)
 
 
 def judge_silence(run: Run) -> Iterator[Finding]:
     """C0: nothing is resolved, connected to or sent while no type is on and no step needs it."""
-    for each in run.departures(*_WAYS):
+    for each in run.departures(*_CHANNELS):
         step = run.step_of(each.phase)
         if step.name in _SILENT or (step.name in _SYNCS and not run.on[each.phase]):
             yield _find(each, "this leaves although no type is on and the owner requested nothing")
 
 
-def judge_explained(run: Run, opened: Sequence[Opened], ring: Keyring) -> Iterator[Finding]:
+def judge_explained(
+    run: Run, explained: Sequence[ExplainedRequest], ring: Keyring
+) -> Iterator[Finding]:
     """C2, C3: each byte is in the table, or decrypts with the owner's keys to a type that is on."""
-    yield from _judge_ways(run)
+    yield from _judge_channels(run)
     yield from _judge_pieces(run)
-    for each in opened:
+    for each in explained:
         step = run.step_of(each.exchange.phase)
         when = _WHEN.get(each.row, frozenset())
         where = f"{each.exchange.phase}, {each.row or each.exchange.request.target}"
@@ -73,25 +75,25 @@ def judge_explained(run: Run, opened: Sequence[Opened], ring: Keyring) -> Iterat
 def _judge_contents(run: Run, ring: Keyring) -> Iterator[Finding]:
     """Find encrypted content that is not of its declared type."""
     for kind, text in ring.contents:
-        for said, offset, length in _search_owner(run.scenario.owner, text) if text else ():
-            if not said.startswith(_FIELDS.get(kind, "-")):
-                explanation = f"a {kind} has the owner's {said} in it, encrypted"
+        for value, offset, length in _search_owner(run.scenario.owner, text) if text else ():
+            if not value.startswith(_FIELDS.get(kind, "-")):
+                explanation = f"a {kind} has the owner's {value} in it, encrypted"
                 yield Finding("opened", explanation, text, offset, length)
 
 
-def _judge_ways(run: Run) -> Iterator[Finding]:
+def _judge_channels(run: Run) -> Iterator[Finding]:
     """Find host names, connections and bytes that do not belong to a request."""
     hosts = {run.cloud.host.encode()}
     for each in run.departures(Channel.DNS, Channel.CONNECT):
         name, *rest = each.data.split(b" ")
         if name not in hosts or rest not in ([], [b"443", name]):
             yield _find(each, "not a host of the phone's image")
-    talked = {each.connection for each in run.exchanges}
+    answered = {each.connection for each in run.exchanges}
     for connection in run.observation.connections():
-        if connection.index not in talked or split_requests(connection.data)[1]:
+        if connection.index not in answered or split_requests(connection.data)[1]:
             where = f"connection {connection.index}, {connection.phase}"
-            said = "a connection without a complete request"
-            yield Finding(where, said, connection.data, 0, len(connection.data))
+            explanation = "a connection without a complete request"
+            yield Finding(where, explanation, connection.data, 0, len(connection.data))
     if len(run.departures(Channel.DNS)) > len(run.departures(Channel.CONNECT)):
         yield _find(run.departures(Channel.DNS)[-1], "a DNS question without a connection")
 
@@ -117,16 +119,16 @@ def judge_duties(run: Run) -> Iterator[Finding]:
     """Law: a phone that reports a step as done has sent the request that the step needs."""
     for phase in run.phases:
         step = run.step_of(phase)
-        owed = OWED.get(step.name)
-        if owed is None or phase in run.refused or (step.name == "sync" and not run.on[phase]):
+        required = REQUIRED_REQUESTS.get(step.name)
+        if required is None or phase in run.refused or (step.name == "sync" and not run.on[phase]):
             continue
-        method, _, path = owed.partition(" ")
+        method, _, path = required.partition(" ")
         path = path.removesuffix("ID")
         sent = [each.request for each in run.exchanges if each.phase == phase]
         if not any(each.method == method and each.path.startswith(path) for each in sent):
-            yield Finding(phase, f"the phone did not send {owed} but claims it did", b"", 0, 0)
-    for phase, said in run.crashed.items():
-        yield Finding(phase, f"the phone ended with {said}", b"", 0, 0)
+            yield Finding(phase, f"the phone did not send {required} but claims it did", b"", 0, 0)
+    for phase, error in run.crashed.items():
+        yield Finding(phase, f"the phone ended with {error}", b"", 0, 0)
 
 
 def judge_state(run: Run) -> Iterator[Finding]:
@@ -136,13 +138,15 @@ def judge_state(run: Run) -> Iterator[Finding]:
         name = run.step_of(phase).name
         if phase not in run.refused:
             accounts = {"sign-up": 1, "erase": 0}.get(name, accounts)
-            ones = {"sign-up": 1, "password": 1, "rotate": 1, "erase": 0}
-            sessions = ones.get(name, sessions + {"log-in": 1, "log-out": -1}.get(name, 0))
+            resets = {"sign-up": 1, "password": 1, "rotate": 1, "erase": 0}
+            sessions = resets.get(name, sessions + {"log-in": 1, "log-out": -1}.get(name, 0))
             consents = {"consent": consents + 1, "withdraw": 0, "erase": 0}.get(name, consents)
         if run.states[phase] != (accounts, sessions, consents):
             found, expected = run.states[phase], (accounts, sessions, consents)
-            said = f"the server has {found} accounts, sessions, consents instead of {expected}"
-            yield Finding(phase, said, b"", 0, 0)
+            explanation = (
+                f"the server has {found} accounts, sessions, consents instead of {expected}"
+            )
+            yield Finding(phase, explanation, b"", 0, 0)
             return
 
 
@@ -157,8 +161,8 @@ def judge_nonces(ring: Keyring) -> Iterator[Finding]:
 def judge_fresh(run: Run, ring: Keyring) -> Iterator[Finding]:
     """C4, C5, C8: each random value, and each next time, comes from a draw of its own."""
     for part in ring.unfresh:
-        said = f"{part.name}: not fresh randomness of the phone"
-        yield Finding("draws", said, part.data, 0, len(part.data))
+        explanation = f"{part.name}: not fresh randomness of the phone"
+        yield Finding("draws", explanation, part.data, 0, len(part.data))
     first: dict[bytes, bytes] = {}
     for _, nonce, data in ring.nonces:
         if first.setdefault(nonce, data) != data:
@@ -176,14 +180,14 @@ def judge_canaries(run: Run, ring: Keyring) -> Iterator[Finding]:
         texts += [each.request.data[: each.request.start], each.request.body]
     tokens = find_tokens(tuple(sorted({v for v in ring.secrets.values() if len(v) >= 8})))
     for text in dict.fromkeys(filter(None, texts)):
-        for said, offset, length in _search_owner(run.scenario.owner, text):
-            yield Finding("sent", said, text, offset, length)
+        for explanation, offset, length in _search_owner(run.scenario.owner, text):
+            yield Finding("sent", explanation, text, offset, length)
         readings, windows, _ = find_windows(text)
         for window in tokens.keys() & windows:
             for token, chain in tokens[window]:
                 if any(token in reading for reading in readings):
-                    said = f"a secret of the owner's, {chain}"
-                    yield Finding("sent", said, text, max(0, text.find(token)), len(token))
+                    explanation = f"a secret of the owner's, {chain}"
+                    yield Finding("sent", explanation, text, max(0, text.find(token)), len(token))
 
 
 @lru_cache(maxsize=16)
@@ -213,36 +217,38 @@ def find_tokens(secrets: tuple[bytes, ...]) -> dict[bytes, list[tuple[bytes, str
 
 def judge_equal(one: Run, other: Run) -> Iterator[Finding]:
     """C2: only the records of types that are on change what is sent."""
-    whose = "an owner who shares only the contacts"
-    yield from judge_equality(one.observation, other.observation, whose, with_time=True)
+    label = "an owner who shares only the contacts"
+    yield from judge_equality(one.observation, other.observation, label, with_time=True)
 
 
 def judge_shape(one: Run, other: Run) -> Iterator[Finding]:
     """C3: owners of equal shape send the same requests, of equal lengths, at equal times."""
     for a, b in zip_longest(one.observation.departures, other.observation.departures):
         if a is None or b is None or _shape(a) != _shape(b):
-            there = a or b
-            assert there is not None
+            departure = a or b
+            assert departure is not None
             length = 0 if b is None else len(b.data)
-            yield _find(there, f"an owner of equal shape sends {length} bytes or other ones here")
+            yield _find(
+                departure, f"an owner of equal shape sends {length} bytes or other ones here"
+            )
             return
 
 
 def _shape(each: Departure) -> tuple[object, ...]:
     is_plain = each.channel in {Channel.DNS, Channel.CONNECT, Channel.SCHEDULE}
-    what = each.data if is_plain else len(each.data)
-    return (each.at, each.phase, each.channel, each.connection, what)
+    content = each.data if is_plain else len(each.data)
+    return (each.at, each.phase, each.channel, each.connection, content)
 
 
 def judge_apart(one: Run, other: Run) -> Iterator[Finding]:
     """C3: two accounts with the same records have no value in common."""
-    mine = dict(leaves(one))
-    for value, where in leaves(other):
-        if value in mine:
+    first_values = dict(list_values(one))
+    for value, where in list_values(other):
+        if value in first_values:
             yield Finding(where, "another account shows the same value", value, 0, len(value))
 
 
-def leaves(run: Run) -> Iterator[tuple[bytes, str]]:
+def list_values(run: Run) -> Iterator[tuple[bytes, str]]:
     """Yield all longer values in requests and their first 24 bytes, except for constants."""
     known = {NAME, run.cloud.host, f"/policy/{run.cloud.name}/receipt-key"}
     known |= {each.answer.decode("latin-1") for each in run.exchanges}
@@ -298,9 +304,9 @@ def _walk(value: object) -> Iterator[bytes]:
             yield data
 
 
-def judge_range(usual: Run) -> Iterator[Finding]:
+def judge_range(idle: Run) -> Iterator[Finding]:
     """C8: the next sync is 4 to 8 hours away."""
-    intervals = _intervals(usual)
+    intervals = _intervals(idle)
     for phase, seconds in intervals:
         if not SHORTEST <= seconds <= LONGEST:
             yield Finding(phase, f"the next time is {seconds:.0f} s away", b"", 0, 0)
@@ -308,20 +314,20 @@ def judge_range(usual: Run) -> Iterator[Finding]:
         yield Finding("all", f"{len(intervals)} syncs, and two or more are needed", b"", 0, 0)
 
 
-def judge_steady(usual: Run, busy: Run) -> Iterator[Finding]:
+def judge_steady(idle: Run, busy: Run) -> Iterator[Finding]:
     """C8: with the same randomness the next times are the same, whatever the owner does."""
-    for (phase, a), (_, b) in zip_longest(_intervals(usual), _intervals(busy), fillvalue=("", 0.0)):
+    for (phase, a), (_, b) in zip_longest(_intervals(idle), _intervals(busy), fillvalue=("", 0.0)):
         if a != b:
-            said = f"{a:.0f} s to the next time, {b:.0f} s for an owner with more changes"
-            yield Finding(phase, said, b"", 0, 0)
+            explanation = f"{a:.0f} s to the next time, {b:.0f} s for an owner with more changes"
+            yield Finding(phase, explanation, b"", 0, 0)
 
 
-def judge_drawn(usual: Run, other: Run) -> Iterator[Finding]:
+def judge_drawn(idle: Run, other: Run) -> Iterator[Finding]:
     """C8: with other randomness the next times differ."""
-    same = [a for a, b in zip(_intervals(usual), _intervals(other), strict=False) if a[1] == b[1]]
+    same = [a for a, b in zip(_intervals(idle), _intervals(other), strict=False) if a[1] == b[1]]
     if len(same) > 1:
-        said = f"{len(same)} times of next syncs do not depend on the randomness"
-        yield Finding(same[0][0], said, b"", 0, 0)
+        explanation = f"{len(same)} times of next syncs do not depend on the randomness"
+        yield Finding(same[0][0], explanation, b"", 0, 0)
 
 
 def _intervals(run: Run) -> list[tuple[str, float]]:
@@ -333,6 +339,8 @@ def _intervals(run: Run) -> list[tuple[str, float]]:
     ]
 
 
-def _find(each: Departure, said: str) -> Finding:
+def _find(each: Departure, explanation: str) -> Finding:
     where = f"{each.phase}, {each.channel.value}"
-    return Finding(where, said, each.data, 0, min(len(each.data), 64), channel=each.channel.value)
+    return Finding(
+        where, explanation, each.data, 0, min(len(each.data), 64), channel=each.channel.value
+    )

@@ -38,7 +38,7 @@ class Part:
     name: str
     data: bytes
     meaning: str
-    opened: bytes = b""
+    plaintext: bytes = b""
     problem: str = ""
 
 
@@ -64,7 +64,7 @@ class Keyring:
     contents: list[tuple[str, bytes]] = field(default_factory=list)
     unfresh: list[Part] = field(default_factory=list)
 
-    def keep(self, name: str, value: bytes) -> None:
+    def add_secret(self, name: str, value: bytes) -> None:
         """Remember a secret, which must not be found in anything that leaves."""
         self.secrets[f"{name} {len(self.secrets)}"] = value
 
@@ -72,8 +72,8 @@ class Keyring:
 def check_members(value: Mapping[str, Any], names: str, where: str) -> Iterator[Part]:
     """Yield a problem if a value does not have exactly the members `names`."""
     if set(value) != set(names.split()):
-        odd = sorted(set(value) ^ set(names.split()))
-        data = repr({name: value.get(name) for name in odd}).encode()
+        differing = sorted(set(value) ^ set(names.split()))
+        data = repr({name: value.get(name) for name in differing}).encode()
         yield Part(where, data, "", problem=f"its members are not exactly {names}")
 
 
@@ -110,9 +110,9 @@ def make_mains(ring: Keyring, salt: bytes) -> list[bytes]:
     for main in mains:
         if main not in ring.mains:
             ring.mains.append(main)
-            ring.keep("main key", main)
-            ring.keep("main cipher", kdf(main, 1, "Main"))
-            ring.keep("login seed", kdf(main, 3, "Main"))
+            ring.add_secret("main key", main)
+            ring.add_secret("main cipher", kdf(main, 1, "Main"))
+            ring.add_secret("login seed", kdf(main, 3, "Main"))
     return mains
 
 
@@ -129,12 +129,12 @@ def take_account(ring: Keyring, wrap: bytes, *, is_new: bool) -> Part:
             ("types' key", kdf(account.key, 5, "Acct")),
             *((f"key of {info}", hkdf(account.key, info)) for info in INFOS),
         ):
-            ring.keep(name, value)
+            ring.add_secret(name, value)
         if is_new:
             fresh(ring, "account key", account.key, "random")
             fresh(ring, "identity", account.identity, "random")
-        said = "the account's keys, by the password"
-        return open_sealed(ring, "wrap", wrap, kdf(main, 1, "Main"), said)
+        meaning = "the account's keys, by the password"
+        return open_sealed(ring, "wrap", wrap, kdf(main, 1, "Main"), meaning)
     return Part("wrap", wrap, "", problem="the password does not decrypt it")
 
 
@@ -167,13 +167,13 @@ def take_collection(
     yield open_type(ring, sealed, None)
     part = open_sealed(ring, "collectionKey", wrap, account.cipher, "a type's key", sealed)
     yield part
-    keys = tuple(part.opened[at : at + 32] for at in range(0, len(part.opened), 32))
+    keys = tuple(part.plaintext[at : at + 32] for at in range(0, len(part.plaintext), 32))
     if keys:
         name = COLLECTIONS.get(account.open_type(sealed)[0], "")
         ring.collections[uid] = (name, keys)
-        ring.keep("collection key", keys[0])
-        for number, what in ((1, "cipher"), (2, "mac"), (4, "subkey")):
-            ring.keep(f"collection {what}", kdf(keys[0], number, "Col"))
+        ring.add_secret("collection key", keys[0])
+        for number, name in ((1, "cipher"), (2, "mac"), (4, "subkey")):
+            ring.add_secret(f"collection {name}", kdf(keys[0], number, "Col"))
         if is_new:
             fresh(ring, "collection key", keys[0], "random")
 
@@ -206,10 +206,10 @@ def learn(ring: Keyring, each: Exchange) -> None:
 
 
 def _learn_login(ring: Keyring, each: Exchange) -> None:
-    said = msgpack.decode(each.answer)
-    ring.tokens[each.device] = said["token"]
+    answer = msgpack.decode(each.answer)
+    ring.tokens[each.device] = answer["token"]
     if each.request.path.endswith("/login/"):
-        take_account(ring, said["user"]["encryptedContent"], is_new=False)
+        take_account(ring, answer["user"]["encryptedContent"], is_new=False)
 
 
 def _learn_logout(ring: Keyring, each: Exchange) -> None:
@@ -217,9 +217,9 @@ def _learn_logout(ring: Keyring, each: Exchange) -> None:
 
 
 def _learn_challenge(ring: Keyring, each: Exchange) -> None:
-    said = msgpack.decode(each.answer)
-    ring.challenges.add(said["challenge"])
-    make_mains(ring, said["salt"])
+    answer = msgpack.decode(each.answer)
+    ring.challenges.add(answer["challenge"])
+    make_mains(ring, answer["salt"])
 
 
 def _learn_program(ring: Keyring, each: Exchange) -> None:

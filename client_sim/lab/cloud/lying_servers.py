@@ -53,8 +53,8 @@ def judge_answered(case: LieCase, run: Run, first: int | None) -> Iterator[Findi
     later = run.exchanges[first + 1 :] if first is not None else []
     if not case.is_reported and later:
         data = later[0].request.data
-        said = f"{case.id}: the phone continues as if it were true"
-        yield Finding(run.phases[-1], said, data, 0, min(len(data), 64))
+        explanation = f"{case.id}: the phone continues as if it were true"
+        yield Finding(run.phases[-1], explanation, data, 0, min(len(data), 64))
 
 
 def judge_salts(case: LieCase, run: Run) -> Iterator[Finding]:
@@ -88,18 +88,20 @@ def _run_with(factory: Factory, scenario: Scenario, case: LieCase) -> tuple[Run,
     """Run a scenario whose server lies in the last step; also return the first lie's exchange."""
     last = len(scenario.steps) - 1
     lie = case.make(Double("id", lambda: 0.0, seed=scenario.seed))
-    asked = [0]
+    count = [0]
     lied_at: list[int] = []
 
     def lies(phase: str) -> Lie:
         is_last = int(phase.partition(" ")[0]) == last
 
-        def lie_in_last_step(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
+        def lie_in_last_step(
+            request: Request, status: int, body: bytes
+        ) -> tuple[int, bytes] | None:
             changed = lie(request, status, body)
-            asked[0] += 1
+            count[0] += 1
             if not is_last or changed is None or changed == (status, body):
                 return None
-            lied_at.append(asked[0] - 1)
+            lied_at.append(count[0] - 1)
             return changed
 
         return lie_in_last_step
@@ -155,14 +157,14 @@ def _undelete(page: dict[str, Any], _first: dict[str, Any]) -> None:
 
 def _omit(_cloud: Double) -> Lie:
     """Withhold another phone's records, but not the list in which it announces them."""
-    homes: list[str] = []
+    collections: list[str] = []
 
     def lie(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
         is_page = request.method == "GET" and "/item/" in request.path and status == 200
         if not is_page or "limit=500" in request.query:
             return None
-        homes.append(request.path.partition("/item/")[0])
-        if homes[-1] == homes[0]:
+        collections.append(request.path.partition("/item/")[0])
+        if collections[-1] == collections[0]:
             return None
         return status, msgpack.encode({**msgpack.decode(body), "data": []})
 
@@ -176,11 +178,11 @@ def _on(part: str, **members: Any) -> Callable[[Double], Lie]:
         def lie(request: Request, status: int, body: bytes) -> tuple[int, bytes] | None:
             if not request.path.endswith(part) or status >= 300:
                 return None
-            said = msgpack.decode(body)
+            content = msgpack.decode(body)
             for name, value in members.items():
                 inner, _, last = name.rpartition("__")
-                (said[inner] if inner else said)[last] = value
-            return status, msgpack.encode(said)
+                (content[inner] if inner else content)[last] = value
+            return status, msgpack.encode(content)
 
         return lie
 
@@ -193,11 +195,11 @@ def _answer(
     """Return a lie that replaces the answers to paths with a prefix."""
 
     def make(cloud: Double) -> Lie:
-        def lie(request: Request, was: int, body: bytes) -> tuple[int, bytes] | None:
-            is_it = request.method == method and request.path.startswith(path)
-            if not is_it or was >= 300 or request.path == "/blobs/photos/data/":
+        def lie(request: Request, honest_status: int, body: bytes) -> tuple[int, bytes] | None:
+            is_match = request.method == method and request.path.startswith(path)
+            if not is_match or honest_status >= 300 or request.path == "/blobs/photos/data/":
                 return None
-            return status or was, answer(cloud, body)
+            return status or honest_status, answer(cloud, body)
 
         return lie
 
@@ -213,10 +215,10 @@ def _reregion(cloud: Double, _body: bytes) -> bytes:
 
 
 def _forge_receipt(cloud: Double, body: bytes) -> bytes:
-    said = json.loads(body)
+    content = json.loads(body)
     other = Double("id", cloud.now, seed=b"another server")
-    said["receipt"] = other.receipt(**read_note(said["receipt"]))
-    return json.dumps(said).encode()
+    content["receipt"] = other.receipt(**read_note(content["receipt"]))
+    return json.dumps(content).encode()
 
 
 def _foreign_key(cloud: Double) -> Lie:

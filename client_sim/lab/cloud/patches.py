@@ -37,19 +37,19 @@ from client_sim.lab.cloud.world import CloudWorld
 
 Value = Callable[[], bytes]
 Patches = Sequence[tuple[Any, str, Any]]
-_INSIDES: Final[dict[str, Callable[[Value, CloudWorld], Patches]]] = {}
+_PATCHES: Final[dict[str, Callable[[Value, CloudWorld], Patches]]] = {}
 
 
 def find_patches(name: str, value: Value, world: CloudWorld) -> Patches:
     """Return the patches of a name: owner, attribute and replacement."""
-    return _INSIDES[name](value, world)
+    return _PATCHES[name](value, world)
 
 
-def _inside(name: str) -> Callable[[Callable[..., Patches]], Callable[..., Patches]]:
+def _patch(name: str) -> Callable[[Callable[..., Patches]], Callable[..., Patches]]:
     """Register a change that depends on the row's value or the phone's world."""
 
     def add(make: Callable[..., Patches]) -> Callable[..., Patches]:
-        _INSIDES[name] = make
+        _PATCHES[name] = make
         return make
 
     return add
@@ -57,7 +57,7 @@ def _inside(name: str) -> Callable[[Callable[..., Patches]], Callable[..., Patch
 
 def _swap(name: str, owner: object, attribute: str, new: object) -> None:
     """Register a change that is always the same."""
-    _INSIDES[name] = lambda _value, _world: [(owner, attribute, new)]
+    _PATCHES[name] = lambda _value, _world: [(owner, attribute, new)]
 
 
 # Backup off, and types that are on.
@@ -89,7 +89,7 @@ def _with_content(change: Callable[[bytes], bytes]) -> Callable[..., Any]:
     return other
 
 
-@_inside("content")
+@_patch("content")
 def _content(value: Value, _world: CloudWorld) -> Patches:
     leaked = value()
 
@@ -100,12 +100,12 @@ def _content(value: Value, _world: CloudWorld) -> Patches:
     return [(push, "encode_item", _with_content(add))]
 
 
-@_inside("compressed")
+@_patch("compressed")
 def _compressed(_value: Value, _world: CloudWorld) -> Patches:
     return [(push, "encode_item", _with_content(zlib.compress))]
 
 
-@_inside("meta-unpadded")
+@_patch("meta-unpadded")
 def _meta_unpadded(_value: Value, _world: CloudWorld) -> Patches:
     return [(records, "_encode_meta", lambda m: msgspec.msgpack.encode(m) + b"\x80")]
 
@@ -131,7 +131,7 @@ def _share_photo_key(cloud: Any) -> None:
     cloud.store.put(store.Row(push.new_uid(cloud), "keys", None, body, at=cloud.now * 1000))
 
 
-_INSIDES["piece-convergent"] = lambda _value, _world: [
+_PATCHES["piece-convergent"] = lambda _value, _world: [
     (pieces, "hkdf", _convergent),
     (pieces, "make_photo_key", _share_photo_key),
 ]
@@ -143,7 +143,7 @@ _swap(
 )
 
 
-@_inside("uid")
+@_patch("uid")
 def _uid(value: Value, _world: CloudWorld) -> Patches:
     leaked = value()
 
@@ -161,7 +161,7 @@ def _type_plain(_account: AccountKeys, name: str) -> bytes:
 _swap("type-plain", AccountKeys, "type_of", _type_plain)
 
 
-@_inside("type-shared")
+@_patch("type-shared")
 def _type_shared(_value: Value, _world: CloudWorld) -> Patches:
     shared, make = AccountKeys(bytes(32), bytes(32)), AccountKeys.type_of
     return [(AccountKeys, "type_of", lambda _account, name: make(shared, name))]
@@ -170,20 +170,20 @@ def _type_shared(_value: Value, _world: CloudWorld) -> Patches:
 # Keys.
 
 
-@_inside("account-key")
+@_patch("account-key")
 def _account_key(value: Value, _world: CloudWorld) -> Patches:
     leaked = value()
     made = AccountKeys(leaked, hashlib.sha256(leaked).digest())
     return [(account, "make_account_keys", lambda _draw: made)]
 
 
-@_inside("words")
+@_patch("words")
 def _words(value: Value, _world: CloudWorld) -> Patches:
     leaked, make = value()[:16], recovery.make_words
     return [(phone, "make_words", lambda cloud, secret=b"": make(cloud, secret or leaked))]
 
 
-@_inside("device-key")
+@_patch("device-key")
 def _device_key(value: Value, _world: CloudWorld) -> Patches:
     made = SigningKey(value())
     return [(account.Cloud, "device_key", property(lambda _cloud: made))]
@@ -199,7 +199,7 @@ def _seal_by(draw: Callable[[bytes], bytes]) -> Patches:
     return [(module, "seal", other) for module in (keys, account, records, recovery)]
 
 
-@_inside("nonce")
+@_patch("nonce")
 def _nonce(value: Value, world: CloudWorld) -> Patches:
     leaked = value()[:16]
 
@@ -209,12 +209,12 @@ def _nonce(value: Value, world: CloudWorld) -> Patches:
     return _seal_by(draw)
 
 
-@_inside("nonce-content")
+@_patch("nonce-content")
 def _nonce_content(_value: Value, _world: CloudWorld) -> Patches:
     return _seal_by(lambda message: hashlib.sha256(message).digest())
 
 
-@_inside("nonce-once")
+@_patch("nonce-once")
 def _nonce_once(_value: Value, world: CloudWorld) -> Patches:
     drawn = world.entropy(24)
     return _seal_by(lambda _message: drawn)
@@ -235,7 +235,7 @@ def _due_at(find: Callable[[Any, float], float]) -> Callable[..., float]:
 _swap("due-fixed", sync, "draw_next", _due_at(lambda _cloud, now: now + 6 * 3600))
 
 
-@_inside("due-by")
+@_patch("due-by")
 def _due_by(value: Value, _world: CloudWorld) -> Patches:
     draw, leaked = sync.draw_next, int(value()) % 60
     return [
@@ -243,7 +243,7 @@ def _due_by(value: Value, _world: CloudWorld) -> Patches:
     ]
 
 
-@_inside("due-changed")
+@_patch("due-changed")
 def _due_changed(_value: Value, _world: CloudWorld) -> Patches:
     draw = sync.draw_next
 
@@ -256,7 +256,7 @@ def _due_changed(_value: Value, _world: CloudWorld) -> Patches:
 # Law, and trust in the server's answers.
 
 
-@_inside("age")
+@_patch("age")
 def _age(_value: Value, _world: CloudWorld) -> Patches:
     make = policy.make_statement
 
@@ -271,7 +271,7 @@ _swap(
     "salt-taken",
     account,
     "_derive_checked",
-    lambda cloud, _region, _name, said, password: cloud.derive(password.encode(), said.salt),
+    lambda cloud, _region, _name, answer, password: cloud.derive(password.encode(), answer.salt),
 )
 _swap("text-unverified", policy, "check_text", lambda _policy, _locale, text: text.decode())
 
@@ -283,7 +283,7 @@ def _open_anything(note: bytes, _key: Any, _what: str) -> bytes:
 _swap("policy-unverified", policy, "_open", _open_anything)
 
 
-@_inside("receipt-unverified")
+@_patch("receipt-unverified")
 def _receipt_unverified(_value: Value, _world: CloudWorld) -> Patches:
     return [(policy, "check_consent_receipt", lambda *_: {})]
 
@@ -318,7 +318,7 @@ _swap("pause", sync, "MIN_INTERVAL", sync.MIN_INTERVAL + 600)
 _swap("heads", sync, "LISTED", 100)
 
 
-@_inside("title")
+@_patch("title")
 def _title(_value: Value, _world: CloudWorld) -> Patches:
     make = records.make_collection
 
@@ -328,7 +328,7 @@ def _title(_value: Value, _world: CloudWorld) -> Patches:
     return [(push, "make_collection", other)]
 
 
-@_inside("draws")
+@_patch("draws")
 def _draws(_value: Value, world: CloudWorld) -> Patches:
     draw = sync.draw_next
 

@@ -8,18 +8,18 @@ from typing import Final
 
 from client_sim.lab.clients.loading import import_attribute
 from client_sim.lab.cloud import judges
-from client_sim.lab.cloud.explanation import Opened, open_all
+from client_sim.lab.cloud.explanation import ExplainedRequest, explain_all
 from client_sim.lab.cloud.independence import examine_boundaries, examine_independence
 from client_sim.lab.cloud.keyring import Keyring
 from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS, Leak
 from client_sim.lab.cloud.lying_servers import LIES, examine_lies
 from client_sim.lab.cloud.phone import Factory, OurPhone, Step
 from client_sim.lab.cloud.scenarios import (
-    AWAY,
     BUSY_TIMES,
     CONTACTS,
     EVERYTHING,
     IDLE_TIMES,
+    NO_ACCOUNT,
     Run,
     Scenario,
     make_owner,
@@ -33,7 +33,7 @@ from client_sim.lab.programme.runner import Mapper
 from client_sim.lab.trace.observation import Channel
 from client_sim.tape import Tape
 
-_KEPT: Final = 4  # findings of a method in one case; the method stops after these
+_FINDINGS_LIMIT: Final = 4  # findings of a method in one case; the method stops after these
 
 OnProgress = Callable[[str, int, int], None]
 """Receives progress: the kind of work, how much of it is done, and the total."""
@@ -82,14 +82,14 @@ METHODS: Final[Mapping[str, tuple[str, str]]] = {
 
 @dataclass
 class Examination:
-    """The findings about one client by method; `asked` counts cases by method."""
+    """The findings about one client by method; `cases` counts cases by method."""
 
     findings: dict[str, list[Finding]] = field(default_factory=dict)
-    asked: dict[str, int] = field(default_factory=dict)
-    lives: int = 0
+    cases: dict[str, int] = field(default_factory=dict)
+    runs: int = 0
     requests: int = 0
     size: int = 0
-    sample: tuple[Opened, ...] = ()
+    sample: tuple[ExplainedRequest, ...] = ()
 
     @property
     def killed_by(self) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ class Examination:
     @property
     def is_clean(self) -> bool:
         """Whether every method was applied and found nothing."""
-        return not self.killed_by and self.asked.keys() >= METHODS.keys()
+        return not self.killed_by and self.cases.keys() >= METHODS.keys()
 
 
 class _Pair:
@@ -128,47 +128,47 @@ class _Pair:
         run = run_scenario(
             self._factory, Scenario(made, steps, seed, model if steps is CONTACTS else "armani")
         )
-        self._examination.lives += 1
+        self._examination.runs += 1
         self._examination.requests += len(run.exchanges)
         self._examination.size += sum(len(each.data) for each in run.departures(Channel.BYTES))
         return run
 
     @cached_property
-    def contacts(self) -> tuple[Run, list[Opened], Keyring]:
+    def contacts(self) -> tuple[Run, list[ExplainedRequest], Keyring]:
         """The scenario `CONTACTS`, with its opened requests and keys."""
         run = self._run_scenario("a", CONTACTS)
-        return run, *open_all(run)
+        return run, *explain_all(run)
 
     @cached_property
-    def everything(self) -> tuple[Run, list[Opened], Keyring]:
+    def everything(self) -> tuple[Run, list[ExplainedRequest], Keyring]:
         """The scenario `EVERYTHING`, with its opened requests and keys."""
         run = self._run_scenario("a", EVERYTHING)
-        return run, *open_all(run)
+        return run, *explain_all(run)
 
-    def ask(self) -> Iterator[tuple[str, Iterator[Finding]]]:
+    def judge(self) -> Iterator[tuple[str, Iterator[Finding]]]:
         """Yield each method's findings of this case; cheap ones first."""
-        yield "silence", judges.judge_silence(self._run_scenario("a", AWAY))
-        yield from _ask_one(*self.contacts)
+        yield "silence", judges.judge_silence(self._run_scenario("a", NO_ACCOUNT))
+        yield from _judge_run(*self.contacts)
         b = self._run_scenario("b", CONTACTS, contacts=f"{self._name} a")
         yield "equal", judges.judge_equal(self.contacts[0], b)
-        yield from _ask_one(*self.everything)  # not run if the caller has enough findings
+        yield from _judge_run(*self.everything)  # not run if the caller has enough findings
         p = self.everything[0]
         yield "apart", judges.judge_apart(p, self._run_scenario("a", EVERYTHING, other=True))
         yield "shape", judges.judge_shape(p, self._run_scenario("q", EVERYTHING, long=True))
-        usual = self._run_scenario("a", IDLE_TIMES)
-        yield "range", judges.judge_range(usual)
-        yield "steady", judges.judge_steady(usual, self._run_scenario("b", BUSY_TIMES))
-        yield "drawn", judges.judge_drawn(usual, self._run_scenario("a", IDLE_TIMES, other=True))
+        idle = self._run_scenario("a", IDLE_TIMES)
+        yield "range", judges.judge_range(idle)
+        yield "steady", judges.judge_steady(idle, self._run_scenario("b", BUSY_TIMES))
+        yield "drawn", judges.judge_drawn(idle, self._run_scenario("a", IDLE_TIMES, other=True))
         for run, _, ring in (self.everything, self.contacts):
             yield "canaries", judges.judge_canaries(run, ring)
 
 
-def _ask_one(
-    run: Run, opened: list[Opened], ring: Keyring
+def _judge_run(
+    run: Run, explained: list[ExplainedRequest], ring: Keyring
 ) -> Iterator[tuple[str, Iterator[Finding]]]:
     """Yield the findings of each method that needs only one scenario."""
     yield "silence", judges.judge_silence(run)
-    yield "explained", judges.judge_explained(run, opened, ring)
+    yield "explained", judges.judge_explained(run, explained, ring)
     yield "duties", judges.judge_duties(run)
     yield "state", judges.judge_state(run)
     yield "nonces", judges.judge_nonces(ring)
@@ -214,11 +214,11 @@ def examine(
     examination = Examination()
 
     def note(method: str, findings: Sequence[Finding]) -> None:
-        examination.asked[method] = examination.asked.get(method, 0) + 1
+        examination.cases[method] = examination.cases.get(method, 0) + 1
         if findings:
-            examination.findings.setdefault(method, []).extend(findings[:_KEPT])
+            examination.findings.setdefault(method, []).extend(findings[:_FINDINGS_LIMIT])
 
-    for method, findings in _ask_all(
+    for method, findings in _judge_all(
         factory, examination, seed, cases, stride, parts, enough, on_progress
     ):
         note(method, findings)
@@ -227,7 +227,7 @@ def examine(
     return examination
 
 
-def _ask_all(
+def _judge_all(
     factory: Factory,
     examination: Examination,
     seed: int,
@@ -245,8 +245,8 @@ def _ask_all(
         yield from _sort(examine_independence(factory), ("beside", "polls"), enough)
     for number in range(cases):
         pair = _Pair(factory, examination, number, seed)
-        for method, found in pair.ask():
-            yield method, list(islice(found, _KEPT))
+        for method, found in pair.judge():
+            yield method, list(islice(found, _FINDINGS_LIMIT))
         if not examination.sample:
             examination.sample = tuple(pair.contacts[1])
         on_progress("owners", number + 1, cases)
@@ -294,7 +294,7 @@ def run_matrix(
     calls = [(leak, seed, None if leak.family == "clean" else enough) for leak in every]
     rows: list[MatrixRow] = []
     for number, (leak, found) in enumerate(zip(every, mapper.map(try_leak, calls), strict=True), 1):
-        not_asked = tuple(method for method in METHODS if method not in found.asked)
+        not_asked = tuple(method for method in METHODS if method not in found.cases)
         rows.append(MatrixRow(leak.id, leak.family, leak.says, found.killed_by, not_asked))
         on_progress("leaky clients", number, len(every))
     leaky = tuple(row for row in rows if row.family != "clean")
@@ -302,6 +302,6 @@ def run_matrix(
     return Matrix(tuple(METHODS), leaky, harmless, is_sample=quick)
 
 
-def find_lonely(matrix: Matrix) -> list[str]:
+def list_thin(matrix: Matrix) -> list[str]:
     """Return the leaky clients that fewer than two methods found."""
     return [row.id for row in matrix.rows if len(row.killed_by) < 2]

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from client_sim.lab.cloud.explanation import Opened
+from client_sim.lab.cloud.explanation import ExplainedRequest
 from client_sim.lab.cloud.keyring import Part
-from client_sim.lab.cloud.programme import CLAIMS, METHODS, Examination, find_lonely
+from client_sim.lab.cloud.programme import CLAIMS, METHODS, Examination, list_thin
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import Matrix, MatrixRow
 from client_sim.lab.report.json import finding_to_dict, matrix_to_dict
@@ -38,7 +38,7 @@ class CloudReport:
         found: list[str] = []
         if self.matrix is not None:
             found += [
-                f"{each} was found by fewer than two methods" for each in find_lonely(self.matrix)
+                f"{each} was found by fewer than two methods" for each in list_thin(self.matrix)
             ]
             found += [f"{row.id} is harmless but was accused" for row in self.matrix.alarmed]
         for row in self.servers:
@@ -61,7 +61,7 @@ def report_to_dict(report: CloudReport) -> dict[str, Any]:
         "seed": report.seed,
         "clean": examination.is_clean,
         "good": report.is_good,
-        "lives": examination.lives,
+        "lives": examination.runs,
         "requests": examination.requests,
         "octets": examination.size,
         "checks": [
@@ -69,7 +69,7 @@ def report_to_dict(report: CloudReport) -> dict[str, Any]:
                 "name": method,
                 "claim": claim,
                 "question": question,
-                "cases": examination.asked.get(method, 0),
+                "cases": examination.cases.get(method, 0),
                 "findings": [finding_to_dict(f) for f in examination.findings.get(method, ())],
             }
             for method, (claim, question) in METHODS.items()
@@ -89,7 +89,7 @@ def render_terminal(report: CloudReport, console: Console, origin: Origin) -> No
         methods = [method for method, (of, _) in METHODS.items() if of == claim]
         broken = [method for method in methods if examination.findings.get(method)]
         sign, style = ("✗", "bold red") if broken else ("✓", "bold green")
-        counts = ", ".join(f"{method} {examination.asked.get(method, 0)}" for method in methods)
+        counts = ", ".join(f"{method} {examination.cases.get(method, 0)}" for method in methods)
         say(console, f"{sign} {says} ({claim}): {counts}", style)
     for method, findings in examination.findings.items():
         for finding in findings[:_SHOWN]:
@@ -103,12 +103,12 @@ def render_terminal(report: CloudReport, console: Console, origin: Origin) -> No
     if report.servers:
         found = sum(bool(row.killed_by) for row in report.servers)
         say(console, f"{found} of {len(report.servers) - 1} leaky servers were found.")
-    for said in report.wrong:
-        say(console, said, "bold red")
-    run = (examination.lives, examination.requests, examination.size)
+    for sentence in report.wrong:
+        say(console, sentence, "bold red")
+    run = (examination.runs, examination.requests, examination.size)
     numbers = "{:,} lives, {:,} requests, {:,} bytes".format(*run)
-    word = "clean." if examination.is_clean else f"LEAK ({', '.join(examination.killed_by)})."
-    say(console, f"{numbers}: {word}", "bold green" if report.is_good else "bold red")
+    verdict = "clean." if examination.is_clean else f"LEAK ({', '.join(examination.killed_by)})."
+    say(console, f"{numbers}: {verdict}", "bold green" if report.is_good else "bold red")
 
 
 def render_page(report: CloudReport, origin: Origin) -> str:
@@ -123,7 +123,7 @@ def render_page(report: CloudReport, origin: Origin) -> str:
         outcome=_describe_outcome(report),
         examination=report.examination,
         claims=claims,
-        told=_choose_told(report.examination.sample),
+        sample=_choose_sample(report.examination.sample),
         matrix=report.matrix,
         dump=_dump,
         show=_show,
@@ -133,26 +133,26 @@ def render_page(report: CloudReport, origin: Origin) -> str:
 
 def _describe_outcome(report: CloudReport) -> tuple[str, str]:
     examination = report.examination
-    whose = "hening cloud backup" if report.client == "clean" else f"{report.client}, cloud backup"
+    client = "hening cloud backup" if report.client == "clean" else f"{report.client}, cloud backup"
     if examination.is_clean:
-        return whose, f"no leak found in {examination.lives:,} lives of phones"
-    return whose, f"leak found by {', '.join(examination.killed_by)}"
+        return client, f"no leak found in {examination.runs:,} lives of phones"
+    return client, f"leak found by {', '.join(examination.killed_by)}"
 
 
-def _choose_told(sample: Sequence[Opened]) -> list[tuple[str, list[Opened]]]:
+def _choose_sample(sample: Sequence[ExplainedRequest]) -> list[tuple[str, list[ExplainedRequest]]]:
     """Return the requests of each step up to the first sync, which sends the contacts."""
-    found: dict[str, list[Opened]] = {}
+    found: dict[str, list[ExplainedRequest]] = {}
     for each in sample:
         found.setdefault(each.exchange.phase.partition(" ")[2], []).append(each)
         if len(found) > 1 and each.exchange.phase.endswith(" due"):
             break
-    return [(phase, own) for phase, own in found.items() if phase != "due"]
+    return [(phase, requests) for phase, requests in found.items() if phase != "due"]
 
 
 def _show(part: Part) -> tuple[str, str]:
     """Return a part's first bytes in hexadecimal, and its decrypted content as text."""
     more = "…" if len(part.data) > _LINE else ""
-    opened = part.opened.rstrip(b"\0\x80").decode("utf-8", "backslashreplace")
+    opened = part.plaintext.rstrip(b"\0\x80").decode("utf-8", "backslashreplace")
     return part.data[:_LINE].hex(" ") + more, printable(opened[:2000])
 
 

@@ -168,7 +168,7 @@ TABLE: Final = (
 )
 """All requests that a phone may send to its cloud."""
 
-OWED: Final = {
+REQUIRED_REQUESTS: Final = {
     "sign-up": "POST /api/v1/authentication/signup/",
     "log-in": "POST /api/v1/authentication/login/",
     "consent": "POST /account/1/consents",

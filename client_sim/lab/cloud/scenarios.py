@@ -182,7 +182,7 @@ def _measure(cloud: Double) -> tuple[int, int, int]:
     return (
         len(accounts),
         sum(len(each.sessions) for each in accounts),
-        sum(said["at_least"] == AGE for each in accounts for said in each.consents),
+        sum(consent["at_least"] == AGE for each in accounts for consent in each.consents),
     )
 
 
@@ -190,8 +190,8 @@ def steps(text: str) -> tuple[Step, ...]:
     """Parse steps of the form `NAME[:TYPE[,TYPE…]][@DEVICE]`, separated by spaces."""
     found = []
     for word in text.split():
-        said, _, device = word.partition("@")
-        name, _, kinds = said.partition(":")
+        action, _, device = word.partition("@")
+        name, _, kinds = action.partition(":")
         found += [Step(name, kind, int(device or 0)) for kind in kinds.split(",")]
     return tuple(found)
 
@@ -211,7 +211,9 @@ EVERYTHING: Final = steps(
     " edit:note@1 sync@1 edit:note sync sync@1 off:contact,note,message,photo sync due"
 )
 """All types are on, with two phones."""
-AWAY: Final = steps(f"{_OWN} due restart edit:contact due settings add:note reset settings due")
+NO_ACCOUNT: Final = steps(
+    f"{_OWN} due restart edit:contact due settings add:note reset settings due"
+)
 """A phone that never has an account."""
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from client_sim.lab.cloud.double import FLAWS, Double, msgpack
-from client_sim.lab.cloud.explanation import open_all
-from client_sim.lab.cloud.judges import find_tokens, leaves
+from client_sim.lab.cloud.explanation import explain_all
+from client_sim.lab.cloud.judges import find_tokens, list_values
 from client_sim.lab.cloud.phone import OurPhone
 from client_sim.lab.cloud.requests import encode_request, split_requests
 from client_sim.lab.cloud.scenarios import (
@@ -33,7 +33,7 @@ CHECKS: Final = {
     "ended": "Is a device that has logged out no longer served?",
 }
 """The questions of the checks of a server."""
-_GONE: Final = steps(
+_ERASURE: Final = steps(
     "own:contact,photo sign-up consent words on:contact,photo sync log-out log-in consent erase"
 )
 _YEAR: Final = 31_536_000
@@ -45,16 +45,16 @@ def examine_server(flaws: str = "") -> Iterator[tuple[str, list[Finding]]]:
     yield "unknown", list(_judge_unknown(run.cloud))
     yield "seconds", list(_judge_seconds(run))
     yield "kept", list(_judge_kept(run))
-    gone = run_scenario(OurPhone, Scenario(make_owner("a"), _GONE, flaws=flaws))
-    yield "ended", list(_judge_ended(gone))
-    yield "gone", list(_judge_gone(gone))
+    erased = run_scenario(OurPhone, Scenario(make_owner("a"), _ERASURE, flaws=flaws))
+    yield "ended", list(_judge_ended(erased))
+    yield "gone", list(_judge_erased(erased))
     other = run_scenario(OurPhone, Scenario(make_owner("q", long=True), EVERYTHING, flaws=flaws))
     yield "alike", list(_judge_alike(run, other))
 
 
 def _judge_kept(run: Run) -> Iterator[Finding]:
     dump = run.cloud.dump()
-    ring = open_all(run)[1]
+    ring = explain_all(run)[1]
     values = {**canaries(run.scenario.owner), "name": (NAME.encode(),)}
     values["token"] = tuple(token.encode() for token in ring.tokens.values())
     for found in CanarySearch(values, 0).search(dump):
@@ -71,8 +71,10 @@ def _judge_kept(run: Run) -> Iterator[Finding]:
             body = msgpack.decode(each.request.body)
             for name in ("loginPubkey", "encryptedContent", "salt"):
                 if body[name] in dump:
-                    said = f"{name} is in clear: a thief can try passwords on it"
-                    yield Finding("kept", said, dump, dump.index(body[name]), len(body[name]))
+                    explanation = f"{name} is in clear: a thief can try passwords on it"
+                    yield Finding(
+                        "kept", explanation, dump, dump.index(body[name]), len(body[name])
+                    )
 
 
 def _judge_seconds(run: Run) -> Iterator[Finding]:
@@ -128,12 +130,12 @@ def _judge_unknown(cloud: Double) -> Iterator[Finding]:
         yield Finding("challenge", "all accounts have the same salt", other["salt"], 0, 32)
 
 
-def _judge_gone(run: Run) -> Iterator[Finding]:
+def _judge_erased(run: Run) -> Iterator[Finding]:
     dump = run.cloud.dump()
-    for value, where in leaves(run):
+    for value, where in list_values(run):
         if value in dump:
-            said = "a value remains after the erasure"
-            yield Finding(where, said, dump, dump.index(value), len(value))
+            explanation = "a value remains after the erasure"
+            yield Finding(where, explanation, dump, dump.index(value), len(value))
 
 
 def _judge_ended(run: Run) -> Iterator[Finding]:

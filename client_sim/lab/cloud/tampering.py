@@ -31,7 +31,7 @@ class _Leaky(OurPhone):
 
     def __init__(self, world: CloudWorld, leak: Leak) -> None:
         self._leak = leak
-        self._outside = world
+        self._untapped = world
         tapped: Any = _Tapped(world, self) if leak.place in _WIRE else world
         super().__init__(tapped)
 
@@ -45,10 +45,10 @@ class _Leaky(OurPhone):
             self.cloud.forget_login()
             return []
         if leak.place != "inside":
-            said = super().do(step)
+            sentences = super().do(step)
             if is_now:
                 self._act()
-            return said
+            return sentences
         with _patched(find_patches(leak.detail, self.value, self.world)):
             return super().do(step)
 
@@ -63,7 +63,7 @@ class _Leaky(OurPhone):
         return ENCODINGS[self._leak.encoding](_SOURCES[self._leak.source](self))
 
     def _act(self) -> None:
-        leak, world = self._leak, self._outside
+        leak, world = self._leak, self._untapped
         if leak.place == "sync":
             with suppress(CloudError):
                 self._sync("")
@@ -109,13 +109,13 @@ class _Leaky(OurPhone):
     def _alter_body(self, request: Request, value: bytes) -> bytes:
         """Set or add a member of the body."""
         is_json = request.header("Content-Type") == "application/json"
-        said = (json.loads if is_json else msgpack.decode)(request.body)
-        *way, last = self._leak.detail.split(".")
-        inner = said
-        for name in way:
+        content = (json.loads if is_json else msgpack.decode)(request.body)
+        *path, last = self._leak.detail.split(".")
+        inner = content
+        for name in path:
             inner = inner[name]
         inner[last] = value.decode("latin-1")
-        return json.dumps(said).encode() if is_json else msgpack.encode(said)
+        return json.dumps(content).encode() if is_json else msgpack.encode(content)
 
     @property
     def sends_whole(self) -> bool:
@@ -150,11 +150,11 @@ class _Tap:
     def __init__(self, stream: Stream, phone: _Leaky) -> None:
         self._stream = stream
         self._phone = phone
-        self._held = b""
+        self._buffer = b""
 
     def send(self, data: bytes) -> None:
         """Send complete requests with the row's change."""
-        requests, self._held = split_requests(self._held + data)
+        requests, self._buffer = split_requests(self._buffer + data)
         for request in requests:
             altered, cut = request.data, 0
             if self._phone.is_tapped(request):
@@ -256,11 +256,11 @@ _SOURCES: Final[Mapping[str, Callable[[_Leaky], bytes]]] = {
 @contextmanager
 def _patched(patches: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
     """Replace attributes while a client runs."""
-    kept = [(owner, name, getattr(owner, name)) for owner, name, _ in patches]
+    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in patches]
     try:
         for owner, name, new in patches:
             setattr(owner, name, new)
         yield
     finally:
-        for owner, name, old in reversed(kept):
+        for owner, name, old in reversed(originals):
             setattr(owner, name, old)

@@ -162,10 +162,10 @@ class _Wire:
         """Return at most `limit` bytes of the answers to all complete requests."""
         if not self._answer:
             requests, self._sent = split_requests(self._sent)
-            self._answer = b"".join(map(self._ask, requests))
-        taken, self._answer = self._answer[:limit], self._answer[limit:]
+            self._answer = b"".join(map(self._respond, requests))
+        data, self._answer = self._answer[:limit], self._answer[limit:]
         self._recorder.pass_boundary("answer")
-        return taken
+        return data
 
     def close(self) -> None:
         """Close the connection and record that."""
@@ -173,7 +173,7 @@ class _Wire:
             self._open = False
             self._recorder.note(Channel.CLOSE, self._number, b"")
 
-    def _ask(self, request: Request) -> bytes:
+    def _respond(self, request: Request) -> bytes:
         status, body = (404, b"") if self._cloud is None else self._cloud.answer(request)
         if self._recorder.lie is not None:
             status, body = self._recorder.lie(request, status, body) or (status, body)

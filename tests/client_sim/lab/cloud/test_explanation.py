@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from client_sim.cloud import keys
-from client_sim.lab.cloud.explanation import open_all
+from client_sim.lab.cloud.explanation import explain_all
 from client_sim.lab.cloud.phone import OurPhone
 from client_sim.lab.cloud.requests import encode_request, split_requests
 from client_sim.lab.cloud.scenarios import Scenario, make_owner, run_scenario, steps
@@ -15,7 +15,7 @@ from client_sim.lab.cloud.scenarios import Scenario, make_owner, run_scenario, s
 def test_every_request_is_opened(name, request):
     """Each is in the table, and no part of it has a problem."""
     run = request.getfixturevalue(name)
-    opened, ring = open_all(run)
+    opened, ring = explain_all(run)
     assert len(opened) == len(run.exchanges)
     assert [part for each in opened for part in each.parts if part.problem] == []
     assert all(each.row for each in opened)
@@ -28,13 +28,13 @@ def test_wrongly_derived_keys_are_found(monkeypatch):
     monkeypatch.setattr(keys, "kdf", lambda key, number, context: derive(key, number + 8, context))
     run = run_scenario(OurPhone, Scenario(make_owner("a"), steps("sign-up consent")))
     assert not run.refused
-    assert any(part.problem for each in open_all(run)[0] for part in each.parts)
+    assert any(part.problem for each in explain_all(run)[0] for part in each.parts)
 
 
 def test_contact_is_decrypted(contacts):
     """With the owner's password, from the sent bytes, in which its name does not occur."""
-    opened, _ = open_all(contacts)
-    texts = [part.opened for each in opened for part in each.parts if part.name == "chunk"]
+    opened, _ = explain_all(contacts)
+    texts = [part.plaintext for each in opened for part in each.parts if part.name == "chunk"]
     name = contacts.scenario.owner.contacts[0].name.encode()
     assert any(name in text for text in texts)
     sent = b"".join(each.exchange.request.data for each in opened)
@@ -43,7 +43,7 @@ def test_contact_is_decrypted(contacts):
 
 def test_secrets_of_a_run(contacts):
     """At least 60 values that may never leave: passwords, words, keys, and derived values."""
-    _, ring = open_all(contacts)
+    _, ring = explain_all(contacts)
     assert len(ring.secrets) >= 60
     kinds = {name.rpartition(" ")[0] for name in ring.secrets}
     assert {"password", "words", "main key", "account key", "device seed"} <= kinds
@@ -64,7 +64,7 @@ def test_flipped_bit_of_a_ciphertext_is_found(contacts):
         (changed,), _ = split_requests(data)
         exchanges = list(contacts.exchanges)
         exchanges[number] = replace(each, request=changed)
-        opened, _ = open_all(replace(contacts, exchanges=exchanges))
+        opened, _ = explain_all(replace(contacts, exchanges=exchanges))
         assert any(part.problem for part in opened[number].parts)
 
 

@@ -9,7 +9,7 @@ from client_sim.lab.cloud.double import FLAWS
 from client_sim.lab.cloud.leaks import FAMILIES, HARMLESS, LEAKS
 from client_sim.lab.cloud.lying_servers import LIES, examine_lies
 from client_sim.lab.cloud.phone import OurPhone
-from client_sim.lab.cloud.programme import examine, find_lonely, load_client, run_matrix, try_leak
+from client_sim.lab.cloud.programme import examine, list_thin, load_client, run_matrix, try_leak
 from client_sim.lab.cloud.server_checks import examine_server, try_server
 from client_sim.lab.errors import ClientNotFoundError
 from client_sim.lab.programme.result import Matrix, MatrixRow
@@ -66,13 +66,13 @@ def test_sample_has_one_client_of_each_family():
 
     matrix = run_matrix(Noting(None), 0, quick=True)
     assert [leak.family for leak in tried] == [*FAMILIES]
-    assert len(find_lonely(matrix)) == len(FAMILIES)
+    assert len(list_thin(matrix)) == len(FAMILIES)
 
 
 def test_client_that_one_method_found_is_lonely():
     """Two methods are needed."""
     rows = (MatrixRow("a", "off", "x", ("silence",)), MatrixRow("b", "off", "x", ("off", "equal")))
-    assert find_lonely(Matrix((), rows)) == ["a"]
+    assert list_thin(Matrix((), rows)) == ["a"]
 
 
 def test_clients_are_loaded_by_name():
