@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from client_sim.lab.programme.result import Report
-from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import STYLE, render_fragment
 from client_sim.lab.report.json import report_to_dict
-from client_sim.lab.report.redaction import Revealed
+from client_sim.lab.report.presentable import present
+from client_sim.lab.report.redaction import NoRedaction
 from client_sim.pages.page import Origin, make_environment
 from demo.content import OWNERS
 from demo.story import Story, to_dict
@@ -22,7 +22,7 @@ def write_report(
     """Write `report.json` and `report.html`."""
     facts = to_dict(story)
     # Nothing is redacted: the owners are fictional, and the report shows what phones reveal.
-    examined = [present(Report(result), Revealed()) for result in story.results.values()]
+    examined = [present(Report(result), NoRedaction()) for result in story.results.values()]
     verdicts = [report_to_dict(presentable) for presentable in examined]
     data = {**facts, "seconds": round(seconds, 1), "story": sentences, "privacy": verdicts}
     (folder / "report.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")

@@ -20,7 +20,7 @@ from client_sim.lab.captures.rendering import (
     render_audit_sarif,
     render_page,
 )
-from client_sim.lab.commands.reporting import Wanted, report_options, write_forms
+from client_sim.lab.commands.reporting import ReportOptions, report_options, write_reports
 from client_sim.lab.commands.running import fail
 from client_sim.lab.errors import EnvironmentFailedError, LabError
 from client_sim.pages.page import Origin
@@ -72,19 +72,19 @@ def audit_command(
     keylog: Path | None,
     phone: frozenset[bytes],
     dialects: tuple[str, ...],
-    wanted: Wanted,
+    options: ReportOptions,
 ) -> None:
     """Judge a capture of a real phone: pcap, pcapng, HAR, or the raw bytes of one connection.
 
     The exit status is 0 only if every byte that left is explained. It is also 1 if something could
     not be judged, such as TLS requests without their keys. It is 3 if tshark is needed and missing.
     """
-    personal = wanted.show_personal
+    personal = options.show_personal
     try:
         known = None if persona is None else _load_known(persona)
-        seen = load_capture(capture, phone, keylog)
+        content = load_capture(capture, phone, keylog)
         audit = audit_capture(
-            seen,
+            content,
             None if host is None else host.encode(),
             known,
             personal=personal,
@@ -95,12 +95,12 @@ def audit_command(
     except LabError as error:
         fail(str(error), 1)
     origin = Origin.read(read_clock())
-    if wanted.as_json:
+    if options.as_json:
         click.echo(json.dumps(audit_to_dict(audit, personal=personal), indent=2))
     else:
         render_audit(audit, Console(), origin, personal=personal)
-    write_forms(
-        wanted,
+    write_reports(
+        options,
         html=lambda: render_page(audit, origin, personal=personal),
         junit=lambda: render_audit_junit(audit, capture.name),
         sarif=lambda: render_audit_sarif(audit, capture.name),

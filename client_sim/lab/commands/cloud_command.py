@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from client_sim.clock import read_clock
-from client_sim.lab.commands.reporting import write_form
+from client_sim.lab.commands.reporting import write_report
 from client_sim.lab.commands.running import ending_with_children, fail, show_progress
 from client_sim.lab.errors import LabError
 from client_sim.pages.page import Origin
@@ -98,5 +98,5 @@ def cloud_command(
     else:
         render_terminal(report, Console(), origin)
     if html is not None:
-        write_form("--html", html, render_page(report, origin))
+        write_report("--html", html, render_page(report, origin))
     raise SystemExit(0 if report.is_good else 1)

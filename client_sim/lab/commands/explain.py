@@ -44,12 +44,12 @@ def explain_command(root: Path, host: str, port: int, client: str, as_json: bool
         public = plan_public(
             target, load_root(root), codename="armani", region="id", channel="stable"
         )
-        said = explain_poll(load_client(client), public, START)
+        exchanges = explain_poll(load_client(client), public, START)
     except OSError as error:
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)
     if as_json:
-        click.echo(json.dumps([exchange_to_dict(exchange) for exchange in said], indent=2))
+        click.echo(json.dumps([exchange_to_dict(exchange) for exchange in exchanges], indent=2))
     else:
-        render_exchanges(said, Console())
+        render_exchanges(exchanges, Console())

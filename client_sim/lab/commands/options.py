@@ -64,9 +64,9 @@ def read_now(
     return value
 
 
-def _read(value: str, form: re.Pattern[str], wanted: str) -> str:
+def _read(value: str, form: re.Pattern[str], description: str) -> str:
     if form.fullmatch(value) is None:
-        raise click.BadParameter(f"{value} is not {wanted}")
+        raise click.BadParameter(f"{value} is not {description}")
     return value
 
 

@@ -90,7 +90,7 @@ def record_command(
                     file,
                     load,
                     read_clock,
-                    lambda noted: _tell(noted, personal=show_personal, err=as_json),
+                    lambda event: _print_event(event, personal=show_personal, err=as_json),
                     secure=secure,
                     limit=connections,
                 )
@@ -101,8 +101,8 @@ def record_command(
         fail(str(error), 1)
     count, requests = recorder.connections, recorder.requests
     if as_json:
-        told = {"capture": str(capture), "connections": count, "requests": requests}
-        click.echo(json.dumps(told, indent=2))
+        summary = {"capture": str(capture), "connections": count, "requests": requests}
+        click.echo(json.dumps(summary, indent=2))
         return
     click.echo(f"{capture}: {count} connections, {requests} requests; `lab audit` judges them")
 
@@ -136,11 +136,11 @@ async def _record(
     await recorder.run(listen, port, listening)
 
 
-def _tell(noted: RecordingEvent, *, personal: bool, err: bool) -> None:
-    if noted.request is None:
-        line = f"connection {noted.connection}: closed, {noted.size} bytes received"
+def _print_event(event: RecordingEvent, *, personal: bool, err: bool) -> None:
+    if event.request is None:
+        line = f"connection {event.connection}: closed, {event.size} bytes received"
     else:
-        words = (noted.request.method, noted.request.target, noted.request.version)
-        asked = show_name(b" ".join(words), personal=personal)
-        line = f"connection {noted.connection}: {asked} -> {noted.status}"
+        words = (event.request.method, event.request.target, event.request.version)
+        request = show_name(b" ".join(words), personal=personal)
+        line = f"connection {event.connection}: {request} -> {event.status}"
     click.echo(printable(line), err=err)

@@ -13,11 +13,11 @@ from rich.console import Console
 from client_sim.clock import read_clock
 from client_sim.lab.commands.running import fail
 from client_sim.lab.programme.result import Report
-from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import render_page
 from client_sim.lab.report.json import report_to_dict
 from client_sim.lab.report.junit import render_junit
-from client_sim.lab.report.redaction import Covered, Revealed
+from client_sim.lab.report.presentable import present
+from client_sim.lab.report.redaction import NoRedaction, OwnerRedaction
 from client_sim.lab.report.sarif import render_sarif
 from client_sim.lab.report.terminal import render_terminal
 from client_sim.pages.page import Origin
@@ -26,7 +26,7 @@ _FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ReportOptions:
     """Report options: JSON instead of text, files to write, whether personal values are shown."""
 
     as_json: bool
@@ -48,7 +48,7 @@ _OPTIONS: Final = (
 
 
 def report_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the report options to a command, which receives them as `wanted`."""
+    """Add the report options to a command, which receives them as `options`."""
 
     @wraps(command)
     def call(
@@ -60,45 +60,49 @@ def report_options(command: Callable[..., None]) -> Callable[..., None]:
         show_personal: bool,
         **others: object,
     ) -> None:
-        wanted = Wanted(as_json, html, junit, sarif, show_personal)
-        command(*args, wanted=wanted, **others)
+        options = ReportOptions(as_json, html, junit, sarif, show_personal)
+        command(*args, options=options, **others)
 
     for option in reversed(_OPTIONS):
         call = option(call)
     return call
 
 
-def show_report(report: Report, wanted: Wanted) -> None:
+def show_report(report: Report, options: ReportOptions) -> None:
     """Print a report and write the requested files; exit with 3 if one cannot be written."""
-    redaction = Revealed() if wanted.show_personal else Covered(report.result.owners)
+    redaction = NoRedaction() if options.show_personal else OwnerRedaction(report.result.owners)
     presentable, origin = present(report, redaction), Origin.read(read_clock())
-    if wanted.as_json:
+    if options.as_json:
         click.echo(json.dumps(report_to_dict(presentable), indent=2))
     else:
         render_terminal(presentable, Console(), origin)
     # Print first: a missing folder must not lose the result of ten minutes.
-    write_forms(
-        wanted,
+    write_reports(
+        options,
         html=lambda: render_page(presentable, origin),
         junit=lambda: render_junit(presentable),
         sarif=lambda: render_sarif(presentable),
     )
 
 
-def write_forms(
-    wanted: Wanted, *, html: Callable[[], str], junit: Callable[[], str], sarif: Callable[[], str]
+def write_reports(
+    options: ReportOptions,
+    *,
+    html: Callable[[], str],
+    junit: Callable[[], str],
+    sarif: Callable[[], str],
 ) -> None:
     """Write the requested files; exit with 3 if one cannot be written."""
     for name, path, render in (
-        ("--html", wanted.html, html),
-        ("--junit", wanted.junit, junit),
-        ("--sarif", wanted.sarif, sarif),
+        ("--html", options.html, html),
+        ("--junit", options.junit, junit),
+        ("--sarif", options.sarif, sarif),
     ):
         if path is not None:
-            write_form(name, path, render())
+            write_report(name, path, render())
 
 
-def write_form(option: str, path: Path, text: str) -> None:
+def write_report(option: str, path: Path, text: str) -> None:
     """Write a requested file; exit with 3 if it cannot be written."""
     try:
         path.write_text(text, encoding="utf-8")

@@ -16,7 +16,7 @@ from client_sim.lab.commands.options import (
     read_now,
     read_short,
 )
-from client_sim.lab.commands.reporting import Wanted, report_options, show_report
+from client_sim.lab.commands.reporting import ReportOptions, report_options, show_report
 from client_sim.lab.commands.running import ending_with_children, fail, show_progress
 from client_sim.lab.errors import ClientOverdueError, EnvironmentFailedError, LabError
 from client_sim.lab.programme.execute import run_matrix, run_programme
@@ -93,7 +93,7 @@ def run_command(
     codename: str,
     region: str,
     channel: str,
-    wanted: Wanted,
+    options: ReportOptions,
 ) -> None:
     """Examine a client: run every battery of the programme and judge every byte.
 
@@ -127,7 +127,7 @@ def run_command(
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)
-    show_report(report, wanted)
+    show_report(report, options)
     is_no_verdict = report.result.given_up and not report.result.failed()
     raise SystemExit(0 if report.is_good else 3 if is_no_verdict else 1)
 

@@ -44,17 +44,17 @@ def show_progress() -> Iterator[OnProgress]:
     with Progress(*columns, console=console) as progress:
         bars: dict[str, TaskID] = {}
 
-        def on_progress(what: str, done: int, total: int) -> None:
-            if what not in bars:
-                bars[what] = progress.add_task(what, total=total)
-            progress.update(bars[what], completed=done)
+        def on_progress(kind: str, done: int, total: int) -> None:
+            if kind not in bars:
+                bars[kind] = progress.add_task(kind, total=total)
+            progress.update(bars[kind], completed=done)
 
         yield on_progress
 
 
-def _print_tenths(what: str, done: int, total: int) -> None:
+def _print_tenths(kind: str, done: int, total: int) -> None:
     if total >= _LONG and done * 10 // total > (done - 1) * 10 // total:
-        click.echo(f"{what}: {done:,} of {total:,}", err=True)
+        click.echo(f"{kind}: {done:,} of {total:,}", err=True)
 
 
 def fail(message: str, status: int) -> NoReturn:

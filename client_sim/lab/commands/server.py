@@ -163,11 +163,11 @@ def _plan_restart(command: str) -> Callable[[], None]:
 
 def _plan_note(*, as_json: bool) -> Callable[[str], None]:
     """Return a function that prints each step once, or nothing if JSON was requested."""
-    said: list[str] = []
+    printed: list[str] = []
 
-    def note(words: str) -> None:
-        if not as_json and words not in said[-1:]:
-            said.append(words)
-            click.echo(f"{words} …", err=True)
+    def note(step: str) -> None:
+        if not as_json and step not in printed[-1:]:
+            printed.append(step)
+            click.echo(f"{step} …", err=True)
 
     return note

@@ -59,8 +59,8 @@ def render_exchanges(exchanges: Sequence[Exchange], console: Console) -> None:
     data = sum(len(exchange.data) for exchange in exchanges)
     strays = sum(len(each.data) for each in exchanges if not each.is_explained)
     if strays:
-        said = f"{data} bytes, of which {strays} are not in the request table."
-        say(console, said, "bold red")
+        sentence = f"{data} bytes, of which {strays} are not in the request table."
+        say(console, sentence, "bold red")
     else:
         say(console, f"{data} bytes in {len(exchanges)} requests.", "bold")
 
@@ -76,8 +76,8 @@ def _render_field(offset: int, field: Field, console: Console) -> None:
     reveals = "" if field.reveals == "nothing" else f" Can reveal: {field.reveals}."
     data = Text(f"{offset:>6}  ").append("".join(show_lines(field.data)), "reverse")
     console.print(data, soft_wrap=True)
-    said = Text(f"{field.name}: {field.why}.").append(reveals, "bold")
-    console.print(Padding(said, (0, 0, 0, 8)))
+    sentence = Text(f"{field.name}: {field.why}.").append(reveals, "bold")
+    console.print(Padding(sentence, (0, 0, 0, 8)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.covering import Crossings
 from client_sim.lab.programme.result import CLAIMS, BatteryResult, Matrix
-from client_sim.lab.report.covering import Presentable, present_matrix
+from client_sim.lab.report.presentable import Presentable, present_matrix
 
 
 def report_to_dict(presentable: Presentable) -> dict[str, Any]:
@@ -28,11 +28,11 @@ def report_to_dict(presentable: Presentable) -> dict[str, Any]:
         "octets": result.size,
         "claims": {
             claim: {
-                "says": says,
+                "says": statement,
                 "holds": all(battery.passed for battery in result.of_claim(claim)),
                 "oracles": [battery.oracle for battery in result.of_claim(claim)],
             }
-            for claim, says in CLAIMS.items()
+            for claim, statement in CLAIMS.items()
             if result.of_claim(claim)
         },
         "checks": [_battery_to_dict(battery) for battery in result.batteries],

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import CLAIMS, BatteryResult, Matrix, WallClockRow
-from client_sim.lab.report.covering import Presentable
+from client_sim.lab.report.presentable import Presentable
 from client_sim.lab.report.printable import dump
 
 
@@ -17,10 +17,10 @@ def render_junit(presentable: Presentable) -> str:
     """Render the claims, the kill matrix and the real clocks as test suites."""
     report = presentable.report
     root = open_suites(f"hening lab: {report.result.client}")
-    for claim, says in CLAIMS.items():
+    for claim, statement in CLAIMS.items():
         batteries = report.result.of_claim(claim)
         if batteries:
-            suite = open_suite(root, claim, says)
+            suite = open_suite(root, claim, statement)
             for battery in batteries:
                 _add_battery(suite, claim, battery)
     if report.result.given_up:
@@ -39,11 +39,11 @@ def _add_battery(suite: Element, claim: str, battery: BatteryResult) -> None:
     case = add_case(suite, claim, battery.oracle)
     if battery.passed:
         return
-    said = [_describe(finding) for finding in battery.findings]
+    details = [_describe(finding) for finding in battery.findings]
     if battery.smallest is not None:
-        said.append(f"minimised: {battery.smallest.text}")
+        details.append(f"minimised: {battery.smallest.text}")
     first = battery.findings[0].explanation if battery.findings else "not kept"
-    fail(case, f"{battery.count} found: {first}", "leak", "\n\n".join(said))
+    fail(case, f"{battery.count} found: {first}", "leak", "\n\n".join(details))
 
 
 def _add_matrix(root: Element, matrix: Matrix) -> None:
@@ -82,11 +82,11 @@ def open_suites(name: str) -> Element:
     return Element("testsuites", {"name": name})
 
 
-def open_suite(root: Element, name: str, says: str) -> Element:
+def open_suite(root: Element, name: str, statement: str) -> Element:
     """Add a suite and the question that it answers."""
     suite = SubElement(root, "testsuite", {"name": name})
     properties = SubElement(suite, "properties")
-    SubElement(properties, "property", {"name": "claim", "value": says})
+    SubElement(properties, "property", {"name": "claim", "value": statement})
     return suite
 
 

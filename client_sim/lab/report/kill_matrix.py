@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from client_sim.lab.programme.result import Matrix, MatrixRow
-from client_sim.lab.report.covering import present_matrix
+from client_sim.lab.report.presentable import present_matrix
 from client_sim.lab.report.printable import say
 
 _CELL: Final = 2  # columns of a cell
@@ -17,7 +17,7 @@ _NARROWEST: Final = 16
 _WIDEST: Final = 44  # columns of a name
 _SHADES: Final = ("·", "░", "▒", "▓", "█")
 _ASCII: Final = (".", "-", "+", "*", "#")
-_NOT_ASKED: Final = " "
+_NOT_EXAMINED: Final = " "
 
 
 def render_matrix(matrix: Matrix, console: Console) -> None:
@@ -52,19 +52,19 @@ def render_matrix(matrix: Matrix, console: Console) -> None:
 def summarise_matrix(matrix: Matrix, console: Console) -> None:
     """Print how many leaks were found, and all deficiencies of the instrument."""
     found = len(matrix.rows) - len(matrix.survivors)
-    said = f"{found} of {len(matrix.rows)} leaks of {len(matrix.killers)} families found"
+    sentence = f"{found} of {len(matrix.rows)} leaks of {len(matrix.killers)} families found"
     style = "green" if matrix.is_good else "bold red"
-    say(console, f"{said} ({matrix.score:.1%}).", style)
+    say(console, f"{sentence} ({matrix.score:.1%}).", style)
     for row in matrix.survivors:
         say(console, f"SURVIVED {row.id} ({row.family}): {row.leak}", "bold red")
     for family in matrix.found_by_one_method:
-        why = matrix.argued.get(family)
+        reason = matrix.argued.get(family)
         by = ", ".join(matrix.killers[family]) or "nothing"
-        if why is None:
-            said = f"THIN {family}: found by {by}, fewer than two ways, and no reason is given"
-            say(console, said, "bold red")
+        if reason is None:
+            sentence = f"THIN {family}: found by {by}, fewer than two ways, and no reason is given"
+            say(console, sentence, "bold red")
         else:
-            say(console, f"{family}: found by {by} alone; {why}")
+            say(console, f"{family}: found by {by} alone; {reason}")
     for row in matrix.alarmed:
         say(console, f"FALSE ALARM at {row.id}: {', '.join(row.killed_by)}", "bold red")
 
@@ -72,7 +72,7 @@ def summarise_matrix(matrix: Matrix, console: Console) -> None:
 def _cells(rows: Sequence[MatrixRow], oracles: Sequence[str], shades: Sequence[str]) -> Text:
     cells = Text()
     for cell in cells_of(rows, oracles):
-        shade = shades[cell.shade] if cell.total else _NOT_ASKED
+        shade = shades[cell.shade] if cell.total else _NOT_EXAMINED
         cells.append(f"{shade:>{_CELL}}", "green" if cell.found else "dim")
     return cells
 
@@ -137,7 +137,7 @@ def cells_of(rows: Sequence[MatrixRow], oracles: Sequence[str]) -> tuple[Cell, .
     cells = []
     for oracle in oracles:
         found = sum(oracle in row.killed_by for row in rows)
-        asked = sum(oracle not in row.not_asked for row in rows)
-        shade = 0 if not found else 1 + found * 3 // asked
-        cells.append(Cell(oracle, found, asked, shade))
+        examined = sum(oracle not in row.not_asked for row in rows)
+        shade = 0 if not found else 1 + found * 3 // examined
+        cells.append(Cell(oracle, found, examined, shade))
     return tuple(cells)

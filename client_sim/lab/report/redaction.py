@@ -27,7 +27,7 @@ _RUNS: Final = {
 """Patterns of encoded text, by the suffix of the name of the decoding step."""
 _DIGIT: Final = re.compile(rb"[A-Za-z0-9+/_-]")
 _SHORTEST_TOKEN: Final = 6  # bytes; shorter ones occur by chance
-COVER: Final = b"*"
+MASK: Final = b"*"
 _SHORTEST_VALUE: Final = 5  # bytes; shorter values occur in every report by chance
 _MANY: Final = 2000  # values for which encodings are computed in advance
 
@@ -111,7 +111,7 @@ class Redaction(Protocol):
         """Redact a finding of the canary search, which marks the bytes of a value."""
 
 
-class Revealed:
+class NoRedaction:
     """Redacts nothing; used if personal values are to be shown."""
 
     def data(self, data: bytes) -> bytes:
@@ -127,7 +127,7 @@ class Revealed:
         return finding
 
 
-class Covered:
+class OwnerRedaction:
     """Redacts the values of some owners.
 
     Values are recognised in plain form, under one encoding or digest, and under two reversible
@@ -145,38 +145,38 @@ class Covered:
             for value in own
         }
         # In forms a space is encoded as a plus sign, which is not an encoding of the search.
-        self._labels |= {quote_plus(value).encode(): said for value, said in self._labels.items()}
+        self._labels |= {quote_plus(value).encode(): label for value, label in self._labels.items()}
         longest = sorted(self._labels, key=len, reverse=True)
         self._plain = re.compile(b"|".join(map(re.escape, longest)) or b"(?!)")
 
     def data(self, data: bytes) -> bytes:
         """Replace each byte of a personal value by a star."""
-        covered = bytearray(data)
+        redacted = bytearray(data)
         for start, stop, _ in self._spans(data):
-            covered[start:stop] = COVER * (stop - start)
-        return bytes(covered)
+            redacted[start:stop] = MASK * (stop - start)
+        return bytes(redacted)
 
     def text(self, text: str) -> str:
         """Replace each personal value by a label."""
         data = text.encode("utf-8", "surrogatepass")
-        spans = list(_apart(self._spans(data)))
+        spans = list(_merge_overlaps(self._spans(data)))
         if not spans:
             return text
-        shown, done = [], 0
+        parts, done = [], 0
         for start, stop, label in spans:
-            shown += [data[done:start], label.encode()]
+            parts += [data[done:start], label.encode()]
             done = stop
-        return b"".join([*shown, data[done:]]).decode("utf-8", "backslashreplace")
+        return b"".join([*parts, data[done:]]).decode("utf-8", "backslashreplace")
 
     def sighting(self, finding: Finding) -> Finding:
         """Redact the value of a finding, whatever its owner and its encoding."""
         head, _, value = finding.explanation.partition(": ")
-        field, _, dress = head.partition(" as ")
-        chain = tuple(dress.split(" → "))
-        seen = Sighting(field, value.encode(), chain, finding.offset, finding.offending())
-        start, stop, label = _span_of(finding.data, seen)
+        field, _, encoding = head.partition(" as ")
+        chain = tuple(encoding.split(" → "))
+        sighting = Sighting(field, value.encode(), chain, finding.offset, finding.offending())
+        start, stop, label = _span_of(finding.data, sighting)
         data = bytearray(self.data(finding.data))
-        data[start:stop] = COVER * (stop - start)
+        data[start:stop] = MASK * (stop - start)
         return replace(finding, explanation=f"{head}: {label}", data=bytes(data))
 
     def _spans(self, data: bytes) -> Iterator[Span]:
@@ -185,7 +185,7 @@ class Covered:
         while True:
             before = bytes(rest)
             for start, stop, _label in spans:
-                rest[start:stop] = COVER * (stop - start)
+                rest[start:stop] = MASK * (stop - start)
             yield from spans
             if spans and rest == before:
                 return  # the value itself consists of stars
@@ -207,7 +207,7 @@ def _values(owners: Iterable[Persona]) -> Mapping[str, tuple[bytes, ...]]:
     return {field: tuple(own) for field, own in found.items()}
 
 
-def _apart(spans: Iterable[Span]) -> Iterator[Span]:
+def _merge_overlaps(spans: Iterable[Span]) -> Iterator[Span]:
     """Yield spans in order; overlapping ones are merged and get the label of the first."""
     last: Span | None = None
     for start, stop, label in sorted(spans, key=lambda span: (span[0], -span[1])):

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import CLAIMS, BatteryResult, Matrix
-from client_sim.lab.report.covering import Presentable
+from client_sim.lab.report.presentable import Presentable
 
 _SNIPPET: Final = 128  # bytes shown as hexadecimal
 _VERSION: Final = "2.1.0"
@@ -147,13 +147,13 @@ def encode_result(
 
 
 def _snippet(data: bytes) -> dict[str, Any]:
-    shown = data[:_SNIPPET]
+    snippet = data[:_SNIPPET]
     return {
-        "binary": b64encode(shown).decode(),
-        "rendered": {"text": shown.hex(" ") + (" …" if len(data) > _SNIPPET else "")},
+        "binary": b64encode(snippet).decode(),
+        "rendered": {"text": snippet.hex(" ") + (" …" if len(data) > _SNIPPET else "")},
     }
 
 
 def _fingerprint(rule: str, finding: Finding, offset: int) -> str:
-    told = "\0".join((rule, finding.where, finding.explanation, str(offset)))
-    return hashlib.sha256(told.encode()).hexdigest()
+    identity = "\0".join((rule, finding.where, finding.explanation, str(offset)))
+    return hashlib.sha256(identity.encode()).hexdigest()

@@ -16,16 +16,16 @@ from client_sim.lab.programme.result import (
     ProgrammeResult,
     WallClockRow,
 )
-from client_sim.lab.report.covering import Presentable
 from client_sim.lab.report.kill_matrix import summarise_matrix
+from client_sim.lab.report.presentable import Presentable
 from client_sim.lab.report.printable import render_findings, say
 from client_sim.lab.report.wording import (
     NOT_VARIED,
     describe_coverage,
     describe_extent,
     describe_held,
-    gather,
-    gather_outcomes,
+    group_findings,
+    group_outcomes,
     make_crossings_table,
 )
 from client_sim.pages.page import Origin
@@ -60,7 +60,7 @@ def render_terminal(presentable: Presentable, console: Console, origin: Origin) 
         summarise_matrix(report.matrix, console)
     if report.mutation is not None:
         say(console, describe_mutation(report.mutation))
-    for line in gather_outcomes(result.sample.outcomes):
+    for line in group_outcomes(result.sample.outcomes):
         say(console, line)
     _render_verdict(result, console)
 
@@ -77,14 +77,14 @@ def describe_mutation(score: MutationScore) -> str:
 def _render_claims(result: ProgrammeResult, console: Console) -> None:
     heading = _COLUMNS.format("", "cases", "runs", "bytes").rstrip()
     console.print(Text(heading, "dim"), soft_wrap=True)
-    for claim, asks in CLAIMS.items():
+    for claim, statement in CLAIMS.items():
         batteries = result.of_claim(claim)
         if not batteries:
             continue
         holds = all(battery.passed for battery in batteries)
-        says = (describe_held(claim, batteries) if holds else "") or asks
-        said = f"{'✓' if holds else '✗'} {CLAIM_NAMES[claim]}: {says}"
-        say(console, said, "bold green" if holds else "bold red")
+        says = (describe_held(claim, batteries) if holds else "") or statement
+        sentence = f"{'✓' if holds else '✗'} {CLAIM_NAMES[claim]}: {says}"
+        say(console, sentence, "bold green" if holds else "bold red")
         for battery in batteries:
             console.print(_battery_line(battery, console.width), soft_wrap=True)
 
@@ -103,13 +103,13 @@ def _battery_line(battery: BatteryResult, width: int) -> Text:
 
 def _render_battery(battery: BatteryResult, console: Console) -> None:
     # Equal sentences are shown only once.
-    told = [each.finding for each in gather(battery.findings)][:_SHOWN]
-    render_findings(battery.oracle, told, console)
-    if battery.count > len(told):
-        say(console, f"{battery.oracle}: {battery.count - len(told):,} more", "bold")
+    shown = [each.finding for each in group_findings(battery.findings)][:_SHOWN]
+    render_findings(battery.oracle, shown, console)
+    if battery.count > len(shown):
+        say(console, f"{battery.oracle}: {battery.count - len(shown):,} more", "bold")
     if battery.smallest is not None:
-        said = f"{battery.oracle}, minimised: {battery.smallest.text}"
-        say(console, said, "bold")
+        sentence = f"{battery.oracle}, minimised: {battery.smallest.text}"
+        say(console, sentence, "bold")
 
 
 def _fields(rows: tuple[FieldEntropy, ...]) -> Table:
@@ -150,8 +150,10 @@ def render_clock(rows: tuple[WallClockRow, ...], family: float, console: Console
     if found:
         say(console, f"TWO OWNERS CAN BE TOLD APART by {', '.join(found)}.", "bold red")
     else:
-        said = f"Two owners cannot be told apart by {len(rows)} tests (alpha {family:g} in all)."
-        say(console, said, "bold green")
+        sentence = (
+            f"Two owners cannot be told apart by {len(rows)} tests (alpha {family:g} in all)."
+        )
+        say(console, sentence, "bold green")
 
 
 def make_clock_table(rows: tuple[WallClockRow, ...]) -> Table:

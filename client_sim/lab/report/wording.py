@@ -41,12 +41,12 @@ _TOGETHER = {2: "pair", 3: "triple"}
 
 def describe_outcome(result: ProgrammeResult) -> tuple[str, str]:
     """Return the two halves of a title: the client, and the findings and number of runs."""
-    whose = "hening polls" if result.client == "clean" else f"{result.client} polls"
+    client = "hening polls" if result.client == "clean" else f"{result.client} polls"
     if result.is_clean:
-        return whose, f"no leak found in {result.runs:,} runs"
+        return client, f"no leak found in {result.runs:,} runs"
     if result.verdict == "leak":
-        return whose, f"leak found by {', '.join(result.failed())}"
-    return whose, f"nothing proven in {result.runs:,} runs"
+        return client, f"leak found by {', '.join(result.failed())}"
+    return client, f"nothing proven in {result.runs:,} runs"
 
 
 def describe_held(claim: str, batteries: Sequence[BatteryResult]) -> str:
@@ -59,14 +59,14 @@ def describe_held(claim: str, batteries: Sequence[BatteryResult]) -> str:
 
 def describe_extent(result: ProgrammeResult) -> str:
     """Return a sentence about the number and kinds of compared situations, and the omissions."""
-    asked = [battery for battery in result.batteries if battery.claim != "guard"]
-    cases = sum(battery.cases for battery in asked)
-    names = ", ".join(battery.oracle for battery in asked)
-    crossed = sum(battery.cases for battery in asked if battery.oracle == _CROSSED)
-    among = f"; {crossed:,} of them cross several conditions" if crossed else ""
+    compared = [battery for battery in result.batteries if battery.claim != "guard"]
+    cases = sum(battery.cases for battery in compared)
+    names = ", ".join(battery.oracle for battery in compared)
+    crossed = sum(battery.cases for battery in compared if battery.oracle == _CROSSED)
+    crossing = f"; {crossed:,} of them cross several conditions" if crossed else ""
     installed = "" if result.installs else _NOT_INSTALLED
-    kinds = _count(len(asked))
-    return f"No difference in {cases:,} situations of {kinds} ({names}){among}.{installed}"
+    kinds = _count(len(compared))
+    return f"No difference in {cases:,} situations of {kinds} ({names}){crossing}.{installed}"
 
 
 def _count(kinds: int) -> str:
@@ -85,21 +85,21 @@ def make_crossings_table(crossings: Crossings) -> Table:
 
 def describe_coverage(coverage: Coverage, crossings: Crossings) -> str:
     """Return a sentence about the covered combinations: `Pairs of levels: 12 of 12.`."""
-    those = f"{_TOGETHER[coverage.together].capitalize()}s of levels"
+    text = f"{_TOGETHER[coverage.together].capitalize()}s of levels"
     if len(coverage.of) < len(crossings.factors):
-        those += f" of {', '.join(coverage.of)}"
-    return f"{those}: {coverage.covered:,} of {coverage.all:,}."
+        text += f" of {', '.join(coverage.of)}"
+    return f"{text}: {coverage.covered:,} of {coverage.all:,}."
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class FindingGroup:
     """A finding that represents `times` equal ones."""
 
     finding: Finding
     times: int
 
 
-def gather(findings: Sequence[Finding]) -> tuple[Told, ...]:
+def group_findings(findings: Sequence[Finding]) -> tuple[FindingGroup, ...]:
     """Return the first finding for each sentence, or for each value that left, in order.
 
     Findings of the canary search at the same position are also one value: a contact's number may
@@ -114,10 +114,10 @@ def gather(findings: Sequence[Finding]) -> tuple[Told, ...]:
             subject = places.setdefault((finding.data, finding.offset), subject)
         counted[subject] = counted.get(subject, 0) + 1
         firsts.setdefault(subject, finding)
-    return tuple(Told(firsts[subject], times) for subject, times in counted.items())
+    return tuple(FindingGroup(firsts[subject], times) for subject, times in counted.items())
 
 
-def gather_outcomes(outcomes: Sequence[str]) -> Iterator[str]:
+def group_outcomes(outcomes: Sequence[str]) -> Iterator[str]:
     """Yield a line for each run of equal decisions: the numbers of the polls, and the decision."""
     last = 0
     for outcome, equal in groupby(outcomes):
@@ -128,6 +128,6 @@ def gather_outcomes(outcomes: Sequence[str]) -> Iterator[str]:
 
 def _subject(explanation: str) -> tuple[str, str]:
     """Return a canary search's sentence without the encoding of the value."""
-    head, dressed, rest = explanation.partition(" as ")
+    head, encoding, rest = explanation.partition(" as ")
     _, colon, value = rest.partition(": ")
-    return (head, value) if dressed and colon else (explanation, "")
+    return (head, value) if encoding and colon else (explanation, "")

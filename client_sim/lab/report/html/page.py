@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from client_sim.lab.programme.result import CLAIM_NAMES, CLAIMS, ProgrammeResult
-from client_sim.lab.report.covering import Presentable
 from client_sim.lab.report.exchanges import list_polls
 from client_sim.lab.report.html.plots import (
     measure_intervals,
@@ -13,6 +12,7 @@ from client_sim.lab.report.html.plots import (
     plot_histogram,
 )
 from client_sim.lab.report.kill_matrix import family_rows, leak_rows
+from client_sim.lab.report.presentable import Presentable
 from client_sim.lab.report.printable import dump
 from client_sim.lab.report.wording import (
     NOT_VARIED,
@@ -20,8 +20,8 @@ from client_sim.lab.report.wording import (
     describe_extent,
     describe_held,
     describe_outcome,
-    gather,
-    gather_outcomes,
+    group_findings,
+    group_outcomes,
 )
 from client_sim.pages.page import Origin, make_environment
 
@@ -41,7 +41,7 @@ def render_page(presentable: Presentable, origin: Origin) -> str:
         "origin": origin,
         "style": STYLE,
         "polls": list_polls(result.sample),
-        "decided": list(gather_outcomes(result.sample.outcomes)),
+        "decided": list(group_outcomes(result.sample.outcomes)),
         "measured": measured,
         "plots": {}
         if measured is None
@@ -73,19 +73,21 @@ def _values(presentable: Presentable) -> dict[str, Any]:
         "report": presentable.report,
         "result": result,
         "outcome": describe_outcome(result),
-        "claims": [(claim, says, result.of_claim(claim)) for claim, says in CLAIMS.items()],
+        "claims": [
+            (claim, statement, result.of_claim(claim)) for claim, statement in CLAIMS.items()
+        ],
         "names": CLAIM_NAMES,
         "held": describe_held,
         "extent": describe_extent(result),
         "not_varied": NOT_VARIED,
         "dump": dump,
-        "gather": gather,
-        "opened": _most_telling(result),
+        "gather": group_findings,
+        "opened": _choose_expanded(result),
         "describe_coverage": describe_coverage,
     }
 
 
-def _most_telling(result: ProgrammeResult) -> str:
+def _choose_expanded(result: ProgrammeResult) -> str:
     """Return the oracle whose findings are expanded: the one that names values, if it failed."""
     failed = result.failed()
     return min(failed, key=lambda oracle: (oracle != "canaries", oracle == "completes"), default="")

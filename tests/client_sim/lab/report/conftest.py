@@ -18,8 +18,8 @@ from client_sim.lab.programme.result import (
     Smallest,
     WallClockRow,
 )
-from client_sim.lab.report.covering import present
-from client_sim.lab.report.redaction import Covered
+from client_sim.lab.report.presentable import present
+from client_sim.lab.report.redaction import OwnerRedaction
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.persona import make_persona
 
@@ -151,7 +151,7 @@ def reports():
         "leaking": Report(LEAKING),
         "hostile": Report(HOSTILE, replace(POOR, argued={TRAP: TRAP}), None, CLOCKS),
     }
-    covered = {name: present(report, Covered((OWNER,))) for name, report in made.items()}
+    covered = {name: present(report, OwnerRedaction((OWNER,))) for name, report in made.items()}
     return SimpleNamespace(
         owner=OWNER, poll=POLL, leak=LEAK, trap=TRAP, poor=POOR, raw=made, **covered
     )

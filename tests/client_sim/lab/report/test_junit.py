@@ -3,9 +3,9 @@
 from dataclasses import replace
 from xml.etree import ElementTree as ET
 
-from client_sim.lab.report.covering import present
 from client_sim.lab.report.junit import render_junit
-from client_sim.lab.report.redaction import Revealed
+from client_sim.lab.report.presentable import present
+from client_sim.lab.report.redaction import NoRedaction
 from tests.cases import case
 
 # The elements and attributes of the schema of Ant and Jenkins that are used here.
@@ -82,6 +82,6 @@ def test_survivors_and_incomplete_runs_are_failures(reports):
     assert kinds == {"an echo": "thin", "a whisper": "survivor", "reader": "false alarm"}
     raw = reports.raw["clean"]
     part = replace(raw, result=replace(raw.result, given_up="the client did not come back"))
-    root = ET.fromstring(render_junit(present(part, Revealed())).encode())
+    root = ET.fromstring(render_junit(present(part, NoRedaction())).encode())
     (case,) = [case for case in root.iter("testcase") if case.find("failure") is not None]
     assert case.find("failure").get("message") == "the client did not come back"

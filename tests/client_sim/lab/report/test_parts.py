@@ -13,7 +13,7 @@ from client_sim.lab.report.exchanges import (
     show_lines,
 )
 from client_sim.lab.report.printable import dump, printable
-from client_sim.lab.report.wording import Told, gather
+from client_sim.lab.report.wording import FindingGroup, group_findings
 from tests.cases import case
 from tests.client_sim.lab.report.conftest import observe
 
@@ -42,7 +42,7 @@ def test_rows_of_bytes():
 def gather_words(*sentences):
     """Return the explanations of the gathered findings, and their numbers."""
     findings = [Finding("here", text, b"octets", at, 1) for at, text in enumerate(sentences)]
-    return [(each.finding.explanation, each.times) for each in gather(findings)]
+    return [(each.finding.explanation, each.times) for each in group_findings(findings)]
 
 
 def test_encodings_of_one_value_are_gathered():
@@ -61,7 +61,7 @@ def test_encodings_of_one_value_are_gathered():
     assert gather_words(*texts) == [("path: not in the table", 2), ("polls as late as others", 1)]
     sentences = ("calls.number as it is: +999", "contacts.number as it is: +999")
     one, other = (Finding("here", text, b"octets", 3, 2) for text in sentences)
-    assert gather([one, other]) == (Told(one, 2),)
+    assert group_findings([one, other]) == (FindingGroup(one, 2),)
 
 
 def test_printable():

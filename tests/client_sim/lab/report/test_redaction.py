@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.report.redaction import Covered, Revealed
+from client_sim.lab.report.redaction import NoRedaction, OwnerRedaction
 from client_sim.persona import make_persona
 from tests.cases import case
 
@@ -19,7 +19,7 @@ IMEI = OWNER.imei.encode()
 @pytest.fixture(scope="module")
 def covered():
     """Return the redaction for one owner."""
-    return Covered((OWNER,))
+    return OwnerRedaction((OWNER,))
 
 
 def test_value_becomes_stars_of_the_same_length(covered):
@@ -69,11 +69,13 @@ def test_sighting_is_redacted_for_unknown_owners(covered):
 
 def test_redaction_without_owners_and_revealed():
     """Nothing is redacted; a value that looks redacted does not loop."""
-    assert Covered(()).data(b"imei") == b"imei"
+    assert OwnerRedaction(()).data(b"imei") == b"imei"
     finding = Finding("here", "imei as it is: 1", b"1", 0, 1)
-    seen = Revealed()
+    seen = NoRedaction()
     assert (seen.data(IMEI), seen.text("x"), seen.sighting(finding)) == (IMEI, "x", finding)
-    assert Covered([replace(OWNER, serial="*********")]).data(b"a*********b") == b"a*********b"
+    assert (
+        OwnerRedaction([replace(OWNER, serial="*********")]).data(b"a*********b") == b"a*********b"
+    )
 
 
 MANY = tuple(f"org.example.app{number}" for number in range(2001))
@@ -83,14 +85,14 @@ def test_reversed_value_of_another_owner():
     """The lab makes such owners. Bytes around the value stay readable."""
     backwards = replace(OWNER, imei=OWNER.imei[::-1], apps=MANY)
     data = b"GET /a?i=%b HTTP/1.1\r\n\r\n" % OWNER.imei.encode()
-    shown = Covered([OWNER, backwards]).data(data)
+    shown = OwnerRedaction([OWNER, backwards]).data(data)
     assert shown == b"GET /a?i=*************** HTTP/1.1\r\n\r\n"
 
 
 def test_repeated_value_is_redacted_each_time():
     """Plain and encoded values are redacted, also of an owner with very many values."""
     for apps in ((), MANY):
-        covered = Covered([replace(OWNER, apps=apps)])
+        covered = OwnerRedaction([replace(OWNER, apps=apps)])
         for encode in (
             lambda value: value,
             lambda value: value[::-1],

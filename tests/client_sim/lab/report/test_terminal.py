@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from client_sim.lab.report.covering import present
-from client_sim.lab.report.redaction import Revealed
+from client_sim.lab.report.presentable import present
+from client_sim.lab.report.redaction import NoRedaction
 from client_sim.lab.report.terminal import render_terminal
 from tests.cases import case
 from tests.client_sim.pages.test_page import ORIGIN
@@ -59,10 +59,10 @@ def test_limits_of_a_verdict_are_shown(reports):
     """
     raw = reports.raw["clean"]
     own = replace(raw, result=replace(raw.result, installs=False))
-    assert "Installations were not judged" in show(present(own, Revealed()), 120)
+    assert "Installations were not judged" in show(present(own, NoRedaction()), 120)
     part = replace(raw.result, given_up="the client did not come back", batteries=())
     assert part.verdict == "unproven"
-    text = show(present(replace(raw, result=part), Revealed()), 80)
+    text = show(present(replace(raw, result=part), NoRedaction()), 80)
     assert "The examination is incomplete: the client did not come back." in text
     assert text.splitlines()[-1].endswith("UNPROVEN.")
     assert replace(reports.raw["leaking"].result, given_up="so").verdict == "leak"

@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 
-from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import STYLE, render_fragment, render_page
-from client_sim.lab.report.redaction import Revealed
+from client_sim.lab.report.presentable import present
+from client_sim.lab.report.redaction import NoRedaction
 from tests.cases import case
 from tests.client_sim.pages.test_page import ORIGIN
 
@@ -93,7 +93,7 @@ def test_offending_bytes_are_marked(reports):
     A fragment has no style and no ids, so that a page can have two of them.
     """
     assert "*" * 11 in Reader(render_page(reports.leaking, ORIGIN)).marked
-    seen = render_page(present(reports.raw["leaking"], Revealed()), ORIGIN)
+    seen = render_page(present(reports.raw["leaking"], NoRedaction()), ORIGIN)
     assert reports.owner.imei.encode().hex(" ")[:11] in Reader(seen).marked
     fragment = render_fragment(reports.leaking)
     read = Reader(fragment)
@@ -127,7 +127,7 @@ def test_failed_instrument_and_open_claims_are_shown(reports):
     A claim that was not examined is open.
     """
     raw = reports.raw["clean"]
-    doubtful = present(type(raw)(raw.result, reports.poor), Revealed())
+    doubtful = present(type(raw)(raw.result, reports.poor), NoRedaction())
     words = " ".join(Reader(render_page(doubtful, ORIGIN)).text.split())
     assert "the instrument failed its own tests" in words
     assert "Survived: whisper." in words

@@ -33,11 +33,11 @@ def present(report: Report, redaction: Redaction) -> Presentable:
     Bytes keep their length, so that offsets remain valid. Randomness and reads of the owner's data
     are removed, because no report shows them.
     """
-    cover = _Cover(redaction)
+    presenter = _Presenter(redaction)
     return Presentable(
         replace(
             report,
-            result=cover.result(report.result),
+            result=presenter.result(report.result),
             matrix=None if report.matrix is None else present_matrix(report.matrix),
             wall_clock=None
             if report.wall_clock is None
@@ -46,7 +46,7 @@ def present(report: Report, redaction: Redaction) -> Presentable:
     )
 
 
-class _Cover:
+class _Presenter:
     def __init__(self, redaction: Redaction) -> None:
         self._redaction = redaction
 
@@ -97,28 +97,30 @@ class _Cover:
             self.text(smallest.text),
         )
 
-    def observation(self, seen: Observation) -> Observation:
+    def observation(self, observation: Observation) -> Observation:
         return replace(
-            seen,
-            departures=tuple(self._departures(seen)),
+            observation,
+            departures=tuple(self._departures(observation)),
             draws=(),
             reads=(),
-            received=tuple(map(self._redaction.data, seen.received)),
+            received=tuple(map(self._redaction.data, observation.received)),
             far_end=None
-            if seen.far_end is None
-            else tuple(map(self._redaction.data, seen.far_end)),
-            outcomes=tuple(map(self.text, seen.outcomes)),
-            failures={phase: self.text(said) for phase, said in seen.failures.items()},
+            if observation.far_end is None
+            else tuple(map(self._redaction.data, observation.far_end)),
+            outcomes=tuple(map(self.text, observation.outcomes)),
+            failures={
+                phase: self.text(sentence) for phase, sentence in observation.failures.items()
+            },
         )
 
-    def _departures(self, seen: Observation) -> Iterator[Departure]:
+    def _departures(self, observation: Observation) -> Iterator[Departure]:
         # A value may be split over several sends, so a connection is redacted as a whole.
         whole = {
             connection.index: self._redaction.data(connection.data)
-            for connection in seen.connections()
+            for connection in observation.connections()
         }
         done = dict.fromkeys(whole, 0)
-        for departure in seen.departures:
+        for departure in observation.departures:
             if departure.channel is Channel.BYTES:
                 start = done[departure.connection]
                 done[departure.connection] += len(departure.data)

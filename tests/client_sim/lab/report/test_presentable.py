@@ -1,7 +1,7 @@
 """Presenting a report redacts values, escapes texts, and changes nothing else."""
 
-from client_sim.lab.report.covering import present
-from client_sim.lab.report.redaction import Revealed
+from client_sim.lab.report.presentable import present
+from client_sim.lab.report.redaction import NoRedaction
 
 
 def test_values_are_redacted_everywhere(reports):
@@ -28,9 +28,9 @@ def test_values_are_redacted_everywhere(reports):
 
 def test_revealed_report_has_values(reports):
     """Texts are escaped all the same."""
-    shown = present(reports.raw["leaking"], Revealed()).report.result
+    shown = present(reports.raw["leaking"], NoRedaction()).report.result
     assert shown.batteries[-1].findings[0].explanation.endswith(reports.owner.imei)
-    hostile = present(reports.raw["hostile"], Revealed()).report
+    hostile = present(reports.raw["hostile"], NoRedaction()).report
     assert hostile.result.client.startswith("\\x1b[2J")
 
 
