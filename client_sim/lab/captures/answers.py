@@ -87,7 +87,7 @@ def load_source(place: str) -> Load:
     return load
 
 
-def nothing(_path: str) -> bytes | None:
+def load_nothing(_path: str) -> bytes | None:
     """Return None for every path; hening's own client still polls, but its poll fails."""
     return None
 

@@ -18,7 +18,7 @@ OVERHEAD: Final = 64
 """Bytes that each piece costs in addition, so that many small pieces cannot fill the memory."""
 
 _RING: Final = 1 << 32
-_AHEAD_LIMIT: Final = 4096  # out-of-order pieces that wait for missing bytes
+_OUT_OF_ORDER_LIMIT: Final = 4096  # out-of-order pieces that wait for missing bytes
 _KEEP_ALIVE: Final = frozenset({b"", b"\x00"})
 
 _LIMIT: Final = 20_000  # connections of a capture
@@ -72,7 +72,7 @@ class Stream:
     _at: float = 0.0
     _missing: int = 0
     _next: int | None = None
-    _ahead: dict[int, bytes] = field(default_factory=dict)
+    _out_of_order: dict[int, bytes] = field(default_factory=dict)
 
     def begin(self, sequence: int) -> None:
         """Set the sequence number of the first byte, which follows from the SYN."""
@@ -91,21 +91,21 @@ class Stream:
             return
         budget.spend(len(data) + OVERHEAD)
         if distance > 0:
-            self._wait(sequence, data)
+            self._hold_back(sequence, data)
             return
         self._take(len(self.data) + distance, data)
-        while self._next in self._ahead:
-            self._take(len(self.data), self._ahead.pop(self._next))
+        while self._next in self._out_of_order:
+            self._take(len(self.data), self._out_of_order.pop(self._next))
 
     def finish(self) -> None:
         """End the stream: append pieces that wait for missing bytes, after a gap."""
-        for start in sorted(self._ahead, key=self._distance):
+        for start in sorted(self._out_of_order, key=self._distance):
             distance = self._distance(start)
             if distance > 0:
                 self.gaps.append(Gap(len(self.data), distance))
                 self._next = start
-            self._take(len(self.data) + min(distance, 0), self._ahead[start])
-        self._ahead.clear()
+            self._take(len(self.data) + min(distance, 0), self._out_of_order[start])
+        self._out_of_order.clear()
         if self._missing:
             self.gaps.append(Gap(-1, self._missing))
 
@@ -113,8 +113,8 @@ class Stream:
         # Sequence numbers wrap around, so take the position nearest to the next expected byte.
         return (sequence - (self._next or 0) + _RING // 2) % _RING - _RING // 2
 
-    def _wait(self, start: int, data: bytes) -> None:
-        known = self._ahead.get(start)
+    def _hold_back(self, start: int, data: bytes) -> None:
+        known = self._out_of_order.get(start)
         if known is not None:
             short, long = sorted((known, data), key=len)
             if not long.startswith(short):
@@ -122,11 +122,11 @@ class Stream:
                 self.contradictions.append(Piece(place, data, "sent twice, differing"))
                 return
             data = long
-        elif len(self._ahead) == _AHEAD_LIMIT:
+        elif len(self._out_of_order) == _OUT_OF_ORDER_LIMIT:
             raise CaptureError(
                 "too many segments follow a missing one: record the connection again"
             )
-        self._ahead[start] = data
+        self._out_of_order[start] = data
 
     def _take(self, offset: int, data: bytes) -> None:
         """Append the bytes at `offset` that are new."""
@@ -197,7 +197,7 @@ class Connections:
             return
         connection = self._open.get((source, target)) or self._open.get((target, source))
         is_first = bool(segment.flags & SYN) and not segment.flags & ACK
-        if connection is None or (is_first and _is_another(connection, source, segment)):
+        if connection is None or (is_first and _is_new_connection(connection, source, segment)):
             connection = self._new(frame, at, source, target, segment)
         self._take(connection, at, source, segment)
 
@@ -247,7 +247,7 @@ class Connections:
         stream.add(sequence, segment.payload, segment.missing, self._budget, at)
 
 
-def _is_another(connection: Connection, source: Endpoint, segment: Segment) -> bool:
+def _is_new_connection(connection: Connection, source: Endpoint, segment: Segment) -> bool:
     """Return whether a SYN opens a new connection, rather than being retransmitted."""
     return connection.local != source or connection.start != segment.sequence
 

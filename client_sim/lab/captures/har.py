@@ -109,7 +109,7 @@ def read_har(data: bytes, bytes_limit: int) -> Capture:
         raise CaptureError(f"the HAR has a URL of more than {_URL_LIMIT} characters: leave it out")
     has_connections = all(entry.connection for entry in entries)
     conversations = tuple(
-        _converse(number, group, bytes_limit)
+        _make_conversation(number, group, bytes_limit)
         for number, group in enumerate(_group(entries, has_connections), 1)
     )
     if sum(len(conversation.data) for conversation in conversations) > bytes_limit:
@@ -147,12 +147,12 @@ def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry
 
 def _begins_poll(before: _Entry, entry: _Entry) -> bool:
     """Return whether a request that follows `before` is the first of a poll."""
-    this = _NEXT_ROOT.fullmatch(_target(entry.request.url).encode("utf-8", "surrogatepass"))
+    current = _NEXT_ROOT.fullmatch(_target(entry.request.url).encode("utf-8", "surrogatepass"))
     last = _NEXT_ROOT.fullmatch(_target(before.request.url).encode("utf-8", "surrogatepass"))
-    return this is not None and (last is None or int(this[1]) != int(last[1]) + 1)
+    return current is not None and (last is None or int(current[1]) != int(last[1]) + 1)
 
 
-def _converse(number: int, group: list[_Entry], limit: int) -> Conversation:
+def _make_conversation(number: int, group: list[_Entry], limit: int) -> Conversation:
     first = group[0]
     _, authority = _authority(first.request.url)
     data = bytearray()

@@ -59,7 +59,7 @@ def _sort(document: dict[str, Any]) -> Known:
     whole: dict[str, dict[bytes, None]] = {}
     count = 0
     for name, value in _walk(document, "", 0):
-        for spelled in _spell(value):
+        for spelled in _list_spellings(value):
             data = spelled.encode("utf-8", "surrogatepass")
             count += 1
             if count > _VALUES_LIMIT:
@@ -91,7 +91,7 @@ def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:  # no
         yield name, str(value)
 
 
-def _spell(value: str) -> Iterator[str]:
+def _list_spellings(value: str) -> Iterator[str]:
     """Yield a value and other spellings of it; real values vary more than a persona's."""
     yield value
     if " " in value:

@@ -124,7 +124,7 @@ def read_pcap(source: Source) -> Iterator[Frame]:
 @dataclass(frozen=True, slots=True)
 class _Interface:
     link: int
-    snap: int
+    snapshot_length: int
     parts: int  # of a second
     offset: int  # seconds
 
@@ -198,7 +198,7 @@ def _read_body(source: Source, order: str, size: int, already_read: int = 0) -> 
 def _read_interface(order: str, body: bytes) -> _Interface:
     if len(body) < 8:
         raise CaptureError("the description of an interface is too short")
-    link, _, snap = struct.unpack_from(f"{order}HHI", body)
+    link, _, snapshot_length = struct.unpack_from(f"{order}HHI", body)
     parts, offset, at = 1_000_000, 0, 8
     while at + 4 <= len(body):
         code, size = struct.unpack_from(f"{order}HH", body, at)
@@ -211,30 +211,30 @@ def _read_interface(order: str, body: bytes) -> _Interface:
         elif code == _OFFSET and len(value) == 8:
             (offset,) = struct.unpack(f"{order}q", value)
         at += 4 + (size + 3) // 4 * 4
-    return _Interface(link, snap, parts, offset)
+    return _Interface(link, snapshot_length, parts, offset)
 
 
 def _read_packet(
     order: str, kind: int, body: bytes, interfaces: list[_Interface], number: int
 ) -> Frame:
     if kind == _SIMPLE:
-        (length,) = struct.unpack_from(f"{order}I", _enough(body, 4, number))
+        (length,) = struct.unpack_from(f"{order}I", _check_length(body, 4, number))
         interface = _find_interface(interfaces, 0, number)
-        captured = min(length, interface.snap or FRAME_LIMIT)
+        captured = min(length, interface.snapshot_length or FRAME_LIMIT)
         at, start = 0.0, 4
     else:
         form = "IIIII" if kind == _ENHANCED else "HHIIII"
-        fields = struct.unpack_from(f"{order}{form}", _enough(body, 20, number))
+        fields = struct.unpack_from(f"{order}{form}", _check_length(body, 20, number))
         high, low, captured, length = fields[-4:]
         interface = _find_interface(interfaces, fields[0], number)
         at, start = interface.time(high, low), 20
     check_frame(number, captured)
-    data = _enough(body, start + captured, number)[start : start + captured]
+    data = _check_length(body, start + captured, number)[start : start + captured]
     return Frame(number, at, interface.link, data, max(length, captured))
 
 
-def _enough(body: bytes, needed: int, number: int) -> bytes:
-    if len(body) < needed:
+def _check_length(body: bytes, length: int, number: int) -> bytes:
+    if len(body) < length:
         raise CaptureError(f"frame {number} is longer than its block: this is not a pcapng file")
     return body
 

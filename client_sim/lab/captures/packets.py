@@ -129,11 +129,11 @@ def read_packet(inner: Inner) -> Packet | Opaque:
     """Read an IP packet, whose version must match `inner.kind`."""
     data = inner.data
     if inner.kind == IPV4:
-        return _read_4(data) if data and data[0] >> 4 == 4 else Opaque("damaged IPv4 packet")
-    return _read_6(data) if data and data[0] >> 4 == 6 else Opaque("damaged IPv6 packet")
+        return _read_ipv4(data) if data and data[0] >> 4 == 4 else Opaque("damaged IPv4 packet")
+    return _read_ipv6(data) if data and data[0] >> 4 == 6 else Opaque("damaged IPv6 packet")
 
 
-def _read_4(data: bytes) -> Packet | Opaque:
+def _read_ipv4(data: bytes) -> Packet | Opaque:
     head = (data[0] & 15) * 4
     # With segmentation offload, a packet may have a length of 0 when it is captured.
     total = int.from_bytes(data[2:4]) or len(data)
@@ -154,7 +154,7 @@ def _read_4(data: bytes) -> Packet | Opaque:
     )
 
 
-def _read_6(data: bytes) -> Packet | Opaque:
+def _read_ipv6(data: bytes) -> Packet | Opaque:
     if len(data) < 40:
         return Opaque("damaged IPv6 packet")
     total = 40 + int.from_bytes(data[4:6])

@@ -65,7 +65,7 @@ def show_bits(row: FieldRow) -> str:
     return "as the request table says" if row.most is None else f"{row.most:.0f}"
 
 
-def _spell(count: int, noun: str) -> str:
+def _count_noun(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
@@ -80,17 +80,20 @@ def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
     for name, count in audit.hosts.most_common(_FIELDS):
         yield (
             "host contacted",
-            f"{show_name(name, personal=personal)} ({_spell(count, 'connection')})",
+            f"{show_name(name, personal=personal)} ({_count_noun(count, 'connection')})",
         )
     for name, count in audit.names.most_common(_FIELDS):
-        yield "name asked for", f"{show_name(name, personal=personal)} ({_spell(count, 'time')})"
+        yield (
+            "name asked for",
+            f"{show_name(name, personal=personal)} ({_count_noun(count, 'time')})",
+        )
     for disclosure in audit.disclosures:
         yield (
             f"{disclosure.row} reveals",
-            f"{disclosure.reveals} ({_spell(disclosure.count, 'request')})",
+            f"{disclosure.reveals} ({_count_noun(disclosure.count, 'request')})",
         )
     for label, count in capture.ignored.items():
-        yield "does not leave the link, not judged", f"{label} ({_spell(count, 'frame')})"
+        yield "does not leave the link, not judged", f"{label} ({_count_noun(count, 'frame')})"
     for label, count in capture.others.items():
         yield "neither to nor from the phone, not judged", f"{label} ({count})"
 

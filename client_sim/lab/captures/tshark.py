@@ -102,8 +102,8 @@ def _list_headers(output: str) -> dict[str, bytes]:
     """Parse names and values of HTTP/2 headers, by the end that sent them."""
     found: dict[str, list[str]] = {}
     for line in output.splitlines():
-        four, six, port, names, values = (line.split("\t") + [""] * 5)[:5]
-        end = f"{four}:{port}" if four else f"[{six}]:{port}"
+        ipv4, ipv6, port, names, values = (line.split("\t") + [""] * 5)[:5]
+        end = f"{ipv4}:{port}" if ipv4 else f"[{ipv6}]:{port}"
         pairs = zip(names.split(_BETWEEN), values.split(_BETWEEN), strict=False)
         found.setdefault(end, []).extend(f"{name}: {value}" for name, value in pairs)
     return {end: "\n".join(lines).encode() for end, lines in found.items()}

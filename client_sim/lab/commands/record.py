@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from client_sim.clock import read_clock
-from client_sim.lab.captures.answers import load_source, nothing
+from client_sim.lab.captures.answers import load_nothing, load_source
 from client_sim.lab.captures.capture_file import CaptureFile
 from client_sim.lab.captures.recorder import Recorder, RecordingEvent, TlsSetup
 from client_sim.lab.captures.rendering import printable, show_name
@@ -79,7 +79,7 @@ def record_command(
     if key is not None and certificate is None:
         raise click.UsageError("--key goes with --certificate")
     try:
-        load = nothing if metadata is None else load_source(metadata)
+        load = load_nothing if metadata is None else load_source(metadata)
         with tempfile.TemporaryDirectory(prefix="hening-record-") as folder:
             keys = Path(folder) / "keys"
             secure = (

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from client_sim.lab.captures.answers import (
     encode_answer,
     find_request,
+    load_nothing,
     load_source,
-    nothing,
     plan_answer,
 )
 from client_sim.lab.captures.requests import HttpRequest
@@ -91,7 +91,7 @@ def test_sources_of_metadata(tmp_path, url):
         load = load_source(place)
         assert load("/metadata/timestamp.json") == b'{"a":1}'
         assert load("/metadata/2.root.json") is None
-    assert nothing("/metadata/timestamp.json") is None
+    assert load_nothing("/metadata/timestamp.json") is None
     with pytest.raises(LabError, match="not a server URL"):
         load_source("ftp://updates.example.org")
     with pytest.raises(EnvironmentFailedError, match="start it first"):
