@@ -279,10 +279,10 @@ def _list_items(cloud: Double, request: Request, uid: str) -> tuple[int, Any]:
 
 def _page(found: list[dict[str, Any]], request: Request, by: str) -> dict[str, Any]:
     """Return the first entries after the request's cursor, which is a count."""
-    given = dict(each.split("=") for each in request.query.split("&") if each).get("stoken")
+    token = dict(each.split("=") for each in request.query.split("&") if each).get("stoken")
     after = 0
-    if given:
-        cursor = base64.urlsafe_b64decode(given + "==")
+    if token:
+        cursor = base64.urlsafe_b64decode(token + "==")
         if cursor[:4] != b"lab1":
             raise RefusedError(400, "bad_stoken")
         after = int.from_bytes(cursor[4:], "big")

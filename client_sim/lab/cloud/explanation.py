@@ -30,7 +30,7 @@ from client_sim.lab.cloud.keyring import (
     equal,
     fresh,
     learn,
-    make_mains,
+    make_main_keys,
     open_sealed,
     take_account,
     take_collection,
@@ -136,8 +136,8 @@ def _sign_up(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[P
     yield equal("username", body["user"]["username"], NAME, "the account's name")
     yield equal("email", body["user"]["email"], "", "nothing")
     yield fresh(ring, "salt", body["salt"], "random")
-    mains = make_mains(ring, body["salt"])
-    publics = [_login_key(main) for main in mains]
+    main_keys = make_main_keys(ring, body["salt"])
+    publics = [_login_key(main) for main in main_keys]
     yield equal("loginPubkey", body["loginPubkey"], publics[0], "public key of the login")
     yield take_account(ring, body["encryptedContent"], is_new=True)
     yield equal("pubkey", body["pubkey"], account_of(ring).public_key, "public key of the account")
@@ -171,7 +171,7 @@ def _signed(
         *("challenge", to_bytes(content["challenge"]), "given back once, signed"),
         problem="" if is_known else "not a challenge from the server",
     )
-    keys = [_login_key(main) for main in ring.mains]
+    keys = [_login_key(main) for main in ring.main_keys]
     yield check_signature(signature, response, keys)
     yield content
 
@@ -196,7 +196,7 @@ def _change_password(ring: Keyring, request: Request, _on: frozenset[str]) -> It
         _signed(ring, request, "changePassword", "loginPubkey encryptedContent")
     )
     yield from parts
-    publics = [_login_key(main) for main in ring.mains]
+    publics = [_login_key(main) for main in ring.main_keys]
     is_own = content["loginPubkey"] in publics
     yield equal("loginPubkey", is_own, True, "public key of the login")
     yield take_account(ring, content["encryptedContent"], is_new=False)
@@ -209,7 +209,7 @@ def _device(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterator[Pa
     if key in ring.seeds:
         ring.add_secret("device seed", ring.seeds[key])
     else:
-        ring.unfresh.append(Part("device key", key, "not derived from a random seed"))
+        ring.not_fresh.append(Part("device key", key, "not derived from a random seed"))
     ring.devices.add(key)
     yield Part("key", key, "public key of the device")
     label = open_sealed(ring, "label", to_bytes(body["label"]), account_of(ring).cipher, "its name")

@@ -87,10 +87,10 @@ def _testbed() -> Testbed:
 
 def observe_polls(factory: Factory, state: str) -> Observation:
     """Poll four times on a phone whose backup is in a state; return what the polls sent."""
-    home = Path(tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None))
+    folder = Path(tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None))
     recorder = Recorder(START)
     cloud = Double("id", lambda: recorder.now)
-    world = CloudWorld(recorder, home, make_owner("a"), (cloud,), seed=b"beside")
+    world = CloudWorld(recorder, folder, make_owner("a"), (cloud,), seed=b"beside")
     phone = factory(world)
     text = _BEGIN if state != "never on" else "own:contact,note"
     text += " off:contact,note edit:note" if state == "off again" else ""
@@ -106,7 +106,7 @@ def observe_polls(factory: Factory, state: str) -> Observation:
         return observe(make, _testbed().setting(IDLE))
     finally:
         phone.close()
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def examine_independence(factory: Factory) -> Iterator[tuple[str, Finding]]:

@@ -60,17 +60,17 @@ def transaction(ring: Keyring, request: Request, _on: frozenset[str]) -> Iterato
     """Open an upload of records."""
     body = msgpack.decode(request.body)
     yield from check_members(body, "items", "transaction")
-    home = request.path.split("/")[4]
+    collection = request.path.split("/")[4]
     for item in body["items"]:
-        yield from _open_item(ring, home, item, ring.collections[home][0])
+        yield from _open_item(ring, collection, item, ring.collections[collection][0])
 
 
-def _open_item(ring: Keyring, home: str, item: dict[str, Any], kind: str) -> Iterator[Part]:
-    given = set(item) & {"etag"}
-    yield from check_members(item, " ".join(("uid version content", *given)), "item")
+def _open_item(ring: Keyring, collection: str, item: dict[str, Any], kind: str) -> Iterator[Part]:
+    optional = set(item) & {"etag"}
+    yield from check_members(item, " ".join(("uid version content", *optional)), "item")
     yield from check_members(item["content"], "uid meta chunks deleted", "content")
     content, uid = item["content"], item["uid"]
-    cipher, mac = derive_item(ring.collections[home][1][0], uid)
+    cipher, mac = derive_item(ring.collections[collection][1][0], uid)
     ring.add_secret("item cipher", cipher)
     chunks = [(name, body) for name, body in content["chunks"]]
     pieces = hashlib.blake2b(b"".join(decode_uid(n) for n, _ in chunks), digest_size=32).digest()

@@ -160,7 +160,7 @@ def judge_nonces(ring: Keyring) -> Iterator[Finding]:
 
 def judge_fresh(run: Run, ring: Keyring) -> Iterator[Finding]:
     """C4, C5, C8: each random value, and each next time, comes from a draw of its own."""
-    for part in ring.unfresh:
+    for part in ring.not_fresh:
         explanation = f"{part.name}: not fresh randomness of the phone"
         yield Finding("draws", explanation, part.data, 0, len(part.data))
     first: dict[bytes, bytes] = {}

@@ -48,7 +48,7 @@ class Keyring:
 
     drawn: frozenset[bytes]
     account: Account | None = None
-    mains: list[bytes] = field(default_factory=list)
+    main_keys: list[bytes] = field(default_factory=list)
     seeds: dict[bytes, bytes] = field(default_factory=dict)
     secrets: dict[str, bytes] = field(default_factory=dict)
     collections: dict[str, tuple[str, tuple[bytes, ...]]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Keyring:
     policy_hash: str = ""
     nonces: list[tuple[bytes, bytes, bytes]] = field(default_factory=list)
     contents: list[tuple[str, bytes]] = field(default_factory=list)
-    unfresh: list[Part] = field(default_factory=list)
+    not_fresh: list[Part] = field(default_factory=list)
 
     def add_secret(self, name: str, value: bytes) -> None:
         """Remember a secret, which must not be found in anything that leaves."""
@@ -88,7 +88,7 @@ def fresh(ring: Keyring, name: str, data: bytes, meaning: str) -> Part:
     """Return a part that must be random; remember it for the judge if it was not drawn."""
     part = Part(name, data, meaning)
     if data not in ring.drawn:
-        ring.unfresh.append(part)
+        ring.not_fresh.append(part)
     return part
 
 
@@ -104,21 +104,21 @@ def open_sealed(
         return Part(name, data, meaning, problem="the owner's keys do not decrypt it")
 
 
-def make_mains(ring: Keyring, salt: bytes) -> list[bytes]:
+def make_main_keys(ring: Keyring, salt: bytes) -> list[bytes]:
     """Derive the main keys from the owner's passwords."""
-    mains = [derive_main(password.encode(), salt) for password in (PASSWORD, NEW_PASSWORD)]
-    for main in mains:
-        if main not in ring.mains:
-            ring.mains.append(main)
+    main_keys = [derive_main(password.encode(), salt) for password in (PASSWORD, NEW_PASSWORD)]
+    for main in main_keys:
+        if main not in ring.main_keys:
+            ring.main_keys.append(main)
             ring.add_secret("main key", main)
             ring.add_secret("main cipher", kdf(main, 1, "Main"))
             ring.add_secret("login seed", kdf(main, 3, "Main"))
-    return mains
+    return main_keys
 
 
 def take_account(ring: Keyring, wrap: bytes, *, is_new: bool) -> Part:
     """Open the account's wrap with a main key, and remember all keys that follow from it."""
-    for main in ring.mains:
+    for main in ring.main_keys:
         try:
             ring.account = account = open_account(main, wrap)
         except ValueError:
@@ -219,7 +219,7 @@ def _learn_logout(ring: Keyring, each: Exchange) -> None:
 def _learn_challenge(ring: Keyring, each: Exchange) -> None:
     answer = msgpack.decode(each.answer)
     ring.challenges.add(answer["challenge"])
-    make_mains(ring, answer["salt"])
+    make_main_keys(ring, answer["salt"])
 
 
 def _learn_program(ring: Keyring, each: Exchange) -> None:

@@ -38,7 +38,7 @@ class Leak:
     trigger: str
 
     @property
-    def says(self) -> str:
+    def description(self) -> str:
         """The row as text."""
         value = "" if self.source == "-" else f"{self.source} as {self.encoding}, "
         when = "" if self.trigger == "-" else f", at {self.trigger}"

@@ -173,8 +173,8 @@ def _type_shared(_value: Value, _world: CloudWorld) -> Patches:
 @_patch("account-key")
 def _account_key(value: Value, _world: CloudWorld) -> Patches:
     leaked = value()
-    made = AccountKeys(leaked, hashlib.sha256(leaked).digest())
-    return [(account, "make_account_keys", lambda _draw: made)]
+    replacement = AccountKeys(leaked, hashlib.sha256(leaked).digest())
+    return [(account, "make_account_keys", lambda _draw: replacement)]
 
 
 @_patch("words")
@@ -185,8 +185,8 @@ def _words(value: Value, _world: CloudWorld) -> Patches:
 
 @_patch("device-key")
 def _device_key(value: Value, _world: CloudWorld) -> Patches:
-    made = SigningKey(value())
-    return [(account.Cloud, "device_key", property(lambda _cloud: made))]
+    replacement = SigningKey(value())
+    return [(account.Cloud, "device_key", property(lambda _cloud: replacement))]
 
 
 # Nonces.

@@ -120,13 +120,13 @@ class _Pair:
         contacts: str = "",
         long: bool = False,
     ) -> Run:
-        made = make_owner(f"{self._name} {owner}", contacts=contacts, long=long)
+        persona = make_owner(f"{self._name} {owner}", contacts=contacts, long=long)
         if owner == "b":  # so that these fields are not equal by chance
-            made = replace(made, locale="x-other", carrier="Other", time_zone="Etc/UTC")
+            persona = replace(persona, locale="x-other", carrier="Other", time_zone="Etc/UTC")
         seed = self._seed + b" other" * other
         model = "armani" if owner == "a" else "cancro"
         run = run_scenario(
-            self._factory, Scenario(made, steps, seed, model if steps is CONTACTS else "armani")
+            self._factory, Scenario(persona, steps, seed, model if steps is CONTACTS else "armani")
         )
         self._examination.runs += 1
         self._examination.requests += len(run.exchanges)
@@ -193,8 +193,8 @@ def load_client(name: str) -> Factory:
     found = import_attribute(name)
     if not callable(found):
         raise ClientNotFoundError(f"the client {name} is not a factory: it cannot be called")
-    made: Factory = found
-    return made
+    factory: Factory = found
+    return factory
 
 
 def examine(
@@ -295,7 +295,7 @@ def run_matrix(
     rows: list[MatrixRow] = []
     for number, (leak, found) in enumerate(zip(every, mapper.map(try_leak, calls), strict=True), 1):
         not_asked = tuple(method for method in METHODS if method not in found.cases)
-        rows.append(MatrixRow(leak.id, leak.family, leak.says, found.killed_by, not_asked))
+        rows.append(MatrixRow(leak.id, leak.family, leak.description, found.killed_by, not_asked))
         on_progress("leaky clients", number, len(every))
     leaky = tuple(row for row in rows if row.family != "clean")
     harmless = tuple(row for row in rows if row.family == "clean")

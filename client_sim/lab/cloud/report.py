@@ -85,12 +85,12 @@ def render_terminal(report: CloudReport, console: Console, origin: Origin) -> No
     examination = report.examination
     say(console, f"{report.client} · profile {report.profile} · seed {report.seed}", "bold")
     say(console, str(origin), "dim")
-    for claim, says in CLAIMS.items():
+    for claim, statement in CLAIMS.items():
         methods = [method for method, (of, _) in METHODS.items() if of == claim]
         broken = [method for method in methods if examination.findings.get(method)]
         sign, style = ("✗", "bold red") if broken else ("✓", "bold green")
         counts = ", ".join(f"{method} {examination.cases.get(method, 0)}" for method in methods)
-        say(console, f"{sign} {says} ({claim}): {counts}", style)
+        say(console, f"{sign} {statement} ({claim}): {counts}", style)
     for method, findings in examination.findings.items():
         for finding in findings[:_SHOWN]:
             say(console, f"{method}: {printable(finding.where)}: {printable(finding.explanation)}")
@@ -114,8 +114,8 @@ def render_terminal(report: CloudReport, console: Console, origin: Origin) -> No
 def render_page(report: CloudReport, origin: Origin) -> str:
     """Render the self-contained page; apart from `origin`, the same report gives the same bytes."""
     claims = [
-        (claim, says, [(m, q) for m, (of, q) in METHODS.items() if of == claim])
-        for claim, says in CLAIMS.items()
+        (claim, statement, [(m, q) for m, (of, q) in METHODS.items() if of == claim])
+        for claim, statement in CLAIMS.items()
     ]
     return _ENVIRONMENT.get_template("cloud.html").render(
         report=report,

@@ -90,7 +90,7 @@ def run_scenario(
         flaws=scenario.flaws,
         seed=scenario.seed,
     )
-    home = tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None)
+    folder = tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None)
     phones: dict[int, CloudPhone] = {}
     run = Run(
         scenario, Observation((), (), (), (), None), recorder.exchanges, recorder.derived, cloud
@@ -98,7 +98,7 @@ def run_scenario(
     try:
         worlds = {
             number: CloudWorld(
-                *(recorder, Path(home) / str(number), scenario.owner, (cloud,)),
+                *(recorder, Path(folder) / str(number), scenario.owner, (cloud,)),
                 seed=scenario.seed,
                 device=number,
                 model=scenario.model,
@@ -123,7 +123,7 @@ def run_scenario(
     finally:
         for phone in phones.values():
             phone.close()
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     run.observation = Observation(tuple(recorder.departures), tuple(recorder.draws), (), (), None)
     return run
 

@@ -78,7 +78,7 @@ def _judge_kept(run: Run) -> Iterator[Finding]:
 
 
 def _judge_seconds(run: Run) -> Iterator[Finding]:
-    for value in _leaves(msgpack.decode(run.cloud.dump())):
+    for value in _list_scalars(msgpack.decode(run.cloud.dump())):
         texts = re.findall(r"\d{10}", value) if isinstance(value, str) else []
         numbers = [int(text) for text in texts] + ([value] if isinstance(value, int) else [])
         for number in numbers:
@@ -86,14 +86,14 @@ def _judge_seconds(run: Run) -> Iterator[Finding]:
                 yield Finding("kept", f"the second {number} is stored", str(value).encode(), 0, 10)
 
 
-def _leaves(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
+def _list_scalars(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
     if isinstance(value, Mapping):
         for name, each in value.items():
             yield name
-            yield from _leaves(each)
+            yield from _list_scalars(each)
     elif isinstance(value, list):
         for each in value:
-            yield from _leaves(each)
+            yield from _list_scalars(each)
     else:
         yield value
 
@@ -107,7 +107,7 @@ def _judge_alike(one: Run, other: Run) -> Iterator[Finding]:
 
 
 def _shape(value: Any) -> list[object]:  # noqa: ANN401 - any JSON
-    return [len(each) if isinstance(each, str | bytes) else each for each in _leaves(value)]
+    return [len(each) if isinstance(each, str | bytes) else each for each in _list_scalars(value)]
 
 
 def _judge_unknown(cloud: Double) -> Iterator[Finding]:

@@ -78,9 +78,9 @@ def _without_steps(case: Case) -> Iterator[Case]:
     size = len(steps) // 2
     while size:
         for start in range(0, len(steps), size):
-            kept = steps[:start] + steps[start + size :]
-            if kept:
-                yield _with_steps(case, kept)
+            remaining = steps[:start] + steps[start + size :]
+            if remaining:
+                yield _with_steps(case, remaining)
         size //= 2
 
 

@@ -21,9 +21,9 @@ from client_sim.lab.report.presentable import Presentable
 from client_sim.lab.report.printable import render_findings, say
 from client_sim.lab.report.wording import (
     NOT_VARIED,
+    describe_claim,
     describe_coverage,
     describe_extent,
-    describe_held,
     group_findings,
     group_outcomes,
     make_crossings_table,
@@ -82,7 +82,7 @@ def _render_claims(result: ProgrammeResult, console: Console) -> None:
         if not batteries:
             continue
         holds = all(battery.passed for battery in batteries)
-        says = (describe_held(claim, batteries) if holds else "") or statement
+        says = (describe_claim(claim, batteries) if holds else "") or statement
         sentence = f"{'✓' if holds else '✗'} {CLAIM_NAMES[claim]}: {says}"
         say(console, sentence, "bold green" if holds else "bold red")
         for battery in batteries:

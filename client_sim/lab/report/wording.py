@@ -18,7 +18,7 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.covering import Coverage, Crossings
 from client_sim.lab.programme.result import BatteryResult, ProgrammeResult
 
-_HELD: Final[Mapping[str, str]] = MappingProxyType(
+_CLAIM_SENTENCES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "N1": "nothing about the owner changed what left",
         "N2": "phones in one public state were one crowd",
@@ -49,12 +49,12 @@ def describe_outcome(result: ProgrammeResult) -> tuple[str, str]:
     return client, f"nothing proven in {result.runs:,} runs"
 
 
-def describe_held(claim: str, batteries: Sequence[BatteryResult]) -> str:
+def describe_claim(claim: str, batteries: Sequence[BatteryResult]) -> str:
     """Return a sentence about the cases in which a claim held; "" except for the four claims."""
-    if claim not in _HELD:
+    if claim not in _CLAIM_SENTENCES:
         return ""
     cases, kinds = sum(battery.cases for battery in batteries), len(batteries)
-    return f"In {cases:,} cases of {_count(kinds)} {_HELD[claim]}."
+    return f"In {cases:,} cases of {_count(kinds)} {_CLAIM_SENTENCES[claim]}."
 
 
 def describe_extent(result: ProgrammeResult) -> str:

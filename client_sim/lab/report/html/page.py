@@ -16,9 +16,9 @@ from client_sim.lab.report.presentable import Presentable
 from client_sim.lab.report.printable import dump
 from client_sim.lab.report.wording import (
     NOT_VARIED,
+    describe_claim,
     describe_coverage,
     describe_extent,
-    describe_held,
     describe_outcome,
     group_findings,
     group_outcomes,
@@ -77,7 +77,7 @@ def _values(presentable: Presentable) -> dict[str, Any]:
             (claim, statement, result.of_claim(claim)) for claim, statement in CLAIMS.items()
         ],
         "names": CLAIM_NAMES,
-        "held": describe_held,
+        "held": describe_claim,
         "extent": describe_extent(result),
         "not_varied": NOT_VARIED,
         "dump": dump,

@@ -19,7 +19,7 @@ def test_every_request_is_opened(name, request):
     assert len(opened) == len(run.exchanges)
     assert [part for each in opened for part in each.parts if part.problem] == []
     assert all(each.row for each in opened)
-    assert ring.unfresh == []
+    assert ring.not_fresh == []
 
 
 def test_wrongly_derived_keys_are_found(monkeypatch):
