@@ -94,25 +94,28 @@ async def test_worker_survives_a_suspended_main_process(watched, seconds):
         assert not watched.process.is_killed
 
 
-def show_snapshot(worker):
-    """Send snapshot 2."""
-    worker.show(replace(EMPTY, version=2))
+def show_snapshot(worker, version):
+    """Send a snapshot of this version."""
+    worker.show(replace(EMPTY, version=version))
 
 
-def show_lists(worker):
-    """Send map 2 of the dialects."""
-    worker.show_lists(2, Rendered())
+def show_lists(worker, number):
+    """Send the dialects' map of this number."""
+    worker.show_lists(number, Rendered())
 
 
 @pytest.mark.parametrize(
     ("show", "named"), [(show_snapshot, "a new snapshot"), (show_lists, "new lists")]
 )
 async def test_worker_that_does_not_serve_new_data_is_killed(watched, show, named):
-    """A worker that does not confirm a new snapshot or new lists is killed.
+    """A worker that confirms a snapshot or lists, but not the next ones, is killed.
 
     It could offer a halted build.
     """
-    show(watched.child)
+    show(watched.child, 1)
+    watched.post(Counted(Counts(), 1, lists=1))
+    await watched.wait_for_heartbeat()
+    show(watched.child, 2)
     while not watched.process.is_killed:
         watched.advance(1)
         watched.post(Counted(Counts(), 1, lists=1))
@@ -122,8 +125,8 @@ async def test_worker_that_does_not_serve_new_data_is_killed(watched, show, name
 
 async def test_worker_that_serves_new_data_is_kept(watched):
     """A worker that confirms a new snapshot and new lists within the limit is kept."""
-    show_snapshot(watched.child)
-    show_lists(watched.child)
+    show_snapshot(watched.child, 2)
+    show_lists(watched.child, 2)
     for _ in range(40):
         watched.post(Counted(Counts(), 2, lists=2))
         await watched.wait_for_heartbeat()
@@ -138,7 +141,7 @@ async def test_worker_that_cannot_be_sent_a_snapshot_is_killed(watched, monkeypa
         raise ChannelError("a message is over the limit.")
 
     monkeypatch.setattr(module, "plan_delta", fail)
-    show_snapshot(watched.child)
+    show_snapshot(watched.child, 2)
     reason = "it could not be sent a snapshot: a message is over the limit."
     assert await watched.attending == reason
     assert watched.process.is_killed
