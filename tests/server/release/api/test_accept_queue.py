@@ -113,15 +113,19 @@ async def test_oldest_connection_is_closed(backlog):
 
 
 async def test_closed_connections_are_skipped(backlog, monkeypatch):
-    """Connections that the client has closed are skipped, in the backlog and in the queue."""
+    """Connections that the client has closed are skipped, in the backlog and in the queue.
+
+    They do not count towards the limit.
+    """
     monkeypatch.setattr(accept_queue, "AT_ONCE", 3)
     for _ in range(7):
-        backlog.client(KNOWN).close()
-    first, second, third = [backlog.client(OTHER) for _ in range(3)]
-    queue = backlog.accept_queue()
+        backlog.client(OTHER).close()
+    first, second, third = [backlog.client(KNOWN) for _ in range(3)]
+    queue = backlog.accept_queue(limit=1)
     assert await backlog.take(queue) == port(first)
     second.close()
     assert await backlog.take(queue) == port(third)
+    assert backlog.limits == []
 
 
 def test_find_token():

@@ -167,10 +167,8 @@ async def test_known_token_comes_first(urgent):
     await urgent.halt()
     assert await urgent.looked_up.get() == "engineer"
     with contextlib.ExitStack() as stack:
-        for token in [
-            *["guess"] * 5,
-            "engineer",
-        ]:  # without a turn of the loop, so that none is accepted meanwhile
+        # Without a turn of the loop, so that none is accepted meanwhile.
+        for token in [*["guess"] * 5, "engineer"]:
             client = socket.create_connection(("127.0.0.1", urgent.port))
             stack.enter_context(client)
             line = f"POST {HALT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\r\n"
