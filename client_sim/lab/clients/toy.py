@@ -78,8 +78,8 @@ class ToyClient:
 
     def headers(self) -> Sequence[str]:
         """Return the header lines."""
-        usual = self.port() == (443 if self.world.public.tls else 80)
-        host = self.host() if usual else f"{self.host()}:{self.port()}"
+        is_default_port = self.port() == (443 if self.world.public.tls else 80)
+        host = self.host() if is_default_port else f"{self.host()}:{self.port()}"
         return (f"Host: {host}", "Accept-Encoding: gzip")
 
     def transmit(self, stream: Stream, data: bytes) -> None:

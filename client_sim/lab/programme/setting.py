@@ -13,7 +13,7 @@ from client_sim.device.internet import make_tls_context
 from client_sim.lab.clients.loading import import_again
 from client_sim.lab.scenarios.driving import Scenario, run_scenario
 from client_sim.lab.scenarios.limits import PATIENCE
-from client_sim.lab.servers.scripted import Authority, Listening, make_authority
+from client_sim.lab.servers.scripted import Authority, ListeningServer, make_authority
 from client_sim.lab.trace.identity import on_machine
 from client_sim.lab.trace.machine import Machine, make_machine
 from client_sim.lab.trace.memory import DrivenWorld, Entropy, MemoryWorld, Responder
@@ -126,7 +126,7 @@ def _observe_on_sockets(factory: Factory, setting: Setting) -> Observation:
     context = None if authority is None else authority.context
     with ExitStack() as stack:
         if setting.upstream is None:
-            server = stack.enter_context(Listening(setting.serve(), now, context))
+            server = stack.enter_context(ListeningServer(setting.serve(), now, context))
             address, received = server.address, server.received
         else:
             address, received = (setting.upstream, setting.public.port), None

@@ -22,7 +22,7 @@ from client_sim.lab.oracles.distribution import (
 )
 from client_sim.lab.programme.result import WallClockRow
 from client_sim.lab.programme.testbed import START, Testbed
-from client_sim.lab.servers.scripted import Listening
+from client_sim.lab.servers.scripted import ListeningServer
 from client_sim.lab.trace.memory import Entropy
 from client_sim.lab.trace.sockets import Relay, SocketWorld
 from client_sim.tape import Tape
@@ -130,7 +130,7 @@ class _Phone:
         self, factory: Factory, testbed: Testbed, number: int, read: Read, stack: ExitStack
     ) -> None:
         public = testbed.publics[0]
-        server = stack.enter_context(Listening(testbed.quiet(), lambda: START, None))
+        server = stack.enter_context(ListeningServer(testbed.quiet(), lambda: START, None))
         self._world = _Watched(
             public,
             testbed.owner(number),

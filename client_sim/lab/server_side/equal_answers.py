@@ -120,14 +120,17 @@ def judge_equality(replies: Sequence[Reply]) -> Iterator[Finding]:
 
 
 def judge_pairs(
-    here: Mapping[str, bytes], there: Mapping[str, bytes], names: tuple[str, str]
+    first_answers: Mapping[str, bytes], second_answers: Mapping[str, bytes], names: tuple[str, str]
 ) -> Iterator[Finding]:
     """Find questions that two servers, or one server at two times, answered differently."""
-    for group, answer in here.items():
-        reply, other = Reply(group, names[0], answer), Reply(group, names[1], there.get(group, b""))
-        mine, theirs = hide_date(reply.answer), hide_date(other.answer)
-        if mine != theirs:
-            yield _differ(group, reply, mine, other, theirs)
+    for group, answer in first_answers.items():
+        reply, other = (
+            Reply(group, names[0], answer),
+            Reply(group, names[1], second_answers.get(group, b"")),
+        )
+        first_answer, second_answer = hide_date(reply.answer), hide_date(other.answer)
+        if first_answer != second_answer:
+            yield _differ(group, reply, first_answer, other, second_answer)
 
 
 def judge_headers(replies: Sequence[Reply]) -> Iterator[Finding]:
@@ -158,12 +161,12 @@ def hide_date(answer: bytes) -> bytes:
 
 def _differ(group: str, reply: Reply, answer: bytes, other: Reply, majority: bytes) -> Finding:
     common = min(len(answer), len(majority))
-    places = [place for place in range(common) if answer[place] != majority[place]]
-    first = places[0] if places else common
+    offsets = [offset for offset in range(common) if answer[offset] != majority[offset]]
+    first = offsets[0] if offsets else common
     shown = ", ".join(
-        f"{place}: {answer[place]:02x} and {majority[place]:02x}" for place in places[:_SHOWN]
+        f"{offset}: {answer[offset]:02x} and {majority[offset]:02x}" for offset in offsets[:_SHOWN]
     )
-    more = f" and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+    more = f" and {len(offsets) - _SHOWN} more" if len(offsets) > _SHOWN else ""
     lengths = "" if len(answer) == len(majority) else f"; {len(answer)} bytes and {len(majority)}"
     # After the first difference most bytes are only shifted; show some bytes before it.
     start = max(first - 64, 0)
@@ -175,16 +178,16 @@ def _differ(group: str, reply: Reply, answer: bytes, other: Reply, majority: byt
         ),
         data=answer[start : first + 192],
         offset=first - start,
-        length=_count_run(places, first),
+        length=_count_run(offsets, first),
         other=majority[start : first + 192],
     )
 
 
-def _count_run(places: list[int], first: int) -> int:
+def _count_run(offsets: list[int], first: int) -> int:
     """Return the number of consecutive differing bytes."""
     length = 1
-    for number, place in enumerate(places):
-        if place != first + number:
+    for number, offset in enumerate(offsets):
+        if offset != first + number:
             break
         length = number + 1
     return length

@@ -169,11 +169,11 @@ def _check_others(
         yield _check("nodes", _NODES, len(questions), _judge_node(sender, other, questions))
     if inputs.restart is not None:
         dependencies.note("waiting for a restart")
-        here = sender.ask_all(questions)
+        first_answers = sender.ask_all(questions)
         inputs.restart()
         _wait_for_restart(sender, dependencies)
         names = ("it before the restart", "it after the restart")
-        found = judge_pairs(here, sender.ask_all(questions), names)
+        found = judge_pairs(first_answers, sender.ask_all(questions), names)
         yield _check("restart", _RESTART, len(questions), found)
 
 
@@ -183,9 +183,9 @@ def _judge_node(sender: Sender, site: Site, questions: Sequence[Question]) -> tu
     names = (sender.site.host, f"{site.address}:{site.port}")
     found: tuple[Finding, ...] = ()
     for _ in range(_ATTEMPTS):
-        here, there = sender.ask_all(questions), other.ask_all(questions)
-        found = tuple(judge_pairs(here, there, names))
-        if not found or not tuple(judge_pairs(here, sender.ask_all(questions), names)):
+        first_answers, second_answers = sender.ask_all(questions), other.ask_all(questions)
+        found = tuple(judge_pairs(first_answers, second_answers, names))
+        if not found or not tuple(judge_pairs(first_answers, sender.ask_all(questions), names)):
             break
     return found
 

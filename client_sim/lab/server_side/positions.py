@@ -143,11 +143,11 @@ def _with(name: str, value: bytes, host: bytes) -> bytes:
 def plan_framings(host: bytes) -> Iterator[Template]:
     """Yield templates with bodies, pipelined requests, and bytes that are not HTTP/1.1."""
     for method in (b"GET", b"POST", b"PUT"):
-        said = method.decode()
+        name = method.decode()
         length = request(b"Content-Length: %d" % _TOKEN, method=method, host=host)
-        yield Template(f"body of {said}", length + b"<T>")
+        yield Template(f"body of {name}", length + b"<T>")
         chunked = request(b"Transfer-Encoding: chunked", method=method, host=host)
-        yield Template(f"chunk of {said}", chunked + b"1a\r\n<T>\r\n0\r\n\r\n")
+        yield Template(f"chunk of {name}", chunked + b"1a\r\n<T>\r\n0\r\n\r\n")
     chunked = request(b"Transfer-Encoding: chunked", method=b"POST", host=host)
     yield Template("chunk extension", chunked + b'1;a="<T>"\r\nx\r\n0;<T>\r\n\r\n')
     yield Template("size of a chunk", chunked + b"<T>\r\nx\r\n0\r\n\r\n")

@@ -101,10 +101,10 @@ def judge_bytes(where: str, data: bytes, sieves: Sieves, base: int = 0) -> Itera
         length = max(len(sighting.data), 1)
         excerpt = data[start : sighting.offset + length + _AROUND]
         inner = excerpt[sighting.offset - start :].startswith(sighting.data)
-        how = f", {', then '.join(sighting.chain)}" if sighting.chain else ""
+        steps = f", {', then '.join(sighting.chain)}" if sighting.chain else ""
         yield Finding(
             where=f"{where}, byte {base + sighting.offset}",
-            explanation=f"{position} is there{how}",
+            explanation=f"{position} is there{steps}",
             # A decoded value is shown decoded, which is more useful.
             data=excerpt if inner else sighting.data,
             offset=sighting.offset - start if inner else 0,

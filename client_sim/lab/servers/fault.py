@@ -1,4 +1,4 @@
-"""Faults of servers and networks, and the requests in which they strike."""
+"""Faults of servers and networks, and the requests in which they occur."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ PLACES: Final = {
     "tables": r"/metadata/[0-9]+\.tables\.json",
     "proof": r"/log/proof/latest\.[0-9]+",
 }
-"""The requests of a poll in which a fault can strike: patterns of their targets."""
+"""The requests of a poll in which a fault can occur: patterns of their targets."""
 
 PACK_PLACES: Final = {
     "content": r"/metadata/[0-9]+\.content\.json",
@@ -41,7 +41,7 @@ INSTALL_PLACES: Final = {
     "codename's proof": rf"/log/proof/{_MODEL}\.[0-9]+",
     "package": r"/targets/(?!tables/|content/|latest/).*\.zip",
 }
-"""The requests of an installation in which a fault can strike."""
+"""The requests of an installation in which a fault can occur."""
 
 _PATTERNS: Final = {
     place: re.compile(pattern) for place, pattern in (PLACES | PACK_PLACES | INSTALL_PLACES).items()
@@ -58,7 +58,7 @@ class Fault:
     """A fault; `wrap` adds it to a server.
 
     `is_reached` says whether a request is sent at all, which needs a resolved name and a
-    connection. `poll`, from 0, is a poll that has a request in which the fault can strike.
+    connection. `poll`, from 0, is a poll that has a request in which the fault can occur.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Fault:
     poll: int = 1
 
     def at(self, connections: Collection[int]) -> Wrap:
-        """Return a wrap in which the fault strikes in the given connections of a run, from 0."""
+        """Return a wrap in which the fault occurs in the given connections of a run, from 0."""
         return only_at(connections, self.wrap)
 
 

@@ -45,20 +45,20 @@ _PATCH_LEVELS: Final = ("2024-12-05", "2025-01-05")
 class Lifetime:
     """How long a role is valid, and when it is signed again.
 
-    A role is valid for `days` days from the day of signing. It is renewed `spare` days before it
+    A role is valid for `days` days from the day of signing. It is renewed `margin` days before it
     expires, or after `connections` connections, which is earlier if polls are at most eight hours
     apart.
     """
 
     days: int
-    spare: int
+    margin: int
     connections: int
 
 
-_ONLINE: Final = Lifetime(days=7, spare=1, connections=12)
+_ONLINE: Final = Lifetime(days=7, margin=1, connections=12)
 
 
-_OFFLINE: Final = Lifetime(days=90, spare=5, connections=180)
+_OFFLINE: Final = Lifetime(days=90, margin=5, connections=180)
 
 
 def _find_lifetime(role: str) -> Lifetime:
@@ -164,7 +164,7 @@ class Session:
             # Usually the same object; comparing is slow.
             (role.signed is signed or role.signed == signed)
             and role.keys == keys
-            and not _is_due(name, role, connection, day)
+            and not _is_renewal_due(name, role, connection, day)
         ):
             return
         # After years without polls, as many versions have been skipped as would have been signed.
@@ -234,11 +234,11 @@ def _prove(index: int, leaves: tuple[bytes, ...], key: Key) -> bytes:
     return encode_proof(index, leaves, key)
 
 
-def _is_due(name: str, role: _Role, connection: int, day: int) -> bool:
+def _is_renewal_due(name: str, role: _Role, connection: int, day: int) -> bool:
     if name == "root":
         return False
     lifetime = _find_lifetime(name)
-    is_old = day >= role.day + lifetime.days - lifetime.spare
+    is_old = day >= role.day + lifetime.days - lifetime.margin
     return is_old or connection >= role.connection + lifetime.connections
 
 

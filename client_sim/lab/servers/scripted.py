@@ -1,8 +1,8 @@
-"""Scripted servers: `respond`, which has nothing new, and `Listening`, which uses real sockets.
+"""Scripted servers: `respond`, which has nothing new, and `ListeningServer` with real sockets.
 
 The answers of `respond` contain everything that a client could send back: a validator, a cookie, a
-date, a link. `Listening` serves any responder on loopback, with or without TLS by an authority of
-the run, and records the received bytes.
+date, a link. `ListeningServer` serves any responder on loopback, with or without TLS by an
+authority of the run, and records the received bytes.
 """
 
 import socket
@@ -60,7 +60,7 @@ def _response(status: bytes, body: bytes) -> bytes:
     return b"HTTP/1.1 " + status + b"\r\n" + _TRAPS + length + b"\r\n" + body
 
 
-class Listening:
+class ListeningServer:
     """A server that listens at `address` while its context is active.
 
     `respond` is called as soon as a head has arrived, with the time from `now`.

@@ -40,7 +40,7 @@ _CARD_ADDRESS: Final = re.compile(r"/sys/class/net/[^/]+/address")
 # The mapping below `os.environ`, which would encode and decode each time; runs take milliseconds.
 _ENVIRONMENT: Final[dict[bytes, bytes]] = vars(os)["environ"]._data  # noqa: SLF001  # its only name
 _CLOCKS: Final = ("CLOCK_MONOTONIC", "CLOCK_MONOTONIC_RAW", "CLOCK_BOOTTIME")
-BEGUN: Final = {
+CLOCKS_AT_IMPORT: Final = {
     number: time.clock_gettime(number)
     for number in (getattr(time, name) for name in _CLOCKS if hasattr(time, name))
 }
@@ -189,12 +189,12 @@ def _from_clock(machine: Machine, call: Answer) -> Any:  # noqa: ANN401  # secon
 
 
 def _from_start(machine: Machine, call: Answer) -> Any:  # noqa: ANN401  # as above
-    return _shift_time(call(), machine.uptime - BEGUN[time.CLOCK_MONOTONIC])
+    return _shift_time(call(), machine.uptime - CLOCKS_AT_IMPORT[time.CLOCK_MONOTONIC])
 
 
 def _clock(machine: Machine, call: Answer, number: int) -> Any:  # noqa: ANN401  # as above
     is_real = number == time.CLOCK_REALTIME
-    since = machine.uptime - BEGUN.get(number, 0.0)
+    since = machine.uptime - CLOCKS_AT_IMPORT.get(number, 0.0)
     return _shift_time(call(number), machine.clock if is_real else since)
 
 

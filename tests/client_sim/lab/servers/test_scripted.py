@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from client_sim.lab.servers.scripted import Listening, make_authority
+from client_sim.lab.servers.scripted import ListeningServer, make_authority
 from tests.patience import PATIENCE
 
 ASKED = b"GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n"
@@ -27,7 +27,7 @@ def test_server_answers_by_its_script():
         requests.append(asked)
         return ANSWER
 
-    with Listening(respond, lambda: 77.0, None) as server:
+    with ListeningServer(respond, lambda: 77.0, None) as server:
         assert [ask(server.address), ask(server.address)] == [ANSWER, ANSWER]
         assert server.received() == (ASKED, ASKED)
     assert [asked.connection for asked in requests] == [0, 1]
@@ -36,7 +36,7 @@ def test_server_answers_by_its_script():
 
 def test_bytes_of_a_closed_connection_are_received():
     """A client that reads no answer may close before its connection is accepted."""
-    with Listening(lambda _asked: ANSWER, lambda: 0.0, None) as server:
+    with ListeningServer(lambda _asked: ANSWER, lambda: 0.0, None) as server:
         for number in range(1, 65):
             with socket.create_connection(server.address, timeout=PATIENCE) as wire:
                 wire.sendall(ASKED)
@@ -49,7 +49,7 @@ def test_error_of_the_script_resets_the_connection():
     def respond(_asked):
         raise OSError("the server died")
 
-    with Listening(respond, lambda: 0.0, None) as server, pytest.raises(ConnectionResetError):
+    with ListeningServer(respond, lambda: 0.0, None) as server, pytest.raises(ConnectionResetError):
         ask(server.address)
 
 
@@ -61,7 +61,7 @@ def test_script_receives_decrypted_requests(tmp_path):
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     # The certificate is not valid today.
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
-    with Listening(lambda _asked: ANSWER, lambda: 0.0, authority.context) as server:
+    with ListeningServer(lambda _asked: ANSWER, lambda: 0.0, authority.context) as server:
         with (
             socket.create_connection(server.address, timeout=PATIENCE) as wire,
             client.wrap_socket(wire, server_hostname="a.example") as secure,

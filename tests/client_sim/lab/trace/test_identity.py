@@ -13,7 +13,7 @@ import time
 import uuid
 from pathlib import Path
 
-from client_sim.lab.trace.identity import BEGUN, on_machine, prepare_machines
+from client_sim.lab.trace.identity import CLOCKS_AT_IMPORT, on_machine, prepare_machines
 from client_sim.lab.trace.machine import make_machine
 
 
@@ -84,7 +84,7 @@ def test_each_call_shows_the_machine_of_the_run():
 def test_clocks_count_from_the_start_of_the_machine():
     """They do not depend on the uptime of the real machine."""
     clocks = (time.monotonic, lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
-    since = time.monotonic() - BEGUN[time.CLOCK_MONOTONIC]
+    since = time.monotonic() - CLOCKS_AT_IMPORT[time.CLOCK_MONOTONIC]
     for clock in clocks:
         with on_machine(ONE):
             shown = clock()
