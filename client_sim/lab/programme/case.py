@@ -70,7 +70,7 @@ def judge_same_polls(observations: Sequence[Observation]) -> tuple[Finding, ...]
 
 
 def without_quiet_steps(observation: Observation) -> Observation:
-    """Give all steps between polls the same name; lives differ in how many steps they have.
+    """Give all steps between polls the same name; scenarios differ in how many steps they have.
 
     No departure is removed: a client that sends between polls still differs from a silent one.
     """

@@ -78,7 +78,7 @@ _ALWAYS: Final = range(64)  # connections; no run has more
 _ALTERNATING: Final = tuple(number for number in _ALWAYS if number % 4 < 2)
 _LATER: Final = 3  # connections before an offer that does not exist from the start
 _HALTS: Final = 3  # connections within which an offer may end; a package takes one of them
-_TIMES: Final = 3  # how often a pack is bad in a life; it is good in between
+_TIMES: Final = 3  # how often a pack is bad in a scenario; it is good in between
 _NEW: Final = (("other tables", renew_tables), ("other content", renew_content)) * 3
 
 

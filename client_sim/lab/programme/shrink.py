@@ -12,7 +12,7 @@ from client_sim.lab.trace.machine import Machine
 from client_sim.persona import Persona
 from client_sim.world import Factory
 
-_TRIES: Final = 300  # attempts per case; enough for a life of forty steps
+_TRIES: Final = 300  # attempts per case; enough for a scenario of forty steps
 
 Judge = Callable[[Case], tuple[Finding, ...]]
 

@@ -24,14 +24,16 @@ from client_sim.world import Factory, Public
 START: Final = 1_767_225_600.0
 """Epoch seconds of 2026-01-01, the day on which runs begin; the time of day is random."""
 HUNDRED_DAYS: Final = 402
-"""Polls in a hundred days; lives are this long or longer, so that no client knows its last poll."""
+"""Polls in a hundred days; long scenarios have this many or more.
+
+No client can know which poll is its last."""
 
 WEEK: Final = 604_800
 YEAR: Final = 31_536_000
 """Seconds over which the starts of runs are spread."""
 _DAY: Final = 86_400
 _FRACTIONS: Final = 64  # parts of a second; a power of two, so that sums are exact
-_MORE: Final = 24  # a long life has fewer than this many polls beyond a hundred days
+_MORE: Final = 24  # a long scenario has fewer than this many polls beyond a hundred days
 
 Serve = Callable[[], Responder]
 History = tuple[Publication, ...]
@@ -39,7 +41,7 @@ Kinds = tuple[str, ...]
 EVERY_KIND: Final = tuple(PARTS)
 
 _LATER: Final = Scenario("polls around a restart", (*(POLL,) * 40, REBOOT, *(POLL,) * 20))
-"""A client that does not follow a change in this life counts as one that never does."""
+"""A client that does not follow a change in this scenario counts as one that never does."""
 
 _ROUNDS: Final = 3  # repetitions of all changes, so that versions grow and root chains get longer
 _REPOSITORY: Final = Repository(b"lab")
@@ -119,13 +121,13 @@ class Testbed:
             replace(public, host=self.private) if is_private and self.upstream is None else public
         )
 
-    def long_life(self, number: int) -> Setting:
+    def long_setting(self, number: int) -> Setting:
         """Return the setting of a hundred days full of events.
 
         Calls with the same number return the same object, so that its run is made only once.
         The first two of each four numbers use TLS.
         """
-        return _long_life(self, number)
+        return _long_setting(self, number)
 
     def owner(self, number: int) -> Persona:
         """Return the owner of this seed and number; consecutive numbers live in other countries."""
@@ -187,7 +189,7 @@ def _follows(factory: Factory, setting: Setting) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _long_life(testbed: Testbed, number: int) -> Setting:
+def _long_setting(testbed: Testbed, number: int) -> Setting:
     tape = testbed.tape("long life", number)
     return testbed.setting(
         random_scenario(tape, HUNDRED_DAYS + tape.below(_MORE)),

@@ -44,7 +44,7 @@ _ALTERED: Final = 2  # the phone whose machine changes after each poll
 def crossed(testbed: Testbed, size: int) -> Battery:
     """Run four phones under one row of conditions, each with its own machine and owner.
 
-    - The second phone lives as long as the others, but receives none of the events.
+    - The second phone polls as often as the others, but receives none of the events.
     - The machine of the third changes after each poll.
     - Their servers differ in something other than content, if the row says so.
     - The fourth has other randomness in its first polls; the intervals after them are compared.

@@ -27,7 +27,7 @@ _GROUP: Final = 8  # phones that are compared together
 _FEW: Final = 3  # phones in a case that lasts until everything was published three times
 _STRIDE: Final = 80
 _ONE_KIND: Final = 3
-_LONG_LIFE: Final = idle(44)
+_LONG_SCENARIO: Final = idle(44)
 
 
 def determinism(testbed: Testbed, size: int) -> Battery:
@@ -68,7 +68,7 @@ def fleet(testbed: Testbed, size: int) -> Battery:
         is_one_kind = number % 4 == _ONE_KIND
         # A real server's signatures may be valid for some days only.
         is_long = number % _STRIDE == _ONE_KIND and testbed.upstream is None
-        scenario = _LONG_LIFE if is_long else first.scenario
+        scenario = _LONG_SCENARIO if is_long else first.scenario
         others = []
         for place in range(_FEW if is_long else _GROUP - 1):
             phone = number * (_GROUP - 1) + place

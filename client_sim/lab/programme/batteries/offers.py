@@ -59,7 +59,7 @@ _FAILING: Final = frozenset({"completes", "schedule"})
 
 
 class _OfferPlan(NamedTuple):
-    """The steps of a life, the publications meanwhile, and the offers to the phone by poll."""
+    """The steps of a scenario, the publications meanwhile, and the offers to the phone by poll."""
 
     steps: tuple[str, ...]
     history: tuple[Publication, ...]
@@ -73,8 +73,8 @@ def offers(testbed: Testbed, size: int) -> Battery:
     that excludes this phone, and then to one place more. The others are offered to all phones. The
     phone without events has another owner.
 
-    Every second life has a power-off, a clock that is set back, or a reset. Every second turn has
-    other events, too. In every third case the builds that the phones install do not boot.
+    Every second scenario has a power-off, a clock that is set back, or a reset. Every second turn
+    has other events, too. In every third case the builds that the phones install do not boot.
     """
 
     def make(number: int) -> Case:
@@ -145,7 +145,7 @@ def _plan_offers(public: Public, entropy: Entropy, turn: int, kind: int, tape: T
 
 
 def _is_whole(observation: Observation, plan: _OfferPlan) -> bool:
-    """Return whether a run has all polls of a life, and its reset; otherwise places differ."""
+    """Return whether a run has all polls of a plan, and its reset; otherwise places differ."""
     was_reset = any(
         d.channel is Channel.DUE and d.phase.endswith(RESET) for d in observation.departures
     )

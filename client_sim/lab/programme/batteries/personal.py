@@ -38,7 +38,7 @@ MIXED: Final = 64
 _OWNERS = 8  # per case, so that a rare trait of one owner is compared with seven others
 _POWERED_OFF = 7  # phones in drawers; two owners may agree in a bit, but six seldom do
 _RENEWALS = one_by_one((("other tables", renew_tables), ("other content", renew_content)) * 3)
-_OFFLINE_STRIDE: Final = 20  # one life in this many is without a network for long
+_OFFLINE_STRIDE: Final = 20  # one scenario in this many is without a network for long
 _QUIET: Final = 20  # polls without events: about five days
 _UNREACHED: Final = 12  # failing polls in a row: two or three days
 _FAILING: Final = frozenset({"completes", "grammar", "egress"})
@@ -105,9 +105,9 @@ def boundary(testbed: Testbed, size: int) -> Battery:
 
 
 def events(testbed: Testbed, size: int) -> Battery:
-    """Compare a life full of events with the same polls and nothing in between.
+    """Compare a scenario full of events with the same polls and nothing in between.
 
-    Each life has many events of one kind in a row. Some lives have a burst of events after days
+    Each scenario has many events of one kind in a row. Some have a burst of events after days
     without any; the phone is then offline for a dozen polls.
     """
 
@@ -120,7 +120,7 @@ def events(testbed: Testbed, size: int) -> Battery:
             scenario = with_restarts(scenario, tape)
         setting = testbed.setting(
             scenario,
-            # With and without TLS for lives with and without restarts and publications.
+            # With and without TLS for scenarios with and without restarts and publications.
             public=testbed.with_tls(
                 testbed.publics[0], is_secure=(number // 2 + number // 4) % 2 == 1
             ),
@@ -184,7 +184,7 @@ def horizon(testbed: Testbed, size: int) -> Battery:
     def make(number: int) -> Case:
         long = number % 2 == 0
         setting = (
-            testbed.long_life(number)
+            testbed.long_setting(number)
             if long
             else testbed.setting(
                 power_offs(2, testbed.tape("drawer", number)),

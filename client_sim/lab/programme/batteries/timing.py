@@ -40,7 +40,7 @@ def timing(testbed: Testbed, size: int) -> Battery:
       keeps.
     - One run has a power-off, a clock that is set back, or a reset after the poll. The phone must
       then draw the same as one whose earlier randomness differs.
-    - One case in twenty compares polls late in a long life.
+    - One case in twenty compares polls late in a long scenario.
 
     The last two are only made in memory.
     """
@@ -157,7 +157,7 @@ def phases(testbed: Testbed, size: int) -> Battery:
     """
 
     def make(number: int) -> Case:
-        return Case((testbed.long_life(number),), _judge_phases)
+        return Case((testbed.long_setting(number),), _judge_phases)
 
     question = f"Are {HUNDRED_DAYS} polls or more the same, and do their times have no pattern?"
     return Battery("phases", "N4", question, size, make)
