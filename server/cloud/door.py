@@ -58,9 +58,9 @@ class Services:
     metrics: CloudMetrics
     law: Law
 
-    def host(self, asked: str) -> str:
-        """Return the host of `public_url`, or `asked`, the request's host, if it is not set."""
-        return self.settings.public_url.partition("://")[2] or asked
+    def host(self, request_host: str) -> str:
+        """Return the host of `public_url`, or `request_host` if that is not set."""
+        return self.settings.public_url.partition("://")[2] or request_host
 
     async def session_seconds(self, db: AsyncSession) -> int:
         """Return the idle time in seconds after which a device has to log in again."""

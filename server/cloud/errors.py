@@ -45,6 +45,6 @@ class RateError(CloudError):
         self.seconds = seconds
 
 
-def not_found(what: str) -> CloudError:
+def not_found(kind: str) -> CloudError:
     """Return the refusal for an object that does not exist or is not visible to this account."""
-    return CloudError(404, "not_found", f"there is no such {what}.")
+    return CloudError(404, "not_found", f"there is no such {kind}.")

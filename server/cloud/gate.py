@@ -48,13 +48,13 @@ _AGE = re.compile(rb"age-encryption\.org/v1\n(?:[!-~ ]{1,200}\n){1,64}?--- [!-~]
 """The header of an age file, which is text; the bytes after it are ciphertext."""
 
 
-def check_ciphertext(body: bytes, what: str) -> None:
-    """Raise CloudError if `body`, or its first 64 KiB, is not ciphertext; `what` names it."""
+def check_ciphertext(body: bytes, label: str) -> None:
+    """Raise CloudError if `body`, or its first 64 KiB, is not ciphertext; `label` names it."""
     if not looks_random(body):
         raise CloudError(
             422,
             "not_ciphertext",
-            f"{what} is not encrypted; nothing was stored. The program that sent it is broken.",
+            f"{label} is not encrypted; nothing was stored. The program that sent it is broken.",
         )
 
 

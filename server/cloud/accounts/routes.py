@@ -107,16 +107,16 @@ async def is_etebase(_: Call) -> None:
 
 async def sign_up(call: Call) -> Login:
     """Create an account if the settings allow it, and log in."""
-    services, asked = call.services, call.body
+    services, body = call.services, call.body
     if services.settings.sign_up is SignUp.CLOSED:
         raise CloudError(403, "signup_closed", "sign-up is closed; ask the operator.")
     owner = NewOwner(
-        name=asked.user.username,
-        address=asked.user.email,
-        salt=asked.salt,
-        login_key=asked.loginPubkey,
-        wrap=asked.encryptedContent,
-        public_key=asked.pubkey,
+        name=body.user.username,
+        address=body.user.email,
+        salt=body.salt,
+        login_key=body.loginPubkey,
+        wrap=body.encryptedContent,
+        public_key=body.pubkey,
     )
     now = services.now()
     account, quota = services.draw(ID_BYTES), services.settings.quota

@@ -16,7 +16,7 @@ from server.cloud.blobs.vaults import (
     LOCKS,
     SMALL_TYPES,
     Address,
-    Kept,
+    StoredBlob,
     Visitor,
     add_blob,
     add_vault,
@@ -183,22 +183,22 @@ async def list_all(ask: Ask) -> web.StreamResponse:
 async def head(ask: Ask) -> web.StreamResponse:
     """Return an object's length."""
     async with ask.services.database() as db:
-        kept = await find_blob(db, ask.visitor.account, _address(ask.request))
-    return web.Response(headers={"Content-Length": str(kept.length)})
+        blob = await find_blob(db, ask.visitor.account, _address(ask.request))
+    return web.Response(headers={"Content-Length": str(blob.length)})
 
 
 async def get(ask: Ask) -> web.StreamResponse:
     """Return an object, or a range of it."""
     address = _address(ask.request)
     async with ask.services.database() as db:
-        kept = await find_blob(db, ask.visitor.account, address)
-    first, last, status = _read_range(ask.request.headers.get("Range"), kept.length)
+        blob = await find_blob(db, ask.visitor.account, address)
+    first, last, status = _read_range(ask.request.headers.get("Range"), blob.length)
     response = web.StreamResponse(status=status)
     response.content_type = "application/octet-stream"
     response.content_length = last - first + 1
     if status == web.HTTPPartialContent.status_code:
-        response.headers["Content-Range"] = f"bytes {first}-{last}/{kept.length}"
-    pieces = ask.services.bodies.get(kept.stored, first, response.content_length)
+        response.headers["Content-Range"] = f"bytes {first}-{last}/{blob.length}"
+    pieces = ask.services.bodies.get(blob.stored, first, response.content_length)
     begin = await anext(pieces, b"")  # before the headers, so that a lost body gets an error status
     await response.prepare(ask.request)
     try:
@@ -238,8 +238,8 @@ async def put(ask: Ask) -> web.StreamResponse:
     bodies, stored = ask.services.bodies, f"blobs/{vault}/{ask.services.draw(16)}"
     await bodies.put(stored, receiving, is_drawn=True)
     async with ask.services.database.begin() as db:
-        kept = Kept(receiving.length, stored)
-        is_new = await execute_together(db, add_blob(db, account, vault, address, kept))
+        blob = StoredBlob(receiving.length, stored)
+        is_new = await execute_together(db, add_blob(db, account, vault, address, blob))
     if not is_new:
         await bodies.remove(stored)
     return web.Response()

@@ -125,7 +125,7 @@ _FIND = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredBlob:
     """A stored object: the body's length in bytes, and its name in the store."""
 
     length: int
@@ -149,7 +149,7 @@ async def add_vault(db: AsyncSession, account: str, name: str) -> None:
         await db.execute(insert(Vault).values(account=account, name=name))
 
 
-async def find_blob(db: AsyncSession, account: str, address: Address) -> Kept:
+async def find_blob(db: AsyncSession, account: str, address: Address) -> StoredBlob:
     """Return the object at an address; raises CloudError if there is none."""
     query = (
         select(Blob.length, Blob.stored)
@@ -160,7 +160,7 @@ async def find_blob(db: AsyncSession, account: str, address: Address) -> Kept:
     row = (await db.execute(query)).one_or_none()
     if row is None:
         raise not_found("blob")
-    return Kept(*row)
+    return StoredBlob(*row)
 
 
 async def list_blobs(db: AsyncSession, vault: int, kind: str) -> list[tuple[str, int]]:
@@ -170,7 +170,7 @@ async def list_blobs(db: AsyncSession, vault: int, kind: str) -> list[tuple[str,
 
 
 async def add_blob(
-    db: AsyncSession, account: str, vault: int, address: Address, kept: Kept
+    db: AsyncSession, account: str, vault: int, address: Address, blob: StoredBlob
 ) -> bool:
     """Add the row of a stored body; returns False if the object exists already.
 
@@ -185,18 +185,18 @@ async def add_blob(
         raise not_found("vault")
     if found.blob is not None:
         return False
-    await charge(db, account, kept.length)
-    await connection.execute(_ADD, {**place, "length": kept.length, "stored": kept.stored})
+    await charge(db, account, blob.length)
+    await connection.execute(_ADD, {**place, "length": blob.length, "stored": blob.stored})
     return True
 
 
 async def remove_blob(db: AsyncSession, account: str, address: Address) -> str:
     """Remove an object's row and return its body's name; raises CloudError if there is none."""
     await lock_owner(db, account)
-    kept = await find_blob(db, account, address)
-    await db.execute(delete(Blob).where(Blob.stored == kept.stored))
-    await charge(db, account, -kept.length)
-    return kept.stored
+    blob = await find_blob(db, account, address)
+    await db.execute(delete(Blob).where(Blob.stored == blob.stored))
+    await charge(db, account, -blob.length)
+    return blob.stored
 
 
 async def remove_vault(db: AsyncSession, account: str, name: str) -> list[str]:
@@ -252,8 +252,8 @@ async def find_visitor(
     Raises another CloudError if the account is suspended or the pepper was rotated.
     """
     connection = await db.connection()
-    asked = {"token": hash_token(token), "vault": vault if is_vault(vault) else ""}
-    row = (await connection.execute(_FIND, asked)).one_or_none()
+    parameters = {"token": hash_token(token), "vault": vault if is_vault(vault) else ""}
+    row = (await connection.execute(_FIND, parameters)).one_or_none()
     if row is not None and row.pepper != secrets.mark:
         raise refuse_pepper()
     if row is None or not hmac.compare_digest(row.name_hash, secrets.name_hash(name)):

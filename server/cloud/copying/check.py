@@ -63,9 +63,9 @@ async def check_cloud(database: Sessions, bodies: Bodies, *, read: bool) -> Repo
 async def _check_database(db: AsyncSession, report: Report) -> None:
     """Run SQLite's integrity checks; PostgreSQL checks its own files."""
     if db.get_bind().dialect.name == "sqlite":
-        for (said,) in await db.execute(text("PRAGMA integrity_check(10)")):
-            if said != "ok":
-                report.blame(f"SQLite's integrity check reports: {said}.")
+        for (line,) in await db.execute(text("PRAGMA integrity_check(10)")):
+            if line != "ok":
+                report.blame(f"SQLite's integrity check reports: {line}.")
         for table, row, *_ in await db.execute(text("PRAGMA foreign_key_check")):
             report.blame(f"row {row} of {table} refers to a missing row.")
 
@@ -73,21 +73,21 @@ async def _check_database(db: AsyncSession, report: Report) -> None:
 async def _check_chunks(db: AsyncSession, report: Report) -> None:
     """Find chunks that a revision refers to and its collection lacks."""
     for collection, uid in (await db.execute(select(Collection.id, Collection.uid))).all():
-        there = set(await db.scalars(select(Chunk.uid).where(Chunk.collection == collection)))
-        for chunk in sorted(await load_used(db, collection) - there):
+        existing = set(await db.scalars(select(Chunk.uid).where(Chunk.collection == collection)))
+        for chunk in sorted(await load_used(db, collection) - existing):
             report.blame(f"the collection {uid} lacks the chunk {chunk} of one of its items.")
 
 
 async def _check_bytes(db: AsyncSession, report: Report) -> None:
     """Compare each account's recorded usage with the bytes it stores."""
-    kept: Counter[str] = Counter()
+    stored: Counter[str] = Counter()
     for query in _sizes():
         for account, count in await db.execute(query):
-            kept[account] += int(count)
+            stored[account] += int(count)
     for account, used in await db.execute(select(Account.id, Account.used)):
-        if used != kept[account]:
-            report.blame(f"the account {account} stores {kept[account]} bytes, not {used}.")
-    report.bytes = kept.total()
+        if used != stored[account]:
+            report.blame(f"the account {account} stores {stored[account]} bytes, not {used}.")
+    report.bytes = stored.total()
 
 
 def _sizes() -> list[Select[str, int]]:
@@ -142,8 +142,8 @@ async def _check_named(
             except (FileNotFoundError, DamagedError) as error:
                 if await _is_still_named(database, body):
                     is_damaged = isinstance(error, DamagedError)
-                    what = "is damaged" if is_damaged else "is missing"
-                    report.blame(f"the body {body.stored} {what}; restore it from a backup.")
+                    fault = "is damaged" if is_damaged else "is missing"
+                    report.blame(f"the body {body.stored} {fault}; restore it from a backup.")
 
 
 def _read(bodies: Bodies, body: NamedBody, *, is_whole: bool) -> AsyncIterator[bytes]:

@@ -139,11 +139,11 @@ async def copy_missing(source: Bodies, target: Bodies, database: Sessions) -> in
 
     Raises FileNotFoundError or DamagedError at the first missing or damaged body.
     """
-    there = {each.name: each.length async for page in target.pages() for each in page}
+    existing = {each.name: each.length async for page in target.pages() for each in page}
     count = 0
     async for page in pages_of_named(database):
         for body in page:
-            if there.get(body.stored) != body.length:
+            if existing.get(body.stored) != body.length:
                 pieces = source.get(body.stored, 0, body.length)
                 await target.put(body.stored, body.verified(pieces))
                 count += 1

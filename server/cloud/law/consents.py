@@ -96,20 +96,21 @@ def read_statement(statement: bytes, public_key: str, signature: str) -> Stateme
         ) from error
 
 
-def check_statement(said: Statement, signed: Signed) -> None:
+def check_statement(statement: Statement, signed: Signed) -> None:
     """Raise CloudError unless a statement is about this version and the owner is old enough."""
     policy = signed.policy
-    if (said.region, said.policy) != (policy.region, signed.sha256) or said.text != policy.text.get(
-        said.locale
-    ):
+    if (statement.region, statement.policy) != (
+        policy.region,
+        signed.sha256,
+    ) or statement.text != policy.text.get(statement.locale):
         raise CloudError(
             409, "other_policy", "the statement is about another policy or text; fetch it again."
         )
-    if said.at_least < policy.minimum_age:
+    if statement.at_least < policy.minimum_age:
         raise CloudError(
             422, "too_young", f"owners must be {policy.minimum_age} or older in this region."
         )
-    if said.at_least < policy.guardian_below and not said.guardian:
+    if statement.at_least < policy.guardian_below and not statement.guardian:
         raise CloudError(
             422, "guardian_required", f"below {policy.guardian_below} a guardian must agree, too."
         )

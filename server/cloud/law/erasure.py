@@ -147,8 +147,8 @@ class Eraser:
                     for _, name in found if may_remove else ():
                         if name is not None:
                             await self._remove_body(name)
-                    gone = [each.id for each in found if may_remove]
-                    await db.execute(delete(table).where(table.id.in_(gone)))
+                    removable = [each.id for each in found if may_remove]
+                    await db.execute(delete(table).where(table.id.in_(removable)))
                 if not may_remove:
                     await asyncio.sleep(WAIT_SECONDS)
         async with self.database.begin() as db:
@@ -184,8 +184,8 @@ class Eraser:
         assert row.root is not None
         async with self.database() as db:
             for table in (ACCOUNTS, *_tables_of_accounts()):
-                left = select(table).where(_names_account(table, row.account)).limit(1)
-                if (await db.execute(left)).first() is not None:
+                remaining = select(table).where(_names_account(table, row.account)).limit(1)
+                if (await db.execute(remaining)).first() is not None:
                     raise StorageError(f"rows of {table.name} still refer to an erased account")
         signed, now = await self._policy(row), self.now()
         erased = Erased(
@@ -252,8 +252,8 @@ async def close_account(db: AsyncSession, secrets: Secrets, account: str, until:
 def _forget_at(signed: Signed, now: int) -> int:
     """Return the time until which the record of an erasure at `now` is kept."""
     days = signed.policy.days
-    kept = max(days.backups + signed.policy.logs_days, days.quarantine)
-    return now + (kept + 1) * DAY
+    retention_days = max(days.backups + signed.policy.logs_days, days.quarantine)
+    return now + (retention_days + 1) * DAY
 
 
 def _blank(secrets: Secrets, account: str) -> dict[str, object]:

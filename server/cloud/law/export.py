@@ -194,7 +194,7 @@ class _Archive:
     @property
     def waiting(self) -> int:
         """The number of bytes that `take` would return."""
-        return len(self._sink.held)
+        return len(self._sink.buffer)
 
     def begin(self, name: str) -> None:
         """End the current entry, if any, and begin another one."""
@@ -209,7 +209,7 @@ class _Archive:
 
     def take(self) -> bytes:
         """Return the bytes written since the last call."""
-        taken, self._sink.held = bytes(self._sink.held), bytearray()
+        taken, self._sink.buffer = bytes(self._sink.buffer), bytearray()
         return taken
 
     def end(self) -> None:
@@ -229,7 +229,7 @@ class _Sink(io.RawIOBase):
 
     def __init__(self) -> None:
         super().__init__()
-        self.held = bytearray()
+        self.buffer = bytearray()
 
     def writable(self) -> bool:
         """Return True."""
@@ -237,5 +237,5 @@ class _Sink(io.RawIOBase):
 
     def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
         """Append bytes."""
-        self.held += data
+        self.buffer += data
         return len(data)

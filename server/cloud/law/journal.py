@@ -74,13 +74,13 @@ async def load_records(bodies: Bodies) -> list[Record]:
 
 async def copy_records(source: Bodies, target: Bodies, now: int) -> list[Record]:
     """Copy missing records to `target`, remove expired ones there, and return the rest."""
-    there = {record.name: record for record in await load_records(target)}
+    existing = {record.name: record for record in await load_records(target)}
     for record in await load_records(source):
-        if record.name not in there:
+        if record.name not in existing:
             await keep_record(target, record)
-            there[record.name] = record
-    await forget_records(target, there.values(), now)
-    return [record for record in there.values() if record.forget_at > now]
+            existing[record.name] = record
+    await forget_records(target, existing.values(), now)
+    return [record for record in existing.values() if record.forget_at > now]
 
 
 async def forget_records(bodies: Bodies, records: Iterable[Record], now: int) -> int:

@@ -128,8 +128,8 @@ async def tell_breach(db: AsyncSession, number: int, text: str, now: int) -> Non
     Raises FormatError if there is no such breach or owners were notified of it already.
     """
     query = update(Breach).where(Breach.id == number, Breach.told_at.is_(None))
-    told = query.values(told_at=now, **({"text": text} if text else {})).returning(Breach.id)
-    if (await db.scalar(told)) is None:
+    statement = query.values(told_at=now, **({"text": text} if text else {})).returning(Breach.id)
+    if (await db.scalar(statement)) is None:
         raise FormatError(f"there is no breach {number} of which owners have to be notified.")
 
 

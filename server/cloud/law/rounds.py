@@ -75,10 +75,10 @@ class Law:
                 await note_use(db, account, self.now())
             self._used.add(account)
 
-    async def limit_session_days(self, db: AsyncSession, wanted: int) -> int:
-        """Return `wanted`, limited to the policy's days for an idle session."""
+    async def limit_session_days(self, db: AsyncSession, days: int) -> int:
+        """Return `days`, limited to the policy's days for an idle session."""
         signed = await self.policies.current(self.now(), db)
-        return wanted if signed is None else min(wanted, signed.policy.days.session_idle)
+        return days if signed is None else min(days, signed.policy.days.session_idle)
 
     async def find_policy(self) -> Signed:
         """Return the policy in force; raises CloudError if there is none."""
@@ -118,21 +118,21 @@ class Law:
         erasure. Raises CloudError if the account is closed or does not exist.
         """
         policy = (await self.find_policy()).policy
-        asked: Announcement | Erasure
+        erasure: Announcement | Erasure
         async with self.database.begin() as db:
             await lock_owner(db, account)
             before = await find_announced(db, account)
             if before is not None and before.reason == ASKED:
-                asked = before
+                erasure = before
             else:
-                asked = announce_asked(account, self.draw(), policy, self.now())
-                await announce(db, asked)
-        task = asyncio.create_task(self._try(self._eraser().erase(asked.id), asked))
+                erasure = announce_asked(account, self.draw(), policy, self.now())
+                await announce(db, erasure)
+        task = asyncio.create_task(self._try(self._eraser().erase(erasure.id), erasure))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
         async with self.database() as db:
-            return await db.get_one(Erasure, asked.id)
+            return await db.get_one(Erasure, erasure.id)
 
     async def close_due(self) -> None:
         """Close the accounts whose erasure is due, before the cloud serves requests.
@@ -197,8 +197,8 @@ class Law:
                 *(Erasure.forget_at, Quarantine.until),
                 *(Code.expires_at, OwnerLink.expires_at),
             ):
-                gone = delete(column.class_).where(column <= now).returning(column)
-                count += len((await db.execute(gone)).all())
+                statement = delete(column.class_).where(column <= now).returning(column)
+                count += len((await db.execute(statement)).all())
         return count
 
     async def _list_due(self) -> Sequence[Erasure]:

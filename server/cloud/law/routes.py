@@ -126,27 +126,27 @@ async def show_consents(call: Call) -> Consents:
 
 async def consent(call: Call) -> Receipt:
     """Give consent to the policy in force, or to an announced one."""
-    services, asked = call.services, call.body
-    statement = asked.statement.encode()
-    said = read_statement(statement, asked.public_key, asked.signature)
+    services, body = call.services, call.body
+    encoded = body.statement.encode()
+    statement = read_statement(encoded, body.public_key, body.signature)
     now = services.now()
-    signed = await find_offered(services.law.policies, said.version, now)
-    check_statement(said, signed)
+    signed = await find_offered(services.law.policies, statement.version, now)
+    check_statement(statement, signed)
     event = Event(
         services.draw(16),
         call.account,
         now,
         is_given=True,
         method="device",
-        locale=said.locale,
-        at_least=said.at_least,
-        guardian=said.guardian,
-        statement=statement,
-        public_key=asked.public_key,
+        locale=statement.locale,
+        at_least=statement.at_least,
+        guardian=statement.guardian,
+        statement=encoded,
+        public_key=body.public_key,
     )
     async with services.database.begin() as db:
         receipt = await give(db, services.secrets, event, signed)
-    return Receipt(event.id, said.version, now, is_given=True, receipt=receipt.decode())
+    return Receipt(event.id, statement.version, now, is_given=True, receipt=receipt.decode())
 
 
 async def withdraw(call: Call) -> Withdrawal:

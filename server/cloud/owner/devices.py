@@ -131,8 +131,8 @@ async def set_approval(db: AsyncSession, session: models.Session, *, is_on: bool
         raise CloudError(
             409, "no_recovery", "set up recovery words first, in case all devices are lost."
         )
-    wanted = update(models.Account).where(models.Account.id == session.account)
-    await db.execute(wanted.values(approves_devices=is_on))
+    statement = update(models.Account).where(models.Account.id == session.account)
+    await db.execute(statement.values(approves_devices=is_on))
 
 
 async def is_approval_on(db: AsyncSession, account: str) -> bool:

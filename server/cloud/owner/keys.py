@@ -176,12 +176,12 @@ async def show_recovery(call: Call) -> Recovery:
 async def set_recovery(call: Call) -> None:
     """Replace the recovery words."""
     services = call.services
-    claim, asked = _read(call, SetRecovery)
+    claim, body = _read(call, SetRecovery)
     async with services.database.begin() as db:
         await lock_keys(db, services.secrets, call.account, call.token)
         owner = await load_owner(db, services.secrets, call.account)
         _verify_own(call, claim, "setRecovery", owner)
-        words = _to_words(asked.recovery)
+        words = _to_words(body.recovery)
         await keep_words(db, services.secrets, call.account, words, services.now())
 
 
@@ -201,7 +201,7 @@ async def open_recovery(call: Call) -> Opened:
 async def use_recovery(call: Call) -> Recovered:
     """Replace the password's keys, and log out all devices and programs except this one."""
     services = call.services
-    claim, asked = _read(call, UseRecovery)
+    claim, body = _read(call, UseRecovery)
     owner, words = await _verify_words(call, claim, "useRecovery")
     async with services.database.begin() as db:
         await hold_pepper(db, services.secrets)
@@ -209,7 +209,7 @@ async def use_recovery(call: Call) -> Recovered:
         found = await load_words(db, services.secrets, owner.id)
         if found is None or found.key != words.key:  # the words were replaced meanwhile
             raise refuse_login()
-        await change_keys(db, services.secrets, owner.id, asked.login_key, asked.wrap)
+        await change_keys(db, services.secrets, owner.id, body.login_key, body.wrap)
         await end_all(db, owner.id)
         await db.execute(delete(models.AppToken).where(models.AppToken.account == owner.id))
         return Recovered(await open_session(services, db, owner.id))
@@ -218,7 +218,7 @@ async def use_recovery(call: Call) -> Recovered:
 async def rotate(call: Call) -> None:
     """Rotate the account's key: replace all wrapped keys; other devices have to log in again."""
     services, secrets = call.services, call.services.secrets
-    claim, asked = _read(call, Rotate)
+    claim, body = _read(call, Rotate)
     async with services.database.begin() as db:
         await hold_pepper(db, secrets)
         found = await lock_collections(db, call.account)
@@ -226,7 +226,7 @@ async def rotate(call: Call) -> None:
         owner = await load_owner(db, secrets, call.account)
         _verify_own(call, claim, "rotate", owner)
         wraps = []
-        for each in asked.collections:
+        for each in body.collections:
             members = []
             for member in each.members:
                 other = await find_owner(db, secrets, member.username)
@@ -236,13 +236,13 @@ async def rotate(call: Call) -> None:
             wraps.append(NewWrap(each.uid, each.key, each.type, members))
         await rotate_wraps(db, call.account, found, wraps)
         if owner is not None:
-            await change_keys(db, secrets, call.account, owner.login_key, asked.wrap)
-        if asked.public_key != (owner and owner.public_key):
+            await change_keys(db, secrets, call.account, owner.login_key, body.wrap)
+        if body.public_key != (owner and owner.public_key):
             await withdraw_invitations(db, call.account)
-        mine = update(models.Account).where(models.Account.id == call.account)
-        await db.execute(mine.values(public_key=asked.public_key))
-        if asked.recovery is not None:
-            words = _to_words(asked.recovery)
+        statement = update(models.Account).where(models.Account.id == call.account)
+        await db.execute(statement.values(public_key=body.public_key))
+        if body.recovery is not None:
+            words = _to_words(body.recovery)
             await keep_words(db, secrets, call.account, words, services.now())
         elif await load_words(db, secrets, call.account) is not None:
             raise CloudError(

@@ -111,8 +111,8 @@ def add_page_routes(app: web.Application, services: Services) -> None:
         app.router.add_route(method, path, _bind(handler, services))
 
 
-async def show(visit: Visit, said: str = "") -> Sent:
-    """Show the page; `said` reports the result of the last action."""
+async def show(visit: Visit, message: str = "") -> Sent:
+    """Show the page; `message` reports the result of the last action."""
     services, now = visit.services, visit.services.now()
     policies = services.law.policies
     signed = await policies.current(now)
@@ -128,7 +128,7 @@ async def show(visit: Visit, said: str = "") -> Sent:
             text = (await load_text(db, signed.policy.version, locale)).decode()
     return _render(
         "page.html",
-        said=said,
+        message=message,
         account=account,
         sessions=sessions,
         consents=consents,
@@ -148,7 +148,7 @@ async def consent(visit: Visit) -> Sent:
         return await show(visit, "Nothing was changed: tick the box to agree.")
     version = _read_number(form.get("version"))
     signed = await find_offered(services.law.policies, version, now)
-    said = Statement(
+    statement = Statement(
         type="consent",
         schema=1,
         region=signed.policy.region,
@@ -159,16 +159,16 @@ async def consent(visit: Visit) -> Sent:
         at_least=_read_number(form.get("at_least")),
         guardian=form.get("guardian") == "yes",
     )
-    check_statement(said, signed)
+    check_statement(statement, signed)
     event = Event(
         services.draw(16),
         visit.account,
         now,
         is_given=True,
         method="page",
-        locale=said.locale,
-        at_least=said.at_least,
-        guardian=said.guardian,
+        locale=statement.locale,
+        at_least=statement.at_least,
+        guardian=statement.guardian,
     )
     async with services.database.begin() as db:
         await give(db, services.secrets, event, signed)
@@ -224,14 +224,14 @@ def _bind(handler: Handler, services: Services) -> Callable[..., Awaitable[web.S
             return await _send(request, await handler(Visit(services, request, account, form)))
         except (HeningError, OSError) as error:
             found = to_refusal(error)
-            return await _send(request, _render("problem.html", said=str(found)), found.status)
+            return await _send(request, _render("problem.html", message=str(found)), found.status)
 
     return handle
 
 
 async def _show_start(request: web.Request) -> web.StreamResponse:
-    said = "Get a link to your page on your device. It is valid for ten minutes."
-    return await _send(request, _render("problem.html", said=said))
+    message = "Get a link to your page on your device. It is valid for ten minutes."
+    return await _send(request, _render("problem.html", message=message))
 
 
 async def _show_style(request: web.Request) -> web.StreamResponse:
@@ -270,8 +270,8 @@ def _read_number(text: str | None) -> int:
 def _choose_locale(request: web.Request, known: list[str]) -> str:
     """Return the first known language in `Accept-Language`, or the alphabetically first one."""
     for part in request.headers.get("Accept-Language", "").split(",")[:16]:
-        wanted = part.partition(";")[0].strip()
-        for locale in (wanted, wanted.partition("-")[0]):
+        tag = part.partition(";")[0].strip()
+        for locale in (tag, tag.partition("-")[0]):
             if locale in known:
                 return locale
     return min(known)

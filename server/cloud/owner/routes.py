@@ -75,7 +75,7 @@ async def show_tokens(call: Call) -> list[Token]:
 
 async def make_token(call: Call) -> NewToken:
     """Create a token for a program."""
-    services, asked = call.services, call.body
+    services, body = call.services, call.body
     made = NewToken(services.draw(16), services.draw(32))
     async with services.database.begin() as db:
         await add_app_token(
@@ -83,9 +83,9 @@ async def make_token(call: Call) -> NewToken:
             call.account,
             made.id,
             made.token,
-            asked.door,
+            body.door,
             services.now(),
-            reads_only=asked.reads_only,
+            reads_only=body.reads_only,
             most=MAX_TOKENS,
         )
     return made

@@ -60,7 +60,7 @@ class Reader:
         done = len(rows) <= limit
         data = [await self._to_collection(row) for row in rows[:limit]]
         position = changes if done else rows[limit - 1].change
-        gone: list[wire.Removed] = []
+        removed: list[wire.Removed] = []
         if stoken is not None:
             ended = (
                 select(Collection.uid)
@@ -68,9 +68,9 @@ class Reader:
                 .where(Member.account == self.account, Member.ended.is_(True))
                 .where(Member.change > since)
             )
-            gone = [wire.Removed(uid) for uid in await self.db.scalars(ended)]
+            removed = [wire.Removed(uid) for uid in await self.db.scalars(ended)]
         cursor = Cursor(self.generation, account=self.account, changes=position or 0)
-        return wire.CollectionList(data, encode_cursor(cursor), done, gone or None)
+        return wire.CollectionList(data, encode_cursor(cursor), done, removed or None)
 
     async def find_collection(self, uid: str) -> wire.Collection:
         """Return one collection; raises CloudError unless the account is a member."""

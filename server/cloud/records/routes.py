@@ -40,12 +40,12 @@ MAX_CHUNK = 1024 * 1024  # clients split contents at 64 KiB
 
 async def create_collection(call: Call) -> None:
     """Create a collection with the item that describes it."""
-    asked: wire.NewCollection = call.body
-    services, uid = call.services, asked.item.uid
+    body: wire.NewCollection = call.body
+    services, uid = call.services, body.item.uid
     is_there = select(Collection.id).where(Collection.uid == uid)
     async with services.database() as db:
         _check_unique(await db.scalar(is_there))
-    order = await _receive(call, uid, wire.Batch([asked.item]), must_match=True)
+    order = await _receive(call, uid, wire.Batch([body.item]), must_match=True)
 
     async def make() -> None:
         async with services.database.begin() as db:
@@ -56,8 +56,8 @@ async def create_collection(call: Call) -> None:
                 "collection": number,
                 "account": call.account,
                 "access": SHARE,
-                "type": asked.collectionType,
-                "key": asked.collectionKey,
+                "type": body.collectionType,
+                "key": body.collectionKey,
                 "change": 0,
                 "ended": False,
             }
@@ -262,20 +262,20 @@ def _has_large(item: wire.Item) -> bool:
     return any(chunk.body is not None and len(chunk.body) > SMALL for chunk in item.content.chunks)
 
 
-async def _receive(call: Call, collection: str, asked: wire.Batch, *, must_match: bool) -> Order:
+async def _receive(call: Call, collection: str, batch: wire.Batch, *, must_match: bool) -> Order:
     """Check and store a batch's large bodies; return the writes to do while holding the lock."""
     call.services.check_takes_more()
     given = {
         chunk.uid: chunk.body
-        for item in asked.items
+        for item in batch.items
         for chunk in item.content.chunks
         if chunk.body is not None
     }
-    metas = {item.uid: item.content.meta for item in asked.items}
+    metas = {item.uid: item.content.meta for item in batch.items}
     await check_all({"the description of": metas, "the chunk": given})
     return Order(
-        items=asked.items,
-        deps=asked.deps or (),
+        items=batch.items,
+        deps=batch.deps or (),
         chunks=await keep_bodies(call.services.bodies, collection, call.services.draw, given),
         stoken=call.query.get("stoken"),
         must_match=must_match,

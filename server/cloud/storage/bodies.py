@@ -98,17 +98,17 @@ class LocalBodies:
         self._receiving += 1
         try:
             with file:
-                held: list[bytes] = []
+                batch: list[bytes] = []
                 length = 0
                 async for piece in pieces:
-                    held.append(piece)
+                    batch.append(piece)
                     length += len(piece)
                     share = min(WRITE, RECEIVED // self._receiving)
-                    if length >= share or len(held) == MOST_PIECES:
-                        await asyncio.to_thread(_write, file.fileno(), held)
-                        held, length = [], 0
+                    if length >= share or len(batch) == MOST_PIECES:
+                        await asyncio.to_thread(_write, file.fileno(), batch)
+                        batch, length = [], 0
                 finish = _finish_drawn if is_drawn else _finish
-                await finish(file, held, temporary, path)
+                await finish(file, batch, temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 await asyncio.to_thread(temporary.unlink, missing_ok=True)
@@ -207,9 +207,9 @@ async def _finish_drawn(file: BinaryIO, rest: list[bytes], temporary: Path, path
 def _write(descriptor: int, pieces: list[bytes]) -> None:
     # Write all pieces in one call, since after each call the thread has to wait for the GIL.
     written = os.writev(descriptor, pieces)
-    left = memoryview(b"".join(pieces))[written:] if written < sum(map(len, pieces)) else b""
-    while left:  # writev wrote only a part
-        left = left[os.write(descriptor, left) :]
+    rest = memoryview(b"".join(pieces))[written:] if written < sum(map(len, pieces)) else b""
+    while rest:  # writev wrote only a part
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def _open(path: Path, first: int) -> BinaryIO:

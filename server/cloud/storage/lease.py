@@ -39,9 +39,9 @@ class Lease:
 
     async def prolong(self, db: AsyncSession) -> None:
         """Prolong the lease in a write transaction; raises LeaseLostError if it was lost."""
-        held = update(Row).where(Row.name == self.name, Row.fence == self.fence)
+        statement = update(Row).where(Row.name == self.name, Row.fence == self.fence)
         expires_at = await _now(db) + SECONDS
-        changed = await db.execute(held.values(expires_at=expires_at).returning(Row.name))
+        changed = await db.execute(statement.values(expires_at=expires_at).returning(Row.name))
         if not changed.all():
             raise LeaseLostError(
                 f"the lease {self.name} of this process expired, and another process has taken"
@@ -50,9 +50,9 @@ class Lease:
 
     async def release(self, database: Sessions) -> None:
         """Release the lease if it is still held."""
-        held = update(Row).where(Row.name == self.name, Row.fence == self.fence)
+        statement = update(Row).where(Row.name == self.name, Row.fence == self.fence)
         async with database.begin() as db:
-            await db.execute(held.values(expires_at=0))
+            await db.execute(statement.values(expires_at=0))
 
 
 async def take_lease(database: Sessions, name: str) -> Lease | None:

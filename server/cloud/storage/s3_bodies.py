@@ -50,13 +50,13 @@ class S3Bodies:
         """Receive a body, then store it as an object; it becomes visible as a whole."""
         await asyncio.to_thread(make_folder, self._spool)
         with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(self._spool)) as file:
-            length, held = 0, bytearray()
+            length, buffer = 0, bytearray()
             async for piece in pieces:
-                held += piece
-                if len(held) >= PIECE:
-                    length += await asyncio.to_thread(file.write, held)
-                    held = bytearray()
-            length += await asyncio.to_thread(file.write, held)
+                buffer += piece
+                if len(buffer) >= PIECE:
+                    length += await asyncio.to_thread(file.write, buffer)
+                    buffer = bytearray()
+            length += await asyncio.to_thread(file.write, buffer)
             await asyncio.to_thread(file.seek, 0)
             async with self._turns:
                 with translated_errors("take a body"):

@@ -101,8 +101,8 @@ async def remove_sessions(work: Work) -> int:
     async with work.writing() as db:
         longer = update(SessionRow).where(SessionRow.expires_at > last)
         await db.execute(longer.values(expires_at=last))
-        gone = delete(SessionRow).where(SessionRow.expires_at <= work.now)
-        return len((await db.execute(gone.returning(SessionRow.id))).all())
+        statement = delete(SessionRow).where(SessionRow.expires_at <= work.now)
+        return len((await db.execute(statement.returning(SessionRow.id))).all())
 
 
 async def remove_revisions(work: Work) -> int:
@@ -158,8 +158,8 @@ async def remove_chunks(work: Work) -> int:
             unused = await _find_unused(db, collection)
             limit = work.now - work.retention.leftovers
             old = [chunk for chunk in unused if chunk.written_at <= limit][:AT_ONCE]
-            left = set(unused) - set(old)
-            again = min((chunk.written_at for chunk in left), default=None)
+            remaining = set(unused) - set(old)
+            again = min((chunk.written_at for chunk in remaining), default=None)
             sweep_at = None if again is None else again + work.retention.leftovers
             await db.execute(
                 update(Collection).where(Collection.id == collection).values(sweep_at=sweep_at)
