@@ -148,7 +148,7 @@ class DevicePlane(Plane):
             return self.refuse(Reason.STRICT)
         self.counts.unknown_headers += unknown
         snapshot, path = self.served.snapshot, request.raw_path
-        asked = snapshot.packages.get(path) if is_strict else None
-        if asked and not is_block(request.raw_headers[1][1], asked.length):
+        package = snapshot.packages.get(path) if is_strict else None
+        if package and not is_block(request.raw_headers[1][1], package.length):
             return self.refuse(Reason.STRICT)
         return plan_answer(snapshot, request.method, path, request.raw_headers)

@@ -30,17 +30,17 @@ class Connection(Protocol):
     """A connection on the fast path or in aiohttp.
 
     At `deadline`, on the loop's clock, it is cut because of `limit`, unless the client has taken at
-    least `least` bytes since the last deadline. `left` is the number of bytes that the client had
-    not taken at that deadline, `held` the number of bytes in memory for it. After the last answer
-    `limit` is empty, and the client may take nothing until `stalls`.
+    least `least` bytes since the last deadline. `last_untaken` is the number of bytes that the
+    client had not taken at that deadline, `buffered` the number of bytes in memory for it. After
+    the last answer `limit` is empty, and the client may take nothing until `stalls`.
     """
 
     deadline: float
     stalls: float
     limit: str
-    left: int
+    last_untaken: int
     least: int
-    held: int
+    buffered: int
 
     def untaken(self) -> int:
         """Return the number of written bytes that the client has not taken yet."""
@@ -109,16 +109,16 @@ class Connections:
         After the last answer the next deadline is soon, because there is no callback when the send
         buffer drains.
         """
-        left = connection.untaken()
-        is_taking = left > 0 and abs(connection.left - left) >= connection.least
+        untaken = connection.untaken()
+        is_taking = untaken > 0 and abs(connection.last_untaken - untaken) >= connection.least
         if is_taking:
-            connection.left, connection.stalls = left, self.until_stall
-        if left and not connection.limit and now < connection.stalls:
+            connection.last_untaken, connection.stalls = untaken, self.until_stall
+        if untaken and not connection.limit and now < connection.stalls:
             connection.deadline = self.until_linger
         elif is_taking:
             connection.deadline, connection.limit = self.until_stall, "stall"
         else:
-            if left or connection.limit:
+            if untaken or connection.limit:
                 self.plane.counts.cuts[connection.limit or "stall"] += 1
             connection.cut()
 
@@ -134,10 +134,10 @@ class Connections:
         self.plane.counts.cuts["full"] += 1
         return True
 
-    def hold(self, connection: Connection, size: int) -> None:
+    def set_buffered(self, connection: Connection, size: int) -> None:
         """Record that `size` bytes are held for a client; above the total limit, cut it."""
-        self._held += size - connection.held
-        connection.held = size
+        self._held += size - connection.buffered
+        connection.buffered = size
         if self._held > HELD and size:
             self.plane.counts.cuts["full"] += 1
             connection.cut()

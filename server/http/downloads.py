@@ -248,8 +248,8 @@ class FileAnswer:
 
     def untaken(self) -> int:
         """Return the number of bytes that the client has not taken yet, as far as known."""
-        left = 0 if self._sending is None else self._sending.left()
-        return left + untaken(self._transport)
+        untaken_bytes = 0 if self._sending is None else self._sending.remaining()
+        return untaken_bytes + untaken(self._transport)
 
     @property
     def is_paused(self) -> bool:

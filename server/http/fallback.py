@@ -130,12 +130,12 @@ class _Protocol(web.RequestHandler):
         "_is_over",
         "_is_slow",
         "_rest",
+        "buffered",
         "deadline",
         "has_ended",
-        "held",
         "is_spelled",
+        "last_untaken",
         "least",
-        "left",
         "limit",
         "plane",
         "registry",
@@ -148,7 +148,7 @@ class _Protocol(web.RequestHandler):
         self.plane = manager.plane
         self.has_ended = False  # the client has closed its half of the connection
         self.is_spelled = True  # the current head is spelled as the plane requires
-        self.held = self.left = 0
+        self.buffered = self.last_untaken = 0
         self.least, self.stalls = 1, 0.0
         self._beginning = b""  # the part of an incomplete head that aiohttp has
         self._is_asked = False  # a request is complete, and its answer is not known yet
@@ -167,7 +167,7 @@ class _Protocol(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Unregister the connection, and discard its bytes."""
         self._is_over, self._rest = True, b""
-        self.registry.hold(self, 0)
+        self.registry.set_buffered(self, 0)
         self.registry.unregister(self)
         super().connection_lost(exc)
 
@@ -175,7 +175,7 @@ class _Protocol(web.RequestHandler):
         """Start the deadline of a client that does not take the written bytes."""
         super().pause_writing()
         if self.transport is not None and not self.plane.downloads.watches(self.transport):
-            self.left = self.untaken()
+            self.last_untaken = self.untaken()
             self.deadline, self.limit = self.registry.until_stall, "stall"
             self._is_slow = True
             self._hold()
@@ -191,8 +191,8 @@ class _Protocol(web.RequestHandler):
         if self._is_slow and self.transport is not None:
             waiting = self.transport.get_write_buffer_size()
         ahead = len(self._rest) if len(self._rest) > REST else 0
-        if waiting + ahead != self.held:
-            self.registry.hold(self, waiting + ahead)
+        if waiting + ahead != self.buffered:
+            self.registry.set_buffered(self, waiting + ahead)
 
     def data_received(self, data: bytes) -> None:
         """Keep the received bytes, and give aiohttp the next head if it may have it."""

@@ -64,10 +64,10 @@ class FastPath(asyncio.Protocol):
         "_start",
         "_state",
         "_transport",
+        "buffered",
         "deadline",
-        "held",
+        "last_untaken",
         "least",
-        "left",
         "limit",
         "stalls",
     )
@@ -78,7 +78,7 @@ class FastPath(asyncio.Protocol):
         self._start = 0
         self._state = State.OPENING
         self._file: FileAnswer | None = None  # while SENDING
-        self.held = self.left = 0
+        self.buffered = self.last_untaken = 0
         self.least = 1
         self.deadline, self.limit = registry.until_head, "head"
         self.stalls = 0.0
@@ -102,7 +102,7 @@ class FastPath(asyncio.Protocol):
         """Unregister the connection, and end its download."""
         if self._file is not None:
             self._file.cut()  # it has a second descriptor
-        self._registry.hold(self, 0)
+        self._registry.set_buffered(self, 0)
         self._registry.unregister(self)
 
     def data_received(self, data: bytes) -> None:
@@ -130,7 +130,7 @@ class FastPath(asyncio.Protocol):
         answered while this turn has room; the others wait for another turn.
         """
         registry, turns = self._registry, self._registry.turns
-        work, room = -ANSWER, min(turns.left, PIECE)  # the first answer is free
+        work, room = -ANSWER, min(turns.budget, PIECE)  # the first answer is free
         slow: tuple[PlannedFile | None, int] | None = None
         while self._state is READY or self._state is READING:
             end = data.find(END, start) + len(END)
@@ -208,7 +208,7 @@ class FastPath(asyncio.Protocol):
         self._stop_reading(State.SENDING)
         self.deadline, self.limit = registry.until_stall, "stall"
         limits = registry.plane.limits
-        self.left = planned.end - planned.first
+        self.last_untaken = planned.end - planned.first
         self.least = max(1, int(limits.least_rate * limits.stall_seconds))
         sent = functools.partial(self._sent, planned, length)
         self._file = FileAnswer(registry.plane.downloads, self._transport, planned, head, sent)
@@ -262,9 +262,9 @@ class FastPath(asyncio.Protocol):
         if start == len(rest):
             rest, start = b"", 0
         self._rest, self._start = rest, start
-        held = len(rest) if len(rest) > REST else 0
-        if held != self.held:
-            self._registry.hold(self, held)
+        buffered = len(rest) if len(rest) > REST else 0
+        if buffered != self.buffered:
+            self._registry.set_buffered(self, buffered)
 
     def _fall_back(self) -> None:
         """Request the fallback to aiohttp, which may come later; until then nothing is read."""
@@ -276,7 +276,7 @@ class FastPath(asyncio.Protocol):
         """Pass the connection and its unanswered bytes to `take`; return False if it is closed."""
         if self._transport.is_closing():
             return False
-        self._registry.hold(self, 0)
+        self._registry.set_buffered(self, 0)
         self._registry.unregister(self)
         self._transport.resume_reading()
         take(self._transport, self._rest[self._start :])
@@ -296,7 +296,7 @@ class FastPath(asyncio.Protocol):
         self._await_client()
 
     def _await_client(self) -> None:
-        self.left = self.untaken()
+        self.last_untaken = self.untaken()
         self.deadline, self.limit = self._registry.until_stall, "stall"
 
     def resume_writing(self) -> None:

@@ -95,13 +95,13 @@ class Twin:
 
 def untaken(transport: asyncio.Transport) -> int:
     """Return the number of written bytes that the client has not acknowledged, as far as known."""
-    left = transport.get_write_buffer_size()
+    size = transport.get_write_buffer_size()
     own = transport.get_extra_info("socket")
     if own is not None and own.fileno() >= 0:
         with contextlib.suppress(OSError):
             waiting = fcntl.ioctl(own.fileno(), termios.TIOCOUTQ, bytes(4))
-            left += int.from_bytes(waiting, "little")
-    return left
+            size += int.from_bytes(waiting, "little")
+    return size
 
 
 class Patience:
@@ -190,7 +190,7 @@ class Sending:
         if not self.over.done():
             self.over.set_exception(ConnectionError("the connection was cut"))
 
-    def left(self) -> int:
+    def remaining(self) -> int:
         """Return the number of the file's bytes that the kernel has not taken yet."""
         return self.end - self.first
 
@@ -279,13 +279,13 @@ class FileSender:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        left = TURN
-        while left > 0 and self._ready:
-            left -= COST
+        budget = TURN
+        while budget > 0 and self._ready:
+            budget -= COST
             sending = self._ready.popleft()
             if not sending.over.done():
                 try:
-                    left -= self._send_piece(sending)
+                    budget -= self._send_piece(sending)
                 except Exception as error:  # noqa: BLE001 - it must not stop the others
                     sending.over.set_exception(error)
         self._is_turning = bool(self._ready)
@@ -297,11 +297,11 @@ class FileSender:
             raise ConnectionError("the connection was closed")
         if sending.is_tls:
             return self._encrypt_piece(sending)
-        socket, wanted = sending.twin.fileno(), min(PIECE, sending.left())
+        socket, size = sending.twin.fileno(), min(PIECE, sending.remaining())
         try:
             while sending.head:
                 sending.head = sending.head[os.write(socket, sending.head) :]
-            sent = os.sendfile(socket, sending.file, sending.first, wanted)
+            sent = os.sendfile(socket, sending.file, sending.first, size)
         except BlockingIOError:
             sending.is_lined_up = False  # until the next edge
             return 0
@@ -311,8 +311,8 @@ class FileSender:
         if sending.is_paused:
             sending.is_lined_up = False  # until `resume`
             return 0
-        wanted = min(TLS_PIECE, sending.left())
-        data = os.pread(sending.file, wanted, sending.first)
+        size = min(TLS_PIECE, sending.remaining())
+        data = os.pread(sending.file, size, sending.first)
         sending.transport.write(sending.head + data if sending.head else data)
         sending.head = b""
         return self._advance(sending, len(data))

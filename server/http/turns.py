@@ -23,18 +23,18 @@ SLOW_ANSWER = 256 * 1024
 class Turns:
     """The queue of work of a process's connections.
 
-    `left` is the remaining work of this turn, in bytes. All calls belong to one loop.
+    `budget` is the remaining work of this turn, in bytes. All calls belong to one loop.
     """
 
     def __init__(self) -> None:
-        self.left = TURN
+        self.budget = TURN
         self._line: deque[Callable[[], None]] = deque()
         self._is_due = False
 
     @property
     def is_over(self) -> bool:
         """Whether all further work has to wait for the next turn."""
-        return self.left <= -ANSWER
+        return self.budget <= -ANSWER
 
     def line_up(self, work: Callable[[], None]) -> None:
         """Call `work` once, in this turn or a later one; it queues itself again if not finished."""
@@ -43,7 +43,7 @@ class Turns:
 
     def spend(self, work: int) -> None:
         """Count finished work, in bytes."""
-        self.left -= work
+        self.budget -= work
         self._call_soon()
 
     def _call_soon(self) -> None:
@@ -52,9 +52,9 @@ class Turns:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        self.left, self._is_due = TURN, False
-        while self._line and self.left > 0:
-            self.left -= ANSWER
+        self.budget, self._is_due = TURN, False
+        while self._line and self.budget > 0:
+            self.budget -= ANSWER
             try:
                 self._line.popleft()()
             except Exception as error:  # noqa: BLE001 - it must not stop the others

@@ -122,7 +122,7 @@ class Child:
         self._bounds = bounds
         self._on_counts = on_counts
         self._say = say
-        self._wanted: Snapshot | None = None
+        self._latest: Snapshot | None = None
         self._sent: Snapshot | None = None
         self._lists: tuple[int, Rendered] | None = None  # the wanted map, after its number
         self._sent_lists = 0
@@ -143,7 +143,7 @@ class Child:
 
     def show(self, snapshot: Snapshot) -> None:
         """Make the worker serve `snapshot` as soon as it has received it."""
-        self._wanted = snapshot
+        self._latest = snapshot
         self._news.set()
         if self.is_ready and self._taking is None:
             sentence = "it did not serve a new snapshot within {} seconds and was killed"
@@ -232,12 +232,12 @@ class Child:
             while True:
                 await self._news.wait()
                 self._news.clear()
-                wanted, lists = self._wanted, self._lists
-                if wanted is not None and wanted is not self._sent:
-                    for piece in plan_delta(self._sent or EMPTY, wanted):
+                latest, lists = self._latest, self._lists
+                if latest is not None and latest is not self._sent:
+                    for piece in plan_delta(self._sent or EMPTY, latest):
                         await self._channel.send(piece)
-                    await self._channel.send(Whole(wanted.version, wanted.root))
-                    self._sent = wanted
+                    await self._channel.send(Whole(latest.version, latest.root))
+                    self._sent = latest
                 if lists is not None and lists[0] != self._sent_lists:
                     await self._feed_lists(*lists)
 

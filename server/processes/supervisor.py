@@ -181,8 +181,8 @@ class Supervisor:
         self._stopping.set()
         for child in self._attended:
             child.drain(self._config.limits.drain_seconds)
-        while left := {*self._attended.values(), *self._revivals}:
-            await asyncio.wait(left)
+        while remaining := {*self._attended.values(), *self._revivals}:
+            await asyncio.wait(remaining)
 
     async def _begin(self, slot: Slot) -> Child:
         number = slot.place.number

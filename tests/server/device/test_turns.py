@@ -102,7 +102,7 @@ async def test_short_pipeline_does_not_wait_for_long_ones():
 async def test_full_turn_answers_single_requests_only():
     """If a turn is full, a single request is answered and pipelined ones wait."""
     server = Server()
-    server.registry.turns.left = -ANSWER
+    server.registry.turns.budget = -ANSWER
     server.connect("attacker").feed(COMMAS * 2)
     server.connect("browser").feed(COMMAS)
     assert server.served == ["browser"]
