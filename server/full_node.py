@@ -125,7 +125,7 @@ async def managing(
             stack.enter_context(
                 serving_health(settings.metrics_port, tools.registry, maintenance.reasons)
             )
-        wanted = asyncio.Event()
+        wake = asyncio.Event()
         rollouts = Rollouts(
             folder,
             sessions,
@@ -140,7 +140,7 @@ async def managing(
         )
         publishing: list[Work] = [
             lambda: publish_for_ever(
-                publisher, rollouts, folder.incoming, tools, wanted, maintenance.renewed
+                publisher, rollouts, folder.incoming, tools, wake, maintenance.renewed
             ),
             ChangeDetector(folder.public, sessions, epoch).run,
             WebhookDelivery(
@@ -178,7 +178,7 @@ async def managing(
                 clock,
                 settings,
                 entropy,
-                wake=wanted.set,
+                wake=wake.set,
                 rollouts=rollouts,
                 alarms=maintenance.alarms,
                 polls=_poll_counter(phones.counts, settings.gate, monotonic),
@@ -275,8 +275,8 @@ def _poll_counter(
 
 def _free_bytes(folder: StateFolder, blobs: BlobStore) -> int:
     """Return the free bytes on the disk of the state or of the blobs, whichever has fewer."""
-    here, there = free_bytes(folder.root), blobs.free()
-    return here if there is None else min(here, there)
+    local, remote = free_bytes(folder.root), blobs.free()
+    return local if remote is None else min(local, remote)
 
 
 async def _steady_clock(

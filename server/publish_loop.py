@@ -26,12 +26,12 @@ async def publish_for_ever(
     rollouts: Rollouts,
     incoming: Path,
     tools: Instruments,
-    wanted: asyncio.Event,
+    wake: asyncio.Event,
     renewed: asyncio.Event,
 ) -> None:
     """Repair, then renew, carry out due changes and, concurrently, publish bundles; for ever.
 
-    `wanted` triggers an immediate look for bundles; `renewed` is set after the first attempt to
+    `wake` triggers an immediate look for bundles; `renewed` is set after the first attempt to
     renew.
     """
     while True:
@@ -69,7 +69,7 @@ async def publish_for_ever(
                     (IGNORED_SECONDS, lambda: _name_ignored(incoming, ignored)),
                 ],
                 tools,
-                wanted,
+                wake,
                 lambda: None,
             )
         )
@@ -78,10 +78,10 @@ async def publish_for_ever(
 async def _repeat(
     works: Sequence[tuple[float, Callable[[], Awaitable[None]]]],
     tools: Instruments,
-    wanted: asyncio.Event,
+    wake: asyncio.Event,
     after: Callable[[], None],
 ) -> None:
-    """Run each of `works` at its interval in seconds, and all of them immediately when `wanted`.
+    """Run each of `works` at its interval in seconds, and all immediately when `wake` is set.
 
     A work that fails runs again after RETRY_SECONDS; the others go on.
     """
@@ -102,10 +102,10 @@ async def _repeat(
         with contextlib.suppress(TimeoutError):
             # `wait_for` of Python 3.11 swallows cancellations.
             async with asyncio.timeout(min(next_at) - loop.time()):
-                await wanted.wait()
-        if wanted.is_set():
+                await wake.wait()
+        if wake.is_set():
             next_at = [0.0] * len(works)
-        wanted.clear()
+        wake.clear()
 
 
 def _log_completed(snapshot: int | None) -> None:

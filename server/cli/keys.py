@@ -65,7 +65,7 @@ def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_j
 
     folder = require_state(state)
     chosen = _names(names)
-    made, alarms = _run(
+    result, alarms = _run(
         folder,
         witnessed_clock(folder),
         public_url,
@@ -73,10 +73,10 @@ def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_j
         recorded(folder, "keys.new", chosen, {"afresh": afresh}),
     )
     notes = dict.fromkeys(
-        made.kept, "the existing next key is kept; replace it with --afresh after a theft"
+        result.existing, "the existing next key is kept; replace it with --afresh after a theft"
     )
-    if made.unsigned:
-        reason = made.unsigned.rstrip(".")
+    if result.unsigned:
+        reason = result.unsigned.rstrip(".")
         notes["log"] = f"the next key signs from the next root on, because {reason}"
     _show(folder, as_json=as_json, notes=notes)
     if not as_json:

@@ -115,8 +115,8 @@ def judge_public(
     if known is not None:
         _check_not_older(known, {**versions, "snapshot": named, "timestamp": top.version})
     listed = sorted([*versions.items(), ("snapshot", named)])
-    kept = [RoleVersion(role, version, found[role, version]) for role, version in listed]
-    return Publication((*roots, *kept), timestamps[0], named)
+    current = [RoleVersion(role, version, found[role, version]) for role, version in listed]
+    return Publication((*roots, *current), timestamps[0], named)
 
 
 def _follow_roots(

@@ -158,10 +158,12 @@ class Record:
         published = self.published()
         assert published is not None
         current = {**published.versions(), "snapshot": published.snapshot.version}
-        kept = {metadata_name(role, version) for role, version in current.items()}
+        current_names = {metadata_name(role, version) for role, version in current.items()}
         metadata = self._public / "metadata"
         for path in metadata.iterdir():
-            if path.name not in {*kept, "timestamp.json"} and not path.name.endswith(".root.json"):
+            if path.name not in {*current_names, "timestamp.json"} and not path.name.endswith(
+                ".root.json"
+            ):
                 path.unlink()
         sync_folder(metadata)
 

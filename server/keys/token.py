@@ -132,14 +132,14 @@ def _find(session: pkcs11.Session, label: str, half: ObjectClass) -> Any:  # noq
 
 
 def _search(session: pkcs11.Session, label: str, half: ObjectClass) -> list[pkcs11.Object]:
-    wanted = {
+    template = {
         Attribute.CLASS: half,
         Attribute.KEY_TYPE: KeyType.EC_EDWARDS,
         Attribute.LABEL: label,
     }
     with _translated_errors(label):
         # Read to the end: an unfinished search keeps the session locked.
-        return list(session.get_objects(wanted))
+        return list(session.get_objects(template))
 
 
 @contextlib.contextmanager

@@ -76,8 +76,8 @@ def plan_audit(
     """
     roles = {name for name in trust.roles if not is_latest(name)}
     everything = not {"root", "targets"}.isdisjoint(written)
-    asked = sorted(roles if everything else roles & written)
-    paths = [next(iter(trust.roles[name].targets)) for name in asked if trust.roles[name].targets]
+    names = sorted(roles if everything else roles & written)
+    paths = [next(iter(trust.roles[name].targets)) for name in names if trust.roles[name].targets]
     listed: dict[str, Collection[str]] = {
         name: trust.roles[name].targets.keys() for name in sorted(roles)
     }
@@ -151,10 +151,10 @@ def audit_files(
                 raise error.__cause__ from None
             raise TrustError(f"the audit of the staged tree failed: {error}.") from error
         # The client saves the roles that it verified: compare the targets that they list.
-        kept = {role: Path(folder) / f"{role}.json" for role in plan.listed}
+        role_files = {role: Path(folder) / f"{role}.json" for role in plan.listed}
         found = {
             role: json.loads(path.read_bytes())["signed"]["targets"].keys()
-            for role, path in kept.items()
+            for role, path in role_files.items()
             if path.exists()
         }
         delegated = _load_delegations(Path(folder) / "targets.json")

@@ -82,12 +82,12 @@ class BuildNames:
     def find_newest(self, channel: Channel) -> BuildName | None:
         """Return the name of a channel's newest build that is not withdrawn, or None."""
         codename = channel.codename
-        kept = {
+        paths = {
             counter: path
             for (name, counter), path in self._scan(codename).items()
             if name == str(channel) and not self._custom(codename, path).get("withdrawn")
         }
-        return self._decode(codename, kept[max(kept)]) if kept else None
+        return self._decode(codename, paths[max(paths)]) if paths else None
 
     def _scan(self, codename: str) -> dict[tuple[str, int], str]:
         if codename not in self._paths:

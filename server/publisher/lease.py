@@ -57,7 +57,7 @@ class Precedence:
         return self._count > 0 and not self.is_overdue
 
     @contextlib.contextmanager
-    def wanted(self) -> Iterator[None]:
+    def claim(self) -> Iterator[None]:
         """Make ordinary publishers wait until the block ends."""
         with self._lock:
             self._count += 1
@@ -138,8 +138,8 @@ class Lease:
         fails. A crash leaves the row: the lease expires, or the file lock shows that the holder is
         dead.
         """
-        wanted = self._precedence.wanted() if self._is_urgent else contextlib.nullcontext()
-        with wanted:
+        announced = self._precedence.claim() if self._is_urgent else contextlib.nullcontext()
+        with announced:
             async with self._held():
                 yield
 
@@ -238,7 +238,7 @@ class Lease:
         """Take the lease when it is free, has expired, or its holder is known to be dead."""
         tries, yielded = max(1, int(self._wait / RETRY_SECONDS)), 0
         try:
-            for left in reversed(range(tries)):
+            for tries_left in reversed(range(tries)):
                 if not self._is_urgent and yielded * RETRY_SECONDS > YIELD_SECONDS:
                     self._precedence.is_overdue = True
                 if self.must_yield:
@@ -253,7 +253,7 @@ class Lease:
                     yielded += holder == OTHER_URGENT
                     if locked:  # without the lease, the lock would hide that its holder is dead
                         fcntl.flock(file, fcntl.LOCK_UN)
-                if left:
+                if tries_left:
                     await asyncio.sleep(RETRY_SECONDS)
         finally:
             if not self._is_urgent:

@@ -123,13 +123,13 @@ def earliest_time(published: Published, trust: Trust) -> datetime:
     did, a thief could sign a time far ahead, and all later signatures would have to follow it.
     """
     times = _signing_times(published)
-    kept = [
+    trusted_times = [
         times[name]
         for name in times
         if set(listed_keys(name, published.root, published.targets))
         <= set(listed_keys(name, trust.root, trust.targets))
     ]
-    return max(kept, default=datetime.min.replace(tzinfo=UTC))
+    return max(trusted_times, default=datetime.min.replace(tzinfo=UTC))
 
 
 def _signing_times(published: Published) -> dict[str, datetime]:

@@ -123,6 +123,6 @@ def is_superseded(public: Path, file: RoleVersion) -> bool:
     """Answer whether the version may be gone because enough newer ones exist."""
     if file.role == "root":  # phones ask for every root
         return False
-    there = (public / "metadata").glob(f"[0-9]*.{file.role}.json")
-    newest = max((int(path.name.partition(".")[0]) for path in there), default=0)
+    versions = (public / "metadata").glob(f"[0-9]*.{file.role}.json")
+    newest = max((int(path.name.partition(".")[0]) for path in versions), default=0)
     return file.version < newest - SUPERSEDED

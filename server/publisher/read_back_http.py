@@ -170,8 +170,8 @@ async def _check_package(
         return
     async with session.get(url, headers={"Range": f"bytes=0-{size - 1}"}) as response:
         where = response.headers.get("Content-Range")
-        wanted = (HTTPStatus.PARTIAL_CONTENT, f"bytes 0-{size - 1}/{target.length}")
-        if (response.status, where) != wanted:
+        expected = (HTTPStatus.PARTIAL_CONTENT, f"bytes 0-{size - 1}/{target.length}")
+        if (response.status, where) != expected:
             raise PublishError(f"{url} does not answer a range request correctly.")
         digest = base64.b64encode(bytes.fromhex(sha256)).decode()
         if response.headers.get("Repr-Digest", f"sha-256=:{digest}:") != f"sha-256=:{digest}:":

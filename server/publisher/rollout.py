@@ -55,8 +55,8 @@ def plan_offer(
     """
     if current is not None and counter <= current.steps[-1].counter:
         known = name_step(current.steps[-1], releases).title
-        what = "has halted" if current.halted else "already offers"
-        raise PublishError(f"{channel} {what} {known}; offer a later build.")
+        state = "has halted" if current.halted else "already offers"
+        raise PublishError(f"{channel} {state} {known}; offer a later build.")
     _check_has_release(channel, releases)
     offered = offered_in(channel, releases)
     steps = [
@@ -206,16 +206,16 @@ def _is_dropped(
     Raises PublishError if it still offers any other build that is gone.
     """
     offered = [package.path for step in pointer.steps for package in step.packages]
-    gone = [path for path in offered if path not in listed]
-    if not gone:
+    missing = [path for path in offered if path not in listed]
+    if not missing:
         return False
-    if pointer.halted and len(gone) == len(offered):
+    if pointer.halted and len(missing) == len(offered):
         return True
     # Above the floor only a reset removes a build.
-    if any(step.counter >= floor and step.packages[0].path in gone for step in pointer.steps):
+    if any(step.counter >= floor and step.packages[0].path in missing for step in pointer.steps):
         return True
     raise PublishError(
-        f"{channel} still offers {gone[0]}, which {channel.codename} no longer lists: roll out a"
+        f"{channel} still offers {missing[0]}, which {channel.codename} no longer lists: roll out a"
         " newer build there first."
     )
 

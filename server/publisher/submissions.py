@@ -271,29 +271,29 @@ class Submissions:
 
         Blobs are removed only under the lease, so recorded blobs exist.
         """
-        wanted = {blob.sha256: blob.length for blob in submission.bundle.blobs}
+        expected = {blob.sha256: blob.length for blob in submission.bundle.blobs}
 
         def ask() -> dict[str, int | None]:
-            return {name: self.blobs.length(name) for name in wanted}
+            return {name: self.blobs.length(name) for name in expected}
 
-        if await self._threads.run_soon(ask) != wanted:
+        if await self._threads.run_soon(ask) != expected:
             return False
         now = int(self.clock().timestamp())
-        names = sorted(wanted)
+        names = sorted(expected)
         for at in range(0, len(names), AT_ONCE):
             async with self.lease.fenced() as session:
                 for name in names[at : at + AT_ONCE]:
-                    await session.merge(Blob(sha256=name, length=wanted[name], verified_at=now))
+                    await session.merge(Blob(sha256=name, length=expected[name], verified_at=now))
         return True
 
     async def _check_blobs(self, targets: Mapping[str, TargetFile]) -> None:
         """Raise PublishError unless each blob exists with its length and is recorded as hashed."""
-        wanted = [
+        required = [
             (path, sha256, length)
             for path, target in targets.items()
             for sha256, length in named_blobs(target)
         ]
-        hashes = sorted({sha256 for _, sha256, _ in wanted})
+        hashes = sorted({sha256 for _, sha256, _ in required})
         records: dict[str, int] = {}
         async with self.sessions() as session:
             for at in range(0, len(hashes), QUERY_HASHES):
@@ -305,7 +305,7 @@ class Submissions:
             for sha256 in hashes:
                 check_sha256(sha256)
             lengths = self.blobs.lengths(set(hashes))
-            for path, sha256, length in wanted:
+            for path, sha256, length in required:
                 if {lengths.get(sha256), records.get(sha256)} != {length}:
                     raise PublishError(
                         f"the blob of {path} is neither in the bundle nor in the store."

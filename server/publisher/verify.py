@@ -78,8 +78,8 @@ def verify_submission(
     # (3) delegated roles
     former: Mapping[str, Targets] = {} if published is None else published.roles
     if not former.keys() <= delegated:
-        gone = ", ".join(sorted(former.keys() - delegated))
-        raise PublishError(f"targets no longer delegates to {gone}; an empty role must stay.")
+        dropped = ", ".join(sorted(former.keys() - delegated))
+        raise PublishError(f"targets no longer delegates to {dropped}; an empty role must stay.")
     changed: dict[str, Targets] = {}
     for name, files in by_role.items():
         if name not in delegated:

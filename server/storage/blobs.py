@@ -146,14 +146,14 @@ def read_checked(pieces: Iterator[bytes], sha256: str, length: int) -> Iterator[
 
     Until the iteration has ended, the caller must not rely on the pieces.
     """
-    digest, left = hashlib.sha256(), length
+    digest, remaining = hashlib.sha256(), length
     for piece in pieces:
-        left -= len(piece)
-        if left < 0:
+        remaining -= len(piece)
+        if remaining < 0:
             break
         digest.update(piece)
         yield piece
-    if left:
+    if remaining:
         raise FormatError(f"the blob {sha256[:16]} does not have {length} bytes.")
     if digest.hexdigest() != sha256:
         raise FormatError(f"the blob {sha256[:16]} does not hash to its name.")

@@ -192,11 +192,11 @@ def _write_ahead(path: Path) -> None:
     SQLite does not wait for its lock here, so of two programs that start together one would fail.
     """
     with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
-        for left in reversed(range(_TRIES)):
+        for tries_left in reversed(range(_TRIES)):
             try:
                 connection.execute("PRAGMA journal_mode=WAL")
             except sqlite3.OperationalError as error:
-                if left and "locked" in str(error):
+                if tries_left and "locked" in str(error):
                     time.sleep(BUSY_SECONDS / _TRIES)
                     continue
                 raise StorageError(

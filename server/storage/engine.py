@@ -261,9 +261,9 @@ async def _connect(address: PostgresAddress) -> "asyncpg.Connection":
 
     # The library tries one machine after the other within one timeout, and a machine that
     # disappeared would use it up.
-    asked = [asyncio.create_task(_ask(address, *each)) for each in address.hosts]
+    attempts = [asyncio.create_task(_ask(address, *each)) for each in address.hosts]
     try:
-        connection = await (_first(asked) if asked else _ask(address))
+        connection = await (_first(attempts) if attempts else _ask(address))
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise _fault(address, error) from error
     transport = connection._transport  # noqa: SLF001 - there is no option for this
@@ -287,9 +287,9 @@ async def _ask(
     )
 
 
-async def _first(asked: "Sequence[asyncio.Task[asyncpg.Connection]]") -> "asyncpg.Connection":
+async def _first(attempts: "Sequence[asyncio.Task[asyncpg.Connection]]") -> "asyncpg.Connection":
     """Return the first connection, and end the other tasks; raises an error if there is none."""
-    waiting = set(asked)
+    waiting = set(attempts)
     try:
         while True:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

@@ -156,8 +156,8 @@ class Objects:
         """Raise UnconditionalError for a store that ignores conditions; writes `PROBE`."""
         first = self.get(PROBE, limit=1)
         tag = self.create(PROBE, b"") if first is None else first.tag
-        kept = b"" if first is None else first.data
-        other = b"1" if not kept else b""
+        former = b"" if first is None else first.data
+        other = b"1" if not former else b""
         for condition in ("create", "replace"):
             try:
                 if condition == "create":
@@ -171,7 +171,7 @@ class Objects:
                 " (If-None-Match, If-Match), and two publishers could destroy each other's work."
                 " Take another store for tree_url."
             )
-        self.replace(PROBE, kept, tag)
+        self.replace(PROBE, former, tag)
 
     def _put(
         self,

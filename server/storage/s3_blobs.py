@@ -41,7 +41,7 @@ from server.storage.s3_client import (
 from server.storage.shared_windows import SharedWindows, Window
 
 WINDOW = 8 * 1024 * 1024  # bytes of one request to S3: the block that phones ask for
-KEPT = 16  # windows in memory, 128 MiB: those being fetched and the last read ones
+WINDOWS = 16  # windows in memory, 128 MiB: those being fetched and the last read ones
 # Bytes per request of a reader without a window: it is too slow for windows, or reads little.
 STEP = 256 * 1024
 
@@ -49,12 +49,12 @@ STEP = 256 * 1024
 class S3Reader:
     """Reads ranges of blobs; windows of them are fetched once for all their readers.
 
-    Memory: `kept` windows, and beyond them at most a STEP for each reader.
+    Memory: `windows` windows, and beyond them at most a STEP for each reader.
     """
 
-    def __init__(self, store: S3Store, *, kept: int = KEPT) -> None:
+    def __init__(self, store: S3Store, *, windows: int = WINDOWS) -> None:
         self._store = store
-        self._windows = SharedWindows(self._fetch, kept)
+        self._windows = SharedWindows(self._fetch, windows)
 
     @contextlib.asynccontextmanager
     async def open_range(
@@ -97,17 +97,17 @@ class S3Reader:
                 return
             if found.range[0] != first:
                 raise StorageError("the S3 store answers with another range than was requested.")
-            left, rest = found.range[1] - first, b""
+            remaining, rest = found.range[1] - first, b""
             # The end is known by its offset: a reader that has the last byte does not wait for the
             # store's end of stream.
             async for chunk in found.stream(min_chunk_size=PIECE):
-                left -= len(chunk)
+                remaining -= len(chunk)
                 view = memoryview(rest + bytes(chunk))
-                whole = len(view) - len(view) % PIECE if left > 0 else len(view)
+                whole = len(view) - len(view) % PIECE if remaining > 0 else len(view)
                 for start in range(0, whole, PIECE):
                     yield bytes(view[start : start + PIECE])
                 rest = bytes(view[whole:])
-                if left <= 0:
+                if remaining <= 0:
                     return
             raise StorageError("the S3 store does not give the whole blob.")
 

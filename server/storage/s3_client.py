@@ -219,25 +219,25 @@ def blob_key(sha256: str) -> str:
 
 
 @contextlib.contextmanager
-def translated_errors(what: str) -> Iterator[None]:
+def translated_errors(action: str) -> Iterator[None]:
     """Turn the library's errors into StorageError; their texts quote whole pages and requests."""
     try:
         yield
     except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise _refusal(what) from error
+        raise _refusal(action) from error
     except FileNotFoundError as error:
-        raise StorageError(f"the S3 store does not {what}: it is not there.") from error
+        raise StorageError(f"the S3 store does not {action}: it is not there.") from error
     except (BaseError, OSError, ValueError) as error:
         status = _STATUS.search(str(error))
         if status and status[1].startswith(_REFUSED):  # the library raises this for lists
-            raise _refusal(what) from error
+            raise _refusal(action) from error
         reason = status[1].strip() if status else "there was no answer, or an incomplete one"
-        raise StorageError(f"the S3 store does not {what}: {reason}.") from error
+        raise StorageError(f"the S3 store does not {action}: {reason}.") from error
 
 
-def _refusal(what: str) -> StorageError:
+def _refusal(action: str) -> StorageError:
     return StorageError(
-        f"the S3 store refuses to {what}: check key, secret, the key's rights, and this machine's"
+        f"the S3 store refuses to {action}: check key, secret, the key's rights, and this machine's"
         " clock."
     )
 

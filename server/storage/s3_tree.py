@@ -167,23 +167,23 @@ class S3Tree:
 
         Newer files stay: the next publication may be in progress. The store keeps everything.
         """
-        kept = frozenset(served)
+        keep = frozenset(served)
         newest: dict[str, int] = {}
-        for match in filter(None, map(_VERSIONED.fullmatch, kept)):
+        for match in filter(None, map(_VERSIONED.fullmatch, keep)):
             newest[match[2]] = max(newest.get(match[2], 0), int(match[1]))
         with self._locked():
             for path in (self._folder / "metadata").iterdir():
                 name = f"metadata/{path.name}"
                 found = _VERSIONED.fullmatch(name)
-                if found and name not in kept and int(found[1]) < newest.get(found[2], 0):
+                if found and name not in keep and int(found[1]) < newest.get(found[2], 0):
                     path.unlink()
 
     def fetch_again(self, served: Iterable[str]) -> None:
         """Fetch everything again except the `served` paths: other files were not verified."""
-        kept = {*served, *POINTERS}
+        keep = {*served, *POINTERS}
         with self._locked():
             for path in self._folder.rglob("*"):
-                if path.is_file() and path.relative_to(self._folder).as_posix() not in kept:
+                if path.is_file() and path.relative_to(self._folder).as_posix() not in keep:
                     path.unlink()
             self._tags.clear()
             self._is_listed = False
@@ -225,7 +225,7 @@ class S3Tree:
             for path, size in stored.items()
             if path.startswith("log/")
             and path not in POINTERS
-            and not ((there := self._folder / path).is_file() and there.stat().st_size == size)
+            and not ((local := self._folder / path).is_file() and local.stat().st_size == size)
         }
         return sorted(lost | differing)
 
@@ -275,10 +275,10 @@ class S3Tree:
         """Raise StorageError for an older timestamp, unless a new root may allow it."""
         if before is None:
             return
-        held, version = (decode_timestamp(each).signed.version for each in (before, found))
-        if version < held and self._is_trusted(before):
+        last, version = (decode_timestamp(each).signed.version for each in (before, found))
+        if version < last and self._is_trusted(before):
             raise StorageError(
-                f"the S3 store has timestamp {version}, and this machine had {held} already: it was"
+                f"the S3 store has timestamp {version}, and this machine had {last} already: it was"
                 " restored from an older copy, or changed. This machine keeps what it"
                 f" has; to follow the store, stop the server and remove {self._folder}."
             )

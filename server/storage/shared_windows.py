@@ -87,9 +87,9 @@ class SharedWindows:
     fetched; the least recently read is dropped first.
     """
 
-    def __init__(self, fetch: Fetch, kept: int) -> None:
+    def __init__(self, fetch: Fetch, capacity: int) -> None:
         self._fetch = fetch
-        self._kept = kept
+        self._capacity = capacity
         self._windows: OrderedDict[tuple[str, int], Window] = OrderedDict()
 
     def has(self, key: str, number: int) -> bool:
@@ -117,7 +117,7 @@ class SharedWindows:
 
     def _begin(self, name: tuple[str, int]) -> Window | None:
         loop = asyncio.get_running_loop()
-        if len(self._windows) >= self._kept and not self._make_room(loop.time()):
+        if len(self._windows) >= self._capacity and not self._make_room(loop.time()):
             return None
 
         def touch() -> None:

@@ -59,18 +59,18 @@ class Alarm:
     role: str
     version: int
     share: float
-    left: timedelta
+    remaining: timedelta
     expires: datetime
     severity: Severity
     what_to_do: str
 
     def __str__(self) -> str:
-        what = "is expired since"
+        state = "is expired since"
         if self.severity != "expired":
-            what = f"expires in {spell_span(int(self.left.total_seconds()))}, on"
+            state = f"expires in {spell_span(int(self.remaining.total_seconds()))}, on"
             if self.share >= (CRITICAL if self.severity == "critical" else WARNING):
-                what = f"has used {self.share:.0%} of its lifetime and {what}"
-        return f"{self.role} {what} {self.expires:%Y-%m-%d %H:%M} UTC: {self.what_to_do}."
+                state = f"has used {self.share:.0%} of its lifetime and {state}"
+        return f"{self.role} {state} {self.expires:%Y-%m-%d %H:%M} UTC: {self.what_to_do}."
 
 
 def list_lifetimes(published: Published, begun: Begun) -> list[RoleLifetime]:
@@ -109,13 +109,13 @@ def plan_alarms(lifetimes: list[RoleLifetime], now: datetime) -> list[Alarm]:
 def _alarms(lifetimes: list[RoleLifetime], now: datetime) -> Iterator[Alarm]:
     for lifetime in lifetimes:
         renewed = is_online(lifetime.role)  # by this server
-        share, left = lifetime.used(now), lifetime.expires - now
+        share, remaining = lifetime.used(now), lifetime.expires - now
         severity: Severity
         if now >= lifetime.expires:
             severity = "expired"
-        elif share >= CRITICAL or (not renewed and left <= CRITICAL_LEFT):
+        elif share >= CRITICAL or (not renewed and remaining <= CRITICAL_LEFT):
             severity = "critical"
-        elif _is_due(lifetime, now, left, renewed=renewed):
+        elif _is_due(lifetime, now, remaining, renewed=renewed):
             severity = "warning"
         else:
             continue
@@ -125,14 +125,14 @@ def _alarms(lifetimes: list[RoleLifetime], now: datetime) -> Iterator[Alarm]:
             else f"sign it again (`hening-signer ceremony renew {lifetime.role}`)"
         )
         yield Alarm(
-            lifetime.role, lifetime.version, share, left, lifetime.expires, severity, remedy
+            lifetime.role, lifetime.version, share, remaining, lifetime.expires, severity, remedy
         )
 
 
-def _is_due(lifetime: RoleLifetime, now: datetime, left: timedelta, *, renewed: bool) -> bool:
+def _is_due(lifetime: RoleLifetime, now: datetime, remaining: timedelta, *, renewed: bool) -> bool:
     if renewed:
         return lifetime.used(now - GRACE) >= WARNING
-    return lifetime.used(now) >= WARNING or left <= WARNING_LEFT
+    return lifetime.used(now) >= WARNING or remaining <= WARNING_LEFT
 
 
 SCARCE = 4  # times keep_free: less free space is a warning
@@ -163,15 +163,15 @@ def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:
     """Yield the notices for a disk with `free` bytes, and for `used` bytes of blobs."""
     if free < SCARCE * room.keep_free:
         is_short = free < room.keep_free
-        left, kept = spell_size(free), spell_size(room.keep_free)
+        available, floor = spell_size(free), spell_size(room.keep_free)
         yield Notice(
             "disk",
             "critical" if is_short else "warning",
-            f"{left} are free on the disk, and"
+            f"{available} are free on the disk, and"
             + (
-                f" below {kept} (`keep_free`) bundles and uploads are refused: make room."
+                f" below {floor} (`keep_free`) bundles and uploads are refused: make room."
                 if is_short
-                else f" at {kept} (`keep_free`) bundles and uploads will be refused: make room in"
+                else f" at {floor} (`keep_free`) bundles and uploads will be refused: make room in"
                 " time."
             ),
         )
@@ -196,14 +196,14 @@ class RaisedAlarms:
     def due(self, notices: Sequence[Notice], now: datetime) -> list[Notice]:
         """Return the notices to raise at `now`; `notices` are all active ones."""
         due = []
-        said = {}
+        raised = {}
         for notice in notices:
             severity, at = self._raised.get(notice.subject, ("", now))
             if severity != notice.severity or not timedelta() <= now - at < AGAIN:
                 due.append(notice)
                 at = now
-            said[notice.subject] = (notice.severity, at)
-        self._raised = said
+            raised[notice.subject] = (notice.severity, at)
+        self._raised = raised
         return due
 
 

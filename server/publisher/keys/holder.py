@@ -50,10 +50,12 @@ def open_keys(folder: StateFolder) -> KeyFolder | KeySocket:
     return KeySocket(folder) if folder.keys_socket else KeyFolder(folder.keys)
 
 
-def say_left_to_others(error: MissingKeyError) -> str:
+def explain_missing_key(error: MissingKeyError) -> str:
     """Return the message for work that needs the keys of another publisher of the site."""
-    what = str(error).partition(":")[0]
-    return f"{what}: a publisher of the site that has it is needed; copy its keys/ to this machine."
+    message = str(error).partition(":")[0]
+    return (
+        f"{message}: a publisher of the site that has it is needed; copy its keys/ to this machine."
+    )
 
 
 @contextlib.contextmanager
@@ -68,7 +70,7 @@ def leaving_to_others(folder: StateFolder) -> Iterator[None]:
     except MissingKeyError as error:
         if not has_own_keys(folder):
             raise
-        raise StorageError(say_left_to_others(error)) from error
+        raise StorageError(explain_missing_key(error)) from error
 
 
 def has_own_keys(folder: StateFolder) -> bool:

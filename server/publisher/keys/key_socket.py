@@ -81,21 +81,21 @@ class KeySocket:
         If the key process lacks the public state, because its record is new or an older copy, that
         is sent first.
         """
-        held, size = self._describe(), self._public_size()
+        state, size = self._describe(), self._public_size()
         # If it has more leaves, another node published them, and this copy is behind.
-        if held.size < size or (held.size == size and not held.is_known):
+        if state.size < size or (state.size == size and not state.is_known):
             with contextlib.suppress(PublishError):  # the next request reports the error
-                self._synchronize(held)
-                held = self._describe()
-        self._size = held.size
-        halves = {role: [_half(text) for text in held.roles[role]] for role in ROLES}
-        logs = [LogHalf(decode_verifier_key(text), self) for text in held.log]
+                self._synchronize(state)
+                state = self._describe()
+        self._size = state.size
+        halves = {role: [_half(text) for text in state.roles[role]] for role in ROLES}
+        logs = [LogHalf(decode_verifier_key(text), self) for text in state.log]
         return OnlineKeys(
             {role: keys[0] for role, keys in halves.items()},
             logs[0],
             {role: keys[1] for role, keys in halves.items() if len(keys) > 1},
             logs[1] if len(logs) > 1 else None,
-            held.size,
+            state.size,
         )
 
     def plan(
@@ -172,14 +172,14 @@ class KeySocket:
         write_durable(self._folder.keys / "public.json", encode_public(self.load()))
 
     def _describe(self) -> messages.Held:
-        held = self._ask(messages.Describe(self._public()))
-        if not isinstance(held, messages.Held) or held.roles.keys() != set(ROLES):
-            raise _unexpected(held)
-        return held
+        state = self._ask(messages.Describe(self._public()))
+        if not isinstance(state, messages.Held) or state.roles.keys() != set(ROLES):
+            raise _unexpected(state)
+        return state
 
-    def _synchronize(self, held: messages.Held) -> None:
+    def _synchronize(self, state: messages.Held) -> None:
         """Send the key process the public state and the log, as far as it lacks them."""
-        if not held.is_known:
+        if not state.is_known:
             published = load_published(self._folder.public)
             _done(
                 self._ask(
@@ -187,10 +187,10 @@ class KeySocket:
                 )
             )
         log, size = self._folder.public / "log", self._public_size()
-        if held.size < size:
+        if state.size < size:
             note = read_bounded(log / "checkpoint", MAX_NOTE)
-            leaves = read_entries(size, held.size, lambda path: read_bounded(log / path, MAX_TILE))
-            self._ask(messages.ContinueLog(note, held.size, leaves))
+            leaves = read_entries(size, state.size, lambda path: read_bounded(log / path, MAX_TILE))
+            self._ask(messages.ContinueLog(note, state.size, leaves))
 
     def _public_size(self) -> int:
         """Return how many leaves the public checkpoint has, which the key process verifies."""

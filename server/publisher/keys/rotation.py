@@ -34,11 +34,11 @@ from server.storage.tree import root_time
 class NextKeys:
     """The result of `make_next_keys`.
 
-    `kept` are the names whose next key existed before. `unsigned` says why the log is not signed
-    with its next key yet; it is empty if it is, or if none was requested.
+    `existing` are the names whose next key existed before. `unsigned` says why the log is not
+    signed with its next key yet; it is empty if it is, or if none was requested.
     """
 
-    kept: list[str]
+    existing: list[str]
     unsigned: str
 
 
@@ -55,10 +55,10 @@ async def make_next_keys(
 
     def plan(keys: OnlineKeys, published: Published | None, now: datetime) -> KeyChange:
         nonlocal made
-        kept = plan_next(keys, published, names, afresh=afresh)
+        existing = plan_next(keys, published, names, afresh=afresh)
         planned = discard_next(keys, names) if afresh else keys
         unsigned = "" if "log" not in names else _why_unsigned(planned, published, now)
-        made = NextKeys(kept, unsigned)
+        made = NextKeys(existing, unsigned)
         return KeyChange(
             planned,
             lambda: open_keys(folder).create_next(names, afresh=afresh),

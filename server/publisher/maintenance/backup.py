@@ -76,12 +76,12 @@ class FileCopies:
     def remove_others(self) -> None:
         """Remove files of the copy that `copy_rest` did not find; others may publish meanwhile."""
         copied = StateFolder(self._out)
-        there = {str(self._out_of(Path(path))) for path in self._there}
+        existing = {str(self._out_of(Path(path))) for path in self._there}
         for place in (copied.trusted_root.parent, copied.public, copied.results):
             for path, _ in _walk(str(place)):
-                if path not in there:
+                if path not in existing:
                     Path(path).unlink()
-        if str(copied.settings) not in there:
+        if str(copied.settings) not in existing:
             copied.settings.unlink(missing_ok=True)
 
     def _out_of(self, path: Path) -> Path:

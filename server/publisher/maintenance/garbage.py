@@ -136,8 +136,8 @@ async def collect_garbage(
             await repair()
             named = await asyncio.to_thread(names.load)
             async with lease.fenced() as session:
-                kept = named | await _uploaded(session, now)
-                batch = [blob for blob in pending[:BATCH] if blob.sha256 not in kept]
+                used = named | await _uploaded(session, now)
+                batch = [blob for blob in pending[:BATCH] if blob.sha256 not in used]
                 hashes = [blob.sha256 for blob in batch]
                 await session.execute(delete(Blob).where(Blob.sha256.in_(hashes)))
             after_step(1)

@@ -102,9 +102,9 @@ def _decode_leaves(signed: SignedLeaves, tree: GrowingTree) -> list[Leaf]:
 
 
 async def _add_leaves(
-    lease: Lease, sessions: Sessions, leaves: Sequence[Leaf], now: int, kept: int | None
+    lease: Lease, sessions: Sessions, leaves: Sequence[Leaf], now: int, keep: int | None
 ) -> int:
-    """Add the missing rows; with a key process only the first `kept` existing rows stay.
+    """Add the missing rows; with a key process only the first `keep` existing rows stay.
 
     All rows are read outside of a writing transaction, for which halts would wait.
     """
@@ -114,7 +114,7 @@ async def _add_leaves(
     present = {
         index: (role, version, sha256)
         for index, role, version, sha256 in rows
-        if kept is None or index < kept
+        if keep is None or index < keep
     }
     if any(leaves[index] != leaf for index, leaf in present.items() if index < len(leaves)):
         raise LogError(

@@ -114,9 +114,9 @@ def plan_removal(
     Files of the former listing stay until the next run: a client may still be reading them.
     Packages that are withdrawn and have drained are removed.
     """
-    gone = {url.removeprefix("/") for url in withdrawn}
-    kept = plan.paths | (set(former) - gone)
-    return sorted(set(present) - kept)
+    withdrawn_paths = {url.removeprefix("/") for url in withdrawn}
+    keep = plan.paths | (set(former) - withdrawn_paths)
+    return sorted(set(present) - keep)
 
 
 def _files(path: str, document: Document, *, gzip: bool) -> Iterator[MirrorFile]:

@@ -271,7 +271,7 @@ async def test_urgent_publisher_goes_first(lease):
     async with first.held():
         ordinary = asyncio.create_task(hold(second, order, "ordinary"))
         await until(lambda: asyncio.sleep(0, bool(second._task.locked())))
-        with precedence.wanted():  # keeps an urgent request open during this check
+        with precedence.claim():  # keeps an urgent request open during this check
             await asyncio.sleep(0)
             assert second.must_yield
             stop = asyncio.create_task(hold(urgent, order, "halt"))
@@ -288,7 +288,7 @@ async def test_ordinary_publisher_goes_first_after_the_longest_wait(lease, monke
     precedence = Precedence()
     ordinary = lease(precedence=precedence)
     precedence.is_at_work = True
-    with precedence.wanted():
+    with precedence.claim():
         async with ordinary.held():
             assert ordinary.must_yield
         precedence.is_overdue = True

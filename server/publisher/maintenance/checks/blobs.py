@@ -14,7 +14,7 @@ from server.publisher.audit import AuditPlan, audit_staged
 from server.publisher.errors import MissingKeyError
 from server.publisher.incoming import load_submission
 from server.publisher.keys.choice import choose_keys, describe_keys
-from server.publisher.keys.holder import has_own_keys, load_keys, say_left_to_others
+from server.publisher.keys.holder import explain_missing_key, has_own_keys, load_keys
 from server.publisher.keys.online_keys import encode_public
 from server.publisher.maintenance.checks.finding import Finding, summarise
 from server.publisher.maintenance.checks.site import Site
@@ -193,7 +193,7 @@ def check_waiting(site: Site) -> Iterator[Finding]:
                     targets = decode_targets(file.role, file.data).signed
             choose_keys(keys, root, targets)
         except MissingKeyError as error:
-            errors.append(f"the bundle {folder.name[:16]} waits: {say_left_to_others(error)}")
+            errors.append(f"the bundle {folder.name[:16]} waits: {explain_missing_key(error)}")
         except (HeningError, OSError):  # refused when it is its turn, or published by now
             continue
     yield from summarise("waiting bundles", "this machine has the keys of each", errors)

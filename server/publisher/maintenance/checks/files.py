@@ -175,10 +175,10 @@ LONGEST = 3600  # seconds: many times a lease, so that two machines' clocks may 
 def check_lease(site: Site) -> Iterator[Finding]:
     """Check the row of the lease."""
     lease, errors = site.lease, []
-    left = 0 if lease is None else lease.expires_at - int(site.now.timestamp())
-    if lease is not None and left > LONGEST:
+    remaining = 0 if lease is None else lease.expires_at - int(site.now.timestamp())
+    if lease is not None and remaining > LONGEST:
         errors.append(
-            f"the lease to publish is taken for {left} more seconds, and no other server can"
+            f"the lease to publish is taken for {remaining} more seconds, and no other server can"
             " publish: stop every server of this state, then set `expires_at` of the table"
             " `leases` to 0."
         )
@@ -187,4 +187,4 @@ def check_lease(site: Site) -> Iterator[Finding]:
             f"the fence of the lease is {lease.fence}, and only grows: stop every server of this"
             " state, then delete the row of the table `leases`."
         )
-    yield from summarise("lease", "held" if left > 0 else "free", errors)
+    yield from summarise("lease", "held" if remaining > 0 else "free", errors)

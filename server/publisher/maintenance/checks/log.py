@@ -93,13 +93,13 @@ def _verifier(site: Site) -> VerifierKey:
 
 def _rows(site: Site) -> Iterator[str]:
     for expected, entry in enumerate(site.entries):
-        what = f"leaf {entry.index} ({entry.role} {entry.version})"
+        label = f"leaf {entry.index} ({entry.role} {entry.version})"
         if entry.index != expected:
             yield f"leaf {expected} is not in the database: run `rebuild`; the tiles have it."
             return
         if not 0 < entry.appended_at <= site.now.timestamp() + DAY:
             yield (
-                f"the database says that {what} was logged at a time in the future"
+                f"the database says that {label} was logged at a time in the future"
                 f" ({entry.appended_at}): the alarms count from it; restore the database."
             )
 
@@ -141,13 +141,13 @@ def _files(site: Site, head: Checkpoint, entries: list[bytes], key: VerifierKey)
             if entry is not None:
                 verify_proof(read_bounded(file, MAX_PROOF), entry, key)
                 continue
-            wanted = tiles.data(path)
-            if wanted is None:
+            expected = tiles.data(path)
+            if expected is None:
                 yield (
                     f"public/log/{path} belongs to no leaf: find out who put it there, and remove"
                     " it."
                 )
-            elif read_bounded(file, len(wanted)) != wanted:
+            elif read_bounded(file, len(expected)) != expected:
                 yield f"public/log/{path} does not match the leaves: {_COPY}"
         except (HeningError, OSError) as error:
             yield f"public/log/{path} is not valid: {error} {_COPY.capitalize()}"
