@@ -79,8 +79,8 @@ async def end(visit: Visit) -> Redirect:
 async def list_trail(visit: Visit) -> PageContent:
     """Show entries in sentences. An empty form field matches all."""
     page = await visit.at.do("list_trail", query=visit.query)
-    wanted = {entry.detail["change"] for entry in page.items if "change" in entry.detail}
-    changes = {change: await _find_change(visit, change) for change in wanted}
+    change_ids = {entry.detail["change"] for entry in page.items if "change" in entry.detail}
+    changes = {change: await _find_change(visit, change) for change in change_ids}
     rows = [_describe(entry, changes.get(entry.detail.get("change"))) for entry in page.items]
     filters = {name: visit.query.get(name, "") for name in FILTERS}
     days = [(name, list(of_day)) for name, of_day in groupby(rows, key=itemgetter("day"))]

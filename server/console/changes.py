@@ -70,14 +70,14 @@ async def find_objection(visit: Visit, change: ChangeView) -> str:
     return ""
 
 
-def _rights(who: Principal, change: ChangeView) -> dict[str, bool]:
+def _rights(principal: Principal, change: ChangeView) -> dict[str, bool]:
     """Return which buttons are shown; the API checks the rights when one is pressed."""
     codename = decode_channel(change.channel).codename
-    is_own = who.name == change.proposed_by
+    is_own = principal.name == change.proposed_by
     is_waiting = change.state == State.WAITING
     is_open = change.state in {State.WAITING, State.APPROVED}
-    may_approve = who.is_allowed(Permission.APPROVE, codename)
-    may_cancel = who.is_allowed(Permission.ROLLOUT, codename) if is_own else may_approve
+    may_approve = principal.is_allowed(Permission.APPROVE, codename)
+    may_cancel = principal.is_allowed(Permission.ROLLOUT, codename) if is_own else may_approve
     return {
         "may_approve": is_waiting and may_approve and not is_own,
         "may_reject": is_waiting and may_approve,

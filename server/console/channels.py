@@ -53,14 +53,14 @@ async def load_values(visit: Visit) -> dict[str, Any]:
     now = visit.services.epoch()
     of_channel = ChangesQuery(channel=state.channel, limit=HISTORY)
     changes = (await operations.do("list_changes", query=of_channel)).items
-    who = operations.principal
+    principal = operations.principal
     return {
         "state": state,
         "timeline": _timeline(state, _moment(state, changes, now), changes),
         "changes": changes[:RECENT],
         "windows": _windows(changes),
-        "may_roll_out": who.is_allowed(Permission.ROLLOUT, codename),
-        "may_halt": who.is_allowed(Permission.HALT, codename),
+        "may_roll_out": principal.is_allowed(Permission.ROLLOUT, codename),
+        "may_halt": principal.is_allowed(Permission.HALT, codename),
         "needs_approval": visit.services.require_rollouts().is_approval_needed(
             decode_channel(state.channel), Resume()
         ),

@@ -217,7 +217,7 @@ class KeyRow:
 
     role: RoleState
     meaning: str
-    left: int
+    remaining: int
     severity: Severity | str
 
 
@@ -238,7 +238,9 @@ async def show_keys(visit: Visit) -> PageContent:
     values = {
         "offline": offline,
         "online": [row for row in rows if is_online(row.role.name)],
-        "renewal": renewal_command(row.role.name for row in offline if row.left < SOON_DAYS * _DAY),
+        "renewal": renewal_command(
+            row.role.name for row in offline if row.remaining < SOON_DAYS * _DAY
+        ),
         "soon": SOON_DAYS,
     }
     return PageContent("keys.html", values)

@@ -53,21 +53,25 @@ class OperationsClient:
 
         `etag` is that of the state which the page showed, for operations with If-Match.
         """
-        wanted = _BY_ID[operation]
-        if wanted.permission is not None:
-            self.principal.check(wanted.permission)
-        if wanted.is_change:
+        definition = _BY_ID[operation]
+        if definition.permission is not None:
+            self.principal.check(definition.permission)
+        if definition.is_change:
             self._rates.count_change(self.principal.name)
         headers: dict[str, str] = {}
-        if wanted.if_match:
+        if definition.if_match:
             tags = read_if_match(etag)
             if len(tags) != 1 or tags == [ANY]:
                 raise ProblemError(428, "match-required", "This page is old: open it again.")
             headers["If-Match"] = etag
-        asked = query if isinstance(query, msgspec.Struct) else _convert(query, wanted.query)
-        decoded = _convert(body, wanted.request)
-        call = Call(self.principal, path, asked, decoded, headers, self._request, self.services)
-        reply = await wanted.perform(call, wanted.handler)
+        parameters = (
+            query if isinstance(query, msgspec.Struct) else _convert(query, definition.query)
+        )
+        decoded = _convert(body, definition.request)
+        call = Call(
+            self.principal, path, parameters, decoded, headers, self._request, self.services
+        )
+        reply = await definition.perform(call, definition.handler)
         if not isinstance(reply, Reply):
             raise TypeError(f"{operation} streams, so a page cannot show its answer")
         return reply.body

@@ -173,18 +173,18 @@ class Console:
         raise ProblemError(404, "not-found", "There is no such page.")
 
     def _respond(
-        self, given: PageContent | Redirect | Download, who: Principal | None, secret: str
+        self, given: PageContent | Redirect | Download, principal: Principal | None, secret: str
     ) -> web.Response:
         if isinstance(given, Redirect):
             return _redirect(given)
-        return _save(given) if isinstance(given, Download) else self._show(given, who, secret)
+        return _save(given) if isinstance(given, Download) else self._show(given, principal, secret)
 
-    def _show(self, shown: PageContent, who: Principal | None, secret: str) -> web.Response:
+    def _show(self, shown: PageContent, principal: Principal | None, secret: str) -> web.Response:
         values: dict[str, Any] = {
-            "who": who,
-            "csrf": csrf_token(secret) if who is not None else "",
-            "sees_accounts": who is not None and who.is_allowed(Permission.PEOPLE),
-            "sees_audit_log": who is not None and who.is_allowed(Permission.AUDIT),
+            "who": principal,
+            "csrf": csrf_token(secret) if principal is not None else "",
+            "sees_accounts": principal is not None and principal.is_allowed(Permission.PEOPLE),
+            "sees_audit_log": principal is not None and principal.is_allowed(Permission.AUDIT),
             "now": self._services.epoch(),
             **shown.values,
         }

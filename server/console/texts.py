@@ -34,8 +34,8 @@ def describe_plan(plan: Plan | None, tell_time: Callable[[int], str]) -> str:
     """Return the stages of a plan in words, such as `1% for 1 day, then 100%`."""
     if plan is None:
         return ""
-    *kept, last = plan.stages
-    stages = [f"{stage.permille / 10:g}% for {spell_span(stage.hold)}" for stage in kept]
+    *earlier, last = plan.stages
+    stages = [f"{stage.permille / 10:g}% for {spell_span(stage.hold)}" for stage in earlier]
     text = ", then ".join([*stages, f"{last.permille / 10:g}%"])
     return text if plan.start is None else f"{text}, from {tell_time(plan.start)} on"
 
@@ -52,10 +52,10 @@ def describe_windows(plan: Plan | None) -> list[str]:
 
 def _name_days(days: list[Weekday]) -> str:
     """Return the names of days; of three or more consecutive days, the first and the last."""
-    wanted = [day for day in WEEKDAYS if day in days]
-    first = WEEKDAYS.index(wanted[0])
-    is_row = len(wanted) > 2 and tuple(wanted) == WEEKDAYS[first : first + len(wanted)]
-    names = [day.capitalize() for day in wanted]
+    chosen = [day for day in WEEKDAYS if day in days]
+    first = WEEKDAYS.index(chosen[0])
+    is_row = len(chosen) > 2 and tuple(chosen) == WEEKDAYS[first : first + len(chosen)]
+    names = [day.capitalize() for day in chosen]
     return f"{names[0]}\N{EN DASH}{names[-1]}" if is_row else ", ".join(names)
 
 
@@ -112,15 +112,19 @@ def describe_entry(actor: str, action: str, subject: str, change: ChangeView | N
     `change` is the entry's change, if any. Of `actor` only the account is named, without token or
     session.
     """
-    who = actor.partition("/")[0]
+    account = actor.partition("/")[0]
     if change is not None:
-        return f"{who} {_describe_step(who, action.rpartition('.')[2], change)}"
+        return f"{account} {_describe_step(account, action.rpartition('.')[2], change)}"
     subject = _shorten(subject)
     known = _ACTION_WORDS.get(action)
-    return f"{who} did {action} to {subject}" if known is None else f"{who} {known.format(subject)}"
+    return (
+        f"{account} did {action} to {subject}"
+        if known is None
+        else f"{account} {known.format(subject)}"
+    )
 
 
-def _describe_step(who: str, step: str, change: ChangeView) -> str:
+def _describe_step(account: str, step: str, change: ChangeView) -> str:
     """Return the step of a change in words: it was asked for, decided, done or refused."""
     build, plan = change.build, plan_of(change)
     name = "" if build is None else build.version or f"build {build.counter}"
@@ -130,8 +134,8 @@ def _describe_step(who: str, step: str, change: ChangeView) -> str:
         action, place = "raise", f"{place} to {plan.stages[0].permille / 10:g}%"
     request, done = _STEP_WORDS.get(action, (action, action))
     if step == "done":
-        asked = "" if who == change.proposed_by else f", as {change.proposed_by} asked"
-        return f"{done} {place}{asked}"
+        suffix = "" if account == change.proposed_by else f", as {change.proposed_by} asked"
+        return f"{done} {place}{suffix}"
     if step == "refused":
         return f"refused what {change.proposed_by} asked for: {request} {place}"
     if step in _DECISIONS:

@@ -95,39 +95,39 @@ class ReplayedState:
     def add(self, entry: Mapping[str, Any]) -> None:
         """Apply the next entry, in the form of FORMATS section 11; ignore unrelated entries."""
         action, detail = str(entry["action"]), entry["detail"]
-        group, _, what = action.partition(".")
+        group, _, verb = action.partition(".")
         try:
             if group == "account":
-                self._account(what, entry, detail)
+                self._account(verb, entry, detail)
             elif group == "token":
-                self._token(what, entry, detail)
+                self._token(verb, entry, detail)
             elif group == "session":
-                self._session(what, entry, detail)
+                self._session(verb, entry, detail)
             elif group == "webhook":
-                self._webhook(what, str(entry["subject"]).removeprefix("webhook/"), detail)
+                self._webhook(verb, str(entry["subject"]).removeprefix("webhook/"), detail)
             elif group in {"rollout", "change"} and "change" in detail:
                 self._change(action, entry, detail)
         except (KeyError, TypeError, ValueError, IndexError):
             return  # the entry was altered, or the one that created its row
 
-    def _account(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
+    def _account(self, verb: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         name, at = entry["subject"], entry["at"]
-        if what == "create":
+        if verb == "create":
             self.accounts[name] = ReplayedAccount(detail["role"], detail["codenames"])
             return
         account = self.accounts[name]
-        if what == "change":
+        if verb == "change":
             account.role, account.codenames = detail["role"][1], detail["codenames"][1]
             account.subject = detail.get("subject", account.subject)
-        elif what == "enable":
+        elif verb == "enable":
             account.is_disabled = False
-        elif what == "disable":
+        elif verb == "disable":
             account.is_disabled = True
             self._end(at, account=name)
 
-    def _token(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
+    def _token(self, verb: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
         at = entry["at"]
-        if what == "create":
+        if verb == "create":
             self.tokens[detail["token"]] = ReplayedToken(
                 entry["subject"],
                 detail["label"],
@@ -135,25 +135,25 @@ class ReplayedState:
                 detail["fingerprint"],
                 detail["expires_at"],
             )
-        elif what == "revoke":
+        elif verb == "revoke":
             token = self.tokens[detail["token"]]
             token.revoked_at = token.revoked_at or at
-        elif what == "revoke-all":
+        elif verb == "revoke-all":
             self._end(at)
 
-    def _session(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
-        if what == "begin":
+    def _session(self, verb: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
+        if verb == "begin":
             self.sessions[detail["session"]] = ReplayedSession(entry["subject"], detail["by"])
-        elif what == "end":
+        elif verb == "end":
             self.sessions[detail["session"]].is_ended = True
 
-    def _webhook(self, what: str, identity: str, detail: Mapping[str, Any]) -> None:
-        if what == "create":
+    def _webhook(self, verb: str, identity: str, detail: Mapping[str, Any]) -> None:
+        if verb == "create":
             self.webhooks[identity] = ReplayedWebhook(detail["events"], detail["fingerprint"])
-        elif what == "rotate":
+        elif verb == "rotate":
             self.webhooks[identity].fingerprint = detail["fingerprint"]
-        elif what in {"enable", "disable"}:
-            self.webhooks[identity].is_disabled = what == "disable"
+        elif verb in {"enable", "disable"}:
+            self.webhooks[identity].is_disabled = verb == "disable"
 
     def _end(self, at: int, account: str | None = None) -> None:
         """End the tokens and sessions of one account, or of all."""

@@ -73,7 +73,7 @@ async def list_accounts(call: Call) -> Reply:
     async with call.services.sessions() as session:
         rows = await accounts.list_accounts(
             session,
-            of=call.who,
+            of=call.caller,
             after=decode_cursor(call.query.cursor, str) or "",
             limit=call.query.limit + 1,
         )
@@ -95,7 +95,7 @@ async def create_account(call: Call) -> Reply:
     async with call.services.sessions.begin() as session:
         made = await accounts.create_account(
             session,
-            call.who,
+            call.caller,
             name=call.body.name,
             role=call.body.role,
             codenames=call.body.codenames,
@@ -109,7 +109,7 @@ async def get_account(call: Call) -> Reply:
     """Return one account all of whose codenames you have."""
     async with call.services.sessions() as session:
         row = await accounts.load_account(session, call.path["account"])
-    accounts.check_holds(call.who, frozenset(), accounts.account_codenames(row))
+    accounts.check_holds(call.caller, frozenset(), accounts.account_codenames(row))
     return _reply(row)
 
 
@@ -127,11 +127,11 @@ async def change_account(call: Call) -> Reply:
     async with call.services.sessions.begin() as session:
         await lock_audit_log(session)  # so that the account cannot change after the tag's check
         seen = await accounts.load_account(session, call.path["account"])
-        accounts.check_manages(call.who, seen)
+        accounts.check_manages(call.caller, seen)
         call.check_match(_etag(seen))
         changed = await accounts.change_account(
             session,
-            call.who,
+            call.caller,
             name=call.path["account"],
             role=call.body.role,
             codenames=call.body.codenames,
@@ -153,7 +153,7 @@ async def disable_account(call: Call) -> Reply:
     """Disable an account, and end its tokens and sessions."""
     async with call.services.sessions.begin() as session:
         changed = await accounts.disable_account(
-            session, call.who, name=call.path["account"], at=call.services.epoch()
+            session, call.caller, name=call.path["account"], at=call.services.epoch()
         )
     return _reply(changed)
 
@@ -165,7 +165,7 @@ async def enable_account(call: Call) -> Reply:
     """Enable an account again; it needs new tokens."""
     async with call.services.sessions.begin() as session:
         changed = await accounts.enable_account(
-            session, call.who, name=call.path["account"], at=call.services.epoch()
+            session, call.caller, name=call.path["account"], at=call.services.epoch()
         )
     return _reply(changed)
 
@@ -254,8 +254,16 @@ async def _revoke_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
 @OPERATIONS.on("GET /me", "Show the caller", permission=None, response=Me)
 async def get_me(call: Call) -> Reply:
     """Return the name and the current rights of the request's token."""
-    who = call.who
-    return Reply(Me(who.name, who.role, sorted(who.permissions), list(who.codenames), who.token))
+    caller = call.caller
+    return Reply(
+        Me(
+            caller.name,
+            caller.role,
+            sorted(caller.permissions),
+            list(caller.codenames),
+            caller.token,
+        )
+    )
 
 
 @OPERATIONS.on(
@@ -267,7 +275,7 @@ async def get_me(call: Call) -> Reply:
 )
 async def list_my_tokens(call: Call) -> Reply:
     """List the tokens of the caller's account, by id."""
-    return await _list_tokens(call, call.who.name)
+    return await _list_tokens(call, call.caller.name)
 
 
 @OPERATIONS.on(
@@ -300,7 +308,7 @@ async def create_token(call: Call) -> Reply:
     async with services.sessions.begin() as session:
         issued = await tokens.create_token(
             session,
-            call.who,
+            call.caller,
             services.entropy,
             account=call.body.account,
             label=call.body.label,
@@ -325,7 +333,9 @@ async def revoke_token(call: Call) -> Reply:
     """Revoke a token immediately. Every caller may revoke the token of its request."""
     at = call.services.epoch()
     async with call.services.sessions.begin() as session:
-        revoked = await tokens.revoke_token(session, call.who, identity=call.path["token"], at=at)
+        revoked = await tokens.revoke_token(
+            session, call.caller, identity=call.path["token"], at=at
+        )
     return Reply(_show_token(revoked, at))
 
 
@@ -334,7 +344,7 @@ async def _list_tokens(call: Call, account: str | None) -> Reply:
         rows = await tokens.page_tokens(
             session,
             account,
-            of=call.who,
+            of=call.caller,
             after=decode_cursor(call.query.cursor, str) or "",
             limit=call.query.limit + 1,
         )

@@ -167,7 +167,7 @@ class Api:
             return await answer(operation.again(call, describe_entry(entry)))
 
         request = Request(
-            call.who.name,
+            call.caller.name,
             read_key(keys[0]),
             _fingerprint(call.request, operation, data),
             keep=not operation.secret,

@@ -58,10 +58,10 @@ class Head(msgspec.Struct, frozen=True):
 async def list_trail(call: Call) -> Reply:
     """List entries, newest first."""
     query = call.query
-    wanted = AuditLogFilter(query.actor, query.action, query.subject, query.since, query.until)
+    filters = AuditLogFilter(query.actor, query.action, query.subject, query.since, query.until)
     async with call.services.sessions() as session:
         rows = await query_audit_log(
-            session, wanted, before=decode_cursor(query.cursor, int), limit=query.limit + 1
+            session, filters, before=decode_cursor(query.cursor, int), limit=query.limit + 1
         )
     return Reply(make_page(call, rows, lambda row: row.index, lambda row: Entry(**describe(row))))
 

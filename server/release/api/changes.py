@@ -38,7 +38,7 @@ async def _show_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
 async def _approve_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
     """Answer with an approved change, after carrying it out if it is due."""
     rollouts = call.services.require_rollouts()
-    return Reply(await rollouts.complete(call.who, call.path["change"]))
+    return Reply(await rollouts.complete(call.caller, call.path["change"]))
 
 
 @OPERATIONS.on("GET /changes", "List changes", query=ChangesQuery, response=Page[ChangeView])
@@ -50,7 +50,7 @@ async def list_changes(call: Call) -> Reply:
     found = await call.services.require_rollouts().find(
         state=query.state,
         channel=query.channel,
-        codenames=call.who.codenames,
+        codenames=call.caller.codenames,
         before=str(decode_cursor(query.cursor, str) or ""),
         limit=query.limit + 1,
     )
@@ -61,7 +61,7 @@ async def list_changes(call: Call) -> Reply:
 async def get_change(call: Call) -> Reply:
     """Return a change with its command and its result."""
     change = await call.services.require_rollouts().get(call.path["change"])
-    call.who.check(Permission.READ, decode_channel(change.channel).codename)
+    call.caller.check(Permission.READ, decode_channel(change.channel).codename)
     return Reply(change)
 
 
@@ -79,7 +79,7 @@ async def approve_change(call: Call) -> Reply:
     Check the state in the answer: it is `refused` if the change does not fit any more.
     """
     rollouts = call.services.require_rollouts()
-    return Reply(await rollouts.approve(call.who, call.path["change"]))
+    return Reply(await rollouts.approve(call.caller, call.path["change"]))
 
 
 @OPERATIONS.on(
@@ -95,7 +95,7 @@ async def approve_change(call: Call) -> Reply:
 async def reject_change(call: Call) -> Reply:
     """Reject a change that waits for approval."""
     rollouts = call.services.require_rollouts()
-    return Reply(await rollouts.reject(call.who, call.path["change"], call.body.reason))
+    return Reply(await rollouts.reject(call.caller, call.path["change"], call.body.reason))
 
 
 @OPERATIONS.on(
@@ -113,4 +113,4 @@ async def reject_change(call: Call) -> Reply:
 async def cancel_change(call: Call) -> Reply:
     """Cancel a change that has not begun: your own with `rollout`, any with `approve`."""
     rollouts = call.services.require_rollouts()
-    return Reply(await rollouts.cancel(call.who, call.path["change"], call.body.reason))
+    return Reply(await rollouts.cancel(call.caller, call.path["change"], call.body.reason))

@@ -137,7 +137,7 @@ async def list_channels(call: Call) -> Reply:
     published = await call.services.require_rollouts().published()
     after = str(decode_cursor(call.query.cursor, str) or "")
     limit, now = call.query.limit + 1, call.services.epoch()
-    rows = await asyncio.to_thread(_list, call.who, published, after, limit, now)
+    rows = await asyncio.to_thread(_list, call.caller, published, after, limit, now)
     return Reply(make_page(call, rows, lambda state: state.channel, lambda state: state))
 
 
@@ -211,7 +211,7 @@ async def promote_release(call: Call) -> Reply:
 
 async def _view(call: Call, permission: Permission = Permission.READ) -> ChannelView:
     path = call.path
-    call.who.check(permission, path["codename"])
+    call.caller.check(permission, path["codename"])
     channel = decode_channel(f"{path['codename']}/{path['region']}/{path['channel']}")
     return await call.services.require_rollouts().view(channel)
 
@@ -222,7 +222,7 @@ async def _newest_view(call: Call) -> ChannelView:
     Halts do not use this, so as not to wait for the shared store: `Rollouts.request` updates the
     copy only if it would refuse the halt.
     """
-    call.who.check(Permission.ROLLOUT, call.path["codename"])
+    call.caller.check(Permission.ROLLOUT, call.path["codename"])
     await call.services.require_rollouts().follow()
     return await _view(call, Permission.ROLLOUT)
 
@@ -239,7 +239,7 @@ async def _give_command(call: Call, view: ChannelView, command: Command) -> Repl
         seen = await rollouts.preview(request, due_at=due_at)
         state = _show(view, call.services.epoch())
         return Reply(CommandResult(state, None, seen), headers={"ETag": view.etag})
-    (change,) = await rollouts.request(call.who, [request], due_at=due_at)
+    (change,) = await rollouts.request(call.caller, [request], due_at=due_at)
     after = await rollouts.view(view.channel)
     state = _show(after, call.services.epoch())
     lost = explain_unrecorded(request, change, state.reason)
@@ -252,7 +252,7 @@ async def _give_command(call: Call, view: ChannelView, command: Command) -> Repl
 async def _command_again(call: Call, entry: Mapping[str, Any]) -> Reply:
     """Answer a recorded command, after completing it if a crash or failure interrupted it."""
     identity = entry["detail"]["change"]
-    change = await call.services.require_rollouts().complete(call.who, identity)
+    change = await call.services.require_rollouts().complete(call.caller, identity)
     if change.state == State.REFUSED:
         raise errors.ConflictError(f"change {change.id} is refused: {change.reason}")
     after = await call.services.require_rollouts().view(decode_channel(change.channel))
@@ -268,7 +268,7 @@ async def _propose(call: Call) -> Reply:
 
 
 def _list(
-    who: Principal, published: Published | None, after: str, limit: int, now: int
+    principal: Principal, published: Published | None, after: str, limit: int, now: int
 ) -> list[ChannelState]:
     """Return the states of up to `limit` channels after the name `after`.
 
@@ -284,7 +284,7 @@ def _list(
     allowed = [
         channel
         for channel in names
-        if who.is_allowed(Permission.READ, channel.codename) and str(channel) > after
+        if principal.is_allowed(Permission.READ, channel.codename) and str(channel) > after
     ]
     states, build_names = [], BuildNames(published.roles)
     for channel in sorted(allowed, key=str)[:limit]:

@@ -281,10 +281,10 @@ def _under_way() -> ProblemError:
     )
 
 
-def answer_lost(what: str) -> ProblemError:
+def answer_lost(reason: str) -> ProblemError:
     """Return the refusal of a repetition whose answer cannot be given again."""
     return ProblemError(
-        409, "answer-not-kept", f"The request was done, {what}; its answer was not stored."
+        409, "answer-not-kept", f"The request was done, {reason}; its answer was not stored."
     )
 
 

@@ -71,12 +71,14 @@ async def list_models(call: Call) -> Reply:
     roles = await _load_roles(call)
     after = decode_cursor(call.query.cursor, str) or ""
     names = [
-        name for name in roles if name > str(after) and call.who.is_allowed(Permission.READ, name)
+        name
+        for name in roles
+        if name > str(after) and call.caller.is_allowed(Permission.READ, name)
     ]
-    wanted = {name: roles[name] for name in sorted(names)[: call.query.limit + 1]}
+    page = {name: roles[name] for name in sorted(names)[: call.query.limit + 1]}
     public = call.services.folder.public
     shown = await asyncio.to_thread(
-        lambda: [_show_model(name, role, public) for name, role in wanted.items()]
+        lambda: [_show_model(name, role, public) for name, role in page.items()]
     )
     return Reply(make_page(call, shown, lambda model: model.codename, lambda model: model))
 
@@ -117,7 +119,7 @@ async def retire_model(call: Call) -> Reply:
     The answer is always `409 needs-signature`, with the proposal for the holders of offline keys.
     """
     codename, services = call.path["codename"], call.services
-    call.who.check(Permission.ROLLOUT, codename)
+    call.caller.check(Permission.ROLLOUT, codename)
     public, now = services.folder.public, services.clock()
     proposed = await asyncio.to_thread(propose_retirement, call.body, codename, public, now)
     raise needs_signature(proposed)
@@ -136,7 +138,7 @@ async def split_latest(call: Call) -> Reply:
     The answer is always `409 needs-signature`, with the proposal for the holders of offline keys.
     Its `remarks` state what the split saves a phone and what it reveals.
     """
-    call.who.check(Permission.ROLLOUT, "targets")
+    call.caller.check(Permission.ROLLOUT, "targets")
     public, now = call.services.folder.public, call.services.clock()
     proposed = await asyncio.to_thread(propose_split, call.body, public, now)
     raise needs_signature(proposed)
@@ -151,7 +153,7 @@ async def _load_roles(call: Call) -> dict[str, Targets]:
 async def load_role(call: Call) -> Targets:
     """Return the role of the model in the path; raises PermissionDeniedError or NotFoundError."""
     codename = call.path["codename"]
-    call.who.check(Permission.READ, codename)
+    call.caller.check(Permission.READ, codename)
     role = (await _load_roles(call)).get(codename)
     if role is None:
         raise NotFoundError(f"there is no model {codename}: look at the list of models.")

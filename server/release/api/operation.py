@@ -148,7 +148,7 @@ class Call:
     services: Services
 
     @property
-    def who(self) -> Principal:
+    def caller(self) -> Principal:
         """The caller; raises TypeError in a public operation, which has none."""
         if self.principal is None:
             raise TypeError("a public operation has no caller")
@@ -181,7 +181,7 @@ class UrgentLoop(Protocol):
 
 async def work_in_turn(call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
     """Run `work` on the urgent `call` when its account has a turn."""
-    async with call.services.account_turns.taken(call.who.name):
+    async with call.services.account_turns.taken(call.caller.name):
         return await work(call)
 
 
@@ -222,7 +222,7 @@ class Operation:
     """One method on one path. Its id is the handler's name, its description the docstring.
 
     `permission`: required of the token; None accepts any valid token, `public` needs no token. The
-    handler checks rights for a codename with `call.who.check`.
+    handler checks rights for a codename with `call.caller.check`.
     `request`, `query`: structs that forbid unknown fields; `response`: any type of msgspec.
     `errors`: statuses that the handler raises, in addition to those that the declaration implies.
     `if_match`: the request must have If-Match; the handler compares it with `call.check_match`.

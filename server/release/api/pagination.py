@@ -74,8 +74,10 @@ def make_page(
     following = None
     if len(rows) > limit:
         values = {**msgspec.to_builtins(call.query), "cursor": encode_cursor(key(shown[-1]))}
-        kept = {name: _spell(value) for name, value in values.items() if value not in {None, ""}}
-        following = f"{call.request.raw_path.partition('?')[0]}?{urlencode(kept)}"
+        parameters = {
+            name: _spell(value) for name, value in values.items() if value not in {None, ""}
+        }
+        following = f"{call.request.raw_path.partition('?')[0]}?{urlencode(parameters)}"
     return Page([show(row) for row in shown], following)
 
 

@@ -134,9 +134,9 @@ def choose_displaced(slots: Sequence[Slot]) -> int | None:
     the oldest. With n slots and k accounts, an account with up to n // k connections, or with only
     one, loses none.
     """
-    held = Counter(slot.account for slot in slots)
-    held[TOKENLESS] += 1  # the new one
-    largest = max(held, key=lambda account: (held[account], account == TOKENLESS))
+    counts = Counter(slot.account for slot in slots)
+    counts[TOKENLESS] += 1  # the new one
+    largest = max(counts, key=lambda account: (counts[account], account == TOKENLESS))
     own = [index for index, slot in enumerate(slots) if slot.account == largest]
     tokens = Counter(slots[index].token for index in own)
     return min(

@@ -58,7 +58,7 @@ async def submit(call: Call) -> Reply:
     check_media_type(call.request, MEDIA_TYPE)
     pieces = stream_body(call.request, limit)
     try:
-        state = await call.services.submissions.submit(call.who, call.path["submission"], pieces)
+        state = await call.services.submissions.submit(call.caller, call.path["submission"], pieces)
     except HeningError:
         # Read the rest: a client that is still sending would not see the answer.
         with contextlib.suppress(HeningError):
@@ -77,7 +77,7 @@ async def list_submissions(call: Call) -> Reply:
     A caller with all codenames sees those of all accounts, other callers only their own.
     """
     after = decode_cursor(call.query.cursor, str) or ""
-    states = await call.services.submissions.list(call.who, str(after), call.query.limit + 1)
+    states = await call.services.submissions.list(call.caller, str(after), call.query.limit + 1)
     return Reply(make_page(call, states, lambda state: state.key, _view))
 
 

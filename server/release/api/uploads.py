@@ -57,7 +57,7 @@ class BlobView(msgspec.Struct, frozen=True):
 
 async def _create_again(call: Call, entry: Mapping[str, Any]) -> Reply:
     """Answer with the present state of the created upload."""
-    state = await call.services.uploads.get(call.who, entry["subject"])
+    state = await call.services.uploads.get(call.caller, entry["subject"])
     location = {"Location": f"{PREFIX}/uploads/{state.id}"}
     return Reply(_view(state), headers=location | _progress(state))
 
@@ -100,7 +100,7 @@ async def create_upload(call: Call) -> Reply:
     if "Upload-Defer-Length" in call.headers:
         raise FormatError("Upload-Defer-Length is not supported: send Upload-Length.")
     state = await call.services.uploads.create(
-        call.who,
+        call.caller,
         _decimal(call, "Upload-Length"),
         decode_upload_metadata(_one(call, "Upload-Metadata")),
     )
@@ -111,7 +111,7 @@ async def create_upload(call: Call) -> Reply:
 @OPERATIONS.on("GET /uploads/{upload}", "Show an upload", response=UploadView, errors=(409, 460))
 async def get_upload(call: Call) -> Reply:
     """Return the progress of one of your uploads, for clients without tus."""
-    state = await call.services.uploads.get(call.who, call.path["upload"])
+    state = await call.services.uploads.get(call.caller, call.path["upload"])
     return Reply(_view(state), headers=_progress(state))
 
 
@@ -124,7 +124,7 @@ async def get_upload(call: Call) -> Reply:
 async def find_upload_offset(call: Call) -> Reply:
     """Return the offset of the next part; 409 while a part is being received."""
     _check_version(call)
-    state = await call.services.uploads.get(call.who, call.path["upload"])
+    state = await call.services.uploads.get(call.caller, call.path["upload"])
     described = {
         "Upload-Length": str(state.length),
         "Upload-Metadata": encode_upload_metadata(state.sha256),
@@ -159,7 +159,7 @@ async def append_to_upload(call: Call) -> Reply:
     if "Upload-Checksum" in call.headers:
         checksum = decode_checksum(_one(call, "Upload-Checksum"))
     state = await call.services.uploads.append(
-        call.who,
+        call.caller,
         call.path["upload"],
         offset,
         _pieces(call.request),
@@ -179,7 +179,7 @@ async def append_to_upload(call: Call) -> Reply:
 async def end_upload(call: Call) -> Reply:
     """Delete an upload and its bytes; a blob made from it stays."""
     _check_version(call)
-    await call.services.uploads.remove(call.who, call.path["upload"])
+    await call.services.uploads.remove(call.caller, call.path["upload"])
     return Reply()
 
 

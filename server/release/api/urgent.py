@@ -60,8 +60,8 @@ class OtherLoop:
 
     async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
         """Run `work` on the urgent loop, on `call` with that loop's services; return the result."""
-        there = dataclasses.replace(call, services=self._services)
-        working = work_in_turn(there, work)
+        urgent_call = dataclasses.replace(call, services=self._services)
+        working = work_in_turn(urgent_call, work)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(working, self._loop))
 
 

@@ -26,7 +26,7 @@ class PauseBudget:
     """
 
     budget: float
-    left: float
+    remaining: float
     at: float
     is_closed: bool = False
 
@@ -34,11 +34,11 @@ class PauseBudget:
         """Return whether requests wait from `now` on; `is_wanted`: an urgent request is running."""
         passed = max(0.0, now - self.at)
         if self.is_closed:
-            self.left = max(0.0, self.left - passed)
+            self.remaining = max(0.0, self.remaining - passed)
         else:
-            self.left = min(self.budget, self.left + passed)
+            self.remaining = min(self.budget, self.remaining + passed)
         self.at = now
-        self.is_closed = is_wanted and self.left >= (SPENT if self.is_closed else SHORTEST)
+        self.is_closed = is_wanted and self.remaining >= (SPENT if self.is_closed else SHORTEST)
         return self.is_closed
 
 
@@ -110,7 +110,7 @@ class UrgentPriority:
     def _look_later(self) -> None:
         loop = asyncio.get_running_loop()
         if self._budget.is_closed:
-            self._next = loop.call_later(self._budget.left, self._let_in)
+            self._next = loop.call_later(self._budget.remaining, self._let_in)
         else:
             self._next = loop.call_soon(self._let_in)
 

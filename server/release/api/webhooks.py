@@ -111,7 +111,7 @@ async def create_webhook(call: Call) -> Reply:
     services = call.services
     made = await directory.create_webhook(
         services.sessions,
-        call.who,
+        call.caller,
         call.body.url,
         call.body.events,
         services.epoch(),
@@ -150,7 +150,7 @@ async def rotate_secret(call: Call) -> Reply:
     services = call.services
     made = await directory.rotate_secret(
         services.sessions,
-        call.who,
+        call.caller,
         call.path["webhook"],
         call.body.overlap,
         services.epoch(),
@@ -169,7 +169,7 @@ async def rotate_secret(call: Call) -> Reply:
 async def disable_webhook(call: Call) -> Reply:
     """Disable a webhook; its waiting deliveries are given up."""
     webhook, services = call.path["webhook"], call.services
-    await directory.disable_webhook(services.sessions, call.who, webhook, services.epoch())
+    await directory.disable_webhook(services.sessions, call.caller, webhook, services.epoch())
     return await _reply(call)
 
 
@@ -183,7 +183,7 @@ async def disable_webhook(call: Call) -> Reply:
 async def enable_webhook(call: Call) -> Reply:
     """Enable a webhook again, for future events."""
     webhook, services = call.path["webhook"], call.services
-    await directory.enable_webhook(services.sessions, call.who, webhook, services.epoch())
+    await directory.enable_webhook(services.sessions, call.caller, webhook, services.epoch())
     return await _reply(call)
 
 
@@ -198,7 +198,7 @@ async def ping_webhook(call: Call) -> Reply:
     """Send an event without data, to test a webhook."""
     services = call.services
     delivery = await directory.ping_webhook(
-        services.sessions, call.who, call.path["webhook"], services.epoch(), services.entropy
+        services.sessions, call.caller, call.path["webhook"], services.epoch(), services.entropy
     )
     return Reply(QueuedDelivery(delivery))
 
@@ -215,7 +215,7 @@ async def redeliver_event(call: Call) -> Reply:
     """Repeat a delivery that succeeded or was given up, with the same event id."""
     services, delivery = call.services, call.path["delivery"]
     await directory.redeliver(
-        services.sessions, call.who, call.path["webhook"], delivery, services.epoch()
+        services.sessions, call.caller, call.path["webhook"], delivery, services.epoch()
     )
     return Reply(QueuedDelivery(delivery))
 

@@ -99,12 +99,12 @@ async def create_account(
 ) -> Account:
     """Create an account; raises ConflictError if the name was ever used."""
     check_account_name(name)
-    wanted = check_codenames(codenames)
-    check_holds(principal, ROLE_PERMISSIONS[role], wanted)
+    checked = check_codenames(codenames)
+    check_holds(principal, ROLE_PERMISSIONS[role], checked)
     await lock_audit_log(session)
     if await session.get(Account, name) is not None:
         raise ConflictError(f"there is an account {name} already: choose another name.")
-    account = Account(name=name, role=role, codenames=_encode(wanted), created_at=at)
+    account = Account(name=name, role=role, codenames=_encode(checked), created_at=at)
     session.add(account)
     await session.flush()
     await record(
@@ -113,7 +113,7 @@ async def create_account(
         actor=principal.actor,
         action="account.create",
         subject=name,
-        detail={"role": role, "codenames": shorten_codenames(wanted)},
+        detail={"role": role, "codenames": shorten_codenames(checked)},
     )
     return account
 
@@ -137,19 +137,19 @@ async def change_account(
     await lock_audit_log(session)
     account = await load_account(session, name)
     before = (Role(account.role), account_codenames(account))
-    wanted_role = before[0] if role is None else role
-    wanted = before[1] if codenames is None else check_codenames(codenames)
+    new_role = before[0] if role is None else role
+    new_codenames = before[1] if codenames is None else check_codenames(codenames)
     check_holds(principal, ROLE_PERMISSIONS[before[0]], before[1])
-    check_holds(principal, ROLE_PERMISSIONS[wanted_role], wanted)
-    wanted_subject = account.subject if subject is None else subject or None
-    if (wanted_role, wanted, wanted_subject) == (*before, account.subject):
+    check_holds(principal, ROLE_PERMISSIONS[new_role], new_codenames)
+    new_subject = account.subject if subject is None else subject or None
+    if (new_role, new_codenames, new_subject) == (*before, account.subject):
         return account
-    await _check_subject(session, account, wanted_subject)
-    if (wanted_role, wanted) != (Role.ADMIN, (EVERY_CODENAME,)):
+    await _check_subject(session, account, new_subject)
+    if (new_role, new_codenames) != (Role.ADMIN, (EVERY_CODENAME,)):
         await _check_admin_left(session, without=account)
-    login = {} if wanted_subject == account.subject else {"subject": wanted_subject}
-    account.role, account.codenames = wanted_role, _encode(wanted)
-    account.subject = wanted_subject
+    login = {} if new_subject == account.subject else {"subject": new_subject}
+    account.role, account.codenames = new_role, _encode(new_codenames)
+    account.subject = new_subject
     await record(
         session,
         at=at,
@@ -157,8 +157,8 @@ async def change_account(
         action="account.change",
         subject=name,
         detail={
-            "role": [before[0], wanted_role],
-            "codenames": [shorten_codenames(before[1]), shorten_codenames(wanted)],
+            "role": [before[0], new_role],
+            "codenames": [shorten_codenames(before[1]), shorten_codenames(new_codenames)],
             **login,
         },
     )

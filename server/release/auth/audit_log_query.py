@@ -54,7 +54,7 @@ class AuditLogFilter:
 
 
 async def query_audit_log(
-    session: AsyncSession, wanted: AuditLogFilter, *, before: int | None = None, limit: int = 50
+    session: AsyncSession, filters: AuditLogFilter, *, before: int | None = None, limit: int = 50
 ) -> Sequence[AuditLogEntry]:
     """Return the newest `limit` entries that match, newest first.
 
@@ -63,18 +63,18 @@ async def query_audit_log(
     """
     if not 1 <= limit <= MAX_PAGE:
         raise FormatError(f"a page of the audit log has 1 to {MAX_PAGE} entries.")
-    query = select(AuditLogEntry).where(*wanted.conditions())
+    query = select(AuditLogEntry).where(*filters.conditions())
     if before is not None:
         query = query.where(AuditLogEntry.index < before)
     return (await session.scalars(query.order_by(AuditLogEntry.index.desc()).limit(limit))).all()
 
 
 async def read_audit_log(
-    session: AsyncSession, wanted: AuditLogFilter | None = None
+    session: AsyncSession, filters: AuditLogFilter | None = None
 ) -> AsyncIterator[AuditLogEntry]:
     """Yield all entries that match, oldest first, with one batch in memory at a time."""
     after = -1
-    while batch := await _read_batch(session, wanted, after):
+    while batch := await _read_batch(session, filters, after):
         for entry in batch:
             yield entry
         after = batch[-1].index
@@ -98,11 +98,11 @@ async def export_audit_log(sessions: Sessions) -> AsyncIterator[bytes]:
 
 
 async def _read_batch(
-    session: AsyncSession, wanted: AuditLogFilter | None, after: int
+    session: AsyncSession, filters: AuditLogFilter | None, after: int
 ) -> Sequence[AuditLogEntry]:
     query = select(AuditLogEntry).where(AuditLogEntry.index > after)
-    if wanted is not None:
-        query = query.where(*wanted.conditions())
+    if filters is not None:
+        query = query.where(*filters.conditions())
     return (await session.scalars(query.order_by(AuditLogEntry.index).limit(_BATCH))).all()
 
 

@@ -126,11 +126,11 @@ class Principal:
     def check(self, permission: Permission, codename: str = "") -> None:
         """Raise PermissionDeniedError unless `is_allowed`."""
         if not self.is_allowed(permission, codename):
-            what = f"{permission} for {codename[:32]}" if codename else str(permission)
+            action = f"{permission} for {codename[:32]}" if codename else str(permission)
             if permission in WHOLE_PERMISSIONS:
-                what += ", which needs all codenames"
+                action += ", which needs all codenames"
             raise PermissionDeniedError(
-                f"the account {self.name} is not allowed to {what}: ask an admin for the right."
+                f"the account {self.name} is not allowed to {action}: ask an admin for the right."
             )
 
     def covers(self, codenames: Iterable[str]) -> bool:

@@ -108,15 +108,15 @@ async def create_token(
     principal.check(Permission.PEOPLE)
     await lock_audit_log(session)
     owner = await load_account(session, account)
-    held = ROLE_PERMISSIONS[Role(owner.role)]
-    wanted = held if permissions is None else frozenset(permissions)
-    if not wanted:
+    allowed = ROLE_PERMISSIONS[Role(owner.role)]
+    requested = allowed if permissions is None else frozenset(permissions)
+    if not requested:
         raise FormatError("a token needs at least one permission: name one.")
-    if lacking := wanted - held:
+    if lacking := requested - allowed:
         raise FormatError(
             f"the role {owner.role} of {account} does not have {min(lacking)}: leave it out."
         )
-    check_holds(principal, wanted, account_codenames(owner))
+    check_holds(principal, requested, account_codenames(owner))
     if owner.disabled_at is not None:
         raise ConflictError(f"{account} is disabled: enable the account first.")
     identity, secret = entropy(_ID_BYTES).hex(), entropy(_SECRET_BYTES).hex()
@@ -126,7 +126,7 @@ async def create_token(
         account=account,
         secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
         label=label,
-        permissions=encode_canonical_json(sorted(wanted)).decode(),
+        permissions=encode_canonical_json(sorted(requested)).decode(),
         created_at=at,
         expires_at=expires_at,
         revoked_at=None,
@@ -142,7 +142,7 @@ async def create_token(
         detail={
             "token": identity,
             "label": label,
-            "permissions": sorted(wanted),
+            "permissions": sorted(requested),
             "expires_at": expires_at,
             "fingerprint": fingerprint(row),
         },
@@ -195,8 +195,8 @@ async def revoke_token(
         raise NotFoundError(f"there is no token {identity[:32]}: look at the list of tokens.")
     if identity != principal.token:
         owner = await load_account(session, token.account)
-        held = ROLE_PERMISSIONS[Role(owner.role)] & token_permissions(token)
-        check_holds(principal, held, account_codenames(owner))
+        granted = ROLE_PERMISSIONS[Role(owner.role)] & token_permissions(token)
+        check_holds(principal, granted, account_codenames(owner))
     if token.revoked_at is None:
         token.revoked_at = at
         await record(

@@ -45,10 +45,10 @@ async def check_approver(session: AsyncSession, principal: Principal, proposer: 
 async def find_controllers(session: AsyncSession, name: str) -> set[str]:
     """Return the accounts that control the account `name`, directly or through others."""
     found: set[str] = set()
-    left = {name}
-    while left:
-        actors = await _find_actors(session, left.pop())
-        left |= actors - found
+    pending = {name}
+    while pending:
+        actors = await _find_actors(session, pending.pop())
+        pending |= actors - found
         found |= actors
     return found - {name}
 
@@ -62,11 +62,11 @@ async def _find_actors(session: AsyncSession, name: str) -> set[str]:
     actors: set[str] = set()
     login: set[str] = set()  # the actor that set the login, which a disabled account keeps
     for actor, action, detail in await session.execute(query):
-        who = set() if ":" in actor else {actor.partition("/")[0]}
+        accounts = set() if ":" in actor else {actor.partition("/")[0]}
         if action == _END:
             actors.clear()
         else:
-            actors |= who
+            actors |= accounts
         if "subject" in decode_canonical_json(detail.encode(), limit=4 * DETAIL_LIMIT):
-            login = who
+            login = accounts
     return actors | login

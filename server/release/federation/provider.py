@@ -48,7 +48,7 @@ def load_keys(page: Mapping[str, Any]) -> KeySet:
     Raises FormatError for a malformed set, and if it has no such key.
     """
     listed = page.get("keys")
-    wanted = [
+    usable = [
         {name: value for name, value in key.items() if isinstance(value, str)}
         for key in (listed if isinstance(listed, list) else [])
         if isinstance(key, dict)
@@ -58,7 +58,7 @@ def load_keys(page: Mapping[str, Any]) -> KeySet:
         and "d" not in key
     ]
     try:
-        keys = KeySet.import_key_set({"keys": wanted})  # type: ignore[typeddict-item] # checked by it
+        keys = KeySet.import_key_set({"keys": usable})  # type: ignore[typeddict-item] # checked by it
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise FormatError("the identity provider's keys are malformed.") from error
     if not keys.keys:
@@ -233,13 +233,13 @@ class Provider:
                 "this needs a valid token: ask an admin for one."
             ) from None  # the reason would help an attacker
 
-    async def _find_keys(self, wanted: str | None) -> KeySet:
-        """Return the keys; fetch them again if the key id `wanted`, when given, is not cached."""
+    async def _find_keys(self, key_id: str | None) -> KeySet:
+        """Return the keys; fetch them again if `key_id`, when given, is not cached."""
         # Before taking the lock: invented key ids must not delay tokens whose key is cached.
-        if (keys := self._kept(wanted)) is not None:
+        if (keys := self._kept(key_id)) is not None:
             return keys
         async with self._lock:
-            if (keys := self._kept(wanted)) is not None:
+            if (keys := self._kept(key_id)) is not None:
                 return keys
             if self._failed is not None and 0 <= self._epoch() - self._failed < PAUSE_SECONDS:
                 raise StorageError("the identity provider did not answer a moment ago: try again.")
@@ -252,12 +252,12 @@ class Provider:
             self._looked = self._epoch()
             return self._keys
 
-    def _kept(self, wanted: str | None) -> KeySet | None:
-        """Return the cached keys if they are fresh enough to answer for `wanted`, else None."""
+    def _kept(self, key_id: str | None) -> KeySet | None:
+        """Return the cached keys if they are fresh enough to answer for `key_id`, else None."""
         age = self._epoch() - self._looked
         if self._keys is None or not 0 <= age < KEEP_SECONDS:
             return None
-        will_do = wanted is None or wanted in self._known or age < RETRY_SECONDS
+        will_do = key_id is None or key_id in self._known or age < RETRY_SECONDS
         return self._keys if will_do else None
 
     async def _load(self) -> KeySet:

@@ -93,8 +93,8 @@ async def _check_right(
     if account is not None and account.disabled_at is None:
         role = Role(account.role)
         codenames = account_codenames(account)
-        who = Principal(name, role, ROLE_PERMISSIONS[role], codenames)
-        if who.is_allowed(permission, decode_channel(change.subject).codename):
+        principal = Principal(name, role, ROLE_PERMISSIONS[role], codenames)
+        if principal.is_allowed(permission, decode_channel(change.subject).codename):
             return
     raise ConflictError(
         f"{name}, who {did} this, does not have the right any more: give the command again."

@@ -139,7 +139,7 @@ async def find_course(
     session: AsyncSession, channel: str, schedule: Iterable[tuple[int, int]]
 ) -> Course | None:
     """Return the newest recorded course of `channel` with this `schedule`, or None."""
-    wanted = [tuple(pair) for pair in schedule]
+    expected = [tuple(pair) for pair in schedule]
     query = (
         select(Change)
         .where(
@@ -154,7 +154,7 @@ async def find_course(
     fitting = [
         intent
         for intent in intents
-        if intent is not None and [tuple(pair) for pair in intent.course.schedule] == wanted
+        if intent is not None and [tuple(pair) for pair in intent.course.schedule] == expected
     ]
     return max(fitting, key=lambda intent: intent.at).course if fitting else None
 

@@ -438,5 +438,5 @@ class Rollouts:
         return int(self._clock().timestamp())
 
 
-def _not_open(change: Change, what: str) -> ConflictError:
-    return ConflictError(f"change {change.id} is {change.state} and cannot be {what}.")
+def _not_open(change: Change, action: str) -> ConflictError:
+    return ConflictError(f"change {change.id} is {change.state} and cannot be {action}.")

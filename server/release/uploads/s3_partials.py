@@ -210,10 +210,10 @@ class S3Partial:
         try:
             with storage_errors():
                 self._open_file.seek(0)
-                left = self._collected
-                while left:
-                    data = self._open_file.read(min(left, self._room))
-                    left -= len(data)
+                remaining = self._collected
+                while remaining:
+                    data = self._open_file.read(min(remaining, self._room))
+                    remaining -= len(data)
                     self._put(data)
         finally:
             self._drop()

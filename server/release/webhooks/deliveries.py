@@ -53,14 +53,14 @@ async def enqueue_some(session: AsyncSession, events: Sequence[Event], at: int) 
     To keep the transaction short, it is the number that fits into `AT_ONCE` rows, but at least one.
     """
     enabled = await session.scalars(select(Webhook).where(Webhook.disabled_at.is_(None)))
-    wanted = {
+    subscriptions = {
         webhook.id: msgspec.json.decode(webhook.events, type=list[str]) for webhook in enabled
     }
-    some = events[: max(1, AT_ONCE // max(1, len(wanted)))]
+    some = events[: max(1, AT_ONCE // max(1, len(subscriptions)))]
     rows = {
         delivery.id: delivery
         for event in some
-        for webhook, types in wanted.items()
+        for webhook, types in subscriptions.items()
         if event.type in types
         for delivery in [_make_delivery(webhook, event, at)]
     }

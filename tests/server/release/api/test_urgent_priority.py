@@ -31,7 +31,7 @@ def test_requests_wait_for_at_most_half_of_the_time(steps):
         end = now + duration
         while now < end:
             is_closed = budget.update(now, is_wanted=is_wanted)
-            step = min(end - now, budget.left) if is_closed else end - now
+            step = min(end - now, budget.remaining) if is_closed else end - now
             now += step
             surplus += step if is_closed else -step
             least = min(least, surplus)
