@@ -125,8 +125,8 @@ class Maintenance:
             *(Notice("clock", "critical", sentence) for sentence in self._clock_alarms),
             *self._monitor.notices,
         ]
-        said = {notice.sentence for notice in seen}
-        reasons = [reason for reason in self.reasons() if reason not in said]
+        sentences = {notice.sentence for notice in seen}
+        reasons = [reason for reason in self.reasons() if reason not in sentences]
         return [*(Notice("server", "critical", reason) for reason in reasons), *seen]
 
     def reasons(self) -> Sequence[str]:

@@ -58,14 +58,14 @@ def export_dialects(
     lines = "".join(f"location = {path} {{ return 410; }}\n" for path in gone)
     if not _has(out / GONE_LIST, lines.encode()):
         write_durable(out / GONE_LIST, lines.encode(), mode=READABLE)
-    wanted = {path for path, each in contents.items() if not isinstance(each, Gone)}
+    expected = {path for path, each in contents.items() if not isinstance(each, Gone)}
     removed = 0
     for file in sorted(each for each in root.rglob("*") if each.is_file()):
-        if f"/{file.relative_to(root).as_posix()}" not in wanted:
+        if f"/{file.relative_to(root).as_posix()}" not in expected:
             file.unlink()
             removed += 1
     later = [time for time, _ in rendered.changes if time > now]
-    return DialectsExported(len(wanted), written, removed, min(later, default=0))
+    return DialectsExported(len(expected), written, removed, min(later, default=0))
 
 
 def _in_order(contents: dict[str, Content]) -> Iterator[tuple[str, Page | Package]]:

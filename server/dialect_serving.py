@@ -86,7 +86,7 @@ class DialectReadBack:
                 return
             await asyncio.sleep(LOOK_SECONDS)
         after = self.rendered().at(int(self.clock()))
-        asked = list(choose_paths(self.options, self._before, after))
+        requests = list(choose_paths(self.options, self._before, after))
         self._before = after
         wrong: dict[DialectName, str] = {}
         async with aiohttp.ClientSession(
@@ -94,14 +94,14 @@ class DialectReadBack:
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
             timeout=aiohttp.ClientTimeout(total=PATIENCE),
         ) as session:
-            for name, path, content in asked:
+            for name, path, content in requests:
                 fault = await self._ask(session, path, content)
                 if fault:
                     wrong.setdefault(name, fault)
         for name, fault in wrong.items():
             others = [each for each in self.options.dialects if each not in wrong]
-            beside = f", while {', '.join(others)} answer" if others else ""
-            self.alarm(f"dialect {name}: {fault}{beside}.")
+            note = f", while {', '.join(others)} answer" if others else ""
+            self.alarm(f"dialect {name}: {fault}{note}.")
 
     async def _ask(self, session: aiohttp.ClientSession, path: str, content: Page | Package) -> str:
         """Return what is wrong with the answer for `path`; empty if it is correct."""
@@ -132,11 +132,11 @@ async def _compare(session: aiohttp.ClientSession, url: str, content: Page | Pac
                 return f"{{}} answers {response.status}"
             data = await response.content.read(len(content.body) + 1)
             return "" if data == content.body else _OTHER
-    wanted = f"bytes 0-0/{content.length}"
+    expected = f"bytes 0-0/{content.length}"
     headers = {"Range": "bytes=0-0"}
     async with session.get(url, headers=headers, allow_redirects=False) as response:
         found = response.status, response.headers.get("Content-Range")
-        if found != (HTTPStatus.PARTIAL_CONTENT, wanted):
+        if found != (HTTPStatus.PARTIAL_CONTENT, expected):
             return "{} does not answer a range request correctly"
     return ""
 

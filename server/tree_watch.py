@@ -126,13 +126,13 @@ class TreeWatch:
 
     def reasons(self) -> Sequence[str]:
         """Return why this node must get no requests; empty if it may. Callable from any thread."""
-        what = self._complaint or self._watch.complaint
-        what = what or "no read has finished, or the content is not served yet."
+        complaint = self._complaint or self._watch.complaint
+        complaint = complaint or "no read has finished, or the content is not served yet."
         if self._confirmed is None:
-            return [f"the shared tree was not read since the start: {what}"]
+            return [f"the shared tree was not read since the start: {complaint}"]
         if self._age() <= STALE_SECONDS:
             return []
-        return [f"the shared tree could not be served for {self._age():.0f} s: {what}"]
+        return [f"the shared tree could not be served for {self._age():.0f} s: {complaint}"]
 
     def _age(self) -> float:
         since = self._begun if self._confirmed is None else self._confirmed

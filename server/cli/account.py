@@ -58,14 +58,14 @@ def add(
     """Create the account NAME. A name can be used only once."""
     from server.release.auth.accounts import create_account
 
-    wanted = _wanted(codenames, all_codenames)
-    if wanted is None:
+    chosen = _choose_codenames(codenames, all_codenames)
+    if chosen is None:
         raise click.UsageError(
             "name the codenames for which it has rights: --codename, or --all-codenames."
         )
 
     def work(session: AsyncSession, by: Principal) -> Awaitable[Account]:
-        return create_account(session, by, name=name, role=Role(role), codenames=wanted, at=epoch())
+        return create_account(session, by, name=name, role=Role(role), codenames=chosen, at=epoch())
 
     _change(state, work, as_json=as_json)
 
@@ -98,20 +98,20 @@ def set_account(
     """Change the role or the codenames of NAME. It applies to its tokens immediately."""
     from server.release.auth.accounts import change_account
 
-    wanted = _wanted(codenames, all_codenames)
-    if role is None and wanted is None and subject is None:
+    chosen = _choose_codenames(codenames, all_codenames)
+    if role is None and chosen is None and subject is None:
         raise click.UsageError(
             "name a change: --role, --codename, --all-codenames or --oidc-subject."
         )
 
     def work(session: AsyncSession, by: Principal) -> Awaitable[Account]:
-        chosen = None if role is None else Role(role)
+        new_role = None if role is None else Role(role)
         return change_account(
             session,
             by,
             name=name,
-            role=chosen,
-            codenames=wanted,
+            role=new_role,
+            codenames=chosen,
             subject=subject,
             at=epoch(),
         )
@@ -152,7 +152,7 @@ def list_all(state: Path, as_json: bool) -> None:
     _show(read_database(require_state(state, newest=False), list_accounts), as_json=as_json)
 
 
-def _wanted(codenames: tuple[str, ...], everywhere: bool) -> tuple[str, ...] | None:
+def _choose_codenames(codenames: tuple[str, ...], everywhere: bool) -> tuple[str, ...] | None:
     if codenames and everywhere:
         raise click.UsageError("--codename and --all-codenames contradict each other.")
     return (EVERY_CODENAME,) if everywhere else codenames or None

@@ -41,9 +41,9 @@ def print_entries(rows: Sequence[Mapping[str, Any]], changes: Mapping[str, Chang
         head = (str(row["index"]), show_time(row["at"]), row["actor"], row["action"])
         console.print(Text(escape_invisible("  ".join(head)), style="bold"))
         change = changes.get(row["detail"].get("change", ""))
-        said = describe_entry(row["actor"], row["action"], row["subject"], change)
+        description = describe_entry(row["actor"], row["action"], row["subject"], change)
         more = describe_details(row["action"], row["at"], row["detail"], change, show_time)
-        for line in (said, more):
+        for line in (description, more):
             text = Text(escape_invisible(line))
             for part in text.wrap(console, console.width - _INDENT) if line else ():
                 part.rstrip()
@@ -98,10 +98,10 @@ def list_entries(
     from server.release.rollouts.changes import show_change
     from server.storage.models import Change
 
-    wanted = AuditLogFilter(actor, action, subject, _seconds(since), _seconds(until))
+    filters = AuditLogFilter(actor, action, subject, _seconds(since), _seconds(until))
 
     async def work(session: AsyncSession) -> tuple[list[dict[str, Any]], Sequence[Change]]:
-        entries = await query_audit_log(session, wanted, before=before, limit=limit)
+        entries = await query_audit_log(session, filters, before=before, limit=limit)
         found = [describe(entry) for entry in entries]
         ids = {row["detail"].get("change", "") for row in found}
         return found, (await session.scalars(select(Change).where(Change.id.in_(ids)))).all()

@@ -91,8 +91,8 @@ def show(change: str, state: Path, as_json: bool) -> None:
 @JSON
 def approve(change: str, state: Path, public_url: str, as_json: bool) -> None:
     """Approve a change that another account proposed; if it is due, it is published now."""
-    who = operator()
-    _print_result(_run(state, public_url, lambda r: r.approve(who, change)), as_json=as_json)
+    principal = operator()
+    _print_result(_run(state, public_url, lambda r: r.approve(principal, change)), as_json=as_json)
 
 
 @change_group.command(epilog=f"Example: hening-server change reject {_ID} --state var/server")
@@ -102,8 +102,8 @@ def approve(change: str, state: Path, public_url: str, as_json: bool) -> None:
 @JSON
 def reject(change: str, reason: str, state: Path, as_json: bool) -> None:
     """Reject a change that waits for approval."""
-    who = operator()
-    _print_result(_run(state, "", lambda r: r.reject(who, change, reason)), as_json=as_json)
+    principal = operator()
+    _print_result(_run(state, "", lambda r: r.reject(principal, change, reason)), as_json=as_json)
 
 
 @change_group.command(epilog=f"Example: hening-server change cancel {_ID} --state var/server")
@@ -115,12 +115,12 @@ def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
     """Cancel a change that is not carried out yet."""
     from server.release.rollouts.changes import ChangeView
 
-    who = operator()
+    principal = operator()
     folder = require_state(state, read_settings(state), newest=False)
     path = f"{PREFIX}/changes/{quote(change, safe='')}/cancel"
-    reply = ask_server(folder, who, path, {"reason": reason})
+    reply = ask_server(folder, principal, path, {"reason": reason})
     cancelled = (
-        _run(state, "", lambda r: r.cancel(who, change, reason))
+        _run(state, "", lambda r: r.cancel(principal, change, reason))
         if reply is None
         else msgspec.json.decode(reply, type=ChangeView)
     )

@@ -101,7 +101,7 @@ def edge(
     roots: tuple[Root, ...] = (verify_first_root(read_bounded(root, ROOT_LIMIT)).signed,)
     tls = _make_context(ca) if nodes[0].startswith(_TLS) else None
     addresses = [node.removeprefix(_TLS) for node in nodes]
-    rotation, before, said = Rotation(), "", list[str]()
+    rotation, before, reported = Rotation(), "", list[str]()
     with ThreadPoolExecutor(len(nodes)) as threads:
         while True:
             looks = list(threads.map(partial(_look, host=host, tls=tls, roots=roots), addresses))
@@ -111,17 +111,17 @@ def edge(
                 seen[node], complaint = _judge(look, roots)
                 complaints += [f"{node}: {complaint}"] if complaint else []
             for complaint in complaints:
-                if complaint not in said:
+                if complaint not in reported:
                     click.echo(complaint, err=True)
-            said = complaints
-            asked = rotation.plan(seen, time.monotonic())
-            lines = encode_upstream({node: node in asked for node in addresses})
+            reported = complaints
+            active = rotation.plan(seen, time.monotonic())
+            lines = encode_upstream({node: node in active for node in addresses})
             if lines != before:
                 before = lines
                 write_durable(upstream, lines.encode(), mode=READABLE)
                 _reload(command)
-                out = [node for node in addresses if node not in asked]
-                click.echo(f"{len(asked)} of {len(nodes)} nodes are asked" + _but(out))
+                out = [node for node in addresses if node not in active]
+                click.echo(f"{len(active)} of {len(nodes)} nodes are asked" + _but(out))
             if once:
                 return
             time.sleep(LOOK_SECONDS)

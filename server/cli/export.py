@@ -55,8 +55,8 @@ def progress_bar() -> Iterator[Advance]:
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
 
-        def show(what: str, done: int, total: int) -> None:
-            progress.update(task, description=what, completed=done, total=total)
+        def show(label: str, done: int, total: int) -> None:
+            progress.update(task, description=label, completed=done, total=total)
 
         yield show
 
@@ -64,11 +64,11 @@ def progress_bar() -> Iterator[Advance]:
 def _line_printer() -> Advance:
     shown = 0
 
-    def show(what: str, done: int, total: int) -> None:
+    def show(label: str, done: int, total: int) -> None:
         nonlocal shown
         if done // LINE_EACH > shown:
             shown = done // LINE_EACH
-            click.echo(f"{what}: {spell_size(done)} of {spell_size(total)}", err=True)
+            click.echo(f"{label}: {spell_size(done)} of {spell_size(total)}", err=True)
 
     return show
 

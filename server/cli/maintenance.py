@@ -284,9 +284,9 @@ def move(state: Path, database: str, tree: str, blobs: str, as_json: bool) -> No
 def _write_settings(file: Path, chosen: Mapping[str, str]) -> None:
     """Write the new places into the state's settings, in front of its tables."""
     former = file.read_text(encoding="utf-8") if file.exists() else ""
-    kept = [line for line in former.splitlines(keepends=True) if not _names(line, chosen)]
+    unchanged = [line for line in former.splitlines(keepends=True) if not _names(line, chosen)]
     lines = [f"{name} = {json.dumps(value)}\n" for name, value in chosen.items()]
-    write_durable(file, "".join((*lines, *kept)).encode())
+    write_durable(file, "".join((*lines, *unchanged)).encode())
 
 
 def _names(line: str, chosen: Mapping[str, str]) -> bool:

@@ -106,8 +106,8 @@ def _staged(stages: tuple[str, ...], start: str, zone: str, windows: tuple[str, 
     if bool(zone) != bool(windows):
         raise click.UsageError("--zone and --window go together.")
     calendar = Calendar(zone, [_window(text) for text in windows]) if windows else None
-    held = [_stage(text) for text in stages]
-    return _make(held, parse_moment(start) if start else None, calendar)
+    parsed = [_stage(text) for text in stages]
+    return _make(parsed, parse_moment(start) if start else None, calendar)
 
 
 def _make(stages: Sequence[Stage], start: int | None, calendar: Calendar | None) -> Plan:

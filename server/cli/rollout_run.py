@@ -62,14 +62,16 @@ def wait_for_bundles(
 
     Raises PublishError for a bundle that the server refuses, and after PATIENCE_SECONDS.
     """
-    deadline, said = monotonic() + PATIENCE_SECONDS, False
-    while left := set(waiting) & set(list_submissions(folder.incoming)):
-        if not said:
-            say(f"Waiting for `hening-server run` to take {_count(left)} in {folder.incoming}.")
-            said = True
+    deadline, is_announced = monotonic() + PATIENCE_SECONDS, False
+    while remaining := set(waiting) & set(list_submissions(folder.incoming)):
+        if not is_announced:
+            say(
+                f"Waiting for `hening-server run` to take {_count(remaining)} in {folder.incoming}."
+            )
+            is_announced = True
         if monotonic() > deadline:
             raise PublishError(
-                f"the server has not published {_count(left)} in {folder.incoming}, which this"
+                f"the server has not published {_count(remaining)} in {folder.incoming}, which this"
                 " command may need: start `hening-server run`, or read its log, then run the"
                 " command again."
             )
@@ -136,7 +138,7 @@ def run_commands(
 ) -> None:
     """Carry out the commands that `make` returns for each channel, and print their results."""
     alarms: list[str] = []
-    who = operator()
+    principal = operator()
     clock = witnessed_clock(folder)
 
     async def act() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
@@ -151,7 +153,7 @@ def run_commands(
                     [],
                     [],
                 )
-            changes = await rollouts.request(who, requests, due_at=options.due)
+            changes = await rollouts.request(principal, requests, due_at=options.due)
             views = [await rollouts.view(request.channel) for request in requests]
             dropped.extend(map(_explain, requests, changes, views))
             return [], changes, views

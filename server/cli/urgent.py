@@ -25,7 +25,7 @@ ANSWER_SECONDS = 90.0  # a halt waits at most 60 s for a lease
 
 def ask_server(
     folder: StateFolder,
-    who: Principal,
+    principal: Principal,
     path: str,
     body: Mapping[str, Any],
     headers: Mapping[str, str] | None = None,
@@ -37,7 +37,7 @@ def ask_server(
     """
     given = {
         "Content-Type": "application/json",
-        OPERATOR: encode_operator(who.name.removeprefix("cli:")),
+        OPERATOR: encode_operator(principal.name.removeprefix("cli:")),
         **(headers or {}),
     }
     with contextlib.closing(_Connection(folder.urgent)) as connection:

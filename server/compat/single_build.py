@@ -128,8 +128,8 @@ def files_custota(model: Model) -> dict[str, Content]:
     for item in () if shelf is None else shelf.items.values():
         found = None if item.csig is None or shelf is None else file_of(shelf, item)
         if found is not None and item.csig is not None:
-            gone = isinstance(found, Gone)
-            csig = found if gone else Package(item.csig.sha256, item.csig.length)
+            is_gone = isinstance(found, Gone)
+            csig = found if is_gone else Package(item.csig.sha256, item.csig.length)
             listed |= {f"{_CUSTOTA}/{item.hashed}": found, f"{_CUSTOTA}/{item.hashed}.csig": csig}
     return listed
 

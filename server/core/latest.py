@@ -81,11 +81,11 @@ def plan_split(targets: Targets, parts: int, expires: datetime) -> Targets:
     assert planned.delegations is not None
     roles = dict(delegated_roles(planned))
     whole = roles.pop("latest")
-    kept = {name: role for name, role in roles.items() if not is_latest(name)}
+    others = {name: role for name, role in roles.items() if not is_latest(name)}
     split = {
         name: _delegate(name, prefixes, whole) for name, prefixes in part_prefixes(parts).items()
     }
-    planned.delegations.roles = {**kept, **split, "latest": whole}
+    planned.delegations.roles = {**others, **split, "latest": whole}
     return planned
 
 

@@ -232,16 +232,16 @@ def apply_reset(name: str, role: Targets, resets: Mapping[str, Reset]) -> Target
             "custom": {"hosts": [], "packs": {}, "reset": reset.number, "schema": 1}
         }
         return Targets(version=role.version, expires=role.expires, unrecognized_fields=fields)
-    left = {}
+    remaining = {}
     for path, target in role.targets.items():
         release = decode_release(path, target.unrecognized_fields.get("custom"))
         if release.counter <= reset.counter and release.post_timestamp <= reset.time:
-            left[path] = target
+            remaining[path] = target
     counter = min(decode_floor(role).counter, reset.counter + 1)
     follower = Targets(
         version=role.version,
         expires=role.expires,
-        targets=left,
+        targets=remaining,
         unrecognized_fields=role.unrecognized_fields,
     )
     floor = encode_floor(follower, Floor(schema=1, counter=counter, time=reset.time))

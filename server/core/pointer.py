@@ -227,18 +227,18 @@ def find_upgrade_path(channel: Channel, counter: int, releases: Mapping[str, Rel
 
 def choose_min_counter(
     channel: Channel,
-    wanted: int | None,
+    requested: int | None,
     counter: int,
     releases: Mapping[str, Release],
     default: int = 0,
 ) -> int:
-    """Return the `min_counter` of a build in `channel`: `wanted`, its current one, or `default`.
+    """Return the `min_counter` of a build in `channel`: `requested`, its current one, or `default`.
 
-    Raises ReleaseError if `wanted` differs from the current one, or is not below `counter`.
+    Raises ReleaseError if `requested` differs from the current one, or is not below `counter`.
     """
-    if wanted is not None and wanted >= counter:
+    if requested is not None and requested >= counter:
         raise ReleaseError(
-            f"min_counter {wanted} is not below the build's counter {counter}: give less than"
+            f"min_counter {requested} is not below the build's counter {counter}: give less than"
             f" {counter}."
         )
     # A pointer's step has one min_counter for all packages of a build (FORMATS.md section 4).
@@ -247,14 +247,14 @@ def choose_min_counter(
         for path, release in releases.items()
         if release.counter == counter and decode_release_path(path)[0] == channel
     ]
-    if wanted is None:
+    if requested is None:
         return same_step[0] if same_step else default
-    if same_step and same_step[0] != wanted:
+    if same_step and same_step[0] != requested:
         raise ReleaseError(
             f"this build's packages in {channel} have min_counter {same_step[0]},"
             " and all must have the same; leave out min_counter."
         )
-    return wanted
+    return requested
 
 
 def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:

@@ -179,11 +179,11 @@ def check_counters(releases: Mapping[str, Release]) -> None:
         if names.setdefault(release.fingerprint, release.counter) != release.counter:
             raise ReleaseError(f"{path} gives the build {release.fingerprint} a second counter.")
         for member in _OF_THE_BUILD:
-            here, there = getattr(release, member), getattr(known, member)
-            if here != there:
+            given, listed = getattr(release, member), getattr(known, member)
+            if given != listed:
                 raise ReleaseError(
-                    f"{path} gives the build {release.fingerprint} the {member} {here}, but another"
-                    f" package of the build has {there}."
+                    f"{path} gives the build {release.fingerprint} the {member} {given}, but"
+                    f" another package of the build has {listed}."
                 )
     for earlier, later in pairwise(sorted(builds)):
         older, newer = builds[earlier], builds[later]

@@ -54,9 +54,9 @@ def make_target(
     path: str, length: int, sha256: str, custom: Mapping[str, Any], known: TargetFile | None
 ) -> TargetFile:
     """Return a target with `custom`, its members sorted; other fields of `known` stay."""
-    kept = {} if known is None else known.unrecognized_fields
+    existing = {} if known is None else known.unrecognized_fields
     ordered = {name: custom[name] for name in sorted(custom)}
-    return TargetFile(length, {"sha256": sha256}, path, {**kept, "custom": ordered})
+    return TargetFile(length, {"sha256": sha256}, path, {**existing, "custom": ordered})
 
 
 def is_unchanged(current: Targets, planned: Targets) -> bool:
@@ -80,16 +80,16 @@ def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targe
             f"{codename} cannot be retired, because no counter is left above {highest}; withdraw"
             " its builds instead."
         )
-    return without(codename, tuple(releases), floor, current, expires)
+    return without_paths(codename, tuple(releases), floor, current, expires)
 
 
-def without(
-    codename: str, gone: Collection[str], floor: int, current: Targets, expires: datetime
+def without_paths(
+    codename: str, removed: Collection[str], floor: int, current: Targets, expires: datetime
 ) -> Targets:
-    """Return the role without the paths `gone`, recording that builds below `floor` have left."""
+    """Return the role without the paths `removed`; it records that builds below `floor` left."""
     before, releases = decode_floor(current), decode_releases(current)
-    time = max([before.time, *(releases[path].post_timestamp for path in gone)])
-    targets = {path: each for path, each in current.targets.items() if path not in gone}
+    time = max([before.time, *(releases[path].post_timestamp for path in removed)])
+    targets = {path: each for path, each in current.targets.items() if path not in removed}
     after = Floor(schema=1, counter=floor, time=time)
     changed = None if after == before else after
     return next_role(codename, current, targets, expires, changed)
@@ -267,9 +267,9 @@ def plan_promotion(request: PromotionRequest, current: Targets, expires: datetim
         if new_path in releases and releases[new_path].withdrawn:
             left_out.append(f"{new_path} stays withdrawn: that is final.")
             continue
-        gone = withdrawn.get(targets[path].hashes["sha256"])
-        if gone is not None and new_path not in releases and release.type == "incremental":
-            left_out.append(f"{path} is not promoted: its bytes are withdrawn as {gone}.")
+        withdrawal = withdrawn.get(targets[path].hashes["sha256"])
+        if withdrawal is not None and new_path not in releases and release.type == "incremental":
+            left_out.append(f"{path} is not promoted: its bytes are withdrawn as {withdrawal}.")
             continue
         targets[new_path] = _copy(request, stone, targets[path], new_path, targets.get(new_path))
         paths.append(new_path)

@@ -178,9 +178,9 @@ def check_index_succession(role: str, before: Targets | None, after: Targets) ->
             raise ReleaseError(
                 f"the pack {kind} falls from version {pack.version} to {follower.version}."
             )
-        if gone := sorted(set(pack.withdrawn) - set(follower.withdrawn)):
+        if missing := sorted(set(pack.withdrawn) - set(follower.withdrawn)):
             raise ReleaseError(
-                f"version {gone[0]} of the pack {kind} was withdrawn, and that is final."
+                f"version {missing[0]} of the pack {kind} was withdrawn, and that is final."
             )
         if before is not None and follower.version == pack.version:
             for change in _changes(kind, pack, follower, before, after):

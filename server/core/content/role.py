@@ -82,9 +82,9 @@ def check_packs(role: str, before: Targets | None, after: Targets, read: Read) -
 
 def check_themes(packs: Mapping[str, Entries]) -> None:
     """Raise FormatError if a theme names a wallpaper that is not in the pack of wallpapers."""
-    there = packs.get("wallpapers", {})
+    wallpapers = packs.get("wallpapers", {})
     for key, theme in packs.get("themes", {}).items():
-        if "wallpaper" in theme and theme["wallpaper"] not in there:
+        if "wallpaper" in theme and theme["wallpaper"] not in wallpapers:
             raise entry_error("themes", key, f"there is no wallpaper {theme['wallpaper']!r}")
 
 
