@@ -126,10 +126,10 @@ def _clear_temporary(path: Path) -> Path:
     """Return this process's temporary name for `path`, unused; remove those of ended processes."""
     process = os.getpid()
     prefix = f"{TEMPORARY}{path.name}."
-    for left in path.parent.glob(f"{escape(prefix)}*"):
-        owner = left.name.removeprefix(prefix)
+    for leftover in path.parent.glob(f"{escape(prefix)}*"):
+        owner = leftover.name.removeprefix(prefix)
         if owner.isdecimal() and (int(owner) == process or not _is_running(int(owner))):
-            _remove(left)
+            _remove(leftover)
     return path.with_name(f"{prefix}{process}")
 
 

@@ -62,17 +62,17 @@ def load_role_signers(
 ) -> list[Signer]:
     """Open as many of a delegated role's keys as its threshold requires."""
     delegation = trusted.targets.get_delegated_role(role)
-    held = [
+    available = [
         key
         for key in keystore.load_public_keys()
         if key.keyid in delegation.keyids and keystore.has_private(key.name)
     ]
-    if len(held) < delegation.threshold:
+    if len(available) < delegation.threshold:
         raise KeyStoreError(
             f"{role} needs {delegation.threshold} signatures, and {keystore.folder} holds"
-            f" {len(held)} of its keys; use the key folder of this model's maintainers."
+            f" {len(available)} of its keys; use the key folder of this model's maintainers."
         )
-    return load_signers(keystore, held[: delegation.threshold], passphrases)
+    return load_signers(keystore, available[: delegation.threshold], passphrases)
 
 
 def load_trusted(folder: WorkFolder, now: datetime | None) -> Trusted:

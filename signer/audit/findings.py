@@ -22,7 +22,7 @@ class MirrorUnavailableError(EnvironmentFailedError):
     """The mirror does not answer, or its answer is not that of a mirror."""
 
 
-KEPT = 1000  # findings that are kept in full; a broken mirror must not fill the memory
+MAX_STORED = 1000  # findings that are kept in full; a broken mirror must not fill the memory
 
 
 class Kind(enum.StrEnum):
@@ -59,12 +59,12 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """The findings so far: `kept` has the first thousand, and `total` is the number of all.
+    """The findings so far: `stored` has the first thousand, and `total` is the number of all.
 
     `wrong` is the number of those whose kind is not one of QUESTIONS.
     """
 
-    kept: list[Finding] = field(default_factory=list)
+    stored: list[Finding] = field(default_factory=list)
     total: int = 0
     wrong: int = 0
 
@@ -72,12 +72,12 @@ class Findings:
         """Add a finding; `evidence` proves it against the log or the mirror."""
         self.total += 1
         self.wrong += kind not in QUESTIONS
-        if self.total <= KEPT:
-            self.kept.append(Finding(kind, text, evidence))
+        if self.total <= MAX_STORED:
+            self.stored.append(Finding(kind, text, evidence))
 
     def extend(self, others: "Findings") -> None:
         """Add the findings of `others`."""
-        self.kept += others.kept[: max(0, KEPT - len(self.kept))]
+        self.stored += others.stored[: max(0, MAX_STORED - len(self.stored))]
         self.total += others.total
         self.wrong += others.wrong
 

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 
 from server.core.tiles import WIDTH
 from server.core.tlog import leaf_hash
-from signer.audit.findings import KEPT, AnswerError, Findings, Kind
+from signer.audit.findings import MAX_STORED, AnswerError, Findings, Kind
 from signer.audit.log_reader import CompactRange, Entry, Tiles, decode_entry
 from signer.audit.published import Head
 
-MAX_KEPT = 100_000  # versions of all roles; a log of only pending versions must not fill the memory
+MAX_VERSIONS = (
+    100_000  # versions of all roles; a log of only pending versions must not fill the memory
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,11 @@ class Late:
 
 @dataclass(slots=True)
 class Record:
-    """A role's versions: the highest logged one, its index, and the kept ones."""
+    """A role's highest logged version, its index, and the places of the versions that are kept."""
 
     highest: int = 0
     index: int = 0
-    kept: dict[int, Place] = field(default_factory=dict)
+    places: dict[int, Place] = field(default_factory=dict)
 
 
 class Ledger:
@@ -63,18 +65,18 @@ class Ledger:
         self._oldest_kept = oldest_kept
         self._pinned_root = pinned_root
         self._findings = findings
-        self._count = sum(len(record.kept) for record in records.values())
+        self._count = sum(len(record.places) for record in records.values())
         self._is_overfull = False
 
     def find(self, role: str, version: int) -> Place | None:
         """Return the place of a version that may be served, or None if it was not logged."""
         record = self.records.get(role)
-        return None if record is None else record.kept.get(version)
+        return None if record is None else record.places.get(version)
 
-    def kept(self) -> Iterator[tuple[str, int, Place]]:
+    def versions(self) -> Iterator[tuple[str, int, Place]]:
         """Yield the kept versions, sorted by role and version."""
         for role, record in sorted(self.records.items()):
-            for version, place in sorted(record.kept.items()):
+            for version, place in sorted(record.places.items()):
                 yield role, version, place
 
     def add(self, index: int, entry: Entry) -> None:
@@ -86,21 +88,21 @@ class Ledger:
         if entry.version > record.highest:
             record.highest, record.index = entry.version, index
         oldest = self._oldest_kept(entry.role)
-        if entry.version >= oldest and entry.version not in record.kept:
-            record.kept[entry.version] = Place(index, entry.sha256)
+        if entry.version >= oldest and entry.version not in record.places:
+            record.places[entry.version] = Place(index, entry.sha256)
             self._count += 1
-        self._is_overfull = self._count > MAX_KEPT or len(self.records) > MAX_KEPT
+        self._is_overfull = self._count > MAX_VERSIONS or len(self.records) > MAX_VERSIONS
         if self._is_overfull:
             self._findings.add(
                 Kind.LOG,
-                f"The log holds more than {MAX_KEPT} versions that were never published;"
+                f"The log holds more than {MAX_VERSIONS} versions that were never published;"
                 " its entries are not judged from there on.",
                 index=index,
             )
 
     def _judge(self, index: int, entry: Entry, record: Record) -> None:
         name = f"{entry.role} {entry.version}"
-        earlier = record.kept.get(entry.version)
+        earlier = record.places.get(entry.version)
         if earlier is not None and earlier.sha256 != entry.sha256:
             self._findings.add(
                 Kind.EQUIVOCATION,
@@ -120,7 +122,7 @@ class Ledger:
                 sha256=entry.sha256,
             )
         elif entry.version <= record.highest:
-            if len(self.late) < KEPT:
+            if len(self.late) < MAX_STORED:
                 self.late.append(Late(index, entry, record.highest, record.index))
         elif not record.highest:
             self._judge_first(index, entry)
@@ -186,13 +188,13 @@ def judge_late(tiles: Tiles, newest: Head, late: Sequence[Late], findings: Findi
 
 
 def _find_first(
-    tiles: Tiles, newest: Head, wanted: set[tuple[str, int]]
+    tiles: Tiles, newest: Head, versions: set[tuple[str, int]]
 ) -> dict[tuple[str, int], Place]:
-    """Return the first entry of each version in `wanted`, from the tree of `newest`."""
+    """Return the first entry of each version in `versions`, from the tree of `newest`."""
     places: dict[tuple[str, int], Place] = {}
     for index, entry in read_whole_log(tiles, newest, lambda _done, _total: None):
         key = entry.role, entry.version
-        if key in wanted:
+        if key in versions:
             places.setdefault(key, Place(index, entry.sha256))
     return places
 

@@ -258,7 +258,7 @@ def _ask_for_unserved(
     """
     served = {(each.role, each.version) for each in published.served}
     was_pending = {(each.role, each.version) for each in memory.pending}
-    for role, version, place in ledger.kept():
+    for role, version, place in ledger.versions():
         key = role, version
         is_new = place.index >= memory.size or key in was_pending
         if not is_new or key in served:
@@ -292,7 +292,7 @@ def _list_pending(
         return []
     since = {(each.role, each.version): each.since for each in memory.pending}
     known = published.delegated | set(memory.delegated) | {"root", "targets"}
-    newer = [each for each in ledger.kept() if each[1] > published.current.get(each[0], 0)]
+    newer = [each for each in ledger.versions() if each[1] > published.current.get(each[0], 0)]
     may_grow = any(role == "targets" and (role, version) not in since for role, version, _ in newer)
     pending = []
     for role, version, place in newer:

@@ -193,7 +193,7 @@ def load_records(memory: Memory) -> dict[str, Record]:
         role: Record(
             highest=known.highest,
             index=known.index,
-            kept={each.version: Place(each.index, each.sha256) for each in known.kept},
+            places={each.version: Place(each.index, each.sha256) for each in known.kept},
         )
         for role, known in memory.roles.items()
     }
@@ -218,7 +218,7 @@ def advance_memory(
             index=record.index,
             kept=[
                 Logged(index=place.index, sha256=place.sha256, version=version)
-                for version, place in sorted(record.kept.items())
+                for version, place in sorted(record.places.items())
                 if version >= published.oldest_served(role)
             ],
         )

@@ -182,8 +182,8 @@ class HttpMirror:
             raise self._unavailable(f"answers {status} for {path}")
         return status == 200
 
-    def _unavailable(self, what: str) -> MirrorUnavailableError:
-        return MirrorUnavailableError(f"The mirror {self._host} {what}; try again later.")
+    def _unavailable(self, fault: str) -> MirrorUnavailableError:
+        return MirrorUnavailableError(f"The mirror {self._host} {fault}; try again later.")
 
 
 class _Body:

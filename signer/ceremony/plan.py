@@ -144,20 +144,22 @@ def _check_policy(policy: Policy) -> None:
 
 def _check_keys(policy: Policy, keys: Mapping[str, Sequence[PublicKey]]) -> None:
     """Raise CeremonyError if roles have too few keys; it names them and the command that helps."""
-    held = {role: len(keys.get(role, ())) for role in policy.roles}
-    lacking = [role for role in policy.roles if not policy.threshold(role) <= held[role]]
+    counts = {role: len(keys.get(role, ())) for role in policy.roles}
+    lacking = [role for role in policy.roles if not policy.threshold(role) <= counts[role]]
     if not lacking:
         return
-    wanted = [f"{role} asks for {policy.threshold(role)} and has {held[role]}" for role in lacking]
+    shortages = [
+        f"{role} asks for {policy.threshold(role)} and has {counts[role]}" for role in lacking
+    ]
     names = [
         f"{role}-{number}"
         for role in lacking
         for number in _next_numbers(keys.get(role, ()), policy.threshold(role))
     ]
     remedy = f"make them with `keys new {' '.join(names)}`"
-    if lower := [f"--threshold {role}={held[role]}" for role in lacking if held[role]]:
+    if lower := [f"--threshold {role}={counts[role]}" for role in lacking if counts[role]]:
         remedy += f", or ask for fewer signatures with {' '.join(lower)}"
-    raise CeremonyError(f"Keys are missing: {', '.join(wanted)}; {remedy}.")
+    raise CeremonyError(f"Keys are missing: {', '.join(shortages)}; {remedy}.")
 
 
 def _next_numbers(keys: Sequence[PublicKey], threshold: int) -> range:

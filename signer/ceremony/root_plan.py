@@ -35,14 +35,14 @@ class ResetRequest:
     """A reset of a role, and the part of the role that stays valid.
 
     For a model, `counter` is the highest honest counter, and `time` the latest honest time in epoch
-    seconds. For `tables` and `content` both are None, and `kept` is the version whose packs are
+    seconds. For `tables` and `content` both are None, and `restored` is the version whose packs are
     listed again, if any. `holders` is the change of keys that goes with the reset.
     """
 
     role: str
     counter: int | None
     time: int | None
-    kept: Targets | None
+    restored: Targets | None
     holders: HolderChange
 
 
@@ -98,14 +98,14 @@ def plan_reset(
         resets = decode_resets(root)
         number = resets[request.role].number + 1 if request.role in resets else 1
         resets[request.role] = Reset(number, request.counter, request.time)
-        left = apply_reset(request.role, roles[request.role].signed, resets)
-    if request.kept is not None:
-        left = _list_again(left, request.kept)
-    left.version += 1
+        next_role = apply_reset(request.role, roles[request.role].signed, resets)
+    if request.restored is not None:
+        next_role = _restore_packs(next_role, request.restored)
+    next_role.version += 1
     edited = planned.get("root")
     base = edited if isinstance(edited, Root) else root
     stated = {"resets": {name: msgspec.to_builtins(resets[name]) for name in sorted(resets)}}
-    planned |= {"root": _next_root(base, stated, now), request.role: left}
+    planned |= {"root": _next_root(base, stated, now), request.role: next_role}
     planned["root"].version = root.version + 1
     check_expiry_days(tuple(planned), days)
     for role, signed in planned.items():
@@ -115,7 +115,7 @@ def plan_reset(
 
 def _check_request(request: ResetRequest) -> None:
     if is_codename(request.role):
-        if request.counter is None or request.time is None or request.kept is not None:
+        if request.counter is None or request.time is None or request.restored is not None:
             raise CeremonyError(
                 f"A reset of {request.role} says which builds still count: give --counter, the"
                 " highest one that you signed yourselves."
@@ -140,23 +140,23 @@ def _check_counter(request: ResetRequest, role: Targets) -> None:
         )
 
 
-def _list_again(left: Targets, kept: Targets) -> Targets:
+def _restore_packs(next_role: Targets, restored: Targets) -> Targets:
     """Return a role that lists the packs of an earlier version, each as its version 1."""
-    custom = kept.unrecognized_fields.get("custom", {})
+    custom = restored.unrecognized_fields.get("custom", {})
     packs = {
         kind: {**pack, "version": 1, "withdrawn": []}
         for kind, pack in custom.get("packs", {}).items()
     }
     members = {
-        **left.unrecognized_fields["custom"],
+        **next_role.unrecognized_fields["custom"],
         "hosts": custom.get("hosts", []),
         "packs": packs,
     }
     return Targets(
-        version=left.version,
-        expires=left.expires,
-        targets=dict(kept.targets),
-        unrecognized_fields={**left.unrecognized_fields, "custom": members},
+        version=next_role.version,
+        expires=next_role.expires,
+        targets=dict(restored.targets),
+        unrecognized_fields={**next_role.unrecognized_fields, "custom": members},
     )
 
 

@@ -120,10 +120,10 @@ def reset(
     trusted = load_trusted(destination.folder, None)
     if role in {"root", "targets"} or role not in trusted.versions:
         raise CeremonyError(f"{role[:64]} has no resets; name a model, tables or content.")
-    kept = None
+    restored = None
     if keep is not None:
         with refusing(CeremonyError):
-            kept = decode_targets(role, destination.folder.load(role, keep)).signed
+            restored = decode_targets(role, destination.folder.load(role, keep)).signed
     signed = SignedRole(*load_delegated(destination.folder, trusted, role))
     time = None if latest is None else int(latest.replace(tzinfo=UTC).timestamp())
     if time is None and is_codename(role):
@@ -132,7 +132,7 @@ def reset(
         role,
         counter,
         time,
-        kept,
+        restored,
         HolderChange(
             tuple(find_key(name, keys) for name in add),
             tuple(find_removal(text, keys) for text in remove),

@@ -81,8 +81,8 @@ def release(
         if role == "content":
             staying = [load_pack(folder) for folder in kept]
             check_links_that_stay(current, own, hosts or _hosts(current), staying)
-        wanted = list(hosts) if hosts and role == "content" else None
-        planned = plan_packs(current, own, wanted, expiry(destination.now, expiry_days))
+        new_hosts = list(hosts) if hosts and role == "content" else None
+        planned = plan_packs(current, own, new_hosts, expiry(destination.now, expiry_days))
         roles[role] = planned
         packages += new_files(current, planned, files)
     finish_change(destination, Change(roles, tuple(packages)))
@@ -167,11 +167,11 @@ def new_files(current: Targets, planned: Targets, files: Sequence[Path]) -> list
     from signer.proposal.document import Package
 
     known = {target.hashes["sha256"] for target in current.targets.values()}
-    wanted = {target.hashes["sha256"] for target in planned.targets.values()} - known
+    required = {target.hashes["sha256"] for target in planned.targets.values()} - known
     packages = {}
     for path in files:
         data = path.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
-        if sha256 in wanted:
+        if sha256 in required:
             packages[sha256] = Package(path, len(data), sha256)
     return list(packages.values())

@@ -81,8 +81,8 @@ def print_inquiry(inquiry: Inquiry) -> None:
 def print_findings(findings: Findings) -> None:
     """Print each finding with its evidence, or that there is none."""
     if findings.total:
-        print_table("Findings", ("kind", "finding"), [(f.kind, f.text) for f in findings.kept])
-        for finding in findings.kept:
+        print_table("Findings", ("kind", "finding"), [(f.kind, f.text) for f in findings.stored])
+        for finding in findings.stored:
             _print_evidence(finding)
     else:
         click.echo("Nothing is wrong; the memory is up to date.")
@@ -101,7 +101,7 @@ def describe_audit(done: Audit, memory: Memory, *, is_first: bool) -> dict[str, 
         "checkpoint": None if done.checkpoint is None else done.checkpoint.note.decode(),
         "entries_read": done.entries_read,
         "findings": [
-            {"evidence": f.evidence, "kind": f.kind, "text": f.text} for f in done.findings.kept
+            {"evidence": f.evidence, "kind": f.kind, "text": f.text} for f in done.findings.stored
         ],
         "findings_total": done.findings.total,
         "from_size": memory.size,

@@ -76,7 +76,7 @@ def inspect(
     refusal = next((verdict.refusal for verdict in verdicts if verdict.refusal), "")
     if as_json:
         value: dict[str, Any] = {
-            "facts": facts and _facts_json(facts, asked=pem is not None),
+            "facts": facts and _facts_json(facts, was_asked=pem is not None),
             "verdicts": [_verdict_json(verdict) for verdict in verdicts],
         }
         value |= {"warnings": warnings} if warnings else {}
@@ -197,10 +197,10 @@ def _partition_rows(partition: PartitionFacts) -> list[tuple[str, str]]:
     return rows
 
 
-def _facts_json(facts: OtaFacts, *, asked: bool) -> dict[str, Any]:
+def _facts_json(facts: OtaFacts, *, was_asked: bool) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(facts, enc_hook=str)
     value["path"] = facts.path.name
-    if not asked:
+    if not was_asked:
         value["signed"] = None  # not requested, which is not the same as false
     return value
 

@@ -183,7 +183,7 @@ def complete_part(context: click.Context, parameter: click.Parameter, begun: str
 
     Only values that match the others of these options are returned, if those are given already.
     """
-    wanted = str(parameter.name)
+    option = str(parameter.name)
     found = set()
     for channel in _list_channels(context):
         parts = {
@@ -191,7 +191,7 @@ def complete_part(context: click.Context, parameter: click.Parameter, begun: str
             "region": channel.region,
             "channel": channel.channel,
         }
-        part = parts.pop(wanted)
+        part = parts.pop(option)
         if all(context.params.get(name) in (None, other) for name, other in parts.items()):
             found.add(part)
     return sorted(part for part in found if part.startswith(begun))

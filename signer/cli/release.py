@@ -100,9 +100,9 @@ def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
         print_json({"models": models})
         return
     for role in listed:
-        gone = f", builds below {role.floor} are removed" if role.floor else ""
+        suffix = f", builds below {role.floor} are removed" if role.floor else ""
         print_table(
-            f"{role.role} {role.version}, expires {role.expires:%Y-%m-%d}{gone}",
+            f"{role.role} {role.version}, expires {role.expires:%Y-%m-%d}{suffix}",
             ("path", "counter", "from", "type", "build", "withdrawn"),
             [
                 (

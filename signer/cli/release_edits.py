@@ -156,11 +156,11 @@ def prune(codename: str, keep: int | None, expiry_days: int, destination: Destin
     from signer.release.edits import plan_prune
     from signer.release.policy import load_policy
 
-    kept = load_policy(destination.repo).keep_builds if keep is None else keep
+    keep_builds = load_policy(destination.repo).keep_builds if keep is None else keep
     current = destination.load_role(codename)
     now = destination.now
-    pruning = plan_prune(codename, kept, current, now, expiry(now, expiry_days))
-    remarks = [f"Packages removed: {len(pruning.gone)}. Floor: {pruning.floor}."]
+    pruning = plan_prune(codename, keep_builds, current, now, expiry(now, expiry_days))
+    remarks = [f"Packages removed: {len(pruning.removed)}. Floor: {pruning.floor}."]
     remarks.append(pruning.held_by)
     if pruning.in_the_way:
         remarks.append(

@@ -67,10 +67,10 @@ def make_pack(
     """
     with refusing(ContentError):
         known = {} if base is None else dict(enumerate(base.parts))
-        held = () if base is None else split_entries(kind, base.entries)
+        base_parts = () if base is None else split_entries(kind, base.entries)
         parts = tuple(
             known[number]
-            if base is not None and held[number] == part
+            if base is not None and base_parts[number] == part
             else encode_part(kind, number, part)
             for number, part in enumerate(split_entries(kind, entries))
         )
@@ -93,9 +93,9 @@ def load_pack(folder: Path) -> PackFolder:
     pictures = _load_pictures(folder)
     with refusing(ContentError):
         decode_pack(kind, members)
-        held = join_parts(kind, parts)
+        joined = join_parts(kind, parts)
         canonical = encode_canonical_json(entries)
-    if encode_canonical_json(held) != canonical:
+    if encode_canonical_json(joined) != canonical:
         raise ContentError(
             f"{folder / 'parts'} has other entries than entries.json; if you have edited that, run"
             f" `content build {kind} --edited {folder}`."

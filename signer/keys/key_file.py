@@ -187,59 +187,59 @@ TRUSTED = 0o022
 """The mode bits that a file must not have if others may read but not change it."""
 
 
-def load_narrow(path: Path, what: str, forbidden: int, limit: int) -> bytes:
+def load_narrow(path: Path, label: str, forbidden: int, limit: int) -> bytes:
     """Return at most `limit` bytes of a regular file, whose mode must have no `forbidden` bits.
 
-    The owner must be this user or root. Raises KeyStoreError, whose message calls the file `what`.
+    The owner must be this user or root. Raises KeyStoreError, whose message calls the file `label`.
     A symbolic link is refused, because its target may change between check and use.
     """
     if path.is_symlink():
-        raise KeyStoreError(f"{what} is a symbolic link; put the file itself there.")
+        raise KeyStoreError(f"{label} is a symbolic link; put the file itself there.")
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         # Checked on the open file, so that the checked file is the one that is read.
         status = os.fstat(descriptor)
         mode = status.st_mode
         if not stat.S_ISREG(mode):
-            raise KeyStoreError(f"{what} is not a regular file.")
-        _check_owner(path, what, status)
+            raise KeyStoreError(f"{label} is not a regular file.")
+        _check_owner(path, label, status)
         if mode & forbidden:
             verb, narrow = ("read", "600") if forbidden & 0o044 else ("change", "644")
             raise KeyStoreError(
-                f"Others may {verb} {what[:1].lower()}{what[1:]} (mode {stat.S_IMODE(mode):04o});"
+                f"Others may {verb} {label[:1].lower()}{label[1:]} (mode {stat.S_IMODE(mode):04o});"
                 f" run `chmod {narrow} {path}`, and make a new key if others may have done so."
             )
         return file.read(limit)
 
 
-def check_unchangeable(path: Path, what: str) -> None:
+def check_unchangeable(path: Path, label: str) -> None:
     """Raise KeyStoreError when others may change the file at `path`, or put another in its place.
 
     The file and its folder are checked, and also those that a symbolic link leads to. Raises
     OSError when `path` does not exist.
     """
     for place in dict.fromkeys((path, path.resolve())):
-        _check_place(place, what)
-        _check_place(place.parent, f"The folder of {what[:1].lower()}{what[1:]}")
+        _check_place(place, label)
+        _check_place(place.parent, f"The folder of {label[:1].lower()}{label[1:]}")
 
 
-def _check_place(path: Path, what: str) -> None:
+def _check_place(path: Path, label: str) -> None:
     status = path.stat()
-    _check_owner(path, what, status)
+    _check_owner(path, label, status)
     # In a sticky folder, such as /tmp, users cannot replace the files of others.
     if status.st_mode & TRUSTED and not (
         stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
     ):
         raise KeyStoreError(
-            f"Others may change {what[:1].lower()}{what[1:]} (mode"
+            f"Others may change {label[:1].lower()}{label[1:]} (mode"
             f" {stat.S_IMODE(status.st_mode):04o}); run `chmod go-w {path}`, after you have made"
             " sure that it is what it should be."
         )
 
 
-def _check_owner(path: Path, what: str, status: os.stat_result) -> None:
+def _check_owner(path: Path, label: str, status: os.stat_result) -> None:
     if status.st_uid not in {os.geteuid(), 0}:
         raise KeyStoreError(
-            f"{what} belongs to another user (uid {status.st_uid}), who may change it; check it,"
+            f"{label} belongs to another user (uid {status.st_uid}), who may change it; check it,"
             f" and if it is yours run `chown {os.geteuid()} {path}`."
         )

@@ -252,9 +252,9 @@ class Keystore:
 
     def _load_token_signer(self, key: PublicKey, passphrases: Passphrases) -> Signer:
         # The token file names a library that this process loads, so no other user may write it.
-        path, what = self.paths(key.name)[2], f"The token file of {key.name}"
-        data = load_narrow(path, what, TRUSTED, MAX_TOKEN_FILE + 1)
-        check_unchangeable(path, what)
+        path, label = self.paths(key.name)[2], f"The token file of {key.name}"
+        data = load_narrow(path, label, TRUSTED, MAX_TOKEN_FILE + 1)
+        check_unchangeable(path, label)
         token_key = decode_token_file(key.name, data)
         session = self.open_token(token_key.module, token_key.label, passphrases)
         key_id = bytes.fromhex(token_key.id)

@@ -167,11 +167,11 @@ def _load_entries(
     return entries
 
 
-def _check_start(start: int, at: int, what: str) -> None:
+def _check_start(start: int, at: int, label: str) -> None:
     if start < at:
-        raise ContainerError(f"The zip entry before {what} overlaps it.")
+        raise ContainerError(f"The zip entry before {label} overlaps it.")
     if start > at:
-        raise ContainerError(f"The zip has bytes before {what} that belong to no entry.")
+        raise ContainerError(f"The zip has bytes before {label} that belong to no entry.")
 
 
 def _check_header(header: zip_records.Header, name: str) -> None:

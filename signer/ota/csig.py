@@ -51,11 +51,11 @@ def list_parts(facts: OtaFacts) -> list[dict[str, Any]]:
     parts = []
     with facts.path.open("rb") as file:
         for name, span in spans.items():
-            digest, left = hashlib.sha256(), span.size
+            digest, remaining = hashlib.sha256(), span.size
             file.seek(span.offset)
-            while left and (data := file.read(min(left, _BLOCK))):
+            while remaining and (data := file.read(min(remaining, _BLOCK))):
                 digest.update(data)
-                left -= len(data)
+                remaining -= len(data)
             size = {"name": name, "offset": span.offset, "size": span.size}
             parts.append(size | {"digest": digest.hexdigest()})
     return parts

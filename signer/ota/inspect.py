@@ -46,7 +46,7 @@ def inspect_ota(
     OtaError with a one-sentence message and the question whose answer is no, and OSError on a disk
     error.
     """
-    wanted = None if certificate is None else decode_certificate(certificate)
+    expected = None if certificate is None else decode_certificate(certificate)
     # A pipe or a device cannot be read from its end, and opening a pipe blocks until it has a
     # writer.
     if path.exists() and not path.is_file():
@@ -58,11 +58,11 @@ def inspect_ota(
         if envelope.has_metadata_pb:
             answered(METADATA_AGREE)
         answered(NO_SERIAL)
-        if wanted is not None:
-            check_otacert(stream, envelope.container, wanted)
+        if expected is not None:
+            check_otacert(stream, envelope.container, expected)
         if envelope.metadata.ota_type == BLOCK:
-            return _inspect_block(path, stream, envelope, wanted, progress, answered)
-        return _inspect_ab(path, stream, envelope, wanted, progress, answered)
+            return _inspect_block(path, stream, envelope, expected, progress, answered)
+        return _inspect_ab(path, stream, envelope, expected, progress, answered)
 
 
 def _inspect_ab(

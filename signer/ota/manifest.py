@@ -70,8 +70,8 @@ class Manifest:
         return self.partial_update or any(each.old is not None for each in self.partitions)
 
 
-def _fail(what: str) -> PayloadError:
-    return PayloadError(f"The payload's manifest is malformed: {what}.")
+def _fail(fault: str) -> PayloadError:
+    return PayloadError(f"The payload's manifest is malformed: {fault}.")
 
 
 @dataclass(slots=True)

@@ -101,7 +101,7 @@ def decode_pb(raw: bytes) -> Metadata:
     if len(raw) > MAX_METADATA_PB:
         raise MetadataError("metadata.pb is larger than 1 MiB.")
     message = decode_message(
-        raw, schemas.METADATA, lambda what: MetadataError(f"metadata.pb is malformed: {what}.")
+        raw, schemas.METADATA, lambda fault: MetadataError(f"metadata.pb is malformed: {fault}.")
     )
     before, after = message.message(5), message.message(6)
     nested = _check_states(before, after)

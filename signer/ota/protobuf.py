@@ -246,8 +246,8 @@ def _note_unknown(
     if not 0 < number <= _MAX_NUMBER:
         raise fail("a field has a number that protobuf does not allow")
     if number in schema.fields:
-        wanted = schema.fields[number].wire
-        raise fail(f"field {number} has wire type {key & 7}; it must have {wanted}")
+        expected = schema.fields[number].wire
+        raise fail(f"field {number} has wire type {key & 7}; it must have {expected}")
     if len(unknown) == MAX_UNKNOWN:
         raise fail(f"a message has more than {MAX_UNKNOWN} unknown fields")
     return {*unknown, number}

@@ -87,15 +87,15 @@ _MAX_SIGNATURES = 16
 _MAX_LENGTH = 1024
 
 
-def decode_signatures(raw: bytes, what: str) -> list[bytes]:
+def decode_signatures(raw: bytes, label: str) -> list[bytes]:
     """Return the signatures of a `Signatures` message.
 
-    `what` names the message in errors: `metadata signature` or `payload signature`. A signature may
-    be padded with zeros; the message then has its unpadded length.
+    `label` names the message in errors: `metadata signature` or `payload signature`. A signature
+    may be padded with zeros; the message then has its unpadded length.
     """
 
     def fail(fault: str) -> SignatureError:
-        return SignatureError(f"The {what} {fault}.", f"has a good {what}")
+        return SignatureError(f"The {label} {fault}.", f"has a good {label}")
 
     message = decode_message(raw, SIGNATURES, lambda fault: fail(f"is malformed: {fault}"))
     found = []
@@ -112,13 +112,13 @@ def decode_signatures(raw: bytes, what: str) -> list[bytes]:
     return found
 
 
-def verify_signatures(raw: bytes, digest: bytes, certificate: Certificate, what: str) -> None:
+def verify_signatures(raw: bytes, digest: bytes, certificate: Certificate, label: str) -> None:
     """Raise SignatureError unless one of the signatures over `digest` is the certificate's."""
     if not raw:
-        raise SignatureError(f"The {what} is missing.", f"has a good {what}")
-    if not any(certificate.is_signature(each, digest) for each in decode_signatures(raw, what)):
+        raise SignatureError(f"The {label} is missing.", f"has a good {label}")
+    if not any(certificate.is_signature(each, digest) for each in decode_signatures(raw, label)):
         raise SignatureError(
-            f"The {what} is not by the given certificate over these bytes.", f"has a good {what}"
+            f"The {label} is not by the given certificate over these bytes.", f"has a good {label}"
         )
 
 

@@ -72,7 +72,7 @@ def tally_signatures(
     """Return the tally of each role; root has one for its old and one for its new keys."""
     tallies = []
     for role in transition.new:
-        held = {signature.keyid for signature in signatures.get(role, ())}
+        present = {signature.keyid for signature in signatures.get(role, ())}
         judges = [("", transition.after)]
         if role == "root" and transition.before is not None:
             judges = [("the old root", transition.before), ("the new root", transition.after)]
@@ -84,8 +84,8 @@ def tally_signatures(
                     role,
                     judge,
                     delegation.threshold,
-                    tuple(sorted(keyids & held)),
-                    tuple(sorted(keyids - held)),
+                    tuple(sorted(keyids & present)),
+                    tuple(sorted(keyids - present)),
                 )
             )
     return tallies

@@ -132,16 +132,16 @@ def check_anchor(proposal: Proposal, pinned: bytes) -> None:
     by their signatures.
     """
     with refusing(ProposalError):
-        wanted = decode_root(pinned)
-        wanted.signatures.clear()
+        expected = decode_root(pinned)
+        expected.signatures.clear()
         for file in proposal.context:
-            if (file.role, file.version) == ("root", wanted.signed.version):
+            if (file.role, file.version) == ("root", expected.signed.version):
                 root = decode_root(file.data)
                 root.signatures.clear()
-                if encode_metadata(root) == encode_metadata(wanted):
+                if encode_metadata(root) == encode_metadata(expected):
                     return
     raise ProposalError(
-        f"The proposal does not build on the root {wanted.signed.version} that you trust; do not"
+        f"The proposal does not build on the root {expected.signed.version} that you trust; do not"
         " sign it, and ask where it comes from."
     )
 

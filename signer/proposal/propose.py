@@ -78,11 +78,11 @@ def _load_context(folder: WorkFolder, change: Change) -> list[MetadataText]:
     for role in touched:
         if role in trusted.versions:
             versions[role] = trusted.versions[role][-1]
-    wanted = [("root", version) for version in trusted.versions["root"]]
-    wanted += versions.items()
+    needed = [("root", version) for version in trusted.versions["root"]]
+    needed += versions.items()
     return [
         MetadataText(role, version, folder.load(role, version).decode())
-        for role, version in sorted(wanted)
+        for role, version in sorted(needed)
     ]
 
 

@@ -188,8 +188,8 @@ def _describe_signers(
 
 def _describe_delegation(delegator: Any, role: str, names: Mapping[str, str]) -> str:  # noqa: ANN401
     delegation = delegator.get_delegated_role(role)
-    held = ", ".join(_name(keyid, names) for keyid in delegation.keyids)
-    return f"{delegation.threshold} of {held}"
+    holders = ", ".join(_name(keyid, names) for keyid in delegation.keyids)
+    return f"{delegation.threshold} of {holders}"
 
 
 def _name(keyid: str, names: Mapping[str, str]) -> str:

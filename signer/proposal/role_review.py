@@ -35,9 +35,9 @@ def describe_releases(old: Targets | None, new: Targets) -> tuple[list[str], lis
             changes += _describe_changes(path, before[path], release)
             if _others(old.targets[path]) != _others(target):
                 changes.append(f"Changes members of {path} that this version cannot describe.")
-    if gone := [path for path in before if path not in after]:
+    if removed := [path for path in before if path not in after]:
         final = "" if old is None or reset_number(new) != reset_number(old) else ", permanently"
-        changes.append(f"No longer lists {', '.join(gone)}{final}.")
+        changes.append(f"No longer lists {', '.join(removed)}{final}.")
     floor, was = decode_floor(new), NO_FLOOR if old is None else decode_floor(old)
     if floor.counter != was.counter:
         changes.append(f"No build below counter {floor.counter} can be listed from then on.")

@@ -214,9 +214,11 @@ def list_versions(proposal: Proposal) -> dict[str, SignedVersion]:
     }
 
 
-def check_record(wanted: Mapping[str, SignedVersion], signed: Mapping[str, SignedVersion]) -> None:
+def check_record(
+    requested: Mapping[str, SignedVersion], signed: Mapping[str, SignedVersion]
+) -> None:
     """Raise ProposalError if the holder signed a newer version, or other bytes of this version."""
-    for role, version in wanted.items():
+    for role, version in requested.items():
         before = signed.get(role)
         if before is None or before.version < version.version or before == version:
             continue

@@ -48,8 +48,10 @@ def check_roles_kept(before: State | None, after: State) -> None:
     """Raise TrustError when a role is dropped, or a new one lacks its first version."""
     old = set() if before is None else set(delegated_roles(before.targets))
     new = set(delegated_roles(after.targets))
-    if gone := sorted(old - new):
-        raise TrustError(f"the new targets drops {gone[0]}; a role that was published must stay.")
+    if dropped := sorted(old - new):
+        raise TrustError(
+            f"the new targets drops {dropped[0]}; a role that was published must stay."
+        )
     for role in sorted(new - old - after.roles.keys()):
         if not is_latest(role):
             raise TrustError(f"targets delegates to {role}, whose first version is missing.")

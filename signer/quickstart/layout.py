@@ -131,9 +131,9 @@ def check_writable(folder: Path, option: str) -> None:
     A temporary folder is made in the part of the path that exists, and removed. Raises
     EnvironmentFailedError if that fails.
     """
-    there = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
+    existing = next(each for each in (folder, *folder.absolute().parents) if os.path.lexists(each))
     try:
-        with tempfile.TemporaryDirectory(prefix=".hening-", dir=there):
+        with tempfile.TemporaryDirectory(prefix=".hening-", dir=existing):
             pass
     except OSError as error:
         raise EnvironmentFailedError(

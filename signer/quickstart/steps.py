@@ -132,10 +132,10 @@ def _check(
 ) -> None:
     if done.returncode == 0:
         return
-    said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
     kind = EnvironmentFailedError if done.returncode == _FAILED else CeremonyError
     named = [word for word in words[:2] if isinstance(word, str) and not word.startswith("-")]
-    raise kind(f"`{' '.join([program, *named])}` failed: {said.removeprefix(f'{program}: ')}")
+    raise kind(f"`{' '.join([program, *named])}` failed: {reason.removeprefix(f'{program}: ')}")
 
 
 def _describe_places(layout: Layout) -> bytes:
@@ -186,8 +186,8 @@ def describe_result(layout: Layout, *, one_disk: bool) -> Iterator[str]:
     width = max(len(str(folder)) for folder in folders)
     yield f"{out} is ready to sign releases for {layout.model}."
     yield ""
-    for folder, what in folders.items():
-        yield f"  {folder!s:<{width}}  {what}"
+    for folder, purpose in folders.items():
+        yield f"  {folder!s:<{width}}  {purpose}"
     yield f"  {layout.second}"
     yield f"  {'':<{width}}  the second root key, encrypted with the same passphrase"
     yield f"""

@@ -89,7 +89,7 @@ class Pruning:
     """
 
     planned: Targets
-    gone: tuple[str, ...]
+    removed: tuple[str, ...]
     floor: int
     held_by: str
     in_the_way: tuple[str, ...]
@@ -124,27 +124,27 @@ def plan_prune(
             f"{codename} has no build that is offered anywhere; to remove all builds, retire the"
             " model with `release retire`."
         )
-    wanted = min(needs, key=lambda need: need.counter)
-    lowest, edges = wanted, _edges(releases)
+    oldest = min(needs, key=lambda need: need.counter)
+    lowest, edges = oldest, _edges(releases)
     while below := [
         need for path, need in edges if releases[path].counter >= lowest.counter > need.counter
     ]:
         lowest = min(below, key=lambda need: need.counter)
-    gone = tuple(path for path, release in releases.items() if release.counter < lowest.counter)
-    floor = lowest.counter if gone else before.counter
+    removed = tuple(path for path, release in releases.items() if release.counter < lowest.counter)
+    floor = lowest.counter if removed else before.counter
     with refusing(ReleaseRefusal):
-        planned = role_edit.without(codename, gone, floor, current, expires)
+        planned = role_edit.without_paths(codename, removed, floor, current, expires)
     return Pruning(
         planned=planned,
-        gone=gone,
+        removed=removed,
         floor=floor,
         held_by=lowest.reason,
         in_the_way=tuple(
             path
             for path, need in edges
-            if releases[path].counter >= lowest.counter and need.counter < wanted.counter
+            if releases[path].counter >= lowest.counter and need.counter < oldest.counter
         ),
-        floor_without=wanted.counter,
+        floor_without=oldest.counter,
     )
 
 

@@ -105,15 +105,15 @@ def _judge_soundness(facts: OtaFacts) -> Iterator[Verdict]:
 
 
 def _judge_unknown(facts: OtaFacts, allowed: Collection[str]) -> Iterator[Verdict]:
-    asked: dict[str, list[str]] = {
+    questions: dict[str, list[str]] = {
         "has a known minor version": [],
         "has known operations only": [],
         "has known flags only": [],
     }
     for unknown in sorted(facts.unknown):
-        asked[_question_about(unknown)].append(unknown)
+        questions[_question_about(unknown)].append(unknown)
     name = facts.path.name
-    for question, names in asked.items():
+    for question, names in questions.items():
         if facts.ota_type == BLOCK and question == "has a known minor version":
             yield Verdict(name, question, remark=_NO_PAYLOAD, was_asked=False)
             continue
@@ -138,8 +138,8 @@ def _question_about(unknown: str) -> str:
 
 
 def _judge_signatures(facts: OtaFacts) -> Iterator[Verdict]:
-    name, asked = facts.path.name, facts.signed.whole_file
-    remark = "" if asked else "give --certificate"
+    name, was_asked = facts.path.name, facts.signed.whole_file
+    remark = "" if was_asked else "give --certificate"
     for part in ("metadata", "payload"):
         if facts.ota_type == BLOCK:
             yield Verdict(name, f"has a good {part} signature", remark=_NO_PAYLOAD, was_asked=False)
@@ -147,7 +147,7 @@ def _judge_signatures(facts: OtaFacts) -> Iterator[Verdict]:
             yield Verdict(
                 name, f"has a good {part} signature", remark=remark, was_asked=facts.signed.payload
             )
-    yield Verdict(name, "has a good whole-file signature", remark=remark, was_asked=asked)
+    yield Verdict(name, "has a good whole-file signature", remark=remark, was_asked=was_asked)
 
 
 def _judge_flags(facts: OtaFacts) -> Iterator[Verdict]:

@@ -144,13 +144,13 @@ def judge_changelogs(
     known: Collection[str],
 ) -> None:
     """Judge the changelogs to be listed, except texts in `known`, which the role has already."""
-    asked: list[dict[str, str]] = []
+    judged: list[dict[str, str]] = []
     for target in targets:
         changelog = target.custom["changelog"]
-        if changelog in asked:
+        if changelog in judged:
             continue
-        asked.append(changelog)
-        subject = request.channel if len(asked) == 1 else target.path.rpartition("/")[2]
+        judged.append(changelog)
+        subject = request.channel if len(judged) == 1 else target.path.rpartition("/")[2]
         checklist.ask(
             subject, "has every required locale", check_locales, changelog, request.required_locales
         )

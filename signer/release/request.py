@@ -84,14 +84,14 @@ def choose_counter(
 
 def choose_min_counter(
     channel: Channel,
-    wanted: int | None,
+    requested: int | None,
     counter: int,
     releases: Mapping[str, Release],
     default: int = 0,
 ) -> int:
     """Call `server.core.pointer.choose_min_counter`; raises ReleaseRefusal for its errors."""
     with refusing(ReleaseRefusal):
-        return pointer.choose_min_counter(channel, wanted, counter, releases, default)
+        return pointer.choose_min_counter(channel, requested, counter, releases, default)
 
 
 def known_changelog(counter: int, releases: Mapping[str, Release]) -> dict[str, str]:

@@ -112,11 +112,11 @@ def check_left_out(facts: OtaFacts, older: OtaFacts) -> None:
 
 def check_same_partitions(facts: OtaFacts, other: OtaFacts) -> None:
     """Raise ReleaseRefusal unless two packages of one build lead to the same partitions."""
-    here, there = (
+    ours, theirs = (
         {each.name: (each.size, each.sha256) for each in package.partitions}
         for package in (facts, other)
     )
-    names = sorted(name for name in here | there if here.get(name) != there.get(name))
+    names = sorted(name for name in ours | theirs if ours.get(name) != theirs.get(name))
     if names:
         raise ReleaseRefusal(
             f"{facts.shown} leads to another {show_names(names)} than {other.shown};"

@@ -76,10 +76,10 @@ def make_access_point(
             point[name] = value
         else:
             aside.left_out.add("a member that phones could not use", f"{where}: {name} {value!r}")
-    wanted = set(types)
-    for name in sorted(wanted - TYPES):
+    requested = set(types)
+    for name in sorted(requested - TYPES):
         aside.left_out.add("a type without a meaning here", f"{where}: {name}")
-    point["types"] = sorted(wanted & TYPES)
+    point["types"] = sorted(requested & TYPES)
     if "apn" not in point or not point["types"]:
         aside.left_out.add("an access point without a name of its own, or a type", where)
         return None

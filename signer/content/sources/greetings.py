@@ -42,11 +42,11 @@ Calendar = Mapping[str, Mapping[dt.date, list[str]]]
 
 def load_calendar(years: Iterable[int]) -> Calendar:
     """Return the English names of all countries' holidays, by country and day."""
-    wanted = sorted(set(years))
+    chosen = sorted(set(years))
     return {
         country: {
             day: names
-            for year in wanted
+            for year in chosen
             for day, names in sorted(english_days(country, year).items())
         }
         for country in sorted(list_supported_countries(include_aliases=False))

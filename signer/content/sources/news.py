@@ -35,11 +35,11 @@ def load_news(folder: Path, noun: str) -> Built:
     """
     index = read_yaml(folder / INDEX).members({"entries", "licence", "source", "version"}, ())
     messages = read_messages(folder, but=INDEX)
-    wanted = index["entries"].mapping()
-    texts: dict[str, dict[str, dict[str, str]]] = {name: {} for name in wanted}
+    marked = index["entries"].mapping()
+    texts: dict[str, dict[str, dict[str, str]]] = {name: {} for name in marked}
     for message in messages:
         name, _, part = message.key.partition("/")
-        if name not in wanted or part not in PARTS:
+        if name not in marked or part not in PARTS:
             raise SourceError(
                 f"{message.where}: {message.key} is neither the title nor the body of a {noun}"
                 f" in {INDEX}."
@@ -49,9 +49,9 @@ def load_news(folder: Path, noun: str) -> Built:
         if message.locale in of_part:
             raise SourceError(f"{message.where}: {message.key} is given twice.")
         of_part[message.locale] = message.text
-    entries = {name: _entry_of(name, wanted[name], texts[name]) for name in sorted(wanted)}
+    entries = {name: _entry_of(name, marked[name], texts[name]) for name in sorted(marked)}
     source = name_source(*(index[each].text() for each in ("source", "version", "licence")))
-    return Built(dict(entries), [source], completeness=_count(wanted, messages))
+    return Built(dict(entries), [source], completeness=_count(marked, messages))
 
 
 def _entry_of(name: str, marked: Marked, texts: dict[str, dict[str, str]]) -> dict[str, object]:
@@ -88,10 +88,10 @@ def _day_of(marked: Marked) -> str:
         raise marked.error(f"{marked.text()!r} is not a day such as 2026-01-31") from None
 
 
-def _count(wanted: dict[str, Marked], messages: Sequence[Message]) -> Completeness:
+def _count(marked: dict[str, Marked], messages: Sequence[Message]) -> Completeness:
     """Count an entry as present in a locale that has its title, which implies its body."""
     counts = count_messages(messages)
-    return Completeness({name: counts.get(f"{name}/title", {}) for name in wanted})
+    return Completeness({name: counts.get(f"{name}/title", {}) for name in marked})
 
 
 def load_features(folder: Path) -> Built:

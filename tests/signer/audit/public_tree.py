@@ -277,10 +277,10 @@ def make_tree():
 def kinds(done):
     """Return the kinds of all findings; a wrong log gives no new memory."""
     assert (done.memory is None) == bool(done.findings.wrong)
-    return [finding.kind for finding in done.findings.kept]
+    return [finding.kind for finding in done.findings.stored]
 
 
 def only(done, kind):
     """Return the only finding of an audit, which has this kind."""
     assert kinds(done) == [kind]
-    return done.findings.kept[0]
+    return done.findings.stored[0]

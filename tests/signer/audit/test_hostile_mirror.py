@@ -70,18 +70,18 @@ def test_number_of_findings_is_limited(audit, tree) -> None:
     tree.write_log()
     done = audit(tree)
     assert done.findings.total == 3000
-    assert len(done.findings.kept) == 1000
+    assert len(done.findings.stored) == 1000
 
 
 def test_number_of_kept_versions_is_limited(audit, tree, monkeypatch) -> None:
     """A role with many unpublished versions uses limited memory."""
-    monkeypatch.setattr("signer.audit.ledger.MAX_KEPT", 100)
+    monkeypatch.setattr("signer.audit.ledger.MAX_VERSIONS", 100)
     for version in range(3, 500):
         tree.append_entry("armani", version, b"%d" % version)
     tree.write_log()
     done = audit(tree)
     assert done.findings.total == 1
-    assert "never published" in done.findings.kept[0].text
+    assert "never published" in done.findings.stored[0].text
     assert len(done.pending) < 100
 
 
@@ -92,4 +92,4 @@ def test_checkpoint_with_absurd_size(audit, tree, size):
     tree.files["/log/checkpoint"] = checkpoint(tree.leaves, size=size)
     for done in (audit(tree), audit(tree, memory)):
         assert done.memory is None
-        assert "is missing, although the signed log has it" in done.findings.kept[0].text
+        assert "is missing, although the signed log has it" in done.findings.stored[0].text

@@ -19,7 +19,7 @@ def folder(tmp_path):
 def audit_with_inquiry(mirror, memory, inquiry):
     """Audit with an inquiry, and return the kinds of findings."""
     done = audit_log(mirror, memory, NOW, lambda _done, _total: None, inquiry)
-    return [finding.kind for finding in done.findings.kept]
+    return [finding.kind for finding in done.findings.stored]
 
 
 def test_only_offline_roles_are_compared(tree, first_memory, folder) -> None:

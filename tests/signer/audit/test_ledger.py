@@ -15,7 +15,7 @@ def test_unlogged_version_is_served(audit, tree) -> None:
     tree.publish_snapshot()
     done = audit(tree)
     assert kinds(done) == [Kind.PROOF, Kind.MISSING]
-    assert done.findings.kept[1].evidence == {
+    assert done.findings.stored[1].evidence == {
         "role": "armani",
         "served": sha256(data),
         "version": 3,

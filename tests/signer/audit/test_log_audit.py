@@ -115,7 +115,7 @@ def test_proof_under_former_log_key_is_refused(audit, tree) -> None:
     tree.release("root")
     done = audit(tree, memory)
     assert set(kinds(done)) == {Kind.PROOF}
-    assert "not signed by" in done.findings.kept[0].text
+    assert "not signed by" in done.findings.stored[0].text
 
 
 def test_fork_with_consistency_proof(audit, tree):
@@ -142,7 +142,7 @@ def test_fork_of_the_same_size(audit, tree):
     fork.write_log()
     done = audit(fork, memory)
     assert Kind.EQUIVOCATION in kinds(done)
-    evidence = next(f for f in done.findings.kept if f.kind is Kind.EQUIVOCATION).evidence
+    evidence = next(f for f in done.findings.stored if f.kind is Kind.EQUIVOCATION).evidence
     assert evidence["checkpoints"] == [memory.checkpoint, fork.files["/log/checkpoint"].decode()]
 
 
@@ -196,8 +196,8 @@ def test_rolled_back_log(audit, tree) -> None:
     memory = audit(tree).memory
     done = audit(stale, memory)
     assert kinds(done) == [Kind.ROLL_BACK, Kind.ROLL_BACK]
-    assert "publishes version 1 of content" in done.findings.kept[0].text
-    assert done.findings.kept[1].evidence["checkpoints"] == [
+    assert "publishes version 1 of content" in done.findings.stored[0].text
+    assert done.findings.stored[1].evidence["checkpoints"] == [
         memory.checkpoint,
         stale.files["/log/checkpoint"].decode(),
     ]
@@ -392,7 +392,7 @@ def test_pending_targets_excuses_no_later_role(audit, tree) -> None:
     tree.append_entry("dior", 1, b"hidden")
     tree.write_log()
     done = audit(tree, first.memory)
-    assert [f.kind for f in done.findings.kept if f.kind is Kind.UNKNOWN_ROLE] == ["unknown-role"]
+    assert [f.kind for f in done.findings.stored if f.kind is Kind.UNKNOWN_ROLE] == ["unknown-role"]
 
 
 def test_unknown_role_is_tolerated_once(audit, tree) -> None:
@@ -407,4 +407,4 @@ def test_unknown_role_is_tolerated_once(audit, tree) -> None:
     tree.publish_snapshot()
     tree.append_entry("targets", 3, tree.make_role("targets", 3))
     tree.write_log()
-    assert Kind.UNKNOWN_ROLE in [f.kind for f in audit(tree, first.memory).findings.kept]
+    assert Kind.UNKNOWN_ROLE in [f.kind for f in audit(tree, first.memory).findings.stored]

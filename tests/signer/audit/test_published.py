@@ -29,7 +29,7 @@ def test_role_with_wrong_version(audit, tree) -> None:
     tree.files["/metadata/2.armani.json"] = tree.files["/metadata/1.armani.json"]
     done = audit(tree)
     assert kinds(done) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
-    assert done.findings.kept[0].text == "2.armani.json holds version 1."
+    assert done.findings.stored[0].text == "2.armani.json holds version 1."
 
 
 def test_root_that_skips_a_version(audit, tree) -> None:
@@ -106,7 +106,7 @@ def test_too_many_roots(audit, tree, monkeypatch):
     monkeypatch.setattr("signer.audit.published.MAX_ROOTS", 3)
     done = audit(tree)
     assert done.published.root.version == 4
-    assert "more than 3 new roots" in done.findings.kept[0].text
+    assert "more than 3 new roots" in done.findings.stored[0].text
 
 
 def test_empty_mirror(audit) -> None:
@@ -121,7 +121,7 @@ def test_mirror_becomes_unavailable(audit, tree) -> None:
     del tree.files["/log/proof/cancro.1"]
     done = audit(UnavailableMirror(tree.files))
     assert kinds(done) == [Kind.PROOF, Kind.LOG]
-    assert done.findings.kept[1].text == "The audit could not be completed: The mirror is away."
+    assert done.findings.stored[1].text == "The audit could not be completed: The mirror is away."
 
 
 def test_fork_is_found_without_timestamp(audit, tree) -> None:

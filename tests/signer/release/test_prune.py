@@ -48,14 +48,14 @@ def test_prune_raises_the_floor() -> None:
     role.unrecognized_fields |= {"x": 1, "custom": {"floor": 0, "schema": 1, "x-later": [2]}}
     pruning = prune(role, 2)
     assert counters(pruning.planned) == [3, 4]
-    assert pruning.gone == (path_of(1), path_of(2))
+    assert pruning.removed == (path_of(1), path_of(2))
     assert decode_floor(pruning.planned) == Floor(schema=1, counter=3, time=time_of(2))
     assert pruning.floor == 3
     assert pruning.held_by == "armani/id/stable keeps its newest builds, counter 3 among 2."
     kept = pruning.planned.unrecognized_fields
     assert (kept["x"], kept["custom"]["x-later"]) == (1, [2])
     again = prune(pruning.planned, 2)
-    assert (again.planned.targets, again.gone) == (pruning.planned.targets, ())
+    assert (again.planned.targets, again.removed) == (pruning.planned.targets, ())
     assert again.planned.unrecognized_fields == kept
 
 
