@@ -82,10 +82,10 @@ def check_dialects(
 
 def _stopped(rendered: Rendered, now: int) -> Iterator[str]:
     for model in rendered.models:
-        for shelf in model.shelves.values():
-            release = held_back(shelf, now)
+        for offers in model.channel_offers.values():
+            release = held_back(offers, now)
             if release is not None:
                 yield (
-                    f"{model.device} {shelf.name} has stopped before counter {release.counter},"
+                    f"{model.device} {offers.name} has stopped before counter {release.counter},"
                     f" which needs {release.min_counter}"
                 )

@@ -108,7 +108,9 @@ def _describe(rendered: "Rendered", moment: int) -> dict[str, Any]:
     from server.compat.pages import Page
 
     model: Model | None = next(iter(rendered.models), None)
-    builds = [] if model is None else [offer_at(each, moment) for each in model.shelves.values()]
+    builds = (
+        [] if model is None else [offer_at(each, moment) for each in model.channel_offers.values()]
+    )
     pages = {
         path: content.body.decode()
         for path, content in sorted(rendered.at(moment).items())

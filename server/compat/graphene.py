@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from html import escape
 
-from server.compat.offers import Build, Item, Model, Shelf, offer_at
+from server.compat.offers import Build, ChannelOffers, Item, Model, offer_at
 from server.compat.options import SEGMENT
 from server.compat.pages import HTML, TEXT, Content, Gone, Page, file_of, make_page
 
@@ -24,8 +24,8 @@ def lists(prefix: str) -> Callable[[Model, int], dict[str, Page]]:
 
     def render(model: Model, now: int) -> dict[str, Page]:
         pages = {}
-        for name, shelf in model.shelves.items():
-            build = _offer(model, shelf, now)
+        for name, offers in model.channel_offers.items():
+            build = _offer(model, offers, now)
             path = f"/{prefix}/{model.device}-{name}"
             release = None if build is None else build.full.release
             start = "0 0" if release is None else f"{release.incremental} {release.post_timestamp}"
@@ -44,9 +44,9 @@ def _html(text: str) -> bytes:
     return f"<!doctype html>\n<meta charset=utf-8>\n<p>{lines}\n".encode()
 
 
-def _offer(model: Model, shelf: Shelf, now: int) -> Build | None:
+def _offer(model: Model, offers: ChannelOffers, now: int) -> Build | None:
     """Return the offered build, if the name of its file is unambiguous."""
-    build = offer_at(shelf, now)
+    build = offer_at(offers, now)
     if build is None:
         return None
     return build if _names(model).get(_full_name(model, build.full)) == build.full.sha256 else None
@@ -62,26 +62,26 @@ def source_incremental(fingerprint: str) -> str:
     return parts[_SOURCE].partition(":")[0] if len(parts) > _SOURCE else ""
 
 
-def _named(model: Model) -> Iterator[tuple[str, Shelf, Item]]:
-    """Yield each file name with its shelf and package; a package may have several names."""
-    for shelf in model.shelves.values():
-        for item in shelf.items.values():
+def _named(model: Model) -> Iterator[tuple[str, ChannelOffers, Item]]:
+    """Yield each file name with offers and package; a package may have several names."""
+    for offers in model.channel_offers.values():
+        for item in offers.items.values():
             if _NAME.fullmatch(item.release.incremental) is None:
                 continue
             if item.release.type == "full":
-                yield _full_name(model, item), shelf, item
+                yield _full_name(model, item), offers, item
                 continue
-            if not _is_current(shelf, item):
+            if not _is_current(offers, item):
                 continue
             for source in map(source_incremental, item.release.source_builds):
                 if _NAME.fullmatch(source) is not None:
                     name = f"{model.device}-incremental-{source}-{item.release.incremental}.zip"
-                    yield name, shelf, item
+                    yield name, offers, item
 
 
-def _is_current(shelf: Shelf, item: Item) -> bool:
+def _is_current(offers: ChannelOffers, item: Item) -> bool:
     """Return whether an incremental is in the pointer, or leads to the previous complete build."""
-    pointer, counter = shelf.pointer, item.release.counter
+    pointer, counter = offers.pointer, item.release.counter
     if pointer is None:
         return False
     offered = {package.path for step in pointer.steps for package in step.packages}
@@ -101,9 +101,9 @@ def files(prefix: str) -> Callable[[Model], dict[str, Content]]:
     """Return the function that lists the packages of a model below `prefix`."""
 
     def render(model: Model) -> dict[str, Content]:
-        means, listed = _names(model), dict[str, Content]()
-        for name, shelf, item in _named(model):
-            found = file_of(shelf, item) if means[name] == item.sha256 else None
+        hashes, listed = _names(model), dict[str, Content]()
+        for name, offers, item in _named(model):
+            found = file_of(offers, item) if hashes[name] == item.sha256 else None
             path = f"/{prefix}/{name}"
             # The same bytes may be withdrawn from only one of two channels.
             if found is not None and not (isinstance(found, Gone) and path in listed):
@@ -115,11 +115,11 @@ def files(prefix: str) -> Callable[[Model], dict[str, Content]]:
 
 def breaks(model: Model, now: int) -> Iterator[str]:
     """Yield why apps cannot find offered builds by their names."""
-    builds = [offer_at(shelf, now) for shelf in model.shelves.values()]
+    builds = [offer_at(offers, now) for offers in model.channel_offers.values()]
     offered = {item.path: item for each in builds if each is not None for item in each.packages}
-    means = _names(model)
+    hashes = _names(model)
     for name in sorted({name for name, _, item in _named(model) if item.path in offered}):
-        if not means[name]:
+        if not hashes[name]:
             yield _ambiguous(name)
     for item in offered.values():
         if _NAME.fullmatch(item.release.incremental) is None:

@@ -7,7 +7,14 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from server.compat.offers import Build, Item, Model, Shelf, find_missing_labels, labelled_offer
+from server.compat.offers import (
+    Build,
+    ChannelOffers,
+    Item,
+    Model,
+    find_missing_labels,
+    labelled_offer,
+)
 from server.compat.options import SEGMENT
 from server.compat.pages import Content, Page, hashed_files, json_page
 
@@ -31,24 +38,24 @@ def lists_1(model: Model, now: int) -> dict[str, Page]:
     """Return the lists of version 1: one for each client channel."""
     return {
         f"/lineage/v1/{model.device}/{name}": json_page(
-            {"response": [_element_1(model, shelf, build) for build in _offers(shelf, now)]}
+            {"response": [_element_1(model, offers, build) for build in _offers(offers, now)]}
         )
-        for name, shelf in model.shelves.items()
+        for name, offers in model.channel_offers.items()
     }
 
 
-def _offers(shelf: Shelf, now: int) -> list[Build]:
-    build = labelled_offer(shelf, now, VERSION)
+def _offers(offers: ChannelOffers, now: int) -> list[Build]:
+    build = labelled_offer(offers, now, VERSION)
     return [] if build is None else [build]
 
 
-def _element_1(model: Model, shelf: Shelf, build: Build) -> dict[str, Any]:
+def _element_1(model: Model, offers: ChannelOffers, build: Build) -> dict[str, Any]:
     full = build.full
     element = {
         "datetime": full.release.post_timestamp,
         "filename": full.file,
         "id": full.sha256,
-        "romtype": shelf.name,
+        "romtype": offers.name,
         "size": full.length,
         "url": _url(model, full),
         "version": full.label(VERSION),
@@ -60,9 +67,9 @@ def _element_1(model: Model, shelf: Shelf, build: Build) -> dict[str, Any]:
 def lists_2(model: Model, now: int) -> dict[str, Page]:
     """Return the list of version 2, which has the builds of all client channels."""
     elements = [
-        _element_2(model, shelf, build)
-        for shelf in list(model.shelves.values())
-        for build in _offers(shelf, now)
+        _element_2(model, offers, build)
+        for offers in list(model.channel_offers.values())
+        for build in _offers(offers, now)
         if is_version_2(build.full.label(VERSION))
     ][:MAX_BUILDS]
     page = json_page(elements)
@@ -77,10 +84,10 @@ def is_version_2(version: str) -> bool:
     return _VERSION_2.fullmatch(version) is not None
 
 
-def _element_2(model: Model, shelf: Shelf, build: Build) -> dict[str, Any]:
+def _element_2(model: Model, offers: ChannelOffers, build: Build) -> dict[str, Any]:
     element: dict[str, Any] = {
         "datetime": build.full.release.post_timestamp,
-        "type": shelf.name,
+        "type": offers.name,
         "version": build.full.label(VERSION),
         "files": [_file_2(model, build.full)],
     }
@@ -122,14 +129,14 @@ def files_2(model: Model) -> dict[str, Content]:
 
 def faults_1(model: Model, now: int) -> Iterator[str]:
     """Yield why builds are not in the lists of version 1."""
-    for shelf in model.shelves.values():
-        yield from find_missing_labels(shelf, now, VERSION)
+    for offers in model.channel_offers.values():
+        yield from find_missing_labels(offers, now, VERSION)
 
 
 def breaks_2(model: Model, now: int) -> Iterator[str]:
     """Yield the offered builds that the app of version 2 would never show."""
-    for shelf in model.shelves.values():
-        for build in _offers(shelf, now):
+    for offers in model.channel_offers.values():
+        for build in _offers(offers, now):
             version = build.full.label(VERSION)
             if not is_version_2(version):
                 yield f"{build.full.path} has {VERSION} {version}, but the app requires MAJOR.MINOR"
@@ -139,7 +146,7 @@ def faults_2(model: Model, now: int) -> Iterator[str]:
     """Yield why builds are not in the list of version 2."""
     yield from faults_1(model, now)
     yield from breaks_2(model, now)
-    count = sum(len(_offers(shelf, now)) for shelf in model.shelves.values())
+    count = sum(len(_offers(offers, now)) for offers in model.channel_offers.values())
     (page,) = lists_2(model, now).values()
     if page.body.count(b'"datetime"') < min(count, MAX_BUILDS) and count > 1:
         yield f"the list of {model.device} would be larger than {MAX_LIST} bytes"

@@ -60,7 +60,7 @@ def _line(path: str) -> bytes:
     return f"GET {path} HTTP/1.1".encode()
 
 
-def usual_rests(public_url: str) -> frozenset[bytes]:
+def common_header_blocks(public_url: str) -> frozenset[bytes]:
     """Return the bytes after the request line, without the User-Agent, of each app's library."""
     parts = urlsplit(public_url)
     host = parts.netloc.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, ""))
@@ -75,9 +75,9 @@ class AppRequests:
     not read otherwise.
     """
 
-    def __init__(self, lines: Mapping[bytes, Page], usual: frozenset[bytes]) -> None:
+    def __init__(self, lines: Mapping[bytes, Page], common: frozenset[bytes]) -> None:
         self._lines = lines
-        self._usual = usual
+        self._common = common
 
     def get(self, data: bytes, /) -> Hit | None:
         """Return the answer to one whole request in an app's form; None for any other request."""
@@ -92,4 +92,4 @@ class AppRequests:
             if not is_line or rest[at:end].translate(None, _PRINTABLE):
                 return None
             rest = rest[:at] + rest[end + 2 :]
-        return (_OK, page.data) if rest in self._usual else None
+        return (_OK, page.data) if rest in self._common else None

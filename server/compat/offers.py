@@ -60,7 +60,7 @@ class Build:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ChannelOffers:
     """The possible offers to one device in one client channel: the pointer and the role's packages.
 
     `items` are the packages of the channel by path, including withdrawn ones. `absent` are the
@@ -78,96 +78,98 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A device under the app's name for it, with its shelves by client channel.
+    """A device under the app's name for it, with its offers by client channel.
 
     `sources` maps the fingerprint of each build of the model to its full package, in any channel.
     """
 
     device: str
-    shelves: Mapping[str, Shelf]
+    channel_offers: Mapping[str, ChannelOffers]
     sources: Mapping[str, Item]
     options: CompatOptions
 
     @property
-    def single(self) -> Shelf | None:
-        """The shelf of dialects whose paths name no client channel."""
-        return self.shelves.get(self.options.single)
+    def single(self) -> ChannelOffers | None:
+        """The offers of dialects whose paths name no client channel."""
+        return self.channel_offers.get(self.options.single)
 
     def url(self, path: str) -> str:
         """Return the address of a path."""
         return self.options.public_url + path
 
 
-def offer_at(shelf: Shelf, now: int) -> Build | None:
+def offer_at(offers: ChannelOffers, now: int) -> Build | None:
     """Return the build that is offered at `now`, in epoch seconds, if any.
 
     The target is the final step when the rollout has reached the client channel's `permille`, else
     the previous complete build. Of the steps to the target, the last one that the client channel's
     `from_counter` allows is offered.
     """
-    pointer = shelf.pointer
-    if pointer is None or now >= shelf.until:
+    pointer = offers.pointer
+    if pointer is None or now >= offers.until:
         return None
-    if not pointer.halted and pointer.permille_at(now) >= shelf.rule.permille:
+    if not pointer.halted and pointer.permille_at(now) >= offers.rule.permille:
         offered = {step.counter: {each.path for each in step.packages} for step in pointer.steps}
-        return _reachable(shelf, list(offered), offered)
+        return _reachable(offers, list(offered), offered)
     if pointer.complete_before is msgspec.UNSET:
         return None
-    releases = {path: item.release for path, item in shelf.items.items()}
+    releases = {path: item.release for path, item in offers.items.items()}
     try:
         return _reachable(
-            shelf, find_upgrade_path(shelf.channel, pointer.complete_before, releases), {}
+            offers, find_upgrade_path(offers.channel, pointer.complete_before, releases), {}
         )
     except ReleaseError:  # a stepping stone to it was withdrawn
         return None
 
 
-def labelled_offer(shelf: Shelf | None, now: int, *labels: str) -> Build | None:
+def labelled_offer(offers: ChannelOffers | None, now: int, *labels: str) -> Build | None:
     """Return the offered build if its full package has all of the labels."""
-    build = None if shelf is None else offer_at(shelf, now)
+    build = None if offers is None else offer_at(offers, now)
     return build if build is not None and all(map(build.full.label, labels)) else None
 
 
-def find_missing_labels(shelf: Shelf | None, now: int, *labels: str) -> Iterator[str]:
+def find_missing_labels(offers: ChannelOffers | None, now: int, *labels: str) -> Iterator[str]:
     """Yield a sentence for each label that the offered build does not have."""
-    build = labelled_offer(shelf, now)
+    build = labelled_offer(offers, now)
     for label in labels:
         if build is not None and not build.full.label(label):
             yield f"{build.full.path} has no label {label}"
 
 
-def _reachable(shelf: Shelf, way: list[int], offered: Mapping[int, set[str]]) -> Build | None:
+def _reachable(
+    offers: ChannelOffers, way: list[int], offered: Mapping[int, set[str]]
+) -> Build | None:
     for counter in reversed(way):
         packages = [
             item
-            for path, item in sorted(shelf.items.items())
+            for path, item in sorted(offers.items.items())
             if item.release.counter == counter
             and not item.release.withdrawn
             and path in offered.get(counter, {path})
         ]
         full = next((each for each in packages if each.release.type == "full"), None)
-        if full is None or full.path in shelf.absent:
+        if full is None or full.path in offers.absent:
             return None
-        if full.release.min_counter <= shelf.rule.from_counter:
+        if full.release.min_counter <= offers.rule.from_counter:
             others = [each for each in packages if each is not full]
-            return Build(full, tuple(each for each in others if each.path not in shelf.absent))
+            return Build(full, tuple(each for each in others if each.path not in offers.absent))
     return None
 
 
-def switch_times(shelf: Shelf) -> set[int]:
-    """Return the seconds at which the offer of a shelf may change."""
-    if shelf.pointer is None:
+def switch_times(offers: ChannelOffers) -> set[int]:
+    """Return the seconds at which the offer may change."""
+    if offers.pointer is None:
         return set()
     starts = {
-        start for start, permille in shelf.pointer.schedule if permille >= shelf.rule.permille
+        start for start, permille in offers.pointer.schedule if permille >= offers.rule.permille
     }
-    return {min(starts), shelf.until} if starts else {shelf.until}
+    return {min(starts), offers.until} if starts else {offers.until}
 
 
-def held_back(shelf: Shelf, now: int) -> Release | None:
+def held_back(offers: ChannelOffers, now: int) -> Release | None:
     """Return the build that is not offered at `now` because `from_counter` is too low, if any."""
-    wide = replace(shelf, rule=msgspec.structs.replace(shelf.rule, from_counter=MAX_INTEGER))
-    found, free = offer_at(shelf, now), offer_at(wide, now)
+    wide = replace(offers, rule=msgspec.structs.replace(offers.rule, from_counter=MAX_INTEGER))
+    found, free = offer_at(offers, now), offer_at(wide, now)
     if free is None or (found is not None and found.full.path == free.full.path):
         return None
     return free.full.release

@@ -107,10 +107,10 @@ def _check_one_channel(options: CompatOptions) -> None:
         raise FormatError(
             f"[compat] one_channel is {options.one_channel!r}, which is not in channels."
         )
-    lone = [name for name in options.dialects if name in _ONE_CHANNEL]
-    if lone and len(options.channels) > 1 and not options.one_channel:
+    single = [name for name in options.dialects if name in _ONE_CHANNEL]
+    if single and len(options.channels) > 1 and not options.one_channel:
         raise FormatError(
-            f"[compat] has the dialect {lone[0]}, whose paths name no channel: set one_channel."
+            f"[compat] has the dialect {single[0]}, whose paths name no channel: set one_channel."
         )
     if "pixelexperience" in options.dialects and not options.pe_versions:
         raise FormatError(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from server.compat.offers import Item, Model, Shelf
+from server.compat.offers import ChannelOffers, Item, Model
 from server.http.answers import ONE_MINUTE, Package, encode_fields
 
 JSON = "application/json"
@@ -73,9 +73,9 @@ def json_page(value: object) -> Page:
     return make_page(JSON, text.encode())
 
 
-def file_of(shelf: Shelf, item: Item) -> Package | Gone | None:
+def file_of(offers: ChannelOffers, item: Item) -> Package | Gone | None:
     """Return the answer for the file of a package; None if its bytes are missing."""
-    if item.path in shelf.absent:
+    if item.path in offers.absent:
         return GONE if item.release.withdrawn else None
     return Package(item.sha256, item.length)
 
@@ -86,9 +86,9 @@ def hashed_files(model: Model, folder: str, kind: str = "full") -> dict[str, Con
     Files of a halted build stay; those of a withdrawn build are gone.
     """
     files: dict[str, Content] = {}
-    for shelf in model.shelves.values():
-        for item in shelf.items.values():
-            found = file_of(shelf, item) if item.release.type == kind else None
+    for offers in model.channel_offers.values():
+        for item in offers.items.values():
+            found = file_of(offers, item) if item.release.type == kind else None
             if found is not None:
                 files[f"{folder}/{item.hashed}"] = found
     return files

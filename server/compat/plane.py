@@ -10,7 +10,7 @@ from aiohttp import web
 
 from server.compat.dialects import compile_grammar
 from server.compat.lineage import THROWN_AWAY
-from server.compat.lists import AppRequests, Lists, usual_rests
+from server.compat.lists import AppRequests, Lists, common_header_blocks
 from server.compat.options import CompatOptions
 from server.compat.pages import Content, Gone, Page
 from server.http.answers import (
@@ -73,7 +73,7 @@ class CompatPlane(Plane):
     ) -> None:
         super().__init__(blobs, counts, clock, limits)
         self.served = Lists()
-        self._usual = usual_rests(options.public_url)
+        self._common = common_header_blocks(options.public_url)
         self._mode = options.gate
         self._is_edge = options.gate is GateMode.EDGE
         self._is_strict = options.gate is GateMode.STRICT
@@ -82,7 +82,7 @@ class CompatPlane(Plane):
 
     def serve(self, lists: Lists) -> None:
         """Answer from `lists` from now on."""
-        lists.exact = AppRequests(lists.lines, self._usual)
+        lists.exact = AppRequests(lists.lines, self._common)
         self.served = lists
         self.tick()
 
@@ -189,8 +189,8 @@ def _package(package: Package, part: bytes | None, if_part: bytes | None) -> Ans
         answer = problem(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins after the end."
         )
-        where = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
-        return Answer(answer.status, {**answer.headers, **where}, answer.body)
+        range_headers = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
+        return Answer(answer.status, {**answer.headers, **range_headers}, answer.body)
     if found is None:
         headers["Content-Length"] = str(package.length)
         return Answer(HTTPStatus.OK, headers, package=package)

@@ -7,7 +7,7 @@ import msgspec
 from tuf.api.metadata import Targets
 
 from server.compat.dialects import DIALECTS
-from server.compat.offers import Item, Model, Shelf, switch_times
+from server.compat.offers import ChannelOffers, Item, Model, switch_times
 from server.compat.options import WHOLE_FLEET, CompatOptions
 from server.compat.pages import Change, Content, Contents, Page, apply_change
 from server.core.encodings import MAX_INTEGER
@@ -57,7 +57,7 @@ def render(
     for model in models:
         current = _lists(model, now)
         contents |= {**_files(model), **current}
-        times = {time for shelf in model.shelves.values() for time in switch_times(shelf)}
+        times = {time for offers in model.channel_offers.values() for time in switch_times(offers)}
         for time in sorted(each for each in times if each > now):
             later = _lists(model, time)
             change = {
@@ -190,17 +190,19 @@ def _make_model(
     pointers: Mapping[str, tuple[Pointer, int]],
 ) -> Model:
     """Return a device; `until` is its packages' expiry, and each pointer comes with its own."""
-    shelves = {}
+    channel_offers = {}
     for name, rule in options.channels.items():
         channel = Channel(codename, rule.region, rule.channel)
         pointer, expiry = pointers.get(channel.pointer_path, (None, until))
         listed = {path: item for path, item in items.items() if path.startswith(f"{channel}/")}
         missing = absent & listed.keys()
-        shelves[name] = Shelf(name, rule, channel, pointer, listed, missing, min(until, expiry))
+        channel_offers[name] = ChannelOffers(
+            name, rule, channel, pointer, listed, missing, min(until, expiry)
+        )
     sources = {
         item.release.fingerprint: item for item in items.values() if item.release.type == "full"
     }
-    return Model(device, shelves, sources, options)
+    return Model(device, channel_offers, sources, options)
 
 
 def _is_served(snapshot: Snapshot, item: Item) -> bool:

@@ -62,8 +62,8 @@ def lists_pe(model: Model, now: int) -> dict[str, Page]:
 
 def _pe(model: Model, version: str, item: Item | None) -> dict[str, Any]:
     if item is None:
-        nothing = dict.fromkeys(("filename", "id", "url", "filehash"), "")
-        return nothing | {"datetime": 0, "size": 0, "version": version}
+        empty = dict.fromkeys(("filename", "id", "url", "filehash"), "")
+        return empty | {"datetime": 0, "size": 0, "version": version}
     return {
         "datetime": item.release.post_timestamp,
         "filehash": item.label(MD5),
@@ -124,9 +124,9 @@ def _custota_incrementals(model: Model, build: Build) -> Iterator[tuple[str, dic
 def files_custota(model: Model) -> dict[str, Content]:
     """Return the packages that have a csig, and the csigs."""
     listed: dict[str, Content] = {}
-    shelf = model.single
-    for item in () if shelf is None else shelf.items.values():
-        found = None if item.csig is None or shelf is None else file_of(shelf, item)
+    offers = model.single
+    for item in () if offers is None else offers.items.values():
+        found = None if item.csig is None or offers is None else file_of(offers, item)
         if found is not None and item.csig is not None:
             is_gone = isinstance(found, Gone)
             csig = found if is_gone else Package(item.csig.sha256, item.csig.length)

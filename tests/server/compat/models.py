@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import msgspec
 
-from server.compat.offers import Item, Model, Shelf
+from server.compat.offers import ChannelOffers, Item, Model
 from server.compat.options import ClientChannel, CompatOptions
 from server.core.names import decode_channel
 from server.core.pointer import decode_pointer
@@ -69,10 +69,10 @@ POINTER = make_pointer(3, packages=STEP_3, c=2)
 
 
 def make_shelf(pointer=POINTER, items=ITEMS, name="nightly", absent=(), **rule):
-    """Return a shelf."""
+    """Return the offers of a channel."""
     listed = {item.path: item for item in items}
     rule = ClientChannel(region="id", channel="stable", **rule)
-    return Shelf(name, rule, CHANNEL, pointer, listed, frozenset(absent), EXPIRY)
+    return ChannelOffers(name, rule, CHANNEL, pointer, listed, frozenset(absent), EXPIRY)
 
 
 OPTIONS = CompatOptions(
@@ -84,15 +84,17 @@ OPTIONS = CompatOptions(
 )
 
 
-def make_model(shelf=None, device="FP4", **options):
-    """Return a model with one shelf."""
-    shelf = shelf or make_shelf()
+def make_model(offers=None, device="FP4", **options):
+    """Return a model with one channel."""
+    offers = offers or make_shelf()
     sources = {
         item.release.fingerprint: item
-        for item in shelf.items.values()
+        for item in offers.items.values()
         if item.release.type == "full"
     }
-    return Model(device, {shelf.name: shelf}, sources, msgspec.structs.replace(OPTIONS, **options))
+    return Model(
+        device, {offers.name: offers}, sources, msgspec.structs.replace(OPTIONS, **options)
+    )
 
 
 def withdraw(item):

@@ -174,16 +174,16 @@ def test_lineage_2_needs_a_minor_version():
 
 def test_lineage_2_list_stays_below_the_size_limit():
     """Elements are left out of a list that would exceed the app's size limit."""
-    shelves = {}
+    channel_offers = {}
     long = "payload.bin:1:2," + ",".join(f"part{n}:1:2" for n in range(80))
     for n in range(12):
-        shelf = make_shelf(
+        offers = make_shelf(
             items=[relabel(ITEMS[3], **{"lineage.property_files": long[:1000].rpartition(",")[0]})],
             name=f"type{n}",
         )
-        shelves[shelf.name] = shelf
+        channel_offers[offers.name] = offers
     model = make_model()
-    model = type(model)(model.device, shelves, model.sources, model.options)
+    model = type(model)(model.device, channel_offers, model.sources, model.options)
     body = lists_of(model)
     assert len(json.loads(body)) == 8
     assert len(body) <= 32_768

@@ -1,6 +1,6 @@
 """The usual requests of apps are recognised without a parser, and no others."""
 
-from server.compat.lists import AppRequests, usual_rests
+from server.compat.lists import AppRequests, common_header_blocks
 from server.compat.pages import make_page
 
 PAGE = make_page("text/plain", b"a line")
@@ -9,7 +9,7 @@ AGENT = b"User-Agent: Dalvik/2.1.0 (Linux; U; Android 16; FP4 Build/BP4A)\r\n"
 HOST, CONNECTION = b"Host: u.example\r\n", b"Connection: Keep-Alive\r\n"
 GZIP, END = b"Accept-Encoding: gzip\r\n", b"\r\n"
 START = LINE + END
-FOUND = AppRequests({LINE: PAGE}, usual_rests("https://u.example:443"))
+FOUND = AppRequests({LINE: PAGE}, common_header_blocks("https://u.example:443"))
 
 
 KTOR = b"Accept: application/json\r\nAccept-Charset: UTF-8\r\nUser-Agent: ktor-client\r\n"

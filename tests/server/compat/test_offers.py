@@ -18,9 +18,9 @@ from tests.server.compat.models import (
 )
 
 
-def counter_at(shelf, now):
+def counter_at(offers, now):
     """Return the offered counter, or None."""
-    build = offer_at(shelf, now)
+    build = offer_at(offers, now)
     return None if build is None else build.full.release.counter
 
 
@@ -30,7 +30,7 @@ def halted(pointer=POINTER):
 
 
 def test_offers_before_and_at_each_switch():
-    """Each row has a shelf, a second, and the offers before and from that second."""
+    """Each row has a channel's offers, a second, and the offers before and from that second."""
     alone = make_pointer(3, packages=STEP_3)
     paused = make_pointer(3, p=True, r=[[START, 500]], c=2)
     paused_whole = make_pointer(3, p=True, r=[[START, 1000]], c=2)
@@ -55,16 +55,16 @@ def test_offers_before_and_at_each_switch():
         "a canary channel": (make_shelf(permille=500), START, 2, 3),
         "bytes lost": (make_shelf(absent=[ITEMS[3].path]), FROM, 2, None),
     }
-    for name, (shelf, second, before, after) in rows.items():
-        assert (counter_at(shelf, second - 1), counter_at(shelf, second)) == (before, after), name
+    for name, (offers, second, before, after) in rows.items():
+        assert (counter_at(offers, second - 1), counter_at(offers, second)) == (before, after), name
 
 
 def test_incrementals_of_an_offer():
     """Only incrementals of the pointer, or of the build before, are named, if they are stored."""
     late = [*ITEMS, make_item(3, 1)]
-    shelf = make_shelf(items=late)
-    assert [each.file for each in offer_at(shelf, FROM).incrementals] == ["armani-3-from-2.zip"]
-    assert [each.file for each in offer_at(shelf, START).incrementals] == ["armani-2-from-1.zip"]
+    offers = make_shelf(items=late)
+    assert [each.file for each in offer_at(offers, FROM).incrementals] == ["armani-3-from-2.zip"]
+    assert [each.file for each in offer_at(offers, START).incrementals] == ["armani-2-from-1.zip"]
     lost = make_shelf(absent=[ITEMS[4].path])
     assert offer_at(lost, FROM).incrementals == ()
 
@@ -80,7 +80,7 @@ def test_seconds_of_change():
 def test_build_below_the_client_counter_is_reported():
     """A complete build that the client channel's counter keeps back is reported."""
     stone = [make_item(2), make_item(3, min_counter=2)]
-    shelf = make_shelf(make_pointer(2, 3), stone)
-    assert held_back(shelf, FROM).counter == 3
-    assert held_back(shelf, BEFORE) is None
+    offers = make_shelf(make_pointer(2, 3), stone)
+    assert held_back(offers, FROM).counter == 3
+    assert held_back(offers, BEFORE) is None
     assert held_back(make_shelf(make_pointer(2, 3), stone, from_counter=2), FROM) is None
