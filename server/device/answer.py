@@ -125,8 +125,8 @@ def _package(path: str, package: Package, fields: Mapping[bytes, bytes]) -> Answ
         answer = problem(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins after the end."
         )
-        where = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
-        return Answer(answer.status, {**answer.headers, **where}, answer.body)
+        range_headers = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
+        return Answer(answer.status, {**answer.headers, **range_headers}, answer.body)
     if part is None:
         headers["Content-Length"] = str(package.length)
         return Answer(HTTPStatus.OK, headers, package=package)

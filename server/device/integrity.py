@@ -273,18 +273,18 @@ def _find_logged(
     """Yield the path of a version, and of its proof, if they do not verify."""
     path, proof_path = _metadata(role, version), f"{_PROOF}{role}.{version}"
     metadata, proof = documents.get(path), documents.get(proof_path)
-    shown = b"" if proof is None else proof.identity.body
+    body = b"" if proof is None else proof.identity.body
     if metadata is not None:
         sha256 = hashlib.sha256(metadata.identity.body).hexdigest()
-        if proofs.is_shown(shown, encode_leaf(role, version, sha256)):
+        if proofs.is_shown(body, encode_leaf(role, version, sha256)):
             return
         if not is_verified:
             yield path
     if proof is None:
         return
     # Verified metadata is what was signed, so a proof of other bytes is useless.
-    entry = b"" if is_verified else proofs.read_entry(shown)
-    if not _is_of(entry, role, version) or not proofs.is_shown(shown, entry):
+    entry = b"" if is_verified else proofs.read_entry(body)
+    if not _is_of(entry, role, version) or not proofs.is_shown(body, entry):
         yield proof_path
 
 

@@ -143,8 +143,8 @@ def load_snapshot(
     needed = {each.sha256 for role in listed if not is_latest(role) for each in listed[role]}
     lengths = _lengths(blobs, needed)
     for role, targets in listed.items():
-        own = files[role].result()
-        roles[role] = make_role_files(role, current[role], own, targets, lengths)
+        role_file = files[role].result()
+        roles[role] = make_role_files(role, current[role], role_file, targets, lengths)
     logged = {**current, "root": roots[-1]}
     log = load_log_files(public, documents["/log/checkpoint"].identity.body, logged, previous.log)
     documents.update(log.documents)

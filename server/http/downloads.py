@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractStreamWriter
 from server.http.answers import Answer, Package, problem
 from server.http.counts import Counts
 from server.http.heads import PlannedFile
-from server.http.sending import FileSender, Patience, Sending, Twin, untaken
+from server.http.sending import DuplicateSocket, FileSender, Patience, Sending, untaken
 from server.http.turns import Limits
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError
@@ -85,9 +85,9 @@ class Downloads:
                 file = await stack.enter_async_context(opening)
                 if file is None:
                     return False
-                twin = stack.enter_context(Twin(transport))
+                duplicate = stack.enter_context(DuplicateSocket(transport))
                 sending = Sending(
-                    transport, twin, head, file, planned.first, planned.end, is_tls(transport)
+                    transport, duplicate, head, file, planned.first, planned.end, is_tls(transport)
                 )
                 self._files.begin(sending)
             except (OSError, StorageError):
@@ -95,7 +95,7 @@ class Downloads:
             self.counts.answers[planned.status] += 1
             begin(sending)
             self._count_begin(package, planned.first)
-            with _whole(twin):
+            with _whole(duplicate):
                 await self._files.finish(sending)
             self._count_end(package, planned.end)
         return True
@@ -143,9 +143,9 @@ class Downloads:
             transport = request.transport
             if transport is None:
                 raise ConnectionError("the client is gone")
-            twin = stack.enter_context(Twin(transport))
+            duplicate = stack.enter_context(DuplicateSocket(transport))
             patience = stack.enter_context(
-                Patience(transport, twin, self.limits.stall_seconds, self._stalled)
+                Patience(transport, duplicate, self.limits.stall_seconds, self._stalled)
             )
             self._watched.add(transport)
             stack.callback(self._watched.discard, transport)
@@ -154,7 +154,7 @@ class Downloads:
             )
             writer = await self._begin(request, response)
             self._count_begin(package, first)
-            with _whole(twin):
+            with _whole(duplicate):
                 await _write(writer, pieces, patience)
                 with patience.waiting():
                     await _empty(transport, writer)
@@ -204,12 +204,12 @@ async def _write(
 
 
 @contextlib.contextmanager
-def _whole(twin: Twin) -> Iterator[None]:
+def _whole(duplicate: DuplicateSocket) -> Iterator[None]:
     """Reset the connection unless the block completes: a part must not look complete."""
     try:
         yield
     except BaseException:
-        twin.cut()
+        duplicate.cut()
         raise
 
 
@@ -271,4 +271,4 @@ class FileAnswer:
         if self._sending is None:
             self._transport.abort()
         else:
-            self._sending.twin.cut()
+            self._sending.duplicate.cut()

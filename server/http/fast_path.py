@@ -84,7 +84,7 @@ class FastPath(asyncio.Protocol):
         self.stalls = 0.0
         registry.register(self)  # before a TLS handshake, which counts as well
 
-    def _become(self, state: State) -> None:
+    def _set_state(self, state: State) -> None:
         """Change the state; raises RuntimeError if FOLLOWING does not list the change."""
         if state not in FOLLOWING[self._state]:
             raise RuntimeError(f"a connection cannot become {state.name} from {self._state.name}")
@@ -93,7 +93,7 @@ class FastPath(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a head, or close if there are too many connections."""
         self._transport = cast("asyncio.Transport", transport)
-        self._become(READING if self._registry.is_draining else READY)
+        self._set_state(READING if self._registry.is_draining else READY)
         self._registry.register(self)  # again: its deadline may have passed during the handshake
         if self._registry.is_full():
             transport.close()
@@ -190,7 +190,7 @@ class FastPath(asyncio.Protocol):
             if data and (not self._rest or self.limit == "idle"):
                 self.deadline, self.limit = self._registry.until_head, "head"
             self._set_rest(data, 0)
-            self._become(READING if data or self._registry.is_draining else READY)
+            self._set_state(READING if data or self._registry.is_draining else READY)
         else:
             self._set_rest(data, start)
 
@@ -237,14 +237,14 @@ class FastPath(asyncio.Protocol):
         if self._rest:
             self._line_up()
         else:
-            self._become(READING if self._registry.is_draining else READY)
+            self._set_state(READING if self._registry.is_draining else READY)
             self._transport.resume_reading()
 
     def _take_turn(self) -> None:
         """Answer requests while this turn has room, and resume reading when none is left."""
         if self._state is not State.QUEUED or self._transport.is_closing():
             return
-        self._become(READING)
+        self._set_state(READING)
         self._take(self._rest, self._start)
         if self._state is READY or self._state is READING:
             self._transport.resume_reading()
@@ -255,7 +255,7 @@ class FastPath(asyncio.Protocol):
         self._registry.turns.line_up(self._take_turn)
 
     def _stop_reading(self, state: State) -> None:
-        self._become(state)
+        self._set_state(state)
         self._transport.pause_reading()
 
     def _set_rest(self, rest: bytes, start: int) -> None:
@@ -313,7 +313,7 @@ class FastPath(asyncio.Protocol):
     def _end(self) -> None:
         """Close after the client has taken all: closing immediately could discard the answer."""
         is_stalled = self._state is State.STALLED
-        self._become(State.ENDING)
+        self._set_state(State.ENDING)
         if not is_stalled:  # else it waits for the client, as during any answer
             self._registry.linger(self)
         if self._transport.can_write_eof():
@@ -331,7 +331,7 @@ class FastPath(asyncio.Protocol):
             self._registry.unregister(self)
             return
         if self._state is READY:
-            self._become(READING)
+            self._set_state(READING)
         if self.limit == "idle":
             self._registry.linger(self)
 

@@ -38,7 +38,7 @@ UNSENT = 256 * 1024
 _EDGES = select.EPOLLOUT | select.EPOLLET
 
 
-class Twin:
+class DuplicateSocket:
     """A second descriptor of a connection's socket, for calls that asyncio refuses on the first."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -57,11 +57,11 @@ class Twin:
         self._is_tcp = original.family in {socket.AF_INET, socket.AF_INET6}
 
     def __enter__(self) -> Self:
-        """Return the twin."""
+        """Return the duplicate."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the twin, but not the connection, which belongs to the transport."""
+        """Close the duplicate, but not the connection, which belongs to the transport."""
         self._socket.close()
 
     def fileno(self) -> int:
@@ -83,9 +83,9 @@ class Twin:
         return -int.from_bytes(waiting, "little")
 
     def cut(self) -> None:
-        """Abort the connection; it is reset, without its send buffer, when the twin is closed, too.
+        """Abort the connection; it is reset, without its send buffer, when the duplicate is closed.
 
-        `when_cut` notifies a task that waits to write to the twin.
+        `when_cut` notifies a task that waits to write to the duplicate.
         """
         with contextlib.suppress(OSError):  # it may be closed already
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
@@ -96,10 +96,10 @@ class Twin:
 def untaken(transport: asyncio.Transport) -> int:
     """Return the number of written bytes that the client has not acknowledged, as far as known."""
     size = transport.get_write_buffer_size()
-    own = transport.get_extra_info("socket")
-    if own is not None and own.fileno() >= 0:
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.fileno() >= 0:
         with contextlib.suppress(OSError):
-            waiting = fcntl.ioctl(own.fileno(), termios.TIOCOUTQ, bytes(4))
+            waiting = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
             size += int.from_bytes(waiting, "little")
     return size
 
@@ -107,16 +107,20 @@ def untaken(transport: asyncio.Transport) -> int:
 class Patience:
     """Cuts a connection whose client takes nothing for `seconds` while the server waits for it.
 
-    `tell` is called then. If other code closes the connection, it is cut as well, because the twin
-    would keep it open.
+    `tell` is called then. If other code closes the connection, it is cut as well, because the
+    duplicate would keep it open.
     """
 
     def __init__(
-        self, transport: asyncio.Transport, twin: Twin, seconds: float, tell: Callable[[], None]
+        self,
+        transport: asyncio.Transport,
+        duplicate: DuplicateSocket,
+        seconds: float,
+        tell: Callable[[], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport = transport
-        self._twin = twin
+        self._duplicate = duplicate
         self._seconds = seconds
         self._tell = tell
         self._handed = 0
@@ -148,14 +152,14 @@ class Patience:
 
     def _look(self) -> None:
         if self._transport.is_closing():
-            self._twin.cut()
+            self._duplicate.cut()
             return
-        now, state = self._loop.time(), (self._handed, self._twin.taken())
+        now, state = self._loop.time(), (self._handed, self._duplicate.taken())
         if not self._is_waiting or state != self._state:
             self._state, self._since = state, now
         elif now - self._since >= self._seconds:
             self._tell()
-            self._twin.cut()
+            self._duplicate.cut()
             return
         self._schedule()
 
@@ -173,7 +177,7 @@ class Sending:
     """
 
     transport: asyncio.Transport
-    twin: Twin
+    duplicate: DuplicateSocket
     head: bytes
     file: int
     first: int
@@ -219,8 +223,8 @@ class FileSender:
             sending.is_paused = sending.transport.get_write_buffer_size() > 0
         else:
             self._watch(sending)
-        sending.twin.bound_unsent(UNSENT)
-        sending.twin.when_cut = sending.give_up
+        sending.duplicate.bound_unsent(UNSENT)
+        sending.duplicate.when_cut = sending.give_up
         self._line_up(sending)
 
     def resume(self, sending: Sending) -> None:
@@ -245,19 +249,19 @@ class FileSender:
         if self._epoll is None:
             self._epoll = select.epoll()
             asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._wake)
-        self._epoll.register(sending.twin.fileno(), _EDGES)
-        self._sendings[sending.twin.fileno()] = sending
+        self._epoll.register(sending.duplicate.fileno(), _EDGES)
+        self._sendings[sending.duplicate.fileno()] = sending
 
     def _leave(self, sending: Sending) -> None:
         if sending.is_tls:
             if not sending.transport.is_closing():
                 sending.transport.set_write_buffer_limits()
             return
-        del self._sendings[sending.twin.fileno()]
+        del self._sendings[sending.duplicate.fileno()]
         if self._epoll is None:
             return
         if self._sendings:
-            self._epoll.unregister(sending.twin.fileno())
+            self._epoll.unregister(sending.duplicate.fileno())
         else:
             asyncio.get_running_loop().remove_reader(self._epoll.fileno())
             self._epoll.close()
@@ -297,7 +301,7 @@ class FileSender:
             raise ConnectionError("the connection was closed")
         if sending.is_tls:
             return self._encrypt_piece(sending)
-        socket, size = sending.twin.fileno(), min(PIECE, sending.remaining())
+        socket, size = sending.duplicate.fileno(), min(PIECE, sending.remaining())
         try:
             while sending.head:
                 sending.head = sending.head[os.write(socket, sending.head) :]

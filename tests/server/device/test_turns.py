@@ -224,7 +224,7 @@ async def test_invalid_state_change_raises():
     transport.feed(POLL.replace(b"Accept-Encoding: gzip", b"Connection: close"))
     await server.until(lambda: transport.has_ended)
     with pytest.raises(RuntimeError, match="READY from ENDING"):
-        transport.protocol._become(State.READY)
+        transport.protocol._set_state(State.READY)
 
 
 async def test_failed_turn_does_not_end_others():
