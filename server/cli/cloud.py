@@ -83,11 +83,11 @@ def init(
     """
     given.check(region)
     chosen = given.settings | ({} if sign_up is None else {"sign_up": sign_up})
-    drawn = make_cloud(CloudFolder(folder), pepper, region, os.urandom, **chosen)
+    created = make_cloud(CloudFolder(folder), pepper, region, os.urandom, **chosen)
     if given.note is not None:
         given.accept(folder, pepper)
     click.echo(f"{folder} is the cloud of {region}, and {pepper} is its pepper.")
-    print_escrow(drawn, recipient)
+    print_escrow(created, recipient)
     click.echo(f"\nNext: hening-server cloud run --folder {folder} --pepper {pepper}")
 
 

@@ -88,12 +88,13 @@ def backup(folder: Path, out: Path, as_json: bool) -> None:
     removed from it. An interrupted backup leaves the previous one intact. The pepper is not part
     of the backup: keep a copy of it elsewhere.
     """
-    done = asyncio.run(_back_up(CloudFolder(folder), out))
+    result = asyncio.run(_back_up(CloudFolder(folder), out))
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(done)))
+        click.echo(json.dumps(dataclasses.asdict(result)))
         return
     click.echo(
-        f"{out} holds {done.rows} rows; {done.bodies} bodies are new, {done.removed} were removed."
+        f"{out} holds {result.rows} rows; {result.bodies} bodies are new, {result.removed} were"
+        " removed."
     )
     click.echo(
         f"\nRestore: hening-server cloud restore --from {out} --folder NEW --former {folder}"
@@ -155,30 +156,30 @@ def restore(
         )
     if former is not None:
         _check_former(CloudFolder(former))
-    done = asyncio.run(_restore(source, CloudFolder(folder), former, keep_sessions=keep_sessions))
-    age = int(time.time()) - done.made_at
+    result = asyncio.run(_restore(source, CloudFolder(folder), former, keep_sessions=keep_sessions))
+    age = int(time.time()) - result.made_at
     if as_json:
         row = {
-            "made_at": done.made_at,
-            "rows": done.rows,
-            "bodies": done.bodies,
-            "erased": done.erased,
+            "made_at": result.made_at,
+            "rows": result.rows,
+            "bodies": result.bodies,
+            "erased": result.erased,
         }
-        click.echo(json.dumps({**row, **dataclasses.asdict(done.report)}))
+        click.echo(json.dumps({**row, **dataclasses.asdict(result.report)}))
     else:
         click.echo(
-            f"{done.rows} rows and {done.bodies} bodies of {spell_span(age)} ago were restored."
+            f"{result.rows} rows and {result.bodies} bodies of {spell_span(age)} ago were restored."
         )
-        if done.erased:
+        if result.erased:
             click.echo(
-                f"{done.erased} of the accounts were erased later, and will be erased again."
+                f"{result.erased} of the accounts were erased later, and will be erased again."
             )
-        _print_report(done.report)
+        _print_report(result.report)
         click.echo(
             f"\nNext: hening-server cloud run --folder {folder} --pepper PEPPER, with the pepper"
             "\nthat belongs to the backup."
         )
-    if done.report.faults:
+    if result.report.faults:
         sys.exit(1)
 
 
@@ -250,13 +251,13 @@ def upkeep(folder: Path, pepper: Path | None, as_json: bool) -> None:
         law = Law(database, bodies, secrets, policies, epoch, os.urandom)
         return await run_round(law, settings)
 
-    done = run_in_cloud(folder, settings, work)
-    if done is None:
+    counts = run_in_cloud(folder, settings, work)
+    if counts is None:
         raise StorageError("another node is doing this now: see its log, or try again in a minute.")
     if as_json:
-        click.echo(json.dumps(done))
+        click.echo(json.dumps(counts))
         return
-    for name, count in done.items():
+    for name, count in counts.items():
         click.echo(f"{count:>8}  {name}")
 
 

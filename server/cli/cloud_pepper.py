@@ -37,12 +37,12 @@ def rotate(folder: Path, pepper: Path | None, recipient: str | None) -> None:
     path, (region, place) = find_pepper(pepper), _find_database(folder)
     read = load_pepper(path, os.geteuid())
     asyncio.run(_check(place, read.candidates(region, os.urandom)))
-    begun = begin_rotation(path, read, os.urandom)
+    rotation = begin_rotation(path, read, os.urandom)
     click.echo("The new pepper is in force when this command ends.")
-    print_escrow(begun.rotated(), recipient)
-    former, following = begun.candidates(region, os.urandom)
+    print_escrow(rotation.rotated(), recipient)
+    former, following = rotation.candidates(region, os.urandom)
     count = asyncio.run(_seal_again(place, former, following))
-    write_pepper(path, begun.rotated())
+    write_pepper(path, rotation.rotated())
     click.echo(f"\n{count} rows are sealed under the new pepper, which is in {path}.")
     click.echo(
         "Next: destroy all copies of the former pepper, and start the service on every node."

@@ -180,8 +180,8 @@ def list_all(folder: Path, as_json: bool) -> None:
         return [each.policy for each in found]
 
     policies = run_in_cloud(folder, settings, work)
-    begun = [each.version for each in policies if each.starts <= epoch()]
-    holds = max(begun, default=0)
+    started = [each.version for each in policies if each.starts <= epoch()]
+    holds = max(started, default=0)
     if as_json:
         rows = [
             {"version": each.version, "from": each.starts, "holds": each.version == holds}

@@ -63,8 +63,8 @@ async def check_all(kinds: Mapping[str, Mapping[str, bytes]]) -> None:
 
     More than `IN_LOOP` bytes are counted in a thread, so that other requests are not delayed.
     """
-    judged = sum(min(len(body), SAMPLE) for bodies in kinds.values() for body in bodies.values())
-    if judged > IN_LOOP:
+    size = sum(min(len(body), SAMPLE) for bodies in kinds.values() for body in bodies.values())
+    if size > IN_LOOP:
         await asyncio.to_thread(_check_each, kinds)
     else:
         _check_each(kinds)
@@ -82,14 +82,14 @@ def looks_random(body: bytes) -> bool:
     if len(body) < LEAST:
         return True
     header = _AGE.match(body)
-    judged = body[header.end() if header else 0 :][:SAMPLE]
-    if len(judged) < LEAST:
+    sample = body[header.end() if header else 0 :][:SAMPLE]
+    if len(sample) < LEAST:
         return True
-    if _CONTAINER.match(judged) is not None:
+    if _CONTAINER.match(sample) is not None:
         return False
-    if len(judged) <= SHORT and _has_usual_values(judged[::5]):
+    if len(sample) <= SHORT and _has_usual_values(sample[::5]):
         return True
-    return measure_sigma(judged) <= MAX_SIGMA
+    return measure_sigma(sample) <= MAX_SIGMA
 
 
 def measure_sigma(body: bytes) -> float:
@@ -102,8 +102,8 @@ def measure_sigma(body: bytes) -> float:
 
 def _has_usual_values(body: bytes) -> bool:
     """Return whether a body has about as many distinct bytes as a random one of its length."""
-    usual, deviation = _usual_values(len(body))
-    return abs(len(set(body)) - usual) <= _USUAL_SIGMA * deviation
+    expected, deviation = _usual_values(len(body))
+    return abs(len(set(body)) - expected) <= _USUAL_SIGMA * deviation
 
 
 @cache

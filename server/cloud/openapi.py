@@ -20,14 +20,14 @@ WITH_TOKEN = (401, 403, 409, 422, 429, 507)
 
 def make_page(routes: Sequence[Route], version: str) -> dict[str, Any]:
     """Return the OpenAPI document of the JSON routes among `routes`, as JSON values."""
-    spoken = [route for route in routes if route.is_json]
-    answers = {route: get_type_hints(route.handler)["return"] for route in spoken}
-    types = [Problem, *(each.body for each in spoken if each.body), *answers.values()]
+    json_routes = [route for route in routes if route.is_json]
+    answers = {route: get_type_hints(route.handler)["return"] for route in json_routes}
+    types = [Problem, *(each.body for each in json_routes if each.body), *answers.values()]
     known = list({repr(kind): kind for kind in types if kind not in {Sent, type(None)}}.values())
     schemas, components = msgspec.json.schema_components(known, ref_template=REFERENCE)
     by_type = {repr(kind): schema for kind, schema in zip(known, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
-    for route in spoken:
+    for route in json_routes:
         path, parameters = split_path(route.path)
         paths.setdefault(path, {})[route.method.lower()] = _describe(
             route, parameters, by_type, answers[route]
@@ -80,11 +80,11 @@ def _describe(
     by_type: dict[str, Any],
     answer: Any,  # noqa: ANN401
 ) -> dict[str, Any]:
-    done: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
+    response: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
     if answer is Sent:
-        done["content"] = {route.media: {}}
+        response["content"] = {route.media: {}}
     elif answer is not type(None):
-        done["content"] = {"application/json": {"schema": by_type[repr(answer)]}}
+        response["content"] = {"application/json": {"schema": by_type[repr(answer)]}}
     refused = {"content": {PROBLEM: {"schema": by_type[repr(Problem)]}}}
     statuses = {*ALWAYS, *(() if route.is_public else WITH_TOKEN), *([413] if route.body else [])}
     page: dict[str, Any] = {
@@ -100,7 +100,7 @@ def _describe(
             for name, pattern in parameters.items()
         ],
         "responses": {
-            str(route.status): done,
+            str(route.status): response,
             **{
                 str(status): {"description": HTTPStatus(status).phrase, **refused}
                 for status in sorted(statuses)

@@ -159,12 +159,12 @@ def make_cloud(
             f"{pepper} is inside {folder.root}: a copy of that folder would include the pepper."
             " Name a file elsewhere with --pepper."
         )
-    drawn = draw_pepper(entropy)
-    write_pepper(pepper, drawn)
+    created = draw_pepper(entropy)
+    write_pepper(pepper, created)
     make_folder(folder.root)
     lines = [f"{name} = {json.dumps(value)}\n" for name, value in values.items()]
     write_durable(folder.settings, "".join(lines).encode())
-    return drawn
+    return created
 
 
 def load_cloud_settings(

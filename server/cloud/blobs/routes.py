@@ -92,7 +92,7 @@ class Receiving:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Call:
     """One request of an authenticated program."""
 
     services: Services
@@ -105,7 +105,7 @@ class Ask:
         check_agreed(holds, self.visitor.consent_version)
 
 
-Handler = Callable[[Ask], Awaitable[web.StreamResponse]]
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
 
 def add_blob_routes(app: web.Application, services: Services) -> None:
@@ -136,71 +136,71 @@ def _bind(handler: Handler, services: Services) -> Callable[..., Awaitable[web.S
                 visitor = await find_visitor(db, services.secrets, name, token, vault)
             services.rates.count_request(visitor.account, services.now())
             await services.law.note_use(visitor.account)
-            return await handler(Ask(services, visitor, request))
+            return await handler(Call(services, visitor, request))
         except (HeningError, OSError) as error:
             return _refuse(error)
 
     return handle
 
 
-async def create(ask: Ask) -> web.StreamResponse:
+async def create(call: Call) -> web.StreamResponse:
     """Create a vault."""
-    ask.visitor.check_may_write()
-    ask.services.check_takes_more()
-    if ask.request.query.get("create") != "true":
+    call.visitor.check_may_write()
+    call.services.check_takes_more()
+    if call.request.query.get("create") != "true":
         raise CloudError(400, "bad_request", "create a vault with ?create=true.")
-    name = decode_vault(ask.request.match_info["vault"])
-    await ask.check_consent()
-    async with ask.services.database.begin() as db:
-        await add_vault(db, ask.visitor.account, name)
+    name = decode_vault(call.request.match_info["vault"])
+    await call.check_consent()
+    async with call.services.database.begin() as db:
+        await add_vault(db, call.visitor.account, name)
     return web.Response()
 
 
-async def remove_all(ask: Ask) -> web.StreamResponse:
+async def remove_all(call: Call) -> web.StreamResponse:
     """Remove a vault."""
-    ask.visitor.check_may_write()
-    name = decode_vault(ask.request.match_info["vault"])
-    async with ask.services.database.begin() as db:
-        bodies = await remove_vault(db, ask.visitor.account, name)
+    call.visitor.check_may_write()
+    name = decode_vault(call.request.match_info["vault"])
+    async with call.services.database.begin() as db:
+        bodies = await remove_vault(db, call.visitor.account, name)
         may_remove = await may_remove_bodies(db)
     for body in bodies if may_remove else ():
-        await ask.services.bodies.remove(body)
+        await call.services.bodies.remove(body)
     return web.Response()
 
 
-async def list_all(ask: Ask) -> web.StreamResponse:
+async def list_all(call: Call) -> web.StreamResponse:
     """List a vault's objects of one type, in the protocol version that the client accepts."""
-    kind = decode_type(ask.request.match_info["type"])
-    decode_vault(ask.request.match_info["vault"])
-    async with ask.services.database() as db:
-        found = await list_blobs(db, ask.visitor.vault, kind)
-    if V2 in ask.request.headers.get("Accept", ""):
+    kind = decode_type(call.request.match_info["type"])
+    decode_vault(call.request.match_info["vault"])
+    async with call.services.database() as db:
+        found = await list_blobs(db, call.visitor.vault, kind)
+    if V2 in call.request.headers.get("Accept", ""):
         listed: list[object] = [{"name": name, "size": length} for name, length in found]
         return web.Response(body=msgspec.json.encode(listed), content_type=V2)
     return web.Response(body=msgspec.json.encode([each for each, _ in found]), content_type=V1)
 
 
-async def head(ask: Ask) -> web.StreamResponse:
+async def head(call: Call) -> web.StreamResponse:
     """Return an object's length."""
-    async with ask.services.database() as db:
-        blob = await find_blob(db, ask.visitor.account, _address(ask.request))
+    async with call.services.database() as db:
+        blob = await find_blob(db, call.visitor.account, _address(call.request))
     return web.Response(headers={"Content-Length": str(blob.length)})
 
 
-async def get(ask: Ask) -> web.StreamResponse:
+async def get(call: Call) -> web.StreamResponse:
     """Return an object, or a range of it."""
-    address = _address(ask.request)
-    async with ask.services.database() as db:
-        blob = await find_blob(db, ask.visitor.account, address)
-    first, last, status = _read_range(ask.request.headers.get("Range"), blob.length)
+    address = _address(call.request)
+    async with call.services.database() as db:
+        blob = await find_blob(db, call.visitor.account, address)
+    first, last, status = _read_range(call.request.headers.get("Range"), blob.length)
     response = web.StreamResponse(status=status)
     response.content_type = "application/octet-stream"
     response.content_length = last - first + 1
     if status == web.HTTPPartialContent.status_code:
         response.headers["Content-Range"] = f"bytes {first}-{last}/{blob.length}"
-    pieces = ask.services.bodies.get(blob.stored, first, response.content_length)
+    pieces = call.services.bodies.get(blob.stored, first, response.content_length)
     begin = await anext(pieces, b"")  # before the headers, so that a lost body gets an error status
-    await response.prepare(ask.request)
+    await response.prepare(call.request)
     try:
         await response.write(begin)
         async for piece in pieces:
@@ -208,36 +208,36 @@ async def get(ask: Ask) -> web.StreamResponse:
         await response.write_eof()
     except (HeningError, OSError):
         # The status has been sent; only an aborted connection tells that the body is incomplete.
-        if ask.request.transport is not None:
-            ask.request.transport.abort()
+        if call.request.transport is not None:
+            call.request.transport.abort()
         raise
     return response
 
 
-async def put(ask: Ask) -> web.StreamResponse:
+async def put(call: Call) -> web.StreamResponse:
     """Store an object: its body first, then its row."""
-    ask.visitor.check_may_write()
-    address, account = _address(ask.request), ask.visitor.account
+    call.visitor.check_may_write()
+    address, account = _address(call.request), call.visitor.account
     if address.type != LOCKS:  # restic needs a lock even to read
-        ask.services.check_takes_more()
+        call.services.check_takes_more()
     limit = MAX_SMALL if address.type in SMALL_TYPES or address.is_config else MAX_BODY
-    length = ask.request.content_length
+    length = call.request.content_length
     if length is not None and length > limit:
         raise CloudError(413, "too_large", f"an object may have at most {limit} bytes here.")
     if address.type != LOCKS:
-        await ask.check_consent()
-    vault = ask.visitor.vault
-    ask.visitor.check_room(length or 0)
+        await call.check_consent()
+    vault = call.visitor.vault
+    call.visitor.check_room(length or 0)
     name = None if address.is_config else address.name
     receiving = Receiving(
-        ask.request.content.iter_any(),
+        call.request.content.iter_any(),
         name,
         limit,
         is_encrypted=address.type not in SMALL_TYPES and not address.is_config,
     )
-    bodies, stored = ask.services.bodies, f"blobs/{vault}/{ask.services.draw(16)}"
+    bodies, stored = call.services.bodies, f"blobs/{vault}/{call.services.draw(16)}"
     await bodies.put(stored, receiving, is_drawn=True)
-    async with ask.services.database.begin() as db:
+    async with call.services.database.begin() as db:
         blob = StoredBlob(receiving.length, stored)
         is_new = await execute_together(db, add_blob(db, account, vault, address, blob))
     if not is_new:
@@ -245,14 +245,14 @@ async def put(ask: Ask) -> web.StreamResponse:
     return web.Response()
 
 
-async def remove(ask: Ask) -> web.StreamResponse:
+async def remove(call: Call) -> web.StreamResponse:
     """Remove an object: its row first, so that no row refers to a missing body."""
-    ask.visitor.check_may_write()
-    async with ask.services.database.begin() as db:
-        stored = await remove_blob(db, ask.visitor.account, _address(ask.request))
+    call.visitor.check_may_write()
+    async with call.services.database.begin() as db:
+        stored = await remove_blob(db, call.visitor.account, _address(call.request))
         may_remove = await may_remove_bodies(db)
     if may_remove:
-        await ask.services.bodies.remove(stored)
+        await call.services.bodies.remove(stored)
     return web.Response()
 
 

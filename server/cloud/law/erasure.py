@@ -157,12 +157,12 @@ class Eraser:
     async def _remove(self, row: Erasure) -> None:
         account = row.account
         assert account is not None
-        own, vaults = _own(account), _vaults(account)
-        items = select(Item.id).where(Item.collection.in_(own))
+        collections, vaults = _own(account), _vaults(account)
+        items = select(Item.id).where(Item.collection.in_(collections))
         for table, condition in (
             (Revision, Revision.item.in_(items)),
-            (Item, Item.collection.in_(own)),
-            (Chunk, Chunk.collection.in_(own)),
+            (Item, Item.collection.in_(collections)),
+            (Chunk, Chunk.collection.in_(collections)),
             (Blob, Blob.vault.in_(vaults)),
         ):
             rows = select(table.id).where(condition).limit(SLICE)
@@ -275,8 +275,8 @@ def _blank(secrets: Secrets, account: str) -> dict[str, object]:
 
 async def _leave_collections(db: AsyncSession, account: str) -> None:
     """Remove an account's collections; an emptied shared one passes to another member."""
-    own = (await db.scalars(select(Collection.id).where(Collection.owner == account))).all()
-    for number in own:
+    owned = (await db.scalars(select(Collection.id).where(Collection.owner == account))).all()
+    for number in owned:
         query = select(Member.account).where(Member.collection == number, Member.account != account)
         others = (await db.scalars(query.order_by(Member.account))).all()
         await db.execute(delete(Invitation).where(Invitation.collection == number))

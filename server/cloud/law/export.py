@@ -62,11 +62,11 @@ async def _entries(services: Services, account: str) -> AsyncIterator[Entry]:
     async with services.database() as db:
         owner = await load_owner(db, services.secrets, account)
         consents = await list_consents(db, account)
-        own = select(Collection.id, Collection.uid, Member.key, Member.type).join(
+        query = select(Collection.id, Collection.uid, Member.key, Member.type).join(
             Member, Member.collection == Collection.id
         )
-        own = own.where(Collection.owner == account, Member.account == account)
-        collections = (await db.execute(own.order_by(Collection.uid))).all()
+        query = query.where(Collection.owner == account, Member.account == account)
+        collections = (await db.execute(query.order_by(Collection.uid))).all()
         vaults = (
             await db.execute(
                 select(Vault.id, Vault.name).where(Vault.account == account).order_by(Vault.name)
@@ -209,8 +209,8 @@ class _Archive:
 
     def take(self) -> bytes:
         """Return the bytes written since the last call."""
-        taken, self._sink.buffer = bytes(self._sink.buffer), bytearray()
-        return taken
+        data, self._sink.buffer = bytes(self._sink.buffer), bytearray()
+        return data
 
     def end(self) -> None:
         """Write the central directory and close the ZIP."""

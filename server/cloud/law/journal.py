@@ -99,11 +99,11 @@ async def announce_again(db: AsyncSession, records: Iterable[Record]) -> int:
     """
     accounts = {hash_account(account): account for account in await db.scalars(select(Account.id))}
     versions = set(await db.scalars(select(PolicyRow.version)))
-    begun = set(await db.scalars(select(Erasure.account).where(Erasure.step != ANNOUNCED)))
+    in_progress = set(await db.scalars(select(Erasure.account).where(Erasure.step != ANNOUNCED)))
     count = 0
     for record in records:
         account = accounts.get(record.account)
-        if account is None or account in begun:
+        if account is None or account in in_progress:
             continue
         version = record.version if record.version in versions else max(versions, default=0)
         await announce(

@@ -146,7 +146,7 @@ def find_deadline(breach: Breach, policy: Policy) -> int:
     return breach.found_at + policy.hours.breach_notice * HOUR
 
 
-def is_told_to(breach: Breach, created_at: int) -> bool:
+def is_affected(breach: Breach, created_at: int) -> bool:
     """Return whether a breach concerns an account: it existed when the breach was found."""
     return created_at <= breach.found_at
 
@@ -214,6 +214,6 @@ async def list_notices(
     found += [
         Notice(Kind.BREACH, breach.told_at or now, breach.text)
         for breach in await list_breaches(db, are_told=True)
-        if is_told_to(breach, row.created_at)
+        if is_affected(breach, row.created_at)
     ]
     return found

@@ -47,8 +47,8 @@ class Policies:
             return []
         if self._read_at is None or not 0 <= now - self._read_at < FRESH_SECONDS:
             if db is None:
-                async with self._database() as own:
-                    return await self.load(now, own)
+                async with self._database() as new_session:
+                    return await self.load(now, new_session)
             rows = (await db.scalars(select(PolicyRow))).all()
             self._known = {
                 row.version: self._known.get(row.version) or open_signed(row.note, self._key)
@@ -59,8 +59,8 @@ class Policies:
 
     async def current(self, now: int, db: AsyncSession | None = None) -> Signed | None:
         """Return the policy in force at `now`, if any."""
-        begun = [each for each in await self.load(now, db) if each.policy.starts <= now]
-        return begun[-1] if begun else None
+        started = [each for each in await self.load(now, db) if each.policy.starts <= now]
+        return started[-1] if started else None
 
     async def find(self, version: int, now: int) -> Signed:
         """Return one version of the policy; raises CloudError if it does not exist."""

@@ -76,19 +76,19 @@ async def show_tokens(call: Call) -> list[Token]:
 async def make_token(call: Call) -> NewToken:
     """Create a token for a program."""
     services, body = call.services, call.body
-    made = NewToken(services.draw(16), services.draw(32))
+    token = NewToken(services.draw(16), services.draw(32))
     async with services.database.begin() as db:
         await add_app_token(
             db,
             call.account,
-            made.id,
-            made.token,
+            token.id,
+            token.token,
             body.door,
             services.now(),
             reads_only=body.reads_only,
             most=MAX_TOKENS,
         )
-    return made
+    return token
 
 
 async def remove_token(call: Call) -> None:

@@ -112,15 +112,15 @@ def begin_rotation(path: Path, pepper: Pepper, entropy: Callable[[int], bytes]) 
     """Write the next pepper to the file, unless an interrupted rotation has done so."""
     if pepper.following is not None:
         return pepper
-    begun = replace(pepper, following=entropy(PEPPER_BYTES))
-    write_pepper(path, begun)
-    return begun
+    rotation = replace(pepper, following=entropy(PEPPER_BYTES))
+    write_pepper(path, rotation)
+    return rotation
 
 
 def encode_escrow(pepper: Pepper) -> list[str]:
     """Return a pepper as lines for paper; no rotation may be under way."""
-    named = (("pepper", pepper.pepper), ("salts", pepper.salts))
-    lines = [line for name, value in named for line in _encode(name, value)]
+    secrets = (("pepper", pepper.pepper), ("salts", pepper.salts))
+    lines = [line for name, value in secrets for line in _encode(name, value)]
     return lines + list(_encode("earlier", b"".join(pepper.earlier)))
 
 
@@ -186,7 +186,7 @@ def seal_lines(lines: Iterable[str], recipient: str) -> str:
         )
     text = "".join(f"{line}\n" for line in lines)
     try:
-        done = subprocess.run(  # noqa: S603 - the program is named here, the key is checked
+        result = subprocess.run(  # noqa: S603 - the program is named here, the key is checked
             [PROGRAM, "--encrypt", "--armor", "--recipient", recipient],
             input=text,
             capture_output=True,
@@ -200,6 +200,6 @@ def seal_lines(lines: Iterable[str], recipient: str) -> str:
         ) from error
     except subprocess.TimeoutExpired as error:
         raise StorageError(f"age did not finish within {_SECONDS} seconds.") from error
-    if done.returncode:
-        raise StorageError(f"age failed: {done.stderr.strip() or done.returncode}.")
-    return done.stdout
+    if result.returncode:
+        raise StorageError(f"age failed: {result.stderr.strip() or result.returncode}.")
+    return result.stdout

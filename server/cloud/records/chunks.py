@@ -39,7 +39,7 @@ class NewChunk:
 
 
 async def keep_bodies(
-    bodies: Bodies, collection: str, draw: Callable[[int], str], given: dict[str, bytes]
+    bodies: Bodies, collection: str, draw: Callable[[int], str], received: dict[str, bytes]
 ) -> list[NewChunk]:
     """Store the large bodies under new names, and return all bodies as chunks.
 
@@ -48,7 +48,7 @@ async def keep_bodies(
     upkeep removes bodies that no row refers to in the end.
     """
     chunks = []
-    for uid, body in given.items():
+    for uid, body in received.items():
         if len(body) <= SMALL:
             chunks.append(NewChunk(uid, len(body), None, body))
             continue

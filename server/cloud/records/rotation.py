@@ -54,8 +54,8 @@ async def rotate_wraps(
         raise _refuse_others()
     for uid, (number, access) in found.items():
         wrap = given[uid]
-        mine = (Member.collection == number) & (Member.account == account)
-        await db.execute(update(Member).where(mine).values(key=wrap.key, type=wrap.type))
+        is_own = (Member.collection == number) & (Member.account == account)
+        await db.execute(update(Member).where(is_own).values(key=wrap.key, type=wrap.type))
         if wrap.members:
             await _invite_anew(db, account, number, access, wrap)
         else:

@@ -22,7 +22,7 @@ from server.cloud.records.chunks import (
 )
 from server.cloud.records.reading import Reader
 from server.cloud.records.sharing import Sharing
-from server.cloud.records.writing import Order, write_items
+from server.cloud.records.writing import WriteRequest, write_items
 from server.cloud.storage.models import Collection, Member
 from server.storage.database import run_again
 from server.storage.one_hop import execute_together
@@ -45,13 +45,13 @@ async def create_collection(call: Call) -> None:
     is_there = select(Collection.id).where(Collection.uid == uid)
     async with services.database() as db:
         _check_unique(await db.scalar(is_there))
-    order = await _receive(call, uid, wire.Batch([body.item]), must_match=True)
+    request = await _receive(call, uid, wire.Batch([body.item]), must_match=True)
 
     async def make() -> None:
         async with services.database.begin() as db:
             _check_unique(await db.scalar(is_there))
-            made = insert(Collection).values(uid=uid, owner=call.account, sequence=0)
-            number = await db.scalar(made.returning(Collection.id))
+            statement = insert(Collection).values(uid=uid, owner=call.account, sequence=0)
+            number = await db.scalar(statement.returning(Collection.id))
             member = {
                 "collection": number,
                 "account": call.account,
@@ -63,7 +63,7 @@ async def create_collection(call: Call) -> None:
             }
             await db.execute(insert(Member).values(member))
             place = await find_place(db, call.account, uid, is_locked=True)
-            await write_items(db, place, order, services.generation)
+            await write_items(db, place, request, services.generation)
             # A rotation may have logged this device out meanwhile; its keys would be old ones.
             await find_session(db, call.token)
 
@@ -136,8 +136,8 @@ async def put_chunk(call: Call) -> None:
         place = await find_place(db, call.account, collection)
         place.check_may_write()
         is_new = bool(await find_missing(db, place.id, [uid]))
-    given = {uid: call.body} if is_new else {}
-    chunks = await keep_bodies(services.bodies, collection, services.draw, given)
+    bodies = {uid: call.body} if is_new else {}
+    chunks = await keep_bodies(services.bodies, collection, services.draw, bodies)
     async with services.database.begin() as db:
         place = await find_place(db, call.account, collection, is_locked=True)
         place.check_may_write()
@@ -248,35 +248,37 @@ async def _write(call: Call, *, must_match: bool) -> None:
         async with services.database() as db:
             place = await find_place(db, call.account, uid)
             place.check_may_write()
-    order = await _receive(call, uid, call.body, must_match=must_match)
+    request = await _receive(call, uid, call.body, must_match=must_match)
     async with services.database.begin() as db:
-        await execute_together(db, _write_order(db, call, uid, order))
+        await execute_together(db, _write_request(db, call, uid, request))
 
 
-async def _write_order(db: AsyncSession, call: Call, uid: str, order: Order) -> None:
+async def _write_request(db: AsyncSession, call: Call, uid: str, request: WriteRequest) -> None:
     place = await find_place(db, call.account, uid, is_locked=True)
-    await write_items(db, place, order, call.services.generation)
+    await write_items(db, place, request, call.services.generation)
 
 
 def _has_large(item: wire.Item) -> bool:
     return any(chunk.body is not None and len(chunk.body) > SMALL for chunk in item.content.chunks)
 
 
-async def _receive(call: Call, collection: str, batch: wire.Batch, *, must_match: bool) -> Order:
+async def _receive(
+    call: Call, collection: str, batch: wire.Batch, *, must_match: bool
+) -> WriteRequest:
     """Check and store a batch's large bodies; return the writes to do while holding the lock."""
     call.services.check_takes_more()
-    given = {
+    bodies = {
         chunk.uid: chunk.body
         for item in batch.items
         for chunk in item.content.chunks
         if chunk.body is not None
     }
     metas = {item.uid: item.content.meta for item in batch.items}
-    await check_all({"the description of": metas, "the chunk": given})
-    return Order(
+    await check_all({"the description of": metas, "the chunk": bodies})
+    return WriteRequest(
         items=batch.items,
         deps=batch.deps or (),
-        chunks=await keep_bodies(call.services.bodies, collection, call.services.draw, given),
+        chunks=await keep_bodies(call.services.bodies, collection, call.services.draw, bodies),
         stoken=call.query.get("stoken"),
         must_match=must_match,
         now=call.services.now(),

@@ -73,8 +73,8 @@ class Sharing:
         self, *, is_incoming: bool, iterator: str | None, limit: int
     ) -> wire.InvitationList:
         """Return the invitations that the account received or sent, oldest first."""
-        own = Invitation.invited if is_incoming else Invitation.inviting
-        query = _invitations().where(own == self.account).order_by(Invitation.id)
+        column = Invitation.invited if is_incoming else Invitation.inviting
+        query = _invitations().where(column == self.account).order_by(Invitation.id)
         query = query.where(Invitation.id > _read_number(iterator))
         rows = (await self.db.execute(query.limit(limit + 1))).all()
         data = [self._to_invitation(row, is_incoming=is_incoming) for row in rows[:limit]]
@@ -115,8 +115,8 @@ class Sharing:
 
     async def withdraw(self, uid: str, *, is_incoming: bool) -> None:
         """Remove an invitation: reject one to the account, or withdraw one that it sent."""
-        own = Invitation.invited if is_incoming else Invitation.inviting
-        query = delete(Invitation).where(Invitation.uid == uid, own == self.account)
+        column = Invitation.invited if is_incoming else Invitation.inviting
+        query = delete(Invitation).where(Invitation.uid == uid, column == self.account)
         if not (await self.db.execute(query.returning(Invitation.id))).all():
             raise not_found("invitation")
 
@@ -132,8 +132,8 @@ class Sharing:
             select(Collection.sequence).where(Collection.id == row.collection).with_for_update()
         )
         await lock_accounts(self.db, row.collection, self.account)
-        taken = delete(Invitation).where(Invitation.id == row.id).returning(Invitation.id)
-        if not (await self.db.execute(taken)).all():  # it was withdrawn meanwhile
+        statement = delete(Invitation).where(Invitation.id == row.id).returning(Invitation.id)
+        if not (await self.db.execute(statement)).all():  # it was withdrawn meanwhile
             raise not_found("invitation")
         part = {
             "access": row.access,

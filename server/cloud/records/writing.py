@@ -42,7 +42,7 @@ _CHANGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class WriteRequest:
     """A batch of items to write at `now`, in epoch seconds, and its preconditions.
 
     `chunks` are those that came with `items`. `deps` must be current. `stoken`, if given, must be
@@ -57,33 +57,39 @@ class Order:
     now: int
 
 
-async def write_items(db: AsyncSession, place: Place, order: Order, generation: bytes) -> None:
-    """Write the items of an order to a locked collection; raises CloudError or ItemsError."""
+async def write_items(
+    db: AsyncSession, place: Place, request: WriteRequest, generation: bytes
+) -> None:
+    """Write the items of a request to a locked collection; raises CloudError or ItemsError."""
     place.check_may_write()
-    if order.stoken is not None and not is_at(order.stoken, generation, place.uid, place.sequence):
+    if request.stoken is not None and not is_at(
+        request.stoken, generation, place.uid, place.sequence
+    ):
         raise CloudError(409, "stale_stoken", "the collection has changed; fetch it first.")
-    _check_once(order.items)
-    rows = {row.uid: row for row in await _load_rows(db, place, order)}
+    _check_once(request.items)
+    rows = {row.uid: row for row in await _load_rows(db, place, request)}
     etags = {uid: row.etag for uid, row in rows.items()}
-    _check_known("dep_failed", order.deps, etags)
-    if order.must_match:
-        known = [Known(item.uid, item.etag) for item in order.items if not _is_written(item, etags)]
+    _check_known("dep_failed", request.deps, etags)
+    if request.must_match:
+        known = [
+            Known(item.uid, item.etag) for item in request.items if not _is_written(item, etags)
+        ]
         _check_known("item_failed", known, etags)
-    items = [item for item in order.items if not _is_written(item, etags)]
+    items = [item for item in request.items if not _is_written(item, etags)]
     if not items:
         return
     replaced = {rows[item.uid].id: item.content.uid for item in items if item.uid in rows}
     if replaced:
         await _check_never_written(db, replaced)
-    chunks = await _choose_chunks(db, place, order, items)
+    chunks = await _choose_chunks(db, place, request, items)
     added = sum(len(item.content.meta) for item in items) + sum(each.length for each in chunks)
     await charge_owner(db, place, added)
-    await add_chunks(db, place.id, chunks, order.now)
+    await add_chunks(db, place.id, chunks, request.now)
     if replaced:
-        await _keep_revisions(db, list(replaced), order.now)
+        await _keep_revisions(db, list(replaced), request.now)
     new, changed = [], []
     for sequence, item in enumerate(items, place.sequence + 1):
-        content = _content(item, sequence, order.now)
+        content = _content(item, sequence, request.now)
         if item.uid in rows:
             changed.append({"row": rows[item.uid].id, **dict(zip(_CONTENT, content, strict=True))})
         else:
@@ -101,8 +107,10 @@ def _check_once(items: Sequence[Item]) -> None:
             raise CloudError(400, "duplicate_uid", f"the item {uid} occurs twice; send it once.")
 
 
-async def _load_rows(db: AsyncSession, place: Place, order: Order) -> Sequence[Row[int, str, str]]:
-    uids = {item.uid for item in order.items} | {dep.uid for dep in order.deps}
+async def _load_rows(
+    db: AsyncSession, place: Place, request: WriteRequest
+) -> Sequence[Row[int, str, str]]:
+    uids = {item.uid for item in request.items} | {dep.uid for dep in request.deps}
     connection = await db.connection()
     return (await connection.execute(_ROWS, {"place": place.id, "uids": pack(uids)})).all()
 
@@ -135,12 +143,12 @@ async def _check_never_written(db: AsyncSession, replaced: dict[int, str]) -> No
 
 
 async def _choose_chunks(
-    db: AsyncSession, place: Place, order: Order, items: Sequence[Item]
+    db: AsyncSession, place: Place, request: WriteRequest, items: Sequence[Item]
 ) -> list[NewChunk]:
     """Return the chunks to add; raises CloudError if a needed one was not sent."""
     named = {chunk.uid for item in items for chunk in item.content.chunks}
     missing = await find_missing(db, place.id, named) if named else set[str]()
-    chosen = [chunk for chunk in order.chunks if chunk.uid in missing]
+    chosen = [chunk for chunk in request.chunks if chunk.uid in missing]
     if lacking := missing - {chunk.uid for chunk in chosen}:
         raise CloudError(
             400, "chunk_no_content", f"the chunk {min(lacking)} is missing; send its content."

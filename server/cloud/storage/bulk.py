@@ -67,8 +67,8 @@ async def change_rows(
 ) -> None:
     """Execute a module's prebuilt UPDATE statement with these parameters."""
     sql, names, fixed = _compile(statement, connection.dialect)
-    given = {**fixed, **values}
-    await execute_later(connection, sql, [tuple(given[name] for name in names)])
+    parameters = {**fixed, **values}
+    await execute_later(connection, sql, [tuple(parameters[name] for name in names)])
 
 
 @lru_cache(maxsize=16)

@@ -74,7 +74,7 @@ async def run_round(
     lease = await take_lease(law.database, UPKEEP)
     if lease is None:
         return None
-    done: dict[str, int] = {}
+    counts: dict[str, int] = {}
     errors: list[Exception] = []
     try:
         now = law.now()
@@ -83,14 +83,14 @@ async def run_round(
         work = Work(law, lease, retention, now)
         for step in steps:
             try:
-                done[step.name] = await step.act(work)
+                counts[step.name] = await step.act(work)
             except (HeningError, OSError) as error:
                 errors.append(error)
     finally:
         await lease.release(law.database)
     if errors:
         raise errors[0]
-    return done
+    return counts
 
 
 async def run_rounds(law: Law, settings: CloudSettings) -> None:
@@ -101,12 +101,12 @@ async def run_rounds(law: Law, settings: CloudSettings) -> None:
         if not steps:
             continue
         try:
-            done = await run_round(law, settings, steps)
+            counts = await run_round(law, settings, steps)
         except Exception as error:  # noqa: BLE001 - the next round tries again
             log.error("alarm", error=f"upkeep failed: {describe(error)}")
             continue
-        if done and any(done.values()):
-            log.info("upkeep", steps={name: count for name, count in done.items() if count})
+        if counts and any(counts.values()):
+            log.info("upkeep", steps={name: count for name, count in counts.items() if count})
 
 
 def choose_steps(minute: int, settings: CloudSettings) -> tuple[Step, ...]:
