@@ -21,7 +21,7 @@ from server.publisher.lease import Precedence
 from server.publisher.publisher import Publisher
 from server.publisher.read_back_http import HttpReadBack
 from server.release.api.operation import Services
-from server.release.api.urgent import OtherLoop, serving_urgent
+from server.release.api.urgent import UrgentLoopRunner, serving_urgent
 from server.release.api.urgent_priority import UrgentPriority
 from server.release.rollouts.rollouts import Rollouts
 from server.settings import Settings
@@ -58,7 +58,7 @@ async def urgent_thread(
     tools: Instruments,
     shared: Turns,
     announce: Callable[[int], None],
-) -> AsyncIterator[OtherLoop]:
+) -> AsyncIterator[UrgentLoopRunner]:
     """Serve the urgent operations in a new thread until the block ends; yields access to its loop.
 
     `clock` and `tools` are called from that thread. `url` is the address for phones. `shared` is
@@ -74,7 +74,7 @@ async def urgent_thread(
         if port is not None:
             log.info("the urgent listener listens", host=settings.api_host, port=port)
             announce(port)
-        yield OtherLoop(loop, services)
+        yield UrgentLoopRunner(loop, services)
 
 
 @contextlib.asynccontextmanager
@@ -148,9 +148,9 @@ async def opened_in_thread(
 
     async def live() -> None:
         asyncio.get_running_loop().set_exception_handler(handler)
-        async with opening() as given:
+        async with opening() as value:
             end = asyncio.Event()
-            opened.set_result((asyncio.get_running_loop(), end, given))
+            opened.set_result((asyncio.get_running_loop(), end, value))
             await end.wait()
 
     def run() -> None:
@@ -165,12 +165,12 @@ async def opened_in_thread(
     # A daemon, so that a process that ends does not wait for it.
     threading.Thread(target=run, name=name, daemon=True).start()
     try:
-        loop, end, given = await asyncio.shield(asyncio.wrap_future(opened))
+        loop, end, value = await asyncio.shield(asyncio.wrap_future(opened))
     except asyncio.CancelledError:
         opened.add_done_callback(_end)
         raise
     try:
-        yield loop, given
+        yield loop, value
     finally:
         loop.call_soon_threadsafe(end.set)
         await asyncio.wrap_future(ended)

@@ -265,9 +265,9 @@ def compare_changes(expected: ReplayedState, rows: Iterable[Change]) -> Iterator
     """Yield a sentence for each change that differs from the audit log."""
     known = {row.id: row for row in rows}
     for identity in sorted(expected.changes.keys() - known.keys()):
-        lost = expected.changes[identity]
+        missing = expected.changes[identity]
         yield (
-            f"the change {identity} ({lost.action} of {lost.subject}) is gone: {BY_HAND};"
+            f"the change {identity} ({missing.action} of {missing.subject}) is gone: {BY_HAND};"
             " restore it, or give the command again."
         )
     for identity, row in sorted(known.items()):
@@ -361,7 +361,7 @@ async def _rows(sessions: Sessions) -> list[Finding]:
     async with sessions() as session:
         accounts = (await session.scalars(select(Account))).all()
         tokens = (await session.scalars(select(Token))).all()
-        begun = (await session.scalars(select(WebSession))).all()
+        web_sessions = (await session.scalars(select(WebSession))).all()
         changes = (await session.scalars(select(Change))).all()
         webhooks = (await session.scalars(select(Webhook))).all()
         async for entry in read_audit_log(session):
@@ -374,7 +374,7 @@ async def _rows(sessions: Sessions) -> list[Finding]:
         for subject, rows, errors in (
             ("accounts", accounts, compare_accounts(expected, accounts)),
             ("tokens", tokens, compare_tokens(expected, tokens)),
-            ("sessions", begun, compare_sessions(expected, begun)),
+            ("sessions", web_sessions, compare_sessions(expected, web_sessions)),
             ("changes", changes, compare_changes(expected, changes)),
             ("webhooks", webhooks, compare_webhooks(expected, webhooks)),
         )

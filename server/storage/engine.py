@@ -294,11 +294,11 @@ async def _first(attempts: "Sequence[asyncio.Task[asyncpg.Connection]]") -> "asy
         while True:
             done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             errors = [each.exception() for each in done]
-            made = [each.result() for each in done if each.exception() is None]
-            for other in made[1:]:
+            connections = [each.result() for each in done if each.exception() is None]
+            for other in connections[1:]:
                 other.terminate()
-            if made:
-                return made[0]
+            if connections:
+                return connections[0]
             if not waiting:
                 raise next(error for error in errors if error is not None)
     finally:

@@ -256,7 +256,7 @@ class Delivery(Base):
     last_error: Mapped[str]
 
 
-class Noticed(Base):
+class AnnouncedRow(Base):
     """The public state that was last announced as events; the next poll compares with it."""
 
     __tablename__ = "noticed"

@@ -234,8 +234,8 @@ class Admission:
 
 def read_bearer(request: web.BaseRequest) -> str:
     """Return the bearer token of a request; empty without exactly one possible token."""
-    given = request.headers.getall("Authorization", [])
-    scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    headers = request.headers.getall("Authorization", [])
+    scheme, _, secret = headers[0].partition(" ") if len(headers) == 1 else ("", "", "")
     if scheme.lower() != "bearer" or not secret.isascii() or len(secret) > TOKEN_LIMIT:
         return ""
     return secret

@@ -93,7 +93,7 @@ async def list_accounts(call: Call) -> Reply:
 async def create_account(call: Call) -> Reply:
     """Create an account. A caller cannot grant rights that it does not have."""
     async with call.services.sessions.begin() as session:
-        made = await accounts.create_account(
+        account = await accounts.create_account(
             session,
             call.caller,
             name=call.body.name,
@@ -101,7 +101,7 @@ async def create_account(call: Call) -> Reply:
             codenames=call.body.codenames,
             at=call.services.epoch(),
         )
-    return _reply(made, is_new=True)
+    return _reply(account, is_new=True)
 
 
 @OPERATIONS.on("GET /accounts/{account}", "Show an account", response=AccountState)
@@ -126,9 +126,9 @@ async def change_account(call: Call) -> Reply:
     """Change role, codenames or login; this applies to the account's tokens immediately."""
     async with call.services.sessions.begin() as session:
         await lock_audit_log(session)  # so that the account cannot change after the tag's check
-        seen = await accounts.load_account(session, call.path["account"])
-        accounts.check_manages(call.caller, seen)
-        call.check_match(_etag(seen))
+        account = await accounts.load_account(session, call.path["account"])
+        accounts.check_manages(call.caller, account)
+        call.check_match(_etag(account))
         changed = await accounts.change_account(
             session,
             call.caller,
@@ -177,8 +177,8 @@ def _reply(row: Account, *, is_new: bool = False) -> Reply:
 
 def _etag(row: Account) -> str:
     """Return the entity tag, with quotation marks: a hash of all members that can change."""
-    seen = encode_canonical_json([row.role, row.codenames, row.subject or "", row.disabled_at or 0])
-    return f'"{hashlib.sha256(seen).hexdigest()[:32]}"'
+    data = encode_canonical_json([row.role, row.codenames, row.subject or "", row.disabled_at or 0])
+    return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
 def _show(row: Account) -> AccountState:

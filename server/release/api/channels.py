@@ -151,10 +151,10 @@ async def preview_channel(call: Call) -> Reply:
     """Return what phones with each build are offered, and when each share is reached."""
     view = await _view(call)
     now = call.services.epoch()
-    seen = await asyncio.to_thread(
+    result = await asyncio.to_thread(
         preview, view.channel, view.require_pointer(), view.releases, now
     )
-    return Reply(seen, headers={"ETag": view.etag})
+    return Reply(result, headers={"ETag": view.etag})
 
 
 async def offer_release(call: Call) -> Reply:
@@ -236,9 +236,9 @@ async def _give_command(call: Call, view: ChannelView, command: Command) -> Repl
     request = ChangeRequest(view.channel, command, tag, body.note)
     due_at = None if isinstance(command, Halt) else body.due_at
     if body.dry_run:
-        seen = await rollouts.preview(request, due_at=due_at)
+        result = await rollouts.preview(request, due_at=due_at)
         state = _show(view, call.services.epoch())
-        return Reply(CommandResult(state, None, seen), headers={"ETag": view.etag})
+        return Reply(CommandResult(state, None, result), headers={"ETag": view.etag})
     (change,) = await rollouts.request(call.caller, [request], due_at=due_at)
     after = await rollouts.view(view.channel)
     state = _show(after, call.services.epoch())

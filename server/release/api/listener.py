@@ -282,13 +282,13 @@ class _Server(web.Server):
 
 def _spell(status: int, headers: Mapping[str, str], body: bytes) -> bytes:
     """Return the bytes of an answer with `Connection: close`."""
-    given = {
+    fields = {
         **FIXED_HEADERS,
         **headers,
         "Content-Length": str(len(body)),
         "Connection": "close",
     }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}\r\n".encode() + body
 
 

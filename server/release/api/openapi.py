@@ -122,14 +122,14 @@ def _operation(
 
 
 def _responses(operation: Operation, types: list[tuple[Any, Any]]) -> dict[str, Any]:
-    done: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
+    response: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
     if operation.response is not None:
         schema = _find(types, operation.response)
-        done["content"] = {operation.response_type: {"schema": schema}}
+        response["content"] = {operation.response_type: {"schema": schema}}
     elif operation.raw and operation.response_type != "application/json":
-        done["content"] = {operation.response_type: {}}
+        response["content"] = {operation.response_type: {}}
     refused = _find(types, Problem)
-    return {str(operation.status): done} | {
+    return {str(operation.status): response} | {
         str(status): {
             "description": phrase(status),
             # The answer to HEAD has a Content-Type, but no body.

@@ -51,7 +51,7 @@ KNOWN = 1000  # valid tokens that are remembered, so that they do not wait for a
 T = TypeVar("T")
 
 
-class OtherLoop:
+class UrgentLoopRunner:
     """Runs work on the urgent event loop, with its `services`, for handlers of other loops."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, services: Services) -> None:

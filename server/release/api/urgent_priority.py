@@ -84,18 +84,18 @@ class UrgentPriority:
             self._stopping += number
             is_free = not self._budget.update(self._now(), is_wanted=self._stopping > 0)
         if is_free and self._loop is not None and self._waiting:
-            self._loop.call_soon_threadsafe(self._hurry)
+            self._loop.call_soon_threadsafe(self._admit_now)
 
     def _is_closed(self) -> bool:
         with self._lock:
             return self._budget.update(self._now(), is_wanted=self._stopping > 0)
 
-    def _hurry(self) -> None:
+    def _admit_now(self) -> None:
         if self._next is not None:
             self._next.cancel()
-        self._let_in()
+        self._admit_next()
 
-    def _let_in(self) -> None:
+    def _admit_next(self) -> None:
         """Let the next waiting request begin, if it may."""
         self._next = None
         if not self._is_closed():
@@ -110,9 +110,9 @@ class UrgentPriority:
     def _look_later(self) -> None:
         loop = asyncio.get_running_loop()
         if self._budget.is_closed:
-            self._next = loop.call_later(self._budget.remaining, self._let_in)
+            self._next = loop.call_later(self._budget.remaining, self._admit_next)
         else:
-            self._next = loop.call_soon(self._let_in)
+            self._next = loop.call_soon(self._admit_next)
 
 
 AT_ONCE = 2  # concurrent requests of an account, so that a cancel does not wait for a halt

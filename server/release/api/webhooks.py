@@ -109,7 +109,7 @@ async def _redeliver_again(_call: Call, entry: Mapping[str, Any]) -> Reply:
 async def create_webhook(call: Call) -> Reply:
     """Create a webhook. Only this answer has the secret that signs its events."""
     services = call.services
-    made = await directory.create_webhook(
+    webhook = await directory.create_webhook(
         services.sessions,
         call.caller,
         call.body.url,
@@ -119,8 +119,8 @@ async def create_webhook(call: Call) -> Reply:
         private=services.settings.webhook_private,
     )
     return Reply(
-        WebhookSecret(**_describe(made), secret=made.secret),
-        headers={"Location": f"{PREFIX}/webhooks/{made.id}"},
+        WebhookSecret(**_describe(webhook), secret=webhook.secret),
+        headers={"Location": f"{PREFIX}/webhooks/{webhook.id}"},
     )
 
 
@@ -148,7 +148,7 @@ async def get_webhook(call: Call) -> Reply:
 async def rotate_secret(call: Call) -> Reply:
     """Replace a webhook's secret. Only this answer has it. The old one signs during `overlap`."""
     services = call.services
-    made = await directory.rotate_secret(
+    webhook = await directory.rotate_secret(
         services.sessions,
         call.caller,
         call.path["webhook"],
@@ -156,7 +156,7 @@ async def rotate_secret(call: Call) -> Reply:
         services.epoch(),
         services.entropy,
     )
-    return Reply(WebhookSecret(**_describe(made), secret=made.secret))
+    return Reply(WebhookSecret(**_describe(webhook), secret=webhook.secret))
 
 
 @OPERATIONS.on(

@@ -110,8 +110,11 @@ async def begin_session(
 
 
 async def _end_others(session: AsyncSession, principal: Principal, former: str, at: int) -> None:
-    mine, known = WebSession.account == principal.name, WebSession.secret_sha256 == _digest(former)
-    rows = (await session.scalars(_open_sessions(at).where(or_(mine, known)))).all()
+    is_own, is_former = (
+        WebSession.account == principal.name,
+        WebSession.secret_sha256 == _digest(former),
+    )
+    rows = (await session.scalars(_open_sessions(at).where(or_(is_own, is_former)))).all()
     live = [row for row in rows if row.secret_sha256 != _digest(former)]
     for row in rows:
         if row not in live:

@@ -123,13 +123,13 @@ class CodeFlow:
         else:
             fields["client_id"] = self._client
             fields |= {"client_secret": self._secret} if self._secret else {}
-        status, given = await self._post(_endpoint(page, "token_endpoint"), fields, headers)
-        if status == 401 or given.get("error") in {"invalid_client", "unauthorized_client"}:
+        status, answer = await self._post(_endpoint(page, "token_endpoint"), fields, headers)
+        if status == 401 or answer.get("error") in {"invalid_client", "unauthorized_client"}:
             raise StorageError(
                 "the identity provider does not accept this server as its client: check"
                 " oidc_audience and oidc_client_secret_file."
             )
-        text = given.get("id_token")
+        text = answer.get("id_token")
         if status != 200 or not isinstance(text, str):
             raise _refused()
         return await self._provider.verify(text, attempt.nonce)

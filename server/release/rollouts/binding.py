@@ -21,7 +21,7 @@ from server.release.rollouts.commands import RAISING, Command, Halt, Resume, has
 from server.storage.models import Account, AuditLogEntry, Change
 
 
-class Seen(msgspec.Struct, frozen=True):
+class BoundState(msgspec.Struct, frozen=True):
     """The state of a channel when a command was given.
 
     `counter`: of the offered build, 0 for none. `pause`: the hash of the pointer if it was paused,
@@ -33,17 +33,17 @@ class Seen(msgspec.Struct, frozen=True):
     halted: bool = False
 
 
-def see(pointer: Pointer | None) -> Seen:
+def bind_state(pointer: Pointer | None) -> BoundState:
     """Return the state to which a command is bound if `pointer` is public when it is given."""
     if pointer is None:
-        return Seen()
+        return BoundState()
     pause = hash_pointer(pointer) if pointer.paused else ""
-    return Seen(pointer.steps[-1].counter, pause, pointer.halted)
+    return BoundState(pointer.steps[-1].counter, pause, pointer.halted)
 
 
-def check_seen(
+def check_bound_state(
     command: Command,
-    seen: Seen,
+    seen: BoundState,
     channel: Channel,
     pointer: Pointer | None,
     name: Callable[[int], str] = "build {}".format,
@@ -54,7 +54,7 @@ def check_seen(
     a later halt or pause, and a resume fails if the pause that it was for has changed. `name`
     returns a build's name.
     """
-    now = see(pointer)
+    now = bind_state(pointer)
     if isinstance(command, Halt):
         return
     if now.counter != seen.counter:
@@ -85,7 +85,7 @@ async def check_rights(session: AsyncSession, change: Change) -> None:
 
 
 async def _check_right(
-    session: AsyncSession, change: Change, name: str, permission: Permission, did: str
+    session: AsyncSession, change: Change, name: str, permission: Permission, step: str
 ) -> None:
     if ":" in name:  # a command on the server: its user has access to the state folder
         return
@@ -97,11 +97,11 @@ async def _check_right(
         if principal.is_allowed(permission, decode_channel(change.subject).codename):
             return
     raise ConflictError(
-        f"{name}, who {did} this, does not have the right any more: give the command again."
+        f"{name}, who {step} this, does not have the right any more: give the command again."
     )
 
 
-def _build(seen: Seen, name: Callable[[int], str]) -> str:
+def _build(seen: BoundState, name: Callable[[int], str]) -> str:
     return name(seen.counter) if seen.counter else "nothing"
 
 

@@ -18,7 +18,7 @@ import msgspec
 from server.core.errors import FormatError
 from server.core.names import decode_channel
 from server.publisher.build_names import BuildName, BuildNames
-from server.release.rollouts.binding import Seen
+from server.release.rollouts.binding import BoundState
 from server.release.rollouts.commands import ANY, Command, Note, Offer, action_of
 from server.release.rollouts.plan import Course
 from server.release.rollouts.preview import Share
@@ -42,7 +42,7 @@ class Arguments(msgspec.Struct, frozen=True):
     """The request, and the channel state to which it is bound: the state seen, and If-Match."""
 
     command: Command = msgspec.field(name="order")
-    seen: Seen = Seen()
+    seen: BoundState = BoundState()
     if_match: str = ANY
     note: Note = ""
 

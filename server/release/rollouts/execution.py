@@ -29,7 +29,7 @@ from server.publisher.build_names import BuildNames
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.release.auth.audit_log import lock_audit_log
-from server.release.rollouts.binding import check_recorded, check_rights, check_seen
+from server.release.rollouts.binding import check_bound_state, check_recorded, check_rights
 from server.release.rollouts.changes import (
     Intent,
     Outcome,
@@ -130,7 +130,7 @@ class Execution:
             await self._cancel_waiting(change, published, actor, now)
             return None
         check_if_match(arguments.if_match, view.etag)
-        check_seen(
+        check_bound_state(
             arguments.command,
             arguments.seen,
             channel,
@@ -361,11 +361,11 @@ class ChangeRunner:
         failure: Exception | None = None
         settled = []
         for change in sorted(due, key=lambda change: change.action != HALT):
-            begun = max(change.proposed_at, change.approved_at or 0)
+            decided_at = max(change.proposed_at, change.approved_at or 0)
             is_lost = change.action == HALT and change.id not in self._under_way
             patience = HALT_SECONDS if is_lost else ORPHAN_SECONDS
-            is_asked_for = change.due_at <= begun and change.id not in self._left
-            if is_asked_for and now < begun + patience:
+            is_asked_for = change.due_at <= decided_at and change.id not in self._left
+            if is_asked_for and now < decided_at + patience:
                 continue  # the request that made or approved it is still carrying it out
             try:
                 await self.carry_out([change.id], SERVER)

@@ -22,7 +22,7 @@ from server.release.auth.audit_log import lock_audit_log
 from server.release.auth.principal import EVERY_CODENAME, Permission, Principal
 from server.release.auth.two_person_approval import check_approver
 from server.release.errors import ConflictError, PermissionDeniedError
-from server.release.rollouts.binding import Seen, see
+from server.release.rollouts.binding import BoundState, bind_state
 from server.release.rollouts.changes import (
     Arguments,
     ChangeView,
@@ -204,7 +204,9 @@ class Rollouts:
                     await check_share(session, principal.name, share)
             answers.append(answer)
             if answer is None:
-                changes.append(self._make(principal, request, see(view.pointer), now, due_at))
+                changes.append(
+                    self._make(principal, request, bind_state(view.pointer), now, due_at)
+                )
         made = iter(await self._record(principal, changes, due_at) if changes else ())
         return [next(made) if answer is None else answer for answer in answers]
 
@@ -321,7 +323,12 @@ class Rollouts:
         )
 
     def _make(
-        self, principal: Principal, request: ChangeRequest, seen: Seen, now: int, due_at: int | None
+        self,
+        principal: Principal,
+        request: ChangeRequest,
+        seen: BoundState,
+        now: int,
+        due_at: int | None,
     ) -> Change:
         # The tag of a waiting change is not checked later: `seen` binds it to build and pause.
         is_waiting = self.is_approval_needed(request.channel, request.command)

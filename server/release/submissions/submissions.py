@@ -168,9 +168,9 @@ class Submissions:
         waiting = await self.list_waiting()
         order = (Row.finished_at.desc(), Row.id.desc())
         query = select(Row).where(Row.id.not_in(waiting)).order_by(*order).limit(limit)
-        own = None if EVERY_CODENAME in principal.codenames else _received_from(principal.name)
-        if own is not None:
-            query = query.where(own.where(AuditLogEntry.subject == Row.id).exists())
+        received = None if EVERY_CODENAME in principal.codenames else _received_from(principal.name)
+        if received is not None:
+            query = query.where(received.where(AuditLogEntry.subject == Row.id).exists())
         if after:
             finished_at, _, last = after.partition(".")
             if not finished_at.isdecimal():
@@ -181,9 +181,9 @@ class Submissions:
         async with self.sessions() as session:
             rows = await session.scalars(query)
             states = [state_of(row) for row in rows]
-            if own is not None:
-                mine = own.where(AuditLogEntry.subject.in_(waiting))
-                waiting = sorted(set(await session.scalars(mine)))
+            if received is not None:
+                query_own = received.where(AuditLogEntry.subject.in_(waiting))
+                waiting = sorted(set(await session.scalars(query_own)))
         states += [SubmissionState(each, "waiting") for each in waiting]
         states.sort(key=lambda state: state.key, reverse=True)
         return [state for state in states if not after or state.key < after][:limit]

@@ -36,15 +36,15 @@ BATCH = 1 << 20
 """Bytes collected before a thread writes them: single reads of a socket have about 64 KiB."""
 
 
-async def to_end(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
+async def run_to_completion(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
     """Run `function` in a thread; if cancelled, wait for its end before raising.
 
     So no file is closed or unlocked while a thread still writes to it.
     """
-    return await to_its_end(_THREADS.run(function, *arguments, **options))
+    return await await_completion(_THREADS.run(function, *arguments, **options))
 
 
-async def to_its_end(call: Coroutine[Any, Any, T]) -> T:
+async def await_completion(call: Coroutine[Any, Any, T]) -> T:
     """Await a call that runs in a thread; if cancelled, wait for its end before raising."""
     work = asyncio.ensure_future(call)
     try:
@@ -70,20 +70,20 @@ async def receive(
     """
     start, is_whole = file.offset, False
     if checksum is not None:
-        await to_end(file.begin)
+        await run_to_completion(file.begin)
     try:
         try:
             await _copy(file, pieces, room, checksum, silence)
         except TooLargeError:
-            await to_end(file.cut, start)
+            await run_to_completion(file.truncate, start)
             raise
         if checksum is not None:
             checksum.check()
         is_whole = True
     finally:
         if checksum is not None and not is_whole:
-            await to_end(file.cut, start)
-        await to_end(file.settle)
+            await run_to_completion(file.truncate, start)
+        await run_to_completion(file.commit)
 
 
 async def _copy(
@@ -112,10 +112,10 @@ async def _copy(
             if len(batch) >= BATCH:
                 # Cleared before the write, so that a failed write is not repeated below.
                 full, batch = bytes(batch), bytearray()
-                await to_end(_take, file, full, checksum)
+                await run_to_completion(_take, file, full, checksum)
     finally:
         if batch:
-            await to_end(_take, file, bytes(batch), checksum)
+            await run_to_completion(_take, file, bytes(batch), checksum)
 
 
 def _take(file: Partial, data: bytes, checksum: Checksum | None) -> None:
@@ -147,15 +147,15 @@ class Holder:
         """
         file = self.partials.partial(upload.id)
         try:
-            await to_end(file.open)
+            await run_to_completion(file.open)
             async with self.sessions() as session:
                 row = await session.get(Upload, upload.id)
             if row is None or row.finished_at is not None:
-                await to_end(file.remove)
+                await run_to_completion(file.remove)
                 raise UploadBusyError(ENDED)
             yield file
         finally:
-            await to_end(file.close)
+            await run_to_completion(file.close)
 
     async def finish(self, upload: Upload, file: Partial, actor: str) -> None:
         """Make a blob of the complete upload: steps 1 to 4 of `uploads`.
@@ -165,7 +165,7 @@ class Holder:
         """
         try:
             adopt = self.threads.run(file.adopt, self.blobs, upload.sha256, upload.length)
-            await to_its_end(adopt)
+            await await_completion(adopt)
         except FormatError as error:
             await self.drop(upload, file, actor, "upload.refuse")
             raise UploadChecksumError(
@@ -192,7 +192,7 @@ class Holder:
                     detail={"length": upload.length, "sha256": upload.sha256},
                 )
         self.after_step(3)
-        await to_end(file.remove)
+        await run_to_completion(file.remove)
 
     async def drop(self, upload: Upload, file: Partial | None, actor: str, action: str) -> None:
         """Delete an upload: its row first, then its bytes.
@@ -214,19 +214,19 @@ class Holder:
                     detail={"length": upload.length, "sha256": upload.sha256},
                 )
         if file is not None:
-            await to_end(file.remove)
+            await run_to_completion(file.remove)
 
 
 async def recover_uploads(partials: Partials, sessions: Sessions, holder: Holder) -> int:
     """Finish complete uploads that a crash left unfinished; return how many."""
-    done = 0
+    count = 0
     for upload in await _load_waiting(sessions):
-        if await to_end(partials.arrived, upload.id) == upload.length:
+        if await run_to_completion(partials.arrived, upload.id) == upload.length:
             with contextlib.suppress(UploadChecksumError, UploadBusyError):
                 async with holder.holding(upload) as file:
                     await holder.finish(upload, file, upload.account)
-                done += 1
-    return done
+                count += 1
+    return count
 
 
 async def sweep_uploads(partials: Partials, sessions: Sessions, holder: Holder, now: int) -> int:
@@ -245,10 +245,10 @@ async def sweep_uploads(partials: Partials, sessions: Sessions, holder: Holder, 
             async with holder.holding(upload) as file:
                 await holder.drop(upload, file, SERVER, "upload.expire")
             swept += 1
-    names = await to_end(partials.ids)
+    names = await run_to_completion(partials.ids)
     needed = {upload.id for upload in await _load_waiting(sessions)}
     for name in names - needed:
-        await to_end(partials.remove_unheld, name)
+        await run_to_completion(partials.remove_unlocked, name)
     return swept
 
 

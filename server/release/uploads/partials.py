@@ -66,12 +66,12 @@ class Partial(Protocol):
         """Append bytes. Raises UploadBusyError if another machine appended meanwhile."""
 
     def begin(self) -> None:
-        """Begin a part with a checksum: its bytes count from the next `settle` on."""
+        """Begin a part with a checksum: its bytes count from the next `commit` on."""
 
-    def cut(self, offset: int) -> None:
+    def truncate(self, offset: int) -> None:
         """Drop the bytes after `offset` that do not count yet."""
 
-    def settle(self) -> None:
+    def commit(self) -> None:
         """Make all bytes count and survive a crash."""
 
     def adopt(self, blobs: BlobStore, sha256: str, length: int) -> None:
@@ -96,7 +96,7 @@ class Partials(Protocol):
     def ids(self) -> set[str]:
         """Return the ids of uploads that have bytes."""
 
-    def remove_unheld(self, upload_id: str) -> None:
+    def remove_unlocked(self, upload_id: str) -> None:
         """Remove an upload's bytes, unless a task of this machine has it open."""
 
     def tidy(self) -> None:
@@ -124,8 +124,8 @@ class PartialFile:
             if is_new:
                 sync_folder(self.path.parent)
             if _mark(self.path).exists():
-                self.cut(arrived(self.path))
-                self.settle()
+                self.truncate(arrived(self.path))
+                self.commit()
 
     def close(self) -> None:
         """Close the file and release the lock, if it is open."""
@@ -150,13 +150,13 @@ class PartialFile:
         with storage_errors():
             write_durable(_mark(self.path), b"%d" % self.offset)
 
-    def cut(self, offset: int) -> None:
+    def truncate(self, offset: int) -> None:
         """Truncate the file at `offset`."""
         with storage_errors():
             os.ftruncate(self._descriptor, offset)
             os.fsync(self._descriptor)
 
-    def settle(self) -> None:
+    def commit(self) -> None:
         """Sync the file to disk, and remove the `.from` file: from here on all bytes count."""
         with storage_errors():
             os.fsync(self._descriptor)
@@ -210,7 +210,7 @@ class LocalPartials:
             return set()
         return {name for path in self._folder.iterdir() if is_upload_name(name := path.name)}
 
-    def remove_unheld(self, upload_id: str) -> None:
+    def remove_unlocked(self, upload_id: str) -> None:
         """Remove an upload's file unless it is locked."""
         file = self.partial(upload_id)
         try:

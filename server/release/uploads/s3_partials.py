@@ -61,7 +61,7 @@ class S3Partials:
         found = (_NAME.fullmatch(each.name) for each in self._objects.list("uploads"))
         return {match[1] for match in found if match is not None}
 
-    def remove_unheld(self, upload_id: str) -> None:
+    def remove_unlocked(self, upload_id: str) -> None:
         """Remove an upload's pieces, unless a task of this machine has it open."""
         if upload_id not in self._held:
             self.remove(upload_id)
@@ -157,15 +157,15 @@ class S3Partial:
                 self._flush()
 
     def begin(self) -> None:
-        """Keep all further bytes in the file until `settle`."""
+        """Keep all further bytes in the file until `commit`."""
         self._is_atomic = True
 
-    def cut(self, offset: int) -> None:
+    def truncate(self, offset: int) -> None:
         """Drop the bytes that are not in a piece; `offset` is not needed."""
         del offset
         self._drop()
 
-    def settle(self) -> None:
+    def commit(self) -> None:
         """Put the bytes in the file into pieces."""
         self._flush()
         self._is_atomic = False
@@ -220,12 +220,12 @@ class S3Partial:
 
     def _put(self, data: bytes) -> None:
         """Put bytes as a new piece, or replace the last, short piece by a longer one with them."""
-        begun = self._sent % self._piece
-        name = piece_name(self._id, self._sent - begun)
+        offset = self._sent % self._piece
+        name = piece_name(self._id, self._sent - offset)
         try:
-            if begun:
+            if offset:
                 last = self._last or self._objects.get(name, limit=self._piece)
-                if last is None or len(last.data) != begun:
+                if last is None or len(last.data) != offset:
                     raise UploadBusyError(BUSY)
                 whole = last.data + data
                 tag = self._objects.replace(name, whole, last.tag)

@@ -30,8 +30,8 @@ from server.release.uploads.hold import (
     Holder,
     receive,
     recover_uploads,
+    run_to_completion,
     sweep_uploads,
-    to_end,
 )
 from server.release.uploads.limits import (
     Limits,
@@ -224,11 +224,11 @@ class Uploads:
         check_quota(upload, waiting, self.limits)
         check_blob_quota(upload, used + sum(each.length for each in waiting), self.limits)
 
-        def look() -> None:
+        def check() -> None:
             missing = self._partials.reserve(waiting)
             check_space(upload, missing, self._free(self._folder.root), self.limits)
 
-        await to_end(look)
+        await run_to_completion(check)
 
     async def _forget_finished(self, session: AsyncSession, account: str) -> None:
         """Delete the rows of an account's finished uploads, except the newest; the blobs stay."""
@@ -254,7 +254,7 @@ class Uploads:
 
     async def _state(self, upload: Upload, principal: Principal) -> UploadState:
         if upload.finished_at is None:
-            offset = await to_end(self._partials.arrived, upload.id)
+            offset = await run_to_completion(self._partials.arrived, upload.id)
             if offset < upload.length:
                 return state_of(upload, offset)
             async with self._holder.holding(upload) as file:

@@ -30,7 +30,7 @@ from server.release.webhooks.event import (
 )
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
-from server.storage.models import Noticed
+from server.storage.models import AnnouncedRow
 from server.storage.tree import identify_timestamp, list_roots
 
 FULL_SHARE = 1000  # permille
@@ -47,7 +47,7 @@ class View:
     pointers: Mapping[str, Pointer]
 
 
-class SeenPointer(msgspec.Struct, frozen=True):
+class AnnouncedPointer(msgspec.Struct, frozen=True):
     """The announced state of a pointer: newest counter, share reached, whether it is halted."""
 
     counter: int
@@ -55,46 +55,46 @@ class SeenPointer(msgspec.Struct, frozen=True):
     halted: bool
 
 
-class Seen(msgspec.Struct, frozen=True):
+class AnnouncedState(msgspec.Struct, frozen=True):
     """The announced state of a view: versions of offline roles, and pointers by path."""
 
     roles: dict[str, int]
-    pointers: dict[str, SeenPointer]
+    pointers: dict[str, AnnouncedPointer]
 
 
-def see(view: View | None, now: int) -> Seen:
+def describe_view(view: View | None, now: int) -> AnnouncedState:
     """Return the state of `view` to announce at `now`; a `view` of None has no publication."""
     if view is None:
-        return Seen({}, {})
+        return AnnouncedState({}, {})
     pointers = {
-        path: SeenPointer(
+        path: AnnouncedPointer(
             pointer.steps[-1].counter,
             0 if pointer.halted else pointer.permille_at(now),
             pointer.halted,
         )
         for path, pointer in view.pointers.items()
     }
-    return Seen(dict(view.roles), pointers)
+    return AnnouncedState(dict(view.roles), pointers)
 
 
-def encode_seen(seen: Seen) -> str:
+def encode_state(state: AnnouncedState) -> str:
     """Return an announced state as the text for the database."""
-    return encode_canonical_json(msgspec.to_builtins(seen)).decode()
+    return encode_canonical_json(msgspec.to_builtins(state)).decode()
 
 
-def decode_seen(text: str) -> Seen:
+def decode_state(text: str) -> AnnouncedState:
     """Return the announced state from the database's text."""
-    return msgspec.json.decode(text, type=Seen)
+    return msgspec.json.decode(text, type=AnnouncedState)
 
 
 def plan_events(
-    before: Seen, view: View, now: int, name: Name = lambda _channel, _counter: UNSET
+    before: AnnouncedState, view: View, now: int, name: Name = lambda _channel, _counter: UNSET
 ) -> Iterator[Event]:
     """Yield the events since `before`: publications, then halts and rollout steps by channel.
 
     `name` returns a build's name. It is called only for builds in an event, since it reads files.
     """
-    after = see(view, now)
+    after = describe_view(view, now)
     roles = {name: n for name, n in after.roles.items() if n > before.roles.get(name, 0)}
     if roles:
         yield make_event(
@@ -105,7 +105,7 @@ def plan_events(
         )
     for path, pointer in sorted(after.pointers.items()):
         channel = decode_pointer_path(path)
-        stored = before.pointers.get(path, SeenPointer(0, 0, halted=False))
+        stored = before.pointers.get(path, AnnouncedPointer(0, 0, halted=False))
         if pointer.halted and not (stored.halted and stored.counter == pointer.counter):
             build = name(channel, pointer.counter)
             yield make_halted(channel, pointer.counter, view.pointers[path].reason, now, build)
@@ -141,7 +141,7 @@ def make_halted(
     return make_event(data, subject=str(channel), time=now, occasion=str(counter))
 
 
-def _rolled_out(channel: Channel, pointer: SeenPointer, now: int, build: Build) -> Event:
+def _rolled_out(channel: Channel, pointer: AnnouncedPointer, now: int, build: Build) -> Event:
     data = RolledOutData(
         channel=channel.channel,
         codename=channel.codename,
@@ -202,32 +202,34 @@ class ChangeDetector:
 
     async def _queue_events(self, view: View | None, now: int) -> bool:
         """Queue the events; return False if another process did so first: then poll again."""
-        value = encode_seen(see(view, now))
+        value = encode_state(describe_view(view, now))
         async with self._sessions.begin() as session:
-            stored = await session.get(Noticed, PUBLIC)
+            stored = await session.get(AnnouncedRow, PUBLIC)
             if stored is None:
                 # The first start of a version with webhooks: earlier publications are not events.
-                session.add(Noticed(name=PUBLIC, value=value))
+                session.add(AnnouncedRow(name=PUBLIC, value=value))
                 return True
             if stored.value == value or view is None:
                 return True
             before = stored.value
-        seen, name = decode_seen(before), _Names(self._public, view.roles)
-        events = await asyncio.to_thread(lambda: list(plan_events(seen, view, now, name)))
+        announced, name = decode_state(before), _Names(self._public, view.roles)
+        events = await asyncio.to_thread(lambda: list(plan_events(announced, view, now, name)))
         while events:
             async with self._sessions.begin() as session:
                 if not await _is_last(session, before):
                     return False
                 del events[: await enqueue_some(session, events, now)]
         async with self._sessions.begin() as session:
-            row = update(Noticed).where(Noticed.name == PUBLIC, Noticed.value == before)
+            row = update(AnnouncedRow).where(
+                AnnouncedRow.name == PUBLIC, AnnouncedRow.value == before
+            )
             result = cast("CursorResult[None]", await session.execute(row.values(value=value)))
             return result.rowcount == 1
 
 
 async def _is_last(session: AsyncSession, value: str) -> bool:
     """Answer whether `value` is the announced state, and lock it until the transaction ends."""
-    query = select(Noticed.value).where(Noticed.name == PUBLIC).with_for_update()
+    query = select(AnnouncedRow.value).where(AnnouncedRow.name == PUBLIC).with_for_update()
     return await session.scalar(query) == value
 
 

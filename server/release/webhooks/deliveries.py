@@ -126,10 +126,10 @@ async def claim(sessions: Sessions, webhook: str, now: int) -> Message | None:
             return None
         delivery, hook = row
         attempts = delivery.attempts + 1  # the update below changes the object, too
-        taken = update(Delivery).where(
+        statement = update(Delivery).where(
             Delivery.id == delivery.id, Delivery.attempts == delivery.attempts
         )
-        values = taken.values(attempts=attempts, next_at=now + CLAIM_SECONDS)
+        values = statement.values(attempts=attempts, next_at=now + CLAIM_SECONDS)
         result = cast("CursorResult[None]", await session.execute(values))
         if result.rowcount != 1:
             return None  # another node was faster

@@ -120,6 +120,6 @@ def _checked_socket(info: tuple[Any, ...]) -> socket.socket:
     family, kind, protocol, _, address = info
     if not is_public(str(address[0])):
         raise PrivateAddressError
-    made = socket.socket(family, kind, protocol)
-    made.setblocking(False)
-    return made
+    sock = socket.socket(family, kind, protocol)
+    sock.setblocking(False)
+    return sock

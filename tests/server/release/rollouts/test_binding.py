@@ -10,7 +10,7 @@ from sqlalchemy import update
 from server.core.names import Channel
 from server.release.auth.principal import Role
 from server.release.errors import ConflictError, NotFoundError
-from server.release.rollouts.binding import Seen, check_seen, see
+from server.release.rollouts.binding import BoundState, bind_state, check_bound_state
 from server.release.rollouts.changes import State
 from server.release.rollouts.commands import ChangeRequest, Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
@@ -155,21 +155,23 @@ async def test_damaged_row_blocks_no_other_change(world):
         assert (await harness.request(Halt())).state == State.DONE
 
 
-def test_check_seen():
+def test_check_bound_state():
     """A halt is bound to nothing, a pause to its build.
 
     After a halt, every command is refused that could admit phones and was given before it.
     """
     pointer = make_pointer()
-    check_seen(Halt(), Seen(9), CHANNEL, pointer)
-    check_seen(Pause(), Seen(1), CHANNEL, msgspec.structs.replace(pointer, paused=True))
+    check_bound_state(Halt(), BoundState(9), CHANNEL, pointer)
+    check_bound_state(
+        Pause(), BoundState(1), CHANNEL, msgspec.structs.replace(pointer, paused=True)
+    )
     with pytest.raises(ConflictError, match="offered nothing, and now it offers build 1"):
-        check_seen(Pause(), Seen(), CHANNEL, pointer)
+        check_bound_state(Pause(), BoundState(), CHANNEL, pointer)
     halted = msgspec.structs.replace(pointer, halted=True)
     for command in (Offer(2, PLAN), Schedule(FULL), Resume()):
         with pytest.raises(ConflictError, match="was halted after this command was given"):
-            check_seen(command, Seen(1), CHANNEL, halted)
-    check_seen(Offer(2, PLAN), see(halted), CHANNEL, halted)
+            check_bound_state(command, BoundState(1), CHANNEL, halted)
+    check_bound_state(Offer(2, PLAN), bind_state(halted), CHANNEL, halted)
 
 
 async def test_resume_is_refused_after_another_pause(world):
