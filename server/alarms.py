@@ -115,7 +115,7 @@ class Maintenance:
         """Include what `reasons` returns in the reasons why this server is not ready."""
         self._others.append(reasons)
 
-    async def look_again(self, _snapshot: Snapshot) -> None:
+    async def check_soon(self, _snapshot: Snapshot) -> None:
         """Begin a round soon, because this or another process has published."""
         self._published.set()
 

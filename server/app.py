@@ -117,8 +117,8 @@ async def running_device(
         await follower.restore_good()
 
         def reasons() -> Sequence[str]:
-            lacking = [] if phones.serves() else ["no snapshot is loaded, or no worker serves it."]
-            return [*follower.reasons(), *lacking]
+            problems = [] if phones.serves() else ["no snapshot is loaded, or no worker serves it."]
+            return [*follower.reasons(), *problems]
 
         if settings.metrics_port:
             stack.enter_context(serving_health(settings.metrics_port, registry, reasons))

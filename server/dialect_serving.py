@@ -42,13 +42,13 @@ def choose_paths(
     Pure.
     """
     for name in options.dialects:
-        own = _own(name, after)
-        lists = {path: each for path, each in own.items() if isinstance(each, Page)}
+        contents = _own(name, after)
+        lists = {path: each for path, each in contents.items() if isinstance(each, Page)}
         changed = {path: each for path, each in lists.items() if before.get(path) != each}
         chosen: dict[str, Page] = changed or dict(sorted(lists.items())[:1])
         for path, page in sorted(chosen.items()):
             yield name, path, page
-        packages = [(path, each) for path, each in own.items() if isinstance(each, Package)]
+        packages = [(path, each) for path, each in contents.items() if isinstance(each, Package)]
         for path, package in sorted(packages)[-1:]:
             yield name, path, package
 
@@ -73,7 +73,7 @@ class DialectReadBack:
     taking: float = TAKING_SECONDS
     _before: Contents = field(default_factory=dict, init=False)
 
-    async def look(self, version: int) -> None:
+    async def check(self, version: int) -> None:
         """Check each dialect when the timestamp with this version, or a later one, is rendered.
 
         A path whose answer differs is requested again until caches have expired.
@@ -106,7 +106,7 @@ class DialectReadBack:
     async def _ask(self, session: aiohttp.ClientSession, path: str, content: Page | Package) -> str:
         """Return what is wrong with the answer for `path`; empty if it is correct."""
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        start = loop.time()
         url = self.options.public_url + path
         while True:
             try:
@@ -117,7 +117,7 @@ class DialectReadBack:
             if not fault or not is_current:  # a later publication changed it
                 return ""
             wait = CACHE_SECONDS if fault is _OTHER else self.taking
-            if loop.time() > begun + wait:
+            if loop.time() > start + wait:
                 return fault.format(url)
             await asyncio.sleep(PAUSE_SECONDS)
 

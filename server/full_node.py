@@ -120,7 +120,7 @@ async def managing(
         maintenance = Maintenance(
             monitor, keeper, phones.serves, monotonic, renews=settings.node is not Node.CONTROL
         )
-        phones.watch.also_show(maintenance.look_again)
+        phones.watch.also_show(maintenance.check_soon)
         if settings.metrics_port:
             stack.enter_context(
                 serving_health(settings.metrics_port, tools.registry, maintenance.reasons)
@@ -162,8 +162,8 @@ async def managing(
             maintenance.run,
             DownloadRecorder(sessions, phones.counts, epoch, tools.alarm).run,
         ]
-        begun: list[asyncio.Task[None]] = []
-        stack.push_async_callback(_cancel_all, begun)
+        tasks: list[asyncio.Task[None]] = []
+        stack.push_async_callback(_cancel_all, tasks)
         log.info("listening", host=settings.host, port=phones.port)
         if settings.api_port is not None:
             urgent = await stack.enter_async_context(
@@ -197,7 +197,7 @@ async def managing(
             log.info("the control plane listens", host=settings.api_host, port=api_port)
             announce_api(api_port)
         # Tasks start after all settings were checked: no error of a setting interrupts them.
-        begun += [asyncio.create_task(work()) for work in works]
+        tasks += [asyncio.create_task(work()) for work in works]
         yield
 
 
@@ -239,7 +239,7 @@ def _read_back(first: ReadBack, dialects: Dialects | None, tools: Instruments) -
         try:
             await first(publication)
         finally:
-            await second.look(decode_timestamp(publication.timestamp).signed.version)
+            await second.check(decode_timestamp(publication.timestamp).signed.version)
 
     return read_back
 

@@ -24,11 +24,11 @@ SHOWN_MODELS = 60  # names at most; the page also has the number of all models
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PollRequest:
     """One request: its path, and what the server learns from it."""
 
     path: str
-    tells: str
+    learned: str
 
 
 def render_owner_page(
@@ -68,35 +68,35 @@ def render_owner_page(
     return environment.get_template("owner_page.html").render(values)
 
 
-def _each_poll(published: Published) -> Iterator[Asked]:
+def _each_poll(published: Published) -> Iterator[PollRequest]:
     """Yield the requests of each poll, whether or not anything is new."""
     root = published.root.version + 1
-    yield Asked(f"/metadata/{root}.root.json", "Are there new master keys? The answer is no.")
-    yield Asked("/metadata/timestamp.json", "Is anything new?")
+    yield PollRequest(f"/metadata/{root}.root.json", "Are there new master keys? The answer is no.")
+    yield PollRequest("/metadata/timestamp.json", "Is anything new?")
 
 
-def _news(published: Published) -> Iterator[Asked]:
+def _news(published: Published) -> Iterator[PollRequest]:
     """Yield the requests that follow when something is new, in the phone's order."""
-    yield Asked(
+    yield PollRequest(
         f"/metadata/{published.snapshot.version}.snapshot.json",
         "What is new? The list of all versions.",
     )
     versions = published.versions()
-    yield Asked(f"/metadata/{versions['targets']}.targets.json", "Who signs for which model.")
+    yield PollRequest(f"/metadata/{versions['targets']}.targets.json", "Who signs for which model.")
     latest = "latest" if "latest" in versions else next(filter(is_part, sorted(versions)), "")
-    for name, tells in (
+    for name, learned in (
         (latest, "Which builds are offered, for all models and channels alike."),
         ("tables", "The list of packs with carriers, time zones and certificates."),
         ("content", "The list of packs with notices, pictures and themes."),
     ):
         if name in versions:
-            yield Asked(f"/metadata/{versions[name]}.{name}.json", tells)
-            yield Asked(
+            yield PollRequest(f"/metadata/{versions[name]}.{name}.json", learned)
+            yield PollRequest(
                 f"/log/proof/{name}.{versions[name]}", "Proof that all phones see the same."
             )
 
 
-def _pack_requests(published: Published) -> Iterator[Asked]:
+def _pack_requests(published: Published) -> Iterator[PollRequest]:
     for role in CONTENT_ROLES:
         if role not in published.roles:
             continue
@@ -104,7 +104,7 @@ def _pack_requests(published: Published) -> Iterator[Asked]:
         for kind, pack in sorted(decode_index(role, targets).packs.items()):
             for path in () if pack.is_withdrawn else part_paths(kind):
                 hashed = hashed_target_path(path, targets.targets[path].hashes["sha256"])
-                yield Asked(f"/targets/{hashed}", f"A part of the pack {kind}.")
+                yield PollRequest(f"/targets/{hashed}", f"A part of the pack {kind}.")
 
 
 def _pack_bytes(published: Published) -> int:

@@ -54,9 +54,9 @@ def choose_widths(least: Sequence[int], natural: Sequence[int], room: int) -> li
         return None
     widths = list(least)
     for index in sorted(range(len(widths)), key=lambda index: natural[index] - least[index]):
-        given = min(spare, natural[index] - least[index])
-        widths[index] += given
-        spare -= given
+        growth = min(spare, natural[index] - least[index])
+        widths[index] += growth
+        spare -= growth
     return widths
 
 

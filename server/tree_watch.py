@@ -73,10 +73,10 @@ class TreeWatch:
     async def run(self) -> None:
         """Follow the store until cancelled."""
         while True:
-            await self.look()
+            await self.refresh()
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Fetch new files; if that fails, the copy stays, and the failure is logged once."""
         try:
             await asyncio.to_thread(self._tree.follow)
@@ -110,7 +110,7 @@ class TreeWatch:
             return
         self._again = self._monotonic()
         served = [path[1:] for path in self._watch.current.documents]
-        with contextlib.suppress(HeningError, OSError):  # the next `look` logs it
+        with contextlib.suppress(HeningError, OSError):  # the next `refresh` logs it
             await asyncio.to_thread(self._tree.fetch_again, served)
 
     async def keep_good(self, snapshot: Snapshot) -> None:

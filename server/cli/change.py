@@ -144,10 +144,10 @@ def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]])
         ) as rollouts:
             return await work(rollouts)
 
-    done = asyncio.run(act())
+    result = asyncio.run(act())
     if alarms:
         raise StorageError(f"published, but the read-back failed: {alarms[0]}")
-    return done
+    return result
 
 
 def _print_result(change: ChangeView, *, as_json: bool) -> None:

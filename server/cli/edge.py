@@ -104,11 +104,11 @@ def edge(
     rotation, before, reported = Rotation(), "", list[str]()
     with ThreadPoolExecutor(len(nodes)) as threads:
         while True:
-            looks = list(threads.map(partial(_look, host=host, tls=tls, roots=roots), addresses))
-            roots = max((look.roots for look in looks), key=len)
+            probes = list(threads.map(partial(_probe, host=host, tls=tls, roots=roots), addresses))
+            roots = max((probe.roots for probe in probes), key=len)
             seen, complaints = {}, list[str]()
-            for node, look in zip(addresses, looks, strict=True):
-                seen[node], complaint = _judge(look, roots)
+            for node, probe in zip(addresses, probes, strict=True):
+                seen[node], complaint = _judge(probe, roots)
                 complaints += [f"{node}: {complaint}"] if complaint else []
             for complaint in complaints:
                 if complaint not in reported:
@@ -121,14 +121,16 @@ def edge(
                 write_durable(upstream, lines.encode(), mode=READABLE)
                 _reload(command)
                 out = [node for node in addresses if node not in active]
-                click.echo(f"{len(active)} of {len(nodes)} nodes are asked" + _but(out))
+                click.echo(
+                    f"{len(active)} of {len(nodes)} nodes are asked" + _describe_inactive(out)
+                )
             if once:
                 return
             time.sleep(LOOK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Probe:
     """A node's answer: the roots up to its newest, oldest first, and timestamp or complaint."""
 
     roots: tuple[Root, ...]
@@ -136,19 +138,19 @@ class _Look:
     complaint: str = ""
 
 
-def _judge(look: _Look, roots: tuple[Root, ...]) -> tuple[tuple[int, int] | None, str]:
+def _judge(probe: _Probe, roots: tuple[Root, ...]) -> tuple[tuple[int, int] | None, str]:
     """Return a timestamp's rank; None and the reason if the site's keys have not signed it."""
     from server.rotation import rank_timestamp
 
-    if look.complaint:
-        return None, look.complaint
+    if probe.complaint:
+        return None, probe.complaint
     try:
-        return rank_timestamp(look.timestamp, roots), ""
+        return rank_timestamp(probe.timestamp, roots), ""
     except HeningError as error:
         return None, str(error)
 
 
-def _look(node: str, host: str, tls: ssl.SSLContext | None, roots: tuple[Root, ...]) -> _Look:
+def _probe(node: str, host: str, tls: ssl.SSLContext | None, roots: tuple[Root, ...]) -> _Probe:
     """Ask a node for the roots after the last of `roots`, and for its timestamp.
 
     The requests are those of a phone, so that a strict gate answers them.
@@ -176,12 +178,12 @@ def _look(node: str, host: str, tls: ssl.SSLContext | None, roots: tuple[Root, .
                 roots = (*roots, verify_root(data, roots[-1], None).signed)
             status, data = _get(connection, host, "timestamp.json", TIMESTAMP_LIMIT)
     except (OSError, HTTPException, HeningError, zlib.error) as error:
-        return _Look(roots, b"", str(error) or type(error).__name__)
+        return _Probe(roots, b"", str(error) or type(error).__name__)
     finally:
         connection.close()
     if status != HTTPStatus.OK:
-        return _Look(roots, b"", f"timestamp.json is answered {status}.")
-    return _Look(roots, data)
+        return _Probe(roots, b"", f"timestamp.json is answered {status}.")
+    return _Probe(roots, data)
 
 
 def _get(connection: HTTPConnection, host: str, name: str, limit: int) -> tuple[int, bytes]:
@@ -226,7 +228,7 @@ def _limited(connection: socket.socket) -> Iterator[None]:
 
 def _reload(command: str) -> None:
     try:
-        done = subprocess.run(  # noqa: S603 - the command is the operator's
+        result = subprocess.run(  # noqa: S603 - the command is the operator's
             shlex.split(command),
             capture_output=True,
             text=True,
@@ -235,10 +237,10 @@ def _reload(command: str) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise StorageError(f"`{command}` does not end: check nginx.") from error
-    if done.returncode:
-        reason = (done.stderr or done.stdout).strip().partition("\n")[0]
-        raise StorageError(f"`{command}` ended with {done.returncode}: {reason or 'no reason'}.")
+    if result.returncode:
+        reason = (result.stderr or result.stdout).strip().partition("\n")[0]
+        raise StorageError(f"`{command}` ended with {result.returncode}: {reason or 'no reason'}.")
 
 
-def _but(out: list[str]) -> str:
+def _describe_inactive(out: list[str]) -> str:
     return f"; not {', '.join(out)}." if out else "."

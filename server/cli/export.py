@@ -124,14 +124,14 @@ def export(
         return
     mirror = _open_mirror(out, bucket, settings, link=hardlink)
     with progress_bar() as advance:
-        done = export_mirror(folder, blobs, mirror, progress=advance)
+        result = export_mirror(folder, blobs, mirror, progress=advance)
     if as_json:
-        row = dataclasses.asdict(done)
+        row = dataclasses.asdict(result)
         click.echo(json.dumps({"octets": row.pop("size"), **row}))
     else:
         click.echo(
-            f"{out or bucket} mirrors timestamp {done.version}: {done.files} files,"
-            f" {done.written} written ({spell_size(done.size)}), {done.removed} removed."
+            f"{out or bucket} mirrors timestamp {result.version}: {result.files} files,"
+            f" {result.written} written ({spell_size(result.size)}), {result.removed} removed."
         )
 
 
@@ -151,13 +151,13 @@ def _export_dialects(
 ) -> None:
     from server.dialect_export import export_dialects
 
-    done = export_dialects(folder, blobs, options, out, int(now().timestamp()))
+    result = export_dialects(folder, blobs, options, out, int(now().timestamp()))
     if as_json:
-        click.echo(json.dumps(dataclasses.asdict(done)))
+        click.echo(json.dumps(dataclasses.asdict(result)))
         return
-    later = f"; a list changes {show_second(done.next_change)}" if done.next_change else ""
+    later = f"; a list changes {show_second(result.next_change)}" if result.next_change else ""
     click.echo(
-        f"{out} has {done.files} files of dialects: {done.written} written, {done.removed}"
+        f"{out} has {result.files} files of dialects: {result.written} written, {result.removed}"
         f" removed{later}."
     )
 

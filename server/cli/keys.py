@@ -151,10 +151,10 @@ def _run(
             recording as outcome,
             open_publisher(folder, clock, read_back, alarms.append) as publisher,
         ):
-            done = await work(publisher)
+            result = await work(publisher)
             await publisher.read_backs.wait()
             outcome["alarms"] = list(alarms)
-            return done
+            return result
 
     return asyncio.run(act()), alarms
 

@@ -69,15 +69,15 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
         async with open_database(folder.database) as sessions:
             return await back_up(folder, sessions, blobs, out)
 
-    done = asyncio.run(work())
+    result = asyncio.run(work())
     for sentence in describe_wide(StateFolder(out)):
         click.echo(f"hening-server: {sentence}", err=True)
     if as_json:
-        row = {"files": done.files, "blobs": done.blobs, "database": done.database}
+        row = {"files": result.files, "blobs": result.blobs, "database": result.database}
         click.echo(json.dumps(row))
         return
-    click.echo(f"{done.files} new files and {done.blobs} new blobs are in {out}.")
-    if not done.database:
+    click.echo(f"{result.files} new files and {result.blobs} new blobs are in {out}.")
+    if not result.database:
         click.echo("The PostgreSQL database is not: dump it before, and rebuild after a restore.")
 
 
@@ -116,19 +116,19 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
     async def work() -> tuple[Rebuilt, Ended]:
         async with open_database(folder.database) as sessions:
             at = int(now().timestamp())
-            done = await rebuild_database(folder, sessions, blobs, known, at)
+            result = await rebuild_database(folder, sessions, blobs, known, at)
             ended = await end_what_may_be_old(sessions, principal, at, keep_tokens=keep_tokens)
-            return done, ended
+            return result, ended
 
-    done, ended = asyncio.run(work())
-    added = {"leaves": done.leaves, "blobs": done.blobs, "submissions": done.submissions}
+    result, ended = asyncio.run(work())
+    added = {"leaves": result.leaves, "blobs": result.blobs, "submissions": result.submissions}
     record_once(folder, "server.rebuild", "database", added)
     if as_json:
         row = {**added, "cancelled": ended.changes, "revoked": ended.tokens}
-        click.echo(json.dumps({**row, "sessions": ended.sessions, "damaged": list(done.damaged)}))
+        click.echo(json.dumps({**row, "sessions": ended.sessions, "damaged": list(result.damaged)}))
     else:
         click.echo(
-            f"{done.leaves} leaves of the log, {done.blobs} blobs and {done.submissions}"
+            f"{result.leaves} leaves of the log, {result.blobs} blobs and {result.submissions}"
             " submissions were added."
         )
         if any((ended.changes, ended.tokens, ended.sessions)):
@@ -136,10 +136,10 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
                 f"{ended.changes} changes were cancelled, {ended.tokens} tokens revoked and"
                 f" {ended.sessions} sessions ended: their rows may be outdated."
             )
-    if done.damaged:
+    if result.damaged:
         raise PublishError(
-            f"{len(done.damaged)} blobs do not match their hashes, the first is"
-            f" {done.damaged[0][:16]}: restore or submit them again."
+            f"{len(result.damaged)} blobs do not match their hashes, the first is"
+            f" {result.damaged[0][:16]}: restore or submit them again."
         )
 
 

@@ -94,8 +94,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def complete_channel(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the channels of the state's builds that begin with `begun`, for shell completion."""
+def complete_channel(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
+    """Return the channels of the state's builds that begin with `incomplete`."""
     from server.publisher.published import load_published
 
     state = find_completed(context, "state")
@@ -108,4 +110,4 @@ def complete_channel(context: click.Context, _parameter: click.Parameter, begun:
     roles = {} if published is None else published.roles
     paths = [path for name, role in roles.items() if is_codename(name) for path in role.targets]
     channels = {str(decode_release_path(path)[0]) for path in paths}
-    return sorted(channel for channel in channels if channel.startswith(begun))
+    return sorted(channel for channel in channels if channel.startswith(incomplete))

@@ -30,10 +30,10 @@ def print_changes(changes: list[ChangeView]) -> None:
             console.print()
         console.print(Text(f"{change.id}  {change.state}", style="bold"))
         lines = [describe_change(change), *_describe_build(change)]
-        given = f"by {change.proposed_by}, {show_time(change.proposed_at)}"
+        origin = f"by {change.proposed_by}, {show_time(change.proposed_at)}"
         if change.due_at != change.proposed_at:
-            given += f", due {show_time(change.due_at)}"
-        lines += [given, *([change.reason] if change.reason else [])]
+            origin += f", due {show_time(change.due_at)}"
+        lines += [origin, *([change.reason] if change.reason else [])]
         for line in lines:
             console.print(Padding(Text(escape_invisible(line)), (0, 0, 0, 2)))
 

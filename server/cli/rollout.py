@@ -245,11 +245,11 @@ def preview(channel: str, state: Path, as_json: bool) -> None:
 
     folder, place = require_state(state), decode_channel(channel)
     view = view_channel(place, load_published(folder.public))
-    seen = make_preview(place, view.require_pointer(), view.releases, int(now().timestamp()))
+    result = make_preview(place, view.require_pointer(), view.releases, int(now().timestamp()))
     if as_json:
-        click.echo(json.dumps(msgspec.to_builtins(seen)))
+        click.echo(json.dumps(msgspec.to_builtins(result)))
     else:
-        print_preview(seen)
+        print_preview(result)
 
 
 for command in (withdraw, promote, retire, split):

@@ -297,8 +297,8 @@ def _print_results(
     rows = [show_channel(view) for view in views if view.pointer is not None]
     snapshot = max((change.snapshot for change in changes), default=0)
     if as_json:
-        shown = [msgspec.to_builtins(change) for change in changes]
-        answer = {"channels": rows, "snapshot": snapshot, "alarms": alarms, "changes": shown}
+        rows_json = [msgspec.to_builtins(change) for change in changes]
+        answer = {"channels": rows, "snapshot": snapshot, "alarms": alarms, "changes": rows_json}
         click.echo(json.dumps(answer))
     else:
         shown_by = {row["channel"]: row for row in rows}

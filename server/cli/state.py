@@ -175,8 +175,8 @@ def run(
                 from server.console.page import PREFIX as CONSOLE
 
                 # Without a named address the console is on loopback, without TLS.
-                own = _address("http", settings.api_host, api_ports[0])
-                click.echo(f"{settings.console_url.rstrip('/') or own}{CONSOLE}/")
+                address = _address("http", settings.api_host, api_ports[0])
+                click.echo(f"{settings.console_url.rstrip('/') or address}{CONSOLE}/")
             notify(manager, "READY=1")
             await stop.wait()
             notify(manager, "STOPPING=1")

@@ -35,7 +35,7 @@ def ask_server(
     Returns None if no server takes the request. Raises the server's error if it refuses the
     request, and StorageError if it takes the request but does not answer.
     """
-    given = {
+    headers = {
         "Content-Type": "application/json",
         OPERATOR: encode_operator(principal.name.removeprefix("cli:")),
         **(headers or {}),
@@ -46,7 +46,7 @@ def ask_server(
         except OSError:  # no server runs, or another user's
             return None
         try:
-            connection.request("POST", path, msgspec.json.encode(body), given)
+            connection.request("POST", path, msgspec.json.encode(body), headers)
             response = connection.getresponse()
             reply = response.read()
         except (OSError, http.client.HTTPException) as error:

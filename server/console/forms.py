@@ -37,8 +37,8 @@ async def receive_form(request: web.BaseRequest, origin: str, secret: str) -> di
     if request.headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
         raise _foreign()
     fields = decode_fields((await receive_bytes(request, FORM, FORM_LIMIT)).decode("latin-1"))
-    given = fields.pop("csrf", "")
-    if not hmac.compare_digest(given.encode(), csrf_token(secret).encode()):
+    token = fields.pop("csrf", "")
+    if not hmac.compare_digest(token.encode(), csrf_token(secret).encode()):
         raise _foreign()
     # Browsers send line ends as CRLF; they are stored as LF.
     return {name: value.replace("\r\n", "\n").strip() for name, value in fields.items()}

@@ -16,7 +16,7 @@ from server.console.rendering import share
 from server.console.texts import describe_change
 from server.core.names import decode_channel, is_codename, is_latest, is_online
 from server.publisher.expiry.alarms import SEVERITIES, Notice, RoleLifetime, Severity
-from server.publisher.expiry.monitor import Seen
+from server.publisher.expiry.monitor import MonitorResult
 from server.release.api.channels import ChannelState
 from server.release.api.status import RoleState
 from server.release.auth.principal import Permission, Principal
@@ -47,7 +47,7 @@ class ProcessState:
     """
 
     reasons: Callable[[], Sequence[str]]
-    seen: Callable[[], Seen]
+    seen: Callable[[], MonitorResult]
     steady: Callable[[], datetime]
 
 
@@ -89,7 +89,7 @@ class Overview:
     async def show(self, visit: Visit) -> PageContent:
         """Show the account's tasks, the server's state, and the moving rollouts."""
         services, operations = visit.services, visit.at
-        seen = self._process.seen()
+        monitored = self._process.seen()
         now = services.clock()
         status = await operations.do("get_status")
         channels = (await operations.do("list_channels", query=EVERY)).items
@@ -106,10 +106,10 @@ class Overview:
             "tasks": tasks,
             "reasons": list(self._process.reasons()),
             "alarms": sort_notices(status.alarms),
-            "is_behind": seen.is_behind,
+            "is_behind": monitored.is_behind,
             "clock_off": clock_off if abs(clock_off) > CLOCK_SECONDS else 0,
-            "expiries": _list_expiries(seen, now)[:SHOWN],
-            "roles": len(seen.lifetimes),
+            "expiries": _list_expiries(monitored, now)[:SHOWN],
+            "roles": len(monitored.lifetimes),
             "free": await asyncio.to_thread(free_bytes, services.folder.root),
             "keep_free": services.settings.keep_free,
             "status": status,
@@ -169,8 +169,8 @@ def _is_moving(state: str, permille: int) -> bool:
     return state in {"paused", "halted"} or (state == "offered" and permille < 1000)
 
 
-def _list_expiries(seen: Seen, now: datetime) -> list[ExpiryRow]:
-    worst = {alarm.role: alarm.severity for alarm in seen.alarms}
+def _list_expiries(monitored: MonitorResult, now: datetime) -> list[ExpiryRow]:
+    worst = {alarm.role: alarm.severity for alarm in monitored.alarms}
 
     def row(lifetime: RoleLifetime) -> ExpiryRow:
         return ExpiryRow(
@@ -183,7 +183,7 @@ def _list_expiries(seen: Seen, now: datetime) -> list[ExpiryRow]:
 
     # Roles that the server itself renews come last, unless they have an alarm.
     return sorted(
-        map(row, seen.lifetimes),
+        map(row, monitored.lifetimes),
         key=lambda each: (is_online(each.role) and not each.severity, -each.used, each.role),
     )
 

@@ -176,11 +176,11 @@ class SignIn:
         services = visit.services
         former = self._cookies.session(visit.request)
         async with services.sessions.begin() as session:
-            begun = await begin_session(
+            new_session = await begin_session(
                 session, services.entropy, origin, at=services.epoch(), former=former
             )
         cookies = (
-            self._cookies.set_session(begun.secret, LIFE_SECONDS),
+            self._cookies.set_session(new_session.secret, LIFE_SECONDS),
             self._cookies.end_pending_login(),
         )
         return Redirect(target or HOME, cookies)

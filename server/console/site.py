@@ -173,26 +173,30 @@ class Console:
         raise ProblemError(404, "not-found", "There is no such page.")
 
     def _respond(
-        self, given: PageContent | Redirect | Download, principal: Principal | None, secret: str
+        self, content: PageContent | Redirect | Download, principal: Principal | None, secret: str
     ) -> web.Response:
-        if isinstance(given, Redirect):
-            return _redirect(given)
-        return _save(given) if isinstance(given, Download) else self._show(given, principal, secret)
+        if isinstance(content, Redirect):
+            return _redirect(content)
+        return (
+            _save(content)
+            if isinstance(content, Download)
+            else self._show(content, principal, secret)
+        )
 
-    def _show(self, shown: PageContent, principal: Principal | None, secret: str) -> web.Response:
+    def _show(self, content: PageContent, principal: Principal | None, secret: str) -> web.Response:
         values: dict[str, Any] = {
             "who": principal,
             "csrf": csrf_token(secret) if principal is not None else "",
             "sees_accounts": principal is not None and principal.is_allowed(Permission.PEOPLE),
             "sees_audit_log": principal is not None and principal.is_allowed(Permission.AUDIT),
             "now": self._services.epoch(),
-            **shown.values,
+            **content.values,
         }
-        body = self._templates.render(shown.template, values)
+        body = self._templates.render(content.template, values)
         response = web.Response(
-            body=body, status=shown.status, content_type="text/html", charset="utf-8"
+            body=body, status=content.status, content_type="text/html", charset="utf-8"
         )
-        _set_cookies(response, shown.cookies)
+        _set_cookies(response, content.cookies)
         return response
 
     def _refuse(self, error: Exception, request: web.BaseRequest) -> web.Response:
@@ -206,8 +210,8 @@ class Console:
         # The path of an action is one segment longer than that of its page.
         back = path if request.method == "GET" else path.rpartition("/")[0]
         values = {"problem": problem, "incident": incident, "back": back}
-        shown = PageContent("problem.html", values, problem.status)
-        response = self._show(shown, request.get(VISITOR), self._cookies.session(request))
+        content = PageContent("problem.html", values, problem.status)
+        response = self._show(content, request.get(VISITOR), self._cookies.session(request))
         for name, value in refusal.headers.items():
             if name != "WWW-Authenticate":  # a browser would ask for a password
                 response.headers[name] = value

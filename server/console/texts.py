@@ -132,10 +132,10 @@ def _describe_step(account: str, step: str, change: ChangeView) -> str:
     action = change.action
     if action == "schedule" and plan is not None and len(plan.stages) == 1:
         action, place = "raise", f"{place} to {plan.stages[0].permille / 10:g}%"
-    request, done = _STEP_WORDS.get(action, (action, action))
+    request, verb = _STEP_WORDS.get(action, (action, action))
     if step == "done":
         suffix = "" if account == change.proposed_by else f", as {change.proposed_by} asked"
-        return f"{done} {place}{suffix}"
+        return f"{verb} {place}{suffix}"
     if step == "refused":
         return f"refused what {change.proposed_by} asked for: {request} {place}"
     if step in _DECISIONS:

@@ -29,10 +29,10 @@ def decode_elements(data: bytes) -> list[Element]:
     while start < len(data):
         tag, at, length = data[start], start + 2, data[start + 1] if start + 1 < len(data) else 0x80
         if length >= 0x80:
-            own = length & 0x7F
-            length = int.from_bytes(data[at : at + own], "big")
-            at += own
-            if not 1 <= own <= _LONGEST_LENGTH or length < max(0x80, 1 << 8 * (own - 1)):
+            count = length & 0x7F
+            length = int.from_bytes(data[at : at + count], "big")
+            at += count
+            if not 1 <= count <= _LONGEST_LENGTH or length < max(0x80, 1 << 8 * (count - 1)):
                 raise FormatError("the bytes are not DER: a length is not in its shortest form")
         if tag & 0x1F == 0x1F or at + length > len(data):
             raise FormatError("the bytes are not DER: they end within an element")

@@ -170,9 +170,9 @@ def decode_resets(root: Root) -> dict[str, Reset]:
         raise ProfileError(f"root's `resets` are malformed: {error}.") from error
     for name, reset in resets.items():
         # Phones refuse a null member, too.
-        given = {"counter", "time"} & stated[name].keys()
+        numbers = {"counter", "time"} & stated[name].keys()
         values = [value is not None for value in (reset.counter, reset.time)]
-        if not (is_codename(name) and all(values)) and not (name in CONTENT_ROLES and not given):
+        if not (is_codename(name) and all(values)) and not (name in CONTENT_ROLES and not numbers):
             raise ProfileError(
                 f"root resets {name[:64]!r}: a model's reset has `counter` and `time`, a reset of"
                 " tables or content has neither, and no other role has resets."

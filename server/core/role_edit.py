@@ -244,7 +244,7 @@ def plan_promotion(request: PromotionRequest, current: Targets, expires: datetim
         decode_channel(str(channel))
     releases = decode_releases(current)
     build = _find_build(request, releases)
-    stone = choose_min_counter(
+    min_counter = choose_min_counter(
         request.target,
         request.min_counter,
         request.counter,
@@ -271,7 +271,9 @@ def plan_promotion(request: PromotionRequest, current: Targets, expires: datetim
         if withdrawal is not None and new_path not in releases and release.type == "incremental":
             left_out.append(f"{path} is not promoted: its bytes are withdrawn as {withdrawal}.")
             continue
-        targets[new_path] = _copy(request, stone, targets[path], new_path, targets.get(new_path))
+        targets[new_path] = _copy(
+            request, min_counter, targets[path], new_path, targets.get(new_path)
+        )
         paths.append(new_path)
     planned = next_role(request.target.codename, current, targets, expires)
     listed = decode_releases(planned)
@@ -328,13 +330,17 @@ def _missing_source(
 
 
 def _copy(
-    request: PromotionRequest, stone: int, source: TargetFile, path: str, known: TargetFile | None
+    request: PromotionRequest,
+    min_counter: int,
+    source: TargetFile,
+    path: str,
+    known: TargetFile | None,
 ) -> TargetFile:
     if known is not None and (known.length, known.hashes) != (source.length, source.hashes):
         raise ReleaseError(
             f"{path} is listed already with other bytes, and a path always keeps its bytes."
         )
-    custom = {**(source if known is None else known).custom, "min_counter": stone}
+    custom = {**(source if known is None else known).custom, "min_counter": min_counter}
     if request.changelog:
         custom["changelog"] = dict(request.changelog)
     return make_target(path, source.length, source.hashes["sha256"], custom, known or source)

@@ -99,8 +99,8 @@ def judge_public(
 
     root, roots = _follow_roots(found, known, pinned)
     top = verify_role("timestamp", timestamps[0], root, None).signed
-    named = top.snapshot_meta.version
-    snapshot = verify_role("snapshot", read("snapshot", named), root, None).signed
+    snapshot_version = top.snapshot_meta.version
+    snapshot = verify_role("snapshot", read("snapshot", snapshot_version), root, None).signed
     versions = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
     targets = verify_role("targets", read("targets", versions["targets"]), root, None).signed
     check_targets(root, targets)
@@ -110,13 +110,15 @@ def judge_public(
             signed[role] = verify_role(role, read(role, version), targets, None).signed
             check_delegated(role, signed[role])
     wrong = [role for role, version in versions.items() if signed[role].version != version]
-    if wrong or snapshot.version != named:
+    if wrong or snapshot.version != snapshot_version:
         raise TrustError(f"the file of {wrong[0] if wrong else 'snapshot'} is of another version.")
     if known is not None:
-        _check_not_older(known, {**versions, "snapshot": named, "timestamp": top.version})
-    listed = sorted([*versions.items(), ("snapshot", named)])
+        _check_not_older(
+            known, {**versions, "snapshot": snapshot_version, "timestamp": top.version}
+        )
+    listed = sorted([*versions.items(), ("snapshot", snapshot_version)])
     current = [RoleVersion(role, version, found[role, version]) for role, version in listed]
-    return Publication((*roots, *current), timestamps[0], named)
+    return Publication((*roots, *current), timestamps[0], snapshot_version)
 
 
 def _follow_roots(

@@ -85,7 +85,7 @@ def bound_unix(path: Path, mode: int = UNIX_MODE) -> Iterator[socket.socket]:
         new.chmod(mode)
         one.listen(BACKLOG)
         one.setblocking(False)
-        mine = new.stat().st_ino
+        inode = new.stat().st_ino
         new.rename(path)
     except OSError as error:
         one.close()
@@ -94,7 +94,7 @@ def bound_unix(path: Path, mode: int = UNIX_MODE) -> Iterator[socket.socket]:
         yield one
     finally:
         with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_ino == mine:  # and not a later server's
+            if path.stat().st_ino == inode:  # and not a later server's
                 path.unlink()
         one.close()
 
@@ -194,9 +194,9 @@ def inherit_sockets(descriptors: range) -> list[socket.socket]:
     Raises ActivationError for a descriptor that is not a listening stream socket.
     """
     with contextlib.ExitStack() as stack:
-        taken = [stack.enter_context(_take_over(descriptor)) for descriptor in descriptors]
+        sockets = [stack.enter_context(_take_over(descriptor)) for descriptor in descriptors]
         stack.pop_all()
-    return taken
+    return sockets
 
 
 def _take_over(descriptor: int) -> socket.socket:

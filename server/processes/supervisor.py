@@ -131,12 +131,12 @@ class Supervisor:
         awaited while the workers start; it may show the first snapshot.
         """
         try:
-            begun = [await self._begin(slot) for slot in self._slots]
+            children = [await self._begin(slot) for slot in self._slots]
             if load is not None:
                 await load()
             if self._snapshot is None:
                 await self.show(EMPTY)
-            for child in begun:
+            for child in children:
                 if not await child.wait_ready():
                     reason = child.reason.removesuffix(".")
                     raise ProcessError(f"a worker could not be started: {reason}.")
@@ -216,7 +216,7 @@ class Supervisor:
 
     async def _attend(self, slot: Slot, child: Child) -> None:
         loop = asyncio.get_running_loop()
-        begun = loop.time()
+        started = loop.time()
         try:
             reason = await child.attend()
         except Exception as error:  # noqa: BLE001 - the slot must not stay empty
@@ -230,7 +230,7 @@ class Supervisor:
             return
         self.lost += 1
         log.error("a worker ended and is started again", worker=number, reason=reason)
-        is_good = child.is_ready and loop.time() - begun > GOOD_SECONDS
+        is_good = child.is_ready and loop.time() - started > GOOD_SECONDS
         slot.child, slot.failures = None, 0 if is_good else slot.failures
         revival = asyncio.create_task(self._revive(slot))
         self._revivals.add(revival)

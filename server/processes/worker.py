@@ -216,13 +216,13 @@ async def _give_up(channel: Channel[ToWorker], following: "asyncio.Task[None]") 
 
 
 def _take_over(descriptors: tuple[int, ...]) -> list[socket.socket]:
-    taken = []
+    sockets = []
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
         one = socket.socket(fileno=descriptor)
         one.setblocking(False)
-        taken.append(one)
-    return taken
+        sockets.append(one)
+    return sockets
 
 
 def main() -> NoReturn:

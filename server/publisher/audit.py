@@ -75,20 +75,20 @@ def plan_audit(
     name other keys for every role, so then each role must be valid and lead to one target.
     """
     roles = {name for name in trust.roles if not is_latest(name)}
-    everything = not {"root", "targets"}.isdisjoint(written)
-    names = sorted(roles if everything else roles & written)
+    is_full = not {"root", "targets"}.isdisjoint(written)
+    names = sorted(roles if is_full else roles & written)
     paths = [next(iter(trust.roles[name].targets)) for name in names if trust.roles[name].targets]
     listed: dict[str, Collection[str]] = {
         name: trust.roles[name].targets.keys() for name in sorted(roles)
     }
     delegated = delegated_roles(trust.targets)
     assigned = assign_pointers(pointers, delegated)
-    if everything:
+    if is_full:
         paths += [part[0] for part in assigned.values() if part]
     paths += [path for path in sorted(pointers) if pointers[path] != former.get(path)]
     parts = list_parts(delegated)
     roles |= set(parts)
-    probed = sorted(roles if everything else roles & written)
+    probed = sorted(roles if is_full else roles & written)
     return AuditPlan(paths, [_probe(name, len(parts)) for name in probed], {**listed, **assigned})
 
 

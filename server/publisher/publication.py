@@ -23,8 +23,8 @@ from server.publisher import staging
 from server.publisher.errors import LeafRefusedError
 from server.publisher.keys.choice import check_log_key
 from server.publisher.keys.holder import (
+    deferring_missing_keys,
     has_own_keys,
-    leaving_to_others,
     load_keys,
     load_log_verifiers,
     open_keys,
@@ -102,7 +102,7 @@ class PublicationSteps:
         now = self._clock()
         if published is not None:  # with the clock set back, no earlier expiry is signed (ADR 36)
             now = max(now, earliest_time(published, trust))
-        with leaving_to_others(self._folder):
+        with deferring_missing_keys(self._folder):
             publication = await asyncio.to_thread(
                 sign_publication,
                 open_keys(self._folder),
@@ -217,7 +217,7 @@ class PublicationSteps:
         if leaves or unproven:
             keys = await self.load_keys()
             if has_own_keys(self._folder):  # another publisher may have accepted it
-                with leaving_to_others(self._folder):
+                with deferring_missing_keys(self._folder):
                     await asyncio.to_thread(_check_log_key, self._folder.public, publication, keys)
             if keys.log_size:  # no other leaf may take the place of a signed one
                 await self._check_log(keys)

@@ -30,7 +30,7 @@ from server.publisher import incoming
 from server.publisher.errors import PublishError
 from server.publisher.inbox import Inbox
 from server.publisher.incoming import Submission, check_content
-from server.publisher.keys.holder import leaving_to_others
+from server.publisher.keys.holder import deferring_missing_keys
 from server.publisher.lease import AT_ONCE, Lease, LeaseLostError
 from server.publisher.publication import PublicationSteps, is_public
 from server.publisher.published import Published, Trust
@@ -255,7 +255,7 @@ class Submissions:
         return await asyncio.to_thread(is_public, self.folder.public, submission.files)
 
     async def _verify(self, submission: Submission, published: Published | None) -> Trust:
-        with leaving_to_others(self.folder):
+        with deferring_missing_keys(self.folder):
             return await asyncio.to_thread(
                 verify_submission,
                 submission.files,
@@ -273,10 +273,10 @@ class Submissions:
         """
         expected = {blob.sha256: blob.length for blob in submission.bundle.blobs}
 
-        def ask() -> dict[str, int | None]:
+        def find_lengths() -> dict[str, int | None]:
             return {name: self.blobs.length(name) for name in expected}
 
-        if await self._threads.run_soon(ask) != expected:
+        if await self._threads.run_soon(find_lengths) != expected:
             return False
         now = int(self.clock().timestamp())
         names = sorted(expected)
@@ -301,7 +301,7 @@ class Submissions:
                 query = select(Blob.sha256, Blob.length).where(Blob.sha256.in_(part))
                 records.update({row.sha256: row.length for row in await session.execute(query)})
 
-        def look() -> None:
+        def check() -> None:
             for sha256 in hashes:
                 check_sha256(sha256)
             lengths = self.blobs.lengths(set(hashes))
@@ -311,7 +311,7 @@ class Submissions:
                         f"the blob of {path} is neither in the bundle nor in the store."
                     )
 
-        await self._threads.run_soon(look)
+        await self._threads.run_soon(check)
 
 
 def _result(row: SubmissionRow) -> Result:

@@ -44,7 +44,7 @@ async def _ignore_alarm(_alarm: Alarm) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class MonitorResult:
     """The result of one check, for display."""
 
     lifetimes: tuple[RoleLifetime, ...] = ()
@@ -85,7 +85,7 @@ class Monitor:
         self._excess_finder = ExcessFinder(folder.public)
         self._begun: dict[tuple[str, int], datetime] = {}
         self._clock_behind_since: datetime | None = None
-        self.seen = Seen()
+        self.seen = MonitorResult()
         self._free = free
         self._room = room
         self.notices: Sequence[Notice] = ()
@@ -125,7 +125,9 @@ class Monitor:
                 except (HeningError, OSError, SQLAlchemyError) as error:
                     reasons.append(str(error).partition("\n")[0])
         self.notices = [*self._check_clock(published, now), *notices]
-        self.seen = Seen(tuple(lifetimes), tuple(alarms), self._clock_behind_since is not None)
+        self.seen = MonitorResult(
+            tuple(lifetimes), tuple(alarms), self._clock_behind_since is not None
+        )
         # An expired model's role delays that model only.
         reasons += [
             str(alarm)

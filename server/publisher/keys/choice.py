@@ -99,11 +99,11 @@ def plan_next(
     PublishError for a next key that is listed alone, because it signs already.
     """
     found = [state for state in describe_keys(keys, trust) if state.name in names]
-    taken = [state.name for state in found if state.listed == (state.following,)]
-    if taken:
+    alone = [state.name for state in found if state.listed == (state.following,)]
+    if alone:
         raise PublishError(
-            f"the next key of {', '.join(taken)} is listed alone and signs already: run"
-            f" `hening-server keys switch {' '.join(taken)}{' --at-once' if afresh else ''}` before"
+            f"the next key of {', '.join(alone)} is listed alone and signs already: run"
+            f" `hening-server keys switch {' '.join(alone)}{' --at-once' if afresh else ''}` before"
             " you make another."
         )
     return [state.name for state in found if state.following and not afresh]

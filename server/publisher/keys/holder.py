@@ -59,7 +59,7 @@ def explain_missing_key(error: MissingKeyError) -> str:
 
 
 @contextlib.contextmanager
-def leaving_to_others(folder: StateFolder) -> Iterator[None]:
+def deferring_missing_keys(folder: StateFolder) -> Iterator[None]:
     """Turn MissingKeyError into a StorageError if another publisher may have the key.
 
     A StorageError postpones the work. If there are no other keys, MissingKeyError stays, and the

@@ -51,14 +51,14 @@ async def make_next_keys(
     current one first. If the published state cannot be signed any more, next keys are made
     nevertheless: only new keys can repair that. The log is then signed with the next root.
     """
-    made = NextKeys([], "")
+    result = NextKeys([], "")
 
     def plan(keys: OnlineKeys, published: Published | None, now: datetime) -> KeyChange:
-        nonlocal made
+        nonlocal result
         existing = plan_next(keys, published, names, afresh=afresh)
         planned = discard_next(keys, names) if afresh else keys
         unsigned = "" if "log" not in names else _why_unsigned(planned, published, now)
-        made = NextKeys(existing, unsigned)
+        result = NextKeys(existing, unsigned)
         return KeyChange(
             planned,
             lambda: open_keys(folder).create_next(names, afresh=afresh),
@@ -66,7 +66,7 @@ async def make_next_keys(
         )
 
     await publisher.rotate(plan)
-    return made
+    return result
 
 
 async def switch_keys(

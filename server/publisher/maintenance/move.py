@@ -282,6 +282,6 @@ def _unmark(target: Connection) -> None:
 
 def _count(target: Connection) -> int:
     """Count the rows, without the one that a migration inserts."""
-    made = target.scalar(select(func.count()).where(AuditLogHead.length == 0)) or 0
+    initial = target.scalar(select(func.count()).where(AuditLogHead.length == 0)) or 0
     found = (target.scalar(select(func.count()).select_from(table)) or 0 for table in _TABLES)
-    return sum(found) - made
+    return sum(found) - initial

@@ -14,7 +14,7 @@ import aiohttp
 from server.console import site as console
 from server.console.overview import ProcessState
 from server.console.rendering import Pages
-from server.publisher.expiry.monitor import Seen
+from server.publisher.expiry.monitor import MonitorResult
 from server.settings import Settings
 from tests.server.release.api_world import FAST, api_world
 from tests.server.release.auth.issue import issue_token
@@ -174,7 +174,7 @@ async def console_world(world, **settings):
 
     Members of its `process` may be changed: `reasons`, `seen`, `behind`, `alarms`.
     """
-    known = {"reasons": [], "seen": Seen(), "behind": timedelta(), "alarms": []}
+    known = {"reasons": [], "seen": MonitorResult(), "behind": timedelta(), "alarms": []}
     process = ProcessState(
         lambda: known["reasons"],
         lambda: known["seen"],

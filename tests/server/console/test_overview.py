@@ -8,7 +8,7 @@ import pytest
 
 from server.console.overview import describe_role
 from server.publisher.expiry.alarms import Notice, list_lifetimes, notice_of, plan_alarms
-from server.publisher.expiry.monitor import Seen
+from server.publisher.expiry.monitor import MonitorResult
 from server.release.rollouts.changes import State
 from tests.server.console.browser import console_world
 from tests.server.console.test_channels import DAY, PATH, offer, publish_second
@@ -31,11 +31,11 @@ async def test_server_state(team):
     ):
         assert text in page.text
     team.process["reasons"] = ["no snapshot is loaded.", "the disk is full."]
-    team.process["seen"] = Seen(is_behind=True)
+    team.process["seen"] = MonitorResult(is_behind=True)
     page = await browser.get("/console/")
     assert "Not ready no snapshot is loaded. the disk is full." in page.text
     assert "Clock Behind" in page.text
-    team.process |= {"seen": Seen(), "behind": timedelta(seconds=90)}
+    team.process |= {"seen": MonitorResult(), "behind": timedelta(seconds=90)}
     assert "Clock Jumped By 90 s" in (await browser.get("/console/")).text
 
 
@@ -59,7 +59,7 @@ async def test_alarm_severities_by_age(world, team):
         tasks = page.text.partition("What to do")[2].partition(" Server ")[0]
         assert tasks.index(str(alarms[0])) < tasks.index(sentence)
     now = world.now() + timedelta(hours=12)
-    team.process["seen"] = Seen(tuple(lifetimes), tuple(plan_alarms(lifetimes, now)))
+    team.process["seen"] = MonitorResult(tuple(lifetimes), tuple(plan_alarms(lifetimes, now)))
     _, _, rows = (await browser.get("/console/")).text.partition(
         "those that people sign come first"
     )

@@ -196,13 +196,13 @@ def check_expiries(site: Site) -> Iterator[Finding]:
     if published is None:
         return
     current = {*published.versions().items(), ("root", published.root.version)}
-    begun = {
+    starts = {
         entry.role: datetime.fromtimestamp(min(entry.appended_at, site.now.timestamp()), UTC)
         for entry in site.entries
         if (entry.role, entry.version) in current
     }
     alarms = {
-        alarm.role: alarm for alarm in plan_alarms(list_lifetimes(published, begun), site.now)
+        alarm.role: alarm for alarm in plan_alarms(list_lifetimes(published, starts), site.now)
     }
     signed: list[tuple[str, Root | Snapshot | Timestamp | Targets]] = [
         ("root", published.root),
