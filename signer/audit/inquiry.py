@@ -80,11 +80,11 @@ def _load_signed(folder: WorkFolder) -> dict[tuple[str, int], bytes]:
 def _compare(
     index: int, entry: Entry, signed: dict[tuple[str, int], bytes], foreign: Findings
 ) -> None:
-    own = signed.get((entry.role, entry.version))
+    signed_hash = signed.get((entry.role, entry.version))
     name = f"Entry {index} is {entry.role} {entry.version}"
-    if own is None:
+    if signed_hash is None:
         text = f"{name}, which the working folder does not have: it was made elsewhere."
-    elif own.hex() != entry.sha256:
+    elif signed_hash.hex() != entry.sha256:
         text = f"{name} with other bytes than the working folder has: they were made elsewhere."
     else:
         return
@@ -95,5 +95,5 @@ def _compare(
         version=entry.version,
         index=index,
         logged=entry.sha256,
-        **({} if own is None else {"signed": own.hex()}),
+        **({} if signed_hash is None else {"signed": signed_hash.hex()}),
     )

@@ -91,16 +91,20 @@ def _follow_log(
     if newest is None or _is_rolled_back(heads, newest, memory, findings):
         return
     tiles = Tiles(mirror, newest.size)
-    judged = Findings()
-    ledger = Ledger(load_records(memory), published.oldest_served, _root_version(memory), judged)
+    entry_findings = Findings()
+    ledger = Ledger(
+        load_records(memory), published.oldest_served, _root_version(memory), entry_findings
+    )
     tree = memory.tree
     sizes = {head.size for head in heads} | {memory.size}
-    roots = _read_entries(tiles, tree, newest.size, sizes, ledger, judged, findings, progress)
+    roots = _read_entries(
+        tiles, tree, newest.size, sizes, ledger, entry_findings, findings, progress
+    )
     audit.entries_read = tree.size - memory.size
     if roots.get(newest.size) != newest.root:
         _explain(tiles, _remembered(memory), newest, findings)
         return
-    findings.extend(judged)
+    findings.extend(entry_findings)
     judge_late(tiles, newest, ledger.late, findings)
     proven = {(each.size, bytes.fromhex(each.root)) for each in memory.proven}
     _check_heads(tiles, heads, newest, roots, proven, findings)
@@ -149,13 +153,14 @@ def _read_entries(
     size: int,
     sizes: Collection[int],
     ledger: Ledger,
-    judged: Findings,
+    entry_findings: Findings,
     findings: Findings,
     progress: Progress,
 ) -> dict[int, bytes]:
     """Grow `tree` to `size` with the mirror's entries; return its root at each of `sizes`.
 
-    The entries go to `judged`: whether they belong to the signed log is known only at the end.
+    Findings about entries go to `entry_findings`: whether the entries belong to the signed log is
+    known only at the end.
     """
     begin = tree.size
     roots = {begin: tree.root()}
@@ -163,7 +168,7 @@ def _read_entries(
         while tree.size < size:
             leaves = tiles.leaves(tree.size // WIDTH)
             for leaf in leaves[tree.size % WIDTH :]:
-                with judged.catching(Kind.ENTRY, index=tree.size, leaf=leaf.hex()):
+                with entry_findings.catching(Kind.ENTRY, index=tree.size, leaf=leaf.hex()):
                     ledger.add(tree.size, decode_entry(leaf))
                 tree.append(leaf_hash(leaf))
                 if tree.size in sizes:
@@ -298,13 +303,13 @@ def _list_pending(
     for role, version, place in newer:
         is_new = (role, version) not in since
         if role in known or (may_grow and is_new and role not in _NEVER_LOGGED):
-            seen = since.get((role, version), int(now.timestamp()))
-            pending.append(Pending(role=role, since=seen, version=version))
+            start = since.get((role, version), int(now.timestamp()))
+            pending.append(Pending(role=role, since=start, version=version))
             if not is_new:
                 findings.add(
                     Kind.PENDING,
                     f"Entry {place.index} is {role} {version}, which is not served since the audit"
-                    f" of {show_second(seen)}: it is held back, burned, or shown to other clients."
+                    f" of {show_second(start)}: it is held back, burned, or shown to other clients."
                     " Ask the publisher.",
                     role=role,
                     version=version,

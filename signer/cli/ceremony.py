@@ -129,7 +129,7 @@ def init(
         planned = plan_ceremony(policy, keys, online_keys, runtime.now)
         finish_change(destination, Change(planned))
         return
-    made = init_repository(
+    repository = init_repository(
         WorkFolder(repo),
         open_keystore(folder),
         Passphrases(passphrase_fd, runtime.environment),
@@ -140,7 +140,7 @@ def init(
     )
     warnings = [
         ONE_SIGNATURE_OF_TABLES
-        for role in made.roles
+        for role in repository.roles
         if role.name == "tables" and role.threshold < 2
     ]
     if as_json:
@@ -152,19 +152,19 @@ def init(
                 "threshold": role.threshold,
                 "version": 1,
             }
-            for role in made.roles
+            for role in repository.roles
         ]
         print_json(
             {
-                "bundle": made.bundle,
-                "repeated": made.repeated,
+                "bundle": repository.bundle,
+                "repeated": repository.repeated,
                 "roles": roles,
                 "warnings": warnings,
             }
         )
         return
     print_table(
-        f"Repository {repo}{', made before' if made.repeated else ''}",
+        f"Repository {repo}{', made before' if repository.repeated else ''}",
         ("role", "signatures", "keys", "expires"),
         [
             (
@@ -173,10 +173,10 @@ def init(
                 " ".join(role.keys),
                 f"{role.expires:%Y-%m-%d}",
             )
-            for role in made.roles
+            for role in repository.roles
         ],
     )
     for warning in warnings:
         click.echo(f"Warning: {warning}")
-    verb = "Submitted again" if made.repeated else "Submitted"
-    click.echo(f"{verb} bundle {made.bundle} to {out}.")
+    verb = "Submitted again" if repository.repeated else "Submitted"
+    click.echo(f"{verb} bundle {repository.bundle} to {out}.")

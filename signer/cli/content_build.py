@@ -152,13 +152,13 @@ def build(
     if title:
         members["title"] = title
     members = with_dates(members, start, end, rollout)
-    made = make_pack(kind, members, draft.entries, draft.pictures, before)
-    check_packs_to_sign([made], hosts)
-    check_has_enough(made, None if accept_loss else before)
-    if made.pictures:
-        load_extra().check_decodes(made)
-    write_pack(out, made)
-    _report(made, before, draft, out, as_json=as_json)
+    pack = make_pack(kind, members, draft.entries, draft.pictures, before)
+    check_packs_to_sign([pack], hosts)
+    check_has_enough(pack, None if accept_loss else before)
+    if pack.pictures:
+        load_extra().check_decodes(pack)
+    write_pack(out, pack)
+    _report(pack, before, draft, out, as_json=as_json)
 
 
 @click.command(
@@ -216,7 +216,7 @@ def _find_signed(repo: Path | None, kind: str) -> int:
 
 
 def _report(
-    made: PackFolder,
+    pack: PackFolder,
     before: PackFolder | None,
     draft: _Draft,
     out: Path,
@@ -230,7 +230,7 @@ def _report(
             {} if draft.completeness is None else {"missing": draft.completeness.find_missing()}
         )
         more["left_out"] = draft.left_out.to_json()
-        print_json({**_pack_json(made), **more, "notes": list(draft.notes), "out": str(out)})
+        print_json({**_pack_json(pack), **more, "notes": list(draft.notes), "out": str(out)})
         return
     for line in draft.left_out.to_lines(SHOWN_LEFT_OUT):
         click.echo(escape_invisible(line))
@@ -239,9 +239,9 @@ def _report(
     if draft.completeness is not None:
         head, *rows = draft.completeness.rows()
         print_table("Texts by language", head, rows)
-    click.echo(f"Built {_describe(made)} in {out}.")
+    click.echo(f"Built {_describe(pack)} in {out}.")
     if before is not None:
-        click.echo(f"Against version {before.pack.version}, {diff_packs(before, made)}.")
+        click.echo(f"Against version {before.pack.version}, {diff_packs(before, pack)}.")
 
 
 def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:

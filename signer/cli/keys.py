@@ -187,21 +187,21 @@ def import_keys(
             raise click.UsageError("A key comes from a FILE or from a token; give one of them.")
         passphrases = Passphrases(passphrase_fd, runtime.environment)
         token_key = TokenKey(module, token, key_id)
-        taken = [enrol_token_key(store, name, token_key, passphrases, holder)]
+        enrolled = [enrol_token_key(store, name, token_key, passphrases, holder)]
     elif token is not None or module is not None or key_id is not None:
         raise click.UsageError("For a key on a token give --token, --module, --id and --name.")
     else:
-        given = _load_files(files, name, holder)
-        taken = enrol_public_keys(store, given)
+        public_keys = _load_files(files, name, holder)
+        enrolled = enrol_public_keys(store, public_keys)
         if not as_json:
-            for key in given:
-                if key not in taken:
+            for key in public_keys:
+                if key not in enrolled:
                     click.echo(f"{key.name} already exists.")
     if as_json:
-        found = [{"holder": key.holder, "keyid": key.keyid, "name": key.name} for key in taken]
+        found = [{"holder": key.holder, "keyid": key.keyid, "name": key.name} for key in enrolled]
         print_json({"keys": found})
         return
-    for key in taken:
+    for key in enrolled:
         click.echo(
             f"Imported {key.name}, key id {group_key_id(key.keyid)}; compare it with the key id"
             " that its holder reads out."
@@ -299,15 +299,17 @@ def new(
     store = open_keystore(folder)
     passphrases = Passphrases(passphrase_fd, runtime.environment)
     if token is not None and module is not None:
-        made = create_token_keys(store, names, module, token, passphrases, runtime.entropy, holder)
+        new_keys = create_token_keys(
+            store, names, module, token, passphrases, runtime.entropy, holder
+        )
     elif token is not None or module is not None:
         raise click.UsageError("--token and --module belong together; give both or neither.")
     else:
-        made = store.create_keys(names, passphrases.choose, runtime.entropy, holder)
+        new_keys = store.create_keys(names, passphrases.choose, runtime.entropy, holder)
     if as_json:
-        print_json({"keys": [{"keyid": key.keyid, "name": key.name} for key in made]})
+        print_json({"keys": [{"keyid": key.keyid, "name": key.name} for key in new_keys]})
         return
-    for key in made:
+    for key in new_keys:
         kind = "role" if key.role in {*OFFLINE_COMMON_ROLES, POLICY_ROLE} else "model"
         click.echo(f"Made {key.name} for the {kind} {key.role}, key id {key.keyid}.")
 

@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from signer.audit.memory import Memory
 
 
-def print_audit(done: Audit, memory: Memory) -> None:
+def print_audit(result: Audit, memory: Memory) -> None:
     """Print the extent of the audit, and the versions that are logged and not published."""
     rows = [
-        ("trusted root", str(done.published.root.version)),
-        ("role versions served", str(len(done.published.served))),
-        ("valid proofs", str(done.proofs)),
-        ("entries read", str(done.entries_read)),
+        ("trusted root", str(result.published.root.version)),
+        ("role versions served", str(len(result.published.served))),
+        ("valid proofs", str(result.proofs)),
+        ("entries read", str(result.entries_read)),
     ]
     if memory.size:
         rows.append(("earlier audit", f"{memory.size} entries, {show_second(memory.time)}"))
-    if done.checkpoint is not None:
-        rows.append(("log", f"{done.checkpoint.size} entries, {done.checkpoint.root.hex()}"))
+    if result.checkpoint is not None:
+        rows.append(("log", f"{result.checkpoint.size} entries, {result.checkpoint.root.hex()}"))
     print_table("Audit of the log", ("what", "value"), rows)
-    if done.pending:
+    if result.pending:
         print_table(
             "Logged and not published",
             ("role", "version", "since"),
@@ -54,7 +54,7 @@ def print_audit(done: Audit, memory: Memory) -> None:
                     if each in memory.pending
                     else "this audit",
                 )
-                for each in done.pending
+                for each in result.pending
             ],
         )
 
@@ -95,25 +95,26 @@ def _print_evidence(finding: Finding) -> None:
             click.echo(f"  {name}: " + str(part).replace("\n", "\n    "))
 
 
-def describe_audit(done: Audit, memory: Memory, *, is_first: bool) -> dict[str, Any]:
+def describe_audit(result: Audit, memory: Memory, *, is_first: bool) -> dict[str, Any]:
     """Return an audit as JSON values; `memory` is the one that it started from."""
     return {
-        "checkpoint": None if done.checkpoint is None else done.checkpoint.note.decode(),
-        "entries_read": done.entries_read,
+        "checkpoint": None if result.checkpoint is None else result.checkpoint.note.decode(),
+        "entries_read": result.entries_read,
         "findings": [
-            {"evidence": f.evidence, "kind": f.kind, "text": f.text} for f in done.findings.stored
+            {"evidence": f.evidence, "kind": f.kind, "text": f.text} for f in result.findings.stored
         ],
-        "findings_total": done.findings.total,
+        "findings_total": result.findings.total,
         "from_size": memory.size,
         "is_first": is_first,
-        "is_remembered": done.memory is not None,
+        "is_remembered": result.memory is not None,
         "pending": [
-            msgspec.to_builtins(each) | {"is_old": each in memory.pending} for each in done.pending
+            msgspec.to_builtins(each) | {"is_old": each in memory.pending}
+            for each in result.pending
         ],
-        "proofs": done.proofs,
-        "root_version": done.published.root.version,
-        "served": len(done.published.served),
-        "size": None if done.checkpoint is None else done.checkpoint.size,
+        "proofs": result.proofs,
+        "root_version": result.published.root.version,
+        "served": len(result.published.served),
+        "size": None if result.checkpoint is None else result.checkpoint.size,
     }
 
 
@@ -202,29 +203,29 @@ def audit(
     if inquiry.folder is not None:
         inquiry.folder.load_versions()  # report errors of the folder before the log is read
     with _mirror(place, runtime.monotonic) as mirror, _progress() as progress:
-        done = audit_log(mirror, memory, runtime.now, progress, inquiry)
-    if done.memory is not None:
-        store_memory(memory_file, done.memory)
-    summary = _summary(done)
+        result = audit_log(mirror, memory, runtime.now, progress, inquiry)
+    if result.memory is not None:
+        store_memory(memory_file, result.memory)
+    summary = _summary(result)
     if as_json:
-        value = describe_audit(done, memory, is_first=is_first) | describe_inquiry(inquiry)
+        value = describe_audit(result, memory, is_first=is_first) | describe_inquiry(inquiry)
         print_json(value | ({"error": summary} if summary else {}))
     else:
-        print_audit(done, memory)
+        print_audit(result, memory)
         print_inquiry(inquiry)
-        print_findings(done.findings)
+        print_findings(result.findings)
     if summary:
         # The error is not raised, because the JSON contains it already.
         report(summary)
         click.get_current_context().exit(REFUSED)
 
 
-def _summary(done: Audit) -> str:
-    total = done.findings.total
+def _summary(result: Audit) -> str:
+    total = result.findings.total
     if not total:
         return ""
     found = f"{total} finding{'s' * (total > 1)}"
-    if done.findings.wrong:
+    if result.findings.wrong:
         return f"{found}; the memory is as it was."
     return (
         f"{found}, of which none contradicts the log; the memory is updated, so ask now and keep"

@@ -156,8 +156,8 @@ def _judge(
         try:
             facts = inspect_ota(package, certificate=pem, progress=progress, answered=passed.append)
         except OtaError as error:
-            good = [Verdict(package.name, each) for each in passed if each != error.question]
-            return None, (*good, Verdict(package.name, error.question, str(error)))
+            verdicts = [Verdict(package.name, each) for each in passed if each != error.question]
+            return None, (*verdicts, Verdict(package.name, error.question, str(error)))
     return facts, judge_package(facts, codename, allow_operations=allow_operations)
 
 

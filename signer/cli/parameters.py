@@ -173,12 +173,14 @@ def collected(
     return found
 
 
-def complete_channel(context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+def complete_channel(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[str]:
     """Return the channels of signed releases; an empty list without a working folder."""
-    return sorted(each for each in map(str, _list_channels(context)) if each.startswith(begun))
+    return sorted(each for each in map(str, _list_channels(context)) if each.startswith(incomplete))
 
 
-def complete_part(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+def complete_part(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Return the values of `--codename`, `--region` or `--channel` in signed releases.
 
     Only values that match the others of these options are returned, if those are given already.
@@ -194,7 +196,7 @@ def complete_part(context: click.Context, parameter: click.Parameter, begun: str
         part = parts.pop(option)
         if all(context.params.get(name) in (None, other) for name, other in parts.items()):
             found.add(part)
-    return sorted(part for part in found if part.startswith(begun))
+    return sorted(part for part in found if part.startswith(incomplete))
 
 
 def _list_channels(context: click.Context) -> set[Channel]:

@@ -101,14 +101,14 @@ def quickstart_command(
             kind = type(error) if isinstance(error, SignerError) else EnvironmentFailedError
             raise kind(f"{describe(error)} {layout.advice}.") from error
     if as_json:
-        made = {
+        paths = {
             "keys": layout.keys,
             "repo": layout.repo,
             "second_root": layout.second,
             "settings": layout.settings,
             "state": layout.server,
         }
-        print_json({name: str(path) for name, path in made.items()})
+        print_json({name: str(path) for name, path in paths.items()})
         return
     one_disk = layout.keys.stat().st_dev == layout.second.stat().st_dev
     click.echo()
@@ -134,11 +134,11 @@ def _take_passphrase(runtime: Runtime, layout: Layout, passphrase_fd: int | None
 
     passphrases = Passphrases(passphrase_fd, runtime.environment)
     store = Keystore(layout.keys)
-    made = [name for name in layout.key_names if (layout.keys / f"{name}.pub").exists()]
-    if not made:
+    existing = [name for name in layout.key_names if (layout.keys / f"{name}.pub").exists()]
+    if not existing:
         passphrase = passphrases.choose(f"your keys for {layout.model}")
         check_passphrase(passphrase)
         return passphrase
     passphrase = passphrases(f"the keys in {layout.keys}")
-    store.load_signer(store.load_public_key(made[0]), lambda _name: passphrase)
+    store.load_signer(store.load_public_key(existing[0]), lambda _name: passphrase)
     return passphrase

@@ -118,20 +118,20 @@ def promote(
     from signer.release.edits import PromotionRequest, plan_promotion
     from signer.release.policy import load_policy
 
-    policy, where = load_policy(destination.repo), decode_channel(target)
+    policy, channel = load_policy(destination.repo), decode_channel(target)
     request = PromotionRequest(
         decode_channel(source),
-        where,
+        channel,
         counter,
         min_counter,
         changelog,
-        frozenset(factory_builds) | policy.factory_builds_of(where.codename),
+        frozenset(factory_builds) | policy.factory_builds_of(channel.codename),
         tuple(policy.required_locales),
     )
-    current = destination.load_role(where.codename)
+    current = destination.load_role(channel.codename)
     promotion = plan_promotion(request, current, expiry(destination.now, expiry_days))
     planned, remarks = promotion.planned, promotion.left_out
-    _finish(destination, where.codename, current, planned, remarks)
+    _finish(destination, channel.codename, current, planned, remarks)
 
 
 @click.command(

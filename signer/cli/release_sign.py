@@ -156,16 +156,18 @@ def _say_next(channel: Channel, signed: SignedRelease, destination: Destination)
     assert out is not None
     if _is_of_server(out):
         state = f" --state {shlex.quote(str(out.parent))}" if is_given("out") else ""
-        share, whom = ("100%", "all phones") if signed.counter == 1 else ("1%", "1% of the phones")
+        share, audience = (
+            ("100%", "all phones") if signed.counter == 1 else ("1%", "1% of the phones")
+        )
         if _is_addition(channel, signed, destination.folder):
             click.echo(
                 f"An offer keeps the packages that it started with. If {channel} offers counter"
                 f" {signed.counter} already, there is nothing to do: its phones use those packages,"
                 " and this one is for phones that get to a later build through this build."
             )
-            click.echo(f"Otherwise, offer it to {whom}:")
+            click.echo(f"Otherwise, offer it to {audience}:")
         else:
-            click.echo(f"Next, offer it to {whom}:")
+            click.echo(f"Next, offer it to {audience}:")
         click.echo(f"  hening-server rollout offer {channel}{state} --share {share}")
     else:
         click.echo("Next, submit it to the server:")

@@ -118,19 +118,20 @@ def submit_bundles(
     """Submit bundles one after the other, and report the result of each."""
     from signer.remote.submitter import submit_outgoing
 
-    done: list[Outcome] = []
+    outcomes: list[Outcome] = []
     with open_server(runtime, place) as server, progress_bar("Uploading") as progress:
         for outgoing in bundles:
-            done.append(submit_outgoing(server, outgoing, runtime.entropy, progress))
+            outcomes.append(submit_outgoing(server, outgoing, runtime.entropy, progress))
             if not as_json:
-                sent = spell_size(done[-1].sent)
+                sent = spell_size(outcomes[-1].sent)
                 click.echo(
-                    f"Published by {server.name} as snapshot {done[-1].snapshot};"
+                    f"Published by {server.name} as snapshot {outcomes[-1].snapshot};"
                     f" bundle {outgoing.id}, {sent} of packages were sent."
                 )
     if as_json:
         published: list[dict[str, Any]] = [
-            {"bundle": each.bundle, "sent": each.sent, "snapshot": each.snapshot} for each in done
+            {"bundle": each.bundle, "sent": each.sent, "snapshot": each.snapshot}
+            for each in outcomes
         ]
         print_json({"published": published})
 

@@ -63,7 +63,7 @@ def harden_process() -> None:
 
 def take_environment(environment: MutableMapping[bytes, bytes]) -> dict[bytes, bytes]:
     """Return a copy of the environment, and remove the secrets that children would inherit."""
-    taken = dict(environment)
+    variables = dict(environment)
     for variable in VARIABLES:
         environment.pop(variable, None)
-    return taken
+    return variables

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from signer.content.sources import zones
 from signer.content.sources.apn import load_apn
-from signer.content.sources.built import Built
+from signer.content.sources.built import BuildResult
 from signer.content.sources.ca import load_ca
 from signer.content.sources.emergency import load_emergency
 from signer.content.sources.greetings import OUR_TEXTS, load_greetings
@@ -18,7 +18,7 @@ from signer.content.upstream import OPTIONS, Upstream
 from signer.errors import ContentError
 
 
-def build_entries(kind: str, upstream: Upstream) -> Built:
+def build_entries(kind: str, upstream: Upstream) -> BuildResult:
     """Return the entries of `kind` from its source; raises ContentError if an option is missing.
 
     Raises SourceError if the source is malformed.
@@ -40,12 +40,12 @@ def _check_path(kind: str, path: Path | None) -> None:
         raise ContentError(f"{path} is a folder, and the pack {kind} is built from a file.")
 
 
-def _build_apn(upstream: Upstream) -> Built:
+def _build_apn(upstream: Upstream) -> BuildResult:
     path, version = _path("apn", upstream), _stated("apn", upstream, "version")
     return load_apn(path, version, name=upstream.name, licence=upstream.licence)
 
 
-def _build_ca(upstream: Upstream) -> Built:
+def _build_ca(upstream: Upstream) -> BuildResult:
     if upstream.path is None:
         return load_ca()
     version, name, licence = (
@@ -54,7 +54,7 @@ def _build_ca(upstream: Upstream) -> Built:
     return load_ca(upstream.path, version, name=name, licence=licence)
 
 
-def _build_zones(upstream: Upstream) -> Built:
+def _build_zones(upstream: Upstream) -> BuildResult:
     return load_zones(
         upstream.path,
         version=upstream.version,
@@ -63,11 +63,11 @@ def _build_zones(upstream: Upstream) -> Built:
     )
 
 
-def _build_greetings(upstream: Upstream) -> Built:
+def _build_greetings(upstream: Upstream) -> BuildResult:
     return load_greetings(_years("greetings", upstream), upstream.path or OUR_TEXTS)
 
 
-def _build_holidays(upstream: Upstream) -> Built:
+def _build_holidays(upstream: Upstream) -> BuildResult:
     return load_holidays(_years("holidays", upstream))
 
 
@@ -102,7 +102,7 @@ _FOLDERS: Mapping[str, str] = MappingProxyType(
         "zones": "compiled time zones",
     }
 )
-_BUILDERS: Mapping[str, Callable[[Upstream], Built]] = MappingProxyType(
+_BUILDERS: Mapping[str, Callable[[Upstream], BuildResult]] = MappingProxyType(
     {
         "apn": _build_apn,
         "ca": _build_ca,

@@ -74,9 +74,9 @@ def make_pack(
             else encode_part(kind, number, part)
             for number, part in enumerate(split_entries(kind, entries))
         )
-        made = PackFolder(kind, dict(members), dict(entries), parts, dict(pictures))
-        decode_pack(kind, made.members)
-    return made
+        pack = PackFolder(kind, dict(members), dict(entries), parts, dict(pictures))
+        decode_pack(kind, pack.members)
+    return pack
 
 
 def load_pack(folder: Path) -> PackFolder:

@@ -16,7 +16,7 @@ from signer.errors import ContentError
 
 if TYPE_CHECKING:
     from signer.content.pack_folder import PackFolder
-    from signer.content.sources.built import Built
+    from signer.content.sources.built import BuildResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,8 @@ _TAKEN: Mapping[str, frozenset[str]] = MappingProxyType(
 
 def list_refused(kind: str, upstream: Upstream) -> list[str]:
     """Return the given options that do not apply to `kind`, or apply only with --source."""
-    taken = _TAKEN[kind] - (_NAMED if upstream.path is None else frozenset())
-    return [OPTIONS[each] for each in OPTIONS if getattr(upstream, each) and each not in taken]
+    accepted = _TAKEN[kind] - (_NAMED if upstream.path is None else frozenset())
+    return [OPTIONS[each] for each in OPTIONS if getattr(upstream, each) and each not in accepted]
 
 
 TITLES: Mapping[str, str] = MappingProxyType(
@@ -88,7 +88,7 @@ class Extra:
     `check_decodes` raises ContentError for a picture that cannot be decoded.
     """
 
-    build_entries: Callable[[str, Upstream], Built]
+    build_entries: Callable[[str, Upstream], BuildResult]
     check_decodes: Callable[[PackFolder], None]
 
 

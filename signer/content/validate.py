@@ -59,23 +59,23 @@ _SHARE = 5  # losing more than one entry in this many needs --accept-loss
 _SHOWN = 10  # keys of lost entries in a message
 
 
-def check_has_enough(made: PackFolder, before: PackFolder | None) -> None:
+def check_has_enough(pack: PackFolder, before: PackFolder | None) -> None:
     """Raise ContentError for an empty pack, or one that lacks more than a fifth of `before`.
 
     `before` is None if there is no earlier pack, or if the loss is accepted.
     """
-    if not made.entries:
+    if not pack.entries:
         raise ContentError(
-            f"The pack {made.kind} would have no entry; is the source complete? To end the use of a"
+            f"The pack {pack.kind} would have no entry; is the source complete? To end the use of a"
             " pack, withdraw it."
         )
     if before is None:
         return
-    lost = sorted(before.entries.keys() - made.entries.keys())
+    lost = sorted(before.entries.keys() - pack.entries.keys())
     if len(lost) * _SHARE > len(before.entries):
         keys = ", ".join(lost[:_SHOWN]) + (", \u2026" if len(lost) > _SHOWN else "")
         raise ContentError(
-            f"The pack {made.kind} would lose {len(lost)} of the {len(before.entries)} entries of"
+            f"The pack {pack.kind} would lose {len(lost)} of the {len(before.entries)} entries of"
             f" version {before.pack.version} ({keys}); if that is intended, give"
             " --accept-loss."
         )

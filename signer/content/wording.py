@@ -32,10 +32,10 @@ def name_members(value: object, name: str = "") -> dict[str, str]:
         parts = [(str(number), each) for number, each in enumerate(value, start=1)]
     else:
         return {name or "value": show_plain(value)}
-    named: dict[str, str] = {}
+    names: dict[str, str] = {}
     for key, part in parts:
-        named |= name_members(part, f"{name} {key}".strip())
-    return named
+        names |= name_members(part, f"{name} {key}".strip())
+    return names
 
 
 def show_plain(value: object) -> str:
@@ -53,7 +53,7 @@ def name_access_points(entry: dict[str, Any]) -> dict[str, str]:
     Access points of one carrier and name are numbered. `order` is the order in which phones offer
     them.
     """
-    named: dict[str, str] = {}
+    names: dict[str, str] = {}
     order: list[str] = []
     for point in entry["apns"]:
         name = f"{point['carrier']}, {point['apn']}"
@@ -63,8 +63,8 @@ def name_access_points(entry: dict[str, Any]) -> dict[str, str]:
             title = f"{name} ({number})"
         order.append(title)
         for member in sorted(point.keys() - {"carrier"}):
-            named[f"{title}: {member}"] = show_plain(point[member])
-    return named | ({"order": json.dumps(order, ensure_ascii=False)} if len(order) > 1 else {})
+            names[f"{title}: {member}"] = show_plain(point[member])
+    return names | ({"order": json.dumps(order, ensure_ascii=False)} if len(order) > 1 else {})
 
 
 def name_certificate(entry: dict[str, Any]) -> dict[str, str]:

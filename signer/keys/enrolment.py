@@ -31,7 +31,7 @@ def create_token_keys(
     check_token_key(TokenKey(module, label, "00"))
     store.make_folder()
     session = store.open_token(module, label, passphrases, writing=True)
-    made = []
+    keys = []
     with (
         resumable("`keys list` shows the keys that were made, so make only the others"),
         store.changing(),
@@ -41,8 +41,8 @@ def create_token_keys(
             key_id = entropy(_ID_BYTES)
             key = PublicKey(name, session.generate(key_id, name).hex(), holder)
             _add(store, key, TokenKey(module, label, key_id.hex()))
-            made.append(key)
-    return made
+            keys.append(key)
+    return keys
 
 
 def enrol_token_key(

@@ -175,7 +175,7 @@ class Keystore:
         chosen = {name: passphrases(name) for name in names}
         for passphrase in chosen.values():
             check_passphrase(passphrase)
-        made = []
+        keys = []
         with (
             resumable("`keys list` shows the keys that were made, so make only the others"),
             self.changing(),
@@ -184,8 +184,8 @@ class Keystore:
             for name, passphrase in chosen.items():
                 key = self._create(name, passphrase, entropy, holder)
                 self._check_pair(key, passphrase)
-                made.append(key)
-        return made
+                keys.append(key)
+        return keys
 
     def change_passphrases(
         self,

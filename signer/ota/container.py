@@ -105,12 +105,12 @@ def _load_end(stream: BinaryIO, length: int) -> tuple[zip_records.End, int, byte
     # Some writers add zip64 records to zips that do not need them, and readers then use them.
     if not zip_records.is_zip64(end) and not locator.startswith(zip_records.LOCATOR_MAGIC):
         return end, limit, comment
-    where = zip_records.decode_locator(locator)
-    if where != limit - zip_records.LOCATOR_LENGTH - zip_records.END64_LENGTH:
+    end_offset = zip_records.decode_locator(locator)
+    if end_offset != limit - zip_records.LOCATOR_LENGTH - zip_records.END64_LENGTH:
         raise ContainerError("The zip's zip64 end record is not where its locator must point.")
-    end64 = zip_records.decode_end64(_read_at(stream, where, zip_records.END64_LENGTH))
+    end64 = zip_records.decode_end64(_read_at(stream, end_offset, zip_records.END64_LENGTH))
     zip_records.check_ends_agree(end, end64)
-    return end64, where, comment
+    return end64, end_offset, comment
 
 
 def load_container(stream: BinaryIO, length: int) -> Container:

@@ -75,7 +75,7 @@ def _fail(fault: str) -> PayloadError:
 
 
 @dataclass(slots=True)
-class _Rest:
+class _DecodeState:
     """Remaining limits while a manifest is decoded, and the unknown names found in it."""
 
     operations: int
@@ -102,37 +102,37 @@ class _Rest:
             self.note(f"{kind}-field-{number}")
 
 
-def _extent(raw: bytes, rest: _Rest) -> Extent:
+def _extent(raw: bytes, state: _DecodeState) -> Extent:
     values, unknown = decode_fields(raw, EXTENT, _fail)
     if unknown:
-        rest.note_fields(unknown, "extent")
+        state.note_fields(unknown, "extent")
     count = values.get(2)
     if not count:
         raise _fail("an extent has no blocks")
     return Extent(values.get(1, 0), count)
 
 
-def _extents(encoded: Sequence[bytes], rest: _Rest) -> tuple[Extent, ...]:
-    rest.take_extents(len(encoded))
-    return tuple([_extent(each, rest) for each in encoded])
+def _extents(encoded: Sequence[bytes], state: _DecodeState) -> tuple[Extent, ...]:
+    state.take_extents(len(encoded))
+    return tuple([_extent(each, state) for each in encoded])
 
 
-def _operation(raw: bytes, rest: _Rest) -> Operation:
+def _operation(raw: bytes, state: _DecodeState) -> Operation:
     values, unknown = decode_fields(raw, OPERATION, _fail)
     if unknown:
-        rest.note_fields(unknown, "operation")
+        state.note_fields(unknown, "operation")
     get = values.get
     kind, data_hash, source_hash = get(1), get(8, b""), get(9, b"")
     if kind not in OPERATION_TYPES:
         if kind is None:
             raise _fail("an operation has no type")
-        rest.note(operation_name(kind))
+        state.note(operation_name(kind))
     if data_hash:
         _check_hash(data_hash)
     if source_hash:
         _check_hash(source_hash)
-    sources = _extents(values[4], rest) if 4 in values else ()
-    targets = _extents(values[6], rest) if 6 in values else ()
+    sources = _extents(values[4], state) if 4 in values else ()
+    targets = _extents(values[6], state) if 6 in values else ()
     return Operation(
         *(kind, get(2, 0), get(3, 0), sources, targets, data_hash, source_hash, get(5), get(7))
     )
@@ -143,25 +143,25 @@ def _check_hash(found: bytes) -> None:
         raise _fail(f"a hash has {len(found)} bytes; it must have 32")
 
 
-def _info(message: Message, number: int, rest: _Rest) -> PartitionInfo | None:
+def _info(message: Message, number: int, state: _DecodeState) -> PartitionInfo | None:
     if not message.has(number):
         return None
     info = message.message(number)
-    rest.note_fields(info.unknown, "info")
+    state.note_fields(info.unknown, "info")
     return PartitionInfo(info.integer(1), info.data(2))
 
 
-def _partition(message: Message, rest: _Rest) -> Partition:
-    rest.take_operations(len(message.all_data(8)))
-    rest.note_fields(message.unknown, "partition")
-    rest.note_fields(message.check(3, 4, 5, 10, 12, 14, 18), "nested")
+def _partition(message: Message, state: _DecodeState) -> Partition:
+    state.take_operations(len(message.all_data(8)))
+    state.note_fields(message.unknown, "partition")
+    state.note_fields(message.check(3, 4, 5, 10, 12, 14, 18), "nested")
     return Partition(
         name=message.text(1),
-        old=_info(message, 6, rest),
-        new=_info(message, 7, rest),
-        operations=PackedOperations(_operation(each, rest) for each in message.all_data(8)),
+        old=_info(message, 6, state),
+        new=_info(message, 7, state),
+        operations=PackedOperations(_operation(each, state) for each in message.all_data(8)),
         written_by_device=tuple(
-            _extent(message.data(number), rest) for number in (11, 15) if message.has(number)
+            _extent(message.data(number), state) for number in (11, 15) if message.has(number)
         ),
         has_verity=any(message.has(number) for number in (10, 11, 14, 15)),
         version=message.text(17),
@@ -180,9 +180,9 @@ def decode_manifest(raw: bytes) -> Manifest:
         )
     if message.has(4) != message.has(5):
         raise _fail("it has only one of offset and size of the payload signature")
-    rest = _Rest(MAX_OPERATIONS, MAX_EXTENTS, set())
-    rest.note_fields(message.check(15, 17), "nested")
-    rest.note_fields(message.unknown, "manifest")
+    state = _DecodeState(MAX_OPERATIONS, MAX_EXTENTS, set())
+    state.note_fields(message.check(15, 17), "nested")
+    state.note_fields(message.unknown, "manifest")
     return Manifest(
         block_size=message.integer(3, 4096),
         minor_version=message.integer(12),
@@ -193,6 +193,6 @@ def decode_manifest(raw: bytes) -> Manifest:
         security_patch_level=message.text(18),
         # One at a time: a hostile partition needs twenty times its length in memory while it is
         # decoded.
-        partitions=tuple(_partition(each, rest) for each in message.messages(13)),
-        unknown=frozenset(rest.unknown),
+        partitions=tuple(_partition(each, state) for each in message.messages(13)),
+        unknown=frozenset(state.unknown),
     )

@@ -241,11 +241,13 @@ def _xz_fault(head: bytes) -> str:
     block = head[_XZ_HEADER:]
     try:
         # A stream without blocks has its index here; it is too short, so its installation fails.
-        knows = block[0] == 0 or _has_known_filters(block)
+        is_known = block[0] == 0 or _has_known_filters(block)
     except IndexError:
         return "is not an xz stream"
     return (
-        "" if knows else "is an xz stream with another filter than LZMA2 or a known branch filter"
+        ""
+        if is_known
+        else "is an xz stream with another filter than LZMA2 or a known branch filter"
     )
 
 

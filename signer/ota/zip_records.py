@@ -141,7 +141,7 @@ def decode_directory(directory: bytes, count: int) -> list[Header]:
         if directory[at : at + 4] != b"PK\x01\x02" or at + _CENTRAL_LENGTH > len(directory):
             raise ContainerError("The zip's central directory has fewer entries than it says.")
         fields = struct.unpack_from("<6H3L5H2L", directory, at + 4)
-        made, needed, flags, method, time, day, crc, packed, size, name_n, extra_n, comment_n = (
+        made_by, needed, flags, method, time, day, crc, packed, size, name_n, extra_n, comment_n = (
             fields[:12]
         )
         start = at + _CENTRAL_LENGTH
@@ -157,7 +157,7 @@ def decode_directory(directory: bytes, count: int) -> list[Header]:
         headers.append(
             Header(
                 *(name, needed, flags, method, crc, packed, size, extra_n, is_wide, (time, day)),
-                *(offset, made >> 8, fields[14]),
+                *(offset, made_by >> 8, fields[14]),
             )
         )
     if at != len(directory):
@@ -240,8 +240,8 @@ def check_names(names: Iterable[str]) -> None:
         plain = name.removesuffix("/").lower()
         if plain in files:
             same, other = name == files[plain], show_name(files[plain])
-            how = "twice" if same else f"and {other}, one name to some systems"
-            raise ContainerError(f"The zip has {show_name(name)} {how}.")
+            clash = "twice" if same else f"and {other}, one name to some systems"
+            raise ContainerError(f"The zip has {show_name(name)} {clash}.")
         files[plain] = name
         parts = plain.split("/")
         folders |= {"/".join(parts[:end]) for end in range(1, len(parts))}

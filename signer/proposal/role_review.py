@@ -68,7 +68,7 @@ def _describe_drain(release: Release) -> str:
 
 def _describe_new(path: str, release: Release, target: TargetFile) -> Iterator[str]:
     source = f" from {', '.join(release.source_builds)}" if release.source_builds else ""
-    stone = f", for phones at counter {release.min_counter} or above" if release.min_counter else ""
+    limit = f", for phones at counter {release.min_counter} or above" if release.min_counter else ""
     unknown = sorted({*target.custom} - set(Release.__struct_fields__))
     unknown += sorted({*target.unrecognized_fields} - {"custom"})
     others = f", with members that are unknown here: {', '.join(unknown)}" if unknown else ""
@@ -76,7 +76,7 @@ def _describe_new(path: str, release: Release, target: TargetFile) -> Iterator[s
     yield (
         f"Adds {path}: {release.type} update{source} to {release.fingerprint}, counter"
         f" {release.counter}, built {show_second(release.post_timestamp)}, patch level"
-        f" {release.security_patch_level}, SDK {release.sdk_level}{stone}{state};"
+        f" {release.security_patch_level}, SDK {release.sdk_level}{limit}{state};"
         f" {target.length} bytes, sha256 {target.hashes['sha256']}{others}."
     )
     for locale, text in sorted(release.changelog.items()):

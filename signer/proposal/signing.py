@@ -74,7 +74,7 @@ def _check(file: SignatureFile) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class HeldKey:
     """A key of the holder's folder that may sign a proposal, and the roles that it signs."""
 
     key: PublicKey
@@ -83,7 +83,7 @@ class Holding:
 
 def find_holdings(
     transition: Transition, keystore: Keystore, names: Sequence[str] = ()
-) -> list[Holding]:
+) -> list[HeldKey]:
     """Return the keys in the folder that may sign, or only those in `names` if any are given.
 
     Raises ProposalError when no key may sign, or a key in `names` may not sign or does not exist.
@@ -99,7 +99,7 @@ def find_holdings(
         keyid = key.keyid  # a property that is computed at each access
         roles = tuple(role for role in transition.new if keyid in allowed[role])
         if roles:
-            holdings.append(Holding(key, roles))
+            holdings.append(HeldKey(key, roles))
         elif names:
             raise ProposalError(f"{key.name} may not sign any role that the proposal changes.")
     if not holdings:
@@ -114,7 +114,7 @@ def sign_proposal(
     transition: Transition,
     proposal_id: str,
     keystore: Keystore,
-    holdings: Sequence[Holding],
+    holdings: Sequence[HeldKey],
     passphrases: Passphrases,
 ) -> SignatureFile:
     """Return the signatures of every key in `holdings` under every role that it may sign."""

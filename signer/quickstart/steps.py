@@ -128,14 +128,14 @@ def _run(command: list[str], *descriptors: int) -> subprocess.CompletedProcess[s
 
 
 def _check(
-    program: str, words: tuple[str | Path, ...], done: subprocess.CompletedProcess[str]
+    program: str, words: tuple[str | Path, ...], result: subprocess.CompletedProcess[str]
 ) -> None:
-    if done.returncode == 0:
+    if result.returncode == 0:
         return
-    reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    kind = EnvironmentFailedError if done.returncode == _FAILED else CeremonyError
-    named = [word for word in words[:2] if isinstance(word, str) and not word.startswith("-")]
-    raise kind(f"`{' '.join([program, *named])}` failed: {reason.removeprefix(f'{program}: ')}")
+    reason = (result.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    kind = EnvironmentFailedError if result.returncode == _FAILED else CeremonyError
+    command = [word for word in words[:2] if isinstance(word, str) and not word.startswith("-")]
+    raise kind(f"`{' '.join([program, *command])}` failed: {reason.removeprefix(f'{program}: ')}")
 
 
 def _describe_places(layout: Layout) -> bytes:

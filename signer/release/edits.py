@@ -175,11 +175,11 @@ def _needs(keep: int, releases: Mapping[str, Release], now: datetime) -> Iterato
             reason = f"{channel} keeps its newest builds, counter {counter} among {keep}."
             yield _Need(counter, reason)
             used = {counter}
-            for stone in _stones(channel, counter, offered):
+            for step in _stones(channel, counter, offered):
                 yield _Need(
-                    stone, f"{channel} reaches counter {counter} over the stepping stone {stone}."
+                    step, f"{channel} reaches counter {counter} over the stepping stone {step}."
                 )
-                used.add(stone)
+                used.add(step)
             for path, need in edges:
                 if path in offered and offered[path].counter in used:
                     yield need

@@ -21,10 +21,10 @@ from signer.release.edits import next_role
 from signer.release.questions import (
     Checklist,
     JudgedRelease,
+    judge_against_releases,
     judge_alone,
-    judge_beside,
     judge_changelogs,
-    judge_left_out,
+    judge_omitted_partitions,
     judge_partitions,
     judge_proofs,
     judge_sources,
@@ -94,9 +94,9 @@ def judge_release(
     )
     counter = chosen or next_counter(fingerprint, releases, floor)
     for facts in packages:
-        judge_beside(checklist, request, facts, counter, releases, floor)
+        judge_against_releases(checklist, request, facts, counter, releases, floor)
         judge_sources(checklist, request, facts, counter, releases, sources, listed_files)
-        judge_left_out(checklist, request.proofs, facts, sources, listed_files, before)
+        judge_omitted_partitions(checklist, request.proofs, facts, sources, listed_files, before)
     judge_proofs(checklist, request.proofs, channel, packages, sources, listed_files)
     if sources:
         checklist.ask(

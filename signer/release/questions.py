@@ -117,7 +117,7 @@ def judge_partitions(
             checklist.ask(facts.path.name, question, check_same_partitions, facts, reference)
 
 
-def judge_beside(
+def judge_against_releases(
     checklist: Checklist,
     request: ReleaseRequest,
     facts: OtaFacts,
@@ -185,7 +185,7 @@ def judge_sources(
             checklist.ask(name, question, _check_source, facts, full, listed)
 
 
-def judge_left_out(
+def judge_omitted_partitions(
     checklist: Checklist,
     proofs: Proofs,
     facts: OtaFacts,

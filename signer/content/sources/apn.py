@@ -24,7 +24,7 @@ from server.core.content.countries import (
     Protocol,
     Type,
 )
-from signer.content.sources.built import Built, LeftOut, name_source
+from signer.content.sources.built import BuildResult, LeftOut, name_source
 from signer.errors import SourceError
 
 TYPES = frozenset(get_args(Type))
@@ -49,7 +49,7 @@ Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Aside:
+class ReadReport:
     """Collects a reader's reports besides access points: notes, and omitted parts of the source."""
 
     note: Note
@@ -57,15 +57,15 @@ class Aside:
 
 
 def make_access_point(
-    carrier: str, types: Iterable[str], words: dict[str, str | None], where: str, aside: Aside
+    carrier: str, types: Iterable[str], words: dict[str, str | None], where: str, report: ReadReport
 ) -> dict[str, object] | None:
     """Return the access point of FORMATS 15 with `words`, which are named as in MEMBERS and PORTS.
 
     Spaces around values are removed, empty values are ignored, and a member that phones could not
     use is left out. Returns None without a usable `apn` or type. `where` is the place in the source
-    that `aside` reports.
+    that `report` reports.
     """
-    point: dict[str, object] = {"carrier": _shorten(carrier, where, aside.note)}
+    point: dict[str, object] = {"carrier": _shorten(carrier, where, report.note)}
     for name, word in words.items():
         value = (word or "").strip()
         if not value:
@@ -75,13 +75,13 @@ def make_access_point(
         elif name in MEMBERS and len(value) <= MEMBERS[name] and PRINTABLE.fullmatch(value):
             point[name] = value
         else:
-            aside.left_out.add("a member that phones could not use", f"{where}: {name} {value!r}")
+            report.left_out.add("a member that phones could not use", f"{where}: {name} {value!r}")
     requested = set(types)
     for name in sorted(requested - TYPES):
-        aside.left_out.add("a type without a meaning here", f"{where}: {name}")
+        report.left_out.add("a type without a meaning here", f"{where}: {name}")
     point["types"] = sorted(requested & TYPES)
     if "apn" not in point or not point["types"]:
-        aside.left_out.add("an access point without a name of its own, or a type", where)
+        report.left_out.add("an access point without a name of its own, or a type", where)
         return None
     return point
 
@@ -105,22 +105,22 @@ ANDROID_TAKEN = frozenset({
 WORDS = ("apn", "mmsc", "mmsport", "mmsproxy", "password", "port", "proxy", "user")
 
 
-def read_android(root: Element, aside: Aside) -> Iterator[tuple[str, dict[str, object]]]:
+def read_android(root: Element, report: ReadReport) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield pairs of an entry's key and an access point, in the file's order."""
     for number, element in enumerate(root.iterfind("apn"), start=1):
         carrier = element.get("carrier") or ""
         where = f"access point {number}, {carrier}"
         for name in set(element.keys()) - ANDROID_TAKEN:
-            aside.left_out.add(NO_PLACE, name)
+            report.left_out.add(NO_PLACE, name)
         key = f"{element.get('mcc') or ''}-{element.get('mnc') or ''}"
         if not NETWORK.fullmatch(key):
-            aside.left_out.add("an access point of no network", where)
+            report.left_out.add("an access point of no network", where)
             continue
         if element.get("carrier_enabled") == "false":
-            aside.left_out.add("an access point that the list disables", where)
+            report.left_out.add("an access point that the list disables", where)
             continue
         words = {name: element.get(name) for name in WORDS}
-        point = make_access_point(carrier, _types_of(element), words, where, aside)
+        point = make_access_point(carrier, _types_of(element), words, where, report)
         if point is None:
             continue
         if (method := METHODS.get(element.get("authtype") or "")) is not None:
@@ -152,7 +152,7 @@ PROVIDERS_TAKEN = frozenset({
 })  # fmt: skip
 
 
-def read_providers(root: Element, aside: Aside) -> Iterator[tuple[str, dict[str, object]]]:
+def read_providers(root: Element, report: ReadReport) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield pairs of an entry's key and an access point, those of primary providers first."""
     providers = [
         (country.get("code", "").upper(), provider)
@@ -160,16 +160,16 @@ def read_providers(root: Element, aside: Aside) -> Iterator[tuple[str, dict[str,
         for provider in country.iterfind("provider")
     ]
     for tag in _list_left_out(root):
-        aside.left_out.add(NO_PLACE, f"<{tag}>")
+        report.left_out.add(NO_PLACE, f"<{tag}>")
     for country, provider in sorted(providers, key=lambda pair: pair[1].get("primary") != "true"):
         name = _name_of(provider)
         where = f"{country}, {name or 'a provider without a name'}"
         points = provider.findall("gsm/apn")
-        keys = list(_networks_of(provider, where, aside))
+        keys = list(_networks_of(provider, where, report))
         if keys and not points:
-            aside.note(f"{where}: no access points for {', '.join(keys)}")
+            report.note(f"{where}: no access points for {', '.join(keys)}")
         for element in points:
-            point = _point_of(element, name, where, aside)
+            point = _point_of(element, name, where, report)
             if point is not None:
                 yield from ((key, dict(point)) for key in keys or [country])
 
@@ -183,17 +183,17 @@ def _list_left_out(element: Element) -> Iterator[str]:
             yield str(child.tag)
 
 
-def _networks_of(provider: Element, where: str, aside: Aside) -> Iterator[str]:
+def _networks_of(provider: Element, where: str, report: ReadReport) -> Iterator[str]:
     for network in provider.iterfind("gsm/network-id"):
         key = f"{network.get('mcc')}-{network.get('mnc')}"
         if NETWORK.fullmatch(key):
             yield key
         else:
-            aside.left_out.add("numbers that no network can have", f"{where}: {key}")
+            report.left_out.add("numbers that no network can have", f"{where}: {key}")
 
 
 def _point_of(
-    element: Element, provider: str, where: str, aside: Aside
+    element: Element, provider: str, where: str, report: ReadReport
 ) -> dict[str, object] | None:
     own = _name_of(element)
     carrier = f"{provider}: {own}" if own and own not in provider else provider
@@ -209,7 +209,7 @@ def _point_of(
         "user": element.findtext("username"),
     }
     types = {*USAGES.get(kind, (str(kind),)), *(("mms",) if words["mmsc"] else ())}
-    point = make_access_point(carrier, types, words, f"{where}, {words['apn']}", aside)
+    point = make_access_point(carrier, types, words, f"{where}, {words['apn']}", report)
     method = element.find("authentication")
     if point is not None and method is not None and method.get("method") in {"chap", "pap"}:
         point["auth"] = method.get("method")
@@ -230,7 +230,7 @@ MAX_BYTES = 16 * 1024 * 1024
 READERS = {"serviceproviders": read_providers, "apns": read_android}
 
 
-def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> Built:
+def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> BuildResult:
     """Build the kind `apn` from either form; `version` is that of the package the file is from.
 
     GNOME's form is attributed to mobile-broadband-provider-info by default. Android's form has many
@@ -253,7 +253,7 @@ def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> 
     notes: list[str] = []
     left_out = LeftOut()
     networks: dict[str, list[dict[str, object]]] = {}
-    for key, point in reader(root, Aside(notes.append, left_out)):
+    for key, point in reader(root, ReadReport(notes.append, left_out)):
         points = networks.setdefault(key, [])
         if point in points:
             left_out.add("an access point that its network has already", key)
@@ -261,7 +261,7 @@ def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> 
             points.append(point)
     entries: dict[str, object] = {key: {"apns": networks[key]} for key in sorted(networks)}
     sources = [name_source(name, version, licence)]
-    return Built(entries, sources, notes=tuple(notes), left_out=left_out)
+    return BuildResult(entries, sources, notes=tuple(notes), left_out=left_out)
 
 
 def _parse(path: Path) -> Element:

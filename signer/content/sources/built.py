@@ -46,7 +46,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuildResult:
     """The entries of a kind, their sources, and remarks for a person.
 
     `entries` and `sources` are as FORMATS 15 says; `pictures` maps names of wallpapers to JPEGs.

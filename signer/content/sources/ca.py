@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from server.core.content.ca import MAX_CERTIFICATE, MAX_NAME, check_ca_certificate
 from server.core.errors import FormatError
-from signer.content.sources.built import Built, LeftOut, name_source
+from signer.content.sources.built import BuildResult, LeftOut, name_source
 from signer.errors import SourceError
 
 NAME = "certifi"
@@ -31,7 +31,7 @@ NAMED_BY = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGAN
 
 def load_ca(
     path: Path | None = None, version: str = "", *, name: str = NAME, licence: str = LICENCE
-) -> Built:
+) -> BuildResult:
     """Build the kind `ca` from a file in PEM, or certifi's.
 
     `version` is that of the file's package. Raises SourceError if the file has no certificate, or
@@ -62,7 +62,7 @@ def load_ca(
             "name": title,
         }
     sources = [name_source(name, version, licence)]
-    return Built(dict(sorted(entries.items())), sources, left_out=left_out)
+    return BuildResult(dict(sorted(entries.items())), sources, left_out=left_out)
 
 
 def _judge(block: bytes) -> tuple[str, bytes, str]:

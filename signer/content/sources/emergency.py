@@ -11,7 +11,7 @@ from importlib.metadata import version
 from phonenumbers import SUPPORTED_REGIONS, SUPPORTED_SHORT_REGIONS, PhoneMetadata
 from phonenumbers.shortnumberinfo import connects_to_emergency_number
 
-from signer.content.sources.built import Built, LeftOut, name_source
+from signer.content.sources.built import BuildResult, LeftOut, name_source
 from signer.errors import SourceError
 
 NAME = "phonenumbers"
@@ -23,7 +23,7 @@ MAX_DIGITS = 7
 REST = "0" * 8
 
 
-def load_emergency() -> Built:
+def load_emergency() -> BuildResult:
     """Build the kind `emergency` for all countries of the package, including those without numbers.
 
     `exact` is true where a longer number does not reach the emergency services: in Brazil, Chile
@@ -37,7 +37,7 @@ def load_emergency() -> Built:
     left_out = LeftOut()
     for country in set(SUPPORTED_REGIONS) - entries.keys():
         left_out.add(f"a country whose short numbers {NAME} does not have", country)
-    return Built(entries, [name_source(NAME, version(NAME), LICENCE)], left_out=left_out)
+    return BuildResult(entries, [name_source(NAME, version(NAME), LICENCE)], left_out=left_out)
 
 
 def _find_numbers(country: str) -> list[str]:

@@ -16,7 +16,7 @@ from holidays import list_supported_countries
 
 from server.core.content.greetings import OCCASION, count_segments
 from signer.content.sources import holidays
-from signer.content.sources.built import Built, name_source
+from signer.content.sources.built import BuildResult, name_source
 from signer.content.sources.holidays import english_days
 from signer.content.sources.translations import (
     Completeness,
@@ -128,7 +128,7 @@ OUR_TEXTS = Path(__file__).parents[1] / "texts" / "greetings"
 HOLIDAYS = name_source(holidays.NAME, version(holidays.NAME), holidays.LICENCE)
 
 
-def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> Built:
+def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> BuildResult:
     """Build the kind `greetings` from a folder, by default the built-in one, with days of `years`.
 
     The index has `source`, `version`, `licence`, `author`, and `occasions`: name to the rules of
@@ -142,7 +142,7 @@ def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> Built:
     occasions = index["occasions"].mapping()
     names: dict[str, dict[str, str]] = {occasion: {} for occasion in occasions}
     texts: list[Message] = []
-    for message in read_messages(folder, but=INDEX):
+    for message in read_messages(folder, except_file=INDEX):
         occasion, _, rest = message.key.partition("/")
         if occasion not in occasions or rest not in {"", "name"}:
             raise SourceError(f"{message.where}: {INDEX} has no occasion {message.key}.")
@@ -167,7 +167,7 @@ def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> Built:
     author, licence = (index[each].text() for each in ("author", "licence"))
     entries |= _number(texts, names, author, licence)
     counts = count_messages(texts)
-    return Built(
+    return BuildResult(
         dict(sorted(entries.items())),
         [
             name_source(index["source"].text(), index["version"].text(), licence),

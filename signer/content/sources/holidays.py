@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from holidays import PUBLIC, HolidayBase, country_holidays, list_supported_countries
 
-from signer.content.sources.built import Built, LeftOut, name_source
+from signer.content.sources.built import BuildResult, LeftOut, name_source
 from signer.errors import SourceError
 
 NAME = "holidays"
@@ -16,7 +16,7 @@ MAX_NAME = 120
 ENGLISH = "en_US"
 
 
-def load_holidays(years: Iterable[int], countries: Collection[str] | None = None) -> Built:
+def load_holidays(years: Iterable[int], countries: Collection[str] | None = None) -> BuildResult:
     """Build the kind `holidays` for `years`, of `countries` or all that the package knows.
 
     A day's names are in the package's language for the country, and in English; several names of
@@ -40,7 +40,7 @@ def load_holidays(years: Iterable[int], countries: Collection[str] | None = None
             entries[f"{country}-{year}"] = {"days": days}
         _note_others(country, left_out)
     sources = [name_source(NAME, version(NAME), LICENCE)]
-    return Built(entries, sources, notes=tuple(notes), left_out=left_out)
+    return BuildResult(entries, sources, notes=tuple(notes), left_out=left_out)
 
 
 def english_days(country: str, year: int) -> dict[dt.date, list[str]]:

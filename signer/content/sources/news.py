@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from server.core.content.news import KEY, Severity
-from signer.content.sources.built import Built, name_source
+from signer.content.sources.built import BuildResult, name_source
 from signer.content.sources.translations import (
     Completeness,
     Marked,
@@ -26,7 +26,7 @@ PARTS = ("title", "body")
 LIMITS = {"title": 120, "body": 2000}
 
 
-def load_news(folder: Path, noun: str) -> Built:
+def load_news(folder: Path, noun: str) -> BuildResult:
     """Build entries from `folder/index.yaml` and messages with the keys `ID/title` and `ID/body`.
 
     The index has `source`, `version`, `licence` and `entries`: id to `severity`, `published` and,
@@ -34,7 +34,7 @@ def load_news(folder: Path, noun: str) -> Built:
     that the index lacks, for a title without a body, and for an entry without English.
     """
     index = read_yaml(folder / INDEX).members({"entries", "licence", "source", "version"}, ())
-    messages = read_messages(folder, but=INDEX)
+    messages = read_messages(folder, except_file=INDEX)
     marked = index["entries"].mapping()
     texts: dict[str, dict[str, dict[str, str]]] = {name: {} for name in marked}
     for message in messages:
@@ -51,7 +51,7 @@ def load_news(folder: Path, noun: str) -> Built:
         of_part[message.locale] = message.text
     entries = {name: _entry_of(name, marked[name], texts[name]) for name in sorted(marked)}
     source = name_source(*(index[each].text() for each in ("source", "version", "licence")))
-    return Built(dict(entries), [source], completeness=_count(marked, messages))
+    return BuildResult(dict(entries), [source], completeness=_count(marked, messages))
 
 
 def _entry_of(name: str, marked: Marked, texts: dict[str, dict[str, str]]) -> dict[str, object]:
@@ -94,12 +94,12 @@ def _count(marked: dict[str, Marked], messages: Sequence[Message]) -> Completene
     return Completeness({name: counts.get(f"{name}/title", {}) for name in marked})
 
 
-def load_features(folder: Path) -> Built:
+def load_features(folder: Path) -> BuildResult:
     """Build the kind `features` from a folder, as `load_news` says."""
     return load_news(folder, "feature")
 
 
-def load_notices(folder: Path) -> Built:
+def load_notices(folder: Path) -> BuildResult:
     """Build the kind `notices` from a folder, as `load_news` says."""
     return load_news(folder, "notice")
 

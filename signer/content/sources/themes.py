@@ -11,7 +11,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from server.core.content import kinds
 from server.core.content.picture import MAX_SIDE, MIN_SIDE
-from signer.content.sources.built import Built, name_source
+from signer.content.sources.built import BuildResult, name_source
 from signer.content.sources.translations import Marked, check_words, read_yaml
 from signer.errors import SourceError
 
@@ -91,7 +91,7 @@ WALLPAPERS = "wallpapers.yaml"
 FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
-def load_wallpapers(folder: Path) -> Built:
+def load_wallpapers(folder: Path) -> BuildResult:
     """Build the kind `wallpapers`, with its pictures, from a folder with `wallpapers.yaml`.
 
     The index has `source`, `version`, `licence` and `wallpapers`: name to `file`, `title` by
@@ -120,7 +120,7 @@ def load_wallpapers(folder: Path) -> Built:
             "width": image.width,
         }
     source = name_source(*(index[each].text() for each in ("source", "version", "licence")))
-    return Built(entries, [source], pictures)
+    return BuildResult(entries, [source], pictures)
 
 
 def check_name(name: str, marked: Marked) -> None:
@@ -143,7 +143,7 @@ THEMES = "themes.yaml"
 COLOURS = ("background", "primary", "text")
 
 
-def load_themes(folder: Path) -> Built:
+def load_themes(folder: Path) -> BuildResult:
     """Build the kind `themes` from a folder with `themes.yaml`.
 
     The file has `source`, `version`, `licence` and `themes`: name to `title` by locale, `author`,
@@ -161,7 +161,7 @@ def load_themes(folder: Path) -> Built:
         entry |= {each: _colours_of(members[each]) for each in ("dark", "light")}
         entries[name] = entry | {"title": titles_of(members["title"])}
     source = name_source(*(index[each].text() for each in ("source", "version", "licence")))
-    return Built(entries, [source])
+    return BuildResult(entries, [source])
 
 
 def _colours_of(marked: Marked) -> dict[str, str]:

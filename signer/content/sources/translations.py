@@ -185,8 +185,8 @@ def _mark(node: yaml.Node, path: str, seen: set[int]) -> Marked:
     return Marked(str(node.value), where)
 
 
-def read_messages(folder: Path, *, but: str) -> list[Message]:
-    """Return the messages of a folder's files, sorted by file name, without the file `but`.
+def read_messages(folder: Path, *, except_file: str) -> list[Message]:
+    """Return the messages of a folder's files, sorted by file name, without the file `except_file`.
 
     A YAML file has the members `locale` and `messages`: key to text, or to a list of texts, each of
     which may be `{text:, author:, licence:}`. Files other than *.yaml, *.csv and *.po are ignored.
@@ -195,7 +195,7 @@ def read_messages(folder: Path, *, but: str) -> list[Message]:
     return [
         message
         for path in sorted(folder.iterdir())
-        if path.suffix in READERS and path.name != but
+        if path.suffix in READERS and path.name != except_file
         for message in READERS[path.suffix](path)
     ]
 

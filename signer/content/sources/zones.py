@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from server.core.content.zones import EMPTY_BLOCK
-from signer.content.sources.built import Built, LeftOut, name_source
+from signer.content.sources.built import BuildResult, LeftOut, name_source
 from signer.errors import SourceError
 
 NAME = "tzdata"
@@ -35,7 +35,7 @@ VERSION = re.compile(r"# version (\S+)")
 
 def load_zones(
     folder: Path | None = None, *, version: str = "", name: str = NAME, licence: str = LICENCE
-) -> Built:
+) -> BuildResult:
     """Build the kind `zones` from `folder`, such as /usr/share/zoneinfo; without one from tzdata.
 
     Raises SourceError if it has no zones, no `tzdata.zi` with their version, or one with another
@@ -58,7 +58,7 @@ def load_zones(
         else {"link": targets[data]}
         for key, data in sorted(found.items())
     }
-    return Built(entries, [name_source(name, stated, licence)], left_out=left_out)
+    return BuildResult(entries, [name_source(name, stated, licence)], left_out=left_out)
 
 
 def _find_zones(folder: Traversable, prefix: str, left_out: LeftOut) -> Iterator[tuple[str, bytes]]:

@@ -50,7 +50,7 @@ def read(folder, **files):
     for name, text in files.items():
         stem, _, suffix = name.rpartition("_")
         (folder / f"{stem}.{suffix}").write_text(text)
-    return read_messages(folder, but="index.yaml")
+    return read_messages(folder, except_file="index.yaml")
 
 
 def test_same_messages_in_three_formats(tmp_path) -> None:
@@ -83,7 +83,7 @@ def test_texts_are_normalised(tmp_path) -> None:
     (tmp_path / "other").write_text(PO)
     (tmp_path / "a.po").write_text(str(tmp_path / "other"))
     with pytest.raises(SourceError, match="not PO"):
-        read_messages(tmp_path, but="")
+        read_messages(tmp_path, except_file="")
 
 
 def test_error_names_file_and_line(tmp_path):
@@ -120,7 +120,7 @@ def test_error_names_file_and_line(tmp_path):
             file = tmp_path / name
             file.write_text(text)
             with pytest.raises(SourceError, match=words) as caught:
-                read_messages(tmp_path, but="")
+                read_messages(tmp_path, except_file="")
             assert str(caught.value).startswith(str(file))
             file.unlink()
 
