@@ -4,10 +4,10 @@ from typing import Any
 
 from server.cloud.accounts.sessions import PasswordResponse, Response
 from server.cloud.app import ROUTES
-from server.cloud.door import decode
 from server.cloud.errors import CloudError
 from server.cloud.gate import check_ciphertext
 from server.cloud.records.wire import decode_changes, decode_sequence
+from server.cloud.routing import decode
 
 KINDS: tuple[Any, ...] = (
     *(route.body for route in ROUTES if route.body not in {None, bytes} and not route.is_json),

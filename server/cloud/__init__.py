@@ -6,7 +6,7 @@ and migrations. Only the command line imports this package, and the package impo
 records (Etebase), account (JSON) or blobs (restic). Design: docs/adr/0069 and 0070.
 
     app         starts the service: database, doors, maintenance rounds
-    door        handles one request: authentication, decoding, routing, error responses
+    routing     handles one request: authentication, decoding, routing, error responses
     accounts/   names, logins, device sessions and program tokens
     owner/      the account door: devices, keys, recovery, and the owner's web page
     records/    the Etebase API: collections, items, chunks, members, invitations

@@ -15,7 +15,6 @@ from sqlalchemy.exc import IntegrityError
 
 from server.cloud.accounts.routes import ROUTES as ACCOUNTS
 from server.cloud.blobs.routes import add_blob_routes
-from server.cloud.door import Route, Services, make_app
 from server.cloud.law.policies import Policies, check_country
 from server.cloud.law.rounds import Law
 from server.cloud.law.routes import ROUTES as LAW
@@ -26,6 +25,7 @@ from server.cloud.owner.routes import ROUTES as OWNER
 from server.cloud.pepper.rotation import choose_secrets
 from server.cloud.rates import Rates
 from server.cloud.records.routes import ROUTES as RECORDS
+from server.cloud.routing import Route, Services, make_app
 from server.cloud.secrets import Secrets
 from server.cloud.settings import CloudSettings
 from server.cloud.storage import MIGRATIONS

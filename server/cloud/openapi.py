@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from hening.version import find_version
-from server.cloud.door import PROBLEM, Call, Problem, Route, Sent
+from server.cloud.routing import PROBLEM, Call, Problem, Route, Sent
 from server.core.encodings import to_ecma
 
 REFERENCE = "#/components/schemas/{name}"

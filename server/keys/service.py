@@ -23,13 +23,13 @@ from server.core.errors import FormatError, HeningError
 from server.core.metadata import verify_first_root
 from server.core.note import VerifierKey
 from server.core.profile import log_verifier
-from server.keys.judgement import judge_public, judge_publication
 from server.keys.log_record import (
     UnexpectedLeafError,
     judge_checkpoint,
     judge_continuation,
 )
 from server.keys.record import Record
+from server.keys.signing_policy import judge_public, judge_publication
 from server.keys.sources import KeySource
 from server.publisher.errors import PublishError
 from server.publisher.keys import messages

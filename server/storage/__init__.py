@@ -5,5 +5,5 @@
 - Blobs: `blobs` is the interface; `local_blobs` and `s3_blobs` (with `s3_client` and
   `shared_windows`) implement it, and the same tests run on both.
 - The database: `models` (tables), `migrations/`, `database` (migration, sessions), `engine` with
-  `one_hop` (connections), on SQLite or PostgreSQL.
+  `sqlite_connection` (connections), on SQLite or PostgreSQL.
 """

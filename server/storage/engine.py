@@ -23,7 +23,7 @@ from sqlalchemy.exc import DataError, IntegrityError, NotSupportedError, Program
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from server.storage import one_hop
+from server.storage import sqlite_connection
 from server.storage.errors import StorageError
 from server.storage.layout import Place, PostgresAddress
 from server.storage.room import NoRoomError
@@ -122,7 +122,7 @@ def make_engine(
         engine = create_async_engine(
             f"sqlite+aiosqlite:///{place}",
             hide_parameters=True,
-            connect_args={"factory": connect, "async_creator_fn": one_hop.connect},
+            connect_args={"factory": connect, "async_creator_fn": sqlite_connection.connect},
         )
         begin_by_hand(engine.sync_engine)
         _write_ahead(engine.sync_engine)

@@ -105,7 +105,7 @@ def init(
     interruption, run the same command again. With --propose each holder signs on their own machine,
     and the key folder needs only the public halves.
     """
-    from signer.ceremony.first import group_keys, init_repository
+    from signer.ceremony.initial import group_keys, init_repository
     from signer.ceremony.plan import MAX_ONLINE_KEYS, decode_online_keys, plan_ceremony
     from signer.proposal.document import Change
     from signer.proposal.review import ONE_SIGNATURE_OF_TABLES

@@ -28,7 +28,7 @@ from signer.cli.content_review import SHOWN, difference_json, print_difference
 from signer.cli.output import json_option, print_json
 from signer.cli.parameters import FOLDER
 from signer.cli.runtime import Runtime
-from signer.content.sources.built import LeftOut
+from signer.content.sources.build_result import LeftOut
 from signer.content.upstream import TITLES, Upstream, list_refused
 from signer.errors import ContentError, WorkFolderError, refusing
 

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from signer.content.sources import zones
 from signer.content.sources.apn import load_apn
-from signer.content.sources.built import BuildResult
+from signer.content.sources.build_result import BuildResult
 from signer.content.sources.ca import load_ca
 from signer.content.sources.emergency import load_emergency
 from signer.content.sources.greetings import OUR_TEXTS, load_greetings

@@ -16,7 +16,7 @@ from signer.errors import ContentError
 
 if TYPE_CHECKING:
     from signer.content.pack_folder import PackFolder
-    from signer.content.sources.built import BuildResult
+    from signer.content.sources.build_result import BuildResult
 
 
 @dataclass(frozen=True, slots=True)

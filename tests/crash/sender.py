@@ -9,7 +9,7 @@ import pytest
 
 from server.release.errors import QuotaError
 from server.release.uploads.headers import decode_checksum
-from server.release.uploads.hold import BATCH
+from server.release.uploads.receiver import BATCH
 from tests.server.release.uploads.harness import LIMITS, open_harness, principal
 
 #: Three batches, so that some are on disk when the process dies in the middle of the part.

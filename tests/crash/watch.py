@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from server.storage import one_hop
+from server.storage import sqlite_connection
 
 _WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)', re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -63,7 +63,7 @@ def _plain(root, text):
 
 def _watch_commits(point):
     counts, waiting = Counter(), defaultdict(set)  # tables by connection, as the driver knows it
-    later = one_hop._Connection.later
+    later = sqlite_connection._Connection.later
 
     def note(connection, statement):
         if match := _WRITE.match(statement):
@@ -73,7 +73,7 @@ def _watch_commits(point):
         note(self, sql)
         later(self, sql, rows)
 
-    one_hop._Connection.later = note_later
+    sqlite_connection._Connection.later = note_later
 
     @event.listens_for(Engine, "before_cursor_execute")
     def execute(connection, _cursor, statement, *_rest):

@@ -12,7 +12,7 @@ from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from server.core.encodings import encode_canonical_json
 from server.core.note import VerifierKey
-from signer.ceremony.first import init_repository
+from signer.ceremony.initial import init_repository
 from signer.ceremony.plan import decode_online_keys
 from signer.ceremony.policy import Policy
 from signer.keys.keystore import Keystore

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from server.core.names import Channel
-from signer.ceremony.first import init_repository
+from signer.ceremony.initial import init_repository
 from signer.ceremony.plan import decode_online_keys
 from signer.ceremony.policy import Policy
 from signer.keys.keystore import Keystore

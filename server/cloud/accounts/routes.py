@@ -27,9 +27,9 @@ from server.cloud.accounts.sessions import (
     refuse_login,
     verify_claim,
 )
-from server.cloud.door import Call, Route, Services, decode
 from server.cloud.errors import CloudError
 from server.cloud.owner.page import make_link
+from server.cloud.routing import Call, Route, Services, decode
 from server.cloud.settings import SignUp
 from server.storage.database import run_again
 

@@ -30,13 +30,13 @@ from server.cloud.blobs.vaults import (
     remove_blob,
     remove_vault,
 )
-from server.cloud.door import Services, to_refusal
 from server.cloud.errors import CloudError, RateError
 from server.cloud.gate import SAMPLE, check_ciphertext
 from server.cloud.law.consents import check_agreed
+from server.cloud.routing import Services, to_refusal
 from server.cloud.storage.lease import may_remove_bodies
 from server.core.errors import HeningError
-from server.storage.one_hop import execute_together
+from server.storage.sqlite_connection import execute_together
 
 V1, V2 = "application/vnd.x.restic.rest.v1", "application/vnd.x.restic.rest.v2"
 REALM: Final = {"WWW-Authenticate": 'Basic realm="hening", charset="UTF-8"'}

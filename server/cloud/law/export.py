@@ -27,9 +27,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import load_owner, refuse_closed
 from server.cloud.blobs.vaults import CONFIG, LOCKS, TYPES
-from server.cloud.door import Services
 from server.cloud.law.consents import list_consents
 from server.cloud.records.chunks import load_bodies
+from server.cloud.routing import Services
 from server.cloud.storage.models import Blob, Chunk, Collection, Item, Member, Revision, Vault
 from server.core.encodings import encode_canonical_json
 

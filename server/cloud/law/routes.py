@@ -4,7 +4,6 @@ from typing import Annotated
 
 import msgspec
 
-from server.cloud.door import Call, Route, Sent
 from server.cloud.errors import not_found
 from server.cloud.law.consents import (
     MAX_STATEMENT,
@@ -18,6 +17,7 @@ from server.cloud.law.export import export_account
 from server.cloud.law.notices import Notice, list_notices
 from server.cloud.law.policies import load_text
 from server.cloud.law.receipts import Event
+from server.cloud.routing import Call, Route, Sent
 from server.cloud.storage.law_models import Erasure
 from server.cloud.storage.models import Account
 

@@ -18,8 +18,8 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.sessions import end_session_of, find_session, is_of, list_sessions
-from server.cloud.door import Call, Route
 from server.cloud.errors import CloudError, not_found
+from server.cloud.routing import Call, Route
 from server.cloud.storage import models
 
 PREFIX = "/account/1"

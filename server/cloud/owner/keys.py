@@ -33,7 +33,6 @@ from server.cloud.accounts.sessions import (
     refuse_login,
     verify_claim,
 )
-from server.cloud.door import Call, Route, decode
 from server.cloud.errors import CloudError, not_found
 from server.cloud.owner.devices import PREFIX, Key
 from server.cloud.records import wire
@@ -44,6 +43,7 @@ from server.cloud.records.rotation import (
     rotate_wraps,
     withdraw_invitations,
 )
+from server.cloud.routing import Call, Route, decode
 from server.cloud.secrets import Secrets
 from server.cloud.storage import models
 

@@ -22,13 +22,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.owners import lock_owner
 from server.cloud.accounts.sessions import end_session_of, list_sessions
-from server.cloud.door import Call, Sent, Services, send, to_refusal
 from server.cloud.errors import CloudError, not_found
 from server.cloud.law.consents import Statement, check_statement, find_offered, give, list_consents
 from server.cloud.law.export import export_account
 from server.cloud.law.notices import list_notices
 from server.cloud.law.policies import load_text
 from server.cloud.law.receipts import Event
+from server.cloud.routing import Call, Sent, Services, send, to_refusal
 from server.cloud.storage.law_models import Consent, OwnerLink
 from server.cloud.storage.models import Account
 from server.core.errors import HeningError

@@ -11,12 +11,12 @@ from server.cloud.accounts.sessions import (
     list_app_tokens,
     remove_app_token,
 )
-from server.cloud.door import Call, Route
 from server.cloud.law.notices import find_announced
 from server.cloud.owner.devices import ID, PREFIX
 from server.cloud.owner.devices import ROUTES as DEVICES
 from server.cloud.owner.keys import ROUTES as KEYS
 from server.cloud.owner.page import NewLink, make_link
+from server.cloud.routing import Call, Route
 from server.cloud.storage.models import Account
 
 MAX_TOKENS = 32

@@ -7,7 +7,6 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.cloud.accounts.sessions import find_session
-from server.cloud.door import Call, Route
 from server.cloud.errors import CloudError
 from server.cloud.gate import check_all, check_ciphertext
 from server.cloud.records import wire
@@ -23,9 +22,10 @@ from server.cloud.records.chunks import (
 from server.cloud.records.reading import Reader
 from server.cloud.records.sharing import Sharing
 from server.cloud.records.writing import WriteRequest, write_items
+from server.cloud.routing import Call, Route
 from server.cloud.storage.models import Collection, Member
 from server.storage.database import run_again
-from server.storage.one_hop import execute_together
+from server.storage.sqlite_connection import execute_together
 
 PREFIX = "/api/v1"
 COLLECTION = f"{PREFIX}/collection/{{collection:[A-Za-z0-9_-]{{20,64}}}}"

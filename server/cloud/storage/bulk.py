@@ -18,7 +18,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
 
 from server.cloud.storage.models import Base
-from server.storage.one_hop import execute_later
+from server.storage.sqlite_connection import execute_later
 
 
 class _Elements(FunctionElement[str]):

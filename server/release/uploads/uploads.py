@@ -25,14 +25,6 @@ from server.release.auth.audit_log import record
 from server.release.auth.principal import Permission, Principal
 from server.release.errors import NotFoundError, TooLargeError
 from server.release.uploads.headers import Checksum
-from server.release.uploads.hold import (
-    BEYOND,
-    Holder,
-    receive,
-    recover_uploads,
-    run_to_completion,
-    sweep_uploads,
-)
 from server.release.uploads.limits import (
     Limits,
     OffsetError,
@@ -41,6 +33,14 @@ from server.release.uploads.limits import (
     check_space,
 )
 from server.release.uploads.partials import Partials, is_upload_name, open_partials
+from server.release.uploads.receiver import (
+    BEYOND,
+    Receiver,
+    receive,
+    recover_uploads,
+    run_to_completion,
+    sweep_uploads,
+)
 from server.storage.blobs import BlobStore, BlobThreads
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
@@ -98,7 +98,7 @@ class Uploads:
         self._blobs = blobs
         self._threads = BlobThreads()
         self._partials = open_partials(folder) if partials is None else partials
-        self._holder = Holder(self._partials, sessions, blobs, clock, self._threads, after_step)
+        self._receiver = Receiver(self._partials, sessions, blobs, clock, self._threads, after_step)
         self._creating = asyncio.Lock()
 
     async def blob_length(self, sha256: str) -> int | None:
@@ -180,7 +180,7 @@ class Uploads:
             if declared != 0 and await anext(pieces, b"") != b"":
                 raise TooLargeError("the upload is complete already: send nothing more.")
             return state_of(upload, upload.length)
-        async with self._holder.holding(upload) as file:
+        async with self._receiver.holding(upload) as file:
             present = file.offset
             if offset != present:
                 raise OffsetError(present)
@@ -191,17 +191,17 @@ class Uploads:
             await receive(file, pieces, room, checksum, self.limits.silence.total_seconds())
             present = file.offset
             if present == upload.length:
-                await self._holder.finish(upload, file, principal.actor)
+                await self._receiver.finish(upload, file, principal.actor)
         return state_of(upload, present)
 
     async def remove(self, principal: Principal, upload_id: str) -> None:
         """Delete an upload; the blob of a finished one stays."""
         upload = await self._load(principal, upload_id)
         if upload.finished_at is not None:
-            await self._holder.drop(upload, None, principal.actor, "upload.remove")
+            await self._receiver.drop(upload, None, principal.actor, "upload.remove")
             return
-        async with self._holder.holding(upload) as file:
-            await self._holder.drop(upload, file, principal.actor, "upload.remove")
+        async with self._receiver.holding(upload) as file:
+            await self._receiver.drop(upload, file, principal.actor, "upload.remove")
 
     async def tidy(self) -> None:
         """Remove temporary files after a crash; call it at the start, before any request."""
@@ -209,11 +209,11 @@ class Uploads:
 
     async def recover(self) -> int:
         """Finish complete uploads that a crash left unfinished; return how many."""
-        return await recover_uploads(self._partials, self._sessions, self._holder)
+        return await recover_uploads(self._partials, self._sessions, self._receiver)
 
     async def sweep(self) -> int:
         """Delete expired uploads; return how many unfinished ones."""
-        return await sweep_uploads(self._partials, self._sessions, self._holder, self._now())
+        return await sweep_uploads(self._partials, self._sessions, self._receiver, self._now())
 
     async def _check_room(self, upload: Upload) -> None:
         async with self._sessions() as session:
@@ -257,8 +257,8 @@ class Uploads:
             offset = await run_to_completion(self._partials.arrived, upload.id)
             if offset < upload.length:
                 return state_of(upload, offset)
-            async with self._holder.holding(upload) as file:
-                await self._holder.finish(upload, file, principal.actor)
+            async with self._receiver.holding(upload) as file:
+                await self._receiver.finish(upload, file, principal.actor)
         return state_of(upload, upload.length)
 
     async def _extend(self, upload_id: str) -> int:

@@ -2,5 +2,5 @@
 
 One module for each kind of pack: `apn`, `ca`, `emergency`, `greetings`, `holidays`, `news`,
 `themes`, `zones`. `translations` reads translators' files; every builder returns a value of
-`built`.
+`build_result`.
 """

@@ -24,7 +24,7 @@ from server.core.content.countries import (
     Protocol,
     Type,
 )
-from signer.content.sources.built import BuildResult, LeftOut, name_source
+from signer.content.sources.build_result import BuildResult, LeftOut, name_source
 from signer.errors import SourceError
 
 TYPES = frozenset(get_args(Type))

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from server.core.content.ca import MAX_CERTIFICATE, MAX_NAME, check_ca_certificate
 from server.core.errors import FormatError
-from signer.content.sources.built import BuildResult, LeftOut, name_source
+from signer.content.sources.build_result import BuildResult, LeftOut, name_source
 from signer.errors import SourceError
 
 NAME = "certifi"

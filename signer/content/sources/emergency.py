@@ -11,7 +11,7 @@ from importlib.metadata import version
 from phonenumbers import SUPPORTED_REGIONS, SUPPORTED_SHORT_REGIONS, PhoneMetadata
 from phonenumbers.shortnumberinfo import connects_to_emergency_number
 
-from signer.content.sources.built import BuildResult, LeftOut, name_source
+from signer.content.sources.build_result import BuildResult, LeftOut, name_source
 from signer.errors import SourceError
 
 NAME = "phonenumbers"

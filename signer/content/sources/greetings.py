@@ -16,7 +16,7 @@ from holidays import list_supported_countries
 
 from server.core.content.greetings import OCCASION, count_segments
 from signer.content.sources import holidays
-from signer.content.sources.built import BuildResult, name_source
+from signer.content.sources.build_result import BuildResult, name_source
 from signer.content.sources.holidays import english_days
 from signer.content.sources.translations import (
     Completeness,

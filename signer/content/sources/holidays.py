@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from holidays import PUBLIC, HolidayBase, country_holidays, list_supported_countries
 
-from signer.content.sources.built import BuildResult, LeftOut, name_source
+from signer.content.sources.build_result import BuildResult, LeftOut, name_source
 from signer.errors import SourceError
 
 NAME = "holidays"

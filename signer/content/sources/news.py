@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from server.core.content.news import KEY, Severity
-from signer.content.sources.built import BuildResult, name_source
+from signer.content.sources.build_result import BuildResult, name_source
 from signer.content.sources.translations import (
     Completeness,
     Marked,

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from server.core.content import kinds
 from server.core.content.picture import MAX_SIDE, MIN_SIDE
-from signer.content.sources.built import BuildResult, name_source
+from signer.content.sources.build_result import BuildResult, name_source
 from signer.content.sources.translations import Marked, check_words, read_yaml
 from signer.errors import SourceError
 

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from server.core.content.zones import EMPTY_BLOCK
-from signer.content.sources.built import BuildResult, LeftOut, name_source
+from signer.content.sources.build_result import BuildResult, LeftOut, name_source
 from signer.errors import SourceError
 
 NAME = "tzdata"

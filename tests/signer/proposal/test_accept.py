@@ -7,7 +7,7 @@ from tuf.api.metadata import Metadata
 
 from server.core.metadata import encode_metadata, verify_role, verify_root
 from signer.ceremony.changes import HolderChange
-from signer.ceremony.first import group_keys
+from signer.ceremony.initial import group_keys
 from signer.ceremony.plan import decode_online_keys, plan_ceremony
 from signer.ceremony.policy import Policy
 from signer.errors import EnvironmentFailedError, ProposalError, WorkFolderError

@@ -11,8 +11,8 @@ from sqlalchemy import delete, select, update
 
 from server.cloud.accounts.owners import find_owner
 from server.cloud.accounts.routes import SignUpRequest
-from server.cloud.door import Route
 from server.cloud.errors import not_found
+from server.cloud.routing import Route
 from server.cloud.storage.models import (
     Account,
     Chunk,

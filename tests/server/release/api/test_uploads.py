@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tusclient.client import TusClient
 
-from server.release.uploads.hold import BATCH
+from server.release.uploads.receiver import BATCH
 from tests.server.ceremony import write_bundle
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2, SECOND

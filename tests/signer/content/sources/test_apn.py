@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signer.content.sources.apn import ReadReport, load_apn, make_access_point
-from signer.content.sources.built import LeftOut
+from signer.content.sources.build_result import LeftOut
 from signer.errors import SourceError
 from tests.cases import case
 from tests.content_rules import check_pack

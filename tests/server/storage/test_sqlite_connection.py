@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from server.storage import engine
 from server.storage.database import open_database
 from server.storage.errors import StorageError
-from server.storage.one_hop import execute_later, execute_together
+from server.storage.sqlite_connection import execute_later, execute_together
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from securesystemslib.signer import CryptoSigner
 from server.core.errors import FormatError, HeningError, ProfileError, ReleaseError, TrustError
 from server.core.metadata import decode_snapshot, decode_targets
 from server.core.pointer import encode_pointer
-from server.keys.judgement import judge_public, judge_publication
+from server.keys.signing_policy import judge_public, judge_publication
 from server.publisher.keys.messages import Publish
 from server.publisher.plan import plan_publication
 from server.publisher.verify import RoleVersion

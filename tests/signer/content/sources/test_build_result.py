@@ -1,6 +1,6 @@
 """What builders leave out."""
 
-from signer.content.sources.built import LeftOut
+from signer.content.sources.build_result import LeftOut
 
 
 def test_left_out() -> None:

@@ -125,7 +125,7 @@ def _take(file: Partial, data: bytes, checksum: Checksum | None) -> None:
 
 
 @dataclass(eq=False)
-class Holder:
+class Receiver:
     """Opens each upload for one task at a time, finishes it, and drops it.
 
     On two machines, both may open one upload: then one of them fails when it appends. Both may
@@ -217,19 +217,21 @@ class Holder:
             await run_to_completion(file.remove)
 
 
-async def recover_uploads(partials: Partials, sessions: Sessions, holder: Holder) -> int:
+async def recover_uploads(partials: Partials, sessions: Sessions, receiver: Receiver) -> int:
     """Finish complete uploads that a crash left unfinished; return how many."""
     count = 0
     for upload in await _load_waiting(sessions):
         if await run_to_completion(partials.arrived, upload.id) == upload.length:
             with contextlib.suppress(UploadChecksumError, UploadBusyError):
-                async with holder.holding(upload) as file:
-                    await holder.finish(upload, file, upload.account)
+                async with receiver.holding(upload) as file:
+                    await receiver.finish(upload, file, upload.account)
                 count += 1
     return count
 
 
-async def sweep_uploads(partials: Partials, sessions: Sessions, holder: Holder, now: int) -> int:
+async def sweep_uploads(
+    partials: Partials, sessions: Sessions, receiver: Receiver, now: int
+) -> int:
     """Delete uploads that have expired at `now`, and bytes that belong to no unfinished upload.
 
     Returns the number of unfinished uploads that were deleted. Uploads that are open are skipped.
@@ -239,11 +241,11 @@ async def sweep_uploads(partials: Partials, sessions: Sessions, holder: Holder, 
     swept = 0
     for upload in expired:
         if upload.finished_at is not None:
-            await holder.drop(upload, None, SERVER, "upload.expire")
+            await receiver.drop(upload, None, SERVER, "upload.expire")
             continue
         with contextlib.suppress(UploadBusyError):
-            async with holder.holding(upload) as file:
-                await holder.drop(upload, file, SERVER, "upload.expire")
+            async with receiver.holding(upload) as file:
+                await receiver.drop(upload, file, SERVER, "upload.expire")
             swept += 1
     names = await run_to_completion(partials.ids)
     needed = {upload.id for upload in await _load_waiting(sessions)}

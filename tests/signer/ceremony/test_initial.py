@@ -7,7 +7,7 @@ import pytest
 from tuf.api.metadata import Metadata, Root, Targets
 
 from server.core.bundle import decode_bundle
-from signer.ceremony.first import init_repository
+from signer.ceremony.initial import init_repository
 from signer.ceremony.plan import decode_online_keys
 from signer.ceremony.policy import Policy
 from signer.errors import CeremonyError, KeyStoreError
