@@ -18,7 +18,7 @@ from server.publisher.expiry.metrics import SWAPPED, PublishMetrics
 from server.publisher.expiry.monitor import Monitor
 
 POLL_SECONDS = 10.0  # between two rounds
-LEAST_SECONDS = 1.0  # at least, between two rounds, because a round reads all roles
+MIN_SECONDS = 1.0  # at least, between two rounds, because a round reads all roles
 FIRST_SECONDS = 60.0  # the first round waits at most this long for the first renewal
 STALE_SECONDS = 60.0  # after this time without a round, something is stuck
 log = structlog.get_logger()
@@ -105,13 +105,13 @@ class Maintenance:
             self._clock_alarms = await self._keeper.poll()
             self._found = await self._monitor.poll()
             self._at = self._monotonic()
-            await asyncio.sleep(LEAST_SECONDS)
+            await asyncio.sleep(MIN_SECONDS)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS - LEAST_SECONDS):
+                async with asyncio.timeout(POLL_SECONDS - MIN_SECONDS):
                     await self._published.wait()
             self._published.clear()
 
-    def also_ask(self, reasons: Callable[[], Sequence[str]]) -> None:
+    def add_reasons(self, reasons: Callable[[], Sequence[str]]) -> None:
         """Include what `reasons` returns in the reasons why this server is not ready."""
         self._others.append(reasons)
 

@@ -162,7 +162,7 @@ async def serve_dialects(settings: Settings, clock: Clock, phones: Phones) -> Di
         return None
     dialects = Dialects(settings.compat, clock, phones.show_lists)
     await dialects.show(phones.watch.current)
-    phones.watch.also_show(dialects.show)
+    phones.watch.subscribe(dialects.show)
     log.info("the dialects listen", port=phones.compat_port)
     log.warning(SENTENCE)
     return dialects

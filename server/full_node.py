@@ -120,7 +120,7 @@ async def managing(
         maintenance = Maintenance(
             monitor, keeper, phones.serves, monotonic, renews=settings.node is not Node.CONTROL
         )
-        phones.watch.also_show(maintenance.check_soon)
+        phones.watch.subscribe(maintenance.check_soon)
         if settings.metrics_port:
             stack.enter_context(
                 serving_health(settings.metrics_port, tools.registry, maintenance.reasons)
@@ -225,7 +225,7 @@ async def _follow_tree(
     tree = await asyncio.to_thread(open_s3_tree, folder)
     follower = TreeWatch(folder, tree, phones.watch, tools.registry, monotonic, cleans=cleans)
     await follower.restore_good()
-    maintenance.also_ask(follower.reasons)
+    maintenance.add_reasons(follower.reasons)
     return [follower.run]
 
 

@@ -55,7 +55,7 @@ class SnapshotWatch:
                     await self._woken.wait()
             self._woken.clear()
 
-    def also_show(self, show: Callable[[Snapshot], Awaitable[None]]) -> None:
+    def subscribe(self, show: Callable[[Snapshot], Awaitable[None]]) -> None:
         """Pass each later snapshot to `show`, too, after the functions added earlier."""
         self._shows.append(show)
 

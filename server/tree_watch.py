@@ -68,7 +68,7 @@ class TreeWatch:
         self._complaint = ""
         self._left_out: list[str] = []
         self._metrics = TreeMetrics(registry, self._age)
-        watch.also_show(self.keep_good)
+        watch.subscribe(self.keep_good)
 
     async def run(self) -> None:
         """Follow the store until cancelled."""

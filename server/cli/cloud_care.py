@@ -284,7 +284,7 @@ def _print_report(report: "Report") -> None:
         f"{report.accounts} accounts, {report.items} items and {report.bodies} bodies"
         f" ({spell_size(report.bytes)} in all); {report.spare} bodies that no row names."
     )
-    for sentence in report.told:
+    for sentence in report.sentences:
         click.echo(f"wrong: {sentence}")
     if report.faults:
         click.echo(f"{report.faults} faults.")

@@ -99,7 +99,7 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
 
     from server.publisher.keys.holder import load_log_verifiers
     from server.publisher.maintenance.rebuild import rebuild as rebuild_database
-    from server.release.restored import end_what_may_be_old
+    from server.release.restored import invalidate_restored
     from server.storage.database import open_database
     from server.stores import open_blobs
 
@@ -117,7 +117,7 @@ def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) 
         async with open_database(folder.database) as sessions:
             at = int(now().timestamp())
             result = await rebuild_database(folder, sessions, blobs, known, at)
-            ended = await end_what_may_be_old(sessions, principal, at, keep_tokens=keep_tokens)
+            ended = await invalidate_restored(sessions, principal, at, keep_tokens=keep_tokens)
             return result, ended
 
     result, ended = asyncio.run(work())

@@ -67,7 +67,7 @@ class Services:
         days = self.settings.session_days
         return DAY * await self.law.limit_session_days(db, days)
 
-    def check_takes_more(self) -> None:
+    def check_accepts_data(self) -> None:
         """Raise CloudError if the region is closing and accepts no new data."""
         if self.settings.closing:
             raise CloudError(

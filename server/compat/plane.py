@@ -9,7 +9,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from server.compat.dialects import compile_grammar
-from server.compat.lineage import THROWN_AWAY
+from server.compat.lineage import DISCARDED
 from server.compat.lists import AppRequests, Lists, common_header_blocks
 from server.compat.options import CompatOptions
 from server.compat.pages import Content, Gone, Page
@@ -78,7 +78,7 @@ class CompatPlane(Plane):
         self._is_edge = options.gate is GateMode.EDGE
         self._is_strict = options.gate is GateMode.STRICT
         self._grammar = compile_grammar(options.dialects)
-        self._throws_away = "lineage1" in options.dialects
+        self._discards = "lineage1" in options.dialects
 
     def serve(self, lists: Lists) -> None:
         """Answer from `lists` from now on."""
@@ -143,8 +143,8 @@ class CompatPlane(Plane):
 
     def _find(self, path: str) -> Content | None:
         content = self.served.contents.get(path)
-        if content is None and self._throws_away:
-            match = THROWN_AWAY.fullmatch(path)
+        if content is None and self._discards:
+            match = DISCARDED.fullmatch(path)
             content = None if match is None else self.served.contents.get(match[1])
         return content
 

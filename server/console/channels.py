@@ -29,7 +29,7 @@ RECENT = 10  # changes on a channel's page
 HISTORY = 200  # changes that are searched for the last offer
 LANGUAGES = ("en", "id")  # of a halt's reason, if the build has no changelog with languages
 SPARE = 1  # empty rows for further languages
-MOST = 5  # languages in the form of a halt, which is filled in under time pressure
+MAX_LANGUAGES = 5  # languages in the form of a halt, which is filled in under time pressure
 STAGES = 5  # rows of the form; the API accepts plans with more
 
 
@@ -151,7 +151,7 @@ async def ask_halt(visit: Visit) -> PageContent:
         if release.counter == counter
         for locale in release.changelog
     }
-    rows = [*sorted(locales or LANGUAGES)[:MOST], *[""] * SPARE]
+    rows = [*sorted(locales or LANGUAGES)[:MAX_LANGUAGES], *[""] * SPARE]
     return PageContent("halt.html", {**values, "locales": rows})
 
 

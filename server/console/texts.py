@@ -30,14 +30,14 @@ def plan_of(change: ChangeView) -> Plan | None:
     return change.command.plan if isinstance(change.command, Offer | Schedule) else None
 
 
-def describe_plan(plan: Plan | None, tell_time: Callable[[int], str]) -> str:
+def describe_plan(plan: Plan | None, format_time: Callable[[int], str]) -> str:
     """Return the stages of a plan in words, such as `1% for 1 day, then 100%`."""
     if plan is None:
         return ""
     *earlier, last = plan.stages
     stages = [f"{stage.permille / 10:g}% for {spell_span(stage.hold)}" for stage in earlier]
     text = ", then ".join([*stages, f"{last.permille / 10:g}%"])
-    return text if plan.start is None else f"{text}, from {tell_time(plan.start)} on"
+    return text if plan.start is None else f"{text}, from {format_time(plan.start)} on"
 
 
 def describe_windows(plan: Plan | None) -> list[str]:
@@ -148,10 +148,10 @@ def describe_details(
     at: int,
     detail: Mapping[str, Any],
     change: ChangeView | None,
-    tell_time: Callable[[int], str],
+    format_time: Callable[[int], str],
 ) -> str:
     """Return further facts of an entry that was recorded at `at`; empty if there are none."""
-    return "; ".join(_facts(action, at, detail, change, tell_time))
+    return "; ".join(_facts(action, at, detail, change, format_time))
 
 
 def _facts(
@@ -159,40 +159,40 @@ def _facts(
     at: int,
     detail: Mapping[str, Any],
     change: ChangeView | None,
-    tell_time: Callable[[int], str],
+    format_time: Callable[[int], str],
 ) -> Iterator[str]:
     plan = None if change is None else plan_of(change)
     if plan is not None and "order" in detail:
-        yield f"plan: {describe_plan(plan, tell_time)}"
+        yield f"plan: {describe_plan(plan, format_time)}"
     if change is not None and (reasons := detail.get("order", {}).get("reason")):
-        yield f"for owners: {_spell('', reasons, tell_time)}"
+        yield f"for owners: {_spell('', reasons, format_time)}"
     for name, value in detail.items():
         is_at_once = name == "due_at" and value == at
-        is_said = name in _UNSAID or (name == "order" and change is not None)
-        if is_said or is_at_once or value in ("", [], {}):
+        is_omitted = name in _UNSAID or (name == "order" and change is not None)
+        if is_omitted or is_at_once or value in ("", [], {}):
             continue
         if action == "account.change" and isinstance(value, list):
-            spelt = " to ".join(_spell(name, each, tell_time) for each in value)  # old and new
+            spelt = " to ".join(_spell(name, each, format_time) for each in value)  # old and new
         else:
-            spelt = _spell(name, value, tell_time)
+            spelt = _spell(name, value, format_time)
         yield f"{name.removesuffix('_at').replace('_', ' ')}: {spelt}"
 
 
 def _spell(
     name: str,
     value: Any,  # noqa: ANN401 - any JSON value
-    tell_time: Callable[[int], str],
+    format_time: Callable[[int], str],
 ) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_spell(key, each, tell_time)}" for key, each in value.items())
+        return ", ".join(f"{key} {_spell(key, each, format_time)}" for key, each in value.items())
     if isinstance(value, list):
-        return ", ".join(_spell(name, each, tell_time) for each in value)
+        return ", ".join(_spell(name, each, format_time) for each in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
         known: Callable[[int], str] = str
         if name in _TIMES:
-            known = tell_time
+            known = format_time
         elif name in _SIZES:
             known = spell_size
         return known(value)

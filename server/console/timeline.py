@@ -11,10 +11,10 @@ from server.release.rollouts.changes import ChangeView, State
 Schedule = Sequence[tuple[int, int]]
 """Pairs of a time in epoch seconds and the permille from then on."""
 
-LEAST_SECONDS = 60  # the shortest time span of a chart
-LEAST_WIDTH = 1.0  # the smallest width of a bar in per cent, so that a new step is visible
+MIN_SECONDS = 60  # the shortest time span of a chart
+MIN_WIDTH = 1.0  # the smallest width of a bar in per cent, so that a new step is visible
 LAST_STEP = 0.05  # part of the time span that is added after the last step, to make it visible
-MOST_TICKS = 5  # as many labels fit side by side on a phone's screen
+MAX_TICKS = 5  # as many labels fit side by side on a phone's screen
 HOUR, DAY = 3600, 86_400
 _DISTANCES = (
     *(60, 300, 900, 1800),
@@ -108,7 +108,7 @@ def draw(schedule: Schedule, now: int, *, is_frozen: bool = False) -> Timeline:
     end = now
     if coming:
         end = coming[-1][0] + round((coming[-1][0] - begin) * LAST_STEP)
-    end = max(end, begin + LEAST_SECONDS)
+    end = max(end, begin + MIN_SECONDS)
 
     def across(moment: int) -> float:
         return round((moment - begin) * 100 / (end - begin), 2)
@@ -122,8 +122,8 @@ def draw(schedule: Schedule, now: int, *, is_frozen: bool = False) -> Timeline:
         )
 
     def bar(left: float, right: float, permille: int) -> Bar:
-        left = max(0, min(left, right - LEAST_WIDTH))
-        return Bar(left, round(max(right - left, LEAST_WIDTH), 2), permille / 10)
+        left = max(0, min(left, right - MIN_WIDTH))
+        return Bar(left, round(max(right - left, MIN_WIDTH), 2), permille / 10)
 
     level = reached[-1][1] if reached else 0
     future = bars([(now, level), *coming], end) if coming else ()
@@ -138,7 +138,7 @@ def find_ticks(begin: int, end: int) -> list[tuple[int, str]]:
     midnight they are dates, or months if the distance is 90 days or more.
     """
     distance = next(
-        (each for each in _DISTANCES if (end - begin) / each <= MOST_TICKS), _DISTANCES[-1]
+        (each for each in _DISTANCES if (end - begin) / each <= MAX_TICKS), _DISTANCES[-1]
     )
     midnight = local_time(begin).replace(hour=0, minute=0, second=0, tzinfo=None)
     ticks = []

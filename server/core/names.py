@@ -148,7 +148,7 @@ _LIKENESS = 0.82
 _SHORT = 4, 5  # names of these lengths may have one wrong letter, although their ratio is lower
 
 
-def ask_for_near(name: str, known: Iterable[str]) -> str:
+def suggest_similar(name: str, known: Iterable[str]) -> str:
     """Return a question with the known name most similar to `name`; empty if none is similar."""
     likeness = 1 - 1 / len(name) if len(name) in _SHORT else _LIKENESS
     found = get_close_matches(name, sorted(set(known) - {name}), n=1, cutoff=likeness)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from tuf.api.metadata import Targets
 
-from server.core.content.text import check_characters, check_has_no_scheme, check_is_seen
+from server.core.content.text import check_characters, check_has_no_scheme, check_visible
 from server.core.errors import FormatError, ReleaseError
 from server.core.pointer import Pointer
 from server.core.release import decode_release
@@ -31,7 +31,7 @@ def check_plain(text: str, limit: int, *, lines: bool = False) -> None:
     changelogs name files such as `init.rc`.
     """
     check_characters(text, limit, lines=lines)
-    check_is_seen(text)
+    check_visible(text)
     for form in (text, unicodedata.normalize("NFKC", text)):
         if (found := _LINK.search(form)) is not None:
             raise FormatError(

@@ -105,7 +105,7 @@ def _check_not_brought_back(old: Targets, new: Targets, releases: Mapping[str, R
 
     `releases` has all releases of `old` and `new`; those in both are as in `new`.
     """
-    bytes_gone = {
+    withdrawn_bytes = {
         target.hashes["sha256"]: path
         for path, target in old.targets.items()
         if releases[path].withdrawn
@@ -117,7 +117,7 @@ def _check_not_brought_back(old: Targets, new: Targets, releases: Mapping[str, R
             for place in ("", str(decode_release_path(path)[0])):
                 fulls.setdefault((release.counter, place), []).append(release.withdrawn)
     for path in new.targets.keys() - old.targets.keys():
-        known = bytes_gone.get(new.targets[path].hashes["sha256"])
+        known = withdrawn_bytes.get(new.targets[path].hashes["sha256"])
         if known is not None:
             raise ReleaseError(
                 f"{path} has the bytes of {known}, which is withdrawn, and that is final; build"

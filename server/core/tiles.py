@@ -129,11 +129,11 @@ class GrowingTree:
     def _subtree(self, first: int, size: int) -> bytes:
         """Return the root of the subtree of `size` leaves that begins at `first`."""
         if size & (size - 1) == 0:
-            return self._perfect(first, size.bit_length() - 1)
+            return self._full_subtree(first, size.bit_length() - 1)
         split = 1 << (size - 1).bit_length() - 1
         return node_hash(self._subtree(first, split), self._subtree(first + split, size - split))
 
-    def _perfect(self, first: int, height: int) -> bytes:
+    def _full_subtree(self, first: int, height: int) -> bytes:
         level, bits = divmod(height, LEVEL_BITS)
         index = first >> level * LEVEL_BITS
         tile, start = self._tile(level, index // WIDTH), index % WIDTH

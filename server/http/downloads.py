@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractStreamWriter
 from server.http.answers import Answer, Package, problem
 from server.http.counts import Counts
 from server.http.heads import PlannedFile
-from server.http.sending import DuplicateSocket, FileSender, Patience, Sending, untaken
+from server.http.sending import DuplicateSocket, FileSender, Sending, StallTimer, untaken
 from server.http.turns import Limits
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError
@@ -145,7 +145,7 @@ class Downloads:
                 raise ConnectionError("the client is gone")
             duplicate = stack.enter_context(DuplicateSocket(transport))
             patience = stack.enter_context(
-                Patience(transport, duplicate, self.limits.stall_seconds, self._stalled)
+                StallTimer(transport, duplicate, self.limits.stall_seconds, self._stalled)
             )
             self._watched.add(transport)
             stack.callback(self._watched.discard, transport)
@@ -194,7 +194,7 @@ async def _empty(transport: asyncio.Transport, writer: AbstractStreamWriter) -> 
 
 
 async def _write(
-    writer: AbstractStreamWriter, pieces: AsyncIterator[bytes], patience: Patience
+    writer: AbstractStreamWriter, pieces: AsyncIterator[bytes], patience: StallTimer
 ) -> None:
     async for piece in pieces:
         with patience.waiting():

@@ -70,7 +70,7 @@ async def listening(
     servers: list[asyncio.Server] = []
     listener = Listener(fallback, servers)
     # No other limit applies to a connection before the end of its TLS handshake.
-    shaking_hands = {} if tls is None else {"ssl_handshake_timeout": plane.limits.head_seconds}
+    handshake_options = {} if tls is None else {"ssl_handshake_timeout": plane.limits.head_seconds}
     ticking = asyncio.create_task(_tick(fallback.registry))
     try:
         for each in sockets:
@@ -84,7 +84,7 @@ async def listening(
                 sock=each.dup(),
                 ssl=tls,
                 backlog=BACKLOG,
-                **shaking_hands,
+                **handshake_options,
             )
             servers.append(server)
         yield listener

@@ -104,7 +104,7 @@ def untaken(transport: asyncio.Transport) -> int:
     return size
 
 
-class Patience:
+class StallTimer:
     """Cuts a connection whose client takes nothing for `seconds` while the server waits for it.
 
     `tell` is called then. If other code closes the connection, it is cut as well, because the

@@ -40,7 +40,7 @@ from server.storage.bounded import read_bounded
 from server.storage.durable import open_created, sync_folder, write_durable
 
 LIMIT = 16 << 20  # bytes of log.json: those of a site's first publication with every model
-MOST_EXPECTED = 1000
+MAX_EXPECTED = 1000
 """The maximum number of expected entries that are not of the newest publication.
 
 An honest publisher has some, of publications that a crash interrupted. The limit is against a
@@ -173,7 +173,7 @@ class LogRecord:
             elif logged != entry:
                 raise LogError(f"{role} {version} is in the log with other bytes and is burned.")
         others = [each for each in log.expected if decode_leaf(each.encode())[:2] not in new]
-        expected = [*others[-MOST_EXPECTED:], *new.values()]
+        expected = [*others[-MAX_EXPECTED:], *new.values()]
         if expected != log.expected:
             self._write(msgspec.structs.replace(log, expected=expected))
 

@@ -81,7 +81,7 @@ class KeyService:
             case messages.ReadLeaves():
                 root = self.record.log.load().tree.root()
                 return messages.Leaves(
-                    self.record.log.leaves(request.first, messages.MOST_LEAVES), root
+                    self.record.log.leaves(request.first, messages.MAX_LEAVES), root
                 )
             case messages.Publish() | messages.MakeNext() | messages.SwitchTo():
                 if not self.record.settle(request.public, self._epoch()):

@@ -23,7 +23,7 @@ from server.publisher.plan import Publication, earliest_time, plan_publication
 from server.publisher.published import Published
 from server.publisher.verify import RoleVersion, verify_submission
 
-MOST_BURNED = 1000
+MAX_BURNED = 1000
 """How many versions a log may be ahead of those signed here; a crash burns one.
 
 The limit keeps a compromised publisher from using up all versions.
@@ -57,7 +57,7 @@ def judge_publication(
     pointers = {path: decode_pointer(path, custom) for path, custom in request.pointers.items()}
     used = dict(signed)
     for role, version in request.logged.items():
-        if not is_latest(role) or version > signed.get(role, 0) + MOST_BURNED:
+        if not is_latest(role) or version > signed.get(role, 0) + MAX_BURNED:
             raise TrustError(
                 f"the log is said to hold {role} {version}, and {signed.get(role, 0)} is the newest"
                 " that was signed: check that record and log belong together."

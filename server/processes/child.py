@@ -76,7 +76,7 @@ class Deadline:
 
 
 # Variables for the main process only: settings, and those of a service manager.
-OURS = ("HENING_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY")
+OUR_VARIABLES = ("HENING_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY")
 POLL_SECONDS = 0.01  # between two checks whether a process with a closed channel has ended
 
 
@@ -175,7 +175,7 @@ class Child:
     async def attend(self) -> str:
         """Exchange messages with the worker until its process has ended; return the reason."""
         feeding = asyncio.create_task(self._feed())
-        feeding.add_done_callback(self._end_unfed)
+        feeding.add_done_callback(self._kill_unfed)
         try:
             await self._listen()
             status = await self._reap()
@@ -247,7 +247,7 @@ class Child:
         await self._channel.send(WholeLists(number))
         self._sent_lists = number
 
-    def _end_unfed(self, feeding: "asyncio.Task[None]") -> None:
+    def _kill_unfed(self, feeding: "asyncio.Task[None]") -> None:
         """Kill the worker if sending fails, because it would continue to serve halted builds."""
         if not feeding.cancelled() and (error := feeding.exception()) is not None:
             known = str(error) if isinstance(error, ChannelError) else type(error).__name__
@@ -318,7 +318,9 @@ async def begin(
 
 def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the environment for workers, without settings and secrets."""
-    return {name: value for name, value in environment.items() if not name.startswith(OURS)}
+    return {
+        name: value for name, value in environment.items() if not name.startswith(OUR_VARIABLES)
+    }
 
 
 def describe(status: int) -> str:

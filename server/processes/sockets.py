@@ -25,7 +25,7 @@ UNIX_PATH_LIMIT = 107  # bytes of `sun_path`, less the NUL
 ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _NEW = ".new"
 FIRST = 3  # the descriptor of the first passed socket (SD_LISTEN_FDS_START)
-MOST = 1024  # passed sockets; a worker has one for each address
+MAX_SOCKETS = 1024  # passed sockets; a worker has one for each address
 VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 _FAMILIES = {socket.AF_INET, socket.AF_INET6, socket.AF_UNIX}
 
@@ -184,7 +184,7 @@ def decode_activation(environment: Mapping[str, str], pid: int) -> range:
         return range(FIRST, FIRST)
     if _number("LISTEN_PID", environment["LISTEN_PID"], 1 << 22) != pid:
         return range(FIRST, FIRST)
-    count = _number("LISTEN_FDS", environment["LISTEN_FDS"], MOST)
+    count = _number("LISTEN_FDS", environment["LISTEN_FDS"], MAX_SOCKETS)
     return range(FIRST, FIRST + count)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from server.core.names import Channel, ask_for_near, decode_pointer_path, decode_release_path
+from server.core.names import Channel, decode_pointer_path, decode_release_path, suggest_similar
 from server.core.pointer import (
     MAX_INCREMENTALS,
     Package,
@@ -112,7 +112,7 @@ def plan_halt(channel: Channel, pointer: Pointer, reason: Mapping[str, str]) -> 
 def _check_has_release(channel: Channel, releases: Mapping[str, Release]) -> None:
     if not offered_in(channel, releases):
         others = (str(decode_release_path(path)[0]) for path in releases)
-        near = ask_for_near(str(channel), others)
+        near = suggest_similar(str(channel), others)
         raise PublishError(f"{channel} has no release: sign one first.{near}")
 
 

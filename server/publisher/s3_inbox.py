@@ -67,14 +67,14 @@ class S3Inbox:
         self._copies = folder.fetched
         self._temporary = folder.staging.parent  # swept when a publisher starts
         self._monotonic = monotonic
-        self._next_look = monotonic()
+        self._next_poll = monotonic()
         self._waiting: list[Waiting] = []
 
     def hand_in(self, temporary: Path, submission_id: str, receipt: str) -> None:
         """Write the object; a repetition after a crash changes nothing."""
         self._bulk.create(f"incoming/{submission_id}/{receipt}", _join(temporary))
         shutil.rmtree(temporary, ignore_errors=True)
-        self._next_look = self._monotonic()
+        self._next_poll = self._monotonic()
 
     def waits(self, submission_id: str) -> bool:
         """Answer whether the bundle's object or its folder exists."""
@@ -89,8 +89,8 @@ class S3Inbox:
     def fetch(self) -> list[str]:
         """Fetch missing bundles, at most once in `EVERY_SECONDS`."""
         now = self._monotonic()
-        if now >= self._next_look:
-            self._next_look = now + EVERY_SECONDS
+        if now >= self._next_poll:
+            self._next_poll = now + EVERY_SECONDS
             self._fetch_missing()
         return self._with_local(self._waiting)
 

@@ -30,7 +30,7 @@ class Ended:
     sessions: int
 
 
-async def end_what_may_be_old(
+async def invalidate_restored(
     sessions: Sessions, principal: Principal, at: int, *, keep_tokens: bool
 ) -> Ended:
     """Cancel all open changes, and end all tokens and sessions, in one transaction.

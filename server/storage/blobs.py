@@ -204,7 +204,7 @@ def sweep_unlocked(folder: Path) -> None:
 
 
 ANSWER_SECONDS = 5  # to wait for a store while the lease is held
-MOST = 8  # threads: they wait for a disk or a network
+MAX_THREADS = 8  # threads: they wait for a disk or a network
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -218,7 +218,7 @@ class BlobThreads:
     """
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="blobs")
+        self._pool = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="blobs")
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do what `asyncio.to_thread` does; a cancelled caller leaves its call running."""

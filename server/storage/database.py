@@ -22,9 +22,9 @@ from server.storage.engine import (
     WRITES,
     WriteGate,
     ask_postgres,
-    begin_by_hand,
     make_engine,
     name_faults,
+    set_begin_hooks,
 )
 from server.storage.errors import StorageError
 from server.storage.layout import Place, PostgresAddress
@@ -148,7 +148,7 @@ def with_connection(place: Place, work: Callable[[Connection], T], *, writes: bo
     if isinstance(place, PostgresAddress):
         return asyncio.run(_with_postgres(place, work))
     engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": BUSY_SECONDS})
-    begin_by_hand(engine)
+    set_begin_hooks(engine)
     name_faults(engine, place)
     try:
         with engine.execution_options(**{WRITES: writes}).begin() as connection:

@@ -98,7 +98,7 @@ A server that only hangs still acknowledges received data.
 """
 MOVED = "this server moved to another database"
 """The error for writes to a database that `server.publisher.maintenance.move` closed."""
-OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+OUR_ERRORS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 """Errors that the caller caused or expects, which are not external failures."""
 
 
@@ -124,7 +124,7 @@ def make_engine(
             hide_parameters=True,
             connect_args={"factory": connect, "async_creator_fn": sqlite_connection.connect},
         )
-        begin_by_hand(engine.sync_engine)
+        set_begin_hooks(engine.sync_engine)
         _write_ahead(engine.sync_engine)
     else:
         engine = create_async_engine(
@@ -137,7 +137,7 @@ def make_engine(
     return engine
 
 
-def begin_by_hand(engine: Engine) -> None:
+def set_begin_hooks(engine: Engine) -> None:
     """Begin SQLite's transactions explicitly: Python's sqlite3 would do it later."""
 
     @event.listens_for(engine, "connect")
@@ -156,7 +156,7 @@ def name_faults(engine: Engine, place: Place) -> None:
     @event.listens_for(engine, "handle_error")
     def _name(context: ExceptionContext) -> None:
         found = context.original_exception
-        is_ours = isinstance(context.sqlalchemy_exception, OURS) and MOVED not in str(found)
+        is_ours = isinstance(context.sqlalchemy_exception, OUR_ERRORS) and MOVED not in str(found)
         if is_ours or (context.sqlalchemy_exception is None and not isinstance(found, OSError)):
             return
         raise _fault(place, found) from found

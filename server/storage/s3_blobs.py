@@ -28,7 +28,7 @@ from server.storage.blobs import (
 from server.storage.durable import PRIVATE
 from server.storage.errors import StorageError
 from server.storage.s3_client import (
-    DEAD,
+    ABANDONED_AFTER,
     PART,
     S3Place,
     S3Uploads,
@@ -134,7 +134,7 @@ async def _read_window(
         yield piece
 
 
-FEW = 16  # for more unknown lengths, all blobs are listed, a thousand in each answer
+MAX_SINGLE_REQUESTS = 16  # for more unknown lengths, all blobs are listed, a thousand per answer
 PATIENCE = timedelta(seconds=60)  # how long S3 may be silent; a part must be sent in this time
 REQUEST = timedelta(hours=1)  # how long one request may take as a whole
 RETRIES = 3
@@ -172,7 +172,7 @@ class S3Blobs:
     def lengths(self, names: Collection[str]) -> dict[str, int]:
         """Return the length in bytes of each of `names` that exists; asks only for unknown ones."""
         unknown = set(names) - self._known.keys()
-        if len(unknown) > FEW:
+        if len(unknown) > MAX_SINGLE_REQUESTS:
             self._known |= {blob.sha256: blob.length for blob in self.list()}
         else:
             for name in sorted(unknown):
@@ -254,7 +254,7 @@ class S3Blobs:
 
     def sweep(self) -> None:
         """Abort the uploads that crashed ingests left, if the settings have a key to sign with."""
-        self._uploads.abort(DEAD)
+        self._uploads.abort(ABANDONED_AFTER)
 
     def _put(self, reader: BinaryIO, sha256: str, length: int, *, is_new: bool) -> None:
         data = b"".join(read_checked(read_pieces(reader, length), sha256, length))

@@ -257,7 +257,7 @@ class Upload:
     begun: datetime
 
 
-DEAD = timedelta(days=1)  # an upload that began earlier is not running any more
+ABANDONED_AFTER = timedelta(days=1)  # an upload that began earlier is not running any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,11 +161,11 @@ def prune(codename: str, keep: int | None, expiry_days: int, destination: Destin
     now = destination.now
     pruning = plan_prune(codename, keep_builds, current, now, expiry(now, expiry_days))
     remarks = [f"Packages removed: {len(pruning.removed)}. Floor: {pruning.floor}."]
-    remarks.append(pruning.held_by)
-    if pruning.in_the_way:
+    remarks.append(pruning.reason)
+    if pruning.blocking:
         remarks.append(
-            f"The floor could rise to {pruning.floor_without} if these incrementals of older builds"
-            f" were withdrawn first: {', '.join(pruning.in_the_way)}."
+            f"The floor could rise to {pruning.higher_floor} if these incrementals of older builds"
+            f" were withdrawn first: {', '.join(pruning.blocking)}."
         )
     _finish(destination, codename, current, pruning.planned, remarks)
 

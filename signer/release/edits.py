@@ -83,17 +83,17 @@ def _until(drain_until: int) -> str:
 class Pruning:
     """The next version of the role, the removed paths, and the reason why the floor is not higher.
 
-    `held_by` is a sentence on why no more builds are removed. `in_the_way` are the paths of
+    `reason` is a sentence on why no more builds are removed. `blocking` are the paths of
     incrementals that start from builds needed for nothing else: if these incrementals were
-    withdrawn, the floor could rise to `floor_without`.
+    withdrawn, the floor could rise to `higher_floor`.
     """
 
     planned: Targets
     removed: tuple[str, ...]
     floor: int
-    held_by: str
-    in_the_way: tuple[str, ...]
-    floor_without: int
+    reason: str
+    blocking: tuple[str, ...]
+    higher_floor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +138,13 @@ def plan_prune(
         planned=planned,
         removed=removed,
         floor=floor,
-        held_by=lowest.reason,
-        in_the_way=tuple(
+        reason=lowest.reason,
+        blocking=tuple(
             path
             for path, need in edges
             if releases[path].counter >= lowest.counter and need.counter < oldest.counter
         ),
-        floor_without=oldest.counter,
+        higher_floor=oldest.counter,
     )
 
 

@@ -259,7 +259,7 @@ async def check_whole(world):
     async with open_database(world.place, migrations=MIGRATIONS) as database:
         await run_round(world.law(database, 2 * DAY), SETTINGS)
         report = await check_cloud(database, world.bodies, read=True)
-    assert (report.told, report.spare) == ([], 0)
+    assert (report.sentences, report.spare) == ([], 0)
     assert await asyncio.to_thread(lambda: list(world.folder.bodies.rglob(".tmp-*"))) == []
 
 
@@ -411,7 +411,7 @@ async def after_migration(world):
 async def restored(world):
     """Restore the backup; returns the restored world."""
     target = CloudFolder(world.root / "again")
-    assert (await restore_into(target, world)).report.told == []
+    assert (await restore_into(target, world)).report.sentences == []
     again = dataclasses.replace(world, root=world.root / "again-world")
     await asyncio.to_thread(shutil.move, target.root, again.folder.root)
     return again

@@ -146,7 +146,7 @@ def _bind(handler: Handler, services: Services) -> Callable[..., Awaitable[web.S
 async def create(call: Call) -> web.StreamResponse:
     """Create a vault."""
     call.visitor.check_may_write()
-    call.services.check_takes_more()
+    call.services.check_accepts_data()
     if call.request.query.get("create") != "true":
         raise CloudError(400, "bad_request", "create a vault with ?create=true.")
     name = decode_vault(call.request.match_info["vault"])
@@ -219,7 +219,7 @@ async def put(call: Call) -> web.StreamResponse:
     call.visitor.check_may_write()
     address, account = _address(call.request), call.visitor.account
     if address.type != LOCKS:  # restic needs a lock even to read
-        call.services.check_takes_more()
+        call.services.check_accepts_data()
     limit = MAX_SMALL if address.type in SMALL_TYPES or address.is_config else MAX_BODY
     length = call.request.content_length
     if length is not None and length > limit:

@@ -19,7 +19,7 @@ from server.cloud.storage.bodies import Bodies
 from server.cloud.storage.models import Account, Blob, Chunk, Collection, Item, Revision, Vault
 from server.storage.database import Sessions
 
-MOST = 50
+MAX_LISTED = 50
 """Maximum number of faults to describe; all are counted."""
 
 
@@ -36,13 +36,13 @@ class Report:
     bytes: int = 0
     spare: int = 0
     faults: int = 0
-    told: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
 
-    def blame(self, sentence: str) -> None:
+    def add_fault(self, sentence: str) -> None:
         """Record a fault, described by a sentence."""
         self.faults += 1
-        if len(self.told) < MOST:
-            self.told.append(sentence)
+        if len(self.sentences) < MAX_LISTED:
+            self.sentences.append(sentence)
 
 
 async def check_cloud(database: Sessions, bodies: Bodies, *, read: bool) -> Report:
@@ -65,9 +65,9 @@ async def _check_database(db: AsyncSession, report: Report) -> None:
     if db.get_bind().dialect.name == "sqlite":
         for (line,) in await db.execute(text("PRAGMA integrity_check(10)")):
             if line != "ok":
-                report.blame(f"SQLite's integrity check reports: {line}.")
+                report.add_fault(f"SQLite's integrity check reports: {line}.")
         for table, row, *_ in await db.execute(text("PRAGMA foreign_key_check")):
-            report.blame(f"row {row} of {table} refers to a missing row.")
+            report.add_fault(f"row {row} of {table} refers to a missing row.")
 
 
 async def _check_chunks(db: AsyncSession, report: Report) -> None:
@@ -75,7 +75,7 @@ async def _check_chunks(db: AsyncSession, report: Report) -> None:
     for collection, uid in (await db.execute(select(Collection.id, Collection.uid))).all():
         existing = set(await db.scalars(select(Chunk.uid).where(Chunk.collection == collection)))
         for chunk in sorted(await load_used(db, collection) - existing):
-            report.blame(f"the collection {uid} lacks the chunk {chunk} of one of its items.")
+            report.add_fault(f"the collection {uid} lacks the chunk {chunk} of one of its items.")
 
 
 async def _check_bytes(db: AsyncSession, report: Report) -> None:
@@ -86,7 +86,7 @@ async def _check_bytes(db: AsyncSession, report: Report) -> None:
             stored[account] += int(count)
     for account, used in await db.execute(select(Account.id, Account.used)):
         if used != stored[account]:
-            report.blame(f"the account {account} stores {stored[account]} bytes, not {used}.")
+            report.add_fault(f"the account {account} stores {stored[account]} bytes, not {used}.")
     report.bytes = stored.total()
 
 
@@ -119,7 +119,7 @@ async def _compare(database: Sessions, bodies: Bodies, report: Report) -> bool:
             if length is None:
                 report.spare += 1
             elif length != body.length:
-                report.blame(f"the body {body.name} has {body.length} bytes, not {length}.")
+                report.add_fault(f"the body {body.name} has {body.length} bytes, not {length}.")
             matched += length is not None
     async with database() as db:
         rows = await db.scalar(select(func.count(Blob.id))) or 0
@@ -143,7 +143,7 @@ async def _check_named(
                 if await _is_still_named(database, body):
                     is_damaged = isinstance(error, DamagedError)
                     fault = "is damaged" if is_damaged else "is missing"
-                    report.blame(f"the body {body.stored} {fault}; restore it from a backup.")
+                    report.add_fault(f"the body {body.stored} {fault}; restore it from a backup.")
 
 
 def _read(bodies: Bodies, body: NamedBody, *, is_whole: bool) -> AsyncIterator[bytes]:

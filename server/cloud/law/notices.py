@@ -133,10 +133,10 @@ async def tell_breach(db: AsyncSession, number: int, text: str, now: int) -> Non
         raise FormatError(f"there is no breach {number} of which owners have to be notified.")
 
 
-async def list_breaches(db: AsyncSession, *, are_told: bool) -> Sequence[Breach]:
+async def list_breaches(db: AsyncSession, *, is_announced: bool) -> Sequence[Breach]:
     """Return the breaches of which owners are, or are not yet, notified; oldest first."""
     query = select(Breach).where(
-        Breach.told_at.is_not(None) if are_told else Breach.told_at.is_(None)
+        Breach.told_at.is_not(None) if is_announced else Breach.told_at.is_(None)
     )
     return (await db.scalars(query.order_by(Breach.found_at, Breach.id))).all()
 
@@ -213,7 +213,7 @@ async def list_notices(
         )
     found += [
         Notice(Kind.BREACH, breach.told_at or now, breach.text)
-        for breach in await list_breaches(db, are_told=True)
+        for breach in await list_breaches(db, is_announced=True)
         if is_affected(breach, row.created_at)
     ]
     return found

@@ -177,7 +177,7 @@ class Law:
         if signed is None:
             return 0
         async with self.database() as db:
-            waiting = await list_breaches(db, are_told=False)
+            waiting = await list_breaches(db, is_announced=False)
         for breach in waiting:
             deadline = find_deadline(breach, signed.policy)
             if deadline - DAY <= now:

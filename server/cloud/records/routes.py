@@ -130,7 +130,7 @@ async def transaction(call: Call) -> None:
 async def put_chunk(call: Call) -> None:
     """Store a chunk ahead of the item that will use it."""
     services, collection, uid = call.services, call.path["collection"], call.path["chunk"]
-    services.check_takes_more()
+    services.check_accepts_data()
     check_ciphertext(call.body, f"the chunk {uid}")
     async with services.database() as db:
         place = await find_place(db, call.account, collection)
@@ -266,7 +266,7 @@ async def _receive(
     call: Call, collection: str, batch: wire.Batch, *, must_match: bool
 ) -> WriteRequest:
     """Check and store a batch's large bodies; return the writes to do while holding the lock."""
-    call.services.check_takes_more()
+    call.services.check_accepts_data()
     bodies = {
         chunk.uid: chunk.body
         for item in batch.items

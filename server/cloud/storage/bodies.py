@@ -29,7 +29,7 @@ WRITE = 1024 * 1024
 """Bytes of a body to write at a time; each write needs a switch to a thread."""
 RECEIVED = 8 * 1024 * 1024
 """Bytes in memory for all concurrent uploads together; with many, each write is smaller."""
-MOST_PIECES = 64
+MAX_PIECES = 64
 """Maximum number of pieces to write at a time; clients can send very short ones."""
 PAGE = 1000
 """Maximum number of bodies in a page of a listing."""
@@ -104,7 +104,7 @@ class LocalBodies:
                     batch.append(piece)
                     length += len(piece)
                     share = min(WRITE, RECEIVED // self._receiving)
-                    if length >= share or len(batch) == MOST_PIECES:
+                    if length >= share or len(batch) == MAX_PIECES:
                         await asyncio.to_thread(_write, file.fileno(), batch)
                         batch, length = [], 0
                 finish = _finish_drawn if is_drawn else _finish

@@ -120,7 +120,7 @@ async def remove_revisions(work: Work) -> int:
             rows = (await db.execute(query)).all()
             await _remove(db, Revision.id, [row[0] for row in rows])
             await charge(db, owner, -sum(row[1] for row in rows))
-            await _look_at(db, collection, work.now)
+            await _set_sweep_time(db, collection, work.now)
             count += len(rows)
     return count
 
@@ -141,7 +141,7 @@ async def remove_tombstones(work: Work) -> int:
             found = (await db.scalars(query)).all()
             items, is_whole = found[:AT_ONCE], whole is not None and len(found) <= AT_ONCE
             await charge(db, owner, -await _remove_items(db, items))
-            await _look_at(db, collection, work.now)
+            await _set_sweep_time(db, collection, work.now)
             stored = await _remove_collection(db, collection, owner) if is_whole else []
             may_remove = await may_remove_bodies(db)
         count += len(items)
@@ -222,7 +222,7 @@ async def _lock(db: AsyncSession, collection: int) -> str:
     return owner
 
 
-async def _look_at(db: AsyncSession, collection: int, now: int) -> None:
+async def _set_sweep_time(db: AsyncSession, collection: int, now: int) -> None:
     await db.execute(update(Collection).where(Collection.id == collection).values(sweep_at=now))
 
 

@@ -29,7 +29,7 @@ _ADDRESS = re.compile(r"(?<![a0])0{1,3}(?:\.0{1,3}){3}(?![a0])|[a0]::|::[a0]|(?:
 _DOMAIN = re.compile(r"[a0xs]\.(?:a{2,}(?![a0])|(?=([a0x]+)))")
 
 
-def check_is_seen(text: str) -> None:
+def check_visible(text: str) -> None:
     """Raise FormatError if `text` has an HTML entity, or no visible character.
 
     `server.core.content.invisible` checks the characters that Unicode calls ignorable.
@@ -127,7 +127,7 @@ def check_name(text: str, limit: int, *, lines: bool = False) -> None:
     for word in _FORBIDDEN:
         if word in folded or word in plain:
             raise FormatError(f"a text holds {word!r}; links are allowed only in the member `link`")
-    check_is_seen(text)
+    check_visible(text)
 
 
 def check_characters(text: str, limit: int, *, lines: bool = False) -> None:

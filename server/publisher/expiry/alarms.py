@@ -135,8 +135,8 @@ def _is_due(lifetime: RoleLifetime, now: datetime, remaining: timedelta, *, rene
     return lifetime.used(now) >= WARNING or remaining <= WARNING_LEFT
 
 
-SCARCE = 4  # times keep_free: less free space is a warning
-NEARLY = 0.9  # of the quota: more is a warning
+LOW_SPACE_FACTOR = 4  # times keep_free: less free space is a warning
+NEARLY_FULL = 0.9  # of the quota: more is a warning
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def notice_of(alarm: Alarm) -> Notice:
 
 def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:
     """Yield the notices for a disk with `free` bytes, and for `used` bytes of blobs."""
-    if free < SCARCE * room.keep_free:
+    if free < LOW_SPACE_FACTOR * room.keep_free:
         is_short = free < room.keep_free
         available, floor = spell_size(free), spell_size(room.keep_free)
         yield Notice(
@@ -175,7 +175,7 @@ def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:
                 " time."
             ),
         )
-    if room.quota and used >= NEARLY * room.quota:
+    if room.quota and used >= NEARLY_FULL * room.quota:
         yield Notice(
             "quota",
             "critical" if used >= room.quota else "warning",
@@ -184,7 +184,7 @@ def plan_room_notices(free: int, used: int, room: Room) -> Iterator[Notice]:
         )
 
 
-AGAIN = timedelta(days=1)
+REPEAT_AFTER = timedelta(days=1)
 
 
 class RaisedAlarms:
@@ -199,7 +199,7 @@ class RaisedAlarms:
         raised = {}
         for notice in notices:
             severity, at = self._raised.get(notice.subject, ("", now))
-            if severity != notice.severity or not timedelta() <= now - at < AGAIN:
+            if severity != notice.severity or not timedelta() <= now - at < REPEAT_AFTER:
                 due.append(notice)
                 at = now
             raised[notice.subject] = (notice.severity, at)

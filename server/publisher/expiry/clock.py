@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 
 from server.core.errors import FormatError, HeningError
 from server.core.metadata import decode_timestamp
-from server.publisher.expiry.alarms import AGAIN
+from server.publisher.expiry.alarms import REPEAT_AFTER
 from server.publisher.plan import TIMESTAMP_LIFE
 from server.storage.bounded import read_bounded
 from server.storage.durable import write_durable
@@ -197,7 +197,7 @@ class ClockKeeper:
             f" {now:%Y-%m-%d %H:%M} without its jump. Correct the clock, or if it is right, run"
             " `hening-server clock confirm`."
         )
-        if self._said is None or now - self._said >= AGAIN:
+        if self._said is None or now - self._said >= REPEAT_AFTER:
             if self._said is not None:  # the jump itself was reported immediately
                 self.say(sentence)
             self._said = now

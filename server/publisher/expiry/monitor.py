@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from server.core.errors import HeningError
 from server.core.names import is_online
 from server.publisher.expiry.alarms import (
-    AGAIN,
+    REPEAT_AFTER,
     Alarm,
     ExcessFinder,
     Notice,
@@ -36,7 +36,7 @@ from server.storage.models import Blob
 from server.storage.room import Room
 from server.storage.tree import LocalTree
 
-BEHIND = timedelta(seconds=60)
+CLOCK_BEHIND = timedelta(seconds=60)
 
 
 async def _ignore_alarm(_alarm: Alarm) -> None:
@@ -154,7 +154,7 @@ class Monitor:
 
     def _check_clock(self, published: Published, now: datetime) -> list[Notice]:
         newest = newest_signature(published)
-        if newest - now <= BEHIND:
+        if newest - now <= CLOCK_BEHIND:
             self._clock_behind_since = None
             return []
         sentence = (
@@ -164,7 +164,7 @@ class Monitor:
         )
         if (
             self._clock_behind_since is None
-            or not timedelta() <= now - self._clock_behind_since < AGAIN
+            or not timedelta() <= now - self._clock_behind_since < REPEAT_AFTER
         ):
             self._clock_behind_since = now
             self._alarm(sentence)

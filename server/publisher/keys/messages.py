@@ -19,7 +19,7 @@ from server.publisher.verify import RoleVersion
 FRAME_LIMIT = 256 << 20
 """Bytes: all role files of a site at its first request; a usual one has a few kilobytes."""
 HEAD = 4  # bytes of a frame's length
-MOST_LEAVES = 100_000  # in one answer
+MAX_LEAVES = 100_000  # in one answer
 MAX_TEXT = 4096  # bytes of a checkpoint's text, which is a note's
 
 Version = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
@@ -145,7 +145,7 @@ class Signature(_Message):
 
 
 class Leaves(_Message):
-    """Leaves of the log, at most `MOST_LEAVES`, and the root of the whole tree."""
+    """Leaves of the log, at most `MAX_LEAVES`, and the root of the whole tree."""
 
     entries: Entries
     root: bytes

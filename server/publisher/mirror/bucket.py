@@ -30,7 +30,7 @@ from server.publisher.mirror.steps import (
 from server.storage.blobs import BlobStore
 from server.storage.errors import StorageError
 from server.storage.objects import Listed, Objects, Stored, TakenError
-from server.storage.s3_client import DEAD, S3Place, S3Uploads
+from server.storage.s3_client import ABANDONED_AFTER, S3Place, S3Uploads
 
 PATIENCE = timedelta(seconds=60)  # how long S3 may be silent; a part must be sent in this time
 RETRIES = 3
@@ -86,7 +86,7 @@ class MirrorBucket:
                 f" server is at {version} of root {root}: export from the server that is ahead."
             )
         self._newest = (root, version)
-        self._uploads.abort(DEAD)
+        self._uploads.abort(ABANDONED_AFTER)
 
     def write_listing(self, paths: Collection[str]) -> None:
         """Write the listing, unless another export did since it was read."""

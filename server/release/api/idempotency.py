@@ -42,7 +42,7 @@ Between two cleanups there may be twice as many.
 """
 REFUSAL_LIMIT = 16_384  # bytes of a stored refusal; one with a proposal may be longer
 CLEANUP_SECONDS = 60  # between two cleanups of an account's rows, which take milliseconds
-LATER = frozenset({429, 503, 507})
+RETRY_STATUSES = frozenset({429, 503, 507})
 REPLAYED = MappingProxyType({"Idempotent-Replayed": "true"})
 _KEY = re.compile(r"[\x21-\x7e]{1,80}")
 
@@ -143,7 +143,9 @@ class Idempotency:
         finally:
             CLAIM.reset(token)
         self._answers[request.account] += 1
-        if answer.status in LATER or (_is_refusal(answer) and len(answer.body) > REFUSAL_LIMIT):
+        if answer.status in RETRY_STATUSES or (
+            _is_refusal(answer) and len(answer.body) > REFUSAL_LIMIT
+        ):
             await self._forget(claim)
         else:
             await self._finish(claim, answer, keep=request.keep)

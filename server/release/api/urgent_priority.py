@@ -75,7 +75,7 @@ class UrgentPriority:
         turn = self._loop.create_future()
         self._waiting.append(turn)
         if self._next is None:
-            self._look_later()
+            self._schedule_check()
         await turn
 
     def _count(self, number: int) -> None:
@@ -105,9 +105,9 @@ class UrgentPriority:
                     turn.set_result(None)
                     break
         if self._waiting:
-            self._look_later()
+            self._schedule_check()
 
-    def _look_later(self) -> None:
+    def _schedule_check(self) -> None:
         loop = asyncio.get_running_loop()
         if self._budget.is_closed:
             self._next = loop.call_later(self._budget.remaining, self._admit_next)

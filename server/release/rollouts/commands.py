@@ -10,7 +10,7 @@ import msgspec
 
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError, ReleaseError
-from server.core.names import Channel, ask_for_near, decode_release_path, is_codename
+from server.core.names import Channel, decode_release_path, is_codename, suggest_similar
 from server.core.pointer import Pointer, Reason, encode_pointer
 from server.core.release import Positive, Release, decode_releases
 from server.core.release_texts import check_note, check_reason
@@ -183,7 +183,7 @@ class ChannelView:
         """Return the pointer; raises NotFoundError if nothing was ever offered."""
         if self.pointer is None:
             others = (str(decode_release_path(path)[0]) for path in self.releases)
-            near = ask_for_near(str(self.channel), others)
+            near = suggest_similar(str(self.channel), others)
             raise NotFoundError(f"{self.channel} offers nothing yet: offer a release first.{near}")
         return self.pointer
 
@@ -201,7 +201,7 @@ def view_channel(channel: Channel, trust: Trust | None) -> ChannelView:
     role = None if trust is None else trust.roles.get(channel.codename)
     if trust is None or role is None:
         known = () if trust is None else filter(is_codename, trust.roles)
-        near = ask_for_near(channel.codename, known)
+        near = suggest_similar(channel.codename, known)
         raise NotFoundError(
             f"there is no model {channel.codename}: look at the list of models.{near}"
         )

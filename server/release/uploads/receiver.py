@@ -28,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _THREADS = BlobThreads()
 """Threads for uploads only, so that many sending clients do not delay publishing."""
-BEYOND = (
+TOO_LONG = (
     "the part exceeds the length that the upload announced: send only the rest, or create another"
     " upload."
 )
@@ -107,7 +107,7 @@ async def _copy(
                 break
             room -= len(piece)
             if room < 0:
-                raise TooLargeError(BEYOND)
+                raise TooLargeError(TOO_LONG)
             batch += piece
             if len(batch) >= BATCH:
                 # Cleared before the write, so that a failed write is not repeated below.

@@ -34,7 +34,7 @@ from server.release.uploads.limits import (
 )
 from server.release.uploads.partials import Partials, is_upload_name, open_partials
 from server.release.uploads.receiver import (
-    BEYOND,
+    TOO_LONG,
     Receiver,
     receive,
     recover_uploads,
@@ -186,7 +186,7 @@ class Uploads:
                 raise OffsetError(present)
             room = upload.length - offset
             if declared is not None and declared > room:
-                raise TooLargeError(BEYOND)
+                raise TooLargeError(TOO_LONG)
             upload.expires_at = await self._extend(upload.id)
             await receive(file, pieces, room, checksum, self.limits.silence.total_seconds())
             present = file.offset

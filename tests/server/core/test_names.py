@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 from server.core.errors import FormatError, HeningError
 from server.core.names import (
     Channel,
-    ask_for_near,
     check_codename,
     check_file_name,
     check_role,
@@ -15,6 +14,7 @@ from server.core.names import (
     hashed_target_path,
     is_codename,
     metadata_name,
+    suggest_similar,
 )
 from tests.cases import case, refuse_each
 from tests.strategies import codenames, segments
@@ -123,4 +123,4 @@ SHORT = ["dior", "mido", "mocha"]
 )
 def test_similar_name_is_suggested(known, name, near):
     """A similar name is suggested; for a short name, one letter may differ or two be swapped."""
-    assert ask_for_near(name, known) == (f" Did you mean {near}?" if near else "")
+    assert suggest_similar(name, known) == (f" Did you mean {near}?" if near else "")

@@ -267,7 +267,7 @@ def test_expected_version_with_other_bytes(tmp_path):
 
 def test_expected_leaves_are_limited(tmp_path, monkeypatch):
     """The number of expected leaves is limited; those of the newest publication stay."""
-    monkeypatch.setattr(log_record, "MOST_EXPECTED", 3)
+    monkeypatch.setattr(log_record, "MAX_EXPECTED", 3)
     record = LogRecord(tmp_path)
     for number in range(6):
         record.expect(publication("latest", number))

@@ -13,7 +13,7 @@ import pytest
 
 from server.processes.errors import ActivationError
 from server.processes.sockets import (
-    MOST,
+    MAX_SOCKETS,
     UNIX_MODE,
     bind_tcp,
     bound_unix,
@@ -159,7 +159,9 @@ def test_activation_of_this_process():
     variables = {"LISTEN_PID": "4711", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"}
     assert decode_activation(variables, 4711) == range(3, 5)
     assert decode_activation({**variables, "LISTEN_FDS": "0"}, 4711) == range(3, 3)
-    assert len(decode_activation({**variables, "LISTEN_FDS": str(MOST)}, 4711)) == MOST
+    assert (
+        len(decode_activation({**variables, "LISTEN_FDS": str(MAX_SOCKETS)}, 4711)) == MAX_SOCKETS
+    )
 
 
 def test_activation_of_another_process():

@@ -51,7 +51,7 @@ def test_prune_raises_the_floor() -> None:
     assert pruning.removed == (path_of(1), path_of(2))
     assert decode_floor(pruning.planned) == Floor(schema=1, counter=3, time=time_of(2))
     assert pruning.floor == 3
-    assert pruning.held_by == "armani/id/stable keeps its newest builds, counter 3 among 2."
+    assert pruning.reason == "armani/id/stable keeps its newest builds, counter 3 among 2."
     kept = pruning.planned.unrecognized_fields
     assert (kept["x"], kept["custom"]["x-later"]) == (1, [2])
     again = prune(pruning.planned, 2)
@@ -66,13 +66,13 @@ def test_source_of_incremental_stays() -> None:
     role = sign(role, [make_facts(4), make_facts(4, 2)])
     pruning = prune(role, 1)
     assert counters(pruning.planned) == [1, 2, 3, 4]
-    assert pruning.held_by == f"{path_of(2, 1)} starts from {fingerprint(1)}, which stays listed."
-    assert (pruning.in_the_way, pruning.floor_without) == ((path_of(2, 1),), 2)
-    without = plan_withdrawal(Withdrawal(pruning.in_the_way), role, EXPIRES)
+    assert pruning.reason == f"{path_of(2, 1)} starts from {fingerprint(1)}, which stays listed."
+    assert (pruning.blocking, pruning.higher_floor) == ((path_of(2, 1),), 2)
+    without = plan_withdrawal(Withdrawal(pruning.blocking), role, EXPIRES)
     pruning = prune(without, 1)
     assert counters(pruning.planned) == [2, 3, 4]
-    assert pruning.held_by == f"{path_of(4, 2)} starts from {fingerprint(2)}, which stays listed."
-    assert pruning.in_the_way == ()
+    assert pruning.reason == f"{path_of(4, 2)} starts from {fingerprint(2)}, which stays listed."
+    assert pruning.blocking == ()
 
 
 def test_stepping_stones_stay() -> None:
@@ -81,13 +81,13 @@ def test_stepping_stones_stay() -> None:
     role = sign(role, [make_facts(4)], min_counter=3)
     pruning = prune(role, 1)
     assert counters(pruning.planned) == [2, 3, 4]
-    assert pruning.held_by.endswith("over the stepping stone 2.")
+    assert pruning.reason.endswith("over the stepping stone 2.")
     # The stepping stone and its incremental are still offered, so they are not in the way.
     role = sign(role_of(1), [make_facts(2), make_facts(2, 1)])
     pruning = prune(sign(role, [make_facts(3)], min_counter=2), 1)
     assert counters(pruning.planned) == [1, 2, 3]
-    assert pruning.held_by == f"{path_of(2, 1)} starts from {fingerprint(1)}, which stays listed."
-    assert pruning.in_the_way == ()
+    assert pruning.reason == f"{path_of(2, 1)} starts from {fingerprint(1)}, which stays listed."
+    assert pruning.blocking == ()
 
 
 def test_each_channel_keeps_its_newest_builds() -> None:
@@ -95,12 +95,12 @@ def test_each_channel_keeps_its_newest_builds() -> None:
     role = role_of(2, 3, 4, current=role_of(1, channel=BETA))
     pruning = prune(role, 1)
     assert counters(pruning.planned) == [1, 2, 3, 4]
-    assert pruning.held_by.startswith("armani/id/beta keeps its newest builds, counter 1 among 1")
+    assert pruning.reason.startswith("armani/id/beta keeps its newest builds, counter 1 among 1")
     assert counters(prune(withdraw(role, BETA, 1), 1).planned) == [4]
     role = sign(role_of(1, 2), [make_facts(3), make_facts(3, 1)])
     pruning = prune(sign(role_of(2, channel=BETA, current=role), [make_facts(4)]), 1)
     assert counters(pruning.planned) == [1, 2, 3, 4]
-    assert (pruning.in_the_way, pruning.floor_without) == ((path_of(3, 1),), 2)
+    assert (pruning.blocking, pruning.higher_floor) == ((path_of(3, 1),), 2)
     # A build of another region below the floor is removed, too.
     eu = Channel("armani", "eu", "stable")
     role = sign(sign(empty_role(), [make_facts(1, region="eu")], eu), [make_facts(2)])
@@ -113,7 +113,7 @@ def test_withdrawn_builds_stay_while_they_drain() -> None:
     end = int((NOW + timedelta(days=7)).timestamp())
     role = withdraw(role_of(1, 2, 3), STABLE, 1, end)
     assert counters(prune(role, 2).planned) == [1, 2, 3]
-    assert "still drains" in prune(role, 1).held_by
+    assert "still drains" in prune(role, 1).reason
     assert counters(prune(role, 2, NOW + timedelta(days=8)).planned) == [2, 3]
     assert counters(prune(withdraw(role_of(1, 2, 3), STABLE, 3), 1).planned) == [2, 3]
     both = withdraw(role, STABLE, 2)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-MOST = 20  # errors of one subject that are listed individually
+MAX_LISTED = 20  # errors of one subject that are listed individually
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ def summarise(subject: str, detail: str, errors: list[str]) -> Iterator[Finding]
     """Yield a finding for each of `errors`, or, without any, one that says `detail`."""
     if not errors:
         yield Finding(subject, detail)
-    for error in errors[:MOST]:
+    for error in errors[:MAX_LISTED]:
         yield Finding(subject, "", error)
-    if len(errors) > MOST:
-        yield Finding(subject, "", f"there are {len(errors) - MOST} more errors like these.")
+    if len(errors) > MAX_LISTED:
+        yield Finding(subject, "", f"there are {len(errors) - MAX_LISTED} more errors like these.")
 
 
 async def confirm(look: Callable[[], Awaitable[list[Finding]]]) -> list[Finding]:

@@ -87,7 +87,7 @@ async def restored(backup, folder, settings=SETTINGS, *, former=None, keep_sessi
     done = await restore_into(
         backup, target, settings, there, former=former, keep_sessions=keep_sessions
     )
-    assert (done.report.told, done.report.spare) == ([], 0)
+    assert (done.report.sentences, done.report.spare) == ([], 0)
     async with running(target.database(settings), folder) as cloud:
         yield cloud
 
@@ -132,7 +132,7 @@ async def test_restore_into_the_other_kind_of_database(
         ) as again:
             there = LocalBodies(tmp_path / "again" / "bodies", os.urandom)
             report = await check_cloud(again, there, read=True)
-    assert (report.faults, report.told, report.bodies) == (0, [], 4)
+    assert (report.faults, report.sentences, report.bodies) == (0, [], 4)
 
 
 async def test_repeated_backups(cloud, database, bodies, backup, owner, tmp_path):
@@ -280,7 +280,7 @@ async def test_findings_of_a_check(database, bodies, owner):
 
     async def look(*, read=False):
         report = await check_cloud(database, bodies, read=read)
-        return report.told, report.spare
+        return report.sentences, report.spare
 
     assert await look(read=True) == ([], 0)
     names = sorted([each.name async for page in bodies.pages() for each in page])
@@ -309,7 +309,7 @@ async def test_findings_of_a_check(database, bodies, owner):
     async with database.begin() as db:
         await db.execute(text("UPDATE accounts SET used = used + 1"))
         await db.execute(text("DELETE FROM chunks WHERE body IS NOT NULL"))
-    told, _ = await look()
-    assert len(told) == 2
-    assert "stores" in told[1]
-    assert f"the collection {owner.collection} lacks the chunk" in told[0]
+    sentences, _ = await look()
+    assert len(sentences) == 2
+    assert "stores" in sentences[1]
+    assert f"the collection {owner.collection} lacks the chunk" in sentences[0]

@@ -182,7 +182,7 @@ def test_unfinished_upload_of_a_crash(world, mirror, monkeypatch):
     (begun,) = mirror.open()._uploads.list()
     mirror.export(world)
     assert mirror.open()._uploads.list() == [begun]
-    monkeypatch.setattr("server.publisher.mirror.bucket.DEAD", timedelta())
+    monkeypatch.setattr("server.publisher.mirror.bucket.ABANDONED_AFTER", timedelta())
     mirror.export(world)
     assert mirror.open()._uploads.list() == []
 

@@ -15,7 +15,7 @@ from server.core.bundle import BlobFile, Bundle, RoleFile
 from server.publisher.rollout import plan_halt
 from server.release.api.operation import Services
 from server.settings import Settings
-from server.storage.blobs import MOST
+from server.storage.blobs import MAX_THREADS
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
 from tests.patience import PATIENCE
@@ -100,8 +100,8 @@ async def test_halt_during_queries(silent, ask):
     """While more requests than threads wait for the store, a halt is published."""
     async with silent.publisher() as publisher, services(silent, publisher) as made:
         silent.blobs.silent = True
-        asked = [asyncio.create_task(ask(made)) for _ in range(MOST + THREADS)]
-        await wait_for_calls(silent, MOST)
+        asked = [asyncio.create_task(ask(made)) for _ in range(MAX_THREADS + THREADS)]
+        await wait_for_calls(silent, MAX_THREADS)
         await halt(silent, publisher)
         assert not any(each.done() for each in asked)
         silent.blobs.go.set()

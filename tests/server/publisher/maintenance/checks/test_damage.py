@@ -7,7 +7,7 @@ import pytest
 from msgspec import structs
 
 from server.publisher.maintenance.check import check_state
-from server.publisher.maintenance.checks.finding import MOST, summarise
+from server.publisher.maintenance.checks.finding import MAX_LISTED, summarise
 from server.publisher.publisher import Publisher
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
@@ -158,9 +158,13 @@ async def test_several_kinds_of_damage(world, find_errors):
 
 def test_many_errors_are_summarised():
     """The first twenty errors of a kind are reported, the others are counted."""
-    found = list(summarise("log", "", [str(number) for number in range(MOST + 5)]))
-    assert [finding.error for finding in found[:MOST]] == [str(number) for number in range(MOST)]
-    assert [finding.error for finding in found[MOST:]] == ["there are 5 more errors like these."]
+    found = list(summarise("log", "", [str(number) for number in range(MAX_LISTED + 5)]))
+    assert [finding.error for finding in found[:MAX_LISTED]] == [
+        str(number) for number in range(MAX_LISTED)
+    ]
+    assert [finding.error for finding in found[MAX_LISTED:]] == [
+        "there are 5 more errors like these."
+    ]
 
 
 def share(world, permille):
