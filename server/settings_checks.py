@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from server.compat.offers import held_back
+from server.compat.offers import find_held_back
 from server.compat.options import SENTENCE, CompatOptions
 from server.compat.rendering import Rendered, find_faults, render
 from server.core.errors import HeningError
@@ -83,7 +83,7 @@ def check_dialects(
 def _stopped(rendered: Rendered, now: int) -> Iterator[str]:
     for model in rendered.models:
         for offers in model.channel_offers.values():
-            release = held_back(offers, now)
+            release = find_held_back(offers, now)
             if release is not None:
                 yield (
                     f"{model.device} {offers.name} has stopped before counter {release.counter},"

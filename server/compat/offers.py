@@ -166,7 +166,7 @@ def switch_times(offers: ChannelOffers) -> set[int]:
     return {min(starts), offers.until} if starts else {offers.until}
 
 
-def held_back(offers: ChannelOffers, now: int) -> Release | None:
+def find_held_back(offers: ChannelOffers, now: int) -> Release | None:
     """Return the build that is not offered at `now` because `from_counter` is too low, if any."""
     wide = replace(offers, rule=msgspec.structs.replace(offers.rule, from_counter=MAX_INTEGER))
     found, free = offer_at(offers, now), offer_at(wide, now)

@@ -20,7 +20,7 @@ from server.http.answers import (
     Package,
     Unsatisfiable,
     decode_fields,
-    not_there,
+    not_found,
     plan_range,
     problem,
 )
@@ -167,7 +167,7 @@ def answer_to(content: Content | None, part: bytes | None, if_part: bytes | None
     """Return the answer with the content of a path; None is a path that does not exist."""
     match content:
         case None:
-            return not_there()
+            return not_found()
         case Gone():
             return problem(HTTPStatus.GONE, "This was withdrawn.", cache=ONE_MINUTE)
         case Page():

@@ -125,7 +125,7 @@ class Overview:
 
 
 def _alarm_task(notice: Notice) -> Task:
-    link = where_to(notice)
+    link = find_remedy_page(notice)
     return Task(notice.severity, notice.sentence, link, "How to renew it" if link else "")
 
 
@@ -193,7 +193,7 @@ async def list_alarms(visit: Visit) -> PageContent:
     status = await visit.at.do("get_status")
     refused = await visit.at.do("list_changes", query={"state": "refused", "limit": REFUSED})
     values = {
-        "alarms": [(notice, where_to(notice)) for notice in sort_notices(status.alarms)],
+        "alarms": [(notice, find_remedy_page(notice)) for notice in sort_notices(status.alarms)],
         "refused": refused.items,
         "more": refused.next is not None,
     }
@@ -205,7 +205,7 @@ def sort_notices(notices: list[Notice]) -> list[Notice]:
     return sorted(notices, key=lambda notice: SEVERITIES.index(notice.severity))
 
 
-def where_to(notice: Notice) -> str:
+def find_remedy_page(notice: Notice) -> str:
     """Return the path of the page that explains how to resolve a notice, or an empty text."""
     is_signed_by_people = notice.subject not in _NO_ROLES and not is_online(notice.subject)
     return f"{PREFIX}/keys" if is_signed_by_people else ""

@@ -141,7 +141,7 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class BuildDownloads:
     """A build with its newest days, and the sums of all days."""
 
     build: Build
@@ -177,7 +177,7 @@ def _estimate_phones(known: Downloads) -> int | None:
     return round(known.polls * POLL_SECONDS / known.seconds)
 
 
-def _count(build: Build, items: Iterable[DayOfDownloads]) -> Counted:
+def _count(build: Build, items: Iterable[DayOfDownloads]) -> BuildDownloads:
     hashes = {package.sha256 for package, _ in build.packages}
     days: dict[str, Day] = {}
     for item in items:
@@ -186,7 +186,7 @@ def _count(build: Build, items: Iterable[DayOfDownloads]) -> Counted:
             days[item.day] = Day(item.day, day.begun + item.begun, day.finished + item.finished)
     newest = sorted(days.values(), key=lambda day: day.name, reverse=True)
     begun, finished = sum(day.begun for day in newest), sum(day.finished for day in newest)
-    return Counted(build, newest[:SHOWN_DAYS], begun, finished)
+    return BuildDownloads(build, newest[:SHOWN_DAYS], begun, finished)
 
 
 def _forecast(schedule: list[Share]) -> str:

@@ -21,7 +21,7 @@ from server.http.answers import (
     Package,
     Unsatisfiable,
     encode_fields,
-    not_there,
+    not_found,
     plan_range,
     problem,
     unmodified_headers,
@@ -70,7 +70,7 @@ def plan_answer(snapshot: Snapshot, method: str, path: str, headers: Headers) ->
         return _package(path, package, fields)
     if snapshot.is_gone(path):
         return problem(HTTPStatus.GONE, "This was superseded or withdrawn.", cache=ONE_MINUTE)
-    return not_there()
+    return not_found()
 
 
 def choose(document: Document, accept_encoding: bytes | None) -> Representation:
@@ -212,7 +212,7 @@ def _absent(snapshot: Snapshot, hosts: Sequence[bytes]) -> dict[bytes, Hit]:
     """Return each poll's requests for the next root, which does not exist yet, with answers."""
     if not snapshot.next_root:
         return {}
-    answer = not_there()
+    answer = not_found()
     data = encode_fields(answer.headers) + answer.body
     return {_request(snapshot.next_root, host): (answer.status, data) for host in hosts}
 

@@ -134,7 +134,7 @@ class Answer:
     close: bool = False
 
 
-def not_there() -> Answer:
+def not_found() -> Answer:
     """Return the answer to a well-formed path that does not exist."""
     return problem(HTTPStatus.NOT_FOUND, "This is not there, or not there yet.", cache=ONE_MINUTE)
 

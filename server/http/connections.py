@@ -30,19 +30,19 @@ class Connection(Protocol):
     """A connection on the fast path or in aiohttp.
 
     At `deadline`, on the loop's clock, it is cut because of `limit`, unless the client has taken at
-    least `least` bytes since the last deadline. `last_untaken` is the number of bytes that the
-    client had not taken at that deadline, `buffered` the number of bytes in memory for it. After
-    the last answer `limit` is empty, and the client may take nothing until `stalls`.
+    least `least` bytes since the last deadline. `last_unacknowledged` is the number of bytes that
+    the client had not taken at that deadline, `buffered` the number of bytes in memory for it.
+    After the last answer `limit` is empty, and the client may take nothing until `stalls`.
     """
 
     deadline: float
     stalls: float
     limit: str
-    last_untaken: int
+    last_unacknowledged: int
     least: int
     buffered: int
 
-    def untaken(self) -> int:
+    def unacknowledged(self) -> int:
         """Return the number of written bytes that the client has not taken yet."""
 
     def cut(self) -> None:
@@ -109,16 +109,19 @@ class Connections:
         After the last answer the next deadline is soon, because there is no callback when the send
         buffer drains.
         """
-        untaken = connection.untaken()
-        is_taking = untaken > 0 and abs(connection.last_untaken - untaken) >= connection.least
+        unacknowledged = connection.unacknowledged()
+        is_taking = (
+            unacknowledged > 0
+            and abs(connection.last_unacknowledged - unacknowledged) >= connection.least
+        )
         if is_taking:
-            connection.last_untaken, connection.stalls = untaken, self.until_stall
-        if untaken and not connection.limit and now < connection.stalls:
+            connection.last_unacknowledged, connection.stalls = unacknowledged, self.until_stall
+        if unacknowledged and not connection.limit and now < connection.stalls:
             connection.deadline = self.until_linger
         elif is_taking:
             connection.deadline, connection.limit = self.until_stall, "stall"
         else:
-            if untaken or connection.limit:
+            if unacknowledged or connection.limit:
                 self.plane.counts.cuts[connection.limit or "stall"] += 1
             connection.cut()
 

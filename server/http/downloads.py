@@ -17,7 +17,7 @@ from aiohttp.abc import AbstractStreamWriter
 from server.http.answers import Answer, Package, problem
 from server.http.counts import Counts
 from server.http.heads import PlannedFile
-from server.http.sending import DuplicateSocket, FileSender, Sending, StallTimer, untaken
+from server.http.sending import DuplicateSocket, FileSender, Sending, StallTimer, unacknowledged
 from server.http.turns import Limits
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError
@@ -246,10 +246,10 @@ class FileAnswer:
     def _begin(self, sending: Sending) -> None:
         self._sending = sending
 
-    def untaken(self) -> int:
+    def unacknowledged(self) -> int:
         """Return the number of bytes that the client has not taken yet, as far as known."""
-        untaken_bytes = 0 if self._sending is None else self._sending.remaining()
-        return untaken_bytes + untaken(self._transport)
+        count = 0 if self._sending is None else self._sending.remaining()
+        return count + unacknowledged(self._transport)
 
     @property
     def is_paused(self) -> bool:

@@ -19,7 +19,7 @@ from aiohttp.http import RawRequestMessage
 from server.http.connections import Connections
 from server.http.heads import END
 from server.http.plane import Plane
-from server.http.sending import untaken
+from server.http.sending import unacknowledged
 from server.http.turns import SLOW_ANSWER
 
 RESPONSE_HEADERS = frozenset(
@@ -134,7 +134,7 @@ class _Protocol(web.RequestHandler):
         "deadline",
         "has_ended",
         "is_spelled",
-        "last_untaken",
+        "last_unacknowledged",
         "least",
         "limit",
         "plane",
@@ -148,7 +148,7 @@ class _Protocol(web.RequestHandler):
         self.plane = manager.plane
         self.has_ended = False  # the client has closed its half of the connection
         self.is_spelled = True  # the current head is spelled as the plane requires
-        self.buffered = self.last_untaken = 0
+        self.buffered = self.last_unacknowledged = 0
         self.least, self.stalls = 1, 0.0
         self._beginning = b""  # the part of an incomplete head that aiohttp has
         self._is_asked = False  # a request is complete, and its answer is not known yet
@@ -175,7 +175,7 @@ class _Protocol(web.RequestHandler):
         """Start the deadline of a client that does not take the written bytes."""
         super().pause_writing()
         if self.transport is not None and not self.plane.downloads.watches(self.transport):
-            self.last_untaken = self.untaken()
+            self.last_unacknowledged = self.unacknowledged()
             self.deadline, self.limit = self.registry.until_stall, "stall"
             self._is_slow = True
             self._hold()
@@ -275,9 +275,9 @@ class _Protocol(web.RequestHandler):
         is_plain = self.transport is not None and not self.transport.get_extra_info("sslcontext")
         return is_plain and (self._is_asked or END in self._rest)
 
-    def untaken(self) -> int:
+    def unacknowledged(self) -> int:
         """Return the number of written bytes that the client has not taken yet."""
-        return 0 if self.transport is None else untaken(self.transport)
+        return 0 if self.transport is None else unacknowledged(self.transport)
 
     def cut(self) -> None:
         """End the connection immediately; bytes that are not sent yet are discarded."""

@@ -14,7 +14,7 @@ from typing import cast
 from server.http.connections import Connections
 from server.http.downloads import FileAnswer, is_tls
 from server.http.heads import END, UNKNOWN, PlannedFile, may_become_head
-from server.http.sending import untaken
+from server.http.sending import unacknowledged
 from server.http.turns import ANSWER, PIECE, SLOW_ANSWER
 
 CLOSE = b"\r\nConnection: close"
@@ -66,7 +66,7 @@ class FastPath(asyncio.Protocol):
         "_transport",
         "buffered",
         "deadline",
-        "last_untaken",
+        "last_unacknowledged",
         "least",
         "limit",
         "stalls",
@@ -78,7 +78,7 @@ class FastPath(asyncio.Protocol):
         self._start = 0
         self._state = State.OPENING
         self._file: FileAnswer | None = None  # while SENDING
-        self.buffered = self.last_untaken = 0
+        self.buffered = self.last_unacknowledged = 0
         self.least = 1
         self.deadline, self.limit = registry.until_head, "head"
         self.stalls = 0.0
@@ -208,7 +208,7 @@ class FastPath(asyncio.Protocol):
         self._stop_reading(State.SENDING)
         self.deadline, self.limit = registry.until_stall, "stall"
         limits = registry.plane.limits
-        self.last_untaken = planned.end - planned.first
+        self.last_unacknowledged = planned.end - planned.first
         self.least = max(1, int(limits.least_rate * limits.stall_seconds))
         sent = functools.partial(self._sent, planned, length)
         self._file = FileAnswer(registry.plane.downloads, self._transport, planned, head, sent)
@@ -296,7 +296,7 @@ class FastPath(asyncio.Protocol):
         self._await_client()
 
     def _await_client(self) -> None:
-        self.last_untaken = self.untaken()
+        self.last_unacknowledged = self.unacknowledged()
         self.deadline, self.limit = self._registry.until_stall, "stall"
 
     def resume_writing(self) -> None:
@@ -335,11 +335,11 @@ class FastPath(asyncio.Protocol):
         if self.limit == "idle":
             self._registry.linger(self)
 
-    def untaken(self) -> int:
+    def unacknowledged(self) -> int:
         """Return the number of written bytes that the client has not taken yet."""
         if self._file is not None:
-            return self._file.untaken()
-        return 0 if self._state is State.OPENING else untaken(self._transport)
+            return self._file.unacknowledged()
+        return 0 if self._state is State.OPENING else unacknowledged(self._transport)
 
     def cut(self) -> None:
         """End the connection immediately; bytes that are not sent yet are discarded."""

@@ -23,7 +23,7 @@ class Requests(Protocol):
         """Return the answer to one whole request; None if it is unknown."""
 
 
-class Exact(Protocol):
+class PlaneContent(Protocol):
     """The current content of a plane; it is replaced in one assignment."""
 
     @property
@@ -37,7 +37,7 @@ class Plane(ABC):
     `clock` returns epoch seconds.
     """
 
-    served: Exact
+    served: PlaneContent
 
     def __init__(
         self,

@@ -93,7 +93,7 @@ class DuplicateSocket:
         self._transport.abort()
 
 
-def untaken(transport: asyncio.Transport) -> int:
+def unacknowledged(transport: asyncio.Transport) -> int:
     """Return the number of written bytes that the client has not acknowledged, as far as known."""
     size = transport.get_write_buffer_size()
     sock = transport.get_extra_info("socket")

@@ -23,8 +23,8 @@ from server.storage.engine import (
     WriteGate,
     ask_postgres,
     make_engine,
-    name_faults,
     set_begin_hooks,
+    translate_errors,
 )
 from server.storage.errors import StorageError
 from server.storage.layout import Place, PostgresAddress
@@ -149,7 +149,7 @@ def with_connection(place: Place, work: Callable[[Connection], T], *, writes: bo
         return asyncio.run(_with_postgres(place, work))
     engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": BUSY_SECONDS})
     set_begin_hooks(engine)
-    name_faults(engine, place)
+    translate_errors(engine, place)
     try:
         with engine.execution_options(**{WRITES: writes}).begin() as connection:
             return work(connection)

@@ -133,7 +133,7 @@ def make_engine(
             pool_pre_ping=True,
             hide_parameters=True,
         )
-    name_faults(engine.sync_engine, place)
+    translate_errors(engine.sync_engine, place)
     return engine
 
 
@@ -150,7 +150,7 @@ def set_begin_hooks(engine: Engine) -> None:
         connection.exec_driver_sql(BEGIN_WRITING if writes else "BEGIN")
 
 
-def name_faults(engine: Engine, place: Place) -> None:
+def translate_errors(engine: Engine, place: Place) -> None:
     """Raise external failures as StorageError, in a sentence without statement or parameters."""
 
     @event.listens_for(engine, "handle_error")

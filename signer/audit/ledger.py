@@ -28,7 +28,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Late:
+class LateEntry:
     """An entry whose version is neither above the highest earlier one nor among the kept ones."""
 
     index: int
@@ -61,7 +61,7 @@ class Ledger:
         A log may begin with root `pinned_root`, the root that the server was set up with.
         """
         self.records = records
-        self.late: list[Late] = []
+        self.late: list[LateEntry] = []
         self._oldest_kept = oldest_kept
         self._pinned_root = pinned_root
         self._findings = findings
@@ -123,7 +123,7 @@ class Ledger:
             )
         elif entry.version <= record.highest:
             if len(self.late) < MAX_STORED:
-                self.late.append(Late(index, entry, record.highest, record.index))
+                self.late.append(LateEntry(index, entry, record.highest, record.index))
         elif not record.highest:
             self._judge_first(index, entry)
         elif entry.version != record.highest + 1:
@@ -150,7 +150,9 @@ class Ledger:
         )
 
 
-def judge_late(tiles: Tiles, newest: Head, late: Sequence[Late], findings: Findings) -> None:
+def check_late_entries(
+    tiles: Tiles, newest: Head, late: Sequence[LateEntry], findings: Findings
+) -> None:
     """Add a finding for each of `late`: equivocation if an earlier entry has another sha256.
 
     Otherwise the finding is about the order of versions.

@@ -15,7 +15,7 @@ from server.core.tiles import WIDTH
 from server.core.tlog import leaf_hash
 from signer.audit.findings import AnswerError, Findings, Kind, MirrorUnavailableError
 from signer.audit.inquiry import Inquiry
-from signer.audit.ledger import Ledger, judge_late
+from signer.audit.ledger import Ledger, check_late_entries
 from signer.audit.log_reader import CompactRange, Tiles, decode_entry
 from signer.audit.memory import Memory, Pending, advance_memory, load_records
 from signer.audit.mirror import Mirror
@@ -105,11 +105,11 @@ def _follow_log(
         _explain(tiles, _remembered(memory), newest, findings)
         return
     findings.extend(entry_findings)
-    judge_late(tiles, newest, ledger.late, findings)
+    check_late_entries(tiles, newest, ledger.late, findings)
     proven = {(each.size, bytes.fromhex(each.root)) for each in memory.proven}
     _check_heads(tiles, heads, newest, roots, proven, findings)
     _check_served(published, ledger, findings)
-    _ask_for_unserved(published, ledger, memory, findings)
+    _check_unserved(published, ledger, memory, findings)
     audit.pending = _list_pending(published, ledger, memory, now, findings)
     inquiry.answer(tiles, newest, findings, progress)
     if not findings.wrong:
@@ -251,7 +251,7 @@ def _check_served(published: Published, ledger: Ledger, findings: Findings) -> N
             )
 
 
-def _ask_for_unserved(
+def _check_unserved(
     published: Published, ledger: Ledger, memory: Memory, findings: Findings
 ) -> None:
     """Add a finding for versions logged since `memory` that the mirror should serve and does not.

@@ -63,7 +63,7 @@ def withdraw(
     from server.core.release import decode_releases
     from server.core.role_edit import Withdrawal
     from signer.release.checks import broken_upgrade_paths
-    from signer.release.edits import plan_withdrawal, undrained
+    from signer.release.edits import find_undrained, plan_withdrawal
     from signer.release.policy import load_policy
 
     if drain_days is not None and not drain:
@@ -80,7 +80,7 @@ def withdraw(
         each for each in broken_upgrade_paths(decode_releases(planned)) if each not in was_broken
     ]
     remarks = [f"From then on {sentence}" for sentence in broken]
-    remarks += undrained(request, current, planned)
+    remarks += find_undrained(request, current, planned)
     _finish(destination, request.codename, current, planned, remarks)
 
 

@@ -25,7 +25,7 @@ from signer.ota.metadata import BLOCK
 from signer.ota.package import PackageHashes, load_hashes, load_package, load_signed_hash
 from signer.ota.payload import Payload, load_payload_signature
 from signer.ota.signatures import Certificate, decode_certificate, verify_signatures
-from signer.ota.summary import OtaFacts, Signed, sum_up, sum_up_block
+from signer.ota.summary import OtaFacts, Signed, summarize, summarize_block
 
 
 def inspect_ota(
@@ -79,7 +79,7 @@ def _inspect_ab(
         _verify_payload(stream, package.payload, hashes, certificate, answered)
         verify_whole_file(envelope.signed_file, hashes.signed_file, certificate)
     signed = Signed(payload=certificate is not None, whole_file=certificate is not None)
-    return sum_up(path, package, hashes.file.hex(), signed)
+    return summarize(path, package, hashes.file.hex(), signed)
 
 
 def _inspect_block(
@@ -97,7 +97,7 @@ def _inspect_block(
     package = load_block_package(stream, envelope, answered)
     hashes = load_block_hashes(stream, package, progress)
     signed = Signed(payload=False, whole_file=certificate is not None)
-    return sum_up_block(path, package, hashes.file.hex(), signed)
+    return summarize_block(path, package, hashes.file.hex(), signed)
 
 
 def _verify_payload(

@@ -108,7 +108,7 @@ class OtaFacts:
 _BLOCK_SIZE = 4096
 
 
-def sum_up(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFacts:
+def summarize(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFacts:
     """Return the facts about an A/B package; `sha256` is that of the file, in hex."""
     envelope, manifest, values = (
         package.envelope,
@@ -137,7 +137,7 @@ def sum_up(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFact
     )
 
 
-def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed) -> OtaFacts:
+def summarize_block(path: Path, package: BlockPackage, sha256: str, signed: Signed) -> OtaFacts:
     """Return the facts about a block-based package; `sha256` is that of the file, in hex."""
     envelope = package.envelope
     metadata = envelope.metadata

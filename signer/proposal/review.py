@@ -196,7 +196,7 @@ def _name(keyid: str, names: Mapping[str, str]) -> str:
     return names.get(keyid, f"key {keyid[:16]}")
 
 
-def _introduce(keyid: str, names: Mapping[str, str]) -> str:
+def _describe_new_key(keyid: str, names: Mapping[str, str]) -> str:
     """Describe a new key with its id, which its holder can read aloud for comparison."""
     name = f"{names[keyid]}, " if keyid in names else ""
     return f"{name}key id {group_key_id(keyid)},"
@@ -214,7 +214,7 @@ def _review_keys(
         except ValueError:  # python-tuf raises it for an unknown role
             before = None
         had = [] if before is None else before.keyids
-        added = [_introduce(key, names) for key in after.keyids if key not in had]
+        added = [_describe_new_key(key, names) for key in after.keyids if key not in had]
         removed = [_name(key, names) for key in had if key not in after.keyids]
         same_threshold = before is not None and before.threshold == after.threshold
         if not added and not removed and same_threshold:

@@ -58,7 +58,7 @@ def plan_withdrawal(request: Withdrawal, current: Targets, expires: datetime) ->
         return role_edit.plan_withdrawal(request, current, expires)
 
 
-def undrained(request: Withdrawal, current: Targets, planned: Targets) -> list[str]:
+def find_undrained(request: Withdrawal, current: Targets, planned: Targets) -> list[str]:
     """Return a sentence for each named package whose drain differs from the requested one.
 
     Such a package was withdrawn before, and a drain can only be set together with the withdrawal.
@@ -97,7 +97,7 @@ class Pruning:
 
 
 @dataclass(frozen=True, slots=True)
-class _Need:
+class _RequiredCounter:
     """A counter that must stay, and the reason as a sentence."""
 
     counter: int
@@ -165,7 +165,7 @@ def _drains(release: Release, now: datetime) -> bool:
     return release.withdrawn and (release.drain_until or 0) > now.timestamp()
 
 
-def _needs(keep: int, releases: Mapping[str, Release], now: datetime) -> Iterator[_Need]:
+def _needs(keep: int, releases: Mapping[str, Release], now: datetime) -> Iterator[_RequiredCounter]:
     edges = _edges(releases)
     channels = sorted({decode_release_path(path)[0] for path in releases}, key=str)
     for channel in channels:
@@ -173,10 +173,10 @@ def _needs(keep: int, releases: Mapping[str, Release], now: datetime) -> Iterato
         counters = sorted({release.counter for release in offered.values()}, reverse=True)
         for counter in counters[:keep]:
             reason = f"{channel} keeps its newest builds, counter {counter} among {keep}."
-            yield _Need(counter, reason)
+            yield _RequiredCounter(counter, reason)
             used = {counter}
             for step in _stones(channel, counter, offered):
-                yield _Need(
+                yield _RequiredCounter(
                     step, f"{channel} reaches counter {counter} over the stepping stone {step}."
                 )
                 used.add(step)
@@ -185,7 +185,7 @@ def _needs(keep: int, releases: Mapping[str, Release], now: datetime) -> Iterato
                     yield need
     for path, release in releases.items():
         if _drains(release, now):
-            yield _Need(release.counter, f"{path} is withdrawn and still drains.")
+            yield _RequiredCounter(release.counter, f"{path} is withdrawn and still drains.")
 
 
 def _stones(channel: Channel, counter: int, offered: Mapping[str, Release]) -> list[int]:
@@ -195,11 +195,14 @@ def _stones(channel: Channel, counter: int, offered: Mapping[str, Release]) -> l
         return []  # a stone was withdrawn, so this build is offered to no phone and needs none
 
 
-def _edges(releases: Mapping[str, Release]) -> list[tuple[str, _Need]]:
+def _edges(releases: Mapping[str, Release]) -> list[tuple[str, _RequiredCounter]]:
     """Return a pair for each unwithdrawn incremental and each listed build that it starts from."""
     by_build = {release.fingerprint: release.counter for release in releases.values()}
     return [
-        (path, _Need(by_build[source], f"{path} starts from {source}, which stays listed."))
+        (
+            path,
+            _RequiredCounter(by_build[source], f"{path} starts from {source}, which stays listed."),
+        )
         for path, release in releases.items()
         if not release.withdrawn
         for source in release.source_builds

@@ -37,7 +37,7 @@ from signer.release.request import (
     known_changelog,
     next_counter,
 )
-from signer.release.sources import ListedFulls, check_sources_used
+from signer.release.sources import FullPackages, check_sources_used
 
 _PAYLOAD_PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
 
@@ -86,7 +86,7 @@ def judge_release(
     checklist.ask(channel, "names each package once", _check_names, packages)
     for facts in packages:
         judge_alone(checklist, request, facts, packages[0], now)
-    listed_files = ListedFulls(channel.codename, current, releases, request.factory_builds)
+    listed_files = FullPackages(channel.codename, current, releases, request.factory_builds)
     before = listed_files.before(fingerprint, channel.region)
     judge_partitions(checklist, packages, sources, listed_files)
     chosen = checklist.ask(

@@ -26,7 +26,7 @@ from signer.release.package_checks import Verdict, judge_package
 from signer.release.proof import Proof, Proofs
 from signer.release.request import ReleaseRequest
 from signer.release.sources import (
-    ListedFulls,
+    FullPackages,
     check_full_listed,
     check_left_out,
     check_same_partitions,
@@ -96,7 +96,7 @@ def judge_partitions(
     checklist: Checklist,
     packages: Sequence[OtaFacts],
     sources: Sequence[OtaFacts],
-    listed: ListedFulls,
+    listed: FullPackages,
 ) -> None:
     """Check that all packages write the partitions of their full package, or of the first one.
 
@@ -166,7 +166,7 @@ def judge_sources(
     counter: int,
     releases: Mapping[str, Release],
     sources: Sequence[OtaFacts],
-    listed: ListedFulls,
+    listed: FullPackages,
 ) -> None:
     """Judge the builds that an incremental starts from, by their bytes if `sources` has them."""
     if not facts.source_builds:
@@ -190,7 +190,7 @@ def judge_omitted_partitions(
     proofs: Proofs,
     facts: OtaFacts,
     sources: Sequence[OtaFacts],
-    listed: ListedFulls,
+    listed: FullPackages,
     before: AbstractSet[str],
 ) -> None:
     """Judge whether the package has every partition of phones that run a build in `before`.
@@ -227,11 +227,11 @@ def _check_build(facts: OtaFacts, first: OtaFacts) -> None:
         )
 
 
-def _check_source(facts: OtaFacts, full: OtaFacts, listed: ListedFulls) -> None:
+def _check_source(facts: OtaFacts, full: OtaFacts, listed: FullPackages) -> None:
     check_source_bytes(facts, check_full_listed(full, listed))
 
 
-def _check_left_out(facts: OtaFacts, full: OtaFacts, listed: ListedFulls) -> None:
+def _check_left_out(facts: OtaFacts, full: OtaFacts, listed: FullPackages) -> None:
     check_left_out(facts, check_full_listed(full, listed))
 
 
@@ -244,7 +244,7 @@ def judge_proofs(
     channel: Channel,
     packages: Sequence[OtaFacts],
     sources: Sequence[OtaFacts],
-    listed: ListedFulls,
+    listed: FullPackages,
 ) -> None:
     """Judge each of `packages` by the reports about it, and whether each report is about one."""
     for facts in packages:
@@ -271,7 +271,7 @@ def check_proof(
     channel: Channel,
     proofs: Proofs,
     sources: Sequence[OtaFacts],
-    listed: ListedFulls,
+    listed: FullPackages,
 ) -> None:
     """Raise ReleaseRefusal unless `proof` says that the package `facts` installs."""
     name = facts.shown
@@ -311,7 +311,7 @@ def _check_proofs(
     channel: Channel,
     proofs: Proofs,
     sources: Sequence[OtaFacts],
-    listed: ListedFulls,
+    listed: FullPackages,
 ) -> None:
     if not found:
         raise ReleaseRefusal(
@@ -333,7 +333,7 @@ def _check_proof_source(
     proof: Proof,
     facts: OtaFacts,
     sources: Sequence[OtaFacts],
-    listed: ListedFulls,
+    listed: FullPackages,
     before: AbstractSet[str],
     *,
     is_required: bool,

@@ -21,7 +21,7 @@ from signer.ota.summary import OtaFacts
 
 
 @dataclass(frozen=True, slots=True)
-class ListedFulls:
+class FullPackages:
     """The full packages that a model's role lists, and the model's factory builds."""
 
     codename: str
@@ -57,7 +57,7 @@ def find_full(build: str, packages: Sequence[OtaFacts]) -> OtaFacts | None:
     )
 
 
-def check_full_listed(full: OtaFacts, listed: ListedFulls) -> OtaFacts:
+def check_full_listed(full: OtaFacts, listed: FullPackages) -> OtaFacts:
     """Return `full`; raises ReleaseRefusal unless it is the file that phones of its build got.
 
     It must be a listed file; for a factory build that is not listed, any file is accepted.

@@ -208,7 +208,7 @@ class Server:
         self._pause = pause
         self._failures = 0
 
-    def progressed(self) -> None:
+    def record_progress(self) -> None:
         """Record progress: the next failure counts as the first one again."""
         self._failures = 0
 

@@ -77,7 +77,7 @@ def _send(server: Server, blob: Blob, path: str, advance: Callable[[int], None])
         if offset > known:
             known = offset
             advance(offset)
-            server.progressed()
+            server.record_progress()
         if offset == blob.length:
             return True
         length = min(PART, blob.length - offset)
@@ -200,10 +200,10 @@ def submit_outgoing(
     headers = {"Content-Type": MEDIA_TYPE}
     while server.attempt("PUT", path, headers, outgoing.pieces(), outgoing.length) is None:
         pass
-    server.progressed()
+    server.record_progress()
     for _ in range(_ANSWERS):
         answer = server.ask("GET", f"{path}?wait={_WAIT_SECONDS}")
-        server.progressed()
+        server.record_progress()
         state = decode_answer(answer, server.name)
         if state["status"] == "refused":
             raise ServerRefusal(f"{server.name} refuses the bundle: {state['reason']}")

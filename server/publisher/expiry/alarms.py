@@ -31,7 +31,7 @@ GRACE = timedelta(hours=1)
 WARNING, CRITICAL = 0.5, 0.8
 # For offline roles: signers may be away for a weekend, and must be found within a week.
 WARNING_LEFT, CRITICAL_LEFT = timedelta(days=7), timedelta(days=3)
-Begun = Mapping[str, datetime]
+Starts = Mapping[str, datetime]
 """When the current version of an offline role was logged: it has no time of signing."""
 
 
@@ -73,7 +73,7 @@ class Alarm:
         return f"{self.role} {state} {self.expires:%Y-%m-%d %H:%M} UTC: {self.what_to_do}."
 
 
-def list_lifetimes(published: Published, begun: Begun) -> list[RoleLifetime]:
+def list_lifetimes(published: Published, begun: Starts) -> list[RoleLifetime]:
     """Return the lifetime of every public role, root and online ones included."""
     signed = {
         "root": published.root,

@@ -42,7 +42,7 @@ MALFORMED = (
 log = structlog.get_logger()
 
 
-class Admitting(Protocol):
+class Authenticator(Protocol):
     """Finds the principal of a request."""
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
@@ -59,7 +59,7 @@ class Api:
         self,
         operations: tuple[Operation, ...],
         services: Services,
-        admission: Admitting,
+        admission: Authenticator,
         metrics: ApiMetrics,
         body_seconds: float,
     ) -> None:

@@ -170,7 +170,7 @@ def skip_chunks(request: web.BaseRequest, response: web.StreamResponse) -> None:
     is_chunked = "Transfer-Encoding" in request.headers
     if is_refusal and is_chunked and not request.content.is_eof():
         response.force_close()
-        if isinstance(request.protocol, Skipping):
+        if isinstance(request.protocol, DiscardingHandler):
             request.protocol.is_skipping = True
 
 
@@ -206,7 +206,7 @@ class _Request(web.BaseRequest):
         response.headers.popall("Server", None)
 
 
-class Skipping(web.RequestHandler):
+class DiscardingHandler(web.RequestHandler):
     """A connection that limits the head of requests, and answers errors in our format.
 
     After some refusals it discards further input, so that the client can read the answer.
@@ -305,7 +305,7 @@ DISPLACED_ANSWER = _displaced_answer()
 """The answer to a client whose connection is displaced."""
 
 
-class _Protocol(Skipping):
+class _Protocol(DiscardingHandler):
     """A connection that new ones may displace, and that is aborted if its client stops reading."""
 
     __slots__ = ("_stalled", "account", "is_leaving", "request", "server", "token")

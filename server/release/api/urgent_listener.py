@@ -27,7 +27,7 @@ from server.release.api.listener import (
     LINE_LIMIT,
     SILENT,
     Answering,
-    Skipping,
+    DiscardingHandler,
     answer,
     delay_answer,
     make_refusals,
@@ -200,7 +200,7 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     return response
 
 
-class _Connection(Skipping):
+class _Connection(DiscardingHandler):
     """A connection, for one request."""
 
     __slots__ = (

@@ -41,7 +41,7 @@ _SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class BegunSession:
+class NewSession:
     """A new session's row and the secret of its cookie. The secret is not stored."""
 
     row: WebSession
@@ -64,7 +64,7 @@ async def begin_session(
     *,
     at: int,
     former: str = "",
-) -> BegunSession:
+) -> NewSession:
     """Begin a session in the caller's transaction, and end the session of the `former` cookie.
 
     An account with too many open sessions loses the oldest. Raises AuthenticationError if the
@@ -106,7 +106,7 @@ async def begin_session(
         subject=account.name,
         detail={"session": row.id, "by": "login" if origin.token is None else origin.token},
     )
-    return BegunSession(row, secret)
+    return NewSession(row, secret)
 
 
 async def _end_others(session: AsyncSession, principal: Principal, former: str, at: int) -> None:

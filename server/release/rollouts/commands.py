@@ -19,7 +19,7 @@ from server.publisher.published import Trust
 from server.publisher.rollout import plan_halt, plan_offer, plan_pause, plan_schedule
 from server.release.auth.principal import Permission, Principal
 from server.release.errors import ConflictError, NotFoundError, PreconditionError
-from server.release.rollouts.plan import Course, Plan, course_of, expand, lay_out
+from server.release.rollouts.plan import Course, Plan, build_course, course_of, expand
 
 ANY = "*"
 _TAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
@@ -267,7 +267,7 @@ def _resume(channel: Channel, current: Pointer, known: Course | None, now: int) 
     if not known.rest:
         pointer = msgspec.structs.replace(current, paused=False, reason={})
         return Edited(pointer, msgspec.structs.replace(known, rest=None))
-    course = lay_out(known.rest, now, known.calendar)
+    course = build_course(known.rest, now, known.calendar)
     return _go_on(plan_schedule(channel, current, course.schedule, now), course)
 
 

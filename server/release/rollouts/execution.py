@@ -51,7 +51,7 @@ from server.release.rollouts.ledger import (
     find_due,
     find_open,
     get_change,
-    intend,
+    record_intent,
     sentence,
     settle,
 )
@@ -155,7 +155,7 @@ class Execution:
         )
         async with self.sessions.begin() as session:
             await lock_audit_log(session)
-            if not await intend(session, change, Outcome(intent=intent)):
+            if not await record_intent(session, change, Outcome(intent=intent)):
                 return None
             if isinstance(arguments.command, Halt):
                 await self._cancel_others(session, change, published, actor, now)

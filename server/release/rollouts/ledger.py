@@ -165,7 +165,7 @@ async def has_open_intent(session: AsyncSession) -> bool:
     return any(known_outcome(change).intent for change in await session.scalars(query))
 
 
-async def intend(session: AsyncSession, change: Change, outcome: Outcome) -> bool:
+async def record_intent(session: AsyncSession, change: Change, outcome: Outcome) -> bool:
     """Record the intent in `outcome`; return False if the change is not approved any more."""
     return await _move(session, change.id, [State.APPROVED], {"outcome": encode_text(outcome)})
 

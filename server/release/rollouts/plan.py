@@ -195,10 +195,12 @@ def expand(plan: Plan, now: int) -> Course:
     if plan.start is not None and plan.start >= now - LATE_SECONDS:
         start = plan.start
     shares = [stage.permille for stage in plan.stages]
-    return lay_out(list(zip(plan.gaps, shares, strict=True)), start, plan.calendar)
+    return build_course(list(zip(plan.gaps, shares, strict=True)), start, plan.calendar)
 
 
-def lay_out(stages: Sequence[tuple[int, int]], start: int, calendar: Calendar | None) -> Course:
+def build_course(
+    stages: Sequence[tuple[int, int]], start: int, calendar: Calendar | None
+) -> Course:
     """Return the course from `start` of stages `(minimum seconds since the previous, permille)`."""
     zone: tzinfo | None = None if calendar is None else load_zone(calendar.zone)
     schedule: list[tuple[int, int]] = []

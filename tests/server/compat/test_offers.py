@@ -2,7 +2,7 @@
 
 import msgspec
 
-from server.compat.offers import held_back, offer_at, switch_times
+from server.compat.offers import find_held_back, offer_at, switch_times
 from tests.server.compat.models import (
     BEFORE,
     EXPIRY,
@@ -81,6 +81,6 @@ def test_build_below_the_client_counter_is_reported():
     """A complete build that the client channel's counter keeps back is reported."""
     stone = [make_item(2), make_item(3, min_counter=2)]
     offers = make_shelf(make_pointer(2, 3), stone)
-    assert held_back(offers, FROM).counter == 3
-    assert held_back(offers, BEFORE) is None
-    assert held_back(make_shelf(make_pointer(2, 3), stone, from_counter=2), FROM) is None
+    assert find_held_back(offers, FROM).counter == 3
+    assert find_held_back(offers, BEFORE) is None
+    assert find_held_back(make_shelf(make_pointer(2, 3), stone, from_counter=2), FROM) is None

@@ -93,7 +93,7 @@ def test_last_answer_read_slowly_is_complete(published_state, first):
 def test_last_answer_read_late_is_complete(published_state, monkeypatch, first):
     """A client that begins to read late gets the complete last answer."""
     for module in ("fast_path", "fallback"):
-        monkeypatch.setattr(f"server.http.{module}.untaken", lambda _: len(BYTES))
+        monkeypatch.setattr(f"server.http.{module}.unacknowledged", lambda _: len(BYTES))
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(first + request(BIG, b"Connection: close"))
         assert client.recv(1, socket.MSG_PEEK)
@@ -107,7 +107,9 @@ def test_connection_closes_once_the_last_answer_is_read(published_state, monkeyp
     """A connection is closed as soon as its client has the last answer."""
     left = [3, 2, 2]  # checks it; two checks in a row find no progress
     for module in ("fast_path", "fallback"):
-        monkeypatch.setattr(f"server.http.{module}.untaken", lambda _: left.pop() if left else 0)
+        monkeypatch.setattr(
+            f"server.http.{module}.unacknowledged", lambda _: left.pop() if left else 0
+        )
     with (
         serve(published_state.folder, limits=Limits(linger_seconds=0.1)) as served,
         served.connect() as client,

@@ -7,7 +7,7 @@ from signer.errors import ReleaseRefusal
 from signer.release.plan import judge_release
 from signer.release.request import ReleaseRequest
 from signer.release.sources import (
-    ListedFulls,
+    FullPackages,
     check_same_partitions,
     check_source_bytes,
     check_sources_used,
@@ -182,7 +182,7 @@ def test_left_out_partition_is_refused() -> None:
 def test_builds_before_a_listed_build() -> None:
     """Newer builds do not count, because their phones are not offered it."""
     role = role_of(1, 2)
-    listed = ListedFulls("armani", role, decode_releases(role), frozenset())
+    listed = FullPackages("armani", role, decode_releases(role), frozenset())
     assert listed.before(fingerprint(1), "id") == set()
     assert listed.before(fingerprint(2), "id") == {fingerprint(1)}
     assert listed.before(fingerprint(3), "id") == {fingerprint(1), fingerprint(2)}

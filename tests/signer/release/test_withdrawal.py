@@ -2,7 +2,7 @@ import pytest
 
 from server.core.role_edit import Withdrawal
 from signer.errors import ReleaseRefusal
-from signer.release.edits import plan_withdrawal, undrained
+from signer.release.edits import find_undrained, plan_withdrawal
 from tests.cases import case
 from tests.signer.builds import (
     BETA,
@@ -74,7 +74,7 @@ def test_drain_is_never_extended(role) -> None:
             assert ("drain_until" in twice.targets[path_of(2, 1)].custom) == (left is not None)
             # Packages that this request withdraws are not reported.
             request = Withdrawal((str(STABLE),), 2, second)
-            sentences = undrained(request, once, plan_withdrawal(request, once, EXPIRES))
+            sentences = find_undrained(request, once, plan_withdrawal(request, once, EXPIRES))
             assert sentences == ([f"{start} later: {message}"] if message else [])
 
 

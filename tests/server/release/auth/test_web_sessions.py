@@ -21,7 +21,7 @@ from server.release.auth.principal import (
 )
 from server.release.auth.tokens import revoke_token
 from server.release.auth.web_sessions import (
-    BegunSession,
+    NewSession,
     Origin,
     begin_session,
     end_session,
@@ -276,7 +276,7 @@ async def test_on_both_databases(place):
             *(begin(other, "ben") for _ in range(3)),
             return_exceptions=True,
         )
-        begun = [each for each in given if isinstance(each, BegunSession)]
+        begun = [each for each in given if isinstance(each, NewSession)]
         assert not any([await is_open(one, each) for each in begun])
         async with one() as session:
             assert await list_sessions(session, NOW + 1, "ben") == []

@@ -17,11 +17,11 @@ from server.release.rollouts.plan import (
     Plan,
     Stage,
     Window,
+    build_course,
     check_plan,
     course_of,
     expand,
     is_open,
-    lay_out,
     load_zone,
     next_open,
 )
@@ -107,7 +107,7 @@ def test_a_pause_only_delays(plan, now, run, pause):
     left = [pair for pair in course.schedule if pair[0] > paused]
     assert [share for _, share in rest] == [share for _, share in left]
     if rest:
-        resumed = lay_out(rest, paused + pause, course.calendar)
+        resumed = build_course(rest, paused + pause, course.calendar)
         assert all(
             after[0] >= before[0] for before, after in zip(left, resumed.schedule, strict=True)
         )
@@ -123,7 +123,7 @@ def test_holds_after_a_pause():
     assert course.schedule[1][0] == monday + DAY  # 05:00 is outside of office hours, 09:00 inside
     assert course.cut(monday + 5 * HOUR) == [(15 * HOUR, 100), (DAY, 1000)]
     assert course.cut(monday + 22 * HOUR) == [(0, 100), (DAY, 1000)]
-    resumed = lay_out(course.cut(monday + 22 * HOUR), monday + 30 * HOUR, JAKARTA)
+    resumed = build_course(course.cut(monday + 22 * HOUR), monday + 30 * HOUR, JAKARTA)
     assert resumed.schedule[0][0] == monday + 30 * HOUR  # Tuesday 15:00 is inside
     assert resumed.schedule[1][0] == monday + 54 * HOUR
 
