@@ -1,5 +1,6 @@
 """The key process's socket: which clients are answered."""
 
+import asyncio
 import contextlib
 import socket
 import stat
@@ -8,6 +9,7 @@ import pytest
 
 from server.keys import service as module
 from server.publisher.errors import PublishError
+from server.publisher.keys import messages
 from server.publisher.keys.holder import open_keys
 from server.publisher.keys.messages import (
     HEAD,
@@ -92,6 +94,30 @@ def test_large_request(apart):
     files = [RoleVersion("armani", 1, bytes(4_000_000)) for _ in range(5)]
     refused = send(process, encode_frame(Adopt(files)))
     assert "what is public has 0 timestamps" in refused.reason
+
+
+def test_requests_are_decoded_one_at_a_time(apart, monkeypatch):
+    """Requests are decoded under one lock of all connections, as decoding takes much memory."""
+    _, process = apart
+    locks, held = [], []
+    decode = messages.decode_request
+
+    class RecordedLock(asyncio.Lock):
+        def __init__(self):
+            super().__init__()
+            locks.append(self)
+
+    def decode_request(body):
+        held.append([lock.locked() for lock in locks])
+        return decode(body)
+
+    process.stop()
+    monkeypatch.setattr(asyncio, "Lock", RecordedLock)
+    monkeypatch.setattr(messages, "decode_request", decode_request)
+    process.start()
+    for _ in range(2):
+        assert isinstance(send(process, encode_frame(Describe(""))), Held)
+    assert held == [[True], [True]]
 
 
 def test_connection_limit(apart, monkeypatch):
