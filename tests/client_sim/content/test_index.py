@@ -1,3 +1,5 @@
+"""The checks of an index, and of the packs that it lists."""
+
 import pytest
 
 from client_sim.content.index import File, decode_index

@@ -54,6 +54,7 @@ def test_every_position_has_its_own_canaries(canaries):
 def test_bodies_are_as_long_as_announced(canaries):
     """So servers read all of them."""
     framed = ("body of GET", "body of POST", "body of PUT", "form in a body", "JSON in a body")
+    assert {*framed} <= {each.template.position for each in canaries.planted}
     for each in canaries.planted:
         if each.template.position in framed:
             head, _, body = each.data.partition(b"\r\n\r\n")
