@@ -1,4 +1,4 @@
-"""A worker as the main process sees it, after the main process was suspended."""
+"""A worker as the main process sees it, also after the main process was suspended."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,22 @@ from dataclasses import replace
 import pytest
 
 from server.compat.rendering import Rendered
+from server.device.documents import make_document
 from server.device.snapshot import EMPTY
 from server.http.counts import Counts
 from server.processes import child as module
 from server.processes.child import Bounds, Child, Deadline
+from server.processes.delta import Whole, apply_delta
 from server.processes.errors import ChannelError
-from server.processes.messages import MAIN_DECODER, Counted, Ready, encode_message, open_channel
+from server.processes.messages import (
+    MAIN_DECODER,
+    WORKER_DECODER,
+    Counted,
+    Messages,
+    Ready,
+    encode_message,
+    open_channel,
+)
 
 SILENT = "it was silent for 10 seconds and was killed"
 
@@ -50,6 +60,15 @@ class Watched:
     def post(self, message):
         """Send a message as the worker, to be read when the loop runs again."""
         self._end.sendall(encode_message(message))
+
+    async def receive_snapshot(self, before):
+        """Receive a difference as the worker, and return the snapshot that follows `before`."""
+        reader, pieces = Messages(WORKER_DECODER), []
+        while True:
+            for message in reader.feed(await asyncio.to_thread(self._end.recv, 65_536)):
+                if isinstance(message, Whole):
+                    return apply_delta(before, pieces, message)
+                pieces.append(message)
 
     async def wait_for_heartbeat(self):
         """Wait until a heartbeat was read or the worker has ended."""
@@ -132,6 +151,16 @@ async def test_worker_that_serves_new_data_is_kept(watched):
         await watched.wait_for_heartbeat()
         watched.advance(1)
     assert not watched.process.is_killed
+
+
+async def test_difference_to_the_last_sent_snapshot(watched):
+    """A worker is sent the difference to the snapshot that it was sent before."""
+    snapshot = EMPTY
+    for version, path in enumerate(("/a", "/b", "/c"), start=1):
+        documents = {path: make_document(path, b"", mutable=False)}
+        watched.child.show(replace(EMPTY, version=version, documents=documents))
+        snapshot = await watched.receive_snapshot(snapshot)
+        assert (snapshot.version, list(snapshot.documents)) == (version, [path])
 
 
 async def test_worker_that_cannot_be_sent_a_snapshot_is_killed(watched, monkeypatch):
