@@ -85,22 +85,27 @@ class Watched:
 
 
 @pytest.fixture
-async def watched():
-    """Yield a serving worker with the server's limits."""
+async def starting():
+    """Yield a worker that does not serve yet, with the server's limits."""
     ours, theirs = socket.socketpair()
     process, heard = Process(theirs), asyncio.Event()
     channel = await open_channel(MAIN_DECODER, ours)
     child = Child(process, channel, Bounds(), lambda _pid, _counts: heard.set(), print)
     attending = asyncio.create_task(child.attend())
-    made = Watched(process, child, theirs, heard, attending)
-    made.post(Ready())
-    made.post(Counted(Counts(), 0))
-    await made.wait_for_heartbeat()
-    yield made
+    yield Watched(process, child, theirs, heard, attending)
     attending.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await attending
     theirs.close()
+
+
+@pytest.fixture
+async def watched(starting):
+    """Return a serving worker with the server's limits."""
+    starting.post(Ready())
+    starting.post(Counted(Counts(), 0))
+    await starting.wait_for_heartbeat()
+    return starting
 
 
 @pytest.mark.parametrize("seconds", [5, 10.5, 600])
@@ -182,6 +187,14 @@ async def test_silent_worker_is_killed(watched):
         watched.advance(1)
         await asyncio.sleep(0)
     assert await watched.attending == SILENT
+
+
+async def test_worker_may_start_slowly(starting):
+    """A worker that loads a large snapshot may be silent for longer than one that serves."""
+    while not starting.process.is_killed:
+        starting.advance(1)
+        await asyncio.sleep(0)
+    assert " 120 seconds " in await starting.attending
 
 
 class Clock:

@@ -307,8 +307,8 @@ async def test_snapshot_is_served_and_reported_when_complete(world):
         for piece in plan_delta(EMPTY, first):
             await channel.send(piece)
         await channel.send(Whole(first.version, first.root))
-        while Ready() not in await channel.receive():
-            pass
+        while Ready() not in (messages := await channel.receive()):
+            assert messages, "the worker ended"
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as kept:
             served = await asyncio.to_thread(ask, kept, TIMESTAMP, port)
             for piece in plan_delta(first, second):
