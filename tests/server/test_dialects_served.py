@@ -252,20 +252,20 @@ async def test_read_back_names_the_failing_dialect(labelled):
     async with serving.listening((), (), sockets):
         await dialects.show(snapshot)
         read_back = dialects.read_back(alarms.append)
-        await read_back.look(snapshot.version)
+        await read_back.check(snapshot.version)
         assert alarms == []
         for path in [path for path in shown[-1].contents if path.startswith("/graphene")]:
             shown[-1].change({path: None})
         again = DialectReadBack(
             chosen, lambda: dialects.rendered, lambda: labelled.now().timestamp(), alarms.append, 0
         )
-        await again.look(snapshot.version)
+        await again.check(snapshot.version)
     (alarm,) = alarms
     assert alarm.startswith(f"dialect graphene: http://127.0.0.1:{port}/graphene/FP4-nightly")
     assert alarm.endswith("answers 404, while lineage1 answer.")
     for each in sockets:
         each.close()
-    await again.look(snapshot.version)
+    await again.check(snapshot.version)
     assert "does not answer" in alarms[-1]
 
 
@@ -281,7 +281,7 @@ async def test_read_back_waits_for_the_workers(labelled, monkeypatch):
     sockets = await asyncio.to_thread(bind_tcp, "127.0.0.1", port, 1)
     async with serving.listening((), (), sockets):
         await serving.show_lists(Lists())
-        looking = asyncio.create_task(read_back.look(found.version))
+        looking = asyncio.create_task(read_back.check(found.version))
         async with asyncio.timeout(PATIENCE):
             while not serving.compat_counts.answers[404]:  # noqa: ASYNC110 - it sets no event
                 await asyncio.sleep(0.01)

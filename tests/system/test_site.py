@@ -184,7 +184,7 @@ async def test_readiness_with_forged_store(site):
 
     async def look(moment):
         now[0] = moment
-        await follower.look()
+        await follower.refresh()
         await watch.poll()
         return follower.reasons()
 
@@ -205,19 +205,19 @@ async def test_repaired_store(site):
     watch, tree = SnapshotWatch(folder, site.blobs, ignore), open_s3_tree(folder)
     follower = TreeWatch(folder, tree, watch, CollectorRegistry(), lambda: now[0], cleans=True)
     root, junk = {("root", 2): site.first.ceremony.root(2)}, "tree/metadata/2.root.json"
-    await follower.look()
+    await follower.refresh()
     await watch.poll()
     before = watch.current.version
     await asyncio.to_thread(site.write, junk, b"{}")
     await asyncio.to_thread(site.first.run, offer_no_more)
-    await follower.look()
+    await follower.refresh()
     await asyncio.to_thread(obstore.delete, site.store(), junk)
     assert (await asyncio.to_thread(site.first.publish, root)).reason == ""
-    await follower.look()
+    await follower.refresh()
     await watch.poll()
     assert "root" in watch.complaint
     now[0] = AGAIN_SECONDS
-    await follower.look()
+    await follower.refresh()
     await watch.poll()
     assert (watch.complaint, watch.current.version) == ("", before + 2)
 
@@ -263,13 +263,13 @@ async def test_readiness_after_start_and_disconnection(site):
     for cut_off in (False, True):
         now[0] += 2 * STALE_SECONDS if cut_off else 0
         assert node.reasons() != []
-        await node.look()
+        await node.refresh()
         assert node.reasons() != []  # it has the snapshot, but serves none or an older one
         await watch.poll()
-        await node.look()
+        await node.refresh()
         assert node.reasons() == []
         await asyncio.to_thread(site.first.run, offer_no_more if cut_off else offer_again)
-        await node.look()
+        await node.refresh()
         assert node.reasons() == []  # a publication takes no node out of rotation
 
 
