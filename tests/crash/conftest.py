@@ -15,7 +15,7 @@ from tests.crash.forks import forking
 @pytest.fixture(scope="session")
 def crash(programs):
     """Return a function that runs an action in a process that dies at a given point."""
-    with forking(programs, "tests.crash.zygote") as ask:
+    with forking(programs.command("python"), "tests.crash.zygote") as ask:
 
         def run(world, action, **where):
             ahead = world.ahead / timedelta(hours=1)

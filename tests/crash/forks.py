@@ -1,6 +1,6 @@
 """Forks a process for each job, which may die, and reports the changes that it made until then.
 
-The programs are forked from `tests/forked.py`, which has imported all modules. Each line of their
+Most programs are forked from `tests/forked.py`, which has imported all modules. Each line of their
 standard input is a JSON job. The answer on standard output has the process's exit status and the
 lines that it reported.
 """
@@ -15,13 +15,13 @@ import sys
 
 
 @contextlib.contextmanager
-def forking(programs, module):
-    """Run a module as a program; yields a function that sends it a job and returns its answer.
+def forking(python, module):
+    """Run a module by `python`; yields a function that sends it a job and returns its answer.
 
     Without a job the function returns the next answer.
     """
     with subprocess.Popen(
-        [*programs.command("python"), "-m", module],
+        [*python, "-m", module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -137,7 +137,7 @@ POINTS = {
 @pytest.fixture(scope="module")
 def crash(programs):
     """Return a function that runs a story in a process that dies at a given point."""
-    with forking(programs, "tests.crash.cloud_zygote") as ask:
+    with forking(programs.command("python"), "tests.crash.cloud_zygote") as ask:
         yield lambda world, story, at: ask({"root": str(world.root), "story": story, "at": at})
 
 

@@ -99,7 +99,7 @@ async def make_admin(world):
 @pytest.fixture(scope="module")
 def serve(programs):
     """Return a function that runs a whole server until it dies or the block ends."""
-    with forking(programs, "tests.crash.server_zygote") as fork:
+    with forking(programs.command("python"), "tests.crash.server_zygote") as fork:
 
         @contextlib.contextmanager
         def run(folder, at="", ended=None):  # a server that survives `at` is stopped

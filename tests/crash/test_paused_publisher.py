@@ -42,7 +42,7 @@ SWAPS = [
 @pytest.fixture(scope="session")
 def ask(programs):
     """Yield a function that sends a line to the process of `paused`, and returns its answer."""
-    with forking(programs, "tests.crash.paused") as send:
+    with forking(programs.command("python"), "tests.crash.paused") as send:
         yield send
 
 

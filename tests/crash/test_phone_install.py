@@ -18,7 +18,7 @@ WAYS = [("full", False, 17), ("incremental", False, 11), ("full", True, 13)]
 @pytest.fixture(scope="module")
 def zygote(programs):
     """Yield a function that runs a job in a new process; returns its status and its steps."""
-    with forking(programs, "tests.crash.phone_zygote") as ask:
+    with forking(programs.command("python"), "tests.crash.phone_zygote") as ask:
         yield lambda **job: tuple(ask(job).values())
 
 

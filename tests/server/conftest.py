@@ -1,6 +1,7 @@
 """Fixtures: detection of blocking calls, and databases of both kinds."""
 
 import shutil
+import sys
 
 import pytest
 from blockbuster import blockbuster_ctx
@@ -69,8 +70,8 @@ def place(request, make_place):
 
 @pytest.fixture(scope="session")
 def stranger():
-    """Yield a function that sends a job to `tests.server.stranger`."""
-    with forking("tests.server.stranger") as ask:
+    """Yield a function that sends a job to `tests.server.stranger`, a new process."""
+    with forking([sys.executable], "tests.server.stranger") as ask:
         yield ask
 
 
