@@ -90,7 +90,7 @@ class AttackedPhone:
 
     def heal(self):
         """Let the owners publish the correct state, and the server serve it."""
-        internet.PATIENCE = PATIENCE  # all answers come from here on; the fixture restores this
+        internet.TIMEOUT = PATIENCE  # all answers come from here on; the fixture restores this
         repository = self.repository
         self.server.behave()
         self.server.repository = repository

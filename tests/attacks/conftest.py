@@ -24,7 +24,7 @@ def templates(hostile, tmp_path_factory):
 @pytest.fixture
 def _no_patience(monkeypatch):
     """Shorten the phone's timeout for a silent server, until `AttackedPhone.heal`."""
-    monkeypatch.setattr(internet, "PATIENCE", 2.0)
+    monkeypatch.setattr(internet, "TIMEOUT", 2.0)
 
 
 @pytest.fixture

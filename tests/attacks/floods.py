@@ -44,7 +44,7 @@ def _pour(attacked, path, stream):
 
 
 def _stay_silent(attacked, path):
-    internet.PATIENCE = 0.2  # until `AttackedPhone.heal`
+    internet.TIMEOUT = 0.2  # until `AttackedPhone.heal`
     _pour(attacked, path, lambda: iter(()))
 
 
