@@ -156,7 +156,7 @@ class Endpoint:
 
 
 @dataclass(slots=True)
-class Connection:
+class TcpConnection:
     """A TCP connection; `frame` and `at` are the number and time of its first segment.
 
     `sent` is what left the phone. `closed` is the time when the phone first closed the connection,
@@ -175,7 +175,7 @@ class Connection:
     is_reset: bool = False
 
 
-class Connections:
+class TcpConnections:
     """Collects the connections of a capture from its segments.
 
     `phones` are the phone's addresses; if there are none, the end that opens a connection counts as
@@ -186,8 +186,8 @@ class Connections:
         self.others: Counter[str] = Counter()
         self._phones = phones
         self._budget = budget
-        self._all: list[Connection] = []
-        self._open: dict[tuple[Endpoint, Endpoint], Connection] = {}
+        self._all: list[TcpConnection] = []
+        self._open: dict[tuple[Endpoint, Endpoint], TcpConnection] = {}
 
     def add(self, frame: int, at: float, ends: tuple[bytes, bytes], segment: Segment) -> None:
         """Add a segment that was sent from the first of `ends` to the second."""
@@ -201,7 +201,7 @@ class Connections:
             connection = self._new(frame, at, source, target, segment)
         self._take(connection, at, source, segment)
 
-    def finish(self) -> Iterator[Connection]:
+    def finish(self) -> Iterator[TcpConnection]:
         """End all connections, and yield them in the order of their first segments."""
         for connection in self._all:
             connection.sent.finish()
@@ -209,7 +209,7 @@ class Connections:
 
     def _new(
         self, frame: int, at: float, source: Endpoint, target: Endpoint, segment: Segment
-    ) -> Connection:
+    ) -> TcpConnection:
         if len(self._all) == _LIMIT:
             raise CaptureError(f"the capture has more than {_LIMIT} connections: cut it into parts")
         is_guess = not segment.flags & SYN
@@ -220,7 +220,7 @@ class Connections:
         else:
             is_sender = not segment.flags & ACK
         local, remote = (source, target) if is_sender else (target, source)
-        connection = Connection(local, remote, frame, at, is_guess)
+        connection = TcpConnection(local, remote, frame, at, is_guess)
         if segment.flags & SYN and source == local:
             connection.start = segment.sequence
         self._open.pop((remote, local), None)
@@ -228,7 +228,9 @@ class Connections:
         self._all.append(connection)
         return connection
 
-    def _take(self, connection: Connection, at: float, source: Endpoint, segment: Segment) -> None:
+    def _take(
+        self, connection: TcpConnection, at: float, source: Endpoint, segment: Segment
+    ) -> None:
         if source != connection.local:
             return
         if segment.flags & (FIN | RST) and connection.closed is None:
@@ -247,7 +249,7 @@ class Connections:
         stream.add(sequence, segment.payload, segment.missing, self._budget, at)
 
 
-def _is_new_connection(connection: Connection, source: Endpoint, segment: Segment) -> bool:
+def _is_new_connection(connection: TcpConnection, source: Endpoint, segment: Segment) -> bool:
     """Return whether a SYN opens a new connection, rather than being retransmitted."""
     return connection.local != source or connection.start != segment.sequence
 

@@ -10,11 +10,11 @@ from client_sim.lab.captures.capture import Capture, Conversation, DnsQuestion, 
 from client_sim.lab.captures.connections import (
     OVERHEAD,
     Budget,
-    Connection,
-    Connections,
     Endpoint,
     Flow,
     Flows,
+    TcpConnection,
+    TcpConnections,
 )
 from client_sim.lab.captures.packet_files import Frame, UnknownBlock
 from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello, read_wire
@@ -48,7 +48,7 @@ class Dissection:
     def __init__(self, phones: frozenset[bytes], bytes_limit: int) -> None:
         self._phones = phones
         self._budget = Budget(bytes_limit)
-        self._connections = Connections(phones, self._budget)
+        self._connections = TcpConnections(phones, self._budget)
         self._flows = Flows(phones, self._budget)
         self._fragments = packets.Fragments()
         self._other_traffic: dict[tuple[str, str], list[bytes]] = defaultdict(list)
@@ -200,7 +200,7 @@ class Dissection:
         for at, message in flow.sent:
             yield from self._read_message(message, where, at)
 
-    def _read_tcp_questions(self, connection: Connection) -> Iterator[DnsQuestion]:
+    def _read_tcp_questions(self, connection: TcpConnection) -> Iterator[DnsQuestion]:
         for message in dns.split_messages(bytes(connection.sent.data)):
             where = f"{connection.local} to {connection.remote}"
             yield from self._read_message(message, where, connection.at)
@@ -213,7 +213,7 @@ class Dissection:
             yield DnsQuestion(where, question.name, question.kind, question.extra, at)
 
 
-def _make_conversation(number: int, connection: Connection) -> Conversation:
+def _make_conversation(number: int, connection: TcpConnection) -> Conversation:
     sent = connection.sent
     data = bytes(sent.data)
     gaps = [

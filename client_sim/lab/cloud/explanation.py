@@ -38,7 +38,7 @@ from client_sim.lab.cloud.keyring import (
 )
 from client_sim.lab.cloud.phone import AGE, NEW_PASSWORD
 from client_sim.lab.cloud.requests import Request, find_row
-from client_sim.lab.cloud.scenarios import Run
+from client_sim.lab.cloud.scenarios import CloudRun
 from client_sim.lab.cloud.world import NAME, PASSWORD, Exchange
 
 
@@ -51,7 +51,7 @@ class ExplainedRequest:
     parts: tuple[Part, ...]
 
 
-def explain_all(run: Run) -> tuple[list[ExplainedRequest], Keyring]:
+def explain_all(run: CloudRun) -> tuple[list[ExplainedRequest], Keyring]:
     """Open all requests of a scenario in order; also return the keys."""
     ring = Keyring(frozenset(draw.data for draw in run.observation.draws))
     for password in (PASSWORD, NEW_PASSWORD):

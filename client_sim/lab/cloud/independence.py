@@ -17,8 +17,8 @@ from client_sim.lab.cloud.phone import CloudPhone, Factory, Step
 from client_sim.lab.cloud.scenarios import (
     SHM,
     START,
-    Run,
-    Scenario,
+    CloudRun,
+    CloudScenario,
     make_owner,
     run_scenario,
     steps,
@@ -166,9 +166,9 @@ def _turn_off_at(factory: Factory, number: int, expected: int) -> Iterator[tuple
         yield "ended", Finding(where, "the sync continues to its end", b"", 0, 0)
 
 
-def _departures(run: Run) -> list[Departure]:
+def _departures(run: CloudRun) -> list[Departure]:
     return [e for e in run.departures(*_SENDING) if e.phase == run.phases[_FIRST]]
 
 
-def _run_scenario(factory: Factory, boundary: object) -> Run:
-    return run_scenario(factory, Scenario(make_owner("a"), _SCENARIO), boundary=boundary)  # type: ignore[arg-type]
+def _run_scenario(factory: Factory, boundary: object) -> CloudRun:
+    return run_scenario(factory, CloudScenario(make_owner("a"), _SCENARIO), boundary=boundary)  # type: ignore[arg-type]

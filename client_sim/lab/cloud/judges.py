@@ -13,7 +13,7 @@ from client_sim.lab.cloud.double import msgpack
 from client_sim.lab.cloud.explanation import ExplainedRequest
 from client_sim.lab.cloud.keyring import Keyring
 from client_sim.lab.cloud.requests import REQUIRED_REQUESTS, TABLE, split_requests
-from client_sim.lab.cloud.scenarios import Run
+from client_sim.lab.cloud.scenarios import CloudRun
 from client_sim.lab.cloud.world import NAME
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.equality import judge_equality
@@ -42,7 +42,7 @@ _WHEN: Final = {row.line: row.when for row in TABLE}
 _CHANNELS: Final = (Channel.DNS, Channel.CONNECT, Channel.BYTES)
 
 
-def judge_silence(run: Run) -> Iterator[Finding]:
+def judge_silence(run: CloudRun) -> Iterator[Finding]:
     """C0: nothing is resolved, connected to or sent while no type is on and no step needs it."""
     for each in run.departures(*_CHANNELS):
         step = run.step_of(each.phase)
@@ -51,7 +51,7 @@ def judge_silence(run: Run) -> Iterator[Finding]:
 
 
 def judge_explained(
-    run: Run, explained: Sequence[ExplainedRequest], ring: Keyring
+    run: CloudRun, explained: Sequence[ExplainedRequest], ring: Keyring
 ) -> Iterator[Finding]:
     """C2, C3: each byte is in the table, or decrypts with the owner's keys to a type that is on."""
     yield from _judge_channels(run)
@@ -72,7 +72,7 @@ def judge_explained(
     yield from _judge_contents(run, ring)
 
 
-def _judge_contents(run: Run, ring: Keyring) -> Iterator[Finding]:
+def _judge_contents(run: CloudRun, ring: Keyring) -> Iterator[Finding]:
     """Find encrypted content that is not of its declared type."""
     for kind, text in ring.contents:
         for value, offset, length in _search_owner(run.scenario.owner, text) if text else ():
@@ -81,7 +81,7 @@ def _judge_contents(run: Run, ring: Keyring) -> Iterator[Finding]:
                 yield Finding("opened", explanation, text, offset, length)
 
 
-def _judge_channels(run: Run) -> Iterator[Finding]:
+def _judge_channels(run: CloudRun) -> Iterator[Finding]:
     """Find host names, connections and bytes that do not belong to a request."""
     hosts = {run.cloud.host.encode()}
     for each in run.departures(Channel.DNS, Channel.CONNECT):
@@ -98,7 +98,7 @@ def _judge_channels(run: Run) -> Iterator[Finding]:
         yield _find(run.departures(Channel.DNS)[-1], "a DNS question without a connection")
 
 
-def _judge_pieces(run: Run) -> Iterator[Finding]:
+def _judge_pieces(run: CloudRun) -> Iterator[Finding]:
     """Find requests that are not written as a head and 64 KiB pieces of the body, or together."""
     sent: dict[int, list[Departure]] = {}
     for each in run.departures(Channel.BYTES):
@@ -115,7 +115,7 @@ def _judge_pieces(run: Run) -> Iterator[Finding]:
             at += len(each.data)
 
 
-def judge_duties(run: Run) -> Iterator[Finding]:
+def judge_duties(run: CloudRun) -> Iterator[Finding]:
     """Law: a phone that reports a step as done has sent the request that the step needs."""
     for phase in run.phases:
         step = run.step_of(phase)
@@ -131,7 +131,7 @@ def judge_duties(run: Run) -> Iterator[Finding]:
         yield Finding(phase, f"the phone ended with {error}", b"", 0, 0)
 
 
-def judge_state(run: Run) -> Iterator[Finding]:
+def judge_state(run: CloudRun) -> Iterator[Finding]:
     """Law: the server's accounts, sessions and consents match the owner's actions."""
     accounts = sessions = consents = 0
     for phase in run.phases:
@@ -158,7 +158,7 @@ def judge_nonces(ring: Keyring) -> Iterator[Finding]:
             yield Finding("nonces", "the same nonce twice with the same key", data, 0, len(nonce))
 
 
-def judge_fresh(run: Run, ring: Keyring) -> Iterator[Finding]:
+def judge_fresh(run: CloudRun, ring: Keyring) -> Iterator[Finding]:
     """C4, C5, C8: each random value, and each next time, comes from a draw of its own."""
     for part in ring.not_fresh:
         explanation = f"{part.name}: not fresh randomness of the phone"
@@ -173,7 +173,7 @@ def judge_fresh(run: Run, ring: Keyring) -> Iterator[Finding]:
             yield Finding(phase, "the time of the next sync was not drawn", b"", 0, 0)
 
 
-def judge_canaries(run: Run, ring: Keyring) -> Iterator[Finding]:
+def judge_canaries(run: CloudRun, ring: Keyring) -> Iterator[Finding]:
     """C4: neither planted values nor secrets are found, through encodings and digests."""
     texts = [each.data for each in run.departures(Channel.DNS)]
     for each in run.exchanges:
@@ -215,13 +215,13 @@ def find_tokens(secrets: tuple[bytes, ...]) -> dict[bytes, list[tuple[bytes, str
     return found
 
 
-def judge_equal(one: Run, other: Run) -> Iterator[Finding]:
+def judge_equal(one: CloudRun, other: CloudRun) -> Iterator[Finding]:
     """C2: only the records of types that are on change what is sent."""
     label = "an owner who shares only the contacts"
     yield from judge_equality(one.observation, other.observation, label, with_time=True)
 
 
-def judge_shape(one: Run, other: Run) -> Iterator[Finding]:
+def judge_shape(one: CloudRun, other: CloudRun) -> Iterator[Finding]:
     """C3: owners of equal shape send the same requests, of equal lengths, at equal times."""
     for a, b in zip_longest(one.observation.departures, other.observation.departures):
         if a is None or b is None or _shape(a) != _shape(b):
@@ -240,7 +240,7 @@ def _shape(each: Departure) -> tuple[object, ...]:
     return (each.at, each.phase, each.channel, each.connection, content)
 
 
-def judge_apart(one: Run, other: Run) -> Iterator[Finding]:
+def judge_apart(one: CloudRun, other: CloudRun) -> Iterator[Finding]:
     """C3: two accounts with the same records have no value in common."""
     first_values = dict(list_values(one))
     for value, where in list_values(other):
@@ -248,7 +248,7 @@ def judge_apart(one: Run, other: Run) -> Iterator[Finding]:
             yield Finding(where, "another account shows the same value", value, 0, len(value))
 
 
-def list_values(run: Run) -> Iterator[tuple[bytes, str]]:
+def list_values(run: CloudRun) -> Iterator[tuple[bytes, str]]:
     """Yield all longer values in requests and their first 24 bytes, except for constants."""
     known = {NAME, run.cloud.host, f"/policy/{run.cloud.name}/receipt-key"}
     known |= {each.answer.decode("latin-1") for each in run.exchanges}
@@ -304,7 +304,7 @@ def _walk(value: object) -> Iterator[bytes]:
             yield data
 
 
-def judge_range(idle: Run) -> Iterator[Finding]:
+def judge_range(idle: CloudRun) -> Iterator[Finding]:
     """C8: the next sync is 4 to 8 hours away."""
     intervals = _intervals(idle)
     for phase, seconds in intervals:
@@ -314,7 +314,7 @@ def judge_range(idle: Run) -> Iterator[Finding]:
         yield Finding("all", f"{len(intervals)} syncs, and two or more are needed", b"", 0, 0)
 
 
-def judge_steady(idle: Run, busy: Run) -> Iterator[Finding]:
+def judge_steady(idle: CloudRun, busy: CloudRun) -> Iterator[Finding]:
     """C8: with the same randomness the next times are the same, whatever the owner does."""
     for (phase, a), (_, b) in zip_longest(_intervals(idle), _intervals(busy), fillvalue=("", 0.0)):
         if a != b:
@@ -322,7 +322,7 @@ def judge_steady(idle: Run, busy: Run) -> Iterator[Finding]:
             yield Finding(phase, explanation, b"", 0, 0)
 
 
-def judge_drawn(idle: Run, other: Run) -> Iterator[Finding]:
+def judge_drawn(idle: CloudRun, other: CloudRun) -> Iterator[Finding]:
     """C8: with other randomness the next times differ."""
     same = [a for a, b in zip(_intervals(idle), _intervals(other), strict=False) if a[1] == b[1]]
     if len(same) > 1:
@@ -330,7 +330,7 @@ def judge_drawn(idle: Run, other: Run) -> Iterator[Finding]:
         yield Finding(same[0][0], explanation, b"", 0, 0)
 
 
-def _intervals(run: Run) -> list[tuple[str, float]]:
+def _intervals(run: CloudRun) -> list[tuple[str, float]]:
     """Return the seconds from each sync to the next one, by phase."""
     return [
         (each.phase, float(each.data) - each.at)

@@ -10,7 +10,7 @@ from nacl.signing import SigningKey
 from client_sim.lab.cloud.double import Double, msgpack, read_note
 from client_sim.lab.cloud.phone import Factory
 from client_sim.lab.cloud.requests import Request
-from client_sim.lab.cloud.scenarios import Run, Scenario, make_owner, run_scenario, steps
+from client_sim.lab.cloud.scenarios import CloudRun, CloudScenario, make_owner, run_scenario, steps
 from client_sim.lab.cloud.world import Lie
 from client_sim.lab.oracles.finding import Finding
 
@@ -31,14 +31,14 @@ class LieCase:
     is_reported: bool = False
 
 
-def judge_reported(case: LieCase, run: Run) -> Iterator[Finding]:
+def judge_reported(case: LieCase, run: CloudRun) -> Iterator[Finding]:
     """Find a lie that was neither refused nor reported to the owner."""
     phase = run.phases[-1]
     if phase not in run.refused and not run.sentences.get(phase):
         yield Finding(phase, f"{case.id}: the owner is not told", b"", 0, 0)
 
 
-def judge_kept(case: LieCase, run: Run, honest: Run) -> Iterator[Finding]:
+def judge_kept(case: LieCase, run: CloudRun, honest: CloudRun) -> Iterator[Finding]:
     """Find records that are neither the previous ones nor those of an honest run."""
     for kind, records in run.records.items():
         if records not in (honest.records_before[kind], honest.records[kind]):
@@ -48,7 +48,7 @@ def judge_kept(case: LieCase, run: Run, honest: Run) -> Iterator[Finding]:
             )
 
 
-def judge_answered(case: LieCase, run: Run, first: int | None) -> Iterator[Finding]:
+def judge_answered(case: LieCase, run: CloudRun, first: int | None) -> Iterator[Finding]:
     """Find requests after the exchange in which the server lied first."""
     later = run.exchanges[first + 1 :] if first is not None else []
     if not case.is_reported and later:
@@ -57,7 +57,7 @@ def judge_answered(case: LieCase, run: Run, first: int | None) -> Iterator[Findi
         yield Finding(run.phases[-1], explanation, data, 0, min(len(data), 64))
 
 
-def judge_salts(case: LieCase, run: Run) -> Iterator[Finding]:
+def judge_salts(case: LieCase, run: CloudRun) -> Iterator[Finding]:
     """Find main keys derived from a salt that no phone of the owner drew."""
     drawn = {draw.data for draw in run.observation.draws}
     for phase, salt in run.derived:
@@ -68,9 +68,9 @@ def judge_salts(case: LieCase, run: Run) -> Iterator[Finding]:
 def examine_lies(factory: Factory, lies: tuple[LieCase, ...]) -> Iterator[tuple[str, Finding]]:
     """Yield the findings of four methods, each with the name of its method."""
     owner = make_owner("a")
-    known: dict[str, Run] = {}
+    known: dict[str, CloudRun] = {}
     for case in lies:
-        scenario = Scenario(owner, steps(case.steps))
+        scenario = CloudScenario(owner, steps(case.steps))
         if case.steps not in known:
             known[case.steps] = run_scenario(factory, scenario)
         run, first = _run_with(factory, scenario, case)
@@ -84,7 +84,9 @@ def examine_lies(factory: Factory, lies: tuple[LieCase, ...]) -> Iterator[tuple[
             yield "salts", finding
 
 
-def _run_with(factory: Factory, scenario: Scenario, case: LieCase) -> tuple[Run, int | None]:
+def _run_with(
+    factory: Factory, scenario: CloudScenario, case: LieCase
+) -> tuple[CloudRun, int | None]:
     """Run a scenario whose server lies in the last step; also return the first lie's exchange."""
     last = len(scenario.steps) - 1
     lie = case.make(Double("id", lambda: 0.0, seed=scenario.seed))

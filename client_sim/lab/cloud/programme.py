@@ -20,8 +20,8 @@ from client_sim.lab.cloud.scenarios import (
     EVERYTHING,
     IDLE_TIMES,
     NO_ACCOUNT,
-    Run,
-    Scenario,
+    CloudRun,
+    CloudScenario,
     make_owner,
     run_scenario,
 )
@@ -119,14 +119,15 @@ class _Pair:
         other: bool = False,
         contacts: str = "",
         long: bool = False,
-    ) -> Run:
+    ) -> CloudRun:
         persona = make_owner(f"{self._name} {owner}", contacts=contacts, long=long)
         if owner == "b":  # so that these fields are not equal by chance
             persona = replace(persona, locale="x-other", carrier="Other", time_zone="Etc/UTC")
         seed = self._seed + b" other" * other
         model = "armani" if owner == "a" else "cancro"
         run = run_scenario(
-            self._factory, Scenario(persona, steps, seed, model if steps is CONTACTS else "armani")
+            self._factory,
+            CloudScenario(persona, steps, seed, model if steps is CONTACTS else "armani"),
         )
         self._examination.runs += 1
         self._examination.requests += len(run.exchanges)
@@ -134,13 +135,13 @@ class _Pair:
         return run
 
     @cached_property
-    def contacts(self) -> tuple[Run, list[ExplainedRequest], Keyring]:
+    def contacts(self) -> tuple[CloudRun, list[ExplainedRequest], Keyring]:
         """The scenario `CONTACTS`, with its opened requests and keys."""
         run = self._run_scenario("a", CONTACTS)
         return run, *explain_all(run)
 
     @cached_property
-    def everything(self) -> tuple[Run, list[ExplainedRequest], Keyring]:
+    def everything(self) -> tuple[CloudRun, list[ExplainedRequest], Keyring]:
         """The scenario `EVERYTHING`, with its opened requests and keys."""
         run = self._run_scenario("a", EVERYTHING)
         return run, *explain_all(run)
@@ -164,7 +165,7 @@ class _Pair:
 
 
 def _judge_run(
-    run: Run, explained: list[ExplainedRequest], ring: Keyring
+    run: CloudRun, explained: list[ExplainedRequest], ring: Keyring
 ) -> Iterator[tuple[str, Iterator[Finding]]]:
     """Yield the findings of each method that needs only one scenario."""
     yield "silence", judges.judge_silence(run)

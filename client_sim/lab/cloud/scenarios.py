@@ -23,7 +23,7 @@ SHM: Final = Path("/dev/shm")  # noqa: S108 - a simulated phone's data need not 
 
 
 @dataclass(frozen=True, slots=True)
-class Scenario:
+class CloudScenario:
     """An owner, the steps, and the randomness; `flaws` and `version` are those of the server."""
 
     owner: Persona
@@ -35,7 +35,7 @@ class Scenario:
 
 
 @dataclass
-class Run:
+class CloudRun:
     """The record of one scenario; mappings are by phase, which is the number and name of a step.
 
     - `on`: the types that are on during a step.
@@ -48,7 +48,7 @@ class Run:
     - `cloud`: the server at the end of the scenario.
     """
 
-    scenario: Scenario
+    scenario: CloudScenario
     observation: Observation
     exchanges: list[Exchange]
     derived: list[tuple[str, bytes]]
@@ -73,11 +73,11 @@ class Run:
 
 def run_scenario(
     factory: Factory,
-    scenario: Scenario,
+    scenario: CloudScenario,
     *,
     lies: Callable[[str], Lie | None] | None = None,
     boundary: Callable[[CloudPhone, str], None] | None = None,
-) -> Run:
+) -> CloudRun:
     """Run a client through a scenario.
 
     `lies` returns the function that changes the answers in a phase, or None. `boundary` is called
@@ -92,7 +92,7 @@ def run_scenario(
     )
     folder = tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None)
     phones: dict[int, CloudPhone] = {}
-    run = Run(
+    run = CloudRun(
         scenario, Observation((), (), (), (), None), recorder.exchanges, recorder.derived, cloud
     )
     try:
@@ -133,7 +133,7 @@ def _do(
     phones: dict[int, CloudPhone],
     world: CloudWorld,
     step: Step,
-    run: Run,
+    run: CloudRun,
     boundary: Callable[[CloudPhone, str], None] | None,
 ) -> None:
     phase, recorder = world.recorder.phase, world.recorder

@@ -12,8 +12,8 @@ from client_sim.lab.cloud.requests import encode_request, split_requests
 from client_sim.lab.cloud.scenarios import (
     EVERYTHING,
     START,
-    Run,
-    Scenario,
+    CloudRun,
+    CloudScenario,
     make_owner,
     run_scenario,
     steps,
@@ -41,18 +41,20 @@ _YEAR: Final = 31_536_000
 
 def examine_server(flaws: str = "") -> Iterator[tuple[str, list[Finding]]]:
     """Let phones use a server, and search what it stores; yield findings by check."""
-    run = run_scenario(OurPhone, Scenario(make_owner("a"), EVERYTHING, flaws=flaws))
+    run = run_scenario(OurPhone, CloudScenario(make_owner("a"), EVERYTHING, flaws=flaws))
     yield "unknown", list(_judge_unknown(run.cloud))
     yield "seconds", list(_judge_seconds(run))
     yield "kept", list(_judge_kept(run))
-    erased = run_scenario(OurPhone, Scenario(make_owner("a"), _ERASURE, flaws=flaws))
+    erased = run_scenario(OurPhone, CloudScenario(make_owner("a"), _ERASURE, flaws=flaws))
     yield "ended", list(_judge_ended(erased))
     yield "gone", list(_judge_erased(erased))
-    other = run_scenario(OurPhone, Scenario(make_owner("q", long=True), EVERYTHING, flaws=flaws))
+    other = run_scenario(
+        OurPhone, CloudScenario(make_owner("q", long=True), EVERYTHING, flaws=flaws)
+    )
     yield "alike", list(_judge_alike(run, other))
 
 
-def _judge_kept(run: Run) -> Iterator[Finding]:
+def _judge_kept(run: CloudRun) -> Iterator[Finding]:
     dump = run.cloud.dump()
     ring = explain_all(run)[1]
     values = {**canaries(run.scenario.owner), "name": (NAME.encode(),)}
@@ -77,7 +79,7 @@ def _judge_kept(run: Run) -> Iterator[Finding]:
                     )
 
 
-def _judge_seconds(run: Run) -> Iterator[Finding]:
+def _judge_seconds(run: CloudRun) -> Iterator[Finding]:
     for value in _list_scalars(msgpack.decode(run.cloud.dump())):
         texts = re.findall(r"\d{10}", value) if isinstance(value, str) else []
         numbers = [int(text) for text in texts] + ([value] if isinstance(value, int) else [])
@@ -98,7 +100,7 @@ def _list_scalars(value: Any) -> Iterator[Any]:  # noqa: ANN401 - any JSON
         yield value
 
 
-def _judge_alike(one: Run, other: Run) -> Iterator[Finding]:
+def _judge_alike(one: CloudRun, other: CloudRun) -> Iterator[Finding]:
     a, b = (_shape(msgpack.decode(each.cloud.dump())) for each in (one, other))
     if a != b:
         at = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
@@ -130,7 +132,7 @@ def _judge_unknown(cloud: Double) -> Iterator[Finding]:
         yield Finding("challenge", "all accounts have the same salt", other["salt"], 0, 32)
 
 
-def _judge_erased(run: Run) -> Iterator[Finding]:
+def _judge_erased(run: CloudRun) -> Iterator[Finding]:
     dump = run.cloud.dump()
     for value, where in list_values(run):
         if value in dump:
@@ -138,7 +140,7 @@ def _judge_erased(run: Run) -> Iterator[Finding]:
             yield Finding(where, explanation, dump, dump.index(value), len(value))
 
 
-def _judge_ended(run: Run) -> Iterator[Finding]:
+def _judge_ended(run: CloudRun) -> Iterator[Finding]:
     phase = next(each for each in run.phases if each.endswith("log-out"))
     before = run.states[run.phases[run.phases.index(phase) - 1]]
     if run.states[phase][1] >= before[1]:

@@ -16,7 +16,7 @@ from server.cloud.blobs.vaults import (
     LOCKS,
     SMALL_TYPES,
     Address,
-    StoredBlob,
+    VaultBlob,
     Visitor,
     add_blob,
     add_vault,
@@ -238,7 +238,7 @@ async def put(call: Call) -> web.StreamResponse:
     bodies, stored = call.services.bodies, f"blobs/{vault}/{call.services.draw(16)}"
     await bodies.put(stored, receiving, is_drawn=True)
     async with call.services.database.begin() as db:
-        blob = StoredBlob(receiving.length, stored)
+        blob = VaultBlob(receiving.length, stored)
         is_new = await execute_together(db, add_blob(db, account, vault, address, blob))
     if not is_new:
         await bodies.remove(stored)

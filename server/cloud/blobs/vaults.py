@@ -125,7 +125,7 @@ _FIND = (
 
 
 @dataclass(frozen=True, slots=True)
-class StoredBlob:
+class VaultBlob:
     """A stored object: the body's length in bytes, and its name in the store."""
 
     length: int
@@ -149,7 +149,7 @@ async def add_vault(db: AsyncSession, account: str, name: str) -> None:
         await db.execute(insert(Vault).values(account=account, name=name))
 
 
-async def find_blob(db: AsyncSession, account: str, address: Address) -> StoredBlob:
+async def find_blob(db: AsyncSession, account: str, address: Address) -> VaultBlob:
     """Return the object at an address; raises CloudError if there is none."""
     query = (
         select(Blob.length, Blob.stored)
@@ -160,7 +160,7 @@ async def find_blob(db: AsyncSession, account: str, address: Address) -> StoredB
     row = (await db.execute(query)).one_or_none()
     if row is None:
         raise not_found("blob")
-    return StoredBlob(*row)
+    return VaultBlob(*row)
 
 
 async def list_blobs(db: AsyncSession, vault: int, kind: str) -> list[tuple[str, int]]:
@@ -170,7 +170,7 @@ async def list_blobs(db: AsyncSession, vault: int, kind: str) -> list[tuple[str,
 
 
 async def add_blob(
-    db: AsyncSession, account: str, vault: int, address: Address, blob: StoredBlob
+    db: AsyncSession, account: str, vault: int, address: Address, blob: VaultBlob
 ) -> bool:
     """Add the row of a stored body; returns False if the object exists already.
 

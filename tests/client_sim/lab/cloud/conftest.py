@@ -7,7 +7,13 @@ import pytest
 from client_sim.cloud import recovery
 from client_sim.lab.cloud import explanation
 from client_sim.lab.cloud.phone import OurPhone
-from client_sim.lab.cloud.scenarios import CONTACTS, EVERYTHING, Scenario, make_owner, run_scenario
+from client_sim.lab.cloud.scenarios import (
+    CONTACTS,
+    EVERYTHING,
+    CloudScenario,
+    make_owner,
+    run_scenario,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -22,10 +28,10 @@ def _read_word_list_once():
 @pytest.fixture(scope="session")
 def contacts():
     """Run a scenario in which contacts are on, off and on again, until the account is erased."""
-    return run_scenario(OurPhone, Scenario(make_owner("a"), CONTACTS))
+    return run_scenario(OurPhone, CloudScenario(make_owner("a"), CONTACTS))
 
 
 @pytest.fixture(scope="session")
 def everything():
     """Run a scenario in which all types are on, on two phones."""
-    return run_scenario(OurPhone, Scenario(make_owner("a"), EVERYTHING))
+    return run_scenario(OurPhone, CloudScenario(make_owner("a"), EVERYTHING))

@@ -8,7 +8,7 @@ from client_sim.cloud import keys
 from client_sim.lab.cloud.explanation import explain_all
 from client_sim.lab.cloud.phone import OurPhone
 from client_sim.lab.cloud.requests import encode_request, split_requests
-from client_sim.lab.cloud.scenarios import Scenario, make_owner, run_scenario, steps
+from client_sim.lab.cloud.scenarios import CloudScenario, make_owner, run_scenario, steps
 
 
 @pytest.mark.parametrize("name", ["contacts", "everything"])
@@ -26,7 +26,7 @@ def test_wrongly_derived_keys_are_found(monkeypatch):
     """Such a phone can decrypt its own records, but other clients of the protocol cannot."""
     derive = keys.kdf
     monkeypatch.setattr(keys, "kdf", lambda key, number, context: derive(key, number + 8, context))
-    run = run_scenario(OurPhone, Scenario(make_owner("a"), steps("sign-up consent")))
+    run = run_scenario(OurPhone, CloudScenario(make_owner("a"), steps("sign-up consent")))
     assert not run.refused
     assert any(part.problem for each in explain_all(run)[0] for part in each.parts)
 

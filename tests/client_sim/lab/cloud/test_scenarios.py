@@ -3,7 +3,7 @@
 from collections import Counter
 
 from client_sim.lab.cloud.phone import OurPhone, Step
-from client_sim.lab.cloud.scenarios import Scenario, make_owner, run_scenario, steps
+from client_sim.lab.cloud.scenarios import CloudScenario, make_owner, run_scenario, steps
 from client_sim.lab.trace.observation import Channel
 
 
@@ -12,7 +12,7 @@ def test_run_is_determined_by_its_seed(contacts):
     again = run_scenario(OurPhone, contacts.scenario)
     assert again.observation == contacts.observation
     other = run_scenario(
-        OurPhone, Scenario(contacts.scenario.owner, contacts.scenario.steps, b"two")
+        OurPhone, CloudScenario(contacts.scenario.owner, contacts.scenario.steps, b"two")
     )
     assert other.observation != contacts.observation
 
@@ -30,7 +30,7 @@ def test_second_device_gets_the_records_of_the_first(everything):
     assert everything.records["note"] == sorted(set(everything.records["note"]))
     assert len(everything.records["contact"]) == 3
     first = run_scenario(
-        OurPhone, Scenario(everything.scenario.owner, steps("own:contact,note,message,photo"))
+        OurPhone, CloudScenario(everything.scenario.owner, steps("own:contact,note,message,photo"))
     )
     assert len(everything.records["photo"]) == len(first.records["photo"]) + 1
 
@@ -58,9 +58,9 @@ def test_argon2_runs_once_per_login(contacts, everything):
 def test_restart_keeps_records_and_reset_deletes_them():
     """After a reset nothing is sent any more."""
     own = "own:contact sign-up consent words on:contact sync"
-    kept = run_scenario(OurPhone, Scenario(make_owner("a"), steps(f"{own} restart due")))
+    kept = run_scenario(OurPhone, CloudScenario(make_owner("a"), steps(f"{own} restart due")))
     assert kept.records["contact"]
     assert [e for e in kept.departures(Channel.BYTES) if e.phase.endswith("due")]
-    gone = run_scenario(OurPhone, Scenario(make_owner("a"), steps(f"{own} reset due")))
+    gone = run_scenario(OurPhone, CloudScenario(make_owner("a"), steps(f"{own} reset due")))
     assert gone.records["contact"] == []
     assert not [e for e in gone.departures(Channel.BYTES) if e.phase.endswith("due")]
