@@ -21,11 +21,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.big_state import BigState, clock, make_big_state, size_parser
 from benchmarks.publish import halt
+from server.publisher.bundle_importer import open_stores
 from server.publisher.expiry.metrics import SWAPPED
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
@@ -180,7 +182,9 @@ async def measure(chosen: argparse.Namespace, place: Path, seaweed: Seaweed) -> 
             DiskReadBack(shared.public),
             sys.exit,
             after_step,
-            tree=S3Tree(publishing, shared.public, shared.staging),
+            stores=replace(
+                open_stores(shared), tree=S3Tree(publishing, shared.public, shared.staging)
+            ),
         )
         await stack.enter_async_context(publisher.read_backs)
         await publisher.refresh()

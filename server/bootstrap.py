@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from server.compat.options import CompatOptions
 from server.core.errors import ReleaseError
 from server.core.pointer import Pointer
+from server.publisher.bundle_importer import open_stores
 from server.publisher.keys.holder import load_keys
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack, ReadBack
 from server.release.rollouts.commands import ChannelView, OfferCheck
-from server.release.rollouts.rollouts import Rollouts
+from server.release.rollouts.rollouts import ChangePolicy, Rollouts
 from server.release.submissions.submissions import record_end
 from server.settings import Settings
 from server.storage.blobs import BlobStore
@@ -43,7 +44,7 @@ async def open_publisher(
             read_back,
             alarm,
             after_step,
-            blobs=blobs,
+            stores=open_stores(folder, blobs),
             on_result=record_end,
         )
         async with publisher.read_backs:
@@ -70,14 +71,21 @@ async def open_rollouts(
                 publisher,
                 clock,
                 entropy,
-                settings.approval_channels,
+                make_change_policy(settings),
                 alarm,
-                rewordings=settings.rewordings_per_day,
-                check_offer=make_offer_check(settings.compat),
             )
 
 
-def make_offer_check(options: CompatOptions) -> OfferCheck:
+def make_change_policy(settings: Settings) -> ChangePolicy:
+    """Return the policy for changes that the settings say."""
+    return ChangePolicy(
+        settings.rewordings_per_day,
+        settings.approval_channels,
+        _make_offer_check(settings.compat),
+    )
+
+
+def _make_offer_check(options: CompatOptions) -> OfferCheck:
     """Return a check that refuses to offer a build that a configured app misreads or never shows.
 
     It never refuses halts and other publications, which must not wait for a list.

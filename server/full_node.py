@@ -11,7 +11,7 @@ from http import HTTPStatus
 import structlog
 
 from server.alarms import Instruments, Maintenance
-from server.bootstrap import make_offer_check
+from server.bootstrap import make_change_policy
 from server.console.overview import ProcessState
 from server.console.site import open_console
 from server.core.metadata import decode_timestamp
@@ -23,10 +23,12 @@ from server.http.counts import Counts, CountsCollector
 from server.http.requests import GateMode
 from server.processes.supervisor import LostCollector
 from server.publish_loop import publish_for_ever
+from server.publisher.bundle_importer import open_stores
 from server.publisher.expiry.alarms import Alarm
 from server.publisher.expiry.clock import FAR, ClockKeeper, SteadyClock, load_witness
 from server.publisher.expiry.monitor import Monitor
 from server.publisher.keys.holder import load_keys
+from server.publisher.lease import Lease
 from server.publisher.plan import Publication
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import ReadBack
@@ -96,10 +98,9 @@ async def managing(
             _read_back(HttpReadBack(phones.url, folder.public, blobs), dialects, tools),
             tools.alarm,
             tools.after_step,
-            blobs=blobs,
-            room=room,
+            stores=open_stores(folder, blobs, room),
+            lease=Lease(sessions, folder.lock, precedence=shared.publishing),
             on_result=record_end,
-            precedence=shared.publishing,
         )
         stack.push_async_callback(publisher.read_backs.stop)
 
@@ -132,11 +133,9 @@ async def managing(
             publisher,
             steady,
             entropy,
-            settings.approval_channels,
+            make_change_policy(settings),
             tools.alarm,
             shared.under_way,
-            rewordings=settings.rewordings_per_day,
-            check_offer=make_offer_check(settings.compat),
         )
         publishing: list[Work] = [
             lambda: publish_for_ever(

@@ -17,13 +17,14 @@ from typing import TypeVar
 import structlog
 
 from server.alarms import Instruments
-from server.publisher.lease import Precedence
+from server.publisher.bundle_importer import open_stores
+from server.publisher.lease import Lease, Precedence
 from server.publisher.publisher import Publisher
 from server.publisher.read_back_http import HttpReadBack
 from server.release.api.operation import Services
 from server.release.api.urgent import UrgentLoopRunner, serving_urgent
 from server.release.api.urgent_priority import UrgentPriority
-from server.release.rollouts.rollouts import Rollouts
+from server.release.rollouts.rollouts import ChangePolicy, Rollouts
 from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.engine import WriteGate
@@ -101,9 +102,8 @@ async def _opened(
             read_back,
             tools.alarm,
             tools.after_step,
-            blobs,
-            precedence=shared.publishing,
-            is_urgent=True,
+            stores=open_stores(folder, blobs),
+            lease=Lease(sessions, folder.lock, precedence=shared.publishing, is_urgent=True),
         )
         stack.push_async_callback(publisher.read_backs.stop)
         rollouts = Rollouts(
@@ -112,10 +112,9 @@ async def _opened(
             publisher,
             clock,
             entropy,
-            settings.approval_channels,
+            ChangePolicy(settings.rewordings_per_day, settings.approval_channels),
             tools.alarm,
             shared.under_way,
-            rewordings=settings.rewordings_per_day,
         )
         services = Services(
             folder,

@@ -94,7 +94,12 @@ class LeaseLostError(StorageError):
 
 
 class Lease:
-    """The right to publish from one state folder; held by one task of one process at a time."""
+    """The right to publish from one state folder; held by one task of one process at a time.
+
+    If a holder does not renew its lease for `seconds`, another machine takes over. Another holder
+    is waited for at most `wait` seconds. The leases of one process share `precedence`: one that
+    `is_urgent` is granted before the others.
+    """
 
     def __init__(
         self,

@@ -10,7 +10,7 @@
     7  read back what is public, without the      an alarm; nothing is taken back
        lease
 
-Steps 1 and 2 are in `submissions`, the others in `publication`; this module takes the lease for
+Steps 1 and 2 are in `bundle_importer`, the others in `publication`; this module takes the lease for
 them.
 """
 
@@ -27,25 +27,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from server.core.bundle import Result
 from server.core.errors import HeningError
 from server.core.pointer import Pointer
+from server.publisher.bundle_importer import BundleImporter, OnResult, Stores, open_stores
 from server.publisher.errors import PublishError
-from server.publisher.inbox import Inbox, open_inbox
+from server.publisher.inbox import Inbox
 from server.publisher.keys.choice import check_signable
 from server.publisher.keys.online_keys import PlanKeys
-from server.publisher.lease import LEASE_SECONDS, Lease, Precedence
+from server.publisher.lease import Lease
 from server.publisher.maintenance.garbage import Garbage, collect_garbage, find_drained
 from server.publisher.plan import plan_refresh
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published
 from server.publisher.read_back import ReadBack, ReadBacks
-from server.publisher.submissions import OnResult, Submissions
 from server.storage.blobs import BlobStore
 from server.storage.database import Sessions
 from server.storage.durable import find_temporary, remove_temporary
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.local_blobs import LocalBlobs
-from server.storage.room import Room
-from server.storage.tree import Tree, open_tree
 
 REFRESH_LOOK = timedelta(seconds=30)  # between two checks of expiries, which are hours away
 Edit = Callable[[Published], Mapping[str, Pointer]]
@@ -63,11 +60,9 @@ class Publisher:
     The online keys are read under the lease each time, as a command may have changed them.
     `read_back` is step 7: it fetches the published files from the public address, or from disk if
     no server runs. `alarm` receives its errors, and postponed bundles. `after_step` receives the
-    number of each finished step, and 0 when a publication begins. `blobs`, `tree` and `inbox` are
-    those of the state folder by default; `room` limits the growth of `blobs`. `on_result` receives
-    the result of a bundle in the transaction that stores it. If a holder does not renew its lease
-    for `lease_seconds`, another machine takes over. The publishers of one process share
-    `precedence`: one that `is_urgent` gets the lease before the others.
+    number of each finished step, and 0 when a publication begins. `stores` and `lease` are those of
+    the state folder by default. `on_result` receives the result of a bundle in the transaction that
+    stores it.
     """
 
     def __init__(
@@ -78,37 +73,31 @@ class Publisher:
         read_back: ReadBack,
         alarm: Callable[[str], None],
         after_step: Callable[[int], None] = lambda _step: None,
-        blobs: BlobStore | None = None,
-        room: Room = Room(),  # noqa: B008 - it cannot change
         *,
-        tree: Tree | None = None,
-        lease_seconds: int = LEASE_SECONDS,
+        stores: Stores | None = None,
+        lease: Lease | None = None,
         on_result: OnResult = _ignore_result,
-        precedence: Precedence | None = None,
-        is_urgent: bool = False,
-        inbox: Inbox | None = None,
     ) -> None:
         self._folder = folder
-        self._tree = open_tree(folder) if tree is None else tree
+        self._stores = open_stores(folder) if stores is None else stores
         self._clock = clock
         self._last_check: datetime | None = None
-        self._lease = Lease(
-            sessions,
-            folder.lock,
-            seconds=lease_seconds,
-            precedence=precedence,
-            is_urgent=is_urgent,
-        )
+        self._lease = Lease(sessions, folder.lock) if lease is None else lease
         self._read_backs = ReadBacks(read_back, alarm, after_step)
         self._steps = PublicationSteps(
-            folder, self._tree, sessions, self._lease, clock, self._read_backs, after_step, alarm
+            folder,
+            self._stores.tree,
+            sessions,
+            self._lease,
+            clock,
+            self._read_backs,
+            after_step,
+            alarm,
         )
-        self._blobs = LocalBlobs(folder.blobs) if blobs is None else blobs
         self._alarm = alarm
         self._sessions = sessions
         self._after_step = after_step
-        self._inbox = open_inbox(folder) if inbox is None else inbox
-        self._submissions = Submissions(
+        self._importer = BundleImporter(
             folder,
             sessions,
             self._lease,
@@ -116,21 +105,19 @@ class Publisher:
             alarm,
             after_step,
             self._steps,
-            self._blobs,
-            room,
+            self._stores,
             on_result,
-            self._inbox,
         )
 
     @property
     def blobs(self) -> BlobStore:
         """The store of the blobs that are published."""
-        return self._blobs
+        return self._stores.blobs
 
     @property
     def inbox(self) -> Inbox:
         """The store of the waiting bundles."""
-        return self._inbox
+        return self._stores.inbox
 
     @property
     def read_backs(self) -> ReadBacks:
@@ -147,7 +134,7 @@ class Publisher:
             await self._lease.write_each(partial(remove_temporary, path) for path in leftovers)
             completed = await self._steps.repair()
         try:  # without the lease: a store may be slow, and `sweep` skips files in use
-            await asyncio.to_thread(self._blobs.sweep)
+            await asyncio.to_thread(self._stores.blobs.sweep)
         except StorageError as error:  # leftovers only take up room
             self._alarm(f"leftovers among the blobs stay: {error}")
         return completed
@@ -163,8 +150,8 @@ class Publisher:
             public, now = self._folder.public, self._clock()
             drained = await asyncio.to_thread(find_drained, public, current, now)
             await self._lease.change_each(
-                self._tree,
-                (partial(self._tree.remove, f"metadata/{path.name}") for path in drained),
+                self._stores.tree,
+                (partial(self._stores.tree.remove, f"metadata/{path.name}") for path in drained),
             )
             return len(drained)
 
@@ -174,8 +161,8 @@ class Publisher:
             self._folder,
             self._sessions,
             self._lease,
-            self._blobs,
-            self._inbox,
+            self._stores.blobs,
+            self._stores.inbox,
             self._clock(),
             grace,
             dry_run=dry_run,
@@ -188,17 +175,17 @@ class Publisher:
 
         Blobs are ingested without the lease, so that other publications can proceed.
         """
-        if not await asyncio.to_thread(self._inbox.fetch):
+        if not await asyncio.to_thread(self._stores.inbox.fetch):
             return []
         await self._steps.load_keys()  # without keys every bundle would fail
         results = []
-        for submission_id in await asyncio.to_thread(self._inbox.fetch):
-            prepared = await self._submissions.prepare(submission_id)
+        for submission_id in await asyncio.to_thread(self._stores.inbox.fetch):
+            prepared = await self._importer.prepare(submission_id)
             if prepared is None:
                 continue
             async with self._lease.held():
                 await self._steps.repair()  # accepted publications come first
-                result = await self._submissions.process(prepared)
+                result = await self._importer.process(prepared)
             if result is not None:
                 results.append(result)
         return results

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ from server.core.bundle import decode_result
 from server.core.names import decode_channel
 from server.core.release import decode_releases
 from server.device.snapshot import EMPTY, load_snapshot
+from server.publisher.bundle_importer import open_stores
 from server.publisher.inbox import Inbox
 from server.publisher.keys.holder import load_log_verifiers
 from server.publisher.keys.online_keys import OnlineKeys, create_online_keys, load_online_keys
@@ -94,6 +95,11 @@ class World:
         """Read the result of a submission."""
         return decode_result((self.folder.results / f"{bundle_id}.json").read_bytes())
 
+    def stores(self):
+        """Return the publisher's stores."""
+        made = open_stores(self.folder, self.blobs, self.room)
+        return replace(made, tree=self.tree or made.tree, inbox=self.inbox or made.inbox)
+
     @contextlib.asynccontextmanager
     async def publisher(self, after_step=lambda _step: None, read_back=None):
         """Open the database and yield a publisher."""
@@ -105,12 +111,9 @@ class World:
                 read_back or DiskReadBack(self.folder.public),
                 self.alarms.append,
                 after_step,
-                self.blobs,
-                room=self.room,
-                lease_seconds=self.lease_seconds,
+                stores=self.stores(),
+                lease=Lease(sessions, self.folder.lock, seconds=self.lease_seconds),
                 on_result=record_end,
-                tree=self.tree,
-                inbox=self.inbox,
             )
             async with made.read_backs:
                 yield made

@@ -6,6 +6,7 @@ approval. Pausing and halting never wait for one.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
@@ -81,14 +82,26 @@ from server.storage.models import Change
 from server.storage.tree import open_tree
 
 
+@dataclass(frozen=True, slots=True)
+class ChangePolicy:
+    """Which changes need approval, are recorded, or are refused.
+
+    `rewordings` is an account's daily number of halts and pauses; beyond it, new reasons and notes
+    of repetitions are not recorded. `approval_channels` are patterns of channels that need
+    two-person approval. `check_offer` may refuse offers.
+    """
+
+    rewordings: int
+    approval_channels: Sequence[str] = ()
+    check_offer: OfferCheck = accept_offer
+
+
 class Rollouts:
     """Commands for channels. Every change is a database row with entries in the audit log.
 
-    `entropy(n)` returns n random bytes. `approval_channels` are patterns of channels that need
-    two-person approval. `alarm` is called for failures of changes that run without a caller.
-    `under_way` has the ids of changes being carried out, shared by all objects of a process.
-    `rewordings` is an account's daily number of halts and pauses; beyond it, new reasons and notes
-    of repetitions are not recorded. `check_offer` may refuse offers.
+    `entropy(n)` returns n random bytes. `alarm` is called for failures of changes that run without
+    a caller. `under_way` has the ids of changes being carried out, shared by all objects of a
+    process.
     """
 
     def __init__(
@@ -98,12 +111,9 @@ class Rollouts:
         publisher: Publisher,
         clock: Callable[[], datetime],
         entropy: Callable[[int], bytes],
-        approval_channels: Sequence[str] = (),
+        policy: ChangePolicy,
         alarm: Callable[[str], None] = lambda _sentence: None,
         under_way: set[str] | None = None,
-        *,
-        rewordings: int,
-        check_offer: OfferCheck = accept_offer,
     ) -> None:
         self._tree = PublicTree(folder.public)
         # Not the publisher's object: the versions that it has read are conditions of its writes.
@@ -112,11 +122,9 @@ class Rollouts:
         self._sessions = sessions
         self._clock = clock
         self._entropy = entropy
-        self._approval_channels = tuple(approval_channels)
-        self._check_offer = check_offer
-        execution = Execution(folder, sessions, publisher, clock, check_offer)
+        self._policy = policy
+        execution = Execution(folder, sessions, publisher, clock, policy.check_offer)
         shared = set() if under_way is None else under_way
-        self._rewordings = rewordings
         self._change_runner = ChangeRunner(sessions, execution, alarm, shared)
 
     async def view(self, channel: Channel) -> ChannelView:
@@ -195,7 +203,7 @@ class Rollouts:
                 if not await self.follow():
                     raise
                 view, edited = await self._plan(request, at)
-            share = DailyShare(max(0, self._rewordings - len(changes)), now - DAY)
+            share = DailyShare(max(0, self._policy.rewordings - len(changes)), now - DAY)
             answer = None
             if due_at is None:
                 answer = await self._find_answer(principal, request, view.pointer, edited, share)
@@ -319,7 +327,7 @@ class Rollouts:
     def is_approval_needed(self, channel: Channel, command: Command) -> bool:
         """Answer whether `command` needs two-person approval in `channel`."""
         return isinstance(command, RAISING) and any(
-            fnmatchcase(str(channel), pattern) for pattern in self._approval_channels
+            fnmatchcase(str(channel), pattern) for pattern in self._policy.approval_channels
         )
 
     def _make(
@@ -370,7 +378,7 @@ class Rollouts:
         def plan() -> Edited:
             if isinstance(request.command, Offer | Schedule):
                 check_plan(request.command.plan, self._now())
-            return carry_out(request.command, view, known, now, self._check_offer)
+            return carry_out(request.command, view, known, now, self._policy.check_offer)
 
         return await asyncio.to_thread(plan)
 

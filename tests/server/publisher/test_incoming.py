@@ -32,7 +32,7 @@ from tests.server.core.content.samples import (
     pack,
     segment,
 )
-from tests.server.publisher.test_submissions import refused
+from tests.server.publisher.test_bundle_importer import refused
 from tests.server.world import refresh_from_disk
 
 ROLE = b"{}"

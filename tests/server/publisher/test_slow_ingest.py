@@ -92,13 +92,13 @@ async def test_bundle_is_checked_again_after_another_publication(slow):
     fourth = {("armani", 4): slow.ceremony.sign("armani", targets.signed)}
     fourth_id = await asyncio.to_thread(slow.submit, fourth)
     async with slow.publisher() as publisher:
-        early = await publisher._submissions.prepare(fourth_id)
+        early = await publisher._importer.prepare(fourth_id)
         assert (early.refusal, early.is_whole) == (None, False)
-        third = await publisher._submissions.prepare(slow.bundle_id)
+        third = await publisher._importer.prepare(slow.bundle_id)
         async with publisher._lease.held():
-            assert (await publisher._submissions.process(third)).status == "published"
+            assert (await publisher._importer.process(third)).status == "published"
         async with publisher._lease.held():
-            assert await publisher._submissions.process(early) is None
+            assert await publisher._importer.process(early) is None
         (result,) = await publisher.process_incoming()
         assert (result.id, result.status, result.reason) == (fourth_id, "published", "")
 
@@ -107,11 +107,11 @@ async def test_blob_removed_before_the_bundles_turn(slow):
     """If a stored blob is removed before the bundle's turn, the bundle stores it again."""
     slow.blobs.go.set()
     async with slow.publisher() as publisher:
-        prepared = await publisher._submissions.prepare(slow.bundle_id)
+        prepared = await publisher._importer.prepare(slow.bundle_id)
         assert prepared.is_whole
         await asyncio.to_thread(slow.blobs.remove, SHA256)
         async with publisher._lease.held():
-            assert await publisher._submissions.process(prepared) is None
+            assert await publisher._importer.process(prepared) is None
         (result,) = await publisher.process_incoming()
         assert result.status == "published"
     assert await asyncio.to_thread(slow.blobs.length, SHA256) == len(PACKAGE_2)

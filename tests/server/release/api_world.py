@@ -15,7 +15,7 @@ from server.release.api.operation import Services
 from server.release.api.serving import no_site, serving
 from server.release.auth.principal import EVERY_CODENAME, ROLE_PERMISSIONS, Principal, Role
 from server.release.errors import AuthenticationError
-from server.release.rollouts.rollouts import Rollouts
+from server.release.rollouts.rollouts import ChangePolicy, Rollouts
 from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.models import Account
@@ -132,8 +132,7 @@ async def api_world(
             publisher,
             world.now,
             entropy,
-            settings.approval_channels,
-            rewordings=settings.rewordings_per_day,
+            ChangePolicy(settings.rewordings_per_day, settings.approval_channels),
         )
         services = {"rollouts": rollouts, **services}
         made = Services(world.folder, sessions, publisher, world.now, settings, entropy, **services)

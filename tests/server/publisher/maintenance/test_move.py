@@ -19,7 +19,7 @@ from server.publisher.errors import PublishError
 from server.publisher.maintenance import move as module
 from server.publisher.maintenance.move import move_files, move_rows
 from server.publisher.publisher import Publisher
-from server.release.rollouts.rollouts import Rollouts
+from server.release.rollouts.rollouts import ChangePolicy, Rollouts
 from server.settings import Node, load_settings
 from server.storage.database import open_database
 from server.storage.errors import StorageError
@@ -280,7 +280,7 @@ def test_halt_during_a_move(world, site):
             there.publisher() as publisher,
         ):
             rollouts = Rollouts(
-                there.folder, sessions, publisher, there.now, os.urandom, rewordings=1
+                there.folder, sessions, publisher, there.now, os.urandom, ChangePolicy(1)
             )
             return await rollouts.run_due()
 

@@ -9,7 +9,7 @@ from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.release.auth.principal import Role
 from server.release.rollouts.commands import ChangeRequest, accept_offer
-from server.release.rollouts.rollouts import Rollouts
+from server.release.rollouts.rollouts import ChangePolicy, Rollouts
 from server.storage.database import open_database
 from server.storage.models import Account
 from tests.server.release.auth.issue import account_row, audit_log, principal
@@ -43,10 +43,8 @@ class Harness:
             publisher,
             world.now,
             lambda size: next(NUMBERS).to_bytes(size, "big"),
-            approval,
+            ChangePolicy(rewordings, approval, check_offer),
             self.alarms.append,
-            rewordings=rewordings,
-            check_offer=check_offer,
         )
 
     async def tag(self):

@@ -28,7 +28,7 @@ from server.core.pointer import Pointer
 from server.core.release import named_blobs
 from server.publisher import incoming
 from server.publisher.errors import PublishError
-from server.publisher.inbox import Inbox
+from server.publisher.inbox import Inbox, open_inbox
 from server.publisher.incoming import Submission, check_content
 from server.publisher.keys.holder import deferring_missing_keys
 from server.publisher.lease import AT_ONCE, Lease, LeaseLostError
@@ -41,9 +41,11 @@ from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.local_blobs import LocalBlobs
 from server.storage.models import Blob
 from server.storage.models import Submission as SubmissionRow
 from server.storage.room import Room
+from server.storage.tree import Tree, open_tree
 
 REASON_LIMIT = 2000  # characters: one sentence, whatever the submission contains
 QUERY_HASHES = 500  # in one query: databases limit the number of parameters
@@ -69,9 +71,29 @@ class Prepared:
     is_whole: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What a publisher reads and writes; `room` limits the growth of `blobs`."""
+
+    tree: Tree
+    blobs: BlobStore
+    inbox: Inbox
+    room: Room
+
+
+def open_stores(
+    folder: StateFolder,
+    blobs: BlobStore | None = None,
+    room: Room = Room(),  # noqa: B008 - it cannot change
+) -> Stores:
+    """Return the stores of a state folder; `blobs` may be elsewhere."""
+    blobs = LocalBlobs(folder.blobs) if blobs is None else blobs
+    return Stores(open_tree(folder), blobs, open_inbox(folder), room)
+
+
 @dataclass(eq=False)
-class Submissions:
-    """Takes bundles from `inbox` and passes verified ones to `steps`."""
+class BundleImporter:
+    """Takes bundles from the inbox of `stores` and passes verified ones to `steps`."""
 
     folder: StateFolder
     sessions: Sessions
@@ -80,10 +102,8 @@ class Submissions:
     alarm: Callable[[str], None]
     after_step: Callable[[int], None]
     steps: PublicationSteps
-    blobs: BlobStore
-    room: Room
+    stores: Stores
     on_result: OnResult
-    inbox: Inbox
     _threads: BlobThreads = field(default_factory=BlobThreads, init=False)
     _postponed: dict[str, tuple[datetime, timedelta]] = field(default_factory=dict, init=False)
 
@@ -101,7 +121,7 @@ class Submissions:
         try:
             return await self._prepare(submission_id)
         except (StorageError, OSError) as error:
-            if await asyncio.to_thread(self.inbox.attempt, submission_id):
+            if await asyncio.to_thread(self.stores.inbox.attempt, submission_id):
                 self._postpone(submission_id, "is tried again later", error)
             return None
 
@@ -112,9 +132,9 @@ class Submissions:
         """
         result, outcome = None, "is tried again later"
         try:
-            if await asyncio.to_thread(self.inbox.attempt, prepared.id) != prepared.attempt:
+            if await asyncio.to_thread(self.stores.inbox.attempt, prepared.id) != prepared.attempt:
                 return None
-            folder = await asyncio.to_thread(self.inbox.path, prepared.id)
+            folder = await asyncio.to_thread(self.stores.inbox.path, prepared.id)
             if not await asyncio.to_thread(incoming.is_finished, folder, self.folder.results):
                 result = await self._settle(prepared)
                 if result is None:
@@ -124,7 +144,7 @@ class Submissions:
             hidden = await self.lease.write(incoming.hide_bundle, folder, trash)
             # Without a transaction: for gigabytes it takes a while.
             await asyncio.to_thread(shutil.rmtree, hidden)
-            await asyncio.to_thread(self.inbox.forget, prepared.id, prepared.attempt)
+            await asyncio.to_thread(self.stores.inbox.forget, prepared.id, prepared.attempt)
         except LeaseLostError:
             raise  # the process that publishes now handles this bundle, too
         except (StorageError, OSError) as error:
@@ -141,10 +161,10 @@ class Submissions:
         self._postponed[submission_id] = (self.clock(), wait)
 
     async def _prepare(self, submission_id: str) -> Prepared | None:
-        attempt = await asyncio.to_thread(self.inbox.attempt, submission_id)
+        attempt = await asyncio.to_thread(self.stores.inbox.attempt, submission_id)
         if not attempt:
             return None
-        folder = await asyncio.to_thread(self.inbox.path, submission_id)
+        folder = await asyncio.to_thread(self.stores.inbox.path, submission_id)
         found = Prepared(submission_id, attempt)
         finished = await asyncio.to_thread(incoming.is_finished, folder, self.folder.results)
         if finished or await self._stored_result(found) is not None:
@@ -171,9 +191,9 @@ class Submissions:
             # Ask for the lengths now: under the lease `lengths` answers from its cache.
             targets = _named(trust, submission).values()
             named = {sha256 for each in targets for sha256, _ in named_blobs(each)}
-            await self._threads.run(self.blobs.lengths, named)
+            await self._threads.run(self.stores.blobs.lengths, named)
             changed = {file.role for file in submission.files}
-            await check_content(published, trust, changed, self.blobs, self._threads)
+            await check_content(published, trust, changed, self.stores.blobs, self._threads)
         except StorageError:
             raise
         except HeningError as error:
@@ -184,8 +204,9 @@ class Submissions:
     async def _ingest(self, folder: Path, submission: Submission) -> None:
         async with self.sessions() as session:
             used = int(await session.scalar(select(func.sum(Blob.length))) or 0)
-        await self._threads.run(incoming.check_bundle_room, submission, self.blobs, self.room, used)
-        await self._threads.run(incoming.ingest_blobs, folder, submission, self.blobs)
+        blobs, room = self.stores.blobs, self.stores.room
+        await self._threads.run(incoming.check_bundle_room, submission, blobs, room, used)
+        await self._threads.run(incoming.ingest_blobs, folder, submission, blobs)
 
     async def _settle(self, prepared: Prepared) -> Result | None:
         result = await self._stored_result(prepared)
@@ -274,7 +295,7 @@ class Submissions:
         expected = {blob.sha256: blob.length for blob in submission.bundle.blobs}
 
         def find_lengths() -> dict[str, int | None]:
-            return {name: self.blobs.length(name) for name in expected}
+            return {name: self.stores.blobs.length(name) for name in expected}
 
         if await self._threads.run_soon(find_lengths) != expected:
             return False
@@ -304,7 +325,7 @@ class Submissions:
         def check() -> None:
             for sha256 in hashes:
                 check_sha256(sha256)
-            lengths = self.blobs.lengths(set(hashes))
+            lengths = self.stores.blobs.lengths(set(hashes))
             for path, sha256, length in required:
                 if {lengths.get(sha256), records.get(sha256)} != {length}:
                     raise PublishError(
