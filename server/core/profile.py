@@ -6,6 +6,7 @@ separate layer, so that the TUF state machine below it can be tested without it.
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from nacl.bindings import crypto_core_ed25519_is_valid_point
 from securesystemslib.formats import encode_canonical
@@ -128,8 +129,13 @@ def check_point(public: object) -> None:
         raw = b""
     if len(raw) != 32 or raw.hex() != public:
         raise ProfileError(f"{str(public)[:70]!r} is not 32 bytes of lower-case hex.")
-    if not crypto_core_ed25519_is_valid_point(raw):
+    if not _is_valid_point(raw):
         raise ProfileError(f"the key {raw.hex()[:16]} is not a canonical point of large order.")
+
+
+@lru_cache(maxsize=4096)  # checking costs 50 us, and new versions have the keys of the old ones
+def _is_valid_point(raw: bytes) -> bool:
+    return crypto_core_ed25519_is_valid_point(raw)
 
 
 def _check_delegation(name: object, role: DelegatedRole) -> None:
