@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from dataclasses import replace
 
 import pytest
 import pytest_asyncio
@@ -163,7 +164,8 @@ def older(monkeypatch):
 async def test_misleading_text_is_refused(world):
     """Forms of rollout commands and change requests refuse markup and hidden characters."""
     async with console_world(world) as team:
-        team.services.rollouts._approval_channels = ("*/*/stable",)
+        policy = team.services.rollouts._policy
+        team.services.rollouts._policy = replace(policy, approval_channels=("*/*/stable",))
         engineer, approver = await team.signed_in("engineer"), await team.signed_in("approver")
         for text, (form, name) in itertools.product(
             (MARKUP, HIDDEN), (("/pause", "note"), ("/halt", "note"), ("/halt", "text-1"))

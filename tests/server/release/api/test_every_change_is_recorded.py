@@ -4,6 +4,7 @@ import io
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import click
 
@@ -107,7 +108,8 @@ async def run_commands(recorded):
     await recorded.request("offer", PLAN, "offer_release")
     await recorded.request("pause", {})
     await recorded.request("resume", {})
-    rollouts._approval_channels = ("*/*/stable",)
+    policy = rollouts._policy
+    rollouts._policy = replace(policy, approval_channels=("*/*/stable",))
     for decision, who in (("approve", "approver"), ("reject", "approver"), ("cancel", "engineer")):
         change = await recorded.request("schedule", LATER)
         body = {} if decision == "approve" else {"body": {}}

@@ -28,7 +28,8 @@ def world(second):
 @pytest.fixture
 def gated(api):
     """Return the API with two-person approval for stable channels."""
-    api.services.rollouts._approval_channels = ("*/*/stable",)
+    policy = api.services.rollouts._policy
+    api.services.rollouts._policy = replace(policy, approval_channels=("*/*/stable",))
     return api
 
 

@@ -6,6 +6,7 @@ The model records what was ever public. The real service and publisher work on a
 import asyncio
 import contextlib
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -215,7 +216,8 @@ class Machine(RuleBasedStateMachine):
         """Switch two-person approval on or off."""
         self.approval = ("*/*/stable",) if is_on else ()
         for harness in self.harnesses:
-            harness.rollouts._approval_channels = self.approval
+            policy = harness.rollouts._policy
+            harness.rollouts._policy = replace(policy, approval_channels=self.approval)
 
     @rule(
         number=st.integers(0, 1),
