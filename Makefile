@@ -1,35 +1,36 @@
-# Everything a person or a machine does with this repository. `make demo` and `make test` set up
-# what they need themselves.
+# The commands of this repository, for developers and for continuous integration. `make demo` and
+# `make test` install what they need.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READERS := .venv-readers
-# Beside the environment it belongs to: a peer runs on the same Python as we do.
+# Named after $(VENV): the peers run on the same Python as the server.
 PEERS := .venv-peers$(VENV:.venv%=%)
 DOCS := .venv-docs
 MUTATOR := .venv-mutation$(VENV:.venv%=%)
 FUZZER := .venv-fuzz$(VENV:.venv%=%)
-# How long `make soak` and `make chaos` run, and what the faults of the latter are drawn from.
+# MINUTES: the duration of `make soak` and of the faults of `make chaos`. SEED: the random seed of
+# these faults. WORKERS: the processes of `make soak` and `make mutation`.
 MINUTES ?= 10
 SEED ?= 4711
 WORKERS ?= 2
-# How many tests run at once: many of them wait, for a disk, a deadline or a program that starts.
+# The number of parallel tests: two per core, as many wait for a disk, a deadline or a program.
 JOBS ?= $(shell expr 2 '*' $$(nproc))
-# Where `make dist` puts what it makes.
+# The output folder of `make dist`.
 DIST ?= dist
-# Which tests, as pytest names them; all of them where this is empty.
+# The tests to run, as arguments of pytest; if empty, all.
 TESTS ?=
-# Tests flush small files many thousand times. A disk makes those take ten times as long, so they lie
-# in memory where it has room for the whole suite (it takes 3 GB) and lets programs start.
+# Tests flush small files many thousand times, which takes ten times as long on a disk. So their
+# files are in memory if it has 6 GiB free (the suite takes 3 GB) and allows programs to be run.
 MEMORY = /dev/shm
 IN_MEMORY = $(shell [ "$$(df -k --output=avail $(MEMORY) 2> /dev/null | tail -n 1)" -ge 6291456 ] \
   2> /dev/null && ! grep -q ' $(MEMORY) [^ ]* [^ ]*noexec' /proc/mounts && echo $(MEMORY))
 PYTEST = $(if $(IN_MEMORY),TMPDIR=$(IN_MEMORY)) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 30 $(TESTS)
 SHELL := /bin/bash
-# Without bytecode each program compiles what it imports each time that it starts: half of what
-# `rollout offer` takes, and most of what the workers of the tests take to collect them.
+# Without bytecode each program compiles its imports at each start: half of the time of
+# `rollout offer`, and most of the time in which pytest's workers collect the tests.
 unexport PYTHONDONTWRITEBYTECODE
-# On a terminal pip shows what it does; elsewhere it would write some hundred lines.
+# On a terminal pip shows its progress; elsewhere it would print some hundred lines.
 PIP = [ -t 1 ] && quiet= || quiet=--quiet; $(BIN)/python -m pip install $$quiet --disable-pip-version-check
 
 .PHONY: demo dist bare programs test test-busy check privacy privacy-cloud privacy-full bench peers format lock env readers interop system provider etebase fixtures reference docs soak grown chaos fuzzer mutation clean
@@ -40,19 +41,19 @@ demo: programs
 test: env readers interop system provider etebase $(DOCS)/.ready
 	$(PYTEST)
 
-# `make demo` and tests on a machine with nothing installed, made for it; nothing here is needed but
-# Python, on Debian. --whole in BARE runs all tests there.
+# `make demo` and tests on a new, minimal Debian. This machine must be a Debian with Python and with
+# mmdebstrap, which `system` installs. BARE=--whole runs all tests there.
 bare: system
 	python3 -S -m tests.bare $(BARE)
 
-# The tests beside eight busy loops, which end with the shell that began them, however that ends:
-# a test that fails here alone depends on how fast the machine is. A test that hangs is ended later.
+# The tests beside eight busy loops, which end with the shell that started them, however it ends. A
+# test that fails only here depends on the machine's speed. The timeout per test is longer.
 test-busy: env readers interop system provider etebase $(DOCS)/.ready
 	@for _ in {1..8}; do \
 	  while kill -0 $$$$ 2> /dev/null; do for ((i = 0; i < 100000; i++)); do :; done; done & \
 	done; $(PYTEST) --timeout 7200
 
-# Where retired words are looked for: all that people read.
+# Where codespell searches for the words of docs/retired-words.txt: all files with prose.
 WORDED = benchmarks client_sim demo deploy docs fixtures/*.py hening mutation server signer soak tests *.md
 
 check: env
@@ -71,8 +72,9 @@ dist: programs
 	$(BIN)/python -m hatchling build -t wheel -d $(DIST)
 	deploy/debian/build.sh $(BIN)/python $(DIST)
 
-# What QA looks at for every commit, each in a minute or less, and before each release, in about ten
-# minutes: the verdict, the kill matrix, and a page under var/lab; of polls, and of the backup.
+# The lab's verdict, kill matrix and page in var/lab, on polls and on the backup. QA checks the two
+# short runs, each a minute or less, for every commit, and `privacy-full`, about ten minutes, before
+# each release.
 privacy: env
 	mkdir -p var/lab
 	$(BIN)/hening-device lab run --html var/lab/privacy.html --junit var/lab/privacy.xml
@@ -101,12 +103,12 @@ bench: env peers
 	$(BIN)/python -m benchmarks.fleet
 	$(BIN)/python -m benchmarks.cloud
 
-# The pages of docs/reference that are made from the programs' own help.
+# The pages of docs/reference that are generated from the programs' help.
 reference: env
 	$(BIN)/python -m docs.commands
 
-# The documentation as a site in var/site, to be searched and read without a network. A link that
-# leads nowhere ends it.
+# The documentation as a site in var/site, which can be searched and read offline. A broken link is
+# an error.
 docs: $(DOCS)/.ready
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict
 	@echo "The site is in var/site: python3 -m http.server --directory var/site shows it."
@@ -116,32 +118,32 @@ $(DOCS)/.ready: requirements/docs.txt
 	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-# A long run with faults; status 1 where anything is unexplained. An input on which the fuzzer fails
-# is left in fixtures/fuzz.
+# A long run with faults; exits with status 1 if anything is unexplained. Inputs on which the fuzzer
+# fails are stored in fixtures/fuzz.
 soak: env fuzzer
 	$(BIN)/python -m soak --minutes $(MINUTES) --workers $(WORKERS)
 	$(BIN)/python -m soak.halts
 	$(BIN)/python -m soak.cloud_names
 
-# A whole site on this machine, in network namespaces of its own, until Ctrl-C: three device nodes,
-# two control, two publishers, PostgreSQL with a standby, SeaweedFS, nginx. It needs root.
+# A whole site on this machine, in its own network namespaces, until Ctrl-C: three device nodes, two
+# control nodes, two publishers, PostgreSQL with a standby, SeaweedFS, nginx. It needs root.
 grown: env system
 	$(BIN)/python -m soak.grown up
 
-# The same with phones that poll, engineers who work, and MINUTES of faults; status 1 where a rule is
-# broken. The history and the logs are left in var/chaos.
+# The same with phones that poll, simulated engineers, and MINUTES of faults; exits with status 1 if
+# a rule is violated. The history and the logs are stored in var/chaos.
 chaos: env system
 	$(BIN)/python -m soak.grown chaos --minutes $(MINUTES) --seed $(SEED)
 
-# There are wheels of it for Linux; where it cannot be had a long run says so, and fails.
+# The fuzzer has wheels for Linux. If it cannot be installed, `make soak` reports that and fails.
 fuzzer: $(FUZZER)/.ready
 
 $(FUZZER)/.ready: requirements/fuzz.txt $(VENV)/.ready
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  --target $(FUZZER) --upgrade -r $< && touch $@
 
-# Changes the lab's judges in every small way and says which changes no test notices. It tries those
-# that changed themselves or whose tests did; all of them take an hour. What was stopped goes on.
+# Mutates the lab's judges and reports the mutants that no test kills. Only judges are mutated that
+# changed or whose tests changed; all take an hour. An interrupted run continues where it stopped.
 mutation: env $(MUTATOR)/.ready
 	nice -n 19 $(BIN)/python -m mutation --packages $(MUTATOR) --workers $(WORKERS)
 
@@ -153,8 +155,8 @@ format: env
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# What the programs need to run, those that build packs of content among them, and the programs.
-# Modules are compiled when they are first imported: all of them take longer than the download.
+# The programs with their dependencies, including those of the builders of content packs. Modules
+# are compiled on first import, because compiling all of them takes longer than the download.
 programs: $(VENV)/.programs-ready
 
 $(VENV)/.programs-ready: requirements/content.txt requirements/build.txt pyproject.toml
@@ -164,7 +166,7 @@ $(VENV)/.programs-ready: requirements/content.txt requirements/build.txt pyproje
 	@$(PIP) --no-compile --no-deps --no-build-isolation -e .
 	@touch $@
 
-# The same environment with what tests and checks need.
+# The same environment with the dependencies of tests and checks.
 env: $(VENV)/.ready
 
 $(VENV)/.ready: requirements/dev.txt $(VENV)/.programs-ready
@@ -172,8 +174,8 @@ $(VENV)/.ready: requirements/dev.txt $(VENV)/.programs-ready
 	@$(PIP) --no-compile --require-hashes -r requirements/dev.txt
 	@touch $@
 
-# Two independent readers of OTA packages; each has its own environment, for both install a module
-# of the same name.
+# Two independent readers of OTA packages; each has its own environment, because both install a
+# module of the same name.
 readers: $(READERS)/android-payload-dumper/.ready $(READERS)/payload-dumper/.ready
 
 $(READERS)/%/.ready: requirements/reader-%.txt
@@ -181,8 +183,8 @@ $(READERS)/%/.ready: requirements/reader-%.txt
 	$(READERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-# A third implementation of Ed25519 for tests, where it can be had: it builds on Python 3.11 alone,
-# and needs a compiler.
+# A third implementation of Ed25519, for tests. It builds only on Python 3.11 and needs a compiler;
+# elsewhere it is not installed.
 interop: $(VENV)/.interop-ready
 
 $(VENV)/.interop-ready: requirements/interop.txt $(VENV)/.ready
@@ -191,8 +193,8 @@ $(VENV)/.interop-ready: requirements/interop.txt $(VENV)/.ready
 	    --no-build-isolation -r $< && touch $@ \
 	  || echo "ed25519 could not be built, so some tests will not be collected"; fi
 
-# What the device plane is measured beside: programs of Debian, and servers in Python in their own
-# environment. What cannot be installed is left out, and the benchmark says so.
+# The programs that the benchmarks compare with: Debian packages, and Python servers in their own
+# environment. The benchmarks report programs that cannot be installed, and leave them out.
 peers: $(PEERS)/.ready
 	@bash benchmarks/install-programs.sh
 
@@ -201,12 +203,12 @@ $(PEERS)/.ready: requirements/peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
 	  && touch $@ || echo "peers in Python could not be installed"
 
-# Programs that some tests run. Installed on Debian as root; elsewhere the tests that lack one are
-# listed at the end of the run.
+# Programs that some tests run; installed only on Debian, as root. Tests whose program is missing
+# are not collected, and the end of the run lists the missing programs.
 system:
 	@bash tests/install-programs.sh
 
-# A real OpenID provider for tests, where npm and its registry are there; without install scripts.
+# A real OpenID provider for tests, if npm and its registry are available; without install scripts.
 provider: system tests/oidc/node_modules/.ready
 
 tests/oidc/node_modules/.ready: tests/oidc/package-lock.json | system
@@ -214,7 +216,7 @@ tests/oidc/node_modules/.ready: tests/oidc/package-lock.json | system
 	  npm ci --prefix tests/oidc --ignore-scripts --no-audit --no-fund --loglevel=error && touch $@ \
 	  || echo "the OpenID provider could not be installed, so some tests will not be collected"; fi
 
-# The client that the cloud is tested with, and its own tests.
+# The Etebase client, with which the cloud is tested, and that client's own tests.
 etebase: system tests/etebase/node_modules/.ready
 
 tests/etebase/node_modules/.ready: tests/etebase/package-lock.json | system

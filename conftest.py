@@ -1,8 +1,8 @@
-"""What some tests need besides Python, and what happens where it is missing.
+"""The requirements of some tests besides Python, and the handling of missing ones.
 
-A test says `@pytest.mark.needs("samples")`. Where that is missing the test is not collected and the
-summary says why; with REQUIRE_ALL_TESTS set, as in continuous integration, a missing need or a
-skipped test is an error.
+A test declares a requirement with `@pytest.mark.needs("samples")`. If it is missing, the test is
+not collected, and the summary gives the reason. With REQUIRE_ALL_TESTS set, as in continuous
+integration, a missing requirement or a skipped test is an error.
 """
 
 import gc
@@ -36,8 +36,8 @@ MAY_NET = MAY_MOUNT and any(each >> 12 & 1 for each in EFFECTIVE)  # CAP_NET_ADM
 PROVIDER = REPOSITORY / "tests" / "oidc" / "node_modules"
 ETEBASE = REPOSITORY / "tests" / "etebase" / "node_modules"
 REQUIRE_ALL = bool(os.environ.get("REQUIRE_ALL_TESTS"))
-#: Tests that run whole programs take minutes, some of them each. They begin first, so that none of
-#: them runs alone at the end: `make test` hands files out in the order in which they are collected.
+#: The tests that run whole programs; some take minutes each. They start first, so that none of them
+#: runs alone at the end: `make test` distributes files in the order of collection.
 FIRST = tuple(f"tests/{name}/" for name in ("flows", "attacks", "crash", "system"))
 
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
@@ -120,15 +120,14 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         "the package ed25519 is not installed: run `make interop` on Python 3.11",
     ),
 }
-# The package ed25519 cannot be built on newer Pythons, so its absence there leaves nothing out that
-# could be run.
+# The package ed25519 cannot be built on Python 3.12 and later, so it is not required there.
 UNREQUIRED = {"interop"} if sys.version_info >= (3, 12) else set()
-if not MAY_MOUNT:  # no program that could be installed would change that
+if not MAY_MOUNT:  # installing programs cannot change that
     UNREQUIRED |= {"small-disk", "bare-root"}
 if not MAY_NET:
     UNREQUIRED |= {"namespaces"}
-# A busy machine is no failure. Where everything is required the examples are the same each time, so
-# that a run says something about the change; everywhere else they are new ones.
+# There is no deadline, because the machine may be busy. With REQUIRE_ALL_TESTS the examples are the
+# same in each run, so that a failure is due to the change under test; otherwise they are random.
 settings.register_profile(
     "hening",
     deadline=None,
@@ -140,7 +139,7 @@ MISSING = {name: reason for name, (is_met, reason) in NEEDS.items() if not is_me
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker; stop at once where everything is required and something is missing."""
+    """Register the marker. With REQUIRE_ALL_TESTS, exit if a requirement is missing."""
     config.addinivalue_line("markers", "needs(name): what the test needs besides Python")
     if REQUIRE_ALL and (lacking := MISSING.keys() - UNREQUIRED):
         pytest.exit("; ".join(MISSING[name] for name in sorted(lacking)), returncode=1)
@@ -148,7 +147,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collect no garbage among some ten thousand tests that all stay, now or later."""
+    """Collect tests without the garbage collector, and exempt them from it, because all stay."""
     gc.disable()
     try:
         return (yield)
@@ -158,7 +157,7 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests whose needs are missing here, and put those that take longest first."""
+    """Deselect the tests whose requirements are missing, and move those of `FIRST` to the front."""
     kept, left_out = [], []
     for item in items:
         names = {name for mark in item.iter_markers("needs") for name in mark.args}
@@ -170,14 +169,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which tests were not collected, and why."""
+    """Print which requirements are missing, and why; their tests were not collected."""
     for name, reason in MISSING.items():
         terminalreporter.write_line(f"not collected: tests that need {name} ({reason})")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run that must be complete and skipped something."""
+    """Fail the run if a test was skipped and REQUIRE_ALL_TESTS is set."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if REQUIRE_ALL and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,4 +1,4 @@
-"""Bakes the commit into wheels, where `--version` finds it."""
+"""A build hook that adds the commit to wheels, for `--version`."""
 
 import runpy
 import tempfile
@@ -9,10 +9,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CommitHook(BuildHookInterface[Any]):
-    """Lays the commit of the checkout, if there is one, beside the wheel's metadata."""
+    """Adds the commit of the checkout, if there is one, to the wheel's metadata."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the file `extra_metadata/commit`; an editable installation asks git each time."""
+        """Add the file `extra_metadata/commit`; an editable installation runs git instead."""
         root = Path(self.root)
         commit = runpy.run_path(str(root / "hening" / "commit.py"))["ask_git"](root)
         if commit and version != "editable":

@@ -1,7 +1,8 @@
-"""A state folder as a big site has it: many models, many pointers, a long log.
+"""A state folder like that of a big site: many models, many pointers, a long log.
 
-Everything is signed by real keys with python-tuf and published by the server's own publisher; only
-the past is made up: blobs are put into the store, and entries into the log, that no bundle brought.
+All metadata is signed by real keys with python-tuf and published by the server's own publisher.
+Only the history is artificial: blobs are written to the store, and entries to the log, directly
+rather than by a bundle.
 """
 
 import argparse
@@ -34,17 +35,17 @@ from server.storage.models import Blob, LogEntry
 
 CHANNELS = ("id/stable", "id/beta", "id/nightly")
 DAY = timedelta(days=1)
-BUNDLE_ROLES = 990  # what fits into one bundle; more come in a second one
+BUNDLE_ROLES = 990  # that fit into one bundle; further roles are in a second one
 
 
 def clock() -> datetime:
-    """Return the time."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class BigState:
-    """A state folder, the signer of each offline role, and how much is in it."""
+    """A state folder, the signer of each offline role, and the size of the state."""
 
     folder: StateFolder
     signers: Mapping[str, CryptoSigner]
@@ -53,21 +54,21 @@ class BigState:
     channels: tuple[str, ...] = CHANNELS
 
     async def next_role(self, codename: str, version: int) -> bytes:
-        """Sign the version that lists one more build, whose blob is put into the store."""
+        """Return the signed role `version`, which adds one build, and store the build's blob."""
         role = make_role(codename, self.releases + version - 1, version, self.channels)
         await record_blobs(self.folder, put_blobs(self.folder, [role]))
         return sign(role, self.signers[codename])
 
 
 def package(codename: str, counter: int) -> bytes:
-    """Return the few bytes that stand for a package."""
+    """Return the few bytes that represent a package."""
     return b"PK\x03\x04" + f"{codename} {counter}".encode()
 
 
 def make_role(
     codename: str, builds: int, version: int, channels: tuple[str, ...] = CHANNELS
 ) -> Targets:
-    """Return a role with as many full packages, each in all `channels`."""
+    """Return a role with a full package for each of `builds` builds, each in all `channels`."""
     targets = Targets(version, None, clock() + 90 * DAY)
     for counter in range(1, builds + 1):
         data = package(codename, counter)
@@ -88,7 +89,7 @@ def sign(signed: Root | Targets, *signers: CryptoSigner) -> bytes:
 
 
 def submit(folder: StateFolder, files: Mapping[tuple[str, int], bytes]) -> None:
-    """Lay a bundle without blobs into `incoming`, as the signer does."""
+    """Put a bundle without blobs into `incoming`, as the signer does."""
     roles = [
         RoleFile(name, version, hashlib.sha256(data).hexdigest(), len(data))
         for (name, version), data in sorted(files.items())
@@ -103,7 +104,7 @@ def submit(folder: StateFolder, files: Mapping[tuple[str, int], bytes]) -> None:
 
 
 def put_blobs(folder: StateFolder, roles: list[Targets]) -> dict[str, int]:
-    """Write the blobs of `roles` into the store; returns lengths by sha256."""
+    """Write the blobs of `roles` into the store; return lengths by sha256."""
     store, lengths = LocalBlobs(folder.blobs), {}
     for role in roles:
         for path in role.targets:
@@ -118,20 +119,20 @@ def put_blobs(folder: StateFolder, roles: list[Targets]) -> dict[str, int]:
 
 
 async def record_blobs(folder: StateFolder, lengths: Mapping[str, int]) -> None:
-    """Record blobs as verified, as their ingest would have."""
+    """Record blobs as verified, as their ingest does."""
     async with open_database(folder.database) as sessions, sessions.begin() as session:
         for sha256, length in lengths.items():
             await session.merge(Blob(sha256=sha256, length=length, verified_at=1))
 
 
 def size_parser(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the options that say how big a state is."""
+    """Return a parser with the options for the size of a state."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=int, default=400)
     parser.add_argument("--releases", type=int, default=4)
-    parser.add_argument("--entries", type=int, default=20_000, help="of the log's past")
+    parser.add_argument("--entries", type=int, default=20_000, help="old entries of the log")
     return parser
 
 
@@ -143,9 +144,9 @@ async def make_big_state(
     tell: Callable[[str], None],
     channels: tuple[str, ...] = CHANNELS,
 ) -> BigState:
-    """Publish `models` roles of `releases` builds and offer the first one in every channel.
+    """Publish `models` roles of `releases` builds and offer build 1 in every channel.
 
-    The log has `entries` leaves of a past before the first of them.
+    The log has `entries` artificial entries before the first published role.
     """
     folder = StateFolder(root)
     create_online_keys(folder.keys, "log.example")

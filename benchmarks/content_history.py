@@ -1,12 +1,13 @@
-"""What years of real changes cost a phone: zones, certificates, emergency numbers, access points.
+"""Compute what a phone downloads for real changes of content packs over about two years.
 
     python -m benchmarks.content_history [--keep var/history] [--apn FILE]...
 
-Earlier versions of tzdata, certifi and phonenumbers are fetched from wherever pip fetches packages,
-at most twelve of each, and kept. Versions of mobile-broadband-provider-info are given as files with
-the day in the name, such as `serviceproviders-20250613.xml`: Debian's releases have one each. Of
-each version our builders make a pack, written as parts; a phone that polls fetches the parts whose
-bytes are others than in the version before. Counted are their bytes, without heads of answers.
+The sources are zones (tzdata), certificates (certifi) and emergency numbers (phonenumbers): pip
+downloads at most twelve earlier versions of each, which are kept. Versions of the access points
+(mobile-broadband-provider-info) are given as files with the day in the name, such as
+`serviceproviders-20250613.xml`: each of Debian's releases has one. The signer's builders make a
+pack of each version, divided into parts. A phone that polls fetches the parts that differ from the
+version before. Their bytes are counted, without HTTP response headers.
 """
 
 import argparse
@@ -28,8 +29,8 @@ from signer.content.sources.zones import load_zones
 
 Entries = Mapping[str, object]
 
-#: tzdata: all versions. certifi: those of a release about every second month. phonenumbers, which
-#: has a version every other week: every fourth or so.
+#: tzdata: all versions. certifi: about one version every two months. phonenumbers, which has a
+#: version every two weeks: about every fourth.
 VERSIONS = {
     "tzdata": "2024.2 2025.1 2025.2 2025.3 2026.1 2026.2 2026.3 2026.4 2026.5 2026.6",
     "certifi": (
@@ -41,7 +42,7 @@ VERSIONS = {
     ),
 }
 DAYS_OF_A_MONTH = 365.25 / 12
-# The package is imported by the builder, so each version has a process of its own.
+# The builder imports the package phonenumbers, so each version needs a separate process.
 EMERGENCY = (
     "import json; from signer.content.sources.emergency import load_emergency;"
     "print(json.dumps(load_emergency().entries))"
@@ -50,7 +51,7 @@ EMERGENCY = (
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A version of a source: its day, its entries and the parts of its pack."""
+    """A version of a source: its date, and the entries and parts of its pack."""
 
     version: str
     day: dt.date
@@ -60,7 +61,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a phone fetches from one version to the next."""
+    """The changes from one version to the next, and the bytes that a phone fetches for them."""
 
     later: Release
     entries: int
@@ -69,7 +70,7 @@ class Change:
 
 
 def fetch(package: str, version: str, folder: Path) -> tuple[Path, dt.date]:
-    """Return the unpacked wheel of a version and the day it was packed on."""
+    """Return the folder of a version's unpacked wheel, and the date of its newest file."""
     place = folder / f"{package}-{version}"
     wheel = next(folder.glob(f"{package}-{version}-*.whl"), None)
     if wheel is None:
@@ -111,7 +112,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], Entries]]] = {
 
 
 def releases_of(kind: str, folder: Path) -> list[Release]:
-    """Return all versions of a kind's source as packs, the oldest first."""
+    """Return all versions of a kind's source, with their packs, the oldest first."""
     package, read = KINDS[kind]
     releases = []
     for version in VERSIONS[package].split():
@@ -122,13 +123,13 @@ def releases_of(kind: str, folder: Path) -> list[Release]:
 
 
 def parts_of(kind: str, entries: Entries) -> list[bytes]:
-    """Return the parts of a pack."""
+    """Return the encoded parts of a pack."""
     split = enumerate(split_entries(kind, entries))
     return [encode_part(kind, number, part) for number, part in split]
 
 
 def lists_of(files: Sequence[Path]) -> list[Release]:
-    """Return lists of access points as packs, the oldest first."""
+    """Return the versions of the access points, with their packs, the oldest first."""
     return sorted(map(_list_of, files), key=lambda release: release.day)
 
 
@@ -139,7 +140,7 @@ def _list_of(file: Path) -> Release:
 
 
 def changes_of(releases: Sequence[Release]) -> list[Change]:
-    """Return what changed from each version to the next."""
+    """Return the changes from each version to the next."""
     changes = []
     for before, later in pairwise(releases):
         fetched = [new for old, new in zip(before.parts, later.parts, strict=True) if old != new]
@@ -150,7 +151,7 @@ def changes_of(releases: Sequence[Release]) -> list[Change]:
 
 
 def print_tables(folder: Path, lists: Sequence[Path]) -> None:
-    """Print a line for each version, and a sum for each kind."""
+    """Print a line for each change of version, and totals for each kind."""
     sums = []
     sources = {kind: (package, releases_of(kind, folder)) for kind, (package, _) in KINDS.items()}
     if lists:

@@ -1,4 +1,4 @@
-"""Times `hening-server export` of a big site: the first run, another one, one release later.
+"""Time `hening-server export` of a big site: first run, no change, and after one release.
 
     python -m benchmarks.export [--models 400] [--releases 4] [--entries 20000]
 
@@ -23,7 +23,7 @@ SERVER = "from server.cli import main; main()"
 
 
 def export(state: BigState, out: Path) -> tuple[float, int]:
-    """Return the seconds of a run, and how many files it wrote."""
+    """Run the export; return its seconds, and the number of files it wrote."""
     command = [sys.executable, "-c", SERVER, "export", "--json", "--out", str(out)]
     command += ["--state", str(state.folder.root)]
     begin = time.perf_counter()
@@ -49,7 +49,7 @@ def main() -> None:
     )
     parser.add_argument("--models", type=int, default=400)
     parser.add_argument("--releases", type=int, default=4)
-    parser.add_argument("--entries", type=int, default=20_000, help="of the log's past")
+    parser.add_argument("--entries", type=int, default=20_000, help="old entries of the log")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         out, copy = Path(place) / "mirror", Path(place) / "copy"

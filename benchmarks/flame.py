@@ -1,9 +1,9 @@
-"""Draws stacks that `py-spy record --native --format raw` wrote as a flame graph, an SVG.
+"""Draw the stacks that `py-spy record --native --format raw` wrote as a flame graph in SVG.
 
     python -m benchmarks.flame STACKS FILE
 
-Frames with less than a hundredth of the samples are left out. `--pid` is the worker's, and the load
-that of `benchmarks.device`.
+Frames with less than 1 % of the samples are left out. Record the stacks with the process id of a
+worker as py-spy's `--pid`, under the load of `benchmarks.device`.
 """
 
 import sys
@@ -15,8 +15,8 @@ from client_sim.pages import charts
 
 WIDTH, ROW, MARGIN, TOP = 1000, 17, 12, 34
 LEAST = 0.01  # share of the samples below which a frame is not drawn
-LETTER = 6.3  # units of a letter
-INLINED = {"Py_DECREF", "Py_XDECREF"}  # what a compiler's line numbers name in place of a call
+LETTER = 6.3  # width of a letter, in the units of the picture
+INLINED = {"Py_DECREF", "Py_XDECREF"}  # inlined functions, which debug information names as frames
 COLOURS = {
     "hening": "#8fd0cb",
     "OpenSSL": "#f0b98d",
@@ -28,7 +28,7 @@ COLOURS = {
 
 @dataclass(slots=True)
 class Frame:
-    """A function, what it belongs to, its samples, and what it called."""
+    """A function, its component (a key of `COLOURS`), its samples, and the functions it called."""
 
     name: str
     kind: str
@@ -37,13 +37,16 @@ class Frame:
 
 
 def main() -> None:
-    """Read and draw."""
+    """Read the stacks and write the picture."""
     stacks, picture = map(Path, sys.argv[1:])
     picture.write_text(draw(read_stacks(stacks.read_text()), stacks.stem), encoding="utf-8")
 
 
 def read_stacks(text: str) -> Frame:
-    """Return the root of all stacks; frames of one library without names become one."""
+    """Return the root of all stacks; consecutive frames of the same name are merged into one.
+
+    Frames in OpenSSL, and those in libc without a symbol, are named after the library.
+    """
     root = Frame("all", "Python")
     for line in text.splitlines():
         stack, _, samples = line.rpartition(" ")
@@ -59,7 +62,7 @@ def read_stacks(text: str) -> Frame:
 
 
 def draw(root: Frame, title: str) -> str:
-    """Return the picture: callers above, width by samples."""
+    """Return the picture: callers are above, and the width shows the samples."""
     least = root.samples * LEAST
     height = TOP + ROW * _depth(root, least) + MARGIN
     picture = charts.open_picture(
@@ -69,7 +72,7 @@ def draw(root: Frame, title: str) -> str:
         xmlns="http://www.w3.org/2000/svg",
         style="font:10.5px ui-monospace,monospace",
     )
-    picture.attrib |= {"width": f"{WIDTH}", "height": f"{height}"}  # it stands in no page
+    picture.attrib |= {"width": f"{WIDTH}", "height": f"{height}"}  # no page sizes it
     charts.draw(picture, "rect", width=WIDTH, height=height, fill="#ffffff")
     for number, (kind, colour) in enumerate(COLOURS.items()):
         x = MARGIN + number * 190
@@ -108,7 +111,7 @@ def _depth(frame: Frame, least: float) -> int:
 
 
 def _describe(word: str) -> tuple[str, str]:
-    """Return what a frame is called, and what it belongs to."""
+    """Return the name of a frame, and its component."""
     name, _, place = word.partition(" (")
     place = place.partition(":")[0].rstrip(")")
     if place.startswith(("libssl", "libcrypto")):

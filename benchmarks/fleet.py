@@ -1,10 +1,10 @@
-"""How many phones a fleet can be: polls a second of one core, a million phone-days, memory.
+"""Measure the fleet simulator: polls a second of one core, a million phone-days, memory.
 
     python -m benchmarks.fleet [--seconds 10] [--devices 1000000] [--hours 24]
 
-The server is `hening-server run` on core 0, one worker's phones are on core 1; for the phone-days
-both cores are shared by two workers, server and publisher. The peer, in the same run, is the load
-of `benchmarks.device` that polls the same server and verifies nothing.
+For the rates `hening-server run` is on core 0, and the phones of one worker are on core 1. For the
+phone-days two workers, the server and the publisher share both cores. The peer, in the same run, is
+the load of `benchmarks.device`, which polls the same server and verifies nothing.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from client_sim.fleet.twins import Sample
 MODELS = 10
 PACKAGE = 65_536
 SERVER_CORE, LOAD_CORE = 0, 1
-TWIN_EVERY = 5_000  # installs that the real update engine does once more: one in so many
+TWIN_EVERY = 5_000  # one install in this many is repeated with the real update engine
 WARM_UP_SECONDS = 1.0
 DAY = 86_400
 STAGES = ("1%=4h", "10%=6h", "50%=8h", "100%")
@@ -47,10 +47,10 @@ QUIET = Habits(current=1.0, flaky=0.0, skewed=0.0, fresh=0.0)
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each rate; 0: none")
-    parser.add_argument("--phones", type=int, default=200_000, help="of the rates")
-    parser.add_argument("--devices", type=int, default=1_000_000, help="of the phone-days")
-    parser.add_argument("--hours", type=float, default=24.0, help="of the phone-days")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length per rate; 0: no rates")
+    parser.add_argument("--phones", type=int, default=200_000, help="number for the rates")
+    parser.add_argument("--devices", type=int, default=1_000_000, help="phones for phone-days")
+    parser.add_argument("--hours", type=float, default=24.0, help="length of the phone-days")
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -71,7 +71,7 @@ def main() -> None:
 def measure_core(
     server: OwnServer, target: Target, seen: Survey, seconds: float, count: int
 ) -> None:
-    """Print what one core asks of a server on the other one, and what the peer does."""
+    """Print the rates of phones on one core with a server on the other one, and of the peer."""
     for pid in tree(server.pid):
         os.sched_setaffinity(pid, {SERVER_CORE})
     os.sched_setaffinity(0, {LOAD_CORE})
@@ -96,7 +96,7 @@ def measure_core(
 def measure_days(
     server: OwnServer, target: Target, previous: Survey, seen: Survey, devices: int, hours: float
 ) -> None:
-    """Print how long it takes so many phones to live for so long, and what they take of memory."""
+    """Print how long it takes to simulate `devices` phones for `hours`, and their memory."""
     plan = Plan(
         devices=devices,
         seconds=hours * 3600,
@@ -134,7 +134,7 @@ def measure_days(
 def _rate(
     target: Target, seen: Survey, seconds: float, count: int, *, keep: bool
 ) -> tuple[float, float, float]:
-    """Return polls and requests a second, and CPU seconds a second, of current phones."""
+    """Return polls, requests and CPU seconds, each per second, of phones with the current state."""
     begin = time.time()
     draws = Draws(1, "bench")
     phones = draw_phones(count, seen.groups, QUIET, draws)
@@ -149,7 +149,7 @@ def _rate(
     gc.freeze()
     gc.disable()
     tick = _advance(driver, 0, min(WARM_UP_SECONDS, seconds))
-    # A phone draws its place once for a release; all but a rollout's first polls find it drawn.
+    # A phone computes its place in a rollout once per release, in its first poll; not measured.
     current = driver.learner.states[max(phones.state)]
     for phone in range(count):
         decider.decide(phone, current, begin)

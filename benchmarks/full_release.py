@@ -1,10 +1,10 @@
-"""The `custom` of a full package of usual size, as both benchmarks of many roles list it."""
+"""The `custom` object of a full package, for the benchmarks with many roles."""
 
 from typing import Any
 
 
 def full_release(codename: str, counter: int) -> dict[str, Any]:
-    """Return what a role says of one build; docs/FORMATS.md has the members."""
+    """Return the `custom` object of one build, of usual size; docs/FORMATS.md has the members."""
     return {
         "changelog": {"en": "Fixes the alarm clock. " * 4, "id": "Memperbaiki jam alarm. " * 4},
         "counter": counter,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the programs that the device plane and the cloud are measured beside and with: on Debian,
-# as root.
+# Installs the programs that the benchmarks of the device plane and the cloud run and compare with:
+# on Debian, as root.
 set -euo pipefail
 declare -A packages=([nginx]=nginx [wrk]=wrk [h2load]=nghttp2-client [restic]=restic [restic-rest-server]=restic-rest-server)
 missing=()

@@ -1,17 +1,17 @@
-"""Times a phone's whole installation against plain decompressing and hashing of the same payload.
+"""Compare a phone's whole installation with decompressing and hashing the same payload.
 
     python -m benchmarks.install [--size 1000] [--rounds 3]
 
-A full package with a payload of that many megabytes (10**6 bytes) is made: chunks of 2 MiB as
-AOSP's generator cuts them, each carried in the smallest of the three forms that a full payload has.
-In the chunks are libraries and programs of this machine, which is what a system image holds.
-A server in a process of its own sends it over loopback, by sendfile.
+The benchmark creates a full package with a payload of `--size` megabytes (10**6 bytes): chunks of
+2 MiB as AOSP's generator cuts them, each in the smallest of the three forms of a full payload. The
+chunks are libraries and programs of this machine, the usual content of a system image. A server in
+a separate process sends the package over loopback, by sendfile.
 
-The installation is a phone's: it fetches blocks of 8 MiB, checks every hash and signature,
-decompresses, writes, syncs, keeps its journal, reads the images back. It runs in a process of its
-own, as does the peer, and both find the package in the page cache. The peer, in the same run,
-reads the payload, hashes it, decompresses each operation and hashes the result, and writes nothing:
-one thread, the same libraries. A second row takes the package whole before it is installed.
+`stream` is the installation of a phone: it fetches blocks of 8 MiB, checks every hash and
+signature, decompresses, writes, syncs, keeps its journal, and reads the images back. `whole`
+fetches the complete package before it installs it. `peer` reads the payload, hashes it,
+decompresses each operation and hashes the result, and writes nothing: one thread, the same
+libraries. Each runs in a separate process and finds the package in the page cache.
 """
 
 import argparse
@@ -30,23 +30,23 @@ from fixtures.big_package import write_big_package
 from fixtures.catalogue import find_build
 
 GOAL = 1.5
-SCRATCH_HELP = "where package and phone are written for the time"
+SCRATCH_HELP = "for the temporary files: package and phone"
 
 
 def run(way: str, path: Path, port: int) -> dict[str, float]:
-    """Do it once in a process of its own; returns what it measured."""
+    """Run `way` once in a separate process and return its measurements."""
     command = [sys.executable, "-m", "benchmarks.install_parts.run", way, str(path), str(port)]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603 - ours
     return json.loads(done.stdout)
 
 
 def best(runs: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Return the fastest."""
+    """Return the fastest run."""
     return min(runs, key=lambda each: each["seconds"])
 
 
 def report(size: int, found: dict[str, dict[str, float]]) -> None:
-    """Print what was measured, as ratios and in numbers of this machine."""
+    """Print the measurements, as ratios to the peer and as absolute numbers of this machine."""
     peer = found["peer"]["seconds"]
     print(f"{'':<10} {'seconds':>8} {'MB/s':>6} {'to peer':>8} {'cpu s':>6} {'more MB':>8}")
     for way, each in found.items():
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--size", type=int, default=1000, metavar="MB", help="default: 1000")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
-    parser.add_argument("--noise", action="store_true", help="data that does not compress at all")
+    parser.add_argument("--noise", action="store_true", help="use incompressible data")
     parser.add_argument("--folder", type=Path, help=SCRATCH_HELP)
     chosen = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=chosen.folder) as scratch:

@@ -1,11 +1,11 @@
-"""Compares `ota inspect` with `sha256sum` on the same large package, in the same run.
+"""Compare `ota inspect` with `sha256sum` on the same large package, in the same run.
 
-`python -m benchmarks.ota_inspect --size 6144` writes a package of that many MiB, reads it with both
-and removes it; then the same with an incremental of many operations. Both find it in the page
-cache. An inspection with a certificate computes four overlapping SHA-256 digests in its one
-reading: of the file (that of its signed part is the same hash, noted on the way), of the payload,
-of the payload's signed part, and of each operation's data; and a CRC-32. Processor time is shown
-beside time, for it is the same on a busy machine.
+`python -m benchmarks.ota_inspect --size 6144` writes a package of 6144 MiB, reads it with both
+programs and removes it; then the same with an incremental of many operations. Both programs find
+the package in the page cache. An inspection with a certificate computes four overlapping SHA-256
+digests in a single pass: of the file (the digest of its signed part is an intermediate state of the
+same hash), of the payload, of the payload's signed part, and of each operation's data; and a
+CRC-32. Processor time is also shown, because it is the same on a busy machine.
 """
 
 import argparse
@@ -33,7 +33,7 @@ INSPECT = (
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a program: how long it took, the processors' time, the most memory it held."""
+    """One run of a program: elapsed time, processor time, and peak memory."""
 
     seconds: float
     processor_seconds: float
@@ -41,7 +41,7 @@ class Run:
 
 
 def measure(command: Sequence[str]) -> Run:
-    """Run a command to its end; RuntimeError when it fails."""
+    """Run a command and measure it. Raise RuntimeError if it fails."""
     start = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - both are ours
     _, status, usage = os.wait4(process.pid, 0)
@@ -53,7 +53,7 @@ def measure(command: Sequence[str]) -> Run:
 
 
 def compare(path: Path, rounds: int) -> tuple[Run, Run]:
-    """Return the fastest run of `sha256sum` and of `ota inspect`, taken in turns."""
+    """Run `sha256sum` and `ota inspect` in turns; return the fastest run of each."""
     plain, inspected = [], []
     for _ in range(rounds):
         plain.append(measure(["sha256sum", str(path)]))
@@ -62,7 +62,7 @@ def compare(path: Path, rounds: int) -> tuple[Run, Run]:
 
 
 def report(size: int, plain: Run, inspected: Run) -> None:
-    """Print what was measured, as ratios and in numbers of this machine."""
+    """Print the measurements, as ratios and as absolute numbers of this machine."""
     print(f"{'program':<12} {'seconds':>8} {'MB/s':>8} {'ratio':>6} {'cpu s':>8} {'peak MB':>8}")
     for name, run in (("sha256sum", plain), ("ota inspect", inspected)):
         speed, ratio = size / run.seconds / 1e6, plain.seconds / run.seconds
@@ -98,9 +98,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--size", type=int, default=1024, metavar="MIB", help="default: 1024")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
-    parser.add_argument("--folder", type=Path, help="where the package is written for the time")
+    parser.add_argument("--folder", type=Path, help="for the temporary package")
     parser.add_argument(
-        "--operations", type=int, default=160_000, help="of the incremental; default: 160000"
+        "--operations", type=int, default=160_000, help="number in the incremental; default: 160000"
     )
     chosen = parser.parse_args(arguments)
     write_and_compare(chosen, chosen.size << 20, None)

@@ -1,9 +1,9 @@
-"""Measures phones' polls of a server that runs, alone and beside a command that attacks it.
+"""Measure phones' polls of a running server, alone and while a command attacks the server.
 
     python -m benchmarks.polls_beside PORT [--rounds 3] [--seconds 10] -- COMMAND…
 
-Each round polls a quiet server first. Then it starts the command, polls again, and ends the command
-with SIGTERM. The goal: p99 beside the attack is at most 3 times p99 alone.
+Each round first polls the server without the attack. Then it starts the command, polls again, and
+ends the command with SIGTERM. The goal: p99 during the attack is at most 3 times p99 alone.
 """
 
 import argparse
@@ -32,16 +32,16 @@ COLUMNS = ["p50 ms", "p99 ms", "worst ms", "polls per second", "failed"]
 
 
 def main() -> None:
-    """Measure, print, and end with status 1 where the goal is missed."""
+    """Measure, print, and exit with status 1 if the goal is missed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("port", type=int, help="of the device plane, on 127.0.0.1")
+    parser.add_argument("port", type=int, help="port of the device plane, on 127.0.0.1")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=10.0, help="of one run")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of one run")
     parser.add_argument("--rate", type=float, default=200.0, help="polls per second")
-    parser.add_argument("--settle", type=float, default=2.0, help="seconds before an attack counts")
-    parser.add_argument("command", nargs="+", help="what attacks, after --")
+    parser.add_argument("--settle", type=float, default=2.0, help="seconds from attack to polls")
+    parser.add_argument("command", nargs="+", help="the attack, after --")
     chosen = parser.parse_args()
     asked = [phone_request(chosen.port, path).decode() for path in idle_poll(chosen.port)]
     spec = OpenSpec(port=chosen.port, seconds=chosen.seconds, requests=asked, rate=chosen.rate)
@@ -51,7 +51,7 @@ def main() -> None:
         with _running(chosen.command, chosen.settle):
             return run(spec)
 
-    # The attack is a stranger to the load, so that no run is quiet and none is repeated.
+    # One attempt: the attack uses CPU outside the load and its server, so no run counts as quiet.
     variants = {"alone": partial(run, spec), "beside the attack": attacked}
     results = alternate(variants, chosen.rounds, lambda _line: None, attempts=1)
     rows: list[Row] = [
@@ -81,7 +81,7 @@ def _p99(measured: Measured) -> float:
 
 @contextlib.contextmanager
 def _running(command: Sequence[str], settle: float) -> Iterator[None]:
-    """Run the attack, with all that it starts, until the block ends."""
+    """Run the attack until the block ends, then end it with all processes of its session."""
     process = subprocess.Popen(command, start_new_session=True)  # noqa: S603 - the caller's
     try:
         time.sleep(settle)

@@ -1,12 +1,12 @@
-"""Times a release and a halt, from the moment somebody asks until a device node answers with it.
+"""Time a release and a halt, from the request until a device node serves the result.
 
     python -m benchmarks.publish [--models 400] [--releases 4] [--entries 20000]
 
-A state of many models with three channels each is made and published. Then the publisher and a
-device node run in this process, as `hening-server run` has them, and a client that keeps asking for
-the timestamp over a socket says when it is another: after a bundle was laid into `incoming`, and
-after a rollout was halted. The peer, in the same run, is python-tuf's client, which verifies what a
-phone fresh from the factory would: root, timestamp, snapshot, targets, latest and one model's role.
+A state of many models with three channels each is created and published. Then the publisher and a
+device node run in this process, as `hening-server run` runs them. A client requests the timestamp
+over a socket until it changes: after a bundle was put into `incoming`, and after a rollout was
+halted. The peer, in the same run, is python-tuf's client, which verifies the roles that a phone
+with factory settings verifies: root, timestamp, snapshot, targets, latest and one model's role.
 """
 
 import asyncio
@@ -50,22 +50,22 @@ SEEN = "seen by a client"
 
 @dataclass
 class Clockwork:
-    """When each step of the publication under way ended."""
+    """Records when each step of the current publication ended."""
 
     begun: float = 0.0
     ends: dict[str, float] = field(default_factory=dict)
 
     def begin(self) -> None:
-        """Start anew."""
+        """Start the clock of a new publication."""
         self.begun, self.ends = time.perf_counter(), {}
 
     def after_step(self, step: int) -> None:
-        """Note the end of a step."""
+        """Record the end of a step."""
         if step in STEPS:
             self.ends[STEPS[step]] = time.perf_counter()
 
     def seen(self) -> None:
-        """Note that a client was answered with it."""
+        """Record that a client has received the new timestamp."""
         self.ends[SEEN] = time.perf_counter()
 
     def split(self) -> dict[str, float]:
@@ -78,7 +78,7 @@ class Clockwork:
 
 @contextlib.asynccontextmanager
 async def running(state: BigState, work: Clockwork) -> AsyncIterator[tuple[Publisher, int]]:
-    """Serve and publish; gives the publisher and the device node's port."""
+    """Run a publisher and a device node; yield the publisher and the node's port."""
     blobs = LocalBlobs(state.folder.blobs)
 
     def after_step(step: int) -> None:
@@ -110,7 +110,7 @@ async def running(state: BigState, work: Clockwork) -> AsyncIterator[tuple[Publi
 
 
 async def until_changed(port: int, act: Callable[[], Awaitable[object]], work: Clockwork) -> None:
-    """Do `act` and ask again and again until the timestamp is another."""
+    """Start `act` and request the timestamp until it changes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
     async def ask() -> bytes:
@@ -132,7 +132,7 @@ async def until_changed(port: int, act: Callable[[], Awaitable[object]], work: C
 
 
 def halt(codename: str) -> Callable[[Published], Mapping[str, Pointer]]:
-    """Return the edit that halts one channel of `codename`."""
+    """Return the change of the pointers that halts one channel of `codename`."""
     channel = decode_channel(f"{codename}/{CHANNELS[0]}")
 
     def edit(published: Published) -> Mapping[str, Pointer]:
@@ -146,7 +146,7 @@ def halt(codename: str) -> Callable[[Published], Mapping[str, Pointer]]:
 async def measure(
     folder: Path, models: int, releases: int, entries: int, rounds: int
 ) -> tuple[list[dict[str, float]], list[dict[str, float]], list[float]]:
-    """Return the split of each release and of each halt, and the peer's seconds."""
+    """Return the seconds per step of each release and of each halt, and the peer's seconds."""
     state = await make_big_state(folder / "state", models, releases, entries, print)
     work = Clockwork()
     submits, halts, peer = [], [], []
@@ -171,7 +171,7 @@ async def measure(
 
 
 def report(what: str, splits: list[dict[str, float]], peer: float) -> None:
-    """Print the median of each step, and what they add up to."""
+    """Print the median of each step, and the median and the maximum of the totals."""
     print(f"\n{what}")
     for name in splits[0]:
         print(f"  {name:24} {statistics.median(split[name] for split in splits):8.3f} s")

@@ -1,11 +1,11 @@
-"""Times a release and a halt over HTTP: from the request to the API until a device node shows it.
+"""Time a release and a halt over HTTP: from the request to the API until a device node shows it.
 
     python -m benchmarks.publish_api [--models 400] [--releases 4] [--entries 20000] [--rounds 20]
 
-`hening-server run` is a process of its own, with a state of many models with three channels each.
-One client hands a signed role in, or halts a channel, as a team's tools would; another one keeps
-asking the device plane for the timestamp, and the time ends when that is another. The peer, in the
-same run, is python-tuf's client, which verifies what a phone fresh from the factory would.
+`hening-server run` is a separate process, with a state of many models with three channels each.
+One client submits a signed role, or halts a channel, as a team's tools do. Another client requests
+the timestamp from the device plane until it changes, which ends the time. The peer, in the same
+run, is python-tuf's client, which verifies the roles that a phone with factory settings verifies.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ from benchmarks.tuf_peer import verify_alone
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 
 TIMESTAMP = "/metadata/timestamp.json"
-ASK_SECONDS = 0.005  # between two questions to the device plane
+ASK_SECONDS = 0.005  # between two requests to the device plane
 SERVER = "from server.cli import main; main()"
 
 
 class Team:
-    """Somebody with a token, and a connection to each of the server's two ports."""
+    """A client with a token, and a connection to each of the server's two ports."""
 
     def __init__(self, device: str, api: str, token: str) -> None:
         self._device = http.client.HTTPConnection(urlsplit(device).netloc)
@@ -45,7 +45,7 @@ class Team:
     def ask(
         self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
     ) -> Mapping[str, object]:
-        """Return the API's answer; leaves with its sentence when it refuses."""
+        """Send a request to the API and return the response; exit with the error if it fails."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": kind}
         self._api.request(method, self._prefix + path, body, headers)
         response = self._api.getresponse()
@@ -55,7 +55,7 @@ class Team:
         return answer
 
     def see(self, path: str) -> bytes:
-        """Return what the device plane answers."""
+        """Request a path from the device plane and return the body; exit if it fails."""
         self._device.request("GET", path)
         response = self._device.getresponse()
         data = response.read()
@@ -64,7 +64,7 @@ class Team:
         return data
 
     def until_changed(self, act: Callable[[], object]) -> tuple[float, float]:
-        """Return the seconds from the begin of `act` until phones see it, and until it ends."""
+        """Return the seconds from the start of `act` to the timestamp's change, and to its end."""
         before, ended = self.see(TIMESTAMP), [0.0]
         begin = time.perf_counter()
 
@@ -82,7 +82,7 @@ class Team:
 
 
 def hand_in(team: Team, codename: str, version: int, data: bytes) -> None:
-    """Submit one role and wait until the server says that it is published."""
+    """Submit one role and wait until the API reports it as published."""
     role = RoleFile(codename, version, hashlib.sha256(data).hexdigest(), len(data))
     identity, listing = encode_bundle(Bundle(roles=[role], blobs=list[BlobFile]()))
     path = f"/submissions/{identity}"
@@ -100,7 +100,7 @@ def halt(team: Team, codename: str) -> None:
 
 
 def hening(*arguments: str) -> str:
-    """Run a command of the server and return what it prints."""
+    """Run a command of the server and return its output."""
     command = [sys.executable, "-c", SERVER, *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - ours
     return done.stdout.strip()
@@ -108,7 +108,7 @@ def hening(*arguments: str) -> str:
 
 @contextlib.contextmanager
 def running(state: BigState) -> Iterator[Team]:
-    """Run the server with an API and an engineer."""
+    """Run the server with its API; yield a client with an engineer's token."""
     folder = ("--state", str(state.folder.root))
     hening("account", "add", "bench", "--role", "engineer", "--all-codenames", *folder)
     token = hening("token", "create", "bench", "--label", "bench", *folder)
@@ -126,7 +126,7 @@ def running(state: BigState) -> Iterator[Team]:
 
 
 def measure(state: BigState, rounds: int) -> tuple[list[tuple[float, float]], ...]:
-    """Return for each release and each halt when it was seen and when it was answered."""
+    """Return for each release and each halt the seconds until it is visible and until it ends."""
     submits, halts = [], []
     with running(state) as team:
         team.until_changed(lambda: halt(team, state.codenames[0]))
@@ -146,7 +146,7 @@ def measure(state: BigState, rounds: int) -> tuple[list[tuple[float, float]], ..
 
 
 def report(what: str, times: list[tuple[float, float]], peer: float) -> None:
-    """Print the median and the worst."""
+    """Print the medians and the maxima."""
     seen, answered = (sorted(each) for each in zip(*times, strict=True))
     middle = statistics.median(seen)
     print(

@@ -1,10 +1,11 @@
-"""Renews many codename roles at once, as one engineer does each quarter, and times each step.
+"""Time each step of renewing many codename roles in one proposal, as is done each quarter.
 
     python -m benchmarks.sign_many [--models 400] [--releases 50]
 
 The peer, in the same run, is python-tuf alone: it signs the same roles with the same keys and
-verifies them, with none of the signer's checks. Keys are read from encrypted files, whose
-passphrase is stretched on purpose: that step is shown apart.
+verifies them, without the signer's checks. `sign` includes reading the keys from encrypted files,
+which is slow on purpose, because the passphrase is stretched; therefore the steps are listed one
+by one.
 """
 
 import argparse
@@ -38,7 +39,7 @@ BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def make_keys(folder: Path, names: list[str]) -> dict[str, Ed25519PrivateKey]:
-    """Write a key pair for each name and return the private halves."""
+    """Write a key pair for each name and return the private keys."""
     folder.mkdir(parents=True)
     keys = {name: Ed25519PrivateKey.generate() for name in names}
     for name, key in keys.items():
@@ -51,7 +52,7 @@ def make_keys(folder: Path, names: list[str]) -> dict[str, Ed25519PrivateKey]:
 
 
 def make_role(codename: str, releases: int) -> Targets:
-    """Return a role with as many full packages, one each build, in one channel."""
+    """Return a role with `releases` full packages, one for each build, in one channel."""
     targets = {}
     for counter in range(1, releases + 1):
         path = f"{codename}/id/stable/{codename}-{counter}-full.zip"
@@ -63,14 +64,14 @@ def make_role(codename: str, releases: int) -> Targets:
 
 @contextmanager
 def timed(name: str, rows: list[tuple[str, float]]) -> Iterator[None]:
-    """Measure what is done inside."""
+    """Append the seconds that the block takes to `rows`."""
     begin = time.perf_counter()
     yield
     rows.append((name, time.perf_counter() - begin))
 
 
 def run(*arguments: str | Path) -> None:
-    """Run a command of the signer, quietly."""
+    """Run a command of the signer, discarding its output; exit if it fails."""
     runtime = Runtime(
         BEGIN, os.urandom, {b"HENING_SIGNER_PASSPHRASE": PASSPHRASE}, time.perf_counter
     )

@@ -1,13 +1,13 @@
-"""Times how soon device nodes serve what was published, after their start, and a publisher's loss.
+"""Measure when device nodes serve a publication, their start time, and the loss of a publisher.
 
     python -m benchmarks.site [--models 400] [--releases 4] [--entries 20000] [--publications 100]
 
 A state of many models is published from a shared tree in a real S3 server (SeaweedFS). Three device
-nodes run as processes with copies of their own. After each publication every node is asked for the
-timestamp until it has the new one; the time counts from the swap of the pointer. Requests to S3 are
-counted at a publisher and at one more follower in this process. At last, at a small site on
-PostgreSQL, one of two publishers is killed in the middle of a publication
-(`tests/system/test_lost_publisher.py` plays the same).
+nodes run as processes, each with its own copy of the tree. After each publication the benchmark
+requests the timestamp from every node until the node serves the new one; the time counts from the
+swap of the pointer. Requests to S3 are counted at the publisher and at a fourth follower, both in
+this process. Finally, at a small site on PostgreSQL, one of two publishers is killed in the middle
+of a publication (`tests/system/test_lost_publisher.py` has the same scenario).
 """
 
 import argparse
@@ -47,12 +47,12 @@ from tests.server.world import make_world
 NODES = 3
 REQUESTS = {"get", "get_newer", "is_there", "create", "replace", "remove", "list"}
 ASK = b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: bench\r\nAccept-Encoding: gzip\r\n\r\n"
-PAUSE = 0.005  # between two questions to a node
+PAUSE = 0.005  # seconds between two requests to a node
 PREFIX = "bench"
 
 
 class Counted(Objects):
-    """Objects that count their requests, in `asked` by method."""
+    """An S3 client that counts its requests in `asked`, by method."""
 
     def __init__(self, place: S3Place) -> None:
         super().__init__(place)
@@ -65,7 +65,7 @@ class Counted(Objects):
 
 
 def share(state: BigState, seaweed: Seaweed) -> None:
-    """Bring tree and blobs of a state into S3."""
+    """Copy the tree and the blobs of a state to S3; the pointers go last."""
     objects = Objects(seaweed.place(f"{PREFIX}/shared"))
     public = state.folder.public
     names = [path.relative_to(public).as_posix() for path in public.rglob("*") if path.is_file()]
@@ -77,7 +77,7 @@ def share(state: BigState, seaweed: Seaweed) -> None:
 
 
 def make_node(folder: Path, root: bytes, seaweed: Seaweed) -> None:
-    """Make the state of a device node."""
+    """Create the state folder of a device node: trusted root and settings."""
     (folder / "trusted").mkdir(parents=True)
     (folder / "trusted" / "root.json").write_bytes(root)
     (folder / "settings.toml").write_text(
@@ -87,7 +87,7 @@ def make_node(folder: Path, root: bytes, seaweed: Seaweed) -> None:
 
 
 def blob_settings(seaweed: Seaweed) -> str:
-    """Return the settings of a server whose packages are in the store."""
+    """Return the settings of a server whose packages are in S3."""
     return (
         f'blobs_url = "s3://{BUCKET}/{PREFIX}/blobs"\ns3_endpoint = "{seaweed.endpoint}"\n'
         f's3_key_id = "{KEY_ID}"\ns3_secret = "{SECRET}"\n'
@@ -96,7 +96,7 @@ def blob_settings(seaweed: Seaweed) -> str:
 
 @contextlib.asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[tuple[int, float]]:
-    """Run a device node; gives its port and the seconds from its start to its first answer."""
+    """Run a device node; yield its port and the seconds from start to the first status 200."""
     begun = time.perf_counter()
     program = Path(sys.executable).with_name("hening-server")
     process = await asyncio.create_subprocess_exec(
@@ -121,18 +121,18 @@ async def running(folder: Path) -> AsyncIterator[tuple[int, float]]:
 
 
 class Node:
-    """A kept connection to a node."""
+    """A persistent connection to a node."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
     @classmethod
     async def open(cls, port: int) -> "Node":
-        """Connect."""
+        """Connect to a node on loopback."""
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     async def ask(self) -> tuple[bytes, bytes]:
-        """Return status and entity tag of the timestamp."""
+        """Request the timestamp; return the status and the entity tag of the response."""
         self._writer.write(ASK)
         head = await self._reader.readuntil(b"\r\n\r\n")
         status, lines = head.split(b" ", 2)[1], head.split(b"\r\n")[1:-2]
@@ -143,14 +143,14 @@ class Node:
         return status, fields.get(b"etag", b"")
 
     async def until_other(self, before: bytes) -> float:
-        """Ask until the timestamp is another; returns the moment."""
+        """Request the timestamp until its entity tag is not `before`; return the time of that."""
         while (await self.ask())[1] == before:  # noqa: ASYNC110 - as above
             await asyncio.sleep(PAUSE)
         return time.perf_counter()
 
 
 async def measure(chosen: argparse.Namespace, place: Path, seaweed: Seaweed) -> None:
-    """Print what was measured."""
+    """Measure start times, delays and requests to S3, and print them."""
     state = await make_big_state(
         place / "state", chosen.models, chosen.releases, chosen.entries, print
     )
@@ -210,7 +210,7 @@ async def measure(chosen: argparse.Namespace, place: Path, seaweed: Seaweed) -> 
 
 
 async def lose_publisher(place: Path, seaweed: Seaweed) -> None:
-    """Print how long a halt and a release wait for the lease of a publisher that was killed."""
+    """Print how long a halt and a release wait for the lease of a killed publisher."""
 
     async def wait() -> None:
         pass
@@ -226,7 +226,7 @@ async def lose_publisher(place: Path, seaweed: Seaweed) -> None:
 
 
 def report(what: str, values: list[float], form: str) -> None:
-    """Print median, 99th percentile and the most."""
+    """Print the median, the 99th percentile and the maximum."""
     ordered = sorted(values)
     p99 = ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)]
     print(
@@ -240,7 +240,7 @@ def main() -> None:
     parser = size_parser(__doc__)
     parser.add_argument("--publications", type=int, default=100)
     parser.add_argument(
-        "--without-loss", action="store_true", help="kill no publisher, which needs PostgreSQL"
+        "--without-loss", action="store_true", help="skip the loss, which needs PostgreSQL"
     )
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, run_seaweed(Path(name) / "seaweed") as seaweed:

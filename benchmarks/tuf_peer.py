@@ -1,4 +1,4 @@
-"""The peer of what publishing takes: python-tuf's client, with what a phone would verify."""
+"""The peer of the publishing benchmarks: python-tuf's client verifies the roles of a phone."""
 
 import sys
 import tempfile
@@ -13,7 +13,7 @@ from benchmarks.big_state import CHANNELS, BigState
 
 
 class TreeFetcher(FetcherInterface):
-    """Answers python-tuf's client from a public tree."""
+    """A fetcher of python-tuf's client that reads from a public tree."""
 
     def __init__(self, public: Path) -> None:
         self._public = public
@@ -26,7 +26,7 @@ class TreeFetcher(FetcherInterface):
 
 
 def verify_alone(state: BigState, codename: str) -> float:
-    """Return how long python-tuf needs to verify the roles that a phone of `codename` needs."""
+    """Return the seconds python-tuf takes to verify the roles that a phone of `codename` needs."""
     root = state.folder.trusted_root.read_bytes()
     with tempfile.TemporaryDirectory() as cache:
         begin = time.perf_counter()

@@ -1,4 +1,4 @@
-"""`make demo`: plays the story and writes its report; exits with 0 if all checks hold."""
+"""`make demo`: plays the story and writes its report; the exit status is 0 if all checks hold."""
 
 import shutil
 import sys

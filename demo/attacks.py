@@ -1,4 +1,4 @@
-"""Three attacks on a phone: by a network, by a server, and by a thief of all online keys."""
+"""Three attacks on a phone: by the network, by the server, and with all online keys stolen."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from fixtures.catalogue import Build
 
 @dataclass(frozen=True)
 class Attack:
-    """An attack: whether the phone refused it for the right reason, and the phone's message."""
+    """An attack: whether the phone refused it for the expected reason, and the phone's message."""
 
     name: str
     refused: bool
@@ -28,13 +28,13 @@ def tamper_with_package(stage: Stage) -> Attack:
 
 
 def replay_timestamp(stage: Stage, older: bytes) -> Attack:
-    """Answer with an older timestamp, which is still validly signed."""
+    """Replay an older timestamp, which is validly signed."""
     with HostileServer(stage.port) as server:
         phone = _victim(stage, "victim-timestamp", server.port)
         _check_honest(phone)
         server.lies["/metadata/timestamp.json"] = lambda _body: older
         outcome = phone.poll()
-    # One of several servers under the same name may lag, so the poll is no failure.
+    # One of several servers with the same name may lag, so the phone only warns.
     unharmed = outcome.offer is None and server.sent_lies == server.lies.keys()
     said = " ".join(outcome.warnings)
     return Attack("an older timestamp, validly signed", unharmed and bool(said), said)
@@ -61,7 +61,7 @@ def _victim(stage: Stage, name: str, port: int) -> DemoPhone:
 
 
 def _check_honest(demo_phone: DemoPhone) -> None:
-    """Poll through the server before it lies; the poll must succeed."""
+    """Poll before the server changes any body; raise the failure if there is one."""
     outcome = demo_phone.poll()
     if outcome.failure is not None:
         raise outcome.failure
@@ -70,7 +70,7 @@ def _check_honest(demo_phone: DemoPhone) -> None:
 def _try(
     name: str, demo_phone: DemoPhone, server: HostileServer, expected: type[DeviceError]
 ) -> Attack:
-    """Let the phone install; it must refuse with `expected` after it has received every lie."""
+    """Let the phone install; it must raise `expected` after it received every changed body."""
     before = demo_phone.phone.running_build
     try:
         demo_phone.install()

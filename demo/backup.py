@@ -1,4 +1,4 @@
-"""The chapter about the backup: silent until its owner turns it on, encrypted, then erased."""
+"""The chapter about the backup: off until the owner turns it on, encrypted, then erased."""
 
 import shutil
 import subprocess
@@ -45,12 +45,13 @@ LEAKY = "messages-too"
 class Backup:
     """The results of the chapter.
 
-    `silent` has two counts of DNS queries and pieces of data that were sent: before the owner
-    logged in, and after everything was turned off again. `policies` describes the policies of two
-    regions. `size` is the number of bytes of the first backup, `found` the number of contacts'
-    values that occur in them in plain text. `back` is the number of contacts that the recovery
-    words restored, `cards` that in the export, `erased` the number of records in the receipt.
-    `is_clean`, `lives` and `caught` are results of the lab.
+    `silent` has two counts of DNS queries and sent pieces of data: before the owner signed up, and
+    after the backup was turned off again. `policies` describes the policies of two regions. `size`
+    is the number of bytes of the first backup; `found` counts the contacts' values that occur in
+    them in plain text. `back` is the number of contacts that the recovery words restored, `cards`
+    the number of vCards in the export, `erased` the number of records in the receipt. `is_opened`
+    says whether the photos decrypt to the originals. `is_clean`, `lives` (the number of runs) and
+    `caught` (the methods that detected the leaky client) are results of the lab.
     """
 
     silent: tuple[int, int]

@@ -17,8 +17,8 @@ from demo.wiretap import TappedWorld
 from fixtures.catalogue import Build
 from fixtures.wallpapers import write_wallpapers
 
-#: A list in Android's format, which names no source. An installed list of Debian is not used, so
-#: that the story is the same on each machine.
+#: A list in Android's format, which has no field for the source. It is used instead of Debian's
+#: installed list, so that the story is the same on each machine.
 ACCESS_POINTS = Path(__file__).parents[1] / "fixtures" / "content" / "access-points.xml"
 DAY = "2027-01-01"
 PICTURE = "sea"
@@ -37,7 +37,7 @@ class Owner:
     country: str
 
     def persona(self, seed: int) -> Persona:
-        """Make the owner's data with these values."""
+        """Return the owner's data, made from `seed`, with these values."""
         latitude, longitude = self.place
         return replace(
             make_persona(seed),
@@ -65,10 +65,10 @@ OWNERS = (
 class Content:
     """The results of the chapter.
 
-    `rows` are look-ups and the answer of each phone, made without a network. `requests` and `size`
-    are the number of requests and of bytes that one phone sent for all packs, `received` the number
-    of bytes that it received. `is_same` says whether both phones sent and received the same bytes,
-    also in a poll after the look-ups. `picture` is a wallpaper as a `data:` URL.
+    `rows` are look-ups and the answers of the two phones, made without a network. `requests` and
+    `size` are the numbers of requests and bytes that one phone sent for all packs; `received` is
+    the number of bytes that it received. `is_same` says whether both phones sent and received the
+    same bytes, also in a poll after the look-ups. `picture` is a wallpaper as a `data:` URL.
     """
 
     packs: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""A proxy in front of the server that forwards everything, except for paths with a lie."""
+"""A proxy that forwards requests to the server, and changes the bodies of some answers."""
 
 import hashlib
 import http.client
@@ -23,9 +23,10 @@ Lie = Callable[[bytes], bytes]
 
 
 class HostileServer:
-    """A proxy on a free port of loopback; `lies` maps path prefixes to changes of the body.
+    """A proxy on a free port of loopback.
 
-    `sent_lies` has the prefixes for which a changed body was sent.
+    `lies` maps path prefixes to functions that change a body; `sent_lies` has the prefixes for
+    which a changed body was sent.
     """
 
     def __init__(self, upstream_port: int) -> None:
@@ -86,10 +87,10 @@ def flip_last_byte(body: bytes) -> bytes:
 
 
 def forge_pointer(state: Path, pointer: str, other: str) -> dict[str, Lie]:
-    """Return lies that make `pointer` offer the build of `other`, signed with all online keys.
+    """Return `lies` that make `pointer` offer the build of `other`, signed with all online keys.
 
-    The thief signs latest, snapshot and timestamp, and a log with a valid proof, but cannot sign a
-    release.
+    The attacker signs latest, snapshot and timestamp, and a log with a valid proof, but cannot sign
+    a release.
     """
     keys = load_online_keys(state / "keys")
     published = load_published(state / "public")

@@ -1,4 +1,4 @@
-"""Prints the story as sentences, with a spinner on a terminal."""
+"""Prints the story as sentences; shows a spinner if the output is a terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,17 +15,17 @@ class Narrator:
         self.sentences: list[str] = []
 
     def chapter(self, title: str) -> None:
-        """Begin a chapter."""
+        """Print the title of a chapter."""
         self.console.print(f"\n[bold]{title}[/bold]")
 
     def say(self, sentence: str) -> None:
-        """Print a sentence of the story."""
+        """Print a sentence and store it."""
         self.sentences.append(sentence)
         self.console.print(f"  {sentence}", highlight=False, soft_wrap=not self.console.is_terminal)
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
-        """Show a spinner during the block, on a terminal only."""
+        """Show a spinner with the text `what` during the block, on a terminal only."""
         if self.console.is_terminal:
             with self.console.status(what):
                 yield
@@ -33,7 +33,7 @@ class Narrator:
             yield
 
     def table(self, rows: list[tuple[str, str, str]]) -> None:
-        """Print the closing table: question, answer, verdict."""
+        """Print the final table of questions, answers and verdicts."""
         table = Table("question", "answer", "verdict")
         for question, answer, verdict in rows:
             colour = "green" if verdict == "holds" else "red"

@@ -22,7 +22,11 @@ CERTIFICATE = Path(__file__).parents[1] / "fixtures" / "keys" / "FIXTURE-ONLY-ot
 
 @dataclass
 class DemoPhone:
-    """One phone, and the values about it in the report."""
+    """A phone, and its values for the report.
+
+    `in_at_half` says whether the rollout to 50 % offered it a build, `package` is the type of the
+    last installed package, `bucket` the phone's place in that rollout.
+    """
 
     name: str
     folder: Path
@@ -56,7 +60,10 @@ class DemoPhone:
         return outcome, worlds[-1]
 
     def install(self, *, is_healthy: bool = True) -> str:
-        """Install the offer and reboot; return the incremental of the build that runs then."""
+        """Install the offer and reboot; return the incremental of the build that runs afterwards.
+
+        Unless `is_healthy`, the new build does not boot.
+        """
         before = self.phone.running_build
         done = self.phone.install()
         if done.installed is not None and done.offer is not None:
@@ -65,14 +72,14 @@ class DemoPhone:
         return self.phone.running_build.incremental
 
     def draw(self, counter: int) -> int:
-        """Return this phone's place in the rollout of `counter`, for the report only."""
+        """Return the phone's place (0 to 999) in the rollout of `counter`, for the report only."""
         facts = self.phone.image.facts
         secret = self.phone.state["secret"]
         return bucket(secret, facts.codename, facts.region, facts.channel, counter)
 
 
 def counter_of(build: Build) -> int:
-    """Return a build's counter: each model has one sequence, in order of build dates."""
+    """Return the counter of a build; each model has one sequence, in the order of build dates."""
     return 2 * build.number + (1 if build.region == "id" else 2)
 
 

@@ -1,4 +1,4 @@
-"""The report of the story: JSON for programs, and a self-contained HTML page for people."""
+"""The report of the story, as JSON and as a self-contained HTML page."""
 
 import json
 from pathlib import Path

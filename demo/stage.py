@@ -1,4 +1,4 @@
-"""The environment of the story: a folder, the three command lines, and servers on loopback."""
+"""The environment of the story: a folder, the three programs, and servers on loopback."""
 
 import gzip
 import json
@@ -35,7 +35,10 @@ class StageError(Exception):
 
 
 class Stage:
-    """The demo's folder and the programs that work on it."""
+    """The demo's folder, and the programs that use it.
+
+    `port` is that of the device plane, `dialects` that for existing Updater apps.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -136,7 +139,7 @@ class Stage:
         raise StageError("the server did not answer a submission; see server.log")
 
     def _is_served(self) -> bool:
-        """Tell whether phones receive the last published timestamp; results may come earlier."""
+        """Return whether phones receive the last published timestamp; results may come earlier."""
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS) as wire:
             wire.sendall(encode_request(f"{HOST}:{self.port}", TIMESTAMP))
             answer = HTTPResponse(wire)

@@ -40,7 +40,11 @@ KEYS = [
 
 @dataclass
 class Story:
-    """The results of the story, for the closing table and the report."""
+    """The results of the story, for the final table and the report.
+
+    `poll` shows the requests of a poll with the rules that allow them. `checks` has questions,
+    answers, and whether each answer is the expected one.
+    """
 
     demo_phones: list[DemoPhone] = field(default_factory=list)
     attacks: list[Attack] = field(default_factory=list)
@@ -58,7 +62,7 @@ class Story:
 
 def tell(stage: Stage, narrator: Narrator) -> Story:
     """Play the whole story; raises StageError if a program fails."""
-    # These need no other chapter, so they are made in parallel with the first ones.
+    # These depend on no chapter, so they are made in parallel with the first ones.
     with ThreadPoolExecutor(2) as beside:
         packages = beside.submit(build_all, stage.packages)
         packs = beside.submit(build_packs, stage)
@@ -149,7 +153,7 @@ def _sign(stage: Stage, build: Build, channel: str) -> None:
 
 
 def _make_csig(stage: Stage, build: Build) -> Path:
-    """Write the csig file of the full package, with which Custota checks its parts."""
+    """Write the csig file of the full package, with which Custota verifies the package's parts."""
     path = stage.packages / f"{build.codename}-{build.incremental}-full.zip"
     csig = path.with_name(f"{path.name}.csig")
     facts = inspect_ota(path)
@@ -173,7 +177,7 @@ def _apps(stage: Stage, narrator: Narrator, story: Story) -> None:
         "The server offers the same build to existing Updater apps: strict simulations of"
         f" {', '.join(updated)} were offered it, fetched it and verified it."
     )
-    (stage.server_state / "settings.toml").unlink()  # another machine has other ports
+    (stage.server_state / "settings.toml").unlink()  # its ports may be in use on another machine
     narrator.say("Such an app reveals its model in each poll; hening's own phones do not.")
     story.checks.append(
         ("Do existing Updater apps update?", f"{len(updated)} apps", len(updated) == 3)
@@ -389,7 +393,7 @@ def _number(demo_phone: DemoPhone) -> int:
 
 
 def to_dict(story: Story) -> dict[str, Any]:
-    """Return the story as JSON values; phones are named, but not their owners."""
+    """Return the story as JSON values, with the names of phones but not of their owners."""
     return {
         "good": story.is_good,
         "checks": [

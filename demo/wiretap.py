@@ -1,4 +1,4 @@
-"""What one poll of a phone sent and got, as the bytes on its socket."""
+"""Records the bytes that a phone sends and receives on its sockets."""
 
 import re
 
@@ -7,17 +7,17 @@ from client_sim.world import Stream
 
 
 class TappedWorld(RealWorld):
-    """The real world, with everything that goes over its sockets kept."""
+    """The real world; `sent` and `got` have all bytes that were sent and received."""
 
     sent = b""
     got = b""
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Connect, and listen in."""
+        """Connect, and record the bytes of the connection."""
         return _Tap(super().connect(address, port, tls), self)
 
     def answers(self) -> bytes:
-        """Return what came back, but for the date in each head."""
+        """Return the received bytes without the Date headers."""
         return re.sub(rb"\r\nDate: [^\r]*", b"", self.got)
 
 

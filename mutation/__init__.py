@@ -1,1 +1,1 @@
-"""Mutation of the lab's judges: a change to one of them that no test notices is a hole."""
+"""Mutation tests of the lab's judges: a change that no test detects is a gap in the tests."""

@@ -1,10 +1,10 @@
-"""`make mutation`: change the judges of the lab in every small way, and see which test notices.
+"""`make mutation`: makes small changes to the lab's judges and runs their tests on each.
 
-Without names, the judges are mutated whose code or tests changed since they were last; what is
-known of the others is kept, and written anew after each, so that a run that was stopped goes on
-where it was. A mutant that survives must be argued in `mutation/argued.json`: why the change
-changes nothing that matters. Exit status 1 where one is not, where the tests said nothing of one,
-or where fewer than 90 % are killed.
+Without names, it mutates the judges whose code or tests changed since their last mutation, and
+keeps the results of the others. It writes the results after each judge, so an interrupted run can
+be resumed. For each surviving mutant, `mutation/argued.json` must have the reason why it changes no
+verdict. The exit status is 1 if a reason is missing, the tests of a mutant gave no result, a judge
+changed since its mutation or was not mutated, or fewer than 90 % of the mutants are killed.
 """
 
 import argparse
@@ -25,9 +25,9 @@ ENOUGH = 0.9
 
 
 def main() -> int:
-    """Mutate, write both result files, and say how it went."""
+    """Mutate, write both result files, print a summary, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m mutation")
-    parser.add_argument("judges", nargs="*", help="those that changed where none is named")
+    parser.add_argument("judges", nargs="*", help="modules to mutate; default: those that changed")
     parser.add_argument("--packages", type=Path, default=REPOSITORY / ".venv-mutation")
     parser.add_argument("--workers", type=int, default=2, help="mutants at the same time")
     arguments = parser.parse_args()
@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def _changed(known: dict[str, Module]) -> list[str]:
-    """List the judges that are not known as they are now."""
+    """List the judges without a result for their present code and tests."""
     return [
         name
         for name in list_judges(REPOSITORY)
@@ -62,7 +62,7 @@ def _changed(known: dict[str, Module]) -> list[str]:
 
 
 def _write(known: dict[str, Module]) -> tuple[float, list[str]]:
-    """Write both files; give the score, and a line for all that is open."""
+    """Write both result files; return the score, and a line for each open problem."""
     modules = [known[name] for name in sorted(known)]
     argued = json.loads((Path(__file__).parent / "argued.json").read_text(encoding="utf-8"))
     why = argue(modules, argued)

@@ -1,4 +1,4 @@
-"""The record of the last run: a file that the lab reads, and a page for people."""
+"""The record of the last run: a file that the lab reads, and a page of the manual."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ tables are guarded only by tests. A module without a function is not in the tabl
 
 
 def load_record(path: Path) -> dict[str, Module]:
-    """Read what `write_record` wrote, by the modules' names; empty where there is none."""
+    """Read the record by the modules' names; return an empty dict if there is none."""
     if not path.is_file():
         return {}
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -42,10 +42,10 @@ def load_record(path: Path) -> dict[str, Module]:
 
 
 def argue(modules: Iterable[Module], argued: list[dict[str, str]]) -> dict[Survivor, str | None]:
-    """Give each survivor the reason of the first argument that fits it, or None.
+    """Map each survivor to the reason of the first argument that matches it, or None.
 
-    One fits where `removed` and `added` stand in the lines that the mutant takes out and puts in,
-    in the `module` and the `function`, if it names them.
+    An argument matches if the removed lines contain its `removed`, the added lines contain its
+    `added`, and `module` and `function` are equal, if it has them.
     """
     return {survivor: _find(survivor, argued) for m in modules for survivor in m.survivors}
 
@@ -64,7 +64,7 @@ def _find(survivor: Survivor, argued: list[dict[str, str]]) -> str | None:
 def write_record(
     record: Path, page: Path, modules: list[Module], why: Mapping[Survivor, str | None]
 ) -> None:
-    """Write both files."""
+    """Write the record, and the page with a table and the survivors."""
     rows: list[dict[str, Any]] = [
         {
             "module": module.name,

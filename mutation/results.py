@@ -1,4 +1,4 @@
-"""What became of every mutant, read from what mutmut leaves behind."""
+"""Reads the results of all mutants from mutmut's files."""
 
 import ast
 import difflib
@@ -10,12 +10,12 @@ from mutation.workshop import JUDGES
 
 KILLED = {1, 3}
 SURVIVED = {0, 33}
-"""Exit statuses that mutmut notes: pytest's own, and 33 where no test comes by."""
+"""Exit statuses that mutmut records: pytest's own, and 33 if no test runs the mutant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Survivor:
-    """A mutant that no test noticed: the lines that it takes out and puts in."""
+    """A mutant that no test detected: the lines that it removes and adds."""
 
     module: str
     function: str
@@ -25,7 +25,7 @@ class Survivor:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """How the mutants of one module ended; `unknown` are those of which the tests said nothing."""
+    """The results of one module's mutants; `unknown` counts those whose tests gave no result."""
 
     name: str
     digest: str
@@ -35,7 +35,7 @@ class Module:
 
 
 def read_results(shop: Path, module: str, digest: str) -> Module:
-    """Read the results of one module, mutated in its shop."""
+    """Read the results of one module from its working folder `shop`."""
     mutated = shop / "mutants" / JUDGES / f"{module}.py"
     found = json.loads(mutated.with_suffix(".py.meta").read_text(encoding="utf-8"))
     statuses: dict[str, int | None] = found["exit_code_by_key"]

@@ -1,4 +1,4 @@
-"""A copy of what is needed to mutate one judge, and mutmut at work in it."""
+"""Runs mutmut on one judge, in a copy of the necessary files."""
 
 import ast
 import hashlib
@@ -30,7 +30,11 @@ filterwarnings = ["error"]
 asyncio_mode = "auto"
 asyncio_default_fixture_loop_scope = "function"
 """
-"""Collecting garbage at the end of each of some thousand sessions takes half of their time."""
+"""mutmut's and pytest's settings.
+
+The plugin `unraisableexception` is off because it collects garbage at the end of each of some
+thousand sessions, which takes half of their time.
+"""
 FRESH = """\
 import os
 import signal
@@ -53,23 +57,24 @@ def pytest_runtest_setup():
 def pytest_runtest_teardown():
     signal.setitimer(signal.ITIMER_PROF, 0.0)
 """
-"""What the tests of a mutant begin with, in the process of those that passed: nothing remembered.
+"""The `conftest.py` of a mutant's tests.
 
-A test that never ends fails by the processor's time, for a busy machine is no reason to; what
-mutmut itself does to it is done by the clock, after minutes.
+It clears the caches, because the process has already run the tests on the original code. A test
+fails after five seconds of processor time, which a busy machine does not affect. mutmut's own limit
+is in elapsed time and ends a test only after minutes.
 """
 
 
 def list_judges(repository: Path) -> list[str]:
-    """Give the names of all modules of the judges."""
+    """Return the names of the judges' modules."""
     names = {path.stem for path in (repository / JUDGES).glob("*.py")}
     return sorted(names - {"__init__"})
 
 
 def find_tests(repository: Path, judge: str) -> list[Path]:
-    """Give the tests that a judge's mutants are tried on: those that import it by its name.
+    """Return the tests that import from a judge's module.
 
-    Where there are none, that is all tests of judges.
+    If there are none, `mutate` runs all tests of judges.
     """
     imports = re.compile(rf"^from client_sim\.lab\.oracles\.{judge} import ", re.MULTILINE)
     return sorted(
@@ -82,7 +87,7 @@ def find_tests(repository: Path, judge: str) -> list[Path]:
 def digest(repository: Path, judge: str) -> str:
     """Return 16 hexadecimal digits that change with the code of a judge or of its tests.
 
-    Comments and docstrings do not change them: no mutant differs in these.
+    Comments and docstrings do not affect them: no mutant changes these.
     """
     paths = [JUDGES / f"{judge}.py", *find_tests(repository, judge)]
     code = "\n".join(_read_code(repository / path) for path in paths)
@@ -106,7 +111,7 @@ def _is_docstring(statement: ast.stmt) -> bool:
 
 
 def mutate(repository: Path, shop: Path, packages: Path, judge: str, workers: int) -> None:
-    """Let mutmut try every mutant of one judge in a fresh folder, which then has its results."""
+    """Run mutmut on one judge in the new folder `shop`, which then contains the results."""
     shutil.rmtree(shop, ignore_errors=True)
     for name in COPIED:
         source, target = repository / name, shop / name
@@ -121,7 +126,7 @@ def mutate(repository: Path, shop: Path, packages: Path, judge: str, workers: in
     command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(workers)]
     environment = {**os.environ, "PYTHONPATH": str(packages)}
     with (shop / "log").open("wb") as log:
-        # The status is 1 where mutants survive, which is for the results to say.
+        # The status is not checked: it is 1 if mutants survive, which `read_results` counts.
         subprocess.run(
             command,
             cwd=shop,

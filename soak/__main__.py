@@ -1,8 +1,8 @@
-"""A long run of the device plane: mixed load with faults, and what it left behind.
+"""A long run of the device plane under mixed load and faults.
 
-`python -m soak --minutes 10` runs a real server on loopback. Up to 70 % of the time releases are
-published, workers killed and replaced, and blobs taken away; then there is load alone, over which
-memory must be flat. Exit status 1 where anything is unexplained.
+`python -m soak --minutes 10` runs a real server on loopback. From 10 % to 70 % of the run, releases
+are published, workers are killed and replaced, and blobs are moved away. After that there is only
+load, and memory must not grow. The exit status is 1 if a problem has no fault that explains it.
 """
 
 import argparse
@@ -32,15 +32,15 @@ from soak.server_process import ServerProcess, run_server
 from soak.verdict import Run
 from tests.ports import free_port
 
-WARM, FAULTY = 0.1, 0.7  # when faults begin and end, as parts of the run
+WARM, FAULTY = 0.1, 0.7  # when faults begin and end, as fractions of the run
 FUZZED = 0.25
-JUDGED_SECONDS = 50.0  # of the quiet part; what is shorter says nothing about memory
-SETTLE_SECONDS = 15.0  # after which connections of clients that are gone must be closed
+JUDGED_SECONDS = 50.0  # minimum time without faults from which memory growth is judged
+SETTLE_SECONDS = 15.0  # within which connections of clients that have ended must be closed
 GAUGES = ("hening_connections", "hening_downloads")
 
 
 class Watch:
-    """Measures memory every second and shows how far the run is."""
+    """Measures memory every second and shows the progress of the run."""
 
     def __init__(self, server: ServerProcess, load: Load, seconds: float, err: Console) -> None:
         self.points: dict[int, list[tuple[float, int]]] = {}
@@ -50,7 +50,7 @@ class Watch:
         self._err = err
 
     async def run(self) -> None:
-        """Measure until the run is over."""
+        """Measure until the end of the run."""
         loop = asyncio.get_running_loop()
         with Progress(console=self._err, disable=not self._err.is_terminal) as progress:
             bar = progress.add_task("load and faults", total=self._seconds)
@@ -65,7 +65,7 @@ class Watch:
                     self._err.print(f"{second} s: {what}")
 
     def slopes(self, since: float) -> Mapping[str, Slope]:
-        """Return how fast each process grew that was there from `since` to the end."""
+        """Return the memory growth after `since` of each process that is still running."""
         found = {}
         for number, pid in enumerate(self._server.pids):
             slope = fit_slope([each for each in self.points.get(pid, []) if each[0] >= since])
@@ -75,7 +75,7 @@ class Watch:
 
 
 async def run(seconds: float, workers: int | None, err: Console) -> Run:
-    """Run everything and return what was seen."""
+    """Run the server, the load, the faults and the fuzzers; return the observations."""
     with tempfile.TemporaryDirectory(prefix="hening-soak-") as place:
         publishing = await asyncio.to_thread(Publishing, Path(place))
         metrics = free_port()
@@ -88,7 +88,7 @@ async def run(seconds: float, workers: int | None, err: Console) -> Run:
             injector = Injector(server, publishing.world.folder.blobs)
             watch = Watch(server, load, seconds, err)
             calm, end = asyncio.Event(), asyncio.Event()
-            await publishing.submit()  # with a database that was used, and no client yet
+            await publishing.submit()  # descriptors are counted with an open database
             await publishing.unpublished()
             before = server.descriptors()
             async with asyncio.TaskGroup() as group:
@@ -125,7 +125,10 @@ async def run(seconds: float, workers: int | None, err: Console) -> Run:
 async def _settled(
     server: ServerProcess, metrics: int, before: int
 ) -> tuple[int, Mapping[str, float]]:
-    """Return descriptors and open connections, once all clients are gone for a while."""
+    """Return the descriptors and the open connections of the server after all clients have ended.
+
+    Wait at most SETTLE_SECONDS for both to go down.
+    """
     loop = asyncio.get_running_loop()
     until = loop.time() + SETTLE_SECONDS
     while True:
@@ -144,7 +147,7 @@ def _gauges(metrics: int) -> dict[str, float]:
 
 
 def show(run: Run, out: Console) -> None:
-    """Print the run for people."""
+    """Print the results as text."""
     table = Table("clients", "answer", "number")
     for kind, words in run.counts.items():
         for word, number in sorted(words.items()):
@@ -173,8 +176,8 @@ def main() -> None:
         prog="soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--workers", type=int, help="of the server; its own default without")
-    parser.add_argument("--json", action="store_true", help="print the result for programs")
+    parser.add_argument("--workers", type=int, help="workers of the server; default: its own")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
     chosen = parser.parse_args()
     result = uvloop.run(run(chosen.minutes * 60, chosen.workers, Console(stderr=True)))
     if chosen.json:

@@ -1,4 +1,4 @@
-"""A capture of a stranger's phone gives an audit or one error, whatever its bytes are."""
+"""A fuzz target: a capture of any bytes gives an audit or a CaptureError of one line."""
 
 import io
 import json
@@ -23,7 +23,7 @@ ORIGIN = Origin(datetime(2026, 1, 1, tzinfo=UTC), "the program", "the machine")
 
 
 def check_capture(data: bytes) -> None:
-    """Read, judge and show a capture; raise whatever goes wrong but CaptureError."""
+    """Read, audit and render a capture; raise all errors except CaptureError."""
     try:
         capture, secrets = decode_capture(io.BytesIO(data), len(data))
     except CaptureError as error:

@@ -1,6 +1,7 @@
-"""Raw clients: bytes out, answers in. They have no habits that would hide what a server does.
+"""Raw clients, which send given bytes and return the answers, without retries or corrections.
 
-They share the loader of fleets, whose sockets the event loop watches.
+So they hide no behaviour of the server. They use the loader of fleets; the event loop watches its
+sockets.
 """
 
 import asyncio
@@ -17,11 +18,11 @@ from client_sim.fleet.target import Target
 PATIENCE = 30.0  # seconds for an answer, or for the end of a connection
 PIECE = 1 << 18
 ADDRESS = "127.0.0.1"
-MANY = 4096  # connections at once; kinds of clients have limits of their own
+MANY = 4096  # concurrent connections; each kind of client also has its own limit
 
 
 class ConnectionEndedError(ConnectionError):
-    """The server ended the connection after `data`, which are no whole answers."""
+    """The server ended the connection after `data`, before all expected answers."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(f"{len(data)} bytes came")
@@ -29,7 +30,7 @@ class ConnectionEndedError(ConnectionError):
 
 
 class Clients:
-    """The clients of one port, and what their connections have received."""
+    """The clients of one port; counts their connections and the bytes that they received."""
 
     def __init__(self, port: int, address: str = ADDRESS) -> None:
         self.connections = self.received = 0
@@ -38,7 +39,7 @@ class Clients:
 
     @contextlib.asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
-        """Let the event loop look after the sockets until the block ends."""
+        """Process the sockets in the event loop until the block ends."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self.loader.fileno(), self.loader.process, 0)
         try:
@@ -48,7 +49,7 @@ class Clients:
 
     @contextlib.contextmanager
     def connected(self) -> Iterator["Connection"]:
-        """Give a client with a connection until the block ends."""
+        """Yield a client, and close its connection at the end of the block."""
         connection = Connection(self.loader)
         try:
             yield connection
@@ -56,7 +57,7 @@ class Clients:
             self.loader.close(connection, is_good=False)
 
     async def ask_all(self, requests: Sequence[bytes]) -> list[Answer]:
-        """Ask one thing after the other on as few connections as the server lets there be.
+        """Send requests one after the other, on as few connections as the server allows.
 
         An answer with `Connection: close` is the last one on its connection.
         """
@@ -71,26 +72,26 @@ class Clients:
 
 
 class Part:
-    """The body of an answer with any status; it may be larger than answers to phones are."""
+    """The body of an answer of any status; it may be longer than the answers to phones."""
 
     def __init__(self) -> None:
         self.left = self.status = 0
         self.data = bytearray()
 
     def begin(self, head: Head) -> str:
-        """Take any answer."""
+        """Accept any head, and return no fault."""
         self.left, self.status = head.length, head.status
         return ""
 
     def add(self, data: bytes) -> None:
-        """Keep bytes."""
+        """Append bytes; raise ValueError if they are too many."""
         self.left -= len(data)
         self.data += data
         if self.left < 0:
             raise ValueError("more bytes than the answer has")
 
     def receive(self, wire: Wire) -> int:
-        """Receive once."""
+        """Receive once, and return the number of bytes."""
         data = wire.recv(PIECE)
         self.add(data)
         return len(data)
@@ -107,13 +108,16 @@ class Connection(Exchange):
         self._result: asyncio.Future[list[Answer]]
 
     def send(self, data: bytes, count: int = 1) -> "asyncio.Future[list[Answer]]":
-        """Send requests; the future has their answers, 0 for whatever comes until the end."""
+        """Send `data` and return a future of its `count` answers.
+
+        If `count` is 0, the future fails when the server ends the connection.
+        """
         self._result = asyncio.get_running_loop().create_future()
         self._loader.send(self, Node(Line(data, 1), count))
         return self._result
 
     async def ask(self, data: bytes, count: int = 1) -> list[Answer]:
-        """Send requests and return their answers; raises an OSError where the server ends first."""
+        """Send requests and return `count` answers; raise OSError if the server ends first."""
         async with asyncio.timeout(PATIENCE):
             return await self.send(data, count)
 
@@ -124,7 +128,7 @@ class Connection(Exchange):
         return part
 
     async def until_closed(self, data: bytes) -> bytes:
-        """Send bytes and return what comes until the server ends the connection."""
+        """Send bytes and return all that are received until the server ends the connection."""
         try:
             await self.ask(data, 0)
         except ConnectionEndedError as error:
@@ -136,30 +140,30 @@ class Connection(Exchange):
         self._loader.send_part(self, data)
 
     def reset(self) -> None:
-        """End the connection as a machine does that lost its power; nothing is waited for."""
+        """Reset the connection without waiting for an answer."""
         self._loader.reset(self)
         if not self._result.cancel():
             self._result.exception()
 
     def again(self) -> None:
-        """Nothing is kept, so nothing comes again."""
+        """Raise AssertionError: no answer is cached, so none can equal a cached one."""
         raise AssertionError
 
     def answer(self, came: list[Answer]) -> None:
-        """Pass the answers on."""
+        """Set the result to the answers."""
         if not self._result.done():
             self._result.set_result(came)
 
     def finish_body(self) -> None:
-        """Pass on that the body is there."""
+        """Set the result to an empty list: `body` has the answer."""
         self.answer([])
 
     def hang_up(self, detail: str) -> None:  # noqa: ARG002 - the error says how much has come
-        """Pass on what came before."""
+        """Fail with the bytes received before the end."""
         self._fail(ConnectionEndedError(self.buffer))
 
     def end_early(self, why: Failure, detail: str = "") -> None:
-        """Pass the failure on."""
+        """Fail with the reason."""
         self._fail(ConnectionError(f"{why}: {detail}"))
 
     def _fail(self, error: ConnectionError) -> None:

@@ -1,4 +1,4 @@
-"""A body of the cloud's records door is decoded or refused in its own words, whatever it holds."""
+"""A fuzz target: a body of any bytes for the cloud is decoded or refused with a CloudError."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ KINDS: tuple[Any, ...] = (
     Response,
     PasswordResponse,
 )
-"""What bodies hold, and what is signed inside of some; an input's first byte chooses."""
+"""The types of bodies, and of the signed values in some; an input's first byte selects one."""
 
 
 def check_body(data: bytes) -> None:
-    """Decode an input as a body, and use it as cursor and chunk; raise all but CloudError."""
+    """Use an input as a body, a cursor and a ciphertext; raise all errors except CloudError."""
     kind, body = KINDS[data[0] % len(KINDS)] if data else KINDS[0], data[1:]
     text = body.decode("latin-1")
     for attempt in (

@@ -1,10 +1,10 @@
-"""Whether the cloud's answers to names that are there take as long as to those that are not.
+"""Compares the cloud's response times for names that exist and names that do not.
 
     python -m soak.cloud_names [TRIES]
 
-Challenges and refused logins of both kinds are asked for in a drawn order on one connection, before
-and after a rotation of the pepper. Ends with 1 where a rank test (Mann-Whitney, two-sided) tells
-the kinds apart at 1e-4. It wants a quiet machine.
+Challenges and refused logins for both kinds of names are requested in random order on one
+connection, before and after a rotation of the pepper. The exit status is 1 if a rank test
+(Mann-Whitney, two-sided) distinguishes the kinds at 1e-4. Other work on the machine disturbs it.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ CHALLENGE = "authentication/login_challenge/"
 
 
 def compare(first: list[float], second: list[float]) -> float:
-    """Return the probability of two samples differing so much in rank by chance."""
+    """Return the probability that two samples differ so much in rank by chance."""
     ranked = sorted([(value, 0) for value in first] + [(value, 1) for value in second])
     ranks = sum(rank for rank, (_, kind) in enumerate(ranked, 1) if kind == 0)
     count, other = len(first), len(second)
@@ -44,14 +44,14 @@ def compare(first: list[float], second: list[float]) -> float:
 
 
 async def measure(cloud: Cloud, tries: int, clock: Callable[[], float]) -> dict[str, float]:
-    """Return the probability for each kind of request; `clock` gives seconds."""
+    """Return the probability for each kind of request; `clock` returns seconds."""
     drawn, found = random.Random(1), {}
     for action in ("challenge", "login"):
         times: dict[bool, list[float]] = {True: [], False: []}
         for number, is_there in enumerate(drawn.choices([True, False], k=tries)):
             name = f"{'owner' if is_there else 'other'}{number % NAMES:03}"
             device = Device(cloud.http, cloud.url, name, SigningKey(bytes(32)))
-            cloud.clock.seconds += 1  # so that no name's attempts run out
+            cloud.clock.seconds += 1  # so that no name reaches its limit of attempts
             begin = clock()
             if action == "challenge":
                 await device.call("POST", CHALLENGE, {"username": name})
@@ -67,7 +67,7 @@ async def measure(cloud: Cloud, tries: int, clock: Callable[[], float]) -> dict[
 async def measure_rotation(
     folder: Path, tries: int, clock: Callable[[], float]
 ) -> list[dict[str, float]]:
-    """Measure before and after a rotation of the pepper of a cloud that is made in `folder`."""
+    """Create a cloud in `folder`; measure before and after a rotation of its pepper."""
     place, found = folder / "cloud.sqlite", []
     limits = {"logins_per_hour": 100_000, "requests_per_second": 100_000}
     for kind, secrets in (("before", FORMER), ("after", FOLLOWING)):

@@ -1,4 +1,4 @@
-"""What is done to a server under load, when, and what may come of it."""
+"""Faults that are injected into a server under load, and the failures that they explain."""
 
 import asyncio
 import os
@@ -13,15 +13,19 @@ from soak.server_process import Complaint, ServerProcess
 from soak.waiting import holds_within, is_set_within
 
 AWAY_SECONDS = 2.0
-GRACE_SECONDS = 3.0  # until everybody has noticed that a fault is over
+GRACE_SECONDS = 3.0  # after a fault, in which it may still cause failures
 BETWEEN_SECONDS = 8.0
-REPLACED_SECONDS = 90.0  # a worker may wait for downloads under way
+REPLACED_SECONDS = 90.0  # a worker may wait for downloads in progress
 ALL = ("phones' polls", "other clients", "downloads", "refused", "slow", "silent", "resets")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault: whom it may fail, and what may be logged of it (a pattern)."""
+    """A fault and its permitted effects.
+
+    It may fail the kinds of clients `fails`, with results that match the pattern `words`, and log
+    lines that contain the pattern `logs`; an empty pattern permits no line.
+    """
 
     name: str
     fails: Sequence[str]
@@ -43,14 +47,14 @@ BLOBS_AWAY = Fault(
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """When a fault may show, in seconds of the run."""
+    """The time in which a fault may have effects, in seconds since the start of the run."""
 
     fault: Fault
     begin: float
     end: float
 
     def explains_failure(self, failure: Failure) -> bool:
-        """Answer whether a client's failure is this fault's."""
+        """Return whether the fault explains the failure of a client."""
         return (
             failure.kind in self.fault.fails
             and re.fullmatch(self.fault.words, failure.word) is not None
@@ -59,7 +63,7 @@ class Window:
         )
 
     def explains_complaint(self, complaint: Complaint) -> bool:
-        """Answer whether a line of the log is this fault's."""
+        """Return whether the fault explains a line of the log."""
         return (
             bool(self.fault.logs)
             and self.begin <= complaint.at <= self.end
@@ -68,7 +72,7 @@ class Window:
 
 
 class Injector:
-    """Injects one fault after the other, and remembers when."""
+    """Injects one fault after the other, and records the time of each in `windows`."""
 
     def __init__(self, server: ServerProcess, blobs: Path) -> None:
         self.windows: list[Window] = []
@@ -76,7 +80,7 @@ class Injector:
         self._blobs = blobs
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Inject until `stop`; what is away is back at the end."""
+        """Inject faults until `stop`; blobs that were moved away are back at the end."""
         acts: list[tuple[Fault, Callable[[], Awaitable[None]]]] = [(BLOBS_AWAY, self._take_blobs)]
         if self._server.workers:
             acts += [(HANGUP, self._hang_up), (KILL, self._kill)]

@@ -1,15 +1,15 @@
 """Coverage-guided fuzzing: `python -m soak.fuzz TARGET CORPUS …`.
 
-`heads` gives bytes to the pure parser as what follows a request line that is known, and holds what
-it takes against h11.
-`protocol` gives them to a connection, by the fast path and by aiohttp alone, cut anywhere; both
-must answer alike.
-`captures` gives them to the lab as a capture of a stranger's phone.
-`packs` lets them change a content pack; server, signer and phone must judge it alike.
-`packages` lets them change an OTA package: what the signer takes, a phone must take, and other
-readers must see alike.
-`cloud` gives them to the cloud's records door as a body.
-Whatever else is on the command line goes to libFuzzer.
+`heads` parses the input with the pure parser as the headers after a valid request line. h11 must
+read every head that it accepts as exactly one request.
+`protocol` sends the input over a connection of the fast path and one of aiohttp alone, cut
+anywhere; the answers must be equal.
+`captures` audits the input as a capture from an unknown phone.
+`packs` changes a content pack by the input; server, signer and phone must give the same verdict.
+`packages` changes an OTA package by the input. If the signer accepts it, a phone must accept it and
+other readers must read the same content.
+`cloud` decodes the input as a request body of the cloud.
+All other arguments are passed to libFuzzer.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ LINE = b"GET /metadata/timestamp.json HTTP/1.1\r\n"
 
 
 def fuzz_heads() -> Callable[[bytes], None]:
-    """Return what tries bytes as the fields of a head."""
+    """Return a target that uses its input as the headers of a request."""
     served = TwoWays().plane.served
 
     def try_bytes(rest: bytes) -> None:
@@ -66,7 +66,7 @@ def fuzz_heads() -> Callable[[bytes], None]:
 
 
 def fuzz_protocol() -> Callable[[bytes], None]:
-    """Return what tries bytes as all that comes over a connection."""
+    """Return a target that uses its input as all bytes of a connection."""
     loop = asyncio.new_event_loop()
     ways = [TwoWays(mode) for mode in GateMode]
 
@@ -77,22 +77,22 @@ def fuzz_protocol() -> Callable[[bytes], None]:
 
 
 def fuzz_captures() -> Callable[[bytes], None]:
-    """Return what tries bytes as a capture of any format."""
+    """Return a target that uses its input as a capture of any format."""
     return check_capture
 
 
 def fuzz_cloud_bodies() -> Callable[[bytes], None]:
-    """Return what tries bytes as a body of the cloud."""
+    """Return a target that uses its input as a request body of the cloud."""
     return check_body
 
 
 def fuzz_pack_judges() -> Callable[[bytes], object]:
-    """Return what lets bytes change a pack that is then judged."""
+    """Return a target that changes a pack by its input and compares the verdicts on it."""
     return fuzz_packs
 
 
 def fuzz_package_readers() -> Callable[[bytes], object]:
-    """Return what lets bytes change a package that all readers then get."""
+    """Return a target that changes a package by its input and compares its readers."""
     return fuzz_packages
 
 

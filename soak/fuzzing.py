@@ -1,4 +1,4 @@
-"""Runs the fuzzers beside the load; an input that fails is kept where the corpus is."""
+"""Runs the fuzzers during the load; an input that fails is stored in the folder of the corpus."""
 
 import asyncio
 import os
@@ -7,16 +7,16 @@ import tempfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
-#: Beside the environment it belongs to, as the Makefile names it.
+#: The fuzzer's environment that belongs to the running one, named as in the Makefile.
 ATHERIS = REPOSITORY / Path(sys.prefix).name.replace(".venv", ".venv-fuzz")
 CORPUS = REPOSITORY / "fixtures" / "fuzz"
 TARGETS = ("heads", "protocol", "captures", "packs", "packages", "cloud")
 NICENESS = 10
-LAST = 4  # lines of a fuzzer that say how it ended
+LAST = 4  # final lines of a fuzzer's output, which describe its failure
 
 
 async def fuzz(seconds: float) -> dict[str, str]:
-    """Fuzz each target for its part of `seconds`; tells for each how it ended."""
+    """Fuzz all targets, each for an equal part of `seconds`; return the result of each."""
     if not ATHERIS.is_dir():
         return dict.fromkeys(TARGETS, "atheris is not installed: run `make fuzzer`")
     return {target: await _fuzz(target, seconds / len(TARGETS)) for target in TARGETS}

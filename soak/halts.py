@@ -1,8 +1,9 @@
-"""Halts while a server is attacked: how long each takes, and whether it is public.
+"""Measures halts while a server is attacked, and checks that each is published.
 
-`python -m soak.halts --halts 120` runs a real server on loopback and prints, for each attack of
-`held_up` and for all together, how long the halts took. Exit status 1 where one was lost, and with
-`--goals` where they were too slow, which says nothing on a machine that does other things.
+`python -m soak.halts --halts 120` runs a real server on loopback. It prints how long halts took
+without an attack, under each attack of `held_up`, and under all together. The exit status is 1 if a
+halt was lost, and with `--goals` also if halts were too slow, which is only meaningful on an
+otherwise idle machine.
 """
 
 import argparse
@@ -60,7 +61,7 @@ async def make_token(world: World, role: Role) -> str:
 
 @contextlib.asynccontextmanager
 async def besieged(world: World) -> AsyncIterator[Besieged]:
-    """Run a server with control plane, console and urgent port on a state that offers a release."""
+    """Run a server with control plane, console and urgent port; its state offers a release."""
     tokens = [await make_token(world, role) for role in (Role.ENGINEER, Role.VIEWER)]
     api, urgent = free_port(), free_port()
     options = ["--api-port", str(api), "--urgent-port", str(urgent), "--console"]
@@ -70,7 +71,7 @@ async def besieged(world: World) -> AsyncIterator[Besieged]:
 
 @contextlib.asynccontextmanager
 async def attacking(server: Besieged, name: str) -> AsyncIterator[None]:
-    """Attack from another process until the block ends."""
+    """Run the attack `name` in another process until the block ends."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "soak.held_up", name, str(server.api), str(server.urgent)),
         cwd=REPOSITORY,
@@ -89,7 +90,10 @@ async def attacking(server: Besieged, name: str) -> AsyncIterator[None]:
 
 
 async def halt(server: Besieged, reason: str) -> float:
-    """Halt, and return how many seconds it took. Raises where it is not answered, or not public."""
+    """Halt a channel and return the seconds it took.
+
+    Raises RuntimeError if the answer is not 200 or the halt is not published.
+    """
     headers = {"Authorization": f"Bearer {server.token}"}
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     begun = time.monotonic()
@@ -109,7 +113,7 @@ async def halt(server: Besieged, reason: str) -> float:
 
 
 async def measure(server: Besieged, name: str, halts: int) -> list[float]:
-    """Return how long `halts` took under an attack, in seconds."""
+    """Return the seconds that each of `halts` halts took under an attack."""
     async with attacking(server, name):
         seconds = [await halt(server, f"{name} {number}") for number in range(halts)]
     sys.stderr.write(f"{name}: {halts} halts\n")
@@ -126,12 +130,12 @@ async def _run(halts: int) -> dict[str, list[float]]:
 
 
 def _percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least `share` of all are not above (nearest rank)."""
+    """Return the smallest value that at least `share` of all do not exceed (nearest rank)."""
     return sorted(values)[max(0, math.ceil(len(values) * share) - 1)]
 
 
 def find_slow(found: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return the attacks under which halts took longer than the goals, in milliseconds."""
+    """Return the attacks under which halts took longer than GOALS; `found` is in milliseconds."""
     return [
         name for name, row in found.items() if any(row[what] > most for what, most in GOALS.items())
     ]
@@ -142,13 +146,13 @@ def _goals() -> str:
 
 
 def main() -> None:
-    """Run, and print milliseconds by attack."""
+    """Measure, and print milliseconds by attack."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--halts", type=int, default=120, help="under each attack")
+    parser.add_argument("--halts", type=int, default=120, help="halts under each attack")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--goals", action="store_true", help=f"fail beyond {_goals()}")
     arguments = parser.parse_args()
-    # Each halt has a reason of its own, and one account gives all of them.
+    # Each halt has another reason, and one account sends all: the default may be too low.
     os.environ.setdefault("HENING_REWORDINGS_PER_DAY", "10000")
     found = {
         name: {

@@ -1,8 +1,8 @@
-"""What may hold up a halt: attacks of clients with the tokens of two accounts, and with none.
+"""Attacks that may delay a halt, by clients with the tokens of two accounts and without a token.
 
-`python -m soak.held_up NAME API URGENT` attacks the two ports of a server until it is ended; the
-tokens of a viewer and of an engineer come on standard input, a line each. It prints a line once the
-attack is under way.
+`python -m soak.held_up NAME API URGENT` attacks the two ports of a server until it is terminated.
+It reads the token of a viewer and then of an engineer from standard input, one per line, and prints
+a line when the attack has begun.
 """
 
 import asyncio
@@ -15,19 +15,22 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from itertools import count, repeat
 from urllib.parse import urlencode
 
-BODY = b"[" + b"1," * ((1 << 19) - 1)  # 1 MiB, which is refused by its length
-BODIES, KEPT, SIGN_INS, GUESSES = 60, 256, 16, 32  # connections of each attack
+BODY = b"[" + b"1," * ((1 << 19) - 1)  # 1 MiB, which is refused because of its length
+BODIES, KEPT, SIGN_INS, GUESSES = 60, 256, 16, 32  # connections of an attack, per port and request
 CHANGES, KEYS = 16, 16
 CANCEL = "/api/v1/changes/0123/cancel"
 HALT = "/api/v1/channels/armani/id/stable/halt"
 RESUME = "/api/v1/channels/armani/id/stable/resume"
 REVOKE = "/api/v1/tokens/000000000000/revoke"
-_PAUSE = 0.01  # seconds before a client that was cut off comes again
+_PAUSE = 0.01  # seconds until a client reconnects after the server closed its connection
 Attack = Callable[["Target"], Awaitable[None]]
 
 
 class Target:
-    """The ports that are attacked, a viewer's token, and the one of the engineer who halts."""
+    """The attacked ports, a viewer's token, and the token of the engineer who halts.
+
+    `under_way` is set when the attack has begun.
+    """
 
     def __init__(self, api: int, urgent: int, token: str, engineer: str) -> None:
         self.api = api
@@ -46,12 +49,12 @@ def _request(
 
 
 async def _repeat(target: Target, port: int, request: bytes) -> None:
-    """Send a request again and again, on one connection for as long as it lasts."""
+    """Send a request repeatedly on one connection, and reconnect when it is closed."""
     await _send(target, port, repeat(request))
 
 
 async def _send(target: Target, port: int, requests: Iterator[bytes]) -> None:
-    """Send endless requests one after the other, on one connection for as long as it lasts."""
+    """Send endless requests in turn on one connection, and reconnect when it is closed."""
     while True:
         with contextlib.suppress(OSError, EOFError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -74,20 +77,24 @@ async def _skip_answer(reader: asyncio.StreamReader) -> None:
 
 
 async def bodies(target: Target) -> None:
-    """60 connections that post 1 MiB of JSON each, to what takes any token."""
+    """Post 1 MiB of JSON repeatedly on 60 connections, to a path that accepts any token."""
     request = _request(CANCEL, BODY, f"Authorization: Bearer {target.token}")
     await _all(_repeat(target, target.api, request) for _ in range(BODIES))
 
 
 async def kept(target: Target) -> None:
-    """256 connections with a valid token that are kept, to each port; they ask now and then."""
+    """Keep 256 connections to each port.
+
+    Those to the API port repeat a request with a valid token; those to the urgent port send an
+    incomplete request.
+    """
     request = _request("/api/v1/status", b"", f"Authorization: Bearer {target.token}", method="GET")
     works = [_repeat(target, target.api, request) for _ in range(KEPT)]
     await _all(works + [_keep_silent(target, target.urgent) for _ in range(KEPT)])
 
 
 async def sign_ins(target: Target) -> None:
-    """Sign in to the console with a valid token, in a loop."""
+    """Sign in to the console repeatedly with a valid token."""
     csrf = hmac.new(b"", b"csrf", hashlib.sha256).hexdigest()
     form = urlencode({"csrf": csrf, "token": target.token}).encode()
     request = _request(
@@ -100,7 +107,7 @@ async def sign_ins(target: Target) -> None:
 
 
 async def guesses(target: Target) -> None:
-    """Halts without a token and with wrong ones, to both ports."""
+    """Request halts without a token and with a wrong one, on both ports."""
     wrong = _request(HALT, b"{}", "Authorization: Bearer hening_000000000000_0")
     works = [
         _repeat(target, port, request)
@@ -112,14 +119,14 @@ async def guesses(target: Target) -> None:
 
 
 async def changes(target: Target) -> None:
-    """Ask for changes with the token that halts, in a loop."""
+    """Request changes repeatedly with the token that also halts."""
     token = f"Authorization: Bearer {target.engineer}"
     request = _request(RESUME, b"{}", token, "If-Match: *")
     await _all(_repeat(target, target.api, request) for _ in range(CHANGES))
 
 
 async def keys(target: Target) -> None:
-    """Collect refusals, each under an Idempotency-Key of its own."""
+    """Send requests that are refused, each with another Idempotency-Key."""
     token = f"Authorization: Bearer {target.token}"
 
     def requests(name: int) -> Iterator[bytes]:
@@ -130,7 +137,7 @@ async def keys(target: Target) -> None:
 
 
 async def together(target: Target) -> None:
-    """All of them at one time."""
+    """Run all other attacks at the same time."""
     await _all(attack(target) for attack in ALONE)
 
 
@@ -139,7 +146,7 @@ ATTACKS: Mapping[str, Attack] = {attack.__name__: attack for attack in (*ALONE, 
 
 
 async def _keep_silent(target: Target, port: int) -> None:
-    """Keep a connection that asks for nothing, and replace it when it is cut off."""
+    """Keep a connection with an incomplete request, and reconnect when it is closed."""
     while True:
         with contextlib.suppress(OSError):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -1,7 +1,7 @@
-"""The load: kinds of clients, each at its own pace.
+"""The load: kinds of clients, each with its own rate.
 
-A kind is a coroutine that does one thing once, and returns in a word what came of it. Words that
-are not among a kind's expected ones are failures, to be explained by a fault.
+A kind is a coroutine that performs one session and returns its result as a word. A word that the
+kind does not expect is a failure, which a fault must explain.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ NAME = "updates.example"
 HOST = b"Host: updates.example\r\n"
 GZIP = HOST + b"Accept-Encoding: gzip\r\n"
 TIMESTAMP = b"/metadata/timestamp.json"
-#: A browser, a TUF client, a cache: other spellings of the grammar.
+#: The headers of a TUF client, of curl and of a browser: other valid spellings than a phone's.
 HABITS = (
     HOST + b"User-Agent: python-tuf/7\r\nAccept-Encoding: gzip, deflate, br\r\nAccept: */*\r\n",
     HOST + b"User-Agent: curl/8\r\nAccept: */*\r\n",
@@ -33,12 +33,15 @@ REFUSED = (
     b"GET /metadata/timestamp.json HTTP/1.1\r\n" + HOST + b"Accept : a\r\n\r\n",
 )
 BLOCK = 8 << 20
-PIPELINED = 500  # requests in a packet: it fits into the buffers on the way
+PIPELINED = 500  # requests in one write, which fits into the socket buffers
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What is asked for: the port, a package's path and bytes, the paths of a phone's poll."""
+    """The requested server and paths.
+
+    `package` is the path of a package and `data` its bytes; `poll_paths` are those of a poll.
+    """
 
     port: int
     package: bytes
@@ -57,7 +60,11 @@ class Visitors(Clients):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of client: how many at once, how many begin in a second, what is expected."""
+    """A kind of client.
+
+    At most `clients` are active at the same time, on average `rate` begin per second, and
+    `expected` are the words of success.
+    """
 
     name: str
     act: Callable[[Visitors, random.Random], Awaitable[str]]
@@ -72,13 +79,16 @@ def get(path: bytes, lines: bytes) -> bytes:
 
 
 async def poll(visitors: Visitors, _draw: random.Random) -> str:
-    """Poll as a phone does that finds nothing new, on a connection of its own."""
+    """Poll like a phone that finds nothing new, on a new connection."""
     asked = [encode_request(NAME, path) for path in visitors.site.poll_paths]
     return _tell(await visitors.ask_all(asked))
 
 
 async def pipeline(visitors: Visitors, _draw: random.Random) -> str:
-    """Send many requests in a packet and take all answers, or those that the server allows."""
+    """Send many requests in one write; return the distinct statuses of the answers.
+
+    The server may end the connection early, with an answer that says so.
+    """
     data = get(TIMESTAMP, GZIP) * PIPELINED
     with visitors.connected() as connection:
         try:
@@ -91,7 +101,7 @@ async def pipeline(visitors: Visitors, _draw: random.Random) -> str:
 
 
 async def visit(visitors: Visitors, draw: random.Random) -> str:
-    """Ask several times in another spelling on a kept connection, then with the entity tag."""
+    """Send requests in another spelling than a phone's on a kept connection, then If-None-Match."""
     habit = draw.choice(HABITS)
     asked = [get(path, habit) for path in (TIMESTAMP, b"/metadata/1.root.json")]
     answers = await visitors.ask_all(asked)
@@ -101,7 +111,7 @@ async def visit(visitors: Visitors, draw: random.Random) -> str:
 
 
 async def download(visitors: Visitors, draw: random.Random) -> str:
-    """Fetch one block, or any part, and compare it."""
+    """Fetch a block or any other range of the package, and compare its bytes."""
     package, data = visitors.site.package.decode(), visitors.site.data
     if draw.random() < 0.5:
         first = draw.randrange(0, len(data), BLOCK)
@@ -117,7 +127,7 @@ async def download(visitors: Visitors, draw: random.Random) -> str:
 
 
 async def refused(visitors: Visitors, draw: random.Random) -> str:
-    """Ask for what is not of the language; the connection must end, with one refusal."""
+    """Send a request outside the language; the server must refuse it once and disconnect."""
     with visitors.connected() as connection:
         data = await connection.until_closed(draw.choice(REFUSED))
     if not data:
@@ -126,7 +136,7 @@ async def refused(visitors: Visitors, draw: random.Random) -> str:
 
 
 async def slow(visitors: Visitors, _draw: random.Random) -> str:
-    """Send one byte a second of a request; the server must cut that off."""
+    """Send a request with one byte per second; the server must close the connection."""
     with visitors.connected() as connection:
         end = connection.send(b"", 0)
         for byte in get(TIMESTAMP, HOST):
@@ -137,14 +147,14 @@ async def slow(visitors: Visitors, _draw: random.Random) -> str:
 
 
 async def silent(visitors: Visitors, _draw: random.Random) -> str:
-    """Say nothing at all; the server must end the connection."""
+    """Send nothing; the server must close the connection."""
     with visitors.connected() as connection:
         data = await connection.until_closed(b"")
     return "cut" if not data else "an answer to nothing"
 
 
 async def reset(visitors: Visitors, draw: random.Random) -> str:
-    """Ask, and vanish before the answer or within it."""
+    """Send a request, whole or in part, and reset the connection within 50 ms."""
     package = visitors.site.package
     with visitors.connected() as connection:
         data = draw.choice([get(TIMESTAMP, HOST), get(package, HOST), b"GET /"])
@@ -176,7 +186,7 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A client that got something else, when it began and ended, in seconds of the run."""
+    """An unexpected result of a client; times are in seconds since the start of the run."""
 
     kind: str
     word: str
@@ -185,7 +195,7 @@ class Failure:
 
 
 class Load:
-    """Runs all kinds until it is stopped, and counts what came of them."""
+    """Runs all kinds of clients and counts their results."""
 
     def __init__(self, site: Site, seed: int, kinds: tuple[Kind, ...] = KINDS) -> None:
         self.counts: dict[str, dict[str, int]] = {kind.name: {} for kind in kinds}
@@ -196,14 +206,17 @@ class Load:
         self._begun = 0.0
 
     async def run(self, begun: float, stop: asyncio.Event) -> None:
-        """Begin clients until `stop`, then wait for those under way; `begun` is the run's start."""
+        """Begin clients until `stop`, then wait for the active ones.
+
+        `begun` is the start of the run by the loop's clock.
+        """
         self._begun = begun
         async with self._visitors.working(), asyncio.TaskGroup() as group:
             for kind in self._kinds.values():
                 group.create_task(self._pace(kind, stop))
 
     async def _pace(self, kind: Kind, stop: asyncio.Event) -> None:
-        """Begin clients of a kind at its rate, as long as there are not too many."""
+        """Begin clients of a kind at its rate, while fewer than its maximum are active."""
         room = asyncio.Semaphore(kind.clients)
         async with asyncio.TaskGroup() as group:
             while not stop.is_set():

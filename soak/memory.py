@@ -1,30 +1,30 @@
-"""Whether memory grows: a straight line through what was measured, and how sure it is. Pure."""
+"""Detects memory growth: a line fitted through the measurements, with its error. Pure."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 MINUTE = 60.0
-#: Bytes a minute that count as growth: 1 MB an hour and more would be seen in a longer run.
+#: The maximum growth in bytes per minute. Less, down to 1 MB per hour, shows in a longer run.
 LIMIT = 256 * 1024
-LEAST = 10  # measurements
+LEAST = 10  # minimum number of measurements
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """Bytes a minute, and the standard error of that."""
+    """Growth in bytes per minute, and its standard error."""
 
     size: float
     error: float
 
     @property
     def is_flat(self) -> bool:
-        """Answer whether it cannot be told from a line that does not rise by more than LIMIT."""
+        """Whether the growth does not exceed LIMIT by more than two standard errors."""
         return self.size - 2 * self.error <= LIMIT
 
 
 def fit_slope(points: Sequence[tuple[float, int]]) -> Slope | None:
-    """Return the least-squares line's slope through (seconds, bytes); None for too few points."""
+    """Return the least-squares slope through (seconds, bytes), or None if points are too few."""
     count = len(points)
     if count < LEAST:
         return None

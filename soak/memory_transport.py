@@ -1,13 +1,13 @@
-"""A transport without a socket: what is written to it is kept."""
+"""A transport without a socket, which stores the written bytes."""
 
 import asyncio
 from collections.abc import Iterable
 
 
 class MemoryTransport(asyncio.Transport):
-    """Keeps all bytes that a protocol writes, and whether it has ended the connection.
+    """Stores all bytes that a protocol writes, and whether it has ended the connection.
 
-    Where it `is_slow` the other end takes each write only after a while, and nothing before.
+    If it `is_slow`, each write pauses the protocol's writing until a later turn of the loop.
     """
 
     def __init__(self, *, is_slow: bool = False) -> None:
@@ -21,15 +21,15 @@ class MemoryTransport(asyncio.Transport):
         self._inbox: list[bytes] = []
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        """Hand the connection over."""
+        """Set the protocol."""
         self.protocol = protocol
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        """Return whose connection it is."""
+        """Return the protocol."""
         return self.protocol
 
     def feed(self, data: bytes) -> None:
-        """Receive bytes, now or when the protocol reads again."""
+        """Pass bytes to the protocol, now or after it resumes reading."""
         self._inbox.append(data)
         self._deliver()
 
@@ -39,7 +39,7 @@ class MemoryTransport(asyncio.Transport):
                 self.protocol.data_received(self._inbox.pop(0))
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep bytes; what is written after the end is lost, as it is on a socket."""
+        """Store bytes; those written after the end are lost, as on a socket."""
         if self.has_ended:
             return
         self.written += data
@@ -54,16 +54,16 @@ class MemoryTransport(asyncio.Transport):
             self.protocol.resume_writing()
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Keep bytes."""
+        """Store bytes."""
         for data in list_of_data:
             self.write(data)
 
     def can_write_eof(self) -> bool:
-        """Answer as a TCP socket does."""
+        """Return True, as a TCP transport does."""
         return True
 
     def write_eof(self) -> None:
-        """End the connection: nothing more is sent."""
+        """End the connection."""
         self.has_ended = True
 
     def close(self) -> None:
@@ -75,25 +75,25 @@ class MemoryTransport(asyncio.Transport):
         self.has_ended = True
 
     def is_closing(self) -> bool:
-        """Answer whether it has ended."""
+        """Return whether the connection has ended."""
         return self.has_ended
 
     def pause_reading(self) -> None:
-        """Let what comes wait."""
+        """Store further input."""
         self._is_reading = False
 
     def resume_reading(self) -> None:
-        """Read what came meanwhile, a little later."""
+        """Deliver stored input in a later turn of the loop."""
         self._is_reading = True
         asyncio.get_running_loop().call_soon(self._deliver)
 
     def is_reading(self) -> bool:
-        """Answer whether what comes is read at once."""
+        """Return whether input is delivered immediately."""
         return self._is_reading
 
     def get_write_buffer_size(self) -> int:
-        """Nothing ever waits."""
+        """Return 0: the send buffer is always empty."""
         return 0
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """There are none."""
+        """Do nothing: the send buffer has no limits."""

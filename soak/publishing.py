@@ -1,4 +1,4 @@
-"""The state that the server runs on, and releases that are published under load."""
+"""The server's state folder, and the releases that are published under load."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ RESULT_SECONDS = 30.0
 
 
 class Publishing:
-    """Submits a version of a role every few seconds, and knows what became of each."""
+    """Submits a version of a role every few seconds, and reads the results."""
 
     def __init__(self, place: Path) -> None:
         self.world: World = make_world(place / "state")
@@ -46,13 +46,13 @@ class Publishing:
             await self.submit()
 
     async def submit(self) -> None:
-        """Submit one more version."""
+        """Submit the next version."""
         version = len(self.submitted) + 2
         files = {("cancro", version): self.world.ceremony.role("cancro", version)}
         self.submitted.append(await asyncio.to_thread(self.world.submit, files))
 
     async def unpublished(self) -> list[str]:
-        """Return what was submitted and not published, after a while."""
+        """Return a reason for each submission that is not published within RESULT_SECONDS."""
         if not await holds_within(lambda: not self._waiting(), RESULT_SECONDS):
             return [f"{bundle} waits" for bundle in self._waiting()]
         reasons = [self._reason(bundle) for bundle in self.submitted]

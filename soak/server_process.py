@@ -1,4 +1,4 @@
-"""A real `hening-server run`: its address, processes, memory, descriptors, and what it logs."""
+"""A real `hening-server run`: its address, processes, memory, descriptors and log."""
 
 import asyncio
 import contextlib
@@ -14,13 +14,13 @@ PROGRAM = (sys.executable, "-c", "from server.cli import main; main()")
 REPOSITORY = Path(__file__).parents[1]
 PAGE = os.sysconf("SC_PAGE_SIZE")
 QUIET_LEVELS = ("info", "debug")
-READY_SECONDS = 600.0  # ends what hangs; a busy machine is no failure
+READY_SECONDS = 600.0  # limit for a hanging server, long enough for a busy machine
 STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """A line of the log that is no mere information, and when it came, in seconds of the run."""
+    """A log line above the level info, or not in JSON; `at` is in seconds of the run."""
 
     at: float
     line: str
@@ -28,7 +28,10 @@ class Complaint:
 
 @dataclass
 class ServerProcess:
-    """A running server; times are seconds since `begun`, on the loop's clock."""
+    """A server; times are in seconds since `begun`, which is by the loop's clock.
+
+    `status` is the exit status, None while it runs.
+    """
 
     process: asyncio.subprocess.Process
     begun: float
@@ -38,7 +41,7 @@ class ServerProcess:
 
     @property
     def pids(self) -> list[int]:
-        """The main process and all below it."""
+        """The ids of the main process and of its descendants."""
         found = [self.process.pid]
         for pid in found:
             with contextlib.suppress(OSError):
@@ -48,11 +51,11 @@ class ServerProcess:
 
     @property
     def workers(self) -> list[int]:
-        """The processes below the main one."""
+        """The ids of the main process's descendants."""
         return self.pids[1:]
 
     def memory(self) -> dict[int, int]:
-        """Return for each process the bytes that it has for itself."""
+        """Return the resident bytes of each process that are not shared."""
         sizes = {}
         for pid in self.pids:
             with contextlib.suppress(OSError):
@@ -61,7 +64,7 @@ class ServerProcess:
         return sizes
 
     def descriptors(self) -> int:
-        """Return how many descriptors all processes have open."""
+        """Return the number of open descriptors of all processes."""
         count = 0
         for pid in self.pids:
             with contextlib.suppress(OSError):
@@ -73,7 +76,7 @@ class ServerProcess:
         self.process.send_signal(number)
 
     async def listen(self) -> None:
-        """Read the log until it ends."""
+        """Collect the complaints in the log until it ends."""
         if self.process.stderr is None:
             return
         while line := await self.process.stderr.readline():
@@ -87,7 +90,7 @@ class ServerProcess:
 async def run_server(
     state: Path, metrics_port: int, workers: int | None, options: Sequence[str] = ()
 ) -> AsyncIterator[ServerProcess]:
-    """Run a server until the block ends, with further `options`; `status` is how it ended then."""
+    """Run a server, with further `options`, until the block ends, and then set its `status`."""
     command = [*PROGRAM, "run", "--state", str(state), "--port", "0"]
     command += ["--metrics-port", str(metrics_port), *options]
     if workers is not None:

@@ -1,7 +1,7 @@
-"""The same bytes over the fast path, and over aiohttp alone, to be compared.
+"""Sends the same bytes over the fast path and over aiohttp alone, for comparison.
 
-The device plane is real; its sockets are replaced by memory, so that thousands of streams a second
-can be tried.
+The device plane is real, but transports in memory replace its sockets: this allows thousands of
+streams per second.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from server.storage.blobs import BlobReader
 from soak.memory_transport import MemoryTransport
 
 HOST = b"updates.example"
-#: Turns of the loop without a byte more after which nothing is under way.
+#: Turns of the loop without a written byte after which an answer counts as complete.
 QUIET_TURNS = 12
 EMPTY_FILE = hashlib.sha256(b"").hexdigest()
 POINTER = f"/targets/latest/armani/id/{EMPTY_FILE}.stable"
@@ -42,7 +42,7 @@ _DATE = re.compile(rb"\r\nDate: [^\r\n]+")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a client was sent, without dates, and whether its connection was ended."""
+    """The bytes sent to a client, without dates, and whether its connection was ended."""
 
     data: bytes
     has_ended: bool
@@ -54,7 +54,10 @@ class Outcome:
 
 
 class TwoWays:
-    """A device plane in memory, and the two ways to its answers."""
+    """A device plane in memory, served over the fast path and over aiohttp.
+
+    `failures` are the loop's reports of unhandled exceptions.
+    """
 
     def __init__(self, mode: GateMode = GateMode.DIRECT) -> None:
         documents = {
@@ -71,7 +74,7 @@ class TwoWays:
         self.failures: list[Mapping[str, Any]] = []
 
     async def over_fast_path(self, pieces: Iterable[bytes], *, is_slow: bool = False) -> Outcome:
-        """Send pieces over a new connection, as it is accepted; the client may read slowly."""
+        """Send pieces over a new connection of the fast path; the client may read slowly."""
         return await self._send(self.fast_path(), pieces, MemoryTransport(is_slow=is_slow))
 
     def fast_path(self) -> FastPath:
@@ -79,12 +82,12 @@ class TwoWays:
         return FastPath(self.server().registry)
 
     async def over_aiohttp(self, pieces: Iterable[bytes]) -> Outcome:
-        """Send pieces over a connection that aiohttp has from its first byte on."""
+        """Send pieces over a connection that aiohttp serves from its first byte on."""
         server = self.server()
         return await self._send(server(), pieces, MemoryTransport())
 
     def server(self) -> FallbackServer:
-        """Return a process's connections; its failures are kept."""
+        """Return a server without connections whose failures are recorded."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _loop, context: self.failures.append(context))
         return FallbackServer(self.plane, loop.time)
@@ -105,7 +108,7 @@ class TwoWays:
 
 
 async def _settle(transport: MemoryTransport) -> None:
-    """Let the loop turn until nothing more is written."""
+    """Run the loop until nothing is written in QUIET_TURNS turns."""
     quiet, before = 0, -1
     while quiet < QUIET_TURNS:
         quiet = quiet + 1 if len(transport.written) == before else 0
@@ -114,7 +117,7 @@ async def _settle(transport: MemoryTransport) -> None:
 
 
 def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
-    """Return bytes in pieces, cut at `places` (any integers; they are taken modulo the length)."""
+    """Return bytes in pieces, cut at `places`: any integers, taken modulo the length."""
     if not data:
         return []
     ends = sorted({place % len(data) for place in places} - {0})

@@ -1,4 +1,4 @@
-"""What a run came to, and whether that is good. Pure."""
+"""The results of a run, and the problems in them. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,16 @@ from soak.load import Failure
 from soak.memory import MINUTE, Slope
 from soak.server_process import Complaint
 
-POOLED = 8  # descriptors that pools of connections may have come to hold
+POOLED = 8  # additional descriptors that connection pools may have opened
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Everything that was seen; times in seconds, sizes in bytes."""
+    """The observations of a run; times are in seconds, sizes in bytes.
+
+    `counts` are the results of clients by kind. `descriptors` were open before and after the load.
+    `still_open` are gauges of the server after all clients have ended. `status` is its exit status.
+    """
 
     seconds: float
     counts: Mapping[str, Mapping[str, int]]
@@ -31,7 +35,7 @@ class Run:
 
     @property
     def problems(self) -> list[str]:
-        """Every reason why the run is not good, one sentence each."""
+        """The reasons why the run failed, one sentence each."""
         return list(
             chain(
                 self._unexplained(),
@@ -42,7 +46,7 @@ class Run:
                     if not slope.is_flat
                 ),
                 (
-                    f"{number:.0f} are open and nobody is there: {name}."
+                    f"{name} is {number:.0f} after all clients have ended."
                     for name, number in self.still_open.items()
                     if number
                 ),
@@ -78,7 +82,7 @@ class Run:
         return found
 
     def as_json(self) -> dict[str, object]:
-        """Return the run for programs."""
+        """Return the run as JSON values."""
         faults = [
             {"fault": each.fault.name, "begin": each.begin, "end": each.end}
             for each in self.windows

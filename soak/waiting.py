@@ -1,4 +1,4 @@
-"""Waiting for what other processes do: they tell nobody, so one looks again and again."""
+"""Waiting for events, and for changes by other processes, which are polled."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ POLL_SECONDS = 0.05
 
 
 async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Answer whether `event` is set before `seconds` are over."""
+    """Return whether `event` is set within `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()
@@ -17,7 +17,7 @@ async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
 
 
 async def holds_within(condition: Callable[[], bool], seconds: float) -> bool:
-    """Answer whether `condition` holds at some look before `seconds` are over."""
+    """Poll `condition` for up to `seconds`; return whether it is true."""
     loop = asyncio.get_running_loop()
     until = loop.time() + seconds
     for _ in range(round(seconds / POLL_SECONDS)):

@@ -1,9 +1,9 @@
-"""What a site needs for its phones: a million a minute, a city that wakes, a hundred million.
+"""Estimate a site's capacity: a million polls a minute, a city after an outage, 100 million phones.
 
     python -m benchmarks.capacity [--rounds 3] [--seconds 4] [--plot FILE]
 
-One poll is measured (`benchmarks.device`: CPU over TLS, bytes), the rest is computed. Where two
-cores can show it, the computation is compared with `hening-device fleet`.
+The cost of one poll is measured (`benchmarks.device`: CPU over TLS, bytes), the rest is computed.
+Where two cores suffice, the computation is compared with `hening-device fleet`.
 """
 
 import argparse
@@ -36,13 +36,13 @@ from benchmarks.device.state import make_site
 from benchmarks.device.wire import HOST
 from client_sim.device.internet import make_tls_context
 
-WIDTH = 120  # where nobody is told how wide a page is
+WIDTH = 120  # columns, if the output is not a terminal
 CITY = Wave(phones=200_000, seconds=60.0)
-HOURS = 24.0  # of the day behind it
+HOURS = 24.0  # simulated after the city wakes
 MANY, MODELS = 100_000_000, 1_000
 INCREMENTAL, FULL = 2e8, 1e9  # bytes of packages
 MONTH = 30.0  # days in which each phone gets one build
-ROLLOUT = 8 / 24  # days in which all phones are offered it, if nothing is staged
+ROLLOUT = 8 / 24  # days until all phones have the offer, if the rollout has no stages
 GIGA = 1e9
 
 
@@ -51,13 +51,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=3, help="of the cost of a poll")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each of its runs")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the number of models, up to 1")
+    parser.add_argument("--rounds", type=int, default=3, help="for the cost of a poll")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of a run of a round")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for models, up to 1")
     parser.add_argument("--wake", type=float, default=20.0, help="seconds in which phones wake")
-    parser.add_argument("--rates", default="400,800,1200", help="of phones a second")
-    parser.add_argument("--beside", type=int, default=2, help="processes that load its core, last")
-    parser.add_argument("--devices", type=int, default=20_000, help="of the simulated day")
+    parser.add_argument("--rates", default="400,800,1200", help="phones a second")
+    parser.add_argument("--beside", type=int, default=2, help="busy loops beside the server, last")
+    parser.add_argument("--devices", type=int, default=20_000, help="phones of the simulated day")
     parser.add_argument("--plot", type=Path, help="write the picture of a city here")
     chosen = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else WIDTH)
@@ -94,7 +94,7 @@ def _measure(console: Console, lab: Lab) -> Costs:
 
 
 def _handshake_bytes(folder: Path) -> int:
-    """Return the bytes that a server sends in a handshake, with one P-256 certificate."""
+    """Return the bytes that a server sends in a TLS handshake, with one P-256 certificate."""
     certificate = make_certificate(folder)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(certificate.chain, certificate.key)

@@ -1,6 +1,6 @@
-"""What a fleet asks of its servers, computed from what one poll costs.
+"""The load of a fleet on its servers, computed from the cost of one poll.
 
-A phone polls 4 to 8 hours after its last poll, drawn evenly (FORMATS section 9).
+A phone polls 4 to 8 hours after its last poll, uniformly distributed (FORMATS section 9).
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ ROOM = 20_000  # connections of a worker (`server.http.turns.Limits`)
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What was measured of one poll: a connection, TLS, next root, timestamp.
+    """The measured costs of one poll: a connection, TLS, next root, timestamp.
 
-    `ours` and `edge` are CPU seconds of hening, and of nginx that answers from its cache.
-    `unchanged` and `changed` are bytes to a phone, TLS and HTTP, without and behind a publication.
+    `ours` and `edge` are CPU seconds of hening, and of nginx answering from its cache. `unchanged`
+    and `changed` are bytes to a phone, TLS and HTTP, without and after a publication.
     """
 
     ours: float
@@ -28,21 +28,21 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """So many phones whose first polls come evenly within `seconds`."""
+    """A number of phones whose first polls are uniformly distributed over `seconds`."""
 
     phones: int
     seconds: float
 
     @property
     def rate(self) -> float:
-        """First polls a second."""
+        """The number of first polls a second."""
         return self.phones / self.seconds
 
 
 def poll_rates(wave: Wave, hours: float) -> list[float]:
-    """Return how many polls are expected in each minute.
+    """Return the expected number of polls in each minute.
 
-    The polls of a minute are first ones, and the next ones of all polls 4 to 8 hours before it.
+    The polls of a minute are first polls, and polls that follow those of 4 to 8 hours earlier.
     """
     count = round(hours * 3600 / STEP)
     polls = [0.0] * count
@@ -56,7 +56,7 @@ def poll_rates(wave: Wave, hours: float) -> list[float]:
 
 
 def due_share(hours: float) -> float:
-    """Return which share of a fleet that has run for long has a poll due within so many hours."""
+    """Return the share of a fleet in its steady state that has a poll due within `hours`."""
     seconds = hours * 3600
     even = min(seconds, SHORTEST)
     slow = min(max(0.0, seconds - SHORTEST), SPREAD - 1)
@@ -65,9 +65,9 @@ def due_share(hours: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Phones of a wave that wait: so many at most, for at most `longest` seconds.
+    """The phones of a wave that wait: at most `waiting` at a time, at most `longest` seconds each.
 
-    `refused` find no room, and poll again in 4 to 8 hours.
+    `refused` phones get no connection, and poll again after 4 to 8 hours.
     """
 
     waiting: float
@@ -76,19 +76,19 @@ class Queue:
 
 
 def queue(wave: Wave, capacity: float, room: int) -> Queue:
-    """Return how a wave waits at a server of `capacity` polls a second, and of `room` phones."""
+    """Return the queue at a server of `capacity` polls a second and `room` connections."""
     excess = max(0.0, (wave.rate - capacity) * wave.seconds)
     waiting = min(excess, room)
     return Queue(waiting, excess - waiting, waiting / capacity)
 
 
 def daily_bytes(phones: int, costs: Costs, publications: int) -> float:
-    """Return the bytes of a day's polls; each publication changes one poll of each phone."""
+    """Return the bytes of a day's polls; each publication changes one poll of every phone."""
     polls = DAY / MEAN
     changed = min(polls, publications)
     return phones * (changed * costs.changed + (polls - changed) * costs.unchanged)
 
 
 def package_rate(phones: int, size: float, days: float) -> float:
-    """Return bits a second where each phone fetches a package of `size` bytes within `days`."""
+    """Return the bits a second if each phone fetches a package of `size` bytes within `days`."""
     return phones * size * 8 / (days * DAY)

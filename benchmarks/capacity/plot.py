@@ -1,4 +1,4 @@
-"""Draws a wake-up as SVG: the first minutes at a server, and the day behind it."""
+"""Draw a wave as SVG: the phones waiting in its first minutes, and the polls of the day after."""
 
 from collections.abc import Sequence
 from xml.etree.ElementTree import Element
@@ -14,7 +14,7 @@ Points = Sequence[tuple[float, float]]
 
 
 def draw(wave: Wave, cost: float, hours: float) -> str:
-    """Return the picture; `cost` are the CPU seconds that a poll takes of the server."""
+    """Return the picture; `cost` is the server's CPU seconds for one poll."""
     picture = charts.open_picture(
         f"{wave.phones:,} phones that wake within {wave.seconds:.0f} seconds",
         2 * WIDTH,
@@ -22,7 +22,7 @@ def draw(wave: Wave, cost: float, hours: float) -> str:
         xmlns="http://www.w3.org/2000/svg",
         style="font:13px system-ui,sans-serif",
     )
-    picture.attrib |= {"width": f"{2 * WIDTH}", "height": f"{HEIGHT}"}  # it stands in no page
+    picture.attrib |= {"width": f"{2 * WIDTH}", "height": f"{HEIGHT}"}  # no page sizes it
     charts.draw(picture, "rect", width=2 * WIDTH, height=HEIGHT, fill="#ffffff")
     _Panel(picture, 0, "Phones that wait for an answer", "seconds", 90, 2 * ROOM).plot(
         [
@@ -77,7 +77,7 @@ class _Panel:
         self._write(left + WIDTH - RIGHT, HEIGHT - 6, unit, QUIET, text_anchor="end")
 
     def plot(self, curves: Sequence[tuple[str, str, Points]]) -> None:
-        """Draw curves, and their names above them."""
+        """Draw curves, with their names at the top of the panel."""
         for number, (name, colour, points) in enumerate(curves):
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (self._place(*each) for each in points))
             charts.draw(

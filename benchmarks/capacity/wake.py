@@ -1,7 +1,7 @@
-"""A fleet that wakes together, as far as two cores show it; compared with the model.
+"""Measure a fleet whose phones wake together, on two cores, and compare it with the model.
 
-The server is `hening-server run --workers 1` with a P-256 certificate on core 0, the phones of
-`hening-device fleet` are on core 1.
+The server is `hening-server run --workers 1` with a P-256 certificate, on core 0. The phones are
+those of `hening-device fleet`, on core 1.
 """
 
 import json
@@ -20,18 +20,18 @@ from benchmarks.device.lab import Lab
 from client_sim.fleet.tally import BINS
 
 SERVER_CORE, LOAD_CORE = 0, 1
-MORE = 3.0  # how much longer the phones live than they take to wake, for late answers
-LEAST = 0.001  # hours of a fleet's life
+MORE = 3.0  # the fleet runs this many times as long as its phones take to wake: late responses
+LEAST = 0.001  # hours that a fleet runs, at least
 QUIET = ("--fresh", "0", "--flaky", "0", "--skewed", "0", "--current", "1")
-FEW = 50  # polls in a bin, below which its deviation says little
+FEW = 50  # bins with no more polls than this are not compared
 _FLEET = "from client_sim.cli import main; main()"
 
 
 def measure(lab: Lab, rates: Sequence[float], seconds: float, beside: int) -> Table:
-    """Return what phones see that wake within `seconds`, at each rate.
+    """Return a table of what phones that wake within `seconds` measure, at each rate.
 
-    Last, the server shares its core with `beside` processes, so that more phones come than it can
-    answer.
+    In the last row the server shares its core with `beside` busy processes, so that the rate
+    exceeds its capacity.
     """
     certificate = make_certificate(lab.folder)
     root = lab.site.state.folder.trusted_root
@@ -65,7 +65,7 @@ def measure(lab: Lab, rates: Sequence[float], seconds: float, beside: int) -> Ta
 
 
 def compare(wave: Wave, hours: float) -> str:
-    """Return how far a fleet on simulated time is from the model of the same wave."""
+    """Return a sentence on how far a fleet on simulated time deviates from the model of a wave."""
     report = _run_fleet(
         *("--devices", f"{wave.phones}", "--hours", f"{hours:g}", "--wake", f"{wave.seconds:g}"),
         *("--models", "1", "--stage", "100%", "--download-every", "1000000"),
@@ -98,7 +98,7 @@ def _run_fleet(*words: str) -> Any:  # noqa: ANN401 - JSON
 
 @contextmanager
 def spinning(count: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """Let `count` processes use the server's core; gives them."""
+    """Run `count` busy loops on the server's core until the block ends; yield the processes."""
     command = ["taskset", "-c", f"{SERVER_CORE}", sys.executable, "-c", "while True: pass"]
     processes = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - ours
     try:

@@ -1,9 +1,9 @@
-"""Measures the cloud's server and the phone against their goals.
+"""Measure the server and the phone's part of the cloud against their goals.
 
     python -m benchmarks.cloud [--files 1000] [--size 3000000] [--connections 10000] [--rounds 5]
 
-A node on SQLite and a folder is a process of its own. Ratios are medians of rounds in one run.
-Times of the clock say something on a machine with nothing else to do; CPU seconds do in any case.
+The node runs as a separate process, on SQLite and a folder. Ratios are medians of rounds in one
+run. Elapsed times are valid only on an otherwise idle machine; CPU seconds are valid on any.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from benchmarks.cloud.restic import measure_restic, write_files
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """What was seen, and the most that it may be, or the least."""
+    """A measured value, and its upper bound, or with `is_least` its lower bound."""
 
     name: str
     seen: float | None
@@ -37,7 +37,7 @@ class Goal:
 
     @property
     def verdict(self) -> str:
-        """Whether it holds, where it can be said."""
+        """Whether the goal holds; empty if it was not measured or has no bound."""
         if self.seen is None or self.bound is None:
             return ""
         is_missed = self.seen < self.bound if self.is_least else self.seen > self.bound
@@ -45,11 +45,11 @@ class Goal:
 
 
 def main() -> None:
-    """Run all and print a table."""
+    """Run all measurements and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cloud", description=__doc__)
     parser.add_argument("--files", type=int, default=1000, help="files that restic backs up")
-    parser.add_argument("--size", type=int, default=3_000_000, help="bytes of each")
-    parser.add_argument("--uploads", type=int, default=50, help="uploads at one time")
+    parser.add_argument("--size", type=int, default=3_000_000, help="bytes of each file")
+    parser.add_argument("--uploads", type=int, default=50, help="concurrent uploads")
     parser.add_argument("--connections", type=int, default=10_000, help="idle connections")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()

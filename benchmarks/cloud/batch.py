@@ -1,4 +1,4 @@
-"""`batch` of 100 items beside decoding the same bodies and inserting the same rows into SQLite."""
+"""Compare `batch` of 100 items with decoding the same bodies and inserting the rows into SQLite."""
 
 import sqlite3
 import statistics
@@ -15,9 +15,9 @@ ITEMS = 100
 
 
 async def measure_batch(node: Node, owner: Owner, folder: Path, rounds: int) -> float:
-    """Return CPU seconds of a node to those of the floor, the median of `rounds` ratios.
+    """Return the median of `rounds` ratios of a node's CPU seconds to those of `insert_bare`.
 
-    The bare database gets all that the node got, so that both grow alike.
+    The bare database gets the same items as the node, so that both databases grow equally.
     """
     ratios = []
     path = f"collection/{owner.collection}/item/batch/"
@@ -33,7 +33,7 @@ async def measure_batch(node: Node, owner: Owner, folder: Path, rounds: int) -> 
 
 
 def open_bare(file: Path, database: Path) -> sqlite3.Connection:
-    """Make a database with the tables and indexes of a node's `database`, as durable as that."""
+    """Create a database with the tables, indexes and durability of a node's `database`."""
     connection = sqlite3.connect(file)
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
@@ -44,7 +44,7 @@ def open_bare(file: Path, database: Path) -> sqlite3.Connection:
 
 
 def insert_bare(bodies: list[bytes], connection: sqlite3.Connection) -> float:
-    """Decode, and insert the rows; returns the CPU seconds."""
+    """Decode the bodies and insert their rows; return the CPU seconds."""
     begin = time.thread_time()
     for body in bodies:
         items = msgspec.msgpack.decode(body)["items"]
@@ -75,14 +75,14 @@ def insert_bare(bodies: list[bytes], connection: sqlite3.Connection) -> float:
 
 
 def read_schema(database: Path) -> list[tuple[str]]:
-    """Return the statements that make a node's tables and indexes."""
+    """Return the SQL statements that create a node's tables and indexes."""
     query = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     with closing(sqlite3.connect(database)) as connection:
         return connection.execute(f"{query} ORDER BY type DESC").fetchall()
 
 
 async def measure_nothing_new(node: Node, owner: Owner, rounds: int) -> float:
-    """Return the CPU milliseconds of a node for one list in which nothing is new."""
+    """Return a node's CPU milliseconds for a list request after which nothing is new."""
     path = f"collection/{owner.collection}/item/"
     listed = await owner.call("GET", f"{path}?limit=500")
     while not listed["done"]:  # type: ignore[index]

@@ -1,4 +1,4 @@
-"""Memory of a node: many uploads at one time, and many connections that are idle."""
+"""Measure the memory of a node: many concurrent uploads, and many idle connections."""
 
 import asyncio
 import hashlib
@@ -13,12 +13,12 @@ from benchmarks.cloud.node import Node
 from benchmarks.cloud.owner import Owner
 
 SIZE = 16 * 1024 * 1024
-"""Bytes of a pack of restic."""
-AT_ONCE = 200  # connections that are begun at one time
+"""The bytes of one of restic's pack files."""
+AT_ONCE = 200  # connections that are opened concurrently
 
 
 async def measure_uploads(node: Node, owner: Owner, count: int) -> float:
-    """Return the most MiB that a node has while `count` packs come at one time."""
+    """Return a node's peak memory in MiB after `count` concurrent uploads of packs."""
     headers = {"Authorization": aiohttp.encode_basic_auth(owner.name, await owner.make_token())}
     vault = f"{node.url}/blobs/memory/"
     async with owner.http.post(f"{vault}?create=true", headers=headers) as made:
@@ -28,7 +28,7 @@ async def measure_uploads(node: Node, owner: Owner, count: int) -> float:
         body = await asyncio.to_thread(os.urandom, SIZE)
         name = hashlib.sha256(body).hexdigest()
         address, is_stored = f"{vault}data/{name}", False
-        while not is_stored:  # a disk that is busy for long is told with 503
+        while not is_stored:  # 503: the disk has been busy for long
             async with owner.http.post(address, data=body, headers=headers) as answer:
                 is_stored = answer.status == HTTPStatus.OK
 
@@ -39,9 +39,9 @@ async def measure_uploads(node: Node, owner: Owner, count: int) -> float:
 
 
 async def measure_idle(node: Node, count: int) -> float:
-    """Return the MiB that a node has while `count` connections are open and silent.
+    """Return a node's memory in MiB while `count` connections are open and idle.
 
-    Each asked once, as a device does before it computes its key.
+    Each has sent one request: the one that a device sends before it computes its key.
     """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,4 +1,4 @@
-"""A node of the cloud in a process of its own, and what it costs."""
+"""A node of the cloud in a separate process, with its CPU time and memory."""
 
 import contextlib
 import os
@@ -22,25 +22,25 @@ PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "cloud")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node that listens at `url`; `policy_key` is what phones have in their image."""
+    """A node that listens at `url`; phones have `policy_key` in their image."""
 
     url: str
     pid: int
     policy_key: str = ""
 
     def cpu(self) -> float:
-        """Return the CPU seconds that it has had so far."""
+        """Return the CPU seconds that the node and its child processes have used so far."""
         return cpu_seconds(tree(self.pid))
 
     def memory(self, which: str = "VmRSS") -> float:
-        """Return the MiB that it has in memory now, or with VmHWM had at most."""
+        """Return the node's resident memory in MiB; with VmHWM, its peak."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         (line,) = (line for line in lines if line.startswith(f"{which}:"))
         return int(line.split()[1]) / 1024
 
 
 def make_cloud(folder: Path) -> str:
-    """Make a cloud on SQLite and a folder, with a policy; returns the policy's key."""
+    """Create a cloud on SQLite and a folder, with a policy; return the policy's key."""
     folder.mkdir()
     sources = ROOT / "deploy" / "cloud" / "policies"
     text, note = sources / "id.en.md", folder / "policy"

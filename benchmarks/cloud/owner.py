@@ -1,4 +1,4 @@
-"""An owner's device without any cryptography but the login: it measures the server alone."""
+"""A client of an account that encrypts nothing, so that only the server is measured."""
 
 import base64
 import hashlib
@@ -18,12 +18,12 @@ MSGPACK = {"Content-Type": "application/msgpack", "Accept": "application/msgpack
 
 
 def uid() -> str:
-    """Return a new uid as clients make them."""
+    """Return a new random uid in the format of the clients."""
     return base64.urlsafe_b64encode(os.urandom(24)).decode()
 
 
 def make_items(count: int, meta: int = 100, body: int = 1024) -> list[dict[str, object]]:
-    """Return items as a client sends them: `meta` and `body` are bytes."""
+    """Return items as a client sends them: with `meta` bytes of metadata and `body` of content."""
     return [
         {
             "uid": uid(),
@@ -42,7 +42,7 @@ def make_items(count: int, meta: int = 100, body: int = 1024) -> list[dict[str, 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """An account's device with a collection, and a token for blobs."""
+    """A logged-in client of the account `name`, which has one collection."""
 
     http: aiohttp.ClientSession
     url: str
@@ -51,7 +51,7 @@ class Owner:
     collection: str
 
     async def call(self, method: str, path: str, body: bytes | None = None) -> object:
-        """Send a request to the records door; returns the answer, decoded."""
+        """Send a request to the records API; return the decoded response, or exit if it fails."""
         headers = {**MSGPACK, "Authorization": f"Token {self.token}"}
         address = f"{self.url}/api/v1/{path}"
         async with self.http.request(method, address, data=body, headers=headers) as answer:
@@ -61,7 +61,7 @@ class Owner:
             return msgspec.msgpack.decode(data) if data else None
 
     async def agree(self, session: str) -> None:
-        """Agree to the region's policy, without which nothing is taken."""
+        """Agree to the region's policy; without this consent the server accepts no data."""
         async with self.http.get(f"{self.url}/policy/id") as answer:
             text = (await answer.text()).rpartition("\n\n")[0] + "\n"
         policy, key = read_policy(text), SigningKey.generate()
@@ -89,7 +89,7 @@ class Owner:
                 raise SystemExit(f"the consent is answered with {answer.status}")
 
     async def make_token(self) -> str:
-        """Return a new token of the blobs door."""
+        """Return a new token for the blobs API."""
         headers = {"Authorization": f"Token {self.token}"}
         address, asked = f"{self.url}/account/1/app-tokens", {"door": "blobs"}
         async with self.http.post(address, json=asked, headers=headers) as answer:
@@ -98,7 +98,7 @@ class Owner:
 
 @asynccontextmanager
 async def signed_up(url: str, name: str = "owner") -> AsyncIterator[Owner]:
-    """Make an account with a collection; its connections end with the block."""
+    """Create an account with a collection; its connections are closed when the block ends."""
     connector = aiohttp.TCPConnector(limit=0)
     forever = aiohttp.ClientTimeout()
     async with aiohttp.ClientSession(connector=connector, timeout=forever) as http:

@@ -1,4 +1,4 @@
-"""The phone: what it encrypts in a CPU second, and its photos against restic and a bare disk."""
+"""Measure the phone: encryption per CPU second; photo uploads compared with restic and a disk."""
 
 import os
 import shutil
@@ -26,20 +26,20 @@ from client_sim.persona import Contact, Photo
 
 PASSWORD = "of an account that is thrown away"  # noqa: S105 - as it says
 JPEG = make_jpeg(Photo("0.jpg", "-5.1", "110.2", 1_767_225_600))
-"""The beginning of each file: a phone takes nothing else for a photo."""
+"""The beginning of each file, by which a phone recognises a photo."""
 _PORT = 18_091
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneTimes:
-    """Medians of ratios of the clock: to restic on its server, and to writing with fsync."""
+    """Median ratios of elapsed time: to restic with its own server, and to writing with fsync."""
 
     restic: float | None
     disk: float
 
 
 def measure_items(count: int = 20_000) -> float:
-    """Return how many contacts are encrypted in a CPU second."""
+    """Return the number of contacts that are encrypted in a CPU second."""
     card = make_card(Contact("Sari Example", "+99912345678901", "sari@example.org"), "1")
     uids = [encode_uid(os.urandom(24)) for _ in range(count)]
     key, began = os.urandom(32), time.process_time()
@@ -49,7 +49,7 @@ def measure_items(count: int = 20_000) -> float:
 
 
 def measure_photos(count: int = 40, size: int = 3_000_000) -> float:
-    """Return how many MiB of photos are encrypted in a CPU second."""
+    """Return the MiB of photos that are encrypted in a CPU second."""
     recipient, secret = Identity(os.urandom(32)).recipient, os.urandom(32)
     files = [JPEG + os.urandom(size - len(JPEG)) for _ in range(count)]
     began = time.process_time()
@@ -60,7 +60,7 @@ def measure_photos(count: int = 40, size: int = 3_000_000) -> float:
 
 
 def measure_upload(node: Node, folder: Path, rounds: int) -> PhoneTimes:
-    """Send the files of `folder/files` by a new phone, by restic, and to a file, in turns."""
+    """Upload `folder/files` from a new phone and by restic, and copy them to disk, in turns."""
     ours, restic, disk = [], [], []
     files = folder / "files"
     for number in range(rounds):
@@ -75,7 +75,7 @@ def measure_upload(node: Node, folder: Path, rounds: int) -> PhoneTimes:
 
 
 def _send(node: Node, files: Path, name: str) -> float:
-    """Return the seconds in which a phone sends all files; they are on the phone before."""
+    """Return the seconds in which a phone uploads all files, which are added to it beforehand."""
     with tempfile.TemporaryDirectory(dir=files.parent) as phone:
         region = Region("id", node.url, node.policy_key)
         cloud = Cloud(Path(phone), Internet({}, None), {"id": region})
@@ -96,7 +96,7 @@ def _send(node: Node, files: Path, name: str) -> float:
 
 
 def _write(files: Path, to: Path) -> float:
-    """Return the seconds in which the same bytes are on the disk, each file by itself."""
+    """Return the seconds in which the files are copied to disk, with an fsync for each."""
     to.mkdir()
     began = time.perf_counter()
     for path in sorted(files.iterdir()):

@@ -1,4 +1,4 @@
-"""restic's backup to a node and to restic-rest-server, in turns."""
+"""Time restic's backup to a node and to restic-rest-server, in turns."""
 
 import os
 import random
@@ -19,14 +19,14 @@ PASSWORD = "fixture only"  # noqa: S105 - of a repository that is thrown away
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Medians of ratios, ours to the rival's: of seconds of the clock, and of CPU seconds."""
+    """Median ratios of a node to restic-rest-server: of elapsed time, and of CPU seconds."""
 
     clock: float
     cpu: float
 
 
 def write_files(folder: Path, count: int, size: int, beginning: bytes = b"") -> None:
-    """Write files that do not compress, each with the same beginning."""
+    """Write `count` incompressible files of `size` bytes, each with the same beginning."""
     folder.mkdir()
     draw = random.Random(4711)  # noqa: S311 - the same files in each run
     for number in range(count):
@@ -36,7 +36,7 @@ def write_files(folder: Path, count: int, size: int, beginning: bytes = b"") -> 
 def measure_restic(
     node: Node, name: str, token: str, folder: Path, files: Path, rounds: int
 ) -> Times | None:
-    """Back the same files up to both, `rounds` times; None where the rival is not installed."""
+    """Back up the files to both servers, `rounds` times; None if `RIVAL` is not installed."""
     if shutil.which(RIVAL) is None:
         return None
     clocks, cpus = [], []
@@ -58,7 +58,7 @@ def measure_restic(
 def back_up(
     repository: str, login: dict[str, str], folder: Path, files: Path, server: int
 ) -> tuple[float, float]:
-    """Return the seconds that a backup took: of the clock, and of CPU, the client's included."""
+    """Run a backup; return its elapsed seconds, and the CPU seconds of client and server."""
     environment = {
         "HOME": str(folder),
         "PATH": os.environ["PATH"],

@@ -1,9 +1,9 @@
-"""Measures the device plane beside its peers; every goal of the plane is a row with a verdict.
+"""Measures the device plane and its peers; each performance goal gets a row with a verdict.
 
     python -m benchmarks.device [SCENARIO…] [--rounds 3] [--seconds 4] [--json FILE]
 
-Server on core 0, load on core 1, loopback, alternating rounds, medians of their ratios. It is only
-worth anything on a machine that does nothing else.
+Server on core 0, load on core 1, loopback, alternating rounds, medians of their ratios. The results
+are only meaningful on an otherwise idle machine.
 """
 
 import argparse
@@ -22,20 +22,20 @@ from benchmarks.device.report import Report
 from benchmarks.device.state import make_site
 from benchmarks.device.table import print_claims, print_report
 
-WIDTH = 120  # where nobody is told how wide a page is
+WIDTH = 120  # columns, if the output is not a terminal
 
 
 def main() -> None:
-    """Run the scenarios that were chosen, all of them by default."""
+    """Run the given scenarios, by default all of them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("scenario", nargs="*", help=f"of {', '.join(SCENARIOS)}")
+    parser.add_argument("scenario", nargs="*", help=f"any of {', '.join(SCENARIOS)}")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of one run of a load")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the big scenarios, up to 1")
-    parser.add_argument("--package", type=int, default=1024, help="MiB of the package")
-    parser.add_argument("--json", type=Path, help="write everything that was seen into this file")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of one run of a load")
+    parser.add_argument("--scale", type=float, default=1.0, help="big scenarios' size, up to 1")
+    parser.add_argument("--package", type=int, default=1024, help="size of the package in MiB")
+    parser.add_argument("--json", type=Path, help="write all results to this file")
     parser.add_argument("--verbose", action="store_true", help="print each run")
     chosen = parser.parse_args()
     if unknown := [name for name in chosen.scenario if name not in SCENARIOS]:

@@ -1,4 +1,4 @@
-"""A TLS certificate of this machine's loopback, P-256, for the time of a run."""
+"""A P-256 TLS certificate for the loopback address, made for each run."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,14 +16,14 @@ from benchmarks.device.wire import HOST
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """PEM files of a certificate, which is its own authority, and of its key."""
+    """PEM files of a self-signed certificate and its key."""
 
     chain: Path
     key: Path
 
 
 def make_certificate(folder: Path) -> Certificate:
-    """Write a new key and its certificate, good for a day, into `folder`."""
+    """Write a new key and its certificate, valid for a day, into `folder`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a benchmark of hening")])
     now = datetime.now(UTC)

@@ -1,10 +1,10 @@
-"""Compares the device plane of two commits, beside nginx, in rounds that alternate.
+"""Compares the device plane of two commits, and nginx, in alternating rounds.
 
     python -m benchmarks.device.commits OLD NEW [--rounds 5] [--seconds 4] [--verbose]
 
-Each commit's server runs from a work tree of its own, with the environment of this program. A load
-has lost speed where the median of the rounds' ratios is below 1 by more than 3 % and by more than
-the spread, half of what lies between the least and the greatest of them. Exit status 1 then.
+Each commit's server runs from its own git worktree, in the Python environment of this program. A
+load has lost speed if the median of the rounds' ratios is below 1 by more than 3 % and by more than
+half the difference of their maximum and minimum. The exit status is 1 if any load has lost speed.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from benchmarks.device.state import TIMESTAMP, make_site
 from benchmarks.device.table import print_claims, print_report
 from benchmarks.device.wire import curl_request, phone_request
 
-LOST = 0.03  # of speed that a commit may lose, or the spread where that is more
+LOST = 0.03  # share of speed that a commit may lose, or half the spread if that is more
 BATCH = 16  # requests in a packet of the simulated fleet
 COLUMNS = ["old per CPU second", "new", "new to old", "least", "greatest", "new to nginx"]
 Load = Callable[[Lab, Server], Measured]
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("old")
     parser.add_argument("new")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of one run of a load")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of one run of a load")
     parser.add_argument("--verbose", action="store_true", help="print each run")
     chosen = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -108,7 +108,7 @@ def _speed(run: Measured) -> float:
 
 @contextlib.contextmanager
 def _checkout(folder: Path, commit: str) -> Iterator[Path]:
-    """Have the files of a commit in `folder` until the block ends."""
+    """Check out a commit into `folder` until the block ends."""
     git = ["git", "worktree"]
     subprocess.run(  # noqa: S603 - git, and a commit that the caller names
         [*git, "add", "--quiet", "--detach", str(folder), commit], check=True

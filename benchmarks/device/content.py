@@ -1,4 +1,4 @@
-"""What peers serve: our own answers, body and headers, written where each of them finds it."""
+"""The content of the peers: hening's answers, headers and bodies, as files for each peer."""
 
 import base64
 import json
@@ -7,14 +7,14 @@ from pathlib import Path
 from benchmarks.device.state import TIMESTAMP, Site
 from benchmarks.device.wire import Answer, ask, phone_request, request
 
-# Connection-level fields, and those that every server makes itself.
+# Headers of the connection, and those that every server generates itself.
 _NOT_CONTENT = frozenset({"content-length", "date", "connection"})
 
 
 def write_content(site: Site, port: int, folder: Path) -> None:
-    """Ask our server for its documents and write `nginx/` and `content.json` into `folder`.
+    """Request documents from hening and write `nginx/` and `content.json` into `folder`.
 
-    nginx finds files, each beside its gzip form; the servers in Python read the JSON.
+    nginx serves the files, each with its gzip form; the Python servers read the JSON.
     """
     root = folder / "nginx"
     (root / "metadata").mkdir(parents=True)
@@ -36,7 +36,7 @@ def write_content(site: Site, port: int, folder: Path) -> None:
 
 
 def role_path(site: Site) -> str:
-    """Return the path of an immutable role of ordinary size."""
+    """Return the path of an immutable role of typical size."""
     return f"/metadata/1.{site.state.codenames[1]}.json"
 
 

@@ -1,4 +1,4 @@
-"""CPU seconds of process trees and of the whole machine, as `/proc` tells them."""
+"""CPU seconds, memory and descriptors of processes, and CPU seconds of the machine, by `/proc`."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ _BUSY = (1, 2, 3, 6, 7, 8)  # user, nice, system, irq, softirq, steal: proc_stat
 
 
 def tree(pid: int) -> Iterator[int]:
-    """Yield a process and all that it started and that still run."""
+    """Yield the ids of a process and of its descendants that still run."""
     yield pid
     for task in _tasks(pid):
         try:
@@ -23,9 +23,9 @@ def tree(pid: int) -> Iterator[int]:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return the CPU seconds that the threads of these processes have had so far.
+    """Return the CPU seconds that the threads of these processes have used so far.
 
-    The scheduler's own account, in nanoseconds; a tick of `stat` is too coarse for short rounds.
+    They are the scheduler's, in nanoseconds: the ticks of `stat` are too coarse for short rounds.
     """
     total = 0
     for pid in pids:
@@ -33,18 +33,18 @@ def cpu_seconds(pids: Iterable[int]) -> float:
             try:
                 total += int((task / "schedstat").read_text().split()[0])
             except (FileNotFoundError, ProcessLookupError):
-                continue  # it ended meanwhile
+                continue  # the thread has ended
     return total * NANO
 
 
 def machine_seconds() -> float:
-    """Return the CPU seconds that all cores together were busy since the start, stolen ones too."""
+    """Return the busy seconds of all cores since boot, including stolen time."""
     fields = (PROC / "stat").read_text().partition("\n")[0].split()
     return sum(int(fields[index]) for index in _BUSY) / _TICK
 
 
 def resident_bytes(pids: Iterable[int]) -> int:
-    """Return the proportional share of memory (PSS) of these processes, in bytes."""
+    """Return the proportional set size (PSS) of these processes, in bytes."""
     total = 0
     for pid in pids:
         for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
@@ -54,12 +54,12 @@ def resident_bytes(pids: Iterable[int]) -> int:
 
 
 def descriptors(pid: int) -> int:
-    """Return how many descriptors a process has open."""
+    """Return the number of open file descriptors of a process."""
     return sum(1 for _ in (PROC / str(pid) / "fd").iterdir())
 
 
 def command_line(pid: int) -> str:
-    """Return how a process was started."""
+    """Return the command line of a process."""
     return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
 
 

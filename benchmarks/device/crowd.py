@@ -1,4 +1,4 @@
-"""A crowd of connections that is there while a block runs."""
+"""Many connections that are open while a block runs."""
 
 import contextlib
 import subprocess
@@ -10,7 +10,7 @@ from benchmarks.device.load.spec import CrowdSpec
 
 @contextlib.contextmanager
 def crowd(lab: Lab, spec: CrowdSpec) -> Iterator["subprocess.Popen[bytes]"]:
-    """Open the connections, give the process that holds them, and let them go."""
+    """Open the connections, yield the process that has them, and close them after the block."""
     process = lab.begin("crowd", spec)
     if process.stdout is None or process.stdin is None:
         raise RuntimeError("a crowd without pipes")

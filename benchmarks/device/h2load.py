@@ -13,7 +13,7 @@ MICRO = 1e-6
 
 
 def run_h2load(server: Server, path: str, rate: float, seconds: float, log: Path) -> Measured:
-    """Ask `rate` times a second; latencies come from the log that it writes of each request."""
+    """Send `rate` requests per second; latencies are from h2load's log of each request."""
     command = ["taskset", "-c", str(LOAD_CORE), find("h2load") or "h2load", "--h1", "-t", "1"]
     command += ["-c", str(CONNECTIONS), "-D", str(max(1, round(seconds)))]
     command += ["--rps", f"{rate / CONNECTIONS:.3f}", "--log-file", str(log)]
@@ -31,7 +31,7 @@ def run_h2load(server: Server, path: str, rate: float, seconds: float, log: Path
     return Measured(
         done=len(good),
         failed=len(rows) - len(good),
-        seconds=max(begins) - min(begins),  # its own beginning and end are no part of it
+        seconds=max(begins) - min(begins),  # without h2load's start and end
         cpu=ran.cpu,
         other=ran.other,
         latencies=percentiles(good),

@@ -1,4 +1,4 @@
-"""Our server, as an operator runs it."""
+"""hening's server, as an operator runs it."""
 
 import contextlib
 import sys
@@ -32,8 +32,8 @@ def running_hening(
 ) -> Iterator[Server]:
     """Run `hening-server run --workers N` on a state folder until the block ends.
 
-    Where the command has no such option, phones are answered by the one process. The code is that
-    of `checkout`, or else what this program runs.
+    If the command has no option `--workers`, its only process answers phones. The code is that of
+    the folder `checkout`, by default that of this program.
     """
     port = free_port()
     command = [sys.executable, "-P", "-c", _MAIN, "run", "--state", str(root)]
@@ -45,7 +45,7 @@ def running_hening(
         command += ["--public-url", f"https://{HOST}:{port}"]
     if config is not None:
         command += ["--config", str(config)]
-    # With -P the working folder is not among the places of modules, for workers neither.
+    # With -P the working folder is not in the module path, nor in that of workers.
     environment = None if checkout is None else {"PYTHONPATH": str(checkout)}
     with running(
         name, port, command, cores=cores, log=log, environment=environment, folder=checkout
@@ -54,11 +54,11 @@ def running_hening(
 
 
 def has_workers() -> bool:
-    """Answer whether the command knows workers."""
+    """Return whether the command has the option `--workers`."""
     return any(parameter.name == "workers" for parameter in run.params)
 
 
 def worker_pids(server: Server) -> list[int]:
-    """Return the processes that answer phones."""
+    """Return the ids of the processes that answer phones."""
     workers = [pid for pid in server.pids if _WORKER in command_line(pid)]
     return workers or [server.pid]

@@ -1,4 +1,4 @@
-"""What every scenario works with: the site, the servers, how long, and how many rounds."""
+"""The testbed of the scenarios: a site, its servers, and the number and length of the runs."""
 
 import contextlib
 import itertools
@@ -37,18 +37,19 @@ STATIC = {
     "nginx, its defaults": DEFAULTS,
     "nginx, 2 processes": PLAIN_SENDFILE,
 }
-PROCESSES = {"nginx, 2 processes": 2}  # workers that answer; all others have one
-LOAD_SECONDS = 300.0  # none takes that long, unless it waits for what never comes
+PROCESSES = {"nginx, 2 processes": 2}  # processes that answer; other servers have one
+LOAD_SECONDS = 300.0  # timeout of a load: longer than any that does not hang
 _ROOT = Path(__file__).parents[2]
 
 
 @dataclass
 class Lab:
-    """A site that is served, and the servers that serve it.
+    """A published site, and the servers that serve it.
 
-    `seconds` is the length of one run of a load and `rounds` how often each is run. `scale` makes
-    the big scenarios smaller: 1 is what the goals speak of. `missing` names the peers that are not
-    installed. `poll_paths` are those of a phone's poll, recorded at our first server.
+    `seconds` is the length of one run of a load, `rounds` the number of its runs. `scale` makes the
+    big scenarios smaller; the goals are for 1. `missing` has the peers that are not installed.
+    `known` has values that scenarios share. `poll_paths` are the paths of a phone's poll, recorded
+    from the first hening server.
     """
 
     site: Site
@@ -63,7 +64,7 @@ class Lab:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def place(self, name: str) -> Path:
-        """Return a path in the bench's folder that nobody else uses."""
+        """Return a new path in the benchmark's folder."""
         return self.folder / f"{next(self._numbers)}-{name}"
 
     @contextlib.contextmanager
@@ -74,7 +75,7 @@ class Lab:
         cores: tuple[int, ...] = (0,),
         certificate: Certificate | None = None,
     ) -> Iterator[Server]:
-        """Run our server over the site."""
+        """Run hening's server with the site."""
         log = self.place("hening.log")
         with running_hening(
             self.site.state.folder.root, log, workers=workers, cores=cores, certificate=certificate
@@ -84,17 +85,17 @@ class Lab:
             yield server
 
     def poll(self, server: Server) -> list[str]:
-        """Return the requests of a phone's poll that finds nothing new, for one of the servers."""
+        """Return the requests to `server` of a phone's poll that finds nothing new."""
         return [phone_request(server.port, path).decode() for path in self.poll_paths]
 
     def start(self, stack: ExitStack, *names: str) -> dict[str, Server]:
-        """Start servers by the names of tables, ours first; those that are missing are left out."""
+        """Start hening and the installed peers among `names`; return them by name, hening first."""
         ours = {"hening": stack.enter_context(self.hening())}
         return ours | self.start_peers(stack, ours["hening"], *names)
 
     def start_tls(self, stack: ExitStack, *names: str) -> tuple[dict[str, Server], str]:
-        """Start ours and settings of nginx over TLS; gives the file that vouches for them, too."""
-        with self.hening() as plain:  # which alone can be asked for what nginx is to serve
+        """Start hening and nginx over TLS; return them by name, and their certificate's file."""
+        with self.hening() as plain:  # content is requested without TLS
             self._write_content(plain)
         certificate = make_certificate(self.folder)
         servers = {"hening": stack.enter_context(self.hening(certificate=certificate))}
@@ -110,7 +111,7 @@ class Lab:
         return servers, str(certificate.chain)
 
     def start_peers(self, stack: ExitStack, ours: Server, *names: str) -> dict[str, Server]:
-        """Start peers that serve what `ours` answers; those that are missing are left out."""
+        """Start the installed peers among `names`, with the content of `ours`."""
         servers = {}
         self._write_content(ours)
         for name in names:
@@ -133,11 +134,11 @@ class Lab:
         return servers
 
     def run(self, module: str, spec: Spec) -> Measured:
-        """Run a load to its end and return what it measured."""
+        """Run a load to its end and return its result."""
         return finish(self.begin(module, spec))
 
     def begin(self, module: str, spec: Spec) -> "subprocess.Popen[bytes]":
-        """Start a load; it writes what it measured to its output when it is through."""
+        """Start a load; it writes its result to its standard output when it ends."""
         command = [sys.executable, "-m", f"benchmarks.device.load.{module}"]
         return subprocess.Popen(  # noqa: S603 - ours
             [*command, msgspec.json.encode(spec).decode()],
@@ -164,7 +165,7 @@ class Lab:
 
 
 def finish(load: "subprocess.Popen[bytes]") -> Measured:
-    """Return what a load that was begun has measured; raises RuntimeError with what it said."""
+    """Wait for a load and return its result; raises RuntimeError with its output if it failed."""
     try:
         output, errors = load.communicate(timeout=LOAD_SECONDS)
     except subprocess.TimeoutExpired:

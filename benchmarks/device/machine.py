@@ -1,4 +1,4 @@
-"""Which machine and which programs a measurement belongs to."""
+"""The machine and the programs of a measurement."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from benchmarks.device.python_peers import peers_bin
 
 
 class Machine(msgspec.Struct, frozen=True):
-    """What ran it."""
+    """The hardware and the software versions of a measurement."""
 
     processor: str
     cores: int
@@ -33,7 +33,7 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 def look_at_machine() -> Machine:
-    """Return what this machine is."""
+    """Return the description of this machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     programs = {name: version(name) for name in ("aiohttp", "uvloop")}
     programs |= _programs()
@@ -48,7 +48,7 @@ def look_at_machine() -> Machine:
 
 
 def raise_descriptors() -> None:
-    """Allow as many descriptors as the hard limit does; what is started inherits it."""
+    """Raise the limit of descriptors to the hard limit; child processes inherit it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

@@ -1,4 +1,4 @@
-"""What one run of a load came to, and the window in which it was measured."""
+"""The result of one run of a load, and the interval in which it was measured."""
 
 import resource
 import time
@@ -10,12 +10,12 @@ from benchmarks.device.cpu import cpu_seconds, machine_seconds
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One run: how much was done, in which time, and at which cost.
+    """The result of one run: the work done, its time and its cost.
 
-    `done`: answers, or bytes of downloads. `failed`: what was not answered as it should be.
-    `cpu`: CPU seconds of the server. `other`: cores' worth of CPU that belonged to neither side.
-    `latencies`: milliseconds by name (`p50`, `p99`, `p999`, `max`), where they were taken.
-    `extra`: whatever else a load has to say.
+    `done`: answers, or bytes of downloads. `failed`: requests without a correct answer. `cpu`: CPU
+    seconds of the server. `other`: cores used on average by processes of neither server nor load.
+    `latencies`: milliseconds by name (`p50`, `p99`, `p999`, `max`), if measured. `extra`: other
+    values of a load.
     """
 
     done: int
@@ -28,24 +28,24 @@ class Measured(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float:
-        """How much was done per second."""
+        """The work done per second."""
         return self.done / self.seconds
 
     @property
     def per_cpu(self) -> float:
-        """How much was done per CPU second of the server."""
+        """The work done per CPU second of the server."""
         return self.done / self.cpu if self.cpu else 0.0
 
     @property
     def cores(self) -> float:
-        """How much of a core the server used."""
+        """The cores that the server used on average."""
         return self.cpu / self.seconds
 
 
 class Window:
-    """Measures from its making to `close`; `server` and `load` are process ids.
+    """Measures from its creation to `close`; `server` and `load` are process ids.
 
-    What this process and the children that it waited for have used counts as the load's, too.
+    The CPU of this process, and of the children that it waited for, also counts as the load's.
     """
 
     def __init__(self, server: Sequence[int], load: Sequence[int] = ()) -> None:
@@ -61,7 +61,7 @@ class Window:
         latencies: dict[str, float] | None = None,
         extra: dict[str, float] | None = None,
     ) -> Measured:
-        """Return what was done since the beginning."""
+        """Return the result since the creation, with `done` and `failed` as given."""
         now, cpu, load, machine = (
             end - begin for end, begin in zip(self._look(), self._begin, strict=True)
         )
@@ -76,7 +76,7 @@ class Window:
 
 
 def percentiles(samples: list[float]) -> dict[str, float]:
-    """Return the usual percentiles of latencies in seconds, in milliseconds."""
+    """Return percentiles, in milliseconds, of latencies in seconds."""
     if not samples:
         return {}
     ordered = sorted(samples)

@@ -1,4 +1,4 @@
-"""nginx as a peer: static files in its two settings, its defaults, and a cache in front of us."""
+"""nginx as a peer: static files with several settings, and a cache in front of hening."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -8,14 +8,14 @@ from benchmarks.device.certificate import Certificate
 from benchmarks.device.ports import free_port
 from benchmarks.device.process import Server, find, running
 
-# Static files as somebody tunes them who cares. `tcp_nopush` sends head and body of a small file
-# in one packet, which is worth a third.
+# Static files, tuned. `tcp_nopush` sends head and body of a small file in one packet, which
+# makes nginx faster by a third.
 TUNED = (
     "sendfile on; tcp_nopush on; open_file_cache max=1000 inactive=1h; open_file_cache_valid 1h;"
 )
 PLAIN_SENDFILE = "sendfile on; open_file_cache max=1000 inactive=1h; open_file_cache_valid 1h;"
 READING = "sendfile off; open_file_cache max=1000 inactive=1h; open_file_cache_valid 1h;"
-DEFAULTS = "sendfile on;"  # as Debian's nginx.conf has it, besides tcp_nopush
+DEFAULTS = "sendfile on;"  # as in Debian's nginx.conf, but without its tcp_nopush
 
 _MAIN = """
 daemon off;
@@ -49,14 +49,14 @@ _STATIC = """
         gzip_vary on;
         add_header Cache-Control "public, max-age=60";
 """
-# As deploy/nginx/dialects.conf answers: nothing is coded, and nothing can come back.
+# As in deploy/nginx/dialects.conf: no content coding, and no validators for later requests.
 UNCODED = """
         root {root};
         etag off;
         add_header Last-Modified "";
         add_header Cache-Control "public, max-age=60";
 """
-# As deploy/nginx/edge.conf has it: the server's own settings, and nothing that tells of a client.
+# As in deploy/nginx/edge.conf: hening's own TLS settings; no resumption, which links connections.
 _TLS = """
     ssl_certificate {chain};
     ssl_certificate_key {key};
@@ -99,7 +99,7 @@ def static_nginx(
     server: str = _STATIC,
     certificate: Certificate | None = None,
 ) -> Iterator[Server]:
-    """Serve the files below `root`, over TLS with a `certificate`."""
+    """Serve the files below `root`; over TLS if `certificate` is given."""
     static = server.format(root=root)
     with _running(name, folder, settings, static, cores, processes, certificate) as started:
         yield started
@@ -113,7 +113,7 @@ def caching_nginx(
     cores: Sequence[int] = (0,),
     certificate: Certificate | None = None,
 ) -> Iterator[Server]:
-    """Cache what the server on the port `upstream` answers; with a `certificate`, both have TLS."""
+    """Cache the answers of the server on port `upstream`; with `certificate`, both use TLS."""
     http = _CACHE_HTTP.format(folder=folder, upstream=upstream)
     cache = _CACHE.format(upstream=upstream, scheme="http" if certificate is None else "https")
     with _running(name, folder, http, cache, cores, certificate=certificate) as server:
@@ -135,7 +135,7 @@ def _running(
         raise FileNotFoundError("nginx is not installed")
     folder.mkdir(parents=True)
     port = free_port()
-    # Workers of root's nginx become somebody else, who may not read root's temporary folders.
+    # If started by root, nginx runs its workers as a user that cannot read root's temporary files.
     user = "user root;" if folder.stat().st_uid == 0 else ""
     if certificate is not None:
         http += _TLS.format(chain=certificate.chain, key=certificate.key)

@@ -1,8 +1,8 @@
-"""Writes what was measured into docs/PERFORMANCE.md, and the plot beside it.
+"""Writes the results into docs/PERFORMANCE.md, and the plot into docs/performance.svg.
 
     python -m benchmarks.device.page FILE…
 
-Each FILE is one that `--json` wrote. Between the page's two marks everything is replaced.
+Each FILE was written by `--json`. The text between the page's two marks is replaced.
 """
 
 import sys
@@ -20,7 +20,7 @@ BEGIN, END = "<!-- device:begin -->", "<!-- device:end -->"
 
 
 def main() -> None:
-    """Replace what is between the marks."""
+    """Replace the text between the marks, and the plot."""
     record = load_records([Path(name) for name in sys.argv[1:]])
     text = PAGE.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)

@@ -1,4 +1,4 @@
-"""What a phone polls: recorded from the real client, which other loads repeat."""
+"""The requests of a phone's poll, recorded from the real client for the loads to repeat."""
 
 import gzip
 import time
@@ -9,7 +9,7 @@ from client_sim.fleet.target import Target
 
 
 def idle_poll(port: int) -> tuple[str, ...]:
-    """Return the paths of a poll of our server that finds nothing new, in order."""
+    """Return the paths, in order, of a poll that finds nothing new on hening at `port`."""
     came = ask(port, request(port, "/metadata/1.root.json"))
     root = gzip.decompress(came.body) if "content-encoding" in came.fields else came.body
     return record_idle_poll(Target(HOST, port, HOST, tls=False, root=root), time.time())

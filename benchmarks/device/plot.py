@@ -1,4 +1,4 @@
-"""Draws what was measured as SVG: one panel a scenario, one bar a server, nginx being 1."""
+"""Draws the results as SVG: a panel per scenario, a bar per server, relative to nginx."""
 
 from xml.etree.ElementTree import Element
 
@@ -6,7 +6,7 @@ from benchmarks.device.record import Record
 from benchmarks.device.report import Report
 from client_sim.pages import charts
 
-# Scenario, the column that is drawn, and the goal that has a mark of its own.
+# The scenario, the column to draw, and the goal to mark.
 PANELS = (
     ("phone", "to nginx per CPU s", 1.2),
     ("curl", "to nginx per CPU s", 1.0),
@@ -20,13 +20,13 @@ PANELS = (
 OURS, OTHERS, GOAL = "#0b7a75", "#b8c0c8", "#c0392b"
 INK, QUIET = "#1f2933", "#6b7785"
 COLUMNS = 2
-WIDTH, LEFT, RIGHT = 520, 190, 60  # of a panel, of its names, of its numbers
+WIDTH, LEFT, RIGHT = 520, 190, 60  # widths of a panel, its names and its numbers
 ROW, BAR, HEAD, GAP = 22, 14, 48, 22
 MARGIN = 24
 
 
 def draw(record: Record) -> str:
-    """Return the picture."""
+    """Return the plot as SVG."""
     reports = {report.name: report for report in record.reports}
     chosen = [
         (reports[name], reports[name].columns.index(column), goal, column)
@@ -43,7 +43,7 @@ def draw(record: Record) -> str:
         xmlns="http://www.w3.org/2000/svg",
         style="font:13px system-ui,sans-serif",
     )
-    picture.attrib |= {"width": str(width), "height": str(height)}  # it stands in no page
+    picture.attrib |= {"width": str(width), "height": str(height)}  # no page sets its size
     charts.draw(picture, "rect", width=width, height=height, fill="#ffffff")
     for number, line in enumerate(lines):
         top = MARGIN + sum(heights[:number])
@@ -83,7 +83,7 @@ def _draw_panel(
             stroke=colour,
             stroke_dasharray=dashes,
         )
-    for number, (name, value) in enumerate(values):  # last, for lines must not cross them out
+    for number, (name, value) in enumerate(values):  # last, so that no line crosses them
         y = top + HEAD + number * ROW + BAR - 2
         ink, weight = (INK, "600") if name == "hening" else (QUIET, "400")
         _write(picture, zero - 8, y, name, ink, text_anchor="end", font_weight=weight)

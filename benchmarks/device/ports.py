@@ -1,15 +1,15 @@
-"""Free ports to listen on, below those that connections take by themselves."""
+"""Free ports to listen on, below the ephemeral ports."""
 
 import itertools
 import socket
 from collections.abc import Iterator
 
-# From 32768 on, a poll with a connection of its own could take the port that a server wants.
+# From 32768 on, the connection of a poll could use the port before a server listens on it.
 _CANDIDATES = itertools.cycle(range(21_000, 31_000))
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
+    """Return a port of loopback on which no process listens."""
     for port in _candidates():
         with socket.socket() as trial:
             try:

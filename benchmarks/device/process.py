@@ -1,4 +1,4 @@
-"""Starts a program on a core of its own and stops it again."""
+"""Starts servers on given cores, and stops them."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A program that answers on `port` of loopback; `name` is what tables call it."""
+    """A server on `port` of loopback; `name` is its name in tables."""
 
     name: str
     port: int
@@ -29,7 +29,7 @@ class Server:
 
     @property
     def pids(self) -> list[int]:
-        """All its processes."""
+        """The ids of the server's processes."""
         return list(tree(self.pid))
 
 
@@ -44,7 +44,7 @@ def running(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Iterator[Server]:
-    """Run a server on `cores` until the block ends; what it says goes to the file `log`."""
+    """Run a server on `cores` until the block ends; its output goes to the file `log`."""
     pinned = ["taskset", "-c", ",".join(map(str, cores)), *command]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - the peers' commands are in this folder
@@ -70,7 +70,7 @@ def running(
 
 
 def find(program: str) -> str | None:
-    """Return where a program is, also in the folders that are root's."""
+    """Return the path of a program, searching also the folders of system programs."""
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 

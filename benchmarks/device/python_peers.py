@@ -1,4 +1,4 @@
-"""Servers in Python as peers; they run in the environment that `make peers` makes."""
+"""Python servers as peers, run in the environment that `make peers` creates."""
 
 import contextlib
 import sys
@@ -13,18 +13,18 @@ _ROOT = Path(__file__).parents[2]
 
 
 def peers_bin() -> Path:
-    """Return where the peers' programs are: `.venv-peers` beside `.venv`, so for any suffix."""
+    """Return the folder of the peers' programs: `.venv-peers` for `.venv`, with the same suffix."""
     return _ROOT / Path(sys.prefix).name.replace(".venv", ".venv-peers", 1) / "bin"
 
 
 def has_python_peers() -> bool:
-    """Answer whether they are installed."""
+    """Return whether granian and gunicorn are installed."""
     return (peers_bin() / "granian").exists() and (peers_bin() / "gunicorn").exists()
 
 
 @contextlib.contextmanager
 def flask_gunicorn(folder: Path, cores: Sequence[int] = (0,)) -> Iterator[Server]:
-    """Run Flask under gunicorn, with threads: its default worker keeps no connection."""
+    """Run Flask under gunicorn with threads: the default worker closes each connection."""
     port = free_port()
     command = [str(peers_bin() / "gunicorn"), "-w", "1", "-k", "gthread", "--threads", "4"]
     command += ["--keep-alive", "75", "-b", f"127.0.0.1:{port}", "flask_app:app"]
@@ -34,7 +34,7 @@ def flask_gunicorn(folder: Path, cores: Sequence[int] = (0,)) -> Iterator[Server
 
 @contextlib.contextmanager
 def granian(folder: Path, cores: Sequence[int] = (0,)) -> Iterator[Server]:
-    """Run granian with one worker on its own interface, RSGI."""
+    """Run granian with one worker and its own interface, RSGI."""
     port = free_port()
     command = [str(peers_bin() / "granian"), "--interface", "rsgi", "--http", "1", "--no-ws"]
     command += ["--workers", "1", "--loop", "uvloop", "--no-access-log", "--backlog", "4096"]

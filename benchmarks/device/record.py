@@ -1,4 +1,4 @@
-"""Everything that a run of the benchmark saw, as a file."""
+"""All results of a run of the benchmark, as a file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from benchmarks.device.report import Report
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What `--json` writes, and what page and plot are made from."""
+    """The content of a file that `--json` writes; page and plot are made from it."""
 
     machine: Machine
     rounds: int
@@ -20,14 +20,14 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def save_record(file: Path, record: Record) -> None:
-    """Write a record, for people to read too."""
+    """Write a record as indented JSON."""
     file.write_bytes(msgspec.json.format(msgspec.json.encode(record)))
 
 
 def load_records(files: Sequence[Path]) -> Record:
-    """Return the records of several runs as one; of a scenario the last one counts.
+    """Merge the records of several runs; the last report of a scenario is used.
 
-    Its rounds and seconds are the fewest of them, and missing is what none of them had.
+    `rounds` and `seconds` are the minimum of all runs; `missing` has peers missing in every run.
     """
     records = [msgspec.json.decode(file.read_bytes(), type=Record) for file in files]
     reports = {report.name: report for record in records for report in record.reports}

@@ -1,4 +1,4 @@
-"""What a scenario reports: rows of a table, and the claims that follow from them."""
+"""The report of a scenario: rows of a table, and the claims computed from them."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ Row = tuple[str, Sequence[float | None]]
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """One line of the issue's list: what must hold, what was seen.
+    """A performance goal and the measured value.
 
-    `value` is None where a peer was missing; `at_least` tells on which side of `goal` is good.
+    `value` is None if a peer was missing. `goal` is a minimum if `at_least`, else a maximum.
     """
 
     what: str
@@ -21,14 +21,14 @@ class Claim(msgspec.Struct, frozen=True):
 
     @property
     def holds(self) -> bool | None:
-        """Whether it holds; None where it could not be measured."""
+        """Whether the goal is met; None if it was not measured."""
         if self.value is None:
             return None
         return self.value >= self.goal if self.at_least else self.value <= self.goal
 
 
 class Report(msgspec.Struct, frozen=True):
-    """A scenario's table: `columns` names what each row has after its first cell."""
+    """A scenario's table and claims; `columns` names the cells of a row after the row's name."""
 
     name: str
     title: str

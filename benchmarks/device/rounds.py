@@ -1,11 +1,11 @@
-"""Runs that alternate: every variant once in each round, so that a drift meets all of them."""
+"""Alternating runs: each round runs every variant once, so that a drift affects all of them."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.device.measured import Measured
 
-STRANGERS = 0.12  # cores' worth of CPU of neither side from which on a run is not believed
+STRANGERS = 0.12  # CPU of other processes, in cores, above which a run is repeated
 ATTEMPTS = 3
 
 Rounds = Mapping[str, Sequence[Measured]]
@@ -17,11 +17,11 @@ def alternate(
     tell: Callable[[str], None],
     attempts: int | None = None,
 ) -> Rounds:
-    """Run each variant once per round, in another order each time.
+    """Run each variant once per round; each round begins with another variant.
 
-    A run during which something else took CPU is repeated, up to `attempts` runs; if it is never
-    quiet, the quietest of them counts, and the table shows how quiet that was. Without `attempts`
-    there are three, or one where there is a single round, which is a try.
+    A run during which other processes used CPU is repeated, up to `attempts` runs. If all are
+    disturbed, the least disturbed one counts. `tell` gets a line per result, with that CPU.
+    `attempts` is three by default, or one for a single round, which is only a trial.
     """
     if attempts is None:
         attempts = ATTEMPTS if rounds > 1 else 1
@@ -36,7 +36,7 @@ def alternate(
 
 
 def ratio(results: Rounds, ours: str, peer: str, what: Callable[[Measured], float]) -> float | None:
-    """Return the median of the rounds' ratios of `ours` to `peer`; None where there is no peer."""
+    """Return the median of the rounds' ratios of `ours` to `peer`; None if either is missing."""
     if peer not in results or ours not in results:
         return None
     pairs = zip(results[ours], results[peer], strict=True)
@@ -44,7 +44,7 @@ def ratio(results: Rounds, ours: str, peer: str, what: Callable[[Measured], floa
 
 
 def median(results: Sequence[Measured], what: Callable[[Measured], float]) -> float:
-    """Return the median over the rounds."""
+    """Return the median of `what` over the rounds."""
     return statistics.median(map(what, results))
 
 

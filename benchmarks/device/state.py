@@ -1,4 +1,4 @@
-"""The published states that are served: some models, and one package of a usual size."""
+"""The published states to serve: some models, and one package of realistic size."""
 
 import asyncio
 import hashlib
@@ -31,7 +31,7 @@ NEXT_ROOT = "/metadata/2.root.json"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A state, and where in it the big package is: its URL, its length, its file."""
+    """A state, and the URL path, length and file of its big package."""
 
     state: BigState
     package_url: str
@@ -40,13 +40,13 @@ class Site:
 
 
 def make_site(root: Path, models: int, package_mib: int, tell: Callable[[str], None]) -> Site:
-    """Publish a state of `models` with three channels each, and a package of so many MiB."""
+    """Publish a state of `models`, each with three channels, and a package of `package_mib` MiB."""
     state = asyncio.run(make_big_state(root, models, 1, 100, tell))
     return asyncio.run(_add_package(state, package_mib * MIB))
 
 
 async def publish_role(state: BigState, version: int) -> None:
-    """Hand in the next version of the last model's role; a running server publishes it."""
+    """Submit the next version of the last model's role; a running server publishes it."""
     codename = state.codenames[-1]
     submit(state.folder, {(codename, version): await state.next_role(codename, version)})
 

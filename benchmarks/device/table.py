@@ -9,7 +9,7 @@ from benchmarks.device.report import Claim, Report
 
 
 def number(value: float | None) -> str:
-    """Return a number with about three digits that say something."""
+    """Format a number with about three significant digits."""
     if value is None:
         return ""
     if value >= 1000:
@@ -18,7 +18,7 @@ def number(value: float | None) -> str:
 
 
 def verdict(claim: Claim) -> str:
-    """Return whether a claim holds, in a word or two."""
+    """Return `holds`, `missed` or `not measured`."""
     return {True: "holds", False: "missed", None: "not measured"}[claim.holds]
 
 
@@ -36,7 +36,7 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def print_claims(console: Console, reports: Sequence[Report]) -> None:
-    """Print what must hold and what was seen."""
+    """Print the goals of all reports and the measured values."""
     table = Table(title="Goals", title_justify="left")
     table.add_column("must hold", no_wrap=True)
     for column in ("seen", "goal", "", "verdict"):

@@ -1,4 +1,4 @@
-"""Requests of phones and other clients as bytes, and an answer to one of them."""
+"""Requests of phones and other clients as bytes, and the answer to a single request."""
 
 import socket
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ ANSWER_SECONDS = 30.0
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One answer, whole: names of `fields` are in lower case, `size` is what is on the wire."""
+    """A whole answer; names in `fields` are lower case, `size` counts its bytes on the wire."""
 
     status: int
     fields: Mapping[str, str]
@@ -22,28 +22,28 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def phone_request(port: int, path: str) -> bytes:
-    """Return a phone's bytes, as the real client encodes them."""
+    """Return a phone's request, as the real client encodes it."""
     return encode_request(f"{HOST}:{port}", path)
 
 
 def request(port: int, path: str, *lines: str) -> bytes:
-    """Return another client's bytes, with its header lines."""
+    """Return a request with a Host header and these other header lines."""
     return request_lines(path, f"Host: {HOST}:{port}", *lines)
 
 
 def request_lines(path: str, *lines: str) -> bytes:
-    """Return a client's bytes, with all its header lines."""
+    """Return a request with exactly these header lines."""
     head = "\r\n".join([f"GET {path} HTTP/1.1", *lines])
     return f"{head}\r\n\r\n".encode()
 
 
 def curl_request(port: int, path: str) -> bytes:
-    """Return curl's bytes: the body comes without a coding."""
+    """Return curl's request, which does not accept a content coding."""
     return request(port, path, "User-Agent: curl/8.14.1", "Accept: */*")
 
 
 def requests_request(port: int, path: str) -> bytes:
-    """Return the bytes of Python's `requests`."""
+    """Return the request of Python's `requests`."""
     return request_lines(path, *requests_lines(port))
 
 
@@ -59,21 +59,21 @@ def requests_lines(port: int) -> tuple[str, ...]:
 
 
 def range_request(port: int, path: str, first: int, length: int, *lines: str) -> bytes:
-    """Return what asks for a piece of a package, as a phone does, or a client with these lines."""
+    """Return the request for a range: a phone's, or with `lines` that of another client."""
     if lines:
         return request(port, path, f"Range: bytes={first}-{first + length - 1}", *lines)
     return encode_block_request(f"{HOST}:{port}", path, first, first + length - 1)
 
 
 def ask(port: int, data: bytes) -> Answer:
-    """Send a request on a connection of its own and return the whole answer."""
+    """Send a request over a new connection and return the whole answer."""
     with socket.create_connection((HOST, port), ANSWER_SECONDS) as stream:
         stream.sendall(data)
         return read_answer(stream)
 
 
 def read_answer(stream: socket.socket) -> Answer:
-    """Return the answer that comes next; the stream must block."""
+    """Return the next answer from a blocking socket."""
     answers, data = AnswerParser(), b""
     while (came := answers.cut(data, 1)) is None:
         some = stream.recv(1 << 20)

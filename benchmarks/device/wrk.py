@@ -1,4 +1,4 @@
-"""wrk: a closed loop that others trust. It sleeps and is slower than the lane, see performance."""
+"""wrk, a well-known closed loop; it sleeps, and is slower than the fast path (PERFORMANCE.md)."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ _ERRORS = re.compile(r"Socket errors: connect (\d+), read (\d+), write (\d+), ti
 def run_wrk(
     server: Server, path: str, seconds: float, connections: int = 64, cores: tuple[int, ...] = (1,)
 ) -> Measured:
-    """Ask as a phone does, as fast as it can."""
+    """Request `path`, accepting gzip, as fast as wrk can, over `connections` kept connections."""
     command = ["taskset", "-c", ",".join(map(str, cores)), find("wrk") or "wrk", "-t", "1"]
     command += ["-c", str(connections), "-d", f"{max(1, round(seconds))}s", "--timeout", "10s"]
     command += ["-H", "Accept-Encoding: gzip", f"http://{HOST}:{server.port}{path}"]

@@ -1,4 +1,4 @@
-"""What a system image is made of: libraries and programs of this machine, in AOSP's chunks."""
+"""Sample content of a system image: libraries and programs of this machine, in AOSP's chunks."""
 
 import bz2
 import lzma
@@ -22,7 +22,7 @@ def collect_pieces() -> tuple[Piece, ...]:
 
 
 def describe_pieces(pieces: Sequence[Piece]) -> str:
-    """Return a sentence about the forms and how far they compress."""
+    """Return a description of the forms of the pieces and of their compression."""
     if not pieces:
         return "noise, which does not compress"
     counts = Counter(_NAMES[piece.kind] for piece in pieces)
@@ -32,7 +32,7 @@ def describe_pieces(pieces: Sequence[Piece]) -> str:
 
 
 def _iter_chunks() -> Iterator[bytes]:
-    """Yield chunks of the files of Python and its packages, one behind the other."""
+    """Yield chunks of the concatenated files below the parent folder of Python's library."""
     rest = b""
     folder = Path(sysconfig.get_paths()["stdlib"]).parent
     for path in sorted(folder.rglob("*")):
@@ -44,7 +44,7 @@ def _iter_chunks() -> Iterator[bytes]:
 
 
 def _smallest(content: bytes) -> Piece:
-    # What AOSP's generator uses: bzip2 -9, and xz with a check that phones know.
+    # As AOSP's generator: bzip2 -9, and xz with CRC-32, a check that phones support.
     forms = [
         Piece(REPLACE, content, content),
         Piece(REPLACE_BZ, bz2.compress(content, 9), content),

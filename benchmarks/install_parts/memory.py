@@ -1,6 +1,6 @@
-"""The most memory that this process held, from a moment on; Linux only.
+"""The peak memory of this process since a given time; Linux only.
 
-What `getrusage` tells of a child begins with what its parent held.
+`getrusage` cannot be used: the peak of a child process starts with the memory of its parent.
 """
 
 from pathlib import Path
@@ -9,13 +9,13 @@ _STATUS = Path("/proc/self/status")
 
 
 def begin_peak() -> int:
-    """Forget the peak so far; returns the bytes that are held now."""
+    """Reset the peak; return the resident bytes now."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     return _read("VmRSS")
 
 
 def read_peak() -> int:
-    """Return the peak since then, in bytes."""
+    """Return the peak since `begin_peak`, in bytes."""
     return _read("VmHWM")
 
 

@@ -1,4 +1,4 @@
-"""Does one thing once and prints, as JSON, how long it took and how much more memory it held."""
+"""Run one of `WAYS` once and print its time and additional peak memory, as JSON."""
 
 import hashlib
 import io
@@ -34,7 +34,7 @@ _METADATA = "META-INF/com/android/metadata"
 
 
 def peer(path: Path, _port: int, _folder: Path) -> dict[str, float]:
-    """Decompress and hash the payload, and write nothing."""
+    """Decompress and hash the payload without writing; return the seconds of each kind of work."""
     spent = {"hashing_data": 0.0, "decompressing": 0.0, "hashing_images": 0.0}
     with path.open("rb") as file:
         payload = _open_payload(file)
@@ -57,7 +57,7 @@ def peer(path: Path, _port: int, _folder: Path) -> dict[str, float]:
 
 
 def stream(path: Path, port: int, folder: Path) -> dict[str, float]:
-    """Install it while it is fetched."""
+    """Install the package while it is fetched."""
     given = _Given(path)
     with Connection(given.world(port)) as connection:
         install_stream(PackageBlocks(connection, given.offer), _make_phone(folder), given.expected)
@@ -65,7 +65,7 @@ def stream(path: Path, port: int, folder: Path) -> dict[str, float]:
 
 
 def whole(path: Path, port: int, folder: Path) -> dict[str, float]:
-    """Fetch it and then install it."""
+    """Fetch the whole package, then install it."""
     given = _Given(path)
     with Connection(given.world(port)) as connection:
         package = Downloads(folder / "downloads").fetch(connection, given.offer)
@@ -86,7 +86,7 @@ def _open_payload(file: io.BufferedReader) -> Payload:
 
 
 class _Given:
-    """What a phone knows of the package before it asks for it."""
+    """The facts about the package that a phone knows before it requests the package."""
 
     def __init__(self, path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
@@ -116,7 +116,7 @@ class _Given:
         )
 
     def world(self, port: int) -> RealWorld:
-        """Return the world in which the server is."""
+        """Return the phone's environment, with the server at `port` on loopback."""
         public = Public(
             host="127.0.0.1",
             port=port,
@@ -133,7 +133,7 @@ class _Given:
 
 
 def _make_phone(folder: Path) -> Slots:
-    """Flash a phone whose one partition is that of the package."""
+    """Return the slots of a phone whose only partition is the one in the package."""
     build = find_build("armani", "id", 0)
     slots = Slots(folder / "slots")
     slots.flash_factory({"system": build.images["system"]}, _facts(build))
@@ -162,7 +162,7 @@ WAYS: dict[str, Callable[[Path, int, Path], dict[str, float]]] = {
 
 
 def main() -> None:
-    """Do what the arguments name: way, package, port."""
+    """Run the way given by the arguments: way, package, port."""
     way, path, port = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         before, held = resource.getrusage(resource.RUSAGE_SELF), begin_peak()

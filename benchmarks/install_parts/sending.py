@@ -1,4 +1,4 @@
-"""A server that sends parts of one file over loopback, from a process of its own."""
+"""A server that sends ranges of one file over loopback, in a separate process."""
 
 import contextlib
 import multiprocessing
@@ -13,7 +13,7 @@ _RANGE = re.compile(rb"Range: bytes=(\d+)-(\d+)")
 
 @contextlib.contextmanager
 def sending(path: Path) -> Iterator[int]:
-    """Send parts of `path` to whoever asks; gives the port."""
+    """Serve range requests for `path` until the block ends; yield the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     process = multiprocessing.get_context("fork").Process(
         target=_serve, args=(listener, path), daemon=True

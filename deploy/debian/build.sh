@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes hening_VERSION_ARCH.deb from the wheel that lies in OUT, beside it: build.sh PYTHON OUT
-# PYTHON has pip; the package's own environment is made with Debian's python3 (ADR 66). What it
-# depends on comes by hash from requirements/run.txt here, so that installing needs no network.
+# Builds hening_VERSION_ARCH.deb in OUT from the wheel in OUT: build.sh PYTHON OUT
+# PYTHON has pip. The package contains an environment of Debian's python3 (ADR 66), with the
+# dependencies in requirements/run.txt, checked by hash, so that installing needs no network.
 # The same commit, on the same Debian, gives the same bytes.
 set -euo pipefail
 umask 022
@@ -15,7 +15,7 @@ for program in dpkg-deb dpkg-shlibdeps /usr/bin/python3; do
 done
 wheels=("$out"/hening-*.whl)
 version=$(basename "${wheels[-1]}" | cut -d - -f 2)
-python=$(basename "$(readlink -f /usr/bin/python3)") # python3.13, which is a package's name as well
+python=$(basename "$(readlink -f /usr/bin/python3)") # python3.13, which is also the name of the Debian package
 architecture=$(dpkg --print-architecture)
 export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}"
 stage=$(mktemp -d)
@@ -23,8 +23,8 @@ trap 'rm -rf "$stage"' EXIT
 root=$stage/root home=$stage/root/opt/hening
 mkdir -p "$root/DEBIAN" "$stage/debian"
 
-# The environment. It is made here and moved, so what names the place where it was made goes:
-# scripts get the final path, pyvenv.cfg loses a comment, dpkg knows the files in place of RECORD.
+# The environment. It is moved to /opt/hening later, so the path of the build is removed: scripts get
+# the final path, pyvenv.cfg loses `command`. RECORD is removed because dpkg knows the files.
 "/usr/bin/$python" -m venv --without-pip "$home"
 install=("$pip" -m pip --python "$home/bin/python" install --quiet --disable-pip-version-check
   --no-compile --only-binary :all:)
@@ -35,11 +35,12 @@ sed -i "1s|.*|#!/opt/hening/bin/python|" "$home"/bin/hening*
 sed -i '/^command = /d' "$home/pyvenv.cfg"
 find "$home" -name RECORD -delete
 rm -rf "$home/include" "$home/.gitignore"
-# Compiled here: the service's user may not write there. The packages never change in place. What
-# was imported meanwhile is compiled again (-f), for it would name the place where it was made.
+# Compiled here, because the service's user cannot write there. Packages never change in place, so
+# hashes are not checked. Modules imported during the build are compiled again (-f), because their
+# bytecode contains the build's path.
 "$home/bin/python" -m compileall -f -q -s "$root" -p / --invalidation-mode unchecked-hash "$home/lib"
 
-# Completions are click's, made by the programs themselves.
+# Shell completions, which the programs generate with click.
 for program in "$home"/bin/hening*; do
   name=$(basename "$program")
   variable=_$(tr a-z- A-Z_ <<< "$name")_COMPLETE
@@ -63,7 +64,7 @@ install -D -m 644 LICENSE "$root/usr/share/doc/hening/copyright"
 install -m 755 -t "$root/DEBIAN" deploy/debian/{postinst,prerm,postrm}
 echo /etc/hening/hening.toml > "$root/DEBIAN/conffiles"
 
-# Which of Debian's libraries the compiled modules need.
+# The Debian packages with the libraries that the compiled modules need.
 echo "Source: hening" > "$stage/debian/control"
 mapfile -t modules < <(find "$home" -name '*.so*' -type f)
 libraries=$(cd "$stage" && dpkg-shlibdeps -O --ignore-missing-info "${modules[@]}" 2> shlibdeps.log) \

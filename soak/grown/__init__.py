@@ -1,7 +1,8 @@
-"""A whole site on one machine, and chaos on it.
+"""A complete site on one machine, with fault injection.
 
-In: a folder, a seed. Out: a history, and a verdict on it. `network` makes the machines and
-`program` runs what is on them; `database`, `store` and `nodes` are what runs, `site` all of it.
-`chaos` lets an `engineer` for each model work, an `observer` look at each node, and `faults`
-happen; all write into the `history`, which `rules` judges. Read `rules` first.
+A run takes a folder and a seed, records a history, and returns verdicts on it. `network` makes the
+machines, and `program` runs programs on them. `database`, `store` and `nodes` define the programs,
+and `site` starts them all. `chaos` runs an `engineer` for each model, an `observer` for each node,
+and the `faults`. All of them record events in the `history`, which `rules` judges. Read `rules`
+first.
 """

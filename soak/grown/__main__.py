@@ -1,9 +1,9 @@
-"""A whole site on one machine: `python -m soak.grown up`, and `python -m soak.grown chaos`.
+"""A complete site on one machine: `python -m soak.grown up`, and `python -m soak.grown chaos`.
 
-Both need Linux and root, for network namespaces. `up` keeps the site until Ctrl-C. `chaos` injects
-faults, and judges the history; `judge` does that again with the history in `--out`.
+Both need Linux and root, for network namespaces. `up` runs the site until Ctrl-C. `chaos` injects
+faults, and judges the recorded history. `judge` judges the history in `--out` again.
 
-Exit status: 0 done, 1 a rule was broken, 3 the environment failed, 130 stopped.
+Exit status: 0 done, 1 a rule was violated, 3 the environment failed, 130 interrupted.
 """
 
 import argparse
@@ -36,14 +36,14 @@ def main() -> int:
         prog="soak.grown", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=("up", "chaos", "judge"))
-    parser.add_argument("--minutes", type=float, default=10.0, help="of faults")
-    parser.add_argument("--seed", type=int, default=4711, help="of what is drawn")
+    parser.add_argument("--minutes", type=float, default=10.0, help="minutes of faults")
+    parser.add_argument("--seed", type=int, default=4711, help="of all random choices")
     parser.add_argument(
-        "--fault", action="append", default=[], help="one fault, once; may be repeated"
+        "--fault", action="append", default=[], help="inject this fault once; may be repeated"
     )
-    parser.add_argument("--hold", type=float, help="seconds of each such fault; else drawn")
+    parser.add_argument("--hold", type=float, help="seconds of each --fault; else random")
     parser.add_argument(
-        "--heal", type=float, default=120.0, help="seconds until all is well after the last fault"
+        "--heal", type=float, default=120.0, help="seconds to recover after the last fault"
     )
     parser.add_argument("--out", type=Path, default=Path("var/chaos"), help="history and logs")
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
@@ -56,14 +56,14 @@ def main() -> int:
 
 
 def _go_inside(words: Sequence[str]) -> int:
-    """Run this program again in its own namespaces, and clear up after it, however it ends."""
+    """Run this program again in new namespaces, and always clean up after it."""
     lacking = _find_lacking()
     if lacking:
         sys.stderr.write(f"soak.grown: {lacking}\n")
         return 3
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     with tempfile.TemporaryDirectory(prefix="hening-grown-") as place:
-        Path(place).chmod(0o711)  # PostgreSQL has a user of its own
+        Path(place).chmod(0o711)  # PostgreSQL runs as another user
         command = [*UNSHARE, sys.executable, "-m", "soak.grown", "--inside", place, *words]
         process = subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True)
         try:
@@ -75,7 +75,7 @@ def _go_inside(words: Sequence[str]) -> int:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End the first process inside. The kernel ends all others before its parent hears of it."""
+    """Kill the namespaces' first process: the kernel kills the others before it is reaped."""
     task = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     inside = task.read_text().split() if process.poll() is None else []
     for pid in map(int, inside):
@@ -98,7 +98,7 @@ def _find_lacking() -> str:
 
 
 def _work(chosen: argparse.Namespace, place: Path) -> int:
-    # Imported here: outside the namespaces little is needed.
+    # Imported here, because only the process inside the namespaces needs them.
     from soak.grown.chaos import run_chaos  # noqa: PLC0415
     from soak.grown.program import Keeper  # noqa: PLC0415
     from soak.grown.site import running_site  # noqa: PLC0415
@@ -139,7 +139,7 @@ def _work(chosen: argparse.Namespace, place: Path) -> int:
 
 
 def show(verdicts: Sequence[Verdict], out: Console) -> int:
-    """Print a table, and a sentence for each thing that breaks a rule; return the exit status."""
+    """Print a table, and a sentence for each violation; return the exit status."""
     table = Table("rule", "checked", "broken")
     for verdict in verdicts:
         table.add_row(verdict.rule, str(verdict.checked), str(len(verdict.broken)))

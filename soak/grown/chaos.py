@@ -1,4 +1,4 @@
-"""Chaos on a site: a fleet polls, engineers work, faults come and go, and a history is kept."""
+"""Injects faults into a site while a fleet polls and engineers work, and records a history."""
 
 import asyncio
 import contextlib
@@ -27,8 +27,8 @@ from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1
 
 POLLS = Kind("phones' polls", poll, 32, 20.0, frozenset({"404 200"}))
-WARM_SECONDS = 5.0  # of work before the first fault
-LAST = ("pause", "resume", "halt")  # what each engineer does after the last fault
+WARM_SECONDS = 5.0  # of commands before the first fault
+LAST = ("pause", "resume", "halt")  # commands of each engineer after the last fault
 
 
 class Fleet:
@@ -37,7 +37,7 @@ class Fleet:
     def __init__(self, site: Site, history: History, seed: int) -> None:
         address = urlsplit(site.public_url).hostname or ""
         root = site.world.folder.trusted_root.read_bytes()
-        # Phones speak plain HTTP within one machine only.
+        # Phones use plain HTTP on loopback only, so the poll is recorded on the edge's machine.
         target = Target(NAME, PHONES, ADDRESS, tls=False, root=root)
         with ThreadPoolExecutor(1, initializer=site.machines["edge"].enter) as thread:
             paths = thread.submit(record_idle_poll, target, time.time()).result()
@@ -48,11 +48,11 @@ class Fleet:
         self._thread = threading.Thread(target=self._run, name="fleet", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start polling."""
         self._thread.start()
 
     def stop(self) -> Polled:
-        """End after the polls that are under way, and return what came of all of them."""
+        """Stop after the polls in progress, and return the results of all polls."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
         counts = self._load.counts[POLLS.name]
@@ -75,10 +75,10 @@ def run_chaos(
     heal: float,
     say: Callable[[str], None],
 ) -> list[Verdict]:
-    """Let chaos reign for `seconds`, or until each of the faults `names` was; return the verdict.
+    """Inject random faults, or each of `names` once, for `seconds` at most; return the verdicts.
 
-    `hold`: seconds that each of those lasts, None for a drawn time. `heal`: seconds until all is
-    well after the last fault. The history is `history.jsonl` in `out`.
+    `hold`: seconds that each named fault lasts, None for a random time. `heal`: seconds within
+    which the site must recover after the last fault. The history is `history.jsonl` in `out`.
     """
     history = History(out / HISTORY, time.monotonic)
     faults = find_faults(site, names)
@@ -130,7 +130,7 @@ def run_chaos(
 def _make_trouble(
     turns: Iterator[Turn], history: History, until: float, say: Callable[[str], None]
 ) -> None:
-    """Carry out turns until the time, or until there is none left."""
+    """Carry out the turns in order; begin none after the time `until`."""
     for turn in turns:
         if history.now() > until:
             return
@@ -186,6 +186,6 @@ def _ask_whether_ready(site: Site, history: History) -> None:
 
 
 def _list_changes(site: Site) -> dict[str, str]:
-    """Ask a control node for all changes."""
+    """Return the state of every change by its id, from a control node."""
     node, *_ = site.of(NodeKind.CONTROL)
     return list_changes(lambda path: get_document(f"{node.api}{path}", site.token))

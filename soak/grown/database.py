@@ -1,8 +1,8 @@
-"""PostgreSQL twice: a primary, and a hot standby that has every commit before it is answered.
+"""Two PostgreSQL servers: a primary, and a synchronous hot standby.
 
-The site's programs have one address for both, and write to whichever is the primary. What a tool
-such as Patroni does at a real site is done here by the caller: `promote` after the primary's death,
-`rejoin` for the machine that comes back, `alone` while the standby is away.
+The site's programs use one URL for both, and connect to the current primary. At a real site a tool
+such as Patroni manages the servers; here the caller does, with `promote` when the primary failed,
+`rejoin` when its machine returns, and `alone` while the standby is unavailable.
 """
 
 import shutil
@@ -19,14 +19,14 @@ from tests.postgres import PASSWORD, PROGRAMS, USER, fetch
 
 PORT = 5432
 SYSTEM_USER = "postgres"  # the server refuses to run as root
-#: Seconds: a machine whose link comes back is found within moments.
+#: Short, so that replication continues within seconds after a link is restored.
 TIMEOUTS = {
     "wal_sender_timeout": "5s",
     "wal_receiver_timeout": "5s",
     "wal_receiver_status_interval": "1s",
     "wal_retrieve_retry_interval": "500ms",
 }
-# Processes are killed here, and no power is cut.
+# No fsync is needed: faults kill processes, but not the kernel.
 OPTIONS = {"fsync": "off", "max_connections": "200", **TIMEOUTS}
 HOSTS = f"""
 host all all {NET}.0/24 scram-sha-256
@@ -35,7 +35,7 @@ host replication all {NET}.0/24 scram-sha-256
 
 
 class Pair:
-    """Two machines with PostgreSQL; `primary` and `standby` are programs."""
+    """PostgreSQL on two machines; `primary` and `standby` are the programs with these roles."""
 
     def __init__(self, machines: tuple[Machine, Machine], folder: Path) -> None:
         folder.mkdir()
@@ -45,12 +45,12 @@ class Pair:
 
     @property
     def url(self) -> str:
-        """The address of the primary, whichever it is."""
+        """The URL of both servers; clients connect to the current primary."""
         hosts = ",".join(sorted(self._address(each) for each in (self.primary, self.standby)))
         return f"postgresql://{USER}:{PASSWORD}@{hosts}/{USER}?target_session_attrs=read-write"
 
     def start(self) -> None:
-        """Make and start both."""
+        """Create and start both servers."""
         password = self._folder / "password"
         password.write_text(PASSWORD)
         shutil.chown(password, SYSTEM_USER)
@@ -65,7 +65,7 @@ class Pair:
         self._follow()
 
     def promote(self) -> None:
-        """Kill the primary and make the standby the primary, which commits alone."""
+        """Kill the primary and promote the standby, which then commits without a standby."""
         self.primary.kill()
         self._ask(self.standby, "SELECT pg_promote()")
         self.primary, self.standby = self.standby, self.primary
@@ -73,18 +73,18 @@ class Pair:
         self._ask(self.primary, "SELECT pg_reload_conf()")
 
     def rejoin(self) -> None:
-        """Make the machine that is not the primary a standby again, with a new copy."""
+        """Restart the server that is not the primary as a standby, with a new copy of the data."""
         self.standby.kill()
         shutil.rmtree(self._data(self.standby))
         self._follow()
 
     def alone(self) -> None:
-        """Let the primary commit without the standby, which will be away."""
+        """Let the primary commit without the standby; called before the standby is stopped."""
         self._ask(self.primary, "ALTER SYSTEM SET synchronous_standby_names = ''")
         self._ask(self.primary, "SELECT pg_reload_conf()")
 
     def together(self) -> None:
-        """Wait until the standby follows; from then on it has each commit before it is answered."""
+        """Wait until the standby streams; from then on the primary's commits wait for it."""
         query = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"
         _until(lambda: bool(self._ask(self.primary, query)), "the standby does not follow")
         self._ask(self.primary, "ALTER SYSTEM SET synchronous_standby_names = '*'")

@@ -1,7 +1,7 @@
-"""An engineer of one model: releases, offers, pauses and halts, one after the other.
+"""A simulated engineer of one model: releases, offers, pauses and halts in sequence.
 
-Each command is repeated under its idempotency key, on one control node after the other, until it is
-answered as done or refused.
+Each command is repeated with its idempotency key, on each control node in turn, until a node
+answers that it is done or refused, or until GIVE_UP_SECONDS have passed.
 """
 
 import hashlib
@@ -37,19 +37,19 @@ from soak.grown.history import (
 from soak.grown.nodes import API, Node
 from tests.server.ceremony import Ceremony, release
 
-ANSWER_SECONDS = 20.0  # for one try
-GIVE_UP_SECONDS = 240.0  # a command
+ANSWER_SECONDS = 20.0  # timeout of one attempt
+GIVE_UP_SECONDS = 240.0  # for all attempts of a command
 AGAIN_SECONDS = 0.5
 BETWEEN_SECONDS = 1.5
 PLAN = {"stages": [{"permille": 1000}]}
 WITHDRAWN = 0.3  # share of halted releases
-IDLE = ("under-way", "too-many-requests")  # of refusals that say: ask again
+IDLE = ("under-way", "too-many-requests")  # problem types after which a command is repeated
 
 
 class Engineer:
-    """Works on `model` over the control nodes, in the order of preference.
+    """Works on `model` through the control nodes, in order of preference.
 
-    `files` are what the model's role lists; `packages` is a folder for new ones.
+    `files` are the targets that the model's role lists; `packages` is a folder for new packages.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class Engineer:
         self.withdrawn: list[str] = []
 
     def work(self, stop: threading.Event) -> None:
-        """Work until `stop`."""
+        """Run cycles with random actions until `stop` is set."""
         while not stop.wait(self._draw.uniform(0, 2 * BETWEEN_SECONDS)):
             self.cycle(self._draw.choice((["pause", "resume"], ["halt"], ["pause", "halt"])))
 
     def cycle(self, actions: Sequence[str]) -> None:
-        """Publish a release, offer it, and do `actions`; sometimes withdraw what was halted."""
+        """Publish and offer a release, then send `actions`; sometimes withdraw a halted release."""
         self._counter += 1
         path = f"{self._model}/id/stable/{self._model}-{self._counter}.zip"
         package = b"PK\x03\x04" + self._draw.randbytes(10_000)
@@ -98,7 +98,7 @@ class Engineer:
         for action in actions:
             words = f"{self._model} {self._number + 1}" if action != "resume" else ""
             is_done = self._order(action, {"reason": {"en": words}} if words else {}, words)
-        # The server halts what is withdrawn and was not, in words of its own.
+        # Only halted releases: the server halts any other withdrawn one, with its own reason.
         if actions[-1] == "halt" and is_done and self._draw.random() < WITHDRAWN:
             gone = release(self._counter, fingerprint=build, withdrawn=True)
             self._files[path] = package, gone
@@ -110,9 +110,9 @@ class Engineer:
                 self.withdrawn.append(name)
 
     def _publish(self, packages: Sequence[bytes]) -> bool:
-        """Sign the model's next version, and submit it as `hening-signer` does, until it is public.
+        """Sign and submit the model's next version as `hening-signer` does, until it is public.
 
-        What one control node has of an upload the next one goes on with.
+        An upload that began on one control node continues on the next. Return whether it is public.
         """
         self._version += 1
         command = self._begin("publish", self._model, self._version)
@@ -150,7 +150,7 @@ class Engineer:
         return Server(connection, node.machine.name, lambda seconds: time.sleep(min(seconds, 1.0)))
 
     def _order(self, action: str, body: Mapping[str, object], words: str = "") -> bool:
-        """Give a command for the channel, and repeat it until it is answered."""
+        """Send a command for the channel until it is answered; return whether it was done."""
         command = self._begin(action, f"{self._model}/id/stable", self._counter, words)
         path = f"/api/v1/channels/{self._model}/id/stable/{action}"
         headers = {
@@ -190,7 +190,7 @@ class Engineer:
 
 
 def list_changes(ask: Callable[[str], dict[str, object]]) -> dict[str, str]:
-    """Return the state of every change by its id; `ask` gives the document at a path of the API."""
+    """Return the state of every change by its id; `ask` returns the document at an API path."""
     found: dict[str, str] = {}
     path: object = "/api/v1/changes?limit=200"
     while path:
@@ -225,4 +225,4 @@ def _post(url: str, headers: Mapping[str, str], body: object) -> tuple[int, dict
 
 
 def _look(_done: int, _total: int) -> None:
-    """Show no progress."""
+    """Ignore the progress of an upload."""

@@ -1,4 +1,4 @@
-"""What is done to a site, and how it is undone. A plan is drawn from a seed."""
+"""The faults of a site, how each begins and ends, and random plans of them from a seed."""
 
 import dataclasses
 import itertools
@@ -14,20 +14,20 @@ from soak.grown.program import Program
 from soak.grown.site import Site
 from tests.fault_proxy import Fault as Way
 
-SHORT, LONG = 3.0, 15.0  # seconds that most faults last
-STALE = 70.0  # long enough that a node that is cut off must not come back with less
+SHORT, LONG = 3.0, 15.0  # minimum and maximum seconds of most faults
+STALE = 70.0  # more than HALT_SECONDS: a node that was cut off must not return with older metadata
 BETWEEN = (2.0, 6.0)
-PAIRS, STALES = 0.4, 0.15  # shares of turns
-AT_WORK_SECONDS = 10.0  # how long a publisher's bundle is waited for
+PAIRS, STALES = 0.4, 0.15  # shares of turns: with two faults if possible, of STALE seconds
+AT_WORK_SECONDS = 10.0  # maximum wait for a publisher to begin a publication
 DATABASE = "database"
 HOUR = 3600
 WAYS = (Way.ERROR, Way.SILENCE, Way.CUT_ANSWER, Way.LOSE_ANSWER, Way.SLOW)
-CUT = 500  # bytes of an answer, after which it is cut
+CUT = 500  # bytes of an answer, after which the connection is closed
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault. Two that have a part in common never happen together."""
+    """A fault; two faults with a common part are never injected together."""
 
     kind: str
     name: str
@@ -38,7 +38,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One fault, or two at once, for `hold` seconds; `pause` seconds until the next turn."""
+    """One fault, or two together, for `hold` seconds, then `pause` seconds without a fault."""
 
     faults: Sequence[Fault]
     hold: float
@@ -50,7 +50,7 @@ def list_faults(site: Site) -> dict[str, Fault]:
     found = [*_of_nodes(site), *_of_links(site), *_of_the_database(site)]
     for program in [*site.store.programs.values(), site.edge, site.keys]:
         found += [_kill(program), _pause(program)]
-    # Without it nothing takes a node out that lags, so no node lags meanwhile.
+    # Only the rotation agent removes lagging nodes: while it is away, no device node has a fault.
     alone = {node.machine.name for node in site.of(Kind.DEVICE)}
     for fault in (_kill(site.rotation), _pause(site.rotation)):
         found.append(dataclasses.replace(fault, parts=fault.parts | alone))
@@ -58,7 +58,10 @@ def list_faults(site: Site) -> dict[str, Fault]:
 
 
 def find_faults(site: Site, names: Sequence[str]) -> list[Fault]:
-    """Return the faults with these names, or all; raises RuntimeError for a name of none."""
+    """Return the faults with these names, or all without names.
+
+    Raises RuntimeError for an unknown name.
+    """
     faults = list_faults(site)
     for name in names:
         if name not in faults:
@@ -67,7 +70,7 @@ def find_faults(site: Site, names: Sequence[str]) -> list[Fault]:
 
 
 def draw_turns(faults: Sequence[Fault], seed: int) -> Iterator[Turn]:
-    """Yield turns without end: one kind after the other, and no fault again before all came."""
+    """Yield random turns without end; kinds alternate, and faults recur only after all others."""
     draw = random.Random(seed)
     left: list[Fault] = []
     while True:
@@ -84,7 +87,7 @@ def draw_turns(faults: Sequence[Fault], seed: int) -> Iterator[Turn]:
 
 
 def _mix(faults: Sequence[Fault], draw: random.Random) -> list[Fault]:
-    """Return the faults in a drawn order, one of each kind in turn while there is one."""
+    """Return the faults in random order, alternating between the kinds."""
     kinds: dict[str, list[Fault]] = {}
     for fault in draw.sample(faults, len(faults)):
         kinds.setdefault(fault.kind, []).append(fault)
@@ -93,7 +96,7 @@ def _mix(faults: Sequence[Fault], draw: random.Random) -> list[Fault]:
 
 
 def named_turns(faults: Sequence[Fault], seed: int, hold: float | None) -> Iterator[Turn]:
-    """Yield these faults one after the other, each for `hold` seconds or a drawn time."""
+    """Yield a turn for each of these faults in order, for `hold` seconds or a random time."""
     draw = random.Random(seed)
     for fault in faults:
         drawn = draw.uniform(SHORT, LONG)
@@ -130,7 +133,10 @@ def _of_nodes(site: Site) -> Iterator[Fault]:
 
 
 def _until_at_work(node: Node) -> Callable[[], None]:
-    """Return what waits until a publisher publishes, so that it is killed in the middle."""
+    """Return a function that waits until a publisher publishes, so that a kill interrupts it.
+
+    For other nodes it returns immediately.
+    """
 
     def wait() -> None:
         until = time.monotonic() + AT_WORK_SECONDS
@@ -170,7 +176,7 @@ def _of_links(site: Site) -> Iterator[Fault]:
 
 
 def _of_the_database(site: Site) -> Iterator[Fault]:
-    """Yield faults of the primary, which comes back or is replaced, and of the standby."""
+    """Yield faults of the primary, which returns or is replaced, and of the standby."""
     pair, parts = site.database, frozenset({DATABASE})
 
     def kill_standby() -> None:
@@ -199,7 +205,7 @@ def _of_the_database(site: Site) -> Iterator[Fault]:
 
     def lose_primary() -> None:
         lost.append(link())
-        link().cut()  # first, so that no connection is told that it has ended
+        link().cut()  # before the kill, so that no client receives the end of its connection
         pair.promote()
 
     def replace_primary() -> None:

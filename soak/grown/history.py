@@ -1,6 +1,6 @@
 """The history of a run: one line of JSON for each event, in the order in which they were recorded.
 
-`at` counts seconds of one monotonic clock. Commands have names that are used once.
+`at` is in seconds since the run began, by a monotonic clock. Each command has a unique name.
 """
 
 import threading
@@ -13,7 +13,10 @@ HISTORY = "history.jsonl"
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What a channel offers: the build `counter`; `offered`, `paused` or `halted`; the reason."""
+    """The offer of a channel: the build's counter, the state and the reason.
+
+    `state` is `offered`, `paused` or `halted`.
+    """
 
     counter: int
     state: str
@@ -21,16 +24,16 @@ class Shown(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True, tag_field="kind"):
-    """Something that happened."""
+    """The base class of all events."""
 
     at: float
 
 
 class Sent(Event, frozen=True, tag="sent"):
-    """A command was sent: `publish` version `number` of a role, or an action on a channel.
+    """A command was sent.
 
-    `subject` is the role or the channel; `number` is otherwise the counter of the build. `words`
-    are the reason of a halt or pause.
+    For `publish`, `subject` is a role and `number` its version. For other actions, `subject` is a
+    channel and `number` the counter of the build. `words` are the reason of a halt or pause.
     """
 
     command: str
@@ -41,7 +44,7 @@ class Sent(Event, frozen=True, tag="sent"):
 
 
 class Acknowledged(Event, frozen=True, tag="acknowledged"):
-    """A command was answered as done; `snapshot` shows it. `change` is its id in the database."""
+    """A command was answered as done, in `snapshot`. `change` is its id in the database."""
 
     command: str
     snapshot: int
@@ -49,21 +52,21 @@ class Acknowledged(Event, frozen=True, tag="acknowledged"):
 
 
 class Refused(Event, frozen=True, tag="refused"):
-    """A command was answered as refused, and has no effect."""
+    """A command was refused, and has no effect."""
 
     command: str
     why: str
 
 
 class Unanswered(Event, frozen=True, tag="unanswered"):
-    """A command had no answer at all, and may have an effect."""
+    """A command had no final answer, and may have an effect."""
 
     command: str
     why: str
 
 
 class Seen(Event, frozen=True, tag="seen"):
-    """A node's versions; `is_ready` is what it said of itself just before that."""
+    """The versions that a node served; `is_ready` is the readiness it reported just before."""
 
     node: str
     is_ready: bool
@@ -72,13 +75,13 @@ class Seen(Event, frozen=True, tag="seen"):
 
 
 class Ready(Event, frozen=True, tag="ready"):
-    """A node that serves no phones said that it is ready."""
+    """A control or publisher node reported that it is ready."""
 
     node: str
 
 
 class State(Event, frozen=True, tag="state"):
-    """What a verified snapshot says: versions of roles, and what channels offer."""
+    """The content of a verified snapshot: versions of roles, and offers of channels."""
 
     node: str
     snapshot: int
@@ -87,14 +90,14 @@ class State(Event, frozen=True, tag="state"):
 
 
 class Unverified(Event, frozen=True, tag="unverified"):
-    """A node served what a TUF client refuses."""
+    """A node served metadata that a TUF client rejects."""
 
     node: str
     why: str
 
 
 class Fetched(Event, frozen=True, tag="fetched"):
-    """A node was asked for a package, after it had shown `snapshot`."""
+    """A package was requested from a node that had served `snapshot` before."""
 
     node: str
     package: str
@@ -117,13 +120,13 @@ class Faulty(Event, frozen=True, tag="fault"):
 
 
 class Calm(Event, frozen=True, tag="calm"):
-    """The last fault is over; all has to be well `within` so many seconds."""
+    """The last fault has ended; the site must recover within `within` seconds."""
 
     within: float
 
 
 class Ended(Event, frozen=True, tag="ended"):
-    """A program ended by itself; `again` says whether it was started again."""
+    """A program ended by itself; `again` is whether it was restarted."""
 
     program: str
     status: int
@@ -131,13 +134,13 @@ class Ended(Event, frozen=True, tag="ended"):
 
 
 class Listed(Event, frozen=True, tag="listed"):
-    """The changes in the database at the end, by id: what became of each."""
+    """The final state of each change in the database, by id."""
 
     changes: Mapping[str, str]
 
 
 class Polled(Event, frozen=True, tag="polled"):
-    """At the end: how many polls of phones were answered, and when those began that were not."""
+    """At the end: how many polls were answered as expected, and when the failed polls began."""
 
     answered: int
     failed: Sequence[float]
@@ -177,7 +180,7 @@ class History:
         return round(self._monotonic() - self._begun, 4)
 
     def add(self, event: AnyEvent) -> None:
-        """Record an event; the file has it when this returns."""
+        """Record an event; it is in the file when this returns."""
         with self._lock:
             self.events.append(event)
             self._file.write(msgspec.json.encode(event) + b"\n")
@@ -188,6 +191,6 @@ class History:
 
 
 def load_history(path: Path) -> list[AnyEvent]:
-    """Read a history again."""
+    """Return the events of a history file."""
     decoder = msgspec.json.Decoder(AnyEvent)
     return [decoder.decode(line) for line in path.read_bytes().splitlines()]

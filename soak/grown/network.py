@@ -1,7 +1,7 @@
-"""Machines on one machine: network namespaces that a bridge joins.
+"""Simulated machines: network namespaces that are connected by a bridge.
 
-All of them live in namespaces of their own (network, mounts, processes), so nothing outside is
-touched, two sites may run beside each other, and the kernel ends everything with the first process.
+They are inside separate namespaces for network, mounts and processes. The host is not changed, two
+sites can run at the same time, and the kernel kills all programs with the first process.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ CLONE_NEWNET = 0x40000000
 
 
 def is_possible() -> bool:
-    """Answer whether this user may make the namespaces here."""
+    """Return whether this user can create the namespaces here."""
     try:
         made = subprocess.run(
             [*UNSHARE, "ip", "link", "add", BRIDGE, "type", "bridge"],
@@ -40,7 +40,7 @@ class Machine:
     address: str
 
     def inside(self, command: Sequence[str]) -> list[str]:
-        """Return the command that runs `command` in the namespace, as the same process."""
+        """Return the command that runs `command` in the namespace, with the same process id."""
         return ["nsenter", f"--net={NAMES / self.name}", "--", *command]
 
     def cut(self) -> None:
@@ -48,11 +48,11 @@ class Machine:
         run_ip("link", "set", self._link, "down")
 
     def mend(self) -> None:
-        """Take the link up."""
+        """Bring the link up."""
         run_ip("link", "set", self._link, "up")
 
     def enter(self) -> None:
-        """Move the calling thread into the namespace, for the rest of its life."""
+        """Move the calling thread into the namespace permanently."""
         descriptor = os.open(NAMES / self.name, os.O_RDONLY)
         try:
             if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET):
@@ -61,7 +61,7 @@ class Machine:
             os.close(descriptor)
 
     def start(self) -> None:
-        """Make the namespace."""
+        """Create the namespace, and connect it to the bridge."""
         run_ip("netns", "add", self.name)
         run_ip("link", "add", self._link, "type", "veth", "peer", "eth0", "netns", self.name)
         run_ip("link", "set", self._link, "master", BRIDGE, "up")
@@ -78,7 +78,7 @@ class Machine:
 
 
 def make_machines(names: Sequence[str]) -> dict[str, Machine]:
-    """Make the bridge and a machine of each name; addresses follow the order of the names."""
+    """Create the bridge and a machine for each name; addresses follow the order of the names."""
     NAMES.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "names", str(NAMES)], check=True)
     run_ip("link", "set", "lo", "up")

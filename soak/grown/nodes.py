@@ -20,10 +20,10 @@ from soak.server_process import PROGRAM
 from tests.fault_proxy import FaultProxy, run_fault_proxy
 
 PHONES, API, METRICS = 8080, 8081, 9100
-DISK = "64m"  # of a node; its state takes a few megabytes
+DISK = "64m"  # size of a node's disk; its state takes a few megabytes
 KEEP_FREE = 1 << 20
-RIGHT_SECONDS = 5.0  # for a clock that was wrong
-CLOCK_SECONDS = 30.0  # until a node that was started again is ready; with other faults it is not
+RIGHT_SECONDS = 5.0  # that a fake clock shows the real time before it is removed
+CLOCK_SECONDS = 30.0  # maximum wait for a restarted node; another fault can prevent readiness
 EDGE = """
 daemon off;
 pid {folder}/pid;
@@ -63,7 +63,7 @@ http {{
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all nodes are told: addresses of database, S3 place, keys, and for phones."""
+    """The settings that nodes share: database, S3 store, key process and public URL."""
 
     database_url: str
     store: str
@@ -76,7 +76,7 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node: its program, its state on a disk of its own, and the proxy on its way to S3."""
+    """A node: its program, its state on a separate disk, and the proxy between it and S3."""
 
     kind: Kind
     machine: Machine
@@ -85,17 +85,17 @@ class Node:
     proxy: FaultProxy
     clock: Path
     thread: ThreadPoolExecutor
-    """One thread inside the machine, which alone reaches the node's metrics."""
+    """A thread in the machine's network namespace: the metrics are on loopback there."""
 
     @property
     def api(self) -> str:
-        """The address of the control plane."""
+        """The URL of the control plane."""
         return f"http://{self.machine.address}:{API}"
 
     def turn_clock(self, seconds: int) -> None:
-        """Start the node again in front of a clock that can be set, then set it by `seconds`.
+        """Restart the node with a fake clock, then move that clock by `seconds`.
 
-        Programs take three times as long in front of such a clock, so it is not always there.
+        Programs are three times slower with a fake clock, so it is used for this fault only.
         """
         self.clock.write_text("+0")
         self.program.kill()
@@ -107,7 +107,7 @@ class Node:
         self.clock.write_text(f"{seconds:+d}")
 
     def set_clock_right(self) -> None:
-        """Set the clock that the node sees to the machine's, and later remove it."""
+        """Set the fake clock to the real time, then restart the node without a fake clock."""
         self.clock.write_text("+0")
         time.sleep(RIGHT_SECONDS)
         self.program.kill()
@@ -115,13 +115,13 @@ class Node:
         self.program.start()
 
     def fill_disk(self) -> None:
-        """Leave no room on the disk of the state."""
+        """Fill the disk of the state."""
         with contextlib.suppress(OSError), self._filler.open("wb") as file:
             while True:
                 file.write(bytes(1 << 16))
 
     def free_disk(self) -> None:
-        """Make room again."""
+        """Free the disk space that `fill_disk` took."""
         self._filler.unlink(missing_ok=True)
 
     @property
@@ -131,7 +131,7 @@ class Node:
 
 @contextlib.contextmanager
 def make_node(kind: Kind, machine: Machine, place: Path, shared: Shared) -> Iterator[Node]:
-    """Give a node that was not started: an empty disk, and settings. At the end its proxy ends."""
+    """Yield a node, not started, with an empty disk and settings; its proxy stops at the end."""
     root = place / machine.name
     root.mkdir()
     subprocess.run(
@@ -166,7 +166,7 @@ def make_node(kind: Kind, machine: Machine, place: Path, shared: Shared) -> Iter
         file = root / "settings.toml"
         file.touch(0o600)
         lines = (f"{name} = {json.dumps(value)}\n" for name, value in values.items())
-        file.write_text("".join(lines))  # such values are written alike in TOML
+        file.write_text("".join(lines))  # JSON and TOML encode such values alike
         command = [*PROGRAM, "run", "--state", str(root)]
         health = f"http://127.0.0.1:{METRICS}/readyz"
         program = Program(
@@ -181,9 +181,9 @@ def make_node(kind: Kind, machine: Machine, place: Path, shared: Shared) -> Iter
 
 
 def _clock_of(file: Path) -> Mapping[str, str]:
-    """Return the environment in which a program sees the clock that `file` says.
+    """Return the environment in which a program's clock has the offset that `file` states.
 
-    Time that is waited for, and times of files, stay as they are.
+    The monotonic clock and the times of files do not change.
     """
     (library,) = Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")
     return {
@@ -196,7 +196,7 @@ def _clock_of(file: Path) -> Mapping[str, str]:
 
 
 def key_process(keys: Path, root: Path, place: Path) -> Program:
-    """Return the process that has the online keys; its socket is `keys/socket` of `place`."""
+    """Return the process that has the online keys; its socket is `keys/socket` in `place`."""
     (place / "keys").mkdir(mode=0o700)
     socket = place / "keys" / "socket"
     command = [*PROGRAM, "keys", "serve", "--keys", str(keys), "--root", str(root)]
@@ -207,7 +207,7 @@ def key_process(keys: Path, root: Path, place: Path) -> Program:
 def make_edge(
     machine: Machine, nodes: Sequence[Machine], root: Path, place: Path
 ) -> tuple[Program, Program]:
-    """Return nginx in front of the device nodes, and what keeps lagging ones out of it."""
+    """Return nginx in front of the device nodes, and the agent that removes lagging nodes."""
     folder = place / "edge"
     folder.mkdir()
     addresses = [f"{each.address}:{PHONES}" for each in nodes]

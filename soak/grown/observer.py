@@ -1,7 +1,8 @@
-"""Looks at a node four times a second as a TUF client that has the pinned root and nothing else.
+"""Polls a node four times a second, as a TUF client that has only the pinned root.
 
-Each look reads the timestamp; a new one is followed to everything that the checks need, all of it
-verified anew. Nodes are asked inside their machines, so that also one that is cut off is seen.
+Each poll reads the timestamp. After a new timestamp it reads all metadata that the rules need, and
+verifies it from the pinned root. Device nodes are polled inside their machines, so that a node is
+observed while its link is down.
 """
 
 import http.client
@@ -24,10 +25,10 @@ FIRST_BYTES = {"Range": "bytes=0-99"}
 
 
 class Observer:
-    """Looks at the node `name` at `url`, until it is told to stop.
+    """Polls the node `name` at `url` until `stop` is called.
 
-    `ready_url` is where the node says whether it is ready, empty for none; `enter` is called first
-    by the observer's thread. `withdrawn` gives the paths of packages that must be gone.
+    `ready_url` is the node's readiness URL, empty for none; the observer's thread first calls
+    `enter`. `withdrawn` returns the paths of withdrawn packages.
     """
 
     def __init__(
@@ -53,11 +54,11 @@ class Observer:
         self._thread = threading.Thread(target=self._run, name=f"observer of {name}", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start polling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the look that is under way."""
+        """Stop after the poll in progress."""
         self._stop.set()
         self._thread.join()
 
@@ -67,7 +68,7 @@ class Observer:
             self.look()
 
     def look(self) -> None:
-        """Look once; a node that does not answer is not seen."""
+        """Poll once and record the result; record nothing if the node does not answer."""
         is_ready = bool(self._ready_url) and answers(self._ready_url)
         at = self._history.now()
         try:
@@ -89,7 +90,7 @@ class Observer:
         )
 
     def find_root(self, version: int) -> bytes | None:
-        """Return a version of root, or None."""
+        """Return a version of root, or None if the node does not have it."""
         try:
             return self.fetch("root", version, 0)
         except GoneError:
@@ -104,7 +105,7 @@ class Observer:
         return data
 
     def _follow(self, timestamp: bytes) -> Workflow:
-        """Verify all that a timestamp leads to, and record it."""
+        """Verify and record the metadata of a timestamp; then request the withdrawn packages."""
         workflow = Workflow(self._root, {}, now=time.time())
         update_top_level(_From(timestamp, self), workflow)
         for role in (*MODELS, LATEST):
@@ -140,7 +141,7 @@ class Observer:
 
 
 class _From:
-    """The node as a source of metadata, with the timestamp that was read already."""
+    """Returns metadata from the node, and a timestamp that was read before."""
 
     def __init__(self, timestamp: bytes, observer: Observer) -> None:
         self._timestamp = timestamp
@@ -156,7 +157,7 @@ class _From:
 
 
 def _show(custom: dict[str, object]) -> Shown:
-    """Return what a pointer of FORMATS section 4 offers."""
+    """Return the offer in a channel's pointer (FORMATS section 4)."""
     match custom:
         case {"s": [*_, {"n": int(counter)}], "p": bool(paused), "h": bool(halted), "t": dict(why)}:
             state = "halted" if halted else "paused" if paused else "offered"

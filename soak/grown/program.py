@@ -1,4 +1,4 @@
-"""A program on a machine of the site: started, killed, paused, and started again."""
+"""Starts, kills, pauses and restarts the programs on the machines of a site."""
 
 import contextlib
 import os
@@ -15,18 +15,18 @@ from urllib.request import urlopen
 from soak.grown.network import Machine
 from soak.server_process import REPOSITORY
 
-READY_SECONDS = 600.0  # ends what hangs; a busy machine is no failure
+READY_SECONDS = 600.0  # for programs that hang; long enough for a busy machine
 LOOK_SECONDS = 0.05
 RESTART_SECONDS = 1.0
-REFUSED = (1, 2)  # statuses after which systemd leaves a unit of ours alone
+REFUSED = (1, 2)  # exit statuses after which systemd does not restart hening's units
 TAIL = 2000  # characters of a log in an error
 
 
 @dataclass
 class Program:
-    """A program; `machine` is None where it needs no network. Its output is appended to `log`.
+    """A program; `machine` is None if it needs no network. Its output is appended to `log`.
 
-    `is_ready` says whether it does its work. It runs as `user`, by default that of this process.
+    `is_ready` returns whether it is ready. It runs as `user`, by default that of this process.
     """
 
     name: str
@@ -39,9 +39,9 @@ class Program:
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
-        """Start it; it is not ready yet."""
+        """Start the program without waiting until it is ready."""
         inside = self.command if self.machine is None else self.machine.inside(self.command)
-        # The user is changed after the namespace, which only root may enter.
+        # The user is changed inside the namespace, because only root may enter it.
         if self.user is not None and self.machine is not None:
             by = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
             inside = self.machine.inside([*by, *self.command])
@@ -57,7 +57,10 @@ class Program:
             )
 
     def wait(self) -> None:
-        """Wait until it is ready; raises RuntimeError if it ends, or after READY_SECONDS."""
+        """Wait until the program is ready.
+
+        Raises RuntimeError if it ends, or after READY_SECONDS.
+        """
         deadline = time.monotonic() + READY_SECONDS
         while not self.is_ready():
             ended = self.process is None or self.process.poll() is not None
@@ -67,27 +70,27 @@ class Program:
             time.sleep(LOOK_SECONDS)
 
     def kill(self) -> None:
-        """Kill it with all its children, as a power cut does; it stays dead until it is started."""
+        """Kill the program and its descendants, like a power cut; Keeper does not restart it."""
         process, self.process = self.process, None
         if process is not None:
             _signal(process.pid, signal.SIGKILL)
             process.wait()
 
     def pause(self) -> None:
-        """Stop it in the middle of what it does."""
+        """Suspend the program (SIGSTOP)."""
         if self.process is not None:
             _signal(self.process.pid, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue the program (SIGCONT)."""
         if self.process is not None:
             _signal(self.process.pid, signal.SIGCONT)
 
 
 class Keeper:
-    """Starts programs again that ended by themselves, as systemd does.
+    """Restarts programs that ended by themselves, as systemd does.
 
-    `say` receives the program's name, its status, and whether it is started again.
+    `say` receives the program's name, its exit status, and whether it is restarted.
     """
 
     def __init__(self, programs: Sequence[Program], say: Callable[[str, int, bool], None]) -> None:
@@ -97,11 +100,11 @@ class Keeper:
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start watching the programs."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Let programs be."""
+        """Stop watching the programs."""
         self._stop.set()
         self._thread.join()
 
@@ -122,7 +125,7 @@ class Keeper:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process and all below it."""
+    """Send a signal to a process and its descendants."""
     pids = [pid]
     for each in pids:
         with contextlib.suppress(OSError):
@@ -134,7 +137,7 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def answers(url: str) -> bool:
-    """Answer whether an HTTP server answers at all; a status of 500 or more does not count."""
+    """Return whether an HTTP server answers with a status below 500."""
     try:
         with urlopen(url, timeout=5):
             return True

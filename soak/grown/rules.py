@@ -1,7 +1,7 @@
-"""What must hold of every history. Pure: events in, what breaks a rule out.
+"""The rules for every history, as pure functions from events to violations.
 
-A device node is in rotation while it says that it is ready; the edge is while it answers. It shows
-now this node and now that one, so it may go back a little.
+A device node is in rotation while it reports that it is ready, the edge while it answers. The edge
+switches between nodes, so it may go back to slightly older metadata.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ E = TypeVar("E", bound=Event)
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A rule, how many things it was asked about, and a sentence for each that breaks it."""
+    """The number of checks of a rule, and a sentence for each violation."""
 
     rule: str
     checked: int
@@ -52,13 +52,13 @@ def judge(events: Events) -> list[Verdict]:
 
 
 def _collect(rule: Callable[[Events], Iterable[str]], name: str, events: Events) -> Verdict:
-    """Run a rule, which yields an empty text for what holds."""
+    """Run a rule, which yields a sentence for each violation and "" for each successful check."""
     found = list(rule(events))
     return Verdict(name, len(found), [each for each in found if each])
 
 
 def acknowledged_is_kept(events: Events) -> Iterator[str]:
-    """Check that what was acknowledged is in the database and shows, until the next command."""
+    """Check that acknowledged commands are in the database, and in snapshots until the next one."""
     listed = {
         change: state for each in _of(Listed, events) for change, state in each.changes.items()
     }
@@ -88,7 +88,7 @@ def acknowledged_is_kept(events: Events) -> Iterator[str]:
 
 
 def one_order(events: Events) -> Iterator[str]:
-    """Check that all show one history, with the commands in the order of their answers."""
+    """Check that all nodes show one history, with the commands in the order of their answers."""
     states: dict[int, State] = {}
     for state in _of(State, events):
         first = states.setdefault(state.snapshot, state)
@@ -109,7 +109,7 @@ def one_order(events: Events) -> Iterator[str]:
 
 
 def no_node_goes_back(events: Events) -> Iterator[str]:
-    """Compare each look at a node with the one before."""
+    """Check that no device node goes back to an older timestamp or snapshot."""
     newest: dict[str, Seen] = {}
     for seen in _of(Seen, events):
         last = newest.get(seen.node)
@@ -121,7 +121,7 @@ def no_node_goes_back(events: Events) -> Iterator[str]:
 
 
 def halts_show(events: Events) -> Iterator[str]:
-    """Check each halt on every node in rotation, HALT_SECONDS after its acknowledgement."""
+    """Check that every node in rotation shows a halt HALT_SECONDS after its acknowledgement."""
     acknowledged = _acknowledged(events)
     halts = [
         acknowledged[sent.command]
@@ -143,11 +143,11 @@ def halts_show(events: Events) -> Iterator[str]:
 
 
 def only_signed_is_served(events: Events) -> Iterator[str]:
-    """Check that a TUF client accepted everything, and that withdrawn packages are gone.
+    """Check that a TUF client accepted all metadata, and that withdrawn packages are not served.
 
-    A node is asked for what it showed to be withdrawn. The edge may ask another node than the one
-    that showed it, so all nodes have to have shown it before the edge is asked, which is after the
-    event at the edge before.
+    A node that has shown a withdrawal must not serve the package. The edge may use another node
+    than the one that showed it. So for a request to the edge, all nodes must have shown the
+    withdrawal by the edge's previous event.
     """
     acknowledged = _acknowledged(events)
     withdrawn = {
@@ -174,7 +174,7 @@ def only_signed_is_served(events: Events) -> Iterator[str]:
 
 
 def everything_heals(events: Events) -> Iterator[str]:
-    """Check nodes, commands and polls after the last fault."""
+    """Check that nodes, commands and polls work again in time after the last fault."""
     calm = next(iter(_of(Calm, events)), None)
     if calm is None:
         yield "the faults never ended"
@@ -210,7 +210,7 @@ def everything_heals(events: Events) -> Iterator[str]:
 
 
 def something_happened(events: Events) -> Iterator[str]:
-    """Check that every kind of command was acknowledged, and that phones were answered."""
+    """Check that every kind of command was acknowledged, and that polls were answered."""
     acknowledged = _acknowledged(events)
     actions = [sent.action for sent in _of(Sent, events) if sent.command in acknowledged]
     for action in ACTIONS:
@@ -239,10 +239,10 @@ def _acknowledged(events: Events) -> dict[str, Acknowledged]:
 
 
 def _followers(sent: Sent, events: Events) -> tuple[list[Sent], int | None]:
-    """Return the commands that a channel may show from `sent` on, and the snapshot that ends that.
+    """Return the commands that a channel may show after `sent`, and the snapshot that ends this.
 
-    That is `sent`, commands without an answer, and the next one that is acknowledged. What a fault
-    interrupted may show sooner than in the snapshot that its answer names.
+    These are `sent`, later commands without an answer, and the next acknowledged one. A command
+    that a fault interrupted may show before the snapshot that its answer names.
     """
     acknowledged = _acknowledged(events)
     refused = {each.command for each in _of(Refused, events)}
@@ -265,7 +265,7 @@ def _shows(sent: Sent, shown: Shown | None) -> bool:
 
 
 def _goes_on(before: State, after: State) -> Iterator[str]:
-    """Compare two snapshots that follow each other."""
+    """Check that a snapshot undoes nothing of the one before it."""
     for role, version in before.roles.items():
         is_older = after.roles.get(role, 0) < version
         yield f"{role} is older in snapshot {after.snapshot}" if is_older else ""

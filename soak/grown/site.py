@@ -1,4 +1,4 @@
-"""The whole site: what `make grown` starts, with a first release public."""
+"""The complete site that `make grown` starts, with a published first release."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ MACHINES = ("edge", *KINDS, "database-1", "database-2", "store", *VOLUMES)
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A running site. `world` signs releases; `token` is that of an engineer."""
+    """A running site. `world` signs releases; `token` is an engineer's API token."""
 
     machines: dict[str, Machine]
     nodes: dict[str, Node]
@@ -50,12 +50,12 @@ class Site:
 
     @property
     def public_url(self) -> str:
-        """Where phones ask."""
+        """The URL that phones poll."""
         return f"http://{self.machines['edge'].address}:{PHONES}"
 
     @property
     def programs(self) -> list[Program]:
-        """All programs."""
+        """All programs of the site."""
         nodes = [node.program for node in self.nodes.values()]
         pair = [self.database.primary, self.database.standby]
         return [*nodes, *pair, *self.store.programs.values(), self.keys, self.edge, self.rotation]
@@ -65,7 +65,7 @@ class Site:
         return [node for node in self.nodes.values() if node.kind is kind]
 
     def describe(self) -> Iterator[tuple[str, str, str]]:
-        """Yield machine, address and programs, with the ports that others use."""
+        """Yield name, address and programs of each machine, with the ports that others use."""
         held: dict[str, list[str]] = {name: [name] for name in self.machines}
         held["edge"] += [f"({PHONES})", self.rotation.name]
         held["store"] = ["master", "filer", "s3", f"({S3})"]
@@ -83,7 +83,7 @@ class Site:
 def running_site(place: Path, say: Callable[[str], None]) -> Iterator[Site]:
     """Run the site in the folder `place` until the block ends.
 
-    The programs are ended by the kernel, with the process that called this.
+    The programs are not stopped here: the kernel kills them with the calling process.
     """
     machines = make_machines(MACHINES)
     say("PostgreSQL and SeaweedFS start.")
@@ -133,7 +133,7 @@ def running_site(place: Path, say: Callable[[str], None]) -> Iterator[Site]:
 
 
 def _initialise(folder: StateFolder, pinned: bytes, kind: Kind = Kind.ALL) -> None:
-    """Do what `init` does."""
+    """Make the files that `hening-server init` makes."""
     write_durable(folder.trusted_root, pinned)
     if kind is not Kind.DEVICE:
         make_folder(folder.incoming)

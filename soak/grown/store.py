@@ -1,6 +1,6 @@
 """SeaweedFS on four machines: master, filer and S3 gateway on one, and three volume servers.
 
-Each object is on two volume servers, so any one of these may die.
+Each object is on two volume servers, so any one of them can fail.
 """
 
 import json
@@ -33,7 +33,7 @@ class Store:
                 "master",
                 self._head,
                 f"http://{self._head.address}:{MASTER}/dir/assign",
-                "-telemetry=false",  # by default it reports to its makers
+                "-telemetry=false",  # by default it reports to its developers
                 "-electionTimeout=1s",
                 "-volumeSizeLimitMB=64",
                 f"-defaultReplication={TWICE}",
@@ -68,7 +68,7 @@ class Store:
         return f"http://{self._head.address}:{S3}"
 
     def place(self, prefix: str) -> S3Place:
-        """Return a prefix in the bucket."""
+        """Return the S3 place of a prefix in the bucket."""
         return S3Place(BUCKET, prefix, self.endpoint, "us-east-1", S3Key(KEY_ID, SECRET))
 
     def start(self) -> None:

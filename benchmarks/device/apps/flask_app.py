@@ -1,6 +1,6 @@
-"""Flask as an update server uses it, at its leanest: prepared bytes by path.
+"""A minimal update server in Flask: prepared bytes by path.
 
-`PEER_CONTENT` names the JSON file that `content.py` wrote; runs in the peers' environment.
+`PEER_CONTENT` is the path of the JSON file from `content.py`; runs in the peers' environment.
 """
 
 import base64
@@ -37,5 +37,5 @@ def document(name: str) -> Response:
 
 @app.get("/targets/<path:_name>")
 def package(_name: str) -> Response:
-    """Send the package, or the piece of it that is asked for."""
+    """Send the package, or the requested range of it."""
     return send_file(_TOLD["package"], mimetype="application/octet-stream", etag=False)

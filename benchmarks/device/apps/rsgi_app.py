@@ -1,6 +1,6 @@
-"""granian's own interface, at its leanest: prepared bytes by path.
+"""A minimal app for granian's own interface, RSGI: prepared bytes by path.
 
-`PEER_CONTENT` names the JSON file that `content.py` wrote; runs in the peers' environment.
+`PEER_CONTENT` is the path of the JSON file from `content.py`; runs in the peers' environment.
 """
 
 import base64
@@ -27,7 +27,7 @@ _PACKAGE = [("content-type", "application/octet-stream")]
 
 
 async def app(scope: Any, protocol: Any) -> None:  # noqa: ANN401, RUF029 - granian's own
-    """Answer one request."""
+    """Answer one request, for a document or for the package."""
     headers = scope.headers
     table = _PACKED if "gzip" in (headers.get("accept-encoding") or "") else _PLAIN
     found = table.get(scope.path)

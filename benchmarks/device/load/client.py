@@ -1,4 +1,4 @@
-"""The clients of the loads: each asks the nodes of a script in turn, by the fleet's loader."""
+"""The clients of the loads: each sends a script of requests in turn with the fleet's loader."""
 
 import contextlib
 import math
@@ -18,7 +18,7 @@ from client_sim.fleet.target import Target
 
 
 class Traffic:
-    """Connections that were opened, and bytes that came."""
+    """Counts opened connections and received bytes."""
 
     connections = 0
     received = 0
@@ -26,7 +26,7 @@ class Traffic:
 
 @contextlib.contextmanager
 def open_loader(spec: Spec, *, limit: int, keep: bool = False) -> Iterator[Loader]:
-    """Give a loader for the server of a spec, which waits for answers as long as it takes."""
+    """Yield a loader for the server of a spec, without a timeout of answers."""
     authority = Path(spec.authority).read_text() if spec.authority else None
     target = Target(HOST, spec.port, HOST, authority is not None, root=b"", authority=authority)
     loader = Loader(Dialler(target), Traffic(), limit=limit, keep=keep, timeout=math.inf)
@@ -37,9 +37,9 @@ def open_loader(spec: Spec, *, limit: int, keep: bool = False) -> Iterator[Loade
 
 
 def make_script(requests: Sequence[str], batch: int = 1) -> Node:
-    """Return the node of the first request, which leads to the others; each is sent `batch` times.
+    """Return the node of the first request, linked to the others; each is sent `batch` times.
 
-    Any answer leads on.
+    Every answer leads to the next request.
     """
     place: Place = End(None)
     for text in reversed(requests):
@@ -52,7 +52,7 @@ def make_script(requests: Sequence[str], batch: int = 1) -> Node:
 
 
 class Client(Exchange):
-    """A client that goes through a script; an answer counts by its status alone."""
+    """A client that sends the requests of a script; only the status of an answer is checked."""
 
     __slots__ = ("_statuses", "loader")
 
@@ -63,10 +63,10 @@ class Client(Exchange):
 
     @abstractmethod
     def finish(self, *, failed: bool) -> None:
-        """Go on after the last answer of the script."""
+        """Continue after the last answer of the script, or after a wrong status."""
 
     def again(self) -> None:
-        """Ask the next request."""
+        """Send the next request, or finish after the last."""
         assert self.node is not None
         following = self.node.last_edge.following
         if following.__class__ is Node:
@@ -75,7 +75,7 @@ class Client(Exchange):
             self.finish(failed=False)
 
     def answer(self, came: list[Answer]) -> None:
-        """Keep good answers, so that equal ones need not be read."""
+        """Store answers with expected statuses, so that equal ones need not be parsed."""
         assert self.node is not None
         if all(each.head.status in self._statuses for each in came):
             self.node.keep(b"".join(each.raw for each in came), self.node.last_edge)
@@ -84,16 +84,16 @@ class Client(Exchange):
             self.finish(failed=True)
 
     def finish_body(self) -> None:
-        """Go on after a body."""
+        """Continue after the last byte of a body."""
         self.again()
 
     def end_early(self, why: Failure, detail: str = "") -> None:
-        """End the load: servers keep good connections."""
+        """Raise ConnectionError, which ends the load: a server must keep good connections."""
         raise ConnectionError(f"{why}: {detail}" if detail else why)
 
 
 def look_until(loader: Loader, is_over: Callable[[], bool], seconds: float) -> None:
-    """Process what comes until `is_over`, for at most so many seconds."""
+    """Process received data until `is_over`, for at most so many seconds."""
     end = time.perf_counter() + seconds
     while not is_over() and time.perf_counter() < end:
         loader.process(0.01)

@@ -1,9 +1,9 @@
-"""A closed loop that never sleeps: each client asks again as soon as it was answered.
+"""A closed loop that never sleeps: each client sends its next request after each answer.
 
-Run as `python -m benchmarks.device.load.closed SPEC`. A client that sleeps makes every send wake
-another core, which punishes the fastest servers most; and wrk is slower than the fast path. So this
-one spins. Over kept connections a client has one packet of requests under way, always; otherwise it
-polls as a phone does, with a new connection that it closes.
+Run as `python -m benchmarks.device.load.closed SPEC`. If a client sleeps, every send of the server
+wakes another core, which costs the fastest servers most; and wrk is slower than the fast path. So
+this load polls in a busy loop. Over kept connections a client always has one packet of requests
+under way; otherwise it polls as a phone does, over a new connection that it closes.
 """
 
 import time
@@ -17,7 +17,7 @@ from client_sim.fleet.loader import Loader
 
 
 class Asker(Client):
-    """A client that begins its script again and again; it counts the times."""
+    """A client that repeats its script, and counts the repetitions in `done` and `failed`."""
 
     __slots__ = ("_first", "_keep", "done", "failed")
 
@@ -28,7 +28,7 @@ class Asker(Client):
         self.done = self.failed = 0
 
     def finish(self, *, failed: bool) -> None:
-        """Begin again, over the same connection or a new one."""
+        """Count the script and repeat it, over the same connection or a new one."""
         self.done += 1
         self.failed += failed
         if not self._keep:
@@ -37,7 +37,7 @@ class Asker(Client):
 
 
 def run(spec: ClosedSpec) -> Measured:
-    """Ask for `spec.seconds`, after a warm-up that is not counted."""
+    """Send requests for `spec.seconds`, after a warm-up that is not counted."""
     with open_loader(spec, limit=spec.connections) as loader:
         return _run(loader, spec)
 
@@ -57,7 +57,7 @@ def _run(loader: Loader, spec: ClosedSpec) -> Measured:
     before = _count(clients)
     window = Window(spec.watch, spec.known)
     _spin(loader, spec.seconds)
-    while _count(clients) == before:  # on a busy machine nothing was answered in a short time
+    while _count(clients) == before:  # no answer yet: the time was short, or the machine is busy
         _spin(loader, spec.seconds)
     done, failed = (now - then for now, then in zip(_count(clients), before, strict=True))
     return window.close(done * spec.batch, failed)

@@ -1,7 +1,7 @@
-"""Very many connections at once: idle ones, slow ones, or clients that pipeline.
+"""Very many concurrent connections: idle ones, slow ones, or clients that pipeline.
 
-Run as `python -m benchmarks.device.load.crowd SPEC`. It says `ready` when all are there, and what
-it saw once its input is closed.
+Run as `python -m benchmarks.device.load.crowd SPEC`. It writes `ready` when all connections are
+open, and its result after its standard input is closed.
 """
 
 import select
@@ -19,17 +19,17 @@ from client_sim.fleet.lines import Line
 from client_sim.fleet.loader import Loader, Wire
 from client_sim.fleet.tally import Failure
 
-TURNS = 100  # how often in a drip's time some of the connections send
+TURNS = 100  # groups of connections, which send one after the other within `DRIP_SECONDS`
 DRIP_SECONDS = 1.0  # between two bytes of a slow client
-BATCH = 256  # connections that are opened between two pauses, fewer than a backlog
+BATCH = 256  # connections opened between two pauses, fewer than a server's listen backlog
 PAUSE_SECONDS = 0.02
 WAIT_SECONDS = 10.0
-SENT = 65_536  # bytes that a client that pipelines hands to its kernel at a time
+SENT = 65_536  # bytes that a client that pipelines sends in one call, at most
 ROOM = 1 << 20
 
 
 class Idler(Client):
-    """Polls once, so that it is one that the server knows, and keeps its connection."""
+    """Polls once, so that the server has accepted its connection, and keeps the connection."""
 
     __slots__ = ("is_known",)
 
@@ -38,14 +38,14 @@ class Idler(Client):
         self.is_known = False
 
     def finish(self, *, failed: bool) -> None:
-        """Be idle."""
+        """Stay idle; `is_known` says whether the poll succeeded."""
         self.is_known = not failed
 
 
 class Dripper(Client):
-    """Sends a byte now and then; its request never becomes whole.
+    """Sends single bytes of a request that it never completes.
 
-    A connection that the server ends is made anew.
+    It connects again if the server ends the connection; `renewed` counts this.
     """
 
     __slots__ = ("_data", "_sent", "renewed")
@@ -65,7 +65,7 @@ class Dripper(Client):
         self.loader.send_part(self, self._data[place : place + 1])
 
     def finish(self, *, failed: bool) -> None:
-        """Nothing follows: it has no answer."""
+        """Do nothing; no request is complete, so there is no answer."""
 
     def end_early(self, why: Failure, detail: str = "") -> None:  # noqa: ARG002 - any end is the same
         """Connect again."""
@@ -76,25 +76,25 @@ class Dripper(Client):
 
 
 class Drain:
-    """Takes every answer of a client that pipelines, and lets it send on."""
+    """Receives and drops all answers to a client that pipelines, and lets it send more."""
 
     def __init__(self, client: "Pipeliner", node: Node) -> None:
-        self.left = 1  # of answers without end
+        self.left = 1  # never reaches 0, so all answers are one body
         self.taken = 0
         self._client = client
         self._node = node
         self._buffer = bytearray(ROOM)
 
     def begin(self, head: Head) -> str:  # noqa: ARG002 - heads are not looked at
-        """Take any answer."""
+        """Accept any answer."""
         return ""
 
     def add(self, data: bytes) -> None:
-        """Count bytes."""
+        """Count the bytes."""
         self.taken += len(data)
 
     def receive(self, wire: Wire) -> int:
-        """Receive once, and send another packet if the last one is on its way."""
+        """Receive once, and send more requests if all earlier ones are sent."""
         count = wire.recv_into(self._buffer)
         self.taken += count
         if count and not self._client.unsent:
@@ -103,7 +103,7 @@ class Drain:
 
 
 class Pipeliner(Client):
-    """Sends as many requests as the server reads, and takes every answer."""
+    """Sends as many requests as the server reads, and receives every answer."""
 
     __slots__ = ("drain",)
 
@@ -116,11 +116,11 @@ class Pipeliner(Client):
         loader.send(self, node)
 
     def finish(self, *, failed: bool) -> None:
-        """Nothing follows: it has no last answer."""
+        """Do nothing; there is no last answer."""
 
 
 def run(spec: CrowdSpec) -> Measured:
-    """Be there until the input is closed."""
+    """Keep the connections open until standard input is closed."""
     with open_loader(spec, limit=spec.connections) as loader:
         match spec.kind:
             case Kind.IDLE:
@@ -173,7 +173,7 @@ def _pause(loader: Loader, number: int) -> None:
 
 
 def _wait(spec: CrowdSpec, act: Callable[[int], None], pause: float | None) -> Window:
-    """Say that all are there and wait for the end of the input; `act` every `pause` seconds."""
+    """Write `ready` and wait until standard input is closed; call `act` every `pause` seconds."""
     window = Window(spec.watch, spec.known)
     sys.stdout.write("ready\n")
     sys.stdout.flush()

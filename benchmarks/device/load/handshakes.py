@@ -1,7 +1,7 @@
-"""TLS handshakes by clients that ask nothing and leave.
+"""TLS handshakes by clients that send no request and disconnect.
 
-Run as `python -m benchmarks.device.load.handshakes SPEC`. Threads share the work: a handshake waits
-for the server most of the time, and OpenSSL holds no lock of Python's.
+Run as `python -m benchmarks.device.load.handshakes SPEC`. Threads share the work: a handshake
+mostly waits for the server, and Python releases its lock (GIL) while OpenSSL works.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ WAIT_SECONDS = 10.0
 
 
 class Leavers:
-    """The clients of a load; `done` and `failed` count them."""
+    """The clients of a load; `done` and `failed` count their handshakes."""
 
     def __init__(self, spec: HandshakeSpec) -> None:
         self.done = self.failed = 0
@@ -29,7 +29,7 @@ class Leavers:
         self._count = threading.Lock()
 
     def come_and_go(self, begin: float) -> None:
-        """Shake hands and leave, again and again, for the time of the load."""
+        """Connect, make a handshake and disconnect, repeatedly, until the load ends."""
         end = begin + self._spec.seconds
         while True:
             due = begin
@@ -52,7 +52,7 @@ class Leavers:
 
 
 def run(spec: HandshakeSpec) -> Measured:
-    """Let clients come for `spec.seconds`."""
+    """Make handshakes for `spec.seconds`."""
     leavers = Leavers(spec)
     window = Window(spec.watch, spec.known)
     begin = time.perf_counter()

@@ -1,9 +1,8 @@
 """An open loop: polls begin when they are due, however long the server takes.
 
-Run as `python -m benchmarks.device.load.open SPEC`. A latency begins when the poll was due and ends
-with the last byte, so that what this client is late counts, too. A poll that is never answered
-counts with the time that it has waited. `h2load --rps` does the same over kept connections, and is
-slower.
+Run as `python -m benchmarks.device.load.open SPEC`. A latency is measured from the time at which
+the poll was due to the last byte, so delays of this client are included. An unanswered poll counts
+with the time that it has waited. `h2load --rps` does the same over kept connections, but is slower.
 """
 
 import array
@@ -19,15 +18,15 @@ from benchmarks.device.measured import Measured, Window, percentiles
 from client_sim.fleet.loader import Loader
 from client_sim.fleet.tally import Failure
 
-BURST = 8  # polls in a row before answers are looked for
-GRACE_SECONDS = 5.0  # how long the last answers may take
-TICK_SECONDS = 0.01  # phones that poll in the same tick are due at its begin
+BURST = 8  # polls sent in a row before answers are processed
+GRACE_SECONDS = 5.0  # wait for the last answers
+TICK_SECONDS = 0.01  # phones that poll in the same tick are due at its beginning
 SEED = 5
-ANY = 1 << 20  # connections: as many as wait for an answer
+ANY = 1 << 20  # maximum connections, more than the polls that wait for an answer
 
 
 class Polls:
-    """The polls of a load: when each was due, how long it took, how many wait for an answer."""
+    """The polls of a load: the due time and latency of each, and those under way."""
 
     def __init__(self, loader: Loader, spec: OpenSpec) -> None:
         self.loader = loader
@@ -39,7 +38,7 @@ class Polls:
         self._spare: list[Poll] = []
 
     def open(self) -> None:
-        """Open the connections that are kept, with a poll each that is not counted."""
+        """Open the kept connections with one poll each, which is not counted."""
         for _ in range(self._spec.connections):
             self.begin(0.0)
         look_until(self.loader, lambda: not self.under_way, GRACE_SECONDS)
@@ -48,19 +47,19 @@ class Polls:
         del self.when[:], self.taken[:]
 
     def begin(self, due: float) -> None:
-        """Begin a poll that was due at `due`."""
+        """Send a poll that was due at `due`."""
         poll = self._spare.pop() if self._spare else Poll(self, self._spec)
         poll.due = due
         self.under_way.add(poll)
         self.loader.send(poll, self._first)
 
     def note(self, poll: "Poll", now: float) -> None:
-        """Count the latency of a poll."""
+        """Record the latency of a poll."""
         self.when.append(poll.due)
         self.taken.append(now - poll.due)
 
     def end(self, poll: "Poll", *, failed: bool) -> None:
-        """End a poll; its object serves another one."""
+        """End a poll; its object is reused for another poll."""
         self.failed += failed
         self.under_way.discard(poll)
         self.loader.close(poll, is_good=not failed)
@@ -85,20 +84,20 @@ class Poll(Client):
         self.due = 0.0
 
     def finish(self, *, failed: bool) -> None:
-        """Count it, unless its answer was none of those that are right."""
+        """Record the latency, or after a wrong status count the poll as failed."""
         if not failed:
             self._polls.note(self, time.perf_counter())
         self._polls.end(self, failed=failed)
 
     def end_early(self, why: Failure, detail: str = "") -> None:
-        """Count it as failed; a server must keep connections that are to be kept."""
+        """Count the poll as failed; raise ConnectionError if connections are to be kept."""
         if self._polls.loader.keeps_connections:
             super().end_early(why, detail)
         self._polls.end(self, failed=True)
 
 
 def run(spec: OpenSpec) -> Measured:
-    """Poll for `spec.seconds`; latencies also by the stretches between the marks."""
+    """Poll for `spec.seconds`; return latencies of the whole run and between the marks."""
     limit = spec.connections if spec.keep else ANY
     with open_loader(spec, limit=limit, keep=spec.keep) as loader:
         return _run(Polls(loader, spec), spec)
@@ -108,7 +107,7 @@ def _run(polls: Polls, spec: OpenSpec) -> Measured:
     if spec.keep:
         polls.open()
     loader, clock = polls.loader, time.perf_counter
-    # An urgent load sleeps, for others share its core; and so does one of phones.
+    # An urgent load sleeps, as other loads share its core; so does one with a connection per poll.
     sleeps = spec.urgent or not spec.keep
     dues = _pace(spec) if spec.keep else _draw(spec)
     window = Window(spec.watch, spec.known)
@@ -130,13 +129,13 @@ def _run(polls: Polls, spec: OpenSpec) -> Measured:
 
 
 def _pace(spec: OpenSpec) -> Iterator[float]:
-    """Yield evenly spread times, in seconds from the beginning."""
+    """Yield evenly spaced times, in seconds from the beginning."""
     for number in range(round(spec.rate * spec.seconds)):
         yield number / spec.rate
 
 
 def _draw(spec: OpenSpec) -> Iterator[float]:
-    """Yield the times of phones that each poll at a tick of its own, in order."""
+    """Yield the times of phones that each poll at a random tick, in order."""
     draw = random.Random(SEED)  # noqa: S311 - when phones poll is no secret
     ticks = round(spec.seconds / TICK_SECONDS)
     counts = [0] * ticks
@@ -148,7 +147,7 @@ def _draw(spec: OpenSpec) -> Iterator[float]:
 
 
 def _by_marks(marks: str, polls: Polls) -> dict[str, float]:
-    """Return the percentiles of each stretch that the file of marks divides the run into."""
+    """Return the percentiles of each interval between the times in the file `marks`."""
     if not marks:
         return {}
     limits = [float(line) for line in Path(marks).read_text().splitlines()]

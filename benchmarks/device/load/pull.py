@@ -1,7 +1,8 @@
-"""Downloads as fast as the server sends them; the bytes are counted and dropped in the kernel.
+"""Downloads at the full speed of the server; the kernel drops the bytes, and they are counted.
 
-Run as `python -m benchmarks.device.load.pull SPEC`. Copying what arrives would make this client the
-limit: `MSG_TRUNC` spares it (tcp(7)). Over TLS it has to decrypt all, and often is the limit.
+Run as `python -m benchmarks.device.load.pull SPEC`. Copying the bytes would make this client the
+bottleneck; `MSG_TRUNC` avoids it (tcp(7)). Over TLS the client must decrypt all bytes, and often is
+the bottleneck.
 """
 
 import itertools
@@ -23,24 +24,24 @@ TAKEN = 1 << 20
 
 
 class Piece:
-    """The bytes of a piece of the package, which are dropped."""
+    """Drops and counts the bytes of a piece of the package."""
 
     def __init__(self) -> None:
         self.left = self.taken = 0
         self._buffer = bytearray(TAKEN)
 
     def begin(self, head: Head) -> str:
-        """Return the status of an answer that is no piece."""
+        """Return an empty text for status 200 or 206, else the status as the reason."""
         self.left = head.length
         return "" if head.status in {200, 206} else f"status {head.status}"
 
     def add(self, data: bytes) -> None:
-        """Count bytes."""
+        """Count the bytes."""
         self.left -= len(data)
         self.taken += len(data)
 
     def receive(self, wire: Wire) -> int:
-        """Drop what has come, and count it."""
+        """Drop and count received bytes."""
         flags = 0 if isinstance(wire, ssl.SSLSocket) else socket.MSG_TRUNC
         count = wire.recv_into(self._buffer, min(TAKEN, self.left), flags)
         self.left -= count
@@ -49,7 +50,7 @@ class Piece:
 
 
 class Puller(Client):
-    """A client that fetches piece after piece."""
+    """A client that downloads pieces one after the other."""
 
     __slots__ = ("_nodes", "piece")
 
@@ -59,17 +60,17 @@ class Puller(Client):
         self.piece = Piece()
 
     def finish_body(self) -> None:
-        """Fetch the next piece."""
+        """Request the next piece."""
         self.finish(failed=False)
 
     def finish(self, *, failed: bool) -> None:  # noqa: ARG002 - a refused piece ends the load
-        """Fetch the next piece."""
+        """Request the next piece."""
         self.body = self.piece
         self.loader.send(self, next(self._nodes))
 
 
 def run(spec: PullSpec) -> Measured:
-    """Pull for `spec.seconds`, after a warm-up that is not counted."""
+    """Download for `spec.seconds`, after a warm-up that is not counted."""
     with open_loader(spec, limit=spec.connections) as loader:
         return _run(loader, spec)
 

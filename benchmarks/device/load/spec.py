@@ -1,4 +1,4 @@
-"""What a load is told, as JSON on its command line, and how it begins and ends."""
+"""The parameters of a load, JSON on its command line, and the main function of all loads."""
 
 import contextlib
 import gc
@@ -16,12 +16,12 @@ LOAD_CORE = 1
 
 
 class Spec(msgspec.Struct, frozen=True, kw_only=True):
-    """What every load knows.
+    """The parameters of every load.
 
-    `port`: the server's, on loopback. `watch`: the server's process ids; `known`: those of other
-    loads, so that their CPU is not taken for a stranger's. `urgent`: this load goes before whatever
-    else is on its core. `statuses`: those of right answers. `authority`: the PEM file that vouches
-    for the server, whose connections are TLS then.
+    `port`: the server's, on loopback. `watch`: the server's process ids. `known`: those of other
+    loads, whose CPU does not count as a disturbance. `urgent`: this load has priority on its core.
+    `statuses`: those of correct answers. `authority`: the PEM file of the server's CA certificate;
+    if given, connections use TLS.
     """
 
     port: int
@@ -36,8 +36,8 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
 class ClosedSpec(Spec, frozen=True, kw_only=True):
     """A closed loop of `connections` clients.
 
-    With `keep` client N asks `requests[N % len(requests)]` over one connection, `batch` times in a
-    packet; without it each client asks all of them in turn, and then connects anew.
+    With `keep` client N sends `requests[N % len(requests)]` over one connection, `batch` times in a
+    packet. Without it each client sends all requests in turn, and then connects again.
     """
 
     requests: list[str]
@@ -48,11 +48,11 @@ class ClosedSpec(Spec, frozen=True, kw_only=True):
 
 
 class OpenSpec(Spec, frozen=True, kw_only=True):
-    """An open loop of `rate` polls a second, each of which asks all `requests` in turn.
+    """An open loop of `rate` polls per second, each of which sends all `requests` in turn.
 
-    With `keep` they are spread evenly over `connections`; without it each has one of its own, and
-    phones poll at ticks that are drawn. `marks`: a file in which the bench may write times of
-    `perf_counter`, one a line; latencies are then told apart by them.
+    With `keep` polls are evenly spaced and share `connections`. Without it each poll has its own
+    connection and a random time. `marks`: a file to which the benchmark may write times of
+    `perf_counter`, one per line; latencies are then also reported for the intervals between them.
     """
 
     requests: list[str]
@@ -63,9 +63,9 @@ class OpenSpec(Spec, frozen=True, kw_only=True):
 
 
 class PullSpec(Spec, frozen=True, kw_only=True):
-    """Downloads, `connections` at once, in pieces of `piece` bytes; 0 is the whole file.
+    """Downloads over `connections` in parallel, in pieces of `piece` bytes; 0 is the whole file.
 
-    With `lines` of a header they are another client's than the phone's.
+    Pieces are requested with the header `lines` of another client; by default, as a phone does.
     """
 
     path: str
@@ -77,14 +77,14 @@ class PullSpec(Spec, frozen=True, kw_only=True):
 
 
 class HandshakeSpec(Spec, frozen=True, kw_only=True):
-    """Clients that shake hands and leave, `rate` a second; 0: as many as `threads` manage."""
+    """Clients that make a TLS handshake and disconnect, `rate` per second; 0 is no limit."""
 
     rate: float = 0.0
     threads: int = 16
 
 
 class Kind(StrEnum):
-    """What a crowd does: nothing after a poll, a byte each second, or requests without end."""
+    """The behaviour of a crowd: idle after a poll, a byte per second, or endless requests."""
 
     IDLE = "idle"
     SLOW = "slow"
@@ -92,7 +92,7 @@ class Kind(StrEnum):
 
 
 class CrowdSpec(Spec, frozen=True, kw_only=True):
-    """Many clients of a kind that are there until the bench closes the load's input."""
+    """Many clients of a kind, connected until the benchmark closes the load's standard input."""
 
     request: str
     kind: Kind = Kind.IDLE
@@ -103,7 +103,7 @@ AnySpec = TypeVar("AnySpec", bound=Spec)
 
 
 def main(kind: type[AnySpec], run: Callable[[AnySpec], Measured]) -> None:
-    """Run a load on its core, without breaks for garbage, and write what it measured."""
+    """Run a load on its core, without garbage collection, and write its result."""
     spec = msgspec.json.decode(sys.argv[1], type=kind)
     if LOAD_CORE in os.sched_getaffinity(0):
         os.sched_setaffinity(0, {LOAD_CORE})
@@ -114,6 +114,6 @@ def main(kind: type[AnySpec], run: Callable[[AnySpec], Measured]) -> None:
 
 
 def go_first() -> None:
-    """Go before whatever else is on the same core, where that is allowed; children do not."""
+    """Get real-time priority (SCHED_FIFO) for this process, not its children, if permitted."""
     with contextlib.suppress(PermissionError):
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))

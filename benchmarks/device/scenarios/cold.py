@@ -1,4 +1,4 @@
-"""How long a server with many models takes from its start to its first answer, and its memory."""
+"""The time from the start of a server with many models to its first answer, and its memory."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ COLUMNS = ["seconds to an answer", "CPU seconds", "MiB of all processes"]
 
 
 def cold(lab: Lab) -> Report:
-    """Start it anew in each round; the site's files are in the page cache."""
+    """Measure a start of the server in each round; the site's files are in the page cache."""
     models = max(2, round(MODELS * lab.scale))
     releases = max(1, round(TARGETS * lab.scale / models / len(CHANNELS)))
     state = asyncio.run(make_big_state(lab.place("state"), models, releases, 100, lab.tell))
@@ -37,7 +37,7 @@ def cold(lab: Lab) -> Report:
 
 
 def _start(lab: Lab, root: Path, workers: int) -> list[float]:
-    """Return the medians of some starts, for the columns."""
+    """Return the medians of `lab.rounds` starts, in the order of `COLUMNS`."""
     starts = []
     for _ in range(lab.rounds):
         began = time.perf_counter()
@@ -48,7 +48,7 @@ def _start(lab: Lab, root: Path, workers: int) -> list[float]:
 
 
 def _wait(server: Server, began: float) -> float:
-    """Return the seconds from `began` to the first answer that is none of a starting server."""
+    """Return the seconds from `began` to the first answer with status 200."""
     while ask(server.port, phone_request(server.port, TIMESTAMP)).status != 200:
         time.sleep(0.01)
     return time.perf_counter() - began

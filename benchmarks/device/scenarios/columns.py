@@ -1,4 +1,4 @@
-"""The columns that tables of rates have in common."""
+"""The columns of tables of rates."""
 
 from benchmarks.device.report import Row
 from benchmarks.device.rounds import Rounds, median, ratio

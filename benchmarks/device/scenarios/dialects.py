@@ -1,4 +1,4 @@
-"""Dialects of existing Updater apps: lists and packages, with the apps' own headers."""
+"""Protocols of existing Updater apps: lists and packages, requested with the apps' headers."""
 
 import contextlib
 import socket
@@ -36,7 +36,7 @@ LIST = "/lineage/v1/FP4/stable"
 
 
 def dialects(lab: Lab) -> Report:
-    """Ask for lists, and pull the big package by its app's name, in turn with nginx's files."""
+    """Measure list requests, and downloads of the big package by its app's name, against nginx."""
     port, out, log = free_port(), lab.place("dialects"), lab.place("hening.log")
     config, codename = lab.place("settings.toml"), lab.site.state.codenames[0]
     _write_settings(config, port, codename)
@@ -75,7 +75,7 @@ def dialects(lab: Lab) -> Report:
 
 
 def _wait(port: int) -> None:
-    """Wait until the dialects listen, shortly after the phones' port."""
+    """Wait until the dialects' port accepts connections, shortly after the phones' port."""
     until = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < until:
         with contextlib.suppress(ConnectionError):

@@ -1,4 +1,4 @@
-"""Downloads: bytes per second and CPU per GB, and how late polls are meanwhile."""
+"""Downloads: bytes per second, CPU per GB, and the latency of polls during downloads."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -13,12 +13,12 @@ from benchmarks.device.state import MIB, TIMESTAMP
 from benchmarks.device.wire import phone_request
 
 GB = 1e9
-PROBES = 500.0  # polls per second beside the downloads
+PROBES = 500.0  # polls per second during the downloads
 COLUMNS = ["GB per second", "CPU s per GB", "to nginx", "CPU to nginx", "server's cores"]
 
 
 def single(lab: Lab) -> Report:
-    """Let one client fetch the whole package, again and again."""
+    """Measure one client that downloads the whole package repeatedly."""
     results = _measure(lab, ("nginx", "granian", "Flask, gunicorn"), 1, 0)
     claims = [Claim("one download to nginx", _rate(results), 1.0, "bytes per second")]
     title = f"One client, {lab.site.package_length // MIB:,} MiB at once"
@@ -26,9 +26,9 @@ def single(lab: Lab) -> Report:
 
 
 def blocks(lab: Lab, piece: int) -> Report:
-    """Let 64 clients fetch pieces of `piece` MiB.
+    """Measure 64 clients that download pieces of `piece` MiB.
 
-    Flask under gunicorn is no peer: it has as many clients at once as threads.
+    Flask under gunicorn is not a peer: it serves only as many clients at a time as it has threads.
     """
     results = _measure(lab, ("nginx", "granian"), 64, piece * MIB)
     cpu = ratio(results, "hening", "nginx", lambda run: 1 / run.per_cpu)
@@ -42,7 +42,7 @@ def blocks(lab: Lab, piece: int) -> Report:
 
 
 def beside(lab: Lab) -> Report:
-    """Poll while 64 clients download at full speed from the same process."""
+    """Measure polls while 64 clients download at full speed from the same process."""
     names = ("nginx", "nginx, its defaults")
     with ExitStack() as stack:
         servers = lab.start(stack, *names)
@@ -80,7 +80,7 @@ def _measure(lab: Lab, peers: tuple[str, ...], connections: int, piece: int) -> 
 def pull_spec(
     lab: Lab, server: Server, connections: int, piece: int, authority: str = ""
 ) -> PullSpec:
-    """Return the load of so many clients, in pieces of so many bytes; over TLS with `authority`."""
+    """Return the load of `connections` clients and `piece` bytes; over TLS with `authority`."""
     return PullSpec(
         port=server.port,
         seconds=lab.seconds,

@@ -17,7 +17,7 @@ COLUMNS = ["polls per second", "failed", "p50 ms", "p99 ms", "server's cores", "
 
 
 def fleet(lab: Lab) -> Report:
-    """Let them all poll, beside nginx."""
+    """Measure the polls of all phones, at hening and at nginx."""
     seconds = max(lab.seconds, LEAST_SECONDS * lab.scale)
 
     def run(server: Server, asked: list[str]) -> Measured:
@@ -56,7 +56,7 @@ def fleet(lab: Lab) -> Report:
     ]
     ours, peer = results["hening"], results["nginx"]
     phones = f"{PHONES * lab.scale:,.0f} phones a minute"
-    # ADR 56: what half a core carries is the kernel's number; ours is what we add to it.
+    # ADR 56: how many polls half a core serves depends on the kernel, so compare with nginx.
     cores = median(ours, lambda run: run.cores) / median(peer, lambda run: run.cores)
     late = median(ours, lambda run: run.latencies["p99"]) - median(
         peer, lambda run: run.latencies["p99"]

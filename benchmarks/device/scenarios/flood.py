@@ -1,4 +1,4 @@
-"""Good polls over TLS while others flood the server with handshakes, ours beside nginx."""
+"""Good polls over TLS during floods of handshakes, of hening and nginx."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -12,8 +12,8 @@ from benchmarks.device.report import Claim, Report
 from benchmarks.device.rounds import Rounds, alternate, median, ratio
 
 HALF_OPEN = 5_000
-GOOD = 200.0  # polls a second, each with a connection of its own
-MORE_SECONDS = 2.0  # the flood is there before and after
+GOOD = 200.0  # polls a second, each over a new connection
+MORE_SECONDS = 2.0  # of the flood, before and after the measurement
 # The beginning of a ClientHello: a record of 292 bytes, a version, the first bytes of its random.
 HELLO = "\x16\x03\x01\x01\x24\x01\x00\x01\x20\x03\x03" + "h" * 21
 KINDS = {
@@ -26,7 +26,7 @@ COLUMNS = ["good polls per second", "p50 ms", "p99 ms", "server's cores", "faile
 
 
 def flood(lab: Lab) -> Report:
-    """Measure good polls beside half-open connections, and beside clients that leave."""
+    """Measure good polls beside half-open connections, and beside handshakes that clients then end."""
     with ExitStack() as stack:
         servers, authority = lab.start_tls(stack, "nginx")
         rates = {name: _handshakes(lab, authority, each) for name, each in servers.items()}
@@ -61,7 +61,7 @@ def flood(lab: Lab) -> Report:
 
 
 def _kept(results: Rounds, kind: str) -> float | None:
-    """Return which share of good polls is answered, as a ratio to nginx's share."""
+    """Return the share of good polls that is answered, as a ratio to nginx's share."""
     ours, theirs = (
         ratio(results, f"{name}, {kind}", f"{name}, undisturbed", lambda run: run.rate)
         for name in ("hening", "nginx")
@@ -70,12 +70,12 @@ def _kept(results: Rounds, kind: str) -> float | None:
 
 
 def _handshakes(lab: Lab, authority: str, server: Server) -> float:
-    """Return how many handshakes a second the server makes, for clients that leave."""
+    """Return the server's handshakes per CPU second, with clients that end after the handshake."""
     spec = HandshakeSpec(
         port=server.port, seconds=lab.seconds, watch=server.pids, authority=authority
     )
     measured = lab.run("handshakes", spec)
-    # The clients share a core, so the server may have had time left.
+    # Not per second: the clients share a core, and the server may have been idle for some time.
     return measured.done / measured.cpu
 
 

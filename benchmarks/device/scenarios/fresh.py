@@ -1,4 +1,4 @@
-"""Polls with a new connection each."""
+"""Polls over a new connection each."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,13 +18,13 @@ PEERS = ("nginx", "nginx, tcp_nopush", "nginx, sendfile off", "granian")
 
 
 def one(lab: Lab) -> Report:
-    """Ask for the timestamp alone on each connection."""
+    """Measure connections that request only the timestamp."""
     title = "A new connection for each question"
     return _measure(lab, "fresh", title, lambda server: [_timestamp(server)])
 
 
 def whole(lab: Lab) -> Report:
-    """Ask as a phone does: for the next root, then for the timestamp, then close."""
+    """Measure a phone's polls: request the next root, then the timestamp, then close."""
     title = "A phone's whole poll: connect, next root, timestamp, close"
     return _measure(lab, "fresh-whole", title, lab.poll)
 

@@ -1,4 +1,4 @@
-"""What more codenames cost: CPU per poll, which must not grow, and memory per 1,000 files."""
+"""The cost of more codenames: CPU per poll, which must not grow, and memory per 1,000 files."""
 
 import asyncio
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ COLUMNS = ["per second", "CPU us a poll", "to 10 codenames", "files", "MiB of th
 
 
 def growth(lab: Lab) -> Report:
-    """Poll servers of 10, 100 and 1,000 codenames by turns."""
+    """Measure servers with 10, 100 and 1,000 codenames in alternating rounds."""
     counts = sorted({max(2, round(count * lab.scale)) for count in CODENAMES})
     files, memory = {}, {}
     with ExitStack() as stack:
@@ -72,7 +72,7 @@ def _run(lab: Lab, server: Server) -> Measured:
 
 
 def _count_files(state: BigState) -> int:
-    """Return how many URLs are served: what is in the public tree, and the packages."""
+    """Return the number of served URLs: the files of the public tree, and the packages."""
     public: Path = state.folder.public
     documents = sum(1 for path in public.rglob("*") if path.is_file())
     return documents + len(state.codenames) * state.releases * len(CHANNELS)

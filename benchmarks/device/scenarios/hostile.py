@@ -1,4 +1,4 @@
-"""Good polls while others are a nuisance: 10,000 slow clients, a flood of refused requests."""
+"""Good polls during attacks: 10,000 slow clients, a flood of refused requests, or both."""
 
 import subprocess
 from contextlib import ExitStack
@@ -15,8 +15,8 @@ from benchmarks.device.state import TIMESTAMP
 from benchmarks.device.wire import phone_request, request
 
 SLOW = 10_000
-FLOOD = 2_000  # refused requests per second, each with a connection of its own
-MORE_SECONDS = 2.0  # the flood is there before and after
+FLOOD = 2_000  # refused requests per second, each over a new connection
+MORE_SECONDS = 2.0  # by which the flood is longer than the good polls, which it encloses
 COLUMNS = ["good polls per second", "to undisturbed", "server's cores", "failed"]
 KINDS = {
     "undisturbed": (False, False),
@@ -27,7 +27,7 @@ KINDS = {
 
 
 def hostile(lab: Lab) -> Report:
-    """Measure good polls beside each nuisance, ours and nginx's."""
+    """Measure good polls of hening and nginx during each attack."""
     with ExitStack() as stack:
         servers = lab.start(stack, "nginx")
         runs = {

@@ -1,4 +1,4 @@
-"""What 10,000 idle connections cost, and 2,000 over TLS: memory and descriptors."""
+"""The memory and descriptors that 10,000 idle connections need, and 2,000 over TLS."""
 
 import time
 from contextlib import ExitStack
@@ -17,19 +17,19 @@ from benchmarks.device.wire import phone_request
 
 IDLE = 10_000
 IDLE_TLS = 2_000
-FIRST = 10  # connections before, after which nothing is loaded any more
+FIRST = 10  # earlier connections, after which the server loads nothing more
 COLUMNS = ["MiB before", "MiB with them", "bytes a connection", "descriptors more", "left after"]
 
 
 def idle(lab: Lab) -> Report:
-    """Let them all poll once and keep their connections."""
+    """Measure connections that stay idle after one poll."""
     with ExitStack() as stack:
         servers = lab.start(stack, "nginx")
         return _measure(lab, "idle", servers, round(IDLE * lab.scale), 4096)
 
 
 def idle_tls(lab: Lab) -> Report:
-    """Let them do the same over TLS."""
+    """Measure TLS connections that stay idle after one poll."""
     with ExitStack() as stack:
         servers, authority = lab.start_tls(stack, "nginx")
         return _measure(
@@ -48,7 +48,7 @@ def _measure(
             port=server.port, seconds=0, request=data, connections=count, authority=authority
         )
         with crowd(lab, msgspec.structs.replace(spec, connections=FIRST)):
-            pass  # before that a worker may not be there yet, only its socket
+            pass  # before an answer only the socket may exist, not yet the worker
         memory, opened = resident_bytes(pids), _descriptors(pids)
         with crowd(lab, spec):
             more = resident_bytes(pids) - memory
@@ -66,7 +66,7 @@ def _descriptors(pids: list[int]) -> float:
 
 
 def _settled(pids: list[int], before: float) -> float:
-    """Return how many descriptors are left over, once the server has had time to see the end."""
+    """Return the number of descriptors not closed within 2.5 s of the end of the connections."""
     for _ in range(50):
         if _descriptors(pids) <= before:
             break

@@ -1,4 +1,4 @@
-"""How late answers are at 80 % of our own peak, by an open loop."""
+"""Latency at 80 % of hening's peak rate, by an open loop."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -19,7 +19,7 @@ COLUMNS = ["asked per second", "answered", "p50 ms", "p99 ms", "p99.9 ms", "serv
 
 
 def late(lab: Lab) -> Report:
-    """Offer 80 % of what we answered at most, with h2load and with our own open loop."""
+    """Measure latencies at 80 % of hening's peak, with h2load and with the open loop here."""
     rows: list[Row] = []
     claims = []
     with ExitStack() as stack:
@@ -59,7 +59,7 @@ def late(lab: Lab) -> Report:
 
 
 def peak(lab: Lab, server: Server) -> float:
-    """Return how many polls per second our server answers at most; measured once."""
+    """Return the most polls per second that hening answers; measured only once."""
     if "peak" not in lab.known:
         asked = [phone_request(server.port, TIMESTAMP).decode()]
         spec = ClosedSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)

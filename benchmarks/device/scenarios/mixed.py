@@ -1,4 +1,4 @@
-"""Mixed load: what a server before phones, edges and people gets at once."""
+"""Mixed load: concurrent requests of phones and of curl."""
 
 from benchmarks.device.content import role_path
 from benchmarks.device.lab import Lab
@@ -13,7 +13,7 @@ PIECE = 64 * 1024
 
 
 def mixed(lab: Lab) -> Report:
-    """Ask for the timestamp, next roots, roles, and pieces of packages, on 64 connections."""
+    """Measure requests for timestamps, next roots, roles and package pieces, on 64 connections."""
 
     def make(server: Server) -> list[bytes]:
         port = server.port

@@ -1,7 +1,7 @@
-"""A device node of a grown site beside a server in one folder: polls and downloads.
+"""A device node compared with a server that publishes and serves from one folder.
 
-The node serves its copy of the tree; it has each package from the S3 server (SeaweedFS), and so has
-one of the servers in one folder. nginx serves the same bytes from files.
+The node serves its own copy of the tree, and packages from the S3 server (SeaweedFS), as does one
+of the servers with one folder. nginx serves the same bytes from files.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ from tests.seaweed import run_seaweed
 
 NODE = "hening, a device node"
 ONE_FOLDER = "hening, packages in S3"
-LEAST = 0.95  # of what a server in one folder does
+LEAST = 0.95  # minimum ratio to a server with one folder
 
 
 def polls(lab: Lab) -> Report:
-    """Poll over kept connections, and as phones do, with a connection for each poll."""
+    """Measure polls over kept connections, and whole polls with a new connection each."""
 
     def ask(server: Server, *, keep: bool) -> Measured:
         requests = [phone_request(server.port, TIMESTAMP).decode()] if keep else lab.poll(server)
@@ -54,7 +54,7 @@ def polls(lab: Lab) -> Report:
 
 
 def downloads(lab: Lab) -> Report:
-    """Let 64 clients fetch pieces of 16 MiB."""
+    """Measure 64 clients that download pieces of 16 MiB."""
 
     def pull(server: Server) -> Measured:
         return lab.run("pull", pull_spec(lab, server, 64, 16 * MIB))
@@ -75,7 +75,7 @@ def downloads(lab: Lab) -> Report:
 
 @contextlib.contextmanager
 def _node(lab: Lab, beside: Callable[[Server], None] | None = None) -> Iterator[Server]:
-    """Run a device node of the site; `beside` is told of a server in one folder with its blobs."""
+    """Run a device node; `beside` gets a server with one folder and the node's S3 packages."""
     with ExitStack() as stack:
         seaweed = stack.enter_context(run_seaweed(lab.place("seaweed")))
         state = lab.site.state

@@ -1,4 +1,4 @@
-"""Good polls while 200 clients pipeline, beside nginx under the same attack."""
+"""Good polls while 200 clients pipeline, compared with nginx under the same attack."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -13,10 +13,10 @@ from benchmarks.device.process import Server
 from benchmarks.device.report import Claim, Report, Row
 from benchmarks.device.rounds import alternate, median, ratio
 
-POLLS = 200  # good polls per second, each over a connection of its own
+POLLS = 200  # good polls per second, each over a new connection
 ATTACKERS = 200
 PEERS = {"hening, no workers": "nginx", "hening, 2 workers": "nginx, 2 processes"}
-GOAL = 1.5  # good polls' p99 to nginx's
+GOAL = 1.5  # maximum ratio of the good polls' p99 to nginx's
 COLUMNS = ["p50 ms", "p99 ms", "worst ms", "failed", "attackers' answers per second"]
 
 

@@ -1,4 +1,4 @@
-"""Polls over kept connections: a phone's, other clients', those of edges, and for a next root."""
+"""Polls over kept connections, of phones, other clients and edges, and requests for a next root."""
 
 import itertools
 from collections.abc import Callable
@@ -29,7 +29,7 @@ Make = Callable[[Server], list[bytes]]
 
 
 def phone(lab: Lab) -> Report:
-    """Ask with a phone's exact bytes."""
+    """Measure requests with a phone's exact bytes."""
     peers = (*SETTINGS, "nginx cache before hening", "granian", "Flask, gunicorn")
     results = measure(lab, peers, lambda server: [phone_request(server.port, TIMESTAMP)])
     lab.known["peak"] = median(results["hening"], lambda run: run.rate)
@@ -43,14 +43,14 @@ def phone(lab: Lab) -> Report:
 
 
 def curl(lab: Lab) -> Report:
-    """Ask as curl does: no coding is accepted, so the body is longer."""
+    """Measure curl's requests: they accept no content coding, so the body is longer."""
     results = measure(lab, SETTINGS, lambda server: [curl_request(server.port, TIMESTAMP)])
     claims = [_claim(results, "curl's polls to nginx", "nginx", 1.0)]
     return Report("curl", "Polls with curl's headers", COLUMNS, rate_rows(results), claims)
 
 
 def requests(lab: Lab) -> Report:
-    """Ask as Python's `requests` does."""
+    """Measure the requests of Python's `requests`."""
     results = measure(lab, SETTINGS, lambda server: [requests_request(server.port, TIMESTAMP)])
     claims = [_claim(results, "polls of Python's requests to nginx", "nginx", 1.0)]
     title = "Polls with the headers of Python's requests"
@@ -58,7 +58,7 @@ def requests(lab: Lab) -> Report:
 
 
 def shuffled(lab: Lab) -> Report:
-    """Ask as clients that are no phones do, each with its headers in another order."""
+    """Measure clients other than phones, each with another order of the headers."""
 
     def make(server: Server) -> list[bytes]:
         orders = itertools.permutations(requests_lines(server.port))
@@ -71,7 +71,7 @@ def shuffled(lab: Lab) -> Report:
 
 
 def unchanged(lab: Lab) -> Report:
-    """Ask as an edge does: whether its copy is still good."""
+    """Measure an edge's conditional requests for a copy that is still current."""
 
     def make(server: Server) -> list[bytes]:
         tag = ask(server.port, phone_request(server.port, TIMESTAMP)).fields["etag"]
@@ -84,7 +84,7 @@ def unchanged(lab: Lab) -> Report:
 
 
 def not_found(lab: Lab) -> Report:
-    """Ask what every poll asks first: whether there is a next root."""
+    """Measure the first request of every poll, for a next root that does not exist."""
     peers = (*SETTINGS, "granian", "Flask, gunicorn")
     results = measure(lab, peers, lambda server: [phone_request(server.port, NEXT_ROOT)])
     title = "404 for the next root"
@@ -92,7 +92,7 @@ def not_found(lab: Lab) -> Report:
 
 
 def measure(lab: Lab, peers: tuple[str, ...], make: Make) -> Rounds:
-    """Ask ours and the peers by turns; the connections share the questions of `make` evenly."""
+    """Measure hening and the peers in turn; connections use the requests of `make` in rotation."""
     with ExitStack() as stack:
         servers = lab.start(stack, *peers)
         runs = {name: partial(_run, lab, server, make(server)) for name, server in servers.items()}
@@ -100,7 +100,7 @@ def measure(lab: Lab, peers: tuple[str, ...], make: Make) -> Rounds:
 
 
 def best(results: Rounds, what: str, goal: float) -> Claim:
-    """Return the claim about the fastest of nginx's settings."""
+    """Return the claim about nginx with its fastest settings."""
     known = [ratio(results, "hening", peer, lambda run: run.per_cpu) for peer in SETTINGS]
     least = min((value for value in known if value is not None), default=None)
     return Claim(what, least, goal, UNIT)

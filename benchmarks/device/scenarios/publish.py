@@ -1,4 +1,4 @@
-"""A publication while phones poll at 60 % of what the server can do."""
+"""A publication while phones poll at 60 % of the server's peak rate."""
 
 import asyncio
 import statistics
@@ -18,14 +18,14 @@ from benchmarks.device.wire import ask, phone_request
 
 SHARE = 0.6
 LOOK_SECONDS = 0.02
-SETTLE_SECONDS = 0.3  # what a swap leaves behind, such as garbage, belongs to it
+SETTLE_SECONDS = 0.3  # after the swap, still counted as "during": garbage collection
 PATIENCE_SECONDS = 30.0
 COLUMNS = ["p50 ms", "p99 ms", "worst ms"]
 STRETCHES = ("before", "during", "after")
 
 
 def publish(lab: Lab) -> Report:
-    """Hand a role in and watch latencies until its release is seen, and after it."""
+    """Submit a role; measure latencies before, during and after its publication."""
     with lab.hening() as server:
         rate = SHARE * peak(lab, server)
         results = alternate({"hening": lambda: _run(lab, server, rate)}, lab.rounds, lab.tell)[
@@ -83,7 +83,7 @@ def _run(lab: Lab, server: Server, rate: float) -> Measured:
         failed=done.failed,
         seconds=done.seconds,
         cpu=done.cpu,
-        other=0.0,  # the publication is no stranger
+        other=0.0,  # CPU of the publication is not a disturbance
         latencies=done.latencies,
         extra={"visible": visible},
     )

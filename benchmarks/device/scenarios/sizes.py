@@ -1,4 +1,4 @@
-"""What a poll costs a phone in bytes, both ways, at 100, 1,000 and 7,200 pointers."""
+"""Bytes that a phone sends and receives in a poll, with 102, 1,008 and 7,200 pointers."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ from server.publisher.rollout import plan_halt
 
 REGIONS = ("id", "in", "eu", "ru", "tr", "tw")
 KINDS = ("stable", "beta", "nightly")
-# Codenames and regions; each region has three channels.
+# Numbers of codenames and regions; each region has three channels.
 SIZES = ((34, 1), (56, 6), (400, 6))
 COLUMNS = [
     "first poll: sent",
@@ -35,41 +35,41 @@ COLUMNS = [
 
 
 class CountingStream:
-    """A connection that counts what goes over it."""
+    """A connection that counts sent and received bytes."""
 
     def __init__(self, stream: Stream, counts: "CountingWorld") -> None:
         self._stream = stream
         self._counts = counts
 
     def send(self, data: bytes) -> None:
-        """Count and send."""
+        """Count the bytes and send them."""
         self._counts.sent += len(data)
         self._stream.send(data)
 
     def recv(self, limit: int) -> bytes:
-        """Receive and count."""
+        """Receive bytes and count them."""
         data = self._stream.recv(limit)
         self._counts.received += len(data)
         return data
 
     def close(self) -> None:
-        """Close."""
+        """Close the connection."""
         self._stream.close()
 
 
 class CountingWorld(RealWorld):
-    """The real world, with its bytes counted: those of HTTP, without TCP and TLS around them."""
+    """The real world, with the bytes of HTTP counted, without those of TCP and TLS."""
 
     sent = 0
     received = 0
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Connect and count."""
+        """Return a connection that counts its bytes here."""
         return CountingStream(super().connect(address, port, tls), self)
 
 
 def sizes(lab: Lab) -> Report:
-    """Let the real phone poll the real server: at first, again, and after a change."""
+    """Measure the real client's first poll of the server, the next one, and one after a change."""
     rows: list[Row] = []
     for codenames, regions in SIZES:
         count = max(2, round(codenames * lab.scale))
@@ -81,7 +81,7 @@ def sizes(lab: Lab) -> Report:
 
 
 def measure_poll(lab: Lab, codenames: int, regions: Sequence[str]) -> list[float]:
-    """Return the bytes of `COLUMNS` at so many codenames, each with three channels a region."""
+    """Return the bytes of `COLUMNS` for a state of `codenames` with three channels per region."""
     channels = tuple(f"{region}/{kind}" for region in regions for kind in KINDS)
     root = lab.place(f"state-{codenames}")
     state = asyncio.run(make_big_state(root, codenames, 1, 100, lab.tell, channels))

@@ -1,6 +1,6 @@
 """TLS 1.3 as phones use it: a connection for each poll, without tickets or resumption.
 
-Ours against nginx with the same certificate (P-256) and protocol settings.
+hening is compared with nginx, with the same certificate (P-256) and protocol settings.
 """
 
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from benchmarks.device.wire import phone_request
 
 SETTINGS = ("nginx", "nginx, tcp_nopush")
 EDGE = "nginx cache before hening"
-PROBES = 200.0  # polls per second beside the downloads
+PROBES = 200.0  # polls per second during the downloads
 Run = Callable[[Lab, str, Server], Measured]
 
 
 def polls(lab: Lab, peers: tuple[str, ...] = (*SETTINGS, EDGE)) -> Report:
-    """Connect, shake hands, ask for the next root and the timestamp, close."""
+    """Measure polls: connect, handshake, request the next root and the timestamp, close."""
     results = _measure(lab, peers, partial(_ask, keep=False))
     cost = ratio(results, "hening", "nginx", lambda run: 1 / run.per_cpu)
     claims = [Claim("a whole TLS poll to nginx", cost, 1.1, "CPU", at_least=False)]
@@ -34,7 +34,7 @@ def polls(lab: Lab, peers: tuple[str, ...] = (*SETTINGS, EDGE)) -> Report:
 
 
 def kept(lab: Lab) -> Report:
-    """Ask over kept TLS connections, as edges do."""
+    """Measure polls over kept TLS connections, as edges use them."""
     results = _measure(lab, (*SETTINGS, EDGE), partial(_ask, keep=True))
     found = ratio(results, "hening", "nginx", lambda run: run.per_cpu)
     claims = [Claim("polls over kept TLS connections to nginx", found, 1.0, "per CPU second")]
@@ -43,7 +43,7 @@ def kept(lab: Lab) -> Report:
 
 
 def downloads(lab: Lab, connections: int) -> Report:
-    """Let clients fetch pieces of 16 MiB, which each of them decrypts."""
+    """Measure clients that download and decrypt pieces of 16 MiB."""
     results = _measure(lab, SETTINGS, partial(_pull, connections=connections))
     claims = [
         Claim(
@@ -59,7 +59,7 @@ def downloads(lab: Lab, connections: int) -> Report:
 
 
 def late(lab: Lab) -> Report:
-    """Poll over kept TLS connections while 64 clients download over TLS."""
+    """Measure polls over kept TLS connections while 64 clients download over TLS."""
     results = _measure(lab, SETTINGS, _probe)
     ours, theirs = (
         median(results[name], lambda run: run.latencies["p99"]) if name in results else None

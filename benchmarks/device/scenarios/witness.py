@@ -1,4 +1,4 @@
-"""The same polls by wrk, a load that is not ours. It sleeps, which costs the fastest most."""
+"""The same polls by wrk, an independent load. It sleeps, which costs the fastest servers most."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -14,7 +14,7 @@ from benchmarks.device.wrk import run_wrk
 
 
 def witness(lab: Lab) -> Report:
-    """Run wrk against ours and nginx's settings."""
+    """Run wrk against hening and nginx with each of its settings."""
     results: Rounds = {}
     if find("wrk"):
         with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Two workers: whether they share connections evenly, and what a poll costs them."""
+"""Two workers: the balance of their connections, and their CPU per poll."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -16,12 +16,12 @@ from benchmarks.device.wire import phone_request
 from benchmarks.device.wrk import run_wrk
 
 CONNECTIONS = 2_000
-BOTH = (0, 1)  # cores: here load and servers share them, so only CPU per poll can be compared
+BOTH = (0, 1)  # cores of load and servers; they share them, so only CPU per poll is comparable
 COLUMNS = ["per second", "CPU us a poll", "to one worker", "server's cores"]
 
 
 def workers(lab: Lab) -> Report:
-    """Compare two workers with one, by CPU per poll, and count each one's connections."""
+    """Compare the CPU per poll of two workers with that of one, and count their connections."""
     title = f"Two workers, {CONNECTIONS:,} connections"
     unevenness: float | None = None
     results: Rounds = {}
