@@ -26,7 +26,7 @@ COLUMNS = ["good polls per second", "p50 ms", "p99 ms", "server's cores", "faile
 
 
 def flood(lab: Lab) -> Report:
-    """Measure good polls beside half-open connections, and beside handshakes that clients then end."""
+    """Measure good polls beside half-open connections, and beside clients that then leave."""
     with ExitStack() as stack:
         servers, authority = lab.start_tls(stack, "nginx")
         rates = {name: _handshakes(lab, authority, each) for name, each in servers.items()}
