@@ -9,12 +9,15 @@ import threading
 import pytest
 
 from server.app import running
+from server.publisher.lease import Lease
 from server.release.auth.accounts import create_account
 from server.release.auth.principal import Role, command_line_principal
 from server.release.auth.tokens import create_token
 from server.settings import Settings
 from server.storage.database import open_database
 from server.urgent import opened_in_thread
+from tests.server.publisher.test_lease import urgent_until
+from tests.server.test_app import until
 from tests.server.world import CHANNEL
 
 HALT = f"/api/v1/channels/{CHANNEL}/halt"
@@ -73,3 +76,14 @@ async def test_halt_does_not_wait_for_the_main_loop(world, standing):
     assert (status, answer["channel"]["state"]) == (200, "halted")
     published = await asyncio.to_thread(world.published)
     assert published.pointers()[CHANNEL.pointer_path].halted
+
+
+async def test_other_publishers_let_halt_go_first(world, standing, tmp_path):
+    """A halt that waits for another process's publisher asks the others to let it go first."""
+    port, token = standing
+    async with open_database(world.folder.database) as sessions:
+        async with Lease(sessions, tmp_path / "lock of another machine").held():
+            halt = asyncio.create_task(asyncio.to_thread(post, port, HALT, token, {}))
+            await until(lambda: urgent_until(sessions))
+        status, _ = await halt
+    assert status == 200
