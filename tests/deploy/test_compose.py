@@ -177,9 +177,28 @@ def test_nginx_upstream(tmp_path):
     assert re.findall(r"^    server (\S+);", site, re.MULTILINE) == [f"server:{settings.port}"]
 
 
-@pytest.mark.needs("seaweed")
+def grpc_status(port, method, message):
+    """Return the status of a unary gRPC call: 0 for success, 16 without credentials."""
+    told = subprocess.run(
+        [
+            *("curl", "--silent", "--show-error", "--http2-prior-knowledge", "--dump-header", "-"),
+            *("--output", os.devnull, "--data-binary", "@-"),
+            *("--header", "Content-Type: application/grpc", "--header", "TE: trailers"),
+            f"http://127.0.0.1:{port}/{method}",
+        ],
+        input=b"\0" + len(message).to_bytes(4, "big") + message,
+        capture_output=True,
+        check=True,
+    ).stdout
+    return int(re.search(rb"(?mi)^grpc-status: (\d+)", told)[1])
+
+
+@pytest.mark.needs("seaweed", "curl")
 def test_store_requires_signatures(tmp_path):
-    """SeaweedFS, run with the file's command and variables, requires signed requests."""
+    """SeaweedFS, run with the file's command and variables, requires signed requests.
+
+    Its gRPC port, where other gateways announce new S3 keys, requires credentials, too.
+    """
     service = SERVICES["blobs"]
     (tmp_path / "data").mkdir()
     command = [part.replace("/data", str(tmp_path / "data")) for part in service["command"]]
@@ -203,3 +222,11 @@ def test_store_requires_signatures(tmp_path):
             write(access_key_id=key, secret_access_key="another")
         with pytest.raises(PermissionDeniedError):
             write(skip_signature=True)
+        identity = b"\x0a\x05\x0a\x03eve"  # PutIdentityRequest{identity: {name: "eve"}}
+        put = "messaging_pb.SeaweedS3IamCache/PutIdentity"
+        assert grpc_status(ports["s3.port.grpc"], put, identity) == 16
+
+
+def test_stores_have_the_same_variables():
+    """The store of a site, which needs several machines to run, is protected as the one above."""
+    assert grown()["services"]["store"]["environment"] == SERVICES["blobs"]["environment"]
