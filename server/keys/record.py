@@ -21,14 +21,14 @@ import msgspec
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError, HeningError
-from server.core.metadata import ROOT_LIMIT, decode_timestamp, metadata_limit, verify_first_root
+from server.core.metadata import ROOT_LIMIT, decode_timestamp, verify_first_root
 from server.core.names import is_online, metadata_name
 from server.core.profile import check_root
 from server.core.release import Integer
 from server.keys.log_record import LogRecord
 from server.publisher import staging
 from server.publisher.plan import Publication
-from server.publisher.published import PublicTree, Published, hash_online
+from server.publisher.published import PublicTree, Published, hash_online, hash_public
 from server.storage.bounded import read_bounded
 from server.storage.durable import (
     OTHERS,
@@ -41,7 +41,7 @@ from server.storage.durable import (
     write_durable,
 )
 from server.storage.errors import StorageError
-from server.storage.tree import LocalTree
+from server.storage.tree import LocalTree, read_role
 
 LIMIT = 65_536  # bytes of signed.json, which has a few hundred
 
@@ -80,7 +80,7 @@ class Record:
 
         If it includes the publication that was signed last, that one counts as public from now on.
         """
-        if public == self._digest():
+        if public == hash_public(self._public):
             return True
         try:
             staged = staging.load_staged(self._pending)
@@ -123,23 +123,15 @@ class Record:
         except msgspec.ValidationError as error:
             raise FormatError(f"{path} is malformed: {error}; restore it from a copy.") from error
 
-    def _digest(self) -> str:
-        if not (self._public / "metadata" / "timestamp.json").exists():
-            return ""
-        return hash_online(self._read("timestamp", 0), self._read)
-
     def _digest_with(self, staged: Publication) -> str:
         files = {(file.role, file.version): file.data for file in staged.files}
+        files["timestamp", 0] = staged.timestamp
 
         def read(role: str, version: int) -> bytes:
             data = files.get((role, version))
-            return self._read(role, version) if data is None else data
+            return read_role(self._public, role, version) if data is None else data
 
-        return hash_online(staged.timestamp, read)
-
-    def _read(self, role: str, version: int) -> bytes:
-        path = self._public / "metadata" / metadata_name(role, version)
-        return read_bounded(path, metadata_limit(role))
+        return hash_online(read)
 
     def _keep_signed(self, publication: Publication) -> None:
         before = self.signed()

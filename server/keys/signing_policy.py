@@ -20,7 +20,7 @@ from server.publisher.keys.choice import choose_keys
 from server.publisher.keys.messages import Publish
 from server.publisher.keys.online_keys import OnlineKeys
 from server.publisher.plan import Publication, earliest_time, plan_publication
-from server.publisher.published import Published
+from server.publisher.published import Published, list_versions
 from server.publisher.verify import RoleVersion, verify_submission
 
 MAX_BURNED = 1000
@@ -101,7 +101,7 @@ def judge_public(
     top = verify_role("timestamp", timestamps[0], root, None).signed
     snapshot_version = top.snapshot_meta.version
     snapshot = verify_role("snapshot", read("snapshot", snapshot_version), root, None).signed
-    versions = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
+    versions = list_versions(snapshot)
     targets = verify_role("targets", read("targets", versions["targets"]), root, None).signed
     check_targets(root, targets)
     signed = {"snapshot": snapshot, "targets": targets}

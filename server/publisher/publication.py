@@ -10,13 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from server.core.latest import delegated_roles
-from server.core.metadata import (
-    ROOT_LIMIT,
-    TIMESTAMP_LIMIT,
-    decode_root,
-    decode_timestamp,
-    metadata_limit,
-)
+from server.core.metadata import ROOT_LIMIT, decode_root, decode_timestamp
 from server.core.names import is_latest, metadata_name
 from server.core.pointer import Pointer
 from server.publisher import staging
@@ -41,7 +35,7 @@ from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.durable import discard_folder, move_durable
 from server.storage.layout import StateFolder
-from server.storage.tree import Tree
+from server.storage.tree import Tree, read_role
 
 TIMESTAMP = "metadata/timestamp.json"
 
@@ -259,10 +253,9 @@ def _is_overtaken(public: Path, staged: Publication) -> bool:
 
     After a crash, `staged` itself may be public: that does not count.
     """
-    path = public / TIMESTAMP
-    if not path.exists():
+    if not (public / TIMESTAMP).exists():
         return False
-    data = read_bounded(path, TIMESTAMP_LIMIT)
+    data = read_role(public, "timestamp", 0)
     if data == staged.timestamp:
         # It names its snapshot by version alone, so two signed in one second can be equal.
         return not is_public(public, staged.files)
@@ -280,15 +273,10 @@ def is_public(public: Path, files: Sequence[RoleVersion]) -> bool:
 
 
 def _find_unproven(public: Path, versions: Mapping[str, int]) -> list[Leaf]:
-    missing = [
-        (role, version)
-        for role, version in versions.items()
-        if not (public / "log" / "proof" / f"{role}.{version}").exists()
-    ]
     found = []
-    for role, version in missing:
-        data = read_bounded(
-            public / "metadata" / metadata_name(role, version), metadata_limit(role)
-        )
-        found.append((role, version, hashlib.sha256(data).hexdigest()))
+    for role, version in versions.items():
+        if (public / "log" / "proof" / f"{role}.{version}").exists():
+            continue
+        sha256 = hashlib.sha256(read_role(public, role, version)).hexdigest()
+        found.append((role, version, sha256))
     return found

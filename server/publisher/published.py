@@ -8,23 +8,17 @@ import hashlib
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from server.core.errors import FormatError
-from server.core.metadata import (
-    decode_root,
-    decode_snapshot,
-    decode_targets,
-    decode_timestamp,
-    metadata_limit,
-)
+from server.core.metadata import decode_root, decode_snapshot, decode_targets, decode_timestamp
 from server.core.names import is_latest, metadata_name
 from server.core.pointer import Pointer, decode_pointer
-from server.storage.bounded import read_bounded
-from server.storage.tree import list_roots
+from server.storage.tree import list_roots, read_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,12 @@ class Published(Trust):
 
     def versions(self) -> dict[str, int]:
         """Return the versions that snapshot lists, by role."""
-        return {name.removesuffix(".json"): m.version for name, m in self.snapshot.meta.items()}
+        return list_versions(self.snapshot)
+
+
+def list_versions(snapshot: Snapshot) -> dict[str, int]:
+    """Return the versions that a snapshot lists, by role."""
+    return {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
 
 
 _Identity = tuple[int, int, int]
@@ -75,7 +74,7 @@ class PublicTree:
 
     def __init__(self, public: Path) -> None:
         self._public = public
-        self._known: dict[str, tuple[_Identity, Targets]] = {}
+        self._known: dict[tuple[str, int], tuple[_Identity, Targets]] = {}
         self._pointers: tuple[dict[str, _Identity], dict[str, Pointer]] = ({}, {})
 
     def load(self) -> Published | None:
@@ -88,25 +87,23 @@ class PublicTree:
         if not (metadata / "timestamp.json").exists():
             return None
 
-        def read(role: str, version: int) -> bytes:
-            return read_bounded(metadata / metadata_name(role, version), metadata_limit(role))
-
-        timestamp = decode_timestamp(read("timestamp", 0)).signed
-        snapshot = decode_snapshot(read("snapshot", timestamp.snapshot_meta.version)).signed
-        names = {
-            name.removesuffix(".json"): metadata_name(name.removesuffix(".json"), meta.version)
-            for name, meta in snapshot.meta.items()
+        timestamp = decode_timestamp(read_role(self._public, "timestamp", 0)).signed
+        version = timestamp.snapshot_meta.version
+        snapshot = decode_snapshot(read_role(self._public, "snapshot", version)).signed
+        versions = list_versions(snapshot)
+        identities = {
+            role: _identify(metadata / metadata_name(role, version))
+            for role, version in versions.items()
         }
-        identities = {role: _identify(metadata / name) for role, name in names.items()}
         known = {}
-        for role, name in names.items():
-            before = self._known.get(name)
+        for role, version in versions.items():
+            before = self._known.get((role, version))
             if before is None or before[0] != identities[role]:
-                data = read_bounded(metadata / name, metadata_limit(role))
+                data = read_role(self._public, role, version)
                 before = (identities[role], decode_targets(role, data).signed)
-            known[name] = before
+            known[role, version] = before
         self._known = known
-        roles = {role: known[name][1] for role, name in names.items()}
+        roles = {role: parsed for (role, _), (_, parsed) in known.items()}
         latest = {role: identity for role, identity in identities.items() if is_latest(role)}
         if self._pointers[0] != latest:
             self._pointers = (latest, {})
@@ -133,27 +130,31 @@ def load_signers(public: Path, role: str, version: int) -> list[str]:
 
     Raises FormatError for a malformed file.
     """
-    data = read_bounded(public / "metadata" / metadata_name(role, version), metadata_limit(role))
     try:
-        found = msgspec.json.decode(data, type=_Signatures)
+        found = msgspec.json.decode(read_role(public, role, version), type=_Signatures)
     except msgspec.MsgspecError as error:
         raise FormatError(f"the {role} file is not TUF metadata.") from error
     return [each.keyid for each in found.signatures]
 
 
-def hash_online(timestamp: bytes, read: Callable[[str, int], bytes]) -> str:
+def hash_public(public: Path) -> str:
+    """Return `hash_online` of a public tree, "" if nothing is published."""
+    if not (public / "metadata" / "timestamp.json").exists():
+        return ""
+    return hash_online(partial(read_role, public))
+
+
+def hash_online(read: Callable[[str, int], bytes]) -> str:
     """Return a hash of the files of a public state that the online keys signed.
 
-    `read` returns the file of a role's version. The timestamp alone is not enough: two key
-    processes may sign the same one within a second, for different files. Raises FormatError for
-    malformed files.
+    `read` returns the file of a role's version; the timestamp has version 0. The timestamp alone is
+    not enough: two key processes may sign the same one within a second, for different files. Raises
+    FormatError for malformed files.
     """
+    timestamp = read("timestamp", 0)
     version = decode_timestamp(timestamp).signed.snapshot_meta.version
     snapshot = read("snapshot", version)
-    listed = {
-        name.removesuffix(".json"): meta.version
-        for name, meta in decode_snapshot(snapshot).signed.meta.items()
-    }
+    listed = list_versions(decode_snapshot(snapshot).signed)
     latest = [read(role, listed[role]) for role in sorted(listed) if is_latest(role)]
     hashes = (hashlib.sha256(data).digest() for data in (timestamp, snapshot, *latest))
     return hashlib.sha256(b"".join(hashes)).hexdigest()
@@ -161,11 +162,9 @@ def hash_online(timestamp: bytes, read: Callable[[str, int], bytes]) -> str:
 
 def load_newest_root(public: Path) -> Root | None:
     """Return the root that goes with the public timestamp, or None if nothing is published yet."""
-    path = public / "metadata" / "timestamp.json"
-    if not path.exists():
+    if not (public / "metadata" / "timestamp.json").exists():
         return None
-    timestamp = decode_timestamp(read_bounded(path, metadata_limit("timestamp"))).signed
-    return _read_root(public, timestamp)
+    return _read_root(public, decode_timestamp(read_role(public, "timestamp", 0)).signed)
 
 
 def load_published(public: Path) -> Published | None:
@@ -185,5 +184,4 @@ def _identify(path: Path) -> _Identity:
 
 def _read_root(public: Path, timestamp: Timestamp) -> Root:
     newest = list_roots(public, timestamp.version)[-1]
-    path = public / "metadata" / metadata_name("root", newest)
-    return decode_root(read_bounded(path, metadata_limit("root"))).signed
+    return decode_root(read_role(public, "root", newest)).signed

@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import Self
 
 from server.core.errors import HeningError
-from server.core.metadata import TIMESTAMP_LIMIT, decode_timestamp
+from server.core.metadata import decode_timestamp
 from server.core.names import metadata_name
 from server.device.snapshot import SUPERSEDED
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
+from server.storage.tree import read_role
 
 STEP = 7
 LIMIT = 5_000_000  # bytes of a metadata file
@@ -111,7 +112,7 @@ class ReadBacks:
 
 def newest_timestamp(public: Path) -> bytes:
     """Return the bytes of a public folder's timestamp. Raises FormatError if it is not a file."""
-    return read_bounded(public / "metadata" / "timestamp.json", TIMESTAMP_LIMIT)
+    return read_role(public, "timestamp", 0)
 
 
 def version_of(timestamp: bytes) -> int:

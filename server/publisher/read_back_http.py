@@ -11,7 +11,7 @@ import aiohttp
 from tuf.api.metadata import TargetFile
 
 from server.core.errors import FormatError
-from server.core.metadata import decode_targets, metadata_limit
+from server.core.metadata import decode_targets
 from server.core.names import (
     TOP_LEVEL_ROLES,
     hashed_target_path,
@@ -29,7 +29,7 @@ from server.publisher.read_back import (
 )
 from server.publisher.verify import RoleVersion
 from server.storage.blobs import BlobReader
-from server.storage.bounded import read_bounded
+from server.storage.tree import read_role
 
 BLOCK = 8 * 1024 * 1024  # bytes: what phones ask for in one request
 ZIP_MAGIC = b"PK\x03\x04"
@@ -204,11 +204,11 @@ def _new_targets(public: Path, file: RoleVersion) -> dict[str, TargetFile]:
 
 
 def _load_before(public: Path, file: RoleVersion) -> Mapping[str, Mapping[str, str]]:
-    metadata = public / "metadata"
-    versions = (int(path.name.split(".")[0]) for path in metadata.glob(f"[0-9]*.{file.role}.json"))
+    paths = public.glob(f"metadata/[0-9]*.{file.role}.json")
+    versions = (int(path.name.split(".")[0]) for path in paths)
     newest = max((version for version in versions if version < file.version), default=0)
     if not newest:
         return {}
-    data = read_bounded(metadata / metadata_name(file.role, newest), metadata_limit(file.role))
+    data = read_role(public, file.role, newest)
     targets = decode_targets(file.role, data).signed.targets
     return {path: target.hashes for path, target in targets.items()}

@@ -40,7 +40,7 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.objects import Objects, Stored, TakenError, TooLargeError
 from server.storage.s3_staging import S3Staging
-from server.storage.tree import find_roots
+from server.storage.tree import find_roots, read_role
 
 FILE_LIMIT = 5_000_000  # bytes of one public file
 SUPERSEDED = 8  # older versions of a role that are served beside the newest
@@ -293,9 +293,10 @@ class S3Tree:
         if not versions:
             return True
         try:
-            root = decode_root(self._read("root", versions[0])).signed
+            root = decode_root(read_role(self._folder, "root", versions[0])).signed
             for version in range(versions[0] + 1, versions[-1] + 1):
-                root = verify_root(self._read("root", version), root, None).signed
+                data = read_role(self._folder, "root", version)
+                root = verify_root(data, root, None).signed
         except (FormatError, TrustError):  # such a root allows nothing
             return True
         try:
@@ -303,10 +304,6 @@ class S3Tree:
         except TrustError:
             return False
         return True
-
-    def _read(self, role: str, version: int) -> bytes:
-        path = self._folder / "metadata" / metadata_name(role, version)
-        return read_bounded(path, metadata_limit(role))
 
     def _newer(self, path: str) -> Stored | None:
         tag = self._tags.get(path)
@@ -331,7 +328,7 @@ class S3Tree:
         newest = decode_timestamp(timestamp).signed.snapshot_meta.version
         self._fetch(_name("snapshot", self._missing("snapshot", newest)))
         self._check_fetched("snapshot", newest)
-        snapshot = decode_snapshot(self._read("snapshot", newest)).signed
+        snapshot = decode_snapshot(read_role(self._folder, "snapshot", newest)).signed
         listed = {file.removesuffix(".json"): meta.version for file, meta in snapshot.meta.items()}
         missing = {role: self._missing(role, version) for role, version in listed.items()}
         names = [_name(role, versions, is_logged=True) for role, versions in missing.items()]

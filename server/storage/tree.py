@@ -21,12 +21,14 @@ next run completes the renewal.
 
 import re
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Protocol, TypeVar
 
 import msgspec
 
 from server.core.encodings import MAX_INTEGER, decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
+from server.core.metadata import metadata_limit
+from server.core.names import metadata_name
 from server.core.release import Positive
 from server.storage.bounded import read_bounded
 from server.storage.durable import write_durable, write_immutable
@@ -34,6 +36,8 @@ from server.storage.layout import StateFolder
 
 LIMIT = 1024  # bytes of either of the two small files
 _NAME = re.compile(r"([1-9][0-9]*)\.root\.json")
+
+T = TypeVar("T")
 
 
 class Tree(Protocol):
@@ -151,6 +155,12 @@ def open_tree(folder: StateFolder) -> Tree:
     return open_s3_tree(folder)
 
 
+def read_role(public: Path, role: str, version: int) -> bytes:
+    """Return a role's file of a version; the timestamp has one file. Raises FormatError."""
+    path = public / "metadata" / metadata_name(role, version)
+    return read_bounded(path, metadata_limit(role))
+
+
 class Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Root `newest` is visible from timestamp version `timestamp` on, until then root `before`.
 
@@ -208,14 +218,7 @@ def root_time(public: Path) -> int:
 
 def load_roots(public: Path) -> Roots | None:
     """Return the content of `roots.json`, None if missing; raises FormatError if malformed."""
-    path = public / "roots.json"
-    if not path.exists():
-        return None
-    value = decode_canonical_json(read_bounded(path, LIMIT), limit=LIMIT)
-    try:
-        return msgspec.convert(value, Roots)
-    except msgspec.ValidationError as error:
-        raise FormatError(f"{path.name} is malformed: {error}.") from error
+    return _load(public / "roots.json", Roots)
 
 
 class _Proofs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -224,14 +227,8 @@ class _Proofs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load_proof_renewals(public: Path) -> int:
     """Return the number in `proofs.json`, 0 if proofs were never signed again."""
-    path = public / "proofs.json"
-    if not path.exists():
-        return 0
-    value = decode_canonical_json(read_bounded(path, LIMIT), limit=LIMIT)
-    try:
-        return msgspec.convert(value, _Proofs).restated
-    except msgspec.ValidationError as error:
-        raise FormatError(f"{path.name} is malformed: {error}.") from error
+    proofs = _load(public / "proofs.json", _Proofs)
+    return 0 if proofs is None else proofs.restated
 
 
 def begin_proof_renewal(tree: Tree) -> None:
@@ -246,6 +243,16 @@ def end_proof_renewal(tree: Tree) -> None:
     number = load_proof_renewals(tree.folder)
     if number % 2:
         _write(tree, number + 1)
+
+
+def _load(path: Path, kind: type[T]) -> T | None:
+    if not path.exists():
+        return None
+    value = decode_canonical_json(read_bounded(path, LIMIT), limit=LIMIT)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"{path.name} is malformed: {error}.") from error
 
 
 def _write(tree: Tree, number: int) -> None:

@@ -18,12 +18,12 @@ from server.publisher.plan import TIMESTAMP_LIFE
 from server.storage.bounded import read_bounded
 from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
+from server.storage.tree import read_role
 
 JUMP = timedelta(seconds=60)
 SETTLE = 600.0  # seconds: long enough for a time service to take a wrong step back
 FAR = timedelta(hours=12)
 """Half a timestamp's lifetime: if a smaller jump is waited for, nothing expires meanwhile."""
-_TIMESTAMP_LIMIT = 16_384
 _RECORD_LIMIT = 1024
 
 
@@ -41,8 +41,8 @@ class SteadyClock:
         wall: Callable[[], datetime],
         monotonic: Callable[[], float],
         notice: Callable[[str], None],
-        say: Callable[[str], None] = lambda _sentence: None,
-        since: datetime | None = None,
+        say: Callable[[str], None],
+        since: datetime | None,
     ) -> None:
         self._wall = wall
         self._monotonic = monotonic
@@ -153,9 +153,8 @@ def load_witness(folder: StateFolder) -> Witness:
     """
     record = load_clock_record(folder)
     known = []
-    path = folder.public / "metadata" / "timestamp.json"
-    if path.exists():
-        timestamp = decode_timestamp(read_bounded(path, _TIMESTAMP_LIMIT)).signed
+    if (folder.public / "metadata" / "timestamp.json").exists():
+        timestamp = decode_timestamp(read_role(folder.public, "timestamp", 0)).signed
         known.append(timestamp.expires - TIMESTAMP_LIFE)
     if record.confirmed:
         known.append(datetime.fromtimestamp(record.confirmed, UTC))

@@ -16,8 +16,6 @@ from securesystemslib.signer import Signature, SSlibKey
 
 from server.core.checkpoint import MAX_TILE, decode_checkpoint_text, decode_size
 from server.core.errors import FormatError, TrustError
-from server.core.metadata import metadata_limit
-from server.core.names import metadata_name
 from server.core.note import MAX_NOTE, VerifierKey, decode_verifier_key
 from server.core.pointer import Pointer, encode_pointer
 from server.publisher.errors import LeafRefusedError, PublishError
@@ -25,13 +23,13 @@ from server.publisher.keys import messages
 from server.publisher.keys.online_keys import ROLES, HeldSigner, History, OnlineKeys, encode_public
 from server.publisher.log import SignedLeaves, read_entries
 from server.publisher.plan import Publication
-from server.publisher.published import Published, hash_online, load_published
+from server.publisher.published import Published, hash_public, load_published
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
 from server.storage.durable import write_durable
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-from server.storage.tree import list_roots
+from server.storage.tree import list_roots, read_role
 
 ANSWER_SECONDS = 60.0
 """The timeout of an answer: at a site's first request every role file is verified there."""
@@ -111,7 +109,7 @@ class KeySocket:
         """Return the publication, verified and signed by the key process."""
         files = list(submitted)
         request = messages.Publish(
-            self._public(),
+            hash_public(self._folder.public),
             now,
             files,
             {path: encode_pointer(pointer) for path, pointer in pointers.items()},
@@ -159,20 +157,22 @@ class KeySocket:
 
     def create_next(self, names: Collection[str], *, afresh: bool) -> None:
         """Make next keys, and write their public halves to this folder's `public.json`."""
-        _done(self._settled(messages.MakeNext(self._public(), list(names), afresh)))
+        _done(
+            self._settled(messages.MakeNext(hash_public(self._folder.public), list(names), afresh))
+        )
         self.write_public()
 
     def promote(self, names: Collection[str]) -> None:
         """Make next keys the current ones."""
         if names:
-            _done(self._settled(messages.SwitchTo(self._public(), list(names))))
+            _done(self._settled(messages.SwitchTo(hash_public(self._folder.public), list(names))))
 
     def write_public(self) -> None:
         """Write `public.json`, which the signers read, into this state folder."""
         write_durable(self._folder.keys / "public.json", encode_public(self.load()))
 
     def _describe(self) -> messages.Held:
-        state = self._ask(messages.Describe(self._public()))
+        state = self._ask(messages.Describe(hash_public(self._folder.public)))
         if not isinstance(state, messages.Held) or state.roles.keys() != set(ROLES):
             raise _unexpected(state)
         return state
@@ -205,26 +205,14 @@ class KeySocket:
         self._synchronize(self._describe())
         return self._ask(request)
 
-    def _public(self) -> str:
-        metadata = self._folder.public / "metadata"
-        if not (metadata / "timestamp.json").exists():
-            return ""
-
-        def read(role: str, version: int) -> bytes:
-            return read_bounded(metadata / metadata_name(role, version), metadata_limit(role))
-
-        return hash_online(read("timestamp", 0), read)
-
     def _public_files(self, published: Published) -> list[RoleVersion]:
         """Read every root, and the current version of each role."""
         timestamp = published.timestamp.version
         versions = [("root", n) for n in list_roots(self._folder.public, timestamp)]
         versions += [*published.versions().items(), ("snapshot", published.snapshot.version)]
-        metadata = self._folder.public / "metadata"
         return [
-            RoleVersion(role, version, read_bounded(metadata / name, metadata_limit(role)))
+            RoleVersion(role, version, read_role(self._folder.public, role, version))
             for role, version in [*versions, ("timestamp", timestamp)]
-            for name in [metadata_name(role, version)]
         ]
 
     def _ask(self, request: messages.Request) -> messages.Answer:

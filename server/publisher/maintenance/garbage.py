@@ -35,6 +35,7 @@ from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import Blob, Upload
+from server.storage.tree import read_role
 
 BATCH = 32  # blobs removed while all others wait: some milliseconds, in S3 a second
 BATCH_SECONDS = 1.0  # after which a slow store yields to other publishers, too
@@ -96,7 +97,7 @@ class Names:
                 name = metadata_name(role, version)
                 path = self._folder.public / "metadata" / name
                 if name not in self._known and path.is_file():
-                    data = read_bounded(path, metadata_limit(role))
+                    data = read_role(self._folder.public, role, version)
                     self._known[name] = frozenset(_targets(role, data))
                 yield from self._known.get(name, ())
 

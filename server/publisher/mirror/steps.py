@@ -29,7 +29,7 @@ from server.device.snapshot import EMPTY, Snapshot, load_snapshot
 from server.http.answers import Fields, Package
 from server.publisher.audit import audit_files, plan_audit
 from server.publisher.errors import PublishError
-from server.publisher.published import Published, load_published
+from server.publisher.published import Published, list_versions, load_published
 from server.storage.blobs import BlobStore
 from server.storage.bounded import read_bounded
 from server.storage.errors import StorageError
@@ -309,9 +309,8 @@ def _audited(mirror: Mirror) -> dict[str, int]:
     try:
         timestamp = decode_timestamp(mirror.read(TIMESTAMP) or b"").signed
         name = metadata_name("snapshot", timestamp.snapshot_meta.version)
-        listed = decode_snapshot(mirror.read(f"metadata/{name}") or b"").signed.meta
+        return list_versions(decode_snapshot(mirror.read(f"metadata/{name}") or b"").signed)
     except StorageError:
         raise
     except HeningError:  # the first export, or damage: everything is audited
         return {}
-    return {role.removesuffix(".json"): meta.version for role, meta in listed.items()}

@@ -1,5 +1,6 @@
 """Checks that role files are those that were logged, follow from the root, and are valid."""
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Iterator
@@ -10,20 +11,14 @@ from tuf.api.exceptions import UnsignedMetadataError
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from server.core.errors import HeningError
-from server.core.metadata import (
-    ROOT_LIMIT,
-    check_expiry,
-    decode_root,
-    decode_snapshot,
-    metadata_limit,
-)
+from server.core.metadata import check_expiry, decode_root, decode_snapshot
 from server.core.names import is_online, metadata_name
 from server.device.snapshot import SUPERSEDED
 from server.publisher.expiry.alarms import ExcessFinder, list_lifetimes, plan_alarms
 from server.publisher.maintenance.checks.finding import Finding, summarise
 from server.publisher.maintenance.checks.site import Site
-from server.storage.bounded import TEMPORARY, read_bounded
-from server.storage.tree import find_roots, load_roots
+from server.storage.bounded import TEMPORARY
+from server.storage.tree import find_roots, load_roots, read_role
 
 _NAME = re.compile(r"([1-9][0-9]{0,15})\.([a-z0-9][a-z0-9_-]{0,31})\.json")
 _COPY = "restore public/metadata from a copy."
@@ -57,7 +52,7 @@ def _foreign(site: Site) -> Iterator[str]:
         if role == "snapshot":
             error = _look_at_snapshot(site, name, version, roots)
         else:
-            error = _look_at_logged(site, name, role, logged.get((role, version)))
+            error = _look_at_logged(site, name, role, version, logged.get((role, version)))
         if not error and version > site.current.get(role, version) and not site.is_staged:
             error = (
                 f"{name} is newer than what is published, and no publication under way has it:"
@@ -67,8 +62,8 @@ def _foreign(site: Site) -> Iterator[str]:
             yield error
 
 
-def _look_at_logged(site: Site, name: str, role: str, sha256: str | None) -> str:
-    if sha256 is None and f"proof/{role}.{name.partition('.')[0]}" in site.log_files:
+def _look_at_logged(site: Site, name: str, role: str, version: int, sha256: str | None) -> str:
+    if sha256 is None and f"proof/{role}.{version}" in site.log_files:
         return (
             f"{name} is in the public log and not in the database, which is older: run `rebuild`."
         )
@@ -78,7 +73,7 @@ def _look_at_logged(site: Site, name: str, role: str, sha256: str | None) -> str
             " can be published as that version."
         )
     try:
-        data = read_bounded(site.folder.public / "metadata" / name, metadata_limit(role))
+        data = read_role(site.folder.public, role, version)
     except (HeningError, OSError) as error:
         return f"{name} cannot be read: {error}"
     if hashlib.sha256(data).hexdigest() != sha256:
@@ -88,8 +83,7 @@ def _look_at_logged(site: Site, name: str, role: str, sha256: str | None) -> str
 
 def _look_at_snapshot(site: Site, name: str, version: int, roots: list[Root]) -> str:
     try:
-        data = read_bounded(site.folder.public / "metadata" / name, metadata_limit("snapshot"))
-        snapshot = decode_snapshot(data)
+        snapshot = decode_snapshot(read_role(site.folder.public, "snapshot", version))
     except (HeningError, OSError) as error:
         return f"{name} cannot be read: {error}"
     if snapshot.signed.version != version:
@@ -124,12 +118,8 @@ def _missing(site: Site) -> Iterator[str]:
 
 def _roots(site: Site) -> Iterator[Root]:
     for version in reversed(find_roots(site.folder.public)):
-        path = site.folder.public / "metadata" / metadata_name("root", version)
-        try:
-            root = decode_root(read_bounded(path, ROOT_LIMIT)).signed
-        except (HeningError, OSError):
-            continue  # it has a finding of its own
-        yield root
+        with contextlib.suppress(HeningError, OSError):  # it has a finding of its own
+            yield decode_root(read_role(site.folder.public, "root", version)).signed
 
 
 def check_roots(site: Site) -> Iterator[Finding]:

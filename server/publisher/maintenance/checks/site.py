@@ -13,15 +13,15 @@ from pathlib import Path
 from sqlalchemy import select, text
 
 from server.core.errors import HeningError
-from server.core.metadata import decode_snapshot, decode_timestamp, metadata_limit
-from server.core.names import metadata_name
+from server.core.metadata import decode_snapshot, decode_timestamp
 from server.core.note import MAX_NOTE
-from server.publisher.published import Published, load_published
+from server.publisher.published import Published, list_versions, load_published
 from server.storage.blobs import BlobStore
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.layout import PostgresAddress, StateFolder
 from server.storage.models import Blob, Lease, LogEntry, Submission, Upload
+from server.storage.tree import read_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +127,13 @@ def _load_files(folder: StateFolder) -> Files:
 
 def _current(public: Path) -> dict[str, int]:
     """Return the versions that the timestamp lists, without reading them."""
-
-    def read(role: str, version: int) -> bytes:
-        path = public / "metadata" / metadata_name(role, version)
-        return read_bounded(path, metadata_limit(role))
-
     try:
-        timestamp = decode_timestamp(read("timestamp", 0)).signed
-        snapshot = decode_snapshot(read("snapshot", timestamp.snapshot_meta.version)).signed
+        timestamp = decode_timestamp(read_role(public, "timestamp", 0)).signed
+        version = timestamp.snapshot_meta.version
+        snapshot = decode_snapshot(read_role(public, "snapshot", version)).signed
     except (HeningError, OSError):
         return {}
-    versions = {name.removesuffix(".json"): m.version for name, m in snapshot.meta.items()}
-    return {**versions, "snapshot": snapshot.version}
+    return {**list_versions(snapshot), "snapshot": snapshot.version}
 
 
 def _list(folder: Path) -> frozenset[str]:
