@@ -18,11 +18,10 @@ from server.core.bundle import decode_result
 from server.core.checkpoint import MAX_TILE, Checkpoint, decode_leaf
 from server.core.errors import FormatError, LogError
 from server.core.note import VerifierKey
-from server.core.tiles import GrowingTree, changed_tiles, decode_entries, tile_path
-from server.core.tlog import leaf_hash
+from server.core.tlog import CompactTree, leaf_hash
 from server.publisher.keys.holder import load_signed_leaves
 from server.publisher.lease import Lease
-from server.publisher.log import Leaf, SignedLeaves, load_checkpoint
+from server.publisher.log import Leaf, SignedLeaves, load_checkpoint, read_entries
 from server.storage.blobs import BlobStore, StoredBlob
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
@@ -74,25 +73,19 @@ async def rebuild(
     return Rebuilt(added, count, submissions, tuple(damaged))
 
 
-def _read_leaves(log: Path, head: Checkpoint | None) -> tuple[GrowingTree, list[Leaf]]:
-    tree, leaves = GrowingTree(0, _read_nothing), list[Leaf]()
+def _read_leaves(log: Path, head: Checkpoint | None) -> tuple[CompactTree, list[Leaf]]:
     if head is None:
-        return tree, leaves
-    for index, width in changed_tiles(head.size, 0):
-        data = read_bounded(log / tile_path("entries", index, width), MAX_TILE)
-        for entry in decode_entries(data, width):
-            tree.append(leaf_hash(entry))
-            leaves.append(decode_leaf(entry))
+        return CompactTree(), []
+    entries = read_entries(head.size, 0, lambda path: read_bounded(log / path, MAX_TILE))
+    tree = CompactTree().grow(map(leaf_hash, entries))
     if tree.root() != head.root:
         raise LogError("the entry tiles do not lead to the signed root: restore public/log.")
-    return tree, leaves
+    return tree, [decode_leaf(entry) for entry in entries]
 
 
-def _decode_leaves(signed: SignedLeaves, tree: GrowingTree) -> list[Leaf]:
-    """Add the leaves to the tree; raises LogError unless they lead to the root that was signed."""
-    for entry in signed.entries:
-        tree.append(leaf_hash(entry))
-    if signed.entries and tree.root() != signed.root:
+def _decode_leaves(signed: SignedLeaves, tree: CompactTree) -> list[Leaf]:
+    """Return the leaves after `tree`; raises LogError unless they lead to the signed root."""
+    if signed.entries and tree.grow(map(leaf_hash, signed.entries)).root() != signed.root:
         raise LogError(
             "public/log and the log that the key process signed are not of one history: restore"
             " public/log from a newer copy; if there is none, see"
@@ -196,7 +189,3 @@ def _find_damaged(blobs: BlobStore, part: Sequence[StoredBlob]) -> list[str]:
         except FormatError:
             wrong.append(blob.sha256)
     return wrong
-
-
-def _read_nothing(path: str) -> bytes:
-    raise LogError(f"{path} is not written yet.")
