@@ -10,12 +10,10 @@ from tuf.api.metadata import Snapshot, Targets, Timestamp
 
 from server.core.errors import HeningError
 from server.core.limits import ONLINE_LIFETIMES, SKEW, TIMESTAMP_LIFETIME, find_excess
-from server.core.metadata import decode_role, metadata_limit
-from server.core.names import is_latest, is_online, metadata_name
+from server.core.names import is_latest, is_online
 from server.core.quantities import spell_size, spell_span
 from server.publisher.plan import LATEST_LIFE, SNAPSHOT_LIFE, TIMESTAMP_LIFE
-from server.publisher.published import Published
-from server.storage.bounded import read_bounded
+from server.publisher.published import Published, load_signers
 from server.storage.room import Room
 
 Severity = Literal["warning", "critical", "expired"]
@@ -211,14 +209,6 @@ _LIFETIMES = {**ONLINE_LIFETIMES, "timestamp": TIMESTAMP_LIFETIME}
 _LISTED = 3  # of a role's excesses: one wrong value often causes others
 
 
-@dataclass(frozen=True, slots=True)
-class Excess:
-    """An exceeded limit in a role's published version; `sentence` also says what to do."""
-
-    role: str
-    sentence: str
-
-
 @dataclass(slots=True)
 class ExcessFinder:
     """Finds exceeded limits in the tree below `public`.
@@ -229,12 +219,15 @@ class ExcessFinder:
     public: Path
     _sound: set[tuple[str, int]] = field(default_factory=set)
 
-    def find(self, published: Published, now: datetime) -> list[Excess]:
-        """Return the exceeded limits at `now`; reads only the files of the roles concerned."""
-        return [*self._find_online(published, now), *self._find_offline(published, now)]
+    def find(self, published: Published, now: datetime) -> dict[str, str]:
+        """Return a sentence by role that says which limits it exceeds at `now`, and what to do.
 
-    def _find_offline(self, published: Published, now: datetime) -> Iterator[Excess]:
-        seen = set()
+        It reads only the files of these roles.
+        """
+        return self._find_online(published, now) | self._find_offline(published, now)
+
+    def _find_offline(self, published: Published, now: datetime) -> dict[str, str]:
+        found, seen = {}, set()
         for name, role in {"targets": published.targets, **published.roles}.items():
             if is_latest(name):
                 continue
@@ -247,36 +240,33 @@ class ExcessFinder:
                 continue
             command = "renew" if name == "targets" else "reset"  # targets cannot be reset
             more = f" {len(excess) - _LISTED} more like these." if len(excess) > _LISTED else ""
-            yield Excess(
-                name,
+            found[name] = (
                 f"{' '.join(excess[:_LISTED])}{more}"
                 f" {self._name_keys(name, role.version)} Phones refuse it: take it back with"
                 f" `hening-signer ceremony {command} {name}`, and with other keys if those were"
-                " stolen.",
+                " stolen."
             )
         self._sound &= seen
+        return found
 
-    def _find_online(self, published: Published, now: datetime) -> Iterator[Excess]:
+    def _find_online(self, published: Published, now: datetime) -> dict[str, str]:
         latest = {name: role for name, role in published.roles.items() if is_latest(name)}
         online: dict[str, Timestamp | Snapshot | Targets] = {
             "timestamp": published.timestamp,
             "snapshot": published.snapshot,
             **latest,
         }
-        for name, role in online.items():
-            if role.expires > now + _LIFETIMES.get(name, ONLINE_LIFETIMES["latest"]) + SKEW:
-                yield Excess(
-                    name,
-                    f"{name} {role.version} expires on {role.expires:%Y-%m-%d}, so a clock that was"
-                    f" ahead signed it, or a thief. {self._name_keys(name, role.version)}"
-                    " Change that key (`hening-server keys new`).",
-                )
+        return {
+            name: f"{name} {role.version} expires on {role.expires:%Y-%m-%d}, so a clock that was"
+            f" ahead signed it, or a thief. {self._name_keys(name, role.version)}"
+            " Change that key (`hening-server keys new`)."
+            for name, role in online.items()
+            if role.expires > now + _LIFETIMES.get(name, ONLINE_LIFETIMES["latest"]) + SKEW
+        }
 
     def _name_keys(self, name: str, version: int) -> str:
-        path = self.public / "metadata" / metadata_name(name, version)
         try:
-            metadata = decode_role(name, read_bounded(path, metadata_limit(name)))
+            keys = [keyid[:16] for keyid in load_signers(self.public, name, version)]
         except (HeningError, OSError):
             return "Its signatures cannot be read."
-        keys = [keyid[:16] for keyid in metadata.signatures]
         return f"It was signed by the key{'s' if len(keys) > 1 else ''} {', '.join(keys)}."

@@ -107,8 +107,7 @@ class Monitor:
             lifetimes = list_lifetimes(published, await self._load_begun(published))
             notices = await self._check_resources()
             if excesses := await asyncio.to_thread(self._excess_finder.find, published, now):
-                sentences = " ".join(each.sentence for each in excesses)
-                notices.append(Notice("limits", "critical", sentences))
+                notices.append(Notice("limits", "critical", " ".join(excesses.values())))
         except (HeningError, OSError, SQLAlchemyError) as error:
             return [str(error).partition("\n")[0]]
         self._metrics.show_lifetimes(lifetimes, now)

@@ -140,7 +140,7 @@ def _files(site: Site, found: list[int]) -> Iterator[str]:
             yield f"{name} is not there: restore public/metadata from a copy."
             continue
         try:
-            data = read_bounded(site.folder.public / "metadata" / name, ROOT_LIMIT)
+            data = read_role(site.folder.public, "root", version)
             if (signed := decode_root(data).signed.version) != version:
                 yield f"{name} holds root {signed}: restore public/metadata from a copy."
         except (HeningError, OSError) as error:
@@ -219,4 +219,4 @@ def check_limits(site: Site) -> Iterator[Finding]:
     if site.published is None:
         return
     found = ExcessFinder(site.folder.public).find(site.published, site.now)
-    yield from summarise("limits", "no time or counter is ahead", [each.sentence for each in found])
+    yield from summarise("limits", "no time or counter is ahead", list(found.values()))
