@@ -45,7 +45,7 @@ from tests.server.site import Site
 from tests.server.world import make_world
 
 NODES = 3
-REQUESTS = {"get", "get_newer", "is_there", "create", "replace", "remove", "list"}
+REQUESTS = {"get", "get_newer", "create", "replace", "remove", "list"}
 ASK = b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: bench\r\nAccept-Encoding: gzip\r\n\r\n"
 PAUSE = 0.005  # seconds between two requests to a node
 PREFIX = "bench"

@@ -9,7 +9,7 @@ from tests.patience import PATIENCE
 
 LONG, SHORT = timedelta(seconds=PATIENCE), timedelta(milliseconds=300)
 WRITES = {"create", "replace", "remove", "remove_all"}
-CALLS = WRITES | {"get", "get_newer", "is_there", "list"}
+CALLS = WRITES | {"get", "get_newer", "list"}
 
 
 class EndedError(Exception):

@@ -45,10 +45,10 @@ def open_created(path: Path, flags: int, mode: int = PRIVATE) -> int:
     return descriptor
 
 
-def create_file(path: Path, mode: int = PRIVATE) -> None:
-    """Create an empty file with `mode` for a library that opens it by name, unless it exists."""
+def create_file(path: Path) -> None:
+    """Create an empty private file for a library that opens it by name, unless it exists."""
     with contextlib.suppress(FileExistsError):
-        os.close(open_created(path, os.O_WRONLY | os.O_EXCL, mode))
+        os.close(open_created(path, os.O_WRONLY | os.O_EXCL))
 
 
 def create_folder(path: Path, mode: int = PRIVATE) -> None:

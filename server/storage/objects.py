@@ -85,15 +85,6 @@ class Objects:
                 return None
             return _read(name, found, limit)
 
-    def is_there(self, name: str) -> bool:
-        """Answer whether an object exists."""
-        with translated_errors(f"say whether it has {name}"):
-            try:
-                obstore.head(self._store, name)
-            except FileNotFoundError:
-                return False
-            return True
-
     def create(self, name: str, data: bytes, headers: Mapping[str, str] | None = None) -> str:
         """Write an object under a free name and return its tag; one with the same bytes stays.
 

@@ -14,7 +14,6 @@ from typing import BinaryIO
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
-from obstore.store import S3Store
 
 from server.core.errors import FormatError
 from server.storage.blobs import (
@@ -44,96 +43,6 @@ WINDOW = 8 * 1024 * 1024  # bytes of one request to S3: the block that phones as
 WINDOWS = 16  # windows in memory, 128 MiB: those being fetched and the last read ones
 # Bytes per request of a reader without a window: it is too slow for windows, or reads little.
 STEP = 256 * 1024
-
-
-class S3Reader:
-    """Reads ranges of blobs; windows of them are fetched once for all their readers.
-
-    Memory: `windows` windows, and beyond them at most a STEP for each reader.
-    """
-
-    def __init__(self, store: S3Store, *, windows: int = WINDOWS) -> None:
-        self._store = store
-        self._windows = SharedWindows(self._fetch, windows)
-
-    @contextlib.asynccontextmanager
-    async def open_range(
-        self, sha256: str, first: int, length: int
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Yield the `length` bytes from `first` on, in pieces; the first is fetched here."""
-        pieces = self._read(blob_key(sha256), first, first + length)
-        async with contextlib.aclosing(pieces):
-            begin = await anext(pieces, b"")
-            async with contextlib.aclosing(_chain(begin, pieces)) as all_pieces:
-                yield all_pieces
-
-    async def _read(self, key: str, first: int, end: int) -> AsyncGenerator[bytes, None]:
-        while first < end:
-            number = first // WINDOW
-            stop = min(end, (number + 1) * WINDOW)
-            if stop - first > STEP or self._windows.has(key, number):
-                with self._windows.reading(key, number) as window:
-                    async for piece in _read_window(window, first % WINDOW, stop - first):
-                        first += len(piece)
-                        yield piece
-            while first < stop:  # without a window, or after it was dropped
-                step = min(stop, first + STEP)
-                async for piece in self._fetch_range(key, first, step):
-                    first += len(piece)
-                    yield piece
-                if first < step:
-                    raise StorageError(
-                        "a blob in the S3 store is shorter than it was: check the store."
-                    )
-
-    def _fetch(self, key: str, number: int) -> AsyncGenerator[bytes, None]:
-        return self._fetch_range(key, number * WINDOW, (number + 1) * WINDOW)
-
-    async def _fetch_range(self, key: str, first: int, end: int) -> AsyncGenerator[bytes, None]:
-        """Yield the bytes between two offsets, in full pieces except the last; fewer at the end."""
-        with translated_errors("give a blob"):
-            found = await get_range(self._store, key, first, end)
-            if found is None:
-                return
-            if found.range[0] != first:
-                raise StorageError("the S3 store answers with another range than was requested.")
-            remaining, rest = found.range[1] - first, b""
-            # The end is known by its offset: a reader that has the last byte does not wait for the
-            # store's end of stream.
-            async for chunk in found.stream(min_chunk_size=PIECE):
-                remaining -= len(chunk)
-                view = memoryview(rest + bytes(chunk))
-                whole = len(view) - len(view) % PIECE if remaining > 0 else len(view)
-                for start in range(0, whole, PIECE):
-                    yield bytes(view[start : start + PIECE])
-                rest = bytes(view[whole:])
-                if remaining <= 0:
-                    return
-            raise StorageError("the S3 store does not give the whole blob.")
-
-
-async def _chain(begin: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    if begin:
-        yield begin
-    async for piece in pieces:
-        yield piece
-
-
-async def _read_window(
-    window: Window | None, first: int, length: int
-) -> AsyncGenerator[bytes, None]:
-    """Yield bytes of a window until it is dropped; raises StorageError if it ends early."""
-    while window is not None and length:
-        piece = await window.piece(first // PIECE)
-        if piece is None:
-            return
-        piece = piece[first % PIECE :][:length]
-        if not piece:
-            raise StorageError("a blob in the S3 store is shorter than it was: check the store.")
-        first, length = first + len(piece), length - len(piece)
-        yield piece
-
-
 MAX_SINGLE_REQUESTS = 16  # for more unknown lengths, all blobs are listed, a thousand per answer
 PATIENCE = timedelta(seconds=60)  # how long S3 may be silent; a part must be sent in this time
 REQUEST = timedelta(hours=1)  # how long one request may take as a whole
@@ -142,7 +51,10 @@ REMOVAL = timedelta(seconds=2)  # for one request, and until the last retry begi
 
 
 class S3Blobs:
-    """A `BlobStore` in a bucket."""
+    """A `BlobStore` in a bucket; windows of blobs are fetched once for all their readers.
+
+    Memory: `WINDOWS` windows, and beyond them at most a STEP for each reader.
+    """
 
     def __init__(
         self,
@@ -155,7 +67,7 @@ class S3Blobs:
         self._uploads = S3Uploads(place, clock)
         self._known: dict[str, int] = {}
         self._store = open_store(place, patience, REQUEST, retries)
-        self._reader = S3Reader(self._store)
+        self._windows = SharedWindows(self._fetch, WINDOWS)
         self._removing = open_store(place, min(patience, REMOVAL), REMOVAL, retries)
 
     def length(self, sha256: str) -> int | None:
@@ -185,11 +97,16 @@ class S3Blobs:
         del sha256, length
         yield None
 
-    def open_range(
+    @contextlib.asynccontextmanager
+    async def open_range(
         self, sha256: str, first: int, length: int
-    ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Yield the `length` bytes from `first` on, in pieces; the first is fetched here."""
-        return self._reader.open_range(sha256, first, length)
+        pieces = self._read(blob_key(sha256), first, first + length)
+        async with contextlib.aclosing(pieces):
+            begin = await anext(pieces, b"")
+            async with contextlib.aclosing(_chain(begin, pieces)) as all_pieces:
+                yield all_pieces
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
         """Upload `source`, unless its blob exists; refuse bytes with another hash.
@@ -283,3 +200,69 @@ class S3Blobs:
                 raise FormatError(f"the blob {sha256[:16]} is not there.") from error
             for piece in found.stream(min_chunk_size=PIECE):
                 yield bytes(piece)
+
+    async def _read(self, key: str, first: int, end: int) -> AsyncGenerator[bytes, None]:
+        while first < end:
+            number = first // WINDOW
+            stop = min(end, (number + 1) * WINDOW)
+            if stop - first > STEP or self._windows.has(key, number):
+                with self._windows.reading(key, number) as window:
+                    async for piece in _read_window(window, first % WINDOW, stop - first):
+                        first += len(piece)
+                        yield piece
+            while first < stop:  # without a window, or after it was dropped
+                step = min(stop, first + STEP)
+                async for piece in self._fetch_range(key, first, step):
+                    first += len(piece)
+                    yield piece
+                if first < step:
+                    raise StorageError(
+                        "a blob in the S3 store is shorter than it was: check the store."
+                    )
+
+    def _fetch(self, key: str, number: int) -> AsyncGenerator[bytes, None]:
+        return self._fetch_range(key, number * WINDOW, (number + 1) * WINDOW)
+
+    async def _fetch_range(self, key: str, first: int, end: int) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes between two offsets, in full pieces except the last; fewer at the end."""
+        with translated_errors("give a blob"):
+            found = await get_range(self._store, key, first, end)
+            if found is None:
+                return
+            if found.range[0] != first:
+                raise StorageError("the S3 store answers with another range than was requested.")
+            remaining, rest = found.range[1] - first, b""
+            # The end is known by its offset: a reader that has the last byte does not wait for the
+            # store's end of stream.
+            async for chunk in found.stream(min_chunk_size=PIECE):
+                remaining -= len(chunk)
+                view = memoryview(rest + bytes(chunk))
+                whole = len(view) - len(view) % PIECE if remaining > 0 else len(view)
+                for start in range(0, whole, PIECE):
+                    yield bytes(view[start : start + PIECE])
+                rest = bytes(view[whole:])
+                if remaining <= 0:
+                    return
+            raise StorageError("the S3 store does not give the whole blob.")
+
+
+async def _chain(begin: bytes, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    if begin:
+        yield begin
+    async for piece in pieces:
+        yield piece
+
+
+async def _read_window(
+    window: Window | None, first: int, length: int
+) -> AsyncGenerator[bytes, None]:
+    """Yield bytes of a window until it is dropped; raises StorageError if it ends early."""
+    while window is not None and length:
+        piece = await window.piece(first // PIECE)
+        if piece is None:
+            return
+        piece = piece[first % PIECE :][:length]
+        if not piece:
+            raise StorageError("a blob in the S3 store is shorter than it was: check the store.")
+        first, length = first + len(piece), length - len(piece)
+        yield piece
