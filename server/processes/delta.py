@@ -5,7 +5,7 @@ in the next snapshot, so differences are found by identity, without comparing by
 map is always sent completely: it is small, and parts of a former map cannot remain. Pure.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
@@ -114,14 +114,6 @@ class Assembly:
             current=self._current,
             missing=frozenset(self._missing),
         )
-
-
-def apply_delta(before: Snapshot, pieces: Iterable[Piece], whole: Whole) -> Snapshot:
-    """Return the result of applying `pieces` to `before`, which stays unchanged."""
-    assembly = Assembly(before)
-    for piece in pieces:
-        assembly.add(piece)
-    return assembly.finish(whole)
 
 
 def _changed(before: Mapping[str, V], after: Mapping[str, V]) -> list[tuple[str, V]]:

@@ -128,11 +128,6 @@ class Messages(Generic[T]):
         self._decoder = decoder
         self._data = bytearray()
 
-    @property
-    def is_between(self) -> bool:
-        """Whether all received messages are complete."""
-        return not self._data
-
     def feed(self, data: bytes) -> Iterator[T]:
         """Yield the messages that `data` completes; raises ChannelError for malformed ones."""
         self._data += data

@@ -96,19 +96,18 @@ class Worker:
         seconds = await self._drain
         if self._serving is not None:
             await self._serving.drain(seconds)
-            await self._send_counts(self._serving)
+        await self._send_counts()
 
     async def send_counts(self) -> None:
         """Send counts until cancelled."""
         while True:
             await asyncio.sleep(COUNTS_SECONDS)
-            if self._serving is not None:
-                await self._send_counts(self._serving)
+            await self._send_counts()
 
-    async def _send_counts(self, serving: Serving) -> None:
-        await self._channel.send(
-            Counted(serving.counts, self._version, serving.compat_counts, self._number)
-        )
+    async def _send_counts(self) -> None:
+        if (serving := self._serving) is not None:
+            counts, compat = serving.counts, serving.compat_counts
+            await self._channel.send(Counted(counts, self._version, compat, self._number))
 
     def drain(self, seconds: float = LIMITS.drain_seconds) -> None:
         """Begin to drain; SIGTERM to a worker does this, too."""

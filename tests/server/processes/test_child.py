@@ -15,7 +15,7 @@ from server.device.snapshot import EMPTY
 from server.http.counts import Counts
 from server.processes import child as module
 from server.processes.child import Bounds, Child, Deadline
-from server.processes.delta import Whole, apply_delta
+from server.processes.delta import Assembly, Whole
 from server.processes.errors import ChannelError
 from server.processes.messages import (
     MAIN_DECODER,
@@ -63,12 +63,12 @@ class Watched:
 
     async def receive_snapshot(self, before):
         """Receive a difference as the worker, and return the snapshot that follows `before`."""
-        reader, pieces = Messages(WORKER_DECODER), []
+        reader, assembly = Messages(WORKER_DECODER), Assembly(before)
         while True:
             for message in reader.feed(await asyncio.to_thread(self._end.recv, 65_536)):
                 if isinstance(message, Whole):
-                    return apply_delta(before, pieces, message)
-                pieces.append(message)
+                    return assembly.finish(message)
+                assembly.add(message)
 
     async def wait_for_heartbeat(self):
         """Wait until a heartbeat was read or the worker has ended."""

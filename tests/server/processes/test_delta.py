@@ -22,7 +22,6 @@ from server.processes.delta import (
     Piece,
     Whole,
     add_piece,
-    apply_delta,
     make_lists,
     plan_delta,
     plan_lists,
@@ -47,6 +46,14 @@ def through_a_channel(pieces):
     """Return the pieces as another process receives them."""
     decoder = msgspec.msgpack.Decoder(Piece)
     return [decoder.decode(encode_message(piece)[4:]) for piece in pieces]
+
+
+def apply_delta(before, pieces, whole):
+    """Return the snapshot that a worker makes of `before` and the pieces."""
+    assembly = Assembly(before)
+    for piece in pieces:
+        assembly.add(piece)
+    return assembly.finish(whole)
 
 
 @given(SNAPSHOT, SNAPSHOT)
