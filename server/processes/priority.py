@@ -8,7 +8,6 @@ original priority, and starts the workers.
 
 import asyncio
 import contextlib
-import functools
 import os
 import socket
 import subprocess
@@ -54,26 +53,19 @@ class ProcessStarter:
         inherited it, because the awaiting task may be cancelled earlier. Raises OSError if no
         process can be started.
         """
-        loop = asyncio.get_running_loop()
-        begin = functools.partial(_begin, command, descriptors, environment, theirs)
-        return await loop.run_in_executor(self._thread, begin)
 
+        def start() -> "subprocess.Popen[bytes]":
+            with theirs:
+                return subprocess.Popen(  # noqa: S603 - no part of the command is foreign
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=descriptors,
+                    env=environment,
+                    # Ctrl-C must only reach the main process, which drains the workers. They do not
+                    # get a new session, because the kernel may divide cores among sessions first,
+                    # and then priorities have no effect.
+                    process_group=0,
+                )
 
-def _begin(
-    command: Sequence[str],
-    descriptors: Sequence[int],
-    environment: Mapping[str, str],
-    theirs: socket.socket,
-) -> "subprocess.Popen[bytes]":
-    with theirs:
-        return subprocess.Popen(  # noqa: S603 - no part of the command is foreign
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=descriptors,
-            env=environment,
-            # Ctrl-C must only reach the main process, which drains the workers. They do not get a
-            # new session, because the kernel may divide cores among sessions first, and then
-            # priorities have no effect.
-            process_group=0,
-        )
+        return await asyncio.get_running_loop().run_in_executor(self._thread, start)

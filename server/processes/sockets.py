@@ -26,7 +26,6 @@ ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _NEW = ".new"
 FIRST = 3  # the descriptor of the first passed socket (SD_LISTEN_FDS_START)
 MAX_SOCKETS = 1024  # passed sockets; a worker has one for each address
-VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 _FAMILIES = {socket.AF_INET, socket.AF_INET6, socket.AF_UNIX}
 
 
@@ -56,7 +55,8 @@ def bind_tcp(host: str, port: int, count: int) -> list[socket.socket]:
         for each in bound:
             each.listen(BACKLOG)
     except OSError as error:
-        _close(bound)
+        for each in bound:
+            each.close()
         if error.errno == errno.EADDRINUSE:
             raise StorageError(f"port {port} is in use: choose another with --port.") from error
         raise StorageError(f"{host} port {port} cannot be bound: {error.strerror}.") from error
@@ -159,11 +159,6 @@ def _check_stale(path: Path) -> None:
         except OSError as error:
             raise StorageError(f"{path} cannot be connected to: {error.strerror}.") from error
     raise StorageError(f"another server listens on {path}: choose another with --socket.")
-
-
-def _close(sockets: Sequence[socket.socket]) -> None:
-    for each in sockets:
-        each.close()
 
 
 def raise_descriptor_limit() -> None:
