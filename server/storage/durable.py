@@ -51,19 +51,6 @@ def create_file(path: Path) -> None:
         os.close(open_created(path, os.O_WRONLY | os.O_EXCL))
 
 
-def create_folder(path: Path, mode: int = PRIVATE) -> None:
-    """Create a folder for files of `mode`, unless it exists; its parent must exist."""
-    try:
-        path.mkdir(folder_mode(mode))
-    except FileExistsError:
-        if not path.is_dir():
-            raise
-        return
-    present = stat.S_IMODE(path.stat().st_mode)
-    if folder_mode(mode) & ~present:
-        path.chmod(present | folder_mode(mode))
-
-
 def write_durable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     """Replace the content of `path` by `data`; a crash leaves the old content or the new.
 
@@ -113,7 +100,16 @@ def make_folder(folder: Path, mode: int = PRIVATE) -> None:
     if folder.is_dir():
         return
     make_folder(folder.parent, mode)
-    create_folder(folder, mode)
+    wanted = folder_mode(mode)
+    try:
+        folder.mkdir(wanted)
+    except FileExistsError:  # another process was faster, or it is a file
+        if not folder.is_dir():
+            raise
+    else:
+        present = stat.S_IMODE(folder.stat().st_mode)
+        if wanted & ~present:  # removed by the umask
+            folder.chmod(present | wanted)
     sync_folder(folder.parent)
 
 

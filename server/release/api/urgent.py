@@ -42,7 +42,7 @@ from server.release.auth.principal import (
 )
 from server.release.errors import AuthenticationError
 from server.settings import Settings
-from server.storage.durable import PRIVATE, create_folder
+from server.storage.durable import PRIVATE, make_folder
 from server.storage.errors import StorageError
 
 BODY_SECONDS = 1.0  # for a body to arrive
@@ -187,7 +187,7 @@ async def _listen_to_commands(
 ) -> None:
     """Listen on the commands' socket; a second server with the same state cannot."""
     try:
-        await asyncio.to_thread(create_folder, path.parent)
+        await asyncio.to_thread(make_folder, path.parent)
         bound = bound_unix(path, PRIVATE)
         await _listen_unix(server, bound, stack, say, for_commands=True)
     except (StorageError, OSError) as error:

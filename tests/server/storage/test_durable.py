@@ -9,9 +9,9 @@ import pytest
 from server.storage.database import migrate
 from server.storage.durable import (
     create_file,
-    create_folder,
     folder_mode,
     is_private,
+    make_folder,
     move_durable,
     open_created,
     sweep_temporary,
@@ -151,11 +151,10 @@ def test_modes_do_not_depend_on_the_umask(tmp_path, umask):
     try:
         for given, folder in ((0o600, 0o700), (0o644, 0o755)):
             place = tmp_path / oct(given)
-            create_folder(place)
+            make_folder(place / "folder", given)
             os.close(open_created(place / "opened", os.O_WRONLY, given))
             create_file(place / "created")
             assert mode(place / "created") == 0o600
-            create_folder(place / "folder", given)
             write_durable(place / "deep" / "er" / "written", b"", mode=given)
             assert folder_mode(given) == folder
             for name in ("opened", "deep/er/written"):
@@ -176,13 +175,13 @@ def test_existing_paths_keep_their_mode(tmp_path):
     (tmp_path / "file").write_bytes(b"old")
     for name, wide in (("folder", 0o755), ("file", 0o664)):
         (tmp_path / name).chmod(wide)
-    create_folder(tmp_path / "folder")
+    make_folder(tmp_path / "folder")
     create_file(tmp_path / "file")
     os.close(open_created(tmp_path / "file", os.O_RDWR))
     assert (mode(tmp_path / "folder"), mode(tmp_path / "file")) == (0o755, 0o664)
     assert (tmp_path / "file").read_bytes() == b"old"
     with pytest.raises(FileExistsError):
-        create_folder(tmp_path / "file")
+        make_folder(tmp_path / "file")
 
 
 def test_is_private():
