@@ -213,16 +213,12 @@ async def _receive_and_answer(
                 messages.decode_head(await reader.readexactly(messages.HEAD))
             )
         async with turn:  # decode one at a time: that takes several times its length of memory
-            answer = await asyncio.to_thread(_decode_and_answer, service, body)
+            answer = await asyncio.to_thread(lambda: service.answer(messages.decode_request(body)))
     except FormatError as error:
         answer = messages.Refused(str(error), environment=False)
     if isinstance(answer, messages.Refused):
         log.warning("refused", reason=answer.reason)
     return answer
-
-
-def _decode_and_answer(service: KeyService, body: bytes) -> messages.Answer:
-    return service.answer(messages.decode_request(body))
 
 
 def _describe(keys: OnlineKeys, size: int, *, is_known: bool) -> messages.Held:

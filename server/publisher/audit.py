@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
-from tuf.api.metadata import DelegatedRole, Metadata, Targets
+from tuf.api.metadata import Metadata, Targets
 from tuf.ngclient import FetcherInterface, Updater
 
 from server.core.errors import TrustError
@@ -157,7 +157,8 @@ def audit_files(
             for role, path in role_files.items()
             if path.exists()
         }
-        delegated = _load_delegations(Path(folder) / "targets.json")
+        signed = Metadata[Targets].from_file(str(Path(folder) / "targets.json")).signed
+        delegated = delegated_roles(signed)
     if reached != newest_root:
         raise TrustError(f"the audit reaches root {reached}, but root {newest_root} is expected.")
     if missing:
@@ -167,10 +168,3 @@ def audit_files(
             raise TrustError(f"the audit finds other targets in {role} than are to be published.")
         if not all(map(delegated[role].is_delegated_path, paths)):
             raise TrustError(f"the audit finds targets in {role} that are not delegated to it.")
-
-
-def _load_delegations(targets: Path) -> Mapping[str, DelegatedRole]:
-    """Return the delegations of the targets role that the client has verified."""
-    signed = Metadata[Targets].from_file(str(targets)).signed
-    roles = None if signed.delegations is None else signed.delegations.roles
-    return {} if roles is None else roles

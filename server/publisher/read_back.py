@@ -42,7 +42,7 @@ class DiskReadBack:
             is_there = path.is_file() and read_bounded(path, LIMIT) == file.data
             if not is_there and not is_superseded(self._public, file):
                 raise PublishError(f"{name} on disk is not what was published.")
-        newest = newest_timestamp(self._public)
+        newest = read_role(self._public, "timestamp", 0)
         if newest != publication.timestamp and version_of(newest) <= version_of(
             publication.timestamp
         ):
@@ -108,11 +108,6 @@ class ReadBacks:
                 f" {error!r}."
             )
         self._after_step(STEP)
-
-
-def newest_timestamp(public: Path) -> bytes:
-    """Return the bytes of a public folder's timestamp. Raises FormatError if it is not a file."""
-    return read_role(public, "timestamp", 0)
 
 
 def version_of(timestamp: bytes) -> int:

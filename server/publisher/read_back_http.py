@@ -24,7 +24,6 @@ from server.publisher.plan import Publication
 from server.publisher.read_back import (
     LIMIT,
     is_superseded,
-    newest_timestamp,
     version_of,
 )
 from server.publisher.verify import RoleVersion
@@ -80,7 +79,7 @@ class HttpReadBack:
         answer = b""
         for _ in range(ATTEMPTS):  # a device node notices a new timestamp within a second
             answer = await self._get(session, "/metadata/timestamp.json")
-            newest = await asyncio.to_thread(newest_timestamp, self._public)
+            newest = await asyncio.to_thread(read_role, self._public, "timestamp", 0)
             if answer == publication.timestamp or (
                 answer == newest and version_of(newest) > version
             ):

@@ -88,9 +88,10 @@ def plan_schedule(channel: Channel, pointer: Pointer, schedule: Schedule, now: i
             f"{channel} has reached {reached / 10:g}%, and phones cannot be taken out again:"
             " halt it instead."
         )
-    past = [list(pair) for pair in _past(pointer, now, schedule[0][0])]
-    custom = encode_pointer(pointer) | {"p": False, "t": {}}
-    return _checked(channel, custom | {"r": [*past, *(list(pair) for pair in schedule)]})
+    past = [pair for pair in pointer.schedule if pair[0] <= now and pair[0] < schedule[0][0]]
+    # The newest of these explains the share that was reached before the new schedule.
+    pairs = [list(pair) for pair in (*past[-1:], *schedule)]
+    return _checked(channel, encode_pointer(pointer) | {"p": False, "t": {}, "r": pairs})
 
 
 def plan_pause(channel: Channel, pointer: Pointer, reason: Mapping[str, str], now: int) -> Pointer:
@@ -147,12 +148,6 @@ def _step(
             for path in [full[0], *increments]
         ],
     )
-
-
-def _past(pointer: Pointer, now: int, start: int) -> list[tuple[int, int]]:
-    """Return the newest pair that explains the share reached before the new schedule starts."""
-    past = [pair for pair in pointer.schedule if pair[0] <= now and pair[0] < start]
-    return past[-1:]
 
 
 def _check_not_halted(channel: Channel, pointer: Pointer) -> None:

@@ -11,6 +11,7 @@ from itertools import groupby
 from tuf.api.metadata import Root, Targets
 
 from server.core.errors import TrustError
+from server.core.latest import delegated_roles
 from server.core.limits import (
     check_follows_reset,
     check_lifetimes,
@@ -74,7 +75,7 @@ def verify_submission(
     if targets is None:
         raise PublishError("the first submission must hold root, targets and every role.")
     check_targets(root, targets)
-    delegated = _delegated(targets)
+    delegated = delegated_roles(targets).keys()
     # (3) delegated roles
     former: Mapping[str, Targets] = {} if published is None else published.roles
     if not former.keys() <= delegated:
@@ -162,8 +163,3 @@ def _follow_role(
     if signed.version != file.version or not is_next:
         raise TrustError(f"{file.role} {signed.version} was submitted; {expected} comes next.")
     return signed
-
-
-def _delegated(targets: Targets) -> set[str]:
-    delegations = targets.delegations
-    return set(delegations.roles or ()) if delegations else set()

@@ -12,6 +12,7 @@ from datetime import datetime
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Root, Targets
 
+from server.core.latest import delegated_roles
 from server.core.metadata import check_expiry
 from server.core.profile import log_verifier
 from server.publisher.errors import MissingKeyError, PublishError
@@ -171,7 +172,7 @@ def listed_keys(name: str, root: Root, targets: Targets) -> Collection[str]:
         return (str(log_verifier(root)),)
     if name != "latest":
         return root.roles[name].keyids
-    roles = targets.delegations.roles if targets.delegations else None
+    roles = delegated_roles(targets)
     return roles["latest"].keyids if roles else ()
 
 
