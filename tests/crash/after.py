@@ -15,7 +15,6 @@ from server.publisher.keys.online_keys import HOLDERS, load_online_keys
 from server.publisher.keys.rotation import make_next_keys
 from server.publisher.maintenance.rebuild import BLOBS
 from server.publisher.publisher import Publisher
-from server.publisher.rollout import plan_halt
 from server.release.auth.principal import ROLE_PERMISSIONS, Principal, Role
 from server.release.rollouts.commands import Halt, Pause
 from server.release.rollouts.execution import ORPHAN_SECONDS
@@ -35,7 +34,15 @@ from tests.server.publisher.mirror.mirrors import Folder
 from tests.server.publisher.mirror.mirrors import read as read_mirror
 from tests.server.release.rollouts.harness import DAY
 from tests.server.release.rollouts.harness import open_harness as open_rollouts_harness
-from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
+from tests.server.world import (
+    CHANNEL,
+    FIRST,
+    PACKAGE_1,
+    PACKAGE_2,
+    SECOND,
+    halt,
+    refresh_from_disk,
+)
 
 PATH = CHANNEL.pointer_path
 
@@ -156,8 +163,7 @@ def prepare_webhook(story):
             await detector.detect()
 
     asyncio.run(begin())
-    halt = lambda published: {PATH: plan_halt(CHANNEL, published.pointers()[PATH], {})}  # noqa: E731
-    world.run(lambda publisher: publisher.change_pointers(halt))
+    world.run(lambda publisher: publisher.change_pointers(halt()))
 
 
 # The actions of a restarted process, and the required result of each story.

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from server.cli import main
 from server.publisher.keys.online_keys import HOLDERS
-from server.publisher.keys.rotation import make_next_keys, switch_keys
+from server.publisher.keys.rotation import make_next_keys
 from server.publisher.mirror.folder import MirrorFolder
 from server.publisher.mirror.steps import export_mirror
 from server.release.rollouts.commands import Halt, Offer
@@ -58,13 +58,6 @@ async def change_keys(world, _job, start):
     async with world.publisher() as publisher:
         start()
         await make_next_keys(publisher, world.folder, HOLDERS)
-
-
-async def switch(world, _job, start):
-    """Make the next keys the current ones."""
-    async with world.publisher() as publisher:
-        start()
-        await switch_keys(publisher, world.folder, HOLDERS, world.now)
 
 
 async def roll_out(world, _job, start):
@@ -154,7 +147,6 @@ STORIES = {
     "export": export,
     "publish": publish,
     "new keys": change_keys,
-    "switch keys": switch,
     "roll out": roll_out,
     "halt": halt,
     "upload": upload,

@@ -1,7 +1,6 @@
 """A device node's disk is full when a new snapshot is published."""
 
 import asyncio
-import contextlib
 import shutil
 
 import pytest
@@ -9,6 +8,7 @@ import structlog
 
 from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
+from tests.crash.zygote import fill
 from tests.server.site import Site
 from tests.server.world import PACKAGE_2, publish_first
 from tests.system.test_site import STAMP, devices, differs, get, says, serves, until
@@ -21,13 +21,6 @@ def disk(small_disk):
     yield small_disk, ballast
     ballast.unlink(missing_ok=True)
     shutil.rmtree(small_disk / "node")
-
-
-def fill(ballast):
-    """Write a file until the disk is full."""
-    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(4096))
 
 
 @pytest.mark.needs("seaweed", "postgresql", "small-disk")

@@ -46,8 +46,7 @@ def scenario(request, fresh_state, published_state, crash, tmp_path_factory):
     world, action, bundle_id = base.copy(folder / "state"), "incoming", None
     match request.param:
         case "first submission":
-            root = {("root", 1): world.folder.trusted_root.read_bytes()}
-            bundle_id = world.submit(world.ceremony.first() | root)
+            bundle_id = world.submit(world.first_roles())
         case "new root":
             bundle_id = world.submit({("root", 2): world.ceremony.root(2)})
         case "renewal":
