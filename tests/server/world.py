@@ -241,28 +241,35 @@ async def open_log(folder: StateFolder):
             yield Log(LocalTree(folder.public), sessions, lease)
 
 
-class FolderFetcher(FetcherInterface):
-    """Reads a public tree and its blobs from disk for a TUF client."""
+class Fetcher(FetcherInterface):
+    """Answers a TUF client's requests with what `get` returns for a path, None for no file."""
 
-    def __init__(self, folder: StateFolder):
-        self._folder = folder
+    def __init__(self, get):
+        self._get = get
 
     def _fetch(self, url):
-        path = url.removeprefix("tree:/")
-        if path.startswith("targets/"):
-            sha256 = path.rpartition("/")[2].partition(".")[0]
-            file = self._folder.blobs / sha256[:2] / sha256
-        else:
-            file = self._folder.public / path
-        if path.startswith("targets/latest/"):
-            return iter([b""])  # a pointer is in `custom`; its target is an empty file
-        if not file.is_file():
-            raise DownloadHTTPError(f"{path} is not there", 404)
-        return iter([file.read_bytes()])
+        data = self._get(url.removeprefix("tree:/"))
+        if data is None:
+            raise DownloadHTTPError(f"{url} is not there", 404)
+        return iter([data])
 
 
 def refresh_from_disk(folder: StateFolder, paths=()):
-    """Refresh a new, unmodified TUF client and fetch `paths`; return what it trusts.
+    """Refresh a new TUF client from a public tree and its blobs, as `refresh` does."""
+
+    def get(path):
+        if path.startswith("targets/latest/"):
+            return b""  # a pointer is in `custom`; its target is an empty file
+        sha256 = path.rpartition("/")[2].partition(".")[0]
+        is_target = path.startswith("targets/")
+        file = folder.blobs / sha256[:2] / sha256 if is_target else folder.public / path
+        return file.read_bytes() if file.is_file() else None
+
+    return refresh(folder, get, paths)
+
+
+def refresh(folder: StateFolder, get, paths):
+    """Refresh a new, unmodified TUF client by `get` and fetch `paths`; return what it trusts.
 
     The result is the timestamp's version and, for each path, its bytes, or None if it is not
     listed.
@@ -273,7 +280,7 @@ def refresh_from_disk(folder: StateFolder, paths=()):
             "tree:/metadata/",
             cache,
             "tree:/targets/",
-            FolderFetcher(folder),
+            Fetcher(get),
             bootstrap=folder.trusted_root.read_bytes(),
         )
         updater.refresh()

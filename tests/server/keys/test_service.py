@@ -195,8 +195,7 @@ def test_publisher_that_lost_its_state(apart):
     pause(world)
     shutil.rmtree(world.folder.public)
     world.folder.sqlite.unlink()
-    first = world.ceremony.first() | {("root", 1): world.folder.trusted_root.read_bytes()}
-    world.submit(first)
+    world.submit(world.first_roles())
     world.run(Publisher.process_incoming)
     assert "leaves was signed, and this one has 0: stop the server" in world.alarms[0]
     assert world.published() is None

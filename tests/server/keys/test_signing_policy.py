@@ -150,7 +150,7 @@ def test_root_with_foreign_online_keys(world):
 
 def test_first_publication_needs_the_pinned_root(fresh):
     """A first publication with another root than the pinned one is refused."""
-    first = fresh.ceremony.first()
+    first = fresh.first_roles()
     first["root", 1] = fresh.ceremony.root(expires=fresh.ceremony.now + timedelta(days=7))
     request = Publish(
         "", fresh.now(), [RoleVersion(*n, d) for n, d in first.items()], {}, False, {}, {}

@@ -251,7 +251,7 @@ def test_root_under_another_version(world):
 
 def test_first_submission(fresh):
     """The first submission needs the pinned root and every role."""
-    files = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
+    files = fresh.first_roles()
     for missing in files:
         rest = {name: data for name, data in files.items() if name != missing}
         assert fresh.publish(rest).status == "refused"

@@ -17,9 +17,6 @@ from server.storage.errors import StorageError
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import FIRST, refresh_from_disk
 
-# The public key of RFC 8032 section 7.1, test 1.
-RFC_8032_KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-
 
 def new(world, *names, **options):
     """Make next keys and return all keys."""
@@ -45,8 +42,7 @@ def publish_next(world, keys, version):
 def signers(world, role):
     """Return the ids of the keys that signed the public version of a role."""
     published = world.published()
-    versions = {name: r.version for name, r in published.roles.items()}
-    versions |= {"snapshot": published.snapshot.version}
+    versions = {**published.versions(), "snapshot": published.snapshot.version}
     name = "timestamp.json" if role == "timestamp" else f"{versions[role]}.{role}.json"
     data = json.loads((world.folder.public / "metadata" / name).read_bytes())
     return [signature["keyid"] for signature in data["signatures"]]
@@ -57,8 +53,7 @@ def test_next_keys_before_the_first_publication(fresh):
     keys = new(fresh, *HOLDERS)
     with pytest.raises(PublishError, match="nothing is published yet"):
         switch(fresh, "log")
-    first = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
-    assert fresh.publish(first).reason == ""
+    assert fresh.publish(fresh.first_roles()).reason == ""
     for key in keys.log_keys:
         assert check_log(fresh.folder, key.verifier.public)
 

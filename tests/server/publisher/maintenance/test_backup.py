@@ -96,9 +96,7 @@ def test_second_backup_copies_only_new_files(world, tmp_path):
 def test_postgresql(fresh, postgres, tmp_path):
     """With PostgreSQL, the dump is made first; `rebuild` adds what was published after it."""
     world = fresh.on(StateFolder(fresh.folder.root, postgres.make_database()))
-    first = world.ceremony.first()
-    first["root", 1] = world.folder.trusted_root.read_bytes()
-    assert world.publish(first).reason == ""
+    assert world.publish(world.first_roles()).reason == ""
     dump = postgres.dump(world.folder.database_url)
     assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
     done = asyncio.run(copy(world, tmp_path / "backup"))

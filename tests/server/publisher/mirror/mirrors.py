@@ -3,13 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import obstore
-from tuf.api.exceptions import DownloadHTTPError
-from tuf.ngclient import FetcherInterface, Updater
 
 from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.mirror.bucket import PATIENCE, MirrorBucket
@@ -17,6 +14,7 @@ from server.publisher.mirror.folder import MirrorFolder
 from server.publisher.mirror.steps import export_mirror
 from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_client import S3Place, open_store
+from tests.server.world import refresh
 
 
 def load(world):
@@ -114,33 +112,7 @@ class Bucket:
         obstore.delete(self.store, path)
 
 
-class MirrorFetcher(FetcherInterface):
-    """Reads a mirror of either kind for a TUF client."""
-
-    def __init__(self, mirror):
-        self.mirror = mirror
-
-    def _fetch(self, url):
-        data = self.mirror.get(url.removeprefix("mirror:/"))
-        if data is None:
-            raise DownloadHTTPError(f"{url} is not there", 404)
-        return iter([data])
-
-
 def read(world, mirror, paths=()):
     """Read a mirror with python-tuf's client; return the timestamp's version and the targets."""
-    with TemporaryDirectory() as cache:
-        updater = Updater(
-            cache,
-            "mirror:/metadata/",
-            cache,
-            "mirror:/targets/",
-            MirrorFetcher(mirror),
-            bootstrap=world.folder.trusted_root.read_bytes(),
-        )
-        updater.refresh()
-        found = []
-        for path in paths:
-            info = updater.get_targetinfo(path)
-            found.append(Path(updater.download_target(info, f"{cache}/target")).read_bytes())
-        return updater._trusted_set.timestamp.version, found
+    version, found = refresh(world.folder, mirror.get, paths)
+    return version, list(found.values())

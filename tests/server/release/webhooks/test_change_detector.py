@@ -119,7 +119,7 @@ async def test_a_first_publication(fresh):
     """The first publication reports every role, including root."""
     async with observing(fresh) as observed:
         assert await observed.new_events() == []
-        files = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
+        files = fresh.first_roles()
         await asyncio.to_thread(fresh.submit, files)
         await observed.run(Publisher.process_incoming)
         ((kind, _, data),) = await observed.new_events()
