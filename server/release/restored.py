@@ -50,7 +50,6 @@ async def invalidate_restored(
                 Outcome(known_outcome(change).intent, 0, REASON),
                 at=at,
                 actor=principal.actor,
-                action="change.cancel",
             )
         if keep_tokens:
             return Ended(len(changes), 0, 0)

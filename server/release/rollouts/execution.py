@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -66,6 +65,7 @@ from server.storage.models import Change
 ORPHAN_SECONDS = 30  # after which a change is completed without the request that made it
 HALT_SECONDS = 1  # the same for a halt of another process: carrying it out twice is harmless
 HALT = "halt"
+HALTED = "the channel was halted."  # why other changes of it are cancelled
 SERVER = "server"  # the actor of changes that are carried out when due
 
 
@@ -127,7 +127,9 @@ class Execution:
         if change.state != State.APPROVED or await self._is_public(channel, outcome, published):
             return None
         if view.pointer is None and isinstance(arguments.command, Halt):
-            await self._cancel_waiting(change, published, actor, now)
+            async with self.sessions.begin() as session:
+                await lock_audit_log(session)
+                await self._cancel_others(session, change, published, actor, now)
             return None
         check_if_match(arguments.if_match, view.etag)
         check_bound_state(
@@ -161,14 +163,6 @@ class Execution:
                 await self._cancel_others(session, change, published, actor, now)
         return channel, edited.pointer
 
-    async def _cancel_waiting(
-        self, halt: Change, published: Published, actor: str, now: int
-    ) -> None:
-        """Halt a channel that offers nothing yet: cancel its open changes."""
-        async with self.sessions.begin() as session:
-            await lock_audit_log(session)
-            await self._cancel_others(session, halt, published, actor, now)
-
     async def _cancel_others(
         self, session: AsyncSession, halt: Change, published: Published, actor: str, now: int
     ) -> None:
@@ -177,30 +171,16 @@ class Execution:
         A change that was published before a crash, but not recorded as done, is recorded instead.
         """
         channel = decode_channel(halt.subject)
-        query = select(Change).where(
-            Change.subject == halt.subject,
-            Change.action != halt.action,
-            Change.state.in_((State.WAITING, State.APPROVED)),
-        )
-        for change in (await session.scalars(query)).all():
+        for change in await find_open(session, halt.subject):
+            if change.action == halt.action:
+                continue
             before = known_outcome(change)
             if await self._is_public(channel, before, published):
                 outcome = Outcome(before.intent, published.snapshot.version)
-                action = f"rollout.{change.action}.done"
-                await settle(
-                    session, change, State.DONE, outcome, at=now, actor=actor, action=action
-                )
+                await settle(session, change, State.DONE, outcome, at=now, actor=actor)
             else:
-                outcome = Outcome(before.intent, 0, "the channel was halted.")
-                await settle(
-                    session,
-                    change,
-                    State.CANCELLED,
-                    outcome,
-                    at=now,
-                    actor=actor,
-                    action="change.cancel",
-                )
+                outcome = Outcome(before.intent, 0, HALTED)
+                await settle(session, change, State.CANCELLED, outcome, at=now, actor=actor)
 
     async def _settle(
         self,
@@ -217,19 +197,11 @@ class Execution:
             for identity in identities:
                 change = await get_change(session, identity)
                 intent = known_outcome(change).intent
-                await settle(
-                    session,
-                    change,
-                    state,
-                    Outcome(intent, snapshot, reason),
-                    at=at,
-                    actor=actor,
-                    action=f"rollout.{change.action}.{state}",
-                    names=names,
-                )
+                outcome = Outcome(intent, snapshot, reason)
+                await settle(session, change, state, outcome, at=at, actor=actor, names=names)
                 if intent is not None and state == State.DONE:
                     await _announce_halt(session, change, intent.counter, at, names)
-                if change.action == "halt" and state == State.DONE:
+                if change.action == HALT and state == State.DONE:
                     await self._cancel_overtaken(session, change, actor, at)
 
     async def _cancel_overtaken(
@@ -240,16 +212,8 @@ class Execution:
             is_begun = known_outcome(change).intent is not None
             if change.action == halt.action or is_begun or _knows_of_halt(change):
                 continue
-            outcome = Outcome(None, 0, "the channel was halted.")
-            await settle(
-                session,
-                change,
-                State.CANCELLED,
-                outcome,
-                at=at,
-                actor=actor,
-                action="change.cancel",
-            )
+            outcome = Outcome(reason=HALTED)
+            await settle(session, change, State.CANCELLED, outcome, at=at, actor=actor)
 
     async def _is_public(self, channel: Channel, outcome: Outcome, published: Published) -> bool:
         if outcome.intent is None:

@@ -5,14 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import CursorResult, bindparam, false, or_, select, update
+from sqlalchemy import CursorResult, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import encode_canonical_json
-from server.core.errors import FormatError
 from server.publisher.build_names import BuildNames
 from server.release.auth.audit_log import record
-from server.release.auth.principal import EVERY_CODENAME
 from server.release.errors import NotFoundError
 from server.release.rollouts.changes import (
     Outcome,
@@ -65,10 +63,9 @@ async def add_changes(
         if change.state == State.WAITING or change.due_at > change.proposed_at:
             build = show_change(change, names).build or UNSET
             data = ChangeWaitingData(change.action, change.id, waits_for, build)
-            await _announce(session, change, data)
-        await _record_step(
-            session, change, change.proposed_at, actor, f"rollout.{change.action}", detail
-        )
+            await _announce(session, change, data, change.proposed_at)
+        action = f"rollout.{change.action}"
+        await _record_step(session, change, change.proposed_at, actor, action, detail)
 
 
 async def get_change(session: AsyncSession, identity: str) -> Change:
@@ -77,41 +74,6 @@ async def get_change(session: AsyncSession, identity: str) -> Change:
     if change is None:
         raise NotFoundError(f"there is no change {identity[:32]}: look at the list of changes.")
     return change
-
-
-async def find_changes(
-    session: AsyncSession,
-    *,
-    state: str = "",
-    channel: str = "",
-    codenames: Sequence[str] = (EVERY_CODENAME,),
-    before: str = "",
-    limit: int,
-) -> Sequence[Change]:
-    """Return changes of models in `codenames`, newest first, only those older than `before`.
-
-    `before` is the id of the last change of the previous page. Raises FormatError if it does not
-    exist.
-    """
-    query = select(Change).order_by(Change.proposed_at.desc(), Change.id.desc()).limit(limit)
-    if state:
-        query = query.where(Change.state == state)
-    if channel:
-        query = query.where(Change.subject == channel)
-    if EVERY_CODENAME not in codenames:
-        prefixes = [f"{codename}/" for codename in codenames]
-        query = query.where(
-            or_(false(), *(Change.subject.startswith(each, autoescape=True) for each in prefixes))
-        )
-    if before:
-        last = await session.get(Change, before)
-        if last is None:
-            raise FormatError("there is no such change: start from the first page.")
-        query = query.where(
-            (Change.proposed_at < last.proposed_at)
-            | ((Change.proposed_at == last.proposed_at) & (Change.id < last.id))
-        )
-    return (await session.scalars(query)).all()
 
 
 # Built once: each publisher runs it twice a second.
@@ -170,6 +132,9 @@ async def record_intent(session: AsyncSession, change: Change, outcome: Outcome)
     return await _move(session, change.id, [State.APPROVED], {"outcome": encode_text(outcome)})
 
 
+_ACTIONS = {State.CANCELLED: "change.cancel", State.REJECTED: "change.reject"}
+
+
 async def settle(
     session: AsyncSession,
     change: Change,
@@ -178,27 +143,26 @@ async def settle(
     *,
     at: int,
     actor: str,
-    action: str,
     names: BuildNames = NO_NAMES,
-) -> bool:
-    """End an open change; return False, without writing anything, if it is not open.
+) -> None:
+    """End an open change; write nothing if it is not open.
 
     `names` gives the build's name in the event of a refusal.
     """
     values = {"state": state, "outcome": encode_text(outcome), "finished_at": at}
-    moved = await _move(session, change.id, [State.WAITING, State.APPROVED], values)
-    if moved:
-        detail: dict[str, Any] = {"change": change.id, "state": state}
-        if outcome.snapshot:
-            detail["snapshot"] = outcome.snapshot
-        if outcome.reason:
-            detail["reason"] = outcome.reason
-        if state in {State.REFUSED, State.REJECTED}:
-            build = show_change(change, names).build or UNSET
-            data = ChangeRefusedData(change.action, change.id, outcome.reason, build)
-            await _announce(session, change, data, at)
-        await _record_step(session, change, at, actor, action, detail)
-    return moved
+    if not await _move(session, change.id, [State.WAITING, State.APPROVED], values):
+        return
+    detail: dict[str, Any] = {"change": change.id, "state": state}
+    if outcome.snapshot:
+        detail["snapshot"] = outcome.snapshot
+    if outcome.reason:
+        detail["reason"] = outcome.reason
+    if state in {State.REFUSED, State.REJECTED}:
+        build = show_change(change, names).build or UNSET
+        data = ChangeRefusedData(change.action, change.id, outcome.reason, build)
+        await _announce(session, change, data, at)
+    action = _ACTIONS.get(state, f"rollout.{change.action}.{state}")
+    await _record_step(session, change, at, actor, action, detail)
 
 
 async def approve_row(
@@ -227,14 +191,10 @@ async def _move(
 
 
 async def _announce(
-    session: AsyncSession,
-    change: Change,
-    data: ChangeWaitingData | ChangeRefusedData,
-    at: int | None = None,
+    session: AsyncSession, change: Change, data: ChangeWaitingData | ChangeRefusedData, at: int
 ) -> None:
-    time = change.proposed_at if at is None else at
-    event = make_event(data, subject=change.subject, time=time, occasion=change.id)
-    await enqueue(session, event, time)
+    event = make_event(data, subject=change.subject, time=at, occasion=change.id)
+    await enqueue(session, event, at)
 
 
 async def _record_step(

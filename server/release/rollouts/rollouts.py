@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import false, or_, select, tuple_
 
-from server.core.errors import HeningError
+from server.core.errors import FormatError, HeningError
 from server.core.names import Channel, decode_channel
 from server.core.pointer import Pointer
 from server.core.release_texts import check_note
@@ -58,7 +58,6 @@ from server.release.rollouts.ledger import (
     NO_NAMES,
     add_changes,
     approve_row,
-    find_changes,
     find_course,
     find_open,
     get_change,
@@ -253,8 +252,9 @@ class Rollouts:
             principal.check(Permission.APPROVE, decode_channel(change.subject).codename)
             if change.state != State.WAITING:
                 raise _not_open(change, "rejected")
-            await self._end(
-                session, change, principal, State.REJECTED, reason, "change.reject", names
+            outcome, actor = Outcome(reason=sentence(reason)), principal.actor
+            await settle(
+                session, change, State.REJECTED, outcome, at=self._now(), actor=actor, names=names
             )
         return await self.get(identity)
 
@@ -276,7 +276,8 @@ class Rollouts:
             is_begun = known_outcome(change).intent is not None
             if change.state not in {State.WAITING, State.APPROVED} or is_begun:
                 raise _not_open(change, "cancelled")
-            await self._end(session, change, principal, State.CANCELLED, reason, "change.cancel")
+            outcome, actor = Outcome(reason=sentence(reason)), principal.actor
+            await settle(session, change, State.CANCELLED, outcome, at=self._now(), actor=actor)
         return await self.get(identity)
 
     async def get(self, identity: str) -> ChangeView:
@@ -296,19 +297,26 @@ class Rollouts:
     ) -> list[ChangeView]:
         """Return changes of models in `codenames`, newest first, only those older than `before`.
 
-        `before` is the id of the last change of the previous page.
+        `before` is the id of the last change of the previous page. Raises FormatError if it does
+        not exist.
         """
         names = await self._names()
+        query = select(Change).order_by(Change.proposed_at.desc(), Change.id.desc()).limit(limit)
+        if state:
+            query = query.where(Change.state == state)
+        if channel:
+            query = query.where(Change.subject == channel)
+        if EVERY_CODENAME not in codenames:
+            own = (Change.subject.startswith(f"{name}/", autoescape=True) for name in codenames)
+            query = query.where(or_(false(), *own))
         async with self._sessions() as session:
-            found = await find_changes(
-                session,
-                state=state,
-                channel=channel,
-                codenames=codenames,
-                before=before,
-                limit=limit,
-            )
-        return [show_change(change, names) for change in found]
+            if before:
+                last = await session.get(Change, before)
+                if last is None:
+                    raise FormatError("there is no such change: start from the first page.")
+                is_older = tuple_(Change.proposed_at, Change.id) < (last.proposed_at, last.id)
+                query = query.where(is_older)
+            return [show_change(change, names) for change in await session.scalars(query)]
 
     async def run_due(self) -> list[ChangeView]:
         """Carry out due changes, also those that a crash or failure left; return the ended ones.
@@ -387,7 +395,7 @@ class Rollouts:
     ) -> list[ChangeView]:
         """Insert new changes and carry out those that do not wait; raises if one does not fit."""
         waits = any(c.state == State.WAITING or c.due_at > c.proposed_at for c in changes)
-        names = await self._names() if waits else BuildNames({})  # only waiting ones are announced
+        names = await self._names() if waits else NO_NAMES  # only waiting ones are announced
         async with self._sessions.begin() as session:
             await lock_audit_log(session)
             await add_changes(session, changes, principal.actor, names)
@@ -423,27 +431,6 @@ class Rollouts:
         if (await self.view(request.channel)).pointer != before:
             return None
         return show_change(change, await self._names())
-
-    async def _end(
-        self,
-        session: AsyncSession,
-        change: Change,
-        principal: Principal,
-        state: State,
-        reason: str,
-        action: str,
-        names: BuildNames = NO_NAMES,
-    ) -> None:
-        await settle(
-            session,
-            change,
-            state,
-            Outcome(None, 0, sentence(reason)),
-            at=self._now(),
-            actor=principal.actor,
-            action=action,
-            names=names,
-        )
 
     def _identity(self) -> str:
         """Return the id of a new change; ids sort by creation time."""

@@ -129,6 +129,8 @@ async def test_rejected_and_cancelled_changes(world):
     """A rejected or cancelled change is final; only the proposer or an approver can cancel."""
     async with open_harness(world, ["armani/*/*"]) as harness:
         first, second = [await harness.request(Offer(2, PLAN)) for _ in range(2)]
+        assert await harness.rollouts.find(before=second.id) == [first]
+        assert await harness.rollouts.find(before=first.id) == []
         rejected = await harness.rollouts.reject(APPROVER, first.id, "Not on a Friday.")
         assert (rejected.state, rejected.reason) == (State.REJECTED, "Not on a Friday.")
         with pytest.raises(PermissionDeniedError, match="may not cancel this change: ask eka"):
